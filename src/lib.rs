@@ -1,0 +1,3 @@
+#![doc = "Leaver ends a leaver's access in your own Postgres the moment HR says so."]
+
+pub mod domain;

@@ -1,0 +1,3 @@
+//! The `leaver` command.
+
+fn main() {}

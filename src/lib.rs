@@ -1,3 +1,4 @@
 #![doc = "Leaver ends a leaver's access in your own Postgres the moment HR says so."]
 
 pub mod domain;
+pub mod decision;

@@ -17,5 +17,11 @@ pub use employee_change::{
     ChangeKind, EmployeeChange, EmploymentStatus, Facts, Moment, Posted, Status,
 };
 
+mod employee;
+pub use employee::{Employee, EmployeeKey, Fact};
+
+mod account;
+pub use account::Account;
+
 #[cfg(test)]
 mod tests;

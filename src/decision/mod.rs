@@ -1,0 +1,296 @@
+//! What should be done, and why. Pure: facts, account, policy and the time go in, a decision comes out that
+//! leaves nothing to choose to whoever carries it out.
+
+pub mod access_end;
+pub mod judgement;
+pub mod policy;
+
+use chrono::{DateTime, Utc};
+
+use self::judgement::{Judgement, judge};
+use self::policy::{Policy, Rehire};
+use crate::domain::{Account, AccountId, Employee, Moment, Status};
+
+/// What the users table has for an employee.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AccountMatch {
+    /// The remembered link led to it.
+    Linked(Account),
+    /// The work e-mail led to it, and nobody else of this source has it.
+    Found(Account),
+    /// The work e-mail led to it, but it is linked to another employee of this source.
+    Shared {
+        /// The account.
+        account: Account,
+        /// Whether one of those others still works there.
+        other_is_employed: bool,
+    },
+    /// The work e-mail fits this many accounts.
+    Ambiguous(usize),
+    /// Neither a link nor a fitting account.
+    None,
+}
+
+/// What should be done about one employee.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// What to do to the account now.
+    pub action: Action,
+    /// When to look at this employee again; replaces whatever was scheduled before.
+    pub access_ends_at: Option<DateTime<Utc>>,
+    /// The account to remember, when there is one.
+    pub link: Option<AccountId>,
+    /// Why, for a person. No name and no address stands in it.
+    pub reason: String,
+}
+
+/// What to do to an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Switch it off and end its sessions.
+    Deactivate(AccountId),
+    /// Switch it on again.
+    Reactivate(AccountId),
+    /// Ask a person.
+    Hold(Question),
+    /// Leave it as it is.
+    Keep(Kept),
+}
+
+/// What a person is asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Question {
+    /// What would be done.
+    pub wants: Wants,
+    /// To which account; none when the person must name it.
+    pub account: Option<AccountId>,
+    /// The facts the question rests on; the same question is not asked again while they stay the same.
+    pub basis: String,
+}
+
+/// What a hold would do once approved.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wants {
+    /// Switch the account off.
+    Deactivate,
+    /// Switch the account on again.
+    Reactivate,
+}
+
+impl Wants {
+    /// The word in the database and on the screen.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Deactivate => "deactivate",
+            Self::Reactivate => "reactivate",
+        }
+    }
+}
+
+/// Why nothing is done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kept {
+    /// The facts do not say that the person left.
+    StillHere,
+    /// The account is off already.
+    AlreadyInactive,
+    /// The person left, but no account fits; looked for again when facts change.
+    NoAccount,
+    /// Access ends at an instant that lies ahead.
+    Waiting,
+}
+
+/// What `others` is for: the judgements of the other employees of the same source that are linked to the
+/// same account.
+#[must_use]
+pub fn decide(
+    policy: &Policy,
+    employee: &Employee,
+    found: &AccountMatch,
+    others: &[Judgement],
+    now: DateTime<Utc>,
+) -> Decision {
+    let judgement = judge(policy, employee, now);
+    let basis = Basis {
+        employee,
+        found,
+        policy,
+    };
+    let reason = judgement.because().to_owned();
+    let decision = |action, reason: String| Decision {
+        action,
+        access_ends_at: None,
+        link: found.to_remember(&judgement),
+        reason,
+    };
+    match &judgement {
+        Judgement::Left { .. } => {
+            let (action, reason) = end_access(&basis, others, reason);
+            decision(action, reason)
+        }
+        Judgement::Doubtful { needs_read, .. } => {
+            decision(doubt(&basis, *needs_read, &reason), reason)
+        }
+        Judgement::Leaving { at, employed, .. } => {
+            let action = if *employed {
+                welcome_back(&basis)
+            } else {
+                None
+            };
+            Decision {
+                access_ends_at: Some(*at),
+                ..decision(action.unwrap_or(Action::Keep(Kept::Waiting)), reason)
+            }
+        }
+        Judgement::Employed { .. } => match welcome_back(&basis) {
+            Some(action) => decision(action, format!("{reason} again after we deactivated")),
+            None => decision(Action::Keep(Kept::StillHere), reason),
+        },
+        Judgement::Unclear { .. } => decision(Action::Keep(Kept::StillHere), reason),
+    }
+}
+
+impl AccountMatch {
+    fn account(&self) -> Option<&Account> {
+        match self {
+            Self::Linked(account) | Self::Found(account) | Self::Shared { account, .. } => {
+                Some(account)
+            }
+            Self::Ambiguous(_) | Self::None => None,
+        }
+    }
+
+    /// A link is made once and kept. An account that belongs to somebody who still works there is not
+    /// taken over by an employee who does not.
+    fn to_remember(&self, judgement: &Judgement) -> Option<AccountId> {
+        match self {
+            Self::Linked(account) | Self::Found(account) => Some(account.id.clone()),
+            Self::Shared {
+                account,
+                other_is_employed,
+            } => (judgement.is_employed() || !other_is_employed).then(|| account.id.clone()),
+            Self::Ambiguous(_) | Self::None => None,
+        }
+    }
+}
+
+struct Basis<'a> {
+    employee: &'a Employee,
+    found: &'a AccountMatch,
+    policy: &'a Policy,
+}
+
+impl Basis<'_> {
+    fn question(&self, wants: Wants, why: &str) -> Action {
+        let account = self.found.account().map(|account| account.id.clone());
+        let status = self.employee.status().map_or("-", |status| match status {
+            Status::Active => "active",
+            Status::Pending => "pending",
+            Status::Unknown(word) => word,
+            Status::Inactive => "inactive",
+        });
+        let date = self.employee.termination().map_or_else(
+            || "-".to_owned(),
+            |(moment, _)| match moment {
+                Moment::Day(day) => day.to_string(),
+                Moment::Instant(instant) => instant.to_rfc3339(),
+            },
+        );
+        let basis = format!(
+            "{why};status={status};termination={date};account={}",
+            account.as_ref().map_or("-", AccountId::as_str)
+        );
+        Action::Hold(Question {
+            wants,
+            account,
+            basis,
+        })
+    }
+}
+
+/// The person has left: end access, unless somebody must be asked first or there is nothing to end.
+fn end_access(basis: &Basis<'_>, others: &[Judgement], reason: String) -> (Action, String) {
+    let protected = |account: &Account| {
+        account
+            .email
+            .as_ref()
+            .is_some_and(|email| basis.policy.protected.contains(email))
+    };
+    match basis.found {
+        AccountMatch::None => (
+            Action::Keep(Kept::NoAccount),
+            format!("{reason}; no account is linked and no work e-mail fits one"),
+        ),
+        AccountMatch::Ambiguous(count) => (
+            basis.question(Wants::Deactivate, "ambiguous"),
+            format!("{reason}; but the work e-mail fits {count} accounts"),
+        ),
+        AccountMatch::Linked(account)
+        | AccountMatch::Found(account)
+        | AccountMatch::Shared { account, .. }
+            if !account.is_active =>
+        {
+            (Action::Keep(Kept::AlreadyInactive), reason)
+        }
+        AccountMatch::Shared {
+            other_is_employed: true,
+            ..
+        } => (
+            basis.question(Wants::Deactivate, "linked-elsewhere"),
+            format!(
+                "{reason}; but the account is linked to another employee who still works there"
+            ),
+        ),
+        AccountMatch::Linked(_) if others.iter().any(Judgement::is_employed) => (
+            Action::Keep(Kept::StillHere),
+            format!("{reason}; but another employee with the same account still works there"),
+        ),
+        AccountMatch::Linked(account)
+        | AccountMatch::Found(account)
+        | AccountMatch::Shared { account, .. } => {
+            if protected(account) {
+                (
+                    basis.question(Wants::Deactivate, "protected"),
+                    format!("{reason}; but the account is protected (accounts.protected)"),
+                )
+            } else {
+                (Action::Deactivate(account.id.clone()), reason)
+            }
+        }
+    }
+}
+
+/// A person must say. Somebody without any account is no question, unless a read could still find one.
+fn doubt(basis: &Basis<'_>, needs_read: bool, reason: &str) -> Action {
+    match basis.found.account() {
+        Some(account) if !account.is_active => Action::Keep(Kept::AlreadyInactive),
+        None if !needs_read && !matches!(basis.found, AccountMatch::Ambiguous(_)) => {
+            Action::Keep(Kept::NoAccount)
+        }
+        _ if needs_read => {
+            let since = basis.employee.read_due.map(|at| at.to_rfc3339());
+            basis.question(
+                Wants::Deactivate,
+                &format!("needs-read@{}", since.unwrap_or_default()),
+            )
+        }
+        _ => basis.question(Wants::Deactivate, reason),
+    }
+}
+
+/// Works there although we switched the account off. Only what we did is ever undone.
+fn welcome_back(basis: &Basis<'_>) -> Option<Action> {
+    let account = basis.found.account()?;
+    if account.is_active || basis.employee.deactivated_at.is_none() {
+        return None;
+    }
+    match basis.policy.rehire {
+        Rehire::Hold => Some(basis.question(Wants::Reactivate, "rehire")),
+        Rehire::Reactivate => Some(Action::Reactivate(account.id.clone())),
+        Rehire::Ignore => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,102 @@
+//! What is known of one employee now.
+
+use chrono::{DateTime, NaiveDate, Utc};
+
+use super::{
+    AccountId, DeliveryId, EmployeeId, EmploymentStatus, Moment, SourceName, Status, Tenant,
+    WorkEmail,
+};
+
+/// Which employee: an id means something only inside its source and tenant.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct EmployeeKey {
+    /// Who told us.
+    pub source: SourceName,
+    /// The company.
+    pub tenant: Tenant,
+    /// The HR system's id.
+    pub employee_id: EmployeeId,
+}
+
+/// One fact: its value (none when the sender says there is none) and two times.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fact<T> {
+    /// What is so; `None` says that there is no such value, which is a fact too.
+    pub value: Option<T>,
+    /// When it was so, by the sender's account. Facts with a later one win.
+    pub as_of: DateTime<Utc>,
+    /// When we learned it.
+    pub seen_at: DateTime<Utc>,
+}
+
+/// A roster entry: everything the rules may look at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Employee {
+    /// Who it is.
+    pub key: EmployeeKey,
+    /// Whether the person works there.
+    pub status: Option<Fact<Status>>,
+    /// True while the present status came about by a change that we were told of or saw ourselves.
+    pub status_changed: bool,
+    /// BambooHR's employment status.
+    pub employment_status: Option<Fact<EmploymentStatus>>,
+    /// First day of employment.
+    pub hire: Option<Fact<NaiveDate>>,
+    /// End of employment.
+    pub termination: Option<Fact<Moment>>,
+    /// The address that ties the employee to an account.
+    pub work_email: Option<Fact<WorkEmail>>,
+    /// Whether the HR system has removed the record.
+    pub removed: Option<Fact<bool>>,
+    /// A change without values happened at this time, and nothing newer told us the values.
+    pub read_due: Option<DateTime<Utc>>,
+    /// The link to an account.
+    pub account: Option<AccountId>,
+    /// When the timer will look at this employee.
+    pub access_ends_at: Option<DateTime<Utc>>,
+    /// When we switched the account off, while it is still off by our doing.
+    pub deactivated_at: Option<DateTime<Utc>>,
+    /// The delivery that brought the newest facts.
+    pub delivery: Option<DeliveryId>,
+}
+
+impl Employee {
+    /// An employee of whom nothing is known.
+    #[must_use]
+    pub fn unknown(key: EmployeeKey) -> Self {
+        Self {
+            key,
+            status: None,
+            status_changed: false,
+            employment_status: None,
+            hire: None,
+            termination: None,
+            work_email: None,
+            removed: None,
+            read_due: None,
+            account: None,
+            access_ends_at: None,
+            deactivated_at: None,
+            delivery: None,
+        }
+    }
+
+    /// The present status, when one is known.
+    #[must_use]
+    pub fn status(&self) -> Option<&Status> {
+        self.status.as_ref()?.value.as_ref()
+    }
+
+    /// The present work e-mail, when one is known.
+    #[must_use]
+    pub fn work_email(&self) -> Option<&WorkEmail> {
+        self.work_email.as_ref()?.value.as_ref()
+    }
+
+    /// The known end of employment, with the time we learned of it.
+    #[must_use]
+    pub fn termination(&self) -> Option<(Moment, DateTime<Utc>)> {
+        let fact = self.termination.as_ref()?;
+        Some((fact.value?, fact.seen_at))
+    }
+}

@@ -2,3 +2,7 @@
 
 pub mod domain;
 pub mod decision;
+pub mod roster;
+pub mod accounts;
+pub mod audit;
+pub mod holds;

@@ -1,0 +1,318 @@
+//! Where the application keeps its users: names from the configuration, checked against the catalog, and
+//! the statements made from them once.
+
+use sqlx::PgConnection;
+
+/// Names as configured (`[accounts]`), each exactly as the database spells it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AccountsMapping {
+    /// `schema.table`, or a table of `public`; a part with a dot in it stands in double quotes.
+    pub table: String,
+    /// The primary key: any integer, uuid or text type.
+    pub id_column: String,
+    /// The work e-mail.
+    pub email_column: String,
+    /// The boolean that ends access.
+    pub active_column: String,
+    /// The company, where one table serves several.
+    pub tenant_column: Option<String>,
+    /// Statements that end sessions; `$1` is the account ids as `text[]`.
+    pub end_sessions: Vec<String>,
+}
+
+/// The users table does not fit the configuration. Each text names the key to change.
+#[derive(Debug, thiserror::Error)]
+pub enum MappingError {
+    /// The configured name cannot be a table's.
+    #[error("accounts.table = \"{0}\" is not a table name; write `schema.table`, with double quotes around a part that has a dot in it")]
+    TableName(String),
+    /// There is no such table.
+    #[error("accounts.table: there is no table {schema}.{table} in this database{hint}")]
+    NoTable {
+        /// Looked for in this schema.
+        schema: String,
+        /// Under this name.
+        table: String,
+        /// What is there instead.
+        hint: String,
+    },
+    /// There is no such column.
+    #[error("accounts.{key}: table {table} has no column \"{column}\"; it has {present}")]
+    NoColumn {
+        /// The configuration key.
+        key: &'static str,
+        /// The table.
+        table: String,
+        /// The name looked for.
+        column: String,
+        /// The names that are there.
+        present: String,
+    },
+    /// The column is of a type that cannot serve.
+    #[error("accounts.{key}: column \"{column}\" of {table} is of type {found}; it must be {wanted}")]
+    ColumnType {
+        /// The configuration key.
+        key: &'static str,
+        /// The table.
+        table: String,
+        /// The column.
+        column: String,
+        /// Its type.
+        found: String,
+        /// What would serve.
+        wanted: &'static str,
+    },
+    /// The catalog could not be read.
+    #[error("cannot look at the accounts table")]
+    Database(#[from] sqlx::Error),
+}
+
+/// A users table that was found to fit, with the statements for it.
+#[derive(Clone, Debug)]
+pub struct AccountsTable {
+    /// The table's name, quoted where needed.
+    pub name: String,
+    /// Type of the id column, as the catalog spells it.
+    pub id_type: String,
+    /// True when an index serves the look-up by e-mail.
+    pub email_is_indexed: bool,
+    /// The expression that the look-up compares, for the one line that would make an index.
+    pub email_expression: String,
+    pub(super) find_by_id: String,
+    pub(super) find_by_email: String,
+    pub(super) deactivate: String,
+    pub(super) reactivate: String,
+    pub(super) end_sessions: Vec<String>,
+    pub(super) has_tenant: bool,
+}
+
+struct Column {
+    name: String,
+    type_name: String,
+    base_type: String,
+}
+
+impl AccountsTable {
+    /// Looks the table up and checks every name and type.
+    ///
+    /// # Errors
+    /// [`MappingError`], which names the configuration key to change.
+    pub async fn inspect(
+        conn: &mut PgConnection,
+        mapping: &AccountsMapping,
+    ) -> Result<Self, MappingError> {
+        let (schema, table) = split_table_name(&mapping.table)?;
+        let columns = load_columns(conn, &schema, &table).await?;
+        if columns.is_empty() {
+            let hint = suggest_table(conn, &table).await?;
+            return Err(MappingError::NoTable { schema, table, hint });
+        }
+        let name = format!("{}.{}", quote(&schema), quote(&table));
+        let checked = |key, column: &str, fits: fn(&str) -> bool, wanted| {
+            check_column(&columns, &name, key, column, fits, wanted)
+        };
+        let id = checked("id_column", &mapping.id_column, is_id_type, "an integer, uuid or text type")?;
+        let email = checked("email_column", &mapping.email_column, is_text_type, "text, varchar or citext")?;
+        let active = checked("active_column", &mapping.active_column, |t| t == "boolean", "boolean")?;
+        let tenant = match &mapping.tenant_column {
+            Some(column) => Some(checked("tenant_column", column, |_| true, "any type")?),
+            None => None,
+        };
+
+        let (id_column, active_column) = (quote(&id.name), quote(&active.name));
+        let id_type = id.type_name.clone();
+        let email_column = quote(&email.name);
+        let (email_expression, wanted_email) = if email.base_type == "citext" {
+            (format!("u.{email_column}"), "w.email::citext")
+        } else {
+            (format!("lower(u.{email_column}::text)"), "w.email")
+        };
+        let tenant_expression = tenant.map_or_else(
+            || "NULL::text".to_owned(),
+            |column| format!("u.{}::text", quote(&column.name)),
+        );
+        let same_tenant = if tenant.is_some() {
+            format!(" AND {tenant_expression} = w.tenant")
+        } else {
+            String::new()
+        };
+        let read = format!(
+            "u.{id_column}::text AS id, u.{email_column}::text AS email, COALESCE(u.{active_column}, true) AS is_active"
+        );
+        let switch = |from: &str, to: &str| {
+            format!(
+                "WITH locked AS MATERIALIZED (
+                     SELECT u.{id_column} AS id FROM {name} u
+                     WHERE u.{id_column} = ANY($1::text[]::{id_type}[]) AND u.{active_column} IS DISTINCT FROM {to}
+                     ORDER BY u.{id_column} FOR NO KEY UPDATE
+                 )
+                 UPDATE {name} u SET {active_column} = {to} FROM locked
+                 WHERE u.{id_column} = locked.id AND u.{active_column} IS {from}
+                 RETURNING u.{id_column}::text AS id"
+            )
+        };
+        let email_is_indexed = is_indexed(conn, &schema, &table, &email.name, &email.base_type).await?;
+        Ok(Self {
+            id_type: id_type.clone(),
+            email_is_indexed,
+            email_expression: email_expression.replacen("u.", "", 1),
+            find_by_id: format!(
+                "SELECT {read} FROM {name} u WHERE u.{id_column} = ANY($1::text[]::{id_type}[])"
+            ),
+            find_by_email: format!(
+                "SELECT w.n, {read} FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (email, tenant, n)
+                 JOIN {name} u ON {email_expression} = {wanted_email}{same_tenant} ORDER BY w.n"
+            ),
+            deactivate: switch("DISTINCT FROM false", "false"),
+            reactivate: switch("DISTINCT FROM true", "true"),
+            end_sessions: mapping.end_sessions.clone(),
+            has_tenant: tenant.is_some(),
+            name,
+        })
+    }
+
+    /// The statement that would make the look-up by e-mail fast.
+    #[must_use]
+    pub fn index_statement(&self) -> String {
+        format!("CREATE INDEX CONCURRENTLY ON {} ({});", self.name, self.email_expression)
+    }
+
+    /// Whether accounts are matched inside their tenant only.
+    #[must_use]
+    pub fn has_tenant(&self) -> bool {
+        self.has_tenant
+    }
+
+    /// The configured statements that end sessions.
+    #[must_use]
+    pub fn end_sessions(&self) -> &[String] {
+        &self.end_sessions
+    }
+}
+
+/// `public.users`, `users`, `"My App"."User"`: one or two parts, quoted or not, taken literally.
+pub(super) fn split_table_name(text: &str) -> Result<(String, String), MappingError> {
+    let bad = || MappingError::TableName(text.to_owned());
+    let mut parts = vec![];
+    let mut rest = text.trim();
+    loop {
+        let (part, after) = if let Some(quoted) = rest.strip_prefix('"') {
+            let mut name = String::new();
+            let mut tail = quoted;
+            loop {
+                let (before, behind) = tail.split_once('"').ok_or_else(bad)?;
+                name.push_str(before);
+                match behind.strip_prefix('"') {
+                    Some(more) => {
+                        name.push('"');
+                        tail = more;
+                    }
+                    None => break (name, behind),
+                }
+            }
+        } else {
+            let end = rest.find('.').unwrap_or(rest.len());
+            (rest[..end].to_owned(), &rest[end..])
+        };
+        if part.is_empty() || part.contains('\0') {
+            return Err(bad());
+        }
+        parts.push(part);
+        if after.is_empty() {
+            break;
+        }
+        rest = after.strip_prefix('.').ok_or_else(bad)?;
+    }
+    match <[String; 2]>::try_from(parts) {
+        Ok([schema, table]) => Ok((schema, table)),
+        Err(mut parts) if parts.len() == 1 => Ok(("public".to_owned(), parts.remove(0))),
+        Err(_) => Err(bad()),
+    }
+}
+
+/// A name as an SQL identifier, whatever stands in it.
+pub(super) fn quote(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}
+
+fn is_id_type(base: &str) -> bool {
+    matches!(base, "smallint" | "integer" | "bigint" | "uuid") || is_text_type(base)
+}
+
+fn is_text_type(base: &str) -> bool {
+    matches!(base, "text" | "character varying" | "character" | "citext" | "name")
+}
+
+fn check_column<'a>(
+    columns: &'a [Column],
+    table: &str,
+    key: &'static str,
+    column: &str,
+    fits: fn(&str) -> bool,
+    wanted: &'static str,
+) -> Result<&'a Column, MappingError> {
+    let found = columns.iter().find(|candidate| candidate.name == column).ok_or_else(|| {
+        let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+        MappingError::NoColumn {
+            key,
+            table: table.to_owned(),
+            column: column.to_owned(),
+            present: names.join(", "),
+        }
+    })?;
+    if fits(&found.base_type) {
+        Ok(found)
+    } else {
+        Err(MappingError::ColumnType {
+            key,
+            table: table.to_owned(),
+            column: column.to_owned(),
+            found: found.type_name.clone(),
+            wanted,
+        })
+    }
+}
+
+async fn load_columns(
+    conn: &mut PgConnection,
+    schema: &str,
+    table: &str,
+) -> Result<Vec<Column>, sqlx::Error> {
+    super::store::columns(conn, schema, table).await.map(|rows| {
+        rows.into_iter()
+            .map(|(name, type_name, base_type)| Column { name, type_name, base_type })
+            .collect()
+    })
+}
+
+async fn suggest_table(conn: &mut PgConnection, table: &str) -> Result<String, sqlx::Error> {
+    let alike = super::store::tables_like(conn, table).await?;
+    Ok(if alike.is_empty() {
+        String::new()
+    } else {
+        format!("; is it one of {}?", alike.join(", "))
+    })
+}
+
+async fn is_indexed(
+    conn: &mut PgConnection,
+    schema: &str,
+    table: &str,
+    email_column: &str,
+    base_type: &str,
+) -> Result<bool, sqlx::Error> {
+    let keys = super::store::leading_index_keys(conn, schema, table).await?;
+    let plain = [email_column.to_owned(), quote(email_column)];
+    Ok(keys.iter().any(|key| {
+        if base_type == "citext" {
+            plain.contains(key)
+        } else {
+            let inner = key.strip_prefix("lower(").and_then(|rest| rest.strip_suffix(')'));
+            inner.is_some_and(|inner| {
+                let inner = inner.trim_end_matches("::text").trim_matches(['(', ')']);
+                plain.iter().any(|name| name == inner)
+            })
+        }
+    }))
+}
+

@@ -1,0 +1,190 @@
+//! The application's users table and the catalog that describes it. The statements over the users table
+//! are made from configuration, so they are the only ones not checked at compile time.
+
+use std::collections::BTreeSet;
+
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::AccountsTable;
+use crate::domain::{Account, AccountId, Tenant, WorkEmail};
+
+/// The accounts with these ids; ids without a row are left out.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn find_by_id(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    ids: &BTreeSet<AccountId>,
+) -> Result<Vec<Account>, sqlx::Error> {
+    if ids.is_empty() {
+        return Ok(vec![]);
+    }
+    let rows = sqlx::query(AssertSqlSafe(table.find_by_id.clone()))
+        .bind(texts(ids))
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(read_account).collect()
+}
+
+/// For each work e-mail, in the order given, the accounts that have it, whatever their case.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn find_by_email(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    wanted: &[(WorkEmail, Tenant)],
+) -> Result<Vec<Vec<Account>>, sqlx::Error> {
+    let mut found = vec![vec![]; wanted.len()];
+    if wanted.is_empty() {
+        return Ok(found);
+    }
+    let emails: Vec<&str> = wanted.iter().map(|(email, _)| email.expose()).collect();
+    let tenants: Vec<&str> = wanted.iter().map(|(_, tenant)| tenant.as_str()).collect();
+    let rows = sqlx::query(AssertSqlSafe(table.find_by_email.clone()))
+        .bind(emails)
+        .bind(tenants)
+        .fetch_all(conn)
+        .await?;
+    for row in &rows {
+        let position: i64 = row.try_get("n")?;
+        if let Some(slot) = usize::try_from(position - 1).ok().and_then(|n| found.get_mut(n)) {
+            slot.push(read_account(row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Switches accounts off and ends their sessions; gives back those that were on until now.
+///
+/// # Errors
+/// Whatever the database says.
+pub(super) async fn deactivate(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    ids: &BTreeSet<AccountId>,
+) -> Result<BTreeSet<AccountId>, sqlx::Error> {
+    let switched = switch(conn, &table.deactivate, ids).await?;
+    if !switched.is_empty() {
+        for statement in &table.end_sessions {
+            sqlx::query(AssertSqlSafe(statement.clone()))
+                .bind(texts(&switched))
+                .execute(&mut *conn)
+                .await?;
+        }
+    }
+    Ok(switched)
+}
+
+/// Switches accounts on again; gives back those that were off until now.
+///
+/// # Errors
+/// Whatever the database says.
+pub(super) async fn reactivate(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    ids: &BTreeSet<AccountId>,
+) -> Result<BTreeSet<AccountId>, sqlx::Error> {
+    switch(conn, &table.reactivate, ids).await
+}
+
+async fn switch(
+    conn: &mut PgConnection,
+    statement: &str,
+    ids: &BTreeSet<AccountId>,
+) -> Result<BTreeSet<AccountId>, sqlx::Error> {
+    if ids.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let rows = sqlx::query(AssertSqlSafe(statement.to_owned()))
+        .bind(texts(ids))
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(|row| Ok(AccountId::new(row.try_get::<String, _>("id")?))).collect()
+}
+
+fn texts(ids: &BTreeSet<AccountId>) -> Vec<String> {
+    ids.iter().map(ToString::to_string).collect()
+}
+
+fn read_account(row: &sqlx::postgres::PgRow) -> Result<Account, sqlx::Error> {
+    let email: Option<String> = row.try_get("email")?;
+    Ok(Account {
+        id: AccountId::new(row.try_get::<String, _>("id")?),
+        email: email.as_deref().and_then(WorkEmail::parse),
+        is_active: row.try_get("is_active")?,
+    })
+}
+
+/// Name, full type and base type of each column of a table or view, in order; empty when there is none.
+pub(super) async fn columns(
+    conn: &mut PgConnection,
+    schema: &str,
+    table: &str,
+) -> Result<Vec<(String, String, String)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT a.attname::text AS "name!", format_type(a.atttypid, NULL) AS "type_name!",
+                  COALESCE(format_type(NULLIF(t.typbasetype, 0), NULL), t.typname::text) AS "base_name!",
+                  t.typtype::text AS "kind!", bn.nspname::text AS "type_schema!", t.typname::text AS "bare!"
+           FROM pg_class c
+           JOIN pg_namespace n ON n.oid = c.relnamespace
+           JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+           JOIN pg_type t ON t.oid = a.atttypid
+           JOIN pg_namespace bn ON bn.oid = t.typnamespace
+           WHERE n.nspname::text = $1 AND c.relname::text = $2 AND c.relkind IN ('r', 'p', 'v', 'f')
+           ORDER BY a.attnum"#,
+        schema,
+        table,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let base = match (row.kind.as_str(), row.bare.as_str()) {
+                ("d", _) => row.base_name,
+                (_, "citext") => "citext".to_owned(),
+                _ => row.type_name.clone(),
+            };
+            (row.name, row.type_name, base)
+        })
+        .collect())
+}
+
+/// Tables whose name differs from this one in case or schema only.
+pub(super) async fn tables_like(
+    conn: &mut PgConnection,
+    table: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT n.nspname || '.' || c.relname AS "name!"
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE c.relkind IN ('r', 'p', 'v', 'f')
+             AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'leaver')
+             AND trim(trailing 's' FROM lower(c.relname)) = trim(trailing 's' FROM lower($1))
+           ORDER BY 1 LIMIT 5"#,
+        table,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The first key of each valid index of a table, as the catalog spells it.
+pub(super) async fn leading_index_keys(
+    conn: &mut PgConnection,
+    schema: &str,
+    table: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT pg_get_indexdef(i.indexrelid, 1, true) AS "key!"
+           FROM pg_index i
+           JOIN pg_class c ON c.oid = i.indrelid
+           JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE n.nspname::text = $1 AND c.relname::text = $2 AND i.indisvalid AND i.indpred IS NULL"#,
+        schema,
+        table,
+    )
+    .fetch_all(conn)
+    .await
+}

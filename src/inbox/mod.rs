@@ -1,0 +1,144 @@
+//! What arrived, and what became of it. A delivery is written down before anybody tries to understand it.
+//!
+//! ```text
+//!                        +--> processed
+//!  (insert) --> waiting -+--> ignored          same body again, not self-timed, signed later: waiting
+//!                  ^     +--> parked --+
+//!                  +-------- replay ---+
+//! ```
+//!
+//! This room does not look into a body.
+
+pub mod store;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+use crate::domain::{DeliveryId, SourceName};
+
+/// What the sender is told about a delivery that is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The id of the delivery, or of the earlier one with the same body.
+    pub id: DeliveryId,
+    /// Whether the same body had arrived before.
+    pub duplicate: bool,
+}
+
+/// A delivery to be processed; its row is locked while this is alive in a transaction.
+#[derive(Clone)]
+pub struct Delivery {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Who sent it, as configured when it arrived.
+    pub source: String,
+    /// Its `Content-Type`.
+    pub content_type: Option<String>,
+    /// The time that the sender signed.
+    pub signed_at: Option<DateTime<Utc>>,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+    /// Its raw bytes.
+    pub body: Bytes,
+    /// How often processing it has failed.
+    pub attempts: i32,
+}
+
+impl std::fmt::Debug for Delivery {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Delivery")
+            .field("id", &self.id)
+            .field("source", &self.source)
+            .field("body_bytes", &self.body.len())
+            .finish_non_exhaustive()
+    }
+}
+
+/// How a delivery ends.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settlement {
+    /// Which delivery.
+    pub id: DeliveryId,
+    /// How it ended.
+    pub end: End,
+}
+
+/// The ways a delivery can end.
+#[derive(Clone, Debug, PartialEq)]
+pub enum End {
+    /// Understood and carried out.
+    Processed {
+        /// How many employees ended how.
+        outcome: serde_json::Value,
+        /// Whether each entry of the body bore its own time.
+        self_timed: bool,
+    },
+    /// Understood, and not for us.
+    Ignored {
+        /// What it was.
+        cause: String,
+    },
+    /// Not understood, or failed too often; kept for a while and brought back by `replay`.
+    Parked {
+        /// What is wrong; never a part of the body.
+        cause: String,
+    },
+}
+
+/// How much waits.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Backlog {
+    /// Deliveries that are not settled.
+    pub waiting: i64,
+    /// Age of the oldest of them, in seconds.
+    pub oldest_seconds: i64,
+    /// Deliveries that could not be processed.
+    pub parked: i64,
+}
+
+/// A delivery as a person sees it in a list: everything but its body.
+#[derive(Clone, Debug, Serialize)]
+pub struct Listed {
+    /// Its id.
+    pub id: uuid::Uuid,
+    /// Who sent it.
+    pub source: String,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+    /// waiting, processed, ignored or parked.
+    pub state: String,
+    /// How often processing it has failed.
+    pub attempts: i32,
+    /// When it was settled.
+    pub settled_at: Option<DateTime<Utc>>,
+    /// Size of the body as it arrived.
+    pub body_bytes: i32,
+    /// Why it is ignored or parked.
+    pub cause: Option<String>,
+    /// How many employees ended how.
+    pub outcome: Option<serde_json::Value>,
+}
+
+/// What `replay` did with one id.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Replay {
+    /// It will be processed again.
+    Queued,
+    /// It waits already.
+    AlreadyWaiting,
+    /// Its body is gone, since it was settled.
+    BodyGone,
+    /// There is no such delivery.
+    Unknown,
+}
+
+/// When a source last sent something.
+#[derive(Clone, Debug)]
+pub struct LastDelivery {
+    /// The source.
+    pub source: SourceName,
+    /// When its newest delivery arrived; none when there never was one.
+    pub at: Option<DateTime<Utc>>,
+}

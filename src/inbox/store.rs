@@ -1,0 +1,372 @@
+//! The table `leaver.deliveries`. Each function takes a slice and runs one statement for it.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Backlog, Delivery, End, LastDelivery, Listed, Receipt, Replay, Settlement};
+use crate::domain::{DeliveryId, SourceName};
+use crate::signature::VerifiedDelivery;
+
+/// Writes deliveries down, in one statement, and says of each, in the order given, under which id.
+///
+/// The same body from the same source is one row. When it comes again it changes nothing, except where the
+/// row is settled, its entries bore no time of their own and the sender signed a later time: the same words
+/// then may be news, so it is processed again.
+///
+/// # Errors
+/// Whatever the database says; nothing is stored then.
+pub async fn insert(
+    conn: &mut PgConnection,
+    deliveries: &[(DeliveryId, VerifiedDelivery)],
+    now: DateTime<Utc>,
+) -> Result<Vec<Receipt>, sqlx::Error> {
+    // A statement must not touch one row twice, and rows are locked in key order.
+    let mut first: HashMap<(&SourceName, &[u8; 32]), DeliveryId> = HashMap::new();
+    let mut unique: Vec<&(DeliveryId, VerifiedDelivery)> = Vec::with_capacity(deliveries.len());
+    for pair in deliveries {
+        let (id, verified) = pair;
+        first.entry((verified.source(), verified.digest())).or_insert_with(|| {
+            unique.push(pair);
+            *id
+        });
+    }
+    unique.sort_by_key(|(_, verified)| (verified.source().clone(), *verified.digest()));
+
+    let ids: Vec<Uuid> = unique.iter().map(|(id, _)| id.0).collect();
+    let sources: Vec<String> = unique.iter().map(|(_, v)| v.source().to_string()).collect();
+    let digests: Vec<&[u8]> = unique.iter().map(|(_, v)| v.digest().as_slice()).collect();
+    let types: Vec<Option<&str>> = unique.iter().map(|(_, v)| v.content_type()).collect();
+    let signed: Vec<Option<DateTime<Utc>>> = unique.iter().map(|(_, v)| v.signed_at()).collect();
+    let bodies: Vec<&[u8]> = unique.iter().map(|(_, v)| v.body().as_ref()).collect();
+
+    let written = sqlx::query!(
+        r#"WITH arrived AS (
+               SELECT id, source, digest, content_type, signed_at, body
+               FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::bytea[])
+                    WITH ORDINALITY AS a (id, source, digest, content_type, signed_at, body, n)
+               ORDER BY n
+           ), written AS (
+               INSERT INTO leaver.deliveries AS d
+                   (id, source, digest, content_type, signed_at, received_at, body, body_bytes, state, next_attempt_at)
+               SELECT id, source, digest, content_type, signed_at, $7, body, octet_length(body), 'waiting', $7
+               FROM arrived
+               ON CONFLICT ON CONSTRAINT deliveries_source_digest_key DO UPDATE
+               SET state = 'waiting', body = EXCLUDED.body, content_type = EXCLUDED.content_type,
+                   signed_at = EXCLUDED.signed_at, received_at = EXCLUDED.received_at,
+                   next_attempt_at = EXCLUDED.next_attempt_at, attempts = 0, settled_at = NULL,
+                   cause = NULL, outcome = NULL, repeats = d.repeats + 1
+               WHERE d.state = 'processed' AND NOT d.self_timed AND EXCLUDED.signed_at > d.signed_at
+               RETURNING d.id, d.source, d.digest
+           )
+           SELECT id AS "id!", source AS "source!", digest AS "digest!" FROM written"#,
+        &ids,
+        &sources,
+        &digests as &[&[u8]],
+        &types as &[Option<&str>],
+        &signed as &[Option<DateTime<Utc>>],
+        &bodies as &[&[u8]],
+        now,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+
+    let mut known: HashMap<(String, Vec<u8>), Uuid> =
+        written.into_iter().map(|row| ((row.source, row.digest), row.id)).collect();
+    if known.len() < unique.len() {
+        let earlier = sqlx::query!(
+            "SELECT d.id, d.source, d.digest FROM leaver.deliveries d
+             JOIN unnest($1::text[], $2::bytea[]) AS a (source, digest) USING (source, digest)",
+            &sources,
+            &digests as &[&[u8]],
+        )
+        .fetch_all(conn)
+        .await?;
+        for row in earlier {
+            known.entry((row.source, row.digest)).or_insert(row.id);
+        }
+    }
+    deliveries
+        .iter()
+        .map(|(id, verified)| {
+            let key = (verified.source().to_string(), verified.digest().to_vec());
+            let stored = known.get(&key).copied().ok_or(sqlx::Error::RowNotFound)?;
+            Ok(Receipt { id: DeliveryId(stored), duplicate: stored != id.0 })
+        })
+        .collect()
+}
+
+/// How much one claim takes at most.
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimLimit {
+    /// Deliveries.
+    pub deliveries: i64,
+    /// Bytes of their bodies together; one larger delivery is still claimed, alone.
+    pub bytes: i64,
+}
+
+/// Takes deliveries that are due, oldest first, and locks their rows until the transaction ends. What
+/// another replica holds is left to it.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn claim(
+    conn: &mut PgConnection,
+    limit: ClaimLimit,
+    now: DateTime<Utc>,
+) -> Result<Vec<Delivery>, sqlx::Error> {
+    let sizes = sqlx::query!(
+        "SELECT id, body_bytes FROM leaver.deliveries
+         WHERE state = 'waiting' AND next_attempt_at <= $1
+         ORDER BY next_attempt_at, id
+         LIMIT $2
+         FOR UPDATE SKIP LOCKED",
+        now,
+        limit.deliveries,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut total = 0_i64;
+    let ids: Vec<Uuid> = sizes
+        .into_iter()
+        .enumerate()
+        .take_while(|(position, row)| {
+            total += i64::from(row.body_bytes);
+            *position == 0 || total <= limit.bytes
+        })
+        .map(|(_, row)| row.id)
+        .collect();
+    if ids.is_empty() {
+        return Ok(vec![]);
+    }
+    let rows = sqlx::query!(
+        r#"SELECT id, source, content_type, signed_at, received_at, body AS "body!", attempts
+           FROM leaver.deliveries WHERE id = ANY($1) ORDER BY received_at, id"#,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Delivery {
+            id: DeliveryId(row.id),
+            source: row.source,
+            content_type: row.content_type,
+            signed_at: row.signed_at,
+            received_at: row.received_at,
+            body: Bytes::from(row.body),
+            attempts: row.attempts,
+        })
+        .collect())
+}
+
+/// Ends deliveries. The bodies go, except of those that are parked.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn settle(
+    conn: &mut PgConnection,
+    settlements: &[Settlement],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<Uuid> = settlements.iter().map(|s| s.id.0).collect();
+    let mut states: Vec<&str> = vec![];
+    let mut causes: Vec<Option<&str>> = vec![];
+    let mut outcomes: Vec<Option<&serde_json::Value>> = vec![];
+    let mut timed: Vec<bool> = vec![];
+    for settlement in settlements {
+        let (state, cause, outcome, self_timed) = match &settlement.end {
+            End::Processed { outcome, self_timed } => ("processed", None, Some(outcome), *self_timed),
+            End::Ignored { cause } => ("ignored", Some(cause.as_str()), None, true),
+            End::Parked { cause } => ("parked", Some(cause.as_str()), None, true),
+        };
+        states.push(state);
+        causes.push(cause);
+        outcomes.push(outcome);
+        timed.push(self_timed);
+    }
+    sqlx::query!(
+        "UPDATE leaver.deliveries AS d
+         SET state = s.state, cause = s.cause, outcome = s.outcome, self_timed = s.self_timed,
+             settled_at = $6, body = CASE WHEN s.state = 'parked' THEN d.body END
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::bool[])
+              AS s (id, state, cause, outcome, self_timed)
+         WHERE d.id = s.id",
+        &ids,
+        &states as &[&str],
+        &causes as &[Option<&str>],
+        &outcomes as &[Option<&serde_json::Value>],
+        &timed,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Notes that processing failed and when to try again.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn postpone(
+    conn: &mut PgConnection,
+    id: DeliveryId,
+    cause: &str,
+    next_attempt_at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE leaver.deliveries SET attempts = attempts + 1, cause = $2, next_attempt_at = $3
+         WHERE id = $1 AND state = 'waiting'",
+        id.0,
+        cause,
+        next_attempt_at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Puts parked deliveries back; says what became of each id.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn replay(
+    conn: &mut PgConnection,
+    ids: &[DeliveryId],
+    now: DateTime<Utc>,
+) -> Result<Vec<(DeliveryId, Replay)>, sqlx::Error> {
+    let wanted: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        r#"WITH found AS (
+               SELECT id, state, body IS NOT NULL AS has_body
+               FROM leaver.deliveries WHERE id = ANY($1) ORDER BY id FOR UPDATE
+           ), queued AS (
+               UPDATE leaver.deliveries AS d
+               SET state = 'waiting', attempts = 0, cause = NULL, settled_at = NULL, next_attempt_at = $2
+               FROM found WHERE d.id = found.id AND found.state = 'parked' AND found.has_body
+               RETURNING d.id
+           )
+           SELECT found.id, found.state, queued.id IS NOT NULL AS "queued!"
+           FROM found LEFT JOIN queued USING (id)"#,
+        &wanted,
+        now,
+    )
+    .fetch_all(conn)
+    .await?;
+    let found: HashMap<Uuid, Replay> = rows
+        .into_iter()
+        .map(|row| {
+            let became = match (row.queued, row.state.as_str()) {
+                (true, _) => Replay::Queued,
+                (false, "waiting") => Replay::AlreadyWaiting,
+                (false, _) => Replay::BodyGone,
+            };
+            (row.id, became)
+        })
+        .collect();
+    Ok(ids.iter().map(|id| (*id, found.get(&id.0).copied().unwrap_or(Replay::Unknown))).collect())
+}
+
+/// Drops the bodies of deliveries that were parked before a moment.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn forget_parked_bodies(
+    conn: &mut PgConnection,
+    parked_before: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "UPDATE leaver.deliveries SET body = NULL
+         WHERE state = 'parked' AND settled_at < $1 AND body IS NOT NULL",
+        parked_before,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// How much waits.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn backlog(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Backlog, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT count(*) FILTER (WHERE state = 'waiting') AS "waiting!",
+                  count(*) FILTER (WHERE state = 'parked') AS "parked!",
+                  min(received_at) FILTER (WHERE state = 'waiting') AS oldest
+           FROM leaver.deliveries WHERE state IN ('waiting', 'parked')"#
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Backlog {
+        waiting: row.waiting,
+        oldest_seconds: row.oldest.map_or(0, |at| (now - at).num_seconds().max(0)),
+        parked: row.parked,
+    })
+}
+
+/// When the next waiting delivery is due; in the past when one is due now.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn next_due(conn: &mut PgConnection) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!("SELECT min(next_attempt_at) FROM leaver.deliveries WHERE state = 'waiting'")
+        .fetch_one(conn)
+        .await
+}
+
+/// When each of these sources last sent something.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn last_deliveries(
+    conn: &mut PgConnection,
+    sources: &[SourceName],
+) -> Result<Vec<LastDelivery>, sqlx::Error> {
+    let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query!(
+        r#"SELECT s.n AS "n!", d.received_at AS "received_at?"
+           FROM unnest($1::text[]) WITH ORDINALITY AS s (source, n)
+           LEFT JOIN LATERAL (
+               SELECT received_at FROM leaver.deliveries d
+               WHERE d.source = s.source ORDER BY received_at DESC LIMIT 1
+           ) d ON true
+           ORDER BY s.n"#,
+        &names,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(sources
+        .iter()
+        .zip(rows)
+        .map(|(source, row)| LastDelivery { source: source.clone(), at: row.received_at })
+        .collect())
+}
+
+/// The newest deliveries, for a person; with `state`, only those in it.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn list(
+    conn: &mut PgConnection,
+    state: Option<&str>,
+    source: Option<&str>,
+    limit: i64,
+) -> Result<Vec<Listed>, sqlx::Error> {
+    sqlx::query_as!(
+        Listed,
+        r#"SELECT id, source, received_at, state, attempts, settled_at, body_bytes, cause, outcome
+           FROM leaver.deliveries
+           WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR source = $2)
+           ORDER BY received_at DESC, id DESC
+           LIMIT $3"#,
+        state,
+        source,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}

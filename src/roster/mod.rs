@@ -1,0 +1,188 @@
+//! What we know of each employee, whoever said it. Newer facts win, fact by fact, so the order in which
+//! changes arrive does not matter and the same change twice changes nothing.
+//!
+//! It keeps what the rules need and nothing else, and decides nothing.
+
+pub mod store;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use crate::domain::{
+    ChangeKind, DeliveryId, Employee, EmployeeChange, EmployeeKey, Fact, Posted, SourceName,
+};
+
+/// A change with its sender and its times, ready to be merged.
+#[derive(Clone, Debug)]
+pub struct Observation {
+    /// Who told us.
+    pub source: SourceName,
+    /// What was said.
+    pub change: EmployeeChange,
+    /// When it was so: the sender's own time, else the time it signed, else the time of arrival.
+    pub as_of: DateTime<Utc>,
+    /// When we learned it.
+    pub seen_at: DateTime<Utc>,
+    /// The delivery that said it.
+    pub delivery: Option<DeliveryId>,
+}
+
+impl Observation {
+    /// Resolves the time of a change. A time ahead of its arrival counts as the arrival, since otherwise
+    /// one bad clock would make every later change look old.
+    #[must_use]
+    pub fn new(
+        source: SourceName,
+        change: EmployeeChange,
+        fallback: Option<DateTime<Utc>>,
+        seen_at: DateTime<Utc>,
+        delivery: Option<DeliveryId>,
+    ) -> Self {
+        let as_of = change.as_of.or(fallback).unwrap_or(seen_at).min(seen_at);
+        Self { source, change, as_of, seen_at, delivery }
+    }
+
+    /// Whom it is about.
+    #[must_use]
+    pub fn key(&self) -> EmployeeKey {
+        EmployeeKey {
+            source: self.source.clone(),
+            tenant: self.change.tenant.clone(),
+            employee_id: self.change.employee_id.clone(),
+        }
+    }
+}
+
+/// What became of an observation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Effect {
+    /// Everything in it was known already.
+    Same,
+    /// It is older than what is known.
+    Stale,
+    /// It said something new.
+    Newer,
+}
+
+/// An employee as known after the observations of a slice.
+#[derive(Clone, Debug)]
+pub struct Observed {
+    /// The merged entry; its row is locked until the transaction ends.
+    pub employee: Employee,
+    /// The strongest effect that an observation of the slice had on it.
+    pub effect: Effect,
+    /// The observations of the slice about this employee, by delivery, with the effect of each.
+    pub by_delivery: Vec<(Option<DeliveryId>, Effect)>,
+}
+
+/// Merges a slice of observations into the roster: two statements, whatever the length of the slice.
+///
+/// The rows of everybody concerned are locked, in key order; the merged entries are in memory only, to be
+/// written by [`store::save`] together with what is decided about them.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn observe(
+    conn: &mut PgConnection,
+    observations: &[Observation],
+    now: DateTime<Utc>,
+) -> Result<Vec<Observed>, sqlx::Error> {
+    let mut by_key: BTreeMap<EmployeeKey, Vec<&Observation>> = BTreeMap::new();
+    for observation in observations {
+        by_key.entry(observation.key()).or_default().push(observation);
+    }
+    let keys: Vec<EmployeeKey> = by_key.keys().cloned().collect();
+    let employees = store::lock(conn, &keys, now).await?;
+    Ok(employees
+        .into_iter()
+        .map(|mut employee| {
+            let said = by_key.remove(&employee.key).unwrap_or_default();
+            let by_delivery: Vec<_> = said
+                .into_iter()
+                .map(|observation| (observation.delivery, merge(&mut employee, observation)))
+                .collect();
+            let effect = by_delivery.iter().map(|(_, effect)| *effect).max();
+            Observed { employee, effect: effect.unwrap_or(Effect::Same), by_delivery }
+        })
+        .collect())
+}
+
+/// Merges one observation into one entry.
+pub fn merge(employee: &mut Employee, observation: &Observation) -> Effect {
+    let at = Times { as_of: observation.as_of, seen_at: observation.seen_at };
+    let facts = &observation.change.facts;
+    let was_active_before = employee.status().cloned();
+
+    let effects = [
+        merge_fact(&mut employee.status, &facts.status, at),
+        merge_fact(&mut employee.employment_status, &facts.employment_status, at),
+        merge_fact(&mut employee.hire, &facts.hire, at),
+        merge_fact(&mut employee.termination, &facts.termination, at),
+        merge_fact(&mut employee.work_email, &facts.work_email, at),
+        merge_fact(
+            &mut employee.removed,
+            &Posted::Value(observation.change.kind == ChangeKind::Deleted),
+            at,
+        ),
+        merge_read_due(employee, observation),
+    ];
+    if effects[0] == Effect::Newer {
+        let moved = was_active_before.is_some() && was_active_before.as_ref() != employee.status();
+        employee.status_changed = facts.status_changed || moved || {
+            employee.status_changed && was_active_before.as_ref() == employee.status()
+        };
+    }
+    let effect = effects.into_iter().max().unwrap_or(Effect::Same);
+    if effect == Effect::Newer {
+        employee.delivery = observation.delivery.or(employee.delivery);
+    }
+    effect
+}
+
+#[derive(Clone, Copy)]
+struct Times {
+    as_of: DateTime<Utc>,
+    seen_at: DateTime<Utc>,
+}
+
+/// Of two facts of the same moment the greater one wins, so the result does not depend on which came first.
+fn merge_fact<T: Clone + Ord>(known: &mut Option<Fact<T>>, posted: &Posted<T>, at: Times) -> Effect {
+    let value = match posted {
+        Posted::Absent => return Effect::Same,
+        Posted::Empty => None,
+        Posted::Value(value) => Some(value.clone()),
+    };
+    match known {
+        Some(fact) if at.as_of < fact.as_of => return Effect::Stale,
+        Some(fact) if at.as_of == fact.as_of && value <= fact.value => return Effect::Same,
+        _ => {}
+    }
+    *known = Some(Fact { value, as_of: at.as_of, seen_at: at.seen_at });
+    Effect::Newer
+}
+
+/// A change without values asks for a read; facts that are not older than it answer.
+fn merge_read_due(employee: &mut Employee, observation: &Observation) -> Effect {
+    let change = &observation.change;
+    if change.thin && change.kind == ChangeKind::Updated {
+        let answered = employee.status.as_ref().is_some_and(|fact| fact.as_of > observation.as_of);
+        if answered {
+            return Effect::Stale;
+        }
+        if employee.read_due.is_some_and(|due| due >= observation.as_of) {
+            return Effect::Same;
+        }
+        employee.read_due = Some(observation.as_of);
+        return Effect::Newer;
+    }
+    let answers = change.kind == ChangeKind::Deleted || change.facts.status.value().is_some();
+    if answers && employee.read_due.is_some_and(|due| due <= observation.as_of) {
+        employee.read_due = None;
+    }
+    Effect::Same
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,382 @@
+//! The table `leaver.employees`. Each function takes a slice and runs one statement for it.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use crate::domain::{
+    AccountId, DeliveryId, Employee, EmployeeId, EmployeeKey, EmploymentStatus, Fact, Moment,
+    SourceName, Status, Tenant, WorkEmail,
+};
+
+/// Loads and locks the entries of these employees, making those that are new.
+///
+/// Keys must be sorted, so that two slices that overlap wait for each other instead of deadlocking.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn lock(
+    conn: &mut PgConnection,
+    keys: &[EmployeeKey],
+    now: DateTime<Utc>,
+) -> Result<Vec<Employee>, sqlx::Error> {
+    let columns = KeyColumns::of(keys);
+    sqlx::query!(
+        "INSERT INTO leaver.employees (source, tenant, employee_id, facts, first_seen_at, modified_at)
+         SELECT source, tenant, employee_id, '{}', $4, $4
+         FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (source, tenant, employee_id, n)
+         ORDER BY n
+         ON CONFLICT ON CONSTRAINT employees_pkey DO NOTHING",
+        &columns.sources,
+        &columns.tenants,
+        &columns.employee_ids,
+        now,
+    )
+    .execute(&mut *conn)
+    .await?;
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
+                  e.account_id, e.access_ends_at, e.deactivated_at, e.delivery_id
+           FROM leaver.employees e
+           JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (source, tenant, employee_id)
+             USING (source, tenant, employee_id)
+           ORDER BY e.source, e.tenant, e.employee_id
+           FOR UPDATE OF e"#,
+        &columns.sources,
+        &columns.tenants,
+        &columns.employee_ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Row::into_employee).collect()
+}
+
+/// Loads and locks entries whose access end has come, oldest first. Entries that another replica works on
+/// are left to it.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn lock_due(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+    limit: i64,
+) -> Result<Vec<Employee>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
+                  account_id, access_ends_at, deactivated_at, delivery_id
+           FROM leaver.employees
+           WHERE access_ends_at <= $1
+           ORDER BY access_ends_at
+           LIMIT $2
+           FOR UPDATE SKIP LOCKED"#,
+        now,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Row::into_employee).collect()
+}
+
+/// When the next scheduled access end is, and how many there are.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn schedule(
+    conn: &mut PgConnection,
+) -> Result<(i64, Option<DateTime<Utc>>), sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT count(*) AS "pending!", min(access_ends_at) AS next_at
+           FROM leaver.employees WHERE access_ends_at IS NOT NULL"#
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok((row.pending, row.next_at))
+}
+
+/// The employees of these sources that are linked to these accounts, pair by pair.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn find_linked(
+    conn: &mut PgConnection,
+    pairs: &[(SourceName, AccountId)],
+) -> Result<Vec<Employee>, sqlx::Error> {
+    let sources: Vec<String> = pairs.iter().map(|(source, _)| source.to_string()).collect();
+    let accounts: Vec<String> = pairs.iter().map(|(_, account)| account.to_string()).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
+                  e.account_id, e.access_ends_at, e.deactivated_at, e.delivery_id
+           FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[])) AS k (source, account_id)
+           JOIN leaver.employees e USING (source, account_id)"#,
+        &sources,
+        &accounts,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Row::into_employee).collect()
+}
+
+/// The employees with this work e-mail or this id, in any source, for a person who asks.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn find_by_email_or_id(
+    conn: &mut PgConnection,
+    email: &str,
+    employee_id: &str,
+) -> Result<Vec<Employee>, sqlx::Error> {
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
+                  account_id, access_ends_at, deactivated_at, delivery_id
+           FROM leaver.employees
+           WHERE work_email = $1 OR employee_id = $2
+           ORDER BY source, tenant, employee_id"#,
+        email,
+        employee_id,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Row::into_employee).collect()
+}
+
+/// Writes entries back: what is known, the link, the schedule. `changed` says of each whether a fact is new.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn save(
+    conn: &mut PgConnection,
+    employees: &[(Employee, bool)],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let columns = KeyColumns::of(employees.iter().map(|(employee, _)| &employee.key));
+    let each = || employees.iter().map(|(employee, _)| employee);
+    let facts: Vec<Json<StoredFacts>> = each().map(|e| Json(StoredFacts::of(e))).collect();
+    let accounts: Vec<Option<String>> =
+        each().map(|e| e.account.as_ref().map(ToString::to_string)).collect();
+    let ends: Vec<Option<DateTime<Utc>>> = each().map(|e| e.access_ends_at).collect();
+    let deactivated: Vec<Option<DateTime<Utc>>> = each().map(|e| e.deactivated_at).collect();
+    let deliveries: Vec<Option<uuid::Uuid>> = each().map(|e| e.delivery.map(|id| id.0)).collect();
+    let changed: Vec<bool> = employees.iter().map(|(_, changed)| *changed).collect();
+    sqlx::query!(
+        "UPDATE leaver.employees AS e
+         SET facts = k.facts,
+             account_id = k.account_id,
+             linked_at = CASE WHEN k.account_id IS NULL THEN NULL
+                              WHEN k.account_id IS DISTINCT FROM e.account_id THEN $10
+                              ELSE e.linked_at END,
+             access_ends_at = k.access_ends_at,
+             deactivated_at = k.deactivated_at,
+             delivery_id = k.delivery_id,
+             modified_at = CASE WHEN k.changed THEN $10 ELSE e.modified_at END
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::timestamptz[],
+                     $7::timestamptz[], $8::uuid[], $9::bool[])
+              AS k (source, tenant, employee_id, facts, account_id, access_ends_at, deactivated_at,
+                    delivery_id, changed)
+         WHERE (e.source, e.tenant, e.employee_id) = (k.source, k.tenant, k.employee_id)",
+        &columns.sources,
+        &columns.tenants,
+        &columns.employee_ids,
+        &facts as &[Json<StoredFacts>],
+        &accounts as &[Option<String>],
+        &ends as &[Option<DateTime<Utc>>],
+        &deactivated as &[Option<DateTime<Utc>>],
+        &deliveries as &[Option<uuid::Uuid>],
+        &changed,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A slice of keys as the columns that `unnest` takes.
+struct KeyColumns {
+    sources: Vec<String>,
+    tenants: Vec<String>,
+    employee_ids: Vec<String>,
+}
+
+impl KeyColumns {
+    fn of<'a>(keys: impl IntoIterator<Item = &'a EmployeeKey>) -> Self {
+        let mut columns = Self { sources: vec![], tenants: vec![], employee_ids: vec![] };
+        for key in keys {
+            columns.sources.push(key.source.to_string());
+            columns.tenants.push(key.tenant.to_string());
+            columns.employee_ids.push(key.employee_id.to_string());
+        }
+        columns
+    }
+}
+
+struct Row {
+    source: String,
+    tenant: String,
+    employee_id: String,
+    facts: Json<StoredFacts>,
+    account_id: Option<String>,
+    access_ends_at: Option<DateTime<Utc>>,
+    deactivated_at: Option<DateTime<Utc>>,
+    delivery_id: Option<uuid::Uuid>,
+}
+
+impl Row {
+    fn into_employee(self) -> Result<Employee, sqlx::Error> {
+        let source = SourceName::parse(&self.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        let facts = self.facts.0;
+        Ok(Employee {
+            key: EmployeeKey {
+                source,
+                tenant: Tenant::new(self.tenant),
+                employee_id: EmployeeId::new(self.employee_id),
+            },
+            status: facts.status.map(|fact| {
+                let word = fact.word;
+                fact.stored.map(|status| match status {
+                    StoredStatus::Active => Status::Active,
+                    StoredStatus::Pending => Status::Pending,
+                    StoredStatus::Inactive => Status::Inactive,
+                    StoredStatus::Unknown => Status::Unknown(word.unwrap_or_default()),
+                })
+            }),
+            status_changed: facts.status_changed,
+            employment_status: facts.employment_status.map(|fact| {
+                fact.map(|word| match word {
+                    StoredEmployment::Terminated => EmploymentStatus::Terminated,
+                    StoredEmployment::Other => EmploymentStatus::Other,
+                })
+            }),
+            hire: facts.hire.map(|fact| fact.map(|day| day)),
+            termination: facts.termination.map(|fact| {
+                fact.map(|moment| match moment {
+                    StoredMoment::Day(day) => Moment::Day(day),
+                    StoredMoment::Instant(instant) => Moment::Instant(instant),
+                })
+            }),
+            work_email: facts.work_email.map(|fact| Fact {
+                value: fact.value.as_deref().and_then(WorkEmail::parse),
+                as_of: fact.as_of,
+                seen_at: fact.seen_at,
+            }),
+            removed: facts.removed.map(|fact| fact.map(|removed| removed)),
+            read_due: facts.read_due,
+            account: self.account_id.map(AccountId::new),
+            access_ends_at: self.access_ends_at,
+            deactivated_at: self.deactivated_at,
+            delivery: self.delivery_id.map(DeliveryId),
+        })
+    }
+}
+
+/// The column `facts`. Its names are part of the data, so they are spelled out here and nowhere else.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+struct StoredFacts {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<StoredStatusFact>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    status_changed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    employment_status: Option<Stored<StoredEmployment>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hire: Option<Stored<NaiveDate>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    termination: Option<Stored<StoredMoment>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    work_email: Option<Stored<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    removed: Option<Stored<bool>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read_due: Option<DateTime<Utc>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored<T> {
+    value: Option<T>,
+    as_of: DateTime<Utc>,
+    seen_at: DateTime<Utc>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredStatusFact {
+    #[serde(flatten)]
+    stored: Stored<StoredStatus>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    word: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StoredStatus {
+    Active,
+    Pending,
+    Inactive,
+    Unknown,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StoredEmployment {
+    Terminated,
+    Other,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StoredMoment {
+    Day(NaiveDate),
+    Instant(DateTime<Utc>),
+}
+
+impl<T> Stored<T> {
+    fn of<U>(fact: &Fact<U>, into: impl FnOnce(&U) -> T) -> Self {
+        Self { value: fact.value.as_ref().map(into), as_of: fact.as_of, seen_at: fact.seen_at }
+    }
+
+    fn map<U>(self, into: impl FnOnce(T) -> U) -> Fact<U> {
+        Fact { value: self.value.map(into), as_of: self.as_of, seen_at: self.seen_at }
+    }
+}
+
+impl StoredFacts {
+    fn of(employee: &Employee) -> Self {
+        Self {
+            status: employee.status.as_ref().map(|fact| StoredStatusFact {
+                stored: Stored::of(fact, |status| match status {
+                    Status::Active => StoredStatus::Active,
+                    Status::Pending => StoredStatus::Pending,
+                    Status::Inactive => StoredStatus::Inactive,
+                    Status::Unknown(_) => StoredStatus::Unknown,
+                }),
+                word: match &fact.value {
+                    Some(Status::Unknown(word)) => Some(word.clone()),
+                    _ => None,
+                },
+            }),
+            status_changed: employee.status_changed,
+            employment_status: employee.employment_status.as_ref().map(|fact| {
+                Stored::of(fact, |word| match word {
+                    EmploymentStatus::Terminated => StoredEmployment::Terminated,
+                    EmploymentStatus::Other => StoredEmployment::Other,
+                })
+            }),
+            hire: employee.hire.as_ref().map(|fact| Stored::of(fact, |day| *day)),
+            termination: employee.termination.as_ref().map(|fact| {
+                Stored::of(fact, |moment| match moment {
+                    Moment::Day(day) => StoredMoment::Day(*day),
+                    Moment::Instant(instant) => StoredMoment::Instant(*instant),
+                })
+            }),
+            work_email: employee
+                .work_email
+                .as_ref()
+                .map(|fact| Stored::of(fact, |email| email.expose().to_owned())),
+            removed: employee.removed.as_ref().map(|fact| Stored::of(fact, |removed| *removed)),
+            read_due: employee.read_due,
+        }
+    }
+}

@@ -163,6 +163,29 @@ pub async fn claim(
         .collect())
 }
 
+/// Bounds how long this transaction waits for any lock, so that a table locked by the application's owner
+/// delays work instead of stopping it.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn bound_lock_waits(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT set_config('lock_timeout', '5s', true)").fetch_one(conn).await?;
+    Ok(())
+}
+
+/// How often processing this delivery has failed; `None` when it does not wait (any more).
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn attempts(conn: &mut PgConnection, id: DeliveryId) -> Result<Option<i32>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT attempts FROM leaver.deliveries WHERE id = $1 AND state = 'waiting' FOR UPDATE",
+        id.0,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
 /// Ends deliveries. The bodies go, except of those that are parked.
 ///
 /// # Errors

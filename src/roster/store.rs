@@ -54,26 +54,29 @@ pub async fn lock(
 }
 
 /// Loads and locks entries whose access end has come, oldest first. Entries that another replica works on
-/// are left to it.
+/// are left to it, and so are those of sources that are not configured.
 ///
 /// # Errors
 /// Whatever the database says.
 pub async fn lock_due(
     conn: &mut PgConnection,
+    sources: &[SourceName],
     now: DateTime<Utc>,
     limit: i64,
 ) -> Result<Vec<Employee>, sqlx::Error> {
+    let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
                   account_id, access_ends_at, deactivated_at, delivery_id
            FROM leaver.employees
-           WHERE access_ends_at <= $1
+           WHERE access_ends_at <= $1 AND source = ANY($3)
            ORDER BY access_ends_at
            LIMIT $2
            FOR UPDATE SKIP LOCKED"#,
         now,
         limit,
+        &sources,
     )
     .fetch_all(conn)
     .await?;

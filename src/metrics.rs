@@ -1,0 +1,176 @@
+//! Counters and histograms in Prometheus' text format. One registry per service, so two services in one
+//! process, as in tests, do not count into each other. No label ever holds anything personal.
+
+use chrono::{DateTime, Utc};
+use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use crate::domain::SourceName;
+use crate::signature::Rejection;
+use crate::worker::act::Ending;
+use crate::worker::process::Done;
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Source {
+    source: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SourceOutcome {
+    source: String,
+    outcome: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct SourceCause {
+    source: String,
+    cause: String,
+}
+
+/// What the database knows and a counter cannot: read when metrics are asked for.
+#[derive(Clone, Debug, Default)]
+pub struct Gauges {
+    /// Deliveries that are not settled.
+    pub waiting: i64,
+    /// Age of the oldest of them in seconds.
+    pub oldest_seconds: i64,
+    /// Deliveries that could not be processed.
+    pub parked: i64,
+    /// Open holds.
+    pub holds: i64,
+    /// Access ends that lie ahead.
+    pub scheduled: i64,
+    /// Per source, seconds since its last delivery.
+    pub last_delivery_seconds: Vec<(SourceName, i64)>,
+}
+
+/// All that one service counts.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    received: Family<SourceOutcome, Counter>,
+    signature_failures: Family<SourceCause, Counter>,
+    settled: Family<SourceOutcome, Counter>,
+    employees: Family<SourceOutcome, Counter>,
+    deactivations: Family<Source, Counter>,
+    parked: Counter,
+    answer: Histogram,
+    end_to_end: Histogram,
+    backlog_waiting: Gauge,
+    backlog_oldest: Gauge,
+    backlog_parked: Gauge,
+    holds_open: Gauge,
+    scheduled: Gauge,
+    last_delivery: Family<Source, Gauge>,
+}
+
+impl Default for Metrics {
+    fn default() -> Self {
+        let steps = || [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+        let mut registry = Registry::with_prefix("leaver");
+        let metrics = Self {
+            registry: Registry::default(),
+            received: Family::default(),
+            signature_failures: Family::default(),
+            settled: Family::default(),
+            employees: Family::default(),
+            deactivations: Family::default(),
+            parked: Counter::default(),
+            answer: Histogram::new(steps()),
+            end_to_end: Histogram::new(steps()),
+            backlog_waiting: Gauge::default(),
+            backlog_oldest: Gauge::default(),
+            backlog_parked: Gauge::default(),
+            holds_open: Gauge::default(),
+            scheduled: Gauge::default(),
+            last_delivery: Family::default(),
+        };
+        registry.register("deliveries_received", "Webhook requests by source and answer", metrics.received.clone());
+        registry.register("signature_failures", "Refused webhook requests by source and cause", metrics.signature_failures.clone());
+        registry.register("deliveries", "Settled deliveries by source and outcome", metrics.settled.clone());
+        registry.register("employees", "Employees named in settled deliveries, by source and how it ended for them", metrics.employees.clone());
+        registry.register("deactivations", "Accounts switched off, by source", metrics.deactivations.clone());
+        registry.register("deliveries_failed", "Deliveries parked after failing too often", metrics.parked.clone());
+        registry.register_with_unit("answer", "From the request to its answer", Unit::Seconds, metrics.answer.clone());
+        registry.register_with_unit("end_to_end", "From the arrival of a delivery to its settling", Unit::Seconds, metrics.end_to_end.clone());
+        registry.register("backlog_waiting", "Deliveries that are not settled", metrics.backlog_waiting.clone());
+        registry.register_with_unit("backlog_oldest", "Age of the oldest delivery that is not settled", Unit::Seconds, metrics.backlog_oldest.clone());
+        registry.register("backlog_parked", "Deliveries that could not be processed", metrics.backlog_parked.clone());
+        registry.register("holds_open", "Decisions that wait for a person", metrics.holds_open.clone());
+        registry.register("scheduled", "Access ends that lie ahead", metrics.scheduled.clone());
+        registry.register_with_unit("last_delivery_age", "Since the last delivery of a source", Unit::Seconds, metrics.last_delivery.clone());
+        Self { registry, ..metrics }
+    }
+}
+
+impl Metrics {
+    /// A webhook request was answered: stored, duplicate, refused or unavailable.
+    pub fn answered(&self, source: &SourceName, outcome: &str, seconds: f64) {
+        self.received
+            .get_or_create(&SourceOutcome { source: source.to_string(), outcome: outcome.to_owned() })
+            .inc();
+        self.answer.observe(seconds);
+    }
+
+    /// A signature did not hold.
+    pub fn refused(&self, source: &SourceName, rejection: Rejection) {
+        self.signature_failures
+            .get_or_create(&SourceCause { source: source.to_string(), cause: rejection.as_str().to_owned() })
+            .inc();
+    }
+
+    /// A delivery was settled.
+    pub fn settled(&self, done: &Done, now: DateTime<Utc>) {
+        let source = || done.source.clone();
+        self.settled
+            .get_or_create(&SourceOutcome { source: source(), outcome: done.state.to_owned() })
+            .inc();
+        for (ending, count) in &done.endings {
+            let count = u64::try_from(*count).unwrap_or(u64::MAX);
+            self.count_ending(done.source.clone(), *ending, count);
+        }
+        let elapsed = (now - done.received_at).to_std().unwrap_or_default();
+        self.end_to_end.observe(elapsed.as_secs_f64());
+    }
+
+    /// The timer looked at somebody.
+    pub fn timer_ended(&self, source: &SourceName, ending: Ending) {
+        self.count_ending(source.to_string(), ending, 1);
+    }
+
+    /// A delivery failed too often.
+    pub fn parked(&self) {
+        self.parked.inc();
+    }
+
+    fn count_ending(&self, source: String, ending: Ending, count: u64) {
+        if ending == Ending::Deactivated {
+            self.deactivations.get_or_create(&Source { source: source.clone() }).inc_by(count);
+        }
+        self.employees
+            .get_or_create(&SourceOutcome { source, outcome: ending.as_str().to_owned() })
+            .inc_by(count);
+    }
+
+    /// Everything as text, with what the database knows.
+    ///
+    /// # Errors
+    /// When formatting fails, which it does not in memory.
+    pub fn text(&self, gauges: &Gauges) -> Result<String, std::fmt::Error> {
+        self.backlog_waiting.set(gauges.waiting);
+        self.backlog_oldest.set(gauges.oldest_seconds);
+        self.backlog_parked.set(gauges.parked);
+        self.holds_open.set(gauges.holds);
+        self.scheduled.set(gauges.scheduled);
+        for (source, seconds) in &gauges.last_delivery_seconds {
+            self.last_delivery.get_or_create(&Source { source: source.to_string() }).set(*seconds);
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}

@@ -1,0 +1,67 @@
+//! Signs of life that one part of the service leaves for health to read.
+
+use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+
+use chrono::{DateTime, Utc};
+
+/// What the process is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    /// Waiting for the database, or migrating it.
+    Starting,
+    /// Taking deliveries.
+    Ready,
+    /// Finishing what is in flight.
+    Draining,
+}
+
+/// Shared by all parts of one service.
+#[derive(Debug, Default)]
+pub struct Vitals {
+    phase: AtomicU8,
+    worker_at: AtomicI64,
+    timer_at: AtomicI64,
+}
+
+impl Vitals {
+    /// What the process is doing.
+    #[must_use]
+    pub fn phase(&self) -> Phase {
+        match self.phase.load(Ordering::Acquire) {
+            0 => Phase::Starting,
+            1 => Phase::Ready,
+            _ => Phase::Draining,
+        }
+    }
+
+    /// Enters a phase; draining is never left.
+    pub fn enter(&self, phase: Phase) {
+        let number = match phase {
+            Phase::Starting => 0,
+            Phase::Ready => 1,
+            Phase::Draining => 2,
+        };
+        self.phase.fetch_max(number, Ordering::AcqRel);
+    }
+
+    /// The worker has finished a round.
+    pub fn worker_seen(&self, now: DateTime<Utc>) {
+        self.worker_at.store(now.timestamp(), Ordering::Relaxed);
+    }
+
+    /// The timer has looked.
+    pub fn timer_seen(&self, now: DateTime<Utc>) {
+        self.timer_at.store(now.timestamp(), Ordering::Relaxed);
+    }
+
+    /// How long ago worker and timer last showed themselves, the longer of the two, in seconds. `None` while
+    /// one of them never has.
+    #[must_use]
+    pub fn working_half_age_seconds(&self, now: DateTime<Utc>) -> Option<i64> {
+        let ages = [&self.worker_at, &self.timer_at].map(|at| at.load(Ordering::Relaxed));
+        if ages.contains(&0) {
+            return None;
+        }
+        ages.iter().map(|at| now.timestamp() - at).max()
+    }
+}

@@ -1,0 +1,389 @@
+//! The working half: takes what the receiving half stored and carries it through to the record, and looks
+//! at the roster when an access end has come.
+//!
+//! Everything that changes lives in one Postgres, so a batch is one transaction and a crash frees its rows:
+//! no leases, heartbeats or leader. A batch that fails is tried again in halves, down to the one delivery
+//! that fails alone; that one waits, and is parked when waiting does not help.
+
+pub mod act;
+pub mod process;
+pub mod timer;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{PgConnection, PgPool};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
+use tracing::{error, info, warn};
+
+use self::process::{Batch, process_batch};
+use crate::accounts::{AccountsMapping, AccountsTable, MappingError};
+use crate::clock::Clock;
+use crate::decision::policy::Policy;
+use crate::domain::{DeliveryId, SourceName};
+use crate::inbox::store::ClaimLimit;
+use crate::inbox::{self, End, Settlement};
+use crate::metrics::Metrics;
+use crate::payload::Dialect;
+use crate::vitals::Vitals;
+
+/// How the configured sources are read and judged.
+#[derive(Debug, Default)]
+pub struct Rulebook {
+    sources: HashMap<String, (SourceName, Dialect, Policy)>,
+}
+
+impl Rulebook {
+    /// Collects the rules of all sources.
+    pub fn new(sources: impl IntoIterator<Item = (SourceName, Dialect, Policy)>) -> Self {
+        let by_name = |rules: (SourceName, Dialect, Policy)| (rules.0.to_string(), rules);
+        Self { sources: sources.into_iter().map(by_name).collect() }
+    }
+
+    /// The policy of a source, when it is configured.
+    #[must_use]
+    pub fn policy(&self, source: &SourceName) -> Option<&Policy> {
+        self.sources.get(source.as_str()).map(|(_, _, policy)| policy)
+    }
+
+    /// The words of a source, when it is configured.
+    #[must_use]
+    pub fn dialect(&self, source: &str) -> Option<&Dialect> {
+        self.sources.get(source).map(|(_, dialect, _)| dialect)
+    }
+
+    /// The checked name of a source, when it is configured.
+    #[must_use]
+    pub fn source_name(&self, source: &str) -> Option<&SourceName> {
+        self.sources.get(source).map(|(name, _, _)| name)
+    }
+
+    /// The names of all configured sources.
+    #[must_use]
+    pub fn names(&self) -> Vec<SourceName> {
+        let mut names: Vec<SourceName> = self.sources.values().map(|(name, _, _)| name.clone()).collect();
+        names.sort();
+        names
+    }
+}
+
+/// A batch that came to nothing.
+#[derive(Debug)]
+pub struct Failure {
+    /// The deliveries that were claimed; none when the failure came before.
+    pub claimed: Vec<DeliveryId>,
+    /// What the database said.
+    pub error: sqlx::Error,
+}
+
+impl Failure {
+    fn before_claim(error: sqlx::Error) -> Self {
+        Self { claimed: vec![], error }
+    }
+
+    /// Whether the database was not there, as opposed to not agreeing: then nobody is to blame and all wait.
+    #[must_use]
+    pub fn is_outage(&self) -> bool {
+        is_outage(&self.error)
+    }
+}
+
+/// Whether an error says that the database was not there. Connection, resource and shutdown classes of
+/// Postgres, and everything that is not an answer of its.
+#[must_use]
+pub fn is_outage(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(answer) => answer.code().is_some_and(|code| {
+            ["08", "53", "57P", "25006", "40"].iter().any(|class| code.starts_with(class))
+        }),
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        _ => false,
+    }
+}
+
+/// Bounds how long a transaction of ours waits for a lock of the application's.
+pub(crate) async fn bound_waiting(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    inbox::store::bound_lock_waits(conn).await
+}
+
+/// What the worker is set to.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// Deliveries per batch at most.
+    pub batch: i64,
+    /// Bytes of bodies per batch at most.
+    pub batch_bytes: i64,
+    /// How often to look without being woken.
+    pub poll: Duration,
+    /// Failures of one delivery before it is parked.
+    pub max_attempts: i32,
+    /// How long the body of a parked delivery is kept.
+    pub keep_parked: TimeDelta,
+}
+
+/// Everything that the loops of this room need.
+pub struct Worker {
+    /// Connections of its own, so that a busy worker cannot starve the receiving half.
+    pub pool: PgPool,
+    /// Where the application keeps its users.
+    pub mapping: AccountsMapping,
+    /// How sources are read and judged.
+    pub rules: Arc<Rulebook>,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Set when something was stored.
+    pub arrived: Arc<Notify>,
+    /// Set when an access end was noted or moved.
+    pub rescheduled: Arc<Notify>,
+    /// Signs of life, for health.
+    pub vitals: Arc<Vitals>,
+    /// Counters and histograms.
+    pub metrics: Arc<Metrics>,
+    /// What it is set to.
+    pub limits: Limits,
+}
+
+/// What one round of the worker did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Round {
+    /// Processed this many deliveries.
+    Processed(usize),
+    /// Put one failing delivery aside, for later or for good.
+    PutAside,
+    /// A batch failed and will be tried again in halves.
+    Halved,
+    /// Nothing is due.
+    Idle,
+    /// The database is not there.
+    Outage,
+}
+
+/// What a loop remembers from round to round.
+#[derive(Debug, Default)]
+pub struct Memory {
+    table: Option<AccountsTable>,
+    halved_to: Option<i64>,
+}
+
+impl Worker {
+    /// Processes deliveries until stopped.
+    pub async fn run(&self, stop: CancellationToken) {
+        let mut memory = Memory::default();
+        let mut outages = 0_u32;
+        while !stop.is_cancelled() {
+            // Interest is registered before looking, so that nothing slips in between.
+            let arrived = self.arrived.notified();
+            let round = self.round(&mut memory).await;
+            self.vitals.worker_seen(self.clock.now());
+            let pause = match round {
+                Round::Processed(_) | Round::PutAside | Round::Halved => continue,
+                Round::Idle => {
+                    outages = 0;
+                    self.limits.poll
+                }
+                Round::Outage => {
+                    outages = (outages + 1).min(6);
+                    Duration::from_millis(100 << outages)
+                }
+            };
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = arrived, if round == Round::Idle => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// One round: a batch, or what follows from its failure. Tests call this instead of the loop.
+    pub async fn round(&self, memory: &mut Memory) -> Round {
+        let now = self.clock.now();
+        let table = match self.table(memory).await {
+            Ok(table) => table,
+            Err(error) => {
+                error!(error = chain(&error), "worker.inspect: cannot use the accounts table; deliveries wait");
+                return Round::Outage;
+            }
+        };
+        let limit = ClaimLimit {
+            deliveries: memory.halved_to.unwrap_or(self.limits.batch),
+            bytes: self.limits.batch_bytes,
+        };
+        match process_batch(&self.pool, &table, &self.rules, limit, now).await {
+            Ok(batch) if batch.deliveries.is_empty() => {
+                memory.halved_to = None;
+                Round::Idle
+            }
+            Ok(batch) => {
+                memory.halved_to = memory
+                    .halved_to
+                    .map(|size| size.saturating_mul(2))
+                    .filter(|size| *size < self.limits.batch);
+                self.report(&batch);
+                Round::Processed(batch.deliveries.len())
+            }
+            Err(failure) => self.recover(memory, failure, now).await,
+        }
+    }
+
+    async fn recover(&self, memory: &mut Memory, failure: Failure, now: DateTime<Utc>) -> Round {
+        // A cached plan or a mapping may be out of date; looking again is cheap and heals it.
+        memory.table = None;
+        if failure.is_outage() {
+            warn!(error = chain(&failure.error), "worker.process: the database is not there; deliveries wait");
+            return Round::Outage;
+        }
+        match failure.claimed.as_slice() {
+            [] => {
+                error!(error = chain(&failure.error), "worker.claim: cannot claim deliveries");
+                Round::Outage
+            }
+            [alone] => match self.put_aside(*alone, &failure.error, now).await {
+                Ok(()) => Round::PutAside,
+                Err(error) => {
+                    warn!(error = chain(&error), "worker.process: cannot note a failed attempt");
+                    Round::Outage
+                }
+            },
+            several => {
+                let half = i64::try_from(several.len() / 2).unwrap_or(1).max(1);
+                warn!(error = chain(&failure.error), deliveries = several.len(), "worker.process: a batch failed; trying halves");
+                memory.halved_to = Some(half);
+                Round::Halved
+            }
+        }
+    }
+
+    /// Lets a delivery that fails alone wait, longer each time, and parks it when that has not helped.
+    async fn put_aside(&self, id: DeliveryId, error: &sqlx::Error, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+        let mut tx = self.pool.begin().await?;
+        let cause = database_cause(error);
+        let attempts = inbox::store::attempts(&mut tx, id).await?.unwrap_or_default() + 1;
+        if attempts >= self.limits.max_attempts {
+            let cause = format!("failed {attempts} times, last: {cause}");
+            error!(delivery = %id, cause, "worker.process: parked");
+            let end = End::Parked { cause };
+            inbox::store::settle(&mut tx, &[Settlement { id, end }], now).await?;
+            self.metrics.parked();
+        } else {
+            let at = now + backoff(id, attempts);
+            warn!(delivery = %id, attempts, cause, next_attempt_at = %at, "worker.process: failed; will try again");
+            inbox::store::postpone(&mut tx, id, &cause, at).await?;
+        }
+        tx.commit().await
+    }
+
+    async fn table(&self, memory: &mut Memory) -> Result<AccountsTable, MappingError> {
+        if let Some(table) = &memory.table {
+            return Ok(table.clone());
+        }
+        let mut conn = self.pool.acquire().await?;
+        let table = AccountsTable::inspect(&mut conn, &self.mapping).await?;
+        memory.table = Some(table.clone());
+        Ok(table)
+    }
+
+    fn report(&self, batch: &Batch) {
+        let now = self.clock.now();
+        for done in &batch.deliveries {
+            self.metrics.settled(done, now);
+            let outcome = done
+                .endings
+                .iter()
+                .map(|(ending, count)| format!("{}={count}", ending.as_str()))
+                .collect::<Vec<_>>()
+                .join(" ");
+            let elapsed_ms = (now - done.received_at).num_milliseconds();
+            let span = tracing::info_span!("worker.process", delivery = %done.id, source = done.source);
+            let _entered = span.enter();
+            match &done.cause {
+                None => info!(elapsed_ms, outcome, "settled"),
+                Some(cause) if done.state == "parked" => warn!(elapsed_ms, cause, "parked"),
+                Some(cause) => info!(elapsed_ms, cause, "ignored"),
+            }
+        }
+        if batch.schedule_moved {
+            self.rescheduled.notify_one();
+        }
+    }
+
+    /// Drops the bodies of deliveries that were parked too long ago, once an hour.
+    pub async fn run_housekeeping(&self, stop: CancellationToken) {
+        loop {
+            let before = self.clock.now() - self.limits.keep_parked;
+            let forgotten = async {
+                let mut conn = self.pool.acquire().await?;
+                inbox::store::forget_parked_bodies(&mut conn, before).await
+            };
+            match forgotten.await {
+                Ok(0) => {}
+                Ok(bodies) => info!(bodies, "inbox.forget: dropped bodies of long parked deliveries (inbox.keep)"),
+                Err(error) => warn!(error = chain(&error), "inbox.forget: failed; will try again in an hour"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = tokio::time::sleep(Duration::from_secs(3600)) => {}
+            }
+        }
+    }
+}
+
+/// Doubles from two seconds to five minutes; each delivery is spread by its own id, so that a crowd that
+/// failed together does not come back together.
+fn backoff(id: DeliveryId, attempts: i32) -> TimeDelta {
+    let exponent = u32::try_from(attempts.clamp(1, 9)).unwrap_or(9);
+    let base_ms = (1_000_i64 << exponent).min(300_000);
+    let spread = i64::from(id.0.as_bytes()[15]) * base_ms / 1_024;
+    TimeDelta::milliseconds(base_ms + spread)
+}
+
+/// What the database said, without the row that it may quote in its detail.
+fn database_cause(error: &sqlx::Error) -> String {
+    match error {
+        sqlx::Error::Database(answer) => format!(
+            "{} (SQLSTATE {})",
+            without_values(answer.message()),
+            answer.code().unwrap_or_default()
+        ),
+        other => other.to_string(),
+    }
+}
+
+/// Postgres quotes offending values, which may be personal: everything between double quotes that is not a
+/// plain identifier goes.
+fn without_values(message: &str) -> String {
+    let mut parts = message.split('"');
+    let mut clean = parts.next().unwrap_or_default().to_owned();
+    for (position, part) in parts.enumerate() {
+        let quoted = position % 2 == 0;
+        let plain = part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        clean.push('"');
+        clean.push_str(if quoted && !plain { "..." } else { part });
+    }
+    clean
+}
+
+/// An error with its causes, on one line, without quoted values.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = without_values(&error.to_string());
+    let mut source = error.source();
+    while let Some(cause) = source {
+        let said = without_values(&cause.to_string());
+        if !text.contains(&said) {
+            text.push_str(": ");
+            text.push_str(&said);
+        }
+        source = cause.source();
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,214 @@
+//! One batch of deliveries, in one transaction: claim, normalise, observe, act, settle. All of it or none.
+
+use std::collections::{BTreeMap, HashMap};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgPool, Postgres, Transaction};
+
+use super::act::{Acted, Ending, act};
+use super::{Failure, Rulebook};
+use crate::accounts::AccountsTable;
+use crate::audit::Actor;
+use crate::domain::{DeliveryId, EmployeeKey};
+use crate::inbox::store::ClaimLimit;
+use crate::inbox::{self, Delivery, End, Settlement};
+use crate::payload::{self, Meaning};
+use crate::roster::{self, Effect, Observation};
+
+/// What became of a batch, for the log and the metrics.
+#[derive(Debug, Default)]
+pub struct Batch {
+    /// One line per delivery.
+    pub deliveries: Vec<Done>,
+    /// Whether the timer should look anew.
+    pub schedule_moved: bool,
+}
+
+/// What became of one delivery.
+#[derive(Debug)]
+pub struct Done {
+    /// Its id.
+    pub id: DeliveryId,
+    /// Its source.
+    pub source: String,
+    /// When it arrived.
+    pub received_at: DateTime<Utc>,
+    /// processed, ignored or parked.
+    pub state: &'static str,
+    /// Why, where it is not processed.
+    pub cause: Option<String>,
+    /// How many employees ended how.
+    pub endings: BTreeMap<Ending, usize>,
+}
+
+/// What a delivery said, before anything is done about it.
+enum Read {
+    Observations { observations: Vec<Observation>, self_timed: bool, bad_entries: usize },
+    Ended(End),
+}
+
+/// Processes the next batch; an empty one when nothing is due.
+///
+/// # Errors
+/// A [`Failure`] with the ids of the deliveries that were claimed; nothing of the batch was done.
+pub async fn process_batch(
+    pool: &PgPool,
+    table: &AccountsTable,
+    rules: &Rulebook,
+    limit: ClaimLimit,
+    now: DateTime<Utc>,
+) -> Result<Batch, Failure> {
+    let mut tx = pool.begin().await.map_err(Failure::before_claim)?;
+    super::bound_waiting(&mut tx).await.map_err(Failure::before_claim)?;
+    let claimed = inbox::store::claim(&mut tx, limit, now).await.map_err(Failure::before_claim)?;
+    if claimed.is_empty() {
+        return Ok(Batch::default());
+    }
+    let ids: Vec<DeliveryId> = claimed.iter().map(|delivery| delivery.id).collect();
+    carry_out(tx, table, rules, &claimed, now)
+        .await
+        .map_err(|error| Failure { claimed: ids, error })
+}
+
+async fn carry_out(
+    mut tx: Transaction<'_, Postgres>,
+    table: &AccountsTable,
+    rules: &Rulebook,
+    claimed: &[Delivery],
+    now: DateTime<Utc>,
+) -> Result<Batch, sqlx::Error> {
+    let reads: Vec<Read> = claimed.iter().map(|delivery| read(rules, delivery)).collect();
+    let observations: Vec<Observation> =
+        reads.iter().flat_map(Read::observations).cloned().collect();
+    let observed = roster::observe(&mut tx, &observations, now).await?;
+    let effects = effects_by_delivery(&observed);
+    let newer = observed
+        .into_iter()
+        .filter(|observed| observed.effect == Effect::Newer)
+        .map(|observed| observed.employee)
+        .collect();
+    let acted = act(&mut tx, table, rules, newer, &Actor::Leaver, now).await?;
+    let (batch, settlements) = conclude(claimed, reads, &effects, &acted);
+    inbox::store::settle(&mut tx, &settlements, now).await?;
+    tx.commit().await?;
+    Ok(batch)
+}
+
+impl Read {
+    fn observations(&self) -> &[Observation] {
+        match self {
+            Self::Observations { observations, .. } => observations,
+            Self::Ended(_) => &[],
+        }
+    }
+}
+
+/// Understands one delivery. A bug in understanding it parks this one and leaves its neighbours alone.
+fn read(rules: &Rulebook, delivery: &Delivery) -> Read {
+    let parked = |cause: String| Read::Ended(End::Parked { cause });
+    let Some(dialect) = rules.dialect(&delivery.source) else {
+        return parked(format!(
+            "no source named `{}` is configured any more; configure it and replay",
+            delivery.source
+        ));
+    };
+    let Some(source) = rules.source_name(&delivery.source) else {
+        return parked("the source has no valid name".to_owned());
+    };
+    let normalized = catch_unwind(AssertUnwindSafe(|| {
+        payload::normalize(dialect, delivery.content_type.as_deref(), &delivery.body)
+    }));
+    match normalized {
+        Err(_panic) => parked("a bug: reading the body panicked; report it, and replay after the fix".to_owned()),
+        Ok(Err(unreadable)) => parked(unreadable.to_string()),
+        Ok(Ok(Meaning::NotOurs(what))) => Read::Ended(End::Ignored { cause: what.to_string() }),
+        Ok(Ok(Meaning::Changes(changes))) => {
+            let self_timed = changes.self_timed();
+            let bad_entries = changes.bad_entries.len();
+            let observations = changes
+                .changes
+                .into_iter()
+                .map(|change| {
+                    Observation::new(
+                        source.clone(),
+                        change,
+                        delivery.signed_at,
+                        delivery.received_at,
+                        Some(delivery.id),
+                    )
+                })
+                .collect();
+            Read::Observations { observations, self_timed, bad_entries }
+        }
+    }
+}
+
+type Effects = HashMap<(DeliveryId, EmployeeKey), Effect>;
+
+fn effects_by_delivery(observed: &[roster::Observed]) -> Effects {
+    let mut effects = Effects::new();
+    for entry in observed {
+        for (delivery, effect) in &entry.by_delivery {
+            if let Some(id) = delivery {
+                let strongest = effects.entry((*id, entry.employee.key.clone())).or_insert(*effect);
+                *strongest = (*strongest).max(*effect);
+            }
+        }
+    }
+    effects
+}
+
+/// Says of each delivery how it ended: for an employee of whom it said nothing new, that; else how it ended
+/// for that employee.
+fn conclude(
+    claimed: &[Delivery],
+    reads: Vec<Read>,
+    effects: &Effects,
+    acted: &Acted,
+) -> (Batch, Vec<Settlement>) {
+    let mut batch = Batch { deliveries: vec![], schedule_moved: acted.schedule_moved };
+    let mut settlements = vec![];
+    for (delivery, read) in claimed.iter().zip(reads) {
+        let mut endings: BTreeMap<Ending, usize> = BTreeMap::new();
+        let end = match read {
+            Read::Ended(end) => end,
+            Read::Observations { observations, self_timed, bad_entries } => {
+                let keys: std::collections::BTreeSet<EmployeeKey> =
+                    observations.iter().map(Observation::key).collect();
+                for key in keys {
+                    let ended = acted.endings.get(&key).copied();
+                    let ending = match effects.get(&(delivery.id, key)) {
+                        Some(Effect::Newer) => ended.unwrap_or(Ending::Kept),
+                        Some(Effect::Stale) => Ending::Stale,
+                        Some(Effect::Same) | None => Ending::Unchanged,
+                    };
+                    *endings.entry(ending).or_default() += 1;
+                }
+                let mut outcome: serde_json::Map<String, serde_json::Value> = endings
+                    .iter()
+                    .map(|(ending, count)| (ending.as_str().to_owned(), (*count).into()))
+                    .collect();
+                if bad_entries > 0 {
+                    outcome.insert("bad_entries".to_owned(), bad_entries.into());
+                }
+                End::Processed { outcome: outcome.into(), self_timed }
+            }
+        };
+        let (state, cause) = match &end {
+            End::Processed { .. } => ("processed", None),
+            End::Ignored { cause } => ("ignored", Some(cause.clone())),
+            End::Parked { cause } => ("parked", Some(cause.clone())),
+        };
+        batch.deliveries.push(Done {
+            id: delivery.id,
+            source: delivery.source.clone(),
+            received_at: delivery.received_at,
+            state,
+            cause,
+            endings,
+        });
+        settlements.push(Settlement { id: delivery.id, end });
+    }
+    (batch, settlements)
+}

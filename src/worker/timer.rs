@@ -1,0 +1,94 @@
+//! Ends access at the moment it was announced for. It sleeps until the next one, and runs what it missed.
+
+use std::time::Duration;
+
+use sqlx::PgPool;
+use tokio_util::sync::CancellationToken;
+use tracing::{info, warn};
+
+use super::act::{Ending, act};
+use super::{Memory, Worker, chain};
+use crate::accounts::AccountsTable;
+use crate::audit::Actor;
+use crate::roster;
+
+/// How many access ends one transaction carries out.
+const SLICE: i64 = 500;
+/// The longest sleep: what another replica schedules is seen after this at the latest, well within the
+/// two seconds in which an access end is to be carried out.
+const LONGEST_SLEEP: Duration = Duration::from_millis(1_000);
+
+impl Worker {
+    /// Carries access ends out until stopped.
+    pub async fn run_timer(&self, stop: CancellationToken) {
+        let mut memory = Memory::default();
+        while !stop.is_cancelled() {
+            let rescheduled = self.rescheduled.notified();
+            let pause = match self.run_due(&mut memory).await {
+                Ok(()) => self.until_next().await,
+                Err(reason) => {
+                    memory = Memory::default();
+                    warn!(reason, "timer.run: cannot carry access ends out now; they stay due");
+                    LONGEST_SLEEP
+                }
+            };
+            self.vitals.timer_seen(self.clock.now());
+            tokio::select! {
+                () = stop.cancelled() => break,
+                () = rescheduled => {}
+                () = tokio::time::sleep(pause) => {}
+            }
+        }
+    }
+
+    /// Carries out everything that is due now. Tests call this instead of the loop.
+    ///
+    /// # Errors
+    /// What went wrong, in words; what is due stays due.
+    pub async fn run_due(&self, memory: &mut Memory) -> Result<(), String> {
+        let table = self.table(memory).await.map_err(|error| chain(&error))?;
+        let mut size = SLICE;
+        loop {
+            match self.run_slice(&self.pool, &table, size).await {
+                Ok(0) => return Ok(()),
+                Ok(_) => {}
+                // One account that cannot be switched off must not hold up the others of its slice.
+                Err(error) if size > 1 && !super::is_outage(&error) => size = (size / 8).max(1),
+                Err(error) => return Err(chain(&error)),
+            }
+        }
+    }
+
+    async fn run_slice(&self, pool: &PgPool, table: &AccountsTable, size: i64) -> Result<usize, sqlx::Error> {
+        let now = self.clock.now();
+        let mut tx = pool.begin().await?;
+        super::bound_waiting(&mut tx).await?;
+        let due = roster::store::lock_due(&mut tx, &self.rules.names(), now, size).await?;
+        if due.is_empty() {
+            return Ok(0);
+        }
+        let count = due.len();
+        let acted = act(&mut tx, table, &self.rules, due, &Actor::Timer, now).await?;
+        tx.commit().await?;
+        for (key, ending) in &acted.endings {
+            self.metrics.timer_ended(&key.source, *ending);
+        }
+        let ended = acted.endings.values().filter(|ending| **ending == Ending::Deactivated).count();
+        info!(due = count, deactivated = ended, "timer.run: access ends carried out");
+        Ok(count)
+    }
+
+    async fn until_next(&self) -> Duration {
+        let next = async {
+            let mut conn = self.pool.acquire().await?;
+            roster::store::schedule(&mut conn).await
+        };
+        match next.await {
+            Ok((_, Some(at))) => (at - self.clock.now())
+                .to_std()
+                .unwrap_or(Duration::ZERO)
+                .clamp(Duration::from_millis(20), LONGEST_SLEEP),
+            Ok((_, None)) | Err(_) => LONGEST_SLEEP,
+        }
+    }
+}

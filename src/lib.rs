@@ -1,10 +1,16 @@
 #![doc = "Leaver ends a leaver's access in your own Postgres the moment HR says so."]
 
 pub mod domain;
+pub mod clock;
+pub mod http;
 pub mod signature;
 pub mod inbox;
+pub mod payload;
 pub mod decision;
 pub mod roster;
 pub mod accounts;
 pub mod audit;
 pub mod holds;
+pub mod worker;
+pub mod metrics;
+pub mod vitals;

@@ -1,0 +1,65 @@
+//! More clients than there is room for, and a handler that fails one.
+
+use super::*;
+
+#[tokio::test]
+async fn one_connection_too_many_is_told_to_come_again() {
+    let mut server = TestServer::start_with(Limits {
+        max_connections: 2,
+        ..limits()
+    })
+    .await;
+    let mut inside = Vec::new();
+    for _ in 0..2 {
+        inside.push(server.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await);
+        server.wait_for_arrival().await;
+    }
+    let head = "POST / HTTP/1.1\r\nContent-Length: 4194304\r\n\r\n";
+    let large = format!("{head}{}", "x".repeat(4 << 20));
+    for request in ["", GET, head, &large] {
+        let answer = server.ask(request).await;
+        assert!(answer.starts_with("HTTP/1.1 503 "), "{answer:?}");
+        assert!(
+            answer.contains("\r\nRetry-After: 5\r\n")
+                && answer.contains("\r\nConnection: close\r\n"),
+            "{answer:?}"
+        );
+    }
+    for mut client in inside {
+        server.release.send(()).unwrap();
+        read_answer(&mut client, "slow").await;
+    }
+}
+
+#[tokio::test]
+async fn a_flood_beyond_the_limit_passes() {
+    let server = TestServer::start_with(Limits {
+        max_connections: 4,
+        ..limits()
+    })
+    .await;
+    let mut flood = Vec::new();
+    for _ in 0..300 {
+        flood.push(server.send("").await);
+    }
+    for client in &mut flood {
+        read_all(client).await;
+    }
+    server.assert_serves().await;
+}
+
+#[tokio::test]
+async fn a_panic_in_a_handler_ends_only_its_own_connection() {
+    let server = TestServer::start_with(Limits {
+        max_connections: 1,
+        ..limits()
+    })
+    .await;
+    assert_eq!(
+        server.ask("GET /panic HTTP/1.1\r\nHost: a\r\n\r\n").await,
+        ""
+    );
+    server.assert_serves().await;
+    let (drained, _) = server.stop().await;
+    assert_eq!(drained.cut, 0);
+}

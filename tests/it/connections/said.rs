@@ -1,0 +1,96 @@
+//! What is said on a connection: requests, and what only looks like one.
+
+use super::*;
+
+#[tokio::test]
+async fn a_request_is_answered_and_knows_its_peer() {
+    let server = TestServer::start().await;
+    let mut client = server.send("GET /peer HTTP/1.1\r\nHost: a\r\n\r\n").await;
+    let peer = client.local_addr().unwrap().to_string();
+    read_answer(&mut client, &peer).await;
+}
+
+#[tokio::test]
+async fn an_unclear_length_is_refused() {
+    let server = TestServer::start().await;
+    for headers in [
+        "Content-Length: 5\r\nTransfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5",
+        "transfer-encoding: chunked\r\nX: y\r\nCONTENT-LENGTH: 5",
+        "Transfer-Encoding: gzip, chunked",
+        "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
+        "Content-Length: 5\r\nContent-Length: 6",
+    ] {
+        // The second request must not be taken for one.
+        let request =
+            format!("POST /length HTTP/1.1\r\nHost: a\r\n{headers}\r\n\r\n0\r\n\r\n{GET}");
+        for answer in [
+            server.ask(&request).await,
+            server.ask(format!("{GET}{request}")).await,
+        ] {
+            assert!(answer.contains("HTTP/1.1 400 "), "{headers}: {answer:?}");
+            assert!(!answer.ends_with("hello"), "{headers}: {answer:?}");
+        }
+    }
+    server.assert_serves().await;
+}
+
+#[tokio::test]
+async fn a_clear_length_of_either_kind_is_taken() {
+    let server = TestServer::start().await;
+    let sized = "POST /length HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
+    let chunked = "POST /length HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n";
+    let mut client = server.send("").await;
+    for (request, length) in [
+        (sized, "\r\n\r\n5"),
+        (chunked, "\r\n\r\n7"),
+        (sized, "\r\n\r\n5"),
+        (chunked, "\r\n\r\n7"),
+    ] {
+        client.write_all(request.as_bytes()).await.unwrap();
+        let answer = read_answer(&mut client, length).await;
+        assert!(answer.starts_with("HTTP/1.1 200 "), "{answer:?}");
+    }
+}
+
+#[tokio::test]
+async fn an_early_answer_reaches_a_client_that_is_still_sending() {
+    let server = TestServer::start().await;
+    let mut client = server
+        .send("POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: 4194304\r\n\r\n")
+        .await;
+    client.write_all(&vec![b'x'; 4 << 20]).await.unwrap();
+    let answer = read_all(&mut client).await;
+    assert!(answer.ends_with("not read"), "{answer:?}");
+}
+
+#[tokio::test]
+async fn what_is_not_http_1_does_no_harm() {
+    let server = TestServer::start().await;
+    let tls_hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice();
+    let http_2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".as_slice();
+    let endless_line = vec![b'a'; 200 << 10];
+    let endless_header = [b"GET / HTTP/1.1\r\nX: ".as_slice(), &endless_line].concat();
+    for bytes in [
+        tls_hello,
+        http_2,
+        b"\0\xff\r\n\r\n",
+        b"GET / HTTP/9.9\r\n\r\n",
+        &endless_line,
+        &endless_header,
+    ] {
+        let mut client = TcpStream::connect(server.address).await.unwrap();
+        // It may be cut before it has said all.
+        let _ = client.write_all(bytes).await;
+        let answer = read_all(&mut client).await;
+        assert!(
+            answer.is_empty() || answer.starts_with("HTTP/1.1 4"),
+            "{answer:?}"
+        );
+        assert!(
+            !answer.contains(" 408 ") && !answer.contains(" 429 "),
+            "{answer:?}"
+        );
+    }
+    server.assert_serves().await;
+}

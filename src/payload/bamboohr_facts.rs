@@ -1,0 +1,132 @@
+//! What BambooHR's names and values mean.
+//!
+//! A change is thin, so that somebody must look the employee up, when it brings no value that we need and
+//! is a creation, or an update that names a field of ours, or a bare number among the changed ones: a
+//! field id, which may be any. An event-based update that names no field at all is thin too.
+
+use super::bamboohr::{Event, Reading, Structure};
+use super::field_names::{FieldNames, folded, is_among};
+use super::{Changes, Dialect, NotOurs, dates, unknown_status, work_email};
+use crate::domain::{
+    ChangeKind, EmployeeChange, EmploymentStatus, Facts, Moment, Posted, Status, Tenant,
+};
+
+pub(super) fn changes(reading: Reading, dialect: &Dialect) -> Result<Changes, NotOurs> {
+    let tenant = dialect.tenancy.tenant_of(None, false)?;
+    let events = reading.events.into_iter();
+    Ok(Changes {
+        changes: events
+            .map(|event| change(event, &dialect.fields, tenant))
+            .collect(),
+        bad_entries: reading.bad_entries,
+    })
+}
+
+fn change(event: Event, names: &FieldNames, tenant: &Tenant) -> EmployeeChange {
+    EmployeeChange {
+        tenant: tenant.clone(),
+        kind: event.kind,
+        as_of: event.at,
+        facts: facts(&event, names),
+        thin: is_thin(&event, names),
+        employee_id: event.employee_id,
+    }
+}
+
+fn is_thin(event: &Event, names: &FieldNames) -> bool {
+    let has_value = event.fields.iter().any(|(name, _)| names.include(name));
+    let mut changed = event.changed_fields.iter();
+    match event.kind {
+        // There is nobody left to look up.
+        ChangeKind::Deleted => false,
+        ChangeKind::Created => !has_value,
+        ChangeKind::Updated if has_value => false,
+        ChangeKind::Updated => {
+            let unsaid = event.structure == Structure::EventBased && changed.len() == 0;
+            unsaid || changed.any(|name| names.include(name) || is_field_id(name))
+        }
+    }
+}
+
+fn is_field_id(name: &str) -> bool {
+    name.trim().parse::<i64>().is_ok()
+}
+
+fn facts(event: &Event, names: &FieldNames) -> Facts {
+    if event.kind == ChangeKind::Deleted {
+        return Facts::default();
+    }
+    let posted = PostedFields::of(event);
+    let mut changed = event.changed_fields.iter();
+    Facts {
+        status: match posted.read(&names.status, |text| Some(status(text))) {
+            // Everybody has a status, so an empty one says nothing.
+            Posted::Empty => Posted::Absent,
+            status => status,
+        },
+        status_changed: changed.any(|name| is_among(name, &names.status)),
+        employment_status: posted.read(&names.employment_status, |text| {
+            Some(employment_status(text))
+        }),
+        hire: posted.read(&names.hire_date, dates::day_as_written),
+        termination: posted.read(&names.termination_date, |text| {
+            dates::day_as_written(text).map(Moment::Day)
+        }),
+        work_email: posted.read(&names.work_email, work_email),
+    }
+}
+
+/// The posted fields under folded names.
+struct PostedFields<'e>(Vec<(String, Option<&'e str>)>);
+
+impl<'e> PostedFields<'e> {
+    fn of(event: &'e Event) -> Self {
+        let fields = event.fields.iter();
+        Self(
+            fields
+                .map(|(name, value)| (folded(name), value.as_deref()))
+                .collect(),
+        )
+    }
+
+    /// The first value in the order of `names`. Something that cannot be read outweighs something empty,
+    /// so that a date we do not understand never counts as "no date".
+    fn read<T>(&self, names: &[String], read: impl Fn(&str) -> Option<T>) -> Posted<T> {
+        let (mut empty, mut unreadable) = (false, false);
+        for name in names.iter().map(|name| folded(name)) {
+            for (_, value) in self.0.iter().filter(|(posted, _)| *posted == name) {
+                match value.map(str::trim).filter(|text| !text.is_empty()) {
+                    None | Some(NO_DATE) => empty = true,
+                    Some(text) => match read(text) {
+                        Some(value) => return Posted::Value(value),
+                        None => unreadable = true,
+                    },
+                }
+            }
+        }
+        if empty && !unreadable {
+            Posted::Empty
+        } else {
+            Posted::Absent
+        }
+    }
+}
+
+/// How real data of BambooHR's says that there is no date.
+const NO_DATE: &str = "0000-00-00";
+
+fn status(text: &str) -> Status {
+    match text.to_lowercase().as_str() {
+        "active" => Status::Active,
+        "inactive" => Status::Inactive,
+        _ => unknown_status(text),
+    }
+}
+
+fn employment_status(text: &str) -> EmploymentStatus {
+    if text.eq_ignore_ascii_case("terminated") {
+        EmploymentStatus::Terminated
+    } else {
+        EmploymentStatus::Other
+    }
+}

@@ -1,0 +1,147 @@
+//! Takes the vendor's accent off: a body becomes what it says of employees. The only room that knows a
+//! vendor's JSON or form. It judges nobody; an entry that cannot be read never sinks the others.
+
+mod set_aside;
+pub use set_aside::{BadCause, BadEntry, NotOurs, Unreadable};
+
+mod field_names;
+pub use field_names::FieldNames;
+
+mod bamboohr;
+mod bamboohr_form;
+mod bamboohr_facts;
+mod merge;
+
+mod dates;
+mod json;
+
+use std::collections::HashMap;
+
+use crate::domain::{EmployeeChange, EmployeeId, Provider, Status, Tenant, WorkEmail};
+
+/// How one source speaks.
+#[derive(Clone, Debug)]
+pub struct Dialect {
+    /// Whose bodies these are.
+    pub provider: Provider,
+    /// The names under which BambooHR posts what we need; Merge's are fixed.
+    pub fields: FieldNames,
+    /// Whose employees a body is about. BambooHR's bodies do not say, so there it is one tenant.
+    pub tenancy: Tenancy,
+}
+
+/// Whose employees a body is about.
+#[derive(Clone, Debug)]
+pub enum Tenancy {
+    /// Everybody belongs to this tenant. Merge's test accounts still do not.
+    One(Tenant),
+    /// Merge's `linked_account.id` decides; an account that is not in the list is not ours.
+    ByLinkedAccount(HashMap<String, Tenant>),
+}
+
+impl Tenancy {
+    fn tenant_of(&self, linked_account: Option<&str>, is_test: bool) -> Result<&Tenant, NotOurs> {
+        match self {
+            Self::One(_) if is_test => Err(NotOurs::TestAccount),
+            Self::One(tenant) => Ok(tenant),
+            Self::ByLinkedAccount(tenants) => linked_account
+                .and_then(|id| tenants.get(id))
+                .ok_or(NotOurs::UnknownLinkedAccount),
+        }
+    }
+}
+
+/// What a readable body means to us.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Meaning {
+    /// It says something of employees.
+    Changes(Changes),
+    /// It says nothing of employees of ours.
+    NotOurs(NotOurs),
+}
+
+/// What a body says of employees.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Changes {
+    /// The entries that could be read, in the body's order.
+    pub changes: Vec<EmployeeChange>,
+    /// The entries that could not.
+    pub bad_entries: Vec<BadEntry>,
+}
+
+impl Changes {
+    /// True when every change says itself when its facts were true, so that nothing depends on when
+    /// the body arrived. Also true when there is no change.
+    #[must_use]
+    pub fn self_timed(&self) -> bool {
+        self.changes.iter().all(|change| change.as_of.is_some())
+    }
+}
+
+/// Reads a body as this dialect's provider writes them.
+///
+/// # Errors
+/// [`Unreadable`] when nothing at all can be made of the body; it will not change by trying again.
+pub fn normalize(
+    dialect: &Dialect,
+    content_type: Option<&str>,
+    body: &[u8],
+) -> Result<Meaning, Unreadable> {
+    if body.trim_ascii().is_empty() {
+        return Ok(Meaning::NotOurs(NotOurs::Empty));
+    }
+    let changes = match dialect.provider {
+        Provider::BambooHr => bamboohr::read(content_type, body)?
+            .and_then(|reading| bamboohr_facts::changes(reading, dialect)),
+        Provider::Merge => merge::changes(&merge::read(body)?, &dialect.tenancy),
+    };
+    Ok(changes.map_or_else(Meaning::NotOurs, Meaning::Changes))
+}
+
+/// An id that the database can hold and index.
+fn employee_id(text: &str) -> Result<EmployeeId, BadCause> {
+    match text.trim() {
+        "" => Err(BadCause::NoId),
+        id if id.len() > 200 || id.contains(char::is_control) => Err(BadCause::UnusableId),
+        id => Ok(EmployeeId::new(id)),
+    }
+}
+
+/// A provider's own word for a status, cut short enough to show.
+fn unknown_status(text: &str) -> Status {
+    Status::Unknown(text.chars().filter(|c| !c.is_control()).take(40).collect())
+}
+
+/// An address that the database can hold and index; longer ones than SMTP allows tie nobody to an account.
+fn work_email(text: &str) -> Option<WorkEmail> {
+    let plausible = text.len() <= 320 && !text.trim().contains(char::is_control);
+    plausible.then(|| WorkEmail::parse(text)).flatten()
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
+mod tests;
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
+mod bamboohr_tests;
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
+mod merge_tests;
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
+mod vector_tests;

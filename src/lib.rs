@@ -2,6 +2,7 @@
 
 pub mod domain;
 pub mod clock;
+pub mod settings;
 pub mod http;
 pub mod signature;
 pub mod inbox;
@@ -14,3 +15,4 @@ pub mod holds;
 pub mod worker;
 pub mod metrics;
 pub mod vitals;
+pub mod health;

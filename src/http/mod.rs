@@ -1,6 +1,62 @@
-//! The HTTP half: takes deliveries in, and tells an operator how the service is.
+//! The receiving half: takes webhooks in, has them checked and written down, and answers. The only room
+//! that knows axum.
+//!
+//! It never looks into a body and never waits for the working half; the two meet in the inbox.
 
 pub mod connections;
-
+pub mod error;
 mod framing;
+mod health;
 mod patience;
+mod webhooks;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::{get, post};
+use sqlx::PgPool;
+use tokio::sync::Notify;
+
+use self::error::Refusal;
+use crate::clock::Clock;
+use crate::domain::SourceName;
+use crate::metrics::Metrics;
+use crate::signature::Scheme;
+use crate::vitals::Vitals;
+
+/// Everything that the handlers need.
+pub struct Receiver {
+    /// How each source signs.
+    pub sources: HashMap<SourceName, Scheme>,
+    /// Connections for storing deliveries.
+    pub pool: PgPool,
+    /// What time it is.
+    pub clock: Arc<dyn Clock>,
+    /// Tells the working half that something was stored.
+    pub arrived: Arc<Notify>,
+    /// Signs of life.
+    pub vitals: Arc<Vitals>,
+    /// Counters and histograms.
+    pub metrics: Arc<Metrics>,
+    /// Largest body in bytes.
+    pub max_body_bytes: usize,
+    /// For the whole body to arrive.
+    pub body_timeout: Duration,
+    /// For a delivery to be stored.
+    pub store_timeout: Duration,
+}
+
+/// The routes of the service. There is no layer that could answer 408 or 429: to both providers a 4xx is
+/// final.
+pub fn router(receiver: Arc<Receiver>) -> Router {
+    Router::new()
+        .route("/webhooks/{source}", post(webhooks::receive).fallback(webhooks::other_method))
+        .route("/health", get(health::full))
+        .route("/health/live", get(health::live))
+        .route("/health/ready", get(health::ready))
+        .route("/metrics", get(health::metrics))
+        .fallback(|| async { Refusal::NoSuchRoute })
+        .with_state(receiver)
+}

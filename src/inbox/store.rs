@@ -173,6 +173,15 @@ pub async fn bound_lock_waits(conn: &mut PgConnection) -> Result<(), sqlx::Error
     Ok(())
 }
 
+/// Whether the database answers.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn ping(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT 1 AS one").fetch_one(conn).await?;
+    Ok(())
+}
+
 /// How often processing this delivery has failed; `None` when it does not wait (any more).
 ///
 /// # Errors

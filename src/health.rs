@@ -1,0 +1,161 @@
+//! What health is made of: the database, the schema, the working half, what waits. No secret and nothing
+//! personal.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgPool;
+
+use crate::domain::SourceName;
+use crate::inbox::{self, Backlog};
+use crate::metrics::Gauges;
+use crate::vitals::{Phase, Vitals};
+use crate::{holds, roster};
+
+/// A working half that has not shown itself for this long is stalled.
+const STALLED_AFTER_SECONDS: i64 = 60;
+
+/// How the service is.
+#[derive(Debug, Serialize)]
+pub struct Health {
+    /// In one word.
+    pub status: Overall,
+    /// Of this binary.
+    pub version: &'static str,
+    /// ok, or unreachable.
+    pub database: &'static str,
+    /// current, or pending while migrations have not been applied.
+    pub schema: &'static str,
+    /// running, stalled, or starting.
+    pub worker: &'static str,
+    /// What waits.
+    pub backlog: Backlog,
+    /// What is announced.
+    pub schedule: Schedule,
+    /// Open questions for a person.
+    pub holds: i64,
+    /// When each source was last heard of.
+    pub sources: BTreeMap<String, SourceHealth>,
+}
+
+/// How the service is, in one word.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Overall {
+    /// All is well.
+    Ok,
+    /// It works, and somebody should look.
+    Degraded,
+    /// It does not work.
+    Unavailable,
+}
+
+/// What is announced.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Schedule {
+    /// Access ends that lie ahead.
+    pub pending: i64,
+    /// The next of them.
+    pub next_at: Option<DateTime<Utc>>,
+}
+
+/// When a source was last heard of.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct SourceHealth {
+    /// Its last authentic webhook.
+    pub last_delivery_at: Option<DateTime<Utc>>,
+    /// The last complete read of its API.
+    pub last_read_at: Option<DateTime<Utc>>,
+}
+
+#[derive(Default)]
+struct Known {
+    backlog: Backlog,
+    schedule: Schedule,
+    holds: i64,
+    sources: BTreeMap<String, SourceHealth>,
+}
+
+/// Looks at everything, within two seconds even when the database does not answer.
+pub async fn examine(
+    pool: &PgPool,
+    vitals: &Vitals,
+    sources: &[SourceName],
+    now: DateTime<Utc>,
+) -> Health {
+    let started = vitals.phase() != Phase::Starting;
+    let asked = async {
+        let mut conn = pool.acquire().await?;
+        inbox::store::ping(&mut conn).await?;
+        if !started {
+            return Ok(Known::default());
+        }
+        let (pending, next_at) = roster::store::schedule(&mut conn).await?;
+        let last = inbox::store::last_deliveries(&mut conn, sources).await?;
+        Ok::<Known, sqlx::Error>(Known {
+            backlog: inbox::store::backlog(&mut conn, now).await?,
+            schedule: Schedule { pending, next_at },
+            holds: holds::store::count_open(&mut conn).await?,
+            sources: last
+                .into_iter()
+                .map(|entry| {
+                    let heard = SourceHealth { last_delivery_at: entry.at, last_read_at: None };
+                    (entry.source.to_string(), heard)
+                })
+                .collect(),
+        })
+    };
+    let known = tokio::time::timeout(Duration::from_secs(2), asked).await.ok().and_then(Result::ok);
+    let worker = match vitals.working_half_age_seconds(now) {
+        None => "starting",
+        Some(age) if age > STALLED_AFTER_SECONDS => "stalled",
+        Some(_) => "running",
+    };
+    let reachable = known.is_some();
+    let known = known.unwrap_or_else(|| Known {
+        sources: sources.iter().map(|name| (name.to_string(), SourceHealth::default())).collect(),
+        ..Known::default()
+    });
+    let status = if !reachable || !started || worker == "stalled" {
+        Overall::Unavailable
+    } else if known.backlog.parked > 0 {
+        Overall::Degraded
+    } else {
+        Overall::Ok
+    };
+    Health {
+        status,
+        version: env!("CARGO_PKG_VERSION"),
+        database: if reachable { "ok" } else { "unreachable" },
+        schema: if started { "current" } else { "pending" },
+        worker,
+        backlog: known.backlog,
+        schedule: known.schedule,
+        holds: known.holds,
+        sources: known.sources,
+    }
+}
+
+impl Health {
+    /// What Prometheus is told of it.
+    #[must_use]
+    pub fn gauges(&self, now: DateTime<Utc>) -> Gauges {
+        Gauges {
+            waiting: self.backlog.waiting,
+            oldest_seconds: self.backlog.oldest_seconds,
+            parked: self.backlog.parked,
+            holds: self.holds,
+            scheduled: self.schedule.pending,
+            last_delivery_seconds: self
+                .sources
+                .iter()
+                .filter_map(|(name, heard)| {
+                    let name = SourceName::parse(name).ok()?;
+                    Some((name, (now - heard.last_delivery_at?).num_seconds()))
+                })
+                .collect(),
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! The one place with status codes for what we refuse. Both providers take a 4xx as final and drop the
+//! event, so there are no other 4xx than these, and everything that may pass is a 503.
+
+use axum::Json;
+use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// Why a request gets no 200.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The signature does not hold. One text for every cause: the cause is in the log and a counter.
+    InvalidSignature,
+    /// No source of that name is configured.
+    UnknownSource,
+    /// There is no such route.
+    NoSuchRoute,
+    /// Only POST is for webhooks.
+    MethodNotAllowed,
+    /// The body is over the limit.
+    TooLarge,
+    /// The body did not arrive whole or in time.
+    Incomplete,
+    /// It could not be stored in time; the sender should come again.
+    NotStored,
+    /// The service is starting or stopping; the sender should come again.
+    NotReady,
+}
+
+impl Refusal {
+    /// The word for the metrics.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::InvalidSignature => "invalid_signature",
+            Self::UnknownSource => "unknown_source",
+            Self::NoSuchRoute => "no_such_route",
+            Self::MethodNotAllowed => "method_not_allowed",
+            Self::TooLarge => "too_large",
+            Self::Incomplete => "incomplete",
+            Self::NotStored => "not_stored",
+            Self::NotReady => "not_ready",
+        }
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let (status, text) = match self {
+            Self::InvalidSignature => (StatusCode::UNAUTHORIZED, "invalid signature"),
+            Self::UnknownSource => (StatusCode::NOT_FOUND, "unknown source"),
+            Self::NoSuchRoute => (StatusCode::NOT_FOUND, "not found"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
+            Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body too large"),
+            Self::Incomplete => (StatusCode::SERVICE_UNAVAILABLE, "body incomplete"),
+            Self::NotStored => (StatusCode::SERVICE_UNAVAILABLE, "cannot store now"),
+            Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
+        };
+        let mut response = (status, Json(json!({ "error": text }))).into_response();
+        let headers = response.headers_mut();
+        if status == StatusCode::SERVICE_UNAVAILABLE {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
+        }
+        if matches!(self, Self::TooLarge | Self::Incomplete) {
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        if self == Self::MethodNotAllowed {
+            headers.insert(ALLOW, HeaderValue::from_static("POST"));
+        }
+        response
+    }
+}

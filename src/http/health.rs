@@ -1,0 +1,66 @@
+//! How the service is, for orchestrators, for people and for Prometheus.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::Receiver;
+use super::error::Refusal;
+use crate::domain::SourceName;
+use crate::health::{Health, Overall, examine};
+use crate::vitals::Phase;
+
+/// The process runs.
+pub(super) async fn live() -> impl IntoResponse {
+    Json(json!({ "status": "live" }))
+}
+
+/// It can take traffic: migrated, connected, not draining.
+pub(super) async fn ready(State(receiver): State<Arc<Receiver>>) -> Response {
+    match receiver.vitals.phase() {
+        Phase::Ready => {
+            let health = examined(&receiver).await;
+            if health.status == Overall::Unavailable {
+                Refusal::NotReady.into_response()
+            } else {
+                Json(json!({ "status": "ready" })).into_response()
+            }
+        }
+        Phase::Starting | Phase::Draining => Refusal::NotReady.into_response(),
+    }
+}
+
+/// Everything.
+pub(super) async fn full(State(receiver): State<Arc<Receiver>>) -> Response {
+    let health = examined(&receiver).await;
+    let status = if health.status == Overall::Unavailable {
+        StatusCode::SERVICE_UNAVAILABLE
+    } else {
+        StatusCode::OK
+    };
+    (status, Json(health)).into_response()
+}
+
+/// Prometheus' text. What the database knows is left as it was when the database is not there.
+pub(super) async fn metrics(State(receiver): State<Arc<Receiver>>) -> Response {
+    let health = examined(&receiver).await;
+    match receiver.metrics.text(&health.gauges(receiver.clock.now())) {
+        Ok(text) => (
+            [(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")],
+            text,
+        )
+            .into_response(),
+        Err(_) => Refusal::NotReady.into_response(),
+    }
+}
+
+async fn examined(receiver: &Receiver) -> Health {
+    let mut names: Vec<SourceName> = receiver.sources.keys().cloned().collect();
+    names.sort();
+    examine(&receiver.pool, &receiver.vitals, &names, receiver.clock.now()).await
+}

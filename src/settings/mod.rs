@@ -1,0 +1,351 @@
+//! From defaults, file and environment to checked settings. Every mistake is named by its key and by where
+//! it stands; nothing unknown is passed over and no secret is ever shown.
+
+mod environment;
+mod layers;
+mod secrets;
+mod sources;
+mod values;
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+pub use self::environment::Environment;
+pub use self::sources::{ApiSettings, Source};
+use self::values::{ByteSize, Span};
+use crate::accounts::AccountsMapping;
+use crate::decision::policy::{Cutoff, Rehire, Response};
+use crate::domain::WorkEmail;
+
+/// The reference of all settings, with their defaults.
+pub const DEFAULTS: &str = include_str!("../../config/default.toml");
+
+/// A setting is wrong. The text names the key, where it stands and what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingsError {
+    /// The file is not there or cannot be read.
+    #[error("cannot read the configuration file {path}")]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not TOML.
+    #[error("{origin} is not valid TOML: {problem}")]
+    Syntax {
+        /// The file.
+        origin: String,
+        /// Where and what, without the line itself, which may hold a secret.
+        problem: String,
+    },
+    /// A key does not exist or its value is of the wrong kind.
+    #[error("{origin}: {key}: {problem}")]
+    Value {
+        /// The file, or the environment.
+        origin: String,
+        /// The key.
+        key: String,
+        /// What is wrong and what would be right.
+        problem: String,
+    },
+    /// A secret is not where the configuration says.
+    #[error("{key}: {problem}")]
+    Secret {
+        /// The key.
+        key: String,
+        /// What is wrong and what to do.
+        problem: String,
+    },
+    /// Nobody could send anything.
+    #[error(
+        "no source is configured, so no webhook could be accepted: set BAMBOOHR_WEBHOOK_SECRET or MERGE_WEBHOOK_SECRET, or write a [[sources]] section (see config/default.toml)"
+    )]
+    NoSource,
+}
+
+/// Everything the service is told, checked.
+#[derive(Debug)]
+pub struct Settings {
+    /// The HTTP side.
+    pub server: Server,
+    /// The database; its URL is resolved only when it is needed.
+    pub database: Database,
+    /// Where the application keeps its users.
+    pub accounts: AccountsMapping,
+    /// Who sends, and how each is read and judged.
+    pub sources: Vec<Source>,
+    /// How long the body of a parked delivery is kept.
+    pub keep_parked: Duration,
+    /// The working half.
+    pub worker: WorkerSettings,
+    /// What is logged, and how.
+    pub log: Log,
+}
+
+/// The HTTP side.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Where to listen.
+    pub listen: SocketAddr,
+    /// Largest body in bytes.
+    pub max_body_bytes: usize,
+    /// For the whole body to arrive.
+    pub body_timeout: Duration,
+    /// For a delivery to be stored.
+    pub store_timeout: Duration,
+    /// Limits of connections.
+    pub connections: crate::http::connections::Limits,
+}
+
+/// The database.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// Where it is; holds a password.
+    pub url: Option<SecretString>,
+    /// Why there is no URL, for whoever needs one.
+    pub missing: Option<String>,
+    /// Whether `serve` migrates first.
+    pub migrate: bool,
+    /// Connections of the receiving half.
+    pub max_connections: u32,
+}
+
+/// The working half.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    /// Deliveries per batch at most.
+    pub batch: i64,
+    /// Bytes of bodies per batch at most.
+    pub batch_bytes: i64,
+    /// How often to look without being woken.
+    pub poll: Duration,
+    /// Failures of one delivery before it is parked.
+    pub max_attempts: i32,
+}
+
+/// What is logged, and how.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// A tracing filter.
+    pub filter: String,
+    /// Lines for people or for machines.
+    pub format: LogFormat,
+}
+
+/// Lines for people or for machines.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For machines, one object per line.
+    Json,
+}
+
+impl Settings {
+    /// Reads defaults, then the file (`--config`, else `LEAVER_CONFIG`), then the environment.
+    ///
+    /// # Errors
+    /// [`SettingsError`], which names the key and where it stands.
+    pub fn load(file: Option<&Path>, env: &Environment) -> Result<Self, SettingsError> {
+        let written = Self::read(file, env)?;
+        if written.sources.is_empty() {
+            return Err(SettingsError::NoSource);
+        }
+        Ok(written)
+    }
+
+    /// The same for commands that need no source, such as `migrate`.
+    ///
+    /// # Errors
+    /// [`SettingsError`], which names the key and where it stands.
+    pub fn read(file: Option<&Path>, env: &Environment) -> Result<Self, SettingsError> {
+        let (raw, origin) = layers::read(file, env)?;
+        let wrong = |key: &str, problem: String| SettingsError::Value {
+            origin: origin.clone(),
+            key: key.to_owned(),
+            problem,
+        };
+        let protected: BTreeSet<WorkEmail> =
+            raw.accounts.protected.iter().filter_map(|email| WorkEmail::parse(email)).collect();
+        if protected.len() < raw.accounts.protected.len() {
+            return Err(wrong("accounts.protected", "an entry is blank or stands there twice".to_owned()));
+        }
+        let sources = sources::resolve(&raw, &protected, env, &wrong)?;
+        let database = match secrets::resolve("database.url", &raw.database.url, env) {
+            Ok(url) => (Some(url), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        if raw.worker.batch < 1 || raw.worker.max_attempts < 1 || raw.database.max_connections < 1 {
+            return Err(wrong(
+                "worker.batch, worker.max_attempts, database.max_connections",
+                "each must be at least 1".to_owned(),
+            ));
+        }
+        Ok(Self {
+            server: Server {
+                listen: SocketAddr::from_str(&raw.server.listen).map_err(|_| {
+                    wrong("server.listen", format!("`{}` is not an address and port such as 127.0.0.1:8080", raw.server.listen))
+                })?,
+                max_body_bytes: raw.server.max_body.0,
+                body_timeout: raw.server.body_timeout.0,
+                store_timeout: raw.server.store_timeout.0,
+                connections: crate::http::connections::Limits {
+                    max_connections: raw.server.max_connections,
+                    header_timeout: raw.server.header_timeout.0,
+                    idle_timeout: raw.server.idle_timeout.0,
+                    drain_deadline: raw.server.drain_timeout.0,
+                    write_timeout: raw.server.write_timeout.0,
+                },
+            },
+            database: Database {
+                url: database.0,
+                missing: database.1,
+                migrate: raw.database.migrate,
+                max_connections: raw.database.max_connections,
+            },
+            accounts: AccountsMapping {
+                table: raw.accounts.table,
+                id_column: raw.accounts.id_column,
+                email_column: raw.accounts.email_column,
+                active_column: raw.accounts.active_column,
+                tenant_column: Some(raw.accounts.tenant_column).filter(|name| !name.is_empty()),
+                end_sessions: raw.accounts.end_sessions,
+            },
+            sources,
+            keep_parked: raw.inbox.keep.0,
+            worker: WorkerSettings {
+                batch: raw.worker.batch,
+                batch_bytes: i64::try_from(raw.worker.batch_size.0).unwrap_or(i64::MAX),
+                poll: raw.worker.poll.0,
+                max_attempts: raw.worker.max_attempts,
+            },
+            log: Log { filter: raw.log.filter, format: raw.log.format },
+        })
+    }
+}
+
+/// The layers put together, before anything is checked beyond its shape.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Raw {
+    server: RawServer,
+    database: RawDatabase,
+    accounts: RawAccounts,
+    policy: RawPolicy,
+    inbox: RawInbox,
+    worker: RawWorker,
+    log: RawLog,
+    #[serde(default)]
+    sources: Vec<sources::RawSource>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawServer {
+    listen: String,
+    max_body: ByteSize,
+    body_timeout: Span,
+    store_timeout: Span,
+    header_timeout: Span,
+    idle_timeout: Span,
+    write_timeout: Span,
+    max_connections: usize,
+    drain_timeout: Span,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDatabase {
+    url: String,
+    migrate: bool,
+    max_connections: u32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawAccounts {
+    table: String,
+    id_column: String,
+    email_column: String,
+    active_column: String,
+    tenant_column: String,
+    end_sessions: Vec<String>,
+    protected: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawPolicy {
+    timezone: values::Zone,
+    cutoff: values::CutoffText,
+    inactive_without_date: values::ResponseWord,
+    rehire: values::RehireWord,
+    deleted: RawDeleted,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawDeleted {
+    bamboohr: values::ResponseWord,
+    merge: values::ResponseWord,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawInbox {
+    keep: Span,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawWorker {
+    batch: i64,
+    batch_size: ByteSize,
+    poll: Span,
+    max_attempts: i32,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RawLog {
+    filter: String,
+    format: LogFormat,
+}
+
+impl From<values::ResponseWord> for Response {
+    fn from(word: values::ResponseWord) -> Self {
+        match word {
+            values::ResponseWord::Hold => Self::Hold,
+            values::ResponseWord::Deactivate => Self::Deactivate,
+            values::ResponseWord::Ignore => Self::Ignore,
+        }
+    }
+}
+
+impl From<values::RehireWord> for Rehire {
+    fn from(word: values::RehireWord) -> Self {
+        match word {
+            values::RehireWord::Hold => Self::Hold,
+            values::RehireWord::Reactivate => Self::Reactivate,
+            values::RehireWord::Ignore => Self::Ignore,
+        }
+    }
+}
+
+impl From<values::CutoffText> for Cutoff {
+    fn from(text: values::CutoffText) -> Self {
+        text.0
+    }
+}
+
+#[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail")]
+mod tests;

@@ -1,0 +1,94 @@
+//! Values that are more than text or a number, each with an error that says what would be right.
+
+use std::fmt;
+use std::time::Duration;
+
+use chrono::NaiveTime;
+use serde::de::{Error, Unexpected, Visitor};
+use serde::{Deserialize, Deserializer};
+
+use crate::decision::policy::Cutoff;
+
+/// A duration such as "15m".
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Span(pub(super) Duration);
+
+/// A size such as "10MiB", in bytes.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ByteSize(pub(super) usize);
+
+/// An IANA time zone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Zone(pub(super) chrono_tz::Tz);
+
+/// When on the last day access ends.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct CutoffText(pub(super) Cutoff);
+
+/// hold, deactivate or ignore.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ResponseWord {
+    Hold,
+    Deactivate,
+    Ignore,
+}
+
+/// hold, reactivate or ignore.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RehireWord {
+    Hold,
+    Reactivate,
+    Ignore,
+}
+
+/// Reads a string with a function that says what it would have expected.
+struct Text<T>(&'static str, fn(&str) -> Option<T>);
+
+impl<T> Visitor<'_> for Text<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<T, E> {
+        (self.1)(text).ok_or_else(|| E::invalid_value(Unexpected::Str(text), &self))
+    }
+}
+
+macro_rules! reads_text {
+    ($name:ident, $expecting:literal, $parse:expr) => {
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_str(Text($expecting, $parse)).map(Self)
+            }
+        }
+    };
+}
+
+reads_text!(Span, "a duration such as \"30s\", \"15m\", \"3h\" or \"7d\"", |text| humantime::parse_duration(text).ok());
+reads_text!(ByteSize, "a size such as \"512KiB\" or \"10MiB\"", parse_size);
+reads_text!(Zone, "an IANA time zone such as \"Europe/Berlin\" or \"UTC\"", |text| text.parse().ok());
+reads_text!(CutoffText, "\"start_of_day\", \"end_of_day\" or a time such as \"17:30\"", parse_cutoff);
+
+fn parse_size(text: &str) -> Option<usize> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let unit = match text[digits..].trim() {
+        "" | "B" => 1,
+        "KiB" => 1 << 10,
+        "MiB" => 1 << 20,
+        "GiB" => 1 << 30,
+        _ => return None,
+    };
+    text[..digits].parse::<usize>().ok()?.checked_mul(unit).filter(|bytes| *bytes > 0)
+}
+
+fn parse_cutoff(text: &str) -> Option<Cutoff> {
+    match text {
+        "start_of_day" => Some(Cutoff::StartOfDay),
+        "end_of_day" => Some(Cutoff::EndOfDay),
+        time => NaiveTime::parse_from_str(time, "%H:%M").ok().map(Cutoff::At),
+    }
+}

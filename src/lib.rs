@@ -16,3 +16,4 @@ pub mod worker;
 pub mod metrics;
 pub mod vitals;
 pub mod health;
+pub mod embedded;

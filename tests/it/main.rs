@@ -1,4 +1,4 @@
-//! What can be seen of Leaver from outside.
+//! What can be seen of Leaver from outside, in one binary, so that it links once.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -6,3 +6,4 @@
 )]
 
 mod connections;
+mod embedded;

@@ -1,0 +1,314 @@
+//! The only place that builds things: from settings to pools, router and loops, and to an orderly stop.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::str::FromStr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, anyhow, bail};
+use chrono::TimeDelta;
+use secrecy::ExposeSecret;
+use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
+use sqlx::{ConnectOptions, PgConnection, PgPool};
+use tokio::net::TcpListener;
+use tokio::sync::Notify;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{error, info, warn};
+
+use crate::accounts::{AccountsMapping, AccountsTable, MappingError};
+use crate::clock::Clock;
+use crate::http::connections::{self, Drained};
+use crate::http::{Receiver, router};
+use crate::metrics::Metrics;
+use crate::schema;
+use crate::settings::{Database, Settings};
+use crate::vitals::{Phase, Vitals};
+use crate::worker::{Limits, Rulebook, Worker};
+
+/// Connections of the working half: one for the worker, one for the timer, two to spare.
+const WORKER_CONNECTIONS: u32 = 4;
+
+/// How to reach the database that the settings name.
+///
+/// # Errors
+/// When they name none, or what they name is not a Postgres URL.
+pub fn connect_options(database: &Database) -> anyhow::Result<PgConnectOptions> {
+    let Some(url) = &database.url else {
+        bail!(
+            "{}; or use --embedded for a private Postgres",
+            database.missing.as_deref().unwrap_or("database.url: no database is configured")
+        );
+    };
+    // The parser's own error may quote the URL, which holds a password.
+    let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|_| {
+        anyhow!("database.url: not a Postgres URL; it should look like postgres://user:password@host:5432/database")
+    })?;
+    Ok(options)
+}
+
+/// What every connection of ours is set to.
+fn ours(options: PgConnectOptions) -> PgConnectOptions {
+    options
+        .application_name("leaver")
+        .options([("statement_timeout", "30s"), ("idle_in_transaction_session_timeout", "60s")])
+        .log_statements(tracing::log::LevelFilter::Trace)
+        .log_slow_statements(tracing::log::LevelFilter::Debug, Duration::from_secs(5))
+}
+
+/// One connection, for a command.
+///
+/// # Errors
+/// When the database is not there or refuses us.
+pub async fn connect(options: &PgConnectOptions) -> anyhow::Result<PgConnection> {
+    let connecting = ours(options.clone()).connect();
+    tokio::time::timeout(Duration::from_secs(10), connecting)
+        .await
+        .map_err(|_| anyhow!("the database did not answer within 10 s"))?
+        .context("cannot connect to the database (DATABASE_URL)")
+}
+
+/// The rules of all configured sources.
+#[must_use]
+pub fn rulebook(settings: &Settings) -> Rulebook {
+    Rulebook::new(
+        settings
+            .sources
+            .iter()
+            .map(|source| (source.name.clone(), source.dialect.clone(), source.policy.clone())),
+    )
+}
+
+/// A running service.
+pub struct Service {
+    address: SocketAddr,
+    http_stop: CancellationToken,
+    work_stop: CancellationToken,
+    http: JoinHandle<Drained>,
+    work: TaskTracker,
+    vitals: Arc<Vitals>,
+    pools: [PgPool; 2],
+    failed: CancellationToken,
+    failure: Arc<std::sync::Mutex<Option<anyhow::Error>>>,
+}
+
+impl Service {
+    /// Listens at once, and takes deliveries as soon as the database is there and migrated.
+    ///
+    /// # Errors
+    /// When the address cannot be listened on. A database that is not there is waited for; a users table that
+    /// does not fit ends the service, which [`Service::failed`] tells.
+    pub async fn start(
+        settings: &Settings,
+        database: PgConnectOptions,
+        clock: Arc<dyn Clock>,
+    ) -> anyhow::Result<Self> {
+        let listen = settings.server.listen;
+        let listener = TcpListener::bind(listen)
+            .await
+            .with_context(|| format!("cannot listen on {listen} (server.listen, LEAVER_LISTEN)"))?;
+        let address = listener.local_addr().context("cannot tell the address listened on")?;
+        let options = ours(database);
+        let pool = |connections| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(Duration::from_secs(3))
+                .idle_timeout(Duration::from_secs(300))
+                .connect_lazy_with(options.clone())
+        };
+        let (intake, working) = (pool(settings.database.max_connections), pool(WORKER_CONNECTIONS));
+        let vitals = Arc::new(Vitals::default());
+        let metrics = Arc::new(Metrics::default());
+        let arrived = Arc::new(Notify::new());
+        let sources: HashMap<_, _> =
+            settings.sources.iter().map(|source| (source.name.clone(), source.scheme.clone())).collect();
+
+        let receiver = Arc::new(Receiver {
+            sources,
+            pool: intake.clone(),
+            clock: Arc::clone(&clock),
+            arrived: Arc::clone(&arrived),
+            vitals: Arc::clone(&vitals),
+            metrics: Arc::clone(&metrics),
+            max_body_bytes: settings.server.max_body_bytes,
+            body_timeout: settings.server.body_timeout,
+            store_timeout: settings.server.store_timeout,
+        });
+        let worker = Arc::new(Worker {
+            pool: working.clone(),
+            mapping: settings.accounts.clone(),
+            rules: Arc::new(rulebook(settings)),
+            clock,
+            arrived,
+            rescheduled: Arc::new(Notify::new()),
+            vitals: Arc::clone(&vitals),
+            metrics,
+            limits: worker_limits(settings),
+        });
+
+        let (http_stop, work_stop) = (CancellationToken::new(), CancellationToken::new());
+        let http = tokio::spawn(connections::serve(
+            listener,
+            router(receiver),
+            settings.server.connections.clone(),
+            http_stop.clone(),
+        ));
+        let work = TaskTracker::new();
+        let failed = CancellationToken::new();
+        let failure = Arc::new(std::sync::Mutex::new(None));
+        let starting = Starting {
+            pool: working.clone(),
+            mapping: settings.accounts.clone(),
+            migrate: settings.database.migrate,
+        };
+        work.spawn({
+            let (vitals, work_stop, work) = (Arc::clone(&vitals), work_stop.clone(), work.clone());
+            let (failed, failure) = (failed.clone(), Arc::clone(&failure));
+            async move {
+                let prepared = tokio::select! {
+                    prepared = starting.prepare() => prepared,
+                    () = work_stop.cancelled() => return,
+                };
+                if let Err(error) = prepared {
+                    if let Ok(mut slot) = failure.lock() {
+                        *slot = Some(error);
+                    }
+                    failed.cancel();
+                    return;
+                }
+                vitals.enter(Phase::Ready);
+                info!("app.start: ready");
+                for task in [Loop::Worker, Loop::Timer, Loop::Housekeeping] {
+                    let (worker, stop) = (Arc::clone(&worker), work_stop.clone());
+                    work.spawn(supervise(worker, task, stop));
+                }
+            }
+        });
+        info!(%address, version = env!("CARGO_PKG_VERSION"), "app.start: listening");
+        Ok(Self { address, http_stop, work_stop, http, work, vitals, pools: [intake, working], failed, failure })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Whether it takes deliveries by now.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.vitals.phase() == Phase::Ready
+    }
+
+    /// Ends when the service cannot go on, with the reason.
+    pub async fn failed(&self) -> anyhow::Error {
+        self.failed.cancelled().await;
+        let reason = self.failure.lock().ok().and_then(|mut slot| slot.take());
+        reason.unwrap_or_else(|| anyhow!("the service failed"))
+    }
+
+    /// Stops in order: no new requests, those in flight finish, the worker ends its batch, connections close.
+    pub async fn stop(self) {
+        self.vitals.enter(Phase::Draining);
+        self.http_stop.cancel();
+        match self.http.await {
+            Ok(drained) => info!(finished = drained.finished, cut = drained.cut, "app.stop: connections closed"),
+            Err(_) => error!("app.stop: the accept loop had ended with a bug"),
+        }
+        self.work_stop.cancel();
+        self.work.close();
+        if tokio::time::timeout(Duration::from_secs(10), self.work.wait()).await.is_err() {
+            warn!("app.stop: the worker did not end its batch in time; it is rolled back and done at the next start");
+        }
+        for pool in &self.pools {
+            drop(tokio::time::timeout(Duration::from_secs(3), pool.close()).await);
+        }
+        info!("app.stop: stopped");
+    }
+}
+
+fn worker_limits(settings: &Settings) -> Limits {
+    Limits {
+        batch: settings.worker.batch,
+        batch_bytes: settings.worker.batch_bytes,
+        poll: settings.worker.poll,
+        max_attempts: settings.worker.max_attempts,
+        keep_parked: TimeDelta::from_std(settings.keep_parked).unwrap_or(TimeDelta::days(7)),
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Loop {
+    Worker,
+    Timer,
+    Housekeeping,
+}
+
+/// Runs a loop, and runs it again should a bug end it: deliveries must not pile up for one.
+async fn supervise(worker: Arc<Worker>, task: Loop, stop: CancellationToken) {
+    while !stop.is_cancelled() {
+        let (worker, running) = (Arc::clone(&worker), stop.clone());
+        let ended = tokio::spawn(async move {
+            match task {
+                Loop::Worker => worker.run(running).await,
+                Loop::Timer => worker.run_timer(running).await,
+                Loop::Housekeeping => worker.run_housekeeping(running).await,
+            }
+        })
+        .await;
+        if ended.is_err() && !stop.is_cancelled() {
+            error!(task = ?task, "app.supervise: a loop ended with a bug; it starts again in a second");
+            tokio::time::sleep(Duration::from_secs(1)).await;
+        }
+    }
+}
+
+/// What must be so before deliveries are taken.
+struct Starting {
+    pool: PgPool,
+    mapping: AccountsMapping,
+    migrate: bool,
+}
+
+impl Starting {
+    /// Waits for the database as long as it takes; everything else that is wrong is an error.
+    async fn prepare(&self) -> anyhow::Result<()> {
+        let mut waited = 0_u32;
+        loop {
+            match self.attempt().await {
+                Ok(true) => return Ok(()),
+                Ok(false) => warn!("app.start: migrations are pending; run `leaver migrate` (database.migrate is false)"),
+                Err(error) if is_absence(&error) => {
+                    warn!("app.start: cannot reach the database yet: {error:#}");
+                }
+                Err(error) => return Err(error),
+            }
+            waited = (waited + 1).min(5);
+            tokio::time::sleep(Duration::from_millis(100 << waited)).await;
+        }
+    }
+
+    async fn attempt(&self) -> anyhow::Result<bool> {
+        let mut conn = self.pool.acquire().await?;
+        if self.migrate {
+            schema::migrate(&mut conn).await.context("cannot apply the migrations")?;
+        } else if schema::pending(&mut conn).await? > 0 {
+            return Ok(false);
+        }
+        let table = AccountsTable::inspect(&mut conn, &self.mapping).await?;
+        if !table.email_is_indexed {
+            warn!(table = table.name, "accounts.inspect: no index serves the look-up by e-mail; `leaver check` tells how to make one");
+        }
+        Ok(true)
+    }
+}
+
+/// Whether the database is merely not there yet.
+fn is_absence(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<sqlx::Error>().is_some_and(crate::worker::is_outage)
+            || matches!(cause.downcast_ref::<MappingError>(), Some(MappingError::Database(e)) if crate::worker::is_outage(e))
+    })
+}

@@ -1,0 +1,56 @@
+//! Our own tables: the migrations, built into the binary, and who may do what to them.
+
+use std::sync::LazyLock;
+
+use sqlx::migrate::{Migrate, MigrateError, Migrator};
+use sqlx::{AssertSqlSafe, PgConnection};
+
+/// The one migrator, for the service and for every test: each `migrate!` would embed all files again.
+pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrator = sqlx::migrate!();
+    migrator.create_schema("leaver");
+    migrator.dangerous_set_table_name("leaver._sqlx_migrations");
+    migrator
+});
+
+/// Applies what is pending. Replicas that start together wait for each other.
+///
+/// # Errors
+/// When a migration fails, or the database has one that this binary does not know.
+pub async fn migrate(conn: &mut PgConnection) -> Result<(), MigrateError> {
+    MIGRATOR.run(conn).await
+}
+
+/// How many migrations are pending.
+///
+/// # Errors
+/// Whatever the database says; a database without our schema has all of them pending.
+pub async fn pending(conn: &mut PgConnection) -> Result<usize, MigrateError> {
+    let known: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
+    let there: (bool,) = sqlx::query_as("SELECT to_regclass('leaver._sqlx_migrations') IS NOT NULL")
+        .fetch_one(&mut *conn)
+        .await?;
+    if !there.0 {
+        return Ok(known.len());
+    }
+    let applied = conn.list_applied_migrations("leaver._sqlx_migrations").await?;
+    Ok(known.iter().filter(|version| !applied.iter().any(|done| done.version == **version)).count())
+}
+
+/// Gives a role what the service needs of our schema and no more: of the audit, only to add to it.
+///
+/// # Errors
+/// Whatever the database says, an unknown role included.
+pub async fn grant_to(conn: &mut PgConnection, role: &str) -> Result<(), sqlx::Error> {
+    let role = format!("\"{}\"", role.replace('"', "\"\""));
+    for statement in [
+        format!("GRANT USAGE ON SCHEMA leaver TO {role}"),
+        format!("GRANT SELECT, INSERT, UPDATE, DELETE ON leaver.deliveries, leaver.employees, leaver.holds TO {role}"),
+        format!("REVOKE ALL ON leaver.audit FROM {role}"),
+        format!("GRANT INSERT ON leaver.audit TO {role}"),
+        format!("GRANT SELECT ON leaver._sqlx_migrations TO {role}"),
+    ] {
+        sqlx::query(AssertSqlSafe(statement)).execute(&mut *conn).await?;
+    }
+    Ok(())
+}

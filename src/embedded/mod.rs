@@ -182,4 +182,8 @@ fn percent_encoded(bytes: &[u8]) -> String {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot go on shall say where"
+)]
 mod tests;

@@ -13,30 +13,31 @@ use nix::unistd::Pid;
 use super::run_as::RunAs;
 
 /// Cuts a command off from our surroundings, and ties it to our life.
-pub(super) fn isolate(command: &mut Command, run_as: RunAs) {
+pub(super) fn isolate(command: &mut Command, run_as: RunAs, on_our_death: Signal) {
     command
-        // No `PG…` variable of ours shall change what it does, and its messages stay in English.
+        // No `PG…` variable of ours shall change what it does, and its messages and times are the
+        // same on every machine.
         .env_clear()
         .env("LC_ALL", "C")
+        .env("TZ", "UTC")
         // Our own folder may be closed to its user.
         .current_dir("/")
         .stdin(Stdio::null())
         // Ctrl-C on the terminal reaches only us, and we stop it in our own time.
         .process_group(0);
     run_as.apply(command);
-    interrupt_on_our_death(command);
+    signal_on_our_death(command, on_our_death);
 }
 
-/// SIGINT is what Postgres takes as the order to disconnect everybody and shut down at once.
 #[cfg(target_os = "linux")]
-fn interrupt_on_our_death(command: &mut Command) {
+fn signal_on_our_death(command: &mut Command, signal: Signal) {
     use nix::errno::Errno;
     use nix::sys::prctl::set_pdeathsig;
     use nix::unistd::getppid;
 
     let us = Pid::this();
     let ask_the_kernel = move || {
-        set_pdeathsig(Signal::SIGINT)?;
+        set_pdeathsig(signal)?;
         // When we died before the line above, no signal will come.
         if getppid() == us {
             Ok(())
@@ -50,7 +51,7 @@ fn interrupt_on_our_death(command: &mut Command) {
     )]
     // SAFETY: between fork and exec only async-signal-safe calls are allowed. The closure makes two
     // plain system calls, allocates nothing, takes no lock and touches no memory but its own copy of
-    // one number; an `io::Error` made of an `Errno` is a number too.
+    // two numbers; an `io::Error` made of an `Errno` is a number too.
     unsafe {
         command.pre_exec(ask_the_kernel);
     }
@@ -58,7 +59,7 @@ fn interrupt_on_our_death(command: &mut Command) {
 
 /// Elsewhere there is no such signal: after a kill -9 of ours the server stays, and holds its folder.
 #[cfg(not(target_os = "linux"))]
-fn interrupt_on_our_death(_command: &mut Command) {}
+fn signal_on_our_death(_command: &mut Command, _signal: Signal) {}
 
 /// A child process with a thread of its own that started it and waits for its end.
 #[derive(Debug)]

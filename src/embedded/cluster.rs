@@ -1,8 +1,10 @@
 //! The clusters in a folder: one per major version, since a server reads only its own version's.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::{fs, io};
+
+use nix::sys::signal::Signal;
 
 use super::binaries::Binaries;
 use super::error::tail;
@@ -93,15 +95,14 @@ fn init(folder: &Folder, binaries: &Binaries, data: &Path) -> Result<(), Error> 
         // A crash throws it away as well.
         command.arg("--no-sync");
     }
-    child::isolate(&mut command, run_as);
-    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    // Asked in kinder ways it goes on for a while, and the next start would meet it in this folder.
+    child::isolate(&mut command, run_as, Signal::SIGKILL);
     let output = command.output().map_err(Error::io("run", &initdb))?;
     if output.status.success() {
         return Ok(());
     }
-    let said = [output.stdout, output.stderr].concat();
     Err(Error::InitFailed {
-        tail: tail(&String::from_utf8_lossy(&said)),
+        tail: tail(&String::from_utf8_lossy(&output.stderr)),
     })
 }
 

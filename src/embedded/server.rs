@@ -181,7 +181,8 @@ fn spawn(launch: &Launch<'_>, log: &File) -> io::Result<Watched> {
     ] {
         command.args(["-c", setting]);
     }
-    child::isolate(&mut command, launch.run_as);
+    // SIGINT is its order to disconnect everybody and shut down.
+    child::isolate(&mut command, launch.run_as, Signal::SIGINT);
     command.stdout(log.try_clone()?).stderr(log.try_clone()?);
     Watched::spawn(command)
 }

@@ -63,8 +63,8 @@ fn ours(options: PgConnectOptions) -> PgConnectOptions {
 /// # Errors
 /// When the database is not there or refuses us.
 pub async fn connect(options: &PgConnectOptions) -> anyhow::Result<PgConnection> {
-    let connecting = ours(options.clone()).connect();
-    tokio::time::timeout(Duration::from_secs(10), connecting)
+    let options = ours(options.clone());
+    tokio::time::timeout(Duration::from_secs(10), options.connect())
         .await
         .map_err(|_| anyhow!("the database did not answer within 10 s"))?
         .context("cannot connect to the database (DATABASE_URL)")

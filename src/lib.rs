@@ -16,4 +16,7 @@ pub mod worker;
 pub mod metrics;
 pub mod vitals;
 pub mod health;
+pub mod schema;
+pub mod telemetry;
+pub mod app;
 pub mod embedded;

@@ -18,7 +18,7 @@ pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
 /// # Errors
 /// When a migration fails, or the database has one that this binary does not know.
 pub async fn migrate(conn: &mut PgConnection) -> Result<(), MigrateError> {
-    MIGRATOR.run(conn).await
+    MIGRATOR.run_direct(None, conn, false).await
 }
 
 /// How many migrations are pending.

@@ -20,3 +20,6 @@ pub mod schema;
 pub mod telemetry;
 pub mod app;
 pub mod embedded;
+pub mod client;
+pub mod cli;
+pub mod demo;

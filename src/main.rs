@@ -1,3 +1,11 @@
 //! The `leaver` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+use clap::Parser;
+use leaver::cli::{self, Cli};
+use leaver::settings::Environment;
+
+fn main() -> ExitCode {
+    cli::run(Cli::parse(), &Environment::of_process())
+}

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
-use super::AccountsTable;
+use super::{AccountsMapping, AccountsTable};
 use crate::domain::{Account, AccountId, Tenant, WorkEmail};
 
 /// The accounts with these ids; ids without a row are left out.
@@ -187,4 +187,49 @@ pub(super) async fn leading_index_keys(
     )
     .fetch_all(conn)
     .await
+}
+
+/// What the role that we connect as may do, for `leaver check`.
+#[derive(Clone, Debug)]
+pub struct Rights {
+    /// The role.
+    pub role: String,
+    /// Whether it may read the table.
+    pub select: bool,
+    /// Whether it may update the column that ends access.
+    pub update: bool,
+    /// Whether the database folds the case of letters beyond ASCII.
+    pub folds_unicode: bool,
+}
+
+/// What the role that we connect as may do with the users table.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn rights(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    mapping: &AccountsMapping,
+) -> Result<Rights, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT current_user::text AS "role!",
+                  has_table_privilege($1, 'SELECT') AS "select!",
+                  has_column_privilege($1, $2, 'UPDATE') AS "update!",
+                  lower('É') = 'é' AS "folds!""#,
+        table.name,
+        mapping.active_column,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Rights { role: row.role, select: row.select, update: row.update, folds_unicode: row.folds })
+}
+
+/// Has Postgres take a statement that ends sessions, with no ids, and take it back.
+///
+/// # Errors
+/// Why Postgres does not take it.
+pub async fn try_end_sessions(conn: &mut PgConnection, statement: &str) -> Result<(), sqlx::Error> {
+    let mut tx = sqlx::Connection::begin(conn).await?;
+    sqlx::query(AssertSqlSafe(statement.to_owned())).bind(Vec::<String>::new()).execute(&mut *tx).await?;
+    tx.rollback().await
 }

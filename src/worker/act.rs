@@ -126,6 +126,39 @@ pub async fn act(
     Ok(acted)
 }
 
+/// What [`act`] would do about one employee now, and why, without doing it; `None` when the source is not
+/// configured.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn foresee(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    rules: &Rulebook,
+    employee: &Employee,
+    now: DateTime<Utc>,
+) -> Result<Option<(&'static str, String)>, sqlx::Error> {
+    let Some(policy) = rules.policy(&employee.key.source) else {
+        return Ok(None);
+    };
+    let slice = std::slice::from_ref(employee);
+    let accounts = find_accounts(conn, table, slice).await?;
+    let company = Company::gather(conn, rules, slice, &accounts, now).await?;
+    let found = accounts.get(&employee.key).map_or(&[][..], Vec::as_slice);
+    let (account_match, others) = company.judge_match(employee, found);
+    let decision = decide(policy, employee, &account_match, &others, now);
+    let what = match decision.action {
+        Action::Deactivate(_) => "deactivate",
+        Action::Reactivate(_) => "reactivate",
+        Action::Hold(_) => "hold",
+        Action::Keep(Kept::StillHere) => "keep",
+        Action::Keep(Kept::AlreadyInactive) => "already inactive",
+        Action::Keep(Kept::NoAccount) => "no account",
+        Action::Keep(Kept::Waiting) => "scheduled",
+    };
+    Ok(Some((what, decision.reason)))
+}
+
 /// Per employee, the accounts that the link or else the work e-mail leads to. A link whose account is gone
 /// counts as none.
 async fn find_accounts(

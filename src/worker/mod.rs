@@ -6,6 +6,7 @@
 //! that fails alone; that one waits, and is parked when waiting does not help.
 
 pub mod act;
+pub mod answer;
 pub mod process;
 pub mod timer;
 

@@ -1,0 +1,210 @@
+//! `leaver check`: reads the configuration, looks at the database, and says of each line what to do.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use super::{Config, Format, output};
+use crate::accounts::AccountsTable;
+use crate::accounts::store::Rights;
+use crate::app;
+use crate::payload::Tenancy;
+use crate::schema;
+use crate::settings::{Environment, Settings, SettingsError, Source};
+use crate::signature::{Layout, Scheme};
+
+/// Look at the configuration, the database and the users table, and say what to do
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  leaver check\n  leaver check --config /etc/leaver.toml --json")]
+pub struct Check {
+    #[command(flatten)]
+    config: Config,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum Verdict {
+    Ok,
+    Warning,
+    Error,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    what: String,
+    verdict: Verdict,
+    says: String,
+}
+
+#[derive(Debug, Default)]
+struct Report(Vec<Line>);
+
+impl Report {
+    fn say(&mut self, verdict: Verdict, what: &str, says: impl Into<String>) {
+        self.0.push(Line { what: what.to_owned(), verdict, says: says.into() });
+    }
+}
+
+impl Check {
+    pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
+        let mut report = Report::default();
+        match Settings::load(self.config.config.as_deref(), env) {
+            Ok(settings) => {
+                report.say(Verdict::Ok, "configuration", "readable, every key known");
+                check_settings(&mut report, &settings);
+                check_database(&mut report, &settings).await;
+            }
+            Err(error @ SettingsError::NoSource) => {
+                report.say(Verdict::Error, "sources", error.to_string());
+                if let Ok(settings) = Settings::read(self.config.config.as_deref(), env) {
+                    check_database(&mut report, &settings).await;
+                }
+            }
+            Err(error) => report.say(Verdict::Error, "configuration", format!("{:#}", anyhow::Error::new(error))),
+        }
+        let failed = report.0.iter().any(|line| line.verdict == Verdict::Error);
+        if self.format.json {
+            output::json(&report.0)?;
+        } else {
+            let mut table = output::table(&["", "what", "says"]);
+            for line in &report.0 {
+                let mark = match line.verdict {
+                    Verdict::Ok => "ok",
+                    Verdict::Warning => "warning",
+                    Verdict::Error => "ERROR",
+                };
+                table.add_row([mark, line.what.as_str(), line.says.as_str()]);
+            }
+            println!("{table}");
+        }
+        Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+    }
+}
+
+fn check_settings(report: &mut Report, settings: &Settings) {
+    for source in &settings.sources {
+        check_source(report, source);
+    }
+    if settings.accounts.end_sessions.is_empty() {
+        report.say(
+            Verdict::Warning,
+            "accounts.end_sessions",
+            "empty: a deactivated person's open sessions go on, unless the application asks is_active at every request",
+        );
+    }
+}
+
+fn check_source(report: &mut Report, source: &Source) {
+    let what = format!("source {}", source.name);
+    let (keys, note) = match &source.scheme {
+        Scheme::BambooHr { keys, layout, freshness } => {
+            if freshness.num_minutes() < 155 {
+                report.say(
+                    Verdict::Warning,
+                    &what,
+                    "freshness is under 155 minutes: BambooHR's last retry comes that late, and refusing it loses the event",
+                );
+            }
+            let layout = if *layout == Layout::BodyThenTimestamp { "" } else { ", signed as timestamp.body" };
+            (keys.len(), format!("BambooHR{layout}"))
+        }
+        Scheme::Merge { keys } => (keys.len(), "Merge".to_owned()),
+    };
+    report.say(
+        Verdict::Ok,
+        &what,
+        format!("{note}, {keys} key(s), days in {}; webhook path /webhooks/{}", source.policy.timezone, source.name),
+    );
+    if matches!((&source.scheme, &source.dialect.tenancy), (Scheme::Merge { .. }, Tenancy::One(_))) {
+        report.say(
+            Verdict::Warning,
+            &what,
+            "linked_accounts is empty: every linked account of your Merge organization counts as the same company",
+        );
+    }
+    if source.api.is_none() {
+        report.say(
+            Verdict::Warning,
+            &what,
+            "no api: changes that arrive without values wait for a person, and lost webhooks are not noticed",
+        );
+    }
+}
+
+async fn check_database(report: &mut Report, settings: &Settings) {
+    let connected = async { app::connect(&app::connect_options(&settings.database)?).await };
+    let mut conn = match connected.await {
+        Ok(conn) => conn,
+        Err(error) => return report.say(Verdict::Error, "database", format!("{error:#}")),
+    };
+    report.say(Verdict::Ok, "database", "answers");
+    match schema::pending(&mut conn).await {
+        Ok(0) => report.say(Verdict::Ok, "schema leaver", "all migrations are applied"),
+        Ok(pending) if settings.database.migrate => report.say(
+            Verdict::Ok,
+            "schema leaver",
+            format!("{pending} migration(s) pending; `leaver serve` applies them"),
+        ),
+        Ok(pending) => report.say(
+            Verdict::Error,
+            "schema leaver",
+            format!("{pending} migration(s) pending and database.migrate is false; run `leaver migrate`"),
+        ),
+        Err(error) => report.say(Verdict::Error, "schema leaver", error.to_string()),
+    }
+    if let Err(error) = check_accounts(report, settings, &mut conn).await {
+        report.say(Verdict::Error, "accounts", format!("{error:#}"));
+    }
+}
+
+async fn check_accounts(report: &mut Report, settings: &Settings, conn: &mut PgConnection) -> anyhow::Result<()> {
+    let mapping = &settings.accounts;
+    let table = AccountsTable::inspect(conn, mapping).await?;
+    report.say(
+        Verdict::Ok,
+        "accounts.table",
+        format!("{} with {} ({}), {} and {}", table.name, mapping.id_column, table.id_type, mapping.email_column, mapping.active_column),
+    );
+    if table.email_is_indexed {
+        report.say(Verdict::Ok, "accounts.email_column", "an index serves the look-up");
+    } else {
+        report.say(
+            Verdict::Warning,
+            "accounts.email_column",
+            format!("no index serves the look-up by e-mail; make one: {}", table.index_statement()),
+        );
+    }
+    let rights = crate::accounts::store::rights(conn, &table, mapping).await?;
+    let needs = match rights {
+        Rights { select: true, update: true, .. } => None,
+        Rights { select: false, .. } => Some("SELECT"),
+        Rights { .. } => Some("UPDATE"),
+    };
+    match needs {
+        None => report.say(Verdict::Ok, "accounts rights", format!("{} may read and update it", rights.role)),
+        Some(right) => report.say(
+            Verdict::Error,
+            "accounts rights",
+            format!("the role {} lacks {right}; run: GRANT SELECT, UPDATE ({}) ON {} TO {};", rights.role, mapping.active_column, table.name, rights.role),
+        ),
+    }
+    if !rights.folds_unicode {
+        report.say(
+            Verdict::Warning,
+            "accounts.email_column",
+            "this database folds the case of ASCII letters only: an e-mail with other letters is found only when it is stored in lower case",
+        );
+    }
+    for (position, statement) in mapping.end_sessions.iter().enumerate() {
+        let what = format!("accounts.end_sessions[{position}]");
+        match crate::accounts::store::try_end_sessions(conn, statement).await {
+            Ok(()) => report.say(Verdict::Ok, &what, "Postgres accepts it"),
+            Err(error) => report.say(Verdict::Error, &what, format!("Postgres refuses it: {error}")),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,66 @@
+//! `leaver health`: the container's health check.
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::{Config, Format, output};
+use crate::client;
+use crate::settings::Environment;
+
+/// Ask a running service how it is; exits 0 when it can take deliveries
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  leaver health\n  leaver health --url http://10.0.0.5:8080")]
+pub struct HealthCheck {
+    #[command(flatten)]
+    config: Config,
+    /// Where it listens; default: server.listen on this machine
+    #[arg(long)]
+    url: Option<String>,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl HealthCheck {
+    pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
+        let base = match self.url {
+            Some(url) => url.trim_end_matches('/').to_owned(),
+            None => client::local_url(self.config.read(env)?.server.listen),
+        };
+        let answer = client::new(Duration::from_secs(5))?
+            .get(format!("{base}/health"))
+            .send()
+            .await
+            .map_err(reqwest::Error::without_url)
+            .with_context(|| format!("no answer from {base}/health"))?;
+        let good = answer.status().is_success();
+        let health: serde_json::Value = answer
+            .json()
+            .await
+            .map_err(reqwest::Error::without_url)
+            .with_context(|| format!("{base}/health did not answer like leaver"))?;
+        if self.format.json {
+            output::json(&health)?;
+        } else {
+            let word = |pointer: &str| match health.pointer(pointer) {
+                Some(serde_json::Value::String(text)) => text.clone(),
+                Some(serde_json::Value::Null) | None => "-".to_owned(),
+                Some(other) => other.to_string(),
+            };
+            println!("{} (leaver {})", word("/status"), word("/version"));
+            println!("database {}, schema {}, worker {}", word("/database"), word("/schema"), word("/worker"));
+            println!(
+                "backlog: {} waiting, oldest {} s, {} parked; schedule: {} pending, next {}; {} holds",
+                word("/backlog/waiting"),
+                word("/backlog/oldest_seconds"),
+                word("/backlog/parked"),
+                word("/schedule/pending"),
+                word("/schedule/next_at"),
+                word("/holds"),
+            );
+        }
+        Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}

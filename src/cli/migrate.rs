@@ -1,0 +1,45 @@
+//! `leaver migrate`.
+
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+
+use super::{Config, Format, open, output};
+use crate::schema;
+use crate::settings::Environment;
+
+/// Apply pending migrations to the schema `leaver` and stop
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  DATABASE_URL=postgres://owner@localhost/app leaver migrate --grant-to leaver_service")]
+pub struct Migrate {
+    #[command(flatten)]
+    config: Config,
+    /// Give this role what the service needs and no more: in the audit it can insert and nothing else
+    #[arg(long, value_name = "ROLE")]
+    grant_to: Option<String>,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl Migrate {
+    pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
+        let (_, mut conn) = open(&self.config, env).await?;
+        let pending = schema::pending(&mut conn).await?;
+        schema::migrate(&mut conn).await.context("cannot apply the migrations")?;
+        if let Some(role) = &self.grant_to {
+            schema::grant_to(&mut conn, role)
+                .await
+                .with_context(|| format!("cannot grant the service's rights to the role {role}"))?;
+        }
+        if self.format.json {
+            output::json(&serde_json::json!({ "applied": pending, "granted_to": self.grant_to }))?;
+        } else {
+            println!("schema leaver: {pending} migrations applied, {} in all", schema::MIGRATOR.iter().count());
+            if let Some(role) = &self.grant_to {
+                println!("role {role}: may use the schema leaver; in leaver.audit it can insert and nothing else");
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

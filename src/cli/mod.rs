@@ -1,0 +1,129 @@
+//! The command line: what a person or a script can ask for, one file per command.
+#![expect(clippy::print_stdout, reason = "answering on stdout is what a command is for")]
+
+mod check;
+mod deliveries;
+mod explain;
+mod health;
+mod holds;
+mod migrate;
+mod output;
+mod send;
+mod serve;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use sqlx::PgConnection;
+use sqlx::postgres::PgConnectOptions;
+
+use crate::app;
+use crate::embedded::{self, Embedded};
+use crate::settings::{Environment, Settings};
+
+/// Ends a leaver's access in your own Postgres the moment HR says so.
+#[derive(Debug, Parser)]
+#[command(
+    name = "leaver",
+    version,
+    after_help = "Start with `leaver demo`: it shows the whole job with nothing set up.\nAll settings: config/default.toml. Exit codes: 0 done, 1 it failed, 2 used wrongly."
+)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Serve(serve::Serve),
+    Demo(crate::demo::Demo),
+    Check(check::Check),
+    Migrate(migrate::Migrate),
+    Send(send::Send),
+    Deliveries(deliveries::Deliveries),
+    Replay(deliveries::Replay),
+    Holds(holds::Holds),
+    Explain(explain::Explain),
+    Health(health::HealthCheck),
+}
+
+/// Where the settings come from.
+#[derive(Debug, Clone, Args)]
+pub struct Config {
+    /// Configuration file; else LEAVER_CONFIG, else the environment alone
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+/// How to answer.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Format {
+    /// Answer in JSON, for machines
+    #[arg(long)]
+    json: bool,
+}
+
+impl Config {
+    fn load(&self, env: &Environment) -> anyhow::Result<Settings> {
+        Ok(Settings::load(self.config.as_deref(), env)?)
+    }
+
+    fn read(&self, env: &Environment) -> anyhow::Result<Settings> {
+        Ok(Settings::read(self.config.as_deref(), env)?)
+    }
+}
+
+/// Settings and a connection, for the commands that look into the database.
+async fn open(config: &Config, env: &Environment) -> anyhow::Result<(Settings, PgConnection)> {
+    let settings = config.read(env)?;
+    let conn = app::connect(&app::connect_options(&settings.database)?).await?;
+    Ok((settings, conn))
+}
+
+/// A private Postgres that is kept from one run to the next.
+async fn start_embedded(env: &Environment) -> anyhow::Result<(Embedded, PgConnectOptions)> {
+    let home = embedded::default_home(
+        nix::unistd::geteuid().is_root(),
+        env.raw("XDG_STATE_HOME").map(AsRef::as_ref),
+        env.raw("HOME").map(AsRef::as_ref),
+    );
+    let options = embedded::Options {
+        bin_dir: env.raw("PG_BINDIR").map(PathBuf::from),
+        search_path: env.raw("PATH").cloned(),
+        home: embedded::Home::Kept(home),
+    };
+    let postgres = tokio::task::spawn_blocking(move || Embedded::start(&options)).await??;
+    let connect = postgres.connect_options("postgres");
+    Ok((postgres, connect))
+}
+
+/// Runs a command to its exit code.
+pub fn run(cli: Cli, env: &Environment) -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return failed(&anyhow::Error::new(error).context("cannot start the runtime")),
+    };
+    let done = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(command) => command.run(env).await,
+            Command::Demo(command) => command.run(env).await,
+            Command::Check(command) => command.run(env).await,
+            Command::Migrate(command) => command.run(env).await,
+            Command::Send(command) => command.run(env).await,
+            Command::Deliveries(command) => command.run(env).await,
+            Command::Replay(command) => command.run(env).await,
+            Command::Holds(command) => command.run(env).await,
+            Command::Explain(command) => command.run(env).await,
+            Command::Health(command) => command.run(env).await,
+        }
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    done.unwrap_or_else(|error| failed(&error))
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
+fn failed(error: &anyhow::Error) -> ExitCode {
+    eprintln!("leaver: {error:#}");
+    ExitCode::FAILURE
+}

@@ -1,0 +1,110 @@
+//! `leaver send`: posts a payload file as the provider would.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use clap::Args;
+
+use super::{Config, Format, output};
+use crate::client;
+use crate::clock::{Clock, SystemClock};
+use crate::settings::{Environment, Source};
+
+/// Sign a payload file as the provider would, and post it
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  leaver send --source bamboohr examples/five.json\n  leaver send --source merge left.json --to https://leaver.example.com --print")]
+pub struct Send {
+    #[command(flatten)]
+    config: Config,
+    /// Name of the configured source to send as
+    #[arg(long)]
+    source: String,
+    /// The body, sent byte for byte; `-` reads it from stdin
+    file: PathBuf,
+    /// Where to; a service's address or a whole webhook URL. Default: server.listen on this machine
+    #[arg(long, value_name = "URL")]
+    to: Option<String>,
+    /// Content-Type; default: JSON or form, by the first character
+    #[arg(long)]
+    content_type: Option<String>,
+    /// Print the equivalent curl command instead of sending
+    #[arg(long)]
+    print: bool,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl Send {
+    pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
+        let settings = self.config.load(env)?;
+        let Some(source) = settings.sources.iter().find(|source| source.name.as_str() == self.source) else {
+            let names: Vec<&str> = settings.sources.iter().map(|source| source.name.as_str()).collect();
+            bail!("--source {}: no such source; configured are {}", self.source, names.join(", "));
+        };
+        let body = if self.file.as_os_str() == "-" {
+            use tokio::io::AsyncReadExt;
+            let mut bytes = vec![];
+            tokio::io::stdin().read_to_end(&mut bytes).await.context("cannot read stdin")?;
+            bytes
+        } else {
+            tokio::fs::read(&self.file)
+                .await
+                .with_context(|| format!("cannot read {}", self.file.display()))?
+        };
+        let content_type = self.content_type.clone().unwrap_or_else(|| guess_content_type(&body).to_owned());
+        let url = webhook_url(self.to.as_deref(), &client::local_url(settings.server.listen), source);
+        let signed = source.scheme.sign(&body, SystemClock.now());
+
+        if self.print {
+            let mut command = format!("curl -sS -X POST {} \\\n  -H {}", shell(&url), shell(&format!("Content-Type: {content_type}")));
+            for (name, value) in &signed {
+                let value = String::from_utf8_lossy(value.as_bytes());
+                command.push_str(&format!(" \\\n  -H {}", shell(&format!("{name}: {value}"))));
+            }
+            command.push_str(&format!(" \\\n  --data-binary {}", shell(&format!("@{}", self.file.display()))));
+            println!("{command}");
+            return Ok(ExitCode::SUCCESS);
+        }
+
+        let mut request = client::new(Duration::from_secs(30))?
+            .post(&url)
+            .header(reqwest::header::CONTENT_TYPE, &content_type);
+        for (name, value) in signed {
+            request = request.header(name, value);
+        }
+        let answer = request
+            .body(body)
+            .send()
+            .await
+            .map_err(reqwest::Error::without_url)
+            .with_context(|| format!("no answer from {url}"))?;
+        let status = answer.status();
+        let text = answer.text().await.unwrap_or_default();
+        if self.format.json {
+            let body = serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text));
+            output::json(&serde_json::json!({ "status": status.as_u16(), "body": body }))?;
+        } else {
+            println!("{status} {text}");
+        }
+        Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    }
+}
+
+fn guess_content_type(body: &[u8]) -> &'static str {
+    match body.trim_ascii_start().first() {
+        Some(b'{' | b'[') => "application/json",
+        _ => "application/x-www-form-urlencoded",
+    }
+}
+
+/// An address alone gets the webhook's path; a URL that has one is taken as it is.
+fn webhook_url(to: Option<&str>, local: &str, source: &Source) -> String {
+    let base = to.unwrap_or(local).trim_end_matches('/');
+    if base.contains("/webhooks/") { base.to_owned() } else { format!("{base}/webhooks/{}", source.name) }
+}
+
+fn shell(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}

@@ -1,0 +1,65 @@
+//! `leaver serve`.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::Context;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing::info;
+
+use super::{Config, start_embedded};
+use crate::app::{self, Service};
+use crate::clock::SystemClock;
+use crate::demo::example;
+use crate::settings::Environment;
+use crate::telemetry;
+
+/// Run the service: HTTP, worker, timer
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  DATABASE_URL=postgres://app@localhost/app BAMBOOHR_WEBHOOK_SECRET=... leaver serve\n  leaver serve --config /etc/leaver.toml")]
+pub struct Serve {
+    #[command(flatten)]
+    config: Config,
+    /// Use a private Postgres of our own, with an example users table in it
+    #[arg(long)]
+    embedded: bool,
+    /// Do not apply pending migrations; wait until somebody has (database.migrate = false)
+    #[arg(long)]
+    no_migrate: bool,
+}
+
+impl Serve {
+    pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
+        let mut settings = self.config.load(env)?;
+        telemetry::init(&settings.log).context("log.filter (LEAVER_LOG)")?;
+        settings.database.migrate &= !self.no_migrate;
+        let mut asked_to_stop = signal(SignalKind::terminate())?;
+        let mut interrupted = signal(SignalKind::interrupt())?;
+
+        let embedded = if self.embedded {
+            let (postgres, options) = start_embedded(env).await?;
+            example::create_if_missing(&options, &settings.accounts.table).await?;
+            info!(url = postgres.url("postgres"), version = postgres.version(), "embedded.start: running a private Postgres");
+            Some((postgres, options))
+        } else {
+            None
+        };
+        let options = match &embedded {
+            Some((_, options)) => options.clone(),
+            None => app::connect_options(&settings.database)?,
+        };
+        let service = Service::start(&settings, options, Arc::new(SystemClock)).await?;
+        let ended = tokio::select! {
+            _ = asked_to_stop.recv() => Ok(ExitCode::SUCCESS),
+            _ = interrupted.recv() => Ok(ExitCode::SUCCESS),
+            error = service.failed() => Err(error),
+        };
+        info!("app.stop: stopping");
+        service.stop().await;
+        if let Some((postgres, _)) = embedded {
+            tokio::task::spawn_blocking(move || postgres.stop()).await??;
+        }
+        ended
+    }
+}

@@ -1,0 +1,147 @@
+//! A person's word on a hold, carried out in one transaction with its record.
+
+use chrono::{DateTime, Utc};
+use sqlx::{Connection, PgConnection};
+
+use crate::accounts::{self, AccountsTable};
+use crate::audit::{self, Actor, AuditAction, AuditEntry};
+use crate::decision::{Action, Decision};
+use crate::domain::{AccountId, DeliveryId, EmployeeId, EmployeeKey, SourceName, Tenant};
+use crate::holds::{self, Hold};
+use crate::roster;
+
+/// Why a hold cannot be answered so.
+#[derive(Debug, thiserror::Error)]
+pub enum AnswerError {
+    /// There is no such hold.
+    #[error("there is no hold {0}; `leaver holds list` shows the open ones")]
+    Unknown(i64),
+    /// Somebody, or newer facts, came first.
+    #[error("hold {id} is not open any more: it is {state}")]
+    Closed {
+        /// The hold.
+        id: i64,
+        /// What became of it.
+        state: String,
+    },
+    /// The hold does not say to which account.
+    #[error("hold {0} does not know which account is meant; name it with --account ID")]
+    NoAccount(i64),
+    /// The named account does not exist.
+    #[error("there is no account {0} in the users table")]
+    NoSuchAccount(AccountId),
+    /// The database said no.
+    #[error("cannot answer the hold")]
+    Database(#[from] sqlx::Error),
+}
+
+/// What an approved hold did.
+#[derive(Debug)]
+pub struct Approved {
+    /// The hold.
+    pub hold: Hold,
+    /// The account it was about.
+    pub account: AccountId,
+    /// False when the account already was as wanted.
+    pub changed: bool,
+}
+
+/// Carries a hold out.
+///
+/// # Errors
+/// [`AnswerError`]; nothing has changed then.
+pub async fn approve(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    id: i64,
+    named: Option<AccountId>,
+    person: &str,
+    now: DateTime<Utc>,
+) -> Result<Approved, AnswerError> {
+    let mut tx = conn.begin().await?;
+    let (hold, key) = close(&mut tx, id, "approved", person, now).await?;
+    let account = named.or_else(|| hold.account_id.clone().map(AccountId::new)).ok_or(AnswerError::NoAccount(id))?;
+    let exists = accounts::store::find_by_id(&mut tx, table, &[account.clone()].into()).await?;
+    if exists.is_empty() {
+        return Err(AnswerError::NoSuchAccount(account));
+    }
+    let reactivates = hold.wants == "reactivate";
+    let decision = Decision {
+        action: if reactivates { Action::Reactivate(account.clone()) } else { Action::Deactivate(account.clone()) },
+        access_ends_at: None,
+        link: Some(account.clone()),
+        reason: hold.reason.clone(),
+    };
+    let applied = accounts::apply(&mut tx, table, [&decision]).await?;
+    let changed = !applied.deactivated.is_empty() || !applied.reactivated.is_empty();
+
+    for mut employee in roster::store::lock(&mut tx, std::slice::from_ref(&key), now).await? {
+        employee.account = Some(account.clone());
+        if changed {
+            employee.deactivated_at = (!reactivates).then_some(now);
+        }
+        roster::store::save(&mut tx, &[(employee, false)], now).await?;
+    }
+    let entry = |action| AuditEntry {
+        action,
+        reason: hold.reason.clone(),
+        employee: key.clone(),
+        account: Some(account.clone()),
+        delivery: hold.delivery_id.map(DeliveryId),
+        actor: Actor::Person(person.to_owned()),
+    };
+    let mut entries = vec![entry(AuditAction::Approved)];
+    if changed {
+        entries.push(entry(if reactivates { AuditAction::Reactivated } else { AuditAction::Deactivated }));
+    }
+    audit::store::record(&mut tx, &entries, now).await?;
+    tx.commit().await?;
+    Ok(Approved { hold, account, changed })
+}
+
+/// Drops a hold. It is asked again only when the facts it rests on change.
+///
+/// # Errors
+/// [`AnswerError`]; nothing has changed then.
+pub async fn reject(
+    conn: &mut PgConnection,
+    id: i64,
+    person: &str,
+    now: DateTime<Utc>,
+) -> Result<Hold, AnswerError> {
+    let mut tx = conn.begin().await?;
+    let (hold, key) = close(&mut tx, id, "rejected", person, now).await?;
+    let entry = AuditEntry {
+        action: AuditAction::Rejected,
+        reason: hold.reason.clone(),
+        employee: key,
+        account: hold.account_id.clone().map(AccountId::new),
+        delivery: hold.delivery_id.map(DeliveryId),
+        actor: Actor::Person(person.to_owned()),
+    };
+    audit::store::record(&mut tx, &[entry], now).await?;
+    tx.commit().await?;
+    Ok(hold)
+}
+
+async fn close(
+    conn: &mut PgConnection,
+    id: i64,
+    state: &str,
+    person: &str,
+    now: DateTime<Utc>,
+) -> Result<(Hold, EmployeeKey), AnswerError> {
+    let Some(hold) = holds::store::close(conn, id, state, person, now).await? else {
+        return Err(match holds::store::find(conn, id).await? {
+            Some(hold) => AnswerError::Closed { id, state: hold.state },
+            None => AnswerError::Unknown(id),
+        });
+    };
+    let source = SourceName::parse(&hold.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let key = EmployeeKey {
+        source,
+        tenant: Tenant::new(hold.tenant.clone()),
+        employee_id: EmployeeId::new(hold.employee_id.clone()),
+    };
+    Ok((hold, key))
+}

@@ -1,7 +1,7 @@
 //! From calendar days to instants: when a day begins somewhere, and when access ends on it.
 
-use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeDelta, TimeZone, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc};
+use chrono_tz::{GapInfo, Tz};
 
 use super::policy::Cutoff;
 use crate::domain::Moment;
@@ -38,18 +38,13 @@ pub fn access_end(moment: Moment, timezone: Tz, cutoff: Cutoff) -> DateTime<Utc>
     }
 }
 
-/// The first instant at or after a wall-clock time.
-///
-/// Gaps end on a quarter of an hour everywhere in the zone database's present-day rules, and the longest
-/// one is a whole day, so the search is short.
+/// The first instant at or after a wall-clock time: of one that comes twice the first, of one that clocks
+/// jump over the end of the gap, to the second.
 fn instant_of(wall: NaiveDateTime, timezone: Tz) -> DateTime<Utc> {
-    let quarter = TimeDelta::minutes(15);
-    let mut candidate = wall;
-    for _ in 0..=(2 * 24 * 4) {
-        if let Some(found) = timezone.from_local_datetime(&candidate).earliest() {
-            return found.to_utc();
-        }
-        candidate = candidate.checked_add_signed(quarter).unwrap_or(candidate);
-    }
-    wall.and_utc()
+    timezone
+        .from_local_datetime(&wall)
+        .earliest()
+        .or_else(|| GapInfo::new(&wall, &timezone)?.end)
+        // At the very ends of the calendar an offset would lead out of it.
+        .map_or_else(|| wall.and_utc(), |found| found.to_utc())
 }

@@ -124,8 +124,8 @@ fn inactive(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Judgeme
         return left("status is Inactive and employment status is Terminated");
     }
 
-    if let Some((moment, _)) = termination {
-        return inactive_with_date(policy, employee, moment, now);
+    if let Some((moment, learned_at)) = termination {
+        return inactive_with_date(policy, employee, moment, learned_at, now);
     }
 
     match policy.provider {
@@ -150,20 +150,22 @@ fn inactive(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Judgeme
     }
 }
 
-/// A date that lies ahead is waited for. On a day that has begun, an inactive status said since then means
-/// now; one said earlier announced the day, so the day's cut-off holds.
+/// A date that lies ahead is waited for. On a day that has begun, an inactive status or its date said since
+/// then means now; what was said earlier announced the day, so the day's cut-off holds.
 fn inactive_with_date(
     policy: &Policy,
     employee: &Employee,
     moment: Moment,
+    learned_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Judgement {
     let begins = moment_begins(moment, policy.timezone);
     let ends = access_end(moment, policy.timezone, policy.cutoff);
-    let said_since = employee
-        .status
-        .as_ref()
-        .is_some_and(|fact| fact.seen_at >= begins);
+    let said_since = learned_at >= begins
+        || employee
+            .status
+            .as_ref()
+            .is_some_and(|fact| fact.seen_at >= begins);
     if begins <= now && (said_since || ends <= now) {
         return left(&format!(
             "status is inactive and the termination date {} has begun",

@@ -111,12 +111,16 @@ fn inactive(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Judgeme
     let hire_ahead = hired.filter(|day| day_begins(*day, policy.timezone) > now);
     let termination = employee.termination();
 
-    if let Some(day) = hire_ahead
-        && (policy.provider == Provider::BambooHr || termination.is_none())
-    {
-        return Judgement::Unclear {
-            because: format!("a pre-hire: inactive until the hire date {day}"),
-        };
+    if let Some(day) = hire_ahead {
+        // A date that lies ahead is waited for even so: whoever is hired for a season leaves after it.
+        let waited_for = termination
+            .filter(|(moment, _)| moment_begins(*moment, policy.timezone) > now)
+            .map(|(moment, _)| leaving(policy, moment, false));
+        if policy.provider == Provider::BambooHr || termination.is_none() {
+            return waited_for.unwrap_or_else(|| Judgement::Unclear {
+                because: format!("a pre-hire: inactive until the hire date {day}"),
+            });
+        }
     }
 
     let terminated = employment_status(employee) == Some(EmploymentStatus::Terminated);

@@ -41,6 +41,10 @@ pub enum Judgement {
         because: String,
         /// True when a look at the HR system would settle it.
         needs_read: bool,
+        /// True when the person, as far as the facts go, works there.
+        employed: bool,
+        /// When access ends even if nobody answers, since the facts announce it.
+        ends_at: Option<DateTime<Utc>>,
     },
 }
 
@@ -50,7 +54,9 @@ impl Judgement {
     pub fn is_employed(&self) -> bool {
         matches!(
             self,
-            Self::Employed { .. } | Self::Leaving { employed: true, .. }
+            Self::Employed { .. }
+                | Self::Leaving { employed: true, .. }
+                | Self::Doubtful { employed: true, .. }
         )
     }
 
@@ -78,8 +84,11 @@ pub fn judge(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Judgem
     if removed && !matches!(by_facts, Judgement::Left { .. }) {
         return match policy.deleted {
             Response::Deactivate => left("the HR system has removed the record"),
-            Response::Hold => doubtful(
-                "the HR system has removed the record, which may be a departure or a tidy-up",
+            Response::Hold => doubted(
+                &by_facts,
+                "the HR system has removed the record, which may be a departure or a tidy-up"
+                    .to_owned(),
+                false,
             ),
             Response::Ignore => by_facts,
         };
@@ -87,13 +96,14 @@ pub fn judge(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Judgem
     if let Some(changed_at) = employee.read_due
         && !matches!(by_facts, Judgement::Left { .. } | Judgement::Leaving { .. })
     {
-        return Judgement::Doubtful {
-            because: format!(
+        return doubted(
+            &by_facts,
+            format!(
                 "needs a read: the HR system reported a change at {} without its values, and the source has no API credentials (sources.api)",
                 changed_at.format("%Y-%m-%dT%H:%M:%SZ")
             ),
-            needs_read: true,
-        };
+            true,
+        );
     }
     by_facts
 }
@@ -257,6 +267,21 @@ fn doubtful(because: &str) -> Judgement {
     Judgement::Doubtful {
         because: because.to_owned(),
         needs_read: false,
+        employed: false,
+        ends_at: None,
+    }
+}
+
+/// Puts a doubt over what the facts say: who worked there still counts, and an announced end stays announced.
+fn doubted(by_facts: &Judgement, because: String, needs_read: bool) -> Judgement {
+    Judgement::Doubtful {
+        because,
+        needs_read,
+        employed: by_facts.is_employed(),
+        ends_at: match by_facts {
+            Judgement::Leaving { at, .. } => Some(*at),
+            _ => None,
+        },
     }
 }
 

@@ -129,9 +129,14 @@ pub fn decide(
             let (action, reason) = end_access(&basis, others, reason);
             decision(action, reason)
         }
-        Judgement::Doubtful { needs_read, .. } => {
-            decision(doubt(&basis, *needs_read, &reason), reason)
-        }
+        Judgement::Doubtful {
+            needs_read,
+            ends_at,
+            ..
+        } => Decision {
+            access_ends_at: *ends_at,
+            ..decision(doubt(&basis, *needs_read, &reason), reason)
+        },
         Judgement::Leaving { at, employed, .. } => {
             let action = if *employed {
                 welcome_back(&basis)

@@ -133,10 +133,13 @@ pub fn decide(
             needs_read,
             ends_at,
             ..
-        } => Decision {
-            access_ends_at: *ends_at,
-            ..decision(doubt(&basis, *needs_read, &reason), reason)
-        },
+        } => {
+            let (action, reason) = doubt(&basis, others, *needs_read, reason);
+            Decision {
+                access_ends_at: *ends_at,
+                ..decision(action, reason)
+            }
+        }
         Judgement::Leaving { at, employed, .. } => {
             let action = if *employed {
                 welcome_back(&basis)
@@ -214,6 +217,9 @@ impl Basis<'_> {
     }
 }
 
+const LINKED_ELSEWHERE: &str = "the account is linked to another employee who still works there";
+const SAME_ACCOUNT: &str = "another employee with the same account still works there";
+
 /// The person has left: end access, unless somebody must be asked first or there is nothing to end.
 fn end_access(basis: &Basis<'_>, others: &[Judgement], reason: String) -> (Action, String) {
     let protected = |account: &Account| {
@@ -243,13 +249,11 @@ fn end_access(basis: &Basis<'_>, others: &[Judgement], reason: String) -> (Actio
             ..
         } => (
             basis.question(Wants::Deactivate, "linked-elsewhere"),
-            format!(
-                "{reason}; but the account is linked to another employee who still works there"
-            ),
+            format!("{reason}; but {LINKED_ELSEWHERE}"),
         ),
         AccountMatch::Linked(_) if others.iter().any(Judgement::is_employed) => (
             Action::Keep(Kept::StillHere),
-            format!("{reason}; but another employee with the same account still works there"),
+            format!("{reason}; but {SAME_ACCOUNT}"),
         ),
         AccountMatch::Linked(account)
         | AccountMatch::Found(account)
@@ -266,21 +270,44 @@ fn end_access(basis: &Basis<'_>, others: &[Judgement], reason: String) -> (Actio
     }
 }
 
-/// A person must say. Somebody without any account is no question, unless a read could still find one.
-fn doubt(basis: &Basis<'_>, needs_read: bool, reason: &str) -> Action {
-    match basis.found.account() {
-        Some(account) if !account.is_active => Action::Keep(Kept::AlreadyInactive),
-        None if !needs_read && !matches!(basis.found, AccountMatch::Ambiguous(_)) => {
-            Action::Keep(Kept::NoAccount)
+/// A person must say. Somebody without any account is no question, unless a read could still find one; nor is
+/// somebody whose account would stay on even if they had left.
+fn doubt(
+    basis: &Basis<'_>,
+    others: &[Judgement],
+    needs_read: bool,
+    reason: String,
+) -> (Action, String) {
+    let why = match basis.employee.read_due {
+        Some(at) if needs_read => format!("needs-read@{}", at.to_rfc3339()),
+        _ => reason.clone(),
+    };
+    match basis.found {
+        AccountMatch::None if !needs_read => (Action::Keep(Kept::NoAccount), reason),
+        AccountMatch::None | AccountMatch::Ambiguous(_) => {
+            (basis.question(Wants::Deactivate, &why), reason)
         }
-        _ if needs_read => {
-            let since = basis.employee.read_due.map(|at| at.to_rfc3339());
-            basis.question(
-                Wants::Deactivate,
-                &format!("needs-read@{}", since.unwrap_or_default()),
-            )
+        AccountMatch::Linked(account)
+        | AccountMatch::Found(account)
+        | AccountMatch::Shared { account, .. }
+            if !account.is_active =>
+        {
+            (Action::Keep(Kept::AlreadyInactive), reason)
         }
-        _ => basis.question(Wants::Deactivate, reason),
+        AccountMatch::Linked(_) if others.iter().any(Judgement::is_employed) => (
+            Action::Keep(Kept::StillHere),
+            format!("{reason}; but {SAME_ACCOUNT}"),
+        ),
+        AccountMatch::Shared {
+            other_is_employed: true,
+            ..
+        } => (
+            basis.question(Wants::Deactivate, &format!("linked-elsewhere: {why}")),
+            format!("{reason}; and {LINKED_ELSEWHERE}"),
+        ),
+        AccountMatch::Linked(_) | AccountMatch::Found(_) | AccountMatch::Shared { .. } => {
+            (basis.question(Wants::Deactivate, &why), reason)
+        }
     }
 }
 

@@ -141,18 +141,17 @@ pub fn decide(
             }
         }
         Judgement::Leaving { at, employed, .. } => {
-            let action = if *employed {
-                welcome_back(&basis)
-            } else {
-                None
+            let (action, reason) = match employed.then(|| welcome_back(&basis)).flatten() {
+                Some(action) => (action, back_again(&reason)),
+                None => (Action::Keep(Kept::Waiting), reason),
             };
             Decision {
                 access_ends_at: Some(*at),
-                ..decision(action.unwrap_or(Action::Keep(Kept::Waiting)), reason)
+                ..decision(action, reason)
             }
         }
         Judgement::Employed { .. } => match welcome_back(&basis) {
-            Some(action) => decision(action, format!("{reason} again after we deactivated")),
+            Some(action) => decision(action, back_again(&reason)),
             None => decision(Action::Keep(Kept::StillHere), reason),
         },
         Judgement::Unclear { .. } => decision(Action::Keep(Kept::StillHere), reason),
@@ -309,6 +308,10 @@ fn doubt(
             (basis.question(Wants::Deactivate, &why), reason)
         }
     }
+}
+
+fn back_again(reason: &str) -> String {
+    format!("{reason}; works there again after we deactivated")
 }
 
 /// Works there although we switched the account off. Only what we did is ever undone.

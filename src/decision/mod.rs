@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 
 use self::judgement::{Judgement, judge};
 use self::policy::{Policy, Rehire};
-use crate::domain::{Account, AccountId, Employee, Moment, Status};
+use crate::domain::{Account, AccountId, Employee, EmploymentStatus, Fact, Moment, Status};
 
 /// What the users table has for an employee.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -188,7 +188,13 @@ struct Basis<'a> {
     policy: &'a Policy,
 }
 
+fn known<T: Copy>(fact: Option<&Fact<T>>) -> Option<T> {
+    fact.and_then(|fact| fact.value)
+}
+
 impl Basis<'_> {
+    /// Bears every fact that the rules look at and no time at which one was said, so that a repetition asks
+    /// nothing anew and somebody who comes back and leaves again is asked about again.
     fn question(&self, wants: Wants, why: &str) -> Action {
         let account = self.found.account().map(|account| account.id.clone());
         let status = self.employee.status().map_or("-", |status| match status {
@@ -197,16 +203,26 @@ impl Basis<'_> {
             Status::Unknown(word) => word,
             Status::Inactive => "inactive",
         });
-        let date = self.employee.termination().map_or_else(
-            || "-".to_owned(),
-            |(moment, _)| match moment {
-                Moment::Day(day) => day.to_string(),
-                Moment::Instant(instant) => instant.to_rfc3339(),
-            },
-        );
+        let employment = match known(self.employee.employment_status.as_ref()) {
+            Some(EmploymentStatus::Terminated) => "terminated",
+            Some(EmploymentStatus::Other) => "other",
+            None => "-",
+        };
+        let hire = known(self.employee.hire.as_ref());
+        let termination = known(self.employee.termination.as_ref()).map(|moment| match moment {
+            Moment::Day(day) => day.to_string(),
+            Moment::Instant(instant) => instant.to_rfc3339(),
+        });
+        let removed = known(self.employee.removed.as_ref()).unwrap_or(false);
+        let accounts = match (self.found, &account) {
+            (AccountMatch::Ambiguous(count), _) => format!("{count} of them"),
+            (_, Some(account)) => account.to_string(),
+            (_, None) => "-".to_owned(),
+        };
         let basis = format!(
-            "{why};status={status};termination={date};account={}",
-            account.as_ref().map_or("-", AccountId::as_str)
+            "{why};status={status};employment={employment};hire={};termination={};removed={removed};account={accounts}",
+            hire.map_or_else(|| "-".to_owned(), |day| day.to_string()),
+            termination.as_deref().unwrap_or("-"),
         );
         Action::Hold(Question {
             wants,
@@ -283,9 +299,6 @@ fn doubt(
     };
     match basis.found {
         AccountMatch::None if !needs_read => (Action::Keep(Kept::NoAccount), reason),
-        AccountMatch::None | AccountMatch::Ambiguous(_) => {
-            (basis.question(Wants::Deactivate, &why), reason)
-        }
         AccountMatch::Linked(account)
         | AccountMatch::Found(account)
         | AccountMatch::Shared { account, .. }
@@ -304,9 +317,7 @@ fn doubt(
             basis.question(Wants::Deactivate, &format!("linked-elsewhere: {why}")),
             format!("{reason}; and {LINKED_ELSEWHERE}"),
         ),
-        AccountMatch::Linked(_) | AccountMatch::Found(_) | AccountMatch::Shared { .. } => {
-            (basis.question(Wants::Deactivate, &why), reason)
-        }
+        _ => (basis.question(Wants::Deactivate, &why), reason),
     }
 }
 

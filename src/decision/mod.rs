@@ -251,11 +251,15 @@ fn back_again(reason: &str) -> String {
 /// Works there although we switched the account off. Only what we did is ever undone.
 fn welcome_back(basis: &Basis<'_>) -> Option<Action> {
     let account = basis.found.account()?;
-    if account.is_active || basis.employee.deactivated_at.is_none() {
+    let off_since = basis.employee.deactivated_at?;
+    if account.is_active {
         return None;
     }
     match basis.policy.rehire {
-        Rehire::Hold => Some(basis.question(Wants::Reactivate, "rehire")),
+        Rehire::Hold => {
+            let why = format!("rehire@{}", off_since.to_rfc3339());
+            Some(basis.question(Wants::Reactivate, &why))
+        }
         Rehire::Reactivate => Some(Action::Reactivate(account.id.clone())),
         Rehire::Ignore => None,
     }

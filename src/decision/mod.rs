@@ -104,10 +104,19 @@ pub fn decide(
         }
         Judgement::Doubtful {
             needs_read,
+            employed,
             ends_at,
             ..
         } => {
-            let (action, reason) = doubt(&basis, others, *needs_read, reason);
+            // A change we have not read does not take back the question about a return.
+            let still_asked = (*needs_read && *employed)
+                .then(|| welcome_back(&basis))
+                .flatten()
+                .filter(|action| matches!(action, Action::Hold(_)));
+            let (action, reason) = match still_asked {
+                Some(action) => (action, back_again(&reason)),
+                None => doubt(&basis, others, *needs_read, reason),
+            };
             Decision {
                 access_ends_at: *ends_at,
                 ..decision(action, reason)

@@ -45,6 +45,14 @@ fn instant_of(wall: NaiveDateTime, timezone: Tz) -> DateTime<Utc> {
         .from_local_datetime(&wall)
         .earliest()
         .or_else(|| GapInfo::new(&wall, &timezone)?.end)
-        // At the very ends of the calendar an offset would lead out of it.
-        .map_or_else(|| wall.and_utc(), |found| found.to_utc())
+        .map_or_else(|| outermost(wall), |found| found.to_utc())
+}
+
+/// On the first and the last day of the calendar an offset may lead out of it.
+fn outermost(wall: NaiveDateTime) -> DateTime<Utc> {
+    if wall < DateTime::UNIX_EPOCH.naive_utc() {
+        DateTime::<Utc>::MIN_UTC
+    } else {
+        DateTime::<Utc>::MAX_UTC
+    }
 }

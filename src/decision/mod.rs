@@ -275,4 +275,5 @@ fn welcome_back(basis: &Basis<'_>) -> Option<Action> {
 }
 
 #[cfg(test)]
+#[expect(clippy::unwrap_used, reason = "a test may fail loudly")]
 mod tests;

@@ -299,3 +299,15 @@ fn the_question_about_a_return_outlives_a_change_without_values() {
         "keep: AlreadyInactive",
     );
 }
+
+#[test]
+fn nobody_is_welcomed_back_whose_record_is_gone_or_whose_status_is_unclear() {
+    let off = merge().deactivated_by_us("2026-02-01T00:00:00Z");
+    let removed = off.clone().status(Status::Active).removed(true);
+    let unread = off
+        .status(Status::Pending)
+        .changed_unread("2026-03-10T11:00:00Z");
+    for someone in [removed, unread] {
+        check(&someone, NOW, "keep: AlreadyInactive");
+    }
+}

@@ -42,8 +42,13 @@ fn merge_inactive_without_a_date_follows_the_policy() {
                 .status(Status::Inactive)
                 .policy(|p| p.inactive_without_date = response);
             check_because(&someone, NOW, expected, "without a termination date");
-            // What an event says of changed fields means something at BambooHR only.
-            check(&someone.changed(), NOW, expected);
+            // These two mean something at BambooHR only.
+            check(&someone.clone().changed(), NOW, expected);
+            check(
+                &someone.employment(EmploymentStatus::Terminated),
+                NOW,
+                expected,
+            );
         }
     }
 }

@@ -39,7 +39,10 @@ pub fn connect_options(database: &Database) -> anyhow::Result<PgConnectOptions> 
     let Some(url) = &database.url else {
         bail!(
             "{}; or use --embedded for a private Postgres",
-            database.missing.as_deref().unwrap_or("database.url: no database is configured")
+            database
+                .missing
+                .as_deref()
+                .unwrap_or("database.url: no database is configured")
         );
     };
     // The parser's own error may quote the URL, which holds a password.
@@ -53,7 +56,10 @@ pub fn connect_options(database: &Database) -> anyhow::Result<PgConnectOptions> 
 fn ours(options: PgConnectOptions) -> PgConnectOptions {
     options
         .application_name("leaver")
-        .options([("statement_timeout", "30s"), ("idle_in_transaction_session_timeout", "60s")])
+        .options([
+            ("statement_timeout", "30s"),
+            ("idle_in_transaction_session_timeout", "60s"),
+        ])
         .log_statements(tracing::log::LevelFilter::Trace)
         .log_slow_statements(tracing::log::LevelFilter::Debug, Duration::from_secs(5))
 }
@@ -73,12 +79,82 @@ pub async fn connect(options: &PgConnectOptions) -> anyhow::Result<PgConnection>
 /// The rules of all configured sources.
 #[must_use]
 pub fn rulebook(settings: &Settings) -> Rulebook {
-    Rulebook::new(
-        settings
+    Rulebook::new(settings.sources.iter().map(|source| {
+        (
+            source.name.clone(),
+            source.dialect.clone(),
+            source.policy.clone(),
+        )
+    }))
+}
+
+/// The halves of a service, built but not running. Tests drive them by hand.
+pub struct Parts {
+    /// The receiving half.
+    pub receiver: Arc<Receiver>,
+    /// The working half.
+    pub worker: Arc<Worker>,
+    /// Signs of life of both.
+    pub vitals: Arc<Vitals>,
+    /// The connections of the two halves.
+    pub pools: [PgPool; 2],
+}
+
+impl Parts {
+    /// Builds both halves; connects to nothing yet.
+    #[must_use]
+    pub fn new(settings: &Settings, database: PgConnectOptions, clock: Arc<dyn Clock>) -> Self {
+        let options = ours(database);
+        let pool = |connections| {
+            PgPoolOptions::new()
+                .max_connections(connections)
+                .acquire_timeout(Duration::from_secs(3))
+                .idle_timeout(Duration::from_secs(300))
+                .connect_lazy_with(options.clone())
+        };
+        let (intake, working) = (
+            pool(settings.database.max_connections),
+            pool(WORKER_CONNECTIONS),
+        );
+        let vitals = Arc::new(Vitals::default());
+        let metrics = Arc::new(Metrics::default());
+        let arrived = Arc::new(Notify::new());
+        let sources: HashMap<_, _> = settings
             .sources
             .iter()
-            .map(|source| (source.name.clone(), source.dialect.clone(), source.policy.clone())),
-    )
+            .map(|source| (source.name.clone(), source.scheme.clone()))
+            .collect();
+
+        let receiver = Arc::new(Receiver {
+            sources,
+            pool: intake.clone(),
+            clock: Arc::clone(&clock),
+            arrived: Arc::clone(&arrived),
+            vitals: Arc::clone(&vitals),
+            metrics: Arc::clone(&metrics),
+            max_body_bytes: settings.server.max_body_bytes,
+            body_timeout: settings.server.body_timeout,
+            store_timeout: settings.server.store_timeout,
+        });
+        let worker = Arc::new(Worker {
+            pool: working.clone(),
+            mapping: settings.accounts.clone(),
+            rules: Arc::new(rulebook(settings)),
+            clock,
+            arrived,
+            rescheduled: Arc::new(Notify::new()),
+            vitals: Arc::clone(&vitals),
+            metrics,
+            limits: worker_limits(settings),
+        });
+
+        Self {
+            receiver,
+            worker,
+            vitals,
+            pools: [intake, working],
+        }
+    }
 }
 
 /// A running service.
@@ -109,45 +185,16 @@ impl Service {
         let listener = TcpListener::bind(listen)
             .await
             .with_context(|| format!("cannot listen on {listen} (server.listen, LEAVER_LISTEN)"))?;
-        let address = listener.local_addr().context("cannot tell the address listened on")?;
-        let options = ours(database);
-        let pool = |connections| {
-            PgPoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(Duration::from_secs(3))
-                .idle_timeout(Duration::from_secs(300))
-                .connect_lazy_with(options.clone())
-        };
-        let (intake, working) = (pool(settings.database.max_connections), pool(WORKER_CONNECTIONS));
-        let vitals = Arc::new(Vitals::default());
-        let metrics = Arc::new(Metrics::default());
-        let arrived = Arc::new(Notify::new());
-        let sources: HashMap<_, _> =
-            settings.sources.iter().map(|source| (source.name.clone(), source.scheme.clone())).collect();
-
-        let receiver = Arc::new(Receiver {
-            sources,
-            pool: intake.clone(),
-            clock: Arc::clone(&clock),
-            arrived: Arc::clone(&arrived),
-            vitals: Arc::clone(&vitals),
-            metrics: Arc::clone(&metrics),
-            max_body_bytes: settings.server.max_body_bytes,
-            body_timeout: settings.server.body_timeout,
-            store_timeout: settings.server.store_timeout,
-        });
-        let worker = Arc::new(Worker {
-            pool: working.clone(),
-            mapping: settings.accounts.clone(),
-            rules: Arc::new(rulebook(settings)),
-            clock,
-            arrived,
-            rescheduled: Arc::new(Notify::new()),
-            vitals: Arc::clone(&vitals),
-            metrics,
-            limits: worker_limits(settings),
-        });
-
+        let address = listener
+            .local_addr()
+            .context("cannot tell the address listened on")?;
+        let parts = Parts::new(settings, database, clock);
+        let Parts {
+            receiver,
+            worker,
+            vitals,
+            pools: [intake, working],
+        } = parts;
         let (http_stop, work_stop) = (CancellationToken::new(), CancellationToken::new());
         let http = tokio::spawn(connections::serve(
             listener,
@@ -187,7 +234,17 @@ impl Service {
             }
         });
         info!(%address, version = env!("CARGO_PKG_VERSION"), "app.start: listening");
-        Ok(Self { address, http_stop, work_stop, http, work, vitals, pools: [intake, working], failed, failure })
+        Ok(Self {
+            address,
+            http_stop,
+            work_stop,
+            http,
+            work,
+            vitals,
+            pools: [intake, working],
+            failed,
+            failure,
+        })
     }
 
     /// Where it listens.
@@ -214,13 +271,22 @@ impl Service {
         self.vitals.enter(Phase::Draining);
         self.http_stop.cancel();
         match self.http.await {
-            Ok(drained) => info!(finished = drained.finished, cut = drained.cut, "app.stop: connections closed"),
+            Ok(drained) => info!(
+                finished = drained.finished,
+                cut = drained.cut,
+                "app.stop: connections closed"
+            ),
             Err(_) => error!("app.stop: the accept loop had ended with a bug"),
         }
         self.work_stop.cancel();
         self.work.close();
-        if tokio::time::timeout(Duration::from_secs(10), self.work.wait()).await.is_err() {
-            warn!("app.stop: the worker did not end its batch in time; it is rolled back and done at the next start");
+        if tokio::time::timeout(Duration::from_secs(10), self.work.wait())
+            .await
+            .is_err()
+        {
+            warn!(
+                "app.stop: the worker did not end its batch in time; it is rolled back and done at the next start"
+            );
         }
         for pool in &self.pools {
             drop(tokio::time::timeout(Duration::from_secs(3), pool.close()).await);
@@ -279,7 +345,9 @@ impl Starting {
         loop {
             match self.attempt().await {
                 Ok(true) => return Ok(()),
-                Ok(false) => warn!("app.start: migrations are pending; run `leaver migrate` (database.migrate is false)"),
+                Ok(false) => warn!(
+                    "app.start: migrations are pending; run `leaver migrate` (database.migrate is false)"
+                ),
                 Err(error) if is_absence(&error) => {
                     warn!("app.start: cannot reach the database yet: {error:#}");
                 }
@@ -293,13 +361,18 @@ impl Starting {
     async fn attempt(&self) -> anyhow::Result<bool> {
         let mut conn = self.pool.acquire().await?;
         if self.migrate {
-            schema::migrate(&mut conn).await.context("cannot apply the migrations")?;
+            schema::migrate(&mut conn)
+                .await
+                .context("cannot apply the migrations")?;
         } else if schema::pending(&mut conn).await? > 0 {
             return Ok(false);
         }
         let table = AccountsTable::inspect(&mut conn, &self.mapping).await?;
         if !table.email_is_indexed {
-            warn!(table = table.name, "accounts.inspect: no index serves the look-up by e-mail; `leaver check` tells how to make one");
+            warn!(
+                table = table.name,
+                "accounts.inspect: no index serves the look-up by e-mail; `leaver check` tells how to make one"
+            );
         }
         Ok(true)
     }

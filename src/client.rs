@@ -22,7 +22,9 @@ pub fn new(timeout: Duration) -> anyhow::Result<reqwest::Client> {
 pub fn local_url(listen: SocketAddr) -> String {
     let address = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], listen.port())),
-        IpAddr::V6(ip) if ip.is_unspecified() => SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], listen.port())),
+        IpAddr::V6(ip) if ip.is_unspecified() => {
+            SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], listen.port()))
+        }
         _ => listen,
     };
     format!("http://{address}")

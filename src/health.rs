@@ -101,13 +101,19 @@ pub async fn examine(
             sources: last
                 .into_iter()
                 .map(|entry| {
-                    let heard = SourceHealth { last_delivery_at: entry.at, last_read_at: None };
+                    let heard = SourceHealth {
+                        last_delivery_at: entry.at,
+                        last_read_at: None,
+                    };
                     (entry.source.to_string(), heard)
                 })
                 .collect(),
         })
     };
-    let known = tokio::time::timeout(Duration::from_secs(2), asked).await.ok().and_then(Result::ok);
+    let known = tokio::time::timeout(Duration::from_secs(2), asked)
+        .await
+        .ok()
+        .and_then(Result::ok);
     let worker = match vitals.working_half_age_seconds(now) {
         None => "starting",
         Some(age) if age > STALLED_AFTER_SECONDS => "stalled",
@@ -115,7 +121,10 @@ pub async fn examine(
     };
     let reachable = known.is_some();
     let known = known.unwrap_or_else(|| Known {
-        sources: sources.iter().map(|name| (name.to_string(), SourceHealth::default())).collect(),
+        sources: sources
+            .iter()
+            .map(|name| (name.to_string(), SourceHealth::default()))
+            .collect(),
         ..Known::default()
     });
     let status = if !reachable || !started || worker == "stalled" {

@@ -70,7 +70,12 @@ pub struct Metrics {
 
 impl Default for Metrics {
     fn default() -> Self {
-        let steps = || [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+        let steps = || {
+            [
+                0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
+                60.0, 300.0,
+            ]
+        };
         let mut registry = Registry::with_prefix("leaver");
         let metrics = Self {
             registry: Registry::default(),
@@ -89,21 +94,84 @@ impl Default for Metrics {
             scheduled: Gauge::default(),
             last_delivery: Family::default(),
         };
-        registry.register("deliveries_received", "Webhook requests by source and answer", metrics.received.clone());
-        registry.register("signature_failures", "Refused webhook requests by source and cause", metrics.signature_failures.clone());
-        registry.register("deliveries", "Settled deliveries by source and outcome", metrics.settled.clone());
-        registry.register("employees", "Employees named in settled deliveries, by source and how it ended for them", metrics.employees.clone());
-        registry.register("deactivations", "Accounts switched off, by source", metrics.deactivations.clone());
-        registry.register("deliveries_failed", "Deliveries parked after failing too often", metrics.parked.clone());
-        registry.register_with_unit("answer", "From the request to its answer", Unit::Seconds, metrics.answer.clone());
-        registry.register_with_unit("end_to_end", "From the arrival of a delivery to its settling", Unit::Seconds, metrics.end_to_end.clone());
-        registry.register("backlog_waiting", "Deliveries that are not settled", metrics.backlog_waiting.clone());
-        registry.register_with_unit("backlog_oldest", "Age of the oldest delivery that is not settled", Unit::Seconds, metrics.backlog_oldest.clone());
-        registry.register("backlog_parked", "Deliveries that could not be processed", metrics.backlog_parked.clone());
-        registry.register("holds_open", "Decisions that wait for a person", metrics.holds_open.clone());
-        registry.register("scheduled", "Access ends that lie ahead", metrics.scheduled.clone());
-        registry.register_with_unit("last_delivery_age", "Since the last delivery of a source", Unit::Seconds, metrics.last_delivery.clone());
-        Self { registry, ..metrics }
+        registry.register(
+            "deliveries_received",
+            "Webhook requests by source and answer",
+            metrics.received.clone(),
+        );
+        registry.register(
+            "signature_failures",
+            "Refused webhook requests by source and cause",
+            metrics.signature_failures.clone(),
+        );
+        registry.register(
+            "deliveries",
+            "Settled deliveries by source and outcome",
+            metrics.settled.clone(),
+        );
+        registry.register(
+            "employees",
+            "Employees named in settled deliveries, by source and how it ended for them",
+            metrics.employees.clone(),
+        );
+        registry.register(
+            "deactivations",
+            "Accounts switched off, by source",
+            metrics.deactivations.clone(),
+        );
+        registry.register(
+            "deliveries_failed",
+            "Deliveries parked after failing too often",
+            metrics.parked.clone(),
+        );
+        registry.register_with_unit(
+            "answer",
+            "From the request to its answer",
+            Unit::Seconds,
+            metrics.answer.clone(),
+        );
+        registry.register_with_unit(
+            "end_to_end",
+            "From the arrival of a delivery to its settling",
+            Unit::Seconds,
+            metrics.end_to_end.clone(),
+        );
+        registry.register(
+            "backlog_waiting",
+            "Deliveries that are not settled",
+            metrics.backlog_waiting.clone(),
+        );
+        registry.register_with_unit(
+            "backlog_oldest",
+            "Age of the oldest delivery that is not settled",
+            Unit::Seconds,
+            metrics.backlog_oldest.clone(),
+        );
+        registry.register(
+            "backlog_parked",
+            "Deliveries that could not be processed",
+            metrics.backlog_parked.clone(),
+        );
+        registry.register(
+            "holds_open",
+            "Decisions that wait for a person",
+            metrics.holds_open.clone(),
+        );
+        registry.register(
+            "scheduled",
+            "Access ends that lie ahead",
+            metrics.scheduled.clone(),
+        );
+        registry.register_with_unit(
+            "last_delivery_age",
+            "Since the last delivery of a source",
+            Unit::Seconds,
+            metrics.last_delivery.clone(),
+        );
+        Self {
+            registry,
+            ..metrics
+        }
     }
 }
 
@@ -111,7 +179,10 @@ impl Metrics {
     /// A webhook request was answered: stored, duplicate, refused or unavailable.
     pub fn answered(&self, source: &SourceName, outcome: &str, seconds: f64) {
         self.received
-            .get_or_create(&SourceOutcome { source: source.to_string(), outcome: outcome.to_owned() })
+            .get_or_create(&SourceOutcome {
+                source: source.to_string(),
+                outcome: outcome.to_owned(),
+            })
             .inc();
         self.answer.observe(seconds);
     }
@@ -119,7 +190,10 @@ impl Metrics {
     /// A signature did not hold.
     pub fn refused(&self, source: &SourceName, rejection: Rejection) {
         self.signature_failures
-            .get_or_create(&SourceCause { source: source.to_string(), cause: rejection.as_str().to_owned() })
+            .get_or_create(&SourceCause {
+                source: source.to_string(),
+                cause: rejection.as_str().to_owned(),
+            })
             .inc();
     }
 
@@ -127,7 +201,10 @@ impl Metrics {
     pub fn settled(&self, done: &Done, now: DateTime<Utc>) {
         let source = || done.source.clone();
         self.settled
-            .get_or_create(&SourceOutcome { source: source(), outcome: done.state.to_owned() })
+            .get_or_create(&SourceOutcome {
+                source: source(),
+                outcome: done.state.to_owned(),
+            })
             .inc();
         for (ending, count) in &done.endings {
             let count = u64::try_from(*count).unwrap_or(u64::MAX);
@@ -149,10 +226,17 @@ impl Metrics {
 
     fn count_ending(&self, source: String, ending: Ending, count: u64) {
         if ending == Ending::Deactivated {
-            self.deactivations.get_or_create(&Source { source: source.clone() }).inc_by(count);
+            self.deactivations
+                .get_or_create(&Source {
+                    source: source.clone(),
+                })
+                .inc_by(count);
         }
         self.employees
-            .get_or_create(&SourceOutcome { source, outcome: ending.as_str().to_owned() })
+            .get_or_create(&SourceOutcome {
+                source,
+                outcome: ending.as_str().to_owned(),
+            })
             .inc_by(count);
     }
 
@@ -167,7 +251,11 @@ impl Metrics {
         self.holds_open.set(gauges.holds);
         self.scheduled.set(gauges.scheduled);
         for (source, seconds) in &gauges.last_delivery_seconds {
-            self.last_delivery.get_or_create(&Source { source: source.to_string() }).set(*seconds);
+            self.last_delivery
+                .get_or_create(&Source {
+                    source: source.to_string(),
+                })
+                .set(*seconds);
         }
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

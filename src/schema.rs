@@ -27,14 +27,20 @@ pub async fn migrate(conn: &mut PgConnection) -> Result<(), MigrateError> {
 /// Whatever the database says; a database without our schema has all of them pending.
 pub async fn pending(conn: &mut PgConnection) -> Result<usize, MigrateError> {
     let known: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
-    let there: (bool,) = sqlx::query_as("SELECT to_regclass('leaver._sqlx_migrations') IS NOT NULL")
-        .fetch_one(&mut *conn)
-        .await?;
+    let there: (bool,) =
+        sqlx::query_as("SELECT to_regclass('leaver._sqlx_migrations') IS NOT NULL")
+            .fetch_one(&mut *conn)
+            .await?;
     if !there.0 {
         return Ok(known.len());
     }
-    let applied = conn.list_applied_migrations("leaver._sqlx_migrations").await?;
-    Ok(known.iter().filter(|version| !applied.iter().any(|done| done.version == **version)).count())
+    let applied = conn
+        .list_applied_migrations("leaver._sqlx_migrations")
+        .await?;
+    Ok(known
+        .iter()
+        .filter(|version| !applied.iter().any(|done| done.version == **version))
+        .count())
 }
 
 /// Gives a role what the service needs of our schema and no more: of the audit, only to add to it.
@@ -45,12 +51,16 @@ pub async fn grant_to(conn: &mut PgConnection, role: &str) -> Result<(), sqlx::E
     let role = format!("\"{}\"", role.replace('"', "\"\""));
     for statement in [
         format!("GRANT USAGE ON SCHEMA leaver TO {role}"),
-        format!("GRANT SELECT, INSERT, UPDATE, DELETE ON leaver.deliveries, leaver.employees, leaver.holds TO {role}"),
+        format!(
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON leaver.deliveries, leaver.employees, leaver.holds TO {role}"
+        ),
         format!("REVOKE ALL ON leaver.audit FROM {role}"),
         format!("GRANT INSERT ON leaver.audit TO {role}"),
         format!("GRANT SELECT ON leaver._sqlx_migrations TO {role}"),
     ] {
-        sqlx::query(AssertSqlSafe(statement)).execute(&mut *conn).await?;
+        sqlx::query(AssertSqlSafe(statement))
+            .execute(&mut *conn)
+            .await?;
     }
     Ok(())
 }

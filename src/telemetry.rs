@@ -12,10 +12,17 @@ use crate::settings::{Log, LogFormat};
 /// When the filter is not one.
 pub fn init(log: &Log) -> Result<(), ParseError> {
     let filter = EnvFilter::builder().parse(&log.filter)?;
-    let lines = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let lines = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr);
     let started = match log.format {
         LogFormat::Text => lines.with_target(false).try_init(),
-        LogFormat::Json => lines.json().flatten_event(true).with_current_span(true).with_span_list(false).try_init(),
+        LogFormat::Json => lines
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_span_list(false)
+            .try_init(),
     };
     // A second start in one process, as in tests, keeps the first one's lines.
     drop(started);
@@ -26,7 +33,10 @@ pub fn init(log: &Log) -> Result<(), ParseError> {
 /// A panic's message may quote what was being read, so only its place is logged.
 fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
-        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let place = panic
+            .location()
+            .map(ToString::to_string)
+            .unwrap_or_default();
         tracing::error!(place, "a bug: panicked; please report it with this place");
     }));
 }

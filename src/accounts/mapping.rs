@@ -24,7 +24,9 @@ pub struct AccountsMapping {
 #[derive(Debug, thiserror::Error)]
 pub enum MappingError {
     /// The configured name cannot be a table's.
-    #[error("accounts.table = \"{0}\" is not a table name; write `schema.table`, with double quotes around a part that has a dot in it")]
+    #[error(
+        "accounts.table = \"{0}\" is not a table name; write `schema.table`, with double quotes around a part that has a dot in it"
+    )]
     TableName(String),
     /// There is no such table.
     #[error("accounts.table: there is no table {schema}.{table} in this database{hint}")]
@@ -49,7 +51,9 @@ pub enum MappingError {
         present: String,
     },
     /// The column is of a type that cannot serve.
-    #[error("accounts.{key}: column \"{column}\" of {table} is of type {found}; it must be {wanted}")]
+    #[error(
+        "accounts.{key}: column \"{column}\" of {table} is of type {found}; it must be {wanted}"
+    )]
     ColumnType {
         /// The configuration key.
         key: &'static str,
@@ -105,15 +109,34 @@ impl AccountsTable {
         let columns = load_columns(conn, &schema, &table).await?;
         if columns.is_empty() {
             let hint = suggest_table(conn, &table).await?;
-            return Err(MappingError::NoTable { schema, table, hint });
+            return Err(MappingError::NoTable {
+                schema,
+                table,
+                hint,
+            });
         }
         let name = format!("{}.{}", quote(&schema), quote(&table));
         let checked = |key, column: &str, fits: fn(&str) -> bool, wanted| {
             check_column(&columns, &name, key, column, fits, wanted)
         };
-        let id = checked("id_column", &mapping.id_column, is_id_type, "an integer, uuid or text type")?;
-        let email = checked("email_column", &mapping.email_column, is_text_type, "text, varchar or citext")?;
-        let active = checked("active_column", &mapping.active_column, |t| t == "boolean", "boolean")?;
+        let id = checked(
+            "id_column",
+            &mapping.id_column,
+            is_id_type,
+            "an integer, uuid or text type",
+        )?;
+        let email = checked(
+            "email_column",
+            &mapping.email_column,
+            is_text_type,
+            "text, varchar or citext",
+        )?;
+        let active = checked(
+            "active_column",
+            &mapping.active_column,
+            |t| t == "boolean",
+            "boolean",
+        )?;
         let tenant = match &mapping.tenant_column {
             Some(column) => Some(checked("tenant_column", column, |_| true, "any type")?),
             None => None,
@@ -151,7 +174,8 @@ impl AccountsTable {
                  RETURNING u.{id_column}::text AS id"
             )
         };
-        let email_is_indexed = is_indexed(conn, &schema, &table, &email.name, &email.base_type).await?;
+        let email_is_indexed =
+            is_indexed(conn, &schema, &table, &email.name, &email.base_type).await?;
         Ok(Self {
             id_type: id_type.clone(),
             email_is_indexed,
@@ -174,7 +198,10 @@ impl AccountsTable {
     /// The statement that would make the look-up by e-mail fast.
     #[must_use]
     pub fn index_statement(&self) -> String {
-        format!("CREATE INDEX CONCURRENTLY ON {} ({});", self.name, self.email_expression)
+        format!(
+            "CREATE INDEX CONCURRENTLY ON {} ({});",
+            self.name, self.email_expression
+        )
     }
 
     /// Whether accounts are matched inside their tenant only.
@@ -240,7 +267,10 @@ fn is_id_type(base: &str) -> bool {
 }
 
 fn is_text_type(base: &str) -> bool {
-    matches!(base, "text" | "character varying" | "character" | "citext" | "name")
+    matches!(
+        base,
+        "text" | "character varying" | "character" | "citext" | "name"
+    )
 }
 
 fn check_column<'a>(
@@ -251,15 +281,18 @@ fn check_column<'a>(
     fits: fn(&str) -> bool,
     wanted: &'static str,
 ) -> Result<&'a Column, MappingError> {
-    let found = columns.iter().find(|candidate| candidate.name == column).ok_or_else(|| {
-        let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
-        MappingError::NoColumn {
-            key,
-            table: table.to_owned(),
-            column: column.to_owned(),
-            present: names.join(", "),
-        }
-    })?;
+    let found = columns
+        .iter()
+        .find(|candidate| candidate.name == column)
+        .ok_or_else(|| {
+            let names: Vec<&str> = columns.iter().map(|column| column.name.as_str()).collect();
+            MappingError::NoColumn {
+                key,
+                table: table.to_owned(),
+                column: column.to_owned(),
+                present: names.join(", "),
+            }
+        })?;
     if fits(&found.base_type) {
         Ok(found)
     } else {
@@ -278,11 +311,17 @@ async fn load_columns(
     schema: &str,
     table: &str,
 ) -> Result<Vec<Column>, sqlx::Error> {
-    super::store::columns(conn, schema, table).await.map(|rows| {
-        rows.into_iter()
-            .map(|(name, type_name, base_type)| Column { name, type_name, base_type })
-            .collect()
-    })
+    super::store::columns(conn, schema, table)
+        .await
+        .map(|rows| {
+            rows.into_iter()
+                .map(|(name, type_name, base_type)| Column {
+                    name,
+                    type_name,
+                    base_type,
+                })
+                .collect()
+        })
 }
 
 async fn suggest_table(conn: &mut PgConnection, table: &str) -> Result<String, sqlx::Error> {
@@ -307,7 +346,9 @@ async fn is_indexed(
         if base_type == "citext" {
             plain.contains(key)
         } else {
-            let inner = key.strip_prefix("lower(").and_then(|rest| rest.strip_suffix(')'));
+            let inner = key
+                .strip_prefix("lower(")
+                .and_then(|rest| rest.strip_suffix(')'));
             inner.is_some_and(|inner| {
                 let inner = inner.trim_end_matches("::text").trim_matches(['(', ')']);
                 plain.iter().any(|name| name == inner)
@@ -315,4 +356,3 @@ async fn is_indexed(
         }
     }))
 }
-

@@ -49,7 +49,10 @@ pub async fn find_by_email(
         .await?;
     for row in &rows {
         let position: i64 = row.try_get("n")?;
-        if let Some(slot) = usize::try_from(position - 1).ok().and_then(|n| found.get_mut(n)) {
+        if let Some(slot) = usize::try_from(position - 1)
+            .ok()
+            .and_then(|n| found.get_mut(n))
+        {
             slot.push(read_account(row)?);
         }
     }
@@ -101,7 +104,9 @@ async fn switch(
         .bind(texts(ids))
         .fetch_all(conn)
         .await?;
-    rows.iter().map(|row| Ok(AccountId::new(row.try_get::<String, _>("id")?))).collect()
+    rows.iter()
+        .map(|row| Ok(AccountId::new(row.try_get::<String, _>("id")?)))
+        .collect()
 }
 
 fn texts(ids: &BTreeSet<AccountId>) -> Vec<String> {
@@ -221,7 +226,12 @@ pub async fn rights(
     )
     .fetch_one(conn)
     .await?;
-    Ok(Rights { role: row.role, select: row.select, update: row.update, folds_unicode: row.folds })
+    Ok(Rights {
+        role: row.role,
+        select: row.select,
+        update: row.update,
+        folds_unicode: row.folds,
+    })
 }
 
 /// Has Postgres take a statement that ends sessions, with no ids, and take it back.
@@ -230,6 +240,9 @@ pub async fn rights(
 /// Why Postgres does not take it.
 pub async fn try_end_sessions(conn: &mut PgConnection, statement: &str) -> Result<(), sqlx::Error> {
     let mut tx = sqlx::Connection::begin(conn).await?;
-    sqlx::query(AssertSqlSafe(statement.to_owned())).bind(Vec::<String>::new()).execute(&mut *tx).await?;
+    sqlx::query(AssertSqlSafe(statement.to_owned()))
+        .bind(Vec::<String>::new())
+        .execute(&mut *tx)
+        .await?;
     tx.rollback().await
 }

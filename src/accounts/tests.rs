@@ -24,5 +24,8 @@ fn what_cannot_be_a_table_name_is_refused() {
 
 #[test]
 fn an_identifier_cannot_break_out_of_its_quotes() {
-    assert_eq!(quote("a\"; DROP TABLE users; --"), "\"a\"\"; DROP TABLE users; --\"");
+    assert_eq!(
+        quote("a\"; DROP TABLE users; --"),
+        "\"a\"\"; DROP TABLE users; --\""
+    );
 }

@@ -18,8 +18,10 @@ pub async fn record(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     let each = |read: fn(&AuditEntry) -> String| entries.iter().map(read).collect::<Vec<String>>();
-    let accounts: Vec<Option<&str>> =
-        entries.iter().map(|e| e.account.as_ref().map(crate::domain::AccountId::as_str)).collect();
+    let accounts: Vec<Option<&str>> = entries
+        .iter()
+        .map(|e| e.account.as_ref().map(crate::domain::AccountId::as_str))
+        .collect();
     let deliveries: Vec<Option<Uuid>> = entries.iter().map(|e| e.delivery.map(|id| id.0)).collect();
     sqlx::query!(
         "INSERT INTO leaver.audit (at, action, reason, source, tenant, employee_id, account_id, delivery_id, actor)

@@ -18,7 +18,7 @@ use crate::signature::{Layout, Scheme};
 /// Look at the configuration, the database and the users table, and say what to do
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  leaver check\n  leaver check --config /etc/leaver.toml --json")]
-pub struct Check {
+pub(super) struct Check {
     #[command(flatten)]
     config: Config,
     #[command(flatten)]
@@ -45,7 +45,11 @@ struct Report(Vec<Line>);
 
 impl Report {
     fn say(&mut self, verdict: Verdict, what: &str, says: impl Into<String>) {
-        self.0.push(Line { what: what.to_owned(), verdict, says: says.into() });
+        self.0.push(Line {
+            what: what.to_owned(),
+            verdict,
+            says: says.into(),
+        });
     }
 }
 
@@ -64,7 +68,11 @@ impl Check {
                     check_database(&mut report, &settings).await;
                 }
             }
-            Err(error) => report.say(Verdict::Error, "configuration", format!("{:#}", anyhow::Error::new(error))),
+            Err(error) => report.say(
+                Verdict::Error,
+                "configuration",
+                format!("{:#}", anyhow::Error::new(error)),
+            ),
         }
         let failed = report.0.iter().any(|line| line.verdict == Verdict::Error);
         if self.format.json {
@@ -81,7 +89,11 @@ impl Check {
             }
             println!("{table}");
         }
-        Ok(if failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+        Ok(if failed {
+            ExitCode::FAILURE
+        } else {
+            ExitCode::SUCCESS
+        })
     }
 }
 
@@ -101,7 +113,11 @@ fn check_settings(report: &mut Report, settings: &Settings) {
 fn check_source(report: &mut Report, source: &Source) {
     let what = format!("source {}", source.name);
     let (keys, note) = match &source.scheme {
-        Scheme::BambooHr { keys, layout, freshness } => {
+        Scheme::BambooHr {
+            keys,
+            layout,
+            freshness,
+        } => {
             if freshness.num_minutes() < 155 {
                 report.say(
                     Verdict::Warning,
@@ -109,7 +125,11 @@ fn check_source(report: &mut Report, source: &Source) {
                     "freshness is under 155 minutes: BambooHR's last retry comes that late, and refusing it loses the event",
                 );
             }
-            let layout = if *layout == Layout::BodyThenTimestamp { "" } else { ", signed as timestamp.body" };
+            let layout = if *layout == Layout::BodyThenTimestamp {
+                ""
+            } else {
+                ", signed as timestamp.body"
+            };
             (keys.len(), format!("BambooHR{layout}"))
         }
         Scheme::Merge { keys } => (keys.len(), "Merge".to_owned()),
@@ -117,9 +137,15 @@ fn check_source(report: &mut Report, source: &Source) {
     report.say(
         Verdict::Ok,
         &what,
-        format!("{note}, {keys} key(s), days in {}; webhook path /webhooks/{}", source.policy.timezone, source.name),
+        format!(
+            "{note}, {keys} key(s), days in {}; webhook path /webhooks/{}",
+            source.policy.timezone, source.name
+        ),
     );
-    if matches!((&source.scheme, &source.dialect.tenancy), (Scheme::Merge { .. }, Tenancy::One(_))) {
+    if matches!(
+        (&source.scheme, &source.dialect.tenancy),
+        (Scheme::Merge { .. }, Tenancy::One(_))
+    ) {
         report.say(
             Verdict::Warning,
             &what,
@@ -152,7 +178,9 @@ async fn check_database(report: &mut Report, settings: &Settings) {
         Ok(pending) => report.say(
             Verdict::Error,
             "schema leaver",
-            format!("{pending} migration(s) pending and database.migrate is false; run `leaver migrate`"),
+            format!(
+                "{pending} migration(s) pending and database.migrate is false; run `leaver migrate`"
+            ),
         ),
         Err(error) => report.say(Verdict::Error, "schema leaver", error.to_string()),
     }
@@ -161,35 +189,64 @@ async fn check_database(report: &mut Report, settings: &Settings) {
     }
 }
 
-async fn check_accounts(report: &mut Report, settings: &Settings, conn: &mut PgConnection) -> anyhow::Result<()> {
+async fn check_accounts(
+    report: &mut Report,
+    settings: &Settings,
+    conn: &mut PgConnection,
+) -> anyhow::Result<()> {
     let mapping = &settings.accounts;
     let table = AccountsTable::inspect(conn, mapping).await?;
     report.say(
         Verdict::Ok,
         "accounts.table",
-        format!("{} with {} ({}), {} and {}", table.name, mapping.id_column, table.id_type, mapping.email_column, mapping.active_column),
+        format!(
+            "{} with {} ({}), {} and {}",
+            table.name,
+            mapping.id_column,
+            table.id_type,
+            mapping.email_column,
+            mapping.active_column
+        ),
     );
     if table.email_is_indexed {
-        report.say(Verdict::Ok, "accounts.email_column", "an index serves the look-up");
+        report.say(
+            Verdict::Ok,
+            "accounts.email_column",
+            "an index serves the look-up",
+        );
     } else {
         report.say(
             Verdict::Warning,
             "accounts.email_column",
-            format!("no index serves the look-up by e-mail; make one: {}", table.index_statement()),
+            format!(
+                "no index serves the look-up by e-mail; make one: {}",
+                table.index_statement()
+            ),
         );
     }
     let rights = crate::accounts::store::rights(conn, &table, mapping).await?;
     let needs = match rights {
-        Rights { select: true, update: true, .. } => None,
+        Rights {
+            select: true,
+            update: true,
+            ..
+        } => None,
         Rights { select: false, .. } => Some("SELECT"),
         Rights { .. } => Some("UPDATE"),
     };
     match needs {
-        None => report.say(Verdict::Ok, "accounts rights", format!("{} may read and update it", rights.role)),
+        None => report.say(
+            Verdict::Ok,
+            "accounts rights",
+            format!("{} may read and update it", rights.role),
+        ),
         Some(right) => report.say(
             Verdict::Error,
             "accounts rights",
-            format!("the role {} lacks {right}; run: GRANT SELECT, UPDATE ({}) ON {} TO {};", rights.role, mapping.active_column, table.name, rights.role),
+            format!(
+                "the role {} lacks {right}; run: GRANT SELECT, UPDATE ({}) ON {} TO {};",
+                rights.role, mapping.active_column, table.name, rights.role
+            ),
         ),
     }
     if !rights.folds_unicode {
@@ -203,7 +260,11 @@ async fn check_accounts(report: &mut Report, settings: &Settings, conn: &mut PgC
         let what = format!("accounts.end_sessions[{position}]");
         match crate::accounts::store::try_end_sessions(conn, statement).await {
             Ok(()) => report.say(Verdict::Ok, &what, "Postgres accepts it"),
-            Err(error) => report.say(Verdict::Error, &what, format!("Postgres refuses it: {error}")),
+            Err(error) => report.say(
+                Verdict::Error,
+                &what,
+                format!("Postgres refuses it: {error}"),
+            ),
         }
     }
     Ok(())

@@ -13,8 +13,10 @@ use crate::settings::Environment;
 
 /// List what arrived and what became of it, newest first
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  leaver deliveries --state parked\n  leaver deliveries --source merge --limit 100 --json")]
-pub struct Deliveries {
+#[command(
+    after_help = "Example:\n  leaver deliveries --state parked\n  leaver deliveries --source merge --limit 100 --json"
+)]
+pub(super) struct Deliveries {
     #[command(flatten)]
     config: Config,
     /// Only those in this state
@@ -47,7 +49,8 @@ impl Deliveries {
             State::Ignored => "ignored",
             State::Parked => "parked",
         });
-        let listed = inbox::store::list(&mut conn, state, self.source.as_deref(), self.limit).await?;
+        let listed =
+            inbox::store::list(&mut conn, state, self.source.as_deref(), self.limit).await?;
         if self.format.json {
             output::json(&listed)?;
             return Ok(ExitCode::SUCCESS);
@@ -56,7 +59,13 @@ impl Deliveries {
             println!("no deliveries");
             return Ok(ExitCode::SUCCESS);
         }
-        let mut table = output::table(&["delivery", "source", "received", "state", "what became of it"]);
+        let mut table = output::table(&[
+            "delivery",
+            "source",
+            "received",
+            "state",
+            "what became of it",
+        ]);
         for delivery in listed {
             let outcome = match (&delivery.cause, &delivery.outcome) {
                 (Some(cause), _) => cause.clone(),
@@ -82,8 +91,10 @@ impl Deliveries {
 
 /// Process parked deliveries again, for example after a fix
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  leaver replay 0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10\n  leaver deliveries --state parked --json | jq -r '.[].id' | xargs leaver replay")]
-pub struct Replay {
+#[command(
+    after_help = "Example:\n  leaver replay 0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10\n  leaver deliveries --state parked --json | jq -r '.[].id' | xargs leaver replay"
+)]
+pub(super) struct Replay {
     #[command(flatten)]
     config: Config,
     /// Ids of deliveries, as `leaver deliveries` shows them
@@ -98,7 +109,9 @@ impl Replay {
         let (_, mut conn) = open(&self.config, env).await?;
         let ids: Vec<DeliveryId> = self.ids.iter().copied().map(DeliveryId).collect();
         let results = inbox::store::replay(&mut conn, &ids, SystemClock.now()).await?;
-        let good = results.iter().all(|(_, became)| matches!(became, Became::Queued | Became::AlreadyWaiting));
+        let good = results
+            .iter()
+            .all(|(_, became)| matches!(became, Became::Queued | Became::AlreadyWaiting));
         if self.format.json {
             let rows: Vec<_> = results
                 .iter()
@@ -107,14 +120,22 @@ impl Replay {
             output::json(&rows)?;
         } else {
             for (id, became) in &results {
-                println!("{id}  {}", match became {
-                    Became::Queued => "will be processed again",
-                    Became::AlreadyWaiting => "waits to be processed already",
-                    Became::BodyGone => "cannot be replayed: it was settled, and its body is kept no longer than that; `leaver send` can post it anew",
-                    Became::Unknown => "no such delivery",
-                });
+                println!(
+                    "{id}  {}",
+                    match became {
+                        Became::Queued => "will be processed again",
+                        Became::AlreadyWaiting => "waits to be processed already",
+                        Became::BodyGone =>
+                            "cannot be replayed: it was settled, and its body is kept no longer than that; `leaver send` can post it anew",
+                        Became::Unknown => "no such delivery",
+                    }
+                );
             }
         }
-        Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if good {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 }

@@ -19,8 +19,10 @@ use crate::worker::act::foresee;
 
 /// Tell what is known of one person, from which observation, and what the decision is and why
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  leaver explain dana.ruiz@example.com\n  leaver explain 40217 --json")]
-pub struct Explain {
+#[command(
+    after_help = "Example:\n  leaver explain dana.ruiz@example.com\n  leaver explain 40217 --json"
+)]
+pub(super) struct Explain {
     #[command(flatten)]
     config: Config,
     /// A work e-mail, or the HR system's id of an employee
@@ -35,12 +37,15 @@ impl Explain {
         let (settings, mut conn) = open(&self.config, env).await?;
         let email = WorkEmail::parse(&self.who);
         let email = email.as_ref().map_or("", WorkEmail::expose);
-        let employees = roster::store::find_by_email_or_id(&mut conn, email, self.who.trim()).await?;
+        let employees =
+            roster::store::find_by_email_or_id(&mut conn, email, self.who.trim()).await?;
         if employees.is_empty() {
             if self.format.json {
                 output::json(&json!([]))?;
             } else {
-                println!("nobody of that work e-mail or employee id is in the roster: no delivery has named them yet");
+                println!(
+                    "nobody of that work e-mail or employee id is in the roster: no delivery has named them yet"
+                );
             }
             return Ok(ExitCode::FAILURE);
         }
@@ -127,29 +132,66 @@ fn show(employee: &Employee, answer: &Value) {
         Some(Value::Null) | None => "-".to_owned(),
         Some(other) => other.to_string(),
     };
-    println!("employee {} of {} at {}", employee.key.employee_id, employee.key.tenant, employee.key.source);
+    println!(
+        "employee {} of {} at {}",
+        employee.key.employee_id, employee.key.tenant, employee.key.source
+    );
     let mut table = output::table(&["fact", "value", "true as of", "learned at"]);
-    for name in ["status", "employment_status", "hire_date", "termination", "work_email", "removed"] {
-        if answer.pointer(&format!("/facts/{name}")).is_some_and(|fact| !fact.is_null()) {
+    for name in [
+        "status",
+        "employment_status",
+        "hire_date",
+        "termination",
+        "work_email",
+        "removed",
+    ] {
+        if answer
+            .pointer(&format!("/facts/{name}"))
+            .is_some_and(|fact| !fact.is_null())
+        {
             let part = |part: &str| text(&format!("/facts/{name}/{part}"));
-            table.add_row([name.replace('_', " "), part("value"), part("as_of"), part("seen_at")]);
+            table.add_row([
+                name.replace('_', " "),
+                part("value"),
+                part("as_of"),
+                part("seen_at"),
+            ]);
         }
     }
     println!("{table}");
-    println!("account: {}; newest facts from delivery {}", text("/account_id"), text("/delivery"));
+    println!(
+        "account: {}; newest facts from delivery {}",
+        text("/account_id"),
+        text("/delivery")
+    );
     println!(
         "access ends: {}; switched off by us: {}",
         output::moment_or_dash(employee.access_ends_at),
         output::moment_or_dash(employee.deactivated_at)
     );
-    println!("decision now: {}, because {}", text("/decision"), text("/because"));
+    println!(
+        "decision now: {}, because {}",
+        text("/decision"),
+        text("/because")
+    );
     match answer.get("history").and_then(Value::as_array) {
         Some(lines) if lines.is_empty() => println!("nothing has been done yet"),
         Some(lines) => {
             println!("what was done:");
             for line in lines {
-                let part = |name: &str| line.get(name).and_then(Value::as_str).unwrap_or("-").to_owned();
-                println!("  {}  {} by {}: {}", part("at"), part("action"), part("actor"), part("reason"));
+                let part = |name: &str| {
+                    line.get(name)
+                        .and_then(Value::as_str)
+                        .unwrap_or("-")
+                        .to_owned()
+                };
+                println!(
+                    "  {}  {} by {}: {}",
+                    part("at"),
+                    part("action"),
+                    part("actor"),
+                    part("reason")
+                );
             }
         }
         None => println!("the record is not readable by this role"),

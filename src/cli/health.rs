@@ -13,7 +13,7 @@ use crate::settings::Environment;
 /// Ask a running service how it is; exits 0 when it can take deliveries
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  leaver health\n  leaver health --url http://10.0.0.5:8080")]
-pub struct HealthCheck {
+pub(super) struct HealthCheck {
     #[command(flatten)]
     config: Config,
     /// Where it listens; default: server.listen on this machine
@@ -50,7 +50,12 @@ impl HealthCheck {
                 Some(other) => other.to_string(),
             };
             println!("{} (leaver {})", word("/status"), word("/version"));
-            println!("database {}, schema {}, worker {}", word("/database"), word("/schema"), word("/worker"));
+            println!(
+                "database {}, schema {}, worker {}",
+                word("/database"),
+                word("/schema"),
+                word("/worker")
+            );
             println!(
                 "backlog: {} waiting, oldest {} s, {} parked; schedule: {} pending, next {}; {} holds",
                 word("/backlog/waiting"),
@@ -61,6 +66,10 @@ impl HealthCheck {
                 word("/holds"),
             );
         }
-        Ok(if good { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if good {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 }

@@ -14,8 +14,10 @@ use crate::worker::answer;
 
 /// List, approve or reject the decisions that wait for a person
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  leaver holds list\n  leaver holds approve 12\n  leaver holds approve 13 --account 4711\n  leaver holds reject 14")]
-pub struct Holds {
+#[command(
+    after_help = "Example:\n  leaver holds list\n  leaver holds approve 12\n  leaver holds approve 13 --account 4711\n  leaver holds reject 14"
+)]
+pub(super) struct Holds {
     #[command(subcommand)]
     command: HoldsCommand,
 }
@@ -69,7 +71,12 @@ impl Person {
         self.name
             .clone()
             .or_else(|| env.text("SUDO_USER").map(str::to_owned))
-            .or_else(|| nix::unistd::User::from_uid(nix::unistd::getuid()).ok().flatten().map(|user| user.name))
+            .or_else(|| {
+                nix::unistd::User::from_uid(nix::unistd::getuid())
+                    .ok()
+                    .flatten()
+                    .map(|user| user.name)
+            })
             .unwrap_or_else(|| "somebody".to_owned())
     }
 }
@@ -78,12 +85,25 @@ impl Holds {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         match self.command {
             HoldsCommand::List { config, format } => list(&config, format, env).await?,
-            HoldsCommand::Approve { config, id, account, person, format } => {
+            HoldsCommand::Approve {
+                config,
+                id,
+                account,
+                person,
+                format,
+            } => {
                 let (settings, mut conn) = open(&config, env).await?;
                 let table = AccountsTable::inspect(&mut conn, &settings.accounts).await?;
                 let named = account.map(AccountId::new);
-                let done =
-                    answer::approve(&mut conn, &table, id, named, &person.name(env), SystemClock.now()).await?;
+                let done = answer::approve(
+                    &mut conn,
+                    &table,
+                    id,
+                    named,
+                    &person.name(env),
+                    SystemClock.now(),
+                )
+                .await?;
                 let what = match (done.hold.wants.as_str(), done.changed) {
                     ("reactivate", true) => "is active again",
                     ("reactivate", false) => "was active already",
@@ -91,18 +111,31 @@ impl Holds {
                     (_, false) => "was inactive already",
                 };
                 if format.json {
-                    output::json(&serde_json::json!({ "hold": id, "state": "approved", "account_id": done.account, "changed": done.changed }))?;
+                    output::json(
+                        &serde_json::json!({ "hold": id, "state": "approved", "account_id": done.account, "changed": done.changed }),
+                    )?;
                 } else {
                     println!("hold {id} approved: account {} {what}", done.account);
                 }
             }
-            HoldsCommand::Reject { config, id, person, format } => {
+            HoldsCommand::Reject {
+                config,
+                id,
+                person,
+                format,
+            } => {
                 let (_, mut conn) = open(&config, env).await?;
-                let hold = answer::reject(&mut conn, id, &person.name(env), SystemClock.now()).await?;
+                let hold =
+                    answer::reject(&mut conn, id, &person.name(env), SystemClock.now()).await?;
                 if format.json {
-                    output::json(&serde_json::json!({ "hold": id, "state": "rejected", "account_id": hold.account_id }))?;
+                    output::json(
+                        &serde_json::json!({ "hold": id, "state": "rejected", "account_id": hold.account_id }),
+                    )?;
                 } else {
-                    println!("hold {id} rejected: nothing changes, until the facts about employee {} do", hold.employee_id);
+                    println!(
+                        "hold {id} rejected: nothing changes, until the facts about employee {} do",
+                        hold.employee_id
+                    );
                 }
             }
         }
@@ -120,7 +153,9 @@ async fn list(config: &Config, format: Format, env: &Environment) -> anyhow::Res
         println!("no holds: nothing waits for a person");
         return Ok(());
     }
-    let mut table = output::table(&["hold", "since", "source", "employee", "account", "wants to", "because"]);
+    let mut table = output::table(&[
+        "hold", "since", "source", "employee", "account", "wants to", "because",
+    ]);
     for hold in open {
         table.add_row([
             hold.id.to_string(),
@@ -132,6 +167,8 @@ async fn list(config: &Config, format: Format, env: &Environment) -> anyhow::Res
             hold.reason,
         ]);
     }
-    println!("{table}\napprove with `leaver holds approve NUMBER`, drop with `leaver holds reject NUMBER`");
+    println!(
+        "{table}\napprove with `leaver holds approve NUMBER`, drop with `leaver holds reject NUMBER`"
+    );
     Ok(())
 }

@@ -11,8 +11,10 @@ use crate::settings::Environment;
 
 /// Apply pending migrations to the schema `leaver` and stop
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  DATABASE_URL=postgres://owner@localhost/app leaver migrate --grant-to leaver_service")]
-pub struct Migrate {
+#[command(
+    after_help = "Example:\n  DATABASE_URL=postgres://owner@localhost/app leaver migrate --grant-to leaver_service"
+)]
+pub(super) struct Migrate {
     #[command(flatten)]
     config: Config,
     /// Give this role what the service needs and no more: in the audit it can insert and nothing else
@@ -26,7 +28,9 @@ impl Migrate {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (_, mut conn) = open(&self.config, env).await?;
         let pending = schema::pending(&mut conn).await?;
-        schema::migrate(&mut conn).await.context("cannot apply the migrations")?;
+        schema::migrate(&mut conn)
+            .await
+            .context("cannot apply the migrations")?;
         if let Some(role) = &self.grant_to {
             schema::grant_to(&mut conn, role)
                 .await
@@ -35,9 +39,14 @@ impl Migrate {
         if self.format.json {
             output::json(&serde_json::json!({ "applied": pending, "granted_to": self.grant_to }))?;
         } else {
-            println!("schema leaver: {pending} migrations applied, {} in all", schema::MIGRATOR.iter().count());
+            println!(
+                "schema leaver: {pending} migrations applied, {} in all",
+                schema::MIGRATOR.iter().count()
+            );
             if let Some(role) = &self.grant_to {
-                println!("role {role}: may use the schema leaver; in leaver.audit it can insert and nothing else");
+                println!(
+                    "role {role}: may use the schema leaver; in leaver.audit it can insert and nothing else"
+                );
             }
         }
         Ok(ExitCode::SUCCESS)

@@ -1,5 +1,8 @@
 //! The command line: what a person or a script can ask for, one file per command.
-#![expect(clippy::print_stdout, reason = "answering on stdout is what a command is for")]
+#![expect(
+    clippy::print_stdout,
+    reason = "answering on stdout is what a command is for"
+)]
 
 mod check;
 mod deliveries;
@@ -7,7 +10,7 @@ mod explain;
 mod health;
 mod holds;
 mod migrate;
-mod output;
+pub(crate) mod output;
 mod send;
 mod serve;
 
@@ -100,9 +103,14 @@ async fn start_embedded(env: &Environment) -> anyhow::Result<(Embedded, PgConnec
 
 /// Runs a command to its exit code.
 pub fn run(cli: Cli, env: &Environment) -> ExitCode {
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
-        Err(error) => return failed(&anyhow::Error::new(error).context("cannot start the runtime")),
+        Err(error) => {
+            return failed(&anyhow::Error::new(error).context("cannot start the runtime"));
+        }
     };
     let done = runtime.block_on(async {
         match cli.command {
@@ -122,7 +130,10 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
     done.unwrap_or_else(|error| failed(&error))
 }
 
-#[expect(clippy::print_stderr, reason = "the last word of a command that failed")]
+#[expect(
+    clippy::print_stderr,
+    reason = "the last word of a command that failed"
+)]
 fn failed(error: &anyhow::Error) -> ExitCode {
     eprintln!("leaver: {error:#}");
     ExitCode::FAILURE

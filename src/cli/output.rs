@@ -8,7 +8,7 @@ use serde::Serialize;
 pub(crate) fn table(heads: &[&str]) -> Table {
     let mut table = Table::new();
     table
-        .load_preset(presets::UTF8_FULL_CONDENSED)
+        .load_style(presets::UTF8_FULL_CONDENSED)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(heads.iter().copied());
     table

@@ -14,8 +14,10 @@ use crate::settings::{Environment, Source};
 
 /// Sign a payload file as the provider would, and post it
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  leaver send --source bamboohr examples/five.json\n  leaver send --source merge left.json --to https://leaver.example.com --print")]
-pub struct Send {
+#[command(
+    after_help = "Example:\n  leaver send --source bamboohr examples/five.json\n  leaver send --source merge left.json --to https://leaver.example.com --print"
+)]
+pub(super) struct Send {
     #[command(flatten)]
     config: Config,
     /// Name of the configured source to send as
@@ -39,31 +41,60 @@ pub struct Send {
 impl Send {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let settings = self.config.load(env)?;
-        let Some(source) = settings.sources.iter().find(|source| source.name.as_str() == self.source) else {
-            let names: Vec<&str> = settings.sources.iter().map(|source| source.name.as_str()).collect();
-            bail!("--source {}: no such source; configured are {}", self.source, names.join(", "));
+        let Some(source) = settings
+            .sources
+            .iter()
+            .find(|source| source.name.as_str() == self.source)
+        else {
+            let names: Vec<&str> = settings
+                .sources
+                .iter()
+                .map(|source| source.name.as_str())
+                .collect();
+            bail!(
+                "--source {}: no such source; configured are {}",
+                self.source,
+                names.join(", ")
+            );
         };
         let body = if self.file.as_os_str() == "-" {
             use tokio::io::AsyncReadExt;
             let mut bytes = vec![];
-            tokio::io::stdin().read_to_end(&mut bytes).await.context("cannot read stdin")?;
+            tokio::io::stdin()
+                .read_to_end(&mut bytes)
+                .await
+                .context("cannot read stdin")?;
             bytes
         } else {
             tokio::fs::read(&self.file)
                 .await
                 .with_context(|| format!("cannot read {}", self.file.display()))?
         };
-        let content_type = self.content_type.clone().unwrap_or_else(|| guess_content_type(&body).to_owned());
-        let url = webhook_url(self.to.as_deref(), &client::local_url(settings.server.listen), source);
+        let content_type = self
+            .content_type
+            .clone()
+            .unwrap_or_else(|| guess_content_type(&body).to_owned());
+        let url = webhook_url(
+            self.to.as_deref(),
+            &client::local_url(settings.server.listen),
+            source,
+        );
         let signed = source.scheme.sign(&body, SystemClock.now());
 
         if self.print {
-            let mut command = format!("curl -sS -X POST {} \\\n  -H {}", shell(&url), shell(&format!("Content-Type: {content_type}")));
+            let mut command = format!(
+                "curl -sS -X POST {} \\\n  -H {}",
+                shell(&url),
+                shell(&format!("Content-Type: {content_type}"))
+            );
             for (name, value) in &signed {
                 let value = String::from_utf8_lossy(value.as_bytes());
                 command.push_str(&format!(" \\\n  -H {}", shell(&format!("{name}: {value}"))));
             }
-            command.push_str(&format!(" \\\n  --data-binary {}", shell(&format!("@{}", self.file.display()))));
+            command.push_str(&format!(
+                " \\\n  --data-binary {}",
+                shell(&format!("@{}", self.file.display()))
+            ));
             println!("{command}");
             return Ok(ExitCode::SUCCESS);
         }
@@ -88,7 +119,11 @@ impl Send {
         } else {
             println!("{status} {text}");
         }
-        Ok(if status.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        Ok(if status.is_success() {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
     }
 }
 
@@ -102,7 +137,11 @@ fn guess_content_type(body: &[u8]) -> &'static str {
 /// An address alone gets the webhook's path; a URL that has one is taken as it is.
 fn webhook_url(to: Option<&str>, local: &str, source: &Source) -> String {
     let base = to.unwrap_or(local).trim_end_matches('/');
-    if base.contains("/webhooks/") { base.to_owned() } else { format!("{base}/webhooks/{}", source.name) }
+    if base.contains("/webhooks/") {
+        base.to_owned()
+    } else {
+        format!("{base}/webhooks/{}", source.name)
+    }
 }
 
 fn shell(text: &str) -> String {

@@ -17,8 +17,10 @@ use crate::telemetry;
 
 /// Run the service: HTTP, worker, timer
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  DATABASE_URL=postgres://app@localhost/app BAMBOOHR_WEBHOOK_SECRET=... leaver serve\n  leaver serve --config /etc/leaver.toml")]
-pub struct Serve {
+#[command(
+    after_help = "Example:\n  DATABASE_URL=postgres://app@localhost/app BAMBOOHR_WEBHOOK_SECRET=... leaver serve\n  leaver serve --config /etc/leaver.toml"
+)]
+pub(super) struct Serve {
     #[command(flatten)]
     config: Config,
     /// Use a private Postgres of our own, with an example users table in it
@@ -40,7 +42,11 @@ impl Serve {
         let embedded = if self.embedded {
             let (postgres, options) = start_embedded(env).await?;
             example::create_if_missing(&options, &settings.accounts.table).await?;
-            info!(url = postgres.url("postgres"), version = postgres.version(), "embedded.start: running a private Postgres");
+            info!(
+                url = postgres.url("postgres"),
+                version = postgres.version(),
+                "embedded.start: running a private Postgres"
+            );
             Some((postgres, options))
         } else {
             None

@@ -18,8 +18,10 @@ pub async fn raise(
     now: DateTime<Utc>,
 ) -> Result<Vec<usize>, sqlx::Error> {
     let each = |read: fn(&NewHold) -> String| holds.iter().map(read).collect::<Vec<String>>();
-    let accounts: Vec<Option<&str>> =
-        holds.iter().map(|h| h.question.account.as_ref().map(AccountId::as_str)).collect();
+    let accounts: Vec<Option<&str>> = holds
+        .iter()
+        .map(|h| h.question.account.as_ref().map(AccountId::as_str))
+        .collect();
     let deliveries: Vec<Option<Uuid>> = holds.iter().map(|h| h.delivery.map(|id| id.0)).collect();
     let positions = sqlx::query_scalar!(
         r#"WITH asked AS (
@@ -62,7 +64,10 @@ pub async fn raise(
     )
     .fetch_all(conn)
     .await?;
-    Ok(positions.into_iter().filter_map(|n| usize::try_from(n - 1).ok()).collect())
+    Ok(positions
+        .into_iter()
+        .filter_map(|n| usize::try_from(n - 1).ok())
+        .collect())
 }
 
 /// Withdraws the open questions about these employees, since newer facts have made them pointless.
@@ -76,7 +81,10 @@ pub async fn withdraw(
 ) -> Result<u64, sqlx::Error> {
     let sources: Vec<String> = employees.iter().map(|key| key.source.to_string()).collect();
     let tenants: Vec<String> = employees.iter().map(|key| key.tenant.to_string()).collect();
-    let ids: Vec<String> = employees.iter().map(|key| key.employee_id.to_string()).collect();
+    let ids: Vec<String> = employees
+        .iter()
+        .map(|key| key.employee_id.to_string())
+        .collect();
     let done = sqlx::query!(
         "UPDATE leaver.holds AS h SET state = 'withdrawn', closed_at = $4
          FROM unnest($1::text[], $2::text[], $3::text[]) AS k (source, tenant, employee_id)

@@ -51,7 +51,10 @@ pub(super) async fn metrics(State(receiver): State<Arc<Receiver>>) -> Response {
     let health = examined(&receiver).await;
     match receiver.metrics.text(&health.gauges(receiver.clock.now())) {
         Ok(text) => (
-            [(CONTENT_TYPE, "application/openmetrics-text; version=1.0.0; charset=utf-8")],
+            [(
+                CONTENT_TYPE,
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            )],
             text,
         )
             .into_response(),
@@ -62,5 +65,11 @@ pub(super) async fn metrics(State(receiver): State<Arc<Receiver>>) -> Response {
 async fn examined(receiver: &Receiver) -> Health {
     let mut names: Vec<SourceName> = receiver.sources.keys().cloned().collect();
     names.sort();
-    examine(&receiver.pool, &receiver.vitals, &names, receiver.clock.now()).await
+    examine(
+        &receiver.pool,
+        &receiver.vitals,
+        &names,
+        receiver.clock.now(),
+    )
+    .await
 }

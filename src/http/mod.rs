@@ -52,7 +52,10 @@ pub struct Receiver {
 /// final.
 pub fn router(receiver: Arc<Receiver>) -> Router {
     Router::new()
-        .route("/webhooks/{source}", post(webhooks::receive).fallback(webhooks::other_method))
+        .route(
+            "/webhooks/{source}",
+            post(webhooks::receive).fallback(webhooks::other_method),
+        )
         .route("/health", get(health::full))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))

@@ -52,7 +52,9 @@ pub(super) async fn receive(
         Ok(_) => "stored",
         Err(refusal) => refusal.as_str(),
     };
-    receiver.metrics.answered(source, outcome, began.elapsed().as_secs_f64());
+    receiver
+        .metrics
+        .answered(source, outcome, began.elapsed().as_secs_f64());
     let receipt = answer?;
     info!(%source, delivery = %receipt.id, duplicate = receipt.duplicate, "inbox.insert: stored");
     Ok(Json(json!({
@@ -67,7 +69,11 @@ pub(super) async fn other_method(
     Path(source): Path<String>,
 ) -> Refusal {
     let known = SourceName::parse(&source).is_ok_and(|name| receiver.sources.contains_key(&name));
-    if known { Refusal::MethodNotAllowed } else { Refusal::UnknownSource }
+    if known {
+        Refusal::MethodNotAllowed
+    } else {
+        Refusal::UnknownSource
+    }
 }
 
 /// The raw bytes, under one limit and one deadline for all of them. A declared length over the limit is
@@ -122,7 +128,9 @@ async fn store(receiver: &Arc<Receiver>, verified: VerifiedDelivery) -> Result<R
             Err(Refusal::NotStored)
         }
         Ok(Err(_)) | Err(_) => {
-            warn!("inbox.insert: cannot store a delivery in time; answered 503, the sender will come again");
+            warn!(
+                "inbox.insert: cannot store a delivery in time; answered 503, the sender will come again"
+            );
             Err(Refusal::NotStored)
         }
     }

@@ -29,10 +29,12 @@ pub async fn insert(
     let mut unique: Vec<&(DeliveryId, VerifiedDelivery)> = Vec::with_capacity(deliveries.len());
     for pair in deliveries {
         let (id, verified) = pair;
-        first.entry((verified.source(), verified.digest())).or_insert_with(|| {
-            unique.push(pair);
-            *id
-        });
+        first
+            .entry((verified.source(), verified.digest()))
+            .or_insert_with(|| {
+                unique.push(pair);
+                *id
+            });
     }
     unique.sort_by_key(|(_, verified)| (verified.source().clone(), *verified.digest()));
 
@@ -74,8 +76,10 @@ pub async fn insert(
     .fetch_all(&mut *conn)
     .await?;
 
-    let mut known: HashMap<(String, Vec<u8>), Uuid> =
-        written.into_iter().map(|row| ((row.source, row.digest), row.id)).collect();
+    let mut known: HashMap<(String, Vec<u8>), Uuid> = written
+        .into_iter()
+        .map(|row| ((row.source, row.digest), row.id))
+        .collect();
     if known.len() < unique.len() {
         let earlier = sqlx::query!(
             "SELECT d.id, d.source, d.digest FROM leaver.deliveries d
@@ -94,7 +98,10 @@ pub async fn insert(
         .map(|(id, verified)| {
             let key = (verified.source().to_string(), verified.digest().to_vec());
             let stored = known.get(&key).copied().ok_or(sqlx::Error::RowNotFound)?;
-            Ok(Receipt { id: DeliveryId(stored), duplicate: stored != id.0 })
+            Ok(Receipt {
+                id: DeliveryId(stored),
+                duplicate: stored != id.0,
+            })
         })
         .collect()
 }
@@ -169,7 +176,9 @@ pub async fn claim(
 /// # Errors
 /// Whatever the database says.
 pub async fn bound_lock_waits(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("SELECT set_config('lock_timeout', '5s', true)").fetch_one(conn).await?;
+    sqlx::query!("SELECT set_config('lock_timeout', '5s', true)")
+        .fetch_one(conn)
+        .await?;
     Ok(())
 }
 
@@ -211,7 +220,10 @@ pub async fn settle(
     let mut timed: Vec<bool> = vec![];
     for settlement in settlements {
         let (state, cause, outcome, self_timed) = match &settlement.end {
-            End::Processed { outcome, self_timed } => ("processed", None, Some(outcome), *self_timed),
+            End::Processed {
+                outcome,
+                self_timed,
+            } => ("processed", None, Some(outcome), *self_timed),
             End::Ignored { cause } => ("ignored", Some(cause.as_str()), None, true),
             End::Parked { cause } => ("parked", Some(cause.as_str()), None, true),
         };
@@ -299,7 +311,10 @@ pub async fn replay(
             (row.id, became)
         })
         .collect();
-    Ok(ids.iter().map(|id| (*id, found.get(&id.0).copied().unwrap_or(Replay::Unknown))).collect())
+    Ok(ids
+        .iter()
+        .map(|id| (*id, found.get(&id.0).copied().unwrap_or(Replay::Unknown)))
+        .collect())
 }
 
 /// Drops the bodies of deliveries that were parked before a moment.
@@ -345,9 +360,11 @@ pub async fn backlog(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Back
 /// # Errors
 /// Whatever the database says.
 pub async fn next_due(conn: &mut PgConnection) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
-    sqlx::query_scalar!("SELECT min(next_attempt_at) FROM leaver.deliveries WHERE state = 'waiting'")
-        .fetch_one(conn)
-        .await
+    sqlx::query_scalar!(
+        "SELECT min(next_attempt_at) FROM leaver.deliveries WHERE state = 'waiting'"
+    )
+    .fetch_one(conn)
+    .await
 }
 
 /// When each of these sources last sent something.
@@ -374,7 +391,10 @@ pub async fn last_deliveries(
     Ok(sources
         .iter()
         .zip(rows)
-        .map(|(source, row)| LastDelivery { source: source.clone(), at: row.received_at })
+        .map(|(source, row)| LastDelivery {
+            source: source.clone(),
+            at: row.received_at,
+        })
         .collect())
 }
 

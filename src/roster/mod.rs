@@ -41,7 +41,13 @@ impl Observation {
         delivery: Option<DeliveryId>,
     ) -> Self {
         let as_of = change.as_of.or(fallback).unwrap_or(seen_at).min(seen_at);
-        Self { source, change, as_of, seen_at, delivery }
+        Self {
+            source,
+            change,
+            as_of,
+            seen_at,
+            delivery,
+        }
     }
 
     /// Whom it is about.
@@ -91,7 +97,10 @@ pub async fn observe(
 ) -> Result<Vec<Observed>, sqlx::Error> {
     let mut by_key: BTreeMap<EmployeeKey, Vec<&Observation>> = BTreeMap::new();
     for observation in observations {
-        by_key.entry(observation.key()).or_default().push(observation);
+        by_key
+            .entry(observation.key())
+            .or_default()
+            .push(observation);
     }
     let keys: Vec<EmployeeKey> = by_key.keys().cloned().collect();
     let employees = store::lock(conn, &keys, now).await?;
@@ -104,20 +113,31 @@ pub async fn observe(
                 .map(|observation| (observation.delivery, merge(&mut employee, observation)))
                 .collect();
             let effect = by_delivery.iter().map(|(_, effect)| *effect).max();
-            Observed { employee, effect: effect.unwrap_or(Effect::Same), by_delivery }
+            Observed {
+                employee,
+                effect: effect.unwrap_or(Effect::Same),
+                by_delivery,
+            }
         })
         .collect())
 }
 
 /// Merges one observation into one entry.
 pub fn merge(employee: &mut Employee, observation: &Observation) -> Effect {
-    let at = Times { as_of: observation.as_of, seen_at: observation.seen_at };
+    let at = Times {
+        as_of: observation.as_of,
+        seen_at: observation.seen_at,
+    };
     let facts = &observation.change.facts;
     let was_active_before = employee.status().cloned();
 
     let effects = [
         merge_fact(&mut employee.status, &facts.status, at),
-        merge_fact(&mut employee.employment_status, &facts.employment_status, at),
+        merge_fact(
+            &mut employee.employment_status,
+            &facts.employment_status,
+            at,
+        ),
         merge_fact(&mut employee.hire, &facts.hire, at),
         merge_fact(&mut employee.termination, &facts.termination, at),
         merge_fact(&mut employee.work_email, &facts.work_email, at),
@@ -148,7 +168,11 @@ struct Times {
 }
 
 /// Of two facts of the same moment the greater one wins, so the result does not depend on which came first.
-fn merge_fact<T: Clone + Ord>(known: &mut Option<Fact<T>>, posted: &Posted<T>, at: Times) -> Effect {
+fn merge_fact<T: Clone + Ord>(
+    known: &mut Option<Fact<T>>,
+    posted: &Posted<T>,
+    at: Times,
+) -> Effect {
     let value = match posted {
         Posted::Absent => return Effect::Same,
         Posted::Empty => None,
@@ -159,7 +183,11 @@ fn merge_fact<T: Clone + Ord>(known: &mut Option<Fact<T>>, posted: &Posted<T>, a
         Some(fact) if at.as_of == fact.as_of && value <= fact.value => return Effect::Same,
         _ => {}
     }
-    *known = Some(Fact { value, as_of: at.as_of, seen_at: at.seen_at });
+    *known = Some(Fact {
+        value,
+        as_of: at.as_of,
+        seen_at: at.seen_at,
+    });
     Effect::Newer
 }
 
@@ -167,18 +195,28 @@ fn merge_fact<T: Clone + Ord>(known: &mut Option<Fact<T>>, posted: &Posted<T>, a
 fn merge_read_due(employee: &mut Employee, observation: &Observation) -> Effect {
     let change = &observation.change;
     if change.thin && change.kind == ChangeKind::Updated {
-        let answered = employee.status.as_ref().is_some_and(|fact| fact.as_of > observation.as_of);
+        let answered = employee
+            .status
+            .as_ref()
+            .is_some_and(|fact| fact.as_of > observation.as_of);
         if answered {
             return Effect::Stale;
         }
-        if employee.read_due.is_some_and(|due| due >= observation.as_of) {
+        if employee
+            .read_due
+            .is_some_and(|due| due >= observation.as_of)
+        {
             return Effect::Same;
         }
         employee.read_due = Some(observation.as_of);
         return Effect::Newer;
     }
     let answers = change.kind == ChangeKind::Deleted || change.facts.status.value().is_some();
-    if answers && employee.read_due.is_some_and(|due| due <= observation.as_of) {
+    if answers
+        && employee
+            .read_due
+            .is_some_and(|due| due <= observation.as_of)
+    {
         employee.read_due = None;
     }
     Effect::Same

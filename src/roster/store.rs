@@ -108,7 +108,10 @@ pub async fn find_linked(
     pairs: &[(SourceName, AccountId)],
 ) -> Result<Vec<Employee>, sqlx::Error> {
     let sources: Vec<String> = pairs.iter().map(|(source, _)| source.to_string()).collect();
-    let accounts: Vec<String> = pairs.iter().map(|(_, account)| account.to_string()).collect();
+    let accounts: Vec<String> = pairs
+        .iter()
+        .map(|(_, account)| account.to_string())
+        .collect();
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
@@ -159,8 +162,9 @@ pub async fn save(
     let columns = KeyColumns::of(employees.iter().map(|(employee, _)| &employee.key));
     let each = || employees.iter().map(|(employee, _)| employee);
     let facts: Vec<Json<StoredFacts>> = each().map(|e| Json(StoredFacts::of(e))).collect();
-    let accounts: Vec<Option<String>> =
-        each().map(|e| e.account.as_ref().map(ToString::to_string)).collect();
+    let accounts: Vec<Option<String>> = each()
+        .map(|e| e.account.as_ref().map(ToString::to_string))
+        .collect();
     let ends: Vec<Option<DateTime<Utc>>> = each().map(|e| e.access_ends_at).collect();
     let deactivated: Vec<Option<DateTime<Utc>>> = each().map(|e| e.deactivated_at).collect();
     let deliveries: Vec<Option<uuid::Uuid>> = each().map(|e| e.delivery.map(|id| id.0)).collect();
@@ -206,7 +210,11 @@ struct KeyColumns {
 
 impl KeyColumns {
     fn of<'a>(keys: impl IntoIterator<Item = &'a EmployeeKey>) -> Self {
-        let mut columns = Self { sources: vec![], tenants: vec![], employee_ids: vec![] };
+        let mut columns = Self {
+            sources: vec![],
+            tenants: vec![],
+            employee_ids: vec![],
+        };
         for key in keys {
             columns.sources.push(key.source.to_string());
             columns.tenants.push(key.tenant.to_string());
@@ -229,7 +237,8 @@ struct Row {
 
 impl Row {
     fn into_employee(self) -> Result<Employee, sqlx::Error> {
-        let source = SourceName::parse(&self.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        let source =
+            SourceName::parse(&self.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
         let facts = self.facts.0;
         Ok(Employee {
             key: EmployeeKey {
@@ -337,11 +346,19 @@ enum StoredMoment {
 
 impl<T> Stored<T> {
     fn of<U>(fact: &Fact<U>, into: impl FnOnce(&U) -> T) -> Self {
-        Self { value: fact.value.as_ref().map(into), as_of: fact.as_of, seen_at: fact.seen_at }
+        Self {
+            value: fact.value.as_ref().map(into),
+            as_of: fact.as_of,
+            seen_at: fact.seen_at,
+        }
     }
 
     fn map<U>(self, into: impl FnOnce(T) -> U) -> Fact<U> {
-        Fact { value: self.value.map(into), as_of: self.as_of, seen_at: self.seen_at }
+        Fact {
+            value: self.value.map(into),
+            as_of: self.as_of,
+            seen_at: self.seen_at,
+        }
     }
 }
 
@@ -367,7 +384,10 @@ impl StoredFacts {
                     EmploymentStatus::Other => StoredEmployment::Other,
                 })
             }),
-            hire: employee.hire.as_ref().map(|fact| Stored::of(fact, |day| *day)),
+            hire: employee
+                .hire
+                .as_ref()
+                .map(|fact| Stored::of(fact, |day| *day)),
             termination: employee.termination.as_ref().map(|fact| {
                 Stored::of(fact, |moment| match moment {
                     Moment::Day(day) => StoredMoment::Day(*day),
@@ -378,7 +398,10 @@ impl StoredFacts {
                 .work_email
                 .as_ref()
                 .map(|fact| Stored::of(fact, |email| email.expose().to_owned())),
-            removed: employee.removed.as_ref().map(|fact| Stored::of(fact, |removed| *removed)),
+            removed: employee
+                .removed
+                .as_ref()
+                .map(|fact| Stored::of(fact, |removed| *removed)),
             read_due: employee.read_due,
         }
     }

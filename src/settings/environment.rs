@@ -10,14 +10,26 @@ pub struct Environment(BTreeMap<String, OsString>);
 impl Environment {
     /// The process's own.
     #[must_use]
-    #[expect(clippy::disallowed_methods, reason = "this is the one place that reads the variables")]
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "this is the one place that reads the variables"
+    )]
     pub fn of_process() -> Self {
-        Self(std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value))).collect())
+        Self(
+            std::env::vars_os()
+                .filter_map(|(name, value)| Some((name.into_string().ok()?, value)))
+                .collect(),
+        )
     }
 
     /// Made up, for tests.
     pub fn of<N: Into<String>, V: Into<OsString>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
-        Self(pairs.into_iter().map(|(name, value)| (name.into(), value.into())).collect())
+        Self(
+            pairs
+                .into_iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        )
     }
 
     /// A variable as text; `None` when it is not set or not UTF-8.
@@ -33,7 +45,10 @@ impl Environment {
     }
 
     /// All variables whose name begins so, with the rest of the name.
-    pub(super) fn beginning<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
+    pub(super) fn beginning<'a>(
+        &'a self,
+        prefix: &'a str,
+    ) -> impl Iterator<Item = (&'a str, &'a str)> {
         self.0
             .iter()
             .filter_map(move |(name, value)| Some((name.strip_prefix(prefix)?, value.to_str()?)))

@@ -16,11 +16,14 @@ const NAMED: [(&str, &str, &str); 3] = [
 /// Everything put together, and a word for where a mistake would stand.
 pub(super) fn read(file: Option<&Path>, env: &Environment) -> Result<(Raw, String), SettingsError> {
     let mut table = parse(DEFAULTS, "the built-in defaults")?;
-    let file = file.map(Path::to_owned).or_else(|| env.text("LEAVER_CONFIG").map(PathBuf::from));
+    let file = file
+        .map(Path::to_owned)
+        .or_else(|| env.text("LEAVER_CONFIG").map(PathBuf::from));
     let mut origin = "the environment".to_owned();
     if let Some(path) = file {
         origin = path.display().to_string();
-        let text = std::fs::read_to_string(&path).map_err(|source| SettingsError::Read { path, source })?;
+        let text = std::fs::read_to_string(&path)
+            .map_err(|source| SettingsError::Read { path, source })?;
         let written = parse(&text, &origin)?;
         check(with(table.clone(), written.clone()), &origin)?;
         table = with(table, written);
@@ -47,7 +50,9 @@ pub(super) fn read(file: Option<&Path>, env: &Environment) -> Result<(Raw, Strin
         };
         let mut target = &mut table;
         for section in sections {
-            let entry = target.entry(section.clone()).or_insert_with(|| Value::Table(Table::new()));
+            let entry = target
+                .entry(section.clone())
+                .or_insert_with(|| Value::Table(Table::new()));
             let Value::Table(inner) = entry else {
                 return Err(SettingsError::Value {
                     origin: "the environment".to_owned(),
@@ -70,7 +75,9 @@ pub(super) fn read(file: Option<&Path>, env: &Environment) -> Result<(Raw, Strin
 
 fn parse(text: &str, origin: &str) -> Result<Table, SettingsError> {
     text.parse::<Table>().map_err(|error| {
-        let line = error.span().map_or(0, |span| text[..span.start.min(text.len())].lines().count().max(1));
+        let line = error.span().map_or(0, |span| {
+            text[..span.start.min(text.len())].lines().count().max(1)
+        });
         SettingsError::Syntax {
             origin: origin.to_owned(),
             problem: format!("line {line}: {}", error.message()),
@@ -112,8 +119,13 @@ fn value_of(text: &str) -> Value {
     let plain = || Value::String(text.to_owned());
     match format!("value = {text}").parse::<Table>() {
         Ok(mut table) => match table.remove("value") {
-            Some(value @ (Value::Integer(_) | Value::Boolean(_) | Value::Array(_) | Value::Table(_) | Value::String(_)))
-                if table.is_empty() => value,
+            Some(
+                value @ (Value::Integer(_)
+                | Value::Boolean(_)
+                | Value::Array(_)
+                | Value::Table(_)
+                | Value::String(_)),
+            ) if table.is_empty() => value,
             _ => plain(),
         },
         Err(_) => plain(),

@@ -173,10 +173,17 @@ impl Settings {
             key: key.to_owned(),
             problem,
         };
-        let protected: BTreeSet<WorkEmail> =
-            raw.accounts.protected.iter().filter_map(|email| WorkEmail::parse(email)).collect();
+        let protected: BTreeSet<WorkEmail> = raw
+            .accounts
+            .protected
+            .iter()
+            .filter_map(|email| WorkEmail::parse(email))
+            .collect();
         if protected.len() < raw.accounts.protected.len() {
-            return Err(wrong("accounts.protected", "an entry is blank or stands there twice".to_owned()));
+            return Err(wrong(
+                "accounts.protected",
+                "an entry is blank or stands there twice".to_owned(),
+            ));
         }
         let sources = sources::resolve(&raw, &protected, env, &wrong)?;
         let database = match secrets::resolve("database.url", &raw.database.url, env) {
@@ -192,7 +199,13 @@ impl Settings {
         Ok(Self {
             server: Server {
                 listen: SocketAddr::from_str(&raw.server.listen).map_err(|_| {
-                    wrong("server.listen", format!("`{}` is not an address and port such as 127.0.0.1:8080", raw.server.listen))
+                    wrong(
+                        "server.listen",
+                        format!(
+                            "`{}` is not an address and port such as 127.0.0.1:8080",
+                            raw.server.listen
+                        ),
+                    )
                 })?,
                 max_body_bytes: raw.server.max_body.0,
                 body_timeout: raw.server.body_timeout.0,
@@ -227,7 +240,10 @@ impl Settings {
                 poll: raw.worker.poll.0,
                 max_attempts: raw.worker.max_attempts,
             },
-            log: Log { filter: raw.log.filter, format: raw.log.format },
+            log: Log {
+                filter: raw.log.filter,
+                format: raw.log.format,
+            },
         })
     }
 }
@@ -347,5 +363,8 @@ impl From<values::CutoffText> for Cutoff {
 }
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, reason = "a test that cannot set itself up should fail")]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
 mod tests;

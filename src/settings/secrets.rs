@@ -5,8 +5,15 @@ use secrecy::SecretString;
 use super::{Environment, SettingsError};
 
 /// Fetches a secret from where the configuration says it is.
-pub(super) fn resolve(key: &str, reference: &str, env: &Environment) -> Result<SecretString, SettingsError> {
-    let wrong = |problem: String| SettingsError::Secret { key: key.to_owned(), problem };
+pub(super) fn resolve(
+    key: &str,
+    reference: &str,
+    env: &Environment,
+) -> Result<SecretString, SettingsError> {
+    let wrong = |problem: String| SettingsError::Secret {
+        key: key.to_owned(),
+        problem,
+    };
     if let Some(name) = reference.strip_prefix("env:") {
         return variable(name, env)
             .map_err(|problem| wrong(problem))?
@@ -23,22 +30,31 @@ pub(super) fn resolve(key: &str, reference: &str, env: &Environment) -> Result<S
 /// A secret from `NAME`, or from the file that `NAME_FILE` names; `None` when neither is set.
 pub(super) fn variable(name: &str, env: &Environment) -> Result<Option<SecretString>, String> {
     if let Some(raw) = env.raw(name) {
-        let text = raw.to_str().ok_or_else(|| format!("the variable {name} is not UTF-8"))?;
+        let text = raw
+            .to_str()
+            .ok_or_else(|| format!("the variable {name} is not UTF-8"))?;
         if text.is_empty() {
-            return Err(format!("the variable {name} is set but empty; give it the secret, or unset it"));
+            return Err(format!(
+                "the variable {name} is set but empty; give it the secret, or unset it"
+            ));
         }
         return Ok(Some(text.into()));
     }
     match env.text(&format!("{name}_FILE")) {
-        Some(path) => from_file(path).map(Some).map_err(|problem| format!("{name}_FILE: {problem}")),
+        Some(path) => from_file(path)
+            .map(Some)
+            .map_err(|problem| format!("{name}_FILE: {problem}")),
         None => Ok(None),
     }
 }
 
 fn from_file(path: &str) -> Result<SecretString, String> {
-    let text = std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+    let text =
+        std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
     // Editors and container secrets end a file with one line break, which is not part of the secret.
-    let secret = text.strip_suffix('\n').map_or(text.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    let secret = text.strip_suffix('\n').map_or(text.as_str(), |line| {
+        line.strip_suffix('\r').unwrap_or(line)
+    });
     if secret.is_empty() {
         return Err(format!("the file {path} is empty"));
     }

@@ -109,7 +109,10 @@ pub(super) fn resolve(
         if !names.insert(source.name.clone()) {
             return Err(wrong(
                 &format!("sources[{position}].name"),
-                format!("`{}` stands there twice; each source needs a name of its own", source.name),
+                format!(
+                    "`{}` stands there twice; each source needs a name of its own",
+                    source.name
+                ),
             ));
         }
         sources.push(source);
@@ -132,7 +135,10 @@ fn from_variables(
     wrong: Wrong<'_>,
 ) -> Result<Option<Source>, SettingsError> {
     let secret = |name: &str| {
-        secrets::variable(name, env).map_err(|problem| SettingsError::Secret { key: name.to_owned(), problem })
+        secrets::variable(name, env).map_err(|problem| SettingsError::Secret {
+            key: name.to_owned(),
+            problem,
+        })
     };
     let variable = format!("{prefix}_WEBHOOK_SECRET");
     let Some(current) = secret(&variable)? else {
@@ -202,19 +208,31 @@ fn assemble(
     env: &Environment,
     wrong: Wrong<'_>,
 ) -> Result<Source, SettingsError> {
-    let name = SourceName::parse(&written.name).map_err(|error| wrong(&format!("{at}.name"), error.to_string()))?;
+    let name = SourceName::parse(&written.name)
+        .map_err(|error| wrong(&format!("{at}.name"), error.to_string()))?;
     let provider = written.provider;
     let only_for = |key: &str, set: bool, owner: Provider| {
         if set && provider != owner {
-            Err(wrong(&format!("{at}.{key}"), format!("it means something for provider = \"{owner}\" only; remove it")))
+            Err(wrong(
+                &format!("{at}.{key}"),
+                format!("it means something for provider = \"{owner}\" only; remove it"),
+            ))
         } else {
             Ok(())
         }
     };
     only_for("freshness", written.freshness.is_some(), Provider::BambooHr)?;
-    only_for("signature_layout", written.signature_layout.is_some(), Provider::BambooHr)?;
+    only_for(
+        "signature_layout",
+        written.signature_layout.is_some(),
+        Provider::BambooHr,
+    )?;
     only_for("fields", written.fields.is_some(), Provider::BambooHr)?;
-    only_for("linked_accounts", !written.linked_accounts.is_empty(), Provider::Merge)?;
+    only_for(
+        "linked_accounts",
+        !written.linked_accounts.is_empty(),
+        Provider::Merge,
+    )?;
 
     let scheme = match provider {
         Provider::Merge => Scheme::Merge { keys },
@@ -228,26 +246,49 @@ fn assemble(
             freshness: written
                 .freshness
                 .map_or(Ok(TimeDelta::hours(3)), |span| TimeDelta::from_std(span.0))
-                .map_err(|_| wrong(&format!("{at}.freshness"), "it is longer than any clock runs".to_owned()))?,
+                .map_err(|_| {
+                    wrong(
+                        &format!("{at}.freshness"),
+                        "it is longer than any clock runs".to_owned(),
+                    )
+                })?,
         },
     };
-    let tenant = Tenant::new(written.tenant.clone().unwrap_or_else(|| "default".to_owned()));
+    let tenant = Tenant::new(
+        written
+            .tenant
+            .clone()
+            .unwrap_or_else(|| "default".to_owned()),
+    );
     let mut tokens = BTreeMap::new();
     let mut tenants = HashMap::new();
     for (n, account) in written.linked_accounts.iter().enumerate() {
         let here = format!("{at}.linked_accounts[{n}]");
-        if tenants.insert(account.id.clone(), Tenant::new(account.tenant.clone())).is_some() {
-            return Err(wrong(&format!("{here}.id"), "this linked account stands there twice".to_owned()));
+        if tenants
+            .insert(account.id.clone(), Tenant::new(account.tenant.clone()))
+            .is_some()
+        {
+            return Err(wrong(
+                &format!("{here}.id"),
+                "this linked account stands there twice".to_owned(),
+            ));
         }
         if let Some(reference) = &account.token {
-            tokens.insert(account.id.clone(), secrets::resolve(&format!("{here}.token"), reference, env)?);
+            tokens.insert(
+                account.id.clone(),
+                secrets::resolve(&format!("{here}.token"), reference, env)?,
+            );
         }
     }
     Ok(Source {
         dialect: Dialect {
             provider,
             fields: field_names(written.fields.as_ref()),
-            tenancy: if tenants.is_empty() { Tenancy::One(tenant) } else { Tenancy::ByLinkedAccount(tenants) },
+            tenancy: if tenants.is_empty() {
+                Tenancy::One(tenant)
+            } else {
+                Tenancy::ByLinkedAccount(tenants)
+            },
         },
         policy: Policy {
             provider,
@@ -265,10 +306,13 @@ fn assemble(
             None => None,
             Some(api) => Some(ApiSettings {
                 base_url: Some(api.base_url.clone()).filter(|url| !url.is_empty()),
-                company_domain: Some(api.company_domain.clone()).filter(|domain| !domain.is_empty()),
+                company_domain: Some(api.company_domain.clone())
+                    .filter(|domain| !domain.is_empty()),
                 api_key: secrets::resolve(&format!("{at}.api.api_key"), &api.api_key, env)?,
                 poll: api.poll.map_or(Duration::from_secs(15 * 60), |span| span.0),
-                full_sweep: api.full_sweep.map_or(Duration::from_secs(24 * 60 * 60), |span| span.0),
+                full_sweep: api
+                    .full_sweep
+                    .map_or(Duration::from_secs(24 * 60 * 60), |span| span.0),
                 account_tokens: tokens,
             }),
         },

@@ -62,19 +62,39 @@ macro_rules! reads_text {
     ($name:ident, $expecting:literal, $parse:expr) => {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_str(Text($expecting, $parse)).map(Self)
+                deserializer
+                    .deserialize_str(Text($expecting, $parse))
+                    .map(Self)
             }
         }
     };
 }
 
-reads_text!(Span, "a duration such as \"30s\", \"15m\", \"3h\" or \"7d\"", |text| humantime::parse_duration(text).ok());
-reads_text!(ByteSize, "a size such as \"512KiB\" or \"10MiB\"", parse_size);
-reads_text!(Zone, "an IANA time zone such as \"Europe/Berlin\" or \"UTC\"", |text| text.parse().ok());
-reads_text!(CutoffText, "\"start_of_day\", \"end_of_day\" or a time such as \"17:30\"", parse_cutoff);
+reads_text!(
+    Span,
+    "a duration such as \"30s\", \"15m\", \"3h\" or \"7d\"",
+    |text| humantime::parse_duration(text).ok()
+);
+reads_text!(
+    ByteSize,
+    "a size such as \"512KiB\" or \"10MiB\"",
+    parse_size
+);
+reads_text!(
+    Zone,
+    "an IANA time zone such as \"Europe/Berlin\" or \"UTC\"",
+    |text| text.parse().ok()
+);
+reads_text!(
+    CutoffText,
+    "\"start_of_day\", \"end_of_day\" or a time such as \"17:30\"",
+    parse_cutoff
+);
 
 fn parse_size(text: &str) -> Option<usize> {
-    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|c: char| !c.is_ascii_digit())
+        .unwrap_or(text.len());
     let unit = match text[digits..].trim() {
         "" | "B" => 1,
         "KiB" => 1 << 10,
@@ -82,13 +102,19 @@ fn parse_size(text: &str) -> Option<usize> {
         "GiB" => 1 << 30,
         _ => return None,
     };
-    text[..digits].parse::<usize>().ok()?.checked_mul(unit).filter(|bytes| *bytes > 0)
+    text[..digits]
+        .parse::<usize>()
+        .ok()?
+        .checked_mul(unit)
+        .filter(|bytes| *bytes > 0)
 }
 
 fn parse_cutoff(text: &str) -> Option<Cutoff> {
     match text {
         "start_of_day" => Some(Cutoff::StartOfDay),
         "end_of_day" => Some(Cutoff::EndOfDay),
-        time => NaiveTime::parse_from_str(time, "%H:%M").ok().map(Cutoff::At),
+        time => NaiveTime::parse_from_str(time, "%H:%M")
+            .ok()
+            .map(Cutoff::At),
     }
 }

@@ -83,7 +83,8 @@ pub async fn act(
     let accounts = find_accounts(conn, table, &employees).await?;
     let company = Company::gather(conn, rules, &employees, &accounts, now).await?;
 
-    let mut decided: Vec<(Employee, Option<Account>, Decision)> = Vec::with_capacity(employees.len());
+    let mut decided: Vec<(Employee, Option<Account>, Decision)> =
+        Vec::with_capacity(employees.len());
     let mut unruled: Vec<(Employee, bool)> = vec![];
     for employee in employees {
         let Some(policy) = rules.policy(&employee.key.source) else {
@@ -97,8 +98,17 @@ pub async fn act(
         decided.push((employee, account, decision));
     }
 
-    let applied = accounts::apply(conn, table, decided.iter().map(|(_, _, decision)| decision)).await?;
-    let mut record = Record { actor, now, applied: &applied, told: HashSet::new(), entries: vec![], holds: vec![], settled: vec![] };
+    let applied =
+        accounts::apply(conn, table, decided.iter().map(|(_, _, decision)| decision)).await?;
+    let mut record = Record {
+        actor,
+        now,
+        applied: &applied,
+        told: HashSet::new(),
+        entries: vec![],
+        holds: vec![],
+        settled: vec![],
+    };
     let mut acted = Acted::default();
     let mut saved = unruled;
     for (mut employee, account, decision) in decided {
@@ -107,11 +117,18 @@ pub async fn act(
         acted.endings.insert(employee.key.clone(), ending);
         saved.push((employee, true));
     }
-    let Record { mut entries, holds, settled, .. } = record;
+    let Record {
+        mut entries,
+        holds,
+        settled,
+        ..
+    } = record;
 
     holds::store::withdraw(conn, &settled, now).await?;
     for position in holds::store::raise(conn, &holds, now).await? {
-        let Some(hold) = holds.get(position) else { continue };
+        let Some(hold) = holds.get(position) else {
+            continue;
+        };
         entries.push(AuditEntry {
             action: AuditAction::Held,
             reason: hold.reason.clone(),
@@ -180,7 +197,10 @@ async fn find_accounts(
             found.insert(employee.key.clone(), vec![account.clone()]);
         } else if let Some(email) = employee.work_email() {
             let tenant = employee.key.tenant.clone();
-            wanted.entry((email.clone(), tenant)).or_default().push(employee.key.clone());
+            wanted
+                .entry((email.clone(), tenant))
+                .or_default()
+                .push(employee.key.clone());
         }
     }
     let (emails, keys): (Vec<_>, Vec<_>) = wanted.into_iter().unzip();
@@ -208,7 +228,8 @@ impl Company {
         accounts: &HashMap<EmployeeKey, Vec<Account>>,
         now: DateTime<Utc>,
     ) -> Result<Self, sqlx::Error> {
-        let mut by_account: HashMap<(SourceName, AccountId), Vec<(EmployeeKey, Judgement)>> = HashMap::new();
+        let mut by_account: HashMap<(SourceName, AccountId), Vec<(EmployeeKey, Judgement)>> =
+            HashMap::new();
         let mut here = HashSet::new();
         let mut add = |employee: &Employee, account: &AccountId| {
             if let Some(policy) = rules.policy(&employee.key.source) {
@@ -237,13 +258,19 @@ impl Company {
         Ok(Self { by_account })
     }
 
-    fn judge_match(&self, employee: &Employee, found: &[Account]) -> (AccountMatch, Vec<Judgement>) {
+    fn judge_match(
+        &self,
+        employee: &Employee,
+        found: &[Account],
+    ) -> (AccountMatch, Vec<Judgement>) {
         let account = match found {
             [] => return (AccountMatch::None, vec![]),
             [account] => account,
             several => return (AccountMatch::Ambiguous(several.len()), vec![]),
         };
-        let sharing = self.by_account.get(&(employee.key.source.clone(), account.id.clone()));
+        let sharing = self
+            .by_account
+            .get(&(employee.key.source.clone(), account.id.clone()));
         let others: Vec<Judgement> = sharing
             .into_iter()
             .flatten()
@@ -278,7 +305,12 @@ struct Record<'a> {
 
 impl Record<'_> {
     /// Brings the roster entry in line with what was done, and writes it down.
-    fn note(&mut self, employee: &mut Employee, account: Option<&Account>, decision: &Decision) -> Ending {
+    fn note(
+        &mut self,
+        employee: &mut Employee,
+        account: Option<&Account>,
+        decision: &Decision,
+    ) -> Ending {
         if let Some(link) = &decision.link {
             employee.account = Some(link.clone());
         }
@@ -292,7 +324,12 @@ impl Record<'_> {
                     return Ending::AlreadyInactive;
                 }
                 employee.deactivated_at = Some(self.now);
-                self.tell(AuditAction::Deactivated, employee, Some(id), &decision.reason);
+                self.tell(
+                    AuditAction::Deactivated,
+                    employee,
+                    Some(id),
+                    &decision.reason,
+                );
                 Ending::Deactivated
             }
             Action::Reactivate(id) => {
@@ -300,7 +337,12 @@ impl Record<'_> {
                     return Ending::Kept;
                 }
                 employee.deactivated_at = None;
-                self.tell(AuditAction::Reactivated, employee, Some(id), &decision.reason);
+                self.tell(
+                    AuditAction::Reactivated,
+                    employee,
+                    Some(id),
+                    &decision.reason,
+                );
                 Ending::Reactivated
             }
             Action::Hold(question) => {
@@ -330,31 +372,54 @@ impl Record<'_> {
     /// Whether an end of access was noted or moved. One that has come, or that gives way to a deactivation
     /// now, is not withdrawn but carried out.
     fn note_schedule(&mut self, employee: &mut Employee, decision: &Decision) -> bool {
-        let before = std::mem::replace(&mut employee.access_ends_at, decision.access_ends_at);
-        if before == decision.access_ends_at {
+        // What is not ahead would make the timer look again at once, for ever.
+        let after = decision.access_ends_at.filter(|at| *at > self.now);
+        let before = std::mem::replace(&mut employee.access_ends_at, after);
+        if before == after {
             return false;
         }
         let account = employee.account.clone();
-        if let Some(at) = decision.access_ends_at {
-            let reason = format!("{}; access ends at {}", decision.reason, at.format("%Y-%m-%dT%H:%M:%SZ"));
+        if let Some(at) = after {
+            let reason = format!(
+                "{}; access ends at {}",
+                decision.reason,
+                at.format("%Y-%m-%dT%H:%M:%SZ")
+            );
             self.push(AuditAction::Scheduled, employee, account.as_ref(), &reason);
             return true;
         }
         let withdrawn = before.is_some_and(|at| at > self.now)
             && !matches!(decision.action, Action::Deactivate(_));
         if withdrawn {
-            self.push(AuditAction::Unscheduled, employee, account.as_ref(), &decision.reason);
+            self.push(
+                AuditAction::Unscheduled,
+                employee,
+                account.as_ref(),
+                &decision.reason,
+            );
         }
         false
     }
 
-    fn tell(&mut self, action: AuditAction, employee: &Employee, account: Option<&AccountId>, reason: &str) {
+    fn tell(
+        &mut self,
+        action: AuditAction,
+        employee: &Employee,
+        account: Option<&AccountId>,
+        reason: &str,
+    ) {
         if account.is_none_or(|id| self.told.insert(id.clone())) {
             self.push(action, employee, account, reason);
         }
     }
 
-    fn push(&mut self, action: AuditAction, employee: &Employee, account: Option<&AccountId>, reason: &str) {
+    fn push(
+        &mut self,
+        action: AuditAction,
+        employee: &Employee,
+        account: Option<&AccountId>,
+        reason: &str,
+    ) {
         self.entries.push(AuditEntry {
             action,
             reason: reason.to_owned(),

@@ -60,14 +60,20 @@ pub async fn approve(
 ) -> Result<Approved, AnswerError> {
     let mut tx = conn.begin().await?;
     let (hold, key) = close(&mut tx, id, "approved", person, now).await?;
-    let account = named.or_else(|| hold.account_id.clone().map(AccountId::new)).ok_or(AnswerError::NoAccount(id))?;
+    let account = named
+        .or_else(|| hold.account_id.clone().map(AccountId::new))
+        .ok_or(AnswerError::NoAccount(id))?;
     let exists = accounts::store::find_by_id(&mut tx, table, &[account.clone()].into()).await?;
     if exists.is_empty() {
         return Err(AnswerError::NoSuchAccount(account));
     }
     let reactivates = hold.wants == "reactivate";
     let decision = Decision {
-        action: if reactivates { Action::Reactivate(account.clone()) } else { Action::Deactivate(account.clone()) },
+        action: if reactivates {
+            Action::Reactivate(account.clone())
+        } else {
+            Action::Deactivate(account.clone())
+        },
         access_ends_at: None,
         link: Some(account.clone()),
         reason: hold.reason.clone(),
@@ -92,11 +98,19 @@ pub async fn approve(
     };
     let mut entries = vec![entry(AuditAction::Approved)];
     if changed {
-        entries.push(entry(if reactivates { AuditAction::Reactivated } else { AuditAction::Deactivated }));
+        entries.push(entry(if reactivates {
+            AuditAction::Reactivated
+        } else {
+            AuditAction::Deactivated
+        }));
     }
     audit::store::record(&mut tx, &entries, now).await?;
     tx.commit().await?;
-    Ok(Approved { hold, account, changed })
+    Ok(Approved {
+        hold,
+        account,
+        changed,
+    })
 }
 
 /// Drops a hold. It is asked again only when the facts it rests on change.
@@ -133,11 +147,15 @@ async fn close(
 ) -> Result<(Hold, EmployeeKey), AnswerError> {
     let Some(hold) = holds::store::close(conn, id, state, person, now).await? else {
         return Err(match holds::store::find(conn, id).await? {
-            Some(hold) => AnswerError::Closed { id, state: hold.state },
+            Some(hold) => AnswerError::Closed {
+                id,
+                state: hold.state,
+            },
             None => AnswerError::Unknown(id),
         });
     };
-    let source = SourceName::parse(&hold.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let source =
+        SourceName::parse(&hold.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
     let key = EmployeeKey {
         source,
         tenant: Tenant::new(hold.tenant.clone()),

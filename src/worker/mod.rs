@@ -41,13 +41,17 @@ impl Rulebook {
     /// Collects the rules of all sources.
     pub fn new(sources: impl IntoIterator<Item = (SourceName, Dialect, Policy)>) -> Self {
         let by_name = |rules: (SourceName, Dialect, Policy)| (rules.0.to_string(), rules);
-        Self { sources: sources.into_iter().map(by_name).collect() }
+        Self {
+            sources: sources.into_iter().map(by_name).collect(),
+        }
     }
 
     /// The policy of a source, when it is configured.
     #[must_use]
     pub fn policy(&self, source: &SourceName) -> Option<&Policy> {
-        self.sources.get(source.as_str()).map(|(_, _, policy)| policy)
+        self.sources
+            .get(source.as_str())
+            .map(|(_, _, policy)| policy)
     }
 
     /// The words of a source, when it is configured.
@@ -65,7 +69,11 @@ impl Rulebook {
     /// The names of all configured sources.
     #[must_use]
     pub fn names(&self) -> Vec<SourceName> {
-        let mut names: Vec<SourceName> = self.sources.values().map(|(name, _, _)| name.clone()).collect();
+        let mut names: Vec<SourceName> = self
+            .sources
+            .values()
+            .map(|(name, _, _)| name.clone())
+            .collect();
         names.sort();
         names
     }
@@ -82,7 +90,10 @@ pub struct Failure {
 
 impl Failure {
     fn before_claim(error: sqlx::Error) -> Self {
-        Self { claimed: vec![], error }
+        Self {
+            claimed: vec![],
+            error,
+        }
     }
 
     /// Whether the database was not there, as opposed to not agreeing: then nobody is to blame and all wait.
@@ -98,7 +109,9 @@ impl Failure {
 pub fn is_outage(error: &sqlx::Error) -> bool {
     match error {
         sqlx::Error::Database(answer) => answer.code().is_some_and(|code| {
-            ["08", "53", "57P", "25006", "40"].iter().any(|class| code.starts_with(class))
+            ["08", "53", "57P", "25006", "40"]
+                .iter()
+                .any(|class| code.starts_with(class))
         }),
         sqlx::Error::Io(_)
         | sqlx::Error::Tls(_)
@@ -209,7 +222,10 @@ impl Worker {
         let table = match self.table(memory).await {
             Ok(table) => table,
             Err(error) => {
-                error!(error = chain(&error), "worker.inspect: cannot use the accounts table; deliveries wait");
+                error!(
+                    error = chain(&error),
+                    "worker.inspect: cannot use the accounts table; deliveries wait"
+                );
                 return Round::Outage;
             }
         };
@@ -238,24 +254,37 @@ impl Worker {
         // A cached plan or a mapping may be out of date; looking again is cheap and heals it.
         memory.table = None;
         if failure.is_outage() {
-            warn!(error = chain(&failure.error), "worker.process: the database is not there; deliveries wait");
+            warn!(
+                error = chain(&failure.error),
+                "worker.process: the database is not there; deliveries wait"
+            );
             return Round::Outage;
         }
         match failure.claimed.as_slice() {
             [] => {
-                error!(error = chain(&failure.error), "worker.claim: cannot claim deliveries");
+                error!(
+                    error = chain(&failure.error),
+                    "worker.claim: cannot claim deliveries"
+                );
                 Round::Outage
             }
             [alone] => match self.put_aside(*alone, &failure.error, now).await {
                 Ok(()) => Round::PutAside,
                 Err(error) => {
-                    warn!(error = chain(&error), "worker.process: cannot note a failed attempt");
+                    warn!(
+                        error = chain(&error),
+                        "worker.process: cannot note a failed attempt"
+                    );
                     Round::Outage
                 }
             },
             several => {
                 let half = i64::try_from(several.len() / 2).unwrap_or(1).max(1);
-                warn!(error = chain(&failure.error), deliveries = several.len(), "worker.process: a batch failed; trying halves");
+                warn!(
+                    error = chain(&failure.error),
+                    deliveries = several.len(),
+                    "worker.process: a batch failed; trying halves"
+                );
                 memory.halved_to = Some(half);
                 Round::Halved
             }
@@ -263,10 +292,18 @@ impl Worker {
     }
 
     /// Lets a delivery that fails alone wait, longer each time, and parks it when that has not helped.
-    async fn put_aside(&self, id: DeliveryId, error: &sqlx::Error, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+    async fn put_aside(
+        &self,
+        id: DeliveryId,
+        error: &sqlx::Error,
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
         let mut tx = self.pool.begin().await?;
         let cause = database_cause(error);
-        let attempts = inbox::store::attempts(&mut tx, id).await?.unwrap_or_default() + 1;
+        let attempts = inbox::store::attempts(&mut tx, id)
+            .await?
+            .unwrap_or_default()
+            + 1;
         if attempts >= self.limits.max_attempts {
             let cause = format!("failed {attempts} times, last: {cause}");
             error!(delivery = %id, cause, "worker.process: parked");
@@ -302,7 +339,8 @@ impl Worker {
                 .collect::<Vec<_>>()
                 .join(" ");
             let elapsed_ms = (now - done.received_at).num_milliseconds();
-            let span = tracing::info_span!("worker.process", delivery = %done.id, source = done.source);
+            let span =
+                tracing::info_span!("worker.process", delivery = %done.id, source = done.source);
             let _entered = span.enter();
             match &done.cause {
                 None => info!(elapsed_ms, outcome, "settled"),
@@ -325,8 +363,14 @@ impl Worker {
             };
             match forgotten.await {
                 Ok(0) => {}
-                Ok(bodies) => info!(bodies, "inbox.forget: dropped bodies of long parked deliveries (inbox.keep)"),
-                Err(error) => warn!(error = chain(&error), "inbox.forget: failed; will try again in an hour"),
+                Ok(bodies) => info!(
+                    bodies,
+                    "inbox.forget: dropped bodies of long parked deliveries (inbox.keep)"
+                ),
+                Err(error) => warn!(
+                    error = chain(&error),
+                    "inbox.forget: failed; will try again in an hour"
+                ),
             }
             tokio::select! {
                 () = stop.cancelled() => break,

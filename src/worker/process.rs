@@ -44,7 +44,11 @@ pub struct Done {
 
 /// What a delivery said, before anything is done about it.
 enum Read {
-    Observations { observations: Vec<Observation>, self_timed: bool, bad_entries: usize },
+    Observations {
+        observations: Vec<Observation>,
+        self_timed: bool,
+        bad_entries: usize,
+    },
     Ended(End),
 }
 
@@ -60,15 +64,22 @@ pub async fn process_batch(
     now: DateTime<Utc>,
 ) -> Result<Batch, Failure> {
     let mut tx = pool.begin().await.map_err(Failure::before_claim)?;
-    super::bound_waiting(&mut tx).await.map_err(Failure::before_claim)?;
-    let claimed = inbox::store::claim(&mut tx, limit, now).await.map_err(Failure::before_claim)?;
+    super::bound_waiting(&mut tx)
+        .await
+        .map_err(Failure::before_claim)?;
+    let claimed = inbox::store::claim(&mut tx, limit, now)
+        .await
+        .map_err(Failure::before_claim)?;
     if claimed.is_empty() {
         return Ok(Batch::default());
     }
     let ids: Vec<DeliveryId> = claimed.iter().map(|delivery| delivery.id).collect();
     carry_out(tx, table, rules, &claimed, now)
         .await
-        .map_err(|error| Failure { claimed: ids, error })
+        .map_err(|error| Failure {
+            claimed: ids,
+            error,
+        })
 }
 
 async fn carry_out(
@@ -78,7 +89,10 @@ async fn carry_out(
     claimed: &[Delivery],
     now: DateTime<Utc>,
 ) -> Result<Batch, sqlx::Error> {
-    let reads: Vec<Read> = claimed.iter().map(|delivery| read(rules, delivery)).collect();
+    let reads: Vec<Read> = claimed
+        .iter()
+        .map(|delivery| read(rules, delivery))
+        .collect();
     let observations: Vec<Observation> =
         reads.iter().flat_map(Read::observations).cloned().collect();
     let observed = roster::observe(&mut tx, &observations, now).await?;
@@ -120,9 +134,13 @@ fn read(rules: &Rulebook, delivery: &Delivery) -> Read {
         payload::normalize(dialect, delivery.content_type.as_deref(), &delivery.body)
     }));
     match normalized {
-        Err(_panic) => parked("a bug: reading the body panicked; report it, and replay after the fix".to_owned()),
+        Err(_panic) => parked(
+            "a bug: reading the body panicked; report it, and replay after the fix".to_owned(),
+        ),
         Ok(Err(unreadable)) => parked(unreadable.to_string()),
-        Ok(Ok(Meaning::NotOurs(what))) => Read::Ended(End::Ignored { cause: what.to_string() }),
+        Ok(Ok(Meaning::NotOurs(what))) => Read::Ended(End::Ignored {
+            cause: what.to_string(),
+        }),
         Ok(Ok(Meaning::Changes(changes))) => {
             let self_timed = changes.self_timed();
             let bad_entries = changes.bad_entries.len();
@@ -139,7 +157,11 @@ fn read(rules: &Rulebook, delivery: &Delivery) -> Read {
                     )
                 })
                 .collect();
-            Read::Observations { observations, self_timed, bad_entries }
+            Read::Observations {
+                observations,
+                self_timed,
+                bad_entries,
+            }
         }
     }
 }
@@ -151,7 +173,9 @@ fn effects_by_delivery(observed: &[roster::Observed]) -> Effects {
     for entry in observed {
         for (delivery, effect) in &entry.by_delivery {
             if let Some(id) = delivery {
-                let strongest = effects.entry((*id, entry.employee.key.clone())).or_insert(*effect);
+                let strongest = effects
+                    .entry((*id, entry.employee.key.clone()))
+                    .or_insert(*effect);
                 *strongest = (*strongest).max(*effect);
             }
         }
@@ -167,13 +191,20 @@ fn conclude(
     effects: &Effects,
     acted: &Acted,
 ) -> (Batch, Vec<Settlement>) {
-    let mut batch = Batch { deliveries: vec![], schedule_moved: acted.schedule_moved };
+    let mut batch = Batch {
+        deliveries: vec![],
+        schedule_moved: acted.schedule_moved,
+    };
     let mut settlements = vec![];
     for (delivery, read) in claimed.iter().zip(reads) {
         let mut endings: BTreeMap<Ending, usize> = BTreeMap::new();
         let end = match read {
             Read::Ended(end) => end,
-            Read::Observations { observations, self_timed, bad_entries } => {
+            Read::Observations {
+                observations,
+                self_timed,
+                bad_entries,
+            } => {
                 let keys: std::collections::BTreeSet<EmployeeKey> =
                     observations.iter().map(Observation::key).collect();
                 for key in keys {
@@ -192,7 +223,10 @@ fn conclude(
                 if bad_entries > 0 {
                     outcome.insert("bad_entries".to_owned(), bad_entries.into());
                 }
-                End::Processed { outcome: outcome.into(), self_timed }
+                End::Processed {
+                    outcome: outcome.into(),
+                    self_timed,
+                }
             }
         };
         let (state, cause) = match &end {
@@ -208,7 +242,10 @@ fn conclude(
             cause,
             endings,
         });
-        settlements.push(Settlement { id: delivery.id, end });
+        settlements.push(Settlement {
+            id: delivery.id,
+            end,
+        });
     }
     (batch, settlements)
 }

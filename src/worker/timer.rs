@@ -28,7 +28,10 @@ impl Worker {
                 Ok(()) => self.until_next().await,
                 Err(reason) => {
                     memory = Memory::default();
-                    warn!(reason, "timer.run: cannot carry access ends out now; they stay due");
+                    warn!(
+                        reason,
+                        "timer.run: cannot carry access ends out now; they stay due"
+                    );
                     LONGEST_SLEEP
                 }
             };
@@ -59,7 +62,12 @@ impl Worker {
         }
     }
 
-    async fn run_slice(&self, pool: &PgPool, table: &AccountsTable, size: i64) -> Result<usize, sqlx::Error> {
+    async fn run_slice(
+        &self,
+        pool: &PgPool,
+        table: &AccountsTable,
+        size: i64,
+    ) -> Result<usize, sqlx::Error> {
         let now = self.clock.now();
         let mut tx = pool.begin().await?;
         super::bound_waiting(&mut tx).await?;
@@ -73,8 +81,16 @@ impl Worker {
         for (key, ending) in &acted.endings {
             self.metrics.timer_ended(&key.source, *ending);
         }
-        let ended = acted.endings.values().filter(|ending| **ending == Ending::Deactivated).count();
-        info!(due = count, deactivated = ended, "timer.run: access ends carried out");
+        let ended = acted
+            .endings
+            .values()
+            .filter(|ending| **ending == Ending::Deactivated)
+            .count();
+        info!(
+            due = count,
+            deactivated = ended,
+            "timer.run: access ends carried out"
+        );
         Ok(count)
     }
 

@@ -7,3 +7,5 @@
 
 mod connections;
 mod embedded;
+mod support;
+mod webhooks;

@@ -1,0 +1,141 @@
+//! An example application: a table of users and one of sessions, as Leaver would find them anywhere.
+
+use anyhow::Context;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection, Row};
+
+use super::story::{Fate, PEOPLE};
+use crate::embedded::Embedded;
+
+/// The database of the showing.
+pub(super) const DATABASE: &str = "leaver_demo";
+/// How the example application's sessions end, as a list in TOML.
+pub(super) const END_SESSIONS: &str = r#"["DELETE FROM sessions WHERE user_id::text = ANY($1)"]"#;
+
+const TABLES: &str = "
+    CREATE TABLE users (
+        id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        email           text NOT NULL UNIQUE,
+        hashed_password text NOT NULL,
+        is_active       boolean NOT NULL DEFAULT true
+    );
+    CREATE INDEX users_email_lower_idx ON users (lower(email));
+    CREATE TABLE sessions (
+        id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+        user_id bigint NOT NULL REFERENCES users
+    );";
+
+/// A user as the demo shows one.
+#[derive(Clone, Debug)]
+pub(super) struct User {
+    pub(super) id: i64,
+    pub(super) email: String,
+    pub(super) is_active: bool,
+    pub(super) sessions: i64,
+    pub(super) why: Option<String>,
+}
+
+/// Makes the example's tables in a database that has no users table yet, so that `serve --embedded` has
+/// something to look after.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn create_if_missing(options: &PgConnectOptions, table: &str) -> anyhow::Result<()> {
+    let mut conn = options.connect().await?;
+    let there: bool = sqlx::query("SELECT to_regclass('public.users') IS NOT NULL AS there")
+        .fetch_one(&mut conn)
+        .await?
+        .try_get("there")?;
+    if !there && table == "public.users" {
+        sqlx::raw_sql(TABLES).execute(&mut conn).await?;
+    }
+    Ok(())
+}
+
+/// A fresh database with the example's tables and people in it.
+pub(super) async fn fresh_database(postgres: &Embedded) -> anyhow::Result<PgConnectOptions> {
+    let mut admin = postgres.connect_options("postgres").connect().await?;
+    sqlx::raw_sql("DROP DATABASE IF EXISTS leaver_demo WITH (FORCE)")
+        .execute(&mut admin)
+        .await?;
+    sqlx::raw_sql("CREATE DATABASE leaver_demo")
+        .execute(&mut admin)
+        .await?;
+    let options = postgres.connect_options(DATABASE);
+    let mut conn = options.connect().await?;
+    sqlx::raw_sql(TABLES)
+        .execute(&mut conn)
+        .await
+        .context("cannot make the example's tables")?;
+    let emails: Vec<&str> = PEOPLE.iter().map(|(email, _)| *email).collect();
+    sqlx::query(
+        "WITH made AS (
+             INSERT INTO users (email, hashed_password)
+             SELECT email, 'not a password' FROM unnest($1::text[]) WITH ORDINALITY AS p (email, n) ORDER BY n
+             RETURNING id
+         )
+         INSERT INTO sessions (user_id) SELECT id FROM made, generate_series(1, 2)",
+    )
+    .bind(emails)
+    .execute(&mut conn)
+    .await?;
+    Ok(options)
+}
+
+/// Everybody as they are now, with the last line of the record about them.
+pub(super) async fn users(conn: &mut PgConnection) -> anyhow::Result<Vec<User>> {
+    let rows = sqlx::query(
+        "SELECT u.id, u.email, u.is_active,
+                (SELECT count(*) FROM sessions s WHERE s.user_id = u.id) AS sessions,
+                COALESCE(
+                    (SELECT a.action || ': ' || a.reason FROM leaver.audit a
+                     WHERE a.account_id = u.id::text ORDER BY a.id DESC LIMIT 1),
+                    (SELECT 'kept: linked to employee ' || e.employee_id || ', who has not left' FROM leaver.employees e
+                     WHERE e.account_id = u.id::text LIMIT 1)
+                ) AS why
+         FROM users u ORDER BY u.id",
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.iter()
+        .map(|row| {
+            Ok(User {
+                id: row.try_get("id")?,
+                email: row.try_get("email")?,
+                is_active: row.try_get("is_active")?,
+                sessions: row.try_get("sessions")?,
+                why: row.try_get("why")?,
+            })
+        })
+        .collect()
+}
+
+/// What has become of somebody, by the application's own tables and by ours.
+pub(super) async fn fate(conn: &mut PgConnection, user: &User) -> anyhow::Result<Fate> {
+    let row = sqlx::query(
+        "SELECT EXISTS (SELECT FROM leaver.holds h WHERE h.account_id = $1 AND h.state = 'open') AS held,
+                EXISTS (SELECT FROM leaver.employees e WHERE e.account_id = $1 AND e.access_ends_at IS NOT NULL) AS scheduled",
+    )
+    .bind(user.id.to_string())
+    .fetch_one(conn)
+    .await?;
+    let (held, scheduled): (bool, bool) = (row.try_get("held")?, row.try_get("scheduled")?);
+    Ok(match (user.is_active, user.sessions) {
+        (false, 0) => Fate::Deactivated,
+        (true, 2) if held => Fate::Held,
+        (true, 2) if scheduled => Fate::Scheduled,
+        (true, 2) => Fate::Untouched,
+        (active, sessions) => anyhow::bail!(
+            "user {}: is_active {active} with {sessions} sessions",
+            user.id
+        ),
+    })
+}
+
+/// How many deliveries are not settled.
+pub(super) async fn waiting(conn: &mut PgConnection) -> anyhow::Result<i64> {
+    let row = sqlx::query("SELECT count(*) AS n FROM leaver.deliveries WHERE state = 'waiting'")
+        .fetch_one(conn)
+        .await?;
+    Ok(row.try_get("n")?)
+}

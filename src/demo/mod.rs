@@ -1,0 +1,357 @@
+//! `leaver demo`: the main job with nothing set up, seen from outside. It runs the real service on a private
+//! Postgres and sends it real deliveries over HTTP; nothing in it is acted out.
+#![expect(
+    clippy::print_stdout,
+    reason = "showing on stdout is what the demo is for"
+)]
+
+pub mod example;
+mod story;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail, ensure};
+use clap::Args;
+use comfy_table::{Attribute, Cell, Color};
+use sqlx::{ConnectOptions, PgConnection};
+use tokio::signal::unix::{SignalKind, signal};
+use uuid::Uuid;
+
+use self::example::User;
+use self::story::{Fate, Sender, Step};
+use crate::app::Service;
+use crate::cli::output;
+use crate::client;
+use crate::clock::{Clock, SystemClock};
+use crate::embedded::{self, Embedded};
+use crate::settings::{Environment, Settings};
+use crate::signature::Scheme;
+use crate::telemetry;
+
+/// Show the whole job with nothing set up, on a private Postgres
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  leaver demo --once\n  leaver demo --listen 127.0.0.1:9090")]
+pub struct Demo {
+    /// End after the showing; exits 0 only when everything came out as it should
+    #[arg(long)]
+    once: bool,
+    /// Where to listen; default 127.0.0.1:8080, and any free port with --once
+    #[arg(long)]
+    listen: Option<SocketAddr>,
+}
+
+impl Demo {
+    pub(crate) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
+        let keys = Keys::new();
+        let settings = self.settings(env, &keys)?;
+        telemetry::init(&settings.log).context("LEAVER_LOG")?;
+        let mut asked_to_stop = signal(SignalKind::terminate())?;
+        let mut interrupted = signal(SignalKind::interrupt())?;
+
+        let began = Instant::now();
+        let postgres = self.start_postgres(env).await?;
+        println!(
+            "A private PostgreSQL {} is up after {:.1} s, on a unix socket in {}.",
+            postgres.version(),
+            began.elapsed().as_secs_f64(),
+            postgres.base().display()
+        );
+        let options = example::fresh_database(&postgres).await?;
+        let mut conn = options.connect().await?;
+        let service = Service::start(&settings, options.clone(), Arc::new(SystemClock)).await?;
+        let shown = tokio::select! {
+            shown = show(&settings, &service, &mut conn) => shown,
+            error = service.failed() => Err(error),
+            _ = asked_to_stop.recv() => Err(anyhow::anyhow!("interrupted")),
+            _ = interrupted.recv() => Err(anyhow::anyhow!("interrupted")),
+        };
+        if shown.is_ok() && !self.once {
+            keys.explain(&service, &postgres);
+            tokio::select! {
+                _ = asked_to_stop.recv() => {}
+                _ = interrupted.recv() => {}
+                error = service.failed() => println!("{error:#}"),
+            }
+            println!();
+        }
+        drop(conn);
+        service.stop().await;
+        tokio::task::spawn_blocking(move || postgres.stop()).await??;
+        Ok(match shown? {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        })
+    }
+
+    fn settings(&self, env: &Environment, keys: &Keys) -> anyhow::Result<Settings> {
+        let listen = match (self.listen, self.once) {
+            (Some(listen), _) => listen.to_string(),
+            (None, true) => "127.0.0.1:0".to_owned(),
+            (None, false) => "127.0.0.1:8080".to_owned(),
+        };
+        let made_up = Environment::of([
+            ("BAMBOOHR_WEBHOOK_SECRET", keys.bamboohr.as_str()),
+            ("MERGE_WEBHOOK_SECRET", keys.merge.as_str()),
+            ("LEAVER__ACCOUNTS__END_SESSIONS", example::END_SESSIONS),
+            ("LEAVER_LISTEN", listen.as_str()),
+            ("LEAVER_LOG", env.text("LEAVER_LOG").unwrap_or("warn")),
+            (
+                "LEAVER_LOG_FORMAT",
+                env.text("LEAVER_LOG_FORMAT").unwrap_or("text"),
+            ),
+        ]);
+        Ok(Settings::load(None, &made_up)?)
+    }
+
+    async fn start_postgres(&self, env: &Environment) -> anyhow::Result<Embedded> {
+        let home = if self.once {
+            embedded::Home::ThrowAway
+        } else {
+            let home = embedded::default_home(
+                nix::unistd::geteuid().is_root(),
+                env.raw("XDG_STATE_HOME").map(AsRef::as_ref),
+                env.raw("HOME").map(AsRef::as_ref),
+            );
+            embedded::Home::Kept(home.join("demo"))
+        };
+        let options = embedded::Options {
+            bin_dir: env.raw("PG_BINDIR").map(PathBuf::from),
+            search_path: env.raw("PATH").cloned(),
+            home,
+        };
+        tokio::task::spawn_blocking(move || Embedded::start(&options))
+            .await?
+            .context("cannot start a private Postgres")
+    }
+}
+
+/// The keys of this one showing.
+struct Keys {
+    bamboohr: String,
+    merge: String,
+}
+
+impl Keys {
+    fn new() -> Self {
+        let key = || Uuid::new_v4().simple().to_string();
+        Self {
+            bamboohr: key(),
+            merge: key(),
+        }
+    }
+
+    fn explain(&self, service: &Service, postgres: &Embedded) {
+        println!(
+            "\nThe service goes on at http://{} until Ctrl-C. In another terminal:\n\n  \
+             export DATABASE_URL='{}'\n  \
+             export BAMBOOHR_WEBHOOK_SECRET={} MERGE_WEBHOOK_SECRET={}\n  \
+             export LEAVER__ACCOUNTS__END_SESSIONS='{}' LEAVER_LISTEN={}\n  \
+             leaver holds list\n  \
+             leaver explain yuki.tan@example.com\n  \
+             leaver health",
+            service.address(),
+            postgres.url(example::DATABASE),
+            self.bamboohr,
+            self.merge,
+            example::END_SESSIONS,
+            service.address(),
+        );
+    }
+}
+
+/// Users before, each delivery and its answer, users after. True when everything came out as it should.
+async fn show(
+    settings: &Settings,
+    service: &Service,
+    conn: &mut PgConnection,
+) -> anyhow::Result<bool> {
+    wait_until(|| async { Ok(service.is_ready()) })
+        .await
+        .context("the service did not get ready")?;
+    println!(
+        "Leaver {} listens on http://{}.\n",
+        env!("CARGO_PKG_VERSION"),
+        service.address()
+    );
+
+    let before = example::users(conn).await?;
+    println!(
+        "The application's users before:\n{}\n",
+        users_table(&before, None)
+    );
+
+    let now = SystemClock.now();
+    let steps = story::steps(now);
+    let mut as_expected = true;
+    let mut deliveries = output::table(&["", "from", "what HR says", "answer"]);
+    for (position, step) in steps.iter().enumerate() {
+        let answer = deliver(settings, service, step).await?;
+        as_expected &= answer.status == step.expected_status && answer.duplicate == step.repeats;
+        deliveries.add_row([
+            (position + 1).to_string(),
+            format!("{}\n{}", step.sender.name(), step.form),
+            step.says.to_owned(),
+            answer.shown(),
+        ]);
+        wait_until_settled(conn).await?;
+    }
+    println!("Deliveries, signed as the providers sign and sent over HTTP:\n{deliveries}\n");
+
+    let after = example::users(conn).await?;
+    println!(
+        "The application's users after:\n{}\n",
+        users_table(&after, Some(&before))
+    );
+
+    for user in &after {
+        let expected = story::fate_of(&user.email);
+        let came_out = example::fate(conn, user).await?;
+        if came_out != expected {
+            as_expected = false;
+            println!(
+                "NOT AS EXPECTED: {}: {came_out:?} instead of {expected:?}",
+                user.email
+            );
+        }
+    }
+    let count = |fate: Fate| {
+        after
+            .iter()
+            .filter(|user| story::fate_of(&user.email) == fate)
+            .count()
+    };
+    if as_expected {
+        println!(
+            "{} leavers lost access and their sessions, {} will at a known moment, {} waits for a person, {} kept access.",
+            count(Fate::Deactivated),
+            count(Fate::Scheduled),
+            count(Fate::Held),
+            count(Fate::Untouched),
+        );
+        println!(
+            "All of it is recorded in leaver.audit, with the reason and the delivery that caused it."
+        );
+    } else {
+        println!("Something did not come out as it should; see above.");
+    }
+    Ok(as_expected)
+}
+
+struct Answer {
+    status: u16,
+    body: String,
+    duplicate: bool,
+    elapsed: Duration,
+}
+
+impl Answer {
+    fn shown(&self) -> String {
+        let took = format!("{:.1} ms", self.elapsed.as_secs_f64() * 1_000.0);
+        let what = match (self.status, self.duplicate) {
+            (200, false) => "200 stored".to_owned(),
+            (200, true) => "200 duplicate, nothing done".to_owned(),
+            (status, _) => {
+                let error = serde_json::from_str::<serde_json::Value>(&self.body)
+                    .ok()
+                    .and_then(|body| {
+                        body.get("error")
+                            .and_then(|error| error.as_str().map(str::to_owned))
+                    });
+                format!("{status} {}", error.unwrap_or_default())
+            }
+        };
+        format!("{what}\n{took}")
+    }
+}
+
+async fn deliver(settings: &Settings, service: &Service, step: &Step) -> anyhow::Result<Answer> {
+    let name = step.sender.source();
+    let source = settings
+        .sources
+        .iter()
+        .find(|source| source.name.as_str() == name)
+        .with_context(|| format!("the demo has no source {name}"))?;
+    let scheme: &Scheme = &source.scheme;
+    let mut request = client::new(Duration::from_secs(15))?
+        .post(format!("http://{}/webhooks/{name}", service.address()))
+        .header(reqwest::header::CONTENT_TYPE, step.content_type);
+    // A forger signs something else than what is sent.
+    let signed_body = if step.sender == Sender::Forger {
+        b"{}".as_slice()
+    } else {
+        step.body.as_bytes()
+    };
+    for (header, value) in scheme.sign(signed_body, SystemClock.now()) {
+        request = request.header(header, value);
+    }
+    let began = Instant::now();
+    let answer = request.body(step.body.clone()).send().await?;
+    let status = answer.status().as_u16();
+    let body = answer.text().await?;
+    Ok(Answer {
+        status,
+        duplicate: body.contains("\"duplicate\":true"),
+        body,
+        elapsed: began.elapsed(),
+    })
+}
+
+fn users_table(users: &[User], before: Option<&[User]>) -> comfy_table::Table {
+    let heads: &[&str] = match before {
+        None => &["id", "email", "is_active", "sessions"],
+        Some(_) => &["id", "email", "is_active", "sessions", "why"],
+    };
+    let mut table = output::table(heads);
+    for user in users {
+        let was = before.and_then(|before| before.iter().find(|other| other.id == user.id));
+        let changed = was.is_some_and(|was| was.is_active != user.is_active);
+        let cell = |text: String| {
+            let cell = Cell::new(text);
+            if changed {
+                cell.fg(Color::Red).add_attribute(Attribute::Bold)
+            } else {
+                cell
+            }
+        };
+        let mut row = vec![
+            cell(user.id.to_string()),
+            cell(user.email.clone()),
+            cell(user.is_active.to_string()),
+            cell(user.sessions.to_string()),
+        ];
+        if before.is_some() {
+            row.push(cell(user.why.clone().unwrap_or_default()));
+        }
+        table.add_row(row);
+    }
+    table
+}
+
+async fn wait_until_settled(conn: &mut PgConnection) -> anyhow::Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(15);
+    while example::waiting(conn).await? > 0 {
+        ensure!(
+            Instant::now() < deadline,
+            "a delivery was not settled within 15 s"
+        );
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    Ok(())
+}
+
+async fn wait_until<F: Future<Output = anyhow::Result<bool>>>(
+    mut so: impl FnMut() -> F,
+) -> anyhow::Result<()> {
+    let deadline = Instant::now() + Duration::from_secs(15);
+    while !so().await? {
+        if Instant::now() > deadline {
+            bail!("waited 15 s");
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    Ok(())
+}

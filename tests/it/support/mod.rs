@@ -1,0 +1,309 @@
+//! What the tests of whole flows share: a Postgres of their own, and the service's two halves driven by hand.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, OnceLock};
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use chrono::{DateTime, TimeDelta, Utc};
+use http_body_util::BodyExt;
+use leaver::app::Parts;
+use leaver::clock::{Clock, FixedClock};
+use leaver::embedded::{Embedded, Home, Options};
+use leaver::schema;
+use leaver::settings::{Environment, Settings};
+use leaver::vitals::Phase;
+use leaver::worker::{Memory, Round};
+use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row};
+use tower::ServiceExt;
+use uuid::Uuid;
+
+/// The key of the source `bamboohr`.
+pub(crate) const BAMBOOHR_KEY: &str = "5f0c9a3e7b1d42868e94c0d7a2f63b15";
+/// The key of the source `merge`.
+pub(crate) const MERGE_KEY: &str = "example-merge-signature-key-A";
+/// JSON's content type.
+pub(crate) const JSON: &str = "application/json";
+/// A form's content type.
+pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+
+/// The users table that most tests have.
+pub(crate) const USERS: &str = "
+    CREATE TABLE users (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL,
+                        hashed_password text, is_active boolean NOT NULL DEFAULT true);
+    CREATE INDEX ON users (lower(email));
+    CREATE TABLE sessions (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, user_id bigint NOT NULL);";
+
+/// One Postgres for all tests of this binary; it ends with the process.
+pub(crate) async fn postgres() -> &'static Embedded {
+    static POSTGRES: OnceLock<Embedded> = OnceLock::new();
+    tokio::task::spawn_blocking(|| {
+        POSTGRES.get_or_init(|| {
+            let options = Options {
+                bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
+                search_path: std::env::var_os("PATH"),
+                home: Home::ThrowAway,
+            };
+            Embedded::start(&options).expect("a private Postgres starts")
+        })
+    })
+    .await
+    .unwrap()
+}
+
+/// A fresh database on it, with its name.
+pub(crate) async fn database() -> (PgConnectOptions, String) {
+    let postgres = postgres().await;
+    let name = format!("test_{}", Uuid::new_v4().simple());
+    let mut admin = postgres
+        .connect_options("postgres")
+        .connect()
+        .await
+        .unwrap();
+    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}")))
+        .execute(&mut admin)
+        .await
+        .unwrap();
+    (postgres.connect_options(&name), name)
+}
+
+/// The service's two halves over a database of their own, with a clock that stands still.
+pub(crate) struct TestApp {
+    pub(crate) parts: Parts,
+    pub(crate) settings: Settings,
+    pub(crate) clock: FixedClock,
+    pub(crate) options: PgConnectOptions,
+    pub(crate) database: String,
+    pub(crate) memory: Memory,
+    pub(crate) conn: PgConnection,
+}
+
+/// What a webhook was answered.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: axum::http::HeaderMap,
+    pub(crate) body: Value,
+}
+
+/// A moment in RFC 3339.
+pub(crate) fn at(text: &str) -> DateTime<Utc> {
+    text.parse().unwrap()
+}
+
+impl TestApp {
+    /// With the usual users table and both sources.
+    pub(crate) async fn new() -> Self {
+        Self::with(&[], USERS).await
+    }
+
+    /// With settings (as environment variables, `LEAVER__...`) and SQL that makes the application's tables.
+    pub(crate) async fn with(settings: &[(&str, &str)], tables: &str) -> Self {
+        let (options, database) = database().await;
+        let mut conn = options.connect().await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(tables.to_owned()))
+            .execute(&mut conn)
+            .await
+            .unwrap();
+        schema::migrate(&mut conn).await.unwrap();
+        let mut env = BTreeMap::from([
+            ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
+            ("MERGE_WEBHOOK_SECRET", MERGE_KEY),
+            (
+                "LEAVER__ACCOUNTS__END_SESSIONS",
+                r#"["DELETE FROM sessions WHERE user_id::text = ANY($1)"]"#,
+            ),
+        ]);
+        env.extend(settings.iter().copied());
+        let settings = Settings::load(None, &Environment::of(env)).unwrap();
+        let clock = FixedClock::at(at("2026-11-22T12:00:00Z"));
+        let parts = Parts::new(&settings, options.clone(), Arc::new(clock.clone()));
+        parts.vitals.enter(Phase::Ready);
+        Self {
+            parts,
+            settings,
+            clock,
+            options,
+            database,
+            memory: Memory::default(),
+            conn,
+        }
+    }
+
+    /// Adds users, each with two sessions where there is a table of them; gives back their ids.
+    pub(crate) async fn add_users(&mut self, emails: &[&str]) -> Vec<i64> {
+        let mut ids = vec![];
+        for email in emails {
+            let row = sqlx::query("INSERT INTO users (email) VALUES ($1) RETURNING id")
+                .bind(*email)
+                .fetch_one(&mut self.conn)
+                .await
+                .unwrap();
+            let id: i64 = row.get("id");
+            sqlx::query("INSERT INTO sessions (user_id) VALUES ($1), ($1)")
+                .bind(id)
+                .execute(&mut self.conn)
+                .await
+                .unwrap();
+            ids.push(id);
+        }
+        ids
+    }
+
+    /// Any request, as it is.
+    pub(crate) async fn request(&self, request: Request<Body>) -> Answer {
+        let router = leaver::http::router(Arc::clone(&self.parts.receiver));
+        let answer = router.oneshot(request).await.unwrap();
+        let (parts, body) = answer.into_parts();
+        let bytes = body.collect().await.unwrap().to_bytes();
+        let body = serde_json::from_slice(&bytes)
+            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&bytes).into_owned()));
+        Answer {
+            status: parts.status,
+            headers: parts.headers,
+            body,
+        }
+    }
+
+    /// A GET.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.request(Request::get(path).body(Body::empty()).unwrap())
+            .await
+    }
+
+    /// A webhook, signed as the source's provider signs, now.
+    pub(crate) fn signed(
+        &self,
+        source: &str,
+        content_type: &str,
+        body: impl Into<Vec<u8>>,
+    ) -> Request<Body> {
+        let body = body.into();
+        let configured = self
+            .settings
+            .sources
+            .iter()
+            .find(|configured| configured.name.as_str() == source)
+            .unwrap();
+        let mut request = Request::builder()
+            .method(Method::POST)
+            .uri(format!("/webhooks/{source}"))
+            .header("content-type", content_type);
+        for (name, value) in configured.scheme.sign(&body, self.clock.now()) {
+            request = request.header(name, value);
+        }
+        request.body(Body::from(body)).unwrap()
+    }
+
+    /// Sends a signed webhook; it must be stored.
+    pub(crate) async fn send(
+        &self,
+        source: &str,
+        content_type: &str,
+        body: impl Into<Vec<u8>>,
+    ) -> Answer {
+        let answer = self.request(self.signed(source, content_type, body)).await;
+        assert_eq!(answer.status, StatusCode::OK, "{:?}", answer.body);
+        answer
+    }
+
+    /// Sends a signed JSON webhook and has it settled.
+    pub(crate) async fn deliver(&mut self, source: &str, body: &Value) -> Answer {
+        let answer = self.send(source, JSON, body.to_string()).await;
+        self.work().await;
+        answer
+    }
+
+    /// Runs the worker until nothing is due.
+    pub(crate) async fn work(&mut self) {
+        for _ in 0..1_000 {
+            match self.parts.worker.round(&mut self.memory).await {
+                Round::Idle => return,
+                Round::Outage => panic!("the worker cannot reach the database"),
+                Round::Processed(_) | Round::PutAside | Round::Halved => {}
+            }
+        }
+        panic!("the worker does not come to rest");
+    }
+
+    /// Runs what is due by the timer.
+    pub(crate) async fn run_due(&mut self) {
+        self.parts.worker.run_due(&mut self.memory).await.unwrap();
+    }
+
+    /// Moves the clock on.
+    pub(crate) fn advance(&self, by: TimeDelta) {
+        self.clock.set(self.clock.now() + by);
+    }
+
+    /// Whether a user is active, and how many sessions are open.
+    pub(crate) async fn user(&mut self, email: &str) -> (bool, i64) {
+        let row = sqlx::query(
+            "SELECT is_active, (SELECT count(*) FROM sessions s WHERE s.user_id = u.id) AS sessions
+             FROM users u WHERE email = $1",
+        )
+        .bind(email)
+        .fetch_one(&mut self.conn)
+        .await
+        .unwrap();
+        (row.get("is_active"), row.get("sessions"))
+    }
+
+    /// The record, as `action employee_id`, in order.
+    pub(crate) async fn audit(&mut self) -> Vec<String> {
+        let rows = sqlx::query(
+            "SELECT action || ' ' || employee_id AS line FROM leaver.audit ORDER BY id",
+        )
+        .fetch_all(&mut self.conn)
+        .await
+        .unwrap();
+        rows.iter().map(|row| row.get("line")).collect()
+    }
+
+    /// One number from the database.
+    pub(crate) async fn count(&mut self, sql: &str) -> i64 {
+        sqlx::query(AssertSqlSafe(sql.to_owned()))
+            .fetch_one(&mut self.conn)
+            .await
+            .unwrap()
+            .get(0)
+    }
+
+    /// One text from the database.
+    pub(crate) async fn text(&mut self, sql: &str) -> Option<String> {
+        sqlx::query(AssertSqlSafe(sql.to_owned()))
+            .fetch_one(&mut self.conn)
+            .await
+            .unwrap()
+            .get(0)
+    }
+
+    /// Any SQL.
+    pub(crate) async fn sql(&mut self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut self.conn)
+            .await
+            .unwrap();
+    }
+}
+
+/// One BambooHR employee with posted values, as of a time.
+pub(crate) fn employee(id: &str, as_of: &str, changed: &[&str], fields: &Value) -> Value {
+    serde_json::json!({"id": id, "action": "Updated", "timestamp": as_of, "changedFields": changed, "fields": fields})
+}
+
+/// A BambooHR delivery of these.
+pub(crate) fn employees(entries: &[Value]) -> Value {
+    serde_json::json!({ "employees": entries })
+}
+
+/// A Merge `Employee.changed` delivery.
+pub(crate) fn merge_changed(data: &Value) -> Value {
+    serde_json::json!({
+        "hook": {"id": "9a8b7c6d-0000-4000-8000-000000000001", "event": "Employee.changed", "target": "https://leaver.example/webhooks/merge"},
+        "linked_account": {"id": "5b0f3a9e-1c2d-4e3f-8a4b-6c7d8e9f0a1b", "integration": "Workday", "category": "hris", "account_type": "PRODUCTION"},
+        "data": data,
+    })
+}

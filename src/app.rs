@@ -109,7 +109,7 @@ impl Parts {
             PgPoolOptions::new()
                 .max_connections(connections)
                 .acquire_timeout(Duration::from_secs(3))
-                .idle_timeout(Duration::from_secs(300))
+                .idle_timeout(Duration::from_mins(5))
                 .connect_lazy_with(options.clone())
         };
         let (intake, working) = (
@@ -270,14 +270,11 @@ impl Service {
     pub async fn stop(self) {
         self.vitals.enter(Phase::Draining);
         self.http_stop.cancel();
-        match self.http.await {
-            Ok(drained) => info!(
-                finished = drained.finished,
-                cut = drained.cut,
-                "app.stop: connections closed"
-            ),
-            Err(_) => error!("app.stop: the accept loop had ended with a bug"),
-        }
+        let drained = self
+            .http
+            .await
+            .map(|Drained { finished, cut }| (finished, cut));
+        info!(?drained, "app.stop: connections (finished, cut)");
         self.work_stop.cancel();
         self.work.close();
         if tokio::time::timeout(Duration::from_secs(10), self.work.wait())

@@ -54,4 +54,8 @@ pub async fn apply<'a>(
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
 mod tests;

@@ -54,7 +54,7 @@ enum Command {
 /// Where the settings come from.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
-    /// Configuration file; else LEAVER_CONFIG, else the environment alone
+    /// Configuration file; else `LEAVER_CONFIG`, else the environment alone
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
@@ -102,6 +102,7 @@ async fn start_embedded(env: &Environment) -> anyhow::Result<(Embedded, PgConnec
 }
 
 /// Runs a command to its exit code.
+#[must_use]
 pub fn run(cli: Cli, env: &Environment) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()

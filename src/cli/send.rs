@@ -82,19 +82,22 @@ impl Send {
         let signed = source.scheme.sign(&body, SystemClock.now());
 
         if self.print {
-            let mut command = format!(
-                "curl -sS -X POST {} \\\n  -H {}",
-                shell(&url),
-                shell(&format!("Content-Type: {content_type}"))
-            );
-            for (name, value) in &signed {
-                let value = String::from_utf8_lossy(value.as_bytes());
-                command.push_str(&format!(" \\\n  -H {}", shell(&format!("{name}: {value}"))));
-            }
-            command.push_str(&format!(
-                " \\\n  --data-binary {}",
+            let header = |text: String| format!("-H {}", shell(&text));
+            let mut parts = vec![
+                format!("curl -sS -X POST {}", shell(&url)),
+                header(format!("Content-Type: {content_type}")),
+            ];
+            parts.extend(signed.iter().map(|(name, value)| {
+                header(format!(
+                    "{name}: {}",
+                    String::from_utf8_lossy(value.as_bytes())
+                ))
+            }));
+            parts.push(format!(
+                "--data-binary {}",
                 shell(&format!("@{}", self.file.display()))
             ));
+            let command = parts.join(" \\\n  ");
             println!("{command}");
             return Ok(ExitCode::SUCCESS);
         }

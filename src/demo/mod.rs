@@ -81,9 +81,10 @@ impl Demo {
         drop(conn);
         service.stop().await;
         tokio::task::spawn_blocking(move || postgres.stop()).await??;
-        Ok(match shown? {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::FAILURE,
+        Ok(if shown? {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
         })
     }
 

@@ -24,4 +24,8 @@ mod account;
 pub use account::Account;
 
 #[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
 mod tests;

@@ -363,8 +363,4 @@ impl From<values::CutoffText> for Cutoff {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set itself up should fail"
-)]
 mod tests;

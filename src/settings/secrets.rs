@@ -16,7 +16,7 @@ pub(super) fn resolve(
     };
     if let Some(name) = reference.strip_prefix("env:") {
         return variable(name, env)
-            .map_err(|problem| wrong(problem))?
+            .map_err(&wrong)?
             .ok_or_else(|| wrong(format!("the variable {name} is not set (nor {name}_FILE); set it, or point the setting elsewhere")));
     }
     if let Some(path) = reference.strip_prefix("file:") {

@@ -309,10 +309,10 @@ fn assemble(
                 company_domain: Some(api.company_domain.clone())
                     .filter(|domain| !domain.is_empty()),
                 api_key: secrets::resolve(&format!("{at}.api.api_key"), &api.api_key, env)?,
-                poll: api.poll.map_or(Duration::from_secs(15 * 60), |span| span.0),
+                poll: api.poll.map_or(Duration::from_mins(15), |span| span.0),
                 full_sweep: api
                     .full_sweep
-                    .map_or(Duration::from_secs(24 * 60 * 60), |span| span.0),
+                    .map_or(Duration::from_hours(24), |span| span.0),
                 account_tokens: tokens,
             }),
         },

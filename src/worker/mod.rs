@@ -374,7 +374,7 @@ impl Worker {
             }
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep(Duration::from_secs(3600)) => {}
+                () = tokio::time::sleep(Duration::from_hours(1)) => {}
             }
         }
     }

@@ -16,7 +16,7 @@ use crate::roster;
 const SLICE: i64 = 500;
 /// The longest sleep: what another replica schedules is seen after this at the latest, well within the
 /// two seconds in which an access end is to be carried out.
-const LONGEST_SLEEP: Duration = Duration::from_millis(1_000);
+const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
 impl Worker {
     /// Carries access ends out until stopped.

@@ -4,6 +4,9 @@ use chrono::{DateTime, Utc};
 use comfy_table::{ContentArrangement, Table, presets};
 use serde::Serialize;
 
+/// Columns of text when nobody says how wide the screen is.
+const WIDTH_WITHOUT_TERMINAL: u16 = 120;
+
 /// An empty table with these column heads.
 pub(crate) fn table(heads: &[&str]) -> Table {
     let mut table = Table::new();
@@ -11,6 +14,9 @@ pub(crate) fn table(heads: &[&str]) -> Table {
         .load_style(presets::UTF8_FULL_CONDENSED)
         .set_content_arrangement(ContentArrangement::Dynamic)
         .set_header(heads.iter().copied());
+    if !table.is_tty() {
+        table.set_width(WIDTH_WITHOUT_TERMINAL);
+    }
     table
 }
 

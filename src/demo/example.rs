@@ -5,7 +5,13 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection, Row};
 
 use super::story::{Fate, PEOPLE};
+use crate::accounts::AccountsTable;
+use crate::app;
+use crate::clock::{Clock, SystemClock};
 use crate::embedded::Embedded;
+use crate::roster;
+use crate::settings::Settings;
+use crate::worker::act::foresee;
 
 /// The database of the showing.
 pub(super) const DATABASE: &str = "leaver_demo";
@@ -87,12 +93,8 @@ pub(super) async fn users(conn: &mut PgConnection) -> anyhow::Result<Vec<User>> 
     let rows = sqlx::query(
         "SELECT u.id, u.email, u.is_active,
                 (SELECT count(*) FROM sessions s WHERE s.user_id = u.id) AS sessions,
-                COALESCE(
-                    (SELECT a.action || ': ' || a.reason FROM leaver.audit a
-                     WHERE a.account_id = u.id::text ORDER BY a.id DESC LIMIT 1),
-                    (SELECT 'kept: linked to employee ' || e.employee_id || ', who has not left' FROM leaver.employees e
-                     WHERE e.account_id = u.id::text LIMIT 1)
-                ) AS why
+                (SELECT a.action || ': ' || a.reason FROM leaver.audit a
+                 WHERE a.account_id = u.id::text ORDER BY a.id DESC LIMIT 1) AS why
          FROM users u ORDER BY u.id",
     )
     .fetch_all(conn)
@@ -108,6 +110,28 @@ pub(super) async fn users(conn: &mut PgConnection) -> anyhow::Result<Vec<User>> 
             })
         })
         .collect()
+}
+
+/// Says of those about whom nothing was recorded why: they were never named, or the decision was to keep.
+pub(super) async fn explain_kept(
+    conn: &mut PgConnection,
+    settings: &Settings,
+    users: &mut [User],
+) -> anyhow::Result<()> {
+    let table = AccountsTable::inspect(conn, &settings.accounts).await?;
+    let rules = app::rulebook(settings);
+    for user in users.iter_mut().filter(|user| user.why.is_none()) {
+        let email = user.email.to_lowercase();
+        let known = roster::store::find_by_email_or_id(conn, &email, "").await?;
+        user.why = Some(match known.first() {
+            None => "not named in any delivery that was authentic".to_owned(),
+            Some(employee) => foresee(conn, &table, &rules, employee, SystemClock.now())
+                .await?
+                .map(|(what, why)| format!("{what}: {why}"))
+                .unwrap_or_default(),
+        });
+    }
+    Ok(())
 }
 
 /// What has become of somebody, by the application's own tables and by ours.

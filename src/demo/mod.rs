@@ -99,7 +99,7 @@ impl Demo {
             ("MERGE_WEBHOOK_SECRET", keys.merge.as_str()),
             ("LEAVER__ACCOUNTS__END_SESSIONS", example::END_SESSIONS),
             ("LEAVER_LISTEN", listen.as_str()),
-            ("LEAVER_LOG", env.text("LEAVER_LOG").unwrap_or("warn")),
+            ("LEAVER_LOG", env.text("LEAVER_LOG").unwrap_or("error")),
             (
                 "LEAVER_LOG_FORMAT",
                 env.text("LEAVER_LOG_FORMAT").unwrap_or("text"),
@@ -188,21 +188,28 @@ async fn show(
     let now = SystemClock.now();
     let steps = story::steps(now);
     let mut as_expected = true;
-    let mut deliveries = output::table(&["", "from", "what HR says", "answer"]);
+    let mut deliveries = output::table(&["", "from", "what HR says", "answer", "settled after"]);
     for (position, step) in steps.iter().enumerate() {
         let answer = deliver(settings, service, step).await?;
         as_expected &= answer.status == step.expected_status && answer.duplicate == step.repeats;
+        wait_until_settled(conn).await?;
+        let settled = if answer.status == 200 && !answer.duplicate {
+            milliseconds(answer.sent_at.elapsed())
+        } else {
+            "-".to_owned()
+        };
         deliveries.add_row([
             (position + 1).to_string(),
             format!("{}\n{}", step.sender.name(), step.form),
             step.says.to_owned(),
             answer.shown(),
+            settled,
         ]);
-        wait_until_settled(conn).await?;
     }
     println!("Deliveries, signed as the providers sign and sent over HTTP:\n{deliveries}\n");
 
-    let after = example::users(conn).await?;
+    let mut after = example::users(conn).await?;
+    example::explain_kept(conn, settings, &mut after).await?;
     println!(
         "The application's users after:\n{}\n",
         users_table(&after, Some(&before))
@@ -246,12 +253,17 @@ struct Answer {
     status: u16,
     body: String,
     duplicate: bool,
+    sent_at: Instant,
     elapsed: Duration,
+}
+
+fn milliseconds(duration: Duration) -> String {
+    format!("{:.1} ms", duration.as_secs_f64() * 1_000.0)
 }
 
 impl Answer {
     fn shown(&self) -> String {
-        let took = format!("{:.1} ms", self.elapsed.as_secs_f64() * 1_000.0);
+        let took = milliseconds(self.elapsed);
         let what = match (self.status, self.duplicate) {
             (200, false) => "200 stored".to_owned(),
             (200, true) => "200 duplicate, nothing done".to_owned(),
@@ -297,6 +309,7 @@ async fn deliver(settings: &Settings, service: &Service, step: &Step) -> anyhow:
         status,
         duplicate: body.contains("\"duplicate\":true"),
         body,
+        sent_at: began,
         elapsed: began.elapsed(),
     })
 }

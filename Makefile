@@ -1,0 +1,30 @@
+# Few targets. `make demo` shows the main job, `make test` runs the tests; both need nothing but Rust, and
+# see to Postgres binaries themselves (no server is started for you or left running).
+.PHONY: demo test check lint fix queries help
+
+help:            ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+demo:            ## the main job with nothing set up; Ctrl-C ends it (ARGS=--once: it ends itself)
+	@./.ci/ensure-postgres
+	cargo run --release --locked -- demo $(ARGS)
+
+test:            ## all tests
+	@./.ci/ensure-postgres
+	cargo test --locked
+
+check: test lint ## everything that CI checks
+
+lint:            ## format, clippy, docs, query data, dependency rules
+	cargo fmt --check
+	cargo clippy --locked --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	./.ci/query-data --check
+	cargo deny --log-level error check licenses bans sources
+
+fix:             ## format, and mend what clippy can mend
+	cargo fmt
+	cargo clippy --fix --allow-dirty --all-targets
+
+queries:         ## renew .sqlx after a query or a migration has changed
+	./.ci/query-data

@@ -1,7 +1,8 @@
 //! Counters and histograms in Prometheus' text format. One registry per service, so two services in one
 //! process, as in tests, do not count into each other. No label ever holds anything personal.
 
-use chrono::{DateTime, Utc};
+use std::time::Duration;
+
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -10,9 +11,6 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::domain::SourceName;
-use crate::signature::Rejection;
-use crate::worker::act::Ending;
-use crate::worker::process::Done;
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Source {
@@ -188,56 +186,48 @@ impl Metrics {
     }
 
     /// A signature did not hold.
-    pub fn refused(&self, source: &SourceName, rejection: Rejection) {
+    pub fn refused(&self, source: &SourceName, cause: &str) {
         self.signature_failures
             .get_or_create(&SourceCause {
                 source: source.to_string(),
-                cause: rejection.as_str().to_owned(),
+                cause: cause.to_owned(),
             })
             .inc();
     }
 
-    /// A delivery was settled.
-    pub fn settled(&self, done: &Done, now: DateTime<Utc>) {
-        let source = || done.source.clone();
+    /// A delivery was settled as `outcome`, this long after it arrived.
+    pub fn settled(&self, source: &str, outcome: &str, elapsed: Duration) {
         self.settled
             .get_or_create(&SourceOutcome {
-                source: source(),
-                outcome: done.state.to_owned(),
+                source: source.to_owned(),
+                outcome: outcome.to_owned(),
             })
             .inc();
-        for (ending, count) in &done.endings {
-            let count = u64::try_from(*count).unwrap_or(u64::MAX);
-            self.count_ending(done.source.clone(), *ending, count);
-        }
-        let elapsed = (now - done.received_at).to_std().unwrap_or_default();
         self.end_to_end.observe(elapsed.as_secs_f64());
     }
 
-    /// The timer looked at somebody.
-    pub fn timer_ended(&self, source: &SourceName, ending: Ending) {
-        self.count_ending(source.to_string(), ending, 1);
+    /// It ended so for this many employees.
+    pub fn ended(&self, source: &str, ending: &str, count: usize) {
+        self.employees
+            .get_or_create(&SourceOutcome {
+                source: source.to_owned(),
+                outcome: ending.to_owned(),
+            })
+            .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+
+    /// This many accounts were switched off.
+    pub fn deactivated(&self, source: &str, count: usize) {
+        self.deactivations
+            .get_or_create(&Source {
+                source: source.to_owned(),
+            })
+            .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
     /// A delivery failed too often.
     pub fn parked(&self) {
         self.parked.inc();
-    }
-
-    fn count_ending(&self, source: String, ending: Ending, count: u64) {
-        if ending == Ending::Deactivated {
-            self.deactivations
-                .get_or_create(&Source {
-                    source: source.clone(),
-                })
-                .inc_by(count);
-        }
-        self.employees
-            .get_or_create(&SourceOutcome {
-                source,
-                outcome: ending.as_str().to_owned(),
-            })
-            .inc_by(count);
     }
 
     /// Everything as text, with what the database knows.

@@ -152,13 +152,15 @@ fn check_source(report: &mut Report, source: &Source) {
             "linked_accounts is empty: every linked account of your Merge organization counts as the same company",
         );
     }
-    if source.api.is_none() {
-        report.say(
-            Verdict::Warning,
-            &what,
-            "no api: changes that arrive without values wait for a person, and lost webhooks are not noticed",
-        );
-    }
+    report.say(
+        Verdict::Warning,
+        &what,
+        if source.api.is_some() {
+            "api is configured, but this version does not read it yet: changes that arrive without values wait for a person"
+        } else {
+            "no api: changes that arrive without values wait for a person, and lost webhooks are not noticed"
+        },
+    );
 }
 
 async fn check_database(report: &mut Report, settings: &Settings) {

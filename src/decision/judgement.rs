@@ -99,7 +99,7 @@ pub fn judge(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Judgem
         return doubted(
             &by_facts,
             format!(
-                "needs a read: the HR system reported a change at {} without its values, and the source has no API credentials (sources.api)",
+                "needs a read: the HR system reported a change at {} but not what it is; look there, then approve or reject",
                 changed_at.format("%Y-%m-%dT%H:%M:%SZ")
             ),
             true,

@@ -40,7 +40,7 @@ pub(super) async fn receive(
         let body = read_body(&receiver, &parts.headers, body).await?;
         let now = receiver.clock.now();
         let verified = scheme.verify(source, &parts.headers, body, now).map_err(|rejection| {
-            receiver.metrics.refused(source, rejection);
+            receiver.metrics.refused(source, rejection.as_str());
             warn!(%source, cause = rejection.as_str(), "signature.verify: refused: {rejection}");
             Refusal::InvalidSignature
         })?;

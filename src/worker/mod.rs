@@ -20,6 +20,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
+use self::act::Ending;
 use self::process::{Batch, process_batch};
 use crate::accounts::{AccountsMapping, AccountsTable, MappingError};
 use crate::clock::Clock;
@@ -331,14 +332,22 @@ impl Worker {
     fn report(&self, batch: &Batch) {
         let now = self.clock.now();
         for done in &batch.deliveries {
-            self.metrics.settled(done, now);
+            let elapsed = now - done.received_at;
+            self.metrics.settled(
+                &done.source,
+                done.state,
+                elapsed.to_std().unwrap_or_default(),
+            );
+            for (ending, count) in &done.endings {
+                self.count(&done.source, *ending, *count);
+            }
             let outcome = done
                 .endings
                 .iter()
                 .map(|(ending, count)| format!("{}={count}", ending.as_str()))
                 .collect::<Vec<_>>()
                 .join(" ");
-            let elapsed_ms = (now - done.received_at).num_milliseconds();
+            let elapsed_ms = elapsed.num_milliseconds();
             let span =
                 tracing::info_span!("worker.process", delivery = %done.id, source = done.source);
             let _entered = span.enter();
@@ -350,6 +359,13 @@ impl Worker {
         }
         if batch.schedule_moved {
             self.rescheduled.notify_one();
+        }
+    }
+
+    fn count(&self, source: &str, ending: Ending, count: usize) {
+        self.metrics.ended(source, ending.as_str(), count);
+        if ending == Ending::Deactivated {
+            self.metrics.deactivated(source, count);
         }
     }
 

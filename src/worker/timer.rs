@@ -79,7 +79,7 @@ impl Worker {
         let acted = act(&mut tx, table, &self.rules, due, &Actor::Timer, now).await?;
         tx.commit().await?;
         for (key, ending) in &acted.endings {
-            self.metrics.timer_ended(&key.source, *ending);
+            self.count(key.source.as_str(), *ending, 1);
         }
         let ended = acted
             .endings

@@ -41,7 +41,7 @@ impl Serve {
 
         let embedded = if self.embedded {
             let (postgres, options) = start_embedded(env).await?;
-            example::create_if_missing(&options, &settings.accounts.table).await?;
+            example::create_if_missing(&options, &mut settings.accounts).await?;
             info!(
                 url = postgres.url("postgres"),
                 version = postgres.version(),

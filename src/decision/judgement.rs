@@ -207,7 +207,7 @@ fn not_inactive(
             .status
             .as_ref()
             .is_none_or(|fact| fact.seen_at < ends);
-        if learned_at < ends && status_said_before {
+        if learned_at < ends && status_said_before && !continues(policy, employee, moment, ends) {
             return left(&format!(
                 "access ended as announced: termination date {}",
                 spoken(policy, moment)
@@ -241,6 +241,15 @@ fn not_inactive(
             because: "no status is known, and absence is not a fact".to_owned(),
         },
     }
+}
+
+/// A contract that ends while the next one begins, without a day between them, ends no access.
+fn continues(policy: &Policy, employee: &Employee, ended: Moment, ends: DateTime<Utc>) -> bool {
+    let hired = employee.hire.as_ref().and_then(|fact| fact.value);
+    hired.is_some_and(|day| {
+        let begins = day_begins(day, policy.timezone);
+        begins > moment_begins(ended, policy.timezone) && begins <= ends
+    })
 }
 
 fn employment_status(employee: &Employee) -> Option<EmploymentStatus> {

@@ -5,7 +5,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection, Row};
 
 use super::story::{Fate, PEOPLE};
-use crate::accounts::AccountsTable;
+use crate::accounts::{AccountsMapping, AccountsTable};
 use crate::app;
 use crate::clock::{Clock, SystemClock};
 use crate::embedded::Embedded;
@@ -17,6 +17,8 @@ use crate::worker::act::foresee;
 pub(super) const DATABASE: &str = "leaver_demo";
 /// How the example application's sessions end, as a list in TOML.
 pub(super) const END_SESSIONS: &str = r#"["DELETE FROM sessions WHERE user_id::text = ANY($1)"]"#;
+
+const END_SESSIONS_STATEMENT: &str = "DELETE FROM sessions WHERE user_id::text = ANY($1)";
 
 const TABLES: &str = "
     CREATE TABLE users (
@@ -42,18 +44,28 @@ pub(super) struct User {
 }
 
 /// Makes the example's tables in a database that has no users table yet, so that `serve --embedded` has
-/// something to look after.
+/// something to look after, and ends its sessions where the mapping does not say how.
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn create_if_missing(options: &PgConnectOptions, table: &str) -> anyhow::Result<()> {
+pub async fn create_if_missing(
+    options: &PgConnectOptions,
+    mapping: &mut AccountsMapping,
+) -> anyhow::Result<()> {
     let mut conn = options.connect().await?;
-    let there: bool = sqlx::query("SELECT to_regclass('public.users') IS NOT NULL AS there")
-        .fetch_one(&mut conn)
-        .await?
-        .try_get("there")?;
-    if !there && table == "public.users" {
+    let row = sqlx::query(
+        "SELECT to_regclass('public.users') IS NOT NULL AS users,
+                to_regclass('public.sessions') IS NOT NULL AS sessions",
+    )
+    .fetch_one(&mut conn)
+    .await?;
+    let (users, sessions): (bool, bool) = (row.try_get("users")?, row.try_get("sessions")?);
+    let is_example = mapping.table == "public.users";
+    if is_example && !users && !sessions {
         sqlx::raw_sql(TABLES).execute(&mut conn).await?;
+    }
+    if is_example && mapping.end_sessions.is_empty() && (sessions || !users) {
+        mapping.end_sessions = vec![END_SESSIONS_STATEMENT.to_owned()];
     }
     Ok(())
 }

@@ -99,6 +99,26 @@ pub async fn schedule(
     Ok((row.pending, row.next_at))
 }
 
+/// When the next scheduled access end of these sources is.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn next_access_end(
+    conn: &mut PgConnection,
+    sources: &[SourceName],
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    sqlx::query_scalar!(
+        "SELECT access_ends_at FROM leaver.employees
+         WHERE access_ends_at IS NOT NULL AND source = ANY($1)
+         ORDER BY access_ends_at LIMIT 1",
+        &sources,
+    )
+    .fetch_optional(conn)
+    .await
+    .map(Option::flatten)
+}
+
 /// The employees of these sources that are linked to these accounts, pair by pair.
 ///
 /// # Errors

@@ -97,14 +97,14 @@ impl Worker {
     async fn until_next(&self) -> Duration {
         let next = async {
             let mut conn = self.pool.acquire().await?;
-            roster::store::schedule(&mut conn).await
+            roster::store::next_access_end(&mut conn, &self.rules.names()).await
         };
         match next.await {
-            Ok((_, Some(at))) => (at - self.clock.now())
+            Ok(Some(at)) => (at - self.clock.now())
                 .to_std()
                 .unwrap_or(Duration::ZERO)
                 .clamp(Duration::from_millis(20), LONGEST_SLEEP),
-            Ok((_, None)) | Err(_) => LONGEST_SLEEP,
+            Ok(None) | Err(_) => LONGEST_SLEEP,
         }
     }
 }

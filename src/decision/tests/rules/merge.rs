@@ -118,3 +118,22 @@ fn merge_removed_follows_the_policy() {
     check_because(&removed, NOW, ASKED, "tidy-up");
     removed_follows_the_policy(&removed);
 }
+
+#[test]
+fn merge_active_into_a_next_contract_without_a_gap_is_kept() {
+    let renewed = |hired| {
+        merge()
+            .status(Status::Active)
+            .terminated(on("2026-03-31"))
+            .hired(hired)
+    };
+    let ends = "2026-04-01T00:00:00Z";
+    check(
+        &renewed("2026-04-01"),
+        NOW,
+        "keep: Waiting until 2026-04-01T00:00:00Z",
+    );
+    check(&renewed("2026-04-01"), ends, HERE);
+    check(&renewed("2026-04-02"), ends, LEFT);
+    check(&renewed("2026-03-31"), ends, LEFT);
+}

@@ -1,5 +1,6 @@
 //! Lays the file over the defaults and the environment over both, and reads the result.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
@@ -13,26 +14,67 @@ const NAMED: [(&str, &str, &str); 3] = [
     ("LEAVER_LOG_FORMAT", "log", "format"),
 ];
 
-/// Everything put together, and a word for where a mistake would stand.
-pub(super) fn read(file: Option<&Path>, env: &Environment) -> Result<(Raw, String), SettingsError> {
+/// Where each setting was said, for whoever finds a mistake in it.
+pub(super) struct Origins {
+    /// The file, or the environment when there is none.
+    otherwise: String,
+    /// The keys that variables set, with the variable of each.
+    variables: BTreeMap<String, String>,
+}
+
+impl Origins {
+    /// The variable that set this key, or something in it; else the file.
+    pub(super) fn of(&self, key: &str) -> String {
+        let within = |inner: &str, outer: &str| {
+            inner
+                .strip_prefix(outer)
+                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        self.variables
+            .iter()
+            .find(|(set, _)| within(key, set) || within(set, key))
+            .map_or_else(
+                || self.otherwise.clone(),
+                |(_, variable)| format!("the environment ({variable})"),
+            )
+    }
+}
+
+/// Everything put together, and where it was said.
+pub(super) fn read(
+    file: Option<&Path>,
+    env: &Environment,
+) -> Result<(Raw, Origins), SettingsError> {
     let mut table = parse(DEFAULTS, "the built-in defaults")?;
-    let file = file
-        .map(Path::to_owned)
-        .or_else(|| env.text("LEAVER_CONFIG").map(PathBuf::from));
-    let mut origin = "the environment".to_owned();
+    let file = match (file, env.text("LEAVER_CONFIG")) {
+        (Some(path), _) => Some(path.to_owned()),
+        (None, Some("")) => {
+            return Err(SettingsError::Value {
+                origin: "the environment".to_owned(),
+                key: "LEAVER_CONFIG".to_owned(),
+                problem: "it is set but empty; name a file in it, or unset it".to_owned(),
+            });
+        }
+        (None, named) => named.map(PathBuf::from),
+    };
+    let mut origins = Origins {
+        otherwise: "the environment".to_owned(),
+        variables: BTreeMap::new(),
+    };
     if let Some(path) = file {
-        origin = path.display().to_string();
+        origins.otherwise = path.display().to_string();
         let text = std::fs::read_to_string(&path)
             .map_err(|source| SettingsError::Read { path, source })?;
-        let written = parse(&text, &origin)?;
-        check(with(table.clone(), written.clone()), &origin)?;
+        let written = parse(&text, &origins.otherwise)?;
+        // Before the variables are laid over it: a mistake in the file is the file's, whoever overrides it.
+        check(with(table.clone(), written.clone()), &origins)?;
         table = with(table, written);
     }
-    let mut variables = vec![];
     for (variable, section, key) in NAMED {
         if let Some(text) = env.text(variable) {
             set(&mut table, section, key, Value::String(text.to_owned()));
-            variables.push(variable.to_owned());
+            let key = format!("{section}.{key}");
+            origins.variables.insert(key, variable.to_owned());
         }
     }
     for (rest, text) in env.beginning("LEAVER__") {
@@ -63,20 +105,19 @@ pub(super) fn read(file: Option<&Path>, env: &Environment) -> Result<(Raw, Strin
             target = inner;
         }
         target.insert(key.clone(), value_of(text));
-        variables.push(name);
+        origins.variables.insert(path.join("."), name);
     }
-    let where_to_look = if variables.is_empty() {
-        origin.clone()
-    } else {
-        format!("the environment ({})", variables.join(", "))
-    };
-    Ok((check(table, &where_to_look)?, origin))
+    Ok((check(table, &origins)?, origins))
 }
 
 fn parse(text: &str, origin: &str) -> Result<Table, SettingsError> {
     text.parse::<Table>().map_err(|error| {
-        let line = error.span().map_or(0, |span| {
-            text[..span.start.min(text.len())].lines().count().max(1)
+        let line = error.span().map_or(1, |span| {
+            1 + text
+                .bytes()
+                .take(span.start)
+                .filter(|b| *b == b'\n')
+                .count()
         });
         SettingsError::Syntax {
             origin: origin.to_owned(),
@@ -85,15 +126,30 @@ fn parse(text: &str, origin: &str) -> Result<Table, SettingsError> {
     })
 }
 
-fn check(table: Table, origin: &str) -> Result<Raw, SettingsError> {
+fn check(table: Table, origins: &Origins) -> Result<Raw, SettingsError> {
     serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
-        let problem = error.inner().message().trim().to_owned();
+        let key = error.path().to_string();
         SettingsError::Value {
-            origin: origin.to_owned(),
-            key: error.path().to_string(),
-            problem,
+            origin: origins.of(&key),
+            problem: in_plain_words(error.inner().message().trim()),
+            key,
         }
     })
+}
+
+/// What was expected, in the words of somebody who writes TOML and no Rust.
+fn in_plain_words(problem: &str) -> String {
+    let Some((found, expected)) = problem.rsplit_once(", expected ") else {
+        return problem.to_owned();
+    };
+    let expected = match expected {
+        "i32" | "i64" | "u32" | "usize" => "a whole number",
+        "a boolean" => "true or false",
+        "a sequence" => "a list in brackets",
+        word if word.starts_with("struct ") => "a section with keys of its own",
+        other => other,
+    };
+    format!("{found}, expected {expected}")
 }
 
 /// Sections are merged key by key; anything else is replaced whole.

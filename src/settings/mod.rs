@@ -167,9 +167,9 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`], which names the key and where it stands.
     pub fn read(file: Option<&Path>, env: &Environment) -> Result<Self, SettingsError> {
-        let (raw, origin) = layers::read(file, env)?;
+        let (raw, origins) = layers::read(file, env)?;
         let wrong = |key: &str, problem: String| SettingsError::Value {
-            origin: origin.clone(),
+            origin: origins.of(key),
             key: key.to_owned(),
             problem,
         };
@@ -186,15 +186,12 @@ impl Settings {
             ));
         }
         let sources = sources::resolve(&raw, &protected, env, &wrong)?;
-        let database = match secrets::resolve("database.url", &raw.database.url, env) {
+        let database = match secrets::resolve("database.url", &raw.database.url.0, env) {
             Ok(url) => (Some(url), None),
             Err(error) => (None, Some(error.to_string())),
         };
-        if raw.worker.batch < 1 || raw.worker.max_attempts < 1 || raw.database.max_connections < 1 {
-            return Err(wrong(
-                "worker.batch, worker.max_attempts, database.max_connections",
-                "each must be at least 1".to_owned(),
-            ));
+        if let Some((key, least)) = too_little(&raw) {
+            return Err(wrong(key, format!("it must be at least {least}")));
         }
         Ok(Self {
             server: Server {
@@ -248,6 +245,34 @@ impl Settings {
     }
 }
 
+/// The first number with which nothing would work, and the least that would.
+fn too_little(raw: &Raw) -> Option<(&'static str, &'static str)> {
+    let counts = [
+        ("server.max_connections", raw.server.max_connections < 1),
+        ("database.max_connections", raw.database.max_connections < 1),
+        ("worker.batch", raw.worker.batch < 1),
+        ("worker.max_attempts", raw.worker.max_attempts < 1),
+    ];
+    let times = [
+        ("server.body_timeout", raw.server.body_timeout),
+        ("server.store_timeout", raw.server.store_timeout),
+        ("server.header_timeout", raw.server.header_timeout),
+        ("server.idle_timeout", raw.server.idle_timeout),
+        ("server.write_timeout", raw.server.write_timeout),
+        ("worker.poll", raw.worker.poll),
+    ];
+    let none = |&(_, none): &(&str, bool)| none;
+    let too_short = |(_, span): &(&str, Span)| span.0 < LEAST_TIME;
+    let count = counts.into_iter().find(none).map(|(key, _)| (key, "1"));
+    count.or_else(|| {
+        let time = times.into_iter().find(too_short);
+        time.map(|(key, _)| (key, "1ms"))
+    })
+}
+
+/// A shorter time would only be a mistake.
+const LEAST_TIME: Duration = Duration::from_millis(1);
+
 /// The layers put together, before anything is checked beyond its shape.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -280,7 +305,7 @@ struct RawServer {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct RawDatabase {
-    url: String,
+    url: values::Place,
     migrate: bool,
     max_connections: u32,
 }
@@ -363,4 +388,9 @@ impl From<values::CutoffText> for Cutoff {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot set itself up should fail"
+)]
 mod tests;

@@ -41,6 +41,9 @@ pub(super) fn variable(name: &str, env: &Environment) -> Result<Option<SecretStr
         return Ok(Some(text.into()));
     }
     match env.text(&format!("{name}_FILE")) {
+        Some("") => Err(format!(
+            "the variable {name}_FILE is set but empty; name a file in it, or unset it"
+        )),
         Some(path) => from_file(path)
             .map(Some)
             .map_err(|problem| format!("{name}_FILE: {problem}")),

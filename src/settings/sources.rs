@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::values::{CutoffText, Span, Zone};
+use super::values::{CutoffText, Place, Places, Span, Zone};
 use super::{Environment, Raw, SettingsError, secrets};
 use crate::decision::policy::Policy;
 use crate::domain::{Provider, SourceName, Tenant, WorkEmail};
@@ -52,7 +52,7 @@ pub(super) struct RawSource {
     name: String,
     provider: Provider,
     #[serde(default)]
-    webhook_secrets: Vec<String>,
+    webhook_secrets: Places,
     tenant: Option<String>,
     timezone: Option<Zone>,
     cutoff: Option<CutoffText>,
@@ -81,7 +81,7 @@ struct RawApi {
     base_url: String,
     #[serde(default)]
     company_domain: String,
-    api_key: String,
+    api_key: Place,
     poll: Option<Span>,
     full_sweep: Option<Span>,
 }
@@ -91,7 +91,7 @@ struct RawApi {
 struct RawLinkedAccount {
     id: String,
     tenant: String,
-    token: Option<String>,
+    token: Option<Place>,
 }
 
 type Wrong<'a> = &'a dyn Fn(&str, String) -> SettingsError;
@@ -141,18 +141,27 @@ fn from_variables(
         })
     };
     let variable = format!("{prefix}_WEBHOOK_SECRET");
-    let Some(current) = secret(&variable)? else {
-        return Ok(None);
+    let previous = format!("{variable}_PREVIOUS");
+    let (current, former) = (secret(&variable)?, secret(&previous)?);
+    let Some(current) = current else {
+        return match former {
+            None => Ok(None),
+            Some(_) => Err(SettingsError::Secret {
+                key: previous,
+                problem: format!(
+                    "{variable} is not set beside it; set that one too, or unset this one"
+                ),
+            }),
+        };
     };
     let mut keys = vec![key(&variable, &current)?];
-    let previous = format!("{variable}_PREVIOUS");
-    if let Some(previous_secret) = secret(&previous)? {
-        keys.push(key(&previous, &previous_secret)?);
+    if let Some(former) = former {
+        keys.push(key(&previous, &former)?);
     }
     let written = RawSource {
         name: provider.as_str().to_owned(),
         provider,
-        webhook_secrets: vec![],
+        webhook_secrets: Places::default(),
         tenant: None,
         timezone: None,
         cutoff: None,
@@ -174,7 +183,7 @@ fn one(
     wrong: Wrong<'_>,
 ) -> Result<Source, SettingsError> {
     let at = format!("sources[{position}] ({})", written.name);
-    if written.webhook_secrets.is_empty() {
+    if written.webhook_secrets.0.is_empty() {
         return Err(wrong(
             &format!("{at}.webhook_secrets"),
             "at least one is needed, such as [\"env:BAMBOOHR_WEBHOOK_SECRET\"]".to_owned(),
@@ -182,11 +191,12 @@ fn one(
     }
     let keys = written
         .webhook_secrets
+        .0
         .iter()
         .enumerate()
-        .map(|(n, reference)| {
+        .map(|(n, place)| {
             let name = format!("{at}.webhook_secrets[{n}]");
-            key(&name, &secrets::resolve(&name, reference, env)?)
+            key(&name, &secrets::resolve(&name, &place.0, env)?)
         })
         .collect::<Result<Vec<Key>, _>>()?;
     assemble(raw, &at, written, keys, protected, env, wrong)
@@ -234,6 +244,12 @@ fn assemble(
         Provider::Merge,
     )?;
 
+    if written.freshness.is_some_and(|span| span.0.is_zero()) {
+        return Err(wrong(
+            &format!("{at}.freshness"),
+            "it must be at least 1s; with 0 every delivery would be stale".to_owned(),
+        ));
+    }
     let scheme = match provider {
         Provider::Merge => Scheme::Merge { keys },
         Provider::BambooHr => Scheme::BambooHr {
@@ -273,10 +289,10 @@ fn assemble(
                 "this linked account stands there twice".to_owned(),
             ));
         }
-        if let Some(reference) = &account.token {
+        if let Some(place) = &account.token {
             tokens.insert(
                 account.id.clone(),
-                secrets::resolve(&format!("{here}.token"), reference, env)?,
+                secrets::resolve(&format!("{here}.token"), &place.0, env)?,
             );
         }
     }
@@ -308,7 +324,7 @@ fn assemble(
                 base_url: Some(api.base_url.clone()).filter(|url| !url.is_empty()),
                 company_domain: Some(api.company_domain.clone())
                     .filter(|domain| !domain.is_empty()),
-                api_key: secrets::resolve(&format!("{at}.api.api_key"), &api.api_key, env)?,
+                api_key: secrets::resolve(&format!("{at}.api.api_key"), &api.api_key.0, env)?,
                 poll: api.poll.map_or(Duration::from_mins(15), |span| span.0),
                 full_sweep: api
                     .full_sweep

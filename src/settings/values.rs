@@ -17,6 +17,40 @@ pub(super) struct Span(pub(super) Duration);
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ByteSize(pub(super) usize);
 
+/// Says where a secret is: `env:NAME` or `file:PATH`. Whatever else stands there may be the secret itself,
+/// so no error ever shows it.
+#[derive(Clone, Debug)]
+pub(super) struct Place(pub(super) String);
+
+/// Several of them.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Places(pub(super) Vec<Place>);
+
+impl<'de> Deserialize<'de> for Place {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match toml::Value::deserialize(deserializer)? {
+            toml::Value::String(text) => Ok(Self(text)),
+            _ => Err(D::Error::custom(
+                "expected \"env:NAME\" or \"file:PATH\", which say where the secret is",
+            )),
+        }
+    }
+}
+
+impl<'de> Deserialize<'de> for Places {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let toml::Value::Array(list) = toml::Value::deserialize(deserializer)? else {
+            return Err(D::Error::custom(
+                "expected a list such as [\"env:NAME\"] or [\"file:PATH\"], which says where the secrets are",
+            ));
+        };
+        list.into_iter()
+            .map(|value| Place::deserialize(value).map_err(D::Error::custom))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
 /// An IANA time zone.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Zone(pub(super) chrono_tz::Tz);

@@ -1,0 +1,227 @@
+//! Every mistake is named by its key and by where it stands, with what would be right.
+
+use super::*;
+
+#[test]
+fn without_a_source_nothing_starts() {
+    for pairs in [vec![], vec![("DATABASE_URL", "postgres://db/app")]] {
+        assert_refused(
+            Settings::load(None, &env(&pairs)),
+            &[
+                "no source",
+                "BAMBOOHR_WEBHOOK_SECRET",
+                "MERGE_WEBHOOK_SECRET",
+                "[[sources]]",
+            ],
+        );
+    }
+    assert_refused(
+        load("[accounts]\ntable = \"app.users\"", &[]),
+        &["no source"],
+    );
+}
+
+#[test]
+fn a_key_that_does_not_exist_is_named_with_its_file() {
+    let source =
+        "[[sources]]\nname = \"hr\"\nprovider = \"bamboohr\"\nwebhook_secrets = [\"env:K\"]\n";
+    let in_source = |line: &str| format!("{source}{line}");
+    for (text, key, right) in [
+        ("colour = 1".to_owned(), "colour", "`accounts`"),
+        (
+            "[account]\ntable = \"users\"".to_owned(),
+            "account",
+            "`accounts`",
+        ),
+        (
+            "[accounts]\ntabel = \"users\"".to_owned(),
+            "accounts.tabel",
+            "`table`",
+        ),
+        (
+            "[policy.deleted]\nbamboo = \"hold\"".to_owned(),
+            "policy.deleted.bamboo",
+            "`bamboohr`",
+        ),
+        (
+            in_source("freshnes = \"3h\""),
+            "sources[0].freshnes",
+            "`freshness`",
+        ),
+        (
+            in_source("fields = { state = [\"status\"] }"),
+            "sources[0].fields.state",
+            "`status`",
+        ),
+        (
+            in_source("api = { api_key = \"env:K\", pol = \"1m\" }"),
+            "sources[0].api.pol",
+            "`poll`",
+        ),
+        (
+            in_source("linked_accounts = [{ id = \"a\", tenant = \"t\", key = \"env:K\" }]"),
+            "sources[0].linked_accounts[0].key",
+            "`token`",
+        ),
+    ] {
+        assert_refused(
+            load_with_key(&text, &[("K", KEY)]),
+            &["leaver.toml: ", key, "unknown field", right],
+        );
+    }
+}
+
+#[test]
+fn a_variable_that_sets_no_key_is_named() {
+    for (variable, words) in [
+        ("LEAVER__ACCOUNTS__TABEL", ["accounts.tabel", "`table`"]),
+        ("LEAVER__ACCOUNT__TABLE", ["account", "`accounts`"]),
+        ("LEAVER__TABLE", ["LEAVER__SECTION__KEY", "LEAVER__TABLE"]),
+        (
+            "LEAVER__LOG__FILTER__X",
+            ["`filter` is not a section", "LEAVER__LOG__FILTER__X"],
+        ),
+    ] {
+        // The mistake is the variable's, also beside a file.
+        for text in ["", "[log]\nfilter = \"warn\""] {
+            let refused = load_with_key(text, &[(variable, "users")]);
+            assert_refused(refused, &["environment", variable, words[0], words[1]]);
+        }
+    }
+}
+
+#[test]
+fn a_wrong_value_is_named_with_what_would_be_right() {
+    for (section, key, value, right) in [
+        ("server", "listen", "\"8080\"", "127.0.0.1:8080"),
+        ("server", "listen", "8080", "string"),
+        ("server", "max_body", "\"10 parsecs\"", "\"10MiB\""),
+        ("server", "max_body", "\"0\"", "\"10MiB\""),
+        ("server", "max_body", "10", "\"10MiB\""),
+        ("server", "body_timeout", "\"soon\"", "\"15m\""),
+        ("server", "body_timeout", "10", "\"15m\""),
+        ("server", "max_connections", "\"many\"", "a whole number"),
+        ("server", "max_connections", "-1", "a whole number"),
+        ("database", "migrate", "\"yes\"", "true or false"),
+        ("database", "max_connections", "1.5", "a whole number"),
+        ("accounts", "table", "[\"users\"]", "a string"),
+        ("accounts", "end_sessions", "\"DELETE\"", "a list"),
+        ("policy", "timezone", "\"CEST\"", "\"Europe/Berlin\""),
+        ("policy", "cutoff", "\"noon\"", "\"17:30\""),
+        ("policy", "cutoff", "\"25:00\"", "\"17:30\""),
+        (
+            "policy",
+            "inactive_without_date",
+            "\"drop\"",
+            "`deactivate`",
+        ),
+        ("policy", "rehire", "\"deactivate\"", "`reactivate`"),
+        ("policy", "deleted", "\"hold\"", "a section"),
+        ("inbox", "keep", "\"a week\"", "\"7d\""),
+        ("worker", "batch", "\"all\"", "a whole number"),
+        ("log", "format", "\"xml\"", "`json`"),
+    ] {
+        let key_in_full = format!("{section}.{key}");
+        assert_refused(
+            load_with_key(&format!("[{section}]\n{key} = {value}"), &[]),
+            &["leaver.toml: ", &key_in_full, right],
+        );
+    }
+    assert_refused(
+        load_with_key("server = 8080", &[]),
+        &["leaver.toml: ", "server", "a section"],
+    );
+}
+
+#[test]
+fn a_number_that_would_stop_the_service_is_refused() {
+    for (section, key, value) in [
+        ("server", "max_connections", "0"),
+        ("server", "body_timeout", "\"0s\""),
+        ("server", "store_timeout", "\"0s\""),
+        ("server", "header_timeout", "\"0s\""),
+        ("server", "idle_timeout", "\"0s\""),
+        ("server", "write_timeout", "\"0s\""),
+        ("database", "max_connections", "0"),
+        ("worker", "batch", "0"),
+        ("worker", "batch", "-5"),
+        ("worker", "poll", "\"0s\""),
+        ("worker", "max_attempts", "0"),
+    ] {
+        let refused = load_with_key(&format!("[{section}]\n{key} = {value}"), &[]);
+        let key = format!("{section}.{key}");
+        assert_refused(refused, &["leaver.toml: ", &key, "at least"]);
+    }
+    for (section, key) in [("inbox", "keep"), ("server", "drain_timeout")] {
+        load_with_key(&format!("[{section}]\n{key} = \"0s\""), &[]).unwrap();
+    }
+}
+
+#[test]
+fn a_wrong_variable_is_named_also_beside_a_file() {
+    for (variable, value, words) in [
+        ("LEAVER_LISTEN", "8080", ["server.listen", "127.0.0.1:8080"]),
+        ("LEAVER_LOG_FORMAT", "xml", ["log.format", "`json`"]),
+        ("LEAVER__WORKER__BATCH", "0", ["worker.batch", "at least"]),
+        ("LEAVER__WORKER__POLL", "0s", ["worker.poll", "at least"]),
+        (
+            "LEAVER__POLICY__CUTOFF",
+            "noon",
+            ["policy.cutoff", "\"17:30\""],
+        ),
+        (
+            "LEAVER__ACCOUNTS__PROTECTED",
+            r#"["a@b.c", "A@b.c"]"#,
+            ["accounts.protected", "twice"],
+        ),
+    ] {
+        let refused = load_with_key("[log]\nfilter = \"warn\"", &[(variable, value)]);
+        let text = text_of(refused.unwrap_err());
+        assert!(text.contains(variable), "{text}");
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
+        assert!(!text.contains("leaver.toml"), "{text}");
+    }
+}
+
+#[test]
+fn text_that_is_not_toml_is_named_by_its_line_and_not_quoted() {
+    for (text, line) in [
+        ("[server]\n\n[log\nfilter = \"hush\"", "line 3"),
+        ("[database]\nurl = \"hush", "line 2"),
+        ("[database]\nurl = 'env:A'\nurl = 'hush'", "line 3"),
+        ("[database]\nurl = hush\n", "line 2"),
+        ("hush", "line 1"),
+    ] {
+        let refused = load_with_key(text, &[]);
+        assert_refused(refused, &["leaver.toml", "not valid TOML", line]);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let variables = env(&[("BAMBOOHR_WEBHOOK_SECRET", KEY)]);
+    assert_refused(
+        Settings::load(
+            Some(std::path::Path::new("/nowhere/leaver.toml")),
+            &variables,
+        ),
+        &["/nowhere/leaver.toml", "No such file"],
+    );
+    let empty = env(&[("BAMBOOHR_WEBHOOK_SECRET", KEY), ("LEAVER_CONFIG", "")]);
+    assert_refused(Settings::load(None, &empty), &["LEAVER_CONFIG", "empty"]);
+    let folder = Folder::new();
+    let path = folder.0.path().join("latin.toml");
+    std::fs::write(&path, b"# M\xfcnchen\n").unwrap();
+    assert_refused(
+        Settings::load(Some(&path), &variables),
+        &["latin.toml", "UTF-8"],
+    );
+}
+
+#[test]
+fn somebody_who_is_protected_twice_or_by_a_blank_is_pointed_out() {
+    for list in ["[\"a@example.com\", \"A@example.com \"]", "[\" \"]"] {
+        let refused = load_with_key(&format!("[accounts]\nprotected = {list}"), &[]);
+        assert_refused(refused, &["leaver.toml: ", "accounts.protected"]);
+    }
+}

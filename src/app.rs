@@ -37,19 +37,19 @@ const WORKER_CONNECTIONS: u32 = 4;
 /// When they name none, or what they name is not a Postgres URL.
 pub fn connect_options(database: &Database) -> anyhow::Result<PgConnectOptions> {
     let Some(url) = &database.url else {
+        let missing = database.missing.as_deref();
         bail!(
-            "{}; or use --embedded for a private Postgres",
-            database
-                .missing
-                .as_deref()
-                .unwrap_or("database.url: no database is configured")
+            "{}",
+            missing.unwrap_or("database.url: no database is configured")
         );
     };
-    // The parser's own error may quote the URL, which holds a password.
-    let options = PgConnectOptions::from_str(url.expose_secret()).map_err(|_| {
-        anyhow!("database.url: not a Postgres URL; it should look like postgres://user:password@host:5432/database")
-    })?;
-    Ok(options)
+    let url = url.expose_secret();
+    // The parser itself takes any scheme, and its error may quote the URL, which holds a password.
+    let ours = ["postgres://", "postgresql://"];
+    let parsed = PgConnectOptions::from_str(url).ok();
+    parsed
+        .filter(|_| ours.iter().any(|scheme| url.starts_with(scheme)))
+        .ok_or_else(|| anyhow!("database.url: not a Postgres URL; it should look like postgres://user:password@host:5432/database"))
 }
 
 /// What every connection of ours is set to.

@@ -29,3 +29,15 @@ pub fn local_url(listen: SocketAddr) -> String {
     };
     format!("http://{address}")
 }
+
+/// An address as it is given on the command line.
+///
+/// # Errors
+/// When it is not one that we could ask, with one that would be.
+pub fn parse_url(text: &str) -> Result<String, &'static str> {
+    let parsed = reqwest::Url::parse(text).ok();
+    parsed
+        .filter(|url| ["http", "https"].contains(&url.scheme()))
+        .map(|_| text.to_owned())
+        .ok_or("it should look like http://127.0.0.1:8080")
+}

@@ -1,6 +1,8 @@
 //! Where log lines go, and nothing else. What may stand in them is up to those who write them: ids and
 //! counts, never a name, an address, a body or a key.
 
+use std::io::IsTerminal;
+
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::ParseError;
 
@@ -14,6 +16,8 @@ pub fn init(log: &Log) -> Result<(), ParseError> {
     let filter = EnvFilter::builder().parse(&log.filter)?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
+        // Colours are for eyes; in a log collector they are noise.
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let started = match log.format {
         LogFormat::Text => lines.with_target(false).try_init(),

@@ -71,7 +71,7 @@ impl Check {
             Err(error) => report.say(
                 Verdict::Error,
                 "configuration",
-                format!("{:#}", anyhow::Error::new(error)),
+                output::chain(&error.into()),
             ),
         }
         let failed = report.0.iter().any(|line| line.verdict == Verdict::Error);
@@ -167,7 +167,7 @@ async fn check_database(report: &mut Report, settings: &Settings) {
     let connected = async { app::connect(&app::connect_options(&settings.database)?).await };
     let mut conn = match connected.await {
         Ok(conn) => conn,
-        Err(error) => return report.say(Verdict::Error, "database", format!("{error:#}")),
+        Err(error) => return report.say(Verdict::Error, "database", output::chain(&error)),
     };
     report.say(Verdict::Ok, "database", "answers");
     match schema::pending(&mut conn).await {
@@ -187,7 +187,7 @@ async fn check_database(report: &mut Report, settings: &Settings) {
         Err(error) => report.say(Verdict::Error, "schema leaver", error.to_string()),
     }
     if let Err(error) = check_accounts(report, settings, &mut conn).await {
-        report.say(Verdict::Error, "accounts", format!("{error:#}"));
+        report.say(Verdict::Error, "accounts", output::chain(&error));
     }
 }
 

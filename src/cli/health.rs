@@ -17,7 +17,7 @@ pub(super) struct HealthCheck {
     #[command(flatten)]
     config: Config,
     /// Where it listens; default: server.listen on this machine
-    #[arg(long)]
+    #[arg(long, value_parser = client::parse_url)]
     url: Option<String>,
     #[command(flatten)]
     format: Format,
@@ -57,7 +57,7 @@ impl HealthCheck {
                 word("/worker")
             );
             println!(
-                "backlog: {} waiting, oldest {} s, {} parked; schedule: {} pending, next {}; {} holds",
+                "backlog: {} waiting, oldest {} s, {} parked; schedule: {} pending, next {}; open holds: {}",
                 word("/backlog/waiting"),
                 word("/backlog/oldest_seconds"),
                 word("/backlog/parked"),

@@ -25,6 +25,7 @@ pub(super) struct Holds {
 #[derive(Debug, Subcommand)]
 enum HoldsCommand {
     /// Show the open ones
+    #[command(after_help = "Example:\n  leaver holds list --json")]
     List {
         #[command(flatten)]
         config: Config,
@@ -32,6 +33,9 @@ enum HoldsCommand {
         format: Format,
     },
     /// Carry one out
+    #[command(
+        after_help = "Example:\n  leaver holds approve 12 --as dana\n  leaver holds approve 13 --account 4711"
+    )]
     Approve {
         #[command(flatten)]
         config: Config,
@@ -46,6 +50,7 @@ enum HoldsCommand {
         format: Format,
     },
     /// Drop one; it is asked again only when the facts change
+    #[command(after_help = "Example:\n  leaver holds reject 14")]
     Reject {
         #[command(flatten)]
         config: Config,

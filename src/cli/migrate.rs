@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use clap::Args;
 
-use super::{Config, Format, open, output};
+use super::{Config, Format, connect, output};
 use crate::schema;
 use crate::settings::Environment;
 
@@ -26,7 +26,7 @@ pub(super) struct Migrate {
 
 impl Migrate {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (_, mut conn) = open(&self.config, env).await?;
+        let (_, mut conn) = connect(&self.config, env).await?;
         let pending = schema::pending(&mut conn).await?;
         schema::migrate(&mut conn)
             .await

@@ -17,12 +17,14 @@ mod serve;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::ensure;
 use clap::{Args, Parser, Subcommand};
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 
 use crate::app;
 use crate::embedded::{self, Embedded};
+use crate::schema;
 use crate::settings::{Environment, Settings};
 
 /// Ends a leaver's access in your own Postgres the moment HR says so.
@@ -77,8 +79,19 @@ impl Config {
     }
 }
 
-/// Settings and a connection, for the commands that look into the database.
+/// Settings and a connection, for the commands that look into our own tables.
 async fn open(config: &Config, env: &Environment) -> anyhow::Result<(Settings, PgConnection)> {
+    let (settings, mut conn) = connect(config, env).await?;
+    let pending = schema::pending(&mut conn).await?;
+    ensure!(
+        pending == 0,
+        "{pending} of the migrations of the schema leaver are not applied to this database: run `leaver migrate`, or start `leaver serve`"
+    );
+    Ok((settings, conn))
+}
+
+/// Settings and a connection to whatever database there is.
+async fn connect(config: &Config, env: &Environment) -> anyhow::Result<(Settings, PgConnection)> {
     let settings = config.read(env)?;
     let conn = app::connect(&app::connect_options(&settings.database)?).await?;
     Ok((settings, conn))
@@ -136,6 +149,6 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
     reason = "the last word of a command that failed"
 )]
 fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("leaver: {error:#}");
+    eprintln!("leaver: {}", output::chain(error));
     ExitCode::FAILURE
 }

@@ -26,7 +26,7 @@ pub(super) struct Send {
     /// The body, sent byte for byte; `-` reads it from stdin
     file: PathBuf,
     /// Where to; a service's address or a whole webhook URL. Default: server.listen on this machine
-    #[arg(long, value_name = "URL")]
+    #[arg(long, value_name = "URL", value_parser = client::parse_url)]
     to: Option<String>,
     /// Content-Type; default: JSON or form, by the first character
     #[arg(long)]

@@ -53,7 +53,8 @@ impl Serve {
         };
         let options = match &embedded {
             Some((_, options)) => options.clone(),
-            None => app::connect_options(&settings.database)?,
+            None => app::connect_options(&settings.database)
+                .context("no database (--embedded would start a private one)")?,
         };
         let service = Service::start(&settings, options, Arc::new(SystemClock)).await?;
         let ended = tokio::select! {

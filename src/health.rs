@@ -148,10 +148,11 @@ pub async fn examine(
 }
 
 impl Health {
-    /// What Prometheus is told of it.
+    /// What Prometheus is told of it; `None` when it is not known, which is not the same as zero.
     #[must_use]
-    pub fn gauges(&self, now: DateTime<Utc>) -> Gauges {
-        Gauges {
+    pub fn gauges(&self, now: DateTime<Utc>) -> Option<Gauges> {
+        let known = self.database == "ok" && self.schema == "current";
+        known.then(|| Gauges {
             waiting: self.backlog.waiting,
             oldest_seconds: self.backlog.oldest_seconds,
             parked: self.backlog.parked,
@@ -165,6 +166,6 @@ impl Health {
                     Some((name, (now - heard.last_delivery_at?).num_seconds()))
                 })
                 .collect(),
-        }
+        })
     }
 }

@@ -57,6 +57,7 @@ pub struct Metrics {
     deactivations: Family<Source, Counter>,
     parked: Counter,
     answer: Histogram,
+    processing: Histogram,
     end_to_end: Histogram,
     backlog_waiting: Gauge,
     backlog_oldest: Gauge,
@@ -84,6 +85,7 @@ impl Default for Metrics {
             deactivations: Family::default(),
             parked: Counter::default(),
             answer: Histogram::new(steps()),
+            processing: Histogram::new(steps()),
             end_to_end: Histogram::new(steps()),
             backlog_waiting: Gauge::default(),
             backlog_oldest: Gauge::default(),
@@ -127,6 +129,12 @@ impl Default for Metrics {
             "From the request to its answer",
             Unit::Seconds,
             metrics.answer.clone(),
+        );
+        registry.register_with_unit(
+            "processing",
+            "One batch of deliveries, from claiming to committing",
+            Unit::Seconds,
+            metrics.processing.clone(),
         );
         registry.register_with_unit(
             "end_to_end",
@@ -195,6 +203,11 @@ impl Metrics {
             .inc();
     }
 
+    /// A batch of deliveries was processed.
+    pub fn processed(&self, elapsed: Duration) {
+        self.processing.observe(elapsed.as_secs_f64());
+    }
+
     /// A delivery was settled as `outcome`, this long after it arrived.
     pub fn settled(&self, source: &str, outcome: &str, elapsed: Duration) {
         self.settled
@@ -230,11 +243,20 @@ impl Metrics {
         self.parked.inc();
     }
 
-    /// Everything as text, with what the database knows.
+    /// Everything as text. What the database knows stays as it was when it is not given.
     ///
     /// # Errors
     /// When formatting fails, which it does not in memory.
-    pub fn text(&self, gauges: &Gauges) -> Result<String, std::fmt::Error> {
+    pub fn text(&self, gauges: Option<&Gauges>) -> Result<String, std::fmt::Error> {
+        if let Some(gauges) = gauges {
+            self.set(gauges);
+        }
+        let mut text = String::new();
+        encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+
+    fn set(&self, gauges: &Gauges) {
         self.backlog_waiting.set(gauges.waiting);
         self.backlog_oldest.set(gauges.oldest_seconds);
         self.backlog_parked.set(gauges.parked);
@@ -247,8 +269,5 @@ impl Metrics {
                 })
                 .set(*seconds);
         }
-        let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
     }
 }

@@ -49,7 +49,8 @@ pub(super) async fn full(State(receiver): State<Arc<Receiver>>) -> Response {
 /// Prometheus' text. What the database knows is left as it was when the database is not there.
 pub(super) async fn metrics(State(receiver): State<Arc<Receiver>>) -> Response {
     let health = examined(&receiver).await;
-    match receiver.metrics.text(&health.gauges(receiver.clock.now())) {
+    let gauges = health.gauges(receiver.clock.now());
+    match receiver.metrics.text(gauges.as_ref()) {
         Ok(text) => (
             [(
                 CONTENT_TYPE,

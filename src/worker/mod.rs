@@ -12,7 +12,7 @@ pub mod timer;
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{PgConnection, PgPool};
@@ -234,6 +234,7 @@ impl Worker {
             deliveries: memory.halved_to.unwrap_or(self.limits.batch),
             bytes: self.limits.batch_bytes,
         };
+        let began = Instant::now();
         match process_batch(&self.pool, &table, &self.rules, limit, now).await {
             Ok(batch) if batch.deliveries.is_empty() => {
                 memory.halved_to = None;
@@ -244,6 +245,7 @@ impl Worker {
                     .halved_to
                     .map(|size| size.saturating_mul(2))
                     .filter(|size| *size < self.limits.batch);
+                self.metrics.processed(began.elapsed());
                 self.report(&batch);
                 Round::Processed(batch.deliveries.len())
             }

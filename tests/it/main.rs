@@ -5,7 +5,10 @@
     reason = "a test that fails may panic"
 )]
 
+mod commands;
 mod connections;
+mod demo;
 mod embedded;
+mod serving;
 mod support;
 mod webhooks;

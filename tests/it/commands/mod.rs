@@ -1,0 +1,219 @@
+//! The commands as people and scripts meet them: the real binary on a real Postgres.
+
+mod check;
+mod people;
+mod send;
+
+use serde_json::{Value, json};
+
+use crate::support::process::{Place, leaver};
+use crate::support::{USERS, employee, employees};
+
+/// Every command, with what it takes to be complete.
+const COMMANDS: [&[&str]; 14] = [
+    &[],
+    &["serve"],
+    &["demo"],
+    &["check"],
+    &["migrate"],
+    &["send"],
+    &["deliveries"],
+    &["replay"],
+    &["holds"],
+    &["holds", "list"],
+    &["holds", "approve"],
+    &["holds", "reject"],
+    &["explain"],
+    &["health"],
+];
+
+/// Two leavers, somebody who stays, a pre-hire and one who is not among the users.
+fn five() -> String {
+    let entry = |id: &str, fields: Value| employee(id, &now(), &["status"], &fields);
+    employees(&[
+        entry("1", json!({"status": "Inactive", "employmentHistoryStatus": "Terminated", "workEmail": "Ana@example.com"})),
+        entry("2", json!({"status": "Active", "workEmail": "ben@example.com"})),
+        entry("3", json!({"status": {"value": "Inactive"}, "terminationDate": {"value": "2020-01-31"}, "workEmail": {"value": "cem@example.com"}})),
+        entry("4", json!({"status": "Inactive", "hireDate": "2199-01-01", "workEmail": "dia@example.com"})),
+        entry("5", json!({"status": "Inactive", "employmentHistoryStatus": "Terminated", "workEmail": "gone@example.com"})),
+    ])
+    .to_string()
+}
+
+/// BambooHR says that something about somebody has changed, and not what.
+fn thin(id: &str) -> String {
+    json!({"type": "employee.updated", "timestamp": now(), "data": {"companyId": "88110", "employeeId": id, "changedFields": ["status"]}})
+        .to_string()
+}
+
+fn now() -> String {
+    use leaver::clock::Clock;
+    let now = leaver::clock::SystemClock.now();
+    now.format("%Y-%m-%dT%H:%M:%S+0000").to_string()
+}
+
+const PEOPLE: &str = "INSERT INTO users (email, hashed_password) SELECT name || '@example.com', 'x'
+    FROM unnest('{ana,ben,cem,dia,eve}'::text[]) WITH ORDINALITY AS p (name, n) ORDER BY n;
+    INSERT INTO sessions (user_id) SELECT id FROM users, generate_series(1, 2);";
+
+/// The usual users, all active.
+async fn place() -> Place {
+    let mut place = Place::new(USERS).await;
+    place.sql(PEOPLE).await;
+    place
+}
+
+#[test]
+fn every_command_helps_with_an_example() {
+    for command in COMMANDS {
+        let help = leaver(&[command, &["--help"]].concat(), &[]).good();
+        assert!(help.out.contains("Usage: leaver"), "{help:?}");
+        if !command.is_empty() {
+            let example = format!("  leaver {}", command.join(" "));
+            let (_, examples) = help.out.split_once("Example:\n").unwrap_or_default();
+            assert!(
+                examples.contains(example.trim()),
+                "{command:?} has no example: {}",
+                help.out
+            );
+        }
+        assert_eq!(help.err, "");
+    }
+    let version = leaver(&["--version"], &[]).good();
+    assert_eq!(
+        version.out,
+        format!("leaver {}\n", env!("CARGO_PKG_VERSION"))
+    );
+}
+
+#[test]
+fn wrong_use_exits_2() {
+    for args in [
+        &[][..],
+        &["fly"],
+        &["serve", "--port", "1"],
+        &["send", "file.json"],
+        &["send", "--source", "bamboohr"],
+        &[
+            "send",
+            "--source",
+            "bamboohr",
+            "--to",
+            "nonsense",
+            "file.json",
+        ],
+        &["replay"],
+        &["replay", "not-an-id"],
+        &["holds", "approve"],
+        &["holds", "approve", "first"],
+        &["explain"],
+        &["deliveries", "--state", "lost"],
+        &["deliveries", "--limit", "0"],
+        &["health", "--url", "ftp://example.com"],
+        &["demo", "--listen", "8080"],
+    ] {
+        let said = leaver(args, &[]);
+        assert_eq!(said.code, Some(2), "{args:?}: {said:?}");
+        assert_eq!(said.out, "");
+        assert!(
+            said.err.contains("Usage") || said.err.contains("--help"),
+            "{said:?}"
+        );
+    }
+}
+
+#[test]
+fn without_a_source_nothing_is_served_or_sent() {
+    for args in [&["serve"][..], &["send", "--source", "bamboohr", "-"]] {
+        let said = leaver(args, &[("DATABASE_URL", "postgres://localhost/app")]);
+        said.failed(&["no source", "BAMBOOHR_WEBHOOK_SECRET", "[[sources]]"]);
+    }
+}
+
+#[test]
+fn a_wrong_configuration_ends_every_command_alike() {
+    let env = [
+        ("BAMBOOHR_WEBHOOK_SECRET", "k"),
+        ("LEAVER__ACCOUNTS__TABEL", "users"),
+    ];
+    for args in [
+        &["serve"][..],
+        &["migrate"],
+        &["deliveries"],
+        &["holds", "list"],
+        &["explain", "1"],
+        &["health"],
+    ] {
+        leaver(args, &env).failed(&["leaver: ", "LEAVER__ACCOUNTS__TABEL", "accounts.tabel"]);
+    }
+}
+
+#[tokio::test]
+async fn migrate_applies_what_is_pending_once() {
+    let mut place = Place::new("").await;
+    let all = leaver::schema::MIGRATOR.iter().count();
+    // It needs no source.
+    let env = [("DATABASE_URL", place.url.as_str())];
+    let first = leaver(&["migrate", "--json"], &env).good();
+    assert_eq!(first.json()["applied"], json!(all));
+    let second = leaver(&["migrate", "--json"], &env).good();
+    assert_eq!(second.json()["applied"], json!(0));
+    let told = leaver(&["migrate"], &env).good();
+    assert!(told.out.contains("schema leaver"), "{told:?}");
+    let schemas = "SELECT DISTINCT table_schema::text FROM information_schema.tables
+                   WHERE table_schema NOT IN ('pg_catalog', 'information_schema')";
+    assert_eq!(place.texts(schemas).await, ["leaver"]);
+}
+
+#[tokio::test]
+async fn migrate_gives_the_services_role_what_it_needs_and_no_more() {
+    let mut place = place().await;
+    let role = format!("service_{}", uuid::Uuid::new_v4().simple());
+    place
+        .sql(&format!(
+            "CREATE ROLE {role} LOGIN; GRANT SELECT, UPDATE (is_active) ON users TO {role};
+             GRANT SELECT, DELETE ON sessions TO {role}"
+        ))
+        .await;
+    let said = place
+        .leaver(&["migrate", "--grant-to", &role, "--json"])
+        .good();
+    assert_eq!(said.json()["granted_to"], json!(role));
+    place
+        .leaver(&["migrate", "--grant-to", "nobody_of_that_name"])
+        .failed(&["nobody_of_that_name", "does not exist"]);
+
+    let url = place
+        .url
+        .replace("postgres://postgres@", &format!("postgres://{role}@"));
+    let service = place.serve(&[
+        ("DATABASE_URL", &url),
+        ("LEAVER__DATABASE__MIGRATE", "false"),
+    ]);
+    let file = place.file("five.json", &five());
+    service.send(&place, "bamboohr", &file).good();
+    place.settled().await;
+    assert_eq!(
+        place.active().await,
+        ["ben@example.com", "dia@example.com", "eve@example.com"]
+    );
+    assert_eq!(place.count("SELECT count(*) FROM leaver.audit").await, 2);
+    // The audit is closed to it, so what was done is not told, and the rest is.
+    let env = place.env(&[("DATABASE_URL", &url)]);
+    let said = leaver(&["explain", "1"], &env).good();
+    assert!(said.out.contains("not readable by this role"), "{said:?}");
+}
+
+#[tokio::test]
+async fn a_database_without_our_schema_is_told_to_migrate() {
+    let place = place().await;
+    for args in [
+        &["deliveries"][..],
+        &["holds", "list"],
+        &["holds", "approve", "1"],
+        &["explain", "1"],
+        &["replay", "0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10"],
+    ] {
+        place.leaver(args).failed(&["leaver migrate"]);
+    }
+}

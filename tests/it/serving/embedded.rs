@@ -1,0 +1,71 @@
+//! `leaver serve --embedded`, as an ordinary user: root's cluster would live in `/var/lib`, outside the test.
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+
+use serde_json::json;
+use sqlx::{ConnectOptions, Row};
+
+use crate::support::process::{Served, as_ordinary_user, until};
+use crate::support::{BAMBOOHR_KEY, employee, employees};
+
+#[tokio::test]
+async fn it_brings_its_own_postgres_with_example_tables_and_takes_it_along() {
+    let room = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o777))
+        .tempdir()
+        .unwrap();
+    let home = room.path().to_str().unwrap();
+    let env = [
+        ("XDG_STATE_HOME", home),
+        ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
+        ("LEAVER_LISTEN", "127.0.0.1:0"),
+    ];
+    for start in ["first", "second"] {
+        let mut service = Served::of(as_ordinary_user(
+            room.path(),
+            &["serve", "--embedded"],
+            &env,
+        ));
+        service.wait_until_ready();
+        let log = service.process.err();
+        let url = log.split_once("url=\"").unwrap().1;
+        let url = &url[..url.find('"').unwrap()];
+        let options: sqlx::postgres::PgConnectOptions = url.parse().unwrap();
+        let mut conn = options.connect().await.unwrap();
+        if start == "first" {
+            let one = "INSERT INTO users (email, hashed_password) VALUES ('ana@example.com', 'x')";
+            sqlx::raw_sql(one).execute(&mut conn).await.unwrap();
+            let fields = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated", "workEmail": "ana@example.com"});
+            let body = employees(&[employee(
+                "1",
+                "2026-01-02T03:04:05+0000",
+                &["status"],
+                &fields,
+            )]);
+            let file = room.path().join("ana.json");
+            std::fs::write(&file, body.to_string()).unwrap();
+            let file = file.to_str().unwrap();
+            let args = ["send", "--source", "bamboohr", "--to", &service.url, file];
+            crate::support::process::leaver(&args, &env).good();
+        }
+        // What was done in the first run is there in the second.
+        let mut active = true;
+        for _ in 0..500 {
+            let row = sqlx::query("SELECT is_active FROM users")
+                .fetch_one(&mut conn)
+                .await;
+            active = row.unwrap().get(0);
+            if !active {
+                break;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        assert!(!active, "still active in the {start} run");
+        drop(conn);
+        service.stop();
+        until("its Postgres is gone", || {
+            !room.path().join("leaver/sock/.s.PGSQL.5432").exists()
+        });
+    }
+}

@@ -1,0 +1,113 @@
+//! `leaver serve` as an orchestrator meets it: started, asked, killed and stopped from outside.
+
+mod embedded;
+mod observed;
+mod stop;
+mod waiting;
+
+use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
+use leaver::clock::{Clock, SystemClock};
+use serde_json::json;
+
+use crate::support::USERS;
+use crate::support::merge_changed;
+use crate::support::process::Place;
+
+const PEOPLE: &str =
+    "INSERT INTO users (email) VALUES ('dana.ruiz@example.com'), ('other@example.com');
+    INSERT INTO sessions (user_id) SELECT id FROM users, generate_series(1, 2);";
+
+/// The usual users, two of them.
+async fn place() -> Place {
+    let mut place = Place::new(USERS).await;
+    place.sql(PEOPLE).await;
+    place
+}
+
+/// Merge says that Dana, still active, leaves at this instant, or not at all.
+fn leaves_at(instant: Option<DateTime<Utc>>) -> String {
+    let date = instant.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true));
+    merge_changed(&json!({
+        "id": "m-dana", "first_name": "Dana", "last_name": "Ruiz", "work_email": "dana.ruiz@example.com",
+        "employment_status": "ACTIVE", "termination_date": date, "start_date": "2020-01-01T00:00:00Z",
+        "ssn": "078-05-1120", "modified_at": SystemClock.now().to_rfc3339(),
+    }))
+    .to_string()
+}
+
+#[tokio::test]
+async fn a_future_leaver_keeps_access_until_the_moment_also_across_a_kill_9() {
+    let mut place = place().await;
+    let mut service = place.serve(&[]);
+    let moment = SystemClock.now() + TimeDelta::seconds(4);
+    let file = place.file("leaves.json", &leaves_at(Some(moment)));
+    service.send(&place, "merge", &file).good();
+    place.settled().await;
+    assert_eq!(place.active().await.len(), 2);
+    service.process.kill();
+
+    let service = place.serve(&[]);
+    let active = "SELECT count(*) FROM users WHERE is_active AND email = 'dana.ruiz@example.com'";
+    while SystemClock.now() < moment - TimeDelta::milliseconds(200) {
+        assert_eq!(place.count(active).await, 1, "lost access too early");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    place.comes_to(0, active).await;
+    let late = SystemClock.now() - moment;
+    assert!(
+        late >= TimeDelta::zero() && late < TimeDelta::seconds(2),
+        "{late} after the moment"
+    );
+    let sessions =
+        "SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE NOT u.is_active";
+    assert_eq!(place.count(sessions).await, 0);
+    assert_eq!(place.active().await, ["other@example.com"]);
+    let audit = "SELECT action || ' by ' || actor FROM leaver.audit ORDER BY id";
+    assert_eq!(
+        place.texts(audit).await,
+        ["scheduled by leaver", "deactivated by leaver:timer"]
+    );
+    service.stop();
+}
+
+#[tokio::test]
+async fn what_fell_due_while_nothing_ran_is_carried_out_at_the_start() {
+    let mut place = place().await;
+    let mut service = place.serve(&[]);
+    let moment = SystemClock.now() + TimeDelta::milliseconds(1_500);
+    let file = place.file("leaves.json", &leaves_at(Some(moment)));
+    service.send(&place, "merge", &file).good();
+    place.settled().await;
+    service.process.kill();
+    while SystemClock.now() < moment {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(place.active().await.len(), 2);
+    let service = place.serve(&[]);
+    place
+        .comes_to(1, "SELECT count(*) FROM users WHERE is_active")
+        .await;
+    service.stop();
+}
+
+#[tokio::test]
+async fn a_withdrawn_departure_keeps_access() {
+    let mut place = place().await;
+    let service = place.serve(&[]);
+    let moment = SystemClock.now() + TimeDelta::seconds(2);
+    for (name, date) in [("leaves.json", Some(moment)), ("stays.json", None)] {
+        let file = place.file(name, &leaves_at(date));
+        service.send(&place, "merge", &file).good();
+        place.settled().await;
+    }
+    assert_eq!(
+        place
+            .texts("SELECT action FROM leaver.audit ORDER BY id")
+            .await,
+        ["scheduled", "unscheduled"]
+    );
+    while SystemClock.now() < moment + TimeDelta::milliseconds(1_200) {
+        assert_eq!(place.active().await.len(), 2);
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+}

@@ -1,0 +1,244 @@
+//! What an operator sees: the log, `/health`, `/metrics`. Nothing personal in any of them.
+
+use std::collections::BTreeSet;
+
+use serde_json::{Value, json};
+
+use super::{leaves_at, place};
+use crate::support::process::{Place, Served};
+use crate::support::{BAMBOOHR_KEY, MERGE_KEY, employee, employees};
+
+/// What is in the bodies and may be nowhere else.
+const PERSONAL: [&str; 5] = ["dana", "ruiz", "other@", "078-05-1120", "1980-02-29"];
+
+/// A service that was sent a leaver, a future leaver, a thin hint, nonsense, a repeat and a forgery; with the
+/// ids of what it stored.
+async fn observed(format: &str) -> (Place, Served, Vec<String>) {
+    let mut place = place().await;
+    let service = place.serve(&[("LEAVER_LOG", "debug"), ("LEAVER_LOG_FORMAT", format)]);
+    let fields = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated", "workEmail": "other@example.com",
+                        "firstName": "Dana", "ssn": "078-05-1120", "dateOfBirth": "1980-02-29"});
+    let leaver = employees(&[employee(
+        "7",
+        "2026-01-02T03:04:05+0000",
+        &["status"],
+        &fields,
+    )])
+    .to_string();
+    let thin = json!({"type": "employee.updated", "timestamp": "2026-01-02T03:04:06+0000",
+                      "data": {"companyId": "1", "employeeId": "8", "changedFields": ["status"]}});
+    let ahead = "2199-01-01T00:00:00Z".parse().unwrap();
+    let mut ids = vec![];
+    for (source, name, body) in [
+        ("bamboohr", "leaver.json", leaver.clone()),
+        ("bamboohr", "again.json", leaver),
+        ("merge", "ahead.json", leaves_at(Some(ahead))),
+        ("bamboohr", "thin.json", thin.to_string()),
+        (
+            "bamboohr",
+            "nonsense.txt",
+            "dana.ruiz@example.com".to_owned(),
+        ),
+    ] {
+        let file = place.file(name, &body);
+        let said = service.send(&place, source, &file).good().json();
+        if said["body"]["duplicate"] == json!(false) {
+            ids.push(said["body"]["delivery"].as_str().unwrap().to_owned());
+        }
+    }
+    let forged = leaver::client::new(std::time::Duration::from_secs(10)).unwrap();
+    let forged = forged
+        .post(format!("{}/webhooks/merge", service.url))
+        .header("X-Merge-Webhook-Signature", "AAAA")
+        .body(leaves_at(None));
+    assert_eq!(forged.send().await.unwrap().status(), 401);
+    place.settled().await;
+    assert_eq!(ids.len(), 4);
+    (place, service, ids)
+}
+
+#[track_caller]
+fn assert_nothing_personal(text: &str) {
+    let folded = text.to_lowercase();
+    for word in PERSONAL.iter().chain([&BAMBOOHR_KEY, &MERGE_KEY]) {
+        assert!(!folded.contains(&word.to_lowercase()), "{word} in {text}");
+    }
+}
+
+#[tokio::test]
+async fn the_json_log_has_one_object_per_line_and_one_line_per_settled_delivery() {
+    let (_place, service, ids) = observed("json").await;
+    let said = service.stop();
+    assert_nothing_personal(&said.err);
+    let lines: Vec<Value> = said
+        .err
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
+        .collect();
+    for line in &lines {
+        for key in ["timestamp", "level", "message", "target"] {
+            assert!(line[key].is_string(), "no {key} in {line}");
+        }
+    }
+    for id in &ids {
+        let settled: Vec<_> = lines
+            .iter()
+            .filter(|line| {
+                line["span"]["name"] == "worker.process" && line["span"]["delivery"] == **id
+            })
+            .collect();
+        assert_eq!(settled.len(), 1, "{settled:#?}");
+        let ways = ["settled", "parked", "ignored"];
+        assert!(
+            ways.contains(&settled[0]["message"].as_str().unwrap()),
+            "{settled:?}"
+        );
+        assert!(settled[0]["elapsed_ms"].is_number());
+    }
+    let refused = lines
+        .iter()
+        .find(|line| line["cause"] == "malformed_signature");
+    assert_eq!(refused.unwrap()["level"], "WARN");
+}
+
+#[tokio::test]
+async fn the_text_log_has_no_colours_in_a_file_and_nothing_personal() {
+    let (_place, service, ids) = observed("text").await;
+    let said = service.stop();
+    assert_nothing_personal(&said.err);
+    assert!(!said.err.contains('\u{1b}'), "{said:?}");
+    for id in ids {
+        let settled = said
+            .err
+            .lines()
+            .filter(|line| line.contains("worker.process") && line.contains(&id));
+        assert_eq!(settled.count(), 1);
+    }
+}
+
+#[tokio::test]
+async fn health_has_what_the_documentation_promises() {
+    let (_place, service, _) = observed("text").await;
+    let (status, content_type, text) = service.get("/health").await;
+    assert_eq!((status, content_type.as_str()), (200, "application/json"));
+    assert_nothing_personal(&text);
+    let health: Value = serde_json::from_str(&text).unwrap();
+    let keys = |value: &Value| {
+        value
+            .as_object()
+            .unwrap()
+            .keys()
+            .cloned()
+            .collect::<BTreeSet<String>>()
+    };
+    for (place, promised) in [
+        (
+            "",
+            &[
+                "status", "version", "database", "schema", "worker", "backlog", "schedule",
+                "sources",
+            ][..],
+        ),
+        ("/backlog", &["waiting", "oldest_seconds", "parked"]),
+        ("/schedule", &["pending", "next_at"]),
+        ("/sources", &["bamboohr", "merge"]),
+        ("/sources/merge", &["last_delivery_at", "last_read_at"]),
+    ] {
+        let there = keys(health.pointer(place).unwrap());
+        for key in promised {
+            assert!(there.contains(*key), "no {key} in {place}: {health}");
+        }
+    }
+    assert_eq!(health["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(health["schedule"]["pending"], 1);
+    assert_eq!(
+        health["backlog"],
+        json!({"waiting": 0, "oldest_seconds": 0, "parked": 1})
+    );
+    assert!(health["sources"]["bamboohr"]["last_delivery_at"].is_string());
+    for path in ["/health/live", "/health/ready"] {
+        assert_eq!(service.get(path).await.0, 200);
+    }
+}
+
+/// `name{labels}` and a number, or nothing.
+fn parse_sample(line: &str) -> Option<(&str, f64)> {
+    let (name, value) = line.rsplit_once(' ')?;
+    let bare = name.split_once('{').map_or(name, |(bare, _)| bare);
+    let plain = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == ':';
+    let labels = name.strip_prefix(bare)?;
+    let well = labels.is_empty()
+        || labels
+            .strip_prefix('{')?
+            .strip_suffix('}')?
+            .split(',')
+            .all(|label| {
+                label
+                    .split_once('=')
+                    .is_some_and(|(_, text)| text.starts_with('"') && text.ends_with('"'))
+            });
+    (well && !bare.is_empty() && bare.chars().all(plain)).then_some((name, value.parse().ok()?))
+}
+
+#[tokio::test]
+async fn metrics_are_prometheus_text_with_what_the_documentation_promises() {
+    let (_place, service, _) = observed("text").await;
+    let (status, content_type, text) = service.get("/metrics").await;
+    assert_eq!(status, 200);
+    // Its counters and its last line are OpenMetrics, which Prometheus asks for first.
+    assert!(
+        content_type.starts_with("application/openmetrics-text; version=1.0.0"),
+        "{content_type}"
+    );
+    assert!(text.ends_with("# EOF\n"));
+    assert_nothing_personal(&text);
+    let samples: Vec<(&str, f64)> = text
+        .lines()
+        .filter(|line| !line.starts_with("# "))
+        .map(|line| parse_sample(line).unwrap_or_else(|| panic!("not a sample: {line}")))
+        .collect();
+    let value = |name: &str| {
+        let found = samples.iter().find(|(sample, _)| *sample == name);
+        found.unwrap_or_else(|| panic!("no {name} in {text}")).1
+    };
+    for (name, expected) in [
+        (
+            r#"leaver_deliveries_received_total{source="bamboohr",outcome="stored"}"#,
+            3.0,
+        ),
+        (
+            r#"leaver_deliveries_received_total{source="bamboohr",outcome="duplicate"}"#,
+            1.0,
+        ),
+        (
+            r#"leaver_deliveries_total{source="bamboohr",outcome="processed"}"#,
+            2.0,
+        ),
+        (
+            r#"leaver_deliveries_total{source="bamboohr",outcome="parked"}"#,
+            1.0,
+        ),
+        (
+            r#"leaver_deliveries_total{source="merge",outcome="processed"}"#,
+            1.0,
+        ),
+        (
+            r#"leaver_signature_failures_total{source="merge",cause="malformed_signature"}"#,
+            1.0,
+        ),
+        (r#"leaver_deactivations_total{source="bamboohr"}"#, 1.0),
+        ("leaver_backlog_waiting", 0.0),
+        ("leaver_backlog_parked", 1.0),
+        ("leaver_holds_open", 1.0),
+        ("leaver_scheduled", 1.0),
+        ("leaver_end_to_end_seconds_count", 4.0),
+    ] {
+        assert!(
+            (value(name) - expected).abs() < f64::EPSILON,
+            "{name} is {}",
+            value(name)
+        );
+    }
+    assert!(value("leaver_processing_seconds_count") >= 1.0);
+    assert!(value(r#"leaver_last_delivery_age_seconds{source="merge"}"#) < 30.0);
+}

@@ -1,0 +1,375 @@
+//! The real binary, as people and scripts run it: with the variables that a test gives it and no others.
+
+use std::fs::File;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::{Pid, User, geteuid};
+use serde_json::Value;
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row};
+use tempfile::TempDir;
+
+use super::{BAMBOOHR_KEY, MERGE_KEY};
+
+/// Nothing here may take longer, on a busy machine either.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// The program.
+pub(crate) const LEAVER: &str = env!("CARGO_BIN_EXE_leaver");
+
+/// What a command said and how it ended.
+#[derive(Debug)]
+pub(crate) struct Said {
+    /// Its exit code; none when a signal ended it.
+    pub(crate) code: Option<i32>,
+    pub(crate) out: String,
+    pub(crate) err: String,
+}
+
+impl Said {
+    /// What it printed, as the one JSON value that it must be.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    /// The same, when it must have gone well.
+    #[track_caller]
+    pub(crate) fn good(self) -> Self {
+        assert_eq!(self.code, Some(0), "{self:#?}");
+        self
+    }
+
+    /// It must have failed and answered all this.
+    #[track_caller]
+    pub(crate) fn failed_in_words(self, words: &[&str]) -> Self {
+        assert_eq!(self.code, Some(1), "{self:#?}");
+        for word in words {
+            assert!(self.out.contains(word), "no {word:?} in {self:#?}");
+        }
+        self
+    }
+
+    /// It must have failed and said all this on stderr.
+    #[track_caller]
+    pub(crate) fn failed(self, words: &[&str]) -> Self {
+        assert_eq!(self.code, Some(1), "{self:#?}");
+        for word in words {
+            assert!(self.err.contains(word), "no {word:?} in {self:#?}");
+        }
+        self
+    }
+}
+
+/// A process that ends with the test.
+pub(crate) struct Running {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Running {
+    /// Starts a program whose output goes to files, so that it never waits for a reader.
+    pub(crate) fn start(mut command: Command) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let file = |name| File::create(folder.path().join(name)).unwrap();
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(file("out"))
+            .stderr(file("err"))
+            .spawn()
+            .unwrap();
+        Self { child, folder }
+    }
+
+    pub(crate) fn out(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("out")).unwrap()
+    }
+
+    pub(crate) fn err(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("err")).unwrap()
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    /// As `kill -9` does it.
+    pub(crate) fn kill(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn ended(&mut self) -> Said {
+        let mut status = None;
+        until("the process has ended", || {
+            status = self.child.try_wait().unwrap();
+            status.is_some()
+        });
+        Said {
+            code: status.unwrap().code(),
+            out: self.out(),
+            err: self.err(),
+        }
+    }
+
+    /// Waits until it has said something on either stream.
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, words: &str) {
+        until(words, || {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                panic!("ended with {status}: {}{}", self.out(), self.err());
+            }
+            self.err().contains(words) || self.out().contains(words)
+        });
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended by itself.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Polls, since what we wait for happens in another process.
+#[track_caller]
+pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < deadline, "waited in vain until: {what}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+/// The program with these variables, and `PATH`, by which it finds Postgres.
+pub(crate) fn command(args: &[&str], env: &[(&str, &str)]) -> Command {
+    let mut command = Command::new(LEAVER);
+    command.args(args).env_clear();
+    for name in ["PATH", "PG_BINDIR"] {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    command.envs(env.iter().copied());
+    command
+}
+
+/// The same as a user who is not root, from a folder that this user can enter: the checkout may be closed.
+pub(crate) fn as_ordinary_user(room: &Path, args: &[&str], env: &[(&str, &str)]) -> Command {
+    let ours = command(args, env);
+    if !geteuid().is_root() {
+        return ours;
+    }
+    let program = room.join("leaver-program");
+    if !program.exists() {
+        std::fs::copy(LEAVER, &program).unwrap();
+    }
+    let nobody = User::from_name("nobody").unwrap().unwrap();
+    let mut theirs = Command::new(program);
+    theirs.args(ours.get_args()).env_clear();
+    theirs.envs(
+        ours.get_envs()
+            .filter_map(|(name, value)| Some((name, value?))),
+    );
+    theirs
+        .uid(nobody.uid.as_raw())
+        .gid(nobody.gid.as_raw())
+        .current_dir("/");
+    theirs
+}
+
+/// Runs a command to its end.
+#[track_caller]
+pub(crate) fn leaver(args: &[&str], env: &[(&str, &str)]) -> Said {
+    Running::start(command(args, env)).ended()
+}
+
+/// An application's database, and what the program must know to look after it.
+pub(crate) struct Place {
+    pub(crate) url: String,
+    pub(crate) conn: PgConnection,
+    folder: TempDir,
+}
+
+impl Place {
+    /// A database of its own with the application's tables.
+    pub(crate) async fn new(tables: &str) -> Self {
+        let (options, name) = super::database().await;
+        let mut place = Self {
+            url: super::postgres().await.url(&name),
+            conn: options.connect().await.unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+        };
+        place.sql(tables).await;
+        place
+    }
+
+    /// The usual variables, with others beside or instead of them. An empty name is left out.
+    pub(crate) fn env<'a>(&'a self, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        let mut env = vec![
+            ("DATABASE_URL", self.url.as_str()),
+            ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
+            ("MERGE_WEBHOOK_SECRET", MERGE_KEY),
+            ("LEAVER_LISTEN", "127.0.0.1:0"),
+            (
+                "LEAVER__ACCOUNTS__END_SESSIONS",
+                r#"["DELETE FROM sessions WHERE user_id::text = ANY($1)"]"#,
+            ),
+        ];
+        env.retain(|(name, _)| more.iter().all(|(other, _)| name != other));
+        env.extend(more);
+        env
+    }
+
+    /// Runs a command on it.
+    #[track_caller]
+    pub(crate) fn leaver(&self, args: &[&str]) -> Said {
+        leaver(args, &self.env(&[]))
+    }
+
+    /// Starts the service on it, and waits until it takes deliveries.
+    #[track_caller]
+    pub(crate) fn serve(&self, more: &[(&str, &str)]) -> Served {
+        let mut served = Served::start(&self.env(more));
+        served.wait_until_ready();
+        served
+    }
+
+    /// A file of this test's.
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    }
+
+    pub(crate) async fn sql(&mut self, sql: &str) {
+        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
+            .execute(&mut self.conn)
+            .await
+            .unwrap();
+    }
+
+    pub(crate) async fn count(&mut self, sql: &str) -> i64 {
+        let row = sqlx::query(AssertSqlSafe(sql.to_owned()));
+        row.fetch_one(&mut self.conn).await.unwrap().get(0)
+    }
+
+    /// The first column of each row.
+    pub(crate) async fn texts(&mut self, sql: &str) -> Vec<String> {
+        let rows = sqlx::query(AssertSqlSafe(sql.to_owned()));
+        let rows = rows.fetch_all(&mut self.conn).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Who may log in.
+    pub(crate) async fn active(&mut self) -> Vec<String> {
+        self.texts("SELECT email FROM users WHERE is_active ORDER BY id")
+            .await
+    }
+
+    /// Waits until nothing is left to process.
+    pub(crate) async fn settled(&mut self) {
+        self.comes_to(
+            0,
+            "SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting'",
+        )
+        .await;
+    }
+
+    /// Waits until a count is what it should be.
+    pub(crate) async fn comes_to(&mut self, wanted: i64, sql: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let count = self.count(sql).await;
+            if count == wanted {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{sql} is still {count}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+/// A running service.
+pub(crate) struct Served {
+    pub(crate) process: Running,
+    pub(crate) url: String,
+}
+
+impl Served {
+    /// Starts it and waits until it listens, on whichever port it was given.
+    #[track_caller]
+    pub(crate) fn start(env: &[(&str, &str)]) -> Self {
+        Self::of(command(&["serve"], env))
+    }
+
+    /// The same with a command of the test's.
+    #[track_caller]
+    pub(crate) fn of(command: Command) -> Self {
+        let mut process = Running::start(command);
+        process.wait_for("app.start: listening");
+        let log = process.err();
+        let address = log.split_once("address").unwrap().1;
+        let address = address.trim_start_matches(['=', '"', ':']);
+        let end = address.find([' ', '"', '\n']).unwrap();
+        Self {
+            url: format!("http://{}", &address[..end]),
+            process,
+        }
+    }
+
+    #[track_caller]
+    pub(crate) fn wait_until_ready(&mut self) {
+        self.process.wait_for("app.start: ready");
+    }
+
+    /// Where it listens, without `http://`.
+    pub(crate) fn address(&self) -> &str {
+        self.url.strip_prefix("http://").unwrap()
+    }
+
+    /// A GET, with the answer's status, content type and text.
+    pub(crate) async fn get(&self, path: &str) -> (u16, String, String) {
+        let client = leaver::client::new(PATIENCE).unwrap();
+        let answer = client
+            .get(format!("{}{path}", self.url))
+            .send()
+            .await
+            .unwrap();
+        let content_type = answer.headers()["content-type"]
+            .to_str()
+            .unwrap()
+            .to_owned();
+        (
+            answer.status().as_u16(),
+            content_type,
+            answer.text().await.unwrap(),
+        )
+    }
+
+    /// Sends a file as a source's provider would.
+    #[track_caller]
+    pub(crate) fn send(&self, place: &Place, source: &str, file: &Path) -> Said {
+        let file = file.to_str().unwrap();
+        let args = [
+            "send", "--source", source, "--to", &self.url, "--json", file,
+        ];
+        place.leaver(&args)
+    }
+
+    /// Ends it as an orchestrator does; it must take that well.
+    #[track_caller]
+    pub(crate) fn stop(mut self) -> Said {
+        self.process.signal(Signal::SIGTERM);
+        self.process.ended().good()
+    }
+}

@@ -1,1 +1,203 @@
+//! `leaver demo`, as the first thing that anybody sees of Leaver.
 
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use nix::sys::signal::Signal;
+use tempfile::TempDir;
+
+use crate::support::process::{Running, as_ordinary_user, command, leaver, until};
+
+/// A folder for temporary files and for state that every user can use.
+fn room() -> TempDir {
+    let room = tempfile::tempdir().unwrap();
+    // By itself, since the umask would take some of it away from a new folder.
+    std::fs::set_permissions(room.path(), Permissions::from_mode(0o777)).unwrap();
+    room
+}
+
+/// The rows of a table that has this head, each as its cells.
+fn table(out: &str, head: &[&str]) -> Vec<Vec<String>> {
+    let cells = |line: &str| -> Vec<String> {
+        let line = line.trim_matches('│');
+        line.split('┆').map(|cell| cell.trim().to_owned()).collect()
+    };
+    let mut lines = out.lines().skip_while(|line| cells(line) != head);
+    assert!(lines.next().is_some(), "no table {head:?} in {out}");
+    lines
+        .skip(1)
+        .take_while(|line| line.starts_with('│'))
+        .map(cells)
+        .collect()
+}
+
+/// What the showing must have shown.
+fn assert_shown(out: &str) {
+    let before = table(out, &["id", "email", "is_active", "sessions"]);
+    assert_eq!(before.len(), 9, "{out}");
+    assert!(
+        before.iter().all(|row| row[2] == "true" && row[3] == "2"),
+        "{out}"
+    );
+
+    let deliveries = table(out, &["", "from", "what HR says", "answer"]);
+    let answers: Vec<&str> = deliveries
+        .iter()
+        .filter(|row| !row[0].is_empty())
+        .map(|row| row[3].as_str())
+        .collect();
+    let stored = |answer: &&&str| answer.starts_with("200 stored");
+    assert_eq!(answers.len(), 9, "{out}");
+    assert_eq!(answers.iter().filter(stored).count(), 7, "{out}");
+    assert!(answers[7].starts_with("200 duplicate"), "{out}");
+    assert!(answers[8].starts_with("401 invalid signature"), "{out}");
+    for form in ["JSON", "form", "event"] {
+        assert!(
+            deliveries.iter().any(|row| row[1].contains(form)),
+            "no {form} in {out}"
+        );
+    }
+    for sender in ["BambooHR", "Merge"] {
+        assert!(
+            deliveries.iter().any(|row| row[1] == sender),
+            "no {sender} in {out}"
+        );
+    }
+
+    let after = table(out, &["id", "email", "is_active", "sessions", "why"]);
+    let leavers = ["dana.ruiz", "omar.lind", "priya.nair", "mei.chen"];
+    for row in &after {
+        let name = row[1].to_lowercase();
+        let left = leavers.iter().any(|leaver| name.starts_with(leaver));
+        let expected = if left { ["false", "0"] } else { ["true", "2"] };
+        assert_eq!(row[2..4], expected, "{out}");
+        assert_eq!(left, row[4].starts_with("deactivated: "), "{out}");
+    }
+    let because = |name: &str| {
+        let row = after.iter().find(|row| row[1].starts_with(name)).unwrap();
+        row[4].as_str()
+    };
+    assert_eq!(after.len(), 9);
+    assert!(because("tom.becker").starts_with("scheduled: "), "{out}");
+    assert!(because("yuki.tan").starts_with("held: "), "{out}");
+    assert!(because("nora.silva").starts_with("kept: "), "{out}");
+    assert_eq!(because("ada.keller"), "");
+    assert!(out.contains("4 leavers lost access"), "{out}");
+}
+
+/// Postgres servers that have their data below a folder.
+fn servers_in(folder: &Path) -> Vec<PathBuf> {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let links = processes.filter_map(|entry| std::fs::read_link(entry.path().join("cwd")).ok());
+    links.filter(|cwd| cwd.starts_with(folder)).collect()
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().flatten();
+    let ours = |path: &PathBuf| !path.ends_with("leaver-program");
+    entries.map(|entry| entry.path()).filter(ours).collect()
+}
+
+/// Shows it once in a folder of the test's, and sees that nothing stays.
+fn assert_shows_once(room: &TempDir, command: Command) {
+    let said = Running::start(command).ended().good();
+    assert_shown(&said.out);
+    assert!(!said.out.contains('\u{1b}'), "{}", said.out);
+    assert_eq!(entries(room.path()), [] as [PathBuf; 0]);
+    assert_eq!(servers_in(room.path()), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn once_shows_the_whole_job_and_leaves_nothing_behind() {
+    let room = room();
+    let temporary = [("TMPDIR", room.path().to_str().unwrap())];
+    assert_shows_once(&room, command(&["demo", "--once"], &temporary));
+}
+
+#[test]
+fn once_works_for_an_ordinary_user() {
+    let room = room();
+    let temporary = [("TMPDIR", room.path().to_str().unwrap())];
+    assert_shows_once(
+        &room,
+        as_ordinary_user(room.path(), &["demo", "--once"], &temporary),
+    );
+}
+
+/// A demo that goes on, kept below the room, on a free port.
+fn going_on(room: &TempDir) -> Running {
+    let state = [("XDG_STATE_HOME", room.path().to_str().unwrap())];
+    let args = ["demo", "--listen", "127.0.0.1:0"];
+    let mut demo = Running::start(as_ordinary_user(room.path(), &args, &state));
+    demo.wait_for("leaver health");
+    demo
+}
+
+#[test]
+fn it_goes_on_until_ctrl_c_and_its_advice_works() {
+    let room = room();
+    for _ in ["first", "again, on the same cluster"] {
+        let mut demo = going_on(&room);
+        let out = demo.out();
+        assert_shown(&out);
+        // What it says to type in another terminal, typed.
+        let advice: Vec<&str> = out.lines().filter(|line| line.starts_with("  ")).collect();
+        assert!(advice.len() >= 5, "{out}");
+        let script = advice.join("\n").replace(
+            "  leaver ",
+            &format!("{} ", crate::support::process::LEAVER),
+        );
+        let mut shell = command(&[], &[]);
+        shell = {
+            let mut sh = Command::new("sh");
+            sh.args(["-e", "-c", &script]).env_clear();
+            sh.envs(
+                shell
+                    .get_envs()
+                    .filter_map(|(name, value)| Some((name, value?))),
+            );
+            sh
+        };
+        let said = Running::start(shell).ended().good();
+        for words in ["needs a read", "yuki.tan@example.com", "database ok"] {
+            assert!(said.out.contains(words), "no {words} in {said:?}");
+        }
+        demo.signal(Signal::SIGINT);
+        demo.ended().good();
+        assert_eq!(servers_in(room.path()), [] as [PathBuf; 0]);
+    }
+}
+
+#[test]
+fn a_killed_demo_leaves_no_postgres_running() {
+    let room = room();
+    let mut demo = going_on(&room);
+    assert!(!servers_in(room.path()).is_empty());
+    demo.kill();
+    until("its Postgres is gone", || {
+        servers_in(room.path()).is_empty()
+    });
+}
+
+#[test]
+fn a_taken_port_is_said_and_ends_it() {
+    let room = room();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let temporary = [("TMPDIR", room.path().to_str().unwrap())];
+    let said = leaver(&["demo", "--once", "--listen", &address], &temporary);
+    said.failed(&["cannot listen on", &address]);
+    assert_eq!(entries(room.path()), [] as [PathBuf; 0]);
+}
+
+#[test]
+fn without_postgres_it_says_how_to_get_one() {
+    let room = room();
+    let env = [
+        ("TMPDIR", room.path().to_str().unwrap()),
+        ("PG_BINDIR", "/nowhere"),
+    ];
+    leaver(&["demo", "--once"], &env).failed(&["Postgres", "PG_BINDIR", "/nowhere"]);
+}

@@ -11,10 +11,9 @@ use crate::support::{BAMBOOHR_KEY, employee, employees};
 
 #[tokio::test]
 async fn it_brings_its_own_postgres_with_example_tables_and_takes_it_along() {
-    let room = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(0o777))
-        .tempdir()
-        .unwrap();
+    let room = tempfile::tempdir().unwrap();
+    // By itself, since the umask would take some of it away from a new folder.
+    std::fs::set_permissions(room.path(), Permissions::from_mode(0o777)).unwrap();
     let home = room.path().to_str().unwrap();
     let env = [
         ("XDG_STATE_HOME", home),

@@ -270,11 +270,12 @@ impl Service {
     pub async fn stop(self) {
         self.vitals.enter(Phase::Draining);
         self.http_stop.cancel();
-        let drained = self
-            .http
-            .await
-            .map(|Drained { finished, cut }| (finished, cut));
-        info!(?drained, "app.stop: connections (finished, cut)");
+        match self.http.await {
+            Ok(Drained { finished, cut }) => {
+                info!(finished, cut, "app.stop: connections are closed");
+            }
+            Err(error) => error!(%error, "app.stop: the receiving half ended with a bug"),
+        }
         self.work_stop.cancel();
         self.work.close();
         if tokio::time::timeout(Duration::from_secs(10), self.work.wait())

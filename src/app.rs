@@ -358,12 +358,14 @@ impl Starting {
 
     async fn attempt(&self) -> anyhow::Result<bool> {
         let mut conn = self.pool.acquire().await?;
-        if self.migrate {
-            schema::migrate(&mut conn)
-                .await
-                .context("cannot apply the migrations")?;
-        } else if schema::pending(&mut conn).await? > 0 {
-            return Ok(false);
+        // Only when there is something to apply: the role of a service that is migrated by another role may
+        // use our tables and not make any.
+        match schema::pending(&mut conn).await? {
+            0 => {}
+            _ if self.migrate => schema::migrate(&mut conn).await.context(
+                "cannot apply the migrations; `leaver migrate` as the database's owner would, with --grant-to for the role of the service",
+            )?,
+            _ => return Ok(false),
         }
         let table = AccountsTable::inspect(&mut conn, &self.mapping).await?;
         if !table.email_is_indexed {

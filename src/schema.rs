@@ -43,6 +43,49 @@ pub async fn pending(conn: &mut PgConnection) -> Result<usize, MigrateError> {
         .count())
 }
 
+/// What the role that we connect as may do with our schema.
+#[derive(Clone, Debug)]
+pub struct Standing {
+    /// The role.
+    pub role: String,
+    /// Whether it could apply migrations.
+    pub may_migrate: bool,
+    /// What the service needs of the tables that are there and this role has not.
+    pub lacking: Vec<String>,
+}
+
+/// What the role that we connect as may do with our schema, as it is now.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn standing(conn: &mut PgConnection) -> Result<Standing, sqlx::Error> {
+    let (role, may_migrate): (String, bool) = sqlx::query_as(
+        "SELECT current_user::text, has_database_privilege(current_database(), 'CREATE')",
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    let lacking: Vec<(String,)> = sqlx::query_as(
+        "SELECT 'USAGE on schema leaver' FROM pg_namespace
+         WHERE nspname = 'leaver' AND NOT has_schema_privilege(oid, 'USAGE')
+         UNION ALL
+         SELECT string_agg(needed, ', ') || ' on leaver.' || t.relname
+         FROM pg_class t
+         CROSS JOIN unnest(CASE t.relname WHEN 'audit' THEN '{INSERT}'::text[]
+                                          WHEN '_sqlx_migrations' THEN '{SELECT}'
+                                          ELSE '{SELECT,INSERT,UPDATE,DELETE}' END) AS needed
+         WHERE t.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'leaver')
+           AND t.relkind = 'r' AND NOT has_table_privilege(t.oid, needed)
+         GROUP BY t.relname",
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    Ok(Standing {
+        role,
+        may_migrate,
+        lacking: lacking.into_iter().map(|(what,)| what).collect(),
+    })
+}
+
 /// Gives a role what the service needs of our schema and no more: of the audit, only to add to it.
 ///
 /// # Errors

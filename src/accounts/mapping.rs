@@ -20,6 +20,28 @@ pub struct AccountsMapping {
     pub end_sessions: Vec<String>,
 }
 
+impl AccountsMapping {
+    /// The columns that are read.
+    pub(super) fn columns(&self) -> Vec<&str> {
+        let columns = [&self.id_column, &self.email_column, &self.active_column];
+        let columns = columns.into_iter().chain(&self.tenant_column);
+        columns.map(String::as_str).collect()
+    }
+
+    /// The statement that gives a role what the service needs of the users table and no more.
+    #[must_use]
+    pub fn grant_statement(&self, table: &AccountsTable, role: &str) -> String {
+        let columns: Vec<String> = self.columns().into_iter().map(quote).collect();
+        format!(
+            "GRANT SELECT ({}), UPDATE ({}) ON {} TO {};",
+            columns.join(", "),
+            quote(&self.active_column),
+            table.name,
+            quote(role)
+        )
+    }
+}
+
 /// The users table does not fit the configuration. Each text names the key to change.
 #[derive(Debug, thiserror::Error)]
 pub enum MappingError {

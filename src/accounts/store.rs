@@ -199,7 +199,7 @@ pub(super) async fn leading_index_keys(
 pub struct Rights {
     /// The role.
     pub role: String,
-    /// Whether it may read the table.
+    /// Whether it may read the columns that we read.
     pub select: bool,
     /// Whether it may update the column that ends access.
     pub update: bool,
@@ -218,10 +218,11 @@ pub async fn rights(
 ) -> Result<Rights, sqlx::Error> {
     let row = sqlx::query!(
         r#"SELECT current_user::text AS "role!",
-                  has_table_privilege($1, 'SELECT') AS "select!",
-                  has_column_privilege($1, $2, 'UPDATE') AS "update!",
+                  (SELECT bool_and(has_column_privilege($1, c, 'SELECT')) FROM unnest($2::text[]) AS c) AS "select!",
+                  has_column_privilege($1, $3, 'UPDATE') AS "update!",
                   lower('É') = 'é' AS "folds!""#,
         table.name,
+        &mapping.columns() as &[&str],
         mapping.active_column,
     )
     .fetch_one(conn)

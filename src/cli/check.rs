@@ -138,7 +138,7 @@ fn check_source(report: &mut Report, source: &Source) {
         Verdict::Ok,
         &what,
         format!(
-            "{note}, {keys} key(s), days in {}; webhook path /webhooks/{}",
+            "{note}, keys: {keys}, days in {}; webhook path /webhooks/{}",
             source.policy.timezone, source.name
         ),
     );
@@ -170,25 +170,48 @@ async fn check_database(report: &mut Report, settings: &Settings) {
         Err(error) => return report.say(Verdict::Error, "database", output::chain(&error)),
     };
     report.say(Verdict::Ok, "database", "answers");
-    match schema::pending(&mut conn).await {
-        Ok(0) => report.say(Verdict::Ok, "schema leaver", "all migrations are applied"),
-        Ok(pending) if settings.database.migrate => report.say(
-            Verdict::Ok,
-            "schema leaver",
-            format!("{pending} migration(s) pending; `leaver serve` applies them"),
-        ),
-        Ok(pending) => report.say(
-            Verdict::Error,
-            "schema leaver",
-            format!(
-                "{pending} migration(s) pending and database.migrate is false; run `leaver migrate`"
-            ),
-        ),
-        Err(error) => report.say(Verdict::Error, "schema leaver", error.to_string()),
-    }
+    let (verdict, says) = match schema_says(&mut conn, settings.database.migrate).await {
+        Ok(line) => line,
+        Err(error) => (Verdict::Error, output::chain(&error)),
+    };
+    report.say(verdict, "schema leaver", says);
     if let Err(error) = check_accounts(report, settings, &mut conn).await {
         report.say(Verdict::Error, "accounts", output::chain(&error));
     }
+}
+
+async fn schema_says(conn: &mut PgConnection, migrate: bool) -> anyhow::Result<(Verdict, String)> {
+    let standing = schema::standing(conn).await?;
+    let role = &standing.role;
+    if !standing.lacking.is_empty() {
+        let lacking = standing.lacking.join("; ");
+        return Ok((
+            Verdict::Error,
+            format!(
+                "the role {role} lacks {lacking}; run as the owner of the schema: leaver migrate --grant-to {role}"
+            ),
+        ));
+    }
+    let pending = schema::pending(conn).await?;
+    Ok(match (pending, migrate, standing.may_migrate) {
+        (0, _, _) => (Verdict::Ok, "all migrations are applied".to_owned()),
+        (_, true, true) => (
+            Verdict::Ok,
+            format!("pending migrations: {pending}; `leaver serve` applies them"),
+        ),
+        (_, true, false) => (
+            Verdict::Error,
+            format!(
+                "pending migrations: {pending}, and the role {role} may not apply them; run as the database's owner: leaver migrate --grant-to {role}"
+            ),
+        ),
+        (_, false, _) => (
+            Verdict::Error,
+            format!(
+                "pending migrations: {pending}, and database.migrate is false; run: leaver migrate"
+            ),
+        ),
+    })
 }
 
 async fn check_accounts(
@@ -246,8 +269,9 @@ async fn check_accounts(
             Verdict::Error,
             "accounts rights",
             format!(
-                "the role {} lacks {right}; run: GRANT SELECT, UPDATE ({}) ON {} TO {};",
-                rights.role, mapping.active_column, table.name, rights.role
+                "the role {} lacks {right}; run: {}",
+                rights.role,
+                mapping.grant_statement(&table, &rights.role)
             ),
         ),
     }

@@ -127,14 +127,20 @@ async fn a_missing_index_is_a_warning_with_the_line_that_makes_it() {
     assert!(line(&said, "accounts.email_column", "ok").contains("index"));
 }
 
+/// A role without rights, and the URL by which it comes.
+async fn stranger(place: &mut Place) -> (String, String) {
+    let role = format!("stranger_{}", uuid::Uuid::new_v4().simple());
+    place.sql(&format!("CREATE ROLE {role} LOGIN")).await;
+    let theirs = format!("postgres://{role}@");
+    let url = place.url.replace("postgres://postgres@", &theirs);
+    (role, url)
+}
+
 #[tokio::test]
 async fn missing_rights_are_an_error_with_the_line_that_gives_them() {
     let mut place = place().await;
-    let role = format!("reader_{}", uuid::Uuid::new_v4().simple());
-    place.sql(&format!("CREATE ROLE {role} LOGIN")).await;
-    let url = place
-        .url
-        .replace("postgres://postgres@", &format!("postgres://{role}@"));
+    let (role, url) = stranger(&mut place).await;
+    place.leaver(&["migrate", "--grant-to", &role]).good();
     let more = [
         ("DATABASE_URL", url.as_str()),
         ("LEAVER__ACCOUNTS__END_SESSIONS", "[]"),
@@ -146,17 +152,42 @@ async fn missing_rights_are_an_error_with_the_line_that_gives_them() {
         &[&role, "SELECT", "GRANT"],
     );
     place.sql(&format!("GRANT SELECT ON users TO {role}")).await;
-    assert_error(
-        &place,
-        &more,
-        "accounts rights",
-        &[&role, "lacks UPDATE", "GRANT"],
-    );
+    assert_error(&place, &more, "accounts rights", &[&role, "lacks UPDATE"]);
+    place
+        .sql(&format!("REVOKE SELECT ON users FROM {role}"))
+        .await;
 
     let said = leaver(&["check", "--json"], &place.env(&more));
     let says = line(&said, "accounts rights", "error");
     let (_, grant) = says.split_once("GRANT").unwrap();
     place.sql(&format!("GRANT{grant}")).await;
+    leaver(&["check"], &place.env(&more)).good();
+}
+
+#[tokio::test]
+async fn missing_rights_in_our_own_schema_are_an_error_too() {
+    let mut place = place().await;
+    let (role, url) = stranger(&mut place).await;
+    place
+        .sql(&format!("GRANT SELECT, UPDATE ON users TO {role}"))
+        .await;
+    let more = [
+        ("DATABASE_URL", url.as_str()),
+        ("LEAVER__ACCOUNTS__END_SESSIONS", "[]"),
+    ];
+    let grant_to = format!("leaver migrate --grant-to {role}");
+    let pending = ["may not apply them", &role, &grant_to];
+    assert_error(&place, &more, "schema leaver", &pending);
+    leaver(&["serve"], &place.env(&more)).failed(&["permission denied", "--grant-to"]);
+
+    place.leaver(&["migrate"]).good();
+    let missing = [
+        "USAGE on schema leaver",
+        "INSERT on leaver.audit",
+        &grant_to,
+    ];
+    assert_error(&place, &more, "schema leaver", &missing);
+    place.leaver(&["migrate", "--grant-to", &role]).good();
     leaver(&["check"], &place.env(&more)).good();
 }
 

@@ -40,6 +40,17 @@ struct Line {
     says: String,
 }
 
+impl Line {
+    fn row(&self) -> [&str; 3] {
+        let mark = match self.verdict {
+            Verdict::Ok => "ok",
+            Verdict::Warning => "warning",
+            Verdict::Error => "ERROR",
+        };
+        [mark, &self.what, &self.says]
+    }
+}
+
 #[derive(Debug, Default)]
 struct Report(Vec<Line>);
 
@@ -78,16 +89,8 @@ impl Check {
         if self.format.json {
             output::json(&report.0)?;
         } else {
-            let mut table = output::table(&["", "what", "says"]);
-            for line in &report.0 {
-                let mark = match line.verdict {
-                    Verdict::Ok => "ok",
-                    Verdict::Warning => "warning",
-                    Verdict::Error => "ERROR",
-                };
-                table.add_row([mark, line.what.as_str(), line.says.as_str()]);
-            }
-            println!("{table}");
+            let rows: Vec<[&str; 3]> = report.0.iter().map(Line::row).collect();
+            println!("{}", output::lines(&rows).trim_fmt());
         }
         Ok(if failed {
             ExitCode::FAILURE

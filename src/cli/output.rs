@@ -1,7 +1,7 @@
 //! Tables for people, JSON for machines.
 
 use chrono::{DateTime, Utc};
-use comfy_table::{ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use serde::Serialize;
 
 /// Columns of text when nobody says how wide the screen is.
@@ -17,6 +17,20 @@ pub(crate) fn table(heads: &[&str]) -> Table {
     if !table.is_tty() {
         table.set_width(WIDTH_WITHOUT_TERMINAL);
     }
+    // The first column names what the row is about, and is there to be copied.
+    if let Some(column) = table.column_mut(0) {
+        column.set_constraint(ColumnConstraint::ContentWidth);
+    }
+    table
+}
+
+/// Rows that keep to one line each, however long, since they hold statements to be copied.
+pub(crate) fn lines(rows: &[[&str; 3]]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled)
+        .add_rows(rows);
     table
 }
 

@@ -18,24 +18,40 @@ fn room() -> TempDir {
     room
 }
 
-/// The rows of a table that has this head, each as its cells.
+/// The rows of the last table whose head begins so, each as its cells. A row that takes several lines is put
+/// together again.
 fn table(out: &str, head: &[&str]) -> Vec<Vec<String>> {
     let cells = |line: &str| -> Vec<String> {
         let line = line.trim_matches('│');
         line.split('┆').map(|cell| cell.trim().to_owned()).collect()
     };
-    let mut lines = out.lines().skip_while(|line| cells(line) != head);
-    assert!(lines.next().is_some(), "no table {head:?} in {out}");
-    lines
-        .skip(1)
+    let head: Vec<String> = head.iter().map(|&name| name.to_owned()).collect();
+    let lines: Vec<&str> = out.lines().collect();
+    let is_head = |line: &&str| cells(line).starts_with(&head);
+    let at = lines.iter().rposition(is_head);
+    let at = at.unwrap_or_else(|| panic!("no table {head:?} in {out}"));
+    let mut rows: Vec<Vec<String>> = vec![];
+    for line in lines[at + 2..]
+        .iter()
         .take_while(|line| line.starts_with('│'))
-        .map(cells)
-        .collect()
+    {
+        let cells = cells(line);
+        match rows.last_mut() {
+            Some(row) if cells[0].is_empty() => {
+                for (cell, more) in row.iter_mut().zip(cells) {
+                    *cell = format!("{cell} {more}").trim().to_owned();
+                }
+            }
+            _ => rows.push(cells),
+        }
+    }
+    rows
 }
 
 /// What the showing must have shown.
 fn assert_shown(out: &str) {
-    let before = table(out, &["id", "email", "is_active", "sessions"]);
+    let (first, _) = out.split_once("Deliveries").unwrap();
+    let before = table(first, &["id", "email", "is_active", "sessions"]);
     assert_eq!(before.len(), 9, "{out}");
     assert!(
         before.iter().all(|row| row[2] == "true" && row[3] == "2"),
@@ -61,7 +77,7 @@ fn assert_shown(out: &str) {
     }
     for sender in ["BambooHR", "Merge"] {
         assert!(
-            deliveries.iter().any(|row| row[1] == sender),
+            deliveries.iter().any(|row| row[1].starts_with(sender)),
             "no {sender} in {out}"
         );
     }
@@ -76,14 +92,14 @@ fn assert_shown(out: &str) {
         assert_eq!(left, row[4].starts_with("deactivated: "), "{out}");
     }
     let because = |name: &str| {
-        let row = after.iter().find(|row| row[1].starts_with(name)).unwrap();
-        row[4].as_str()
+        let row = after.iter().find(|row| row[1].starts_with(name));
+        row.unwrap()[4].as_str()
     };
     assert_eq!(after.len(), 9);
     assert!(because("tom.becker").starts_with("scheduled: "), "{out}");
     assert!(because("yuki.tan").starts_with("held: "), "{out}");
-    assert!(because("nora.silva").starts_with("kept: "), "{out}");
-    assert_eq!(because("ada.keller"), "");
+    assert!(because("nora.silva").contains("pre-hire"), "{out}");
+    assert!(because("ada.keller").contains("not named"), "{out}");
     assert!(out.contains("4 leavers lost access"), "{out}");
 }
 

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_LENGTH;
@@ -22,13 +23,12 @@ use crate::vitals::Phase;
 
 pub(super) async fn receive(
     State(receiver): State<Arc<Receiver>>,
-    Path(source): Path<String>,
+    source: Named,
     request: Request,
 ) -> Result<Json<Value>, Refusal> {
     let began = Instant::now();
-    let Some((source, scheme)) = SourceName::parse(&source)
-        .ok()
-        .and_then(|name| receiver.sources.get_key_value(&name))
+    let Some((source, scheme)) =
+        parsed(source).and_then(|name| receiver.sources.get_key_value(&name))
     else {
         return Err(Refusal::UnknownSource);
     };
@@ -64,16 +64,21 @@ pub(super) async fn receive(
     })))
 }
 
-pub(super) async fn other_method(
-    State(receiver): State<Arc<Receiver>>,
-    Path(source): Path<String>,
-) -> Refusal {
-    let known = SourceName::parse(&source).is_ok_and(|name| receiver.sources.contains_key(&name));
-    if known {
+pub(super) async fn other_method(State(receiver): State<Arc<Receiver>>, source: Named) -> Refusal {
+    if parsed(source).is_some_and(|name| receiver.sources.contains_key(&name)) {
         Refusal::MethodNotAllowed
     } else {
         Refusal::UnknownSource
     }
+}
+
+/// The name in the path. One that is not even text is an unknown source too, and not the 400 that axum would
+/// answer.
+type Named = Result<Path<String>, PathRejection>;
+
+fn parsed(source: Named) -> Option<SourceName> {
+    let Path(name) = source.ok()?;
+    SourceName::parse(&name).ok()
 }
 
 /// The raw bytes, under one limit and one deadline for all of them. A declared length over the limit is

@@ -103,13 +103,6 @@ impl TestApp {
 
     /// With settings (as environment variables, `LEAVER__...`) and SQL that makes the application's tables.
     pub(crate) async fn with(settings: &[(&str, &str)], tables: &str) -> Self {
-        let (options, database) = database().await;
-        let mut conn = options.connect().await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(tables.to_owned()))
-            .execute(&mut conn)
-            .await
-            .unwrap();
-        schema::migrate(&mut conn).await.unwrap();
         let mut env = BTreeMap::from([
             ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
             ("MERGE_WEBHOOK_SECRET", MERGE_KEY),
@@ -120,6 +113,27 @@ impl TestApp {
         ]);
         env.extend(settings.iter().copied());
         let settings = Settings::load(None, &Environment::of(env)).unwrap();
+        Self::over(settings, tables).await
+    }
+
+    /// With a configuration file, the variables it names, and SQL that makes the application's tables.
+    pub(crate) async fn configured(file: &str, env: &[(&str, &str)], tables: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("leaver.toml");
+        std::fs::write(&path, file).unwrap();
+        let env = Environment::of(env.iter().copied());
+        let settings = Settings::load(Some(&path), &env).unwrap();
+        Self::over(settings, tables).await
+    }
+
+    async fn over(settings: Settings, tables: &str) -> Self {
+        let (options, database) = database().await;
+        let mut conn = options.connect().await.unwrap();
+        sqlx::raw_sql(AssertSqlSafe(tables.to_owned()))
+            .execute(&mut conn)
+            .await
+            .unwrap();
+        schema::migrate(&mut conn).await.unwrap();
         let clock = FixedClock::at(at("2026-11-22T12:00:00Z"));
         let parts = Parts::new(&settings, options.clone(), Arc::new(clock.clone()));
         parts.vitals.enter(Phase::Ready);

@@ -8,7 +8,9 @@
 mod commands;
 mod connections;
 mod demo;
+mod duplicates;
 mod embedded;
 mod serving;
 mod support;
+mod understanding;
 mod webhooks;

@@ -7,6 +7,7 @@ CREATE TABLE leaver.deliveries (
     digest          bytea       NOT NULL,
     content_type    text,
     signed_at       timestamptz,
+    signed_again_at timestamptz,
     received_at     timestamptz NOT NULL,
     body            bytea,
     body_bytes      integer     NOT NULL,
@@ -26,6 +27,7 @@ CREATE TABLE leaver.deliveries (
 COMMENT ON TABLE leaver.deliveries IS 'Webhook requests that were authentic, one row per source and body.';
 COMMENT ON COLUMN leaver.deliveries.digest IS 'SHA-256 of the raw body: the same bytes again are the same delivery.';
 COMMENT ON COLUMN leaver.deliveries.signed_at IS 'The time that the sender signed, where its scheme has one.';
+COMMENT ON COLUMN leaver.deliveries.signed_again_at IS 'When the sender signed the same body again while it was still to be processed: a repetition that is due unless the body is self-timed.';
 COMMENT ON COLUMN leaver.deliveries.body IS 'The raw bytes; gone as soon as the delivery is settled, kept for a while when it is parked.';
 COMMENT ON COLUMN leaver.deliveries.state IS 'waiting: to be processed; processed, ignored: settled; parked: cannot be processed, see cause.';
 COMMENT ON COLUMN leaver.deliveries.self_timed IS 'Each entry of the body bears its own time, so the same body again can say nothing new.';

@@ -15,7 +15,8 @@ use crate::signature::VerifiedDelivery;
 ///
 /// The same body from the same source is one row. When it comes again it changes nothing, except where the
 /// row is settled, its entries bore no time of their own and the sender signed a later time: the same words
-/// then may be news, so it is processed again.
+/// then may be news, so it is processed again. Where it is not settled yet, nobody knows whether its entries
+/// bear a time; the later signature is noted, and [`settle`] sees to it.
 ///
 /// # Errors
 /// Whatever the database says; nothing is stored then.
@@ -82,10 +83,17 @@ pub async fn insert(
         .collect();
     if known.len() < unique.len() {
         let earlier = sqlx::query!(
-            "SELECT d.id, d.source, d.digest FROM leaver.deliveries d
-             JOIN unnest($1::text[], $2::bytea[]) AS a (source, digest) USING (source, digest)",
+            "WITH arrived AS (
+                 SELECT * FROM unnest($1::text[], $2::bytea[], $3::timestamptz[]) AS a (source, digest, signed_at)
+             ), noted AS (
+                 UPDATE leaver.deliveries AS d SET signed_again_at = a.signed_at FROM arrived a
+                 WHERE (d.source, d.digest) = (a.source, a.digest) AND d.state IN ('waiting', 'parked')
+                   AND a.signed_at > GREATEST(d.signed_at, d.signed_again_at)
+             )
+             SELECT d.id, d.source, d.digest FROM leaver.deliveries d JOIN arrived USING (source, digest)",
             &sources,
             &digests as &[&[u8]],
+            &signed as &[Option<DateTime<Utc>>],
         )
         .fetch_all(conn)
         .await?;
@@ -204,7 +212,8 @@ pub async fn attempts(conn: &mut PgConnection, id: DeliveryId) -> Result<Option<
     .await
 }
 
-/// Ends deliveries. The bodies go, except of those that are parked.
+/// Ends deliveries. The bodies go, except of those that are parked. What was processed, bore no time of its
+/// own and was signed again in the meantime is processed once more, as of the later time.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -235,7 +244,10 @@ pub async fn settle(
     sqlx::query!(
         "UPDATE leaver.deliveries AS d
          SET state = s.state, cause = s.cause, outcome = s.outcome, self_timed = s.self_timed,
-             settled_at = $6, body = CASE WHEN s.state = 'parked' THEN d.body END
+             settled_at = $6,
+             body = CASE WHEN s.state = 'parked'
+                           OR (s.state = 'processed' AND NOT s.self_timed AND d.signed_again_at IS NOT NULL)
+                         THEN d.body END
          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::bool[])
               AS s (id, state, cause, outcome, self_timed)
          WHERE d.id = s.id",
@@ -244,6 +256,16 @@ pub async fn settle(
         &causes as &[Option<&str>],
         &outcomes as &[Option<&serde_json::Value>],
         &timed,
+        now,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "UPDATE leaver.deliveries
+         SET state = 'waiting', signed_at = signed_again_at, signed_again_at = NULL, received_at = $2,
+             next_attempt_at = $2, attempts = 0, settled_at = NULL, outcome = NULL, repeats = repeats + 1
+         WHERE id = ANY($1) AND state = 'processed' AND body IS NOT NULL",
+        &ids,
         now,
     )
     .execute(conn)

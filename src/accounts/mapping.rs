@@ -112,10 +112,12 @@ pub struct AccountsTable {
     pub(super) has_tenant: bool,
 }
 
-struct Column {
-    name: String,
-    type_name: String,
-    base_type: String,
+/// A column as the catalog describes it.
+pub(super) struct Column {
+    pub(super) name: String,
+    pub(super) type_name: String,
+    pub(super) base_type: String,
+    pub(super) type_schema: String,
 }
 
 impl AccountsTable {
@@ -128,7 +130,7 @@ impl AccountsTable {
         mapping: &AccountsMapping,
     ) -> Result<Self, MappingError> {
         let (schema, table) = split_table_name(&mapping.table)?;
-        let columns = load_columns(conn, &schema, &table).await?;
+        let columns = super::store::columns(conn, &schema, &table).await?;
         if columns.is_empty() {
             let hint = suggest_table(conn, &table).await?;
             return Err(MappingError::NoTable {
@@ -167,10 +169,18 @@ impl AccountsTable {
         let (id_column, active_column) = (quote(&id.name), quote(&active.name));
         let id_type = id.type_name.clone();
         let email_column = quote(&email.name);
-        let (email_expression, wanted_email) = if email.base_type == "citext" {
-            (format!("u.{email_column}"), "w.email::citext")
+        let (email_expression, is_wanted) = if email.base_type == "citext" {
+            // Where the extension's schema is not on the search path, `=` would be that of text and mind the case.
+            let home = quote(&email.type_schema);
+            (
+                format!("u.{email_column}"),
+                format!("OPERATOR({home}.=) w.email::{home}.citext"),
+            )
         } else {
-            (format!("lower(u.{email_column}::text)"), "w.email")
+            (
+                format!("lower(u.{email_column}::text)"),
+                "= w.email".to_owned(),
+            )
         };
         let tenant_expression = tenant.map_or_else(
             || "NULL::text".to_owned(),
@@ -207,7 +217,7 @@ impl AccountsTable {
             ),
             find_by_email: format!(
                 "SELECT w.n, {read} FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (email, tenant, n)
-                 JOIN {name} u ON {email_expression} = {wanted_email}{same_tenant} ORDER BY w.n"
+                 JOIN {name} u ON {email_expression} {is_wanted}{same_tenant} ORDER BY w.n"
             ),
             deactivate: switch("DISTINCT FROM false", "false"),
             reactivate: switch("DISTINCT FROM true", "true"),
@@ -291,7 +301,7 @@ fn is_id_type(base: &str) -> bool {
 fn is_text_type(base: &str) -> bool {
     matches!(
         base,
-        "text" | "character varying" | "character" | "citext" | "name"
+        "text" | "character varying" | "character" | "bpchar" | "citext" | "name"
     )
 }
 
@@ -326,24 +336,6 @@ fn check_column<'a>(
             wanted,
         })
     }
-}
-
-async fn load_columns(
-    conn: &mut PgConnection,
-    schema: &str,
-    table: &str,
-) -> Result<Vec<Column>, sqlx::Error> {
-    super::store::columns(conn, schema, table)
-        .await
-        .map(|rows| {
-            rows.into_iter()
-                .map(|(name, type_name, base_type)| Column {
-                    name,
-                    type_name,
-                    base_type,
-                })
-                .collect()
-        })
 }
 
 async fn suggest_table(conn: &mut PgConnection, table: &str) -> Result<String, sqlx::Error> {

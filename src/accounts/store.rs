@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
+use super::mapping::Column;
 use super::{AccountsMapping, AccountsTable};
 use crate::domain::{Account, AccountId, Tenant, WorkEmail};
 
@@ -122,15 +123,17 @@ fn read_account(row: &sqlx::postgres::PgRow) -> Result<Account, sqlx::Error> {
     })
 }
 
-/// Name, full type and base type of each column of a table or view, in order; empty when there is none.
+/// The columns of a table or view, in order; none when there is no such table.
+///
+/// A type is spelled so that a cast to it keeps a value whole: `bpchar` and not `character`, which is one letter.
 pub(super) async fn columns(
     conn: &mut PgConnection,
     schema: &str,
     table: &str,
-) -> Result<Vec<(String, String, String)>, sqlx::Error> {
+) -> Result<Vec<Column>, sqlx::Error> {
     let rows = sqlx::query!(
-        r#"SELECT a.attname::text AS "name!", format_type(a.atttypid, NULL) AS "type_name!",
-                  COALESCE(format_type(NULLIF(t.typbasetype, 0), NULL), t.typname::text) AS "base_name!",
+        r#"SELECT a.attname::text AS "name!", format_type(a.atttypid, -1) AS "type_name!",
+                  COALESCE(format_type(NULLIF(t.typbasetype, 0), -1), t.typname::text) AS "base_name!",
                   t.typtype::text AS "kind!", bn.nspname::text AS "type_schema!", t.typname::text AS "bare!"
            FROM pg_class c
            JOIN pg_namespace n ON n.oid = c.relnamespace
@@ -147,12 +150,17 @@ pub(super) async fn columns(
     Ok(rows
         .into_iter()
         .map(|row| {
-            let base = match (row.kind.as_str(), row.bare.as_str()) {
+            let base_type = match (row.kind.as_str(), row.bare.as_str()) {
                 ("d", _) => row.base_name,
                 (_, "citext") => "citext".to_owned(),
                 _ => row.type_name.clone(),
             };
-            (row.name, row.type_name, base)
+            Column {
+                name: row.name,
+                type_name: row.type_name,
+                base_type,
+                type_schema: row.type_schema,
+            }
         })
         .collect())
 }

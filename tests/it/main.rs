@@ -6,6 +6,7 @@
 )]
 
 mod commands;
+mod accounts;
 mod connections;
 mod demo;
 mod duplicates;

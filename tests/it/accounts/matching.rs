@@ -1,0 +1,256 @@
+//! Whose account it is: by the link, else by the work e-mail, inside the tenant, and never by guessing.
+
+use serde_json::json;
+
+use super::{active, outcome, questions, says, terminated};
+use crate::support::{TestApp, USERS, employee, employees, merge_changed};
+
+#[tokio::test]
+async fn an_account_is_only_matched_inside_its_tenant() {
+    let file = r#"
+        [accounts]
+        tenant_column = "company"
+        [[sources]]
+        name = "acme-hr"
+        provider = "bamboohr"
+        webhook_secrets = ["env:K"]
+        tenant = "acme"
+        [[sources]]
+        name = "globex-hr"
+        provider = "bamboohr"
+        webhook_secrets = ["env:K"]
+        tenant = "globex""#;
+    for kind in ["text", "varchar(20)", "companies"] {
+        let tables = format!(
+            "CREATE TYPE companies AS ENUM ('acme', 'globex');
+             CREATE TABLE users (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, company {kind}, email text, is_active boolean DEFAULT true);
+             INSERT INTO users (company, email)
+             VALUES ('acme', 'dana@example.com'), ('globex', 'dana@example.com'), (NULL, 'dana@example.com');",
+        );
+        let mut app = TestApp::configured(file, &[("K", "k")], &tables).await;
+        let entry = employee(
+            "1",
+            "2026-11-22T09:00:00Z",
+            &["status"],
+            &terminated("dana@example.com"),
+        );
+        let body = employees(&[entry]);
+        app.deliver("globex-hr", &body).await;
+        let off = "SELECT string_agg(company::text, ',') FROM users WHERE NOT is_active";
+        assert_eq!(app.text(off).await.as_deref(), Some("globex"), "{kind}");
+        app.deliver("acme-hr", &body).await;
+        let on = app
+            .count("SELECT count(*) FROM users WHERE is_active AND company IS NULL")
+            .await;
+        assert_eq!(on, 1, "{kind}");
+    }
+}
+
+#[tokio::test]
+async fn the_case_and_the_blanks_of_an_address_do_not_matter() {
+    let mut app = TestApp::new().await;
+    app.add_users(&["Dana.RUIZ@Example.com", "other@example.com"])
+        .await;
+    says(
+        &mut app,
+        9,
+        &[("1", terminated("\t dAnA.ruiz@eXample.COM \n"))],
+    )
+    .await;
+    assert_eq!(app.user("Dana.RUIZ@Example.com").await, (false, 0));
+    assert_eq!(app.user("other@example.com").await, (true, 2));
+}
+
+#[tokio::test]
+async fn an_address_is_not_a_pattern_and_not_sql() {
+    let mut app = TestApp::new().await;
+    app.add_users(&["dana@example.com", "d%@example.com", "' or true --"])
+        .await;
+    let said = [
+        ("1", terminated("d%@example.com")),
+        ("2", terminated("____@example.com")),
+    ];
+    says(&mut app, 9, &said).await;
+    assert_eq!(app.user("dana@example.com").await, (true, 2));
+    assert_eq!(app.user("d%@example.com").await, (false, 0));
+    says(&mut app, 10, &[("3", terminated("' or true --"))]).await;
+    assert_eq!(app.user("dana@example.com").await, (true, 2));
+    assert_eq!(
+        app.count("SELECT count(*) FROM users WHERE is_active")
+            .await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn a_protected_address_waits_for_a_person() {
+    let env = [("LEAVER__ACCOUNTS__PROTECTED", r#"["Root@Example.com"]"#)];
+    let mut app = TestApp::with(&env, USERS).await;
+    app.add_users(&["ROOT@example.com", "dana@example.com"])
+        .await;
+    let said = [
+        ("1", terminated("root@example.com")),
+        ("2", terminated("dana@example.com")),
+    ];
+    says(&mut app, 9, &said).await;
+    assert_eq!(app.user("ROOT@example.com").await, (true, 2));
+    assert_eq!(app.user("dana@example.com").await, (false, 0));
+    assert!(questions(&mut app).await.contains("protected"));
+    assert_eq!(app.audit().await, ["deactivated 2", "held 1"]);
+}
+
+#[tokio::test]
+async fn an_account_is_protected_by_the_address_it_bears_now() {
+    let env = [("LEAVER__ACCOUNTS__PROTECTED", r#"["root@example.com"]"#)];
+    let mut app = TestApp::with(&env, USERS).await;
+    app.add_users(&["dana@example.com"]).await;
+    says(&mut app, 9, &[("1", active("dana@example.com"))]).await;
+    app.sql("UPDATE users SET email = 'Root@example.com'").await;
+    says(&mut app, 10, &[("1", terminated("dana@example.com"))]).await;
+    assert_eq!(app.user("Root@example.com").await, (true, 2));
+    assert!(questions(&mut app).await.contains("protected"));
+}
+
+#[tokio::test]
+async fn an_address_that_fits_two_accounts_waits_for_a_person() {
+    let mut app = TestApp::new().await;
+    app.add_users(&["dana@example.com", "Dana@Example.com"])
+        .await;
+    says(&mut app, 9, &[("1", terminated("dana@example.com"))]).await;
+    assert_eq!(
+        app.count("SELECT count(*) FROM users WHERE is_active")
+            .await,
+        2
+    );
+    assert!(questions(&mut app).await.contains("fits 2 accounts"));
+    let linked = app
+        .count("SELECT count(account_id) FROM leaver.employees")
+        .await;
+    assert_eq!(linked, 0);
+}
+
+#[tokio::test]
+async fn an_account_of_a_colleague_who_still_works_there_waits_for_a_person() {
+    let mut app = TestApp::new().await;
+    app.add_users(&["shared@example.com"]).await;
+    says(&mut app, 8, &[("1", active("shared@example.com"))]).await;
+    says(&mut app, 9, &[("2", terminated("shared@example.com"))]).await;
+    assert_eq!(app.user("shared@example.com").await, (true, 2));
+    assert!(
+        questions(&mut app)
+            .await
+            .contains("linked to another employee")
+    );
+}
+
+#[tokio::test]
+async fn a_contractor_who_became_an_employee_keeps_the_account_until_both_are_gone() {
+    let mut app = TestApp::new().await;
+    app.add_users(&["dana@example.com"]).await;
+    says(&mut app, 7, &[("contractor", active("dana@example.com"))]).await;
+    let change = [
+        ("contractor", terminated("dana@example.com")),
+        ("employee", active("dana@example.com")),
+    ];
+    says(&mut app, 8, &change).await;
+    assert_eq!(app.user("dana@example.com").await, (true, 2));
+    assert_eq!(app.audit().await, [""; 0]);
+    says(&mut app, 9, &[("employee", terminated("dana@example.com"))]).await;
+    assert_eq!(app.user("dana@example.com").await, (false, 0));
+    assert_eq!(app.audit().await, ["deactivated employee"]);
+}
+
+#[tokio::test]
+async fn both_entries_of_one_person_in_one_delivery_switch_the_account_off_once() {
+    let mut app = TestApp::new().await;
+    app.add_users(&["dana@example.com"]).await;
+    let said = [
+        ("1", terminated("dana@example.com")),
+        ("2", terminated("dana@example.com")),
+    ];
+    says(&mut app, 9, &said).await;
+    assert_eq!(app.user("dana@example.com").await, (false, 0));
+    assert_eq!(app.audit().await.len(), 1);
+}
+
+#[tokio::test]
+async fn two_sources_judge_by_themselves_and_one_that_says_left_is_enough() {
+    let mut app = TestApp::new().await;
+    app.add_users(&["dana@example.com"]).await;
+    let works = json!({"id": "m1", "modified_at": "2026-11-22T09:00:00Z", "employment_status": "ACTIVE",
+                       "termination_date": null, "work_email": "dana@example.com"});
+    app.deliver("merge", &merge_changed(&works)).await;
+    says(&mut app, 9, &[("1", terminated("dana@example.com"))]).await;
+    assert_eq!(app.user("dana@example.com").await, (false, 0));
+}
+
+#[tokio::test]
+async fn a_personal_address_is_never_used() {
+    let mut app = TestApp::new().await;
+    app.add_users(&["me@home.example"]).await;
+    let mut fields = terminated("");
+    for name in ["homeEmail", "Home Email", "personalEmail", "email"] {
+        fields[name] = json!("me@home.example");
+    }
+    says(&mut app, 9, &[("1", fields)]).await;
+    assert_eq!(outcome(&mut app).await, json!({"no_account": 1}));
+    let merge = json!({"id": "m1", "modified_at": "2026-11-22T09:00:00Z", "employment_status": "INACTIVE",
+                       "termination_date": "2026-11-20T00:00:00Z", "work_email": null, "personal_email": "me@home.example"});
+    app.deliver("merge", &merge_changed(&merge)).await;
+    assert_eq!(app.user("me@home.example").await, (true, 2));
+}
+
+#[tokio::test]
+async fn a_change_of_address_and_a_deletion_go_through_the_link() {
+    let mut app = TestApp::new().await;
+    app.add_users(&["maiden@example.com", "married@example.com"])
+        .await;
+    says(&mut app, 8, &[("1", active("maiden@example.com"))]).await;
+    says(
+        &mut app,
+        9,
+        &[("1", json!({"workEmail": "married@example.com"}))],
+    )
+    .await;
+    says(&mut app, 10, &[("1", terminated("married@example.com"))]).await;
+    assert_eq!(app.user("maiden@example.com").await, (false, 0));
+    assert_eq!(
+        app.user("married@example.com").await,
+        (true, 2),
+        "the link outlives the address"
+    );
+
+    says(&mut app, 8, &[("2", active("married@example.com"))]).await;
+    app.sql("UPDATE users SET email = 'renamed@example.com' WHERE email = 'married@example.com'")
+        .await;
+    let gone = json!({"id": "2", "action": "Deleted", "timestamp": "2026-11-22T11:00:00Z", "changedFields": [], "fields": []});
+    app.deliver("bamboohr", &employees(&[gone])).await;
+    assert_eq!(app.user("renamed@example.com").await, (false, 0));
+}
+
+#[tokio::test]
+async fn an_account_that_was_missing_is_looked_for_again_when_facts_change() {
+    let mut app = TestApp::new().await;
+    says(&mut app, 8, &[("1", terminated("dana@example.com"))]).await;
+    assert_eq!(outcome(&mut app).await, json!({"no_account": 1}));
+    app.add_users(&["dana@example.com", "d.ruiz@example.com"])
+        .await;
+    says(
+        &mut app,
+        9,
+        &[("1", json!({"workEmail": "d.ruiz@example.com"}))],
+    )
+    .await;
+    assert_eq!(app.user("d.ruiz@example.com").await, (false, 0));
+    assert_eq!(app.user("dana@example.com").await, (true, 2));
+}
+
+#[tokio::test]
+async fn a_deletion_of_somebody_unknown_ends_nothing() {
+    let mut app = TestApp::new().await;
+    app.add_users(&["dana@example.com"]).await;
+    let gone = json!({"type": "employee.deleted", "timestamp": "2026-11-22T11:00:00Z", "data": {"employeeId": "9"}});
+    app.deliver("bamboohr", &gone).await;
+    assert_eq!(outcome(&mut app).await, json!({"no_account": 1}));
+    assert_eq!(app.user("dana@example.com").await, (true, 2));
+}

@@ -59,6 +59,8 @@ fn ours(options: PgConnectOptions) -> PgConnectOptions {
         .options([
             ("statement_timeout", "30s"),
             ("idle_in_transaction_session_timeout", "60s"),
+            // Triggers of the application's may tell of people, which is not for our log.
+            ("client_min_messages", "error"),
         ])
         .log_statements(tracing::log::LevelFilter::Trace)
         .log_slow_statements(tracing::log::LevelFilter::Debug, Duration::from_secs(5))

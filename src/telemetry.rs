@@ -13,7 +13,7 @@ use crate::settings::{Log, LogFormat};
 /// # Errors
 /// When the filter is not one.
 pub fn init(log: &Log) -> Result<(), ParseError> {
-    let filter = EnvFilter::builder().parse(&log.filter)?;
+    let filter = filter(&log.filter)?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
         // Colours are for eyes; in a log collector they are noise.
@@ -32,6 +32,15 @@ pub fn init(log: &Log) -> Result<(), ParseError> {
     drop(started);
     quiet_panics();
     Ok(())
+}
+
+/// What is logged. What the application's own triggers tell stays out, since it may be about people, unless the
+/// filter names it.
+///
+/// # Errors
+/// When the text is not a filter.
+pub fn filter(text: &str) -> Result<EnvFilter, ParseError> {
+    EnvFilter::builder().parse(format!("sqlx::postgres::notice=off,{text}"))
 }
 
 /// A panic's message may quote what was being read, so only its place is logged.

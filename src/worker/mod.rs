@@ -8,6 +8,7 @@
 pub mod act;
 pub mod answer;
 pub mod process;
+mod said;
 pub mod timer;
 
 use std::collections::HashMap;
@@ -22,6 +23,8 @@ use tracing::{error, info, warn};
 
 use self::act::Ending;
 use self::process::{Batch, process_batch};
+pub(crate) use self::said::chain;
+use self::said::database_cause;
 use crate::accounts::{AccountsMapping, AccountsTable, MappingError};
 use crate::clock::Clock;
 use crate::decision::policy::Policy;
@@ -405,47 +408,6 @@ fn backoff(id: DeliveryId, attempts: i32) -> TimeDelta {
     let base_ms = (1_000_i64 << exponent).min(300_000);
     let spread = i64::from(id.0.as_bytes()[15]) * base_ms / 1_024;
     TimeDelta::milliseconds(base_ms + spread)
-}
-
-/// What the database said, without the row that it may quote in its detail.
-fn database_cause(error: &sqlx::Error) -> String {
-    match error {
-        sqlx::Error::Database(answer) => format!(
-            "{} (SQLSTATE {})",
-            without_values(answer.message()),
-            answer.code().unwrap_or_default()
-        ),
-        other => other.to_string(),
-    }
-}
-
-/// Postgres quotes offending values, which may be personal: everything between double quotes that is not a
-/// plain identifier goes.
-fn without_values(message: &str) -> String {
-    let mut parts = message.split('"');
-    let mut clean = parts.next().unwrap_or_default().to_owned();
-    for (position, part) in parts.enumerate() {
-        let quoted = position % 2 == 0;
-        let plain = part.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-        clean.push('"');
-        clean.push_str(if quoted && !plain { "..." } else { part });
-    }
-    clean
-}
-
-/// An error with its causes, on one line, without quoted values.
-pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = without_values(&error.to_string());
-    let mut source = error.source();
-    while let Some(cause) = source {
-        let said = without_values(&cause.to_string());
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-        source = cause.source();
-    }
-    text
 }
 
 #[cfg(test)]

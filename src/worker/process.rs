@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, PgPool};
 
 use super::act::{Acted, Ending, act};
 use super::{Failure, Rulebook};
@@ -74,16 +74,23 @@ pub async fn process_batch(
         return Ok(Batch::default());
     }
     let ids: Vec<DeliveryId> = claimed.iter().map(|delivery| delivery.id).collect();
-    carry_out(tx, table, rules, &claimed, now)
-        .await
-        .map_err(|error| Failure {
-            claimed: ids,
-            error,
-        })
+    let carried_out = carry_out(&mut tx, table, rules, &claimed, now).await;
+    let ended = match carried_out {
+        Ok(batch) => tx.commit().await.map(|()| batch),
+        Err(error) => {
+            // Waited for, since the next claim skips rows that are still locked and would take them for done.
+            drop(tx.rollback().await);
+            Err(error)
+        }
+    };
+    ended.map_err(|error| Failure {
+        claimed: ids,
+        error,
+    })
 }
 
 async fn carry_out(
-    mut tx: Transaction<'_, Postgres>,
+    conn: &mut PgConnection,
     table: &AccountsTable,
     rules: &Rulebook,
     claimed: &[Delivery],
@@ -95,17 +102,16 @@ async fn carry_out(
         .collect();
     let observations: Vec<Observation> =
         reads.iter().flat_map(Read::observations).cloned().collect();
-    let observed = roster::observe(&mut tx, &observations, now).await?;
+    let observed = roster::observe(&mut *conn, &observations, now).await?;
     let effects = effects_by_delivery(&observed);
     let newer = observed
         .into_iter()
         .filter(|observed| observed.effect == Effect::Newer)
         .map(|observed| observed.employee)
         .collect();
-    let acted = act(&mut tx, table, rules, newer, &Actor::Leaver, now).await?;
+    let acted = act(&mut *conn, table, rules, newer, &Actor::Leaver, now).await?;
     let (batch, settlements) = conclude(claimed, reads, &effects, &acted);
-    inbox::store::settle(&mut tx, &settlements, now).await?;
-    tx.commit().await?;
+    inbox::store::settle(conn, &settlements, now).await?;
     Ok(batch)
 }
 

@@ -1,8 +1,10 @@
 //! Ends access at the moment it was announced for. It sleeps until the next one, and runs what it missed.
 
-use std::time::Duration;
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
 
-use sqlx::PgPool;
+use chrono::{DateTime, Utc};
+use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -10,10 +12,13 @@ use super::act::{Ending, act};
 use super::{Memory, Worker, chain};
 use crate::accounts::AccountsTable;
 use crate::audit::Actor;
+use crate::domain::{Employee, EmployeeKey};
 use crate::roster;
 
 /// How many access ends one transaction carries out.
 const SLICE: i64 = 500;
+/// After this, what is left of a slice in which something fails waits for the next time.
+const LONGEST_SPLITTING: Duration = Duration::from_secs(10);
 /// The longest sleep: what another replica schedules is seen after this at the latest, well within the
 /// two seconds in which an access end is to be carried out.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -47,51 +52,85 @@ impl Worker {
     /// Carries out everything that is due now. Tests call this instead of the loop.
     ///
     /// # Errors
-    /// What went wrong, in words; what is due stays due.
+    /// What went wrong, in words; what could not be carried out stays due.
     pub async fn run_due(&self, memory: &mut Memory) -> Result<(), String> {
         let table = self.table(memory).await.map_err(|error| chain(&error))?;
-        let mut size = SLICE;
         loop {
-            match self.run_slice(&self.pool, &table, size).await {
-                Ok(0) => return Ok(()),
-                Ok(_) => {}
-                // One account that cannot be switched off must not hold up the others of its slice.
-                Err(error) if size > 1 && !super::is_outage(&error) => size = (size / 8).max(1),
-                Err(error) => return Err(chain(&error)),
+            let (count, failure) = self
+                .run_slice(&table)
+                .await
+                .map_err(|error| chain(&error))?;
+            match failure {
+                None if count == 0 => return Ok(()),
+                Some(error) if count == 0 => return Err(chain(&error)),
+                None | Some(_) => {}
             }
         }
     }
 
+    /// How many were looked at, and the last failure of one that was not.
     async fn run_slice(
         &self,
-        pool: &PgPool,
         table: &AccountsTable,
-        size: i64,
-    ) -> Result<usize, sqlx::Error> {
+    ) -> Result<(usize, Option<sqlx::Error>), sqlx::Error> {
         let now = self.clock.now();
-        let mut tx = pool.begin().await?;
+        let mut tx = self.pool.begin().await?;
         super::bound_waiting(&mut tx).await?;
-        let due = roster::store::lock_due(&mut tx, &self.rules.names(), now, size).await?;
+        let due = roster::store::lock_due(&mut tx, &self.rules.names(), now, SLICE).await?;
         if due.is_empty() {
-            return Ok(0);
+            return Ok((0, None));
         }
-        let count = due.len();
-        let acted = act(&mut tx, table, &self.rules, due, &Actor::Timer, now).await?;
+        let (endings, failure) = self.carry_out(&mut tx, table, due, now).await?;
         tx.commit().await?;
-        for (key, ending) in &acted.endings {
+        for (key, ending) in &endings {
             self.count(key.source.as_str(), *ending, 1);
         }
-        let ended = acted
-            .endings
-            .values()
-            .filter(|ending| **ending == Ending::Deactivated)
-            .count();
+        let ended = endings.values();
+        let deactivated = ended.filter(|ending| **ending == Ending::Deactivated);
         info!(
-            due = count,
-            deactivated = ended,
+            due = endings.len(),
+            deactivated = deactivated.count(),
             "timer.run: access ends carried out"
         );
-        Ok(count)
+        Ok((endings.len(), failure))
+    }
+
+    /// Tries all at once, and after a failure in halves: one account that cannot be switched off must not hold
+    /// up the others. The rows stay locked meanwhile.
+    async fn carry_out(
+        &self,
+        tx: &mut PgConnection,
+        table: &AccountsTable,
+        due: Vec<Employee>,
+        now: DateTime<Utc>,
+    ) -> Result<(HashMap<EmployeeKey, Ending>, Option<sqlx::Error>), sqlx::Error> {
+        let until = Instant::now() + LONGEST_SPLITTING;
+        let mut endings = HashMap::new();
+        let mut failure = None;
+        let mut left = vec![due];
+        while let Some(mut slice) = left.pop() {
+            let mut point = tx.begin().await?;
+            let tried = slice.clone();
+            match act(&mut point, table, &self.rules, tried, &Actor::Timer, now).await {
+                Ok(acted) => {
+                    point.commit().await?;
+                    endings.extend(acted.endings);
+                }
+                Err(error) if super::is_outage(&error) => return Err(error),
+                Err(error) => {
+                    point.rollback().await?;
+                    failure = Some(error);
+                    if Instant::now() > until {
+                        break;
+                    }
+                    if slice.len() > 1 {
+                        left.push(slice.split_off(slice.len() / 2));
+                        left.push(slice);
+                    }
+                }
+            }
+        }
+        Ok((endings, failure))
     }
 
     async fn until_next(&self) -> Duration {

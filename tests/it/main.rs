@@ -12,6 +12,7 @@ mod demo;
 mod duplicates;
 mod embedded;
 mod serving;
+mod privacy;
 mod support;
 mod understanding;
 mod webhooks;

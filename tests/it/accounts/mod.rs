@@ -190,3 +190,43 @@ async fn only_accounts_that_we_switched_off_are_ever_switched_on() {
     assert_eq!(app.user("theirs@example.com").await, (false, 2));
     assert_eq!(app.audit().await, ["deactivated 1", "reactivated 1"]);
 }
+
+#[tokio::test]
+async fn an_access_end_that_cannot_be_carried_out_does_not_hold_up_the_others() {
+    let mut app = TestApp::new().await;
+    let emails: Vec<String> = (0..20).map(|n| format!("u{n}@example.com")).collect();
+    app.add_users(&emails.iter().map(String::as_str).collect::<Vec<_>>())
+        .await;
+    app.sql(
+        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS
+             $$ BEGIN IF NEW.email IN ('u0@example.com', 'u13@example.com') THEN RAISE 'never'; END IF; RETURN NEW; END $$;
+         CREATE TRIGGER no BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION no();",
+    )
+    .await;
+    let ids: Vec<String> = (0..20).map(|n| n.to_string()).collect();
+    let said: Vec<(&str, Value)> = ids
+        .iter()
+        .zip(&emails)
+        .map(|(id, email)| {
+            let mut fields = active(email);
+            let day = if id == "0" {
+                "2026-11-23"
+            } else {
+                "2026-11-24"
+            };
+            fields["terminationDate"] = json!(day);
+            (id.as_str(), fields)
+        })
+        .collect();
+    says(&mut app, 9, &said).await;
+    app.advance(TimeDelta::days(5));
+    let left = "SELECT string_agg(email, ',' ORDER BY email) FROM users WHERE is_active";
+    for _ in 0..2 {
+        app.parts.worker.run_due(&mut app.memory).await.unwrap_err();
+        let left = app.text(left).await;
+        assert_eq!(left.as_deref(), Some("u0@example.com,u13@example.com"));
+    }
+    app.sql("DROP TRIGGER no ON users").await;
+    app.run_due().await;
+    assert_eq!(app.text(left).await, None);
+}

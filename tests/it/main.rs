@@ -13,6 +13,7 @@ mod duplicates;
 mod embedded;
 mod serving;
 mod privacy;
+mod scale;
 mod support;
 mod understanding;
 mod webhooks;

@@ -1,0 +1,202 @@
+//! A whole company in one delivery: soon done, and in as many statements as for ten people.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+use tracing::field::{Field, Visit};
+use tracing::{Event, Subscriber};
+use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
+
+use crate::support::{JSON, TestApp, USERS, employee, employees};
+
+/// The statements that this thread sends to a database while it is alive, by their first words.
+#[derive(Clone, Default)]
+struct Statements(Arc<Mutex<Vec<String>>>);
+
+impl<S: Subscriber> Layer<S> for Statements {
+    fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
+        if event.metadata().target() == "sqlx::query" {
+            let mut summary = Summary::default();
+            event.record(&mut summary);
+            self.0.lock().unwrap().push(summary.0);
+        }
+    }
+}
+
+#[derive(Default)]
+struct Summary(String);
+
+impl Visit for Summary {
+    fn record_str(&mut self, field: &Field, value: &str) {
+        if field.name() == "summary" {
+            value.clone_into(&mut self.0);
+        }
+    }
+
+    fn record_debug(&mut self, field: &Field, value: &dyn std::fmt::Debug) {
+        if field.name() == "summary" {
+            self.0 = format!("{value:?}");
+        }
+    }
+}
+
+/// A service whose application has this many users, each with two sessions.
+async fn company(count: usize, env: &[(&str, &str)]) -> TestApp {
+    let mut app = TestApp::with(env, USERS).await;
+    app.sql(&format!(
+        "INSERT INTO users (email) SELECT 'u' || n || '@example.com' FROM generate_series(0, {count} - 1) n;
+         INSERT INTO sessions (user_id) SELECT id FROM users, generate_series(1, 2);
+         CREATE INDEX ON sessions ((user_id::text)); ANALYZE users, sessions;"
+    ))
+    .await;
+    app
+}
+
+fn said(count: usize, as_of: &str, facts: &Value) -> Value {
+    let entries: Vec<Value> = (0..count)
+        .map(|n| {
+            let mut fields = facts.clone();
+            fields["workEmail"] = json!(format!("U{n}@example.com"));
+            employee(&n.to_string(), as_of, &["status"], &fields)
+        })
+        .collect();
+    employees(&entries)
+}
+
+fn left() -> Value {
+    json!({"status": "Inactive", "employmentHistoryStatus": "Terminated"})
+}
+
+#[tokio::test]
+async fn five_thousand_leavers_in_one_delivery_are_settled_within_six_seconds() {
+    let mut app = company(6_000, &[]).await;
+    let body = said(5_000, "2026-11-22T09:00:00Z", &left()).to_string();
+    let began = Instant::now();
+    app.send("bamboohr", JSON, body).await;
+    app.work().await;
+    let took = began.elapsed();
+
+    assert_eq!(
+        app.count("SELECT count(*) FROM users WHERE NOT is_active")
+            .await,
+        5_000
+    );
+    assert_eq!(app.count("SELECT count(*) FROM sessions").await, 2_000);
+    assert_eq!(
+        app.count("SELECT count(*) FROM leaver.audit WHERE action = 'deactivated'")
+            .await,
+        5_000
+    );
+    assert_eq!(
+        app.count("SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting'")
+            .await,
+        0
+    );
+    assert!(took < Duration::from_secs(6), "it took {took:?}");
+}
+
+#[tokio::test]
+async fn the_number_of_statements_does_not_grow_with_the_number_of_people() {
+    let ahead = json!({"status": "Active", "terminationDate": "2026-11-25"});
+    let env = [("LEAVER__POLICY__REHIRE", "reactivate")];
+    let mut counted: Vec<Vec<Vec<String>>> = vec![];
+    for count in [10, 1_000] {
+        let mut app = company(count, &env).await;
+        let bodies = [
+            // Everybody's first day with us, departure, return, a doubt, and one announced for later.
+            said(count, "2026-11-22T05:00:00Z", &json!({"status": "Active"})),
+            said(count, "2026-11-22T06:00:00Z", &left()),
+            said(
+                count,
+                "2026-11-22T07:00:00Z",
+                &json!({"status": "Active", "employmentHistoryStatus": "Full-Time"}),
+            ),
+            said(
+                count,
+                "2026-11-22T08:00:00Z",
+                &json!({"status": "Inactive", "employmentHistoryStatus": "On Leave"}),
+            ),
+            said(count, "2026-11-22T09:00:00Z", &ahead),
+        ];
+        let statements = Statements::default();
+        let mut steps = vec![];
+        for body in bodies {
+            let guard = tracing::subscriber::set_default(
+                tracing_subscriber::registry().with(statements.clone()),
+            );
+            app.deliver("bamboohr", &body).await;
+            drop(guard);
+            steps.push(std::mem::take(&mut *statements.0.lock().unwrap()));
+        }
+        assert!(
+            steps.iter().all(|step| step.len() > 5),
+            "they are counted: {steps:?}"
+        );
+        counted.push(steps);
+        let audit = app.text("SELECT string_agg(action || ' ' || n, ', ' ORDER BY action) FROM (SELECT action, count(*) AS n FROM leaver.audit GROUP BY 1) a").await;
+        let expected = ["deactivated", "held", "reactivated", "scheduled"]
+            .map(|action| format!("{action} {count}"));
+        assert_eq!(audit.unwrap(), expected.join(", "));
+    }
+    assert_eq!(counted[0], counted[1]);
+}
+
+#[tokio::test]
+async fn access_ends_that_come_together_take_no_statement_each_either() {
+    let ahead = json!({"status": "Active", "terminationDate": "2026-11-22"});
+    let mut counted = vec![];
+    for count in [10, 400] {
+        let mut app = company(count, &[]).await;
+        app.deliver("bamboohr", &said(count, "2026-11-22T09:00:00Z", &ahead))
+            .await;
+        app.advance(chrono::TimeDelta::days(1));
+        let statements = Statements::default();
+        let guard = tracing::subscriber::set_default(
+            tracing_subscriber::registry().with(statements.clone()),
+        );
+        app.run_due().await;
+        drop(guard);
+        assert_eq!(
+            app.count("SELECT count(*) FROM users WHERE is_active")
+                .await,
+            0
+        );
+        counted.push(statements.0.lock().unwrap().clone());
+    }
+    assert!(counted[0].len() > 5);
+    assert_eq!(counted[0], counted[1]);
+}
+
+#[tokio::test]
+async fn many_small_deliveries_share_their_statements() {
+    let mut counted = vec![];
+    for count in [10_usize, 200] {
+        let mut app = company(count, &[]).await;
+        for n in 0..count {
+            let mut fields = left();
+            fields["workEmail"] = json!(format!("u{n}@example.com"));
+            let body = employees(&[employee(
+                &n.to_string(),
+                "2026-11-22T09:00:00Z",
+                &["status"],
+                &fields,
+            )]);
+            app.send("bamboohr", JSON, body.to_string()).await;
+        }
+        let statements = Statements::default();
+        let guard = tracing::subscriber::set_default(
+            tracing_subscriber::registry().with(statements.clone()),
+        );
+        app.work().await;
+        drop(guard);
+        assert_eq!(
+            app.count("SELECT count(*) FROM users WHERE is_active")
+                .await,
+            0
+        );
+        counted.push(statements.0.lock().unwrap().clone());
+    }
+    assert!(counted[0].len() > 5);
+    assert_eq!(counted[0], counted[1]);
+}

@@ -11,6 +11,9 @@ use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp, USERS};
 
 use super::{BODY, deliveries, post};
 
+/// What is wrong with it, the source it is sent to, its headers.
+type Forgery<'a> = (&'a str, &'a str, Vec<(&'a str, String)>);
+
 fn bamboohr(key: &str, layout: Layout) -> Scheme {
     Scheme::BambooHr {
         keys: vec![Key::new(&key.into()).unwrap()],
@@ -64,7 +67,7 @@ async fn every_forgery_gets_the_same_answer_and_leaves_no_trace() {
     let wrong_key = value(&bamboohr("another key", Layout::BodyThenTimestamp), s, now);
     let other_layout = value(&bamboohr(BAMBOOHR_KEY, Layout::TimestampDotBody), s, now);
     let standard = format!("{}+/", &mine[..41]);
-    let forgeries: Vec<(&str, &str, Vec<(&str, String)>)> = vec![
+    let forgeries: Vec<Forgery<'_>> = vec![
         (
             "wrong key",
             "bamboohr",

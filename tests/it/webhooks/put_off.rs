@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use leaver::app::Parts;
-use leaver::clock::Clock;
 use leaver::vitals::Phase;
 use serde_json::json;
 use sqlx::postgres::PgConnectOptions;

@@ -94,6 +94,7 @@ pub async fn act(
         let found = accounts.get(&employee.key).map_or(&[][..], Vec::as_slice);
         let (account_match, others) = company.judge_match(&employee, found);
         let decision = decide(policy, &employee, &account_match, &others, now);
+        let decision = company.heed_other_sources(&employee, decision);
         let account = found.first().filter(|_| found.len() == 1).cloned();
         decided.push((employee, account, decision));
     }
@@ -164,6 +165,7 @@ pub async fn foresee(
     let found = accounts.get(&employee.key).map_or(&[][..], Vec::as_slice);
     let (account_match, others) = company.judge_match(employee, found);
     let decision = decide(policy, employee, &account_match, &others, now);
+    let decision = company.heed_other_sources(employee, decision);
     let what = match decision.action {
         Action::Deactivate(_) => "deactivate",
         Action::Reactivate(_) => "reactivate",
@@ -213,8 +215,9 @@ async fn find_accounts(
     Ok(found)
 }
 
-/// Who shares an account with whom, within one source.
+/// Who shares an account with whom, source by source.
 struct Company {
+    sources: Vec<SourceName>,
     by_account: HashMap<(SourceName, AccountId), Vec<(EmployeeKey, Judgement)>>,
 }
 
@@ -245,17 +248,47 @@ impl Company {
                 add(employee, &account.id);
             }
         }
+        let names = rules.names();
         let pairs: Vec<(SourceName, AccountId)> = accounts
-            .iter()
-            .filter(|(_, accounts)| accounts.len() == 1)
-            .flat_map(|(key, accounts)| accounts.iter().map(|a| (key.source.clone(), a.id.clone())))
+            .values()
+            .filter(|accounts| accounts.len() == 1)
+            .flatten()
+            .flat_map(|account| names.iter().map(|name| (name.clone(), account.id.clone())))
             .collect();
         for other in roster::store::find_linked(conn, &pairs).await? {
             if let (false, Some(account)) = (here.contains(&other.key), other.account.clone()) {
                 add(&other, &account);
             }
         }
-        Ok(Self { by_account })
+        Ok(Self {
+            sources: names,
+            by_account,
+        })
+    }
+
+    /// Sources are judged one by one, and one that says "left" is enough: while it does, a return that another
+    /// one tells of switches nothing on.
+    fn heed_other_sources(&self, employee: &Employee, mut decision: Decision) -> Decision {
+        if let Action::Reactivate(account) = &decision.action {
+            let others = self
+                .sources
+                .iter()
+                .filter(|name| **name != employee.key.source);
+            let left_elsewhere = others
+                .filter_map(|name| self.by_account.get(&(name.clone(), account.clone())))
+                .any(|sharing| {
+                    let mut judgements = sharing.iter().map(|(_, judgement)| judgement);
+                    judgements
+                        .clone()
+                        .any(|j| matches!(j, Judgement::Left { .. }))
+                        && !judgements.any(Judgement::is_employed)
+                });
+            if left_elsewhere {
+                decision.action = Action::Keep(Kept::AlreadyInactive);
+                decision.reason += "; but another source says that the person has left";
+            }
+        }
+        decision
     }
 
     fn judge_match(

@@ -254,3 +254,31 @@ async fn a_deletion_of_somebody_unknown_ends_nothing() {
     assert_eq!(outcome(&mut app).await, json!({"no_account": 1}));
     assert_eq!(app.user("dana@example.com").await, (true, 2));
 }
+
+#[tokio::test]
+async fn a_return_in_one_source_does_not_outweigh_a_departure_in_another() {
+    let mut app = TestApp::with(&[("LEAVER__POLICY__REHIRE", "reactivate")], USERS).await;
+    app.add_users(&["dana@example.com"]).await;
+    says(&mut app, 8, &[("1", terminated("dana@example.com"))]).await;
+    let merge = |hour: &str, status: &str, ended: Option<&str>| {
+        merge_changed(&json!({
+            "id": "m1", "modified_at": format!("2026-11-22T{hour}:00:00Z"), "employment_status": status,
+            "termination_date": ended, "work_email": "dana@example.com",
+        }))
+    };
+    let gone = merge("09", "INACTIVE", Some("2026-11-20T00:00:00Z"));
+    app.deliver("merge", &gone).await;
+    says(&mut app, 10, &[("1", active("dana@example.com"))]).await;
+    assert_eq!(
+        app.user("dana@example.com").await,
+        (false, 0),
+        "Merge still says that she left"
+    );
+    assert_eq!(app.audit().await, ["deactivated 1"]);
+
+    app.deliver("merge", &merge("11", "ACTIVE", None)).await;
+    let mut again = active("dana@example.com");
+    again["hireDate"] = json!("2026-11-22");
+    says(&mut app, 11, &[("1", again)]).await;
+    assert_eq!(app.user("dana@example.com").await, (true, 0));
+}

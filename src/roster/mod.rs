@@ -11,7 +11,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::domain::{
-    ChangeKind, DeliveryId, Employee, EmployeeChange, EmployeeKey, Fact, Posted, SourceName,
+    ChangeKind, DeliveryId, Employee, EmployeeChange, EmployeeKey, Fact, Facts, Posted, SourceName,
+    Status,
 };
 
 /// A change with its sender and its times, ready to be merged.
@@ -122,16 +123,15 @@ pub async fn observe(
         .collect())
 }
 
-/// Merges one observation into one entry.
+/// Merges one observation into one entry. Any order of the same observations gives the same facts.
 pub fn merge(employee: &mut Employee, observation: &Observation) -> Effect {
     let at = Times {
         as_of: observation.as_of,
         seen_at: observation.seen_at,
     };
     let facts = &observation.change.facts;
-    let was_active_before = employee.status().cloned();
-
     let effects = [
+        merge_status_changed(employee, facts),
         merge_fact(&mut employee.status, &facts.status, at),
         merge_fact(
             &mut employee.employment_status,
@@ -148,17 +148,24 @@ pub fn merge(employee: &mut Employee, observation: &Observation) -> Effect {
         ),
         merge_read_due(employee, observation),
     ];
-    if effects[0] == Effect::Newer {
-        let moved = was_active_before.is_some() && was_active_before.as_ref() != employee.status();
-        employee.status_changed = facts.status_changed || moved || {
-            employee.status_changed && was_active_before.as_ref() == employee.status()
-        };
-    }
     let effect = effects.into_iter().max().unwrap_or(Effect::Same);
     if effect == Effect::Newer {
         employee.delivery = observation.delivery.or(employee.delivery);
     }
     effect
+}
+
+/// Told of a change, or saw two statuses. An older status that comes late is the one it changed from, so it
+/// counts too; two statuses make a change whichever of them is the present one.
+fn merge_status_changed(employee: &mut Employee, facts: &Facts) -> Effect {
+    let differs = |known: &Fact<Status>| known.value.as_ref() != facts.status.value();
+    let changed = facts.status != Posted::Absent
+        && (facts.status_changed || employee.status.as_ref().is_some_and(differs));
+    if employee.status_changed || !changed {
+        return Effect::Same;
+    }
+    employee.status_changed = true;
+    Effect::Newer
 }
 
 #[derive(Clone, Copy)]
@@ -168,6 +175,7 @@ struct Times {
 }
 
 /// Of two facts of the same moment the greater one wins, so the result does not depend on which came first.
+/// Of the same fact twice it counts when we first learned it.
 fn merge_fact<T: Clone + Ord>(
     known: &mut Option<Fact<T>>,
     posted: &Posted<T>,
@@ -180,7 +188,12 @@ fn merge_fact<T: Clone + Ord>(
     };
     match known {
         Some(fact) if at.as_of < fact.as_of => return Effect::Stale,
-        Some(fact) if at.as_of == fact.as_of && value <= fact.value => return Effect::Same,
+        Some(fact) if at.as_of == fact.as_of && value < fact.value => return Effect::Same,
+        Some(fact)
+            if at.as_of == fact.as_of && value == fact.value && at.seen_at >= fact.seen_at =>
+        {
+            return Effect::Same;
+        }
         _ => {}
     }
     *known = Some(Fact {
@@ -191,36 +204,30 @@ fn merge_fact<T: Clone + Ord>(
     Effect::Newer
 }
 
-/// A change without values asks for a read; facts that are not older than it answer.
+/// A change without values asks for a read; a status that is not older than it answers. A removal does not:
+/// it speaks for itself while it stands.
 fn merge_read_due(employee: &mut Employee, observation: &Observation) -> Effect {
     let change = &observation.change;
+    let answered_at = employee.status.as_ref().map(|fact| fact.as_of);
+    let mut effect = Effect::Same;
     if change.thin && change.kind == ChangeKind::Updated {
-        let answered = employee
-            .status
-            .as_ref()
-            .is_some_and(|fact| fact.as_of > observation.as_of);
-        if answered {
+        if answered_at.is_some_and(|at| at >= observation.as_of) {
             return Effect::Stale;
         }
-        if employee
-            .read_due
-            .is_some_and(|due| due >= observation.as_of)
-        {
-            return Effect::Same;
+        if employee.read_due < Some(observation.as_of) {
+            employee.read_due = Some(observation.as_of);
+            effect = Effect::Newer;
         }
-        employee.read_due = Some(observation.as_of);
-        return Effect::Newer;
     }
-    let answers = change.kind == ChangeKind::Deleted || change.facts.status.value().is_some();
-    if answers
-        && employee
-            .read_due
-            .is_some_and(|due| due <= observation.as_of)
-    {
+    if employee.read_due <= answered_at {
         employee.read_due = None;
     }
-    Effect::Same
+    effect
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
 mod tests;

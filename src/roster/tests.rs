@@ -1,1 +1,380 @@
+//! Merging, fact by fact. One builder says what an observation says, `merged` what is known after several.
 
+use chrono::{NaiveDate, TimeDelta};
+use proptest::collection::vec;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::*;
+use crate::domain::{EmployeeId, EmploymentStatus, Moment, Tenant, WorkEmail};
+
+const DAY: &str = "2026-03-10T12:00:00Z";
+
+fn at(minute: i64) -> DateTime<Utc> {
+    DAY.parse::<DateTime<Utc>>().unwrap() + TimeDelta::minutes(minute)
+}
+
+fn day(text: &str) -> NaiveDate {
+    text.parse().unwrap()
+}
+
+fn email(text: &str) -> WorkEmail {
+    WorkEmail::parse(text).unwrap()
+}
+
+/// An update that was so at a minute, was learned a minute later and says nothing yet.
+fn said(minute: i64) -> Observation {
+    let change = EmployeeChange {
+        tenant: Tenant::new("acme"),
+        employee_id: EmployeeId::new("4711"),
+        kind: ChangeKind::Updated,
+        as_of: Some(at(minute)),
+        facts: Facts::default(),
+        thin: false,
+    };
+    let source = SourceName::parse("hr").unwrap();
+    Observation::new(source, change, None, at(minute + 1), None)
+}
+
+fn status(minute: i64, status: Status) -> Observation {
+    with(said(minute), |facts| facts.status = Posted::Value(status))
+}
+
+fn flagged(minute: i64, status: Status) -> Observation {
+    with(said(minute), |facts| {
+        facts.status = Posted::Value(status);
+        facts.status_changed = true;
+    })
+}
+
+fn with(mut observation: Observation, set: impl FnOnce(&mut Facts)) -> Observation {
+    set(&mut observation.change.facts);
+    observation
+}
+
+fn thin(minute: i64) -> Observation {
+    let mut observation = said(minute);
+    observation.change.thin = true;
+    observation
+}
+
+fn deleted(minute: i64) -> Observation {
+    let mut observation = said(minute);
+    observation.change.kind = ChangeKind::Deleted;
+    observation
+}
+
+fn merged(observations: &[Observation]) -> (Employee, Vec<Effect>) {
+    let mut employee = Employee::unknown(said(0).key());
+    let effects = observations
+        .iter()
+        .map(|observation| merge(&mut employee, observation))
+        .collect();
+    (employee, effects)
+}
+
+/// What is known after these, which must not depend on their order.
+fn known(observations: &[Observation]) -> Employee {
+    let (employee, _) = merged(observations);
+    let backwards: Vec<Observation> = observations.iter().rev().cloned().collect();
+    assert_eq!(merged(&backwards).0, employee, "{observations:#?}");
+    employee
+}
+
+#[test]
+fn newer_facts_win_one_by_one() {
+    let first = with(status(1, Status::Active), |facts| {
+        facts.hire = Posted::Value(day("2020-01-01"));
+        facts.work_email = Posted::Value(email("old@example.com"));
+    });
+    let second = with(said(2), |facts| {
+        facts.work_email = Posted::Value(email("new@example.com"));
+    });
+
+    let employee = known(&[first, second]);
+
+    assert_eq!(employee.status(), Some(&Status::Active));
+    assert_eq!(employee.status.as_ref().unwrap().as_of, at(1));
+    assert_eq!(employee.hire.unwrap().value, Some(day("2020-01-01")));
+    assert_eq!(
+        employee.work_email.unwrap(),
+        Fact {
+            value: Some(email("new@example.com")),
+            as_of: at(2),
+            seen_at: at(3)
+        }
+    );
+}
+
+#[test]
+fn what_is_older_is_stale_and_changes_nothing() {
+    let (before, _) = merged(&[flagged(2, Status::Inactive)]);
+    let (after, effects) = merged(&[flagged(2, Status::Inactive), status(1, Status::Active)]);
+    assert_eq!(effects, [Effect::Newer, Effect::Stale]);
+    assert_eq!(after, before);
+}
+
+#[test]
+fn an_older_observation_still_brings_a_fact_that_was_not_known() {
+    let late = with(said(1), |facts| {
+        facts.termination = Posted::Value(Moment::Day(day("2026-03-31")));
+    });
+    let (employee, effects) = merged(&[status(2, Status::Active), late]);
+    assert_eq!(effects, [Effect::Newer, Effect::Newer]);
+    assert_eq!(employee.termination.unwrap().as_of, at(1));
+}
+
+#[test]
+fn the_same_twice_is_the_same() {
+    for observation in [
+        status(1, Status::Active),
+        flagged(1, Status::Inactive),
+        thin(1),
+        deleted(1),
+        said(1),
+    ] {
+        let (once, _) = merged(std::slice::from_ref(&observation));
+        let (twice, effects) = merged(&[observation.clone(), observation.clone()]);
+        assert_eq!(effects, [Effect::Newer, Effect::Same], "{observation:#?}");
+        assert_eq!(twice, once);
+    }
+}
+
+#[test]
+fn the_same_again_at_a_later_time_is_newer() {
+    let (employee, effects) = merged(&[status(1, Status::Active), status(2, Status::Active)]);
+    assert_eq!(effects, [Effect::Newer, Effect::Newer]);
+    assert_eq!(employee.status.unwrap().as_of, at(2));
+}
+
+#[test]
+fn of_two_facts_of_one_moment_the_greater_wins_in_any_order() {
+    let cases = [
+        (Status::Active, Status::Pending),
+        (Status::Pending, Status::Unknown("LEAVE".to_owned())),
+        (Status::Unknown("LEAVE".to_owned()), Status::Inactive),
+        (Status::Active, Status::Inactive),
+    ];
+    for (lesser, greater) in cases {
+        let employee = known(&[status(1, lesser), status(1, greater.clone())]);
+        assert_eq!(employee.status(), Some(&greater));
+    }
+    let dated = |date: Posted<Moment>| with(said(1), |facts| facts.termination = date);
+    let date = Moment::Day(day("2026-03-31"));
+    let employee = known(&[dated(Posted::Empty), dated(Posted::Value(date))]);
+    assert_eq!(employee.termination.unwrap().value, Some(date));
+}
+
+#[test]
+fn a_fact_that_is_said_to_be_empty_replaces_an_older_value() {
+    let dated = with(said(1), |facts| {
+        facts.termination = Posted::Value(Moment::Day(day("2026-03-31")));
+    });
+    let undated = with(said(2), |facts| facts.termination = Posted::Empty);
+    let termination = known(&[dated, undated]).termination.unwrap();
+    assert_eq!((termination.value, termination.as_of), (None, at(2)));
+}
+
+#[test]
+fn a_field_that_was_not_posted_changes_nothing() {
+    let employee = known(&[flagged(1, Status::Inactive), said(2)]);
+    assert_eq!(employee.status(), Some(&Status::Inactive));
+    assert_eq!(employee.status.unwrap().as_of, at(1));
+    assert_eq!(employee.termination, None);
+}
+
+#[test]
+fn a_time_ahead_of_its_arrival_counts_as_the_arrival() {
+    let change = EmployeeChange {
+        as_of: Some(at(500)),
+        ..status(0, Status::Inactive).change
+    };
+    let source = SourceName::parse("hr").unwrap();
+    let ahead = Observation::new(source, change, None, at(10), None);
+    assert_eq!(ahead.as_of, at(10));
+    let employee = known(&[ahead, status(11, Status::Active)]);
+    assert_eq!(employee.status(), Some(&Status::Active));
+}
+
+#[test]
+fn without_a_time_of_its_own_a_change_is_as_old_as_its_signature_or_its_arrival() {
+    let source = SourceName::parse("hr").unwrap();
+    let untimed = EmployeeChange {
+        as_of: None,
+        ..said(0).change
+    };
+    let of =
+        |fallback| Observation::new(source.clone(), untimed.clone(), fallback, at(10), None).as_of;
+    assert_eq!(of(Some(at(7))), at(7));
+    assert_eq!(of(Some(at(70))), at(10));
+    assert_eq!(of(None), at(10));
+}
+
+#[test]
+fn of_one_fact_heard_twice_it_counts_when_it_was_first_heard() {
+    let early = status(1, Status::Inactive);
+    let late = Observation {
+        seen_at: at(50),
+        ..early.clone()
+    };
+    assert_eq!(known(&[early, late]).status.unwrap().seen_at, at(2));
+}
+
+#[test]
+fn a_change_without_values_asks_for_a_read() {
+    assert_eq!(known(&[thin(5)]).read_due, Some(at(5)));
+    assert_eq!(known(&[thin(5), thin(3)]).read_due, Some(at(5)));
+    assert_eq!(
+        known(&[status(1, Status::Active), thin(5)]).read_due,
+        Some(at(5))
+    );
+}
+
+#[test]
+fn a_status_that_is_not_older_answers_a_change_without_values() {
+    for minute in [5, 6] {
+        let employee = known(&[thin(5), status(minute, Status::Active)]);
+        assert_eq!(employee.read_due, None, "{minute}");
+    }
+    let other_fact = with(said(6), |facts| facts.hire = Posted::Empty);
+    assert_eq!(known(&[thin(5), other_fact]).read_due, Some(at(5)));
+    assert_eq!(
+        known(&[thin(5), status(4, Status::Active)]).read_due,
+        Some(at(5))
+    );
+}
+
+#[test]
+fn a_creation_without_values_asks_for_nothing() {
+    let mut created = thin(5);
+    created.change.kind = ChangeKind::Created;
+    assert_eq!(known(&[created]).read_due, None);
+}
+
+#[test]
+fn a_removal_stands_until_something_newer_is_said() {
+    let removed = |observations: &[Observation]| known(observations).removed.unwrap().value;
+    assert_eq!(removed(&[said(1), deleted(2)]), Some(true));
+    assert_eq!(removed(&[deleted(2), said(2)]), Some(true));
+    assert_eq!(removed(&[deleted(2), said(3)]), Some(false));
+}
+
+#[test]
+fn a_status_has_changed_when_we_were_told_or_saw_two() {
+    let changed = |observations: &[Observation]| known(observations).status_changed;
+    let (active, inactive) = (Status::Active, Status::Inactive);
+
+    assert!(!changed(&[status(1, inactive.clone())]));
+    assert!(!changed(&[
+        status(1, inactive.clone()),
+        status(2, inactive.clone())
+    ]));
+    assert!(!changed(&[status(1, inactive.clone()), said(2)]));
+    assert!(changed(&[flagged(1, inactive.clone())]));
+    assert!(changed(&[
+        flagged(1, inactive.clone()),
+        status(2, inactive.clone())
+    ]));
+    assert!(changed(&[status(1, active), status(2, inactive)]));
+}
+
+#[test]
+fn a_status_named_among_the_changed_ones_but_not_posted_is_no_change() {
+    let named = with(said(1), |facts| facts.status_changed = true);
+    assert!(!known(&[named, status(2, Status::Inactive)]).status_changed);
+}
+
+#[test]
+fn an_older_status_that_comes_late_and_shows_a_change_is_news() {
+    let (employee, effects) = merged(&[status(2, Status::Inactive), status(1, Status::Active)]);
+    assert_eq!(effects, [Effect::Newer, Effect::Newer]);
+    assert_eq!(employee.status(), Some(&Status::Inactive));
+    assert!(employee.status_changed);
+}
+
+#[test]
+fn the_delivery_of_the_newest_news_is_remembered() {
+    let from = |observation: Observation, id: u128| Observation {
+        delivery: Some(DeliveryId(uuid::Uuid::from_u128(id))),
+        ..observation
+    };
+    let (employee, _) = merged(&[
+        from(flagged(2, Status::Inactive), 1),
+        from(status(1, Status::Inactive), 2),
+        said(3),
+    ]);
+    assert_eq!(
+        employee.delivery,
+        Some(DeliveryId(uuid::Uuid::from_u128(1)))
+    );
+}
+
+fn posted<T: Clone + std::fmt::Debug + 'static>(
+    values: Vec<T>,
+) -> impl Strategy<Value = Posted<T>> {
+    prop_oneof![
+        2 => Just(Posted::Absent),
+        1 => Just(Posted::Empty),
+        4 => select(values).prop_map(Posted::Value),
+    ]
+}
+
+prop_compose! {
+    /// Few minutes and few values, so that ties, repetitions and contradictions are frequent.
+    fn observations()(
+        minute in 0_i64..4,
+        heard in 0_i64..3,
+        kind in select(vec![ChangeKind::Created, ChangeKind::Updated, ChangeKind::Updated, ChangeKind::Deleted]),
+        thin in any::<bool>(),
+        status in posted(vec![Status::Active, Status::Pending, Status::Unknown("LEAVE".to_owned()), Status::Inactive]),
+        status_changed in any::<bool>(),
+        employment_status in posted(vec![EmploymentStatus::Other, EmploymentStatus::Terminated]),
+        hire in posted(vec![day("2020-01-01"), day("2026-04-01")]),
+        termination in posted(vec![Moment::Day(day("2026-03-31")), Moment::Instant(at(90))]),
+        work_email in posted(vec![email("a@example.com"), email("b@example.com")]),
+    ) -> Observation {
+        let facts = Facts { status, status_changed, employment_status, hire, termination, work_email };
+        let change = EmployeeChange {
+            kind,
+            thin,
+            facts: if thin { Facts::default() } else { facts },
+            ..said(minute).change
+        };
+        Observation::new(said(0).source, change, None, at(minute + heard), None)
+    }
+}
+
+fn permutations(of: &[Observation]) -> Vec<Vec<Observation>> {
+    if of.len() < 2 {
+        return vec![of.to_vec()];
+    }
+    let mut all = vec![];
+    for position in 0..of.len() {
+        let mut rest = of.to_vec();
+        let first = rest.remove(position);
+        for mut tail in permutations(&rest) {
+            tail.insert(0, first.clone());
+            all.push(tail);
+        }
+    }
+    all
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn any_order_gives_the_same_facts(mut said in vec(observations(), 1..6), again in any::<prop::sample::Index>()) {
+        let repeated = said[again.index(said.len())].clone();
+        said.push(repeated);
+        let (expected, _) = merged(&said);
+        for order in permutations(&said) {
+            let (employee, _) = merged(&order);
+            prop_assert_eq!(&employee, &expected, "{:#?}", order);
+        }
+        let twice: Vec<Observation> = said.iter().chain(&said).cloned().collect();
+        let (again, effects) = merged(&twice);
+        prop_assert_eq!(again, expected);
+        prop_assert!(effects[said.len()..].iter().all(|effect| *effect != Effect::Newer));
+    }
+}

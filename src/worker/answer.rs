@@ -27,6 +27,14 @@ pub enum AnswerError {
     /// The hold does not say to which account.
     #[error("hold {0} does not know which account is meant; name it with --account ID")]
     NoAccount(i64),
+    /// The hold says to which account, and somebody named another.
+    #[error("hold {id} is about account {account}; --account is for holds that do not know theirs")]
+    OtherAccount {
+        /// The hold.
+        id: i64,
+        /// The account it is about.
+        account: AccountId,
+    },
     /// The named account does not exist.
     #[error("there is no account {0} in the users table")]
     NoSuchAccount(AccountId),
@@ -60,10 +68,22 @@ pub async fn approve(
 ) -> Result<Approved, AnswerError> {
     let mut tx = conn.begin().await?;
     let (hold, key) = close(&mut tx, id, "approved", person, now).await?;
-    let account = named
-        .or_else(|| hold.account_id.clone().map(AccountId::new))
-        .ok_or(AnswerError::NoAccount(id))?;
-    let exists = accounts::store::find_by_id(&mut tx, table, &[account.clone()].into()).await?;
+    let account = match (hold.account_id.clone().map(AccountId::new), named) {
+        (Some(account), Some(named)) if account != named => {
+            return Err(AnswerError::OtherAccount { id, account });
+        }
+        (Some(account), _) | (None, Some(account)) => account,
+        (None, None) => return Err(AnswerError::NoAccount(id)),
+    };
+    let exists = accounts::store::find_by_id(&mut tx, table, &[account.clone()].into())
+        .await
+        .or_else(|error| {
+            if is_no_id(&error) {
+                Ok(vec![])
+            } else {
+                Err(error)
+            }
+        })?;
     if exists.is_empty() {
         return Err(AnswerError::NoSuchAccount(account));
     }
@@ -82,10 +102,13 @@ pub async fn approve(
     let changed = !applied.deactivated.is_empty() || !applied.reactivated.is_empty();
 
     for mut employee in roster::store::lock(&mut tx, std::slice::from_ref(&key), now).await? {
-        employee.account = Some(account.clone());
         if changed {
             employee.deactivated_at = (!reactivates).then_some(now);
+        } else if employee.account.as_ref() != Some(&account) {
+            // What we did to the account of before says nothing about this one.
+            employee.deactivated_at = None;
         }
+        employee.account = Some(account.clone());
         roster::store::save(&mut tx, &[(employee, false)], now).await?;
     }
     let entry = |action| AuditEntry {
@@ -138,6 +161,14 @@ pub async fn reject(
     Ok(hold)
 }
 
+/// Whether Postgres says that a text is no id of the table's id type at all.
+fn is_no_id(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(|answer| answer.code());
+    matches!(code.as_deref(), Some("22P02" | "22003"))
+}
+
+/// Closes the hold, with the roster entry locked first, as the worker does it: whoever takes the two the
+/// other way round would deadlock with it.
 async fn close(
     conn: &mut PgConnection,
     id: i64,
@@ -145,21 +176,25 @@ async fn close(
     person: &str,
     now: DateTime<Utc>,
 ) -> Result<(Hold, EmployeeKey), AnswerError> {
-    let Some(hold) = holds::store::close(conn, id, state, person, now).await? else {
-        return Err(match holds::store::find(conn, id).await? {
-            Some(hold) => AnswerError::Closed {
-                id,
-                state: hold.state,
-            },
-            None => AnswerError::Unknown(id),
-        });
-    };
+    let found = holds::store::find(conn, id)
+        .await?
+        .ok_or(AnswerError::Unknown(id))?;
     let source =
-        SourceName::parse(&hold.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        SourceName::parse(&found.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
     let key = EmployeeKey {
         source,
-        tenant: Tenant::new(hold.tenant.clone()),
-        employee_id: EmployeeId::new(hold.employee_id.clone()),
+        tenant: Tenant::new(found.tenant),
+        employee_id: EmployeeId::new(found.employee_id),
     };
-    Ok((hold, key))
+    roster::store::lock(conn, std::slice::from_ref(&key), now).await?;
+    if let Some(hold) = holds::store::close(conn, id, state, person, now).await? {
+        return Ok((hold, key));
+    }
+    let hold = holds::store::find(conn, id).await?;
+    Err(
+        hold.map_or(AnswerError::Unknown(id), |hold| AnswerError::Closed {
+            id,
+            state: hold.state,
+        }),
+    )
 }

@@ -257,9 +257,12 @@ fn back_again(reason: &str) -> String {
     format!("{reason}; works there again after we deactivated")
 }
 
-/// Works there although we switched the account off. Only what we did is ever undone.
+/// Works there although we switched the account off. Only what we did is ever undone, and what we did we did
+/// to the linked account.
 fn welcome_back(basis: &Basis<'_>) -> Option<Action> {
-    let account = basis.found.account()?;
+    let AccountMatch::Linked(account) = basis.found else {
+        return None;
+    };
     let off_since = basis.employee.deactivated_at?;
     if account.is_active {
         return None;

@@ -100,6 +100,32 @@ pub async fn withdraw(
     Ok(done.rows_affected())
 }
 
+/// Lets the answers about these employees lapse, since the facts they were given on are no longer so: should
+/// those come back, the same question may be asked again.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn lapse(conn: &mut PgConnection, employees: &[EmployeeKey]) -> Result<u64, sqlx::Error> {
+    let sources: Vec<String> = employees.iter().map(|key| key.source.to_string()).collect();
+    let tenants: Vec<String> = employees.iter().map(|key| key.tenant.to_string()).collect();
+    let ids: Vec<String> = employees
+        .iter()
+        .map(|key| key.employee_id.to_string())
+        .collect();
+    let done = sqlx::query!(
+        "UPDATE leaver.holds AS h SET basis = ''
+         FROM unnest($1::text[], $2::text[], $3::text[]) AS k (source, tenant, employee_id)
+         WHERE (h.source, h.tenant, h.employee_id) = (k.source, k.tenant, k.employee_id)
+           AND h.state = 'rejected' AND h.basis <> ''",
+        &sources,
+        &tenants,
+        &ids,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
 /// Closes one open question by a person's word and gives it back; `None` when it is not open (any more).
 ///
 /// # Errors

@@ -109,6 +109,7 @@ pub async fn act(
         entries: vec![],
         holds: vec![],
         settled: vec![],
+        here: vec![],
     };
     let mut acted = Acted::default();
     let mut saved = unruled;
@@ -122,10 +123,12 @@ pub async fn act(
         mut entries,
         holds,
         settled,
+        here,
         ..
     } = record;
 
     holds::store::withdraw(conn, &settled, now).await?;
+    holds::store::lapse(conn, &here).await?;
     for position in holds::store::raise(conn, &holds, now).await? {
         let Some(hold) = holds.get(position) else {
             continue;
@@ -334,6 +337,8 @@ struct Record<'a> {
     entries: Vec<AuditEntry>,
     holds: Vec<NewHold>,
     settled: Vec<EmployeeKey>,
+    /// Those who, as things stand, have not left.
+    here: Vec<EmployeeKey>,
 }
 
 impl Record<'_> {
@@ -345,11 +350,21 @@ impl Record<'_> {
         decision: &Decision,
     ) -> Ending {
         if let Some(link) = &decision.link {
+            if employee.account.as_ref() != Some(link) {
+                // What we did to the account of before says nothing about this one.
+                employee.deactivated_at = None;
+            }
             employee.account = Some(link.clone());
         }
         let moved = self.note_schedule(employee, decision);
         if !matches!(decision.action, Action::Hold(_)) {
             self.settled.push(employee.key.clone());
+        }
+        if matches!(
+            decision.action,
+            Action::Reactivate(_) | Action::Keep(Kept::StillHere | Kept::Waiting)
+        ) {
+            self.here.push(employee.key.clone());
         }
         match &decision.action {
             Action::Deactivate(id) => {

@@ -9,16 +9,29 @@ use sqlx::{AssertSqlSafe, PgConnection};
 pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrator = sqlx::migrate!();
     migrator.create_schema("leaver");
-    migrator.dangerous_set_table_name("leaver._sqlx_migrations");
+    migrator.dangerous_set_table_name(TABLE);
     migrator
 });
 
+const TABLE: &str = "leaver._sqlx_migrations";
+
 /// Applies what is pending. Replicas that start together wait for each other.
+///
+/// Whoever owns the schema may do this: the right to create schemas, which Postgres wants to see even when
+/// there is nothing to create, is needed only where the schema is not there yet.
 ///
 /// # Errors
 /// When a migration fails, or the database has one that this binary does not know.
 pub async fn migrate(conn: &mut PgConnection) -> Result<(), MigrateError> {
-    MIGRATOR.run_direct(None, conn, false).await
+    let there: (bool,) = sqlx::query_as("SELECT to_regnamespace('leaver') IS NOT NULL")
+        .fetch_one(&mut *conn)
+        .await?;
+    if !there.0 {
+        return MIGRATOR.run_direct(None, conn, false).await;
+    }
+    let mut migrator = Migrator::with_migrations(MIGRATOR.iter().cloned().collect());
+    migrator.dangerous_set_table_name(TABLE);
+    migrator.run_direct(None, conn, false).await
 }
 
 /// How many migrations are pending.
@@ -34,9 +47,7 @@ pub async fn pending(conn: &mut PgConnection) -> Result<usize, MigrateError> {
     if !there.0 {
         return Ok(known.len());
     }
-    let applied = conn
-        .list_applied_migrations("leaver._sqlx_migrations")
-        .await?;
+    let applied = conn.list_applied_migrations(TABLE).await?;
     Ok(known
         .iter()
         .filter(|version| !applied.iter().any(|done| done.version == **version))

@@ -306,10 +306,11 @@ impl Worker {
     ) -> Result<(), sqlx::Error> {
         let mut tx = self.pool.begin().await?;
         let cause = database_cause(error);
-        let attempts = inbox::store::attempts(&mut tx, id)
-            .await?
-            .unwrap_or_default()
-            + 1;
+        let Some(failed_before) = inbox::store::attempts(&mut tx, id).await? else {
+            // Another replica has settled it in the meantime.
+            return Ok(());
+        };
+        let attempts = failed_before + 1;
         if attempts >= self.limits.max_attempts {
             let cause = format!("failed {attempts} times, last: {cause}");
             error!(delivery = %id, cause, "worker.process: parked");
@@ -411,4 +412,8 @@ fn backoff(id: DeliveryId, attempts: i32) -> TimeDelta {
 }
 
 #[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
 mod tests;

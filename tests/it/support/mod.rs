@@ -1,6 +1,7 @@
 //! What the tests of whole flows share: a Postgres of their own, and the service's two halves driven by hand.
 
 pub(crate) mod process;
+pub(crate) mod driving;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};

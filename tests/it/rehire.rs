@@ -1,0 +1,200 @@
+//! Somebody whose account we switched off works there again. Only what we did is ever undone.
+
+use serde_json::json;
+
+use crate::support::driving::{REACTIVATE, merge_record, terminated, working};
+use crate::support::{TestApp, USERS, employee};
+
+const DANA: &str = "dana@example.com";
+const LEFT: &str = "2026-11-22T10:00:00+0000";
+const BACK: &str = "2026-11-22T11:00:00+0000";
+const LEFT_AGAIN: &str = "2026-11-22T11:30:00+0000";
+
+/// Dana, whose account we switched off, with the rules for a return.
+async fn departed(settings: &[(&str, &str)]) -> TestApp {
+    let mut app = TestApp::with(settings, USERS).await;
+    app.add_users(&[DANA, "other@example.com"]).await;
+    app.bamboohr(&[terminated("7", DANA, LEFT)]).await;
+    assert_eq!(app.user(DANA).await, (false, 0));
+    app
+}
+
+#[tokio::test]
+async fn a_return_is_asked_about() {
+    let mut app = departed(&[]).await;
+    app.bamboohr(&[working("7", DANA, BACK)]).await;
+    assert!(!app.is_active(DANA).await);
+    assert_eq!(app.holds().await, ["open reactivate 7 1"]);
+
+    let hold = app.open_hold().await;
+    let done = app.approve(hold, None).await.unwrap();
+    assert!(done.changed);
+    assert!(app.is_active(DANA).await);
+    assert_eq!(
+        app.audit_in_full().await,
+        [
+            "deactivated 7 1 leaver",
+            "held 7 1 leaver",
+            "approved 7 1 ada",
+            "reactivated 7 1 ada"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn a_return_that_was_rejected_is_not_asked_about_again() {
+    let mut app = departed(&[]).await;
+    app.bamboohr(&[working("7", DANA, BACK)]).await;
+    let hold = app.open_hold().await;
+    app.reject(hold).await.unwrap();
+    app.bamboohr(&[working("7", DANA, LEFT_AGAIN)]).await;
+    assert_eq!(app.holds().await, ["rejected reactivate 7 1"]);
+    assert!(!app.is_active(DANA).await);
+}
+
+#[tokio::test]
+async fn the_question_about_a_return_is_withdrawn_when_they_leave_again() {
+    let mut app = departed(&[]).await;
+    app.bamboohr(&[working("7", DANA, BACK)]).await;
+    app.bamboohr(&[terminated("7", DANA, LEFT_AGAIN)]).await;
+    assert_eq!(app.holds().await, ["withdrawn reactivate 7 1"]);
+    assert!(!app.is_active(DANA).await);
+}
+
+#[tokio::test]
+async fn each_return_is_asked_about_by_itself() {
+    let mut app = departed(&[]).await;
+    app.bamboohr(&[working("7", DANA, BACK)]).await;
+    let hold = app.open_hold().await;
+    app.approve(hold, None).await.unwrap();
+    app.advance(chrono::TimeDelta::minutes(1));
+    app.bamboohr(&[terminated("7", DANA, LEFT_AGAIN)]).await;
+    app.bamboohr(&[working("7", DANA, "2026-11-22T11:40:00+0000")])
+        .await;
+    assert_eq!(
+        app.holds().await,
+        ["approved reactivate 7 1", "open reactivate 7 1"]
+    );
+}
+
+#[tokio::test]
+async fn a_return_is_carried_out_where_the_policy_says_so() {
+    let mut app = departed(&[REACTIVATE]).await;
+    app.bamboohr(&[working("7", DANA, BACK)]).await;
+    assert_eq!(app.user(DANA).await, (true, 0));
+    assert_eq!(
+        app.audit_in_full().await,
+        ["deactivated 7 1 leaver", "reactivated 7 1 leaver"]
+    );
+    assert!(app.holds().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_return_is_passed_over_where_the_policy_says_so() {
+    let mut app = departed(&[("LEAVER__POLICY__REHIRE", "ignore")]).await;
+    app.bamboohr(&[working("7", DANA, BACK)]).await;
+    assert!(!app.is_active(DANA).await);
+    assert!(app.holds().await.is_empty());
+    assert_eq!(app.audit().await, ["deactivated 7"]);
+}
+
+#[tokio::test]
+async fn a_merge_record_that_keeps_its_old_date_is_a_return() {
+    let mut app = TestApp::with(&[REACTIVATE], USERS).await;
+    app.add_users(&[DANA]).await;
+    let date = Some("2026-11-20T00:00:00Z");
+    let gone = merge_record("m1", DANA, "2026-11-22T10:00:00Z", "INACTIVE", date);
+    let back = merge_record("m1", DANA, "2026-11-22T11:00:00Z", "ACTIVE", date);
+    app.deliver("merge", &gone).await;
+    assert!(!app.is_active(DANA).await);
+    app.deliver("merge", &back).await;
+    assert!(app.is_active(DANA).await);
+}
+
+#[tokio::test]
+async fn an_account_that_somebody_else_switched_off_stays_off() {
+    let mut app = TestApp::with(&[REACTIVATE], USERS).await;
+    app.add_users(&[DANA]).await;
+    app.sql("UPDATE users SET is_active = false").await;
+    app.bamboohr(&[terminated("7", DANA, LEFT)]).await;
+    app.bamboohr(&[working("7", DANA, BACK)]).await;
+    assert!(!app.is_active(DANA).await);
+    assert!(app.holds().await.is_empty());
+    assert!(app.audit().await.is_empty());
+}
+
+#[tokio::test]
+async fn an_account_switched_on_and_off_by_somebody_since_is_no_longer_ours() {
+    let mut app = departed(&[REACTIVATE]).await;
+    app.sql("UPDATE users SET is_active = true").await;
+    app.bamboohr(&[working("7", DANA, BACK)]).await;
+    app.sql("UPDATE users SET is_active = false").await;
+    app.bamboohr(&[working("7", DANA, LEFT_AGAIN)]).await;
+    assert!(!app.is_active(DANA).await);
+    assert_eq!(app.audit().await, ["deactivated 7"]);
+}
+
+#[tokio::test]
+async fn another_account_in_the_place_of_the_one_we_switched_off_stays_as_it_is() {
+    let mut app = departed(&[REACTIVATE]).await;
+    app.sql(
+        "DELETE FROM users WHERE id = 1;
+         INSERT INTO users (email, is_active) VALUES ('dana@example.com', false)",
+    )
+    .await;
+    app.bamboohr(&[working("7", DANA, BACK)]).await;
+    app.bamboohr(&[working("7", DANA, LEFT_AGAIN)]).await;
+    assert!(!app.is_active(DANA).await);
+    assert_eq!(app.audit().await, ["deactivated 7"]);
+    let linked = "SELECT account_id FROM leaver.employees";
+    assert_eq!(app.text(linked).await.as_deref(), Some("3"));
+}
+
+#[tokio::test]
+async fn a_retry_of_the_termination_after_the_return_does_nothing() {
+    let mut app = departed(&[REACTIVATE]).await;
+    app.bamboohr(&[working("7", DANA, BACK)]).await;
+    // The same words in another delivery, and an older one that never arrived.
+    let mut again = terminated("7", DANA, LEFT);
+    again["action"] = json!("updated");
+    app.bamboohr(&[again]).await;
+    app.bamboohr(&[terminated("7", DANA, "2026-11-22T10:59:59+0000")])
+        .await;
+    assert!(app.is_active(DANA).await);
+    assert_eq!(app.audit().await, ["deactivated 7", "reactivated 7"]);
+    let outcomes = "SELECT outcome::text FROM leaver.deliveries ORDER BY id OFFSET 2";
+    assert_eq!(
+        app.lines(outcomes).await,
+        [r#"{"stale": 1}"#, r#"{"stale": 1}"#]
+    );
+}
+
+#[tokio::test]
+async fn whoever_leaves_again_after_a_return_is_deactivated_again() {
+    let mut app = departed(&[REACTIVATE]).await;
+    app.bamboohr(&[working("7", DANA, BACK)]).await;
+    app.bamboohr(&[terminated("7", DANA, LEFT_AGAIN)]).await;
+    assert!(!app.is_active(DANA).await);
+    assert_eq!(
+        app.audit().await,
+        ["deactivated 7", "reactivated 7", "deactivated 7"]
+    );
+}
+
+#[tokio::test]
+async fn a_return_under_a_new_address_comes_through_the_link() {
+    let mut app = departed(&[REACTIVATE]).await;
+    app.bamboohr(&[working("7", "dana.new@example.com", BACK)])
+        .await;
+    assert!(app.is_active(DANA).await);
+}
+
+#[tokio::test]
+async fn a_status_that_is_not_active_is_no_return() {
+    let mut app = departed(&[REACTIVATE]).await;
+    let fields = json!({"status": "On Leave", "employmentHistoryStatus": "Full-Time"});
+    app.bamboohr(&[employee("7", BACK, &["status"], &fields)])
+        .await;
+    assert!(!app.is_active(DANA).await);
+    assert_eq!(app.audit().await, ["deactivated 7"]);
+}

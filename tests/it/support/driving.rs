@@ -1,0 +1,249 @@
+//! What the tests of time, holds and failures share: people who leave and return, a second replica, accounts
+//! that cannot be switched off, and a person's word on a hold.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
+use leaver::accounts::AccountsTable;
+use leaver::app::Parts;
+use leaver::clock::Clock;
+use leaver::domain::{AccountId, DeliveryId};
+use leaver::holds;
+use leaver::settings::{Environment, Settings};
+use leaver::vitals::Phase;
+use leaver::worker::answer::{AnswerError, Approved, approve, reject};
+use leaver::worker::{Memory, Round};
+use serde_json::{Value, json};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection, Row};
+use uuid::Uuid;
+
+use super::{BAMBOOHR_KEY, JSON, MERGE_KEY, TestApp, employee, employees, merge_changed};
+
+/// Policy `rehire = "reactivate"`.
+pub(crate) const REACTIVATE: (&str, &str) = ("LEAVER__POLICY__REHIRE", "reactivate");
+
+/// One terminated BambooHR employee.
+pub(crate) fn terminated(id: &str, email: &str, as_of: &str) -> Value {
+    let fields =
+        json!({"status": "Inactive", "employmentHistoryStatus": "Terminated", "workEmail": email});
+    employee(id, as_of, &["status"], &fields)
+}
+
+/// One BambooHR employee who works there, and has no termination date.
+pub(crate) fn working(id: &str, email: &str, as_of: &str) -> Value {
+    let fields = json!({"status": "Active", "employmentHistoryStatus": "Full-Time",
+                        "terminationDate": "0000-00-00", "workEmail": email});
+    employee(id, as_of, &["status"], &fields)
+}
+
+/// One BambooHR employee who works there until a day.
+pub(crate) fn leaving(id: &str, email: &str, as_of: &str, date: &str) -> Value {
+    let fields = json!({"status": "Active", "terminationDate": date, "workEmail": email});
+    employee(id, as_of, &["terminationDate"], &fields)
+}
+
+/// An event-based BambooHR body: a change without values.
+pub(crate) fn event(kind: &str, id: &str, as_of: &str) -> Value {
+    json!({"type": kind, "timestamp": as_of,
+           "data": {"companyId": "1", "employeeId": id, "changedFields": ["status"]}})
+}
+
+/// A Merge delivery of one employee.
+pub(crate) fn merge_record(
+    id: &str,
+    email: &str,
+    modified_at: &str,
+    status: &str,
+    date: Option<&str>,
+) -> Value {
+    merge_changed(&json!({
+        "id": id, "modified_at": modified_at, "work_email": email, "personal_email": null,
+        "employment_status": status, "termination_date": date, "start_date": "2020-01-06T00:00:00Z",
+        "remote_was_deleted": false,
+    }))
+}
+
+impl TestApp {
+    /// Another replica over the same database and the same clock, set as told and reading as little as told.
+    pub(crate) async fn beside(&self, sources: &[&str], settings: &[(&str, &str)]) -> Self {
+        let clock = Arc::new(self.clock.clone());
+        self.replica(sources, settings, clock, self.options.clone())
+            .await
+    }
+
+    /// Another replica with a clock and a way to the database of its own.
+    pub(crate) async fn replica(
+        &self,
+        sources: &[&str],
+        settings: &[(&str, &str)],
+        clock: Arc<dyn Clock>,
+        options: PgConnectOptions,
+    ) -> Self {
+        let keys = [
+            ("bamboohr", "BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
+            ("merge", "MERGE_WEBHOOK_SECRET", MERGE_KEY),
+        ];
+        let mut env: BTreeMap<&str, &str> = keys
+            .into_iter()
+            .filter(|(source, ..)| sources.contains(source))
+            .map(|(_, name, key)| (name, key))
+            .collect();
+        env.insert(
+            "LEAVER__ACCOUNTS__END_SESSIONS",
+            r#"["DELETE FROM sessions WHERE user_id::text = ANY($1)"]"#,
+        );
+        env.extend(settings.iter().copied());
+        let settings = Settings::load(None, &Environment::of(env)).unwrap();
+        let parts = Parts::new(&settings, options, clock);
+        parts.vitals.enter(Phase::Ready);
+        Self {
+            parts,
+            settings,
+            clock: self.clock.clone(),
+            options: self.options.clone(),
+            database: self.database.clone(),
+            memory: Memory::default(),
+            conn: self.connect().await,
+        }
+    }
+
+    /// A connection of the test's own, as the superuser.
+    pub(crate) async fn connect(&self) -> PgConnection {
+        self.options.connect().await.unwrap()
+    }
+
+    /// Sends a signed JSON webhook without having it settled; gives back its id.
+    pub(crate) async fn store(&self, source: &str, body: &Value) -> DeliveryId {
+        let answer = self.send(source, JSON, body.to_string()).await;
+        let id = answer.body["delivery"].as_str().unwrap();
+        DeliveryId(Uuid::parse_str(id).unwrap())
+    }
+
+    /// Delivers entries of BambooHR's, in one body.
+    pub(crate) async fn bamboohr(&mut self, entries: &[Value]) {
+        self.deliver("bamboohr", &employees(entries)).await;
+    }
+
+    /// One round of the worker.
+    pub(crate) async fn round(&mut self) -> Round {
+        self.parts.worker.round(&mut self.memory).await
+    }
+
+    /// Runs what is due by the timer, with what it says when something cannot be carried out.
+    pub(crate) async fn try_run_due(&mut self) -> Result<(), String> {
+        self.parts.worker.run_due(&mut self.memory).await
+    }
+
+    /// Moves the clock to a moment.
+    pub(crate) fn set_clock(&self, now: &str) {
+        self.clock.set(super::at(now));
+    }
+
+    /// Whether a user can log in.
+    pub(crate) async fn is_active(&mut self, email: &str) -> bool {
+        self.user(email).await.0
+    }
+
+    /// When the timer will look at an employee.
+    pub(crate) async fn access_ends_at(&mut self, id: &str) -> Option<DateTime<Utc>> {
+        sqlx::query("SELECT access_ends_at FROM leaver.employees WHERE employee_id = $1")
+            .bind(id)
+            .fetch_one(&mut self.conn)
+            .await
+            .unwrap()
+            .get(0)
+    }
+
+    /// The record with everything that matters, as `action employee account actor`, in order.
+    pub(crate) async fn audit_in_full(&mut self) -> Vec<String> {
+        self.lines(
+            "SELECT concat_ws(' ', action, employee_id, COALESCE(account_id, '-'), actor)
+             FROM leaver.audit ORDER BY id",
+        )
+        .await
+    }
+
+    /// The texts of a query's first column.
+    pub(crate) async fn lines(&mut self, sql: &str) -> Vec<String> {
+        let rows = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
+            .fetch_all(&mut self.conn)
+            .await
+            .unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// The holds with what became of them, as `state wants employee account`, in order.
+    pub(crate) async fn holds(&mut self) -> Vec<String> {
+        self.lines(
+            "SELECT concat_ws(' ', state, wants, employee_id, COALESCE(account_id, '-'))
+             FROM leaver.holds ORDER BY id",
+        )
+        .await
+    }
+
+    /// The number of the one open hold, as the command line lists it.
+    pub(crate) async fn open_hold(&mut self) -> i64 {
+        let open = holds::store::list_open(&mut self.conn).await.unwrap();
+        assert_eq!(open.len(), 1, "{open:?}");
+        open[0].id
+    }
+
+    /// A person says yes.
+    pub(crate) async fn approve(
+        &mut self,
+        id: i64,
+        account: Option<&str>,
+    ) -> Result<Approved, AnswerError> {
+        let now = self.clock.now();
+        let table = AccountsTable::inspect(&mut self.conn, &self.settings.accounts)
+            .await
+            .unwrap();
+        let named = account.map(AccountId::new);
+        approve(&mut self.conn, &table, id, named, "ada", now).await
+    }
+
+    /// A person says no.
+    pub(crate) async fn reject(&mut self, id: i64) -> Result<holds::Hold, AnswerError> {
+        let now = self.clock.now();
+        reject(&mut self.conn, id, "ada", now).await
+    }
+
+    /// From now on the application's own trigger refuses to change these users.
+    pub(crate) async fn refuse_to_change(&mut self, ids: &[i64], code: &str) {
+        let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
+        self.sql(&format!(
+            "CREATE OR REPLACE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN
+                 RAISE EXCEPTION 'user \"%\" is under legal hold', OLD.email USING ERRCODE = '{code}';
+             END $$;
+             CREATE TRIGGER refuse BEFORE UPDATE ON users FOR EACH ROW
+                 WHEN (OLD.id IN ({})) EXECUTE FUNCTION refuse();",
+            ids.join(", ")
+        ))
+        .await;
+    }
+
+    /// The application's trigger is gone again.
+    pub(crate) async fn allow_changes(&mut self) {
+        self.sql("DROP TRIGGER refuse ON users").await;
+    }
+
+    /// Waits until a session of the service waits for a lock in this database.
+    pub(crate) async fn until_the_service_waits_for_a_lock(&mut self) {
+        for _ in 0..1_000 {
+            let waiting = self
+                .count(
+                    "SELECT count(*) FROM pg_stat_activity
+                     WHERE datname = current_database() AND application_name = 'leaver' AND wait_event_type = 'Lock'",
+                )
+                .await;
+            if waiting > 0 {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        panic!("the service does not come to the lock");
+    }
+}

@@ -1,1 +1,408 @@
+//! Decisions that wait for a person: raised once, carried out, dropped, or withdrawn by newer facts.
 
+use leaver::clock::Clock;
+use leaver::holds;
+use leaver::worker::answer::AnswerError;
+use serde_json::{Value, json};
+
+use crate::support::driving::{event, merge_record, terminated, working};
+use crate::support::{TestApp, USERS, employee};
+
+const DANA: &str = "dana@example.com";
+
+/// A BambooHR change without values about Dana, who is known to work there.
+async fn unread() -> TestApp {
+    let mut app = TestApp::new().await;
+    app.add_users(&[DANA, "other@example.com"]).await;
+    app.bamboohr(&[working("7", DANA, "2026-11-22T10:00:00+0000")])
+        .await;
+    let changed = event("employee.updated", "7", "2026-11-22T11:00:00+0000");
+    app.deliver("bamboohr", &changed).await;
+    app
+}
+
+/// Merge says that Dana is inactive, and not since when.
+fn inactive(modified_at: &str) -> Value {
+    merge_record("m1", DANA, modified_at, "INACTIVE", None)
+}
+
+async fn doubtful(settings: &[(&str, &str)]) -> TestApp {
+    let mut app = TestApp::with(settings, USERS).await;
+    app.add_users(&[DANA]).await;
+    app.deliver("merge", &inactive("2026-11-22T10:00:00Z"))
+        .await;
+    app
+}
+
+/// Dana's address fits two accounts.
+async fn ambiguous() -> TestApp {
+    let mut app = TestApp::new().await;
+    app.add_users(&[DANA, "Dana@Example.com"]).await;
+    app.bamboohr(&[terminated("7", DANA, "2026-11-22T10:00:00+0000")])
+        .await;
+    app
+}
+
+#[tokio::test]
+async fn a_change_without_values_waits_for_a_person() {
+    let mut app = unread().await;
+    let open = holds::store::list_open(&mut app.conn).await.unwrap();
+    let [hold] = open.as_slice() else {
+        panic!("{open:?}")
+    };
+    assert!(hold.reason.starts_with("needs a read"), "{}", hold.reason);
+    assert_eq!(hold.account_id.as_deref(), Some("1"));
+    assert_eq!(
+        (hold.source.as_str(), hold.wants.as_str()),
+        ("bamboohr", "deactivate")
+    );
+    assert_eq!(app.user(DANA).await, (true, 2));
+    assert_eq!(app.audit().await, ["held 7"]);
+    assert_eq!(app.get("/health").await.body["holds"], json!(1));
+}
+
+#[tokio::test]
+async fn a_change_without_values_about_a_stranger_waits_for_a_person_too() {
+    let mut app = TestApp::new().await;
+    let changed = event("employee.updated", "7", "2026-11-22T11:00:00+0000");
+    app.deliver("bamboohr", &changed).await;
+    assert_eq!(app.holds().await, ["open deactivate 7 -"]);
+}
+
+#[tokio::test]
+async fn an_approved_hold_is_carried_out_and_recorded_with_the_person() {
+    let mut app = unread().await;
+    let hold = app.open_hold().await;
+    let done = app.approve(hold, None).await.unwrap();
+    assert!(done.changed);
+    assert_eq!(app.user(DANA).await, (false, 0));
+    assert_eq!(app.user("other@example.com").await, (true, 2));
+    assert_eq!(app.holds().await, ["approved deactivate 7 1"]);
+    assert_eq!(
+        app.audit_in_full().await,
+        ["held 7 1 leaver", "approved 7 1 ada", "deactivated 7 1 ada"]
+    );
+    let kept = "SELECT account_id || ' ' || (deactivated_at IS NOT NULL) FROM leaver.employees";
+    assert_eq!(app.text(kept).await.as_deref(), Some("1 true"));
+}
+
+#[tokio::test]
+async fn what_a_person_deactivated_counts_as_ours_when_they_return() {
+    let mut app = unread().await;
+    let hold = app.open_hold().await;
+    app.approve(hold, None).await.unwrap();
+    app.bamboohr(&[working("7", DANA, "2026-11-22T11:30:00+0000")])
+        .await;
+    assert_eq!(
+        app.holds().await,
+        ["approved deactivate 7 1", "open reactivate 7 1"]
+    );
+}
+
+#[tokio::test]
+async fn approving_for_an_account_that_is_off_already_changes_nothing() {
+    let mut app = unread().await;
+    app.sql("UPDATE users SET is_active = false WHERE id = 1")
+        .await;
+    let hold = app.open_hold().await;
+    assert!(!app.approve(hold, None).await.unwrap().changed);
+    assert_eq!(app.audit().await, ["held 7", "approved 7"]);
+    let ours = "SELECT count(*) FROM leaver.employees WHERE deactivated_at IS NOT NULL";
+    assert_eq!(app.count(ours).await, 0);
+}
+
+#[tokio::test]
+async fn a_rejected_hold_changes_nothing_and_the_same_facts_do_not_raise_it_again() {
+    let mut app = doubtful(&[]).await;
+    let hold = app.open_hold().await;
+    app.reject(hold).await.unwrap();
+    app.deliver("merge", &inactive("2026-11-22T11:00:00Z"))
+        .await;
+    assert_eq!(app.user(DANA).await, (true, 2));
+    assert_eq!(app.holds().await, ["rejected deactivate m1 1"]);
+    assert_eq!(
+        app.audit_in_full().await,
+        ["held m1 1 leaver", "rejected m1 1 ada"]
+    );
+}
+
+#[tokio::test]
+async fn changed_facts_raise_a_rejected_hold_again() {
+    let mut app = doubtful(&[]).await;
+    let hold = app.open_hold().await;
+    app.reject(hold).await.unwrap();
+    let mut changed = inactive("2026-11-22T11:00:00Z");
+    changed["data"]["start_date"] = json!("2021-02-01T00:00:00Z");
+    app.deliver("merge", &changed).await;
+    assert_eq!(
+        app.holds().await,
+        ["rejected deactivate m1 1", "open deactivate m1 1"]
+    );
+}
+
+#[tokio::test]
+async fn facts_that_went_away_and_came_back_are_asked_about_again() {
+    let mut app = doubtful(&[]).await;
+    let hold = app.open_hold().await;
+    app.reject(hold).await.unwrap();
+    let active = merge_record("m1", DANA, "2026-11-22T11:00:00Z", "ACTIVE", None);
+    app.deliver("merge", &active).await;
+    app.deliver("merge", &inactive("2026-11-22T11:30:00Z"))
+        .await;
+    assert_eq!(
+        app.holds().await,
+        ["rejected deactivate m1 1", "open deactivate m1 1"]
+    );
+}
+
+#[tokio::test]
+async fn an_ambiguous_hold_needs_the_account_named() {
+    let mut app = ambiguous().await;
+    let hold = app.open_hold().await;
+    assert_eq!(app.holds().await, ["open deactivate 7 -"]);
+
+    let error = app.approve(hold, None).await.unwrap_err();
+    assert!(matches!(error, AnswerError::NoAccount(id) if id == hold));
+    for stranger in ["99", "no-number", "99999999999999999999"] {
+        let error = app.approve(hold, Some(stranger)).await.unwrap_err();
+        assert!(matches!(error, AnswerError::NoSuchAccount(_)), "{error:?}");
+    }
+    assert_eq!(app.holds().await, ["open deactivate 7 -"]);
+    assert_eq!(app.audit().await, ["held 7"]);
+    assert_eq!(
+        app.count("SELECT count(*) FROM users WHERE is_active")
+            .await,
+        2
+    );
+
+    app.approve(hold, Some("2")).await.unwrap();
+    assert_eq!(app.user(DANA).await, (true, 2));
+    assert_eq!(app.user("Dana@Example.com").await, (false, 0));
+    assert_eq!(
+        app.audit_in_full().await,
+        ["held 7 - leaver", "approved 7 2 ada", "deactivated 7 2 ada"]
+    );
+}
+
+#[tokio::test]
+async fn the_account_that_a_person_named_is_the_link_from_then_on() {
+    let mut app = ambiguous().await;
+    let hold = app.open_hold().await;
+    app.approve(hold, Some("2")).await.unwrap();
+    app.bamboohr(&[working("7", DANA, "2026-11-22T11:00:00+0000")])
+        .await;
+    assert_eq!(
+        app.holds().await,
+        ["approved deactivate 7 -", "open reactivate 7 2"]
+    );
+}
+
+#[tokio::test]
+async fn a_hold_that_knows_its_account_is_about_no_other() {
+    let mut app = unread().await;
+    let hold = app.open_hold().await;
+    let error = app.approve(hold, Some("2")).await.unwrap_err();
+    assert!(
+        matches!(error, AnswerError::OtherAccount { .. }),
+        "{error:?}"
+    );
+    assert_eq!(app.holds().await, ["open deactivate 7 1"]);
+    assert_eq!(
+        app.count("SELECT count(*) FROM users WHERE is_active")
+            .await,
+        2
+    );
+    app.approve(hold, Some("1")).await.unwrap();
+    assert_eq!(app.user(DANA).await, (false, 0));
+}
+
+#[tokio::test]
+async fn an_unknown_or_closed_hold_cannot_be_answered() {
+    let mut app = unread().await;
+    let hold = app.open_hold().await;
+    for error in [
+        app.approve(4_711, None).await.unwrap_err(),
+        app.reject(4_711).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, AnswerError::Unknown(4_711)), "{error:?}");
+    }
+    app.reject(hold).await.unwrap();
+    for error in [
+        app.approve(hold, None).await.unwrap_err(),
+        app.reject(hold).await.unwrap_err(),
+    ] {
+        assert!(
+            matches!(&error, AnswerError::Closed { state, .. } if state == "rejected"),
+            "{error:?}"
+        );
+    }
+    assert_eq!(app.audit().await, ["held 7", "rejected 7"]);
+    assert!(app.is_active(DANA).await);
+}
+
+#[tokio::test]
+async fn newer_facts_withdraw_a_hold() {
+    let mut app = unread().await;
+    let hold = app.open_hold().await;
+    app.bamboohr(&[working("7", DANA, "2026-11-22T11:30:00+0000")])
+        .await;
+    assert_eq!(app.holds().await, ["withdrawn deactivate 7 1"]);
+    let error = app.approve(hold, None).await.unwrap_err();
+    assert!(
+        matches!(&error, AnswerError::Closed { state, .. } if state == "withdrawn"),
+        "{error:?}"
+    );
+    assert!(app.is_active(DANA).await);
+}
+
+#[tokio::test]
+async fn facts_that_settle_the_question_deactivate_and_withdraw_it() {
+    let mut app = unread().await;
+    app.bamboohr(&[terminated("7", DANA, "2026-11-22T11:30:00+0000")])
+        .await;
+    assert!(!app.is_active(DANA).await);
+    assert_eq!(app.holds().await, ["withdrawn deactivate 7 1"]);
+    assert_eq!(app.audit().await, ["held 7", "deactivated 7"]);
+}
+
+#[tokio::test]
+async fn an_employee_has_one_open_hold_however_often_it_is_raised() {
+    let mut app = unread().await;
+    for minute in ["01", "02", "03"] {
+        let as_of = format!("2026-11-22T11:{minute}:00+0000");
+        let changed = event("employee.updated", "7", &as_of);
+        app.deliver("bamboohr", &changed).await;
+    }
+    assert_eq!(app.holds().await, ["open deactivate 7 1"]);
+    assert_eq!(app.audit().await, ["held 7"]);
+}
+
+#[tokio::test]
+async fn a_protected_account_needs_a_persons_word() {
+    let protected = [("LEAVER__ACCOUNTS__PROTECTED", r#"[" Dana@Example.com "]"#)];
+    let mut app = TestApp::with(&protected, USERS).await;
+    app.add_users(&[DANA]).await;
+    app.bamboohr(&[terminated("7", DANA, "2026-11-22T10:00:00+0000")])
+        .await;
+    assert!(app.is_active(DANA).await);
+    let hold = app.open_hold().await;
+    app.approve(hold, None).await.unwrap();
+    assert!(!app.is_active(DANA).await);
+}
+
+#[tokio::test]
+async fn an_account_linked_to_somebody_who_works_there_needs_a_persons_word() {
+    let mut app = TestApp::new().await;
+    app.add_users(&[DANA]).await;
+    app.bamboohr(&[working("7", DANA, "2026-11-22T10:00:00+0000")])
+        .await;
+    app.bamboohr(&[terminated("8", DANA, "2026-11-22T10:00:00+0000")])
+        .await;
+    assert!(app.is_active(DANA).await);
+    assert_eq!(app.holds().await, ["open deactivate 8 1"]);
+    let hold = app.open_hold().await;
+    app.reject(hold).await.unwrap();
+    app.bamboohr(&[terminated("7", DANA, "2026-11-22T11:00:00+0000")])
+        .await;
+    assert!(!app.is_active(DANA).await);
+}
+
+#[tokio::test]
+async fn an_inactive_status_without_a_date_follows_the_policy() {
+    for (response, is_active, holds) in [
+        ("hold", true, 1),
+        ("deactivate", false, 0),
+        ("ignore", true, 0),
+    ] {
+        let mut app = doubtful(&[("LEAVER__POLICY__INACTIVE_WITHOUT_DATE", response)]).await;
+        assert_eq!(app.is_active(DANA).await, is_active, "{response}");
+        assert_eq!(app.holds().await.len(), holds, "{response}");
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_bamboohr_removed_follows_the_policy_through_the_link() {
+    for (settings, is_active, holds) in [
+        (None, false, 0),
+        (Some("hold"), true, 1),
+        (Some("ignore"), true, 0),
+    ] {
+        let settings = settings.map(|word| ("LEAVER__POLICY__DELETED__BAMBOOHR", word));
+        let mut app = TestApp::with(settings.as_slice(), USERS).await;
+        app.add_users(&[DANA, "other@example.com"]).await;
+        app.bamboohr(&[working("7", DANA, "2026-11-22T10:00:00+0000")])
+            .await;
+        let gone = event("employee.deleted", "7", "2026-11-22T11:00:00+0000");
+        app.deliver("bamboohr", &gone).await;
+        assert_eq!(app.is_active(DANA).await, is_active, "{settings:?}");
+        assert_eq!(app.holds().await.len(), holds, "{settings:?}");
+        assert!(app.is_active("other@example.com").await);
+    }
+}
+
+#[tokio::test]
+async fn a_record_that_merge_removed_follows_the_policy() {
+    for (settings, is_active, holds) in [
+        (None, true, 1),
+        (Some("deactivate"), false, 0),
+        (Some("ignore"), true, 0),
+    ] {
+        let settings = settings.map(|word| ("LEAVER__POLICY__DELETED__MERGE", word));
+        let mut app = TestApp::with(settings.as_slice(), USERS).await;
+        app.add_users(&[DANA]).await;
+        let mut gone = merge_record("m1", DANA, "2026-11-22T11:00:00Z", "ACTIVE", None);
+        gone["data"]["remote_was_deleted"] = json!(true);
+        app.deliver("merge", &gone).await;
+        assert_eq!(app.is_active(DANA).await, is_active, "{settings:?}");
+        assert_eq!(app.holds().await.len(), holds, "{settings:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_removed_stranger_is_nobodys_question() {
+    let mut app = TestApp::new().await;
+    app.add_users(&[DANA]).await;
+    let gone = event("employee.deleted", "7", "2026-11-22T11:00:00+0000");
+    app.deliver("bamboohr", &gone).await;
+    assert!(app.holds().await.is_empty());
+    assert!(app.audit().await.is_empty());
+}
+
+#[tokio::test]
+async fn a_status_that_nobody_says_changed_waits_for_a_person() {
+    let mut app = TestApp::new().await;
+    app.add_users(&[DANA]).await;
+    let fields = json!({"status": "Inactive", "workEmail": DANA});
+    let entry = employee("7", "2026-11-22T10:00:00+0000", &["workEmail"], &fields);
+    app.bamboohr(&[entry]).await;
+    assert_eq!(app.holds().await, ["open deactivate 7 1"]);
+    assert!(app.is_active(DANA).await);
+}
+
+#[tokio::test]
+async fn an_answer_waits_for_the_worker_instead_of_deadlocking_with_it() {
+    let mut app = unread().await;
+    let hold = app.open_hold().await;
+    let mut worker = app.connect().await;
+    sqlx::raw_sql("BEGIN; SELECT 1 FROM leaver.employees WHERE employee_id = '7' FOR UPDATE")
+        .execute(&mut worker)
+        .await
+        .unwrap();
+    let answering = tokio::spawn({
+        let (options, now) = (app.options.clone(), app.clock.now());
+        async move {
+            let mut conn = leaver::app::connect(&options).await.unwrap();
+            leaver::worker::answer::reject(&mut conn, hold, "ada", now).await
+        }
+    });
+    app.until_the_service_waits_for_a_lock().await;
+    sqlx::raw_sql("UPDATE leaver.holds SET state = 'withdrawn'; COMMIT")
+        .execute(&mut worker)
+        .await
+        .unwrap();
+    let error = answering.await.unwrap().unwrap_err();
+    assert!(
+        matches!(&error, AnswerError::Closed { state, .. } if state == "withdrawn"),
+        "{error:?}"
+    );
+}

@@ -39,6 +39,15 @@ pub enum Ending {
 }
 
 impl Ending {
+    /// Whether something was done, as opposed to found.
+    #[must_use]
+    pub fn is_deed(self) -> bool {
+        matches!(
+            self,
+            Self::Deactivated | Self::Reactivated | Self::Scheduled | Self::Held
+        )
+    }
+
     /// The word in a delivery's outcome and in the metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {

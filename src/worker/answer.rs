@@ -163,7 +163,9 @@ pub async fn reject(
 
 /// Whether Postgres says that a text is no id of the table's id type at all.
 fn is_no_id(error: &sqlx::Error) -> bool {
-    let code = error.as_database_error().and_then(|answer| answer.code());
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     matches!(code.as_deref(), Some("22P02" | "22003"))
 }
 

@@ -16,7 +16,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
@@ -130,6 +130,17 @@ pub fn is_outage(error: &sqlx::Error) -> bool {
 /// Bounds how long a transaction of ours waits for a lock of the application's.
 pub(crate) async fn bound_waiting(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     inbox::store::bound_lock_waits(conn).await
+}
+
+/// Takes everything back and waits until it is, since what a transaction has locked is passed over by the next
+/// one as long as it lasts: a retry would find nothing to do. A transaction that is only dropped ends later.
+pub(crate) async fn roll_back(tx: Transaction<'_, Postgres>) {
+    if let Err(error) = tx.rollback().await {
+        warn!(
+            error = chain(&error),
+            "worker.roll_back: the connection is lost"
+        );
+    }
 }
 
 /// What the worker is set to.

@@ -74,23 +74,21 @@ pub async fn process_batch(
         return Ok(Batch::default());
     }
     let ids: Vec<DeliveryId> = claimed.iter().map(|delivery| delivery.id).collect();
-    let carried_out = carry_out(&mut tx, table, rules, &claimed, now).await;
-    let ended = match carried_out {
+    let done = match carry_out(&mut tx, table, rules, &claimed, now).await {
         Ok(batch) => tx.commit().await.map(|()| batch),
         Err(error) => {
-            // Waited for, since the next claim skips rows that are still locked and would take them for done.
-            drop(tx.rollback().await);
+            super::roll_back(tx).await;
             Err(error)
         }
     };
-    ended.map_err(|error| Failure {
+    done.map_err(|error| Failure {
         claimed: ids,
         error,
     })
 }
 
 async fn carry_out(
-    conn: &mut PgConnection,
+    tx: &mut PgConnection,
     table: &AccountsTable,
     rules: &Rulebook,
     claimed: &[Delivery],
@@ -102,16 +100,20 @@ async fn carry_out(
         .collect();
     let observations: Vec<Observation> =
         reads.iter().flat_map(Read::observations).cloned().collect();
-    let observed = roster::observe(&mut *conn, &observations, now).await?;
+    let observed = roster::observe(tx, &observations, now).await?;
     let effects = effects_by_delivery(&observed);
+    let last_words: LastWords = observed
+        .iter()
+        .filter_map(|observed| Some((observed.employee.key.clone(), observed.employee.delivery?)))
+        .collect();
     let newer = observed
         .into_iter()
         .filter(|observed| observed.effect == Effect::Newer)
         .map(|observed| observed.employee)
         .collect();
-    let acted = act(&mut *conn, table, rules, newer, &Actor::Leaver, now).await?;
-    let (batch, settlements) = conclude(claimed, reads, &effects, &acted);
-    inbox::store::settle(conn, &settlements, now).await?;
+    let acted = act(tx, table, rules, newer, &Actor::Leaver, now).await?;
+    let (batch, settlements) = conclude(claimed, reads, &effects, &last_words, &acted);
+    inbox::store::settle(tx, &settlements, now).await?;
     Ok(batch)
 }
 
@@ -173,6 +175,8 @@ fn read(rules: &Rulebook, delivery: &Delivery) -> Read {
 }
 
 type Effects = HashMap<(DeliveryId, EmployeeKey), Effect>;
+/// Of each employee, the delivery that brought the newest news: it is what the record names as the cause.
+type LastWords = HashMap<EmployeeKey, DeliveryId>;
 
 fn effects_by_delivery(observed: &[roster::Observed]) -> Effects {
     let mut effects = Effects::new();
@@ -190,11 +194,13 @@ fn effects_by_delivery(observed: &[roster::Observed]) -> Effects {
 }
 
 /// Says of each delivery how it ended: for an employee of whom it said nothing new, that; else how it ended
-/// for that employee.
+/// for that employee. What was done is told of the delivery that caused it and of no other, however many of
+/// the batch spoke of the same employee, so that deeds can be counted.
 fn conclude(
     claimed: &[Delivery],
     reads: Vec<Read>,
     effects: &Effects,
+    last_words: &LastWords,
     acted: &Acted,
 ) -> (Batch, Vec<Settlement>) {
     let mut batch = Batch {
@@ -214,7 +220,9 @@ fn conclude(
                 let keys: std::collections::BTreeSet<EmployeeKey> =
                     observations.iter().map(Observation::key).collect();
                 for key in keys {
+                    let caused = last_words.get(&key) == Some(&delivery.id);
                     let ended = acted.endings.get(&key).copied();
+                    let ended = ended.filter(|ending| caused || !ending.is_deed());
                     let ending = match effects.get(&(delivery.id, key)) {
                         Some(Effect::Newer) => ended.unwrap_or(Ending::Kept),
                         Some(Effect::Stale) => Ending::Stale,

@@ -232,18 +232,31 @@ impl TestApp {
 
     /// Waits until a session of the service waits for a lock in this database.
     pub(crate) async fn until_the_service_waits_for_a_lock(&mut self) {
-        for _ in 0..1_000 {
-            let waiting = self
-                .count(
-                    "SELECT count(*) FROM pg_stat_activity
-                     WHERE datname = current_database() AND application_name = 'leaver' AND wait_event_type = 'Lock'",
-                )
-                .await;
-            if waiting > 0 {
+        self.until_services_wait_for_a_lock(1).await;
+    }
+
+    /// Waits until this many do.
+    pub(crate) async fn until_services_wait_for_a_lock(&mut self, sessions: i64) {
+        self.until("wait_event_type = 'Lock'", |waiting| waiting >= sessions)
+            .await;
+    }
+
+    /// Waits until no session of the service is in a transaction in this database.
+    pub(crate) async fn until_the_service_is_quiet(&mut self) {
+        self.until("xact_start IS NOT NULL", |busy| busy == 0).await;
+    }
+
+    async fn until(&mut self, which: &str, enough: impl Fn(i64) -> bool) {
+        let sql = format!(
+            "SELECT count(*) FROM pg_stat_activity
+             WHERE datname = current_database() AND application_name = 'leaver' AND {which}"
+        );
+        for _ in 0..2_000 {
+            if enough(self.count(&sql).await) {
                 return;
             }
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-        panic!("the service does not come to the lock");
+        panic!("the service does not come to: {which}");
     }
 }

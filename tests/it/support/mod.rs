@@ -56,6 +56,17 @@ pub(crate) async fn postgres() -> &'static Embedded {
     .unwrap()
 }
 
+/// What a test writes need not outlive the machine, and other tests want the disk too.
+async fn spare_the_disk(admin: &mut PgConnection) {
+    static SPARED: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
+    let spare = async {
+        for statement in ["ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"] {
+            sqlx::raw_sql(statement).execute(&mut *admin).await.unwrap();
+        }
+    };
+    SPARED.get_or_init(|| spare).await;
+}
+
 /// A fresh database on it, with its name.
 pub(crate) async fn database() -> (PgConnectOptions, String) {
     let postgres = postgres().await;
@@ -65,6 +76,7 @@ pub(crate) async fn database() -> (PgConnectOptions, String) {
         .connect()
         .await
         .unwrap();
+    spare_the_disk(&mut admin).await;
     sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}")))
         .execute(&mut admin)
         .await

@@ -1,0 +1,210 @@
+//! A delivery that fails alone waits, and is parked when waiting does not help; an outage blames nobody.
+
+use leaver::domain::DeliveryId;
+use leaver::inbox::Replay;
+use leaver::worker::Round;
+
+use super::{crowd, departure, email, replay};
+use crate::support::{TestApp, USERS};
+
+/// Eleven departures, of which the sixth cannot be carried out.
+async fn with_one_that_fails(settings: &[(&str, &str)]) -> (TestApp, DeliveryId) {
+    let mut app = TestApp::with(settings, USERS).await;
+    crowd(&mut app, 11).await;
+    let mut ids = vec![];
+    for n in 1..=11 {
+        ids.push(app.store("bamboohr", &departure(n)).await);
+    }
+    app.refuse_to_change(&[6], "P0001").await;
+    (app, ids[5])
+}
+
+async fn active(app: &mut TestApp) -> Vec<String> {
+    app.lines("SELECT id::text FROM users WHERE is_active ORDER BY users.id")
+        .await
+}
+
+const ATTEMPTS: &str = "SELECT count(*) FROM leaver.deliveries WHERE attempts > 0";
+
+#[tokio::test]
+async fn a_delivery_that_fails_alone_is_put_aside_and_its_neighbours_are_done() {
+    let (mut app, id) = with_one_that_fails(&[]).await;
+    app.work().await;
+
+    assert_eq!(active(&mut app).await, ["6"]);
+    let waiting =
+        "SELECT id::text || ' ' || attempts FROM leaver.deliveries WHERE state = 'waiting'";
+    assert_eq!(app.lines(waiting).await, [format!("{id} 1")]);
+    let cause = "SELECT cause FROM leaver.deliveries WHERE state = 'waiting'";
+    let cause = app.text(cause).await.unwrap();
+    assert!(cause.ends_with("(SQLSTATE P0001)"), "{cause}");
+    assert!(!cause.contains(&email(6)), "{cause}");
+    assert_eq!(app.count(ATTEMPTS).await, 1);
+    let due = "SELECT count(*) FROM leaver.deliveries WHERE next_attempt_at - received_at BETWEEN '2 s' AND '3 s'";
+    assert_eq!(app.count(due).await, 1);
+    assert_eq!(app.audit().await.len(), 10);
+}
+
+#[tokio::test]
+async fn what_was_put_aside_is_tried_again_and_done_when_it_can_be() {
+    let (mut app, id) = with_one_that_fails(&[]).await;
+    app.work().await;
+    app.allow_changes().await;
+    app.work().await;
+    assert_eq!(active(&mut app).await, ["6"], "not before its time");
+    app.advance(chrono::TimeDelta::seconds(3));
+    app.work().await;
+    assert!(active(&mut app).await.is_empty());
+    replay(&mut app, id, Replay::BodyGone).await;
+    let cause = "SELECT cause FROM leaver.deliveries WHERE attempts > 0";
+    assert_eq!(app.text(cause).await, None);
+}
+
+#[tokio::test]
+async fn after_its_last_attempt_it_is_parked_with_its_cause_and_a_replay_brings_it_back() {
+    let (mut app, id) = with_one_that_fails(&[("LEAVER__WORKER__MAX_ATTEMPTS", "3")]).await;
+    let state = "SELECT state FROM leaver.deliveries WHERE id IN
+                 (SELECT id FROM leaver.deliveries ORDER BY id OFFSET 5 LIMIT 1)";
+    for expected in ["waiting", "waiting", "parked"] {
+        app.work().await;
+        assert_eq!(app.text(state).await.as_deref(), Some(expected));
+        app.advance(chrono::TimeDelta::minutes(7));
+    }
+    let cause = "SELECT cause FROM leaver.deliveries WHERE state = 'parked' AND body IS NOT NULL";
+    let cause = app.text(cause).await.unwrap();
+    assert!(cause.starts_with("failed 3 times, last: "), "{cause}");
+    let health = app.get("/health").await.body;
+    assert_eq!(health["backlog"]["parked"], 1);
+    assert_eq!(health["status"], "degraded");
+
+    app.work().await;
+    assert_eq!(active(&mut app).await, ["6"], "parked is parked");
+    replay(&mut app, id, Replay::Queued).await;
+    replay(&mut app, id, Replay::AlreadyWaiting).await;
+    app.allow_changes().await;
+    app.work().await;
+    assert!(active(&mut app).await.is_empty());
+    assert_eq!(
+        app.count("SELECT count(*) FROM leaver.deliveries WHERE body IS NOT NULL")
+            .await,
+        0
+    );
+    let nobody = DeliveryId(uuid::Uuid::nil());
+    replay(&mut app, nobody, Replay::Unknown).await;
+}
+
+#[tokio::test]
+async fn several_that_fail_are_each_put_aside() {
+    let mut app = TestApp::new().await;
+    crowd(&mut app, 40).await;
+    for n in 1..=40 {
+        app.store("bamboohr", &departure(n)).await;
+    }
+    app.refuse_to_change(&[1, 2, 20, 40], "P0001").await;
+    app.work().await;
+    assert_eq!(active(&mut app).await, ["1", "2", "20", "40"]);
+    assert_eq!(app.count(ATTEMPTS).await, 4);
+}
+
+#[tokio::test]
+async fn a_refusal_at_the_commit_is_a_failure_like_any_other() {
+    let mut app = TestApp::new().await;
+    crowd(&mut app, 5).await;
+    for n in 1..=5 {
+        app.store("bamboohr", &departure(n)).await;
+    }
+    app.sql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN RAISE EXCEPTION 'not this one'; END $$;
+         CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON users DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW WHEN (OLD.id = 3) EXECUTE FUNCTION refuse();",
+    )
+    .await;
+    app.work().await;
+    assert_eq!(active(&mut app).await, ["3"]);
+    assert_eq!(app.audit().await.len(), 4);
+    app.allow_changes().await;
+    app.advance(chrono::TimeDelta::seconds(3));
+    app.work().await;
+    assert!(active(&mut app).await.is_empty());
+}
+
+#[tokio::test]
+async fn a_delivery_of_many_that_fails_for_one_changes_nobody() {
+    let mut app = TestApp::new().await;
+    crowd(&mut app, 3).await;
+    let entries: Vec<_> = (1..=3)
+        .map(|n| departure(n)["employees"][0].clone())
+        .collect();
+    app.refuse_to_change(&[2], "P0001").await;
+    app.bamboohr(&entries).await;
+    assert_eq!(active(&mut app).await, ["1", "2", "3"]);
+    assert!(app.audit().await.is_empty());
+    assert_eq!(app.count("SELECT count(*) FROM leaver.employees").await, 0);
+    assert_eq!(app.count("SELECT count(*) FROM sessions").await, 3);
+}
+
+#[tokio::test]
+async fn an_outage_counts_against_nobody() {
+    for code in [
+        "57P01", "57P03", "53300", "40001", "40P01", "08006", "25006",
+    ] {
+        let mut app = TestApp::new().await;
+        crowd(&mut app, 3).await;
+        for n in 1..=3 {
+            app.store("bamboohr", &departure(n)).await;
+        }
+        app.refuse_to_change(&[2], code).await;
+        for _ in 0..12 {
+            assert_eq!(app.round().await, Round::Outage, "{code}");
+        }
+        assert_eq!(app.count(ATTEMPTS).await, 0, "{code}");
+        app.allow_changes().await;
+        app.work().await;
+        assert!(active(&mut app).await.is_empty(), "{code}");
+    }
+}
+
+#[tokio::test]
+async fn a_users_table_that_is_altered_meanwhile_heals() {
+    let tables = "CREATE TABLE users (id bigint PRIMARY KEY, email text, is_active boolean NOT NULL DEFAULT true);
+                  CREATE TABLE sessions (id bigint, user_id bigint);
+                  INSERT INTO users SELECT n, 'u' || n || '@example.com' FROM generate_series(1, 6) n";
+    let mut app = TestApp::with(&[], tables).await;
+    app.deliver("bamboohr", &departure(1)).await;
+    let changes = [
+        "ALTER TABLE users ADD COLUMN note text DEFAULT 'x'",
+        "ALTER TABLE users ALTER email TYPE varchar(300)",
+        "ALTER TABLE users ALTER id TYPE text",
+        "ALTER TABLE users DROP COLUMN note; ALTER TABLE users ALTER is_active DROP NOT NULL",
+        "ALTER TABLE users RENAME TO people; CREATE TABLE users (LIKE people INCLUDING ALL);
+         INSERT INTO users SELECT * FROM people",
+    ];
+    for (n, change) in (2..).zip(changes) {
+        app.sql(change).await;
+        app.store("bamboohr", &departure(n)).await;
+        app.work().await;
+        app.advance(chrono::TimeDelta::seconds(3));
+        app.work().await;
+        assert!(!active(&mut app).await.contains(&n.to_string()), "{change}");
+    }
+    assert_eq!(app.audit().await.len(), 6);
+}
+
+#[tokio::test]
+async fn deliveries_wait_while_the_users_table_does_not_fit() {
+    let mut app = TestApp::new().await;
+    crowd(&mut app, 2).await;
+    app.deliver("bamboohr", &departure(1)).await;
+    app.store("bamboohr", &departure(2)).await;
+    app.sql("ALTER TABLE users RENAME COLUMN is_active TO enabled")
+        .await;
+    // The first round may still hold the old statements.
+    app.round().await;
+    app.advance(chrono::TimeDelta::seconds(3));
+    assert_eq!(app.round().await, Round::Outage);
+    app.sql("ALTER TABLE users RENAME COLUMN enabled TO is_active")
+        .await;
+    app.work().await;
+    assert!(active(&mut app).await.is_empty());
+}

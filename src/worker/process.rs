@@ -1,7 +1,10 @@
 //! One batch of deliveries, in one transaction: claim, normalise, observe, act, settle. All of it or none.
 
 use std::collections::{BTreeMap, HashMap};
+use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
 
 use chrono::{DateTime, Utc};
 use sqlx::{PgConnection, PgPool};
@@ -74,7 +77,7 @@ pub async fn process_batch(
         return Ok(Batch::default());
     }
     let ids: Vec<DeliveryId> = claimed.iter().map(|delivery| delivery.id).collect();
-    let done = match carry_out(&mut tx, table, rules, &claimed, now).await {
+    let done = match caught(carry_out(&mut tx, table, rules, &claimed, now)).await {
         Ok(batch) => tx.commit().await.map(|()| batch),
         Err(error) => {
             super::roll_back(tx).await;
@@ -85,6 +88,21 @@ pub async fn process_batch(
         claimed: ids,
         error,
     })
+}
+
+/// A bug that panics fails like an error, so that whatever it stumbles over is found and put aside, instead of
+/// ending the loop again and again before anybody else's turn.
+pub(super) async fn caught<T>(
+    work: impl Future<Output = Result<T, sqlx::Error>>,
+) -> Result<T, sqlx::Error> {
+    let mut work = pin!(work);
+    poll_fn(|cx| {
+        catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx))).unwrap_or_else(|_panic| {
+            let bug = "a bug: carrying it out panicked; report it, and replay after the fix";
+            Poll::Ready(Err(sqlx::Error::InvalidArgument(bug.to_owned())))
+        })
+    })
+    .await
 }
 
 async fn carry_out(

@@ -147,3 +147,24 @@ fn whatever_is_no_answer_of_the_database_is_an_outage() {
         assert!(!is_outage(&error), "{error}");
     }
 }
+
+#[tokio::test]
+async fn a_bug_that_panics_is_a_failure_that_blames_no_database() {
+    let bug = process::caught(async {
+        tokio::task::yield_now().await;
+        let nobody: [u8; 0] = [];
+        nobody.first().map(drop).unwrap();
+        Ok(())
+    });
+    let error = bug.await.unwrap_err();
+    assert!(!is_outage(&error));
+    let cause = database_cause(&error);
+    assert!(cause.contains("a bug: "), "{cause}");
+}
+
+#[tokio::test]
+async fn what_does_not_panic_goes_through() {
+    assert_eq!(process::caught(async { Ok(7) }).await.unwrap(), 7);
+    let error = process::caught(async { Err::<(), _>(sqlx::Error::RowNotFound) }).await;
+    assert!(matches!(error, Err(sqlx::Error::RowNotFound)));
+}

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::act::{Ending, act};
+use super::process::caught;
 use super::{Memory, Worker, chain};
 use crate::accounts::AccountsTable;
 use crate::audit::Actor;
@@ -111,7 +112,8 @@ impl Worker {
         while let Some(mut slice) = left.pop() {
             let mut point = tx.begin().await?;
             let tried = slice.clone();
-            match act(&mut point, table, &self.rules, tried, &Actor::Timer, now).await {
+            let work = act(&mut point, table, &self.rules, tried, &Actor::Timer, now);
+            match caught(work).await {
                 Ok(acted) => {
                     point.commit().await?;
                     endings.extend(acted.endings);

@@ -22,15 +22,47 @@ const MAY_IMPORT: [(&str, &[&str]); 24] = [
     ("accounts", &["domain", "decision"]),
     ("audit", &["domain"]),
     ("holds", &["domain", "decision"]),
-    ("health", &["domain", "inbox", "roster", "holds", "metrics", "vitals"]),
-    ("http", &["domain", "clock", "signature", "inbox", "health", "metrics", "vitals"]),
+    (
+        "health",
+        &["domain", "inbox", "roster", "holds", "metrics", "vitals"],
+    ),
+    (
+        "http",
+        &[
+            "domain",
+            "clock",
+            "signature",
+            "inbox",
+            "health",
+            "metrics",
+            "vitals",
+        ],
+    ),
     (
         "worker",
-        &["domain", "clock", "inbox", "payload", "roster", "decision", "accounts", "audit", "holds", "metrics", "vitals"],
+        &[
+            "domain", "clock", "inbox", "payload", "roster", "decision", "accounts", "audit",
+            "holds", "metrics", "vitals",
+        ],
     ),
-    ("settings", &["domain", "accounts", "decision", "http", "payload", "signature"]),
+    (
+        "settings",
+        &[
+            "domain",
+            "accounts",
+            "decision",
+            "http",
+            "payload",
+            "signature",
+        ],
+    ),
     ("telemetry", &["settings"]),
-    ("app", &["accounts", "clock", "http", "metrics", "schema", "settings", "vitals", "worker"]),
+    (
+        "app",
+        &[
+            "accounts", "clock", "http", "metrics", "schema", "settings", "vitals", "worker",
+        ],
+    ),
     ("demo", &["*"]),
     ("cli", &["*"]),
     ("main", &["*"]),
@@ -62,16 +94,28 @@ fn files() -> Vec<File> {
             }
         }
     }
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
     let mut found = vec![];
-    walk(&root, &mut found);
+    walk(&sources, &mut found);
     found
         .into_iter()
         .map(|path| {
-            let inside = path.strip_prefix(&root).unwrap().to_str().unwrap().to_owned();
+            let inside = path
+                .strip_prefix(&sources)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .to_owned();
             let room = inside.split(['/', '.']).next().unwrap().to_owned();
-            let is_test = inside.split(['/', '.']).any(|part| part == "tests" || part.ends_with("_tests"));
-            File { text: fs::read_to_string(&path).unwrap(), path: inside, room, is_test }
+            let is_test = inside
+                .split(['/', '.'])
+                .any(|part| part == "tests" || part.ends_with("_tests"));
+            File {
+                text: fs::read_to_string(&path).unwrap(),
+                path: inside,
+                room,
+                is_test,
+            }
         })
         .filter(|file| file.path != "lib.rs")
         .collect()
@@ -84,10 +128,17 @@ fn imports(text: &str) -> BTreeSet<String> {
         let rest = &text[position + "crate::".len()..];
         let names = match rest.strip_prefix('{') {
             Some(list) => list.split('}').next().unwrap_or_default(),
-            None => rest.split(|c: char| !c.is_ascii_lowercase() && c != '_').next().unwrap_or_default(),
+            None => rest
+                .split(|c: char| !c.is_ascii_lowercase() && c != '_')
+                .next()
+                .unwrap_or_default(),
         };
         for name in names.split(',') {
-            let name: String = name.trim().chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            let name: String = name
+                .trim()
+                .chars()
+                .take_while(|c| c.is_ascii_lowercase() || *c == '_')
+                .collect();
             if !name.is_empty() {
                 found.insert(name);
             }
@@ -103,9 +154,15 @@ fn each_room_imports_only_what_it_may() {
         let (_, allowed) = MAY_IMPORT
             .iter()
             .find(|(room, _)| *room == file.room)
-            .unwrap_or_else(|| panic!("{}: a new room; say here and in docs/ARCHITECTURE.md whom it may import", file.path));
+            .unwrap_or_else(|| {
+                panic!(
+                    "{}: a new room; say here and in docs/ARCHITECTURE.md whom it may import",
+                    file.path
+                )
+            });
         for import in imports(&file.text) {
-            if import != file.room && !allowed.contains(&"*") && !allowed.contains(&import.as_str()) {
+            if import != file.room && !allowed.contains(&"*") && !allowed.contains(&import.as_str())
+            {
                 wrong.push(format!("{} imports {import}", file.path));
             }
         }
@@ -115,15 +172,24 @@ fn each_room_imports_only_what_it_may() {
 
 #[test]
 fn the_documented_table_is_this_one() {
-    let docs = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ARCHITECTURE.md")).unwrap();
+    let docs =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/ARCHITECTURE.md"))
+            .unwrap();
     for (room, allowed) in MAY_IMPORT {
         let list = match allowed {
             [] => "nothing of ours".to_owned(),
             ["*"] => "what they put together".to_owned(),
-            rooms => rooms.iter().map(|room| format!("`{room}`")).collect::<Vec<_>>().join(", "),
+            rooms => rooms
+                .iter()
+                .map(|room| format!("`{room}`"))
+                .collect::<Vec<_>>()
+                .join(", "),
         };
         let line = format!("| `{room}` | {list} |");
-        assert!(docs.contains(&line), "docs/ARCHITECTURE.md lacks the line {line}");
+        assert!(
+            docs.contains(&line),
+            "docs/ARCHITECTURE.md lacks the line {line}"
+        );
     }
 }
 
@@ -131,16 +197,39 @@ fn the_documented_table_is_this_one() {
 fn the_two_halves_do_not_know_each_other() {
     for file in files().iter().filter(|file| !file.is_test) {
         let imports = imports(&file.text);
-        assert!(!(file.room == "http" && imports.contains("worker")), "{}", file.path);
-        assert!(!(file.room == "worker" && imports.contains("http")), "{}", file.path);
+        assert!(
+            !(file.room == "http" && imports.contains("worker")),
+            "{}",
+            file.path
+        );
+        assert!(
+            !(file.room == "worker" && imports.contains("http")),
+            "{}",
+            file.path
+        );
     }
 }
 
 #[test]
 fn pure_rooms_are_pure() {
-    for file in files().iter().filter(|file| !file.is_test && PURE.contains(&file.room.as_str())) {
-        for forbidden in ["async ", "tokio::", "sqlx::", "tracing::", "Clock", "SystemTime", "Utc::now"] {
-            assert!(!file.text.contains(forbidden), "{} is of a pure room and has `{forbidden}`", file.path);
+    for file in files()
+        .iter()
+        .filter(|file| !file.is_test && PURE.contains(&file.room.as_str()))
+    {
+        for forbidden in [
+            "async ",
+            "tokio::",
+            "sqlx::",
+            "tracing::",
+            "Clock",
+            "SystemTime",
+            "Utc::now",
+        ] {
+            assert!(
+                !file.text.contains(forbidden),
+                "{} is of a pure room and has `{forbidden}`",
+                file.path
+            );
         }
     }
 }
@@ -148,17 +237,31 @@ fn pure_rooms_are_pure() {
 #[test]
 fn sql_stands_in_store_files() {
     for file in files().iter().filter(|file| !file.is_test) {
-        let speaks_sql = ["sqlx::query", "raw_sql(", "query_as!", "query_scalar!"].iter().any(|word| file.text.contains(word));
+        let speaks_sql = ["sqlx::query", "raw_sql(", "query_as!", "query_scalar!"]
+            .iter()
+            .any(|word| file.text.contains(word));
         let may = file.path.ends_with("/store.rs") || MAY_HOLD_SQL.contains(&file.path.as_str());
-        assert!(may || !speaks_sql, "{} has SQL; it belongs into the store.rs of its table", file.path);
+        assert!(
+            may || !speaks_sql,
+            "{} has SQL; it belongs into the store.rs of its table",
+            file.path
+        );
     }
 }
 
 #[test]
 fn only_http_knows_axum_and_only_signature_knows_hmac() {
     for file in files().iter().filter(|file| !file.is_test) {
-        assert!(file.room == "http" || !file.text.contains("axum::"), "{} knows axum", file.path);
-        assert!(file.room == "signature" || !file.text.contains("hmac::"), "{} knows hmac", file.path);
+        assert!(
+            file.room == "http" || !file.text.contains("axum::"),
+            "{} knows axum",
+            file.path
+        );
+        assert!(
+            file.room == "signature" || !file.text.contains("hmac::"),
+            "{} knows hmac",
+            file.path
+        );
     }
 }
 
@@ -181,21 +284,38 @@ fn no_file_outgrows_one_concept() {
         .filter(|(lines, _)| *lines > LONGEST_FILE)
         .map(|(lines, path)| format!("{path}: {lines} lines"))
         .collect();
-    assert_eq!(long, Vec::<String>::new(), "look for the second concept in it");
+    assert_eq!(
+        long,
+        Vec::<String>::new(),
+        "look for the second concept in it"
+    );
 }
 
 #[test]
 fn every_file_says_what_it_is_for() {
     for file in files().iter().filter(|file| !file.is_test) {
-        assert!(file.text.starts_with("//!"), "{} does not open with a line on what it is for", file.path);
+        assert!(
+            file.text.starts_with("//!"),
+            "{} does not open with a line on what it is for",
+            file.path
+        );
     }
 }
 
 #[test]
 fn the_image_checks_its_health_through_the_binary() {
-    let dockerfile = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Dockerfile")).unwrap();
+    let dockerfile =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Dockerfile")).unwrap();
     let defaults = leaver::settings::DEFAULTS;
-    assert!(dockerfile.contains(r#"HEALTHCHECK"#) && dockerfile.contains(r#"["/usr/local/bin/leaver", "health"]"#));
-    assert!(dockerfile.contains("LEAVER_LISTEN=0.0.0.0:8080") && dockerfile.contains("EXPOSE 8080"));
-    assert!(defaults.contains("127.0.0.1:8080"), "the image and the default name the same port");
+    assert!(
+        dockerfile.contains(r"HEALTHCHECK")
+            && dockerfile.contains(r#"["/usr/local/bin/leaver", "health"]"#)
+    );
+    assert!(
+        dockerfile.contains("LEAVER_LISTEN=0.0.0.0:8080") && dockerfile.contains("EXPOSE 8080")
+    );
+    assert!(
+        defaults.contains("127.0.0.1:8080"),
+        "the image and the default name the same port"
+    );
 }

@@ -5,21 +5,21 @@
     reason = "a test that fails may panic"
 )]
 
-mod commands;
 mod accounts;
+mod architecture;
+mod commands;
 mod connections;
 mod demo;
 mod duplicates;
 mod embedded;
-mod serving;
-mod privacy;
-mod scale;
-mod support;
-mod understanding;
 mod holds;
+mod privacy;
 mod rehire;
 mod rights;
+mod scale;
+mod serving;
 mod support;
 mod timer;
+mod understanding;
 mod webhooks;
 mod worker;

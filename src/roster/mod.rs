@@ -204,14 +204,14 @@ fn merge_fact<T: Clone + Ord>(
     Effect::Newer
 }
 
-/// A change without values asks for a read; a status that is not older than it answers. A removal does not:
-/// it speaks for itself while it stands.
+/// A change without values asks for a read; a newer status answers. One of the same second may be from before
+/// the change, so it does not; nor does a removal, which speaks for itself while it stands.
 fn merge_read_due(employee: &mut Employee, observation: &Observation) -> Effect {
     let change = &observation.change;
     let answered_at = employee.status.as_ref().map(|fact| fact.as_of);
     let mut effect = Effect::Same;
     if change.thin && change.kind == ChangeKind::Updated {
-        if answered_at.is_some_and(|at| at >= observation.as_of) {
+        if answered_at.is_some_and(|at| at > observation.as_of) {
             return Effect::Stale;
         }
         if employee.read_due < Some(observation.as_of) {
@@ -219,7 +219,7 @@ fn merge_read_due(employee: &mut Employee, observation: &Observation) -> Effect 
             effect = Effect::Newer;
         }
     }
-    if employee.read_due <= answered_at {
+    if employee.read_due < answered_at {
         employee.read_due = None;
     }
     effect

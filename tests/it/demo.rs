@@ -39,7 +39,9 @@ fn table(out: &str, head: &[&str]) -> Vec<Vec<String>> {
         match rows.last_mut() {
             Some(row) if cells[0].is_empty() => {
                 for (cell, more) in row.iter_mut().zip(cells) {
-                    *cell = format!("{cell} {more}").trim().to_owned();
+                    cell.push(' ');
+                    cell.push_str(&more);
+                    cell.truncate(cell.trim_end().len());
                 }
             }
             _ => rows.push(cells),

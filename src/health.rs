@@ -9,7 +9,8 @@ use serde::Serialize;
 use sqlx::PgPool;
 
 use crate::domain::SourceName;
-use crate::inbox::{self, Backlog};
+use crate::inbox;
+use crate::inbox::view::Backlog;
 use crate::metrics::Gauges;
 use crate::vitals::{Phase, Vitals};
 use crate::{holds, roster};
@@ -88,14 +89,14 @@ pub async fn examine(
     let started = vitals.phase() != Phase::Starting;
     let asked = async {
         let mut conn = pool.acquire().await?;
-        inbox::store::ping(&mut conn).await?;
+        inbox::view::store::ping(&mut conn).await?;
         if !started {
             return Ok(Known::default());
         }
         let (pending, next_at) = roster::store::schedule(&mut conn).await?;
-        let last = inbox::store::last_deliveries(&mut conn, sources).await?;
+        let last = inbox::view::store::last_deliveries(&mut conn, sources).await?;
         Ok::<Known, sqlx::Error>(Known {
-            backlog: inbox::store::backlog(&mut conn, now).await?,
+            backlog: inbox::view::store::backlog(&mut conn, now).await?,
             schedule: Schedule { pending, next_at },
             holds: holds::store::count_open(&mut conn).await?,
             sources: last

@@ -50,7 +50,7 @@ impl Deliveries {
             State::Parked => "parked",
         });
         let listed =
-            inbox::store::list(&mut conn, state, self.source.as_deref(), self.limit).await?;
+            inbox::view::store::list(&mut conn, state, self.source.as_deref(), self.limit).await?;
         if self.format.json {
             output::json(&listed)?;
             return Ok(ExitCode::SUCCESS);

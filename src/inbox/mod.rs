@@ -10,12 +10,13 @@
 //! This room does not look into a body.
 
 pub mod store;
+pub mod view;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::domain::{DeliveryId, SourceName};
+use crate::domain::DeliveryId;
 
 /// What the sender is told about a delivery that is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,40 +87,6 @@ pub enum End {
     },
 }
 
-/// How much waits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Backlog {
-    /// Deliveries that are not settled.
-    pub waiting: i64,
-    /// Age of the oldest of them, in seconds.
-    pub oldest_seconds: i64,
-    /// Deliveries that could not be processed.
-    pub parked: i64,
-}
-
-/// A delivery as a person sees it in a list: everything but its body.
-#[derive(Clone, Debug, Serialize)]
-pub struct Listed {
-    /// Its id.
-    pub id: uuid::Uuid,
-    /// Who sent it.
-    pub source: String,
-    /// When it arrived.
-    pub received_at: DateTime<Utc>,
-    /// waiting, processed, ignored or parked.
-    pub state: String,
-    /// How often processing it has failed.
-    pub attempts: i32,
-    /// When it was settled.
-    pub settled_at: Option<DateTime<Utc>>,
-    /// Size of the body as it arrived.
-    pub body_bytes: i32,
-    /// Why it is ignored or parked.
-    pub cause: Option<String>,
-    /// How many employees ended how.
-    pub outcome: Option<serde_json::Value>,
-}
-
 /// What `replay` did with one id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -132,13 +99,4 @@ pub enum Replay {
     BodyGone,
     /// There is no such delivery.
     Unknown,
-}
-
-/// When a source last sent something.
-#[derive(Clone, Debug)]
-pub struct LastDelivery {
-    /// The source.
-    pub source: SourceName,
-    /// When its newest delivery arrived; none when there never was one.
-    pub at: Option<DateTime<Utc>>,
 }

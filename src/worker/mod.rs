@@ -8,10 +8,12 @@
 pub mod act;
 pub mod answer;
 pub mod process;
+mod company;
+mod record;
+mod rulebook;
 mod said;
 pub mod timer;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -23,65 +25,16 @@ use tracing::{error, info, warn};
 
 use self::act::Ending;
 use self::process::{Batch, process_batch};
+pub use self::rulebook::Rulebook;
 pub(crate) use self::said::chain;
 use self::said::database_cause;
 use crate::accounts::{AccountsMapping, AccountsTable, MappingError};
 use crate::clock::Clock;
-use crate::decision::policy::Policy;
-use crate::domain::{DeliveryId, SourceName};
+use crate::domain::DeliveryId;
 use crate::inbox::store::ClaimLimit;
 use crate::inbox::{self, End, Settlement};
 use crate::metrics::Metrics;
-use crate::payload::Dialect;
 use crate::vitals::Vitals;
-
-/// How the configured sources are read and judged.
-#[derive(Debug, Default)]
-pub struct Rulebook {
-    sources: HashMap<String, (SourceName, Dialect, Policy)>,
-}
-
-impl Rulebook {
-    /// Collects the rules of all sources.
-    pub fn new(sources: impl IntoIterator<Item = (SourceName, Dialect, Policy)>) -> Self {
-        let by_name = |rules: (SourceName, Dialect, Policy)| (rules.0.to_string(), rules);
-        Self {
-            sources: sources.into_iter().map(by_name).collect(),
-        }
-    }
-
-    /// The policy of a source, when it is configured.
-    #[must_use]
-    pub fn policy(&self, source: &SourceName) -> Option<&Policy> {
-        self.sources
-            .get(source.as_str())
-            .map(|(_, _, policy)| policy)
-    }
-
-    /// The words of a source, when it is configured.
-    #[must_use]
-    pub fn dialect(&self, source: &str) -> Option<&Dialect> {
-        self.sources.get(source).map(|(_, dialect, _)| dialect)
-    }
-
-    /// The checked name of a source, when it is configured.
-    #[must_use]
-    pub fn source_name(&self, source: &str) -> Option<&SourceName> {
-        self.sources.get(source).map(|(name, _, _)| name)
-    }
-
-    /// The names of all configured sources.
-    #[must_use]
-    pub fn names(&self) -> Vec<SourceName> {
-        let mut names: Vec<SourceName> = self
-            .sources
-            .values()
-            .map(|(name, _, _)| name.clone())
-            .collect();
-        names.sort();
-        names
-    }
-}
 
 /// A batch that came to nothing.
 #[derive(Debug)]

@@ -1,0 +1,163 @@
+//! Whose account is whose: the accounts of a slice of employees, and who else has them.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::Rulebook;
+use crate::accounts::{self, AccountsTable};
+use crate::decision::judgement::{Judgement, judge};
+use crate::decision::{AccountMatch, Action, Decision, Kept};
+use crate::domain::{Account, AccountId, Employee, EmployeeKey, SourceName, Tenant, WorkEmail};
+use crate::roster;
+
+/// Per employee, the accounts that the link or else the work e-mail leads to. A link whose account is gone
+/// counts as none.
+pub(super) async fn find_accounts(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    employees: &[Employee],
+) -> Result<HashMap<EmployeeKey, Vec<Account>>, sqlx::Error> {
+    let ids: BTreeSet<AccountId> = employees.iter().filter_map(|e| e.account.clone()).collect();
+    let by_id: HashMap<AccountId, Account> = accounts::store::find_by_id(conn, table, &ids)
+        .await?
+        .into_iter()
+        .map(|account| (account.id.clone(), account))
+        .collect();
+
+    let mut found = HashMap::new();
+    let mut wanted: BTreeMap<(WorkEmail, Tenant), Vec<EmployeeKey>> = BTreeMap::new();
+    for employee in employees {
+        if let Some(account) = employee.account.as_ref().and_then(|id| by_id.get(id)) {
+            found.insert(employee.key.clone(), vec![account.clone()]);
+        } else if let Some(email) = employee.work_email() {
+            let tenant = employee.key.tenant.clone();
+            wanted
+                .entry((email.clone(), tenant))
+                .or_default()
+                .push(employee.key.clone());
+        }
+    }
+    let (emails, keys): (Vec<_>, Vec<_>) = wanted.into_iter().unzip();
+    let by_email = accounts::store::find_by_email(conn, table, &emails).await?;
+    for (keys, accounts) in keys.into_iter().zip(by_email) {
+        for key in keys {
+            found.insert(key, accounts.clone());
+        }
+    }
+    Ok(found)
+}
+
+/// Who shares an account with whom, source by source.
+pub(super) struct Company {
+    sources: Vec<SourceName>,
+    by_account: HashMap<(SourceName, AccountId), Vec<(EmployeeKey, Judgement)>>,
+}
+
+impl Company {
+    /// Those in the roster who are linked to one of these accounts, and those of this very slice, who may
+    /// know better than the roster yet does.
+    pub(super) async fn gather(
+        conn: &mut PgConnection,
+        rules: &Rulebook,
+        employees: &[Employee],
+        accounts: &HashMap<EmployeeKey, Vec<Account>>,
+        now: DateTime<Utc>,
+    ) -> Result<Self, sqlx::Error> {
+        let mut by_account: HashMap<(SourceName, AccountId), Vec<(EmployeeKey, Judgement)>> =
+            HashMap::new();
+        let mut here = HashSet::new();
+        let mut add = |employee: &Employee, account: &AccountId| {
+            if let Some(policy) = rules.policy(&employee.key.source) {
+                by_account
+                    .entry((employee.key.source.clone(), account.clone()))
+                    .or_default()
+                    .push((employee.key.clone(), judge(policy, employee, now)));
+            }
+        };
+        for employee in employees {
+            here.insert(&employee.key);
+            if let Some([account]) = accounts.get(&employee.key).map(Vec::as_slice) {
+                add(employee, &account.id);
+            }
+        }
+        let names = rules.names();
+        let pairs: Vec<(SourceName, AccountId)> = accounts
+            .values()
+            .filter(|accounts| accounts.len() == 1)
+            .flatten()
+            .flat_map(|account| names.iter().map(|name| (name.clone(), account.id.clone())))
+            .collect();
+        for other in roster::store::find_linked(conn, &pairs).await? {
+            if let (false, Some(account)) = (here.contains(&other.key), other.account.clone()) {
+                add(&other, &account);
+            }
+        }
+        Ok(Self {
+            sources: names,
+            by_account,
+        })
+    }
+
+    /// Sources are judged one by one, and one that says "left" is enough: while it does, a return that another
+    /// one tells of switches nothing on.
+    pub(super) fn heed_other_sources(
+        &self,
+        employee: &Employee,
+        mut decision: Decision,
+    ) -> Decision {
+        if let Action::Reactivate(account) = &decision.action {
+            let others = self
+                .sources
+                .iter()
+                .filter(|name| **name != employee.key.source);
+            let left_elsewhere = others
+                .filter_map(|name| self.by_account.get(&(name.clone(), account.clone())))
+                .any(|sharing| {
+                    let mut judgements = sharing.iter().map(|(_, judgement)| judgement);
+                    judgements
+                        .clone()
+                        .any(|j| matches!(j, Judgement::Left { .. }))
+                        && !judgements.any(Judgement::is_employed)
+                });
+            if left_elsewhere {
+                decision.action = Action::Keep(Kept::AlreadyInactive);
+                decision.reason += "; but another source says that the person has left";
+            }
+        }
+        decision
+    }
+
+    pub(super) fn judge_match(
+        &self,
+        employee: &Employee,
+        found: &[Account],
+    ) -> (AccountMatch, Vec<Judgement>) {
+        let account = match found {
+            [] => return (AccountMatch::None, vec![]),
+            [account] => account,
+            several => return (AccountMatch::Ambiguous(several.len()), vec![]),
+        };
+        let sharing = self
+            .by_account
+            .get(&(employee.key.source.clone(), account.id.clone()));
+        let others: Vec<Judgement> = sharing
+            .into_iter()
+            .flatten()
+            .filter(|(key, _)| *key != employee.key)
+            .map(|(_, judgement)| judgement.clone())
+            .collect();
+        let account_match = if employee.account.as_ref() == Some(&account.id) {
+            AccountMatch::Linked(account.clone())
+        } else if others.is_empty() {
+            AccountMatch::Found(account.clone())
+        } else {
+            AccountMatch::Shared {
+                account: account.clone(),
+                other_is_employed: others.iter().any(Judgement::is_employed),
+            }
+        };
+        (account_match, others)
+    }
+}

@@ -139,7 +139,7 @@ fn field_based(entry: &Value, key: Option<&str>) -> Result<Event, BadCause> {
     })
 }
 
-fn id(member: Option<&Value>, key: Option<&str>) -> Result<EmployeeId, BadCause> {
+pub(super) fn id(member: Option<&Value>, key: Option<&str>) -> Result<EmployeeId, BadCause> {
     match member {
         Some(Value::String(text)) => employee_id(text),
         Some(Value::Number(number)) => employee_id(&number.to_string()),
@@ -147,7 +147,7 @@ fn id(member: Option<&Value>, key: Option<&str>) -> Result<EmployeeId, BadCause>
     }
 }
 
-fn time(member: Option<&Value>) -> Option<DateTime<Utc>> {
+pub(super) fn time(member: Option<&Value>) -> Option<DateTime<Utc>> {
     member.and_then(Value::as_str).and_then(dates::instant)
 }
 
@@ -161,7 +161,7 @@ fn names(member: Option<&Value>) -> Vec<String> {
 }
 
 /// Values come plain, as BambooHR's guide says, or as `{"value": ...}`, as every detailed client says.
-fn values(fields: &Map<String, Value>) -> Vec<(String, Option<String>)> {
+pub(super) fn values(fields: &Map<String, Value>) -> Vec<(String, Option<String>)> {
     let value_of = |value| match value {
         &Value::Null => Some(None),
         value => json::scalar_text(value).map(Some),

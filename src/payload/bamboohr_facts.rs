@@ -22,7 +22,7 @@ pub(super) fn changes(reading: Reading, dialect: &Dialect) -> Result<Changes, No
     })
 }
 
-fn change(event: Event, names: &FieldNames, tenant: &Tenant) -> EmployeeChange {
+pub(super) fn change(event: Event, names: &FieldNames, tenant: &Tenant) -> EmployeeChange {
     EmployeeChange {
         tenant: tenant.clone(),
         kind: event.kind,

@@ -82,7 +82,16 @@ pub(super) fn changes(event: &Event, tenancy: &Tenancy) -> Result<Changes, NotOu
 }
 
 pub(super) fn change(employee: &Employee, tenant: &Tenant) -> Result<EmployeeChange, BadCause> {
-    let record = employee.data.as_object().ok_or(BadCause::NotAnObject)?;
+    record_change(&employee.data, employee.kind, tenant)
+}
+
+/// What a record says, in a delivery or on a page of the API: the two have the same shape.
+pub(super) fn record_change(
+    record: &Value,
+    kind: ChangeKind,
+    tenant: &Tenant,
+) -> Result<EmployeeChange, BadCause> {
+    let record = record.as_object().ok_or(BadCause::NotAnObject)?;
     let id = record.get("id").and_then(Value::as_str);
     let was_deleted = record.get("remote_was_deleted") == Some(&Value::Bool(true));
     Ok(EmployeeChange {
@@ -91,7 +100,7 @@ pub(super) fn change(employee: &Employee, tenant: &Tenant) -> Result<EmployeeCha
         kind: if was_deleted {
             ChangeKind::Deleted
         } else {
-            employee.kind
+            kind
         },
         as_of: member(record, "modified_at", dates::instant)
             .value()

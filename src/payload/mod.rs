@@ -1,8 +1,8 @@
-//! Takes the vendor's accent off: a body becomes what it says of employees. The only room that knows a
-//! vendor's JSON or form. It judges nobody; an entry that cannot be read never sinks the others.
+//! Takes the vendor's accent off: a body, or an API's answer, becomes what it says of employees. The only
+//! room that knows a vendor's JSON or form. It judges nobody; an entry that cannot be read never sinks the others.
 
 mod set_aside;
-pub use set_aside::{BadCause, BadEntry, NotOurs, Unreadable};
+pub use set_aside::{BadAnswer, BadCause, BadEntry, NotOurs, Unreadable};
 
 mod field_names;
 pub use field_names::FieldNames;
@@ -11,6 +11,21 @@ mod bamboohr;
 mod bamboohr_form;
 mod bamboohr_facts;
 mod merge;
+
+mod merge_api;
+pub use merge_api::{
+    Connection, ConnectionStatus, EmployeePage, ModelSync, SyncPage, SyncStatus, merge_connection,
+    merge_page, merge_record, merge_sync_page,
+};
+
+mod bamboohr_api;
+pub use bamboohr_api::{
+    BAMBOOHR_FIELDS, ChangedAction, ChangedEmployee, ChangedSince, EmployeeRead, bamboohr_changed,
+    bamboohr_employee, bamboohr_record, bamboohr_removal,
+};
+
+mod answers;
+pub use answers::error_in_success;
 
 mod dates;
 mod json;
@@ -145,3 +160,10 @@ mod merge_tests;
     reason = "a test that cannot set itself up should fail"
 )]
 mod vector_tests;
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
+mod api_tests;

@@ -146,6 +146,9 @@ pub enum BadCause {
     /// The employee id is absurdly long or holds control characters.
     #[error("its employee id is too long or holds control characters")]
     UnusableId,
+    /// A record of an API in which all that we need is null or withheld. Nobody has left by that.
+    #[error("all that we need of it is null or withheld: look at the permissions of the API's key")]
+    NullRecord,
 }
 
 impl BadCause {
@@ -156,6 +159,21 @@ impl BadCause {
             Self::NotAnObject => "not_an_object",
             Self::NoId => "no_id",
             Self::UnusableId => "unusable_id",
+            Self::NullRecord => "null_record",
         }
     }
+}
+
+/// Why an API's answer cannot be used. It holds nothing of the answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadAnswer {
+    /// It ends in the middle.
+    #[error("the JSON ends in the middle")]
+    CutOff,
+    /// It is something else.
+    #[error("it is not JSON")]
+    NotJson,
+    /// It is JSON of another shape than the contract's; what is missing or wrong.
+    #[error("{0}")]
+    WrongShape(&'static str),
 }

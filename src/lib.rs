@@ -13,6 +13,7 @@ pub mod accounts;
 pub mod audit;
 pub mod holds;
 pub mod worker;
+pub mod pull;
 pub mod metrics;
 pub mod vitals;
 pub mod health;

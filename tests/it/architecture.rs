@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and the rooms of ours that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 24] = [
+const MAY_IMPORT: [(&str, &[&str]); 25] = [
     ("domain", &[]),
     ("clock", &[]),
     ("vitals", &[]),
@@ -54,6 +54,12 @@ const MAY_IMPORT: [(&str, &[&str]); 24] = [
             "http",
             "payload",
             "signature",
+        ],
+    ),
+    (
+        "pull",
+        &[
+            "domain", "clock", "payload", "roster", "worker", "metrics", "vitals",
         ],
     ),
     ("telemetry", &["settings"]),

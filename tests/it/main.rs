@@ -18,6 +18,7 @@ mod rehire;
 mod rights;
 mod scale;
 mod serving;
+mod pull_clients;
 mod support;
 mod timer;
 mod understanding;

@@ -2,6 +2,7 @@
 
 pub(crate) mod process;
 pub(crate) mod driving;
+pub(crate) mod apis;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};

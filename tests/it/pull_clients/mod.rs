@@ -1,0 +1,86 @@
+//! The API clients against stand-ins made from the providers' contracts.
+
+mod bamboohr;
+mod contracts;
+mod merge;
+mod patience;
+mod secrets;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use leaver::clock::FixedClock;
+use leaver::domain::Tenant;
+use leaver::payload::EmployeePage;
+use leaver::pull::{
+    BambooHrAddress, BambooHrApi, Limits, LinkedAccount, MergeAddress, MergeApi, ReadError,
+    Transport,
+};
+
+use crate::support::apis::StandIn;
+use crate::support::at;
+
+const MERGE_API_KEY: &str = "merge-api-key-sentinel";
+const ACCOUNT_TOKEN: &str = "account-token-sentinel";
+const BAMBOOHR_API_KEY: &str = "bamboohr-api-key-sentinel";
+
+/// Patience for tests: waits of milliseconds.
+fn limits() -> Limits {
+    Limits {
+        attempt: Duration::from_secs(5),
+        total: Duration::from_secs(10),
+        attempts: 4,
+        backoff: Duration::from_millis(2),
+        failure_window: Duration::from_millis(20),
+        ..Limits::default()
+    }
+}
+
+fn clock() -> FixedClock {
+    FixedClock::at(at("2026-11-22T12:00:00Z"))
+}
+
+fn transport(limits: Limits) -> Transport {
+    Transport::new(limits, Arc::new(clock())).unwrap()
+}
+
+fn merge_over(stand_in: &StandIn, transport: Transport) -> MergeApi {
+    let address = MergeAddress::parse(&stand_in.url).unwrap();
+    MergeApi::new(address, MERGE_API_KEY.into(), transport)
+}
+
+fn merge(stand_in: &StandIn) -> MergeApi {
+    merge_over(stand_in, transport(limits()))
+}
+
+fn bamboohr_over(stand_in: &StandIn, transport: Transport) -> BambooHrApi {
+    let address = BambooHrAddress::parse(&stand_in.url).unwrap();
+    BambooHrApi::new(
+        address,
+        Tenant::new("widgets"),
+        BAMBOOHR_API_KEY.into(),
+        transport,
+    )
+}
+
+fn bamboohr(stand_in: &StandIn) -> BambooHrApi {
+    bamboohr_over(stand_in, transport(limits()))
+}
+
+fn account(id: &str) -> LinkedAccount {
+    LinkedAccount {
+        id: id.to_owned(),
+        tenant: Tenant::new(format!("tenant of {id}")),
+        token: ACCOUNT_TOKEN.into(),
+    }
+}
+
+/// All pages of a read of everybody, or the error that ended it.
+async fn read_all(api: &MergeApi, account: &LinkedAccount) -> Result<Vec<EmployeePage>, ReadError> {
+    let mut pages = api.employees(account, None);
+    let mut read = vec![];
+    while let Some(page) = pages.next().await? {
+        read.push(page);
+    }
+    Ok(read)
+}

@@ -1,0 +1,323 @@
+//! Stand-ins for the providers' APIs, made from their contracts: companies of any size, with scripted
+//! answers in between, and a record of what they were asked.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::fmt::Write;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes, HttpBody};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, Response};
+use hyper::body::Frame;
+use serde_json::{Map, Value, json};
+use tokio::net::TcpListener;
+use tokio::time::{Instant, sleep};
+
+/// What a stand-in was asked.
+#[derive(Clone, Debug)]
+pub(crate) struct Asked {
+    pub(crate) method: Method,
+    pub(crate) path: String,
+    /// As it came, still encoded.
+    pub(crate) raw_query: String,
+    /// Decoded, in its order.
+    pub(crate) query: Vec<(String, String)>,
+    pub(crate) headers: HeaderMap,
+    pub(crate) at: Instant,
+}
+
+impl Asked {
+    /// A parameter's value.
+    pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
+        let found = self.query.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
+
+    /// A header's text.
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers
+            .get(name)
+            .map_or("", |value| value.to_str().unwrap())
+    }
+}
+
+/// What a stand-in answers.
+#[derive(Clone, Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+    pub(crate) delay: Duration,
+    /// The connection breaks in the middle of the body.
+    pub(crate) breaks_off: bool,
+}
+
+impl Answer {
+    /// JSON with status 200.
+    pub(crate) fn json(body: &Value) -> Self {
+        Self::text(200, "application/json", &body.to_string())
+    }
+
+    /// A bare status.
+    pub(crate) fn status(status: u16) -> Self {
+        Self::text(status, "application/json", "")
+    }
+
+    pub(crate) fn text(status: u16, content_type: &str, body: &str) -> Self {
+        let headers = vec![("content-type".to_owned(), content_type.to_owned())];
+        Self {
+            status,
+            headers,
+            body: body.into(),
+            delay: Duration::ZERO,
+            breaks_off: false,
+        }
+    }
+
+    pub(crate) fn with(mut self, name: &str, value: &str) -> Self {
+        self.headers.push((name.to_owned(), value.to_owned()));
+        self
+    }
+
+    /// Comes after this time.
+    pub(crate) fn after(mut self, delay: Duration) -> Self {
+        self.delay = delay;
+        self
+    }
+
+    /// The connection breaks after these bytes of the body, though more were to come.
+    pub(crate) fn broken_off(mut self) -> Self {
+        self.breaks_off = true;
+        self
+    }
+}
+
+/// A body that fails after its first piece.
+struct BrokenOff(Option<Bytes>);
+
+impl HttpBody for BrokenOff {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+        let frame = self.0.take().map(Frame::data);
+        Poll::Ready(Some(
+            frame.ok_or_else(|| std::io::ErrorKind::BrokenPipe.into()),
+        ))
+    }
+}
+
+type Usual = Box<dyn Fn(&Asked) -> Answer + Send + Sync>;
+
+/// A stand-in API on a port of its own; it ends with the test's runtime.
+pub(crate) struct StandIn {
+    /// `http://127.0.0.1:PORT`.
+    pub(crate) url: String,
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    usual: Usual,
+    script: Mutex<BTreeMap<String, VecDeque<Option<Answer>>>>,
+    asked: Mutex<Vec<Asked>>,
+}
+
+impl StandIn {
+    /// Answers so, unless a script says otherwise.
+    pub(crate) async fn start(usual: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let inner = Arc::new(Inner {
+            usual: Box::new(usual),
+            script: Mutex::default(),
+            asked: Mutex::default(),
+        });
+        let router = Router::new()
+            .fallback(answer)
+            .with_state(Arc::clone(&inner));
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { url, inner }
+    }
+
+    /// Always the same answer.
+    pub(crate) async fn always(answer: Answer) -> Self {
+        Self::start(move |_| answer.clone()).await
+    }
+
+    /// The next answers for a path; `None` lets the usual one through.
+    pub(crate) fn script(
+        &self,
+        path: &str,
+        answers: impl IntoIterator<Item = impl Into<Option<Answer>>>,
+    ) {
+        let mut script = self.inner.script.lock().unwrap();
+        let answers = answers.into_iter().map(Into::into);
+        script.entry(path.to_owned()).or_default().extend(answers);
+    }
+
+    /// Everything it was asked until now.
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.inner.asked.lock().unwrap().clone()
+    }
+}
+
+async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response<Body> {
+    let raw_query = request.uri().query().unwrap_or_default().to_owned();
+    let asked = Asked {
+        method: request.method().clone(),
+        path: request.uri().path().to_owned(),
+        query: form_urlencoded::parse(raw_query.as_bytes())
+            .into_owned()
+            .collect(),
+        raw_query,
+        headers: request.headers().clone(),
+        at: Instant::now(),
+    };
+    inner.asked.lock().unwrap().push(asked.clone());
+    let scripted = {
+        let mut script = inner.script.lock().unwrap();
+        script
+            .get_mut(&asked.path)
+            .and_then(VecDeque::pop_front)
+            .flatten()
+    };
+    let answer = scripted.unwrap_or_else(|| (inner.usual)(&asked));
+    sleep(answer.delay).await;
+    let mut response = Response::builder().status(answer.status);
+    for (name, value) in &answer.headers {
+        response = response.header(name, value);
+    }
+    let body = Bytes::from(answer.body);
+    let body = if answer.breaks_off {
+        Body::new(BrokenOff(Some(body)))
+    } else {
+        Body::from(body)
+    };
+    response.body(body).unwrap()
+}
+
+/// The path of Merge's employees.
+pub(crate) const MERGE_EMPLOYEES: &str = "/api/hris/v1/employees";
+
+/// Merge's id of the `n`th employee.
+pub(crate) fn merge_id(n: usize) -> String {
+    format!("00000000-0000-4000-8000-{n:012}")
+}
+
+/// A record as Merge's contract has it.
+pub(crate) fn merge_employee(n: usize) -> Value {
+    json!({"id": merge_id(n), "remote_id": n.to_string(), "employee_number": n.to_string(),
+        "first_name": "Dana", "last_name": format!("Ruiz {n}"), "work_email": format!("dana.{n}@widgets.example"),
+        "personal_email": null, "employment_status": "ACTIVE", "hire_date": "2020-01-05T00:00:00Z",
+        "start_date": "2020-01-05T00:00:00Z", "termination_date": null, "remote_was_deleted": false,
+        "created_at": "2026-01-05T08:00:00.000000Z", "modified_at": "2026-11-20T08:00:00.000000Z",
+        "groups": [], "employments": [], "manager": null, "custom_fields": null, "remote_data": null})
+}
+
+/// A Merge company of these employees, that pages as Merge does.
+pub(crate) fn merge_company(employees: Vec<Value>) -> impl Fn(&Asked) -> Answer + Send + Sync {
+    move |asked| match asked.path.strip_prefix("/api/hris/v1/") {
+        Some("employees") => merge_page(&employees, asked),
+        Some("sync-status") => {
+            Answer::json(&json!({"next": null, "previous": null, "results": [merge_sync("DONE")]}))
+        }
+        Some("account-details") => Answer::json(&merge_account("COMPLETE")),
+        _ => Answer::status(404),
+    }
+}
+
+/// The state of Merge's syncing of employees.
+pub(crate) fn merge_sync(status: &str) -> Value {
+    json!({"model_name": "Employee", "model_id": "hris.Employee", "status": status, "last_sync_result": "DONE",
+        "last_sync_start": "2026-11-22T03:00:00Z", "last_sync_finished": "2026-11-22T03:20:00Z",
+        "next_sync_start": "2026-11-23T03:00:00Z", "is_initial_sync": false})
+}
+
+/// The state of a linked account.
+pub(crate) fn merge_account(status: &str) -> Value {
+    json!({"id": "la-1", "integration": "BambooHR", "integration_slug": "bamboohr", "category": "hris",
+        "end_user_origin_id": "tenant-042", "end_user_organization_name": "Widgets",
+        "end_user_email_address": "hr@widgets.example", "status": status, "account_type": "PRODUCTION"})
+}
+
+fn merge_page(employees: &[Value], asked: &Asked) -> Answer {
+    let size = asked
+        .parameter("page_size")
+        .map_or(30, |size| size.parse().unwrap());
+    let after = asked
+        .parameter("modified_after")
+        .unwrap_or_default()
+        .to_owned();
+    let wanted: Vec<&Value> = employees
+        .iter()
+        .filter(|one| {
+            one["modified_at"]
+                .as_str()
+                .is_some_and(|at| at > after.as_str())
+        })
+        .filter(|one| {
+            one["remote_was_deleted"] != true
+                || asked.parameter("include_deleted_data") == Some("true")
+        })
+        .collect();
+    // Padded, so that a client that does not encode it goes wrong.
+    let begin: usize = asked.parameter("cursor").map_or(0, |cursor| {
+        cursor.trim_matches(['c', '+', '=']).parse().unwrap()
+    });
+    let end = wanted.len().min(begin + size);
+    let next = (end < wanted.len()).then(|| format!("c+{end}=="));
+    Answer::json(&json!({"next": next, "previous": null, "results": wanted[begin..end]}))
+}
+
+/// One employee of a BambooHR company.
+pub(crate) fn bamboohr_employee(n: usize) -> Value {
+    json!({"id": n.to_string(), "status": "Active", "employmentHistoryStatus": "Full-Time",
+        "terminationDate": "0000-00-00", "hireDate": "2020-01-05", "workEmail": format!("dana.{n}@widgets.example"),
+        "firstName": "Dana", "lastName": "Ruiz", "payRate": "100 USD"})
+}
+
+/// A BambooHR company at today's address, that gives only the fields that were asked for.
+pub(crate) fn bamboohr_company(employees: Vec<Value>) -> impl Fn(&Asked) -> Answer + Send + Sync {
+    move |asked| {
+        let path = asked
+            .path
+            .strip_prefix("/api/v1/employees/")
+            .unwrap_or_default();
+        if path == "changed" {
+            return Answer::text(200, "application/json", &bamboohr_changed(&employees));
+        }
+        let Some(found) = employees.iter().find(|one| one["id"] == path) else {
+            return Answer::status(404);
+        };
+        let fields = asked.parameter("fields").unwrap_or("firstName,lastName");
+        let mut answer = Map::from_iter([("id".to_owned(), found["id"].clone())]);
+        for field in fields.split(',') {
+            if let Some(value) = found.get(field) {
+                answer.insert(field.to_owned(), value.clone());
+            }
+        }
+        Answer::json(&Value::Object(answer))
+    }
+}
+
+/// Everybody, as changed; PHP's `[]` when there is nobody.
+fn bamboohr_changed(employees: &[Value]) -> String {
+    if employees.is_empty() {
+        return r#"{"latest":"","employees":[]}"#.to_owned();
+    }
+    let mut text = r#"{"latest":"2026-11-22T11:00:00+00:00","employees":{"#.to_owned();
+    for (n, one) in employees.iter().enumerate() {
+        let comma = if n == 0 { "" } else { "," };
+        let id = one["id"].as_str().unwrap();
+        write!(text, r#"{comma}"{id}":{{"id":"{id}","action":"Updated","lastChanged":"2026-11-22T11:00:00+00:00"}}"#)
+            .unwrap();
+    }
+    text + "}}"
+}

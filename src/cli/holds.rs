@@ -7,8 +7,9 @@ use clap::{Args, Subcommand};
 use super::{Config, Format, open, output};
 use crate::accounts::AccountsTable;
 use crate::clock::{Clock, SystemClock};
-use crate::domain::AccountId;
-use crate::holds;
+use crate::domain::{AccountId, EmployeeId, EmployeeKey, SourceName, Tenant};
+use crate::holds::{self, Hold};
+use crate::roster;
 use crate::settings::Environment;
 use crate::worker::answer;
 
@@ -148,11 +149,28 @@ impl Holds {
     }
 }
 
+/// About whom a hold is.
+fn key(hold: &Hold) -> anyhow::Result<EmployeeKey> {
+    Ok(EmployeeKey {
+        source: SourceName::parse(&hold.source)?,
+        tenant: Tenant::new(hold.tenant.clone()),
+        employee_id: EmployeeId::new(hold.employee_id.clone()),
+    })
+}
+
 async fn list(config: &Config, format: Format, env: &Environment) -> anyhow::Result<()> {
     let (_, mut conn) = open(config, env).await?;
     let open = holds::store::list_open(&mut conn).await?;
+    let keys = open.iter().map(key).collect::<Result<Vec<_>, _>>()?;
+    let emails = roster::store::work_emails(&mut conn, &keys).await?;
     if format.json {
-        return output::json(&open);
+        let mut rows = vec![];
+        for (hold, email) in open.iter().zip(emails) {
+            let mut row = serde_json::to_value(hold)?;
+            row["work_email"] = serde_json::json!(email);
+            rows.push(row);
+        }
+        return output::json(&rows);
     }
     if open.is_empty() {
         println!("no holds: nothing waits for a person");
@@ -161,12 +179,16 @@ async fn list(config: &Config, format: Format, env: &Environment) -> anyhow::Res
     let mut table = output::table(&[
         "hold", "since", "source", "employee", "account", "wants to", "because",
     ]);
-    for hold in open {
+    for (hold, email) in open.into_iter().zip(emails) {
+        let employee = match email {
+            Some(email) => format!("{}\n{email}", hold.employee_id),
+            None => hold.employee_id,
+        };
         table.add_row([
             hold.id.to_string(),
             output::moment(hold.opened_at),
             hold.source,
-            hold.employee_id,
+            employee,
             hold.account_id.unwrap_or_else(|| "?".to_owned()),
             hold.wants,
             hold.reason,

@@ -258,9 +258,9 @@ fn back_again(reason: &str) -> String {
 }
 
 /// Works there although we switched the account off. Only what we did is ever undone, and what we did we did
-/// to the linked account.
+/// to an account that somebody is linked to: this employee, or one who had it under another id.
 fn welcome_back(basis: &Basis<'_>) -> Option<Action> {
-    let AccountMatch::Linked(account) = basis.found else {
+    let (AccountMatch::Linked(account) | AccountMatch::Shared { account, .. }) = basis.found else {
         return None;
     };
     let off_since = basis.employee.deactivated_at?;

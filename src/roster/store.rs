@@ -1,5 +1,7 @@
 //! The table `leaver.employees`. Each function takes a slice and runs one statement for it.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
@@ -216,6 +218,50 @@ pub async fn save(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Forgets that we switched these accounts off, since they are on again: what is switched off by others later
+/// is not ours to switch on.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn forget_deactivation(
+    conn: &mut PgConnection,
+    accounts: &BTreeSet<AccountId>,
+) -> Result<(), sqlx::Error> {
+    let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
+    sqlx::query!(
+        "UPDATE leaver.employees SET deactivated_at = NULL
+         WHERE account_id = ANY($1) AND deactivated_at IS NOT NULL",
+        &accounts,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The work e-mails of these employees, in the order given, for a person who must know whom a question is about.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn work_emails(
+    conn: &mut PgConnection,
+    keys: &[EmployeeKey],
+) -> Result<Vec<Option<String>>, sqlx::Error> {
+    let columns = KeyColumns::of(keys);
+    let rows = sqlx::query!(
+        r#"SELECT e.work_email AS "work_email?"
+           FROM unnest($1::text[], $2::text[], $3::text[])
+                WITH ORDINALITY AS k (source, tenant, employee_id, n)
+           LEFT JOIN leaver.employees e USING (source, tenant, employee_id)
+           ORDER BY k.n"#,
+        &columns.sources,
+        &columns.tenants,
+        &columns.employee_ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| row.work_email).collect())
 }
 
 /// A slice of keys as the columns that `unnest` takes.

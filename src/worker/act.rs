@@ -96,12 +96,13 @@ pub async fn act(
     let mut decided: Vec<(Employee, Option<Account>, Decision)> =
         Vec::with_capacity(employees.len());
     let mut unruled: Vec<(Employee, bool)> = vec![];
-    for employee in employees {
+    for mut employee in employees {
         let Some(policy) = rules.policy(&employee.key.source) else {
             unruled.push((employee, true));
             continue;
         };
         let found = accounts.get(&employee.key).map_or(&[][..], Vec::as_slice);
+        employee.deactivated_at = company.deactivated_at(&employee, found);
         let (account_match, others) = company.judge_match(&employee, found);
         let decision = decide(policy, &employee, &account_match, &others, now);
         let decision = company.heed_other_sources(&employee, decision);
@@ -111,6 +112,10 @@ pub async fn act(
 
     let applied =
         accounts::apply(conn, table, decided.iter().map(|(_, _, decision)| decision)).await?;
+    let mut on_again = company.switched_on_since(&accounts);
+    on_again.extend(applied.reactivated.iter().cloned());
+    on_again.retain(|account| !applied.deactivated.contains(account));
+    roster::store::forget_deactivation(conn, &on_again).await?;
     let mut record = Record::new(actor, now, &applied);
     let mut acted = Acted::default();
     let mut saved = unruled;

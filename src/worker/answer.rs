@@ -99,6 +99,7 @@ pub async fn approve(
         reason: hold.reason.clone(),
     };
     let applied = accounts::apply(&mut tx, table, [&decision]).await?;
+    roster::store::forget_deactivation(&mut tx, &applied.reactivated).await?;
     let changed = !applied.deactivated.is_empty() || !applied.reactivated.is_empty();
 
     for mut employee in roster::store::lock(&mut tx, std::slice::from_ref(&key), now).await? {

@@ -52,7 +52,14 @@ pub(super) async fn find_accounts(
 /// Who shares an account with whom, source by source.
 pub(super) struct Company {
     sources: Vec<SourceName>,
-    by_account: HashMap<(SourceName, AccountId), Vec<(EmployeeKey, Judgement)>>,
+    by_account: HashMap<(SourceName, AccountId), Vec<Sharing>>,
+}
+
+/// One of those who share an account.
+struct Sharing {
+    key: EmployeeKey,
+    judgement: Judgement,
+    deactivated_at: Option<DateTime<Utc>>,
 }
 
 impl Company {
@@ -65,15 +72,20 @@ impl Company {
         accounts: &HashMap<EmployeeKey, Vec<Account>>,
         now: DateTime<Utc>,
     ) -> Result<Self, sqlx::Error> {
-        let mut by_account: HashMap<(SourceName, AccountId), Vec<(EmployeeKey, Judgement)>> =
-            HashMap::new();
+        let mut by_account: HashMap<(SourceName, AccountId), Vec<Sharing>> = HashMap::new();
         let mut here = HashSet::new();
         let mut add = |employee: &Employee, account: &AccountId| {
             if let Some(policy) = rules.policy(&employee.key.source) {
                 by_account
                     .entry((employee.key.source.clone(), account.clone()))
                     .or_default()
-                    .push((employee.key.clone(), judge(policy, employee, now)));
+                    .push(Sharing {
+                        key: employee.key.clone(),
+                        judgement: judge(policy, employee, now),
+                        deactivated_at: employee
+                            .deactivated_at
+                            .filter(|_| employee.account.as_ref() == Some(account)),
+                    });
             }
         };
         for employee in employees {
@@ -115,7 +127,7 @@ impl Company {
             let left_elsewhere = others
                 .filter_map(|name| self.by_account.get(&(name.clone(), account.clone())))
                 .any(|sharing| {
-                    let mut judgements = sharing.iter().map(|(_, judgement)| judgement);
+                    let mut judgements = sharing.iter().map(|other| &other.judgement);
                     judgements
                         .clone()
                         .any(|j| matches!(j, Judgement::Left { .. }))
@@ -127,6 +139,45 @@ impl Company {
             }
         }
         decision
+    }
+
+    /// When we switched off the account that this employee has now, on whoever's leaving: somebody who comes
+    /// back under a new employee id comes back to the account that the old one lost. What we did to an account
+    /// that the employee had before does not count.
+    pub(super) fn deactivated_at(
+        &self,
+        employee: &Employee,
+        found: &[Account],
+    ) -> Option<DateTime<Utc>> {
+        let [account] = found else { return None };
+        let key = (employee.key.source.clone(), account.id.clone());
+        let sharing = self.by_account.get(&key)?;
+        sharing
+            .iter()
+            .filter_map(|other| other.deactivated_at)
+            .max()
+    }
+
+    /// Of these accounts, those that are on although an entry says that we switched them off: somebody has
+    /// switched them on since.
+    pub(super) fn switched_on_since(
+        &self,
+        accounts: &HashMap<EmployeeKey, Vec<Account>>,
+    ) -> BTreeSet<AccountId> {
+        let switched_off =
+            |sharing: &[Sharing]| sharing.iter().any(|other| other.deactivated_at.is_some());
+        let ours: HashSet<&AccountId> = self
+            .by_account
+            .iter()
+            .filter(|(_, sharing)| switched_off(sharing))
+            .map(|((_, id), _)| id)
+            .collect();
+        accounts
+            .values()
+            .flatten()
+            .filter(|account| account.is_active && ours.contains(&account.id))
+            .map(|account| account.id.clone())
+            .collect()
     }
 
     pub(super) fn judge_match(
@@ -145,8 +196,8 @@ impl Company {
         let others: Vec<Judgement> = sharing
             .into_iter()
             .flatten()
-            .filter(|(key, _)| *key != employee.key)
-            .map(|(_, judgement)| judgement.clone())
+            .filter(|other| other.key != employee.key)
+            .map(|other| other.judgement.clone())
             .collect();
         let account_match = if employee.account.as_ref() == Some(&account.id) {
             AccountMatch::Linked(account.clone())

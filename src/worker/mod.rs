@@ -80,6 +80,14 @@ pub fn is_outage(error: &sqlx::Error) -> bool {
     }
 }
 
+/// Whether a lock of somebody else's was not released in time.
+fn is_locked_out(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    code.as_deref() == Some("55P03")
+}
+
 /// Bounds how long a transaction of ours waits for a lock of the application's.
 pub(crate) async fn bound_waiting(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     inbox::store::bound_lock_waits(conn).await
@@ -275,7 +283,8 @@ impl Worker {
             return Ok(());
         };
         let attempts = failed_before + 1;
-        if attempts >= self.limits.max_attempts {
+        // A lock that the application holds is nobody's fault, however long it is held.
+        if attempts >= self.limits.max_attempts && !is_locked_out(error) {
             let cause = format!("failed {attempts} times, last: {cause}");
             error!(delivery = %id, cause, "worker.process: parked");
             let end = End::Parked { cause };

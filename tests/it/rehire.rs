@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::driving::{REACTIVATE, merge_record, terminated, working};
-use crate::support::{TestApp, USERS, employee};
+use crate::support::{TestApp, USERS, employee, employees};
 
 const DANA: &str = "dana@example.com";
 const LEFT: &str = "2026-11-22T10:00:00+0000";
@@ -197,4 +197,43 @@ async fn a_status_that_is_not_active_is_no_return() {
         .await;
     assert!(!app.is_active(DANA).await);
     assert_eq!(app.audit().await, ["deactivated 7"]);
+}
+
+#[tokio::test]
+async fn whoever_comes_back_under_a_new_employee_id_comes_back_to_the_same_account() {
+    let mut app = TestApp::new().await;
+    app.add_users(&["dana@example.com"]).await;
+    let left = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated", "workEmail": "dana@example.com"});
+    let here = json!({"status": "Active", "workEmail": "dana@example.com"});
+    let said = |id, at, fields| employees(&[employee(id, at, &["status"], fields)]);
+
+    app.deliver("bamboohr", &said("1", "2026-11-22T11:00:00+0000", &left))
+        .await;
+    app.deliver("bamboohr", &said("2", "2026-11-22T11:30:00+0000", &here))
+        .await;
+
+    assert_eq!(app.audit().await, ["deactivated 1", "held 2"]);
+    let asked = "SELECT wants || ' ' || account_id FROM leaver.holds WHERE state = 'open'";
+    assert_eq!(app.text(asked).await.as_deref(), Some("reactivate 1"));
+}
+
+#[tokio::test]
+async fn an_account_that_somebody_else_switched_on_and_off_again_is_not_ours_to_switch_on() {
+    let mut app = TestApp::with(&[("LEAVER__POLICY__REHIRE", "reactivate")], USERS).await;
+    app.add_users(&["dana@example.com"]).await;
+    let left = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated", "workEmail": "dana@example.com"});
+    let here = json!({"status": "Active", "workEmail": "dana@example.com"});
+    let said = |id, at, fields| employees(&[employee(id, at, &["status"], fields)]);
+
+    app.deliver("bamboohr", &said("1", "2026-11-22T11:00:00+0000", &left))
+        .await;
+    app.sql("UPDATE users SET is_active = true").await;
+    app.deliver("bamboohr", &said("2", "2026-11-22T11:30:00+0000", &here))
+        .await;
+    app.sql("UPDATE users SET is_active = false").await;
+    app.deliver("bamboohr", &said("2", "2026-11-22T11:40:00+0000", &here))
+        .await;
+
+    assert!(!app.user("dana@example.com").await.0);
+    assert_eq!(app.audit().await, ["deactivated 1"]);
 }

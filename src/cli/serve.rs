@@ -62,8 +62,12 @@ impl Serve {
             _ = interrupted.recv() => Ok(ExitCode::SUCCESS),
             error = service.failed() => Err(error),
         };
-        info!("app.stop: stopping");
-        service.stop().await;
+        info!("app.stop: stopping; a second signal stops at once");
+        tokio::select! {
+            () = service.stop() => {}
+            _ = asked_to_stop.recv() => info!("app.stop: stopped at once"),
+            _ = interrupted.recv() => info!("app.stop: stopped at once"),
+        }
         if let Some((postgres, _)) = embedded {
             tokio::task::spawn_blocking(move || postgres.stop()).await??;
         }

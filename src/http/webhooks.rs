@@ -56,7 +56,12 @@ pub(super) async fn receive(
         .metrics
         .answered(source, outcome, began.elapsed().as_secs_f64());
     let receipt = answer?;
-    info!(%source, delivery = %receipt.id, duplicate = receipt.duplicate, "inbox.insert: stored");
+    let what = if receipt.duplicate {
+        "known already"
+    } else {
+        "stored"
+    };
+    info!(%source, delivery = %receipt.id, duplicate = receipt.duplicate, "inbox.insert: {what}");
     Ok(Json(json!({
         "received": true,
         "delivery": receipt.id,

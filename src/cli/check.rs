@@ -10,6 +10,7 @@ use super::{Config, Format, output};
 use crate::accounts::AccountsTable;
 use crate::accounts::store::Rights;
 use crate::app;
+use crate::domain::Provider;
 use crate::payload::Tenancy;
 use crate::schema;
 use crate::settings::{Environment, Settings, SettingsError, Source};
@@ -155,15 +156,28 @@ fn check_source(report: &mut Report, source: &Source) {
             "linked_accounts is empty: every linked account of your Merge organization counts as the same company",
         );
     }
-    report.say(
-        Verdict::Warning,
-        &what,
-        if source.api.is_some() {
-            "api is configured, but this version does not read it yet: changes that arrive without values wait for a person"
-        } else {
-            "no api: changes that arrive without values wait for a person, and lost webhooks are not noticed"
+    check_api(report, &what, source);
+}
+
+fn check_api(report: &mut Report, what: &str, source: &Source) {
+    let (verdict, says) = match (&source.api, source.policy.provider) {
+        (None, _) => (
+            Verdict::Warning,
+            "no api: changes that arrive without values wait for a person, and lost webhooks are not noticed".to_owned(),
+        ),
+        (Some(_), Provider::Merge) => (
+            Verdict::Warning,
+            "api is configured, but this version does not read Merge yet: lost webhooks are not noticed".to_owned(),
+        ),
+        (Some(api), Provider::BambooHr) => match app::bamboohr_address(source, api) {
+            Ok(_) => (
+                Verdict::Ok,
+                "api: changes that arrive without values are read from there".to_owned(),
+            ),
+            Err(error) => (Verdict::Error, output::chain(&error)),
         },
-    );
+    };
+    report.say(verdict, what, says);
 }
 
 async fn check_database(report: &mut Report, settings: &Settings) {

@@ -72,6 +72,8 @@ pub enum Kept {
     NoAccount,
     /// Access ends at an instant that lies ahead.
     Waiting,
+    /// What changed is to be read first.
+    Reading,
 }
 
 /// What `others` is for: the judgements of the other employees of the same source that are linked to the
@@ -102,6 +104,14 @@ pub fn decide(
             let (action, reason) = end_access(&basis, others, reason);
             decision(action, reason)
         }
+        Judgement::Doubtful {
+            needs_read: true,
+            ends_at,
+            ..
+        } if policy.can_read => Decision {
+            access_ends_at: *ends_at,
+            ..decision(Action::Keep(Kept::Reading), read_is_due(employee))
+        },
         Judgement::Doubtful {
             needs_read,
             employed,
@@ -251,6 +261,14 @@ fn doubt(
         ),
         _ => (basis.question(Wants::Deactivate, &why), reason),
     }
+}
+
+/// Of what is not known nobody needs to be asked while a read can tell.
+fn read_is_due(employee: &Employee) -> String {
+    let when = employee.read_due.map_or_else(String::new, |at| {
+        format!(" at {}", at.format("%Y-%m-%dT%H:%M:%SZ"))
+    });
+    format!("a read is due: the HR system reported a change{when} but not what it is")
 }
 
 fn back_again(reason: &str) -> String {

@@ -22,6 +22,8 @@ pub struct Policy {
     pub deleted: Response,
     /// What to do when somebody whose account we switched off is active again.
     pub rehire: Rehire,
+    /// Whether a change that came without values is read from the provider's API.
+    pub can_read: bool,
     /// Accounts that are never switched off without a person's word.
     pub protected: BTreeSet<WorkEmail>,
 }

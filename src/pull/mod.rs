@@ -1,7 +1,7 @@
 //! Reads the providers' APIs, for what webhooks do not tell and what they lost.
 //!
 //! Here are the clients: [`MergeApi`] and [`BambooHrApi`], over one [`Transport`] that knows patience and
-//! manners. They give back what the payload room makes of an answer, and conclude nothing: whoever calls
+//! manners, and the [`Reader`] of what is due. The clients give back what the payload room makes of an answer, and conclude nothing: whoever calls
 //! them decides what a failed or incomplete read means, and absence never means that somebody left.
 
 mod error;
@@ -24,6 +24,9 @@ pub use merge::{EmployeePages, LinkedAccount, MergeApi};
 
 mod bamboohr;
 pub use bamboohr::{BambooHrApi, history_begins};
+
+mod reader;
+pub use reader::Reader;
 
 #[cfg(test)]
 #[expect(

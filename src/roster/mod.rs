@@ -3,6 +3,7 @@
 //!
 //! It keeps what the rules need and nothing else, and decides nothing.
 
+pub mod due;
 pub mod store;
 mod stored;
 

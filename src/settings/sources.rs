@@ -316,6 +316,7 @@ fn assemble(
                 Provider::Merge => raw.policy.deleted.merge.into(),
             },
             rehire: raw.policy.rehire.into(),
+            can_read: provider == Provider::BambooHr && written.api.is_some(),
             protected: protected.clone(),
         },
         api: match &written.api {

@@ -37,6 +37,8 @@ pub enum Ending {
     Unchanged,
     /// What was said is older than what is known.
     Stale,
+    /// What changed is to be read first.
+    Reading,
 }
 
 impl Ending {
@@ -62,6 +64,7 @@ impl Ending {
             Self::NoAccount => "no_account",
             Self::Unchanged => "unchanged",
             Self::Stale => "stale",
+            Self::Reading => "reading",
         }
     }
 }
@@ -73,6 +76,8 @@ pub struct Acted {
     pub endings: HashMap<EmployeeKey, Ending>,
     /// Whether an end of access was noted or moved, so that the timer should look anew.
     pub schedule_moved: bool,
+    /// Whether a read of an employee became due.
+    pub reads_due: bool,
 }
 
 /// Decides and carries out, in a number of statements that does not depend on the length of the slice.
@@ -96,11 +101,13 @@ pub async fn act(
     let mut decided: Vec<(Employee, Option<Account>, Decision)> =
         Vec::with_capacity(employees.len());
     let mut unruled: Vec<(Employee, bool)> = vec![];
+    let mut to_read = vec![];
     for mut employee in employees {
         let Some(policy) = rules.policy(&employee.key.source) else {
             unruled.push((employee, true));
             continue;
         };
+        to_read.extend(roster::due::of(&employee).filter(|_| policy.can_read));
         let found = accounts.get(&employee.key).map_or(&[][..], Vec::as_slice);
         employee.deactivated_at = company.deactivated_at(&employee, found);
         let (account_match, others) = company.judge_match(&employee, found);
@@ -149,6 +156,7 @@ pub async fn act(
         });
     }
     roster::store::save(conn, &saved, now).await?;
+    acted.reads_due = roster::due::store::note(conn, &to_read, now).await?;
     audit::store::record(conn, &entries, now).await?;
     Ok(acted)
 }
@@ -183,6 +191,7 @@ pub async fn foresee(
         Action::Keep(Kept::AlreadyInactive) => "already inactive",
         Action::Keep(Kept::NoAccount) => "no account",
         Action::Keep(Kept::Waiting) => "scheduled",
+        Action::Keep(Kept::Reading) => "reading",
     };
     Ok(Some((what, decision.reason)))
 }

@@ -9,6 +9,7 @@ pub mod act;
 pub mod answer;
 pub mod process;
 mod company;
+mod learn;
 mod record;
 mod rulebook;
 mod said;
@@ -24,11 +25,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use self::act::Ending;
+pub use self::learn::Learned;
 use self::process::{Batch, process_batch};
 pub use self::rulebook::Rulebook;
 pub(crate) use self::said::chain;
-use self::said::database_cause;
+pub(crate) use self::said::database_cause;
 use crate::accounts::{AccountsMapping, AccountsTable, MappingError};
+pub use crate::audit::Actor;
 use crate::clock::Clock;
 use crate::domain::DeliveryId;
 use crate::inbox::store::ClaimLimit;
@@ -133,6 +136,8 @@ pub struct Worker {
     pub arrived: Arc<Notify>,
     /// Set when an access end was noted or moved.
     pub rescheduled: Arc<Notify>,
+    /// Set when a read of an employee became due.
+    pub reading: Arc<Notify>,
     /// Signs of life, for health.
     pub vitals: Arc<Vitals>,
     /// Counters and histograms.
@@ -298,7 +303,7 @@ impl Worker {
         tx.commit().await
     }
 
-    async fn table(&self, memory: &mut Memory) -> Result<AccountsTable, MappingError> {
+    pub(crate) async fn table(&self, memory: &mut Memory) -> Result<AccountsTable, MappingError> {
         if let Some(table) = &memory.table {
             return Ok(table.clone());
         }
@@ -336,8 +341,15 @@ impl Worker {
                 Some(cause) => info!(elapsed_ms, cause, "ignored"),
             }
         }
-        if batch.schedule_moved {
+        self.wake(batch.schedule_moved, batch.reads_due);
+    }
+
+    fn wake(&self, schedule_moved: bool, reads_due: bool) {
+        if schedule_moved {
             self.rescheduled.notify_one();
+        }
+        if reads_due {
+            self.reading.notify_one();
         }
     }
 

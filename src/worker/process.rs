@@ -26,6 +26,8 @@ pub struct Batch {
     pub deliveries: Vec<Done>,
     /// Whether the timer should look anew.
     pub schedule_moved: bool,
+    /// Whether a read of an employee became due.
+    pub reads_due: bool,
 }
 
 /// What became of one delivery.
@@ -224,6 +226,7 @@ fn conclude(
     let mut batch = Batch {
         deliveries: vec![],
         schedule_moved: acted.schedule_moved,
+        reads_due: acted.reads_due,
     };
     let mut settlements = vec![];
     for (delivery, read) in claimed.iter().zip(reads) {

@@ -59,7 +59,11 @@ impl<'a> Record<'a> {
             employee.account = Some(link.clone());
         }
         let moved = self.note_schedule(employee, decision);
-        if !matches!(decision.action, Action::Hold(_)) {
+        // A change that is still to be read answers no open question.
+        if !matches!(
+            decision.action,
+            Action::Hold(_) | Action::Keep(Kept::Reading)
+        ) {
             self.settled.push(employee.key.clone());
         }
         if matches!(
@@ -114,6 +118,7 @@ impl<'a> Record<'a> {
                     Kept::StillHere => Ending::Kept,
                     Kept::AlreadyInactive => Ending::AlreadyInactive,
                     Kept::NoAccount => Ending::NoAccount,
+                    Kept::Reading => Ending::Reading,
                 }
             }
         }

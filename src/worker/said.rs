@@ -32,7 +32,7 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
 }
 
 /// What went wrong with the database.
-pub(super) fn database_cause(error: &sqlx::Error) -> String {
+pub(crate) fn database_cause(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(answer) => answered(answer.as_ref()),
         sqlx::Error::ColumnDecode { index, .. } => format!("column {index} cannot be read"),

@@ -66,7 +66,8 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
     (
         "app",
         &[
-            "accounts", "clock", "http", "metrics", "schema", "settings", "vitals", "worker",
+            "accounts", "clock", "domain", "http", "metrics", "payload", "pull", "schema",
+            "settings", "vitals", "worker",
         ],
     ),
     ("demo", &["*"]),

@@ -19,6 +19,7 @@ mod rights;
 mod scale;
 mod serving;
 mod pull_clients;
+mod pull_reads;
 mod support;
 mod timer;
 mod understanding;

@@ -82,6 +82,7 @@ fn someone(provider: Provider, deleted: Response) -> Someone {
             inactive_without_date: Response::Hold,
             deleted,
             rehire: Rehire::Hold,
+            can_read: false,
             protected: std::collections::BTreeSet::new(),
         },
         found: AccountMatch::Linked(account(true)),

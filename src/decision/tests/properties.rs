@@ -82,6 +82,7 @@ prop_compose! {
         ])),
         rehire in select(vec![Rehire::Hold, Rehire::Reactivate, Rehire::Ignore]),
         protects in any::<bool>(),
+        can_read in any::<bool>(),
     ) -> Policy {
         Policy {
             provider,
@@ -90,6 +91,7 @@ prop_compose! {
             inactive_without_date: responses[0],
             deleted: responses[1],
             rehire,
+            can_read,
             protected: WorkEmail::parse(EMAIL).into_iter().filter(|_| protects).collect(),
         }
     }

@@ -198,6 +198,17 @@ fn bamboohr_thin_update_without_values_needs_a_read() {
 }
 
 #[test]
+fn bamboohr_thin_update_is_read_where_it_can_be() {
+    for status in [None, Some(Status::Active), Some(Status::Inactive)] {
+        let mut unread = bamboohr()
+            .status(status)
+            .changed_unread("2026-03-10T11:00:00Z");
+        unread.policy.can_read = true;
+        check_because(&unread, NOW, "keep: Reading", "a read is due");
+    }
+}
+
+#[test]
 fn bamboohr_thin_update_takes_back_neither_a_departure_nor_a_schedule() {
     let unread = bamboohr().changed_unread("2026-03-10T11:00:00Z");
     let gone = unread

@@ -1,5 +1,9 @@
 //! The only place that builds things: from settings to pools, router and loops, and to an orderly stop.
 
+mod apis;
+mod loops;
+mod starting;
+
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::str::FromStr;
@@ -18,12 +22,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-use crate::accounts::{AccountsMapping, AccountsTable, MappingError};
+pub use self::apis::{bamboohr_address, bamboohr_apis};
+use self::starting::Starting;
 use crate::clock::Clock;
 use crate::http::connections::{self, Drained};
 use crate::http::{Receiver, router};
 use crate::metrics::Metrics;
-use crate::schema;
+use crate::pull::{self, Reader};
 use crate::settings::{Database, Settings};
 use crate::vitals::{Phase, Vitals};
 use crate::worker::{Limits, Rulebook, Worker};
@@ -145,6 +150,7 @@ impl Parts {
             clock,
             arrived,
             rescheduled: Arc::new(Notify::new()),
+            reading: Arc::new(Notify::new()),
             vitals: Arc::clone(&vitals),
             metrics,
             limits: worker_limits(settings),
@@ -190,6 +196,7 @@ impl Service {
         let address = listener
             .local_addr()
             .context("cannot tell the address listened on")?;
+        let apis = bamboohr_apis(settings, &pull::Limits::default(), &clock)?;
         let parts = Parts::new(settings, database, clock);
         let Parts {
             receiver,
@@ -197,6 +204,7 @@ impl Service {
             vitals,
             pools: [intake, working],
         } = parts;
+        let reader = (!apis.is_empty()).then(|| Reader::new(Arc::clone(&worker), apis));
         let (http_stop, work_stop) = (CancellationToken::new(), CancellationToken::new());
         let http = tokio::spawn(connections::serve(
             listener,
@@ -229,10 +237,7 @@ impl Service {
                 }
                 vitals.enter(Phase::Ready);
                 info!("app.start: ready");
-                for task in [Loop::Worker, Loop::Timer, Loop::Housekeeping] {
-                    let (worker, stop) = (Arc::clone(&worker), work_stop.clone());
-                    work.spawn(supervise(worker, task, stop));
-                }
+                loops::start(&work, &worker, reader, &work_stop);
             }
         });
         info!(%address, version = env!("CARGO_PKG_VERSION"), "app.start: listening");
@@ -303,87 +308,4 @@ fn worker_limits(settings: &Settings) -> Limits {
         max_attempts: settings.worker.max_attempts,
         keep_parked: TimeDelta::from_std(settings.keep_parked).unwrap_or(TimeDelta::days(7)),
     }
-}
-
-#[derive(Clone, Copy, Debug)]
-enum Loop {
-    Worker,
-    Timer,
-    Housekeeping,
-}
-
-/// Runs a loop, and runs it again should a bug end it: deliveries must not pile up for one.
-async fn supervise(worker: Arc<Worker>, task: Loop, stop: CancellationToken) {
-    while !stop.is_cancelled() {
-        let (worker, running) = (Arc::clone(&worker), stop.clone());
-        let ended = tokio::spawn(async move {
-            match task {
-                Loop::Worker => worker.run(running).await,
-                Loop::Timer => worker.run_timer(running).await,
-                Loop::Housekeeping => worker.run_housekeeping(running).await,
-            }
-        })
-        .await;
-        if ended.is_err() && !stop.is_cancelled() {
-            error!(task = ?task, "app.supervise: a loop ended with a bug; it starts again in a second");
-            tokio::time::sleep(Duration::from_secs(1)).await;
-        }
-    }
-}
-
-/// What must be so before deliveries are taken.
-struct Starting {
-    pool: PgPool,
-    mapping: AccountsMapping,
-    migrate: bool,
-}
-
-impl Starting {
-    /// Waits for the database as long as it takes; everything else that is wrong is an error.
-    async fn prepare(&self) -> anyhow::Result<()> {
-        let mut waited = 0_u32;
-        loop {
-            match self.attempt().await {
-                Ok(true) => return Ok(()),
-                Ok(false) => warn!(
-                    "app.start: migrations are pending; run `leaver migrate` (database.migrate is false)"
-                ),
-                Err(error) if is_absence(&error) => {
-                    warn!("app.start: cannot reach the database yet: {error:#}");
-                }
-                Err(error) => return Err(error),
-            }
-            waited = (waited + 1).min(5);
-            tokio::time::sleep(Duration::from_millis(100 << waited)).await;
-        }
-    }
-
-    async fn attempt(&self) -> anyhow::Result<bool> {
-        let mut conn = self.pool.acquire().await?;
-        // Only when there is something to apply: the role of a service that is migrated by another role may
-        // use our tables and not make any.
-        match schema::pending(&mut conn).await? {
-            0 => {}
-            _ if self.migrate => schema::migrate(&mut conn).await.context(
-                "cannot apply the migrations; `leaver migrate` as the database's owner would, with --grant-to for the role of the service",
-            )?,
-            _ => return Ok(false),
-        }
-        let table = AccountsTable::inspect(&mut conn, &self.mapping).await?;
-        if !table.email_is_indexed {
-            warn!(
-                table = table.name,
-                "accounts.inspect: no index serves the look-up by e-mail; `leaver check` tells how to make one"
-            );
-        }
-        Ok(true)
-    }
-}
-
-/// Whether the database is merely not there yet.
-fn is_absence(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<sqlx::Error>().is_some_and(crate::worker::is_outage)
-            || matches!(cause.downcast_ref::<MappingError>(), Some(MappingError::Database(e)) if crate::worker::is_outage(e))
-    })
 }

@@ -1,0 +1,67 @@
+//! What must be so before deliveries are taken: the database is there and migrated, the users table fits.
+
+use std::time::Duration;
+
+use anyhow::Context;
+use sqlx::PgPool;
+use tracing::warn;
+
+use crate::accounts::{AccountsMapping, AccountsTable, MappingError};
+use crate::schema;
+
+/// What must be so before deliveries are taken.
+pub(super) struct Starting {
+    pub(super) pool: PgPool,
+    pub(super) mapping: AccountsMapping,
+    pub(super) migrate: bool,
+}
+
+impl Starting {
+    /// Waits for the database as long as it takes; everything else that is wrong is an error.
+    pub(super) async fn prepare(&self) -> anyhow::Result<()> {
+        let mut waited = 0_u32;
+        loop {
+            match self.attempt().await {
+                Ok(true) => return Ok(()),
+                Ok(false) => warn!(
+                    "app.start: migrations are pending; run `leaver migrate` (database.migrate is false)"
+                ),
+                Err(error) if is_absence(&error) => {
+                    warn!("app.start: cannot reach the database yet: {error:#}");
+                }
+                Err(error) => return Err(error),
+            }
+            waited = (waited + 1).min(5);
+            tokio::time::sleep(Duration::from_millis(100 << waited)).await;
+        }
+    }
+
+    async fn attempt(&self) -> anyhow::Result<bool> {
+        let mut conn = self.pool.acquire().await?;
+        // Only when there is something to apply: the role of a service that is migrated by another role may
+        // use our tables and not make any.
+        match schema::pending(&mut conn).await? {
+            0 => {}
+            _ if self.migrate => schema::migrate(&mut conn).await.context(
+                "cannot apply the migrations; `leaver migrate` as the database's owner would, with --grant-to for the role of the service",
+            )?,
+            _ => return Ok(false),
+        }
+        let table = AccountsTable::inspect(&mut conn, &self.mapping).await?;
+        if !table.email_is_indexed {
+            warn!(
+                table = table.name,
+                "accounts.inspect: no index serves the look-up by e-mail; `leaver check` tells how to make one"
+            );
+        }
+        Ok(true)
+    }
+}
+
+/// Whether the database is merely not there yet.
+fn is_absence(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        cause.downcast_ref::<sqlx::Error>().is_some_and(crate::worker::is_outage)
+            || matches!(cause.downcast_ref::<MappingError>(), Some(MappingError::Database(e)) if crate::worker::is_outage(e))
+    })
+}

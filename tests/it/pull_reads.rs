@@ -1,0 +1,398 @@
+//! Changes that arrive without values, with the API's credentials at hand: they are read, and the decision
+//! follows the read.
+
+use std::io::Write;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use chrono::TimeDelta;
+use leaver::app::bamboohr_apis;
+use leaver::clock::Clock;
+use leaver::pull::{Limits, Reader};
+use leaver::worker::Memory;
+use serde_json::{Value, json};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::fmt::MakeWriter;
+
+use crate::support::apis::{Answer, StandIn, bamboohr_company, bamboohr_employee};
+use crate::support::driving::{event, leaving, terminated, working};
+use crate::support::{BAMBOOHR_KEY, FORM, TestApp, USERS};
+
+const API_KEY: &str = "bamboohr-api-key-sentinel";
+const EARLIER: &str = "2026-11-22T10:00:00+0000";
+
+/// The path of one employee.
+fn path(n: usize) -> String {
+    format!("/api/v1/employees/{n}")
+}
+
+fn email(n: usize) -> String {
+    format!("dana.{n}@widgets.example")
+}
+
+/// An employee of the company, otherwise than usual.
+fn with(n: usize, fields: &Value) -> Value {
+    let mut one = bamboohr_employee(n);
+    for (name, value) in fields.as_object().unwrap() {
+        one[name] = value.clone();
+    }
+    one
+}
+
+fn left(n: usize) -> Value {
+    let fields = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated",
+                        "terminationDate": "2026-11-20"});
+    with(n, &fields)
+}
+
+#[derive(Clone, Default)]
+struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl<'a> MakeWriter<'a> for Captured {
+    type Writer = Self;
+
+    fn make_writer(&'a self) -> Self {
+        self.clone()
+    }
+}
+
+struct Reading {
+    app: TestApp,
+    api: StandIn,
+    reader: Reader,
+    memory: Memory,
+}
+
+impl Reading {
+    /// A company, its API and the users 1 to 3.
+    async fn new(company: Vec<Value>) -> Self {
+        Self::over(StandIn::start(bamboohr_company(company)).await).await
+    }
+
+    async fn over(api: StandIn) -> Self {
+        let file = format!(
+            r#"
+            [accounts]
+            end_sessions = ["DELETE FROM sessions WHERE user_id::text = ANY($1)"]
+            [[sources]]
+            name = "bamboohr"
+            provider = "bamboohr"
+            webhook_secrets = ["env:SECRET"]
+            [sources.api]
+            base_url = "{}"
+            api_key = "env:API_KEY"
+            "#,
+            api.url
+        );
+        let env = [("SECRET", BAMBOOHR_KEY), ("API_KEY", API_KEY)];
+        let mut app = TestApp::configured(&file, &env, USERS).await;
+        app.add_users(&[&email(1), &email(2), &email(3)]).await;
+        let reader = reader(&app);
+        Self {
+            app,
+            api,
+            reader,
+            memory: Memory::default(),
+        }
+    }
+
+    /// An event without values, settled, and a moment later.
+    async fn event(&mut self, kind: &str, id: &str) {
+        let as_of = self.app.clock.now().to_rfc3339();
+        self.app.deliver("bamboohr", &event(kind, id, &as_of)).await;
+        self.app.advance(TimeDelta::seconds(2));
+    }
+
+    /// Makes every read that is due now.
+    async fn read(&mut self) {
+        while self.slice().await > 0 {}
+    }
+
+    async fn slice(&mut self) -> usize {
+        let stop = CancellationToken::new();
+        let read = self.reader.read_due(&mut self.memory, &stop).await;
+        read.unwrap()
+    }
+
+    async fn due(&mut self) -> Vec<String> {
+        let sql =
+            "SELECT concat_ws(' ', employee_id, attempts, cause) FROM leaver.due_reads ORDER BY 1";
+        self.app.lines(sql).await
+    }
+
+    async fn is_active(&mut self, n: usize) -> bool {
+        self.app.is_active(&email(n)).await
+    }
+}
+
+fn reader(app: &TestApp) -> Reader {
+    let limits = Limits {
+        attempts: 3,
+        backoff: Duration::from_millis(2),
+        failure_window: Duration::from_millis(20),
+        ..Limits::default()
+    };
+    let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
+    let apis = bamboohr_apis(&app.settings, &limits, &clock).unwrap();
+    Reader::new(Arc::clone(&app.parts.worker), apis)
+}
+
+#[tokio::test]
+async fn events_without_values_end_a_leavers_access_after_the_read() {
+    let mut it = Reading::new(vec![left(1), left(2), bamboohr_employee(3)]).await;
+    let broken = Answer::json(&left(1)).broken_off();
+    it.api.script(&path(1), [Answer::status(503), broken]);
+    it.event("employee.updated", "1").await;
+    let form = "type=employee.updated&timestamp=2026-11-22T12%3A00%3A00Z&data[employeeId]=2&data[changedFields][]=status";
+    it.app.send("bamboohr", FORM, form).await;
+    it.app.work().await;
+    it.event("employee.updated", "3").await;
+
+    // Known: somebody changed. Not known: how. So nothing has happened, and nobody is asked.
+    assert!(it.is_active(1).await && it.is_active(2).await);
+    assert_eq!(it.app.holds().await, [""; 0]);
+    assert_eq!(it.due().await, ["1 0", "2 0", "3 0"]);
+
+    it.read().await;
+    assert_eq!(it.app.user(&email(1)).await, (false, 0));
+    assert_eq!(it.app.user(&email(2)).await, (false, 0));
+    assert_eq!(it.app.user(&email(3)).await, (true, 2));
+    assert_eq!(it.due().await, [""; 0]);
+    let mut audit = it.app.audit().await;
+    audit.sort();
+    assert_eq!(audit, ["deactivated 1", "deactivated 2"]);
+    let tries = it.api.asked().iter().filter(|a| a.path == path(1)).count();
+    assert_eq!(tries, 3);
+    // The delivery that reported the change stands behind the deed.
+    let caused = "SELECT count(*) FROM leaver.audit WHERE delivery_id IS NOT NULL";
+    assert_eq!(it.app.count(caused).await, 2);
+}
+
+#[tokio::test]
+async fn a_future_hire_keeps_access() {
+    let hire = json!({"status": "Inactive", "hireDate": "2027-01-04"});
+    let mut it = Reading::new(vec![with(1, &hire)]).await;
+    it.event("employee.created", "1").await;
+    it.event("employee.updated", "1").await;
+    it.read().await;
+    assert!(it.is_active(1).await);
+    assert_eq!(it.due().await, [""; 0]);
+    assert_eq!(it.app.holds().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_return_without_values_is_noticed_by_the_read() {
+    let mut it = Reading::new(vec![bamboohr_employee(1)]).await;
+    it.app
+        .bamboohr(&[terminated("1", &email(1), EARLIER)])
+        .await;
+    assert!(!it.is_active(1).await);
+    it.event("employee.updated", "1").await;
+    it.read().await;
+    assert_eq!(it.app.holds().await, ["open reactivate 1 1"]);
+}
+
+#[tokio::test]
+async fn a_schedule_is_moved_by_what_is_read() {
+    let moved = json!({"terminationDate": "2026-12-24"});
+    let mut it = Reading::new(vec![with(1, &moved)]).await;
+    let known = leaving("1", &email(1), EARLIER, "2026-11-23");
+    it.app.bamboohr(&[known]).await;
+    it.event("employee.updated", "1").await;
+    it.read().await;
+    let ends = it.app.access_ends_at("1").await.unwrap();
+    assert_eq!(ends.to_rfc3339(), "2026-12-25T00:00:00+00:00");
+}
+
+#[tokio::test]
+async fn nobody_there_any_more_acts_as_a_deletion_through_the_link() {
+    let mut it = Reading::new(vec![]).await;
+    it.app.bamboohr(&[working("1", &email(1), EARLIER)]).await;
+    it.event("employee.updated", "1").await;
+    // Of this one no e-mail was ever told, so there is no link to act through.
+    it.event("employee.updated", "9").await;
+    it.read().await;
+    assert_eq!(it.due().await, [""; 0]);
+    assert!(!it.is_active(1).await);
+    assert_eq!(it.app.audit().await, ["deactivated 1"]);
+    assert!(it.is_active(2).await && it.is_active(3).await);
+}
+
+#[tokio::test]
+async fn without_credentials_a_person_is_asked() {
+    let mut app = TestApp::new().await;
+    app.add_users(&[&email(1)]).await;
+    app.bamboohr(&[working("1", &email(1), EARLIER)]).await;
+    let thin = event("employee.updated", "1", "2026-11-22T11:00:00Z");
+    app.deliver("bamboohr", &thin).await;
+    assert_eq!(app.holds().await, ["open deactivate 1 1"]);
+    assert_eq!(app.count("SELECT count(*) FROM leaver.due_reads").await, 0);
+}
+
+#[tokio::test]
+async fn a_read_that_keeps_failing_stays_due_with_its_cause() {
+    let mut it = Reading::over(StandIn::always(Answer::status(500)).await).await;
+    it.event("employee.updated", "1").await;
+    for failures in 1..=4 {
+        it.read().await;
+        let due = it.due().await;
+        let begins = format!("1 {failures} the API is unavailable");
+        assert!(due.len() == 1 && due[0].starts_with(&begins), "{due:?}");
+        assert_eq!(it.slice().await, 0, "it waits before it is tried again");
+        it.app.advance(TimeDelta::minutes(11));
+    }
+    assert!(it.is_active(1).await);
+    assert_eq!(it.app.audit().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn no_bad_answer_ends_anybodys_access_or_the_read() {
+    let bad = [
+        Answer::status(401),
+        Answer::status(403),
+        Answer::text(200, "text/html", "<html>Maintenance</html>"),
+        Answer::json(&json!({"error": {"code": 503}})),
+        Answer::json(&json!({"id": "2", "status": "Inactive"})),
+        Answer::json(
+            &json!({"id": "1", "status": null, "employmentHistoryStatus": null, "workEmail": null}),
+        ),
+        Answer::json(&json!({"id": "1"})),
+        // The status itself is withheld, and the rest says nothing about now.
+        Answer::json(&json!({"id": "1", "hireDate": "2020-01-05", "workEmail": email(1)})),
+    ];
+    for answer in bad {
+        let shown = format!("{answer:?}");
+        let mut it = Reading::over(StandIn::always(answer).await).await;
+        it.app.bamboohr(&[working("1", &email(1), EARLIER)]).await;
+        it.event("employee.updated", "1").await;
+        it.read().await;
+        let due = it.due().await;
+        assert!(
+            due.len() == 1 && due[0].starts_with("1 1 "),
+            "{due:?} {shown}"
+        );
+        assert!(!due[0].contains(API_KEY), "{due:?}");
+        assert!(it.is_active(1).await, "{shown}");
+        assert_eq!(it.app.holds().await, [""; 0], "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn a_status_that_is_withheld_keeps_the_read_due_until_it_is_seen() {
+    let mut it = Reading::new(vec![left(1)]).await;
+    let withheld = json!({"id": "1", "workEmail": email(1), "hireDate": "2020-01-05"});
+    it.api.script(&path(1), [Answer::json(&withheld)]);
+    it.event("employee.updated", "1").await;
+    it.read().await;
+    let due = it.due().await;
+    assert!(due[0].contains("`status`"), "{due:?}");
+    it.app.advance(TimeDelta::minutes(1));
+    it.read().await;
+    assert_eq!(it.due().await, [""; 0]);
+    assert!(!it.is_active(1).await);
+}
+
+#[tokio::test]
+async fn a_change_during_a_read_is_read_again() {
+    let slow = Answer::json(&bamboohr_employee(1)).after(Duration::from_millis(700));
+    let mut it = Reading::new(vec![left(1)]).await;
+    it.api.script(&path(1), [slow]);
+    it.event("employee.updated", "1").await;
+    let stop = CancellationToken::new();
+    let under_way = it.reader.read_due(&mut it.memory, &stop);
+    let meanwhile = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        it.app.advance(TimeDelta::seconds(2));
+        let as_of = it.app.clock.now().to_rfc3339();
+        let thin = event("employee.updated", "1", &as_of);
+        it.app.deliver("bamboohr", &thin).await;
+        it.app.advance(TimeDelta::seconds(2));
+    };
+    let (read, ()) = tokio::join!(under_way, meanwhile);
+    assert_eq!(read, Ok(1));
+    assert!(it.is_active(1).await, "the first answer is from before");
+    assert_eq!(it.due().await, ["1 0"]);
+    it.read().await;
+    assert!(!it.is_active(1).await);
+}
+
+#[tokio::test]
+async fn a_read_that_is_stopped_is_due_again_at_once() {
+    let mut it = Reading::new(vec![left(1)]).await;
+    let never = Answer::status(200).after(Duration::from_mins(10));
+    it.api.script(&path(1), [never]);
+    it.event("employee.updated", "1").await;
+    let stop = CancellationToken::new();
+    let stopped = async {
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        stop.cancel();
+    };
+    let (read, ()) = tokio::join!(it.reader.read_due(&mut it.memory, &stop), stopped);
+    assert_eq!(read, Ok(1));
+    assert_eq!(it.due().await, ["1 0"]);
+    it.read().await;
+    assert!(!it.is_active(1).await);
+}
+
+#[tokio::test]
+async fn a_reader_that_dies_is_replaced_by_another() {
+    let mut it = Reading::new(vec![left(1)]).await;
+    let never = Answer::status(200).after(Duration::from_mins(10));
+    it.api.script(&path(1), [never]);
+    it.event("employee.updated", "1").await;
+    {
+        let other = reader(&it.app);
+        let (mut memory, stop) = (Memory::default(), CancellationToken::new());
+        let dies = other.read_due(&mut memory, &stop);
+        let killed = tokio::time::timeout(Duration::from_millis(500), dies).await;
+        assert!(killed.is_err());
+    }
+    assert_eq!(it.slice().await, 0, "it is lent out still");
+    it.app.advance(TimeDelta::minutes(6));
+    it.read().await;
+    assert!(!it.is_active(1).await);
+    assert_eq!(it.due().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn the_key_and_the_people_stay_out_of_the_log() {
+    let captured = Captured::default();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(captured.clone())
+        .with_ansi(false)
+        .with_max_level(tracing::Level::DEBUG)
+        .finish();
+    // With one subscriber in the process, a call site that another test's thread meets first stays off for
+    // good; with two, each is asked.
+    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
+    let _guard = tracing::subscriber::set_default(subscriber);
+    let mut it = Reading::new(vec![left(1)]).await;
+    it.api.script(&path(1), [Answer::status(403)]);
+    it.event("employee.updated", "1").await;
+    it.read().await;
+    it.app.advance(TimeDelta::minutes(20));
+    it.read().await;
+    assert!(!it.is_active(1).await);
+    let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    assert!(
+        log.contains("reader.read: failed") && log.contains("reader.read: done"),
+        "{log}"
+    );
+    let encoded = BASE64_STANDARD.encode(format!("{API_KEY}:x"));
+    for secret in [API_KEY, encoded.as_str(), "widgets.example"] {
+        assert!(!log.contains(secret), "{log}");
+    }
+}

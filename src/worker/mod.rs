@@ -9,6 +9,7 @@ pub mod act;
 pub mod answer;
 pub mod process;
 mod company;
+mod housekeeping;
 mod learn;
 mod record;
 mod rulebook;
@@ -357,32 +358,6 @@ impl Worker {
         self.metrics.ended(source, ending.as_str(), count);
         if ending == Ending::Deactivated {
             self.metrics.deactivated(source, count);
-        }
-    }
-
-    /// Drops the bodies of deliveries that were parked too long ago, once an hour.
-    pub async fn run_housekeeping(&self, stop: CancellationToken) {
-        loop {
-            let before = self.clock.now() - self.limits.keep_parked;
-            let forgotten = async {
-                let mut conn = self.pool.acquire().await?;
-                inbox::store::forget_parked_bodies(&mut conn, before).await
-            };
-            match forgotten.await {
-                Ok(0) => {}
-                Ok(bodies) => info!(
-                    bodies,
-                    "inbox.forget: dropped bodies of long parked deliveries (inbox.keep)"
-                ),
-                Err(error) => warn!(
-                    error = chain(&error),
-                    "inbox.forget: failed; will try again in an hour"
-                ),
-            }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(Duration::from_hours(1)) => {}
-            }
         }
     }
 }

@@ -1,14 +1,11 @@
 //! What is personal stays out of the log, the metrics and, once a delivery is settled, out of our tables.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use axum::http::StatusCode;
 use chrono::TimeDelta;
 use serde_json::{Value, json};
 use sqlx::{AssertSqlSafe, Row};
-use tracing_subscriber::fmt::MakeWriter;
 
+use crate::support::logs::Captured;
 use crate::support::{
     BAMBOOHR_KEY, FORM, JSON, MERGE_KEY, TestApp, USERS, employee, employees, merge_changed,
 };
@@ -27,45 +24,6 @@ const SECRET: [&str; 9] = [
 ];
 /// What our tables may keep, and nobody else may see.
 const PERSONAL: [&str; 5] = ["dana.ruiz", "@example.com", "Dana", "@home", "Ruiz"];
-
-/// Everything that is logged on this thread while it is alive.
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Captured {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
-
-impl Captured {
-    fn start() -> (Self, tracing::subscriber::DefaultGuard) {
-        let captured = Self::default();
-        let lines = tracing_subscriber::fmt()
-            .with_env_filter(leaver::telemetry::filter("info,leaver=trace").unwrap())
-            .with_writer(captured.clone())
-            .json()
-            .finish();
-        (captured, tracing::subscriber::set_default(lines))
-    }
-
-    fn text(&self) -> String {
-        String::from_utf8(self.0.lock().unwrap().clone()).unwrap()
-    }
-}
 
 fn has_none(place: &str, text: &str, words: &[&str]) {
     let folded = text.to_lowercase();
@@ -124,7 +82,7 @@ fn everything_merge(email: &str) -> Value {
 
 #[tokio::test]
 async fn nothing_personal_leaves_the_bodies_of_a_whole_run() {
-    let (log, _guard) = Captured::start();
+    let (log, _guard) = Captured::start("info,leaver=trace");
     let env = [(
         "LEAVER__ACCOUNTS__PROTECTED",
         r#"["boss.dana@example.com"]"#,
@@ -248,7 +206,7 @@ async fn a_database_that_quotes_people_in_its_errors_is_not_quoted_by_us() {
         "CREATE VIEW v AS SELECT * FROM users; CREATE RULE r AS ON UPDATE TO users DO ALSO SELECT NEW.email::uuid".to_owned(),
     ];
     for failure in failures {
-        let (log, _guard) = Captured::start();
+        let (log, _guard) = Captured::start("info,leaver=trace");
         let env = [("LEAVER__WORKER__MAX_ATTEMPTS", "2")];
         let mut app = TestApp::with(&env, USERS).await;
         app.add_users(&["dana.ruiz@example.com"]).await;
@@ -285,7 +243,7 @@ async fn a_database_that_quotes_people_in_its_errors_is_not_quoted_by_us() {
 
 #[tokio::test]
 async fn a_timer_that_fails_quotes_nobody_either() {
-    let (log, _guard) = Captured::start();
+    let (log, _guard) = Captured::start("info,leaver=trace");
     let mut app = TestApp::new().await;
     app.add_users(&["dana.ruiz@example.com"]).await;
     let mut ahead = everything("Active", "dana.ruiz@example.com");

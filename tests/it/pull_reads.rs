@@ -1,8 +1,7 @@
 //! Changes that arrive without values, with the API's credentials at hand: they are read, and the decision
 //! follows the read.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use base64::Engine;
@@ -14,10 +13,10 @@ use leaver::pull::{Limits, Reader};
 use leaver::worker::Memory;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
-use tracing_subscriber::fmt::MakeWriter;
 
 use crate::support::apis::{Answer, StandIn, bamboohr_company, bamboohr_employee};
 use crate::support::driving::{event, leaving, terminated, working};
+use crate::support::logs::Captured;
 use crate::support::{BAMBOOHR_KEY, FORM, TestApp, USERS};
 
 const API_KEY: &str = "bamboohr-api-key-sentinel";
@@ -45,28 +44,6 @@ fn left(n: usize) -> Value {
     let fields = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated",
                         "terminationDate": "2026-11-20"});
     with(n, &fields)
-}
-
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Captured {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
 }
 
 struct Reading {
@@ -369,16 +346,7 @@ async fn a_reader_that_dies_is_replaced_by_another() {
 
 #[tokio::test]
 async fn the_key_and_the_people_stay_out_of_the_log() {
-    let captured = Captured::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(captured.clone())
-        .with_ansi(false)
-        .with_max_level(tracing::Level::DEBUG)
-        .finish();
-    // With one subscriber in the process, a call site that another test's thread meets first stays off for
-    // good; with two, each is asked.
-    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (captured, _guard) = Captured::start("debug");
     let mut it = Reading::new(vec![left(1)]).await;
     it.api.script(&path(1), [Answer::status(403)]);
     it.event("employee.updated", "1").await;
@@ -386,7 +354,7 @@ async fn the_key_and_the_people_stay_out_of_the_log() {
     it.app.advance(TimeDelta::minutes(20));
     it.read().await;
     assert!(!it.is_active(1).await);
-    let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    let log = captured.text();
     assert!(
         log.contains("reader.read: failed") && log.contains("reader.read: done"),
         "{log}"

@@ -1,13 +1,10 @@
 //! No key, no token, no query and no answer in any error or log.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use leaver::domain::EmployeeId;
 use leaver::pull::{Limits, ReadError};
 use serde_json::json;
-use tracing_subscriber::fmt::MakeWriter;
 
 use super::{
     ACCOUNT_TOKEN, BAMBOOHR_API_KEY, MERGE_API_KEY, account, bamboohr_over, limits, merge_over,
@@ -17,41 +14,11 @@ use crate::support::apis::{
     Answer, StandIn, bamboohr_company, bamboohr_employee, merge_company, merge_employee,
 };
 use crate::support::at;
-
-#[derive(Clone, Default)]
-struct Captured(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Captured {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
-
-impl<'a> MakeWriter<'a> for Captured {
-    type Writer = Self;
-
-    fn make_writer(&'a self) -> Self {
-        self.clone()
-    }
-}
+use crate::support::logs::Captured;
 
 #[tokio::test]
 async fn nothing_secret_or_personal_is_shown_or_logged() {
-    let captured = Captured::default();
-    let subscriber = tracing_subscriber::fmt()
-        .with_writer(captured.clone())
-        .with_ansi(false)
-        .with_max_level(tracing::Level::TRACE)
-        .finish();
-    // With one subscriber in the process, a call site that another test's thread meets first stays off for
-    // good; with two, each is asked.
-    let _second = tracing::Dispatch::new(tracing_subscriber::registry());
-    let _guard = tracing::subscriber::set_default(subscriber);
+    let (captured, _guard) = Captured::start("trace");
 
     let said = "answer-sentinel";
     let mut shown: Vec<String> = vec![format!("{:?}", account("la-1"))];
@@ -103,7 +70,7 @@ async fn nothing_secret_or_personal_is_shown_or_logged() {
         .unwrap()
         .unwrap();
 
-    let log = String::from_utf8(captured.0.lock().unwrap().clone()).unwrap();
+    let log = captured.text();
     assert!(
         log.contains("asked an API") && log.contains("leaver::pull"),
         "nothing was logged"

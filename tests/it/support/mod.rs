@@ -1,5 +1,6 @@
 //! What the tests of whole flows share: a Postgres of their own, and the service's two halves driven by hand.
 
+pub(crate) mod logs;
 pub(crate) mod process;
 pub(crate) mod driving;
 pub(crate) mod apis;

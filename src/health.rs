@@ -69,6 +69,20 @@ pub struct SourceHealth {
     pub last_delivery_at: Option<DateTime<Utc>>,
     /// The last complete read of its API.
     pub last_read_at: Option<DateTime<Utc>>,
+    /// How the last read went, where it was not complete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_read: Option<LastRead>,
+}
+
+/// A read of an API that was not complete.
+#[derive(Clone, Debug, Serialize)]
+pub struct LastRead {
+    /// incomplete.
+    pub state: &'static str,
+    /// Why.
+    pub cause: String,
+    /// When it began.
+    pub tried_at: DateTime<Utc>,
 }
 
 #[derive(Default)]
@@ -95,6 +109,7 @@ pub async fn examine(
         }
         let (pending, next_at) = roster::store::schedule(&mut conn).await?;
         let last = inbox::view::store::last_deliveries(&mut conn, sources).await?;
+        let reads = roster::reads::store::list(&mut conn, sources).await?;
         Ok::<Known, sqlx::Error>(Known {
             backlog: inbox::view::store::backlog(&mut conn, now).await?,
             schedule: Schedule { pending, next_at },
@@ -102,9 +117,17 @@ pub async fn examine(
             sources: last
                 .into_iter()
                 .map(|entry| {
+                    let of_source = reads.iter().filter(|reads| reads.source == entry.source);
                     let heard = SourceHealth {
                         last_delivery_at: entry.at,
-                        last_read_at: None,
+                        last_read_at: of_source.clone().filter_map(|reads| reads.ended_at).max(),
+                        last_read: of_source.clone().find_map(|reads| {
+                            Some(LastRead {
+                                state: "incomplete",
+                                cause: reads.incomplete.clone()?,
+                                tried_at: reads.tried_at,
+                            })
+                        }),
                     };
                     (entry.source.to_string(), heard)
                 })

@@ -7,14 +7,14 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::error;
 
-use crate::pull::Reader;
+use crate::pull::{Company, Reader, Syncer};
 use crate::worker::Worker;
 
 /// Starts all loops.
 pub(super) fn start(
     work: &TaskTracker,
     worker: &Arc<Worker>,
-    reader: Option<Reader>,
+    companies: Vec<Company>,
     stop: &CancellationToken,
 ) {
     let own = || Arc::clone(worker);
@@ -43,12 +43,25 @@ pub(super) fn start(
             tokio::spawn(async move { worker.run_housekeeping(stop).await })
         }),
     );
-    if let Some(reader) = reader.map(Arc::new) {
+    let reader = Reader::new(own(), &companies);
+    if reader.has_sources() {
+        let reader = Arc::new(reader);
         mind(
             "reader",
             Box::new(move |stop| {
                 let reader = Arc::clone(&reader);
                 tokio::spawn(async move { reader.run(stop).await })
+            }),
+        );
+    }
+    let syncer = Arc::new(Syncer::new(own()));
+    for company in companies.into_iter().map(Arc::new) {
+        let syncer = Arc::clone(&syncer);
+        mind(
+            "sync",
+            Box::new(move |stop| {
+                let (syncer, company) = (Arc::clone(&syncer), Arc::clone(&company));
+                tokio::spawn(async move { syncer.run(&company, stop).await })
             }),
         );
     }

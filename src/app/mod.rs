@@ -22,19 +22,19 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
-pub use self::apis::{bamboohr_address, bamboohr_apis};
+pub use self::apis::{check_address, companies};
 use self::starting::Starting;
 use crate::clock::Clock;
 use crate::http::connections::{self, Drained};
 use crate::http::{Receiver, router};
 use crate::metrics::Metrics;
-use crate::pull::{self, Reader};
+use crate::pull;
 use crate::settings::{Database, Settings};
 use crate::vitals::{Phase, Vitals};
 use crate::worker::{Limits, Rulebook, Worker};
 
-/// Connections of the working half: one for the worker, one for the timer, two to spare.
-const WORKER_CONNECTIONS: u32 = 4;
+/// Connections of the working half: one each for the worker, the timer and the reader, the others for syncs.
+const WORKER_CONNECTIONS: u32 = 6;
 
 /// How to reach the database that the settings name.
 ///
@@ -196,7 +196,7 @@ impl Service {
         let address = listener
             .local_addr()
             .context("cannot tell the address listened on")?;
-        let apis = bamboohr_apis(settings, &pull::Limits::default(), &clock)?;
+        let companies = companies(settings, &pull::Limits::default(), &clock)?;
         let parts = Parts::new(settings, database, clock);
         let Parts {
             receiver,
@@ -204,7 +204,6 @@ impl Service {
             vitals,
             pools: [intake, working],
         } = parts;
-        let reader = (!apis.is_empty()).then(|| Reader::new(Arc::clone(&worker), apis));
         let (http_stop, work_stop) = (CancellationToken::new(), CancellationToken::new());
         let http = tokio::spawn(connections::serve(
             listener,
@@ -237,7 +236,7 @@ impl Service {
                 }
                 vitals.enter(Phase::Ready);
                 info!("app.start: ready");
-                loops::start(&work, &worker, reader, &work_stop);
+                loops::start(&work, &worker, companies, &work_stop);
             }
         });
         info!(%address, version = env!("CARGO_PKG_VERSION"), "app.start: listening");

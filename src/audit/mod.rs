@@ -63,6 +63,8 @@ pub enum Actor {
     Leaver,
     /// The service, when the time had come.
     Timer,
+    /// The service, on what a read of everybody who changed said.
+    Sync,
     /// A person at the command line, by the name they go by there.
     Person(String),
 }
@@ -74,6 +76,7 @@ impl Actor {
         match self {
             Self::Leaver => "leaver",
             Self::Timer => "leaver:timer",
+            Self::Sync => "leaver:sync",
             Self::Person(name) => name,
         }
     }

@@ -160,19 +160,19 @@ fn check_source(report: &mut Report, source: &Source) {
 }
 
 fn check_api(report: &mut Report, what: &str, source: &Source) {
-    let (verdict, says) = match (&source.api, source.policy.provider) {
-        (None, _) => (
+    let (verdict, says) = match &source.api {
+        None => (
             Verdict::Warning,
             "no api: changes that arrive without values wait for a person, and lost webhooks are not noticed".to_owned(),
         ),
-        (Some(_), Provider::Merge) => (
-            Verdict::Warning,
-            "api is configured, but this version does not read Merge yet: lost webhooks are not noticed".to_owned(),
-        ),
-        (Some(api), Provider::BambooHr) => match app::bamboohr_address(source, api) {
-            Ok(_) => (
+        Some(api) => match app::check_address(source, api) {
+            Ok(()) if source.policy.provider == Provider::Merge && api.account_tokens.is_empty() => (
+                Verdict::Warning,
+                "api, but no linked account has a token: nothing can be read (linked_accounts)".to_owned(),
+            ),
+            Ok(()) => (
                 Verdict::Ok,
-                "api: changes that arrive without values are read from there".to_owned(),
+                format!("api, read every {} s", api.poll.as_secs()),
             ),
             Err(error) => (Verdict::Error, output::chain(&error)),
         },

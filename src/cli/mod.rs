@@ -13,6 +13,7 @@ mod migrate;
 pub(crate) mod output;
 mod send;
 mod serve;
+mod sync;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -51,6 +52,7 @@ enum Command {
     Holds(holds::Holds),
     Explain(explain::Explain),
     Health(health::HealthCheck),
+    Sync(sync::Sync),
 }
 
 /// Where the settings come from.
@@ -138,6 +140,7 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
             Command::Holds(command) => command.run(env).await,
             Command::Explain(command) => command.run(env).await,
             Command::Health(command) => command.run(env).await,
+            Command::Sync(command) => command.run(env).await,
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

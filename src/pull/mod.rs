@@ -25,6 +25,10 @@ pub use merge::{EmployeePages, LinkedAccount, MergeApi};
 mod bamboohr;
 pub use bamboohr::{BambooHrApi, history_begins};
 
+mod gather;
+mod sync;
+pub use sync::{Company, CompanyApi, SyncReport, Syncer, Wish};
+
 mod reader;
 pub use reader::Reader;
 

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{BambooHrApi, ReadError};
+use super::{BambooHrApi, Company, CompanyApi, ReadError};
 use crate::domain::{ChangeKind, EmployeeChange, Posted, SourceName};
 use crate::payload::{EmployeeRead, bamboohr_removal};
 use crate::roster::Observation;
@@ -53,8 +53,21 @@ struct Postponed {
 impl Reader {
     /// For these sources, over the worker's database and rules.
     #[must_use]
-    pub fn new(worker: Arc<Worker>, apis: HashMap<SourceName, BambooHrApi>) -> Self {
+    pub fn new(worker: Arc<Worker>, companies: &[Company]) -> Self {
+        let apis = companies
+            .iter()
+            .filter_map(|company| match &company.api {
+                CompanyApi::BambooHr(api, _) => Some((company.source.clone(), api.clone())),
+                CompanyApi::Merge(..) => None,
+            })
+            .collect();
         Self { worker, apis }
+    }
+
+    /// Whether there is anything to read: only BambooHR reports changes without values.
+    #[must_use]
+    pub fn has_sources(&self) -> bool {
+        !self.apis.is_empty()
     }
 
     /// Reads what becomes due until stopped.

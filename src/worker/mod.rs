@@ -25,7 +25,7 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
-use self::act::Ending;
+pub use self::act::Ending;
 pub use self::learn::Learned;
 use self::process::{Batch, process_batch};
 pub use self::rulebook::Rulebook;

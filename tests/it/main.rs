@@ -20,6 +20,7 @@ mod scale;
 mod serving;
 mod pull_clients;
 mod pull_reads;
+mod pull_sync;
 mod support;
 mod timer;
 mod understanding;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::TimeDelta;
-use leaver::app::bamboohr_apis;
+use leaver::app::companies;
 use leaver::clock::Clock;
 use leaver::pull::{Limits, Reader};
 use leaver::worker::Memory;
@@ -123,8 +123,8 @@ fn reader(app: &TestApp) -> Reader {
         ..Limits::default()
     };
     let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
-    let apis = bamboohr_apis(&app.settings, &limits, &clock).unwrap();
-    Reader::new(Arc::clone(&app.parts.worker), apis)
+    let companies = companies(&app.settings, &limits, &clock).unwrap();
+    Reader::new(Arc::clone(&app.parts.worker), &companies)
 }
 
 #[tokio::test]

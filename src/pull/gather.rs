@@ -1,0 +1,232 @@
+//! One read of one company, slice by slice: each slice is observed and acted upon in a transaction of its own,
+//! so that a read of any length needs little memory and keeps what it has. What is missing is counted as a
+//! doubt, and never as a fact.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use tokio::task::JoinSet;
+
+use super::{BambooHrApi, LinkedAccount, MergeApi, ReadError, history_begins};
+use crate::domain::{EmployeeChange, EmployeeId, SourceName, Tenant};
+use crate::payload::{ChangedAction, EmployeeRead, bamboohr_removal};
+use crate::roster::{self, Observation};
+use crate::worker::{Actor, Ending, Memory, Worker, bound_waiting, chain, roll_back};
+
+/// So many employees of BambooHR's are read at once, and make one slice.
+const AT_ONCE: usize = 8;
+/// Whose termination date is this near is read again, since a date that passes is no change.
+const NEAR: TimeDelta = TimeDelta::days(2);
+
+/// What a read has come to so far.
+pub(super) struct Gathered<'s> {
+    worker: &'s Worker,
+    source: &'s SourceName,
+    memory: &'s mut Memory,
+    progress: &'s (dyn Fn(&str, u64) + Sync),
+    account: &'s str,
+    /// How many records came.
+    pub(super) records: u64,
+    /// How many employees ended how.
+    pub(super) endings: BTreeMap<Ending, usize>,
+    doubts: BTreeMap<String, usize>,
+}
+
+impl<'s> Gathered<'s> {
+    pub(super) fn new(
+        worker: &'s Worker,
+        source: &'s SourceName,
+        memory: &'s mut Memory,
+        progress: &'s (dyn Fn(&str, u64) + Sync),
+        account: &'s str,
+    ) -> Self {
+        Self {
+            worker,
+            source,
+            memory,
+            progress,
+            account,
+            records: 0,
+            endings: BTreeMap::new(),
+            doubts: BTreeMap::new(),
+        }
+    }
+
+    /// Why the read is incomplete although it came to its end.
+    pub(super) fn doubts(&self) -> Option<String> {
+        let doubts: Vec<String> = self
+            .doubts
+            .iter()
+            .map(|(what, count)| format!("{count} of the records: {what}"))
+            .collect();
+        (!doubts.is_empty()).then(|| doubts.join("; "))
+    }
+
+    fn doubt(&mut self, what: impl Into<String>) {
+        *self.doubts.entry(what.into()).or_default() += 1;
+    }
+
+    async fn take_in(
+        &mut self,
+        changes: Vec<EmployeeChange>,
+        began: Option<DateTime<Utc>>,
+    ) -> Result<(), String> {
+        let seen_at = self.worker.clock.now();
+        self.records += u64::try_from(changes.len()).unwrap_or_default();
+        let observations: Vec<Observation> = changes
+            .into_iter()
+            .map(|change| Observation::new(self.source.clone(), change, began, seen_at, None))
+            .collect();
+        let table = self.worker.accounts_table(self.memory).await?;
+        let said = |error: sqlx::Error| format!("our database: {}", chain(&error));
+        let mut tx = self.worker.pool.begin().await.map_err(said)?;
+        bound_waiting(&mut tx).await.map_err(said)?;
+        let learned = self
+            .worker
+            .learn(&mut tx, &table, &observations, &Actor::Sync)
+            .await;
+        let learned = match learned {
+            Ok(learned) => learned,
+            Err(error) => {
+                *self.memory = Memory::default();
+                roll_back(tx).await;
+                return Err(said(error));
+            }
+        };
+        tx.commit().await.map_err(said)?;
+        self.worker.tell(self.source.as_str(), &learned);
+        for (ending, count) in &learned.endings {
+            *self.endings.entry(*ending).or_default() += count;
+        }
+        (self.progress)(self.account, self.records);
+        Ok(())
+    }
+}
+
+/// Reads a linked account: everybody, or who changed after a time.
+///
+/// The error says why the read ended early.
+pub(super) async fn merge(
+    gathered: &mut Gathered<'_>,
+    api: &MergeApi,
+    account: &LinkedAccount,
+    after: Option<DateTime<Utc>>,
+) -> Result<(), String> {
+    let said = |error: ReadError| error.to_string();
+    let connection = api.connection(account).await.map_err(said)?;
+    if let Some(doubt) = connection.doubt() {
+        return Err(doubt.to_owned());
+    }
+    let models = api.sync_status(account).await.map_err(said)?;
+    let model = models
+        .iter()
+        .find(|model| model.model_id == "hris.Employee")
+        .ok_or("Merge reports no sync of employees for this linked account")?;
+    if let Some(doubt) = model.doubt() {
+        return Err(doubt.to_owned());
+    }
+    let mut pages = api.employees(account, after);
+    while let Some(page) = pages.next().await.map_err(said)? {
+        for bad in &page.bad_entries {
+            gathered.doubt(bad.cause.to_string());
+        }
+        gathered.take_in(page.changes, None).await?;
+    }
+    if after.is_none() && gathered.records == 0 {
+        return Err("the list of everybody is empty".to_owned());
+    }
+    Ok(())
+}
+
+/// Reads a BambooHR company: everybody, or who changed after a time, and whose end is near.
+///
+/// The error says why the read ended early.
+pub(super) async fn bamboohr(
+    gathered: &mut Gathered<'_>,
+    api: &BambooHrApi,
+    tenant: &Tenant,
+    after: Option<DateTime<Utc>>,
+) -> Result<(), String> {
+    let began = gathered.worker.clock.now();
+    let since = after.unwrap_or_else(history_begins);
+    let changed = api.changed_since(since).await.map_err(|e| e.to_string())?;
+    if after.is_none() && changed.employees.is_empty() {
+        return Err("the list of everybody is empty".to_owned());
+    }
+    for bad in &changed.bad_entries {
+        gathered.doubt(bad.cause.to_string());
+    }
+    let mut removals = vec![];
+    let mut to_read = vec![];
+    for entry in changed.employees {
+        if entry.action == ChangedAction::Deleted {
+            let gone_at = entry.last_changed.unwrap_or(began);
+            removals.push(bamboohr_removal(&entry.employee_id, gone_at, tenant));
+        } else {
+            to_read.push(entry.employee_id);
+        }
+    }
+    for slice in removals.chunks(500) {
+        gathered.take_in(slice.to_vec(), Some(began)).await?;
+    }
+    let near = nearly_leaving(gathered, began).await?;
+    to_read.extend(near);
+    to_read.sort();
+    to_read.dedup();
+    for slice in to_read.chunks(AT_ONCE) {
+        let (read, ended) = read_slice(gathered, api, slice).await;
+        gathered.take_in(read, Some(began)).await?;
+        if let Some(error) = ended {
+            return Err(error.to_string());
+        }
+    }
+    Ok(())
+}
+
+async fn nearly_leaving(
+    gathered: &Gathered<'_>,
+    now: DateTime<Utc>,
+) -> Result<Vec<EmployeeId>, String> {
+    let (from, until) = ((now - NEAR).date_naive(), (now + NEAR).date_naive());
+    let found = async {
+        let mut conn = gathered.worker.pool.acquire().await?;
+        roster::reads::store::find_leaving(&mut conn, gathered.source, from, until).await
+    };
+    let found: Result<Vec<EmployeeId>, sqlx::Error> = found.await;
+    found.map_err(|error| format!("our database: {}", chain(&error)))
+}
+
+/// What the API says of these, and the error that ends the whole read, if any.
+async fn read_slice(
+    gathered: &mut Gathered<'_>,
+    api: &BambooHrApi,
+    slice: &[EmployeeId],
+) -> (Vec<EmployeeChange>, Option<ReadError>) {
+    let mut reads: JoinSet<Result<Option<EmployeeRead>, ReadError>> = JoinSet::new();
+    for id in slice {
+        let (api, id) = (api.clone(), id.clone());
+        reads.spawn(async move { api.employee(&id).await });
+    }
+    let mut changes = vec![];
+    let mut ended = None;
+    while let Some(read) = reads.join_next().await {
+        match read {
+            Ok(Ok(Some(read))) => {
+                if read.withheld.contains(&"status") {
+                    gathered.doubt("the API shows no `status`");
+                }
+                changes.push(read.change);
+            }
+            // That somebody changed and is not there is a contradiction, not a departure.
+            Ok(Ok(None)) => gathered.doubt("changed, and is not there (404)"),
+            Ok(Err(
+                error @ (ReadError::Forbidden { .. }
+                | ReadError::NullRecord { .. }
+                | ReadError::NoSuchId),
+            )) => gathered.doubt(error.to_string()),
+            Ok(Err(error)) => ended = Some(error),
+            Err(_bug) => gathered.doubt("a bug ended the read"),
+        }
+    }
+    (changes, ended)
+}

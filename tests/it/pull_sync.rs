@@ -1,0 +1,346 @@
+//! Reads of whole companies, against stand-ins made from the contracts: leavers lose access, nobody else does,
+//! and whatever went wrong with a read concludes nothing.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use leaver::app::companies;
+use leaver::clock::Clock;
+use leaver::pull::{Company, Limits, SyncReport, Syncer, Wish};
+use leaver::worker::Ending;
+use serde_json::{Value, json};
+
+use crate::support::apis::{
+    Answer, MERGE_EMPLOYEES, StandIn, bamboohr_company, bamboohr_employee, merge_account,
+    merge_company, merge_employee, merge_sync,
+};
+use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp, USERS};
+
+const ACCOUNT: &str = "5b0f3a9e-1c2d-4e3f-8a4b-6c7d8e9f0a1b";
+const SYNC_STATUS: &str = "/api/hris/v1/sync-status";
+const ACCOUNT_DETAILS: &str = "/api/hris/v1/account-details";
+const CHANGED: &str = "/api/v1/employees/changed";
+
+struct It {
+    app: TestApp,
+    api: StandIn,
+    company: Company,
+    syncer: Syncer,
+}
+
+impl It {
+    async fn merge(employees: Vec<Value>) -> Self {
+        let api = StandIn::start(merge_company(employees)).await;
+        let linked = format!(
+            r#"linked_accounts = [{{ id = "{ACCOUNT}", tenant = "widgets", token = "env:TOKEN" }}]"#
+        );
+        Self::over("merge", api, &linked).await
+    }
+
+    async fn bamboohr(employees: Vec<Value>) -> Self {
+        let api = StandIn::start(bamboohr_company(employees)).await;
+        Self::over("bamboohr", api, "").await
+    }
+
+    async fn over(provider: &str, api: StandIn, more: &str) -> Self {
+        let key = if provider == "merge" {
+            MERGE_KEY
+        } else {
+            BAMBOOHR_KEY
+        };
+        let file = format!(
+            r#"
+            [accounts]
+            end_sessions = ["DELETE FROM sessions WHERE user_id::text = ANY($1)"]
+            [[sources]]
+            name = "{provider}"
+            provider = "{provider}"
+            webhook_secrets = ["env:SECRET"]
+            {more}
+            [sources.api]
+            base_url = "{}"
+            api_key = "env:API_KEY"
+            "#,
+            api.url
+        );
+        let env = [("SECRET", key), ("API_KEY", "api-key"), ("TOKEN", "token")];
+        let mut app = TestApp::configured(&file, &env, USERS).await;
+        app.sql(
+            "INSERT INTO users (email)
+             SELECT 'dana.' || n || '@widgets.example' FROM generate_series(0, 260) n",
+        )
+        .await;
+        let company = company(&app);
+        let syncer = Syncer::new(Arc::clone(&app.parts.worker));
+        Self {
+            app,
+            api,
+            company,
+            syncer,
+        }
+    }
+
+    async fn sync(&mut self, wish: Wish) -> Vec<SyncReport> {
+        let synced = self.syncer.sync(&self.company, wish, &|_, _| {}).await;
+        synced.unwrap().unwrap()
+    }
+
+    /// The ids of employees whose users cannot log in.
+    async fn off(&mut self) -> Vec<String> {
+        let sql = "SELECT email FROM users WHERE NOT is_active ORDER BY id";
+        self.app.lines(sql).await
+    }
+
+    /// The times since when employees were asked for, one per first page.
+    fn asked_since(&self) -> Vec<Option<String>> {
+        let asked = self.api.asked();
+        let first = asked
+            .iter()
+            .filter(|a| a.path == MERGE_EMPLOYEES && a.parameter("cursor").is_none());
+        first
+            .map(|a| a.parameter("modified_after").map(ToOwned::to_owned))
+            .collect()
+    }
+}
+
+fn company(app: &TestApp) -> Company {
+    let limits = Limits {
+        attempts: 3,
+        backoff: Duration::from_millis(2),
+        failure_window: Duration::from_millis(20),
+        ..Limits::default()
+    };
+    let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
+    companies(&app.settings, &limits, &clock).unwrap().remove(0)
+}
+
+/// 250 people, three of whom have left.
+fn widgets() -> Vec<Value> {
+    (0..250)
+        .map(|n| {
+            let mut one = merge_employee(n);
+            if [7, 120, 249].contains(&n) {
+                one["employment_status"] = "INACTIVE".into();
+                one["termination_date"] = "2026-11-20T00:00:00Z".into();
+            }
+            one
+        })
+        .collect()
+}
+
+const LEFT: [&str; 3] = [
+    "dana.7@widgets.example",
+    "dana.120@widgets.example",
+    "dana.249@widgets.example",
+];
+
+#[tokio::test]
+async fn of_a_whole_company_the_leavers_lose_access_and_nobody_else() {
+    let mut it = It::merge(widgets()).await;
+    let throttled = Answer::status(429).with("retry-after", "0");
+    let rocky = [None, Some(throttled), Some(Answer::status(503))];
+    it.api.script(MERGE_EMPLOYEES, rocky);
+    let reports = it.sync(Wish::Changes).await;
+    let [report] = reports.as_slice() else {
+        panic!("{reports:?}")
+    };
+    assert_eq!(report.incomplete, None);
+    assert_eq!((report.records, report.full), (250, true));
+    assert_eq!(report.endings[&Ending::Deactivated], 3);
+    assert_eq!(report.endings[&Ending::Kept], 247);
+    assert_eq!(it.off().await, LEFT);
+    let health = it.app.get("/health").await.body;
+    let merge = &health["sources"]["merge"];
+    assert!(merge["last_read_at"].is_string() && merge["last_read"].is_null());
+    let by = "SELECT count(*) FROM leaver.audit WHERE actor = 'leaver:sync'";
+    assert_eq!(it.app.count(by).await, 3);
+    // Three pages, and two more tries.
+    let pages = it
+        .api
+        .asked()
+        .iter()
+        .filter(|a| a.path == MERGE_EMPLOYEES)
+        .count();
+    assert_eq!(pages, 5);
+}
+
+#[tokio::test]
+async fn the_next_read_asks_only_for_what_changed() {
+    let mut it = It::merge(widgets()).await;
+    it.sync(Wish::WhenDue).await;
+    assert_eq!(it.sync(Wish::WhenDue).await.len(), 0, "it is not due yet");
+    it.app.advance(TimeDelta::minutes(16));
+    let reports = it.sync(Wish::WhenDue).await;
+    assert_eq!((reports[0].records, reports[0].full), (0, false));
+    assert_eq!(reports[0].incomplete, None);
+    // From the start of the last complete read, less the overlap.
+    let since = Some("2026-11-22T11:50:00.000000Z".to_owned());
+    assert_eq!(it.asked_since(), [None, since]);
+    it.app.advance(TimeDelta::hours(24));
+    let reports = it.sync(Wish::WhenDue).await;
+    assert_eq!((reports[0].records, reports[0].full), (250, true));
+}
+
+#[tokio::test]
+async fn no_bad_read_of_merges_ends_anybodys_access_or_counts_as_complete() {
+    let nulls = json!({"id": "x", "employment_status": null, "work_email": null, "termination_date": null,
+                       "modified_at": "2026-11-20T08:00:00Z"});
+    let page = |next: Value, results: Value| {
+        Answer::json(&json!({"next": next, "previous": null, "results": results}))
+    };
+    let synced = |status| page(Value::Null, json!([merge_sync(status)]));
+    let bad: Vec<(&str, Vec<Answer>)> = vec![
+        (MERGE_EMPLOYEES, vec![page(Value::Null, json!([]))]),
+        (MERGE_EMPLOYEES, vec![Answer::status(403)]),
+        (MERGE_EMPLOYEES, vec![Answer::status(404)]),
+        (
+            MERGE_EMPLOYEES,
+            vec![
+                page("c".into(), json!([merge_employee(1)])),
+                page(Value::Null, json!([])),
+            ],
+        ),
+        (
+            MERGE_EMPLOYEES,
+            vec![page(Value::Null, json!([merge_employee(1), nulls]))],
+        ),
+        (
+            ACCOUNT_DETAILS,
+            vec![Answer::json(&merge_account("RELINK_NEEDED"))],
+        ),
+        (ACCOUNT_DETAILS, vec![Answer::status(401)]),
+        (SYNC_STATUS, vec![synced("PAUSED")]),
+        (SYNC_STATUS, vec![synced("DISABLED")]),
+        (SYNC_STATUS, vec![page(Value::Null, json!([]))]),
+    ];
+    let mut it = It::merge((0..5).map(merge_employee).collect()).await;
+    it.sync(Wish::Changes).await;
+    let before = it.app.clock.now();
+    for (path, answers) in bad {
+        let shown = format!("{path} {answers:?}");
+        // Later than a tenant whose credentials were refused is left alone.
+        it.app.advance(TimeDelta::minutes(20));
+        it.api.script(path, answers);
+        let reports = it.sync(Wish::Everybody).await;
+        assert!(reports[0].incomplete.is_some(), "{shown}");
+        assert_eq!(it.off().await, [""; 0], "{shown}");
+        let noted = "SELECT count(*) FROM leaver.reads WHERE state = 'incomplete' AND cause <> ''";
+        assert_eq!(it.app.count(noted).await, 1, "{shown}");
+    }
+    let health = it.app.get("/health").await.body;
+    let merge = &health["sources"]["merge"];
+    assert_eq!(merge["last_read"]["state"], "incomplete", "{health}");
+    assert!(merge["last_read"]["cause"].is_string() && merge["last_read_at"].is_string());
+    let from = it
+        .app
+        .text("SELECT to_char(complete_from AT TIME ZONE 'UTC', 'HH24:MI') FROM leaver.reads");
+    assert_eq!(from.await, Some(before.format("%H:%M").to_string()));
+    assert_eq!(it.app.count("SELECT count(*) FROM leaver.holds").await, 0);
+}
+
+#[tokio::test]
+async fn of_a_bamboohr_company_the_leavers_lose_access_and_nobody_else() {
+    let company: Vec<Value> = (1..=30)
+        .map(|n| {
+            let mut one = bamboohr_employee(n);
+            if [4, 30].contains(&n) {
+                one["status"] = "Inactive".into();
+                one["employmentHistoryStatus"] = "Terminated".into();
+            }
+            one
+        })
+        .collect();
+    let mut it = It::bamboohr(company).await;
+    it.api.script("/api/v1/employees/4", [Answer::status(503)]);
+    let reports = it.sync(Wish::Changes).await;
+    assert_eq!(
+        (reports[0].incomplete.as_deref(), reports[0].records),
+        (None, 30)
+    );
+    assert_eq!(
+        it.off().await,
+        ["dana.4@widgets.example", "dana.30@widgets.example"]
+    );
+    it.app.advance(TimeDelta::minutes(16));
+    it.sync(Wish::WhenDue).await;
+    let asked = it.api.asked();
+    let since: Vec<_> = asked
+        .iter()
+        .filter(|a| a.path == CHANGED)
+        .map(|a| a.parameter("since").unwrap())
+        .collect();
+    assert_eq!(since, ["2011-06-05T00:00:00Z", "2026-11-22T11:50:00Z"]);
+}
+
+#[tokio::test]
+async fn no_bad_read_of_bamboohrs_ends_anybodys_access_or_counts_as_complete() {
+    let one = "/api/v1/employees/1";
+    let empty = Answer::text(200, "application/json", r#"{"latest":"","employees":[]}"#);
+    let nulls =
+        json!({"id": "1", "status": null, "employmentHistoryStatus": null, "workEmail": null});
+    let bad = [
+        (CHANGED, empty),
+        (CHANGED, Answer::status(403)),
+        (CHANGED, Answer::status(404)),
+        (
+            CHANGED,
+            Answer::text(200, "text/html", "<html>Maintenance</html>"),
+        ),
+        (one, Answer::status(404)),
+        (one, Answer::status(403)),
+        (one, Answer::json(&nulls)),
+        (
+            one,
+            Answer::json(&json!({"id": "1", "workEmail": "dana.1@widgets.example"})),
+        ),
+    ];
+    let mut it = It::bamboohr((1..=3).map(bamboohr_employee).collect()).await;
+    it.sync(Wish::Changes).await;
+    for (path, answer) in bad {
+        let shown = format!("{path} {answer:?}");
+        it.app.advance(TimeDelta::minutes(20));
+        it.api.script(path, [answer]);
+        let reports = it.sync(Wish::Everybody).await;
+        assert!(reports[0].incomplete.is_some(), "{shown}");
+        assert_eq!(it.off().await, [""; 0], "{shown}");
+    }
+    assert_eq!(it.app.count("SELECT count(*) FROM leaver.holds").await, 0);
+}
+
+#[tokio::test]
+async fn whose_end_is_near_is_read_again_though_nothing_changed() {
+    let mut soon = bamboohr_employee(1);
+    soon["terminationDate"] = "2026-11-23".into();
+    let mut it = It::bamboohr(vec![soon, bamboohr_employee(2)]).await;
+    it.sync(Wish::Changes).await;
+    let nothing = Answer::text(200, "application/json", r#"{"latest":"","employees":[]}"#);
+    it.api.script(CHANGED, [nothing]);
+    it.app.advance(TimeDelta::minutes(16));
+    let reports = it.sync(Wish::WhenDue).await;
+    assert_eq!(
+        (reports[0].incomplete.as_deref(), reports[0].records),
+        (None, 1)
+    );
+    let asked = it.api.asked();
+    assert_eq!(asked.last().unwrap().path, "/api/v1/employees/1");
+}
+
+#[tokio::test]
+async fn of_two_replicas_one_reads() {
+    let mut it = It::merge((0..5).map(merge_employee).collect()).await;
+    let slow = Answer::json(&merge_account("COMPLETE")).after(Duration::from_millis(600));
+    it.api.script(ACCOUNT_DETAILS, [slow]);
+    let beside = company(&it.app);
+    let second = Syncer::new(Arc::clone(&it.app.parts.worker));
+    let nobody = |_: &str, _: u64| {};
+    let late = async {
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        second.sync(&beside, Wish::WhenDue, &nobody).await.unwrap()
+    };
+    let (first, late) = tokio::join!(it.syncer.sync(&it.company, Wish::WhenDue, &nobody), late);
+    assert!(late.is_none(), "{late:?}");
+    assert_eq!(first.unwrap().unwrap()[0].incomplete, None);
+    // And once it is done, it is not due for the other one either.
+    assert_eq!(it.sync(Wish::WhenDue).await.len(), 0);
+}

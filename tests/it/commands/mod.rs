@@ -3,6 +3,7 @@
 mod check;
 mod people;
 mod send;
+mod sync;
 
 use serde_json::{Value, json};
 

@@ -39,3 +39,5 @@ COMMENT ON COLUMN leaver.reads.tried_at IS 'When the last read began, complete o
 COMMENT ON COLUMN leaver.reads.ended_at IS 'When the last complete read ended.';
 COMMENT ON COLUMN leaver.reads.state IS 'complete; incomplete: see cause. Nothing is concluded from what an incomplete read lacks.';
 COMMENT ON COLUMN leaver.reads.employees IS 'How many records the last read brought.';
+
+COMMENT ON COLUMN leaver.audit.actor IS 'leaver for the service on what a delivery said, leaver:timer when a time had come, leaver:sync on what an API said, or the person at the command line.';

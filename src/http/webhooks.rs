@@ -11,7 +11,7 @@ use axum::http::HeaderMap;
 use axum::http::header::CONTENT_LENGTH;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde_json::{Value, json};
+use serde::Serialize;
 use tracing::{debug, info, warn};
 
 use super::Receiver;
@@ -21,11 +21,19 @@ use crate::inbox::{self, Receipt};
 use crate::signature::VerifiedDelivery;
 use crate::vitals::Phase;
 
+/// What the sender is told.
+#[derive(Serialize)]
+pub(super) struct Stored {
+    received: bool,
+    delivery: DeliveryId,
+    duplicate: bool,
+}
+
 pub(super) async fn receive(
     State(receiver): State<Arc<Receiver>>,
     source: Named,
     request: Request,
-) -> Result<Json<Value>, Refusal> {
+) -> Result<Json<Stored>, Refusal> {
     let began = Instant::now();
     let Some((source, scheme)) =
         parsed(source).and_then(|name| receiver.sources.get_key_value(&name))
@@ -62,11 +70,11 @@ pub(super) async fn receive(
         "stored"
     };
     info!(%source, delivery = %receipt.id, duplicate = receipt.duplicate, "inbox.insert: {what}");
-    Ok(Json(json!({
-        "received": true,
-        "delivery": receipt.id,
-        "duplicate": receipt.duplicate,
-    })))
+    Ok(Json(Stored {
+        received: true,
+        delivery: receipt.id,
+        duplicate: receipt.duplicate,
+    }))
 }
 
 pub(super) async fn other_method(State(receiver): State<Arc<Receiver>>, source: Named) -> Refusal {

@@ -2,7 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::{fs, io};
+use std::time::{Duration, Instant};
+use std::{fs, io, thread};
 
 use nix::sys::signal::Signal;
 
@@ -11,6 +12,9 @@ use super::error::tail;
 use super::folder::Folder;
 use super::run_as::RunAs;
 use super::{Error, SUPERUSER, child};
+
+/// How long the helpers of a killed initdb may go on.
+const EMPTIED_WITHIN: Duration = Duration::from_secs(10);
 
 /// The cluster for these binaries, made when there is none.
 pub(super) fn prepare(folder: &Folder, binaries: &Binaries) -> Result<PathBuf, Error> {
@@ -122,12 +126,23 @@ fn majors_in(base: &Path) -> Vec<u32> {
         .collect()
 }
 
+/// Removes what a first start left that was cut short. A helper of its initdb may outlive it for a moment and
+/// still write there, so a folder that fills again while it is emptied is emptied again.
 fn remove_if_there(folder: &Path) -> Result<(), Error> {
-    match fs::remove_dir_all(folder) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::io("remove", folder)(error))
+    let began = Instant::now();
+    loop {
+        match fs::remove_dir_all(folder) {
+            Err(error)
+                if error.kind() == io::ErrorKind::DirectoryNotEmpty
+                    && began.elapsed() < EMPTIED_WITHIN =>
+            {
+                thread::sleep(Duration::from_millis(20));
+            }
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(Error::io("remove", folder)(error));
+            }
+            _ => return Ok(()),
         }
-        _ => Ok(()),
     }
 }
 

@@ -81,6 +81,25 @@ impl Employee {
         }
     }
 
+    /// Whether both say the same of the person, whenever it was said. What we did about it does not count.
+    #[must_use]
+    pub fn says_the_same_as(&self, other: &Self) -> bool {
+        fn same<T: PartialEq>(one: Option<&Fact<T>>, other: Option<&Fact<T>>) -> bool {
+            one.map(|fact| &fact.value) == other.map(|fact| &fact.value)
+        }
+        same(self.status.as_ref(), other.status.as_ref())
+            && self.status_changed == other.status_changed
+            && same(
+                self.employment_status.as_ref(),
+                other.employment_status.as_ref(),
+            )
+            && same(self.hire.as_ref(), other.hire.as_ref())
+            && same(self.termination.as_ref(), other.termination.as_ref())
+            && same(self.work_email.as_ref(), other.work_email.as_ref())
+            && same(self.removed.as_ref(), other.removed.as_ref())
+            && self.read_due == other.read_due
+    }
+
     /// The present status, when one is known.
     #[must_use]
     pub fn status(&self) -> Option<&Status> {

@@ -11,7 +11,7 @@ use super::{BambooHrApi, LinkedAccount, MergeApi, ReadError, history_begins};
 use crate::domain::{EmployeeChange, EmployeeId, SourceName, Tenant};
 use crate::payload::{ChangedAction, EmployeeRead, bamboohr_removal};
 use crate::roster::{self, Observation};
-use crate::worker::{Actor, Ending, Memory, Worker, bound_waiting, chain, roll_back};
+use crate::worker::{Actor, Ending, Memory, Worker, chain};
 
 /// So many employees of BambooHR's are read at once, and make one slice.
 const AT_ONCE: usize = 8;
@@ -77,26 +77,26 @@ impl<'s> Gathered<'s> {
             .into_iter()
             .map(|change| Observation::new(self.source.clone(), change, began, seen_at, None))
             .collect();
-        let table = self.worker.accounts_table(self.memory).await?;
-        let said = |error: sqlx::Error| format!("our database: {}", chain(&error));
-        let mut tx = self.worker.pool.begin().await.map_err(said)?;
-        bound_waiting(&mut tx).await.map_err(said)?;
-        let learned = self
+        let taken = self
             .worker
-            .learn(&mut tx, &table, &observations, &Actor::Sync)
+            .take_in(
+                self.memory,
+                self.source.as_str(),
+                observations,
+                &Actor::Sync,
+            )
             .await;
-        let learned = match learned {
-            Ok(learned) => learned,
-            Err(error) => {
-                *self.memory = Memory::default();
-                roll_back(tx).await;
-                return Err(said(error));
-            }
-        };
-        tx.commit().await.map_err(said)?;
-        self.worker.tell(self.source.as_str(), &learned);
-        for (ending, count) in &learned.endings {
-            *self.endings.entry(*ending).or_default() += count;
+        for (ending, count) in taken.endings {
+            *self.endings.entry(ending).or_default() += count;
+        }
+        for (cause, count) in taken.failed {
+            *self
+                .doubts
+                .entry(format!("nothing could be done: {cause}"))
+                .or_default() += count;
+        }
+        if let Some(reason) = taken.ended {
+            return Err(reason);
         }
         (self.progress)(self.account, self.records);
         Ok(())

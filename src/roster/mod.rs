@@ -81,6 +81,8 @@ pub enum Effect {
 pub struct Observed {
     /// The merged entry; its row is locked until the transaction ends.
     pub employee: Employee,
+    /// The entry as it was before.
+    pub before: Employee,
     /// The strongest effect that an observation of the slice had on it.
     pub effect: Effect,
     /// The observations of the slice about this employee, by delivery, with the effect of each.
@@ -112,6 +114,7 @@ pub async fn observe(
         .into_iter()
         .map(|mut employee| {
             let said = by_key.remove(&employee.key).unwrap_or_default();
+            let before = employee.clone();
             let by_delivery: Vec<_> = said
                 .into_iter()
                 .map(|observation| (observation.delivery, merge(&mut employee, observation)))
@@ -119,6 +122,7 @@ pub async fn observe(
             let effect = by_delivery.iter().map(|(_, effect)| *effect).max();
             Observed {
                 employee,
+                before,
                 effect: effect.unwrap_or(Effect::Same),
                 by_delivery,
             }

@@ -3,14 +3,22 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::act::{Ending, act};
 use super::process::caught;
-use super::{Memory, Worker, chain};
+use super::{
+    Memory, Worker, bound_waiting, chain, database_cause, is_locked_out, is_outage, roll_back,
+};
 use crate::accounts::AccountsTable;
 use crate::audit::Actor;
-use crate::roster::{self, Effect, Observation};
+use crate::decision::judgement::judge;
+use crate::domain::Employee;
+use crate::roster::{self, Effect, Observation, Observed};
+
+/// So many employees of one slice may fail one by one; more of them are one trouble and not many.
+const MOST_FAILURES: usize = 10;
 
 /// What became of what a read said.
 #[derive(Debug, Default)]
@@ -19,6 +27,17 @@ pub struct Learned {
     pub endings: BTreeMap<Ending, usize>,
     schedule_moved: bool,
     reads_due: bool,
+}
+
+/// What became of a slice that was taken in piece by piece.
+#[derive(Debug, Default)]
+pub(crate) struct TakenIn {
+    /// How many employees ended how.
+    pub(crate) endings: BTreeMap<Ending, usize>,
+    /// For how many employees nothing could be done, by cause.
+    pub(crate) failed: BTreeMap<String, usize>,
+    /// Why the rest of the slice was not tried; `None` when all of it was.
+    pub(crate) ended: Option<String>,
 }
 
 impl Worker {
@@ -58,6 +77,20 @@ impl Worker {
                 };
                 *learned.endings.entry(ending).or_default() += 1;
             }
+            let (confirmed, newer): (Vec<_>, Vec<_>) = newer
+                .into_iter()
+                .partition(|observed| self.only_confirms(observed, now));
+            if !confirmed.is_empty() {
+                *learned.endings.entry(Ending::Unchanged).or_default() += confirmed.len();
+                let confirmed: Vec<(Employee, bool)> = confirmed
+                    .into_iter()
+                    .map(|observed| (observed.employee, false))
+                    .collect();
+                roster::store::save(conn, &confirmed, now).await?;
+            }
+            if newer.is_empty() {
+                return Ok(learned);
+            }
             let newer = newer
                 .into_iter()
                 .map(|observed| observed.employee)
@@ -71,6 +104,78 @@ impl Worker {
             Ok(learned)
         };
         caught(work).await
+    }
+
+    /// Whether a read says again what is known, and the rules conclude from it what they did: then nothing follows.
+    /// Access that somebody has given back meanwhile is drift's matter, not that of the next read.
+    fn only_confirms(&self, observed: &Observed, now: DateTime<Utc>) -> bool {
+        let (before, after) = (&observed.before, &observed.employee);
+        let policy = self.rules.policy(&after.key.source);
+        after.says_the_same_as(before)
+            && policy.is_some_and(|policy| judge(policy, before, now) == judge(policy, after, now))
+    }
+
+    /// Takes a slice of observations of one source in: at once, and after a failure in halves, each in a transaction
+    /// of its own, so that one employee for whom nothing can be done does not hold up the others.
+    pub(crate) async fn take_in(
+        &self,
+        memory: &mut Memory,
+        source: &str,
+        observations: Vec<Observation>,
+        actor: &Actor,
+    ) -> TakenIn {
+        let mut taken = TakenIn::default();
+        let mut left = vec![observations];
+        while let Some(mut slice) = left.pop() {
+            let table = match self.accounts_table(memory).await {
+                Ok(table) => table,
+                Err(reason) => {
+                    taken.ended = Some(reason);
+                    break;
+                }
+            };
+            match self.learn_and_commit(&table, &slice, actor).await {
+                Ok(learned) => {
+                    self.tell(source, &learned);
+                    for (ending, count) in learned.endings {
+                        *taken.endings.entry(ending).or_default() += count;
+                    }
+                }
+                Err(error) => {
+                    // A cached plan or a mapping may be out of date; looking again is cheap and heals it.
+                    *memory = Memory::default();
+                    let failed = taken.failed.values().sum::<usize>();
+                    if is_outage(&error) || is_locked_out(&error) || failed >= MOST_FAILURES {
+                        taken.ended = Some(format!("our database: {}", chain(&error)));
+                        break;
+                    }
+                    if slice.len() > 1 {
+                        left.push(slice.split_off(slice.len() / 2));
+                        left.push(slice);
+                    } else {
+                        *taken.failed.entry(database_cause(&error)).or_default() += 1;
+                    }
+                }
+            }
+        }
+        taken
+    }
+
+    async fn learn_and_commit(
+        &self,
+        table: &AccountsTable,
+        observations: &[Observation],
+        actor: &Actor,
+    ) -> Result<Learned, sqlx::Error> {
+        let mut tx = self.pool.begin().await?;
+        bound_waiting(&mut tx).await?;
+        match self.learn(&mut tx, table, observations, actor).await {
+            Ok(learned) => tx.commit().await.map(|()| learned),
+            Err(error) => {
+                roll_back(tx).await;
+                Err(error)
+            }
+        }
     }
 
     /// Tells the loops and the metrics, after the commit.

@@ -14,6 +14,7 @@ mod learn;
 mod record;
 mod rulebook;
 mod said;
+mod anew;
 pub mod timer;
 
 use std::sync::Arc;

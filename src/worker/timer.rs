@@ -1,25 +1,18 @@
 //! Ends access at the moment it was announced for. It sleeps until the next one, and runs what it missed.
 
-use std::collections::HashMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
-use sqlx::{Connection, PgConnection};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::act::{Ending, act};
-use super::process::caught;
+use super::act::Ending;
 use super::{Memory, Worker, chain};
 use crate::accounts::AccountsTable;
 use crate::audit::Actor;
-use crate::domain::{Employee, EmployeeKey};
 use crate::roster;
 
 /// How many access ends one transaction carries out.
 const SLICE: i64 = 500;
-/// After this, what is left of a slice in which something fails waits for the next time.
-const LONGEST_SPLITTING: Duration = Duration::from_secs(10);
 /// The longest sleep: what another replica schedules is seen after this at the latest, well within the
 /// two seconds in which an access end is to be carried out.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
@@ -81,7 +74,9 @@ impl Worker {
         if due.is_empty() {
             return Ok((0, None));
         }
-        let (endings, failure) = self.carry_out(&mut tx, table, due, now).await?;
+        let (endings, failure) = self
+            .carry_out(&mut tx, table, due, &Actor::Timer, now)
+            .await?;
         tx.commit().await?;
         for (key, ending) in &endings {
             self.count(key.source.as_str(), *ending, 1);
@@ -94,45 +89,6 @@ impl Worker {
             "timer.run: access ends carried out"
         );
         Ok((endings.len(), failure))
-    }
-
-    /// Tries all at once, and after a failure in halves: one account that cannot be switched off must not hold
-    /// up the others. The rows stay locked meanwhile.
-    async fn carry_out(
-        &self,
-        tx: &mut PgConnection,
-        table: &AccountsTable,
-        due: Vec<Employee>,
-        now: DateTime<Utc>,
-    ) -> Result<(HashMap<EmployeeKey, Ending>, Option<sqlx::Error>), sqlx::Error> {
-        let until = Instant::now() + LONGEST_SPLITTING;
-        let mut endings = HashMap::new();
-        let mut failure = None;
-        let mut left = vec![due];
-        while let Some(mut slice) = left.pop() {
-            let mut point = tx.begin().await?;
-            let tried = slice.clone();
-            let work = act(&mut point, table, &self.rules, tried, &Actor::Timer, now);
-            match caught(work).await {
-                Ok(acted) => {
-                    point.commit().await?;
-                    endings.extend(acted.endings);
-                }
-                Err(error) if super::is_outage(&error) => return Err(error),
-                Err(error) => {
-                    point.rollback().await?;
-                    failure = Some(error);
-                    if Instant::now() > until {
-                        break;
-                    }
-                    if slice.len() > 1 {
-                        left.push(slice.split_off(slice.len() / 2));
-                        left.push(slice);
-                    }
-                }
-            }
-        }
-        Ok((endings, failure))
     }
 
     async fn until_next(&self) -> Duration {

@@ -1,0 +1,60 @@
+//! Looks at a slice of the roster anew, when nothing was said of anybody but a time has come or access was found
+//! that should not be there: at once, and after a failure in halves.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use chrono::{DateTime, Utc};
+use sqlx::{Connection, PgConnection};
+
+use super::Worker;
+use super::act::{Ending, act};
+use super::process::caught;
+use crate::accounts::AccountsTable;
+use crate::audit::Actor;
+use crate::domain::{Employee, EmployeeKey};
+
+/// After this, what is left of a slice in which something fails waits for the next time.
+const LONGEST_SPLITTING: Duration = Duration::from_secs(10);
+
+impl Worker {
+    /// Tries all at once, and after a failure in halves: one account that cannot be switched off must not hold
+    /// up the others. The rows stay locked meanwhile.
+    pub(crate) async fn carry_out(
+        &self,
+        tx: &mut PgConnection,
+        table: &AccountsTable,
+        employees: Vec<Employee>,
+        actor: &Actor,
+        now: DateTime<Utc>,
+    ) -> Result<(HashMap<EmployeeKey, Ending>, Option<sqlx::Error>), sqlx::Error> {
+        let until = Instant::now() + LONGEST_SPLITTING;
+        let mut endings = HashMap::new();
+        let mut failure = None;
+        let mut left = vec![employees];
+        while let Some(mut slice) = left.pop() {
+            let mut point = tx.begin().await?;
+            let tried = slice.clone();
+            let work = act(&mut point, table, &self.rules, tried, actor, now);
+            match caught(work).await {
+                Ok(acted) => {
+                    point.commit().await?;
+                    endings.extend(acted.endings);
+                }
+                Err(error) if super::is_outage(&error) => return Err(error),
+                Err(error) => {
+                    point.rollback().await?;
+                    failure = Some(error);
+                    if Instant::now() > until {
+                        break;
+                    }
+                    if slice.len() > 1 {
+                        left.push(slice.split_off(slice.len() / 2));
+                        left.push(slice);
+                    }
+                }
+            }
+        }
+        Ok((endings, failure))
+    }
+}

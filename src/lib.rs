@@ -14,6 +14,7 @@ pub mod audit;
 pub mod holds;
 pub mod worker;
 pub mod pull;
+pub mod drift;
 pub mod metrics;
 pub mod vitals;
 pub mod health;

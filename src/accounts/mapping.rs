@@ -106,6 +106,7 @@ pub struct AccountsTable {
     pub email_expression: String,
     pub(super) find_by_id: String,
     pub(super) find_by_email: String,
+    pub(super) active_after: String,
     pub(super) deactivate: String,
     pub(super) reactivate: String,
     pub(super) end_sessions: Vec<String>,
@@ -218,6 +219,11 @@ impl AccountsTable {
             find_by_email: format!(
                 "SELECT w.n, {read} FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (email, tenant, n)
                  JOIN {name} u ON {email_expression} {is_wanted}{same_tenant} ORDER BY w.n"
+            ),
+            active_after: format!(
+                "SELECT {read} FROM {name} u
+                 WHERE u.{active_column} IS DISTINCT FROM false AND ($1::text IS NULL OR u.{id_column} > $1::text::{id_type})
+                 ORDER BY u.{id_column} LIMIT $2"
             ),
             deactivate: switch("DISTINCT FROM false", "false"),
             reactivate: switch("DISTINCT FROM true", "true"),

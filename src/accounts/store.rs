@@ -60,6 +60,24 @@ pub async fn find_by_email(
     Ok(found)
 }
 
+/// A page of the accounts that are on, in the order of their ids: those after this one, or the first.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn active_after(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    after: Option<&AccountId>,
+    limit: i64,
+) -> Result<Vec<Account>, sqlx::Error> {
+    let rows = sqlx::query(AssertSqlSafe(table.active_after.clone()))
+        .bind(after.map(AccountId::as_str))
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(read_account).collect()
+}
+
 /// Switches accounts off and ends their sessions; gives back those that were on until now.
 ///
 /// # Errors

@@ -65,6 +65,8 @@ pub enum Actor {
     Timer,
     /// The service, on what a read of everybody who changed said.
     Sync,
+    /// The service, on finding access that should have ended.
+    Drift,
     /// A person at the command line, by the name they go by there.
     Person(String),
 }
@@ -77,6 +79,7 @@ impl Actor {
             Self::Leaver => "leaver",
             Self::Timer => "leaver:timer",
             Self::Sync => "leaver:sync",
+            Self::Drift => "leaver:drift",
             Self::Person(name) => name,
         }
     }

@@ -15,7 +15,7 @@ use crate::domain::{Employee, Fact, Moment, Status, WorkEmail};
 use crate::roster;
 use crate::settings::Environment;
 use crate::worker::Rulebook;
-use crate::worker::act::foresee;
+use crate::worker::deliberate::{Decided, deliberate};
 
 /// Tell what is known of one person, from which observation, and what the decision is and why
 #[derive(Debug, Args)]
@@ -73,7 +73,9 @@ async fn explain(
     rules: &Rulebook,
     employee: &Employee,
 ) -> anyhow::Result<Value> {
-    let decision = foresee(conn, table, rules, employee, SystemClock.now()).await?;
+    let (slice, now) = (vec![employee.clone()], SystemClock.now());
+    let deliberated = deliberate(conn, table, rules, slice, now).await?;
+    let decided = deliberated.decided.first();
     // Where the roles are separated, the service's own may add to the audit but not read it. The refusal
     // must not spoil what else is asked on this connection.
     let mut aside = conn.begin().await?;
@@ -89,8 +91,8 @@ async fn explain(
         "deactivated_at": employee.deactivated_at,
         "read_due_since": employee.read_due,
         "delivery": employee.delivery,
-        "decision": decision.as_ref().map(|(what, _)| what),
-        "because": decision.as_ref().map(|(_, why)| why),
+        "decision": decided.map(Decided::word),
+        "because": decided.map(|decided| &decided.decision.reason),
         "history": match &history {
             Ok(lines) => json!(lines),
             Err(_) => json!("not readable by this role"),

@@ -11,7 +11,7 @@ use crate::clock::{Clock, SystemClock};
 use crate::embedded::Embedded;
 use crate::roster;
 use crate::settings::Settings;
-use crate::worker::act::foresee;
+use crate::worker::deliberate::deliberate;
 
 /// The database of the showing.
 pub(super) const DATABASE: &str = "leaver_demo";
@@ -137,10 +137,14 @@ pub(super) async fn explain_kept(
         let known = roster::store::find_by_email_or_id(conn, &email, "").await?;
         user.why = Some(match known.first() {
             None => "not named in any delivery that was authentic".to_owned(),
-            Some(employee) => foresee(conn, &table, &rules, employee, SystemClock.now())
-                .await?
-                .map(|(what, why)| format!("{what}: {why}"))
-                .unwrap_or_default(),
+            Some(employee) => {
+                let (slice, now) = (vec![employee.clone()], SystemClock.now());
+                let deliberated = deliberate(conn, &table, &rules, slice, now).await?;
+                let decided = deliberated.decided.first();
+                decided.map_or_else(String::new, |decided| {
+                    format!("{}: {}", decided.word(), decided.decision.reason)
+                })
+            }
         });
     }
     Ok(())

@@ -46,3 +46,14 @@ pub struct Hold {
     /// Which delivery raised it.
     pub delivery_id: Option<uuid::Uuid>,
 }
+
+/// How a question stands: it waits, or a person has said no.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// Its number.
+    pub id: i64,
+    /// Whether somebody said no; else it is open.
+    pub rejected: bool,
+    /// The facts that it rests on.
+    pub basis: String,
+}

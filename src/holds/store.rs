@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Hold, NewHold};
+use super::{Hold, NewHold, Standing};
 use crate::domain::{AccountId, EmployeeKey};
 
 /// Raises questions; gives back the positions of those that are new. A question that is open already is
@@ -67,6 +67,48 @@ pub async fn raise(
     Ok(positions
         .into_iter()
         .filter_map(|n| usize::try_from(n - 1).ok())
+        .collect())
+}
+
+/// How the last question about each of these employees stands, in the order given.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn standing(
+    conn: &mut PgConnection,
+    employees: &[EmployeeKey],
+) -> Result<Vec<Option<Standing>>, sqlx::Error> {
+    let sources: Vec<String> = employees.iter().map(|key| key.source.to_string()).collect();
+    let tenants: Vec<String> = employees.iter().map(|key| key.tenant.to_string()).collect();
+    let ids: Vec<String> = employees
+        .iter()
+        .map(|key| key.employee_id.to_string())
+        .collect();
+    let rows = sqlx::query!(
+        r#"SELECT h.id AS "id?", h.state AS "state?", h.basis AS "basis?"
+           FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (source, tenant, employee_id, n)
+           LEFT JOIN LATERAL (
+               SELECT id, state, basis FROM leaver.holds h
+               WHERE (h.source, h.tenant, h.employee_id) = (k.source, k.tenant, k.employee_id)
+                 AND h.state IN ('open', 'rejected')
+               ORDER BY id DESC LIMIT 1
+           ) h ON true
+           ORDER BY k.n"#,
+        &sources,
+        &tenants,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            Some(Standing {
+                id: row.id?,
+                rejected: row.state? == "rejected",
+                basis: row.basis?,
+            })
+        })
         .collect())
 }
 

@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::Rulebook;
-use super::company::{Company, find_accounts};
+use super::deliberate::{Decided, Deliberated, deliberate};
 use super::record::Record;
 use crate::accounts::{self, AccountsTable};
 use crate::audit::{self, Actor, AuditAction, AuditEntry};
-use crate::decision::{Action, Decision, Kept, decide};
-use crate::domain::{Account, Employee, EmployeeKey};
+use crate::decision::policy::Policy;
+use crate::domain::{Employee, EmployeeKey};
 use crate::holds;
 use crate::roster;
 
@@ -95,38 +95,33 @@ pub async fn act(
     actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Acted, sqlx::Error> {
-    let accounts = find_accounts(conn, table, &employees).await?;
-    let company = Company::gather(conn, rules, &employees, &accounts, now).await?;
-
-    let mut decided: Vec<(Employee, Option<Account>, Decision)> =
-        Vec::with_capacity(employees.len());
-    let mut unruled: Vec<(Employee, bool)> = vec![];
+    let Deliberated {
+        decided,
+        unruled,
+        switched_on_since: mut on_again,
+    } = deliberate(conn, table, rules, employees, now).await?;
     let mut to_read = vec![];
-    for mut employee in employees {
-        let Some(policy) = rules.policy(&employee.key.source) else {
-            unruled.push((employee, true));
-            continue;
-        };
-        to_read.extend(roster::due::of(&employee).filter(|_| policy.can_read));
-        let found = accounts.get(&employee.key).map_or(&[][..], Vec::as_slice);
-        employee.deactivated_at = company.deactivated_at(&employee, found);
-        let (account_match, others) = company.judge_match(&employee, found);
-        let decision = decide(policy, &employee, &account_match, &others, now);
-        let decision = company.heed_other_sources(&employee, decision);
-        let account = found.first().filter(|_| found.len() == 1).cloned();
-        decided.push((employee, account, decision));
+    for Decided { employee, .. } in &decided {
+        let can_read = |policy: &Policy| policy.can_read;
+        let read = roster::due::of(employee);
+        to_read.extend(read.filter(|_| rules.policy(&employee.key.source).is_some_and(can_read)));
     }
 
     let applied =
-        accounts::apply(conn, table, decided.iter().map(|(_, _, decision)| decision)).await?;
-    let mut on_again = company.switched_on_since(&accounts);
+        accounts::apply(conn, table, decided.iter().map(|decided| &decided.decision)).await?;
     on_again.extend(applied.reactivated.iter().cloned());
     on_again.retain(|account| !applied.deactivated.contains(account));
     roster::store::forget_deactivation(conn, &on_again).await?;
     let mut record = Record::new(actor, now, &applied);
     let mut acted = Acted::default();
-    let mut saved = unruled;
-    for (mut employee, account, decision) in decided {
+    let mut saved: Vec<(Employee, bool)> = unruled.into_iter().map(|one| (one, true)).collect();
+    for decided in decided {
+        let account = decided.account().cloned();
+        let Decided {
+            mut employee,
+            decision,
+            ..
+        } = decided;
         let ending = record.note(&mut employee, account.as_ref(), &decision);
         acted.schedule_moved |= ending == Ending::Scheduled;
         acted.endings.insert(employee.key.clone(), ending);
@@ -159,39 +154,4 @@ pub async fn act(
     acted.reads_due = roster::due::store::note(conn, &to_read, now).await?;
     audit::store::record(conn, &entries, now).await?;
     Ok(acted)
-}
-
-/// What [`act`] would do about one employee now, and why, without doing it; `None` when the source is not
-/// configured.
-///
-/// # Errors
-/// Whatever the database says.
-pub async fn foresee(
-    conn: &mut PgConnection,
-    table: &AccountsTable,
-    rules: &Rulebook,
-    employee: &Employee,
-    now: DateTime<Utc>,
-) -> Result<Option<(&'static str, String)>, sqlx::Error> {
-    let Some(policy) = rules.policy(&employee.key.source) else {
-        return Ok(None);
-    };
-    let slice = std::slice::from_ref(employee);
-    let accounts = find_accounts(conn, table, slice).await?;
-    let company = Company::gather(conn, rules, slice, &accounts, now).await?;
-    let found = accounts.get(&employee.key).map_or(&[][..], Vec::as_slice);
-    let (account_match, others) = company.judge_match(employee, found);
-    let decision = decide(policy, employee, &account_match, &others, now);
-    let decision = company.heed_other_sources(employee, decision);
-    let what = match decision.action {
-        Action::Deactivate(_) => "deactivate",
-        Action::Reactivate(_) => "reactivate",
-        Action::Hold(_) => "hold",
-        Action::Keep(Kept::StillHere) => "keep",
-        Action::Keep(Kept::AlreadyInactive) => "already inactive",
-        Action::Keep(Kept::NoAccount) => "no account",
-        Action::Keep(Kept::Waiting) => "scheduled",
-        Action::Keep(Kept::Reading) => "reading",
-    };
-    Ok(Some((what, decision.reason)))
 }

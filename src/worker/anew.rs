@@ -7,17 +7,51 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 
-use super::Worker;
 use super::act::{Ending, act};
 use super::process::caught;
+use super::{Memory, Worker, chain};
 use crate::accounts::AccountsTable;
 use crate::audit::Actor;
 use crate::domain::{Employee, EmployeeKey};
+use crate::roster;
 
 /// After this, what is left of a slice in which something fails waits for the next time.
 const LONGEST_SPLITTING: Duration = Duration::from_secs(10);
 
 impl Worker {
+    /// Looks at these employees again, in a transaction of its own, and does what follows; says how it ended for each,
+    /// and why it did not for the others.
+    ///
+    /// # Errors
+    /// What is wrong with the database, in words; then nothing was done.
+    pub async fn look_anew(
+        &self,
+        memory: &mut Memory,
+        keys: &[EmployeeKey],
+        actor: &Actor,
+    ) -> Result<(HashMap<EmployeeKey, Ending>, Option<String>), String> {
+        let table = self.accounts_table(memory).await?;
+        let now = self.clock.now();
+        let mut keys = keys.to_vec();
+        keys.sort();
+        let looked = async {
+            let mut tx = self.pool.begin().await?;
+            super::bound_waiting(&mut tx).await?;
+            let employees = roster::store::lock(&mut tx, &keys, now).await?;
+            let looked = self
+                .carry_out(&mut tx, &table, employees, actor, now)
+                .await?;
+            tx.commit().await?;
+            Ok(looked)
+        };
+        let looked: Result<_, sqlx::Error> = looked.await;
+        let (endings, failure) = looked.map_err(|error| chain(&error))?;
+        for (key, ending) in &endings {
+            self.count(key.source.as_str(), *ending, 1);
+        }
+        Ok((endings, failure.map(|error| chain(&error))))
+    }
+
     /// Tries all at once, and after a failure in halves: one account that cannot be switched off must not hold
     /// up the others. The rows stay locked meanwhile.
     pub(crate) async fn carry_out(

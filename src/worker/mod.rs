@@ -9,6 +9,7 @@ pub mod act;
 pub mod answer;
 pub mod process;
 mod company;
+pub mod deliberate;
 mod housekeeping;
 mod learn;
 mod record;

@@ -1,0 +1,68 @@
+//! The table `leaver.drift`, and the snapshot that a page is compared in.
+
+use chrono::{DateTime, Utc};
+use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+
+/// What the service's last comparison found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// When it began.
+    pub at: DateTime<Utc>,
+    /// Accounts that were on and should not have been, when it ended.
+    pub terminated_with_access: i64,
+    /// Accounts that it switched off again.
+    pub fixed: i64,
+}
+
+/// A transaction in which everything is as of one moment, and nothing can be written.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn snapshot(pool: &PgPool) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+    pool.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
+        .await
+}
+
+/// Takes the right to compare, for as long as the connection lives; false when another replica has it.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn try_lock(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT pg_try_advisory_lock(hashtextextended('leaver.drift', 0)) AS "locked!""#
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// The last comparison; `None` when there was none.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn last(conn: &mut PgConnection) -> Result<Option<Checked>, sqlx::Error> {
+    sqlx::query_as!(
+        Checked,
+        "SELECT checked_at AS at, terminated_with_access, fixed FROM leaver.drift"
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Writes down what a comparison found.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn note(conn: &mut PgConnection, checked: &Checked) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO leaver.drift (checked_at, terminated_with_access, fixed) VALUES ($1, $2, $3)
+         ON CONFLICT ON CONSTRAINT drift_pkey DO UPDATE
+         SET checked_at = excluded.checked_at, terminated_with_access = excluded.terminated_with_access,
+             fixed = excluded.fixed",
+        checked.at,
+        checked.terminated_with_access,
+        checked.fixed,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

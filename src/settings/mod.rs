@@ -3,6 +3,7 @@
 
 mod environment;
 mod layers;
+mod raw;
 mod secrets;
 mod sources;
 mod values;
@@ -17,10 +18,10 @@ use secrecy::SecretString;
 use serde::Deserialize;
 
 pub use self::environment::Environment;
+use self::raw::Raw;
 pub use self::sources::{ApiSettings, Source};
-use self::values::{ByteSize, Span};
+use self::values::Span;
 use crate::accounts::AccountsMapping;
-use crate::decision::policy::{Cutoff, Rehire, Response};
 use crate::domain::WorkEmail;
 
 /// The reference of all settings, with their defaults.
@@ -272,120 +273,6 @@ fn too_little(raw: &Raw) -> Option<(&'static str, &'static str)> {
 
 /// A shorter time would only be a mistake.
 const LEAST_TIME: Duration = Duration::from_millis(1);
-
-/// The layers put together, before anything is checked beyond its shape.
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Raw {
-    server: RawServer,
-    database: RawDatabase,
-    accounts: RawAccounts,
-    policy: RawPolicy,
-    inbox: RawInbox,
-    worker: RawWorker,
-    log: RawLog,
-    #[serde(default)]
-    sources: Vec<sources::RawSource>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawServer {
-    listen: String,
-    max_body: ByteSize,
-    body_timeout: Span,
-    store_timeout: Span,
-    header_timeout: Span,
-    idle_timeout: Span,
-    write_timeout: Span,
-    max_connections: usize,
-    drain_timeout: Span,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawDatabase {
-    url: values::Place,
-    migrate: bool,
-    max_connections: u32,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawAccounts {
-    table: String,
-    id_column: String,
-    email_column: String,
-    active_column: String,
-    tenant_column: String,
-    end_sessions: Vec<String>,
-    protected: Vec<String>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawPolicy {
-    timezone: values::Zone,
-    cutoff: values::CutoffText,
-    inactive_without_date: values::ResponseWord,
-    rehire: values::RehireWord,
-    deleted: RawDeleted,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawDeleted {
-    bamboohr: values::ResponseWord,
-    merge: values::ResponseWord,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawInbox {
-    keep: Span,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawWorker {
-    batch: i64,
-    batch_size: ByteSize,
-    poll: Span,
-    max_attempts: i32,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct RawLog {
-    filter: String,
-    format: LogFormat,
-}
-
-impl From<values::ResponseWord> for Response {
-    fn from(word: values::ResponseWord) -> Self {
-        match word {
-            values::ResponseWord::Hold => Self::Hold,
-            values::ResponseWord::Deactivate => Self::Deactivate,
-            values::ResponseWord::Ignore => Self::Ignore,
-        }
-    }
-}
-
-impl From<values::RehireWord> for Rehire {
-    fn from(word: values::RehireWord) -> Self {
-        match word {
-            values::RehireWord::Hold => Self::Hold,
-            values::RehireWord::Reactivate => Self::Reactivate,
-            values::RehireWord::Ignore => Self::Ignore,
-        }
-    }
-}
-
-impl From<values::CutoffText> for Cutoff {
-    fn from(text: values::CutoffText) -> Self {
-        text.0
-    }
-}
 
 #[cfg(test)]
 #[expect(

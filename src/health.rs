@@ -12,8 +12,9 @@ use crate::domain::SourceName;
 use crate::inbox;
 use crate::inbox::view::Backlog;
 use crate::metrics::Gauges;
+use crate::silence::{self, Alarm, silent_since};
 use crate::vitals::{Phase, Vitals};
-use crate::{holds, roster};
+use crate::{drift, holds, roster};
 
 /// A working half that has not shown itself for this long is stalled.
 const STALLED_AFTER_SECONDS: i64 = 60;
@@ -37,6 +38,9 @@ pub struct Health {
     pub schedule: Schedule,
     /// Open questions for a person.
     pub holds: i64,
+    /// What the last comparison of roster and accounts found; none when there was none yet.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftHealth>,
     /// When each source was last heard of.
     pub sources: BTreeMap<String, SourceHealth>,
 }
@@ -62,11 +66,23 @@ pub struct Schedule {
     pub next_at: Option<DateTime<Utc>>,
 }
 
+/// What the last comparison of roster and accounts found.
+#[derive(Clone, Debug, Serialize)]
+pub struct DriftHealth {
+    /// When it was.
+    pub checked_at: DateTime<Utc>,
+    /// Accounts that were on and should not have been.
+    pub terminated_with_access: i64,
+}
+
 /// When a source was last heard of.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct SourceHealth {
     /// Its last authentic webhook.
     pub last_delivery_at: Option<DateTime<Utc>>,
+    /// Since when it has been silent, where that is longer than `silence_alarm`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silent_since: Option<DateTime<Utc>>,
     /// The last complete read of its API.
     pub last_read_at: Option<DateTime<Utc>>,
     /// How the last read went, where it was not complete.
@@ -90,17 +106,33 @@ struct Known {
     backlog: Backlog,
     schedule: Schedule,
     holds: i64,
+    drift: Option<DriftHealth>,
     sources: BTreeMap<String, SourceHealth>,
+}
+
+impl Known {
+    /// Whether somebody should look.
+    fn is_doubtful(&self) -> bool {
+        let drifted = self
+            .drift
+            .as_ref()
+            .is_some_and(|d| d.terminated_with_access > 0);
+        let mut sources = self.sources.values();
+        let troubled =
+            sources.any(|source| source.silent_since.is_some() || source.last_read.is_some());
+        self.backlog.parked > 0 || drifted || troubled
+    }
 }
 
 /// Looks at everything, within two seconds even when the database does not answer.
 pub async fn examine(
     pool: &PgPool,
     vitals: &Vitals,
-    sources: &[SourceName],
+    alarms: &[Alarm],
     now: DateTime<Utc>,
 ) -> Health {
     let started = vitals.phase() != Phase::Starting;
+    let sources: Vec<SourceName> = alarms.iter().map(|one| one.source.clone()).collect();
     let asked = async {
         let mut conn = pool.acquire().await?;
         inbox::view::store::ping(&mut conn).await?;
@@ -108,18 +140,27 @@ pub async fn examine(
             return Ok(Known::default());
         }
         let (pending, next_at) = roster::store::schedule(&mut conn).await?;
-        let last = inbox::view::store::last_deliveries(&mut conn, sources).await?;
-        let reads = roster::reads::store::list(&mut conn, sources).await?;
+        let last = inbox::view::store::last_deliveries(&mut conn, &sources).await?;
+        let reads = roster::reads::store::list(&mut conn, &sources).await?;
+        let listening = silence::store::since(&mut conn, &sources).await?;
+        let drift = drift::store::last(&mut conn).await?;
         Ok::<Known, sqlx::Error>(Known {
             backlog: inbox::view::store::backlog(&mut conn, now).await?,
             schedule: Schedule { pending, next_at },
             holds: holds::store::count_open(&mut conn).await?,
+            drift: drift.map(|checked| DriftHealth {
+                checked_at: checked.at,
+                terminated_with_access: checked.terminated_with_access,
+            }),
             sources: last
                 .into_iter()
-                .map(|entry| {
+                .zip(alarms)
+                .map(|(entry, alarm)| {
+                    let since = listening.get(entry.source.as_str()).copied();
                     let of_source = reads.iter().filter(|reads| reads.source == entry.source);
                     let heard = SourceHealth {
                         last_delivery_at: entry.at,
+                        silent_since: silent_since(alarm.after, entry.at, since, now),
                         last_read_at: of_source.clone().filter_map(|reads| reads.ended_at).max(),
                         last_read: of_source.clone().find_map(|reads| {
                             Some(LastRead {
@@ -153,7 +194,7 @@ pub async fn examine(
     });
     let status = if !reachable || !started || worker == "stalled" {
         Overall::Unavailable
-    } else if known.backlog.parked > 0 {
+    } else if known.is_doubtful() {
         Overall::Degraded
     } else {
         Overall::Ok
@@ -167,6 +208,7 @@ pub async fn examine(
         backlog: known.backlog,
         schedule: known.schedule,
         holds: known.holds,
+        drift: known.drift,
         sources: known.sources,
     }
 }
@@ -182,14 +224,23 @@ impl Health {
             parked: self.backlog.parked,
             holds: self.holds,
             scheduled: self.schedule.pending,
-            last_delivery_seconds: self
-                .sources
-                .iter()
-                .filter_map(|(name, heard)| {
-                    let name = SourceName::parse(name).ok()?;
-                    Some((name, (now - heard.last_delivery_at?).num_seconds()))
-                })
-                .collect(),
+            terminated_with_access: self.drift.as_ref().map(|d| d.terminated_with_access),
+            last_delivery_seconds: self.ages(now, |heard| heard.last_delivery_at),
+            last_read_seconds: self.ages(now, |heard| heard.last_read_at),
         })
+    }
+
+    fn ages(
+        &self,
+        now: DateTime<Utc>,
+        of: impl Fn(&SourceHealth) -> Option<DateTime<Utc>>,
+    ) -> Vec<(SourceName, i64)> {
+        let named = self.sources.iter();
+        named
+            .filter_map(|(name, heard)| {
+                let name = SourceName::parse(name).ok()?;
+                Some((name, (now - of(heard)?).num_seconds()))
+            })
+            .collect()
     }
 }

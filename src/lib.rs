@@ -15,6 +15,7 @@ pub mod holds;
 pub mod worker;
 pub mod pull;
 pub mod drift;
+pub mod silence;
 pub mod metrics;
 pub mod vitals;
 pub mod health;

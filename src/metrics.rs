@@ -42,8 +42,12 @@ pub struct Gauges {
     pub holds: i64,
     /// Access ends that lie ahead.
     pub scheduled: i64,
+    /// Accounts that are on although their employee has left, as of the last comparison, if there was one.
+    pub terminated_with_access: Option<i64>,
     /// Per source, seconds since its last delivery.
     pub last_delivery_seconds: Vec<(SourceName, i64)>,
+    /// Per source, seconds since the last complete read of its API ended.
+    pub last_read_seconds: Vec<(SourceName, i64)>,
 }
 
 /// All that one service counts.
@@ -65,6 +69,8 @@ pub struct Metrics {
     holds_open: Gauge,
     scheduled: Gauge,
     last_delivery: Family<Source, Gauge>,
+    last_read: Family<Source, Gauge>,
+    terminated_with_access: Gauge,
 }
 
 impl Default for Metrics {
@@ -93,6 +99,8 @@ impl Default for Metrics {
             holds_open: Gauge::default(),
             scheduled: Gauge::default(),
             last_delivery: Family::default(),
+            last_read: Family::default(),
+            terminated_with_access: Gauge::default(),
         };
         registry.register(
             "deliveries_received",
@@ -173,6 +181,17 @@ impl Default for Metrics {
             "Since the last delivery of a source",
             Unit::Seconds,
             metrics.last_delivery.clone(),
+        );
+        registry.register_with_unit(
+            "last_read_age",
+            "Since the last complete read of a source's API ended",
+            Unit::Seconds,
+            metrics.last_read.clone(),
+        );
+        registry.register(
+            "drift_terminated_with_access",
+            "Accounts that are on although their employee has left, at the last comparison",
+            metrics.terminated_with_access.clone(),
         );
         Self {
             registry,
@@ -262,12 +281,17 @@ impl Metrics {
         self.backlog_parked.set(gauges.parked);
         self.holds_open.set(gauges.holds);
         self.scheduled.set(gauges.scheduled);
-        for (source, seconds) in &gauges.last_delivery_seconds {
-            self.last_delivery
-                .get_or_create(&Source {
-                    source: source.to_string(),
-                })
-                .set(*seconds);
+        if let Some(count) = gauges.terminated_with_access {
+            self.terminated_with_access.set(count);
+        }
+        for (family, ages) in [
+            (&self.last_delivery, &gauges.last_delivery_seconds),
+            (&self.last_read, &gauges.last_read_seconds),
+        ] {
+            for (source, seconds) in ages {
+                let source = source.to_string();
+                family.get_or_create(&Source { source }).set(*seconds);
+            }
         }
     }
 }

@@ -7,14 +7,28 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::error;
 
+use crate::decision::policy::Remedy;
+use crate::drift;
 use crate::pull::{Company, Reader, Syncer};
+use crate::silence::{self, Alarm};
 use crate::worker::Worker;
+
+/// What is looked at now and then.
+pub(super) struct Watched {
+    /// What is done about access that should have ended.
+    pub(super) drift: Remedy,
+    /// How often roster and accounts are compared.
+    pub(super) drift_check: Duration,
+    /// How long each source may be silent.
+    pub(super) alarms: Vec<Alarm>,
+}
 
 /// Starts all loops.
 pub(super) fn start(
     work: &TaskTracker,
     worker: &Arc<Worker>,
     companies: Vec<Company>,
+    watched: Watched,
     stop: &CancellationToken,
 ) {
     let own = || Arc::clone(worker);
@@ -41,6 +55,24 @@ pub(super) fn start(
         Box::new(move |stop| {
             let worker = Arc::clone(&worker);
             tokio::spawn(async move { worker.run_housekeeping(stop).await })
+        }),
+    );
+    let drift = Arc::new(drift::Watch::new(own(), watched.drift, watched.drift_check));
+    mind(
+        "drift",
+        Box::new(move |stop| {
+            let drift = Arc::clone(&drift);
+            tokio::spawn(async move { drift.run(stop).await })
+        }),
+    );
+    let worker = own();
+    let (pool, clock) = (worker.pool.clone(), Arc::clone(&worker.clock));
+    let silence = Arc::new(silence::Watch::new(pool, clock, watched.alarms));
+    mind(
+        "silence",
+        Box::new(move |stop| {
+            let silence = Arc::clone(&silence);
+            tokio::spawn(async move { silence.run(stop).await })
         }),
     );
     let reader = Reader::new(own(), &companies);

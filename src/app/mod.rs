@@ -30,6 +30,7 @@ use crate::http::{Receiver, router};
 use crate::metrics::Metrics;
 use crate::pull;
 use crate::settings::{Database, Settings};
+use crate::silence::Alarm;
 use crate::vitals::{Phase, Vitals};
 use crate::worker::{Limits, Rulebook, Worker};
 
@@ -134,6 +135,7 @@ impl Parts {
 
         let receiver = Arc::new(Receiver {
             sources,
+            alarms: alarms(settings),
             pool: intake.clone(),
             clock: Arc::clone(&clock),
             arrived: Arc::clone(&arrived),
@@ -197,6 +199,11 @@ impl Service {
             .local_addr()
             .context("cannot tell the address listened on")?;
         let companies = companies(settings, &pull::Limits::default(), &clock)?;
+        let watched = loops::Watched {
+            drift: settings.worker.drift,
+            drift_check: settings.worker.drift_check,
+            alarms: alarms(settings),
+        };
         let parts = Parts::new(settings, database, clock);
         let Parts {
             receiver,
@@ -236,7 +243,7 @@ impl Service {
                 }
                 vitals.enter(Phase::Ready);
                 info!("app.start: ready");
-                loops::start(&work, &worker, companies, &work_stop);
+                loops::start(&work, &worker, companies, watched, &work_stop);
             }
         });
         info!(%address, version = env!("CARGO_PKG_VERSION"), "app.start: listening");
@@ -297,6 +304,20 @@ impl Service {
         }
         info!("app.stop: stopped");
     }
+}
+
+/// How long each source may be silent.
+fn alarms(settings: &Settings) -> Vec<Alarm> {
+    let mut alarms: Vec<Alarm> = settings
+        .sources
+        .iter()
+        .map(|source| Alarm {
+            source: source.name.clone(),
+            after: source.silence_alarm,
+        })
+        .collect();
+    alarms.sort_by(|one, other| one.source.cmp(&other.source));
+    alarms
 }
 
 fn worker_limits(settings: &Settings) -> Limits {

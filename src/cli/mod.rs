@@ -6,6 +6,7 @@
 
 mod check;
 mod deliveries;
+mod drift;
 mod explain;
 mod health;
 mod holds;
@@ -53,6 +54,7 @@ enum Command {
     Explain(explain::Explain),
     Health(health::HealthCheck),
     Sync(sync::Sync),
+    Drift(drift::Drift),
 }
 
 /// Where the settings come from.
@@ -141,6 +143,7 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
             Command::Explain(command) => command.run(env).await,
             Command::Health(command) => command.run(env).await,
             Command::Sync(command) => command.run(env).await,
+            Command::Drift(command) => command.run(env).await,
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

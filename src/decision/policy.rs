@@ -60,3 +60,12 @@ pub enum Rehire {
     /// Do nothing.
     Ignore,
 }
+
+/// What to do about access that should have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Say so.
+    Report,
+    /// End it again.
+    Fix,
+}

@@ -4,10 +4,11 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{Drift, ReadSoFar, Remedy, StillOn, Unclaimed, Unmatched, store};
+use super::{Drift, ReadSoFar, StillOn, Unclaimed, Unmatched, store};
 use crate::accounts::{self, AccountsTable};
 use crate::decision::Action;
 use crate::decision::judgement::{Judgement, judge};
+use crate::decision::policy::Remedy;
 use crate::domain::{EmployeeKey, SourceName, WorkEmail};
 use crate::holds;
 use crate::roster;

@@ -14,15 +14,6 @@ pub use self::compare::compare;
 pub use self::watch::Watch;
 use crate::domain::{AccountId, EmployeeId, EmployeeKey, SourceName, Tenant};
 
-/// What to do about access that should have ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Remedy {
-    /// Say so.
-    Report,
-    /// End it again.
-    Fix,
-}
-
 /// What a comparison found.
 #[derive(Debug, Serialize)]
 pub struct Drift {

@@ -8,8 +8,9 @@ use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::compare;
 use super::store::{self, Checked};
-use super::{Remedy, compare};
+use crate::decision::policy::Remedy;
 use crate::worker::{Worker, chain};
 
 /// So often each replica looks whether a comparison is due.

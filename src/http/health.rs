@@ -11,7 +11,6 @@ use serde_json::json;
 
 use super::Receiver;
 use super::error::Refusal;
-use crate::domain::SourceName;
 use crate::health::{Health, Overall, examine};
 use crate::vitals::Phase;
 
@@ -64,12 +63,10 @@ pub(super) async fn metrics(State(receiver): State<Arc<Receiver>>) -> Response {
 }
 
 async fn examined(receiver: &Receiver) -> Health {
-    let mut names: Vec<SourceName> = receiver.sources.keys().cloned().collect();
-    names.sort();
     examine(
         &receiver.pool,
         &receiver.vitals,
-        &names,
+        &receiver.alarms,
         receiver.clock.now(),
     )
     .await

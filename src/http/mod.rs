@@ -24,12 +24,15 @@ use crate::clock::Clock;
 use crate::domain::SourceName;
 use crate::metrics::Metrics;
 use crate::signature::Scheme;
+use crate::silence::Alarm;
 use crate::vitals::Vitals;
 
 /// Everything that the handlers need.
 pub struct Receiver {
     /// How each source signs.
     pub sources: HashMap<SourceName, Scheme>,
+    /// How long each source may be silent, in the order of names.
+    pub alarms: Vec<Alarm>,
     /// Connections for storing deliveries.
     pub pool: PgPool,
     /// What time it is.

@@ -22,6 +22,7 @@ use self::raw::Raw;
 pub use self::sources::{ApiSettings, Source};
 use self::values::Span;
 use crate::accounts::AccountsMapping;
+use crate::decision::policy::Remedy;
 use crate::domain::WorkEmail;
 
 /// The reference of all settings, with their defaults.
@@ -129,6 +130,10 @@ pub struct WorkerSettings {
     pub poll: Duration,
     /// Failures of one delivery before it is parked.
     pub max_attempts: i32,
+    /// How often roster and accounts are compared.
+    pub drift_check: Duration,
+    /// What is done about access that should have ended.
+    pub drift: Remedy,
 }
 
 /// What is logged, and how.
@@ -237,6 +242,8 @@ impl Settings {
                 batch_bytes: i64::try_from(raw.worker.batch_size.0).unwrap_or(i64::MAX),
                 poll: raw.worker.poll.0,
                 max_attempts: raw.worker.max_attempts,
+                drift_check: raw.worker.drift_check.0,
+                drift: raw.policy.drift.into(),
             },
             log: Log {
                 filter: raw.log.filter,
@@ -261,6 +268,7 @@ fn too_little(raw: &Raw) -> Option<(&'static str, &'static str)> {
         ("server.idle_timeout", raw.server.idle_timeout),
         ("server.write_timeout", raw.server.write_timeout),
         ("worker.poll", raw.worker.poll),
+        ("worker.drift_check", raw.worker.drift_check),
     ];
     let none = |&(_, none): &(&str, bool)| none;
     let too_short = |(_, span): &(&str, Span)| span.0 < LEAST_TIME;

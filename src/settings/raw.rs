@@ -5,7 +5,7 @@ use serde::Deserialize;
 use super::LogFormat;
 use super::sources::RawSource;
 use super::values::{self, ByteSize, Span};
-use crate::decision::policy::{Cutoff, Rehire, Response};
+use crate::decision::policy::{Cutoff, Rehire, Remedy, Response};
 
 /// The layers put together, before anything is checked beyond its shape.
 #[derive(Debug, Deserialize)]
@@ -63,6 +63,8 @@ pub(super) struct RawPolicy {
     pub(super) cutoff: values::CutoffText,
     pub(super) inactive_without_date: values::ResponseWord,
     pub(super) rehire: values::RehireWord,
+    pub(super) drift: values::RemedyWord,
+    pub(super) silence_alarm: values::SilenceText,
     pub(super) deleted: RawDeleted,
 }
 
@@ -86,6 +88,7 @@ pub(super) struct RawWorker {
     pub(super) batch_size: ByteSize,
     pub(super) poll: Span,
     pub(super) max_attempts: i32,
+    pub(super) drift_check: Span,
 }
 
 #[derive(Debug, Deserialize)]
@@ -111,6 +114,15 @@ impl From<values::RehireWord> for Rehire {
             values::RehireWord::Hold => Self::Hold,
             values::RehireWord::Reactivate => Self::Reactivate,
             values::RehireWord::Ignore => Self::Ignore,
+        }
+    }
+}
+
+impl From<values::RemedyWord> for Remedy {
+    fn from(word: values::RemedyWord) -> Self {
+        match word {
+            values::RemedyWord::Report => Self::Report,
+            values::RemedyWord::Fix => Self::Fix,
         }
     }
 }

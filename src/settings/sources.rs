@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::values::{CutoffText, Place, Places, Span, Zone};
+use super::values::{CutoffText, Place, Places, SilenceText, Span, Zone};
 use super::{Environment, Raw, SettingsError, secrets};
 use crate::decision::policy::Policy;
 use crate::domain::{Provider, SourceName, Tenant, WorkEmail};
@@ -27,6 +27,8 @@ pub struct Source {
     pub policy: Policy,
     /// Its API, for what webhooks do not tell.
     pub api: Option<ApiSettings>,
+    /// How long it may be silent.
+    pub silence_alarm: Option<Duration>,
 }
 
 /// A provider's API.
@@ -56,6 +58,7 @@ pub(super) struct RawSource {
     tenant: Option<String>,
     timezone: Option<Zone>,
     cutoff: Option<CutoffText>,
+    silence_alarm: Option<SilenceText>,
     freshness: Option<Span>,
     signature_layout: Option<String>,
     fields: Option<RawFields>,
@@ -165,6 +168,7 @@ fn from_variables(
         tenant: None,
         timezone: None,
         cutoff: None,
+        silence_alarm: None,
         freshness: None,
         signature_layout: None,
         fields: None,
@@ -333,6 +337,7 @@ fn assemble(
                 account_tokens: tokens,
             }),
         },
+        silence_alarm: written.silence_alarm.unwrap_or(raw.policy.silence_alarm).0,
         name,
         scheme,
     })

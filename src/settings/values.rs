@@ -77,6 +77,18 @@ pub(super) enum RehireWord {
     Ignore,
 }
 
+/// report or fix.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum RemedyWord {
+    Report,
+    Fix,
+}
+
+/// How long a source may be silent; `None` for ever.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct SilenceText(pub(super) Option<Duration>);
+
 /// Reads a string with a function that says what it would have expected.
 struct Text<T>(&'static str, fn(&str) -> Option<T>);
 
@@ -108,6 +120,17 @@ reads_text!(
     Span,
     "a duration such as \"30s\", \"15m\", \"3h\" or \"7d\"",
     |text| humantime::parse_duration(text).ok()
+);
+reads_text!(
+    SilenceText,
+    "a duration such as \"7d\", or \"off\"",
+    |text| match text {
+        "off" => Some(None),
+        span => humantime::parse_duration(span)
+            .ok()
+            .filter(|span| !span.is_zero())
+            .map(Some),
+    }
 );
 reads_text!(
     ByteSize,

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and the rooms of ours that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 25] = [
+const MAY_IMPORT: [(&str, &[&str]); 27] = [
     ("domain", &[]),
     ("clock", &[]),
     ("vitals", &[]),
@@ -24,7 +24,9 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
     ("holds", &["domain", "decision"]),
     (
         "health",
-        &["domain", "inbox", "roster", "holds", "metrics", "vitals"],
+        &[
+            "domain", "inbox", "roster", "holds", "drift", "silence", "metrics", "vitals",
+        ],
     ),
     (
         "http",
@@ -34,6 +36,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
             "signature",
             "inbox",
             "health",
+            "silence",
             "metrics",
             "vitals",
         ],
@@ -62,12 +65,19 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
             "domain", "clock", "payload", "roster", "worker", "metrics", "vitals",
         ],
     ),
+    (
+        "drift",
+        &[
+            "domain", "clock", "roster", "decision", "accounts", "holds", "worker",
+        ],
+    ),
+    ("silence", &["domain", "clock", "inbox", "worker"]),
     ("telemetry", &["settings"]),
     (
         "app",
         &[
-            "accounts", "clock", "domain", "http", "metrics", "payload", "pull", "schema",
-            "settings", "vitals", "worker",
+            "accounts", "clock", "decision", "domain", "drift", "http", "metrics", "payload",
+            "pull", "schema", "settings", "silence", "vitals", "worker",
         ],
     ),
     ("demo", &["*"]),

@@ -327,6 +327,50 @@ async fn whose_end_is_near_is_read_again_though_nothing_changed() {
 }
 
 #[tokio::test]
+async fn one_who_cannot_be_switched_off_holds_up_nobody_else_on_the_page() {
+    let mut it = It::merge(widgets()).await;
+    // Of the first page, the user with this number is under the application's own guard.
+    it.app.refuse_to_change(&[8], "P0001").await;
+    let reports = it.sync(Wish::Changes).await;
+    let cause = reports[0].incomplete.as_deref().unwrap();
+    assert!(
+        cause.contains("1 of the records") && cause.contains("P0001"),
+        "{cause}"
+    );
+    assert!(!cause.contains("widgets.example"), "{cause}");
+    assert_eq!(it.off().await, LEFT[1..]);
+    assert_eq!(reports[0].endings[&Ending::Kept], 247);
+    // The read was not complete, so all of them are read again, and then it can be done.
+    it.app.allow_changes().await;
+    it.app.advance(TimeDelta::minutes(16));
+    let reports = it.sync(Wish::WhenDue).await;
+    assert_eq!(
+        (reports[0].incomplete.as_deref(), reports[0].full),
+        (None, true)
+    );
+    assert_eq!(it.off().await, LEFT);
+}
+
+#[tokio::test]
+async fn a_read_that_only_confirms_leaves_access_alone_that_was_given_back() {
+    let mut left = bamboohr_employee(1);
+    left["status"] = "Inactive".into();
+    left["employmentHistoryStatus"] = "Terminated".into();
+    let mut it = It::bamboohr(vec![left, bamboohr_employee(2)]).await;
+    it.sync(Wish::Changes).await;
+    assert_eq!(it.off().await, ["dana.1@widgets.example"]);
+    it.app.sql("UPDATE users SET is_active = true").await;
+    it.app.advance(TimeDelta::minutes(16));
+    let reports = it.sync(Wish::Everybody).await;
+    assert_eq!(reports[0].endings[&Ending::Unchanged], 2, "{reports:?}");
+    assert_eq!(it.off().await, [""; 0]);
+    // What it confirmed is as of now, so nothing older counts any more.
+    let newest = "SELECT count(*) FROM leaver.employees
+                  WHERE (facts #>> '{status,as_of}')::timestamptz = '2026-11-22T12:16:00Z'";
+    assert_eq!(it.app.count(newest).await, 2);
+}
+
+#[tokio::test]
 async fn of_two_replicas_one_reads() {
     let mut it = It::merge((0..5).map(merge_employee).collect()).await;
     let slow = Answer::json(&merge_account("COMPLETE")).after(Duration::from_millis(600));

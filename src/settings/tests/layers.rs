@@ -1,6 +1,7 @@
 //! Which layer counts, and that a variable alone is enough.
 
 use super::*;
+use crate::decision::policy::{Cutoff, Response};
 
 #[test]
 fn the_environment_alone_is_enough() {

@@ -1,6 +1,7 @@
 //! `[[sources]]`: what one may say, and what fits its provider.
 
 use super::*;
+use crate::decision::policy::{Cutoff, Response};
 
 fn bamboohr(name: &str, more: &str) -> String {
     format!(

@@ -11,7 +11,7 @@ use crate::support::process::{Place, leaver};
 use crate::support::{USERS, employee, employees};
 
 /// Every command, with what it takes to be complete.
-const COMMANDS: [&[&str]; 14] = [
+const COMMANDS: [&[&str]; 16] = [
     &[],
     &["serve"],
     &["demo"],
@@ -26,6 +26,8 @@ const COMMANDS: [&[&str]; 14] = [
     &["holds", "reject"],
     &["explain"],
     &["health"],
+    &["sync"],
+    &["drift"],
 ];
 
 /// Two leavers, somebody who stays, a pre-hire and one who is not among the users.

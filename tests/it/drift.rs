@@ -1,0 +1,282 @@
+//! Access that should have ended and is there, accounts of nobody, employees without an account.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use leaver::decision::policy::Remedy;
+use leaver::drift::{self, Drift, Watch, compare};
+use serde_json::json;
+
+use crate::support::driving::{terminated, working};
+use crate::support::process::Place;
+use crate::support::{TestApp, USERS, employee, employees};
+
+const THEN: &str = "2026-11-22T11:00:00Z";
+
+/// Ana and Ben have left, Cem works here, and Eve is in no HR system.
+async fn app(settings: &[(&str, &str)]) -> TestApp {
+    let mut app = TestApp::with(settings, USERS).await;
+    let people = ["ana", "ben", "cem", "eve"].map(|name| format!("{name}@example.com"));
+    app.add_users(&people.each_ref().map(String::as_str)).await;
+    app.bamboohr(&[
+        terminated("1", "ana@example.com", THEN),
+        terminated("2", "ben@example.com", THEN),
+        working("3", "cem@example.com", THEN),
+    ])
+    .await;
+    app
+}
+
+async fn look(app: &TestApp, remedy: Remedy) -> Drift {
+    compare(&app.parts.worker, remedy).await.unwrap()
+}
+
+/// The employee ids of those found on.
+fn ids(found: &[drift::StillOn]) -> Vec<&str> {
+    found.iter().map(|one| one.employee_id.as_str()).collect()
+}
+
+async fn given_back(app: &mut TestApp, email: &str) {
+    app.sql(&format!(
+        "UPDATE users SET is_active = true WHERE email = '{email}'"
+    ))
+    .await;
+}
+
+#[tokio::test]
+async fn access_given_back_by_hand_is_found_and_only_reported() {
+    let mut app = app(&[]).await;
+    assert_eq!(
+        ids(&look(&app, Remedy::Report).await.terminated_with_access),
+        [""; 0]
+    );
+    given_back(&mut app, "ana@example.com").await;
+    let found = look(&app, Remedy::Report).await;
+    assert_eq!(ids(&found.terminated_with_access), ["1"]);
+    let one = &found.terminated_with_access[0];
+    assert_eq!(one.work_email.as_deref(), Some("ana@example.com"));
+    assert!(
+        one.account_id.is_some() && one.reason.contains("Terminated"),
+        "{one:?}"
+    );
+    assert!(app.is_active("ana@example.com").await);
+}
+
+#[tokio::test]
+async fn by_policy_it_is_ended_again_with_its_sessions_and_a_record() {
+    let mut app = app(&[]).await;
+    given_back(&mut app, "ana@example.com").await;
+    app.sql("INSERT INTO sessions (user_id) SELECT id FROM users WHERE email = 'ana@example.com'")
+        .await;
+    let found = look(&app, Remedy::Fix).await;
+    assert_eq!(
+        (ids(&found.fixed), ids(&found.terminated_with_access)),
+        (vec!["1"], vec![])
+    );
+    assert_eq!(app.user("ana@example.com").await, (false, 0));
+    assert!(app.is_active("cem@example.com").await && app.is_active("eve@example.com").await);
+    let last = app.audit_in_full().await.pop().unwrap();
+    assert!(
+        last.starts_with("deactivated 1 ") && last.ends_with(" leaver:drift"),
+        "{last}"
+    );
+    // Once is enough.
+    let found = look(&app, Remedy::Fix).await;
+    assert!(found.fixed.is_empty() && found.terminated_with_access.is_empty());
+}
+
+#[tokio::test]
+async fn one_that_cannot_be_ended_holds_up_nobody_and_says_why() {
+    let mut app = app(&[]).await;
+    given_back(&mut app, "ana@example.com").await;
+    given_back(&mut app, "ben@example.com").await;
+    app.refuse_to_change(&[1], "P0001").await;
+    let found = look(&app, Remedy::Fix).await;
+    assert_eq!(
+        (ids(&found.fixed), ids(&found.terminated_with_access)),
+        (vec!["2"], vec!["1"])
+    );
+    let failure = found.terminated_with_access[0].failure.clone().unwrap();
+    assert!(
+        failure.contains("P0001") && !failure.contains("example.com"),
+        "{failure}"
+    );
+}
+
+#[tokio::test]
+async fn a_protected_account_waits_for_a_person_and_stays_when_the_person_says_so() {
+    let mut app = app(&[("LEAVER__ACCOUNTS__PROTECTED", r#"["cem@example.com"]"#)]).await;
+    app.bamboohr(&[terminated("3", "cem@example.com", "2026-11-22T11:30:00Z")])
+        .await;
+    let found = look(&app, Remedy::Fix).await;
+    assert_eq!(ids(&found.terminated_with_access), ["3"]);
+    let hold = app.open_hold().await;
+    assert_eq!(found.terminated_with_access[0].hold, Some(hold));
+    app.reject(hold).await.unwrap();
+    let found = look(&app, Remedy::Fix).await;
+    assert_eq!(
+        (ids(&found.accepted), ids(&found.terminated_with_access)),
+        (vec!["3"], vec![])
+    );
+    assert!(app.is_active("cem@example.com").await);
+}
+
+#[tokio::test]
+async fn accounts_of_nobody_and_employees_without_an_account_are_told_apart() {
+    let mut app = app(&[("LEAVER__ACCOUNTS__PROTECTED", r#"["root@example.com"]"#)]).await;
+    app.add_users(&["root@example.com"]).await;
+    app.bamboohr(&[
+        working("4", "dia@example.com", THEN),
+        terminated("5", "old@example.com", THEN),
+    ])
+    .await;
+    let found = look(&app, Remedy::Report).await;
+    let accounts: Vec<_> = found
+        .active_without_employee
+        .iter()
+        .map(|one| (one.email.as_deref().unwrap(), one.protected))
+        .collect();
+    assert_eq!(
+        accounts,
+        [("eve@example.com", false), ("root@example.com", true)]
+    );
+    let without: Vec<_> = found
+        .unmatched
+        .iter()
+        .map(|one| (one.employee_id.as_str(), one.left))
+        .collect();
+    assert_eq!(without, [("4", false), ("5", true)]);
+    // Nobody has read anything, and it says so.
+    assert!(!found.rests_on_complete_reads);
+    assert_eq!(found.reads.len(), 2);
+    assert!(
+        found
+            .reads
+            .iter()
+            .all(|read| !read.complete && read.cause.is_some())
+    );
+}
+
+#[tokio::test]
+async fn whoever_shares_an_account_with_somebody_who_works_here_is_no_drift() {
+    let mut app = app(&[]).await;
+    // A contractor who became an employee: the old entry has ended, the new one works here.
+    app.bamboohr(&[working("30", "cem@example.com", THEN)])
+        .await;
+    app.bamboohr(&[terminated("3", "cem@example.com", "2026-11-22T11:30:00Z")])
+        .await;
+    assert!(app.is_active("cem@example.com").await);
+    let found = look(&app, Remedy::Fix).await;
+    assert_eq!(ids(&found.terminated_with_access), [""; 0]);
+    assert!(app.is_active("cem@example.com").await);
+}
+
+#[tokio::test]
+async fn more_than_a_page_of_people_is_compared_whole() {
+    let mut app = TestApp::with(&[], USERS).await;
+    app.sql("INSERT INTO users (email) SELECT 'p' || n || '@example.com' FROM generate_series(1, 1203) n")
+        .await;
+    let all: Vec<_> = (1..=1203)
+        .map(|n| {
+            let fields = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated",
+                                "workEmail": format!("p{n}@example.com")});
+            employee(&n.to_string(), THEN, &["status"], &fields)
+        })
+        .collect();
+    app.deliver("bamboohr", &employees(&all)).await;
+    app.sql("UPDATE users SET is_active = true").await;
+    let found = look(&app, Remedy::Report).await;
+    assert_eq!(found.terminated_with_access.len(), 1203);
+    assert!(found.active_without_employee.is_empty() && found.unmatched.is_empty());
+    let found = look(&app, Remedy::Fix).await;
+    assert_eq!(found.fixed.len(), 1203);
+    assert_eq!(
+        app.count("SELECT count(*) FROM users WHERE is_active")
+            .await,
+        0
+    );
+}
+
+#[tokio::test]
+async fn the_service_looks_when_it_is_due_and_health_tells_what_it_found() {
+    let mut app = app(&[]).await;
+    let every = Duration::from_hours(1);
+    let watch = Watch::new(Arc::clone(&app.parts.worker), Remedy::Report, every);
+    given_back(&mut app, "ana@example.com").await;
+    let checked = watch.look_when_due().await.unwrap().unwrap();
+    assert_eq!((checked.terminated_with_access, checked.fixed), (1, 0));
+    let health = app.get("/health").await.body;
+    assert_eq!(health["status"], "degraded");
+    assert_eq!(health["drift"]["terminated_with_access"], 1);
+    let metrics = app.get("/metrics").await.body;
+    let metrics = metrics.as_str().unwrap();
+    assert!(
+        metrics.contains("leaver_drift_terminated_with_access 1\n"),
+        "{metrics}"
+    );
+
+    assert_eq!(
+        watch.look_when_due().await.unwrap(),
+        None,
+        "it is not due yet"
+    );
+    app.advance(TimeDelta::minutes(61));
+    let fixing = Watch::new(Arc::clone(&app.parts.worker), Remedy::Fix, every);
+    let checked = fixing.look_when_due().await.unwrap().unwrap();
+    assert_eq!((checked.terminated_with_access, checked.fixed), (0, 1));
+    assert_eq!(app.get("/health").await.body["status"], "ok");
+}
+
+#[tokio::test]
+async fn of_two_replicas_one_compares() {
+    let mut app = app(&[]).await;
+    let every = Duration::from_hours(1);
+    let watch = Watch::new(Arc::clone(&app.parts.worker), Remedy::Report, every);
+    let lock = "SELECT pg_advisory_lock(hashtextextended('leaver.drift', 0))::text";
+    app.lines(lock).await;
+    assert_eq!(watch.look_when_due().await.unwrap(), None);
+    app.sql("SELECT pg_advisory_unlock_all()").await;
+    assert!(watch.look_when_due().await.unwrap().is_some());
+}
+
+#[tokio::test]
+async fn the_command_says_who_and_fails_until_nobody_is_left() {
+    let mut place = Place::new(USERS).await;
+    place
+        .sql("INSERT INTO users (email) VALUES ('ana@example.com'), ('eve@example.com')")
+        .await;
+    let service = place.serve(&[]);
+    let body = employees(&[terminated("1", "ana@example.com", THEN)]).to_string();
+    let file = place.file("ana.json", &body);
+    service.send(&place, "bamboohr", &file).good();
+    place.settled().await;
+    service.stop();
+    let fine = place.leaver(&["drift"]).good();
+    assert!(
+        fine.out.contains("nobody who has left has access"),
+        "{fine:?}"
+    );
+
+    place.sql("UPDATE users SET is_active = true").await;
+    place.leaver(&["drift"]).failed_in_words(&[
+        "ana@example.com",
+        "leaver drift --fix",
+        "eve@example.com",
+    ]);
+    let said = place.leaver(&["drift", "--json"]);
+    assert_eq!(said.code, Some(1));
+    let found = said.json();
+    assert_eq!(found["terminated_with_access"][0]["employee_id"], "1");
+    assert_eq!(
+        found["active_without_employee"][0]["email"],
+        "eve@example.com"
+    );
+    assert_eq!(found["unmatched"], json!([]));
+    assert_eq!(found["rests_on_complete_reads"], json!(false));
+
+    let env = place.env(&[("LEAVER__POLICY__DRIFT", "fix")]);
+    let said = crate::support::process::leaver(&["drift", "--json"], &env).good();
+    assert_eq!(said.json()["fixed"][0]["employee_id"], "1");
+    assert_eq!(place.active().await, ["eve@example.com"]);
+}

@@ -11,6 +11,7 @@ use super::{Config, Format, open, output};
 use crate::app::{self, Parts};
 use crate::clock::SystemClock;
 use crate::decision::policy::Remedy;
+use crate::domain::AccountId;
 use crate::drift::{self, ReadSoFar, StillOn, Unclaimed, Unmatched};
 use crate::settings::Environment;
 
@@ -133,7 +134,7 @@ fn still_on(rows: &[StillOn]) -> comfy_table::Table {
             row.employee_id.to_string(),
             row.source.to_string(),
             row.tenant.to_string(),
-            or_dash(row.account_id.as_ref().map(|id| id.as_str())),
+            or_dash(row.account_id.as_ref().map(AccountId::as_str)),
             or_dash(row.work_email.as_deref()),
             why,
             row.hold.map_or_else(|| "-".to_owned(), |id| id.to_string()),

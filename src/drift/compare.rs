@@ -242,11 +242,12 @@ async fn look_at_accounts(
             .iter()
             .filter_map(|account| account.email.as_ref().map(WorkEmail::expose))
             .collect();
-        let (linked, named) = roster::store::claimed(&mut snapshot, &names, &ids, &emails).await?;
+        let (linked, mentioned) =
+            roster::store::claimed(&mut snapshot, &names, &ids, &emails).await?;
         for account in page {
             let email = account.email.as_ref();
             if linked.contains(account.id.as_str())
-                || email.is_some_and(|email| named.contains(email.expose()))
+                || email.is_some_and(|email| mentioned.contains(email.expose()))
             {
                 continue;
             }

@@ -34,7 +34,7 @@ CREATE TABLE leaver.listening (
 
 COMMENT ON TABLE leaver.listening IS 'The sources that were ever configured, so that one which never sends can be told from one that is new.';
 COMMENT ON COLUMN leaver.listening.since IS 'When the service first knew of it: silence is counted from here, until something arrives.';
-COMMENT ON COLUMN leaver.listening.hooks_checked_at IS 'When BambooHR''s webhooks of this source were last looked at, whether or not that succeeded.';
+COMMENT ON COLUMN leaver.listening.hooks_checked_at IS 'When BambooHR''s webhooks of this source were last looked at; after a look that failed, as if that had been 23 hours ago, so that the next one is due in an hour.';
 
 CREATE TABLE leaver.drift (
     only_row               boolean     NOT NULL DEFAULT true CONSTRAINT drift_pkey PRIMARY KEY

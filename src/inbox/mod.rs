@@ -16,7 +16,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::domain::DeliveryId;
+use crate::domain::{DeliveryId, EmployeeId};
 
 /// What the sender is told about a delivery that is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,6 +63,8 @@ pub struct Settlement {
     pub id: DeliveryId,
     /// How it ended.
     pub end: End,
+    /// Whom it named, by the sender's ids; `None` when that could not be read.
+    pub employee_ids: Option<Vec<EmployeeId>>,
 }
 
 /// The ways a delivery can end.

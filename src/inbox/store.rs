@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Delivery, End, Receipt, Replay, Settlement};
-use crate::domain::{DeliveryId, SourceName};
+use crate::domain::{DeliveryId, EmployeeId, SourceName};
 use crate::signature::VerifiedDelivery;
 
 /// Writes deliveries down, in one statement, and says of each, in the order given, under which id.
@@ -190,17 +190,30 @@ pub async fn bound_lock_waits(conn: &mut PgConnection) -> Result<(), sqlx::Error
     Ok(())
 }
 
-/// How often processing this delivery has failed; `None` when it does not wait (any more).
+/// One delivery that waits, locked until the transaction ends; `None` when it does not wait (any more).
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn attempts(conn: &mut PgConnection, id: DeliveryId) -> Result<Option<i32>, sqlx::Error> {
-    sqlx::query_scalar!(
-        "SELECT attempts FROM leaver.deliveries WHERE id = $1 AND state = 'waiting' FOR UPDATE",
+pub async fn lock(
+    conn: &mut PgConnection,
+    id: DeliveryId,
+) -> Result<Option<Delivery>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT source, content_type, signed_at, received_at, body AS "body!", attempts
+           FROM leaver.deliveries WHERE id = $1 AND state = 'waiting' FOR UPDATE"#,
         id.0,
     )
     .fetch_optional(conn)
-    .await
+    .await?;
+    Ok(row.map(|row| Delivery {
+        id,
+        source: row.source,
+        content_type: row.content_type,
+        signed_at: row.signed_at,
+        received_at: row.received_at,
+        body: Bytes::from(row.body),
+        attempts: row.attempts,
+    }))
 }
 
 /// Ends deliveries. The bodies go, except of those that are parked. What was processed, bore no time of its
@@ -218,6 +231,8 @@ pub async fn settle(
     let mut causes: Vec<Option<&str>> = vec![];
     let mut outcomes: Vec<Option<&serde_json::Value>> = vec![];
     let mut timed: Vec<bool> = vec![];
+    // Lists of different lengths are no array in Postgres, so each is one JSON value.
+    let mut named: Vec<Option<serde_json::Value>> = vec![];
     for settlement in settlements {
         let (state, cause, outcome, self_timed) = match &settlement.end {
             End::Processed {
@@ -231,16 +246,20 @@ pub async fn settle(
         causes.push(cause);
         outcomes.push(outcome);
         timed.push(self_timed);
+        let ids = settlement.employee_ids.as_ref();
+        named.push(ids.map(|ids| ids.iter().map(EmployeeId::as_str).collect()));
     }
     sqlx::query!(
         "UPDATE leaver.deliveries AS d
          SET state = s.state, cause = s.cause, outcome = s.outcome, self_timed = s.self_timed,
              settled_at = $6,
+             employee_ids = CASE WHEN s.named IS NOT NULL
+                                 THEN ARRAY(SELECT jsonb_array_elements_text(s.named)) END,
              body = CASE WHEN s.state = 'parked'
                            OR (s.state = 'processed' AND NOT s.self_timed AND d.signed_again_at IS NOT NULL)
                          THEN d.body END
-         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::bool[])
-              AS s (id, state, cause, outcome, self_timed)
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::bool[], $7::jsonb[])
+              AS s (id, state, cause, outcome, self_timed, named)
          WHERE d.id = s.id",
         &ids,
         &states as &[&str],
@@ -248,6 +267,7 @@ pub async fn settle(
         &outcomes as &[Option<&serde_json::Value>],
         &timed,
         now,
+        &named as &[Option<serde_json::Value>],
     )
     .execute(&mut *conn)
     .await?;

@@ -286,17 +286,21 @@ impl Worker {
     ) -> Result<(), sqlx::Error> {
         let mut tx = self.pool.begin().await?;
         let cause = database_cause(error);
-        let Some(failed_before) = inbox::store::attempts(&mut tx, id).await? else {
+        let Some(delivery) = inbox::store::lock(&mut tx, id).await? else {
             // Another replica has settled it in the meantime.
             return Ok(());
         };
-        let attempts = failed_before + 1;
+        let attempts = delivery.attempts + 1;
         // A lock that the application holds is nobody's fault, however long it is held.
         if attempts >= self.limits.max_attempts && !is_locked_out(error) {
             let cause = format!("failed {attempts} times, last: {cause}");
             error!(delivery = %id, cause, "worker.process: parked");
-            let end = End::Parked { cause };
-            inbox::store::settle(&mut tx, &[Settlement { id, end }], now).await?;
+            let settlement = Settlement {
+                id,
+                end: End::Parked { cause },
+                employee_ids: process::named(&self.rules, &delivery),
+            };
+            inbox::store::settle(&mut tx, &[settlement], now).await?;
             self.metrics.parked();
         } else {
             let at = now + backoff(id, attempts);

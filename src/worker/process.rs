@@ -1,6 +1,6 @@
 //! One batch of deliveries, in one transaction: claim, normalise, observe, act, settle. All of it or none.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::pin;
@@ -13,7 +13,7 @@ use super::act::{Acted, Ending, act};
 use super::{Failure, Rulebook};
 use crate::accounts::AccountsTable;
 use crate::audit::Actor;
-use crate::domain::{DeliveryId, EmployeeKey};
+use crate::domain::{DeliveryId, EmployeeId, EmployeeKey};
 use crate::inbox::store::ClaimLimit;
 use crate::inbox::{self, Delivery, End, Settlement};
 use crate::payload::{self, Meaning};
@@ -144,6 +144,24 @@ impl Read {
             Self::Ended(_) => &[],
         }
     }
+
+    /// Whom the delivery named; `None` when it could not be read.
+    fn named(&self) -> Option<Vec<EmployeeId>> {
+        if let Self::Ended(End::Parked { .. }) = self {
+            return None;
+        }
+        let ids: BTreeSet<&EmployeeId> = self
+            .observations()
+            .iter()
+            .map(|observation| &observation.change.employee_id)
+            .collect();
+        Some(ids.into_iter().cloned().collect())
+    }
+}
+
+/// Whom a delivery names that could be read and not carried out; `None` when it cannot be read.
+pub(super) fn named(rules: &Rulebook, delivery: &Delivery) -> Option<Vec<EmployeeId>> {
+    read(rules, delivery).named()
 }
 
 /// Understands one delivery. A bug in understanding it parks this one and leaves its neighbours alone.
@@ -231,6 +249,7 @@ fn conclude(
     let mut settlements = vec![];
     for (delivery, read) in claimed.iter().zip(reads) {
         let mut endings: BTreeMap<Ending, usize> = BTreeMap::new();
+        let employee_ids = read.named();
         let end = match read {
             Read::Ended(end) => end,
             Read::Observations {
@@ -238,7 +257,7 @@ fn conclude(
                 self_timed,
                 bad_entries,
             } => {
-                let keys: std::collections::BTreeSet<EmployeeKey> =
+                let keys: BTreeSet<EmployeeKey> =
                     observations.iter().map(Observation::key).collect();
                 for key in keys {
                     let caused = last_words.get(&key) == Some(&delivery.id);
@@ -280,6 +299,7 @@ fn conclude(
         settlements.push(Settlement {
             id: delivery.id,
             end,
+            employee_ids,
         });
     }
     (batch, settlements)

@@ -1,10 +1,11 @@
 //! Reads `leaver.deliveries` for people and for health.
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{Backlog, LastDelivery, Listed};
-use crate::domain::SourceName;
+use super::{Arrived, Backlog, LastDelivery, Listed};
+use crate::domain::{EmployeeId, SourceName};
 
 /// Whether the database answers.
 ///
@@ -89,4 +90,42 @@ pub async fn list(
     )
     .fetch_all(conn)
     .await
+}
+
+/// What arrived from a source since a time that names one of these employees, or may: of what is not settled,
+/// or was parked, the body has to tell.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn arrived(
+    conn: &mut PgConnection,
+    source: &SourceName,
+    since: DateTime<Utc>,
+    employees: &[EmployeeId],
+) -> Result<Vec<Arrived>, sqlx::Error> {
+    let ids: Vec<String> = employees.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query!(
+        "SELECT received_at, employee_ids, content_type,
+                CASE WHEN employee_ids IS NULL THEN body END AS body
+         FROM leaver.deliveries
+         WHERE source = $1 AND received_at >= $2
+           AND (employee_ids && $3 OR (employee_ids IS NULL AND body IS NOT NULL))
+         ORDER BY received_at, id",
+        source.as_str(),
+        since,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Arrived {
+            received_at: row.received_at,
+            employee_ids: row
+                .employee_ids
+                .map(|ids| ids.into_iter().map(EmployeeId::new).collect()),
+            content_type: row.content_type,
+            body: row.body.map(Bytes::from),
+        })
+        .collect())
 }

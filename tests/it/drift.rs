@@ -252,10 +252,10 @@ async fn the_command_says_who_and_fails_until_nobody_is_left() {
     service.send(&place, "bamboohr", &file).good();
     place.settled().await;
     service.stop();
-    let fine = place.leaver(&["drift"]).good();
+    let quiet = place.leaver(&["drift"]).good();
     assert!(
-        fine.out.contains("nobody who has left has access"),
-        "{fine:?}"
+        quiet.out.contains("nobody who has left has access"),
+        "{quiet:?}"
     );
 
     place.sql("UPDATE users SET is_active = true").await;

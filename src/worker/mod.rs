@@ -13,6 +13,7 @@ pub mod deliberate;
 mod housekeeping;
 mod learn;
 mod record;
+mod recover;
 mod rulebook;
 mod said;
 mod anew;
@@ -21,7 +22,7 @@ pub mod timer;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::TimeDelta;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
@@ -37,8 +38,8 @@ use crate::accounts::{AccountsMapping, AccountsTable, MappingError};
 pub use crate::audit::Actor;
 use crate::clock::Clock;
 use crate::domain::DeliveryId;
+use crate::inbox;
 use crate::inbox::store::ClaimLimit;
-use crate::inbox::{self, End, Settlement};
 use crate::metrics::Metrics;
 use crate::vitals::Vitals;
 
@@ -236,80 +237,6 @@ impl Worker {
         }
     }
 
-    async fn recover(&self, memory: &mut Memory, failure: Failure, now: DateTime<Utc>) -> Round {
-        // A cached plan or a mapping may be out of date; looking again is cheap and heals it.
-        memory.table = None;
-        if failure.is_outage() {
-            warn!(
-                error = chain(&failure.error),
-                "worker.process: the database is not there; deliveries wait"
-            );
-            return Round::Outage;
-        }
-        match failure.claimed.as_slice() {
-            [] => {
-                error!(
-                    error = chain(&failure.error),
-                    "worker.claim: cannot claim deliveries"
-                );
-                Round::Outage
-            }
-            [alone] => match self.put_aside(*alone, &failure.error, now).await {
-                Ok(()) => Round::PutAside,
-                Err(error) => {
-                    warn!(
-                        error = chain(&error),
-                        "worker.process: cannot note a failed attempt"
-                    );
-                    Round::Outage
-                }
-            },
-            several => {
-                let half = i64::try_from(several.len() / 2).unwrap_or(1).max(1);
-                warn!(
-                    error = chain(&failure.error),
-                    deliveries = several.len(),
-                    "worker.process: a batch failed; trying halves"
-                );
-                memory.halved_to = Some(half);
-                Round::Halved
-            }
-        }
-    }
-
-    /// Lets a delivery that fails alone wait, longer each time, and parks it when that has not helped.
-    async fn put_aside(
-        &self,
-        id: DeliveryId,
-        error: &sqlx::Error,
-        now: DateTime<Utc>,
-    ) -> Result<(), sqlx::Error> {
-        let mut tx = self.pool.begin().await?;
-        let cause = database_cause(error);
-        let Some(delivery) = inbox::store::lock(&mut tx, id).await? else {
-            // Another replica has settled it in the meantime.
-            return Ok(());
-        };
-        let attempts = delivery.attempts + 1;
-        // A lock that the application holds is nobody's fault, however long it is held.
-        if attempts >= self.limits.max_attempts && !is_locked_out(error) {
-            let cause = format!("failed {attempts} times, last: {cause}");
-            error!(delivery = %id, cause, "worker.process: parked");
-            let settlement = Settlement {
-                id,
-                end: End::Parked { cause },
-                employee_ids: process::named(&self.rules, &delivery),
-            };
-            inbox::store::settle(&mut tx, &[settlement], now).await?;
-            self.metrics.parked();
-        } else {
-            let at = now + backoff(id, attempts);
-            warn!(delivery = %id, attempts, cause, next_attempt_at = %at, "worker.process: failed; will try again");
-            inbox::store::postpone(&mut tx, id, &cause, at).await?;
-        }
-        tx.commit().await
-    }
-
     pub(crate) async fn table(&self, memory: &mut Memory) -> Result<AccountsTable, MappingError> {
         if let Some(table) = &memory.table {
             return Ok(table.clone());
@@ -366,15 +293,6 @@ impl Worker {
             self.metrics.deactivated(source, count);
         }
     }
-}
-
-/// Doubles from two seconds to five minutes; each delivery is spread by its own id, so that a crowd that
-/// failed together does not come back together.
-fn backoff(id: DeliveryId, attempts: i32) -> TimeDelta {
-    let exponent = u32::try_from(attempts.clamp(1, 9)).unwrap_or(9);
-    let base_ms = (1_000_i64 << exponent).min(300_000);
-    let spread = i64::from(id.0.as_bytes()[15]) * base_ms / 1_024;
-    TimeDelta::milliseconds(base_ms + spread)
 }
 
 #[cfg(test)]

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use sqlx::error::{DatabaseError, ErrorKind};
 use uuid::Uuid;
 
+use super::recover::backoff;
 use super::*;
 
 /// What Postgres would say, without a Postgres.

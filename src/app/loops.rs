@@ -51,6 +51,14 @@ pub(super) fn start(
     );
     let worker = own();
     mind(
+        "bell",
+        Box::new(move |stop| {
+            let worker = Arc::clone(&worker);
+            tokio::spawn(async move { worker.run_bell(stop).await })
+        }),
+    );
+    let worker = own();
+    mind(
         "housekeeping",
         Box::new(move |stop| {
             let worker = Arc::clone(&worker);

@@ -34,8 +34,9 @@ use crate::silence::Alarm;
 use crate::vitals::{Phase, Vitals};
 use crate::worker::{Limits, Rulebook, Worker};
 
-/// Connections of the working half: one each for the worker, the timer and the reader, the others for syncs.
-const WORKER_CONNECTIONS: u32 = 6;
+/// Connections of the working half: two for the worker, one each for its bell, the timer and the reader, the others
+/// for syncs and looks.
+const WORKER_CONNECTIONS: u32 = 9;
 
 /// How to reach the database that the settings name.
 ///
@@ -146,6 +147,7 @@ impl Parts {
             store_timeout: settings.server.store_timeout,
         });
         let worker = Arc::new(Worker {
+            id: uuid::Uuid::new_v4(),
             pool: working.clone(),
             mapping: settings.accounts.clone(),
             rules: Arc::new(rulebook(settings)),
@@ -327,5 +329,6 @@ fn worker_limits(settings: &Settings) -> Limits {
         poll: settings.worker.poll,
         max_attempts: settings.worker.max_attempts,
         keep_parked: TimeDelta::from_std(settings.keep_parked).unwrap_or(TimeDelta::days(7)),
+        keep_settled: TimeDelta::from_std(settings.keep_settled).unwrap_or(TimeDelta::days(90)),
     }
 }

@@ -9,7 +9,9 @@
 //!
 //! This room does not look into a body.
 
+pub mod retention;
 pub mod store;
+pub mod under_way;
 pub mod view;
 
 use bytes::Bytes;

@@ -124,7 +124,7 @@ pub struct ClaimLimit {
 }
 
 /// Takes deliveries that are due, oldest first, and locks their rows until the transaction ends. What
-/// another replica holds is left to it.
+/// another replica holds is left to it, and what is to be taken by itself comes by itself.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -134,7 +134,7 @@ pub async fn claim(
     now: DateTime<Utc>,
 ) -> Result<Vec<Delivery>, sqlx::Error> {
     let sizes = sqlx::query!(
-        "SELECT id, body_bytes FROM leaver.deliveries
+        "SELECT id, body_bytes, alone FROM leaver.deliveries
          WHERE state = 'waiting' AND next_attempt_at <= $1
          ORDER BY next_attempt_at, id
          LIMIT $2
@@ -145,12 +145,13 @@ pub async fn claim(
     .fetch_all(&mut *conn)
     .await?;
     let mut total = 0_i64;
+    let first_is_alone = sizes.first().is_some_and(|row| row.alone);
     let ids: Vec<Uuid> = sizes
         .into_iter()
         .enumerate()
         .take_while(|(position, row)| {
             total += i64::from(row.body_bytes);
-            *position == 0 || total <= limit.bytes
+            *position == 0 || (total <= limit.bytes && !first_is_alone && !row.alone)
         })
         .map(|(_, row)| row.id)
         .collect();
@@ -176,6 +177,24 @@ pub async fn claim(
             attempts: row.attempts,
         })
         .collect())
+}
+
+/// Where replicas call each other.
+pub const CHANNEL: &str = "leaver_arrived";
+
+/// Calls the other replicas, without waiting for the disk.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn notify(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"WITH sparing AS (SELECT set_config('synchronous_commit', 'off', true))
+           SELECT true AS "told!" FROM sparing, LATERAL (SELECT pg_notify($1, '')) AS notified"#,
+        CHANNEL,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(())
 }
 
 /// Bounds how long this transaction waits for any lock, so that a table locked by the application's owner
@@ -252,7 +271,7 @@ pub async fn settle(
     sqlx::query!(
         "UPDATE leaver.deliveries AS d
          SET state = s.state, cause = s.cause, outcome = s.outcome, self_timed = s.self_timed,
-             settled_at = $6,
+             settled_at = $6, alone = false,
              employee_ids = CASE WHEN s.named IS NOT NULL
                                  THEN ARRAY(SELECT jsonb_array_elements_text(s.named)) END,
              body = CASE WHEN s.state = 'parked'
@@ -348,22 +367,4 @@ pub async fn replay(
         .iter()
         .map(|id| (*id, found.get(&id.0).copied().unwrap_or(Replay::Unknown)))
         .collect())
-}
-
-/// Drops the bodies of deliveries that were parked before a moment.
-///
-/// # Errors
-/// Whatever the database says.
-pub async fn forget_parked_bodies(
-    conn: &mut PgConnection,
-    parked_before: DateTime<Utc>,
-) -> Result<u64, sqlx::Error> {
-    let done = sqlx::query!(
-        "UPDATE leaver.deliveries SET body = NULL
-         WHERE state = 'parked' AND settled_at < $1 AND body IS NOT NULL",
-        parked_before,
-    )
-    .execute(conn)
-    .await?;
-    Ok(done.rows_affected())
 }

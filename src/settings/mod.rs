@@ -85,6 +85,8 @@ pub struct Settings {
     pub sources: Vec<Source>,
     /// How long the body of a parked delivery is kept.
     pub keep_parked: Duration,
+    /// How long a settled delivery is remembered.
+    pub keep_settled: Duration,
     /// The working half.
     pub worker: WorkerSettings,
     /// What is logged, and how.
@@ -237,6 +239,7 @@ impl Settings {
             },
             sources,
             keep_parked: raw.inbox.keep.0,
+            keep_settled: raw.inbox.retention.0,
             worker: WorkerSettings {
                 batch: raw.worker.batch,
                 batch_bytes: i64::try_from(raw.worker.batch_size.0).unwrap_or(i64::MAX),
@@ -252,6 +255,9 @@ impl Settings {
         })
     }
 }
+
+/// BambooHR's log reaches back so far, and is compared with what is remembered.
+const LEAST_RETENTION: Duration = Duration::from_hours(14 * 24);
 
 /// The first number with which nothing would work, and the least that would.
 fn too_little(raw: &Raw) -> Option<(&'static str, &'static str)> {
@@ -270,6 +276,9 @@ fn too_little(raw: &Raw) -> Option<(&'static str, &'static str)> {
         ("worker.poll", raw.worker.poll),
         ("worker.drift_check", raw.worker.drift_check),
     ];
+    if raw.inbox.retention.0 < LEAST_RETENTION {
+        return Some(("inbox.retention", "14d"));
+    }
     let none = |&(_, none): &(&str, bool)| none;
     let too_short = |(_, span): &(&str, Span)| span.0 < LEAST_TIME;
     let count = counts.into_iter().find(none).map(|(key, _)| (key, "1"));

@@ -79,6 +79,7 @@ pub(super) struct RawDeleted {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawInbox {
     pub(super) keep: Span,
+    pub(super) retention: Span,
 }
 
 #[derive(Debug, Deserialize)]

@@ -8,9 +8,11 @@
 pub mod act;
 pub mod answer;
 pub mod process;
+mod bell;
 mod company;
 pub mod deliberate;
 mod housekeeping;
+mod in_hand;
 mod learn;
 mod record;
 mod recover;
@@ -27,8 +29,10 @@ use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
+use uuid::Uuid;
 
 pub use self::act::Ending;
+use self::bell::jittered;
 pub use self::learn::Learned;
 use self::process::{Batch, process_batch};
 pub use self::rulebook::Rulebook;
@@ -124,10 +128,14 @@ pub struct Limits {
     pub max_attempts: i32,
     /// How long the body of a parked delivery is kept.
     pub keep_parked: TimeDelta,
+    /// How long a settled delivery is remembered.
+    pub keep_settled: TimeDelta,
 }
 
 /// Everything that the loops of this room need.
 pub struct Worker {
+    /// This start of this process, for what it has in hand.
+    pub id: Uuid,
     /// Connections of its own, so that a busy worker cannot starve the receiving half.
     pub pool: PgPool,
     /// Where the application keeps its users.
@@ -170,6 +178,7 @@ pub enum Round {
 pub struct Memory {
     table: Option<AccountsTable>,
     halved_to: Option<i64>,
+    orphans_taken: bool,
 }
 
 impl Worker {
@@ -177,16 +186,21 @@ impl Worker {
     pub async fn run(&self, stop: CancellationToken) {
         let mut memory = Memory::default();
         let mut outages = 0_u32;
+        let mut called_at = None;
         while !stop.is_cancelled() {
             // Interest is registered before looking, so that nothing slips in between.
             let arrived = self.arrived.notified();
             let round = self.round(&mut memory).await;
             self.vitals.worker_seen(self.clock.now());
             let pause = match round {
-                Round::Processed(_) | Round::PutAside | Round::Halved => continue,
+                Round::Processed(count) => {
+                    self.call_for_help(&mut called_at, count).await;
+                    continue;
+                }
+                Round::PutAside | Round::Halved => continue,
                 Round::Idle => {
                     outages = 0;
-                    self.limits.poll
+                    jittered(self.limits.poll)
                 }
                 Round::Outage => {
                     outages = (outages + 1).min(6);
@@ -214,12 +228,25 @@ impl Worker {
                 return Round::Outage;
             }
         };
+        // Before anything is claimed: what ended the process last time would end it again.
+        if !memory.orphans_taken {
+            match self.take_orphaned().await {
+                Ok(()) => memory.orphans_taken = true,
+                Err(error) => {
+                    warn!(
+                        error = chain(&error),
+                        "worker.process: the database is not there; deliveries wait"
+                    );
+                    return Round::Outage;
+                }
+            }
+        }
         let limit = ClaimLimit {
             deliveries: memory.halved_to.unwrap_or(self.limits.batch),
             bytes: self.limits.batch_bytes,
         };
         let began = Instant::now();
-        match process_batch(&self.pool, &table, &self.rules, limit, now).await {
+        match process_batch(self, &table, limit, now).await {
             Ok(batch) if batch.deliveries.is_empty() => {
                 memory.halved_to = None;
                 Round::Idle

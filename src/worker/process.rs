@@ -7,10 +7,10 @@ use std::pin::pin;
 use std::task::Poll;
 
 use chrono::{DateTime, Utc};
-use sqlx::{PgConnection, PgPool};
+use sqlx::PgConnection;
 
 use super::act::{Acted, Ending, act};
-use super::{Failure, Rulebook};
+use super::{Failure, Rulebook, Worker};
 use crate::accounts::AccountsTable;
 use crate::audit::Actor;
 use crate::domain::{DeliveryId, EmployeeId, EmployeeKey};
@@ -62,13 +62,12 @@ enum Read {
 /// # Errors
 /// A [`Failure`] with the ids of the deliveries that were claimed; nothing of the batch was done.
 pub async fn process_batch(
-    pool: &PgPool,
+    worker: &Worker,
     table: &AccountsTable,
-    rules: &Rulebook,
     limit: ClaimLimit,
     now: DateTime<Utc>,
 ) -> Result<Batch, Failure> {
-    let mut tx = pool.begin().await.map_err(Failure::before_claim)?;
+    let mut tx = worker.pool.begin().await.map_err(Failure::before_claim)?;
     super::bound_waiting(&mut tx)
         .await
         .map_err(Failure::before_claim)?;
@@ -79,7 +78,13 @@ pub async fn process_batch(
         return Ok(Batch::default());
     }
     let ids: Vec<DeliveryId> = claimed.iter().map(|delivery| delivery.id).collect();
-    let done = match caught(carry_out(&mut tx, table, rules, &claimed, now)).await {
+    let work = async {
+        worker.mark(&ids, now).await?;
+        let batch = carry_out(&mut tx, table, &worker.rules, &claimed, now).await?;
+        inbox::under_way::store::forget(&mut tx, worker.id).await?;
+        Ok(batch)
+    };
+    let done = match caught(work).await {
         Ok(batch) => tx.commit().await.map(|()| batch),
         Err(error) => {
             super::roll_back(tx).await;
@@ -157,6 +162,11 @@ impl Read {
             .collect();
         Some(ids.into_iter().cloned().collect())
     }
+}
+
+/// What a delivery says; nothing when it cannot be read or is not ours.
+pub(super) fn observations(rules: &Rulebook, delivery: &Delivery) -> Vec<Observation> {
+    read(rules, delivery).observations().to_vec()
 }
 
 /// Whom a delivery names that could be read and not carried out; `None` when it cannot be read.

@@ -1,12 +1,20 @@
 //! What follows when a batch could not be carried out: it is tried again in halves, and what fails alone waits,
 //! longer each time, until waiting has not helped.
 
-use chrono::{DateTime, TimeDelta, Utc};
-use tracing::{error, warn};
+use std::collections::HashMap;
 
-use super::{Failure, Memory, Round, Worker, chain, database_cause, is_locked_out, process};
-use crate::domain::DeliveryId;
-use crate::inbox::{self, End, Settlement};
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::{Connection, PgConnection};
+use tracing::{debug, error, warn};
+
+use super::act::Ending;
+use super::process::{self, caught};
+use super::{Failure, Memory, Round, Worker, bound_waiting, chain, database_cause, is_locked_out};
+use crate::accounts::AccountsTable;
+use crate::audit::Actor;
+use crate::domain::{DeliveryId, Employee, EmployeeKey};
+use crate::inbox::{self, Delivery, End, Settlement};
+use crate::roster::{self, Effect};
 
 impl Worker {
     pub(super) async fn recover(
@@ -17,6 +25,14 @@ impl Worker {
     ) -> Round {
         // A cached plan or a mapping may be out of date; looking again is cheap and heals it.
         memory.table = None;
+        if !failure.claimed.is_empty()
+            && let Err(error) = self.forget_mark().await
+        {
+            debug!(
+                error = chain(&error),
+                "worker.process: the mark stays until the next one"
+            );
+        }
         if failure.is_outage() {
             warn!(
                 error = chain(&failure.error),
@@ -32,7 +48,7 @@ impl Worker {
                 );
                 Round::Outage
             }
-            [alone] => match self.put_aside(*alone, &failure.error, now).await {
+            [alone] => match self.put_aside(memory, *alone, &failure.error, now).await {
                 Ok(()) => Round::PutAside,
                 Err(error) => {
                     warn!(
@@ -55,38 +71,118 @@ impl Worker {
         }
     }
 
-    /// Lets a delivery that fails alone wait, longer each time, and parks it when that has not helped.
+    /// What follows for a delivery that failed alone. Of several employees in it, those for whom something can be done
+    /// are done; the others wait, longer each time, and park it when that has not helped.
     async fn put_aside(
         &self,
+        memory: &mut Memory,
         id: DeliveryId,
         error: &sqlx::Error,
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
+        let mut failed = Failed {
+            cause: database_cause(error),
+            most: self.limits.max_attempts,
+        };
+        let table = self.accounts_table(memory).await;
         let mut tx = self.pool.begin().await?;
-        let cause = database_cause(error);
+        bound_waiting(&mut tx).await?;
         let Some(delivery) = inbox::store::lock(&mut tx, id).await? else {
             // Another replica has settled it in the meantime.
             return Ok(());
         };
-        let attempts = delivery.attempts + 1;
-        // A lock that the application holds is nobody's fault, however long it is held.
-        if attempts >= self.limits.max_attempts && !is_locked_out(error) {
-            let cause = format!("failed {attempts} times, last: {cause}");
-            error!(delivery = %id, cause, "worker.process: parked");
-            let settlement = Settlement {
-                id,
-                end: End::Parked { cause },
-                employee_ids: process::named(&self.rules, &delivery),
-            };
-            inbox::store::settle(&mut tx, &[settlement], now).await?;
-            self.metrics.parked();
-        } else {
-            let at = now + backoff(id, attempts);
-            warn!(delivery = %id, attempts, cause, next_attempt_at = %at, "worker.process: failed; will try again");
-            inbox::store::postpone(&mut tx, id, &cause, at).await?;
+        let mut endings = HashMap::new();
+        match table {
+            // A lock that the application holds is nobody's fault, however long it is held.
+            _ if is_locked_out(error) => failed.most = i32::MAX,
+            Ok(table) => {
+                let (several, done) = self
+                    .carry_out_apart(&mut tx, &table, &delivery, now)
+                    .await?;
+                if !done.is_empty() {
+                    failed.cause = format!(
+                        "nothing could be done for {} of the {several} employees in it: {}",
+                        several - done.len(),
+                        failed.cause
+                    );
+                }
+                endings = done;
+            }
+            Err(_) => {}
         }
-        tx.commit().await
+        what_follows(self, &mut tx, &delivery, &failed, now).await?;
+        tx.commit().await?;
+        for (key, ending) in &endings {
+            self.count(key.source.as_str(), *ending, 1);
+        }
+        self.wake(!endings.is_empty(), !endings.is_empty());
+        Ok(())
     }
+
+    /// Carries out what can be of one delivery that cannot be carried out whole: says for how many of its employees
+    /// there was something to do, and how it ended for those for whom it could be done.
+    async fn carry_out_apart(
+        &self,
+        tx: &mut PgConnection,
+        table: &AccountsTable,
+        delivery: &Delivery,
+        now: DateTime<Utc>,
+    ) -> Result<(usize, HashMap<EmployeeKey, Ending>), sqlx::Error> {
+        let nothing = (0, HashMap::new());
+        let observations = process::observations(&self.rules, delivery);
+        let mut point = tx.begin().await?;
+        let Ok(observed) = caught(roster::observe(&mut point, &observations, now)).await else {
+            point.rollback().await?;
+            return Ok(nothing);
+        };
+        point.commit().await?;
+        let newer: Vec<Employee> = observed
+            .into_iter()
+            .filter(|observed| observed.effect == Effect::Newer)
+            .map(|observed| observed.employee)
+            .collect();
+        if newer.len() < 2 {
+            return Ok(nothing);
+        }
+        let several = newer.len();
+        let (endings, _) = self
+            .carry_out(tx, table, newer, &Actor::Leaver, now)
+            .await?;
+        Ok((several, endings))
+    }
+}
+
+/// Why a delivery has failed, and how often it may.
+pub(super) struct Failed {
+    pub(super) cause: String,
+    pub(super) most: i32,
+}
+
+/// Notes that a locked delivery has failed: it waits for its next attempt, or is parked when it had its last.
+pub(super) async fn what_follows(
+    worker: &Worker,
+    conn: &mut PgConnection,
+    delivery: &Delivery,
+    failed: &Failed,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let (id, cause) = (delivery.id, &failed.cause);
+    let attempts = delivery.attempts + 1;
+    if attempts < failed.most {
+        let at = now + backoff(id, attempts);
+        warn!(delivery = %id, attempts, cause, next_attempt_at = %at, "worker.process: failed; will try again");
+        return inbox::store::postpone(conn, id, cause, at).await;
+    }
+    let cause = format!("failed {attempts} times, last: {cause}");
+    error!(delivery = %id, cause, "worker.process: parked");
+    let settlement = Settlement {
+        id,
+        end: End::Parked { cause },
+        employee_ids: process::named(&worker.rules, delivery),
+    };
+    inbox::store::settle(conn, &[settlement], now).await?;
+    worker.metrics.parked();
+    Ok(())
 }
 
 /// Doubles from two seconds to five minutes; each delivery is spread by its own id, so that a crowd that

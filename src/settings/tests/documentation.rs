@@ -50,6 +50,7 @@ fn what_the_defaults_file_says_of_a_source_is_the_default() {
         webhook_secrets = ['env:BAMBOOHR_WEBHOOK_SECRET']
         timezone = 'Europe/Berlin'
         cutoff = '17:30'
+        silence_alarm = '3d'
         api = { company_domain = 'acme', api_key = 'env:BAMBOOHR_API_KEY' }";
     let least = load(least, &VARIABLES).unwrap();
     assert_eq!(

@@ -130,21 +130,6 @@ async fn a_refusal_at_the_commit_is_a_failure_like_any_other() {
 }
 
 #[tokio::test]
-async fn a_delivery_of_many_that_fails_for_one_changes_nobody() {
-    let mut app = TestApp::new().await;
-    crowd(&mut app, 3).await;
-    let entries: Vec<_> = (1..=3)
-        .map(|n| departure(n)["employees"][0].clone())
-        .collect();
-    app.refuse_to_change(&[2], "P0001").await;
-    app.bamboohr(&entries).await;
-    assert_eq!(active(&mut app).await, ["1", "2", "3"]);
-    assert!(app.audit().await.is_empty());
-    assert_eq!(app.count("SELECT count(*) FROM leaver.employees").await, 0);
-    assert_eq!(app.count("SELECT count(*) FROM sessions").await, 3);
-}
-
-#[tokio::test]
 async fn an_outage_counts_against_nobody() {
     for code in [
         "57P01", "57P03", "53300", "40001", "40P01", "08006", "25006",

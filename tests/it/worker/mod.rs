@@ -1,7 +1,9 @@
 //! The working half: batches, what fails alone, and replicas that share the work.
 
 mod failing;
+mod in_hand;
 mod killed;
+mod upkeep;
 
 use leaver::inbox::{self, Replay};
 use leaver::worker::Round;
@@ -264,16 +266,12 @@ async fn the_body_of_a_parked_delivery_is_kept_for_a_while() {
     let id = app.store("bamboohr", &json!({"nothing": "of ours"})).await;
     app.work().await;
     let kept = "SELECT count(*) FROM leaver.deliveries WHERE state = 'parked' AND body IS NOT NULL";
-    // It looks once, and then sleeps until it is stopped.
-    let stop = CancellationToken::new();
-    stop.cancel();
-
     app.advance(chrono::TimeDelta::days(7));
-    app.parts.worker.run_housekeeping(stop.clone()).await;
+    app.parts.worker.keep_house().await.unwrap();
     assert_eq!(app.count(kept).await, 1);
 
     app.advance(chrono::TimeDelta::seconds(1));
-    app.parts.worker.run_housekeeping(stop).await;
+    app.parts.worker.keep_house().await.unwrap();
     assert_eq!(app.count(kept).await, 0);
     replay(&mut app, id, Replay::BodyGone).await;
     let state = "SELECT state || ' ' || (cause IS NOT NULL) FROM leaver.deliveries";

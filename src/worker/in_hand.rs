@@ -1,0 +1,66 @@
+//! What this worker has in hand is written down before it begins, and after a crash it is known what that was.
+
+use chrono::{DateTime, Utc};
+use tracing::{error, warn};
+
+use super::Worker;
+use super::recover::{Failed, what_follows};
+use crate::domain::DeliveryId;
+use crate::inbox;
+use crate::inbox::under_way::{self, Orphaned};
+
+/// So often the process may end while one delivery is in hand, before it is parked.
+const MOST_CRASHES: i32 = 3;
+
+impl Worker {
+    /// Writes down what is in hand, on a connection beside the batch's own.
+    pub(super) async fn mark(
+        &self,
+        deliveries: &[DeliveryId],
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        let mut beside = self.pool.acquire().await?;
+        under_way::store::mark(&mut beside, self.id, deliveries, now).await
+    }
+
+    /// Nothing is in hand any more: what was begun has been taken back.
+    pub(super) async fn forget_mark(&self) -> Result<(), sqlx::Error> {
+        let mut conn = self.pool.acquire().await?;
+        under_way::store::forget(&mut conn, self.id).await
+    }
+
+    /// Looks what workers that died had in hand: several deliveries are taken one by one from now on; one that was
+    /// alone has failed once more.
+    ///
+    /// # Errors
+    /// Whatever the database says.
+    pub async fn take_orphaned(&self) -> Result<(), sqlx::Error> {
+        let now = self.clock.now();
+        let mut tx = self.pool.begin().await?;
+        for orphaned in under_way::store::take_orphaned(&mut tx, self.id).await? {
+            match orphaned {
+                Orphaned::Several(ids) => {
+                    warn!(
+                        deliveries = ids.len(),
+                        "worker.process: the service ended while these were processed; they are taken one by one"
+                    );
+                    under_way::store::set_apart(&mut tx, &ids).await?;
+                }
+                Orphaned::One(id) => {
+                    let Some(delivery) = inbox::store::lock(&mut tx, id).await? else {
+                        continue;
+                    };
+                    error!(delivery = %id, "worker.process: the service ended while this was processed");
+                    under_way::store::set_apart(&mut tx, &[id]).await?;
+                    let failed = Failed {
+                        cause: "the service ended while it was processed: report that as a bug"
+                            .to_owned(),
+                        most: self.limits.max_attempts.min(MOST_CRASHES),
+                    };
+                    what_follows(self, &mut tx, &delivery, &failed, now).await?;
+                }
+            }
+        }
+        tx.commit().await
+    }
+}

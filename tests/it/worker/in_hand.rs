@@ -1,0 +1,165 @@
+//! What a worker has in hand is written down before it begins, so that a delivery which ends the whole process each
+//! time does not do so for ever.
+
+use std::sync::Arc;
+
+use leaver::domain::DeliveryId;
+use leaver::worker::{Memory, Round};
+use serde_json::json;
+
+use super::{crowd, departure};
+use crate::support::{TestApp, USERS, employee, employees};
+
+const MARKS: &str = "SELECT count(*) FROM leaver.under_way";
+const ALONE: &str = "SELECT count(*) FROM leaver.deliveries WHERE alone AND state = 'waiting'";
+
+/// Three departures that wait.
+async fn three() -> (TestApp, Vec<DeliveryId>) {
+    let mut app = TestApp::with(&[], USERS).await;
+    crowd(&mut app, 3).await;
+    let mut ids = vec![];
+    for n in 1..=3 {
+        ids.push(app.store("bamboohr", &departure(n)).await);
+    }
+    (app, ids)
+}
+
+/// A process had these in hand when it ended.
+async fn died_over(app: &mut TestApp, ids: &[DeliveryId]) {
+    let list: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
+    app.sql(&format!(
+        "INSERT INTO leaver.under_way VALUES (gen_random_uuid(), ARRAY[{}]::uuid[], now())",
+        list.join(", ")
+    ))
+    .await;
+    // A process that starts anew remembers nothing.
+    app.memory = Memory::default();
+}
+
+#[tokio::test]
+async fn the_mark_is_there_while_a_batch_is_under_way_and_gone_with_it() {
+    let (mut app, _) = three().await;
+    let mut somebody = app.connect().await;
+    sqlx::raw_sql("BEGIN; SELECT 1 FROM users WHERE id = 3 FOR UPDATE")
+        .execute(&mut somebody)
+        .await
+        .unwrap();
+    let worker = Arc::clone(&app.parts.worker);
+    let working = tokio::spawn(async move { worker.round(&mut Memory::default()).await });
+    app.until_the_service_waits_for_a_lock().await;
+    let marked = "SELECT cardinality(delivery_ids)::bigint FROM leaver.under_way";
+    assert_eq!(app.count(marked).await, 3);
+    // Another replica leaves it alone: its owner lives.
+    let beside = app.beside(&["bamboohr"], &[]).await;
+    beside.parts.worker.take_orphaned().await.unwrap();
+    assert_eq!((app.count(MARKS).await, app.count(ALONE).await), (1, 0));
+    sqlx::raw_sql("ROLLBACK")
+        .execute(&mut somebody)
+        .await
+        .unwrap();
+    assert_eq!(working.await.unwrap(), Round::Processed(3));
+    assert_eq!(app.count(MARKS).await, 0);
+}
+
+#[tokio::test]
+async fn what_fails_leaves_no_mark_behind() {
+    let (mut app, _) = three().await;
+    app.refuse_to_change(&[2], "P0001").await;
+    app.work().await;
+    assert_eq!(app.count(MARKS).await, 0);
+    assert_eq!(
+        app.count("SELECT count(*) FROM users WHERE is_active")
+            .await,
+        1
+    );
+}
+
+#[tokio::test]
+async fn after_a_crash_each_of_the_batch_is_taken_by_itself() {
+    let (mut app, ids) = three().await;
+    died_over(&mut app, &ids[..2]).await;
+    // The first two alone, the third as usual.
+    for _ in 0..3 {
+        assert_eq!(app.round().await, Round::Processed(1));
+    }
+    assert_eq!(app.round().await, Round::Idle);
+    assert_eq!((app.count(MARKS).await, app.count(ALONE).await), (0, 0));
+    let attempts = "SELECT sum(attempts)::bigint FROM leaver.deliveries";
+    assert_eq!(
+        app.count(attempts).await,
+        0,
+        "nobody of several is to blame"
+    );
+}
+
+#[tokio::test]
+async fn whoever_ends_the_process_alone_is_parked_after_three_times_and_holds_up_nobody() {
+    let (mut app, ids) = three().await;
+    for (round, expected) in ["waiting", "waiting", "parked"].into_iter().enumerate() {
+        died_over(&mut app, &ids[1..2]).await;
+        app.parts.worker.take_orphaned().await.unwrap();
+        let state = format!(
+            "SELECT state FROM leaver.deliveries WHERE id = '{}'",
+            ids[1]
+        );
+        assert_eq!(
+            app.text(&state).await.as_deref(),
+            Some(expected),
+            "round {round}"
+        );
+    }
+    let cause = "SELECT cause FROM leaver.deliveries WHERE state = 'parked' AND body IS NOT NULL";
+    let cause = app.text(cause).await.unwrap();
+    assert!(
+        cause.starts_with("failed 3 times, last: the service ended"),
+        "{cause}"
+    );
+    app.work().await;
+    let active = "SELECT id::text FROM users WHERE is_active ORDER BY users.id";
+    assert_eq!(app.lines(active).await, ["2"]);
+}
+
+#[tokio::test]
+async fn what_was_finished_before_the_crash_is_not_done_again() {
+    let (mut app, ids) = three().await;
+    app.work().await;
+    died_over(&mut app, &ids).await;
+    assert_eq!(app.round().await, Round::Idle);
+    assert_eq!((app.count(MARKS).await, app.audit().await.len()), (0, 3));
+}
+
+#[tokio::test]
+async fn of_one_delivery_everybody_is_done_for_whom_something_can_be() {
+    let mut app = TestApp::with(&[("LEAVER__WORKER__MAX_ATTEMPTS", "2")], USERS).await;
+    crowd(&mut app, 5).await;
+    app.refuse_to_change(&[4], "P0001").await;
+    let entries: Vec<_> = (1..=5)
+        .map(|n| {
+            let fields = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated",
+                                "workEmail": super::email(n)});
+            employee(
+                &n.to_string(),
+                "2026-11-22T11:00:00+0000",
+                &["status"],
+                &fields,
+            )
+        })
+        .collect();
+    app.deliver("bamboohr", &employees(&entries)).await;
+    let active = "SELECT id::text FROM users WHERE is_active ORDER BY users.id";
+    assert_eq!(app.lines(active).await, ["4"]);
+    assert_eq!(app.audit().await.len(), 4);
+    let row = "SELECT state || ' ' || attempts || ' ' || cause FROM leaver.deliveries";
+    let said = app.text(row).await.unwrap();
+    assert!(
+        said.starts_with("waiting 1 nothing could be done for 1 of the 5"),
+        "{said}"
+    );
+
+    app.allow_changes().await;
+    app.advance(chrono::TimeDelta::seconds(3));
+    app.work().await;
+    assert_eq!(app.lines(active).await, [""; 0]);
+    assert_eq!(app.audit().await.len(), 5);
+    assert!(app.text(row).await.is_none(), "settled, so without a cause");
+}

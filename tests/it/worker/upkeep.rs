@@ -1,0 +1,107 @@
+//! What is done now and then, and how replicas wake each other.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use serde_json::json;
+use sqlx::postgres::PgListener;
+use tokio_util::sync::CancellationToken;
+
+use super::{crowd, departure};
+use crate::support::{TestApp, USERS};
+
+#[tokio::test]
+async fn what_was_settled_long_ago_is_forgotten_and_nothing_else() {
+    let mut app = TestApp::with(&[("LEAVER__INBOX__RETENTION", "30d")], USERS).await;
+    crowd(&mut app, 3).await;
+    app.deliver("bamboohr", &departure(1)).await;
+    app.deliver("bamboohr", &json!({"type": "company.updated"}))
+        .await;
+    app.deliver("bamboohr", &json!({"employees": "nonsense"}))
+        .await;
+    app.advance(TimeDelta::days(20));
+    app.deliver("bamboohr", &departure(2)).await;
+    app.store("bamboohr", &departure(3)).await;
+    let states = "SELECT state FROM leaver.deliveries ORDER BY id";
+    let all = ["processed", "ignored", "parked", "processed", "waiting"];
+    assert_eq!(app.lines(states).await, all);
+
+    app.parts.worker.keep_house().await.unwrap();
+    assert_eq!(app.lines(states).await, all);
+    app.advance(TimeDelta::days(11));
+    app.parts.worker.keep_house().await.unwrap();
+    // The parked one has lost its body (inbox.keep), so there is nothing left to replay.
+    assert_eq!(app.lines(states).await, ["processed", "waiting"]);
+    assert_eq!(app.audit().await.len(), 2, "the record stays");
+
+    // The same body again is read again, and says nothing new.
+    app.deliver("bamboohr", &departure(1)).await;
+    assert_eq!(app.audit().await.len(), 3);
+    assert_eq!(app.lines(states).await, ["processed"; 3]);
+}
+
+#[tokio::test]
+async fn more_than_a_slice_goes_in_one_night() {
+    let mut app = TestApp::with(&[], USERS).await;
+    app.sql(
+        "INSERT INTO leaver.deliveries (id, source, digest, received_at, body_bytes, state, next_attempt_at, settled_at)
+         SELECT gen_random_uuid(), 'merge', int4send(n), '2026-01-01', 1, 'processed', '2026-01-01', '2026-01-01'
+         FROM generate_series(1, 12000) n",
+    )
+    .await;
+    app.parts.worker.keep_house().await.unwrap();
+    assert_eq!(app.count("SELECT count(*) FROM leaver.deliveries").await, 0);
+}
+
+#[tokio::test]
+async fn a_worker_with_more_than_it_can_take_at_once_calls_the_others_and_one_at_rest_does_not() {
+    let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH", "2")], USERS).await;
+    crowd(&mut app, 5).await;
+    let mut listener = PgListener::connect_with(&app.parts.worker.pool)
+        .await
+        .unwrap();
+    listener.listen("leaver_arrived").await.unwrap();
+    for n in 1..=5 {
+        app.store("bamboohr", &departure(n)).await;
+    }
+    let stop = CancellationToken::new();
+    let worker = Arc::clone(&app.parts.worker);
+    let running = tokio::spawn({
+        let stop = stop.clone();
+        async move { worker.run(stop).await }
+    });
+    let heard = tokio::time::timeout(Duration::from_secs(20), listener.recv()).await;
+    assert_eq!(heard.unwrap().unwrap().channel(), "leaver_arrived");
+    app.until_the_service_is_quiet().await;
+    // One who is woken by a single delivery needs no help.
+    app.store("bamboohr", &departure(1)).await;
+    stop.cancel();
+    running.await.unwrap();
+    app.work().await;
+    assert!(listener.next_buffered().is_none());
+}
+
+#[tokio::test]
+async fn whoever_is_called_wakes_up() {
+    let mut app = TestApp::with(&[], USERS).await;
+    let stop = CancellationToken::new();
+    let worker = Arc::clone(&app.parts.worker);
+    let bell = tokio::spawn({
+        let stop = stop.clone();
+        async move { worker.run_bell(stop).await }
+    });
+    let listens = "SELECT count(*) FROM pg_stat_activity
+                   WHERE datname = current_database() AND query LIKE 'LISTEN%leaver_arrived%'";
+    while app.count(listens).await == 0 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let arrived = Arc::clone(&app.parts.worker.arrived);
+    let woken = arrived.notified();
+    app.sql("NOTIFY leaver_arrived").await;
+    tokio::time::timeout(Duration::from_secs(20), woken)
+        .await
+        .unwrap();
+    stop.cancel();
+    bell.await.unwrap();
+}

@@ -8,7 +8,6 @@ mod upkeep;
 use leaver::inbox::{self, Replay};
 use leaver::worker::Round;
 use serde_json::{Value, json};
-use tokio_util::sync::CancellationToken;
 
 use crate::support::driving::{event, leaving, merge_record, terminated, working};
 use crate::support::{FORM, JSON, TestApp, USERS, employee, employees};

@@ -5,6 +5,8 @@ ALTER TABLE leaver.deliveries ADD COLUMN employee_ids text[];
 
 COMMENT ON COLUMN leaver.deliveries.employee_ids IS 'The HR system''s ids of those it named; set when it is settled, so that a sender''s log can be compared with what arrived.';
 
+COMMENT ON COLUMN leaver.employees.modified_at IS 'When a value last changed, by our clock; the same value, confirmed later, does not move it.';
+
 -- Pages of who changed, in the order in which it was learned.
 CREATE INDEX employees_modified_idx ON leaver.employees (modified_at, source, tenant, employee_id);
 

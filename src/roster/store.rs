@@ -230,17 +230,18 @@ pub async fn find_by_email_or_id(
     rows.into_iter().map(Row::into_employee).collect()
 }
 
-/// Writes entries back: what is known, the link, the schedule. `changed` says of each whether a fact is new.
+/// Writes entries back: what is known, the link, the schedule. `modified_at` moves when a value does: the same
+/// value, confirmed later, and a link or a schedule do not move it.
 ///
 /// # Errors
 /// Whatever the database says.
 pub async fn save(
     conn: &mut PgConnection,
-    employees: &[(Employee, bool)],
+    employees: &[Employee],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let columns = KeyColumns::of(employees.iter().map(|(employee, _)| &employee.key));
-    let each = || employees.iter().map(|(employee, _)| employee);
+    let columns = KeyColumns::of(employees.iter().map(|employee| &employee.key));
+    let each = || employees.iter();
     let facts: Vec<Json<StoredFacts>> = each().map(|e| Json(StoredFacts::of(e))).collect();
     let accounts: Vec<Option<String>> = each()
         .map(|e| e.account.as_ref().map(ToString::to_string))
@@ -248,22 +249,26 @@ pub async fn save(
     let ends: Vec<Option<DateTime<Utc>>> = each().map(|e| e.access_ends_at).collect();
     let deactivated: Vec<Option<DateTime<Utc>>> = each().map(|e| e.deactivated_at).collect();
     let deliveries: Vec<Option<uuid::Uuid>> = each().map(|e| e.delivery.map(|id| id.0)).collect();
-    let changed: Vec<bool> = employees.iter().map(|(_, changed)| *changed).collect();
     sqlx::query!(
         "UPDATE leaver.employees AS e
          SET facts = k.facts,
              account_id = k.account_id,
              linked_at = CASE WHEN k.account_id IS NULL THEN NULL
-                              WHEN k.account_id IS DISTINCT FROM e.account_id THEN $10
+                              WHEN k.account_id IS DISTINCT FROM e.account_id THEN $9
                               ELSE e.linked_at END,
              access_ends_at = k.access_ends_at,
              deactivated_at = k.deactivated_at,
              delivery_id = k.delivery_id,
-             modified_at = CASE WHEN k.changed THEN $10 ELSE e.modified_at END
+             modified_at = CASE WHEN (SELECT jsonb_object_agg(name, fact - '{as_of,seen_at}'::text[])
+                                      FROM jsonb_each(k.facts) AS f (name, fact) WHERE fact -> 'value' <> 'null')
+                                IS DISTINCT FROM
+                                     (SELECT jsonb_object_agg(name, fact - '{as_of,seen_at}'::text[])
+                                      FROM jsonb_each(e.facts) AS f (name, fact) WHERE fact -> 'value' <> 'null')
+                                THEN $9 ELSE e.modified_at END
          FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::timestamptz[],
-                     $7::timestamptz[], $8::uuid[], $9::bool[])
+                     $7::timestamptz[], $8::uuid[])
               AS k (source, tenant, employee_id, facts, account_id, access_ends_at, deactivated_at,
-                    delivery_id, changed)
+                    delivery_id)
          WHERE (e.source, e.tenant, e.employee_id) = (k.source, k.tenant, k.employee_id)",
         &columns.sources,
         &columns.tenants,
@@ -273,7 +278,6 @@ pub async fn save(
         &ends as &[Option<DateTime<Utc>>],
         &deactivated as &[Option<DateTime<Utc>>],
         &deliveries as &[Option<uuid::Uuid>],
-        &changed,
         now,
     )
     .execute(conn)

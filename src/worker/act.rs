@@ -114,7 +114,7 @@ pub async fn act(
     roster::store::forget_deactivation(conn, &on_again).await?;
     let mut record = Record::new(actor, now, &applied);
     let mut acted = Acted::default();
-    let mut saved: Vec<(Employee, bool)> = unruled.into_iter().map(|one| (one, true)).collect();
+    let mut saved = unruled;
     for decided in decided {
         let account = decided.account().cloned();
         let Decided {
@@ -125,7 +125,7 @@ pub async fn act(
         let ending = record.note(&mut employee, account.as_ref(), &decision);
         acted.schedule_moved |= ending == Ending::Scheduled;
         acted.endings.insert(employee.key.clone(), ending);
-        saved.push((employee, true));
+        saved.push(employee);
     }
     let Record {
         mut entries,

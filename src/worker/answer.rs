@@ -110,7 +110,7 @@ pub async fn approve(
             employee.deactivated_at = None;
         }
         employee.account = Some(account.clone());
-        roster::store::save(&mut tx, &[(employee, false)], now).await?;
+        roster::store::save(&mut tx, &[employee], now).await?;
     }
     let entry = |action| AuditEntry {
         action,

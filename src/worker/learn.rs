@@ -82,9 +82,9 @@ impl Worker {
                 .partition(|observed| self.only_confirms(observed, now));
             if !confirmed.is_empty() {
                 *learned.endings.entry(Ending::Unchanged).or_default() += confirmed.len();
-                let confirmed: Vec<(Employee, bool)> = confirmed
+                let confirmed: Vec<Employee> = confirmed
                     .into_iter()
-                    .map(|observed| (observed.employee, false))
+                    .map(|observed| observed.employee)
                     .collect();
                 roster::store::save(conn, &confirmed, now).await?;
             }

@@ -13,6 +13,7 @@ mod demo;
 mod drift;
 mod duplicates;
 mod embedded;
+mod employees;
 mod holds;
 mod privacy;
 mod rehire;

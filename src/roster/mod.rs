@@ -4,6 +4,7 @@
 //! It keeps what the rules need and nothing else, and decides nothing.
 
 pub mod due;
+pub mod listing;
 pub mod reads;
 pub mod store;
 mod stored;

@@ -1,0 +1,95 @@
+//! Reads `leaver.employees` by the time of change.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use super::super::stored::StoredFacts;
+use super::{Cursor, Listed, Page, Wanted};
+use crate::domain::{AccountId, Employee, EmployeeId, EmployeeKey, SourceName, Tenant};
+
+/// One page, of at most `size` employees.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn page(
+    conn: &mut PgConnection,
+    wanted: &Wanted,
+    size: u16,
+) -> Result<Page, sqlx::Error> {
+    // Nothing was learned before 1970. Bounds that are always there let the index serve every page.
+    let earliest = DateTime::<Utc>::UNIX_EPOCH;
+    let after = wanted
+        .modified_after
+        .map_or(earliest, |at| at.max(earliest));
+    let from = wanted.cursor.clone().unwrap_or(Cursor {
+        modified_at: earliest,
+        source: String::new(),
+        tenant: String::new(),
+        employee_id: String::new(),
+    });
+    let size = usize::from(size);
+    // One more than asked for tells whether there is a next page.
+    let limit = i64::try_from(size + 1).unwrap_or(i64::MAX);
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>", account_id,
+                  access_ends_at, deactivated_at, first_seen_at, modified_at
+           FROM leaver.employees
+           WHERE modified_at > $1
+             AND (modified_at, source, tenant, employee_id) > ($2, $3, $4, $5)
+             AND ($6::text IS NULL OR COALESCE(status, 'unknown') = $6)
+             AND ($7::text IS NULL OR source = $7)
+           ORDER BY modified_at, source, tenant, employee_id
+           LIMIT $8"#,
+        after,
+        from.modified_at.max(earliest),
+        from.source,
+        from.tenant,
+        from.employee_id,
+        wanted.standing.map(super::Standing::as_str),
+        wanted.source.as_ref().map(SourceName::as_str),
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    let more = rows.len() > size;
+    let results = rows
+        .into_iter()
+        .take(size)
+        .map(Row::into_listed)
+        .collect::<Result<Vec<_>, sqlx::Error>>()?;
+    Ok(Page {
+        next: results.last().filter(|_| more).map(Cursor::after),
+        results,
+    })
+}
+
+struct Row {
+    source: String,
+    tenant: String,
+    employee_id: String,
+    facts: Json<StoredFacts>,
+    account_id: Option<String>,
+    access_ends_at: Option<DateTime<Utc>>,
+    deactivated_at: Option<DateTime<Utc>>,
+    first_seen_at: DateTime<Utc>,
+    modified_at: DateTime<Utc>,
+}
+
+impl Row {
+    fn into_listed(self) -> Result<Listed, sqlx::Error> {
+        let source =
+            SourceName::parse(&self.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
+        let mut employee = Employee::unknown(EmployeeKey {
+            source,
+            tenant: Tenant::new(self.tenant),
+            employee_id: EmployeeId::new(self.employee_id),
+        });
+        self.facts.0.fill(&mut employee);
+        employee.account = self.account_id.map(AccountId::new);
+        employee.access_ends_at = self.access_ends_at;
+        employee.deactivated_at = self.deactivated_at;
+        Ok(Listed::of(employee, self.first_seen_at, self.modified_at))
+    }
+}

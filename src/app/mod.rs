@@ -145,6 +145,7 @@ impl Parts {
             max_body_bytes: settings.server.max_body_bytes,
             body_timeout: settings.server.body_timeout,
             store_timeout: settings.server.store_timeout,
+            admin_token: settings.server.admin_token.clone(),
         });
         let worker = Arc::new(Worker {
             id: uuid::Uuid::new_v4(),

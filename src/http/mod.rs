@@ -1,9 +1,12 @@
 //! The receiving half: takes webhooks in, has them checked and written down, and answers. The only room
 //! that knows axum.
 //!
-//! It never looks into a body and never waits for the working half; the two meet in the inbox.
+//! It never looks into a body and never waits for the working half; the two meet in the inbox. Beside that it
+//! shows how the service is and, to an administrator's programs, the roster.
 
+pub mod admin;
 pub mod connections;
+mod employees;
 pub mod error;
 mod framing;
 mod health;
@@ -19,6 +22,7 @@ use axum::routing::{get, post};
 use sqlx::PgPool;
 use tokio::sync::Notify;
 
+use self::admin::AdminToken;
 use self::error::Refusal;
 use crate::clock::Clock;
 use crate::domain::SourceName;
@@ -49,12 +53,21 @@ pub struct Receiver {
     pub body_timeout: Duration,
     /// For a delivery to be stored.
     pub store_timeout: Duration,
+    /// What opens the routes under `/api`; without it they are not there.
+    pub admin_token: Option<AdminToken>,
 }
 
 /// The routes of the service. There is no layer that could answer 408 or 429: to both providers a 4xx is
 /// final.
 pub fn router(receiver: Arc<Receiver>) -> Router {
-    Router::new()
+    let mut routes = Router::new();
+    if receiver.admin_token.is_some() {
+        routes = routes.route(
+            "/api/v1/employees",
+            get(employees::list).fallback(employees::other_method),
+        );
+    }
+    routes
         .route(
             "/webhooks/{source}",
             post(webhooks::receive).fallback(webhooks::other_method),

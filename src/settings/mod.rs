@@ -24,6 +24,7 @@ use self::values::Span;
 use crate::accounts::AccountsMapping;
 use crate::decision::policy::Remedy;
 use crate::domain::WorkEmail;
+use crate::http::admin::AdminToken;
 
 /// The reference of all settings, with their defaults.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -104,6 +105,8 @@ pub struct Server {
     pub body_timeout: Duration,
     /// For a delivery to be stored.
     pub store_timeout: Duration,
+    /// What opens the routes under `/api`; without it they are not there.
+    pub admin_token: Option<AdminToken>,
     /// Limits of connections.
     pub connections: crate::http::connections::Limits,
 }
@@ -215,6 +218,7 @@ impl Settings {
                 max_body_bytes: raw.server.max_body.0,
                 body_timeout: raw.server.body_timeout.0,
                 store_timeout: raw.server.store_timeout.0,
+                admin_token: secrets::admin_token(&raw.server.admin_token.0, env)?,
                 connections: crate::http::connections::Limits {
                     max_connections: raw.server.max_connections,
                     header_timeout: raw.server.header_timeout.0,

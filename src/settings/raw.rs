@@ -34,6 +34,7 @@ pub(super) struct RawServer {
     pub(super) write_timeout: Span,
     pub(super) max_connections: usize,
     pub(super) drain_timeout: Span,
+    pub(super) admin_token: values::Place,
 }
 
 #[derive(Debug, Deserialize)]

@@ -3,6 +3,13 @@
 use secrecy::SecretString;
 
 use super::{Environment, SettingsError};
+use crate::http::admin::AdminToken;
+
+/// The variable of the administrator's token.
+const ADMIN_TOKEN: &str = "LEAVER_ADMIN_TOKEN";
+
+/// The key that says where else it is.
+const ADMIN_TOKEN_KEY: &str = "server.admin_token";
 
 /// Fetches a secret from where the configuration says it is.
 pub(super) fn resolve(
@@ -49,6 +56,26 @@ pub(super) fn variable(name: &str, env: &Environment) -> Result<Option<SecretStr
             .map_err(|problem| format!("{name}_FILE: {problem}")),
         None => Ok(None),
     }
+}
+
+/// The administrator's token: from the variable, else from where the file says; none when neither names one.
+pub(super) fn admin_token(
+    reference: &str,
+    env: &Environment,
+) -> Result<Option<AdminToken>, SettingsError> {
+    let wrong = |key: &str, problem: String| SettingsError::Secret {
+        key: key.to_owned(),
+        problem,
+    };
+    let of_variable = variable(ADMIN_TOKEN, env).map_err(|problem| wrong(ADMIN_TOKEN, problem))?;
+    let (key, secret) = match of_variable {
+        Some(secret) => (ADMIN_TOKEN, secret),
+        None if reference.is_empty() => return Ok(None),
+        None => (ADMIN_TOKEN_KEY, resolve(ADMIN_TOKEN_KEY, reference, env)?),
+    };
+    AdminToken::new(&secret)
+        .map(Some)
+        .map_err(|weak| wrong(key, weak.to_string()))
 }
 
 fn from_file(path: &str) -> Result<SecretString, String> {

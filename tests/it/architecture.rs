@@ -35,6 +35,7 @@ const MAY_IMPORT: [(&str, &[&str]); 27] = [
             "clock",
             "signature",
             "inbox",
+            "roster",
             "health",
             "silence",
             "metrics",

@@ -150,6 +150,8 @@ fn each_variable_that_the_defaults_file_names_works() {
         "LEAVER_LOG",
         "LEAVER_LOG_FORMAT",
         "LEAVER_CONFIG",
+        "LEAVER_ADMIN_TOKEN",
+        "LEAVER_ADMIN_TOKEN_FILE",
         "LEAVER__ACCOUNTS__TABLE",
     ] {
         assert!(DEFAULTS.contains(variable), "{variable} is not documented");

@@ -187,6 +187,66 @@ fn a_file_that_is_missing_or_empty_is_an_error() {
     );
 }
 
+/// Loads a file's `server.admin_token` with variables beside it.
+fn with_admin_token(place: &str, pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
+    load_with_key(&format!("[server]\nadmin_token = {place}"), pairs)
+}
+
+const ADMIN: &str = "hush-administrator";
+
+#[test]
+fn the_administrators_token_comes_from_a_variable_or_from_where_the_file_says() {
+    let folder = Folder::new();
+    let file = folder.put("token", &format!("{ADMIN}\n"));
+    let file = file.display().to_string();
+    let there =
+        |loaded: Result<Settings, SettingsError>| loaded.unwrap().server.admin_token.is_some();
+    assert!(!there(load_with_key("", &[])));
+    assert!(there(load_with_key("", &[("LEAVER_ADMIN_TOKEN", ADMIN)])));
+    assert!(there(load_with_key(
+        "",
+        &[("LEAVER_ADMIN_TOKEN_FILE", &file)]
+    )));
+    assert!(there(with_admin_token("\"env:OURS\"", &[("OURS", ADMIN)])));
+    assert!(there(with_admin_token(&format!("\"file:{file}\""), &[])));
+    // The environment comes after the file.
+    assert!(there(with_admin_token(
+        "\"env:OURS\"",
+        &[("LEAVER_ADMIN_TOKEN", ADMIN)]
+    )));
+}
+
+#[test]
+fn a_token_that_is_missing_or_worth_nothing_is_refused_and_not_shown() {
+    let refused = |problem: &str, text: &str| {
+        assert_refused(
+            load_with_key("", &[("LEAVER_ADMIN_TOKEN", text)]),
+            &["LEAVER_ADMIN_TOKEN", problem],
+        );
+    };
+    refused("empty", "");
+    refused("fewer than 16", "hush-15-letters");
+    refused("a space", "hush and some more");
+    refused("outside ASCII", "hush-ünd-noch-mehr");
+    assert!(load_with_key("", &[("LEAVER_ADMIN_TOKEN", "hush-16-letters!")]).is_ok());
+    assert_refused(
+        with_admin_token("\"hush-administrator\"", &[]),
+        &["server.admin_token", REMEDY[0], REMEDY[1]],
+    );
+    assert_refused(
+        with_admin_token("\"env:OURS\"", &[]),
+        &["server.admin_token", "OURS is not set"],
+    );
+    assert_refused(
+        with_admin_token("\"env:OURS\"", &[("OURS", "hush")]),
+        &["server.admin_token", "fewer than 16"],
+    );
+    assert_refused(
+        with_admin_token("true", &[]),
+        &["server.admin_token", REMEDY[0]],
+    );
+}
+
 #[test]
 fn nothing_that_is_printed_for_debugging_shows_a_secret() {
     let text = "[[sources]]\nname = \"hr\"\nprovider = \"bamboohr\"\nwebhook_secrets = [\"env:A\", \"env:B\"]\n\
@@ -199,6 +259,7 @@ fn nothing_that_is_printed_for_debugging_shows_a_secret() {
         ("B", "hush-b"),
         ("C", "hush-c"),
         ("D", "hush-d"),
+        ("LEAVER_ADMIN_TOKEN", ADMIN),
         ("DATABASE_URL", "postgres://app:hush@db/app"),
     ];
     let settings = load(text, &pairs).unwrap();

@@ -7,6 +7,7 @@
 mod check;
 mod deliveries;
 mod drift;
+mod employees;
 mod explain;
 mod health;
 mod holds;
@@ -52,6 +53,7 @@ enum Command {
     Replay(deliveries::Replay),
     Holds(holds::Holds),
     Explain(explain::Explain),
+    Employees(employees::Employees),
     Health(health::HealthCheck),
     Sync(sync::Sync),
     Drift(drift::Drift),
@@ -141,6 +143,7 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
             Command::Replay(command) => command.run(env).await,
             Command::Holds(command) => command.run(env).await,
             Command::Explain(command) => command.run(env).await,
+            Command::Employees(command) => command.run(env).await,
             Command::Health(command) => command.run(env).await,
             Command::Sync(command) => command.run(env).await,
             Command::Drift(command) => command.run(env).await,

@@ -1,6 +1,7 @@
 //! The commands as people and scripts meet them: the real binary on a real Postgres.
 
 mod check;
+mod employees;
 mod people;
 mod send;
 mod sync;
@@ -11,7 +12,7 @@ use crate::support::process::{Place, leaver};
 use crate::support::{USERS, employee, employees};
 
 /// Every command, with what it takes to be complete.
-const COMMANDS: [&[&str]; 16] = [
+const COMMANDS: &[&[&str]] = &[
     &[],
     &["serve"],
     &["demo"],
@@ -25,6 +26,7 @@ const COMMANDS: [&[&str]; 16] = [
     &["holds", "approve"],
     &["holds", "reject"],
     &["explain"],
+    &["employees"],
     &["health"],
     &["sync"],
     &["drift"],
@@ -69,7 +71,7 @@ async fn place() -> Place {
 #[test]
 fn every_command_helps_with_an_example() {
     for command in COMMANDS {
-        let help = leaver(&[command, &["--help"]].concat(), &[]).good();
+        let help = leaver(&[*command, &["--help"]].concat(), &[]).good();
         assert!(help.out.contains("Usage: leaver"), "{help:?}");
         if !command.is_empty() {
             let example = format!("  leaver {}", command.join(" "));
@@ -112,6 +114,11 @@ fn wrong_use_exits_2() {
         &["explain"],
         &["deliveries", "--state", "lost"],
         &["deliveries", "--limit", "0"],
+        &["employees", "--modified-after", "yesterday"],
+        &["employees", "--status", "gone"],
+        &["employees", "--source", "Merge!"],
+        &["employees", "--limit", "1001"],
+        &["employees", "--cursor", "nonsense"],
         &["health", "--url", "ftp://example.com"],
         &["demo", "--listen", "8080"],
     ] {
@@ -214,6 +221,7 @@ async fn a_database_without_our_schema_is_told_to_migrate() {
         &["holds", "list"],
         &["holds", "approve", "1"],
         &["explain", "1"],
+        &["employees"],
         &["replay", "0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10"],
     ] {
         place.leaver(args).failed(&["leaver migrate"]);

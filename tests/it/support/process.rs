@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use super::{BAMBOOHR_KEY, MERGE_KEY};
 
 /// Nothing here may take longer, on a busy machine either.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// The program.
 pub(crate) const LEAVER: &str = env!("CARGO_BIN_EXE_leaver");

@@ -63,7 +63,9 @@ impl IntoResponse for Refusal {
             Self::InvalidSignature => (StatusCode::UNAUTHORIZED, "invalid signature"),
             Self::UnknownSource => (StatusCode::NOT_FOUND, "unknown source"),
             Self::NoSuchRoute => (StatusCode::NOT_FOUND, "not found"),
-            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
+            Self::MethodNotAllowed | Self::OnlyGet => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
+            }
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body too large"),
             Self::Incomplete => (StatusCode::SERVICE_UNAVAILABLE, "body incomplete"),
             Self::NotStored => (StatusCode::SERVICE_UNAVAILABLE, "cannot store now"),
@@ -73,7 +75,6 @@ impl IntoResponse for Refusal {
                 "needs the header Authorization: Bearer with the administrator's token",
             ),
             Self::BadParameter(problem) => (StatusCode::BAD_REQUEST, problem.as_str()),
-            Self::OnlyGet => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
             Self::NotRead => (StatusCode::SERVICE_UNAVAILABLE, "cannot read now"),
         };
         let mut response = (status, Json(json!({ "error": text }))).into_response();

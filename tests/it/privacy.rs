@@ -275,9 +275,7 @@ async fn a_parked_body_goes_when_its_time_is_over() {
         "it is kept for a replay"
     );
     app.advance(TimeDelta::days(7) + TimeDelta::seconds(1));
-    let stop = tokio_util::sync::CancellationToken::new();
-    stop.cancel();
-    app.parts.worker.run_housekeeping(stop).await;
+    app.parts.worker.keep_house().await.unwrap();
     has_none("schema leaver", &dump(&mut app).await, &SECRET);
 }
 

@@ -24,6 +24,13 @@ pub use bamboohr_api::{
     bamboohr_employee, bamboohr_record, bamboohr_removal,
 };
 
+mod bamboohr_hooks;
+pub use bamboohr_hooks::{
+    Hook, HookConfig, LogEntry, LogTime, MonitorField, NewHook, RefusedFields, bamboohr_hook,
+    bamboohr_hooks, bamboohr_log, bamboohr_monitor_fields, bamboohr_new_hook,
+    bamboohr_refused_fields,
+};
+
 mod answers;
 pub use answers::error_in_success;
 
@@ -167,3 +174,10 @@ mod vector_tests;
     reason = "a test that cannot set itself up should fail"
 )]
 mod api_tests;
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
+mod bamboohr_hooks_tests;

@@ -7,6 +7,7 @@
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use bytes::Bytes;
 use chrono::{DateTime, SecondsFormat, Utc};
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
@@ -14,7 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::ReadError;
 use super::address::{self, BambooHrAddress};
-use super::http::{Call, Concerns, Transport};
+use super::http::{Call, Concerns, Failure, Transport, Verb};
 use crate::domain::{EmployeeId, Tenant};
 use crate::payload::{
     BAMBOOHR_FIELDS, ChangedSince, EmployeeRead, bamboohr_changed, bamboohr_employee,
@@ -115,11 +116,25 @@ impl BambooHrApi {
         segments: &[&str],
         query: &[(&str, &str)],
         concerns: Concerns,
-    ) -> Result<bytes::Bytes, ReadError> {
-        let headers = [(AUTHORIZATION, self.basic()?)];
+    ) -> Result<Bytes, ReadError> {
+        let made = self.make(Verb::Get, name, segments, query, concerns);
+        Ok(made.await?)
+    }
+
+    /// One call. Its name is for the log, its address is below the company's.
+    pub(super) async fn make(
+        &self,
+        verb: Verb,
+        name: &'static str,
+        segments: &[&str],
+        query: &[(&str, &str)],
+        concerns: Concerns,
+    ) -> Result<Bytes, Failure> {
+        let headers = [(AUTHORIZATION, self.basic().map_err(Failure::unsent)?)];
         self.transport
-            .get(&Call {
+            .make(&Call {
                 name,
+                verb,
                 url: address::below(&self.base, segments, query),
                 headers: &headers,
                 // A company has one address, whichever of the two forms.

@@ -1,4 +1,4 @@
-//! One GET with patience and manners: limits on every wait and on the body, tries with backoff, and the
+//! One call with patience and manners: limits on every wait and on the body, tries with backoff, and the
 //! budgets. It knows statuses and headers; what an answer means is for others.
 
 use std::error::Error;
@@ -14,6 +14,9 @@ use super::budget::{Hosts, Tenants};
 use super::{Limits, ReadError, retry};
 use crate::clock::Clock;
 use crate::payload::error_in_success;
+
+/// A refusal about a webhook is short; of a longer one nothing is used.
+const LONGEST_REFUSAL_BYTES: usize = 16 * 1024;
 
 /// Makes the requests of all API clients of one service, which so share connections and budgets.
 #[derive(Clone)]
@@ -31,6 +34,7 @@ struct Inner {
 pub(super) struct Call<'c> {
     /// Its name in the log; addresses have employee ids in them.
     pub(super) name: &'static str,
+    pub(super) verb: Verb,
     pub(super) url: Url,
     pub(super) headers: &'c [(HeaderName, HeaderValue)],
     /// Whose credentials these are, for the budget.
@@ -40,6 +44,18 @@ pub(super) struct Call<'c> {
     pub(super) concerns: Concerns,
 }
 
+/// What is to be done.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) enum Verb {
+    /// Read; done with 200.
+    Get,
+    /// Make something, of this JSON; done with 201. It is not idempotent, so it is not tried again where it
+    /// may have been done.
+    Post(Bytes),
+    /// Remove something; done with 200 and a text that means nothing.
+    Delete,
+}
+
 /// What a 403 or a 404 is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Concerns {
@@ -47,13 +63,49 @@ pub(super) enum Concerns {
     Tenant,
     /// One record: another may be visible, and one that is gone is an answer, not a failure.
     Record,
+    /// A webhook: the same, and a refusal says why in its body.
+    Hook,
 }
 
 /// A try that did not give a body.
-struct Failure {
-    error: ReadError,
+pub(super) struct Failure {
+    pub(super) error: ReadError,
     /// The status that the answer had, or really meant.
     status: Option<u16>,
+    /// Whether it certainly did not reach the API.
+    unsent: bool,
+    /// What a refusal about a webhook said.
+    pub(super) refusal: Bytes,
+}
+
+impl Failure {
+    fn new(error: ReadError, status: Option<u16>) -> Self {
+        Self {
+            error,
+            status,
+            unsent: false,
+            refusal: Bytes::new(),
+        }
+    }
+
+    pub(super) fn unsent(error: ReadError) -> Self {
+        Self {
+            unsent: true,
+            ..Self::new(error, None)
+        }
+    }
+
+    /// Whether what was asked for may have been done all the same: it was sent, and no refusal came back.
+    pub(super) fn may_have_been_done(&self) -> bool {
+        let refused = |status| (300..500).contains(&status) && status != 408;
+        !self.unsent && !self.status.is_some_and(refused)
+    }
+}
+
+impl From<Failure> for ReadError {
+    fn from(failure: Failure) -> Self {
+        failure.error
+    }
 }
 
 impl Transport {
@@ -86,25 +138,26 @@ impl Transport {
     }
 
     /// The body of a good answer. 429, 408, 5xx, a lost connection and a time-out are tried again, each
-    /// wait at least as long as the API asks for.
-    pub(super) async fn get(&self, call: &Call<'_>) -> Result<Bytes, ReadError> {
+    /// wait at least as long as the API asks for; of these a [`Verb::Post`] only where it was not done.
+    pub(super) async fn make(&self, call: &Call<'_>) -> Result<Bytes, Failure> {
         let limits = &self.0.limits;
         let deadline = Instant::now() + limits.total;
         for attempt in 1.. {
-            let error = match self.attempt(call, attempt, deadline).await {
+            let failure = match self.attempt(call, attempt, deadline).await {
                 Ok(body) => return Ok(body),
-                Err(error) => error,
+                Err(failure) => failure,
             };
-            let wait = retry::pause(limits.backoff, attempt, error.retry_after());
+            let wait = retry::pause(limits.backoff, attempt, failure.error.retry_after());
             let wakes = Instant::now().checked_add(wait);
             let too_late = wakes.is_none_or(|at| at >= deadline);
             let is_last = attempt >= limits.attempts || too_late;
-            if is_last || !is_tried_again(&error) {
-                return Err(error);
+            let risky = matches!(call.verb, Verb::Post(_)) && failure.may_have_been_done();
+            if is_last || risky || !is_tried_again(&failure.error) {
+                return Err(failure);
             }
             sleep(wait).await;
         }
-        Err(ReadError::Timeout)
+        Err(Failure::new(ReadError::Timeout, None))
     }
 
     async fn attempt(
@@ -112,23 +165,20 @@ impl Transport {
         call: &Call<'_>,
         attempt: u32,
         deadline: Instant,
-    ) -> Result<Bytes, ReadError> {
+    ) -> Result<Bytes, Failure> {
         let inner = &*self.0;
         let host = call.url.host_str().unwrap_or_default();
         let admission = inner.hosts.admit(host, deadline).await;
-        let admission = admission.ok_or(ReadError::HostResting)?;
+        let admission = admission.ok_or(Failure::unsent(ReadError::HostResting))?;
         // After the wait for admission, since another call may have been refused meanwhile.
         if let Some(until) = inner.tenants.resting_until(call.tenant, inner.clock.now()) {
             let check = call.check;
-            return Err(ReadError::CoolingDown { until, check });
+            return Err(Failure::unsent(ReadError::CoolingDown { until, check }));
         }
         let began = Instant::now();
         let until = deadline.min(began + inner.limits.attempt);
         let answer = timeout_at(until, self.ask(call)).await;
-        let answer = answer.unwrap_or(Err(Failure {
-            error: ReadError::Timeout,
-            status: None,
-        }));
+        let answer = answer.unwrap_or_else(|_| Err(Failure::new(ReadError::Timeout, None)));
         let status = match &answer {
             Ok(_) => Some(200),
             Err(failure) => failure.status,
@@ -151,7 +201,7 @@ impl Transport {
                     .tenants
                     .refused(call.tenant, now, inner.limits.cool_down);
             }
-            (Some(403), Concerns::Record) => {
+            (Some(403), Concerns::Record | Concerns::Hook) => {
                 inner
                     .tenants
                     .forbidden_record(call.tenant, now, inner.limits.cool_down);
@@ -159,25 +209,49 @@ impl Transport {
             (Some(200), _) => inner.tenants.trust(call.tenant),
             _ => {}
         }
-        let is_answer = status == Some(404) && call.concerns == Concerns::Record;
+        let is_answer = status == Some(404) && call.concerns != Concerns::Tenant;
         if status.is_some_and(|status| status >= 400 && status != 429) && !is_answer {
             admission.failed();
         }
-        answer.map_err(|failure| failure.error)
+        answer
     }
 
     async fn ask(&self, call: &Call<'_>) -> Result<Bytes, Failure> {
-        let mut request = self.0.client.get(call.url.clone());
+        let client = &self.0.client;
+        let mut request = match &call.verb {
+            Verb::Get => client.get(call.url.clone()),
+            Verb::Post(body) => client
+                .post(call.url.clone())
+                .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+                .body(body.clone()),
+            Verb::Delete => client.delete(call.url.clone()),
+        };
+        let wanted = match &call.verb {
+            Verb::Post(_) => StatusCode::CREATED,
+            Verb::Get | Verb::Delete => StatusCode::OK,
+        };
         // Without it several of BambooHR's calls answer XML (its OpenAPI file).
         request = request.header(ACCEPT, HeaderValue::from_static("application/json"));
         for (name, value) in call.headers {
             request = request.header(name, value);
         }
-        let response = request.send().await.map_err(|error| lost(&error))?;
+        let response = request.send().await.map_err(|error| Failure {
+            unsent: error.is_connect(),
+            ..lost(&error)
+        })?;
         let status = response.status();
         let asked = retry::retry_after(response.headers(), self.0.clock.now());
-        if status != StatusCode::OK {
-            return Err(failure(status.as_u16(), call.check, asked));
+        if status != wanted && status != StatusCode::OK {
+            let refuses = matches!(status.as_u16(), 400 | 403) && call.concerns == Concerns::Hook;
+            let refusal = if refuses {
+                body_of(response, LONGEST_REFUSAL_BYTES).await.ok()
+            } else {
+                None
+            };
+            return Err(Failure {
+                refusal: refusal.unwrap_or_default(),
+                ..failure(status.as_u16(), call.check, asked)
+            });
         }
         let is_page = response.headers().get(CONTENT_TYPE).is_some_and(|value| {
             value
@@ -188,13 +262,14 @@ impl Transport {
         let body = body_of(response, self.0.limits.body_bytes).await?;
         if is_page || body.trim_ascii_start().starts_with(b"<") {
             let trouble = "it sent a page (HTML or XML) instead of JSON";
-            return Err(Failure {
-                error: ReadError::NotTheApi { trouble },
-                status: Some(200),
-            });
+            return Err(Failure::new(ReadError::NotTheApi { trouble }, Some(200)));
         }
         match error_in_success(&body) {
             Some(status) => Err(failure(status, call.check, asked)),
+            None if status != wanted => {
+                let trouble = "it answers 200 where 201 was due";
+                Err(Failure::new(ReadError::NotTheApi { trouble }, Some(200)))
+            }
             None => Ok(body),
         }
     }
@@ -224,17 +299,11 @@ fn failure(status: u16, check: &'static str, retry_after: Option<Duration>) -> F
             trouble: "it answers without a body",
         },
     };
-    Failure {
-        error,
-        status: Some(status),
-    }
+    Failure::new(error, Some(status))
 }
 
 async fn body_of(mut response: Response, limit_bytes: usize) -> Result<Bytes, Failure> {
-    let too_long = || Failure {
-        error: ReadError::TooLong { limit_bytes },
-        status: Some(200),
-    };
+    let too_long = || Failure::new(ReadError::TooLong { limit_bytes }, Some(200));
     let announced = response.content_length().unwrap_or(0);
     if announced > limit_bytes as u64 {
         return Err(too_long());
@@ -255,10 +324,7 @@ fn lost(error: &reqwest::Error) -> Failure {
     } else {
         unavailable(trouble(error), None)
     };
-    Failure {
-        error,
-        status: None,
-    }
+    Failure::new(error, None)
 }
 
 fn unavailable(trouble: String, retry_after: Option<Duration>) -> ReadError {

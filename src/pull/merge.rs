@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::ReadError;
 use super::address::{self, MergeAddress};
-use super::http::{Call, Concerns, Transport};
+use super::http::{Call, Concerns, Transport, Verb};
 use crate::domain::Tenant;
 use crate::payload::{
     Connection, EmployeePage, ModelSync, merge_connection, merge_page, merge_sync_page,
@@ -119,16 +119,19 @@ impl MergeApi {
                 secret(account.token.expose_secret())?,
             ),
         ];
-        self.transport
-            .get(&Call {
+        let made = self
+            .transport
+            .make(&Call {
                 name: call,
+                verb: Verb::Get,
                 url: address::below(&self.base, &[call], query),
                 headers: &headers,
                 tenant: &account.id,
                 check: CREDENTIALS,
                 concerns: Concerns::Tenant,
             })
-            .await
+            .await;
+        Ok(made?)
     }
 }
 

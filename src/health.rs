@@ -9,12 +9,13 @@ use serde::Serialize;
 use sqlx::PgPool;
 
 use crate::domain::SourceName;
+use crate::hooks::KnownHook;
 use crate::inbox;
 use crate::inbox::view::Backlog;
 use crate::metrics::Gauges;
 use crate::silence::{self, Alarm, silent_since};
 use crate::vitals::{Phase, Vitals};
-use crate::{drift, holds, roster};
+use crate::{drift, holds, hooks, roster};
 
 /// A working half that has not shown itself for this long is stalled.
 const STALLED_AFTER_SECONDS: i64 = 60;
@@ -88,6 +89,17 @@ pub struct SourceHealth {
     /// How the last read went, where it was not complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_read: Option<LastRead>,
+    /// BambooHR's webhooks that point here, as last looked at.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub webhooks: Vec<KnownHook>,
+}
+
+impl SourceHealth {
+    /// How many of its webhooks somebody should look at.
+    fn hook_troubles(&self) -> i64 {
+        let troubled = self.webhooks.iter().filter(|hook| hook.trouble.is_some());
+        i64::try_from(troubled.count()).unwrap_or(i64::MAX)
+    }
 }
 
 /// A read of an API that was not complete.
@@ -118,8 +130,10 @@ impl Known {
             .as_ref()
             .is_some_and(|d| d.terminated_with_access > 0);
         let mut sources = self.sources.values();
-        let troubled =
-            sources.any(|source| source.silent_since.is_some() || source.last_read.is_some());
+        let troubled = sources.any(|source| {
+            let unheard = source.silent_since.is_some() || source.last_read.is_some();
+            unheard || source.hook_troubles() > 0
+        });
         self.backlog.parked > 0 || drifted || troubled
     }
 }
@@ -144,6 +158,7 @@ pub async fn examine(
         let reads = roster::reads::store::list(&mut conn, &sources).await?;
         let listening = silence::store::since(&mut conn, &sources).await?;
         let drift = drift::store::last(&mut conn).await?;
+        let known_hooks = hooks::store::list(&mut conn, &sources).await?;
         Ok::<Known, sqlx::Error>(Known {
             backlog: inbox::view::store::backlog(&mut conn, now).await?,
             schedule: Schedule { pending, next_at },
@@ -169,6 +184,11 @@ pub async fn examine(
                                 tried_at: reads.tried_at,
                             })
                         }),
+                        webhooks: known_hooks
+                            .iter()
+                            .filter(|hook| hook.source == entry.source)
+                            .cloned()
+                            .collect(),
                     };
                     (entry.source.to_string(), heard)
                 })
@@ -225,6 +245,13 @@ impl Health {
             holds: self.holds,
             scheduled: self.schedule.pending,
             terminated_with_access: self.drift.as_ref().map(|d| d.terminated_with_access),
+            webhook_trouble: self
+                .sources
+                .iter()
+                .filter_map(|(name, heard)| {
+                    Some((SourceName::parse(name).ok()?, heard.hook_troubles()))
+                })
+                .collect(),
             last_delivery_seconds: self.ages(now, |heard| heard.last_delivery_at),
             last_read_seconds: self.ages(now, |heard| heard.last_read_at),
         })

@@ -13,6 +13,7 @@ pub mod accounts;
 pub mod audit;
 pub mod holds;
 pub mod worker;
+pub mod hooks;
 pub mod pull;
 pub mod drift;
 pub mod silence;

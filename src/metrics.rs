@@ -44,6 +44,8 @@ pub struct Gauges {
     pub scheduled: i64,
     /// Accounts that are on although their employee has left, as of the last comparison, if there was one.
     pub terminated_with_access: Option<i64>,
+    /// Per source, how many of BambooHR's webhooks somebody should look at.
+    pub webhook_trouble: Vec<(SourceName, i64)>,
     /// Per source, seconds since its last delivery.
     pub last_delivery_seconds: Vec<(SourceName, i64)>,
     /// Per source, seconds since the last complete read of its API ended.
@@ -68,6 +70,7 @@ pub struct Metrics {
     backlog_parked: Gauge,
     holds_open: Gauge,
     scheduled: Gauge,
+    webhook_trouble: Family<Source, Gauge>,
     last_delivery: Family<Source, Gauge>,
     last_read: Family<Source, Gauge>,
     terminated_with_access: Gauge,
@@ -98,6 +101,7 @@ impl Default for Metrics {
             backlog_parked: Gauge::default(),
             holds_open: Gauge::default(),
             scheduled: Gauge::default(),
+            webhook_trouble: Family::default(),
             last_delivery: Family::default(),
             last_read: Family::default(),
             terminated_with_access: Gauge::default(),
@@ -175,6 +179,11 @@ impl Default for Metrics {
             "scheduled",
             "Access ends that lie ahead",
             metrics.scheduled.clone(),
+        );
+        registry.register(
+            "webhook_trouble",
+            "BambooHR's webhooks of a source that somebody should look at",
+            metrics.webhook_trouble.clone(),
         );
         registry.register_with_unit(
             "last_delivery_age",
@@ -284,13 +293,14 @@ impl Metrics {
         if let Some(count) = gauges.terminated_with_access {
             self.terminated_with_access.set(count);
         }
-        for (family, ages) in [
+        for (family, numbers) in [
+            (&self.webhook_trouble, &gauges.webhook_trouble),
             (&self.last_delivery, &gauges.last_delivery_seconds),
             (&self.last_read, &gauges.last_read_seconds),
         ] {
-            for (source, seconds) in ages {
+            for (source, number) in numbers {
                 let source = source.to_string();
-                family.get_or_create(&Source { source }).set(*seconds);
+                family.get_or_create(&Source { source }).set(*number);
             }
         }
     }

@@ -9,7 +9,7 @@ use tracing::error;
 
 use crate::decision::policy::Remedy;
 use crate::drift;
-use crate::pull::{Company, Reader, Syncer};
+use crate::pull::{Company, CompanyApi, HookWatch, Reader, Syncer};
 use crate::silence::{self, Alarm};
 use crate::worker::Worker;
 
@@ -95,7 +95,18 @@ pub(super) fn start(
         );
     }
     let syncer = Arc::new(Syncer::new(own()));
+    let watch = Arc::new(HookWatch::new(own()));
     for company in companies.into_iter().map(Arc::new) {
+        if let CompanyApi::BambooHr(..) = company.api {
+            let (watch, company) = (Arc::clone(&watch), Arc::clone(&company));
+            mind(
+                "hooks",
+                Box::new(move |stop| {
+                    let (watch, company) = (Arc::clone(&watch), Arc::clone(&company));
+                    tokio::spawn(async move { watch.run(&company, stop).await })
+                }),
+            );
+        }
         let syncer = Arc::clone(&syncer);
         mind(
             "sync",

@@ -173,7 +173,19 @@ pub(super) async fn bamboohr(
     to_read.extend(near);
     to_read.sort();
     to_read.dedup();
-    for slice in to_read.chunks(AT_ONCE) {
+    each(gathered, api, &to_read, began).await
+}
+
+/// Reads these employees one by one, slice by slice.
+///
+/// The error says why the read ended early.
+pub(super) async fn each(
+    gathered: &mut Gathered<'_>,
+    api: &BambooHrApi,
+    employees: &[EmployeeId],
+    began: DateTime<Utc>,
+) -> Result<(), String> {
+    for slice in employees.chunks(AT_ONCE) {
         let (read, ended) = read_slice(gathered, api, slice).await;
         gathered.take_in(read, Some(began)).await?;
         if let Some(error) = ended {

@@ -1,7 +1,8 @@
 //! Reads the providers' APIs, for what webhooks do not tell and what they lost.
 //!
 //! Here are the clients: [`MergeApi`] and [`BambooHrApi`], over one [`Transport`] that knows patience and
-//! manners, and the [`Reader`] of what is due. The clients give back what the payload room makes of an answer, and conclude nothing: whoever calls
+//! manners, the [`Reader`] of what is due, the
+//! [`Syncer`] of whole companies and the [`HookWatch`] over BambooHR's webhooks. The clients give back what the payload room makes of an answer, and conclude nothing: whoever calls
 //! them decides what a failed or incomplete read means, and absence never means that somebody left.
 
 mod error;
@@ -24,6 +25,15 @@ pub use merge::{EmployeePages, LinkedAccount, MergeApi};
 
 mod bamboohr;
 pub use bamboohr::{BambooHrApi, history_begins};
+
+mod hooks;
+pub use hooks::{HookError, HookKind, MONITORED, WantedHook};
+
+mod watch;
+pub use watch::{HookWatch, Look};
+
+mod gaps;
+pub use gaps::{Fate, Gap, GapReport, HookGaps};
 
 mod gather;
 mod sync;

@@ -72,7 +72,7 @@ pub struct SyncReport {
 
 /// Reads sources over the worker's database and rules.
 pub struct Syncer {
-    worker: Arc<Worker>,
+    pub(super) worker: Arc<Worker>,
 }
 
 impl Syncer {

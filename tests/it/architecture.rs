@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and the rooms of ours that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 27] = [
+const MAY_IMPORT: [(&str, &[&str]); 28] = [
     ("domain", &[]),
     ("clock", &[]),
     ("vitals", &[]),
@@ -22,10 +22,11 @@ const MAY_IMPORT: [(&str, &[&str]); 27] = [
     ("accounts", &["domain", "decision"]),
     ("audit", &["domain"]),
     ("holds", &["domain", "decision"]),
+    ("hooks", &["domain"]),
     (
         "health",
         &[
-            "domain", "inbox", "roster", "holds", "drift", "silence", "metrics", "vitals",
+            "domain", "inbox", "roster", "holds", "hooks", "drift", "silence", "metrics", "vitals",
         ],
     ),
     (
@@ -63,7 +64,7 @@ const MAY_IMPORT: [(&str, &[&str]); 27] = [
     (
         "pull",
         &[
-            "domain", "clock", "payload", "roster", "worker", "metrics", "vitals",
+            "domain", "clock", "hooks", "inbox", "payload", "roster", "worker", "metrics", "vitals",
         ],
     ),
     (

@@ -16,6 +16,7 @@ pub(crate) mod output;
 mod send;
 mod serve;
 mod sync;
+mod webhooks;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -57,6 +58,7 @@ enum Command {
     Health(health::HealthCheck),
     Sync(sync::Sync),
     Drift(drift::Drift),
+    Webhooks(webhooks::Webhooks),
 }
 
 /// Where the settings come from.
@@ -147,6 +149,7 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
             Command::Health(command) => command.run(env).await,
             Command::Sync(command) => command.run(env).await,
             Command::Drift(command) => command.run(env).await,
+            Command::Webhooks(command) => command.run(env).await,
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

@@ -25,6 +25,7 @@ const LOOK: Duration = Duration::from_mins(1);
 /// Looks at the webhooks of BambooHR sources over the worker's database.
 pub struct HookWatch {
     worker: Arc<Worker>,
+    pause: Duration,
 }
 
 /// What a look came to.
@@ -42,7 +43,16 @@ impl HookWatch {
     /// Over this worker's database.
     #[must_use]
     pub fn new(worker: Arc<Worker>) -> Self {
-        Self { worker }
+        Self {
+            worker,
+            pause: LOOK,
+        }
+    }
+
+    /// Asks so often whether it is time.
+    #[must_use]
+    pub fn asking_every(self, pause: Duration) -> Self {
+        Self { pause, ..self }
     }
 
     /// Looks whenever it is due, until stopped.
@@ -70,7 +80,7 @@ impl HookWatch {
             }
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep(LOOK) => {}
+                () = tokio::time::sleep(self.pause) => {}
             }
         }
     }

@@ -15,6 +15,7 @@ mod duplicates;
 mod embedded;
 mod employees;
 mod holds;
+mod hooks;
 mod privacy;
 mod rehire;
 mod rights;

@@ -5,6 +5,7 @@ mod employees;
 mod people;
 mod send;
 mod sync;
+mod webhooks;
 
 use serde_json::{Value, json};
 
@@ -30,6 +31,14 @@ const COMMANDS: &[&[&str]] = &[
     &["health"],
     &["sync"],
     &["drift"],
+    &["webhooks"],
+    &["webhooks", "create"],
+    &["webhooks", "list"],
+    &["webhooks", "show"],
+    &["webhooks", "log"],
+    &["webhooks", "delete"],
+    &["webhooks", "fields"],
+    &["webhooks", "gaps"],
 ];
 
 /// Two leavers, somebody who stays, a pre-hire and one who is not among the users.

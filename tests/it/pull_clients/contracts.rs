@@ -3,17 +3,21 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use leaver::domain::EmployeeId;
+use leaver::pull::HookKind;
 use serde_json::Value;
 use yaml_rust2::{Yaml, YamlLoader};
 
+use super::hooks::wanted;
 use super::{account, bamboohr, merge, read_all};
 use crate::support::apis::{
-    Asked, StandIn, bamboohr_company, bamboohr_employee, merge_account, merge_company,
+    Asked, StandIn, bamboohr_employee, bamboohr_with_hooks, merge_account, merge_company,
     merge_employee, merge_sync,
 };
 use crate::support::at;
+use crate::support::hooks::{Hooks, denied, log_entry};
 
 struct Contract(Yaml);
 
@@ -63,8 +67,8 @@ impl Contract {
         let operation = self.operation(path, asked.method.as_str());
         let parameters: Vec<&Yaml> = operation["parameters"]
             .as_vec()
-            .unwrap()
-            .iter()
+            .into_iter()
+            .flatten()
             .map(|one| self.resolved(one))
             .collect();
         for (name, value) in &asked.query {
@@ -106,6 +110,46 @@ impl Contract {
                 Some("query") => assert!(asked.parameter(name).is_some(), "{path} needs {name}"),
                 Some("header") => assert!(!asked.header(name).is_empty(), "{path} needs {name}"),
                 _ => {}
+            }
+        }
+        let content = &operation["requestBody"]["content"]["application/json"];
+        if content.is_badvalue() {
+            assert!(asked.body.is_empty(), "{path} takes no body");
+        } else {
+            assert_eq!(asked.header("content-type"), "application/json", "{path}");
+            self.check_body(&content["schema"], &asked.json(), path);
+        }
+    }
+
+    /// Checks types, enumerations, what is required, and that nothing is undeclared.
+    fn check_body(&self, schema: &Yaml, value: &Value, at: &str) {
+        let schema = self.resolved(schema);
+        let fits = match schema["type"].as_str().unwrap() {
+            "object" => value.is_object(),
+            "array" => value.is_array(),
+            "string" => value.is_string(),
+            "boolean" => value.is_boolean(),
+            other => panic!("{at}: a type that no test has met: {other}"),
+        };
+        assert!(fits, "{at} is not of its type");
+        if let Some(words) = schema["enum"].as_vec() {
+            let is_one = words.iter().any(|word| word.as_str() == value.as_str());
+            assert!(is_one, "{at}: {value} is not declared");
+        }
+        for item in value.as_array().into_iter().flatten() {
+            self.check_body(&schema["items"], item, &format!("{at}[]"));
+        }
+        let members = value.as_object();
+        for name in schema["required"].as_vec().into_iter().flatten() {
+            let name = name.as_str().unwrap();
+            assert!(members.unwrap().contains_key(name), "{at} lacks {name}");
+        }
+        // An object without properties is a free map.
+        for (name, member) in members.into_iter().flatten() {
+            if schema["properties"].as_hash().is_some() {
+                let declared = &schema["properties"][name.as_str()];
+                assert!(!declared.is_badvalue(), "{at}.{name} is not declared");
+                self.check_body(declared, member, &format!("{at}.{name}"));
             }
         }
     }
@@ -187,17 +231,27 @@ async fn what_merge_is_asked_is_declared() {
 #[tokio::test]
 async fn what_bamboohr_is_asked_is_declared_and_allowed_with_a_key() {
     let contract = Contract::load("bamboohr.yaml");
-    let api = StandIn::start(bamboohr_company(vec![bamboohr_employee(7)])).await;
+    let company = bamboohr_with_hooks(vec![bamboohr_employee(7)], &Arc::default());
+    let api = StandIn::start(company).await;
     let client = bamboohr(&api);
     client
         .changed_since(at("2026-11-01T00:00:00Z"))
         .await
         .unwrap();
     client.employee(&EmployeeId::new("7")).await.unwrap();
+    client.monitor_fields().await.unwrap();
+    for kind in [HookKind::Event, HookKind::Field] {
+        client.create_hook(&wanted(kind)).await.unwrap();
+    }
+    client.hooks().await.unwrap();
+    client.hook("1").await.unwrap();
+    client.hook_log("1").await.unwrap();
+    client.delete_hook("1").await.unwrap();
+    assert_eq!(api.asked().len(), 9);
     for one in &api.asked() {
         contract.check_request(&one.path, one);
         assert!(
-            takes_basic_auth(contract.operation(&one.path, "GET")),
+            takes_basic_auth(contract.operation(&one.path, one.method.as_str())),
             "{}",
             one.path
         );
@@ -236,7 +290,8 @@ async fn what_the_stand_ins_answer_is_declared() {
     );
 
     let contract = Contract::load("bamboohr.yaml");
-    let api = StandIn::start(bamboohr_company(vec![bamboohr_employee(7)])).await;
+    let hooks = Arc::new(Hooks::default());
+    let api = StandIn::start(bamboohr_with_hooks(vec![bamboohr_employee(7)], &hooks)).await;
     let get = async |path: &str| -> Value {
         let answer = leaver::client::new(std::time::Duration::from_secs(5)).unwrap();
         answer
@@ -266,4 +321,34 @@ async fn what_the_stand_ins_answer_is_declared() {
         &others,
         "employee",
     );
+
+    // What making one answers, taken from the wire as everything here.
+    let wanted = serde_json::json!({"name": "x", "url": "https://h/webhooks/bamboohr", "format": "json",
+        "events": ["employee.updated"], "monitorFields": ["status"]});
+    let client = leaver::client::new(std::time::Duration::from_secs(5)).unwrap();
+    let made = client.post(format!("{}/api/v1/webhooks", api.url));
+    let made: Value = made
+        .json(&wanted)
+        .send()
+        .await
+        .unwrap()
+        .json()
+        .await
+        .unwrap();
+    let schema = &contract.operation("/api/v1/webhooks", "post")["responses"]["201"];
+    let schema = &schema["content"]["application/json"]["schema"];
+    contract.check_members(schema, &made, &[], "made");
+    hooks.configure("1", "errors", denied(&["status"], &["workEmail"]));
+    hooks.log("1", vec![log_entry("2026-11-22 11:58:03", "503", &["7"])]);
+    for path in [
+        "/api/v1/webhooks",
+        "/api/v1/webhooks/1",
+        "/api/v1/webhooks/1/log",
+        "/api/v1/webhooks/monitor_fields",
+    ] {
+        let schema = contract.answer(path);
+        let list = &schema["oneOf"][0];
+        let schema = if list.is_badvalue() { schema } else { list };
+        contract.check_members(schema, &get(path).await, &[], path);
+    }
 }

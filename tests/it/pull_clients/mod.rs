@@ -2,6 +2,7 @@
 
 mod bamboohr;
 mod contracts;
+mod hooks;
 mod merge;
 mod patience;
 mod secrets;

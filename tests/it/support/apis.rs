@@ -17,6 +17,8 @@ use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
 use tokio::time::{Instant, sleep};
 
+use super::hooks::Hooks;
+
 /// What a stand-in was asked.
 #[derive(Clone, Debug)]
 pub(crate) struct Asked {
@@ -27,6 +29,7 @@ pub(crate) struct Asked {
     /// Decoded, in its order.
     pub(crate) query: Vec<(String, String)>,
     pub(crate) headers: HeaderMap,
+    pub(crate) body: Bytes,
     pub(crate) at: Instant,
 }
 
@@ -42,6 +45,11 @@ impl Asked {
         self.headers
             .get(name)
             .map_or("", |value| value.to_str().unwrap())
+    }
+
+    /// Its body as JSON.
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap()
     }
 }
 
@@ -170,14 +178,16 @@ impl StandIn {
 
 async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response<Body> {
     let raw_query = request.uri().query().unwrap_or_default().to_owned();
+    let (request, body) = request.into_parts();
     let asked = Asked {
-        method: request.method().clone(),
-        path: request.uri().path().to_owned(),
+        method: request.method,
+        path: request.uri.path().to_owned(),
         query: form_urlencoded::parse(raw_query.as_bytes())
             .into_owned()
             .collect(),
         raw_query,
-        headers: request.headers().clone(),
+        headers: request.headers,
+        body: axum::body::to_bytes(body, usize::MAX).await.unwrap(),
         at: Instant::now(),
     };
     inner.asked.lock().unwrap().push(asked.clone());
@@ -304,6 +314,18 @@ pub(crate) fn bamboohr_company(employees: Vec<Value>) -> impl Fn(&Asked) -> Answ
             }
         }
         Answer::json(&Value::Object(answer))
+    }
+}
+
+/// A BambooHR company with webhooks, which stand in a place that a test can reach.
+pub(crate) fn bamboohr_with_hooks(
+    employees: Vec<Value>,
+    hooks: &Arc<Hooks>,
+) -> impl Fn(&Asked) -> Answer + Send + Sync + use<> {
+    let (company, hooks) = (bamboohr_company(employees), Arc::clone(hooks));
+    move |asked| match asked.path.strip_prefix("/api/v1/webhooks") {
+        Some(rest) => hooks.answer(asked, rest.trim_start_matches('/')),
+        None => company(asked),
     }
 }
 

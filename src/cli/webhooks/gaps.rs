@@ -1,0 +1,172 @@
+//! `leaver webhooks gaps`: what BambooHR's logs say was sent and never arrived.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use anyhow::anyhow;
+use clap::Args;
+use sqlx::Connection;
+
+use super::super::{Format, open, output};
+use super::Of;
+use crate::app::{self, Parts};
+use crate::clock::SystemClock;
+use crate::domain::EmployeeId;
+use crate::pull::{GapReport, SyncReport, Syncer};
+use crate::settings::Environment;
+
+/// Compare BambooHR's delivery logs with what arrived, and read those of whom something is missing; exits 1 when
+/// anything is, or a log could not be read
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  leaver webhooks gaps\n  leaver webhooks gaps --source bamboohr --webhook 7 --json"
+)]
+pub(super) struct Gaps {
+    #[command(flatten)]
+    of: Of,
+    /// Only this webhook, wherever it posts to; else all that post to this source
+    #[arg(long, value_name = "ID")]
+    webhook: Option<String>,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl Gaps {
+    pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
+        let (settings, conn) = open(&self.of.config, env).await?;
+        conn.close().await?;
+        let (company, _) = self.of.company_in(&settings)?;
+        let options = app::connect_options(&settings.database)?;
+        let parts = Parts::new(&settings, options, Arc::new(SystemClock));
+        let syncer = Syncer::new(Arc::clone(&parts.worker));
+        let on_terminal = std::io::stderr().is_terminal();
+        let progress = |_: &str, read: u64| {
+            if on_terminal {
+                drop(write!(std::io::stderr(), "\r{read} employees read"));
+            }
+        };
+        let report = syncer
+            .gaps(&company, self.webhook.as_deref(), &progress)
+            .await
+            .map_err(|reason| anyhow!(reason))?;
+        if on_terminal && report.read.is_some() {
+            drop(writeln!(std::io::stderr()));
+        }
+        if self.format.json {
+            output::json(&as_json(&report))?;
+        } else {
+            print(&report);
+        }
+        let whole = report
+            .hooks
+            .iter()
+            .all(|hook| hook.unread.is_none() && hook.gaps.is_empty());
+        Ok(if whole {
+            ExitCode::SUCCESS
+        } else {
+            ExitCode::FAILURE
+        })
+    }
+}
+
+fn as_json(report: &GapReport) -> serde_json::Value {
+    let hooks: Vec<_> = report
+        .hooks
+        .iter()
+        .map(|hook| {
+            serde_json::json!({
+                "webhook": hook.id,
+                "entries": hook.entries,
+                "cut": hook.cut,
+                "cause": hook.unread.as_ref().map(ToString::to_string),
+            })
+        })
+        .collect();
+    let gaps: Vec<_> = report
+        .hooks
+        .iter()
+        .flat_map(|hook| hook.gaps.iter().map(move |gap| (hook, gap)))
+        .map(|(hook, gap)| {
+            serde_json::json!({
+                "webhook": hook.id,
+                "sent_at": gap.sent_at,
+                "status": gap.status,
+                "fate": gap.fate.as_str().replace(' ', "_"),
+                "employees": gap.employees,
+            })
+        })
+        .collect();
+    let read = report.read.as_ref().map(|read| {
+        serde_json::json!({
+            "records": read.records,
+            "outcome": outcome(read),
+            "cause": read.incomplete,
+        })
+    });
+    serde_json::json!({ "webhooks": hooks, "gaps": gaps, "read": read })
+}
+
+fn outcome(read: &SyncReport) -> serde_json::Map<String, serde_json::Value> {
+    read.endings
+        .iter()
+        .map(|(ending, count)| (ending.as_str().to_owned(), (*count).into()))
+        .collect()
+}
+
+fn print(report: &GapReport) {
+    for hook in &report.hooks {
+        let id = &hook.id;
+        match &hook.unread {
+            Some(error) => println!("webhook {id}: its log could not be read: {error}"),
+            None => println!(
+                "webhook {id}: {} deliveries in its log, {} with somebody missing{}",
+                hook.entries,
+                hook.gaps.len(),
+                if hook.cut {
+                    "; a log shows no more than this, so older ones were not compared"
+                } else {
+                    ""
+                }
+            ),
+        }
+    }
+    let Some(read) = &report.read else { return };
+    let mut table = output::table(&[
+        "webhook",
+        "sent",
+        "status",
+        "by BambooHR's log",
+        "employees",
+    ]);
+    for hook in &report.hooks {
+        for gap in &hook.gaps {
+            let ids: Vec<&str> = gap.employees.iter().map(EmployeeId::as_str).collect();
+            table.add_row([
+                hook.id.clone(),
+                output::moment_or_dash(gap.sent_at),
+                gap.status.clone(),
+                gap.fate.as_str().to_owned(),
+                ids.join(", "),
+            ]);
+        }
+    }
+    println!("{table}");
+    let endings: Vec<String> = read
+        .endings
+        .iter()
+        .map(|(ending, count)| format!("{count} {}", ending.as_str().replace('_', " ")))
+        .collect();
+    println!(
+        "{} employees read over the API: {}",
+        read.records,
+        if endings.is_empty() {
+            "nothing came of it".to_owned()
+        } else {
+            endings.join(", ")
+        }
+    );
+    if let Some(cause) = &read.incomplete {
+        println!("not all could be read: {cause}");
+    }
+}

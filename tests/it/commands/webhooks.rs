@@ -1,0 +1,348 @@
+//! `leaver webhooks`: the real binary against a stand-in of BambooHR.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use crate::support::apis::{Answer, Asked, StandIn, bamboohr_employee, bamboohr_with_hooks};
+use crate::support::hooks::{Hooks, PRIVATE_KEY, log_entry};
+use crate::support::process::{Place, Said, leaver};
+use crate::support::{BAMBOOHR_KEY, USERS};
+
+const HERE: &str = "https://leaver.example/webhooks/bamboohr";
+const API_KEY: &str = "api-key-sentinel";
+
+struct It {
+    place: Place,
+    api: StandIn,
+    hooks: Arc<Hooks>,
+    config: String,
+}
+
+impl It {
+    /// Employee 4 has left.
+    async fn new() -> Self {
+        let mut place = Place::new(USERS).await;
+        place
+            .sql("INSERT INTO users (email) SELECT 'dana.' || n || '@widgets.example' FROM generate_series(1, 5) n")
+            .await;
+        let mut employees: Vec<Value> = (1..=5).map(bamboohr_employee).collect();
+        employees[3]["status"] = "Inactive".into();
+        employees[3]["employmentHistoryStatus"] = "Terminated".into();
+        let hooks = Arc::new(Hooks::default());
+        let api = StandIn::start(bamboohr_with_hooks(employees, &hooks)).await;
+        let text = source("bamboohr", &api.url);
+        let config = place.file("hooks.toml", &text).to_str().unwrap().to_owned();
+        let it = Self {
+            place,
+            api,
+            hooks,
+            config,
+        };
+        it.leaver(&["migrate"]).await.good();
+        it
+    }
+
+    async fn leaver(&self, args: &[&str]) -> Said {
+        let mut args: Vec<String> = args.iter().map(ToString::to_string).collect();
+        args.extend(["--config".to_owned(), self.config.clone()]);
+        let url = self.place.url.clone();
+        let said = tokio::task::spawn_blocking(move || {
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            let env = [
+                ("DATABASE_URL", url.as_str()),
+                ("SECRET", BAMBOOHR_KEY),
+                ("API_KEY", API_KEY),
+            ];
+            leaver(&args, &env)
+        });
+        let said = said.await.unwrap();
+        assert!(!format!("{said:?}").contains(API_KEY), "{said:?}");
+        assert!(!said.err.contains(PRIVATE_KEY), "{said:?}");
+        said
+    }
+
+    /// The bodies of the webhooks that were to be made.
+    fn made(&self) -> Vec<Value> {
+        let asked = self.api.asked();
+        asked
+            .iter()
+            .filter(|asked| asked.method == "POST")
+            .map(Asked::json)
+            .collect()
+    }
+}
+
+fn source(name: &str, url: &str) -> String {
+    format!(
+        r#"
+        [[sources]]
+        name = "{name}"
+        provider = "bamboohr"
+        webhook_secrets = ["env:SECRET"]
+        api = {{ base_url = "{url}", api_key = "env:API_KEY" }}
+        "#
+    )
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn create_makes_a_hook_and_shows_its_key_with_where_to_put_it() {
+    let it = It::new().await;
+    let said = it
+        .leaver(&["webhooks", "create", "--url", HERE])
+        .await
+        .good();
+    assert_eq!(said.out.matches(PRIVATE_KEY).count(), 1, "{said:?}");
+    for words in [
+        "BAMBOOHR_WEBHOOK_SECRET",
+        "webhook_secrets",
+        "restart",
+        "beside the old one",
+        "[sources.api]",
+        "webhook 1 ",
+    ] {
+        assert!(said.out.contains(words), "no {words:?} in {}", said.out);
+    }
+    assert_eq!(said.err, "");
+    let body = &it.made()[0];
+    assert_eq!(
+        (&body["name"], &body["url"]),
+        (&json!("Leaver (bamboohr)"), &json!(HERE))
+    );
+
+    let args = [
+        "webhooks", "create", "--url", HERE, "--name", "Mine", "--kind", "field", "--json",
+    ];
+    let said = it.leaver(&args).await.good();
+    assert_eq!(said.json()["private_key"], PRIVATE_KEY);
+    assert_eq!(said.json()["id"], "2");
+    let body = &it.made()[1];
+    assert_eq!(
+        (&body["name"], &body["postFields"]["terminationDate"]),
+        (&json!("Mine"), &json!("terminationDate"))
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_url_without_a_path_gets_the_sources_own_and_a_strange_one_a_warning() {
+    let it = It::new().await;
+    let said = it
+        .leaver(&[
+            "webhooks",
+            "create",
+            "--url",
+            "https://leaver.example",
+            "--json",
+        ])
+        .await
+        .good();
+    assert!(said.err.contains(HERE), "{said:?}");
+    assert_eq!(said.json()["url"], HERE);
+    let said = it
+        .leaver(&["webhooks", "create", "--url", "https://leaver.example/hr"])
+        .await
+        .good();
+    assert!(said.err.contains("/webhooks/bamboohr"), "{said:?}");
+    assert_eq!(it.made()[1]["url"], "https://leaver.example/hr");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_no_https_address_is_refused_before_the_api_is_asked() {
+    let it = It::new().await;
+    for (url, words) in [
+        ("http://leaver.example/webhooks/bamboohr", "https://"),
+        ("leaver.example", "--url"),
+        ("ftp://leaver.example/", "https://"),
+        (
+            "https://user:secret@leaver.example/webhooks/bamboohr",
+            "no user",
+        ),
+    ] {
+        let said = it.leaver(&["webhooks", "create", "--url", url]).await;
+        assert!(!said.err.contains("secret@"), "{said:?}");
+        said.failed(&[words, "https://leaver.example.com/webhooks/bamboohr"]);
+    }
+    assert!(it.api.asked().is_empty());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_field_that_may_not_be_monitored_is_left_out_and_without_status_nothing_is_made() {
+    let it = It::new().await;
+    it.hooks.hide("hireDate");
+    let said = it
+        .leaver(&["webhooks", "create", "--url", HERE, "--kind", "field"])
+        .await
+        .good();
+    assert!(said.err.contains("hireDate"), "{said:?}");
+    let body = &it.made()[0];
+    assert_eq!(
+        body["monitorFields"],
+        json!(["status", "employmentHistoryStatus", "workEmail"])
+    );
+    assert!(body["postFields"].get("hireDate").is_none(), "{body}");
+    it.hooks.hide("status");
+    let said = it.leaver(&["webhooks", "create", "--url", HERE]).await;
+    said.failed(&["status", "access level", "api.api_key"]);
+    assert_eq!(it.made().len(), 1);
+    let fields = it.leaver(&["webhooks", "fields"]).await.good();
+    assert!(
+        fields
+            .out
+            .contains("wanted and not there: status, hireDate"),
+        "{fields:?}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_api_refuses_is_told_with_the_fields_names() {
+    let it = It::new().await;
+    let said =
+        r#"{"errors":[{"error":"Dana may not","monitorFields":[{"id":7,"name":"workEmail"}]}]}"#;
+    it.api.script(
+        "/api/v1/webhooks",
+        [Answer::text(403, "application/json", said)],
+    );
+    let said = it.leaver(&["webhooks", "create", "--url", HERE]).await;
+    assert!(!said.err.contains("Dana"), "{said:?}");
+    said.failed(&["workEmail", "api.api_key"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn hooks_are_listed_shown_and_deleted() {
+    let mut it = It::new().await;
+    let said = it.leaver(&["webhooks", "list"]).await.good();
+    assert!(said.out.contains("no webhooks"), "{said:?}");
+    let ours = it.hooks.add(HERE);
+    it.hooks.add("https://other.example/hook?token=hush");
+    let said = it.leaver(&["webhooks", "list", "--json"]).await.good();
+    assert_eq!(
+        (&said.json()[0]["points_here"], &said.json()[1]["url"]),
+        (&json!(true), &json!("https://other.example/hook"))
+    );
+    let said = it.leaver(&["webhooks", "list"]).await.good();
+    assert!(
+        said.out.contains(HERE) && !said.out.contains("hush"),
+        "{said:?}"
+    );
+    let said = it.leaver(&["webhooks", "show", &ours]).await.good();
+    assert!(said.out.contains("employee.updated"), "{said:?}");
+    let said = it
+        .leaver(&["webhooks", "show", &ours, "--json"])
+        .await
+        .good();
+    assert_eq!(said.json()["monitor_fields"], json!(["status"]));
+    it.hooks
+        .log(&ours, vec![log_entry("2026-11-22 11:58:03", "503", &["4"])]);
+    let said = it.leaver(&["webhooks", "log", &ours]).await.good();
+    assert!(
+        said.out.contains("503") && said.out.contains("2026-11-22 11:58:03Z"),
+        "{said:?}"
+    );
+    let said = it
+        .leaver(&["webhooks", "log", &ours, "--json"])
+        .await
+        .good();
+    assert_eq!(said.json()[0]["employee_ids"], json!(["4"]));
+
+    let known = "INSERT INTO leaver.hooks (source, webhook_id, name, seen_at, checked_at)
+                 SELECT 'bamboohr', n::text, 'x', now(), now() FROM generate_series(1, 9, 8) n";
+    it.place.sql(known).await;
+    it.leaver(&["webhooks", "delete", &ours]).await.good();
+    let left = "SELECT webhook_id FROM leaver.hooks";
+    assert_eq!(it.place.texts(left).await, ["9"]);
+    // One that is gone there already is forgotten here; one that is in neither place is an error.
+    let said = it
+        .leaver(&["webhooks", "delete", "9", "--json"])
+        .await
+        .good();
+    assert_eq!(
+        said.json(),
+        json!({"id": "9", "deleted": false, "forgotten": true})
+    );
+    assert_eq!(it.place.texts(left).await, [""; 0]);
+    it.leaver(&["webhooks", "delete", "9"])
+        .await
+        .failed(&["webhook 9", "leaver webhooks list"]);
+    it.leaver(&["webhooks", "show", "nine"])
+        .await
+        .failed(&["nine", "digits"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn gaps_tells_what_never_arrived_and_what_came_of_reading_it() {
+    let mut it = It::new().await;
+    let hook = it.hooks.add(HERE);
+    it.hooks.log(&hook, vec![]);
+    let said = it.leaver(&["webhooks", "gaps"]).await.good();
+    assert!(said.out.contains("0 deliveries in its log"), "{said:?}");
+    it.hooks.log(
+        &hook,
+        vec![log_entry("2026-11-22 08:00:00", "503", &["2", "4"])],
+    );
+    let said = it.leaver(&["webhooks", "gaps", "--json"]).await;
+    assert_eq!(said.code, Some(1), "{said:?}");
+    let json = said.json();
+    assert_eq!(
+        json["gaps"],
+        json!([{"webhook": "1", "sent_at": "2026-11-22T08:00:00Z", "status": "503", "fate": "given_up",
+                "employees": ["2", "4"]}])
+    );
+    assert_eq!(
+        json["read"]["outcome"],
+        json!({"deactivated": 1, "kept": 1})
+    );
+    assert_eq!(it.place.active().await.len(), 4);
+    // It is still missing, and reading it again changes nothing.
+    let said = it.leaver(&["webhooks", "gaps", "--webhook", &hook]).await;
+    let words = [
+        "1 with somebody missing",
+        "given up",
+        "2, 4",
+        "2 employees read over the API",
+    ];
+    said.failed_in_words(&words);
+
+    it.api
+        .script("/api/v1/webhooks/1/log", [Answer::status(403)]);
+    let said = it.leaver(&["webhooks", "gaps"]).await;
+    said.failed_in_words(&["webhook 1", "could not be read", "another BambooHR user"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn which_source_is_meant_is_asked_only_where_there_are_several() {
+    let it = It::new().await;
+    let file = |name: &str, text: &str| {
+        let path = it.place.file(name, text);
+        path.to_str().unwrap().to_owned()
+    };
+    let list = |config: String, more: &'static [&'static str]| {
+        let mut args = vec![
+            "webhooks".to_owned(),
+            "list".to_owned(),
+            "--config".to_owned(),
+            config,
+        ];
+        args.extend(more.iter().map(ToString::to_string));
+        tokio::task::spawn_blocking(move || {
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            leaver(&args, &[("SECRET", BAMBOOHR_KEY), ("API_KEY", API_KEY)])
+        })
+    };
+    let both = source("acme", &it.api.url) + &source("globex", &it.api.url);
+    let both = file("both.toml", &both);
+    let said = list(both.clone(), &[]).await.unwrap();
+    said.failed(&["--source", "acme, globex"]);
+    list(both.clone(), &["--source", "acme"])
+        .await
+        .unwrap()
+        .good();
+    list(both, &["--source", "initech"])
+        .await
+        .unwrap()
+        .failed(&["initech", "[sources.api]"]);
+    let without = file(
+        "without.toml",
+        &source("acme", &it.api.url).replace("api = ", "# api = "),
+    );
+    list(without, &[]).await.unwrap().failed(&["[sources.api]"]);
+}

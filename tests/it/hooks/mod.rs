@@ -1,0 +1,103 @@
+//! BambooHR's own webhooks and what became of what they sent: gaps in the log, and the daily look.
+
+mod gaps;
+mod look;
+mod named;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use leaver::app::companies;
+use leaver::clock::Clock;
+use leaver::pull::{Company, Limits};
+use serde_json::{Value, json};
+
+use crate::support::apis::{StandIn, bamboohr_employee, bamboohr_with_hooks};
+use crate::support::hooks::Hooks;
+use crate::support::{BAMBOOHR_KEY, TestApp, USERS};
+
+const HERE: &str = "https://leaver.example/webhooks/bamboohr";
+
+/// A BambooHR company of ten, with webhooks, beside the service.
+struct It {
+    app: TestApp,
+    api: StandIn,
+    hooks: Arc<Hooks>,
+    company: Company,
+}
+
+impl It {
+    /// These have left, which nobody has told the service.
+    async fn with_leavers(left: &[usize]) -> Self {
+        let employees = (1..=10)
+            .map(|n| {
+                let mut one = bamboohr_employee(n);
+                if left.contains(&n) {
+                    one["status"] = "Inactive".into();
+                    one["employmentHistoryStatus"] = "Terminated".into();
+                }
+                one
+            })
+            .collect();
+        let hooks = Arc::new(Hooks::default());
+        let api = StandIn::start(bamboohr_with_hooks(employees, &hooks)).await;
+        let file = format!(
+            r#"
+            [[sources]]
+            name = "bamboohr"
+            provider = "bamboohr"
+            webhook_secrets = ["env:SECRET"]
+            [sources.api]
+            base_url = "{}"
+            api_key = "env:API_KEY"
+            "#,
+            api.url
+        );
+        let env = [("SECRET", BAMBOOHR_KEY), ("API_KEY", "api-key-sentinel")];
+        let mut app = TestApp::configured(&file, &env, USERS).await;
+        app.sql(
+            "INSERT INTO users (email)
+             SELECT 'dana.' || n || '@widgets.example' FROM generate_series(1, 10) n",
+        )
+        .await;
+        let company = company(&app);
+        Self {
+            app,
+            api,
+            hooks,
+            company,
+        }
+    }
+
+    async fn new() -> Self {
+        Self::with_leavers(&[]).await
+    }
+
+    /// Who cannot log in.
+    async fn off(&mut self) -> Vec<String> {
+        let sql = "SELECT email FROM users WHERE NOT is_active ORDER BY id";
+        self.app.lines(sql).await
+    }
+
+    /// The health of the source.
+    async fn health(&self) -> Value {
+        self.app.get("/health").await.body
+    }
+}
+
+fn company(app: &TestApp) -> Company {
+    let limits = Limits {
+        attempts: 2,
+        backoff: Duration::from_millis(2),
+        failure_window: Duration::from_millis(20),
+        ..Limits::default()
+    };
+    let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
+    companies(&app.settings, &limits, &clock).unwrap().remove(0)
+}
+
+/// Something about somebody has changed; `n` makes each body another one.
+fn thin(employee: &str, n: usize) -> Value {
+    json!({"type": "employee.updated", "timestamp": format!("2026-11-22T11:{n:02}:00+0000"),
+           "data": {"companyId": "88110", "employeeId": employee, "changedFields": ["status"]}})
+}

@@ -1,0 +1,48 @@
+//! A settled delivery keeps whom it named.
+
+use serde_json::json;
+
+use super::thin;
+use crate::support::{JSON, TestApp, USERS, employee, employees};
+
+const NAMED: &str = "SELECT state || ' ' || COALESCE(employee_ids::text, '-') FROM leaver.deliveries ORDER BY received_at, id";
+
+#[tokio::test]
+async fn what_is_settled_names_its_employees_and_what_cannot_be_read_names_nobody() {
+    let mut app = TestApp::new().await;
+    let as_of = "2026-11-22T11:00:00+0000";
+    let fields = json!({"status": "Active"});
+    // In one batch, so that one statement writes lists of different lengths.
+    let three = ["2", "10", "2"].map(|id| employee(id, as_of, &["status"], &fields));
+    app.send("bamboohr", JSON, employees(&three).to_string())
+        .await;
+    app.advance(chrono::TimeDelta::seconds(1));
+    app.send("bamboohr", JSON, thin("7", 1).to_string()).await;
+    app.advance(chrono::TimeDelta::seconds(1));
+    app.send("bamboohr", JSON, r#"{"type":"company.updated"}"#)
+        .await;
+    app.advance(chrono::TimeDelta::seconds(1));
+    app.send("bamboohr", JSON, r#"{"employees": ["#).await;
+    assert_eq!(app.lines(NAMED).await, ["waiting -"; 4]);
+    app.work().await;
+    assert_eq!(
+        app.lines(NAMED).await,
+        [
+            "processed {10,2}",
+            "processed {7}",
+            "ignored {}",
+            "parked -"
+        ]
+    );
+}
+
+#[tokio::test]
+async fn what_was_understood_and_could_not_be_carried_out_names_them_too() {
+    let mut app = TestApp::with(&[("LEAVER__WORKER__MAX_ATTEMPTS", "1")], USERS).await;
+    let ids = app.add_users(&["dana@example.com"]).await;
+    app.refuse_to_change(&ids, "P0001").await;
+    let left = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated", "workEmail": "dana@example.com"});
+    let entry = employee("7", "2026-11-22T11:00:00+0000", &["status"], &left);
+    app.deliver("bamboohr", &employees(&[entry])).await;
+    assert_eq!(app.lines(NAMED).await, ["parked {7}"]);
+}

@@ -1,0 +1,335 @@
+//! BambooHR's own webhooks: made, listed, looked at and deleted; never made twice, and no key shown.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use leaver::pull::{
+    BambooHrAddress, BambooHrApi, HookError, HookKind, Limits, MONITORED, ReadError, WantedHook,
+};
+use secrecy::ExposeSecret;
+use serde_json::{Value, json};
+
+use super::{BAMBOOHR_API_KEY, bamboohr, bamboohr_over, limits, transport};
+use crate::support::apis::{Answer, Asked, StandIn, bamboohr_with_hooks};
+use crate::support::hooks::{Hooks, PRIVATE_KEY, denied, log_entry};
+use crate::support::logs::Captured;
+
+const WEBHOOKS: &str = "/api/v1/webhooks";
+
+pub(super) fn wanted(kind: HookKind) -> WantedHook {
+    WantedHook {
+        name: "Leaver".to_owned(),
+        url: "https://leaver.example/webhooks/bamboohr".to_owned(),
+        kind,
+        fields: MONITORED.to_vec(),
+    }
+}
+
+async fn company(hooks: &Arc<Hooks>) -> StandIn {
+    StandIn::start(bamboohr_with_hooks(vec![], hooks)).await
+}
+
+fn impatient() -> Limits {
+    Limits {
+        attempt: Duration::from_millis(100),
+        ..limits()
+    }
+}
+
+#[tokio::test]
+async fn an_event_based_hook_is_made_of_what_we_need_and_gives_its_key() {
+    let api = company(&Arc::default()).await;
+    let made = bamboohr(&api)
+        .create_hook(&wanted(HookKind::Event))
+        .await
+        .unwrap();
+    assert_eq!(
+        (made.hook.id.as_str(), made.private_key.expose_secret()),
+        ("1", PRIVATE_KEY)
+    );
+    let asked = &api.asked()[0];
+    assert_eq!(
+        (asked.method.as_str(), asked.path.as_str()),
+        ("POST", WEBHOOKS)
+    );
+    assert_eq!(
+        asked.json(),
+        json!({"name": "Leaver", "url": "https://leaver.example/webhooks/bamboohr", "format": "json",
+               "events": ["employee.created", "employee.updated", "employee.deleted"],
+               "monitorFields": ["status", "employmentHistoryStatus", "workEmail", "hireDate"],
+               "includeCompanyDomain": true})
+    );
+}
+
+#[tokio::test]
+async fn a_field_based_hook_posts_each_field_under_its_own_alias_and_the_end_is_never_monitored() {
+    let api = company(&Arc::default()).await;
+    let client = bamboohr(&api);
+    client.create_hook(&wanted(HookKind::Field)).await.unwrap();
+    let fewer = WantedHook {
+        fields: vec!["status"],
+        ..wanted(HookKind::Field)
+    };
+    client.create_hook(&fewer).await.unwrap();
+    let bodies: Vec<Value> = api.asked().iter().map(Asked::json).collect();
+    assert_eq!(
+        bodies[0]["postFields"],
+        json!({"status": "status", "employmentHistoryStatus": "employmentHistoryStatus",
+               "terminationDate": "terminationDate", "hireDate": "hireDate", "workEmail": "workEmail"})
+    );
+    assert_eq!(
+        bodies[0]["events"],
+        json!([
+            "employee_with_fields.created",
+            "employee_with_fields.updated",
+            "employee_with_fields.deleted"
+        ])
+    );
+    // What may not be monitored is not posted either, but the end is.
+    assert_eq!(
+        bodies[1]["postFields"],
+        json!({"status": "status", "terminationDate": "terminationDate"})
+    );
+    for body in &bodies {
+        assert!(
+            !body["monitorFields"]
+                .to_string()
+                .contains("terminationDate"),
+            "{body}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn what_may_have_been_made_is_not_made_again() {
+    let made = json!({"id": "1", "privateKey": PRIVATE_KEY}).to_string();
+    let created = |body: &str| Answer::text(201, "application/json", body);
+    let slow = created(&made).after(Duration::from_millis(400));
+    for lost in [
+        slow,
+        created(&made[..10]).broken_off(),
+        created(&made[..10]),
+        created(r#"{"id":"1"}"#),
+        created("<html>proxy</html>"),
+        Answer::status(503),
+        Answer::status(500),
+        Answer::status(408),
+        Answer::json(&json!({"id": "1"})),
+    ] {
+        let shown = format!("{lost:?}");
+        let api = StandIn::always(lost).await;
+        let client = bamboohr_over(&api, transport(impatient()));
+        let error = client
+            .create_hook(&wanted(HookKind::Event))
+            .await
+            .unwrap_err();
+        assert!(
+            matches!(error, HookError::MaybeMade { .. }),
+            "{shown}: {error}"
+        );
+        assert!(
+            error.to_string().contains("leaver webhooks list"),
+            "{error}"
+        );
+        assert_eq!(api.asked().len(), 1, "{shown}");
+    }
+}
+
+#[tokio::test]
+async fn what_was_certainly_not_made_is_tried_again() {
+    let api = company(&Arc::default()).await;
+    let throttled = Answer::status(429).with("retry-after", "0");
+    let hidden = Answer::json(&json!({"error": {"code": 429, "message": "try again"}}));
+    api.script(WEBHOOKS, [throttled, hidden]);
+    bamboohr(&api)
+        .create_hook(&wanted(HookKind::Event))
+        .await
+        .unwrap();
+    assert_eq!(api.asked().len(), 3);
+
+    // Nobody listens there: nothing was sent.
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("http://{}", nobody.local_addr().unwrap());
+    drop(nobody);
+    let address = BambooHrAddress::parse(&url).unwrap();
+    let tenant = leaver::domain::Tenant::new("widgets");
+    let client = BambooHrApi::new(
+        address,
+        tenant,
+        BAMBOOHR_API_KEY.into(),
+        transport(limits()),
+    );
+    let error = client
+        .create_hook(&wanted(HookKind::Event))
+        .await
+        .unwrap_err();
+    assert!(
+        matches!(error, HookError::Read(ReadError::Unavailable { .. })),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn a_refusal_names_the_fields_and_nothing_else_of_the_answer() {
+    let said = "answer-sentinel";
+    let refuse = |status, body: &Value| Answer::text(status, "application/json", &body.to_string());
+    let mut fields = denied(&["status"], &["workEmail"]);
+    fields[0]["error"] = said.into();
+    fields[0]["unknownFields"] = json!([{"id": null, "name": "shoeSize"}]);
+    let list = json!({"errors": fields});
+    let object = json!({"errors": {"error": said, "monitorFields": [{"id": 1, "name": "status"}]}});
+    for (answer, words) in [
+        (
+            refuse(403, &list),
+            &["status", "workEmail", "shoeSize", "api.api_key"][..],
+        ),
+        (refuse(400, &list), &["status", "workEmail", "shoeSize"]),
+        (refuse(403, &object), &["status", "api.api_key"]),
+        (
+            refuse(400, &json!({"errors": [{"error": said, "issues": [said]}]})),
+            &["400", "--url"],
+        ),
+        (
+            refuse(403, &json!({"errors": {"error": said}})),
+            &["403", "access level"],
+        ),
+        (
+            Answer::text(403, "text/html", said),
+            &["403", "access level"],
+        ),
+    ] {
+        let api = StandIn::always(answer).await;
+        let error = bamboohr(&api)
+            .create_hook(&wanted(HookKind::Event))
+            .await
+            .unwrap_err();
+        let text = error.to_string();
+        assert!(words.iter().all(|word| text.contains(word)), "{text}");
+        assert!(!format!("{text} {error:?}").contains(said), "{error:?}");
+        assert_eq!(api.asked().len(), 1, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn a_hook_is_listed_looked_at_and_deleted() {
+    let hooks = Arc::new(Hooks::default());
+    let id = hooks.add("https://leaver.example/webhooks/bamboohr");
+    hooks.configure(&id, "lastSent", "2026-11-22 11:58:03".into());
+    let api = company(&hooks).await;
+    let client = bamboohr(&api);
+    let listed = client.hooks().await.unwrap();
+    assert_eq!(
+        listed[0].last_sent,
+        Some(crate::support::at("2026-11-22T11:58:03Z"))
+    );
+    assert_eq!(client.hook(&id).await.unwrap().hook, listed[0]);
+    client.delete_hook(&id).await.unwrap();
+    assert_eq!(client.hooks().await, Ok(vec![]));
+    for error in [
+        client.hook(&id).await.unwrap_err(),
+        client.hook_log(&id).await.unwrap_err(),
+        client.delete_hook(&id).await.unwrap_err(),
+    ] {
+        assert_eq!(error, HookError::NoSuchHook(id.clone()));
+    }
+}
+
+#[tokio::test]
+async fn somebody_elses_hook_says_whose_key_it_takes_and_stops_nothing_else() {
+    let api = company(&Arc::default()).await;
+    let not_yours =
+        json!({"errors": {"error": "You do not have access to webhook ID: 6"}}).to_string();
+    let answer = Answer::text(403, "application/json", &not_yours);
+    api.script("/api/v1/webhooks/6", [answer]);
+    let client = bamboohr(&api);
+    assert_eq!(
+        client.delete_hook("6").await,
+        Err(HookError::NotYours("6".to_owned()))
+    );
+    assert_eq!(client.hooks().await, Ok(vec![]));
+}
+
+#[tokio::test]
+async fn an_id_that_means_another_address_is_not_asked_for() {
+    let api = company(&Arc::default()).await;
+    let client = bamboohr(&api);
+    for strange in [
+        "",
+        "..",
+        "monitor_fields",
+        "7/log",
+        "-1",
+        "7?x",
+        "123456789012345678901",
+    ] {
+        let error = client.delete_hook(strange).await.unwrap_err();
+        assert!(
+            matches!(error, HookError::NoSuchId(_)),
+            "{strange}: {error}"
+        );
+    }
+    assert!(api.asked().is_empty());
+}
+
+#[tokio::test]
+async fn a_throttled_or_overlong_search_of_the_log_is_tried_again() {
+    let hooks = Arc::new(Hooks::default());
+    let id = hooks.add("https://leaver.example/webhooks/bamboohr");
+    hooks.log(&id, vec![log_entry("2026-11-22 11:58:03", "200", &["7"])]);
+    let api = company(&hooks).await;
+    let throttled = json!({"error": {"code": 429, "message": "Over rate limit, please try again in 60 seconds"}});
+    let timed_out = Answer::text(503, "text/plain", "Log search timed out. Try again later.");
+    api.script(
+        "/api/v1/webhooks/1/log",
+        [Answer::json(&throttled), timed_out],
+    );
+    assert_eq!(bamboohr(&api).hook_log(&id).await.unwrap().len(), 1);
+    assert_eq!(api.asked().len(), 3);
+
+    api.script("/api/v1/webhooks/1/log", vec![Answer::json(&throttled); 4]);
+    let error = bamboohr(&api).hook_log(&id).await.unwrap_err();
+    assert!(
+        matches!(error, HookError::Read(ReadError::RateLimited { .. })),
+        "{error}"
+    );
+}
+
+#[tokio::test]
+async fn neither_key_is_shown_or_logged() {
+    let (captured, _guard) = Captured::start("trace");
+    let api = company(&Arc::default()).await;
+    let client = bamboohr_over(&api, transport(impatient()));
+    let made = client.create_hook(&wanted(HookKind::Event)).await.unwrap();
+    let mut shown = vec![format!("{made:?}")];
+    let body =
+        json!({"id": PRIVATE_KEY, "privateKey": PRIVATE_KEY, "name": PRIVATE_KEY}).to_string();
+    let created = |body: &str| Answer::text(201, "application/json", body);
+    for answer in [
+        created(&body),
+        created(&body[..60]).broken_off(),
+        created(&body).after(Duration::from_millis(400)),
+        Answer::text(403, "application/json", &body),
+        Answer::text(400, "application/json", &body),
+        Answer::text(500, "application/json", &body),
+    ] {
+        api.script(WEBHOOKS, [answer]);
+        let error = client
+            .create_hook(&wanted(HookKind::Event))
+            .await
+            .unwrap_err();
+        shown.push(format!("{error} {error:?}"));
+    }
+    let log = captured.text();
+    assert!(log.contains("asked an API"), "nothing was logged");
+    shown.push(log);
+    for text in shown {
+        for secret in [
+            PRIVATE_KEY,
+            BAMBOOHR_API_KEY,
+            "YmFtYm9vaHItYXBpLWtleS1zZW50aW5lbDp4",
+            "privateKey",
+        ] {
+            assert!(!text.contains(secret), "{secret} in {text}");
+        }
+    }
+}

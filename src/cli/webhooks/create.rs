@@ -82,7 +82,8 @@ impl Create {
         println!(
             "It is shown this once. Put it where the webhook_secrets of source {source} are (BAMBOOHR_WEBHOOK_SECRET, \
              if nothing else is configured), during a rotation beside the old one, and restart the service. Until \
-             then what this webhook sends is refused, and BambooHR does not send it again."
+             then what this webhook sends is refused, and BambooHR does not send it again; `leaver webhooks gaps` reads \
+             what that concerns."
         );
         if self.kind == Kind::Event {
             println!(

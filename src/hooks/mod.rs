@@ -50,18 +50,10 @@ pub fn points_here(url: &str, source: &SourceName) -> bool {
         .ends_with(&format!("/webhooks/{source}"))
 }
 
-/// Whether a status of the log says that we took the delivery.
+/// What is wrong with a webhook that is there: fields that its owner may not see, and the status of a last
+/// delivery that was not taken.
 #[must_use]
-pub fn was_taken(status: &str) -> bool {
-    status
-        .parse()
-        .is_ok_and(|code: u16| (200..300).contains(&code))
-}
-
-/// What is wrong with a webhook that is there: fields that its owner may not see, and a last delivery that
-/// was not taken.
-#[must_use]
-pub fn trouble(denied_fields: &str, last_status: Option<&str>) -> Option<String> {
+pub fn trouble(denied_fields: &str, not_taken: Option<&str>) -> Option<String> {
     let mut found = vec![];
     if !denied_fields.is_empty() {
         found.push(format!(
@@ -69,7 +61,7 @@ pub fn trouble(denied_fields: &str, last_status: Option<&str>) -> Option<String>
              let the BambooHR user who made it see them"
         ));
     }
-    if let Some(status) = last_status.filter(|status| !was_taken(status)) {
+    if let Some(status) = not_taken {
         found.push(format!(
             "its last delivery was not taken ({status}): see `leaver webhooks log` and `leaver webhooks gaps`"
         ));

@@ -70,6 +70,28 @@ pub struct LogEntry {
     pub employee_ids: Vec<EmployeeId>,
 }
 
+impl LogEntry {
+    /// Whether it was taken, by BambooHR's account: a 2xx, or where there is no status, a success that is no
+    /// older than the last try.
+    #[must_use]
+    pub fn was_taken(&self) -> bool {
+        let code = self.status.split_whitespace().next();
+        if let Some(code) = code {
+            return code
+                .parse()
+                .is_ok_and(|code: u16| (200..300).contains(&code));
+        }
+        let success = self.last_success.at();
+        success.is_some() && success >= self.last_attempted.at()
+    }
+
+    /// When it was sent: last tried, or taken where that is not said; `None` where both are words.
+    #[must_use]
+    pub fn sent_at(&self) -> Option<DateTime<Utc>> {
+        self.last_attempted.at().or(self.last_success.at())
+    }
+}
+
 /// A time in the log, or what stands in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogTime {
@@ -202,14 +224,19 @@ pub fn bamboohr_log(body: &[u8]) -> Result<Vec<LogEntry>, BadAnswer> {
         .iter()
         .map(|entry| {
             let entry = object_of(entry)?;
-            let ids = entry.get("employeeIds").and_then(Value::as_array);
-            let ids = ids.ok_or(BadAnswer::WrongShape("an entry has no `employeeIds`"))?;
+            // The server is PHP: a list with gaps comes as an object, and an empty one may be null.
+            let ids: Vec<&Value> = match entry.get("employeeIds") {
+                Some(Value::Array(list)) => list.iter().collect(),
+                Some(Value::Object(map)) => map.values().collect(),
+                Some(Value::Null) => vec![],
+                _ => return Err(BadAnswer::WrongShape("an entry has no `employeeIds`")),
+            };
             Ok(LogEntry {
                 last_attempted: log_time(entry, "lastAttempted"),
                 last_success: log_time(entry, "lastSuccess"),
                 status: text(entry, "statusCode"),
                 employee_ids: ids
-                    .iter()
+                    .into_iter()
                     .map(|id| employee_id_of(Some(id), None))
                     .collect::<Result<_, _>>()
                     .map_err(|_| BadAnswer::WrongShape("an entry has an id that is none"))?,

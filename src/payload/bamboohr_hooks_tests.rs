@@ -87,6 +87,44 @@ fn a_time_in_the_log_may_be_a_word() {
 }
 
 #[test]
+fn whom_a_delivery_named_may_come_as_an_object_or_as_null() {
+    for (ids, wanted) in [
+        (json!({"0": "135", "2": 7}), &["135", "7"][..]),
+        (json!(null), &[]),
+        (json!([]), &[]),
+    ] {
+        let log = log_of(&json!({"employeeIds": ids})).unwrap();
+        let found: Vec<&str> = log[0].employee_ids.iter().map(EmployeeId::as_str).collect();
+        assert_eq!(found, wanted);
+    }
+}
+
+#[test]
+fn what_was_taken_has_a_2xx_or_without_a_status_a_success_no_older_than_the_last_try() {
+    let (early, late) = ("2026-11-22 11:00:00", "2026-11-22 12:00:00");
+    let word = "Webhook Not Found";
+    for (status, attempted, success, taken) in [
+        ("200", late, late, true),
+        ("204", word, word, true),
+        ("200 OK", late, late, true),
+        ("503", late, early, false),
+        ("401", late, late, false),
+        ("302", late, late, false),
+        ("2000", late, late, false),
+        (word, late, late, false),
+        ("", late, late, true),
+        ("", word, late, true),
+        ("", late, early, false),
+        ("", late, word, false),
+        ("", word, word, false),
+    ] {
+        let entry = json!({"lastAttempted": attempted, "lastSuccess": success, "statusCode": status, "employeeIds": []});
+        let log = log_of(&entry).unwrap();
+        assert_eq!(log[0].was_taken(), taken, "{entry}");
+    }
+}
+
+#[test]
 fn a_log_of_another_shape_is_not_taken_for_an_empty_one() {
     for bad in [
         json!({"error": {"message": "try later"}}),

@@ -9,7 +9,7 @@ use super::gather::{self, Gathered};
 use super::{BambooHrApi, Company, CompanyApi, HookError, SyncReport, Syncer};
 use crate::domain::{EmployeeId, SourceName};
 use crate::hooks::gaps::{Arrival, EARLIEST, Sent, missing};
-use crate::hooks::{points_here, was_taken};
+use crate::hooks::points_here;
 use crate::inbox;
 use crate::payload::{LogEntry, Meaning, normalize};
 use crate::worker::{Memory, chain};
@@ -138,7 +138,7 @@ impl Syncer {
         let sent: Vec<Sent> = log
             .iter()
             .map(|entry| Sent {
-                at: entry.last_attempted.at().or(entry.last_success.at()),
+                at: entry.sent_at(),
                 employees: entry.employee_ids.iter().cloned().collect(),
             })
             .collect();
@@ -149,7 +149,7 @@ impl Syncer {
             .zip(missing(&sent, &arrivals))
             .filter(|(_, missing)| !missing.is_empty())
             .map(|(entry, missing)| Gap {
-                sent_at: entry.last_attempted.at().or(entry.last_success.at()),
+                sent_at: entry.sent_at(),
                 status: entry.status.clone(),
                 fate: fate(entry, now),
                 employees: missing.into_iter().collect(),
@@ -246,7 +246,7 @@ async fn pointing_here(api: &BambooHrApi, source: &SourceName) -> Result<Vec<Str
 }
 
 fn fate(entry: &LogEntry, now: DateTime<Utc>) -> Fate {
-    if was_taken(&entry.status) {
+    if entry.was_taken() {
         return Fate::Taken;
     }
     let refused = entry

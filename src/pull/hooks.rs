@@ -74,6 +74,9 @@ pub enum HookError {
         "BambooHR has no webhook {0} (404): `leaver webhooks list` shows those of the key's user"
     )]
     NoSuchHook(String),
+    /// HTTP 429, or the same inside an HTTP 200, of a log.
+    #[error("BambooHR throttles the reading of delivery logs (429): try again in a minute")]
+    Throttled,
     /// An id that BambooHR cannot have given.
     #[error("`{0}` is no id of a webhook: it is digits, as `leaver webhooks list` shows them")]
     NoSuchId(String),
@@ -113,8 +116,12 @@ impl BambooHrApi {
     /// # Errors
     /// [`HookError`].
     pub async fn hook_log(&self, id: &str) -> Result<Vec<LogEntry>, HookError> {
-        let body = self.one(Verb::Get, "webhooks/{id}/log", id, &["log"]);
-        Ok(bamboohr_log(&body.await?).map_err(ReadError::from)?)
+        let made = self.one(Verb::Get, "webhooks/{id}/log", id, &["log"]);
+        let body = made.await.map_err(|error| match error {
+            HookError::Read(ReadError::RateLimited { .. }) => HookError::Throttled,
+            error => error,
+        })?;
+        Ok(bamboohr_log(&body).map_err(ReadError::from)?)
     }
 
     /// The fields whose change can fire a webhook of the key's user.

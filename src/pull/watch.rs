@@ -185,28 +185,30 @@ async fn look_at(
 ) -> Result<KnownHook, HookError> {
     let config = api.hook(&hook.id).await?;
     let log = api.hook_log(&hook.id).await?;
-    let last_status = last_status(&log);
+    let last = log.iter().max_by_key(|entry| entry.sent_at());
+    let last_status = last.map(last_word);
+    let taken = last.is_none_or(LogEntry::was_taken);
+    let not_taken = last_status.as_deref().filter(|_| !taken);
     Ok(KnownHook {
         source: source.clone(),
         id: hook.id.clone(),
         name: hook.name.clone(),
         last_sent_at: hook.last_sent,
-        trouble: hooks::trouble(&config.denied.words(), last_status.as_deref()),
+        trouble: hooks::trouble(&config.denied.words(), not_taken),
         last_status,
         seen_at: now,
         checked_at: now,
     })
 }
 
-/// What the log has of the last delivery: a status, or the word that stands for one.
-fn last_status(log: &[LogEntry]) -> Option<String> {
-    let time = |entry: &LogEntry| entry.last_attempted.at().or(entry.last_success.at());
-    let last = log.iter().max_by_key(|entry| time(entry))?;
-    let word = match &last.last_attempted {
+/// What the log has of a delivery: its status, or the word that stands for its time.
+fn last_word(entry: &LogEntry) -> String {
+    let word = match &entry.last_attempted {
         LogTime::Word(word) => word.as_str(),
         LogTime::At(_) => "",
     };
-    let status = [last.status.as_str(), word, "unknown"];
-    let said = status.into_iter().find(|status| !status.is_empty())?;
-    Some(said.to_owned())
+    let said = [entry.status.as_str(), word]
+        .into_iter()
+        .find(|word| !word.is_empty());
+    said.unwrap_or("no status").to_owned()
 }

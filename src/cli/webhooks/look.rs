@@ -225,6 +225,14 @@ impl Delete {
         let deleted = match api.delete_hook(&self.id).await {
             Ok(()) => true,
             Err(HookError::NoSuchHook(_)) => false,
+            // It stays there, but with this key nobody will ever see it again.
+            Err(error @ HookError::NotYours(_)) => {
+                let known = store::forget(&mut conn, &company.source, &self.id).await?;
+                bail!(
+                    "{error}{}",
+                    if known { "; it is forgotten here" } else { "" }
+                );
+            }
             Err(error) => return Err(error.into()),
         };
         let forgotten = store::forget(&mut conn, &company.source, &self.id).await?;

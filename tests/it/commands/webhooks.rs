@@ -263,6 +263,13 @@ async fn hooks_are_listed_shown_and_deleted() {
     it.leaver(&["webhooks", "delete", "9"])
         .await
         .failed(&["webhook 9", "leaver webhooks list"]);
+    // Of another user's, nothing is known here any more either.
+    it.place.sql(known).await;
+    it.api.script("/api/v1/webhooks/1", [Answer::status(403)]);
+    it.leaver(&["webhooks", "delete", "1"])
+        .await
+        .failed(&["another BambooHR user", "forgotten here"]);
+    assert_eq!(it.place.texts(left).await, ["9"]);
     it.leaver(&["webhooks", "show", "nine"])
         .await
         .failed(&["nine", "digits"]);

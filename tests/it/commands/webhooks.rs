@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::support::apis::{Answer, Asked, StandIn, bamboohr_employee, bamboohr_with_hooks};
-use crate::support::hooks::{Hooks, PRIVATE_KEY, log_entry};
-use crate::support::process::{Place, Said, leaver};
+use crate::support::hooks::{Hooks, PRIVATE_KEY, denied, log_entry};
+use crate::support::process::{Place, Said, Served, leaver};
 use crate::support::{BAMBOOHR_KEY, USERS};
 
 const HERE: &str = "https://leaver.example/webhooks/bamboohr";
@@ -313,6 +313,37 @@ async fn gaps_tells_what_never_arrived_and_what_came_of_reading_it() {
         .script("/api/v1/webhooks/1/log", [Answer::status(403)]);
     let said = it.leaver(&["webhooks", "gaps"]).await;
     said.failed_in_words(&["webhook 1", "could not be read", "another BambooHR user"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_running_service_looks_at_its_hooks_and_health_tells_of_trouble() {
+    let it = It::new().await;
+    let hook = it.hooks.add(HERE);
+    it.hooks
+        .configure(&hook, "errors", denied(&["status"], &[]));
+    let env = [
+        ("DATABASE_URL", it.place.url.as_str()),
+        ("LEAVER_CONFIG", &it.config),
+        ("LEAVER_LISTEN", "127.0.0.1:0"),
+        ("SECRET", BAMBOOHR_KEY),
+        ("API_KEY", API_KEY),
+    ];
+    let mut served = Served::start(&env);
+    served.wait_until_ready();
+    served.process.wait_for("hooks.look: done");
+    let (_, _, health) = served.get("/health").await;
+    let health: Value = serde_json::from_str(&health).unwrap();
+    let shown = &health["sources"]["bamboohr"]["webhooks"][0];
+    assert_eq!(
+        (&shown["id"], &health["status"]),
+        (&json!("1"), &json!("degraded"))
+    );
+    let log = served.process.err();
+    assert!(
+        log.contains("hooks.look: look at this webhook") && !log.contains(API_KEY),
+        "{log}"
+    );
+    served.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]

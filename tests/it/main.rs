@@ -19,6 +19,7 @@ mod rights;
 mod scale;
 mod serving;
 mod pull_clients;
+mod pull_generated;
 mod pull_reads;
 mod pull_sync;
 mod support;

@@ -1,7 +1,7 @@
 //! Reads of whole companies, against stand-ins made from the contracts: leavers lose access, nobody else does,
 //! and whatever went wrong with a read concludes nothing.
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -31,7 +31,10 @@ struct It {
 
 impl It {
     async fn merge(employees: Vec<Value>) -> Self {
-        let api = StandIn::start(merge_company(employees)).await;
+        Self::merge_over(StandIn::start(merge_company(employees)).await).await
+    }
+
+    async fn merge_over(api: StandIn) -> Self {
         let linked = format!(
             r#"linked_accounts = [{{ id = "{ACCOUNT}", tenant = "widgets", token = "env:TOKEN" }}]"#
         );
@@ -138,7 +141,7 @@ const LEFT: [&str; 3] = [
 #[tokio::test]
 async fn of_a_whole_company_the_leavers_lose_access_and_nobody_else() {
     let mut it = It::merge(widgets()).await;
-    let throttled = Answer::status(429).with("retry-after", "0");
+    let throttled = Answer::status(429).with("retry-after", "1");
     let rocky = [None, Some(throttled), Some(Answer::status(503))];
     it.api.script(MERGE_EMPLOYEES, rocky);
     let reports = it.sync(Wish::Changes).await;
@@ -155,14 +158,79 @@ async fn of_a_whole_company_the_leavers_lose_access_and_nobody_else() {
     assert!(merge["last_read_at"].is_string() && merge["last_read"].is_null());
     let by = "SELECT count(*) FROM leaver.audit WHERE actor = 'leaver:sync'";
     assert_eq!(it.app.count(by).await, 3);
-    // Three pages, and two more tries.
-    let pages = it
-        .api
-        .asked()
-        .iter()
-        .filter(|a| a.path == MERGE_EMPLOYEES)
-        .count();
-    assert_eq!(pages, 5);
+    // Three pages, and two more tries, the first of them when the API had asked for it.
+    let asked = it.api.asked();
+    let pages = asked.iter().filter(|a| a.path == MERGE_EMPLOYEES);
+    let pages: Vec<_> = pages.map(|a| (a.parameter("cursor"), a.at)).collect();
+    let cursors: Vec<_> = pages.iter().map(|(cursor, _)| *cursor).collect();
+    let (second, third) = (Some("c+100=="), Some("c+200=="));
+    assert_eq!(cursors, [None, second, second, second, third]);
+    assert!(pages[2].1 - pages[1].1 >= Duration::from_secs(1));
+}
+
+/// A company whose people change under the stand-in's hands.
+type Changing = Arc<Mutex<Vec<Value>>>;
+
+#[tokio::test]
+async fn what_a_dropped_webhook_would_have_told_is_caught_by_the_next_poll_of_merge() {
+    let people: Changing = Arc::new(Mutex::new((0..250).map(merge_employee).collect()));
+    let at_merge = Arc::clone(&people);
+    let usual = move |asked: &_| merge_company(at_merge.lock().unwrap().clone())(asked);
+    let mut it = It::merge_over(StandIn::start(usual).await).await;
+    it.sync(Wish::WhenDue).await;
+    {
+        let mut people = people.lock().unwrap();
+        people[33]["employment_status"] = "INACTIVE".into();
+        people[33]["termination_date"] = "2026-11-22T00:00:00Z".into();
+        people[33]["modified_at"] = "2026-11-22T12:05:00.000000Z".into();
+    }
+    it.app.advance(TimeDelta::minutes(16));
+    let reports = it.sync(Wish::WhenDue).await;
+    assert_eq!((reports[0].records, reports[0].full), (1, false));
+    assert_eq!(it.off().await, ["dana.33@widgets.example"]);
+}
+
+#[tokio::test]
+async fn what_a_dropped_webhook_would_have_told_is_caught_by_the_next_poll_of_bamboohr() {
+    let people: Changing = Arc::new(Mutex::new((1..=30).map(bamboohr_employee).collect()));
+    let there = Arc::clone(&people);
+    let usual = move |asked: &_| bamboohr_company(there.lock().unwrap().clone())(asked);
+    let api = StandIn::start(usual).await;
+    let mut it = It::over("bamboohr", api, "").await;
+    it.sync(Wish::WhenDue).await;
+    let before = it.api.asked().len();
+    assert_eq!(before, 31);
+    {
+        let mut people = people.lock().unwrap();
+        people[16]["status"] = "Inactive".into();
+        people[16]["employmentHistoryStatus"] = "Terminated".into();
+        people[16]["_changed"] = "2026-11-22T12:05:00+00:00".into();
+    }
+    it.app.advance(TimeDelta::minutes(16));
+    let reports = it.sync(Wish::WhenDue).await;
+    assert_eq!((reports[0].records, reports[0].full), (1, false));
+    assert_eq!(it.off().await, ["dana.17@widgets.example"]);
+    let asked = it.api.asked();
+    let paths: Vec<&str> = asked[before..].iter().map(|a| a.path.as_str()).collect();
+    assert_eq!(paths, [CHANGED, "/api/v1/employees/17"]);
+}
+
+#[tokio::test]
+async fn a_read_that_ends_early_keeps_what_it_has() {
+    let mut people: Vec<Value> = (1..=40).map(bamboohr_employee).collect();
+    people[0]["status"] = "Inactive".into();
+    people[0]["employmentHistoryStatus"] = "Terminated".into();
+    let mut it = It::bamboohr(people).await;
+    // By id as text, so the last but some.
+    let refused = Answer::status(401).after(Duration::from_millis(300));
+    it.api.script("/api/v1/employees/8", [refused]);
+    let reports = it.sync(Wish::Changes).await;
+    let cause = reports[0].incomplete.as_deref().unwrap();
+    assert!(cause.contains("401"), "{cause}");
+    assert!(reports[0].records >= 20, "{reports:?}");
+    assert_eq!(it.off().await, ["dana.1@widgets.example"]);
+    let complete = "SELECT count(complete_from) FROM leaver.reads";
+    assert_eq!(it.app.count(complete).await, 0);
 }
 
 #[tokio::test]

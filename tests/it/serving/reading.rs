@@ -75,6 +75,10 @@ async fn widgets() -> Place {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+#[expect(
+    clippy::print_stdout,
+    reason = "the time measured is asked for with --nocapture"
+)]
 async fn of_two_replicas_each_poll_is_made_once_and_the_death_of_one_goes_unnoticed() {
     let mut place = widgets().await;
     let api = StandIn::start(merge_company((1..=3).map(merge_employee).collect())).await;

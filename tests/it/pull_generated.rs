@@ -102,8 +102,8 @@ impl It {
         let (mut complete, mut records) = (0, 0);
         for _ in 0..ROUNDS {
             let wish = Wish::Everybody;
-            let synced = syncer.sync(&self.companies[0], wish, &|_, _| {}).await;
-            let report = synced.unwrap().unwrap().remove(0);
+            let read = syncer.sync(&self.companies[0], wish, &|_, _| {}).await;
+            let report = read.unwrap().unwrap().remove(0);
             assert_ne!(report.incomplete.as_deref(), Some(""), "{report:?}");
             let state = self.app.text("SELECT state FROM leaver.reads").await;
             let expected = match report.incomplete {

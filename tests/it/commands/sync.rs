@@ -1,5 +1,7 @@
 //! `leaver sync`: what was read, changed and decided, and exit 1 when a read was not complete.
 
+use std::fmt::Write;
+
 use serde_json::{Value, json};
 
 use crate::support::apis::{
@@ -166,7 +168,8 @@ async fn each_bad_read_fails_changes_nobody_and_stands_in_the_health() {
             }
             _ => "",
         };
-        text += &format!(
+        let _ = write!(
+            text,
             r#"
             [[sources]]
             name = "{}"

@@ -1,6 +1,7 @@
 //! Services that read the providers' APIs by themselves: two replicas on one database, one of which is killed, and
 //! what none of them may ever say.
 
+use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
@@ -166,7 +167,8 @@ async fn no_key_or_token_leaves_a_service_that_reads() {
     ]
     .map(|(name, api)| merge_source(name, api))
     .concat();
-    text += &format!(
+    let _ = write!(
+        text,
         r#"
         [[sources]]
         name = "bamboohr"

@@ -133,12 +133,12 @@ impl Contract {
             .as_hash()
             .unwrap()
             .keys()
-            .flat_map(Yaml::as_str)
+            .filter_map(Yaml::as_str)
             .collect();
         let names: Vec<&str> = match declared["security"].as_vec() {
             Some(any) => any
                 .iter()
-                .flat_map(|one| one.as_hash().unwrap().keys().flat_map(Yaml::as_str))
+                .flat_map(|one| one.as_hash().unwrap().keys().filter_map(Yaml::as_str))
                 .collect(),
             None => of_all,
         };
@@ -283,7 +283,7 @@ pub(crate) fn good_answer(declared: &Yaml) -> &Yaml {
 /// The names of the types that a schema allows; none when it says nothing of them.
 pub(crate) fn types(schema: &Yaml) -> Vec<&str> {
     match &schema["type"] {
-        Yaml::Array(several) => several.iter().flat_map(Yaml::as_str).collect(),
+        Yaml::Array(several) => several.iter().filter_map(Yaml::as_str).collect(),
         one => one.as_str().into_iter().collect(),
     }
 }

@@ -152,7 +152,8 @@ impl Draw {
                     if sense.is_empty() || self.one_in(4) {
                         json_of(self.of(words))
                     } else {
-                        json_of(*self.of(&sense))
+                        let chosen = sense[self.below(sense.len())];
+                        json_of(chosen)
                     }
                 }
                 (None, format) => self.text(name, format).into(),
@@ -170,7 +171,7 @@ impl Draw {
             .as_vec()
             .into_iter()
             .flatten()
-            .flat_map(Yaml::as_str)
+            .filter_map(Yaml::as_str)
             .collect();
         for (name, member) in schema["properties"].as_hash().into_iter().flatten() {
             let name = name.as_str().unwrap();

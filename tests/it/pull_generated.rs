@@ -200,3 +200,76 @@ async fn bamboohr_is_asked_only_for_what_is_declared_and_nonsense_ends_nobodys_a
     }
     assert!(complete > 0 && records > 20, "{complete} {records}");
 }
+
+#[tokio::test]
+async fn a_mock_server_refuses_what_is_not_declared() {
+    let merge = Generated::start("merge-hris.yaml", 5, OF_MERGE).await;
+    let bamboohr = Generated::start("bamboohr.yaml", 5, OF_BAMBOOHR).await;
+    let client = leaver::client::new(Duration::from_secs(5)).unwrap();
+    let employees = format!("{}/api/hris/v1/employees", merge.api.url);
+    let known = |url: String| {
+        let request = client.get(url).header("authorization", "Bearer k");
+        request.header("x-account-token", "t")
+    };
+    let as_user =
+        |request: reqwest::RequestBuilder| request.header("authorization", "Basic a2V5Ong=");
+    let hooks = format!("{}/api/v1/webhooks", bamboohr.api.url);
+    let changed = format!("{}/api/v1/employees/changed", bamboohr.api.url);
+    let since = format!("{changed}?since=2026-11-22T12:00:00Z");
+    assert_eq!(known(employees.clone()).send().await.unwrap().status(), 200);
+    assert_eq!(
+        as_user(client.get(&since)).send().await.unwrap().status(),
+        200
+    );
+    for (request, complaint) in [
+        (
+            known(format!("{employees}?pages=2")),
+            "pages is not declared",
+        ),
+        (
+            known(format!("{employees}?page_size=101")),
+            "100 is the most",
+        ),
+        (known(format!("{employees}?page_size=all")), "no integer"),
+        (
+            known(format!("{employees}?modified_after=2026-11-22")),
+            "format",
+        ),
+        (
+            known(format!(
+                "{employees}?modified_after=2026-11-22T12:00:00%2B01:00"
+            )),
+            "not in UTC",
+        ),
+        (
+            known(format!("{employees}?cursor=a&cursor=b")),
+            "comes twice",
+        ),
+        (
+            client.get(&employees).header("authorization", "Bearer k"),
+            "X-Account-Token is required",
+        ),
+        (known(format!("{employees}/a/b")), "is not declared"),
+        (as_user(client.get(&changed)), "since is required"),
+        (
+            client.get(&since).header("authorization", "Bearer k"),
+            "security",
+        ),
+        (as_user(client.get(&since).body("{}")), "no JSON body"),
+        (as_user(client.delete(&since)), "DELETE"),
+        (as_user(client.post(&hooks)), "body is required"),
+        (as_user(client.post(&hooks).body("[")), "not JSON"),
+        (
+            as_user(client.post(&hooks).body(r#"{"name": 1, "colour": "red"}"#)),
+            "body",
+        ),
+    ] {
+        let shown = format!("{request:?}");
+        assert_eq!(request.send().await.unwrap().status(), 400, "{shown}");
+        let complaints = [merge.complaints(), bamboohr.complaints()].concat();
+        assert!(
+            complaints.iter().any(|one| one.contains(complaint)),
+            "{complaint}: {complaints:?}"
+        );
+    }
+}

@@ -176,7 +176,7 @@ pub(super) async fn bamboohr(
     to_read.extend(near);
     to_read.sort();
     to_read.dedup();
-    read_each(gathered, api, to_read, began).await
+    each(gathered, api, &to_read, began).await
 }
 
 async fn nearly_leaving(
@@ -194,13 +194,15 @@ async fn nearly_leaving(
 
 /// Reads these one by one, some at a time, and takes in what came as soon as it makes a slice, or when an error
 /// ends the read.
-async fn read_each(
+///
+/// The error says why the read ended early.
+pub(super) async fn each(
     gathered: &mut Gathered<'_>,
     api: &BambooHrApi,
-    employees: Vec<EmployeeId>,
+    employees: &[EmployeeId],
     began: DateTime<Utc>,
 ) -> Result<(), String> {
-    let mut waiting = employees.into_iter();
+    let mut waiting = employees.iter();
     let mut reads: JoinSet<Result<Option<EmployeeRead>, ReadError>> = JoinSet::new();
     let mut slice = Vec::with_capacity(SLICE);
     let mut ended = None;
@@ -209,7 +211,7 @@ async fn read_each(
             && reads.len() < AT_ONCE
             && let Some(id) = waiting.next()
         {
-            let api = api.clone();
+            let (api, id) = (api.clone(), id.clone());
             reads.spawn(async move { api.employee(&id).await });
         }
         let Some(read) = reads.join_next().await else {

@@ -16,3 +16,6 @@ COMMENT ON COLUMN leaver.under_way.worker IS 'One start of one process.';
 
 -- Settled deliveries are forgotten oldest first (inbox.retention), a slice at a time.
 CREATE INDEX deliveries_settled_idx ON leaver.deliveries (settled_at) WHERE state IN ('processed', 'ignored');
+
+-- When an account is on again, whoever it was switched off for is found by it.
+CREATE INDEX employees_deactivated_idx ON leaver.employees (account_id) WHERE deactivated_at IS NOT NULL;

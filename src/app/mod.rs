@@ -68,6 +68,11 @@ fn ours(options: PgConnectOptions) -> PgConnectOptions {
             ("idle_in_transaction_session_timeout", "60s"),
             // Triggers of the application's may tell of people, which is not for our log.
             ("client_min_messages", "error"),
+            // Of a machine that is gone Postgres learns by asking. Until then it keeps that machine's locks, so
+            // no other replica reads or fires in its place. Within half a minute, not after two hours.
+            ("tcp_keepalives_idle", "15"),
+            ("tcp_keepalives_interval", "5"),
+            ("tcp_keepalives_count", "3"),
         ])
         .log_statements(tracing::log::LevelFilter::Trace)
         .log_slow_statements(tracing::log::LevelFilter::Debug, Duration::from_secs(5))

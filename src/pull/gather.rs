@@ -13,8 +13,11 @@ use crate::payload::{ChangedAction, EmployeeRead, bamboohr_removal};
 use crate::roster::{self, Observation};
 use crate::worker::{Actor, Ending, Memory, Worker, chain};
 
-/// So many employees of BambooHR's are read at once, and make one slice.
+/// So many employees of BambooHR's are being read at a time.
 const AT_ONCE: usize = 8;
+/// So many records of BambooHR's make one slice at most: single answers are few bytes, and a transaction for each
+/// handful of them would cost more than what it does.
+const SLICE: usize = 200;
 /// Whose termination date is this near is read again, since a date that passes is no change.
 const NEAR: TimeDelta = TimeDelta::days(2);
 
@@ -166,7 +169,7 @@ pub(super) async fn bamboohr(
             to_read.push(entry.employee_id);
         }
     }
-    for slice in removals.chunks(500) {
+    for slice in removals.chunks(SLICE) {
         gathered.take_in(slice.to_vec(), Some(began)).await?;
     }
     let near = nearly_leaving(gathered, began).await?;
@@ -174,25 +177,6 @@ pub(super) async fn bamboohr(
     to_read.sort();
     to_read.dedup();
     each(gathered, api, &to_read, began).await
-}
-
-/// Reads these employees one by one, slice by slice.
-///
-/// The error says why the read ended early.
-pub(super) async fn each(
-    gathered: &mut Gathered<'_>,
-    api: &BambooHrApi,
-    employees: &[EmployeeId],
-    began: DateTime<Utc>,
-) -> Result<(), String> {
-    for slice in employees.chunks(AT_ONCE) {
-        let (read, ended) = read_slice(gathered, api, slice).await;
-        gathered.take_in(read, Some(began)).await?;
-        if let Some(error) = ended {
-            return Err(error.to_string());
-        }
-    }
-    Ok(())
 }
 
 async fn nearly_leaving(
@@ -208,26 +192,37 @@ async fn nearly_leaving(
     found.map_err(|error| format!("our database: {}", chain(&error)))
 }
 
-/// What the API says of these, and the error that ends the whole read, if any.
-async fn read_slice(
+/// Reads these one by one, some at a time, and takes in what came as soon as it makes a slice, or when an error
+/// ends the read.
+///
+/// The error says why the read ended early.
+pub(super) async fn each(
     gathered: &mut Gathered<'_>,
     api: &BambooHrApi,
-    slice: &[EmployeeId],
-) -> (Vec<EmployeeChange>, Option<ReadError>) {
+    employees: &[EmployeeId],
+    began: DateTime<Utc>,
+) -> Result<(), String> {
+    let mut waiting = employees.iter();
     let mut reads: JoinSet<Result<Option<EmployeeRead>, ReadError>> = JoinSet::new();
-    for id in slice {
-        let (api, id) = (api.clone(), id.clone());
-        reads.spawn(async move { api.employee(&id).await });
-    }
-    let mut changes = vec![];
+    let mut slice = Vec::with_capacity(SLICE);
     let mut ended = None;
-    while let Some(read) = reads.join_next().await {
+    loop {
+        while ended.is_none()
+            && reads.len() < AT_ONCE
+            && let Some(id) = waiting.next()
+        {
+            let (api, id) = (api.clone(), id.clone());
+            reads.spawn(async move { api.employee(&id).await });
+        }
+        let Some(read) = reads.join_next().await else {
+            break;
+        };
         match read {
             Ok(Ok(Some(read))) => {
                 if read.withheld.contains(&"status") {
                     gathered.doubt("the API shows no `status`");
                 }
-                changes.push(read.change);
+                slice.push(read.change);
             }
             // That somebody changed and is not there is a contradiction, not a departure.
             Ok(Ok(None)) => gathered.doubt("changed, and is not there (404)"),
@@ -236,9 +231,17 @@ async fn read_slice(
                 | ReadError::NullRecord { .. }
                 | ReadError::NoSuchId),
             )) => gathered.doubt(error.to_string()),
-            Ok(Err(error)) => ended = Some(error),
+            // The first one is the cause; those after it may be its consequences.
+            Ok(Err(error)) => {
+                ended.get_or_insert(error.to_string());
+            }
             Err(_bug) => gathered.doubt("a bug ended the read"),
         }
+        if slice.len() >= SLICE {
+            let full = std::mem::replace(&mut slice, Vec::with_capacity(SLICE));
+            gathered.take_in(full, Some(began)).await?;
+        }
     }
-    (changes, ended)
+    gathered.take_in(slice, Some(began)).await?;
+    ended.map_or(Ok(()), Err)
 }

@@ -294,6 +294,10 @@ pub async fn forget_deactivation(
     conn: &mut PgConnection,
     accounts: &BTreeSet<AccountId>,
 ) -> Result<(), sqlx::Error> {
+    // Nearly always; and no index is kept for the rest, so it would look through the whole roster.
+    if accounts.is_empty() {
+        return Ok(());
+    }
     let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
     sqlx::query!(
         "UPDATE leaver.employees SET deactivated_at = NULL

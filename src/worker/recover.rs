@@ -135,19 +135,24 @@ impl Worker {
             point.rollback().await?;
             return Ok(nothing);
         };
-        point.commit().await?;
         let newer: Vec<Employee> = observed
             .into_iter()
             .filter(|observed| observed.effect == Effect::Newer)
             .map(|observed| observed.employee)
             .collect();
         if newer.len() < 2 {
+            point.rollback().await?;
             return Ok(nothing);
         }
         let several = newer.len();
         let (endings, _) = self
-            .carry_out(tx, table, newer, &Actor::Leaver, now)
+            .carry_out(&mut point, table, newer, &Actor::Leaver, now)
             .await?;
+        if endings.is_empty() {
+            point.rollback().await?;
+            return Ok(nothing);
+        }
+        point.commit().await?;
         Ok((several, endings))
     }
 }

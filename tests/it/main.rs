@@ -23,6 +23,7 @@ mod scale;
 mod serving;
 mod silence;
 mod pull_clients;
+mod pull_generated;
 mod pull_reads;
 mod pull_sync;
 mod support;

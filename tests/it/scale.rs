@@ -133,6 +133,10 @@ async fn the_number_of_statements_does_not_grow_with_the_number_of_people() {
             steps.iter().all(|step| step.len() > 5),
             "they are counted: {steps:?}"
         );
+        // The whole roster is looked through for those who are on again, so only when somebody is.
+        let forgets = |summary: &&String| summary.contains("SET deactivated_at");
+        let forgetting = steps.iter().map(|step| step.iter().filter(forgets).count());
+        assert_eq!(forgetting.collect::<Vec<_>>(), [0, 0, 1, 0, 0]);
         counted.push(steps);
         let audit = app.text("SELECT string_agg(action || ' ' || n, ', ' ORDER BY action) FROM (SELECT action, count(*) AS n FROM leaver.audit GROUP BY 1) a").await;
         let expected = ["deactivated", "held", "reactivated", "scheduled"]

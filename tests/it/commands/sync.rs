@@ -1,10 +1,15 @@
 //! `leaver sync`: what was read, changed and decided, and exit 1 when a read was not complete.
 
-use serde_json::json;
+use std::fmt::Write;
 
-use crate::support::apis::{Answer, MERGE_EMPLOYEES, StandIn, merge_company, merge_employee};
-use crate::support::process::{Place, Said, leaver};
-use crate::support::{MERGE_KEY, USERS};
+use serde_json::{Value, json};
+
+use crate::support::apis::{
+    Answer, MERGE_EMPLOYEES, StandIn, bamboohr_company, bamboohr_employee, merge_account,
+    merge_company, merge_employee, merge_sync,
+};
+use crate::support::process::{Place, Said, Served, leaver};
+use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS};
 
 async fn sync(place: &Place, api: &StandIn, more: &[&str]) -> Said {
     let text = format!(
@@ -76,4 +81,175 @@ async fn sync_says_what_came_of_it_and_fails_when_it_is_incomplete() {
         !shown.contains("key-sentinel") && !shown.contains("token-sentinel"),
         "{shown}"
     );
+}
+
+/// A linked account of Merge's, or a company at BambooHR, with an API of its own.
+struct Bad {
+    name: String,
+    api: StandIn,
+    provider: &'static str,
+    path: &'static str,
+    answers: Vec<Answer>,
+}
+
+/// What was not wrong with the first read is wrong with the second.
+async fn bad_reads() -> Vec<Bad> {
+    let page = |next: Value, results: Value| {
+        Answer::json(&json!({"next": next, "previous": null, "results": results}))
+    };
+    let end = || Value::Null;
+    let nulls = json!({"id": "x", "employment_status": null, "work_email": null, "termination_date": null,
+                       "modified_at": "2026-11-20T08:00:00Z"});
+    let promised = page("c+1==".into(), json!([merge_employee(1)]));
+    let paused = json!([merge_sync("PAUSED")]);
+    let sees_nothing = json!({"id": "1", "status": null, "workEmail": null});
+    let lost_permission = json!({"id": "1", "workEmail": "dana.1@widgets.example"});
+    let nobody = r#"{"latest":"","employees":[]}"#;
+    let cut = r#"{"latest":"2026-11-22T11:00:00+00:00","employees":{"1":{"id"#;
+    let json = |text| Answer::text(200, "application/json", text);
+    let (merge, bamboohr) = ("merge", "bamboohr");
+    let (changed, one) = ("/api/v1/employees/changed", "/api/v1/employees/1");
+    let (status, details) = ("/api/hris/v1/sync-status", "/api/hris/v1/account-details");
+    let table = [
+        (merge, MERGE_EMPLOYEES, vec![page(end(), json!([]))]),
+        (merge, MERGE_EMPLOYEES, vec![Answer::status(403)]),
+        (merge, MERGE_EMPLOYEES, vec![Answer::status(404)]),
+        (
+            merge,
+            MERGE_EMPLOYEES,
+            vec![promised.clone(), page(end(), json!([]))],
+        ),
+        (merge, MERGE_EMPLOYEES, vec![promised, Answer::status(404)]),
+        (merge, MERGE_EMPLOYEES, vec![page(end(), json!([nulls]))]),
+        (merge, status, vec![page(end(), paused)]),
+        (
+            merge,
+            details,
+            vec![Answer::json(&merge_account("RELINK_NEEDED"))],
+        ),
+        (bamboohr, changed, vec![json(nobody)]),
+        (bamboohr, changed, vec![Answer::status(403)]),
+        (bamboohr, changed, vec![Answer::status(404)]),
+        (bamboohr, changed, vec![json(cut)]),
+        (bamboohr, one, vec![Answer::status(403)]),
+        (bamboohr, one, vec![Answer::status(404)]),
+        (bamboohr, one, vec![Answer::json(&sees_nothing)]),
+        (bamboohr, one, vec![Answer::json(&lost_permission)]),
+    ];
+    let mut bad = vec![];
+    for (n, (provider, path, answers)) in table.into_iter().enumerate() {
+        let api = match provider {
+            "merge" => StandIn::start(merge_company((1..=3).map(merge_employee).collect())).await,
+            _ => StandIn::start(bamboohr_company((1..=3).map(bamboohr_employee).collect())).await,
+        };
+        let name = format!("{provider}-{n}");
+        bad.push(Bad {
+            name,
+            api,
+            provider,
+            path,
+            answers,
+        });
+    }
+    bad
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_bad_read_fails_changes_nobody_and_stands_in_the_health() {
+    let mut place = Place::new(USERS).await;
+    let users = "INSERT INTO users (email) SELECT 'dana.' || n || '@widgets.example' FROM generate_series(1, 3) n";
+    place.sql(users).await;
+    let bad = bad_reads().await;
+    let mut text = String::new();
+    for one in &bad {
+        let linked = match one.provider {
+            "merge" => {
+                r#"linked_accounts = [{ id = "la-1", tenant = "widgets", token = "env:TOKEN" }]"#
+            }
+            _ => "",
+        };
+        let _ = write!(
+            text,
+            r#"
+            [[sources]]
+            name = "{}"
+            provider = "{}"
+            webhook_secrets = ["env:SECRET"]
+            {linked}
+            [sources.api]
+            base_url = "{}"
+            api_key = "env:API_KEY"
+            "#,
+            one.name, one.provider, one.api.url
+        );
+    }
+    let file = place.file("bad.toml", &text).to_str().unwrap().to_owned();
+    let mut env = place.env(&[
+        ("SECRET", BAMBOOHR_KEY),
+        ("API_KEY", "key-sentinel"),
+        ("TOKEN", "token-sentinel"),
+        ("LEAVER_CONFIG", &file),
+    ]);
+    env.retain(|(name, _)| !name.ends_with("WEBHOOK_SECRET"));
+    let env: Vec<(String, String)> = env
+        .into_iter()
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .collect();
+    let run = async |args: &[&str]| {
+        let env = env.clone();
+        let args: Vec<String> = args.iter().map(ToString::to_string).collect();
+        let run = move || {
+            let args: Vec<&str> = args.iter().map(String::as_str).collect();
+            let env: Vec<_> = env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+            leaver(&args, &env)
+        };
+        tokio::task::spawn_blocking(run).await.unwrap()
+    };
+    run(&["migrate"]).await.good();
+    run(&["sync", "--json"]).await.good();
+    let links = "SELECT count(*) FROM leaver.employees WHERE account_id IS NOT NULL";
+    assert_eq!(
+        place.count(links).await,
+        3 * i64::try_from(bad.len()).unwrap()
+    );
+
+    for one in &bad {
+        one.api.script(one.path, one.answers.clone());
+        let said = run(&["sync", "--full", "--json", "--source", &one.name]).await;
+        assert_eq!(
+            said.code,
+            Some(1),
+            "{} {:?} {said:?}",
+            one.path,
+            one.answers
+        );
+        let line = &said.json()[0];
+        assert_eq!(line["state"], "incomplete", "{line}");
+        assert!(
+            line["cause"].as_str().is_some_and(|cause| cause.len() > 10),
+            "{line}"
+        );
+        assert!(!format!("{said:?}").contains("sentinel"), "{said:?}");
+        assert_eq!(
+            place.active().await.len(),
+            3,
+            "{} {:?}",
+            one.path,
+            one.answers
+        );
+    }
+    assert_eq!(place.count("SELECT count(*) FROM leaver.audit").await, 0);
+    assert_eq!(place.count("SELECT count(*) FROM leaver.holds").await, 0);
+
+    // Nothing is due, so the service shows what the commands have left.
+    let env: Vec<(&str, &str)> = env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+    let mut service = Served::start(&env);
+    service.wait_until_ready();
+    let health: Value = serde_json::from_str(&service.get("/health").await.2).unwrap();
+    for one in &bad {
+        let read = &health["sources"][&one.name];
+        assert_eq!(read["last_read"]["state"], "incomplete", "{health}");
+        assert!(read["last_read"]["cause"].is_string() && read["last_read_at"].is_string());
+    }
+    service.stop();
 }

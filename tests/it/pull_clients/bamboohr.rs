@@ -19,7 +19,7 @@ fn id(text: &str) -> EmployeeId {
 async fn who_changed_comes_without_values() {
     let api = StandIn::start(bamboohr_company((1..=250).map(bamboohr_employee).collect())).await;
     let changed = bamboohr(&api)
-        .changed_since(at("2026-11-22T11:45:00Z"))
+        .changed_since(at("2026-11-22T10:45:00Z"))
         .await
         .unwrap();
     assert_eq!(changed.employees.len(), 250);
@@ -28,7 +28,7 @@ async fn who_changed_comes_without_values() {
     let asked = &api.asked()[0];
     assert_eq!(
         (asked.path.as_str(), asked.raw_query.as_str()),
-        (CHANGED, "since=2026-11-22T11%3A45%3A00Z")
+        (CHANGED, "since=2026-11-22T10%3A45%3A00Z")
     );
 }
 

@@ -2,6 +2,7 @@
 
 mod embedded;
 mod observed;
+mod reading;
 mod stop;
 mod waiting;
 

@@ -12,6 +12,8 @@ use axum::Router;
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, Response};
+use chrono::{DateTime, Utc};
+use http_body_util::BodyExt;
 use hyper::body::Frame;
 use serde_json::{Map, Value, json};
 use tokio::net::TcpListener;
@@ -177,17 +179,17 @@ impl StandIn {
 }
 
 async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response<Body> {
-    let raw_query = request.uri().query().unwrap_or_default().to_owned();
-    let (request, body) = request.into_parts();
+    let (parts, body) = request.into_parts();
+    let raw_query = parts.uri.query().unwrap_or_default().to_owned();
     let asked = Asked {
-        method: request.method,
-        path: request.uri.path().to_owned(),
+        method: parts.method,
+        path: parts.uri.path().to_owned(),
         query: form_urlencoded::parse(raw_query.as_bytes())
             .into_owned()
             .collect(),
         raw_query,
-        headers: request.headers,
-        body: axum::body::to_bytes(body, usize::MAX).await.unwrap(),
+        headers: parts.headers,
+        body: body.collect().await.unwrap().to_bytes(),
         at: Instant::now(),
     };
     inner.asked.lock().unwrap().push(asked.clone());
@@ -252,7 +254,7 @@ pub(crate) fn merge_sync(status: &str) -> Value {
 
 /// The state of a linked account.
 pub(crate) fn merge_account(status: &str) -> Value {
-    json!({"id": "la-1", "integration": "BambooHR", "integration_slug": "bamboohr", "category": "hris",
+    json!({"id": "5b0f3a9e-1c2d-4e3f-8a4b-6c7d8e9f0a1b", "integration": "BambooHR", "integration_slug": "bamboohr", "category": "hris",
         "end_user_origin_id": "tenant-042", "end_user_organization_name": "Widgets",
         "end_user_email_address": "hr@widgets.example", "status": status, "account_type": "PRODUCTION"})
 }
@@ -301,7 +303,9 @@ pub(crate) fn bamboohr_company(employees: Vec<Value>) -> impl Fn(&Asked) -> Answ
             .strip_prefix("/api/v1/employees/")
             .unwrap_or_default();
         if path == "changed" {
-            return Answer::text(200, "application/json", &bamboohr_changed(&employees));
+            let since = asked.parameter("since").unwrap_or_default();
+            let changed = bamboohr_changed(&employees, since);
+            return Answer::text(200, "application/json", &changed);
         }
         let Some(found) = employees.iter().find(|one| one["id"] == path) else {
             return Answer::status(404);
@@ -329,17 +333,27 @@ pub(crate) fn bamboohr_with_hooks(
     }
 }
 
-/// Everybody, as changed; PHP's `[]` when there is nobody.
-fn bamboohr_changed(employees: &[Value]) -> String {
-    if employees.is_empty() {
+/// Who changed since then: at the time that is kept of them aside, else at 11. PHP's `[]` when there is nobody.
+fn bamboohr_changed(employees: &[Value], since: &str) -> String {
+    let since: Option<DateTime<Utc>> = since.parse().ok();
+    let mut text = String::new();
+    for one in employees {
+        let at = one["_changed"]
+            .as_str()
+            .unwrap_or("2026-11-22T11:00:00+00:00");
+        if since.is_some_and(|since| at.parse::<DateTime<Utc>>().unwrap() <= since) {
+            continue;
+        }
+        let comma = if text.is_empty() { "" } else { "," };
+        let id = one["id"].as_str().unwrap();
+        write!(
+            text,
+            r#"{comma}"{id}":{{"id":"{id}","action":"Updated","lastChanged":"{at}"}}"#
+        )
+        .unwrap();
+    }
+    if text.is_empty() {
         return r#"{"latest":"","employees":[]}"#.to_owned();
     }
-    let mut text = r#"{"latest":"2026-11-22T11:00:00+00:00","employees":{"#.to_owned();
-    for (n, one) in employees.iter().enumerate() {
-        let comma = if n == 0 { "" } else { "," };
-        let id = one["id"].as_str().unwrap();
-        write!(text, r#"{comma}"{id}":{{"id":"{id}","action":"Updated","lastChanged":"2026-11-22T11:00:00+00:00"}}"#)
-            .unwrap();
-    }
-    text + "}}"
+    format!(r#"{{"latest":"2026-11-22T11:00:00+00:00","employees":{{{text}}}}}"#)
 }

@@ -5,6 +5,8 @@ pub(crate) mod process;
 pub(crate) mod driving;
 pub(crate) mod apis;
 pub(crate) mod hooks;
+pub(crate) mod contract;
+pub(crate) mod generated;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};

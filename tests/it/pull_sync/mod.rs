@@ -1,6 +1,8 @@
 //! Reads of whole companies, against stand-ins made from the contracts: leavers lose access, nobody else does,
 //! and whatever went wrong with a read concludes nothing.
 
+mod dropped;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -31,7 +33,10 @@ struct It {
 
 impl It {
     async fn merge(employees: Vec<Value>) -> Self {
-        let api = StandIn::start(merge_company(employees)).await;
+        Self::merge_over(StandIn::start(merge_company(employees)).await).await
+    }
+
+    async fn merge_over(api: StandIn) -> Self {
         let linked = format!(
             r#"linked_accounts = [{{ id = "{ACCOUNT}", tenant = "widgets", token = "env:TOKEN" }}]"#
         );
@@ -138,7 +143,7 @@ const LEFT: [&str; 3] = [
 #[tokio::test]
 async fn of_a_whole_company_the_leavers_lose_access_and_nobody_else() {
     let mut it = It::merge(widgets()).await;
-    let throttled = Answer::status(429).with("retry-after", "0");
+    let throttled = Answer::status(429).with("retry-after", "1");
     let rocky = [None, Some(throttled), Some(Answer::status(503))];
     it.api.script(MERGE_EMPLOYEES, rocky);
     let reports = it.sync(Wish::Changes).await;
@@ -155,14 +160,32 @@ async fn of_a_whole_company_the_leavers_lose_access_and_nobody_else() {
     assert!(merge["last_read_at"].is_string() && merge["last_read"].is_null());
     let by = "SELECT count(*) FROM leaver.audit WHERE actor = 'leaver:sync'";
     assert_eq!(it.app.count(by).await, 3);
-    // Three pages, and two more tries.
-    let pages = it
-        .api
-        .asked()
-        .iter()
-        .filter(|a| a.path == MERGE_EMPLOYEES)
-        .count();
-    assert_eq!(pages, 5);
+    // Three pages, and two more tries, the first of them when the API had asked for it.
+    let asked = it.api.asked();
+    let pages = asked.iter().filter(|a| a.path == MERGE_EMPLOYEES);
+    let pages: Vec<_> = pages.map(|a| (a.parameter("cursor"), a.at)).collect();
+    let cursors: Vec<_> = pages.iter().map(|(cursor, _)| *cursor).collect();
+    let (second, third) = (Some("c+100=="), Some("c+200=="));
+    assert_eq!(cursors, [None, second, second, second, third]);
+    assert!(pages[2].1 - pages[1].1 >= Duration::from_secs(1));
+}
+
+#[tokio::test]
+async fn a_read_that_ends_early_keeps_what_it_has() {
+    let mut people: Vec<Value> = (1..=40).map(bamboohr_employee).collect();
+    people[0]["status"] = "Inactive".into();
+    people[0]["employmentHistoryStatus"] = "Terminated".into();
+    let mut it = It::bamboohr(people).await;
+    // By id as text, so the last but some.
+    let refused = Answer::status(401).after(Duration::from_millis(300));
+    it.api.script("/api/v1/employees/8", [refused]);
+    let reports = it.sync(Wish::Changes).await;
+    let cause = reports[0].incomplete.as_deref().unwrap();
+    assert!(cause.contains("401"), "{cause}");
+    assert!(reports[0].records >= 20, "{reports:?}");
+    assert_eq!(it.off().await, ["dana.1@widgets.example"]);
+    let complete = "SELECT count(complete_from) FROM leaver.reads";
+    assert_eq!(it.app.count(complete).await, 0);
 }
 
 #[tokio::test]
@@ -387,4 +410,16 @@ async fn of_two_replicas_one_reads() {
     assert_eq!(first.unwrap().unwrap()[0].incomplete, None);
     // And once it is done, it is not due for the other one either.
     assert_eq!(it.sync(Wish::WhenDue).await.len(), 0);
+}
+
+#[tokio::test]
+async fn postgres_probes_our_connections_so_that_a_lost_machine_frees_its_reads_within_a_minute() {
+    let app = TestApp::new().await;
+    // Over a unix socket the present value is none, so what it was set to.
+    let sql = "SELECT name || ' ' || reset_val FROM pg_settings WHERE name LIKE 'tcp_keepalives%' ORDER BY 1";
+    for pool in &app.parts.pools {
+        let set: Vec<String> = sqlx::query_scalar(sql).fetch_all(pool).await.unwrap();
+        let expected = ["count 3", "idle 15", "interval 5"];
+        assert_eq!(set, expected.map(|one| format!("tcp_keepalives_{one}")));
+    }
 }

@@ -1,0 +1,59 @@
+//! What a webhook would have told that never came: the next poll catches it, and reads nothing else.
+
+use std::sync::{Arc, Mutex};
+
+use chrono::TimeDelta;
+use leaver::pull::Wish;
+use serde_json::Value;
+
+use super::{CHANGED, It};
+use crate::support::apis::{
+    StandIn, bamboohr_company, bamboohr_employee, merge_company, merge_employee,
+};
+
+/// A company whose people change under the stand-in's hands.
+type Changing = Arc<Mutex<Vec<Value>>>;
+
+#[tokio::test]
+async fn what_a_dropped_webhook_would_have_told_is_caught_by_the_next_poll_of_merge() {
+    let people: Changing = Arc::new(Mutex::new((0..250).map(merge_employee).collect()));
+    let at_merge = Arc::clone(&people);
+    let usual = move |asked: &_| merge_company(at_merge.lock().unwrap().clone())(asked);
+    let mut it = It::merge_over(StandIn::start(usual).await).await;
+    it.sync(Wish::WhenDue).await;
+    {
+        let mut people = people.lock().unwrap();
+        people[33]["employment_status"] = "INACTIVE".into();
+        people[33]["termination_date"] = "2026-11-22T00:00:00Z".into();
+        people[33]["modified_at"] = "2026-11-22T12:05:00.000000Z".into();
+    }
+    it.app.advance(TimeDelta::minutes(16));
+    let reports = it.sync(Wish::WhenDue).await;
+    assert_eq!((reports[0].records, reports[0].full), (1, false));
+    assert_eq!(it.off().await, ["dana.33@widgets.example"]);
+}
+
+#[tokio::test]
+async fn what_a_dropped_webhook_would_have_told_is_caught_by_the_next_poll_of_bamboohr() {
+    let people: Changing = Arc::new(Mutex::new((1..=30).map(bamboohr_employee).collect()));
+    let there = Arc::clone(&people);
+    let usual = move |asked: &_| bamboohr_company(there.lock().unwrap().clone())(asked);
+    let api = StandIn::start(usual).await;
+    let mut it = It::over("bamboohr", api, "").await;
+    it.sync(Wish::WhenDue).await;
+    let before = it.api.asked().len();
+    assert_eq!(before, 31);
+    {
+        let mut people = people.lock().unwrap();
+        people[16]["status"] = "Inactive".into();
+        people[16]["employmentHistoryStatus"] = "Terminated".into();
+        people[16]["_changed"] = "2026-11-22T12:05:00+00:00".into();
+    }
+    it.app.advance(TimeDelta::minutes(16));
+    let reports = it.sync(Wish::WhenDue).await;
+    assert_eq!((reports[0].records, reports[0].full), (1, false));
+    assert_eq!(it.off().await, ["dana.17@widgets.example"]);
+    let asked = it.api.asked();
+    let paths: Vec<&str> = asked[before..].iter().map(|a| a.path.as_str()).collect();
+    assert_eq!(paths, [CHANGED, "/api/v1/employees/17"]);
+}

@@ -99,7 +99,7 @@ pub fn judge(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Judgem
         return doubted(
             &by_facts,
             format!(
-                "needs a read: the HR system reported a change at {} but not what it is; look there, then approve or reject",
+                "needs a read: the HR system reported a change at {} but not what it is; with api.company_domain and api.api_key of this source set ([sources.api]) it would be read; without, look there, then approve or reject",
                 changed_at.format("%Y-%m-%dT%H:%M:%SZ")
             ),
             true,

@@ -53,6 +53,7 @@ async fn a_change_without_values_waits_for_a_person() {
         panic!("{open:?}")
     };
     assert!(hold.reason.starts_with("needs a read"), "{}", hold.reason);
+    assert!(hold.reason.contains("api.api_key"), "{}", hold.reason);
     assert_eq!(hold.account_id.as_deref(), Some("1"));
     assert_eq!(
         (hold.source.as_str(), hold.wants.as_str()),

@@ -27,6 +27,7 @@ use self::starting::Starting;
 use crate::clock::Clock;
 use crate::http::connections::{self, Drained};
 use crate::http::{Receiver, router};
+use crate::intake::{self, Intake};
 use crate::metrics::Metrics;
 use crate::pull;
 use crate::settings::{Database, Settings};
@@ -119,7 +120,7 @@ impl Parts {
                 .idle_timeout(Duration::from_mins(5))
                 .connect_lazy_with(options.clone())
         };
-        let (intake, working) = (
+        let (asking, working) = (
             pool(settings.database.max_connections),
             pool(WORKER_CONNECTIONS),
         );
@@ -132,16 +133,21 @@ impl Parts {
             .map(|source| (source.name.clone(), source.scheme.clone()))
             .collect();
 
+        let limits = intake::Limits {
+            waiting: intake::WAITING,
+            bytes: settings.server.max_in_flight_bytes,
+            patience: settings.server.store_timeout,
+        };
+        let intake = Intake::open(&options, limits, Arc::clone(&arrived), Arc::clone(&metrics));
         let receiver = Arc::new(Receiver {
             sources,
-            pool: intake.clone(),
+            intake,
+            pool: asking.clone(),
             clock: Arc::clone(&clock),
-            arrived: Arc::clone(&arrived),
             vitals: Arc::clone(&vitals),
             metrics: Arc::clone(&metrics),
             max_body_bytes: settings.server.max_body_bytes,
             body_timeout: settings.server.body_timeout,
-            store_timeout: settings.server.store_timeout,
         });
         let worker = Arc::new(Worker {
             pool: working.clone(),
@@ -160,7 +166,7 @@ impl Parts {
             receiver,
             worker,
             vitals,
-            pools: [intake, working],
+            pools: [asking, working],
         }
     }
 }
@@ -173,6 +179,7 @@ pub struct Service {
     http: JoinHandle<Drained>,
     work: TaskTracker,
     vitals: Arc<Vitals>,
+    intake: Intake,
     pools: [PgPool; 2],
     failed: CancellationToken,
     failure: Arc<std::sync::Mutex<Option<anyhow::Error>>>,
@@ -202,8 +209,9 @@ impl Service {
             receiver,
             worker,
             vitals,
-            pools: [intake, working],
+            pools: [asking, working],
         } = parts;
+        let intake = receiver.intake.clone();
         let (http_stop, work_stop) = (CancellationToken::new(), CancellationToken::new());
         let http = tokio::spawn(connections::serve(
             listener,
@@ -247,7 +255,8 @@ impl Service {
             http,
             work,
             vitals,
-            pools: [intake, working],
+            intake,
+            pools: [asking, working],
             failed,
             failure,
         })
@@ -282,6 +291,8 @@ impl Service {
             }
             Err(error) => error!(%error, "app.stop: the receiving half ended with a bug"),
         }
+        // What senders who hung up have left, since all others are answered by now.
+        self.intake.close().await;
         self.work_stop.cancel();
         self.work.close();
         if tokio::time::timeout(Duration::from_secs(10), self.work.wait())

@@ -17,11 +17,11 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{get, post};
 use sqlx::PgPool;
-use tokio::sync::Notify;
 
 use self::error::Refusal;
 use crate::clock::Clock;
 use crate::domain::SourceName;
+use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::signature::Scheme;
 use crate::vitals::Vitals;
@@ -30,12 +30,12 @@ use crate::vitals::Vitals;
 pub struct Receiver {
     /// How each source signs.
     pub sources: HashMap<SourceName, Scheme>,
-    /// Connections for storing deliveries.
+    /// Where deliveries are written down.
+    pub intake: Intake,
+    /// Connections for health and metrics.
     pub pool: PgPool,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// Tells the working half that something was stored.
-    pub arrived: Arc<Notify>,
     /// Signs of life.
     pub vitals: Arc<Vitals>,
     /// Counters and histograms.
@@ -44,8 +44,6 @@ pub struct Receiver {
     pub max_body_bytes: usize,
     /// For the whole body to arrive.
     pub body_timeout: Duration,
-    /// For a delivery to be stored.
-    pub store_timeout: Duration,
 }
 
 /// The routes of the service. There is no layer that could answer 408 or 429: to both providers a 4xx is

@@ -3,6 +3,7 @@
 
 mod environment;
 mod layers;
+mod least;
 mod secrets;
 mod sources;
 mod values;
@@ -96,6 +97,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Largest body in bytes.
     pub max_body_bytes: usize,
+    /// Bytes of all bodies in flight together.
+    pub max_in_flight_bytes: usize,
     /// For the whole body to arrive.
     pub body_timeout: Duration,
     /// For a delivery to be stored.
@@ -113,7 +116,7 @@ pub struct Database {
     pub missing: Option<String>,
     /// Whether `serve` migrates first.
     pub migrate: bool,
-    /// Connections of the receiving half.
+    /// Connections for health and metrics.
     pub max_connections: u32,
 }
 
@@ -190,7 +193,7 @@ impl Settings {
             Ok(url) => (Some(url), None),
             Err(error) => (None, Some(error.to_string())),
         };
-        if let Some((key, least)) = too_little(&raw) {
+        if let Some((key, least)) = least::too_little(&raw) {
             return Err(wrong(key, format!("it must be at least {least}")));
         }
         Ok(Self {
@@ -205,6 +208,7 @@ impl Settings {
                     )
                 })?,
                 max_body_bytes: raw.server.max_body.0,
+                max_in_flight_bytes: raw.server.max_in_flight.0,
                 body_timeout: raw.server.body_timeout.0,
                 store_timeout: raw.server.store_timeout.0,
                 connections: crate::http::connections::Limits {
@@ -245,34 +249,6 @@ impl Settings {
     }
 }
 
-/// The first number with which nothing would work, and the least that would.
-fn too_little(raw: &Raw) -> Option<(&'static str, &'static str)> {
-    let counts = [
-        ("server.max_connections", raw.server.max_connections < 1),
-        ("database.max_connections", raw.database.max_connections < 1),
-        ("worker.batch", raw.worker.batch < 1),
-        ("worker.max_attempts", raw.worker.max_attempts < 1),
-    ];
-    let times = [
-        ("server.body_timeout", raw.server.body_timeout),
-        ("server.store_timeout", raw.server.store_timeout),
-        ("server.header_timeout", raw.server.header_timeout),
-        ("server.idle_timeout", raw.server.idle_timeout),
-        ("server.write_timeout", raw.server.write_timeout),
-        ("worker.poll", raw.worker.poll),
-    ];
-    let none = |&(_, none): &(&str, bool)| none;
-    let too_short = |(_, span): &(&str, Span)| span.0 < LEAST_TIME;
-    let count = counts.into_iter().find(none).map(|(key, _)| (key, "1"));
-    count.or_else(|| {
-        let time = times.into_iter().find(too_short);
-        time.map(|(key, _)| (key, "1ms"))
-    })
-}
-
-/// A shorter time would only be a mistake.
-const LEAST_TIME: Duration = Duration::from_millis(1);
-
 /// The layers put together, before anything is checked beyond its shape.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -293,6 +269,7 @@ struct Raw {
 struct RawServer {
     listen: String,
     max_body: ByteSize,
+    max_in_flight: ByteSize,
     body_timeout: Span,
     store_timeout: Span,
     header_timeout: Span,

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and the rooms of ours that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 25] = [
+const MAY_IMPORT: [(&str, &[&str]); 26] = [
     ("domain", &[]),
     ("clock", &[]),
     ("vitals", &[]),
@@ -18,6 +18,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
     ("payload", &["domain"]),
     ("decision", &["domain"]),
     ("inbox", &["domain", "signature"]),
+    ("intake", &["domain", "inbox", "metrics", "signature"]),
     ("roster", &["domain"]),
     ("accounts", &["domain", "decision"]),
     ("audit", &["domain"]),
@@ -33,6 +34,7 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
             "clock",
             "signature",
             "inbox",
+            "intake",
             "health",
             "metrics",
             "vitals",
@@ -66,8 +68,8 @@ const MAY_IMPORT: [(&str, &[&str]); 25] = [
     (
         "app",
         &[
-            "accounts", "clock", "domain", "http", "metrics", "payload", "pull", "schema",
-            "settings", "vitals", "worker",
+            "accounts", "clock", "domain", "http", "intake", "metrics", "payload", "pull",
+            "schema", "settings", "vitals", "worker",
         ],
     ),
     ("demo", &["*"]),

@@ -25,6 +25,7 @@ use tracing::{error, info, warn};
 pub use self::apis::{check_address, companies};
 use self::starting::Starting;
 use crate::clock::Clock;
+use crate::health::Asking;
 use crate::http::connections::{self, Drained};
 use crate::http::{Receiver, router};
 use crate::intake::{self, Intake};
@@ -104,8 +105,8 @@ pub struct Parts {
     pub worker: Arc<Worker>,
     /// Signs of life of both.
     pub vitals: Arc<Vitals>,
-    /// The connections of the two halves.
-    pub pools: [PgPool; 2],
+    /// The connections of the working half.
+    pub pool: PgPool,
 }
 
 impl Parts {
@@ -113,17 +114,11 @@ impl Parts {
     #[must_use]
     pub fn new(settings: &Settings, database: PgConnectOptions, clock: Arc<dyn Clock>) -> Self {
         let options = ours(database);
-        let pool = |connections| {
-            PgPoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(Duration::from_secs(3))
-                .idle_timeout(Duration::from_mins(5))
-                .connect_lazy_with(options.clone())
-        };
-        let (asking, working) = (
-            pool(settings.database.max_connections),
-            pool(WORKER_CONNECTIONS),
-        );
+        let working = PgPoolOptions::new()
+            .max_connections(WORKER_CONNECTIONS)
+            .acquire_timeout(Duration::from_secs(3))
+            .idle_timeout(Duration::from_mins(5))
+            .connect_lazy_with(options.clone());
         let vitals = Arc::new(Vitals::default());
         let metrics = Arc::new(Metrics::default());
         let arrived = Arc::new(Notify::new());
@@ -142,7 +137,7 @@ impl Parts {
         let receiver = Arc::new(Receiver {
             sources,
             intake,
-            pool: asking.clone(),
+            asking: Asking::over(options),
             clock: Arc::clone(&clock),
             vitals: Arc::clone(&vitals),
             metrics: Arc::clone(&metrics),
@@ -166,7 +161,7 @@ impl Parts {
             receiver,
             worker,
             vitals,
-            pools: [asking, working],
+            pool: working,
         }
     }
 }
@@ -180,7 +175,7 @@ pub struct Service {
     work: TaskTracker,
     vitals: Arc<Vitals>,
     intake: Intake,
-    pools: [PgPool; 2],
+    pool: PgPool,
     failed: CancellationToken,
     failure: Arc<std::sync::Mutex<Option<anyhow::Error>>>,
 }
@@ -209,7 +204,7 @@ impl Service {
             receiver,
             worker,
             vitals,
-            pools: [asking, working],
+            pool: working,
         } = parts;
         let intake = receiver.intake.clone();
         let (http_stop, work_stop) = (CancellationToken::new(), CancellationToken::new());
@@ -256,7 +251,7 @@ impl Service {
             work,
             vitals,
             intake,
-            pools: [asking, working],
+            pool: working,
             failed,
             failure,
         })
@@ -303,9 +298,7 @@ impl Service {
                 "app.stop: the worker did not end its batch in time; it is rolled back and done at the next start"
             );
         }
-        for pool in &self.pools {
-            drop(tokio::time::timeout(Duration::from_secs(3), pool.close()).await);
-        }
+        drop(tokio::time::timeout(Duration::from_secs(3), self.pool.close()).await);
         info!("app.stop: stopped");
     }
 }

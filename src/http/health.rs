@@ -67,7 +67,7 @@ async fn examined(receiver: &Receiver) -> Health {
     let mut names: Vec<SourceName> = receiver.sources.keys().cloned().collect();
     names.sort();
     examine(
-        &receiver.pool,
+        &receiver.asking,
         &receiver.vitals,
         &names,
         receiver.clock.now(),

@@ -16,11 +16,11 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
-use sqlx::PgPool;
 
 use self::error::Refusal;
 use crate::clock::Clock;
 use crate::domain::SourceName;
+use crate::health::Asking;
 use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::signature::Scheme;
@@ -32,8 +32,8 @@ pub struct Receiver {
     pub sources: HashMap<SourceName, Scheme>,
     /// Where deliveries are written down.
     pub intake: Intake,
-    /// Connections for health and metrics.
-    pub pool: PgPool,
+    /// For health and metrics.
+    pub asking: Asking,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Signs of life.

@@ -30,6 +30,7 @@ pub use self::failure::NotDurable;
 use self::flusher::{Desk, Work};
 use self::queue::{Queue, Waiting};
 use crate::domain::DeliveryId;
+pub use crate::inbox::arrivals::store::durability;
 use crate::inbox::arrivals::{Arrival, Receipt};
 use crate::metrics::Metrics;
 use crate::signature::VerifiedDelivery;

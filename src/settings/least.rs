@@ -9,7 +9,6 @@ use super::values::Span;
 pub(super) fn too_little(raw: &Raw) -> Option<(&'static str, &'static str)> {
     let counts = [
         ("server.max_connections", raw.server.max_connections < 1),
-        ("database.max_connections", raw.database.max_connections < 1),
         ("worker.batch", raw.worker.batch < 1),
         ("worker.max_attempts", raw.worker.max_attempts < 1),
     ];

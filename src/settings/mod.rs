@@ -116,8 +116,6 @@ pub struct Database {
     pub missing: Option<String>,
     /// Whether `serve` migrates first.
     pub migrate: bool,
-    /// Connections for health and metrics.
-    pub max_connections: u32,
 }
 
 /// The working half.
@@ -223,7 +221,6 @@ impl Settings {
                 url: database.0,
                 missing: database.1,
                 migrate: raw.database.migrate,
-                max_connections: raw.database.max_connections,
             },
             accounts: AccountsMapping {
                 table: raw.accounts.table,
@@ -284,7 +281,6 @@ struct RawServer {
 struct RawDatabase {
     url: values::Place,
     migrate: bool,
-    max_connections: u32,
 }
 
 #[derive(Debug, Deserialize)]

@@ -68,8 +68,8 @@ const MAY_IMPORT: [(&str, &[&str]); 26] = [
     (
         "app",
         &[
-            "accounts", "clock", "domain", "http", "intake", "metrics", "payload", "pull",
-            "schema", "settings", "vitals", "worker",
+            "accounts", "clock", "domain", "health", "http", "intake", "metrics", "payload",
+            "pull", "schema", "settings", "vitals", "worker",
         ],
     ),
     ("demo", &["*"]),

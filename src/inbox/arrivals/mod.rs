@@ -45,3 +45,21 @@ pub struct Durability {
     /// A page that was half written when the machine died can be mended: `full_page_writes`.
     pub mends_pages: bool,
 }
+
+impl Durability {
+    /// What a crash of the machine could cost although commits wait for the disk, and what to change.
+    #[must_use]
+    pub fn risk(&self) -> Option<&'static str> {
+        match (self.flushes, self.mends_pages) {
+            (true, true) => None,
+            (false, _) => Some(
+                "fsync is off: a crash of the machine can lose deliveries that were answered 200, and the whole database; \
+                 set fsync = on in postgresql.conf, except for a database that may be thrown away",
+            ),
+            (true, false) => Some(
+                "full_page_writes is off: a crash of the machine can damage tables; \
+                 set full_page_writes = on in postgresql.conf, except where the file system never tears a page",
+            ),
+        }
+    }
+}

@@ -13,6 +13,7 @@ mod demo;
 mod duplicates;
 mod embedded;
 mod holds;
+mod intake;
 mod privacy;
 mod rehire;
 mod rights;

@@ -4,6 +4,7 @@ pub(crate) mod logs;
 pub(crate) mod process;
 pub(crate) mod driving;
 pub(crate) mod apis;
+pub(crate) mod proxy;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};

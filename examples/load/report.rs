@@ -159,16 +159,18 @@ impl Report {
         self.measured.iter().all(|measured| measured.lost == 0)
     }
 
-    /// Middle acknowledgements per second of a server over all rounds.
-    fn rate(&self, kind: Kind) -> Option<f64> {
-        let of_kind = self.measured.iter().filter(|one| one.server == kind);
-        let mut rates: Vec<f64> = of_kind.map(|one| one.acks_per_second).collect();
-        rates.sort_by(f64::total_cmp);
-        rates.get(rates.len() / 2).copied()
+    /// Acknowledgements per second of a server, round by round.
+    fn rates(&self, kind: Kind) -> impl Iterator<Item = f64> {
+        let of_kind = self.measured.iter().filter(move |one| one.server == kind);
+        of_kind.map(|one| one.acks_per_second)
     }
 
+    /// The middle of what each round says, since another minute may be another machine.
     fn ratio(&self, to: Kind) -> Option<f64> {
-        Some(self.rate(Kind::Group)? / self.rate(to)?)
+        let rounds = self.rates(Kind::Group).zip(self.rates(to));
+        let mut ratios: Vec<f64> = rounds.map(|(group, other)| group / other).collect();
+        ratios.sort_by(f64::total_cmp);
+        ratios.get(ratios.len() / 2).copied()
     }
 
     pub(crate) fn json(&self) -> Value {

@@ -36,7 +36,7 @@ use crate::metrics::Metrics;
 use crate::signature::VerifiedDelivery;
 
 /// How many flushes are under way at a time; ADR 0005 has the measurements.
-const FLUSHERS: usize = 2;
+const FLUSHERS: usize = 3;
 
 /// A flusher that a bug has ended starts again after this.
 const RESTART: Duration = Duration::from_millis(100);
@@ -183,3 +183,11 @@ where
         tokio::time::sleep(RESTART).await;
     }
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test that cannot set itself up should fail"
+)]
+mod tests;

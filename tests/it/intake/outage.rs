@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::sending;
 use crate::support::proxy::{Mode, Proxy};
-use crate::support::{JSON, TestApp, USERS};
+use crate::support::{JSON, TestApp, UNSYNCED, USERS};
 
 /// An app that reaches its database through a proxy.
 async fn proxied(patience: &str) -> (TestApp, Proxy) {
@@ -61,6 +61,18 @@ async fn an_answer_that_is_lost_after_the_commit_makes_no_duplicate_of_the_deliv
         assert_eq!(again.body["delivery"], answer.body["delivery"]);
     }
     assert_eq!(app.count("SELECT count(*) FROM leaver.deliveries").await, 4);
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_over_a_connection_that_does_not_wait_for_the_disk() {
+    let env = [("LEAVER__SERVER__STORE_TIMEOUT", "500ms")];
+    let mut app = TestApp::with(&env, USERS).await;
+    app.sql(UNSYNCED).await;
+    let answer = app.request(app.signed("bamboohr", JSON, "{}")).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(app.count("SELECT count(*) FROM leaver.deliveries").await, 0);
+    app.sql(&UNSYNCED.replace("off", "local")).await;
+    app.send("bamboohr", JSON, "{}").await;
 }
 
 #[tokio::test]

@@ -56,6 +56,7 @@ async fn a_stop_with_a_thousand_senders_waiting_answers_each_of_them() {
         .sql("BEGIN; LOCK TABLE leaver.deliveries IN EXCLUSIVE MODE")
         .await;
     let mut senders = JoinSet::new();
+    let mut held_up = 0;
     for n in 0..1_000 {
         let mut client = TcpStream::connect(service.address()).await.unwrap();
         client
@@ -63,21 +64,13 @@ async fn a_stop_with_a_thousand_senders_waiting_answers_each_of_them() {
             .await
             .unwrap();
         senders.spawn(async move { answer(&mut client).await });
-    }
-    let began = Instant::now();
-    loop {
-        let metrics = service.get("/metrics").await.2;
-        let waiting = metrics
-            .lines()
-            .find_map(|line| line.strip_prefix("leaver_intake_waiting "));
-        // The others are in the flushes that are held up.
-        if waiting.unwrap().parse::<usize>().unwrap() + 2 * 512 >= 1_000
-            && began.elapsed() > Duration::from_millis(500)
-        {
-            break;
+        // One by one until each flusher is held up with one.
+        if held_up == n && waiting(&service, Duration::from_millis(200), 1).await == 0 {
+            held_up += 1;
         }
-        assert!(began.elapsed() < Duration::from_secs(5), "{waiting:?}");
     }
+    let all = 1_000 - held_up;
+    assert_eq!(waiting(&service, Duration::from_secs(10), all).await, all);
     service.process.signal(Signal::SIGTERM);
     service.process.wait_for("app.stop: stopping");
     place.sql("COMMIT").await;
@@ -94,6 +87,22 @@ async fn a_stop_with_a_thousand_senders_waiting_answers_each_of_them() {
     }
     let yes = answers.iter().filter(|(status, _)| status == "200");
     assert!(yes.count() > 900, "the database was there again at once");
+}
+
+/// How many deliveries wait in memory, as soon as so many do or the time is over.
+async fn waiting(service: &Served, within: Duration, count: usize) -> usize {
+    let began = Instant::now();
+    loop {
+        let metrics = service.get("/metrics").await.2;
+        let line = metrics
+            .lines()
+            .find_map(|line| line.strip_prefix("leaver_intake_waiting "));
+        let waiting = line.unwrap().parse().unwrap();
+        if waiting == count || began.elapsed() > within {
+            return waiting;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
 }
 
 /// A Postgres in this folder.

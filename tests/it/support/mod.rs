@@ -35,6 +35,9 @@ pub(crate) const JSON: &str = "application/json";
 /// A form's content type.
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
 
+/// Makes commits of this database's sessions not wait for the disk, from their next connection on.
+pub(crate) const UNSYNCED: &str = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$";
+
 /// The users table that most tests have.
 pub(crate) const USERS: &str = "
     CREATE TABLE users (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL,

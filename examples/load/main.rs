@@ -128,7 +128,7 @@ async fn one(args: &Args, kind: Kind, database: &mut Database) -> anyhow::Result
         Kind::Nothing => 0,
         _ => database.missing(&sent.acknowledged).await?,
     };
-    Ok(Measured::new(kind, sent)
+    Ok(Measured::new(kind, &sent)
         .stored(missing, wal)
         .served(flush_rows, peak_memory_kib, cpu_seconds)
         .worked(backlog, drain))

@@ -44,7 +44,7 @@ fn name<S: serde::Serializer>(kind: &Kind, serializer: S) -> Result<S::Ok, S::Er
 
 #[expect(clippy::cast_precision_loss, reason = "counts of a run are small")]
 impl Measured {
-    pub(crate) fn new(server: Kind, sent: Sent) -> Self {
+    pub(crate) fn new(server: Kind, sent: &Sent) -> Self {
         let took = sent.took.as_secs_f64();
         let percentile = |thousandths: usize| {
             let last = sent.latencies.len().saturating_sub(1);

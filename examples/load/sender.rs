@@ -87,11 +87,7 @@ impl Shared {
             r#"{{"employees":[{{"id":"{employee}","action":"Updated","timestamp":"{at}","changedFields":["status","employmentHistoryStatus"],"fields":{{"status":"Active","employmentHistoryStatus":"Full-Time","hireDate":"2020-01-06","terminationDate":"0000-00-00","workEmail":"employee{employee}@example.com","firstName":"Load","lastName":"Number {number}","note":"{}-{number}""#,
             self.run
         );
-        for field in 0..11 {
-            body.push_str(&format!(
-                r#","customField{field}":"something that is not for us""#
-            ));
-        }
+        body.push_str(&(0..11).map(custom_field).collect::<String>());
         body.push_str("}}]}");
         let mut request = format!(
             "POST /webhooks/bamboohr HTTP/1.1\r\nHost: load\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
@@ -108,6 +104,11 @@ impl Shared {
         request.extend_from_slice(body.as_bytes());
         request
     }
+}
+
+/// What is not for us.
+fn custom_field(number: usize) -> String {
+    format!(r#","customField{number}":"something that is not for us""#)
 }
 
 async fn send(mut stream: TcpStream, shared: Arc<Shared>, until: Instant) -> anyhow::Result<Sent> {

@@ -121,7 +121,7 @@ async fn read_body(
         // Copied, so that a small body does not keep the connection's whole buffer.
         let mut bytes = Vec::with_capacity(declared.unwrap_or_default());
         while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame.map_err(refusal)?.into_data() else {
+            let Ok(frame) = frame.map_err(|error| refusal(&error))?.into_data() else {
                 continue;
             };
             if !held.grow(frame.len()) {
@@ -136,7 +136,7 @@ async fn read_body(
     Ok((bytes, held))
 }
 
-fn refusal(error: axum::BoxError) -> Refusal {
+fn refusal(error: &axum::BoxError) -> Refusal {
     if error.is::<LengthLimitError>() {
         Refusal::TooLarge
     } else {

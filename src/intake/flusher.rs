@@ -163,11 +163,7 @@ impl Flusher<'_> {
                     let duplicate = id != waiting.arrival.id;
                     waiting.end(Ok(Receipt { id, duplicate }));
                 }
-                (None, Work::Arrived) => {
-                    if let Err(waiting) = self.desk.known.push(waiting) {
-                        waiting.end(Err(NotStored::Full));
-                    }
-                }
+                (None, Work::Arrived) => self.desk.known.push(waiting),
                 (None, Work::Known) => {
                     debug!("intake.flush: a delivery went while it came again; answered 503");
                     waiting.end(Err(NotStored::InTime));

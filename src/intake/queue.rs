@@ -67,16 +67,16 @@ impl Queue {
         self.lock().waiting.len()
     }
 
-    /// Lines up, or gives it back when there is no room or no taker any more.
-    pub(super) fn push(&self, waiting: Waiting) -> Result<(), Waiting> {
+    /// Lines up. Where there is no room or no taker any more, the sender is told so.
+    pub(super) fn push(&self, waiting: Waiting) {
         let mut inner = self.lock();
         if inner.closed || inner.waiting.len() >= self.capacity {
-            return Err(waiting);
+            drop(inner);
+            return waiting.end(Err(NotStored::Full));
         }
         inner.waiting.push_back(waiting);
         drop(inner);
         self.changed.notify_one();
-        Ok(())
     }
 
     /// Whatever waits, as much as a batch takes, as soon as anything does; `None` once it is closed and empty.

@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use super::{Arrival, Durability};
 use crate::domain::DeliveryId;
+use crate::signature::VerifiedDelivery;
 
 /// Writes deliveries down, and says which of them are new. Those of which the same body from the same source is there
 /// already, or stands earlier in the slice, are left out; [`repeat`] is for them.
@@ -154,7 +155,7 @@ impl<'a> Columns<'a> {
             sources: deliveries().map(|d| d.source().as_str()).collect(),
             digests: deliveries().map(|d| d.digest().as_slice()).collect(),
             types: deliveries().map(|d| d.content_type()).collect(),
-            signed: deliveries().map(|d| d.signed_at()).collect(),
+            signed: deliveries().map(VerifiedDelivery::signed_at).collect(),
             received: rows.iter().map(|row| row.received_at).collect(),
             bodies: deliveries().map(|d| d.body().as_ref()).collect(),
         }

@@ -79,7 +79,7 @@ async fn held_up() -> (TestApp, Vec<JoinHandle<(StatusCode, Value)>>) {
 async fn all_who_come_during_a_flush_share_the_next_one() {
     let (mut app, mut sent) = held_up().await;
     let flushes = metric(&app, "leaver_flush_rows_count ");
-    let flushers = sent.len() - 1;
+    let held_up = sent.len() - 1;
     for n in 0..99 {
         let body = format!("{{\"n\":{n}}}");
         sent.push(sending(&app, app.signed("bamboohr", JSON, body)));
@@ -96,11 +96,11 @@ async fn all_who_come_during_a_flush_share_the_next_one() {
     // Those that were held up, and one for all others.
     let flushes = metric(&app, "leaver_flush_rows_count ") - flushes;
     assert!(
-        (flushes - f64::from(u32::try_from(flushers).unwrap() + 1)).abs() < 0.1,
+        (flushes - f64::from(u32::try_from(held_up).unwrap() + 1)).abs() < 0.1,
         "{flushes}"
     );
     let stored = app.count("SELECT count(*) FROM leaver.deliveries").await;
-    assert_eq!(usize::try_from(stored).unwrap(), 1 + flushers + 100);
+    assert_eq!(usize::try_from(stored).unwrap(), 1 + held_up + 100);
     assert!(metric(&app, "leaver_flush_seconds_count ") >= flushes);
 }
 

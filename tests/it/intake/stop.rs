@@ -28,7 +28,8 @@ fn webhook(body: &str) -> Vec<u8> {
         body.len()
     );
     for (name, value) in scheme.sign(body.as_bytes(), SystemClock.now()) {
-        request.push_str(&format!("{name}: {}\r\n", value.to_str().unwrap()));
+        let line = [name.as_str(), ": ", value.to_str().unwrap(), "\r\n"];
+        request.extend(line);
     }
     format!("{request}\r\n{body}").into_bytes()
 }

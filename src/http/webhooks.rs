@@ -152,11 +152,12 @@ async fn store(
     held: Held,
 ) -> Result<Receipt, Refusal> {
     let stored = receiver.intake.store(verified, received_at, held).await;
-    stored.map_err(|reason| {
-        warn!("intake.store: a delivery is not stored: {reason}; answered 503, the sender will come again");
-        match reason {
-            NotStored::Full => Refusal::Full,
-            NotStored::InTime | NotStored::Refused | NotStored::Abandoned => Refusal::NotStored,
+    stored.map_err(|reason| match reason {
+        // Counted, and not worth a line for each of a flood.
+        NotStored::Full => Refusal::Full,
+        NotStored::InTime | NotStored::Refused | NotStored::Abandoned => {
+            warn!("intake.store: a delivery is not stored: {reason}; answered 503, the sender will come again");
+            Refusal::NotStored
         }
     })
 }

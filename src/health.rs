@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
-use sqlx::PgPool;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection};
+use tokio::sync::Mutex;
+use tokio::time::timeout;
 
 use crate::domain::SourceName;
 use crate::hooks::KnownHook;
@@ -19,6 +22,9 @@ use crate::{drift, holds, hooks, roster};
 
 /// A working half that has not shown itself for this long is stalled.
 const STALLED_AFTER_SECONDS: i64 = 60;
+
+/// How long a connection has to show that it still is one.
+const PING: Duration = Duration::from_millis(500);
 
 /// How the service is.
 #[derive(Debug, Serialize)]
@@ -122,6 +128,55 @@ struct Known {
     sources: BTreeMap<String, SourceHealth>,
 }
 
+/// The connection over which the database is asked how it is. It has no pool: one that does not answer is dropped where
+/// it stands, while a pool would wait for its farewell and keep its place for ever.
+#[derive(Debug)]
+pub struct Asking {
+    options: PgConnectOptions,
+    free: Mutex<Option<PgConnection>>,
+}
+
+impl Asking {
+    /// Connects when it is asked.
+    #[must_use]
+    pub fn over(options: PgConnectOptions) -> Self {
+        Self {
+            options,
+            free: Mutex::new(None),
+        }
+    }
+
+    async fn ask(
+        &self,
+        started: bool,
+        alarms: &[Alarm],
+        now: DateTime<Utc>,
+    ) -> Result<Known, sqlx::Error> {
+        let mut free = self.free.lock().await;
+        let mut conn = self.connection(free.take()).await?;
+        let known = if started {
+            Known::ask(&mut conn, alarms, now).await?
+        } else {
+            Known::default()
+        };
+        // Only one that has answered to the end is used again.
+        *free = Some(conn);
+        Ok(known)
+    }
+
+    /// The one from before if it still answers, else a new one.
+    async fn connection(&self, last: Option<PgConnection>) -> Result<PgConnection, sqlx::Error> {
+        if let Some(mut conn) = last
+            && let Ok(Ok(())) = timeout(PING, inbox::view::store::ping(&mut conn)).await
+        {
+            return Ok(conn);
+        }
+        let mut conn = self.options.connect().await?;
+        inbox::view::store::ping(&mut conn).await?;
+        Ok(conn)
+    }
+}
+
 impl Known {
     /// Whether somebody should look.
     fn is_doubtful(&self) -> bool {
@@ -136,33 +191,23 @@ impl Known {
         });
         self.backlog.parked > 0 || drifted || troubled
     }
-}
 
-/// Looks at everything, within two seconds even when the database does not answer.
-pub async fn examine(
-    pool: &PgPool,
-    vitals: &Vitals,
-    alarms: &[Alarm],
-    now: DateTime<Utc>,
-) -> Health {
-    let started = vitals.phase() != Phase::Starting;
-    let sources: Vec<SourceName> = alarms.iter().map(|one| one.source.clone()).collect();
-    let asked = async {
-        let mut conn = pool.acquire().await?;
-        inbox::view::store::ping(&mut conn).await?;
-        if !started {
-            return Ok(Known::default());
-        }
-        let (pending, next_at) = roster::store::schedule(&mut conn).await?;
-        let last = inbox::view::store::last_deliveries(&mut conn, &sources).await?;
-        let reads = roster::reads::store::list(&mut conn, &sources).await?;
-        let listening = silence::store::since(&mut conn, &sources).await?;
-        let drift = drift::store::last(&mut conn).await?;
-        let known_hooks = hooks::store::list(&mut conn, &sources).await?;
-        Ok::<Known, sqlx::Error>(Known {
-            backlog: inbox::view::store::backlog(&mut conn, now).await?,
+    async fn ask(
+        conn: &mut PgConnection,
+        alarms: &[Alarm],
+        now: DateTime<Utc>,
+    ) -> Result<Self, sqlx::Error> {
+        let sources: Vec<SourceName> = alarms.iter().map(|one| one.source.clone()).collect();
+        let (pending, next_at) = roster::store::schedule(conn).await?;
+        let last = inbox::view::store::last_deliveries(conn, &sources).await?;
+        let reads = roster::reads::store::list(conn, &sources).await?;
+        let listening = silence::store::since(conn, &sources).await?;
+        let drift = drift::store::last(conn).await?;
+        let known_hooks = hooks::store::list(conn, &sources).await?;
+        Ok(Self {
+            backlog: inbox::view::store::backlog(conn, now).await?,
             schedule: Schedule { pending, next_at },
-            holds: holds::store::count_open(&mut conn).await?,
+            holds: holds::store::count_open(conn).await?,
             drift: drift.map(|checked| DriftHealth {
                 checked_at: checked.at,
                 terminated_with_access: checked.terminated_with_access,
@@ -194,11 +239,19 @@ pub async fn examine(
                 })
                 .collect(),
         })
-    };
-    let known = tokio::time::timeout(Duration::from_secs(2), asked)
-        .await
-        .ok()
-        .and_then(Result::ok);
+    }
+}
+
+/// Looks at everything, within two seconds even when the database does not answer.
+pub async fn examine(
+    asking: &Asking,
+    vitals: &Vitals,
+    alarms: &[Alarm],
+    now: DateTime<Utc>,
+) -> Health {
+    let started = vitals.phase() != Phase::Starting;
+    let asked = timeout(Duration::from_secs(2), asking.ask(started, alarms, now));
+    let known = asked.await.ok().and_then(Result::ok);
     let worker = match vitals.working_half_age_seconds(now) {
         None => "starting",
         Some(age) if age > STALLED_AFTER_SECONDS => "stalled",
@@ -206,9 +259,9 @@ pub async fn examine(
     };
     let reachable = known.is_some();
     let known = known.unwrap_or_else(|| Known {
-        sources: sources
+        sources: alarms
             .iter()
-            .map(|name| (name.to_string(), SourceHealth::default()))
+            .map(|one| (one.source.to_string(), SourceHealth::default()))
             .collect(),
         ..Known::default()
     });

@@ -6,6 +6,7 @@ pub mod settings;
 pub mod http;
 pub mod signature;
 pub mod inbox;
+pub mod intake;
 pub mod payload;
 pub mod decision;
 pub mod roster;

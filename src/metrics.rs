@@ -63,6 +63,10 @@ pub struct Metrics {
     deactivations: Family<Source, Counter>,
     parked: Counter,
     answer: Histogram,
+    flush_rows: Histogram,
+    flush: Histogram,
+    flushes_failed: Counter,
+    intake_waiting: Gauge,
     processing: Histogram,
     end_to_end: Histogram,
     backlog_waiting: Gauge,
@@ -94,6 +98,10 @@ impl Default for Metrics {
             deactivations: Family::default(),
             parked: Counter::default(),
             answer: Histogram::new(steps()),
+            flush_rows: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0]),
+            flush: Histogram::new(steps()),
+            flushes_failed: Counter::default(),
+            intake_waiting: Gauge::default(),
             processing: Histogram::new(steps()),
             end_to_end: Histogram::new(steps()),
             backlog_waiting: Gauge::default(),
@@ -141,6 +149,27 @@ impl Default for Metrics {
             "From the request to its answer",
             Unit::Seconds,
             metrics.answer.clone(),
+        );
+        registry.register(
+            "flush_rows",
+            "Deliveries that were stored in one statement",
+            metrics.flush_rows.clone(),
+        );
+        registry.register_with_unit(
+            "flush",
+            "One statement that stores deliveries, until its commit",
+            Unit::Seconds,
+            metrics.flush.clone(),
+        );
+        registry.register(
+            "flushes_failed",
+            "Flushes that the database did not take and that are tried again",
+            metrics.flushes_failed.clone(),
+        );
+        registry.register(
+            "intake_waiting",
+            "Deliveries in memory that wait for a flush",
+            metrics.intake_waiting.clone(),
         );
         registry.register_with_unit(
             "processing",
@@ -219,6 +248,24 @@ impl Metrics {
             })
             .inc();
         self.answer.observe(seconds);
+    }
+
+    /// So many deliveries were stored together.
+    pub fn flushed(&self, rows: usize, elapsed: Duration) {
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+        self.flush_rows.observe(f64::from(rows));
+        self.flush.observe(elapsed.as_secs_f64());
+    }
+
+    /// The database did not take a flush; it is tried again.
+    pub fn flush_failed(&self) {
+        self.flushes_failed.inc();
+    }
+
+    /// So many deliveries wait for a flush.
+    pub fn lined_up(&self, waiting: usize) {
+        self.intake_waiting
+            .set(i64::try_from(waiting).unwrap_or(i64::MAX));
     }
 
     /// A signature did not hold.

@@ -25,8 +25,10 @@ use tracing::{error, info, warn};
 pub use self::apis::{check_address, companies};
 use self::starting::Starting;
 use crate::clock::Clock;
+use crate::health::Asking;
 use crate::http::connections::{self, Drained};
 use crate::http::{Receiver, router};
+use crate::intake::{self, Intake};
 use crate::metrics::Metrics;
 use crate::pull;
 use crate::settings::{Database, Settings};
@@ -37,6 +39,8 @@ use crate::worker::{Limits, Rulebook, Worker};
 /// Connections of the working half: two for the worker, one each for its bell, the timer and the reader, the others
 /// for syncs and looks.
 const WORKER_CONNECTIONS: u32 = 9;
+/// Connections for lists of the roster, so that a program that asks for many of them is in nobody's way.
+const LISTING_CONNECTIONS: u32 = 2;
 
 /// How to reach the database that the settings name.
 ///
@@ -110,8 +114,8 @@ pub struct Parts {
     pub worker: Arc<Worker>,
     /// Signs of life of both.
     pub vitals: Arc<Vitals>,
-    /// The connections of the two halves.
-    pub pools: [PgPool; 2],
+    /// The connections of the working half.
+    pub pool: PgPool,
 }
 
 impl Parts {
@@ -126,10 +130,7 @@ impl Parts {
                 .idle_timeout(Duration::from_mins(5))
                 .connect_lazy_with(options.clone())
         };
-        let (intake, working) = (
-            pool(settings.database.max_connections),
-            pool(WORKER_CONNECTIONS),
-        );
+        let working = pool(WORKER_CONNECTIONS);
         let vitals = Arc::new(Vitals::default());
         let metrics = Arc::new(Metrics::default());
         let arrived = Arc::new(Notify::new());
@@ -139,12 +140,19 @@ impl Parts {
             .map(|source| (source.name.clone(), source.scheme.clone()))
             .collect();
 
+        let limits = intake::Limits {
+            waiting: intake::WAITING,
+            bytes: settings.server.max_in_flight_bytes,
+            patience: settings.server.store_timeout,
+        };
+        let intake = Intake::open(&options, limits, Arc::clone(&arrived), Arc::clone(&metrics));
         let receiver = Arc::new(Receiver {
             sources,
             alarms: alarms(settings),
-            pool: intake.clone(),
+            intake,
+            asking: Asking::over(options.clone()),
+            listing: pool(LISTING_CONNECTIONS),
             clock: Arc::clone(&clock),
-            arrived: Arc::clone(&arrived),
             vitals: Arc::clone(&vitals),
             metrics: Arc::clone(&metrics),
             max_body_bytes: settings.server.max_body_bytes,
@@ -170,7 +178,7 @@ impl Parts {
             receiver,
             worker,
             vitals,
-            pools: [intake, working],
+            pool: working,
         }
     }
 }
@@ -183,7 +191,8 @@ pub struct Service {
     http: JoinHandle<Drained>,
     work: TaskTracker,
     vitals: Arc<Vitals>,
-    pools: [PgPool; 2],
+    intake: Intake,
+    pool: PgPool,
     failed: CancellationToken,
     failure: Arc<std::sync::Mutex<Option<anyhow::Error>>>,
 }
@@ -217,8 +226,9 @@ impl Service {
             receiver,
             worker,
             vitals,
-            pools: [intake, working],
+            pool: working,
         } = parts;
+        let intake = receiver.intake.clone();
         let (http_stop, work_stop) = (CancellationToken::new(), CancellationToken::new());
         let http = tokio::spawn(connections::serve(
             listener,
@@ -262,7 +272,8 @@ impl Service {
             http,
             work,
             vitals,
-            pools: [intake, working],
+            intake,
+            pool: working,
             failed,
             failure,
         })
@@ -297,6 +308,8 @@ impl Service {
             }
             Err(error) => error!(%error, "app.stop: the receiving half ended with a bug"),
         }
+        // What senders who hung up have left, since all others are answered by now.
+        self.intake.close().await;
         self.work_stop.cancel();
         self.work.close();
         if tokio::time::timeout(Duration::from_secs(10), self.work.wait())
@@ -307,9 +320,7 @@ impl Service {
                 "app.stop: the worker did not end its batch in time; it is rolled back and done at the next start"
             );
         }
-        for pool in &self.pools {
-            drop(tokio::time::timeout(Duration::from_secs(3), pool.close()).await);
-        }
+        drop(tokio::time::timeout(Duration::from_secs(3), self.pool.close()).await);
         info!("app.stop: stopped");
     }
 }

@@ -7,6 +7,7 @@ use sqlx::PgPool;
 use tracing::warn;
 
 use crate::accounts::{AccountsMapping, AccountsTable, MappingError};
+use crate::intake::{self, NotDurable};
 use crate::schema;
 
 /// What must be so before deliveries are taken.
@@ -46,6 +47,13 @@ impl Starting {
                 "cannot apply the migrations; `leaver migrate` as the database's owner would, with --grant-to for the role of the service",
             )?,
             _ => return Ok(false),
+        }
+        let durability = intake::durability(&mut conn).await?;
+        if !durability.waits_for_disk {
+            return Err(NotDurable.into());
+        }
+        if let Some(risk) = durability.risk() {
+            warn!("app.start: {risk}");
         }
         let table = AccountsTable::inspect(&mut conn, &self.mapping).await?;
         if !table.email_is_indexed {

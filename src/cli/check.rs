@@ -11,6 +11,7 @@ use crate::accounts::AccountsTable;
 use crate::accounts::store::Rights;
 use crate::app;
 use crate::domain::Provider;
+use crate::intake::{self, NotDurable};
 use crate::payload::Tenancy;
 use crate::schema;
 use crate::settings::{Environment, Settings, SettingsError, Source};
@@ -187,6 +188,11 @@ async fn check_database(report: &mut Report, settings: &Settings) {
         Err(error) => return report.say(Verdict::Error, "database", output::chain(&error)),
     };
     report.say(Verdict::Ok, "database", "answers");
+    let (verdict, says) = match durability_says(&mut conn).await {
+        Ok(line) => line,
+        Err(error) => (Verdict::Error, output::chain(&error.into())),
+    };
+    report.say(verdict, "durability", says);
     let (verdict, says) = match schema_says(&mut conn, settings.database.migrate).await {
         Ok(line) => line,
         Err(error) => (Verdict::Error, output::chain(&error)),
@@ -195,6 +201,17 @@ async fn check_database(report: &mut Report, settings: &Settings) {
     if let Err(error) = check_accounts(report, settings, &mut conn).await {
         report.say(Verdict::Error, "accounts", output::chain(&error));
     }
+}
+
+async fn durability_says(conn: &mut PgConnection) -> Result<(Verdict, String), sqlx::Error> {
+    let durability = intake::durability(conn).await?;
+    Ok(if !durability.waits_for_disk {
+        (Verdict::Error, NotDurable.to_string())
+    } else if let Some(risk) = durability.risk() {
+        (Verdict::Warning, risk.to_owned())
+    } else {
+        (Verdict::Ok, "a commit is on the disk".to_owned())
+    })
 }
 
 async fn schema_says(conn: &mut PgConnection, migrate: bool) -> anyhow::Result<(Verdict, String)> {

@@ -45,7 +45,7 @@ async fn listed(receiver: &Receiver, headers: &HeaderMap, query: &str) -> Result
         return Err(Refusal::NotReady);
     }
     let reading = async {
-        let mut conn = receiver.pool.acquire().await?;
+        let mut conn = receiver.listing.acquire().await?;
         listing::store::page(&mut conn, &wanted, size).await
     };
     match tokio::time::timeout(receiver.store_timeout, reading).await {

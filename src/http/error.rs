@@ -22,6 +22,8 @@ pub enum Refusal {
     TooLarge,
     /// The body did not arrive whole or in time.
     Incomplete,
+    /// There is no room for it now; the sender should come again.
+    Full,
     /// It could not be stored in time; the sender should come again.
     NotStored,
     /// The service is starting or stopping; the sender should come again.
@@ -47,6 +49,7 @@ impl Refusal {
             Self::MethodNotAllowed => "method_not_allowed",
             Self::TooLarge => "too_large",
             Self::Incomplete => "incomplete",
+            Self::Full => "full",
             Self::NotStored => "not_stored",
             Self::NotReady => "not_ready",
             Self::Unauthorized => "unauthorized",
@@ -68,7 +71,7 @@ impl IntoResponse for Refusal {
             }
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body too large"),
             Self::Incomplete => (StatusCode::SERVICE_UNAVAILABLE, "body incomplete"),
-            Self::NotStored => (StatusCode::SERVICE_UNAVAILABLE, "cannot store now"),
+            Self::Full | Self::NotStored => (StatusCode::SERVICE_UNAVAILABLE, "cannot store now"),
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
             Self::Unauthorized => (
                 StatusCode::UNAUTHORIZED,
@@ -82,7 +85,7 @@ impl IntoResponse for Refusal {
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
-        if matches!(self, Self::TooLarge | Self::Incomplete) {
+        if matches!(self, Self::TooLarge | Self::Incomplete | Self::Full) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         match self {

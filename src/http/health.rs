@@ -64,7 +64,7 @@ pub(super) async fn metrics(State(receiver): State<Arc<Receiver>>) -> Response {
 
 async fn examined(receiver: &Receiver) -> Health {
     examine(
-        &receiver.pool,
+        &receiver.asking,
         &receiver.vitals,
         &receiver.alarms,
         receiver.clock.now(),

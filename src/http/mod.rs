@@ -20,12 +20,13 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{get, post};
 use sqlx::PgPool;
-use tokio::sync::Notify;
 
 use self::admin::AdminToken;
 use self::error::Refusal;
 use crate::clock::Clock;
 use crate::domain::SourceName;
+use crate::health::Asking;
+use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::signature::Scheme;
 use crate::silence::Alarm;
@@ -37,12 +38,14 @@ pub struct Receiver {
     pub sources: HashMap<SourceName, Scheme>,
     /// How long each source may be silent, in the order of names.
     pub alarms: Vec<Alarm>,
-    /// Connections for storing deliveries.
-    pub pool: PgPool,
+    /// Where deliveries are written down.
+    pub intake: Intake,
+    /// For health and metrics.
+    pub asking: Asking,
+    /// For lists of the roster.
+    pub listing: PgPool,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
-    /// Tells the working half that something was stored.
-    pub arrived: Arc<Notify>,
     /// Signs of life.
     pub vitals: Arc<Vitals>,
     /// Counters and histograms.
@@ -51,7 +54,7 @@ pub struct Receiver {
     pub max_body_bytes: usize,
     /// For the whole body to arrive.
     pub body_timeout: Duration,
-    /// For a delivery to be stored.
+    /// For a list to be made.
     pub store_timeout: Duration,
     /// What opens the routes under `/api`; without it they are not there.
     pub admin_token: Option<AdminToken>,

@@ -1,7 +1,7 @@
 //! `POST /webhooks/{source}`: read the raw bytes, check who sent them, write them down, answer. In that order.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use axum::Json;
 use axum::body::Body;
@@ -10,14 +10,16 @@ use axum::extract::{Path, Request, State};
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_LENGTH;
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
-use tracing::{debug, info, warn};
+use tracing::{debug, warn};
 
 use super::Receiver;
 use super::error::Refusal;
 use crate::domain::{DeliveryId, SourceName};
-use crate::inbox::{self, Receipt};
+use crate::inbox::arrivals::Receipt;
+use crate::intake::{Held, NotStored};
 use crate::signature::VerifiedDelivery;
 use crate::vitals::Phase;
 
@@ -45,14 +47,14 @@ pub(super) async fn receive(
             return Err(Refusal::NotReady);
         }
         let (parts, body) = request.into_parts();
-        let body = read_body(&receiver, &parts.headers, body).await?;
+        let (body, held) = read_body(&receiver, &parts.headers, body).await?;
         let now = receiver.clock.now();
         let verified = scheme.verify(source, &parts.headers, body, now).map_err(|rejection| {
             receiver.metrics.refused(source, rejection.as_str());
             warn!(%source, cause = rejection.as_str(), "signature.verify: refused: {rejection}");
             Refusal::InvalidSignature
         })?;
-        store(&receiver, verified).await
+        store(&receiver, verified, now, held).await
     }
     .await;
     let outcome = match &answer {
@@ -69,7 +71,7 @@ pub(super) async fn receive(
     } else {
         "stored"
     };
-    info!(%source, delivery = %receipt.id, duplicate = receipt.duplicate, "inbox.insert: {what}");
+    debug!(%source, delivery = %receipt.id, duplicate = receipt.duplicate, "intake.store: {what}");
     Ok(Json(Stored {
         received: true,
         delivery: receipt.id,
@@ -94,9 +96,13 @@ fn parsed(source: Named) -> Option<SourceName> {
     SourceName::parse(&name).ok()
 }
 
-/// The raw bytes, under one limit and one deadline for all of them. A declared length over the limit is
-/// refused before a byte is read.
-async fn read_body(receiver: &Receiver, headers: &HeaderMap, body: Body) -> Result<Bytes, Refusal> {
+/// The raw bytes, under one limit and one deadline for all of them, and the memory that they hold. A declared length
+/// over the limit is refused before a byte is read.
+async fn read_body(
+    receiver: &Receiver,
+    headers: &HeaderMap,
+    body: Body,
+) -> Result<(Bytes, Held), Refusal> {
     let declared = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
@@ -104,62 +110,54 @@ async fn read_body(receiver: &Receiver, headers: &HeaderMap, body: Body) -> Resu
     if declared.is_some_and(|length| length > receiver.max_body_bytes as u64) {
         return Err(Refusal::TooLarge);
     }
-    let whole = Limited::new(body, receiver.max_body_bytes).collect();
-    match tokio::time::timeout(receiver.body_timeout, whole).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::TooLarge),
-        Ok(Err(_)) | Err(_) => Err(Refusal::Incomplete),
+    let declared = declared.and_then(|length| usize::try_from(length).ok());
+    let budget = receiver.intake.budget();
+    if !budget.has(declared.unwrap_or_default()) {
+        return Err(Refusal::Full);
     }
-}
-
-/// Writes a delivery down within the deadline, through a short absence of the database.
-///
-/// The writing runs as a task of its own: when the deadline passes or the sender hangs up, it is not torn
-/// off in the middle, and a delivery that is stored after all is a duplicate when the sender comes again.
-async fn store(receiver: &Arc<Receiver>, verified: VerifiedDelivery) -> Result<Receipt, Refusal> {
-    let deadline = tokio::time::Instant::now() + receiver.store_timeout;
-    let writer = Arc::clone(receiver);
-    let writing = tokio::spawn(async move {
-        let delivery = [(DeliveryId(uuid::Uuid::now_v7()), verified)];
-        let mut pause = Duration::from_millis(25);
-        loop {
-            match write(&writer, &delivery).await {
-                Ok(receipt) => return Ok(receipt),
-                Err(error) => {
-                    debug!(%error, "inbox.insert: failed");
-                    if tokio::time::Instant::now() + pause >= deadline {
-                        return Err(error);
-                    }
-                }
+    let mut held = budget.hold();
+    let whole = async {
+        let mut body = Limited::new(body, receiver.max_body_bytes);
+        // Copied, so that a small body does not keep the connection's whole buffer.
+        let mut bytes = Vec::with_capacity(declared.unwrap_or_default());
+        while let Some(frame) = body.frame().await {
+            let Ok(frame) = frame.map_err(|error| refusal(&error))?.into_data() else {
+                continue;
+            };
+            if !held.grow(frame.len()) {
+                return Err(Refusal::Full);
             }
-            tokio::time::sleep(pause).await;
-            pause = (pause * 2).min(Duration::from_millis(400));
+            bytes.extend_from_slice(&frame);
         }
-    });
-    match tokio::time::timeout_at(deadline, writing).await {
-        Ok(Ok(Ok(receipt))) => {
-            receiver.arrived.notify_one();
-            Ok(receipt)
-        }
-        Ok(Ok(Err(error))) => {
-            warn!(%error, "inbox.insert: cannot store a delivery; answered 503, the sender will come again");
-            Err(Refusal::NotStored)
-        }
-        Ok(Err(_)) | Err(_) => {
-            warn!(
-                "inbox.insert: cannot store a delivery in time; answered 503, the sender will come again"
-            );
-            Err(Refusal::NotStored)
-        }
+        Ok(Bytes::from(bytes))
+    };
+    let whole = tokio::time::timeout(receiver.body_timeout, whole).await;
+    let bytes = whole.unwrap_or(Err(Refusal::Incomplete))?;
+    Ok((bytes, held))
+}
+
+fn refusal(error: &axum::BoxError) -> Refusal {
+    if error.is::<LengthLimitError>() {
+        Refusal::TooLarge
+    } else {
+        Refusal::Incomplete
     }
 }
 
-async fn write(
+/// Has a delivery written down, through a short absence of the database.
+async fn store(
     receiver: &Receiver,
-    delivery: &[(DeliveryId, VerifiedDelivery)],
-) -> Result<Receipt, sqlx::Error> {
-    let mut tx = receiver.pool.begin().await?;
-    let receipts = inbox::store::insert(&mut tx, delivery, receiver.clock.now()).await?;
-    tx.commit().await?;
-    receipts.first().copied().ok_or(sqlx::Error::RowNotFound)
+    verified: VerifiedDelivery,
+    received_at: DateTime<Utc>,
+    held: Held,
+) -> Result<Receipt, Refusal> {
+    let stored = receiver.intake.store(verified, received_at, held).await;
+    stored.map_err(|reason| match reason {
+        // Counted, and not worth a line for each of a flood.
+        NotStored::Full => Refusal::Full,
+        NotStored::InTime | NotStored::Refused | NotStored::Abandoned => {
+            warn!("intake.store: a delivery is not stored: {reason}; answered 503, the sender will come again");
+            Refusal::NotStored
+        }
+    })
 }

@@ -9,6 +9,7 @@
 //!
 //! This room does not look into a body.
 
+pub mod arrivals;
 pub mod retention;
 pub mod store;
 pub mod under_way;
@@ -19,15 +20,6 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 use crate::domain::{DeliveryId, EmployeeId};
-
-/// What the sender is told about a delivery that is stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Receipt {
-    /// The id of the delivery, or of the earlier one with the same body.
-    pub id: DeliveryId,
-    /// Whether the same body had arrived before.
-    pub duplicate: bool,
-}
 
 /// A delivery to be processed; its row is locked while this is alive in a transaction.
 #[derive(Clone)]

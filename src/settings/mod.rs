@@ -3,6 +3,7 @@
 
 mod environment;
 mod layers;
+mod least;
 mod raw;
 mod secrets;
 mod sources;
@@ -20,7 +21,6 @@ use serde::Deserialize;
 pub use self::environment::Environment;
 use self::raw::Raw;
 pub use self::sources::{ApiSettings, Source};
-use self::values::Span;
 use crate::accounts::AccountsMapping;
 use crate::decision::policy::Remedy;
 use crate::domain::WorkEmail;
@@ -101,6 +101,8 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Largest body in bytes.
     pub max_body_bytes: usize,
+    /// Bytes of all bodies in flight together.
+    pub max_in_flight_bytes: usize,
     /// For the whole body to arrive.
     pub body_timeout: Duration,
     /// For a delivery to be stored.
@@ -120,8 +122,6 @@ pub struct Database {
     pub missing: Option<String>,
     /// Whether `serve` migrates first.
     pub migrate: bool,
-    /// Connections of the receiving half.
-    pub max_connections: u32,
 }
 
 /// The working half.
@@ -201,7 +201,7 @@ impl Settings {
             Ok(url) => (Some(url), None),
             Err(error) => (None, Some(error.to_string())),
         };
-        if let Some((key, least)) = too_little(&raw) {
+        if let Some((key, least)) = least::too_little(&raw) {
             return Err(wrong(key, format!("it must be at least {least}")));
         }
         Ok(Self {
@@ -216,6 +216,7 @@ impl Settings {
                     )
                 })?,
                 max_body_bytes: raw.server.max_body.0,
+                max_in_flight_bytes: raw.server.max_in_flight.0,
                 body_timeout: raw.server.body_timeout.0,
                 store_timeout: raw.server.store_timeout.0,
                 admin_token: secrets::admin_token(&raw.server.admin_token.0, env)?,
@@ -231,7 +232,6 @@ impl Settings {
                 url: database.0,
                 missing: database.1,
                 migrate: raw.database.migrate,
-                max_connections: raw.database.max_connections,
             },
             accounts: AccountsMapping {
                 table: raw.accounts.table,
@@ -259,41 +259,6 @@ impl Settings {
         })
     }
 }
-
-/// BambooHR's log reaches back so far, and is compared with what is remembered.
-const LEAST_RETENTION: Duration = Duration::from_hours(14 * 24);
-
-/// The first number with which nothing would work, and the least that would.
-fn too_little(raw: &Raw) -> Option<(&'static str, &'static str)> {
-    let counts = [
-        ("server.max_connections", raw.server.max_connections < 1),
-        ("database.max_connections", raw.database.max_connections < 1),
-        ("worker.batch", raw.worker.batch < 1),
-        ("worker.max_attempts", raw.worker.max_attempts < 1),
-    ];
-    let times = [
-        ("server.body_timeout", raw.server.body_timeout),
-        ("server.store_timeout", raw.server.store_timeout),
-        ("server.header_timeout", raw.server.header_timeout),
-        ("server.idle_timeout", raw.server.idle_timeout),
-        ("server.write_timeout", raw.server.write_timeout),
-        ("worker.poll", raw.worker.poll),
-        ("worker.drift_check", raw.worker.drift_check),
-    ];
-    if raw.inbox.retention.0 < LEAST_RETENTION {
-        return Some(("inbox.retention", "14d"));
-    }
-    let none = |&(_, none): &(&str, bool)| none;
-    let too_short = |(_, span): &(&str, Span)| span.0 < LEAST_TIME;
-    let count = counts.into_iter().find(none).map(|(key, _)| (key, "1"));
-    count.or_else(|| {
-        let time = times.into_iter().find(too_short);
-        time.map(|(key, _)| (key, "1ms"))
-    })
-}
-
-/// A shorter time would only be a mistake.
-const LEAST_TIME: Duration = Duration::from_millis(1);
 
 #[cfg(test)]
 #[expect(

@@ -27,6 +27,7 @@ pub(super) struct Raw {
 pub(super) struct RawServer {
     pub(super) listen: String,
     pub(super) max_body: ByteSize,
+    pub(super) max_in_flight: ByteSize,
     pub(super) body_timeout: Span,
     pub(super) store_timeout: Span,
     pub(super) header_timeout: Span,
@@ -42,7 +43,6 @@ pub(super) struct RawServer {
 pub(super) struct RawDatabase {
     pub(super) url: values::Place,
     pub(super) migrate: bool,
-    pub(super) max_connections: u32,
 }
 
 #[derive(Debug, Deserialize)]

@@ -9,7 +9,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::act::{Ending, act};
 use super::process::caught;
-use super::{Memory, Worker, chain};
+use super::{Memory, Worker, chain, roll_back};
 use crate::accounts::AccountsTable;
 use crate::audit::Actor;
 use crate::domain::{Employee, EmployeeKey};
@@ -38,11 +38,13 @@ impl Worker {
             let mut tx = self.pool.begin().await?;
             super::bound_waiting(&mut tx).await?;
             let employees = roster::store::lock(&mut tx, &keys, now).await?;
-            let looked = self
-                .carry_out(&mut tx, &table, employees, actor, now)
-                .await?;
-            tx.commit().await?;
-            Ok(looked)
+            match self.carry_out(&mut tx, &table, employees, actor, now).await {
+                Ok(looked) => tx.commit().await.map(|()| looked),
+                Err(error) => {
+                    roll_back(tx).await;
+                    Err(error)
+                }
+            }
         };
         let looked: Result<_, sqlx::Error> = looked.await;
         let (endings, failure) = looked.map_err(|error| chain(&error))?;

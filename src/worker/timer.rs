@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::act::Ending;
-use super::{Memory, Worker, chain};
+use super::{Memory, Worker, chain, roll_back};
 use crate::accounts::AccountsTable;
 use crate::audit::Actor;
 use crate::roster;
@@ -74,9 +74,16 @@ impl Worker {
         if due.is_empty() {
             return Ok((0, None));
         }
-        let (endings, failure) = self
+        let carried_out = self
             .carry_out(&mut tx, table, due, &Actor::Timer, now)
-            .await?;
+            .await;
+        let (endings, failure) = match carried_out {
+            Ok(done) => done,
+            Err(error) => {
+                roll_back(tx).await;
+                return Err(error);
+            }
+        };
         tx.commit().await?;
         for (key, ending) in &endings {
             self.count(key.source.as_str(), *ending, 1);

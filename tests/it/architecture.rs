@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and the rooms of ours that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 28] = [
+const MAY_IMPORT: [(&str, &[&str]); 29] = [
     ("domain", &[]),
     ("clock", &[]),
     ("vitals", &[]),
@@ -18,6 +18,7 @@ const MAY_IMPORT: [(&str, &[&str]); 28] = [
     ("payload", &["domain"]),
     ("decision", &["domain"]),
     ("inbox", &["domain", "signature"]),
+    ("intake", &["domain", "inbox", "metrics", "signature"]),
     ("roster", &["domain"]),
     ("accounts", &["domain", "decision"]),
     ("audit", &["domain"]),
@@ -36,6 +37,7 @@ const MAY_IMPORT: [(&str, &[&str]); 28] = [
             "clock",
             "signature",
             "inbox",
+            "intake",
             "roster",
             "health",
             "silence",
@@ -78,8 +80,8 @@ const MAY_IMPORT: [(&str, &[&str]); 28] = [
     (
         "app",
         &[
-            "accounts", "clock", "decision", "domain", "drift", "http", "metrics", "payload",
-            "pull", "schema", "settings", "silence", "vitals", "worker",
+            "accounts", "clock", "decision", "domain", "drift", "health", "http", "intake",
+            "metrics", "payload", "pull", "schema", "settings", "silence", "vitals", "worker",
         ],
     ),
     ("demo", &["*"]),

@@ -16,6 +16,7 @@ mod embedded;
 mod employees;
 mod holds;
 mod hooks;
+mod intake;
 mod privacy;
 mod rehire;
 mod rights;

@@ -111,7 +111,7 @@ fn a_variable_sets_any_key_whatever_its_type() {
         "",
         &[
             ("LEAVER__DATABASE__MIGRATE", "false"),
-            ("LEAVER__DATABASE__MAX_CONNECTIONS", "3"),
+            ("LEAVER__WORKER__MAX_ATTEMPTS", "3"),
             ("LEAVER__WORKER__BATCH", "7"),
             ("LEAVER__SERVER__MAX_BODY", "2MiB"),
             ("LEAVER__SERVER__LISTEN", "127.0.0.1:3333"),
@@ -124,7 +124,7 @@ fn a_variable_sets_any_key_whatever_its_type() {
     )
     .unwrap();
     assert!(!settings.database.migrate);
-    assert_eq!(settings.database.max_connections, 3);
+    assert_eq!(settings.worker.max_attempts, 3);
     assert_eq!(settings.worker.batch, 7);
     assert_eq!(settings.server.max_body_bytes, 2 << 20);
     assert_eq!(settings.server.listen.port(), 3333);

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use super::place;
-use crate::support::USERS;
 use crate::support::process::{Place, Said, leaver};
+use crate::support::{UNSYNCED, USERS};
 
 /// The verdict and the words of the line about something.
 fn line(said: &Said, what: &str, verdict: &str) -> String {
@@ -49,6 +49,14 @@ fn assert_error(place: &Place, more: &[(&str, &str)], what: &str, words: &[&str]
         words.iter().all(|word| wrong[0].contains(word)),
         "{table:?}"
     );
+}
+
+#[tokio::test]
+async fn a_database_that_answers_before_the_disk_has_it_is_an_error() {
+    let mut place = place().await;
+    place.sql(UNSYNCED).await;
+    let words = ["synchronous_commit", "ALTER DATABASE", "on"];
+    assert_error(&place, &[], "durability", &words);
 }
 
 #[tokio::test]

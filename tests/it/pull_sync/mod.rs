@@ -417,9 +417,10 @@ async fn postgres_probes_our_connections_so_that_a_lost_machine_frees_its_reads_
     let app = TestApp::new().await;
     // Over a unix socket the present value is none, so what it was set to.
     let sql = "SELECT name || ' ' || reset_val FROM pg_settings WHERE name LIKE 'tcp_keepalives%' ORDER BY 1";
-    for pool in &app.parts.pools {
-        let set: Vec<String> = sqlx::query_scalar(sql).fetch_all(pool).await.unwrap();
-        let expected = ["count 3", "idle 15", "interval 5"];
-        assert_eq!(set, expected.map(|one| format!("tcp_keepalives_{one}")));
-    }
+    let set: Vec<String> = sqlx::query_scalar(sql)
+        .fetch_all(&app.parts.pool)
+        .await
+        .unwrap();
+    let expected = ["count 3", "idle 15", "interval 5"];
+    assert_eq!(set, expected.map(|one| format!("tcp_keepalives_{one}")));
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::place;
+use crate::support::UNSYNCED;
 use crate::support::process::{Place, Running, command, leaver};
 
 #[tokio::test]
@@ -78,6 +79,14 @@ async fn a_users_table_that_is_not_there_ends_it_with_the_key_to_change() {
         &place.env(&[("LEAVER__ACCOUNTS__TABLE", "app.users")]),
     );
     said.failed(&["accounts.email_column"]);
+}
+
+#[tokio::test]
+async fn a_database_that_answers_before_the_disk_has_it_ends_it_with_what_to_change() {
+    let mut place = place().await;
+    place.sql(UNSYNCED).await;
+    let said = leaver(&["serve"], &place.env(&[]));
+    said.failed(&["synchronous_commit is off", "ALTER DATABASE"]);
 }
 
 #[tokio::test]

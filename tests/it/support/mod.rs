@@ -7,6 +7,7 @@ pub(crate) mod apis;
 pub(crate) mod hooks;
 pub(crate) mod contract;
 pub(crate) mod generated;
+pub(crate) mod proxy;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
@@ -36,6 +37,9 @@ pub(crate) const MERGE_KEY: &str = "example-merge-signature-key-A";
 pub(crate) const JSON: &str = "application/json";
 /// A form's content type.
 pub(crate) const FORM: &str = "application/x-www-form-urlencoded";
+
+/// Makes commits of this database's sessions not wait for the disk, from their next connection on.
+pub(crate) const UNSYNCED: &str = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET synchronous_commit = off', current_database()); END $$";
 
 /// The users table that most tests have.
 pub(crate) const USERS: &str = "

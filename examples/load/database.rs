@@ -1,0 +1,159 @@
+//! The Postgres under the load, and what it knows afterwards.
+
+use std::fs::File;
+use std::io::{Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, bail};
+use leaver::embedded::{Embedded, Home, Options};
+use leaver::schema;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection};
+use uuid::Uuid;
+
+/// What the application has: the employees that the senders name.
+const USERS: &str = "
+    CREATE TABLE IF NOT EXISTS users (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL,
+                                      is_active boolean NOT NULL DEFAULT true);
+    CREATE INDEX IF NOT EXISTS users_email_idx ON users (lower(email));
+    TRUNCATE users;
+    INSERT INTO users (email) SELECT 'employee' || n || '@example.com' FROM generate_series(0, 4999) n;
+    ANALYZE users;";
+
+/// A backlog that shrinks no more than this in a minute is not going to be gone.
+const PATIENCE: Duration = Duration::from_mins(5);
+
+/// A Postgres and a connection to it.
+pub(crate) struct Database {
+    embedded: Option<Embedded>,
+    url: String,
+    conn: PgConnection,
+}
+
+impl Database {
+    /// Connects to this one, or starts one that is thrown away.
+    pub(crate) async fn start(url: Option<&str>) -> anyhow::Result<Self> {
+        let (embedded, url) = if let Some(url) = url {
+            (None, url.to_owned())
+        } else {
+            let options = Options {
+                bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
+                search_path: std::env::var_os("PATH"),
+                home: Home::ThrowAway,
+            };
+            let started = tokio::task::spawn_blocking(move || Embedded::start(&options));
+            let embedded = started.await??;
+            let url = embedded.url("postgres");
+            (Some(embedded), url)
+        };
+        let options = PgConnectOptions::from_str(&url)?.application_name("load");
+        let mut conn = options.connect().await?;
+        schema::migrate(&mut conn).await?;
+        Ok(Self {
+            embedded,
+            url,
+            conn,
+        })
+    }
+
+    pub(crate) fn url(&self) -> &str {
+        &self.url
+    }
+
+    pub(crate) async fn stop(self) -> anyhow::Result<()> {
+        drop(self.conn);
+        if let Some(embedded) = self.embedded {
+            tokio::task::spawn_blocking(move || embedded.stop()).await??;
+        }
+        Ok(())
+    }
+
+    /// The settings on which the result depends; those that would make it worthless are an error.
+    pub(crate) async fn settings(&mut self) -> anyhow::Result<Vec<(String, String)>> {
+        let settings: Vec<(String, String)> = sqlx::query_as(
+            "SELECT name, current_setting(name) FROM pg_settings WHERE name IN (
+                 'server_version', 'fsync', 'synchronous_commit', 'full_page_writes', 'wal_sync_method',
+                 'data_checksums', 'shared_buffers', 'max_wal_size') ORDER BY name",
+        )
+        .fetch_all(&mut self.conn)
+        .await?;
+        for name in ["fsync", "synchronous_commit", "full_page_writes"] {
+            let on = settings
+                .iter()
+                .any(|(other, value)| other == name && value == "on");
+            anyhow::ensure!(
+                on,
+                "{name} is not on: this would not measure durable storage"
+            );
+        }
+        Ok(settings)
+    }
+
+    /// How often a second 8 kB can be written and flushed, one after the other, where the database writes; in the
+    /// folder for temporary files when the database is not ours.
+    pub(crate) fn flushes_per_second(&self) -> anyhow::Result<f64> {
+        let folder = self.embedded.as_ref().map(Embedded::base);
+        let folder = folder.map_or_else(std::env::temp_dir, Path::to_path_buf);
+        flushes_per_second(&folder.join("flushed"))
+    }
+
+    /// As before any delivery.
+    pub(crate) async fn empty(&mut self) -> anyhow::Result<()> {
+        let ours = "TRUNCATE leaver.deliveries, leaver.employees, leaver.holds, leaver.due_reads";
+        for sql in [USERS, ours, "CHECKPOINT"] {
+            sqlx::raw_sql(sql).execute(&mut self.conn).await?;
+        }
+        Ok(())
+    }
+
+    /// Bytes of write-ahead log so far.
+    pub(crate) async fn wal(&mut self) -> anyhow::Result<i64> {
+        let sql = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint";
+        Ok(sqlx::query_scalar(sql).fetch_one(&mut self.conn).await?)
+    }
+
+    /// Deliveries that are not settled.
+    pub(crate) async fn waiting(&mut self) -> anyhow::Result<i64> {
+        let sql = "SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting'";
+        Ok(sqlx::query_scalar(sql).fetch_one(&mut self.conn).await?)
+    }
+
+    /// How long it takes from now until all are settled.
+    pub(crate) async fn drained(&mut self) -> anyhow::Result<Duration> {
+        let began = Instant::now();
+        while self.waiting().await? > 0 {
+            if began.elapsed() > PATIENCE {
+                bail!("deliveries still wait after {} s", PATIENCE.as_secs());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Ok(began.elapsed())
+    }
+
+    /// How many of these are not there, or there and not processed.
+    pub(crate) async fn missing(&mut self, ids: &[Uuid]) -> anyhow::Result<i64> {
+        let sql = "SELECT count(*) FROM unnest($1::uuid[]) AS a (id)
+                   WHERE NOT EXISTS (SELECT FROM leaver.deliveries d WHERE d.id = a.id AND d.state = 'processed')";
+        let missing = sqlx::query_scalar(sql).bind(ids);
+        Ok(missing.fetch_one(&mut self.conn).await?)
+    }
+}
+
+fn flushes_per_second(path: &PathBuf) -> anyhow::Result<f64> {
+    let page = [7; 8192];
+    let mut file = File::create(path).with_context(|| path.display().to_string())?;
+    file.write_all(&page)?;
+    file.sync_all()?;
+    let began = Instant::now();
+    let mut count = 0_u32;
+    while began.elapsed() < Duration::from_secs(1) {
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(&page)?;
+        file.sync_data()?;
+        count += 1;
+    }
+    std::fs::remove_file(path)?;
+    Ok(f64::from(count) / began.elapsed().as_secs_f64())
+}

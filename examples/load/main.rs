@@ -1,0 +1,139 @@
+//! Loads the receiving half over real sockets and measures it beside two yardsticks: the same accept loop and signature
+//! check with nothing stored, and with one INSERT per request. Afterwards it looks into the database whether everything
+//! that was acknowledged is there, and how long the working half takes for it.
+//!
+//! ```text
+//! cargo run --release --example load -- --connections 256 --seconds 10 --rounds 3
+//! ```
+//!
+//! Each server is a child process of its own. The Postgres is a throw-away one with its usual, durable settings; it,
+//! the server and the senders share the machine, so compare ratios of one run and not numbers of two machines.
+
+#![expect(clippy::print_stdout, reason = "a program whose output is its result")]
+
+mod database;
+mod report;
+mod sender;
+mod server;
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Parser;
+
+use crate::database::Database;
+use crate::report::{Measured, Report};
+use crate::server::{Child, Kind};
+
+/// The key that both sides of the load know.
+const KEY: &str = "load-load-load-load-load-load-32";
+
+/// Load the receiving half and measure it beside two yardsticks
+#[derive(Debug, Parser)]
+struct Args {
+    /// Keep-alive connections that send at the same time
+    #[arg(long, default_value_t = 256)]
+    connections: usize,
+    /// How long each server is loaded
+    #[arg(long, default_value_t = 10)]
+    seconds: u64,
+    /// How often all servers take their turn
+    #[arg(long, default_value_t = 1)]
+    rounds: usize,
+    /// Load only these servers
+    #[arg(long, value_enum, value_delimiter = ',', default_values = ["nothing", "single", "group"])]
+    servers: Vec<Kind>,
+    /// Let the working half wait until the load is over, to measure receiving alone
+    #[arg(long)]
+    work_after: bool,
+    /// An existing Postgres instead of a throw-away one; the schema `leaver` in it is emptied
+    #[arg(long)]
+    database: Option<String>,
+    /// One JSON object instead of lines for people
+    #[arg(long)]
+    json: bool,
+    /// Be one of the servers (used by this program itself)
+    #[arg(long, value_enum, hide = true)]
+    serve: Option<Kind>,
+}
+
+fn main() -> anyhow::Result<()> {
+    let args = Args::parse();
+    let threads = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?;
+    match args.serve {
+        Some(kind) => threads.block_on(server::serve(kind, args.database.as_deref())),
+        None => threads.block_on(measure(args)),
+    }
+}
+
+async fn measure(args: Args) -> anyhow::Result<()> {
+    let mut database = Database::start(args.database.as_deref()).await?;
+    let mut report = Report::new(&args, &mut database).await?;
+    for round in 1..=args.rounds {
+        for kind in &args.servers {
+            let measured = one(&args, *kind, &mut database)
+                .await
+                .with_context(|| format!("round {round}, {kind:?}"))?;
+            if !args.json {
+                println!("round {round}: {measured}");
+            }
+            report.add(measured);
+        }
+    }
+    if args.json {
+        println!("{}", serde_json::to_string_pretty(&report.json())?);
+    } else {
+        print!("{report}");
+    }
+    database.stop().await?;
+    anyhow::ensure!(
+        report.nothing_lost(),
+        "an acknowledged delivery is missing or was never settled"
+    );
+    Ok(())
+}
+
+/// Loads one server and looks at what it has stored.
+async fn one(args: &Args, kind: Kind, database: &mut Database) -> anyhow::Result<Measured> {
+    database.empty().await?;
+    let works = kind == Kind::Group && !args.work_after;
+    let child_kind = if works { Kind::Service } else { kind };
+    let mut child = Child::start(child_kind, database.url(), &log(kind))?;
+    let wal = database.wal().await?;
+    let sent = sender::load(
+        child.address(),
+        args.connections,
+        Duration::from_secs(args.seconds),
+    )
+    .await?;
+    let wal = database.wal().await? - wal;
+    let flush_rows = child.rows_per_flush().await;
+    let (peak_memory_kib, cpu_seconds) = child.used();
+    let backlog = database.waiting().await?;
+    // For a yardstick too, whose deliveries are as good as any.
+    let drain = match kind {
+        Kind::Nothing => None,
+        _ if works => Some(database.drained().await?),
+        _ => {
+            child.stop()?;
+            child = Child::start(Kind::Service, database.url(), &log(Kind::Service))?;
+            Some(database.drained().await?)
+        }
+    };
+    child.stop()?;
+    let missing = match kind {
+        Kind::Nothing => 0,
+        _ => database.missing(&sent.acknowledged).await?,
+    };
+    Ok(Measured::new(kind, &sent)
+        .stored(missing, wal)
+        .served(flush_rows, peak_memory_kib, cpu_seconds)
+        .worked(backlog, drain))
+}
+
+fn log(kind: Kind) -> PathBuf {
+    std::env::temp_dir().join(format!("leaver-load-{kind:?}.log").to_lowercase())
+}

@@ -1,0 +1,233 @@
+//! The servers that are loaded, each as a child process of this program.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::process::{ChildStdin, Command, Stdio};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
+use bytes::Bytes;
+use clap::ValueEnum;
+use leaver::app::{Parts, Service, connect_options};
+use leaver::clock::{Clock, SystemClock};
+use leaver::domain::{DeliveryId, SourceName};
+use leaver::http::connections;
+use leaver::inbox::arrivals::{Arrival, store};
+use leaver::settings::{Environment, Settings};
+use leaver::signature::Scheme;
+use leaver::vitals::Phase;
+use serde_json::{Value, json};
+use sqlx::PgPool;
+use sqlx::postgres::PgPoolOptions;
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
+
+use crate::KEY;
+
+/// As the old way had it.
+const SINGLE_CONNECTIONS: u32 = 10;
+
+/// A server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Kind {
+    /// Checks the signature and stores nothing
+    Nothing,
+    /// Checks the signature and stores with one INSERT per request, over a pool of ten connections
+    Single,
+    /// The service's receiving half
+    Group,
+    /// The whole service
+    Service,
+}
+
+/// Runs a server until standard input ends; says on standard output where it listens.
+pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<()> {
+    let url = database.context("--serve needs --database")?;
+    let settings = Settings::load(
+        None,
+        &Environment::of(BTreeMap::from([
+            ("BAMBOOHR_WEBHOOK_SECRET", KEY),
+            ("DATABASE_URL", url),
+            ("LEAVER_LISTEN", "127.0.0.1:0"),
+        ])),
+    )?;
+    leaver::telemetry::init(&settings.log)?;
+    let options = connect_options(&settings.database)?;
+    let stop = CancellationToken::new();
+    let clock = Arc::new(SystemClock);
+    match kind {
+        Kind::Service => {
+            let service = Service::start(&settings, options, clock).await?;
+            while !service.is_ready() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            println!("{}", service.address());
+            input_ended().await;
+            service.stop().await;
+        }
+        Kind::Group => {
+            let parts = Parts::new(&settings, options, clock);
+            parts.vitals.enter(Phase::Ready);
+            let app = leaver::http::router(Arc::clone(&parts.receiver));
+            listen(app, &settings, &stop).await?;
+            parts.receiver.intake.close().await;
+        }
+        Kind::Nothing | Kind::Single => {
+            let pool = PgPoolOptions::new()
+                .max_connections(SINGLE_CONNECTIONS)
+                .connect_with(options)
+                .await?;
+            let source = settings.sources.first().context("no source")?;
+            let yardstick = Arc::new(Yardstick {
+                source: source.name.clone(),
+                scheme: source.scheme.clone(),
+                pool: (kind == Kind::Single).then_some(pool),
+            });
+            let app = Router::new()
+                .route("/webhooks/bamboohr", post(receive))
+                .with_state(yardstick);
+            listen(app, &settings, &stop).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn listen(app: Router, settings: &Settings, stop: &CancellationToken) -> anyhow::Result<()> {
+    let listener = TcpListener::bind(settings.server.listen).await?;
+    println!("{}", listener.local_addr()?);
+    let limits = settings.server.connections.clone();
+    let serving = tokio::spawn(connections::serve(listener, app, limits, stop.clone()));
+    input_ended().await;
+    stop.cancel();
+    serving.await?;
+    Ok(())
+}
+
+async fn input_ended() {
+    let wait = || std::io::stdin().lock().read_line(&mut String::new());
+    // However it ends, it has.
+    let _ = tokio::task::spawn_blocking(wait).await;
+}
+
+struct Yardstick {
+    source: SourceName,
+    scheme: Scheme,
+    pool: Option<PgPool>,
+}
+
+async fn receive(
+    State(yardstick): State<Arc<Yardstick>>,
+    headers: axum::http::HeaderMap,
+    body: Bytes,
+) -> Result<Json<Value>, StatusCode> {
+    let now = SystemClock.now();
+    let verified = yardstick
+        .scheme
+        .verify(&yardstick.source, &headers, body, now);
+    let arrival = Arrival {
+        id: DeliveryId(Uuid::now_v7()),
+        delivery: verified.map_err(|_| StatusCode::UNAUTHORIZED)?,
+        received_at: now,
+    };
+    if let Some(pool) = &yardstick.pool {
+        let stored = async {
+            let mut conn = pool.acquire().await?;
+            store::insert(&mut conn, &[&arrival]).await
+        };
+        stored.await.map_err(|_| StatusCode::SERVICE_UNAVAILABLE)?;
+    }
+    Ok(Json(
+        json!({"received": true, "delivery": arrival.id, "duplicate": false}),
+    ))
+}
+
+/// A server in a process of its own, which ends with this.
+#[derive(Debug)]
+pub(crate) struct Child {
+    process: std::process::Child,
+    /// It runs until this is closed.
+    input: Option<ChildStdin>,
+    address: String,
+}
+
+impl Child {
+    /// Starts it, and returns when it listens.
+    pub(crate) fn start(kind: Kind, database: &str, log: &Path) -> anyhow::Result<Self> {
+        let name = kind.to_possible_value().context("a server has a name")?;
+        let mut process = Command::new(std::env::current_exe()?)
+            .args(["--serve", name.get_name(), "--database", database])
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(File::create(log)?)
+            .spawn()?;
+        let input = process.stdin.take();
+        let output = process.stdout.take().context("it has an output")?;
+        let mut address = String::new();
+        BufReader::new(output).read_line(&mut address)?;
+        anyhow::ensure!(
+            !address.is_empty(),
+            "a server did not start; see {}",
+            log.display()
+        );
+        Ok(Self {
+            process,
+            input,
+            address: address.trim().to_owned(),
+        })
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What its metrics say; nothing for a server that has none.
+    pub(crate) async fn rows_per_flush(&self) -> Option<f64> {
+        let client = leaver::client::new(Duration::from_secs(5)).ok()?;
+        let answer = client.get(format!("http://{}/metrics", self.address));
+        let text = answer.send().await.ok()?.text().await.ok()?;
+        let value = |name: &str| -> Option<f64> {
+            let line = text.lines().find_map(|line| line.strip_prefix(name));
+            line?.trim().parse().ok()
+        };
+        Some(value("leaver_flush_rows_sum ")? / value("leaver_flush_rows_count ")?)
+    }
+
+    /// Its largest resident size in KiB, and the seconds of processor time that it has used.
+    pub(crate) fn used(&self) -> (u64, f64) {
+        let read = |what: &str| {
+            std::fs::read_to_string(format!("/proc/{}/{what}", self.process.id()))
+                .unwrap_or_default()
+        };
+        let status = read("status");
+        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+        let peak = peak.and_then(|size| size.split_whitespace().next()?.parse().ok());
+        let stat = read("stat");
+        let after_name = stat.rsplit(") ").next().unwrap_or_default();
+        let ticks = after_name.split(' ').skip(11).take(2);
+        let ticks: f64 = ticks.filter_map(|tick| tick.parse::<f64>().ok()).sum();
+        (peak.unwrap_or_default(), ticks / 100.0)
+    }
+
+    /// Lets it end as it likes to.
+    pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
+        self.input = None;
+        self.process.wait()?;
+        Ok(())
+    }
+}
+
+impl Drop for Child {
+    fn drop(&mut self) {
+        // It may have ended already.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}

@@ -1,0 +1,129 @@
+//! A database that goes, is silent, or whose answer is lost. Senders wait for it, and nothing is left to be mended by hand.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::http::StatusCode;
+use leaver::app::Parts;
+use leaver::vitals::Phase;
+use serde_json::json;
+
+use super::sending;
+use crate::support::proxy::{Mode, Proxy};
+use crate::support::{JSON, TestApp, UNSYNCED, USERS};
+
+/// An app that reaches its database through a proxy.
+async fn proxied(patience: &str) -> (TestApp, Proxy) {
+    let env = [("LEAVER__SERVER__STORE_TIMEOUT", patience)];
+    let mut app = TestApp::with(&env, USERS).await;
+    let proxy = Proxy::start().await;
+    let options = proxy.to(&app.database);
+    app.parts = Parts::new(&app.settings, options, Arc::new(app.clock.clone()));
+    app.parts.vitals.enter(Phase::Ready);
+    (app, proxy)
+}
+
+#[tokio::test]
+async fn senders_wait_through_an_absence_and_are_stored() {
+    let (mut app, proxy) = proxied("8s").await;
+    app.send("bamboohr", JSON, "{}").await;
+    proxy.set(Mode::Cut);
+    let held: Vec<_> = (0..50)
+        .map(|n| sending(&app, app.signed("bamboohr", JSON, format!("{{\"n\":{n}}}"))))
+        .collect();
+    tokio::time::sleep(Duration::from_millis(700)).await;
+    assert!(held.iter().all(|sending| !sending.is_finished()));
+    proxy.set(Mode::Pass);
+    for sending in held {
+        let (status, body) = sending.await.unwrap();
+        assert_eq!(
+            (status, &body["duplicate"]),
+            (StatusCode::OK, &json!(false))
+        );
+    }
+    assert_eq!(
+        app.count("SELECT count(*) FROM leaver.deliveries").await,
+        51
+    );
+}
+
+#[tokio::test]
+async fn an_answer_that_is_lost_after_the_commit_makes_no_duplicate_of_the_delivery() {
+    let (mut app, proxy) = proxied("8s").await;
+    app.send("bamboohr", JSON, "{}").await;
+    for n in 0..3 {
+        proxy.set(Mode::LoseAnswer);
+        let answer = app.send("bamboohr", JSON, format!("{{\"n\":{n}}}")).await;
+        assert_eq!(answer.body["duplicate"], json!(false));
+        assert_eq!(proxy.answers_lost(), n + 1);
+        let again = app.send("bamboohr", JSON, format!("{{\"n\":{n}}}")).await;
+        assert_eq!(again.body["duplicate"], json!(true));
+        assert_eq!(again.body["delivery"], answer.body["delivery"]);
+    }
+    assert_eq!(app.count("SELECT count(*) FROM leaver.deliveries").await, 4);
+}
+
+#[tokio::test]
+async fn nothing_is_acknowledged_over_a_connection_that_does_not_wait_for_the_disk() {
+    let env = [("LEAVER__SERVER__STORE_TIMEOUT", "500ms")];
+    let mut app = TestApp::with(&env, USERS).await;
+    app.sql(UNSYNCED).await;
+    let answer = app.request(app.signed("bamboohr", JSON, "{}")).await;
+    assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(app.count("SELECT count(*) FROM leaver.deliveries").await, 0);
+    app.sql(&UNSYNCED.replace("off", "local")).await;
+    app.send("bamboohr", JSON, "{}").await;
+}
+
+#[tokio::test]
+async fn a_silent_database_is_answered_for_in_time_and_needs_no_restart_afterwards() {
+    let (mut app, proxy) = proxied("800ms").await;
+    for round in 0..6 {
+        app.send("bamboohr", JSON, format!("{{\"before\":{round}}}"))
+            .await;
+        assert_eq!(
+            app.get("/health").await.body["database"],
+            "ok",
+            "round {round}"
+        );
+        proxy.set(Mode::BlackHole);
+        let began = Instant::now();
+        let body = format!("{{\"silent\":{round}}}");
+        let answer = app
+            .request(app.signed("bamboohr", JSON, body.clone()))
+            .await;
+        assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
+        assert!(
+            began.elapsed() < Duration::from_secs(2),
+            "{:?}",
+            began.elapsed()
+        );
+        if round < 3 {
+            let silent = [app.get("/health"), app.get("/health")];
+            for health in futures_all(silent).await {
+                assert_eq!(health.body["database"], "unreachable");
+            }
+        }
+        proxy.set(Mode::Pass);
+        // The sender comes again, as it was told.
+        let mut tries = 0;
+        while app
+            .request(app.signed("bamboohr", JSON, body.clone()))
+            .await
+            .status
+            != StatusCode::OK
+        {
+            tries += 1;
+            assert!(tries < 5, "round {round}");
+        }
+    }
+    assert_eq!(
+        app.count("SELECT count(*) FROM leaver.deliveries").await,
+        12
+    );
+}
+
+async fn futures_all<F: Future>(all: [F; 2]) -> [F::Output; 2] {
+    let [first, second] = all;
+    tokio::join!(first, second).into()
+}

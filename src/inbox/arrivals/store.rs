@@ -35,7 +35,7 @@ pub async fn insert(
          FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bytea[])
               WITH ORDINALITY AS a (id, source, digest, content_type, signed_at, received_at, body, n)
          ORDER BY n
-         ON CONFLICT DO NOTHING
+         ON CONFLICT (source, digest) DO NOTHING
          RETURNING id",
         &rows.ids,
         &rows.sources as &[&str],

@@ -13,8 +13,10 @@ use crate::pull::{Company, CompanyApi, HookWatch, Reader, Syncer};
 use crate::silence::{self, Alarm};
 use crate::worker::Worker;
 
-/// What is looked at now and then.
+/// How the loops are set.
 pub(super) struct Watched {
+    /// Batches of deliveries under way at a time.
+    pub(super) batches: u32,
     /// What is done about access that should have ended.
     pub(super) drift: Remedy,
     /// How often roster and accounts are compared.
@@ -33,14 +35,16 @@ pub(super) fn start(
 ) {
     let own = || Arc::clone(worker);
     let mind = |name, run: Run| work.spawn(supervise(name, run, stop.clone()));
-    let worker = own();
-    mind(
-        "worker",
-        Box::new(move |stop| {
-            let worker = Arc::clone(&worker);
-            tokio::spawn(async move { worker.run(stop).await })
-        }),
-    );
+    for _ in 0..watched.batches {
+        let worker = own();
+        mind(
+            "worker",
+            Box::new(move |stop| {
+                let worker = Arc::clone(&worker);
+                tokio::spawn(async move { worker.run(stop).await })
+            }),
+        );
+    }
     let worker = own();
     mind(
         "timer",

@@ -36,9 +36,11 @@ use crate::silence::Alarm;
 use crate::vitals::{Phase, Vitals};
 use crate::worker::{Limits, Rulebook, Worker};
 
-/// Connections of the working half: two for the worker, one each for its bell, the timer and the reader, the others
+/// Connections of the working half beside those for batches: one each for the bell, the timer and the reader, the others
 /// for syncs and looks.
-const WORKER_CONNECTIONS: u32 = 9;
+const WORKER_CONNECTIONS: u32 = 7;
+/// Connections of a batch: its own, and one beside it for the mark.
+const BATCH_CONNECTIONS: u32 = 2;
 /// Connections for lists of the roster, so that a program that asks for many of them is in nobody's way.
 const LISTING_CONNECTIONS: u32 = 2;
 
@@ -130,7 +132,7 @@ impl Parts {
                 .idle_timeout(Duration::from_mins(5))
                 .connect_lazy_with(options.clone())
         };
-        let working = pool(WORKER_CONNECTIONS);
+        let working = pool(WORKER_CONNECTIONS + BATCH_CONNECTIONS * settings.worker.batches);
         let vitals = Arc::new(Vitals::default());
         let metrics = Arc::new(Metrics::default());
         let arrived = Arc::new(Notify::new());
@@ -161,7 +163,6 @@ impl Parts {
             admin_token: settings.server.admin_token.clone(),
         });
         let worker = Arc::new(Worker {
-            id: uuid::Uuid::new_v4(),
             pool: working.clone(),
             mapping: settings.accounts.clone(),
             rules: Arc::new(rulebook(settings)),
@@ -217,6 +218,7 @@ impl Service {
             .context("cannot tell the address listened on")?;
         let companies = companies(settings, &pull::Limits::default(), &clock)?;
         let watched = loops::Watched {
+            batches: settings.worker.batches,
             drift: settings.worker.drift,
             drift_check: settings.worker.drift_check,
             alarms: alarms(settings),

@@ -105,7 +105,7 @@ async fn look_at_employees(
     let now = worker.clock.now();
     let mut snapshot = store::snapshot(&worker.pool).await?;
     let names = worker.rules.names();
-    let page = roster::store::entries_after(&mut snapshot, &names, after, PAGE).await?;
+    let page = roster::survey::store::entries_after(&mut snapshot, &names, after, PAGE).await?;
     let is_last = i64::try_from(page.len()).unwrap_or(PAGE) < PAGE;
     let next = page.last().map(|last| last.key.clone());
     let deliberated = deliberate(&mut snapshot, table, &worker.rules, page, now).await?;
@@ -243,7 +243,7 @@ async fn look_at_accounts(
             .filter_map(|account| account.email.as_ref().map(WorkEmail::expose))
             .collect();
         let (linked, mentioned) =
-            roster::store::claimed(&mut snapshot, &names, &ids, &emails).await?;
+            roster::survey::store::claimed(&mut snapshot, &names, &ids, &emails).await?;
         for account in page {
             let email = account.email.as_ref();
             if linked.contains(account.id.as_str())

@@ -7,6 +7,7 @@ pub mod due;
 pub mod listing;
 pub mod reads;
 pub mod store;
+pub mod survey;
 mod stored;
 
 use std::collections::BTreeMap;

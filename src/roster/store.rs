@@ -11,7 +11,8 @@ use crate::domain::{AccountId, DeliveryId, Employee, EmployeeId, EmployeeKey, So
 
 /// Loads and locks the entries of these employees, making those that are new.
 ///
-/// Keys must be sorted, so that two slices that overlap wait for each other instead of deadlocking.
+/// Keys must be sorted, so that two slices that overlap wait for each other instead of deadlocking: whoever makes new
+/// entries has locked all that were there.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -20,7 +21,17 @@ pub async fn lock(
     keys: &[EmployeeKey],
     now: DateTime<Utc>,
 ) -> Result<Vec<Employee>, sqlx::Error> {
-    let columns = KeyColumns::of(keys);
+    let mut employees = lock_known(conn, keys).await?;
+    if employees.len() == keys.len() {
+        return Ok(employees);
+    }
+    let known: BTreeSet<&EmployeeKey> = employees.iter().map(|employee| &employee.key).collect();
+    let new: Vec<EmployeeKey> = keys
+        .iter()
+        .filter(|key| !known.contains(key))
+        .cloned()
+        .collect();
+    let columns = KeyColumns::of(&new);
     sqlx::query!(
         "INSERT INTO leaver.employees (source, tenant, employee_id, facts, first_seen_at, modified_at)
          SELECT source, tenant, employee_id, '{}', $4, $4
@@ -34,6 +45,17 @@ pub async fn lock(
     )
     .execute(&mut *conn)
     .await?;
+    // Another slice may have made some of them meanwhile, with what it knows.
+    employees.extend(lock_known(conn, &new).await?);
+    employees.sort_by(|one, other| one.key.cmp(&other.key));
+    Ok(employees)
+}
+
+async fn lock_known(
+    conn: &mut PgConnection,
+    keys: &[EmployeeKey],
+) -> Result<Vec<Employee>, sqlx::Error> {
+    let columns = KeyColumns::of(keys);
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
@@ -143,67 +165,6 @@ pub async fn find_linked(
     .fetch_all(conn)
     .await?;
     rows.into_iter().map(Row::into_employee).collect()
-}
-
-/// A page of the roster of these sources, in key order: the entries after this one, or the first.
-///
-/// # Errors
-/// Whatever the database says.
-pub async fn entries_after(
-    conn: &mut PgConnection,
-    sources: &[SourceName],
-    after: Option<&EmployeeKey>,
-    limit: i64,
-) -> Result<Vec<Employee>, sqlx::Error> {
-    let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
-                  account_id, access_ends_at, deactivated_at, delivery_id
-           FROM leaver.employees
-           WHERE source = ANY($1) AND ($2::text IS NULL OR (source, tenant, employee_id) > ($2, $3, $4))
-           ORDER BY source, tenant, employee_id
-           LIMIT $5"#,
-        &sources,
-        after.map(|key| key.source.as_str()),
-        after.map(|key| key.tenant.as_str()),
-        after.map(|key| key.employee_id.as_str()),
-        limit,
-    )
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter().map(Row::into_employee).collect()
-}
-
-/// Of these accounts and these work e-mails, those that somebody in the roster has, in any source.
-///
-/// # Errors
-/// Whatever the database says.
-pub async fn claimed(
-    conn: &mut PgConnection,
-    sources: &[SourceName],
-    accounts: &[&str],
-    emails: &[&str],
-) -> Result<(BTreeSet<String>, BTreeSet<String>), sqlx::Error> {
-    let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
-    let rows = sqlx::query!(
-        "SELECT account_id, work_email FROM leaver.employees
-         WHERE source = ANY($1) AND account_id = ANY($2)
-         UNION ALL
-         SELECT account_id, work_email FROM leaver.employees
-         WHERE source = ANY($1) AND work_email = ANY($3)",
-        &sources,
-        accounts as &[&str],
-        emails as &[&str],
-    )
-    .fetch_all(conn)
-    .await?;
-    let mut claimed = (BTreeSet::new(), BTreeSet::new());
-    for row in rows {
-        claimed.0.extend(row.account_id);
-        claimed.1.extend(row.work_email);
-    }
-    Ok(claimed)
 }
 
 /// The employees with this work e-mail or this id, in any source, for a person who asks.
@@ -356,19 +317,19 @@ impl KeyColumns {
     }
 }
 
-struct Row {
-    source: String,
-    tenant: String,
-    employee_id: String,
-    facts: Json<StoredFacts>,
-    account_id: Option<String>,
-    access_ends_at: Option<DateTime<Utc>>,
-    deactivated_at: Option<DateTime<Utc>>,
-    delivery_id: Option<uuid::Uuid>,
+pub(super) struct Row {
+    pub(super) source: String,
+    pub(super) tenant: String,
+    pub(super) employee_id: String,
+    pub(super) facts: Json<StoredFacts>,
+    pub(super) account_id: Option<String>,
+    pub(super) access_ends_at: Option<DateTime<Utc>>,
+    pub(super) deactivated_at: Option<DateTime<Utc>>,
+    pub(super) delivery_id: Option<uuid::Uuid>,
 }
 
 impl Row {
-    fn into_employee(self) -> Result<Employee, sqlx::Error> {
+    pub(super) fn into_employee(self) -> Result<Employee, sqlx::Error> {
         let source =
             SourceName::parse(&self.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
         let mut employee = Employee::unknown(EmployeeKey {

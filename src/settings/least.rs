@@ -10,6 +10,7 @@ pub(super) fn too_little(raw: &Raw) -> Option<(&'static str, &'static str)> {
     let counts = [
         ("server.max_connections", raw.server.max_connections < 1),
         ("worker.batch", raw.worker.batch < 1),
+        ("worker.batches", raw.worker.batches < 1),
         ("worker.max_attempts", raw.worker.max_attempts < 1),
     ];
     if raw.inbox.retention.0 < LEAST_RETENTION {

@@ -129,6 +129,8 @@ pub struct Database {
 pub struct WorkerSettings {
     /// Deliveries per batch at most.
     pub batch: i64,
+    /// Batches under way at a time.
+    pub batches: u32,
     /// Bytes of bodies per batch at most.
     pub batch_bytes: i64,
     /// How often to look without being woken.
@@ -246,6 +248,7 @@ impl Settings {
             keep_settled: raw.inbox.retention.0,
             worker: WorkerSettings {
                 batch: raw.worker.batch,
+                batches: raw.worker.batches,
                 batch_bytes: i64::try_from(raw.worker.batch_size.0).unwrap_or(i64::MAX),
                 poll: raw.worker.poll.0,
                 max_attempts: raw.worker.max_attempts,

@@ -87,6 +87,7 @@ pub(super) struct RawInbox {
 #[serde(deny_unknown_fields)]
 pub(super) struct RawWorker {
     pub(super) batch: i64,
+    pub(super) batches: u32,
     pub(super) batch_size: ByteSize,
     pub(super) poll: Span,
     pub(super) max_attempts: i32,

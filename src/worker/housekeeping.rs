@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Worker, chain};
+use super::{Memory, Worker, chain};
 use crate::inbox;
 
 /// How often it looks.
@@ -42,7 +42,8 @@ impl Worker {
     /// Whatever the database says.
     pub async fn keep_house(&self) -> Result<(), sqlx::Error> {
         let now = self.clock.now();
-        self.take_orphaned().await?;
+        // It has nothing in hand itself.
+        self.take_orphaned(&Memory::default()).await?;
         let mut conn = self.pool.acquire().await?;
         let parked_before = now - self.limits.keep_parked;
         let bodies =

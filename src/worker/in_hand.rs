@@ -2,9 +2,10 @@
 
 use chrono::{DateTime, Utc};
 use tracing::{error, warn};
+use uuid::Uuid;
 
-use super::Worker;
 use super::recover::{Failed, what_follows};
+use super::{Memory, Worker};
 use crate::domain::DeliveryId;
 use crate::inbox;
 use crate::inbox::under_way::{self, Orphaned};
@@ -16,17 +17,18 @@ impl Worker {
     /// Writes down what is in hand, on a connection beside the batch's own.
     pub(super) async fn mark(
         &self,
+        loop_id: Uuid,
         deliveries: &[DeliveryId],
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
         let mut beside = self.pool.acquire().await?;
-        under_way::store::mark(&mut beside, self.id, deliveries, now).await
+        under_way::store::mark(&mut beside, loop_id, deliveries, now).await
     }
 
     /// Nothing is in hand any more: what was begun has been taken back.
-    pub(super) async fn forget_mark(&self) -> Result<(), sqlx::Error> {
+    pub(super) async fn forget_mark(&self, loop_id: Uuid) -> Result<(), sqlx::Error> {
         let mut conn = self.pool.acquire().await?;
-        under_way::store::forget(&mut conn, self.id).await
+        under_way::store::forget(&mut conn, loop_id).await
     }
 
     /// Looks what workers that died had in hand: several deliveries are taken one by one from now on; one that was
@@ -34,10 +36,10 @@ impl Worker {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn take_orphaned(&self) -> Result<(), sqlx::Error> {
+    pub async fn take_orphaned(&self, memory: &Memory) -> Result<(), sqlx::Error> {
         let now = self.clock.now();
         let mut tx = self.pool.begin().await?;
-        for orphaned in under_way::store::take_orphaned(&mut tx, self.id).await? {
+        for orphaned in under_way::store::take_orphaned(&mut tx, memory.id).await? {
             match orphaned {
                 Orphaned::Several(ids) => {
                     warn!(

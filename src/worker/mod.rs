@@ -134,8 +134,6 @@ pub struct Limits {
 
 /// Everything that the loops of this room need.
 pub struct Worker {
-    /// This start of this process, for what it has in hand.
-    pub id: Uuid,
     /// Connections of its own, so that a busy worker cannot starve the receiving half.
     pub pool: PgPool,
     /// Where the application keeps its users.
@@ -174,15 +172,28 @@ pub enum Round {
 }
 
 /// What a loop remembers from round to round.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Memory {
+    /// This start of this loop, for what it has in hand.
+    id: Uuid,
     table: Option<AccountsTable>,
     halved_to: Option<i64>,
     orphans_taken: bool,
 }
 
+impl Default for Memory {
+    fn default() -> Self {
+        Self {
+            id: Uuid::new_v4(),
+            table: None,
+            halved_to: None,
+            orphans_taken: false,
+        }
+    }
+}
+
 impl Worker {
-    /// Processes deliveries until stopped.
+    /// Processes deliveries until stopped. Several of these may run at a time, in one process or in many.
     pub async fn run(&self, stop: CancellationToken) {
         let mut memory = Memory::default();
         let mut outages = 0_u32;
@@ -230,7 +241,7 @@ impl Worker {
         };
         // Before anything is claimed: what ended the process last time would end it again.
         if !memory.orphans_taken {
-            match self.take_orphaned().await {
+            match self.take_orphaned(memory).await {
                 Ok(()) => memory.orphans_taken = true,
                 Err(error) => {
                     warn!(
@@ -246,7 +257,7 @@ impl Worker {
             bytes: self.limits.batch_bytes,
         };
         let began = Instant::now();
-        match process_batch(self, &table, limit, now).await {
+        match process_batch(self, memory.id, &table, limit, now).await {
             Ok(batch) if batch.deliveries.is_empty() => {
                 memory.halved_to = None;
                 Round::Idle

@@ -8,6 +8,7 @@ use std::task::Poll;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 use super::act::{Acted, Ending, act};
 use super::{Failure, Rulebook, Worker};
@@ -63,6 +64,7 @@ enum Read {
 /// A [`Failure`] with the ids of the deliveries that were claimed; nothing of the batch was done.
 pub async fn process_batch(
     worker: &Worker,
+    loop_id: Uuid,
     table: &AccountsTable,
     limit: ClaimLimit,
     now: DateTime<Utc>,
@@ -79,9 +81,9 @@ pub async fn process_batch(
     }
     let ids: Vec<DeliveryId> = claimed.iter().map(|delivery| delivery.id).collect();
     let work = async {
-        worker.mark(&ids, now).await?;
+        worker.mark(loop_id, &ids, now).await?;
         let batch = carry_out(&mut tx, table, &worker.rules, &claimed, now).await?;
-        inbox::under_way::store::forget(&mut tx, worker.id).await?;
+        inbox::under_way::store::forget(&mut tx, loop_id).await?;
         Ok(batch)
     };
     let done = match caught(work).await {

@@ -26,7 +26,7 @@ impl Worker {
         // A cached plan or a mapping may be out of date; looking again is cheap and heals it.
         memory.table = None;
         if !failure.claimed.is_empty()
-            && let Err(error) = self.forget_mark().await
+            && let Err(error) = self.forget_mark(memory.id).await
         {
             debug!(
                 error = chain(&error),

@@ -51,7 +51,12 @@ async fn the_mark_is_there_while_a_batch_is_under_way_and_gone_with_it() {
     assert_eq!(app.count(marked).await, 3);
     // Another replica leaves it alone: its owner lives.
     let beside = app.beside(&["bamboohr"], &[]).await;
-    beside.parts.worker.take_orphaned().await.unwrap();
+    beside
+        .parts
+        .worker
+        .take_orphaned(&Memory::default())
+        .await
+        .unwrap();
     assert_eq!((app.count(MARKS).await, app.count(ALONE).await), (1, 0));
     sqlx::raw_sql("ROLLBACK")
         .execute(&mut somebody)
@@ -97,7 +102,11 @@ async fn whoever_ends_the_process_alone_is_parked_after_three_times_and_holds_up
     let (mut app, ids) = three().await;
     for (round, expected) in ["waiting", "waiting", "parked"].into_iter().enumerate() {
         died_over(&mut app, &ids[1..2]).await;
-        app.parts.worker.take_orphaned().await.unwrap();
+        app.parts
+            .worker
+            .take_orphaned(&Memory::default())
+            .await
+            .unwrap();
         let state = format!(
             "SELECT state FROM leaver.deliveries WHERE id = '{}'",
             ids[1]

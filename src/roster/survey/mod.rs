@@ -1,0 +1,3 @@
+//! The whole roster, page by page, for whoever compares it with something else.
+
+pub mod store;

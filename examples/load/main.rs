@@ -47,6 +47,9 @@ struct Args {
     /// Let the working half wait until the load is over, to measure receiving alone
     #[arg(long)]
     work_after: bool,
+    /// Measure processing, too: how fast a backlog goes in batches, and how fast one delivery per transaction
+    #[arg(long)]
+    processing: bool,
     /// An existing Postgres instead of a throw-away one; the schema `leaver` in it is emptied
     #[arg(long)]
     database: Option<String>,
@@ -81,6 +84,11 @@ async fn measure(args: Args) -> anyhow::Result<()> {
                 println!("round {round}: {measured}");
             }
             report.add(measured);
+        }
+    }
+    if args.processing {
+        for kind in [Kind::Service, Kind::OneByOne] {
+            report.process(kind, process(&args, kind, &mut database).await?);
         }
     }
     if args.json {
@@ -132,6 +140,20 @@ async fn one(args: &Args, kind: Kind, database: &mut Database) -> anyhow::Result
         .stored(missing, wal)
         .served(flush_rows, peak_memory_kib, cpu_seconds)
         .worked(backlog, drain))
+}
+
+/// Stores deliveries for a second, and then measures how many a second a working half settles.
+async fn process(args: &Args, kind: Kind, database: &mut Database) -> anyhow::Result<f64> {
+    database.empty().await?;
+    let mut receiving = Child::start(Kind::Group, database.url(), &log(Kind::Group))?;
+    let second = Duration::from_secs(1);
+    sender::load(receiving.address(), args.connections, second).await?;
+    receiving.stop()?;
+    let backlog = u32::try_from(database.waiting().await?)?;
+    let mut working = Child::start(kind, database.url(), &log(kind))?;
+    let took = database.drained().await?;
+    working.stop()?;
+    Ok(f64::from(backlog) / took.as_secs_f64())
 }
 
 fn log(kind: Kind) -> PathBuf {

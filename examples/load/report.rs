@@ -136,6 +136,8 @@ pub(crate) struct Report {
     flushes_per_second: f64,
     settings: BTreeMap<String, String>,
     measured: Vec<Measured>,
+    /// Deliveries settled a second, in batches and one by one.
+    settled_per_second: BTreeMap<&'static str, f64>,
 }
 
 impl Report {
@@ -147,7 +149,23 @@ impl Report {
             flushes_per_second: database.flushes_per_second()?,
             settings: database.settings().await?.into_iter().collect(),
             measured: vec![],
+            settled_per_second: BTreeMap::new(),
         })
+    }
+
+    pub(crate) fn process(&mut self, kind: Kind, settled_per_second: f64) {
+        let name = if kind == Kind::OneByOne {
+            "one_by_one"
+        } else {
+            "in_batches"
+        };
+        self.settled_per_second.insert(name, settled_per_second);
+    }
+
+    /// How many times faster batches are.
+    fn processing_ratio(&self) -> Option<f64> {
+        let rate = |name| self.settled_per_second.get(name);
+        Some(rate("in_batches")? / rate("one_by_one")?)
     }
 
     pub(crate) fn add(&mut self, measured: Measured) {
@@ -178,6 +196,7 @@ impl Report {
             "connections": self.connections, "seconds": self.seconds, "cores": self.cores,
             "flushes_per_second": self.flushes_per_second, "settings": self.settings, "measured": self.measured,
             "group_to_single": self.ratio(Kind::Single), "group_to_nothing": self.ratio(Kind::Nothing),
+            "settled_per_second": self.settled_per_second, "batches_to_one_by_one": self.processing_ratio(),
         })
     }
 }
@@ -201,6 +220,15 @@ impl fmt::Display for Report {
             if let Some(ratio) = self.ratio(kind) {
                 writeln!(f, "group commit: {ratio:.2} times {what}")?;
             }
+        }
+        if let Some(ratio) = self.processing_ratio() {
+            let rate = |name| self.settled_per_second.get(name).copied();
+            writeln!(
+                f,
+                "settled in batches {:.0}/s, one by one {:.0}/s: {ratio:.1} times",
+                rate("in_batches").unwrap_or_default(),
+                rate("one_by_one").unwrap_or_default(),
+            )?;
         }
         Ok(())
     }

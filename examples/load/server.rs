@@ -46,25 +46,31 @@ pub(crate) enum Kind {
     Group,
     /// The whole service
     Service,
+    /// The whole service, with one delivery per transaction
+    OneByOne,
 }
 
 /// Runs a server until standard input ends; says on standard output where it listens.
 pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<()> {
     let url = database.context("--serve needs --database")?;
-    let settings = Settings::load(
-        None,
-        &Environment::of(BTreeMap::from([
-            ("BAMBOOHR_WEBHOOK_SECRET", KEY),
-            ("DATABASE_URL", url),
-            ("LEAVER_LISTEN", "127.0.0.1:0"),
-        ])),
-    )?;
+    let mut env = BTreeMap::from([
+        ("BAMBOOHR_WEBHOOK_SECRET", KEY),
+        ("DATABASE_URL", url),
+        ("LEAVER_LISTEN", "127.0.0.1:0"),
+    ]);
+    if kind == Kind::OneByOne {
+        env.extend([
+            ("LEAVER__WORKER__BATCH", "1"),
+            ("LEAVER__WORKER__BATCHES", "1"),
+        ]);
+    }
+    let settings = Settings::load(None, &Environment::of(env))?;
     leaver::telemetry::init(&settings.log)?;
     let options = connect_options(&settings.database)?;
     let stop = CancellationToken::new();
     let clock = Arc::new(SystemClock);
     match kind {
-        Kind::Service => {
+        Kind::Service | Kind::OneByOne => {
             let service = Service::start(&settings, options, clock).await?;
             while !service.is_ready() {
                 tokio::time::sleep(Duration::from_millis(5)).await;

@@ -71,6 +71,8 @@ fn ours(options: PgConnectOptions) -> PgConnectOptions {
         .application_name("leaver")
         .options([
             ("statement_timeout", "30s"),
+            // Each of our statements is over before compiling it would pay.
+            ("jit", "off"),
             ("idle_in_transaction_session_timeout", "60s"),
             // Triggers of the application's may tell of people, which is not for our log.
             ("client_min_messages", "error"),

@@ -220,11 +220,10 @@ pub async fn save(
              access_ends_at = k.access_ends_at,
              deactivated_at = k.deactivated_at,
              delivery_id = k.delivery_id,
-             modified_at = CASE WHEN (SELECT jsonb_object_agg(name, fact - '{as_of,seen_at}'::text[])
-                                      FROM jsonb_each(k.facts) AS f (name, fact) WHERE fact -> 'value' <> 'null')
-                                IS DISTINCT FROM
-                                     (SELECT jsonb_object_agg(name, fact - '{as_of,seen_at}'::text[])
-                                      FROM jsonb_each(e.facts) AS f (name, fact) WHERE fact -> 'value' <> 'null')
+             modified_at = CASE WHEN jsonb_build_array(k.facts #> '{status,value}', k.facts #> '{status,word}', k.facts #> '{employment_status,value}', k.facts #> '{hire,value}',
+                                                        k.facts #> '{termination,value}', k.facts #> '{work_email,value}', k.facts #> '{removed,value}')
+                                  <> jsonb_build_array(e.facts #> '{status,value}', e.facts #> '{status,word}', e.facts #> '{employment_status,value}', e.facts #> '{hire,value}',
+                                                        e.facts #> '{termination,value}', e.facts #> '{work_email,value}', e.facts #> '{removed,value}')
                                 THEN $9 ELSE e.modified_at END
          FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::timestamptz[],
                      $7::timestamptz[], $8::uuid[])

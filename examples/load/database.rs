@@ -108,6 +108,55 @@ impl Database {
         Ok(())
     }
 
+    /// So many people who will leave, and a word on channel `off` for each whose access ends.
+    pub(crate) async fn employ(&mut self, people: u64) -> anyhow::Result<()> {
+        let trigger = "
+            CREATE OR REPLACE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$
+            BEGIN
+                PERFORM pg_notify('off', substring(NEW.email FROM '[0-9]+'));
+                RETURN NULL;
+            END $$;
+            CREATE OR REPLACE TRIGGER tell AFTER UPDATE ON users FOR EACH ROW
+                WHEN (OLD.is_active AND NOT NEW.is_active) EXECUTE FUNCTION tell();";
+        sqlx::raw_sql(trigger).execute(&mut self.conn).await?;
+        let sql = "INSERT INTO users (email) SELECT 'person' || n || '@example.com' FROM generate_series(0, $1 - 1) n";
+        let people = sqlx::query(sql).bind(i64::try_from(people)?);
+        people.execute(&mut self.conn).await?;
+        sqlx::raw_sql("ANALYZE users")
+            .execute(&mut self.conn)
+            .await?;
+        Ok(())
+    }
+
+    /// How many of those still have access.
+    pub(crate) async fn active_people(&mut self) -> anyhow::Result<i64> {
+        let sql = "SELECT count(*) FROM users WHERE is_active AND email LIKE 'person%'";
+        Ok(sqlx::query_scalar(sql).fetch_one(&mut self.conn).await?)
+    }
+
+    /// Transactions in this database so far.
+    pub(crate) async fn transactions(&mut self) -> anyhow::Result<i64> {
+        // A backend tells of what it did when it has been idle for a moment.
+        tokio::time::sleep(Duration::from_millis(1_500)).await;
+        let sql = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()";
+        Ok(sqlx::query_scalar(sql).fetch_one(&mut self.conn).await?)
+    }
+
+    /// Makes deliveries that were settled in the last two months.
+    pub(crate) async fn fill(&mut self, count: i64) -> anyhow::Result<()> {
+        let sql = "
+            INSERT INTO leaver.deliveries (id, source, digest, content_type, signed_at, received_at, body_bytes, state,
+                                           next_attempt_at, settled_at, outcome, employee_ids)
+            SELECT gen_random_uuid(), 'bamboohr', sha256(int8send(n)), 'application/json', at, at, 1000, 'processed',
+                   at, at, '{\"kept\": 1}', ARRAY[(n % 5000)::text]
+            FROM generate_series(1, $1) n, LATERAL (SELECT now() - interval '60 days' * (1 - n::float8 / $1) AS at) t";
+        sqlx::query(sql).bind(count).execute(&mut self.conn).await?;
+        sqlx::raw_sql("VACUUM ANALYZE leaver.deliveries; CHECKPOINT")
+            .execute(&mut self.conn)
+            .await?;
+        Ok(())
+    }
+
     /// Bytes of write-ahead log so far.
     pub(crate) async fn wal(&mut self) -> anyhow::Result<i64> {
         let sql = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint";

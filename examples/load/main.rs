@@ -15,12 +15,13 @@ mod database;
 mod report;
 mod sender;
 mod server;
+mod trial;
 
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::Context;
-use clap::Parser;
+use clap::{Parser, ValueEnum};
 
 use crate::database::Database;
 use crate::report::{Measured, Report};
@@ -50,6 +51,12 @@ struct Args {
     /// Measure processing, too: how fast a backlog goes in batches, and how fast one delivery per transaction
     #[arg(long)]
     processing: bool,
+    /// Make this trial instead
+    #[arg(long, value_enum)]
+    trial: Option<Trial>,
+    /// How many settled deliveries fill the inbox for the trial `settled`
+    #[arg(long, default_value_t = 5_000_000)]
+    settled: i64,
     /// An existing Postgres instead of a throw-away one; the schema `leaver` in it is emptied
     #[arg(long)]
     database: Option<String>,
@@ -59,6 +66,17 @@ struct Args {
     /// Be one of the servers (used by this program itself)
     #[arg(long, value_enum, hide = true)]
     serve: Option<Kind>,
+}
+
+/// What else can be measured.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum Trial {
+    /// How soon access is off, one departure at a time and at 100 a second
+    Reaction,
+    /// What a flood of forgeries does to good deliveries
+    Flood,
+    /// Receiving and processing with an empty inbox, and with one full of settled deliveries
+    Settled,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -74,6 +92,16 @@ fn main() -> anyhow::Result<()> {
 
 async fn measure(args: Args) -> anyhow::Result<()> {
     let mut database = Database::start(args.database.as_deref()).await?;
+    if let Some(trial) = args.trial {
+        let mut found = match trial {
+            Trial::Reaction => trial::reaction(&args, &mut database).await?,
+            Trial::Flood => trial::flood(&args, &mut database).await?,
+            Trial::Settled => trial::settled(&args, &mut database).await?,
+        };
+        found["flushes_per_second"] = database.flushes_per_second()?.round().into();
+        println!("{}", serde_json::to_string_pretty(&found)?);
+        return database.stop().await;
+    }
     let mut report = Report::new(&args, &mut database).await?;
     for round in 1..=args.rounds {
         for kind in &args.servers {

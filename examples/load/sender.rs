@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
+use chrono::{DateTime, Utc};
 use leaver::clock::{Clock, SystemClock};
 use leaver::signature::{Key, Layout, Scheme};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -89,21 +90,26 @@ impl Shared {
         );
         body.push_str(&(0..11).map(custom_field).collect::<String>());
         body.push_str("}}]}");
-        let mut request = format!(
-            "POST /webhooks/bamboohr HTTP/1.1\r\nHost: load\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
-            body.len()
-        )
-        .into_bytes();
-        for (name, value) in self.scheme.sign(body.as_bytes(), now) {
-            request.extend_from_slice(name.as_str().as_bytes());
-            request.extend_from_slice(b": ");
-            request.extend_from_slice(value.as_bytes());
-            request.extend_from_slice(b"\r\n");
-        }
-        request.extend_from_slice(b"\r\n");
-        request.extend_from_slice(body.as_bytes());
-        request
+        request(&self.scheme, &body, now)
     }
+}
+
+/// A signed request, as it goes over the wire.
+pub(crate) fn request(scheme: &Scheme, body: &str, now: DateTime<Utc>) -> Vec<u8> {
+    let mut request = format!(
+        "POST /webhooks/bamboohr HTTP/1.1\r\nHost: load\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+        body.len()
+    )
+    .into_bytes();
+    for (name, value) in scheme.sign(body.as_bytes(), now) {
+        request.extend_from_slice(name.as_str().as_bytes());
+        request.extend_from_slice(b": ");
+        request.extend_from_slice(value.as_bytes());
+        request.extend_from_slice(b"\r\n");
+    }
+    request.extend_from_slice(b"\r\n");
+    request.extend_from_slice(body.as_bytes());
+    request
 }
 
 /// What is not for us.
@@ -130,7 +136,10 @@ async fn send(mut stream: TcpStream, shared: Arc<Shared>, until: Instant) -> any
 }
 
 /// The status of an answer that has come whole.
-async fn read_answer(stream: &mut TcpStream, answer: &mut Vec<u8>) -> anyhow::Result<u16> {
+pub(crate) async fn read_answer(
+    stream: &mut TcpStream,
+    answer: &mut Vec<u8>,
+) -> anyhow::Result<u16> {
     answer.clear();
     loop {
         if stream.read_buf(answer).await? == 0 {

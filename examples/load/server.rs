@@ -222,6 +222,12 @@ impl Child {
         (peak.unwrap_or_default(), ticks / 100.0)
     }
 
+    /// How many descriptors it has open.
+    pub(crate) fn open_files(&self) -> usize {
+        let folder = std::fs::read_dir(format!("/proc/{}/fd", self.process.id()));
+        folder.map_or(0, Iterator::count)
+    }
+
     /// Lets it end as it likes to.
     pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
         self.input = None;

@@ -27,6 +27,7 @@ use self::starting::Starting;
 use crate::clock::Clock;
 use crate::health::Asking;
 use crate::http::connections::{self, Drained};
+use crate::http::refusals::Refusals;
 use crate::http::{Receiver, router};
 use crate::intake::{self, Intake};
 use crate::metrics::Metrics;
@@ -159,6 +160,7 @@ impl Parts {
             clock: Arc::clone(&clock),
             vitals: Arc::clone(&vitals),
             metrics: Arc::clone(&metrics),
+            refusals: Refusals::default(),
             max_body_bytes: settings.server.max_body_bytes,
             body_timeout: settings.server.body_timeout,
             store_timeout: settings.server.store_timeout,

@@ -11,6 +11,7 @@ pub mod error;
 mod framing;
 mod health;
 mod patience;
+pub mod refusals;
 mod webhooks;
 
 use std::collections::HashMap;
@@ -23,6 +24,7 @@ use sqlx::PgPool;
 
 use self::admin::AdminToken;
 use self::error::Refusal;
+use self::refusals::Refusals;
 use crate::clock::Clock;
 use crate::domain::SourceName;
 use crate::health::Asking;
@@ -50,6 +52,8 @@ pub struct Receiver {
     pub vitals: Arc<Vitals>,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
+    /// Keeps a flood of forgeries out of the log.
+    pub refusals: Refusals,
     /// Largest body in bytes.
     pub max_body_bytes: usize,
     /// For the whole body to arrive.

@@ -51,7 +51,9 @@ pub(super) async fn receive(
         let now = receiver.clock.now();
         let verified = scheme.verify(source, &parts.headers, body, now).map_err(|rejection| {
             receiver.metrics.refused(source, rejection.as_str());
-            warn!(%source, cause = rejection.as_str(), "signature.verify: refused: {rejection}");
+            if let Some(passed_over) = receiver.refusals.tell(source, Instant::now()) {
+                warn!(%source, cause = rejection.as_str(), passed_over, "signature.verify: refused: {rejection}");
+            }
             Refusal::InvalidSignature
         })?;
         store(&receiver, verified, now, held).await

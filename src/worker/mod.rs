@@ -28,7 +28,7 @@ use chrono::TimeDelta;
 use sqlx::{PgConnection, PgPool, Postgres, Transaction};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info, warn};
+use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
 pub use self::act::Ending;
@@ -46,6 +46,9 @@ use crate::inbox;
 use crate::inbox::store::ClaimLimit;
 use crate::metrics::Metrics;
 use crate::vitals::Vitals;
+
+/// Of a batch beyond this size, deliveries on which nothing was done are told of in one line together.
+const CROWD: usize = 20;
 
 /// A batch that came to nothing.
 #[derive(Debug)]
@@ -287,6 +290,8 @@ impl Worker {
 
     fn report(&self, batch: &Batch) {
         let now = self.clock.now();
+        let is_crowd = batch.deliveries.len() > CROWD;
+        let mut uneventful = 0;
         for done in &batch.deliveries {
             let elapsed = now - done.received_at;
             self.metrics.settled(
@@ -296,6 +301,12 @@ impl Worker {
             );
             for (ending, count) in &done.endings {
                 self.count(&done.source, *ending, *count);
+            }
+            let is_deed = done.endings.keys().any(|ending| ending.is_deed());
+            if is_crowd && done.cause.is_none() && !is_deed {
+                uneventful += 1;
+                debug!(delivery = %done.id, source = done.source, "worker.process: settled");
+                continue;
             }
             let outcome = done
                 .endings
@@ -312,6 +323,12 @@ impl Worker {
                 Some(cause) if done.state == "parked" => warn!(elapsed_ms, cause, "parked"),
                 Some(cause) => info!(elapsed_ms, cause, "ignored"),
             }
+        }
+        if uneventful > 0 {
+            info!(
+                deliveries = uneventful,
+                "worker.process: settled, and nothing was to be done"
+            );
         }
         self.wake(batch.schedule_moved, batch.reads_due);
     }

@@ -151,9 +151,9 @@ impl Database {
                    at, at, '{\"kept\": 1}', ARRAY[(n % 5000)::text]
             FROM generate_series(1, $1) n, LATERAL (SELECT now() - interval '60 days' * (1 - n::float8 / $1) AS at) t";
         sqlx::query(sql).bind(count).execute(&mut self.conn).await?;
-        sqlx::raw_sql("VACUUM ANALYZE leaver.deliveries; CHECKPOINT")
-            .execute(&mut self.conn)
-            .await?;
+        for statement in ["VACUUM ANALYZE leaver.deliveries", "CHECKPOINT"] {
+            sqlx::raw_sql(statement).execute(&mut self.conn).await?;
+        }
         Ok(())
     }
 
@@ -187,6 +187,10 @@ impl Database {
     pub(crate) async fn missing(&mut self, ids: &[Uuid]) -> anyhow::Result<i64> {
         let sql = "SELECT count(*) FROM unnest($1::uuid[]) AS a (id)
                    WHERE NOT EXISTS (SELECT FROM leaver.deliveries d WHERE d.id = a.id AND d.state = 'processed')";
+        // Without it the planner takes the table for as empty as it was, and compares each with each.
+        sqlx::raw_sql("ANALYZE leaver.deliveries")
+            .execute(&mut self.conn)
+            .await?;
         let missing = sqlx::query_scalar(sql).bind(ids);
         Ok(missing.fetch_one(&mut self.conn).await?)
     }

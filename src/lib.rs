@@ -14,6 +14,7 @@ pub mod accounts;
 pub mod audit;
 pub mod holds;
 pub mod worker;
+pub mod turns;
 pub mod hooks;
 pub mod pull;
 pub mod drift;

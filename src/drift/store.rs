@@ -23,18 +23,6 @@ pub async fn snapshot(pool: &PgPool) -> Result<Transaction<'static, Postgres>, s
         .await
 }
 
-/// Takes the right to compare, for as long as the connection lives; false when another replica has it.
-///
-/// # Errors
-/// Whatever the database says.
-pub async fn try_lock(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT pg_try_advisory_lock(hashtextextended('leaver.drift', 0)) AS "locked!""#
-    )
-    .fetch_one(conn)
-    .await
-}
-
 /// The last comparison; `None` when there was none.
 ///
 /// # Errors

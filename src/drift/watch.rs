@@ -4,13 +4,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use sqlx::Connection;
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::compare;
 use super::store::{self, Checked};
 use crate::decision::policy::Remedy;
+use crate::turns::Turn;
 use crate::worker::{Worker, chain};
 
 /// So often each replica looks whether a comparison is due.
@@ -58,19 +59,18 @@ impl Watch {
     /// What went wrong, in words.
     pub async fn look_when_due(&self) -> Result<Option<Checked>, String> {
         let said = |error: sqlx::Error| chain(&error);
-        // Its own connection: the right to compare ends with it, however this ends.
-        let mut guard = self.worker.pool.acquire().await.map_err(said)?.detach();
-        let checked = self.look(&mut guard).await;
-        drop(guard.close().await);
-        checked
+        let turn = Turn::take(&self.worker.pool, "drift").await;
+        let Some(mut turn) = turn.map_err(said)? else {
+            return Ok(None);
+        };
+        let checked = self.look(&mut turn).await?;
+        turn.end().await.map_err(said)?;
+        Ok(checked)
     }
 
-    async fn look(&self, guard: &mut sqlx::PgConnection) -> Result<Option<Checked>, String> {
+    async fn look(&self, guard: &mut PgConnection) -> Result<Option<Checked>, String> {
         let said = |error: sqlx::Error| chain(&error);
         let every = TimeDelta::from_std(self.every).unwrap_or(TimeDelta::MAX);
-        if !store::try_lock(guard).await.map_err(said)? {
-            return Ok(None);
-        }
         let last = store::last(guard).await.map_err(said)?;
         if last.is_some_and(|last| self.worker.clock.now() - last.at < every) {
             return Ok(None);

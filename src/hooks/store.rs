@@ -1,35 +1,10 @@
-//! The table `leaver.hooks`, the lock on looking at a source's webhooks, and when to look again.
+//! The table `leaver.hooks`, and when to look again.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::KnownHook;
 use crate::domain::SourceName;
-
-/// Takes the right to look at a source's webhooks, for as long as the connection lives; false when somebody
-/// else has it.
-///
-/// # Errors
-/// Whatever the database says.
-pub async fn try_lock(conn: &mut PgConnection, source: &SourceName) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT pg_try_advisory_lock(hashtextextended('leaver.hooks ' || $1, 0)) AS "locked!""#,
-        source.as_str(),
-    )
-    .fetch_one(conn)
-    .await
-}
-
-/// Gives the right back at once; a connection that is only closed keeps it a moment longer.
-///
-/// # Errors
-/// Whatever the database says.
-pub async fn unlock(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!(r#"SELECT true AS "done!" FROM (SELECT pg_advisory_unlock_all()) AS unlocked"#)
-        .fetch_one(conn)
-        .await
-        .map(drop)
-}
 
 /// When a source's webhooks were last looked at; see the column's comment for a look that failed.
 ///

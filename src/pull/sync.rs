@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -14,6 +13,7 @@ use super::gather::{self, Gathered};
 use super::{BambooHrApi, LinkedAccount, MergeApi};
 use crate::domain::{SourceName, Tenant};
 use crate::roster::reads::{self, Reads};
+use crate::turns::Turn;
 use crate::worker::{Ending, Memory, Worker, chain};
 
 /// A read asks for changes since so long before the last complete one began, since a provider may show a
@@ -114,15 +114,11 @@ impl Syncer {
     ) -> Result<Option<Vec<SyncReport>>, String> {
         let source = &company.source;
         let said = |error: sqlx::Error| chain(&error);
-        // Its own connection: the right to read ends with it, however this ends.
-        let mut guard = self.worker.pool.acquire().await.map_err(said)?.detach();
-        if !reads::store::try_lock(&mut guard, source)
-            .await
-            .map_err(said)?
-        {
+        let turn = Turn::take(&self.worker.pool, &format!("reads {source}")).await;
+        let Some(mut turn) = turn.map_err(said)? else {
             return Ok(None);
-        }
-        let known = reads::store::list(&mut guard, std::slice::from_ref(source))
+        };
+        let known = reads::store::list(&mut turn, std::slice::from_ref(source))
             .await
             .map_err(said)?;
         let accounts: Vec<Option<&LinkedAccount>> = match &company.api {
@@ -166,12 +162,11 @@ impl Syncer {
                 endings: gathered.endings,
             };
             let note = self.noted(&report, before, began);
-            reads::store::save(&mut guard, &note).await.map_err(said)?;
+            reads::store::save(&mut turn, &note).await.map_err(said)?;
             log(&report);
             reports.push(report);
         }
-        reads::store::unlock(&mut guard).await.map_err(said)?;
-        drop(guard.close().await);
+        turn.end().await.map_err(said)?;
         Ok(Some(reports))
     }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
@@ -13,6 +13,7 @@ use super::{BambooHrApi, Company, CompanyApi, HookError};
 use crate::domain::SourceName;
 use crate::hooks::{self, KnownHook, points_here};
 use crate::payload::{Hook, LogEntry, LogTime};
+use crate::turns::Turn;
 use crate::worker::{Worker, chain};
 
 /// So often they are looked at.
@@ -100,20 +101,22 @@ impl HookWatch {
             if !is_due(&mut conn, source, now).await? {
                 return Ok(Look::NotDue);
             }
-            // Its own connection: the right to look ends with it, however this ends.
-            let mut guard = conn.detach();
-            let ours = hooks::store::try_lock(&mut guard, source).await?;
-            if !ours || !is_due(&mut guard, source, now).await? {
-                drop(guard.close().await);
+            drop(conn);
+            let turn = Turn::take(&self.worker.pool, &format!("hooks {source}")).await?;
+            let Some(mut turn) = turn else {
+                return Ok(Look::NotDue);
+            };
+            // Somebody else may have looked meanwhile.
+            if !is_due(&mut turn, source, now).await? {
+                turn.end().await?;
                 return Ok(Look::NotDue);
             }
-            let known = hooks::store::list(&mut guard, std::slice::from_ref(source)).await?;
+            let known = hooks::store::list(&mut turn, std::slice::from_ref(source)).await?;
             let (seen, failed) = examine(api, source, known, now).await;
-            hooks::store::save(&mut guard, &seen).await?;
+            hooks::store::save(&mut turn, &seen).await?;
             let noted = if failed.is_some() { now - SOONER } else { now };
-            hooks::store::note_checked(&mut guard, source, noted, now).await?;
-            hooks::store::unlock(&mut guard).await?;
-            drop(guard.close().await);
+            hooks::store::note_checked(&mut turn, source, noted, now).await?;
+            turn.end().await?;
             for hook in &seen {
                 if let Some(trouble) = &hook.trouble {
                     warn!(%source, webhook = hook.id, trouble, "hooks.look: look at this webhook");

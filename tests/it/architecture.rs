@@ -6,12 +6,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and the rooms of ours that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 29] = [
+const MAY_IMPORT: [(&str, &[&str]); 30] = [
     ("domain", &[]),
     ("clock", &[]),
     ("vitals", &[]),
     ("client", &[]),
     ("schema", &[]),
+    ("turns", &[]),
     ("embedded", &[]),
     ("metrics", &["domain"]),
     ("signature", &["domain"]),
@@ -66,13 +67,14 @@ const MAY_IMPORT: [(&str, &[&str]); 29] = [
     (
         "pull",
         &[
-            "domain", "clock", "hooks", "inbox", "payload", "roster", "worker", "metrics", "vitals",
+            "domain", "clock", "hooks", "inbox", "payload", "roster", "turns", "worker", "metrics",
+            "vitals",
         ],
     ),
     (
         "drift",
         &[
-            "domain", "clock", "roster", "decision", "accounts", "holds", "worker",
+            "domain", "clock", "roster", "decision", "accounts", "holds", "turns", "worker",
         ],
     ),
     ("silence", &["domain", "clock", "inbox", "worker"]),

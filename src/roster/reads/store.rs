@@ -1,34 +1,10 @@
-//! The table `leaver.reads`, the lock on a source's reads, and whom to read again.
+//! The table `leaver.reads`, and whom to read again.
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::Reads;
 use crate::domain::{EmployeeId, SourceName};
-
-/// Takes the right to read a source, for as long as the connection lives; false when somebody else has it.
-///
-/// # Errors
-/// Whatever the database says.
-pub async fn try_lock(conn: &mut PgConnection, source: &SourceName) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT pg_try_advisory_lock(hashtextextended('leaver.reads ' || $1, 0)) AS "locked!""#,
-        source.as_str(),
-    )
-    .fetch_one(conn)
-    .await
-}
-
-/// Gives the right back at once; a connection that is only closed keeps it a moment longer.
-///
-/// # Errors
-/// Whatever the database says.
-pub async fn unlock(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!(r#"SELECT true AS "done!" FROM (SELECT pg_advisory_unlock_all()) AS unlocked"#)
-        .fetch_one(conn)
-        .await
-        .map(drop)
-}
 
 /// How the reads of these sources stand.
 ///

@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::AuditEntry;
-use crate::domain::EmployeeKey;
+use crate::domain::{EmployeeKey, KeyColumns};
 
 /// Writes what was done.
 ///
@@ -17,6 +17,7 @@ pub async fn record(
     entries: &[AuditEntry],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
+    let columns = KeyColumns::of(entries.iter().map(|entry| &entry.employee));
     let each = |read: fn(&AuditEntry) -> String| entries.iter().map(read).collect::<Vec<String>>();
     let accounts: Vec<Option<&str>> = entries
         .iter()
@@ -32,9 +33,9 @@ pub async fn record(
         now,
         &each(|e| e.action.as_str().to_owned()),
         &each(|e| e.reason.clone()),
-        &each(|e| e.employee.source.to_string()),
-        &each(|e| e.employee.tenant.to_string()),
-        &each(|e| e.employee.employee_id.to_string()),
+        &columns.sources,
+        &columns.tenants,
+        &columns.employee_ids,
         &accounts as &[Option<&str>],
         &deliveries as &[Option<Uuid>],
         &each(|e| e.actor.as_str().to_owned()),

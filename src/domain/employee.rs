@@ -18,6 +18,31 @@ pub struct EmployeeKey {
     pub employee_id: EmployeeId,
 }
 
+/// A slice of keys, column by column, as statements over many employees take them.
+#[derive(Clone, Debug, Default)]
+pub struct KeyColumns {
+    /// Who told us.
+    pub sources: Vec<String>,
+    /// The companies.
+    pub tenants: Vec<String>,
+    /// The HR systems' ids.
+    pub employee_ids: Vec<String>,
+}
+
+impl KeyColumns {
+    /// Of these keys, in the order given.
+    #[must_use]
+    pub fn of<'a>(keys: impl IntoIterator<Item = &'a EmployeeKey>) -> Self {
+        let mut columns = Self::default();
+        for key in keys {
+            columns.sources.push(key.source.to_string());
+            columns.tenants.push(key.tenant.to_string());
+            columns.employee_ids.push(key.employee_id.to_string());
+        }
+        columns
+    }
+}
+
 /// One fact: its value (none when the sender says there is none) and two times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact<T> {

@@ -18,7 +18,7 @@ pub use employee_change::{
 };
 
 mod employee;
-pub use employee::{Employee, EmployeeKey, Fact};
+pub use employee::{Employee, EmployeeKey, Fact, KeyColumns};
 
 mod account;
 pub use account::Account;

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Hold, NewHold, Standing};
-use crate::domain::{AccountId, EmployeeKey};
+use crate::domain::{AccountId, EmployeeKey, KeyColumns};
 
 /// Raises questions; gives back the positions of those that are new. A question that is open already is
 /// brought up to date without a new record, one that was rejected on the same facts stays rejected.
@@ -17,6 +17,7 @@ pub async fn raise(
     holds: &[NewHold],
     now: DateTime<Utc>,
 ) -> Result<Vec<usize>, sqlx::Error> {
+    let columns = KeyColumns::of(holds.iter().map(|hold| &hold.employee));
     let each = |read: fn(&NewHold) -> String| holds.iter().map(read).collect::<Vec<String>>();
     let accounts: Vec<Option<&str>> = holds
         .iter()
@@ -53,9 +54,9 @@ pub async fn raise(
            )
            SELECT a.n AS "n!" FROM asked a JOIN raised USING (source, tenant, employee_id) ORDER BY a.n"#,
         now,
-        &each(|h| h.employee.source.to_string()),
-        &each(|h| h.employee.tenant.to_string()),
-        &each(|h| h.employee.employee_id.to_string()),
+        &columns.sources,
+        &columns.tenants,
+        &columns.employee_ids,
         &accounts as &[Option<&str>],
         &each(|h| h.question.wants.as_str().to_owned()),
         &each(|h| h.reason.clone()),
@@ -78,12 +79,7 @@ pub async fn standing(
     conn: &mut PgConnection,
     employees: &[EmployeeKey],
 ) -> Result<Vec<Option<Standing>>, sqlx::Error> {
-    let sources: Vec<String> = employees.iter().map(|key| key.source.to_string()).collect();
-    let tenants: Vec<String> = employees.iter().map(|key| key.tenant.to_string()).collect();
-    let ids: Vec<String> = employees
-        .iter()
-        .map(|key| key.employee_id.to_string())
-        .collect();
+    let columns = KeyColumns::of(employees);
     let rows = sqlx::query!(
         r#"SELECT h.id AS "id?", h.state AS "state?", h.basis AS "basis?"
            FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (source, tenant, employee_id, n)
@@ -94,9 +90,9 @@ pub async fn standing(
                ORDER BY id DESC LIMIT 1
            ) h ON true
            ORDER BY k.n"#,
-        &sources,
-        &tenants,
-        &ids,
+        &columns.sources,
+        &columns.tenants,
+        &columns.employee_ids,
     )
     .fetch_all(conn)
     .await?;
@@ -121,20 +117,15 @@ pub async fn withdraw(
     employees: &[EmployeeKey],
     now: DateTime<Utc>,
 ) -> Result<u64, sqlx::Error> {
-    let sources: Vec<String> = employees.iter().map(|key| key.source.to_string()).collect();
-    let tenants: Vec<String> = employees.iter().map(|key| key.tenant.to_string()).collect();
-    let ids: Vec<String> = employees
-        .iter()
-        .map(|key| key.employee_id.to_string())
-        .collect();
+    let columns = KeyColumns::of(employees);
     let done = sqlx::query!(
         "UPDATE leaver.holds AS h SET state = 'withdrawn', closed_at = $4
          FROM unnest($1::text[], $2::text[], $3::text[]) AS k (source, tenant, employee_id)
          WHERE (h.source, h.tenant, h.employee_id) = (k.source, k.tenant, k.employee_id)
            AND h.state = 'open'",
-        &sources,
-        &tenants,
-        &ids,
+        &columns.sources,
+        &columns.tenants,
+        &columns.employee_ids,
         now,
     )
     .execute(conn)
@@ -148,20 +139,15 @@ pub async fn withdraw(
 /// # Errors
 /// Whatever the database says.
 pub async fn lapse(conn: &mut PgConnection, employees: &[EmployeeKey]) -> Result<u64, sqlx::Error> {
-    let sources: Vec<String> = employees.iter().map(|key| key.source.to_string()).collect();
-    let tenants: Vec<String> = employees.iter().map(|key| key.tenant.to_string()).collect();
-    let ids: Vec<String> = employees
-        .iter()
-        .map(|key| key.employee_id.to_string())
-        .collect();
+    let columns = KeyColumns::of(employees);
     let done = sqlx::query!(
         "UPDATE leaver.holds AS h SET basis = ''
          FROM unnest($1::text[], $2::text[], $3::text[]) AS k (source, tenant, employee_id)
          WHERE (h.source, h.tenant, h.employee_id) = (k.source, k.tenant, k.employee_id)
            AND h.state = 'rejected' AND h.basis <> ''",
-        &sources,
-        &tenants,
-        &ids,
+        &columns.sources,
+        &columns.tenants,
+        &columns.employee_ids,
     )
     .execute(conn)
     .await?;

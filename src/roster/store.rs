@@ -7,7 +7,9 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::stored::StoredFacts;
-use crate::domain::{AccountId, DeliveryId, Employee, EmployeeId, EmployeeKey, SourceName, Tenant};
+use crate::domain::{
+    AccountId, DeliveryId, Employee, EmployeeId, EmployeeKey, KeyColumns, SourceName, Tenant,
+};
 
 /// Loads and locks the entries of these employees, making those that are new.
 ///
@@ -291,29 +293,6 @@ pub async fn work_emails(
     .fetch_all(conn)
     .await?;
     Ok(rows.into_iter().map(|row| row.work_email).collect())
-}
-
-/// A slice of keys as the columns that `unnest` takes.
-struct KeyColumns {
-    sources: Vec<String>,
-    tenants: Vec<String>,
-    employee_ids: Vec<String>,
-}
-
-impl KeyColumns {
-    fn of<'a>(keys: impl IntoIterator<Item = &'a EmployeeKey>) -> Self {
-        let mut columns = Self {
-            sources: vec![],
-            tenants: vec![],
-            employee_ids: vec![],
-        };
-        for key in keys {
-            columns.sources.push(key.source.to_string());
-            columns.tenants.push(key.tenant.to_string());
-            columns.employee_ids.push(key.employee_id.to_string());
-        }
-        columns
-    }
 }
 
 pub(super) struct Row {

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::DueRead;
-use crate::domain::{EmployeeId, EmployeeKey, SourceName, Tenant};
+use crate::domain::{EmployeeId, EmployeeKey, KeyColumns, SourceName, Tenant};
 
 /// Notes reads as due at once, in one statement. One that is noted already stays as it is, unless the change
 /// is newer. Says whether any was new.
@@ -22,12 +22,7 @@ pub async fn note(
     // In key order, so that two slices that overlap wait for each other instead of deadlocking.
     let mut reads: Vec<&DueRead> = reads.iter().collect();
     reads.sort();
-    let sources: Vec<String> = reads.iter().map(|r| r.key.source.to_string()).collect();
-    let tenants: Vec<String> = reads.iter().map(|r| r.key.tenant.to_string()).collect();
-    let ids: Vec<String> = reads
-        .iter()
-        .map(|r| r.key.employee_id.to_string())
-        .collect();
+    let columns = KeyColumns::of(reads.iter().map(|read| &read.key));
     let since: Vec<DateTime<Utc>> = reads.iter().map(|r| r.since).collect();
     let noted = sqlx::query!(
         "INSERT INTO leaver.due_reads AS d (source, tenant, employee_id, since, next_attempt_at)
@@ -38,9 +33,9 @@ pub async fn note(
          ON CONFLICT ON CONSTRAINT due_reads_pkey DO UPDATE
          SET since = excluded.since, attempts = 0, next_attempt_at = excluded.next_attempt_at, cause = NULL
          WHERE d.since < excluded.since",
-        &sources,
-        &tenants,
-        &ids,
+        &columns.sources,
+        &columns.tenants,
+        &columns.employee_ids,
         &since,
         now,
     )

@@ -11,13 +11,14 @@ demo:            ## the main job with nothing set up; Ctrl-C ends it (ARGS=--onc
 
 test:            ## all tests
 	@./.ci/ensure-postgres
-	cargo test --locked
+	cargo test --locked --features failpoints
 
 check: test lint ## everything that CI checks
 
 lint:            ## format, clippy, docs, query data, dependency rules
 	cargo fmt --check
 	cargo clippy --locked --all-targets -- -D warnings
+	cargo clippy --locked --all-targets --features failpoints -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
 	./.ci/query-data --check
 	cargo deny --log-level error check licenses bans sources

@@ -24,6 +24,7 @@ pub mod vitals;
 pub mod health;
 pub mod schema;
 pub mod telemetry;
+pub mod failpoints;
 pub mod app;
 pub mod embedded;
 pub mod client;

@@ -36,6 +36,9 @@ impl Serve {
         let mut settings = self.config.load(env)?;
         telemetry::init(&settings.log).context("log.filter (LEAVER_LOG)")?;
         settings.database.migrate &= !self.no_migrate;
+        #[cfg(feature = "failpoints")]
+        crate::failpoints::arm(env.text("FAILPOINTS").unwrap_or_default())
+            .map_err(anyhow::Error::msg)?;
         let mut asked_to_stop = signal(SignalKind::terminate())?;
         let mut interrupted = signal(SignalKind::interrupt())?;
 

@@ -18,6 +18,7 @@ use tracing::{debug, warn};
 use super::Receiver;
 use super::error::Refusal;
 use crate::domain::{DeliveryId, SourceName};
+use crate::failpoints;
 use crate::inbox::arrivals::Receipt;
 use crate::intake::{Held, NotStored};
 use crate::signature::VerifiedDelivery;
@@ -56,6 +57,7 @@ pub(super) async fn receive(
             }
             Refusal::InvalidSignature
         })?;
+        failpoints::reach("after_verify", [&verified.body()[..]]);
         store(&receiver, verified, now, held).await
     }
     .await;

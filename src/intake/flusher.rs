@@ -13,6 +13,7 @@ use super::failure::{is_about_the_data, plain_cause, sqlstate};
 use super::line::Line;
 use super::queue::{BatchLimit, Queue, Waiting};
 use crate::domain::DeliveryId;
+use crate::failpoints;
 use crate::inbox::arrivals::{Arrival, Receipt, store};
 use crate::metrics::Metrics;
 
@@ -138,6 +139,8 @@ impl Flusher<'_> {
         let arrivals: Vec<&Arrival> = batch.iter().map(|waiting| &waiting.arrival).collect();
         let work = self.work;
         let conn = self.line.connection().await?;
+        let bodies = || arrivals.iter().map(|arrival| &arrival.delivery.body()[..]);
+        failpoints::reach("before_flush", bodies());
         let written = async {
             match work {
                 Work::Arrived => {
@@ -150,7 +153,11 @@ impl Flusher<'_> {
             }
         };
         match timeout(self.desk.answer_within, written).await {
-            Ok(written) => written.map_err(Some),
+            Ok(written) => {
+                let written = written.map_err(Some)?;
+                failpoints::reach("after_commit_before_reply", bodies());
+                Ok(written)
+            }
             Err(_) => Err(None),
         }
     }

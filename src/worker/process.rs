@@ -15,6 +15,7 @@ use super::{Failure, Rulebook, Worker};
 use crate::accounts::AccountsTable;
 use crate::audit::Actor;
 use crate::domain::{DeliveryId, EmployeeId, EmployeeKey};
+use crate::failpoints;
 use crate::inbox::store::ClaimLimit;
 use crate::inbox::{self, Delivery, End, Settlement};
 use crate::payload::{self, Meaning};
@@ -80,14 +81,21 @@ pub async fn process_batch(
         return Ok(Batch::default());
     }
     let ids: Vec<DeliveryId> = claimed.iter().map(|delivery| delivery.id).collect();
+    let bodies = || claimed.iter().map(|delivery| &delivery.body[..]);
+    failpoints::reach("after_claim", bodies());
     let work = async {
         worker.mark(loop_id, &ids, now).await?;
         let batch = carry_out(&mut tx, table, &worker.rules, &claimed, now).await?;
         inbox::under_way::store::forget(&mut tx, loop_id).await?;
+        failpoints::reach("after_effect_before_commit", bodies());
         Ok(batch)
     };
     let done = match caught(work).await {
-        Ok(batch) => tx.commit().await.map(|()| batch),
+        Ok(batch) => {
+            let committed = tx.commit().await;
+            failpoints::reach("after_effect_commit", bodies());
+            committed.map(|()| batch)
+        }
         Err(error) => {
             super::roll_back(tx).await;
             Err(error)
@@ -138,6 +146,10 @@ async fn carry_out(
         .filter(|observed| observed.effect == Effect::Newer)
         .map(|observed| observed.employee)
         .collect();
+    failpoints::reach(
+        "mid_batch",
+        claimed.iter().map(|delivery| &delivery.body[..]),
+    );
     let acted = act(tx, table, rules, newer, &Actor::Leaver, now).await?;
     let (batch, settlements) = conclude(claimed, reads, &effects, &last_words, &acted);
     inbox::store::settle(tx, &settlements, now).await?;

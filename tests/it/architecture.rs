@@ -6,7 +6,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and the rooms of ours that it may import.
-const MAY_IMPORT: [(&str, &[&str]); 30] = [
+const MAY_IMPORT: [(&str, &[&str]); 31] = [
     ("domain", &[]),
     ("clock", &[]),
     ("vitals", &[]),
@@ -14,12 +14,16 @@ const MAY_IMPORT: [(&str, &[&str]); 30] = [
     ("schema", &[]),
     ("turns", &[]),
     ("embedded", &[]),
+    ("failpoints", &[]),
     ("metrics", &["domain"]),
     ("signature", &["domain"]),
     ("payload", &["domain"]),
     ("decision", &["domain"]),
     ("inbox", &["domain", "signature"]),
-    ("intake", &["domain", "inbox", "metrics", "signature"]),
+    (
+        "intake",
+        &["domain", "failpoints", "inbox", "metrics", "signature"],
+    ),
     ("roster", &["domain"]),
     ("accounts", &["domain", "decision"]),
     ("audit", &["domain"]),
@@ -36,6 +40,7 @@ const MAY_IMPORT: [(&str, &[&str]); 30] = [
         &[
             "domain",
             "clock",
+            "failpoints",
             "signature",
             "inbox",
             "intake",
@@ -49,8 +54,18 @@ const MAY_IMPORT: [(&str, &[&str]); 30] = [
     (
         "worker",
         &[
-            "domain", "clock", "inbox", "payload", "roster", "decision", "accounts", "audit",
-            "holds", "metrics", "vitals",
+            "domain",
+            "clock",
+            "failpoints",
+            "inbox",
+            "payload",
+            "roster",
+            "decision",
+            "accounts",
+            "audit",
+            "holds",
+            "metrics",
+            "vitals",
         ],
     ),
     (

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use bytes::Bytes;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
@@ -219,6 +219,30 @@ pub async fn postpone(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Makes those due whose next attempt lies further ahead than any wait of ours: a clock has stepped back since it was
+/// set, or was that of a replica which runs ahead. Says how many.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn catch_up(
+    conn: &mut PgConnection,
+    longest_wait: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "WITH ahead AS (
+             SELECT id FROM leaver.deliveries WHERE state = 'waiting' AND next_attempt_at > $1
+             ORDER BY id FOR UPDATE SKIP LOCKED
+         )
+         UPDATE leaver.deliveries SET next_attempt_at = $2 WHERE id IN (SELECT id FROM ahead)",
+        now + longest_wait,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Puts parked deliveries back; says what became of each id.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -10,6 +11,8 @@ use crate::inbox;
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_mins(10);
+/// No delivery waits longer than this for its next attempt; the longest wait is a little over six minutes.
+const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(10);
 /// So many rows go at a time: little enough for nobody to wait for them.
 const SLICE: i64 = 5_000;
 
@@ -35,7 +38,8 @@ impl Worker {
         }
     }
 
-    /// Drops the bodies of deliveries that were parked too long ago, forgets what was settled too long ago, and looks
+    /// Has those taken that wait for a time which a clock took back, drops the bodies of deliveries that were parked too
+    /// long ago, forgets what was settled too long ago, and looks
     /// what replicas that died had in hand. Tests call this instead of the loop.
     ///
     /// # Errors
@@ -45,6 +49,14 @@ impl Worker {
         // It has nothing in hand itself.
         self.take_orphaned(&Memory::default()).await?;
         let mut conn = self.pool.acquire().await?;
+        let caught_up = inbox::store::catch_up(&mut conn, LONGEST_WAIT, now).await?;
+        if caught_up > 0 {
+            warn!(
+                deliveries = caught_up,
+                "inbox.catch_up: deliveries were to wait for a time far ahead; they are due now. A clock has stepped back, or those of replicas differ: look at NTP"
+            );
+            self.arrived.notify_one();
+        }
         let parked_before = now - self.limits.keep_parked;
         let bodies =
             inbox::retention::store::forget_parked_bodies(&mut conn, parked_before).await?;

@@ -14,6 +14,7 @@ mod drift;
 mod duplicates;
 mod embedded;
 mod employees;
+mod faults;
 mod holds;
 mod hooks;
 mod intake;

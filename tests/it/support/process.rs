@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, geteuid};
 use serde_json::Value;
+use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row};
 use tempfile::TempDir;
 
@@ -93,6 +94,11 @@ impl Running {
 
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
+    }
+
+    #[cfg(feature = "failpoints")]
+    pub(crate) fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
     }
 
     /// As `kill -9` does it.
@@ -200,13 +206,18 @@ impl Place {
     /// A database of its own with the application's tables.
     pub(crate) async fn new(tables: &str) -> Self {
         let (options, name) = super::database().await;
-        let mut place = Self {
-            url: super::postgres().await.url(&name),
-            conn: options.connect().await.unwrap(),
-            folder: tempfile::tempdir().unwrap(),
-        };
+        let mut place = Self::over(&super::postgres().await.url(&name), &options).await;
         place.sql(tables).await;
         place
+    }
+
+    /// A database that is there already.
+    pub(crate) async fn over(url: &str, options: &PgConnectOptions) -> Self {
+        Self {
+            url: url.to_owned(),
+            conn: options.connect().await.unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     /// The usual variables, with others beside or instead of them. An empty name is left out.

@@ -1,0 +1,107 @@
+//! Killed at random, again and again: the service, one of two replicas, and Postgres now and then.
+//!
+//! `FAULTS_SEED`, `FAULTS_ROUNDS` and `FAULTS_DELIVERIES` repeat and enlarge a run.
+
+use std::str::FromStr;
+use std::time::{Duration, Instant};
+
+use tokio::time::sleep;
+
+use super::checker::check;
+use super::ledger::{Delivery, Doors, Senders};
+use super::own::Own;
+use super::scene::{gathered, put_off};
+use super::{Chance, say};
+use crate::support::process::Served;
+
+/// A variable of the run, or what it usually is.
+fn variable<T: FromStr>(name: &str, usual: T) -> T {
+    let set = std::env::var_os(name);
+    let text = set.map(|text| text.into_string().unwrap());
+    text.map_or(usual, |text| text.parse().ok().unwrap())
+}
+
+/// A seed that differs from run to run.
+fn any_seed() -> u64 {
+    u64::from(uuid::Uuid::new_v4().as_fields().0)
+}
+
+/// Kills at random while senders send, until both are through, and checks the books.
+async fn killed_at_random(replicas: usize, rounds: u64, deliveries: usize) {
+    let seed = variable("FAULTS_SEED", any_seed());
+    let rounds = variable("FAULTS_ROUNDS", rounds);
+    let deliveries = variable("FAULTS_DELIVERIES", deliveries);
+    say(&format!(
+        "FAULTS_SEED={seed} FAULTS_ROUNDS={rounds} FAULTS_DELIVERIES={deliveries}"
+    ));
+    let mut chance = Chance::of(seed);
+    let mut own = Own::start().await;
+    let people = deliveries * 4 / 5;
+    let mut place = own.place(people).await;
+    let doors = Doors::default();
+    let mut services: Vec<Option<Served>> = vec![];
+    for replica in 0..replicas {
+        let service = place.serve(&[]);
+        doors.set(replica, Some(service.address()));
+        services.push(Some(service));
+    }
+    let began = Instant::now();
+    let all = (0..deliveries).map(|n| Delivery::about(n % people, n));
+    let senders = Senders {
+        connections: 16,
+        minute: Duration::from_millis(150),
+        seed,
+    };
+    let senders = senders.send(&doors, all.collect());
+    let (mut kills, mut stops) = (0, 0);
+    while kills < rounds {
+        sleep(Duration::from_millis(chance.below(400))).await;
+        let replica = usize::try_from(chance.below(replicas as u64)).unwrap();
+        if chance.below(4) == 0 {
+            own.stop_at_once().await;
+            stops += 1;
+            sleep(Duration::from_millis(chance.below(300))).await;
+            if chance.below(2) == 0 {
+                services[replica].as_mut().unwrap().process.kill();
+                doors.set(replica, None);
+                kills += 1;
+                services[replica] = None;
+            }
+            own.up().await;
+        } else {
+            services[replica].as_mut().unwrap().process.kill();
+            doors.set(replica, None);
+            kills += 1;
+            services[replica] = None;
+        }
+        if services[replica].is_none() {
+            sleep(Duration::from_millis(chance.below(100))).await;
+            let service = place.serve(&[]);
+            doors.set(replica, Some(service.address()));
+            services[replica] = Some(service);
+        }
+    }
+    let ledger = gathered(senders).await;
+    own.reconnect(&mut place).await;
+    let found = check(&mut place, &ledger).await;
+    say(&format!(
+        "{kills} kills, {stops} stops of Postgres, {} put off, {:.1} s: {found:?}",
+        put_off(&ledger),
+        began.elapsed().as_secs_f32()
+    ));
+    assert!(found.acknowledged * 10 > found.sent * 7, "{found:?}");
+    for service in services.into_iter().flatten() {
+        service.stop();
+    }
+    own.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn one_service_killed_at_random_loses_nothing_and_does_nothing_twice() {
+    killed_at_random(1, 8, 3_000).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_replicas_killed_at_random_lose_nothing_and_do_nothing_twice() {
+    killed_at_random(2, 8, 3_000).await;
+}

@@ -1,0 +1,291 @@
+//! A sender that keeps a ledger: it follows the retry rules of the two providers in compressed time, over connections of
+//! its own, and writes down what it was answered.
+
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
+
+use leaver::clock::{Clock, SystemClock};
+use leaver::signature::{Key, Layout, Scheme};
+use serde_json::Value;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+use uuid::Uuid;
+
+use super::Chance;
+use crate::support::driving::{merge_record, terminated, working};
+use crate::support::{BAMBOOHR_KEY, MERGE_KEY, employees};
+
+/// After BambooHR has heard nothing or a 5xx, it comes again after so many minutes.
+const BAMBOOHR_RETRIES: &[u32] = &[5, 10, 20, 40, 80];
+/// Merge says less of itself; this is the least that its help pages promise.
+const MERGE_RETRIES: &[u32] = &[5, 10];
+/// Each provider gives up on an answer by then.
+const ANSWER_WITHIN: Duration = Duration::from_secs(12);
+
+/// What one person's HR system says.
+#[derive(Clone, Debug)]
+pub(crate) struct Delivery {
+    pub(crate) source: &'static str,
+    pub(crate) body: String,
+    pub(crate) person: usize,
+    /// Whether it says that this person has left.
+    pub(crate) leaves: bool,
+}
+
+/// The address of this person's account.
+pub(crate) fn email(person: usize) -> String {
+    format!("p{person}@example.com")
+}
+
+/// SQL that makes so many accounts with a session each.
+pub(crate) fn people(count: usize) -> String {
+    format!(
+        "INSERT INTO users (email) SELECT 'p' || n || '@example.com' FROM generate_series(0, {}) AS n;
+         INSERT INTO sessions (user_id) SELECT id FROM users;",
+        count.saturating_sub(1)
+    )
+}
+
+impl Delivery {
+    /// The same for the same number: two of three people leave; half are of Merge.
+    pub(crate) fn about(person: usize, n: usize) -> Self {
+        let leaves = !person.is_multiple_of(3);
+        let as_of = format!(
+            "2020-02-01T{:02}:{:02}:{:02}Z",
+            n / 3600 % 24,
+            n / 60 % 60,
+            n % 60
+        );
+        let id = person.to_string();
+        let (source, body): (_, Value) = match (person.is_multiple_of(2), leaves) {
+            (true, true) => (
+                "bamboohr",
+                employees(&[terminated(&id, &email(person), &as_of)]),
+            ),
+            (true, false) => (
+                "bamboohr",
+                employees(&[working(&id, &email(person), &as_of)]),
+            ),
+            (false, leaves) => {
+                let (status, date) = if leaves {
+                    ("INACTIVE", Some("2020-01-31T00:00:00Z"))
+                } else {
+                    ("ACTIVE", None)
+                };
+                (
+                    "merge",
+                    merge_record(&id, &email(person), &as_of, status, date),
+                )
+            }
+        };
+        Self {
+            source,
+            body: body.to_string(),
+            person,
+            leaves,
+        }
+    }
+
+    /// As bytes on the wire, signed now.
+    pub(crate) fn request(&self) -> Vec<u8> {
+        let key = |key: &str| vec![Key::new(&key.into()).unwrap()];
+        let scheme = match self.source {
+            "merge" => Scheme::Merge {
+                keys: key(MERGE_KEY),
+            },
+            _ => Scheme::BambooHr {
+                keys: key(BAMBOOHR_KEY),
+                layout: Layout::BodyThenTimestamp,
+                freshness: chrono::TimeDelta::hours(3),
+            },
+        };
+        let mut head = format!(
+            "POST /webhooks/{} HTTP/1.1\r\nHost: a\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
+            self.source,
+            self.body.len()
+        );
+        for (name, value) in scheme.sign(self.body.as_bytes(), SystemClock.now()) {
+            head.extend([name.as_str(), ": ", value.to_str().unwrap(), "\r\n"]);
+        }
+        format!("{head}\r\n{}", self.body).into_bytes()
+    }
+}
+
+/// What a sender was answered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// 200, with the id it is stored under.
+    Yes(Uuid),
+    /// Another status.
+    No(u16),
+    /// Nothing, or not all of it.
+    Nothing,
+}
+
+/// What became of one delivery, as its sender knows it.
+#[derive(Debug)]
+pub(crate) struct Line {
+    pub(crate) delivery: Delivery,
+    pub(crate) said: Vec<Said>,
+    pub(crate) slowest: Duration,
+}
+
+impl Line {
+    /// The ids it was acknowledged with.
+    pub(crate) fn acknowledged(&self) -> impl Iterator<Item = Uuid> {
+        self.said.iter().filter_map(|said| match said {
+            Said::Yes(id) => Some(*id),
+            _ => None,
+        })
+    }
+}
+
+/// Where the service can be reached at the moment; several replicas take turns.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Doors(Arc<Mutex<Vec<Option<String>>>>);
+
+impl Doors {
+    /// A replica is here now, or nowhere.
+    pub(crate) fn set(&self, replica: usize, address: Option<&str>) {
+        let mut doors = self.0.lock().unwrap();
+        if doors.len() <= replica {
+            doors.resize(replica + 1, None);
+        }
+        doors[replica] = address.map(str::to_owned);
+    }
+
+    /// The one whose turn it is, or else the next one that is there.
+    fn any(&self, turn: usize) -> Option<String> {
+        let doors = self.0.lock().unwrap();
+        let count = doors.len();
+        let from = |offset: usize| doors[(turn + offset) % count].clone();
+        (0..count).find_map(from)
+    }
+}
+
+/// How a crowd of senders goes about it.
+pub(crate) struct Senders {
+    pub(crate) connections: usize,
+    /// How long a minute of the providers takes here.
+    pub(crate) minute: Duration,
+    pub(crate) seed: u64,
+}
+
+impl Senders {
+    /// Sends everything, as often as the providers would, and gives the ledger. One in ten comes once more although it was
+    /// acknowledged.
+    pub(crate) fn send(self, doors: &Doors, deliveries: Vec<Delivery>) -> JoinSet<Vec<Line>> {
+        let waiting = Arc::new(Mutex::new(deliveries));
+        let mut senders = JoinSet::new();
+        for sender in 0..self.connections {
+            let (doors, waiting, minute) = (doors.clone(), Arc::clone(&waiting), self.minute);
+            let mut chance = Chance::of(self.seed ^ (sender as u64) << 32);
+            senders.spawn(async move {
+                let mut lines = vec![];
+                // Those to come again, and when.
+                let mut later: Vec<(Instant, usize)> = vec![];
+                let mut line = Client::default();
+                loop {
+                    let due = later.iter().position(|(at, _)| *at <= Instant::now());
+                    let at = if let Some(due) = due {
+                        later.swap_remove(due).1
+                    } else if let Some(delivery) = next(&waiting) {
+                        lines.push(Line {
+                            delivery,
+                            said: vec![],
+                            slowest: Duration::ZERO,
+                        });
+                        lines.len() - 1
+                    } else if later.is_empty() {
+                        return lines;
+                    } else {
+                        tokio::time::sleep(Duration::from_millis(5)).await;
+                        continue;
+                    };
+                    let entry = &mut lines[at];
+                    let began = Instant::now();
+                    let door = doors.any(sender + entry.said.len());
+                    let said = line.ask(door, &entry.delivery.request()).await;
+                    entry.slowest = entry.slowest.max(began.elapsed());
+                    entry.said.push(said);
+                    if !matches!(said, Said::Yes(_)) {
+                        // Changes in an HR system do not come faster because nobody takes them.
+                        tokio::time::sleep(minute / 2).await;
+                    }
+                    let again = match said {
+                        Said::Yes(_) => chance.below(10) == 0,
+                        // Both take it as final.
+                        Said::No(400..500) => false,
+                        Said::No(_) | Said::Nothing => true,
+                    };
+                    let retries = match entry.delivery.source {
+                        "merge" => MERGE_RETRIES,
+                        _ => BAMBOOHR_RETRIES,
+                    };
+                    if let Some(minutes) = retries.get(entry.said.len() - 1).filter(|_| again) {
+                        later.push((Instant::now() + minute * *minutes, at));
+                    }
+                }
+            });
+        }
+        senders
+    }
+}
+
+fn next(waiting: &Mutex<Vec<Delivery>>) -> Option<Delivery> {
+    waiting.lock().unwrap().pop()
+}
+
+/// One kept connection, made anew when it has ended.
+#[derive(Default)]
+pub(crate) struct Client {
+    stream: Option<(String, TcpStream)>,
+}
+
+impl Client {
+    /// Asks once, over the kept connection where it leads to the same door.
+    pub(crate) async fn ask(&mut self, door: Option<String>, request: &[u8]) -> Said {
+        let Some(door) = door else {
+            return Said::Nothing;
+        };
+        let asked = timeout(ANSWER_WITHIN, async {
+            let mut stream = match self.stream.take() {
+                Some((to, stream)) if to == door => stream,
+                _ => TcpStream::connect(&door).await?,
+            };
+            stream.write_all(request).await?;
+            let answer = answer(&mut stream).await?;
+            if !answer.contains("connection: close") {
+                self.stream = Some((door, stream));
+            }
+            std::io::Result::Ok(answer)
+        });
+        let Ok(Ok(answer)) = asked.await else {
+            return Said::Nothing;
+        };
+        match answer.get(9..12).map(str::parse) {
+            Some(Ok(200)) => {
+                let id = answer.split_once(r#""delivery":""#).unwrap().1;
+                Said::Yes(id[..36].parse().unwrap())
+            }
+            Some(Ok(status)) => Said::No(status),
+            _ => Said::Nothing,
+        }
+    }
+}
+
+/// Reads one whole answer; its body is one JSON object.
+async fn answer(stream: &mut TcpStream) -> std::io::Result<String> {
+    let mut text = String::new();
+    let mut bytes = [0; 1024];
+    while !text.ends_with('}') {
+        let read = stream.read(&mut bytes).await?;
+        if read == 0 {
+            return Err(std::io::ErrorKind::UnexpectedEof.into());
+        }
+        text.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+    }
+    Ok(text)
+}

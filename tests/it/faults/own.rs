@@ -1,0 +1,145 @@
+//! A Postgres of the test's own, to be stopped, frozen and starved without harm to other tests.
+
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+
+use leaver::embedded::{Embedded, Home, Options};
+use nix::sys::signal::{Signal, kill};
+use nix::sys::statvfs::statvfs;
+use nix::unistd::Pid;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection};
+
+use super::ledger::people;
+use crate::support::USERS;
+use crate::support::process::Place;
+
+/// A server in a folder, always the same one.
+pub(crate) struct Own {
+    home: tempfile::TempDir,
+    bin_dir: Option<PathBuf>,
+    running: Option<Embedded>,
+}
+
+impl Own {
+    /// Starts it, as others would.
+    pub(crate) async fn start() -> Self {
+        Self::start_with(std::env::var_os("PG_BINDIR").map(Into::into), folder()).await
+    }
+
+    /// Starts it from other binaries or in another folder.
+    pub(crate) async fn start_with(bin_dir: Option<PathBuf>, home: tempfile::TempDir) -> Self {
+        let mut own = Self {
+            home,
+            bin_dir,
+            running: None,
+        };
+        own.up().await;
+        own
+    }
+
+    /// Starts it again.
+    pub(crate) async fn up(&mut self) {
+        let options = Options {
+            bin_dir: self.bin_dir.clone(),
+            search_path: std::env::var_os("PATH"),
+            home: Home::Kept(self.home.path().to_path_buf()),
+        };
+        let started = tokio::task::spawn_blocking(move || Embedded::start(&options));
+        self.running = Some(started.await.unwrap().unwrap());
+    }
+
+    /// Ends it in the midst of everything, as a power cut would; what was not flushed is gone.
+    pub(crate) async fn stop_at_once(&mut self) {
+        self.signal(Signal::SIGQUIT);
+        self.stop().await;
+    }
+
+    /// Ends it in order.
+    pub(crate) async fn stop(&mut self) {
+        if let Some(running) = self.running.take() {
+            tokio::task::spawn_blocking(move || running.stop().unwrap())
+                .await
+                .unwrap();
+        }
+    }
+
+    fn pid(&self) -> u32 {
+        self.running.as_ref().unwrap().pid()
+    }
+
+    fn signal(&self, signal: Signal) {
+        kill(Pid::from_raw(self.pid().cast_signed()), signal).unwrap();
+    }
+
+    /// The whole server stands still, each of its processes, until it is thawed.
+    pub(crate) fn freeze(&self) {
+        self.signal_family(Signal::SIGSTOP);
+    }
+
+    pub(crate) fn thaw(&self) {
+        self.signal_family(Signal::SIGCONT);
+    }
+
+    fn signal_family(&self, signal: Signal) {
+        let us = self.pid();
+        self.signal(signal);
+        for entry in fs::read_dir("/proc").unwrap() {
+            let Ok(pid) = entry.unwrap().file_name().to_string_lossy().parse::<i32>() else {
+                continue;
+            };
+            let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            // After the name in brackets: the state, then the parent.
+            let parent = stat.rsplit(')').next().unwrap_or_default();
+            let parent = parent
+                .split_whitespace()
+                .nth(1)
+                .unwrap_or_default()
+                .to_owned();
+            if parent == us.to_string() {
+                // It may have ended just now.
+                let _ = kill(Pid::from_raw(pid), signal);
+            }
+        }
+    }
+
+    pub(crate) fn options(&self) -> PgConnectOptions {
+        self.running.as_ref().unwrap().connect_options("postgres")
+    }
+
+    pub(crate) async fn conn(&self) -> PgConnection {
+        self.options().connect().await.unwrap()
+    }
+
+    pub(crate) fn home(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Its database with the application's tables and so many people.
+    pub(crate) async fn place(&self, count: usize) -> Place {
+        let url = self.running.as_ref().unwrap().url("postgres");
+        let mut place = Place::over(&url, &self.options()).await;
+        place.sql(USERS).await;
+        place.sql(&people(count)).await;
+        place
+    }
+
+    /// The place's own connection, made anew after a restart.
+    pub(crate) async fn reconnect(&self, place: &mut Place) {
+        place.conn = self.conn().await;
+    }
+}
+
+/// A folder that the server's own user can enter; in memory where there is room, so that tests of a slow disk are the only
+/// ones that have one.
+pub(crate) fn folder() -> tempfile::TempDir {
+    let shared_memory = Path::new("/dev/shm");
+    let room = statvfs(shared_memory).map_or(0, |at| at.blocks_available() * at.fragment_size());
+    let mut folder = tempfile::Builder::new();
+    folder.permissions(Permissions::from_mode(0o711));
+    if room > 2 << 30 {
+        return folder.tempdir_in(shared_memory).unwrap();
+    }
+    folder.tempdir().unwrap()
+}

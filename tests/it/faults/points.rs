@@ -1,0 +1,109 @@
+//! The real service, ended at each of its fail points in turn and started again.
+
+use std::time::Duration;
+
+use super::checker::{Found, check};
+use super::ledger::{Delivery, Doors, Senders, people};
+use super::scene::gathered;
+use crate::support::USERS;
+use crate::support::process::{Place, Served, command};
+
+const PEOPLE: usize = 60;
+
+async fn place() -> Place {
+    let mut place = Place::new(USERS).await;
+    place.sql(&people(PEOPLE)).await;
+    place
+}
+
+/// Sends everybody's delivery to a service that ends at these points, each at its turn, and to the next one until none
+/// ends any more. What it found must hold whatever the point.
+async fn ended_at(points: &[&str]) -> Found {
+    let mut place = place().await;
+    let doors = Doors::default();
+    let deliveries = (0..PEOPLE).map(|n| Delivery::about(n, n)).collect();
+    let senders = Senders {
+        connections: 8,
+        minute: Duration::from_millis(40),
+        seed: 1,
+    };
+    let senders = senders.send(&doors, deliveries);
+    for point in points {
+        let points = [("FAILPOINTS", *point)];
+        let mut service = Served::of(command(&["serve"], &place.env(&points)));
+        doors.set(0, Some(service.address()));
+        let ended = service.process.ended();
+        assert_eq!(ended.code, None, "{point}: {ended:?}");
+        doors.set(0, None);
+    }
+    let service = place.serve(&[]);
+    doors.set(0, Some(service.address()));
+    let ledger = gathered(senders).await;
+    let found = check(&mut place, &ledger).await;
+    assert!(found.acknowledged > PEOPLE / 2, "{found:?}");
+    service.stop();
+    found
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_after_the_signature_and_before_the_flush_it_has_told_nobody_yes() {
+    ended_at(&["after_verify=abort@5", "before_flush=abort@2"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_between_the_commit_and_the_answer_the_retry_finds_the_row_and_does_nothing_twice() {
+    ended_at(&[
+        "after_commit_before_reply=abort@1",
+        "after_commit_before_reply=abort@4",
+    ])
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_after_the_claim_the_rows_are_free_again_at_once() {
+    ended_at(&["after_claim=abort@1", "after_claim=abort@3"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_in_the_middle_of_a_batch_all_of_it_is_taken_back_and_done_once() {
+    ended_at(&["mid_batch=abort@2", "after_effect_before_commit=abort@1"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_after_the_effect_is_committed_it_is_not_done_again() {
+    ended_at(&["after_effect_commit=abort@1", "after_effect_commit=abort@2"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn killed_while_the_database_executes_the_insert_the_retry_is_one_row() {
+    let mut place = place().await;
+    let mut service = place.serve(&[]);
+    let doors = Doors::default();
+    doors.set(0, Some(service.address()));
+    // The insert is one statement that commits by itself, so this is between the two.
+    place
+        .sql("BEGIN; LOCK TABLE leaver.deliveries IN EXCLUSIVE MODE")
+        .await;
+    let senders = Senders {
+        connections: 8,
+        minute: Duration::from_millis(40),
+        seed: 2,
+    };
+    let deliveries = (0..PEOPLE).map(|n| Delivery::about(n, n)).collect();
+    let senders = senders.send(&doors, deliveries);
+    place
+        .comes_to(
+            3,
+            "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'leaver.deliveries'::regclass",
+        )
+        .await;
+    service.process.kill();
+    doors.set(0, None);
+    place.sql("COMMIT").await;
+    let service = place.serve(&[]);
+    doors.set(0, Some(service.address()));
+    let ledger = gathered(senders).await;
+    let found = check(&mut place, &ledger).await;
+    assert!(found.acknowledged > PEOPLE / 2, "{found:?}");
+    service.stop();
+}

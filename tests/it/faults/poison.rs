@@ -1,0 +1,97 @@
+//! Deliveries that end or break the process each time they are touched.
+
+use super::ledger::{Client, Delivery, Said, people};
+use crate::support::USERS;
+use crate::support::process::{Place, Running, command, until};
+
+const CROWD: usize = 40;
+
+/// A place where a crowd's deliveries wait, the one about this person among them.
+async fn waiting_crowd() -> Place {
+    let mut place = Place::new(USERS).await;
+    place.sql(&people(CROWD)).await;
+    place
+}
+
+/// The address of one that leaves; in no other body.
+const POISON: &str = "p20@example.com";
+
+async fn send_all(address: &str) {
+    let mut client = Client::default();
+    for person in 0..CROWD {
+        let request = Delivery::about(person, 1).request();
+        let said = client.ask(Some(address.to_owned()), &request).await;
+        assert!(matches!(said, Said::Yes(_)), "{said:?}");
+    }
+}
+
+/// Who may still log in although they have left.
+async fn left_over(place: &mut Place) -> Vec<String> {
+    place
+        .texts("SELECT email FROM users WHERE is_active AND substr(split_part(email, '@', 1), 2)::int % 3 <> 0")
+        .await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_that_ends_the_process_each_time_is_parked_and_its_neighbours_are_done() {
+    let mut place = waiting_crowd().await;
+    // All wait already when the first service dies of one of them.
+    let service = place.serve(&[]);
+    place
+        .sql("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        .await;
+    send_all(service.address()).await;
+    drop(service);
+    place.sql("COMMIT").await;
+
+    let poison = format!("mid_batch=abort:{POISON}");
+    let mut deaths = 0;
+    while place
+        .count("SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting'")
+        .await
+        > 0
+    {
+        let env = [("FAILPOINTS", poison.as_str())];
+        let mut process = Running::start(command(&["serve"], &place.env(&env)));
+        // It dies of it, or there is nothing left that it could die of.
+        let mut alive = true;
+        until("it has died or is done", || {
+            alive = process.is_running();
+            !alive || process.err().contains("parked") || deaths > 20
+        });
+        if alive {
+            place.settled().await;
+        } else {
+            deaths += 1;
+        }
+        assert!(deaths < 10, "{}", process.err());
+        process.kill();
+    }
+    let parked = "SELECT cause FROM leaver.deliveries WHERE state <> 'processed'";
+    let parked = place.texts(parked).await;
+    assert_eq!(parked.len(), 1);
+    assert!(parked[0].contains("3 times"), "{parked:?}");
+    assert_eq!(left_over(&mut place).await, [POISON]);
+    // One with the batch and three alone; one more where the dead one still held its rows when the next looked.
+    assert!(deaths >= 3, "{deaths} deaths");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_bug_that_panics_over_one_delivery_parks_that_one_and_the_process_lives() {
+    let mut place = waiting_crowd().await;
+    let panics = format!("mid_batch=panic:{POISON}");
+    let service = place.serve(&[
+        ("FAILPOINTS", panics.as_str()),
+        ("LEAVER__WORKER__MAX_ATTEMPTS", "2"),
+    ]);
+    send_all(service.address()).await;
+    place.settled().await;
+    let parked = "SELECT cause FROM leaver.deliveries WHERE state <> 'processed'";
+    let parked = place.texts(parked).await;
+    assert!(
+        parked.len() == 1 && parked[0].contains("panicked"),
+        "{parked:?}"
+    );
+    assert_eq!(left_over(&mut place).await, [POISON]);
+    service.stop();
+}

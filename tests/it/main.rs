@@ -13,6 +13,7 @@ mod demo;
 mod drift;
 mod duplicates;
 mod embedded;
+mod fuzzing;
 mod holds;
 mod privacy;
 mod rehire;

@@ -55,8 +55,8 @@ fn payload(text: &str) {
     assert_eq!(by_bamboohr.as_of, by_merge.as_of);
     if let Some(at) = rfc3339(text.trim().as_bytes()) {
         assert_eq!(
-            by_merge.as_of.map(|at| at.timestamp()),
-            Some(at.timestamp()),
+            by_merge.as_of.map(|at| at.timestamp_micros()),
+            Some(at.timestamp_micros()),
             "a time is not understood"
         );
         assert!(by_merge.facts.termination.value().is_some());

@@ -14,6 +14,9 @@ pub fn check(body: &[u8]) {
         assert!(!said.changes.is_empty() || !said.bad_entries.is_empty());
         sound::changes(said, Provider::BambooHr);
     }
+    if body.trim_ascii().is_empty() {
+        return;
+    }
     let pairs = form_urlencoded::parse(body);
     let encoded = form_urlencoded::Serializer::new(String::new())
         .extend_pairs(pairs)

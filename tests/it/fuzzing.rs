@@ -14,7 +14,7 @@ mod checks;
 const TARGETS: [(&str, fn(&[u8]), usize); 7] = [
     ("signature", checks::signature::check, 100),
     ("dates", checks::dates::check, 30),
-    ("bamboohr", checks::bamboohr::check, 20),
+    ("bamboohr", checks::bamboohr::check, 15),
     ("form", checks::form::check, 8),
     ("merge", checks::merge::check, 40),
     ("answers", checks::answers::check, 8),

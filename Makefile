@@ -1,6 +1,6 @@
 # Few targets. `make demo` shows the main job, `make test` runs the tests; both need nothing but Rust, and
 # see to Postgres binaries themselves (no server is started for you or left running).
-.PHONY: demo test check lint fix queries help
+.PHONY: demo test check lint fix queries bench fuzz help
 
 help:            ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -29,3 +29,13 @@ fix:             ## format, and mend what clippy can mend
 
 queries:         ## renew .sqlx after a query or a migration has changed
 	./.ci/query-data
+
+bench:           ## what a delivery costs in the rooms without I/O (ARGS=verify: only those)
+	cargo bench --locked --bench pure -- $(ARGS)
+
+FUZZ = signature dates bamboohr form merge answers config
+SECONDS = 60
+
+fuzz:            ## each fuzz target for SECONDS=60 (FUZZ="dates form": only those)
+	@cargo fuzz --version >/dev/null 2>&1 || { echo "make fuzz needs: cargo install --locked cargo-fuzz@0.13.1" >&2; exit 1; }
+	@./.ci/fuzz $(SECONDS) $(FUZZ)

@@ -206,6 +206,21 @@ fn what_the_key_may_not_see_is_absent_and_not_empty() {
 }
 
 #[test]
+fn what_is_withheld_is_so_in_any_case_of_its_name() {
+    let read = read(
+        &json!({"id": "7", "STATUS": "Active", "terminationdate": null, "hireDate": "2020-01-05",
+        "Termination Date": "2026-01-01", "_restrictedFields": ["TerminationDate"]}),
+    )
+    .unwrap();
+    assert_eq!(read.change.facts.status, Posted::Value(Status::Active));
+    assert_eq!(read.change.facts.termination, Posted::Absent);
+    assert_eq!(
+        read.withheld,
+        ["employmentHistoryStatus", "terminationDate", "workEmail"]
+    );
+}
+
+#[test]
 fn a_bamboohr_record_of_nulls_is_no_fact() {
     for nothing in [
         json!({"id": "7"}),

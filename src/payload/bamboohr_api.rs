@@ -9,6 +9,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::bamboohr::{Event, Structure, id, time, values};
+use super::field_names::folded;
 use super::merge_api::says_nothing;
 use super::{BadAnswer, BadCause, BadEntry, FieldNames, answers, bamboohr_facts};
 use crate::domain::{ChangeKind, EmployeeChange, EmployeeId, Facts, Posted, Tenant};
@@ -116,12 +117,20 @@ pub fn bamboohr_record(
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
         _ => vec![],
     };
-    let mut fields = values(record);
-    fields.retain(|(name, _)| !restricted.contains(&name.as_str()));
+    // Facts are read under names of any case, so what is withheld is too.
     let withheld: Vec<&'static str> = BAMBOOHR_FIELDS
         .into_iter()
-        .filter(|name| !record.contains_key(*name) || restricted.contains(name))
+        .filter(|name| {
+            let is_it = |other: &str| folded(other) == folded(name);
+            let is_there = record.keys().any(|key| is_it(key));
+            !is_there || restricted.iter().any(|other| is_it(other))
+        })
         .collect();
+    let mut fields = values(record);
+    fields.retain(|(name, _)| {
+        let is_it = |asked: &&str| folded(asked) == folded(name);
+        BAMBOOHR_FIELDS.iter().any(is_it) && !withheld.iter().any(is_it)
+    });
     let event = Event {
         employee_id: employee_id.clone(),
         kind: ChangeKind::Updated,

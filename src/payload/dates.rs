@@ -1,12 +1,12 @@
 //! Days and instants as the providers write them. What cannot be read is `None`: data, never an error.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, SubsecRound, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 use crate::domain::Moment;
 
 /// An ISO 8601 instant: `Z`, `+00:00`, or `+0000` as BambooHR's guide writes it. Without an offset it is
-/// UTC, which both providers say their times are. Cut to Postgres's microseconds, so that an instant
-/// still equals itself after having been stored.
+/// UTC, which both providers say their times are. As Postgres keeps it, in microseconds and without leap
+/// seconds, so that an instant still equals itself after having been stored.
 pub(super) fn instant(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     DateTime::parse_from_rfc3339(text)
@@ -16,7 +16,11 @@ pub(super) fn instant(text: &str) -> Option<DateTime<Utc>> {
             NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").map(|at| at.and_utc())
         })
         .ok()
-        .map(|at| at.trunc_subsecs(6))
+        // A leap second is the first second after it, as in Postgres.
+        .and_then(|at| DateTime::from_timestamp_micros(at.timestamp_micros()))
+        // chrono also reads signed and longer years, which Postgres may not hold. An offset may lead out of
+        // four digits by a day.
+        .filter(|at| (-1..=10_000).contains(&at.year()))
 }
 
 /// A calendar day, written `YYYY-MM-DD` and nothing else.

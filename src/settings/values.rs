@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use crate::decision::policy::Cutoff;
 
-/// A duration such as "15m".
+/// A duration such as "15m", of at most 100 years: calendars and clocks end, and nobody waits so long.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Span(pub(super) Duration);
 
@@ -118,18 +118,15 @@ macro_rules! reads_text {
 
 reads_text!(
     Span,
-    "a duration such as \"30s\", \"15m\", \"3h\" or \"7d\"",
-    |text| humantime::parse_duration(text).ok()
+    "a duration such as \"30s\", \"15m\", \"3h\" or \"7d\", at most 100 years",
+    parse_span
 );
 reads_text!(
     SilenceText,
-    "a duration such as \"7d\", or \"off\"",
+    "a duration such as \"7d\", at most 100 years, or \"off\"",
     |text| match text {
         "off" => Some(None),
-        span => humantime::parse_duration(span)
-            .ok()
-            .filter(|span| !span.is_zero())
-            .map(Some),
+        span => parse_span(span).filter(|span| !span.is_zero()).map(Some),
     }
 );
 reads_text!(
@@ -147,6 +144,15 @@ reads_text!(
     "\"start_of_day\", \"end_of_day\" or a time such as \"17:30\"",
     parse_cutoff
 );
+
+fn parse_span(text: &str) -> Option<Duration> {
+    humantime::parse_duration(text)
+        .ok()
+        .filter(|span| *span <= LONGEST_SPAN)
+}
+
+/// A hundred years.
+const LONGEST_SPAN: Duration = Duration::from_hours(100 * 366 * 24);
 
 fn parse_size(text: &str) -> Option<usize> {
     let digits = text

@@ -15,6 +15,7 @@ mod duplicates;
 mod embedded;
 mod employees;
 mod faults;
+mod fuzzing;
 mod holds;
 mod hooks;
 mod intake;

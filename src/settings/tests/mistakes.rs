@@ -22,6 +22,22 @@ fn without_a_source_nothing_starts() {
 }
 
 #[test]
+fn a_time_beyond_calendars_and_clocks_is_refused() {
+    for (section, key) in [
+        ("inbox", "keep"),
+        ("inbox", "retention"),
+        ("server", "body_timeout"),
+        ("policy", "silence_alarm"),
+    ] {
+        assert_refused(
+            load_with_key(&format!("[{section}]\n{key} = \"101y\""), &[]),
+            &[&format!("{section}.{key}"), "at most 100 years"],
+        );
+        assert!(load_with_key(&format!("[{section}]\n{key} = \"100y\""), &[]).is_ok());
+    }
+}
+
+#[test]
 fn a_key_that_does_not_exist_is_named_with_its_file() {
     let source =
         "[[sources]]\nname = \"hr\"\nprovider = \"bamboohr\"\nwebhook_secrets = [\"env:K\"]\n";

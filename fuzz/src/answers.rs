@@ -1,0 +1,61 @@
+//! What the providers' APIs answer. An input is the body of an answer, and every reader gets it.
+
+use leaver::domain::{EmployeeId, Posted, Provider, Tenant};
+use leaver::payload::{
+    ConnectionStatus, SyncStatus, bamboohr_changed, bamboohr_employee, error_in_success,
+    merge_connection, merge_page, merge_sync_page,
+};
+
+use super::sound;
+
+/// Each reader understands an answer or refuses it, and what it understands can be kept and judged.
+pub fn check(body: &[u8]) {
+    assert!(error_in_success(body).is_none_or(|status| (400..600).contains(&status)));
+    of_bamboohr(body);
+    of_merge(body);
+}
+
+fn of_bamboohr(body: &[u8]) {
+    if let Ok(changed) = bamboohr_changed(body) {
+        changed.latest.into_iter().for_each(sound::instant);
+        for employee in &changed.employees {
+            sound::id(&employee.employee_id);
+            employee.last_changed.into_iter().for_each(sound::instant);
+        }
+    }
+    let (id, tenant) = (EmployeeId::new("7"), Tenant::new("acme"));
+    if let Ok(Ok(read)) = bamboohr_employee(body, &id, sound::now(), &tenant) {
+        assert_eq!(read.change.employee_id, id);
+        assert_eq!(read.change.as_of, Some(sound::now()));
+        assert!(!read.change.thin);
+        if read.withheld.contains(&"status") {
+            assert_eq!(read.change.facts.status, Posted::Absent);
+        }
+        sound::all(&[read.change], Provider::BambooHr);
+    }
+}
+
+fn of_merge(body: &[u8]) {
+    if let Ok(page) = merge_page(body, &Tenant::new("acme")) {
+        assert!(page.next.is_none_or(|cursor| !cursor.is_empty()));
+        sound::all(&page.changes, Provider::Merge);
+    }
+    if let Ok(page) = merge_sync_page(body) {
+        assert!(page.next.is_none_or(|cursor| !cursor.is_empty()));
+        for model in page.models {
+            model.last_finished.into_iter().for_each(sound::instant);
+            model.data_fresh_as_of.into_iter().for_each(sound::instant);
+            // With a word that we do not know nothing may be concluded from what is not there.
+            if let SyncStatus::Unknown(word) = &model.status {
+                sound::word(word);
+                assert!(model.doubt().is_some());
+            }
+        }
+    }
+    if let Ok(connection) = merge_connection(body)
+        && let ConnectionStatus::Unknown(word) = &connection.status
+    {
+        sound::word(word);
+        assert!(connection.doubt().is_some());
+    }
+}

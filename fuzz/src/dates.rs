@@ -79,7 +79,7 @@ fn payload(text: &str) {
 /// `YYYY-MM-DD` and nothing else, as everybody writes it.
 fn plain_day(text: &str) -> Option<NaiveDate> {
     let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
-    (day.to_string() == text).then_some(day)
+    (text.len() == 10 && day.to_string() == text).then_some(day)
 }
 
 fn of_bamboohr(text: &str) -> EmployeeChange {

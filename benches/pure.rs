@@ -1,9 +1,7 @@
 //! What a delivery costs in the rooms without I/O: `make bench`, with figures in `docs/MEASURED.md`.
 #![expect(
-    missing_docs,
     clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "criterion's macros write functions without docs, and a bench that cannot set itself up should fail"
+    reason = "a bench that cannot set itself up should fail"
 )]
 
 use std::hint::black_box;

@@ -10,8 +10,10 @@ use serde_json::Value;
 #[expect(unreachable_pub, reason = "it is a crate of its own, too")]
 mod checks;
 
+type Check = fn(&[u8]);
+
 /// Each target, its check and how many inputs there are at least.
-const TARGETS: [(&str, fn(&[u8]), usize); 7] = [
+const TARGETS: [(&str, Check, usize); 7] = [
     ("signature", checks::signature::check, 100),
     ("dates", checks::dates::check, 30),
     ("bamboohr", checks::bamboohr::check, 15),
@@ -88,21 +90,22 @@ fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
     let mut bodies = BTreeSet::new();
     for vector in vectors(include_str!("../vectors/bamboohr.json")) {
         let (name, body) = (text(&vector, "name"), text(&vector, "body"));
-        let mut head = format!(
-            "provider: bamboohr\nnow: {}\nfreshness: {}\n",
-            vector["now"], vector["tolerance_seconds"]
-        );
+        let mut head = vec![
+            "provider: bamboohr".to_owned(),
+            format!("now: {}", vector["now"]),
+            format!("freshness: {}", vector["tolerance_seconds"]),
+        ];
         let keys = vector["configured_secrets"].as_array();
         for key in keys.unwrap_or(&vec![vector["secret"].clone()]) {
-            head += &format!("key: {}\n", key.as_str().unwrap());
+            head.push(format!("key: {}", key.as_str().unwrap()));
         }
         for (name, value) in vector["headers"].as_object().unwrap() {
-            head += &format!("{name}: {}\n", value.as_str().unwrap());
+            head.push(format!("{name}: {}", value.as_str().unwrap()));
         }
         seeds.push((
             "signature",
             format!("bamboohr_{name}"),
-            format!("{head}\n{body}"),
+            format!("{}\n\n{body}", head.join("\n")),
         ));
         if bodies.insert(body.to_owned()) {
             let is_form = text(&vector, "content_type").contains("form");
@@ -112,18 +115,18 @@ fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
     }
     for vector in vectors(include_str!("../vectors/merge.json")) {
         let (name, body) = (text(&vector, "name"), text(&vector, "body"));
-        let mut head = "provider: merge\n".to_owned();
+        let mut head = vec!["provider: merge".to_owned()];
         let keys = vector["accepted_secrets"].as_array();
         for key in keys.unwrap_or(&vec![vector["secret"].clone()]) {
-            head += &format!("key: {}\n", key.as_str().unwrap());
+            head.push(format!("key: {}", key.as_str().unwrap()));
         }
         if let Some(signature) = vector["signature"].as_str() {
-            head += &format!("{}: {signature}\n", text(&vector, "header_name"));
+            head.push(format!("{}: {signature}", text(&vector, "header_name")));
         }
         seeds.push((
             "signature",
             format!("merge_{name}"),
-            format!("{head}\n{body}"),
+            format!("{}\n\n{body}", head.join("\n")),
         ));
         if bodies.insert(body.to_owned()) {
             seeds.push(("merge", name.to_owned(), body.to_owned()));

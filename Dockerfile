@@ -5,9 +5,9 @@ FROM rust:1.95.0-slim-bookworm AS build
 WORKDIR /src
 COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir -p src tests/it \
+RUN mkdir -p src tests/it benches/sweep \
     && echo 'fn main() {}' > src/main.rs \
-    && touch src/lib.rs tests/it/main.rs \
+    && touch src/lib.rs tests/it/main.rs benches/pure.rs benches/sweep/main.rs \
     && cargo build --release --locked --bin leaver
 COPY .sqlx .sqlx
 COPY config config

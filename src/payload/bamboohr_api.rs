@@ -9,7 +9,7 @@ use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
 use super::bamboohr::{Event, Structure, id, time, values};
-use super::field_names::folded;
+use super::field_names::are_same;
 use super::merge_api::says_nothing;
 use super::{BadAnswer, BadCause, BadEntry, FieldNames, answers, bamboohr_facts};
 use crate::domain::{ChangeKind, EmployeeChange, EmployeeId, Facts, Posted, Tenant};
@@ -121,14 +121,14 @@ pub fn bamboohr_record(
     let withheld: Vec<&'static str> = BAMBOOHR_FIELDS
         .into_iter()
         .filter(|name| {
-            let is_it = |other: &str| folded(other) == folded(name);
+            let is_it = |other: &str| are_same(other, name);
             let is_there = record.keys().any(|key| is_it(key));
             !is_there || restricted.iter().any(|other| is_it(other))
         })
         .collect();
     let mut fields = values(record);
     fields.retain(|(name, _)| {
-        let is_it = |asked: &&str| folded(asked) == folded(name);
+        let is_it = |asked: &&str| are_same(asked, name);
         BAMBOOHR_FIELDS.iter().any(is_it) && !withheld.iter().any(is_it)
     });
     let event = Event {

@@ -5,7 +5,7 @@
 //! field id, which may be any. An event-based update that names no field at all is thin too.
 
 use super::bamboohr::{Event, Reading, Structure};
-use super::field_names::{FieldNames, folded, is_among};
+use super::field_names::{FieldNames, are_same, is_among};
 use super::{Changes, Dialect, NotOurs, dates, unknown_status, work_email};
 use crate::domain::{
     ChangeKind, EmployeeChange, EmploymentStatus, Facts, Moment, Posted, Status, Tenant,
@@ -56,7 +56,7 @@ fn facts(event: &Event, names: &FieldNames) -> Facts {
     if event.kind == ChangeKind::Deleted {
         return Facts::default();
     }
-    let posted = PostedFields::of(event);
+    let posted = PostedFields(&event.fields);
     let mut changed = event.changed_fields.iter();
     Facts {
         status: match posted.read(&names.status, |text| Some(status(text))) {
@@ -76,26 +76,21 @@ fn facts(event: &Event, names: &FieldNames) -> Facts {
     }
 }
 
-/// The posted fields under folded names.
-struct PostedFields<'e>(Vec<(String, Option<&'e str>)>);
+/// The posted fields.
+struct PostedFields<'e>(&'e [(String, Option<String>)]);
 
-impl<'e> PostedFields<'e> {
-    fn of(event: &'e Event) -> Self {
-        let fields = event.fields.iter();
-        Self(
-            fields
-                .map(|(name, value)| (folded(name), value.as_deref()))
-                .collect(),
-        )
-    }
-
+impl PostedFields<'_> {
     /// The first value in the order of `names`. Something that cannot be read outweighs something empty,
     /// so that a date we do not understand never counts as "no date".
     fn read<T>(&self, names: &[String], read: impl Fn(&str) -> Option<T>) -> Posted<T> {
         let (mut empty, mut unreadable) = (false, false);
-        for name in names.iter().map(|name| folded(name)) {
-            for (_, value) in self.0.iter().filter(|(posted, _)| *posted == name) {
-                match value.map(str::trim).filter(|text| !text.is_empty()) {
+        for name in names {
+            for (_, value) in self.0.iter().filter(|(posted, _)| are_same(posted, name)) {
+                match value
+                    .as_deref()
+                    .map(str::trim)
+                    .filter(|text| !text.is_empty())
+                {
                     None | Some(NO_DATE) => empty = true,
                     Some(text) => match read(text) {
                         Some(value) => return Posted::Value(value),

@@ -51,10 +51,15 @@ impl FieldNames {
 }
 
 pub(super) fn is_among(name: &str, names: &[String]) -> bool {
-    let name = folded(name);
-    names.iter().any(|listed| folded(listed) == name)
+    names.iter().any(|listed| are_same(listed, name))
 }
 
-pub(super) fn folded(name: &str) -> String {
-    name.trim().to_lowercase()
+/// Whether two names differ in case and surrounding space at most.
+pub(super) fn are_same(one: &str, other: &str) -> bool {
+    let (one, other) = (one.trim(), other.trim());
+    if one.is_ascii() && other.is_ascii() {
+        one.eq_ignore_ascii_case(other)
+    } else {
+        one.to_lowercase() == other.to_lowercase()
+    }
 }

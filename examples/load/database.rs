@@ -145,9 +145,11 @@ impl Database {
     /// Makes deliveries that were settled in the last two months.
     pub(crate) async fn fill(&mut self, count: i64) -> anyhow::Result<()> {
         let sql = "
-            INSERT INTO leaver.deliveries (id, source, digest, content_type, signed_at, received_at, body_bytes, state,
+            INSERT INTO leaver.deliveries (id, fingerprint, source, digest, content_type, signed_at, received_at, body_bytes, state,
                                            next_attempt_at, settled_at, outcome, employee_ids)
-            SELECT gen_random_uuid(), 'bamboohr', sha256(int8send(n)), 'application/json', at, at, 1000, 'processed',
+            SELECT encode(substring(int8send((extract(epoch FROM at) * 1000)::int8) FROM 3) || '\\x7000'
+                          || substring(uuid_send(gen_random_uuid()) FROM 9), 'hex')::uuid,
+                   gen_random_uuid(), 'bamboohr', sha256(int8send(n)), 'application/json', at, at, 1000, 'processed',
                    at, at, '{\"kept\": 1}', ARRAY[(n % 5000)::text]
             FROM generate_series(1, $1) n, LATERAL (SELECT now() - interval '60 days' * (1 - n::float8 / $1) AS at) t";
         sqlx::query(sql).bind(count).execute(&mut self.conn).await?;
@@ -178,7 +180,7 @@ impl Database {
             if began.elapsed() > PATIENCE {
                 bail!("deliveries still wait after {} s", PATIENCE.as_secs());
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Ok(began.elapsed())
     }

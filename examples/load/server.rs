@@ -53,7 +53,12 @@ pub(crate) enum Kind {
 /// Runs a server until standard input ends; says on standard output where it listens.
 pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<()> {
     let url = database.context("--serve needs --database")?;
-    let mut env = BTreeMap::from([
+    let set: Vec<(String, String)> = std::env::vars()
+        .filter(|(name, _)| name.starts_with("LEAVER__"))
+        .collect();
+    let set = set.iter().map(|(name, value)| (&**name, &**value));
+    let mut env: BTreeMap<&str, &str> = set.collect();
+    env.extend([
         ("BAMBOOHR_WEBHOOK_SECRET", KEY),
         ("DATABASE_URL", url),
         ("LEAVER_LISTEN", "127.0.0.1:0"),

@@ -83,6 +83,20 @@ pub enum End {
     },
 }
 
+impl End {
+    /// Whether the same body, signed later, may say something new.
+    #[must_use]
+    pub fn may_be_news_again(&self) -> bool {
+        matches!(
+            self,
+            Self::Processed {
+                self_timed: false,
+                ..
+            }
+        )
+    }
+}
+
 /// What `replay` did with one id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]

@@ -29,39 +29,36 @@ pub async fn claim(
     limit: ClaimLimit,
     now: DateTime<Utc>,
 ) -> Result<Vec<Delivery>, sqlx::Error> {
-    let sizes = sqlx::query!(
-        "SELECT id, body_bytes, alone FROM leaver.deliveries
+    // A body of usual size comes along; one that takes more than its share is read once it is sure to be taken.
+    let share = limit.bytes / limit.deliveries.max(1);
+    let mut due = sqlx::query!(
+        "SELECT id, source, content_type, signed_at, received_at, attempts, alone, body_bytes,
+                CASE WHEN body_bytes <= $3::bigint THEN body END AS body
+         FROM leaver.deliveries
          WHERE state = 'waiting' AND next_attempt_at <= $1
          ORDER BY next_attempt_at, id
          LIMIT $2
          FOR UPDATE SKIP LOCKED",
         now,
         limit.deliveries,
+        share,
     )
     .fetch_all(&mut *conn)
     .await?;
     let mut total = 0_i64;
-    let first_is_alone = sizes.first().is_some_and(|row| row.alone);
-    let ids: Vec<Uuid> = sizes
-        .into_iter()
-        .enumerate()
-        .take_while(|(position, row)| {
-            total += i64::from(row.body_bytes);
-            *position == 0 || (total <= limit.bytes && !first_is_alone && !row.alone)
-        })
-        .map(|(_, row)| row.id)
+    let first_is_alone = due.first().is_some_and(|row| row.alone);
+    let taken = due.iter().enumerate().take_while(|(position, row)| {
+        total += i64::from(row.body_bytes);
+        *position == 0 || (total <= limit.bytes && !first_is_alone && !row.alone)
+    });
+    due.truncate(taken.count());
+    let large: Vec<Uuid> = due
+        .iter()
+        .filter(|row| row.body.is_none())
+        .map(|row| row.id)
         .collect();
-    if ids.is_empty() {
-        return Ok(vec![]);
-    }
-    let rows = sqlx::query!(
-        r#"SELECT id, source, content_type, signed_at, received_at, body AS "body!", attempts
-           FROM leaver.deliveries WHERE id = ANY($1) ORDER BY received_at, id"#,
-        &ids,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows
+    let mut bodies = bodies(conn, &large).await?;
+    let mut claimed: Vec<Delivery> = due
         .into_iter()
         .map(|row| Delivery {
             id: DeliveryId(row.id),
@@ -69,10 +66,32 @@ pub async fn claim(
             content_type: row.content_type,
             signed_at: row.signed_at,
             received_at: row.received_at,
-            body: Bytes::from(row.body),
+            body: Bytes::from(
+                row.body
+                    .or_else(|| bodies.remove(&row.id))
+                    .unwrap_or_default(),
+            ),
             attempts: row.attempts,
         })
-        .collect())
+        .collect();
+    claimed.sort_by_key(|delivery| (delivery.received_at, delivery.id));
+    Ok(claimed)
+}
+
+async fn bodies(
+    conn: &mut PgConnection,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<u8>>, sqlx::Error> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query!(
+        r#"SELECT id, body AS "body!" FROM leaver.deliveries WHERE id = ANY($1)"#,
+        ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.body)).collect())
 }
 
 /// Where replicas call each other.
@@ -146,8 +165,8 @@ pub async fn settle(
     let mut causes: Vec<Option<&str>> = vec![];
     let mut outcomes: Vec<Option<&serde_json::Value>> = vec![];
     let mut timed: Vec<bool> = vec![];
-    // Lists of different lengths are no array in Postgres, so each is one JSON value.
-    let mut named: Vec<Option<serde_json::Value>> = vec![];
+    // Lists of different lengths are no array in Postgres, so each is written out as one.
+    let mut named: Vec<Option<String>> = vec![];
     for settlement in settlements {
         let (state, cause, outcome, self_timed) = match &settlement.end {
             End::Processed {
@@ -161,19 +180,17 @@ pub async fn settle(
         causes.push(cause);
         outcomes.push(outcome);
         timed.push(self_timed);
-        let ids = settlement.employee_ids.as_ref();
-        named.push(ids.map(|ids| ids.iter().map(EmployeeId::as_str).collect()));
+        named.push(settlement.employee_ids.as_deref().map(array));
     }
     sqlx::query!(
         "UPDATE leaver.deliveries AS d
          SET state = s.state, cause = s.cause, outcome = s.outcome, self_timed = s.self_timed,
              settled_at = $6, alone = false,
-             employee_ids = CASE WHEN s.named IS NOT NULL
-                                 THEN ARRAY(SELECT jsonb_array_elements_text(s.named)) END,
+             employee_ids = s.named::text[],
              body = CASE WHEN s.state = 'parked'
                            OR (s.state = 'processed' AND NOT s.self_timed AND d.signed_again_at IS NOT NULL)
                          THEN d.body END
-         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::bool[], $7::jsonb[])
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::bool[], $7::text[])
               AS s (id, state, cause, outcome, self_timed, named)
          WHERE d.id = s.id",
         &ids,
@@ -182,21 +199,38 @@ pub async fn settle(
         &outcomes as &[Option<&serde_json::Value>],
         &timed,
         now,
-        &named as &[Option<serde_json::Value>],
+        &named as &[Option<String>],
     )
     .execute(&mut *conn)
     .await?;
+    let untimed: Vec<Uuid> = settlements
+        .iter()
+        .filter(|settlement| settlement.end.may_be_news_again())
+        .map(|settlement| settlement.id.0)
+        .collect();
+    if untimed.is_empty() {
+        return Ok(());
+    }
     sqlx::query!(
         "UPDATE leaver.deliveries
          SET state = 'waiting', signed_at = signed_again_at, signed_again_at = NULL, received_at = $2,
              next_attempt_at = $2, attempts = 0, settled_at = NULL, outcome = NULL, repeats = repeats + 1
          WHERE id = ANY($1) AND state = 'processed' AND body IS NOT NULL",
-        &ids,
+        &untimed,
         now,
     )
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// A list as Postgres writes an array of text.
+fn array(ids: &[EmployeeId]) -> String {
+    let quoted = ids.iter().map(|id| {
+        let plain = id.as_str().replace('\\', r"\\").replace('"', r#"\""#);
+        format!("\"{plain}\"")
+    });
+    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
 }
 
 /// Notes that processing failed and when to try again.

@@ -3,8 +3,10 @@
 pub mod store;
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
+use uuid::Uuid;
 
-use crate::domain::{DeliveryId, SourceName};
+use crate::domain::DeliveryId;
 use crate::signature::VerifiedDelivery;
 
 /// An authentic delivery that is to be written down.
@@ -19,10 +21,18 @@ pub struct Arrival {
 }
 
 impl Arrival {
-    /// What makes two deliveries the same.
+    /// What makes two deliveries the same: the same bytes from the same source. 128 bits are enough, since only a
+    /// holder of the key could look for two bodies with the same, and would need 2^64 attempts.
     #[must_use]
-    pub fn key(&self) -> (&SourceName, &[u8; 32]) {
-        (self.delivery.source(), self.delivery.digest())
+    pub fn fingerprint(&self) -> Uuid {
+        let hash = Sha256::new()
+            .chain_update(self.delivery.source().as_str())
+            .chain_update(":")
+            .chain_update(self.delivery.digest())
+            .finalize();
+        let mut bytes = [0; 16];
+        bytes.copy_from_slice(&hash[..16]);
+        Uuid::from_bytes(bytes)
     }
 }
 

@@ -22,22 +22,23 @@ pub async fn insert(
     conn: &mut PgConnection,
     arrivals: &[&Arrival],
 ) -> Result<HashSet<DeliveryId>, sqlx::Error> {
-    let mut seen = HashSet::with_capacity(arrivals.len());
-    let mut unique: Vec<&Arrival> = arrivals.to_vec();
-    unique.retain(|arrival| seen.insert(arrival.key()));
-    // Two batches with the same bodies then wait for each other instead of deadlocking.
-    unique.sort_by_key(|arrival| arrival.key());
+    let mut unique = with_fingerprints(arrivals);
+    // Two batches with the same bodies then wait for each other instead of deadlocking. The sort is a stable one, so
+    // that of equal bodies the first counts.
+    unique.sort_by_key(|(fingerprint, _)| *fingerprint);
+    unique.dedup_by_key(|(fingerprint, _)| *fingerprint);
     let rows = Columns::of(&unique);
     let written = sqlx::query_scalar!(
         "INSERT INTO leaver.deliveries
-             (id, source, digest, content_type, signed_at, received_at, body, body_bytes, state, next_attempt_at)
-         SELECT id, source, digest, content_type, signed_at, received_at, body, octet_length(body), 'waiting', received_at
-         FROM unnest($1::uuid[], $2::text[], $3::bytea[], $4::text[], $5::timestamptz[], $6::timestamptz[], $7::bytea[])
-              WITH ORDINALITY AS a (id, source, digest, content_type, signed_at, received_at, body, n)
+             (id, fingerprint, source, digest, content_type, signed_at, received_at, body, body_bytes, state, next_attempt_at)
+         SELECT id, fingerprint, source, digest, content_type, signed_at, received_at, body, octet_length(body), 'waiting', received_at
+         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::bytea[])
+              WITH ORDINALITY AS a (id, fingerprint, source, digest, content_type, signed_at, received_at, body, n)
          ORDER BY n
-         ON CONFLICT (source, digest) DO NOTHING
+         ON CONFLICT (fingerprint) DO NOTHING
          RETURNING id",
         &rows.ids,
+        &rows.fingerprints,
         &rows.sources as &[&str],
         &rows.digests as &[&[u8]],
         &rows.types as &[Option<&str>],
@@ -65,27 +66,27 @@ pub async fn repeat(
     conn: &mut PgConnection,
     arrivals: &[&Arrival],
 ) -> Result<Vec<Option<DeliveryId>>, sqlx::Error> {
+    let arrivals = with_fingerprints(arrivals);
     let mut latest = HashMap::with_capacity(arrivals.len());
-    for arrival in arrivals {
-        let signed_at = |arrival: &Arrival| arrival.delivery.signed_at();
-        let known = latest.entry(arrival.key()).or_insert(*arrival);
-        if signed_at(arrival) > signed_at(known) {
+    for (fingerprint, arrival) in &arrivals {
+        let known = latest.entry(*fingerprint).or_insert(*arrival);
+        if arrival.delivery.signed_at() > known.delivery.signed_at() {
             *known = arrival;
         }
     }
-    let unique: Vec<&Arrival> = latest.into_values().collect();
+    let unique: Vec<(Uuid, &Arrival)> = latest.into_iter().collect();
     let rows = Columns::of(&unique);
     // Locked first, in key order, each row comes in its newest version, and what follows rests on that.
     let there = sqlx::query!(
         r#"WITH arrived AS (
-               SELECT * FROM unnest($1::text[], $2::bytea[], $3::text[], $4::timestamptz[], $5::timestamptz[], $6::bytea[])
-                             AS a (source, digest, content_type, signed_at, received_at, body)
+               SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::bytea[])
+                             AS a (fingerprint, content_type, signed_at, received_at, body)
            ), news AS MATERIALIZED (
                SELECT d.id, d.state, a.content_type, a.signed_at, a.received_at, a.body
-               FROM leaver.deliveries d JOIN arrived a ON (d.source, d.digest) = (a.source, a.digest)
+               FROM leaver.deliveries d JOIN arrived a USING (fingerprint)
                WHERE a.signed_at > GREATEST(d.signed_at, d.signed_again_at)
                  AND (d.state IN ('waiting', 'parked') OR (d.state = 'processed' AND NOT d.self_timed))
-               ORDER BY d.source, d.digest
+               ORDER BY d.fingerprint
                FOR UPDATE OF d
            ), noted AS (
                UPDATE leaver.deliveries d SET signed_again_at = news.signed_at FROM news
@@ -97,10 +98,9 @@ pub async fn repeat(
                    settled_at = NULL, cause = NULL, outcome = NULL, repeats = d.repeats + 1
                FROM news WHERE d.id = news.id AND news.state = 'processed'
            )
-           SELECT d.id AS "id!", d.source AS "source!", d.digest AS "digest!"
-           FROM leaver.deliveries d JOIN arrived a ON (d.source, d.digest) = (a.source, a.digest)"#,
-        &rows.sources as &[&str],
-        &rows.digests as &[&[u8]],
+           SELECT d.id AS "id!", d.fingerprint AS "fingerprint!"
+           FROM leaver.deliveries d JOIN arrived a USING (fingerprint)"#,
+        &rows.fingerprints,
         &rows.types as &[Option<&str>],
         &rows.signed as &[Option<DateTime<Utc>>],
         &rows.received,
@@ -108,17 +108,17 @@ pub async fn repeat(
     )
     .fetch_all(conn)
     .await?;
-    let known: HashMap<(&str, &[u8]), Uuid> = there
-        .iter()
-        .map(|row| ((row.source.as_str(), row.digest.as_slice()), row.id))
+    let known: HashMap<Uuid, Uuid> = there
+        .into_iter()
+        .map(|row| (row.fingerprint, row.id))
         .collect();
-    let id_of = |arrival: &&Arrival| {
-        let (source, digest) = arrival.key();
-        known
-            .get(&(source.as_str(), digest.as_slice()))
-            .map(|id| DeliveryId(*id))
-    };
+    let id_of = |(fingerprint, _): &(Uuid, _)| known.get(fingerprint).copied().map(DeliveryId);
     Ok(arrivals.iter().map(id_of).collect())
+}
+
+fn with_fingerprints<'a>(arrivals: &[&'a Arrival]) -> Vec<(Uuid, &'a Arrival)> {
+    let with_fingerprint = |arrival: &&'a Arrival| (arrival.fingerprint(), *arrival);
+    arrivals.iter().map(with_fingerprint).collect()
 }
 
 /// What a commit of this session is worth.
@@ -139,6 +139,7 @@ pub async fn durability(conn: &mut PgConnection) -> Result<Durability, sqlx::Err
 /// Rows, turned into one array for each column.
 struct Columns<'a> {
     ids: Vec<Uuid>,
+    fingerprints: Vec<Uuid>,
     sources: Vec<&'a str>,
     digests: Vec<&'a [u8]>,
     types: Vec<Option<&'a str>>,
@@ -148,15 +149,16 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn of(rows: &[&'a Arrival]) -> Self {
-        let deliveries = || rows.iter().map(|row| &row.delivery);
+    fn of(rows: &[(Uuid, &'a Arrival)]) -> Self {
+        let deliveries = || rows.iter().map(|(_, row)| &row.delivery);
         Self {
-            ids: rows.iter().map(|row| row.id.0).collect(),
+            ids: rows.iter().map(|(_, row)| row.id.0).collect(),
+            fingerprints: rows.iter().map(|(fingerprint, _)| *fingerprint).collect(),
             sources: deliveries().map(|d| d.source().as_str()).collect(),
             digests: deliveries().map(|d| d.digest().as_slice()).collect(),
             types: deliveries().map(|d| d.content_type()).collect(),
             signed: deliveries().map(VerifiedDelivery::signed_at).collect(),
-            received: rows.iter().map(|row| row.received_at).collect(),
+            received: rows.iter().map(|(_, row)| row.received_at).collect(),
             bodies: deliveries().map(|d| d.body().as_ref()).collect(),
         }
     }

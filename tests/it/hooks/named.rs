@@ -46,3 +46,18 @@ async fn what_was_understood_and_could_not_be_carried_out_names_them_too() {
     app.deliver("bamboohr", &employees(&[entry])).await;
     assert_eq!(app.lines(NAMED).await, ["parked {7}"]);
 }
+
+#[tokio::test]
+async fn ids_of_any_characters_are_kept_as_they_came() {
+    let mut app = TestApp::new().await;
+    let odd = [r#"a"b"#, r"a\b", "a,b", "{}", "NULL", " a ", "ä€"];
+    let fields = json!({"status": "Active"});
+    let entries = odd.map(|id| employee(id, "2026-11-22T11:00:00+0000", &["status"], &fields));
+    app.deliver("bamboohr", &employees(&entries)).await;
+    let kept = app
+        .lines("SELECT unnest(employee_ids) FROM leaver.deliveries")
+        .await;
+    let known = "SELECT employee_id FROM leaver.employees ORDER BY employee_id COLLATE \"C\"";
+    assert_eq!(kept, app.lines(known).await);
+    assert_eq!(kept.len(), odd.len());
+}

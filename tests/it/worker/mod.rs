@@ -191,6 +191,28 @@ async fn share(app: &mut TestApp) -> usize {
 }
 
 #[tokio::test]
+async fn bodies_of_any_size_are_taken_up_to_the_limit_and_a_larger_one_by_itself() {
+    let limits = [
+        ("LEAVER__WORKER__BATCH", "4"),
+        ("LEAVER__WORKER__BATCH_SIZE", "4KiB"),
+    ];
+    let mut app = TestApp::with(&limits, USERS).await;
+    crowd(&mut app, 5).await;
+    // More than its share of a batch, more than a batch may have, and as usual.
+    for (n, filling) in [(1, 1_500), (2, 1_500), (3, 9_000), (4, 0), (5, 0)] {
+        let mut body = departure(n);
+        body["note"] = json!("x".repeat(filling));
+        app.advance(chrono::TimeDelta::milliseconds(1));
+        app.store("bamboohr", &body).await;
+    }
+    for expected in [2, 1, 2] {
+        assert_eq!(app.round().await, Round::Processed(expected));
+    }
+    assert_eq!(app.round().await, Round::Idle);
+    assert_eq!(app.audit().await.len(), 5);
+}
+
+#[tokio::test]
 async fn a_body_that_cannot_be_read_is_parked_and_sinks_no_neighbour() {
     let mut app = TestApp::new().await;
     crowd(&mut app, 1).await;

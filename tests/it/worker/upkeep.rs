@@ -45,8 +45,8 @@ async fn what_was_settled_long_ago_is_forgotten_and_nothing_else() {
 async fn more_than_a_slice_goes_in_one_night() {
     let mut app = TestApp::with(&[], USERS).await;
     app.sql(
-        "INSERT INTO leaver.deliveries (id, source, digest, received_at, body_bytes, state, next_attempt_at, settled_at)
-         SELECT gen_random_uuid(), 'merge', int4send(n), '2026-01-01', 1, 'processed', '2026-01-01', '2026-01-01'
+        "INSERT INTO leaver.deliveries (id, fingerprint, source, digest, received_at, body_bytes, state, next_attempt_at, settled_at)
+         SELECT gen_random_uuid(), gen_random_uuid(), 'merge', int4send(n), '2026-01-01', 1, 'processed', '2026-01-01', '2026-01-01'
          FROM generate_series(1, 12000) n",
     )
     .await;

@@ -13,6 +13,7 @@ pub mod roster;
 pub mod accounts;
 pub mod audit;
 pub mod holds;
+pub mod pool;
 pub mod worker;
 pub mod turns;
 pub mod hooks;

@@ -13,8 +13,8 @@ use std::time::Duration;
 use anyhow::{Context, anyhow, bail};
 use chrono::TimeDelta;
 use secrecy::ExposeSecret;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgConnection, PgPool};
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, PgConnection};
 use tokio::net::TcpListener;
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -31,6 +31,7 @@ use crate::http::refusals::Refusals;
 use crate::http::{Receiver, router};
 use crate::intake::{self, Intake};
 use crate::metrics::Metrics;
+use crate::pool::{self, Pool};
 use crate::pull;
 use crate::settings::{Database, Settings};
 use crate::silence::Alarm;
@@ -74,7 +75,7 @@ fn ours(options: PgConnectOptions) -> PgConnectOptions {
             ("statement_timeout", "30s"),
             // Each of our statements is over before compiling it would pay.
             ("jit", "off"),
-            ("idle_in_transaction_session_timeout", "60s"),
+            ("idle_in_transaction_session_timeout", "30s"),
             // Triggers of the application's may tell of people, which is not for our log.
             ("client_min_messages", "error"),
             // Of a machine that is gone Postgres learns by asking. Until then it keeps that machine's locks, so
@@ -120,7 +121,7 @@ pub struct Parts {
     /// Signs of life of both.
     pub vitals: Arc<Vitals>,
     /// The connections of the working half.
-    pub pool: PgPool,
+    pub pool: Pool,
 }
 
 impl Parts {
@@ -128,13 +129,7 @@ impl Parts {
     #[must_use]
     pub fn new(settings: &Settings, database: PgConnectOptions, clock: Arc<dyn Clock>) -> Self {
         let options = ours(database);
-        let pool = |connections| {
-            PgPoolOptions::new()
-                .max_connections(connections)
-                .acquire_timeout(Duration::from_secs(3))
-                .idle_timeout(Duration::from_mins(5))
-                .connect_lazy_with(options.clone())
-        };
+        let pool = |connections| Pool::new(options.clone(), connections, pool::SILENCE);
         let working = pool(WORKER_CONNECTIONS + BATCH_CONNECTIONS * settings.worker.batches);
         let vitals = Arc::new(Vitals::default());
         let metrics = Arc::new(Metrics::default());
@@ -197,7 +192,7 @@ pub struct Service {
     work: TaskTracker,
     vitals: Arc<Vitals>,
     intake: Intake,
-    pool: PgPool,
+    pool: Pool,
     failed: CancellationToken,
     failure: Arc<std::sync::Mutex<Option<anyhow::Error>>>,
 }

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use anyhow::Context;
-use sqlx::PgPool;
 use tracing::warn;
 
 use crate::accounts::{AccountsMapping, AccountsTable, MappingError};
 use crate::intake::{self, NotDurable};
+use crate::pool::Pool;
 use crate::schema;
 
 /// What must be so before deliveries are taken.
 pub(super) struct Starting {
-    pub(super) pool: PgPool,
+    pub(super) pool: Pool,
     pub(super) mapping: AccountsMapping,
     pub(super) migrate: bool,
 }
@@ -22,7 +22,7 @@ impl Starting {
     pub(super) async fn prepare(&self) -> anyhow::Result<()> {
         let mut waited = 0_u32;
         loop {
-            match self.attempt().await {
+            match self.pool.heard(self.attempt()).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => warn!(
                     "app.start: migrations are pending; run `leaver migrate` (database.migrate is false)"

@@ -27,11 +27,12 @@ pub async fn compare(worker: &Worker, remedy: Remedy) -> Result<Drift, String> {
     let mut memory = Memory::default();
     let table = worker.accounts_table(&mut memory).await?;
     let said = |error: sqlx::Error| chain(&error);
-    let mut drift = begin(worker).await.map_err(said)?;
+    let pool = &worker.pool;
+    let mut drift = pool.heard(begin(worker)).await.map_err(said)?;
     let mut after: Option<EmployeeKey> = None;
     loop {
         let page = look_at_employees(worker, &table, after.as_ref(), &mut drift);
-        let (next, mut fixable) = page.await.map_err(said)?;
+        let (next, mut fixable) = pool.heard(page).await.map_err(said)?;
         if remedy == Remedy::Fix && !fixable.is_empty() {
             fix(worker, &mut memory, &mut fixable, &mut drift).await?;
         }
@@ -41,9 +42,8 @@ pub async fn compare(worker: &Worker, remedy: Remedy) -> Result<Drift, String> {
             None => break,
         }
     }
-    look_at_accounts(worker, &table, &mut drift)
-        .await
-        .map_err(said)?;
+    let accounts = look_at_accounts(worker, &table, &mut drift);
+    pool.heard(accounts).await.map_err(said)?;
     Ok(drift)
 }
 
@@ -103,7 +103,8 @@ async fn look_at_employees(
     drift: &mut Drift,
 ) -> Result<(Option<EmployeeKey>, Vec<StillOn>), sqlx::Error> {
     let now = worker.clock.now();
-    let mut snapshot = store::snapshot(&worker.pool).await?;
+    let mut conn = worker.pool.acquire().await?;
+    let mut snapshot = store::snapshot(&mut conn).await?;
     let names = worker.rules.names();
     let page = roster::survey::store::entries_after(&mut snapshot, &names, after, PAGE).await?;
     let is_last = i64::try_from(page.len()).unwrap_or(PAGE) < PAGE;
@@ -230,7 +231,8 @@ async fn look_at_accounts(
     let is_protected = |email: &WorkEmail| policies().any(|p| p.protected.contains(email));
     let mut after = None;
     loop {
-        let mut snapshot = store::snapshot(&worker.pool).await?;
+        let mut conn = worker.pool.acquire().await?;
+        let mut snapshot = store::snapshot(&mut conn).await?;
         let page =
             accounts::store::active_after(&mut snapshot, table, after.as_ref(), PAGE).await?;
         let Some(last) = page.last() else {

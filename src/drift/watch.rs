@@ -71,7 +71,8 @@ impl Watch {
     async fn look(&self, guard: &mut PgConnection) -> Result<Option<Checked>, String> {
         let said = |error: sqlx::Error| chain(&error);
         let every = TimeDelta::from_std(self.every).unwrap_or(TimeDelta::MAX);
-        let last = store::last(guard).await.map_err(said)?;
+        let pool = &self.worker.pool;
+        let last = pool.heard(store::last(guard)).await.map_err(said)?;
         if last.is_some_and(|last| self.worker.clock.now() - last.at < every) {
             return Ok(None);
         }
@@ -82,7 +83,8 @@ impl Watch {
             terminated_with_access: count(drift.terminated_with_access.len()),
             fixed: count(drift.fixed.len()),
         };
-        store::note(guard, &checked).await.map_err(said)?;
+        let noted = store::note(guard, &checked);
+        pool.heard(noted).await.map_err(said)?;
         let (found, fixed) = (checked.terminated_with_access, checked.fixed);
         if found > 0 {
             warn!(

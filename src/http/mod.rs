@@ -20,7 +20,6 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::routing::{get, post};
-use sqlx::PgPool;
 
 use self::admin::AdminToken;
 use self::error::Refusal;
@@ -30,6 +29,7 @@ use crate::domain::SourceName;
 use crate::health::Asking;
 use crate::intake::Intake;
 use crate::metrics::Metrics;
+use crate::pool::Pool;
 use crate::signature::Scheme;
 use crate::silence::Alarm;
 use crate::vitals::Vitals;
@@ -45,7 +45,7 @@ pub struct Receiver {
     /// For health and metrics.
     pub asking: Asking,
     /// For lists of the roster.
-    pub listing: PgPool,
+    pub listing: Pool,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Signs of life.

@@ -178,7 +178,7 @@ impl Syncer {
             let mut conn = self.worker.pool.acquire().await?;
             inbox::view::store::arrived(&mut conn, source, earliest - EARLIEST, &named).await
         };
-        let arrived: Result<Vec<_>, sqlx::Error> = arrived.await;
+        let arrived: Result<Vec<_>, sqlx::Error> = self.worker.pool.heard(arrived).await;
         let arrived = arrived.map_err(|error| format!("our database: {}", chain(&error)))?;
         let dialect = self.worker.rules.dialect(source.as_str());
         Ok(arrived

@@ -188,7 +188,7 @@ async fn nearly_leaving(
         let mut conn = gathered.worker.pool.acquire().await?;
         roster::reads::store::find_leaving(&mut conn, gathered.source, from, until).await
     };
-    let found: Result<Vec<EmployeeId>, sqlx::Error> = found.await;
+    let found: Result<Vec<EmployeeId>, sqlx::Error> = gathered.worker.pool.heard(found).await;
     found.map_err(|error| format!("our database: {}", chain(&error)))
 }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::Connection;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
@@ -150,8 +151,12 @@ impl Reader {
     async fn claim(&self) -> Result<Vec<DueRead>, sqlx::Error> {
         let sources: Vec<SourceName> = self.apis.keys().cloned().collect();
         let now = self.worker.clock.now();
-        let mut conn = self.worker.pool.acquire().await?;
-        due::store::claim(&mut conn, &sources, SLICE, now, now + LENT_FOR).await
+        let pool = &self.worker.pool;
+        let claimed = async {
+            let mut conn = pool.acquire().await?;
+            due::store::claim(&mut conn, &sources, SLICE, now, now + LENT_FOR).await
+        };
+        pool.heard(claimed).await
     }
 
     /// Does what follows from an answer, or notes why it stays due.
@@ -168,7 +173,8 @@ impl Reader {
                     || bamboohr_removal(&read.key.employee_id, answer.began, &read.key.tenant),
                     |said| said.change,
                 );
-                match self.take_in(memory, read, change, answer.began).await {
+                let taken_in = self.take_in(memory, read, change, answer.began);
+                match self.worker.pool.heard(taken_in).await {
                     Ok(true) => None,
                     Ok(false) => Some(Postponed {
                         until: now + backoff(read.attempts),
@@ -216,7 +222,8 @@ impl Reader {
             .map_err(Trouble::Words)?;
         let source = read.key.source.clone();
         let observation = Observation::new(source, change, Some(began), began, None);
-        let mut tx = self.worker.pool.begin().await?;
+        let mut conn = self.worker.pool.acquire().await?;
+        let mut tx = conn.begin().await?;
         bound_waiting(&mut tx).await?;
         let learned = self
             .worker
@@ -244,8 +251,12 @@ impl Reader {
         cause: Option<&str>,
         until: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
-        let mut conn = self.worker.pool.acquire().await?;
-        due::store::postpone(&mut conn, read, cause, until).await
+        let pool = &self.worker.pool;
+        let postponed = async {
+            let mut conn = pool.acquire().await?;
+            due::store::postpone(&mut conn, read, cause, until).await
+        };
+        pool.heard(postponed).await
     }
 }
 

@@ -118,9 +118,9 @@ impl Syncer {
         let Some(mut turn) = turn.map_err(said)? else {
             return Ok(None);
         };
-        let known = reads::store::list(&mut turn, std::slice::from_ref(source))
-            .await
-            .map_err(said)?;
+        let pool = &self.worker.pool;
+        let listed = reads::store::list(&mut turn, std::slice::from_ref(source));
+        let known = pool.heard(listed).await.map_err(said)?;
         let accounts: Vec<Option<&LinkedAccount>> = match &company.api {
             CompanyApi::BambooHr(..) => vec![None],
             CompanyApi::Merge(_, accounts) => accounts.iter().map(Some).collect(),
@@ -162,7 +162,8 @@ impl Syncer {
                 endings: gathered.endings,
             };
             let note = self.noted(&report, before, began);
-            reads::store::save(&mut turn, &note).await.map_err(said)?;
+            let saved = reads::store::save(&mut turn, &note);
+            pool.heard(saved).await.map_err(said)?;
             log(&report);
             reports.push(report);
         }

@@ -97,25 +97,32 @@ impl HookWatch {
         let source = &company.source;
         let looked = async {
             let now = self.worker.clock.now();
-            let mut conn = self.worker.pool.acquire().await?;
-            if !is_due(&mut conn, source, now).await? {
+            let pool = &self.worker.pool;
+            let is_due_yet = async {
+                let mut conn = pool.acquire().await?;
+                is_due(&mut conn, source, now).await
+            };
+            if !pool.heard(is_due_yet).await? {
                 return Ok(Look::NotDue);
             }
-            drop(conn);
-            let turn = Turn::take(&self.worker.pool, &format!("hooks {source}")).await?;
+            let turn = Turn::take(pool, &format!("hooks {source}")).await?;
             let Some(mut turn) = turn else {
                 return Ok(Look::NotDue);
             };
             // Somebody else may have looked meanwhile.
-            if !is_due(&mut turn, source, now).await? {
+            if !pool.heard(is_due(&mut turn, source, now)).await? {
                 turn.end().await?;
                 return Ok(Look::NotDue);
             }
-            let known = hooks::store::list(&mut turn, std::slice::from_ref(source)).await?;
+            let listed = hooks::store::list(&mut turn, std::slice::from_ref(source));
+            let known = pool.heard(listed).await?;
             let (seen, failed) = examine(api, source, known, now).await;
-            hooks::store::save(&mut turn, &seen).await?;
             let noted = if failed.is_some() { now - SOONER } else { now };
-            hooks::store::note_checked(&mut turn, source, noted, now).await?;
+            let saved = async {
+                hooks::store::save(&mut turn, &seen).await?;
+                hooks::store::note_checked(&mut turn, source, noted, now).await
+            };
+            pool.heard(saved).await?;
             turn.end().await?;
             for hook in &seen {
                 if let Some(trouble) = &hook.trouble {

@@ -4,7 +4,6 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::PgPool;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -12,6 +11,7 @@ use super::{Alarm, silent_since, store};
 use crate::clock::Clock;
 use crate::domain::SourceName;
 use crate::inbox;
+use crate::pool::Pool;
 use crate::worker::chain;
 
 /// How often it looks.
@@ -19,7 +19,7 @@ const LOOK: Duration = Duration::from_mins(1);
 
 /// Looks how long each source has been silent.
 pub struct Watch {
-    pool: PgPool,
+    pool: Pool,
     clock: Arc<dyn Clock>,
     alarms: Vec<Alarm>,
 }
@@ -27,7 +27,7 @@ pub struct Watch {
 impl Watch {
     /// Over these sources.
     #[must_use]
-    pub fn new(pool: PgPool, clock: Arc<dyn Clock>, alarms: Vec<Alarm>) -> Self {
+    pub fn new(pool: Pool, clock: Arc<dyn Clock>, alarms: Vec<Alarm>) -> Self {
         Self {
             pool,
             clock,
@@ -60,13 +60,14 @@ impl Watch {
     pub async fn look(&self, told: &mut HashSet<SourceName>) -> Result<(), sqlx::Error> {
         let now = self.clock.now();
         let names: Vec<SourceName> = self.alarms.iter().map(|one| one.source.clone()).collect();
-        let mut conn = self.pool.acquire().await?;
-        store::note(&mut conn, &names, now).await?;
-        if self.alarms.iter().all(|alarm| alarm.after.is_none()) {
-            return Ok(());
-        }
-        let since = store::since(&mut conn, &names).await?;
-        let last = inbox::view::store::last_deliveries(&mut conn, &names).await?;
+        let asked = async {
+            let mut conn = self.pool.acquire().await?;
+            store::note(&mut conn, &names, now).await?;
+            let since = store::since(&mut conn, &names).await?;
+            let last = inbox::view::store::last_deliveries(&mut conn, &names).await?;
+            Ok::<_, sqlx::Error>((since, last))
+        };
+        let (since, last) = self.pool.heard(asked).await?;
         for (alarm, last) in self.alarms.iter().zip(last) {
             let source = &alarm.source;
             let listening = since.get(source.as_str()).copied();

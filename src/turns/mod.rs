@@ -5,24 +5,33 @@ mod store;
 
 use std::ops::{Deref, DerefMut};
 
-use sqlx::{Connection, PgConnection, PgPool};
+use sqlx::{Connection, PgConnection};
+
+use crate::pool::Pool;
 
 /// A proof that nobody else is at it, and the connection that holds it.
 #[derive(Debug)]
-pub struct Turn(PgConnection);
+pub struct Turn {
+    conn: PgConnection,
+    pool: Pool,
+}
 
 impl Turn {
     /// Takes the turn of this name; `None` when somebody else has it.
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn take(pool: &PgPool, name: &str) -> Result<Option<Self>, sqlx::Error> {
-        let mut conn = pool.acquire().await?.detach();
-        if store::try_lock(&mut conn, name).await? {
-            return Ok(Some(Self(conn)));
-        }
-        drop(conn.close().await);
-        Ok(None)
+    pub async fn take(pool: &Pool, name: &str) -> Result<Option<Self>, sqlx::Error> {
+        let taken = async {
+            let mut conn = pool.apart().await?;
+            if store::try_lock(&mut conn, name).await? {
+                let pool = pool.clone();
+                return Ok(Some(Self { conn, pool }));
+            }
+            drop(conn.close().await);
+            Ok(None)
+        };
+        pool.heard(taken).await
     }
 
     /// Gives the turn to others at once; a connection that is only closed keeps it a moment longer.
@@ -30,8 +39,8 @@ impl Turn {
     /// # Errors
     /// Whatever the database says.
     pub async fn end(mut self) -> Result<(), sqlx::Error> {
-        store::unlock(&mut self.0).await?;
-        drop(self.0.close().await);
+        self.pool.heard(store::unlock(&mut self.conn)).await?;
+        drop(self.conn.close().await);
         Ok(())
     }
 }
@@ -40,12 +49,12 @@ impl Deref for Turn {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
-        &self.0
+        &self.conn
     }
 }
 
 impl DerefMut for Turn {
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.0
+        &mut self.conn
     }
 }

@@ -35,7 +35,8 @@ impl Worker {
         let mut keys = keys.to_vec();
         keys.sort();
         let looked = async {
-            let mut tx = self.pool.begin().await?;
+            let mut conn = self.pool.acquire().await?;
+            let mut tx = conn.begin().await?;
             super::bound_waiting(&mut tx).await?;
             let employees = roster::store::lock(&mut tx, &keys, now).await?;
             match self.carry_out(&mut tx, &table, employees, actor, now).await {
@@ -46,7 +47,7 @@ impl Worker {
                 }
             }
         };
-        let looked: Result<_, sqlx::Error> = looked.await;
+        let looked: Result<_, sqlx::Error> = self.pool.heard(looked).await;
         let (endings, failure) = looked.map_err(|error| chain(&error))?;
         for (key, ending) in &endings {
             self.count(key.source.as_str(), *ending, 1);

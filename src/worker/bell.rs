@@ -5,6 +5,8 @@
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgListener;
+use sqlx::{Acquire, Connection};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tracing::debug;
 use uuid::Uuid;
@@ -16,6 +18,8 @@ use crate::inbox;
 const SHORTEST: Duration = Duration::from_millis(100);
 /// Before listening is tried again: behind some poolers it never succeeds, and the poll does the work.
 const DEAF: Duration = Duration::from_secs(30);
+/// After so long without a call the listening connection is asked whether it lives.
+const QUIET: Duration = Duration::from_mins(1);
 
 impl Worker {
     /// After a full batch there is probably more: calls the other replicas, not more than ten times a second.
@@ -30,7 +34,7 @@ impl Worker {
             let mut conn = self.pool.acquire().await?;
             inbox::store::notify(&mut conn).await
         };
-        let called: Result<(), sqlx::Error> = called.await;
+        let called: Result<(), sqlx::Error> = self.pool.heard(called).await;
         if let Err(error) = called {
             debug!(
                 error = chain(&error),
@@ -57,11 +61,19 @@ impl Worker {
     }
 
     async fn listen(&self) -> Result<(), sqlx::Error> {
-        let mut listener = PgListener::connect_with(&self.pool).await?;
-        listener.listen(inbox::store::CHANNEL).await?;
+        let single = self.pool.single();
+        let mut listener = PgListener::connect_with(&single).await?;
+        let listening = listener.listen(inbox::store::CHANNEL);
+        self.pool.heard::<_, sqlx::Error>(listening).await?;
         loop {
-            listener.recv().await?;
-            self.arrived.notify_one();
+            if let Ok(called) = timeout(QUIET, listener.recv()).await {
+                called?;
+                self.arrived.notify_one();
+            } else {
+                // Nobody has called, or nothing comes through any more.
+                let asked = async { listener.acquire().await?.ping().await };
+                self.pool.heard(asked).await?;
+            }
         }
     }
 }

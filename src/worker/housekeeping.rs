@@ -22,7 +22,7 @@ impl Worker {
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                kept = self.keep_house() => {
+                kept = self.pool.heard(self.keep_house()) => {
                     if let Err(error) = kept {
                         warn!(
                             error = chain(&error),

@@ -1,6 +1,7 @@
 //! What this worker has in hand is written down before it begins, and after a crash it is known what that was.
 
 use chrono::{DateTime, Utc};
+use sqlx::Connection;
 use tracing::{error, warn};
 use uuid::Uuid;
 
@@ -27,8 +28,11 @@ impl Worker {
 
     /// Nothing is in hand any more: what was begun has been taken back.
     pub(super) async fn forget_mark(&self, loop_id: Uuid) -> Result<(), sqlx::Error> {
-        let mut conn = self.pool.acquire().await?;
-        under_way::store::forget(&mut conn, loop_id).await
+        let forgotten = async {
+            let mut conn = self.pool.acquire().await?;
+            under_way::store::forget(&mut conn, loop_id).await
+        };
+        self.pool.heard(forgotten).await
     }
 
     /// Looks what workers that died had in hand: several deliveries are taken one by one from now on; one that was
@@ -38,7 +42,8 @@ impl Worker {
     /// Whatever the database says.
     pub async fn take_orphaned(&self, memory: &Memory) -> Result<(), sqlx::Error> {
         let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
+        let mut conn = self.pool.acquire().await?;
+        let mut tx = conn.begin().await?;
         for orphaned in under_way::store::take_orphaned(&mut tx, memory.id).await? {
             match orphaned {
                 Orphaned::Several(ids) => {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 
 use super::act::{Ending, act};
 use super::process::caught;
@@ -134,7 +134,8 @@ impl Worker {
                     break;
                 }
             };
-            match self.learn_and_commit(&table, &slice, actor).await {
+            let learned = self.learn_and_commit(&table, &slice, actor);
+            match self.pool.heard(learned).await {
                 Ok(learned) => {
                     self.tell(source, &learned);
                     for (ending, count) in learned.endings {
@@ -167,7 +168,8 @@ impl Worker {
         observations: &[Observation],
         actor: &Actor,
     ) -> Result<Learned, sqlx::Error> {
-        let mut tx = self.pool.begin().await?;
+        let mut conn = self.pool.acquire().await?;
+        let mut tx = conn.begin().await?;
         bound_waiting(&mut tx).await?;
         match self.learn(&mut tx, table, observations, actor).await {
             Ok(learned) => tx.commit().await.map(|()| learned),

@@ -25,7 +25,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
-use sqlx::{PgConnection, PgPool, Postgres, Transaction};
+use sqlx::{PgConnection, Postgres, Transaction};
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
@@ -45,7 +45,11 @@ use crate::domain::DeliveryId;
 use crate::inbox;
 use crate::inbox::store::ClaimLimit;
 use crate::metrics::Metrics;
+use crate::pool::Pool;
 use crate::vitals::Vitals;
+
+/// For taking a transaction back; on a connection that is silently gone that never ends.
+const ROLL_BACK: Duration = Duration::from_secs(5);
 
 /// Of a batch beyond this size, deliveries on which nothing was done are told of in one line together.
 const CROWD: usize = 20;
@@ -110,12 +114,12 @@ pub(crate) async fn bound_waiting(conn: &mut PgConnection) -> Result<(), sqlx::E
 /// Takes everything back and waits until it is, since what a transaction has locked is passed over by the next
 /// one as long as it lasts: a retry would find nothing to do. A transaction that is only dropped ends later.
 pub(crate) async fn roll_back(tx: Transaction<'_, Postgres>) {
-    if let Err(error) = tx.rollback().await {
-        warn!(
-            error = chain(&error),
-            "worker.roll_back: the connection is lost"
-        );
-    }
+    let trouble = match tokio::time::timeout(ROLL_BACK, tx.rollback()).await {
+        Ok(Ok(())) => return,
+        Ok(Err(error)) => chain(&error),
+        Err(_) => "no answer in time".to_owned(),
+    };
+    warn!(error = trouble, "worker.roll_back: the connection is lost");
 }
 
 /// What the worker is set to.
@@ -138,7 +142,7 @@ pub struct Limits {
 /// Everything that the loops of this room need.
 pub struct Worker {
     /// Connections of its own, so that a busy worker cannot starve the receiving half.
-    pub pool: PgPool,
+    pub pool: Pool,
     /// Where the application keeps its users.
     pub mapping: AccountsMapping,
     /// How sources are read and judged.
@@ -244,7 +248,7 @@ impl Worker {
         };
         // Before anything is claimed: what ended the process last time would end it again.
         if !memory.orphans_taken {
-            match self.take_orphaned(memory).await {
+            match self.pool.heard(self.take_orphaned(memory)).await {
                 Ok(()) => memory.orphans_taken = true,
                 Err(error) => {
                     warn!(
@@ -282,8 +286,11 @@ impl Worker {
         if let Some(table) = &memory.table {
             return Ok(table.clone());
         }
-        let mut conn = self.pool.acquire().await?;
-        let table = AccountsTable::inspect(&mut conn, &self.mapping).await?;
+        let inspected = async {
+            let mut conn = self.pool.acquire().await?;
+            AccountsTable::inspect(&mut conn, &self.mapping).await
+        };
+        let table = self.pool.heard(inspected).await?;
         memory.table = Some(table.clone());
         Ok(table)
     }

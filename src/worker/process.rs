@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::task::Poll;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
 use super::act::{Acted, Ending, act};
@@ -70,13 +70,17 @@ pub async fn process_batch(
     limit: ClaimLimit,
     now: DateTime<Utc>,
 ) -> Result<Batch, Failure> {
-    let mut tx = worker.pool.begin().await.map_err(Failure::before_claim)?;
-    super::bound_waiting(&mut tx)
-        .await
-        .map_err(Failure::before_claim)?;
-    let claimed = inbox::store::claim(&mut tx, limit, now)
-        .await
-        .map_err(Failure::before_claim)?;
+    let pool = &worker.pool;
+    let mut conn = pool.acquire().await.map_err(Failure::before_claim)?;
+    let conn = &mut *conn;
+    let claiming = async move {
+        let mut tx = conn.begin().await?;
+        super::bound_waiting(&mut tx).await?;
+        let claimed = inbox::store::claim(&mut tx, limit, now).await?;
+        Ok((tx, claimed))
+    };
+    let claiming = pool.heard(claiming).await;
+    let (mut tx, claimed) = claiming.map_err(Failure::before_claim)?;
     if claimed.is_empty() {
         return Ok(Batch::default());
     }
@@ -90,9 +94,9 @@ pub async fn process_batch(
         failpoints::reach("after_effect_before_commit", bodies());
         Ok(batch)
     };
-    let done = match caught(work).await {
+    let done = match pool.heard(caught(work)).await {
         Ok(batch) => {
-            let committed = tx.commit().await;
+            let committed = pool.heard(tx.commit()).await;
             failpoints::reach("after_effect_commit", bodies());
             committed.map(|()| batch)
         }

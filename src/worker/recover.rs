@@ -48,16 +48,19 @@ impl Worker {
                 );
                 Round::Outage
             }
-            [alone] => match self.put_aside(memory, *alone, &failure.error, now).await {
-                Ok(()) => Round::PutAside,
-                Err(error) => {
-                    warn!(
-                        error = chain(&error),
-                        "worker.process: cannot note a failed attempt"
-                    );
-                    Round::Outage
+            [alone] => {
+                let put_aside = self.put_aside(memory, *alone, &failure.error, now);
+                match self.pool.heard(put_aside).await {
+                    Ok(()) => Round::PutAside,
+                    Err(error) => {
+                        warn!(
+                            error = chain(&error),
+                            "worker.process: cannot note a failed attempt"
+                        );
+                        Round::Outage
+                    }
                 }
-            },
+            }
             several => {
                 let half = i64::try_from(several.len() / 2).unwrap_or(1).max(1);
                 warn!(
@@ -85,7 +88,8 @@ impl Worker {
             most: self.limits.max_attempts,
         };
         let table = self.accounts_table(memory).await;
-        let mut tx = self.pool.begin().await?;
+        let mut conn = self.pool.acquire().await?;
+        let mut tx = conn.begin().await?;
         bound_waiting(&mut tx).await?;
         let Some(delivery) = inbox::store::lock(&mut tx, id).await? else {
             // Another replica has settled it in the meantime.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
@@ -50,10 +51,8 @@ impl Worker {
     pub async fn run_due(&self, memory: &mut Memory) -> Result<(), String> {
         let table = self.table(memory).await.map_err(|error| chain(&error))?;
         loop {
-            let (count, failure) = self
-                .run_slice(&table)
-                .await
-                .map_err(|error| chain(&error))?;
+            let ran = self.pool.heard(self.run_slice(&table)).await;
+            let (count, failure) = ran.map_err(|error| chain(&error))?;
             match failure {
                 None if count == 0 => return Ok(()),
                 Some(error) if count == 0 => return Err(chain(&error)),
@@ -68,7 +67,8 @@ impl Worker {
         table: &AccountsTable,
     ) -> Result<(usize, Option<sqlx::Error>), sqlx::Error> {
         let now = self.clock.now();
-        let mut tx = self.pool.begin().await?;
+        let mut conn = self.pool.acquire().await?;
+        let mut tx = conn.begin().await?;
         super::bound_waiting(&mut tx).await?;
         let due = roster::store::lock_due(&mut tx, &self.rules.names(), now, SLICE).await?;
         if due.is_empty() {
@@ -103,7 +103,7 @@ impl Worker {
             let mut conn = self.pool.acquire().await?;
             roster::store::next_access_end(&mut conn, &self.rules.names()).await
         };
-        match next.await {
+        match self.pool.heard::<_, sqlx::Error>(next).await {
             Ok(Some(at)) => (at - self.clock.now())
                 .to_std()
                 .unwrap_or(Duration::ZERO)

@@ -418,7 +418,7 @@ async fn postgres_probes_our_connections_so_that_a_lost_machine_frees_its_reads_
     // Over a unix socket the present value is none, so what it was set to.
     let sql = "SELECT name || ' ' || reset_val FROM pg_settings WHERE name LIKE 'tcp_keepalives%' ORDER BY 1";
     let set: Vec<String> = sqlx::query_scalar(sql)
-        .fetch_all(&app.parts.pool)
+        .fetch_all(&mut *app.parts.pool.acquire().await.unwrap())
         .await
         .unwrap();
     let expected = ["count 3", "idle 15", "interval 5"];

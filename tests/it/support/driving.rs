@@ -246,6 +246,17 @@ impl TestApp {
         self.until("xact_start IS NOT NULL", |busy| busy == 0).await;
     }
 
+    /// Waits until a count is what it should be.
+    pub(crate) async fn comes_to(&mut self, wanted: i64, sql: &str) {
+        for _ in 0..6_000 {
+            if self.count(sql).await == wanted {
+                return;
+            }
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+        panic!("{sql} does not come to {wanted}");
+    }
+
     async fn until(&mut self, which: &str, enough: impl Fn(i64) -> bool) {
         let sql = format!(
             "SELECT count(*) FROM pg_stat_activity

@@ -58,7 +58,7 @@ async fn more_than_a_slice_goes_in_one_night() {
 async fn a_worker_with_more_than_it_can_take_at_once_calls_the_others_and_one_at_rest_does_not() {
     let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH", "2")], USERS).await;
     crowd(&mut app, 5).await;
-    let mut listener = PgListener::connect_with(&app.parts.worker.pool)
+    let mut listener = PgListener::connect_with(&app.parts.worker.pool.single())
         .await
         .unwrap();
     listener.listen("leaver_arrived").await.unwrap();

@@ -1,0 +1,163 @@
+//! A database that takes bytes and answers nothing, with no end of a connection to tell of it, while the working half is
+//! at work. It goes on by itself, with all its connections.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use leaver::pool::Pool;
+use leaver::worker::Worker;
+use tokio::time::{Instant, sleep, timeout};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::support::driving::terminated;
+use crate::support::proxy::{Mode, Proxy};
+use crate::support::{TestApp, employees};
+
+const CONNECTIONS: u32 = 5;
+/// In place of the half minute that Postgres may take for a statement of ours.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// So many connections of the working half, through the proxy.
+fn pool(app: &TestApp, proxy: &Proxy) -> Pool {
+    let options = proxy
+        .to(&app.database)
+        .application_name("leaver")
+        .options([("idle_in_transaction_session_timeout", "1s")]);
+    Pool::new(options, CONNECTIONS, SILENCE)
+}
+
+/// The app's worker over other connections.
+fn worker(app: &TestApp, pool: Pool) -> Arc<Worker> {
+    let own = &app.parts.worker;
+    Arc::new(Worker {
+        pool,
+        mapping: own.mapping.clone(),
+        rules: Arc::clone(&own.rules),
+        clock: Arc::clone(&own.clock),
+        arrived: Arc::clone(&own.arrived),
+        rescheduled: Arc::clone(&own.rescheduled),
+        reading: Arc::clone(&own.reading),
+        vitals: Arc::clone(&own.vitals),
+        metrics: Arc::clone(&own.metrics),
+        limits: own.limits.clone(),
+    })
+}
+
+/// All of them can be had at once, and answer.
+async fn are_all_there(pool: &Pool) {
+    let began = Instant::now();
+    let mut lent = vec![];
+    while lent.len() < CONNECTIONS as usize {
+        match pool.acquire().await {
+            Ok(connection) => lent.push(connection),
+            Err(error) => assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "{} of {CONNECTIONS}: {error}",
+                lent.len()
+            ),
+        }
+    }
+    for mut connection in lent {
+        let one = sqlx::query_scalar::<_, i32>("SELECT 1").fetch_one(&mut *connection);
+        assert_eq!(one.await.unwrap(), 1);
+    }
+}
+
+#[tokio::test]
+async fn connections_that_die_silently_while_they_are_lent_leave_their_places() {
+    let app = TestApp::new().await;
+    let proxy = Proxy::start().await;
+    let pool = pool(&app, &proxy);
+    for _ in 0..2 {
+        let mut lent = vec![];
+        for _ in 0..CONNECTIONS {
+            lent.push(pool.acquire().await.unwrap());
+        }
+        proxy.set(Mode::BlackHole);
+        // Each is asked whether it lives, and none says so.
+        drop(lent);
+        sleep(Duration::from_millis(100)).await;
+        proxy.set(Mode::Pass);
+        are_all_there(&pool).await;
+    }
+}
+
+#[tokio::test]
+async fn whoever_waits_for_an_answer_is_told_that_there_is_none() {
+    let app = TestApp::new().await;
+    let proxy = Proxy::start().await;
+    let pool = pool(&app, &proxy);
+    let mut connection = pool.acquire().await.unwrap();
+    proxy.set(Mode::BlackHole);
+    let answer = pool.heard(sqlx::query("SELECT 1").execute(&mut *connection));
+    let silent = timeout(Duration::from_secs(20), answer).await.unwrap();
+    let silent = silent.unwrap_err();
+    assert!(leaver::worker::is_outage(&silent), "{silent}");
+}
+
+#[tokio::test]
+async fn work_that_is_heard_now_and_then_may_last() {
+    let app = TestApp::new().await;
+    let proxy = Proxy::start().await;
+    let pool = pool(&app, &proxy);
+    let lasting = async {
+        let mut connection = pool.acquire().await?;
+        for _ in 0..3 {
+            sqlx::query("SELECT pg_sleep(0.6)")
+                .execute(&mut *connection)
+                .await?;
+        }
+        Ok::<_, sqlx::Error>(())
+    };
+    pool.heard(lasting).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_working_half_goes_on_with_all_its_connections() {
+    let mut app = TestApp::new().await;
+    let proxy = Proxy::start().await;
+    let pool = pool(&app, &proxy);
+    let worker = worker(&app, pool.clone());
+    let (work, stop) = (TaskTracker::new(), CancellationToken::new());
+    for _ in 0..2 {
+        let (worker, stop) = (Arc::clone(&worker), stop.clone());
+        work.spawn(async move { worker.run(stop).await });
+    }
+    let (timer, bell) = (Arc::clone(&worker), Arc::clone(&worker));
+    let (stop_timer, stop_bell) = (stop.clone(), stop.clone());
+    work.spawn(async move { timer.run_timer(stop_timer).await });
+    work.spawn(async move { bell.run_bell(stop_bell).await });
+
+    let on = "SELECT count(*) FROM users WHERE is_active";
+    for round in 0..3 {
+        let emails = [0, 1].map(|n| format!("p{round}-{n}@example.com"));
+        app.add_users(&emails.each_ref().map(String::as_str)).await;
+        // Both loops have a batch in hand, and wait for the application.
+        app.sql("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+            .await;
+        for (n, email) in emails.iter().enumerate() {
+            let id = format!("{round}{n}");
+            let left = employees(&[terminated(&id, email, "2026-11-22T09:00:00Z")]);
+            app.store("bamboohr", &left).await;
+            let waiting = format!(
+                "SELECT least(count(*), {0}) FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass",
+                n + 1
+            );
+            app.comes_to(i64::try_from(n + 1).unwrap(), &waiting).await;
+        }
+        proxy.set(Mode::BlackHole);
+        app.sql("COMMIT").await;
+        sleep(2 * SILENCE).await;
+        proxy.set(Mode::Pass);
+        let healed = Instant::now();
+        app.comes_to(0, on).await;
+        assert!(healed.elapsed() < Duration::from_secs(10), "round {round}");
+    }
+    are_all_there(&pool).await;
+    stop.cancel();
+    work.close();
+    work.wait().await;
+    let attempts = "SELECT COALESCE(sum(attempts), 0)::bigint FROM leaver.deliveries";
+    assert_eq!(app.count(attempts).await, 0, "nobody is to blame");
+}

@@ -30,6 +30,9 @@ use super::patience::{Answer, Exchange, Patience, PatientStream};
 
 /// A head beyond this is answered 431; proxies in front allow about as much.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
+/// So are more headers than this. Left alone, hyper says so of the 101st, and a delivery would be lost that a proxy in front
+/// has decorated.
+const MAX_HEADERS: usize = 512;
 /// What hyper may hold of one connection; its own default times a thousand connections would be 400 MB.
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
 /// How many connections beyond the limit are told so at a time; further ones are closed without a word.
@@ -191,6 +194,7 @@ fn protocol() -> http1::Builder {
     protocol
         .header_read_timeout(None) // see `PatientStream`
         .max_buf_size(MAX_BUFFER_BYTES)
+        .max_headers(MAX_HEADERS)
         .max_header_size(MAX_HEAD_BYTES);
     protocol
 }

@@ -26,9 +26,18 @@ struct Standing {
 }
 
 impl Tenants {
-    /// Until when this tenant is left alone, if it is.
-    pub(super) fn resting_until(&self, tenant: &str, now: DateTime<Utc>) -> Option<DateTime<Utc>> {
-        self.with(|tenants| tenants.get(tenant)?.until.filter(|until| now < *until))
+    /// Until when this tenant is left alone, if it is. Nobody is for longer than `cool_down`: a clock has stepped back then.
+    pub(super) fn resting_until(
+        &self,
+        tenant: &str,
+        now: DateTime<Utc>,
+        cool_down: Duration,
+    ) -> Option<DateTime<Utc>> {
+        let rests = |until: &DateTime<Utc>| {
+            let left = (*until - now).to_std();
+            left.is_ok_and(|left| !left.is_zero() && left <= cool_down)
+        };
+        self.with(|tenants| tenants.get(tenant)?.until.filter(rests))
     }
 
     /// It answered as it should. A rest that began meanwhile goes on.

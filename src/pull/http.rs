@@ -171,7 +171,11 @@ impl Transport {
         let admission = inner.hosts.admit(host, deadline).await;
         let admission = admission.ok_or(Failure::unsent(ReadError::HostResting))?;
         // After the wait for admission, since another call may have been refused meanwhile.
-        if let Some(until) = inner.tenants.resting_until(call.tenant, inner.clock.now()) {
+        if let Some(until) =
+            inner
+                .tenants
+                .resting_until(call.tenant, inner.clock.now(), inner.limits.cool_down)
+        {
             let check = call.check;
             return Err(Failure::unsent(ReadError::CoolingDown { until, check }));
         }

@@ -28,6 +28,10 @@ const POLL: Duration = Duration::from_secs(3);
 const LENT_FOR: TimeDelta = TimeDelta::minutes(5);
 /// However often a read failed, it is tried again after this, unless the API asks for more.
 const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(10);
+/// An API that asks for more is asked again after this.
+const LONGEST_ASKED: TimeDelta = TimeDelta::hours(1);
+/// A change further ahead than this is of a clock that has stepped back since.
+const FARTHEST: TimeDelta = TimeDelta::minutes(10);
 /// What the operator is told when the one fact that matters did not come.
 const NO_STATUS: &str = "the API shows no `status` of this employee: let the BambooHR user who made api.api_key see that field";
 
@@ -109,7 +113,9 @@ impl Reader {
             let Some(api) = self.apis.get(&read.key.source).cloned() else {
                 continue;
             };
-            let (asked, began) = (read.clone(), self.worker.clock.now());
+            // It begins after the change, whatever a clock says that has stepped back since.
+            let after = read.since + TimeDelta::microseconds(1);
+            let (asked, began) = (read.clone(), self.worker.clock.now().max(after));
             let task = reads.spawn(async move {
                 let said = api.employee(&asked.key.employee_id).await;
                 Answer {
@@ -154,7 +160,8 @@ impl Reader {
         let pool = &self.worker.pool;
         let claimed = async {
             let mut conn = pool.acquire().await?;
-            due::store::claim(&mut conn, &sources, SLICE, now, now + LENT_FOR).await
+            let (lent_until, farthest) = (now + LENT_FOR, now + FARTHEST);
+            due::store::claim(&mut conn, &sources, SLICE, now, lent_until, farthest).await
         };
         pool.heard(claimed).await
     }
@@ -288,5 +295,5 @@ fn retry_at(read: &DueRead, error: &ReadError, now: DateTime<Utc>) -> DateTime<U
             .and_then(|wait| TimeDelta::from_std(wait).ok())
             .and_then(|wait| now.checked_add_signed(wait)),
     };
-    asked.map_or(usual, |asked| asked.max(usual))
+    asked.map_or(usual, |asked| asked.min(now + LONGEST_ASKED).max(usual))
 }

@@ -8,11 +8,14 @@ use tracing::{info, warn};
 
 use super::{Memory, Worker, chain};
 use crate::inbox;
+use crate::roster;
 
 /// How often it looks.
 const EVERY: Duration = Duration::from_mins(10);
 /// No delivery waits longer than this for its next attempt; the longest wait is a little over six minutes.
 const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(10);
+/// Nor does a read, which is lent out for less; after a failure the API may have asked for more (`roster::due`).
+const LONGEST_AFTER_FAILURE: TimeDelta = TimeDelta::minutes(70);
 /// So many rows go at a time: little enough for nobody to wait for them.
 const SLICE: i64 = 5_000;
 
@@ -56,6 +59,16 @@ impl Worker {
                 "inbox.catch_up: deliveries were to wait for a time far ahead; they are due now. A clock has stepped back, or those of replicas differ: look at NTP"
             );
             self.arrived.notify_one();
+        }
+        let reads =
+            roster::due::store::catch_up(&mut conn, LONGEST_WAIT, LONGEST_AFTER_FAILURE, now)
+                .await?;
+        if reads > 0 {
+            warn!(
+                reads,
+                "due.catch_up: reads were to wait for a time far ahead; they are due now. A clock has stepped back, or those of replicas differ: look at NTP"
+            );
+            self.reading.notify_one();
         }
         let parked_before = now - self.limits.keep_parked;
         let bodies =

@@ -1,6 +1,6 @@
 //! The table `leaver.due_reads`.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use super::DueRead;
@@ -45,7 +45,8 @@ pub async fn note(
 }
 
 /// Takes reads of these sources that are due, longest due first, and lends them out until `lent_until`: should
-/// whoever took them never come back, somebody else may try then.
+/// whoever took them never come back, somebody else may try then. A change of a moment that has yet to come waits for it,
+/// and not when it lies ahead of `farthest`: then a clock has stepped back.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -55,13 +56,14 @@ pub async fn claim(
     limit: i64,
     now: DateTime<Utc>,
     lent_until: DateTime<Utc>,
+    farthest: DateTime<Utc>,
 ) -> Result<Vec<DueRead>, sqlx::Error> {
     let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
         "UPDATE leaver.due_reads AS d
          SET next_attempt_at = $4
          FROM (SELECT source, tenant, employee_id FROM leaver.due_reads
-               WHERE next_attempt_at <= $3 AND since < $3 AND source = ANY($1)
+               WHERE next_attempt_at <= $3 AND (since < $3 OR since > $5) AND source = ANY($1)
                ORDER BY next_attempt_at LIMIT $2
                FOR UPDATE SKIP LOCKED) AS k
          WHERE (d.source, d.tenant, d.employee_id) = (k.source, k.tenant, k.employee_id)
@@ -70,6 +72,7 @@ pub async fn claim(
         limit,
         now,
         lent_until,
+        farthest,
     )
     .fetch_all(conn)
     .await?;
@@ -88,6 +91,34 @@ pub async fn claim(
             })
         })
         .collect()
+}
+
+/// Makes those due that wait for a time further ahead than any wait of ours: a clock has stepped back since it was set, or
+/// was that of a replica which runs ahead. Who has failed waits longer than who has not. Says how many.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn catch_up(
+    conn: &mut PgConnection,
+    longest_wait: TimeDelta,
+    longest_after_failure: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "WITH ahead AS (
+             SELECT source, tenant, employee_id FROM leaver.due_reads
+             WHERE next_attempt_at > CASE WHEN attempts = 0 THEN $1::timestamptz ELSE $2 END
+             ORDER BY source, tenant, employee_id FOR UPDATE SKIP LOCKED
+         )
+         UPDATE leaver.due_reads AS d SET next_attempt_at = $3 FROM ahead
+         WHERE (d.source, d.tenant, d.employee_id) = (ahead.source, ahead.tenant, ahead.employee_id)",
+        now + longest_wait,
+        now + longest_after_failure,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
 }
 
 /// Forgets a read that is done; not when a newer change was reported while it went on.

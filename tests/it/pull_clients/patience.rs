@@ -256,6 +256,12 @@ async fn a_bad_token_makes_one_call_per_cool_down_and_others_go_on() {
         "cooling_down"
     );
     assert_eq!(api.asked().len(), 3);
+    // An hour that a clock takes back does not count as rest.
+    clock.set(at("2026-11-22T11:15:00Z"));
+    assert_eq!(
+        read_all(&merge, &bad).await.unwrap_err().as_str(),
+        "unauthorized"
+    );
 }
 
 #[tokio::test]

@@ -1,6 +1,8 @@
 //! Changes that arrive without values, with the API's credentials at hand: they are read, and the decision
 //! follows the read.
 
+mod clocks;
+
 use std::sync::Arc;
 use std::time::Duration;
 

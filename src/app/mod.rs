@@ -16,7 +16,7 @@ use secrecy::ExposeSecret;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::net::TcpListener;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, RwLock};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -172,6 +172,7 @@ impl Parts {
             vitals: Arc::clone(&vitals),
             metrics,
             limits: worker_limits(settings),
+            hands: RwLock::default(),
         });
 
         Self {

@@ -38,6 +38,8 @@ pub struct Delivery {
     pub body: Bytes,
     /// How often processing it has failed.
     pub attempts: i32,
+    /// Whether it is to be taken with nothing else in hand: the process has ended while it was.
+    pub alone: bool,
 }
 
 impl std::fmt::Debug for Delivery {

@@ -72,6 +72,7 @@ pub async fn claim(
                     .unwrap_or_default(),
             ),
             attempts: row.attempts,
+            alone: row.alone,
         })
         .collect();
     claimed.sort_by_key(|delivery| (delivery.received_at, delivery.id));
@@ -133,7 +134,7 @@ pub async fn lock(
     id: DeliveryId,
 ) -> Result<Option<Delivery>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"SELECT source, content_type, signed_at, received_at, body AS "body!", attempts
+        r#"SELECT source, content_type, signed_at, received_at, body AS "body!", attempts, alone
            FROM leaver.deliveries WHERE id = $1 AND state = 'waiting' FOR UPDATE"#,
         id.0,
     )
@@ -147,6 +148,7 @@ pub async fn lock(
         received_at: row.received_at,
         body: Bytes::from(row.body),
         attempts: row.attempts,
+        alone: row.alone,
     }))
 }
 

@@ -11,7 +11,7 @@ use crate::domain::DeliveryId;
 use crate::inbox;
 use crate::inbox::under_way::{self, Orphaned};
 
-/// So often the process may end while one delivery is in hand, before it is parked.
+/// So often the process may end while one delivery is in hand and nothing else, before it is parked.
 const MOST_CRASHES: i32 = 3;
 
 impl Worker {
@@ -35,8 +35,8 @@ impl Worker {
         self.pool.heard(forgotten).await
     }
 
-    /// Looks what workers that died had in hand: several deliveries are taken one by one from now on; one that was
-    /// alone has failed once more.
+    /// Looks what workers that died had in hand: each is taken by itself from now on; one that was has failed once
+    /// more.
     ///
     /// # Errors
     /// Whatever the database says.
@@ -46,7 +46,7 @@ impl Worker {
         let mut tx = conn.begin().await?;
         for orphaned in under_way::store::take_orphaned(&mut tx, memory.id).await? {
             match orphaned {
-                Orphaned::Several(ids) => {
+                Orphaned::Any(ids) => {
                     warn!(
                         deliveries = ids.len(),
                         "worker.process: the service ended while these were processed; they are taken one by one"
@@ -58,7 +58,6 @@ impl Worker {
                         continue;
                     };
                     error!(delivery = %id, "worker.process: the service ended while this was processed");
-                    under_way::store::set_apart(&mut tx, &[id]).await?;
                     let failed = Failed {
                         cause: "the service ended while it was processed: report that as a bug"
                             .to_owned(),

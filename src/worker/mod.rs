@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use sqlx::{PgConnection, Postgres, Transaction};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, RwLock};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 use uuid::Uuid;
@@ -161,6 +161,8 @@ pub struct Worker {
     pub metrics: Arc<Metrics>,
     /// What it is set to.
     pub limits: Limits,
+    /// Shared by whoever has a batch in hand; a delivery that is to be alone takes all of it.
+    pub hands: RwLock<()>,
 }
 
 /// What one round of the worker did.

@@ -70,6 +70,34 @@ pub async fn process_batch(
     limit: ClaimLimit,
     now: DateTime<Utc>,
 ) -> Result<Batch, Failure> {
+    let shared = worker.hands.read().await;
+    let batch = process_next(worker, loop_id, table, limit, now, Hands::Shared).await?;
+    drop(shared);
+    if let Some(batch) = batch {
+        return Ok(batch);
+    }
+    // Should it end the process, nobody else is to be suspected.
+    let _all = worker.hands.write().await;
+    let batch = process_next(worker, loop_id, table, limit, now, Hands::All).await?;
+    Ok(batch.unwrap_or_default())
+}
+
+/// What else may be in hand in this process.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Hands {
+    Shared,
+    All,
+}
+
+/// `None` when what is next is to be taken with all hands, and these are not.
+async fn process_next(
+    worker: &Worker,
+    loop_id: Uuid,
+    table: &AccountsTable,
+    limit: ClaimLimit,
+    now: DateTime<Utc>,
+    hands: Hands,
+) -> Result<Option<Batch>, Failure> {
     let pool = &worker.pool;
     let mut conn = pool.acquire().await.map_err(Failure::before_claim)?;
     let conn = &mut *conn;
@@ -82,7 +110,11 @@ pub async fn process_batch(
     let claiming = pool.heard(claiming).await;
     let (mut tx, claimed) = claiming.map_err(Failure::before_claim)?;
     if claimed.is_empty() {
-        return Ok(Batch::default());
+        return Ok(Some(Batch::default()));
+    }
+    if hands == Hands::Shared && claimed.iter().any(|delivery| delivery.alone) {
+        super::roll_back(tx).await;
+        return Ok(None);
     }
     let ids: Vec<DeliveryId> = claimed.iter().map(|delivery| delivery.id).collect();
     let bodies = || claimed.iter().map(|delivery| &delivery.body[..]);
@@ -98,7 +130,7 @@ pub async fn process_batch(
         Ok(batch) => {
             let committed = pool.heard(tx.commit()).await;
             failpoints::reach("after_effect_commit", bodies());
-            committed.map(|()| batch)
+            committed.map(|()| Some(batch))
         }
         Err(error) => {
             super::roll_back(tx).await;

@@ -68,8 +68,8 @@ pub async fn take_orphaned(
         )
         .fetch_one(&mut *conn)
         .await?;
-        let free = sqlx::query_scalar!(
-            "SELECT id FROM leaver.deliveries WHERE id = ANY($1) AND state = 'waiting'
+        let free = sqlx::query!(
+            "SELECT id, alone FROM leaver.deliveries WHERE id = ANY($1) AND state = 'waiting'
              ORDER BY id FOR UPDATE SKIP LOCKED",
             &mark.delivery_ids,
         )
@@ -79,17 +79,21 @@ pub async fn take_orphaned(
             continue;
         }
         forget(conn, mark.worker).await?;
-        let free: Vec<DeliveryId> = free.into_iter().map(DeliveryId).collect();
         match free.as_slice() {
             [] => {}
-            [one] if mark.delivery_ids.len() == 1 => orphaned.push(Orphaned::One(*one)),
-            _ => orphaned.push(Orphaned::Several(free)),
+            [one] if one.alone && mark.delivery_ids.len() == 1 => {
+                orphaned.push(Orphaned::One(DeliveryId(one.id)));
+            }
+            _ => {
+                let ids = free.iter().map(|row| DeliveryId(row.id)).collect();
+                orphaned.push(Orphaned::Any(ids));
+            }
         }
     }
     Ok(orphaned)
 }
 
-/// Has these deliveries taken one by one from now on.
+/// Has each of these deliveries taken with nothing else in hand from now on.
 ///
 /// # Errors
 /// Whatever the database says.

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use leaver::pool::Pool;
 use leaver::worker::Worker;
+use tokio::sync::RwLock;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -41,6 +42,7 @@ fn worker(app: &TestApp, pool: Pool) -> Arc<Worker> {
         vitals: Arc::clone(&own.vitals),
         metrics: Arc::clone(&own.metrics),
         limits: own.limits.clone(),
+        hands: RwLock::default(),
     })
 }
 

@@ -32,27 +32,15 @@ async fn left_over(place: &mut Place) -> Vec<String> {
         .await
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_delivery_that_ends_the_process_each_time_is_parked_and_its_neighbours_are_done() {
-    let mut place = waiting_crowd().await;
-    // All wait already when the first service dies of one of them.
-    let service = place.serve(&[]);
-    place
-        .sql("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
-        .await;
-    send_all(service.address()).await;
-    drop(service);
-    place.sql("COMMIT").await;
-
-    let poison = format!("mid_batch=abort:{POISON}");
+/// Starts the service again and again until nothing waits any more; says how often it has died.
+async fn until_nothing_waits(place: &mut Place, env: &[(&str, &str)]) -> usize {
     let mut deaths = 0;
     while place
         .count("SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting'")
         .await
         > 0
     {
-        let env = [("FAILPOINTS", poison.as_str())];
-        let mut process = Running::start(command(&["serve"], &place.env(&env)));
+        let mut process = Running::start(command(&["serve"], &place.env(env)));
         // It dies of it, or there is nothing left that it could die of.
         let mut alive = true;
         until("it has died or is done", || {
@@ -67,6 +55,23 @@ async fn a_delivery_that_ends_the_process_each_time_is_parked_and_its_neighbours
         assert!(deaths < 10, "{}", process.err());
         process.kill();
     }
+    deaths
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_delivery_that_ends_the_process_each_time_is_parked_and_its_neighbours_are_done() {
+    let mut place = waiting_crowd().await;
+    // All wait already when the first service dies of one of them.
+    let service = place.serve(&[]);
+    place
+        .sql("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        .await;
+    send_all(service.address()).await;
+    drop(service);
+    place.sql("COMMIT").await;
+
+    let poison = format!("mid_batch=abort:{POISON}");
+    let deaths = until_nothing_waits(&mut place, &[("FAILPOINTS", poison.as_str())]).await;
     let parked = "SELECT cause FROM leaver.deliveries WHERE state <> 'processed'";
     let parked = place.texts(parked).await;
     assert_eq!(parked.len(), 1);
@@ -94,4 +99,39 @@ async fn a_bug_that_panics_over_one_delivery_parks_that_one_and_the_process_live
     );
     assert_eq!(left_over(&mut place).await, [POISON]);
     service.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn whoever_is_in_hand_beside_the_one_that_ends_the_process_is_not_parked_for_it() {
+    let mut place = waiting_crowd().await;
+    let service = place.serve(&[]);
+    place
+        .sql("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
+        .await;
+    let mut client = Client::default();
+    for person in [20, 22] {
+        let request = Delivery::about(person, 1).request();
+        let said = client
+            .ask(Some(service.address().to_owned()), &request)
+            .await;
+        assert!(matches!(said, Said::Yes(_)), "{said:?}");
+    }
+    drop(service);
+    place.sql("COMMIT").await;
+
+    // Whenever the one ends the process, another loop has the other one in hand, which takes its time.
+    let points = format!(
+        "after_claim=sleep(1500):{POISON};mid_batch=abort:{POISON};after_effect_before_commit=sleep(4000):p22@example.com"
+    );
+    let env = [
+        ("FAILPOINTS", points.as_str()),
+        ("LEAVER__WORKER__BATCH", "1"),
+        ("LEAVER__WORKER__BATCHES", "2"),
+    ];
+    let deaths = until_nothing_waits(&mut place, &env).await;
+    assert!(deaths >= 3, "{deaths} deaths");
+    let parked = "SELECT cause FROM leaver.deliveries WHERE state <> 'processed'";
+    assert_eq!(place.texts(parked).await.len(), 1);
+    let on = "SELECT email FROM users WHERE is_active AND email IN ('p20@example.com', 'p22@example.com')";
+    assert_eq!(place.texts(on).await, [POISON]);
 }

@@ -98,9 +98,11 @@ async fn after_a_crash_each_of_the_batch_is_taken_by_itself() {
 }
 
 #[tokio::test]
-async fn whoever_ends_the_process_alone_is_parked_after_three_times_and_holds_up_nobody() {
+async fn whoever_ends_the_process_alone_is_parked_after_three_times_more_and_holds_up_nobody() {
     let (mut app, ids) = three().await;
-    for (round, expected) in ["waiting", "waiting", "parked"].into_iter().enumerate() {
+    // The first time it may have been somebody else in the same process.
+    let ends = ["waiting", "waiting", "waiting", "parked"];
+    for (round, expected) in ends.into_iter().enumerate() {
         died_over(&mut app, &ids[1..2]).await;
         app.parts
             .worker

@@ -25,15 +25,18 @@ use tracing::{error, info, warn};
 pub use self::apis::{check_address, companies};
 use self::starting::Starting;
 use crate::clock::Clock;
+use crate::domain::SourceName;
 use crate::health::Asking;
 use crate::http::connections::{self, Drained};
 use crate::http::refusals::Refusals;
+use crate::http::schemes::Schemes;
 use crate::http::{Receiver, router};
 use crate::intake::{self, Intake};
 use crate::metrics::Metrics;
 use crate::pool::{self, Pool};
 use crate::pull;
 use crate::settings::{Database, Settings};
+use crate::signature::Scheme;
 use crate::silence::Alarm;
 use crate::vitals::{Phase, Vitals};
 use crate::worker::{Limits, Rulebook, Worker};
@@ -134,11 +137,6 @@ impl Parts {
         let vitals = Arc::new(Vitals::default());
         let metrics = Arc::new(Metrics::default());
         let arrived = Arc::new(Notify::new());
-        let sources: HashMap<_, _> = settings
-            .sources
-            .iter()
-            .map(|source| (source.name.clone(), source.scheme.clone()))
-            .collect();
 
         let limits = intake::Limits {
             waiting: intake::WAITING,
@@ -147,7 +145,7 @@ impl Parts {
         };
         let intake = Intake::open(&options, limits, Arc::clone(&arrived), Arc::clone(&metrics));
         let receiver = Arc::new(Receiver {
-            sources,
+            schemes: Schemes::of(schemes(settings)),
             alarms: alarms(settings),
             intake,
             asking: Asking::over(options.clone()),
@@ -192,7 +190,7 @@ pub struct Service {
     http: JoinHandle<Drained>,
     work: TaskTracker,
     vitals: Arc<Vitals>,
-    intake: Intake,
+    receiver: Arc<Receiver>,
     pool: Pool,
     failed: CancellationToken,
     failure: Arc<std::sync::Mutex<Option<anyhow::Error>>>,
@@ -230,11 +228,10 @@ impl Service {
             vitals,
             pool: working,
         } = parts;
-        let intake = receiver.intake.clone();
         let (http_stop, work_stop) = (CancellationToken::new(), CancellationToken::new());
         let http = tokio::spawn(connections::serve(
             listener,
-            router(receiver),
+            router(Arc::clone(&receiver)),
             settings.server.connections.clone(),
             http_stop.clone(),
         ));
@@ -274,7 +271,7 @@ impl Service {
             http,
             work,
             vitals,
-            intake,
+            receiver,
             pool: working,
             failed,
             failure,
@@ -291,6 +288,15 @@ impl Service {
     #[must_use]
     pub fn is_ready(&self) -> bool {
         self.vitals.phase() == Phase::Ready
+    }
+
+    /// Uses the webhook keys of these settings from now on, and nothing else of them.
+    pub fn take_keys(&self, settings: &Settings) {
+        let kept = self.receiver.schemes.take_keys(&schemes(settings));
+        for source in kept {
+            warn!(%source, "app.keys: the configuration does not have this source any more; its keys stay until a restart");
+        }
+        info!("app.keys: webhook keys are read anew");
     }
 
     /// Ends when the service cannot go on, with the reason.
@@ -311,7 +317,7 @@ impl Service {
             Err(error) => error!(%error, "app.stop: the receiving half ended with a bug"),
         }
         // What senders who hung up have left, since all others are answered by now.
-        self.intake.close().await;
+        self.receiver.intake.close().await;
         self.work_stop.cancel();
         self.work.close();
         if tokio::time::timeout(Duration::from_secs(10), self.work.wait())
@@ -339,6 +345,14 @@ fn alarms(settings: &Settings) -> Vec<Alarm> {
         .collect();
     alarms.sort_by(|one, other| one.source.cmp(&other.source));
     alarms
+}
+
+/// How each source signs.
+fn schemes(settings: &Settings) -> HashMap<SourceName, Scheme> {
+    let sources = settings.sources.iter();
+    sources
+        .map(|source| (source.name.clone(), source.scheme.clone()))
+        .collect()
 }
 
 fn worker_limits(settings: &Settings) -> Limits {

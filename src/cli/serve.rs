@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::info;
+use tracing::{error, info};
 
 use super::{Config, start_embedded};
 use crate::app::{self, Service};
@@ -41,6 +41,7 @@ impl Serve {
             .map_err(anyhow::Error::msg)?;
         let mut asked_to_stop = signal(SignalKind::terminate())?;
         let mut interrupted = signal(SignalKind::interrupt())?;
+        let mut hung_up = signal(SignalKind::hangup())?;
 
         let embedded = if self.embedded {
             let (postgres, options) = start_embedded(env).await?;
@@ -60,10 +61,17 @@ impl Serve {
                 .context("no database (--embedded would start a private one)")?,
         };
         let service = Service::start(&settings, options, Arc::new(SystemClock)).await?;
-        let ended = tokio::select! {
-            _ = asked_to_stop.recv() => Ok(ExitCode::SUCCESS),
-            _ = interrupted.recv() => Ok(ExitCode::SUCCESS),
-            error = service.failed() => Err(error),
+        let ended = loop {
+            tokio::select! {
+                _ = asked_to_stop.recv() => break Ok(ExitCode::SUCCESS),
+                _ = interrupted.recv() => break Ok(ExitCode::SUCCESS),
+                error = service.failed() => break Err(error),
+                _ = hung_up.recv() => match self.config.load(env) {
+                    Ok(newer) => service.take_keys(&newer),
+                    // The keys that were good still are; a service without any would refuse everybody for good.
+                    Err(error) => error!("app.keys: the webhook keys stay as they are, since the configuration cannot be read: {error:#}"),
+                },
+            }
         };
         info!("app.stop: stopping; a second signal stops at once");
         tokio::select! {

@@ -12,9 +12,9 @@ mod framing;
 mod health;
 mod patience;
 pub mod refusals;
+pub mod schemes;
 mod webhooks;
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -24,20 +24,19 @@ use axum::routing::{get, post};
 use self::admin::AdminToken;
 use self::error::Refusal;
 use self::refusals::Refusals;
+use self::schemes::Schemes;
 use crate::clock::Clock;
-use crate::domain::SourceName;
 use crate::health::Asking;
 use crate::intake::Intake;
 use crate::metrics::Metrics;
 use crate::pool::Pool;
-use crate::signature::Scheme;
 use crate::silence::Alarm;
 use crate::vitals::Vitals;
 
 /// Everything that the handlers need.
 pub struct Receiver {
     /// How each source signs.
-    pub sources: HashMap<SourceName, Scheme>,
+    pub schemes: Schemes,
     /// How long each source may be silent, in the order of names.
     pub alarms: Vec<Alarm>,
     /// Where deliveries are written down.

@@ -38,8 +38,8 @@ pub(super) async fn receive(
     request: Request,
 ) -> Result<Json<Stored>, Refusal> {
     let began = Instant::now();
-    let Some((source, scheme)) =
-        parsed(source).and_then(|name| receiver.sources.get_key_value(&name))
+    let schemes = receiver.schemes.now();
+    let Some((source, scheme)) = parsed(source).and_then(|name| schemes.get_key_value(&name))
     else {
         return Err(Refusal::UnknownSource);
     };
@@ -84,7 +84,7 @@ pub(super) async fn receive(
 }
 
 pub(super) async fn other_method(State(receiver): State<Arc<Receiver>>, source: Named) -> Refusal {
-    if parsed(source).is_some_and(|name| receiver.sources.contains_key(&name)) {
+    if parsed(source).is_some_and(|name| receiver.schemes.now().contains_key(&name)) {
         Refusal::MethodNotAllowed
     } else {
         Refusal::UnknownSource

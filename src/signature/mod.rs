@@ -51,6 +51,18 @@ impl Scheme {
         }
     }
 
+    /// Uses the keys of another scheme from now on, if that is of the same provider; says whether.
+    pub fn take_keys(&mut self, newer: &Self) -> bool {
+        match (self, newer) {
+            (Self::BambooHr { keys, .. }, Self::BambooHr { keys: newer, .. })
+            | (Self::Merge { keys }, Self::Merge { keys: newer }) => {
+                keys.clone_from(newer);
+                true
+            }
+            _ => false,
+        }
+    }
+
     /// Lets a delivery in, or says why not. A wrong signature is reported before a stale timestamp.
     ///
     /// # Errors

@@ -295,7 +295,7 @@ async fn what_prints_itself_shows_neither_keys_nor_people() {
         app.settings,
         app.parts.worker.rules,
         app.parts.worker.mapping,
-        receiver.sources,
+        receiver.schemes,
         receiver.metrics
     );
     has_none("Debug", &shown, &[BAMBOOHR_KEY, MERGE_KEY, "pass-word"]);

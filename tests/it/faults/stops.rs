@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use tokio::time::sleep;
 
 use super::checker::check;
-use super::ledger::{Delivery, Doors, Senders, people};
+use super::ledger::{Client, Delivery, Doors, Said, Senders, people};
 use super::scene::gathered;
-use crate::support::process::Place;
+use crate::support::process::{Place, Served, command};
 use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -47,4 +48,102 @@ async fn keys_are_exchanged_under_load_one_replica_after_the_other_and_no_sender
     for service in replicas {
         service.stop();
     }
+}
+
+/// A service whose keys of Merge's stand in two files.
+fn with_files(place: &Place) -> Served {
+    let files =
+        ["new", "old"].map(|name| place.file(name, "a key of nobody's").display().to_string());
+    let config = format!(
+        r#"
+        [[sources]]
+        name = "merge"
+        provider = "merge"
+        webhook_secrets = ["file:{}", "file:{}"]
+        [[sources]]
+        name = "bamboohr"
+        provider = "bamboohr"
+        webhook_secrets = ["env:BAMBOOHR_WEBHOOK_SECRET"]
+        "#,
+        files[0], files[1]
+    );
+    let config = place.file("leaver.toml", &config);
+    let args = ["serve", "--config", config.to_str().unwrap()];
+    let mut service = Served::of(command(&args, &place.env(&[])));
+    service.wait_until_ready();
+    service
+}
+
+/// What a delivery of Merge's is answered.
+async fn said(service: &Served, n: usize) -> Said {
+    let address = Some(service.address().to_owned());
+    let request = Delivery::about(2 * n + 1, n).request();
+    Client::default().ask(address, &request).await
+}
+
+#[tokio::test]
+async fn keys_are_read_anew_when_asked_and_stay_when_they_cannot_be() {
+    let place = Place::new(USERS).await;
+    let mut service = with_files(&place);
+    assert_eq!(said(&service, 0).await, Said::No(401));
+    place.file("new", MERGE_KEY);
+    service.process.signal(Signal::SIGHUP);
+    service.process.wait_for("read anew");
+    assert!(matches!(said(&service, 1).await, Said::Yes(_)));
+
+    let file = place.file("new", "");
+    service.process.signal(Signal::SIGHUP);
+    service.process.wait_for("is empty");
+    assert!(matches!(said(&service, 2).await, Said::Yes(_)));
+    std::fs::remove_file(&file).unwrap();
+    service.process.signal(Signal::SIGHUP);
+    service.process.wait_for("cannot read");
+    assert!(matches!(said(&service, 3).await, Said::Yes(_)));
+
+    place.file("new", "another key of nobody's");
+    service.process.signal(Signal::SIGHUP);
+    service.process.wait_for("read anew");
+    while said(&service, 4).await != Said::No(401) {
+        sleep(Duration::from_millis(20)).await;
+    }
+    let log = service.stop().err;
+    assert!(log.contains("the webhook keys stay as they are"), "{log}");
+    assert!(
+        !log.contains(MERGE_KEY) && !log.contains("key of nobody's"),
+        "{log}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn keys_that_are_read_anew_under_load_refuse_no_sender() {
+    let mut place = Place::new(USERS).await;
+    place.sql(&people(300)).await;
+    let mut service = with_files(&place);
+    place.file("new", MERGE_KEY);
+    service.process.signal(Signal::SIGHUP);
+    service.process.wait_for("read anew");
+    let doors = Doors::default();
+    doors.set(0, Some(service.address()));
+    let deliveries = (0..900).map(|n| Delivery::about(n % 300, n)).collect();
+    let senders = Senders {
+        connections: 8,
+        minute: Duration::from_millis(40),
+        seed: 6,
+    };
+    let senders = senders.send(&doors, deliveries);
+    // Every other time one of them is empty, and nothing is taken from either.
+    for n in 0..20 {
+        let keys = if n % 2 == 0 {
+            ["", MERGE_KEY]
+        } else {
+            [MERGE_KEY, "a newer key"]
+        };
+        place.file("old", keys[0]);
+        place.file("new", keys[1]);
+        service.process.signal(Signal::SIGHUP);
+        sleep(Duration::from_millis(25)).await;
+    }
+    let found = check(&mut place, &gathered(senders).await).await;
+    assert_eq!((found.acknowledged, found.sent), (900, 900));
+    service.stop();
 }

@@ -1,7 +1,9 @@
 //! Reads of whole companies, against stand-ins made from the contracts: leavers lose access, nobody else does,
 //! and whatever went wrong with a read concludes nothing.
 
+mod bamboohr;
 mod dropped;
+mod replicas;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -263,93 +265,6 @@ async fn no_bad_read_of_merges_ends_anybodys_access_or_counts_as_complete() {
 }
 
 #[tokio::test]
-async fn of_a_bamboohr_company_the_leavers_lose_access_and_nobody_else() {
-    let company: Vec<Value> = (1..=30)
-        .map(|n| {
-            let mut one = bamboohr_employee(n);
-            if [4, 30].contains(&n) {
-                one["status"] = "Inactive".into();
-                one["employmentHistoryStatus"] = "Terminated".into();
-            }
-            one
-        })
-        .collect();
-    let mut it = It::bamboohr(company).await;
-    it.api.script("/api/v1/employees/4", [Answer::status(503)]);
-    let reports = it.sync(Wish::Changes).await;
-    assert_eq!(
-        (reports[0].incomplete.as_deref(), reports[0].records),
-        (None, 30)
-    );
-    assert_eq!(
-        it.off().await,
-        ["dana.4@widgets.example", "dana.30@widgets.example"]
-    );
-    it.app.advance(TimeDelta::minutes(16));
-    it.sync(Wish::WhenDue).await;
-    let asked = it.api.asked();
-    let since: Vec<_> = asked
-        .iter()
-        .filter(|a| a.path == CHANGED)
-        .map(|a| a.parameter("since").unwrap())
-        .collect();
-    assert_eq!(since, ["2011-06-05T00:00:00Z", "2026-11-22T11:50:00Z"]);
-}
-
-#[tokio::test]
-async fn no_bad_read_of_bamboohrs_ends_anybodys_access_or_counts_as_complete() {
-    let one = "/api/v1/employees/1";
-    let empty = Answer::text(200, "application/json", r#"{"latest":"","employees":[]}"#);
-    let nulls =
-        json!({"id": "1", "status": null, "employmentHistoryStatus": null, "workEmail": null});
-    let bad = [
-        (CHANGED, empty),
-        (CHANGED, Answer::status(403)),
-        (CHANGED, Answer::status(404)),
-        (
-            CHANGED,
-            Answer::text(200, "text/html", "<html>Maintenance</html>"),
-        ),
-        (one, Answer::status(404)),
-        (one, Answer::status(403)),
-        (one, Answer::json(&nulls)),
-        (
-            one,
-            Answer::json(&json!({"id": "1", "workEmail": "dana.1@widgets.example"})),
-        ),
-    ];
-    let mut it = It::bamboohr((1..=3).map(bamboohr_employee).collect()).await;
-    it.sync(Wish::Changes).await;
-    for (path, answer) in bad {
-        let shown = format!("{path} {answer:?}");
-        it.app.advance(TimeDelta::minutes(20));
-        it.api.script(path, [answer]);
-        let reports = it.sync(Wish::Everybody).await;
-        assert!(reports[0].incomplete.is_some(), "{shown}");
-        assert_eq!(it.off().await, [""; 0], "{shown}");
-    }
-    assert_eq!(it.app.count("SELECT count(*) FROM leaver.holds").await, 0);
-}
-
-#[tokio::test]
-async fn whose_end_is_near_is_read_again_though_nothing_changed() {
-    let mut soon = bamboohr_employee(1);
-    soon["terminationDate"] = "2026-11-23".into();
-    let mut it = It::bamboohr(vec![soon, bamboohr_employee(2)]).await;
-    it.sync(Wish::Changes).await;
-    let nothing = Answer::text(200, "application/json", r#"{"latest":"","employees":[]}"#);
-    it.api.script(CHANGED, [nothing]);
-    it.app.advance(TimeDelta::minutes(16));
-    let reports = it.sync(Wish::WhenDue).await;
-    assert_eq!(
-        (reports[0].incomplete.as_deref(), reports[0].records),
-        (None, 1)
-    );
-    let asked = it.api.asked();
-    assert_eq!(asked.last().unwrap().path, "/api/v1/employees/1");
-}
-
-#[tokio::test]
 async fn one_who_cannot_be_switched_off_holds_up_nobody_else_on_the_page() {
     let mut it = It::merge(widgets()).await;
     // Of the first page, the user with this number is under the application's own guard.
@@ -391,36 +306,4 @@ async fn a_read_that_only_confirms_leaves_access_alone_that_was_given_back() {
     let newest = "SELECT count(*) FROM leaver.employees
                   WHERE (facts #>> '{status,as_of}')::timestamptz = '2026-11-22T12:16:00Z'";
     assert_eq!(it.app.count(newest).await, 2);
-}
-
-#[tokio::test]
-async fn of_two_replicas_one_reads() {
-    let mut it = It::merge((0..5).map(merge_employee).collect()).await;
-    let slow = Answer::json(&merge_account("COMPLETE")).after(Duration::from_millis(600));
-    it.api.script(ACCOUNT_DETAILS, [slow]);
-    let beside = company(&it.app);
-    let second = Syncer::new(Arc::clone(&it.app.parts.worker));
-    let nobody = |_: &str, _: u64| {};
-    let late = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        second.sync(&beside, Wish::WhenDue, &nobody).await.unwrap()
-    };
-    let (first, late) = tokio::join!(it.syncer.sync(&it.company, Wish::WhenDue, &nobody), late);
-    assert!(late.is_none(), "{late:?}");
-    assert_eq!(first.unwrap().unwrap()[0].incomplete, None);
-    // And once it is done, it is not due for the other one either.
-    assert_eq!(it.sync(Wish::WhenDue).await.len(), 0);
-}
-
-#[tokio::test]
-async fn postgres_probes_our_connections_so_that_a_lost_machine_frees_its_reads_within_a_minute() {
-    let app = TestApp::new().await;
-    // Over a unix socket the present value is none, so what it was set to.
-    let sql = "SELECT name || ' ' || reset_val FROM pg_settings WHERE name LIKE 'tcp_keepalives%' ORDER BY 1";
-    let set: Vec<String> = sqlx::query_scalar(sql)
-        .fetch_all(&mut *app.parts.pool.acquire().await.unwrap())
-        .await
-        .unwrap();
-    let expected = ["count 3", "idle 15", "interval 5"];
-    assert_eq!(set, expected.map(|one| format!("tcp_keepalives_{one}")));
 }

@@ -1,0 +1,95 @@
+//! A whole company of BambooHR's.
+
+use chrono::TimeDelta;
+use leaver::pull::Wish;
+use serde_json::{Value, json};
+
+use super::{CHANGED, It};
+use crate::support::apis::{Answer, bamboohr_employee};
+
+#[tokio::test]
+async fn of_a_bamboohr_company_the_leavers_lose_access_and_nobody_else() {
+    let company: Vec<Value> = (1..=30)
+        .map(|n| {
+            let mut one = bamboohr_employee(n);
+            if [4, 30].contains(&n) {
+                one["status"] = "Inactive".into();
+                one["employmentHistoryStatus"] = "Terminated".into();
+            }
+            one
+        })
+        .collect();
+    let mut it = It::bamboohr(company).await;
+    it.api.script("/api/v1/employees/4", [Answer::status(503)]);
+    let reports = it.sync(Wish::Changes).await;
+    assert_eq!(
+        (reports[0].incomplete.as_deref(), reports[0].records),
+        (None, 30)
+    );
+    assert_eq!(
+        it.off().await,
+        ["dana.4@widgets.example", "dana.30@widgets.example"]
+    );
+    it.app.advance(TimeDelta::minutes(16));
+    it.sync(Wish::WhenDue).await;
+    let asked = it.api.asked();
+    let since: Vec<_> = asked
+        .iter()
+        .filter(|a| a.path == CHANGED)
+        .map(|a| a.parameter("since").unwrap())
+        .collect();
+    assert_eq!(since, ["2011-06-05T00:00:00Z", "2026-11-22T11:50:00Z"]);
+}
+
+#[tokio::test]
+async fn no_bad_read_of_bamboohrs_ends_anybodys_access_or_counts_as_complete() {
+    let one = "/api/v1/employees/1";
+    let empty = Answer::text(200, "application/json", r#"{"latest":"","employees":[]}"#);
+    let nulls =
+        json!({"id": "1", "status": null, "employmentHistoryStatus": null, "workEmail": null});
+    let bad = [
+        (CHANGED, empty),
+        (CHANGED, Answer::status(403)),
+        (CHANGED, Answer::status(404)),
+        (
+            CHANGED,
+            Answer::text(200, "text/html", "<html>Maintenance</html>"),
+        ),
+        (one, Answer::status(404)),
+        (one, Answer::status(403)),
+        (one, Answer::json(&nulls)),
+        (
+            one,
+            Answer::json(&json!({"id": "1", "workEmail": "dana.1@widgets.example"})),
+        ),
+    ];
+    let mut it = It::bamboohr((1..=3).map(bamboohr_employee).collect()).await;
+    it.sync(Wish::Changes).await;
+    for (path, answer) in bad {
+        let shown = format!("{path} {answer:?}");
+        it.app.advance(TimeDelta::minutes(20));
+        it.api.script(path, [answer]);
+        let reports = it.sync(Wish::Everybody).await;
+        assert!(reports[0].incomplete.is_some(), "{shown}");
+        assert_eq!(it.off().await, [""; 0], "{shown}");
+    }
+    assert_eq!(it.app.count("SELECT count(*) FROM leaver.holds").await, 0);
+}
+
+#[tokio::test]
+async fn whose_end_is_near_is_read_again_though_nothing_changed() {
+    let mut soon = bamboohr_employee(1);
+    soon["terminationDate"] = "2026-11-23".into();
+    let mut it = It::bamboohr(vec![soon, bamboohr_employee(2)]).await;
+    it.sync(Wish::Changes).await;
+    let nothing = Answer::text(200, "application/json", r#"{"latest":"","employees":[]}"#);
+    it.api.script(CHANGED, [nothing]);
+    it.app.advance(TimeDelta::minutes(16));
+    let reports = it.sync(Wish::WhenDue).await;
+    assert_eq!(
+        (reports[0].incomplete.as_deref(), reports[0].records),
+        (None, 1)
+    );
+    let asked = it.api.asked();
+    assert_eq!(asked.last().unwrap().path, "/api/v1/employees/1");
+}

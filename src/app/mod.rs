@@ -41,9 +41,9 @@ use crate::silence::Alarm;
 use crate::vitals::{Phase, Vitals};
 use crate::worker::{Limits, Rulebook, Worker};
 
-/// Connections of the working half beside those for batches: one each for the bell, the timer and the reader, the others
-/// for syncs and looks.
-const WORKER_CONNECTIONS: u32 = 7;
+/// Connections of the working half beside those for batches: one each for the timer and the reader, the others for syncs
+/// and looks. The bell has one of its own.
+const WORKER_CONNECTIONS: u32 = 6;
 /// Connections of a batch: its own, and one beside it for the mark.
 const BATCH_CONNECTIONS: u32 = 2;
 /// Connections for lists of the roster, so that a program that asks for many of them is in nobody's way.

@@ -25,6 +25,7 @@ mod rights;
 mod scale;
 mod serving;
 mod silence;
+mod simulation;
 mod pull_clients;
 mod pull_generated;
 mod pull_reads;

@@ -1,0 +1,222 @@
+//! What can be done to the service, as data: a list of it is a file that a person can read and a test can replay.
+
+use serde::{Deserialize, Serialize};
+
+/// A list of operations, and the policy they run under.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct OpList {
+    /// What it shows, for the reader of a file.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub(super) about: String,
+    pub(super) rehire: Rehire,
+    pub(super) ops: Vec<Op>,
+}
+
+/// The policy `rehire`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Rehire {
+    Hold,
+    Reactivate,
+}
+
+/// One operation. Each begins a second after the one before.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Op {
+    /// A new webhook.
+    Send(Letter),
+    /// One that was sent before, byte for byte, counted from the first.
+    Resend { nth: usize, signed: Signed },
+    /// Something that must do no harm.
+    Bad(Bad),
+    /// Time passes.
+    Advance { minutes: i64 },
+    /// The worker does one round.
+    Work,
+    /// The worker goes on until it has nothing to do, and then the timer looks.
+    Settle,
+    /// The timer looks.
+    Timer,
+    /// Another replica does a round at the same time.
+    TwoAtWork,
+    /// The process dies in the middle of a round, and another is started. Something may arrive in between.
+    Kill {
+        at: Place,
+        meanwhile: Option<Letter>,
+    },
+    /// Postgres ends all sessions of the service.
+    EndSessions,
+    /// The way to Postgres is cut.
+    Cut,
+    /// And is there again.
+    Restore,
+    /// The next step of a rotation: the service takes both keys, the sender signs with the new one, the service takes
+    /// only that.
+    Rotate(Source),
+    /// Retention.
+    KeepHouse,
+    /// A person says yes to an open hold.
+    Approve { nth: usize },
+    /// A person says no.
+    Reject { nth: usize },
+    /// Somebody switches an account on by hand, and its user logs in.
+    SwitchOn(Record),
+    /// Somebody switches an account off by hand.
+    SwitchOff(Record),
+    /// The comparison of roster and accounts, with `policy.drift = "fix"`.
+    FixDrift,
+}
+
+/// What HR says of somebody.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Letter {
+    pub(super) of: Record,
+    pub(super) says: Says,
+    /// So many minutes ago it was so.
+    #[serde(default)]
+    pub(super) minutes_old: i64,
+    /// A BambooHR form, whose entries bear no time: it is as of the time that was signed.
+    #[serde(default)]
+    pub(super) form: bool,
+}
+
+/// Facts, as an HR department would put them. Days are counted from the day of the operation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Says {
+    /// Works there; there is no termination date.
+    Works,
+    /// Works there. Of a date nothing is said, or, where records are whole, it stays as it is said here.
+    StillWorks { days: i64 },
+    /// Works there, until a day.
+    WorksUntil { days: i64 },
+    /// Has left.
+    Left,
+    /// Does not work there (any more), with a last day that may lie ahead.
+    InactiveFrom { days: i64 },
+    /// Inactive and no more (Merge).
+    Inactive,
+    /// Will begin on a day that may lie ahead (BambooHR: inactive, with a hire date; Merge: PENDING).
+    Begins { days: i64 },
+    /// The record has been removed.
+    Removed,
+    /// Something has changed (BambooHR's event-based webhooks).
+    Changed,
+    /// Has a new address; nobody's.
+    Renamed,
+}
+
+/// An employee's record in one HR system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Record {
+    Ana,
+    Ben,
+    /// Nothing is known of Dia at first.
+    Dia,
+    Eve,
+    Fay,
+    /// Gus is in both systems, with one account.
+    GusInBamboohr,
+    GusInMerge,
+}
+
+/// Who sends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Source {
+    Bamboohr,
+    Merge,
+}
+
+/// How a repetition is signed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Signed {
+    /// Anew, with the key of the day.
+    Anew,
+    /// As it was the first time: captured and replayed.
+    AsBefore,
+}
+
+/// What must do no harm.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Bad {
+    /// Signed, and nonsense.
+    Garbage(Source),
+    /// A departure, signed with another key.
+    Forged(Source),
+    /// A departure for a source that is not there.
+    UnknownSource,
+    /// A departure that was signed four hours ago (BambooHR).
+    Stale,
+    /// Signed, and not about an employee (Merge).
+    NotOurs,
+}
+
+/// Where the process dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Place {
+    /// Deliveries are claimed, the roster is not read yet.
+    Claimed,
+    /// The accounts are about to be changed.
+    Decided,
+    /// The accounts are changed and the record is about to be written.
+    Applied,
+}
+
+impl Record {
+    pub(super) const ALL: [Self; 7] = [
+        Self::Ana,
+        Self::Ben,
+        Self::Dia,
+        Self::Eve,
+        Self::Fay,
+        Self::GusInBamboohr,
+        Self::GusInMerge,
+    ];
+
+    pub(super) fn source(self) -> Source {
+        match self {
+            Self::Ana | Self::Ben | Self::Dia | Self::GusInBamboohr => Source::Bamboohr,
+            Self::Eve | Self::Fay | Self::GusInMerge => Source::Merge,
+        }
+    }
+
+    /// The id in its HR system.
+    pub(super) fn id(self) -> &'static str {
+        match self {
+            Self::Ana => "101",
+            Self::Ben => "102",
+            Self::Dia => "103",
+            Self::GusInBamboohr => "104",
+            Self::Eve => "m-eve",
+            Self::Fay => "m-fay",
+            Self::GusInMerge => "m-gus",
+        }
+    }
+
+    /// The person, whose account bears the name.
+    pub(super) fn person(self) -> &'static str {
+        match self {
+            Self::Ana => "ana",
+            Self::Ben => "ben",
+            Self::Dia => "dia",
+            Self::Eve => "eve",
+            Self::Fay => "fay",
+            Self::GusInBamboohr | Self::GusInMerge => "gus",
+        }
+    }
+}
+
+impl Source {
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Bamboohr => "bamboohr",
+            Self::Merge => "merge",
+        }
+    }
+}

@@ -17,10 +17,12 @@ pub(super) const JOURNAL: &str = "
                           what text NOT NULL, detail jsonb NOT NULL);
     CREATE FUNCTION write_down() RETURNS trigger LANGUAGE plpgsql AS $$
     BEGIN
-        INSERT INTO journal (what, detail) VALUES (TG_ARGV[0],
-            CASE WHEN TG_ARGV[0] = 'settled'
-                 THEN jsonb_build_object('id', OLD.id, 'state', NEW.state, 'signed_at', OLD.signed_at, 'received_at', OLD.received_at)
-                 ELSE to_jsonb(NEW) END);
+        IF TG_ARGV[0] = 'settled' THEN
+            INSERT INTO journal (what, detail) VALUES ('settled', jsonb_build_object(
+                'id', OLD.id, 'state', NEW.state, 'signed_at', OLD.signed_at, 'received_at', OLD.received_at));
+        ELSE
+            INSERT INTO journal (what, detail) VALUES (TG_ARGV[0], to_jsonb(NEW));
+        END IF;
         RETURN NULL;
     END $$;
     CREATE TRIGGER journal AFTER UPDATE ON users FOR EACH ROW

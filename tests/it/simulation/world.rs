@@ -109,8 +109,13 @@ impl World {
 
     /// Starts the service, in place of the one before.
     pub(super) async fn start(&mut self) {
-        self.app = self.replica().await;
-        self.second = None;
+        let replica = self.replica().await;
+        let before = std::mem::replace(&mut self.app, replica);
+        // Of a process that has ended nothing is left, so connections are not left to time.
+        for ended in [Some(before), self.second.take()].into_iter().flatten() {
+            ended.parts.receiver.intake.close().await;
+            ended.parts.pool.close().await;
+        }
     }
 
     pub(super) async fn replica(&self) -> TestApp {

@@ -14,6 +14,7 @@ mod post;
 mod world;
 
 use std::path::Path;
+use std::time::Duration;
 
 use chrono::TimeDelta;
 use proptest::strategy::{Strategy, ValueTree};
@@ -31,10 +32,20 @@ const SHRINKING: usize = 150;
 /// Lists that are shrunk; where more fail, these will tell.
 const SHRUNK: usize = 2;
 
-/// Carries a list out from the beginning, and checks whenever the service is at rest.
+/// Nothing that can be done takes longer, whatever is broken.
+const LONGEST: Duration = Duration::from_mins(1);
+
+/// Carries a list out from the beginning.
 async fn run(list: OpList) -> Result<(), String> {
     let mut world = World::new(&list).await?;
-    for (position, op) in list.ops.iter().enumerate() {
+    let done = run_in(&mut world, &list.ops).await;
+    world.end().await;
+    done
+}
+
+/// Carries operations out, and checks whenever the service is at rest.
+async fn run_in(world: &mut World, ops: &[Op]) -> Result<(), String> {
+    for (position, op) in ops.iter().enumerate() {
         let done = async {
             world.perform(op).await?;
             match op {
@@ -42,13 +53,18 @@ async fn run(list: OpList) -> Result<(), String> {
                 _ => Ok(()),
             }
         };
-        done.await
+        in_time(done)
+            .await
             .map_err(|error| format!("operation {position}, {op:?}: {error}"))?;
     }
-    world
-        .drain()
+    in_time(world.drain())
         .await
         .map_err(|error| format!("at the end: {error}"))
+}
+
+async fn in_time(work: impl Future<Output = Result<(), String>>) -> Result<(), String> {
+    let done = tokio::time::timeout(LONGEST, work).await;
+    done.unwrap_or_else(|_| Err("does not end".to_owned()))
 }
 
 impl World {

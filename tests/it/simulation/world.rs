@@ -111,11 +111,13 @@ impl World {
     pub(super) async fn start(&mut self) {
         let replica = self.replica().await;
         let before = std::mem::replace(&mut self.app, replica);
-        // Of a process that has ended nothing is left, so connections are not left to time.
-        for ended in [Some(before), self.second.take()].into_iter().flatten() {
-            ended.parts.receiver.intake.close().await;
-            ended.parts.pool.close().await;
-        }
+        end([Some(before), self.second.take()]).await;
+    }
+
+    /// Ends what is left of the service.
+    pub(super) async fn end(self) {
+        self.proxy.set(Mode::Pass);
+        end([Some(self.app), self.second]).await;
     }
 
     pub(super) async fn replica(&self) -> TestApp {
@@ -531,5 +533,13 @@ impl World {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         last
+    }
+}
+
+/// Of a process that has ended nothing is left, so its connections are not left to time.
+async fn end(apps: [Option<TestApp>; 2]) {
+    for app in apps.into_iter().flatten() {
+        app.parts.receiver.intake.close().await;
+        app.parts.pool.close().await;
     }
 }

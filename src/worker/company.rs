@@ -158,6 +158,26 @@ impl Company {
             .max()
     }
 
+    /// When we switched off the account that this employee has now, on the leaving of somebody in another source who
+    /// works there again. That return was passed over while this source said "left", so this employee's makes it good.
+    pub(super) fn passed_over(
+        &self,
+        employee: &Employee,
+        found: &[Account],
+    ) -> Option<DateTime<Utc>> {
+        let [account] = found else { return None };
+        let others = self
+            .sources
+            .iter()
+            .filter(|name| **name != employee.key.source);
+        let back = others
+            .filter_map(|name| self.by_account.get(&(name.clone(), account.id.clone())))
+            .filter(|sharing| sharing.iter().any(|other| other.judgement.is_employed()));
+        back.flatten()
+            .filter_map(|other| other.deactivated_at)
+            .max()
+    }
+
     /// Of these accounts, those that are on although an entry says that we switched them off: somebody has
     /// switched them on since.
     pub(super) fn switched_on_since(

@@ -9,6 +9,7 @@ use sqlx::PgConnection;
 use super::Rulebook;
 use super::company::{Company, find_accounts};
 use crate::accounts::AccountsTable;
+use crate::decision::policy::Rehire;
 use crate::decision::{Action, Decision, Kept, decide};
 use crate::domain::{Account, AccountId, Employee};
 
@@ -80,6 +81,10 @@ pub async fn deliberate(
         };
         let found = accounts.remove(&employee.key).unwrap_or_default();
         employee.deactivated_at = company.deactivated_at(&employee, &found);
+        // Where returns are asked about, that of the other source has been.
+        if employee.deactivated_at.is_none() && policy.rehire == Rehire::Reactivate {
+            employee.deactivated_at = company.passed_over(&employee, &found);
+        }
         let (account_match, others) = company.judge_match(&employee, &found);
         let decision = decide(policy, &employee, &account_match, &others, now);
         let decision = company.heed_other_sources(&employee, decision);

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{active, outcome, questions, says, terminated};
+use crate::support::driving::{REACTIVATE, merge_record};
 use crate::support::{TestApp, USERS, employee, employees, merge_changed};
 
 #[tokio::test]
@@ -182,6 +183,30 @@ async fn two_sources_judge_by_themselves_and_one_that_says_left_is_enough() {
     app.deliver("merge", &merge_changed(&works)).await;
     says(&mut app, 9, &[("1", terminated("dana@example.com"))]).await;
     assert_eq!(app.user("dana@example.com").await, (false, 0));
+}
+
+#[tokio::test]
+async fn whoever_is_back_in_both_sources_has_access_again_with_the_second() {
+    let mut app = TestApp::with(&[REACTIVATE], USERS).await;
+    app.add_users(&["dana@example.com"]).await;
+    let merge = |minute: u8, status: &str, date: Option<&str>| {
+        let at = format!("2026-11-22T09:{minute:02}:00Z");
+        merge_record("m1", "dana@example.com", &at, status, date)
+    };
+    let left = merge(0, "INACTIVE", Some("2026-11-20T00:00:00Z"));
+    says(&mut app, 8, &[("1", terminated("dana@example.com"))]).await;
+    app.deliver("merge", &left).await;
+    says(&mut app, 9, &[("1", active("dana@example.com"))]).await;
+    assert!(!app.is_active("dana@example.com").await);
+    app.deliver("merge", &merge(10, "ACTIVE", None)).await;
+    assert!(app.is_active("dana@example.com").await);
+    assert_eq!(app.audit().await, ["deactivated 1", "reactivated m1"]);
+
+    // Once is enough: what somebody else switches off now stays off.
+    app.sql("UPDATE users SET is_active = false").await;
+    app.deliver("merge", &merge(20, "ACTIVE", None)).await;
+    says(&mut app, 10, &[("1", active("dana@example.com"))]).await;
+    assert!(!app.is_active("dana@example.com").await);
 }
 
 #[tokio::test]

@@ -6,13 +6,30 @@ use proptest::sample::select;
 
 use super::ops::{Bad, Letter, Op, OpList, Place, Record, Rehire, Says, Signed, Source};
 
+/// Who is in a list: a few, so that much happens to each.
+const CASTS: [&[Record]; 6] = [
+    &[Record::Ana],
+    &[Record::Eve],
+    &[Record::GusInBamboohr, Record::GusInMerge],
+    &[Record::Ben, Record::Dia, Record::Fay],
+    &[Record::Dia, Record::GusInMerge, Record::GusInBamboohr],
+    &Record::ALL,
+];
+
 /// Lists of at most so many operations.
 pub(super) fn lists(most: usize) -> impl Strategy<Value = OpList> {
     let rehire = prop_oneof![2 => Just(Rehire::Reactivate), 1 => Just(Rehire::Hold)];
-    (rehire, prop::collection::vec(op(), most / 2..=most)).prop_map(|(rehire, ops)| OpList {
-        about: String::new(),
-        rehire,
-        ops,
+    let ops = prop::collection::vec(op(), most / 2..=most);
+    (rehire, select(CASTS.to_vec()), ops).prop_map(|(rehire, cast, mut ops)| {
+        for of in ops.iter_mut().filter_map(Op::of) {
+            let place = Record::ALL.iter().position(|record| record == of);
+            *of = cast[place.unwrap_or_default() % cast.len()];
+        }
+        OpList {
+            about: String::new(),
+            rehire,
+            ops,
+        }
     })
 }
 

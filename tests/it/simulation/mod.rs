@@ -72,8 +72,8 @@ impl World {
     async fn drain(&mut self) -> Result<(), String> {
         self.restore().await?;
         for _ in 0..20 {
-            self.settle().await?;
             self.app.advance(TimeDelta::minutes(10));
+            self.settle().await?;
             let waiting = "SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting'";
             if self.app.count(waiting).await + i64::try_from(self.replay_parked().await).unwrap()
                 == 0

@@ -168,6 +168,18 @@ pub(super) enum Place {
     Applied,
 }
 
+impl Op {
+    /// Whom it is about.
+    pub(super) fn of(&mut self) -> Option<&mut Record> {
+        match self {
+            Self::Send(letter) => Some(&mut letter.of),
+            Self::Kill { meanwhile, .. } => meanwhile.as_mut().map(|letter| &mut letter.of),
+            Self::SwitchOn(of) | Self::SwitchOff(of) => Some(of),
+            _ => None,
+        }
+    }
+}
+
 impl Record {
     pub(super) const ALL: [Self; 7] = [
         Self::Ana,

@@ -268,6 +268,17 @@ fn last_switched_by_us(journal: &[Line], person: &str) -> bool {
     })
 }
 
+/// Whether the other system said that the person has left: one that does is enough.
+fn left_elsewhere(of: Record, line: &Line, audit: &Audit, known: &[Known]) -> bool {
+    let others = Record::ALL
+        .into_iter()
+        .filter(|other| other.person() == of.person());
+    others.filter(|other| *other != of).any(|other| {
+        let by_then = |known: &Known| known.seq < line.seq || known.xid == line.xid;
+        verdict(other.source(), &said(known, other, by_then), audit.at) == Verdict::Left
+    })
+}
+
 /// Whoever was switched off had left, and whoever was switched on worked there, by what was known in that very
 /// transaction; or a person said so. And what a delivery caused was done together with settling it.
 fn justified(line: &Line, audit: &Audit, journal: &[Line], known: &[Known]) -> Result<(), String> {
@@ -308,7 +319,7 @@ fn justified(line: &Line, audit: &Audit, journal: &[Line], known: &[Known]) -> R
     let verdict = verdict(of.source(), &by_then, audit.at);
     let right = match audit.action.as_str() {
         "deactivated" => verdict == Verdict::Left,
-        _ => verdict.works(),
+        _ => verdict.works() && !left_elsewhere(of, line, audit, known),
     };
     if right {
         return Ok(());

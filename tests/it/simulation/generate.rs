@@ -20,7 +20,8 @@ const CASTS: [&[Record]; 6] = [
 pub(super) fn lists(most: usize) -> impl Strategy<Value = OpList> {
     let rehire = prop_oneof![2 => Just(Rehire::Reactivate), 1 => Just(Rehire::Hold)];
     let ops = prop::collection::vec(op(), most / 2..=most);
-    (rehire, select(CASTS.to_vec()), ops).prop_map(|(rehire, cast, mut ops)| {
+    let batch = select(vec![500, 1, 3]);
+    (rehire, batch, select(CASTS.to_vec()), ops).prop_map(|(rehire, batch, cast, mut ops)| {
         for of in ops.iter_mut().filter_map(Op::of) {
             let place = Record::ALL.iter().position(|record| record == of);
             *of = cast[place.unwrap_or_default() % cast.len()];
@@ -28,6 +29,7 @@ pub(super) fn lists(most: usize) -> impl Strategy<Value = OpList> {
         OpList {
             about: String::new(),
             rehire,
+            batch,
             ops,
         }
     })

@@ -81,10 +81,12 @@ impl World {
                 break;
             }
         }
+        self.check(false).await?;
         self.fix_drift().await?;
         self.check(true).await?;
         self.app.advance(TimeDelta::days(60));
         self.timer().await?;
+        self.check(false).await?;
         self.fix_drift().await?;
         self.check(true).await
     }

@@ -9,7 +9,14 @@ pub(super) struct OpList {
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(super) about: String,
     pub(super) rehire: Rehire,
+    /// Deliveries per transaction at most; with one, two replicas really work at the same time.
+    #[serde(default = "many")]
+    pub(super) batch: u16,
     pub(super) ops: Vec<Op>,
+}
+
+fn many() -> u16 {
+    500
 }
 
 /// The policy `rehire`.

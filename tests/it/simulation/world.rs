@@ -33,6 +33,7 @@ pub(super) struct World {
     pub(super) second: Option<TestApp>,
     proxy: Proxy,
     pub(super) rehire: Rehire,
+    batch: u16,
     pub(super) post: Post,
     keys: BTreeMap<&'static str, Keys>,
     cut_since: Option<usize>,
@@ -72,6 +73,7 @@ impl World {
             second: None,
             proxy: Proxy::start().await,
             rehire: list.rehire,
+            batch: list.batch,
             post: Post::default(),
             keys: keys.into(),
             cut_since: None,
@@ -124,6 +126,7 @@ impl World {
         let mut settings = vec![
             ("LEAVER__SERVER__STORE_TIMEOUT".to_owned(), "1s".to_owned()),
             ("LEAVER__INBOX__RETENTION".to_owned(), "14d".to_owned()),
+            ("LEAVER__WORKER__BATCH".to_owned(), self.batch.to_string()),
             ("LEAVER__INBOX__KEEP".to_owned(), "3650d".to_owned()),
             (
                 "LEAVER__POLICY__REHIRE".to_owned(),

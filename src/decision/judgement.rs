@@ -60,6 +60,15 @@ impl Judgement {
         )
     }
 
+    /// Whether the person works there without a doubt.
+    #[must_use]
+    pub fn works_there(&self) -> bool {
+        matches!(
+            self,
+            Self::Employed { .. } | Self::Leaving { employed: true, .. }
+        )
+    }
+
     /// Why, for a person.
     #[must_use]
     pub fn because(&self) -> &str {

@@ -172,7 +172,7 @@ impl Company {
             .filter(|name| **name != employee.key.source);
         let back = others
             .filter_map(|name| self.by_account.get(&(name.clone(), account.id.clone())))
-            .filter(|sharing| sharing.iter().any(|other| other.judgement.is_employed()));
+            .filter(|sharing| sharing.iter().any(|other| other.judgement.works_there()));
         back.flatten()
             .filter_map(|other| other.deactivated_at)
             .max()

@@ -210,6 +210,28 @@ async fn whoever_is_back_in_both_sources_has_access_again_with_the_second() {
 }
 
 #[tokio::test]
+async fn a_doubt_in_one_source_is_no_return_that_another_makes_good() {
+    let mut app = TestApp::with(&[REACTIVATE], USERS).await;
+    app.add_users(&["dana@example.com"]).await;
+    let merge = |minute: u8, status: &str, date: Option<&str>| {
+        let at = format!("2026-11-22T09:{minute:02}:00Z");
+        merge_record("m1", "dana@example.com", &at, status, date)
+    };
+    says(&mut app, 8, &[("1", active("dana@example.com"))]).await;
+    let left = merge(0, "INACTIVE", Some("2026-11-20T00:00:00Z"));
+    app.deliver("merge", &left).await;
+    let mut removed = merge(10, "ACTIVE", None);
+    removed["data"]["remote_was_deleted"] = json!(true);
+    app.deliver("merge", &removed).await;
+
+    says(&mut app, 9, &[("1", active("dana@example.com"))]).await;
+    assert!(!app.is_active("dana@example.com").await);
+
+    app.deliver("merge", &merge(20, "ACTIVE", None)).await;
+    assert!(app.is_active("dana@example.com").await);
+}
+
+#[tokio::test]
 async fn a_personal_address_is_never_used() {
     let mut app = TestApp::new().await;
     app.add_users(&["me@home.example"]).await;

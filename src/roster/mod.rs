@@ -93,14 +93,16 @@ pub struct Observed {
 
 /// Merges a slice of observations into the roster: two statements, whatever the length of the slice.
 ///
-/// The rows of everybody concerned are locked, in key order; the merged entries are in memory only, to be
-/// written by [`store::save`] together with what is decided about them.
+/// The rows of everybody concerned are locked, in key order, and with them those of whoever in `sources` shares an account
+/// with one of them; the merged entries are in memory only, to be written by [`store::save`] together with what is
+/// decided about them.
 ///
 /// # Errors
 /// Whatever the database says.
 pub async fn observe(
     conn: &mut PgConnection,
     observations: &[Observation],
+    sources: &[SourceName],
     now: DateTime<Utc>,
 ) -> Result<Vec<Observed>, sqlx::Error> {
     let mut by_key: BTreeMap<EmployeeKey, Vec<&Observation>> = BTreeMap::new();
@@ -111,7 +113,7 @@ pub async fn observe(
             .push(observation);
     }
     let keys: Vec<EmployeeKey> = by_key.keys().cloned().collect();
-    let employees = store::lock(conn, &keys, now).await?;
+    let employees = store::lock(conn, &keys, sources, now).await?;
     Ok(employees
         .into_iter()
         .map(|mut employee| {

@@ -11,7 +11,8 @@ use crate::domain::{
     AccountId, DeliveryId, Employee, EmployeeId, EmployeeKey, KeyColumns, SourceName, Tenant,
 };
 
-/// Loads and locks the entries of these employees, making those that are new.
+/// Loads and locks the entries of these employees, making those that are new. Locks, too, whoever in `sources` shares an
+/// account with one of them: what is decided about an account rests on all of them, so no two replicas do it at a time.
 ///
 /// Keys must be sorted, so that two slices that overlap wait for each other instead of deadlocking: whoever makes new
 /// entries has locked all that were there.
@@ -21,9 +22,10 @@ use crate::domain::{
 pub async fn lock(
     conn: &mut PgConnection,
     keys: &[EmployeeKey],
+    sources: &[SourceName],
     now: DateTime<Utc>,
 ) -> Result<Vec<Employee>, sqlx::Error> {
-    let mut employees = lock_known(conn, keys).await?;
+    let mut employees = lock_known(conn, keys, sources).await?;
     if employees.len() == keys.len() {
         return Ok(employees);
     }
@@ -47,8 +49,8 @@ pub async fn lock(
     )
     .execute(&mut *conn)
     .await?;
-    // Another slice may have made some of them meanwhile, with what it knows.
-    employees.extend(lock_known(conn, &new).await?);
+    // Another slice may have made some of them meanwhile, with what it knows. Nobody else is locked this late.
+    employees.extend(lock_known(conn, &new, &[]).await?);
     employees.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(employees)
 }
@@ -56,24 +58,41 @@ pub async fn lock(
 async fn lock_known(
     conn: &mut PgConnection,
     keys: &[EmployeeKey],
+    sources: &[SourceName],
 ) -> Result<Vec<Employee>, sqlx::Error> {
     let columns = KeyColumns::of(keys);
+    let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
+        r#"WITH asked AS MATERIALIZED (
+               SELECT * FROM unnest($1::text[], $2::text[], $3::text[]) AS k (source, tenant, employee_id)
+           ), sharing AS MATERIALIZED (
+               SELECT other.source, other.tenant, other.employee_id
+               FROM asked
+               JOIN leaver.employees e USING (source, tenant, employee_id)
+               CROSS JOIN unnest($4::text[]) AS s (source)
+               JOIN leaver.employees other ON (other.source, other.account_id) = (s.source, e.account_id)
+           )
+           SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
                   e.account_id, e.access_ends_at, e.deactivated_at, e.delivery_id
            FROM leaver.employees e
-           JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (source, tenant, employee_id)
-             USING (source, tenant, employee_id)
+           JOIN (SELECT * FROM asked UNION SELECT * FROM sharing) AS k USING (source, tenant, employee_id)
            ORDER BY e.source, e.tenant, e.employee_id
            FOR UPDATE OF e"#,
         &columns.sources,
         &columns.tenants,
         &columns.employee_ids,
+        &sources,
     )
     .fetch_all(conn)
     .await?;
-    rows.into_iter().map(Row::into_employee).collect()
+    let mut employees = rows
+        .into_iter()
+        .map(Row::into_employee)
+        .collect::<Result<Vec<_>, _>>()?;
+    let asked: BTreeSet<&EmployeeKey> = keys.iter().collect();
+    employees.retain(|employee| asked.contains(&employee.key));
+    Ok(employees)
 }
 
 /// Loads and locks entries whose access end has come, oldest first. Entries that another replica works on

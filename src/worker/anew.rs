@@ -38,7 +38,7 @@ impl Worker {
             let mut conn = self.pool.acquire().await?;
             let mut tx = conn.begin().await?;
             super::bound_waiting(&mut tx).await?;
-            let employees = roster::store::lock(&mut tx, &keys, now).await?;
+            let employees = roster::store::lock(&mut tx, &keys, &self.rules.names(), now).await?;
             match self.carry_out(&mut tx, &table, employees, actor, now).await {
                 Ok(looked) => tx.commit().await.map(|()| looked),
                 Err(error) => {

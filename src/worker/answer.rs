@@ -102,7 +102,7 @@ pub async fn approve(
     roster::store::forget_deactivation(&mut tx, &applied.reactivated).await?;
     let changed = !applied.deactivated.is_empty() || !applied.reactivated.is_empty();
 
-    for mut employee in roster::store::lock(&mut tx, std::slice::from_ref(&key), now).await? {
+    for mut employee in roster::store::lock(&mut tx, std::slice::from_ref(&key), &[], now).await? {
         if changed {
             employee.deactivated_at = (!reactivates).then_some(now);
         } else if employee.account.as_ref() != Some(&account) {
@@ -189,7 +189,7 @@ async fn close(
         tenant: Tenant::new(found.tenant),
         employee_id: EmployeeId::new(found.employee_id),
     };
-    roster::store::lock(conn, std::slice::from_ref(&key), now).await?;
+    roster::store::lock(conn, std::slice::from_ref(&key), &[], now).await?;
     if let Some(hold) = holds::store::close(conn, id, state, person, now).await? {
         return Ok((hold, key));
     }

@@ -65,7 +65,7 @@ impl Worker {
     ) -> Result<Learned, sqlx::Error> {
         let now = self.clock.now();
         let work = async {
-            let observed = roster::observe(conn, observations, now).await?;
+            let observed = roster::observe(conn, observations, &self.rules.names(), now).await?;
             let (newer, same): (Vec<_>, Vec<_>) = observed
                 .into_iter()
                 .partition(|observed| observed.effect == Effect::Newer);

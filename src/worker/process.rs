@@ -171,7 +171,7 @@ async fn carry_out(
         .collect();
     let observations: Vec<Observation> =
         reads.iter().flat_map(Read::observations).cloned().collect();
-    let observed = roster::observe(tx, &observations, now).await?;
+    let observed = roster::observe(tx, &observations, &rules.names(), now).await?;
     let effects = effects_by_delivery(&observed);
     let last_words: LastWords = observed
         .iter()

@@ -135,7 +135,14 @@ impl Worker {
         let nothing = (0, HashMap::new());
         let observations = process::observations(&self.rules, delivery);
         let mut point = tx.begin().await?;
-        let Ok(observed) = caught(roster::observe(&mut point, &observations, now)).await else {
+        let Ok(observed) = caught(roster::observe(
+            &mut point,
+            &observations,
+            &self.rules.names(),
+            now,
+        ))
+        .await
+        else {
             point.rollback().await?;
             return Ok(nothing);
         };

@@ -1,5 +1,6 @@
 //! Which account is switched off, in whatever table the application keeps its users, and that nothing else is.
 
+mod at_once;
 mod columns;
 mod matching;
 

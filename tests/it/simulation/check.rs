@@ -3,11 +3,11 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Datelike, Utc};
 use sqlx::Row;
 
 use super::journal::{self, Audit, Known, Line, What};
-use super::model::{Statement, Verdict, verdict};
+use super::model::{Facts, Statement, Told, Verdict, verdict};
 use super::ops::{Record, Rehire};
 use super::world::World;
 
@@ -189,15 +189,12 @@ impl World {
     /// Whether a hire date that may lie ahead was ever told: then things follow without anything being said.
     fn began(&self, of: Record) -> bool {
         self.post.bodies.iter().any(|body| {
-            let hired = |facts: &super::model::Facts| {
-                facts
-                    .first_day
-                    .flatten()
-                    .is_some_and(|day| day.to_string() > "2026".to_owned())
+            let hired = |facts: &Facts| {
+                let day = facts.first_day.and_then(Told::day);
+                day.is_some_and(|day| day.year() >= 2026)
             };
-            body.says
-                .as_ref()
-                .is_some_and(|(who, facts)| *who == of && hired(facts))
+            let said = body.says.as_ref();
+            said.is_some_and(|(who, facts)| *who == of && hired(facts))
         })
     }
 

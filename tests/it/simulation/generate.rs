@@ -20,7 +20,7 @@ const CASTS: [&[Record]; 6] = [
 pub(super) fn lists(most: usize) -> impl Strategy<Value = OpList> {
     let rehire = prop_oneof![2 => Just(Rehire::Reactivate), 1 => Just(Rehire::Hold)];
     let ops = prop::collection::vec(op(), most / 2..=most);
-    let batch = select(vec![500, 1, 3]);
+    let batch = select(vec![OpList::MANY, 1, 3]);
     (rehire, batch, select(CASTS.to_vec()), ops).prop_map(|(rehire, batch, cast, mut ops)| {
         for of in ops.iter_mut().filter_map(Op::of) {
             let place = Record::ALL.iter().position(|record| record == of);

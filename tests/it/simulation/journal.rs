@@ -1,6 +1,6 @@
 //! What really happened in the database, transaction by transaction, written down by triggers of the test's own.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -120,7 +120,7 @@ pub(super) async fn read(app: &mut TestApp) -> Vec<Line> {
 
 /// What the service has taken in, in order; each statement once, however often it was told.
 pub(super) fn known(journal: &[Line], post: &Post) -> Result<Vec<Known>, String> {
-    let mut first: HashMap<(usize, DateTime<Utc>), ()> = HashMap::new();
+    let mut told: HashSet<(usize, DateTime<Utc>)> = HashSet::new();
     let mut known = vec![];
     for line in journal {
         let What::Settled(settled) = &line.what else {
@@ -147,7 +147,7 @@ pub(super) fn known(journal: &[Line], post: &Post) -> Result<Vec<Known>, String>
         }
         let as_of = body.as_of.or(settled.signed_at);
         let as_of = as_of.ok_or_else(|| format!("body {number} has no time at all"))?;
-        if first.insert((number, as_of), ()).is_some() {
+        if !told.insert((number, as_of)) {
             continue;
         }
         known.push(Known {

@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::model::{Facts, Status};
+use super::model::{Facts, Status, Told};
 use super::ops::{Letter, Record, Says, Source};
 use crate::support::driving::{event, merge_record};
 use crate::support::{FORM, JSON, employee, employees};
@@ -63,8 +63,8 @@ fn bamboohr(letter: &Letter, as_of: DateTime<Utc>, today: NaiveDate, fresh: usiz
         Says::Works => {
             facts.status = Some(Status::Active);
             facts.terminated = Some(false);
-            facts.last_day = Some(None);
-            facts.first_day = NaiveDate::from_ymd_opt(2020, 1, 6).map(Some);
+            facts.last_day = Some(Told::NoDay);
+            facts.first_day = NaiveDate::from_ymd_opt(2020, 1, 6).map(Told::Day);
             json!({"status": "Active", "employmentHistoryStatus": "Full-Time",
                    "terminationDate": "0000-00-00", "hireDate": "2020-01-06", "workEmail": email})
         }
@@ -76,7 +76,7 @@ fn bamboohr(letter: &Letter, as_of: DateTime<Utc>, today: NaiveDate, fresh: usiz
         Says::WorksUntil { days } => {
             let last = day(today, days);
             facts.status = Some(Status::Active);
-            facts.last_day = Some(Some(last));
+            facts.last_day = Some(Told::Day(last));
             json!({"status": "Active", "terminationDate": last.to_string(), "workEmail": email})
         }
         Says::Left | Says::Inactive => {
@@ -87,15 +87,15 @@ fn bamboohr(letter: &Letter, as_of: DateTime<Utc>, today: NaiveDate, fresh: usiz
         Says::InactiveFrom { days } => {
             let last = day(today, days);
             facts.status = Some(Status::Inactive);
-            facts.last_day = Some(Some(last));
+            facts.last_day = Some(Told::Day(last));
             json!({"status": "Inactive", "terminationDate": last.to_string(), "workEmail": email})
         }
         Says::Begins { days } => {
             let first = day(today, days);
             facts.status = Some(Status::Inactive);
             facts.terminated = Some(false);
-            facts.last_day = Some(None);
-            facts.first_day = Some(Some(first));
+            facts.last_day = Some(Told::NoDay);
+            facts.first_day = Some(Told::Day(first));
             json!({"status": "Inactive", "employmentHistoryStatus": "Full-Time",
                    "terminationDate": "0000-00-00", "hireDate": first.to_string(), "workEmail": email})
         }
@@ -175,7 +175,7 @@ fn merge(letter: &Letter, as_of: DateTime<Utc>, today: NaiveDate, fresh: usize) 
     body["data"]["remote_was_deleted"] = json!(removed);
     let facts = Facts {
         status: Some(status),
-        last_day: Some(last_day),
+        last_day: Some(last_day.map_or(Told::NoDay, Told::Day)),
         removed,
         address: true,
         ..Facts::default()

@@ -1,19 +1,28 @@
 //! Lists of operations, made at random and shrunk where they fail, against a model that knows only the rules.
 //!
-//! `LEAVER_SIM_LISTS` says how many lists, `LEAVER_SIM_OPS` how long, `LEAVER_SIM_SEED` where to begin. What fails is
-//! printed with its seed and written, shrunk, as a file that belongs into `tests/repro`, where every file is replayed.
+//! `SIMULATION_SEED`, `SIMULATION_LISTS` and `SIMULATION_OPS` (at most so many in a list) repeat and enlarge a run. What
+//! fails is printed with its seed and written, shrunk, as a file that belongs into `tests/repro`, where every file is
+//! replayed.
 
+mod bad;
 mod check;
 mod generate;
+mod grounds;
+mod hands;
 mod journal;
 mod kill;
 mod letters;
 mod model;
 mod ops;
 mod post;
+mod rounds;
+mod senders;
+mod shrink;
 mod world;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -21,25 +30,25 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tokio::task::JoinSet;
 
+use self::grounds::Grounds;
 use self::ops::{Op, OpList};
+use self::shrink::Failing;
 use self::world::World;
 
-/// Lists that run at the same time.
+/// Lists that run at the same time: what each of them waits for is mostly its own connection.
 const AT_ONCE: usize = 4;
-/// Runs that shrinking may take.
-const SHRINKING: usize = 150;
-
+/// Runs that shrinking a list may take.
+const SHRINKING: usize = 300;
 /// Lists that are shrunk; where more fail, these will tell.
 const SHRUNK: usize = 2;
-
 /// Nothing that can be done takes longer, whatever is broken.
-const LONGEST: Duration = Duration::from_mins(1);
+const LONGEST: Duration = Duration::from_secs(30);
 
 /// Carries a list out from the beginning.
-async fn run(list: OpList) -> Result<(), String> {
-    let mut world = World::new(&list).await?;
+async fn run(list: OpList, grounds: Arc<Grounds>) -> Result<(), String> {
+    let mut world = Box::pin(World::new(&list, grounds.take().await)).await?;
     let done = run_in(&mut world, &list.ops).await;
-    world.end().await;
+    grounds.give_back(Box::pin(world.end()).await);
     done
 }
 
@@ -63,7 +72,7 @@ async fn run_in(world: &mut World, ops: &[Op]) -> Result<(), String> {
 }
 
 async fn in_time(work: impl Future<Output = Result<(), String>>) -> Result<(), String> {
-    let done = tokio::time::timeout(LONGEST, work).await;
+    let done = tokio::time::timeout(LONGEST, Box::pin(work)).await;
     done.unwrap_or_else(|_| Err("does not end".to_owned()))
 }
 
@@ -93,8 +102,9 @@ impl World {
 }
 
 /// Runs a list so that a panic is a failure like any other.
-async fn outcome(list: OpList) -> Result<(), String> {
-    tokio::spawn(run(list)).await.unwrap_or_else(|error| {
+async fn outcome(list: OpList, grounds: &Arc<Grounds>) -> Result<(), String> {
+    let running = tokio::spawn(run(list, Arc::clone(grounds)));
+    running.await.unwrap_or_else(|error| {
         let panic = error.into_panic();
         let text = panic.downcast_ref::<String>().map(String::as_str);
         let text = text.or_else(|| panic.downcast_ref::<&str>().copied());
@@ -102,75 +112,93 @@ async fn outcome(list: OpList) -> Result<(), String> {
     })
 }
 
-/// The list of a seed, in a form that knows how to become smaller.
-fn seeded(seed: u64, most: usize) -> impl ValueTree<Value = OpList> {
+/// The list of a seed.
+fn seeded(seed: u64, most: usize) -> OpList {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let mut runner = TestRunner::new_with_rng(Config::default(), rng);
-    generate::lists(most).new_tree(&mut runner).unwrap()
+    generate::lists(most)
+        .new_tree(&mut runner)
+        .unwrap()
+        .current()
 }
 
-/// The smallest list that was found to fail, and how it does.
-async fn shrunk(mut tree: impl ValueTree<Value = OpList>, error: String) -> (OpList, String) {
-    let mut smallest = (tree.current(), error);
-    for _ in 0..SHRINKING {
-        if !tree.simplify() {
-            break;
-        }
-        let list = tree.current();
-        match outcome(list.clone()).await {
-            Err(error) => smallest = (list, error),
-            Ok(()) => {
-                if !tree.complicate() {
-                    break;
-                }
-            }
-        }
-    }
-    smallest
+/// Says how to repeat a run, and what one has come to.
+#[expect(clippy::print_stderr, reason = "whoever runs the tests should read it")]
+fn say(words: &str) {
+    eprintln!("{words}");
 }
 
-fn number(variable: &str, default: u64) -> u64 {
-    std::env::var(variable)
-        .ok()
-        .map_or(default, |text| text.parse().unwrap())
+fn variable<T: FromStr>(name: &str, usual: T) -> T {
+    let set = std::env::var_os(name);
+    let text = set.map(|text| text.into_string().unwrap());
+    text.map_or(usual, |text| text.parse().ok().unwrap())
+}
+
+fn written(seed: u64, list: &OpList) -> (PathBuf, String) {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("simulation-{seed}.json"));
+    let text = serde_json::to_string_pretty(list).unwrap();
+    std::fs::write(&path, &text).unwrap();
+    (path, text)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_list_of_operations_ends_as_the_rules_say() {
-    let (first, lists) = (number("LEAVER_SIM_SEED", 1), number("LEAVER_SIM_LISTS", 40));
-    let most = usize::try_from(number("LEAVER_SIM_OPS", 30)).unwrap();
+    let any_seed = u64::from(uuid::Uuid::new_v4().as_fields().0);
+    let first = variable("SIMULATION_SEED", any_seed);
+    let (lists, most) = (
+        variable("SIMULATION_LISTS", 40),
+        variable("SIMULATION_OPS", 30),
+    );
+    say(&format!(
+        "SIMULATION_SEED={first} SIMULATION_LISTS={lists} SIMULATION_OPS={most}"
+    ));
     let mut seeds = first..first + lists;
+    let grounds = Arc::new(Grounds::default());
     let mut running = JoinSet::new();
-    let mut failed = vec![];
+    let (mut ops, mut kills, mut failed) = (0, 0, vec![]);
     loop {
         while running.len() < AT_ONCE
             && let Some(seed) = seeds.next()
         {
-            let list = seeded(seed, most).current();
-            running.spawn(async move { (seed, outcome(list).await) });
+            let list = seeded(seed, most);
+            ops += list.ops.len();
+            kills += list
+                .ops
+                .iter()
+                .filter(|op| matches!(op, Op::Kill { .. }))
+                .count();
+            let grounds = Arc::clone(&grounds);
+            running.spawn(async move { (seed, outcome(list, &grounds).await) });
         }
         let Some(ended) = running.join_next().await else {
             break;
         };
-        if let (seed, Err(error)) = ended.unwrap() {
-            let tree = seeded(seed, most);
-            let (list, error) = if failed.len() < SHRUNK {
-                shrunk(tree, error).await
-            } else {
-                (tree.current(), error)
-            };
-            let name = format!("simulation-{seed}.json");
-            let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-            let text = serde_json::to_string_pretty(&list).unwrap();
-            std::fs::write(&path, &text).unwrap();
-            failed.push(format!(
-                "seed {seed} (LEAVER_SIM_SEED={seed} LEAVER_SIM_LISTS=1), shrunk in {}:\n{text}\n{error}",
-                path.display()
-            ));
+        let (seed, Err(error)) = ended.unwrap() else {
+            continue;
+        };
+        let mut failing = Failing {
+            list: seeded(seed, most),
+            error,
+            runs: SHRINKING,
+        };
+        if failed.len() < SHRUNK {
+            failing
+                .shrink(async |list| outcome(list, &grounds).await)
+                .await;
         }
+        let (path, text) = written(seed, &failing.list);
+        failed.push(format!(
+            "SIMULATION_SEED={seed} SIMULATION_LISTS=1 SIMULATION_OPS={most}: shrunk to {} operations in {}:\n{text}\n{}",
+            failing.list.ops.len(),
+            path.display(),
+            failing.error
+        ));
     }
+    say(&format!(
+        "{lists} lists, {ops} operations, {kills} of them kills"
+    ));
     assert!(
         failed.is_empty(),
         "{} of {lists} lists fail\n{}",
@@ -179,18 +207,23 @@ async fn every_list_of_operations_ends_as_the_rules_say() {
     );
 }
 
-#[tokio::test]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_list_that_was_kept_ends_as_the_rules_say() {
     let kept = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/repro");
-    let mut files: Vec<_> = std::fs::read_dir(kept)
+    let files: Vec<_> = std::fs::read_dir(kept)
         .unwrap()
         .map(|file| file.unwrap().path())
         .collect();
-    files.sort();
-    assert!(files.len() >= 3, "{files:?}");
+    assert!(files.len() >= 5, "{files:?}");
+    let grounds = Arc::new(Grounds::default());
+    let mut running = JoinSet::new();
     for file in files {
         let list: OpList = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        if let Err(error) = outcome(list).await {
+        let grounds = Arc::clone(&grounds);
+        running.spawn(async move { (file, outcome(list, &grounds).await) });
+    }
+    while let Some(ended) = running.join_next().await {
+        if let (file, Err(error)) = ended.unwrap() {
             panic!("{}: {error}", file.display());
         }
     }

@@ -11,16 +11,33 @@ pub(super) struct Facts {
     pub(super) status: Option<Status>,
     /// BambooHR: whether the employment status is Terminated.
     pub(super) terminated: Option<bool>,
-    /// The last day; `Some(None)` says that there is none.
-    pub(super) last_day: Option<Option<NaiveDate>>,
+    /// The last day.
+    pub(super) last_day: Option<Told>,
     /// The first day.
-    pub(super) first_day: Option<Option<NaiveDate>>,
+    pub(super) first_day: Option<Told>,
     /// The record is gone.
     pub(super) removed: bool,
     /// Something changed, and what is not said.
     pub(super) thin: bool,
     /// A work e-mail came along.
     pub(super) address: bool,
+}
+
+/// What is said of a day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Told {
+    Day(NaiveDate),
+    /// That there is none.
+    NoDay,
+}
+
+impl Told {
+    pub(super) fn day(self) -> Option<NaiveDate> {
+        match self {
+            Self::Day(day) => Some(day),
+            Self::NoDay => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,8 +110,9 @@ pub(super) fn verdict(source: Source, said: &[Statement], now: DateTime<Utc>) ->
 fn by_facts(source: Source, said: &[Statement], now: DateTime<Utc>) -> Verdict {
     let status = newest(said, |facts| facts.status);
     let terminated = newest(said, |facts| facts.terminated).is_some_and(|(is, _)| is);
-    let first_day = newest(said, |facts| facts.first_day).and_then(|(day, _)| day);
-    let last_day = newest(said, |facts| facts.last_day).and_then(|(day, s)| Some((day?, s)));
+    let first_day = newest(said, |facts| facts.first_day).and_then(|(told, _)| told.day());
+    let last_day =
+        newest(said, |facts| facts.last_day).and_then(|(told, s)| Some((told.day()?, s)));
     if let Some((Status::Inactive, inactive)) = status {
         if first_day.is_some_and(|day| begins(day) > now) {
             // A pre-hire; an end that lies ahead is an end all the same.

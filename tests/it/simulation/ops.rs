@@ -16,7 +16,12 @@ pub(super) struct OpList {
 }
 
 fn many() -> u16 {
-    500
+    OpList::MANY
+}
+
+impl OpList {
+    /// As many as the service takes of itself.
+    pub(super) const MANY: u16 = 500;
 }
 
 /// The policy `rehire`.

@@ -1,0 +1,76 @@
+//! The working half of the service, driven by hand.
+
+use std::time::Duration;
+
+use leaver::decision::policy::Remedy;
+use leaver::drift;
+use leaver::worker::Round;
+
+use super::world::{TRIES, World};
+use crate::support::TestApp;
+
+impl World {
+    pub(super) async fn two_at_work(&mut self) {
+        if self.second.is_none() {
+            self.second = Some(self.replica().await);
+        }
+        let second = self.second.as_mut().unwrap();
+        tokio::join!(Box::pin(self.app.round()), Box::pin(second.round()));
+    }
+
+    /// The worker until it has nothing to do, then the timer.
+    pub(super) async fn settle(&mut self) -> Result<(), String> {
+        let mut outages = 0;
+        for _ in 0..1_000 {
+            match self.app.round().await {
+                Round::Idle => return self.timer().await,
+                Round::Outage if outages < TRIES => {
+                    outages += 1;
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+                Round::Outage => return Err("the worker does not reach the database".to_owned()),
+                Round::Processed(_) | Round::PutAside | Round::Halved => {}
+            }
+        }
+        Err("the worker does not come to rest".to_owned())
+    }
+
+    pub(super) async fn timer(&mut self) -> Result<(), String> {
+        self.retried(async |app| app.try_run_due().await).await
+    }
+
+    pub(super) async fn keep_house(&mut self) -> Result<(), String> {
+        self.keeps_house = true;
+        let keep = async |app: &mut TestApp| {
+            let kept = app.parts.worker.keep_house().await;
+            kept.map_err(|error| error.to_string())
+        };
+        self.retried(keep).await
+    }
+
+    pub(super) async fn fix_drift(&mut self) -> Result<(), String> {
+        let compare = async |app: &mut TestApp| {
+            let compared = drift::compare(&app.parts.worker, Remedy::Fix).await;
+            compared.map(drop).map_err(|error| format!("{error:?}"))
+        };
+        self.retried(compare).await?;
+        self.hands.given_back.clear();
+        Ok(())
+    }
+
+    /// Connections that were broken are found out one by one.
+    pub(super) async fn retried(
+        &mut self,
+        work: impl AsyncFn(&mut TestApp) -> Result<(), String>,
+    ) -> Result<(), String> {
+        let mut last = Ok(());
+        for _ in 0..TRIES {
+            last = work(&mut self.app).await;
+            if last.is_ok() {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        last
+    }
+}

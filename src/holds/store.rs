@@ -1,5 +1,7 @@
 //! The table `leaver.holds`.
 
+use std::collections::BTreeSet;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -131,6 +133,31 @@ pub async fn withdraw(
     .execute(conn)
     .await?;
     Ok(done.rows_affected())
+}
+
+/// Withdraws the open questions whether to switch these accounts on, since they are on now, on whoever's return.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn withdraw_returns(
+    conn: &mut PgConnection,
+    accounts: &BTreeSet<AccountId>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    // Nearly always.
+    if accounts.is_empty() {
+        return Ok(());
+    }
+    let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
+    sqlx::query!(
+        "UPDATE leaver.holds SET state = 'withdrawn', closed_at = $2
+         WHERE state = 'open' AND wants = 'reactivate' AND account_id = ANY($1)",
+        &accounts,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Lets the answers about these employees lapse, since the facts they were given on are no longer so: should

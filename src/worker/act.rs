@@ -136,6 +136,7 @@ pub async fn act(
     } = record;
 
     holds::store::withdraw(conn, &settled, now).await?;
+    holds::store::withdraw_returns(conn, &applied.reactivated, now).await?;
     holds::store::lapse(conn, &here).await?;
     for position in holds::store::raise(conn, &holds, now).await? {
         let Some(hold) = holds.get(position) else {

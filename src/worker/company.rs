@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::Rulebook;
 use crate::accounts::{self, AccountsTable};
 use crate::decision::judgement::{Judgement, judge};
-use crate::decision::{AccountMatch, Action, Decision, Kept};
+use crate::decision::{AccountMatch, Action, Decision, Kept, Question, Wants};
 use crate::domain::{Account, AccountId, Employee, EmployeeKey, SourceName, Tenant, WorkEmail};
 use crate::roster;
 
@@ -59,6 +59,8 @@ pub(super) struct Company {
 struct Sharing {
     key: EmployeeKey,
     judgement: Judgement,
+    /// Whether only a person can tell.
+    asked: bool,
     deactivated_at: Option<DateTime<Utc>>,
 }
 
@@ -76,12 +78,14 @@ impl Company {
         let mut here = HashSet::new();
         let mut add = |employee: &Employee, account: &AccountId| {
             if let Some(policy) = rules.policy(&employee.key.source) {
+                let judgement = judge(policy, employee, now);
                 by_account
                     .entry((employee.key.source.clone(), account.clone()))
                     .or_default()
                     .push(Sharing {
                         key: employee.key.clone(),
-                        judgement: judge(policy, employee, now),
+                        asked: matches!(judgement, Judgement::Doubtful { needs_read, .. } if !(needs_read && policy.can_read)),
+                        judgement,
                         deactivated_at: employee
                             .deactivated_at
                             .filter(|_| employee.account.as_ref() == Some(account)),
@@ -113,30 +117,45 @@ impl Company {
     }
 
     /// Sources are judged one by one, and one that says "left" is enough: while it does, a return that another
-    /// one tells of switches nothing on.
+    /// one tells of switches nothing on. While one has a doubt, a person is asked about the return: nobody was asked
+    /// about the doubt as long as the account was off.
     pub(super) fn heed_other_sources(
         &self,
         employee: &Employee,
         mut decision: Decision,
     ) -> Decision {
-        if let Action::Reactivate(account) = &decision.action {
-            let others = self
-                .sources
-                .iter()
-                .filter(|name| **name != employee.key.source);
-            let left_elsewhere = others
-                .filter_map(|name| self.by_account.get(&(name.clone(), account.clone())))
-                .any(|sharing| {
-                    let mut judgements = sharing.iter().map(|other| &other.judgement);
-                    judgements
-                        .clone()
-                        .any(|j| matches!(j, Judgement::Left { .. }))
-                        && !judgements.any(Judgement::is_employed)
-                });
-            if left_elsewhere {
-                decision.action = Action::Keep(Kept::AlreadyInactive);
-                decision.reason += "; but another source says that the person has left";
-            }
+        let Action::Reactivate(account) = &decision.action else {
+            return decision;
+        };
+        let others: Vec<&Vec<Sharing>> = self
+            .sources
+            .iter()
+            .filter(|name| **name != employee.key.source)
+            .filter_map(|name| self.by_account.get(&(name.clone(), account.clone())))
+            .collect();
+        let left = |other: &Sharing| matches!(other.judgement, Judgement::Left { .. });
+        let still_here = |other: &Sharing| other.judgement.is_employed();
+        if others
+            .iter()
+            .any(|sharing| sharing.iter().any(left) && !sharing.iter().any(still_here))
+        {
+            decision.action = Action::Keep(Kept::AlreadyInactive);
+            decision.reason += "; but another source says that the person has left";
+            return decision;
+        }
+        let doubted = others
+            .iter()
+            .filter(|sharing| !sharing.iter().any(|other| other.judgement.works_there()))
+            .find_map(|sharing| sharing.iter().find(|other| other.asked));
+        if let Some(other) = doubted {
+            let doubt = other.judgement.because();
+            decision.reason += "; but another source has a doubt: ";
+            decision.reason += doubt;
+            decision.action = Action::Hold(Question {
+                wants: Wants::Reactivate,
+                account: Some(account.clone()),
+                basis: format!("doubted-elsewhere: {doubt};account={account}"),
+            });
         }
         decision
     }

@@ -232,6 +232,33 @@ async fn a_doubt_in_one_source_is_no_return_that_another_makes_good() {
 }
 
 #[tokio::test]
+async fn a_return_is_asked_about_while_another_source_has_a_doubt() {
+    let mut app = TestApp::with(&[REACTIVATE], USERS).await;
+    app.add_users(&["dana@example.com"]).await;
+    let merge = |minute: u8, removed: bool| {
+        let at = format!("2026-11-22T09:{minute:02}:00Z");
+        let mut body = merge_record("m1", "dana@example.com", &at, "ACTIVE", None);
+        body["data"]["remote_was_deleted"] = json!(removed);
+        body
+    };
+    app.deliver("merge", &merge(0, false)).await;
+    says(&mut app, 8, &[("1", terminated("dana@example.com"))]).await;
+    app.deliver("merge", &merge(10, true)).await;
+    assert_eq!(questions(&mut app).await, "");
+
+    says(&mut app, 9, &[("1", active("dana@example.com"))]).await;
+    assert!(!app.is_active("dana@example.com").await);
+    let asked = questions(&mut app).await;
+    assert!(asked.contains("another source has a doubt"), "{asked}");
+    says(&mut app, 10, &[("1", active("dana@example.com"))]).await;
+    assert_eq!(app.holds().await, ["open reactivate 1 1"]);
+
+    app.deliver("merge", &merge(20, false)).await;
+    assert!(app.is_active("dana@example.com").await);
+    assert_eq!(app.holds().await, ["withdrawn reactivate 1 1"]);
+}
+
+#[tokio::test]
 async fn a_personal_address_is_never_used() {
     let mut app = TestApp::new().await;
     app.add_users(&["me@home.example"]).await;

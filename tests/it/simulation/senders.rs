@@ -70,6 +70,8 @@ impl World {
         let mut answer = self
             .posted(source.name(), content_type, &bytes, &attempt.headers)
             .await;
+        // What was put off may have been stored all the same.
+        let put_off = answer.0 == 503;
         for _ in 0..TRIES {
             if answer.0 != 503 || self.is_cut() {
                 break;
@@ -85,7 +87,7 @@ impl World {
                 attempt.acknowledged = true;
                 let id = said["delivery"].as_str().unwrap_or_default().to_owned();
                 let duplicate = said["duplicate"] == json!(true);
-                let untried = self.post.bodies[number].attempts.is_empty();
+                let untried = self.post.bodies[number].attempts.is_empty() && !put_off;
                 if (untried && duplicate) || (known && !duplicate && !self.keeps_house) {
                     return Err(format!("body {number}, known: {known}, is answered {said}"));
                 }

@@ -98,7 +98,7 @@ impl World {
         let mut settings = vec![
             (
                 "LEAVER__SERVER__STORE_TIMEOUT".to_owned(),
-                "200ms".to_owned(),
+                "500ms".to_owned(),
             ),
             ("LEAVER__INBOX__RETENTION".to_owned(), "14d".to_owned()),
             ("LEAVER__WORKER__BATCH".to_owned(), self.batch.to_string()),

@@ -178,23 +178,27 @@ async fn every_list_of_operations_ends_as_the_rules_say() {
         let (seed, Err(error)) = ended.unwrap() else {
             continue;
         };
-        let mut failing = Failing {
-            list: seeded(seed, most),
-            error,
-            runs: SHRINKING,
-        };
-        if failed.len() < SHRUNK {
+        let again = format!("SIMULATION_SEED={seed} SIMULATION_LISTS=1 SIMULATION_OPS={most}");
+        failed.push(if failed.len() < SHRUNK {
+            let list = seeded(seed, most);
+            let mut failing = Failing {
+                list,
+                error,
+                runs: SHRINKING,
+            };
             failing
                 .shrink(async |list| outcome(list, &grounds).await)
                 .await;
-        }
-        let (path, text) = written(seed, &failing.list);
-        failed.push(format!(
-            "SIMULATION_SEED={seed} SIMULATION_LISTS=1 SIMULATION_OPS={most}: shrunk to {} operations in {}:\n{text}\n{}",
-            failing.list.ops.len(),
-            path.display(),
-            failing.error
-        ));
+            let (path, text) = written(seed, &failing.list);
+            format!(
+                "{again}, shrunk to {} operations in {}:\n{text}\n{}\n",
+                failing.list.ops.len(),
+                path.display(),
+                failing.error
+            )
+        } else {
+            format!("{again}: {error}")
+        });
     }
     say(&format!(
         "{lists} lists, {ops} operations, {kills} of them kills"
@@ -203,7 +207,7 @@ async fn every_list_of_operations_ends_as_the_rules_say() {
         failed.is_empty(),
         "{} of {lists} lists fail\n{}",
         failed.len(),
-        failed.join("\n\n")
+        failed.join("\n")
     );
 }
 

@@ -1,6 +1,6 @@
-//! Signs of life that one part of the service leaves for health to read.
+//! Signs of life that one part of the service leaves for health and for the other half to read.
 
-use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering};
 
 use chrono::{DateTime, Utc};
 
@@ -21,7 +21,11 @@ pub struct Vitals {
     phase: AtomicU8,
     worker_at: AtomicI64,
     timer_at: AtomicI64,
+    senders: AtomicUsize,
 }
+
+/// So many senders in line are a rush: more than flushes at their usual size take at once.
+const RUSH: usize = 64;
 
 impl Vitals {
     /// What the process is doing.
@@ -52,6 +56,17 @@ impl Vitals {
     /// The timer has looked.
     pub fn timer_seen(&self, now: DateTime<Utc>) {
         self.timer_at.store(now.timestamp(), Ordering::Relaxed);
+    }
+
+    /// So many senders wait to be written down.
+    pub fn lined_up(&self, senders: usize) {
+        self.senders.store(senders, Ordering::Relaxed);
+    }
+
+    /// Whether senders arrive faster than they are written down.
+    #[must_use]
+    pub fn in_a_rush(&self) -> bool {
+        self.senders.load(Ordering::Relaxed) > RUSH
     }
 
     /// How long ago worker and timer last showed themselves, the longer of the two, in seconds. `None` while

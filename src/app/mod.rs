@@ -16,7 +16,7 @@ use secrecy::ExposeSecret;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, RwLock};
+use tokio::sync::{Mutex, Notify, RwLock};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -143,7 +143,13 @@ impl Parts {
             bytes: settings.server.max_in_flight_bytes,
             patience: settings.server.store_timeout,
         };
-        let intake = Intake::open(&options, limits, Arc::clone(&arrived), Arc::clone(&metrics));
+        let intake = Intake::open(
+            &options,
+            limits,
+            Arc::clone(&arrived),
+            Arc::clone(&metrics),
+            Arc::clone(&vitals),
+        );
         let receiver = Arc::new(Receiver {
             schemes: Schemes::of(schemes(settings)),
             alarms: alarms(settings),
@@ -171,6 +177,7 @@ impl Parts {
             metrics,
             limits: worker_limits(settings),
             hands: RwLock::default(),
+            turn: Mutex::default(),
         });
 
         Self {

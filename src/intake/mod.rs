@@ -34,6 +34,7 @@ pub use crate::inbox::arrivals::store::durability;
 use crate::inbox::arrivals::{Arrival, Receipt};
 use crate::metrics::Metrics;
 use crate::signature::VerifiedDelivery;
+use crate::vitals::Vitals;
 
 /// How many flushes are under way at a time; ADR 0005 has the measurements.
 const FLUSHERS: usize = 3;
@@ -89,6 +90,7 @@ impl Intake {
         limits: Limits,
         stored: Arc<Notify>,
         metrics: Arc<Metrics>,
+        vitals: Arc<Vitals>,
     ) -> Self {
         let answer_within = limits.patience / 2;
         // Postgres gives up before we do, so that no statement of a connection that we have left goes on for long.
@@ -104,6 +106,7 @@ impl Intake {
             options,
             stored,
             metrics,
+            vitals,
         });
         let intake = Self {
             desk: Arc::clone(&desk),
@@ -149,7 +152,7 @@ impl Intake {
             held,
         };
         self.desk.arrived.push(waiting);
-        self.desk.metrics.lined_up(self.desk.arrived.len());
+        self.desk.tell();
         match timeout_at(deadline, answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(NotStored::Abandoned),

@@ -26,7 +26,7 @@ use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use sqlx::{PgConnection, Postgres, Transaction};
-use tokio::sync::{Notify, RwLock};
+use tokio::sync::{Mutex, Notify, RwLock};
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, error, info, warn};
 use uuid::Uuid;
@@ -163,6 +163,8 @@ pub struct Worker {
     pub limits: Limits,
     /// Shared by whoever has a batch in hand; a delivery that is to be alone takes all of it.
     pub hands: RwLock<()>,
+    /// Taken by one loop after the other in a rush, when senders come first.
+    pub turn: Mutex<()>,
 }
 
 /// What one round of the worker did.
@@ -210,7 +212,13 @@ impl Worker {
         while !stop.is_cancelled() {
             // Interest is registered before looking, so that nothing slips in between.
             let arrived = self.arrived.notified();
+            let turn = if self.vitals.in_a_rush() {
+                Some(self.turn.lock().await)
+            } else {
+                None
+            };
             let round = self.round(&mut memory).await;
+            drop(turn);
             self.vitals.worker_seen(self.clock.now());
             let pause = match round {
                 Round::Processed(count) => {

@@ -23,7 +23,14 @@ const MAY_IMPORT: [(&str, &[&str]); 32] = [
     ("inbox", &["domain", "signature"]),
     (
         "intake",
-        &["domain", "failpoints", "inbox", "metrics", "signature"],
+        &[
+            "domain",
+            "failpoints",
+            "inbox",
+            "metrics",
+            "signature",
+            "vitals",
+        ],
     ),
     ("roster", &["domain"]),
     ("accounts", &["domain", "decision"]),

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use leaver::pool::Pool;
 use leaver::worker::Worker;
-use tokio::sync::RwLock;
+use tokio::sync::{Mutex, RwLock};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -43,6 +43,7 @@ fn worker(app: &TestApp, pool: Pool) -> Arc<Worker> {
         metrics: Arc::clone(&own.metrics),
         limits: own.limits.clone(),
         hands: RwLock::default(),
+        turn: Mutex::default(),
     })
 }
 

@@ -14,6 +14,7 @@ use leaver::clock::Clock;
 use leaver::intake::{Intake, Limits, NotStored};
 use leaver::metrics::Metrics;
 use leaver::signature::VerifiedDelivery;
+use leaver::vitals::Vitals;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -85,6 +86,7 @@ async fn all_who_come_during_a_flush_share_the_next_one() {
         sent.push(sending(&app, app.signed("bamboohr", JSON, body)));
     }
     waiting(&app, 100).await;
+    assert!(app.parts.vitals.in_a_rush());
     app.sql("COMMIT").await;
     for answer in sent {
         let (status, body) = answer.await.unwrap();
@@ -101,6 +103,7 @@ async fn all_who_come_during_a_flush_share_the_next_one() {
     );
     let stored = app.count("SELECT count(*) FROM leaver.deliveries").await;
     assert_eq!(usize::try_from(stored).unwrap(), 1 + held_up + 100);
+    assert!(!app.parts.vitals.in_a_rush());
     assert!(metric(&app, "leaver_flush_seconds_count ") >= flushes);
 }
 
@@ -258,6 +261,7 @@ async fn a_full_queue_puts_off_at_once_and_takes_again_when_there_is_room() {
         limits,
         Arc::new(Notify::new()),
         Arc::new(Metrics::default()),
+        Arc::new(Vitals::default()),
     );
     let store = |n: usize| {
         let (intake, delivery) = (intake.clone(), verified(&app, &format!("{{\"n\":{n}}}")));

@@ -83,6 +83,41 @@ async fn a_worker_with_more_than_it_can_take_at_once_calls_the_others_and_one_at
 }
 
 #[tokio::test]
+async fn in_a_rush_of_senders_batches_take_turns() {
+    for (senders, takes_turns) in [(1_000, true), (10, false)] {
+        let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH", "1")], USERS).await;
+        crowd(&mut app, 2).await;
+        app.parts.vitals.lined_up(senders);
+        app.store("bamboohr", &departure(1)).await;
+        // What was stored meanwhile has told how many wait now.
+        app.parts.vitals.lined_up(senders);
+        let mut somebody = app.connect().await;
+        sqlx::raw_sql("BEGIN; SELECT 1 FROM users WHERE id = 1 FOR UPDATE")
+            .execute(&mut somebody)
+            .await
+            .unwrap();
+        let stop = CancellationToken::new();
+        let loops = [(); 2].map(|()| {
+            let (worker, stop) = (Arc::clone(&app.parts.worker), stop.clone());
+            tokio::spawn(async move { worker.run(stop).await })
+        });
+        app.until_the_service_waits_for_a_lock().await;
+        assert_eq!(app.parts.worker.turn.try_lock().is_err(), takes_turns);
+        sqlx::raw_sql("COMMIT")
+            .execute(&mut somebody)
+            .await
+            .unwrap();
+        while app.audit().await.is_empty() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+        stop.cancel();
+        for done in loops {
+            done.await.unwrap();
+        }
+    }
+}
+
+#[tokio::test]
 async fn whoever_is_called_wakes_up() {
     let mut app = TestApp::with(&[], USERS).await;
     let stop = CancellationToken::new();

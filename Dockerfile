@@ -4,7 +4,7 @@
 FROM rust:1.95.0-slim-bookworm AS build
 WORKDIR /src
 COPY .cargo .cargo
-COPY Cargo.toml Cargo.lock ./
+COPY Cargo.toml Cargo.lock build.rs ./
 RUN mkdir -p src tests/it benches/sweep \
     && echo 'fn main() {}' > src/main.rs \
     && touch src/lib.rs tests/it/main.rs benches/pure.rs benches/sweep/main.rs \

@@ -142,14 +142,14 @@ impl Database {
         Ok(sqlx::query_scalar(sql).fetch_one(&mut self.conn).await?)
     }
 
-    /// Makes deliveries that were settled in the last two months.
+    /// Makes deliveries that were settled in the last two months, as housekeeping leaves them.
     pub(crate) async fn fill(&mut self, count: i64) -> anyhow::Result<()> {
         let sql = "
             INSERT INTO leaver.deliveries (id, fingerprint, source, digest, content_type, signed_at, received_at, body_bytes, state,
                                            next_attempt_at, settled_at, outcome, employee_ids)
             SELECT encode(substring(int8send((extract(epoch FROM at) * 1000)::int8) FROM 3) || '\\x7000'
                           || substring(uuid_send(gen_random_uuid()) FROM 9), 'hex')::uuid,
-                   gen_random_uuid(), 'bamboohr', sha256(int8send(n)), 'application/json', at, at, 1000, 'processed',
+                   CASE WHEN at > now() - interval '7 days' THEN gen_random_uuid() END, 'bamboohr', sha256(int8send(n)), 'application/json', at, at, 1000, 'processed',
                    at, at, '{\"kept\": 1}', ARRAY[(n % 5000)::text]
             FROM generate_series(1, $1) n, LATERAL (SELECT now() - interval '60 days' * (1 - n::float8 / $1) AS at) t";
         sqlx::query(sql).bind(count).execute(&mut self.conn).await?;

@@ -16,6 +16,9 @@ const EVERY: Duration = Duration::from_mins(10);
 const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(10);
 /// Nor does a read, which is lent out for less; after a failure the API may have asked for more (`roster::due`).
 const LONGEST_AFTER_FAILURE: TimeDelta = TimeDelta::minutes(70);
+/// So long the same body again is known, where it bears its own times. No sender repeats itself for longer than some
+/// hours, and later than that facts decide.
+const KNOWN_FOR: TimeDelta = TimeDelta::days(7);
 /// So many rows go at a time: little enough for nobody to wait for them.
 const SLICE: i64 = 5_000;
 
@@ -79,6 +82,10 @@ impl Worker {
                 "inbox.forget: dropped bodies of long parked deliveries (inbox.keep)"
             );
         }
+        let known_before = now - self.limits.keep_settled.min(KNOWN_FOR);
+        while inbox::retention::store::forget_fingerprints(&mut conn, known_before, SLICE).await?
+            > 0
+        {}
         let settled_before = now - self.limits.keep_settled;
         let mut deliveries = 0;
         loop {

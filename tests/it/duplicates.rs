@@ -376,7 +376,8 @@ async fn what_arrived_before_there_were_fingerprints_is_known_all_the_same() {
     app.deliver("bamboohr", &body).await;
     app.sql(
         "ALTER TABLE leaver.deliveries DROP COLUMN fingerprint,
-             ADD CONSTRAINT deliveries_source_digest_key UNIQUE (source, digest)",
+             ADD CONSTRAINT deliveries_source_digest_key UNIQUE (source, digest);
+         CREATE INDEX deliveries_settled_idx ON leaver.deliveries (settled_at)",
     )
     .await;
     let migration = schema::MIGRATOR

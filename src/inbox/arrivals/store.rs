@@ -35,7 +35,7 @@ pub async fn insert(
          FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::bytea[])
               WITH ORDINALITY AS a (id, fingerprint, source, digest, content_type, signed_at, received_at, body, n)
          ORDER BY n
-         ON CONFLICT (fingerprint) DO NOTHING
+         ON CONFLICT (fingerprint) WHERE fingerprint IS NOT NULL DO NOTHING
          RETURNING id",
         &rows.ids,
         &rows.fingerprints,
@@ -98,7 +98,7 @@ pub async fn repeat(
                    settled_at = NULL, cause = NULL, outcome = NULL, repeats = d.repeats + 1
                FROM news WHERE d.id = news.id AND news.state = 'processed'
            )
-           SELECT d.id AS "id!", d.fingerprint AS "fingerprint!"
+           SELECT d.id AS "id!", fingerprint AS "fingerprint!"
            FROM leaver.deliveries d JOIN arrived a USING (fingerprint)"#,
         &rows.fingerprints,
         &rows.types as &[Option<&str>],

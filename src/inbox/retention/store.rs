@@ -3,8 +3,33 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-/// Forgets deliveries that were settled before a moment, and parked ones of which nothing is left to replay: so many at
-/// most, oldest first. Says how many.
+/// Forgets the bodies of deliveries that were settled before a moment and bear their own times: the same body again is
+/// new then, and says nothing new. So many at most, oldest first. Says how many.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn forget_fingerprints(
+    conn: &mut PgConnection,
+    settled_before: DateTime<Utc>,
+    limit: i64,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "WITH known AS (
+             SELECT id FROM leaver.deliveries
+             WHERE state IN ('processed', 'ignored') AND self_timed AND fingerprint IS NOT NULL AND settled_at < $1
+             ORDER BY settled_at LIMIT $2 FOR UPDATE SKIP LOCKED
+         )
+         UPDATE leaver.deliveries SET fingerprint = NULL WHERE id IN (SELECT id FROM known)",
+        settled_before,
+        limit,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Forgets deliveries that were settled before a moment and whose [fingerprint](forget_fingerprints) is forgotten or must
+/// not be before, and parked ones of which nothing is left to replay: so many at most, oldest first. Says how many.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -18,6 +43,7 @@ pub async fn forget_settled(
         "WITH done AS (
              SELECT id FROM leaver.deliveries
              WHERE state IN ('processed', 'ignored') AND settled_at < $1
+               AND NOT (self_timed AND fingerprint IS NOT NULL)
              ORDER BY settled_at LIMIT $2 FOR UPDATE SKIP LOCKED
          ), spent AS (
              SELECT id FROM leaver.deliveries

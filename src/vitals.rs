@@ -1,5 +1,6 @@
 //! Signs of life that one part of the service leaves for health and for the other half to read.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering};
 
 use chrono::{DateTime, Utc};
@@ -24,8 +25,18 @@ pub struct Vitals {
     senders: AtomicUsize,
 }
 
-/// So many senders in line are a rush: more than flushes at their usual size take at once.
+/// More senders than this are a rush: those of several flushes of usual size.
 const RUSH: usize = 64;
+
+/// A sender who waits.
+#[derive(Debug)]
+pub struct SenderWaits(Arc<Vitals>);
+
+impl Drop for SenderWaits {
+    fn drop(&mut self) {
+        self.0.senders.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Vitals {
     /// What the process is doing.
@@ -58,12 +69,14 @@ impl Vitals {
         self.timer_at.store(now.timestamp(), Ordering::Relaxed);
     }
 
-    /// So many senders wait to be written down.
-    pub fn lined_up(&self, senders: usize) {
-        self.senders.store(senders, Ordering::Relaxed);
+    /// A sender waits for an answer, until this is dropped.
+    #[must_use]
+    pub fn sender_waits(self: &Arc<Self>) -> SenderWaits {
+        self.senders.fetch_add(1, Ordering::Relaxed);
+        SenderWaits(Arc::clone(self))
     }
 
-    /// Whether senders arrive faster than they are written down.
+    /// Whether more senders wait than a flush takes.
     #[must_use]
     pub fn in_a_rush(&self) -> bool {
         self.senders.load(Ordering::Relaxed) > RUSH

@@ -16,7 +16,6 @@ use crate::domain::DeliveryId;
 use crate::failpoints;
 use crate::inbox::arrivals::{Arrival, Receipt, store};
 use crate::metrics::Metrics;
-use crate::vitals::Vitals;
 
 /// More rows gain nothing, and make a split longer.
 const BATCH: BatchLimit = BatchLimit {
@@ -39,16 +38,6 @@ pub(super) struct Desk {
     /// Tells the working half that something was stored.
     pub(super) stored: Arc<Notify>,
     pub(super) metrics: Arc<Metrics>,
-    pub(super) vitals: Arc<Vitals>,
-}
-
-impl Desk {
-    /// Tells the others how many wait.
-    pub(super) fn tell(&self) {
-        let waiting = self.arrived.len();
-        self.metrics.lined_up(waiting);
-        self.vitals.lined_up(waiting);
-    }
 }
 
 /// Which of the two queues a flusher empties. Repetitions may have to wait for the worker, and nothing new shall wait
@@ -71,7 +60,7 @@ pub(super) async fn run(desk: Arc<Desk>, work: Work) {
         work,
     };
     while let Some(batch) = queue.take(BATCH).await {
-        desk.tell();
+        desk.metrics.lined_up(desk.arrived.len());
         flusher.flush(batch).await;
     }
 }

@@ -78,6 +78,7 @@ pub enum NotStored {
 pub struct Intake {
     desk: Arc<Desk>,
     budget: Budget,
+    vitals: Arc<Vitals>,
     patience: Duration,
     flushers: TaskTracker,
 }
@@ -106,11 +107,11 @@ impl Intake {
             options,
             stored,
             metrics,
-            vitals,
         });
         let intake = Self {
             desk: Arc::clone(&desk),
             budget: Budget::of(limits.bytes),
+            vitals,
             patience: limits.patience,
             flushers: TaskTracker::new(),
         };
@@ -152,7 +153,8 @@ impl Intake {
             held,
         };
         self.desk.arrived.push(waiting);
-        self.desk.tell();
+        let _waits = self.vitals.sender_waits();
+        self.desk.metrics.lined_up(self.desk.arrived.len());
         match timeout_at(deadline, answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(NotStored::Abandoned),

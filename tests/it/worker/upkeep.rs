@@ -9,7 +9,7 @@ use sqlx::postgres::PgListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{crowd, departure};
-use crate::support::{TestApp, USERS};
+use crate::support::{FORM, TestApp, USERS};
 
 #[tokio::test]
 async fn what_was_settled_long_ago_is_forgotten_and_nothing_else() {
@@ -87,10 +87,10 @@ async fn in_a_rush_of_senders_batches_take_turns() {
     for (senders, takes_turns) in [(1_000, true), (10, false)] {
         let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH", "1")], USERS).await;
         crowd(&mut app, 2).await;
-        app.parts.vitals.lined_up(senders);
+        let waiting: Vec<_> = (0..senders)
+            .map(|_| app.parts.vitals.sender_waits())
+            .collect();
         app.store("bamboohr", &departure(1)).await;
-        // What was stored meanwhile has told how many wait now.
-        app.parts.vitals.lined_up(senders);
         let mut somebody = app.connect().await;
         sqlx::raw_sql("BEGIN; SELECT 1 FROM users WHERE id = 1 FOR UPDATE")
             .execute(&mut somebody)
@@ -114,7 +114,35 @@ async fn in_a_rush_of_senders_batches_take_turns() {
         for done in loops {
             done.await.unwrap();
         }
+        drop(waiting);
+        assert!(!app.parts.vitals.in_a_rush());
     }
+}
+
+#[tokio::test]
+async fn a_body_with_its_own_times_is_known_for_a_week_and_one_without_as_long_as_its_row() {
+    let mut app = TestApp::new().await;
+    crowd(&mut app, 2).await;
+    let untimed = "employees[2][changedFields][]=status&employees[2][status]=Active";
+    app.deliver("bamboohr", &departure(1)).await;
+    app.send("bamboohr", FORM, untimed).await;
+    app.work().await;
+    let known = "SELECT (fingerprint IS NOT NULL)::text FROM leaver.deliveries ORDER BY id";
+    app.advance(TimeDelta::days(6));
+    app.parts.worker.keep_house().await.unwrap();
+    assert_eq!(app.lines(known).await, ["true", "true"]);
+    app.advance(TimeDelta::days(2));
+    app.parts.worker.keep_house().await.unwrap();
+    assert_eq!(app.lines(known).await, ["false", "true"]);
+
+    let record = app.audit().await;
+    let again = app.deliver("bamboohr", &departure(1)).await;
+    assert_eq!(again.body["duplicate"], json!(false));
+    assert_eq!(app.audit().await, record);
+    let again = app.send("bamboohr", FORM, untimed).await;
+    assert_eq!(again.body["duplicate"], json!(true));
+    let outcome = "SELECT outcome::text FROM leaver.deliveries ORDER BY id DESC LIMIT 1";
+    assert_eq!(app.lines(outcome).await, [r#"{"unchanged": 1}"#]);
 }
 
 #[tokio::test]

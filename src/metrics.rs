@@ -67,6 +67,7 @@ pub struct Metrics {
     flush: Histogram,
     flushes_failed: Counter,
     intake_waiting: Gauge,
+    tasks: Gauge,
     processing: Histogram,
     end_to_end: Histogram,
     backlog_waiting: Gauge,
@@ -102,6 +103,7 @@ impl Default for Metrics {
             flush: Histogram::new(steps()),
             flushes_failed: Counter::default(),
             intake_waiting: Gauge::default(),
+            tasks: Gauge::default(),
             processing: Histogram::new(steps()),
             end_to_end: Histogram::new(steps()),
             backlog_waiting: Gauge::default(),
@@ -170,6 +172,11 @@ impl Default for Metrics {
             "intake_waiting",
             "Deliveries in memory that wait for a flush",
             metrics.intake_waiting.clone(),
+        );
+        registry.register(
+            "tasks",
+            "Tasks of the process that have not ended: the loops, and one per connection",
+            metrics.tasks.clone(),
         );
         registry.register_with_unit(
             "processing",
@@ -266,6 +273,11 @@ impl Metrics {
     pub fn lined_up(&self, waiting: usize) {
         self.intake_waiting
             .set(i64::try_from(waiting).unwrap_or(i64::MAX));
+    }
+
+    /// So many tasks of the process have not ended.
+    pub fn alive(&self, tasks: usize) {
+        self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
     }
 
     /// A signature did not hold.

@@ -8,6 +8,7 @@ use axum::http::StatusCode;
 use axum::http::header::CONTENT_TYPE;
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
+use tokio::runtime::Handle;
 
 use super::Receiver;
 use super::error::Refusal;
@@ -49,6 +50,8 @@ pub(super) async fn full(State(receiver): State<Arc<Receiver>>) -> Response {
 pub(super) async fn metrics(State(receiver): State<Arc<Receiver>>) -> Response {
     let health = examined(&receiver).await;
     let gauges = health.gauges(receiver.clock.now());
+    let tasks = Handle::current().metrics().num_alive_tasks();
+    receiver.metrics.alive(tasks);
     match receiver.metrics.text(gauges.as_ref()) {
         Ok(text) => (
             [(

@@ -1,8 +1,10 @@
 //! What an operator sees: the log, `/health`, `/metrics`. Nothing personal in any of them.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
 
 use super::{leaves_at, place};
 use crate::support::process::{Place, Served};
@@ -46,7 +48,7 @@ async fn observed(format: &str) -> (Place, Served, Vec<String>) {
             ids.push(said["body"]["delivery"].as_str().unwrap().to_owned());
         }
     }
-    let forged = leaver::client::new(std::time::Duration::from_secs(10)).unwrap();
+    let forged = leaver::client::new(Duration::from_secs(10)).unwrap();
     let forged = forged
         .post(format!("{}/webhooks/merge", service.url))
         .header("X-Merge-Webhook-Signature", "AAAA")
@@ -241,4 +243,36 @@ async fn metrics_are_prometheus_text_with_what_the_documentation_promises() {
     }
     assert!(value("leaver_processing_seconds_count") >= 1.0);
     assert!(value(r#"leaver_last_delivery_age_seconds{source="merge"}"#) < 30.0);
+}
+
+#[tokio::test]
+async fn the_number_of_tasks_follows_that_of_connections() {
+    let place = place().await;
+    let service = place.serve(&[]);
+    let tasks = async || {
+        let (_, _, text) = service.get("/metrics").await;
+        let line = text
+            .lines()
+            .find_map(|line| line.strip_prefix("leaver_tasks "));
+        line.unwrap().parse::<usize>().unwrap()
+    };
+    let alone = tasks().await;
+    let address = service.url.strip_prefix("http://").unwrap();
+    let mut connections = vec![];
+    for _ in 0..50 {
+        connections.push(TcpStream::connect(address).await.unwrap());
+    }
+    comes_to("50 tasks more", async || tasks().await >= alone + 50).await;
+    drop(connections);
+    comes_to("those are gone", async || tasks().await < alone + 25).await;
+}
+
+async fn comes_to(what: &str, is_so: impl AsyncFn() -> bool) {
+    let polled = async {
+        while !is_so().await {
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    let comes = tokio::time::timeout(Duration::from_secs(20), polled).await;
+    comes.unwrap_or_else(|_| panic!("never: {what}"));
 }

@@ -15,7 +15,6 @@ use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
-use tokio::net::TcpListener;
 use tokio::sync::{Mutex, Notify, RwLock};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -215,8 +214,7 @@ impl Service {
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
         let listen = settings.server.listen;
-        let listener = TcpListener::bind(listen)
-            .await
+        let listener = connections::listen(listen)
             .with_context(|| format!("cannot listen on {listen} (server.listen, LEAVER_LISTEN)"))?;
         let address = listener
             .local_addr()

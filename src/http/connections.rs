@@ -19,7 +19,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -44,6 +44,10 @@ const FULL: &[u8] =
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long connections that are cut may take to notice it.
 const CUTTING: Duration = Duration::from_secs(1);
+
+/// How many connections the kernel keeps until we accept them; beyond it a client waits for seconds without being told.
+/// The kernel's own limit (`net.core.somaxconn`) may be less; the default of the library is 128.
+const BACKLOG: u32 = 1024;
 
 /// How many clients we serve, and how long we wait for each of them.
 #[derive(Debug, Clone)]
@@ -79,6 +83,23 @@ pub struct Drained {
     pub finished: usize,
     /// Cut at the drain deadline.
     pub cut: usize,
+}
+
+/// Listens on an address, with room for a burst of clients.
+///
+/// # Errors
+/// When the address cannot be had.
+pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() {
+        TcpSocket::new_v4()?
+    } else {
+        TcpSocket::new_v6()?
+    };
+    // A restart need not wait until the last connections of the process before are forgotten.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Serves `app` on `listener` until `stop`, and returns once every connection is gone.

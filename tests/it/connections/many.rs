@@ -63,3 +63,17 @@ async fn a_panic_in_a_handler_ends_only_its_own_connection() {
     let (drained, _) = server.stop().await;
     assert_eq!(drained.cut, 0);
 }
+
+#[tokio::test]
+async fn a_burst_waits_in_line_until_it_is_accepted() {
+    let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut burst = Vec::new();
+    for _ in 0..500 {
+        let connect = timeout(PATIENCE, TcpStream::connect(address));
+        burst.push(connect.await.expect("there is room in the line").unwrap());
+    }
+    for _ in 0..500 {
+        timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+    }
+}

@@ -12,9 +12,9 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::ConnectInfo;
 use axum::routing::{get, post};
-use leaver::http::connections::{Drained, Limits, serve};
+use leaver::http::connections::{Drained, Limits, listen, serve};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
@@ -69,7 +69,7 @@ impl TestServer {
                 "/panic",
                 get(async || -> &'static str { panic!("a handler panics, as the test wants") }),
             );
-        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
         let serving = tokio::spawn(serve(listener, app, limits, stop.clone()));

@@ -76,7 +76,7 @@ pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<
     let clock = Arc::new(SystemClock);
     match kind {
         Kind::Service | Kind::OneByOne => {
-            let service = Service::start(&settings, options, clock).await?;
+            let service = Service::start(&settings, options, clock)?;
             while !service.is_ready() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }

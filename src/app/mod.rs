@@ -208,7 +208,7 @@ impl Service {
     /// # Errors
     /// When the address cannot be listened on. A database that is not there is waited for; a users table that
     /// does not fit ends the service, which [`Service::failed`] tells.
-    pub async fn start(
+    pub fn start(
         settings: &Settings,
         database: PgConnectOptions,
         clock: Arc<dyn Clock>,

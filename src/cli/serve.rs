@@ -60,7 +60,7 @@ impl Serve {
             None => app::connect_options(&settings.database)
                 .context("no database (--embedded would start a private one)")?,
         };
-        let service = Service::start(&settings, options, Arc::new(SystemClock)).await?;
+        let service = Service::start(&settings, options, Arc::new(SystemClock))?;
         let ended = loop {
             tokio::select! {
                 _ = asked_to_stop.recv() => break Ok(ExitCode::SUCCESS),

@@ -62,7 +62,7 @@ impl Demo {
         );
         let options = example::fresh_database(&postgres).await?;
         let mut conn = options.connect().await?;
-        let service = Service::start(&settings, options.clone(), Arc::new(SystemClock)).await?;
+        let service = Service::start(&settings, options.clone(), Arc::new(SystemClock))?;
         let shown = tokio::select! {
             shown = show(&settings, &service, &mut conn) => shown,
             error = service.failed() => Err(error),

@@ -137,9 +137,7 @@ async fn a_service_that_may_not_migrate_starts_once_somebody_has() {
     ];
     let settings = Settings::load(None, &Environment::of(env)).unwrap();
     let options = as_role(&app.options, &role);
-    let service = Service::start(&settings, options, Arc::new(SystemClock))
-        .await
-        .unwrap();
+    let service = Service::start(&settings, options, Arc::new(SystemClock)).unwrap();
     for _ in 0..2_000 {
         if service.is_ready() {
             break;

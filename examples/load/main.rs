@@ -15,6 +15,7 @@ mod database;
 mod report;
 mod sender;
 mod server;
+mod soak;
 mod trial;
 
 use std::path::PathBuf;
@@ -57,6 +58,12 @@ struct Args {
     /// How many settled deliveries fill the inbox for the trial `settled`
     #[arg(long, default_value_t = 5_000_000)]
     settled: i64,
+    /// Deliveries a second of all connections together for the trial `soak`
+    #[arg(long, default_value_t = 1_000.0)]
+    rate: f64,
+    /// Of so many deliveries of the trial `soak` one is about a hundred employees, some 85 kB
+    #[arg(long, default_value_t = 100)]
+    large_one_in: u64,
     /// An existing Postgres instead of a throw-away one; the schema `leaver` in it is emptied
     #[arg(long)]
     database: Option<String>,
@@ -77,6 +84,8 @@ enum Trial {
     Flood,
     /// Receiving and processing with an empty inbox, and with one full of settled deliveries
     Settled,
+    /// A steady load for long: memory stays flat, descriptors and tasks come back
+    Soak,
 }
 
 fn main() -> anyhow::Result<()> {
@@ -97,6 +106,7 @@ async fn measure(args: Args) -> anyhow::Result<()> {
             Trial::Reaction => trial::reaction(&args, &mut database).await?,
             Trial::Flood => trial::flood(&args, &mut database).await?,
             Trial::Settled => trial::settled(&args, &mut database).await?,
+            Trial::Soak => soak::soak(&args, &mut database).await?,
         };
         found["flushes_per_second"] = database.flushes_per_second()?.round().into();
         println!("{}", serde_json::to_string_pretty(&found)?);
@@ -147,7 +157,7 @@ async fn one(args: &Args, kind: Kind, database: &mut Database) -> anyhow::Result
     .await?;
     let wal = database.wal().await? - wal;
     let flush_rows = child.rows_per_flush().await;
-    let (peak_memory_kib, cpu_seconds) = child.used();
+    let (peak_memory_kib, cpu_seconds) = (child.memory_kib("VmHWM"), child.cpu_seconds());
     let backlog = database.waiting().await?;
     // For a yardstick too, whose deliveries are as good as any.
     let drain = match kind {

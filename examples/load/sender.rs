@@ -8,6 +8,7 @@ use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use leaver::clock::{Clock, SystemClock};
 use leaver::signature::{Key, Layout, Scheme};
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
@@ -28,6 +29,42 @@ pub(crate) struct Sent {
     pub(crate) took: Duration,
 }
 
+impl Sent {
+    /// One answer more.
+    pub(crate) fn answered(
+        &mut self,
+        status: u16,
+        answer: &[u8],
+        took: Duration,
+    ) -> anyhow::Result<()> {
+        if status == 200 {
+            self.latencies.push(took);
+            self.acknowledged.push(delivery(answer)?);
+        } else {
+            self.refused += 1;
+        }
+        Ok(())
+    }
+
+    /// What came of another connection.
+    pub(crate) fn add(&mut self, other: Self) {
+        self.acknowledged.extend(other.acknowledged);
+        self.latencies.extend(other.latencies);
+        self.refused += other.refused;
+    }
+}
+
+/// How long these took.
+pub(crate) fn percentiles(mut times: Vec<Duration>) -> Value {
+    times.sort_unstable();
+    let at = |thousandths: usize| {
+        let last = times.len().saturating_sub(1);
+        let time = times.get(last * thousandths / 1000);
+        time.map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0)
+    };
+    json!({"count": times.len(), "p50_ms": at(500), "p99_ms": at(990), "max_ms": at(1000)})
+}
+
 /// How BambooHR would sign with our key.
 pub(crate) fn scheme() -> anyhow::Result<Scheme> {
     Ok(Scheme::BambooHr {
@@ -37,61 +74,90 @@ pub(crate) fn scheme() -> anyhow::Result<Scheme> {
     })
 }
 
+/// A connection that sends at once what it is given.
+pub(crate) async fn connect(address: &str) -> anyhow::Result<TcpStream> {
+    let stream = TcpStream::connect(address).await?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
 /// Sends for so long, and waits for the last answers.
 pub(crate) async fn load(
     address: &str,
     connections: usize,
     time: Duration,
 ) -> anyhow::Result<Sent> {
-    let shared = Arc::new(Shared {
-        scheme: scheme()?,
-        next: AtomicU64::new(0),
-        run: Uuid::new_v4(),
-    });
+    let letters = Arc::new(Letters::new()?);
     let mut streams = Vec::with_capacity(connections);
     for _ in 0..connections {
-        let stream = TcpStream::connect(address).await?;
-        stream.set_nodelay(true)?;
-        streams.push(stream);
+        streams.push(connect(address).await?);
     }
     let began = Instant::now();
     let mut senders = JoinSet::new();
     for stream in streams {
-        senders.spawn(send(stream, Arc::clone(&shared), began + time));
+        senders.spawn(send(stream, Arc::clone(&letters), began + time));
     }
     let mut all = Sent::default();
     while let Some(sent) = senders.join_next().await {
-        let sent = sent??;
-        all.acknowledged.extend(sent.acknowledged);
-        all.latencies.extend(sent.latencies);
-        all.refused += sent.refused;
+        all.add(sent??);
     }
     all.took = began.elapsed();
     all.latencies.sort_unstable();
     Ok(all)
 }
 
-struct Shared {
+/// Requests as BambooHR sends them, each unlike any other.
+pub(crate) struct Letters {
     scheme: Scheme,
     next: AtomicU64,
     run: Uuid,
 }
 
-impl Shared {
-    /// A request as BambooHR sends it, about 1 kB, unlike any other. Each is about one of 5,000 employees.
-    fn request(&self) -> Vec<u8> {
+impl Letters {
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        Ok(Self {
+            scheme: scheme()?,
+            next: AtomicU64::new(0),
+            run: Uuid::new_v4(),
+        })
+    }
+
+    /// How many were made.
+    pub(crate) fn count(&self) -> u64 {
+        self.next.load(Ordering::Relaxed)
+    }
+
+    /// One about so many of 5,000 employees, some 1 kB and 600 B for each further one.
+    pub(crate) fn request(&self, employees: u64) -> Vec<u8> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        let employee = number % 5_000;
         let now = SystemClock.now();
-        let at = now.format("%Y-%m-%dT%H:%M:%S+0000");
-        let mut body = format!(
-            r#"{{"employees":[{{"id":"{employee}","action":"Updated","timestamp":"{at}","changedFields":["status","employmentHistoryStatus"],"fields":{{"status":"Active","employmentHistoryStatus":"Full-Time","hireDate":"2020-01-06","terminationDate":"0000-00-00","workEmail":"employee{employee}@example.com","firstName":"Load","lastName":"Number {number}","note":"{}-{number}""#,
+        let entries: Vec<String> = (number..number + employees)
+            .map(|employee| entry(employee % 5_000, now))
+            .collect();
+        let body = format!(
+            r#"{{"employees":[{}],"note":"{}-{number}"}}"#,
+            entries.join(","),
             self.run
         );
-        body.push_str(&(0..11).map(custom_field).collect::<String>());
-        body.push_str("}}]}");
         request(&self.scheme, &body, now)
     }
+}
+
+/// About one employee, who works.
+fn entry(employee: u64, now: DateTime<Utc>) -> String {
+    let at = now.format("%Y-%m-%dT%H:%M:%S+0000");
+    let custom: String = (0..11).map(custom_field).collect();
+    format!(
+        r#"{{"id":"{employee}","action":"Updated","timestamp":"{at}","changedFields":["status","employmentHistoryStatus"],"fields":{{"status":"Active","employmentHistoryStatus":"Full-Time","hireDate":"2020-01-06","terminationDate":"0000-00-00","workEmail":"employee{employee}@example.com","firstName":"Load","lastName":"Number {employee}"{custom}}}}}"#
+    )
+}
+
+/// The same with a body that was not signed.
+pub(crate) fn tampered(mut request: Vec<u8>) -> Vec<u8> {
+    if let Some(last) = request.last_mut() {
+        *last = b' ';
+    }
+    request
 }
 
 /// A signed request, as it goes over the wire.
@@ -117,20 +183,19 @@ fn custom_field(number: usize) -> String {
     format!(r#","customField{number}":"something that is not for us""#)
 }
 
-async fn send(mut stream: TcpStream, shared: Arc<Shared>, until: Instant) -> anyhow::Result<Sent> {
+async fn send(
+    mut stream: TcpStream,
+    letters: Arc<Letters>,
+    until: Instant,
+) -> anyhow::Result<Sent> {
     let mut sent = Sent::default();
     let mut answer = Vec::with_capacity(1024);
     while Instant::now() < until {
-        let request = shared.request();
+        let request = letters.request(1);
         let began = Instant::now();
         stream.write_all(&request).await?;
         let status = read_answer(&mut stream, &mut answer).await?;
-        if status == 200 {
-            sent.latencies.push(began.elapsed());
-            sent.acknowledged.push(delivery(&answer)?);
-        } else {
-            sent.refused += 1;
-        }
+        sent.answered(status, &answer, began.elapsed())?;
     }
     Ok(sent)
 }

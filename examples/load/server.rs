@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::process::{ChildStdin, Command, Stdio};
+use std::str::FromStr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -26,7 +27,6 @@ use leaver::vitals::Phase;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
-use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
 
@@ -112,7 +112,7 @@ pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<
 }
 
 async fn listen(app: Router, settings: &Settings, stop: &CancellationToken) -> anyhow::Result<()> {
-    let listener = TcpListener::bind(settings.server.listen).await?;
+    let listener = connections::listen(settings.server.listen)?;
     println!("{}", listener.local_addr()?);
     let limits = settings.server.connections.clone();
     let serving = tokio::spawn(connections::serve(listener, app, limits, stop.clone()));
@@ -199,32 +199,43 @@ impl Child {
         &self.address
     }
 
-    /// What its metrics say; nothing for a server that has none.
+    /// How many deliveries it stored at a time; nothing for a server that does not count.
     pub(crate) async fn rows_per_flush(&self) -> Option<f64> {
+        let rows: f64 = self.metric("leaver_flush_rows_sum").await?;
+        Some(rows / self.metric::<f64>("leaver_flush_rows_count").await?)
+    }
+
+    /// One number of its metrics, if it has that.
+    pub(crate) async fn metric<T: FromStr>(&self, name: &str) -> Option<T> {
         let client = leaver::client::new(Duration::from_secs(5)).ok()?;
         let answer = client.get(format!("http://{}/metrics", self.address));
         let text = answer.send().await.ok()?.text().await.ok()?;
-        let value = |name: &str| -> Option<f64> {
-            let line = text.lines().find_map(|line| line.strip_prefix(name));
-            line?.trim().parse().ok()
-        };
-        Some(value("leaver_flush_rows_sum ")? / value("leaver_flush_rows_count ")?)
+        let named = text.lines().filter_map(|line| line.split_once(' '));
+        let mut values = named.filter(|(other, _)| *other == name);
+        values.next()?.1.parse().ok()
     }
 
-    /// Its largest resident size in KiB, and the seconds of processor time that it has used.
-    pub(crate) fn used(&self) -> (u64, f64) {
-        let read = |what: &str| {
-            std::fs::read_to_string(format!("/proc/{}/{what}", self.process.id()))
-                .unwrap_or_default()
-        };
-        let status = read("status");
-        let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-        let peak = peak.and_then(|size| size.split_whitespace().next()?.parse().ok());
-        let stat = read("stat");
+    /// Its resident size, now (`VmRSS`) or at most (`VmHWM`).
+    pub(crate) fn memory_kib(&self, which: &str) -> u64 {
+        let status = self.read("status");
+        let line = status.lines().find_map(|line| line.strip_prefix(which));
+        let size = line.and_then(|rest| rest.split_whitespace().nth(1)?.parse().ok());
+        size.unwrap_or_default()
+    }
+
+    /// Seconds of processor time that it has used.
+    pub(crate) fn cpu_seconds(&self) -> f64 {
+        let stat = self.read("stat");
         let after_name = stat.rsplit(") ").next().unwrap_or_default();
         let ticks = after_name.split(' ').skip(11).take(2);
-        let ticks: f64 = ticks.filter_map(|tick| tick.parse::<f64>().ok()).sum();
-        (peak.unwrap_or_default(), ticks / 100.0)
+        ticks
+            .filter_map(|tick| tick.parse::<f64>().ok())
+            .sum::<f64>()
+            / 100.0
+    }
+
+    fn read(&self, what: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{what}", self.process.id())).unwrap_or_default()
     }
 
     /// How many descriptors it has open.

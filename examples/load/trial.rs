@@ -16,7 +16,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use crate::database::Database;
-use crate::sender::{self, read_answer, request, scheme};
+use crate::sender::{self, connect, percentiles, read_answer, request, scheme, tampered};
 use crate::server::{Child, Kind};
 use crate::{Args, log};
 
@@ -62,7 +62,7 @@ pub(crate) async fn reaction(args: &Args, database: &mut Database) -> anyhow::Re
     while let Some(answer) = answers.join_next().await {
         answer??;
     }
-    let (peak_memory_kib, _) = child.used();
+    let peak_memory_kib = child.memory_kib("VmHWM");
     let used_after = child.open_files();
     child.stop()?;
     ensure!(
@@ -91,12 +91,6 @@ async fn listen(url: &str) -> anyhow::Result<mpsc::UnboundedReceiver<(u64, Insta
     Ok(told)
 }
 
-async fn connect(address: &str) -> anyhow::Result<TcpStream> {
-    let stream = TcpStream::connect(address).await?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
 async fn depart(stream: &mut TcpStream, scheme: &Scheme, number: u64) -> anyhow::Result<()> {
     let now = SystemClock.now();
     let at = now.format("%Y-%m-%dT%H:%M:%S+0000");
@@ -107,16 +101,6 @@ async fn depart(stream: &mut TcpStream, scheme: &Scheme, number: u64) -> anyhow:
     let status = read_answer(stream, &mut vec![]).await?;
     ensure!(status == 200, "a departure was answered {status}");
     Ok(())
-}
-
-fn percentiles(mut times: Vec<Duration>) -> Value {
-    times.sort_unstable();
-    let at = |thousandths: usize| {
-        let last = times.len().saturating_sub(1);
-        let time = times.get(last * thousandths / 1000);
-        time.map_or(f64::NAN, |time| time.as_secs_f64() * 1000.0)
-    };
-    json!({"count": times.len(), "p50_ms": at(500), "p99_ms": at(990), "max_ms": at(1000)})
 }
 
 /// Good deliveries at a rate, alone and then beside as many forgeries as ten connections can send.
@@ -171,10 +155,7 @@ async fn forge(address: &str, until: Instant, forged: &AtomicU64) -> anyhow::Res
     let mut stream = connect(address).await?;
     let now = SystemClock.now();
     let body = format!(r#"{{"employees":[],"note":"{}"}}"#, "x".repeat(900));
-    let mut forgery = request(&scheme()?, &body, now);
-    // The last byte of the body is not what was signed.
-    let last = forgery.len() - 1;
-    forgery[last] = b' ';
+    let forgery = tampered(request(&scheme()?, &body, now));
     let mut answer = vec![];
     while Instant::now() < until {
         stream.write_all(&forgery).await?;

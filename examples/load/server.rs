@@ -207,7 +207,7 @@ impl Child {
 
     /// One number of its metrics, if it has that.
     pub(crate) async fn metric<T: FromStr>(&self, name: &str) -> Option<T> {
-        let client = leaver::client::new(Duration::from_secs(5)).ok()?;
+        let client = leaver::client::new(Duration::from_secs(30)).ok()?;
         let answer = client.get(format!("http://{}/metrics", self.address));
         let text = answer.send().await.ok()?.text().await.ok()?;
         let named = text.lines().filter_map(|line| line.split_once(' '));

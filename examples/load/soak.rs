@@ -19,8 +19,9 @@ use crate::{Args, log};
 
 /// The resident size that the service may reach.
 const MOST_MEMORY_KIB: u64 = 100 * 1024;
-/// How much more memory the last third of the time may take than the second.
-const MAY_GROW_KIB: u64 = 2 * 1024;
+/// The last third of the time may take a tenth more memory than the second. The allocator keeps what the busiest moment
+/// took, and the machine decides when that is.
+const MAY_GROW_BY: u64 = 10;
 /// What a pool may have more of afterwards.
 const MAY_STAY: usize = 4;
 /// After so many deliveries an honest sender closes its connection and opens another.
@@ -124,7 +125,10 @@ pub(crate) async fn soak(args: &Args, database: &mut Database) -> anyhow::Result
     let says = serde_json::to_string_pretty(&found)?;
     ensure!(missing == 0 && sent.refused == 0, "lost or refused: {says}");
     ensure!(peak <= MOST_MEMORY_KIB, "more than 100 MiB: {says}");
-    ensure!(last <= second + MAY_GROW_KIB, "memory grows: {says}");
+    ensure!(
+        last <= second + second / MAY_GROW_BY,
+        "memory grows: {says}"
+    );
     ensure!(after.is_back_at(&before), "something is left: {says}");
     Ok(found)
 }

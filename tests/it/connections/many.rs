@@ -7,8 +7,7 @@ async fn one_connection_too_many_is_told_to_come_again() {
     let mut server = TestServer::start_with(Limits {
         max_connections: 2,
         ..limits()
-    })
-    .await;
+    });
     let mut inside = Vec::new();
     for _ in 0..2 {
         inside.push(server.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await);
@@ -36,8 +35,7 @@ async fn a_flood_beyond_the_limit_passes() {
     let server = TestServer::start_with(Limits {
         max_connections: 4,
         ..limits()
-    })
-    .await;
+    });
     let mut flood = Vec::new();
     for _ in 0..300 {
         flood.push(server.send("").await);
@@ -53,8 +51,7 @@ async fn a_panic_in_a_handler_ends_only_its_own_connection() {
     let server = TestServer::start_with(Limits {
         max_connections: 1,
         ..limits()
-    })
-    .await;
+    });
     assert_eq!(
         server.ask("GET /panic HTTP/1.1\r\nHost: a\r\n\r\n").await,
         ""

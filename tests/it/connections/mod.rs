@@ -40,11 +40,11 @@ struct TestServer {
 }
 
 impl TestServer {
-    async fn start() -> Self {
-        Self::start_with(limits()).await
+    fn start() -> Self {
+        Self::start_with(limits())
     }
 
-    async fn start_with(limits: Limits) -> Self {
+    fn start_with(limits: Limits) -> Self {
         let (arrival, arrived) = mpsc::unbounded_channel();
         let (release, released) = mpsc::unbounded_channel::<()>();
         let released = std::sync::Arc::new(tokio::sync::Mutex::new(released));

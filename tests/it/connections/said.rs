@@ -4,7 +4,7 @@ use super::*;
 
 #[tokio::test]
 async fn a_request_is_answered_and_knows_its_peer() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let mut client = server.send("GET /peer HTTP/1.1\r\nHost: a\r\n\r\n").await;
     let peer = client.local_addr().unwrap().to_string();
     read_answer(&mut client, &peer).await;
@@ -12,7 +12,7 @@ async fn a_request_is_answered_and_knows_its_peer() {
 
 #[tokio::test]
 async fn an_unclear_length_is_refused() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     for headers in [
         "Content-Length: 5\r\nTransfer-Encoding: chunked",
         "Transfer-Encoding: chunked\r\nContent-Length: 5",
@@ -37,7 +37,7 @@ async fn an_unclear_length_is_refused() {
 
 #[tokio::test]
 async fn a_clear_length_of_either_kind_is_taken() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let sized = "POST /length HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhello";
     let chunked = "POST /length HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: Chunked\r\n\r\n3\r\nabc\r\n4\r\ndefg\r\n0\r\n\r\n";
     let mut client = server.send("").await;
@@ -55,7 +55,7 @@ async fn a_clear_length_of_either_kind_is_taken() {
 
 #[tokio::test]
 async fn an_early_answer_reaches_a_client_that_is_still_sending() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let mut client = server
         .send("POST /unread HTTP/1.1\r\nHost: a\r\nContent-Length: 4194304\r\n\r\n")
         .await;
@@ -66,7 +66,7 @@ async fn an_early_answer_reaches_a_client_that_is_still_sending() {
 
 #[tokio::test]
 async fn what_is_not_http_1_does_no_harm() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let tls_hello = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03".as_slice();
     let http_2 = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n\0\0\0\x04\0\0\0\0\0".as_slice();
     let endless_line = vec![b'a'; 200 << 10];

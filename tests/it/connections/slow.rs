@@ -9,19 +9,19 @@ use super::*;
 
 #[tokio::test]
 async fn a_silent_client_is_cut() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     assert_cut_after(HEADER, server.send("").await).await;
 }
 
 #[tokio::test]
 async fn half_a_header_is_cut() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     assert_cut_after(HEADER, server.send("GET / HTTP/1.1\r\nHost: a").await).await;
 }
 
 #[tokio::test]
 async fn a_header_line_now_and_then_buys_no_time() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let (mut from, mut to) = server.send("GET / HTTP/1.1\r\n").await.into_split();
     let began = Instant::now();
     let drip = async {
@@ -40,7 +40,7 @@ async fn a_header_line_now_and_then_buys_no_time() {
 
 #[tokio::test]
 async fn a_connection_is_kept_and_may_idle_longer_than_a_header_may_take() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let mut client = server.send(GET).await;
     for _ in 0..2 {
         read_answer(&mut client, "hello").await;
@@ -53,7 +53,7 @@ async fn a_connection_is_kept_and_may_idle_longer_than_a_header_may_take() {
 
 #[tokio::test]
 async fn a_connection_idles_no_longer_after_a_slow_answer() {
-    let mut server = TestServer::start().await;
+    let mut server = TestServer::start();
     let mut client = server.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
     server.wait_for_arrival().await;
     tokio::time::sleep(HEADER + HEADER / 3).await;
@@ -67,8 +67,7 @@ async fn half_a_further_request_is_cut_like_half_a_first_one() {
     let server = TestServer::start_with(Limits {
         idle_timeout: PATIENCE * 2,
         ..limits()
-    })
-    .await;
+    });
     let mut later = server.send(GET).await;
     read_answer(&mut later, "hello").await;
     later.write_all(b"GET /").await.unwrap();
@@ -85,8 +84,7 @@ async fn ask_for_much() -> (TestServer, TcpStream) {
         max_connections: 1,
         idle_timeout: PATIENCE * 2,
         ..limits()
-    })
-    .await;
+    });
     let socket = TcpSocket::new_v4().unwrap();
     socket.set_recv_buffer_size(64 << 10).unwrap();
     let mut client = socket.connect(server.address).await.unwrap();
@@ -128,7 +126,7 @@ async fn a_client_that_reads_its_answer_in_drips_is_cut() {
 
 #[tokio::test]
 async fn a_large_answer_reaches_a_client_that_reads() {
-    let server = TestServer::start().await;
+    let server = TestServer::start();
     let answer = server.ask(LAST_GET.replacen('/', "/large", 1)).await;
     assert!(answer.len() > 32 << 20);
 }

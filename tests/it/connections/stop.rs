@@ -8,8 +8,7 @@ async fn a_stop_closes_idle_connections_at_once() {
         idle_timeout: PATIENCE * 2,
         drain_deadline: PATIENCE,
         ..limits()
-    })
-    .await;
+    });
     let mut idle = server.send(GET).await;
     read_answer(&mut idle, "hello").await;
     let (drained, took) = server.stop().await;
@@ -29,8 +28,7 @@ async fn half_a_header_does_not_hold_a_stop_up() {
     let server = TestServer::start_with(Limits {
         header_timeout: PATIENCE * 2,
         ..limits()
-    })
-    .await;
+    });
     // The good request comes second, so once it is answered the half one has been accepted.
     let mut half = server.send("GET / HTTP/1.1\r\nHost").await;
     server.assert_serves().await;
@@ -45,8 +43,7 @@ async fn a_stop_lets_a_running_request_finish_and_takes_no_new_one() {
     let mut server = TestServer::start_with(Limits {
         drain_deadline: PATIENCE,
         ..limits()
-    })
-    .await;
+    });
     let mut slow = server.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
     server.wait_for_arrival().await;
     server.stop.cancel();
@@ -68,7 +65,7 @@ async fn a_stop_lets_a_running_request_finish_and_takes_no_new_one() {
 
 #[tokio::test]
 async fn a_request_that_outlives_the_drain_deadline_is_cut() {
-    let mut server = TestServer::start().await;
+    let mut server = TestServer::start();
     let mut slow = server.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
     server.wait_for_arrival().await;
     // Keeps the channel that would let the request finish.

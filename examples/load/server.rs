@@ -50,12 +50,22 @@ pub(crate) enum Kind {
     OneByOne,
 }
 
+/// Settings of the service that whoever measures wants to be others.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a program of its own, with a variable for each setting"
+)]
+fn set_outside() -> Vec<(String, String)> {
+    let variables = std::env::vars();
+    variables
+        .filter(|(name, _)| name.starts_with("LEAVER__"))
+        .collect()
+}
+
 /// Runs a server until standard input ends; says on standard output where it listens.
 pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<()> {
     let url = database.context("--serve needs --database")?;
-    let set: Vec<(String, String)> = std::env::vars()
-        .filter(|(name, _)| name.starts_with("LEAVER__"))
-        .collect();
+    let set = set_outside();
     let set = set.iter().map(|(name, value)| (&**name, &**value));
     let mut env: BTreeMap<&str, &str> = set.collect();
     env.extend([

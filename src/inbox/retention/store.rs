@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-/// Forgets the bodies of deliveries that were settled before a moment and bear their own times: the same body again is
+/// Forgets the fingerprints of deliveries that were settled before a moment and bear their own times: the same body is
 /// new then, and says nothing new. So many at most, oldest first. Says how many.
 ///
 /// # Errors

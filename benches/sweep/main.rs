@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::Parser;
-use leaver::embedded::{Embedded, Home, Options};
+use embedded_postgres::{Embedded, Home, Options};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row};
 
 use self::providers::{Company, Provider};

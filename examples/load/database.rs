@@ -7,8 +7,8 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use leaver::embedded::{Embedded, Home, Options};
-use leaver::schema;
+use embedded_postgres::{Embedded, Home, Options};
+use leaver::db::schema;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use uuid::Uuid;

@@ -1,7 +1,7 @@
 //! BambooHR's JSON bodies. An input is a body.
 
-use leaver::domain::{ChangeKind, EmployeeChange, Facts, Provider, Tenant};
-use leaver::payload::{Dialect, FieldNames, Meaning, Tenancy, Unreadable, normalize};
+use leaver_core::domain::{ChangeKind, EmployeeChange, Facts, Provider, Tenant};
+use leaver_core::providers::{Dialect, FieldNames, Meaning, Tenancy, Unreadable, normalize};
 
 use super::sound;
 

@@ -1,9 +1,9 @@
 //! Days and instants, in every place where a provider writes one. An input is the text of one.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use leaver::domain::{EmployeeChange, EmployeeId, Moment, Posted, Provider, Tenant};
-use leaver::payload::{bamboohr_changed, bamboohr_employee, merge_sync_page};
-use leaver::signature::Rejection;
+use leaver_core::domain::{EmployeeChange, EmployeeId, Moment, Posted, Provider, Tenant};
+use leaver_core::providers::{bamboohr_changed, bamboohr_employee, merge_sync_page};
+use leaver_core::signature::Rejection;
 use serde_json::{Value, json};
 
 use super::signature::Request;

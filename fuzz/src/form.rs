@@ -1,7 +1,7 @@
 //! The form decoder: BambooHR's bodies of bracketed keys. An input is a body.
 
-use leaver::domain::Provider;
-use leaver::payload::Meaning;
+use leaver_core::domain::Provider;
+use leaver_core::providers::Meaning;
 
 use super::{bamboohr, sound};
 

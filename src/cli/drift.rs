@@ -8,12 +8,12 @@ use clap::Args;
 use sqlx::Connection;
 
 use super::{Config, Format, open, output};
-use crate::app::{self, Parts};
-use crate::clock::SystemClock;
-use crate::decision::policy::Remedy;
-use crate::domain::AccountId;
-use crate::drift::{self, ReadSoFar, StillOn, Unclaimed, Unmatched};
-use crate::settings::Environment;
+use crate::service::{self, Parts};
+use crate::base::clock::SystemClock;
+use leaver_core::decision::policy::Remedy;
+use leaver_core::domain::AccountId;
+use crate::jobs::drift::{self, ReadSoFar, StillOn, Unclaimed, Unmatched};
+use crate::config::Environment;
 
 /// So many rows of what is only information are shown to a person; --json has them all.
 const SHOWN: usize = 20;
@@ -37,7 +37,7 @@ impl Drift {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (settings, conn) = open(&self.config, env).await?;
         conn.close().await?;
-        let options = app::connect_options(&settings.database)?;
+        let options = service::connect_options(&settings.database)?;
         let parts = Parts::new(&settings, options, Arc::new(SystemClock));
         let remedy = if self.fix {
             Remedy::Fix

@@ -7,9 +7,9 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::{Config, Format, open, output};
-use crate::domain::SourceName;
+use leaver_core::domain::SourceName;
 use crate::roster::listing::{self, Cursor, LARGEST_PAGE, Page, Standing, USUAL_PAGE, Wanted};
-use crate::settings::Environment;
+use crate::config::Environment;
 
 /// List the employees of the roster in the order in which they changed, page by page
 #[derive(Debug, Args)]

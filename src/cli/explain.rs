@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
 use super::{Config, Format, open, output};
-use crate::accounts::AccountsTable;
-use crate::app;
-use crate::audit;
-use crate::clock::{Clock, SystemClock};
-use crate::domain::{Employee, Fact, Moment, Status, WorkEmail};
+use crate::engine::accounts::AccountsTable;
+use crate::service;
+use crate::engine::audit;
+use crate::base::clock::{Clock, SystemClock};
+use leaver_core::domain::{Employee, Fact, Moment, Status, WorkEmail};
 use crate::roster;
-use crate::settings::Environment;
-use crate::worker::Rulebook;
-use crate::worker::deliberate::{Decided, deliberate};
+use crate::config::Environment;
+use crate::engine::policies::Rulebook;
+use crate::engine::evaluate::{Decided, deliberate};
 
 /// Tell what is known of one person, from which observation, and what the decision is and why
 #[derive(Debug, Args)]
@@ -49,7 +49,7 @@ impl Explain {
             }
             return Ok(ExitCode::FAILURE);
         }
-        let rules = app::rulebook(&settings);
+        let rules = service::rulebook(&settings);
         let table = AccountsTable::inspect(&mut conn, &settings.accounts).await?;
         let mut answers = vec![];
         for employee in employees {

@@ -9,11 +9,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 
 use super::{Config, start_embedded};
-use crate::app::{self, Service};
-use crate::clock::SystemClock;
+use crate::service::{self, Service};
+use crate::base::clock::SystemClock;
 use crate::demo::example;
-use crate::settings::Environment;
-use crate::telemetry;
+use crate::config::Environment;
+use crate::service::telemetry;
 
 /// Run the service: HTTP, worker, timer
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ impl Serve {
         telemetry::init(&settings.log).context("log.filter (LEAVER_LOG)")?;
         settings.database.migrate &= !self.no_migrate;
         #[cfg(feature = "failpoints")]
-        crate::failpoints::arm(env.text("FAILPOINTS").unwrap_or_default())
+        crate::base::failpoints::arm(env.text("FAILPOINTS").unwrap_or_default())
             .map_err(anyhow::Error::msg)?;
         let mut asked_to_stop = signal(SignalKind::terminate())?;
         let mut interrupted = signal(SignalKind::interrupt())?;
@@ -57,7 +57,7 @@ impl Serve {
         };
         let options = match &embedded {
             Some((_, options)) => options.clone(),
-            None => app::connect_options(&settings.database)
+            None => service::connect_options(&settings.database)
                 .context("no database (--embedded would start a private one)")?,
         };
         let service = Service::start(&settings, options, Arc::new(SystemClock))?;

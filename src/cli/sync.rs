@@ -10,10 +10,11 @@ use serde::Serialize;
 use sqlx::Connection;
 
 use super::{Config, Format, open, output};
-use crate::app::{self, Parts};
-use crate::clock::{Clock, SystemClock};
-use crate::pull::{Limits, SyncReport, Syncer, Wish};
-use crate::settings::Environment;
+use crate::service::{self, Parts};
+use crate::base::clock::{Clock, SystemClock};
+use crate::connect::Limits;
+use crate::jobs::sync::{SyncReport, Syncer, Wish};
+use crate::config::Environment;
 
 /// Read the providers' APIs now, for what webhooks lost; exits 1 when a read was not complete
 #[derive(Debug, Args)]
@@ -47,7 +48,7 @@ impl Sync {
         let (settings, conn) = open(&self.config, env).await?;
         conn.close().await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let mut companies = app::companies(&settings, &Limits::default(), &clock)?;
+        let mut companies = service::companies(&settings, &Limits::default(), &clock)?;
         if let Some(name) = &self.source {
             companies.retain(|company| company.source.as_str() == name);
             ensure!(
@@ -59,7 +60,7 @@ impl Sync {
             !companies.is_empty(),
             "no source has an api to read: add [sources.api] (config/default.toml shows how)"
         );
-        let options = app::connect_options(&settings.database)?;
+        let options = service::connect_options(&settings.database)?;
         let parts = Parts::new(&settings, options, clock);
         let syncer = Syncer::new(Arc::clone(&parts.worker));
         let wish = if self.full {

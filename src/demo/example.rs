@@ -5,13 +5,13 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection, Row};
 
 use super::story::{Fate, PEOPLE};
-use crate::accounts::{AccountsMapping, AccountsTable};
-use crate::app;
-use crate::clock::{Clock, SystemClock};
-use crate::embedded::Embedded;
+use crate::engine::accounts::{AccountsMapping, AccountsTable};
+use crate::service;
+use crate::base::clock::{Clock, SystemClock};
+use embedded_postgres::Embedded;
 use crate::roster;
-use crate::settings::Settings;
-use crate::worker::deliberate::deliberate;
+use crate::config::Settings;
+use crate::engine::evaluate::deliberate;
 
 /// The database of the showing.
 pub(super) const DATABASE: &str = "leaver_demo";
@@ -131,7 +131,7 @@ pub(super) async fn explain_kept(
     users: &mut [User],
 ) -> anyhow::Result<()> {
     let table = AccountsTable::inspect(conn, &settings.accounts).await?;
-    let rules = app::rulebook(settings);
+    let rules = service::rulebook(settings);
     for user in users.iter_mut().filter(|user| user.why.is_none()) {
         let email = user.email.to_lowercase();
         let known = roster::store::find_by_email_or_id(conn, &email, "").await?;

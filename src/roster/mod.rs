@@ -15,10 +15,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::domain::{
-    ChangeKind, DeliveryId, Employee, EmployeeChange, EmployeeKey, Fact, Facts, Posted, SourceName,
-    Status,
-};
+use leaver_core::domain::{ChangeKind, DeliveryId, Employee, EmployeeChange, EmployeeKey, Fact, Facts, Posted, SourceName, Status};
 
 /// A change with its sender and its times, ready to be merged.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::domain::{EmployeeId, EmploymentStatus, Moment, Tenant, WorkEmail};
+use leaver_core::domain::{EmployeeId, EmploymentStatus, Moment, Tenant, WorkEmail};
 
 const DAY: &str = "2026-03-10T12:00:00Z";
 

@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use leaver::app::companies;
-use leaver::clock::Clock;
-use leaver::pull::{Company, Limits, Reader, Syncer, Wish};
-use leaver::worker::Memory;
+use leaver::service::companies;
+use leaver::base::clock::Clock;
+use leaver::jobs::sync::{Company, Syncer, Wish};
+use leaver::connect::Limits;
+use leaver::jobs::sync::pending_reads::Reader;
+use leaver::engine::Memory;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::driving::event;
@@ -205,7 +207,7 @@ async fn bamboohr_is_asked_only_for_what_is_declared_and_nonsense_ends_nobodys_a
 async fn a_mock_server_refuses_what_is_not_declared() {
     let merge = Generated::start("merge-hris.yaml", 5, OF_MERGE).await;
     let bamboohr = Generated::start("bamboohr.yaml", 5, OF_BAMBOOHR).await;
-    let client = leaver::client::new(Duration::from_secs(5)).unwrap();
+    let client = leaver::connect::client::new(Duration::from_secs(5)).unwrap();
     let employees = format!("{}/api/hris/v1/employees", merge.api.url);
     let known = |url: String| {
         let request = client.get(url).header("authorization", "Bearer k");

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use leaver::clock::Clock;
-use leaver::domain::SourceName;
-use leaver::silence::{Alarm, Watch};
+use leaver::base::clock::Clock;
+use leaver_core::domain::SourceName;
+use leaver::jobs::source_silence::{Alarm, Watch};
 
 use crate::support::driving::working;
 use crate::support::logs::Captured;

@@ -9,11 +9,11 @@ use secrecy::ExposeSecret;
 
 use super::super::{Format, output};
 use super::Of;
-use crate::domain::SourceName;
-use crate::hooks::points_here;
-use crate::payload::MonitorField;
-use crate::pull::{HookKind, MONITORED, WantedHook};
-use crate::settings::Environment;
+use leaver_core::domain::SourceName;
+use crate::jobs::provider_webhooks::points_here;
+use leaver_core::providers::MonitorField;
+use crate::connect::{HookKind, MONITORED, WantedHook};
+use crate::config::Environment;
 
 /// Make a webhook that posts to this service; its private key is shown this once
 #[derive(Debug, Args)]

@@ -10,11 +10,12 @@ use sqlx::Connection;
 
 use super::super::{Format, open, output};
 use super::Of;
-use crate::app::{self, Parts};
-use crate::clock::SystemClock;
-use crate::domain::EmployeeId;
-use crate::pull::{GapReport, SyncReport, Syncer};
-use crate::settings::Environment;
+use crate::service::{self, Parts};
+use crate::base::clock::SystemClock;
+use leaver_core::domain::EmployeeId;
+use crate::jobs::sync::gaps::GapReport;
+use crate::jobs::sync::{SyncReport, Syncer};
+use crate::config::Environment;
 
 /// Compare BambooHR's delivery logs with what arrived, and read those of whom something is missing; exits 1 when
 /// anything is, or a log could not be read
@@ -37,7 +38,7 @@ impl Gaps {
         let (settings, conn) = open(&self.of.config, env).await?;
         conn.close().await?;
         let (company, _) = self.of.company_in(&settings)?;
-        let options = app::connect_options(&settings.database)?;
+        let options = service::connect_options(&settings.database)?;
         let parts = Parts::new(&settings, options, Arc::new(SystemClock));
         let syncer = Syncer::new(Arc::clone(&parts.worker));
         let on_terminal = std::io::stderr().is_terminal();

@@ -11,10 +11,11 @@ use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 
 use super::Config;
-use crate::app;
-use crate::clock::{Clock, SystemClock};
-use crate::pull::{BambooHrApi, Company, CompanyApi, Limits};
-use crate::settings::{Environment, Settings};
+use crate::service;
+use crate::base::clock::{Clock, SystemClock};
+use crate::connect::{BambooHrApi, Limits};
+use crate::jobs::sync::{Company, CompanyApi};
+use crate::config::{Environment, Settings};
 
 /// Make, look at, compare and delete BambooHR's webhooks that post to this service
 #[derive(Debug, Args)]
@@ -69,7 +70,7 @@ impl Of {
 
     fn company_in(&self, settings: &Settings) -> anyhow::Result<(Company, BambooHrApi)> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let companies = app::companies(settings, &Limits::default(), &clock)?;
+        let companies = service::companies(settings, &Limits::default(), &clock)?;
         let mut ours: Vec<(Company, BambooHrApi)> = companies
             .into_iter()
             .filter_map(|company| match &company.api {

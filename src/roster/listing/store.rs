@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::super::stored::StoredFacts;
+use super::super::facts_json::StoredFacts;
 use super::{Cursor, Listed, Page, Wanted};
-use crate::domain::{AccountId, Employee, EmployeeId, EmployeeKey, SourceName, Tenant};
+use leaver_core::domain::{AccountId, Employee, EmployeeId, EmployeeKey, SourceName, Tenant};
 
 /// One page, of at most `size` employees.
 ///

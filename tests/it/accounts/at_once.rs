@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use leaver::worker::{Memory, Round};
+use leaver::engine::{Memory, Round};
 use serde_json::Value;
 
 use super::{active, says, terminated};

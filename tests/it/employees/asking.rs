@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::Method;
 use chrono::TimeDelta;
-use leaver::vitals::Phase;
+use leaver::base::liveness::Phase;
 use serde_json::json;
 
 use super::*;

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaver::pool::Pool;
-use leaver::worker::Worker;
+use leaver::db::pool::Pool;
+use leaver::engine::Worker;
 use tokio::sync::{Mutex, RwLock};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -96,7 +96,7 @@ async fn whoever_waits_for_an_answer_is_told_that_there_is_none() {
     let answer = pool.heard(sqlx::query("SELECT 1").execute(&mut *connection));
     let silent = timeout(Duration::from_secs(20), answer).await.unwrap();
     let silent = silent.unwrap_err();
-    assert!(leaver::worker::is_outage(&silent), "{silent}");
+    assert!(leaver::engine::is_outage(&silent), "{silent}");
 }
 
 #[tokio::test]

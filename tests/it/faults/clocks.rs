@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use leaver::clock::{Clock, FixedClock};
-use leaver::worker::Round;
+use leaver::base::clock::{Clock, FixedClock};
+use leaver::engine::Round;
 
 use crate::support::TestApp;
 use crate::support::driving::terminated;

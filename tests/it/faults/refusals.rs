@@ -3,7 +3,7 @@
 use crate::support::TestApp;
 use crate::support::driving::terminated;
 use crate::support::{JSON, employees};
-use leaver::worker::Round;
+use leaver::engine::Round;
 
 const CROWD: usize = 16;
 

@@ -2,9 +2,9 @@
 
 mod raised;
 
-use leaver::clock::Clock;
-use leaver::holds;
-use leaver::worker::answer::AnswerError;
+use leaver::base::clock::Clock;
+use leaver::engine::holds;
+use leaver::engine::holds::resolve::AnswerError;
 use serde_json::{Value, json};
 
 use crate::support::driving::{event, merge_record, terminated, working};
@@ -292,8 +292,8 @@ async fn an_answer_waits_for_the_worker_instead_of_deadlocking_with_it() {
     let answering = tokio::spawn({
         let (options, now) = (app.options.clone(), app.clock.now());
         async move {
-            let mut conn = leaver::app::connect(&options).await.unwrap();
-            leaver::worker::answer::reject(&mut conn, hold, "ada", now).await
+            let mut conn = leaver::service::connect(&options).await.unwrap();
+            leaver::engine::holds::resolve::reject(&mut conn, hold, "ada", now).await
         }
     });
     app.until_the_service_waits_for_a_lock().await;

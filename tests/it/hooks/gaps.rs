@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use leaver::pull::{Fate, GapReport, Syncer};
-use leaver::worker::Ending;
+use leaver::jobs::sync::gaps::{Fate, GapReport};
+use leaver::jobs::sync::Syncer;
+use leaver::engine::execute::Ending;
 use serde_json::json;
 
 use super::{HERE, It, thin};
@@ -39,7 +40,7 @@ fn shown(report: &GapReport) -> Vec<String> {
             let ids: Vec<&str> = gap
                 .employees
                 .iter()
-                .map(leaver::domain::EmployeeId::as_str)
+                .map(leaver_core::domain::EmployeeId::as_str)
                 .collect();
             format!(
                 "{} {} {} {}",

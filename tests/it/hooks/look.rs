@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use leaver::pull::{HookWatch, Look};
+use leaver::jobs::provider_webhooks::monitor::{HookWatch, Look};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 

@@ -10,11 +10,11 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use chrono::TimeDelta;
 use http_body_util::BodyExt;
-use leaver::clock::Clock;
-use leaver::intake::{Intake, Limits, NotStored};
-use leaver::metrics::Metrics;
-use leaver::signature::VerifiedDelivery;
-use leaver::vitals::Vitals;
+use leaver::base::clock::Clock;
+use leaver::ingest::group_commit::{Intake, Limits, NotStored};
+use leaver::base::metrics::Metrics;
+use leaver_core::signature::VerifiedDelivery;
+use leaver::base::liveness::Vitals;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -26,7 +26,7 @@ const LOCKED: &str = "BEGIN; LOCK TABLE leaver.deliveries IN EXCLUSIVE MODE";
 
 /// Sends in the background; gives what was answered.
 fn sending(app: &TestApp, request: Request<Body>) -> JoinHandle<(StatusCode, Value)> {
-    let router = leaver::http::router(Arc::clone(&app.parts.receiver));
+    let router = leaver::api::router(Arc::clone(&app.parts.receiver));
     tokio::spawn(async move {
         let answer = router.oneshot(request).await.unwrap();
         let status = answer.status();

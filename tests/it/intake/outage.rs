@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use leaver::app::Parts;
-use leaver::vitals::Phase;
+use leaver::service::Parts;
+use leaver::base::liveness::Phase;
 use serde_json::json;
 
 use super::sending;

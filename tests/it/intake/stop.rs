@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use leaver::clock::{Clock, SystemClock};
-use leaver::embedded::{Embedded, Home, Options};
-use leaver::signature::{Key, Scheme};
+use leaver::base::clock::{Clock, SystemClock};
+use embedded_postgres::{Embedded, Home, Options};
+use leaver_core::signature::{Key, Scheme};
 use nix::sys::signal::Signal;
 use sqlx::ConnectOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

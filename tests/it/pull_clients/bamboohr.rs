@@ -1,8 +1,8 @@
 //! BambooHR: who changed, one employee, and what its key may not see.
 
-use leaver::domain::{EmployeeId, EmploymentStatus, Moment, Posted, Status};
-use leaver::payload::ChangedAction;
-use leaver::pull::{BambooHrAddress, BambooHrApi, ReadError, history_begins};
+use leaver_core::domain::{EmployeeId, EmploymentStatus, Moment, Posted, Status};
+use leaver_core::providers::ChangedAction;
+use leaver::connect::{BambooHrAddress, BambooHrApi, ReadError, history_begins};
 use serde_json::json;
 
 use super::{bamboohr, limits, transport};
@@ -101,7 +101,7 @@ async fn the_older_address_works_too() {
         BambooHrAddress::parse(&format!("{}/api/gateway.php/widgets/v1", api.url)).unwrap();
     let client = BambooHrApi::new(
         address,
-        leaver::domain::Tenant::new("t"),
+        leaver_core::domain::Tenant::new("t"),
         "k".into(),
         transport(limits()),
     );

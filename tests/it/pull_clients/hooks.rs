@@ -3,9 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaver::pull::{
-    BambooHrAddress, BambooHrApi, HookError, HookKind, Limits, MONITORED, ReadError, WantedHook,
-};
+use leaver::connect::{BambooHrAddress, BambooHrApi, HookError, HookKind, Limits, MONITORED, ReadError, WantedHook};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
@@ -152,7 +150,7 @@ async fn what_was_certainly_not_made_is_tried_again() {
     let url = format!("http://{}", nobody.local_addr().unwrap());
     drop(nobody);
     let address = BambooHrAddress::parse(&url).unwrap();
-    let tenant = leaver::domain::Tenant::new("widgets");
+    let tenant = leaver_core::domain::Tenant::new("widgets");
     let client = BambooHrApi::new(
         address,
         tenant,

@@ -9,10 +9,11 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::TimeDelta;
-use leaver::app::companies;
-use leaver::clock::Clock;
-use leaver::pull::{Limits, Reader};
-use leaver::worker::Memory;
+use leaver::service::companies;
+use leaver::base::clock::Clock;
+use leaver::connect::Limits;
+use leaver::jobs::sync::pending_reads::Reader;
+use leaver::engine::Memory;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 

@@ -1,7 +1,7 @@
 //! A whole company of BambooHR's.
 
 use chrono::TimeDelta;
-use leaver::pull::Wish;
+use leaver::jobs::sync::Wish;
 use serde_json::{Value, json};
 
 use super::{CHANGED, It};

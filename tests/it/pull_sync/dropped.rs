@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::TimeDelta;
-use leaver::pull::Wish;
+use leaver::jobs::sync::Wish;
 use serde_json::Value;
 
 use super::{CHANGED, It};

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use leaver::app::companies;
-use leaver::clock::Clock;
-use leaver::pull::{Company, Limits, SyncReport, Syncer, Wish};
-use leaver::worker::Ending;
+use leaver::service::companies;
+use leaver::base::clock::Clock;
+use leaver::jobs::sync::{Company, SyncReport, Syncer, Wish};
+use leaver::connect::Limits;
+use leaver::engine::execute::Ending;
 use serde_json::{Value, json};
 
 use crate::support::apis::{

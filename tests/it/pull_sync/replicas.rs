@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaver::pull::{Syncer, Wish};
+use leaver::jobs::sync::{Syncer, Wish};
 
 use super::{ACCOUNT_DETAILS, It, company};
 use crate::support::TestApp;

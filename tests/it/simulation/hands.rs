@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use leaver::domain::DeliveryId;
-use leaver::{holds, inbox};
+use leaver_core::domain::DeliveryId;
+use leaver::engine::holds;
+use leaver::ingest::inbox;
 use sqlx::Row;
 
 use super::ops::Record;

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use leaver::decision::policy::Remedy;
-use leaver::drift;
-use leaver::worker::Round;
+use leaver_core::decision::policy::Remedy;
+use leaver::jobs::drift;
+use leaver::engine::Round;
 
 use super::world::{TRIES, World};
 use crate::support::TestApp;

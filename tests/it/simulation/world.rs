@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use leaver::clock::Clock;
+use leaver::base::clock::Clock;
 
 use super::hands::Hands;
 use super::ops::{Letter, Op, OpList, Record, Rehire, Says, Source};

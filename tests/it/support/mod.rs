@@ -16,13 +16,13 @@ use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
 use http_body_util::BodyExt;
-use leaver::app::Parts;
-use leaver::clock::{Clock, FixedClock};
-use leaver::embedded::{Embedded, Home, Options};
-use leaver::schema;
-use leaver::settings::{Environment, Settings};
-use leaver::vitals::Phase;
-use leaver::worker::{Memory, Round};
+use leaver::service::Parts;
+use leaver::base::clock::{Clock, FixedClock};
+use embedded_postgres::{Embedded, Home, Options};
+use leaver::db::schema;
+use leaver::config::{Environment, Settings};
+use leaver::base::liveness::Phase;
+use leaver::engine::{Memory, Round};
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row};
@@ -192,7 +192,7 @@ impl TestApp {
 
     /// Any request, as it is.
     pub(crate) async fn request(&self, request: Request<Body>) -> Answer {
-        let router = leaver::http::router(Arc::clone(&self.parts.receiver));
+        let router = leaver::api::router(Arc::clone(&self.parts.receiver));
         let answer = router.oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();

@@ -5,8 +5,8 @@ mod in_hand;
 mod killed;
 mod upkeep;
 
-use leaver::inbox::{self, Replay};
-use leaver::worker::Round;
+use leaver::ingest::inbox::{self, Replay};
+use leaver::engine::Round;
 use serde_json::{Value, json};
 
 use crate::support::driving::{event, leaving, merge_record, terminated, working};
@@ -272,8 +272,8 @@ async fn a_delivery_of_a_source_that_is_gone_is_parked_under_its_name_until_it_i
 }
 
 /// Has one delivery processed again, with what `replay` must say of it.
-async fn replay(app: &mut TestApp, id: leaver::domain::DeliveryId, expected: Replay) {
-    use leaver::clock::Clock;
+async fn replay(app: &mut TestApp, id: leaver_core::domain::DeliveryId, expected: Replay) {
+    use leaver::base::clock::Clock;
     let now = app.clock.now();
     let said = inbox::store::replay(&mut app.conn, &[id], now)
         .await

@@ -13,11 +13,13 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
+use leaver::roster::{Observation, merge};
 use leaver_core::decision::policy::{Cutoff, Policy, Rehire, Response};
 use leaver_core::decision::{AccountMatch, Action, decide};
-use leaver_core::domain::{Account, AccountId, Employee, EmployeeChange, Provider, SourceName, Tenant};
+use leaver_core::domain::{
+    Account, AccountId, Employee, EmployeeChange, Provider, SourceName, Tenant,
+};
 use leaver_core::providers::{Dialect, FieldNames, Meaning, Tenancy, merge_page, normalize};
-use leaver::roster::{Observation, merge};
 use leaver_core::signature::{Key, Layout, Scheme};
 
 fn now() -> DateTime<Utc> {

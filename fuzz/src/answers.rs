@@ -1,7 +1,10 @@
 //! What the providers' APIs answer. An input is the body of an answer, and every reader gets it.
 
 use leaver_core::domain::{EmployeeId, Posted, Provider, Tenant};
-use leaver_core::providers::{ConnectionStatus, SyncStatus, bamboohr_changed, bamboohr_employee, error_in_success, merge_connection, merge_page, merge_sync_page};
+use leaver_core::providers::{
+    ConnectionStatus, SyncStatus, bamboohr_changed, bamboohr_employee, error_in_success,
+    merge_connection, merge_page, merge_sync_page,
+};
 
 use super::sound;
 

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 
 use leaver_core::domain::{EmployeeChange, Provider, Tenant};
-use leaver_core::providers::{Dialect, FieldNames, Meaning, NotOurs, Tenancy, Unreadable, merge_record, normalize};
+use leaver_core::providers::{
+    Dialect, FieldNames, Meaning, NotOurs, Tenancy, Unreadable, merge_record, normalize,
+};
 use serde_json::Value;
 
 use super::sound;

@@ -3,12 +3,14 @@
 
 use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
+use leaver::roster::{Effect, Observation, merge};
 use leaver_core::decision::assess::{Judgement, judge};
 use leaver_core::decision::policy::{Cutoff, Policy, Rehire, Response};
 use leaver_core::decision::{AccountMatch, Action, decide};
-use leaver_core::domain::{Account, AccountId, Employee, EmployeeChange, EmployeeId, Moment, Provider, SourceName, Status};
+use leaver_core::domain::{
+    Account, AccountId, Employee, EmployeeChange, EmployeeId, Moment, Provider, SourceName, Status,
+};
 use leaver_core::providers::Changes;
-use leaver::roster::{Effect, Observation, merge};
 
 /// More of them would only take longer.
 const LOOKED_AT: usize = 16;

@@ -12,9 +12,9 @@ use tracing::{info, warn};
 
 use super::Receiver;
 use super::error::Refusal;
-use leaver_core::domain::SourceName;
-use crate::roster::listing::{self, Cursor, LARGEST_PAGE, Page, Standing, USUAL_PAGE, Wanted};
 use crate::base::liveness::Phase;
+use crate::roster::listing::{self, Cursor, LARGEST_PAGE, Page, Standing, USUAL_PAGE, Wanted};
+use leaver_core::domain::SourceName;
 
 /// The parameters there are, for whoever gives another.
 const PARAMETERS: [&str; 5] = ["modified_after", "status", "source", "cursor", "page_size"];

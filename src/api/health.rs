@@ -12,8 +12,8 @@ use tokio::runtime::Handle;
 
 use super::Receiver;
 use super::error::Refusal;
-use crate::reports::health::{Health, Overall, examine};
 use crate::base::liveness::Phase;
+use crate::reports::health::{Health, Overall, examine};
 
 /// The process runs.
 pub(super) async fn live() -> impl IntoResponse {

@@ -11,7 +11,6 @@ pub mod error;
 mod framing;
 mod health;
 mod patience;
-pub mod refusals;
 pub mod schemes;
 mod webhooks;
 
@@ -23,15 +22,15 @@ use axum::routing::{get, post};
 
 use self::admin::AdminToken;
 use self::error::Refusal;
-use super::base::log_throttle::Refusals;
 use self::schemes::Schemes;
+use super::base::log_throttle::Refusals;
 use crate::base::clock::Clock;
-use crate::reports::health::Asking;
-use crate::ingest::group_commit::Intake;
+use crate::base::liveness::Vitals;
 use crate::base::metrics::Metrics;
 use crate::db::pool::Pool;
+use crate::ingest::group_commit::Intake;
 use crate::jobs::source_silence::Alarm;
-use crate::base::liveness::Vitals;
+use crate::reports::health::Asking;
 
 /// Everything that the handlers need.
 pub struct Receiver {

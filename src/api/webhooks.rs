@@ -17,12 +17,12 @@ use tracing::{debug, warn};
 
 use super::Receiver;
 use super::error::Refusal;
-use leaver_core::domain::{DeliveryId, SourceName};
 use crate::base::failpoints;
-use crate::ingest::inbox::arrivals::Receipt;
-use crate::ingest::group_commit::{Held, NotStored};
-use leaver_core::signature::VerifiedDelivery;
 use crate::base::liveness::Phase;
+use crate::ingest::group_commit::{Held, NotStored};
+use crate::ingest::inbox::arrivals::Receipt;
+use leaver_core::domain::{DeliveryId, SourceName};
+use leaver_core::signature::VerifiedDelivery;
 
 /// What the sender is told.
 #[derive(Serialize)]

@@ -22,7 +22,7 @@ struct Told {
 
 impl Refusals {
     /// Whether to tell of this one, and then how many were passed over since the last line.
-    pub(super) fn tell(&self, source: &SourceName, now: Instant) -> Option<u64> {
+    pub(crate) fn tell(&self, source: &SourceName, now: Instant) -> Option<u64> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         match told.get_mut(source) {
             Some(last) if now.duration_since(last.at) < PAUSE => {
@@ -51,7 +51,7 @@ impl Refusals {
     reason = "a test that cannot set itself up should fail"
 )]
 mod tests {
-    use crate::api::*;
+    use super::*;
 
     #[test]
     fn of_a_flood_one_line_a_second_is_told_and_the_rest_is_counted() {

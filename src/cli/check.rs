@@ -7,14 +7,14 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::{Config, Format, output};
+use crate::config::{Environment, Settings, SettingsError, Source};
+use crate::db::schema;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::accounts::store::Rights;
+use crate::ingest::group_commit::{self, NotDurable};
 use crate::service;
 use leaver_core::domain::Provider;
-use crate::ingest::group_commit::{self, NotDurable};
 use leaver_core::providers::Tenancy;
-use crate::db::schema;
-use crate::config::{Environment, Settings, SettingsError, Source};
 use leaver_core::signature::{Layout, Scheme};
 
 /// Look at the configuration, the database and the users table, and say what to do
@@ -182,7 +182,8 @@ fn check_api(report: &mut Report, what: &str, source: &Source) {
 }
 
 async fn check_database(report: &mut Report, settings: &Settings) {
-    let connected = async { service::connect(&service::connect_options(&settings.database)?).await };
+    let connected =
+        async { service::connect(&service::connect_options(&settings.database)?).await };
     let mut conn = match connected.await {
         Ok(conn) => conn,
         Err(error) => return report.say(Verdict::Error, "database", output::chain(&error)),

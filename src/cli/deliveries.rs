@@ -7,9 +7,9 @@ use uuid::Uuid;
 
 use super::{Config, Format, open, output};
 use crate::base::clock::{Clock, SystemClock};
-use leaver_core::domain::DeliveryId;
-use crate::ingest::inbox::{self, Replay as Became};
 use crate::config::Environment;
+use crate::ingest::inbox::{self, Replay as Became};
+use leaver_core::domain::DeliveryId;
 
 /// List what arrived and what became of it, newest first
 #[derive(Debug, Args)]
@@ -50,7 +50,8 @@ impl Deliveries {
             State::Parked => "parked",
         });
         let listed =
-            inbox::queries::store::list(&mut conn, state, self.source.as_deref(), self.limit).await?;
+            inbox::queries::store::list(&mut conn, state, self.source.as_deref(), self.limit)
+                .await?;
         if self.format.json {
             output::json(&listed)?;
             return Ok(ExitCode::SUCCESS);

@@ -8,12 +8,12 @@ use clap::Args;
 use sqlx::Connection;
 
 use super::{Config, Format, open, output};
-use crate::service::{self, Parts};
 use crate::base::clock::SystemClock;
+use crate::config::Environment;
+use crate::jobs::drift::{self, ReadSoFar, StillOn, Unclaimed, Unmatched};
+use crate::service::{self, Parts};
 use leaver_core::decision::policy::Remedy;
 use leaver_core::domain::AccountId;
-use crate::jobs::drift::{self, ReadSoFar, StillOn, Unclaimed, Unmatched};
-use crate::config::Environment;
 
 /// So many rows of what is only information are shown to a person; --json has them all.
 const SHOWN: usize = 20;

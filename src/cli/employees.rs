@@ -7,9 +7,9 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::{Config, Format, open, output};
-use leaver_core::domain::SourceName;
-use crate::roster::listing::{self, Cursor, LARGEST_PAGE, Page, Standing, USUAL_PAGE, Wanted};
 use crate::config::Environment;
+use crate::roster::listing::{self, Cursor, LARGEST_PAGE, Page, Standing, USUAL_PAGE, Wanted};
+use leaver_core::domain::SourceName;
 
 /// List the employees of the roster in the order in which they changed, page by page
 #[derive(Debug, Args)]

@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
 use super::{Config, Format, open, output};
-use crate::engine::accounts::AccountsTable;
-use crate::service;
-use crate::engine::audit;
 use crate::base::clock::{Clock, SystemClock};
-use leaver_core::domain::{Employee, Fact, Moment, Status, WorkEmail};
-use crate::roster;
 use crate::config::Environment;
-use crate::engine::policies::Rulebook;
+use crate::engine::accounts::AccountsTable;
+use crate::engine::audit;
 use crate::engine::evaluate::{Decided, deliberate};
+use crate::engine::policies::Rulebook;
+use crate::roster;
+use crate::service;
+use leaver_core::domain::{Employee, Fact, Moment, Status, WorkEmail};
 
 /// Tell what is known of one person, from which observation, and what the decision is and why
 #[derive(Debug, Args)]

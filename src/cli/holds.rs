@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::{Config, Format, open, output};
-use crate::engine::accounts::AccountsTable;
 use crate::base::clock::{Clock, SystemClock};
-use leaver_core::domain::{AccountId, EmployeeId, EmployeeKey, SourceName, Tenant};
+use crate::config::Environment;
+use crate::engine::accounts::AccountsTable;
+use crate::engine::holds::resolve;
 use crate::engine::holds::{self, Hold};
 use crate::roster;
-use crate::config::Environment;
-use crate::engine::holds::resolve;
+use leaver_core::domain::{AccountId, EmployeeId, EmployeeKey, SourceName, Tenant};
 
 /// List, approve or reject the decisions that wait for a person
 #[derive(Debug, Args)]

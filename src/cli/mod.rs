@@ -26,10 +26,10 @@ use clap::{Args, Parser, Subcommand};
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::config::{Environment, Settings};
+use crate::db::schema;
 use crate::service;
 use embedded_postgres::{self, Embedded};
-use crate::db::schema;
-use crate::config::{Environment, Settings};
 
 /// Ends a leaver's access in your own Postgres the moment HR says so.
 #[derive(Debug, Parser)]

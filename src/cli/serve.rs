@@ -9,11 +9,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 
 use super::{Config, start_embedded};
-use crate::service::{self, Service};
 use crate::base::clock::SystemClock;
-use crate::demo::example;
 use crate::config::Environment;
+use crate::demo::example;
 use crate::service::telemetry;
+use crate::service::{self, Service};
 
 /// Run the service: HTTP, worker, timer
 #[derive(Debug, Args)]

@@ -10,11 +10,11 @@ use serde::Serialize;
 use sqlx::Connection;
 
 use super::{Config, Format, open, output};
-use crate::service::{self, Parts};
 use crate::base::clock::{Clock, SystemClock};
+use crate::config::Environment;
 use crate::connect::Limits;
 use crate::jobs::sync::{SyncReport, Syncer, Wish};
-use crate::config::Environment;
+use crate::service::{self, Parts};
 
 /// Read the providers' APIs now, for what webhooks lost; exits 1 when a read was not complete
 #[derive(Debug, Args)]

@@ -3,7 +3,7 @@
 
 mod environment;
 mod layers;
-mod least;
+mod minimums;
 mod raw;
 mod secrets;
 mod sources;
@@ -21,10 +21,10 @@ use serde::Deserialize;
 pub use self::environment::Environment;
 use self::raw::Raw;
 pub use self::sources::{ApiSettings, Source};
+use crate::api::admin::AdminToken;
 use crate::engine::accounts::AccountsMapping;
 use leaver_core::decision::policy::Remedy;
 use leaver_core::domain::WorkEmail;
-use crate::api::admin::AdminToken;
 
 /// The reference of all settings, with their defaults.
 pub const DEFAULTS: &str = include_str!("../../config/default.toml");
@@ -203,7 +203,7 @@ impl Settings {
             Ok(url) => (Some(url), None),
             Err(error) => (None, Some(error.to_string())),
         };
-        if let Some((key, least)) = least::too_little(&raw) {
+        if let Some((key, least)) = minimums::too_little(&raw) {
             return Err(wrong(key, format!("it must be at least {least}")));
         }
         Ok(Self {

@@ -1,9 +1,8 @@
 //! Reads the providers' APIs, for what webhooks do not tell and what they lost.
 //!
-//! Here are the clients: [`MergeApi`] and [`BambooHrApi`], over one [`Transport`] that knows patience and
-//! manners, the [`Reader`] of what is due, the
-//! [`Syncer`] of whole companies and the [`HookWatch`] over BambooHR's webhooks. The clients give back what the payload room makes of an answer, and conclude nothing: whoever calls
-//! them decides what a failed or incomplete read means, and absence never means that somebody left.
+//! [`MergeApi`] and [`BambooHrApi`] are the clients, over one [`Transport`] with timeouts, retries and rate limits. They
+//! return what `leaver_core::providers` parses from a response and conclude nothing: a failed or incomplete read never
+//! means that somebody left.
 
 mod error;
 pub use error::ReadError;
@@ -17,30 +16,16 @@ pub use limits::Limits;
 mod http;
 pub use http::Transport;
 
-mod budget;
+mod rate_limit;
 mod retry;
 
 mod merge;
 pub use merge::{EmployeePages, LinkedAccount, MergeApi};
 
 mod bamboohr;
-pub use bamboohr::{BambooHrApi, history_begins};
+pub use bamboohr::{BambooHrApi, HookError, HookKind, MONITORED, WantedHook, history_begins};
 
-mod hooks;
-pub use hooks::{HookError, HookKind, MONITORED, WantedHook};
-
-mod watch;
-pub use watch::{HookWatch, Look};
-
-mod gaps;
-pub use gaps::{Fate, Gap, GapReport, HookGaps};
-
-mod gather;
-mod sync;
-pub use sync::{Company, CompanyApi, SyncReport, Syncer, Wish};
-
-mod reader;
-pub use reader::Reader;
+pub mod client;
 
 #[cfg(test)]
 #[expect(

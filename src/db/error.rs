@@ -9,6 +9,34 @@ use sqlx::postgres::PgDatabaseError;
 /// Classes of SQLSTATE in which Postgres's own messages name tables, columns and constraints, and no values.
 const NAMES_ONLY: [&str; 10] = ["08", "23", "25", "40", "42", "53", "54", "55", "57", "58"];
 
+/// Whether an error says that the database was not there. Connection, resource and shutdown classes of
+/// Postgres, and everything that is not an answer of its.
+#[must_use]
+pub fn is_outage(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Database(answer) => answer.code().is_some_and(|code| {
+            ["08", "53", "57P", "25006", "40"]
+                .iter()
+                .any(|class| code.starts_with(class))
+        }),
+        sqlx::Error::Io(_)
+        | sqlx::Error::Tls(_)
+        | sqlx::Error::Protocol(_)
+        | sqlx::Error::PoolTimedOut
+        | sqlx::Error::PoolClosed
+        | sqlx::Error::WorkerCrashed => true,
+        _ => false,
+    }
+}
+
+/// Whether a lock of somebody else's was not released in time.
+pub(crate) fn is_locked_out(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    code.as_deref() == Some("55P03")
+}
+
 /// An error with its causes, on one line.
 pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
     let mut parts: Vec<String> = vec![];

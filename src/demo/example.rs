@@ -5,13 +5,13 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection, Row};
 
 use super::story::{Fate, PEOPLE};
-use crate::engine::accounts::{AccountsMapping, AccountsTable};
-use crate::service;
 use crate::base::clock::{Clock, SystemClock};
-use embedded_postgres::Embedded;
-use crate::roster;
 use crate::config::Settings;
+use crate::engine::accounts::{AccountsMapping, AccountsTable};
 use crate::engine::evaluate::deliberate;
+use crate::roster;
+use crate::service;
+use embedded_postgres::Embedded;
 
 /// The database of the showing.
 pub(super) const DATABASE: &str = "leaver_demo";

@@ -23,14 +23,14 @@ use uuid::Uuid;
 
 use self::example::User;
 use self::story::{Fate, Sender, Step};
-use crate::service::Service;
-use crate::cli::output;
-use crate::connect::client;
 use crate::base::clock::{Clock, SystemClock};
-use embedded_postgres::{self, Embedded};
+use crate::cli::output;
 use crate::config::{Environment, Settings};
-use leaver_core::signature::Scheme;
+use crate::connect::client;
+use crate::service::Service;
 use crate::service::telemetry;
+use embedded_postgres::{self, Embedded};
+use leaver_core::signature::Scheme;
 
 /// Show the whole job with nothing set up, on a private Postgres
 #[derive(Debug, Args)]

@@ -8,9 +8,9 @@ use chrono::{DateTime, Utc};
 use super::execute::Ending;
 use crate::engine::accounts::Applied;
 use crate::engine::audit::{Actor, AuditAction, AuditEntry};
+use crate::engine::holds::NewHold;
 use leaver_core::decision::{Action, Decision, Kept};
 use leaver_core::domain::{Account, AccountId, Employee, EmployeeKey};
-use crate::engine::holds::NewHold;
 
 /// What is written down about a slice while it is carried out.
 pub(crate) struct Record<'a> {

@@ -6,15 +6,15 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::policies::Rulebook;
-use super::evaluate::{Decided, Deliberated, deliberate};
 use super::changes::Record;
+use super::evaluate::{Decided, Deliberated, deliberate};
+use super::policies::Rulebook;
 use crate::engine::accounts::{self, AccountsTable};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
-use leaver_core::decision::policy::Policy;
-use leaver_core::domain::{Employee, EmployeeKey};
 use crate::engine::holds;
 use crate::roster;
+use leaver_core::decision::policy::Policy;
+use leaver_core::domain::{Employee, EmployeeKey};
 
 /// How it ended for one employee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

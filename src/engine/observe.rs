@@ -6,15 +6,18 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 
+use super::Worker;
 use super::execute::{Ending, act};
-use crate::jobs::deliveries::batch::caught;
-use super::{Memory, Worker, bound_waiting, is_locked_out, is_outage, roll_back};
 use crate::db::error::{chain, database_cause};
+use crate::db::error::{is_locked_out, is_outage};
+use crate::db::transaction::{roll_back, set_lock_timeout};
 use crate::engine::accounts::AccountsTable;
 use crate::engine::audit::Actor;
+use crate::jobs::deliveries::Memory;
+use crate::jobs::deliveries::batch::caught;
+use crate::roster::{self, Effect, Observation, Observed};
 use leaver_core::decision::assess::judge;
 use leaver_core::domain::Employee;
-use crate::roster::{self, Effect, Observation, Observed};
 
 /// So many employees of one slice may fail one by one; more of them are one trouble and not many.
 const MOST_FAILURES: usize = 10;
@@ -169,7 +172,7 @@ impl Worker {
     ) -> Result<Learned, sqlx::Error> {
         let mut conn = self.pool.acquire().await?;
         let mut tx = conn.begin().await?;
-        bound_waiting(&mut tx).await?;
+        set_lock_timeout(&mut tx).await?;
         match self.learn(&mut tx, table, observations, actor).await {
             Ok(learned) => tx.commit().await.map(|()| learned),
             Err(error) => {

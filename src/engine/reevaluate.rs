@@ -7,14 +7,18 @@ use std::time::{Duration, Instant};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 
+use super::Worker;
 use super::execute::{Ending, act};
-use crate::jobs::deliveries::batch::caught;
-use super::{Memory, Worker, roll_back};
 use crate::db::error::chain;
+use crate::db::error::is_outage;
+use crate::db::transaction::roll_back;
+use crate::db::transaction::set_lock_timeout;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::audit::Actor;
-use leaver_core::domain::{Employee, EmployeeKey};
+use crate::jobs::deliveries::Memory;
+use crate::jobs::deliveries::batch::caught;
 use crate::roster;
+use leaver_core::domain::{Employee, EmployeeKey};
 
 /// After this, what is left of a slice in which something fails waits for the next time.
 const LONGEST_SPLITTING: Duration = Duration::from_secs(10);
@@ -38,7 +42,7 @@ impl Worker {
         let looked = async {
             let mut conn = self.pool.acquire().await?;
             let mut tx = conn.begin().await?;
-            super::bound_waiting(&mut tx).await?;
+            set_lock_timeout(&mut tx).await?;
             let employees = roster::store::lock(&mut tx, &keys, &self.rules.names(), now).await?;
             match self.carry_out(&mut tx, &table, employees, actor, now).await {
                 Ok(looked) => tx.commit().await.map(|()| looked),
@@ -79,7 +83,7 @@ impl Worker {
                     point.commit().await?;
                     endings.extend(acted.endings);
                 }
-                Err(error) if super::is_outage(&error) => return Err(error),
+                Err(error) if is_outage(&error) => return Err(error),
                 Err(error) => {
                     point.rollback().await?;
                     failure = Some(error);

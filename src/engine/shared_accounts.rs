@@ -7,10 +7,12 @@ use sqlx::PgConnection;
 
 use super::policies::Rulebook;
 use crate::engine::accounts::{self, AccountsTable};
+use crate::roster;
 use leaver_core::decision::assess::{Judgement, judge};
 use leaver_core::decision::{AccountMatch, Action, Decision, Kept, Question, Wants};
-use leaver_core::domain::{Account, AccountId, Employee, EmployeeKey, SourceName, Tenant, WorkEmail};
-use crate::roster;
+use leaver_core::domain::{
+    Account, AccountId, Employee, EmployeeKey, SourceName, Tenant, WorkEmail,
+};
 
 /// Per employee, the accounts that the link or else the work e-mail leads to. A link whose account is gone
 /// counts as none.

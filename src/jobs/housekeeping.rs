@@ -6,9 +6,10 @@ use chrono::TimeDelta;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::engine::{Memory, Worker};
 use crate::db::error::chain;
+use crate::engine::Worker;
 use crate::ingest::inbox;
+use crate::jobs::deliveries::Memory;
 use crate::roster;
 
 /// How often it looks.
@@ -64,9 +65,13 @@ impl Worker {
             );
             self.arrived.notify_one();
         }
-        let reads =
-            roster::pending_reads::store::catch_up(&mut conn, LONGEST_WAIT, LONGEST_AFTER_FAILURE, now)
-                .await?;
+        let reads = roster::pending_reads::store::catch_up(
+            &mut conn,
+            LONGEST_WAIT,
+            LONGEST_AFTER_FAILURE,
+            now,
+        )
+        .await?;
         if reads > 0 {
             warn!(
                 reads,

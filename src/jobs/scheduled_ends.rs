@@ -6,11 +6,14 @@ use sqlx::Connection;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::engine::execute::Ending;
-use crate::engine::{Memory, Worker, roll_back};
 use crate::db::error::chain;
+use crate::db::transaction::roll_back;
+use crate::db::transaction::set_lock_timeout;
+use crate::engine::Worker;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::audit::Actor;
+use crate::engine::execute::Ending;
+use crate::jobs::deliveries::Memory;
 use crate::roster;
 
 /// How many access ends one transaction carries out.
@@ -70,7 +73,7 @@ impl Worker {
         let now = self.clock.now();
         let mut conn = self.pool.acquire().await?;
         let mut tx = conn.begin().await?;
-        crate::engine::bound_waiting(&mut tx).await?;
+        set_lock_timeout(&mut tx).await?;
         let due = roster::store::lock_due(&mut tx, &self.rules.names(), now, SLICE).await?;
         if due.is_empty() {
             return Ok((0, None));

@@ -11,16 +11,16 @@ use sqlx::{ConnectOptions, PgConnection};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use leaver_core::domain::SourceName;
-use crate::jobs::provider_webhooks::KnownHook;
+use crate::base::liveness::{Phase, Vitals};
+use crate::base::metrics::Gauges;
+use crate::engine::holds;
 use crate::ingest::inbox;
 use crate::ingest::inbox::queries::Backlog;
-use crate::base::metrics::Gauges;
+use crate::jobs::provider_webhooks::KnownHook;
 use crate::jobs::source_silence::{self, Alarm, silent_since};
-use crate::base::liveness::{Phase, Vitals};
 use crate::jobs::{drift, provider_webhooks};
-use crate::engine::holds;
 use crate::roster;
+use leaver_core::domain::SourceName;
 
 /// A working half that has not shown itself for this long is stalled.
 const STALLED_AFTER_SECONDS: i64 = 60;

@@ -3,19 +3,22 @@
 //!
 //! It keeps what the rules need and nothing else, and decides nothing.
 
-pub mod due;
 pub mod listing;
-pub mod reads;
+pub mod pending_reads;
+pub mod scan;
 pub mod store;
-pub mod survey;
-mod stored;
+pub mod sync_state;
+mod facts_json;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use leaver_core::domain::{ChangeKind, DeliveryId, Employee, EmployeeChange, EmployeeKey, Fact, Facts, Posted, SourceName, Status};
+use leaver_core::domain::{
+    ChangeKind, DeliveryId, Employee, EmployeeChange, EmployeeKey, Fact, Facts, Posted, SourceName,
+    Status,
+};
 
 /// A change with its sender and its times, ready to be merged.
 #[derive(Clone, Debug)]

@@ -7,7 +7,9 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::facts_json::StoredFacts;
-use leaver_core::domain::{AccountId, DeliveryId, Employee, EmployeeId, EmployeeKey, KeyColumns, SourceName, Tenant};
+use leaver_core::domain::{
+    AccountId, DeliveryId, Employee, EmployeeId, EmployeeKey, KeyColumns, SourceName, Tenant,
+};
 
 /// Loads and locks the entries of these employees, making those that are new. Locks, too, whoever in `sources` shares an
 /// account with one of them: what is decided about an account rests on all of them, so no two replicas do it at a time.

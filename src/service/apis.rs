@@ -6,11 +6,13 @@ use anyhow::{Context, anyhow};
 
 use super::Settings;
 use crate::base::clock::Clock;
+use crate::config::{ApiSettings, Source};
+use crate::connect::{
+    BambooHrAddress, BambooHrApi, Limits, LinkedAccount, MergeAddress, MergeApi, Transport,
+};
+use crate::jobs::sync::{Company, CompanyApi};
 use leaver_core::domain::Provider;
 use leaver_core::providers::Tenancy;
-use crate::connect::{BambooHrAddress, BambooHrApi, Limits, LinkedAccount, MergeAddress, MergeApi, Transport};
-use crate::jobs::sync::{Company, CompanyApi};
-use crate::config::{ApiSettings, Source};
 
 /// The sources that can be read; one transport for all, so that they share its budgets.
 ///

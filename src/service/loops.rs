@@ -7,13 +7,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::error;
 
-use leaver_core::decision::policy::Remedy;
-use crate::jobs::drift;
-use crate::jobs::sync::{Company, CompanyApi, Syncer};
-use crate::jobs::provider_webhooks::monitor::HookWatch;
-use crate::jobs::sync::pending_reads::Reader;
-use crate::jobs::source_silence::{self, Alarm};
 use crate::engine::Worker;
+use crate::jobs::drift;
+use crate::jobs::provider_webhooks::monitor::HookWatch;
+use crate::jobs::source_silence::{self, Alarm};
+use crate::jobs::sync::pending_reads::Reader;
+use crate::jobs::sync::{Company, CompanyApi, Syncer};
+use leaver_core::decision::policy::Remedy;
 
 /// How the loops are set.
 pub(super) struct Watched {

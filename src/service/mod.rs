@@ -2,7 +2,8 @@
 
 mod apis;
 mod loops;
-mod starting;
+pub mod telemetry;
+mod startup;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
@@ -23,23 +24,23 @@ use tracing::{error, info, warn};
 
 pub use self::apis::{check_address, companies};
 use self::startup::Starting;
-use crate::base::clock::Clock;
-use leaver_core::domain::SourceName;
-use crate::reports::health::Asking;
 use crate::api::connections::{self, Drained};
-use crate::base::log_throttle::Refusals;
 use crate::api::schemes::Schemes;
 use crate::api::{Receiver, router};
-use crate::ingest::group_commit::{self, Intake};
-use crate::base::metrics::Metrics;
-use crate::db::pool::{self, Pool};
-use crate::connect;
-use crate::config::{Database, Settings};
-use leaver_core::signature::Scheme;
-use crate::jobs::source_silence::Alarm;
+use crate::base::clock::Clock;
 use crate::base::liveness::{Phase, Vitals};
-use crate::engine::{Limits, Worker};
+use crate::base::log_throttle::Refusals;
+use crate::base::metrics::Metrics;
+use crate::config::{Database, Settings};
+use crate::connect;
+use crate::db::pool::{self, Pool};
 use crate::engine::policies::Rulebook;
+use crate::engine::{Limits, Worker};
+use crate::ingest::group_commit::{self, Intake};
+use crate::jobs::source_silence::Alarm;
+use crate::reports::health::Asking;
+use leaver_core::domain::SourceName;
+use leaver_core::signature::Scheme;
 
 /// Connections of the working half beside those for batches: one each for the timer and the reader, the others for syncs
 /// and looks. The bell has one of its own.

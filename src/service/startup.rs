@@ -5,10 +5,10 @@ use std::time::Duration;
 use anyhow::Context;
 use tracing::warn;
 
-use crate::engine::accounts::{AccountsMapping, AccountsTable, MappingError};
-use crate::ingest::group_commit::{self, NotDurable};
 use crate::db::pool::Pool;
 use crate::db::schema;
+use crate::engine::accounts::{AccountsMapping, AccountsTable, MappingError};
+use crate::ingest::group_commit::{self, NotDurable};
 
 /// What must be so before deliveries are taken.
 pub(super) struct Starting {
@@ -69,7 +69,7 @@ impl Starting {
 /// Whether the database is merely not there yet.
 fn is_absence(error: &anyhow::Error) -> bool {
     error.chain().any(|cause| {
-        cause.downcast_ref::<sqlx::Error>().is_some_and(crate::engine::is_outage)
-            || matches!(cause.downcast_ref::<MappingError>(), Some(MappingError::Database(e)) if crate::engine::is_outage(e))
+        cause.downcast_ref::<sqlx::Error>().is_some_and(crate::db::error::is_outage)
+            || matches!(cause.downcast_ref::<MappingError>(), Some(MappingError::Database(e)) if crate::db::error::is_outage(e))
     })
 }

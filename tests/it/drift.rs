@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use leaver_core::decision::policy::Remedy;
 use leaver::jobs::drift::{self, Drift, Watch, compare};
+use leaver_core::decision::policy::Remedy;
 use serde_json::json;
 
 use crate::support::driving::{terminated, working};

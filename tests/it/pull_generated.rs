@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use leaver::service::companies;
 use leaver::base::clock::Clock;
-use leaver::jobs::sync::{Company, Syncer, Wish};
 use leaver::connect::Limits;
+use leaver::jobs::deliveries::Memory;
 use leaver::jobs::sync::pending_reads::Reader;
-use leaver::engine::Memory;
+use leaver::jobs::sync::{Company, Syncer, Wish};
+use leaver::service::companies;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::driving::event;

@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use leaver::service::Service;
 use leaver::base::clock::SystemClock;
-use leaver::db::schema;
 use leaver::config::{Environment, Settings};
+use leaver::db::schema;
+use leaver::service::Service;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use uuid::Uuid;

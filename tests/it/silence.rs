@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use leaver::base::clock::Clock;
-use leaver_core::domain::SourceName;
 use leaver::jobs::source_silence::{Alarm, Watch};
+use leaver_core::domain::SourceName;
 
 use crate::support::driving::working;
 use crate::support::logs::Captured;

@@ -9,11 +9,11 @@ use secrecy::ExposeSecret;
 
 use super::super::{Format, output};
 use super::Of;
-use leaver_core::domain::SourceName;
-use crate::jobs::provider_webhooks::points_here;
-use leaver_core::providers::MonitorField;
-use crate::connect::{HookKind, MONITORED, WantedHook};
 use crate::config::Environment;
+use crate::connect::{HookKind, MONITORED, WantedHook};
+use crate::jobs::provider_webhooks::points_here;
+use leaver_core::domain::SourceName;
+use leaver_core::providers::MonitorField;
 
 /// Make a webhook that posts to this service; its private key is shown this once
 #[derive(Debug, Args)]

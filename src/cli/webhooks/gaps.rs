@@ -10,12 +10,12 @@ use sqlx::Connection;
 
 use super::super::{Format, open, output};
 use super::Of;
-use crate::service::{self, Parts};
 use crate::base::clock::SystemClock;
-use leaver_core::domain::EmployeeId;
+use crate::config::Environment;
 use crate::jobs::sync::gaps::GapReport;
 use crate::jobs::sync::{SyncReport, Syncer};
-use crate::config::Environment;
+use crate::service::{self, Parts};
+use leaver_core::domain::EmployeeId;
 
 /// Compare BambooHR's delivery logs with what arrived, and read those of whom something is missing; exits 1 when
 /// anything is, or a log could not be read

@@ -10,11 +10,11 @@ use sqlx::Connection;
 
 use super::super::{Format, open, output};
 use super::Of;
-use leaver_core::domain::EmployeeId;
-use crate::jobs::provider_webhooks::{points_here, store};
-use leaver_core::providers::{HookConfig, LogTime};
-use crate::connect::{HookError, MONITORED};
 use crate::config::Environment;
+use crate::connect::{HookError, MONITORED};
+use crate::jobs::provider_webhooks::{points_here, store};
+use leaver_core::domain::EmployeeId;
+use leaver_core::providers::{HookConfig, LogTime};
 
 /// List the webhooks of the BambooHR user who made the key
 #[derive(Debug, Args)]

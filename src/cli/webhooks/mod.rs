@@ -2,7 +2,7 @@
 
 mod create;
 mod gaps;
-mod look;
+mod inspect;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,11 +11,11 @@ use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 
 use super::Config;
-use crate::service;
 use crate::base::clock::{Clock, SystemClock};
+use crate::config::{Environment, Settings};
 use crate::connect::{BambooHrApi, Limits};
 use crate::jobs::sync::{Company, CompanyApi};
-use crate::config::{Environment, Settings};
+use crate::service;
 
 /// Make, look at, compare and delete BambooHR's webhooks that post to this service
 #[derive(Debug, Args)]
@@ -30,11 +30,11 @@ pub(super) struct Webhooks {
 #[derive(Debug, Subcommand)]
 enum Command {
     Create(create::Create),
-    List(look::List),
-    Show(look::Show),
-    Log(look::Log),
-    Delete(look::Delete),
-    Fields(look::Fields),
+    List(inspect::List),
+    Show(inspect::Show),
+    Log(inspect::Log),
+    Delete(inspect::Delete),
+    Fields(inspect::Fields),
     Gaps(gaps::Gaps),
 }
 

@@ -5,6 +5,9 @@
 //! `employmentHistoryStatus`; the directory has active people only. So a full read is everybody who changed
 //! since BambooHR's history begins, each read one by one.
 
+mod webhooks;
+pub use webhooks::{HookError, HookKind, MONITORED, WantedHook};
+
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -17,7 +20,9 @@ use super::ReadError;
 use super::address::{self, BambooHrAddress};
 use super::http::{Call, Concerns, Failure, Transport, Verb};
 use leaver_core::domain::{EmployeeId, Tenant};
-use leaver_core::providers::{BAMBOOHR_FIELDS, ChangedSince, EmployeeRead, bamboohr_changed, bamboohr_employee};
+use leaver_core::providers::{
+    BAMBOOHR_FIELDS, ChangedSince, EmployeeRead, bamboohr_changed, bamboohr_employee,
+};
 
 /// The settings behind a refused request. A key acts as the user who made it and dies with that user.
 const CREDENTIALS: &str = "api.api_key and the BambooHR user who made that key";

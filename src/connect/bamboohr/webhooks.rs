@@ -6,7 +6,11 @@ use serde_json::{Map, json};
 
 use crate::connect::http::{Concerns, Failure, Verb};
 use crate::connect::{BambooHrApi, ReadError};
-use leaver_core::providers::{BAMBOOHR_FIELDS, Hook, HookConfig, LogEntry, MonitorField, NewHook, bamboohr_hook, bamboohr_hooks, bamboohr_log, bamboohr_monitor_fields, bamboohr_new_hook, bamboohr_refused_fields};
+use leaver_core::providers::{
+    BAMBOOHR_FIELDS, Hook, HookConfig, LogEntry, MonitorField, NewHook, bamboohr_hook,
+    bamboohr_hooks, bamboohr_log, bamboohr_monitor_fields, bamboohr_new_hook,
+    bamboohr_refused_fields,
+};
 
 /// The fields whose change should fire a webhook. `terminationDate` is not among them: BambooHR answers an
 /// attempt to monitor it with an error, though it can be posted.

@@ -12,7 +12,9 @@ use super::ReadError;
 use super::address::{self, MergeAddress};
 use super::http::{Call, Concerns, Transport, Verb};
 use leaver_core::domain::Tenant;
-use leaver_core::providers::{Connection, EmployeePage, ModelSync, merge_connection, merge_page, merge_sync_page};
+use leaver_core::providers::{
+    Connection, EmployeePage, ModelSync, merge_connection, merge_page, merge_sync_page,
+};
 
 /// The settings behind a refused request.
 const CREDENTIALS: &str = "api.api_key and the token of the linked account (linked_accounts)";

@@ -21,7 +21,11 @@ pub async fn record(
     let each = |read: fn(&AuditEntry) -> String| entries.iter().map(read).collect::<Vec<String>>();
     let accounts: Vec<Option<&str>> = entries
         .iter()
-        .map(|e| e.account.as_ref().map(leaver_core::domain::AccountId::as_str))
+        .map(|e| {
+            e.account
+                .as_ref()
+                .map(leaver_core::domain::AccountId::as_str)
+        })
         .collect();
     let deliveries: Vec<Option<Uuid>> = entries.iter().map(|e| e.delivery.map(|id| id.0)).collect();
     sqlx::query!(

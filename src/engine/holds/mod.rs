@@ -1,6 +1,7 @@
 //! Decisions that wait for a person: one open question per employee, asked again only when the facts it
 //! rests on have changed.
 
+pub mod resolve;
 pub mod store;
 
 use chrono::{DateTime, Utc};

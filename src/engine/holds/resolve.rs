@@ -5,10 +5,10 @@ use sqlx::{Connection, PgConnection};
 
 use crate::engine::accounts::{self, AccountsTable};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
-use leaver_core::decision::{Action, Decision};
-use leaver_core::domain::{AccountId, DeliveryId, EmployeeId, EmployeeKey, SourceName, Tenant};
 use crate::engine::holds::{self, Hold};
 use crate::roster;
+use leaver_core::decision::{Action, Decision};
+use leaver_core::domain::{AccountId, DeliveryId, EmployeeId, EmployeeKey, SourceName, Tenant};
 
 /// Why a hold cannot be answered so.
 #[derive(Debug, thiserror::Error)]

@@ -9,13 +9,13 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, error, warn};
 
 use super::NotStored;
-use super::failure::{is_about_the_data, plain_cause, sqlstate};
 use super::connection::Line;
+use super::failure::{is_about_the_data, plain_cause, sqlstate};
 use super::queue::{BatchLimit, Queue, Waiting};
-use leaver_core::domain::DeliveryId;
 use crate::base::failpoints;
-use crate::ingest::inbox::arrivals::{Arrival, Receipt, store};
 use crate::base::metrics::Metrics;
+use crate::ingest::inbox::arrivals::{Arrival, Receipt, store};
+use leaver_core::domain::DeliveryId;
 
 /// More rows gain nothing, and make a split longer.
 const BATCH: BatchLimit = BatchLimit {

@@ -9,9 +9,9 @@
 //! There is no timer: with nothing to wait for, a delivery is a batch of its own.
 
 mod budget;
+mod connection;
 mod failure;
 mod flusher;
-mod line;
 mod queue;
 
 use std::sync::Arc;
@@ -29,12 +29,12 @@ pub use self::budget::{Budget, Held};
 pub use self::failure::NotDurable;
 use self::flusher::{Desk, Work};
 use self::queue::{Queue, Waiting};
-use leaver_core::domain::DeliveryId;
+use crate::base::liveness::Vitals;
+use crate::base::metrics::Metrics;
 pub use crate::ingest::inbox::arrivals::store::durability;
 use crate::ingest::inbox::arrivals::{Arrival, Receipt};
-use crate::base::metrics::Metrics;
+use leaver_core::domain::DeliveryId;
 use leaver_core::signature::VerifiedDelivery;
-use crate::base::liveness::Vitals;
 
 /// How many flushes are under way at a time; ADR 0005 has the measurements.
 const FLUSHERS: usize = 3;

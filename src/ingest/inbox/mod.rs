@@ -12,8 +12,8 @@
 pub mod arrivals;
 pub mod retention;
 pub mod store;
-pub mod under_way;
-pub mod view;
+pub mod in_flight;
+pub mod queries;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};

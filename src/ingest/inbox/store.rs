@@ -113,18 +113,6 @@ pub async fn notify(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Bounds how long this transaction waits for any lock, so that a table locked by the application's owner
-/// delays work instead of stopping it.
-///
-/// # Errors
-/// Whatever the database says.
-pub async fn bound_lock_waits(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("SELECT set_config('lock_timeout', '5s', true)")
-        .fetch_one(conn)
-        .await?;
-    Ok(())
-}
-
 /// One delivery that waits, locked until the transaction ends; `None` when it does not wait (any more).
 ///
 /// # Errors

@@ -10,17 +10,19 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 use uuid::Uuid;
 
-use crate::engine::execute::{Acted, Ending, act};
-use crate::engine::{Failure, Worker};
-use crate::engine::policies::Rulebook;
+use crate::base::failpoints;
+use crate::db::transaction::{roll_back, set_lock_timeout};
+use crate::engine::Worker;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::audit::Actor;
-use leaver_core::domain::{DeliveryId, EmployeeId, EmployeeKey};
-use crate::base::failpoints;
+use crate::engine::execute::{Acted, Ending, act};
+use crate::engine::policies::Rulebook;
 use crate::ingest::inbox::store::ClaimLimit;
 use crate::ingest::inbox::{self, Delivery, End, Settlement};
-use leaver_core::providers::{self, Meaning};
+use crate::jobs::deliveries::Failure;
 use crate::roster::{self, Effect, Observation};
+use leaver_core::domain::{DeliveryId, EmployeeId, EmployeeKey};
+use leaver_core::providers::{self, Meaning};
 
 /// What became of a batch, for the log and the metrics.
 #[derive(Debug, Default)]
@@ -104,7 +106,7 @@ async fn process_next(
     let conn = &mut *conn;
     let claiming = async move {
         let mut tx = conn.begin().await?;
-        crate::engine::bound_waiting(&mut tx).await?;
+        set_lock_timeout(&mut tx).await?;
         let claimed = inbox::store::claim(&mut tx, limit, now).await?;
         Ok((tx, claimed))
     };
@@ -114,7 +116,7 @@ async fn process_next(
         return Ok(Some(Batch::default()));
     }
     if hands == Hands::Shared && claimed.iter().any(|delivery| delivery.alone) {
-        crate::engine::roll_back(tx).await;
+        roll_back(tx).await;
         return Ok(None);
     }
     let ids: Vec<DeliveryId> = claimed.iter().map(|delivery| delivery.id).collect();
@@ -134,7 +136,7 @@ async fn process_next(
             committed.map(|()| Some(batch))
         }
         Err(error) => {
-            crate::engine::roll_back(tx).await;
+            roll_back(tx).await;
             Err(error)
         }
     };

@@ -6,10 +6,11 @@ use tracing::{error, warn};
 use uuid::Uuid;
 
 use super::retry::{Failed, what_follows};
-use crate::engine::{Memory, Worker};
-use leaver_core::domain::DeliveryId;
+use crate::engine::Worker;
 use crate::ingest::inbox;
 use crate::ingest::inbox::in_flight::{self, Orphaned};
+use crate::jobs::deliveries::Memory;
+use leaver_core::domain::DeliveryId;
 
 /// So often the process may end while one delivery is in hand and nothing else, before it is parked.
 const MOST_CRASHES: i32 = 3;

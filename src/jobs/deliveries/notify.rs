@@ -11,8 +11,8 @@ use tokio_util::sync::CancellationToken;
 use tracing::debug;
 use uuid::Uuid;
 
-use crate::engine::Worker;
 use crate::db::error::chain;
+use crate::engine::Worker;
 use crate::ingest::inbox;
 
 /// Between two calls of one worker.

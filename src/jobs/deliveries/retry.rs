@@ -7,15 +7,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection};
 use tracing::{debug, error, warn};
 
-use crate::engine::execute::Ending;
 use super::batch::{self, caught};
-use crate::engine::{Failure, Memory, Round, Worker, bound_waiting, is_locked_out};
+use crate::db::error::is_locked_out;
 use crate::db::error::{chain, database_cause};
+use crate::db::transaction::set_lock_timeout;
+use crate::engine::Worker;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::audit::Actor;
-use leaver_core::domain::{DeliveryId, Employee, EmployeeKey};
+use crate::engine::execute::Ending;
 use crate::ingest::inbox::{self, Delivery, End, Settlement};
+use crate::jobs::deliveries::{Failure, Memory, Round};
 use crate::roster::{self, Effect};
+use leaver_core::domain::{DeliveryId, Employee, EmployeeKey};
 
 impl Worker {
     pub(crate) async fn recover(
@@ -91,7 +94,7 @@ impl Worker {
         let table = self.accounts_table(memory).await;
         let mut conn = self.pool.acquire().await?;
         let mut tx = conn.begin().await?;
-        bound_waiting(&mut tx).await?;
+        set_lock_timeout(&mut tx).await?;
         let Some(delivery) = inbox::store::lock(&mut tx, id).await? else {
             // Another replica has settled it in the meantime.
             return Ok(());

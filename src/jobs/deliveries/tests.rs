@@ -7,7 +7,10 @@ use sqlx::error::{DatabaseError, ErrorKind};
 use uuid::Uuid;
 
 use super::retry::backoff;
-use crate::engine::*;
+use chrono::TimeDelta;
+
+use super::*;
+use crate::db::error::database_cause;
 
 /// What Postgres would say, without a Postgres.
 #[derive(Debug)]
@@ -151,7 +154,7 @@ fn whatever_is_no_answer_of_the_database_is_an_outage() {
 
 #[tokio::test]
 async fn a_bug_that_panics_is_a_failure_that_blames_no_database() {
-    let bug = process::caught(async {
+    let bug = batch::caught(async {
         tokio::task::yield_now().await;
         let nobody: [u8; 0] = [];
         nobody.first().map(drop).unwrap();
@@ -165,7 +168,7 @@ async fn a_bug_that_panics_is_a_failure_that_blames_no_database() {
 
 #[tokio::test]
 async fn what_does_not_panic_goes_through() {
-    assert_eq!(process::caught(async { Ok(7) }).await.unwrap(), 7);
-    let error = process::caught(async { Err::<(), _>(sqlx::Error::RowNotFound) }).await;
+    assert_eq!(batch::caught(async { Ok(7) }).await.unwrap(), 7);
+    let error = batch::caught(async { Err::<(), _>(sqlx::Error::RowNotFound) }).await;
     assert!(matches!(error, Err(sqlx::Error::RowNotFound)));
 }

@@ -5,18 +5,19 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{Drift, ReadSoFar, StillOn, Unclaimed, Unmatched, store};
+use crate::db::error::chain;
+use crate::engine::Worker;
 use crate::engine::accounts::{self, AccountsTable};
+use crate::engine::audit::Actor;
+use crate::engine::evaluate::{Decided, deliberate};
+use crate::engine::execute::Ending;
+use crate::engine::holds;
+use crate::jobs::deliveries::Memory;
+use crate::roster;
 use leaver_core::decision::Action;
 use leaver_core::decision::assess::{Judgement, judge};
 use leaver_core::decision::policy::Remedy;
 use leaver_core::domain::{EmployeeKey, SourceName, WorkEmail};
-use crate::engine::holds;
-use crate::roster;
-use crate::engine::execute::Ending;
-use crate::engine::evaluate::{Decided, deliberate};
-use crate::engine::audit::Actor;
-use crate::engine::{Memory, Worker};
-use crate::db::error::chain;
 
 /// Employees, or accounts, per page.
 const PAGE: i64 = 500;

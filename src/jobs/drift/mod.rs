@@ -5,7 +5,7 @@
 
 pub mod store;
 mod compare;
-mod watch;
+mod monitor;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;

@@ -10,10 +10,10 @@ use tracing::{info, warn};
 
 use super::compare;
 use super::store::{self, Checked};
-use leaver_core::decision::policy::Remedy;
 use crate::db::advisory_lock::Turn;
-use crate::engine::Worker;
 use crate::db::error::chain;
+use crate::engine::Worker;
+use leaver_core::decision::policy::Remedy;
 
 /// So often each replica looks whether a comparison is due.
 const LOOK: Duration = Duration::from_secs(30);

@@ -2,6 +2,7 @@
 //! arrived. It asks nobody: what the API said comes in, what it means goes out.
 
 pub mod gaps;
+pub mod monitor;
 pub mod store;
 
 use chrono::{DateTime, Utc};

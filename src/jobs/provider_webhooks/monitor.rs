@@ -10,13 +10,13 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::connect::{BambooHrApi, HookError};
+use crate::db::advisory_lock::Turn;
+use crate::db::error::chain;
+use crate::engine::Worker;
+use crate::jobs::provider_webhooks::{self, KnownHook, points_here};
 use crate::jobs::sync::{Company, CompanyApi};
 use leaver_core::domain::SourceName;
-use crate::jobs::provider_webhooks::{self, KnownHook, points_here};
 use leaver_core::providers::{Hook, LogEntry, LogTime};
-use crate::db::advisory_lock::Turn;
-use crate::engine::Worker;
-use crate::db::error::chain;
 
 /// So often they are looked at.
 const EVERY: TimeDelta = TimeDelta::hours(24);

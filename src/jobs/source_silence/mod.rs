@@ -2,7 +2,7 @@
 //! source that sends nothing for longer than it ever would is worth a look (`silence_alarm`).
 
 pub mod store;
-mod watch;
+mod monitor;
 
 use std::time::Duration;
 

@@ -9,10 +9,10 @@ use tracing::{info, warn};
 
 use super::{Alarm, silent_since, store};
 use crate::base::clock::Clock;
-use leaver_core::domain::SourceName;
-use crate::ingest::inbox;
-use crate::db::pool::Pool;
 use crate::db::error::chain;
+use crate::db::pool::Pool;
+use crate::ingest::inbox;
+use leaver_core::domain::SourceName;
 
 /// How often it looks.
 const LOOK: Duration = Duration::from_mins(1);

@@ -8,13 +8,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::JoinSet;
 
 use crate::connect::{BambooHrApi, LinkedAccount, MergeApi, ReadError, history_begins};
-use leaver_core::domain::{EmployeeChange, EmployeeId, SourceName, Tenant};
-use leaver_core::providers::{ChangedAction, EmployeeRead, bamboohr_removal};
-use crate::roster::{self, Observation};
+use crate::db::error::chain;
+use crate::engine::Worker;
 use crate::engine::audit::Actor;
 use crate::engine::execute::Ending;
-use crate::engine::{Memory, Worker};
-use crate::db::error::chain;
+use crate::jobs::deliveries::Memory;
+use crate::roster::{self, Observation};
+use leaver_core::domain::{EmployeeChange, EmployeeId, SourceName, Tenant};
+use leaver_core::providers::{ChangedAction, EmployeeRead, bamboohr_removal};
 
 /// So many employees of BambooHR's are being read at a time.
 const AT_ONCE: usize = 8;

@@ -6,15 +6,15 @@ use std::collections::BTreeSet;
 use chrono::{DateTime, Utc};
 
 use super::collect::{self, Gathered};
-use crate::connect::{BambooHrApi, HookError};
 use super::{Company, CompanyApi, SyncReport, Syncer};
-use leaver_core::domain::{EmployeeId, SourceName};
+use crate::connect::{BambooHrApi, HookError};
+use crate::db::error::chain;
+use crate::ingest::inbox;
+use crate::jobs::deliveries::Memory;
 use crate::jobs::provider_webhooks::gaps::{Arrival, EARLIEST, Sent, missing};
 use crate::jobs::provider_webhooks::points_here;
-use crate::ingest::inbox;
+use leaver_core::domain::{EmployeeId, SourceName};
 use leaver_core::providers::{LogEntry, Meaning, normalize};
-use crate::engine::Memory;
-use crate::db::error::chain;
 
 /// A log has no more entries than this, so with as many it may not show all of its 14 days.
 const LONGEST_LOG: usize = 200;

@@ -1,6 +1,10 @@
 //! Reads a source's API for what webhooks lost: everybody who changed since the last complete read, or
 //! everybody. One replica at a time per source; whatever was not read concludes nothing.
 
+mod collect;
+pub mod gaps;
+pub mod pending_reads;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,14 +13,15 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::collect::{self, Gathered};
+use self::collect::Gathered;
 use crate::connect::{BambooHrApi, LinkedAccount, MergeApi};
-use leaver_core::domain::{SourceName, Tenant};
-use crate::roster::sync_state::{self, Reads};
 use crate::db::advisory_lock::Turn;
-use crate::engine::execute::Ending;
-use crate::engine::{Memory, Worker};
 use crate::db::error::chain;
+use crate::engine::Worker;
+use crate::engine::execute::Ending;
+use crate::jobs::deliveries::Memory;
+use crate::roster::sync_state::{self, Reads};
+use leaver_core::domain::{SourceName, Tenant};
 
 /// A read asks for changes since so long before the last complete one began, since a provider may show a
 /// change late.

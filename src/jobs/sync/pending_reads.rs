@@ -11,15 +11,18 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::connect::{BambooHrApi, ReadError};
 use super::{Company, CompanyApi};
-use leaver_core::domain::{ChangeKind, EmployeeChange, Posted, SourceName};
-use leaver_core::providers::{EmployeeRead, bamboohr_removal};
+use crate::connect::{BambooHrApi, ReadError};
+use crate::db::error::is_outage;
+use crate::db::error::{chain, database_cause};
+use crate::db::transaction::{roll_back, set_lock_timeout};
+use crate::engine::Worker;
+use crate::engine::audit::Actor;
+use crate::jobs::deliveries::Memory;
 use crate::roster::Observation;
 use crate::roster::pending_reads::{self, DueRead};
-use crate::engine::audit::Actor;
-use crate::engine::{Memory, Worker, bound_waiting, is_outage, roll_back};
-use crate::db::error::{chain, database_cause};
+use leaver_core::domain::{ChangeKind, EmployeeChange, Posted, SourceName};
+use leaver_core::providers::{EmployeeRead, bamboohr_removal};
 
 /// So many reads are under way at once.
 const SLICE: i64 = 4;
@@ -232,7 +235,7 @@ impl Reader {
         let observation = Observation::new(source, change, Some(began), began, None);
         let mut conn = self.worker.pool.acquire().await?;
         let mut tx = conn.begin().await?;
-        bound_waiting(&mut tx).await?;
+        set_lock_timeout(&mut tx).await?;
         let learned = self
             .worker
             .learn(&mut tx, &table, &[observation], &Actor::Leaver)

@@ -13,7 +13,10 @@ use serde::{Serialize, Serializer};
 
 pub use self::cursor::{BadCursor, Cursor};
 pub use self::words::{BadTime, Standing, UnknownStanding, parse_time};
-use leaver_core::domain::{AccountId, Employee, EmployeeId, EmploymentStatus, Fact, Moment, SourceName, Status, Tenant, WorkEmail};
+use leaver_core::domain::{
+    AccountId, Employee, EmployeeId, EmploymentStatus, Fact, Moment, SourceName, Status, Tenant,
+    WorkEmail,
+};
 
 /// The largest page, in employees.
 pub const LARGEST_PAGE: u16 = 1_000;

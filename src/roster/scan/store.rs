@@ -5,9 +5,9 @@ use std::collections::BTreeSet;
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use leaver_core::domain::{Employee, EmployeeKey, SourceName};
-use crate::roster::store::Row;
 use crate::roster::facts_json::StoredFacts;
+use crate::roster::store::Row;
+use leaver_core::domain::{Employee, EmployeeKey, SourceName};
 
 /// A page of the roster of these sources, in key order: the entries after this one, or the first.
 ///

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use leaver::engine::{Memory, Round};
+use leaver::jobs::deliveries::{Memory, Round};
 use serde_json::Value;
 
 use super::{active, says, terminated};

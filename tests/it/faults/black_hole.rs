@@ -96,7 +96,7 @@ async fn whoever_waits_for_an_answer_is_told_that_there_is_none() {
     let answer = pool.heard(sqlx::query("SELECT 1").execute(&mut *connection));
     let silent = timeout(Duration::from_secs(20), answer).await.unwrap();
     let silent = silent.unwrap_err();
-    assert!(leaver::engine::is_outage(&silent), "{silent}");
+    assert!(leaver::db::error::is_outage(&silent), "{silent}");
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use chrono::TimeDelta;
 use leaver::base::clock::{Clock, FixedClock};
-use leaver::engine::Round;
+use leaver::jobs::deliveries::Round;
 
 use crate::support::TestApp;
 use crate::support::driving::terminated;

@@ -3,7 +3,7 @@
 use crate::support::TestApp;
 use crate::support::driving::terminated;
 use crate::support::{JSON, employees};
-use leaver::engine::Round;
+use leaver::jobs::deliveries::Round;
 
 const CROWD: usize = 16;
 

@@ -3,9 +3,9 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use leaver::jobs::sync::gaps::{Fate, GapReport};
-use leaver::jobs::sync::Syncer;
 use leaver::engine::execute::Ending;
+use leaver::jobs::sync::Syncer;
+use leaver::jobs::sync::gaps::{Fate, GapReport};
 use serde_json::json;
 
 use super::{HERE, It, thin};

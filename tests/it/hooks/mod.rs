@@ -7,10 +7,10 @@ mod named;
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaver::service::companies;
 use leaver::base::clock::Clock;
-use leaver::jobs::sync::Company;
 use leaver::connect::Limits;
+use leaver::jobs::sync::Company;
+use leaver::service::companies;
 use serde_json::{Value, json};
 
 use crate::support::apis::{StandIn, bamboohr_employee, bamboohr_with_hooks};

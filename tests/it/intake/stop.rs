@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use leaver::base::clock::{Clock, SystemClock};
 use embedded_postgres::{Embedded, Home, Options};
+use leaver::base::clock::{Clock, SystemClock};
 use leaver_core::signature::{Key, Scheme};
 use nix::sys::signal::Signal;
 use sqlx::ConnectOptions;

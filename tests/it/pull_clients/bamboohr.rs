@@ -1,8 +1,8 @@
 //! BambooHR: who changed, one employee, and what its key may not see.
 
+use leaver::connect::{BambooHrAddress, BambooHrApi, ReadError, history_begins};
 use leaver_core::domain::{EmployeeId, EmploymentStatus, Moment, Posted, Status};
 use leaver_core::providers::ChangedAction;
-use leaver::connect::{BambooHrAddress, BambooHrApi, ReadError, history_begins};
 use serde_json::json;
 
 use super::{bamboohr, limits, transport};

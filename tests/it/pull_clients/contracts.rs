@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use leaver_core::domain::EmployeeId;
 use leaver::connect::HookKind;
+use leaver_core::domain::EmployeeId;
 use serde_json::{Value, json};
 
 use super::hooks::wanted;

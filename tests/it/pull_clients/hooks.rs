@@ -3,7 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaver::connect::{BambooHrAddress, BambooHrApi, HookError, HookKind, Limits, MONITORED, ReadError, WantedHook};
+use leaver::connect::{
+    BambooHrAddress, BambooHrApi, HookError, HookKind, Limits, MONITORED, ReadError, WantedHook,
+};
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use leaver::connect::ReadError;
 use leaver_core::domain::{ChangeKind, Posted, Status};
 use leaver_core::providers::{BadCause, ConnectionStatus, SyncStatus};
-use leaver::connect::ReadError;
 use serde_json::{Value, json};
 
 use super::{ACCOUNT_TOKEN, MERGE_API_KEY, account, merge, read_all};

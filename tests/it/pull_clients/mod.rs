@@ -11,9 +11,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leaver::base::clock::FixedClock;
+use leaver::connect::{
+    BambooHrAddress, BambooHrApi, Limits, LinkedAccount, MergeAddress, MergeApi, ReadError,
+    Transport,
+};
 use leaver_core::domain::Tenant;
 use leaver_core::providers::EmployeePage;
-use leaver::connect::{BambooHrAddress, BambooHrApi, Limits, LinkedAccount, MergeAddress, MergeApi, ReadError, Transport};
 
 use crate::support::apis::StandIn;
 use crate::support::at;

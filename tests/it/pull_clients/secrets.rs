@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use leaver_core::domain::EmployeeId;
 use leaver::connect::{Limits, ReadError};
+use leaver_core::domain::EmployeeId;
 use serde_json::json;
 
 use super::{

@@ -9,11 +9,11 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::TimeDelta;
-use leaver::service::companies;
 use leaver::base::clock::Clock;
 use leaver::connect::Limits;
+use leaver::jobs::deliveries::Memory;
 use leaver::jobs::sync::pending_reads::Reader;
-use leaver::engine::Memory;
+use leaver::service::companies;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 

@@ -9,11 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use leaver::service::companies;
 use leaver::base::clock::Clock;
-use leaver::jobs::sync::{Company, SyncReport, Syncer, Wish};
 use leaver::connect::Limits;
 use leaver::engine::execute::Ending;
+use leaver::jobs::sync::{Company, SyncReport, Syncer, Wish};
+use leaver::service::companies;
 use serde_json::{Value, json};
 
 use crate::support::apis::{

@@ -2,9 +2,9 @@
 
 use std::collections::HashSet;
 
-use leaver_core::domain::DeliveryId;
 use leaver::engine::holds;
 use leaver::ingest::inbox;
+use leaver_core::domain::DeliveryId;
 use sqlx::Row;
 
 use super::ops::Record;

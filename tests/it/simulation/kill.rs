@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaver::engine::Memory;
+use leaver::jobs::deliveries::Memory;
 use sqlx::AssertSqlSafe;
 
 use super::ops::{Letter, Place};

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use leaver_core::decision::policy::Remedy;
+use leaver::jobs::deliveries::Round;
 use leaver::jobs::drift;
-use leaver::engine::Round;
+use leaver_core::decision::policy::Remedy;
 
 use super::world::{TRIES, World};
 use crate::support::TestApp;

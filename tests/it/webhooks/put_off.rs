@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use leaver::service::Parts;
 use leaver::base::liveness::Phase;
+use leaver::service::Parts;
 use serde_json::json;
 use sqlx::postgres::PgConnectOptions;
 

@@ -1,8 +1,8 @@
 //! A delivery that fails alone waits, and is parked when waiting does not help; an outage blames nobody.
 
-use leaver_core::domain::DeliveryId;
 use leaver::ingest::inbox::Replay;
-use leaver::engine::Round;
+use leaver::jobs::deliveries::Round;
+use leaver_core::domain::DeliveryId;
 
 use super::{crowd, departure, email, replay};
 use crate::support::{TestApp, USERS};

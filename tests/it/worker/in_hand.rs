@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
+use leaver::jobs::deliveries::{Memory, Round};
 use leaver_core::domain::DeliveryId;
-use leaver::engine::{Memory, Round};
 use serde_json::json;
 
 use super::{crowd, departure};

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use leaver::engine::{Memory, Round};
+use leaver::jobs::deliveries::{Memory, Round};
 use sqlx::PgConnection;
 use tokio::task::JoinHandle;
 

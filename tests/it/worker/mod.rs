@@ -6,7 +6,7 @@ mod killed;
 mod upkeep;
 
 use leaver::ingest::inbox::{self, Replay};
-use leaver::engine::Round;
+use leaver::jobs::deliveries::Round;
 use serde_json::{Value, json};
 
 use crate::support::driving::{event, leaving, merge_record, terminated, working};

@@ -2,15 +2,15 @@
 //! leaves nothing to choose to whoever carries it out.
 
 pub mod access_end;
-pub mod judgement;
+pub mod assess;
 pub mod policy;
-mod question;
+mod hold_request;
 
 use chrono::{DateTime, Utc};
 
 use self::assess::{Judgement, judge};
-use self::policy::{Policy, Rehire};
 use self::hold_request::Basis;
+use self::policy::{Policy, Rehire};
 use crate::domain::{Account, AccountId, Employee};
 
 pub use self::hold_request::{Question, Wants};

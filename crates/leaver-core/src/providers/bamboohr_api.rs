@@ -11,7 +11,7 @@ use serde_json::{Map, Value};
 use super::bamboohr::{Event, Structure, id, time, values};
 use super::field_names::are_same;
 use super::merge_api::says_nothing;
-use super::{BadAnswer, BadCause, BadEntry, FieldNames, responses, bamboohr_facts};
+use super::{BadAnswer, BadCause, BadEntry, FieldNames, bamboohr_facts, responses};
 use crate::domain::{ChangeKind, EmployeeChange, EmployeeId, Facts, Posted, Tenant};
 
 /// The fields that we ask for, by BambooHR's aliases.
@@ -76,7 +76,8 @@ pub fn bamboohr_changed(body: &[u8]) -> Result<ChangedSince, BadAnswer> {
         latest: Option<Value>,
         employees: Option<Entries>,
     }
-    let answer: Answer = serde_json::from_slice(body).map_err(|error| responses::bad_json(&error))?;
+    let answer: Answer =
+        serde_json::from_slice(body).map_err(|error| responses::bad_json(&error))?;
     let Entries(mut changed) = answer
         .employees
         .ok_or(BadAnswer::WrongShape("it has no `employees`"))?;

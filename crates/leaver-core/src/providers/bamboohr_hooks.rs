@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::bamboohr::id as employee_id_of;
-use super::{BadAnswer, responses, dates, json};
+use super::{BadAnswer, dates, json, responses};
 use crate::domain::EmployeeId;
 
 /// A name or a word of theirs is shown up to this many characters.

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::{BadAnswer, BadCause, BadEntry, responses, dates, merge};
+use super::{BadAnswer, BadCause, BadEntry, dates, merge, responses};
 use crate::domain::{ChangeKind, EmployeeChange, Facts, Tenant};
 
 /// One page of `GET /employees`.

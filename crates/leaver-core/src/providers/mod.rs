@@ -1,8 +1,8 @@
 //! Takes the vendor's accent off: a body, or an API's answer, becomes what it says of employees. The only
 //! room that knows a vendor's JSON or form. It judges nobody; an entry that cannot be read never sinks the others.
 
-mod set_aside;
-pub use set_aside::{BadAnswer, BadCause, BadEntry, NotOurs, Unreadable};
+mod parse_error;
+pub use parse_error::{BadAnswer, BadCause, BadEntry, NotOurs, Unreadable};
 
 mod field_names;
 pub use field_names::FieldNames;
@@ -31,8 +31,8 @@ pub use bamboohr_hooks::{
     bamboohr_refused_fields,
 };
 
-mod answers;
-pub use answers::error_in_success;
+mod responses;
+pub use responses::error_in_success;
 
 mod dates;
 mod json;

@@ -5,8 +5,8 @@ use serde_json::{Map, Value, json};
 use super::*;
 use crate::domain::{ChangeKind, Moment, Posted};
 
-const BAMBOOHR: &str = include_str!("../../tests/vectors/bamboohr.json");
-const MERGE: &str = include_str!("../../tests/vectors/merge.json");
+const BAMBOOHR: &str = include_str!("../../../../tests/vectors/bamboohr.json");
+const MERGE: &str = include_str!("../../../../tests/vectors/merge.json");
 
 fn accepted(text: &str) -> Vec<Value> {
     let mut file: Value = serde_json::from_str(text).unwrap();

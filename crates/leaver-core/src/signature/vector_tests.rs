@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::tests::{at, headers, key, source};
 use super::*;
 
-const BAMBOOHR: &str = include_str!("../../tests/vectors/bamboohr.json");
-const MERGE: &str = include_str!("../../tests/vectors/merge.json");
+const BAMBOOHR: &str = include_str!("../../../../tests/vectors/bamboohr.json");
+const MERGE: &str = include_str!("../../../../tests/vectors/merge.json");
 
 fn vectors(text: &str) -> Vec<Value> {
     let mut file: Value = serde_json::from_str(text).unwrap();

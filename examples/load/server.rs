@@ -21,7 +21,7 @@ use leaver::base::clock::{Clock, SystemClock};
 use leaver::base::liveness::Phase;
 use leaver::config::{Environment, Settings};
 use leaver::ingest::inbox::arrivals::{Arrival, store};
-use leaver::service::{Parts, Service, connect_options};
+use leaver::service::{Components, Service, connect_options};
 use leaver_core::domain::{DeliveryId, SourceName};
 use leaver_core::signature::Scheme;
 use serde_json::{Value, json};
@@ -95,8 +95,8 @@ pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<
             service.stop().await;
         }
         Kind::Group => {
-            let parts = Parts::new(&settings, options, clock);
-            parts.vitals.enter(Phase::Ready);
+            let parts = Components::new(&settings, options, clock);
+            parts.liveness.enter(Phase::Ready);
             let app = leaver::api::router(Arc::clone(&parts.receiver));
             listen(app, &settings, &stop).await?;
             parts.receiver.intake.close().await;

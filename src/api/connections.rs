@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
-use super::patience::{Answer, Exchange, Patience, PatientStream};
+use super::patience::{Answer, Exchange, TimeoutStream, Timeouts};
 
 /// A head beyond this is answered 431; proxies in front allow about as much.
 const MAX_HEAD_BYTES: usize = 32 * 1024;
@@ -120,7 +120,7 @@ pub async fn serve(
         // Builds the routes now instead of for each request.
         app: app.with_state(()),
         protocol: protocol(),
-        patience: Patience {
+        patience: Timeouts {
             header: limits.header_timeout,
             idle: limits.idle_timeout,
             write: limits.write_timeout,
@@ -213,7 +213,7 @@ async fn drain(open: &TaskTracker, cut: &CancellationToken, deadline: Duration) 
 fn protocol() -> http1::Builder {
     let mut protocol = http1::Builder::new();
     protocol
-        .header_read_timeout(None) // see `PatientStream`
+        .header_read_timeout(None) // see `TimeoutStream`
         .max_buf_size(MAX_BUFFER_BYTES)
         .max_headers(MAX_HEADERS)
         .max_header_size(MAX_HEAD_BYTES);
@@ -225,7 +225,7 @@ fn protocol() -> http1::Builder {
 struct Host {
     app: Router,
     protocol: http1::Builder,
-    patience: Patience,
+    patience: Timeouts,
     stop: CancellationToken,
     cut: CancellationToken,
 }
@@ -243,7 +243,7 @@ impl Host {
             cut,
         } = self;
         let exchange = Arc::new(Exchange::default());
-        let stream = PatientStream::new(stream, patience, Arc::clone(&exchange));
+        let stream = TimeoutStream::new(stream, patience, Arc::clone(&exchange));
         let service =
             service_fn(move |request| answer(app.clone(), Arc::clone(&exchange), peer, request));
         let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));

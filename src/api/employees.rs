@@ -10,17 +10,19 @@ use axum::http::{HeaderMap, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use tracing::{info, warn};
 
-use super::Receiver;
-use super::error::Refusal;
+use super::AppState;
+use super::error::ApiError;
 use crate::base::liveness::Phase;
-use crate::roster::listing::{self, Cursor, LARGEST_PAGE, Page, Standing, USUAL_PAGE, Wanted};
+use crate::roster::listing::{
+    self, Cursor, EmployeeQuery, EmploymentFilter, LARGEST_PAGE, Page, USUAL_PAGE,
+};
 use leaver_core::domain::SourceName;
 
 /// The parameters there are, for whoever gives another.
 const PARAMETERS: [&str; 5] = ["modified_after", "status", "source", "cursor", "page_size"];
 
 pub(super) async fn list(
-    State(receiver): State<Arc<Receiver>>,
+    State(receiver): State<Arc<AppState>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Response {
@@ -29,20 +31,20 @@ pub(super) async fn list(
 }
 
 pub(super) async fn other_method() -> Response {
-    not_kept(Refusal::OnlyGet)
+    not_kept(ApiError::OnlyGet)
 }
 
-async fn listed(receiver: &Receiver, headers: &HeaderMap, query: &str) -> Result<Page, Refusal> {
+async fn listed(receiver: &AppState, headers: &HeaderMap, query: &str) -> Result<Page, ApiError> {
     let Some(token) = &receiver.admin_token else {
-        return Err(Refusal::NoSuchRoute);
+        return Err(ApiError::NoSuchRoute);
     };
     if !token.lets_in(headers) {
         warn!("employees.list: refused: no token, or not the administrator's");
-        return Err(Refusal::Unauthorized);
+        return Err(ApiError::Unauthorized);
     }
     let (wanted, size) = asked(query)?;
-    if receiver.vitals.phase() != Phase::Ready {
-        return Err(Refusal::NotReady);
+    if receiver.liveness.phase() != Phase::Ready {
+        return Err(ApiError::NotReady);
     }
     let reading = async {
         let mut conn = receiver.listing.acquire().await?;
@@ -55,26 +57,26 @@ async fn listed(receiver: &Receiver, headers: &HeaderMap, query: &str) -> Result
         }
         Ok(Err(error)) => {
             warn!(%error, "employees.list: cannot read the roster; answered 503");
-            Err(Refusal::NotRead)
+            Err(ApiError::NotRead)
         }
         Err(_) => {
             warn!("employees.list: cannot read the roster in time; answered 503");
-            Err(Refusal::NotRead)
+            Err(ApiError::NotRead)
         }
     }
 }
 
 /// What the query asks for. A parameter without a value is as good as none; one that we do not know is refused,
 /// since a filter that is passed over would show people who were not asked for.
-fn asked(query: &str) -> Result<(Wanted, u16), Refusal> {
-    let mut wanted = Wanted::default();
+fn asked(query: &str) -> Result<(EmployeeQuery, u16), ApiError> {
+    let mut wanted = EmployeeQuery::default();
     let mut size = USUAL_PAGE;
     let mut seen = vec![];
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
-        let bad = |problem: String| Refusal::BadParameter(format!("{name}: {problem}"));
+        let bad = |problem: String| ApiError::BadParameter(format!("{name}: {problem}"));
         let Some(known) = PARAMETERS.iter().find(|known| **known == name) else {
             let name: String = name.chars().take(40).collect();
-            return Err(Refusal::BadParameter(format!(
+            return Err(ApiError::BadParameter(format!(
                 "{name}: no such parameter; there are {}",
                 PARAMETERS.join(", ")
             )));
@@ -94,7 +96,8 @@ fn asked(query: &str) -> Result<(Wanted, u16), Refusal> {
                 wanted.modified_after = Some(after);
             }
             "status" => {
-                let standing = Standing::parse(&value).map_err(|error| bad(error.to_string()))?;
+                let standing =
+                    EmploymentFilter::parse(&value).map_err(|error| bad(error.to_string()))?;
                 wanted.standing = Some(standing);
             }
             "source" => {

@@ -9,7 +9,7 @@ use serde_json::json;
 
 /// Why a request gets no 200.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum ApiError {
     /// The signature does not hold. One text for every cause: the cause is in the log and a counter.
     InvalidSignature,
     /// No source of that name is configured.
@@ -25,7 +25,7 @@ pub enum Refusal {
     /// There is no room for it now; the sender should come again.
     Full,
     /// It could not be stored in time; the sender should come again.
-    NotStored,
+    StoreError,
     /// The service is starting or stopping; the sender should come again.
     NotReady,
     /// The administrator's token is missing or wrong; never said to a provider. One text for both.
@@ -38,7 +38,7 @@ pub enum Refusal {
     NotRead,
 }
 
-impl Refusal {
+impl ApiError {
     /// The word for the metrics.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
@@ -50,7 +50,7 @@ impl Refusal {
             Self::TooLarge => "too_large",
             Self::Incomplete => "incomplete",
             Self::Full => "full",
-            Self::NotStored => "not_stored",
+            Self::StoreError => "not_stored",
             Self::NotReady => "not_ready",
             Self::Unauthorized => "unauthorized",
             Self::BadParameter(_) => "bad_parameter",
@@ -60,7 +60,7 @@ impl Refusal {
     }
 }
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let (status, text) = match &self {
             Self::InvalidSignature => (StatusCode::UNAUTHORIZED, "invalid signature"),
@@ -71,7 +71,7 @@ impl IntoResponse for Refusal {
             }
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body too large"),
             Self::Incomplete => (StatusCode::SERVICE_UNAVAILABLE, "body incomplete"),
-            Self::Full | Self::NotStored => (StatusCode::SERVICE_UNAVAILABLE, "cannot store now"),
+            Self::Full | Self::StoreError => (StatusCode::SERVICE_UNAVAILABLE, "cannot store now"),
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
             Self::Unauthorized => (
                 StatusCode::UNAUTHORIZED,

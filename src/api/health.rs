@@ -10,10 +10,10 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tokio::runtime::Handle;
 
-use super::Receiver;
-use super::error::Refusal;
+use super::AppState;
+use super::error::ApiError;
 use crate::base::liveness::Phase;
-use crate::reports::health::{Health, Overall, examine};
+use crate::reports::health::{Health, HealthState, examine};
 
 /// The process runs.
 pub(super) async fn live() -> impl IntoResponse {
@@ -21,24 +21,24 @@ pub(super) async fn live() -> impl IntoResponse {
 }
 
 /// It can take traffic: migrated, connected, not draining.
-pub(super) async fn ready(State(receiver): State<Arc<Receiver>>) -> Response {
-    match receiver.vitals.phase() {
+pub(super) async fn ready(State(receiver): State<Arc<AppState>>) -> Response {
+    match receiver.liveness.phase() {
         Phase::Ready => {
             let health = examined(&receiver).await;
-            if health.status == Overall::Unavailable {
-                Refusal::NotReady.into_response()
+            if health.status == HealthState::Unavailable {
+                ApiError::NotReady.into_response()
             } else {
                 Json(json!({ "status": "ready" })).into_response()
             }
         }
-        Phase::Starting | Phase::Draining => Refusal::NotReady.into_response(),
+        Phase::Starting | Phase::Draining => ApiError::NotReady.into_response(),
     }
 }
 
 /// Everything.
-pub(super) async fn full(State(receiver): State<Arc<Receiver>>) -> Response {
+pub(super) async fn full(State(receiver): State<Arc<AppState>>) -> Response {
     let health = examined(&receiver).await;
-    let status = if health.status == Overall::Unavailable {
+    let status = if health.status == HealthState::Unavailable {
         StatusCode::SERVICE_UNAVAILABLE
     } else {
         StatusCode::OK
@@ -47,7 +47,7 @@ pub(super) async fn full(State(receiver): State<Arc<Receiver>>) -> Response {
 }
 
 /// Prometheus' text. What the database knows is left as it was when the database is not there.
-pub(super) async fn metrics(State(receiver): State<Arc<Receiver>>) -> Response {
+pub(super) async fn metrics(State(receiver): State<Arc<AppState>>) -> Response {
     let health = examined(&receiver).await;
     let gauges = health.gauges(receiver.clock.now());
     let tasks = Handle::current().metrics().num_alive_tasks();
@@ -61,15 +61,15 @@ pub(super) async fn metrics(State(receiver): State<Arc<Receiver>>) -> Response {
             text,
         )
             .into_response(),
-        Err(_) => Refusal::NotReady.into_response(),
+        Err(_) => ApiError::NotReady.into_response(),
     }
 }
 
-async fn examined(receiver: &Receiver) -> Health {
+async fn examined(receiver: &AppState) -> Health {
     examine(
         &receiver.asking,
-        &receiver.vitals,
-        &receiver.alarms,
+        &receiver.liveness,
+        &receiver.silence_thresholds,
         receiver.clock.now(),
     )
     .await

@@ -11,7 +11,7 @@ pub mod error;
 mod framing;
 mod health;
 mod patience;
-pub mod schemes;
+pub mod webhook_keys;
 mod webhooks;
 
 use std::sync::Arc;
@@ -21,37 +21,37 @@ use axum::Router;
 use axum::routing::{get, post};
 
 use self::admin::AdminToken;
-use self::error::Refusal;
-use self::schemes::Schemes;
-use super::base::log_throttle::Refusals;
+use self::error::ApiError;
+use self::webhook_keys::WebhookKeys;
+use super::base::log_throttle::LogThrottle;
 use crate::base::clock::Clock;
-use crate::base::liveness::Vitals;
+use crate::base::liveness::Liveness;
 use crate::base::metrics::Metrics;
 use crate::db::pool::Pool;
-use crate::ingest::group_commit::Intake;
-use crate::jobs::source_silence::Alarm;
-use crate::reports::health::Asking;
+use crate::ingest::group_commit::GroupCommit;
+use crate::jobs::source_silence::SilenceThreshold;
+use crate::reports::health::HealthProbe;
 
 /// Everything that the handlers need.
-pub struct Receiver {
+pub struct AppState {
     /// How each source signs.
-    pub schemes: Schemes,
+    pub webhook_keys: WebhookKeys,
     /// How long each source may be silent, in the order of names.
-    pub alarms: Vec<Alarm>,
+    pub silence_thresholds: Vec<SilenceThreshold>,
     /// Where deliveries are written down.
-    pub intake: Intake,
+    pub intake: GroupCommit,
     /// For health and metrics.
-    pub asking: Asking,
+    pub asking: HealthProbe,
     /// For lists of the roster.
     pub listing: Pool,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Signs of life.
-    pub vitals: Arc<Vitals>,
+    pub liveness: Arc<Liveness>,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
     /// Keeps a flood of forgeries out of the log.
-    pub refusals: Refusals,
+    pub refusals: LogThrottle,
     /// Largest body in bytes.
     pub max_body_bytes: usize,
     /// For the whole body to arrive.
@@ -64,7 +64,7 @@ pub struct Receiver {
 
 /// The routes of the service. There is no layer that could answer 408 or 429: to both providers a 4xx is
 /// final.
-pub fn router(receiver: Arc<Receiver>) -> Router {
+pub fn router(receiver: Arc<AppState>) -> Router {
     let mut routes = Router::new();
     if receiver.admin_token.is_some() {
         routes = routes.route(
@@ -81,6 +81,6 @@ pub fn router(receiver: Arc<Receiver>) -> Router {
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
         .route("/metrics", get(health::metrics))
-        .fallback(|| async { Refusal::NoSuchRoute })
+        .fallback(|| async { ApiError::NoSuchRoute })
         .with_state(receiver)
 }

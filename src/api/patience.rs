@@ -83,7 +83,7 @@ impl hyper::body::Body for Answer {
 
 /// The three waits that a client can run into.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Patience {
+pub(super) struct Timeouts {
     /// For a request's head, from its first byte or from the start of the connection.
     pub(super) header: Duration,
     /// For the first byte of a further request.
@@ -98,11 +98,11 @@ enum Wait {
     NextRequest,
 }
 
-/// A client's socket, with [`Patience`].
+/// A client's socket, with [`Timeouts`].
 #[derive(Debug)]
-pub(super) struct PatientStream {
+pub(super) struct TimeoutStream {
     stream: TcpStream,
-    patience: Patience,
+    patience: Timeouts,
     exchange: Arc<Exchange>,
     framing: Framing,
     waiting_for: Option<(usize, Wait)>,
@@ -112,9 +112,9 @@ pub(super) struct PatientStream {
     is_shut: bool,
 }
 
-impl PatientStream {
+impl TimeoutStream {
     /// Starts waiting for the first request.
-    pub(super) fn new(stream: TcpStream, patience: Patience, exchange: Arc<Exchange>) -> Self {
+    pub(super) fn new(stream: TcpStream, patience: Timeouts, exchange: Arc<Exchange>) -> Self {
         Self {
             stream,
             patience,
@@ -169,7 +169,7 @@ impl PatientStream {
     }
 }
 
-impl AsyncRead for PatientStream {
+impl AsyncRead for TimeoutStream {
     fn poll_read(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -188,7 +188,7 @@ impl AsyncRead for PatientStream {
     }
 }
 
-impl AsyncWrite for PatientStream {
+impl AsyncWrite for TimeoutStream {
     fn poll_write(
         self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -15,11 +15,11 @@ use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
 use tracing::{debug, warn};
 
-use super::Receiver;
-use super::error::Refusal;
+use super::AppState;
+use super::error::ApiError;
 use crate::base::failpoints;
 use crate::base::liveness::Phase;
-use crate::ingest::group_commit::{Held, NotStored};
+use crate::ingest::group_commit::{Held, StoreError};
 use crate::ingest::inbox::arrivals::Receipt;
 use leaver_core::domain::{DeliveryId, SourceName};
 use leaver_core::signature::VerifiedDelivery;
@@ -33,19 +33,19 @@ pub(super) struct Stored {
 }
 
 pub(super) async fn receive(
-    State(receiver): State<Arc<Receiver>>,
+    State(receiver): State<Arc<AppState>>,
     source: Named,
     request: Request,
-) -> Result<Json<Stored>, Refusal> {
+) -> Result<Json<Stored>, ApiError> {
     let began = Instant::now();
-    let schemes = receiver.schemes.now();
-    let Some((source, scheme)) = parsed(source).and_then(|name| schemes.get_key_value(&name))
+    let webhook_keys = receiver.webhook_keys.now();
+    let Some((source, scheme)) = parsed(source).and_then(|name| webhook_keys.get_key_value(&name))
     else {
-        return Err(Refusal::UnknownSource);
+        return Err(ApiError::UnknownSource);
     };
     let answer = async {
-        if receiver.vitals.phase() != Phase::Ready {
-            return Err(Refusal::NotReady);
+        if receiver.liveness.phase() != Phase::Ready {
+            return Err(ApiError::NotReady);
         }
         let (parts, body) = request.into_parts();
         let (body, held) = read_body(&receiver, &parts.headers, body).await?;
@@ -55,7 +55,7 @@ pub(super) async fn receive(
             if let Some(passed_over) = receiver.refusals.tell(source, Instant::now()) {
                 warn!(%source, cause = rejection.as_str(), passed_over, "signature.verify: refused: {rejection}");
             }
-            Refusal::InvalidSignature
+            ApiError::InvalidSignature
         })?;
         failpoints::reach("after_verify", [&verified.body()[..]]);
         store(&receiver, verified, now, held).await
@@ -83,11 +83,11 @@ pub(super) async fn receive(
     }))
 }
 
-pub(super) async fn other_method(State(receiver): State<Arc<Receiver>>, source: Named) -> Refusal {
-    if parsed(source).is_some_and(|name| receiver.schemes.now().contains_key(&name)) {
-        Refusal::MethodNotAllowed
+pub(super) async fn other_method(State(receiver): State<Arc<AppState>>, source: Named) -> ApiError {
+    if parsed(source).is_some_and(|name| receiver.webhook_keys.now().contains_key(&name)) {
+        ApiError::MethodNotAllowed
     } else {
-        Refusal::UnknownSource
+        ApiError::UnknownSource
     }
 }
 
@@ -103,21 +103,21 @@ fn parsed(source: Named) -> Option<SourceName> {
 /// The raw bytes, under one limit and one deadline for all of them, and the memory that they hold. A declared length
 /// over the limit is refused before a byte is read.
 async fn read_body(
-    receiver: &Receiver,
+    receiver: &AppState,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(Bytes, Held), Refusal> {
+) -> Result<(Bytes, Held), ApiError> {
     let declared = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse::<u64>().ok());
     if declared.is_some_and(|length| length > receiver.max_body_bytes as u64) {
-        return Err(Refusal::TooLarge);
+        return Err(ApiError::TooLarge);
     }
     let declared = declared.and_then(|length| usize::try_from(length).ok());
     let budget = receiver.intake.budget();
     if !budget.has(declared.unwrap_or_default()) {
-        return Err(Refusal::Full);
+        return Err(ApiError::Full);
     }
     let mut held = budget.hold();
     let whole = async {
@@ -129,39 +129,39 @@ async fn read_body(
                 continue;
             };
             if !held.grow(frame.len()) {
-                return Err(Refusal::Full);
+                return Err(ApiError::Full);
             }
             bytes.extend_from_slice(&frame);
         }
         Ok(Bytes::from(bytes))
     };
     let whole = tokio::time::timeout(receiver.body_timeout, whole).await;
-    let bytes = whole.unwrap_or(Err(Refusal::Incomplete))?;
+    let bytes = whole.unwrap_or(Err(ApiError::Incomplete))?;
     Ok((bytes, held))
 }
 
-fn refusal(error: &axum::BoxError) -> Refusal {
+fn refusal(error: &axum::BoxError) -> ApiError {
     if error.is::<LengthLimitError>() {
-        Refusal::TooLarge
+        ApiError::TooLarge
     } else {
-        Refusal::Incomplete
+        ApiError::Incomplete
     }
 }
 
 /// Has a delivery written down, through a short absence of the database.
 async fn store(
-    receiver: &Receiver,
+    receiver: &AppState,
     verified: VerifiedDelivery,
     received_at: DateTime<Utc>,
     held: Held,
-) -> Result<Receipt, Refusal> {
+) -> Result<Receipt, ApiError> {
     let stored = receiver.intake.store(verified, received_at, held).await;
     stored.map_err(|reason| match reason {
         // Counted, and not worth a line for each of a flood.
-        NotStored::Full => Refusal::Full,
-        NotStored::InTime | NotStored::Refused | NotStored::Abandoned => {
+        StoreError::Full => ApiError::Full,
+        StoreError::InTime | StoreError::Refused | StoreError::Abandoned => {
             warn!("intake.store: a delivery is not stored: {reason}; answered 503, the sender will come again");
-            Refusal::NotStored
+            ApiError::StoreError
         }
     })
 }

@@ -18,7 +18,7 @@ pub enum Phase {
 
 /// Shared by all parts of one service.
 #[derive(Debug, Default)]
-pub struct Vitals {
+pub struct Liveness {
     phase: AtomicU8,
     worker_at: AtomicI64,
     timer_at: AtomicI64,
@@ -30,7 +30,7 @@ const RUSH: usize = 64;
 
 /// A sender who waits.
 #[derive(Debug)]
-pub struct SenderWaits(Arc<Vitals>);
+pub struct SenderWaits(Arc<Liveness>);
 
 impl Drop for SenderWaits {
     fn drop(&mut self) {
@@ -38,7 +38,7 @@ impl Drop for SenderWaits {
     }
 }
 
-impl Vitals {
+impl Liveness {
     /// What the process is doing.
     #[must_use]
     pub fn phase(&self) -> Phase {

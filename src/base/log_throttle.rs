@@ -12,7 +12,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// Which sources were told of lately.
 #[derive(Debug, Default)]
-pub struct Refusals(Mutex<HashMap<SourceName, Told>>);
+pub struct LogThrottle(Mutex<HashMap<SourceName, Told>>);
 
 #[derive(Debug)]
 struct Told {
@@ -20,7 +20,7 @@ struct Told {
     passed_over: u64,
 }
 
-impl Refusals {
+impl LogThrottle {
     /// Whether to tell of this one, and then how many were passed over since the last line.
     pub(crate) fn tell(&self, source: &SourceName, now: Instant) -> Option<u64> {
         let mut told = self.0.lock().unwrap_or_else(PoisonError::into_inner);
@@ -55,7 +55,7 @@ mod tests {
 
     #[test]
     fn of_a_flood_one_line_a_second_is_told_and_the_rest_is_counted() {
-        let (refusals, source) = (Refusals::default(), SourceName::parse("merge").unwrap());
+        let (refusals, source) = (LogThrottle::default(), SourceName::parse("merge").unwrap());
         let other = SourceName::parse("bamboohr").unwrap();
         let start = Instant::now();
         let after = |ms| start + Duration::from_millis(ms);

@@ -148,7 +148,7 @@ fn check_source(report: &mut Report, source: &Source) {
         ),
     );
     if matches!(
-        (&source.scheme, &source.dialect.tenancy),
+        (&source.scheme, &source.provider_config.tenancy),
         (Scheme::Merge { .. }, Tenancy::One(_))
     ) {
         report.say(
@@ -208,8 +208,8 @@ async fn durability_says(conn: &mut PgConnection) -> Result<(Verdict, String), s
     let durability = group_commit::durability(conn).await?;
     Ok(if !durability.waits_for_disk {
         (Verdict::Error, NotDurable.to_string())
-    } else if let Some(risk) = durability.risk() {
-        (Verdict::Warning, risk.to_owned())
+    } else if let Some(durability_warning) = durability.durability_warning() {
+        (Verdict::Warning, durability_warning.to_owned())
     } else {
         (Verdict::Ok, "a commit is on the disk".to_owned())
     })

@@ -115,7 +115,7 @@ async fn start_embedded(env: &Environment) -> anyhow::Result<(Embedded, PgConnec
     let options = embedded_postgres::Options {
         bin_dir: env.raw("PG_BINDIR").map(PathBuf::from),
         search_path: env.raw("PATH").cloned(),
-        home: embedded_postgres::Home::Kept(home),
+        home: embedded_postgres::DataDir::Persistent(home),
     };
     let postgres = tokio::task::spawn_blocking(move || Embedded::start(&options)).await??;
     let connect = postgres.connect_options("postgres");

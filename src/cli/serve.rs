@@ -67,7 +67,7 @@ impl Serve {
                 _ = interrupted.recv() => break Ok(ExitCode::SUCCESS),
                 error = service.failed() => break Err(error),
                 _ = hung_up.recv() => match self.config.load(env) {
-                    Ok(newer) => service.take_keys(&newer),
+                    Ok(newer) => service.replace_keys(&newer),
                     // The keys that were good still are; a service without any would refuse everybody for good.
                     Err(error) => error!("app.keys: the webhook keys stay as they are, since the configuration cannot be read: {error:#}"),
                 },

@@ -13,8 +13,8 @@ use super::{Config, Format, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::connect::Limits;
-use crate::jobs::sync::{SyncReport, Syncer, Wish};
-use crate::service::{self, Parts};
+use crate::jobs::sync::{SyncMode, SyncReport, Syncer};
+use crate::service::{self, Components};
 
 /// Read the providers' APIs now, for what webhooks lost; exits 1 when a read was not complete
 #[derive(Debug, Args)]
@@ -61,12 +61,12 @@ impl Sync {
             "no source has an api to read: add [sources.api] (config/default.toml shows how)"
         );
         let options = service::connect_options(&settings.database)?;
-        let parts = Parts::new(&settings, options, clock);
+        let parts = Components::new(&settings, options, clock);
         let syncer = Syncer::new(Arc::clone(&parts.worker));
         let wish = if self.full {
-            Wish::Everybody
+            SyncMode::Full
         } else {
-            Wish::Changes
+            SyncMode::Changes
         };
         let on_terminal = std::io::stderr().is_terminal();
         let mut lines = vec![];
@@ -132,7 +132,7 @@ impl Line {
             full: report.full,
             records: report.records,
             outcome: report
-                .endings
+                .outcomes
                 .iter()
                 .map(|(ending, count)| (ending.as_str().to_owned(), (*count).into()))
                 .collect(),

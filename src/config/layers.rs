@@ -15,14 +15,14 @@ const NAMED: [(&str, &str, &str); 3] = [
 ];
 
 /// Where each setting was said, for whoever finds a mistake in it.
-pub(super) struct Origins {
+pub(super) struct Provenance {
     /// The file, or the environment when there is none.
     otherwise: String,
     /// The keys that variables set, with the variable of each.
     variables: BTreeMap<String, String>,
 }
 
-impl Origins {
+impl Provenance {
     /// The variable that set this key, or something in it; else the file.
     pub(super) fn of(&self, key: &str) -> String {
         let within = |inner: &str, outer: &str| {
@@ -44,7 +44,7 @@ impl Origins {
 pub(super) fn read(
     file: Option<&Path>,
     env: &Environment,
-) -> Result<(Raw, Origins), SettingsError> {
+) -> Result<(Raw, Provenance), SettingsError> {
     let mut table = parse(DEFAULTS, "the built-in defaults")?;
     let file = match (file, env.text("LEAVER_CONFIG")) {
         (Some(path), _) => Some(path.to_owned()),
@@ -57,7 +57,7 @@ pub(super) fn read(
         }
         (None, named) => named.map(PathBuf::from),
     };
-    let mut origins = Origins {
+    let mut origins = Provenance {
         otherwise: "the environment".to_owned(),
         variables: BTreeMap::new(),
     };
@@ -126,7 +126,7 @@ fn parse(text: &str, origin: &str) -> Result<Table, SettingsError> {
     })
 }
 
-fn check(table: Table, origins: &Origins) -> Result<Raw, SettingsError> {
+fn check(table: Table, origins: &Provenance) -> Result<Raw, SettingsError> {
     serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
         let key = error.path().to_string();
         SettingsError::Value {

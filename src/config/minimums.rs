@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Raw;
-use super::values::Span;
+use super::values::ConfigDuration;
 
 /// The first number with which nothing would work, and the least that would.
 pub(super) fn too_little(raw: &Raw) -> Option<(&'static str, &'static str)> {
@@ -29,7 +29,7 @@ pub(super) fn too_little(raw: &Raw) -> Option<(&'static str, &'static str)> {
         ("worker.drift_check", raw.worker.drift_check),
     ];
     let none = |&(_, none): &(&str, bool)| none;
-    let too_short = |(_, span): &(&str, Span)| span.0 < LEAST_TIME;
+    let too_short = |(_, span): &(&str, ConfigDuration)| span.0 < LEAST_TIME;
     let count = counts.into_iter().find(none).map(|(key, _)| (key, "1"));
     count.or_else(|| {
         let time = times.into_iter().find(too_short);

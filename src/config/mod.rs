@@ -23,7 +23,7 @@ use self::raw::Raw;
 pub use self::sources::{ApiSettings, Source};
 use crate::api::admin::AdminToken;
 use crate::engine::accounts::AccountsMapping;
-use leaver_core::decision::policy::Remedy;
+use leaver_core::decision::policy::DriftMode;
 use leaver_core::domain::WorkEmail;
 
 /// The reference of all settings, with their defaults.
@@ -140,7 +140,7 @@ pub struct WorkerSettings {
     /// How often roster and accounts are compared.
     pub drift_check: Duration,
     /// What is done about access that should have ended.
-    pub drift: Remedy,
+    pub drift: DriftMode,
 }
 
 /// What is logged, and how.

@@ -4,8 +4,8 @@ use serde::Deserialize;
 
 use super::LogFormat;
 use super::sources::RawSource;
-use super::values::{self, ByteSize, Span};
-use leaver_core::decision::policy::{Cutoff, Rehire, Remedy, Response};
+use super::values::{self, ByteSize, ConfigDuration};
+use leaver_core::decision::policy::{Cutoff, DriftMode, OnUncertain, Rehire};
 
 /// The layers put together, before anything is checked beyond its shape.
 #[derive(Debug, Deserialize)]
@@ -28,20 +28,20 @@ pub(super) struct RawServer {
     pub(super) listen: String,
     pub(super) max_body: ByteSize,
     pub(super) max_in_flight: ByteSize,
-    pub(super) body_timeout: Span,
-    pub(super) store_timeout: Span,
-    pub(super) header_timeout: Span,
-    pub(super) idle_timeout: Span,
-    pub(super) write_timeout: Span,
+    pub(super) body_timeout: ConfigDuration,
+    pub(super) store_timeout: ConfigDuration,
+    pub(super) header_timeout: ConfigDuration,
+    pub(super) idle_timeout: ConfigDuration,
+    pub(super) write_timeout: ConfigDuration,
     pub(super) max_connections: usize,
-    pub(super) drain_timeout: Span,
-    pub(super) admin_token: values::Place,
+    pub(super) drain_timeout: ConfigDuration,
+    pub(super) admin_token: values::SecretRef,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawDatabase {
-    pub(super) url: values::Place,
+    pub(super) url: values::SecretRef,
     pub(super) migrate: bool,
 }
 
@@ -79,8 +79,8 @@ pub(super) struct RawDeleted {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawInbox {
-    pub(super) keep: Span,
-    pub(super) retention: Span,
+    pub(super) keep: ConfigDuration,
+    pub(super) retention: ConfigDuration,
 }
 
 #[derive(Debug, Deserialize)]
@@ -89,9 +89,9 @@ pub(super) struct RawWorker {
     pub(super) batch: i64,
     pub(super) batches: u32,
     pub(super) batch_size: ByteSize,
-    pub(super) poll: Span,
+    pub(super) poll: ConfigDuration,
     pub(super) max_attempts: i32,
-    pub(super) drift_check: Span,
+    pub(super) drift_check: ConfigDuration,
 }
 
 #[derive(Debug, Deserialize)]
@@ -101,7 +101,7 @@ pub(super) struct RawLog {
     pub(super) format: LogFormat,
 }
 
-impl From<values::ResponseWord> for Response {
+impl From<values::ResponseWord> for OnUncertain {
     fn from(word: values::ResponseWord) -> Self {
         match word {
             values::ResponseWord::Hold => Self::Hold,
@@ -121,7 +121,7 @@ impl From<values::RehireWord> for Rehire {
     }
 }
 
-impl From<values::RemedyWord> for Remedy {
+impl From<values::RemedyWord> for DriftMode {
     fn from(word: values::RemedyWord) -> Self {
         match word {
             values::RemedyWord::Report => Self::Report,

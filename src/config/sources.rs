@@ -7,11 +7,11 @@ use chrono::TimeDelta;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::values::{CutoffText, Place, Places, SilenceText, Span, Zone};
+use super::values::{ConfigDuration, CutoffText, SecretRef, SecretRefs, SilenceText, Zone};
 use super::{Environment, Raw, SettingsError, secrets};
 use leaver_core::decision::policy::Policy;
 use leaver_core::domain::{Provider, SourceName, Tenant, WorkEmail};
-use leaver_core::providers::{Dialect, FieldNames, Tenancy};
+use leaver_core::providers::{FieldNames, ProviderConfig, Tenancy};
 use leaver_core::signature::{Key, Layout, Scheme};
 
 /// One configured sender.
@@ -22,7 +22,7 @@ pub struct Source {
     /// How its deliveries are signed.
     pub scheme: Scheme,
     /// How its bodies read.
-    pub dialect: Dialect,
+    pub provider_config: ProviderConfig,
     /// How its facts are judged.
     pub policy: Policy,
     /// Its API, for what webhooks do not tell.
@@ -54,12 +54,12 @@ pub(super) struct RawSource {
     name: String,
     provider: Provider,
     #[serde(default)]
-    webhook_secrets: Places,
+    webhook_secrets: SecretRefs,
     tenant: Option<String>,
     timezone: Option<Zone>,
     cutoff: Option<CutoffText>,
     silence_alarm: Option<SilenceText>,
-    freshness: Option<Span>,
+    freshness: Option<ConfigDuration>,
     signature_layout: Option<String>,
     fields: Option<RawFields>,
     api: Option<RawApi>,
@@ -84,9 +84,9 @@ struct RawApi {
     base_url: String,
     #[serde(default)]
     company_domain: String,
-    api_key: Place,
-    poll: Option<Span>,
-    full_sweep: Option<Span>,
+    api_key: SecretRef,
+    poll: Option<ConfigDuration>,
+    full_sweep: Option<ConfigDuration>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -94,16 +94,16 @@ struct RawApi {
 struct RawLinkedAccount {
     id: String,
     tenant: String,
-    token: Option<Place>,
+    token: Option<SecretRef>,
 }
 
-type Wrong<'a> = &'a dyn Fn(&str, String) -> SettingsError;
+type InvalidSetting<'a> = &'a dyn Fn(&str, String) -> SettingsError;
 
 pub(super) fn resolve(
     raw: &Raw,
     protected: &BTreeSet<WorkEmail>,
     env: &Environment,
-    wrong: Wrong<'_>,
+    wrong: InvalidSetting<'_>,
 ) -> Result<Vec<Source>, SettingsError> {
     let mut sources = vec![];
     let mut names = BTreeSet::new();
@@ -135,7 +135,7 @@ fn from_variables(
     provider: Provider,
     protected: &BTreeSet<WorkEmail>,
     env: &Environment,
-    wrong: Wrong<'_>,
+    wrong: InvalidSetting<'_>,
 ) -> Result<Option<Source>, SettingsError> {
     let secret = |name: &str| {
         secrets::variable(name, env).map_err(|problem| SettingsError::Secret {
@@ -164,7 +164,7 @@ fn from_variables(
     let written = RawSource {
         name: provider.as_str().to_owned(),
         provider,
-        webhook_secrets: Places::default(),
+        webhook_secrets: SecretRefs::default(),
         tenant: None,
         timezone: None,
         cutoff: None,
@@ -184,7 +184,7 @@ fn one(
     written: &RawSource,
     protected: &BTreeSet<WorkEmail>,
     env: &Environment,
-    wrong: Wrong<'_>,
+    wrong: InvalidSetting<'_>,
 ) -> Result<Source, SettingsError> {
     let at = format!("sources[{position}] ({})", written.name);
     if written.webhook_secrets.0.is_empty() {
@@ -220,7 +220,7 @@ fn assemble(
     keys: Vec<Key>,
     protected: &BTreeSet<WorkEmail>,
     env: &Environment,
-    wrong: Wrong<'_>,
+    wrong: InvalidSetting<'_>,
 ) -> Result<Source, SettingsError> {
     let name = SourceName::parse(&written.name)
         .map_err(|error| wrong(&format!("{at}.name"), error.to_string()))?;
@@ -301,7 +301,7 @@ fn assemble(
         }
     }
     Ok(Source {
-        dialect: Dialect {
+        provider_config: ProviderConfig {
             provider,
             fields: field_names(written.fields.as_ref()),
             tenancy: if tenants.is_empty() {

@@ -11,7 +11,7 @@ use leaver_core::decision::policy::Cutoff;
 
 /// A duration such as "15m", of at most 100 years: calendars and clocks end, and nobody waits so long.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Span(pub(super) Duration);
+pub(super) struct ConfigDuration(pub(super) Duration);
 
 /// A size such as "10MiB", in bytes.
 #[derive(Clone, Copy, Debug)]
@@ -20,13 +20,13 @@ pub(super) struct ByteSize(pub(super) usize);
 /// Says where a secret is: `env:NAME` or `file:PATH`. Whatever else stands there may be the secret itself,
 /// so no error ever shows it.
 #[derive(Clone, Debug)]
-pub(super) struct Place(pub(super) String);
+pub(super) struct SecretRef(pub(super) String);
 
 /// Several of them.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Places(pub(super) Vec<Place>);
+pub(super) struct SecretRefs(pub(super) Vec<SecretRef>);
 
-impl<'de> Deserialize<'de> for Place {
+impl<'de> Deserialize<'de> for SecretRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         match toml::Value::deserialize(deserializer)? {
             toml::Value::String(text) => Ok(Self(text)),
@@ -37,7 +37,7 @@ impl<'de> Deserialize<'de> for Place {
     }
 }
 
-impl<'de> Deserialize<'de> for Places {
+impl<'de> Deserialize<'de> for SecretRefs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let toml::Value::Array(list) = toml::Value::deserialize(deserializer)? else {
             return Err(D::Error::custom(
@@ -45,7 +45,7 @@ impl<'de> Deserialize<'de> for Places {
             ));
         };
         list.into_iter()
-            .map(|value| Place::deserialize(value).map_err(D::Error::custom))
+            .map(|value| SecretRef::deserialize(value).map_err(D::Error::custom))
             .collect::<Result<_, _>>()
             .map(Self)
     }
@@ -117,7 +117,7 @@ macro_rules! reads_text {
 }
 
 reads_text!(
-    Span,
+    ConfigDuration,
     "a duration such as \"30s\", \"15m\", \"3h\" or \"7d\", at most 100 years",
     parse_span
 );

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use leaver_core::providers::BadAnswer;
+use leaver_core::providers::InvalidResponse;
 
 /// Why a read failed. Whatever it is, nothing may be concluded about anybody from it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -156,16 +156,16 @@ impl ReadError {
     }
 }
 
-impl From<BadAnswer> for ReadError {
-    fn from(bad: BadAnswer) -> Self {
+impl From<InvalidResponse> for ReadError {
+    fn from(bad: InvalidResponse) -> Self {
         match bad {
-            BadAnswer::CutOff => Self::Cut {
+            InvalidResponse::CutOff => Self::Cut {
                 trouble: "the JSON ends in the middle",
             },
-            BadAnswer::NotJson => Self::NotTheApi {
+            InvalidResponse::NotJson => Self::NotTheApi {
                 trouble: "it is not JSON",
             },
-            BadAnswer::WrongShape(trouble) => Self::NotTheApi { trouble },
+            InvalidResponse::WrongShape(trouble) => Self::NotTheApi { trouble },
         }
     }
 }

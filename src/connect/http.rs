@@ -10,7 +10,7 @@ use reqwest::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::{Client, Response, StatusCode, Url, redirect::Policy};
 use tokio::time::{Instant, sleep, timeout_at};
 
-use super::rate_limit::{Hosts, Tenants};
+use super::rate_limit::{CredentialBreaker, HostLimiter};
 use super::{Limits, ReadError, retry};
 use crate::base::clock::Clock;
 use leaver_core::providers::error_in_success;
@@ -26,27 +26,27 @@ struct Inner {
     client: Client,
     limits: Limits,
     clock: Arc<dyn Clock>,
-    tenants: Tenants,
-    hosts: Hosts,
+    tenants: CredentialBreaker,
+    hosts: HostLimiter,
 }
 
 /// One call, ready to be made as often as it takes.
-pub(crate) struct Call<'c> {
+pub(crate) struct ApiRequest<'c> {
     /// Its name in the log; addresses have employee ids in them.
     pub(crate) name: &'static str,
-    pub(crate) verb: Verb,
+    pub(crate) verb: Method,
     pub(crate) url: Url,
     pub(crate) headers: &'c [(HeaderName, HeaderValue)],
     /// Whose credentials these are, for the budget.
     pub(crate) tenant: &'c str,
     /// The settings to look at when they are refused.
     pub(crate) check: &'static str,
-    pub(crate) concerns: Concerns,
+    pub(crate) concerns: Scope,
 }
 
 /// What is to be done.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) enum Verb {
+pub(crate) enum Method {
     /// Read; done with 200.
     Get,
     /// Make something, of this JSON; done with 201. It is not idempotent, so it is not tried again where it
@@ -58,7 +58,7 @@ pub(crate) enum Verb {
 
 /// What a 403 or a 404 is about.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Concerns {
+pub(crate) enum Scope {
     /// All that the credentials can reach.
     Tenant,
     /// One record: another may be visible, and one that is gone is an answer, not a failure.
@@ -122,12 +122,12 @@ impl Transport {
             .redirect(Policy::none())
             .user_agent(concat!("leaver/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        let hosts = Hosts::new(limits.failures, limits.failure_window);
+        let hosts = HostLimiter::new(limits.failures, limits.failure_window);
         Ok(Self(Arc::new(Inner {
             client,
             limits,
             clock,
-            tenants: Tenants::default(),
+            tenants: CredentialBreaker::default(),
             hosts,
         })))
     }
@@ -138,8 +138,8 @@ impl Transport {
     }
 
     /// The body of a good answer. 429, 408, 5xx, a lost connection and a time-out are tried again, each
-    /// wait at least as long as the API asks for; of these a [`Verb::Post`] only where it was not done.
-    pub(crate) async fn make(&self, call: &Call<'_>) -> Result<Bytes, Failure> {
+    /// wait at least as long as the API asks for; of these a [`Method::Post`] only where it was not done.
+    pub(crate) async fn make(&self, call: &ApiRequest<'_>) -> Result<Bytes, Failure> {
         let limits = &self.0.limits;
         let deadline = Instant::now() + limits.total;
         for attempt in 1.. {
@@ -151,7 +151,7 @@ impl Transport {
             let wakes = Instant::now().checked_add(wait);
             let too_late = wakes.is_none_or(|at| at >= deadline);
             let is_last = attempt >= limits.attempts || too_late;
-            let risky = matches!(call.verb, Verb::Post(_)) && failure.may_have_been_done();
+            let risky = matches!(call.verb, Method::Post(_)) && failure.may_have_been_done();
             if is_last || risky || !is_tried_again(&failure.error) {
                 return Err(failure);
             }
@@ -162,7 +162,7 @@ impl Transport {
 
     async fn attempt(
         &self,
-        call: &Call<'_>,
+        call: &ApiRequest<'_>,
         attempt: u32,
         deadline: Instant,
     ) -> Result<Bytes, Failure> {
@@ -200,12 +200,12 @@ impl Transport {
         );
         let now = inner.clock.now();
         match (status, call.concerns) {
-            (Some(401), _) | (Some(403), Concerns::Tenant) => {
+            (Some(401), _) | (Some(403), Scope::Tenant) => {
                 inner
                     .tenants
                     .refused(call.tenant, now, inner.limits.cool_down);
             }
-            (Some(403), Concerns::Record | Concerns::Hook) => {
+            (Some(403), Scope::Record | Scope::Hook) => {
                 inner
                     .tenants
                     .forbidden_record(call.tenant, now, inner.limits.cool_down);
@@ -213,26 +213,26 @@ impl Transport {
             (Some(200), _) => inner.tenants.trust(call.tenant),
             _ => {}
         }
-        let is_answer = status == Some(404) && call.concerns != Concerns::Tenant;
+        let is_answer = status == Some(404) && call.concerns != Scope::Tenant;
         if status.is_some_and(|status| status >= 400 && status != 429) && !is_answer {
             admission.failed();
         }
         answer
     }
 
-    async fn ask(&self, call: &Call<'_>) -> Result<Bytes, Failure> {
+    async fn ask(&self, call: &ApiRequest<'_>) -> Result<Bytes, Failure> {
         let client = &self.0.client;
         let mut request = match &call.verb {
-            Verb::Get => client.get(call.url.clone()),
-            Verb::Post(body) => client
+            Method::Get => client.get(call.url.clone()),
+            Method::Post(body) => client
                 .post(call.url.clone())
                 .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
                 .body(body.clone()),
-            Verb::Delete => client.delete(call.url.clone()),
+            Method::Delete => client.delete(call.url.clone()),
         };
         let wanted = match &call.verb {
-            Verb::Post(_) => StatusCode::CREATED,
-            Verb::Get | Verb::Delete => StatusCode::OK,
+            Method::Post(_) => StatusCode::CREATED,
+            Method::Get | Method::Delete => StatusCode::OK,
         };
         // Without it several of BambooHR's calls answer XML (its OpenAPI file).
         request = request.header(ACCEPT, HeaderValue::from_static("application/json"));
@@ -246,7 +246,7 @@ impl Transport {
         let status = response.status();
         let asked = retry::retry_after(response.headers(), self.0.clock.now());
         if status != wanted && status != StatusCode::OK {
-            let refuses = matches!(status.as_u16(), 400 | 403) && call.concerns == Concerns::Hook;
+            let refuses = matches!(status.as_u16(), 400 | 403) && call.concerns == Scope::Hook;
             let refusal = if refuses {
                 body_of(response, LONGEST_REFUSAL_BYTES).await.ok()
             } else {

@@ -23,7 +23,9 @@ mod merge;
 pub use merge::{EmployeePages, LinkedAccount, MergeApi};
 
 mod bamboohr;
-pub use bamboohr::{BambooHrApi, HookError, HookKind, MONITORED, WantedHook, history_begins};
+pub use bamboohr::{
+    BambooHrApi, MONITORED_FIELDS, WebhookError, WebhookKind, WebhookRequest, history_begins,
+};
 
 pub mod client;
 

@@ -17,15 +17,15 @@ const FORBIDDEN_RECORDS: u32 = 10;
 
 /// Which tenants are left alone until when.
 #[derive(Debug, Default)]
-pub(crate) struct Tenants(Mutex<HashMap<String, Standing>>);
+pub(crate) struct CredentialBreaker(Mutex<HashMap<String, CredentialState>>);
 
 #[derive(Debug, Default)]
-struct Standing {
+struct CredentialState {
     until: Option<DateTime<Utc>>,
     forbidden: u32,
 }
 
-impl Tenants {
+impl CredentialBreaker {
     /// Until when this tenant is left alone, if it is. Nobody is for longer than `cool_down`: a clock has stepped back then.
     pub(crate) fn resting_until(
         &self,
@@ -70,14 +70,14 @@ impl Tenants {
         }
     }
 
-    fn with<T>(&self, work: impl FnOnce(&mut HashMap<String, Standing>) -> T) -> T {
+    fn with<T>(&self, work: impl FnOnce(&mut HashMap<String, CredentialState>) -> T) -> T {
         work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 /// How many errors each host may still answer with.
 #[derive(Debug)]
-pub(crate) struct Hosts {
+pub(crate) struct HostLimiter {
     failures: usize,
     window: Duration,
     rights: Mutex<HashMap<String, Arc<Semaphore>>>,
@@ -85,12 +85,12 @@ pub(crate) struct Hosts {
 
 /// The right to one request.
 #[derive(Debug)]
-pub(crate) struct Admission {
+pub(crate) struct RequestPermit {
     permit: OwnedSemaphorePermit,
     window: Duration,
 }
 
-impl Hosts {
+impl HostLimiter {
     /// At most this many failing answers per window and host; at least one, else nothing would go.
     pub(crate) fn new(failures: usize, window: Duration) -> Self {
         Self {
@@ -101,21 +101,21 @@ impl Hosts {
     }
 
     /// Waits for the right to one request; `None` when the deadline comes first.
-    pub(crate) async fn admit(&self, host: &str, deadline: Instant) -> Option<Admission> {
+    pub(crate) async fn admit(&self, host: &str, deadline: Instant) -> Option<RequestPermit> {
         let semaphore = {
             let mut rights = self.rights.lock().unwrap_or_else(PoisonError::into_inner);
             let fresh = || Arc::new(Semaphore::new(self.failures));
             rights.entry(host.to_owned()).or_insert_with(fresh).clone()
         };
         let permit = timeout_at(deadline, semaphore.acquire_owned()).await;
-        permit.ok()?.ok().map(|permit| Admission {
+        permit.ok()?.ok().map(|permit| RequestPermit {
             permit,
             window: self.window,
         })
     }
 }
 
-impl Admission {
+impl RequestPermit {
     /// The answer was an error: the right comes back only when the window has passed.
     pub(crate) fn failed(self) {
         tokio::spawn(async move {

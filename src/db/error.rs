@@ -49,7 +49,7 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
                 if !matches!(error, sqlx::Error::Configuration(_)) {
                     next = None;
                 }
-                database_cause(error)
+                redacted_message(error)
             }
         };
         if !parts.iter().any(|earlier| earlier.contains(&part)) {
@@ -60,7 +60,7 @@ pub(crate) fn chain(error: &(dyn Error + 'static)) -> String {
 }
 
 /// What went wrong with the database.
-pub(crate) fn database_cause(error: &sqlx::Error) -> String {
+pub(crate) fn redacted_message(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(answer) => answered(answer.as_ref()),
         sqlx::Error::ColumnDecode { index, .. } => format!("column {index} cannot be read"),

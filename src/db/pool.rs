@@ -53,8 +53,8 @@ impl Pool {
     ///
     /// # Errors
     /// When none is free in time, or none can be made.
-    pub async fn acquire(&self) -> Result<Lent, sqlx::Error> {
-        self.connections.acquire().await.map(Lent)
+    pub async fn acquire(&self) -> Result<PooledConnection, sqlx::Error> {
+        self.connections.acquire().await.map(PooledConnection)
     }
 
     /// A new connection that is none of the pool's, for whoever holds it long.
@@ -119,9 +119,9 @@ impl Pool {
 
 /// A connection that goes back when it is dropped, or ends where it does not answer in time.
 #[derive(Debug)]
-pub struct Lent(PoolConnection<Postgres>);
+pub struct PooledConnection(PoolConnection<Postgres>);
 
-impl Drop for Lent {
+impl Drop for PooledConnection {
     fn drop(&mut self) {
         let back = self.0.return_to_pool();
         // When the time is up, its place is free and its socket closed without a farewell; as without a runtime.
@@ -131,7 +131,7 @@ impl Drop for Lent {
     }
 }
 
-impl Deref for Lent {
+impl Deref for PooledConnection {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
@@ -139,7 +139,7 @@ impl Deref for Lent {
     }
 }
 
-impl DerefMut for Lent {
+impl DerefMut for PooledConnection {
     fn deref_mut(&mut self) -> &mut PgConnection {
         &mut self.0
     }

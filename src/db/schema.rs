@@ -56,7 +56,7 @@ pub async fn pending(conn: &mut PgConnection) -> Result<usize, MigrateError> {
 
 /// What the role that we connect as may do with our schema.
 #[derive(Clone, Debug)]
-pub struct Standing {
+pub struct SchemaPrivileges {
     /// The role.
     pub role: String,
     /// Whether it could apply migrations.
@@ -69,7 +69,7 @@ pub struct Standing {
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn standing(conn: &mut PgConnection) -> Result<Standing, sqlx::Error> {
+pub async fn standing(conn: &mut PgConnection) -> Result<SchemaPrivileges, sqlx::Error> {
     let (role, may_migrate): (String, bool) = sqlx::query_as(
         "SELECT current_user::text, has_database_privilege(current_database(), 'CREATE')",
     )
@@ -90,7 +90,7 @@ pub async fn standing(conn: &mut PgConnection) -> Result<Standing, sqlx::Error> 
     )
     .fetch_all(&mut *conn)
     .await?;
-    Ok(Standing {
+    Ok(SchemaPrivileges {
         role,
         may_migrate,
         lacking: lacking.into_iter().map(|(what,)| what).collect(),

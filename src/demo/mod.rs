@@ -110,14 +110,14 @@ impl Demo {
 
     async fn start_postgres(&self, env: &Environment) -> anyhow::Result<Embedded> {
         let home = if self.once {
-            embedded_postgres::Home::ThrowAway
+            embedded_postgres::DataDir::Ephemeral
         } else {
             let home = embedded_postgres::default_home(
                 nix::unistd::geteuid().is_root(),
                 env.raw("XDG_STATE_HOME").map(AsRef::as_ref),
                 env.raw("HOME").map(AsRef::as_ref),
             );
-            embedded_postgres::Home::Kept(home.join("demo"))
+            embedded_postgres::DataDir::Persistent(home.join("demo"))
         };
         let options = embedded_postgres::Options {
             bin_dir: env.raw("PG_BINDIR").map(PathBuf::from),

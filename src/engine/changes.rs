@@ -5,15 +5,15 @@ use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
 
-use super::execute::Ending;
+use super::execute::Outcome;
 use crate::engine::accounts::Applied;
 use crate::engine::audit::{Actor, AuditAction, AuditEntry};
 use crate::engine::holds::NewHold;
-use leaver_core::decision::{Action, Decision, Kept};
+use leaver_core::decision::{Action, Decision, NoActionReason};
 use leaver_core::domain::{Account, AccountId, Employee, EmployeeKey};
 
 /// What is written down about a slice while it is carried out.
-pub(crate) struct Record<'a> {
+pub(crate) struct ChangeSet<'a> {
     actor: &'a Actor,
     now: DateTime<Utc>,
     applied: &'a Applied,
@@ -29,7 +29,7 @@ pub(crate) struct Record<'a> {
     pub(crate) here: Vec<EmployeeKey>,
 }
 
-impl<'a> Record<'a> {
+impl<'a> ChangeSet<'a> {
     /// Nothing is written down yet.
     pub(crate) fn new(actor: &'a Actor, now: DateTime<Utc>, applied: &'a Applied) -> Self {
         Self {
@@ -50,7 +50,7 @@ impl<'a> Record<'a> {
         employee: &mut Employee,
         account: Option<&Account>,
         decision: &Decision,
-    ) -> Ending {
+    ) -> Outcome {
         if let Some(link) = &decision.link {
             if employee.account.as_ref() != Some(link) {
                 // What we did to the account of before says nothing about this one.
@@ -58,24 +58,25 @@ impl<'a> Record<'a> {
             }
             employee.account = Some(link.clone());
         }
-        let moved = self.note_schedule(employee, decision);
+        let moved = self.record_schedule(employee, decision);
         // A change that is still to be read answers no open question.
         if !matches!(
             decision.action,
-            Action::Hold(_) | Action::Keep(Kept::Reading)
+            Action::Hold(_) | Action::Keep(NoActionReason::Reading)
         ) {
             self.settled.push(employee.key.clone());
         }
         if matches!(
             decision.action,
-            Action::Reactivate(_) | Action::Keep(Kept::StillHere | Kept::Waiting)
+            Action::Reactivate(_)
+                | Action::Keep(NoActionReason::Employed | NoActionReason::Waiting)
         ) {
             self.here.push(employee.key.clone());
         }
         match &decision.action {
             Action::Deactivate(id) => {
                 if !self.applied.deactivated.contains(id) {
-                    return Ending::AlreadyInactive;
+                    return Outcome::AlreadyInactive;
                 }
                 employee.deactivated_at = Some(self.now);
                 self.tell(
@@ -84,11 +85,11 @@ impl<'a> Record<'a> {
                     Some(id),
                     &decision.reason,
                 );
-                Ending::Deactivated
+                Outcome::Deactivated
             }
             Action::Reactivate(id) => {
                 if !self.applied.reactivated.contains(id) {
-                    return Ending::Kept;
+                    return Outcome::Kept;
                 }
                 employee.deactivated_at = None;
                 self.tell(
@@ -97,7 +98,7 @@ impl<'a> Record<'a> {
                     Some(id),
                     &decision.reason,
                 );
-                Ending::Reactivated
+                Outcome::Reactivated
             }
             Action::Hold(question) => {
                 self.holds.push(NewHold {
@@ -106,19 +107,19 @@ impl<'a> Record<'a> {
                     reason: decision.reason.clone(),
                     delivery: employee.delivery,
                 });
-                Ending::Held
+                Outcome::Held
             }
             Action::Keep(kept) => {
                 if account.is_some_and(|account| account.is_active) {
                     employee.deactivated_at = None;
                 }
                 match kept {
-                    Kept::Waiting if moved => Ending::Scheduled,
-                    Kept::Waiting => Ending::Unchanged,
-                    Kept::StillHere => Ending::Kept,
-                    Kept::AlreadyInactive => Ending::AlreadyInactive,
-                    Kept::NoAccount => Ending::NoAccount,
-                    Kept::Reading => Ending::Reading,
+                    NoActionReason::Waiting if moved => Outcome::Scheduled,
+                    NoActionReason::Waiting => Outcome::Unchanged,
+                    NoActionReason::Employed => Outcome::Kept,
+                    NoActionReason::AlreadyInactive => Outcome::AlreadyInactive,
+                    NoActionReason::NoAccount => Outcome::NoAccount,
+                    NoActionReason::Reading => Outcome::Reading,
                 }
             }
         }
@@ -126,7 +127,7 @@ impl<'a> Record<'a> {
 
     /// Whether an end of access was noted or moved. One that has come, or that gives way to a deactivation
     /// now, is not withdrawn but carried out.
-    fn note_schedule(&mut self, employee: &mut Employee, decision: &Decision) -> bool {
+    fn record_schedule(&mut self, employee: &mut Employee, decision: &Decision) -> bool {
         // What is not ahead would make the timer look again at once, for ever.
         let after = decision.access_ends_at.filter(|at| *at > self.now);
         let before = std::mem::replace(&mut employee.access_ends_at, after);

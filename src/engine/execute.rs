@@ -6,9 +6,9 @@ use std::collections::HashMap;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::changes::Record;
-use super::evaluate::{Decided, Deliberated, deliberate};
-use super::policies::Rulebook;
+use super::changes::ChangeSet;
+use super::evaluate::{Evaluated, Evaluation, evaluate};
+use super::policies::Policies;
 use crate::engine::accounts::{self, AccountsTable};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::holds;
@@ -18,7 +18,7 @@ use leaver_core::domain::{Employee, EmployeeKey};
 
 /// How it ended for one employee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Ending {
+pub enum Outcome {
     /// The account was switched off.
     Deactivated,
     /// The account was switched on again.
@@ -41,10 +41,10 @@ pub enum Ending {
     Reading,
 }
 
-impl Ending {
+impl Outcome {
     /// Whether something was done, as opposed to found.
     #[must_use]
-    pub fn is_deed(self) -> bool {
+    pub fn is_change(self) -> bool {
         matches!(
             self,
             Self::Deactivated | Self::Reactivated | Self::Scheduled | Self::Held
@@ -71,13 +71,13 @@ impl Ending {
 
 /// What was done for a slice of employees.
 #[derive(Debug, Default)]
-pub struct Acted {
+pub struct ExecutionReport {
     /// How it ended, employee by employee.
-    pub endings: HashMap<EmployeeKey, Ending>,
+    pub outcomes: HashMap<EmployeeKey, Outcome>,
     /// Whether an end of access was noted or moved, so that the timer should look anew.
     pub schedule_moved: bool,
     /// Whether a read of an employee became due.
-    pub reads_due: bool,
+    pub reads_pending: bool,
 }
 
 /// Decides and carries out, in a number of statements that does not depend on the length of the slice.
@@ -90,18 +90,18 @@ pub struct Acted {
 pub async fn act(
     conn: &mut PgConnection,
     table: &AccountsTable,
-    rules: &Rulebook,
+    rules: &Policies,
     employees: Vec<Employee>,
     actor: &Actor,
     now: DateTime<Utc>,
-) -> Result<Acted, sqlx::Error> {
-    let Deliberated {
+) -> Result<ExecutionReport, sqlx::Error> {
+    let Evaluation {
         decided,
-        unruled,
-        switched_on_since: mut on_again,
-    } = deliberate(conn, table, rules, employees, now).await?;
+        unconfigured,
+        externally_reactivated_since: mut on_again,
+    } = evaluate(conn, table, rules, employees, now).await?;
     let mut to_read = vec![];
-    for Decided { employee, .. } in &decided {
+    for Evaluated { employee, .. } in &decided {
         let can_read = |policy: &Policy| policy.can_read;
         let read = roster::pending_reads::of(employee);
         to_read.extend(read.filter(|_| rules.policy(&employee.key.source).is_some_and(can_read)));
@@ -112,22 +112,22 @@ pub async fn act(
     on_again.extend(applied.reactivated.iter().cloned());
     on_again.retain(|account| !applied.deactivated.contains(account));
     roster::store::forget_deactivation(conn, &on_again).await?;
-    let mut record = Record::new(actor, now, &applied);
-    let mut acted = Acted::default();
-    let mut saved = unruled;
+    let mut record = ChangeSet::new(actor, now, &applied);
+    let mut acted = ExecutionReport::default();
+    let mut saved = unconfigured;
     for decided in decided {
         let account = decided.account().cloned();
-        let Decided {
+        let Evaluated {
             mut employee,
             decision,
             ..
         } = decided;
-        let ending = record.note(&mut employee, account.as_ref(), &decision);
-        acted.schedule_moved |= ending == Ending::Scheduled;
-        acted.endings.insert(employee.key.clone(), ending);
+        let outcome = record.note(&mut employee, account.as_ref(), &decision);
+        acted.schedule_moved |= outcome == Outcome::Scheduled;
+        acted.outcomes.insert(employee.key.clone(), outcome);
         saved.push(employee);
     }
-    let Record {
+    let ChangeSet {
         mut entries,
         holds,
         settled,
@@ -152,7 +152,7 @@ pub async fn act(
         });
     }
     roster::store::save(conn, &saved, now).await?;
-    acted.reads_due = roster::pending_reads::store::note(conn, &to_read, now).await?;
+    acted.reads_pending = roster::pending_reads::store::note(conn, &to_read, now).await?;
     audit::store::record(conn, &entries, now).await?;
     Ok(acted)
 }

@@ -20,13 +20,13 @@ use chrono::TimeDelta;
 use tokio::sync::{Mutex, Notify, RwLock};
 
 use self::accounts::{AccountsMapping, AccountsTable, MappingError};
-use self::execute::Ending;
-use self::policies::Rulebook;
+use self::execute::Outcome;
+use self::policies::Policies;
 use crate::base::clock::Clock;
-use crate::base::liveness::Vitals;
+use crate::base::liveness::Liveness;
 use crate::base::metrics::Metrics;
 use crate::db::pool::Pool;
-use crate::jobs::deliveries::Memory;
+use crate::jobs::deliveries::LoopState;
 
 /// What the worker is set to.
 #[derive(Clone, Debug)]
@@ -46,23 +46,23 @@ pub struct Limits {
 }
 
 /// Everything that the loops of this room need.
-pub struct Worker {
+pub struct Engine {
     /// Connections of its own, so that a busy worker cannot starve the receiving half.
     pub pool: Pool,
     /// Where the application keeps its users.
     pub mapping: AccountsMapping,
     /// How sources are read and judged.
-    pub rules: Arc<Rulebook>,
+    pub rules: Arc<Policies>,
     /// What time it is.
     pub clock: Arc<dyn Clock>,
     /// Set when something was stored.
     pub arrived: Arc<Notify>,
     /// Set when an access end was noted or moved.
-    pub rescheduled: Arc<Notify>,
+    pub schedule_changed: Arc<Notify>,
     /// Set when a read of an employee became due.
     pub reading: Arc<Notify>,
     /// Signs of life, for health.
-    pub vitals: Arc<Vitals>,
+    pub liveness: Arc<Liveness>,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
     /// What it is set to.
@@ -73,8 +73,11 @@ pub struct Worker {
     pub turn: Mutex<()>,
 }
 
-impl Worker {
-    pub(crate) async fn table(&self, memory: &mut Memory) -> Result<AccountsTable, MappingError> {
+impl Engine {
+    pub(crate) async fn table(
+        &self,
+        memory: &mut LoopState,
+    ) -> Result<AccountsTable, MappingError> {
         if let Some(table) = &memory.table {
             return Ok(table.clone());
         }
@@ -87,18 +90,18 @@ impl Worker {
         Ok(table)
     }
 
-    pub(crate) fn wake(&self, schedule_moved: bool, reads_due: bool) {
+    pub(crate) fn wake(&self, schedule_moved: bool, reads_pending: bool) {
         if schedule_moved {
-            self.rescheduled.notify_one();
+            self.schedule_changed.notify_one();
         }
-        if reads_due {
+        if reads_pending {
             self.reading.notify_one();
         }
     }
 
-    pub(crate) fn count(&self, source: &str, ending: Ending, count: usize) {
-        self.metrics.ended(source, ending.as_str(), count);
-        if ending == Ending::Deactivated {
+    pub(crate) fn count(&self, source: &str, outcome: Outcome, count: usize) {
+        self.metrics.ended(source, outcome.as_str(), count);
+        if outcome == Outcome::Deactivated {
             self.metrics.deactivated(source, count);
         }
     }

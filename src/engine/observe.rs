@@ -6,17 +6,17 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 
-use super::Worker;
-use super::execute::{Ending, act};
-use crate::db::error::{chain, database_cause};
+use super::Engine;
+use super::execute::{Outcome, act};
+use crate::db::error::{chain, redacted_message};
 use crate::db::error::{is_locked_out, is_outage};
 use crate::db::transaction::{roll_back, set_lock_timeout};
 use crate::engine::accounts::AccountsTable;
 use crate::engine::audit::Actor;
-use crate::jobs::deliveries::Memory;
-use crate::jobs::deliveries::batch::caught;
+use crate::jobs::deliveries::LoopState;
+use crate::jobs::deliveries::batch::catch_panic;
 use crate::roster::{self, Effect, Observation, Observed};
-use leaver_core::decision::assess::judge;
+use leaver_core::decision::assess::assess;
 use leaver_core::domain::Employee;
 
 /// So many employees of one slice may fail one by one; more of them are one trouble and not many.
@@ -24,32 +24,32 @@ const MOST_FAILURES: usize = 10;
 
 /// What became of what a read said.
 #[derive(Debug, Default)]
-pub struct Learned {
+pub struct ApplyReport {
     /// How many employees ended how.
-    pub endings: BTreeMap<Ending, usize>,
+    pub outcomes: BTreeMap<Outcome, usize>,
     schedule_moved: bool,
-    reads_due: bool,
+    reads_pending: bool,
 }
 
 /// What became of a slice that was taken in piece by piece.
 #[derive(Debug, Default)]
-pub(crate) struct TakenIn {
+pub(crate) struct ApplyResult {
     /// How many employees ended how.
-    pub(crate) endings: BTreeMap<Ending, usize>,
+    pub(crate) outcomes: BTreeMap<Outcome, usize>,
     /// For how many employees nothing could be done, by cause.
     pub(crate) failed: BTreeMap<String, usize>,
     /// Why the rest of the slice was not tried; `None` when all of it was.
     pub(crate) ended: Option<String>,
 }
 
-impl Worker {
+impl Engine {
     /// The accounts table, as it is now or as remembered.
     ///
     /// # Errors
     /// Why it cannot be used, in words.
     pub(crate) async fn accounts_table(
         &self,
-        memory: &mut Memory,
+        memory: &mut LoopState,
     ) -> Result<AccountsTable, String> {
         self.table(memory).await.map_err(|error| chain(&error))
     }
@@ -58,32 +58,32 @@ impl Worker {
     ///
     /// # Errors
     /// Whatever the database says; the transaction must be rolled back then.
-    pub(crate) async fn learn(
+    pub(crate) async fn apply_observations(
         &self,
         conn: &mut PgConnection,
         table: &AccountsTable,
         observations: &[Observation],
         actor: &Actor,
-    ) -> Result<Learned, sqlx::Error> {
+    ) -> Result<ApplyReport, sqlx::Error> {
         let now = self.clock.now();
         let work = async {
             let observed = roster::observe(conn, observations, &self.rules.names(), now).await?;
             let (newer, same): (Vec<_>, Vec<_>) = observed
                 .into_iter()
                 .partition(|observed| observed.effect == Effect::Newer);
-            let mut learned = Learned::default();
+            let mut learned = ApplyReport::default();
             for observed in &same {
-                let ending = match observed.effect {
-                    Effect::Stale => Ending::Stale,
-                    Effect::Same | Effect::Newer => Ending::Unchanged,
+                let outcome = match observed.effect {
+                    Effect::Stale => Outcome::Stale,
+                    Effect::Same | Effect::Newer => Outcome::Unchanged,
                 };
-                *learned.endings.entry(ending).or_default() += 1;
+                *learned.outcomes.entry(outcome).or_default() += 1;
             }
             let (confirmed, newer): (Vec<_>, Vec<_>) = newer
                 .into_iter()
-                .partition(|observed| self.only_confirms(observed, now));
+                .partition(|observed| self.is_confirmation(observed, now));
             if !confirmed.is_empty() {
-                *learned.endings.entry(Ending::Unchanged).or_default() += confirmed.len();
+                *learned.outcomes.entry(Outcome::Unchanged).or_default() += confirmed.len();
                 let confirmed: Vec<Employee> = confirmed
                     .into_iter()
                     .map(|observed| observed.employee)
@@ -98,35 +98,36 @@ impl Worker {
                 .map(|observed| observed.employee)
                 .collect();
             let acted = act(conn, table, &self.rules, newer, actor, now).await?;
-            for ending in acted.endings.values() {
-                *learned.endings.entry(*ending).or_default() += 1;
+            for outcome in acted.outcomes.values() {
+                *learned.outcomes.entry(*outcome).or_default() += 1;
             }
             learned.schedule_moved = acted.schedule_moved;
-            learned.reads_due = acted.reads_due;
+            learned.reads_pending = acted.reads_pending;
             Ok(learned)
         };
-        caught(work).await
+        catch_panic(work).await
     }
 
     /// Whether a read says again what is known, and the rules conclude from it what they did: then nothing follows.
     /// Access that somebody has given back meanwhile is drift's matter, not that of the next read.
-    fn only_confirms(&self, observed: &Observed, now: DateTime<Utc>) -> bool {
+    fn is_confirmation(&self, observed: &Observed, now: DateTime<Utc>) -> bool {
         let (before, after) = (&observed.before, &observed.employee);
         let policy = self.rules.policy(&after.key.source);
-        after.says_the_same_as(before)
-            && policy.is_some_and(|policy| judge(policy, before, now) == judge(policy, after, now))
+        after.has_same_values(before)
+            && policy
+                .is_some_and(|policy| assess(policy, before, now) == assess(policy, after, now))
     }
 
     /// Takes a slice of observations of one source in: at once, and after a failure in halves, each in a transaction
     /// of its own, so that one employee for whom nothing can be done does not hold up the others.
-    pub(crate) async fn take_in(
+    pub(crate) async fn apply_in_chunks(
         &self,
-        memory: &mut Memory,
+        memory: &mut LoopState,
         source: &str,
         observations: Vec<Observation>,
         actor: &Actor,
-    ) -> TakenIn {
-        let mut taken = TakenIn::default();
+    ) -> ApplyResult {
+        let mut taken = ApplyResult::default();
         let mut left = vec![observations];
         while let Some(mut slice) = left.pop() {
             let table = match self.accounts_table(memory).await {
@@ -136,17 +137,17 @@ impl Worker {
                     break;
                 }
             };
-            let learned = self.learn_and_commit(&table, &slice, actor);
+            let learned = self.apply_and_commit(&table, &slice, actor);
             match self.pool.heard(learned).await {
                 Ok(learned) => {
                     self.tell(source, &learned);
-                    for (ending, count) in learned.endings {
-                        *taken.endings.entry(ending).or_default() += count;
+                    for (outcome, count) in learned.outcomes {
+                        *taken.outcomes.entry(outcome).or_default() += count;
                     }
                 }
                 Err(error) => {
                     // A cached plan or a mapping may be out of date; looking again is cheap and heals it.
-                    *memory = Memory::default();
+                    *memory = LoopState::default();
                     let failed = taken.failed.values().sum::<usize>();
                     if is_outage(&error) || is_locked_out(&error) || failed >= MOST_FAILURES {
                         taken.ended = Some(format!("our database: {}", chain(&error)));
@@ -156,7 +157,7 @@ impl Worker {
                         left.push(slice.split_off(slice.len() / 2));
                         left.push(slice);
                     } else {
-                        *taken.failed.entry(database_cause(&error)).or_default() += 1;
+                        *taken.failed.entry(redacted_message(&error)).or_default() += 1;
                     }
                 }
             }
@@ -164,16 +165,19 @@ impl Worker {
         taken
     }
 
-    async fn learn_and_commit(
+    async fn apply_and_commit(
         &self,
         table: &AccountsTable,
         observations: &[Observation],
         actor: &Actor,
-    ) -> Result<Learned, sqlx::Error> {
+    ) -> Result<ApplyReport, sqlx::Error> {
         let mut conn = self.pool.acquire().await?;
         let mut tx = conn.begin().await?;
         set_lock_timeout(&mut tx).await?;
-        match self.learn(&mut tx, table, observations, actor).await {
+        match self
+            .apply_observations(&mut tx, table, observations, actor)
+            .await
+        {
             Ok(learned) => tx.commit().await.map(|()| learned),
             Err(error) => {
                 roll_back(tx).await;
@@ -183,10 +187,10 @@ impl Worker {
     }
 
     /// Tells the loops and the metrics, after the commit.
-    pub(crate) fn tell(&self, source: &str, learned: &Learned) {
-        for (ending, count) in &learned.endings {
-            self.count(source, *ending, *count);
+    pub(crate) fn tell(&self, source: &str, learned: &ApplyReport) {
+        for (outcome, count) in &learned.outcomes {
+            self.count(source, *outcome, *count);
         }
-        self.wake(learned.schedule_moved, learned.reads_due);
+        self.wake(learned.schedule_moved, learned.reads_pending);
     }
 }

@@ -4,18 +4,18 @@ use std::collections::HashMap;
 
 use leaver_core::decision::policy::Policy;
 use leaver_core::domain::SourceName;
-use leaver_core::providers::Dialect;
+use leaver_core::providers::ProviderConfig;
 
 /// How the configured sources are read and judged.
 #[derive(Debug, Default)]
-pub struct Rulebook {
-    sources: HashMap<String, (SourceName, Dialect, Policy)>,
+pub struct Policies {
+    sources: HashMap<String, (SourceName, ProviderConfig, Policy)>,
 }
 
-impl Rulebook {
+impl Policies {
     /// Collects the rules of all sources.
-    pub fn new(sources: impl IntoIterator<Item = (SourceName, Dialect, Policy)>) -> Self {
-        let by_name = |rules: (SourceName, Dialect, Policy)| (rules.0.to_string(), rules);
+    pub fn new(sources: impl IntoIterator<Item = (SourceName, ProviderConfig, Policy)>) -> Self {
+        let by_name = |rules: (SourceName, ProviderConfig, Policy)| (rules.0.to_string(), rules);
         Self {
             sources: sources.into_iter().map(by_name).collect(),
         }
@@ -31,8 +31,10 @@ impl Rulebook {
 
     /// The words of a source, when it is configured.
     #[must_use]
-    pub fn dialect(&self, source: &str) -> Option<&Dialect> {
-        self.sources.get(source).map(|(_, dialect, _)| dialect)
+    pub fn provider_config(&self, source: &str) -> Option<&ProviderConfig> {
+        self.sources
+            .get(source)
+            .map(|(_, provider_config, _)| provider_config)
     }
 
     /// The checked name of a source, when it is configured.

@@ -5,11 +5,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::policies::Rulebook;
+use super::policies::Policies;
 use crate::engine::accounts::{self, AccountsTable};
 use crate::roster;
-use leaver_core::decision::assess::{Judgement, judge};
-use leaver_core::decision::{AccountMatch, Action, Decision, Kept, Question, Wants};
+use leaver_core::decision::assess::{Employment, assess};
+use leaver_core::decision::{
+    AccountMatch, Action, Decision, HoldRequest, NoActionReason, RequestedAction,
+};
 use leaver_core::domain::{
     Account, AccountId, Employee, EmployeeKey, SourceName, Tenant, WorkEmail,
 };
@@ -52,42 +54,42 @@ pub(crate) async fn find_accounts(
 }
 
 /// Who shares an account with whom, source by source.
-pub(crate) struct Company {
+pub(crate) struct SharedAccounts {
     sources: Vec<SourceName>,
-    by_account: HashMap<(SourceName, AccountId), Vec<Sharing>>,
+    by_account: HashMap<(SourceName, AccountId), Vec<AccountHolder>>,
 }
 
 /// One of those who share an account.
-struct Sharing {
+struct AccountHolder {
     key: EmployeeKey,
-    judgement: Judgement,
+    employment: Employment,
     /// Whether only a person can tell.
     asked: bool,
     deactivated_at: Option<DateTime<Utc>>,
 }
 
-impl Company {
+impl SharedAccounts {
     /// Those in the roster who are linked to one of these accounts, and those of this very slice, who may
     /// know better than the roster yet does.
     pub(crate) async fn gather(
         conn: &mut PgConnection,
-        rules: &Rulebook,
+        rules: &Policies,
         employees: &[Employee],
         accounts: &HashMap<EmployeeKey, Vec<Account>>,
         now: DateTime<Utc>,
     ) -> Result<Self, sqlx::Error> {
-        let mut by_account: HashMap<(SourceName, AccountId), Vec<Sharing>> = HashMap::new();
+        let mut by_account: HashMap<(SourceName, AccountId), Vec<AccountHolder>> = HashMap::new();
         let mut here = HashSet::new();
         let mut add = |employee: &Employee, account: &AccountId| {
             if let Some(policy) = rules.policy(&employee.key.source) {
-                let judgement = judge(policy, employee, now);
+                let employment = assess(policy, employee, now);
                 by_account
                     .entry((employee.key.source.clone(), account.clone()))
                     .or_default()
-                    .push(Sharing {
+                    .push(AccountHolder {
                         key: employee.key.clone(),
-                        asked: matches!(judgement, Judgement::Doubtful { needs_read, .. } if !(needs_read && policy.can_read)),
-                        judgement,
+                        asked: matches!(employment, Employment::Uncertain { needs_read, .. } if !(needs_read && policy.can_read)),
+                        employment,
                         deactivated_at: employee
                             .deactivated_at
                             .filter(|_| employee.account.as_ref() == Some(account)),
@@ -121,7 +123,7 @@ impl Company {
     /// Sources are judged one by one, and one that says "left" is enough: while it does, a return that another
     /// one tells of switches nothing on. While one has a doubt, a person is asked about the return: nobody was asked
     /// about the doubt as long as the account was off.
-    pub(crate) fn heed_other_sources(
+    pub(crate) fn reconcile_sources(
         &self,
         employee: &Employee,
         mut decision: Decision,
@@ -129,34 +131,34 @@ impl Company {
         let Action::Reactivate(account) = &decision.action else {
             return decision;
         };
-        let others: Vec<&Vec<Sharing>> = self
+        let others: Vec<&Vec<AccountHolder>> = self
             .sources
             .iter()
             .filter(|name| **name != employee.key.source)
             .filter_map(|name| self.by_account.get(&(name.clone(), account.clone())))
             .collect();
-        let left = |other: &Sharing| matches!(other.judgement, Judgement::Left { .. });
-        let still_here = |other: &Sharing| other.judgement.is_employed();
+        let left = |other: &AccountHolder| matches!(other.employment, Employment::Left { .. });
+        let still_here = |other: &AccountHolder| other.employment.is_employed();
         if others
             .iter()
             .any(|sharing| sharing.iter().any(left) && !sharing.iter().any(still_here))
         {
-            decision.action = Action::Keep(Kept::AlreadyInactive);
+            decision.action = Action::Keep(NoActionReason::AlreadyInactive);
             decision.reason += "; but another source says that the person has left";
             return decision;
         }
         let doubted = others
             .iter()
-            .filter(|sharing| !sharing.iter().any(|other| other.judgement.works_there()))
+            .filter(|sharing| !sharing.iter().any(|other| other.employment.works_there()))
             .find_map(|sharing| sharing.iter().find(|other| other.asked));
         if let Some(other) = doubted {
-            let doubt = other.judgement.because();
+            let doubt = other.employment.because();
             decision.reason += "; but another source has a doubt: ";
             decision.reason += doubt;
-            decision.action = Action::Hold(Question {
-                wants: Wants::Reactivate,
+            decision.action = Action::Hold(HoldRequest {
+                requested_action: RequestedAction::Reactivate,
                 account: Some(account.clone()),
-                basis: format!("doubted-elsewhere: {doubt};account={account}"),
+                facts_fingerprint: format!("doubted-elsewhere: {doubt};account={account}"),
             });
         }
         decision
@@ -181,7 +183,7 @@ impl Company {
 
     /// When we switched off the account that this employee has now, on the leaving of somebody in another source who
     /// works there again. That return was passed over while this source said "left", so this employee's makes it good.
-    pub(crate) fn passed_over(
+    pub(crate) fn missed_return_at(
         &self,
         employee: &Employee,
         found: &[Account],
@@ -193,7 +195,7 @@ impl Company {
             .filter(|name| **name != employee.key.source);
         let back = others
             .filter_map(|name| self.by_account.get(&(name.clone(), account.id.clone())))
-            .filter(|sharing| sharing.iter().any(|other| other.judgement.works_there()));
+            .filter(|sharing| sharing.iter().any(|other| other.employment.works_there()));
         back.flatten()
             .filter_map(|other| other.deactivated_at)
             .max()
@@ -201,12 +203,12 @@ impl Company {
 
     /// Of these accounts, those that are on although an entry says that we switched them off: somebody has
     /// switched them on since.
-    pub(crate) fn switched_on_since(
+    pub(crate) fn externally_reactivated_since(
         &self,
         accounts: &HashMap<EmployeeKey, Vec<Account>>,
     ) -> BTreeSet<AccountId> {
         let switched_off =
-            |sharing: &[Sharing]| sharing.iter().any(|other| other.deactivated_at.is_some());
+            |sharing: &[AccountHolder]| sharing.iter().any(|other| other.deactivated_at.is_some());
         let ours: HashSet<&AccountId> = self
             .by_account
             .iter()
@@ -221,11 +223,11 @@ impl Company {
             .collect()
     }
 
-    pub(crate) fn judge_match(
+    pub(crate) fn match_account(
         &self,
         employee: &Employee,
         found: &[Account],
-    ) -> (AccountMatch, Vec<Judgement>) {
+    ) -> (AccountMatch, Vec<Employment>) {
         let account = match found {
             [] => return (AccountMatch::None, vec![]),
             [account] => account,
@@ -234,11 +236,11 @@ impl Company {
         let sharing = self
             .by_account
             .get(&(employee.key.source.clone(), account.id.clone()));
-        let others: Vec<Judgement> = sharing
+        let others: Vec<Employment> = sharing
             .into_iter()
             .flatten()
             .filter(|other| other.key != employee.key)
-            .map(|other| other.judgement.clone())
+            .map(|other| other.employment.clone())
             .collect();
         let account_match = if employee.account.as_ref() == Some(&account.id) {
             AccountMatch::Linked(account.clone())
@@ -247,7 +249,7 @@ impl Company {
         } else {
             AccountMatch::Shared {
                 account: account.clone(),
-                other_is_employed: others.iter().any(Judgement::is_employed),
+                other_is_employed: others.iter().any(Employment::is_employed),
             }
         };
         (account_match, others)

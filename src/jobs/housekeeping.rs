@@ -7,9 +7,9 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use crate::db::error::chain;
-use crate::engine::Worker;
+use crate::engine::Engine;
 use crate::ingest::inbox;
-use crate::jobs::deliveries::Memory;
+use crate::jobs::deliveries::LoopState;
 use crate::roster;
 
 /// How often it looks.
@@ -24,13 +24,13 @@ const KNOWN_FOR: TimeDelta = TimeDelta::days(7);
 /// So many rows go at a time: little enough for nobody to wait for them.
 const SLICE: i64 = 5_000;
 
-impl Worker {
+impl Engine {
     /// Keeps house until stopped.
     pub async fn run_housekeeping(&self, stop: CancellationToken) {
         loop {
             tokio::select! {
                 () = stop.cancelled() => break,
-                kept = self.pool.heard(self.keep_house()) => {
+                kept = self.pool.heard(self.run_housekeeping_once()) => {
                     if let Err(error) = kept {
                         warn!(
                             error = chain(&error),
@@ -52,10 +52,10 @@ impl Worker {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn keep_house(&self) -> Result<(), sqlx::Error> {
+    pub async fn run_housekeeping_once(&self) -> Result<(), sqlx::Error> {
         let now = self.clock.now();
         // It has nothing in hand itself.
-        self.take_orphaned(&Memory::default()).await?;
+        self.reclaim_orphans(&LoopState::default()).await?;
         let mut conn = self.pool.acquire().await?;
         let caught_up = inbox::store::catch_up(&mut conn, LONGEST_WAIT, now).await?;
         if caught_up > 0 {

@@ -9,11 +9,11 @@ use tracing::{info, warn};
 use crate::db::error::chain;
 use crate::db::transaction::roll_back;
 use crate::db::transaction::set_lock_timeout;
-use crate::engine::Worker;
+use crate::engine::Engine;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::audit::Actor;
-use crate::engine::execute::Ending;
-use crate::jobs::deliveries::Memory;
+use crate::engine::execute::Outcome;
+use crate::jobs::deliveries::LoopState;
 use crate::roster;
 
 /// How many access ends one transaction carries out.
@@ -22,16 +22,16 @@ const SLICE: i64 = 500;
 /// two seconds in which an access end is to be carried out.
 const LONGEST_SLEEP: Duration = Duration::from_secs(1);
 
-impl Worker {
+impl Engine {
     /// Carries access ends out until stopped.
     pub async fn run_timer(&self, stop: CancellationToken) {
-        let mut memory = Memory::default();
+        let mut memory = LoopState::default();
         while !stop.is_cancelled() {
-            let rescheduled = self.rescheduled.notified();
+            let schedule_changed = self.schedule_changed.notified();
             let pause = match self.run_due(&mut memory).await {
-                Ok(()) => self.until_next().await,
+                Ok(()) => self.time_until_next().await,
                 Err(reason) => {
-                    memory = Memory::default();
+                    memory = LoopState::default();
                     warn!(
                         reason,
                         "timer.run: cannot carry access ends out now; they stay due"
@@ -39,10 +39,10 @@ impl Worker {
                     LONGEST_SLEEP
                 }
             };
-            self.vitals.timer_seen(self.clock.now());
+            self.liveness.timer_seen(self.clock.now());
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = rescheduled => {}
+                () = schedule_changed => {}
                 () = tokio::time::sleep(pause) => {}
             }
         }
@@ -52,7 +52,7 @@ impl Worker {
     ///
     /// # Errors
     /// What went wrong, in words; what could not be carried out stays due.
-    pub async fn run_due(&self, memory: &mut Memory) -> Result<(), String> {
+    pub async fn run_due(&self, memory: &mut LoopState) -> Result<(), String> {
         let table = self.table(memory).await.map_err(|error| chain(&error))?;
         loop {
             let ran = self.pool.heard(self.run_slice(&table)).await;
@@ -79,9 +79,9 @@ impl Worker {
             return Ok((0, None));
         }
         let carried_out = self
-            .carry_out(&mut tx, table, due, &Actor::Timer, now)
+            .execute_partially(&mut tx, table, due, &Actor::Timer, now)
             .await;
-        let (endings, failure) = match carried_out {
+        let (outcomes, failure) = match carried_out {
             Ok(done) => done,
             Err(error) => {
                 roll_back(tx).await;
@@ -89,20 +89,20 @@ impl Worker {
             }
         };
         tx.commit().await?;
-        for (key, ending) in &endings {
-            self.count(key.source.as_str(), *ending, 1);
+        for (key, outcome) in &outcomes {
+            self.count(key.source.as_str(), *outcome, 1);
         }
-        let ended = endings.values();
-        let deactivated = ended.filter(|ending| **ending == Ending::Deactivated);
+        let ended = outcomes.values();
+        let deactivated = ended.filter(|outcome| **outcome == Outcome::Deactivated);
         info!(
-            due = endings.len(),
+            due = outcomes.len(),
             deactivated = deactivated.count(),
             "timer.run: access ends carried out"
         );
-        Ok((endings.len(), failure))
+        Ok((outcomes.len(), failure))
     }
 
-    async fn until_next(&self) -> Duration {
+    async fn time_until_next(&self) -> Duration {
         let next = async {
             let mut conn = self.pool.acquire().await?;
             roster::store::next_access_end(&mut conn, &self.rules.names()).await

@@ -11,13 +11,13 @@ use sqlx::{ConnectOptions, PgConnection};
 use tokio::sync::Mutex;
 use tokio::time::timeout;
 
-use crate::base::liveness::{Phase, Vitals};
+use crate::base::liveness::{Liveness, Phase};
 use crate::base::metrics::Gauges;
 use crate::engine::holds;
 use crate::ingest::inbox;
 use crate::ingest::inbox::queries::Backlog;
-use crate::jobs::provider_webhooks::KnownHook;
-use crate::jobs::source_silence::{self, Alarm, silent_since};
+use crate::jobs::provider_webhooks::ProviderWebhook;
+use crate::jobs::source_silence::{self, SilenceThreshold, silent_since};
 use crate::jobs::{drift, provider_webhooks};
 use crate::roster;
 use leaver_core::domain::SourceName;
@@ -32,7 +32,7 @@ const PING: Duration = Duration::from_millis(500);
 #[derive(Debug, Serialize)]
 pub struct Health {
     /// In one word.
-    pub status: Overall,
+    pub status: HealthState,
     /// Of this binary.
     pub version: &'static str,
     /// ok, or unreachable.
@@ -57,7 +57,7 @@ pub struct Health {
 /// How the service is, in one word.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Overall {
+pub enum HealthState {
     /// All is well.
     Ok,
     /// It works, and somebody should look.
@@ -96,10 +96,10 @@ pub struct SourceHealth {
     pub last_read_at: Option<DateTime<Utc>>,
     /// How the last read went, where it was not complete.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_read: Option<LastRead>,
+    pub last_read: Option<LastSync>,
     /// BambooHR's webhooks that point here, as last looked at.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub webhooks: Vec<KnownHook>,
+    pub webhooks: Vec<ProviderWebhook>,
 }
 
 impl SourceHealth {
@@ -112,7 +112,7 @@ impl SourceHealth {
 
 /// A read of an API that was not complete.
 #[derive(Clone, Debug, Serialize)]
-pub struct LastRead {
+pub struct LastSync {
     /// incomplete.
     pub state: &'static str,
     /// Why.
@@ -133,12 +133,12 @@ struct Known {
 /// The connection over which the database is asked how it is. It has no pool: one that does not answer is dropped where
 /// it stands, while a pool would wait for its farewell and keep its place for ever.
 #[derive(Debug)]
-pub struct Asking {
+pub struct HealthProbe {
     options: PgConnectOptions,
     free: Mutex<Option<PgConnection>>,
 }
 
-impl Asking {
+impl HealthProbe {
     /// Connects when it is asked.
     #[must_use]
     pub fn over(options: PgConnectOptions) -> Self {
@@ -151,13 +151,13 @@ impl Asking {
     async fn ask(
         &self,
         started: bool,
-        alarms: &[Alarm],
+        silence_thresholds: &[SilenceThreshold],
         now: DateTime<Utc>,
     ) -> Result<Known, sqlx::Error> {
         let mut free = self.free.lock().await;
         let mut conn = self.connection(free.take()).await?;
         let known = if started {
-            Known::ask(&mut conn, alarms, now).await?
+            Known::ask(&mut conn, silence_thresholds, now).await?
         } else {
             Known::default()
         };
@@ -196,10 +196,13 @@ impl Known {
 
     async fn ask(
         conn: &mut PgConnection,
-        alarms: &[Alarm],
+        silence_thresholds: &[SilenceThreshold],
         now: DateTime<Utc>,
     ) -> Result<Self, sqlx::Error> {
-        let sources: Vec<SourceName> = alarms.iter().map(|one| one.source.clone()).collect();
+        let sources: Vec<SourceName> = silence_thresholds
+            .iter()
+            .map(|one| one.source.clone())
+            .collect();
         let (pending, next_at) = roster::store::schedule(conn).await?;
         let last = inbox::queries::store::last_deliveries(conn, &sources).await?;
         let reads = roster::sync_state::store::list(conn, &sources).await?;
@@ -216,7 +219,7 @@ impl Known {
             }),
             sources: last
                 .into_iter()
-                .zip(alarms)
+                .zip(silence_thresholds)
                 .map(|(entry, alarm)| {
                     let since = listening.get(entry.source.as_str()).copied();
                     let of_source = reads.iter().filter(|reads| reads.source == entry.source);
@@ -225,7 +228,7 @@ impl Known {
                         silent_since: silent_since(alarm.after, entry.at, since, now),
                         last_read_at: of_source.clone().filter_map(|reads| reads.ended_at).max(),
                         last_read: of_source.clone().find_map(|reads| {
-                            Some(LastRead {
+                            Some(LastSync {
                                 state: "incomplete",
                                 cause: reads.incomplete.clone()?,
                                 tried_at: reads.tried_at,
@@ -246,33 +249,36 @@ impl Known {
 
 /// Looks at everything, within two seconds even when the database does not answer.
 pub async fn examine(
-    asking: &Asking,
-    vitals: &Vitals,
-    alarms: &[Alarm],
+    asking: &HealthProbe,
+    liveness: &Liveness,
+    silence_thresholds: &[SilenceThreshold],
     now: DateTime<Utc>,
 ) -> Health {
-    let started = vitals.phase() != Phase::Starting;
-    let asked = timeout(Duration::from_secs(2), asking.ask(started, alarms, now));
+    let started = liveness.phase() != Phase::Starting;
+    let asked = timeout(
+        Duration::from_secs(2),
+        asking.ask(started, silence_thresholds, now),
+    );
     let known = asked.await.ok().and_then(Result::ok);
-    let worker = match vitals.working_half_age_seconds(now) {
+    let worker = match liveness.working_half_age_seconds(now) {
         None => "starting",
         Some(age) if age > STALLED_AFTER_SECONDS => "stalled",
         Some(_) => "running",
     };
     let reachable = known.is_some();
     let known = known.unwrap_or_else(|| Known {
-        sources: alarms
+        sources: silence_thresholds
             .iter()
             .map(|one| (one.source.to_string(), SourceHealth::default()))
             .collect(),
         ..Known::default()
     });
     let status = if !reachable || !started || worker == "stalled" {
-        Overall::Unavailable
+        HealthState::Unavailable
     } else if known.is_doubtful() {
-        Overall::Degraded
+        HealthState::Degraded
     } else {
-        Overall::Ok
+        HealthState::Ok
     };
     Health {
         status,

@@ -4,7 +4,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use leaver_core::domain::{Employee, EmploymentStatus, Fact, Moment, Status, WorkEmail};
+use leaver_core::domain::{DateOrInstant, Employee, EmploymentStatus, Fact, Status, WorkEmail};
 
 /// The column `facts`. Its names are part of the data, so they are spelled out here and nowhere else.
 #[derive(Default, Serialize, Deserialize)]
@@ -106,8 +106,8 @@ impl StoredFacts {
         employee.hire = self.hire.map(|fact| fact.map(|day| day));
         employee.termination = self.termination.map(|fact| {
             fact.map(|moment| match moment {
-                StoredMoment::Day(day) => Moment::Day(day),
-                StoredMoment::Instant(instant) => Moment::Instant(instant),
+                StoredMoment::Day(day) => DateOrInstant::Day(day),
+                StoredMoment::Instant(instant) => DateOrInstant::Instant(instant),
             })
         });
         employee.work_email = self.work_email.map(|fact| Fact {
@@ -147,8 +147,8 @@ impl StoredFacts {
                 .map(|fact| Stored::of(fact, |day| *day)),
             termination: employee.termination.as_ref().map(|fact| {
                 Stored::of(fact, |moment| match moment {
-                    Moment::Day(day) => StoredMoment::Day(*day),
-                    Moment::Instant(instant) => StoredMoment::Instant(*instant),
+                    DateOrInstant::Day(day) => StoredMoment::Day(*day),
+                    DateOrInstant::Instant(instant) => StoredMoment::Instant(*instant),
                 })
             }),
             work_email: employee

@@ -10,7 +10,7 @@ use crate::config::{ApiSettings, Source};
 use crate::connect::{
     BambooHrAddress, BambooHrApi, Limits, LinkedAccount, MergeAddress, MergeApi, Transport,
 };
-use crate::jobs::sync::{Company, CompanyApi};
+use crate::jobs::sync::{ProviderClient, SyncSource};
 use leaver_core::domain::Provider;
 use leaver_core::providers::Tenancy;
 
@@ -22,7 +22,7 @@ pub fn companies(
     settings: &Settings,
     limits: &Limits,
     clock: &Arc<dyn Clock>,
-) -> anyhow::Result<Vec<Company>> {
+) -> anyhow::Result<Vec<SyncSource>> {
     if settings.sources.iter().all(|source| source.api.is_none()) {
         return Ok(vec![]);
     }
@@ -32,7 +32,7 @@ pub fn companies(
     readable
         .filter_map(|source| source.api.as_ref().map(|api| (source, api)))
         .map(|(source, api)| {
-            Ok(Company {
+            Ok(SyncSource {
                 source: source.name.clone(),
                 api: company_api(source, api, &transport)?,
                 poll: api.poll,
@@ -50,16 +50,16 @@ fn company_api(
     source: &Source,
     api: &ApiSettings,
     transport: &Transport,
-) -> anyhow::Result<CompanyApi> {
+) -> anyhow::Result<ProviderClient> {
     let key = api.api_key.clone();
-    match (source.policy.provider, &source.dialect.tenancy) {
+    match (source.policy.provider, &source.provider_config.tenancy) {
         (Provider::BambooHr, tenancy) => {
             let Tenancy::One(tenant) = tenancy else {
                 return Err(anyhow!("source {}: it has no tenant", source.name));
             };
             let address = bamboohr_address(source, api)?;
             let client = BambooHrApi::new(address, tenant.clone(), key, transport.clone());
-            Ok(CompanyApi::BambooHr(client, tenant.clone()))
+            Ok(ProviderClient::BambooHr(client, tenant.clone()))
         }
         (Provider::Merge, tenancy) => {
             let client = MergeApi::new(merge_address(source, api)?, key, transport.clone());
@@ -77,7 +77,7 @@ fn company_api(
                     })
                     .collect(),
             };
-            Ok(CompanyApi::Merge(client, accounts))
+            Ok(ProviderClient::Merge(client, accounts))
         }
     }
 }

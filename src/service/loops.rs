@@ -7,31 +7,31 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::error;
 
-use crate::engine::Worker;
+use crate::engine::Engine;
 use crate::jobs::drift;
-use crate::jobs::provider_webhooks::monitor::HookWatch;
-use crate::jobs::source_silence::{self, Alarm};
-use crate::jobs::sync::pending_reads::Reader;
-use crate::jobs::sync::{Company, CompanyApi, Syncer};
-use leaver_core::decision::policy::Remedy;
+use crate::jobs::provider_webhooks::monitor::WebhookMonitor;
+use crate::jobs::source_silence::{self, SilenceThreshold};
+use crate::jobs::sync::pending_reads::PendingReader;
+use crate::jobs::sync::{ProviderClient, SyncSource, Syncer};
+use leaver_core::decision::policy::DriftMode;
 
 /// How the loops are set.
 pub(super) struct Watched {
     /// Batches of deliveries under way at a time.
     pub(super) batches: u32,
     /// What is done about access that should have ended.
-    pub(super) drift: Remedy,
+    pub(super) drift: DriftMode,
     /// How often roster and accounts are compared.
     pub(super) drift_check: Duration,
     /// How long each source may be silent.
-    pub(super) alarms: Vec<Alarm>,
+    pub(super) silence_thresholds: Vec<SilenceThreshold>,
 }
 
 /// Starts all loops.
 pub(super) fn start(
     work: &TaskTracker,
-    worker: &Arc<Worker>,
-    companies: Vec<Company>,
+    worker: &Arc<Engine>,
+    companies: Vec<SyncSource>,
     watched: Watched,
     stop: &CancellationToken,
 ) {
@@ -60,7 +60,7 @@ pub(super) fn start(
         "bell",
         Box::new(move |stop| {
             let worker = Arc::clone(&worker);
-            tokio::spawn(async move { worker.run_bell(stop).await })
+            tokio::spawn(async move { worker.run_listener(stop).await })
         }),
     );
     let worker = own();
@@ -71,7 +71,11 @@ pub(super) fn start(
             tokio::spawn(async move { worker.run_housekeeping(stop).await })
         }),
     );
-    let drift = Arc::new(drift::Watch::new(own(), watched.drift, watched.drift_check));
+    let drift = Arc::new(drift::DriftMonitor::new(
+        own(),
+        watched.drift,
+        watched.drift_check,
+    ));
     mind(
         "drift",
         Box::new(move |stop| {
@@ -81,7 +85,11 @@ pub(super) fn start(
     );
     let worker = own();
     let (pool, clock) = (worker.pool.clone(), Arc::clone(&worker.clock));
-    let silence = Arc::new(source_silence::Watch::new(pool, clock, watched.alarms));
+    let silence = Arc::new(source_silence::SilenceMonitor::new(
+        pool,
+        clock,
+        watched.silence_thresholds,
+    ));
     mind(
         "silence",
         Box::new(move |stop| {
@@ -89,7 +97,7 @@ pub(super) fn start(
             tokio::spawn(async move { silence.run(stop).await })
         }),
     );
-    let reader = Reader::new(own(), &companies);
+    let reader = PendingReader::new(own(), &companies);
     if reader.has_sources() {
         let reader = Arc::new(reader);
         mind(
@@ -101,9 +109,9 @@ pub(super) fn start(
         );
     }
     let syncer = Arc::new(Syncer::new(own()));
-    let watch = Arc::new(HookWatch::new(own()));
+    let watch = Arc::new(WebhookMonitor::new(own()));
     for company in companies.into_iter().map(Arc::new) {
-        if let CompanyApi::BambooHr(..) = company.api {
+        if let ProviderClient::BambooHr(..) = company.api {
             let (watch, company) = (Arc::clone(&watch), Arc::clone(&company));
             mind(
                 "hooks",

@@ -23,22 +23,22 @@ use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 pub use self::apis::{check_address, companies};
-use self::startup::Starting;
+use self::startup::Startup;
 use crate::api::connections::{self, Drained};
-use crate::api::schemes::Schemes;
-use crate::api::{Receiver, router};
+use crate::api::webhook_keys::WebhookKeys;
+use crate::api::{AppState, router};
 use crate::base::clock::Clock;
-use crate::base::liveness::{Phase, Vitals};
-use crate::base::log_throttle::Refusals;
+use crate::base::liveness::{Liveness, Phase};
+use crate::base::log_throttle::LogThrottle;
 use crate::base::metrics::Metrics;
 use crate::config::{Database, Settings};
 use crate::connect;
 use crate::db::pool::{self, Pool};
-use crate::engine::policies::Rulebook;
-use crate::engine::{Limits, Worker};
-use crate::ingest::group_commit::{self, Intake};
-use crate::jobs::source_silence::Alarm;
-use crate::reports::health::Asking;
+use crate::engine::policies::Policies;
+use crate::engine::{Engine, Limits};
+use crate::ingest::group_commit::{self, GroupCommit};
+use crate::jobs::source_silence::SilenceThreshold;
+use crate::reports::health::HealthProbe;
 use leaver_core::domain::SourceName;
 use leaver_core::signature::Scheme;
 
@@ -106,36 +106,36 @@ pub async fn connect(options: &PgConnectOptions) -> anyhow::Result<PgConnection>
 
 /// The rules of all configured sources.
 #[must_use]
-pub fn rulebook(settings: &Settings) -> Rulebook {
-    Rulebook::new(settings.sources.iter().map(|source| {
+pub fn policies(settings: &Settings) -> Policies {
+    Policies::new(settings.sources.iter().map(|source| {
         (
             source.name.clone(),
-            source.dialect.clone(),
+            source.provider_config.clone(),
             source.policy.clone(),
         )
     }))
 }
 
 /// The halves of a service, built but not running. Tests drive them by hand.
-pub struct Parts {
+pub struct Components {
     /// The receiving half.
-    pub receiver: Arc<Receiver>,
+    pub receiver: Arc<AppState>,
     /// The working half.
-    pub worker: Arc<Worker>,
+    pub worker: Arc<Engine>,
     /// Signs of life of both.
-    pub vitals: Arc<Vitals>,
+    pub liveness: Arc<Liveness>,
     /// The connections of the working half.
     pub pool: Pool,
 }
 
-impl Parts {
+impl Components {
     /// Builds both halves; connects to nothing yet.
     #[must_use]
     pub fn new(settings: &Settings, database: PgConnectOptions, clock: Arc<dyn Clock>) -> Self {
         let options = ours(database);
         let pool = |connections| Pool::new(options.clone(), connections, pool::SILENCE);
         let working = pool(WORKER_CONNECTIONS + BATCH_CONNECTIONS * settings.worker.batches);
-        let vitals = Arc::new(Vitals::default());
+        let liveness = Arc::new(Liveness::default());
         let metrics = Arc::new(Metrics::default());
         let arrived = Arc::new(Notify::new());
 
@@ -144,37 +144,37 @@ impl Parts {
             bytes: settings.server.max_in_flight_bytes,
             patience: settings.server.store_timeout,
         };
-        let intake = Intake::open(
+        let intake = GroupCommit::open(
             &options,
             limits,
             Arc::clone(&arrived),
             Arc::clone(&metrics),
-            Arc::clone(&vitals),
+            Arc::clone(&liveness),
         );
-        let receiver = Arc::new(Receiver {
-            schemes: Schemes::of(schemes(settings)),
-            alarms: alarms(settings),
+        let receiver = Arc::new(AppState {
+            webhook_keys: WebhookKeys::of(webhook_keys(settings)),
+            silence_thresholds: silence_thresholds(settings),
             intake,
-            asking: Asking::over(options.clone()),
+            asking: HealthProbe::over(options.clone()),
             listing: pool(LISTING_CONNECTIONS),
             clock: Arc::clone(&clock),
-            vitals: Arc::clone(&vitals),
+            liveness: Arc::clone(&liveness),
             metrics: Arc::clone(&metrics),
-            refusals: Refusals::default(),
+            refusals: LogThrottle::default(),
             max_body_bytes: settings.server.max_body_bytes,
             body_timeout: settings.server.body_timeout,
             store_timeout: settings.server.store_timeout,
             admin_token: settings.server.admin_token.clone(),
         });
-        let worker = Arc::new(Worker {
+        let worker = Arc::new(Engine {
             pool: working.clone(),
             mapping: settings.accounts.clone(),
-            rules: Arc::new(rulebook(settings)),
+            rules: Arc::new(policies(settings)),
             clock,
             arrived,
-            rescheduled: Arc::new(Notify::new()),
+            schedule_changed: Arc::new(Notify::new()),
             reading: Arc::new(Notify::new()),
-            vitals: Arc::clone(&vitals),
+            liveness: Arc::clone(&liveness),
             metrics,
             limits: worker_limits(settings),
             hands: RwLock::default(),
@@ -184,7 +184,7 @@ impl Parts {
         Self {
             receiver,
             worker,
-            vitals,
+            liveness,
             pool: working,
         }
     }
@@ -197,8 +197,8 @@ pub struct Service {
     work_stop: CancellationToken,
     http: JoinHandle<Drained>,
     work: TaskTracker,
-    vitals: Arc<Vitals>,
-    receiver: Arc<Receiver>,
+    liveness: Arc<Liveness>,
+    receiver: Arc<AppState>,
     pool: Pool,
     failed: CancellationToken,
     failure: Arc<std::sync::Mutex<Option<anyhow::Error>>>,
@@ -226,13 +226,13 @@ impl Service {
             batches: settings.worker.batches,
             drift: settings.worker.drift,
             drift_check: settings.worker.drift_check,
-            alarms: alarms(settings),
+            silence_thresholds: silence_thresholds(settings),
         };
-        let parts = Parts::new(settings, database, clock);
-        let Parts {
+        let parts = Components::new(settings, database, clock);
+        let Components {
             receiver,
             worker,
-            vitals,
+            liveness,
             pool: working,
         } = parts;
         let (http_stop, work_stop) = (CancellationToken::new(), CancellationToken::new());
@@ -245,13 +245,14 @@ impl Service {
         let work = TaskTracker::new();
         let failed = CancellationToken::new();
         let failure = Arc::new(std::sync::Mutex::new(None));
-        let starting = Starting {
+        let starting = Startup {
             pool: working.clone(),
             mapping: settings.accounts.clone(),
             migrate: settings.database.migrate,
         };
         work.spawn({
-            let (vitals, work_stop, work) = (Arc::clone(&vitals), work_stop.clone(), work.clone());
+            let (liveness, work_stop, work) =
+                (Arc::clone(&liveness), work_stop.clone(), work.clone());
             let (failed, failure) = (failed.clone(), Arc::clone(&failure));
             async move {
                 let prepared = tokio::select! {
@@ -265,7 +266,7 @@ impl Service {
                     failed.cancel();
                     return;
                 }
-                vitals.enter(Phase::Ready);
+                liveness.enter(Phase::Ready);
                 info!("app.start: ready");
                 loops::start(&work, &worker, companies, watched, &work_stop);
             }
@@ -277,7 +278,7 @@ impl Service {
             work_stop,
             http,
             work,
-            vitals,
+            liveness,
             receiver,
             pool: working,
             failed,
@@ -294,12 +295,15 @@ impl Service {
     /// Whether it takes deliveries by now.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.vitals.phase() == Phase::Ready
+        self.liveness.phase() == Phase::Ready
     }
 
     /// Uses the webhook keys of these settings from now on, and nothing else of them.
-    pub fn take_keys(&self, settings: &Settings) {
-        let kept = self.receiver.schemes.take_keys(&schemes(settings));
+    pub fn replace_keys(&self, settings: &Settings) {
+        let kept = self
+            .receiver
+            .webhook_keys
+            .replace_keys(&webhook_keys(settings));
         for source in kept {
             warn!(%source, "app.keys: the configuration does not have this source any more; its keys stay until a restart");
         }
@@ -315,7 +319,7 @@ impl Service {
 
     /// Stops in order: no new requests, those in flight finish, the worker ends its batch, connections close.
     pub async fn stop(self) {
-        self.vitals.enter(Phase::Draining);
+        self.liveness.enter(Phase::Draining);
         self.http_stop.cancel();
         match self.http.await {
             Ok(Drained { finished, cut }) => {
@@ -341,21 +345,21 @@ impl Service {
 }
 
 /// How long each source may be silent.
-fn alarms(settings: &Settings) -> Vec<Alarm> {
-    let mut alarms: Vec<Alarm> = settings
+fn silence_thresholds(settings: &Settings) -> Vec<SilenceThreshold> {
+    let mut silence_thresholds: Vec<SilenceThreshold> = settings
         .sources
         .iter()
-        .map(|source| Alarm {
+        .map(|source| SilenceThreshold {
             source: source.name.clone(),
             after: source.silence_alarm,
         })
         .collect();
-    alarms.sort_by(|one, other| one.source.cmp(&other.source));
-    alarms
+    silence_thresholds.sort_by(|one, other| one.source.cmp(&other.source));
+    silence_thresholds
 }
 
 /// How each source signs.
-fn schemes(settings: &Settings) -> HashMap<SourceName, Scheme> {
+fn webhook_keys(settings: &Settings) -> HashMap<SourceName, Scheme> {
     let sources = settings.sources.iter();
     sources
         .map(|source| (source.name.clone(), source.scheme.clone()))

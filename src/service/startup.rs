@@ -11,13 +11,13 @@ use crate::engine::accounts::{AccountsMapping, AccountsTable, MappingError};
 use crate::ingest::group_commit::{self, NotDurable};
 
 /// What must be so before deliveries are taken.
-pub(super) struct Starting {
+pub(super) struct Startup {
     pub(super) pool: Pool,
     pub(super) mapping: AccountsMapping,
     pub(super) migrate: bool,
 }
 
-impl Starting {
+impl Startup {
     /// Waits for the database as long as it takes; everything else that is wrong is an error.
     pub(super) async fn prepare(&self) -> anyhow::Result<()> {
         let mut waited = 0_u32;
@@ -52,8 +52,8 @@ impl Starting {
         if !durability.waits_for_disk {
             return Err(NotDurable.into());
         }
-        if let Some(risk) = durability.risk() {
-            warn!("app.start: {risk}");
+        if let Some(durability_warning) = durability.durability_warning() {
+            warn!("app.start: {durability_warning}");
         }
         let table = AccountsTable::inspect(&mut conn, &self.mapping).await?;
         if !table.email_is_indexed {

@@ -136,7 +136,7 @@ async fn two_workers_at_once_do_everything_once() {
     for _ in 0..3 {
         let worker = app.parts.worker.clone();
         working.spawn(async move {
-            let mut memory = leaver::jobs::deliveries::Memory::default();
+            let mut memory = leaver::jobs::deliveries::LoopState::default();
             while worker.round(&mut memory).await != leaver::jobs::deliveries::Round::Idle {}
         });
     }

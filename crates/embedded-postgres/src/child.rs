@@ -63,7 +63,7 @@ fn signal_on_our_death(_command: &mut Command, _signal: Signal) {}
 
 /// A child process with a thread of its own that started it and waits for its end.
 #[derive(Debug)]
-pub(super) struct Watched {
+pub(super) struct SupervisedChild {
     pid: u32,
     ended: Arc<Ended>,
 }
@@ -74,7 +74,7 @@ struct Ended {
     changed: Condvar,
 }
 
-impl Watched {
+impl SupervisedChild {
     /// Starts a command. The kernel takes the end of the thread that forked for our death, so the
     /// thread that forks is one that lives as long as the child; a thread of a pool would not do.
     pub(super) fn spawn(mut command: Command) -> io::Result<Self> {

@@ -9,7 +9,7 @@ use std::{env, fs, io, process, thread};
 
 use nix::unistd::geteuid;
 
-use super::{Error, Home, cluster};
+use super::{DataDir, Error, cluster};
 
 /// Every throw-away folder begins with it, so that leftovers are recognised.
 const THROW_AWAY_PREFIX: &str = "leaver-pg-";
@@ -29,10 +29,10 @@ pub(super) struct Folder {
 }
 
 impl Folder {
-    pub(super) fn claim(home: &Home) -> Result<Self, Error> {
+    pub(super) fn claim(home: &DataDir) -> Result<Self, Error> {
         let folder = match home {
-            Home::Kept(base) => Self::claim_kept(base)?,
-            Home::ThrowAway => {
+            DataDir::Persistent(base) => Self::claim_kept(base)?,
+            DataDir::Ephemeral => {
                 // The real path, since Postgres resolves links and we compare with what it resolved.
                 let parent = fs::canonicalize(env::temp_dir())
                     .map_err(Error::io("find", &env::temp_dir()))?;

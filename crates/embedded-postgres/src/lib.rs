@@ -38,17 +38,17 @@ pub struct Options {
     /// The folders of `PATH`, looked through before the usual places.
     pub search_path: Option<OsString>,
     /// Whether the cluster is kept.
-    pub home: Home,
+    pub home: DataDir,
 }
 
 /// Whether a cluster is kept, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Home {
+pub enum DataDir {
     /// In this folder, which is made when absent and found again at the next start.
-    Kept(PathBuf),
+    Persistent(PathBuf),
     /// In a fresh folder for temporary files that is removed on stop. When its owner was killed,
     /// the next throw-away start removes it.
-    ThrowAway,
+    Ephemeral,
 }
 
 /// Where a kept cluster lives when nobody says otherwise: `/var/lib/leaver` for root, since the

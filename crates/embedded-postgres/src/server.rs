@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 
-use super::child::{self, Watched};
+use super::child::{self, SupervisedChild};
 use super::error::tail;
 use super::run_as::RunAs;
 use super::{Error, PORT, cluster};
@@ -50,7 +50,7 @@ pub(super) struct Launch<'a> {
 /// A running server. Dropping it stops it.
 #[derive(Debug)]
 pub(super) struct Server {
-    process: Watched,
+    process: SupervisedChild,
     data: PathBuf,
     recovered: bool,
 }
@@ -155,7 +155,7 @@ fn patience_with(log: &str) -> Duration {
     }
 }
 
-fn spawn(launch: &Launch<'_>, log: &File) -> io::Result<Watched> {
+fn spawn(launch: &Launch<'_>, log: &File) -> io::Result<SupervisedChild> {
     let mut command = Command::new(launch.postgres);
     command.arg("-D").arg(launch.data);
     command.arg("-k").arg(launch.sockets);
@@ -184,7 +184,7 @@ fn spawn(launch: &Launch<'_>, log: &File) -> io::Result<Watched> {
     // SIGINT is its order to disconnect everybody and shut down.
     child::isolate(&mut command, launch.run_as, Signal::SIGINT);
     command.stdout(log.try_clone()?).stderr(log.try_clone()?);
-    Watched::spawn(command)
+    SupervisedChild::spawn(command)
 }
 
 /// A log of one attempt; what an earlier attempt wrote would be taken for this one's.

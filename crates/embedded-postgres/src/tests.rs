@@ -17,7 +17,7 @@ fn tree(dirs: &[&str]) -> (tempfile::TempDir, Options) {
     let options = Options {
         bin_dir: None,
         search_path: None,
-        home: Home::ThrowAway,
+        home: DataDir::Ephemeral,
     };
     (root, options)
 }

@@ -11,8 +11,8 @@ use sqlx::Connection;
 use super::super::{Format, open, output};
 use super::Of;
 use crate::config::Environment;
-use crate::connect::{HookError, MONITORED};
-use crate::jobs::provider_webhooks::{points_here, store};
+use crate::connect::{MONITORED_FIELDS, WebhookError};
+use crate::jobs::provider_webhooks::{store, targets_this_service};
 use leaver_core::domain::EmployeeId;
 use leaver_core::providers::{HookConfig, LogTime};
 
@@ -35,7 +35,7 @@ struct Listed {
     url: String,
     created_at: Option<DateTime<Utc>>,
     last_sent_at: Option<DateTime<Utc>>,
-    points_here: bool,
+    targets_this_service: bool,
 }
 
 impl List {
@@ -46,7 +46,7 @@ impl List {
             .await?
             .into_iter()
             .map(|hook| Listed {
-                points_here: points_here(&hook.url, &company.source),
+                targets_this_service: targets_this_service(&hook.url, &company.source),
                 url: without_query(&hook.url),
                 id: hook.id,
                 name: hook.name,
@@ -70,7 +70,7 @@ impl List {
                 hook.id,
                 hook.name,
                 hook.url,
-                yes_or_no(hook.points_here).to_owned(),
+                yes_or_no(hook.targets_this_service).to_owned(),
                 output::moment_or_dash(hook.last_sent_at),
             ]);
         }
@@ -103,7 +103,7 @@ impl Show {
             include_company_domain,
             denied,
         } = api.hook(&self.id).await?;
-        let here = points_here(&hook.url, &company.source);
+        let here = targets_this_service(&hook.url, &company.source);
         let denied = denied.words();
         if self.format.json {
             let posted: serde_json::Map<String, serde_json::Value> = post_fields
@@ -224,9 +224,9 @@ impl Delete {
         let (company, api) = self.of.company_in(&settings)?;
         let deleted = match api.delete_hook(&self.id).await {
             Ok(()) => true,
-            Err(HookError::NoSuchHook(_)) => false,
+            Err(WebhookError::NoSuchHook(_)) => false,
             // It stays there, but with this key nobody will ever see it again.
-            Err(error @ HookError::NotYours(_)) => {
+            Err(error @ WebhookError::NotYours(_)) => {
                 let known = store::forget(&mut conn, &company.source, &self.id).await?;
                 bail!(
                     "{error}{}",
@@ -238,7 +238,7 @@ impl Delete {
         let forgotten = store::forget(&mut conn, &company.source, &self.id).await?;
         conn.close().await?;
         if !deleted && !forgotten {
-            bail!(HookError::NoSuchHook(self.id));
+            bail!(WebhookError::NoSuchHook(self.id));
         }
         if self.format.json {
             output::json(&serde_json::json!({
@@ -285,7 +285,7 @@ impl Fields {
             .await?
             .into_iter()
             .map(|field| Field {
-                wanted: MONITORED
+                wanted: MONITORED_FIELDS
                     .iter()
                     .any(|name| field.alias.as_deref() == Some(name)),
                 id: field.id,
@@ -308,7 +308,7 @@ impl Fields {
         }
         println!("{table}");
         let is_there = |name: &&&str| fields.iter().all(|f| f.alias.as_deref() != Some(**name));
-        let withheld: Vec<&str> = MONITORED.iter().filter(is_there).copied().collect();
+        let withheld: Vec<&str> = MONITORED_FIELDS.iter().filter(is_there).copied().collect();
         if !withheld.is_empty() {
             println!(
                 "wanted and not there: {}; let the BambooHR user who made api.api_key see them",

@@ -14,7 +14,7 @@ use super::Config;
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, Settings};
 use crate::connect::{BambooHrApi, Limits};
-use crate::jobs::sync::{Company, CompanyApi};
+use crate::jobs::sync::{ProviderClient, SyncSource};
 use crate::service;
 
 /// Make, look at, compare and delete BambooHR's webhooks that post to this service
@@ -64,21 +64,21 @@ struct Of {
 
 impl Of {
     /// The source that is meant, and its client. The database is not asked.
-    fn company(&self, env: &Environment) -> anyhow::Result<(Company, BambooHrApi)> {
+    fn company(&self, env: &Environment) -> anyhow::Result<(SyncSource, BambooHrApi)> {
         self.company_in(&self.config.read(env)?)
     }
 
-    fn company_in(&self, settings: &Settings) -> anyhow::Result<(Company, BambooHrApi)> {
+    fn company_in(&self, settings: &Settings) -> anyhow::Result<(SyncSource, BambooHrApi)> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let companies = service::companies(settings, &Limits::default(), &clock)?;
-        let mut ours: Vec<(Company, BambooHrApi)> = companies
+        let mut ours: Vec<(SyncSource, BambooHrApi)> = companies
             .into_iter()
             .filter_map(|company| match &company.api {
-                CompanyApi::BambooHr(api, _) => {
+                ProviderClient::BambooHr(api, _) => {
                     let api = api.clone();
                     Some((company, api))
                 }
-                CompanyApi::Merge(..) => None,
+                ProviderClient::Merge(..) => None,
             })
             .collect();
         if let Some(name) = &self.source {

@@ -129,7 +129,7 @@ fn the_example_of_the_design_loads_and_says_the_defaults() {
             format!("{:?}", shown.scheme),
             format!("{:?}", default.scheme)
         );
-        assert_eq!(shown.dialect.fields, default.dialect.fields);
+        assert_eq!(shown.provider_config.fields, default.provider_config.fields);
     }
     let api = source(&example, "merge").api.as_ref().unwrap();
     assert_eq!(

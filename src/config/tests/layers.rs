@@ -1,7 +1,7 @@
 //! Which layer counts, and that a variable alone is enough.
 
 use super::*;
-use leaver_core::decision::policy::{Cutoff, Response};
+use leaver_core::decision::policy::{Cutoff, OnUncertain};
 
 #[test]
 fn the_environment_alone_is_enough() {
@@ -99,10 +99,10 @@ fn the_file_goes_before_the_defaults_and_the_environment_before_the_file() {
     assert_eq!(settings.accounts.table, "crm.people");
     assert_eq!(settings.accounts.id_column, "user_id");
     assert_eq!(settings.accounts.email_column, "email");
-    assert_eq!(settings.sources[0].policy.deleted, Response::Hold);
+    assert_eq!(settings.sources[0].policy.deleted, OnUncertain::Hold);
 
     let merge = load(text, &[("MERGE_WEBHOOK_SECRET", KEY)]).unwrap();
-    assert_eq!(merge.sources[0].policy.deleted, Response::Ignore);
+    assert_eq!(merge.sources[0].policy.deleted, OnUncertain::Ignore);
 }
 
 #[test]

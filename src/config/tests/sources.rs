@@ -1,7 +1,7 @@
 //! `[[sources]]`: what one may say, and what fits its provider.
 
 use super::*;
-use leaver_core::decision::policy::{Cutoff, Response};
+use leaver_core::decision::policy::{Cutoff, OnUncertain};
 
 fn bamboohr(name: &str, more: &str) -> String {
     format!(
@@ -44,7 +44,7 @@ fn each_source_has_its_own_rules() {
     let policy = |name| &source(&settings, name).policy;
     assert_eq!(policy("here").timezone, chrono_tz::Europe::Berlin);
     assert_eq!(policy("here").cutoff, Cutoff::StartOfDay);
-    assert_eq!(policy("here").deleted, Response::Hold);
+    assert_eq!(policy("here").deleted, OnUncertain::Hold);
     assert_eq!(policy("tokyo").timezone, chrono_tz::Asia::Tokyo);
     assert_eq!(
         policy("tokyo").cutoff,
@@ -52,8 +52,8 @@ fn each_source_has_its_own_rules() {
     );
     assert_eq!(policy("merge").timezone, chrono_tz::Europe::Berlin);
     assert_eq!(policy("merge").cutoff, Cutoff::EndOfDay);
-    assert_eq!(policy("merge").deleted, Response::Deactivate);
-    let tenant = |name| match &source(&settings, name).dialect.tenancy {
+    assert_eq!(policy("merge").deleted, OnUncertain::Deactivate);
+    let tenant = |name| match &source(&settings, name).provider_config.tenancy {
         Tenancy::One(tenant) => tenant.as_str().to_owned(),
         Tenancy::ByLinkedAccount(_) => panic!("one tenant was configured"),
     };
@@ -78,7 +78,7 @@ fn a_bamboohr_source_says_how_it_is_signed_and_how_its_fields_are_called() {
     };
     assert_eq!(*layout, Layout::parse("timestamp.body").unwrap());
     assert_eq!(freshness.num_hours(), 4);
-    let fields = &settings.sources[0].dialect.fields;
+    let fields = &settings.sources[0].provider_config.fields;
     assert_eq!(fields.status, ["Status (HR)"]);
     assert_eq!(fields.work_email, ["workEmail", "Work Email"]);
 }
@@ -90,7 +90,7 @@ fn linked_accounts_give_each_company_its_tenant() {
         "linked_accounts = [{ id = \"5b0f\", tenant = \"acme\" }, { id = \"77aa\", tenant = \"umbra\" }]",
     );
     let settings = load_sources(&text).unwrap();
-    let Tenancy::ByLinkedAccount(tenants) = &settings.sources[0].dialect.tenancy else {
+    let Tenancy::ByLinkedAccount(tenants) = &settings.sources[0].provider_config.tenancy else {
         panic!("linked accounts were configured");
     };
     assert_eq!(tenants["5b0f"], Tenant::new("acme"));

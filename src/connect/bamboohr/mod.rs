@@ -6,7 +6,7 @@
 //! since BambooHR's history begins, each read one by one.
 
 mod webhooks;
-pub use webhooks::{HookError, HookKind, MONITORED, WantedHook};
+pub use webhooks::{MONITORED_FIELDS, WebhookError, WebhookKind, WebhookRequest};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::ReadError;
 use super::address::{self, BambooHrAddress};
-use super::http::{Call, Concerns, Failure, Transport, Verb};
+use super::http::{ApiRequest, Failure, Method, Scope, Transport};
 use leaver_core::domain::{EmployeeId, Tenant};
 use leaver_core::providers::{
     BAMBOOHR_FIELDS, ChangedSince, EmployeeRead, bamboohr_changed, bamboohr_employee,
@@ -73,7 +73,7 @@ impl BambooHrApi {
                 "employees/changed",
                 &["employees", "changed"],
                 &query,
-                Concerns::Tenant,
+                Scope::Tenant,
             )
             .await?;
         Ok(bamboohr_changed(&body)?)
@@ -100,7 +100,7 @@ impl BambooHrApi {
                 "employees/{id}",
                 &["employees", digits],
                 &query,
-                Concerns::Record,
+                Scope::Record,
             )
             .await;
         let body = match answer {
@@ -118,24 +118,24 @@ impl BambooHrApi {
         name: &'static str,
         segments: &[&str],
         query: &[(&str, &str)],
-        concerns: Concerns,
+        concerns: Scope,
     ) -> Result<Bytes, ReadError> {
-        let made = self.make(Verb::Get, name, segments, query, concerns);
+        let made = self.make(Method::Get, name, segments, query, concerns);
         Ok(made.await?)
     }
 
     /// One call. Its name is for the log, its address is below the company's.
     pub(crate) async fn make(
         &self,
-        verb: Verb,
+        verb: Method,
         name: &'static str,
         segments: &[&str],
         query: &[(&str, &str)],
-        concerns: Concerns,
+        concerns: Scope,
     ) -> Result<Bytes, Failure> {
         let headers = [(AUTHORIZATION, self.basic().map_err(Failure::unsent)?)];
         self.transport
-            .make(&Call {
+            .make(&ApiRequest {
                 name,
                 verb,
                 url: address::below(&self.base, segments, query),

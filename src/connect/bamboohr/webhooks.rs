@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use serde_json::{Map, json};
 
-use crate::connect::http::{Concerns, Failure, Verb};
+use crate::connect::http::{Failure, Method, Scope};
 use crate::connect::{BambooHrApi, ReadError};
 use leaver_core::providers::{
     BAMBOOHR_FIELDS, Hook, HookConfig, LogEntry, MonitorField, NewHook, bamboohr_hook,
@@ -14,11 +14,12 @@ use leaver_core::providers::{
 
 /// The fields whose change should fire a webhook. `terminationDate` is not among them: BambooHR answers an
 /// attempt to monitor it with an error, though it can be posted.
-pub const MONITORED: [&str; 4] = ["status", "employmentHistoryStatus", "workEmail", "hireDate"];
+pub const MONITORED_FIELDS: [&str; 4] =
+    ["status", "employmentHistoryStatus", "workEmail", "hireDate"];
 
 /// What a webhook posts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum HookKind {
+pub enum WebhookKind {
     /// Who changed, and not what; BambooHR recommends it.
     Event,
     /// Values too.
@@ -27,21 +28,21 @@ pub enum HookKind {
 
 /// A webhook that is to be made.
 #[derive(Clone, Debug)]
-pub struct WantedHook {
+pub struct WebhookRequest {
     /// Its name in BambooHR.
     pub name: String,
     /// Where it posts to, with https.
     pub url: String,
     /// What it posts.
-    pub kind: HookKind,
-    /// Those of [`MONITORED`] that the key's user may monitor.
+    pub kind: WebhookKind,
+    /// Those of [`MONITORED_FIELDS`] that the key's user may monitor.
     pub fields: Vec<&'static str>,
 }
 
 /// Why something about webhooks did not succeed. No text here holds a key, or a piece of an answer but the
 /// names of fields.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum HookError {
+pub enum WebhookError {
     /// As any read can fail.
     #[error(transparent)]
     Read(#[from] ReadError),
@@ -95,9 +96,9 @@ impl BambooHrApi {
     /// The webhooks of the key's user.
     ///
     /// # Errors
-    /// [`HookError::Read`].
-    pub async fn hooks(&self) -> Result<Vec<Hook>, HookError> {
-        let made = self.ask(Verb::Get, "webhooks", &["webhooks"]);
+    /// [`WebhookError::Read`].
+    pub async fn hooks(&self) -> Result<Vec<Hook>, WebhookError> {
+        let made = self.ask(Method::Get, "webhooks", &["webhooks"]);
         let body = made.await.map_err(ReadError::from)?;
         Ok(bamboohr_hooks(&body).map_err(ReadError::from)?)
     }
@@ -105,20 +106,20 @@ impl BambooHrApi {
     /// One of them with its configuration.
     ///
     /// # Errors
-    /// [`HookError`].
-    pub async fn hook(&self, id: &str) -> Result<HookConfig, HookError> {
-        let body = self.one(Verb::Get, "webhooks/{id}", id, &[]).await?;
+    /// [`WebhookError`].
+    pub async fn hook(&self, id: &str) -> Result<HookConfig, WebhookError> {
+        let body = self.one(Method::Get, "webhooks/{id}", id, &[]).await?;
         Ok(bamboohr_hook(&body).map_err(ReadError::from)?)
     }
 
     /// Its log: what BambooHR sent in the last 14 days, at most 200 deliveries.
     ///
     /// # Errors
-    /// [`HookError`].
-    pub async fn hook_log(&self, id: &str) -> Result<Vec<LogEntry>, HookError> {
-        let made = self.one(Verb::Get, "webhooks/{id}/log", id, &["log"]);
+    /// [`WebhookError`].
+    pub async fn hook_log(&self, id: &str) -> Result<Vec<LogEntry>, WebhookError> {
+        let made = self.one(Method::Get, "webhooks/{id}/log", id, &["log"]);
         let body = made.await.map_err(|error| match error {
-            HookError::Read(ReadError::RateLimited { .. }) => HookError::Throttled,
+            WebhookError::Read(ReadError::RateLimited { .. }) => WebhookError::Throttled,
             error => error,
         })?;
         Ok(bamboohr_log(&body).map_err(ReadError::from)?)
@@ -127,10 +128,10 @@ impl BambooHrApi {
     /// The fields whose change can fire a webhook of the key's user.
     ///
     /// # Errors
-    /// [`HookError::Read`].
-    pub async fn monitor_fields(&self) -> Result<Vec<MonitorField>, HookError> {
+    /// [`WebhookError::Read`].
+    pub async fn monitor_fields(&self) -> Result<Vec<MonitorField>, WebhookError> {
         let segments = ["webhooks", "monitor_fields"];
-        let made = self.ask(Verb::Get, "webhooks/monitor_fields", &segments);
+        let made = self.ask(Method::Get, "webhooks/monitor_fields", &segments);
         let body = made.await.map_err(ReadError::from)?;
         Ok(bamboohr_monitor_fields(&body).map_err(ReadError::from)?)
     }
@@ -138,61 +139,61 @@ impl BambooHrApi {
     /// Makes one. The key with which it signs comes with this one answer.
     ///
     /// # Errors
-    /// [`HookError`]; [`HookError::MaybeMade`] when nobody can say whether it exists now.
-    pub async fn create_hook(&self, wanted: &WantedHook) -> Result<NewHook, HookError> {
+    /// [`WebhookError`]; [`WebhookError::MaybeMade`] when nobody can say whether it exists now.
+    pub async fn create_hook(&self, wanted: &WebhookRequest) -> Result<NewHook, WebhookError> {
         let body = Bytes::from(wanted.body());
-        let made = self.ask(Verb::Post(body), "webhooks", &["webhooks"]);
+        let made = self.ask(Method::Post(body), "webhooks", &["webhooks"]);
         let answer = made.await.map_err(not_made)?;
-        bamboohr_new_hook(&answer).map_err(|bad| HookError::MaybeMade { cause: bad.into() })
+        bamboohr_new_hook(&answer).map_err(|bad| WebhookError::MaybeMade { cause: bad.into() })
     }
 
     /// Deletes one for good.
     ///
     /// # Errors
-    /// [`HookError`].
-    pub async fn delete_hook(&self, id: &str) -> Result<(), HookError> {
-        self.one(Verb::Delete, "webhooks/{id}", id, &[])
+    /// [`WebhookError`].
+    pub async fn delete_hook(&self, id: &str) -> Result<(), WebhookError> {
+        self.one(Method::Delete, "webhooks/{id}", id, &[])
             .await
             .map(drop)
     }
 
     async fn ask(
         &self,
-        verb: Verb,
+        verb: Method,
         name: &'static str,
         segments: &[&str],
     ) -> Result<Bytes, Failure> {
-        self.make(verb, name, segments, &[], Concerns::Hook).await
+        self.make(verb, name, segments, &[], Scope::Hook).await
     }
 
     async fn one(
         &self,
-        verb: Verb,
+        verb: Method,
         name: &'static str,
         id: &str,
         below: &[&str],
-    ) -> Result<Bytes, HookError> {
+    ) -> Result<Bytes, WebhookError> {
         if id.is_empty() || id.len() > 20 || !id.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(HookError::NoSuchId(id.chars().take(20).collect()));
+            return Err(WebhookError::NoSuchId(id.chars().take(20).collect()));
         }
         let segments = [&["webhooks", id], below].concat();
         self.ask(verb, name, &segments)
             .await
             .map_err(|failure| match failure.error {
-                ReadError::Forbidden { .. } => HookError::NotYours(id.to_owned()),
-                ReadError::NotFound { .. } => HookError::NoSuchHook(id.to_owned()),
-                error => HookError::Read(error),
+                ReadError::Forbidden { .. } => WebhookError::NotYours(id.to_owned()),
+                ReadError::NotFound { .. } => WebhookError::NoSuchHook(id.to_owned()),
+                error => WebhookError::Read(error),
             })
     }
 }
 
-impl WantedHook {
+impl WebhookRequest {
     /// What is posted to make it. Field by field under its own alias, so that nobody's renaming of a field
     /// changes what a body means.
     fn body(&self) -> String {
         let family = match self.kind {
-            HookKind::Event => "employee",
-            HookKind::Field => "employee_with_fields",
+            WebhookKind::Event => "employee",
+            WebhookKind::Field => "employee_with_fields",
         };
         let events: Vec<String> = ["created", "updated", "deleted"]
             .iter()
@@ -206,11 +207,11 @@ impl WantedHook {
             "monitorFields": self.fields,
             "includeCompanyDomain": true,
         });
-        if self.kind == HookKind::Field {
+        if self.kind == WebhookKind::Field {
             // What may not be monitored may not be seen either; only the end is posted and never monitored.
             let posted = BAMBOOHR_FIELDS
                 .iter()
-                .filter(|field| self.fields.contains(field) || !MONITORED.contains(field));
+                .filter(|field| self.fields.contains(field) || !MONITORED_FIELDS.contains(field));
             let names: Map<_, _> = posted
                 .map(|field| ((*field).to_owned(), (*field).into()))
                 .collect();
@@ -221,19 +222,19 @@ impl WantedHook {
 }
 
 /// Why there is no new webhook, or may be one all the same.
-fn not_made(failure: Failure) -> HookError {
+fn not_made(failure: Failure) -> WebhookError {
     let refused = bamboohr_refused_fields(&failure.refusal);
     if !refused.is_empty() {
-        return HookError::Fields(refused.words());
+        return WebhookError::Fields(refused.words());
     }
     if failure.may_have_been_done() {
-        return HookError::MaybeMade {
+        return WebhookError::MaybeMade {
             cause: failure.error,
         };
     }
     match failure.error {
-        ReadError::Refused { status: 400 } => HookError::Malformed,
-        ReadError::Forbidden { .. } => HookError::MayNotMake,
-        error => HookError::Read(error),
+        ReadError::Refused { status: 400 } => WebhookError::Malformed,
+        ReadError::Forbidden { .. } => WebhookError::MayNotMake,
+        error => WebhookError::Read(error),
     }
 }

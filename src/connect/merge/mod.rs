@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::ReadError;
 use super::address::{self, MergeAddress};
-use super::http::{Call, Concerns, Transport, Verb};
+use super::http::{ApiRequest, Method, Scope, Transport};
 use leaver_core::domain::Tenant;
 use leaver_core::providers::{
     Connection, EmployeePage, ModelSync, merge_connection, merge_page, merge_sync_page,
@@ -121,14 +121,14 @@ impl MergeApi {
         ];
         let made = self
             .transport
-            .make(&Call {
+            .make(&ApiRequest {
                 name: call,
-                verb: Verb::Get,
+                verb: Method::Get,
                 url: address::below(&self.base, &[call], query),
                 headers: &headers,
                 tenant: &account.id,
                 check: CREDENTIALS,
-                concerns: Concerns::Tenant,
+                concerns: Scope::Tenant,
             })
             .await;
         Ok(made?)

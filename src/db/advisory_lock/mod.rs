@@ -11,12 +11,12 @@ use crate::db::pool::Pool;
 
 /// A proof that nobody else is at it, and the connection that holds it.
 #[derive(Debug)]
-pub struct Turn {
+pub struct AdvisoryLock {
     conn: PgConnection,
     pool: Pool,
 }
 
-impl Turn {
+impl AdvisoryLock {
     /// Takes the turn of this name; `None` when somebody else has it.
     ///
     /// # Errors
@@ -45,7 +45,7 @@ impl Turn {
     }
 }
 
-impl Deref for Turn {
+impl Deref for AdvisoryLock {
     type Target = PgConnection;
 
     fn deref(&self) -> &PgConnection {
@@ -53,7 +53,7 @@ impl Deref for Turn {
     }
 }
 
-impl DerefMut for Turn {
+impl DerefMut for AdvisoryLock {
     fn deref_mut(&mut self) -> &mut PgConnection {
         &mut self.conn
     }

@@ -60,7 +60,7 @@ impl AuditAction {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
     /// The service, on what a delivery said.
-    Leaver,
+    System,
     /// The service, when the time had come.
     Timer,
     /// The service, on what a read of everybody who changed said.
@@ -76,7 +76,7 @@ impl Actor {
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Leaver => "leaver",
+            Self::System => "leaver",
             Self::Timer => "leaver:timer",
             Self::Sync => "leaver:sync",
             Self::Drift => "leaver:drift",

@@ -51,7 +51,7 @@ pub async fn record(
 
 /// A line of the record as a person sees it.
 #[derive(Clone, Debug, Serialize)]
-pub struct Recorded {
+pub struct AuditRecord {
     /// When.
     pub at: DateTime<Utc>,
     /// What.
@@ -74,9 +74,9 @@ pub struct Recorded {
 pub async fn history(
     conn: &mut PgConnection,
     key: &EmployeeKey,
-) -> Result<Vec<Recorded>, sqlx::Error> {
+) -> Result<Vec<AuditRecord>, sqlx::Error> {
     sqlx::query_as!(
-        Recorded,
+        AuditRecord,
         "SELECT at, action, reason, account_id, delivery_id, actor FROM leaver.audit
          WHERE source = $1 AND tenant = $2 AND employee_id = $3 ORDER BY id",
         key.source.as_str(),

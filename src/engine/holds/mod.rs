@@ -7,7 +7,7 @@ pub mod store;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use leaver_core::decision::Question;
+use leaver_core::decision::HoldRequest;
 use leaver_core::domain::{DeliveryId, EmployeeKey};
 
 /// A question to be put to a person.
@@ -16,7 +16,7 @@ pub struct NewHold {
     /// About whom.
     pub employee: EmployeeKey,
     /// What is asked.
-    pub question: Question,
+    pub question: HoldRequest,
     /// Why it is not simply done.
     pub reason: String,
     /// Which delivery raised it.
@@ -50,7 +50,7 @@ pub struct Hold {
 
 /// How a question stands: it waits, or a person has said no.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct HoldStatus {
     /// Its number.
     pub id: i64,
     /// Whether somebody said no; else it is open.

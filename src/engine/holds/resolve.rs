@@ -12,7 +12,7 @@ use leaver_core::domain::{AccountId, DeliveryId, EmployeeId, EmployeeKey, Source
 
 /// Why a hold cannot be answered so.
 #[derive(Debug, thiserror::Error)]
-pub enum AnswerError {
+pub enum ResolveError {
     /// There is no such hold.
     #[error("there is no hold {0}; `leaver holds list` shows the open ones")]
     Unknown(i64),
@@ -57,7 +57,7 @@ pub struct Approved {
 /// Carries a hold out.
 ///
 /// # Errors
-/// [`AnswerError`]; nothing has changed then.
+/// [`ResolveError`]; nothing has changed then.
 pub async fn approve(
     conn: &mut PgConnection,
     table: &AccountsTable,
@@ -65,27 +65,27 @@ pub async fn approve(
     named: Option<AccountId>,
     person: &str,
     now: DateTime<Utc>,
-) -> Result<Approved, AnswerError> {
+) -> Result<Approved, ResolveError> {
     let mut tx = conn.begin().await?;
     let (hold, key) = close(&mut tx, id, "approved", person, now).await?;
     let account = match (hold.account_id.clone().map(AccountId::new), named) {
         (Some(account), Some(named)) if account != named => {
-            return Err(AnswerError::OtherAccount { id, account });
+            return Err(ResolveError::OtherAccount { id, account });
         }
         (Some(account), _) | (None, Some(account)) => account,
-        (None, None) => return Err(AnswerError::NoAccount(id)),
+        (None, None) => return Err(ResolveError::NoAccount(id)),
     };
     let exists = accounts::store::find_by_id(&mut tx, table, &[account.clone()].into())
         .await
         .or_else(|error| {
-            if is_no_id(&error) {
+            if is_malformed_id(&error) {
                 Ok(vec![])
             } else {
                 Err(error)
             }
         })?;
     if exists.is_empty() {
-        return Err(AnswerError::NoSuchAccount(account));
+        return Err(ResolveError::NoSuchAccount(account));
     }
     let reactivates = hold.wants == "reactivate";
     let decision = Decision {
@@ -140,13 +140,13 @@ pub async fn approve(
 /// Drops a hold. It is asked again only when the facts it rests on change.
 ///
 /// # Errors
-/// [`AnswerError`]; nothing has changed then.
+/// [`ResolveError`]; nothing has changed then.
 pub async fn reject(
     conn: &mut PgConnection,
     id: i64,
     person: &str,
     now: DateTime<Utc>,
-) -> Result<Hold, AnswerError> {
+) -> Result<Hold, ResolveError> {
     let mut tx = conn.begin().await?;
     let (hold, key) = close(&mut tx, id, "rejected", person, now).await?;
     let entry = AuditEntry {
@@ -163,7 +163,7 @@ pub async fn reject(
 }
 
 /// Whether Postgres says that a text is no id of the table's id type at all.
-fn is_no_id(error: &sqlx::Error) -> bool {
+fn is_malformed_id(error: &sqlx::Error) -> bool {
     let code = error
         .as_database_error()
         .and_then(sqlx::error::DatabaseError::code);
@@ -178,10 +178,10 @@ async fn close(
     state: &str,
     person: &str,
     now: DateTime<Utc>,
-) -> Result<(Hold, EmployeeKey), AnswerError> {
+) -> Result<(Hold, EmployeeKey), ResolveError> {
     let found = holds::store::find(conn, id)
         .await?
-        .ok_or(AnswerError::Unknown(id))?;
+        .ok_or(ResolveError::Unknown(id))?;
     let source =
         SourceName::parse(&found.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
     let key = EmployeeKey {
@@ -195,7 +195,7 @@ async fn close(
     }
     let hold = holds::store::find(conn, id).await?;
     Err(
-        hold.map_or(AnswerError::Unknown(id), |hold| AnswerError::Closed {
+        hold.map_or(ResolveError::Unknown(id), |hold| ResolveError::Closed {
             id,
             state: hold.state,
         }),

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Hold, NewHold, Standing};
+use super::{Hold, HoldStatus, NewHold};
 use leaver_core::domain::{AccountId, EmployeeKey, KeyColumns};
 
 /// Raises questions; gives back the positions of those that are new. A question that is open already is
@@ -60,9 +60,9 @@ pub async fn raise(
         &columns.tenants,
         &columns.employee_ids,
         &accounts as &[Option<&str>],
-        &each(|h| h.question.wants.as_str().to_owned()),
+        &each(|h| h.question.requested_action.as_str().to_owned()),
         &each(|h| h.reason.clone()),
-        &each(|h| h.question.basis.clone()),
+        &each(|h| h.question.facts_fingerprint.clone()),
         &deliveries as &[Option<Uuid>],
     )
     .fetch_all(conn)
@@ -80,7 +80,7 @@ pub async fn raise(
 pub async fn standing(
     conn: &mut PgConnection,
     employees: &[EmployeeKey],
-) -> Result<Vec<Option<Standing>>, sqlx::Error> {
+) -> Result<Vec<Option<HoldStatus>>, sqlx::Error> {
     let columns = KeyColumns::of(employees);
     let rows = sqlx::query!(
         r#"SELECT h.id AS "id?", h.state AS "state?", h.basis AS "basis?"
@@ -101,7 +101,7 @@ pub async fn standing(
     Ok(rows
         .into_iter()
         .map(|row| {
-            Some(Standing {
+            Some(HoldStatus {
                 id: row.id?,
                 rejected: row.state? == "rejected",
                 basis: row.basis?,

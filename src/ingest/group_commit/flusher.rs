@@ -8,7 +8,7 @@ use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, error, warn};
 
-use super::NotStored;
+use super::StoreError;
 use super::connection::Line;
 use super::failure::{is_about_the_data, plain_cause, sqlstate};
 use super::queue::{BatchLimit, Queue, Waiting};
@@ -25,7 +25,7 @@ const BATCH: BatchLimit = BatchLimit {
 
 /// What every flusher shares.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct Shared {
     /// What may be new.
     pub(super) arrived: Queue,
     /// What was there already.
@@ -49,7 +49,7 @@ pub(super) enum Work {
 }
 
 /// Flushes until its queue is closed and empty.
-pub(super) async fn run(desk: Arc<Desk>, work: Work) {
+pub(super) async fn run(desk: Arc<Shared>, work: Work) {
     let queue = match work {
         Work::Arrived => &desk.arrived,
         Work::Known => &desk.known,
@@ -66,7 +66,7 @@ pub(super) async fn run(desk: Arc<Desk>, work: Work) {
 }
 
 struct Flusher<'a> {
-    desk: &'a Desk,
+    desk: &'a Shared,
     work: Work,
     line: Line,
 }
@@ -92,7 +92,7 @@ impl Flusher<'_> {
                         "intake.flush: the database refuses one delivery; answered 503. Look at the triggers and constraints on leaver.deliveries"
                     );
                     for waiting in part {
-                        waiting.end(Err(NotStored::Refused));
+                        waiting.end(Err(StoreError::Refused));
                     }
                 }
             }
@@ -107,7 +107,7 @@ impl Flusher<'_> {
         loop {
             let now = Instant::now();
             let late = batch.extract_if(.., |waiting| waiting.deadline <= now);
-            late.for_each(|waiting| waiting.end(Err(NotStored::InTime)));
+            late.for_each(|waiting| waiting.end(Err(StoreError::InTime)));
             if batch.is_empty() {
                 return Ok(vec![]);
             }
@@ -173,7 +173,7 @@ impl Flusher<'_> {
                 (None, Work::Arrived) => self.desk.known.push(waiting),
                 (None, Work::Known) => {
                     debug!("intake.flush: a delivery went while it came again; answered 503");
-                    waiting.end(Err(NotStored::InTime));
+                    waiting.end(Err(StoreError::InTime));
                 }
             }
         }

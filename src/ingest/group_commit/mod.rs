@@ -27,9 +27,9 @@ use uuid::Uuid;
 
 pub use self::budget::{Budget, Held};
 pub use self::failure::NotDurable;
-use self::flusher::{Desk, Work};
+use self::flusher::{Shared, Work};
 use self::queue::{Queue, Waiting};
-use crate::base::liveness::Vitals;
+use crate::base::liveness::Liveness;
 use crate::base::metrics::Metrics;
 pub use crate::ingest::inbox::arrivals::store::durability;
 use crate::ingest::inbox::arrivals::{Arrival, Receipt};
@@ -58,7 +58,7 @@ pub const WAITING: usize = 16_384;
 
 /// Why a delivery is not stored. Its sender should come again in each case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum NotStored {
+pub enum StoreError {
     /// As much as may wait waits already.
     #[error("too many deliveries wait")]
     Full,
@@ -75,15 +75,15 @@ pub enum NotStored {
 
 /// The way into the inbox, shared by all requests.
 #[derive(Clone, Debug)]
-pub struct Intake {
-    desk: Arc<Desk>,
+pub struct GroupCommit {
+    desk: Arc<Shared>,
     budget: Budget,
-    vitals: Arc<Vitals>,
+    liveness: Arc<Liveness>,
     patience: Duration,
     flushers: TaskTracker,
 }
 
-impl Intake {
+impl GroupCommit {
     /// Starts the flushers. They connect when there is something to write.
     #[must_use]
     pub fn open(
@@ -91,7 +91,7 @@ impl Intake {
         limits: Limits,
         stored: Arc<Notify>,
         metrics: Arc<Metrics>,
-        vitals: Arc<Vitals>,
+        liveness: Arc<Liveness>,
     ) -> Self {
         let answer_within = limits.patience / 2;
         // Postgres gives up before we do, so that no statement of a connection that we have left goes on for long.
@@ -99,7 +99,7 @@ impl Intake {
         let options = options
             .clone()
             .options([("statement_timeout", statement_timeout.to_string())]);
-        let desk = Arc::new(Desk {
+        let desk = Arc::new(Shared {
             arrived: Queue::with_room_for(limits.waiting),
             known: Queue::with_room_for(limits.waiting),
             connect_within: limits.patience / 4,
@@ -111,7 +111,7 @@ impl Intake {
         let intake = Self {
             desk: Arc::clone(&desk),
             budget: Budget::of(limits.bytes),
-            vitals,
+            liveness,
             patience: limits.patience,
             flushers: TaskTracker::new(),
         };
@@ -132,13 +132,13 @@ impl Intake {
     /// Writes a delivery down, and returns once that is committed. When this is dropped, it is written all the same.
     ///
     /// # Errors
-    /// [`NotStored`]; after [`Limits::patience`] at the latest.
+    /// [`StoreError`]; after [`Limits::patience`] at the latest.
     pub async fn store(
         &self,
         delivery: VerifiedDelivery,
         received_at: DateTime<Utc>,
         held: Held,
-    ) -> Result<Receipt, NotStored> {
+    ) -> Result<Receipt, StoreError> {
         let deadline = Instant::now() + self.patience;
         let (answer, answered) = oneshot::channel();
         let arrival = Arrival {
@@ -153,12 +153,12 @@ impl Intake {
             held,
         };
         self.desk.arrived.push(waiting);
-        let _waits = self.vitals.sender_waits();
+        let _waits = self.liveness.sender_waits();
         self.desk.metrics.lined_up(self.desk.arrived.len());
         match timeout_at(deadline, answered).await {
             Ok(Ok(answer)) => answer,
-            Ok(Err(_)) => Err(NotStored::Abandoned),
-            Err(_) => Err(NotStored::InTime),
+            Ok(Err(_)) => Err(StoreError::Abandoned),
+            Err(_) => Err(StoreError::InTime),
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
-use super::NotStored;
+use super::StoreError;
 use super::budget::Held;
 use crate::ingest::inbox::arrivals::{Arrival, Receipt};
 
@@ -17,14 +17,14 @@ pub(super) struct Waiting {
     /// When the sender is told to come again.
     pub(super) deadline: Instant,
     /// Whoever waited may be gone; the delivery is written all the same.
-    pub(super) answer: oneshot::Sender<Result<Receipt, NotStored>>,
+    pub(super) answer: oneshot::Sender<Result<Receipt, StoreError>>,
     /// The memory that it takes, free again when it is answered.
     pub(super) held: Held,
 }
 
 impl Waiting {
     /// Lets the sender be answered.
-    pub(super) fn end(self, answer: Result<Receipt, NotStored>) {
+    pub(super) fn end(self, answer: Result<Receipt, StoreError>) {
         drop(self.held);
         // The sender may have hung up.
         let _ = self.answer.send(answer);
@@ -72,7 +72,7 @@ impl Queue {
         let mut inner = self.lock();
         if inner.closed || inner.waiting.len() >= self.capacity {
             drop(inner);
-            return waiting.end(Err(NotStored::Full));
+            return waiting.end(Err(StoreError::Full));
         }
         inner.waiting.push_back(waiting);
         drop(inner);

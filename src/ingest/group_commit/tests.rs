@@ -12,7 +12,7 @@ const ANY: BatchLimit = BatchLimit {
     bytes: 1_000,
 };
 
-type Answered = oneshot::Receiver<Result<Receipt, NotStored>>;
+type Answered = oneshot::Receiver<Result<Receipt, StoreError>>;
 
 fn waiting(body: &str) -> (Waiting, Answered) {
     let key = Key::new(&SecretString::from("key")).unwrap();
@@ -120,7 +120,7 @@ async fn a_full_or_closed_queue_gives_back_and_a_closed_one_is_emptied() {
 async fn assert_refused(queue: &Queue) {
     let (waiting, answered) = waiting("one more");
     queue.push(waiting);
-    assert_eq!(answered.await.unwrap(), Err(NotStored::Full));
+    assert_eq!(answered.await.unwrap(), Err(StoreError::Full));
 }
 
 #[test]

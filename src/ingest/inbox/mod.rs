@@ -58,20 +58,20 @@ pub struct Settlement {
     /// Which delivery.
     pub id: DeliveryId,
     /// How it ended.
-    pub end: End,
+    pub end: DeliveryOutcome,
     /// Whom it named, by the sender's ids; `None` when that could not be read.
     pub employee_ids: Option<Vec<EmployeeId>>,
 }
 
 /// The ways a delivery can end.
 #[derive(Clone, Debug, PartialEq)]
-pub enum End {
+pub enum DeliveryOutcome {
     /// Understood and carried out.
     Processed {
         /// How many employees ended how.
         outcome: serde_json::Value,
         /// Whether each entry of the body bore its own time.
-        self_timed: bool,
+        has_event_times: bool,
     },
     /// Understood, and not for us.
     Ignored {
@@ -85,14 +85,14 @@ pub enum End {
     },
 }
 
-impl End {
+impl DeliveryOutcome {
     /// Whether the same body, signed later, may say something new.
     #[must_use]
-    pub fn may_be_news_again(&self) -> bool {
+    pub fn may_carry_new_facts(&self) -> bool {
         matches!(
             self,
             Self::Processed {
-                self_timed: false,
+                has_event_times: false,
                 ..
             }
         )

@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Delivery, End, Replay, Settlement};
+use super::{Delivery, DeliveryOutcome, Replay, Settlement};
 use leaver_core::domain::{DeliveryId, EmployeeId};
 
 /// How much one claim takes at most.
@@ -158,18 +158,18 @@ pub async fn settle(
     // Lists of different lengths are no array in Postgres, so each is written out as one.
     let mut named: Vec<Option<String>> = vec![];
     for settlement in settlements {
-        let (state, cause, outcome, self_timed) = match &settlement.end {
-            End::Processed {
+        let (state, cause, outcome, has_event_times) = match &settlement.end {
+            DeliveryOutcome::Processed {
                 outcome,
-                self_timed,
-            } => ("processed", None, Some(outcome), *self_timed),
-            End::Ignored { cause } => ("ignored", Some(cause.as_str()), None, true),
-            End::Parked { cause } => ("parked", Some(cause.as_str()), None, true),
+                has_event_times,
+            } => ("processed", None, Some(outcome), *has_event_times),
+            DeliveryOutcome::Ignored { cause } => ("ignored", Some(cause.as_str()), None, true),
+            DeliveryOutcome::Parked { cause } => ("parked", Some(cause.as_str()), None, true),
         };
         states.push(state);
         causes.push(cause);
         outcomes.push(outcome);
-        timed.push(self_timed);
+        timed.push(has_event_times);
         named.push(settlement.employee_ids.as_deref().map(array));
     }
     sqlx::query!(
@@ -195,7 +195,7 @@ pub async fn settle(
     .await?;
     let untimed: Vec<Uuid> = settlements
         .iter()
-        .filter(|settlement| settlement.end.may_be_news_again())
+        .filter(|settlement| settlement.end.may_carry_new_facts())
         .map(|settlement| settlement.id.0)
         .collect();
     if untimed.is_empty() {

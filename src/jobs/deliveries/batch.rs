@@ -12,17 +12,17 @@ use uuid::Uuid;
 
 use crate::base::failpoints;
 use crate::db::transaction::{roll_back, set_lock_timeout};
-use crate::engine::Worker;
+use crate::engine::Engine;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::audit::Actor;
-use crate::engine::execute::{Acted, Ending, act};
-use crate::engine::policies::Rulebook;
+use crate::engine::execute::{ExecutionReport, Outcome, act};
+use crate::engine::policies::Policies;
 use crate::ingest::inbox::store::ClaimLimit;
-use crate::ingest::inbox::{self, Delivery, End, Settlement};
-use crate::jobs::deliveries::Failure;
+use crate::ingest::inbox::{self, Delivery, DeliveryOutcome, Settlement};
+use crate::jobs::deliveries::BatchFailure;
 use crate::roster::{self, Effect, Observation};
 use leaver_core::domain::{DeliveryId, EmployeeId, EmployeeKey};
-use leaver_core::providers::{self, Meaning};
+use leaver_core::providers::{self, Parsed};
 
 /// What became of a batch, for the log and the metrics.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ pub struct Batch {
     /// Whether the timer should look anew.
     pub schedule_moved: bool,
     /// Whether a read of an employee became due.
-    pub reads_due: bool,
+    pub reads_pending: bool,
 }
 
 /// What became of one delivery.
@@ -49,30 +49,30 @@ pub struct Done {
     /// Why, where it is not processed.
     pub cause: Option<String>,
     /// How many employees ended how.
-    pub endings: BTreeMap<Ending, usize>,
+    pub outcomes: BTreeMap<Outcome, usize>,
 }
 
 /// What a delivery said, before anything is done about it.
 enum Read {
     Observations {
         observations: Vec<Observation>,
-        self_timed: bool,
+        has_event_times: bool,
         bad_entries: usize,
     },
-    Ended(End),
+    Ended(DeliveryOutcome),
 }
 
 /// Processes the next batch; an empty one when nothing is due.
 ///
 /// # Errors
-/// A [`Failure`] with the ids of the deliveries that were claimed; nothing of the batch was done.
+/// A [`BatchFailure`] with the ids of the deliveries that were claimed; nothing of the batch was done.
 pub async fn process_batch(
-    worker: &Worker,
+    worker: &Engine,
     loop_id: Uuid,
     table: &AccountsTable,
     limit: ClaimLimit,
     now: DateTime<Utc>,
-) -> Result<Batch, Failure> {
+) -> Result<Batch, BatchFailure> {
     let shared = worker.hands.read().await;
     let batch = process_next(worker, loop_id, table, limit, now, Hands::Shared).await?;
     drop(shared);
@@ -94,15 +94,15 @@ enum Hands {
 
 /// `None` when what is next is to be taken with all hands, and these are not.
 async fn process_next(
-    worker: &Worker,
+    worker: &Engine,
     loop_id: Uuid,
     table: &AccountsTable,
     limit: ClaimLimit,
     now: DateTime<Utc>,
     hands: Hands,
-) -> Result<Option<Batch>, Failure> {
+) -> Result<Option<Batch>, BatchFailure> {
     let pool = &worker.pool;
-    let mut conn = pool.acquire().await.map_err(Failure::before_claim)?;
+    let mut conn = pool.acquire().await.map_err(BatchFailure::before_claim)?;
     let conn = &mut *conn;
     let claiming = async move {
         let mut tx = conn.begin().await?;
@@ -111,7 +111,7 @@ async fn process_next(
         Ok((tx, claimed))
     };
     let claiming = pool.heard(claiming).await;
-    let (mut tx, claimed) = claiming.map_err(Failure::before_claim)?;
+    let (mut tx, claimed) = claiming.map_err(BatchFailure::before_claim)?;
     if claimed.is_empty() {
         return Ok(Some(Batch::default()));
     }
@@ -124,12 +124,12 @@ async fn process_next(
     failpoints::reach("after_claim", bodies());
     let work = async {
         worker.mark(loop_id, &ids, now).await?;
-        let batch = carry_out(&mut tx, table, &worker.rules, &claimed, now).await?;
+        let batch = execute_partially(&mut tx, table, &worker.rules, &claimed, now).await?;
         inbox::in_flight::store::forget(&mut tx, loop_id).await?;
         failpoints::reach("after_effect_before_commit", bodies());
         Ok(batch)
     };
-    let done = match pool.heard(caught(work)).await {
+    let done = match pool.heard(catch_panic(work)).await {
         Ok(batch) => {
             let committed = pool.heard(tx.commit()).await;
             failpoints::reach("after_effect_commit", bodies());
@@ -140,7 +140,7 @@ async fn process_next(
             Err(error)
         }
     };
-    done.map_err(|error| Failure {
+    done.map_err(|error| BatchFailure {
         claimed: ids,
         error,
     })
@@ -148,7 +148,7 @@ async fn process_next(
 
 /// A bug that panics fails like an error, so that whatever it stumbles over is found and put aside, instead of
 /// ending the loop again and again before anybody else's turn.
-pub(crate) async fn caught<T>(
+pub(crate) async fn catch_panic<T>(
     work: impl Future<Output = Result<T, sqlx::Error>>,
 ) -> Result<T, sqlx::Error> {
     let mut work = pin!(work);
@@ -161,10 +161,10 @@ pub(crate) async fn caught<T>(
     .await
 }
 
-async fn carry_out(
+async fn execute_partially(
     tx: &mut PgConnection,
     table: &AccountsTable,
-    rules: &Rulebook,
+    rules: &Policies,
     claimed: &[Delivery],
     now: DateTime<Utc>,
 ) -> Result<Batch, sqlx::Error> {
@@ -189,7 +189,7 @@ async fn carry_out(
         "mid_batch",
         claimed.iter().map(|delivery| &delivery.body[..]),
     );
-    let acted = act(tx, table, rules, newer, &Actor::Leaver, now).await?;
+    let acted = act(tx, table, rules, newer, &Actor::System, now).await?;
     let (batch, settlements) = conclude(claimed, reads, &effects, &last_words, &acted);
     inbox::store::settle(tx, &settlements, now).await?;
     Ok(batch)
@@ -205,7 +205,7 @@ impl Read {
 
     /// Whom the delivery named; `None` when it could not be read.
     fn named(&self) -> Option<Vec<EmployeeId>> {
-        if let Self::Ended(End::Parked { .. }) = self {
+        if let Self::Ended(DeliveryOutcome::Parked { .. }) = self {
             return None;
         }
         let ids: BTreeSet<&EmployeeId> = self
@@ -218,19 +218,19 @@ impl Read {
 }
 
 /// What a delivery says; nothing when it cannot be read or is not ours.
-pub(crate) fn observations(rules: &Rulebook, delivery: &Delivery) -> Vec<Observation> {
+pub(crate) fn observations(rules: &Policies, delivery: &Delivery) -> Vec<Observation> {
     read(rules, delivery).observations().to_vec()
 }
 
 /// Whom a delivery names that could be read and not carried out; `None` when it cannot be read.
-pub(crate) fn named(rules: &Rulebook, delivery: &Delivery) -> Option<Vec<EmployeeId>> {
+pub(crate) fn named(rules: &Policies, delivery: &Delivery) -> Option<Vec<EmployeeId>> {
     read(rules, delivery).named()
 }
 
 /// Understands one delivery. A bug in understanding it parks this one and leaves its neighbours alone.
-fn read(rules: &Rulebook, delivery: &Delivery) -> Read {
-    let parked = |cause: String| Read::Ended(End::Parked { cause });
-    let Some(dialect) = rules.dialect(&delivery.source) else {
+fn read(rules: &Policies, delivery: &Delivery) -> Read {
+    let parked = |cause: String| Read::Ended(DeliveryOutcome::Parked { cause });
+    let Some(provider_config) = rules.provider_config(&delivery.source) else {
         return parked(format!(
             "no source named `{}` is configured any more; configure it and replay",
             delivery.source
@@ -240,18 +240,22 @@ fn read(rules: &Rulebook, delivery: &Delivery) -> Read {
         return parked("the source has no valid name".to_owned());
     };
     let normalized = catch_unwind(AssertUnwindSafe(|| {
-        providers::normalize(dialect, delivery.content_type.as_deref(), &delivery.body)
+        providers::normalize(
+            provider_config,
+            delivery.content_type.as_deref(),
+            &delivery.body,
+        )
     }));
     match normalized {
         Err(_panic) => parked(
             "a bug: reading the body panicked; report it, and replay after the fix".to_owned(),
         ),
         Ok(Err(unreadable)) => parked(unreadable.to_string()),
-        Ok(Ok(Meaning::NotOurs(what))) => Read::Ended(End::Ignored {
+        Ok(Ok(Parsed::Ignored(what))) => Read::Ended(DeliveryOutcome::Ignored {
             cause: what.to_string(),
         }),
-        Ok(Ok(Meaning::Changes(changes))) => {
-            let self_timed = changes.self_timed();
+        Ok(Ok(Parsed::Changes(changes))) => {
+            let has_event_times = changes.has_event_times();
             let bad_entries = changes.bad_entries.len();
             let observations = changes
                 .changes
@@ -268,7 +272,7 @@ fn read(rules: &Rulebook, delivery: &Delivery) -> Read {
                 .collect();
             Read::Observations {
                 observations,
-                self_timed,
+                has_event_times,
                 bad_entries,
             }
         }
@@ -302,54 +306,54 @@ fn conclude(
     reads: Vec<Read>,
     effects: &Effects,
     last_words: &LastWords,
-    acted: &Acted,
+    acted: &ExecutionReport,
 ) -> (Batch, Vec<Settlement>) {
     let mut batch = Batch {
         deliveries: vec![],
         schedule_moved: acted.schedule_moved,
-        reads_due: acted.reads_due,
+        reads_pending: acted.reads_pending,
     };
     let mut settlements = vec![];
     for (delivery, read) in claimed.iter().zip(reads) {
-        let mut endings: BTreeMap<Ending, usize> = BTreeMap::new();
+        let mut outcomes: BTreeMap<Outcome, usize> = BTreeMap::new();
         let employee_ids = read.named();
         let end = match read {
             Read::Ended(end) => end,
             Read::Observations {
                 observations,
-                self_timed,
+                has_event_times,
                 bad_entries,
             } => {
                 let keys: BTreeSet<EmployeeKey> =
                     observations.iter().map(Observation::key).collect();
                 for key in keys {
                     let caused = last_words.get(&key) == Some(&delivery.id);
-                    let ended = acted.endings.get(&key).copied();
-                    let ended = ended.filter(|ending| caused || !ending.is_deed());
-                    let ending = match effects.get(&(delivery.id, key)) {
-                        Some(Effect::Newer) => ended.unwrap_or(Ending::Kept),
-                        Some(Effect::Stale) => Ending::Stale,
-                        Some(Effect::Same) | None => Ending::Unchanged,
+                    let ended = acted.outcomes.get(&key).copied();
+                    let ended = ended.filter(|outcome| caused || !outcome.is_change());
+                    let outcome = match effects.get(&(delivery.id, key)) {
+                        Some(Effect::Newer) => ended.unwrap_or(Outcome::Kept),
+                        Some(Effect::Stale) => Outcome::Stale,
+                        Some(Effect::Same) | None => Outcome::Unchanged,
                     };
-                    *endings.entry(ending).or_default() += 1;
+                    *outcomes.entry(outcome).or_default() += 1;
                 }
-                let mut outcome: serde_json::Map<String, serde_json::Value> = endings
+                let mut outcome: serde_json::Map<String, serde_json::Value> = outcomes
                     .iter()
-                    .map(|(ending, count)| (ending.as_str().to_owned(), (*count).into()))
+                    .map(|(outcome, count)| (outcome.as_str().to_owned(), (*count).into()))
                     .collect();
                 if bad_entries > 0 {
                     outcome.insert("bad_entries".to_owned(), bad_entries.into());
                 }
-                End::Processed {
+                DeliveryOutcome::Processed {
                     outcome: outcome.into(),
-                    self_timed,
+                    has_event_times,
                 }
             }
         };
         let (state, cause) = match &end {
-            End::Processed { .. } => ("processed", None),
-            End::Ignored { cause } => ("ignored", Some(cause.clone())),
-            End::Parked { cause } => ("parked", Some(cause.clone())),
+            DeliveryOutcome::Processed { .. } => ("processed", None),
+            DeliveryOutcome::Ignored { cause } => ("ignored", Some(cause.clone())),
+            DeliveryOutcome::Parked { cause } => ("parked", Some(cause.clone())),
         };
         batch.deliveries.push(Done {
             id: delivery.id,
@@ -357,7 +361,7 @@ fn conclude(
             received_at: delivery.received_at,
             state,
             cause,
-            endings,
+            outcomes,
         });
         settlements.push(Settlement {
             id: delivery.id,

@@ -5,17 +5,17 @@ use sqlx::Connection;
 use tracing::{error, warn};
 use uuid::Uuid;
 
-use super::retry::{Failed, what_follows};
-use crate::engine::Worker;
+use super::retry::{Failed, next_step_after_failure};
+use crate::engine::Engine;
 use crate::ingest::inbox;
 use crate::ingest::inbox::in_flight::{self, Orphaned};
-use crate::jobs::deliveries::Memory;
+use crate::jobs::deliveries::LoopState;
 use leaver_core::domain::DeliveryId;
 
 /// So often the process may end while one delivery is in hand and nothing else, before it is parked.
 const MOST_CRASHES: i32 = 3;
 
-impl Worker {
+impl Engine {
     /// Writes down what is in hand, on a connection beside the batch's own.
     pub(crate) async fn mark(
         &self,
@@ -41,18 +41,18 @@ impl Worker {
     ///
     /// # Errors
     /// Whatever the database says.
-    pub async fn take_orphaned(&self, memory: &Memory) -> Result<(), sqlx::Error> {
+    pub async fn reclaim_orphans(&self, memory: &LoopState) -> Result<(), sqlx::Error> {
         let now = self.clock.now();
         let mut conn = self.pool.acquire().await?;
         let mut tx = conn.begin().await?;
-        for orphaned in in_flight::store::take_orphaned(&mut tx, memory.id).await? {
+        for orphaned in in_flight::store::reclaim_orphans(&mut tx, memory.id).await? {
             match orphaned {
                 Orphaned::Any(ids) => {
                     warn!(
                         deliveries = ids.len(),
                         "worker.process: the service ended while these were processed; they are taken one by one"
                     );
-                    in_flight::store::set_apart(&mut tx, &ids).await?;
+                    in_flight::store::isolate(&mut tx, &ids).await?;
                 }
                 Orphaned::One(id) => {
                     let Some(delivery) = inbox::store::lock(&mut tx, id).await? else {
@@ -64,7 +64,7 @@ impl Worker {
                             .to_owned(),
                         most: self.limits.max_attempts.min(MOST_CRASHES),
                     };
-                    what_follows(self, &mut tx, &delivery, &failed, now).await?;
+                    next_step_after_failure(self, &mut tx, &delivery, &failed, now).await?;
                 }
             }
         }

@@ -19,7 +19,7 @@ use uuid::Uuid;
 use self::batch::{Batch, process_batch};
 use self::notify::jittered;
 use crate::db::error::{chain, is_outage};
-use crate::engine::Worker;
+use crate::engine::Engine;
 use crate::engine::accounts::AccountsTable;
 use crate::ingest::inbox::store::ClaimLimit;
 
@@ -28,14 +28,14 @@ const CROWD: usize = 20;
 
 /// A batch that came to nothing.
 #[derive(Debug)]
-pub struct Failure {
+pub struct BatchFailure {
     /// The deliveries that were claimed; none when the failure came before.
     pub claimed: Vec<DeliveryId>,
     /// What the database said.
     pub error: sqlx::Error,
 }
 
-impl Failure {
+impl BatchFailure {
     pub(crate) fn before_claim(error: sqlx::Error) -> Self {
         Self {
             claimed: vec![],
@@ -56,9 +56,9 @@ pub enum Round {
     /// Processed this many deliveries.
     Processed(usize),
     /// Put one failing delivery aside, for later or for good.
-    PutAside,
+    Postponed,
     /// A batch failed and will be tried again in halves.
-    Halved,
+    BatchSplit,
     /// Nothing is due.
     Idle,
     /// The database is not there.
@@ -67,48 +67,48 @@ pub enum Round {
 
 /// What a loop remembers from round to round.
 #[derive(Debug)]
-pub struct Memory {
+pub struct LoopState {
     /// This start of this loop, for what it has in hand.
     pub(crate) id: Uuid,
     pub(crate) table: Option<AccountsTable>,
-    pub(crate) halved_to: Option<i64>,
+    pub(crate) reduced_batch_size: Option<i64>,
     pub(crate) orphans_taken: bool,
 }
 
-impl Default for Memory {
+impl Default for LoopState {
     fn default() -> Self {
         Self {
             id: Uuid::new_v4(),
             table: None,
-            halved_to: None,
+            reduced_batch_size: None,
             orphans_taken: false,
         }
     }
 }
 
-impl Worker {
+impl Engine {
     /// Processes deliveries until stopped. Several of these may run at a time, in one process or in many.
     pub async fn run(&self, stop: CancellationToken) {
-        let mut memory = Memory::default();
+        let mut memory = LoopState::default();
         let mut outages = 0_u32;
         let mut called_at = None;
         while !stop.is_cancelled() {
             // Interest is registered before looking, so that nothing slips in between.
             let arrived = self.arrived.notified();
-            let turn = if self.vitals.in_a_rush() {
+            let turn = if self.liveness.in_a_rush() {
                 Some(self.turn.lock().await)
             } else {
                 None
             };
             let round = self.round(&mut memory).await;
             drop(turn);
-            self.vitals.worker_seen(self.clock.now());
+            self.liveness.worker_seen(self.clock.now());
             let pause = match round {
                 Round::Processed(count) => {
-                    self.call_for_help(&mut called_at, count).await;
+                    self.notify_replicas(&mut called_at, count).await;
                     continue;
                 }
-                Round::PutAside | Round::Halved => continue,
+                Round::Postponed | Round::BatchSplit => continue,
                 Round::Idle => {
                     outages = 0;
                     jittered(self.limits.poll)
@@ -127,7 +127,7 @@ impl Worker {
     }
 
     /// One round: a batch, or what follows from its failure. Tests call this instead of the loop.
-    pub async fn round(&self, memory: &mut Memory) -> Round {
+    pub async fn round(&self, memory: &mut LoopState) -> Round {
         let now = self.clock.now();
         let table = match self.table(memory).await {
             Ok(table) => table,
@@ -141,7 +141,7 @@ impl Worker {
         };
         // Before anything is claimed: what ended the process last time would end it again.
         if !memory.orphans_taken {
-            match self.pool.heard(self.take_orphaned(memory)).await {
+            match self.pool.heard(self.reclaim_orphans(memory)).await {
                 Ok(()) => memory.orphans_taken = true,
                 Err(error) => {
                     warn!(
@@ -153,18 +153,18 @@ impl Worker {
             }
         }
         let limit = ClaimLimit {
-            deliveries: memory.halved_to.unwrap_or(self.limits.batch),
+            deliveries: memory.reduced_batch_size.unwrap_or(self.limits.batch),
             bytes: self.limits.batch_bytes,
         };
         let began = Instant::now();
         match process_batch(self, memory.id, &table, limit, now).await {
             Ok(batch) if batch.deliveries.is_empty() => {
-                memory.halved_to = None;
+                memory.reduced_batch_size = None;
                 Round::Idle
             }
             Ok(batch) => {
-                memory.halved_to = memory
-                    .halved_to
+                memory.reduced_batch_size = memory
+                    .reduced_batch_size
                     .map(|size| size.saturating_mul(2))
                     .filter(|size| *size < self.limits.batch);
                 self.metrics.processed(began.elapsed());
@@ -186,19 +186,19 @@ impl Worker {
                 done.state,
                 elapsed.to_std().unwrap_or_default(),
             );
-            for (ending, count) in &done.endings {
-                self.count(&done.source, *ending, *count);
+            for (outcome, count) in &done.outcomes {
+                self.count(&done.source, *outcome, *count);
             }
-            let is_deed = done.endings.keys().any(|ending| ending.is_deed());
-            if is_crowd && done.cause.is_none() && !is_deed {
+            let is_change = done.outcomes.keys().any(|outcome| outcome.is_change());
+            if is_crowd && done.cause.is_none() && !is_change {
                 uneventful += 1;
                 debug!(delivery = %done.id, source = done.source, "worker.process: settled");
                 continue;
             }
             let outcome = done
-                .endings
+                .outcomes
                 .iter()
-                .map(|(ending, count)| format!("{}={count}", ending.as_str()))
+                .map(|(outcome, count)| format!("{}={count}", outcome.as_str()))
                 .collect::<Vec<_>>()
                 .join(" ");
             let elapsed_ms = elapsed.num_milliseconds();
@@ -217,7 +217,7 @@ impl Worker {
                 "worker.process: settled, and nothing was to be done"
             );
         }
-        self.wake(batch.schedule_moved, batch.reads_due);
+        self.wake(batch.schedule_moved, batch.reads_pending);
     }
 }
 

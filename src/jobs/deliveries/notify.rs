@@ -12,7 +12,7 @@ use tracing::debug;
 use uuid::Uuid;
 
 use crate::db::error::chain;
-use crate::engine::Worker;
+use crate::engine::Engine;
 use crate::ingest::inbox;
 
 /// Between two calls of one worker.
@@ -22,9 +22,9 @@ const DEAF: Duration = Duration::from_secs(30);
 /// After so long without a call the listening connection is asked whether it lives.
 const QUIET: Duration = Duration::from_mins(1);
 
-impl Worker {
+impl Engine {
     /// After a full batch there is probably more: calls the other replicas, not more than ten times a second.
-    pub(crate) async fn call_for_help(&self, called_at: &mut Option<Instant>, processed: usize) {
+    pub(crate) async fn notify_replicas(&self, called_at: &mut Option<Instant>, processed: usize) {
         let is_full = i64::try_from(processed).unwrap_or(i64::MAX) >= self.limits.batch;
         let is_recent = called_at.is_some_and(|at| at.elapsed() < SHORTEST);
         if !is_full || is_recent {
@@ -45,7 +45,7 @@ impl Worker {
     }
 
     /// Wakes the worker when another replica calls, until stopped.
-    pub async fn run_bell(&self, stop: CancellationToken) {
+    pub async fn run_listener(&self, stop: CancellationToken) {
         while !stop.is_cancelled() {
             let heard = tokio::select! {
                 () = stop.cancelled() => break,

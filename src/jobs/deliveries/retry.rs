@@ -7,24 +7,24 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection};
 use tracing::{debug, error, warn};
 
-use super::batch::{self, caught};
+use super::batch::{self, catch_panic};
 use crate::db::error::is_locked_out;
-use crate::db::error::{chain, database_cause};
+use crate::db::error::{chain, redacted_message};
 use crate::db::transaction::set_lock_timeout;
-use crate::engine::Worker;
+use crate::engine::Engine;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::audit::Actor;
-use crate::engine::execute::Ending;
-use crate::ingest::inbox::{self, Delivery, End, Settlement};
-use crate::jobs::deliveries::{Failure, Memory, Round};
+use crate::engine::execute::Outcome;
+use crate::ingest::inbox::{self, Delivery, DeliveryOutcome, Settlement};
+use crate::jobs::deliveries::{BatchFailure, LoopState, Round};
 use crate::roster::{self, Effect};
 use leaver_core::domain::{DeliveryId, Employee, EmployeeKey};
 
-impl Worker {
+impl Engine {
     pub(crate) async fn recover(
         &self,
-        memory: &mut Memory,
-        failure: Failure,
+        memory: &mut LoopState,
+        failure: BatchFailure,
         now: DateTime<Utc>,
     ) -> Round {
         // A cached plan or a mapping may be out of date; looking again is cheap and heals it.
@@ -53,9 +53,9 @@ impl Worker {
                 Round::Outage
             }
             [alone] => {
-                let put_aside = self.put_aside(memory, *alone, &failure.error, now);
-                match self.pool.heard(put_aside).await {
-                    Ok(()) => Round::PutAside,
+                let postpone_or_park = self.postpone_or_park(memory, *alone, &failure.error, now);
+                match self.pool.heard(postpone_or_park).await {
+                    Ok(()) => Round::Postponed,
                     Err(error) => {
                         warn!(
                             error = chain(&error),
@@ -72,23 +72,23 @@ impl Worker {
                     deliveries = several.len(),
                     "worker.process: a batch failed; trying halves"
                 );
-                memory.halved_to = Some(half);
-                Round::Halved
+                memory.reduced_batch_size = Some(half);
+                Round::BatchSplit
             }
         }
     }
 
     /// What follows for a delivery that failed alone. Of several employees in it, those for whom something can be done
     /// are done; the others wait, longer each time, and park it when that has not helped.
-    async fn put_aside(
+    async fn postpone_or_park(
         &self,
-        memory: &mut Memory,
+        memory: &mut LoopState,
         id: DeliveryId,
         error: &sqlx::Error,
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
         let mut failed = Failed {
-            cause: database_cause(error),
+            cause: redacted_message(error),
             most: self.limits.max_attempts,
         };
         let table = self.accounts_table(memory).await;
@@ -99,7 +99,7 @@ impl Worker {
             // Another replica has settled it in the meantime.
             return Ok(());
         };
-        let mut endings = HashMap::new();
+        let mut outcomes = HashMap::new();
         match table {
             // A lock that the application holds is nobody's fault, however long it is held.
             _ if is_locked_out(error) => failed.most = i32::MAX,
@@ -114,16 +114,16 @@ impl Worker {
                         failed.cause
                     );
                 }
-                endings = done;
+                outcomes = done;
             }
             Err(_) => {}
         }
-        what_follows(self, &mut tx, &delivery, &failed, now).await?;
+        next_step_after_failure(self, &mut tx, &delivery, &failed, now).await?;
         tx.commit().await?;
-        for (key, ending) in &endings {
-            self.count(key.source.as_str(), *ending, 1);
+        for (key, outcome) in &outcomes {
+            self.count(key.source.as_str(), *outcome, 1);
         }
-        self.wake(!endings.is_empty(), !endings.is_empty());
+        self.wake(!outcomes.is_empty(), !outcomes.is_empty());
         Ok(())
     }
 
@@ -135,11 +135,11 @@ impl Worker {
         table: &AccountsTable,
         delivery: &Delivery,
         now: DateTime<Utc>,
-    ) -> Result<(usize, HashMap<EmployeeKey, Ending>), sqlx::Error> {
+    ) -> Result<(usize, HashMap<EmployeeKey, Outcome>), sqlx::Error> {
         let nothing = (0, HashMap::new());
         let observations = batch::observations(&self.rules, delivery);
         let mut point = tx.begin().await?;
-        let Ok(observed) = caught(roster::observe(
+        let Ok(observed) = catch_panic(roster::observe(
             &mut point,
             &observations,
             &self.rules.names(),
@@ -160,15 +160,15 @@ impl Worker {
             return Ok(nothing);
         }
         let several = newer.len();
-        let (endings, _) = self
-            .carry_out(&mut point, table, newer, &Actor::Leaver, now)
+        let (outcomes, _) = self
+            .execute_partially(&mut point, table, newer, &Actor::System, now)
             .await?;
-        if endings.is_empty() {
+        if outcomes.is_empty() {
             point.rollback().await?;
             return Ok(nothing);
         }
         point.commit().await?;
-        Ok((several, endings))
+        Ok((several, outcomes))
     }
 }
 
@@ -179,8 +179,8 @@ pub(crate) struct Failed {
 }
 
 /// Notes that a locked delivery has failed: it waits for its next attempt, or is parked when it had its last.
-pub(crate) async fn what_follows(
-    worker: &Worker,
+pub(crate) async fn next_step_after_failure(
+    worker: &Engine,
     conn: &mut PgConnection,
     delivery: &Delivery,
     failed: &Failed,
@@ -197,7 +197,7 @@ pub(crate) async fn what_follows(
     error!(delivery = %id, cause, "worker.process: parked");
     let settlement = Settlement {
         id,
-        end: End::Parked { cause },
+        end: DeliveryOutcome::Parked { cause },
         employee_ids: batch::named(&worker.rules, delivery),
     };
     inbox::store::settle(conn, &[settlement], now).await?;

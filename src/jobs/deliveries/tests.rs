@@ -10,7 +10,7 @@ use super::retry::backoff;
 use chrono::TimeDelta;
 
 use super::*;
-use crate::db::error::database_cause;
+use crate::db::error::redacted_message;
 
 /// What Postgres would say, without a Postgres.
 #[derive(Debug)]
@@ -154,7 +154,7 @@ fn whatever_is_no_answer_of_the_database_is_an_outage() {
 
 #[tokio::test]
 async fn a_bug_that_panics_is_a_failure_that_blames_no_database() {
-    let bug = batch::caught(async {
+    let bug = batch::catch_panic(async {
         tokio::task::yield_now().await;
         let nobody: [u8; 0] = [];
         nobody.first().map(drop).unwrap();
@@ -162,13 +162,13 @@ async fn a_bug_that_panics_is_a_failure_that_blames_no_database() {
     });
     let error = bug.await.unwrap_err();
     assert!(!is_outage(&error));
-    let cause = database_cause(&error);
+    let cause = redacted_message(&error);
     assert!(cause.contains("a bug: "), "{cause}");
 }
 
 #[tokio::test]
 async fn what_does_not_panic_goes_through() {
-    assert_eq!(batch::caught(async { Ok(7) }).await.unwrap(), 7);
-    let error = batch::caught(async { Err::<(), _>(sqlx::Error::RowNotFound) }).await;
+    assert_eq!(batch::catch_panic(async { Ok(7) }).await.unwrap(), 7);
+    let error = batch::catch_panic(async { Err::<(), _>(sqlx::Error::RowNotFound) }).await;
     assert!(matches!(error, Err(sqlx::Error::RowNotFound)));
 }

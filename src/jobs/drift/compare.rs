@@ -4,19 +4,22 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{Drift, ReadSoFar, StillOn, Unclaimed, Unmatched, store};
+use super::{
+    AccountWithoutEmployee, Drift, EmployeeWithoutAccount, SourceCompleteness,
+    TerminatedWithAccess, store,
+};
 use crate::db::error::chain;
-use crate::engine::Worker;
+use crate::engine::Engine;
 use crate::engine::accounts::{self, AccountsTable};
 use crate::engine::audit::Actor;
-use crate::engine::evaluate::{Decided, deliberate};
-use crate::engine::execute::Ending;
+use crate::engine::evaluate::{Evaluated, evaluate};
+use crate::engine::execute::Outcome;
 use crate::engine::holds;
-use crate::jobs::deliveries::Memory;
+use crate::jobs::deliveries::LoopState;
 use crate::roster;
 use leaver_core::decision::Action;
-use leaver_core::decision::assess::{Judgement, judge};
-use leaver_core::decision::policy::Remedy;
+use leaver_core::decision::assess::{Employment, assess};
+use leaver_core::decision::policy::DriftMode;
 use leaver_core::domain::{EmployeeKey, SourceName, WorkEmail};
 
 /// Employees, or accounts, per page.
@@ -26,8 +29,8 @@ const PAGE: i64 = 500;
 ///
 /// # Errors
 /// What is wrong with the database or the users table, in words.
-pub async fn compare(worker: &Worker, remedy: Remedy) -> Result<Drift, String> {
-    let mut memory = Memory::default();
+pub async fn compare(worker: &Engine, remedy: DriftMode) -> Result<Drift, String> {
+    let mut memory = LoopState::default();
     let table = worker.accounts_table(&mut memory).await?;
     let said = |error: sqlx::Error| chain(&error);
     let pool = &worker.pool;
@@ -36,7 +39,7 @@ pub async fn compare(worker: &Worker, remedy: Remedy) -> Result<Drift, String> {
     loop {
         let page = look_at_employees(worker, &table, after.as_ref(), &mut drift);
         let (next, mut fixable) = pool.heard(page).await.map_err(said)?;
-        if remedy == Remedy::Fix && !fixable.is_empty() {
+        if remedy == DriftMode::Fix && !fixable.is_empty() {
             fix(worker, &mut memory, &mut fixable, &mut drift).await?;
         }
         drift.terminated_with_access.append(&mut fixable);
@@ -50,16 +53,16 @@ pub async fn compare(worker: &Worker, remedy: Remedy) -> Result<Drift, String> {
     Ok(drift)
 }
 
-async fn begin(worker: &Worker) -> Result<Drift, sqlx::Error> {
+async fn begin(worker: &Engine) -> Result<Drift, sqlx::Error> {
     let names = worker.rules.names();
     let mut conn = worker.pool.acquire().await?;
     let known = roster::sync_state::store::list(&mut conn, &names).await?;
-    let mut reads: Vec<ReadSoFar> = known
+    let mut reads: Vec<SourceCompleteness> = known
         .into_iter()
         .map(|read| {
             let everybody = read.full_from.is_some();
             let never = (!everybody).then(|| "not everybody has been read yet".to_owned());
-            ReadSoFar {
+            SourceCompleteness {
                 source: read.source,
                 account: read.account,
                 complete: everybody && read.incomplete.is_none(),
@@ -70,7 +73,7 @@ async fn begin(worker: &Worker) -> Result<Drift, sqlx::Error> {
         })
         .collect();
     let unread = |name: &&SourceName| reads.iter().all(|read| read.source != **name);
-    let unread: Vec<ReadSoFar> = names.iter().filter(unread).map(never_read).collect();
+    let unread: Vec<SourceCompleteness> = names.iter().filter(unread).map(never_read).collect();
     reads.extend(unread);
     Ok(Drift {
         checked_at: worker.clock.now(),
@@ -84,8 +87,8 @@ async fn begin(worker: &Worker) -> Result<Drift, sqlx::Error> {
     })
 }
 
-fn never_read(source: &SourceName) -> ReadSoFar {
-    ReadSoFar {
+fn never_read(source: &SourceName) -> SourceCompleteness {
+    SourceCompleteness {
         source: source.clone(),
         account: String::new(),
         complete: false,
@@ -100,11 +103,11 @@ fn never_read(source: &SourceName) -> ReadSoFar {
 
 /// Notes what a page of the roster shows; gives back where the next one begins, and whose access could be ended.
 async fn look_at_employees(
-    worker: &Worker,
+    worker: &Engine,
     table: &AccountsTable,
     after: Option<&EmployeeKey>,
     drift: &mut Drift,
-) -> Result<(Option<EmployeeKey>, Vec<StillOn>), sqlx::Error> {
+) -> Result<(Option<EmployeeKey>, Vec<TerminatedWithAccess>), sqlx::Error> {
     let now = worker.clock.now();
     let mut conn = worker.pool.acquire().await?;
     let mut snapshot = store::snapshot(&mut conn).await?;
@@ -112,7 +115,7 @@ async fn look_at_employees(
     let page = roster::scan::store::entries_after(&mut snapshot, &names, after, PAGE).await?;
     let is_last = i64::try_from(page.len()).unwrap_or(PAGE) < PAGE;
     let next = page.last().map(|last| last.key.clone());
-    let deliberated = deliberate(&mut snapshot, table, &worker.rules, page, now).await?;
+    let deliberated = evaluate(&mut snapshot, table, &worker.rules, page, now).await?;
     let mut on = vec![];
     for decided in deliberated.decided {
         let left = has_left(worker, &decided, now);
@@ -129,7 +132,7 @@ async fn look_at_employees(
             continue;
         };
         match standing {
-            Some(said) if said.rejected && said.basis == question.basis => {
+            Some(said) if said.rejected && said.basis == question.facts_fingerprint => {
                 drift.accepted.push(still_on(&decided, Some(said.id)));
             }
             standing => {
@@ -142,14 +145,14 @@ async fn look_at_employees(
     Ok((next.filter(|_| !is_last), fixable))
 }
 
-fn has_left(worker: &Worker, decided: &Decided, now: DateTime<Utc>) -> bool {
+fn has_left(worker: &Engine, decided: &Evaluated, now: DateTime<Utc>) -> bool {
     let employee = &decided.employee;
     let policy = worker.rules.policy(&employee.key.source);
-    policy.is_some_and(|policy| matches!(judge(policy, employee, now), Judgement::Left { .. }))
+    policy.is_some_and(|policy| matches!(assess(policy, employee, now), Employment::Left { .. }))
 }
 
 /// Whether access is there that the decision would end, or would ask a person to end.
-fn should_be_off(decided: &Decided) -> bool {
+fn should_be_off(decided: &Evaluated) -> bool {
     let is_on = decided.found.iter().any(|account| account.is_active);
     let acts = matches!(
         decided.decision.action,
@@ -160,8 +163,8 @@ fn should_be_off(decided: &Decided) -> bool {
 
 async fn with_answers(
     conn: &mut PgConnection,
-    on: Vec<Decided>,
-) -> Result<Vec<(Decided, Option<holds::Standing>)>, sqlx::Error> {
+    on: Vec<Evaluated>,
+) -> Result<Vec<(Evaluated, Option<holds::HoldStatus>)>, sqlx::Error> {
     if on.is_empty() {
         return Ok(vec![]);
     }
@@ -170,14 +173,14 @@ async fn with_answers(
     Ok(on.into_iter().zip(standing).collect())
 }
 
-fn email_of(decided: &Decided) -> Option<String> {
+fn email_of(decided: &Evaluated) -> Option<String> {
     let email = decided.employee.work_email();
     email.map(|email| email.expose().to_owned())
 }
 
-fn still_on(decided: &Decided, hold: Option<i64>) -> StillOn {
+fn still_on(decided: &Evaluated, hold: Option<i64>) -> TerminatedWithAccess {
     let key = decided.employee.key.clone();
-    StillOn {
+    TerminatedWithAccess {
         source: key.source,
         tenant: key.tenant,
         employee_id: key.employee_id,
@@ -189,9 +192,9 @@ fn still_on(decided: &Decided, hold: Option<i64>) -> StillOn {
     }
 }
 
-fn unmatched(decided: &Decided, left: bool) -> Unmatched {
+fn unmatched(decided: &Evaluated, left: bool) -> EmployeeWithoutAccount {
     let key = decided.employee.key.clone();
-    Unmatched {
+    EmployeeWithoutAccount {
         source: key.source,
         tenant: key.tenant,
         employee_id: key.employee_id,
@@ -202,17 +205,17 @@ fn unmatched(decided: &Decided, left: bool) -> Unmatched {
 
 /// Ends what may be ended; what remains in `fixable` is still on.
 async fn fix(
-    worker: &Worker,
-    memory: &mut Memory,
-    fixable: &mut Vec<StillOn>,
+    worker: &Engine,
+    memory: &mut LoopState,
+    fixable: &mut Vec<TerminatedWithAccess>,
     drift: &mut Drift,
 ) -> Result<(), String> {
-    let keys: Vec<EmployeeKey> = fixable.iter().map(StillOn::key).collect();
-    let (endings, failure) = worker.look_anew(memory, &keys, &Actor::Drift).await?;
+    let keys: Vec<EmployeeKey> = fixable.iter().map(TerminatedWithAccess::key).collect();
+    let (outcomes, failure) = worker.reevaluate(memory, &keys, &Actor::Drift).await?;
     for mut one in std::mem::take(fixable) {
-        match endings.get(&one.key()) {
+        match outcomes.get(&one.key()) {
             // Two employees of one account: it is off, by whichever of the two.
-            Some(Ending::Deactivated | Ending::AlreadyInactive) => drift.fixed.push(one),
+            Some(Outcome::Deactivated | Outcome::AlreadyInactive) => drift.fixed.push(one),
             // Somebody was faster, or facts have changed in the meantime.
             Some(_) => {}
             None => {
@@ -225,7 +228,7 @@ async fn fix(
 }
 
 async fn look_at_accounts(
-    worker: &Worker,
+    worker: &Engine,
     table: &AccountsTable,
     drift: &mut Drift,
 ) -> Result<(), sqlx::Error> {
@@ -256,7 +259,7 @@ async fn look_at_accounts(
             {
                 continue;
             }
-            drift.active_without_employee.push(Unclaimed {
+            drift.active_without_employee.push(AccountWithoutEmployee {
                 email: email.map(|email| email.expose().to_owned()),
                 protected: email.is_some_and(is_protected),
                 account_id: account.id,

@@ -11,7 +11,7 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 pub use self::compare::compare;
-pub use self::monitor::Watch;
+pub use self::monitor::DriftMonitor;
 use leaver_core::domain::{AccountId, EmployeeId, EmployeeKey, SourceName, Tenant};
 
 /// What a comparison found.
@@ -20,24 +20,24 @@ pub struct Drift {
     /// When it began.
     pub checked_at: DateTime<Utc>,
     /// The reads it rests on, source by source.
-    pub reads: Vec<ReadSoFar>,
+    pub reads: Vec<SourceCompleteness>,
     /// Whether every source has been read completely, so that what is not there means something.
     pub rests_on_complete_reads: bool,
     /// Accounts that are on although the employee has left.
-    pub terminated_with_access: Vec<StillOn>,
+    pub terminated_with_access: Vec<TerminatedWithAccess>,
     /// The same, where a person was asked and said that access stays.
-    pub accepted: Vec<StillOn>,
+    pub accepted: Vec<TerminatedWithAccess>,
     /// Accounts that were on although the employee had left, and that are off now.
-    pub fixed: Vec<StillOn>,
+    pub fixed: Vec<TerminatedWithAccess>,
     /// Accounts that are on and that no employee in the roster has.
-    pub active_without_employee: Vec<Unclaimed>,
+    pub active_without_employee: Vec<AccountWithoutEmployee>,
     /// Employees without an account.
-    pub unmatched: Vec<Unmatched>,
+    pub unmatched: Vec<EmployeeWithoutAccount>,
 }
 
 /// How far a source, or a linked account of it, has been read.
 #[derive(Debug, Serialize)]
-pub struct ReadSoFar {
+pub struct SourceCompleteness {
     /// The source.
     pub source: SourceName,
     /// Merge's linked account; empty at BambooHR.
@@ -54,7 +54,7 @@ pub struct ReadSoFar {
 
 /// An account that is on although its employee has left.
 #[derive(Clone, Debug, Serialize)]
-pub struct StillOn {
+pub struct TerminatedWithAccess {
     /// Who told us.
     pub source: SourceName,
     /// The company.
@@ -73,7 +73,7 @@ pub struct StillOn {
     pub failure: Option<String>,
 }
 
-impl StillOn {
+impl TerminatedWithAccess {
     /// Whom it is about.
     #[must_use]
     pub fn key(&self) -> EmployeeKey {
@@ -87,7 +87,7 @@ impl StillOn {
 
 /// An account that is on and that nobody in the roster has.
 #[derive(Debug, Serialize)]
-pub struct Unclaimed {
+pub struct AccountWithoutEmployee {
     /// The account.
     pub account_id: AccountId,
     /// Its e-mail.
@@ -98,7 +98,7 @@ pub struct Unclaimed {
 
 /// An employee without an account.
 #[derive(Debug, Serialize)]
-pub struct Unmatched {
+pub struct EmployeeWithoutAccount {
     /// Who told us.
     pub source: SourceName,
     /// The company.

@@ -10,25 +10,25 @@ use tracing::{info, warn};
 
 use super::compare;
 use super::store::{self, Checked};
-use crate::db::advisory_lock::Turn;
+use crate::db::advisory_lock::AdvisoryLock;
 use crate::db::error::chain;
-use crate::engine::Worker;
-use leaver_core::decision::policy::Remedy;
+use crate::engine::Engine;
+use leaver_core::decision::policy::DriftMode;
 
 /// So often each replica looks whether a comparison is due.
 const LOOK: Duration = Duration::from_secs(30);
 
 /// Compares whenever it is due.
-pub struct Watch {
-    worker: Arc<Worker>,
-    remedy: Remedy,
+pub struct DriftMonitor {
+    worker: Arc<Engine>,
+    remedy: DriftMode,
     every: Duration,
 }
 
-impl Watch {
+impl DriftMonitor {
     /// Compares this often, and does this about what it finds.
     #[must_use]
-    pub fn new(worker: Arc<Worker>, remedy: Remedy, every: Duration) -> Self {
+    pub fn new(worker: Arc<Engine>, remedy: DriftMode, every: Duration) -> Self {
         Self {
             worker,
             remedy,
@@ -60,7 +60,7 @@ impl Watch {
     /// What went wrong, in words.
     pub async fn look_when_due(&self) -> Result<Option<Checked>, String> {
         let said = |error: sqlx::Error| chain(&error);
-        let turn = Turn::take(&self.worker.pool, "drift").await;
+        let turn = AdvisoryLock::take(&self.worker.pool, "drift").await;
         let Some(mut turn) = turn.map_err(said)? else {
             return Ok(None);
         };

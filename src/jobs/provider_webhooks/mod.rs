@@ -21,7 +21,7 @@ pub const MOVED: &str = "it posts to another address now: set its URL back in Ba
 
 /// A webhook that points here, as the API last showed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct KnownHook {
+pub struct ProviderWebhook {
     /// Whose.
     #[serde(skip)]
     pub source: SourceName,
@@ -45,7 +45,7 @@ pub struct KnownHook {
 /// Whether a webhook with this URL posts to this source: its path ends like the source's own, whatever host
 /// or proxy stands before us.
 #[must_use]
-pub fn points_here(url: &str, source: &SourceName) -> bool {
+pub fn targets_this_service(url: &str, source: &SourceName) -> bool {
     let path = url.split(['?', '#']).next().unwrap_or_default();
     path.trim_end_matches('/')
         .ends_with(&format!("/webhooks/{source}"))

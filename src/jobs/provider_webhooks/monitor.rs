@@ -9,12 +9,12 @@ use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::connect::{BambooHrApi, HookError};
-use crate::db::advisory_lock::Turn;
+use crate::connect::{BambooHrApi, WebhookError};
+use crate::db::advisory_lock::AdvisoryLock;
 use crate::db::error::chain;
-use crate::engine::Worker;
-use crate::jobs::provider_webhooks::{self, KnownHook, points_here};
-use crate::jobs::sync::{Company, CompanyApi};
+use crate::engine::Engine;
+use crate::jobs::provider_webhooks::{self, ProviderWebhook, targets_this_service};
+use crate::jobs::sync::{ProviderClient, SyncSource};
 use leaver_core::domain::SourceName;
 use leaver_core::providers::{Hook, LogEntry, LogTime};
 
@@ -26,14 +26,14 @@ const SOONER: TimeDelta = TimeDelta::hours(23);
 const LOOK: Duration = Duration::from_mins(1);
 
 /// Looks at the webhooks of BambooHR sources over the worker's database.
-pub struct HookWatch {
-    worker: Arc<Worker>,
+pub struct WebhookMonitor {
+    worker: Arc<Engine>,
     pause: Duration,
 }
 
 /// What a look came to.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Look {
+pub enum CheckOutcome {
     /// It is not time, another replica is at it, or the source is not BambooHR's.
     NotDue,
     /// All that point here were looked at; so many have a trouble.
@@ -42,10 +42,10 @@ pub enum Look {
     Failed(String),
 }
 
-impl HookWatch {
+impl WebhookMonitor {
     /// Over this worker's database.
     #[must_use]
-    pub fn new(worker: Arc<Worker>) -> Self {
+    pub fn new(worker: Arc<Engine>) -> Self {
         Self {
             worker,
             pause: LOOK,
@@ -59,7 +59,7 @@ impl HookWatch {
     }
 
     /// Looks whenever it is due, until stopped.
-    pub async fn run(&self, company: &Company, stop: CancellationToken) {
+    pub async fn run(&self, company: &SyncSource, stop: CancellationToken) {
         let source = &company.source;
         let mut failing = false;
         while !stop.is_cancelled() {
@@ -67,16 +67,16 @@ impl HookWatch {
                 () = stop.cancelled() => break,
                 looked = self.look(company) => looked,
             };
-            match looked.unwrap_or_else(Look::Failed) {
-                Look::NotDue => {}
-                Look::Done(troubles) => {
+            match looked.unwrap_or_else(CheckOutcome::Failed) {
+                CheckOutcome::NotDue => {}
+                CheckOutcome::Done(troubles) => {
                     failing = false;
                     info!(%source, troubles, "hooks.look: done");
                 }
-                Look::Failed(cause) if failing => {
+                CheckOutcome::Failed(cause) if failing => {
                     debug!(%source, cause, "hooks.look: still cannot look at BambooHR's webhooks");
                 }
-                Look::Failed(cause) => {
+                CheckOutcome::Failed(cause) => {
                     failing = true;
                     warn!(%source, cause, "hooks.look: cannot look at BambooHR's webhooks; will try again every hour");
                 }
@@ -92,9 +92,9 @@ impl HookWatch {
     ///
     /// # Errors
     /// What is wrong with the database, in words.
-    pub async fn look(&self, company: &Company) -> Result<Look, String> {
-        let CompanyApi::BambooHr(api, _) = &company.api else {
-            return Ok(Look::NotDue);
+    pub async fn look(&self, company: &SyncSource) -> Result<CheckOutcome, String> {
+        let ProviderClient::BambooHr(api, _) = &company.api else {
+            return Ok(CheckOutcome::NotDue);
         };
         let source = &company.source;
         let looked = async {
@@ -105,16 +105,16 @@ impl HookWatch {
                 is_due(&mut conn, source, now).await
             };
             if !pool.heard(is_due_yet).await? {
-                return Ok(Look::NotDue);
+                return Ok(CheckOutcome::NotDue);
             }
-            let turn = Turn::take(pool, &format!("hooks {source}")).await?;
+            let turn = AdvisoryLock::take(pool, &format!("hooks {source}")).await?;
             let Some(mut turn) = turn else {
-                return Ok(Look::NotDue);
+                return Ok(CheckOutcome::NotDue);
             };
             // Somebody else may have looked meanwhile.
             if !pool.heard(is_due(&mut turn, source, now)).await? {
                 turn.end().await?;
-                return Ok(Look::NotDue);
+                return Ok(CheckOutcome::NotDue);
             }
             let listed = provider_webhooks::store::list(&mut turn, std::slice::from_ref(source));
             let known = pool.heard(listed).await?;
@@ -132,11 +132,11 @@ impl HookWatch {
                 }
             }
             let troubles = seen.iter().filter(|hook| hook.trouble.is_some()).count();
-            Ok(failed.map_or(Look::Done(troubles), |error| {
-                Look::Failed(error.to_string())
+            Ok(failed.map_or(CheckOutcome::Done(troubles), |error| {
+                CheckOutcome::Failed(error.to_string())
             }))
         };
-        let looked: Result<Look, sqlx::Error> = looked.await;
+        let looked: Result<CheckOutcome, sqlx::Error> = looked.await;
         looked.map_err(|error| format!("our database: {}", chain(&error)))
     }
 }
@@ -154,9 +154,9 @@ async fn is_due(
 async fn examine(
     api: &BambooHrApi,
     source: &SourceName,
-    known: Vec<KnownHook>,
+    known: Vec<ProviderWebhook>,
     now: DateTime<Utc>,
-) -> (Vec<KnownHook>, Option<HookError>) {
+) -> (Vec<ProviderWebhook>, Option<WebhookError>) {
     let listed = match api.hooks().await {
         Ok(listed) => listed,
         Err(error) => return (vec![], Some(error)),
@@ -166,23 +166,26 @@ async fn examine(
         let shown = listed.iter().find(|shown| shown.id == hook.id);
         let trouble = match shown {
             None => provider_webhooks::LOST,
-            Some(shown) if !points_here(&shown.url, source) => {
+            Some(shown) if !targets_this_service(&shown.url, source) => {
                 hook.seen_at = now;
                 provider_webhooks::MOVED
             }
             Some(_) => continue,
         };
-        seen.push(KnownHook {
+        seen.push(ProviderWebhook {
             trouble: Some(trouble.to_owned()),
             checked_at: now,
             ..hook
         });
     }
-    for hook in listed.iter().filter(|hook| points_here(&hook.url, source)) {
+    for hook in listed
+        .iter()
+        .filter(|hook| targets_this_service(&hook.url, source))
+    {
         match look_at(api, source, hook, now).await {
             Ok(hook) => seen.push(hook),
             // Deleted between the two questions; the next look says so.
-            Err(HookError::NoSuchHook(_)) => {}
+            Err(WebhookError::NoSuchHook(_)) => {}
             Err(error) => return (seen, Some(error)),
         }
     }
@@ -194,14 +197,14 @@ async fn look_at(
     source: &SourceName,
     hook: &Hook,
     now: DateTime<Utc>,
-) -> Result<KnownHook, HookError> {
+) -> Result<ProviderWebhook, WebhookError> {
     let config = api.hook(&hook.id).await?;
     let log = api.hook_log(&hook.id).await?;
     let last = log.iter().max_by_key(|entry| entry.sent_at());
     let last_status = last.map(last_word);
     let taken = last.is_none_or(LogEntry::was_taken);
     let not_taken = last_status.as_deref().filter(|_| !taken);
-    Ok(KnownHook {
+    Ok(ProviderWebhook {
         source: source.clone(),
         id: hook.id.clone(),
         name: hook.name.clone(),

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::KnownHook;
+use super::ProviderWebhook;
 use leaver_core::domain::SourceName;
 
 /// When a source's webhooks were last looked at; see the column's comment for a look that failed.
@@ -57,7 +57,7 @@ pub async fn note_checked(
 pub async fn list(
     conn: &mut PgConnection,
     sources: &[SourceName],
-) -> Result<Vec<KnownHook>, sqlx::Error> {
+) -> Result<Vec<ProviderWebhook>, sqlx::Error> {
     let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
         "SELECT source, webhook_id, name, last_sent_at, last_status, trouble, seen_at, checked_at
@@ -68,7 +68,7 @@ pub async fn list(
     .await?;
     rows.into_iter()
         .map(|row| {
-            Ok(KnownHook {
+            Ok(ProviderWebhook {
                 source: SourceName::parse(&row.source)
                     .map_err(|error| sqlx::Error::Decode(error.into()))?,
                 id: row.webhook_id,
@@ -87,7 +87,7 @@ pub async fn list(
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn save(conn: &mut PgConnection, hooks: &[KnownHook]) -> Result<(), sqlx::Error> {
+pub async fn save(conn: &mut PgConnection, hooks: &[ProviderWebhook]) -> Result<(), sqlx::Error> {
     let sources: Vec<String> = hooks.iter().map(|hook| hook.source.to_string()).collect();
     let ids: Vec<&str> = hooks.iter().map(|hook| hook.id.as_str()).collect();
     let names: Vec<&str> = hooks.iter().map(|hook| hook.name.as_str()).collect();

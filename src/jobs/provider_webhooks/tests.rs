@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
 use super::gaps::{Arrival, Sent, missing};
-use super::{points_here, trouble};
+use super::{targets_this_service, trouble};
 use leaver_core::domain::{EmployeeId, SourceName};
 
 fn noon() -> DateTime<Utc> {
@@ -104,7 +104,7 @@ fn a_url_points_here_by_the_end_of_its_path() {
         "https://leaver.example/webhooks/bamboohr/",
         "https://leaver.example/proxied/webhooks/bamboohr?x=1",
     ] {
-        assert!(points_here(here, &source), "{here}");
+        assert!(targets_this_service(here, &source), "{here}");
     }
     for elsewhere in [
         "https://leaver.example/webhooks/bamboohr2",
@@ -114,7 +114,7 @@ fn a_url_points_here_by_the_end_of_its_path() {
         "https://leaver.example/mywebhooks/bamboohr",
         "",
     ] {
-        assert!(!points_here(elsewhere, &source), "{elsewhere}");
+        assert!(!targets_this_service(elsewhere, &source), "{elsewhere}");
     }
 }
 

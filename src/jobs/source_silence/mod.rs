@@ -10,11 +10,11 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use leaver_core::domain::SourceName;
 
-pub use self::monitor::Watch;
+pub use self::monitor::SilenceMonitor;
 
 /// How long a source may be silent.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Alarm {
+pub struct SilenceThreshold {
     /// The source.
     pub source: SourceName,
     /// Longer than this is worth a look; `None` when no silence is.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Alarm, silent_since, store};
+use super::{SilenceThreshold, silent_since, store};
 use crate::base::clock::Clock;
 use crate::db::error::chain;
 use crate::db::pool::Pool;
@@ -18,20 +18,24 @@ use leaver_core::domain::SourceName;
 const LOOK: Duration = Duration::from_mins(1);
 
 /// Looks how long each source has been silent.
-pub struct Watch {
+pub struct SilenceMonitor {
     pool: Pool,
     clock: Arc<dyn Clock>,
-    alarms: Vec<Alarm>,
+    silence_thresholds: Vec<SilenceThreshold>,
 }
 
-impl Watch {
+impl SilenceMonitor {
     /// Over these sources.
     #[must_use]
-    pub fn new(pool: Pool, clock: Arc<dyn Clock>, alarms: Vec<Alarm>) -> Self {
+    pub fn new(
+        pool: Pool,
+        clock: Arc<dyn Clock>,
+        silence_thresholds: Vec<SilenceThreshold>,
+    ) -> Self {
         Self {
             pool,
             clock,
-            alarms,
+            silence_thresholds,
         }
     }
 
@@ -59,7 +63,11 @@ impl Watch {
     /// Whatever the database says.
     pub async fn look(&self, told: &mut HashSet<SourceName>) -> Result<(), sqlx::Error> {
         let now = self.clock.now();
-        let names: Vec<SourceName> = self.alarms.iter().map(|one| one.source.clone()).collect();
+        let names: Vec<SourceName> = self
+            .silence_thresholds
+            .iter()
+            .map(|one| one.source.clone())
+            .collect();
         let asked = async {
             let mut conn = self.pool.acquire().await?;
             store::note(&mut conn, &names, now).await?;
@@ -68,7 +76,7 @@ impl Watch {
             Ok::<_, sqlx::Error>((since, last))
         };
         let (since, last) = self.pool.heard(asked).await?;
-        for (alarm, last) in self.alarms.iter().zip(last) {
+        for (alarm, last) in self.silence_thresholds.iter().zip(last) {
             let source = &alarm.source;
             let listening = since.get(source.as_str()).copied();
             match silent_since(alarm.after, last.at, listening, now) {

@@ -9,10 +9,10 @@ use tokio::task::JoinSet;
 
 use crate::connect::{BambooHrApi, LinkedAccount, MergeApi, ReadError, history_begins};
 use crate::db::error::chain;
-use crate::engine::Worker;
+use crate::engine::Engine;
 use crate::engine::audit::Actor;
-use crate::engine::execute::Ending;
-use crate::jobs::deliveries::Memory;
+use crate::engine::execute::Outcome;
+use crate::jobs::deliveries::LoopState;
 use crate::roster::{self, Observation};
 use leaver_core::domain::{EmployeeChange, EmployeeId, SourceName, Tenant};
 use leaver_core::providers::{ChangedAction, EmployeeRead, bamboohr_removal};
@@ -26,24 +26,24 @@ const SLICE: usize = 200;
 const NEAR: TimeDelta = TimeDelta::days(2);
 
 /// What a read has come to so far.
-pub(crate) struct Gathered<'s> {
-    worker: &'s Worker,
+pub(crate) struct SyncRun<'s> {
+    worker: &'s Engine,
     source: &'s SourceName,
-    memory: &'s mut Memory,
+    memory: &'s mut LoopState,
     progress: &'s (dyn Fn(&str, u64) + Sync),
     account: &'s str,
     /// How many records came.
     pub(crate) records: u64,
     /// How many employees ended how.
-    pub(crate) endings: BTreeMap<Ending, usize>,
+    pub(crate) outcomes: BTreeMap<Outcome, usize>,
     doubts: BTreeMap<String, usize>,
 }
 
-impl<'s> Gathered<'s> {
+impl<'s> SyncRun<'s> {
     pub(crate) fn new(
-        worker: &'s Worker,
+        worker: &'s Engine,
         source: &'s SourceName,
-        memory: &'s mut Memory,
+        memory: &'s mut LoopState,
         progress: &'s (dyn Fn(&str, u64) + Sync),
         account: &'s str,
     ) -> Self {
@@ -54,7 +54,7 @@ impl<'s> Gathered<'s> {
             progress,
             account,
             records: 0,
-            endings: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
             doubts: BTreeMap::new(),
         }
     }
@@ -73,7 +73,7 @@ impl<'s> Gathered<'s> {
         *self.doubts.entry(what.into()).or_default() += 1;
     }
 
-    async fn take_in(
+    async fn apply_in_chunks(
         &mut self,
         changes: Vec<EmployeeChange>,
         began: Option<DateTime<Utc>>,
@@ -86,15 +86,15 @@ impl<'s> Gathered<'s> {
             .collect();
         let taken = self
             .worker
-            .take_in(
+            .apply_in_chunks(
                 self.memory,
                 self.source.as_str(),
                 observations,
                 &Actor::Sync,
             )
             .await;
-        for (ending, count) in taken.endings {
-            *self.endings.entry(ending).or_default() += count;
+        for (outcome, count) in taken.outcomes {
+            *self.outcomes.entry(outcome).or_default() += count;
         }
         for (cause, count) in taken.failed {
             *self
@@ -114,7 +114,7 @@ impl<'s> Gathered<'s> {
 ///
 /// The error says why the read ended early.
 pub(crate) async fn merge(
-    gathered: &mut Gathered<'_>,
+    gathered: &mut SyncRun<'_>,
     api: &MergeApi,
     account: &LinkedAccount,
     after: Option<DateTime<Utc>>,
@@ -137,7 +137,7 @@ pub(crate) async fn merge(
         for bad in &page.bad_entries {
             gathered.doubt(bad.cause.to_string());
         }
-        gathered.take_in(page.changes, None).await?;
+        gathered.apply_in_chunks(page.changes, None).await?;
     }
     if after.is_none() && gathered.records == 0 {
         return Err("the list of everybody is empty".to_owned());
@@ -149,7 +149,7 @@ pub(crate) async fn merge(
 ///
 /// The error says why the read ended early.
 pub(crate) async fn bamboohr(
-    gathered: &mut Gathered<'_>,
+    gathered: &mut SyncRun<'_>,
     api: &BambooHrApi,
     tenant: &Tenant,
     after: Option<DateTime<Utc>>,
@@ -174,7 +174,9 @@ pub(crate) async fn bamboohr(
         }
     }
     for slice in removals.chunks(SLICE) {
-        gathered.take_in(slice.to_vec(), Some(began)).await?;
+        gathered
+            .apply_in_chunks(slice.to_vec(), Some(began))
+            .await?;
     }
     let near = nearly_leaving(gathered, began).await?;
     to_read.extend(near);
@@ -184,7 +186,7 @@ pub(crate) async fn bamboohr(
 }
 
 async fn nearly_leaving(
-    gathered: &Gathered<'_>,
+    gathered: &SyncRun<'_>,
     now: DateTime<Utc>,
 ) -> Result<Vec<EmployeeId>, String> {
     let (from, until) = ((now - NEAR).date_naive(), (now + NEAR).date_naive());
@@ -201,7 +203,7 @@ async fn nearly_leaving(
 ///
 /// The error says why the read ended early.
 pub(crate) async fn each(
-    gathered: &mut Gathered<'_>,
+    gathered: &mut SyncRun<'_>,
     api: &BambooHrApi,
     employees: &[EmployeeId],
     began: DateTime<Utc>,
@@ -243,9 +245,9 @@ pub(crate) async fn each(
         }
         if slice.len() >= SLICE {
             let full = std::mem::replace(&mut slice, Vec::with_capacity(SLICE));
-            gathered.take_in(full, Some(began)).await?;
+            gathered.apply_in_chunks(full, Some(began)).await?;
         }
     }
-    gathered.take_in(slice, Some(began)).await?;
+    gathered.apply_in_chunks(slice, Some(began)).await?;
     ended.map_or(Ok(()), Err)
 }

@@ -5,16 +5,16 @@ use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::collect::{self, Gathered};
-use super::{Company, CompanyApi, SyncReport, Syncer};
-use crate::connect::{BambooHrApi, HookError};
+use super::collect::{self, SyncRun};
+use super::{ProviderClient, SyncReport, SyncSource, Syncer};
+use crate::connect::{BambooHrApi, WebhookError};
 use crate::db::error::chain;
 use crate::ingest::inbox;
-use crate::jobs::deliveries::Memory;
+use crate::jobs::deliveries::LoopState;
 use crate::jobs::provider_webhooks::gaps::{Arrival, EARLIEST, Sent, missing};
-use crate::jobs::provider_webhooks::points_here;
+use crate::jobs::provider_webhooks::targets_this_service;
 use leaver_core::domain::{EmployeeId, SourceName};
-use leaver_core::providers::{LogEntry, Meaning, normalize};
+use leaver_core::providers::{LogEntry, Parsed, normalize};
 
 /// A log has no more entries than this, so with as many it may not show all of its 14 days.
 const LONGEST_LOG: usize = 200;
@@ -23,14 +23,14 @@ const LONGEST_LOG: usize = 200;
 #[derive(Debug)]
 pub struct GapReport {
     /// Each webhook that was compared.
-    pub hooks: Vec<HookGaps>,
+    pub hooks: Vec<WebhookGaps>,
     /// The read of those who were missing; `None` when nobody was.
     pub read: Option<SyncReport>,
 }
 
 /// What came of one webhook's log.
 #[derive(Debug)]
-pub struct HookGaps {
+pub struct WebhookGaps {
     /// BambooHR's id of it.
     pub id: String,
     /// How many deliveries its log tells of.
@@ -40,7 +40,7 @@ pub struct HookGaps {
     /// What is missing, in the log's order.
     pub gaps: Vec<Gap>,
     /// Why the log could not be read.
-    pub unread: Option<HookError>,
+    pub unread: Option<WebhookError>,
 }
 
 /// A delivery that the log tells of and we lack.
@@ -51,14 +51,14 @@ pub struct Gap {
     /// What the log says came of it: an HTTP status, or a word.
     pub status: String,
     /// Where it stands, by BambooHR's account.
-    pub fate: Fate,
+    pub fate: DeliveryLogStatus,
     /// Those whom it named, and nothing that arrived did.
     pub employees: Vec<EmployeeId>,
 }
 
 /// Where a delivery stands, by BambooHR's account.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
+pub enum DeliveryLogStatus {
     /// Taken, by whoever answered.
     Taken,
     /// It will be tried again.
@@ -67,7 +67,7 @@ pub enum Fate {
     GivenUp,
 }
 
-impl Fate {
+impl DeliveryLogStatus {
     /// In words.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -87,12 +87,12 @@ impl Syncer {
     /// Why nothing could be compared, in words.
     pub async fn gaps(
         &self,
-        company: &Company,
+        company: &SyncSource,
         webhook: Option<&str>,
         progress: &(dyn Fn(&str, u64) + Sync),
     ) -> Result<GapReport, String> {
         let source = &company.source;
-        let CompanyApi::BambooHr(api, _) = &company.api else {
+        let ProviderClient::BambooHr(api, _) = &company.api else {
             return Err(format!("source {source} is not BambooHR's"));
         };
         let ids = match webhook {
@@ -123,12 +123,12 @@ impl Syncer {
         &self,
         source: &SourceName,
         id: String,
-        log: Result<Vec<LogEntry>, HookError>,
-    ) -> Result<HookGaps, String> {
+        log: Result<Vec<LogEntry>, WebhookError>,
+    ) -> Result<WebhookGaps, String> {
         let log = match log {
             Ok(log) => log,
             Err(error) => {
-                return Ok(HookGaps {
+                return Ok(WebhookGaps {
                     id,
                     entries: 0,
                     cut: false,
@@ -157,7 +157,7 @@ impl Syncer {
                 employees: missing.into_iter().collect(),
             })
             .collect();
-        Ok(HookGaps {
+        Ok(WebhookGaps {
             id,
             entries: log.len(),
             cut: log.len() >= LONGEST_LOG,
@@ -182,20 +182,20 @@ impl Syncer {
         };
         let arrived: Result<Vec<_>, sqlx::Error> = self.worker.pool.heard(arrived).await;
         let arrived = arrived.map_err(|error| format!("our database: {}", chain(&error)))?;
-        let dialect = self.worker.rules.dialect(source.as_str());
+        let provider_config = self.worker.rules.provider_config(source.as_str());
         Ok(arrived
             .into_iter()
             .map(|delivery| {
-                let employees = match (delivery.employee_ids, dialect, delivery.body) {
+                let employees = match (delivery.employee_ids, provider_config, delivery.body) {
                     (Some(ids), _, _) => ids.into_iter().collect(),
-                    (None, Some(dialect), Some(body)) => {
-                        match normalize(dialect, delivery.content_type.as_deref(), &body) {
-                            Ok(Meaning::Changes(changes)) => changes
+                    (None, Some(provider_config), Some(body)) => {
+                        match normalize(provider_config, delivery.content_type.as_deref(), &body) {
+                            Ok(Parsed::Changes(changes)) => changes
                                 .changes
                                 .into_iter()
                                 .map(|change| change.employee_id)
                                 .collect(),
-                            Ok(Meaning::NotOurs(_)) | Err(_) => BTreeSet::new(),
+                            Ok(Parsed::Ignored(_)) | Err(_) => BTreeSet::new(),
                         }
                     }
                     (None, _, _) => BTreeSet::new(),
@@ -215,8 +215,8 @@ impl Syncer {
         employees: &[EmployeeId],
         progress: &(dyn Fn(&str, u64) + Sync),
     ) -> SyncReport {
-        let mut memory = Memory::default();
-        let mut gathered = Gathered::new(&self.worker, source, &mut memory, progress, "");
+        let mut memory = LoopState::default();
+        let mut gathered = SyncRun::new(&self.worker, source, &mut memory, progress, "");
         let began = self.worker.clock.now();
         let read = collect::each(&mut gathered, api, employees, began).await;
         SyncReport {
@@ -225,7 +225,7 @@ impl Syncer {
             full: false,
             records: gathered.records,
             incomplete: read.err().or_else(|| gathered.doubts()),
-            endings: gathered.endings,
+            outcomes: gathered.outcomes,
         }
     }
 }
@@ -234,7 +234,7 @@ async fn pointing_here(api: &BambooHrApi, source: &SourceName) -> Result<Vec<Str
     let listed = api.hooks().await.map_err(|error| error.to_string())?;
     let ids: Vec<String> = listed
         .into_iter()
-        .filter(|hook| points_here(&hook.url, source))
+        .filter(|hook| targets_this_service(&hook.url, source))
         .map(|hook| hook.id)
         .collect();
     if ids.is_empty() {
@@ -247,9 +247,9 @@ async fn pointing_here(api: &BambooHrApi, source: &SourceName) -> Result<Vec<Str
     Ok(ids)
 }
 
-fn fate(entry: &LogEntry, now: DateTime<Utc>) -> Fate {
+fn fate(entry: &LogEntry, now: DateTime<Utc>) -> DeliveryLogStatus {
     if entry.was_taken() {
-        return Fate::Taken;
+        return DeliveryLogStatus::Taken;
     }
     let refused = entry
         .status
@@ -257,7 +257,7 @@ fn fate(entry: &LogEntry, now: DateTime<Utc>) -> Fate {
         .is_ok_and(|code: u16| (400..500).contains(&code));
     match entry.last_attempted.at() {
         // A 4xx is taken as a deliberate refusal, and after 155 minutes BambooHR has tried six times.
-        Some(at) if !refused && now - at < EARLIEST => Fate::StillTrying,
-        _ => Fate::GivenUp,
+        Some(at) if !refused && now - at < EARLIEST => DeliveryLogStatus::StillTrying,
+        _ => DeliveryLogStatus::GivenUp,
     }
 }

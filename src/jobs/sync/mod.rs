@@ -13,14 +13,14 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use self::collect::Gathered;
+use self::collect::SyncRun;
 use crate::connect::{BambooHrApi, LinkedAccount, MergeApi};
-use crate::db::advisory_lock::Turn;
+use crate::db::advisory_lock::AdvisoryLock;
 use crate::db::error::chain;
-use crate::engine::Worker;
-use crate::engine::execute::Ending;
-use crate::jobs::deliveries::Memory;
-use crate::roster::sync_state::{self, Reads};
+use crate::engine::Engine;
+use crate::engine::execute::Outcome;
+use crate::jobs::deliveries::LoopState;
+use crate::roster::sync_state::{self, SyncState};
 use leaver_core::domain::{SourceName, Tenant};
 
 /// A read asks for changes since so long before the last complete one began, since a provider may show a
@@ -30,11 +30,11 @@ const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 const LOOK: Duration = Duration::from_secs(20);
 
 /// A source that can be read.
-pub struct Company {
+pub struct SyncSource {
     /// Its name.
     pub source: SourceName,
     /// Where it is read.
-    pub api: CompanyApi,
+    pub api: ProviderClient,
     /// How often to ask what changed.
     pub poll: Duration,
     /// How often to read everybody.
@@ -42,7 +42,7 @@ pub struct Company {
 }
 
 /// Where a source is read.
-pub enum CompanyApi {
+pub enum ProviderClient {
     /// One company's BambooHR.
     BambooHr(BambooHrApi, Tenant),
     /// The linked accounts that have a token.
@@ -51,13 +51,13 @@ pub enum CompanyApi {
 
 /// Which read is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wish {
+pub enum SyncMode {
     /// Only when one is due, and everybody when that is due.
-    WhenDue,
+    IfDue,
     /// Now, and whatever changed.
     Changes,
     /// Now, and everybody.
-    Everybody,
+    Full,
 }
 
 /// How the read of one source, or of one linked account, went.
@@ -72,30 +72,30 @@ pub struct SyncReport {
     /// How many records came.
     pub records: u64,
     /// How many employees ended how.
-    pub endings: BTreeMap<Ending, usize>,
+    pub outcomes: BTreeMap<Outcome, usize>,
     /// Why it is incomplete; `None` when it is complete.
     pub incomplete: Option<String>,
 }
 
 /// Reads sources over the worker's database and rules.
 pub struct Syncer {
-    pub(crate) worker: Arc<Worker>,
+    pub(crate) worker: Arc<Engine>,
 }
 
 impl Syncer {
     /// Over this worker's database and rules.
     #[must_use]
-    pub fn new(worker: Arc<Worker>) -> Self {
+    pub fn new(worker: Arc<Engine>) -> Self {
         Self { worker }
     }
 
     /// Reads a source whenever it is due, until stopped.
-    pub async fn run(&self, company: &Company, stop: CancellationToken) {
+    pub async fn run(&self, company: &SyncSource, stop: CancellationToken) {
         let nobody = |_: &str, _: u64| {};
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => break,
-                synced = self.sync(company, Wish::WhenDue, &nobody) => {
+                synced = self.sync(company, SyncMode::IfDue, &nobody) => {
                     if let Err(reason) = synced {
                         warn!(source = %company.source, reason, "sync.run: cannot read now; will try again");
                     }
@@ -115,13 +115,13 @@ impl Syncer {
     /// What is wrong on our side, in words; then nothing is said of the read.
     pub async fn sync(
         &self,
-        company: &Company,
-        wish: Wish,
+        company: &SyncSource,
+        wish: SyncMode,
         progress: &(dyn Fn(&str, u64) + Sync),
     ) -> Result<Option<Vec<SyncReport>>, String> {
         let source = &company.source;
         let said = |error: sqlx::Error| chain(&error);
-        let turn = Turn::take(&self.worker.pool, &format!("reads {source}")).await;
+        let turn = AdvisoryLock::take(&self.worker.pool, &format!("reads {source}")).await;
         let Some(mut turn) = turn.map_err(said)? else {
             return Ok(None);
         };
@@ -129,16 +129,16 @@ impl Syncer {
         let listed = sync_state::store::list(&mut turn, std::slice::from_ref(source));
         let known = pool.heard(listed).await.map_err(said)?;
         let accounts: Vec<Option<&LinkedAccount>> = match &company.api {
-            CompanyApi::BambooHr(..) => vec![None],
-            CompanyApi::Merge(_, accounts) => accounts.iter().map(Some).collect(),
+            ProviderClient::BambooHr(..) => vec![None],
+            ProviderClient::Merge(_, accounts) => accounts.iter().map(Some).collect(),
         };
-        let mut memory = Memory::default();
+        let mut memory = LoopState::default();
         let mut reports = vec![];
         for account in accounts {
             let id = account.map_or("", |account| account.id.as_str());
             let before = known.iter().find(|reads| reads.account == id);
             let began = self.worker.clock.now();
-            if wish == Wish::WhenDue
+            if wish == SyncMode::IfDue
                 && before.is_some_and(|b| !is_due(b.tried_at, company.poll, began))
             {
                 continue;
@@ -148,17 +148,17 @@ impl Syncer {
                 .is_none_or(|at| is_due(at, company.full_sweep, began));
             let after = before
                 .and_then(|before| before.complete_from)
-                .filter(|_| wish != Wish::Everybody && !(wish == Wish::WhenDue && full_is_due))
+                .filter(|_| wish != SyncMode::Full && !(wish == SyncMode::IfDue && full_is_due))
                 .and_then(|at| at.checked_sub_signed(OVERLAP));
-            let mut gathered = Gathered::new(&self.worker, source, &mut memory, progress, id);
+            let mut gathered = SyncRun::new(&self.worker, source, &mut memory, progress, id);
             let read = match (&company.api, account) {
-                (CompanyApi::Merge(api, _), Some(account)) => {
+                (ProviderClient::Merge(api, _), Some(account)) => {
                     collect::merge(&mut gathered, api, account, after).await
                 }
-                (CompanyApi::BambooHr(api, tenant), _) => {
+                (ProviderClient::BambooHr(api, tenant), _) => {
                     collect::bamboohr(&mut gathered, api, tenant, after).await
                 }
-                (CompanyApi::Merge(..), None) => Ok(()),
+                (ProviderClient::Merge(..), None) => Ok(()),
             };
             let report = SyncReport {
                 source: source.clone(),
@@ -166,7 +166,7 @@ impl Syncer {
                 full: after.is_none(),
                 records: gathered.records,
                 incomplete: read.err().or_else(|| gathered.doubts()),
-                endings: gathered.endings,
+                outcomes: gathered.outcomes,
             };
             let note = self.noted(&report, before, began);
             let saved = sync_state::store::save(&mut turn, &note);
@@ -179,11 +179,16 @@ impl Syncer {
     }
 
     /// What is written down of a read: only a complete one moves the time since when to ask.
-    fn noted(&self, report: &SyncReport, before: Option<&Reads>, began: DateTime<Utc>) -> Reads {
+    fn noted(
+        &self,
+        report: &SyncReport,
+        before: Option<&SyncState>,
+        began: DateTime<Utc>,
+    ) -> SyncState {
         let complete = report.incomplete.is_none();
-        let earlier = |time: fn(&Reads) -> Option<DateTime<Utc>>| before.and_then(time);
+        let earlier = |time: fn(&SyncState) -> Option<DateTime<Utc>>| before.and_then(time);
         let now = self.worker.clock.now();
-        Reads {
+        SyncState {
             source: report.source.clone(),
             account: report.account.clone(),
             complete_from: complete
@@ -211,9 +216,9 @@ fn log(report: &SyncReport) {
     let (source, account, records) = (&report.source, &report.account, report.records);
     let full = report.full;
     let outcome = report
-        .endings
+        .outcomes
         .iter()
-        .map(|(ending, count)| format!("{}={count}", ending.as_str()))
+        .map(|(outcome, count)| format!("{}={count}", outcome.as_str()))
         .collect::<Vec<_>>()
         .join(" ");
     match &report.incomplete {

@@ -11,17 +11,17 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{Company, CompanyApi};
+use super::{ProviderClient, SyncSource};
 use crate::connect::{BambooHrApi, ReadError};
 use crate::db::error::is_outage;
-use crate::db::error::{chain, database_cause};
+use crate::db::error::{chain, redacted_message};
 use crate::db::transaction::{roll_back, set_lock_timeout};
-use crate::engine::Worker;
+use crate::engine::Engine;
 use crate::engine::audit::Actor;
-use crate::jobs::deliveries::Memory;
+use crate::jobs::deliveries::LoopState;
 use crate::roster::Observation;
-use crate::roster::pending_reads::{self, DueRead};
-use leaver_core::domain::{ChangeKind, EmployeeChange, Posted, SourceName};
+use crate::roster::pending_reads::{self, PendingRead};
+use leaver_core::domain::{ChangeKind, EmployeeChange, Field, SourceName};
 use leaver_core::providers::{EmployeeRead, bamboohr_removal};
 
 /// So many reads are under way at once.
@@ -40,14 +40,14 @@ const FARTHEST: TimeDelta = TimeDelta::minutes(10);
 const NO_STATUS: &str = "the API shows no `status` of this employee: let the BambooHR user who made api.api_key see that field";
 
 /// Reads what is due.
-pub struct Reader {
-    worker: Arc<Worker>,
+pub struct PendingReader {
+    worker: Arc<Engine>,
     apis: HashMap<SourceName, BambooHrApi>,
 }
 
 /// What one read came to.
 struct Answer {
-    read: DueRead,
+    read: PendingRead,
     began: DateTime<Utc>,
     /// `None` within when there is no such employee (any more).
     said: Result<Option<EmployeeRead>, ReadError>,
@@ -59,15 +59,15 @@ struct Postponed {
     until: DateTime<Utc>,
 }
 
-impl Reader {
+impl PendingReader {
     /// For these sources, over the worker's database and rules.
     #[must_use]
-    pub fn new(worker: Arc<Worker>, companies: &[Company]) -> Self {
+    pub fn new(worker: Arc<Engine>, companies: &[SyncSource]) -> Self {
         let apis = companies
             .iter()
             .filter_map(|company| match &company.api {
-                CompanyApi::BambooHr(api, _) => Some((company.source.clone(), api.clone())),
-                CompanyApi::Merge(..) => None,
+                ProviderClient::BambooHr(api, _) => Some((company.source.clone(), api.clone())),
+                ProviderClient::Merge(..) => None,
             })
             .collect();
         Self { worker, apis }
@@ -81,14 +81,14 @@ impl Reader {
 
     /// Reads what becomes due until stopped.
     pub async fn run(&self, stop: CancellationToken) {
-        let mut memory = Memory::default();
+        let mut memory = LoopState::default();
         while !stop.is_cancelled() {
             let wanted = self.worker.reading.notified();
             match self.read_due(&mut memory, &stop).await {
                 Ok(0) => {}
                 Ok(_) => continue,
                 Err(reason) => {
-                    memory = Memory::default();
+                    memory = LoopState::default();
                     warn!(reason, "reader.run: cannot read now; what is due stays due");
                 }
             }
@@ -106,13 +106,13 @@ impl Reader {
     /// What went wrong with the database, in words; what was not read stays due.
     pub async fn read_due(
         &self,
-        memory: &mut Memory,
+        memory: &mut LoopState,
         stop: &CancellationToken,
     ) -> Result<usize, String> {
         let claimed = self.claim().await.map_err(|error| chain(&error))?;
         let count = claimed.len();
         let mut reads = JoinSet::new();
-        let mut waiting: HashMap<tokio::task::Id, DueRead> = HashMap::new();
+        let mut waiting: HashMap<tokio::task::Id, PendingRead> = HashMap::new();
         for read in claimed {
             let Some(api) = self.apis.get(&read.key.source).cloned() else {
                 continue;
@@ -158,7 +158,7 @@ impl Reader {
         Ok(count)
     }
 
-    async fn claim(&self) -> Result<Vec<DueRead>, sqlx::Error> {
+    async fn claim(&self) -> Result<Vec<PendingRead>, sqlx::Error> {
         let sources: Vec<SourceName> = self.apis.keys().cloned().collect();
         let now = self.worker.clock.now();
         let pool = &self.worker.pool;
@@ -171,7 +171,7 @@ impl Reader {
     }
 
     /// Does what follows from an answer, or notes why it stays due.
-    async fn settle(&self, memory: &mut Memory, answer: Answer) -> Result<(), String> {
+    async fn settle(&self, memory: &mut LoopState, answer: Answer) -> Result<(), String> {
         let now = self.worker.clock.now();
         let read = &answer.read;
         let postponed = match answer.said {
@@ -184,7 +184,7 @@ impl Reader {
                     || bamboohr_removal(&read.key.employee_id, answer.began, &read.key.tenant),
                     |said| said.change,
                 );
-                let taken_in = self.take_in(memory, read, change, answer.began);
+                let taken_in = self.apply_in_chunks(memory, read, change, answer.began);
                 match self.worker.pool.heard(taken_in).await {
                     Ok(true) => None,
                     Ok(false) => Some(Postponed {
@@ -197,7 +197,7 @@ impl Reader {
                     }
                     Err(Trouble::Database(error)) => Some(Postponed {
                         until: now + backoff(read.attempts),
-                        cause: database_cause(&error),
+                        cause: redacted_message(&error),
                     }),
                 }
             }
@@ -216,16 +216,16 @@ impl Reader {
 
     /// Observes and acts in one transaction. Whether the answer is one to the change: without a status it is
     /// none, and only an answer ends the read.
-    async fn take_in(
+    async fn apply_in_chunks(
         &self,
-        memory: &mut Memory,
-        read: &DueRead,
+        memory: &mut LoopState,
+        read: &PendingRead,
         mut change: EmployeeChange,
         began: DateTime<Utc>,
     ) -> Result<bool, Trouble> {
         // The company may have been renamed in the settings since; the employee is still this one.
         change.tenant = read.key.tenant.clone();
-        let answers = change.kind == ChangeKind::Deleted || change.facts.status != Posted::Absent;
+        let answers = change.kind == ChangeKind::Deleted || change.facts.status != Field::Absent;
         let table = self
             .worker
             .accounts_table(memory)
@@ -238,12 +238,12 @@ impl Reader {
         set_lock_timeout(&mut tx).await?;
         let learned = self
             .worker
-            .learn(&mut tx, &table, &[observation], &Actor::Leaver)
+            .apply_observations(&mut tx, &table, &[observation], &Actor::System)
             .await;
         let learned = match learned {
             Ok(learned) => learned,
             Err(error) => {
-                *memory = Memory::default();
+                *memory = LoopState::default();
                 roll_back(tx).await;
                 return Err(error.into());
             }
@@ -258,7 +258,7 @@ impl Reader {
 
     async fn postpone(
         &self,
-        read: &DueRead,
+        read: &PendingRead,
         cause: Option<&str>,
         until: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
@@ -290,7 +290,7 @@ fn backoff(attempts: i32) -> TimeDelta {
 }
 
 /// When to read again: as late as the API asks for, and later each time.
-fn retry_at(read: &DueRead, error: &ReadError, now: DateTime<Utc>) -> DateTime<Utc> {
+fn retry_at(read: &PendingRead, error: &ReadError, now: DateTime<Utc>) -> DateTime<Utc> {
     let usual = now + backoff(read.attempts);
     let asked = match error {
         ReadError::CoolingDown { until, .. } => Some(*until),

@@ -9,7 +9,7 @@ use leaver_core::domain::{Employee, EmployeeKey};
 
 /// A read of one employee that is due.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct DueRead {
+pub struct PendingRead {
     /// Whom to read.
     pub key: EmployeeKey,
     /// When the reported change happened; only a read that begins later answers it.
@@ -20,13 +20,13 @@ pub struct DueRead {
 
 /// The read that an entry waits for, if any. A removal that came after the change leaves nothing to read.
 #[must_use]
-pub fn of(employee: &Employee) -> Option<DueRead> {
+pub fn of(employee: &Employee) -> Option<PendingRead> {
     let since = employee.read_due?;
     let gone = employee
         .removed
         .as_ref()
         .is_some_and(|fact| fact.value == Some(true) && fact.as_of > since);
-    (!gone).then(|| DueRead {
+    (!gone).then(|| PendingRead {
         key: employee.key.clone(),
         since,
         attempts: 0,

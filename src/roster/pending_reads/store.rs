@@ -1,9 +1,9 @@
-//! The table `leaver.due_reads`.
+//! The table `leaver.pending_reads`.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use super::DueRead;
+use super::PendingRead;
 use leaver_core::domain::{EmployeeId, EmployeeKey, KeyColumns, SourceName, Tenant};
 
 /// Notes reads as due at once, in one statement. One that is noted already stays as it is, unless the change
@@ -13,14 +13,14 @@ use leaver_core::domain::{EmployeeId, EmployeeKey, KeyColumns, SourceName, Tenan
 /// Whatever the database says.
 pub async fn note(
     conn: &mut PgConnection,
-    reads: &[DueRead],
+    reads: &[PendingRead],
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
     if reads.is_empty() {
         return Ok(false);
     }
     // In key order, so that two slices that overlap wait for each other instead of deadlocking.
-    let mut reads: Vec<&DueRead> = reads.iter().collect();
+    let mut reads: Vec<&PendingRead> = reads.iter().collect();
     reads.sort();
     let columns = KeyColumns::of(reads.iter().map(|read| &read.key));
     let since: Vec<DateTime<Utc>> = reads.iter().map(|r| r.since).collect();
@@ -57,7 +57,7 @@ pub async fn claim(
     now: DateTime<Utc>,
     lent_until: DateTime<Utc>,
     farthest: DateTime<Utc>,
-) -> Result<Vec<DueRead>, sqlx::Error> {
+) -> Result<Vec<PendingRead>, sqlx::Error> {
     let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
         "UPDATE leaver.due_reads AS d
@@ -80,7 +80,7 @@ pub async fn claim(
         .map(|row| {
             let source = SourceName::parse(&row.source)
                 .map_err(|error| sqlx::Error::Decode(error.into()))?;
-            Ok(DueRead {
+            Ok(PendingRead {
                 key: EmployeeKey {
                     source,
                     tenant: Tenant::new(row.tenant),
@@ -150,7 +150,7 @@ pub async fn forget(
 /// Whatever the database says.
 pub async fn postpone(
     conn: &mut PgConnection,
-    read: &DueRead,
+    read: &PendingRead,
     cause: Option<&str>,
     until: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {

@@ -9,7 +9,7 @@ use leaver_core::domain::SourceName;
 
 /// How the reads of one source, or of one linked account of it, stand.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reads {
+pub struct SyncState {
     /// The source.
     pub source: SourceName,
     /// Merge's linked account; empty at BambooHR.

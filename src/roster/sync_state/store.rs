@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use super::Reads;
+use super::SyncState;
 use leaver_core::domain::{EmployeeId, SourceName};
 
 /// How the reads of these sources stand.
@@ -13,7 +13,7 @@ use leaver_core::domain::{EmployeeId, SourceName};
 pub async fn list(
     conn: &mut PgConnection,
     sources: &[SourceName],
-) -> Result<Vec<Reads>, sqlx::Error> {
+) -> Result<Vec<SyncState>, sqlx::Error> {
     let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
         "SELECT source, account, complete_from, full_from, tried_at, ended_at, state, cause, employees
@@ -26,7 +26,7 @@ pub async fn list(
         .map(|row| {
             let source = SourceName::parse(&row.source)
                 .map_err(|error| sqlx::Error::Decode(error.into()))?;
-            Ok(Reads {
+            Ok(SyncState {
                 source,
                 account: row.account,
                 complete_from: row.complete_from,
@@ -44,7 +44,7 @@ pub async fn list(
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn save(conn: &mut PgConnection, reads: &Reads) -> Result<(), sqlx::Error> {
+pub async fn save(conn: &mut PgConnection, reads: &SyncState) -> Result<(), sqlx::Error> {
     let state = if reads.incomplete.is_none() {
         "complete"
     } else {

@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use leaver::base::clock::Clock;
 use leaver::connect::Limits;
-use leaver::jobs::sync::Company;
+use leaver::jobs::sync::SyncSource;
 use leaver::service::companies;
 use serde_json::{Value, json};
 
@@ -24,7 +24,7 @@ struct It {
     app: TestApp,
     api: StandIn,
     hooks: Arc<Hooks>,
-    company: Company,
+    company: SyncSource,
 }
 
 impl It {
@@ -86,7 +86,7 @@ impl It {
     }
 }
 
-fn company(app: &TestApp) -> Company {
+fn company(app: &TestApp) -> SyncSource {
     let limits = Limits {
         attempts: 2,
         backoff: Duration::from_millis(2),

@@ -4,7 +4,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use leaver::connect::HookKind;
+use leaver::connect::WebhookKind;
 use leaver_core::domain::EmployeeId;
 use serde_json::{Value, json};
 
@@ -49,7 +49,7 @@ async fn what_bamboohr_is_asked_is_declared_and_allowed_with_a_key() {
         .unwrap();
     client.employee(&EmployeeId::new("7")).await.unwrap();
     client.monitor_fields().await.unwrap();
-    for kind in [HookKind::Event, HookKind::Field] {
+    for kind in [WebhookKind::Event, WebhookKind::Field] {
         client.create_hook(&wanted(kind)).await.unwrap();
     }
     client.hooks().await.unwrap();

@@ -3,7 +3,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 
-use embedded_postgres::{Embedded, Home, Options};
+use embedded_postgres::{DataDir, Embedded, Options};
 use serde_json::Value;
 
 use super::{leaves_at, place};
@@ -29,7 +29,7 @@ impl Comes {
         let options = Options {
             bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
             search_path: std::env::var_os("PATH"),
-            home: Home::Kept(self.home.path().to_path_buf()),
+            home: DataDir::Persistent(self.home.path().to_path_buf()),
         };
         tokio::task::spawn_blocking(move || Embedded::start(&options))
             .await

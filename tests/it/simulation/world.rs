@@ -171,7 +171,7 @@ impl World {
             Op::Timer => self.timer().await?,
             Op::TwoAtWork => self.two_at_work().await,
             Op::Kill { at, meanwhile } => self.kill(*at, meanwhile.as_ref()).await?,
-            Op::KeepHouse => self.keep_house().await?,
+            Op::KeepHouse => self.run_housekeeping_once().await?,
             Op::FixDrift => self.fix_drift().await?,
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use leaver::jobs::deliveries::{Memory, Round};
+use leaver::jobs::deliveries::{LoopState, Round};
 use sqlx::PgConnection;
 use tokio::task::JoinHandle;
 
@@ -26,7 +26,7 @@ async fn locked_out(mut app: TestApp) -> (TestApp, PgConnection, JoinHandle<Roun
         .await
         .unwrap();
     let worker = Arc::clone(&app.parts.worker);
-    let working = tokio::spawn(async move { worker.round(&mut Memory::default()).await });
+    let working = tokio::spawn(async move { worker.round(&mut LoopState::default()).await });
     app.until_the_service_waits_for_a_lock().await;
     (app, somebody, working)
 }

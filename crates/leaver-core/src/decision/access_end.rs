@@ -4,7 +4,7 @@ use chrono::{DateTime, Days, NaiveDate, NaiveDateTime, NaiveTime, TimeZone, Utc}
 use chrono_tz::{GapInfo, Tz};
 
 use super::policy::Cutoff;
-use crate::domain::Moment;
+use crate::domain::DateOrInstant;
 
 /// The first instant of a calendar day in a time zone.
 ///
@@ -17,21 +17,21 @@ pub fn day_begins(day: NaiveDate, timezone: Tz) -> DateTime<Utc> {
 
 /// When a moment has begun: a day with its first instant, an instant with itself.
 #[must_use]
-pub fn moment_begins(moment: Moment, timezone: Tz) -> DateTime<Utc> {
+pub fn moment_begins(moment: DateOrInstant, timezone: Tz) -> DateTime<Utc> {
     match moment {
-        Moment::Day(day) => day_begins(day, timezone),
-        Moment::Instant(instant) => instant,
+        DateOrInstant::Day(day) => day_begins(day, timezone),
+        DateOrInstant::Instant(instant) => instant,
     }
 }
 
 /// The instant at which access must be gone.
 #[must_use]
-pub fn access_end(moment: Moment, timezone: Tz, cutoff: Cutoff) -> DateTime<Utc> {
+pub fn access_end(moment: DateOrInstant, timezone: Tz, cutoff: Cutoff) -> DateTime<Utc> {
     match (moment, cutoff) {
-        (Moment::Instant(instant), _) => instant,
-        (Moment::Day(day), Cutoff::StartOfDay) => day_begins(day, timezone),
-        (Moment::Day(day), Cutoff::At(time)) => instant_of(day.and_time(time), timezone),
-        (Moment::Day(day), Cutoff::EndOfDay) => {
+        (DateOrInstant::Instant(instant), _) => instant,
+        (DateOrInstant::Day(day), Cutoff::StartOfDay) => day_begins(day, timezone),
+        (DateOrInstant::Day(day), Cutoff::At(time)) => instant_of(day.and_time(time), timezone),
+        (DateOrInstant::Day(day), Cutoff::EndOfDay) => {
             let next = day.checked_add_days(Days::new(1)).unwrap_or(day);
             day_begins(next, timezone)
         }

@@ -5,12 +5,12 @@
 use chrono::{DateTime, Utc};
 
 use super::access_end::{access_end, day_begins, moment_begins};
-use super::policy::{Cutoff, Policy, Response};
-use crate::domain::{Employee, EmploymentStatus, Moment, Provider, Status};
+use super::policy::{Cutoff, OnUncertain, Policy};
+use crate::domain::{DateOrInstant, Employee, EmploymentStatus, Provider, Status};
 
 /// What the facts say about somebody's employment.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Judgement {
+pub enum Employment {
     /// Works there: the account stays as it is.
     Employed {
         /// Why, for a person.
@@ -36,7 +36,7 @@ pub enum Judgement {
         because: String,
     },
     /// May have left; a person must say.
-    Doubtful {
+    Uncertain {
         /// Why, for a person.
         because: String,
         /// True when a look at the HR system would settle it.
@@ -48,7 +48,7 @@ pub enum Judgement {
     },
 }
 
-impl Judgement {
+impl Employment {
     /// Whether the person still counts as working there, for whoever shares an account with them.
     #[must_use]
     pub fn is_employed(&self) -> bool {
@@ -56,7 +56,7 @@ impl Judgement {
             self,
             Self::Employed { .. }
                 | Self::Leaving { employed: true, .. }
-                | Self::Doubtful { employed: true, .. }
+                | Self::Uncertain { employed: true, .. }
         )
     }
 
@@ -77,33 +77,36 @@ impl Judgement {
             | Self::Unclear { because }
             | Self::Leaving { because, .. }
             | Self::Left { because }
-            | Self::Doubtful { because, .. } => because,
+            | Self::Uncertain { because, .. } => because,
         }
     }
 }
 
 /// Judges one employee at one moment.
 #[must_use]
-pub fn judge(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Judgement {
+pub fn assess(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Employment {
     let by_facts = judge_by_facts(policy, employee, now);
     let removed = employee
         .removed
         .as_ref()
         .is_some_and(|fact| fact.value == Some(true));
-    if removed && !matches!(by_facts, Judgement::Left { .. }) {
+    if removed && !matches!(by_facts, Employment::Left { .. }) {
         return match policy.deleted {
-            Response::Deactivate => left("the HR system has removed the record"),
-            Response::Hold => doubted(
+            OnUncertain::Deactivate => left("the HR system has removed the record"),
+            OnUncertain::Hold => doubted(
                 &by_facts,
                 "the HR system has removed the record, which may be a departure or a tidy-up"
                     .to_owned(),
                 false,
             ),
-            Response::Ignore => by_facts,
+            OnUncertain::Ignore => by_facts,
         };
     }
     if let Some(changed_at) = employee.read_due
-        && !matches!(by_facts, Judgement::Left { .. } | Judgement::Leaving { .. })
+        && !matches!(
+            by_facts,
+            Employment::Left { .. } | Employment::Leaving { .. }
+        )
     {
         return doubted(
             &by_facts,
@@ -117,7 +120,7 @@ pub fn judge(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Judgem
     by_facts
 }
 
-fn judge_by_facts(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Judgement {
+fn judge_by_facts(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Employment {
     match employee.status() {
         Some(Status::Inactive) => inactive(policy, employee, now),
         status => not_inactive(policy, employee, status, now),
@@ -125,7 +128,7 @@ fn judge_by_facts(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> J
 }
 
 /// The status says that the person does not work there.
-fn inactive(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Judgement {
+fn inactive(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Employment {
     let hired = employee.hire.as_ref().and_then(|fact| fact.value);
     let hire_ahead = hired.filter(|day| day_begins(*day, policy.timezone) > now);
     let termination = employee.termination();
@@ -136,7 +139,7 @@ fn inactive(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Judgeme
             .filter(|(moment, _)| moment_begins(*moment, policy.timezone) > now)
             .map(|(moment, _)| leaving(policy, moment, false));
         if policy.provider == Provider::BambooHr || termination.is_none() {
-            return waited_for.unwrap_or_else(|| Judgement::Unclear {
+            return waited_for.unwrap_or_else(|| Employment::Unclear {
                 because: format!("a pre-hire: inactive until the hire date {day}"),
             });
         }
@@ -153,11 +156,11 @@ fn inactive(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Judgeme
 
     match policy.provider {
         Provider::Merge => match policy.inactive_without_date {
-            Response::Deactivate => left(
+            OnUncertain::Deactivate => left(
                 "status is INACTIVE without a termination date, and policy.inactive_without_date says deactivate",
             ),
-            Response::Hold => doubtful("status is INACTIVE without a termination date"),
-            Response::Ignore => Judgement::Unclear {
+            OnUncertain::Hold => doubtful("status is INACTIVE without a termination date"),
+            OnUncertain::Ignore => Employment::Unclear {
                 because: "status is INACTIVE without a termination date, and policy.inactive_without_date says ignore".to_owned(),
             },
         },
@@ -178,10 +181,10 @@ fn inactive(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Judgeme
 fn inactive_with_date(
     policy: &Policy,
     employee: &Employee,
-    moment: Moment,
+    moment: DateOrInstant,
     learned_at: DateTime<Utc>,
     now: DateTime<Utc>,
-) -> Judgement {
+) -> Employment {
     let begins = moment_begins(moment, policy.timezone);
     let ends = access_end(moment, policy.timezone, policy.cutoff);
     let said_since = learned_at >= begins
@@ -204,7 +207,7 @@ fn not_inactive(
     employee: &Employee,
     status: Option<&Status>,
     now: DateTime<Utc>,
-) -> Judgement {
+) -> Employment {
     if let Some((moment, learned_at)) = employee.termination() {
         let ends = access_end(moment, policy.timezone, policy.cutoff);
         if ends > now {
@@ -224,7 +227,7 @@ fn not_inactive(
         }
     }
     match status {
-        Some(Status::Active) => Judgement::Employed {
+        Some(Status::Active) => Employment::Employed {
             because: match employee.termination() {
                 Some((moment, _)) => format!(
                     "status is active; the termination date {} is an old one",
@@ -233,10 +236,10 @@ fn not_inactive(
                 None => "status is active".to_owned(),
             },
         },
-        Some(Status::Pending) => Judgement::Unclear {
+        Some(Status::Pending) => Employment::Unclear {
             because: "status is pending, which is not inactive".to_owned(),
         },
-        Some(Status::Unknown(word)) => Judgement::Unclear {
+        Some(Status::Unknown(word)) => Employment::Unclear {
             because: format!(
                 "the status word `{word}` is not one we know, and never means inactive"
             ),
@@ -246,14 +249,19 @@ fn not_inactive(
         {
             doubtful("employment status is Terminated, but the status itself was never posted")
         }
-        Some(Status::Inactive) | None => Judgement::Unclear {
+        Some(Status::Inactive) | None => Employment::Unclear {
             because: "no status is known, and absence is not a fact".to_owned(),
         },
     }
 }
 
 /// A contract that ends while the next one begins, without a day between them, ends no access.
-fn continues(policy: &Policy, employee: &Employee, ended: Moment, ends: DateTime<Utc>) -> bool {
+fn continues(
+    policy: &Policy,
+    employee: &Employee,
+    ended: DateOrInstant,
+    ends: DateTime<Utc>,
+) -> bool {
     let hired = employee.hire.as_ref().and_then(|fact| fact.value);
     hired.is_some_and(|day| {
         let begins = day_begins(day, policy.timezone);
@@ -275,14 +283,14 @@ fn contradicted(employee: &Employee) -> bool {
     }
 }
 
-fn left(because: &str) -> Judgement {
-    Judgement::Left {
+fn left(because: &str) -> Employment {
+    Employment::Left {
         because: because.to_owned(),
     }
 }
 
-fn doubtful(because: &str) -> Judgement {
-    Judgement::Doubtful {
+fn doubtful(because: &str) -> Employment {
+    Employment::Uncertain {
         because: because.to_owned(),
         needs_read: false,
         employed: false,
@@ -291,31 +299,31 @@ fn doubtful(because: &str) -> Judgement {
 }
 
 /// Puts a doubt over what the facts say: who worked there still counts, and an announced end stays announced.
-fn doubted(by_facts: &Judgement, because: String, needs_read: bool) -> Judgement {
-    Judgement::Doubtful {
+fn doubted(by_facts: &Employment, because: String, needs_read: bool) -> Employment {
+    Employment::Uncertain {
         because,
         needs_read,
         employed: by_facts.is_employed(),
         ends_at: match by_facts {
-            Judgement::Leaving { at, .. } => Some(*at),
+            Employment::Leaving { at, .. } => Some(*at),
             _ => None,
         },
     }
 }
 
-fn leaving(policy: &Policy, moment: Moment, employed: bool) -> Judgement {
-    Judgement::Leaving {
+fn leaving(policy: &Policy, moment: DateOrInstant, employed: bool) -> Employment {
+    Employment::Leaving {
         at: access_end(moment, policy.timezone, policy.cutoff),
         employed,
         because: match (moment, policy.cutoff) {
-            (Moment::Instant(_), _) => format!("leaves at {}", spoken(policy, moment)),
-            (Moment::Day(_), Cutoff::StartOfDay) => {
+            (DateOrInstant::Instant(_), _) => format!("leaves at {}", spoken(policy, moment)),
+            (DateOrInstant::Day(_), Cutoff::StartOfDay) => {
                 format!("leaves with the start of {}", spoken(policy, moment))
             }
-            (Moment::Day(_), Cutoff::EndOfDay) => {
+            (DateOrInstant::Day(_), Cutoff::EndOfDay) => {
                 format!("leaves with the end of {}", spoken(policy, moment))
             }
-            (Moment::Day(_), Cutoff::At(time)) => {
+            (DateOrInstant::Day(_), Cutoff::At(time)) => {
                 format!(
                     "leaves at {} on {}",
                     time.format("%H:%M"),
@@ -326,9 +334,9 @@ fn leaving(policy: &Policy, moment: Moment, employed: bool) -> Judgement {
     }
 }
 
-fn spoken(policy: &Policy, moment: Moment) -> String {
+fn spoken(policy: &Policy, moment: DateOrInstant) -> String {
     match moment {
-        Moment::Day(day) => format!("{day} ({})", policy.timezone),
-        Moment::Instant(instant) => instant.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        DateOrInstant::Day(day) => format!("{day} ({})", policy.timezone),
+        DateOrInstant::Instant(instant) => instant.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
     }
 }

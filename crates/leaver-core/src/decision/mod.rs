@@ -8,12 +8,12 @@ mod hold_request;
 
 use chrono::{DateTime, Utc};
 
-use self::assess::{Judgement, judge};
+use self::assess::{Employment, assess};
 use self::hold_request::Basis;
 use self::policy::{Policy, Rehire};
 use crate::domain::{Account, AccountId, Employee};
 
-pub use self::hold_request::{Question, Wants};
+pub use self::hold_request::{HoldRequest, RequestedAction};
 
 /// What the users table has for an employee.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,16 +56,16 @@ pub enum Action {
     /// Switch it on again.
     Reactivate(AccountId),
     /// Ask a person.
-    Hold(Question),
+    Hold(HoldRequest),
     /// Leave it as it is.
-    Keep(Kept),
+    Keep(NoActionReason),
 }
 
 /// Why nothing is done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kept {
+pub enum NoActionReason {
     /// The facts do not say that the person left.
-    StillHere,
+    Employed,
     /// The account is off already.
     AlreadyInactive,
     /// The person left, but no account fits; looked for again when facts change.
@@ -83,36 +83,36 @@ pub fn decide(
     policy: &Policy,
     employee: &Employee,
     found: &AccountMatch,
-    others: &[Judgement],
+    others: &[Employment],
     now: DateTime<Utc>,
 ) -> Decision {
-    let judgement = judge(policy, employee, now);
-    let basis = Basis {
+    let employment = assess(policy, employee, now);
+    let facts_fingerprint = Basis {
         employee,
         found,
         policy,
     };
-    let reason = judgement.because().to_owned();
+    let reason = employment.because().to_owned();
     let decision = |action, reason: String| Decision {
         action,
         access_ends_at: None,
-        link: found.to_remember(&judgement),
+        link: found.to_remember(&employment),
         reason,
     };
-    match &judgement {
-        Judgement::Left { .. } => {
-            let (action, reason) = end_access(&basis, others, reason);
+    match &employment {
+        Employment::Left { .. } => {
+            let (action, reason) = end_access(&facts_fingerprint, others, reason);
             decision(action, reason)
         }
-        Judgement::Doubtful {
+        Employment::Uncertain {
             needs_read: true,
             ends_at,
             ..
         } if policy.can_read => Decision {
             access_ends_at: *ends_at,
-            ..decision(Action::Keep(Kept::Reading), read_is_due(employee))
+            ..decision(Action::Keep(NoActionReason::Reading), read_is_due(employee))
         },
-        Judgement::Doubtful {
+        Employment::Uncertain {
             needs_read,
             employed,
             ends_at,
@@ -120,33 +120,34 @@ pub fn decide(
         } => {
             // A change we have not read does not take back the question about a return.
             let still_asked = (*needs_read && *employed)
-                .then(|| welcome_back(&basis))
+                .then(|| welcome_back(&facts_fingerprint))
                 .flatten()
                 .filter(|action| matches!(action, Action::Hold(_)));
             let (action, reason) = match still_asked {
                 Some(action) => (action, back_again(&reason)),
-                None => doubt(&basis, others, *needs_read, reason),
+                None => doubt(&facts_fingerprint, others, *needs_read, reason),
             };
             Decision {
                 access_ends_at: *ends_at,
                 ..decision(action, reason)
             }
         }
-        Judgement::Leaving { at, employed, .. } => {
-            let (action, reason) = match employed.then(|| welcome_back(&basis)).flatten() {
-                Some(action) => (action, back_again(&reason)),
-                None => (Action::Keep(Kept::Waiting), reason),
-            };
+        Employment::Leaving { at, employed, .. } => {
+            let (action, reason) =
+                match employed.then(|| welcome_back(&facts_fingerprint)).flatten() {
+                    Some(action) => (action, back_again(&reason)),
+                    None => (Action::Keep(NoActionReason::Waiting), reason),
+                };
             Decision {
                 access_ends_at: Some(*at),
                 ..decision(action, reason)
             }
         }
-        Judgement::Employed { .. } => match welcome_back(&basis) {
+        Employment::Employed { .. } => match welcome_back(&facts_fingerprint) {
             Some(action) => decision(action, back_again(&reason)),
-            None => decision(Action::Keep(Kept::StillHere), reason),
+            None => decision(Action::Keep(NoActionReason::Employed), reason),
         },
-        Judgement::Unclear { .. } => decision(Action::Keep(Kept::StillHere), reason),
+        Employment::Unclear { .. } => decision(Action::Keep(NoActionReason::Employed), reason),
     }
 }
 
@@ -162,13 +163,13 @@ impl AccountMatch {
 
     /// A link is made once and kept. An account that belongs to somebody who still works there is not
     /// taken over by an employee who does not.
-    fn to_remember(&self, judgement: &Judgement) -> Option<AccountId> {
+    fn to_remember(&self, employment: &Employment) -> Option<AccountId> {
         match self {
             Self::Linked(account) | Self::Found(account) => Some(account.id.clone()),
             Self::Shared {
                 account,
                 other_is_employed,
-            } => (judgement.is_employed() || !other_is_employed).then(|| account.id.clone()),
+            } => (employment.is_employed() || !other_is_employed).then(|| account.id.clone()),
             Self::Ambiguous(_) | Self::None => None,
         }
     }
@@ -178,20 +179,24 @@ const LINKED_ELSEWHERE: &str = "the account is linked to another employee who st
 const SAME_ACCOUNT: &str = "another employee with the same account still works there";
 
 /// The person has left: end access, unless somebody must be asked first or there is nothing to end.
-fn end_access(basis: &Basis<'_>, others: &[Judgement], reason: String) -> (Action, String) {
+fn end_access(
+    facts_fingerprint: &Basis<'_>,
+    others: &[Employment],
+    reason: String,
+) -> (Action, String) {
     let protected = |account: &Account| {
         account
             .email
             .as_ref()
-            .is_some_and(|email| basis.policy.protected.contains(email))
+            .is_some_and(|email| facts_fingerprint.policy.protected.contains(email))
     };
-    match basis.found {
+    match facts_fingerprint.found {
         AccountMatch::None => (
-            Action::Keep(Kept::NoAccount),
+            Action::Keep(NoActionReason::NoAccount),
             format!("{reason}; no account is linked and no work e-mail fits one"),
         ),
         AccountMatch::Ambiguous(count) => (
-            basis.question(Wants::Deactivate, "ambiguous"),
+            facts_fingerprint.question(RequestedAction::Deactivate, "ambiguous"),
             format!("{reason}; but the work e-mail fits {count} accounts"),
         ),
         AccountMatch::Linked(account)
@@ -199,17 +204,17 @@ fn end_access(basis: &Basis<'_>, others: &[Judgement], reason: String) -> (Actio
         | AccountMatch::Shared { account, .. }
             if !account.is_active =>
         {
-            (Action::Keep(Kept::AlreadyInactive), reason)
+            (Action::Keep(NoActionReason::AlreadyInactive), reason)
         }
         AccountMatch::Shared {
             other_is_employed: true,
             ..
         } => (
-            basis.question(Wants::Deactivate, "linked-elsewhere"),
+            facts_fingerprint.question(RequestedAction::Deactivate, "linked-elsewhere"),
             format!("{reason}; but {LINKED_ELSEWHERE}"),
         ),
-        AccountMatch::Linked(_) if others.iter().any(Judgement::is_employed) => (
-            Action::Keep(Kept::StillHere),
+        AccountMatch::Linked(_) if others.iter().any(Employment::is_employed) => (
+            Action::Keep(NoActionReason::Employed),
             format!("{reason}; but {SAME_ACCOUNT}"),
         ),
         AccountMatch::Linked(account)
@@ -217,7 +222,7 @@ fn end_access(basis: &Basis<'_>, others: &[Judgement], reason: String) -> (Actio
         | AccountMatch::Shared { account, .. } => {
             if protected(account) {
                 (
-                    basis.question(Wants::Deactivate, "protected"),
+                    facts_fingerprint.question(RequestedAction::Deactivate, "protected"),
                     format!("{reason}; but the account is protected (accounts.protected)"),
                 )
             } else {
@@ -230,36 +235,42 @@ fn end_access(basis: &Basis<'_>, others: &[Judgement], reason: String) -> (Actio
 /// A person must say. Somebody without any account is no question, unless a read could still find one; nor is
 /// somebody whose account would stay on even if they had left.
 fn doubt(
-    basis: &Basis<'_>,
-    others: &[Judgement],
+    facts_fingerprint: &Basis<'_>,
+    others: &[Employment],
     needs_read: bool,
     reason: String,
 ) -> (Action, String) {
-    let why = match basis.employee.read_due {
+    let why = match facts_fingerprint.employee.read_due {
         Some(at) if needs_read => format!("needs-read@{}", at.to_rfc3339()),
         _ => reason.clone(),
     };
-    match basis.found {
-        AccountMatch::None if !needs_read => (Action::Keep(Kept::NoAccount), reason),
+    match facts_fingerprint.found {
+        AccountMatch::None if !needs_read => (Action::Keep(NoActionReason::NoAccount), reason),
         AccountMatch::Linked(account)
         | AccountMatch::Found(account)
         | AccountMatch::Shared { account, .. }
             if !account.is_active =>
         {
-            (Action::Keep(Kept::AlreadyInactive), reason)
+            (Action::Keep(NoActionReason::AlreadyInactive), reason)
         }
-        AccountMatch::Linked(_) if others.iter().any(Judgement::is_employed) => (
-            Action::Keep(Kept::StillHere),
+        AccountMatch::Linked(_) if others.iter().any(Employment::is_employed) => (
+            Action::Keep(NoActionReason::Employed),
             format!("{reason}; but {SAME_ACCOUNT}"),
         ),
         AccountMatch::Shared {
             other_is_employed: true,
             ..
         } => (
-            basis.question(Wants::Deactivate, &format!("linked-elsewhere: {why}")),
+            facts_fingerprint.question(
+                RequestedAction::Deactivate,
+                &format!("linked-elsewhere: {why}"),
+            ),
             format!("{reason}; and {LINKED_ELSEWHERE}"),
         ),
-        _ => (basis.question(Wants::Deactivate, &why), reason),
+        _ => (
+            facts_fingerprint.question(RequestedAction::Deactivate, &why),
+            reason,
+        ),
     }
 }
 
@@ -277,18 +288,20 @@ fn back_again(reason: &str) -> String {
 
 /// Works there although we switched the account off. Only what we did is ever undone, and what we did we did
 /// to an account that somebody is linked to: this employee, or one who had it under another id.
-fn welcome_back(basis: &Basis<'_>) -> Option<Action> {
-    let (AccountMatch::Linked(account) | AccountMatch::Shared { account, .. }) = basis.found else {
+fn welcome_back(facts_fingerprint: &Basis<'_>) -> Option<Action> {
+    let (AccountMatch::Linked(account) | AccountMatch::Shared { account, .. }) =
+        facts_fingerprint.found
+    else {
         return None;
     };
-    let off_since = basis.employee.deactivated_at?;
+    let off_since = facts_fingerprint.employee.deactivated_at?;
     if account.is_active {
         return None;
     }
-    match basis.policy.rehire {
+    match facts_fingerprint.policy.rehire {
         Rehire::Hold => {
             let why = format!("rehire@{}", off_since.to_rfc3339());
-            Some(basis.question(Wants::Reactivate, &why))
+            Some(facts_fingerprint.question(RequestedAction::Reactivate, &why))
         }
         Rehire::Reactivate => Some(Action::Reactivate(account.id.clone())),
         Rehire::Ignore => None,

@@ -17,9 +17,9 @@ pub struct Policy {
     /// When on the last day access ends.
     pub cutoff: Cutoff,
     /// What to do with somebody who is inactive (Merge) without a termination date.
-    pub inactive_without_date: Response,
+    pub inactive_without_date: OnUncertain,
     /// What to do when the HR system has removed the record.
-    pub deleted: Response,
+    pub deleted: OnUncertain,
     /// What to do when somebody whose account we switched off is active again.
     pub rehire: Rehire,
     /// Whether a change that came without values is read from the provider's API.
@@ -41,7 +41,7 @@ pub enum Cutoff {
 
 /// What to do about a sign of leaving that is less than proof.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Response {
+pub enum OnUncertain {
     /// Ask a person.
     Hold,
     /// Take it for a departure.
@@ -63,7 +63,7 @@ pub enum Rehire {
 
 /// What to do about access that should have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Remedy {
+pub enum DriftMode {
     /// Say so.
     Report,
     /// End it again.

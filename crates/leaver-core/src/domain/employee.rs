@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{
-    AccountId, DeliveryId, EmployeeId, EmploymentStatus, Moment, SourceName, Status, Tenant,
+    AccountId, DateOrInstant, DeliveryId, EmployeeId, EmploymentStatus, SourceName, Status, Tenant,
     WorkEmail,
 };
 
@@ -68,7 +68,7 @@ pub struct Employee {
     /// First day of employment.
     pub hire: Option<Fact<NaiveDate>>,
     /// End of employment.
-    pub termination: Option<Fact<Moment>>,
+    pub termination: Option<Fact<DateOrInstant>>,
     /// The address that ties the employee to an account.
     pub work_email: Option<Fact<WorkEmail>>,
     /// Whether the HR system has removed the record.
@@ -108,7 +108,7 @@ impl Employee {
 
     /// Whether both say the same of the person, whenever it was said. What we did about it does not count.
     #[must_use]
-    pub fn says_the_same_as(&self, other: &Self) -> bool {
+    pub fn has_same_values(&self, other: &Self) -> bool {
         fn same<T: PartialEq>(one: Option<&Fact<T>>, other: Option<&Fact<T>>) -> bool {
             one.map(|fact| &fact.value) == other.map(|fact| &fact.value)
         }
@@ -139,7 +139,7 @@ impl Employee {
 
     /// The known end of employment, with the time we learned of it.
     #[must_use]
-    pub fn termination(&self) -> Option<(Moment, DateTime<Utc>)> {
+    pub fn termination(&self) -> Option<(DateOrInstant, DateTime<Utc>)> {
         let fact = self.termination.as_ref()?;
         Some((fact.value?, fact.seen_at))
     }

@@ -18,7 +18,7 @@ pub struct EmployeeChange {
     /// What it says.
     pub facts: Facts,
     /// True when it names a change but carries no values, so that somebody must look them up.
-    pub thin: bool,
+    pub notification_only: bool,
 }
 
 /// What the sender calls a change.
@@ -36,22 +36,22 @@ pub enum ChangeKind {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// Whether the person works there.
-    pub status: Posted<Status>,
+    pub status: Field<Status>,
     /// True when the sender lists the status among the fields that changed.
     pub status_changed: bool,
     /// BambooHR's `employmentHistoryStatus`; only `Terminated` has a fixed meaning.
-    pub employment_status: Posted<EmploymentStatus>,
+    pub employment_status: Field<EmploymentStatus>,
     /// First day of (the latest) employment.
-    pub hire: Posted<NaiveDate>,
+    pub hire: Field<NaiveDate>,
     /// Last day, or the very instant, of employment.
-    pub termination: Posted<Moment>,
+    pub termination: Field<DateOrInstant>,
     /// The address that ties an employee to an account.
-    pub work_email: Posted<WorkEmail>,
+    pub work_email: Field<WorkEmail>,
 }
 
 /// A field of a change: absence is not a fact, an empty value is one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub enum Posted<T> {
+pub enum Field<T> {
     /// The field did not come along, or could not be read: nothing is known.
     #[default]
     Absent,
@@ -61,7 +61,7 @@ pub enum Posted<T> {
     Value(T),
 }
 
-impl<T> Posted<T> {
+impl<T> Field<T> {
     /// The value, when there is one.
     pub fn value(&self) -> Option<&T> {
         match self {
@@ -96,7 +96,7 @@ pub enum EmploymentStatus {
 
 /// A calendar day, which needs a time zone and a cut-off to become an instant, or an instant already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Moment {
+pub enum DateOrInstant {
     /// A calendar day at the company.
     Day(NaiveDate),
     /// That very instant.

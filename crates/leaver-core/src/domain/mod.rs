@@ -14,7 +14,7 @@ pub use email::WorkEmail;
 
 mod employee_change;
 pub use employee_change::{
-    ChangeKind, EmployeeChange, EmploymentStatus, Facts, Moment, Posted, Status,
+    ChangeKind, DateOrInstant, EmployeeChange, EmploymentStatus, Facts, Field, Status,
 };
 
 mod employee;

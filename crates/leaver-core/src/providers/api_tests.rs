@@ -2,7 +2,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
 use super::*;
-use crate::domain::{ChangeKind, EmploymentStatus, Moment, Posted};
+use crate::domain::{ChangeKind, DateOrInstant, EmploymentStatus, Field};
 
 fn tenant() -> Tenant {
     Tenant::new("widgets")
@@ -12,7 +12,7 @@ fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
 }
 
-fn read(record: &Value) -> Result<EmployeeRead, BadCause> {
+fn read(record: &Value) -> Result<EmployeeRead, EntryError> {
     let began = at("2026-11-22T12:00:00Z");
     bamboohr_record(
         &EmployeeId::new("7"),
@@ -28,20 +28,20 @@ fn a_merge_record_is_as_of_its_modification() {
     let change = merge_record(&record, &tenant()).unwrap();
     assert_eq!(change.kind, ChangeKind::Updated);
     assert_eq!(change.as_of, Some(at("2026-11-20T08:00:00.5Z")));
-    assert_eq!(change.facts.status, Posted::Value(Status::Inactive));
-    assert_eq!(change.facts.termination, Posted::Empty);
-    assert!(!change.thin);
+    assert_eq!(change.facts.status, Field::Value(Status::Inactive));
+    assert_eq!(change.facts.termination, Field::Empty);
+    assert!(!change.notification_only);
 }
 
 #[test]
 fn a_merge_record_of_nulls_is_no_fact_but_a_removed_one_is() {
     let nulls =
         json!({"id": "u-1", "employment_status": null, "work_email": null, "first_name": "D"});
-    assert_eq!(merge_record(&nulls, &tenant()), Err(BadCause::NullRecord));
+    assert_eq!(merge_record(&nulls, &tenant()), Err(EntryError::NullRecord));
     let removed = json!({"id": "u-1", "employment_status": null, "remote_was_deleted": true});
     let change = merge_record(&removed, &tenant()).unwrap();
     assert_eq!(change.kind, ChangeKind::Deleted);
-    assert_eq!(change.facts.status, Posted::Absent);
+    assert_eq!(change.facts.status, Field::Absent);
 }
 
 #[test]
@@ -59,7 +59,10 @@ fn the_next_page_is_a_cursor_or_a_url_with_one() {
     let url = "https://api.merge.dev/api/hris/v1/employees?page_size=100&cursor=cD0%3D#x";
     assert_eq!(next(json!(url)), Ok(Some("cD0=".to_owned())));
     for unusable in [json!("https://api.merge.dev/?page=2"), json!(2)] {
-        assert!(matches!(next(unusable), Err(BadAnswer::WrongShape(_))));
+        assert!(matches!(
+            next(unusable),
+            Err(InvalidResponse::WrongShape(_))
+        ));
     }
 }
 
@@ -145,14 +148,14 @@ fn changed_employees_come_as_a_map_or_as_phps_empty_list() {
         assert!(
             matches!(
                 bamboohr_changed(wrong.as_bytes()),
-                Err(BadAnswer::WrongShape(_))
+                Err(InvalidResponse::WrongShape(_))
             ),
             "{wrong}"
         );
     }
     assert_eq!(
         bamboohr_changed(br#"{"employees": {"7": {"#),
-        Err(BadAnswer::CutOff)
+        Err(InvalidResponse::CutOff)
     );
 }
 
@@ -165,17 +168,17 @@ fn a_bamboohr_record_is_as_of_the_read_and_its_gaps_stay_gaps() {
     .unwrap();
     let facts = &read.change.facts;
     assert_eq!(read.change.as_of, Some(at("2026-11-22T12:00:00Z")));
-    assert_eq!(facts.status, Posted::Value(Status::Inactive));
-    assert!(!facts.status_changed && !read.change.thin);
+    assert_eq!(facts.status, Field::Value(Status::Inactive));
+    assert!(!facts.status_changed && !read.change.notification_only);
     assert_eq!(
         facts.employment_status,
-        Posted::Value(EmploymentStatus::Terminated)
+        Field::Value(EmploymentStatus::Terminated)
     );
     assert_eq!(
         (&facts.termination, &facts.hire),
-        (&Posted::Empty, &Posted::Empty)
+        (&Field::Empty, &Field::Empty)
     );
-    assert_eq!(facts.work_email, Posted::Absent);
+    assert_eq!(facts.work_email, Field::Absent);
     assert_eq!(read.withheld, ["workEmail"]);
 }
 
@@ -187,13 +190,13 @@ fn what_the_key_may_not_see_is_absent_and_not_empty() {
         "_restrictedFields": ["terminationDate"]}),
     )
     .unwrap();
-    assert_eq!(restricted.change.facts.termination, Posted::Absent);
+    assert_eq!(restricted.change.facts.termination, Field::Absent);
     assert_eq!(restricted.withheld, ["terminationDate"]);
 
     let blind =
         read(&json!({"id": "7", "terminationDate": null, "workEmail": "d@widgets.example"}))
             .unwrap();
-    assert_eq!(blind.change.facts.termination, Posted::Absent);
+    assert_eq!(blind.change.facts.termination, Field::Absent);
     assert!(blind.withheld.contains(&"status"));
 
     let future =
@@ -201,7 +204,7 @@ fn what_the_key_may_not_see_is_absent_and_not_empty() {
     let day = "2026-12-31".parse().unwrap();
     assert_eq!(
         future.change.facts.termination,
-        Posted::Value(Moment::Day(day))
+        Field::Value(DateOrInstant::Day(day))
     );
 }
 
@@ -212,8 +215,8 @@ fn what_is_withheld_is_so_in_any_case_of_its_name() {
         "Termination Date": "2026-01-01", "_restrictedFields": ["TerminationDate"]}),
     )
     .unwrap();
-    assert_eq!(read.change.facts.status, Posted::Value(Status::Active));
-    assert_eq!(read.change.facts.termination, Posted::Absent);
+    assert_eq!(read.change.facts.status, Field::Value(Status::Active));
+    assert_eq!(read.change.facts.termination, Field::Absent);
     assert_eq!(
         read.withheld,
         ["employmentHistoryStatus", "terminationDate", "workEmail"]
@@ -228,7 +231,7 @@ fn a_bamboohr_record_of_nulls_is_no_fact() {
             "hireDate": null, "workEmail": null}),
         json!({"id": "7", "status": "Active", "_restrictedFields": ["status"]}),
     ] {
-        assert_eq!(read(&nothing), Err(BadCause::NullRecord));
+        assert_eq!(read(&nothing), Err(EntryError::NullRecord));
     }
 }
 
@@ -242,7 +245,7 @@ fn an_answer_about_somebody_else_is_refused() {
     assert!(about("8").unwrap().is_ok());
     assert_eq!(
         about("7"),
-        Err(BadAnswer::WrongShape("it is about another employee"))
+        Err(InvalidResponse::WrongShape("it is about another employee"))
     );
 }
 

@@ -4,14 +4,16 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::{BadCause, BadEntry, NotOurs, Unreadable, bamboohr_form, dates, employee_id, json};
+use super::{
+    EntryError, Ignored, InvalidEntry, ParseError, bamboohr_form, dates, employee_id, json,
+};
 use crate::domain::{ChangeKind, EmployeeId};
 
 /// The events of one body.
 #[derive(Default)]
 pub(super) struct Reading {
     pub(super) events: Vec<Event>,
-    pub(super) bad_entries: Vec<BadEntry>,
+    pub(super) bad_entries: Vec<InvalidEntry>,
 }
 
 /// One employee's entry.
@@ -37,7 +39,7 @@ pub(super) enum Structure {
 pub(super) fn read(
     content_type: Option<&str>,
     body: &[u8],
-) -> Result<Result<Reading, NotOurs>, Unreadable> {
+) -> Result<Result<Reading, Ignored>, ParseError> {
     if is_form(content_type, body) {
         return bamboohr_form::read(body);
     }
@@ -49,10 +51,10 @@ pub(super) fn read(
         (Some(Value::Object(map)), _) => Ok(collect(
             map.iter().map(|(key, entry)| field_based(entry, Some(key))),
         )),
-        (Some(Value::Null), _) => Ok(Err(NotOurs::Empty)),
+        (Some(Value::Null), _) => Ok(Err(Ignored::Empty)),
         (_, Some(event)) => Ok(kind_of_event(event.as_str().unwrap_or_default())
             .and_then(|kind| collect([event_based(kind, &object)]))),
-        (_, None) => Err(Unreadable::NoEmployees),
+        (_, None) => Err(ParseError::NoEmployees),
     }
 }
 
@@ -72,32 +74,32 @@ fn is_form(content_type: Option<&str>, body: &[u8]) -> bool {
 
 /// Sorts readable entries from bad ones. No entry at all is an empty delivery.
 pub(super) fn collect(
-    entries: impl IntoIterator<Item = Result<Event, BadCause>>,
-) -> Result<Reading, NotOurs> {
+    entries: impl IntoIterator<Item = Result<Event, EntryError>>,
+) -> Result<Reading, Ignored> {
     let mut reading = Reading::default();
     for (position, entry) in entries.into_iter().enumerate() {
         match entry {
             Ok(event) => reading.events.push(event),
-            Err(cause) => reading.bad_entries.push(BadEntry { position, cause }),
+            Err(cause) => reading.bad_entries.push(InvalidEntry { position, cause }),
         }
     }
     if reading.events.is_empty() && reading.bad_entries.is_empty() {
-        return Err(NotOurs::Empty);
+        return Err(Ignored::Empty);
     }
     Ok(reading)
 }
 
 /// The kind an event type stands for. New types are announced, so an unknown one is no error.
-pub(super) fn kind_of_event(text: &str) -> Result<ChangeKind, NotOurs> {
+pub(super) fn kind_of_event(text: &str) -> Result<ChangeKind, Ignored> {
     match text.trim().to_ascii_lowercase().as_str() {
         "employee.created" => Ok(ChangeKind::Created),
         // BambooHR's guide writes `employee.update` in running text; its OpenAPI file `employee.updated`.
         "employee.updated" | "employee.update" => Ok(ChangeKind::Updated),
         "employee.deleted" => Ok(ChangeKind::Deleted),
         other if other.starts_with("company.") || other.starts_with("company-integrations.") => {
-            Err(NotOurs::Company)
+            Err(Ignored::Company)
         }
-        _ => Err(NotOurs::UnknownEvent),
+        _ => Err(Ignored::UnknownEvent),
     }
 }
 
@@ -110,9 +112,9 @@ pub(super) fn kind_of_action(text: &str) -> ChangeKind {
     }
 }
 
-fn event_based(kind: ChangeKind, object: &Map<String, Value>) -> Result<Event, BadCause> {
+fn event_based(kind: ChangeKind, object: &Map<String, Value>) -> Result<Event, EntryError> {
     let data = object.get("data").and_then(Value::as_object);
-    let data = data.ok_or(BadCause::NotAnObject)?;
+    let data = data.ok_or(EntryError::NotAnObject)?;
     Ok(Event {
         employee_id: id(data.get("employeeId"), None)?,
         kind,
@@ -124,8 +126,8 @@ fn event_based(kind: ChangeKind, object: &Map<String, Value>) -> Result<Event, B
 }
 
 /// An entry of `employees`. The `key` names the employee when they come as an object and not as a list.
-fn field_based(entry: &Value, key: Option<&str>) -> Result<Event, BadCause> {
-    let entry = entry.as_object().ok_or(BadCause::NotAnObject)?;
+fn field_based(entry: &Value, key: Option<&str>) -> Result<Event, EntryError> {
+    let entry = entry.as_object().ok_or(EntryError::NotAnObject)?;
     let action = entry.get("action").and_then(Value::as_str);
     // The server is PHP, so empty `fields` may well be `[]`.
     let fields = entry.get("fields").and_then(Value::as_object);
@@ -139,7 +141,7 @@ fn field_based(entry: &Value, key: Option<&str>) -> Result<Event, BadCause> {
     })
 }
 
-pub(super) fn id(member: Option<&Value>, key: Option<&str>) -> Result<EmployeeId, BadCause> {
+pub(super) fn id(member: Option<&Value>, key: Option<&str>) -> Result<EmployeeId, EntryError> {
     match member {
         Some(Value::String(text)) => employee_id(text),
         Some(Value::Number(number)) => employee_id(&number.to_string()),

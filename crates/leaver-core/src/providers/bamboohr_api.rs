@@ -10,9 +10,9 @@ use serde_json::{Map, Value};
 
 use super::bamboohr::{Event, Structure, id, time, values};
 use super::field_names::are_same;
-use super::merge_api::says_nothing;
-use super::{BadAnswer, BadCause, BadEntry, FieldNames, bamboohr_facts, responses};
-use crate::domain::{ChangeKind, EmployeeChange, EmployeeId, Facts, Posted, Tenant};
+use super::merge_api::is_empty;
+use super::{EntryError, FieldNames, InvalidEntry, InvalidResponse, bamboohr_facts, responses};
+use crate::domain::{ChangeKind, EmployeeChange, EmployeeId, Facts, Field, Tenant};
 
 /// The fields that we ask for, by BambooHR's aliases.
 pub const BAMBOOHR_FIELDS: [&str; 5] = [
@@ -31,7 +31,7 @@ pub struct ChangedSince {
     /// Who changed, in the answer's order.
     pub employees: Vec<ChangedEmployee>,
     /// Entries without a usable id.
-    pub bad_entries: Vec<BadEntry>,
+    pub bad_entries: Vec<InvalidEntry>,
 }
 
 /// One entry of it. It has no values; they must be read.
@@ -69,8 +69,8 @@ pub struct EmployeeRead {
 /// Reads who changed. Entry by entry, so that 100,000 of them cost a few megabytes.
 ///
 /// # Errors
-/// [`BadAnswer`] when the answer is not of that shape; a bad entry never sinks the others.
-pub fn bamboohr_changed(body: &[u8]) -> Result<ChangedSince, BadAnswer> {
+/// [`InvalidResponse`] when the answer is not of that shape; a bad entry never sinks the others.
+pub fn bamboohr_changed(body: &[u8]) -> Result<ChangedSince, InvalidResponse> {
     #[derive(Deserialize)]
     struct Answer {
         latest: Option<Value>,
@@ -80,7 +80,7 @@ pub fn bamboohr_changed(body: &[u8]) -> Result<ChangedSince, BadAnswer> {
         serde_json::from_slice(body).map_err(|error| responses::bad_json(&error))?;
     let Entries(mut changed) = answer
         .employees
-        .ok_or(BadAnswer::WrongShape("it has no `employees`"))?;
+        .ok_or(InvalidResponse::WrongShape("it has no `employees`"))?;
     changed.latest = time(answer.latest.as_ref());
     Ok(changed)
 }
@@ -88,17 +88,17 @@ pub fn bamboohr_changed(body: &[u8]) -> Result<ChangedSince, BadAnswer> {
 /// Reads the answer of `GET employees/{id}`.
 ///
 /// # Errors
-/// [`BadAnswer`] when it is no object or is about somebody else; the inner error is
-/// [`BadCause::NullRecord`], see [`bamboohr_record`].
+/// [`InvalidResponse`] when it is no object or is about somebody else; the inner error is
+/// [`EntryError::NullRecord`], see [`bamboohr_record`].
 pub fn bamboohr_employee(
     body: &[u8],
     employee_id: &EmployeeId,
     as_of: DateTime<Utc>,
     tenant: &Tenant,
-) -> Result<Result<EmployeeRead, BadCause>, BadAnswer> {
+) -> Result<Result<EmployeeRead, EntryError>, InvalidResponse> {
     let record = responses::object(body)?;
     if record.contains_key("id") && id(record.get("id"), None).as_ref() != Ok(employee_id) {
-        return Err(BadAnswer::WrongShape("it is about another employee"));
+        return Err(InvalidResponse::WrongShape("it is about another employee"));
     }
     Ok(bamboohr_record(employee_id, &record, as_of, tenant))
 }
@@ -107,13 +107,13 @@ pub fn bamboohr_employee(
 /// unless `_restrictedFields` names the field, or not even a status can be seen.
 ///
 /// # Errors
-/// [`BadCause::NullRecord`] when no field that we need has a value.
+/// [`EntryError::NullRecord`] when no field that we need has a value.
 pub fn bamboohr_record(
     employee_id: &EmployeeId,
     record: &Map<String, Value>,
     as_of: DateTime<Utc>,
     tenant: &Tenant,
-) -> Result<EmployeeRead, BadCause> {
+) -> Result<EmployeeRead, EntryError> {
     let restricted: Vec<&str> = match record.get("_restrictedFields") {
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
         _ => vec![],
@@ -142,8 +142,8 @@ pub fn bamboohr_record(
     };
     // We asked by alias, so the names under which the customer's webhook posts do not matter here.
     let mut change = bamboohr_facts::change(event, &FieldNames::default(), tenant);
-    if says_nothing(&change.facts) {
-        return Err(BadCause::NullRecord);
+    if is_empty(&change.facts) {
+        return Err(EntryError::NullRecord);
     }
     if change.facts.status.value().is_none() {
         forget_empty(&mut change.facts);
@@ -164,15 +164,15 @@ pub fn bamboohr_removal(
         kind: ChangeKind::Deleted,
         as_of: Some(as_of),
         facts: Facts::default(),
-        thin: false,
+        notification_only: false,
     }
 }
 
 /// Whoever may not see the status may not see the rest either, so "there is none" is not to be trusted.
 fn forget_empty(facts: &mut Facts) {
-    fn forget<T>(posted: &mut Posted<T>) {
-        if matches!(posted, Posted::Empty) {
-            *posted = Posted::Absent;
+    fn forget<T>(posted: &mut Field<T>) {
+        if matches!(posted, Field::Empty) {
+            *posted = Field::Absent;
         }
     }
     forget(&mut facts.employment_status);
@@ -197,7 +197,7 @@ impl ChangedSince {
                 },
                 last_changed: time(entry.get("lastChanged")),
             }),
-            Err(cause) => self.bad_entries.push(BadEntry { position, cause }),
+            Err(cause) => self.bad_entries.push(InvalidEntry { position, cause }),
         }
     }
 }

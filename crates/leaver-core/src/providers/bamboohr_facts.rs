@@ -6,17 +6,20 @@
 
 use super::bamboohr::{Event, Reading, Structure};
 use super::field_names::{FieldNames, are_same, is_among};
-use super::{Changes, Dialect, NotOurs, dates, unknown_status, work_email};
+use super::{Changes, Ignored, ProviderConfig, dates, unknown_status, work_email};
 use crate::domain::{
-    ChangeKind, EmployeeChange, EmploymentStatus, Facts, Moment, Posted, Status, Tenant,
+    ChangeKind, DateOrInstant, EmployeeChange, EmploymentStatus, Facts, Field, Status, Tenant,
 };
 
-pub(super) fn changes(reading: Reading, dialect: &Dialect) -> Result<Changes, NotOurs> {
-    let tenant = dialect.tenancy.tenant_of(None, false)?;
+pub(super) fn changes(
+    reading: Reading,
+    provider_config: &ProviderConfig,
+) -> Result<Changes, Ignored> {
+    let tenant = provider_config.tenancy.tenant_of(None, false)?;
     let events = reading.events.into_iter();
     Ok(Changes {
         changes: events
-            .map(|event| change(event, &dialect.fields, tenant))
+            .map(|event| change(event, &provider_config.fields, tenant))
             .collect(),
         bad_entries: reading.bad_entries,
     })
@@ -28,7 +31,7 @@ pub(super) fn change(event: Event, names: &FieldNames, tenant: &Tenant) -> Emplo
         kind: event.kind,
         as_of: event.at,
         facts: facts(&event, names),
-        thin: is_thin(&event, names),
+        notification_only: is_thin(&event, names),
         employee_id: event.employee_id,
     }
 }
@@ -61,16 +64,16 @@ fn facts(event: &Event, names: &FieldNames) -> Facts {
     Facts {
         status: match posted.read(&names.status, |text| Some(status(text))) {
             // Everybody has a status, so an empty one says nothing.
-            Posted::Empty => Posted::Absent,
+            Field::Empty => Field::Absent,
             status => status,
         },
         status_changed: changed.any(|name| is_among(name, &names.status)),
         employment_status: posted.read(&names.employment_status, |text| {
             Some(employment_status(text))
         }),
-        hire: posted.read(&names.hire_date, dates::day_as_written),
+        hire: posted.read(&names.hire_date, dates::parse_day),
         termination: posted.read(&names.termination_date, |text| {
-            dates::day_as_written(text).map(Moment::Day)
+            dates::parse_day(text).map(DateOrInstant::Day)
         }),
         work_email: posted.read(&names.work_email, work_email),
     }
@@ -82,7 +85,7 @@ struct PostedFields<'e>(&'e [(String, Option<String>)]);
 impl PostedFields<'_> {
     /// The first value in the order of `names`. Something that cannot be read outweighs something empty,
     /// so that a date we do not understand never counts as "no date".
-    fn read<T>(&self, names: &[String], read: impl Fn(&str) -> Option<T>) -> Posted<T> {
+    fn read<T>(&self, names: &[String], read: impl Fn(&str) -> Option<T>) -> Field<T> {
         let (mut empty, mut unreadable) = (false, false);
         for name in names {
             for (_, value) in self.0.iter().filter(|(posted, _)| are_same(posted, name)) {
@@ -93,16 +96,16 @@ impl PostedFields<'_> {
                 {
                     None | Some(NO_DATE) => empty = true,
                     Some(text) => match read(text) {
-                        Some(value) => return Posted::Value(value),
+                        Some(value) => return Field::Value(value),
                         None => unreadable = true,
                     },
                 }
             }
         }
         if empty && !unreadable {
-            Posted::Empty
+            Field::Empty
         } else {
-            Posted::Absent
+            Field::Absent
         }
     }
 }

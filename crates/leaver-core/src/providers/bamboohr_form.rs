@@ -4,11 +4,11 @@
 use std::collections::HashMap;
 
 use super::bamboohr::{Event, Reading, Structure, collect, kind_of_action, kind_of_event};
-use super::{BadCause, NotOurs, Unreadable, dates, employee_id};
+use super::{EntryError, Ignored, ParseError, dates, employee_id};
 use crate::domain::ChangeKind;
 
 /// Reads a body that is not blank. Bytes that are not UTF-8 become replacement characters.
-pub(super) fn read(body: &[u8]) -> Result<Result<Reading, NotOurs>, Unreadable> {
+pub(super) fn read(body: &[u8]) -> Result<Result<Reading, Ignored>, ParseError> {
     let mut form = Form::default();
     for (key, value) in form_urlencoded::parse(body) {
         form.take(&Key::split(&key), &value);
@@ -17,7 +17,7 @@ pub(super) fn read(body: &[u8]) -> Result<Result<Reading, NotOurs>, Unreadable> 
         return Ok(collect(form.entries.into_iter().map(Entry::field_based)));
     }
     let Some(event) = form.event else {
-        return Err(Unreadable::NoEmployees);
+        return Err(ParseError::NoEmployees);
     };
     let entry = form.event_entry;
     Ok(kind_of_event(&event)
@@ -90,7 +90,7 @@ impl Entry {
         }
     }
 
-    fn field_based(self) -> Result<Event, BadCause> {
+    fn field_based(self) -> Result<Event, EntryError> {
         self.event(kind_of_action, Structure::FieldBased)
     }
 
@@ -98,7 +98,7 @@ impl Entry {
         self,
         kind: impl FnOnce(&str) -> ChangeKind,
         structure: Structure,
-    ) -> Result<Event, BadCause> {
+    ) -> Result<Event, EntryError> {
         Ok(Event {
             employee_id: employee_id(&self.id)?,
             kind: kind(&self.action),

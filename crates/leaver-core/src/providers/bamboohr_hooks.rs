@@ -6,7 +6,7 @@ use secrecy::SecretString;
 use serde_json::{Map, Value};
 
 use super::bamboohr::id as employee_id_of;
-use super::{BadAnswer, dates, json, responses};
+use super::{InvalidResponse, dates, json, responses};
 use crate::domain::EmployeeId;
 
 /// A name or a word of theirs is shown up to this many characters.
@@ -161,11 +161,11 @@ impl RefusedFields {
 /// Reads the answer of `GET webhooks`.
 ///
 /// # Errors
-/// [`BadAnswer`] when it is not of that shape.
-pub fn bamboohr_hooks(body: &[u8]) -> Result<Vec<Hook>, BadAnswer> {
+/// [`InvalidResponse`] when it is not of that shape.
+pub fn bamboohr_hooks(body: &[u8]) -> Result<Vec<Hook>, InvalidResponse> {
     let answer = responses::object(body)?;
     let list = answer.get("webhooks").and_then(Value::as_array);
-    list.ok_or(BadAnswer::WrongShape("it has no `webhooks`"))?
+    list.ok_or(InvalidResponse::WrongShape("it has no `webhooks`"))?
         .iter()
         .map(|entry| hook(object_of(entry)?))
         .collect()
@@ -174,8 +174,8 @@ pub fn bamboohr_hooks(body: &[u8]) -> Result<Vec<Hook>, BadAnswer> {
 /// Reads the answer of `GET webhooks/{id}`.
 ///
 /// # Errors
-/// [`BadAnswer`] when it is not of that shape.
-pub fn bamboohr_hook(body: &[u8]) -> Result<HookConfig, BadAnswer> {
+/// [`InvalidResponse`] when it is not of that shape.
+pub fn bamboohr_hook(body: &[u8]) -> Result<HookConfig, InvalidResponse> {
     let answer = responses::object(body)?;
     let texts = |name: &str| {
         let list = answer.get(name).and_then(Value::as_array);
@@ -200,13 +200,13 @@ pub fn bamboohr_hook(body: &[u8]) -> Result<HookConfig, BadAnswer> {
 /// Reads the answer of `POST webhooks`.
 ///
 /// # Errors
-/// [`BadAnswer`] when it is not of that shape, or has no key in it.
-pub fn bamboohr_new_hook(body: &[u8]) -> Result<NewHook, BadAnswer> {
+/// [`InvalidResponse`] when it is not of that shape, or has no key in it.
+pub fn bamboohr_new_hook(body: &[u8]) -> Result<NewHook, InvalidResponse> {
     let answer = responses::object(body)?;
     let key = answer.get("privateKey").and_then(Value::as_str);
     let key = key
         .filter(|key| !key.is_empty())
-        .ok_or(BadAnswer::WrongShape("it has no `privateKey`"))?;
+        .ok_or(InvalidResponse::WrongShape("it has no `privateKey`"))?;
     Ok(NewHook {
         hook: hook(&answer)?,
         private_key: key.into(),
@@ -216,11 +216,11 @@ pub fn bamboohr_new_hook(body: &[u8]) -> Result<NewHook, BadAnswer> {
 /// Reads the answer of `GET webhooks/{id}/log`.
 ///
 /// # Errors
-/// [`BadAnswer`] when it is no list of such entries.
-pub fn bamboohr_log(body: &[u8]) -> Result<Vec<LogEntry>, BadAnswer> {
+/// [`InvalidResponse`] when it is no list of such entries.
+pub fn bamboohr_log(body: &[u8]) -> Result<Vec<LogEntry>, InvalidResponse> {
     let list: Value = serde_json::from_slice(body).map_err(|error| responses::bad_json(&error))?;
     list.as_array()
-        .ok_or(BadAnswer::WrongShape("it is no list"))?
+        .ok_or(InvalidResponse::WrongShape("it is no list"))?
         .iter()
         .map(|entry| {
             let entry = object_of(entry)?;
@@ -229,7 +229,7 @@ pub fn bamboohr_log(body: &[u8]) -> Result<Vec<LogEntry>, BadAnswer> {
                 Some(Value::Array(list)) => list.iter().collect(),
                 Some(Value::Object(map)) => map.values().collect(),
                 Some(Value::Null) => vec![],
-                _ => return Err(BadAnswer::WrongShape("an entry has no `employeeIds`")),
+                _ => return Err(InvalidResponse::WrongShape("an entry has no `employeeIds`")),
             };
             Ok(LogEntry {
                 last_attempted: log_time(entry, "lastAttempted"),
@@ -239,7 +239,7 @@ pub fn bamboohr_log(body: &[u8]) -> Result<Vec<LogEntry>, BadAnswer> {
                     .into_iter()
                     .map(|id| employee_id_of(Some(id), None))
                     .collect::<Result<_, _>>()
-                    .map_err(|_| BadAnswer::WrongShape("an entry has an id that is none"))?,
+                    .map_err(|_| InvalidResponse::WrongShape("an entry has an id that is none"))?,
             })
         })
         .collect()
@@ -248,11 +248,11 @@ pub fn bamboohr_log(body: &[u8]) -> Result<Vec<LogEntry>, BadAnswer> {
 /// Reads the answer of `GET webhooks/monitor_fields`.
 ///
 /// # Errors
-/// [`BadAnswer`] when it is not of that shape.
-pub fn bamboohr_monitor_fields(body: &[u8]) -> Result<Vec<MonitorField>, BadAnswer> {
+/// [`InvalidResponse`] when it is not of that shape.
+pub fn bamboohr_monitor_fields(body: &[u8]) -> Result<Vec<MonitorField>, InvalidResponse> {
     let answer = responses::object(body)?;
     let list = answer.get("fields").and_then(Value::as_array);
-    list.ok_or(BadAnswer::WrongShape("it has no `fields`"))?
+    list.ok_or(InvalidResponse::WrongShape("it has no `fields`"))?
         .iter()
         .map(|entry| {
             let entry = object_of(entry)?;
@@ -300,12 +300,12 @@ fn refused(errors: Option<&Value>) -> RefusedFields {
     found
 }
 
-fn hook(entry: &Map<String, Value>) -> Result<Hook, BadAnswer> {
+fn hook(entry: &Map<String, Value>) -> Result<Hook, InvalidResponse> {
     let id = entry.get("id").and_then(json::scalar_text);
     let is_id = |id: &String| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
     let id = id.filter(is_id);
     Ok(Hook {
-        id: id.ok_or(BadAnswer::WrongShape("a webhook has no id of digits"))?,
+        id: id.ok_or(InvalidResponse::WrongShape("a webhook has no id of digits"))?,
         name: text(entry, "name"),
         url: entry
             .get("url")
@@ -317,9 +317,9 @@ fn hook(entry: &Map<String, Value>) -> Result<Hook, BadAnswer> {
     })
 }
 
-fn object_of(entry: &Value) -> Result<&Map<String, Value>, BadAnswer> {
+fn object_of(entry: &Value) -> Result<&Map<String, Value>, InvalidResponse> {
     let object = entry.as_object();
-    object.ok_or(BadAnswer::WrongShape("an entry is no object"))
+    object.ok_or(InvalidResponse::WrongShape("an entry is no object"))
 }
 
 fn log_time(entry: &Map<String, Value>, name: &str) -> LogTime {

@@ -7,7 +7,7 @@ fn bytes(value: &Value) -> Vec<u8> {
     value.to_string().into_bytes()
 }
 
-fn log_of(entry: &Value) -> Result<Vec<LogEntry>, BadAnswer> {
+fn log_of(entry: &Value) -> Result<Vec<LogEntry>, InvalidResponse> {
     bamboohr_log(&bytes(&json!([entry])))
 }
 

@@ -1,17 +1,22 @@
 use serde_json::{Value, json};
 
-use super::tests::{FORM, day, dialect};
+use super::tests::{FORM, day, provider_config};
 use super::*;
-use crate::domain::{ChangeKind, EmploymentStatus, Facts, Moment, Posted};
+use crate::domain::{ChangeKind, DateOrInstant, EmploymentStatus, Facts, Field};
 
-fn meaning(content_type: Option<&str>, body: &str) -> Meaning {
-    normalize(&dialect(Provider::BambooHr), content_type, body.as_bytes()).unwrap()
+fn meaning(content_type: Option<&str>, body: &str) -> Parsed {
+    normalize(
+        &provider_config(Provider::BambooHr),
+        content_type,
+        body.as_bytes(),
+    )
+    .unwrap()
 }
 
 fn changes(content_type: Option<&str>, body: &str) -> Changes {
     match meaning(content_type, body) {
-        Meaning::Changes(changes) => changes,
-        Meaning::NotOurs(not_ours) => panic!("{not_ours}"),
+        Parsed::Changes(changes) => changes,
+        Parsed::Ignored(not_ours) => panic!("{not_ours}"),
     }
 }
 
@@ -37,7 +42,7 @@ fn a_posted_name_matches_in_any_case_and_spelling() {
         "employment status: employment status",
     ] {
         let facts = posted(&json!({name: "Terminated"}));
-        let expected = Posted::Value(EmploymentStatus::Terminated);
+        let expected = Field::Value(EmploymentStatus::Terminated);
         assert_eq!(facts.employment_status, expected, "{name}");
     }
     for name in ["Employment", "Employment Status: Date", "employmentStatus"] {
@@ -50,33 +55,33 @@ fn the_first_configured_name_with_a_value_wins() {
     let both = |alias: Value, label: Value| {
         posted(&json!({"terminationDate": alias, "Termination Date": label})).termination
     };
-    let of = |text| Posted::Value(Moment::Day(day(text)));
+    let of = |text| Field::Value(DateOrInstant::Day(day(text)));
     assert_eq!(
         both(json!("2026-01-02"), json!("2026-03-04")),
         of("2026-01-02")
     );
     assert_eq!(both(json!(null), json!("2026-03-04")), of("2026-03-04"));
-    assert_eq!(both(json!(""), json!("0000-00-00")), Posted::Empty);
-    assert_eq!(both(json!("soon"), json!(null)), Posted::Absent);
+    assert_eq!(both(json!(""), json!("0000-00-00")), Field::Empty);
+    assert_eq!(both(json!("soon"), json!(null)), Field::Absent);
 }
 
 #[test]
 fn a_status_is_one_of_two_words_or_unknown() {
     let long = "x".repeat(60);
     for (value, expected) in [
-        (json!("Inactive"), Posted::Value(Status::Inactive)),
-        (json!({"value": "ACTIVE "}), Posted::Value(Status::Active)),
-        (json!("Gone"), Posted::Value(Status::Unknown("Gone".into()))),
+        (json!("Inactive"), Field::Value(Status::Inactive)),
+        (json!({"value": "ACTIVE "}), Field::Value(Status::Active)),
+        (json!("Gone"), Field::Value(Status::Unknown("Gone".into()))),
         (
             json!("G\u{0}one"),
-            Posted::Value(Status::Unknown("Gone".into())),
+            Field::Value(Status::Unknown("Gone".into())),
         ),
-        (json!(long), Posted::Value(Status::Unknown("x".repeat(40)))),
-        (json!(true), Posted::Value(Status::Unknown("true".into()))),
-        (json!(""), Posted::Absent),
-        (json!(null), Posted::Absent),
-        (json!(["Inactive"]), Posted::Absent),
-        (json!({"text": "Inactive"}), Posted::Absent),
+        (json!(long), Field::Value(Status::Unknown("x".repeat(40)))),
+        (json!(true), Field::Value(Status::Unknown("true".into()))),
+        (json!(""), Field::Absent),
+        (json!(null), Field::Absent),
+        (json!(["Inactive"]), Field::Absent),
+        (json!({"text": "Inactive"}), Field::Absent),
     ] {
         assert_eq!(
             posted(&json!({"status": value})).status,
@@ -91,26 +96,26 @@ fn a_value_is_a_fact_and_so_is_none() {
     for (value, expected) in [
         (
             json!("terminated"),
-            Posted::Value(EmploymentStatus::Terminated),
+            Field::Value(EmploymentStatus::Terminated),
         ),
-        (json!("Full-Time"), Posted::Value(EmploymentStatus::Other)),
-        (json!({"value": null}), Posted::Empty),
-        (json!(" "), Posted::Empty),
+        (json!("Full-Time"), Field::Value(EmploymentStatus::Other)),
+        (json!({"value": null}), Field::Empty),
+        (json!(" "), Field::Empty),
     ] {
         let facts = posted(&json!({"employmentHistoryStatus": value}));
         assert_eq!(facts.employment_status, expected, "{value}");
     }
     for (value, expected) in [
-        (json!(" Ana@Example.com "), Posted::Value("ana@example.com")),
-        (json!(" "), Posted::Empty),
-        (json!(null), Posted::Empty),
-        (json!("a\u{0}b@example.com"), Posted::Absent),
-        (json!("a".repeat(400)), Posted::Absent),
+        (json!(" Ana@Example.com "), Field::Value("ana@example.com")),
+        (json!(" "), Field::Empty),
+        (json!(null), Field::Empty),
+        (json!("a\u{0}b@example.com"), Field::Absent),
+        (json!("a".repeat(400)), Field::Absent),
     ] {
         let email = posted(&json!({"Work Email": value})).work_email;
         let matches = match (&email, expected) {
-            (Posted::Value(email), Posted::Value(text)) => email.expose() == text,
-            (Posted::Empty, Posted::Empty) | (Posted::Absent, Posted::Absent) => true,
+            (Field::Value(email), Field::Value(text)) => email.expose() == text,
+            (Field::Empty, Field::Empty) | (Field::Absent, Field::Absent) => true,
             _ => false,
         };
         assert!(matches, "{value}: {email:?}");
@@ -120,22 +125,19 @@ fn a_value_is_a_fact_and_so_is_none() {
 #[test]
 fn a_day_is_read_as_written() {
     for (text, expected) in [
-        ("2026-11-21", Posted::Value(day("2026-11-21"))),
-        (" 2026-11-21 ", Posted::Value(day("2026-11-21"))),
-        (
-            "2026-11-21T23:30:00-05:00",
-            Posted::Value(day("2026-11-21")),
-        ),
-        ("2026-11-21T00:00:00+0000", Posted::Value(day("2026-11-21"))),
-        ("2026-11-21T00:00:00", Posted::Value(day("2026-11-21"))),
-        ("0000-00-00", Posted::Empty),
-        ("", Posted::Empty),
-        ("2026-02-30", Posted::Absent),
-        ("2026-1-5", Posted::Absent),
-        ("21/11/2026", Posted::Absent),
-        ("2026-11-21 or so", Posted::Absent),
-        ("+026-11-21", Posted::Absent),
-        ("２０２６-11-21", Posted::Absent),
+        ("2026-11-21", Field::Value(day("2026-11-21"))),
+        (" 2026-11-21 ", Field::Value(day("2026-11-21"))),
+        ("2026-11-21T23:30:00-05:00", Field::Value(day("2026-11-21"))),
+        ("2026-11-21T00:00:00+0000", Field::Value(day("2026-11-21"))),
+        ("2026-11-21T00:00:00", Field::Value(day("2026-11-21"))),
+        ("0000-00-00", Field::Empty),
+        ("", Field::Empty),
+        ("2026-02-30", Field::Absent),
+        ("2026-1-5", Field::Absent),
+        ("21/11/2026", Field::Absent),
+        ("2026-11-21 or so", Field::Absent),
+        ("+026-11-21", Field::Absent),
+        ("２０２６-11-21", Field::Absent),
     ] {
         let facts = posted(&json!({"hireDate": text, "Termination Date": text}));
         assert_eq!(facts.hire, expected, "{text}");
@@ -157,7 +159,7 @@ fn a_change_without_values_is_thin_unless_it_is_plainly_about_something_else() {
             json!({"id": "1", "action": action, "changedFields": changed, "fields": fields});
         only(None, &json!({"employees": [entry]}).to_string())
     };
-    for (change, thin, status_changed) in [
+    for (change, notification_only, status_changed) in [
         (event("employee.updated", json!(["status"])), true, true),
         (event("employee.update", json!(["Status"])), true, true),
         (
@@ -210,10 +212,10 @@ fn a_change_without_values_is_thin_unless_it_is_plainly_about_something_else() {
             false,
         ),
     ] {
-        assert_eq!(change.thin, thin, "{change:?}");
+        assert_eq!(change.notification_only, notification_only, "{change:?}");
         assert_eq!(change.facts.status_changed, status_changed, "{change:?}");
-        if change.kind == ChangeKind::Deleted || change.thin {
-            assert_eq!(change.facts.status, Posted::Absent);
+        if change.kind == ChangeKind::Deleted || change.notification_only {
+            assert_eq!(change.facts.status, Field::Absent);
         }
     }
 }
@@ -243,7 +245,7 @@ fn a_bad_entry_does_not_sink_the_others() {
     entry 7: its employee id is too long or holds control characters
     ");
     let event = changes(None, r#"{"type": "employee.updated", "data": []}"#);
-    assert_eq!(event.bad_entries[0].cause, BadCause::NotAnObject);
+    assert_eq!(event.bad_entries[0].cause, EntryError::NotAnObject);
 }
 
 #[test]
@@ -274,7 +276,7 @@ fn a_time_has_many_spellings() {
         "2026-11-22T11:59:55.0000004Z",
     ] {
         let read = at(time);
-        assert!(read.self_timed(), "{time}");
+        assert!(read.has_event_times(), "{time}");
         let seconds = read.changes[0]
             .as_of
             .map(|at| (at.timestamp(), at.timestamp_subsec_nanos()));
@@ -293,7 +295,7 @@ fn a_time_has_many_spellings() {
     ] {
         let read = at(time);
         assert_eq!(read.changes[0].as_of, None, "{time}");
-        assert!(!read.self_timed());
+        assert!(!read.has_event_times());
     }
 }
 
@@ -313,12 +315,19 @@ fn the_content_type_decides_and_else_the_first_character() {
         let facts = only(content_type, body).facts;
         assert_eq!(
             facts.status,
-            Posted::Value(Status::Inactive),
+            Field::Value(Status::Inactive),
             "{content_type:?}"
         );
     }
     for (content_type, body) in [(FORM, json), (Some("application/json"), form)] {
-        assert!(normalize(&dialect(Provider::BambooHr), content_type, body.as_bytes()).is_err());
+        assert!(
+            normalize(
+                &provider_config(Provider::BambooHr),
+                content_type,
+                body.as_bytes()
+            )
+            .is_err()
+        );
     }
 }
 
@@ -334,9 +343,9 @@ fn a_form_key_is_split_at_two_groups() {
     );
     assert_eq!(change.kind, ChangeKind::Created);
     assert!(change.as_of.is_some());
-    assert_eq!(change.facts.status, Posted::Value(Status::Inactive));
+    assert_eq!(change.facts.status, Field::Value(Status::Inactive));
     assert!(change.facts.status_changed);
-    assert_eq!(change.facts.hire, Posted::Absent);
+    assert_eq!(change.facts.hire, Field::Absent);
     let email = change.facts.work_email.value().unwrap();
     assert_eq!(email.expose(), "ana+hr@example.com");
 }
@@ -360,7 +369,7 @@ fn what_is_no_change_has_a_word() {
         (None, r#"{"type": 1}"#, "unknown_event"),
         (FORM, "type=applicant.created", "unknown_event"),
     ] {
-        let Meaning::NotOurs(not_ours) = meaning(content_type, body) else {
+        let Parsed::Ignored(not_ours) = meaning(content_type, body) else {
             panic!("{body}");
         };
         assert_eq!(not_ours.as_str(), word, "{body}");

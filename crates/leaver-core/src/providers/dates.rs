@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
-use crate::domain::Moment;
+use crate::domain::DateOrInstant;
 
 /// An ISO 8601 instant: `Z`, `+00:00`, or `+0000` as BambooHR's guide writes it. Without an offset it is
 /// UTC, which both providers say their times are. As Postgres keeps it, in microseconds and without leap
@@ -38,7 +38,7 @@ pub(super) fn day(text: &str) -> Option<NaiveDate> {
 }
 
 /// A calendar day as it is written, also when a time follows it.
-pub(super) fn day_as_written(text: &str) -> Option<NaiveDate> {
+pub(super) fn parse_day(text: &str) -> Option<NaiveDate> {
     let text = text.trim();
     day(text).or_else(|| {
         instant(text)?;
@@ -47,22 +47,22 @@ pub(super) fn day_as_written(text: &str) -> Option<NaiveDate> {
 }
 
 /// Merge writes calendar days as midnight UTC; any other time of day is that very instant.
-pub(super) fn moment(text: &str) -> Option<Moment> {
+pub(super) fn moment(text: &str) -> Option<DateOrInstant> {
     if let Some(day) = day(text) {
-        return Some(Moment::Day(day));
+        return Some(DateOrInstant::Day(day));
     }
     let at = instant(text)?;
     Some(if at.time() == NaiveTime::MIN {
-        Moment::Day(at.date_naive())
+        DateOrInstant::Day(at.date_naive())
     } else {
-        Moment::Instant(at)
+        DateOrInstant::Instant(at)
     })
 }
 
 /// The calendar day in UTC of a date or an instant.
 pub(super) fn day_in_utc(text: &str) -> Option<NaiveDate> {
     Some(match moment(text)? {
-        Moment::Day(day) => day,
-        Moment::Instant(at) => at.date_naive(),
+        DateOrInstant::Day(day) => day,
+        DateOrInstant::Instant(at) => at.date_naive(),
     })
 }

@@ -6,20 +6,20 @@ use std::fmt;
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value, error::Category};
 
-use super::Unreadable;
+use super::ParseError;
 
 /// The body's object, within `serde_json`'s limit of depth.
-pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, Unreadable> {
+pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, ParseError> {
     match serde_json::from_slice(body) {
         Ok(Strict(Value::Object(object))) => Ok(object),
-        Ok(_) => Err(Unreadable::NotAnObject),
+        Ok(_) => Err(ParseError::NotAnObject),
         Err(error) => {
             let (line, column) = (error.line(), error.column());
             // Everything is read as it comes, so a repeated member is the only complaint about data.
             Err(match error.classify() {
-                Category::Data => Unreadable::RepeatedMember { line, column },
+                Category::Data => ParseError::RepeatedMember { line, column },
                 Category::Io | Category::Syntax | Category::Eof => {
-                    Unreadable::NotJson { line, column }
+                    ParseError::NotJson { line, column }
                 }
             })
         }

@@ -6,17 +6,17 @@ use chrono::NaiveDate;
 use serde_json::{Map, Value};
 
 use super::{
-    BadCause, BadEntry, Changes, NotOurs, Tenancy, Unreadable, dates, employee_id, json,
+    Changes, EntryError, Ignored, InvalidEntry, ParseError, Tenancy, dates, employee_id, json,
     unknown_status, work_email,
 };
-use crate::domain::{ChangeKind, EmployeeChange, Facts, Posted, Status, Tenant};
+use crate::domain::{ChangeKind, EmployeeChange, Facts, Field, Status, Tenant};
 
 /// An envelope, opened.
 pub(super) struct Event {
     /// `linked_account.id`, the customer's connection.
     pub(super) linked_account: Option<String>,
     is_test: bool,
-    pub(super) subject: Result<Employee, NotOurs>,
+    pub(super) subject: Result<Employee, Ignored>,
 }
 
 /// A record, and what the envelope says became of it.
@@ -26,10 +26,10 @@ pub(super) struct Employee {
 }
 
 /// Reads a body that is not blank. A body without `hook` is the dashboard's test.
-pub(super) fn read(body: &[u8]) -> Result<Event, Unreadable> {
+pub(super) fn read(body: &[u8]) -> Result<Event, ParseError> {
     let mut envelope = json::object(body)?;
     let subject = match envelope.get("hook") {
-        None | Some(Value::Null) => Err(NotOurs::Ping),
+        None | Some(Value::Null) => Err(Ignored::Ping),
         Some(hook) => {
             let event = hook.get("event").and_then(Value::as_str);
             kind_of_event(event.unwrap_or_default())
@@ -47,7 +47,7 @@ pub(super) fn read(body: &[u8]) -> Result<Event, Unreadable> {
 
 /// Names match as a whole: `Employment` is not an employee, and neither is `Employee.synced`. Merge's help
 /// centre has `added`, `changed` and `removed`; other sentences of Merge's say it otherwise.
-fn kind_of_event(text: &str) -> Result<ChangeKind, NotOurs> {
+fn kind_of_event(text: &str) -> Result<ChangeKind, Ignored> {
     let text = text.trim().to_ascii_lowercase();
     let (model, verb) = text.split_once('.').unwrap_or((&text, ""));
     match (model, verb) {
@@ -58,30 +58,32 @@ fn kind_of_event(text: &str) -> Result<ChangeKind, NotOurs> {
         | (
             "linkedaccount",
             "sync_completed" | "synced" | "fully_synced_initial" | "synced_initial",
-        ) => Err(NotOurs::SyncReport),
-        ("linkedaccount", "linked") => Err(NotOurs::AccountLinked),
-        ("linkedaccount", "deleted") => Err(NotOurs::AccountDeleted),
-        ("issue", _) => Err(NotOurs::AccountIssue),
-        ("employee" | "linkedaccount" | "", _) => Err(NotOurs::UnknownEvent),
+        ) => Err(Ignored::SyncReport),
+        ("linkedaccount", "linked") => Err(Ignored::AccountLinked),
+        ("linkedaccount", "deleted") => Err(Ignored::AccountDeleted),
+        ("issue", _) => Err(Ignored::AccountIssue),
+        ("employee" | "linkedaccount" | "", _) => Err(Ignored::UnknownEvent),
         (_, "added" | "created" | "changed" | "updated" | "removed" | "deleted" | "synced") => {
-            Err(NotOurs::OtherModel)
+            Err(Ignored::OtherModel)
         }
-        _ => Err(NotOurs::UnknownEvent),
+        _ => Err(Ignored::UnknownEvent),
     }
 }
 
-pub(super) fn changes(event: &Event, tenancy: &Tenancy) -> Result<Changes, NotOurs> {
+pub(super) fn changes(event: &Event, tenancy: &Tenancy) -> Result<Changes, Ignored> {
     let employee = event.subject.as_ref().map_err(|not_ours| *not_ours)?;
     let tenant = tenancy.tenant_of(event.linked_account.as_deref(), event.is_test)?;
     let mut changes = Changes::default();
     match change(employee, tenant) {
         Ok(change) => changes.changes.push(change),
-        Err(cause) => changes.bad_entries.push(BadEntry { position: 0, cause }),
+        Err(cause) => changes
+            .bad_entries
+            .push(InvalidEntry { position: 0, cause }),
     }
     Ok(changes)
 }
 
-pub(super) fn change(employee: &Employee, tenant: &Tenant) -> Result<EmployeeChange, BadCause> {
+pub(super) fn change(employee: &Employee, tenant: &Tenant) -> Result<EmployeeChange, EntryError> {
     record_change(&employee.data, employee.kind, tenant)
 }
 
@@ -90,8 +92,8 @@ pub(super) fn record_change(
     record: &Value,
     kind: ChangeKind,
     tenant: &Tenant,
-) -> Result<EmployeeChange, BadCause> {
-    let record = record.as_object().ok_or(BadCause::NotAnObject)?;
+) -> Result<EmployeeChange, EntryError> {
+    let record = record.as_object().ok_or(EntryError::NotAnObject)?;
     let id = record.get("id").and_then(Value::as_str);
     let was_deleted = record.get("remote_was_deleted") == Some(&Value::Bool(true));
     Ok(EmployeeChange {
@@ -106,7 +108,7 @@ pub(super) fn record_change(
             .value()
             .copied(),
         facts: facts(record),
-        thin: false,
+        notification_only: false,
     })
 }
 
@@ -125,7 +127,7 @@ fn facts(record: &Map<String, Value>) -> Facts {
         ..Facts::default()
     };
     if is_shell {
-        facts.status = Posted::Absent;
+        facts.status = Field::Absent;
         forget_empty(&mut facts.hire);
         forget_empty(&mut facts.termination);
         forget_empty(&mut facts.work_email);
@@ -133,9 +135,9 @@ fn facts(record: &Map<String, Value>) -> Facts {
     facts
 }
 
-fn forget_empty<T>(posted: &mut Posted<T>) {
-    if matches!(posted, Posted::Empty) {
-        *posted = Posted::Absent;
+fn forget_empty<T>(posted: &mut Field<T>) {
+    if matches!(posted, Field::Empty) {
+        *posted = Field::Absent;
     }
 }
 
@@ -144,12 +146,12 @@ fn member<T>(
     record: &Map<String, Value>,
     name: &str,
     read: impl Fn(&str) -> Option<T>,
-) -> Posted<T> {
+) -> Field<T> {
     match record.get(name) {
-        None | Some(Value::Null) => Posted::Empty,
-        Some(Value::String(text)) if text.trim().is_empty() => Posted::Empty,
-        Some(Value::String(text)) => read(text).map_or(Posted::Absent, Posted::Value),
-        Some(_) => Posted::Absent,
+        None | Some(Value::Null) => Field::Empty,
+        Some(Value::String(text)) if text.trim().is_empty() => Field::Empty,
+        Some(Value::String(text)) => read(text).map_or(Field::Absent, Field::Value),
+        Some(_) => Field::Absent,
     }
 }
 
@@ -165,11 +167,11 @@ fn status(text: &str) -> Status {
 }
 
 /// Merge says of both dates that they are the most recent ones after a rehire; the later one is meant.
-fn hire(record: &Map<String, Value>) -> Posted<NaiveDate> {
+fn hire(record: &Map<String, Value>) -> Field<NaiveDate> {
     let dates = ["start_date", "hire_date"].map(|name| member(record, name, dates::day_in_utc));
-    match dates.iter().filter_map(Posted::value).max() {
-        Some(day) => Posted::Value(*day),
-        None if dates.contains(&Posted::Absent) => Posted::Absent,
-        None => Posted::Empty,
+    match dates.iter().filter_map(Field::value).max() {
+        Some(day) => Field::Value(*day),
+        None if dates.contains(&Field::Absent) => Field::Absent,
+        None => Field::Empty,
     }
 }

@@ -4,7 +4,7 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::{BadAnswer, BadCause, BadEntry, dates, merge, responses};
+use super::{EntryError, InvalidEntry, InvalidResponse, dates, merge, responses};
 use crate::domain::{ChangeKind, EmployeeChange, Facts, Tenant};
 
 /// One page of `GET /employees`.
@@ -12,8 +12,8 @@ use crate::domain::{ChangeKind, EmployeeChange, Facts, Tenant};
 pub struct EmployeePage {
     /// The records that could be read, in the page's order.
     pub changes: Vec<EmployeeChange>,
-    /// The records that could not, and those that say nothing ([`BadCause::NullRecord`]).
-    pub bad_entries: Vec<BadEntry>,
+    /// The records that could not, and those that say nothing ([`EntryError::NullRecord`]).
+    pub bad_entries: Vec<InvalidEntry>,
     /// The cursor of the next page; `None` on the last one.
     pub next: Option<String>,
 }
@@ -21,8 +21,8 @@ pub struct EmployeePage {
 /// Reads a page of employees.
 ///
 /// # Errors
-/// [`BadAnswer`] when the answer is not such a page; a bad record never sinks the others.
-pub fn merge_page(body: &[u8], tenant: &Tenant) -> Result<EmployeePage, BadAnswer> {
+/// [`InvalidResponse`] when the answer is not such a page; a bad record never sinks the others.
+pub fn merge_page(body: &[u8], tenant: &Tenant) -> Result<EmployeePage, InvalidResponse> {
     let (results, next) = page(body)?;
     let mut page = EmployeePage {
         changes: Vec::with_capacity(results.len()),
@@ -32,7 +32,7 @@ pub fn merge_page(body: &[u8], tenant: &Tenant) -> Result<EmployeePage, BadAnswe
     for (position, record) in results.iter().enumerate() {
         match merge_record(record, tenant) {
             Ok(change) => page.changes.push(change),
-            Err(cause) => page.bad_entries.push(BadEntry { position, cause }),
+            Err(cause) => page.bad_entries.push(InvalidEntry { position, cause }),
         }
     }
     Ok(page)
@@ -41,18 +41,18 @@ pub fn merge_page(body: &[u8], tenant: &Tenant) -> Result<EmployeePage, BadAnswe
 /// What one record of the API says: as of its `modified_at`, with nothing thin about it.
 ///
 /// # Errors
-/// [`BadCause::NullRecord`] when all that we need is null, as in a record that somebody ignored in Merge or
+/// [`EntryError::NullRecord`] when all that we need is null, as in a record that somebody ignored in Merge or
 /// whose scopes were taken away; unless Merge says that the HR system removed it, which is a fact.
-pub fn merge_record(record: &Value, tenant: &Tenant) -> Result<EmployeeChange, BadCause> {
+pub fn merge_record(record: &Value, tenant: &Tenant) -> Result<EmployeeChange, EntryError> {
     let change = merge::record_change(record, ChangeKind::Updated, tenant)?;
-    if change.kind != ChangeKind::Deleted && says_nothing(&change.facts) {
-        return Err(BadCause::NullRecord);
+    if change.kind != ChangeKind::Deleted && is_empty(&change.facts) {
+        return Err(EntryError::NullRecord);
     }
     Ok(change)
 }
 
 /// True when no fact of these has a value.
-pub(super) fn says_nothing(facts: &Facts) -> bool {
+pub(super) fn is_empty(facts: &Facts) -> bool {
     facts.status.value().is_none()
         && facts.employment_status.value().is_none()
         && facts.hire.value().is_none()
@@ -138,8 +138,8 @@ impl ModelSync {
 /// Reads a page of sync states. Entries without a `model_id` are left out.
 ///
 /// # Errors
-/// [`BadAnswer`] when the answer is not such a page.
-pub fn merge_sync_page(body: &[u8]) -> Result<SyncPage, BadAnswer> {
+/// [`InvalidResponse`] when the answer is not such a page.
+pub fn merge_sync_page(body: &[u8]) -> Result<SyncPage, InvalidResponse> {
     let (results, next) = page(body)?;
     let models = results.iter().filter_map(model_sync).collect();
     Ok(SyncPage { models, next })
@@ -217,11 +217,11 @@ impl Connection {
 /// Reads the state of a connection.
 ///
 /// # Errors
-/// [`BadAnswer`] when the answer does not say it.
-pub fn merge_connection(body: &[u8]) -> Result<Connection, BadAnswer> {
+/// [`InvalidResponse`] when the answer does not say it.
+pub fn merge_connection(body: &[u8]) -> Result<Connection, InvalidResponse> {
     let object = responses::object(body)?;
     let text = |name| object.get(name).and_then(Value::as_str);
-    let status = text("status").ok_or(BadAnswer::WrongShape("it has no `status`"))?;
+    let status = text("status").ok_or(InvalidResponse::WrongShape("it has no `status`"))?;
     Ok(Connection {
         status: match status.trim().to_ascii_uppercase().as_str() {
             "COMPLETE" => ConnectionStatus::Complete,
@@ -235,22 +235,22 @@ pub fn merge_connection(body: &[u8]) -> Result<Connection, BadAnswer> {
 }
 
 /// The entries of a page, and the cursor of the next one.
-fn page(body: &[u8]) -> Result<(Vec<Value>, Option<String>), BadAnswer> {
+fn page(body: &[u8]) -> Result<(Vec<Value>, Option<String>), InvalidResponse> {
     let mut object = responses::object(body)?;
     let next = next_cursor(&object)?;
     match object.remove("results") {
         Some(Value::Array(results)) => Ok((results, next)),
-        _ => Err(BadAnswer::WrongShape("it has no list `results`")),
+        _ => Err(InvalidResponse::WrongShape("it has no list `results`")),
     }
 }
 
 /// `next` is a cursor (Merge's pagination page); one text of Merge's shows a URL. Of a URL only the cursor
 /// is taken, since an address out of an answer must not be sent the token.
-fn next_cursor(object: &Map<String, Value>) -> Result<Option<String>, BadAnswer> {
+fn next_cursor(object: &Map<String, Value>) -> Result<Option<String>, InvalidResponse> {
     let next = match object.get("next") {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(text)) => text.trim(),
-        Some(_) => return Err(BadAnswer::WrongShape("its `next` is no text")),
+        Some(_) => return Err(InvalidResponse::WrongShape("its `next` is no text")),
     };
     if !next.contains("://") {
         return Ok(Some(next.to_owned()).filter(|cursor| !cursor.is_empty()));
@@ -260,7 +260,7 @@ fn next_cursor(object: &Map<String, Value>) -> Result<Option<String>, BadAnswer>
     form_urlencoded::parse(query.as_bytes())
         .find(|(name, value)| name == "cursor" && !value.is_empty())
         .map(|(_, cursor)| Some(cursor.into_owned()))
-        .ok_or(BadAnswer::WrongShape(
+        .ok_or(InvalidResponse::WrongShape(
             "its `next` is a URL without a cursor",
         ))
 }

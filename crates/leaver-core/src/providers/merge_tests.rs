@@ -1,24 +1,29 @@
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::tests::{day, dialect};
+use super::tests::{day, provider_config};
 use super::*;
-use crate::domain::{ChangeKind, Facts, Moment, Posted};
+use crate::domain::{ChangeKind, DateOrInstant, Facts, Field};
 
 fn envelope(event: &str, data: &Value) -> Value {
     json!({"hook": {"event": event}, "linked_account": {"id": "la-1"}, "data": data})
 }
 
-fn meaning(body: &Value) -> Meaning {
-    normalize(&dialect(Provider::Merge), None, body.to_string().as_bytes()).unwrap()
+fn meaning(body: &Value) -> Parsed {
+    normalize(
+        &provider_config(Provider::Merge),
+        None,
+        body.to_string().as_bytes(),
+    )
+    .unwrap()
 }
 
 fn only(event: &str, record: Value) -> EmployeeChange {
     let mut record = record;
     record["id"] = "e-1".into();
     match meaning(&envelope(event, &record)) {
-        Meaning::Changes(mut changes) => changes.changes.remove(0),
-        Meaning::NotOurs(not_ours) => panic!("{not_ours}"),
+        Parsed::Changes(mut changes) => changes.changes.remove(0),
+        Parsed::Ignored(not_ours) => panic!("{not_ours}"),
     }
 }
 
@@ -37,32 +42,32 @@ fn an_event_name_matches_as_a_whole_in_any_case() {
         ("employee.updated", Ok(ChangeKind::Updated)),
         ("Employee.removed", Ok(ChangeKind::Deleted)),
         ("Employee.deleted", Ok(ChangeKind::Deleted)),
-        ("Employee.synced", Err(NotOurs::SyncReport)),
-        ("LinkedAccount.sync_completed", Err(NotOurs::SyncReport)),
-        ("LinkedAccount.synced", Err(NotOurs::SyncReport)),
+        ("Employee.synced", Err(Ignored::SyncReport)),
+        ("LinkedAccount.sync_completed", Err(Ignored::SyncReport)),
+        ("LinkedAccount.synced", Err(Ignored::SyncReport)),
         (
             "LinkedAccount.fully_synced_initial",
-            Err(NotOurs::SyncReport),
+            Err(Ignored::SyncReport),
         ),
-        ("LinkedAccount.synced_initial", Err(NotOurs::SyncReport)),
-        ("LinkedAccount.linked", Err(NotOurs::AccountLinked)),
-        ("LinkedAccount.deleted", Err(NotOurs::AccountDeleted)),
-        ("LinkedAccount.status_changed", Err(NotOurs::UnknownEvent)),
-        ("Issue.new", Err(NotOurs::AccountIssue)),
-        ("Issue.created", Err(NotOurs::AccountIssue)),
-        ("Employment.changed", Err(NotOurs::OtherModel)),
-        ("EmployeePayrollRun.removed", Err(NotOurs::OtherModel)),
-        ("TimeOff.synced", Err(NotOurs::OtherModel)),
-        ("Employee", Err(NotOurs::UnknownEvent)),
-        ("Employee.changed.twice", Err(NotOurs::UnknownEvent)),
-        ("Employee.terminated", Err(NotOurs::UnknownEvent)),
-        ("AsyncPost.completed", Err(NotOurs::UnknownEvent)),
-        ("", Err(NotOurs::UnknownEvent)),
-        (".changed", Err(NotOurs::UnknownEvent)),
+        ("LinkedAccount.synced_initial", Err(Ignored::SyncReport)),
+        ("LinkedAccount.linked", Err(Ignored::AccountLinked)),
+        ("LinkedAccount.deleted", Err(Ignored::AccountDeleted)),
+        ("LinkedAccount.status_changed", Err(Ignored::UnknownEvent)),
+        ("Issue.new", Err(Ignored::AccountIssue)),
+        ("Issue.created", Err(Ignored::AccountIssue)),
+        ("Employment.changed", Err(Ignored::OtherModel)),
+        ("EmployeePayrollRun.removed", Err(Ignored::OtherModel)),
+        ("TimeOff.synced", Err(Ignored::OtherModel)),
+        ("Employee", Err(Ignored::UnknownEvent)),
+        ("Employee.changed.twice", Err(Ignored::UnknownEvent)),
+        ("Employee.terminated", Err(Ignored::UnknownEvent)),
+        ("AsyncPost.completed", Err(Ignored::UnknownEvent)),
+        ("", Err(Ignored::UnknownEvent)),
+        (".changed", Err(Ignored::UnknownEvent)),
     ] {
         let kind = match meaning(&envelope(event, &json!({"id": "e-1"}))) {
-            Meaning::Changes(changes) => Ok(changes.changes[0].kind),
-            Meaning::NotOurs(not_ours) => Err(not_ours),
+            Parsed::Changes(changes) => Ok(changes.changes[0].kind),
+            Parsed::Ignored(not_ours) => Err(not_ours),
         };
         assert_eq!(kind, expected, "{event}");
     }
@@ -71,10 +76,10 @@ fn an_event_name_matches_as_a_whole_in_any_case() {
 #[test]
 fn a_body_without_hook_is_a_test_of_the_connection() {
     for body in [json!({"response": "ok"}), json!({}), json!({"hook": null})] {
-        assert_eq!(meaning(&body), Meaning::NotOurs(NotOurs::Ping));
+        assert_eq!(meaning(&body), Parsed::Ignored(Ignored::Ping));
     }
     for hook in [json!("x"), json!({}), json!({"event": 1})] {
-        let expected = Meaning::NotOurs(NotOurs::UnknownEvent);
+        let expected = Parsed::Ignored(Ignored::UnknownEvent);
         assert_eq!(meaning(&json!({"hook": hook})), expected);
     }
 }
@@ -90,7 +95,7 @@ fn the_linked_account_decides_whose_employee_it_is() {
         (
             &one,
             json!({"account_type": "test"}),
-            Err(NotOurs::TestAccount),
+            Err(Ignored::TestAccount),
         ),
         (&listed, json!({"id": "la-1"}), Ok("widgets")),
         (
@@ -101,26 +106,26 @@ fn the_linked_account_decides_whose_employee_it_is() {
         (
             &listed,
             json!({"id": "la-9"}),
-            Err(NotOurs::UnknownLinkedAccount),
+            Err(Ignored::UnknownLinkedAccount),
         ),
         (
             &listed,
             json!({"id": 1}),
-            Err(NotOurs::UnknownLinkedAccount),
+            Err(Ignored::UnknownLinkedAccount),
         ),
-        (&listed, json!("la-1"), Err(NotOurs::UnknownLinkedAccount)),
+        (&listed, json!("la-1"), Err(Ignored::UnknownLinkedAccount)),
     ] {
-        let dialect = Dialect {
+        let provider_config = ProviderConfig {
             tenancy: tenancy.clone(),
-            ..dialect(Provider::Merge)
+            ..provider_config(Provider::Merge)
         };
         let mut body = envelope("Employee.changed", &json!({"id": "e-1"}));
         body["linked_account"] = account.clone();
-        let read = normalize(&dialect, None, body.to_string().as_bytes()).unwrap();
+        let read = normalize(&provider_config, None, body.to_string().as_bytes()).unwrap();
         let expected = expected.map(Tenant::new);
         match read {
-            Meaning::Changes(read) => assert_eq!(Ok(&read.changes[0].tenant), expected.as_ref()),
-            Meaning::NotOurs(not_ours) => assert_eq!(Err(not_ours), expected, "{account}"),
+            Parsed::Changes(read) => assert_eq!(Ok(&read.changes[0].tenant), expected.as_ref()),
+            Parsed::Ignored(not_ours) => assert_eq!(Err(not_ours), expected, "{account}"),
         }
     }
 }
@@ -128,17 +133,17 @@ fn the_linked_account_decides_whose_employee_it_is() {
 #[test]
 fn an_employee_without_an_id_is_a_bad_entry() {
     for (data, cause) in [
-        (json!(null), BadCause::NotAnObject),
-        (json!(["e-1"]), BadCause::NotAnObject),
-        (json!({}), BadCause::NoId),
-        (json!({"id": 7}), BadCause::NoId),
-        (json!({"id": ""}), BadCause::NoId),
-        (json!({"id": "a\nb"}), BadCause::UnusableId),
+        (json!(null), EntryError::NotAnObject),
+        (json!(["e-1"]), EntryError::NotAnObject),
+        (json!({}), EntryError::NoId),
+        (json!({"id": 7}), EntryError::NoId),
+        (json!({"id": ""}), EntryError::NoId),
+        (json!({"id": "a\nb"}), EntryError::UnusableId),
     ] {
-        let Meaning::Changes(changes) = meaning(&envelope("Employee.changed", &data)) else {
+        let Parsed::Changes(changes) = meaning(&envelope("Employee.changed", &data)) else {
             panic!("{data}");
         };
-        let bad = BadEntry { position: 0, cause };
+        let bad = InvalidEntry { position: 0, cause };
         assert_eq!(changes.bad_entries, [bad], "{data}");
         assert!(changes.changes.is_empty());
     }
@@ -147,20 +152,20 @@ fn an_employee_without_an_id_is_a_bad_entry() {
 #[test]
 fn a_status_is_one_of_three_words_or_unknown() {
     for (value, expected) in [
-        (json!("active"), Posted::Value(Status::Active)),
-        (json!("Pending"), Posted::Value(Status::Pending)),
-        (json!(" INACTIVE"), Posted::Value(Status::Inactive)),
+        (json!("active"), Field::Value(Status::Active)),
+        (json!("Pending"), Field::Value(Status::Pending)),
+        (json!(" INACTIVE"), Field::Value(Status::Inactive)),
         (
             json!("Terminated"),
-            Posted::Value(Status::Unknown("Terminated".into())),
+            Field::Value(Status::Unknown("Terminated".into())),
         ),
         (
             json!("é".repeat(60)),
-            Posted::Value(Status::Unknown("é".repeat(40))),
+            Field::Value(Status::Unknown("é".repeat(40))),
         ),
-        (json!(null), Posted::Absent),
-        (json!(""), Posted::Absent),
-        (json!(false), Posted::Absent),
+        (json!(null), Field::Absent),
+        (json!(""), Field::Absent),
+        (json!(false), Field::Absent),
     ] {
         let record = json!({"employment_status": value});
         let status = only("Employee.changed", record).facts.status;
@@ -170,8 +175,12 @@ fn a_status_is_one_of_three_words_or_unknown() {
 
 #[test]
 fn midnight_in_utc_is_a_day_and_any_other_time_an_instant() {
-    let of = |text| Posted::Value(Moment::Day(day(text)));
-    let at = |text: &str| Posted::Value(Moment::Instant(text.parse::<DateTime<Utc>>().unwrap()));
+    let of = |text| Field::Value(DateOrInstant::Day(day(text)));
+    let at = |text: &str| {
+        Field::Value(DateOrInstant::Instant(
+            text.parse::<DateTime<Utc>>().unwrap(),
+        ))
+    };
     for (value, expected) in [
         (json!("2026-05-31T00:00:00Z"), of("2026-05-31")),
         (json!("2026-05-31T00:00:00.000000+00:00"), of("2026-05-31")),
@@ -186,15 +195,15 @@ fn midnight_in_utc_is_a_day_and_any_other_time_an_instant() {
             json!("2026-06-15T13:30:00+02:00"),
             at("2026-06-15T11:30:00Z"),
         ),
-        (json!(null), Posted::Empty),
-        (json!(" "), Posted::Empty),
-        (json!("soon"), Posted::Absent),
-        (json!(20_260_531), Posted::Absent),
+        (json!(null), Field::Empty),
+        (json!(" "), Field::Empty),
+        (json!("soon"), Field::Absent),
+        (json!(20_260_531), Field::Absent),
     ] {
         let facts = facts(json!({"termination_date": value}));
         assert_eq!(facts.termination, expected, "{value}");
     }
-    assert_eq!(facts(json!({})).termination, Posted::Empty);
+    assert_eq!(facts(json!({})).termination, Field::Empty);
 }
 
 #[test]
@@ -203,31 +212,27 @@ fn the_later_of_two_first_days_counts() {
         (
             json!("2024-02-12T00:00:00Z"),
             json!("2024-02-01T00:00:00Z"),
-            Posted::Value("2024-02-12"),
+            Field::Value("2024-02-12"),
         ),
         (
             json!("2020-01-01"),
             json!("2024-02-01T23:30:00-01:00"),
-            Posted::Value("2024-02-02"),
+            Field::Value("2024-02-02"),
         ),
-        (
-            json!(null),
-            json!("2024-02-01"),
-            Posted::Value("2024-02-01"),
-        ),
+        (json!(null), json!("2024-02-01"), Field::Value("2024-02-01")),
         (
             json!("2024-02-12"),
             json!("soon"),
-            Posted::Value("2024-02-12"),
+            Field::Value("2024-02-12"),
         ),
-        (json!("soon"), json!(null), Posted::Absent),
-        (json!(null), json!(""), Posted::Empty),
+        (json!("soon"), json!(null), Field::Absent),
+        (json!(null), json!(""), Field::Empty),
     ] {
         let hired = facts(json!({"start_date": start, "hire_date": hire})).hire;
         let expected = match expected {
-            Posted::Value(text) => Posted::Value(day(text)),
-            Posted::Empty => Posted::Empty,
-            Posted::Absent => Posted::Absent,
+            Field::Value(text) => Field::Value(day(text)),
+            Field::Empty => Field::Empty,
+            Field::Absent => Field::Absent,
         };
         assert_eq!(hired, expected, "{start} {hire}");
     }
@@ -238,9 +243,9 @@ fn a_work_email_is_never_the_personal_one() {
     let email = |value: Value| {
         facts(json!({"work_email": value, "personal_email": "dana@home.example"})).work_email
     };
-    assert_eq!(email(json!(null)), Posted::Empty);
-    assert_eq!(email(json!(" ")), Posted::Empty);
-    assert_eq!(email(json!({"value": "dana@example.com"})), Posted::Absent);
+    assert_eq!(email(json!(null)), Field::Empty);
+    assert_eq!(email(json!(" ")), Field::Empty);
+    assert_eq!(email(json!({"value": "dana@example.com"})), Field::Absent);
     let read = email(json!(" Dana@Example.com"));
     assert_eq!(read.value().unwrap().expose(), "dana@example.com");
 }
@@ -252,7 +257,7 @@ fn a_shell_record_says_nothing() {
             "work_email": null, "hire_date": null, "start_date": null});
         let change = only("Employee.changed", record);
         assert_eq!(change.facts, Facts::default());
-        assert!(!change.thin);
+        assert!(!change.notification_only);
     }
 }
 
@@ -262,7 +267,7 @@ fn a_deleted_record_keeps_its_last_facts() {
         "modified_at": "2026-06-15T11:30:00.000000Z"});
     let change = only("Employee.changed", record);
     assert_eq!(change.kind, ChangeKind::Deleted);
-    assert_eq!(change.facts.status, Posted::Value(Status::Active));
+    assert_eq!(change.facts.status, Field::Value(Status::Active));
     assert!(change.as_of.is_some());
     for deleted in [json!(false), json!(null), json!("true")] {
         let change = only("Employee.changed", json!({"remote_was_deleted": deleted}));

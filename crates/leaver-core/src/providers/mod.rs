@@ -2,7 +2,7 @@
 //! room that knows a vendor's JSON or form. It judges nobody; an entry that cannot be read never sinks the others.
 
 mod parse_error;
-pub use parse_error::{BadAnswer, BadCause, BadEntry, NotOurs, Unreadable};
+pub use parse_error::{EntryError, Ignored, InvalidEntry, InvalidResponse, ParseError};
 
 mod field_names;
 pub use field_names::FieldNames;
@@ -43,7 +43,7 @@ use crate::domain::{EmployeeChange, EmployeeId, Provider, Status, Tenant, WorkEm
 
 /// How one source speaks.
 #[derive(Clone, Debug)]
-pub struct Dialect {
+pub struct ProviderConfig {
     /// Whose bodies these are.
     pub provider: Provider,
     /// The names under which BambooHR posts what we need; Merge's are fixed.
@@ -62,24 +62,24 @@ pub enum Tenancy {
 }
 
 impl Tenancy {
-    fn tenant_of(&self, linked_account: Option<&str>, is_test: bool) -> Result<&Tenant, NotOurs> {
+    fn tenant_of(&self, linked_account: Option<&str>, is_test: bool) -> Result<&Tenant, Ignored> {
         match self {
-            Self::One(_) if is_test => Err(NotOurs::TestAccount),
+            Self::One(_) if is_test => Err(Ignored::TestAccount),
             Self::One(tenant) => Ok(tenant),
             Self::ByLinkedAccount(tenants) => linked_account
                 .and_then(|id| tenants.get(id))
-                .ok_or(NotOurs::UnknownLinkedAccount),
+                .ok_or(Ignored::UnknownLinkedAccount),
         }
     }
 }
 
 /// What a readable body means to us.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Meaning {
+pub enum Parsed {
     /// It says something of employees.
     Changes(Changes),
     /// It says nothing of employees of ours.
-    NotOurs(NotOurs),
+    Ignored(Ignored),
 }
 
 /// What a body says of employees.
@@ -88,14 +88,14 @@ pub struct Changes {
     /// The entries that could be read, in the body's order.
     pub changes: Vec<EmployeeChange>,
     /// The entries that could not.
-    pub bad_entries: Vec<BadEntry>,
+    pub bad_entries: Vec<InvalidEntry>,
 }
 
 impl Changes {
     /// True when every change says itself when its facts were true, so that nothing depends on when
     /// the body arrived. Also true when there is no change.
     #[must_use]
-    pub fn self_timed(&self) -> bool {
+    pub fn has_event_times(&self) -> bool {
         self.changes.iter().all(|change| change.as_of.is_some())
     }
 }
@@ -103,28 +103,28 @@ impl Changes {
 /// Reads a body as this dialect's provider writes them.
 ///
 /// # Errors
-/// [`Unreadable`] when nothing at all can be made of the body; it will not change by trying again.
+/// [`ParseError`] when nothing at all can be made of the body; it will not change by trying again.
 pub fn normalize(
-    dialect: &Dialect,
+    provider_config: &ProviderConfig,
     content_type: Option<&str>,
     body: &[u8],
-) -> Result<Meaning, Unreadable> {
+) -> Result<Parsed, ParseError> {
     if body.trim_ascii().is_empty() {
-        return Ok(Meaning::NotOurs(NotOurs::Empty));
+        return Ok(Parsed::Ignored(Ignored::Empty));
     }
-    let changes = match dialect.provider {
+    let changes = match provider_config.provider {
         Provider::BambooHr => bamboohr::read(content_type, body)?
-            .and_then(|reading| bamboohr_facts::changes(reading, dialect)),
-        Provider::Merge => merge::changes(&merge::read(body)?, &dialect.tenancy),
+            .and_then(|reading| bamboohr_facts::changes(reading, provider_config)),
+        Provider::Merge => merge::changes(&merge::read(body)?, &provider_config.tenancy),
     };
-    Ok(changes.map_or_else(Meaning::NotOurs, Meaning::Changes))
+    Ok(changes.map_or_else(Parsed::Ignored, Parsed::Changes))
 }
 
 /// An id that the database can hold and index.
-fn employee_id(text: &str) -> Result<EmployeeId, BadCause> {
+fn employee_id(text: &str) -> Result<EmployeeId, EntryError> {
     match text.trim() {
-        "" => Err(BadCause::NoId),
-        id if id.len() > 200 || id.contains(char::is_control) => Err(BadCause::UnusableId),
+        "" => Err(EntryError::NoId),
+        id if id.len() > 200 || id.contains(char::is_control) => Err(EntryError::UnusableId),
         id => Ok(EmployeeId::new(id)),
     }
 }

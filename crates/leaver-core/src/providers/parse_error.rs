@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Why an authentic, readable delivery concerns nobody of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub enum NotOurs {
+pub enum Ignored {
     /// No body, or no employee in it.
     Empty,
     /// A test of the connection.
@@ -29,7 +29,7 @@ pub enum NotOurs {
     UnknownLinkedAccount,
 }
 
-impl NotOurs {
+impl Ignored {
     /// The word that stands for it in the database and in a metric.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -78,7 +78,7 @@ impl NotOurs {
     }
 }
 
-impl fmt::Display for NotOurs {
+impl fmt::Display for Ignored {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.sentence())
     }
@@ -86,7 +86,7 @@ impl fmt::Display for NotOurs {
 
 /// Why nothing could be made of an authentic body. It holds places, never content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
+pub enum ParseError {
     /// Not JSON, cut off, or nested deeper than we follow.
     #[error("the body is not JSON, is cut off or nests too deeply (line {line}, column {column})")]
     NotJson {
@@ -111,7 +111,7 @@ pub enum Unreadable {
     NoEmployees,
 }
 
-impl Unreadable {
+impl ParseError {
     /// The word that stands for it in the database and in a metric.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -127,16 +127,16 @@ impl Unreadable {
 /// An entry that could not be read, while others beside it could.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("entry {position}: {cause}")]
-pub struct BadEntry {
+pub struct InvalidEntry {
     /// Its place in the body, counted from zero.
     pub position: usize,
     /// What is wrong with it.
-    pub cause: BadCause,
+    pub cause: EntryError,
 }
 
 /// What is wrong with an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
-pub enum BadCause {
+pub enum EntryError {
     /// The entry is text, a number, a list or nothing.
     #[error("it is not an object")]
     NotAnObject,
@@ -151,7 +151,7 @@ pub enum BadCause {
     NullRecord,
 }
 
-impl BadCause {
+impl EntryError {
     /// The word that stands for it in a metric.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -166,7 +166,7 @@ impl BadCause {
 
 /// Why an API's answer cannot be used. It holds nothing of the answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadAnswer {
+pub enum InvalidResponse {
     /// It ends in the middle.
     #[error("the JSON ends in the middle")]
     CutOff,

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, error::Category};
 
-use super::{BadAnswer, json};
+use super::{InvalidResponse, json};
 
 /// Bodies longer than this are data; an error is short.
 const LONGEST_ERROR_BYTES: usize = 16 * 1024;
@@ -22,20 +22,22 @@ pub fn error_in_success(body: &[u8]) -> Option<u16> {
 }
 
 /// The answer's object. A member named twice says two things at once, and such an answer is not used.
-pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, BadAnswer> {
+pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, InvalidResponse> {
     json::object(body).map_err(
         |_| match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
-            Ok(_) => BadAnswer::WrongShape("it is no object, or names a member twice"),
+            Ok(_) => InvalidResponse::WrongShape("it is no object, or names a member twice"),
             Err(error) => bad_json(&error),
         },
     )
 }
 
 /// What a failure of serde's means here.
-pub(super) fn bad_json(error: &serde_json::Error) -> BadAnswer {
+pub(super) fn bad_json(error: &serde_json::Error) -> InvalidResponse {
     match error.classify() {
-        Category::Eof => BadAnswer::CutOff,
-        Category::Data => BadAnswer::WrongShape("a member has another type than the contract says"),
-        Category::Io | Category::Syntax => BadAnswer::NotJson,
+        Category::Eof => InvalidResponse::CutOff,
+        Category::Data => {
+            InvalidResponse::WrongShape("a member has another type than the contract says")
+        }
+        Category::Io | Category::Syntax => InvalidResponse::NotJson,
     }
 }

@@ -5,8 +5,8 @@ use super::*;
 
 pub(super) const FORM: Option<&str> = Some("application/x-www-form-urlencoded; charset=UTF-8");
 
-pub(super) fn dialect(provider: Provider) -> Dialect {
-    Dialect {
+pub(super) fn provider_config(provider: Provider) -> ProviderConfig {
+    ProviderConfig {
         provider,
         fields: FieldNames::default(),
         tenancy: Tenancy::One(Tenant::new("acme")),
@@ -36,7 +36,8 @@ fn what_cannot_be_read_shows_a_place_and_no_content() {
         &deep_object,
     ] {
         for provider in [Provider::BambooHr, Provider::Merge] {
-            let Err(unreadable) = normalize(&dialect(provider), None, body.as_bytes()) else {
+            let Err(unreadable) = normalize(&provider_config(provider), None, body.as_bytes())
+            else {
                 assert_eq!(provider, Provider::Merge);
                 continue;
             };
@@ -75,15 +76,15 @@ proptest! {
     #[test]
     fn no_bytes_make_it_panic(body: Vec<u8>, form: bool) {
         for provider in [Provider::BambooHr, Provider::Merge] {
-            let _ = normalize(&dialect(provider), FORM.filter(|_| form), &body);
+            let _ = normalize(&provider_config(provider), FORM.filter(|_| form), &body);
         }
     }
 
     #[test]
     fn no_shape_makes_it_panic(body in shapes(), form in "(&?(type|data|employees|\\[|\\]|=|id|status|%C3|é)){0,40}") {
         for provider in [Provider::BambooHr, Provider::Merge] {
-            let _ = normalize(&dialect(provider), None, body.to_string().as_bytes());
-            let _ = normalize(&dialect(provider), FORM, form.as_bytes());
+            let _ = normalize(&provider_config(provider), None, body.to_string().as_bytes());
+            let _ = normalize(&provider_config(provider), FORM, form.as_bytes());
         }
     }
 }

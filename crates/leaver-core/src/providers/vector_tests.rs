@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::*;
-use crate::domain::{ChangeKind, Moment, Posted};
+use crate::domain::{ChangeKind, DateOrInstant, Field};
 
 const BAMBOOHR: &str = include_str!("../../../../tests/vectors/bamboohr.json");
 const MERGE: &str = include_str!("../../../../tests/vectors/merge.json");
@@ -47,12 +47,12 @@ fn every_bamboohr_vector_has_its_meaning() {
         let content_type = vector["content_type"].as_str();
         let outcome = vector["expected"]["parse"].as_str().unwrap();
         *seen.entry(outcome).or_default() += 1;
-        let dialect = Dialect {
+        let provider_config = ProviderConfig {
             provider: Provider::BambooHr,
             fields: FieldNames::default(),
             tenancy: Tenancy::One(Tenant::new("acme")),
         };
-        let meaning = normalize(&dialect, content_type, body);
+        let meaning = normalize(&provider_config, content_type, body);
         match outcome {
             "ok" => {
                 let reading = bamboohr::read(content_type, body).unwrap().ok().unwrap();
@@ -60,16 +60,16 @@ fn every_bamboohr_vector_has_its_meaning() {
                 assert_eq!(Value::from(events), vector["expected_events"], "{name}");
                 let time = vector["event_time_utc"].as_str().and_then(dates::instant);
                 assert!(time.is_none() || time == reading.events[0].at, "{name}");
-                let Ok(Meaning::Changes(changes)) = meaning else {
+                let Ok(Parsed::Changes(changes)) = meaning else {
                     panic!("{name}: {meaning:?}");
                 };
                 assert!(changes.bad_entries.is_empty(), "{name}");
                 assert_eq!(changes.changes.len(), reading.events.len(), "{name}");
             }
-            "ignored" => assert_eq!(meaning, Ok(Meaning::NotOurs(NotOurs::Company)), "{name}"),
-            "empty" => assert_eq!(meaning, Ok(Meaning::NotOurs(NotOurs::Empty)), "{name}"),
+            "ignored" => assert_eq!(meaning, Ok(Parsed::Ignored(Ignored::Company)), "{name}"),
+            "empty" => assert_eq!(meaning, Ok(Parsed::Ignored(Ignored::Empty)), "{name}"),
             "error" => {
-                let place = Unreadable::NotJson {
+                let place = ParseError::NotJson {
                     line: 1,
                     column: 14,
                 };
@@ -97,9 +97,9 @@ fn as_normalized(event: &merge::Event) -> Value {
         Ok(employee) => employee,
         Err(not_ours) => {
             normalized["kind"] = match not_ours {
-                NotOurs::Ping => "test_ping",
-                NotOurs::SyncReport => "sync_completed",
-                NotOurs::OtherModel | NotOurs::UnknownEvent => "ignored",
+                Ignored::Ping => "test_ping",
+                Ignored::SyncReport => "sync_completed",
+                Ignored::OtherModel | Ignored::UnknownEvent => "ignored",
                 other => other.as_str(),
             }
             .into();
@@ -121,8 +121,8 @@ fn as_normalized(event: &merge::Event) -> Value {
     };
     normalized["termination_date"] = match change.facts.termination.value() {
         None => Value::Null,
-        Some(Moment::Day(day)) => format!("{day}T00:00:00Z").into(),
-        Some(Moment::Instant(at)) => at.format("%FT%TZ").to_string().into(),
+        Some(DateOrInstant::Day(day)) => format!("{day}T00:00:00Z").into(),
+        Some(DateOrInstant::Instant(at)) => at.format("%FT%TZ").to_string().into(),
     };
     let email = change.facts.work_email.value();
     normalized["work_email"] = email.map(WorkEmail::expose).into();
@@ -158,7 +158,7 @@ fn every_merge_vector_has_its_meaning() {
 #[test]
 fn of_the_merge_vectors_only_registered_accounts_are_ours() {
     let registered = "5b0f3a9e-1c2d-4e3f-8a4b-6c7d8e9f0a1b";
-    let dialect = Dialect {
+    let provider_config = ProviderConfig {
         provider: Provider::Merge,
         fields: FieldNames::default(),
         tenancy: Tenancy::ByLinkedAccount(HashMap::from([(
@@ -169,22 +169,22 @@ fn of_the_merge_vectors_only_registered_accounts_are_ours() {
     let mut seen: HashMap<&str, usize> = HashMap::new();
     for vector in &accepted(MERGE) {
         let body = vector["body"].as_str().unwrap();
-        let outcome = match normalize(&dialect, None, body.as_bytes()) {
-            Ok(Meaning::Changes(changes)) => {
-                assert!(changes.bad_entries.is_empty() && changes.self_timed());
+        let outcome = match normalize(&provider_config, None, body.as_bytes()) {
+            Ok(Parsed::Changes(changes)) => {
+                assert!(changes.bad_entries.is_empty() && changes.has_event_times());
                 let [change] = changes.changes.as_slice() else {
                     panic!("{}", vector["name"]);
                 };
                 assert_eq!(change.tenant.as_str(), "acme");
-                assert!(!change.thin);
+                assert!(!change.notification_only);
                 assert!(
-                    change.facts.status == Posted::Absent
-                        || change.facts.termination != Posted::Absent
+                    change.facts.status == Field::Absent
+                        || change.facts.termination != Field::Absent
                         || vector["name"] == "employee_changed_unparseable_termination"
                 );
                 "changes"
             }
-            Ok(Meaning::NotOurs(not_ours)) => not_ours.as_str(),
+            Ok(Parsed::Ignored(not_ours)) => not_ours.as_str(),
             Err(unreadable) => unreadable.as_str(),
         };
         *seen.entry(outcome).or_default() += 1;

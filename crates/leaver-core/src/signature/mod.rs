@@ -52,7 +52,7 @@ impl Scheme {
     }
 
     /// Uses the keys of another scheme from now on, if that is of the same provider; says whether.
-    pub fn take_keys(&mut self, newer: &Self) -> bool {
+    pub fn replace_keys(&mut self, newer: &Self) -> bool {
         match (self, newer) {
             (Self::BambooHr { keys, .. }, Self::BambooHr { keys: newer, .. })
             | (Self::Merge { keys }, Self::Merge { keys: newer }) => {

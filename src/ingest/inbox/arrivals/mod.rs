@@ -59,7 +59,7 @@ pub struct Durability {
 impl Durability {
     /// What a crash of the machine could cost although commits wait for the disk, and what to change.
     #[must_use]
-    pub fn risk(&self) -> Option<&'static str> {
+    pub fn durability_warning(&self) -> Option<&'static str> {
         match (self.flushes, self.mends_pages) {
             (true, true) => None,
             (false, _) => Some(

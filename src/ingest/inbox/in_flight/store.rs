@@ -49,7 +49,7 @@ pub async fn forget(conn: &mut PgConnection, worker: Uuid) -> Result<(), sqlx::E
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn take_orphaned(
+pub async fn reclaim_orphans(
     conn: &mut PgConnection,
     worker: Uuid,
 ) -> Result<Vec<Orphaned>, sqlx::Error> {
@@ -97,7 +97,7 @@ pub async fn take_orphaned(
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn set_apart(
+pub async fn isolate(
     conn: &mut PgConnection,
     deliveries: &[DeliveryId],
 ) -> Result<(), sqlx::Error> {

@@ -21,7 +21,7 @@ pub struct Backlog {
 
 /// A delivery as a person sees it in a list: everything but its body.
 #[derive(Clone, Debug, Serialize)]
-pub struct Listed {
+pub struct DeliverySummary {
     /// Its id.
     pub id: uuid::Uuid,
     /// Who sent it.

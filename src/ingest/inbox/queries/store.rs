@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{Arrived, Backlog, LastDelivery, Listed};
+use super::{Arrived, Backlog, DeliverySummary, LastDelivery};
 use leaver_core::domain::{EmployeeId, SourceName};
 
 /// Whether the database answers.
@@ -76,9 +76,9 @@ pub async fn list(
     state: Option<&str>,
     source: Option<&str>,
     limit: i64,
-) -> Result<Vec<Listed>, sqlx::Error> {
+) -> Result<Vec<DeliverySummary>, sqlx::Error> {
     sqlx::query_as!(
-        Listed,
+        DeliverySummary,
         r#"SELECT id, source, received_at, state, attempts, settled_at, body_bytes, cause, outcome
            FROM leaver.deliveries
            WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR source = $2)

@@ -227,7 +227,7 @@ fn a_leap_day_ends_with_february() {
 
 #[test]
 fn an_instant_is_that_very_instant_in_every_zone_and_with_every_cutoff() {
-    let noon = Moment::Instant(at("2026-03-10T15:45:30Z"));
+    let noon = DateOrInstant::Instant(at("2026-03-10T15:45:30Z"));
     for zone in ["UTC", "Pacific/Auckland", "America/Los_Angeles"] {
         for cutoff in [Cutoff::StartOfDay, cutoff_at("17:30:00"), Cutoff::EndOfDay] {
             for status in [Status::Active, Status::Inactive] {
@@ -348,20 +348,20 @@ fn the_ends_of_the_calendar_are_days_too() {
     for date in [NaiveDate::MIN, NaiveDate::MAX] {
         for zone in [Tz::UTC, Tz::Pacific__Kiritimati, Tz::Pacific__Pago_Pago] {
             for cutoff in [Cutoff::StartOfDay, cutoff_at("23:59:59"), Cutoff::EndOfDay] {
-                let ends = access_end(Moment::Day(date), zone, cutoff);
+                let ends = access_end(DateOrInstant::Day(date), zone, cutoff);
                 assert!(day_begins(date, zone) <= ends, "{date} {zone} {cutoff:?}");
             }
         }
     }
     let far = merge()
         .status(Status::Active)
-        .terminated(Moment::Day(NaiveDate::MAX));
+        .terminated(DateOrInstant::Day(NaiveDate::MAX));
     assert!(matches!(
         far.judged(NOW),
-        Judgement::Leaving { employed: true, .. }
+        Employment::Leaving { employed: true, .. }
     ));
     let long_ago = merge()
         .status(Status::Inactive)
-        .terminated(Moment::Day(NaiveDate::MIN));
+        .terminated(DateOrInstant::Day(NaiveDate::MIN));
     check(&long_ago, NOW, "deactivate 7");
 }

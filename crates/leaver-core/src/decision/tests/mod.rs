@@ -4,11 +4,11 @@
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
-use super::assess::{Judgement, judge};
-use super::policy::{Cutoff, Policy, Rehire, Response};
-use super::{AccountMatch, Action, Decision, Question, Wants, decide};
+use super::assess::{Employment, assess};
+use super::policy::{Cutoff, OnUncertain, Policy, Rehire};
+use super::{AccountMatch, Action, Decision, HoldRequest, RequestedAction, decide};
 use crate::domain::{
-    Account, AccountId, Employee, EmployeeId, EmployeeKey, EmploymentStatus, Fact, Moment,
+    Account, AccountId, DateOrInstant, Employee, EmployeeId, EmployeeKey, EmploymentStatus, Fact,
     Provider, SourceName, Status, Tenant, WorkEmail,
 };
 
@@ -31,8 +31,8 @@ fn day(text: &str) -> NaiveDate {
     text.parse().unwrap()
 }
 
-fn on(text: &str) -> Moment {
-    Moment::Day(day(text))
+fn on(text: &str) -> DateOrInstant {
+    DateOrInstant::Day(day(text))
 }
 
 fn cutoff_at(text: &str) -> Cutoff {
@@ -49,19 +49,19 @@ struct Someone {
     employee: Employee,
     policy: Policy,
     found: AccountMatch,
-    others: Vec<Judgement>,
+    others: Vec<Employment>,
     said_at: DateTime<Utc>,
 }
 
 fn bamboohr() -> Someone {
-    someone(Provider::BambooHr, Response::Deactivate)
+    someone(Provider::BambooHr, OnUncertain::Deactivate)
 }
 
 fn merge() -> Someone {
-    someone(Provider::Merge, Response::Hold)
+    someone(Provider::Merge, OnUncertain::Hold)
 }
 
-fn someone(provider: Provider, deleted: Response) -> Someone {
+fn someone(provider: Provider, deleted: OnUncertain) -> Someone {
     let said_at = at(NOW) - TimeDelta::hours(3);
     let mut employee = Employee::unknown(EmployeeKey {
         source: SourceName::parse(provider.as_str()).unwrap(),
@@ -79,7 +79,7 @@ fn someone(provider: Provider, deleted: Response) -> Someone {
             provider,
             timezone: Tz::UTC,
             cutoff: Cutoff::EndOfDay,
-            inactive_without_date: Response::Hold,
+            inactive_without_date: OnUncertain::Hold,
             deleted,
             rehire: Rehire::Hold,
             can_read: false,
@@ -135,7 +135,7 @@ impl Someone {
         self
     }
 
-    fn terminated(mut self, when: impl Into<Option<Moment>>) -> Self {
+    fn terminated(mut self, when: impl Into<Option<DateOrInstant>>) -> Self {
         self.employee.termination = self.fact(when.into());
         self
     }
@@ -176,8 +176,8 @@ impl Someone {
         self
     }
 
-    fn judged(&self, now: &str) -> Judgement {
-        judge(&self.policy, &self.employee, at(now))
+    fn judged(&self, now: &str) -> Employment {
+        assess(&self.policy, &self.employee, at(now))
     }
 
     fn decided(&self, now: &str) -> Decision {
@@ -191,7 +191,7 @@ impl Someone {
     }
 
     /// The question put to a person, where one is.
-    fn asked(&self, now: &str) -> Question {
+    fn asked(&self, now: &str) -> HoldRequest {
         match self.decided(now).action {
             Action::Hold(question) => question,
             other => panic!("nothing is asked: {other:?}"),
@@ -199,7 +199,7 @@ impl Someone {
     }
 }
 
-/// Expects an outcome such as `deactivate 7`, `hold: deactivate 7`, `keep: StillHere`, with ` until <instant>`
+/// Expects an outcome such as `deactivate 7`, `hold: deactivate 7`, `keep: Employed`, with ` until <instant>`
 /// behind it when something is scheduled. What holds of every decision is checked along the way.
 #[track_caller]
 fn check(someone: &Someone, now: &str, expected: &str) -> Decision {
@@ -231,9 +231,13 @@ fn spoken(decision: &Decision) -> String {
     let action = match &decision.action {
         Action::Deactivate(id) => format!("deactivate {id}"),
         Action::Reactivate(id) => format!("reactivate {id}"),
-        Action::Hold(Question { wants, account, .. }) => format!(
+        Action::Hold(HoldRequest {
+            requested_action,
+            account,
+            ..
+        }) => format!(
             "hold: {} {}",
-            wants.as_str(),
+            requested_action.as_str(),
             account.as_ref().map_or("-", AccountId::as_str)
         ),
         Action::Keep(kept) => format!("keep: {kept:?}"),

@@ -39,10 +39,10 @@ fn instants() -> impl Strategy<Value = DateTime<Utc>> {
     .prop_map(|seconds| DateTime::from_timestamp(seconds, 0).unwrap())
 }
 
-fn moments() -> impl Strategy<Value = Moment> {
+fn moments() -> impl Strategy<Value = DateOrInstant> {
     prop_oneof![
-        3 => days().prop_map(Moment::Day),
-        1 => instants().prop_map(Moment::Instant),
+        3 => days().prop_map(DateOrInstant::Day),
+        1 => instants().prop_map(DateOrInstant::Instant),
     ]
 }
 
@@ -78,7 +78,7 @@ prop_compose! {
         timezone in select(TZ_VARIANTS.to_vec()),
         cutoff in cutoffs(),
         responses in prop::array::uniform2(select(vec![
-            Response::Hold, Response::Deactivate, Response::Ignore,
+            OnUncertain::Hold, OnUncertain::Deactivate, OnUncertain::Ignore,
         ])),
         rehire in select(vec![Rehire::Hold, Rehire::Reactivate, Rehire::Ignore]),
         protects in any::<bool>(),
@@ -136,8 +136,8 @@ prop_compose! {
     }
 }
 
-fn judged(someone: &Someone, now: DateTime<Utc>) -> Judgement {
-    judge(&someone.policy, &someone.employee, now)
+fn judged(someone: &Someone, now: DateTime<Utc>) -> Employment {
+    assess(&someone.policy, &someone.employee, now)
 }
 
 proptest! {
@@ -150,7 +150,7 @@ proptest! {
         cutoff in cutoffs(),
     ) {
         let begins = day_begins(date, timezone);
-        let ends = access_end(Moment::Day(date), timezone, cutoff);
+        let ends = access_end(DateOrInstant::Day(date), timezone, cutoff);
         assert!(begins <= ends);
         if let Some(next) = date.succ_opt() {
             assert!(ends <= day_begins(next, timezone));
@@ -160,16 +160,16 @@ proptest! {
     #[test]
     fn whoever_has_left_has_left_at_any_later_time(someone in people(), one in instants(), other in instants()) {
         let (earlier, later) = (one.min(other), one.max(other));
-        if matches!(judged(&someone, earlier), Judgement::Left { .. }) {
-            assert!(matches!(judged(&someone, later), Judgement::Left { .. }));
+        if matches!(judged(&someone, earlier), Employment::Left { .. }) {
+            assert!(matches!(judged(&someone, later), Employment::Left { .. }));
         }
     }
 
     #[test]
     fn a_schedule_lies_ahead_and_is_over_when_it_comes(someone in people(), now in instants()) {
-        if let Judgement::Leaving { at, .. } | Judgement::Doubtful { ends_at: Some(at), .. } = judged(&someone, now) {
+        if let Employment::Leaving { at, .. } | Employment::Uncertain { ends_at: Some(at), .. } = judged(&someone, now) {
             assert!(at > now);
-            assert!(!matches!(judged(&someone, at), Judgement::Leaving { .. }));
+            assert!(!matches!(judged(&someone, at), Employment::Leaving { .. }));
         }
     }
 
@@ -180,7 +180,7 @@ proptest! {
         assert!(!format!("{decision:?}").contains(EMAIL));
         match decision.action {
             Action::Deactivate(_) => {
-                assert!(matches!(judged(&someone, now), Judgement::Left { .. }));
+                assert!(matches!(judged(&someone, now), Employment::Left { .. }));
                 assert!(someone.policy.protected.is_empty());
             }
             Action::Reactivate(_) => {

@@ -189,7 +189,7 @@ fn bamboohr_thin_update_without_values_needs_a_read() {
         check_because(&unread, NOW, ASKED, "needs a read");
         assert!(matches!(
             unread.judged(NOW),
-            Judgement::Doubtful {
+            Employment::Uncertain {
                 needs_read: true,
                 ..
             }

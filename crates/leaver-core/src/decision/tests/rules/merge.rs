@@ -12,7 +12,7 @@ fn merge_inactive_with_a_termination_date_that_has_begun_is_deactivated_now() {
             date,
         );
     }
-    let at_noon = Moment::Instant(at("2026-03-10T11:59:59Z"));
+    let at_noon = DateOrInstant::Instant(at("2026-03-10T11:59:59Z"));
     check(
         &merge().status(Status::Inactive).terminated(at_noon),
         NOW,
@@ -33,9 +33,9 @@ fn merge_inactive_with_a_begun_date_is_deactivated_although_a_hire_date_lies_ahe
 fn merge_inactive_without_a_date_follows_the_policy() {
     for date in [merge(), merge().terminated(None)] {
         for (response, expected) in [
-            (Response::Hold, ASKED),
-            (Response::Deactivate, LEFT),
-            (Response::Ignore, HERE),
+            (OnUncertain::Hold, ASKED),
+            (OnUncertain::Deactivate, LEFT),
+            (OnUncertain::Ignore, HERE),
         ] {
             let someone = date
                 .clone()

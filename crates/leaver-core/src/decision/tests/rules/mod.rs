@@ -11,9 +11,9 @@ const ASKED: &str = "hold: deactivate 7";
 
 fn removed_follows_the_policy(removed: &Someone) {
     for (response, expected) in [
-        (Response::Deactivate, LEFT),
-        (Response::Hold, ASKED),
-        (Response::Ignore, HERE),
+        (OnUncertain::Deactivate, LEFT),
+        (OnUncertain::Hold, ASKED),
+        (OnUncertain::Ignore, HERE),
     ] {
         check(
             &removed.clone().policy(|p| p.deleted = response),
@@ -26,7 +26,11 @@ fn removed_follows_the_policy(removed: &Someone) {
 
 #[test]
 fn whoever_has_left_is_deactivated_whatever_the_policy_says_of_removed_records() {
-    for response in [Response::Deactivate, Response::Hold, Response::Ignore] {
+    for response in [
+        OnUncertain::Deactivate,
+        OnUncertain::Hold,
+        OnUncertain::Ignore,
+    ] {
         let gone = merge()
             .status(Status::Inactive)
             .terminated(on("2026-03-01"))
@@ -47,7 +51,7 @@ fn a_removed_record_that_is_asked_about_keeps_its_schedule() {
         "hold: deactivate 7 until 2026-04-01T00:00:00Z",
     );
     check(&leaving, "2026-04-01T00:00:00Z", LEFT);
-    let ignored = leaving.policy(|p| p.deleted = Response::Ignore);
+    let ignored = leaving.policy(|p| p.deleted = OnUncertain::Ignore);
     check(&ignored, NOW, "keep: Waiting until 2026-04-01T00:00:00Z");
 }
 

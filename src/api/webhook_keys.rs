@@ -12,9 +12,9 @@ type BySource = HashMap<SourceName, Scheme>;
 
 /// How each source signs, as of now.
 #[derive(Debug)]
-pub struct Schemes(RwLock<Arc<BySource>>);
+pub struct WebhookKeys(RwLock<Arc<BySource>>);
 
-impl Schemes {
+impl WebhookKeys {
     /// Of these sources.
     #[must_use]
     pub fn of(sources: BySource) -> Self {
@@ -29,12 +29,12 @@ impl Schemes {
 
     /// Has each source use its keys from among these. Sources do not come or go; says which ones keep their keys, since
     /// there is none of that name and provider among these.
-    pub fn take_keys(&self, newer: &BySource) -> Vec<SourceName> {
+    pub fn replace_keys(&self, newer: &BySource) -> Vec<SourceName> {
         let mut sources = BySource::clone(&self.now());
         let mut kept = vec![];
         for (name, scheme) in &mut sources {
             match newer.get(name) {
-                Some(newer) if scheme.take_keys(newer) => {}
+                Some(newer) if scheme.replace_keys(newer) => {}
                 _ => kept.push(name.clone()),
             }
         }

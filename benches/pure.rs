@@ -40,7 +40,7 @@ fn schemes() -> [Scheme; 2] {
         Scheme::BambooHr {
             keys: keys.clone(),
             layout: Layout::BodyThenTimestamp,
-            freshness: TimeDelta::hours(3),
+            timestamp_tolerance: TimeDelta::hours(3),
         },
         Scheme::Merge { keys },
     ]
@@ -229,7 +229,7 @@ fn rules(c: &mut Criterion) {
         ("employed", "Active", String::new()),
     ] {
         let said = said(status, &last_day);
-        let mut employee = Employee::unknown(said.key());
+        let mut employee = Employee::new(said.key());
         merge(&mut employee, &said);
         let decision = decide(&policy, &employee, &account, &[], now());
         assert_eq!(
@@ -244,7 +244,7 @@ fn rules(c: &mut Criterion) {
     group.finish();
 
     let (first, second) = (said("Active", ""), said("Inactive", "2026-11-20"));
-    let unknown = Employee::unknown(first.key());
+    let unknown = Employee::new(first.key());
     let mut known = unknown.clone();
     merge(&mut known, &first);
     let mut group = c.benchmark_group("merge");

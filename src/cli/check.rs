@@ -13,9 +13,8 @@ use crate::engine::accounts::AccountsTable;
 use crate::engine::accounts::store::Rights;
 use crate::ingest::group_commit::{self, NotDurable};
 use crate::service;
-use leaver_core::domain::Provider;
 use leaver_core::providers::Tenancy;
-use leaver_core::signature::{Layout, Scheme};
+use leaver_core::signature::Layout;
 
 /// Look at the configuration, the database and the users table, and say what to do
 #[derive(Debug, Args)]
@@ -117,28 +116,25 @@ fn check_settings(report: &mut Report, settings: &Settings) {
 
 fn check_source(report: &mut Report, source: &Source) {
     let what = format!("source {}", source.name);
-    let (keys, note) = match &source.scheme {
-        Scheme::BambooHr {
-            keys,
-            layout,
-            freshness,
-        } => {
-            if freshness.num_minutes() < 155 {
-                report.say(
-                    Verdict::Warning,
-                    &what,
-                    "freshness is under 155 minutes: BambooHR's last retry comes that late, and refusing it loses the event",
-                );
-            }
-            let layout = if *layout == Layout::BodyThenTimestamp {
-                ""
-            } else {
-                ", signed as timestamp.body"
-            };
-            (keys.len(), format!("BambooHR{layout}"))
+    let provider = source.scheme.provider();
+    let keys = source.scheme.keys().len();
+    let mut note = provider.display_name().to_owned();
+    if let Some((layout, tolerance)) = source.scheme.timestamp_options() {
+        let last_retry = provider.capabilities().last_retry_after_minutes;
+        if tolerance.num_minutes() < last_retry.into() {
+            report.say(
+                Verdict::Warning,
+                &what,
+                format!(
+                    "freshness is under {last_retry} minutes: {note}'s last retry comes that late, and refusing it loses the event"
+                ),
+            );
         }
-        Scheme::Merge { keys } => (keys.len(), "Merge".to_owned()),
-    };
+        if layout != Layout::default() {
+            note += ", signed as ";
+            note += layout.as_str();
+        }
+    }
     report.say(
         Verdict::Ok,
         &what,
@@ -147,10 +143,9 @@ fn check_source(report: &mut Report, source: &Source) {
             source.policy.timezone, source.name
         ),
     );
-    if matches!(
-        (&source.scheme, &source.provider_config.tenancy),
-        (Scheme::Merge { .. }, Tenancy::One(_))
-    ) {
+    if provider.capabilities().has_linked_accounts
+        && matches!(source.provider_config.tenancy, Tenancy::One(_))
+    {
         report.say(
             Verdict::Warning,
             &what,
@@ -167,7 +162,7 @@ fn check_api(report: &mut Report, what: &str, source: &Source) {
             "no api: changes that arrive without values wait for a person, and lost webhooks are not noticed".to_owned(),
         ),
         Some(api) => match service::check_address(source, api) {
-            Ok(()) if source.policy.provider == Provider::Merge && api.account_tokens.is_empty() => (
+            Ok(()) if source.policy.provider.capabilities().has_linked_accounts && api.account_tokens.is_empty() => (
                 Verdict::Warning,
                 "api, but no linked account has a token: nothing can be read (linked_accounts)".to_owned(),
             ),

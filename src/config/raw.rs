@@ -1,11 +1,14 @@
 //! The shape of the configuration as it is written, and what its words mean to the rules.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 
 use super::LogFormat;
 use super::sources::RawSource;
 use super::values::{self, ByteSize, ConfigDuration};
 use leaver_core::decision::policy::{Cutoff, DriftMode, OnUncertain, Rehire};
+use leaver_core::domain::Provider;
 
 /// The layers put together, before anything is checked beyond its shape.
 #[derive(Debug, Deserialize)]
@@ -66,14 +69,7 @@ pub(super) struct RawPolicy {
     pub(super) rehire: values::RehireWord,
     pub(super) drift: values::RemedyWord,
     pub(super) silence_alarm: values::SilenceText,
-    pub(super) deleted: RawDeleted,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawDeleted {
-    pub(super) bamboohr: values::ResponseWord,
-    pub(super) merge: values::ResponseWord,
+    pub(super) deleted: HashMap<Provider, values::ResponseWord>,
 }
 
 #[derive(Debug, Deserialize)]

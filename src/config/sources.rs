@@ -9,8 +9,8 @@ use serde::Deserialize;
 
 use super::values::{ConfigDuration, CutoffText, SecretRef, SecretRefs, SilenceText, Zone};
 use super::{Environment, Raw, SettingsError, secrets};
-use leaver_core::decision::policy::Policy;
-use leaver_core::domain::{Provider, SourceName, Tenant, WorkEmail};
+use leaver_core::decision::policy::{OnUncertain, Policy};
+use leaver_core::domain::{Capabilities, Provider, SourceName, Tenant, WorkEmail};
 use leaver_core::providers::{FieldNames, ProviderConfig, Tenancy};
 use leaver_core::signature::{Key, Layout, Scheme};
 
@@ -121,8 +121,8 @@ pub(super) fn resolve(
         sources.push(source);
     }
     if raw.sources.is_empty() {
-        for (name, provider) in [("BAMBOOHR", Provider::BambooHr), ("MERGE", Provider::Merge)] {
-            sources.extend(from_variables(raw, name, provider, protected, env, wrong)?);
+        for provider in Provider::all() {
+            sources.extend(from_variables(raw, provider, protected, env, wrong)?);
         }
     }
     Ok(sources)
@@ -131,7 +131,6 @@ pub(super) fn resolve(
 /// `BAMBOOHR_WEBHOOK_SECRET` makes a source `bamboohr`, `MERGE_WEBHOOK_SECRET` one called `merge`.
 fn from_variables(
     raw: &Raw,
-    prefix: &str,
     provider: Provider,
     protected: &BTreeSet<WorkEmail>,
     env: &Environment,
@@ -143,7 +142,7 @@ fn from_variables(
             problem,
         })
     };
-    let variable = format!("{prefix}_WEBHOOK_SECRET");
+    let variable = format!("{}_WEBHOOK_SECRET", provider.as_str().to_uppercase());
     let previous = format!("{variable}_PREVIOUS");
     let (current, former) = (secret(&variable)?, secret(&previous)?);
     let Some(current) = current else {
@@ -225,27 +224,38 @@ fn assemble(
     let name = SourceName::parse(&written.name)
         .map_err(|error| wrong(&format!("{at}.name"), error.to_string()))?;
     let provider = written.provider;
-    let only_for = |key: &str, set: bool, owner: Provider| {
-        if set && provider != owner {
-            Err(wrong(
-                &format!("{at}.{key}"),
-                format!("it means something for provider = \"{owner}\" only; remove it"),
-            ))
-        } else {
-            Ok(())
+    let capabilities = provider.capabilities();
+    let needs = |key: &str, set: bool, has: fn(&Capabilities) -> bool| {
+        if !set || has(capabilities) {
+            return Ok(());
         }
+        let owners: Vec<String> = Provider::all()
+            .filter(|owner| has(owner.capabilities()))
+            .map(|owner| format!("provider = \"{owner}\""))
+            .collect();
+        Err(wrong(
+            &format!("{at}.{key}"),
+            format!(
+                "it means something for {} only; remove it",
+                owners.join(" or ")
+            ),
+        ))
     };
-    only_for("freshness", written.freshness.is_some(), Provider::BambooHr)?;
-    only_for(
+    needs("freshness", written.freshness.is_some(), |c| {
+        c.signs_timestamp
+    })?;
+    needs(
         "signature_layout",
         written.signature_layout.is_some(),
-        Provider::BambooHr,
+        |c| c.signs_timestamp,
     )?;
-    only_for("fields", written.fields.is_some(), Provider::BambooHr)?;
-    only_for(
+    needs("fields", written.fields.is_some(), |c| {
+        c.has_custom_field_names
+    })?;
+    needs(
         "linked_accounts",
         !written.linked_accounts.is_empty(),
-        Provider::Merge,
+        |c| c.has_linked_accounts,
     )?;
 
     if written.freshness.is_some_and(|span| span.0.is_zero()) {
@@ -254,26 +264,21 @@ fn assemble(
             "it must be at least 1s; with 0 every delivery would be stale".to_owned(),
         ));
     }
-    let scheme = match provider {
-        Provider::Merge => Scheme::Merge { keys },
-        Provider::BambooHr => Scheme::BambooHr {
-            keys,
-            layout: written
-                .signature_layout
-                .as_deref()
-                .map_or(Ok(Layout::default()), Layout::parse)
-                .map_err(|error| wrong(&format!("{at}.signature_layout"), error.to_string()))?,
-            freshness: written
-                .freshness
-                .map_or(Ok(TimeDelta::hours(3)), |span| TimeDelta::from_std(span.0))
-                .map_err(|_| {
-                    wrong(
-                        &format!("{at}.freshness"),
-                        "it is longer than any clock runs".to_owned(),
-                    )
-                })?,
-        },
-    };
+    let layout = written
+        .signature_layout
+        .as_deref()
+        .map_or(Ok(Layout::default()), Layout::parse)
+        .map_err(|error| wrong(&format!("{at}.signature_layout"), error.to_string()))?;
+    let timestamp_tolerance = written
+        .freshness
+        .map_or(Ok(TimeDelta::hours(3)), |span| TimeDelta::from_std(span.0))
+        .map_err(|_| {
+            wrong(
+                &format!("{at}.freshness"),
+                "it is longer than any clock runs".to_owned(),
+            )
+        })?;
+    let scheme = Scheme::new(provider, keys, layout, timestamp_tolerance);
     let tenant = Tenant::new(
         written
             .tenant
@@ -315,12 +320,13 @@ fn assemble(
             timezone: written.timezone.unwrap_or(raw.policy.timezone).0,
             cutoff: written.cutoff.unwrap_or(raw.policy.cutoff).into(),
             inactive_without_date: raw.policy.inactive_without_date.into(),
-            deleted: match provider {
-                Provider::BambooHr => raw.policy.deleted.bamboohr.into(),
-                Provider::Merge => raw.policy.deleted.merge.into(),
+            deleted: match raw.policy.deleted.get(&provider) {
+                Some(word) => (*word).into(),
+                None if capabilities.deletion_means_departure => OnUncertain::Deactivate,
+                None => OnUncertain::Hold,
             },
             rehire: raw.policy.rehire.into(),
-            can_read: provider == Provider::BambooHr && written.api.is_some(),
+            can_read: capabilities.has_events_without_values && written.api.is_some(),
             protected: protected.clone(),
         },
         api: match &written.api {

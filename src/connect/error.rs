@@ -159,7 +159,7 @@ impl ReadError {
 impl From<InvalidResponse> for ReadError {
     fn from(bad: InvalidResponse) -> Self {
         match bad {
-            InvalidResponse::CutOff => Self::Cut {
+            InvalidResponse::Truncated => Self::Cut {
                 trouble: "the JSON ends in the middle",
             },
             InvalidResponse::NotJson => Self::NotTheApi {

@@ -23,7 +23,10 @@ pub(crate) async fn find_accounts(
     table: &AccountsTable,
     employees: &[Employee],
 ) -> Result<HashMap<EmployeeKey, Vec<Account>>, sqlx::Error> {
-    let ids: BTreeSet<AccountId> = employees.iter().filter_map(|e| e.account.clone()).collect();
+    let ids: BTreeSet<AccountId> = employees
+        .iter()
+        .filter_map(|e| e.account_id.clone())
+        .collect();
     let by_id: HashMap<AccountId, Account> = accounts::store::find_by_id(conn, table, &ids)
         .await?
         .into_iter()
@@ -33,7 +36,7 @@ pub(crate) async fn find_accounts(
     let mut found = HashMap::new();
     let mut wanted: BTreeMap<(WorkEmail, Tenant), Vec<EmployeeKey>> = BTreeMap::new();
     for employee in employees {
-        if let Some(account) = employee.account.as_ref().and_then(|id| by_id.get(id)) {
+        if let Some(account) = employee.account_id.as_ref().and_then(|id| by_id.get(id)) {
             found.insert(employee.key.clone(), vec![account.clone()]);
         } else if let Some(email) = employee.work_email() {
             let tenant = employee.key.tenant.clone();
@@ -92,7 +95,7 @@ impl SharedAccounts {
                         employment,
                         deactivated_at: employee
                             .deactivated_at
-                            .filter(|_| employee.account.as_ref() == Some(account)),
+                            .filter(|_| employee.account_id.as_ref() == Some(account)),
                     });
             }
         };
@@ -110,7 +113,7 @@ impl SharedAccounts {
             .flat_map(|account| names.iter().map(|name| (name.clone(), account.id.clone())))
             .collect();
         for other in roster::store::find_linked(conn, &pairs).await? {
-            if let (false, Some(account)) = (here.contains(&other.key), other.account.clone()) {
+            if let (false, Some(account)) = (here.contains(&other.key), other.account_id.clone()) {
                 add(&other, &account);
             }
         }
@@ -149,10 +152,14 @@ impl SharedAccounts {
         }
         let doubted = others
             .iter()
-            .filter(|sharing| !sharing.iter().any(|other| other.employment.works_there()))
+            .filter(|sharing| {
+                !sharing
+                    .iter()
+                    .any(|other| other.employment.is_certainly_employed())
+            })
             .find_map(|sharing| sharing.iter().find(|other| other.asked));
         if let Some(other) = doubted {
-            let doubt = other.employment.because();
+            let doubt = other.employment.reason();
             decision.reason += "; but another source has a doubt: ";
             decision.reason += doubt;
             decision.action = Action::Hold(HoldRequest {
@@ -195,7 +202,11 @@ impl SharedAccounts {
             .filter(|name| **name != employee.key.source);
         let back = others
             .filter_map(|name| self.by_account.get(&(name.clone(), account.id.clone())))
-            .filter(|sharing| sharing.iter().any(|other| other.employment.works_there()));
+            .filter(|sharing| {
+                sharing
+                    .iter()
+                    .any(|other| other.employment.is_certainly_employed())
+            });
         back.flatten()
             .filter_map(|other| other.deactivated_at)
             .max()
@@ -242,7 +253,7 @@ impl SharedAccounts {
             .filter(|other| other.key != employee.key)
             .map(|other| other.employment.clone())
             .collect();
-        let account_match = if employee.account.as_ref() == Some(&account.id) {
+        let account_match = if employee.account_id.as_ref() == Some(&account.id) {
             AccountMatch::Linked(account.clone())
         } else if others.is_empty() {
             AccountMatch::Found(account.clone())

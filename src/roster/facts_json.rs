@@ -71,7 +71,7 @@ impl<T> Stored<T> {
         Self {
             value: fact.value.as_ref().map(into),
             as_of: fact.as_of,
-            seen_at: fact.seen_at,
+            seen_at: fact.observed_at,
         }
     }
 
@@ -79,7 +79,7 @@ impl<T> Stored<T> {
         Fact {
             value: self.value.map(into),
             as_of: self.as_of,
-            seen_at: self.seen_at,
+            observed_at: self.seen_at,
         }
     }
 }
@@ -103,8 +103,8 @@ impl StoredFacts {
                 StoredEmployment::Other => EmploymentStatus::Other,
             })
         });
-        employee.hire = self.hire.map(|fact| fact.map(|day| day));
-        employee.termination = self.termination.map(|fact| {
+        employee.hire_date = self.hire.map(|fact| fact.map(|day| day));
+        employee.termination_date = self.termination.map(|fact| {
             fact.map(|moment| match moment {
                 StoredMoment::Day(day) => DateOrInstant::Day(day),
                 StoredMoment::Instant(instant) => DateOrInstant::Instant(instant),
@@ -113,10 +113,10 @@ impl StoredFacts {
         employee.work_email = self.work_email.map(|fact| Fact {
             value: fact.value.as_deref().and_then(WorkEmail::parse),
             as_of: fact.as_of,
-            seen_at: fact.seen_at,
+            observed_at: fact.seen_at,
         });
-        employee.removed = self.removed.map(|fact| fact.map(|removed| removed));
-        employee.read_due = self.read_due;
+        employee.deleted = self.removed.map(|fact| fact.map(|removed| removed));
+        employee.values_pending_since = self.read_due;
     }
 
     /// What is to be stored of an entry.
@@ -142,10 +142,10 @@ impl StoredFacts {
                 })
             }),
             hire: employee
-                .hire
+                .hire_date
                 .as_ref()
                 .map(|fact| Stored::of(fact, |day| *day)),
-            termination: employee.termination.as_ref().map(|fact| {
+            termination: employee.termination_date.as_ref().map(|fact| {
                 Stored::of(fact, |moment| match moment {
                     DateOrInstant::Day(day) => StoredMoment::Day(*day),
                     DateOrInstant::Instant(instant) => StoredMoment::Instant(*instant),
@@ -156,10 +156,10 @@ impl StoredFacts {
                 .as_ref()
                 .map(|fact| Stored::of(fact, |email| email.expose().to_owned())),
             removed: employee
-                .removed
+                .deleted
                 .as_ref()
                 .map(|fact| Stored::of(fact, |removed| *removed)),
-            read_due: employee.read_due,
+            read_due: employee.values_pending_since,
         }
     }
 }

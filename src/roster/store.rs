@@ -226,11 +226,12 @@ pub async fn save(
     let each = || employees.iter();
     let facts: Vec<Json<StoredFacts>> = each().map(|e| Json(StoredFacts::of(e))).collect();
     let accounts: Vec<Option<String>> = each()
-        .map(|e| e.account.as_ref().map(ToString::to_string))
+        .map(|e| e.account_id.as_ref().map(ToString::to_string))
         .collect();
     let ends: Vec<Option<DateTime<Utc>>> = each().map(|e| e.access_ends_at).collect();
     let deactivated: Vec<Option<DateTime<Utc>>> = each().map(|e| e.deactivated_at).collect();
-    let deliveries: Vec<Option<uuid::Uuid>> = each().map(|e| e.delivery.map(|id| id.0)).collect();
+    let deliveries: Vec<Option<uuid::Uuid>> =
+        each().map(|e| e.last_delivery_id.map(|id| id.0)).collect();
     sqlx::query!(
         "UPDATE leaver.employees AS e
          SET facts = k.facts,
@@ -329,16 +330,16 @@ impl Row {
     pub(super) fn into_employee(self) -> Result<Employee, sqlx::Error> {
         let source =
             SourceName::parse(&self.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
-        let mut employee = Employee::unknown(EmployeeKey {
+        let mut employee = Employee::new(EmployeeKey {
             source,
             tenant: Tenant::new(self.tenant),
             employee_id: EmployeeId::new(self.employee_id),
         });
         self.facts.0.fill(&mut employee);
-        employee.account = self.account_id.map(AccountId::new);
+        employee.account_id = self.account_id.map(AccountId::new);
         employee.access_ends_at = self.access_ends_at;
         employee.deactivated_at = self.deactivated_at;
-        employee.delivery = self.delivery_id.map(DeliveryId);
+        employee.last_delivery_id = self.delivery_id.map(DeliveryId);
         Ok(employee)
     }
 }

@@ -64,7 +64,7 @@ impl Create {
         if self.format.json {
             output::json(&serde_json::json!({
                 "source": source,
-                "id": made.hook.id,
+                "id": made.webhook.id,
                 "name": wanted.name,
                 "url": wanted.url,
                 "monitor_fields": wanted.fields,
@@ -74,7 +74,7 @@ impl Create {
         }
         println!(
             "webhook {} posts to {} when one of these changes: {}",
-            made.hook.id,
+            made.webhook.id,
             wanted.url,
             wanted.fields.join(", ")
         );

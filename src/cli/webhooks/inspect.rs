@@ -14,7 +14,7 @@ use crate::config::Environment;
 use crate::connect::{MONITORED_FIELDS, WebhookError};
 use crate::jobs::provider_webhooks::{store, targets_this_service};
 use leaver_core::domain::EmployeeId;
-use leaver_core::providers::{HookConfig, LogTime};
+use leaver_core::providers::{LogTime, WebhookConfig};
 
 /// List the webhooks of the BambooHR user who made the key
 #[derive(Debug, Args)]
@@ -94,8 +94,8 @@ pub(super) struct Show {
 impl Show {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (company, api) = self.of.company(env)?;
-        let HookConfig {
-            hook,
+        let WebhookConfig {
+            webhook: hook,
             format,
             events,
             monitor_fields,
@@ -104,7 +104,7 @@ impl Show {
             denied,
         } = api.hook(&self.id).await?;
         let here = targets_this_service(&hook.url, &company.source);
-        let denied = denied.words();
+        let denied = denied.description();
         if self.format.json {
             let posted: serde_json::Map<String, serde_json::Value> = post_fields
                 .into_iter()
@@ -327,7 +327,7 @@ fn without_query(url: &str) -> String {
 fn said(time: LogTime) -> String {
     match time {
         LogTime::At(at) => output::moment(at),
-        LogTime::Word(word) => word,
+        LogTime::Text(word) => word,
     }
 }
 

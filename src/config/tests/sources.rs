@@ -70,14 +70,10 @@ fn a_bamboohr_source_says_how_it_is_signed_and_how_its_fields_are_called() {
         "freshness = \"4h\"\nsignature_layout = \"timestamp.body\"\nfields = { status = [\"Status (HR)\"] }",
     );
     let settings = load_sources(&text).unwrap();
-    let Scheme::BambooHr {
-        layout, freshness, ..
-    } = &settings.sources[0].scheme
-    else {
-        panic!("a BambooHR source signs as BambooHR");
-    };
-    assert_eq!(*layout, Layout::parse("timestamp.body").unwrap());
-    assert_eq!(freshness.num_hours(), 4);
+    let scheme = &settings.sources[0].scheme;
+    let (layout, tolerance) = scheme.timestamp_options().unwrap();
+    assert_eq!(layout, Layout::parse("timestamp.body").unwrap());
+    assert_eq!(tolerance.num_hours(), 4);
     let fields = &settings.sources[0].provider_config.fields;
     assert_eq!(fields.status, ["Status (HR)"]);
     assert_eq!(fields.work_email, ["workEmail", "Work Email"]);

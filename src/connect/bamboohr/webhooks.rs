@@ -7,9 +7,9 @@ use serde_json::{Map, json};
 use crate::connect::http::{Failure, Method, Scope};
 use crate::connect::{BambooHrApi, ReadError};
 use leaver_core::providers::{
-    BAMBOOHR_FIELDS, Hook, HookConfig, LogEntry, MonitorField, NewHook, bamboohr_hook,
-    bamboohr_hooks, bamboohr_log, bamboohr_monitor_fields, bamboohr_new_hook,
-    bamboohr_refused_fields,
+    BAMBOOHR_FIELDS, LogEntry, MonitorField, NewWebhook, Webhook, WebhookConfig,
+    bamboohr_monitor_fields, bamboohr_new_webhook, bamboohr_refused_fields, bamboohr_webhook,
+    bamboohr_webhook_log, bamboohr_webhooks,
 };
 
 /// The fields whose change should fire a webhook. `terminationDate` is not among them: BambooHR answers an
@@ -97,19 +97,19 @@ impl BambooHrApi {
     ///
     /// # Errors
     /// [`WebhookError::Read`].
-    pub async fn hooks(&self) -> Result<Vec<Hook>, WebhookError> {
+    pub async fn hooks(&self) -> Result<Vec<Webhook>, WebhookError> {
         let made = self.ask(Method::Get, "webhooks", &["webhooks"]);
         let body = made.await.map_err(ReadError::from)?;
-        Ok(bamboohr_hooks(&body).map_err(ReadError::from)?)
+        Ok(bamboohr_webhooks(&body).map_err(ReadError::from)?)
     }
 
     /// One of them with its configuration.
     ///
     /// # Errors
     /// [`WebhookError`].
-    pub async fn hook(&self, id: &str) -> Result<HookConfig, WebhookError> {
+    pub async fn hook(&self, id: &str) -> Result<WebhookConfig, WebhookError> {
         let body = self.one(Method::Get, "webhooks/{id}", id, &[]).await?;
-        Ok(bamboohr_hook(&body).map_err(ReadError::from)?)
+        Ok(bamboohr_webhook(&body).map_err(ReadError::from)?)
     }
 
     /// Its log: what BambooHR sent in the last 14 days, at most 200 deliveries.
@@ -122,7 +122,7 @@ impl BambooHrApi {
             WebhookError::Read(ReadError::RateLimited { .. }) => WebhookError::Throttled,
             error => error,
         })?;
-        Ok(bamboohr_log(&body).map_err(ReadError::from)?)
+        Ok(bamboohr_webhook_log(&body).map_err(ReadError::from)?)
     }
 
     /// The fields whose change can fire a webhook of the key's user.
@@ -140,11 +140,11 @@ impl BambooHrApi {
     ///
     /// # Errors
     /// [`WebhookError`]; [`WebhookError::MaybeMade`] when nobody can say whether it exists now.
-    pub async fn create_hook(&self, wanted: &WebhookRequest) -> Result<NewHook, WebhookError> {
+    pub async fn create_hook(&self, wanted: &WebhookRequest) -> Result<NewWebhook, WebhookError> {
         let body = Bytes::from(wanted.body());
         let made = self.ask(Method::Post(body), "webhooks", &["webhooks"]);
         let answer = made.await.map_err(not_made)?;
-        bamboohr_new_hook(&answer).map_err(|bad| WebhookError::MaybeMade { cause: bad.into() })
+        bamboohr_new_webhook(&answer).map_err(|bad| WebhookError::MaybeMade { cause: bad.into() })
     }
 
     /// Deletes one for good.
@@ -225,7 +225,7 @@ impl WebhookRequest {
 fn not_made(failure: Failure) -> WebhookError {
     let refused = bamboohr_refused_fields(&failure.refusal);
     if !refused.is_empty() {
-        return WebhookError::Fields(refused.words());
+        return WebhookError::Fields(refused.description());
     }
     if failure.may_have_been_done() {
         return WebhookError::MaybeMade {

@@ -178,7 +178,12 @@ async fn execute_partially(
     let effects = effects_by_delivery(&observed);
     let last_words: LastWords = observed
         .iter()
-        .filter_map(|observed| Some((observed.employee.key.clone(), observed.employee.delivery?)))
+        .filter_map(|observed| {
+            Some((
+                observed.employee.key.clone(),
+                observed.employee.last_delivery_id?,
+            ))
+        })
         .collect();
     let newer = observed
         .into_iter()

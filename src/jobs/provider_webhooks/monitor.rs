@@ -16,7 +16,7 @@ use crate::engine::Engine;
 use crate::jobs::provider_webhooks::{self, ProviderWebhook, targets_this_service};
 use crate::jobs::sync::{ProviderClient, SyncSource};
 use leaver_core::domain::SourceName;
-use leaver_core::providers::{Hook, LogEntry, LogTime};
+use leaver_core::providers::{LogEntry, LogTime, Webhook};
 
 /// So often they are looked at.
 const EVERY: TimeDelta = TimeDelta::hours(24);
@@ -195,21 +195,21 @@ async fn examine(
 async fn look_at(
     api: &BambooHrApi,
     source: &SourceName,
-    hook: &Hook,
+    hook: &Webhook,
     now: DateTime<Utc>,
 ) -> Result<ProviderWebhook, WebhookError> {
     let config = api.hook(&hook.id).await?;
     let log = api.hook_log(&hook.id).await?;
     let last = log.iter().max_by_key(|entry| entry.sent_at());
     let last_status = last.map(last_word);
-    let taken = last.is_none_or(LogEntry::was_taken);
+    let taken = last.is_none_or(LogEntry::was_accepted);
     let not_taken = last_status.as_deref().filter(|_| !taken);
     Ok(ProviderWebhook {
         source: source.clone(),
         id: hook.id.clone(),
         name: hook.name.clone(),
         last_sent_at: hook.last_sent,
-        trouble: provider_webhooks::trouble(&config.denied.words(), not_taken),
+        trouble: provider_webhooks::trouble(&config.denied.description(), not_taken),
         last_status,
         seen_at: now,
         checked_at: now,
@@ -219,7 +219,7 @@ async fn look_at(
 /// What the log has of a delivery: its status, or the word that stands for its time.
 fn last_word(entry: &LogEntry) -> String {
     let word = match &entry.last_attempted {
-        LogTime::Word(word) => word.as_str(),
+        LogTime::Text(word) => word.as_str(),
         LogTime::At(_) => "",
     };
     let said = [entry.status.as_str(), word]

@@ -15,7 +15,7 @@ use crate::engine::execute::Outcome;
 use crate::jobs::deliveries::LoopState;
 use crate::roster::{self, Observation};
 use leaver_core::domain::{EmployeeChange, EmployeeId, SourceName, Tenant};
-use leaver_core::providers::{ChangedAction, EmployeeRead, bamboohr_removal};
+use leaver_core::providers::{ChangedAction, EmployeeRead, bamboohr_deletion};
 
 /// So many employees of BambooHR's are being read at a time.
 const AT_ONCE: usize = 8;
@@ -121,7 +121,7 @@ pub(crate) async fn merge(
 ) -> Result<(), String> {
     let said = |error: ReadError| error.to_string();
     let connection = api.connection(account).await.map_err(said)?;
-    if let Some(doubt) = connection.doubt() {
+    if let Some(doubt) = connection.uncertainty() {
         return Err(doubt.to_owned());
     }
     let models = api.sync_status(account).await.map_err(said)?;
@@ -129,7 +129,7 @@ pub(crate) async fn merge(
         .iter()
         .find(|model| model.model_id == "hris.Employee")
         .ok_or("Merge reports no sync of employees for this linked account")?;
-    if let Some(doubt) = model.doubt() {
+    if let Some(doubt) = model.uncertainty() {
         return Err(doubt.to_owned());
     }
     let mut pages = api.employees(account, after);
@@ -168,7 +168,7 @@ pub(crate) async fn bamboohr(
     for entry in changed.employees {
         if entry.action == ChangedAction::Deleted {
             let gone_at = entry.last_changed.unwrap_or(began);
-            removals.push(bamboohr_removal(&entry.employee_id, gone_at, tenant));
+            removals.push(bamboohr_deletion(&entry.employee_id, gone_at, tenant));
         } else {
             to_read.push(entry.employee_id);
         }
@@ -225,7 +225,7 @@ pub(crate) async fn each(
         };
         match read {
             Ok(Ok(Some(read))) => {
-                if read.withheld.contains(&"status") {
+                if read.restricted_fields.contains(&"status") {
                     gathered.doubt("the API shows no `status`");
                 }
                 slice.push(read.change);

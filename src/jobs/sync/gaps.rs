@@ -248,7 +248,7 @@ async fn pointing_here(api: &BambooHrApi, source: &SourceName) -> Result<Vec<Str
 }
 
 fn fate(entry: &LogEntry, now: DateTime<Utc>) -> DeliveryLogStatus {
-    if entry.was_taken() {
+    if entry.was_accepted() {
         return DeliveryLogStatus::Taken;
     }
     let refused = entry

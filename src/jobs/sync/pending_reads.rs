@@ -22,7 +22,7 @@ use crate::jobs::deliveries::LoopState;
 use crate::roster::Observation;
 use crate::roster::pending_reads::{self, PendingRead};
 use leaver_core::domain::{ChangeKind, EmployeeChange, Field, SourceName};
-use leaver_core::providers::{EmployeeRead, bamboohr_removal};
+use leaver_core::providers::{EmployeeRead, bamboohr_deletion};
 
 /// So many reads are under way at once.
 const SLICE: i64 = 4;
@@ -181,7 +181,7 @@ impl PendingReader {
             }),
             Ok(said) => {
                 let change = said.map_or_else(
-                    || bamboohr_removal(&read.key.employee_id, answer.began, &read.key.tenant),
+                    || bamboohr_deletion(&read.key.employee_id, answer.began, &read.key.tenant),
                     |said| said.change,
                 );
                 let taken_in = self.apply_in_chunks(memory, read, change, answer.began);

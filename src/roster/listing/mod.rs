@@ -100,15 +100,15 @@ impl EmployeeRow {
                 EmploymentStatus::Other => "other",
             }),
             work_email: value(employee.work_email),
-            hire_date: value(employee.hire),
-            termination: value(employee.termination).map(|moment| match moment {
+            hire_date: value(employee.hire_date),
+            termination: value(employee.termination_date).map(|moment| match moment {
                 DateOrInstant::Day(day) => day.to_string(),
                 DateOrInstant::Instant(instant) => {
                     instant.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
                 }
             }),
-            removed: value(employee.removed).unwrap_or(false),
-            account_id: employee.account,
+            removed: value(employee.deleted).unwrap_or(false),
+            account_id: employee.account_id,
             access_ends_at: employee.access_ends_at,
             deactivated_at: employee.deactivated_at,
             first_seen_at,

@@ -81,13 +81,13 @@ impl Row {
     fn into_listed(self) -> Result<EmployeeRow, sqlx::Error> {
         let source =
             SourceName::parse(&self.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
-        let mut employee = Employee::unknown(EmployeeKey {
+        let mut employee = Employee::new(EmployeeKey {
             source,
             tenant: Tenant::new(self.tenant),
             employee_id: EmployeeId::new(self.employee_id),
         });
         self.facts.0.fill(&mut employee);
-        employee.account = self.account_id.map(AccountId::new);
+        employee.account_id = self.account_id.map(AccountId::new);
         employee.access_ends_at = self.access_ends_at;
         employee.deactivated_at = self.deactivated_at;
         Ok(EmployeeRow::of(

@@ -98,7 +98,7 @@ impl Delivery {
             _ => Scheme::BambooHr {
                 keys: key(BAMBOOHR_KEY),
                 layout: Layout::BodyThenTimestamp,
-                freshness: chrono::TimeDelta::hours(3),
+                timestamp_tolerance: chrono::TimeDelta::hours(3),
             },
         };
         let mut head = format!(

@@ -64,16 +64,16 @@ async fn one_employee_is_read_with_what_lies_ahead() {
         Field::Value(EmploymentStatus::Other)
     );
     assert_eq!(
-        facts.termination,
+        facts.termination_date,
         Field::Value(DateOrInstant::Day("2026-12-31".parse().unwrap()))
     );
-    assert_eq!(facts.hire, Field::Value("2020-01-05".parse().unwrap()));
+    assert_eq!(facts.hire_date, Field::Value("2020-01-05".parse().unwrap()));
     assert_eq!(
         facts.work_email.value().unwrap().expose(),
         "dana.40217@widgets.example"
     );
     assert_eq!(read.change.as_of, Some(at("2026-11-22T12:00:00Z")));
-    assert!(!read.change.notification_only && read.withheld.is_empty());
+    assert!(!read.change.notification_only && read.restricted_fields.is_empty());
     assert_eq!(read.change.tenant.as_str(), "widgets");
 
     let asked = &api.asked()[0];
@@ -134,11 +134,11 @@ async fn what_is_left_out_stays_unknown_and_nothing_at_all_is_an_error() {
     let read = client.employee(&id("1")).await.unwrap().unwrap();
     assert_eq!(read.change.facts.status, Field::Absent);
     assert_eq!(
-        read.change.facts.termination,
+        read.change.facts.termination_date,
         Field::Absent,
         "a blind eye's `none` is not believed"
     );
-    assert_eq!(read.withheld, ["status"]);
+    assert_eq!(read.restricted_fields, ["status"]);
     for nothing in ["2", "3"] {
         let error = client.employee(&id(nothing)).await.unwrap_err();
         assert!(

@@ -45,7 +45,7 @@ async fn an_event_based_hook_is_made_of_what_we_need_and_gives_its_key() {
         .await
         .unwrap();
     assert_eq!(
-        (made.hook.id.as_str(), made.private_key.expose_secret()),
+        (made.webhook.id.as_str(), made.private_key.expose_secret()),
         ("1", PRIVATE_KEY)
     );
     let asked = &api.asked()[0];
@@ -226,7 +226,7 @@ async fn a_hook_is_listed_looked_at_and_deleted() {
         listed[0].last_sent,
         Some(crate::support::at("2026-11-22T11:58:03Z"))
     );
-    assert_eq!(client.hook(&id).await.unwrap().hook, listed[0]);
+    assert_eq!(client.hook(&id).await.unwrap().webhook, listed[0]);
     client.delete_hook(&id).await.unwrap();
     assert_eq!(client.hooks().await, Ok(vec![]));
     for error in [

@@ -1,44 +1,62 @@
-//! The HR vendors whose webhooks we understand. A new one is a new case here, and the compiler then
-//! names every room that it must visit.
+//! The providers whose webhooks Leaver understands, and what each of them can do.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Who built the sender: decides how a delivery is signed and how its body reads.
+/// Who signs a source's deliveries and defines the format of their bodies.
+///
+/// A new provider is a new variant. Every `match` on it is exhaustive, so the compiler lists the places to extend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Provider {
-    /// BambooHR itself.
+    /// BambooHR, an HR system.
     BambooHr,
-    /// Merge, which stands in front of many HR systems.
+    /// Merge, an API in front of many HR systems.
     Merge,
+    /// Proves in tests that the steps in `CONTRIBUTING.md` are complete.
+    #[cfg(test)]
+    Toy,
 }
 
-/// A provider that we do not know.
-#[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a provider: use `bamboohr` or `merge`")]
-pub struct UnknownProvider(String);
-
 impl Provider {
-    /// Reads the word that configuration and database use.
-    ///
-    /// # Errors
-    /// [`UnknownProvider`] for any other word.
-    pub fn parse(text: &str) -> Result<Self, UnknownProvider> {
-        match text {
-            "bamboohr" => Ok(Self::BambooHr),
-            "merge" => Ok(Self::Merge),
-            other => Err(UnknownProvider(other.to_owned())),
+    /// Iterates over all providers.
+    pub fn all() -> impl Iterator<Item = Self> {
+        std::iter::successors(Some(Self::BambooHr), |provider| provider.next())
+    }
+
+    // A `match` and not a list, so that a provider cannot be left out.
+    const fn next(self) -> Option<Self> {
+        match self {
+            Self::BambooHr => Some(Self::Merge),
+            #[cfg(not(test))]
+            Self::Merge => None,
+            #[cfg(test)]
+            Self::Merge => Some(Self::Toy),
+            #[cfg(test)]
+            Self::Toy => None,
         }
     }
 
-    /// The word that configuration and database use.
+    /// Returns the word used in the configuration and in the database.
     #[must_use]
-    pub fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::BambooHr => "bamboohr",
             Self::Merge => "merge",
+            #[cfg(test)]
+            Self::Toy => "toy",
+        }
+    }
+
+    /// Returns the name as the provider writes it.
+    #[must_use]
+    pub const fn display_name(self) -> &'static str {
+        match self {
+            Self::BambooHr => "BambooHR",
+            Self::Merge => "Merge",
+            #[cfg(test)]
+            Self::Toy => "Toy",
         }
     }
 }
@@ -47,4 +65,40 @@ impl fmt::Display for Provider {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.as_str())
     }
+}
+
+/// What a provider sends, signs and offers over its API.
+///
+/// Code outside the provider folders asks these flags and never compares providers.
+/// `Provider::capabilities` returns them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the flags are independent of each other"
+)]
+pub struct Capabilities {
+    /// The signature covers the time of sending, so old deliveries can be rejected.
+    pub signs_timestamp: bool,
+    /// Some webhooks name a change without its values, which then have to be read over the API.
+    pub has_events_without_values: bool,
+    /// Deliveries list the fields that changed.
+    pub lists_changed_fields: bool,
+    /// Customers choose the names under which the webhook posts fields.
+    pub has_custom_field_names: bool,
+    /// `EmploymentStatus::Terminated` is reported, with a fixed meaning.
+    pub reports_employment_status: bool,
+    /// Future hires have the status `Inactive` until their first day.
+    pub future_hires_are_inactive: bool,
+    /// One source serves several companies, each with an account id and an access token of its own.
+    pub has_linked_accounts: bool,
+    /// The API lists who changed since a time, without values.
+    pub lists_changed_employees: bool,
+    /// The API returns pages of whole records.
+    pub has_bulk_reads: bool,
+    /// The API creates and lists webhooks, and has a log of their deliveries.
+    pub manages_webhooks: bool,
+    /// A deleted record means that the person left: the default of `policy.deleted`.
+    pub deletion_means_departure: bool,
+    /// Minutes between the first attempt at a delivery and the last retry.
+    pub last_retry_after_minutes: u32,
 }

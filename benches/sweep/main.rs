@@ -1,12 +1,9 @@
-//! Sweeps a whole company with the real program and says what it took: `cargo bench --bench sweep`.
+//! Measures a full sync of a company with the real program: `cargo bench --bench sweep`.
 //!
-//! A private Postgres holds the application's users, a stand-in for the provider's API makes employees as they
-//! are asked for, and `leaver sync --full` runs as a process of its own, twice: when everything is new, and when
-//! nothing has changed. It fails when other people lost access than those who left.
-#![expect(
-    clippy::print_stdout,
-    reason = "what was measured is for whoever started it"
-)]
+//! A private Postgres has the application's users, and a stub of the provider's API generates employees on request.
+//! `leaver sync --full` runs twice as a separate process: first with all employees new, then with nothing changed. The
+//! benchmark fails if anybody but the leavers lost access.
+#![expect(clippy::print_stdout, reason = "the results are printed")]
 
 mod providers;
 
@@ -21,32 +18,32 @@ use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row};
 
 use self::providers::{Company, Provider};
 
-/// Sweep a whole company with the real program, and say what it took
+/// Measure a full sync of a company with the real program
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// How many employees there are; one in a hundred has left
+    /// Number of employees; 1 % of them have left
     #[arg(long, default_value_t = 10_000)]
     employees: usize,
-    /// Whose API it is; else both, one after the other
+    /// Provider whose API is read [default: both, one after the other]
     #[arg(long)]
     provider: Option<Provider>,
-    /// How long the API takes for each answer, in milliseconds
+    /// Latency of each API response, in milliseconds
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
-    /// Another build of the program, to compare with
+    /// Path of the program, for comparing builds
     #[arg(long, default_value = env!("CARGO_BIN_EXE_leaver"))]
     program: PathBuf,
-    /// Given by cargo
+    /// Set by cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// What one sweep took.
+/// The measurements of one sync.
 struct Measured {
     elapsed: Duration,
     peak_kib: Option<u64>,
     wal_bytes: i64,
-    said: String,
+    output: String,
 }
 
 #[tokio::main]
@@ -54,7 +51,7 @@ async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
     let both = [Provider::Merge, Provider::Bamboohr];
     println!(
-        "provider  sweep      employees  seconds  per second  peak MiB  WAL MiB  switched off"
+        "provider  sweep      employees  seconds  per second  peak MiB  WAL MiB   deactivated"
     );
     for provider in both {
         if arguments.provider.is_none_or(|wanted| wanted == provider) {
@@ -101,25 +98,28 @@ async fn measure(company: &Company, program: &Path) -> anyhow::Result<()> {
         let measured = sweep(command, &mut conn).await?;
         let now_off = self::off(&mut conn).await? - off;
         show(company, name, &measured, now_off);
-        let told = format!(r#""records":{}"#, company.employees);
-        let said: String = measured.said.split_whitespace().collect();
-        ensure!(said.contains(&told), "not everybody was read: {said}");
+        let expected = format!(r#""records":{}"#, company.employees);
+        let output: String = measured.output.split_whitespace().collect();
+        ensure!(
+            output.contains(&expected),
+            "not all employees were read: {output}"
+        );
         ensure!(
             usize::try_from(now_off)? == newly_off,
-            "{now_off} users were switched off, and {newly_off} had left"
+            "{now_off} users were deactivated, but {newly_off} had left"
         );
     }
     let wrong = "SELECT count(*) FROM users WHERE is_active = (id % 100 = 7)";
     ensure!(
         count(&mut conn, wrong).await? == 0,
-        "somebody else lost access, or somebody kept it"
+        "an employed person lost access, or a leaver kept it"
     );
     drop(conn);
     tokio::task::spawn_blocking(move || postgres.stop()).await??;
     Ok(())
 }
 
-/// The application's users, numbered as the employees are, each with a session.
+/// Creates the application's users, with the numbers of the employees and one session each.
 async fn make_users(conn: &mut PgConnection, count: usize) -> anyhow::Result<()> {
     let sql = format!(
         "CREATE TABLE users (id bigint PRIMARY KEY, email text NOT NULL, is_active boolean NOT NULL DEFAULT true);
@@ -142,7 +142,7 @@ async fn off(conn: &mut PgConnection) -> anyhow::Result<i64> {
     count(conn, "SELECT count(*) FROM users WHERE NOT is_active").await
 }
 
-/// How much was written to the log of Postgres ever.
+/// Returns the number of WAL bytes written since the cluster was created.
 async fn wal_bytes(conn: &mut PgConnection) -> anyhow::Result<i64> {
     let sql = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint";
     count(conn, sql).await
@@ -151,37 +151,37 @@ async fn wal_bytes(conn: &mut PgConnection) -> anyhow::Result<i64> {
 async fn sweep(mut command: Command, conn: &mut PgConnection) -> anyhow::Result<Measured> {
     let wal_before = wal_bytes(conn).await?;
     let began = Instant::now();
-    let child = command.spawn().context("leaver does not start")?;
+    let child = command.spawn().context("leaver did not start")?;
     let watched = tokio::task::spawn_blocking(move || watch(child));
-    let (peak_kib, said) = watched.await??;
+    let (peak_kib, output) = watched.await??;
     Ok(Measured {
         elapsed: began.elapsed(),
         peak_kib,
         wal_bytes: wal_bytes(conn).await? - wal_before,
-        said,
+        output,
     })
 }
 
-/// The highest resident size of a process until its end, where the system tells, and what it printed.
+/// Waits for a process. Returns its peak resident size, if the system reports it, and its output.
 fn watch(mut child: Child) -> anyhow::Result<(Option<u64>, String)> {
     let path = format!("/proc/{}/status", child.id());
     let mut peak = None;
     while child.try_wait()?.is_none() {
         let status = std::fs::read_to_string(&path).unwrap_or_default();
-        let told = status
+        let current = status
             .lines()
             .find_map(|line| line.strip_prefix("VmHWM:"))
             .and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok());
-        peak = told.max(peak);
+        peak = current.max(peak);
         std::thread::sleep(Duration::from_millis(20));
     }
     let output = child.wait_with_output()?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(output.status.success(), "leaver sync failed: {said}");
-    Ok((peak, said))
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(output.status.success(), "leaver sync failed: {text}");
+    Ok((peak, text))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "figures for a person")]
+#[expect(clippy::cast_precision_loss, reason = "rounded for display")]
 fn show(company: &Company, name: &str, measured: &Measured, off: i64) {
     let seconds = measured.elapsed.as_secs_f64();
     let peak = measured.peak_kib.map_or("unknown".to_owned(), |kib| {

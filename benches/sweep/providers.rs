@@ -1,5 +1,4 @@
-//! Stand-ins for the providers' APIs that make each employee when asked, so that they need no memory to speak of
-//! and the figures are the program's.
+//! Stubs of the providers' APIs. They generate employees on request, so they hardly affect the measured memory.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -13,17 +12,17 @@ use axum::response::{IntoResponse, Response};
 use clap::ValueEnum;
 use tokio::net::TcpListener;
 
-/// Whose API it is.
+/// The provider whose API is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Provider {
-    /// Pages of a hundred.
+    /// Pages of 100 records.
     Merge,
-    /// A list of who changed, then one read per employee.
+    /// A list of changed employees, then one read each.
     Bamboohr,
 }
 
 impl Provider {
-    /// Its name in the settings.
+    /// Returns the name in the configuration.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Merge => "merge",
@@ -32,14 +31,14 @@ impl Provider {
     }
 }
 
-/// A company whose employees are numbered from one; those whose number ends in 07 have left.
+/// A company whose employees have numbers from 1. Those whose number ends in 07 have left.
 #[derive(Clone, Debug)]
 pub(crate) struct Company {
-    /// Where it is kept.
+    /// The provider that has its records.
     pub(crate) provider: Provider,
-    /// How many there are.
+    /// The number of employees.
     pub(crate) employees: usize,
-    /// How long an answer takes.
+    /// The latency of a response.
     pub(crate) latency: Duration,
 }
 
@@ -48,12 +47,12 @@ fn has_left(n: usize) -> bool {
 }
 
 impl Company {
-    /// How many have left.
+    /// Returns the number of employees who have left.
     pub(crate) fn leavers(&self) -> usize {
         (1..=self.employees).filter(|n| has_left(*n)).count()
     }
 
-    /// Listens on a port of its own until the program ends.
+    /// Serves the API on a free port until the program ends.
     pub(crate) async fn start(&self) -> anyhow::Result<SocketAddr> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
@@ -64,7 +63,7 @@ impl Company {
         Ok(address)
     }
 
-    /// The configuration file of a Leaver that reads it.
+    /// Returns the configuration file of a Leaver that reads this company.
     pub(crate) fn settings(&self, address: SocketAddr) -> String {
         let name = self.provider.name();
         let linked = match self.provider {
@@ -146,7 +145,7 @@ const SYNC_STATUS: &str = r#"{"next":null,"previous":null,"results":[{"model_nam
     "model_id":"hris.Employee","status":"DONE","last_sync_result":"DONE",
     "last_sync_finished":"2026-11-22T03:20:00Z","is_initial_sync":false}]}"#;
 
-/// As long as Merge's records are, most of which is not for us.
+/// A record as long as Merge's, most members of which Leaver ignores.
 fn merge_employee(n: usize) -> String {
     let (status, end) = if has_left(n) {
         ("INACTIVE", r#""2026-11-20T00:00:00Z""#)

@@ -1,6 +1,6 @@
 //! Assesses whether an employee has left, from the facts of one roster entry. Accounts play no part here.
 //!
-//! The rules are the table "Rules: who has left" in `docs/ARCHITECTURE.md`. Each row has a test in `tests/rules`.
+//! `README.md` summarises the rules under "What it decides". Each rule has a test in `tests/rules`.
 
 use chrono::{DateTime, Utc};
 
@@ -107,8 +107,8 @@ pub fn assess(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Emplo
         Some(changed_at) if !is_ending => overlay_uncertainty(
             &by_facts,
             format!(
-                "needs a read: the HR system reported a change at {} without its values; set `api` of this source, \
-                 or look in the HR system and approve or reject",
+                "needs a read: the HR system reported a change at {} without its values; set `api.company_domain` and \
+                 `api.api_key` of this source, or look in the HR system and approve or reject",
                 changed_at.format("%Y-%m-%dT%H:%M:%SZ")
             ),
             true,
@@ -158,7 +158,8 @@ fn assess_inactive(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> 
             ),
             OnUncertain::Hold => uncertain("status is INACTIVE without a termination date"),
             OnUncertain::Ignore => unclear(
-                "status is INACTIVE without a termination date, and `policy.inactive_without_date` is ignore".to_owned(),
+                "status is INACTIVE without a termination date, and `policy.inactive_without_date` is ignore"
+                    .to_owned(),
             ),
         };
     }
@@ -170,7 +171,8 @@ fn assess_inactive(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> 
         left("status changed to Inactive and no other fact contradicts it")
     } else {
         uncertain(
-            "status is Inactive, but it was not reported as changed, there is no termination date, and employment status is not Terminated",
+            "status is Inactive, but it was not reported as changed, there is no termination date, and employment \
+             status is not Terminated",
         )
     }
 }

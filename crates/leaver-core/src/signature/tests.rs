@@ -104,7 +104,7 @@ fn repeated_header_is_rejected() {
     );
 }
 
-/// What becomes of a body rightly signed over this timestamp, at 2026-11-22T12:00:00Z.
+/// Verifies a body with a valid signature over this timestamp, at 2026-11-22T12:00:00Z.
 fn with_timestamp(timestamp: &str) -> Result<Option<DateTime<Utc>>, Rejection> {
     let tag = hex::encode(key("k-one").tag(&[b"{}", timestamp.as_bytes()]));
     let headers = headers(&[(SIGNATURE, &tag), (TIMESTAMP, timestamp)]);
@@ -242,7 +242,7 @@ proptest! {
         for (header, _) in signed.iter().enumerate() {
             let mut bytes = signed[header].1.as_bytes().to_vec();
             let at = place.index(bytes.len());
-            // The case of a hex digit means nothing, so its bit is left alone.
+            // Hex digits ignore case, so the bit of the case is not flipped.
             let bit = if bit == 5 { 4 } else { bit };
             bytes[at] ^= 1 << bit;
             let Ok(value) = HeaderValue::from_bytes(&bytes) else { continue };

@@ -29,7 +29,7 @@ fn keys(vector: &Value, list: &str) -> Vec<Key> {
     }
 }
 
-/// The vector's body, after checking that no editor has touched it.
+/// The vector's body. Its length and digest are checked, so an edited file is detected.
 fn body(vector: &Value, len: &str) -> Bytes {
     let bytes = Bytes::from(text(vector, "body").to_owned());
     assert_eq!(Some(bytes.len() as u64), vector[len].as_u64());

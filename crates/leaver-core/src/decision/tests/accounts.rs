@@ -1,4 +1,4 @@
-//! What becomes of the account, whoever it belongs to.
+//! Which account a decision concerns, and when a hold is needed for it.
 
 use super::*;
 
@@ -292,7 +292,7 @@ fn rehire_hold_stays_open_while_values_are_pending() {
     let unread = back.clone().values_pending("2026-03-10T11:00:00Z");
     check(&unread, NOW, "hold: reactivate 7");
     assert_eq!(unread.request(NOW), back.request(NOW));
-    // Without a person's word nothing is switched on while there is something unread.
+    // Without a hold, no account is reactivated while values are pending.
     check(
         &unread.policy(|p| p.rehire = Rehire::Reactivate),
         NOW,

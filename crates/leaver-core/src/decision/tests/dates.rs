@@ -1,9 +1,9 @@
-//! From days to instants, and what the passing of time does to the same facts.
+//! Days as instants, and decisions about the same facts at different times.
 
 use super::super::access_end::{access_end, day_start};
 use super::*;
 
-/// Where, which day, and when in UTC its first instant, its 17:30 and its end come.
+/// Expects the start, 17:30 and the end of a day of a time zone, in UTC.
 #[track_caller]
 fn check_day(zone: &str, date: &str, begins: &str, half_past_five: &str, ends: &str) {
     let timezone: Tz = zone.parse().unwrap();
@@ -101,7 +101,7 @@ fn cutoff_in_a_gap_is_the_end_of_the_gap() {
             "2026-03-08T10:00:00Z",
         );
     }
-    // Half an hour only.
+    // A gap of 30 minutes.
     check_cutoff(
         "Australia/Lord_Howe",
         "2026-10-04",
@@ -286,7 +286,7 @@ fn inactive_announced_earlier_ends_at_the_cutoff() {
         );
     }
     check(&announced, "2026-03-10T17:30:00Z", "deactivate 7");
-    // Said once more since the day began: now.
+    // Observed again after the day began.
     check(
         &announced
             .observed("2026-03-10T09:00:00Z")

@@ -1,4 +1,4 @@
-//! What a question rests on: asked again when that changes, and not before.
+//! The fingerprint of a hold request changes with the facts only.
 
 use super::*;
 
@@ -11,7 +11,7 @@ fn protected() -> Person {
         .policy(|policy| policy.protected.extend(WorkEmail::parse(EMAIL)))
 }
 
-/// One of each kind.
+/// One person per cause of a hold.
 fn held_people() -> Vec<Person> {
     vec![
         protected(),
@@ -44,7 +44,7 @@ fn same_facts_make_the_same_request() {
         assert_eq!(
             person.request(NOW),
             repeated.request(NOW),
-            "the same said again"
+            "the same facts again"
         );
     }
 }

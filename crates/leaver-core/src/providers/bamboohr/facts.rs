@@ -38,8 +38,8 @@ pub(super) fn change(event: Event, names: &FieldNames, tenant: &Tenant) -> Emplo
 
 /// Returns whether the employee has to be read over the API.
 ///
-/// This is so if the event has no value that the rules need, and one of these holds: the employee is new, a changed field is
-/// one that the rules need, or the event does not identify the changed fields.
+/// This is so if the event has no value that the rules need, and one of these holds: the employee is new, the rules
+/// need a changed field, or the event does not identify the changed fields.
 fn is_notification_only(event: &Event, names: &FieldNames) -> bool {
     let has_value = event.fields.iter().any(|(name, _)| names.contains(name));
     let mut changed = event.changed_fields.iter();

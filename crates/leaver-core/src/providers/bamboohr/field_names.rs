@@ -2,8 +2,8 @@
 
 /// The names under which a webhook posts the fields that the rules need.
 ///
-/// Customers choose the names, so they are configuration. Case and surrounding spaces are ignored. If several names of one
-/// fact are posted, the first one in the list with a value counts. Other names are ignored.
+/// Customers choose the names, so they are configuration. Case and surrounding spaces are ignored. If several names
+/// of one fact are posted, the first one in the list with a value counts. Other names are ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldNames {
     /// `Active` or `Inactive`.

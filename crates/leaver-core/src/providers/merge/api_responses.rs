@@ -44,8 +44,8 @@ pub fn merge_page(body: &[u8], tenant: &Tenant) -> Result<EmployeePage, InvalidR
 /// Parses one record of a page, as of its `modified_at`.
 ///
 /// # Errors
-/// Returns [`EntryError::NullRecord`] if all facts are null and the record is not deleted. Records that were ignored in Merge
-/// or whose scopes were removed look like that.
+/// Returns [`EntryError::NullRecord`] if all facts are null and the record is not deleted. Records that were ignored
+/// in Merge, or whose scopes were removed, look like that.
 pub fn merge_record(record: &Value, tenant: &Tenant) -> Result<EmployeeChange, EntryError> {
     let change = payload::record_change(record, ChangeKind::Updated, tenant)?;
     if change.kind != ChangeKind::Deleted && is_empty(&change.facts) {

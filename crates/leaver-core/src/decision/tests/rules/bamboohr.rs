@@ -1,8 +1,8 @@
-//! The rows of BambooHR.
+//! The rules for BambooHR.
 
 use super::*;
 
-// BambooHR with values.
+// Changes with values.
 
 #[test]
 fn inactive_and_terminated_is_deactivated() {
@@ -182,7 +182,7 @@ fn terminated_without_status_is_held() {
     check_reason(&odd, NOW, HELD, "no status was received");
 }
 
-// BambooHR thin.
+// Changes without values.
 
 #[test]
 fn change_without_values_needs_a_read() {

@@ -1,4 +1,4 @@
-//! The rows of Merge.
+//! The rules for Merge.
 
 use super::*;
 
@@ -42,7 +42,7 @@ fn inactive_without_date_follows_the_policy() {
                 .status(Status::Inactive)
                 .policy(|p| p.inactive_without_date = response);
             check_reason(&person, NOW, expected, "without a termination date");
-            // These two mean something at BambooHR only.
+            // Only BambooHR reports these two facts.
             check(&person.clone().changed(), NOW, expected);
             check(
                 &person.employment(EmploymentStatus::Terminated),
@@ -109,7 +109,7 @@ fn pending_missing_and_unknown_statuses_are_kept() {
     ] {
         let person = merge().status(status);
         check_reason(&person, NOW, KEPT, words);
-        // An old date does not make them leavers either.
+        // A past date makes no difference.
         check_reason(&person.terminated(on("2026-03-01")), NOW, KEPT, words);
     }
 }

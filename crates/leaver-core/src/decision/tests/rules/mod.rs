@@ -1,4 +1,4 @@
-//! The table "who has left", row for row, for somebody linked to an active account.
+//! The rules about who has left, for a person linked to an active account.
 
 use super::*;
 
@@ -65,7 +65,7 @@ fn missing_data_changes_nothing() {
             .terminated(None)
             .deleted(false);
         check(&empty, NOW, KEPT);
-        // A date that had passed when we learned it says nothing by itself.
+        // A date that was in the past when it was observed has no effect by itself.
         check(&empty.terminated(on("2026-03-01")), NOW, KEPT);
     }
 }

@@ -8,7 +8,7 @@ mod api_responses;
 mod vectors;
 mod webhooks;
 
-fn meaning(content_type: Option<&str>, body: &str) -> Parsed {
+fn parse(content_type: Option<&str>, body: &str) -> Parsed {
     normalize(
         &provider_config(Provider::BambooHr),
         content_type,
@@ -18,9 +18,9 @@ fn meaning(content_type: Option<&str>, body: &str) -> Parsed {
 }
 
 fn changes(content_type: Option<&str>, body: &str) -> Changes {
-    match meaning(content_type, body) {
+    match parse(content_type, body) {
         Parsed::Changes(changes) => changes,
-        Parsed::Ignored(not_ours) => panic!("{not_ours}"),
+        Parsed::Ignored(ignored) => panic!("{ignored}"),
     }
 }
 
@@ -286,7 +286,7 @@ fn event_times_have_many_formats() {
             .map(|at| (at.timestamp(), at.timestamp_subsec_nanos()));
         assert_eq!(seconds, Some((1_795_348_795, 0)), "{time}");
     }
-    // Postgres has no leap seconds, and ends before chrono's calendar does.
+    // Postgres has no leap seconds and a smaller range than chrono.
     let leap = at("2016-12-31T23:59:60.5Z").changes[0].as_of;
     assert_eq!(leap, "2017-01-01T00:00:00.5Z".parse().ok());
     for time in [
@@ -373,10 +373,10 @@ fn ignored_bodies_have_a_cause() {
         (None, r#"{"type": 1}"#, "unknown_event"),
         (FORM, "type=applicant.created", "unknown_event"),
     ] {
-        let Parsed::Ignored(not_ours) = meaning(content_type, body) else {
+        let Parsed::Ignored(ignored) = parse(content_type, body) else {
             panic!("{body}");
         };
-        assert_eq!(not_ours.as_str(), word, "{body}");
-        assert!(!not_ours.to_string().is_empty());
+        assert_eq!(ignored.as_str(), word, "{body}");
+        assert!(!ignored.to_string().is_empty());
     }
 }

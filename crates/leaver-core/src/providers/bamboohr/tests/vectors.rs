@@ -42,30 +42,30 @@ fn vectors_are_parsed_as_expected() {
             fields: FieldNames::default(),
             tenancy: Tenancy::One(Tenant::new("acme")),
         };
-        let meaning = normalize(&provider_config, content_type, body);
+        let parsed = normalize(&provider_config, content_type, body);
         match outcome {
             "ok" => {
-                let Payload::Events(reading) = payload::parse(content_type, body).unwrap() else {
+                let Payload::Events(found) = payload::parse(content_type, body).unwrap() else {
                     panic!("{name}: no events");
                 };
-                let events: Vec<_> = reading.events.iter().map(as_vector).collect();
+                let events: Vec<_> = found.events.iter().map(as_vector).collect();
                 assert_eq!(Value::from(events), vector["expected_events"], "{name}");
                 let time = vector["event_time_utc"].as_str().and_then(dates::instant);
-                assert!(time.is_none() || time == reading.events[0].at, "{name}");
-                let Ok(Parsed::Changes(changes)) = meaning else {
-                    panic!("{name}: {meaning:?}");
+                assert!(time.is_none() || time == found.events[0].at, "{name}");
+                let Ok(Parsed::Changes(changes)) = parsed else {
+                    panic!("{name}: {parsed:?}");
                 };
                 assert!(changes.bad_entries.is_empty(), "{name}");
-                assert_eq!(changes.changes.len(), reading.events.len(), "{name}");
+                assert_eq!(changes.changes.len(), found.events.len(), "{name}");
             }
-            "ignored" => assert_eq!(meaning, Ok(Parsed::Ignored(Ignored::Company)), "{name}"),
-            "empty" => assert_eq!(meaning, Ok(Parsed::Ignored(Ignored::Empty)), "{name}"),
+            "ignored" => assert_eq!(parsed, Ok(Parsed::Ignored(Ignored::Company)), "{name}"),
+            "empty" => assert_eq!(parsed, Ok(Parsed::Ignored(Ignored::Empty)), "{name}"),
             "error" => {
                 let place = ParseError::NotJson {
                     line: 1,
                     column: 14,
                 };
-                assert_eq!(meaning, Err(place), "{name}");
+                assert_eq!(parsed, Err(place), "{name}");
             }
             other => panic!("{name}: {other}"),
         }

@@ -54,7 +54,7 @@ fn webhook_config_lists_denied_fields() {
         config.denied.description(),
         "monitored: status; posted: lastName"
     );
-    // Of a hook that tells only of creations, and without trouble.
+    // A webhook for created employees only, without denied fields.
     let plain =
         json!({"id": "4", "monitorFields": null, "postFields": [], "events": ["employee.created"]});
     let config = bamboohr_webhook(&bytes(&plain)).unwrap();

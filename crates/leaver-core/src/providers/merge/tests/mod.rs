@@ -14,7 +14,7 @@ fn envelope(event: &str, data: &Value) -> Value {
     json!({"hook": {"event": event}, "linked_account": {"id": "la-1"}, "data": data})
 }
 
-fn meaning(body: &Value) -> Parsed {
+fn parse(body: &Value) -> Parsed {
     normalize(
         &provider_config(Provider::Merge),
         None,
@@ -26,13 +26,13 @@ fn meaning(body: &Value) -> Parsed {
 fn only(event: &str, record: Value) -> EmployeeChange {
     let mut record = record;
     record["id"] = "e-1".into();
-    match meaning(&envelope(event, &record)) {
+    match parse(&envelope(event, &record)) {
         Parsed::Changes(mut changes) => changes.changes.remove(0),
-        Parsed::Ignored(not_ours) => panic!("{not_ours}"),
+        Parsed::Ignored(ignored) => panic!("{ignored}"),
     }
 }
 
-/// The facts of a record that has a status beside the given members.
+/// The facts of a record with the given members and a status.
 fn facts(mut record: Value) -> Facts {
     record["employment_status"] = "INACTIVE".into();
     only("Employee.changed", record).facts
@@ -70,9 +70,9 @@ fn event_name_matches_as_a_whole_in_any_case() {
         ("", Err(Ignored::UnknownEvent)),
         (".changed", Err(Ignored::UnknownEvent)),
     ] {
-        let kind = match meaning(&envelope(event, &json!({"id": "e-1"}))) {
+        let kind = match parse(&envelope(event, &json!({"id": "e-1"}))) {
             Parsed::Changes(changes) => Ok(changes.changes[0].kind),
-            Parsed::Ignored(not_ours) => Err(not_ours),
+            Parsed::Ignored(ignored) => Err(ignored),
         };
         assert_eq!(kind, expected, "{event}");
     }
@@ -81,11 +81,11 @@ fn event_name_matches_as_a_whole_in_any_case() {
 #[test]
 fn body_without_hook_is_a_connection_test() {
     for body in [json!({"response": "ok"}), json!({}), json!({"hook": null})] {
-        assert_eq!(meaning(&body), Parsed::Ignored(Ignored::Ping));
+        assert_eq!(parse(&body), Parsed::Ignored(Ignored::Ping));
     }
     for hook in [json!("x"), json!({}), json!({"event": 1})] {
         let expected = Parsed::Ignored(Ignored::UnknownEvent);
-        assert_eq!(meaning(&json!({"hook": hook})), expected);
+        assert_eq!(parse(&json!({"hook": hook})), expected);
     }
 }
 
@@ -130,7 +130,7 @@ fn linked_account_determines_the_tenant() {
         let expected = expected.map(Tenant::new);
         match read {
             Parsed::Changes(read) => assert_eq!(Ok(&read.changes[0].tenant), expected.as_ref()),
-            Parsed::Ignored(not_ours) => assert_eq!(Err(not_ours), expected, "{account}"),
+            Parsed::Ignored(ignored) => assert_eq!(Err(ignored), expected, "{account}"),
         }
     }
 }
@@ -145,7 +145,7 @@ fn employee_without_id_is_a_bad_entry() {
         (json!({"id": ""}), EntryError::NoId),
         (json!({"id": "a\nb"}), EntryError::UnusableId),
     ] {
-        let Parsed::Changes(changes) = meaning(&envelope("Employee.changed", &data)) else {
+        let Parsed::Changes(changes) = parse(&envelope("Employee.changed", &data)) else {
             panic!("{data}");
         };
         let bad = InvalidEntry { position: 0, cause };

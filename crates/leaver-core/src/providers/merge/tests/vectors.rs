@@ -22,8 +22,8 @@ fn as_normalized(event: &payload::Event) -> Value {
     });
     let employee = match &event.subject {
         Ok(employee) => employee,
-        Err(not_ours) => {
-            normalized["kind"] = match not_ours {
+        Err(ignored) => {
+            normalized["kind"] = match ignored {
                 Ignored::Ping => "test_ping",
                 Ignored::SyncReport => "sync_completed",
                 Ignored::OtherModel | Ignored::UnknownEvent => "ignored",
@@ -60,20 +60,20 @@ fn as_normalized(event: &payload::Event) -> Value {
 fn vectors_are_parsed_as_expected() {
     let all = accepted(MERGE);
     assert_eq!(all.len(), 47);
-    let mut unreadable = Vec::new();
+    let mut rejected = Vec::new();
     for vector in &all {
         let name = vector["name"].as_str().unwrap();
         let body = vector["body"].as_str().unwrap();
         let normalized = &vector["expected"]["normalized"];
         let Ok(event) = payload::parse(body.as_bytes()) else {
             assert!(normalized.is_null(), "{name}");
-            unreadable.push(name);
+            rejected.push(name);
             continue;
         };
         assert_eq!(&as_normalized(&event), normalized, "{name}");
     }
     assert_eq!(
-        unreadable,
+        rejected,
         [
             "duplicate_hook_member",
             "malformed_json_valid_signature",
@@ -111,8 +111,8 @@ fn unregistered_linked_accounts_are_ignored() {
                 );
                 "changes"
             }
-            Ok(Parsed::Ignored(not_ours)) => not_ours.as_str(),
-            Err(unreadable) => unreadable.as_str(),
+            Ok(Parsed::Ignored(ignored)) => ignored.as_str(),
+            Err(error) => error.as_str(),
         };
         *seen.entry(outcome).or_default() += 1;
     }

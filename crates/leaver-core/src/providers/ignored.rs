@@ -30,7 +30,7 @@ pub enum Ignored {
 }
 
 impl Ignored {
-    /// Returns the value stored as the cause of an ignored delivery.
+    /// Returns a short name of the variant.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {

@@ -32,7 +32,7 @@ pub enum ParseError {
 }
 
 impl ParseError {
-    /// Returns the value stored as the cause of a parked delivery.
+    /// Returns a short name of the variant.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         match self {
@@ -69,19 +69,6 @@ pub enum EntryError {
     /// All facts of an API record are null or hidden. This does not mean that the person left.
     #[error("all required fields are null or hidden; check the permissions of the API key")]
     NullRecord,
-}
-
-impl EntryError {
-    /// Returns the value of a metric label.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NotAnObject => "not_an_object",
-            Self::NoId => "no_id",
-            Self::UnusableId => "unusable_id",
-            Self::NullRecord => "null_record",
-        }
-    }
 }
 
 /// Why an API response cannot be parsed.

@@ -57,9 +57,9 @@ fn held_deletion_keeps_the_schedule() {
 
 #[test]
 fn missing_data_changes_nothing() {
-    for nobody in [bamboohr(), merge()] {
-        check_reason(&nobody, NOW, KEPT, "missing data");
-        let empty = nobody
+    for unknown in [bamboohr(), merge()] {
+        check_reason(&unknown, NOW, KEPT, "missing data");
+        let empty = unknown
             .status(None)
             .employment(None)
             .terminated(None)

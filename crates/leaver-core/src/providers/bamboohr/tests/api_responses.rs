@@ -28,14 +28,14 @@ fn changed_employees_can_be_a_map_or_an_empty_list() {
         "7": {"id": "7", "action": "Inserted", "lastChanged": "2026-11-22T10:00:00+0000"},
         "8": {"action": "deleted"}, "9": {"id": 9, "action": "Renamed"}, "": {}}});
     let changed = bamboohr_changed(body.to_string().as_bytes()).unwrap();
-    let said: Vec<_> = changed
+    let actions: Vec<_> = changed
         .employees
         .iter()
         .map(|one| (one.employee_id.as_str(), one.action))
         .collect();
     assert_eq!(changed.latest, Some(at("2026-11-22T11:00:00Z")));
     assert_eq!(
-        said,
+        actions,
         [
             ("7", ChangedAction::Inserted),
             ("8", ChangedAction::Deleted),
@@ -49,8 +49,8 @@ fn changed_employees_can_be_a_map_or_an_empty_list() {
     );
     assert_eq!(changed.bad_entries.len(), 1);
 
-    let nobody = bamboohr_changed(br#"{"latest": "", "employees": []}"#).unwrap();
-    assert_eq!(nobody, ChangedSince::default());
+    let empty = bamboohr_changed(br#"{"latest": "", "employees": []}"#).unwrap();
+    assert_eq!(empty, ChangedSince::default());
     for wrong in ["{}", r#"{"employees": null}"#, r#"{"employees": 5}"#, "[]"] {
         assert!(
             matches!(

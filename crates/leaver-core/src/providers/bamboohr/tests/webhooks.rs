@@ -142,23 +142,23 @@ fn log_of_another_shape_is_rejected() {
 
 #[test]
 fn refusal_yields_field_names_of_every_shape_only() {
-    let said = |body: Value| bamboohr_refused_fields(&bytes(&body)).description();
+    let refused = |body: Value| bamboohr_refused_fields(&bytes(&body)).description();
     let list = json!({"errors": [{"error": "Dana may not", "monitorFields": [{"id": 7, "name": "status"}, {"id": 8}],
         "unknownFields": [{"id": null, "name": "shoeSize"}], "duplicatePostString": ["x"]}]});
-    assert_eq!(said(list), "monitored: status, 8; unknown: shoeSize");
+    assert_eq!(refused(list), "monitored: status, 8; unknown: shoeSize");
     let object = json!({"errors": {"error": "Dana may not", "postFields": ["workEmail"]}});
-    assert_eq!(said(object), "posted: workEmail");
+    assert_eq!(refused(object), "posted: workEmail");
     for silent in [
         json!({"errors": {"error": "You do not have access to webhook ID: 5"}}),
         json!({"errors": [{"error": "Invalid request body", "issues": ["problem one"]}]}),
         json!({"errors": "no"}),
         json!([]),
     ] {
-        assert_eq!(said(silent), "");
+        assert_eq!(refused(silent), "");
     }
     assert_eq!(bamboohr_refused_fields(b"<html>"), RefusedFields::default());
     let long = json!({"errors": [{"monitorFields": [{"name": format!("\u{1b}[31m{}", "x".repeat(500))}]}]});
-    let shown = said(long);
+    let shown = refused(long);
     assert!(shown.len() < 80 && !shown.contains('\u{1b}'), "{shown}");
 }
 

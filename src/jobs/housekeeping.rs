@@ -85,7 +85,7 @@ impl Engine {
         if bodies > 0 {
             info!(
                 bodies,
-                "inbox.forget: dropped bodies of long parked deliveries (inbox.keep)"
+                "inbox.forget: dropped bodies of long parked deliveries (inbox.failed_retention)"
             );
         }
         let known_before = now - self.limits.keep_settled.min(KNOWN_FOR);

@@ -89,7 +89,7 @@ pub struct DriftHealth {
 pub struct SourceHealth {
     /// Its last authentic webhook.
     pub last_delivery_at: Option<DateTime<Utc>>,
-    /// Since when it has been silent, where that is longer than `silence_alarm`.
+    /// Since when it has been silent, where that is longer than `max_silence`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silent_since: Option<DateTime<Utc>>,
     /// The last complete read of its API.

@@ -275,7 +275,7 @@ async fn the_command_says_who_and_fails_until_nobody_is_left() {
     assert_eq!(found["unmatched"], json!([]));
     assert_eq!(found["rests_on_complete_reads"], json!(false));
 
-    let env = place.env(&[("LEAVER__POLICY__DRIFT", "fix")]);
+    let env = place.env(&[("LEAVER__DRIFT__MODE", "fix")]);
     let said = crate::support::process::leaver(&["drift", "--json"], &env).good();
     assert_eq!(said.json()["fixed"][0]["employee_id"], "1");
     assert_eq!(place.active().await, ["eve@example.com"]);

@@ -118,7 +118,7 @@ async fn the_same_delivery_many_times_at_once_is_one_row_and_one_new_answer() {
 
 #[tokio::test]
 async fn two_workers_at_once_do_everything_once() {
-    let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH", "3")], USERS).await;
+    let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", "3")], USERS).await;
     let emails: Vec<String> = (0..20).map(|n| format!("u{n}@example.com")).collect();
     app.add_users(&emails.iter().map(String::as_str).collect::<Vec<_>>())
         .await;
@@ -299,7 +299,7 @@ async fn the_order_of_arrival_does_not_change_where_it_ends() {
 async fn one_batch_or_many_end_alike() {
     let mut ends = vec![];
     for batch in ["1", "500"] {
-        let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH", batch)], USERS).await;
+        let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", batch)], USERS).await;
         app.add_users(&["dana@example.com"]).await;
         for (time, status) in [
             ("08", "Active"),

@@ -102,7 +102,7 @@ async fn the_number_of_statements_does_not_grow_with_the_number_of_people() {
     let env = [
         ("LEAVER__POLICY__REHIRE", "reactivate"),
         // A body that takes more than its share of a batch is read by itself; here each may take all of it.
-        ("LEAVER__WORKER__BATCH", "1"),
+        ("LEAVER__WORKER__BATCH_SIZE", "1"),
     ];
     let mut counted: Vec<Vec<Vec<String>>> = vec![];
     for count in [10, 1_000] {

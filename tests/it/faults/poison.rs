@@ -125,8 +125,8 @@ async fn whoever_is_in_hand_beside_the_one_that_ends_the_process_is_not_parked_f
     );
     let env = [
         ("FAILPOINTS", points.as_str()),
-        ("LEAVER__WORKER__BATCH", "1"),
-        ("LEAVER__WORKER__BATCHES", "2"),
+        ("LEAVER__WORKER__BATCH_SIZE", "1"),
+        ("LEAVER__WORKER__CONCURRENCY", "2"),
     ];
     let deaths = until_nothing_waits(&mut place, &env).await;
     assert!(deaths >= 3, "{deaths} deaths");

@@ -205,7 +205,7 @@ async fn a_sender_that_hangs_up_is_written_down_all_the_same() {
 async fn bodies_beyond_the_memory_for_all_of_them_are_put_off_at_once() {
     let env = [
         ("LEAVER__SERVER__MAX_BODY", "1KiB"),
-        ("LEAVER__SERVER__MAX_IN_FLIGHT", "2KiB"),
+        ("LEAVER__SERVER__MAX_IN_FLIGHT_BYTES", "2KiB"),
     ];
     let mut app = TestApp::with(&env, USERS).await;
     app.sql(LOCKED).await;

@@ -45,7 +45,7 @@ fn merge_source(name: &str, api: &StandIn) -> String {
         [sources.api]
         base_url = "{}"
         api_key = "env:API_KEY"
-        poll = "1s"
+        sync_interval = "1s"
         "#,
         api.url
     )
@@ -177,7 +177,7 @@ async fn no_key_or_token_leaves_a_service_that_reads() {
         [sources.api]
         base_url = "{}"
         api_key = "env:API_KEY"
-        poll = "1s"
+        sync_interval = "1s"
         "#,
         company.url
     );

@@ -96,7 +96,11 @@ async fn send_all(file: &str, now: &str) -> (TestApp, Vec<Vector>) {
             .unwrap();
         } else {
             let seconds = &content["tolerance_seconds"];
-            writeln!(config, "tenant = \"{source}\"\nfreshness = \"{seconds}s\"").unwrap();
+            writeln!(
+                config,
+                "tenant = \"{source}\"\ntimestamp_tolerance = \"{seconds}s\""
+            )
+            .unwrap();
         }
     }
     let env: Vec<(&str, &str)> = env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();

@@ -102,7 +102,7 @@ async fn end_state(app: &mut TestApp) -> Vec<String> {
 async fn batches_of_one_end_like_one_batch_of_all() {
     let mut states = vec![];
     for size in ["500", "4", "1"] {
-        let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH", size)], USERS).await;
+        let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", size)], USERS).await;
         crowd(&mut app, 13).await;
         for (source, body) in mixed() {
             app.store(source, &body).await;
@@ -149,7 +149,7 @@ async fn a_deed_is_told_of_the_one_delivery_that_caused_it() {
 
 #[tokio::test]
 async fn two_replicas_share_the_work_and_do_everything_once() {
-    let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH", "7")], USERS).await;
+    let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", "7")], USERS).await;
     crowd(&mut app, 50).await;
     // Four deliveries of each person, each different and all of them true.
     for n in 0..200 {
@@ -158,7 +158,9 @@ async fn two_replicas_share_the_work_and_do_everything_once() {
         let left = terminated(&n.to_string(), &email(n), &as_of);
         app.store("bamboohr", &employees(&[left])).await;
     }
-    let mut other = app.beside(&BOTH, &[("LEAVER__WORKER__BATCH", "7")]).await;
+    let mut other = app
+        .beside(&BOTH, &[("LEAVER__WORKER__BATCH_SIZE", "7")])
+        .await;
 
     let (mine, theirs) = tokio::join!(share(&mut app), share(&mut other));
 
@@ -193,8 +195,8 @@ async fn share(app: &mut TestApp) -> usize {
 #[tokio::test]
 async fn bodies_of_any_size_are_taken_up_to_the_limit_and_a_larger_one_by_itself() {
     let limits = [
-        ("LEAVER__WORKER__BATCH", "4"),
-        ("LEAVER__WORKER__BATCH_SIZE", "4KiB"),
+        ("LEAVER__WORKER__BATCH_SIZE", "4"),
+        ("LEAVER__WORKER__BATCH_BYTES", "4KiB"),
     ];
     let mut app = TestApp::with(&limits, USERS).await;
     crowd(&mut app, 5).await;

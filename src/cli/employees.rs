@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use strum::VariantNames;
 
 use super::{Config, Format, open, output};
 use crate::config::Environment;
@@ -25,7 +26,7 @@ pub(super) struct Employees {
     #[arg(long, value_name = "TIME", value_parser = listing::parse_time)]
     modified_after: Option<DateTime<Utc>>,
     /// Only those who stand so; unknown: never told, or in a word that we do not know
-    #[arg(long, value_parser = PossibleValuesParser::new(EmploymentFilter::WORDS).try_map(|word| EmploymentFilter::parse(&word)))]
+    #[arg(long, value_parser = PossibleValuesParser::new(EmploymentFilter::VARIANTS).try_map(|word| word.parse::<EmploymentFilter>()))]
     status: Option<EmploymentFilter>,
     /// Only those of this source
     #[arg(long, value_name = "NAME", value_parser = SourceName::parse)]

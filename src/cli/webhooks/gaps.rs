@@ -93,7 +93,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
                 "webhook": hook.id,
                 "sent_at": gap.sent_at,
                 "status": gap.status,
-                "fate": gap.fate.as_str().replace(' ', "_"),
+                "fate": gap.fate.as_str(),
                 "employees": gap.employees,
             })
         })
@@ -147,7 +147,7 @@ fn print(report: &GapReport) {
                 hook.id.clone(),
                 output::moment_or_dash(gap.sent_at),
                 gap.status.clone(),
-                gap.fate.as_str().to_owned(),
+                gap.fate.as_str().replace('_', " "),
                 ids.join(", "),
             ]);
         }

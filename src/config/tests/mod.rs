@@ -15,6 +15,7 @@ use leaver_core::providers::Tenancy;
 use leaver_core::signature::{Layout, Scheme};
 
 mod documentation;
+mod enum_words;
 mod layers;
 mod mistakes;
 mod secrets;

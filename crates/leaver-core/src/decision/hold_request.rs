@@ -16,7 +16,8 @@ pub struct HoldRequest {
 }
 
 /// What a hold would do once approved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum RequestedAction {
     /// Switch the account off.
     Deactivate,
@@ -25,13 +26,10 @@ pub enum RequestedAction {
 }
 
 impl RequestedAction {
-    /// The word in the database and on the screen.
+    /// Returns the word in the database and in output.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deactivate => "deactivate",
-            Self::Reactivate => "reactivate",
-        }
+        self.into()
     }
 }
 

@@ -100,7 +100,7 @@ fn as_normalized(event: &merge::Event) -> Value {
                 Ignored::Ping => "test_ping",
                 Ignored::SyncReport => "sync_completed",
                 Ignored::OtherModel | Ignored::UnknownEvent => "ignored",
-                other => other.as_str(),
+                other => other.into(),
             }
             .into();
             return normalized;
@@ -184,8 +184,8 @@ fn of_the_merge_vectors_only_registered_accounts_are_ours() {
                 );
                 "changes"
             }
-            Ok(Parsed::Ignored(not_ours)) => not_ours.as_str(),
-            Err(unreadable) => unreadable.as_str(),
+            Ok(Parsed::Ignored(not_ours)) => not_ours.into(),
+            Err(unreadable) => unreadable.into(),
         };
         *seen.entry(outcome).or_default() += 1;
     }

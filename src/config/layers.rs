@@ -27,7 +27,8 @@ pub(super) fn read(
             return Err(SettingsError::Value {
                 origin: "the environment".to_owned(),
                 key: "LEAVER_CONFIG".to_owned(),
-                problem: "it is set but empty; name a file in it, or unset it".to_owned(),
+                problem: "it is set but empty; set it to the path of a file, or unset it"
+                    .to_owned(),
             });
         }
         (None, named) => named.map(PathBuf::from),
@@ -42,9 +43,19 @@ pub(super) fn read(
         // Checked before the variables are merged: an invalid file is an error even if a variable overrides it.
         deserialize(table.clone(), &provenance)?;
     }
+    apply_variables(&mut table, env, &mut provenance)?;
+    Ok((deserialize(table, &provenance)?, provenance))
+}
+
+/// Sets the keys that variables name. Fails if a variable's name is not a key in a section.
+fn apply_variables(
+    table: &mut Table,
+    env: &Environment,
+    provenance: &mut Provenance,
+) -> Result<(), SettingsError> {
     for (variable, section, key) in NAMED {
         if let Some(text) = env.text(variable) {
-            set(&mut table, section, key, Value::String(text.to_owned()));
+            set(table, section, key, Value::String(text.to_owned()));
             let key = format!("{section}.{key}");
             provenance.set_variable(key, variable.to_owned());
         }
@@ -62,7 +73,7 @@ pub(super) fn read(
                 });
             }
         };
-        let mut target = &mut table;
+        let mut target = &mut *table;
         for section in sections {
             let entry = target
                 .entry(section.clone())
@@ -79,7 +90,7 @@ pub(super) fn read(
         target.insert(key.clone(), value_of(text));
         provenance.set_variable(path.join("."), name);
     }
-    Ok((deserialize(table, &provenance)?, provenance))
+    Ok(())
 }
 
 fn parse(text: &str, origin: &str) -> Result<Table, SettingsError> {

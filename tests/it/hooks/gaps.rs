@@ -66,7 +66,7 @@ async fn a_delivery_that_never_arrived_is_found_and_its_leaver_loses_access() {
     );
 
     let report = it.gaps().await;
-    assert_eq!(shown(&report), ["1 503 given up 4"]);
+    assert_eq!(shown(&report), ["1 503 given_up 4"]);
     assert_eq!((report.hooks[0].entries, report.hooks[0].cut), (2, false));
     let read = report.read.unwrap();
     assert_eq!((read.records, read.incomplete), (1, None));

@@ -10,8 +10,8 @@ use crate::config::LogFormat;
 use crate::connect::ReadError;
 use crate::engine::audit::AuditAction;
 use crate::engine::execute::Outcome;
-use crate::jobs::sync::gaps::Fate;
-use crate::roster::listing::Standing;
+use crate::jobs::sync::gaps::DeliveryLogStatus;
+use crate::roster::listing::EmploymentFilter;
 use leaver_core::decision::RequestedAction;
 use leaver_core::decision::policy::{Cutoff, DriftMode, OnUncertain, Rehire};
 use leaver_core::domain::Provider;
@@ -113,15 +113,15 @@ fn words_in_metrics_stay() {
 fn words_on_the_command_line_stay() {
     assert_eq!(
         words([
-            Standing::Active,
-            Standing::Pending,
-            Standing::Inactive,
-            Standing::Unknown,
+            EmploymentFilter::Active,
+            EmploymentFilter::Pending,
+            EmploymentFilter::Inactive,
+            EmploymentFilter::Unknown,
         ]),
         "active pending inactive unknown"
     );
     assert_eq!(
-        words([Fate::Taken, Fate::StillTrying, Fate::GivenUp]),
+        words([DeliveryLogStatus::Taken, DeliveryLogStatus::StillTrying, DeliveryLogStatus::GivenUp]),
         "taken still_trying given_up"
     );
 }

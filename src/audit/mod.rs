@@ -33,7 +33,7 @@ pub enum AuditAction {
     /// A noted end of access was withdrawn.
     Unscheduled,
     /// A decision was left to a person.
-    Held,
+    HoldOpened,
     /// A person said yes.
     Approved,
     /// A person said no.
@@ -49,7 +49,7 @@ impl AuditAction {
             Self::Reactivated => "reactivated",
             Self::Scheduled => "scheduled",
             Self::Unscheduled => "unscheduled",
-            Self::Held => "held",
+            Self::HoldOpened => "hold_opened",
             Self::Approved => "approved",
             Self::Rejected => "rejected",
         }
@@ -60,7 +60,7 @@ impl AuditAction {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
     /// The service, on what a delivery said.
-    Leaver,
+    System,
     /// The service, when the time had come.
     Timer,
     /// The service, on what a read of everybody who changed said.
@@ -76,10 +76,10 @@ impl Actor {
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
-            Self::Leaver => "leaver",
-            Self::Timer => "leaver:timer",
-            Self::Sync => "leaver:sync",
-            Self::Drift => "leaver:drift",
+            Self::System => "system",
+            Self::Timer => "timer",
+            Self::Sync => "sync",
+            Self::Drift => "drift",
             Self::Person(name) => name,
         }
     }

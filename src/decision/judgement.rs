@@ -87,7 +87,7 @@ impl Judgement {
 pub fn judge(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Judgement {
     let by_facts = judge_by_facts(policy, employee, now);
     let removed = employee
-        .removed
+        .deleted
         .as_ref()
         .is_some_and(|fact| fact.value == Some(true));
     if removed && !matches!(by_facts, Judgement::Left { .. }) {
@@ -102,7 +102,7 @@ pub fn judge(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Judgem
             Response::Ignore => by_facts,
         };
     }
-    if let Some(changed_at) = employee.read_due
+    if let Some(changed_at) = employee.values_pending_since
         && !matches!(by_facts, Judgement::Left { .. } | Judgement::Leaving { .. })
     {
         return doubted(
@@ -126,9 +126,9 @@ fn judge_by_facts(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> J
 
 /// The status says that the person does not work there.
 fn inactive(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Judgement {
-    let hired = employee.hire.as_ref().and_then(|fact| fact.value);
+    let hired = employee.hire_date.as_ref().and_then(|fact| fact.value);
     let hire_ahead = hired.filter(|day| day_begins(*day, policy.timezone) > now);
-    let termination = employee.termination();
+    let termination = employee.termination_date();
 
     if let Some(day) = hire_ahead {
         // A date that lies ahead is waited for even so: whoever is hired for a season leaves after it.
@@ -188,7 +188,7 @@ fn inactive_with_date(
         || employee
             .status
             .as_ref()
-            .is_some_and(|fact| fact.seen_at >= begins);
+            .is_some_and(|fact| fact.observed_at >= begins);
     if begins <= now && (said_since || ends <= now) {
         return left(&format!(
             "status is inactive and the termination date {} has begun",
@@ -205,7 +205,7 @@ fn not_inactive(
     status: Option<&Status>,
     now: DateTime<Utc>,
 ) -> Judgement {
-    if let Some((moment, learned_at)) = employee.termination() {
+    if let Some((moment, learned_at)) = employee.termination_date() {
         let ends = access_end(moment, policy.timezone, policy.cutoff);
         if ends > now {
             return leaving(policy, moment, matches!(status, Some(Status::Active)));
@@ -215,7 +215,7 @@ fn not_inactive(
         let status_said_before = employee
             .status
             .as_ref()
-            .is_none_or(|fact| fact.seen_at < ends);
+            .is_none_or(|fact| fact.observed_at < ends);
         if learned_at < ends && status_said_before && !continues(policy, employee, moment, ends) {
             return left(&format!(
                 "access ended as announced: termination date {}",
@@ -225,7 +225,7 @@ fn not_inactive(
     }
     match status {
         Some(Status::Active) => Judgement::Employed {
-            because: match employee.termination() {
+            because: match employee.termination_date() {
                 Some((moment, _)) => format!(
                     "status is active; the termination date {} is an old one",
                     spoken(policy, moment)
@@ -254,7 +254,7 @@ fn not_inactive(
 
 /// A contract that ends while the next one begins, without a day between them, ends no access.
 fn continues(policy: &Policy, employee: &Employee, ended: Moment, ends: DateTime<Utc>) -> bool {
-    let hired = employee.hire.as_ref().and_then(|fact| fact.value);
+    let hired = employee.hire_date.as_ref().and_then(|fact| fact.value);
     hired.is_some_and(|day| {
         let begins = day_begins(day, policy.timezone);
         begins > moment_begins(ended, policy.timezone) && begins <= ends

@@ -13,7 +13,7 @@ use self::policy::{Policy, Rehire};
 use self::question::Basis;
 use crate::domain::{Account, AccountId, Employee};
 
-pub use self::question::{Question, Wants};
+pub use self::question::{Question, RequestedAction};
 
 /// What the users table has for an employee.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -191,7 +191,7 @@ fn end_access(basis: &Basis<'_>, others: &[Judgement], reason: String) -> (Actio
             format!("{reason}; no account is linked and no work e-mail fits one"),
         ),
         AccountMatch::Ambiguous(count) => (
-            basis.question(Wants::Deactivate, "ambiguous"),
+            basis.question(RequestedAction::Deactivate, "ambiguous"),
             format!("{reason}; but the work e-mail fits {count} accounts"),
         ),
         AccountMatch::Linked(account)
@@ -205,7 +205,7 @@ fn end_access(basis: &Basis<'_>, others: &[Judgement], reason: String) -> (Actio
             other_is_employed: true,
             ..
         } => (
-            basis.question(Wants::Deactivate, "linked-elsewhere"),
+            basis.question(RequestedAction::Deactivate, "linked-elsewhere"),
             format!("{reason}; but {LINKED_ELSEWHERE}"),
         ),
         AccountMatch::Linked(_) if others.iter().any(Judgement::is_employed) => (
@@ -217,7 +217,7 @@ fn end_access(basis: &Basis<'_>, others: &[Judgement], reason: String) -> (Actio
         | AccountMatch::Shared { account, .. } => {
             if protected(account) {
                 (
-                    basis.question(Wants::Deactivate, "protected"),
+                    basis.question(RequestedAction::Deactivate, "protected"),
                     format!("{reason}; but the account is protected (accounts.protected)"),
                 )
             } else {
@@ -235,7 +235,7 @@ fn doubt(
     needs_read: bool,
     reason: String,
 ) -> (Action, String) {
-    let why = match basis.employee.read_due {
+    let why = match basis.employee.values_pending_since {
         Some(at) if needs_read => format!("needs-read@{}", at.to_rfc3339()),
         _ => reason.clone(),
     };
@@ -256,18 +256,23 @@ fn doubt(
             other_is_employed: true,
             ..
         } => (
-            basis.question(Wants::Deactivate, &format!("linked-elsewhere: {why}")),
+            basis.question(
+                RequestedAction::Deactivate,
+                &format!("linked-elsewhere: {why}"),
+            ),
             format!("{reason}; and {LINKED_ELSEWHERE}"),
         ),
-        _ => (basis.question(Wants::Deactivate, &why), reason),
+        _ => (basis.question(RequestedAction::Deactivate, &why), reason),
     }
 }
 
 /// Of what is not known nobody needs to be asked while a read can tell.
 fn read_is_due(employee: &Employee) -> String {
-    let when = employee.read_due.map_or_else(String::new, |at| {
-        format!(" at {}", at.format("%Y-%m-%dT%H:%M:%SZ"))
-    });
+    let when = employee
+        .values_pending_since
+        .map_or_else(String::new, |at| {
+            format!(" at {}", at.format("%Y-%m-%dT%H:%M:%SZ"))
+        });
     format!("a read is due: the HR system reported a change{when} but not what it is")
 }
 
@@ -288,7 +293,7 @@ fn welcome_back(basis: &Basis<'_>) -> Option<Action> {
     match basis.policy.rehire {
         Rehire::Hold => {
             let why = format!("rehire@{}", off_since.to_rfc3339());
-            Some(basis.question(Wants::Reactivate, &why))
+            Some(basis.question(RequestedAction::Reactivate, &why))
         }
         Rehire::Reactivate => Some(Action::Reactivate(account.id.clone())),
         Rehire::Ignore => None,

@@ -8,23 +8,23 @@ use crate::domain::{AccountId, Employee, EmploymentStatus, Fact, Moment, Status}
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Question {
     /// What would be done.
-    pub wants: Wants,
+    pub requested_action: RequestedAction,
     /// To which account; none when the person must name it.
     pub account: Option<AccountId>,
     /// The facts the question rests on; the same question is not asked again while they stay the same.
-    pub basis: String,
+    pub facts_fingerprint: String,
 }
 
 /// What a hold would do once approved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wants {
+pub enum RequestedAction {
     /// Switch the account off.
     Deactivate,
     /// Switch the account on again.
     Reactivate,
 }
 
-impl Wants {
+impl RequestedAction {
     /// The word in the database and on the screen.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -49,7 +49,7 @@ fn known<T: Copy>(fact: Option<&Fact<T>>) -> Option<T> {
 impl Basis<'_> {
     /// Rests on every fact that the rules look at, and on no time at which one was said: a repetition asks
     /// nothing anew.
-    pub(super) fn question(&self, wants: Wants, why: &str) -> Action {
+    pub(super) fn question(&self, requested_action: RequestedAction, why: &str) -> Action {
         let account = self.found.account().map(|account| account.id.clone());
         let status = self.employee.status().map_or("-", |status| match status {
             Status::Active => "active",
@@ -62,26 +62,27 @@ impl Basis<'_> {
             Some(EmploymentStatus::Other) => "other",
             None => "-",
         };
-        let hire = known(self.employee.hire.as_ref());
-        let termination = known(self.employee.termination.as_ref()).map(|moment| match moment {
-            Moment::Day(day) => day.to_string(),
-            Moment::Instant(instant) => instant.to_rfc3339(),
-        });
-        let removed = known(self.employee.removed.as_ref()).unwrap_or(false);
+        let hire = known(self.employee.hire_date.as_ref());
+        let termination =
+            known(self.employee.termination_date.as_ref()).map(|moment| match moment {
+                Moment::Day(day) => day.to_string(),
+                Moment::Instant(instant) => instant.to_rfc3339(),
+            });
+        let removed = known(self.employee.deleted.as_ref()).unwrap_or(false);
         let accounts = match (self.found, &account) {
             (AccountMatch::Ambiguous(count), _) => format!("{count} of them"),
             (_, Some(account)) => account.to_string(),
             (_, None) => "-".to_owned(),
         };
-        let basis = format!(
+        let facts_fingerprint = format!(
             "{why};status={status};employment={employment};hire={};termination={};removed={removed};account={accounts}",
             hire.map_or_else(|| "-".to_owned(), |day| day.to_string()),
             termination.as_deref().unwrap_or("-"),
         );
         Action::Hold(Question {
-            wants,
+            requested_action,
             account,
-            basis,
+            facts_fingerprint,
         })
     }
 }

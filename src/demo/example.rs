@@ -174,7 +174,7 @@ pub(super) async fn fate(conn: &mut PgConnection, user: &User) -> anyhow::Result
 
 /// How many deliveries are not settled.
 pub(super) async fn waiting(conn: &mut PgConnection) -> anyhow::Result<i64> {
-    let row = sqlx::query("SELECT count(*) AS n FROM leaver.deliveries WHERE state = 'waiting'")
+    let row = sqlx::query("SELECT count(*) AS n FROM leaver.deliveries WHERE state = 'pending'")
         .fetch_one(conn)
         .await?;
     Ok(row.try_get("n")?)

@@ -42,9 +42,9 @@ pub struct Facts {
     /// BambooHR's `employmentHistoryStatus`; only `Terminated` has a fixed meaning.
     pub employment_status: Posted<EmploymentStatus>,
     /// First day of (the latest) employment.
-    pub hire: Posted<NaiveDate>,
+    pub hire_date: Posted<NaiveDate>,
     /// Last day, or the very instant, of employment.
-    pub termination: Posted<Moment>,
+    pub termination_date: Posted<Moment>,
     /// The address that ties an employee to an account.
     pub work_email: Posted<WorkEmail>,
 }

@@ -38,7 +38,7 @@ pub struct Hold {
     /// The account; none when the person must name it.
     pub account_id: Option<String>,
     /// deactivate or reactivate.
-    pub wants: String,
+    pub requested_action: String,
     /// Why it is not simply done.
     pub reason: String,
     /// open, approved, rejected or withdrawn.
@@ -49,11 +49,11 @@ pub struct Hold {
 
 /// How a question stands: it waits, or a person has said no.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct HoldStatus {
     /// Its number.
     pub id: i64,
     /// Whether somebody said no; else it is open.
     pub rejected: bool,
     /// The facts that it rests on.
-    pub basis: String,
+    pub facts_fingerprint: String,
 }

@@ -68,8 +68,8 @@ fn facts(event: &Event, names: &FieldNames) -> Facts {
         employment_status: posted.read(&names.employment_status, |text| {
             Some(employment_status(text))
         }),
-        hire: posted.read(&names.hire_date, dates::day_as_written),
-        termination: posted.read(&names.termination_date, |text| {
+        hire_date: posted.read(&names.hire_date, dates::day_as_written),
+        termination_date: posted.read(&names.termination_date, |text| {
             dates::day_as_written(text).map(Moment::Day)
         }),
         work_email: posted.read(&names.work_email, work_email),

@@ -48,7 +48,7 @@ fn a_posted_name_matches_in_any_case_and_spelling() {
 #[test]
 fn the_first_configured_name_with_a_value_wins() {
     let both = |alias: Value, label: Value| {
-        posted(&json!({"terminationDate": alias, "Termination Date": label})).termination
+        posted(&json!({"terminationDate": alias, "Termination Date": label})).termination_date
     };
     let of = |text| Posted::Value(Moment::Day(day(text)));
     assert_eq!(
@@ -138,9 +138,9 @@ fn a_day_is_read_as_written() {
         ("２０２６-11-21", Posted::Absent),
     ] {
         let facts = posted(&json!({"hireDate": text, "Termination Date": text}));
-        assert_eq!(facts.hire, expected, "{text}");
+        assert_eq!(facts.hire_date, expected, "{text}");
         assert_eq!(
-            facts.termination.value().is_some(),
+            facts.termination_date.value().is_some(),
             expected.value().is_some()
         );
     }
@@ -274,7 +274,7 @@ fn a_time_has_many_spellings() {
         "2026-11-22T11:59:55.0000004Z",
     ] {
         let read = at(time);
-        assert!(read.self_timed(), "{time}");
+        assert!(read.has_event_times(), "{time}");
         let seconds = read.changes[0]
             .as_of
             .map(|at| (at.timestamp(), at.timestamp_subsec_nanos()));
@@ -293,7 +293,7 @@ fn a_time_has_many_spellings() {
     ] {
         let read = at(time);
         assert_eq!(read.changes[0].as_of, None, "{time}");
-        assert!(!read.self_timed());
+        assert!(!read.has_event_times());
     }
 }
 
@@ -336,7 +336,7 @@ fn a_form_key_is_split_at_two_groups() {
     assert!(change.as_of.is_some());
     assert_eq!(change.facts.status, Posted::Value(Status::Inactive));
     assert!(change.facts.status_changed);
-    assert_eq!(change.facts.hire, Posted::Absent);
+    assert_eq!(change.facts.hire_date, Posted::Absent);
     let email = change.facts.work_email.value().unwrap();
     assert_eq!(email.expose(), "ana+hr@example.com");
 }

@@ -35,7 +35,7 @@ fn an_event_name_matches_as_a_whole_in_any_case() {
         ("employee.CREATED", Ok(ChangeKind::Created)),
         ("Employee.changed", Ok(ChangeKind::Updated)),
         ("employee.updated", Ok(ChangeKind::Updated)),
-        ("Employee.removed", Ok(ChangeKind::Deleted)),
+        ("Employee.deleted", Ok(ChangeKind::Deleted)),
         ("Employee.deleted", Ok(ChangeKind::Deleted)),
         ("Employee.synced", Err(NotOurs::SyncReport)),
         ("LinkedAccount.sync_completed", Err(NotOurs::SyncReport)),
@@ -51,7 +51,7 @@ fn an_event_name_matches_as_a_whole_in_any_case() {
         ("Issue.new", Err(NotOurs::AccountIssue)),
         ("Issue.created", Err(NotOurs::AccountIssue)),
         ("Employment.changed", Err(NotOurs::OtherModel)),
-        ("EmployeePayrollRun.removed", Err(NotOurs::OtherModel)),
+        ("EmployeePayrollRun.deleted", Err(NotOurs::OtherModel)),
         ("TimeOff.synced", Err(NotOurs::OtherModel)),
         ("Employee", Err(NotOurs::UnknownEvent)),
         ("Employee.changed.twice", Err(NotOurs::UnknownEvent)),
@@ -192,9 +192,9 @@ fn midnight_in_utc_is_a_day_and_any_other_time_an_instant() {
         (json!(20_260_531), Posted::Absent),
     ] {
         let facts = facts(json!({"termination_date": value}));
-        assert_eq!(facts.termination, expected, "{value}");
+        assert_eq!(facts.termination_date, expected, "{value}");
     }
-    assert_eq!(facts(json!({})).termination, Posted::Empty);
+    assert_eq!(facts(json!({})).termination_date, Posted::Empty);
 }
 
 #[test]
@@ -223,7 +223,7 @@ fn the_later_of_two_first_days_counts() {
         (json!("soon"), json!(null), Posted::Absent),
         (json!(null), json!(""), Posted::Empty),
     ] {
-        let hired = facts(json!({"start_date": start, "hire_date": hire})).hire;
+        let hired = facts(json!({"start_date": start, "hire_date": hire})).hire_date;
         let expected = match expected {
             Posted::Value(text) => Posted::Value(day(text)),
             Posted::Empty => Posted::Empty,

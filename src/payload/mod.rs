@@ -95,7 +95,7 @@ impl Changes {
     /// True when every change says itself when its facts were true, so that nothing depends on when
     /// the body arrived. Also true when there is no change.
     #[must_use]
-    pub fn self_timed(&self) -> bool {
+    pub fn has_event_times(&self) -> bool {
         self.changes.iter().all(|change| change.as_of.is_some())
     }
 }

@@ -119,7 +119,7 @@ fn as_normalized(event: &merge::Event) -> Value {
         Some(Status::Inactive) => "inactive".into(),
         Some(Status::Unknown(_)) => "unknown".into(),
     };
-    normalized["termination_date"] = match change.facts.termination.value() {
+    normalized["termination_date"] = match change.facts.termination_date.value() {
         None => Value::Null,
         Some(Moment::Day(day)) => format!("{day}T00:00:00Z").into(),
         Some(Moment::Instant(at)) => at.format("%FT%TZ").to_string().into(),
@@ -171,7 +171,7 @@ fn of_the_merge_vectors_only_registered_accounts_are_ours() {
         let body = vector["body"].as_str().unwrap();
         let outcome = match normalize(&dialect, None, body.as_bytes()) {
             Ok(Meaning::Changes(changes)) => {
-                assert!(changes.bad_entries.is_empty() && changes.self_timed());
+                assert!(changes.bad_entries.is_empty() && changes.has_event_times());
                 let [change] = changes.changes.as_slice() else {
                     panic!("{}", vector["name"]);
                 };
@@ -179,7 +179,7 @@ fn of_the_merge_vectors_only_registered_accounts_are_ours() {
                 assert!(!change.thin);
                 assert!(
                     change.facts.status == Posted::Absent
-                        || change.facts.termination != Posted::Absent
+                        || change.facts.termination_date != Posted::Absent
                         || vector["name"] == "employee_changed_unparseable_termination"
                 );
                 "changes"

@@ -25,7 +25,7 @@ const SLICE: i64 = 4;
 /// So often it looks without being woken.
 const POLL: Duration = Duration::from_secs(3);
 /// Longer than one read with all its tries lasts.
-const LENT_FOR: TimeDelta = TimeDelta::minutes(5);
+const LEASE: TimeDelta = TimeDelta::minutes(5);
 /// However often a read failed, it is tried again after this, unless the API asks for more.
 const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(10);
 /// An API that asks for more is asked again after this.
@@ -51,7 +51,7 @@ struct Answer {
 
 /// Why a read stays due.
 struct Postponed {
-    cause: String,
+    reason: String,
     until: DateTime<Utc>,
 }
 
@@ -160,8 +160,8 @@ impl Reader {
         let pool = &self.worker.pool;
         let claimed = async {
             let mut conn = pool.acquire().await?;
-            let (lent_until, farthest) = (now + LENT_FOR, now + FARTHEST);
-            due::store::claim(&mut conn, &sources, SLICE, now, lent_until, farthest).await
+            let (leased_until, farthest) = (now + LEASE, now + FARTHEST);
+            due::store::claim(&mut conn, &sources, SLICE, now, leased_until, farthest).await
         };
         pool.heard(claimed).await
     }
@@ -173,7 +173,7 @@ impl Reader {
         let postponed = match answer.said {
             Err(error) => Some(Postponed {
                 until: retry_at(read, &error, now),
-                cause: error.to_string(),
+                reason: error.to_string(),
             }),
             Ok(said) => {
                 let change = said.map_or_else(
@@ -185,7 +185,7 @@ impl Reader {
                     Ok(true) => None,
                     Ok(false) => Some(Postponed {
                         until: now + backoff(read.attempts),
-                        cause: NO_STATUS.to_owned(),
+                        reason: NO_STATUS.to_owned(),
                     }),
                     Err(Trouble::Words(words)) => return Err(words),
                     Err(Trouble::Database(error)) if is_outage(&error) => {
@@ -193,19 +193,19 @@ impl Reader {
                     }
                     Err(Trouble::Database(error)) => Some(Postponed {
                         until: now + backoff(read.attempts),
-                        cause: database_cause(&error),
+                        reason: database_cause(&error),
                     }),
                 }
             }
         };
         let source = read.key.source.as_str();
-        let Some(Postponed { cause, until }) = postponed else {
+        let Some(Postponed { reason, until }) = postponed else {
             info!(source, employee = %read.key.employee_id, "reader.read: done");
             return Ok(());
         };
         let attempts = read.attempts + 1;
-        warn!(source, employee = %read.key.employee_id, attempts, cause, next_attempt_at = %until, "reader.read: failed; will try again");
-        self.postpone(read, Some(&cause), until)
+        warn!(source, employee = %read.key.employee_id, attempts, reason, next_attempt_at = %until, "reader.read: failed; will try again");
+        self.postpone(read, Some(&reason), until)
             .await
             .map_err(|error| chain(&error))
     }
@@ -234,7 +234,7 @@ impl Reader {
         bound_waiting(&mut tx).await?;
         let learned = self
             .worker
-            .learn(&mut tx, &table, &[observation], &Actor::Leaver)
+            .learn(&mut tx, &table, &[observation], &Actor::System)
             .await;
         let learned = match learned {
             Ok(learned) => learned,
@@ -255,13 +255,13 @@ impl Reader {
     async fn postpone(
         &self,
         read: &DueRead,
-        cause: Option<&str>,
+        reason: Option<&str>,
         until: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
         let pool = &self.worker.pool;
         let postponed = async {
             let mut conn = pool.acquire().await?;
-            due::store::postpone(&mut conn, read, cause, until).await
+            due::store::postpone(&mut conn, read, reason, until).await
         };
         pool.heard(postponed).await
     }

@@ -11,7 +11,7 @@ use tracing::{debug, info, warn};
 
 use super::{BambooHrApi, Company, CompanyApi, HookError};
 use crate::domain::SourceName;
-use crate::hooks::{self, KnownHook, points_here};
+use crate::hooks::{self, ProviderWebhook, points_here};
 use crate::payload::{Hook, LogEntry, LogTime};
 use crate::turns::Turn;
 use crate::worker::{Worker, chain};
@@ -34,7 +34,7 @@ pub struct HookWatch {
 pub enum Look {
     /// It is not time, another replica is at it, or the source is not BambooHR's.
     NotDue,
-    /// All that point here were looked at; so many have a trouble.
+    /// All that point here were looked at; so many have a problem.
     Done(usize),
     /// The API could not be asked, or not to the end; why.
     Failed(String),
@@ -67,9 +67,9 @@ impl HookWatch {
             };
             match looked.unwrap_or_else(Look::Failed) {
                 Look::NotDue => {}
-                Look::Done(troubles) => {
+                Look::Done(problems) => {
                     failing = false;
-                    info!(%source, troubles, "hooks.look: done");
+                    info!(%source, problems, "hooks.look: done");
                 }
                 Look::Failed(cause) if failing => {
                     debug!(%source, cause, "hooks.look: still cannot look at BambooHR's webhooks");
@@ -125,12 +125,12 @@ impl HookWatch {
             pool.heard(saved).await?;
             turn.end().await?;
             for hook in &seen {
-                if let Some(trouble) = &hook.trouble {
-                    warn!(%source, webhook = hook.id, trouble, "hooks.look: look at this webhook");
+                if let Some(problem) = &hook.problem {
+                    warn!(%source, webhook = hook.id, problem, "hooks.look: look at this webhook");
                 }
             }
-            let troubles = seen.iter().filter(|hook| hook.trouble.is_some()).count();
-            Ok(failed.map_or(Look::Done(troubles), |error| {
+            let problems = seen.iter().filter(|hook| hook.problem.is_some()).count();
+            Ok(failed.map_or(Look::Done(problems), |error| {
                 Look::Failed(error.to_string())
             }))
         };
@@ -152,9 +152,9 @@ async fn is_due(
 async fn examine(
     api: &BambooHrApi,
     source: &SourceName,
-    known: Vec<KnownHook>,
+    known: Vec<ProviderWebhook>,
     now: DateTime<Utc>,
-) -> (Vec<KnownHook>, Option<HookError>) {
+) -> (Vec<ProviderWebhook>, Option<HookError>) {
     let listed = match api.hooks().await {
         Ok(listed) => listed,
         Err(error) => return (vec![], Some(error)),
@@ -162,16 +162,16 @@ async fn examine(
     let mut seen = vec![];
     for mut hook in known {
         let shown = listed.iter().find(|shown| shown.id == hook.id);
-        let trouble = match shown {
+        let problem = match shown {
             None => hooks::LOST,
             Some(shown) if !points_here(&shown.url, source) => {
-                hook.seen_at = now;
+                hook.observed_at = now;
                 hooks::MOVED
             }
             Some(_) => continue,
         };
-        seen.push(KnownHook {
-            trouble: Some(trouble.to_owned()),
+        seen.push(ProviderWebhook {
+            problem: Some(problem.to_owned()),
             checked_at: now,
             ..hook
         });
@@ -192,21 +192,21 @@ async fn look_at(
     source: &SourceName,
     hook: &Hook,
     now: DateTime<Utc>,
-) -> Result<KnownHook, HookError> {
+) -> Result<ProviderWebhook, HookError> {
     let config = api.hook(&hook.id).await?;
     let log = api.hook_log(&hook.id).await?;
     let last = log.iter().max_by_key(|entry| entry.sent_at());
     let last_status = last.map(last_word);
     let taken = last.is_none_or(LogEntry::was_taken);
     let not_taken = last_status.as_deref().filter(|_| !taken);
-    Ok(KnownHook {
+    Ok(ProviderWebhook {
         source: source.clone(),
         id: hook.id.clone(),
         name: hook.name.clone(),
         last_sent_at: hook.last_sent,
-        trouble: hooks::trouble(&config.denied.words(), not_taken),
+        problem: hooks::problem(&config.denied.words(), not_taken),
         last_status,
-        seen_at: now,
+        observed_at: now,
         checked_at: now,
     })
 }

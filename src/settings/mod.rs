@@ -84,7 +84,7 @@ pub struct Settings {
     pub accounts: AccountsMapping,
     /// Who sends, and how each is read and judged.
     pub sources: Vec<Source>,
-    /// How long the body of a parked delivery is kept.
+    /// How long the body of a failed delivery is kept.
     pub keep_parked: Duration,
     /// How long a settled delivery is remembered.
     pub keep_settled: Duration,
@@ -135,7 +135,7 @@ pub struct WorkerSettings {
     pub batch_bytes: i64,
     /// How often to look without being woken.
     pub poll: Duration,
-    /// Failures of one delivery before it is parked.
+    /// Failures of one delivery before it counts as failed.
     pub max_attempts: i32,
     /// How often roster and accounts are compared.
     pub drift_check: Duration,

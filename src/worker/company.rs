@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::Rulebook;
 use crate::accounts::{self, AccountsTable};
 use crate::decision::judgement::{Judgement, judge};
-use crate::decision::{AccountMatch, Action, Decision, Kept, Question, Wants};
+use crate::decision::{AccountMatch, Action, Decision, Kept, Question, RequestedAction};
 use crate::domain::{Account, AccountId, Employee, EmployeeKey, SourceName, Tenant, WorkEmail};
 use crate::roster;
 
@@ -19,7 +19,10 @@ pub(super) async fn find_accounts(
     table: &AccountsTable,
     employees: &[Employee],
 ) -> Result<HashMap<EmployeeKey, Vec<Account>>, sqlx::Error> {
-    let ids: BTreeSet<AccountId> = employees.iter().filter_map(|e| e.account.clone()).collect();
+    let ids: BTreeSet<AccountId> = employees
+        .iter()
+        .filter_map(|e| e.account_id.clone())
+        .collect();
     let by_id: HashMap<AccountId, Account> = accounts::store::find_by_id(conn, table, &ids)
         .await?
         .into_iter()
@@ -29,7 +32,7 @@ pub(super) async fn find_accounts(
     let mut found = HashMap::new();
     let mut wanted: BTreeMap<(WorkEmail, Tenant), Vec<EmployeeKey>> = BTreeMap::new();
     for employee in employees {
-        if let Some(account) = employee.account.as_ref().and_then(|id| by_id.get(id)) {
+        if let Some(account) = employee.account_id.as_ref().and_then(|id| by_id.get(id)) {
             found.insert(employee.key.clone(), vec![account.clone()]);
         } else if let Some(email) = employee.work_email() {
             let tenant = employee.key.tenant.clone();
@@ -88,7 +91,7 @@ impl Company {
                         judgement,
                         deactivated_at: employee
                             .deactivated_at
-                            .filter(|_| employee.account.as_ref() == Some(account)),
+                            .filter(|_| employee.account_id.as_ref() == Some(account)),
                     });
             }
         };
@@ -106,7 +109,7 @@ impl Company {
             .flat_map(|account| names.iter().map(|name| (name.clone(), account.id.clone())))
             .collect();
         for other in roster::store::find_linked(conn, &pairs).await? {
-            if let (false, Some(account)) = (here.contains(&other.key), other.account.clone()) {
+            if let (false, Some(account)) = (here.contains(&other.key), other.account_id.clone()) {
                 add(&other, &account);
             }
         }
@@ -152,9 +155,9 @@ impl Company {
             decision.reason += "; but another source has a doubt: ";
             decision.reason += doubt;
             decision.action = Action::Hold(Question {
-                wants: Wants::Reactivate,
+                requested_action: RequestedAction::Reactivate,
                 account: Some(account.clone()),
-                basis: format!("doubted-elsewhere: {doubt};account={account}"),
+                facts_fingerprint: format!("doubted-elsewhere: {doubt};account={account}"),
             });
         }
         decision
@@ -238,7 +241,7 @@ impl Company {
             .filter(|other| other.key != employee.key)
             .map(|other| other.judgement.clone())
             .collect();
-        let account_match = if employee.account.as_ref() == Some(&account.id) {
+        let account_match = if employee.account_id.as_ref() == Some(&account.id) {
             AccountMatch::Linked(account.clone())
         } else if others.is_empty() {
             AccountMatch::Found(account.clone())

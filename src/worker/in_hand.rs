@@ -11,7 +11,7 @@ use crate::domain::DeliveryId;
 use crate::inbox;
 use crate::inbox::under_way::{self, Orphaned};
 
-/// So often the process may end while one delivery is in hand and nothing else, before it is parked.
+/// So often the process may end while one delivery is in hand and nothing else, before it counts as failed.
 const MOST_CRASHES: i32 = 3;
 
 impl Worker {
@@ -59,7 +59,7 @@ impl Worker {
                     };
                     error!(delivery = %id, "worker.process: the service ended while this was processed");
                     let failed = Failed {
-                        cause: "the service ended while it was processed: report that as a bug"
+                        reason: "the service ended while it was processed: report that as a bug"
                             .to_owned(),
                         most: self.limits.max_attempts.min(MOST_CRASHES),
                     };

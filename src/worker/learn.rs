@@ -111,7 +111,7 @@ impl Worker {
     fn only_confirms(&self, observed: &Observed, now: DateTime<Utc>) -> bool {
         let (before, after) = (&observed.before, &observed.employee);
         let policy = self.rules.policy(&after.key.source);
-        after.says_the_same_as(before)
+        after.same_values(before)
             && policy.is_some_and(|policy| judge(policy, before, now) == judge(policy, after, now))
     }
 

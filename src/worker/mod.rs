@@ -3,7 +3,7 @@
 //!
 //! Everything that changes lives in one Postgres, so a batch is one transaction and a crash frees its rows:
 //! no leases, heartbeats or leader. A batch that fails is tried again in halves, down to the one delivery
-//! that fails alone; that one waits, and is parked when waiting does not help.
+//! that fails alone; that one is retried, and fails for good after the last attempt.
 
 pub mod act;
 pub mod answer;
@@ -131,9 +131,9 @@ pub struct Limits {
     pub batch_bytes: i64,
     /// How often to look without being woken.
     pub poll: Duration,
-    /// Failures of one delivery before it is parked.
+    /// Failures of one delivery before it counts as failed.
     pub max_attempts: i32,
-    /// How long the body of a parked delivery is kept.
+    /// How long the body of a failed delivery is kept.
     pub keep_parked: TimeDelta,
     /// How long a settled delivery is remembered.
     pub keep_settled: TimeDelta,
@@ -320,7 +320,7 @@ impl Worker {
                 self.count(&done.source, *ending, *count);
             }
             let is_deed = done.endings.keys().any(|ending| ending.is_deed());
-            if is_crowd && done.cause.is_none() && !is_deed {
+            if is_crowd && done.reason.is_none() && !is_deed {
                 uneventful += 1;
                 debug!(delivery = %done.id, source = done.source, "worker.process: settled");
                 continue;
@@ -335,10 +335,10 @@ impl Worker {
             let span =
                 tracing::info_span!("worker.process", delivery = %done.id, source = done.source);
             let _entered = span.enter();
-            match &done.cause {
-                None => info!(elapsed_ms, outcome, "settled"),
-                Some(cause) if done.state == "parked" => warn!(elapsed_ms, cause, "parked"),
-                Some(cause) => info!(elapsed_ms, cause, "ignored"),
+            match &done.reason {
+                None => info!(elapsed_ms, outcome, "processed"),
+                Some(reason) if done.state == "failed" => warn!(elapsed_ms, reason, "failed"),
+                Some(reason) => info!(elapsed_ms, reason, "ignored"),
             }
         }
         if uneventful > 0 {

@@ -41,10 +41,10 @@ pub struct Done {
     pub source: String,
     /// When it arrived.
     pub received_at: DateTime<Utc>,
-    /// processed, ignored or parked.
+    /// processed, ignored or failed.
     pub state: &'static str,
     /// Why, where it is not processed.
-    pub cause: Option<String>,
+    pub reason: Option<String>,
     /// How many employees ended how.
     pub endings: BTreeMap<Ending, usize>,
 }
@@ -53,7 +53,7 @@ pub struct Done {
 enum Read {
     Observations {
         observations: Vec<Observation>,
-        self_timed: bool,
+        has_event_times: bool,
         bad_entries: usize,
     },
     Ended(End),
@@ -112,7 +112,7 @@ async fn process_next(
     if claimed.is_empty() {
         return Ok(Some(Batch::default()));
     }
-    if hands == Hands::Shared && claimed.iter().any(|delivery| delivery.alone) {
+    if hands == Hands::Shared && claimed.iter().any(|delivery| delivery.isolated) {
         super::roll_back(tx).await;
         return Ok(None);
     }
@@ -175,7 +175,12 @@ async fn carry_out(
     let effects = effects_by_delivery(&observed);
     let last_words: LastWords = observed
         .iter()
-        .filter_map(|observed| Some((observed.employee.key.clone(), observed.employee.delivery?)))
+        .filter_map(|observed| {
+            Some((
+                observed.employee.key.clone(),
+                observed.employee.last_delivery_id?,
+            ))
+        })
         .collect();
     let newer = observed
         .into_iter()
@@ -186,7 +191,7 @@ async fn carry_out(
         "mid_batch",
         claimed.iter().map(|delivery| &delivery.body[..]),
     );
-    let acted = act(tx, table, rules, newer, &Actor::Leaver, now).await?;
+    let acted = act(tx, table, rules, newer, &Actor::System, now).await?;
     let (batch, settlements) = conclude(claimed, reads, &effects, &last_words, &acted);
     inbox::store::settle(tx, &settlements, now).await?;
     Ok(batch)
@@ -202,7 +207,7 @@ impl Read {
 
     /// Whom the delivery named; `None` when it could not be read.
     fn named(&self) -> Option<Vec<EmployeeId>> {
-        if let Self::Ended(End::Parked { .. }) = self {
+        if let Self::Ended(End::Failed { .. }) = self {
             return None;
         }
         let ids: BTreeSet<&EmployeeId> = self
@@ -226,29 +231,29 @@ pub(super) fn named(rules: &Rulebook, delivery: &Delivery) -> Option<Vec<Employe
 
 /// Understands one delivery. A bug in understanding it parks this one and leaves its neighbours alone.
 fn read(rules: &Rulebook, delivery: &Delivery) -> Read {
-    let parked = |cause: String| Read::Ended(End::Parked { cause });
+    let failed = |reason: String| Read::Ended(End::Failed { reason });
     let Some(dialect) = rules.dialect(&delivery.source) else {
-        return parked(format!(
+        return failed(format!(
             "no source named `{}` is configured any more; configure it and replay",
             delivery.source
         ));
     };
     let Some(source) = rules.source_name(&delivery.source) else {
-        return parked("the source has no valid name".to_owned());
+        return failed("the source has no valid name".to_owned());
     };
     let normalized = catch_unwind(AssertUnwindSafe(|| {
         payload::normalize(dialect, delivery.content_type.as_deref(), &delivery.body)
     }));
     match normalized {
-        Err(_panic) => parked(
+        Err(_panic) => failed(
             "a bug: reading the body panicked; report it, and replay after the fix".to_owned(),
         ),
-        Ok(Err(unreadable)) => parked(unreadable.to_string()),
+        Ok(Err(unreadable)) => failed(unreadable.to_string()),
         Ok(Ok(Meaning::NotOurs(what))) => Read::Ended(End::Ignored {
-            cause: what.to_string(),
+            reason: what.to_string(),
         }),
         Ok(Ok(Meaning::Changes(changes))) => {
-            let self_timed = changes.self_timed();
+            let has_event_times = changes.has_event_times();
             let bad_entries = changes.bad_entries.len();
             let observations = changes
                 .changes
@@ -265,7 +270,7 @@ fn read(rules: &Rulebook, delivery: &Delivery) -> Read {
                 .collect();
             Read::Observations {
                 observations,
-                self_timed,
+                has_event_times,
                 bad_entries,
             }
         }
@@ -273,7 +278,7 @@ fn read(rules: &Rulebook, delivery: &Delivery) -> Read {
 }
 
 type Effects = HashMap<(DeliveryId, EmployeeKey), Effect>;
-/// Of each employee, the delivery that brought the newest news: it is what the record names as the cause.
+/// Of each employee, the delivery that brought the newest news: it is what the record names as the reason.
 type LastWords = HashMap<EmployeeKey, DeliveryId>;
 
 fn effects_by_delivery(observed: &[roster::Observed]) -> Effects {
@@ -314,7 +319,7 @@ fn conclude(
             Read::Ended(end) => end,
             Read::Observations {
                 observations,
-                self_timed,
+                has_event_times,
                 bad_entries,
             } => {
                 let keys: BTreeSet<EmployeeKey> =
@@ -339,21 +344,21 @@ fn conclude(
                 }
                 End::Processed {
                     outcome: outcome.into(),
-                    self_timed,
+                    has_event_times,
                 }
             }
         };
-        let (state, cause) = match &end {
+        let (state, reason) = match &end {
             End::Processed { .. } => ("processed", None),
-            End::Ignored { cause } => ("ignored", Some(cause.clone())),
-            End::Parked { cause } => ("parked", Some(cause.clone())),
+            End::Ignored { reason } => ("ignored", Some(reason.clone())),
+            End::Failed { reason } => ("failed", Some(reason.clone())),
         };
         batch.deliveries.push(Done {
             id: delivery.id,
             source: delivery.source.clone(),
             received_at: delivery.received_at,
             state,
-            cause,
+            reason,
             endings,
         });
         settlements.push(Settlement {

@@ -52,11 +52,11 @@ impl<'a> Record<'a> {
         decision: &Decision,
     ) -> Ending {
         if let Some(link) = &decision.link {
-            if employee.account.as_ref() != Some(link) {
+            if employee.account_id.as_ref() != Some(link) {
                 // What we did to the account of before says nothing about this one.
                 employee.deactivated_at = None;
             }
-            employee.account = Some(link.clone());
+            employee.account_id = Some(link.clone());
         }
         let moved = self.note_schedule(employee, decision);
         // A change that is still to be read answers no open question.
@@ -104,7 +104,7 @@ impl<'a> Record<'a> {
                     employee: employee.key.clone(),
                     question: question.clone(),
                     reason: decision.reason.clone(),
-                    delivery: employee.delivery,
+                    delivery: employee.last_delivery_id,
                 });
                 Ending::Held
             }
@@ -133,7 +133,7 @@ impl<'a> Record<'a> {
         if before == after {
             return false;
         }
-        let account = employee.account.clone();
+        let account = employee.account_id.clone();
         if let Some(at) = after {
             let reason = format!(
                 "{}; access ends at {}",
@@ -180,7 +180,7 @@ impl<'a> Record<'a> {
             reason: reason.to_owned(),
             employee: employee.key.clone(),
             account: account.cloned(),
-            delivery: employee.delivery,
+            delivery: employee.last_delivery_id,
             actor: self.actor.clone(),
         });
     }

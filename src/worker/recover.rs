@@ -84,7 +84,7 @@ impl Worker {
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
         let mut failed = Failed {
-            cause: database_cause(error),
+            reason: database_cause(error),
             most: self.limits.max_attempts,
         };
         let table = self.accounts_table(memory).await;
@@ -104,10 +104,10 @@ impl Worker {
                     .carry_out_apart(&mut tx, &table, &delivery, now)
                     .await?;
                 if !done.is_empty() {
-                    failed.cause = format!(
+                    failed.reason = format!(
                         "nothing could be done for {} of the {several} employees in it: {}",
                         several - done.len(),
-                        failed.cause
+                        failed.reason
                     );
                 }
                 endings = done;
@@ -157,7 +157,7 @@ impl Worker {
         }
         let several = newer.len();
         let (endings, _) = self
-            .carry_out(&mut point, table, newer, &Actor::Leaver, now)
+            .carry_out(&mut point, table, newer, &Actor::System, now)
             .await?;
         if endings.is_empty() {
             point.rollback().await?;
@@ -170,11 +170,11 @@ impl Worker {
 
 /// Why a delivery has failed, and how often it may.
 pub(super) struct Failed {
-    pub(super) cause: String,
+    pub(super) reason: String,
     pub(super) most: i32,
 }
 
-/// Notes that a locked delivery has failed: it waits for its next attempt, or is parked when it had its last.
+/// Notes that a locked delivery has failed: it waits for its next attempt, or fails for good after its last.
 pub(super) async fn what_follows(
     worker: &Worker,
     conn: &mut PgConnection,
@@ -182,18 +182,18 @@ pub(super) async fn what_follows(
     failed: &Failed,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let (id, cause) = (delivery.id, &failed.cause);
+    let (id, reason) = (delivery.id, &failed.reason);
     let attempts = delivery.attempts + 1;
     if attempts < failed.most {
         let at = now + backoff(id, attempts);
-        warn!(delivery = %id, attempts, cause, next_attempt_at = %at, "worker.process: failed; will try again");
-        return inbox::store::postpone(conn, id, cause, at).await;
+        warn!(delivery = %id, attempts, reason, next_attempt_at = %at, "worker.process: failed; will try again");
+        return inbox::store::postpone(conn, id, reason, at).await;
     }
-    let cause = format!("failed {attempts} times, last: {cause}");
-    error!(delivery = %id, cause, "worker.process: parked");
+    let reason = format!("failed {attempts} times, last: {reason}");
+    error!(delivery = %id, reason, "worker.process: failed permanently; `leaver replay` retries it");
     let settlement = Settlement {
         id,
-        end: End::Parked { cause },
+        end: End::Failed { reason },
         employee_ids: process::named(&worker.rules, delivery),
     };
     inbox::store::settle(conn, &[settlement], now).await?;

@@ -79,7 +79,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
                 "webhook": hook.id,
                 "entries": hook.entries,
                 "cut": hook.cut,
-                "cause": hook.unread.as_ref().map(ToString::to_string),
+                "reason": hook.unread.as_ref().map(ToString::to_string),
             })
         })
         .collect();
@@ -101,7 +101,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
         serde_json::json!({
             "records": read.records,
             "outcome": outcome(read),
-            "cause": read.incomplete,
+            "reason": read.incomplete,
         })
     });
     serde_json::json!({ "webhooks": hooks, "gaps": gaps, "read": read })
@@ -166,7 +166,7 @@ fn print(report: &GapReport) {
             endings.join(", ")
         }
     );
-    if let Some(cause) = &read.incomplete {
-        println!("not all could be read: {cause}");
+    if let Some(reason) = &read.incomplete {
+        println!("not all could be read: {reason}");
     }
 }

@@ -6,7 +6,7 @@ use chrono_tz::Tz;
 
 use super::judgement::{Judgement, judge};
 use super::policy::{Cutoff, Policy, Rehire, Response};
-use super::{AccountMatch, Action, Decision, Question, Wants, decide};
+use super::{AccountMatch, Action, Decision, Question, RequestedAction, decide};
 use crate::domain::{
     Account, AccountId, Employee, EmployeeId, EmployeeKey, EmploymentStatus, Fact, Moment,
     Provider, SourceName, Status, Tenant, WorkEmail,
@@ -71,7 +71,7 @@ fn someone(provider: Provider, deleted: Response) -> Someone {
     employee.work_email = Some(Fact {
         value: WorkEmail::parse(EMAIL),
         as_of: said_at,
-        seen_at: said_at,
+        observed_at: said_at,
     });
     Someone {
         employee,
@@ -111,7 +111,7 @@ impl Someone {
         Some(Fact {
             value,
             as_of: self.said_at,
-            seen_at: self.said_at,
+            observed_at: self.said_at,
         })
     }
 
@@ -131,22 +131,22 @@ impl Someone {
     }
 
     fn hired(mut self, when: &str) -> Self {
-        self.employee.hire = self.fact(Some(day(when)));
+        self.employee.hire_date = self.fact(Some(day(when)));
         self
     }
 
     fn terminated(mut self, when: impl Into<Option<Moment>>) -> Self {
-        self.employee.termination = self.fact(when.into());
+        self.employee.termination_date = self.fact(when.into());
         self
     }
 
     fn removed(mut self, removed: bool) -> Self {
-        self.employee.removed = self.fact(Some(removed));
+        self.employee.deleted = self.fact(Some(removed));
         self
     }
 
     fn changed_unread(mut self, when: &str) -> Self {
-        self.employee.read_due = Some(at(when));
+        self.employee.values_pending_since = Some(at(when));
         self
     }
 
@@ -231,9 +231,13 @@ fn spoken(decision: &Decision) -> String {
     let action = match &decision.action {
         Action::Deactivate(id) => format!("deactivate {id}"),
         Action::Reactivate(id) => format!("reactivate {id}"),
-        Action::Hold(Question { wants, account, .. }) => format!(
+        Action::Hold(Question {
+            requested_action,
+            account,
+            ..
+        }) => format!(
             "hold: {} {}",
-            wants.as_str(),
+            requested_action.as_str(),
             account.as_ref().map_or("-", AccountId::as_str)
         ),
         Action::Keep(kept) => format!("keep: {kept:?}"),

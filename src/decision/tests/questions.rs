@@ -39,7 +39,7 @@ fn the_same_facts_are_the_same_question() {
         let mut repeated = asker.clone();
         if let Some(status) = &mut repeated.employee.status {
             status.as_of = at("2026-03-10T11:30:00Z");
-            status.seen_at = at("2026-03-10T11:30:01Z");
+            status.observed_at = at("2026-03-10T11:30:01Z");
         }
         assert_eq!(asker.asked(NOW), repeated.asked(NOW), "the same said again");
     }
@@ -49,7 +49,7 @@ fn the_same_facts_are_the_same_question() {
 fn each_kind_of_question_is_another() {
     let bases: std::collections::BTreeSet<_> = askers()
         .iter()
-        .map(|asker| asker.asked(NOW).basis)
+        .map(|asker| asker.asked(NOW).facts_fingerprint)
         .collect();
     assert_eq!(bases.len(), askers().len(), "{bases:#?}");
 }
@@ -74,9 +74,11 @@ fn other_facts_are_another_question() {
             ..account(true)
         })),
     ];
-    let mut bases: std::collections::BTreeSet<_> =
-        others.iter().map(|other| other.asked(NOW).basis).collect();
-    bases.insert(asker.asked(NOW).basis);
+    let mut bases: std::collections::BTreeSet<_> = others
+        .iter()
+        .map(|other| other.asked(NOW).facts_fingerprint)
+        .collect();
+    bases.insert(asker.asked(NOW).facts_fingerprint);
     assert_eq!(bases.len(), others.len() + 1, "{bases:#?}");
 }
 
@@ -114,5 +116,8 @@ fn every_return_is_a_question_of_its_own() {
             .asked(NOW)
     };
     assert_ne!(back("2026-02-01T00:00:00Z"), back("2026-03-01T00:00:00Z"));
-    assert_eq!(back("2026-02-01T00:00:00Z").wants, Wants::Reactivate);
+    assert_eq!(
+        back("2026-02-01T00:00:00Z").requested_action,
+        RequestedAction::Reactivate
+    );
 }

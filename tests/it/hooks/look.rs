@@ -160,7 +160,7 @@ async fn a_look_is_due_once_a_day_and_an_hour_after_one_that_failed() {
     it.app.advance(TimeDelta::minutes(1));
     assert_eq!(it.look().await, Look::Done(0));
     // Since when it is listened to stays what it was.
-    let since = "SELECT to_char(since AT TIME ZONE 'UTC', 'DD HH24:MI') FROM leaver.listening";
+    let since = "SELECT to_char(since AT TIME ZONE 'UTC', 'DD HH24:MI') FROM leaver.source_status";
     assert_eq!(it.app.lines(since).await, ["22 12:00"]);
 }
 

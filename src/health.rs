@@ -103,8 +103,8 @@ pub struct SourceHealth {
 impl SourceHealth {
     /// How many of its webhooks somebody should look at.
     fn webhook_problems(&self) -> i64 {
-        let troubled = self.webhooks.iter().filter(|hook| hook.problem.is_some());
-        i64::try_from(troubled.count()).unwrap_or(i64::MAX)
+        let with_problem = self.webhooks.iter().filter(|hook| hook.problem.is_some());
+        i64::try_from(with_problem.count()).unwrap_or(i64::MAX)
     }
 }
 

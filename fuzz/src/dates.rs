@@ -114,7 +114,10 @@ fn of_answers(text: &str, delivered: &EmployeeChange) {
         &Tenant::new("acme"),
     );
     let read = read.expect("a record").expect("a record with a status");
-    assert_eq!(read.change.facts.termination_date, delivered.facts.termination_date);
+    assert_eq!(
+        read.change.facts.termination_date,
+        delivered.facts.termination_date
+    );
     assert_eq!(read.change.facts.hire_date, delivered.facts.hire_date);
 
     let syncs = json!({"results": [{"model_id": "hris.Employee", "last_sync_finished": text}]});

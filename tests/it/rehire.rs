@@ -213,7 +213,8 @@ async fn whoever_comes_back_under_a_new_employee_id_comes_back_to_the_same_accou
         .await;
 
     assert_eq!(app.audit().await, ["deactivated 1", "hold_opened 2"]);
-    let asked = "SELECT wants || ' ' || account_id FROM leaver.holds WHERE state = 'open'";
+    let asked =
+        "SELECT requested_action || ' ' || account_id FROM leaver.holds WHERE state = 'open'";
     assert_eq!(app.text(asked).await.as_deref(), Some("reactivate 1"));
 }
 

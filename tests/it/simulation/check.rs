@@ -218,7 +218,7 @@ impl World {
     /// Of each employee the last hold that was not withdrawn: its state and what it wants.
     async fn last_holds(&mut self) -> HashMap<String, (String, String)> {
         let rows = sqlx::query(
-            "SELECT DISTINCT ON (employee_id) employee_id, state, wants FROM leaver.holds
+            "SELECT DISTINCT ON (employee_id) employee_id, state, requested_action FROM leaver.holds
              WHERE state <> 'withdrawn' ORDER BY employee_id, id DESC",
         )
         .fetch_all(&mut self.app.conn)

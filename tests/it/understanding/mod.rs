@@ -119,7 +119,7 @@ async fn a_deletion_event_goes_by_the_policy_of_the_provider() {
         "id": "m1", "modified_at": "2026-11-22T11:00:00Z", "employment_status": "ACTIVE",
         "termination_date": null, "work_email": "m@example.com",
     }));
-    removed["hook"]["event"] = json!("Employee.deleted");
+    removed["hook"]["event"] = json!("Employee.removed");
     app.deliver("merge", &removed).await;
     assert_eq!(app.user("m@example.com").await, (true, 2));
     assert_eq!(app.audit().await, ["deactivated 1", "hold_opened m1"]);

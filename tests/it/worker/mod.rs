@@ -86,7 +86,7 @@ async fn end_state(app: &mut TestApp) -> Vec<String> {
         "SELECT concat_ws(' ', 'session', user_id) FROM sessions ORDER BY id",
         "SELECT concat_ws(' ', 'employee', employee_id, facts, account_id, access_ends_at, deactivated_at)
          FROM leaver.employees ORDER BY source, employee_id",
-        "SELECT concat_ws(' ', 'hold', employee_id, state, wants, account_id, reason, basis)
+        "SELECT concat_ws(' ', 'hold', employee_id, state, requested_action, account_id, reason, facts_fingerprint)
          FROM leaver.holds ORDER BY source, employee_id",
         "SELECT concat_ws(' ', 'delivery', state, reason, body IS NULL, outcome -> 'deactivated')
          FROM leaver.deliveries ORDER BY id",

@@ -5,16 +5,20 @@ FROM rust:1.95.0-slim-bookworm AS build
 WORKDIR /src
 COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock build.rs ./
-RUN mkdir -p src tests/it benches/sweep \
+COPY crates/leaver-core/Cargo.toml crates/leaver-core/
+COPY crates/embedded-postgres/Cargo.toml crates/embedded-postgres/
+RUN mkdir -p src tests/it benches/sweep crates/leaver-core/src crates/embedded-postgres/src \
     && echo 'fn main() {}' > src/main.rs \
     && touch src/lib.rs tests/it/main.rs benches/pure.rs benches/sweep/main.rs \
+    && touch crates/leaver-core/src/lib.rs crates/embedded-postgres/src/lib.rs \
     && cargo build --release --locked --bin leaver
 COPY .sqlx .sqlx
 COPY config config
 COPY migrations migrations
+COPY crates crates
 COPY src src
 # Cargo goes by the time of a file, and those copied may be older than the stand-ins.
-RUN touch src/lib.rs src/main.rs \
+RUN touch src/lib.rs src/main.rs crates/*/src/lib.rs \
     && cargo build --release --locked --bin leaver
 
 # Run: glibc, CA certificates, the binary, and nothing else; no shell and no root.

@@ -11,21 +11,21 @@ demo:            ## the main job with nothing set up; Ctrl-C ends it (ARGS=--onc
 
 test:            ## all tests
 	@./.ci/ensure-postgres
-	cargo test --locked --features failpoints
+	cargo test --locked --workspace --features failpoints
 
 check: test lint ## everything that CI checks
 
 lint:            ## format, clippy, docs, query data, dependency rules
-	cargo fmt --check
-	cargo clippy --locked --all-targets -- -D warnings
-	cargo clippy --locked --all-targets --features failpoints -- -D warnings
-	RUSTDOCFLAGS="-D warnings" cargo doc --locked --no-deps --document-private-items
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	cargo clippy --locked --workspace --all-targets --features failpoints -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	./.ci/query-data --check
 	cargo deny --log-level error check licenses bans sources
 
 fix:             ## format, and mend what clippy can mend
-	cargo fmt
-	cargo clippy --fix --allow-dirty --all-targets
+	cargo fmt --all
+	cargo clippy --fix --allow-dirty --workspace --all-targets
 
 queries:         ## renew .sqlx after a query or a migration has changed
 	./.ci/query-data

@@ -13,12 +13,14 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
-use leaver::decision::policy::{Cutoff, Policy, Rehire, Response};
-use leaver::decision::{AccountMatch, Action, decide};
-use leaver::domain::{Account, AccountId, Employee, EmployeeChange, Provider, SourceName, Tenant};
-use leaver::payload::{Dialect, FieldNames, Meaning, Tenancy, merge_page, normalize};
 use leaver::roster::{Observation, merge};
-use leaver::signature::{Key, Layout, Scheme};
+use leaver_core::decision::policy::{Cutoff, OnUncertain, Policy, Rehire};
+use leaver_core::decision::{AccountMatch, Action, decide};
+use leaver_core::domain::{
+    Account, AccountId, Employee, EmployeeChange, Provider, SourceName, Tenant,
+};
+use leaver_core::providers::{FieldNames, Parsed, ProviderConfig, Tenancy, merge_page, normalize};
+use leaver_core::signature::{Key, Layout, Scheme};
 
 fn now() -> DateTime<Utc> {
     "2026-11-22T12:00:00Z".parse().unwrap()
@@ -71,8 +73,8 @@ fn verify(c: &mut Criterion) {
     group.finish();
 }
 
-fn dialect(provider: Provider) -> Dialect {
-    Dialect {
+fn provider_config(provider: Provider) -> ProviderConfig {
+    ProviderConfig {
         provider,
         fields: FieldNames::default(),
         tenancy: Tenancy::One(tenant()),
@@ -124,8 +126,8 @@ fn merge_webhook() -> String {
 }
 
 fn changes(provider: Provider, content_type: Option<&str>, body: &[u8]) -> Vec<EmployeeChange> {
-    match normalize(&dialect(provider), content_type, body) {
-        Ok(Meaning::Changes(said)) if said.bad_entries.is_empty() => said.changes,
+    match normalize(&provider_config(provider), content_type, body) {
+        Ok(Parsed::Changes(said)) if said.bad_entries.is_empty() => said.changes,
         other => panic!("{other:?}"),
     }
 }
@@ -165,14 +167,14 @@ fn normalise(c: &mut Criterion) {
         ),
         ("merge/webhook", Provider::Merge, json, merge_webhook(), 1),
     ] {
-        let dialect = dialect(provider);
+        let provider_config = provider_config(provider);
         assert_eq!(
             changes(provider, content_type, body.as_bytes()).len(),
             count
         );
         group.throughput(Throughput::Bytes(body.len() as u64));
         group.bench_function(BenchmarkId::new(name, count), |b| {
-            b.iter(|| black_box(normalize(&dialect, content_type, body.as_bytes())));
+            b.iter(|| black_box(normalize(&provider_config, content_type, body.as_bytes())));
         });
     }
     // A webhook of Merge's is about one employee; only a page of its API is about many.
@@ -208,8 +210,8 @@ fn rules(c: &mut Criterion) {
         provider: Provider::BambooHr,
         timezone: Tz::Europe__Berlin,
         cutoff: Cutoff::EndOfDay,
-        inactive_without_date: Response::Hold,
-        deleted: Response::Deactivate,
+        inactive_without_date: OnUncertain::Hold,
+        deleted: OnUncertain::Deactivate,
         rehire: Rehire::Hold,
         can_read: false,
         protected: std::collections::BTreeSet::new(),

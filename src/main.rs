@@ -4,7 +4,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use leaver::cli::{self, Cli};
-use leaver::settings::Environment;
+use leaver::config::Environment;
 
 fn main() -> ExitCode {
     cli::run(Cli::parse(), &Environment::of_process())

@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
 use clap::Parser;
-use leaver::embedded::{Embedded, Home, Options};
+use embedded_postgres::{DataDir, Embedded, Options};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row};
 
 use self::providers::{Company, Provider};
@@ -73,7 +73,7 @@ async fn measure(company: &Company, program: &Path) -> anyhow::Result<()> {
     let options = Options {
         bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
         search_path: std::env::var_os("PATH"),
-        home: Home::ThrowAway,
+        home: DataDir::Ephemeral,
     };
     let postgres = tokio::task::spawn_blocking(move || Embedded::start(&options)).await??;
     let mut conn = postgres.connect_options("postgres").connect().await?;

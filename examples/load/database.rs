@@ -7,8 +7,8 @@ use std::str::FromStr;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
-use leaver::embedded::{Embedded, Home, Options};
-use leaver::schema;
+use embedded_postgres::{DataDir, Embedded, Options};
+use leaver::db::schema;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use uuid::Uuid;
@@ -41,7 +41,7 @@ impl Database {
             let options = Options {
                 bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
                 search_path: std::env::var_os("PATH"),
-                home: Home::ThrowAway,
+                home: DataDir::Ephemeral,
             };
             let started = tokio::task::spawn_blocking(move || Embedded::start(&options));
             let embedded = started.await??;

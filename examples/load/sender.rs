@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
-use leaver::clock::{Clock, SystemClock};
-use leaver::signature::{Key, Layout, Scheme};
+use leaver::base::clock::{Clock, SystemClock};
+use leaver_core::signature::{Key, Layout, Scheme};
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

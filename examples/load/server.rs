@@ -16,14 +16,14 @@ use axum::routing::post;
 use axum::{Json, Router};
 use bytes::Bytes;
 use clap::ValueEnum;
-use leaver::app::{Parts, Service, connect_options};
-use leaver::clock::{Clock, SystemClock};
-use leaver::domain::{DeliveryId, SourceName};
-use leaver::http::connections;
-use leaver::inbox::arrivals::{Arrival, store};
-use leaver::settings::{Environment, Settings};
-use leaver::signature::Scheme;
-use leaver::vitals::Phase;
+use leaver::api::connections;
+use leaver::base::clock::{Clock, SystemClock};
+use leaver::base::liveness::Phase;
+use leaver::config::{Environment, Settings};
+use leaver::ingest::inbox::arrivals::{Arrival, store};
+use leaver::service::{Components, Service, connect_options};
+use leaver_core::domain::{DeliveryId, SourceName};
+use leaver_core::signature::Scheme;
 use serde_json::{Value, json};
 use sqlx::PgPool;
 use sqlx::postgres::PgPoolOptions;
@@ -80,7 +80,7 @@ pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<
         ]);
     }
     let settings = Settings::load(None, &Environment::of(env))?;
-    leaver::telemetry::init(&settings.log)?;
+    leaver::service::telemetry::init(&settings.log)?;
     let options = connect_options(&settings.database)?;
     let stop = CancellationToken::new();
     let clock = Arc::new(SystemClock);
@@ -95,9 +95,9 @@ pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<
             service.stop().await;
         }
         Kind::Group => {
-            let parts = Parts::new(&settings, options, clock);
-            parts.vitals.enter(Phase::Ready);
-            let app = leaver::http::router(Arc::clone(&parts.receiver));
+            let parts = Components::new(&settings, options, clock);
+            parts.liveness.enter(Phase::Ready);
+            let app = leaver::api::router(Arc::clone(&parts.receiver));
             listen(app, &settings, &stop).await?;
             parts.receiver.intake.close().await;
         }
@@ -217,7 +217,7 @@ impl Child {
 
     /// One number of its metrics, if it has that.
     pub(crate) async fn metric<T: FromStr>(&self, name: &str) -> Option<T> {
-        let client = leaver::client::new(Duration::from_secs(30)).ok()?;
+        let client = leaver::connect::client::new(Duration::from_secs(30)).ok()?;
         let answer = client.get(format!("http://{}/metrics", self.address));
         let text = answer.send().await.ok()?.text().await.ok()?;
         let named = text.lines().filter_map(|line| line.split_once(' '));

@@ -6,8 +6,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, ensure};
-use leaver::clock::{Clock, SystemClock};
-use leaver::signature::Scheme;
+use leaver::base::clock::{Clock, SystemClock};
+use leaver_core::signature::Scheme;
 use serde_json::{Value, json};
 use sqlx::postgres::PgListener;
 use tokio::io::AsyncWriteExt;

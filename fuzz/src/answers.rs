@@ -1,7 +1,7 @@
 //! What the providers' APIs answer. An input is the body of an answer, and every reader gets it.
 
-use leaver::domain::{EmployeeId, Posted, Provider, Tenant};
-use leaver::payload::{
+use leaver_core::domain::{EmployeeId, Field, Provider, Tenant};
+use leaver_core::providers::{
     ConnectionStatus, SyncStatus, bamboohr_changed, bamboohr_employee, error_in_success,
     merge_connection, merge_page, merge_sync_page,
 };
@@ -27,9 +27,9 @@ fn of_bamboohr(body: &[u8]) {
     if let Ok(Ok(read)) = bamboohr_employee(body, &id, sound::now(), &tenant) {
         assert_eq!(read.change.employee_id, id);
         assert_eq!(read.change.as_of, Some(sound::now()));
-        assert!(!read.change.thin);
+        assert!(!read.change.notification_only);
         if read.withheld.contains(&"status") {
-            assert_eq!(read.change.facts.status, Posted::Absent);
+            assert_eq!(read.change.facts.status, Field::Absent);
         }
         sound::all(&[read.change], Provider::BambooHr);
     }

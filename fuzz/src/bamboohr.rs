@@ -1,7 +1,7 @@
 //! BambooHR's JSON bodies. An input is a body.
 
-use leaver::domain::{ChangeKind, EmployeeChange, Facts, Provider, Tenant};
-use leaver::payload::{Dialect, FieldNames, Meaning, Tenancy, Unreadable, normalize};
+use leaver_core::domain::{ChangeKind, EmployeeChange, Facts, Provider, Tenant};
+use leaver_core::providers::{FieldNames, ParseError, Parsed, ProviderConfig, Tenancy, normalize};
 
 use super::sound;
 
@@ -10,7 +10,7 @@ const JSON: Option<&str> = Some("application/json; charset=utf-8");
 /// A body is read, ignored or refused, and means the same without a content type when it shows what it is.
 pub fn check(body: &[u8]) {
     let meaning = meaning(JSON, body);
-    if let Ok(Meaning::Changes(said)) = &meaning {
+    if let Ok(Parsed::Changes(said)) = &meaning {
         assert!(!said.changes.is_empty() || !said.bad_entries.is_empty());
         sound::changes(said, Provider::BambooHr);
         for change in &said.changes {
@@ -25,19 +25,19 @@ pub fn check(body: &[u8]) {
     }
 }
 
-pub(crate) fn meaning(content_type: Option<&str>, body: &[u8]) -> Result<Meaning, Unreadable> {
-    let dialect = Dialect {
+pub(crate) fn meaning(content_type: Option<&str>, body: &[u8]) -> Result<Parsed, ParseError> {
+    let provider_config = ProviderConfig {
         provider: Provider::BambooHr,
         fields: FieldNames::default(),
         tenancy: Tenancy::One(Tenant::new("acme")),
     };
-    normalize(&dialect, content_type, body)
+    normalize(&provider_config, content_type, body)
 }
 
 /// What a body says that is known to be good.
 pub(crate) fn changes(body: &str) -> Vec<EmployeeChange> {
     match meaning(JSON, body.as_bytes()) {
-        Ok(Meaning::Changes(said)) => said.changes,
+        Ok(Parsed::Changes(said)) => said.changes,
         other => panic!("{other:?}"),
     }
 }

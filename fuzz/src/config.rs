@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use chrono::TimeDelta;
-use leaver::settings::{Environment, Settings};
-use leaver::signature::Scheme;
+use leaver::config::{Environment, Settings};
+use leaver_core::signature::Scheme;
 
 use super::sound;
 

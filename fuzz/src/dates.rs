@@ -1,9 +1,9 @@
 //! Days and instants, in every place where a provider writes one. An input is the text of one.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use leaver::domain::{EmployeeChange, EmployeeId, Moment, Posted, Provider, Tenant};
-use leaver::payload::{bamboohr_changed, bamboohr_employee, merge_sync_page};
-use leaver::signature::Rejection;
+use leaver_core::domain::{DateOrInstant, EmployeeChange, EmployeeId, Field, Provider, Tenant};
+use leaver_core::providers::{bamboohr_changed, bamboohr_employee, merge_sync_page};
+use leaver_core::signature::Rejection;
 use serde_json::{Value, json};
 
 use super::signature::Request;
@@ -62,16 +62,16 @@ fn payload(text: &str) {
         assert!(by_merge.facts.termination_date.value().is_some());
     }
     if let Some(day) = plain_day(text.trim()) {
-        let termination = Posted::Value(Moment::Day(day));
+        let termination = Field::Value(DateOrInstant::Day(day));
         assert_eq!(by_bamboohr.facts.termination_date, termination);
         assert_eq!(by_merge.facts.termination_date, termination);
-        assert_eq!(by_bamboohr.facts.hire_date, Posted::Value(day));
-        assert_eq!(by_merge.facts.hire_date, Posted::Value(day));
+        assert_eq!(by_bamboohr.facts.hire_date, Field::Value(day));
+        assert_eq!(by_merge.facts.hire_date, Field::Value(day));
     }
     // What is there but no date is never taken for "no date".
     if !text.trim().is_empty() && text.trim() != "0000-00-00" {
-        assert_ne!(by_bamboohr.facts.termination_date, Posted::Empty);
-        assert_ne!(by_merge.facts.termination_date, Posted::Empty);
+        assert_ne!(by_bamboohr.facts.termination_date, Field::Empty);
+        assert_ne!(by_merge.facts.termination_date, Field::Empty);
     }
     of_answers(text, &by_bamboohr);
 }

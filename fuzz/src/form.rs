@@ -1,7 +1,7 @@
 //! The form decoder: BambooHR's bodies of bracketed keys. An input is a body.
 
-use leaver::domain::Provider;
-use leaver::payload::Meaning;
+use leaver_core::domain::Provider;
+use leaver_core::providers::Parsed;
 
 use super::{bamboohr, sound};
 
@@ -10,7 +10,7 @@ const FORM: Option<&str> = Some("application/x-www-form-urlencoded");
 /// A form is read, ignored or refused, and means the same however its characters are encoded.
 pub fn check(body: &[u8]) {
     let meaning = bamboohr::meaning(FORM, body);
-    if let Ok(Meaning::Changes(said)) = &meaning {
+    if let Ok(Parsed::Changes(said)) = &meaning {
         assert!(!said.changes.is_empty() || !said.bad_entries.is_empty());
         sound::changes(said, Provider::BambooHr);
     }

@@ -2,9 +2,9 @@
 
 use std::collections::HashMap;
 
-use leaver::domain::{EmployeeChange, Provider, Tenant};
-use leaver::payload::{
-    Dialect, FieldNames, Meaning, NotOurs, Tenancy, Unreadable, merge_record, normalize,
+use leaver_core::domain::{EmployeeChange, Provider, Tenant};
+use leaver_core::providers::{
+    FieldNames, Ignored, ParseError, Parsed, ProviderConfig, Tenancy, merge_record, normalize,
 };
 use serde_json::Value;
 
@@ -20,14 +20,14 @@ pub fn check(body: &[u8]) {
     let listed = meaning(Tenancy::ByLinkedAccount(listed), body);
     match (&anybody, &listed) {
         // Whoever lists a test account means it.
-        (Ok(Meaning::NotOurs(NotOurs::TestAccount)), _)
-        | (Ok(Meaning::Changes(_)), Ok(Meaning::NotOurs(NotOurs::UnknownLinkedAccount))) => {}
+        (Ok(Parsed::Ignored(Ignored::TestAccount)), _)
+        | (Ok(Parsed::Changes(_)), Ok(Parsed::Ignored(Ignored::UnknownLinkedAccount))) => {}
         _ => assert_eq!(anybody, listed),
     }
-    if let Ok(Meaning::Changes(said)) = &anybody {
+    if let Ok(Parsed::Changes(said)) = &anybody {
         assert_eq!(said.changes.len() + said.bad_entries.len(), 1);
         sound::changes(said, Provider::Merge);
-        assert!(said.changes.iter().all(|change| !change.thin));
+        assert!(said.changes.iter().all(|change| !change.notification_only));
     }
     if let Ok(record) = serde_json::from_slice::<Value>(body)
         && let Ok(change) = merge_record(&record, &Tenant::new("acme"))
@@ -36,19 +36,19 @@ pub fn check(body: &[u8]) {
     }
 }
 
-fn meaning(tenancy: Tenancy, body: &[u8]) -> Result<Meaning, Unreadable> {
-    let dialect = Dialect {
+fn meaning(tenancy: Tenancy, body: &[u8]) -> Result<Parsed, ParseError> {
+    let provider_config = ProviderConfig {
         provider: Provider::Merge,
         fields: FieldNames::default(),
         tenancy,
     };
-    normalize(&dialect, None, body)
+    normalize(&provider_config, None, body)
 }
 
 /// What a body says that is known to be good.
 pub(crate) fn changes(body: &str) -> Vec<EmployeeChange> {
     match meaning(Tenancy::One(Tenant::new("acme")), body.as_bytes()) {
-        Ok(Meaning::Changes(said)) => said.changes,
+        Ok(Parsed::Changes(said)) => said.changes,
         other => panic!("{other:?}"),
     }
 }

@@ -7,8 +7,8 @@ use base64::prelude::BASE64_URL_SAFE;
 use bytes::Bytes;
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue};
-use leaver::domain::SourceName;
-use leaver::signature::{Key, Layout, Rejection, Scheme};
+use leaver_core::domain::SourceName;
+use leaver_core::signature::{Key, Layout, Rejection, Scheme};
 use sha2::{Digest, Sha256};
 
 const BAMBOOHR: &str = "x-bamboohr-signature";

@@ -3,14 +3,15 @@
 
 use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
-use leaver::decision::judgement::{Judgement, judge};
-use leaver::decision::policy::{Cutoff, Policy, Rehire, Response};
-use leaver::decision::{AccountMatch, Action, decide};
-use leaver::domain::{
-    Account, AccountId, Employee, EmployeeChange, EmployeeId, Moment, Provider, SourceName, Status,
-};
-use leaver::payload::Changes;
 use leaver::roster::{Effect, Observation, merge};
+use leaver_core::decision::assess::{Employment, assess};
+use leaver_core::decision::policy::{Cutoff, OnUncertain, Policy, Rehire};
+use leaver_core::decision::{AccountMatch, Action, decide};
+use leaver_core::domain::{
+    Account, AccountId, DateOrInstant, Employee, EmployeeChange, EmployeeId, Provider, SourceName,
+    Status,
+};
+use leaver_core::providers::Changes;
 
 /// More of them would only take longer.
 const LOOKED_AT: usize = 16;
@@ -69,8 +70,8 @@ fn can_be_kept(change: &EmployeeChange) {
     id(&change.employee_id);
     change.as_of.into_iter().for_each(instant);
     match change.facts.termination_date.value() {
-        Some(Moment::Instant(at)) => instant(*at),
-        Some(Moment::Day(day)) => assert!((-4712..294_276).contains(&day.year()), "{day:?}"),
+        Some(DateOrInstant::Instant(at)) => instant(*at),
+        Some(DateOrInstant::Day(day)) => assert!((-4712..294_276).contains(&day.year()), "{day:?}"),
         None => {}
     }
     if let Some(day) = change.facts.hire_date.value() {
@@ -113,15 +114,15 @@ fn can_be_judged(change: &EmployeeChange, provider: Provider) {
             provider,
             timezone,
             cutoff,
-            inactive_without_date: Response::Hold,
-            deleted: Response::Hold,
+            inactive_without_date: OnUncertain::Hold,
+            deleted: OnUncertain::Hold,
             rehire: Rehire::Hold,
-            can_read: change.thin,
+            can_read: change.notification_only,
             protected: std::collections::BTreeSet::new(),
         };
         let found = AccountMatch::Found(account.clone());
         let decision = decide(&policy, &employee, &found, &[], now());
-        let left = matches!(judge(&policy, &employee, now()), Judgement::Left { .. });
+        let left = matches!(assess(&policy, &employee, now()), Employment::Left { .. });
         assert_eq!(matches!(decision.action, Action::Deactivate(_)), left);
         assert!(decision.access_ends_at.is_none_or(|at| at > now()));
         decision.access_ends_at.into_iter().for_each(instant);
@@ -141,5 +142,5 @@ fn order_does_not_matter(changes: &[EmployeeChange]) {
         merged(&mut changes.iter()),
         merged(&mut changes.iter().rev()),
     );
-    assert!(forth.same_values(&back), "{forth:?}\n{back:?}");
+    assert!(forth.has_same_values(&back), "{forth:?}\n{back:?}");
 }

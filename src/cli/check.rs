@@ -7,15 +7,15 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::{Config, Format, output};
-use crate::accounts::AccountsTable;
-use crate::accounts::store::Rights;
-use crate::app;
-use crate::domain::Provider;
-use crate::intake::{self, NotDurable};
-use crate::payload::Tenancy;
-use crate::schema;
-use crate::settings::{Environment, Settings, SettingsError, Source};
-use crate::signature::{Layout, Scheme};
+use crate::config::{Environment, Settings, SettingsError, Source};
+use crate::db::schema;
+use crate::engine::accounts::AccountsTable;
+use crate::engine::accounts::store::Rights;
+use crate::ingest::group_commit::{self, NotDurable};
+use crate::service;
+use leaver_core::domain::Provider;
+use leaver_core::providers::Tenancy;
+use leaver_core::signature::{Layout, Scheme};
 
 /// Look at the configuration, the database and the users table, and say what to do
 #[derive(Debug, Args)]
@@ -148,7 +148,7 @@ fn check_source(report: &mut Report, source: &Source) {
         ),
     );
     if matches!(
-        (&source.scheme, &source.dialect.tenancy),
+        (&source.scheme, &source.provider_config.tenancy),
         (Scheme::Merge { .. }, Tenancy::One(_))
     ) {
         report.say(
@@ -166,7 +166,7 @@ fn check_api(report: &mut Report, what: &str, source: &Source) {
             Verdict::Warning,
             "no api: changes that arrive without values wait for a person, and lost webhooks are not noticed".to_owned(),
         ),
-        Some(api) => match app::check_address(source, api) {
+        Some(api) => match service::check_address(source, api) {
             Ok(()) if source.policy.provider == Provider::Merge && api.account_tokens.is_empty() => (
                 Verdict::Warning,
                 "api, but no linked account has a token: nothing can be read (linked_accounts)".to_owned(),
@@ -182,7 +182,8 @@ fn check_api(report: &mut Report, what: &str, source: &Source) {
 }
 
 async fn check_database(report: &mut Report, settings: &Settings) {
-    let connected = async { app::connect(&app::connect_options(&settings.database)?).await };
+    let connected =
+        async { service::connect(&service::connect_options(&settings.database)?).await };
     let mut conn = match connected.await {
         Ok(conn) => conn,
         Err(error) => return report.say(Verdict::Error, "database", output::chain(&error)),
@@ -204,11 +205,11 @@ async fn check_database(report: &mut Report, settings: &Settings) {
 }
 
 async fn durability_says(conn: &mut PgConnection) -> Result<(Verdict, String), sqlx::Error> {
-    let durability = intake::durability(conn).await?;
+    let durability = group_commit::durability(conn).await?;
     Ok(if !durability.waits_for_disk {
         (Verdict::Error, NotDurable.to_string())
-    } else if let Some(risk) = durability.risk() {
-        (Verdict::Warning, risk.to_owned())
+    } else if let Some(durability_warning) = durability.durability_warning() {
+        (Verdict::Warning, durability_warning.to_owned())
     } else {
         (Verdict::Ok, "a commit is on the disk".to_owned())
     })
@@ -283,7 +284,7 @@ async fn check_accounts(
             ),
         );
     }
-    let rights = crate::accounts::store::rights(conn, &table, mapping).await?;
+    let rights = crate::engine::accounts::store::rights(conn, &table, mapping).await?;
     let needs = match rights {
         Rights {
             select: true,
@@ -318,7 +319,7 @@ async fn check_accounts(
     }
     for (position, statement) in mapping.end_sessions.iter().enumerate() {
         let what = format!("accounts.end_sessions[{position}]");
-        match crate::accounts::store::try_end_sessions(conn, statement).await {
+        match crate::engine::accounts::store::try_end_sessions(conn, statement).await {
             Ok(()) => report.say(Verdict::Ok, &what, "Postgres accepts it"),
             Err(error) => report.say(
                 Verdict::Error,

@@ -6,10 +6,10 @@ use clap::{Args, ValueEnum};
 use uuid::Uuid;
 
 use super::{Config, Format, open, output};
-use crate::clock::{Clock, SystemClock};
-use crate::domain::DeliveryId;
-use crate::inbox::{self, Replay as Became};
-use crate::settings::Environment;
+use crate::base::clock::{Clock, SystemClock};
+use crate::config::Environment;
+use crate::ingest::inbox::{self, Replay as Became};
+use leaver_core::domain::DeliveryId;
 
 /// List what arrived and what became of it, newest first
 #[derive(Debug, Args)]
@@ -50,7 +50,8 @@ impl Deliveries {
             State::Failed => "failed",
         });
         let listed =
-            inbox::view::store::list(&mut conn, state, self.source.as_deref(), self.limit).await?;
+            inbox::queries::store::list(&mut conn, state, self.source.as_deref(), self.limit)
+                .await?;
         if self.format.json {
             output::json(&listed)?;
             return Ok(ExitCode::SUCCESS);

@@ -8,12 +8,14 @@ use clap::Args;
 use sqlx::Connection;
 
 use super::{Config, Format, open, output};
-use crate::app::{self, Parts};
-use crate::clock::SystemClock;
-use crate::decision::policy::Remedy;
-use crate::domain::AccountId;
-use crate::drift::{self, ReadSoFar, StillOn, Unclaimed, Unmatched};
-use crate::settings::Environment;
+use crate::base::clock::SystemClock;
+use crate::config::Environment;
+use crate::jobs::drift::{
+    self, AccountWithoutEmployee, EmployeeWithoutAccount, SourceCompleteness, TerminatedWithAccess,
+};
+use crate::service::{self, Components};
+use leaver_core::decision::policy::DriftMode;
+use leaver_core::domain::AccountId;
 
 /// So many rows of what is only information are shown to a person; --json has them all.
 const SHOWN: usize = 20;
@@ -37,10 +39,10 @@ impl Drift {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (settings, conn) = open(&self.config, env).await?;
         conn.close().await?;
-        let options = app::connect_options(&settings.database)?;
-        let parts = Parts::new(&settings, options, Arc::new(SystemClock));
+        let options = service::connect_options(&settings.database)?;
+        let parts = Components::new(&settings, options, Arc::new(SystemClock));
         let remedy = if self.fix {
-            Remedy::Fix
+            DriftMode::Fix
         } else {
             settings.worker.drift
         };
@@ -60,7 +62,7 @@ impl Drift {
     }
 }
 
-fn print(found: &drift::Drift, remedy: Remedy) {
+fn print(found: &drift::Drift, remedy: DriftMode) {
     if found.terminated_with_access.is_empty() {
         println!("nobody who has left has access");
     } else {
@@ -69,7 +71,7 @@ fn print(found: &drift::Drift, remedy: Remedy) {
             found.terminated_with_access.len()
         );
         println!("{}", still_on(&found.terminated_with_access));
-        if remedy == Remedy::Report {
+        if remedy == DriftMode::Report {
             println!(
                 "end it: leaver drift --fix; or let the service do so: policy.drift = \"fix\""
             );
@@ -121,7 +123,7 @@ fn or_dash(text: Option<&str>) -> String {
     text.unwrap_or("-").to_owned()
 }
 
-fn still_on(rows: &[StillOn]) -> comfy_table::Table {
+fn still_on(rows: &[TerminatedWithAccess]) -> comfy_table::Table {
     let mut table = output::table(&[
         "employee", "source", "tenant", "account", "e-mail", "why", "hold",
     ]);
@@ -143,7 +145,7 @@ fn still_on(rows: &[StillOn]) -> comfy_table::Table {
     table
 }
 
-fn unclaimed(rows: &[Unclaimed]) -> comfy_table::Table {
+fn unclaimed(rows: &[AccountWithoutEmployee]) -> comfy_table::Table {
     let mut table = output::table(&["account", "e-mail", "protected"]);
     for row in rows {
         let protected = if row.protected { "yes" } else { "" };
@@ -156,7 +158,7 @@ fn unclaimed(rows: &[Unclaimed]) -> comfy_table::Table {
     table
 }
 
-fn unmatched(rows: &[Unmatched]) -> comfy_table::Table {
+fn unmatched(rows: &[EmployeeWithoutAccount]) -> comfy_table::Table {
     let mut table = output::table(&["employee", "source", "tenant", "work e-mail", "left"]);
     for row in rows {
         let left = if row.left { "yes" } else { "" };
@@ -171,7 +173,7 @@ fn unmatched(rows: &[Unmatched]) -> comfy_table::Table {
     table
 }
 
-fn reads(rows: &[ReadSoFar]) -> comfy_table::Table {
+fn reads(rows: &[SourceCompleteness]) -> comfy_table::Table {
     let mut table = output::table(&["source", "account", "last complete read", "everybody", ""]);
     for row in rows {
         table.add_row([

@@ -7,9 +7,11 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::{Config, Format, open, output};
-use crate::domain::SourceName;
-use crate::roster::listing::{self, Cursor, LARGEST_PAGE, Page, Standing, USUAL_PAGE, Wanted};
-use crate::settings::Environment;
+use crate::config::Environment;
+use crate::roster::listing::{
+    self, Cursor, EmployeeQuery, EmploymentFilter, LARGEST_PAGE, Page, USUAL_PAGE,
+};
+use leaver_core::domain::SourceName;
 
 /// List the employees of the roster in the order in which they changed, page by page
 #[derive(Debug, Args)]
@@ -23,8 +25,8 @@ pub(super) struct Employees {
     #[arg(long, value_name = "TIME", value_parser = listing::parse_time)]
     modified_after: Option<DateTime<Utc>>,
     /// Only those who stand so; unknown: never told, or in a word that we do not know
-    #[arg(long, value_parser = PossibleValuesParser::new(Standing::WORDS).try_map(|word| Standing::parse(&word)))]
-    status: Option<Standing>,
+    #[arg(long, value_parser = PossibleValuesParser::new(EmploymentFilter::WORDS).try_map(|word| EmploymentFilter::parse(&word)))]
+    status: Option<EmploymentFilter>,
     /// Only those of this source
     #[arg(long, value_name = "NAME", value_parser = SourceName::parse)]
     source: Option<SourceName>,
@@ -41,7 +43,7 @@ pub(super) struct Employees {
 impl Employees {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (_, mut conn) = open(&self.config, env).await?;
-        let wanted = Wanted {
+        let wanted = EmployeeQuery {
             modified_after: self.modified_after,
             standing: self.status,
             source: self.source.clone(),

@@ -7,15 +7,15 @@ use serde_json::{Value, json};
 use sqlx::{Connection, PgConnection};
 
 use super::{Config, Format, open, output};
-use crate::accounts::AccountsTable;
-use crate::app;
-use crate::audit;
-use crate::clock::{Clock, SystemClock};
-use crate::domain::{Employee, Fact, Moment, Status, WorkEmail};
+use crate::base::clock::{Clock, SystemClock};
+use crate::config::Environment;
+use crate::engine::accounts::AccountsTable;
+use crate::engine::audit;
+use crate::engine::evaluate::{Evaluated, evaluate};
+use crate::engine::policies::Policies;
 use crate::roster;
-use crate::settings::Environment;
-use crate::worker::Rulebook;
-use crate::worker::deliberate::{Decided, deliberate};
+use crate::service;
+use leaver_core::domain::{DateOrInstant, Employee, Fact, Status, WorkEmail};
 
 /// Tell what is known of one person, from which observation, and what the decision is and why
 #[derive(Debug, Args)]
@@ -49,7 +49,7 @@ impl Explain {
             }
             return Ok(ExitCode::FAILURE);
         }
-        let rules = app::rulebook(&settings);
+        let rules = service::policies(&settings);
         let table = AccountsTable::inspect(&mut conn, &settings.accounts).await?;
         let mut answers = vec![];
         for employee in employees {
@@ -70,11 +70,11 @@ impl Explain {
 async fn explain(
     conn: &mut PgConnection,
     table: &AccountsTable,
-    rules: &Rulebook,
+    rules: &Policies,
     employee: &Employee,
 ) -> anyhow::Result<Value> {
     let (slice, now) = (vec![employee.clone()], SystemClock.now());
-    let deliberated = deliberate(conn, table, rules, slice, now).await?;
+    let deliberated = evaluate(conn, table, rules, slice, now).await?;
     let decided = deliberated.decided.first();
     // Where the roles are separated, the service's own may add to the audit but not read it. The refusal
     // must not spoil what else is asked on this connection.
@@ -91,7 +91,7 @@ async fn explain(
         "deactivated_at": employee.deactivated_at,
         "values_pending_since": employee.values_pending_since,
         "last_delivery_id": employee.last_delivery_id,
-        "decision": decided.map(Decided::word),
+        "decision": decided.map(Evaluated::word),
         "because": decided.map(|decided| &decided.decision.reason),
         "history": match &history {
             Ok(lines) => json!(lines),
@@ -120,8 +120,8 @@ fn facts(employee: &Employee) -> Value {
         "employment_status": fact(employee.employment_status.as_ref(), |word| format!("{word:?}").to_lowercase()),
         "hire_date": fact(employee.hire_date.as_ref(), ToString::to_string),
         "termination_date": fact(employee.termination_date.as_ref(), |moment| match moment {
-            Moment::Day(day) => day.to_string(),
-            Moment::Instant(instant) => instant.to_rfc3339(),
+            DateOrInstant::Day(day) => day.to_string(),
+            DateOrInstant::Instant(instant) => instant.to_rfc3339(),
         }),
         "work_email": fact(employee.work_email.as_ref(), |email| email.expose().to_owned()),
         "deleted": fact(employee.deleted.as_ref(), ToString::to_string),

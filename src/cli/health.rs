@@ -7,8 +7,8 @@ use anyhow::Context;
 use clap::Args;
 
 use super::{Config, Format, output};
-use crate::client;
-use crate::settings::Environment;
+use crate::config::Environment;
+use crate::connect::client;
 
 /// Ask a running service how it is; exits 0 when it can take deliveries
 #[derive(Debug, Args)]

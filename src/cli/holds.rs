@@ -5,13 +5,13 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 
 use super::{Config, Format, open, output};
-use crate::accounts::AccountsTable;
-use crate::clock::{Clock, SystemClock};
-use crate::domain::{AccountId, EmployeeId, EmployeeKey, SourceName, Tenant};
-use crate::holds::{self, Hold};
+use crate::base::clock::{Clock, SystemClock};
+use crate::config::Environment;
+use crate::engine::accounts::AccountsTable;
+use crate::engine::holds::resolve;
+use crate::engine::holds::{self, Hold};
 use crate::roster;
-use crate::settings::Environment;
-use crate::worker::answer;
+use leaver_core::domain::{AccountId, EmployeeId, EmployeeKey, SourceName, Tenant};
 
 /// List, approve or reject the decisions that wait for a person
 #[derive(Debug, Args)]
@@ -101,7 +101,7 @@ impl Holds {
                 let (settings, mut conn) = open(&config, env).await?;
                 let table = AccountsTable::inspect(&mut conn, &settings.accounts).await?;
                 let named = account.map(AccountId::new);
-                let done = answer::approve(
+                let done = resolve::approve(
                     &mut conn,
                     &table,
                     id,
@@ -132,7 +132,7 @@ impl Holds {
             } => {
                 let (_, mut conn) = open(&config, env).await?;
                 let hold =
-                    answer::reject(&mut conn, id, &person.name(env), SystemClock.now()).await?;
+                    resolve::reject(&mut conn, id, &person.name(env), SystemClock.now()).await?;
                 if format.json {
                     output::json(
                         &serde_json::json!({ "hold": id, "state": "rejected", "account_id": hold.account_id }),

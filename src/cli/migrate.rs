@@ -6,8 +6,8 @@ use anyhow::Context;
 use clap::Args;
 
 use super::{Config, Format, connect, output};
-use crate::schema;
-use crate::settings::Environment;
+use crate::config::Environment;
+use crate::db::schema;
 
 /// Apply pending migrations to the schema `leaver` and stop
 #[derive(Debug, Args)]

@@ -26,10 +26,10 @@ use clap::{Args, Parser, Subcommand};
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::app;
-use crate::embedded::{self, Embedded};
-use crate::schema;
-use crate::settings::{Environment, Settings};
+use crate::config::{Environment, Settings};
+use crate::db::schema;
+use crate::service;
+use embedded_postgres::{self, Embedded};
 
 /// Ends a leaver's access in your own Postgres the moment HR says so.
 #[derive(Debug, Parser)]
@@ -101,21 +101,21 @@ async fn open(config: &Config, env: &Environment) -> anyhow::Result<(Settings, P
 /// Settings and a connection to whatever database there is.
 async fn connect(config: &Config, env: &Environment) -> anyhow::Result<(Settings, PgConnection)> {
     let settings = config.read(env)?;
-    let conn = app::connect(&app::connect_options(&settings.database)?).await?;
+    let conn = service::connect(&service::connect_options(&settings.database)?).await?;
     Ok((settings, conn))
 }
 
 /// A private Postgres that is kept from one run to the next.
 async fn start_embedded(env: &Environment) -> anyhow::Result<(Embedded, PgConnectOptions)> {
-    let home = embedded::default_home(
+    let home = embedded_postgres::default_home(
         nix::unistd::geteuid().is_root(),
         env.raw("XDG_STATE_HOME").map(AsRef::as_ref),
         env.raw("HOME").map(AsRef::as_ref),
     );
-    let options = embedded::Options {
+    let options = embedded_postgres::Options {
         bin_dir: env.raw("PG_BINDIR").map(PathBuf::from),
         search_path: env.raw("PATH").cloned(),
-        home: embedded::Home::Kept(home),
+        home: embedded_postgres::DataDir::Persistent(home),
     };
     let postgres = tokio::task::spawn_blocking(move || Embedded::start(&options)).await??;
     let connect = postgres.connect_options("postgres");

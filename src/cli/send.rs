@@ -8,9 +8,9 @@ use anyhow::{Context, bail};
 use clap::Args;
 
 use super::{Config, Format, output};
-use crate::client;
-use crate::clock::{Clock, SystemClock};
-use crate::settings::{Environment, Source};
+use crate::base::clock::{Clock, SystemClock};
+use crate::config::{Environment, Source};
+use crate::connect::client;
 
 /// Sign a payload file as the provider would, and post it
 #[derive(Debug, Args)]

@@ -9,11 +9,11 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing::{error, info};
 
 use super::{Config, start_embedded};
-use crate::app::{self, Service};
-use crate::clock::SystemClock;
+use crate::base::clock::SystemClock;
+use crate::config::Environment;
 use crate::demo::example;
-use crate::settings::Environment;
-use crate::telemetry;
+use crate::service::telemetry;
+use crate::service::{self, Service};
 
 /// Run the service: HTTP, worker, timer
 #[derive(Debug, Args)]
@@ -37,7 +37,7 @@ impl Serve {
         telemetry::init(&settings.log).context("log.filter (LEAVER_LOG)")?;
         settings.database.migrate &= !self.no_migrate;
         #[cfg(feature = "failpoints")]
-        crate::failpoints::arm(env.text("FAILPOINTS").unwrap_or_default())
+        crate::base::failpoints::arm(env.text("FAILPOINTS").unwrap_or_default())
             .map_err(anyhow::Error::msg)?;
         let mut asked_to_stop = signal(SignalKind::terminate())?;
         let mut interrupted = signal(SignalKind::interrupt())?;
@@ -57,7 +57,7 @@ impl Serve {
         };
         let options = match &embedded {
             Some((_, options)) => options.clone(),
-            None => app::connect_options(&settings.database)
+            None => service::connect_options(&settings.database)
                 .context("no database (--embedded would start a private one)")?,
         };
         let service = Service::start(&settings, options, Arc::new(SystemClock))?;
@@ -67,7 +67,7 @@ impl Serve {
                 _ = interrupted.recv() => break Ok(ExitCode::SUCCESS),
                 error = service.failed() => break Err(error),
                 _ = hung_up.recv() => match self.config.load(env) {
-                    Ok(newer) => service.take_keys(&newer),
+                    Ok(newer) => service.replace_keys(&newer),
                     // The keys that were good still are; a service without any would refuse everybody for good.
                     Err(error) => error!("app.keys: the webhook keys stay as they are, since the configuration cannot be read: {error:#}"),
                 },

@@ -10,10 +10,11 @@ use serde::Serialize;
 use sqlx::Connection;
 
 use super::{Config, Format, open, output};
-use crate::app::{self, Parts};
-use crate::clock::{Clock, SystemClock};
-use crate::pull::{Limits, SyncReport, Syncer, Wish};
-use crate::settings::Environment;
+use crate::base::clock::{Clock, SystemClock};
+use crate::config::Environment;
+use crate::connect::Limits;
+use crate::jobs::sync::{SyncMode, SyncReport, Syncer};
+use crate::service::{self, Components};
 
 /// Read the providers' APIs now, for what webhooks lost; exits 1 when a read was not complete
 #[derive(Debug, Args)]
@@ -47,7 +48,7 @@ impl Sync {
         let (settings, conn) = open(&self.config, env).await?;
         conn.close().await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let mut companies = app::companies(&settings, &Limits::default(), &clock)?;
+        let mut companies = service::companies(&settings, &Limits::default(), &clock)?;
         if let Some(name) = &self.source {
             companies.retain(|company| company.source.as_str() == name);
             ensure!(
@@ -59,13 +60,13 @@ impl Sync {
             !companies.is_empty(),
             "no source has an api to read: add [sources.api] (config/default.toml shows how)"
         );
-        let options = app::connect_options(&settings.database)?;
-        let parts = Parts::new(&settings, options, clock);
+        let options = service::connect_options(&settings.database)?;
+        let parts = Components::new(&settings, options, clock);
         let syncer = Syncer::new(Arc::clone(&parts.worker));
         let wish = if self.full {
-            Wish::Everybody
+            SyncMode::Full
         } else {
-            Wish::Changes
+            SyncMode::Changes
         };
         let on_terminal = std::io::stderr().is_terminal();
         let mut lines = vec![];
@@ -131,7 +132,7 @@ impl Line {
             full: report.full,
             records: report.records,
             outcome: report
-                .endings
+                .outcomes
                 .iter()
                 .map(|(ending, count)| (ending.as_str().to_owned(), (*count).into()))
                 .collect(),

@@ -5,13 +5,13 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection, Row};
 
 use super::story::{Fate, PEOPLE};
-use crate::accounts::{AccountsMapping, AccountsTable};
-use crate::app;
-use crate::clock::{Clock, SystemClock};
-use crate::embedded::Embedded;
+use crate::base::clock::{Clock, SystemClock};
+use crate::config::Settings;
+use crate::engine::accounts::{AccountsMapping, AccountsTable};
+use crate::engine::evaluate::evaluate;
 use crate::roster;
-use crate::settings::Settings;
-use crate::worker::deliberate::deliberate;
+use crate::service;
+use embedded_postgres::Embedded;
 
 /// The database of the showing.
 pub(super) const DATABASE: &str = "leaver_demo";
@@ -131,7 +131,7 @@ pub(super) async fn explain_kept(
     users: &mut [User],
 ) -> anyhow::Result<()> {
     let table = AccountsTable::inspect(conn, &settings.accounts).await?;
-    let rules = app::rulebook(settings);
+    let rules = service::policies(settings);
     for user in users.iter_mut().filter(|user| user.why.is_none()) {
         let email = user.email.to_lowercase();
         let known = roster::store::find_by_email_or_id(conn, &email, "").await?;
@@ -139,7 +139,7 @@ pub(super) async fn explain_kept(
             None => "not named in any delivery that was authentic".to_owned(),
             Some(employee) => {
                 let (slice, now) = (vec![employee.clone()], SystemClock.now());
-                let deliberated = deliberate(conn, &table, &rules, slice, now).await?;
+                let deliberated = evaluate(conn, &table, &rules, slice, now).await?;
                 let decided = deliberated.decided.first();
                 decided.map_or_else(String::new, |decided| {
                     format!("{}: {}", decided.word(), decided.decision.reason)

@@ -23,14 +23,14 @@ use uuid::Uuid;
 
 use self::example::User;
 use self::story::{Fate, Sender, Step};
-use crate::app::Service;
+use crate::base::clock::{Clock, SystemClock};
 use crate::cli::output;
-use crate::client;
-use crate::clock::{Clock, SystemClock};
-use crate::embedded::{self, Embedded};
-use crate::settings::{Environment, Settings};
-use crate::signature::Scheme;
-use crate::telemetry;
+use crate::config::{Environment, Settings};
+use crate::connect::client;
+use crate::service::Service;
+use crate::service::telemetry;
+use embedded_postgres::{self, Embedded};
+use leaver_core::signature::Scheme;
 
 /// Show the whole job with nothing set up, on a private Postgres
 #[derive(Debug, Args)]
@@ -110,16 +110,16 @@ impl Demo {
 
     async fn start_postgres(&self, env: &Environment) -> anyhow::Result<Embedded> {
         let home = if self.once {
-            embedded::Home::ThrowAway
+            embedded_postgres::DataDir::Ephemeral
         } else {
-            let home = embedded::default_home(
+            let home = embedded_postgres::default_home(
                 nix::unistd::geteuid().is_root(),
                 env.raw("XDG_STATE_HOME").map(AsRef::as_ref),
                 env.raw("HOME").map(AsRef::as_ref),
             );
-            embedded::Home::Kept(home.join("demo"))
+            embedded_postgres::DataDir::Persistent(home.join("demo"))
         };
-        let options = embedded::Options {
+        let options = embedded_postgres::Options {
             bin_dir: env.raw("PG_BINDIR").map(PathBuf::from),
             search_path: env.raw("PATH").cloned(),
             home,

@@ -115,7 +115,7 @@ pub(super) fn steps(now: DateTime<Utc>) -> Vec<Step> {
                 &employees%5B40221%5D%5BEmployment+Status%5D=Terminated\
                 &employees%5B40221%5D%5BWork+Email%5D=omar.lind%40example.com";
     let deleted = json!({"type": "employee.deleted", "timestamp": at, "data": {"companyId": "88110", "employeeId": "40219"}});
-    let thin = json!({"type": "employee.updated", "timestamp": at,
+    let notification_only = json!({"type": "employee.updated", "timestamp": at,
         "data": {"companyId": "88110", "employeeId": "40220", "changedFields": ["status"]}});
     let merge = |id: &str,
                  email: &str,
@@ -159,7 +159,7 @@ pub(super) fn steps(now: DateTime<Utc>) -> Vec<Step> {
             "event, no values",
             "something about Yuki's status has changed",
             JSON,
-            thin.to_string(),
+            notification_only.to_string(),
         ),
         step(
             Sender::Merge,

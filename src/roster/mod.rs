@@ -3,20 +3,20 @@
 //!
 //! It keeps what the rules need and nothing else, and decides nothing.
 
-pub mod due;
 pub mod listing;
-pub mod reads;
+pub mod pending_reads;
+pub mod scan;
 pub mod store;
-pub mod survey;
-mod stored;
+pub mod sync_state;
+mod facts_json;
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use crate::domain::{
-    ChangeKind, DeliveryId, Employee, EmployeeChange, EmployeeKey, Fact, Facts, Posted, SourceName,
+use leaver_core::domain::{
+    ChangeKind, DeliveryId, Employee, EmployeeChange, EmployeeKey, Fact, Facts, Field, SourceName,
     Status,
 };
 
@@ -161,7 +161,7 @@ pub fn merge(employee: &mut Employee, observation: &Observation) -> Effect {
         merge_fact(&mut employee.work_email, &facts.work_email, at),
         merge_fact(
             &mut employee.deleted,
-            &Posted::Value(observation.change.kind == ChangeKind::Deleted),
+            &Field::Value(observation.change.kind == ChangeKind::Deleted),
             at,
         ),
         merge_read_due(employee, observation),
@@ -177,7 +177,7 @@ pub fn merge(employee: &mut Employee, observation: &Observation) -> Effect {
 /// counts too; two statuses make a change whichever of them is the present one.
 fn merge_status_changed(employee: &mut Employee, facts: &Facts) -> Effect {
     let differs = |known: &Fact<Status>| known.value.as_ref() != facts.status.value();
-    let changed = facts.status != Posted::Absent
+    let changed = facts.status != Field::Absent
         && (facts.status_changed || employee.status.as_ref().is_some_and(differs));
     if employee.status_changed || !changed {
         return Effect::Same;
@@ -194,15 +194,11 @@ struct Times {
 
 /// Of two facts of the same moment the greater one wins, so the result does not depend on which came first.
 /// Of the same fact twice it counts when we first learned it.
-fn merge_fact<T: Clone + Ord>(
-    known: &mut Option<Fact<T>>,
-    posted: &Posted<T>,
-    at: Times,
-) -> Effect {
+fn merge_fact<T: Clone + Ord>(known: &mut Option<Fact<T>>, posted: &Field<T>, at: Times) -> Effect {
     let value = match posted {
-        Posted::Absent => return Effect::Same,
-        Posted::Empty => None,
-        Posted::Value(value) => Some(value.clone()),
+        Field::Absent => return Effect::Same,
+        Field::Empty => None,
+        Field::Value(value) => Some(value.clone()),
     };
     match known {
         Some(fact) if at.as_of < fact.as_of => return Effect::Stale,
@@ -230,7 +226,7 @@ fn merge_read_due(employee: &mut Employee, observation: &Observation) -> Effect 
     let change = &observation.change;
     let answered_at = employee.status.as_ref().map(|fact| fact.as_of);
     let mut effect = Effect::Same;
-    if change.thin && change.kind == ChangeKind::Updated {
+    if change.notification_only && change.kind == ChangeKind::Updated {
         if answered_at.is_some_and(|at| at > observation.as_of) {
             return Effect::Stale;
         }

@@ -6,10 +6,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::stored::StoredFacts;
-use crate::domain::{
-    AccountId, DeliveryId, Employee, EmployeeId, EmployeeKey, KeyColumns, Moment, SourceName,
-    Tenant,
+use super::facts_json::StoredFacts;
+use leaver_core::domain::{
+    AccountId, DateOrInstant, DeliveryId, Employee, EmployeeId, EmployeeKey, KeyColumns,
+    SourceName, Tenant,
 };
 
 /// Loads and locks the entries of these employees, making those that are new. Locks, too, whoever in `sources` shares an
@@ -319,10 +319,10 @@ pub async fn work_emails(
 }
 
 /// Returns the day of an end of employment; an instant counts as its day in UTC.
-fn day_of(moment: Moment) -> NaiveDate {
+fn day_of(moment: DateOrInstant) -> NaiveDate {
     match moment {
-        Moment::Day(day) => day,
-        Moment::Instant(instant) => instant.date_naive(),
+        DateOrInstant::Day(day) => day,
+        DateOrInstant::Instant(instant) => instant.date_naive(),
     }
 }
 

@@ -6,7 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::*;
-use crate::domain::{EmployeeId, EmploymentStatus, Moment, Tenant, WorkEmail};
+use leaver_core::domain::{DateOrInstant, EmployeeId, EmploymentStatus, Tenant, WorkEmail};
 
 const DAY: &str = "2026-03-10T12:00:00Z";
 
@@ -30,19 +30,19 @@ fn said(minute: i64) -> Observation {
         kind: ChangeKind::Updated,
         as_of: Some(at(minute)),
         facts: Facts::default(),
-        thin: false,
+        notification_only: false,
     };
     let source = SourceName::parse("hr").unwrap();
     Observation::new(source, change, None, at(minute + 1), None)
 }
 
 fn status(minute: i64, status: Status) -> Observation {
-    with(said(minute), |facts| facts.status = Posted::Value(status))
+    with(said(minute), |facts| facts.status = Field::Value(status))
 }
 
 fn flagged(minute: i64, status: Status) -> Observation {
     with(said(minute), |facts| {
-        facts.status = Posted::Value(status);
+        facts.status = Field::Value(status);
         facts.status_changed = true;
     })
 }
@@ -52,9 +52,9 @@ fn with(mut observation: Observation, set: impl FnOnce(&mut Facts)) -> Observati
     observation
 }
 
-fn thin(minute: i64) -> Observation {
+fn notification_only(minute: i64) -> Observation {
     let mut observation = said(minute);
-    observation.change.thin = true;
+    observation.change.notification_only = true;
     observation
 }
 
@@ -84,11 +84,11 @@ fn known(observations: &[Observation]) -> Employee {
 #[test]
 fn newer_facts_win_one_by_one() {
     let first = with(status(1, Status::Active), |facts| {
-        facts.hire_date = Posted::Value(day("2020-01-01"));
-        facts.work_email = Posted::Value(email("old@example.com"));
+        facts.hire_date = Field::Value(day("2020-01-01"));
+        facts.work_email = Field::Value(email("old@example.com"));
     });
     let second = with(said(2), |facts| {
-        facts.work_email = Posted::Value(email("new@example.com"));
+        facts.work_email = Field::Value(email("new@example.com"));
     });
 
     let employee = known(&[first, second]);
@@ -117,7 +117,7 @@ fn what_is_older_is_stale_and_changes_nothing() {
 #[test]
 fn an_older_observation_still_brings_a_fact_that_was_not_known() {
     let late = with(said(1), |facts| {
-        facts.termination_date = Posted::Value(Moment::Day(day("2026-03-31")));
+        facts.termination_date = Field::Value(DateOrInstant::Day(day("2026-03-31")));
     });
     let (employee, effects) = merged(&[status(2, Status::Active), late]);
     assert_eq!(effects, [Effect::Newer, Effect::Newer]);
@@ -129,7 +129,7 @@ fn the_same_twice_is_the_same() {
     for observation in [
         status(1, Status::Active),
         flagged(1, Status::Inactive),
-        thin(1),
+        notification_only(1),
         deleted(1),
         said(1),
     ] {
@@ -159,18 +159,18 @@ fn of_two_facts_of_one_moment_the_greater_wins_in_any_order() {
         let employee = known(&[status(1, lesser), status(1, greater.clone())]);
         assert_eq!(employee.status(), Some(&greater));
     }
-    let dated = |date: Posted<Moment>| with(said(1), |facts| facts.termination_date = date);
-    let date = Moment::Day(day("2026-03-31"));
-    let employee = known(&[dated(Posted::Empty), dated(Posted::Value(date))]);
+    let dated = |date: Field<DateOrInstant>| with(said(1), |facts| facts.termination_date = date);
+    let date = DateOrInstant::Day(day("2026-03-31"));
+    let employee = known(&[dated(Field::Empty), dated(Field::Value(date))]);
     assert_eq!(employee.termination_date.unwrap().value, Some(date));
 }
 
 #[test]
 fn a_fact_that_is_said_to_be_empty_replaces_an_older_value() {
     let dated = with(said(1), |facts| {
-        facts.termination_date = Posted::Value(Moment::Day(day("2026-03-31")));
+        facts.termination_date = Field::Value(DateOrInstant::Day(day("2026-03-31")));
     });
-    let undated = with(said(2), |facts| facts.termination_date = Posted::Empty);
+    let undated = with(said(2), |facts| facts.termination_date = Field::Empty);
     let termination = known(&[dated, undated]).termination_date.unwrap();
     assert_eq!((termination.value, termination.as_of), (None, at(2)));
 }
@@ -222,10 +222,16 @@ fn of_one_fact_heard_twice_it_counts_when_it_was_first_heard() {
 
 #[test]
 fn a_change_without_values_asks_for_a_read() {
-    assert_eq!(known(&[thin(5)]).values_pending_since, Some(at(5)));
-    assert_eq!(known(&[thin(5), thin(3)]).values_pending_since, Some(at(5)));
     assert_eq!(
-        known(&[status(1, Status::Active), thin(5)]).values_pending_since,
+        known(&[notification_only(5)]).values_pending_since,
+        Some(at(5))
+    );
+    assert_eq!(
+        known(&[notification_only(5), notification_only(3)]).values_pending_since,
+        Some(at(5))
+    );
+    assert_eq!(
+        known(&[status(1, Status::Active), notification_only(5)]).values_pending_since,
         Some(at(5))
     );
 }
@@ -234,22 +240,22 @@ fn a_change_without_values_asks_for_a_read() {
 fn only_a_newer_status_answers_a_change_without_values() {
     for (minute, due) in [(4, Some(at(5))), (5, Some(at(5))), (6, None)] {
         for order in [
-            [thin(5), status(minute, Status::Active)],
-            [status(minute, Status::Active), thin(5)],
+            [notification_only(5), status(minute, Status::Active)],
+            [status(minute, Status::Active), notification_only(5)],
         ] {
             assert_eq!(known(&order).values_pending_since, due, "{minute}");
         }
     }
-    let other_fact = with(said(6), |facts| facts.hire_date = Posted::Empty);
+    let other_fact = with(said(6), |facts| facts.hire_date = Field::Empty);
     assert_eq!(
-        known(&[thin(5), other_fact]).values_pending_since,
+        known(&[notification_only(5), other_fact]).values_pending_since,
         Some(at(5))
     );
 }
 
 #[test]
 fn a_creation_without_values_asks_for_nothing() {
-    let mut created = thin(5);
+    let mut created = notification_only(5);
     created.change.kind = ChangeKind::Created;
     assert_eq!(known(&[created]).values_pending_since, None);
 }
@@ -312,13 +318,11 @@ fn the_delivery_of_the_newest_news_is_remembered() {
     );
 }
 
-fn posted<T: Clone + std::fmt::Debug + 'static>(
-    values: Vec<T>,
-) -> impl Strategy<Value = Posted<T>> {
+fn posted<T: Clone + std::fmt::Debug + 'static>(values: Vec<T>) -> impl Strategy<Value = Field<T>> {
     prop_oneof![
-        2 => Just(Posted::Absent),
-        1 => Just(Posted::Empty),
-        4 => select(values).prop_map(Posted::Value),
+        2 => Just(Field::Absent),
+        1 => Just(Field::Empty),
+        4 => select(values).prop_map(Field::Value),
     ]
 }
 
@@ -328,19 +332,19 @@ prop_compose! {
         minute in 0_i64..4,
         heard in 0_i64..3,
         kind in select(vec![ChangeKind::Created, ChangeKind::Updated, ChangeKind::Updated, ChangeKind::Deleted]),
-        thin in any::<bool>(),
+        notification_only in any::<bool>(),
         status in posted(vec![Status::Active, Status::Pending, Status::Unknown("LEAVE".to_owned()), Status::Inactive]),
         status_changed in any::<bool>(),
         employment_status in posted(vec![EmploymentStatus::Other, EmploymentStatus::Terminated]),
         hire_date in posted(vec![day("2020-01-01"), day("2026-04-01")]),
-        termination_date in posted(vec![Moment::Day(day("2026-03-31")), Moment::Instant(at(90))]),
+        termination_date in posted(vec![DateOrInstant::Day(day("2026-03-31")), DateOrInstant::Instant(at(90))]),
         work_email in posted(vec![email("a@example.com"), email("b@example.com")]),
     ) -> Observation {
         let facts = Facts { status, status_changed, employment_status, hire_date, termination_date, work_email };
         let change = EmployeeChange {
             kind,
-            thin,
-            facts: if thin { Facts::default() } else { facts },
+            notification_only,
+            facts: if notification_only { Facts::default() } else { facts },
             ..said(minute).change
         };
         Observation::new(said(0).source, change, None, at(minute + heard), None)

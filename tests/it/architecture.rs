@@ -384,7 +384,7 @@ fn every_file_says_what_it_is_for() {
 fn the_image_checks_its_health_through_the_binary() {
     let dockerfile =
         fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("Dockerfile")).unwrap();
-    let defaults = leaver::settings::DEFAULTS;
+    let defaults = leaver::config::DEFAULTS;
     assert!(
         dockerfile.contains(r"HEALTHCHECK")
             && dockerfile.contains(r#"["/usr/local/bin/leaver", "health"]"#)

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use leaver::decision::policy::Remedy;
-use leaver::drift::{self, Drift, Watch, compare};
+use leaver::jobs::drift::{self, Drift, DriftMonitor, compare};
+use leaver_core::decision::policy::DriftMode;
 use serde_json::json;
 
 use crate::support::driving::{terminated, working};
@@ -28,12 +28,12 @@ async fn app(settings: &[(&str, &str)]) -> TestApp {
     app
 }
 
-async fn look(app: &TestApp, remedy: Remedy) -> Drift {
+async fn look(app: &TestApp, remedy: DriftMode) -> Drift {
     compare(&app.parts.worker, remedy).await.unwrap()
 }
 
 /// The employee ids of those found on.
-fn ids(found: &[drift::StillOn]) -> Vec<&str> {
+fn ids(found: &[drift::TerminatedWithAccess]) -> Vec<&str> {
     found.iter().map(|one| one.employee_id.as_str()).collect()
 }
 
@@ -48,11 +48,11 @@ async fn given_back(app: &mut TestApp, email: &str) {
 async fn access_given_back_by_hand_is_found_and_only_reported() {
     let mut app = app(&[]).await;
     assert_eq!(
-        ids(&look(&app, Remedy::Report).await.terminated_with_access),
+        ids(&look(&app, DriftMode::Report).await.terminated_with_access),
         [""; 0]
     );
     given_back(&mut app, "ana@example.com").await;
-    let found = look(&app, Remedy::Report).await;
+    let found = look(&app, DriftMode::Report).await;
     assert_eq!(ids(&found.terminated_with_access), ["1"]);
     let one = &found.terminated_with_access[0];
     assert_eq!(one.work_email.as_deref(), Some("ana@example.com"));
@@ -69,7 +69,7 @@ async fn by_policy_it_is_ended_again_with_its_sessions_and_a_record() {
     given_back(&mut app, "ana@example.com").await;
     app.sql("INSERT INTO sessions (user_id) SELECT id FROM users WHERE email = 'ana@example.com'")
         .await;
-    let found = look(&app, Remedy::Fix).await;
+    let found = look(&app, DriftMode::Fix).await;
     assert_eq!(
         (ids(&found.fixed), ids(&found.terminated_with_access)),
         (vec!["1"], vec![])
@@ -82,7 +82,7 @@ async fn by_policy_it_is_ended_again_with_its_sessions_and_a_record() {
         "{last}"
     );
     // Once is enough.
-    let found = look(&app, Remedy::Fix).await;
+    let found = look(&app, DriftMode::Fix).await;
     assert!(found.fixed.is_empty() && found.terminated_with_access.is_empty());
 }
 
@@ -92,7 +92,7 @@ async fn one_that_cannot_be_ended_holds_up_nobody_and_says_why() {
     given_back(&mut app, "ana@example.com").await;
     given_back(&mut app, "ben@example.com").await;
     app.refuse_to_change(&[1], "P0001").await;
-    let found = look(&app, Remedy::Fix).await;
+    let found = look(&app, DriftMode::Fix).await;
     assert_eq!(
         (ids(&found.fixed), ids(&found.terminated_with_access)),
         (vec!["2"], vec!["1"])
@@ -109,12 +109,12 @@ async fn a_protected_account_waits_for_a_person_and_stays_when_the_person_says_s
     let mut app = app(&[("LEAVER__ACCOUNTS__PROTECTED", r#"["cem@example.com"]"#)]).await;
     app.bamboohr(&[terminated("3", "cem@example.com", "2026-11-22T11:30:00Z")])
         .await;
-    let found = look(&app, Remedy::Fix).await;
+    let found = look(&app, DriftMode::Fix).await;
     assert_eq!(ids(&found.terminated_with_access), ["3"]);
     let hold = app.open_hold().await;
     assert_eq!(found.terminated_with_access[0].hold, Some(hold));
     app.reject(hold).await.unwrap();
-    let found = look(&app, Remedy::Fix).await;
+    let found = look(&app, DriftMode::Fix).await;
     assert_eq!(
         (ids(&found.accepted), ids(&found.terminated_with_access)),
         (vec!["3"], vec![])
@@ -131,7 +131,7 @@ async fn accounts_of_nobody_and_employees_without_an_account_are_told_apart() {
         terminated("5", "old@example.com", THEN),
     ])
     .await;
-    let found = look(&app, Remedy::Report).await;
+    let found = look(&app, DriftMode::Report).await;
     let accounts: Vec<_> = found
         .active_without_employee
         .iter()
@@ -167,7 +167,7 @@ async fn whoever_shares_an_account_with_somebody_who_works_here_is_no_drift() {
     app.bamboohr(&[terminated("3", "cem@example.com", "2026-11-22T11:30:00Z")])
         .await;
     assert!(app.is_active("cem@example.com").await);
-    let found = look(&app, Remedy::Fix).await;
+    let found = look(&app, DriftMode::Fix).await;
     assert_eq!(ids(&found.terminated_with_access), [""; 0]);
     assert!(app.is_active("cem@example.com").await);
 }
@@ -186,10 +186,10 @@ async fn more_than_a_page_of_people_is_compared_whole() {
         .collect();
     app.deliver("bamboohr", &employees(&all)).await;
     app.sql("UPDATE users SET is_active = true").await;
-    let found = look(&app, Remedy::Report).await;
+    let found = look(&app, DriftMode::Report).await;
     assert_eq!(found.terminated_with_access.len(), 1203);
     assert!(found.active_without_employee.is_empty() && found.unmatched.is_empty());
-    let found = look(&app, Remedy::Fix).await;
+    let found = look(&app, DriftMode::Fix).await;
     assert_eq!(found.fixed.len(), 1203);
     assert_eq!(
         app.count("SELECT count(*) FROM users WHERE is_active")
@@ -202,7 +202,7 @@ async fn more_than_a_page_of_people_is_compared_whole() {
 async fn the_service_looks_when_it_is_due_and_health_tells_what_it_found() {
     let mut app = app(&[]).await;
     let every = Duration::from_hours(1);
-    let watch = Watch::new(Arc::clone(&app.parts.worker), Remedy::Report, every);
+    let watch = DriftMonitor::new(Arc::clone(&app.parts.worker), DriftMode::Report, every);
     given_back(&mut app, "ana@example.com").await;
     let checked = watch.look_when_due().await.unwrap().unwrap();
     assert_eq!((checked.terminated_with_access, checked.fixed), (1, 0));
@@ -222,7 +222,7 @@ async fn the_service_looks_when_it_is_due_and_health_tells_what_it_found() {
         "it is not due yet"
     );
     app.advance(TimeDelta::minutes(61));
-    let fixing = Watch::new(Arc::clone(&app.parts.worker), Remedy::Fix, every);
+    let fixing = DriftMonitor::new(Arc::clone(&app.parts.worker), DriftMode::Fix, every);
     let checked = fixing.look_when_due().await.unwrap().unwrap();
     assert_eq!((checked.terminated_with_access, checked.fixed), (0, 1));
     assert_eq!(app.get("/health").await.body["status"], "ok");
@@ -232,7 +232,7 @@ async fn the_service_looks_when_it_is_due_and_health_tells_what_it_found() {
 async fn of_two_replicas_one_compares() {
     let mut app = app(&[]).await;
     let every = Duration::from_hours(1);
-    let watch = Watch::new(Arc::clone(&app.parts.worker), Remedy::Report, every);
+    let watch = DriftMonitor::new(Arc::clone(&app.parts.worker), DriftMode::Report, every);
     let lock = "SELECT pg_advisory_lock(hashtextextended('leaver.drift', 0))::text";
     app.lines(lock).await;
     assert_eq!(watch.look_when_due().await.unwrap(), None);

@@ -3,7 +3,7 @@
 use axum::body::Body;
 use axum::http::Request;
 use chrono::TimeDelta;
-use leaver::clock::Clock;
+use leaver::base::clock::Clock;
 use serde_json::{Value, json};
 
 use crate::support::{FORM, JSON, TestApp, USERS, at, employee, employees, merge_changed};
@@ -85,7 +85,7 @@ async fn the_same_delivery_many_times_at_once_is_one_row_and_one_new_answer() {
     let mut app = TestApp::new().await;
     app.add_users(&["dana@example.com"]).await;
     let body = dana("2026-11-22T11:00:00Z", "Inactive").to_string();
-    let router = leaver::http::router(app.parts.receiver.clone());
+    let router = leaver::api::router(app.parts.receiver.clone());
     let mut sending = tokio::task::JoinSet::new();
     for _ in 0..32 {
         let request: Request<Body> = app.signed("bamboohr", JSON, body.clone());
@@ -135,8 +135,8 @@ async fn two_workers_at_once_do_everything_once() {
     for _ in 0..3 {
         let worker = app.parts.worker.clone();
         working.spawn(async move {
-            let mut memory = leaver::worker::Memory::default();
-            while worker.round(&mut memory).await != leaver::worker::Round::Idle {}
+            let mut memory = leaver::jobs::deliveries::LoopState::default();
+            while worker.round(&mut memory).await != leaver::jobs::deliveries::Round::Idle {}
         });
     }
     working.join_all().await;

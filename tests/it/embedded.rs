@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 use std::{env, io, thread};
 
-use leaver::embedded::{Embedded, Error, Home, Options};
+use embedded_postgres::{DataDir, Embedded, Error, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, geteuid};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
@@ -21,7 +21,7 @@ use tempfile::TempDir;
 /// Names the folder that a holder shall keep a cluster in; empty for a throw-away cluster.
 const HOLD: &str = "LEAVER_TEST_HOLD";
 
-fn options(home: Home) -> Options {
+fn options(home: DataDir) -> Options {
     Options {
         bin_dir: env::var_os("PG_BINDIR").map(PathBuf::from),
         search_path: env::var_os("PATH"),
@@ -30,7 +30,7 @@ fn options(home: Home) -> Options {
 }
 
 fn start_in(base: &Path) -> Result<Embedded, Error> {
-    Embedded::start(&options(Home::Kept(base.to_path_buf())))
+    Embedded::start(&options(DataDir::Persistent(base.to_path_buf())))
 }
 
 /// A folder below which a cluster can live, which the server's own user can pass through.
@@ -147,9 +147,9 @@ fn hold() {
         return;
     };
     let home = if base.is_empty() {
-        Home::ThrowAway
+        DataDir::Ephemeral
     } else {
-        Home::Kept(PathBuf::from(base))
+        DataDir::Persistent(PathBuf::from(base))
     };
     let embedded = Embedded::start(&options(home)).unwrap();
     let (pid, base) = (embedded.pid(), embedded.base().display());
@@ -312,7 +312,7 @@ fn a_lock_file_that_names_another_process_by_now_is_no_obstacle() {
 
 #[test]
 fn throw_away_clusters_live_side_by_side_and_leave_nothing() {
-    let start = || Embedded::start(&options(Home::ThrowAway)).unwrap();
+    let start = || Embedded::start(&options(DataDir::Ephemeral)).unwrap();
     let (one, other) = (start(), start());
     execute(&one.connect_options("postgres"), "CREATE TABLE notes ()");
     let sql = "SELECT count(*)::text FROM pg_tables WHERE tablename = 'notes'";
@@ -333,7 +333,7 @@ fn a_throw_away_cluster_of_a_dead_owner_is_swept() {
     holder.kill();
     until("the server is gone", || is_gone(holder.postgres));
 
-    let embedded = Embedded::start(&options(Home::ThrowAway)).unwrap();
+    let embedded = Embedded::start(&options(DataDir::Ephemeral)).unwrap();
     // Another test may be the one that sweeps it.
     until("it is swept", || !holder.base.exists());
     embedded.stop().unwrap();
@@ -348,7 +348,7 @@ fn a_socket_path_that_the_system_would_not_take_is_refused() {
 
 #[test]
 fn a_wrong_bin_dir_is_named() {
-    let mut options = options(Home::ThrowAway);
+    let mut options = options(DataDir::Ephemeral);
     options.bin_dir = Some(PathBuf::from("/nowhere"));
     let error = Embedded::start(&options).unwrap_err();
     assert!(matches!(error, Error::NotABinDir(_)), "{error}");

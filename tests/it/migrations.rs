@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use leaver::schema::{self, MIGRATOR};
+use leaver::db::schema::{self, MIGRATOR};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 
 use crate::support::database;

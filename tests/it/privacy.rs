@@ -275,7 +275,7 @@ async fn a_failed_body_goes_when_its_time_is_over() {
         "it is kept for a replay"
     );
     app.advance(TimeDelta::days(7) + TimeDelta::seconds(1));
-    app.parts.worker.keep_house().await.unwrap();
+    app.parts.worker.run_housekeeping_once().await.unwrap();
     has_none("schema leaver", &dump(&mut app).await, &SECRET);
 }
 
@@ -295,7 +295,7 @@ async fn what_prints_itself_shows_neither_keys_nor_people() {
         app.settings,
         app.parts.worker.rules,
         app.parts.worker.mapping,
-        receiver.schemes,
+        receiver.webhook_keys,
         receiver.metrics
     );
     has_none("Debug", &shown, &[BAMBOOHR_KEY, MERGE_KEY, "pass-word"]);

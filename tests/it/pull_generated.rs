@@ -7,10 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use leaver::app::companies;
-use leaver::clock::Clock;
-use leaver::pull::{Company, Limits, Reader, Syncer, Wish};
-use leaver::worker::Memory;
+use leaver::base::clock::Clock;
+use leaver::connect::Limits;
+use leaver::jobs::deliveries::LoopState;
+use leaver::jobs::sync::pending_reads::PendingReader;
+use leaver::jobs::sync::{SyncMode, SyncSource, Syncer};
+use leaver::service::companies;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::driving::event;
@@ -47,7 +49,7 @@ const OF_BAMBOOHR: Words = &[
 struct It {
     app: TestApp,
     mock: Generated,
-    companies: Vec<Company>,
+    companies: Vec<SyncSource>,
 }
 
 async fn over(provider: &str, file: &str, seed: u64, words: Words) -> It {
@@ -101,7 +103,7 @@ impl It {
         let syncer = Syncer::new(Arc::clone(&self.app.parts.worker));
         let (mut complete, mut records) = (0, 0);
         for _ in 0..ROUNDS {
-            let wish = Wish::Everybody;
+            let wish = SyncMode::Full;
             let read = syncer.sync(&self.companies[0], wish, &|_, _| {}).await;
             let report = read.unwrap().unwrap().remove(0);
             assert_ne!(report.incomplete.as_deref(), Some(""), "{report:?}");
@@ -157,8 +159,8 @@ async fn bamboohr_is_asked_only_for_what_is_declared_and_nonsense_ends_nobodys_a
         let mut it = over("bamboohr", "bamboohr.yaml", seed, OF_BAMBOOHR).await;
         let read = it.sync().await;
         (complete, records) = (complete + read.0, records + read.1);
-        let reader = Reader::new(Arc::clone(&it.app.parts.worker), &it.companies);
-        let mut memory = Memory::default();
+        let reader = PendingReader::new(Arc::clone(&it.app.parts.worker), &it.companies);
+        let mut memory = LoopState::default();
         for id in ["1", "2", "3", "4175"] {
             let as_of = it.app.clock.now().to_rfc3339();
             let thin = event("employee.updated", id, &as_of);
@@ -206,7 +208,7 @@ async fn bamboohr_is_asked_only_for_what_is_declared_and_nonsense_ends_nobodys_a
 async fn a_mock_server_refuses_what_is_not_declared() {
     let merge = Generated::start("merge-hris.yaml", 5, OF_MERGE).await;
     let bamboohr = Generated::start("bamboohr.yaml", 5, OF_BAMBOOHR).await;
-    let client = leaver::client::new(Duration::from_secs(5)).unwrap();
+    let client = leaver::connect::client::new(Duration::from_secs(5)).unwrap();
     let employees = format!("{}/api/hris/v1/employees", merge.api.url);
     let known = |url: String| {
         let request = client.get(url).header("authorization", "Bearer k");

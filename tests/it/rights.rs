@@ -3,10 +3,10 @@
 
 use std::sync::Arc;
 
-use leaver::app::Service;
-use leaver::clock::SystemClock;
-use leaver::schema;
-use leaver::settings::{Environment, Settings};
+use leaver::base::clock::SystemClock;
+use leaver::config::{Environment, Settings};
+use leaver::db::schema;
+use leaver::service::Service;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use uuid::Uuid;

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use leaver::clock::Clock;
-use leaver::domain::SourceName;
-use leaver::silence::{Alarm, Watch};
+use leaver::base::clock::Clock;
+use leaver::jobs::source_silence::{SilenceMonitor, SilenceThreshold};
+use leaver_core::domain::SourceName;
 
 use crate::support::driving::working;
 use crate::support::logs::Captured;
@@ -16,13 +16,17 @@ use crate::support::{TestApp, USERS};
 const ALARM: (&str, &str) = ("LEAVER__POLICY__SILENCE_ALARM", "3d");
 const THEN: &str = "2026-11-22T11:00:00Z";
 
-fn watch(app: &TestApp) -> Watch {
+fn watch(app: &TestApp) -> SilenceMonitor {
     let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
-    let alarms = ["bamboohr", "merge"].map(|name| Alarm {
+    let silence_thresholds = ["bamboohr", "merge"].map(|name| SilenceThreshold {
         source: SourceName::parse(name).unwrap(),
         after: Some(Duration::from_hours(72)),
     });
-    Watch::new(app.parts.worker.pool.clone(), clock, alarms.to_vec())
+    SilenceMonitor::new(
+        app.parts.worker.pool.clone(),
+        clock,
+        silence_thresholds.to_vec(),
+    )
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{SecondsFormat, TimeDelta};
-use leaver::clock::{Clock, SystemClock};
+use leaver::base::clock::{Clock, SystemClock};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 

@@ -9,11 +9,11 @@ use secrecy::ExposeSecret;
 
 use super::super::{Format, output};
 use super::Of;
-use crate::domain::SourceName;
-use crate::hooks::points_here;
-use crate::payload::MonitorField;
-use crate::pull::{HookKind, MONITORED, WantedHook};
-use crate::settings::Environment;
+use crate::config::Environment;
+use crate::connect::{MONITORED_FIELDS, WebhookKind, WebhookRequest};
+use crate::jobs::provider_webhooks::targets_this_service;
+use leaver_core::domain::SourceName;
+use leaver_core::providers::MonitorField;
 
 /// Make a webhook that posts to this service; its private key is shown this once
 #[derive(Debug, Args)]
@@ -50,12 +50,12 @@ impl Create {
         let source = &company.source;
         let url = address(&self.url, source)?;
         let fields = monitored(&api.monitor_fields().await?)?;
-        let wanted = WantedHook {
+        let wanted = WebhookRequest {
             name: self.name.unwrap_or_else(|| format!("Leaver ({source})")),
             url,
             kind: match self.kind {
-                Kind::Event => HookKind::Event,
-                Kind::Field => HookKind::Field,
+                Kind::Event => WebhookKind::Event,
+                Kind::Field => WebhookKind::Field,
             },
             fields,
         };
@@ -114,7 +114,7 @@ fn address(text: &str, source: &SourceName) -> anyhow::Result<String> {
     if url.path() == "/" {
         url.set_path(&format!("/webhooks/{source}"));
         say(&format!("--url has no path; it will post to {url}"));
-    } else if !points_here(url.as_str(), source) {
+    } else if !targets_this_service(url.as_str(), source) {
         say(&format!(
             "warning: the path of --url does not end with /webhooks/{source}, where the service takes this source's \
              deliveries; unless a proxy leads there, nothing will arrive, and neither `leaver webhooks gaps` nor \
@@ -130,7 +130,8 @@ fn monitored(offered: &[MonitorField]) -> anyhow::Result<Vec<&'static str>> {
         let of = |field: &MonitorField| field.alias.as_deref() == Some(*alias);
         offered.iter().any(of)
     };
-    let (fields, withheld): (Vec<&str>, Vec<&str>) = MONITORED.into_iter().partition(is_offered);
+    let (fields, withheld): (Vec<&str>, Vec<&str>) =
+        MONITORED_FIELDS.into_iter().partition(is_offered);
     ensure!(
         fields.contains(&"status"),
         "BambooHR does not let the user who made api.api_key monitor `status`, without which nobody's end is noticed: \

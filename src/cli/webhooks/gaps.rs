@@ -10,11 +10,12 @@ use sqlx::Connection;
 
 use super::super::{Format, open, output};
 use super::Of;
-use crate::app::{self, Parts};
-use crate::clock::SystemClock;
-use crate::domain::EmployeeId;
-use crate::pull::{GapReport, SyncReport, Syncer};
-use crate::settings::Environment;
+use crate::base::clock::SystemClock;
+use crate::config::Environment;
+use crate::jobs::sync::gaps::GapReport;
+use crate::jobs::sync::{SyncReport, Syncer};
+use crate::service::{self, Components};
+use leaver_core::domain::EmployeeId;
 
 /// Compare BambooHR's delivery logs with what arrived, and read those of whom something is missing; exits 1 when
 /// anything is, or a log could not be read
@@ -37,8 +38,8 @@ impl Gaps {
         let (settings, conn) = open(&self.of.config, env).await?;
         conn.close().await?;
         let (company, _) = self.of.company_in(&settings)?;
-        let options = app::connect_options(&settings.database)?;
-        let parts = Parts::new(&settings, options, Arc::new(SystemClock));
+        let options = service::connect_options(&settings.database)?;
+        let parts = Components::new(&settings, options, Arc::new(SystemClock));
         let syncer = Syncer::new(Arc::clone(&parts.worker));
         let on_terminal = std::io::stderr().is_terminal();
         let progress = |_: &str, read: u64| {
@@ -108,7 +109,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
 }
 
 fn outcome(read: &SyncReport) -> serde_json::Map<String, serde_json::Value> {
-    read.endings
+    read.outcomes
         .iter()
         .map(|(ending, count)| (ending.as_str().to_owned(), (*count).into()))
         .collect()
@@ -152,18 +153,18 @@ fn print(report: &GapReport) {
         }
     }
     println!("{table}");
-    let endings: Vec<String> = read
-        .endings
+    let outcomes: Vec<String> = read
+        .outcomes
         .iter()
         .map(|(ending, count)| format!("{count} {}", ending.as_str().replace('_', " ")))
         .collect();
     println!(
         "{} employees read over the API: {}",
         read.records,
-        if endings.is_empty() {
+        if outcomes.is_empty() {
             "nothing came of it".to_owned()
         } else {
-            endings.join(", ")
+            outcomes.join(", ")
         }
     );
     if let Some(reason) = &read.incomplete {

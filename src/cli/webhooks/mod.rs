@@ -2,7 +2,7 @@
 
 mod create;
 mod gaps;
-mod look;
+mod inspect;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -11,10 +11,11 @@ use anyhow::{anyhow, bail};
 use clap::{Args, Subcommand};
 
 use super::Config;
-use crate::app;
-use crate::clock::{Clock, SystemClock};
-use crate::pull::{BambooHrApi, Company, CompanyApi, Limits};
-use crate::settings::{Environment, Settings};
+use crate::base::clock::{Clock, SystemClock};
+use crate::config::{Environment, Settings};
+use crate::connect::{BambooHrApi, Limits};
+use crate::jobs::sync::{ProviderClient, SyncSource};
+use crate::service;
 
 /// Make, look at, compare and delete BambooHR's webhooks that post to this service
 #[derive(Debug, Args)]
@@ -29,11 +30,11 @@ pub(super) struct Webhooks {
 #[derive(Debug, Subcommand)]
 enum Command {
     Create(create::Create),
-    List(look::List),
-    Show(look::Show),
-    Log(look::Log),
-    Delete(look::Delete),
-    Fields(look::Fields),
+    List(inspect::List),
+    Show(inspect::Show),
+    Log(inspect::Log),
+    Delete(inspect::Delete),
+    Fields(inspect::Fields),
     Gaps(gaps::Gaps),
 }
 
@@ -63,21 +64,21 @@ struct Of {
 
 impl Of {
     /// The source that is meant, and its client. The database is not asked.
-    fn company(&self, env: &Environment) -> anyhow::Result<(Company, BambooHrApi)> {
+    fn company(&self, env: &Environment) -> anyhow::Result<(SyncSource, BambooHrApi)> {
         self.company_in(&self.config.read(env)?)
     }
 
-    fn company_in(&self, settings: &Settings) -> anyhow::Result<(Company, BambooHrApi)> {
+    fn company_in(&self, settings: &Settings) -> anyhow::Result<(SyncSource, BambooHrApi)> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let companies = app::companies(settings, &Limits::default(), &clock)?;
-        let mut ours: Vec<(Company, BambooHrApi)> = companies
+        let companies = service::companies(settings, &Limits::default(), &clock)?;
+        let mut ours: Vec<(SyncSource, BambooHrApi)> = companies
             .into_iter()
             .filter_map(|company| match &company.api {
-                CompanyApi::BambooHr(api, _) => {
+                ProviderClient::BambooHr(api, _) => {
                     let api = api.clone();
                     Some((company, api))
                 }
-                CompanyApi::Merge(..) => None,
+                ProviderClient::Merge(..) => None,
             })
             .collect();
         if let Some(name) = &self.source {

@@ -7,7 +7,7 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use chrono::{DateTime, Utc};
 use serde::{Serialize, Serializer};
 
-use super::Listed;
+use super::EmployeeRow;
 
 /// The version of the text. One that we cannot read any more is told apart from one that is damaged.
 const VERSION: u32 = 1;
@@ -36,7 +36,7 @@ pub enum BadCursor {
 
 impl Cursor {
     /// The place after this entry.
-    pub(super) fn after(entry: &Listed) -> Self {
+    pub(super) fn after(entry: &EmployeeRow) -> Self {
         Self {
             modified_at: entry.modified_at,
             source: entry.source.to_string(),

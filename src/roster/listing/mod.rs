@@ -12,10 +12,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Serialize, Serializer};
 
 pub use self::cursor::{BadCursor, Cursor};
-pub use self::words::{BadTime, Standing, UnknownStanding, parse_time};
-use crate::domain::{
-    AccountId, Employee, EmployeeId, EmploymentStatus, Fact, Moment, SourceName, Status, Tenant,
-    WorkEmail,
+pub use self::words::{BadTime, EmploymentFilter, UnknownStanding, parse_time};
+use leaver_core::domain::{
+    AccountId, DateOrInstant, Employee, EmployeeId, EmploymentStatus, Fact, SourceName, Status,
+    Tenant, WorkEmail,
 };
 
 /// The largest page, in employees.
@@ -26,11 +26,11 @@ pub const USUAL_PAGE: u16 = 100;
 
 /// Which employees, and from where on.
 #[derive(Clone, Debug, Default)]
-pub struct Wanted {
+pub struct EmployeeQuery {
     /// Only those that changed after this time, and not at it.
     pub modified_after: Option<DateTime<Utc>>,
     /// Only those who stand so.
-    pub standing: Option<Standing>,
+    pub standing: Option<EmploymentFilter>,
     /// Only those of this source.
     pub source: Option<SourceName>,
     /// Only those after this place, which a page before gave.
@@ -43,12 +43,12 @@ pub struct Page {
     /// The cursor of the next page; none when there is nobody more.
     pub next: Option<Cursor>,
     /// Who is on this page.
-    pub results: Vec<Listed>,
+    pub results: Vec<EmployeeRow>,
 }
 
 /// An employee as a list shows them. It is personal data, so it does not print itself.
 #[derive(Serialize)]
-pub struct Listed {
+pub struct EmployeeRow {
     /// Who told us.
     pub source: SourceName,
     /// The company.
@@ -80,7 +80,7 @@ pub struct Listed {
     pub modified_at: DateTime<Utc>,
 }
 
-impl Listed {
+impl EmployeeRow {
     fn of(
         employee: Employee,
         first_observed_at: DateTime<Utc>,
@@ -106,8 +106,8 @@ impl Listed {
             work_email: value(employee.work_email),
             hire_date: value(employee.hire_date),
             termination_date: value(employee.termination_date).map(|moment| match moment {
-                Moment::Day(day) => day.to_string(),
-                Moment::Instant(instant) => {
+                DateOrInstant::Day(day) => day.to_string(),
+                DateOrInstant::Instant(instant) => {
                     instant.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
                 }
             }),

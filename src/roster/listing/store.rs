@@ -4,9 +4,9 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::super::stored::StoredFacts;
-use super::{Cursor, Listed, Page, Wanted};
-use crate::domain::{AccountId, Employee, EmployeeId, EmployeeKey, SourceName, Tenant};
+use super::super::facts_json::StoredFacts;
+use super::{Cursor, EmployeeQuery, EmployeeRow, Page};
+use leaver_core::domain::{AccountId, Employee, EmployeeId, EmployeeKey, SourceName, Tenant};
 
 /// One page, of at most `size` employees.
 ///
@@ -14,7 +14,7 @@ use crate::domain::{AccountId, Employee, EmployeeId, EmployeeKey, SourceName, Te
 /// Whatever the database says.
 pub async fn page(
     conn: &mut PgConnection,
-    wanted: &Wanted,
+    wanted: &EmployeeQuery,
     size: u16,
 ) -> Result<Page, sqlx::Error> {
     // Nothing was learned before 1970. Bounds that are always there let the index serve every page.
@@ -47,7 +47,7 @@ pub async fn page(
         from.source,
         from.tenant,
         from.employee_id,
-        wanted.standing.map(super::Standing::as_str),
+        wanted.standing.map(super::EmploymentFilter::as_str),
         wanted.source.as_ref().map(SourceName::as_str),
         limit,
     )
@@ -78,7 +78,7 @@ struct Row {
 }
 
 impl Row {
-    fn into_listed(self) -> Result<Listed, sqlx::Error> {
+    fn into_listed(self) -> Result<EmployeeRow, sqlx::Error> {
         let source =
             SourceName::parse(&self.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
         let mut employee = Employee::unknown(EmployeeKey {
@@ -90,7 +90,7 @@ impl Row {
         employee.account_id = self.account_id.map(AccountId::new);
         employee.access_ends_at = self.access_ends_at;
         employee.deactivated_at = self.deactivated_at;
-        Ok(Listed::of(
+        Ok(EmployeeRow::of(
             employee,
             self.first_observed_at,
             self.modified_at,

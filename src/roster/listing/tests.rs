@@ -78,8 +78,8 @@ fn a_time_is_rfc_3339_or_a_day() {
 
 #[test]
 fn each_word_of_the_help_is_a_standing() {
-    for word in Standing::WORDS {
-        assert_eq!(Standing::parse(word).unwrap().as_str(), word);
+    for word in EmploymentFilter::WORDS {
+        assert_eq!(EmploymentFilter::parse(word).unwrap().as_str(), word);
     }
-    assert_eq!(Standing::parse("Active"), Err(UnknownStanding));
+    assert_eq!(EmploymentFilter::parse("Active"), Err(UnknownStanding));
 }

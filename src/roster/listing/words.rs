@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 
 /// How somebody stands with the company.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum EmploymentFilter {
     /// Works there.
     Active,
     /// Will work there.
@@ -27,7 +27,7 @@ pub struct UnknownStanding;
 )]
 pub struct BadTime;
 
-impl Standing {
+impl EmploymentFilter {
     /// All words, for a command's help.
     pub const WORDS: [&str; 4] = ["active", "pending", "inactive", "unknown"];
 

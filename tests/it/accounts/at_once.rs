@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use leaver::worker::{Memory, Round};
+use leaver::jobs::deliveries::{LoopState, Round};
 use serde_json::Value;
 
 use super::{active, says, terminated};
@@ -41,7 +41,7 @@ async fn told_at_once(app: &mut TestApp, told: [(&str, Value); 2]) {
         let replica = app.beside(&["bamboohr", "merge"], &settings).await;
         rounds.push(tokio::spawn(async move {
             let worker = Arc::clone(&replica.parts.worker);
-            worker.round(&mut Memory::default()).await
+            worker.round(&mut LoopState::default()).await
         }));
         app.until_services_wait_for_a_lock(waiting).await;
     }

@@ -1,6 +1,6 @@
 //! The application's own table: ids of every type, names that need quotes, and mistakes that are named.
 
-use leaver::accounts::{AccountsMapping, AccountsTable};
+use leaver::engine::accounts::{AccountsMapping, AccountsTable};
 
 use super::{active, says, terminated};
 use crate::support::TestApp;

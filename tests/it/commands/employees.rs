@@ -85,7 +85,7 @@ async fn the_list_goes_on_where_a_page_ended() {
 async fn the_service_shows_the_same_list_to_who_has_the_token() {
     let (place, service) = told().await;
     let ask = |token: &'static str| {
-        let client = leaver::client::new(PATIENCE).unwrap();
+        let client = leaver::connect::client::new(PATIENCE).unwrap();
         let url = format!("{}/api/v1/employees?status=inactive", service.url);
         async move { client.get(url).bearer_auth(token).send().await.unwrap() }
     };

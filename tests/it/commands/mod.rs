@@ -61,8 +61,8 @@ fn thin(id: &str) -> String {
 }
 
 fn now() -> String {
-    use leaver::clock::Clock;
-    let now = leaver::clock::SystemClock.now();
+    use leaver::base::clock::Clock;
+    let now = leaver::base::clock::SystemClock.now();
     now.format("%Y-%m-%dT%H:%M:%S+0000").to_string()
 }
 
@@ -170,7 +170,7 @@ fn a_wrong_configuration_ends_every_command_alike() {
 #[tokio::test]
 async fn migrate_applies_what_is_pending_once() {
     let mut place = Place::new("").await;
-    let all = leaver::schema::MIGRATOR.iter().count();
+    let all = leaver::db::schema::MIGRATOR.iter().count();
     // It needs no source.
     let env = [("DATABASE_URL", place.url.as_str())];
     let first = leaver(&["migrate", "--json"], &env).good();

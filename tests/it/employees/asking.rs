@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::http::Method;
 use chrono::TimeDelta;
-use leaver::vitals::Phase;
+use leaver::base::liveness::Phase;
 use serde_json::json;
 
 use super::*;
@@ -136,7 +136,7 @@ async fn without_a_database_the_answer_is_to_come_again() {
     let away = app.options.clone().host("127.0.0.1").port(1);
     let clock = Arc::new(app.clock.clone());
     let away = app.replica(&["merge"], &settings, clock, away).await;
-    app.parts.vitals.enter(Phase::Draining);
+    app.parts.liveness.enter(Phase::Draining);
     for app in [&away, &app] {
         let answer = ask(app, "").await;
         assert_eq!(answer.status, 503, "{answer:?}");

@@ -1,7 +1,7 @@
 //! When a change of an employee counts as one.
 
 use chrono::{DateTime, TimeDelta, Utc};
-use leaver::clock::Clock;
+use leaver::base::clock::Clock;
 use serde_json::{Value, json};
 use sqlx::Row;
 

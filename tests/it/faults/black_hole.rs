@@ -4,8 +4,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaver::pool::Pool;
-use leaver::worker::Worker;
+use leaver::db::pool::Pool;
+use leaver::engine::Engine;
 use tokio::sync::{Mutex, RwLock};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
@@ -29,17 +29,17 @@ fn pool(app: &TestApp, proxy: &Proxy) -> Pool {
 }
 
 /// The app's worker over other connections.
-fn worker(app: &TestApp, pool: Pool) -> Arc<Worker> {
+fn worker(app: &TestApp, pool: Pool) -> Arc<Engine> {
     let own = &app.parts.worker;
-    Arc::new(Worker {
+    Arc::new(Engine {
         pool,
         mapping: own.mapping.clone(),
         rules: Arc::clone(&own.rules),
         clock: Arc::clone(&own.clock),
         arrived: Arc::clone(&own.arrived),
-        rescheduled: Arc::clone(&own.rescheduled),
+        schedule_changed: Arc::clone(&own.schedule_changed),
         reading: Arc::clone(&own.reading),
-        vitals: Arc::clone(&own.vitals),
+        liveness: Arc::clone(&own.liveness),
         metrics: Arc::clone(&own.metrics),
         limits: own.limits.clone(),
         hands: RwLock::default(),
@@ -96,7 +96,7 @@ async fn whoever_waits_for_an_answer_is_told_that_there_is_none() {
     let answer = pool.heard(sqlx::query("SELECT 1").execute(&mut *connection));
     let silent = timeout(Duration::from_secs(20), answer).await.unwrap();
     let silent = silent.unwrap_err();
-    assert!(leaver::worker::is_outage(&silent), "{silent}");
+    assert!(leaver::db::error::is_outage(&silent), "{silent}");
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn the_working_half_goes_on_with_all_its_connections() {
     let (timer, bell) = (Arc::clone(&worker), Arc::clone(&worker));
     let (stop_timer, stop_bell) = (stop.clone(), stop.clone());
     work.spawn(async move { timer.run_timer(stop_timer).await });
-    work.spawn(async move { bell.run_bell(stop_bell).await });
+    work.spawn(async move { bell.run_listener(stop_bell).await });
 
     let on = "SELECT count(*) FROM users WHERE is_active";
     for round in 0..3 {

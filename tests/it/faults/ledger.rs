@@ -4,8 +4,8 @@
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
-use leaver::clock::{Clock, SystemClock};
-use leaver::signature::{Key, Layout, Scheme};
+use leaver::base::clock::{Clock, SystemClock};
+use leaver_core::signature::{Key, Layout, Scheme};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;

@@ -4,7 +4,7 @@ use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
-use leaver::embedded::{Embedded, Home, Options};
+use embedded_postgres::{DataDir, Embedded, Options};
 use nix::sys::signal::{Signal, kill};
 use nix::sys::statvfs::statvfs;
 use nix::unistd::Pid;
@@ -44,7 +44,7 @@ impl Own {
         let options = Options {
             bin_dir: self.bin_dir.clone(),
             search_path: std::env::var_os("PATH"),
-            home: Home::Kept(self.home.path().to_path_buf()),
+            home: DataDir::Persistent(self.home.path().to_path_buf()),
         };
         let started = tokio::task::spawn_blocking(move || Embedded::start(&options));
         self.running = Some(started.await.unwrap().unwrap());

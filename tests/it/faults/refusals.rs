@@ -3,7 +3,7 @@
 use crate::support::TestApp;
 use crate::support::driving::terminated;
 use crate::support::{JSON, employees};
-use leaver::worker::Round;
+use leaver::jobs::deliveries::Round;
 
 const CROWD: usize = 16;
 
@@ -73,7 +73,7 @@ async fn a_deadlock_or_a_serialization_failure_is_tried_again_and_blames_nobody(
 async fn a_batch_that_takes_too_long_is_done_in_parts() {
     let mut app = crowd().await;
     refuse(&mut app, "(SELECT count(*) FROM changed) > 3", "57014").await;
-    assert_eq!(app.round().await, Round::Halved);
+    assert_eq!(app.round().await, Round::BatchSplit);
     app.work().await;
     all_are_off_once_and_nobody_is_to_blame(&mut app).await;
 }

@@ -2,9 +2,9 @@
 
 mod raised;
 
-use leaver::clock::Clock;
-use leaver::holds;
-use leaver::worker::answer::AnswerError;
+use leaver::base::clock::Clock;
+use leaver::engine::holds;
+use leaver::engine::holds::resolve::ResolveError;
 use serde_json::{Value, json};
 
 use crate::support::driving::{event, merge_record, terminated, working};
@@ -169,10 +169,10 @@ async fn an_ambiguous_hold_needs_the_account_named() {
     assert_eq!(app.holds().await, ["open deactivate 7 -"]);
 
     let error = app.approve(hold, None).await.unwrap_err();
-    assert!(matches!(error, AnswerError::NoAccount(id) if id == hold));
+    assert!(matches!(error, ResolveError::NoAccount(id) if id == hold));
     for stranger in ["99", "no-number", "99999999999999999999"] {
         let error = app.approve(hold, Some(stranger)).await.unwrap_err();
-        assert!(matches!(error, AnswerError::NoSuchAccount(_)), "{error:?}");
+        assert!(matches!(error, ResolveError::NoSuchAccount(_)), "{error:?}");
     }
     assert_eq!(app.holds().await, ["open deactivate 7 -"]);
     assert_eq!(app.audit().await, ["hold_opened 7"]);
@@ -214,7 +214,7 @@ async fn a_hold_that_knows_its_account_is_about_no_other() {
     let hold = app.open_hold().await;
     let error = app.approve(hold, Some("2")).await.unwrap_err();
     assert!(
-        matches!(error, AnswerError::OtherAccount { .. }),
+        matches!(error, ResolveError::OtherAccount { .. }),
         "{error:?}"
     );
     assert_eq!(app.holds().await, ["open deactivate 7 1"]);
@@ -235,7 +235,7 @@ async fn an_unknown_or_closed_hold_cannot_be_answered() {
         app.approve(4_711, None).await.unwrap_err(),
         app.reject(4_711).await.unwrap_err(),
     ] {
-        assert!(matches!(error, AnswerError::Unknown(4_711)), "{error:?}");
+        assert!(matches!(error, ResolveError::Unknown(4_711)), "{error:?}");
     }
     app.reject(hold).await.unwrap();
     for error in [
@@ -243,7 +243,7 @@ async fn an_unknown_or_closed_hold_cannot_be_answered() {
         app.reject(hold).await.unwrap_err(),
     ] {
         assert!(
-            matches!(&error, AnswerError::Closed { state, .. } if state == "rejected"),
+            matches!(&error, ResolveError::Closed { state, .. } if state == "rejected"),
             "{error:?}"
         );
     }
@@ -260,7 +260,7 @@ async fn newer_facts_withdraw_a_hold() {
     assert_eq!(app.holds().await, ["withdrawn deactivate 7 1"]);
     let error = app.approve(hold, None).await.unwrap_err();
     assert!(
-        matches!(&error, AnswerError::Closed { state, .. } if state == "withdrawn"),
+        matches!(&error, ResolveError::Closed { state, .. } if state == "withdrawn"),
         "{error:?}"
     );
     assert!(app.is_active(DANA).await);
@@ -300,8 +300,8 @@ async fn an_answer_waits_for_the_worker_instead_of_deadlocking_with_it() {
     let answering = tokio::spawn({
         let (options, now) = (app.options.clone(), app.clock.now());
         async move {
-            let mut conn = leaver::app::connect(&options).await.unwrap();
-            leaver::worker::answer::reject(&mut conn, hold, "ada", now).await
+            let mut conn = leaver::service::connect(&options).await.unwrap();
+            leaver::engine::holds::resolve::reject(&mut conn, hold, "ada", now).await
         }
     });
     app.until_the_service_waits_for_a_lock().await;
@@ -311,7 +311,7 @@ async fn an_answer_waits_for_the_worker_instead_of_deadlocking_with_it() {
         .unwrap();
     let error = answering.await.unwrap().unwrap_err();
     assert!(
-        matches!(&error, AnswerError::Closed { state, .. } if state == "withdrawn"),
+        matches!(&error, ResolveError::Closed { state, .. } if state == "withdrawn"),
         "{error:?}"
     );
 }

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use chrono::TimeDelta;
-use leaver::pull::{Fate, GapReport, Syncer};
-use leaver::worker::Ending;
+use leaver::engine::execute::Outcome;
+use leaver::jobs::sync::Syncer;
+use leaver::jobs::sync::gaps::{DeliveryLogStatus, GapReport};
 use serde_json::json;
 
 use super::{HERE, It, thin};
@@ -39,7 +40,7 @@ fn shown(report: &GapReport) -> Vec<String> {
             let ids: Vec<&str> = gap
                 .employees
                 .iter()
-                .map(leaver::domain::EmployeeId::as_str)
+                .map(leaver_core::domain::EmployeeId::as_str)
                 .collect();
             format!(
                 "{} {} {} {}",
@@ -69,7 +70,7 @@ async fn a_delivery_that_never_arrived_is_found_and_its_leaver_loses_access() {
     assert_eq!((report.hooks[0].entries, report.hooks[0].cut), (2, false));
     let read = report.read.unwrap();
     assert_eq!((read.records, read.incomplete), (1, None));
-    assert_eq!(read.endings[&Ending::Deactivated], 1);
+    assert_eq!(read.outcomes[&Outcome::Deactivated], 1);
     // Nobody else was read: the other leaver's time comes with the next poll.
     assert_eq!(it.read(), ["4"]);
     assert_eq!(it.off().await, ["dana.4@widgets.example"]);
@@ -143,15 +144,15 @@ async fn where_a_gap_stands_is_told() {
         ],
     );
     let report = it.gaps().await;
-    let fates: Vec<Fate> = report.hooks[0].gaps.iter().map(|gap| gap.fate).collect();
+    let fates: Vec<DeliveryLogStatus> = report.hooks[0].gaps.iter().map(|gap| gap.fate).collect();
     assert_eq!(
         fates,
         [
-            Fate::Taken,
-            Fate::StillTrying,
-            Fate::GivenUp,
-            Fate::GivenUp,
-            Fate::GivenUp
+            DeliveryLogStatus::Taken,
+            DeliveryLogStatus::StillTrying,
+            DeliveryLogStatus::GivenUp,
+            DeliveryLogStatus::GivenUp,
+            DeliveryLogStatus::GivenUp
         ]
     );
     assert_eq!(report.hooks[0].gaps[4].sent_at, None);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use leaver::pull::{HookWatch, Look};
+use leaver::jobs::provider_webhooks::monitor::{CheckOutcome, WebhookMonitor};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -16,13 +16,13 @@ use crate::support::logs::Captured;
 const WEBHOOKS: &str = "/api/v1/webhooks";
 
 impl It {
-    async fn look(&self) -> Look {
-        let watch = HookWatch::new(Arc::clone(&self.app.parts.worker));
+    async fn look(&self) -> CheckOutcome {
+        let watch = WebhookMonitor::new(Arc::clone(&self.app.parts.worker));
         watch.look(&self.company).await.unwrap()
     }
 
     /// A day later.
-    async fn look_tomorrow(&self) -> Look {
+    async fn look_tomorrow(&self) -> CheckOutcome {
         self.app.advance(TimeDelta::hours(24));
         self.look().await
     }
@@ -57,7 +57,7 @@ async fn a_look_notes_the_hooks_that_point_here_and_health_shows_them() {
             log_entry("2026-11-22 10:00:00", "503", &["2"]),
         ],
     );
-    assert_eq!(it.look().await, Look::Done(0));
+    assert_eq!(it.look().await, CheckOutcome::Done(0));
     let health = it.health().await;
     assert_eq!(
         health["sources"]["bamboohr"]["webhooks"],
@@ -79,7 +79,7 @@ async fn a_denied_field_and_a_delivery_that_was_not_taken_are_problems_until_the
     let hook = it.hooks.add(HERE);
     it.hooks
         .configure(&hook, "errors", denied(&["status"], &[]));
-    assert_eq!(it.look().await, Look::Done(1));
+    assert_eq!(it.look().await, CheckOutcome::Done(1));
     let (problem, status) = it.problem().await;
     assert!(
         problem.contains("status") && status == "degraded",
@@ -89,7 +89,7 @@ async fn a_denied_field_and_a_delivery_that_was_not_taken_are_problems_until_the
     it.hooks.configure(&hook, "errors", json!([]));
     it.hooks
         .log(&hook, vec![log_entry("2026-11-22 11:58:03", "401", &["1"])]);
-    assert_eq!(it.look_tomorrow().await, Look::Done(1));
+    assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(1));
     let (problem, status) = it.problem().await;
     assert!(problem.contains("401") && status == "degraded", "{problem}");
     let metrics = it.app.get("/metrics").await.body;
@@ -103,24 +103,24 @@ async fn a_denied_field_and_a_delivery_that_was_not_taken_are_problems_until_the
     let mut word = log_entry("2026-11-22 11:58:03", "", &["1"]);
     word["lastAttempted"] = "Webhook Not Found".into();
     it.hooks.log(&hook, vec![word]);
-    assert_eq!(it.look_tomorrow().await, Look::Done(1));
+    assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(1));
     assert!(it.problem().await.0.contains("Webhook Not Found"));
 
     it.hooks
         .log(&hook, vec![log_entry("2026-11-23 11:58:03", "200", &["1"])]);
-    assert_eq!(it.look_tomorrow().await, Look::Done(0));
+    assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(0));
     assert_eq!(it.problem().await, (String::new(), "ok".to_owned()));
 }
 
 #[tokio::test]
 async fn a_hook_that_was_seen_and_is_shown_no_more_is_a_problem_and_one_never_seen_is_none() {
     let it = It::new().await;
-    assert_eq!(it.look().await, Look::Done(0), "none was ever seen");
+    assert_eq!(it.look().await, CheckOutcome::Done(0), "none was ever seen");
     let hook = it.hooks.add(HERE);
-    assert_eq!(it.look_tomorrow().await, Look::Done(0));
+    assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(0));
     it.hooks.remove(&hook);
     for _ in 0..2 {
-        assert_eq!(it.look_tomorrow().await, Look::Done(1));
+        assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(1));
         let (problem, status) = it.problem().await;
         assert!(
             problem.contains("leaver webhooks create") && status == "degraded",
@@ -136,29 +136,29 @@ async fn a_hook_that_was_seen_and_posts_elsewhere_now_is_a_problem() {
     it.look().await;
     it.hooks
         .configure(&hook, "url", "https://other.example/hook".into());
-    assert_eq!(it.look_tomorrow().await, Look::Done(1));
+    assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(1));
     assert!(it.problem().await.0.contains("another address"));
     it.hooks.configure(&hook, "url", HERE.into());
-    assert_eq!(it.look_tomorrow().await, Look::Done(0));
+    assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(0));
 }
 
 #[tokio::test]
 async fn a_look_is_due_once_a_day_and_an_hour_after_one_that_failed() {
     let mut it = It::new().await;
     it.hooks.add(HERE);
-    assert_eq!(it.look().await, Look::Done(0));
+    assert_eq!(it.look().await, CheckOutcome::Done(0));
     it.app.advance(TimeDelta::hours(23));
-    assert_eq!(it.look().await, Look::NotDue);
+    assert_eq!(it.look().await, CheckOutcome::NotDue);
     it.app.advance(TimeDelta::hours(1));
     it.api.script(
         "/api/v1/webhooks/1/log",
         [Some(Answer::status(503)), Some(Answer::status(503))],
     );
-    assert!(matches!(it.look().await, Look::Failed(_)));
+    assert!(matches!(it.look().await, CheckOutcome::Failed(_)));
     it.app.advance(TimeDelta::minutes(59));
-    assert_eq!(it.look().await, Look::NotDue);
+    assert_eq!(it.look().await, CheckOutcome::NotDue);
     it.app.advance(TimeDelta::minutes(1));
-    assert_eq!(it.look().await, Look::Done(0));
+    assert_eq!(it.look().await, CheckOutcome::Done(0));
     // Since when it is listened to stays what it was.
     let since = "SELECT to_char(since AT TIME ZONE 'UTC', 'DD HH24:MI') FROM leaver.source_status";
     assert_eq!(it.app.lines(since).await, ["22 12:00"]);
@@ -170,7 +170,7 @@ async fn a_failed_look_takes_nothing_for_lost() {
     it.hooks.add(HERE);
     it.look().await;
     it.api.script(WEBHOOKS, [Some(Answer::status(403))]);
-    assert!(matches!(it.look_tomorrow().await, Look::Failed(_)));
+    assert!(matches!(it.look_tomorrow().await, CheckOutcome::Failed(_)));
     assert_eq!(it.problem().await, (String::new(), "ok".to_owned()));
 }
 
@@ -180,13 +180,16 @@ async fn of_two_replicas_one_looks() {
     let slow = Answer::json(&json!({"webhooks": []})).after(Duration::from_millis(600));
     it.api.script(WEBHOOKS, [slow]);
     let beside = company(&it.app);
-    let second = HookWatch::new(Arc::clone(&it.app.parts.worker));
+    let second = WebhookMonitor::new(Arc::clone(&it.app.parts.worker));
     let late = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
         second.look(&beside).await.unwrap()
     };
-    assert_eq!(tokio::join!(it.look(), late), (Look::Done(0), Look::NotDue));
-    assert_eq!(it.look().await, Look::NotDue);
+    assert_eq!(
+        tokio::join!(it.look(), late),
+        (CheckOutcome::Done(0), CheckOutcome::NotDue)
+    );
+    assert_eq!(it.look().await, CheckOutcome::NotDue);
     assert_eq!(it.api.asked().len(), 1);
 }
 
@@ -195,8 +198,8 @@ async fn that_looking_fails_is_warned_of_once_and_no_key_is_logged() {
     let (captured, _guard) = Captured::start("info");
     let it = It::new().await;
     it.api.script(WEBHOOKS, vec![Answer::status(403); 3]);
-    let watch =
-        HookWatch::new(Arc::clone(&it.app.parts.worker)).asking_every(Duration::from_millis(5));
+    let watch = WebhookMonitor::new(Arc::clone(&it.app.parts.worker))
+        .asking_every(Duration::from_millis(5));
     let stop = CancellationToken::new();
     let hourly = async {
         for looks in 1..=4 {

@@ -7,9 +7,10 @@ mod named;
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaver::app::companies;
-use leaver::clock::Clock;
-use leaver::pull::{Company, Limits};
+use leaver::base::clock::Clock;
+use leaver::connect::Limits;
+use leaver::jobs::sync::SyncSource;
+use leaver::service::companies;
 use serde_json::{Value, json};
 
 use crate::support::apis::{StandIn, bamboohr_employee, bamboohr_with_hooks};
@@ -23,7 +24,7 @@ struct It {
     app: TestApp,
     api: StandIn,
     hooks: Arc<Hooks>,
-    company: Company,
+    company: SyncSource,
 }
 
 impl It {
@@ -85,7 +86,7 @@ impl It {
     }
 }
 
-fn company(app: &TestApp) -> Company {
+fn company(app: &TestApp) -> SyncSource {
     let limits = Limits {
         attempts: 2,
         backoff: Duration::from_millis(2),

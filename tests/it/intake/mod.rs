@@ -10,11 +10,11 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use chrono::TimeDelta;
 use http_body_util::BodyExt;
-use leaver::clock::Clock;
-use leaver::intake::{Intake, Limits, NotStored};
-use leaver::metrics::Metrics;
-use leaver::signature::VerifiedDelivery;
-use leaver::vitals::Vitals;
+use leaver::base::clock::Clock;
+use leaver::base::liveness::Liveness;
+use leaver::base::metrics::Metrics;
+use leaver::ingest::group_commit::{GroupCommit, Limits, StoreError};
+use leaver_core::signature::VerifiedDelivery;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
@@ -26,7 +26,7 @@ const LOCKED: &str = "BEGIN; LOCK TABLE leaver.deliveries IN EXCLUSIVE MODE";
 
 /// Sends in the background; gives what was answered.
 fn sending(app: &TestApp, request: Request<Body>) -> JoinHandle<(StatusCode, Value)> {
-    let router = leaver::http::router(Arc::clone(&app.parts.receiver));
+    let router = leaver::api::router(Arc::clone(&app.parts.receiver));
     tokio::spawn(async move {
         let answer = router.oneshot(request).await.unwrap();
         let status = answer.status();
@@ -86,7 +86,7 @@ async fn all_who_come_during_a_flush_share_the_next_one() {
         sent.push(sending(&app, app.signed("bamboohr", JSON, body)));
     }
     waiting(&app, 100).await;
-    assert!(app.parts.vitals.in_a_rush());
+    assert!(app.parts.liveness.in_a_rush());
     app.sql("COMMIT").await;
     for answer in sent {
         let (status, body) = answer.await.unwrap();
@@ -103,7 +103,7 @@ async fn all_who_come_during_a_flush_share_the_next_one() {
     );
     let stored = app.count("SELECT count(*) FROM leaver.deliveries").await;
     assert_eq!(usize::try_from(stored).unwrap(), 1 + held_up + 100);
-    assert!(!app.parts.vitals.in_a_rush());
+    assert!(!app.parts.liveness.in_a_rush());
     assert!(metric(&app, "leaver_flush_seconds_count ") >= flushes);
 }
 
@@ -256,12 +256,12 @@ async fn a_full_queue_puts_off_at_once_and_takes_again_when_there_is_room() {
         bytes: 1 << 20,
         patience: Duration::from_secs(8),
     };
-    let intake = Intake::open(
+    let intake = GroupCommit::open(
         &app.options,
         limits,
         Arc::new(Notify::new()),
         Arc::new(Metrics::default()),
-        Arc::new(Vitals::default()),
+        Arc::new(Liveness::default()),
     );
     let store = |n: usize| {
         let (intake, delivery) = (intake.clone(), verified(&app, &format!("{{\"n\":{n}}}")));
@@ -279,7 +279,7 @@ async fn a_full_queue_puts_off_at_once_and_takes_again_when_there_is_room() {
         }
         inside.push(storing);
     };
-    assert_eq!(refused, Err(NotStored::Full));
+    assert_eq!(refused, Err(StoreError::Full));
     assert!(
         inside.len() >= 4,
         "{} flushers and 3 that wait",
@@ -291,7 +291,7 @@ async fn a_full_queue_puts_off_at_once_and_takes_again_when_there_is_room() {
     }
     assert!(store(1_000).await.unwrap().is_ok());
     intake.close().await;
-    assert_eq!(store(1_001).await.unwrap(), Err(NotStored::Full));
+    assert_eq!(store(1_001).await.unwrap(), Err(StoreError::Full));
     assert_eq!(
         app.count("SELECT count(*) FROM leaver.deliveries WHERE body_bytes = 10")
             .await,

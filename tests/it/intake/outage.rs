@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use leaver::app::Parts;
-use leaver::vitals::Phase;
+use leaver::base::liveness::Phase;
+use leaver::service::Components;
 use serde_json::json;
 
 use super::sending;
@@ -18,8 +18,8 @@ async fn proxied(patience: &str) -> (TestApp, Proxy) {
     let mut app = TestApp::with(&env, USERS).await;
     let proxy = Proxy::start().await;
     let options = proxy.to(&app.database);
-    app.parts = Parts::new(&app.settings, options, Arc::new(app.clock.clone()));
-    app.parts.vitals.enter(Phase::Ready);
+    app.parts = Components::new(&app.settings, options, Arc::new(app.clock.clone()));
+    app.parts.liveness.enter(Phase::Ready);
     (app, proxy)
 }
 

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use leaver::clock::{Clock, SystemClock};
-use leaver::embedded::{Embedded, Home, Options};
-use leaver::signature::{Key, Scheme};
+use embedded_postgres::{DataDir, Embedded, Options};
+use leaver::base::clock::{Clock, SystemClock};
+use leaver_core::signature::{Key, Scheme};
 use nix::sys::signal::Signal;
 use sqlx::ConnectOptions;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -111,7 +111,7 @@ async fn start(home: &std::path::Path) -> Embedded {
     let options = Options {
         bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
         search_path: std::env::var_os("PATH"),
-        home: Home::Kept(home.to_path_buf()),
+        home: DataDir::Persistent(home.to_path_buf()),
     };
     tokio::task::spawn_blocking(move || Embedded::start(&options).unwrap())
         .await

@@ -1,8 +1,8 @@
 //! BambooHR: who changed, one employee, and what its key may not see.
 
-use leaver::domain::{EmployeeId, EmploymentStatus, Moment, Posted, Status};
-use leaver::payload::ChangedAction;
-use leaver::pull::{BambooHrAddress, BambooHrApi, ReadError, history_begins};
+use leaver::connect::{BambooHrAddress, BambooHrApi, ReadError, history_begins};
+use leaver_core::domain::{DateOrInstant, EmployeeId, EmploymentStatus, Field, Status};
+use leaver_core::providers::ChangedAction;
 use serde_json::json;
 
 use super::{bamboohr, limits, transport};
@@ -58,25 +58,22 @@ async fn one_employee_is_read_with_what_lies_ahead() {
         .unwrap();
 
     let facts = &read.change.facts;
-    assert_eq!(facts.status, Posted::Value(Status::Active));
+    assert_eq!(facts.status, Field::Value(Status::Active));
     assert_eq!(
         facts.employment_status,
-        Posted::Value(EmploymentStatus::Other)
+        Field::Value(EmploymentStatus::Other)
     );
     assert_eq!(
         facts.termination_date,
-        Posted::Value(Moment::Day("2026-12-31".parse().unwrap()))
+        Field::Value(DateOrInstant::Day("2026-12-31".parse().unwrap()))
     );
-    assert_eq!(
-        facts.hire_date,
-        Posted::Value("2020-01-05".parse().unwrap())
-    );
+    assert_eq!(facts.hire_date, Field::Value("2020-01-05".parse().unwrap()));
     assert_eq!(
         facts.work_email.value().unwrap().expose(),
         "dana.40217@widgets.example"
     );
     assert_eq!(read.change.as_of, Some(at("2026-11-22T12:00:00Z")));
-    assert!(!read.change.thin && read.withheld.is_empty());
+    assert!(!read.change.notification_only && read.withheld.is_empty());
     assert_eq!(read.change.tenant.as_str(), "widgets");
 
     let asked = &api.asked()[0];
@@ -104,7 +101,7 @@ async fn the_older_address_works_too() {
         BambooHrAddress::parse(&format!("{}/api/gateway.php/widgets/v1", api.url)).unwrap();
     let client = BambooHrApi::new(
         address,
-        leaver::domain::Tenant::new("t"),
+        leaver_core::domain::Tenant::new("t"),
         "k".into(),
         transport(limits()),
     );
@@ -135,10 +132,10 @@ async fn what_is_left_out_stays_unknown_and_nothing_at_all_is_an_error() {
     let api = StandIn::start(bamboohr_company(vec![partly, nulls, json!({"id": "3"})])).await;
     let client = bamboohr(&api);
     let read = client.employee(&id("1")).await.unwrap().unwrap();
-    assert_eq!(read.change.facts.status, Posted::Absent);
+    assert_eq!(read.change.facts.status, Field::Absent);
     assert_eq!(
         read.change.facts.termination_date,
-        Posted::Absent,
+        Field::Absent,
         "a blind eye's `none` is not believed"
     );
     assert_eq!(read.withheld, ["status"]);

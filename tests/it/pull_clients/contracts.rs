@@ -4,8 +4,8 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use leaver::domain::EmployeeId;
-use leaver::pull::HookKind;
+use leaver::connect::WebhookKind;
+use leaver_core::domain::EmployeeId;
 use serde_json::{Value, json};
 
 use super::hooks::wanted;
@@ -49,7 +49,7 @@ async fn what_bamboohr_is_asked_is_declared_and_allowed_with_a_key() {
         .unwrap();
     client.employee(&EmployeeId::new("7")).await.unwrap();
     client.monitor_fields().await.unwrap();
-    for kind in [HookKind::Event, HookKind::Field] {
+    for kind in [WebhookKind::Event, WebhookKind::Field] {
         client.create_hook(&wanted(kind)).await.unwrap();
     }
     client.hooks().await.unwrap();
@@ -82,8 +82,8 @@ async fn what_the_stand_ins_answer_is_declared() {
 
     let bamboohr = Contract::load("bamboohr.yaml");
     let api = StandIn::start(bamboohr_company(vec![bamboohr_employee(7)])).await;
-    let client = leaver::client::new(std::time::Duration::from_secs(5)).unwrap();
-    let fields = leaver::payload::BAMBOOHR_FIELDS.join(",");
+    let client = leaver::connect::client::new(std::time::Duration::from_secs(5)).unwrap();
+    let fields = leaver_core::providers::BAMBOOHR_FIELDS.join(",");
     for (path, query) in [
         ("/api/v1/employees/changed", "since=x".to_owned()),
         ("/api/v1/employees/7", format!("fields={fields}")),
@@ -106,7 +106,7 @@ async fn what_the_stand_in_answers_of_webhooks_is_declared() {
     let contract = Contract::load("bamboohr.yaml");
     let hooks = Arc::new(Hooks::default());
     let api = StandIn::start(bamboohr_with_hooks(vec![], &hooks)).await;
-    let client = leaver::client::new(std::time::Duration::from_secs(5)).unwrap();
+    let client = leaver::connect::client::new(std::time::Duration::from_secs(5)).unwrap();
     let wanted = json!({"name": "x", "url": "https://h/webhooks/bamboohr", "format": "json",
         "events": ["employee.updated"], "monitorFields": ["status"]});
     let made = client.post(format!("{}/api/v1/webhooks", api.url));

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaver::pull::{
-    BambooHrAddress, BambooHrApi, HookError, HookKind, Limits, MONITORED, ReadError, WantedHook,
+use leaver::connect::{
+    BambooHrAddress, BambooHrApi, Limits, MONITORED_FIELDS, ReadError, WebhookError, WebhookKind,
+    WebhookRequest,
 };
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -16,12 +17,12 @@ use crate::support::logs::Captured;
 
 const WEBHOOKS: &str = "/api/v1/webhooks";
 
-pub(super) fn wanted(kind: HookKind) -> WantedHook {
-    WantedHook {
+pub(super) fn wanted(kind: WebhookKind) -> WebhookRequest {
+    WebhookRequest {
         name: "Leaver".to_owned(),
         url: "https://leaver.example/webhooks/bamboohr".to_owned(),
         kind,
-        fields: MONITORED.to_vec(),
+        fields: MONITORED_FIELDS.to_vec(),
     }
 }
 
@@ -40,7 +41,7 @@ fn impatient() -> Limits {
 async fn an_event_based_hook_is_made_of_what_we_need_and_gives_its_key() {
     let api = company(&Arc::default()).await;
     let made = bamboohr(&api)
-        .create_hook(&wanted(HookKind::Event))
+        .create_hook(&wanted(WebhookKind::Event))
         .await
         .unwrap();
     assert_eq!(
@@ -65,10 +66,13 @@ async fn an_event_based_hook_is_made_of_what_we_need_and_gives_its_key() {
 async fn a_field_based_hook_posts_each_field_under_its_own_alias_and_the_end_is_never_monitored() {
     let api = company(&Arc::default()).await;
     let client = bamboohr(&api);
-    client.create_hook(&wanted(HookKind::Field)).await.unwrap();
-    let fewer = WantedHook {
+    client
+        .create_hook(&wanted(WebhookKind::Field))
+        .await
+        .unwrap();
+    let fewer = WebhookRequest {
         fields: vec!["status"],
-        ..wanted(HookKind::Field)
+        ..wanted(WebhookKind::Field)
     };
     client.create_hook(&fewer).await.unwrap();
     let bodies: Vec<Value> = api.asked().iter().map(Asked::json).collect();
@@ -120,11 +124,11 @@ async fn what_may_have_been_made_is_not_made_again() {
         let api = StandIn::always(lost).await;
         let client = bamboohr_over(&api, transport(impatient()));
         let error = client
-            .create_hook(&wanted(HookKind::Event))
+            .create_hook(&wanted(WebhookKind::Event))
             .await
             .unwrap_err();
         assert!(
-            matches!(error, HookError::MaybeMade { .. }),
+            matches!(error, WebhookError::MaybeMade { .. }),
             "{shown}: {error}"
         );
         assert!(
@@ -142,7 +146,7 @@ async fn what_was_certainly_not_made_is_tried_again() {
     let hidden = Answer::json(&json!({"error": {"code": 429, "message": "try again"}}));
     api.script(WEBHOOKS, [throttled, hidden]);
     bamboohr(&api)
-        .create_hook(&wanted(HookKind::Event))
+        .create_hook(&wanted(WebhookKind::Event))
         .await
         .unwrap();
     assert_eq!(api.asked().len(), 3);
@@ -152,7 +156,7 @@ async fn what_was_certainly_not_made_is_tried_again() {
     let url = format!("http://{}", nobody.local_addr().unwrap());
     drop(nobody);
     let address = BambooHrAddress::parse(&url).unwrap();
-    let tenant = leaver::domain::Tenant::new("widgets");
+    let tenant = leaver_core::domain::Tenant::new("widgets");
     let client = BambooHrApi::new(
         address,
         tenant,
@@ -160,11 +164,11 @@ async fn what_was_certainly_not_made_is_tried_again() {
         transport(limits()),
     );
     let error = client
-        .create_hook(&wanted(HookKind::Event))
+        .create_hook(&wanted(WebhookKind::Event))
         .await
         .unwrap_err();
     assert!(
-        matches!(error, HookError::Read(ReadError::Unavailable { .. })),
+        matches!(error, WebhookError::Read(ReadError::Unavailable { .. })),
         "{error}"
     );
 }
@@ -200,7 +204,7 @@ async fn a_refusal_names_the_fields_and_nothing_else_of_the_answer() {
     ] {
         let api = StandIn::always(answer).await;
         let error = bamboohr(&api)
-            .create_hook(&wanted(HookKind::Event))
+            .create_hook(&wanted(WebhookKind::Event))
             .await
             .unwrap_err();
         let text = error.to_string();
@@ -230,7 +234,7 @@ async fn a_hook_is_listed_looked_at_and_deleted() {
         client.hook_log(&id).await.unwrap_err(),
         client.delete_hook(&id).await.unwrap_err(),
     ] {
-        assert_eq!(error, HookError::NoSuchHook(id.clone()));
+        assert_eq!(error, WebhookError::NoSuchHook(id.clone()));
     }
 }
 
@@ -244,7 +248,7 @@ async fn somebody_elses_hook_says_whose_key_it_takes_and_stops_nothing_else() {
     let client = bamboohr(&api);
     assert_eq!(
         client.delete_hook("6").await,
-        Err(HookError::NotYours("6".to_owned()))
+        Err(WebhookError::NotYours("6".to_owned()))
     );
     assert_eq!(client.hooks().await, Ok(vec![]));
 }
@@ -264,7 +268,7 @@ async fn an_id_that_means_another_address_is_not_asked_for() {
     ] {
         let error = client.delete_hook(strange).await.unwrap_err();
         assert!(
-            matches!(error, HookError::NoSuchId(_)),
+            matches!(error, WebhookError::NoSuchId(_)),
             "{strange}: {error}"
         );
     }
@@ -288,7 +292,7 @@ async fn a_throttled_or_overlong_search_of_the_log_is_tried_again() {
 
     api.script("/api/v1/webhooks/1/log", vec![Answer::json(&throttled); 4]);
     let error = bamboohr(&api).hook_log(&id).await.unwrap_err();
-    assert_eq!(error, HookError::Throttled);
+    assert_eq!(error, WebhookError::Throttled);
 }
 
 #[tokio::test]
@@ -296,7 +300,10 @@ async fn neither_key_is_shown_or_logged() {
     let (captured, _guard) = Captured::start("trace");
     let api = company(&Arc::default()).await;
     let client = bamboohr_over(&api, transport(impatient()));
-    let made = client.create_hook(&wanted(HookKind::Event)).await.unwrap();
+    let made = client
+        .create_hook(&wanted(WebhookKind::Event))
+        .await
+        .unwrap();
     let mut shown = vec![format!("{made:?}")];
     let body =
         json!({"id": PRIVATE_KEY, "privateKey": PRIVATE_KEY, "name": PRIVATE_KEY}).to_string();
@@ -311,7 +318,7 @@ async fn neither_key_is_shown_or_logged() {
     ] {
         api.script(WEBHOOKS, [answer]);
         let error = client
-            .create_hook(&wanted(HookKind::Event))
+            .create_hook(&wanted(WebhookKind::Event))
             .await
             .unwrap_err();
         shown.push(format!("{error} {error:?}"));

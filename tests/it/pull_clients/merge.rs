@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use leaver::domain::{ChangeKind, Posted, Status};
-use leaver::payload::{BadCause, ConnectionStatus, SyncStatus};
-use leaver::pull::ReadError;
+use leaver::connect::ReadError;
+use leaver_core::domain::{ChangeKind, Field, Status};
+use leaver_core::providers::{ConnectionStatus, EntryError, SyncStatus};
 use serde_json::{Value, json};
 
 use super::{ACCOUNT_TOKEN, MERGE_API_KEY, account, merge, read_all};
@@ -49,7 +49,7 @@ async fn a_company_of_250_is_read_over_3_pages_with_a_429_and_a_503_on_the_way()
         (last.kind, last.as_of),
         (ChangeKind::Deleted, Some(at("2026-11-20T08:00:00Z")))
     );
-    assert_eq!(last.facts.status, Posted::Value(Status::Inactive));
+    assert_eq!(last.facts.status, Field::Value(Status::Inactive));
     assert_eq!(last.tenant.as_str(), "tenant of la-1");
 
     let asked = api.asked();
@@ -216,9 +216,9 @@ async fn null_records_and_bad_ones_are_reported_and_sink_nobody() {
     assert_eq!(
         causes,
         [
-            (1, BadCause::NullRecord),
-            (2, BadCause::NotAnObject),
-            (3, BadCause::NoId)
+            (1, EntryError::NullRecord),
+            (2, EntryError::NotAnObject),
+            (3, EntryError::NoId)
         ]
     );
 }

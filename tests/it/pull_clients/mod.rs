@@ -10,13 +10,13 @@ mod secrets;
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaver::clock::FixedClock;
-use leaver::domain::Tenant;
-use leaver::payload::EmployeePage;
-use leaver::pull::{
+use leaver::base::clock::FixedClock;
+use leaver::connect::{
     BambooHrAddress, BambooHrApi, Limits, LinkedAccount, MergeAddress, MergeApi, ReadError,
     Transport,
 };
+use leaver_core::domain::Tenant;
+use leaver_core::providers::EmployeePage;
 
 use crate::support::apis::StandIn;
 use crate::support::at;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaver::pull::{BambooHrApi, Limits, ReadError, Transport};
+use leaver::connect::{BambooHrApi, Limits, ReadError, Transport};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -180,8 +180,8 @@ async fn nobody_listening_is_unavailable() {
         .unwrap()
         .port();
     let address =
-        leaver::pull::BambooHrAddress::parse(&format!("http://127.0.0.1:{port}")).unwrap();
-    let tenant = leaver::domain::Tenant::new("t");
+        leaver::connect::BambooHrAddress::parse(&format!("http://127.0.0.1:{port}")).unwrap();
+    let tenant = leaver_core::domain::Tenant::new("t");
     let error = changed(&BambooHrApi::new(
         address,
         tenant,

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use leaver::domain::EmployeeId;
-use leaver::pull::{Limits, ReadError};
+use leaver::connect::{Limits, ReadError};
+use leaver_core::domain::EmployeeId;
 use serde_json::json;
 
 use super::{
@@ -72,7 +72,7 @@ async fn nothing_secret_or_personal_is_shown_or_logged() {
 
     let log = captured.text();
     assert!(
-        log.contains("asked an API") && log.contains("leaver::pull"),
+        log.contains("asked an API") && log.contains("leaver::connect"),
         "nothing was logged"
     );
     shown.push(log);

@@ -9,10 +9,11 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::TimeDelta;
-use leaver::app::companies;
-use leaver::clock::Clock;
-use leaver::pull::{Limits, Reader};
-use leaver::worker::Memory;
+use leaver::base::clock::Clock;
+use leaver::connect::Limits;
+use leaver::jobs::deliveries::LoopState;
+use leaver::jobs::sync::pending_reads::PendingReader;
+use leaver::service::companies;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
@@ -51,8 +52,8 @@ fn left(n: usize) -> Value {
 struct Reading {
     app: TestApp,
     api: StandIn,
-    reader: Reader,
-    memory: Memory,
+    reader: PendingReader,
+    memory: LoopState,
 }
 
 impl Reading {
@@ -84,7 +85,7 @@ impl Reading {
             app,
             api,
             reader,
-            memory: Memory::default(),
+            memory: LoopState::default(),
         }
     }
 
@@ -116,7 +117,7 @@ impl Reading {
     }
 }
 
-fn reader(app: &TestApp) -> Reader {
+fn reader(app: &TestApp) -> PendingReader {
     let limits = Limits {
         attempts: 3,
         backoff: Duration::from_millis(2),
@@ -125,7 +126,7 @@ fn reader(app: &TestApp) -> Reader {
     };
     let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
     let companies = companies(&app.settings, &limits, &clock).unwrap();
-    Reader::new(Arc::clone(&app.parts.worker), &companies)
+    PendingReader::new(Arc::clone(&app.parts.worker), &companies)
 }
 
 #[tokio::test]
@@ -341,7 +342,7 @@ async fn a_reader_that_dies_is_replaced_by_another() {
     it.event("employee.updated", "1").await;
     {
         let other = reader(&it.app);
-        let (mut memory, stop) = (Memory::default(), CancellationToken::new());
+        let (mut memory, stop) = (LoopState::default(), CancellationToken::new());
         let dies = other.read_due(&mut memory, &stop);
         let killed = tokio::time::timeout(Duration::from_millis(500), dies).await;
         assert!(killed.is_err());

@@ -1,7 +1,7 @@
 //! A whole company of BambooHR's.
 
 use chrono::TimeDelta;
-use leaver::pull::Wish;
+use leaver::jobs::sync::SyncMode;
 use serde_json::{Value, json};
 
 use super::{CHANGED, It};
@@ -21,7 +21,7 @@ async fn of_a_bamboohr_company_the_leavers_lose_access_and_nobody_else() {
         .collect();
     let mut it = It::bamboohr(company).await;
     it.api.script("/api/v1/employees/4", [Answer::status(503)]);
-    let reports = it.sync(Wish::Changes).await;
+    let reports = it.sync(SyncMode::Changes).await;
     assert_eq!(
         (reports[0].incomplete.as_deref(), reports[0].records),
         (None, 30)
@@ -31,7 +31,7 @@ async fn of_a_bamboohr_company_the_leavers_lose_access_and_nobody_else() {
         ["dana.4@widgets.example", "dana.30@widgets.example"]
     );
     it.app.advance(TimeDelta::minutes(16));
-    it.sync(Wish::WhenDue).await;
+    it.sync(SyncMode::IfDue).await;
     let asked = it.api.asked();
     let since: Vec<_> = asked
         .iter()
@@ -64,12 +64,12 @@ async fn no_bad_read_of_bamboohrs_ends_anybodys_access_or_counts_as_complete() {
         ),
     ];
     let mut it = It::bamboohr((1..=3).map(bamboohr_employee).collect()).await;
-    it.sync(Wish::Changes).await;
+    it.sync(SyncMode::Changes).await;
     for (path, answer) in bad {
         let shown = format!("{path} {answer:?}");
         it.app.advance(TimeDelta::minutes(20));
         it.api.script(path, [answer]);
-        let reports = it.sync(Wish::Everybody).await;
+        let reports = it.sync(SyncMode::Full).await;
         assert!(reports[0].incomplete.is_some(), "{shown}");
         assert_eq!(it.off().await, [""; 0], "{shown}");
     }
@@ -81,11 +81,11 @@ async fn whose_end_is_near_is_read_again_though_nothing_changed() {
     let mut soon = bamboohr_employee(1);
     soon["terminationDate"] = "2026-11-23".into();
     let mut it = It::bamboohr(vec![soon, bamboohr_employee(2)]).await;
-    it.sync(Wish::Changes).await;
+    it.sync(SyncMode::Changes).await;
     let nothing = Answer::text(200, "application/json", r#"{"latest":"","employees":[]}"#);
     it.api.script(CHANGED, [nothing]);
     it.app.advance(TimeDelta::minutes(16));
-    let reports = it.sync(Wish::WhenDue).await;
+    let reports = it.sync(SyncMode::IfDue).await;
     assert_eq!(
         (reports[0].incomplete.as_deref(), reports[0].records),
         (None, 1)

@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use chrono::TimeDelta;
-use leaver::pull::Wish;
+use leaver::jobs::sync::SyncMode;
 use serde_json::Value;
 
 use super::{CHANGED, It};
@@ -20,7 +20,7 @@ async fn what_a_dropped_webhook_would_have_told_is_caught_by_the_next_poll_of_me
     let at_merge = Arc::clone(&people);
     let usual = move |asked: &_| merge_company(at_merge.lock().unwrap().clone())(asked);
     let mut it = It::merge_over(StandIn::start(usual).await).await;
-    it.sync(Wish::WhenDue).await;
+    it.sync(SyncMode::IfDue).await;
     {
         let mut people = people.lock().unwrap();
         people[33]["employment_status"] = "INACTIVE".into();
@@ -28,7 +28,7 @@ async fn what_a_dropped_webhook_would_have_told_is_caught_by_the_next_poll_of_me
         people[33]["modified_at"] = "2026-11-22T12:05:00.000000Z".into();
     }
     it.app.advance(TimeDelta::minutes(16));
-    let reports = it.sync(Wish::WhenDue).await;
+    let reports = it.sync(SyncMode::IfDue).await;
     assert_eq!((reports[0].records, reports[0].full), (1, false));
     assert_eq!(it.off().await, ["dana.33@widgets.example"]);
 }
@@ -40,7 +40,7 @@ async fn what_a_dropped_webhook_would_have_told_is_caught_by_the_next_poll_of_ba
     let usual = move |asked: &_| bamboohr_company(there.lock().unwrap().clone())(asked);
     let api = StandIn::start(usual).await;
     let mut it = It::over("bamboohr", api, "").await;
-    it.sync(Wish::WhenDue).await;
+    it.sync(SyncMode::IfDue).await;
     let before = it.api.asked().len();
     assert_eq!(before, 31);
     {
@@ -50,7 +50,7 @@ async fn what_a_dropped_webhook_would_have_told_is_caught_by_the_next_poll_of_ba
         people[16]["_changed"] = "2026-11-22T12:05:00+00:00".into();
     }
     it.app.advance(TimeDelta::minutes(16));
-    let reports = it.sync(Wish::WhenDue).await;
+    let reports = it.sync(SyncMode::IfDue).await;
     assert_eq!((reports[0].records, reports[0].full), (1, false));
     assert_eq!(it.off().await, ["dana.17@widgets.example"]);
     let asked = it.api.asked();

@@ -9,10 +9,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use leaver::app::companies;
-use leaver::clock::Clock;
-use leaver::pull::{Company, Limits, SyncReport, Syncer, Wish};
-use leaver::worker::Ending;
+use leaver::base::clock::Clock;
+use leaver::connect::Limits;
+use leaver::engine::execute::Outcome;
+use leaver::jobs::sync::{SyncMode, SyncReport, SyncSource, Syncer};
+use leaver::service::companies;
 use serde_json::{Value, json};
 
 use crate::support::apis::{
@@ -29,7 +30,7 @@ const CHANGED: &str = "/api/v1/employees/changed";
 struct It {
     app: TestApp,
     api: StandIn,
-    company: Company,
+    company: SyncSource,
     syncer: Syncer,
 }
 
@@ -88,7 +89,7 @@ impl It {
         }
     }
 
-    async fn sync(&mut self, wish: Wish) -> Vec<SyncReport> {
+    async fn sync(&mut self, wish: SyncMode) -> Vec<SyncReport> {
         let synced = self.syncer.sync(&self.company, wish, &|_, _| {}).await;
         synced.unwrap().unwrap()
     }
@@ -111,7 +112,7 @@ impl It {
     }
 }
 
-fn company(app: &TestApp) -> Company {
+fn company(app: &TestApp) -> SyncSource {
     let limits = Limits {
         attempts: 3,
         backoff: Duration::from_millis(2),
@@ -148,14 +149,14 @@ async fn of_a_whole_company_the_leavers_lose_access_and_nobody_else() {
     let throttled = Answer::status(429).with("retry-after", "1");
     let rocky = [None, Some(throttled), Some(Answer::status(503))];
     it.api.script(MERGE_EMPLOYEES, rocky);
-    let reports = it.sync(Wish::Changes).await;
+    let reports = it.sync(SyncMode::Changes).await;
     let [report] = reports.as_slice() else {
         panic!("{reports:?}")
     };
     assert_eq!(report.incomplete, None);
     assert_eq!((report.records, report.full), (250, true));
-    assert_eq!(report.endings[&Ending::Deactivated], 3);
-    assert_eq!(report.endings[&Ending::Kept], 247);
+    assert_eq!(report.outcomes[&Outcome::Deactivated], 3);
+    assert_eq!(report.outcomes[&Outcome::Kept], 247);
     assert_eq!(it.off().await, LEFT);
     let health = it.app.get("/health").await.body;
     let merge = &health["sources"]["merge"];
@@ -181,7 +182,7 @@ async fn a_read_that_ends_early_keeps_what_it_has() {
     // By id as text, so the last but some.
     let refused = Answer::status(401).after(Duration::from_millis(300));
     it.api.script("/api/v1/employees/8", [refused]);
-    let reports = it.sync(Wish::Changes).await;
+    let reports = it.sync(SyncMode::Changes).await;
     let reason = reports[0].incomplete.as_deref().unwrap();
     assert!(reason.contains("401"), "{reason}");
     assert!(reports[0].records >= 20, "{reports:?}");
@@ -193,17 +194,17 @@ async fn a_read_that_ends_early_keeps_what_it_has() {
 #[tokio::test]
 async fn the_next_read_asks_only_for_what_changed() {
     let mut it = It::merge(widgets()).await;
-    it.sync(Wish::WhenDue).await;
-    assert_eq!(it.sync(Wish::WhenDue).await.len(), 0, "it is not due yet");
+    it.sync(SyncMode::IfDue).await;
+    assert_eq!(it.sync(SyncMode::IfDue).await.len(), 0, "it is not due yet");
     it.app.advance(TimeDelta::minutes(16));
-    let reports = it.sync(Wish::WhenDue).await;
+    let reports = it.sync(SyncMode::IfDue).await;
     assert_eq!((reports[0].records, reports[0].full), (0, false));
     assert_eq!(reports[0].incomplete, None);
     // From the start of the last complete read, less the overlap.
     let since = Some("2026-11-22T11:50:00.000000Z".to_owned());
     assert_eq!(it.asked_since(), [None, since]);
     it.app.advance(TimeDelta::hours(24));
-    let reports = it.sync(Wish::WhenDue).await;
+    let reports = it.sync(SyncMode::IfDue).await;
     assert_eq!((reports[0].records, reports[0].full), (250, true));
 }
 
@@ -240,14 +241,14 @@ async fn no_bad_read_of_merges_ends_anybodys_access_or_counts_as_complete() {
         (SYNC_STATUS, vec![page(Value::Null, json!([]))]),
     ];
     let mut it = It::merge((0..5).map(merge_employee).collect()).await;
-    it.sync(Wish::Changes).await;
+    it.sync(SyncMode::Changes).await;
     let before = it.app.clock.now();
     for (path, answers) in bad {
         let shown = format!("{path} {answers:?}");
         // Later than a tenant whose credentials were refused is left alone.
         it.app.advance(TimeDelta::minutes(20));
         it.api.script(path, answers);
-        let reports = it.sync(Wish::Everybody).await;
+        let reports = it.sync(SyncMode::Full).await;
         assert!(reports[0].incomplete.is_some(), "{shown}");
         assert_eq!(it.off().await, [""; 0], "{shown}");
         let noted =
@@ -270,7 +271,7 @@ async fn one_who_cannot_be_switched_off_holds_up_nobody_else_on_the_page() {
     let mut it = It::merge(widgets()).await;
     // Of the first page, the user with this number is under the application's own guard.
     it.app.refuse_to_change(&[8], "P0001").await;
-    let reports = it.sync(Wish::Changes).await;
+    let reports = it.sync(SyncMode::Changes).await;
     let reason = reports[0].incomplete.as_deref().unwrap();
     assert!(
         reason.contains("1 of the records") && reason.contains("P0001"),
@@ -278,11 +279,11 @@ async fn one_who_cannot_be_switched_off_holds_up_nobody_else_on_the_page() {
     );
     assert!(!reason.contains("widgets.example"), "{reason}");
     assert_eq!(it.off().await, LEFT[1..]);
-    assert_eq!(reports[0].endings[&Ending::Kept], 247);
+    assert_eq!(reports[0].outcomes[&Outcome::Kept], 247);
     // The read was not complete, so all of them are read again, and then it can be done.
     it.app.allow_changes().await;
     it.app.advance(TimeDelta::minutes(16));
-    let reports = it.sync(Wish::WhenDue).await;
+    let reports = it.sync(SyncMode::IfDue).await;
     assert_eq!(
         (reports[0].incomplete.as_deref(), reports[0].full),
         (None, true)
@@ -296,12 +297,12 @@ async fn a_read_that_only_confirms_leaves_access_alone_that_was_given_back() {
     left["status"] = "Inactive".into();
     left["employmentHistoryStatus"] = "Terminated".into();
     let mut it = It::bamboohr(vec![left, bamboohr_employee(2)]).await;
-    it.sync(Wish::Changes).await;
+    it.sync(SyncMode::Changes).await;
     assert_eq!(it.off().await, ["dana.1@widgets.example"]);
     it.app.sql("UPDATE users SET is_active = true").await;
     it.app.advance(TimeDelta::minutes(16));
-    let reports = it.sync(Wish::Everybody).await;
-    assert_eq!(reports[0].endings[&Ending::Unchanged], 2, "{reports:?}");
+    let reports = it.sync(SyncMode::Full).await;
+    assert_eq!(reports[0].outcomes[&Outcome::Unchanged], 2, "{reports:?}");
     assert_eq!(it.off().await, [""; 0]);
     // What it confirmed is as of now, so nothing older counts any more.
     let newest = "SELECT count(*) FROM leaver.employees

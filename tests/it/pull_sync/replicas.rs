@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaver::pull::{Syncer, Wish};
+use leaver::jobs::sync::{SyncMode, Syncer};
 
 use super::{ACCOUNT_DETAILS, It, company};
 use crate::support::TestApp;
@@ -19,13 +19,16 @@ async fn of_two_replicas_one_reads() {
     let nobody = |_: &str, _: u64| {};
     let late = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        second.sync(&beside, Wish::WhenDue, &nobody).await.unwrap()
+        second
+            .sync(&beside, SyncMode::IfDue, &nobody)
+            .await
+            .unwrap()
     };
-    let (first, late) = tokio::join!(it.syncer.sync(&it.company, Wish::WhenDue, &nobody), late);
+    let (first, late) = tokio::join!(it.syncer.sync(&it.company, SyncMode::IfDue, &nobody), late);
     assert!(late.is_none(), "{late:?}");
     assert_eq!(first.unwrap().unwrap()[0].incomplete, None);
     // And once it is done, it is not due for the other one either.
-    assert_eq!(it.sync(Wish::WhenDue).await.len(), 0);
+    assert_eq!(it.sync(SyncMode::IfDue).await.len(), 0);
 }
 
 #[tokio::test]

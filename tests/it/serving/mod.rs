@@ -7,7 +7,7 @@ mod stop;
 mod waiting;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
-use leaver::clock::{Clock, SystemClock};
+use leaver::base::clock::{Clock, SystemClock};
 use serde_json::json;
 
 use crate::support::USERS;

@@ -48,7 +48,7 @@ async fn observed(format: &str) -> (Place, Served, Vec<String>) {
             ids.push(said["body"]["delivery"].as_str().unwrap().to_owned());
         }
     }
-    let forged = leaver::client::new(Duration::from_secs(10)).unwrap();
+    let forged = leaver::connect::client::new(Duration::from_secs(10)).unwrap();
     let forged = forged
         .post(format!("{}/webhooks/merge", service.url))
         .header("X-Merge-Webhook-Signature", "AAAA")

@@ -232,18 +232,18 @@ async fn no_key_or_token_leaves_a_service_that_reads() {
 
 /// What BambooHR says, signed.
 async fn post(service: &Served, body: &str) {
-    use leaver::clock::Clock;
-    let key = leaver::signature::Key::new(&MERGE_KEY.into()).unwrap();
-    let scheme = leaver::signature::Scheme::BambooHr {
+    use leaver::base::clock::Clock;
+    let key = leaver_core::signature::Key::new(&MERGE_KEY.into()).unwrap();
+    let scheme = leaver_core::signature::Scheme::BambooHr {
         keys: vec![key],
         freshness: chrono::TimeDelta::hours(3),
-        layout: leaver::signature::Layout::BodyThenTimestamp,
+        layout: leaver_core::signature::Layout::BodyThenTimestamp,
     };
-    let mut request = leaver::client::new(Duration::from_secs(10))
+    let mut request = leaver::connect::client::new(Duration::from_secs(10))
         .unwrap()
         .post(format!("{}/webhooks/bamboohr", service.url))
         .header("content-type", "application/json");
-    for (name, value) in scheme.sign(body.as_bytes(), leaver::clock::SystemClock.now()) {
+    for (name, value) in scheme.sign(body.as_bytes(), leaver::base::clock::SystemClock.now()) {
         request = request.header(name, value);
     }
     let answer = request.body(body.to_owned()).send().await.unwrap();

@@ -3,7 +3,7 @@
 use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 
-use leaver::embedded::{Embedded, Home, Options};
+use embedded_postgres::{DataDir, Embedded, Options};
 use serde_json::Value;
 
 use super::{leaves_at, place};
@@ -29,7 +29,7 @@ impl Comes {
         let options = Options {
             bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
             search_path: std::env::var_os("PATH"),
-            home: Home::Kept(self.home.path().to_path_buf()),
+            home: DataDir::Persistent(self.home.path().to_path_buf()),
         };
         tokio::task::spawn_blocking(move || Embedded::start(&options))
             .await
@@ -134,12 +134,12 @@ async fn assert_asked_to_come_again(service: &Served) {
 
 /// Merge says that Dana leaves in a day.
 async fn post(service: &Served) -> reqwest::Response {
-    use leaver::clock::Clock;
-    let now = leaver::clock::SystemClock.now();
+    use leaver::base::clock::Clock;
+    let now = leaver::base::clock::SystemClock.now();
     let body = leaves_at(Some(now + chrono::TimeDelta::days(1)));
-    let key = leaver::signature::Key::new(&MERGE_KEY.into()).unwrap();
-    let scheme = leaver::signature::Scheme::Merge { keys: vec![key] };
-    let mut request = leaver::client::new(std::time::Duration::from_secs(10))
+    let key = leaver_core::signature::Key::new(&MERGE_KEY.into()).unwrap();
+    let scheme = leaver_core::signature::Scheme::Merge { keys: vec![key] };
+    let mut request = leaver::connect::client::new(std::time::Duration::from_secs(10))
         .unwrap()
         .post(format!("{}/webhooks/merge", service.url));
     for (name, value) in scheme.sign(body.as_bytes(), now) {

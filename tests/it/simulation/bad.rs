@@ -27,7 +27,7 @@ impl World {
             letters::write(&letter, now, now, 0).bytes
         };
         let (at, source, signed_at, by, expected) = match bad {
-            Bad::Garbage(_) | Bad::NotOurs => return self.nonsense(bad).await,
+            Bad::Garbage(_) | Bad::Ignored => return self.nonsense(bad).await,
             Bad::Forged(source) => (source.name(), source, now, "not-the-key".to_owned(), 401),
             Bad::UnknownSource => (
                 "nobody",

@@ -44,7 +44,7 @@ impl World {
                     .entry(&line.xid)
                     .or_default()
                     .push((id.to_string(), *on)),
-                What::Audit(audit) if is_deed(audit) => {
+                What::Audit(audit) if is_change(audit) => {
                     let account = audit.account_id.clone().unwrap_or_default();
                     let on = audit.action == "reactivated";
                     records.entry(&line.xid).or_default().push((account, on));
@@ -238,7 +238,7 @@ impl World {
     }
 }
 
-fn is_deed(audit: &Audit) -> bool {
+fn is_change(audit: &Audit) -> bool {
     matches!(audit.action.as_str(), "deactivated" | "reactivated")
 }
 
@@ -261,7 +261,7 @@ fn last_switched_by_us(journal: &[Line], person: &str) -> bool {
     last.is_some_and(|last| {
         let same = journal.iter().filter(|line| line.xid == last.xid);
         same.into_iter()
-            .any(|line| matches!(&line.what, What::Audit(audit) if is_deed(audit)))
+            .any(|line| matches!(&line.what, What::Audit(audit) if is_change(audit)))
     })
 }
 
@@ -294,7 +294,7 @@ fn justified(line: &Line, audit: &Audit, journal: &[Line], known: &[Known]) -> R
             ));
         }
     }
-    if !is_deed(audit) {
+    if !is_change(audit) {
         return Ok(());
     }
     let approved = |line: &&Line| matches!(&line.what, What::Audit(other) if other.action == "approved" && other.employee_id == audit.employee_id);

@@ -101,7 +101,7 @@ fn bad() -> impl Strategy<Value = Bad> {
         source().prop_map(Bad::Forged),
         Just(Bad::UnknownSource),
         Just(Bad::Stale),
-        Just(Bad::NotOurs),
+        Just(Bad::Ignored),
     ]
 }
 

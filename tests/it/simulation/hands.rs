@@ -2,8 +2,9 @@
 
 use std::collections::HashSet;
 
-use leaver::domain::DeliveryId;
-use leaver::{holds, inbox};
+use leaver::engine::holds;
+use leaver::ingest::inbox;
+use leaver_core::domain::DeliveryId;
 use sqlx::Row;
 
 use super::ops::Record;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaver::worker::Memory;
+use leaver::jobs::deliveries::LoopState;
 use sqlx::AssertSqlSafe;
 
 use super::ops::{Letter, Place};
@@ -35,7 +35,7 @@ impl World {
             .await
             .unwrap();
         let worker = Arc::clone(&self.app.parts.worker);
-        let round = tokio::spawn(async move { worker.round(&mut Memory::default()).await });
+        let round = tokio::spawn(async move { worker.round(&mut LoopState::default()).await });
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
                        AND application_name = 'leaver' AND wait_event_type = 'Lock'";
         for _ in 0..1_000 {

@@ -165,7 +165,7 @@ pub(super) enum Bad {
     /// A departure that was signed four hours ago (BambooHR).
     Stale,
     /// Signed, and not about an employee (Merge).
-    NotOurs,
+    Ignored,
 }
 
 /// Where the process dies.

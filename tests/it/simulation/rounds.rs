@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use leaver::decision::policy::Remedy;
-use leaver::drift;
-use leaver::worker::Round;
+use leaver::jobs::deliveries::Round;
+use leaver::jobs::drift;
+use leaver_core::decision::policy::DriftMode;
 
 use super::world::{TRIES, World};
 use crate::support::TestApp;
@@ -29,7 +29,7 @@ impl World {
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
                 Round::Outage => return Err("the worker does not reach the database".to_owned()),
-                Round::Processed(_) | Round::PutAside | Round::Halved => {}
+                Round::Processed(_) | Round::Postponed | Round::BatchSplit => {}
             }
         }
         Err("the worker does not come to rest".to_owned())
@@ -39,10 +39,10 @@ impl World {
         self.retried(async |app| app.try_run_due().await).await
     }
 
-    pub(super) async fn keep_house(&mut self) -> Result<(), String> {
+    pub(super) async fn run_housekeeping_once(&mut self) -> Result<(), String> {
         self.keeps_house = true;
         let keep = async |app: &mut TestApp| {
-            let kept = app.parts.worker.keep_house().await;
+            let kept = app.parts.worker.run_housekeeping_once().await;
             kept.map_err(|error| error.to_string())
         };
         self.retried(keep).await
@@ -50,7 +50,7 @@ impl World {
 
     pub(super) async fn fix_drift(&mut self) -> Result<(), String> {
         let compare = async |app: &mut TestApp| {
-            let compared = drift::compare(&app.parts.worker, Remedy::Fix).await;
+            let compared = drift::compare(&app.parts.worker, DriftMode::Fix).await;
             compared.map(drop).map_err(|error| format!("{error:?}"))
         };
         self.retried(compare).await?;

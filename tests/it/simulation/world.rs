@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use leaver::clock::Clock;
+use leaver::base::clock::Clock;
 
 use super::hands::Hands;
 use super::ops::{Letter, Op, OpList, Record, Rehire, Says, Source};
@@ -171,7 +171,7 @@ impl World {
             Op::Timer => self.timer().await?,
             Op::TwoAtWork => self.two_at_work().await,
             Op::Kill { at, meanwhile } => self.kill(*at, meanwhile.as_ref()).await?,
-            Op::KeepHouse => self.keep_house().await?,
+            Op::KeepHouse => self.run_housekeeping_once().await?,
             Op::FixDrift => self.fix_drift().await?,
         }
         Ok(())

@@ -5,15 +5,15 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
-use leaver::accounts::AccountsTable;
-use leaver::app::Parts;
-use leaver::clock::Clock;
-use leaver::domain::{AccountId, DeliveryId};
-use leaver::holds;
-use leaver::settings::{Environment, Settings};
-use leaver::vitals::Phase;
-use leaver::worker::answer::{AnswerError, Approved, approve, reject};
-use leaver::worker::{Memory, Round};
+use leaver::base::clock::Clock;
+use leaver::base::liveness::Phase;
+use leaver::config::{Environment, Settings};
+use leaver::engine::accounts::AccountsTable;
+use leaver::engine::holds;
+use leaver::engine::holds::resolve::{Approved, ResolveError, approve, reject};
+use leaver::jobs::deliveries::{LoopState, Round};
+use leaver::service::Components;
+use leaver_core::domain::{AccountId, DeliveryId};
 use serde_json::{Value, json};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection, Row};
@@ -96,15 +96,15 @@ impl TestApp {
         );
         env.extend(settings.iter().copied());
         let settings = Settings::load(None, &Environment::of(env)).unwrap();
-        let parts = Parts::new(&settings, options, clock);
-        parts.vitals.enter(Phase::Ready);
+        let parts = Components::new(&settings, options, clock);
+        parts.liveness.enter(Phase::Ready);
         Self {
             parts,
             settings,
             clock: self.clock.clone(),
             options: self.options.clone(),
             database: self.database.clone(),
-            memory: Memory::default(),
+            memory: LoopState::default(),
             conn: self.connect().await,
         }
     }
@@ -195,7 +195,7 @@ impl TestApp {
         &mut self,
         id: i64,
         account: Option<&str>,
-    ) -> Result<Approved, AnswerError> {
+    ) -> Result<Approved, ResolveError> {
         let now = self.clock.now();
         let table = AccountsTable::inspect(&mut self.conn, &self.settings.accounts)
             .await
@@ -205,7 +205,7 @@ impl TestApp {
     }
 
     /// A person says no.
-    pub(crate) async fn reject(&mut self, id: i64) -> Result<holds::Hold, AnswerError> {
+    pub(crate) async fn reject(&mut self, id: i64) -> Result<holds::Hold, ResolveError> {
         let now = self.clock.now();
         reject(&mut self.conn, id, "ada", now).await
     }

@@ -22,7 +22,7 @@ impl Captured {
     pub(crate) fn start(filter: &str) -> (Self, Capturing) {
         let captured = Self::default();
         let lines = tracing_subscriber::fmt()
-            .with_env_filter(leaver::telemetry::filter(filter).unwrap())
+            .with_env_filter(leaver::service::telemetry::filter(filter).unwrap())
             .with_writer(captured.clone())
             .json()
             .finish();

@@ -15,14 +15,14 @@ use std::sync::{Arc, OnceLock};
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
+use embedded_postgres::{DataDir, Embedded, Options};
 use http_body_util::BodyExt;
-use leaver::app::Parts;
-use leaver::clock::{Clock, FixedClock};
-use leaver::embedded::{Embedded, Home, Options};
-use leaver::schema;
-use leaver::settings::{Environment, Settings};
-use leaver::vitals::Phase;
-use leaver::worker::{Memory, Round};
+use leaver::base::clock::{Clock, FixedClock};
+use leaver::base::liveness::Phase;
+use leaver::config::{Environment, Settings};
+use leaver::db::schema;
+use leaver::jobs::deliveries::{LoopState, Round};
+use leaver::service::Components;
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row};
@@ -56,7 +56,7 @@ pub(crate) async fn postgres() -> &'static Embedded {
             let options = Options {
                 bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
                 search_path: std::env::var_os("PATH"),
-                home: Home::ThrowAway,
+                home: DataDir::Ephemeral,
             };
             Embedded::start(&options).expect("a private Postgres starts")
         })
@@ -95,12 +95,12 @@ pub(crate) async fn database() -> (PgConnectOptions, String) {
 
 /// The service's two halves over a database of their own, with a clock that stands still.
 pub(crate) struct TestApp {
-    pub(crate) parts: Parts,
+    pub(crate) parts: Components,
     pub(crate) settings: Settings,
     pub(crate) clock: FixedClock,
     pub(crate) options: PgConnectOptions,
     pub(crate) database: String,
-    pub(crate) memory: Memory,
+    pub(crate) memory: LoopState,
     pub(crate) conn: PgConnection,
 }
 
@@ -157,15 +157,15 @@ impl TestApp {
             .unwrap();
         schema::migrate(&mut conn).await.unwrap();
         let clock = FixedClock::at(at("2026-11-22T12:00:00Z"));
-        let parts = Parts::new(&settings, options.clone(), Arc::new(clock.clone()));
-        parts.vitals.enter(Phase::Ready);
+        let parts = Components::new(&settings, options.clone(), Arc::new(clock.clone()));
+        parts.liveness.enter(Phase::Ready);
         Self {
             parts,
             settings,
             clock,
             options,
             database,
-            memory: Memory::default(),
+            memory: LoopState::default(),
             conn,
         }
     }
@@ -192,7 +192,7 @@ impl TestApp {
 
     /// Any request, as it is.
     pub(crate) async fn request(&self, request: Request<Body>) -> Answer {
-        let router = leaver::http::router(Arc::clone(&self.parts.receiver));
+        let router = leaver::api::router(Arc::clone(&self.parts.receiver));
         let answer = router.oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
@@ -260,7 +260,7 @@ impl TestApp {
             match self.parts.worker.round(&mut self.memory).await {
                 Round::Idle => return,
                 Round::Outage => panic!("the worker cannot reach the database"),
-                Round::Processed(_) | Round::PutAside | Round::Halved => {}
+                Round::Processed(_) | Round::Postponed | Round::BatchSplit => {}
             }
         }
         panic!("the worker does not come to rest");

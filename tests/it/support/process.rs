@@ -346,7 +346,7 @@ impl Served {
 
     /// A GET, with the answer's status, content type and text.
     pub(crate) async fn get(&self, path: &str) -> (u16, String, String) {
-        let client = leaver::client::new(PATIENCE).unwrap();
+        let client = leaver::connect::client::new(PATIENCE).unwrap();
         let answer = client
             .get(format!("{}{path}", self.url))
             .send()

@@ -3,8 +3,8 @@
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
-use leaver::clock::Clock;
-use leaver::signature::{Key, Layout, Scheme};
+use leaver::base::clock::Clock;
+use leaver_core::signature::{Key, Layout, Scheme};
 use serde_json::{Value, json};
 
 use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp, USERS};

@@ -14,7 +14,7 @@ use axum::http::{Method, Request, StatusCode};
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use hyper::body::Frame;
-use leaver::clock::Clock;
+use leaver::base::clock::Clock;
 use serde_json::json;
 
 use crate::support::{FORM, JSON, TestApp, USERS};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
-use leaver::app::Parts;
-use leaver::vitals::Phase;
+use leaver::base::liveness::Phase;
+use leaver::service::Components;
 use serde_json::json;
 use sqlx::postgres::PgConnectOptions;
 
@@ -41,8 +41,8 @@ async fn before_the_start_and_while_draining_senders_are_put_off() {
     let mut app = TestApp::new().await;
     for phase in [Phase::Starting, Phase::Draining] {
         let clock = Arc::new(app.clock.clone());
-        app.parts = Parts::new(&app.settings, app.options.clone(), clock);
-        app.parts.vitals.enter(phase);
+        app.parts = Components::new(&app.settings, app.options.clone(), clock);
+        app.parts.liveness.enter(phase);
         is_put_off(&app.request(app.signed("bamboohr", JSON, BODY)).await);
         is_put_off(&app.get("/health/ready").await);
         assert_eq!(app.get("/health/live").await.status, StatusCode::OK);
@@ -63,8 +63,8 @@ async fn a_database_that_is_gone_or_silent_puts_the_sender_off_in_time() {
             .host("127.0.0.1")
             .port(port)
             .username("leaver");
-        app.parts = Parts::new(&app.settings, nowhere, Arc::new(app.clock.clone()));
-        app.parts.vitals.enter(Phase::Ready);
+        app.parts = Components::new(&app.settings, nowhere, Arc::new(app.clock.clone()));
+        app.parts.liveness.enter(Phase::Ready);
         let began = Instant::now();
         let answer = app.request(app.signed("bamboohr", JSON, BODY)).await;
         is_put_off(&answer);

@@ -1,8 +1,8 @@
 //! A delivery that fails alone waits, and fails for good when waiting does not help; an outage blames nobody.
 
-use leaver::domain::DeliveryId;
-use leaver::inbox::Replay;
-use leaver::worker::Round;
+use leaver::ingest::inbox::Replay;
+use leaver::jobs::deliveries::Round;
+use leaver_core::domain::DeliveryId;
 
 use super::{crowd, departure, email, replay};
 use crate::support::{TestApp, USERS};

@@ -3,8 +3,8 @@
 
 use std::sync::Arc;
 
-use leaver::domain::DeliveryId;
-use leaver::worker::{Memory, Round};
+use leaver::jobs::deliveries::{LoopState, Round};
+use leaver_core::domain::DeliveryId;
 use serde_json::json;
 
 use super::{crowd, departure};
@@ -33,7 +33,7 @@ async fn died_over(app: &mut TestApp, ids: &[DeliveryId]) {
     ))
     .await;
     // A process that starts anew remembers nothing.
-    app.memory = Memory::default();
+    app.memory = LoopState::default();
 }
 
 #[tokio::test]
@@ -45,7 +45,7 @@ async fn the_mark_is_there_while_a_batch_is_under_way_and_gone_with_it() {
         .await
         .unwrap();
     let worker = Arc::clone(&app.parts.worker);
-    let working = tokio::spawn(async move { worker.round(&mut Memory::default()).await });
+    let working = tokio::spawn(async move { worker.round(&mut LoopState::default()).await });
     app.until_the_service_waits_for_a_lock().await;
     let marked = "SELECT cardinality(delivery_ids)::bigint FROM leaver.in_flight_batches";
     assert_eq!(app.count(marked).await, 3);
@@ -54,7 +54,7 @@ async fn the_mark_is_there_while_a_batch_is_under_way_and_gone_with_it() {
     beside
         .parts
         .worker
-        .take_orphaned(&Memory::default())
+        .reclaim_orphans(&LoopState::default())
         .await
         .unwrap();
     assert_eq!((app.count(MARKS).await, app.count(ALONE).await), (1, 0));
@@ -106,7 +106,7 @@ async fn whoever_ends_the_process_alone_fails_after_three_times_more_and_holds_u
         died_over(&mut app, &ids[1..2]).await;
         app.parts
             .worker
-            .take_orphaned(&Memory::default())
+            .reclaim_orphans(&LoopState::default())
             .await
             .unwrap();
         let state = format!(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use leaver::worker::{Memory, Round};
+use leaver::jobs::deliveries::{LoopState, Round};
 use sqlx::PgConnection;
 use tokio::task::JoinHandle;
 
@@ -26,7 +26,7 @@ async fn locked_out(mut app: TestApp) -> (TestApp, PgConnection, JoinHandle<Roun
         .await
         .unwrap();
     let worker = Arc::clone(&app.parts.worker);
-    let working = tokio::spawn(async move { worker.round(&mut Memory::default()).await });
+    let working = tokio::spawn(async move { worker.round(&mut LoopState::default()).await });
     app.until_the_service_waits_for_a_lock().await;
     (app, somebody, working)
 }
@@ -110,7 +110,7 @@ async fn a_replica_that_fails_does_not_park_what_another_has_settled() {
     app.refuse_to_change(&[3], "P0001").await;
     let (mut app, mut somebody, working) = locked_out(app).await;
 
-    let mut another = leaver::app::connect(&app.options).await.unwrap();
+    let mut another = leaver::service::connect(&app.options).await.unwrap();
     let settling = tokio::spawn(async move {
         let settle = "UPDATE leaver.deliveries SET state = 'processed', body = NULL";
         sqlx::raw_sql(settle).execute(&mut another).await.unwrap();

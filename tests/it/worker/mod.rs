@@ -5,8 +5,8 @@ mod in_hand;
 mod killed;
 mod upkeep;
 
-use leaver::inbox::{self, Replay};
-use leaver::worker::Round;
+use leaver::ingest::inbox::{self, Replay};
+use leaver::jobs::deliveries::Round;
 use serde_json::{Value, json};
 
 use crate::support::driving::{event, leaving, merge_record, terminated, working};
@@ -272,8 +272,8 @@ async fn a_delivery_of_a_source_that_is_gone_fails_under_its_name_until_it_is_ba
 }
 
 /// Has one delivery processed again, with what `replay` must say of it.
-async fn replay(app: &mut TestApp, id: leaver::domain::DeliveryId, expected: Replay) {
-    use leaver::clock::Clock;
+async fn replay(app: &mut TestApp, id: leaver_core::domain::DeliveryId, expected: Replay) {
+    use leaver::base::clock::Clock;
     let now = app.clock.now();
     let said = inbox::store::replay(&mut app.conn, &[id], now)
         .await
@@ -288,11 +288,11 @@ async fn the_body_of_a_failed_delivery_is_kept_for_a_while() {
     app.work().await;
     let kept = "SELECT count(*) FROM leaver.deliveries WHERE state = 'failed' AND body IS NOT NULL";
     app.advance(chrono::TimeDelta::days(7));
-    app.parts.worker.keep_house().await.unwrap();
+    app.parts.worker.run_housekeeping_once().await.unwrap();
     assert_eq!(app.count(kept).await, 1);
 
     app.advance(chrono::TimeDelta::seconds(1));
-    app.parts.worker.keep_house().await.unwrap();
+    app.parts.worker.run_housekeeping_once().await.unwrap();
     assert_eq!(app.count(kept).await, 0);
     replay(&mut app, id, Replay::BodyGone).await;
     let state = "SELECT state || ' ' || (reason IS NOT NULL) FROM leaver.deliveries";

@@ -27,10 +27,10 @@ async fn what_was_settled_long_ago_is_forgotten_and_nothing_else() {
     let all = ["processed", "ignored", "failed", "processed", "pending"];
     assert_eq!(app.lines(states).await, all);
 
-    app.parts.worker.keep_house().await.unwrap();
+    app.parts.worker.run_housekeeping_once().await.unwrap();
     assert_eq!(app.lines(states).await, all);
     app.advance(TimeDelta::days(11));
-    app.parts.worker.keep_house().await.unwrap();
+    app.parts.worker.run_housekeeping_once().await.unwrap();
     // The failed one has lost its body (inbox.keep), so there is nothing left to replay.
     assert_eq!(app.lines(states).await, ["processed", "pending"]);
     assert_eq!(app.audit().await.len(), 2, "the record stays");
@@ -50,7 +50,7 @@ async fn more_than_a_slice_goes_in_one_night() {
          FROM generate_series(1, 12000) n",
     )
     .await;
-    app.parts.worker.keep_house().await.unwrap();
+    app.parts.worker.run_housekeeping_once().await.unwrap();
     assert_eq!(app.count("SELECT count(*) FROM leaver.deliveries").await, 0);
 }
 
@@ -88,7 +88,7 @@ async fn in_a_rush_of_senders_batches_take_turns() {
         let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH", "1")], USERS).await;
         crowd(&mut app, 2).await;
         let waiting: Vec<_> = (0..senders)
-            .map(|_| app.parts.vitals.sender_waits())
+            .map(|_| app.parts.liveness.sender_waits())
             .collect();
         app.store("bamboohr", &departure(1)).await;
         let mut somebody = app.connect().await;
@@ -115,7 +115,7 @@ async fn in_a_rush_of_senders_batches_take_turns() {
             done.await.unwrap();
         }
         drop(waiting);
-        assert!(!app.parts.vitals.in_a_rush());
+        assert!(!app.parts.liveness.in_a_rush());
     }
 }
 
@@ -129,10 +129,10 @@ async fn a_body_with_its_own_times_is_known_for_a_week_and_one_without_as_long_a
     app.work().await;
     let known = "SELECT (fingerprint IS NOT NULL)::text FROM leaver.deliveries ORDER BY id";
     app.advance(TimeDelta::days(6));
-    app.parts.worker.keep_house().await.unwrap();
+    app.parts.worker.run_housekeeping_once().await.unwrap();
     assert_eq!(app.lines(known).await, ["true", "true"]);
     app.advance(TimeDelta::days(2));
-    app.parts.worker.keep_house().await.unwrap();
+    app.parts.worker.run_housekeeping_once().await.unwrap();
     assert_eq!(app.lines(known).await, ["false", "true"]);
 
     let record = app.audit().await;
@@ -152,7 +152,7 @@ async fn whoever_is_called_wakes_up() {
     let worker = Arc::clone(&app.parts.worker);
     let bell = tokio::spawn({
         let stop = stop.clone();
-        async move { worker.run_bell(stop).await }
+        async move { worker.run_listener(stop).await }
     });
     let listens = "SELECT count(*) FROM pg_stat_activity
                    WHERE datname = current_database() AND query LIKE 'LISTEN%leaver_arrived%'";

@@ -1,0 +1,193 @@
+//! What holds of any facts at any time anywhere.
+
+use chrono_tz::TZ_VARIANTS;
+use proptest::option;
+use proptest::prelude::*;
+use proptest::sample::select;
+
+use super::super::access_end::{access_end, day_begins};
+use super::*;
+
+/// Any day of the calendar, most often one near the present or at the calendar's ends.
+fn days() -> impl Strategy<Value = NaiveDate> {
+    let ends = (
+        NaiveDate::MIN.to_epoch_days(),
+        NaiveDate::MAX.to_epoch_days(),
+    );
+    let near = day("2026-03-10").to_epoch_days();
+    prop_oneof![
+        4 => near - 30..near + 30,
+        2 => near - 60_000..near + 30_000,
+        1 => ends.0..=ends.1,
+        1 => ends.0..=ends.0 + 2,
+        1 => ends.1 - 2..=ends.1,
+    ]
+    .prop_map(|days| NaiveDate::from_epoch_days(days).unwrap())
+}
+
+fn instants() -> impl Strategy<Value = DateTime<Utc>> {
+    let near = at(NOW).timestamp();
+    let ends = (
+        DateTime::<Utc>::MIN_UTC.timestamp(),
+        DateTime::<Utc>::MAX_UTC.timestamp(),
+    );
+    prop_oneof![
+        6 => near - 3_000_000..near + 3_000_000,
+        1 => ends.0..=ends.1,
+        1 => select(vec![ends.0, ends.1]),
+    ]
+    .prop_map(|seconds| DateTime::from_timestamp(seconds, 0).unwrap())
+}
+
+fn moments() -> impl Strategy<Value = DateOrInstant> {
+    prop_oneof![
+        3 => days().prop_map(DateOrInstant::Day),
+        1 => instants().prop_map(DateOrInstant::Instant),
+    ]
+}
+
+fn facts<T: Clone + std::fmt::Debug>(
+    values: impl Strategy<Value = T>,
+) -> impl Strategy<Value = Option<Fact<T>>> {
+    option::of(
+        (option::weighted(0.9, values), instants(), instants()).prop_map(
+            |(value, as_of, observed_at)| Fact {
+                value,
+                as_of,
+                observed_at,
+            },
+        ),
+    )
+}
+
+fn cutoffs() -> impl Strategy<Value = Cutoff> {
+    prop_oneof![
+        Just(Cutoff::StartOfDay),
+        Just(Cutoff::EndOfDay),
+        (0..24 * 60_u32).prop_map(|minute| cutoff_at(&format!(
+            "{:02}:{:02}:00",
+            minute / 60,
+            minute % 60
+        ))),
+    ]
+}
+
+prop_compose! {
+    fn policies()(
+        provider in select(vec![Provider::BambooHr, Provider::Merge]),
+        timezone in select(TZ_VARIANTS.to_vec()),
+        cutoff in cutoffs(),
+        responses in prop::array::uniform2(select(vec![
+            OnUncertain::Hold, OnUncertain::Deactivate, OnUncertain::Ignore,
+        ])),
+        rehire in select(vec![Rehire::Hold, Rehire::Reactivate, Rehire::Ignore]),
+        protects in any::<bool>(),
+        can_read in any::<bool>(),
+    ) -> Policy {
+        Policy {
+            provider,
+            timezone,
+            cutoff,
+            inactive_without_date: responses[0],
+            deleted: responses[1],
+            rehire,
+            can_read,
+            protected: WorkEmail::parse(EMAIL).into_iter().filter(|_| protects).collect(),
+        }
+    }
+}
+
+prop_compose! {
+    fn people()(
+        policy in policies(),
+        status in facts(select(vec![
+            Status::Active, Status::Pending, Status::Inactive, word("LEAVE"),
+        ])),
+        status_changed in any::<bool>(),
+        employment_status in facts(select(vec![EmploymentStatus::Other, EmploymentStatus::Terminated])),
+        hire_date in facts(days()),
+        termination_date in facts(moments()),
+        deleted in facts(any::<bool>()),
+        values_pending_since in option::weighted(0.2, instants()),
+        deactivated_at in option::of(instants()),
+        found in select(vec![
+            AccountMatch::Linked(account(true)),
+            AccountMatch::Linked(account(false)),
+            AccountMatch::Found(account(true)),
+            AccountMatch::Shared { account: account(true), other_is_employed: true },
+            AccountMatch::Shared { account: account(false), other_is_employed: false },
+            AccountMatch::Ambiguous(2),
+            AccountMatch::None,
+        ]),
+    ) -> Someone {
+        let mut someone = bamboohr().found(found).policy(|known| *known = policy);
+        someone.employee = Employee {
+            status,
+            status_changed,
+            employment_status,
+            hire_date,
+            termination_date,
+            deleted,
+            values_pending_since,
+            deactivated_at,
+            ..someone.employee
+        };
+        someone
+    }
+}
+
+fn judged(someone: &Someone, now: DateTime<Utc>) -> Employment {
+    assess(&someone.policy, &someone.employee, now)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_day_ends_after_it_begins_and_no_later_than_the_next(
+        date in days(),
+        timezone in select(TZ_VARIANTS.to_vec()),
+        cutoff in cutoffs(),
+    ) {
+        let begins = day_begins(date, timezone);
+        let ends = access_end(DateOrInstant::Day(date), timezone, cutoff);
+        assert!(begins <= ends);
+        if let Some(next) = date.succ_opt() {
+            assert!(ends <= day_begins(next, timezone));
+        }
+    }
+
+    #[test]
+    fn whoever_has_left_has_left_at_any_later_time(someone in people(), one in instants(), other in instants()) {
+        let (earlier, later) = (one.min(other), one.max(other));
+        if matches!(judged(&someone, earlier), Employment::Left { .. }) {
+            assert!(matches!(judged(&someone, later), Employment::Left { .. }));
+        }
+    }
+
+    #[test]
+    fn a_schedule_lies_ahead_and_is_over_when_it_comes(someone in people(), now in instants()) {
+        if let Employment::Leaving { at, .. } | Employment::Uncertain { ends_at: Some(at), .. } = judged(&someone, now) {
+            assert!(at > now);
+            assert!(!matches!(judged(&someone, at), Employment::Leaving { .. }));
+        }
+    }
+
+    #[test]
+    fn a_decision_names_no_address_and_touches_nobody_who_works_there(someone in people(), now in instants()) {
+        let decision = decide(&someone.policy, &someone.employee, &someone.found, &[], now);
+        assert!(!decision.reason.is_empty());
+        assert!(!format!("{decision:?}").contains(EMAIL));
+        match decision.action {
+            Action::Deactivate(_) => {
+                assert!(matches!(judged(&someone, now), Employment::Left { .. }));
+                assert!(someone.policy.protected.is_empty());
+            }
+            Action::Reactivate(_) => {
+                assert!(judged(&someone, now).is_employed());
+                assert!(someone.employee.deactivated_at.is_some());
+            }
+            Action::Hold(_) | Action::Keep(_) => {}
+        }
+    }
+}

@@ -1,0 +1,378 @@
+use serde_json::{Value, json};
+
+use super::tests::{FORM, day, provider_config};
+use super::*;
+use crate::domain::{ChangeKind, DateOrInstant, EmploymentStatus, Facts, Field};
+
+fn meaning(content_type: Option<&str>, body: &str) -> Parsed {
+    normalize(
+        &provider_config(Provider::BambooHr),
+        content_type,
+        body.as_bytes(),
+    )
+    .unwrap()
+}
+
+fn changes(content_type: Option<&str>, body: &str) -> Changes {
+    match meaning(content_type, body) {
+        Parsed::Changes(changes) => changes,
+        Parsed::Ignored(not_ours) => panic!("{not_ours}"),
+    }
+}
+
+fn only(content_type: Option<&str>, body: &str) -> EmployeeChange {
+    let mut changes = changes(content_type, body);
+    assert_eq!((changes.changes.len(), changes.bad_entries.len()), (1, 0));
+    changes.changes.remove(0)
+}
+
+/// The facts of one posted update.
+fn posted(fields: &Value) -> Facts {
+    let entry = json!({"id": "1", "action": "Updated", "fields": fields});
+    only(None, &json!({"employees": [entry]}).to_string()).facts
+}
+
+#[test]
+fn a_posted_name_matches_in_any_case_and_spelling() {
+    for name in [
+        "employmentHistoryStatus",
+        "EMPLOYMENTHISTORYSTATUS",
+        "Employment status",
+        " Employment Status - Employment Status ",
+        "employment status: employment status",
+    ] {
+        let facts = posted(&json!({name: "Terminated"}));
+        let expected = Field::Value(EmploymentStatus::Terminated);
+        assert_eq!(facts.employment_status, expected, "{name}");
+    }
+    for name in ["Employment", "Employment Status: Date", "employmentStatus"] {
+        assert_eq!(posted(&json!({name: "Terminated"})), Facts::default());
+    }
+}
+
+#[test]
+fn the_first_configured_name_with_a_value_wins() {
+    let both = |alias: Value, label: Value| {
+        posted(&json!({"terminationDate": alias, "Termination Date": label})).termination_date
+    };
+    let of = |text| Field::Value(DateOrInstant::Day(day(text)));
+    assert_eq!(
+        both(json!("2026-01-02"), json!("2026-03-04")),
+        of("2026-01-02")
+    );
+    assert_eq!(both(json!(null), json!("2026-03-04")), of("2026-03-04"));
+    assert_eq!(both(json!(""), json!("0000-00-00")), Field::Empty);
+    assert_eq!(both(json!("soon"), json!(null)), Field::Absent);
+}
+
+#[test]
+fn a_status_is_one_of_two_words_or_unknown() {
+    let long = "x".repeat(60);
+    for (value, expected) in [
+        (json!("Inactive"), Field::Value(Status::Inactive)),
+        (json!({"value": "ACTIVE "}), Field::Value(Status::Active)),
+        (json!("Gone"), Field::Value(Status::Unknown("Gone".into()))),
+        (
+            json!("G\u{0}one"),
+            Field::Value(Status::Unknown("Gone".into())),
+        ),
+        (json!(long), Field::Value(Status::Unknown("x".repeat(40)))),
+        (json!(true), Field::Value(Status::Unknown("true".into()))),
+        (json!(""), Field::Absent),
+        (json!(null), Field::Absent),
+        (json!(["Inactive"]), Field::Absent),
+        (json!({"text": "Inactive"}), Field::Absent),
+    ] {
+        assert_eq!(
+            posted(&json!({"status": value})).status,
+            expected,
+            "{value}"
+        );
+    }
+}
+
+#[test]
+fn a_value_is_a_fact_and_so_is_none() {
+    for (value, expected) in [
+        (
+            json!("terminated"),
+            Field::Value(EmploymentStatus::Terminated),
+        ),
+        (json!("Full-Time"), Field::Value(EmploymentStatus::Other)),
+        (json!({"value": null}), Field::Empty),
+        (json!(" "), Field::Empty),
+    ] {
+        let facts = posted(&json!({"employmentHistoryStatus": value}));
+        assert_eq!(facts.employment_status, expected, "{value}");
+    }
+    for (value, expected) in [
+        (json!(" Ana@Example.com "), Field::Value("ana@example.com")),
+        (json!(" "), Field::Empty),
+        (json!(null), Field::Empty),
+        (json!("a\u{0}b@example.com"), Field::Absent),
+        (json!("a".repeat(400)), Field::Absent),
+    ] {
+        let email = posted(&json!({"Work Email": value})).work_email;
+        let matches = match (&email, expected) {
+            (Field::Value(email), Field::Value(text)) => email.expose() == text,
+            (Field::Empty, Field::Empty) | (Field::Absent, Field::Absent) => true,
+            _ => false,
+        };
+        assert!(matches, "{value}: {email:?}");
+    }
+}
+
+#[test]
+fn a_day_is_read_as_written() {
+    for (text, expected) in [
+        ("2026-11-21", Field::Value(day("2026-11-21"))),
+        (" 2026-11-21 ", Field::Value(day("2026-11-21"))),
+        ("2026-11-21T23:30:00-05:00", Field::Value(day("2026-11-21"))),
+        ("2026-11-21T00:00:00+0000", Field::Value(day("2026-11-21"))),
+        ("2026-11-21T00:00:00", Field::Value(day("2026-11-21"))),
+        ("0000-00-00", Field::Empty),
+        ("", Field::Empty),
+        ("2026-02-30", Field::Absent),
+        ("2026-1-5", Field::Absent),
+        ("21/11/2026", Field::Absent),
+        ("2026-11-21 or so", Field::Absent),
+        ("+026-11-21", Field::Absent),
+        ("２０２６-11-21", Field::Absent),
+    ] {
+        let facts = posted(&json!({"hireDate": text, "Termination Date": text}));
+        assert_eq!(facts.hire_date, expected, "{text}");
+        assert_eq!(
+            facts.termination_date.value().is_some(),
+            expected.value().is_some()
+        );
+    }
+}
+
+#[test]
+fn a_change_without_values_is_thin_unless_it_is_plainly_about_something_else() {
+    let event = |kind: &str, changed: Value| {
+        let data = json!({"employeeId": "1", "changedFields": changed});
+        only(None, &json!({"type": kind, "data": data}).to_string())
+    };
+    let entry = |action: &str, changed: Value, fields: Value| {
+        let entry =
+            json!({"id": "1", "action": action, "changedFields": changed, "fields": fields});
+        only(None, &json!({"employees": [entry]}).to_string())
+    };
+    for (change, notification_only, status_changed) in [
+        (event("employee.updated", json!(["status"])), true, true),
+        (event("employee.update", json!(["Status"])), true, true),
+        (
+            event("employee.updated", json!(["jobTitle", "workEmail"])),
+            true,
+            false,
+        ),
+        (event("employee.updated", json!(["4321"])), true, false),
+        (event("employee.updated", json!([-12])), true, false),
+        (event("employee.updated", json!([])), true, false),
+        (
+            event("employee.updated", json!({"1": "hireDate"})),
+            true,
+            false,
+        ),
+        (event("employee.updated", json!(["jobTitle"])), false, false),
+        (event("employee.created", json!(null)), true, false),
+        (event("employee.deleted", json!(["status"])), false, false),
+        (entry("Created", json!([]), json!([])), true, false),
+        (
+            entry("Created", json!([]), json!({"status": "Active"})),
+            false,
+            false,
+        ),
+        (entry("Updated", json!(["Status"]), json!({})), true, true),
+        (
+            entry("Updated", json!(["4321"]), json!({"jobTitle": "x"})),
+            true,
+            false,
+        ),
+        (
+            entry("Updated", json!(["jobTitle"]), json!({"jobTitle": "x"})),
+            false,
+            false,
+        ),
+        (entry("Updated", json!([]), json!({})), false, false),
+        (
+            entry("Updated", json!(["4321"]), json!({"workEmail": null})),
+            false,
+            false,
+        ),
+        (
+            entry("Moved", json!(["status"]), json!({"status": "x"})),
+            false,
+            true,
+        ),
+        (
+            entry("deleted", json!(["status"]), json!({"status": "Inactive"})),
+            false,
+            false,
+        ),
+    ] {
+        assert_eq!(change.notification_only, notification_only, "{change:?}");
+        assert_eq!(change.facts.status_changed, status_changed, "{change:?}");
+        if change.kind == ChangeKind::Deleted || change.notification_only {
+            assert_eq!(change.facts.status, Field::Absent);
+        }
+    }
+}
+
+#[test]
+fn a_bad_entry_does_not_sink_the_others() {
+    let body = json!({"employees": [
+        {"id": 7, "fields": {"status": "Active"}}, "dana", null, {"fields": {}}, {"id": " "},
+        {"id": {"value": "8"}}, {"id": "a\u{0}"}, {"id": "9".repeat(300)},
+        {"id": "10", "fields": null, "changedFields": "status", "timestamp": "noon"},
+    ]});
+    let read = changes(None, &body.to_string());
+    let ids: Vec<_> = read
+        .changes
+        .iter()
+        .map(|c| c.employee_id.as_str())
+        .collect();
+    assert_eq!(ids, ["7", "10"]);
+    let bad: Vec<_> = read.bad_entries.iter().map(ToString::to_string).collect();
+    insta::assert_snapshot!(bad.join("\n"), @r"
+    entry 1: it is not an object
+    entry 2: it is not an object
+    entry 3: it has no employee id
+    entry 4: it has no employee id
+    entry 5: it has no employee id
+    entry 6: its employee id is too long or holds control characters
+    entry 7: its employee id is too long or holds control characters
+    ");
+    let event = changes(None, r#"{"type": "employee.updated", "data": []}"#);
+    assert_eq!(event.bad_entries[0].cause, EntryError::NotAnObject);
+}
+
+#[test]
+fn employees_may_come_as_an_object() {
+    let body = r#"{"employees": {"5": {"fields": {"status": "Active"}}, "6": {"id": "60"}}}"#;
+    let read = changes(None, body);
+    let ids: Vec<_> = read
+        .changes
+        .iter()
+        .map(|c| c.employee_id.as_str())
+        .collect();
+    assert_eq!(ids, ["5", "60"]);
+}
+
+#[test]
+fn a_time_has_many_spellings() {
+    let at = |time: &str| {
+        let body = json!({"type": "employee.deleted", "timestamp": time,
+            "data": {"employeeId": "1"}});
+        changes(Some("application/json"), &body.to_string())
+    };
+    for time in [
+        "2026-11-22T11:59:55+0000",
+        "2026-11-22T11:59:55Z",
+        "2026-11-22T11:59:55+00:00",
+        "2026-11-22T13:59:55.000+0200",
+        "2026-11-22T11:59:55",
+        "2026-11-22T11:59:55.0000004Z",
+    ] {
+        let read = at(time);
+        assert!(read.has_event_times(), "{time}");
+        let seconds = read.changes[0]
+            .as_of
+            .map(|at| (at.timestamp(), at.timestamp_subsec_nanos()));
+        assert_eq!(seconds, Some((1_795_348_795, 0)), "{time}");
+    }
+    // Postgres has no leap seconds, and ends before chrono's calendar does.
+    let leap = at("2016-12-31T23:59:60.5Z").changes[0].as_of;
+    assert_eq!(leap, "2017-01-01T00:00:00.5Z".parse().ok());
+    for time in [
+        "",
+        "noon",
+        "1795348795",
+        "2026-11-22",
+        "-9999-11-22T11:59:55",
+        "+262142-11-22T11:59:55",
+    ] {
+        let read = at(time);
+        assert_eq!(read.changes[0].as_of, None, "{time}");
+        assert!(!read.has_event_times());
+    }
+}
+
+#[test]
+fn the_content_type_decides_and_else_the_first_character() {
+    let form = "employees[1][status]=Inactive";
+    let json = r#" {"employees":[{"id":"1","fields":{"status":"Inactive"}}]}"#;
+    for (content_type, body) in [
+        (FORM, form),
+        (Some("Application/X-WWW-Form-Urlencoded"), form),
+        (Some("text/plain"), form),
+        (None, form),
+        (Some("application/json;charset=utf-8"), json),
+        (Some("text/plain"), json),
+        (None, json),
+    ] {
+        let facts = only(content_type, body).facts;
+        assert_eq!(
+            facts.status,
+            Field::Value(Status::Inactive),
+            "{content_type:?}"
+        );
+    }
+    for (content_type, body) in [(FORM, json), (Some("application/json"), form)] {
+        assert!(
+            normalize(
+                &provider_config(Provider::BambooHr),
+                content_type,
+                body.as_bytes()
+            )
+            .is_err()
+        );
+    }
+}
+
+#[test]
+fn a_form_key_is_split_at_two_groups() {
+    let change = only(
+        FORM,
+        "employees[5][action]=Created&employees[5][timestamp]=2026-11-22T11:59:55Z\
+         &employees[5][odd]+status]=x&employees[5][status][value]=Inactive\
+         &employees[5][hireDate][deep][er]=2026-01-01&employees[5][changedFields][]=status\
+         &employees[5][changedFields]=&employees[5][work+email]=ana%2Bhr%40example.com\
+         &other[5][status]=Active&[x]=1&employees[5=1",
+    );
+    assert_eq!(change.kind, ChangeKind::Created);
+    assert!(change.as_of.is_some());
+    assert_eq!(change.facts.status, Field::Value(Status::Inactive));
+    assert!(change.facts.status_changed);
+    assert_eq!(change.facts.hire_date, Field::Absent);
+    let email = change.facts.work_email.value().unwrap();
+    assert_eq!(email.expose(), "ana+hr@example.com");
+}
+
+#[test]
+fn what_is_no_change_has_a_word() {
+    for (content_type, body, word) in [
+        (None, " \r\n", "empty"),
+        (FORM, "", "empty"),
+        (FORM, "employees=", "empty"),
+        (None, r#"{"employees": []}"#, "empty"),
+        (None, r#"{"employees": {}}"#, "empty"),
+        (None, r#"{"employees": null}"#, "empty"),
+        (
+            None,
+            r#"{"type": "company-integrations.updated"}"#,
+            "company",
+        ),
+        (None, r#"{"type": "company.deleted"}"#, "company"),
+        (None, r#"{"type": "employee.moved"}"#, "unknown_event"),
+        (None, r#"{"type": 1}"#, "unknown_event"),
+        (FORM, "type=applicant.created", "unknown_event"),
+    ] {
+        let Parsed::Ignored(not_ours) = meaning(content_type, body) else {
+            panic!("{body}");
+        };
+        assert_eq!(not_ours.as_str(), word, "{body}");
+        assert!(not_ours.to_string().ends_with('.'));
+    }
+}

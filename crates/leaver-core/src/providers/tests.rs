@@ -1,0 +1,113 @@
+use proptest::prelude::*;
+use serde_json::Value;
+
+use super::*;
+
+pub(super) const FORM: Option<&str> = Some("application/x-www-form-urlencoded; charset=UTF-8");
+
+pub(super) fn provider_config(provider: Provider) -> ProviderConfig {
+    ProviderConfig {
+        provider,
+        fields: FieldNames::default(),
+        tenancy: Tenancy::One(Tenant::new("acme")),
+    }
+}
+
+pub(super) fn day(text: &str) -> chrono::NaiveDate {
+    text.parse().unwrap()
+}
+
+#[test]
+fn what_cannot_be_read_shows_a_place_and_no_content() {
+    let deep = "[".repeat(100_000);
+    let deep_object = r#"{"dana":"#.repeat(100_000);
+    let mut shown = Vec::new();
+    for body in [
+        r#"{"employees": [{"dana": "dana"#,
+        r#"{"employees": [], "dana": dana}"#,
+        r#"{"employees": [{"id": 1, "dana": 1,"#,
+        "{\"dana\": {\"dana\": 1,\n\"dana\": 2}}",
+        r#"{"dana": "dana"}"#,
+        r#"{"employees": "dana"}"#,
+        "[\"dana\"]",
+        "dana=dana",
+        "[\"dana\"",
+        &deep,
+        &deep_object,
+    ] {
+        for provider in [Provider::BambooHr, Provider::Merge] {
+            let Err(unreadable) = normalize(&provider_config(provider), None, body.as_bytes())
+            else {
+                assert_eq!(provider, Provider::Merge);
+                continue;
+            };
+            assert!(!format!("{unreadable} {unreadable:?}").contains("dana"));
+            shown.push(format!(
+                "{provider}: {} - {unreadable}",
+                unreadable.as_str()
+            ));
+        }
+    }
+    insta::assert_snapshot!(shown.join("\n"), @r"
+    bamboohr: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 29)
+    merge: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 29)
+    bamboohr: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 27)
+    merge: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 27)
+    bamboohr: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 35)
+    merge: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 35)
+    bamboohr: repeated_member - the body's JSON names a member twice (line 2, column 10)
+    merge: repeated_member - the body's JSON names a member twice (line 2, column 10)
+    bamboohr: no_employees - the body holds neither employees nor an event type
+    bamboohr: no_employees - the body holds neither employees nor an event type
+    bamboohr: not_an_object - the body is JSON, but not an object
+    merge: not_an_object - the body is JSON, but not an object
+    bamboohr: no_employees - the body holds neither employees nor an event type
+    merge: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 1)
+    bamboohr: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 7)
+    merge: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 7)
+    bamboohr: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 128)
+    merge: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 128)
+    bamboohr: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 1017)
+    merge: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 1017)
+    ");
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_make_it_panic(body: Vec<u8>, form: bool) {
+        for provider in [Provider::BambooHr, Provider::Merge] {
+            let _ = normalize(&provider_config(provider), FORM.filter(|_| form), &body);
+        }
+    }
+
+    #[test]
+    fn no_shape_makes_it_panic(body in shapes(), form in "(&?(type|data|employees|\\[|\\]|=|id|status|%C3|é)){0,40}") {
+        for provider in [Provider::BambooHr, Provider::Merge] {
+            let _ = normalize(&provider_config(provider), None, body.to_string().as_bytes());
+            let _ = normalize(&provider_config(provider), FORM, form.as_bytes());
+        }
+    }
+}
+
+/// JSON of the members that are looked for, with anything in them.
+fn shapes() -> impl Strategy<Value = Value> {
+    let names = "employees|id|action|timestamp|changedFields|fields|value|status|Hire Date|type|\
+        data|employeeId|hook|event|linked_account|account_type|employment_status|modified_at|\
+        termination_date|work_email|start_date|remote_was_deleted";
+    let texts = "employee\\.updated|Employee\\.changed|[0-9]{4}-[01][0-9]-[0-3][0-9]|\\PC{0,12}|\
+        [0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9](\\.[0-9]{1,12})?(Z|\\+0000|-23:59)";
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        texts.prop_map(Value::from),
+    ];
+    leaf.prop_recursive(5, 64, 8, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..4).prop_map(Value::from),
+            prop::collection::btree_map(names, inner, 0..8)
+                .prop_map(|members| Value::Object(members.into_iter().collect())),
+        ]
+    })
+}

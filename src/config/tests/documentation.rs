@@ -1,0 +1,161 @@
+//! What the documentation shows is what the program takes and what it does by default.
+
+use super::*;
+
+/// The sources of `config/default.toml`, which stand there as a comment.
+fn documented_sources() -> String {
+    let commented = DEFAULTS
+        .split_once("# [[sources]]")
+        .map(|(_, rest)| format!("# [[sources]]{rest}"))
+        .unwrap();
+    let uncommented: Vec<&str> = commented
+        .lines()
+        .map(|line| line.strip_prefix('#').unwrap())
+        .collect();
+    uncommented.join("\n")
+}
+
+const VARIABLES: [(&str, &str); 5] = [
+    ("BAMBOOHR_WEBHOOK_SECRET", "hush-1"),
+    ("MERGE_WEBHOOK_SECRET", "hush-2"),
+    ("BAMBOOHR_API_KEY", "hush-3"),
+    ("MERGE_API_KEY", "hush-4"),
+    ("MERGE_ACCOUNT_TOKEN_ACME", "hush-5"),
+];
+
+#[test]
+fn the_defaults_file_loads_as_a_file_too() {
+    let built_in = load_with_key("", &[]).unwrap();
+    let as_file = load_with_key(DEFAULTS, &[]).unwrap();
+    assert_eq!(format!("{built_in:?}"), format!("{as_file:?}"));
+}
+
+#[test]
+fn the_sources_that_the_defaults_file_shows_load() {
+    let settings = load(&documented_sources(), &VARIABLES).unwrap();
+    let names: Vec<_> = settings.sources.iter().map(|s| s.name.as_str()).collect();
+    assert_eq!(names, ["bamboohr", "merge"]);
+    let api = source(&settings, "bamboohr").api.as_ref().unwrap();
+    assert_eq!(api.company_domain.as_deref(), Some("acme"));
+}
+
+#[test]
+fn what_the_defaults_file_says_of_a_source_is_the_default() {
+    let documented = load(&documented_sources(), &VARIABLES).unwrap();
+    // Only what has no default.
+    let least = "
+        [[sources]]
+        name = 'bamboohr'
+        provider = 'bamboohr'
+        webhook_secrets = ['env:BAMBOOHR_WEBHOOK_SECRET']
+        timezone = 'Europe/Berlin'
+        cutoff = '17:30'
+        silence_alarm = '3d'
+        api = { company_domain = 'acme', api_key = 'env:BAMBOOHR_API_KEY' }";
+    let least = load(least, &VARIABLES).unwrap();
+    assert_eq!(
+        format!("{:#?}", source(&documented, "bamboohr")),
+        format!("{:#?}", source(&least, "bamboohr")),
+    );
+}
+
+#[test]
+fn a_source_made_by_a_variable_is_the_same_as_one_that_is_written() {
+    let written = "
+        [[sources]]
+        name = 'bamboohr'
+        provider = 'bamboohr'
+        webhook_secrets = ['env:BAMBOOHR_WEBHOOK_SECRET']
+        [[sources]]
+        name = 'merge'
+        provider = 'merge'
+        webhook_secrets = ['env:MERGE_WEBHOOK_SECRET']";
+    let written = load(written, &VARIABLES).unwrap();
+    let made = Settings::load(None, &env(&VARIABLES)).unwrap();
+    assert_eq!(
+        format!("{:#?}", written.sources),
+        format!("{:#?}", made.sources)
+    );
+}
+
+/// The example of the design, word for word but for the list of fields, which it leaves open.
+const DESIGN: &str = r#"
+[accounts]                      # the application's own table; these are the defaults
+table         = "public.users"
+id_column     = "id"
+email_column  = "email"
+active_column = "is_active"
+tenant_column = ""              # when set, an account is only ever matched inside its tenant
+end_sessions  = []              # SQL run in the same transaction, $1 = the ids, as text[]: "DELETE FROM sessions WHERE user_id::text = ANY($1)"
+protected     = []              # e-mails that are never deactivated: break-glass, service accounts, owners
+
+[policy]
+timezone  = "UTC"               # IANA name; a source can override
+cutoff    = "end_of_day"        # or "start_of_day", or "17:30"
+inactive_without_date = "hold"  # Merge INACTIVE with no termination date: hold | deactivate | ignore
+deleted   = { bamboohr = "deactivate", merge = "hold" }
+rehire    = "hold"              # hold | reactivate | ignore
+
+[[sources]]
+name = "bamboohr"
+provider = "bamboohr"
+webhook_secrets = ["env:BAMBOOHR_WEBHOOK_SECRET"]
+tenant = "acme"
+freshness = "3h"                # how far X-BambooHR-Timestamp may be from now, either way
+signature_layout = "body+timestamp"   # BambooHR's own; "timestamp.body" for senders that sign that way
+fields = { status = ["status", "Status"] }
+api = { company_domain = "acme", api_key = "env:BAMBOOHR_API_KEY", poll = "15m", full_sweep = "24h" }   # base_url when it is not BambooHR's own
+
+[[sources]]
+name = "merge"
+provider = "merge"
+webhook_secrets = ["env:MERGE_WEBHOOK_SECRET"]
+api = { base_url = "https://api.merge.dev/api/hris/v1", api_key = "env:MERGE_API_KEY", poll = "15m", full_sweep = "24h" }
+linked_accounts = [ { id = "uuid", tenant = "acme", token = "env:MERGE_ACCOUNT_TOKEN_ACME" } ]  # empty: any, one tenant
+"#;
+
+#[test]
+fn the_example_of_the_design_loads_and_says_the_defaults() {
+    let example = load(DESIGN, &VARIABLES).unwrap();
+    let defaults = Settings::load(None, &env(&VARIABLES)).unwrap();
+    assert_eq!(example.accounts, defaults.accounts);
+    for name in ["bamboohr", "merge"] {
+        let (shown, default) = (source(&example, name), source(&defaults, name));
+        let mut policy = default.policy.clone();
+        // The one thing about the rules that an `api` makes different.
+        policy.can_read = name == "bamboohr";
+        assert_eq!(format!("{:?}", shown.policy), format!("{policy:?}"));
+        assert_eq!(
+            format!("{:?}", shown.scheme),
+            format!("{:?}", default.scheme)
+        );
+        assert_eq!(shown.provider_config.fields, default.provider_config.fields);
+    }
+    let api = source(&example, "merge").api.as_ref().unwrap();
+    assert_eq!(
+        api.base_url.as_deref(),
+        Some("https://api.merge.dev/api/hris/v1")
+    );
+    assert_eq!(api.account_tokens["uuid"].expose_secret(), "hush-5");
+    assert_eq!(
+        (api.poll, api.full_sweep),
+        (Duration::from_mins(15), Duration::from_hours(24))
+    );
+}
+
+#[test]
+fn each_variable_that_the_defaults_file_names_works() {
+    for variable in [
+        "LEAVER_LISTEN",
+        "LEAVER_LOG",
+        "LEAVER_LOG_FORMAT",
+        "LEAVER_CONFIG",
+        "LEAVER_ADMIN_TOKEN",
+        "LEAVER_ADMIN_TOKEN_FILE",
+        "LEAVER__ACCOUNTS__TABLE",
+    ] {
+        assert!(DEFAULTS.contains(variable), "{variable} is not documented");
+    }
+    let settings = load_with_key("", &[("LEAVER__ACCOUNTS__TABLE", "app.users")]).unwrap();
+    assert_eq!(settings.accounts.table, "app.users");
+}

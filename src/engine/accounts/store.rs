@@ -1,0 +1,275 @@
+//! The application's users table and the catalog that describes it. The statements over the users table
+//! are made from configuration, so they are the only ones not checked at compile time.
+
+use std::collections::BTreeSet;
+
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+
+use super::mapping::Column;
+use super::{AccountsMapping, AccountsTable};
+use leaver_core::domain::{Account, AccountId, Tenant, WorkEmail};
+
+/// The accounts with these ids; ids without a row are left out.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn find_by_id(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    ids: &BTreeSet<AccountId>,
+) -> Result<Vec<Account>, sqlx::Error> {
+    if ids.is_empty() {
+        return Ok(vec![]);
+    }
+    let rows = sqlx::query(AssertSqlSafe(table.find_by_id.clone()))
+        .bind(texts(ids))
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(read_account).collect()
+}
+
+/// For each work e-mail, in the order given, the accounts that have it, whatever their case.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn find_by_email(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    wanted: &[(WorkEmail, Tenant)],
+) -> Result<Vec<Vec<Account>>, sqlx::Error> {
+    let mut found = vec![vec![]; wanted.len()];
+    if wanted.is_empty() {
+        return Ok(found);
+    }
+    let emails: Vec<&str> = wanted.iter().map(|(email, _)| email.expose()).collect();
+    let tenants: Vec<&str> = wanted.iter().map(|(_, tenant)| tenant.as_str()).collect();
+    let rows = sqlx::query(AssertSqlSafe(table.find_by_email.clone()))
+        .bind(emails)
+        .bind(tenants)
+        .fetch_all(conn)
+        .await?;
+    for row in &rows {
+        let position: i64 = row.try_get("n")?;
+        if let Some(slot) = usize::try_from(position - 1)
+            .ok()
+            .and_then(|n| found.get_mut(n))
+        {
+            slot.push(read_account(row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// A page of the accounts that are on, in the order of their ids: those after this one, or the first.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn active_after(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    after: Option<&AccountId>,
+    limit: i64,
+) -> Result<Vec<Account>, sqlx::Error> {
+    let rows = sqlx::query(AssertSqlSafe(table.active_after.clone()))
+        .bind(after.map(AccountId::as_str))
+        .bind(limit)
+        .fetch_all(conn)
+        .await?;
+    rows.iter().map(read_account).collect()
+}
+
+/// Switches accounts off and ends their sessions; gives back those that were on until now.
+///
+/// # Errors
+/// Whatever the database says.
+pub(super) async fn deactivate(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    ids: &BTreeSet<AccountId>,
+) -> Result<BTreeSet<AccountId>, sqlx::Error> {
+    let switched = switch(conn, &table.deactivate, ids).await?;
+    if !switched.is_empty() {
+        for statement in &table.end_sessions {
+            sqlx::query(AssertSqlSafe(statement.clone()))
+                .bind(texts(&switched))
+                .execute(&mut *conn)
+                .await?;
+        }
+    }
+    Ok(switched)
+}
+
+/// Switches accounts on again; gives back those that were off until now.
+///
+/// # Errors
+/// Whatever the database says.
+pub(super) async fn reactivate(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    ids: &BTreeSet<AccountId>,
+) -> Result<BTreeSet<AccountId>, sqlx::Error> {
+    switch(conn, &table.reactivate, ids).await
+}
+
+async fn switch(
+    conn: &mut PgConnection,
+    statement: &str,
+    ids: &BTreeSet<AccountId>,
+) -> Result<BTreeSet<AccountId>, sqlx::Error> {
+    if ids.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    let rows = sqlx::query(AssertSqlSafe(statement.to_owned()))
+        .bind(texts(ids))
+        .fetch_all(conn)
+        .await?;
+    rows.iter()
+        .map(|row| Ok(AccountId::new(row.try_get::<String, _>("id")?)))
+        .collect()
+}
+
+fn texts(ids: &BTreeSet<AccountId>) -> Vec<String> {
+    ids.iter().map(ToString::to_string).collect()
+}
+
+fn read_account(row: &sqlx::postgres::PgRow) -> Result<Account, sqlx::Error> {
+    let email: Option<String> = row.try_get("email")?;
+    Ok(Account {
+        id: AccountId::new(row.try_get::<String, _>("id")?),
+        email: email.as_deref().and_then(WorkEmail::parse),
+        is_active: row.try_get("is_active")?,
+    })
+}
+
+/// The columns of a table or view, in order; none when there is no such table.
+///
+/// A type is spelled so that a cast to it keeps a value whole: `bpchar` and not `character`, which is one letter.
+pub(super) async fn columns(
+    conn: &mut PgConnection,
+    schema: &str,
+    table: &str,
+) -> Result<Vec<Column>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT a.attname::text AS "name!", format_type(a.atttypid, -1) AS "type_name!",
+                  COALESCE(format_type(NULLIF(t.typbasetype, 0), -1), t.typname::text) AS "base_name!",
+                  t.typtype::text AS "kind!", bn.nspname::text AS "type_schema!", t.typname::text AS "bare!"
+           FROM pg_class c
+           JOIN pg_namespace n ON n.oid = c.relnamespace
+           JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+           JOIN pg_type t ON t.oid = a.atttypid
+           JOIN pg_namespace bn ON bn.oid = t.typnamespace
+           WHERE n.nspname::text = $1 AND c.relname::text = $2 AND c.relkind IN ('r', 'p', 'v', 'f')
+           ORDER BY a.attnum"#,
+        schema,
+        table,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let base_type = match (row.kind.as_str(), row.bare.as_str()) {
+                ("d", _) => row.base_name,
+                (_, "citext") => "citext".to_owned(),
+                _ => row.type_name.clone(),
+            };
+            Column {
+                name: row.name,
+                type_name: row.type_name,
+                base_type,
+                type_schema: row.type_schema,
+            }
+        })
+        .collect())
+}
+
+/// Tables whose name differs from this one in case or schema only.
+pub(super) async fn tables_like(
+    conn: &mut PgConnection,
+    table: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT n.nspname || '.' || c.relname AS "name!"
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE c.relkind IN ('r', 'p', 'v', 'f')
+             AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'leaver')
+             AND trim(trailing 's' FROM lower(c.relname)) = trim(trailing 's' FROM lower($1))
+           ORDER BY 1 LIMIT 5"#,
+        table,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// The first key of each valid index of a table, as the catalog spells it.
+pub(super) async fn leading_index_keys(
+    conn: &mut PgConnection,
+    schema: &str,
+    table: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT pg_get_indexdef(i.indexrelid, 1, true) AS "key!"
+           FROM pg_index i
+           JOIN pg_class c ON c.oid = i.indrelid
+           JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE n.nspname::text = $1 AND c.relname::text = $2 AND i.indisvalid AND i.indpred IS NULL"#,
+        schema,
+        table,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// What the role that we connect as may do, for `leaver check`.
+#[derive(Clone, Debug)]
+pub struct Rights {
+    /// The role.
+    pub role: String,
+    /// Whether it may read the columns that we read.
+    pub select: bool,
+    /// Whether it may update the column that ends access.
+    pub update: bool,
+    /// Whether the database folds the case of letters beyond ASCII.
+    pub folds_unicode: bool,
+}
+
+/// What the role that we connect as may do with the users table.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn rights(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    mapping: &AccountsMapping,
+) -> Result<Rights, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT current_user::text AS "role!",
+                  (SELECT bool_and(has_column_privilege($1, c, 'SELECT')) FROM unnest($2::text[]) AS c) AS "select!",
+                  has_column_privilege($1, $3, 'UPDATE') AS "update!",
+                  lower('É') = 'é' AS "folds!""#,
+        table.name,
+        &mapping.columns() as &[&str],
+        mapping.active_column,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Rights {
+        role: row.role,
+        select: row.select,
+        update: row.update,
+        folds_unicode: row.folds,
+    })
+}
+
+/// Has Postgres take a statement that ends sessions, with no ids, and take it back.
+///
+/// # Errors
+/// Why Postgres does not take it.
+pub async fn try_end_sessions(conn: &mut PgConnection, statement: &str) -> Result<(), sqlx::Error> {
+    let mut tx = sqlx::Connection::begin(conn).await?;
+    sqlx::query(AssertSqlSafe(statement.to_owned()))
+        .bind(Vec::<String>::new())
+        .execute(&mut *tx)
+        .await?;
+    tx.rollback().await
+}

@@ -1,0 +1,88 @@
+//! The table `leaver.audit`: rows go in, and nothing else can be done to them.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::AuditEntry;
+use leaver_core::domain::{EmployeeKey, KeyColumns};
+
+/// Writes what was done.
+///
+/// # Errors
+/// Whatever the database says; the transaction must not commit then.
+pub async fn record(
+    conn: &mut PgConnection,
+    entries: &[AuditEntry],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let columns = KeyColumns::of(entries.iter().map(|entry| &entry.employee));
+    let each = |read: fn(&AuditEntry) -> String| entries.iter().map(read).collect::<Vec<String>>();
+    let accounts: Vec<Option<&str>> = entries
+        .iter()
+        .map(|e| {
+            e.account
+                .as_ref()
+                .map(leaver_core::domain::AccountId::as_str)
+        })
+        .collect();
+    let deliveries: Vec<Option<Uuid>> = entries.iter().map(|e| e.delivery.map(|id| id.0)).collect();
+    sqlx::query!(
+        "INSERT INTO leaver.audit (at, action, reason, source, tenant, employee_id, account_id, delivery_id, actor)
+         SELECT $1, action, reason, source, tenant, employee_id, account_id, delivery_id, actor
+         FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::uuid[], $9::text[])
+              WITH ORDINALITY AS a (action, reason, source, tenant, employee_id, account_id, delivery_id, actor, n)
+         ORDER BY n",
+        now,
+        &each(|e| e.action.as_str().to_owned()),
+        &each(|e| e.reason.clone()),
+        &columns.sources,
+        &columns.tenants,
+        &columns.employee_ids,
+        &accounts as &[Option<&str>],
+        &deliveries as &[Option<Uuid>],
+        &each(|e| e.actor.as_str().to_owned()),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A line of the record as a person sees it.
+#[derive(Clone, Debug, Serialize)]
+pub struct AuditRecord {
+    /// When.
+    pub at: DateTime<Utc>,
+    /// What.
+    pub action: String,
+    /// Why.
+    pub reason: String,
+    /// To which account.
+    pub account_id: Option<String>,
+    /// Caused by which delivery.
+    pub delivery_id: Option<Uuid>,
+    /// By whom.
+    pub actor: String,
+}
+
+/// The record of one employee, oldest first. The service's role may not read it where the roles are
+/// separated; then this is an error that says so.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn history(
+    conn: &mut PgConnection,
+    key: &EmployeeKey,
+) -> Result<Vec<AuditRecord>, sqlx::Error> {
+    sqlx::query_as!(
+        AuditRecord,
+        "SELECT at, action, reason, account_id, delivery_id, actor FROM leaver.audit
+         WHERE source = $1 AND tenant = $2 AND employee_id = $3 ORDER BY id",
+        key.source.as_str(),
+        key.tenant.as_str(),
+        key.employee_id.as_str(),
+    )
+    .fetch_all(conn)
+    .await
+}

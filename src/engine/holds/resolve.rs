@@ -1,0 +1,203 @@
+//! A person's word on a hold, carried out in one transaction with its record.
+
+use chrono::{DateTime, Utc};
+use sqlx::{Connection, PgConnection};
+
+use crate::engine::accounts::{self, AccountsTable};
+use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
+use crate::engine::holds::{self, Hold};
+use crate::roster;
+use leaver_core::decision::{Action, Decision};
+use leaver_core::domain::{AccountId, DeliveryId, EmployeeId, EmployeeKey, SourceName, Tenant};
+
+/// Why a hold cannot be answered so.
+#[derive(Debug, thiserror::Error)]
+pub enum ResolveError {
+    /// There is no such hold.
+    #[error("there is no hold {0}; `leaver holds list` shows the open ones")]
+    Unknown(i64),
+    /// Somebody, or newer facts, came first.
+    #[error("hold {id} is not open any more: it is {state}")]
+    Closed {
+        /// The hold.
+        id: i64,
+        /// What became of it.
+        state: String,
+    },
+    /// The hold does not say to which account.
+    #[error("hold {0} does not know which account is meant; name it with --account ID")]
+    NoAccount(i64),
+    /// The hold says to which account, and somebody named another.
+    #[error("hold {id} is about account {account}; --account is for holds that do not know theirs")]
+    OtherAccount {
+        /// The hold.
+        id: i64,
+        /// The account it is about.
+        account: AccountId,
+    },
+    /// The named account does not exist.
+    #[error("there is no account {0} in the users table")]
+    NoSuchAccount(AccountId),
+    /// The database said no.
+    #[error("cannot answer the hold")]
+    Database(#[from] sqlx::Error),
+}
+
+/// What an approved hold did.
+#[derive(Debug)]
+pub struct Approved {
+    /// The hold.
+    pub hold: Hold,
+    /// The account it was about.
+    pub account: AccountId,
+    /// False when the account already was as wanted.
+    pub changed: bool,
+}
+
+/// Carries a hold out.
+///
+/// # Errors
+/// [`ResolveError`]; nothing has changed then.
+pub async fn approve(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    id: i64,
+    named: Option<AccountId>,
+    person: &str,
+    now: DateTime<Utc>,
+) -> Result<Approved, ResolveError> {
+    let mut tx = conn.begin().await?;
+    let (hold, key) = close(&mut tx, id, "approved", person, now).await?;
+    let account = match (hold.account_id.clone().map(AccountId::new), named) {
+        (Some(account), Some(named)) if account != named => {
+            return Err(ResolveError::OtherAccount { id, account });
+        }
+        (Some(account), _) | (None, Some(account)) => account,
+        (None, None) => return Err(ResolveError::NoAccount(id)),
+    };
+    let exists = accounts::store::find_by_id(&mut tx, table, &[account.clone()].into())
+        .await
+        .or_else(|error| {
+            if is_malformed_id(&error) {
+                Ok(vec![])
+            } else {
+                Err(error)
+            }
+        })?;
+    if exists.is_empty() {
+        return Err(ResolveError::NoSuchAccount(account));
+    }
+    let reactivates = hold.requested_action == "reactivate";
+    let decision = Decision {
+        action: if reactivates {
+            Action::Reactivate(account.clone())
+        } else {
+            Action::Deactivate(account.clone())
+        },
+        access_ends_at: None,
+        link: Some(account.clone()),
+        reason: hold.reason.clone(),
+    };
+    let applied = accounts::apply(&mut tx, table, [&decision]).await?;
+    roster::store::forget_deactivation(&mut tx, &applied.reactivated).await?;
+    let changed = !applied.deactivated.is_empty() || !applied.reactivated.is_empty();
+
+    for mut employee in roster::store::lock(&mut tx, std::slice::from_ref(&key), &[], now).await? {
+        if changed {
+            employee.deactivated_at = (!reactivates).then_some(now);
+        } else if employee.account_id.as_ref() != Some(&account) {
+            // What we did to the account of before says nothing about this one.
+            employee.deactivated_at = None;
+        }
+        employee.account_id = Some(account.clone());
+        roster::store::save(&mut tx, &[employee], now).await?;
+    }
+    let entry = |action| AuditEntry {
+        action,
+        reason: hold.reason.clone(),
+        employee: key.clone(),
+        account: Some(account.clone()),
+        delivery: hold.delivery_id.map(DeliveryId),
+        actor: Actor::Person(person.to_owned()),
+    };
+    let mut entries = vec![entry(AuditAction::Approved)];
+    if changed {
+        entries.push(entry(if reactivates {
+            AuditAction::Reactivated
+        } else {
+            AuditAction::Deactivated
+        }));
+    }
+    audit::store::record(&mut tx, &entries, now).await?;
+    tx.commit().await?;
+    Ok(Approved {
+        hold,
+        account,
+        changed,
+    })
+}
+
+/// Drops a hold. It is asked again only when the facts it rests on change.
+///
+/// # Errors
+/// [`ResolveError`]; nothing has changed then.
+pub async fn reject(
+    conn: &mut PgConnection,
+    id: i64,
+    person: &str,
+    now: DateTime<Utc>,
+) -> Result<Hold, ResolveError> {
+    let mut tx = conn.begin().await?;
+    let (hold, key) = close(&mut tx, id, "rejected", person, now).await?;
+    let entry = AuditEntry {
+        action: AuditAction::Rejected,
+        reason: hold.reason.clone(),
+        employee: key,
+        account: hold.account_id.clone().map(AccountId::new),
+        delivery: hold.delivery_id.map(DeliveryId),
+        actor: Actor::Person(person.to_owned()),
+    };
+    audit::store::record(&mut tx, &[entry], now).await?;
+    tx.commit().await?;
+    Ok(hold)
+}
+
+/// Whether Postgres says that a text is no id of the table's id type at all.
+fn is_malformed_id(error: &sqlx::Error) -> bool {
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
+    matches!(code.as_deref(), Some("22P02" | "22003"))
+}
+
+/// Closes the hold, with the roster entry locked first, as the worker does it: whoever takes the two the
+/// other way round would deadlock with it.
+async fn close(
+    conn: &mut PgConnection,
+    id: i64,
+    state: &str,
+    person: &str,
+    now: DateTime<Utc>,
+) -> Result<(Hold, EmployeeKey), ResolveError> {
+    let found = holds::store::find(conn, id)
+        .await?
+        .ok_or(ResolveError::Unknown(id))?;
+    let source =
+        SourceName::parse(&found.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let key = EmployeeKey {
+        source,
+        tenant: Tenant::new(found.tenant),
+        employee_id: EmployeeId::new(found.employee_id),
+    };
+    roster::store::lock(conn, std::slice::from_ref(&key), &[], now).await?;
+    if let Some(hold) = holds::store::close(conn, id, state, person, now).await? {
+        return Ok((hold, key));
+    }
+    let hold = holds::store::find(conn, id).await?;
+    Err(
+        hold.map_or(ResolveError::Unknown(id), |hold| ResolveError::Closed {
+            id,
+            state: hold.state,
+        }),
+    )
+}

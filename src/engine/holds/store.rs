@@ -1,0 +1,246 @@
+//! The table `leaver.holds`.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Hold, HoldStatus, NewHold};
+use leaver_core::domain::{AccountId, EmployeeKey, KeyColumns};
+
+/// Raises questions; gives back the positions of those that are new. A question that is open already is
+/// brought up to date without a new record, one that was rejected on the same facts stays rejected.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn raise(
+    conn: &mut PgConnection,
+    holds: &[NewHold],
+    now: DateTime<Utc>,
+) -> Result<Vec<usize>, sqlx::Error> {
+    let columns = KeyColumns::of(holds.iter().map(|hold| &hold.employee));
+    let each = |read: fn(&NewHold) -> String| holds.iter().map(read).collect::<Vec<String>>();
+    let accounts: Vec<Option<&str>> = holds
+        .iter()
+        .map(|h| h.question.account.as_ref().map(AccountId::as_str))
+        .collect();
+    let deliveries: Vec<Option<Uuid>> = holds.iter().map(|h| h.delivery.map(|id| id.0)).collect();
+    let positions = sqlx::query_scalar!(
+        r#"WITH asked AS (
+               SELECT * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                                    $8::text[], $9::uuid[])
+                    WITH ORDINALITY AS a (source, tenant, employee_id, account_id, requested_action, reason, facts_fingerprint,
+                                          delivery_id, n)
+           ), last AS (
+               SELECT a.n, h.id, h.state, h.facts_fingerprint
+               FROM asked a LEFT JOIN LATERAL (
+                   SELECT id, state, facts_fingerprint FROM leaver.holds h
+                   WHERE (h.source, h.tenant, h.employee_id) = (a.source, a.tenant, a.employee_id)
+                     AND h.state IN ('open', 'rejected')
+                   ORDER BY id DESC LIMIT 1
+               ) h ON true
+           ), renewed AS (
+               UPDATE leaver.holds AS h
+               SET account_id = a.account_id, requested_action = a.requested_action, reason = a.reason, facts_fingerprint = a.facts_fingerprint
+               FROM asked a JOIN last ON last.n = a.n
+               WHERE h.id = last.id AND last.state = 'open' AND last.facts_fingerprint <> a.facts_fingerprint
+           ), raised AS (
+               INSERT INTO leaver.holds
+                   (opened_at, source, tenant, employee_id, account_id, requested_action, reason, facts_fingerprint, delivery_id)
+               SELECT $1, a.source, a.tenant, a.employee_id, a.account_id, a.requested_action, a.reason, a.facts_fingerprint, a.delivery_id
+               FROM asked a JOIN last ON last.n = a.n
+               WHERE last.state IS NULL OR (last.state = 'rejected' AND last.facts_fingerprint <> a.facts_fingerprint)
+               ORDER BY a.n
+               RETURNING source, tenant, employee_id
+           )
+           SELECT a.n AS "n!" FROM asked a JOIN raised USING (source, tenant, employee_id) ORDER BY a.n"#,
+        now,
+        &columns.sources,
+        &columns.tenants,
+        &columns.employee_ids,
+        &accounts as &[Option<&str>],
+        &each(|h| h.question.requested_action.as_str().to_owned()),
+        &each(|h| h.reason.clone()),
+        &each(|h| h.question.facts_fingerprint.clone()),
+        &deliveries as &[Option<Uuid>],
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(positions
+        .into_iter()
+        .filter_map(|n| usize::try_from(n - 1).ok())
+        .collect())
+}
+
+/// How the last question about each of these employees stands, in the order given.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn standing(
+    conn: &mut PgConnection,
+    employees: &[EmployeeKey],
+) -> Result<Vec<Option<HoldStatus>>, sqlx::Error> {
+    let columns = KeyColumns::of(employees);
+    let rows = sqlx::query!(
+        r#"SELECT h.id AS "id?", h.state AS "state?", h.facts_fingerprint AS "facts_fingerprint?"
+           FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (source, tenant, employee_id, n)
+           LEFT JOIN LATERAL (
+               SELECT id, state, facts_fingerprint FROM leaver.holds h
+               WHERE (h.source, h.tenant, h.employee_id) = (k.source, k.tenant, k.employee_id)
+                 AND h.state IN ('open', 'rejected')
+               ORDER BY id DESC LIMIT 1
+           ) h ON true
+           ORDER BY k.n"#,
+        &columns.sources,
+        &columns.tenants,
+        &columns.employee_ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            Some(HoldStatus {
+                id: row.id?,
+                rejected: row.state? == "rejected",
+                facts_fingerprint: row.facts_fingerprint?,
+            })
+        })
+        .collect())
+}
+
+/// Withdraws the open questions about these employees, since newer facts have made them pointless.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn withdraw(
+    conn: &mut PgConnection,
+    employees: &[EmployeeKey],
+    now: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let columns = KeyColumns::of(employees);
+    let done = sqlx::query!(
+        "UPDATE leaver.holds AS h SET state = 'withdrawn', closed_at = $4
+         FROM unnest($1::text[], $2::text[], $3::text[]) AS k (source, tenant, employee_id)
+         WHERE (h.source, h.tenant, h.employee_id) = (k.source, k.tenant, k.employee_id)
+           AND h.state = 'open'",
+        &columns.sources,
+        &columns.tenants,
+        &columns.employee_ids,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Withdraws the open questions whether to switch these accounts on, since they are on now, on whoever's return.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn withdraw_returns(
+    conn: &mut PgConnection,
+    accounts: &BTreeSet<AccountId>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    // Nearly always.
+    if accounts.is_empty() {
+        return Ok(());
+    }
+    let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
+    sqlx::query!(
+        "UPDATE leaver.holds SET state = 'withdrawn', closed_at = $2
+         WHERE state = 'open' AND requested_action = 'reactivate' AND account_id = ANY($1)",
+        &accounts,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Lets the answers about these employees lapse, since the facts they were given on are no longer so: should
+/// those come back, the same question may be asked again.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn lapse(conn: &mut PgConnection, employees: &[EmployeeKey]) -> Result<u64, sqlx::Error> {
+    let columns = KeyColumns::of(employees);
+    let done = sqlx::query!(
+        "UPDATE leaver.holds AS h SET facts_fingerprint = ''
+         FROM unnest($1::text[], $2::text[], $3::text[]) AS k (source, tenant, employee_id)
+         WHERE (h.source, h.tenant, h.employee_id) = (k.source, k.tenant, k.employee_id)
+           AND h.state = 'rejected' AND h.facts_fingerprint <> ''",
+        &columns.sources,
+        &columns.tenants,
+        &columns.employee_ids,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Closes one open question by a person's word and gives it back; `None` when it is not open (any more).
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn close(
+    conn: &mut PgConnection,
+    id: i64,
+    state: &str,
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<Option<Hold>, sqlx::Error> {
+    sqlx::query_as!(
+        Hold,
+        "UPDATE leaver.holds SET state = $2, closed_by = $3, closed_at = $4
+         WHERE id = $1 AND state = 'open'
+         RETURNING id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id",
+        id,
+        state,
+        by,
+        now,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// The state of one question, open or not; `None` when there is no such number.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn find(conn: &mut PgConnection, id: i64) -> Result<Option<Hold>, sqlx::Error> {
+    sqlx::query_as!(
+        Hold,
+        "SELECT id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id
+         FROM leaver.holds WHERE id = $1",
+        id,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// The open questions, oldest first.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn list_open(conn: &mut PgConnection) -> Result<Vec<Hold>, sqlx::Error> {
+    sqlx::query_as!(
+        Hold,
+        "SELECT id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id
+         FROM leaver.holds WHERE state = 'open' ORDER BY id",
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// How many questions are open.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn count_open(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT count(*) AS "n!" FROM leaver.holds WHERE state = 'open'"#)
+        .fetch_one(conn)
+        .await
+}

@@ -1,0 +1,165 @@
+//! Writes into `leaver.deliveries` what arrives. Each function takes a slice and runs one statement for it, which may
+//! stand for itself as a transaction.
+
+use std::collections::{HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Arrival, Durability};
+use leaver_core::domain::DeliveryId;
+use leaver_core::signature::VerifiedDelivery;
+
+/// Writes deliveries down, and says which of them are new. Those of which the same body from the same source is there
+/// already, or stands earlier in the slice, are left out; [`repeat`] is for them.
+///
+/// It waits for nobody but another transaction that is just now writing the same body.
+///
+/// # Errors
+/// Whatever the database says; nothing is stored then.
+pub async fn insert(
+    conn: &mut PgConnection,
+    arrivals: &[&Arrival],
+) -> Result<HashSet<DeliveryId>, sqlx::Error> {
+    let mut unique = with_fingerprints(arrivals);
+    // Two batches with the same bodies then wait for each other instead of deadlocking. The sort is a stable one, so
+    // that of equal bodies the first counts.
+    unique.sort_by_key(|(fingerprint, _)| *fingerprint);
+    unique.dedup_by_key(|(fingerprint, _)| *fingerprint);
+    let rows = Columns::of(&unique);
+    let written = sqlx::query_scalar!(
+        "INSERT INTO leaver.deliveries
+             (id, fingerprint, source, digest, content_type, signed_at, received_at, body, body_bytes, state, next_attempt_at)
+         SELECT id, fingerprint, source, digest, content_type, signed_at, received_at, body, octet_length(body), 'pending', received_at
+         FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::bytea[])
+              WITH ORDINALITY AS a (id, fingerprint, source, digest, content_type, signed_at, received_at, body, n)
+         ORDER BY n
+         ON CONFLICT (fingerprint) WHERE fingerprint IS NOT NULL DO NOTHING
+         RETURNING id",
+        &rows.ids,
+        &rows.fingerprints,
+        &rows.sources as &[&str],
+        &rows.digests as &[&[u8]],
+        &rows.types as &[Option<&str>],
+        &rows.signed as &[Option<DateTime<Utc>>],
+        &rows.received,
+        &rows.bodies as &[&[u8]],
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(written.into_iter().map(DeliveryId).collect())
+}
+
+/// Says of deliveries that are there already, in the order given, under which id; `None` for one that is gone.
+///
+/// A repetition changes nothing, except where its sender signed a later time: the same words then may be news. Where
+/// the row is settled and its entries bore no time of their own, it is processed again. Where it is not settled yet,
+/// nobody knows whether its entries bear a time; the later signature is noted, and [`settle`](crate::ingest::inbox::store::settle)
+/// sees to it.
+///
+/// It waits for a worker that is just now processing a row that has to change.
+///
+/// # Errors
+/// Whatever the database says; nothing is changed then.
+pub async fn repeat(
+    conn: &mut PgConnection,
+    arrivals: &[&Arrival],
+) -> Result<Vec<Option<DeliveryId>>, sqlx::Error> {
+    let arrivals = with_fingerprints(arrivals);
+    let mut latest = HashMap::with_capacity(arrivals.len());
+    for (fingerprint, arrival) in &arrivals {
+        let known = latest.entry(*fingerprint).or_insert(*arrival);
+        if arrival.delivery.signed_at() > known.delivery.signed_at() {
+            *known = arrival;
+        }
+    }
+    let unique: Vec<(Uuid, &Arrival)> = latest.into_iter().collect();
+    let rows = Columns::of(&unique);
+    // Locked first, in key order, each row comes in its newest version, and what follows rests on that.
+    let there = sqlx::query!(
+        r#"WITH arrived AS (
+               SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::bytea[])
+                             AS a (fingerprint, content_type, signed_at, received_at, body)
+           ), news AS MATERIALIZED (
+               SELECT d.id, d.state, a.content_type, a.signed_at, a.received_at, a.body
+               FROM leaver.deliveries d JOIN arrived a USING (fingerprint)
+               WHERE a.signed_at > GREATEST(d.signed_at, d.resigned_at)
+                 AND (d.state IN ('pending', 'failed') OR (d.state = 'processed' AND NOT d.has_event_times))
+               ORDER BY d.fingerprint
+               FOR UPDATE OF d
+           ), noted AS (
+               UPDATE leaver.deliveries d SET resigned_at = news.signed_at FROM news
+               WHERE d.id = news.id AND news.state <> 'processed'
+           ), requeued AS (
+               UPDATE leaver.deliveries d
+               SET state = 'pending', body = news.body, content_type = news.content_type, signed_at = news.signed_at,
+                   received_at = news.received_at, next_attempt_at = news.received_at, attempts = 0,
+                   processed_at = NULL, reason = NULL, outcome = NULL, reprocess_count = d.reprocess_count + 1
+               FROM news WHERE d.id = news.id AND news.state = 'processed'
+           )
+           SELECT d.id AS "id!", fingerprint AS "fingerprint!"
+           FROM leaver.deliveries d JOIN arrived a USING (fingerprint)"#,
+        &rows.fingerprints,
+        &rows.types as &[Option<&str>],
+        &rows.signed as &[Option<DateTime<Utc>>],
+        &rows.received,
+        &rows.bodies as &[&[u8]],
+    )
+    .fetch_all(conn)
+    .await?;
+    let known: HashMap<Uuid, Uuid> = there
+        .into_iter()
+        .map(|row| (row.fingerprint, row.id))
+        .collect();
+    let id_of = |(fingerprint, _): &(Uuid, _)| known.get(fingerprint).copied().map(DeliveryId);
+    Ok(arrivals.iter().map(id_of).collect())
+}
+
+fn with_fingerprints<'a>(arrivals: &[&'a Arrival]) -> Vec<(Uuid, &'a Arrival)> {
+    let with_fingerprint = |arrival: &&'a Arrival| (arrival.fingerprint(), *arrival);
+    arrivals.iter().map(with_fingerprint).collect()
+}
+
+/// What a commit of this session is worth.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn durability(conn: &mut PgConnection) -> Result<Durability, sqlx::Error> {
+    sqlx::query_as!(
+        Durability,
+        r#"SELECT current_setting('synchronous_commit') <> 'off' AS "waits_for_disk!",
+                  current_setting('fsync')::bool AS "flushes!",
+                  current_setting('full_page_writes')::bool AS "mends_pages!""#
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Rows, turned into one array for each column.
+struct Columns<'a> {
+    ids: Vec<Uuid>,
+    fingerprints: Vec<Uuid>,
+    sources: Vec<&'a str>,
+    digests: Vec<&'a [u8]>,
+    types: Vec<Option<&'a str>>,
+    signed: Vec<Option<DateTime<Utc>>>,
+    received: Vec<DateTime<Utc>>,
+    bodies: Vec<&'a [u8]>,
+}
+
+impl<'a> Columns<'a> {
+    fn of(rows: &[(Uuid, &'a Arrival)]) -> Self {
+        let deliveries = || rows.iter().map(|(_, row)| &row.delivery);
+        Self {
+            ids: rows.iter().map(|(_, row)| row.id.0).collect(),
+            fingerprints: rows.iter().map(|(fingerprint, _)| *fingerprint).collect(),
+            sources: deliveries().map(|d| d.source().as_str()).collect(),
+            digests: deliveries().map(|d| d.digest().as_slice()).collect(),
+            types: deliveries().map(|d| d.content_type()).collect(),
+            signed: deliveries().map(VerifiedDelivery::signed_at).collect(),
+            received: rows.iter().map(|(_, row)| row.received_at).collect(),
+            bodies: deliveries().map(|d| d.body().as_ref()).collect(),
+        }
+    }
+}

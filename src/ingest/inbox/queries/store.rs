@@ -1,0 +1,131 @@
+//! Reads `leaver.deliveries` for people and for health.
+
+use bytes::Bytes;
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::{Arrived, Backlog, DeliverySummary, LastDelivery};
+use leaver_core::domain::{EmployeeId, SourceName};
+
+/// Whether the database answers.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn ping(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT 1 AS one").fetch_one(conn).await?;
+    Ok(())
+}
+
+/// How much waits.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn backlog(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Backlog, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT count(*) FILTER (WHERE state = 'pending') AS "pending!",
+                  count(*) FILTER (WHERE state = 'failed') AS "failed!",
+                  min(received_at) FILTER (WHERE state = 'pending') AS oldest
+           FROM leaver.deliveries WHERE state IN ('pending', 'failed')"#
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Backlog {
+        pending: row.pending,
+        oldest_seconds: row.oldest.map_or(0, |at| (now - at).num_seconds().max(0)),
+        failed: row.failed,
+    })
+}
+
+/// When each of these sources last sent something.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn last_deliveries(
+    conn: &mut PgConnection,
+    sources: &[SourceName],
+) -> Result<Vec<LastDelivery>, sqlx::Error> {
+    let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query!(
+        r#"SELECT s.n AS "n!", d.received_at AS "received_at?"
+           FROM unnest($1::text[]) WITH ORDINALITY AS s (source, n)
+           LEFT JOIN LATERAL (
+               SELECT received_at FROM leaver.deliveries d
+               WHERE d.source = s.source ORDER BY received_at DESC LIMIT 1
+           ) d ON true
+           ORDER BY s.n"#,
+        &names,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(sources
+        .iter()
+        .zip(rows)
+        .map(|(source, row)| LastDelivery {
+            source: source.clone(),
+            at: row.received_at,
+        })
+        .collect())
+}
+
+/// The newest deliveries, for a person; with `state`, only those in it.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn list(
+    conn: &mut PgConnection,
+    state: Option<&str>,
+    source: Option<&str>,
+    limit: i64,
+) -> Result<Vec<DeliverySummary>, sqlx::Error> {
+    sqlx::query_as!(
+        DeliverySummary,
+        r#"SELECT id, source, received_at, state, attempts, processed_at, body_bytes, reason, outcome
+           FROM leaver.deliveries
+           WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR source = $2)
+           ORDER BY received_at DESC, id DESC
+           LIMIT $3"#,
+        state,
+        source,
+        limit,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// What arrived from a source since a time that names one of these employees, or may: of what is not settled,
+/// or has failed, the body has to tell.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn arrived(
+    conn: &mut PgConnection,
+    source: &SourceName,
+    since: DateTime<Utc>,
+    employees: &[EmployeeId],
+) -> Result<Vec<Arrived>, sqlx::Error> {
+    let ids: Vec<String> = employees.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query!(
+        "SELECT received_at, employee_ids, content_type,
+                CASE WHEN employee_ids IS NULL THEN body END AS body
+         FROM leaver.deliveries
+         WHERE source = $1 AND received_at >= $2
+           AND (employee_ids && $3 OR (employee_ids IS NULL AND body IS NOT NULL))
+         ORDER BY received_at, id",
+        source.as_str(),
+        since,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Arrived {
+            received_at: row.received_at,
+            employee_ids: row
+                .employee_ids
+                .map(|ids| ids.into_iter().map(EmployeeId::new).collect()),
+            content_type: row.content_type,
+            body: row.body.map(Bytes::from),
+        })
+        .collect())
+}

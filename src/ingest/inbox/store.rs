@@ -1,0 +1,314 @@
+//! The table `leaver.deliveries`. Each function takes a slice and runs one statement for it.
+
+use std::collections::HashMap;
+
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use super::{Delivery, DeliveryOutcome, Replay, Settlement};
+use leaver_core::domain::{DeliveryId, EmployeeId};
+
+/// How much one claim takes at most.
+#[derive(Clone, Copy, Debug)]
+pub struct ClaimLimit {
+    /// Deliveries.
+    pub deliveries: i64,
+    /// Bytes of their bodies together; one larger delivery is still claimed, alone.
+    pub bytes: i64,
+}
+
+/// Takes deliveries that are due, oldest first, and locks their rows until the transaction ends. What
+/// another replica holds is left to it, and what is to be taken by itself comes by itself.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn claim(
+    conn: &mut PgConnection,
+    limit: ClaimLimit,
+    now: DateTime<Utc>,
+) -> Result<Vec<Delivery>, sqlx::Error> {
+    // A body of usual size comes along; one that takes more than its share is read once it is sure to be taken.
+    let share = limit.bytes / limit.deliveries.max(1);
+    let mut due = sqlx::query!(
+        "SELECT id, source, content_type, signed_at, received_at, attempts, isolated, body_bytes,
+                CASE WHEN body_bytes <= $3::bigint THEN body END AS body
+         FROM leaver.deliveries
+         WHERE state = 'pending' AND next_attempt_at <= $1
+         ORDER BY next_attempt_at, id
+         LIMIT $2
+         FOR UPDATE SKIP LOCKED",
+        now,
+        limit.deliveries,
+        share,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let mut total = 0_i64;
+    let first_is_isolated = due.first().is_some_and(|row| row.isolated);
+    let taken = due.iter().enumerate().take_while(|(position, row)| {
+        total += i64::from(row.body_bytes);
+        *position == 0 || (total <= limit.bytes && !first_is_isolated && !row.isolated)
+    });
+    due.truncate(taken.count());
+    let large: Vec<Uuid> = due
+        .iter()
+        .filter(|row| row.body.is_none())
+        .map(|row| row.id)
+        .collect();
+    let mut bodies = bodies(conn, &large).await?;
+    let mut claimed: Vec<Delivery> = due
+        .into_iter()
+        .map(|row| Delivery {
+            id: DeliveryId(row.id),
+            source: row.source,
+            content_type: row.content_type,
+            signed_at: row.signed_at,
+            received_at: row.received_at,
+            body: Bytes::from(
+                row.body
+                    .or_else(|| bodies.remove(&row.id))
+                    .unwrap_or_default(),
+            ),
+            attempts: row.attempts,
+            isolated: row.isolated,
+        })
+        .collect();
+    claimed.sort_by_key(|delivery| (delivery.received_at, delivery.id));
+    Ok(claimed)
+}
+
+async fn bodies(
+    conn: &mut PgConnection,
+    ids: &[Uuid],
+) -> Result<HashMap<Uuid, Vec<u8>>, sqlx::Error> {
+    if ids.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let rows = sqlx::query!(
+        r#"SELECT id, body AS "body!" FROM leaver.deliveries WHERE id = ANY($1)"#,
+        ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.body)).collect())
+}
+
+/// Where replicas call each other.
+pub const CHANNEL: &str = "leaver_arrived";
+
+/// Calls the other replicas, without waiting for the disk.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn notify(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        r#"WITH sparing AS (SELECT set_config('synchronous_commit', 'off', true))
+           SELECT true AS "told!" FROM sparing, LATERAL (SELECT pg_notify($1, '')) AS notified"#,
+        CHANNEL,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(())
+}
+
+/// One delivery that waits, locked until the transaction ends; `None` when it does not wait (any more).
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn lock(
+    conn: &mut PgConnection,
+    id: DeliveryId,
+) -> Result<Option<Delivery>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT source, content_type, signed_at, received_at, body AS "body!", attempts, isolated
+           FROM leaver.deliveries WHERE id = $1 AND state = 'pending' FOR UPDATE"#,
+        id.0,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|row| Delivery {
+        id,
+        source: row.source,
+        content_type: row.content_type,
+        signed_at: row.signed_at,
+        received_at: row.received_at,
+        body: Bytes::from(row.body),
+        attempts: row.attempts,
+        isolated: row.isolated,
+    }))
+}
+
+/// Ends deliveries. Deletes their bodies, except those of failed ones. What was processed, bore no time of its
+/// own and was signed again in the meantime is processed once more, as of the later time.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn settle(
+    conn: &mut PgConnection,
+    settlements: &[Settlement],
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let ids: Vec<Uuid> = settlements.iter().map(|s| s.id.0).collect();
+    let mut states: Vec<&str> = vec![];
+    let mut reasons: Vec<Option<&str>> = vec![];
+    let mut outcomes: Vec<Option<&serde_json::Value>> = vec![];
+    let mut timed: Vec<bool> = vec![];
+    // Lists of different lengths are no array in Postgres, so each is written out as one.
+    let mut named: Vec<Option<String>> = vec![];
+    for settlement in settlements {
+        let (state, reason, outcome, has_event_times) = match &settlement.end {
+            DeliveryOutcome::Processed {
+                outcome,
+                has_event_times,
+            } => ("processed", None, Some(outcome), *has_event_times),
+            DeliveryOutcome::Ignored { reason } => ("ignored", Some(reason.as_str()), None, true),
+            DeliveryOutcome::Failed { reason } => ("failed", Some(reason.as_str()), None, true),
+        };
+        states.push(state);
+        reasons.push(reason);
+        outcomes.push(outcome);
+        timed.push(has_event_times);
+        named.push(settlement.employee_ids.as_deref().map(array));
+    }
+    sqlx::query!(
+        "UPDATE leaver.deliveries AS d
+         SET state = s.state, reason = s.reason, outcome = s.outcome, has_event_times = s.has_event_times,
+             processed_at = $6, isolated = false,
+             employee_ids = s.named::text[],
+             body = CASE WHEN s.state = 'failed'
+                           OR (s.state = 'processed' AND NOT s.has_event_times AND d.resigned_at IS NOT NULL)
+                         THEN d.body END
+         FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::bool[], $7::text[])
+              AS s (id, state, reason, outcome, has_event_times, named)
+         WHERE d.id = s.id",
+        &ids,
+        &states as &[&str],
+        &reasons as &[Option<&str>],
+        &outcomes as &[Option<&serde_json::Value>],
+        &timed,
+        now,
+        &named as &[Option<String>],
+    )
+    .execute(&mut *conn)
+    .await?;
+    let untimed: Vec<Uuid> = settlements
+        .iter()
+        .filter(|settlement| settlement.end.may_carry_new_facts())
+        .map(|settlement| settlement.id.0)
+        .collect();
+    if untimed.is_empty() {
+        return Ok(());
+    }
+    sqlx::query!(
+        "UPDATE leaver.deliveries
+         SET state = 'pending', signed_at = resigned_at, resigned_at = NULL, received_at = $2,
+             next_attempt_at = $2, attempts = 0, processed_at = NULL, outcome = NULL, reprocess_count = reprocess_count + 1
+         WHERE id = ANY($1) AND state = 'processed' AND body IS NOT NULL",
+        &untimed,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// A list as Postgres writes an array of text.
+fn array(ids: &[EmployeeId]) -> String {
+    let quoted = ids.iter().map(|id| {
+        let plain = id.as_str().replace('\\', r"\\").replace('"', r#"\""#);
+        format!("\"{plain}\"")
+    });
+    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
+}
+
+/// Notes that processing failed and when to try again.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn postpone(
+    conn: &mut PgConnection,
+    id: DeliveryId,
+    reason: &str,
+    next_attempt_at: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE leaver.deliveries SET attempts = attempts + 1, reason = $2, next_attempt_at = $3
+         WHERE id = $1 AND state = 'pending'",
+        id.0,
+        reason,
+        next_attempt_at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Makes those due whose next attempt lies further ahead than any wait of ours: a clock has stepped back since it was
+/// set, or was that of a replica which runs ahead. Says how many.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn catch_up(
+    conn: &mut PgConnection,
+    longest_wait: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "WITH ahead AS (
+             SELECT id FROM leaver.deliveries WHERE state = 'pending' AND next_attempt_at > $1
+             ORDER BY id FOR UPDATE SKIP LOCKED
+         )
+         UPDATE leaver.deliveries SET next_attempt_at = $2 WHERE id IN (SELECT id FROM ahead)",
+        now + longest_wait,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Makes failed deliveries pending again; returns the result for each id.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn replay(
+    conn: &mut PgConnection,
+    ids: &[DeliveryId],
+    now: DateTime<Utc>,
+) -> Result<Vec<(DeliveryId, Replay)>, sqlx::Error> {
+    let wanted: Vec<Uuid> = ids.iter().map(|id| id.0).collect();
+    let rows = sqlx::query!(
+        r#"WITH found AS (
+               SELECT id, state, body IS NOT NULL AS has_body
+               FROM leaver.deliveries WHERE id = ANY($1) ORDER BY id FOR UPDATE
+           ), queued AS (
+               UPDATE leaver.deliveries AS d
+               SET state = 'pending', attempts = 0, reason = NULL, processed_at = NULL, next_attempt_at = $2
+               FROM found WHERE d.id = found.id AND found.state = 'failed' AND found.has_body
+               RETURNING d.id
+           )
+           SELECT found.id, found.state, queued.id IS NOT NULL AS "queued!"
+           FROM found LEFT JOIN queued USING (id)"#,
+        &wanted,
+        now,
+    )
+    .fetch_all(conn)
+    .await?;
+    let found: HashMap<Uuid, Replay> = rows
+        .into_iter()
+        .map(|row| {
+            let became = match (row.queued, row.state.as_str()) {
+                (true, _) => Replay::Queued,
+                (false, "pending") => Replay::AlreadyPending,
+                (false, _) => Replay::BodyGone,
+            };
+            (row.id, became)
+        })
+        .collect();
+    Ok(ids
+        .iter()
+        .map(|id| (*id, found.get(&id.0).copied().unwrap_or(Replay::Unknown)))
+        .collect())
+}

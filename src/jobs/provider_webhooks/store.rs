@@ -1,0 +1,141 @@
+//! The table `leaver.provider_webhooks`, and when to look again.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::ProviderWebhook;
+use leaver_core::domain::SourceName;
+
+/// When a source's webhooks were last looked at; see the column's comment for a look that failed.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn checked_at(
+    conn: &mut PgConnection,
+    source: &SourceName,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    let at = sqlx::query_scalar!(
+        "SELECT webhooks_checked_at FROM leaver.source_status WHERE source = $1",
+        source.as_str(),
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(at.flatten())
+}
+
+/// Notes when they were looked at. A source that was not known yet is listened to from now on.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn note_checked(
+    conn: &mut PgConnection,
+    source: &SourceName,
+    checked_at: DateTime<Utc>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO leaver.source_status (source, since) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        source.as_str(),
+        now,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "UPDATE leaver.source_status SET webhooks_checked_at = $2 WHERE source = $1",
+        source.as_str(),
+        checked_at,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The webhooks of these sources.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn list(
+    conn: &mut PgConnection,
+    sources: &[SourceName],
+) -> Result<Vec<ProviderWebhook>, sqlx::Error> {
+    let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query!(
+        "SELECT source, webhook_id, name, last_sent_at, last_status, problem, observed_at, checked_at
+         FROM leaver.provider_webhooks WHERE source = ANY($1) ORDER BY source, length(webhook_id), webhook_id",
+        &names,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(ProviderWebhook {
+                source: SourceName::parse(&row.source)
+                    .map_err(|error| sqlx::Error::Decode(error.into()))?,
+                id: row.webhook_id,
+                name: row.name,
+                last_sent_at: row.last_sent_at,
+                last_status: row.last_status,
+                problem: row.problem,
+                observed_at: row.observed_at,
+                checked_at: row.checked_at,
+            })
+        })
+        .collect()
+}
+
+/// Writes down how webhooks do; each is named once.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn save(conn: &mut PgConnection, hooks: &[ProviderWebhook]) -> Result<(), sqlx::Error> {
+    let sources: Vec<String> = hooks.iter().map(|hook| hook.source.to_string()).collect();
+    let ids: Vec<&str> = hooks.iter().map(|hook| hook.id.as_str()).collect();
+    let names: Vec<&str> = hooks.iter().map(|hook| hook.name.as_str()).collect();
+    let sent: Vec<Option<DateTime<Utc>>> = hooks.iter().map(|hook| hook.last_sent_at).collect();
+    let statuses: Vec<Option<&str>> = hooks.iter().map(|h| h.last_status.as_deref()).collect();
+    let problems: Vec<Option<&str>> = hooks.iter().map(|h| h.problem.as_deref()).collect();
+    let seen: Vec<DateTime<Utc>> = hooks.iter().map(|hook| hook.observed_at).collect();
+    let checked: Vec<DateTime<Utc>> = hooks.iter().map(|hook| hook.checked_at).collect();
+    sqlx::query!(
+        "INSERT INTO leaver.provider_webhooks AS h
+             (source, webhook_id, name, last_sent_at, last_status, problem, observed_at, checked_at)
+         SELECT source, id, name, sent, status, problem, seen, checked
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[],
+                     $7::timestamptz[], $8::timestamptz[])
+              AS u (source, id, name, sent, status, problem, seen, checked)
+         ORDER BY source, id
+         ON CONFLICT ON CONSTRAINT provider_webhooks_pkey DO UPDATE
+         SET name = excluded.name, last_sent_at = excluded.last_sent_at, last_status = excluded.last_status,
+             problem = excluded.problem, observed_at = excluded.observed_at, checked_at = excluded.checked_at",
+        &sources,
+        &ids as &[&str],
+        &names as &[&str],
+        &sent as &[Option<DateTime<Utc>>],
+        &statuses as &[Option<&str>],
+        &problems as &[Option<&str>],
+        &seen,
+        &checked,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Forgets a webhook; says whether it was known.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn forget(
+    conn: &mut PgConnection,
+    source: &SourceName,
+    id: &str,
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "DELETE FROM leaver.provider_webhooks WHERE source = $1 AND webhook_id = $2",
+        source.as_str(),
+        id,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() > 0)
+}

@@ -1,0 +1,3 @@
+//! Read-only views of the current state.
+
+pub mod health;

@@ -1,0 +1,165 @@
+//! How facts stand in the column `facts` of `leaver.employees`: the shape of our data, apart from the shape of
+//! our types.
+
+use chrono::{DateTime, NaiveDate, Utc};
+use serde::{Deserialize, Serialize};
+
+use leaver_core::domain::{DateOrInstant, Employee, EmploymentStatus, Fact, Status, WorkEmail};
+
+/// The column `facts`. Its names are part of the data, so they are spelled out here and nowhere else.
+#[derive(Default, Serialize, Deserialize)]
+#[serde(default)]
+pub(super) struct StoredFacts {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<StoredStatusFact>,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    status_changed: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    employment_status: Option<Stored<StoredEmployment>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hire_date: Option<Stored<NaiveDate>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    termination_date: Option<Stored<StoredMoment>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    work_email: Option<Stored<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deleted: Option<Stored<bool>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    values_pending_since: Option<DateTime<Utc>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Stored<T> {
+    value: Option<T>,
+    as_of: DateTime<Utc>,
+    observed_at: DateTime<Utc>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredStatusFact {
+    #[serde(flatten)]
+    stored: Stored<StoredStatus>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    word: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StoredStatus {
+    Active,
+    Pending,
+    Inactive,
+    Unknown,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StoredEmployment {
+    Terminated,
+    Other,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum StoredMoment {
+    Day(NaiveDate),
+    Instant(DateTime<Utc>),
+}
+
+impl<T> Stored<T> {
+    fn of<U>(fact: &Fact<U>, into: impl FnOnce(&U) -> T) -> Self {
+        Self {
+            value: fact.value.as_ref().map(into),
+            as_of: fact.as_of,
+            observed_at: fact.observed_at,
+        }
+    }
+
+    fn map<U>(self, into: impl FnOnce(T) -> U) -> Fact<U> {
+        Fact {
+            value: self.value.map(into),
+            as_of: self.as_of,
+            observed_at: self.observed_at,
+        }
+    }
+}
+
+impl StoredFacts {
+    /// Writes what was stored into an entry of which nothing is known.
+    pub(super) fn fill(self, employee: &mut Employee) {
+        employee.status = self.status.map(|fact| {
+            let word = fact.word;
+            fact.stored.map(|status| match status {
+                StoredStatus::Active => Status::Active,
+                StoredStatus::Pending => Status::Pending,
+                StoredStatus::Inactive => Status::Inactive,
+                StoredStatus::Unknown => Status::Unknown(word.unwrap_or_default()),
+            })
+        });
+        employee.status_changed = self.status_changed;
+        employee.employment_status = self.employment_status.map(|fact| {
+            fact.map(|word| match word {
+                StoredEmployment::Terminated => EmploymentStatus::Terminated,
+                StoredEmployment::Other => EmploymentStatus::Other,
+            })
+        });
+        employee.hire_date = self.hire_date.map(|fact| fact.map(|day| day));
+        employee.termination_date = self.termination_date.map(|fact| {
+            fact.map(|moment| match moment {
+                StoredMoment::Day(day) => DateOrInstant::Day(day),
+                StoredMoment::Instant(instant) => DateOrInstant::Instant(instant),
+            })
+        });
+        employee.work_email = self.work_email.map(|fact| Fact {
+            value: fact.value.as_deref().and_then(WorkEmail::parse),
+            as_of: fact.as_of,
+            observed_at: fact.observed_at,
+        });
+        employee.deleted = self.deleted.map(|fact| fact.map(|deleted| deleted));
+        employee.values_pending_since = self.values_pending_since;
+    }
+
+    /// What is to be stored of an entry.
+    pub(super) fn of(employee: &Employee) -> Self {
+        Self {
+            status: employee.status.as_ref().map(|fact| StoredStatusFact {
+                stored: Stored::of(fact, |status| match status {
+                    Status::Active => StoredStatus::Active,
+                    Status::Pending => StoredStatus::Pending,
+                    Status::Inactive => StoredStatus::Inactive,
+                    Status::Unknown(_) => StoredStatus::Unknown,
+                }),
+                word: match &fact.value {
+                    Some(Status::Unknown(word)) => Some(word.clone()),
+                    _ => None,
+                },
+            }),
+            status_changed: employee.status_changed,
+            employment_status: employee.employment_status.as_ref().map(|fact| {
+                Stored::of(fact, |word| match word {
+                    EmploymentStatus::Terminated => StoredEmployment::Terminated,
+                    EmploymentStatus::Other => StoredEmployment::Other,
+                })
+            }),
+            hire_date: employee
+                .hire_date
+                .as_ref()
+                .map(|fact| Stored::of(fact, |day| *day)),
+            termination_date: employee.termination_date.as_ref().map(|fact| {
+                Stored::of(fact, |moment| match moment {
+                    DateOrInstant::Day(day) => StoredMoment::Day(*day),
+                    DateOrInstant::Instant(instant) => StoredMoment::Instant(*instant),
+                })
+            }),
+            work_email: employee
+                .work_email
+                .as_ref()
+                .map(|fact| Stored::of(fact, |email| email.expose().to_owned())),
+            deleted: employee
+                .deleted
+                .as_ref()
+                .map(|fact| Stored::of(fact, |deleted| *deleted)),
+            values_pending_since: employee.values_pending_since,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The table `leaver.pending_reads`.
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+
+use super::PendingRead;
+use leaver_core::domain::{EmployeeId, EmployeeKey, KeyColumns, SourceName, Tenant};
+
+/// Notes reads as due at once, in one statement. One that is noted already stays as it is, unless the change
+/// is newer. Says whether any was new.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn note(
+    conn: &mut PgConnection,
+    reads: &[PendingRead],
+    now: DateTime<Utc>,
+) -> Result<bool, sqlx::Error> {
+    if reads.is_empty() {
+        return Ok(false);
+    }
+    // In key order, so that two slices that overlap wait for each other instead of deadlocking.
+    let mut reads: Vec<&PendingRead> = reads.iter().collect();
+    reads.sort();
+    let columns = KeyColumns::of(reads.iter().map(|read| &read.key));
+    let since: Vec<DateTime<Utc>> = reads.iter().map(|r| r.since).collect();
+    let noted = sqlx::query!(
+        "INSERT INTO leaver.pending_reads AS d (source, tenant, employee_id, since, next_attempt_at)
+         SELECT source, tenant, employee_id, since, $5
+         FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) WITH ORDINALITY
+              AS k (source, tenant, employee_id, since, n)
+         ORDER BY n
+         ON CONFLICT ON CONSTRAINT pending_reads_pkey DO UPDATE
+         SET since = excluded.since, attempts = 0, next_attempt_at = excluded.next_attempt_at, reason = NULL
+         WHERE d.since < excluded.since",
+        &columns.sources,
+        &columns.tenants,
+        &columns.employee_ids,
+        &since,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(noted.rows_affected() > 0)
+}
+
+/// Takes reads of these sources that are due, longest due first, and lends them out until `leased_until`: should
+/// whoever took them never come back, somebody else may try then. A change of a moment that has yet to come waits for it,
+/// and not when it lies ahead of `farthest`: then a clock has stepped back.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn claim(
+    conn: &mut PgConnection,
+    sources: &[SourceName],
+    limit: i64,
+    now: DateTime<Utc>,
+    leased_until: DateTime<Utc>,
+    farthest: DateTime<Utc>,
+) -> Result<Vec<PendingRead>, sqlx::Error> {
+    let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query!(
+        "UPDATE leaver.pending_reads AS d
+         SET next_attempt_at = $4
+         FROM (SELECT source, tenant, employee_id FROM leaver.pending_reads
+               WHERE next_attempt_at <= $3 AND (since < $3 OR since > $5) AND source = ANY($1)
+               ORDER BY next_attempt_at LIMIT $2
+               FOR UPDATE SKIP LOCKED) AS k
+         WHERE (d.source, d.tenant, d.employee_id) = (k.source, k.tenant, k.employee_id)
+         RETURNING d.source, d.tenant, d.employee_id, d.since, d.attempts",
+        &sources,
+        limit,
+        now,
+        leased_until,
+        farthest,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let source = SourceName::parse(&row.source)
+                .map_err(|error| sqlx::Error::Decode(error.into()))?;
+            Ok(PendingRead {
+                key: EmployeeKey {
+                    source,
+                    tenant: Tenant::new(row.tenant),
+                    employee_id: EmployeeId::new(row.employee_id),
+                },
+                since: row.since,
+                attempts: row.attempts,
+            })
+        })
+        .collect()
+}
+
+/// Makes those due that wait for a time further ahead than any wait of ours: a clock has stepped back since it was set, or
+/// was that of a replica which runs ahead. Who has failed waits longer than who has not. Says how many.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn catch_up(
+    conn: &mut PgConnection,
+    longest_wait: TimeDelta,
+    longest_after_failure: TimeDelta,
+    now: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "WITH ahead AS (
+             SELECT source, tenant, employee_id FROM leaver.pending_reads
+             WHERE next_attempt_at > CASE WHEN attempts = 0 THEN $1::timestamptz ELSE $2 END
+             ORDER BY source, tenant, employee_id FOR UPDATE SKIP LOCKED
+         )
+         UPDATE leaver.pending_reads AS d SET next_attempt_at = $3 FROM ahead
+         WHERE (d.source, d.tenant, d.employee_id) = (ahead.source, ahead.tenant, ahead.employee_id)",
+        now + longest_wait,
+        now + longest_after_failure,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
+}
+
+/// Forgets a read that is done; not when a newer change was reported while it went on.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn forget(
+    conn: &mut PgConnection,
+    key: &EmployeeKey,
+    read_from: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "DELETE FROM leaver.pending_reads
+         WHERE source = $1 AND tenant = $2 AND employee_id = $3 AND since < $4",
+        key.source.as_str(),
+        key.tenant.to_string(),
+        key.employee_id.as_str(),
+        read_from,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Lets a read wait, with the reason where it failed; not when a newer change was reported meanwhile, which is
+/// due by itself.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn postpone(
+    conn: &mut PgConnection,
+    read: &PendingRead,
+    reason: Option<&str>,
+    until: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE leaver.pending_reads
+         SET next_attempt_at = $5,
+             attempts = attempts + CASE WHEN $6::text IS NULL THEN 0 ELSE 1 END,
+             reason = COALESCE($6, reason)
+         WHERE source = $1 AND tenant = $2 AND employee_id = $3 AND since = $4",
+        read.key.source.as_str(),
+        read.key.tenant.to_string(),
+        read.key.employee_id.as_str(),
+        read.since,
+        until,
+        reason,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -1,0 +1,71 @@
+//! Reads `leaver.employees` in the order of its keys, and tells who is known there at all.
+
+use std::collections::BTreeSet;
+
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use crate::roster::facts_json::StoredFacts;
+use crate::roster::store::Row;
+use leaver_core::domain::{Employee, EmployeeKey, SourceName};
+
+/// A page of the roster of these sources, in key order: the entries after this one, or the first.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn entries_after(
+    conn: &mut PgConnection,
+    sources: &[SourceName],
+    after: Option<&EmployeeKey>,
+    limit: i64,
+) -> Result<Vec<Employee>, sqlx::Error> {
+    let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
+                  account_id, access_ends_at, deactivated_at, last_delivery_id, modified_at
+           FROM leaver.employees
+           WHERE source = ANY($1) AND ($2::text IS NULL OR (source, tenant, employee_id) > ($2, $3, $4))
+           ORDER BY source, tenant, employee_id
+           LIMIT $5"#,
+        &sources,
+        after.map(|key| key.source.as_str()),
+        after.map(|key| key.tenant.as_str()),
+        after.map(|key| key.employee_id.as_str()),
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Row::into_employee).collect()
+}
+
+/// Of these accounts and these work e-mails, those that somebody in the roster has, in any source.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn claimed(
+    conn: &mut PgConnection,
+    sources: &[SourceName],
+    accounts: &[&str],
+    emails: &[&str],
+) -> Result<(BTreeSet<String>, BTreeSet<String>), sqlx::Error> {
+    let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query!(
+        "SELECT account_id, work_email FROM leaver.employees
+         WHERE source = ANY($1) AND account_id = ANY($2)
+         UNION ALL
+         SELECT account_id, work_email FROM leaver.employees
+         WHERE source = ANY($1) AND work_email = ANY($3)",
+        &sources,
+        accounts as &[&str],
+        emails as &[&str],
+    )
+    .fetch_all(conn)
+    .await?;
+    let mut claimed = (BTreeSet::new(), BTreeSet::new());
+    for row in rows {
+        claimed.0.extend(row.account_id);
+        claimed.1.extend(row.work_email);
+    }
+    Ok(claimed)
+}

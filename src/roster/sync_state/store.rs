@@ -1,0 +1,98 @@
+//! The table `leaver.sync_state`, and whom to read again.
+
+use chrono::NaiveDate;
+use sqlx::PgConnection;
+
+use super::SyncState;
+use leaver_core::domain::{EmployeeId, SourceName};
+
+/// How the reads of these sources stand.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn list(
+    conn: &mut PgConnection,
+    sources: &[SourceName],
+) -> Result<Vec<SyncState>, sqlx::Error> {
+    let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query!(
+        "SELECT source, linked_account_id, last_complete_started_at, last_full_started_at, last_started_at, last_completed_at, state, reason, employees
+         FROM leaver.sync_state WHERE source = ANY($1) ORDER BY source, linked_account_id",
+        &names,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let source = SourceName::parse(&row.source)
+                .map_err(|error| sqlx::Error::Decode(error.into()))?;
+            Ok(SyncState {
+                source,
+                linked_account_id: row.linked_account_id,
+                last_complete_started_at: row.last_complete_started_at,
+                last_full_started_at: row.last_full_started_at,
+                last_started_at: row.last_started_at,
+                last_completed_at: row.last_completed_at,
+                incomplete: (row.state != "complete").then(|| row.reason.unwrap_or_default()),
+                employees: row.employees,
+            })
+        })
+        .collect()
+}
+
+/// Writes down how a read went.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn save(conn: &mut PgConnection, reads: &SyncState) -> Result<(), sqlx::Error> {
+    let state = if reads.incomplete.is_none() {
+        "complete"
+    } else {
+        "incomplete"
+    };
+    sqlx::query!(
+        "INSERT INTO leaver.sync_state
+             (source, linked_account_id, last_complete_started_at, last_full_started_at, last_started_at, last_completed_at, state, reason, employees)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+         ON CONFLICT ON CONSTRAINT sync_state_pkey DO UPDATE
+         SET last_complete_started_at = excluded.last_complete_started_at, last_full_started_at = excluded.last_full_started_at,
+             last_started_at = excluded.last_started_at, last_completed_at = excluded.last_completed_at, state = excluded.state,
+             reason = excluded.reason, employees = excluded.employees",
+        reads.source.as_str(),
+        reads.linked_account_id,
+        reads.last_complete_started_at,
+        reads.last_full_started_at,
+        reads.last_started_at,
+        reads.last_completed_at,
+        state,
+        reads.incomplete.as_deref(),
+        reads.employees,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// The employees of a source whose known termination date is from one day to another.
+///
+/// # Errors
+/// Whatever the database says.
+pub async fn find_leaving(
+    conn: &mut PgConnection,
+    source: &SourceName,
+    from: NaiveDate,
+    until: NaiveDate,
+) -> Result<Vec<EmployeeId>, sqlx::Error> {
+    let ids = sqlx::query_scalar!(
+        r#"SELECT employee_id FROM leaver.employees
+           WHERE source = $1
+             AND termination_on BETWEEN $2 AND $3
+           ORDER BY employee_id"#,
+        source.as_str(),
+        from,
+        until,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(ids.into_iter().map(EmployeeId::new).collect())
+}

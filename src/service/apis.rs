@@ -1,0 +1,114 @@
+//! The clients of the providers' APIs, from the settings.
+
+use std::sync::Arc;
+
+use anyhow::{Context, anyhow};
+
+use super::Settings;
+use crate::base::clock::Clock;
+use crate::config::{ApiSettings, Source};
+use crate::connect::{
+    BambooHrAddress, BambooHrApi, Limits, LinkedAccount, MergeAddress, MergeApi, Transport,
+};
+use crate::jobs::sync::{ProviderClient, SyncSource};
+use leaver_core::domain::Provider;
+use leaver_core::providers::Tenancy;
+
+/// The sources that can be read; one transport for all, so that they share its budgets.
+///
+/// # Errors
+/// When a source's `api` does not say where it is, or TLS cannot be set up.
+pub fn companies(
+    settings: &Settings,
+    limits: &Limits,
+    clock: &Arc<dyn Clock>,
+) -> anyhow::Result<Vec<SyncSource>> {
+    if settings.sources.iter().all(|source| source.api.is_none()) {
+        return Ok(vec![]);
+    }
+    let transport = Transport::new(limits.clone(), Arc::clone(clock))
+        .context("cannot set up TLS for the providers' APIs")?;
+    let readable = settings.sources.iter();
+    readable
+        .filter_map(|source| source.api.as_ref().map(|api| (source, api)))
+        .map(|(source, api)| {
+            Ok(SyncSource {
+                source: source.name.clone(),
+                api: company_api(source, api, &transport)?,
+                poll: api.poll,
+                full_sweep: api.full_sweep,
+            })
+        })
+        .collect()
+}
+
+/// The client of a source.
+///
+/// # Errors
+/// What is wrong with the setting that says where the API is.
+fn company_api(
+    source: &Source,
+    api: &ApiSettings,
+    transport: &Transport,
+) -> anyhow::Result<ProviderClient> {
+    let key = api.api_key.clone();
+    match (source.policy.provider, &source.provider_config.tenancy) {
+        (Provider::BambooHr, tenancy) => {
+            let Tenancy::One(tenant) = tenancy else {
+                return Err(anyhow!("source {}: it has no tenant", source.name));
+            };
+            let address = bamboohr_address(source, api)?;
+            let client = BambooHrApi::new(address, tenant.clone(), key, transport.clone());
+            Ok(ProviderClient::BambooHr(client, tenant.clone()))
+        }
+        (Provider::Merge, tenancy) => {
+            let client = MergeApi::new(merge_address(source, api)?, key, transport.clone());
+            let accounts = match tenancy {
+                Tenancy::One(_) => vec![],
+                Tenancy::ByLinkedAccount(tenants) => api
+                    .account_tokens
+                    .iter()
+                    .filter_map(|(id, token)| {
+                        Some(LinkedAccount {
+                            id: id.clone(),
+                            tenant: tenants.get(id)?.clone(),
+                            token: token.clone(),
+                        })
+                    })
+                    .collect(),
+            };
+            Ok(ProviderClient::Merge(client, accounts))
+        }
+    }
+}
+
+/// Says what is wrong with where a source's API is.
+///
+/// # Errors
+/// What is wrong with the setting that says so.
+pub fn check_address(source: &Source, api: &ApiSettings) -> anyhow::Result<()> {
+    match source.policy.provider {
+        Provider::BambooHr => bamboohr_address(source, api).map(drop),
+        Provider::Merge => merge_address(source, api).map(drop),
+    }
+}
+
+fn merge_address(source: &Source, api: &ApiSettings) -> anyhow::Result<MergeAddress> {
+    let url = api.base_url.as_deref();
+    MergeAddress::parse(url.unwrap_or(MergeAddress::UNITED_STATES))
+        .with_context(|| format!("source {}", source.name))
+}
+
+fn bamboohr_address(source: &Source, api: &ApiSettings) -> anyhow::Result<BambooHrAddress> {
+    let address = match (&api.base_url, &api.company_domain) {
+        (Some(url), _) => BambooHrAddress::parse(url),
+        (None, Some(company)) => BambooHrAddress::of_company(company),
+        (None, None) => {
+            return Err(anyhow!(
+                "source {}: api.company_domain is missing: the part before .bamboohr.com",
+                source.name
+            ));
+        }
+    };
+    address.with_context(|| format!("source {}", source.name))
+}

@@ -127,7 +127,7 @@ pub async fn observe(
                 .into_iter()
                 .map(|observation| (observation.delivery, merge(&mut employee, observation)))
                 .collect();
-            if !employee.same_listed_values(&before) {
+            if !employee.has_same_listed_values(&before) {
                 employee.modified_at = Some(now);
             }
             let effect = by_delivery.iter().map(|(_, effect)| *effect).max();

@@ -1,7 +1,7 @@
 //! Claims stored deliveries and processes them in batches.
 //!
 //! Everything that changes lives in one Postgres, so a batch is one transaction and a crash frees its rows. A batch that
-//! fails is retried in halves, down to the one delivery that fails alone; that one is postponed, and parked when retries
+//! fails is retried in halves, down to the one delivery that fails alone; that one is postponed, and fails for good when retries
 //! do not help.
 
 pub mod batch;

@@ -134,7 +134,7 @@ impl Employee {
     /// Returns true if a list of employees shows the same values for both. An unknown value equals an empty one, and
     /// the marks for rules and reads do not count.
     #[must_use]
-    pub fn same_listed_values(&self, other: &Self) -> bool {
+    pub fn has_same_listed_values(&self, other: &Self) -> bool {
         fn value<T>(fact: Option<&Fact<T>>) -> Option<&T> {
             fact.and_then(|fact| fact.value.as_ref())
         }

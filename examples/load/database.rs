@@ -41,7 +41,7 @@ impl Database {
             let options = Options {
                 bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
                 search_path: std::env::var_os("PATH"),
-                home: DataDir::Ephemeral,
+                data_dir: DataDir::Ephemeral,
             };
             let started = tokio::task::spawn_blocking(move || Embedded::start(&options));
             let embedded = started.await??;

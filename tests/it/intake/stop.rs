@@ -111,7 +111,7 @@ async fn start(home: &std::path::Path) -> Embedded {
     let options = Options {
         bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
         search_path: std::env::var_os("PATH"),
-        home: DataDir::Persistent(home.to_path_buf()),
+        data_dir: DataDir::Persistent(home.to_path_buf()),
     };
     tokio::task::spawn_blocking(move || Embedded::start(&options).unwrap())
         .await

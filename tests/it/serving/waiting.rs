@@ -29,7 +29,7 @@ impl Comes {
         let options = Options {
             bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
             search_path: std::env::var_os("PATH"),
-            home: DataDir::Persistent(self.home.path().to_path_buf()),
+            data_dir: DataDir::Persistent(self.home.path().to_path_buf()),
         };
         tokio::task::spawn_blocking(move || Embedded::start(&options))
             .await

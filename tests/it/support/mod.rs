@@ -56,7 +56,7 @@ pub(crate) async fn postgres() -> &'static Embedded {
             let options = Options {
                 bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
                 search_path: std::env::var_os("PATH"),
-                home: DataDir::Ephemeral,
+                data_dir: DataDir::Ephemeral,
             };
             Embedded::start(&options).expect("a private Postgres starts")
         })

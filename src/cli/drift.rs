@@ -179,7 +179,7 @@ fn reads(rows: &[SourceCompleteness]) -> comfy_table::Table {
             row.account.clone(),
             output::moment_or_dash(row.last_complete_at),
             output::moment_or_dash(row.everybody_read_at),
-            or_dash(row.cause.as_deref()),
+            or_dash(row.reason.as_deref()),
         ]);
     }
     table

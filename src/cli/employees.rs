@@ -104,8 +104,8 @@ fn show(page: Page) {
         "changed",
     ]);
     for entry in page.results {
-        let status = match (entry.removed, entry.status) {
-            (true, _) => "removed".to_owned(),
+        let status = match (entry.deleted, entry.status) {
+            (true, _) => "deleted".to_owned(),
             (false, status) => or_dash(status),
         };
         let account = match (entry.account_id, entry.deactivated_at) {
@@ -117,7 +117,7 @@ fn show(page: Page) {
             format!("{} at {}", entry.tenant, entry.source),
             status,
             or_dash(entry.work_email.map(|email| email.expose().to_owned())),
-            or_dash(entry.termination),
+            or_dash(entry.termination_date),
             account,
             output::moment(entry.modified_at),
         ]);

@@ -133,7 +133,7 @@ pub async fn act(
             continue;
         };
         entries.push(AuditEntry {
-            action: AuditAction::Held,
+            action: AuditAction::HoldOpened,
             reason: hold.reason.clone(),
             employee: hold.employee.clone(),
             account: hold.question.account.clone(),

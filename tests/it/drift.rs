@@ -78,7 +78,7 @@ async fn by_policy_it_is_ended_again_with_its_sessions_and_a_record() {
     assert!(app.is_active("cem@example.com").await && app.is_active("eve@example.com").await);
     let last = app.audit_in_full().await.pop().unwrap();
     assert!(
-        last.starts_with("deactivated 1 ") && last.ends_with(" leaver:drift"),
+        last.starts_with("deactivated 1 ") && last.ends_with(" drift"),
         "{last}"
     );
     // Once is enough.
@@ -154,7 +154,7 @@ async fn accounts_of_nobody_and_employees_without_an_account_are_told_apart() {
         found
             .reads
             .iter()
-            .all(|read| !read.complete && read.cause.is_some())
+            .all(|read| !read.complete && read.reason.is_some())
     );
 }
 

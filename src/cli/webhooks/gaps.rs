@@ -80,7 +80,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
                 "webhook": hook.id,
                 "entries": hook.entries,
                 "cut": hook.cut,
-                "cause": hook.unread.as_ref().map(ToString::to_string),
+                "reason": hook.unread.as_ref().map(ToString::to_string),
             })
         })
         .collect();
@@ -102,7 +102,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
         serde_json::json!({
             "records": read.records,
             "outcome": outcome(read),
-            "cause": read.incomplete,
+            "reason": read.incomplete,
         })
     });
     serde_json::json!({ "webhooks": hooks, "gaps": gaps, "read": read })
@@ -167,7 +167,7 @@ fn print(report: &GapReport) {
             outcomes.join(", ")
         }
     );
-    if let Some(cause) = &read.incomplete {
-        println!("not all could be read: {cause}");
+    if let Some(reason) = &read.incomplete {
+        println!("not all could be read: {reason}");
     }
 }

@@ -38,11 +38,11 @@ fn words_in_the_database_stay() {
             AuditAction::Reactivated,
             AuditAction::Scheduled,
             AuditAction::Unscheduled,
-            AuditAction::Held,
+            AuditAction::HoldOpened,
             AuditAction::Approved,
             AuditAction::Rejected,
         ]),
-        "deactivated reactivated scheduled unscheduled held approved rejected"
+        "deactivated reactivated scheduled unscheduled hold_opened approved rejected"
     );
     assert_eq!(
         words([
@@ -121,7 +121,11 @@ fn words_on_the_command_line_stay() {
         "active pending inactive unknown"
     );
     assert_eq!(
-        words([DeliveryLogStatus::Taken, DeliveryLogStatus::StillTrying, DeliveryLogStatus::GivenUp]),
+        words([
+            DeliveryLogStatus::Taken,
+            DeliveryLogStatus::StillTrying,
+            DeliveryLogStatus::GivenUp
+        ]),
         "taken still_trying given_up"
     );
 }

@@ -34,7 +34,7 @@ pub enum AuditAction {
     /// A noted end of access was withdrawn.
     Unscheduled,
     /// A decision was left to a person.
-    Held,
+    HoldOpened,
     /// A person said yes.
     Approved,
     /// A person said no.
@@ -69,10 +69,10 @@ impl Actor {
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
-            Self::System => "leaver",
-            Self::Timer => "leaver:timer",
-            Self::Sync => "leaver:sync",
-            Self::Drift => "leaver:drift",
+            Self::System => "system",
+            Self::Timer => "timer",
+            Self::Sync => "sync",
+            Self::Drift => "drift",
             Self::Person(name) => name,
         }
     }

@@ -165,7 +165,7 @@ async fn the_same_body_twice_in_one_batch_is_one_row_and_the_later_signature_is_
         assert_eq!(answer.await.unwrap().0, StatusCode::OK);
     }
     let noted =
-        "SELECT count(*) FROM leaver.deliveries WHERE signed_again_at = signed_at + interval '3 s'";
+        "SELECT count(*) FROM leaver.deliveries WHERE resigned_at = signed_at + interval '3 s'";
     assert_eq!(app.count(noted).await, 1);
 }
 

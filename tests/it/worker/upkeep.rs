@@ -24,15 +24,15 @@ async fn what_was_settled_long_ago_is_forgotten_and_nothing_else() {
     app.deliver("bamboohr", &departure(2)).await;
     app.store("bamboohr", &departure(3)).await;
     let states = "SELECT state FROM leaver.deliveries ORDER BY id";
-    let all = ["processed", "ignored", "parked", "processed", "waiting"];
+    let all = ["processed", "ignored", "failed", "processed", "pending"];
     assert_eq!(app.lines(states).await, all);
 
     app.parts.worker.run_housekeeping_once().await.unwrap();
     assert_eq!(app.lines(states).await, all);
     app.advance(TimeDelta::days(11));
     app.parts.worker.run_housekeeping_once().await.unwrap();
-    // The parked one has lost its body (inbox.failed_retention), so there is nothing left to replay.
-    assert_eq!(app.lines(states).await, ["processed", "waiting"]);
+    // The failed one has lost its body (inbox.failed_retention), so there is nothing left to replay.
+    assert_eq!(app.lines(states).await, ["processed", "pending"]);
     assert_eq!(app.audit().await.len(), 2, "the record stays");
 
     // The same body again is read again, and says nothing new.
@@ -45,7 +45,7 @@ async fn what_was_settled_long_ago_is_forgotten_and_nothing_else() {
 async fn more_than_a_slice_goes_in_one_night() {
     let mut app = TestApp::with(&[], USERS).await;
     app.sql(
-        "INSERT INTO leaver.deliveries (id, fingerprint, source, digest, received_at, body_bytes, state, next_attempt_at, settled_at)
+        "INSERT INTO leaver.deliveries (id, fingerprint, source, digest, received_at, body_bytes, state, next_attempt_at, processed_at)
          SELECT gen_random_uuid(), gen_random_uuid(), 'merge', int4send(n), '2026-01-01', 1, 'processed', '2026-01-01', '2026-01-01'
          FROM generate_series(1, 12000) n",
     )

@@ -45,7 +45,7 @@ struct Sample {
 
 impl Sample {
     async fn take(child: &Child) -> anyhow::Result<Self> {
-        let tasks = child.metric("leaver_tasks").await;
+        let tasks = child.metric("leaver_tokio_tasks_alive").await;
         Ok(Self {
             memory_kib: child.memory_kib("VmRSS"),
             open_files: child.open_files(),

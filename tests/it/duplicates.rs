@@ -85,7 +85,7 @@ async fn the_same_delivery_many_times_at_once_is_one_row_and_one_new_answer() {
     let mut app = TestApp::new().await;
     app.add_users(&["dana@example.com"]).await;
     let body = dana("2026-11-22T11:00:00Z", "Inactive").to_string();
-    let router = leaver::api::router(app.parts.receiver.clone());
+    let router = leaver::api::router(app.parts.state.clone());
     let mut sending = tokio::task::JoinSet::new();
     for _ in 0..32 {
         let request: Request<Body> = app.signed("bamboohr", JSON, body.clone());

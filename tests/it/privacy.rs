@@ -289,14 +289,14 @@ async fn what_prints_itself_shows_neither_keys_nor_people() {
         ),
     ];
     let app = TestApp::with(&env, USERS).await;
-    let receiver = &app.parts.receiver;
+    let state = &app.parts.state;
     let shown = format!(
         "{:?} {:?} {:?} {:?} {:?}",
         app.settings,
         app.parts.worker.rules,
         app.parts.worker.mapping,
-        receiver.webhook_keys,
-        receiver.metrics
+        state.webhook_keys,
+        state.metrics
     );
     has_none("Debug", &shown, &[BAMBOOHR_KEY, MERGE_KEY, "pass-word"]);
     has_none("Debug", &shown, &PERSONAL);

@@ -62,7 +62,7 @@ fn setting_overrides() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Runs a server until standard input ends. Prints the addresses for webhooks and for metrics.
+/// Runs a server until standard input ends. Prints the addresses of webhooks and of metrics on standard output.
 pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<()> {
     let url = database.context("--serve needs --database")?;
     let overrides = setting_overrides();
@@ -97,12 +97,12 @@ pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<
             service.stop().await;
         }
         Kind::Group => {
-            let parts = Components::new(&settings, options, clock);
-            parts.liveness.enter(Phase::Ready);
-            let app = leaver::api::router(Arc::clone(&parts.state));
-            let admin = leaver::api::admin_router(Arc::clone(&parts.state));
+            let components = Components::new(&settings, options, clock);
+            components.liveness.enter(Phase::Ready);
+            let app = leaver::api::router(Arc::clone(&components.state));
+            let admin = leaver::api::admin_router(Arc::clone(&components.state));
             listen(app, admin, &settings, &stop).await?;
-            parts.state.intake.close().await;
+            components.state.intake.close().await;
         }
         Kind::Nothing | Kind::Single => {
             let pool = PgPoolOptions::new()
@@ -127,6 +127,7 @@ pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<
     Ok(())
 }
 
+/// Serves both routers until standard input ends. Prints their addresses.
 async fn listen(
     app: Router,
     admin: Router,
@@ -210,7 +211,10 @@ impl Child {
             .stderr(File::create(log)?)
             .spawn()?;
         let input = process.stdin.take();
-        let output = process.stdout.take().context("it has an output")?;
+        let output = process
+            .stdout
+            .take()
+            .context("the child process has no standard output")?;
         let mut addresses = String::new();
         BufReader::new(output).read_line(&mut addresses)?;
         let (address, admin_address) = addresses
@@ -238,8 +242,8 @@ impl Child {
     /// Returns the value of a metric, or `None` if the server does not have it.
     pub(crate) async fn metric<T: FromStr>(&self, name: &str) -> Option<T> {
         let client = leaver::connect::client::new(Duration::from_secs(30)).ok()?;
-        let answer = client.get(format!("http://{}/metrics", self.admin_address));
-        let text = answer.send().await.ok()?.text().await.ok()?;
+        let request = client.get(format!("http://{}/metrics", self.admin_address));
+        let text = request.send().await.ok()?.text().await.ok()?;
         let named = text.lines().filter_map(|line| line.split_once(' '));
         let mut values = named.filter(|(other, _)| *other == name);
         values.next()?.1.parse().ok()

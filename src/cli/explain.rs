@@ -91,7 +91,7 @@ async fn explain(
         "deactivated_at": employee.deactivated_at,
         "read_due_since": employee.read_due,
         "delivery": employee.delivery,
-        "decision": decided.map(Evaluated::word),
+        "decision": decided.map(Evaluated::label),
         "because": decided.map(|decided| &decided.decision.reason),
         "history": match &history {
             Ok(lines) => json!(lines),

@@ -62,20 +62,20 @@ pub struct SchemaPrivileges {
     /// Whether it could apply migrations.
     pub may_migrate: bool,
     /// What the service needs of the tables that are there and this role has not.
-    pub lacking: Vec<String>,
+    pub missing_privileges: Vec<String>,
 }
 
 /// What the role that we connect as may do with our schema, as it is now.
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn standing(conn: &mut PgConnection) -> Result<SchemaPrivileges, sqlx::Error> {
+pub async fn privileges(conn: &mut PgConnection) -> Result<SchemaPrivileges, sqlx::Error> {
     let (role, may_migrate): (String, bool) = sqlx::query_as(
         "SELECT current_user::text, has_database_privilege(current_database(), 'CREATE')",
     )
     .fetch_one(&mut *conn)
     .await?;
-    let lacking: Vec<(String,)> = sqlx::query_as(
+    let missing: Vec<(String,)> = sqlx::query_as(
         "SELECT 'USAGE on schema leaver' FROM pg_namespace
          WHERE nspname = 'leaver' AND NOT has_schema_privilege(oid, 'USAGE')
          UNION ALL
@@ -93,7 +93,7 @@ pub async fn standing(conn: &mut PgConnection) -> Result<SchemaPrivileges, sqlx:
     Ok(SchemaPrivileges {
         role,
         may_migrate,
-        lacking: lacking.into_iter().map(|(what,)| what).collect(),
+        missing_privileges: missing.into_iter().map(|(what,)| what).collect(),
     })
 }
 

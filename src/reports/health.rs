@@ -260,7 +260,7 @@ pub async fn examine(
         asking.ask(started, silence_thresholds, now),
     );
     let known = asked.await.ok().and_then(Result::ok);
-    let worker = match liveness.working_half_age_seconds(now) {
+    let worker = match liveness.heartbeat_age_seconds(now) {
         None => "starting",
         Some(age) if age > STALLED_AFTER_SECONDS => "stalled",
         Some(_) => "running",

@@ -1,7 +1,7 @@
-//! The only place that builds things: from settings to pools, router and loops, and to an orderly stop.
+//! Builds the service from the settings: pools, router and background jobs, and an orderly stop. Nothing else builds them.
 
 mod apis;
-mod loops;
+mod jobs;
 pub mod telemetry;
 mod startup;
 
@@ -16,13 +16,13 @@ use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
-use tokio::sync::{Mutex, Notify, RwLock};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{error, info, warn};
 
 pub use self::apis::{check_address, companies};
+use self::jobs::JobSettings;
 use self::startup::Startup;
 use crate::api::connections::{self, Drained};
 use crate::api::webhook_keys::WebhookKeys;
@@ -30,30 +30,33 @@ use crate::api::{AppState, router};
 use crate::base::clock::Clock;
 use crate::base::liveness::{Liveness, Phase};
 use crate::base::log_throttle::LogThrottle;
-use crate::base::metrics::Metrics;
 use crate::config::{Database, Settings};
 use crate::connect;
 use crate::db::pool::{self, Pool};
+use crate::engine::Engine;
 use crate::engine::policies::Policies;
-use crate::engine::{Engine, Limits};
+use crate::ingest::SilenceThreshold;
 use crate::ingest::group_commit::{self, GroupCommit};
-use crate::jobs::source_silence::SilenceThreshold;
+use crate::jobs::deliveries::{Deliveries, WorkerConfig};
+use crate::jobs::housekeeping::{Housekeeping, Retention};
+use crate::jobs::runner::Runner;
+use crate::jobs::scheduled_ends::ScheduledEnds;
 use crate::reports::health::HealthProbe;
 use leaver_core::domain::SourceName;
 use leaver_core::signature::Scheme;
 
-/// Connections of the working half beside those for batches: one each for the timer and the reader, the others for syncs
-/// and looks. The bell has one of its own.
+/// Connections of the background jobs other than delivery workers: one each for scheduled ends and pending reads, the others
+/// for syncs and checks. The listener has a connection of its own.
 const WORKER_CONNECTIONS: u32 = 6;
-/// Connections of a batch: its own, and one beside it for the mark.
+/// Connections of a delivery worker: one for its batch, and one for the record of what is in flight.
 const BATCH_CONNECTIONS: u32 = 2;
-/// Connections for lists of the roster, so that a program that asks for many of them is in nobody's way.
+/// Connections for lists of the roster. They are separate, so that a client with many requests delays nothing else.
 const LISTING_CONNECTIONS: u32 = 2;
 
-/// How to reach the database that the settings name.
+/// Returns how to connect to the configured database.
 ///
 /// # Errors
-/// When they name none, or what they name is not a Postgres URL.
+/// Returns an error if none is configured, or its URL is not one of Postgres.
 pub fn connect_options(database: &Database) -> anyhow::Result<PgConnectOptions> {
     let Some(url) = &database.url else {
         let missing = database.missing.as_deref();
@@ -63,27 +66,27 @@ pub fn connect_options(database: &Database) -> anyhow::Result<PgConnectOptions> 
         );
     };
     let url = url.expose_secret();
-    // The parser itself takes any scheme, and its error may quote the URL, which holds a password.
-    let ours = ["postgres://", "postgresql://"];
+    // The parser accepts any scheme, and its error may quote the URL, which holds a password.
+    let schemes = ["postgres://", "postgresql://"];
     let parsed = PgConnectOptions::from_str(url).ok();
     parsed
-        .filter(|_| ours.iter().any(|scheme| url.starts_with(scheme)))
+        .filter(|_| schemes.iter().any(|scheme| url.starts_with(scheme)))
         .ok_or_else(|| anyhow!("database.url: not a Postgres URL; it should look like postgres://user:password@host:5432/database"))
 }
 
-/// What every connection of ours is set to.
-fn ours(options: PgConnectOptions) -> PgConnectOptions {
+/// Adds the settings that all our connections have.
+fn with_session_settings(options: PgConnectOptions) -> PgConnectOptions {
     options
         .application_name("leaver")
         .options([
             ("statement_timeout", "30s"),
-            // Each of our statements is over before compiling it would pay.
+            // Our statements end before compilation would pay off.
             ("jit", "off"),
             ("idle_in_transaction_session_timeout", "30s"),
-            // Triggers of the application's may tell of people, which is not for our log.
+            // Messages of the application's triggers may hold personal data, which must not reach our log.
             ("client_min_messages", "error"),
-            // Of a machine that is gone Postgres learns by asking. Until then it keeps that machine's locks, so
-            // no other replica reads or fires in its place. Within half a minute, not after two hours.
+            // Postgres detects a dead client only by these probes. Until then it keeps the client's advisory locks, so no
+            // other replica takes over: half a minute, instead of two hours by default.
             ("tcp_keepalives_idle", "15"),
             ("tcp_keepalives_interval", "5"),
             ("tcp_keepalives_count", "3"),
@@ -92,19 +95,19 @@ fn ours(options: PgConnectOptions) -> PgConnectOptions {
         .log_slow_statements(tracing::log::LevelFilter::Debug, Duration::from_secs(5))
 }
 
-/// One connection, for a command.
+/// Opens one connection, for a command.
 ///
 /// # Errors
-/// When the database is not there or refuses us.
+/// Returns why no connection could be made within 10 s.
 pub async fn connect(options: &PgConnectOptions) -> anyhow::Result<PgConnection> {
-    let options = ours(options.clone());
+    let options = with_session_settings(options.clone());
     tokio::time::timeout(Duration::from_secs(10), options.connect())
         .await
-        .map_err(|_| anyhow!("the database did not answer within 10 s"))?
+        .map_err(|_| anyhow!("the database did not respond within 10 s"))?
         .context("cannot connect to the database (DATABASE_URL)")
 }
 
-/// The rules of all configured sources.
+/// Collects the policies of all configured sources.
 #[must_use]
 pub fn policies(settings: &Settings) -> Policies {
     Policies::new(settings.sources.iter().map(|source| {
@@ -116,29 +119,43 @@ pub fn policies(settings: &Settings) -> Policies {
     }))
 }
 
-/// The halves of a service, built but not running. Tests drive them by hand.
+/// Builds the engine, without the receiver and the jobs. Connects when a connection is first needed.
+#[must_use]
+pub fn engine(settings: &Settings, database: PgConnectOptions, clock: Arc<dyn Clock>) -> Engine {
+    let connections = WORKER_CONNECTIONS + BATCH_CONNECTIONS * settings.worker.batches;
+    let options = with_session_settings(database);
+    Engine::new(
+        Pool::new(options, connections, pool::RESPONSE_TIMEOUT),
+        clock,
+        settings.accounts.clone(),
+        policies(settings),
+        Arc::default(),
+    )
+}
+
+/// The parts of a service, built but not running. Tests call them directly.
 pub struct Components {
-    /// The receiving half.
+    /// Receives deliveries and answers API requests.
     pub receiver: Arc<AppState>,
-    /// The working half.
-    pub worker: Arc<Engine>,
-    /// Signs of life of both.
+    /// Evaluates and executes.
+    pub engine: Arc<Engine>,
+    /// Processes deliveries.
+    pub deliveries: Arc<Deliveries>,
+    /// Ends access at scheduled times.
+    pub scheduled_ends: ScheduledEnds,
+    /// Deletes what is kept no longer.
+    pub housekeeping: Housekeeping,
+    /// Phase and heartbeats.
     pub liveness: Arc<Liveness>,
-    /// The connections of the working half.
-    pub pool: Pool,
 }
 
 impl Components {
-    /// Builds both halves; connects to nothing yet.
+    /// Builds the parts. Connects when a connection is first needed.
     #[must_use]
     pub fn new(settings: &Settings, database: PgConnectOptions, clock: Arc<dyn Clock>) -> Self {
-        let options = ours(database);
-        let pool = |connections| Pool::new(options.clone(), connections, pool::SILENCE);
-        let working = pool(WORKER_CONNECTIONS + BATCH_CONNECTIONS * settings.worker.batches);
+        let options = with_session_settings(database.clone());
+        let engine = Arc::new(engine(settings, database, Arc::clone(&clock)));
         let liveness = Arc::new(Liveness::default());
-        let metrics = Arc::new(Metrics::default());
-        let arrived = Arc::new(Notify::new());
-
         let limits = group_commit::Limits {
             waiting: group_commit::WAITING,
             bytes: settings.server.max_in_flight_bytes,
@@ -147,8 +164,8 @@ impl Components {
         let intake = GroupCommit::open(
             &options,
             limits,
-            Arc::clone(&arrived),
-            Arc::clone(&metrics),
+            Arc::clone(&engine.notifications.deliveries_arrived),
+            Arc::clone(&engine.metrics),
             Arc::clone(&liveness),
         );
         let receiver = Arc::new(AppState {
@@ -156,36 +173,28 @@ impl Components {
             silence_thresholds: silence_thresholds(settings),
             intake,
             asking: HealthProbe::over(options.clone()),
-            listing: pool(LISTING_CONNECTIONS),
-            clock: Arc::clone(&clock),
+            listing: Pool::new(options, LISTING_CONNECTIONS, pool::RESPONSE_TIMEOUT),
+            clock,
             liveness: Arc::clone(&liveness),
-            metrics: Arc::clone(&metrics),
+            metrics: Arc::clone(&engine.metrics),
             refusals: LogThrottle::default(),
             max_body_bytes: settings.server.max_body_bytes,
             body_timeout: settings.server.body_timeout,
             store_timeout: settings.server.store_timeout,
             admin_token: settings.server.admin_token.clone(),
         });
-        let worker = Arc::new(Engine {
-            pool: working.clone(),
-            mapping: settings.accounts.clone(),
-            rules: Arc::new(policies(settings)),
-            clock,
-            arrived,
-            schedule_changed: Arc::new(Notify::new()),
-            reading: Arc::new(Notify::new()),
-            liveness: Arc::clone(&liveness),
-            metrics,
-            limits: worker_limits(settings),
-            hands: RwLock::default(),
-            turn: Mutex::default(),
-        });
-
+        let deliveries = Arc::new(Deliveries::new(
+            Arc::clone(&engine),
+            worker_config(settings),
+            Arc::clone(&liveness),
+        ));
         Self {
             receiver,
-            worker,
+            scheduled_ends: ScheduledEnds::new(Arc::clone(&engine), Arc::clone(&liveness)),
+            housekeeping: Housekeeping::new(Arc::clone(&deliveries), retention(settings)),
+            engine,
+            deliveries,
             liveness,
-            pool: working,
         }
     }
 }
@@ -197,19 +206,17 @@ pub struct Service {
     work_stop: CancellationToken,
     http: JoinHandle<Drained>,
     work: TaskTracker,
-    liveness: Arc<Liveness>,
-    receiver: Arc<AppState>,
-    pool: Pool,
+    components: Arc<Components>,
     failed: CancellationToken,
     failure: Arc<std::sync::Mutex<Option<anyhow::Error>>>,
 }
 
 impl Service {
-    /// Listens at once, and takes deliveries as soon as the database is there and migrated.
+    /// Listens at once, and accepts deliveries once the database is reachable and migrated.
     ///
     /// # Errors
-    /// When the address cannot be listened on. A database that is not there is waited for; a users table that
-    /// does not fit ends the service, which [`Service::failed`] tells.
+    /// Returns an error if it cannot listen on the address. It waits for a database that is unavailable. An accounts table
+    /// that does not fit ends the service later, see [`Service::failed`].
     pub fn start(
         settings: &Settings,
         database: PgConnectOptions,
@@ -220,55 +227,50 @@ impl Service {
             .with_context(|| format!("cannot listen on {listen} (server.listen, LEAVER_LISTEN)"))?;
         let address = listener
             .local_addr()
-            .context("cannot tell the address listened on")?;
-        let companies = companies(settings, &connect::Limits::default(), &clock)?;
-        let watched = loops::Watched {
-            batches: settings.worker.batches,
-            drift: settings.worker.drift,
-            drift_check: settings.worker.drift_check,
+            .context("cannot read the address of the listener")?;
+        let job_settings = JobSettings {
+            workers: settings.worker.batches,
+            drift_mode: settings.worker.drift,
+            drift_interval: settings.worker.drift_check,
             silence_thresholds: silence_thresholds(settings),
+            sources: companies(settings, &connect::Limits::default(), &clock)?,
         };
-        let parts = Components::new(settings, database, clock);
-        let Components {
-            receiver,
-            worker,
-            liveness,
-            pool: working,
-        } = parts;
+        let components = Arc::new(Components::new(settings, database, clock));
         let (http_stop, work_stop) = (CancellationToken::new(), CancellationToken::new());
         let http = tokio::spawn(connections::serve(
             listener,
-            router(Arc::clone(&receiver)),
+            router(Arc::clone(&components.receiver)),
             settings.server.connections.clone(),
             http_stop.clone(),
         ));
         let work = TaskTracker::new();
         let failed = CancellationToken::new();
         let failure = Arc::new(std::sync::Mutex::new(None));
-        let starting = Startup {
-            pool: working.clone(),
+        let startup = Startup {
+            pool: components.engine.pool.clone(),
             mapping: settings.accounts.clone(),
             migrate: settings.database.migrate,
         };
         work.spawn({
-            let (liveness, work_stop, work) =
-                (Arc::clone(&liveness), work_stop.clone(), work.clone());
+            let (components, work_stop) = (Arc::clone(&components), work_stop.clone());
             let (failed, failure) = (failed.clone(), Arc::clone(&failure));
+            let runner = Runner::new(work.clone(), work_stop.clone());
             async move {
-                let prepared = tokio::select! {
-                    prepared = starting.prepare() => prepared,
-                    () = work_stop.cancelled() => return,
-                };
-                if let Err(error) = prepared {
-                    if let Ok(mut slot) = failure.lock() {
-                        *slot = Some(error);
+                let checked = work_stop.run_until_cancelled(startup.startup_checks());
+                match checked.await {
+                    None => return,
+                    Some(Ok(())) => {}
+                    Some(Err(error)) => {
+                        if let Ok(mut slot) = failure.lock() {
+                            *slot = Some(error);
+                        }
+                        failed.cancel();
+                        return;
                     }
-                    failed.cancel();
-                    return;
                 }
-                liveness.enter(Phase::Ready);
+                components.liveness.enter(Phase::Ready);
                 info!("app.start: ready");
-                loops::start(&work, &worker, companies, watched, &work_stop);
+                jobs::start(&runner, &components, job_settings, &work_stop);
             }
         });
         info!(%address, version = env!("CARGO_PKG_VERSION"), "app.start: listening");
@@ -278,73 +280,68 @@ impl Service {
             work_stop,
             http,
             work,
-            liveness,
-            receiver,
-            pool: working,
+            components,
             failed,
             failure,
         })
     }
 
-    /// Where it listens.
+    /// Returns the address it listens on.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// Whether it takes deliveries by now.
+    /// Returns whether it accepts deliveries.
     #[must_use]
     pub fn is_ready(&self) -> bool {
-        self.liveness.phase() == Phase::Ready
+        self.components.liveness.phase() == Phase::Ready
     }
 
-    /// Uses the webhook keys of these settings from now on, and nothing else of them.
+    /// Replaces the webhook keys by those of these settings. Other settings keep their values.
     pub fn replace_keys(&self, settings: &Settings) {
-        let kept = self
-            .receiver
-            .webhook_keys
-            .replace_keys(&webhook_keys(settings));
-        for source in kept {
-            warn!(%source, "app.keys: the configuration does not have this source any more; its keys stay until a restart");
+        let keys = &self.components.receiver.webhook_keys;
+        for source in keys.replace_keys(&webhook_keys(settings)) {
+            warn!(%source, "service.replace_keys: the source is not configured any more; its keys stay until a restart");
         }
-        info!("app.keys: webhook keys are read anew");
+        info!("service.replace_keys: replaced the webhook keys");
     }
 
-    /// Ends when the service cannot go on, with the reason.
+    /// Waits until the service cannot continue, and returns why.
     pub async fn failed(&self) -> anyhow::Error {
         self.failed.cancelled().await;
         let reason = self.failure.lock().ok().and_then(|mut slot| slot.take());
         reason.unwrap_or_else(|| anyhow!("the service failed"))
     }
 
-    /// Stops in order: no new requests, those in flight finish, the worker ends its batch, connections close.
+    /// Stops in order: accepts no more requests, finishes those in flight, stores what is queued, ends the jobs, closes the
+    /// connections.
     pub async fn stop(self) {
-        self.liveness.enter(Phase::Draining);
+        self.components.liveness.enter(Phase::Draining);
         self.http_stop.cancel();
         match self.http.await {
             Ok(Drained { finished, cut }) => {
                 info!(finished, cut, "app.stop: connections are closed");
             }
-            Err(error) => error!(%error, "app.stop: the receiving half ended with a bug"),
+            Err(error) => error!(%error, "app.stop: a bug: the receiver panicked"),
         }
-        // What senders who hung up have left, since all others are answered by now.
-        self.receiver.intake.close().await;
+        // The queue holds deliveries of senders that hung up; all others have their response by now.
+        self.components.receiver.intake.close().await;
         self.work_stop.cancel();
         self.work.close();
-        if tokio::time::timeout(Duration::from_secs(10), self.work.wait())
-            .await
-            .is_err()
-        {
+        let jobs_end = tokio::time::timeout(Duration::from_secs(10), self.work.wait());
+        if jobs_end.await.is_err() {
             warn!(
-                "app.stop: the worker did not end its batch in time; it is rolled back and done at the next start"
+                "app.stop: a job did not end within 10 s; its transaction is rolled back and repeated at the next start"
             );
         }
-        drop(tokio::time::timeout(Duration::from_secs(3), self.pool.close()).await);
+        let pool = &self.components.engine.pool;
+        drop(tokio::time::timeout(Duration::from_secs(3), pool.close()).await);
         info!("app.stop: stopped");
     }
 }
 
-/// How long each source may be silent.
+/// Returns how long each source may send nothing, in the order of names.
 fn silence_thresholds(settings: &Settings) -> Vec<SilenceThreshold> {
     let mut silence_thresholds: Vec<SilenceThreshold> = settings
         .sources
@@ -358,7 +355,7 @@ fn silence_thresholds(settings: &Settings) -> Vec<SilenceThreshold> {
     silence_thresholds
 }
 
-/// How each source signs.
+/// Returns the webhook keys of each source.
 fn webhook_keys(settings: &Settings) -> HashMap<SourceName, Scheme> {
     let sources = settings.sources.iter();
     sources
@@ -366,13 +363,18 @@ fn webhook_keys(settings: &Settings) -> HashMap<SourceName, Scheme> {
         .collect()
 }
 
-fn worker_limits(settings: &Settings) -> Limits {
-    Limits {
-        batch: settings.worker.batch,
-        batch_bytes: settings.worker.batch_bytes,
-        poll: settings.worker.poll,
+fn worker_config(settings: &Settings) -> WorkerConfig {
+    WorkerConfig {
+        batch_max_deliveries: settings.worker.batch,
+        batch_max_bytes: settings.worker.batch_bytes,
+        poll_interval: settings.worker.poll,
         max_attempts: settings.worker.max_attempts,
-        keep_parked: TimeDelta::from_std(settings.keep_parked).unwrap_or(TimeDelta::days(7)),
-        keep_settled: TimeDelta::from_std(settings.keep_settled).unwrap_or(TimeDelta::days(90)),
+    }
+}
+
+fn retention(settings: &Settings) -> Retention {
+    Retention {
+        parked_bodies: TimeDelta::from_std(settings.keep_parked).unwrap_or(TimeDelta::days(7)),
+        settled: TimeDelta::from_std(settings.keep_settled).unwrap_or(TimeDelta::days(90)),
     }
 }

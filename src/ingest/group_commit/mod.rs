@@ -31,6 +31,7 @@ use self::flusher::{Shared, Work};
 use self::queue::{Queue, Waiting};
 use crate::base::liveness::Liveness;
 use crate::base::metrics::Metrics;
+use crate::base::panics::catch_panic;
 pub use crate::ingest::inbox::arrivals::store::durability;
 use crate::ingest::inbox::arrivals::{Arrival, Receipt};
 use leaver_core::domain::DeliveryId;
@@ -153,7 +154,7 @@ impl GroupCommit {
             held,
         };
         self.desk.arrived.push(waiting);
-        let _waits = self.liveness.sender_waits();
+        let _waits = self.liveness.sender_waiting();
         self.desk.metrics.lined_up(self.desk.arrived.len());
         match timeout_at(deadline, answered).await {
             Ok(Ok(answer)) => answer,
@@ -175,13 +176,10 @@ impl GroupCommit {
     }
 }
 
-/// Runs a flusher, and runs it again should a bug end it. Whoever waited for its batch is told to come again.
-async fn supervise<F>(run: impl Fn() -> F)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    while tokio::spawn(run()).await.is_err() {
-        error!("intake.supervise: a flusher ended with a bug; it starts again");
+/// Runs a flusher, and starts it again after a panic. The senders of its batch are answered with an error.
+async fn supervise<F: Future<Output = ()>>(run: impl Fn() -> F) {
+    while catch_panic(run()).await.is_err() {
+        error!("intake.supervise: a flusher panicked; it starts again");
         tokio::time::sleep(RESTART).await;
     }
 }

@@ -194,6 +194,6 @@ impl World {
 async fn end(apps: [Option<TestApp>; 2]) {
     for app in apps.into_iter().flatten() {
         app.parts.receiver.intake.close().await;
-        app.parts.pool.close().await;
+        app.parts.engine.pool.close().await;
     }
 }

@@ -23,7 +23,7 @@ impl Job for Scripted {
     }
 
     async fn tick(&mut self) -> Next {
-        if self.notifies_itself {
+        if std::mem::take(&mut self.notifies_itself) {
             self.notify.notify_one();
         }
         self.ticks.send(()).unwrap();

@@ -24,8 +24,8 @@ RUN touch src/lib.rs src/main.rs crates/*/src/lib.rs \
 # Run: glibc, CA certificates, the binary, and nothing else; no shell and no root.
 FROM gcr.io/distroless/cc-debian12:nonroot
 COPY --from=build /src/target/release/leaver /usr/local/bin/leaver
-ENV LEAVER_LISTEN=0.0.0.0:8080 LEAVER_LOG_FORMAT=json
-EXPOSE 8080
+ENV LEAVER_LISTEN=0.0.0.0:8080 LEAVER_ADMIN_LISTEN=0.0.0.0:8081 LEAVER_LOG_FORMAT=json
+EXPOSE 8080 8081
 USER 65532:65532
 HEALTHCHECK --interval=10s --timeout=6s --start-period=30s --retries=3 CMD ["/usr/local/bin/leaver", "health"]
 ENTRYPOINT ["/usr/local/bin/leaver"]

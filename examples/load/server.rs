@@ -16,7 +16,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use bytes::Bytes;
 use clap::ValueEnum;
-use leaver::api::connections;
+use leaver::api::server;
 use leaver::base::clock::{Clock, SystemClock};
 use leaver::base::liveness::Phase;
 use leaver::config::{Environment, Settings};
@@ -62,7 +62,7 @@ fn set_outside() -> Vec<(String, String)> {
         .collect()
 }
 
-/// Runs a server until standard input ends; says on standard output where it listens.
+/// Runs a server until standard input ends. Prints the addresses for webhooks and for metrics.
 pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<()> {
     let url = database.context("--serve needs --database")?;
     let set = set_outside();
@@ -72,11 +72,12 @@ pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<
         ("BAMBOOHR_WEBHOOK_SECRET", KEY),
         ("DATABASE_URL", url),
         ("LEAVER_LISTEN", "127.0.0.1:0"),
+        ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
     ]);
     if kind == Kind::OneByOne {
         env.extend([
-            ("LEAVER__WORKER__BATCH", "1"),
-            ("LEAVER__WORKER__BATCHES", "1"),
+            ("LEAVER__WORKER__BATCH_SIZE", "1"),
+            ("LEAVER__WORKER__CONCURRENCY", "1"),
         ]);
     }
     let settings = Settings::load(None, &Environment::of(env))?;
@@ -90,16 +91,18 @@ pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<
             while !service.is_ready() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            println!("{}", service.address());
+            let admin_address = service.admin_address().context("no admin listener")?;
+            println!("{} {admin_address}", service.address());
             input_ended().await;
             service.stop().await;
         }
         Kind::Group => {
             let parts = Components::new(&settings, options, clock);
             parts.liveness.enter(Phase::Ready);
-            let app = leaver::api::router(Arc::clone(&parts.receiver));
-            listen(app, &settings, &stop).await?;
-            parts.receiver.intake.close().await;
+            let app = leaver::api::router(Arc::clone(&parts.state));
+            let admin = leaver::api::admin_router(Arc::clone(&parts.state));
+            listen(app, admin, &settings, &stop).await?;
+            parts.state.intake.close().await;
         }
         Kind::Nothing | Kind::Single => {
             let pool = PgPoolOptions::new()
@@ -115,17 +118,28 @@ pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<
             let app = Router::new()
                 .route("/webhooks/bamboohr", post(receive))
                 .with_state(yardstick);
-            listen(app, &settings, &stop).await?;
+            listen(app, Router::new(), &settings, &stop).await?;
         }
     }
     Ok(())
 }
 
-async fn listen(app: Router, settings: &Settings, stop: &CancellationToken) -> anyhow::Result<()> {
-    let listener = connections::listen(settings.server.listen)?;
-    println!("{}", listener.local_addr()?);
-    let limits = settings.server.connections.clone();
-    let serving = tokio::spawn(connections::serve(listener, app, limits, stop.clone()));
+async fn listen(
+    app: Router,
+    admin: Router,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let listener = server::listen(settings.server.listen)?;
+    let admin_listener = server::listen(settings.server.listen)?;
+    println!(
+        "{} {}",
+        listener.local_addr()?,
+        admin_listener.local_addr()?
+    );
+    let limits = settings.server.limits.clone();
+    let serving = tokio::spawn(server::serve(listener, app, limits.clone(), stop.clone()));
+    tokio::spawn(server::serve(admin_listener, admin, limits, stop.clone()));
     input_ended().await;
     stop.cancel();
     serving.await?;
@@ -177,6 +191,7 @@ pub(crate) struct Child {
     /// It runs until this is closed.
     input: Option<ChildStdin>,
     address: String,
+    admin_address: String,
 }
 
 impl Child {
@@ -191,17 +206,17 @@ impl Child {
             .spawn()?;
         let input = process.stdin.take();
         let output = process.stdout.take().context("it has an output")?;
-        let mut address = String::new();
-        BufReader::new(output).read_line(&mut address)?;
-        anyhow::ensure!(
-            !address.is_empty(),
-            "a server did not start; see {}",
-            log.display()
-        );
+        let mut addresses = String::new();
+        BufReader::new(output).read_line(&mut addresses)?;
+        let (address, admin_address) = addresses
+            .trim()
+            .split_once(' ')
+            .with_context(|| format!("a server did not start; see {}", log.display()))?;
         Ok(Self {
             process,
             input,
-            address: address.trim().to_owned(),
+            address: address.to_owned(),
+            admin_address: admin_address.to_owned(),
         })
     }
 
@@ -211,14 +226,14 @@ impl Child {
 
     /// How many deliveries it stored at a time; nothing for a server that does not count.
     pub(crate) async fn rows_per_flush(&self) -> Option<f64> {
-        let rows: f64 = self.metric("leaver_flush_rows_sum").await?;
-        Some(rows / self.metric::<f64>("leaver_flush_rows_count").await?)
+        let rows: f64 = self.metric("leaver_insert_batch_rows_sum").await?;
+        Some(rows / self.metric::<f64>("leaver_insert_batch_rows_count").await?)
     }
 
     /// One number of its metrics, if it has that.
     pub(crate) async fn metric<T: FromStr>(&self, name: &str) -> Option<T> {
         let client = leaver::connect::client::new(Duration::from_secs(30)).ok()?;
-        let answer = client.get(format!("http://{}/metrics", self.address));
+        let answer = client.get(format!("http://{}/metrics", self.admin_address));
         let text = answer.send().await.ok()?.text().await.ok()?;
         let named = text.lines().filter_map(|line| line.split_once(' '));
         let mut values = named.filter(|(other, _)| *other == name);

@@ -43,7 +43,7 @@ struct Look {
 
 impl Look {
     async fn at(child: &Child) -> anyhow::Result<Self> {
-        let tasks = child.metric("leaver_tasks").await;
+        let tasks = child.metric("leaver_tokio_tasks_alive").await;
         Ok(Self {
             memory_kib: child.memory_kib("VmRSS"),
             open_files: child.open_files(),

@@ -51,11 +51,11 @@ impl<'a> ChangeSet<'a> {
         decision: &Decision,
     ) -> Outcome {
         if let Some(link) = &decision.link {
-            if employee.account.as_ref() != Some(link) {
+            if employee.account_id.as_ref() != Some(link) {
                 // The deactivation was that of the earlier account.
                 employee.deactivated_at = None;
             }
-            employee.account = Some(link.clone());
+            employee.account_id = Some(link.clone());
         }
         let moved = self.record_schedule(employee, decision);
         // A hold stays open until the pending read has shown what changed.
@@ -94,7 +94,7 @@ impl<'a> ChangeSet<'a> {
                     employee: employee.key.clone(),
                     question: question.clone(),
                     reason: decision.reason.clone(),
-                    delivery: employee.delivery,
+                    delivery: employee.last_delivery_id,
                 });
                 Outcome::Held
             }
@@ -123,7 +123,7 @@ impl<'a> ChangeSet<'a> {
         if before == after {
             return false;
         }
-        let account = employee.account.clone();
+        let account = employee.account_id.clone();
         if let Some(at) = after {
             let reason = format!(
                 "{}; access ends at {}",
@@ -166,7 +166,7 @@ impl<'a> ChangeSet<'a> {
             reason: reason.to_owned(),
             employee: employee.key.clone(),
             account: account.cloned(),
-            delivery: employee.delivery,
+            delivery: employee.last_delivery_id,
             actor: self.actor.clone(),
         });
     }

@@ -17,7 +17,8 @@ use leaver_core::decision::policy::Policy;
 use leaver_core::domain::{Employee, EmployeeKey};
 
 /// What happened to the account of one employee.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// The account was deactivated.
     Deactivated,
@@ -54,18 +55,7 @@ impl Outcome {
     /// Returns the name used in `leaver.deliveries.outcome` and in the metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deactivated => "deactivated",
-            Self::Reactivated => "reactivated",
-            Self::Scheduled => "scheduled",
-            Self::Held => "held",
-            Self::Kept => "kept",
-            Self::AlreadyInactive => "already_inactive",
-            Self::NoAccount => "no_account",
-            Self::Unchanged => "unchanged",
-            Self::Stale => "stale",
-            Self::Reading => "reading",
-        }
+        self.into()
     }
 }
 
@@ -145,7 +135,7 @@ pub async fn execute(
             continue;
         };
         entries.push(AuditEntry {
-            action: AuditAction::Held,
+            action: AuditAction::HoldOpened,
             reason: hold.reason.clone(),
             employee: hold.employee.clone(),
             account: hold.question.account.clone(),

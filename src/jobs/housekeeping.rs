@@ -30,9 +30,9 @@ const SLICE: i64 = 5_000;
 /// How long deliveries are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
-    /// Bodies of parked deliveries.
-    pub parked_bodies: TimeDelta,
-    /// Rows of settled deliveries.
+    /// Bodies of failed deliveries.
+    pub failed_bodies: TimeDelta,
+    /// Rows of processed, ignored and failed deliveries.
     pub settled: TimeDelta,
 }
 
@@ -69,7 +69,7 @@ impl Housekeeping {
         if deliveries > 0 {
             warn!(
                 deliveries,
-                "housekeeping.catch_up: deliveries waited for a time too far ahead; they are due now. A clock stepped back, or the clocks of replicas differ: check NTP"
+                "inbox.catch_up: deliveries waited for a time too far ahead; they are due now. A clock stepped back, or the clocks of replicas differ: check NTP"
             );
             engine.notifications.deliveries_arrived.notify_one();
         }
@@ -83,17 +83,17 @@ impl Housekeeping {
         if reads > 0 {
             warn!(
                 reads,
-                "housekeeping.catch_up: reads waited for a time too far ahead; they are due now. A clock stepped back, or the clocks of replicas differ: check NTP"
+                "pending_reads.catch_up: reads waited for a time too far ahead; they are due now. A clock stepped back, or the clocks of replicas differ: check NTP"
             );
             engine.notifications.reads_due.notify_one();
         }
-        let parked_before = now - self.retention.parked_bodies;
+        let failed_before = now - self.retention.failed_bodies;
         let bodies =
-            inbox::retention::store::forget_parked_bodies(&mut conn, parked_before).await?;
+            inbox::retention::store::forget_failed_bodies(&mut conn, failed_before).await?;
         if bodies > 0 {
             info!(
                 bodies,
-                "housekeeping.delete: deleted bodies of parked deliveries"
+                "housekeeping.delete: deleted bodies of failed deliveries"
             );
         }
         let detected_since = now - self.retention.settled.min(DEDUP_WINDOW);
@@ -114,7 +114,7 @@ impl Housekeeping {
         if settled > 0 {
             info!(
                 deliveries = settled,
-                "housekeeping.delete: deleted settled deliveries"
+                "housekeeping.delete: deleted old deliveries"
             );
         }
         Ok(())

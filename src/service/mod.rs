@@ -2,6 +2,7 @@
 
 mod apis;
 mod jobs;
+mod listeners;
 pub mod telemetry;
 mod startup;
 
@@ -16,17 +17,16 @@ use chrono::TimeDelta;
 use secrecy::ExposeSecret;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 pub use self::apis::{check_address, companies};
 use self::jobs::JobSettings;
+use self::listeners::{Listeners, Serving};
 use self::startup::Startup;
-use crate::api::connections::{self, Drained};
+use crate::api::AppState;
 use crate::api::webhook_keys::WebhookKeys;
-use crate::api::{AppState, router};
 use crate::base::clock::Clock;
 use crate::base::liveness::{Liveness, Phase};
 use crate::base::log_throttle::LogThrottle;
@@ -41,7 +41,7 @@ use crate::jobs::deliveries::{Deliveries, WorkerConfig};
 use crate::jobs::housekeeping::{Housekeeping, Retention};
 use crate::jobs::runner::Runner;
 use crate::jobs::scheduled_ends::ScheduledEnds;
-use crate::reports::health::HealthProbe;
+use crate::reports::health::{self, HealthProbe};
 use leaver_core::domain::SourceName;
 use leaver_core::signature::Scheme;
 
@@ -122,7 +122,7 @@ pub fn policies(settings: &Settings) -> Policies {
 /// Builds the engine, without the receiver and the jobs. Connects when a connection is first needed.
 #[must_use]
 pub fn engine(settings: &Settings, database: PgConnectOptions, clock: Arc<dyn Clock>) -> Engine {
-    let connections = WORKER_CONNECTIONS + BATCH_CONNECTIONS * settings.worker.batches;
+    let connections = WORKER_CONNECTIONS + BATCH_CONNECTIONS * settings.worker.concurrency;
     let options = with_session_settings(database);
     Engine::new(
         Pool::new(options, connections, pool::RESPONSE_TIMEOUT),
@@ -136,7 +136,7 @@ pub fn engine(settings: &Settings, database: PgConnectOptions, clock: Arc<dyn Cl
 /// The parts of a service, built but not running. Tests call them directly.
 pub struct Components {
     /// Receives deliveries and answers API requests.
-    pub receiver: Arc<AppState>,
+    pub state: Arc<AppState>,
     /// Evaluates and executes.
     pub engine: Arc<Engine>,
     /// Processes deliveries.
@@ -153,6 +153,17 @@ impl Components {
     /// Builds the parts. Connects when a connection is first needed.
     #[must_use]
     pub fn new(settings: &Settings, database: PgConnectOptions, clock: Arc<dyn Clock>) -> Self {
+        Self::with_health_cache(settings, database, clock, health::CACHE_FOR)
+    }
+
+    /// Does the same with another lifetime of cached health; with zero, each request queries the database.
+    #[must_use]
+    pub fn with_health_cache(
+        settings: &Settings,
+        database: PgConnectOptions,
+        clock: Arc<dyn Clock>,
+        health_cache: Duration,
+    ) -> Self {
         let options = with_session_settings(database.clone());
         let engine = Arc::new(engine(settings, database, Arc::clone(&clock)));
         let liveness = Arc::new(Liveness::default());
@@ -168,16 +179,16 @@ impl Components {
             Arc::clone(&engine.metrics),
             Arc::clone(&liveness),
         );
-        let receiver = Arc::new(AppState {
-            webhook_keys: WebhookKeys::of(webhook_keys(settings)),
+        let state = Arc::new(AppState {
+            webhook_keys: WebhookKeys::new(webhook_keys(settings)),
             silence_thresholds: silence_thresholds(settings),
             intake,
-            asking: HealthProbe::over(options.clone()),
-            listing: Pool::new(options, LISTING_CONNECTIONS, pool::RESPONSE_TIMEOUT),
+            health_probe: HealthProbe::new(options.clone(), health_cache),
+            read_pool: Pool::new(options, LISTING_CONNECTIONS, pool::RESPONSE_TIMEOUT),
             clock,
             liveness: Arc::clone(&liveness),
             metrics: Arc::clone(&engine.metrics),
-            refusals: LogThrottle::default(),
+            log_throttle: LogThrottle::default(),
             max_body_bytes: settings.server.max_body_bytes,
             body_timeout: settings.server.body_timeout,
             store_timeout: settings.server.store_timeout,
@@ -189,7 +200,7 @@ impl Components {
             Arc::clone(&liveness),
         ));
         Self {
-            receiver,
+            state,
             scheduled_ends: ScheduledEnds::new(Arc::clone(&engine), Arc::clone(&liveness)),
             housekeeping: Housekeeping::new(Arc::clone(&deliveries), retention(settings)),
             engine,
@@ -202,9 +213,10 @@ impl Components {
 /// A running service.
 pub struct Service {
     address: SocketAddr,
+    admin_address: Option<SocketAddr>,
     http_stop: CancellationToken,
     work_stop: CancellationToken,
-    http: JoinHandle<Drained>,
+    http: Serving,
     work: TaskTracker,
     components: Arc<Components>,
     failed: CancellationToken,
@@ -215,34 +227,25 @@ impl Service {
     /// Listens at once, and accepts deliveries once the database is reachable and migrated.
     ///
     /// # Errors
-    /// Returns an error if it cannot listen on the address. It waits for a database that is unavailable. An accounts table
+    /// Returns an error if it cannot listen on an address. It waits for a database that is unavailable. An accounts table
     /// that does not fit ends the service later, see [`Service::failed`].
     pub fn start(
         settings: &Settings,
         database: PgConnectOptions,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
-        let listen = settings.server.listen;
-        let listener = connections::listen(listen)
-            .with_context(|| format!("cannot listen on {listen} (server.listen, LEAVER_LISTEN)"))?;
-        let address = listener
-            .local_addr()
-            .context("cannot read the address of the listener")?;
+        let listeners = Listeners::bind(&settings.server)?;
+        let (address, admin_address) = (listeners.address(), listeners.admin_address());
         let job_settings = JobSettings {
-            workers: settings.worker.batches,
-            drift_mode: settings.worker.drift,
-            drift_interval: settings.worker.drift_check,
+            workers: settings.worker.concurrency,
+            drift_mode: settings.drift.mode,
+            drift_interval: settings.drift.interval,
             silence_thresholds: silence_thresholds(settings),
             sources: companies(settings, &connect::Limits::default(), &clock)?,
         };
         let components = Arc::new(Components::new(settings, database, clock));
         let (http_stop, work_stop) = (CancellationToken::new(), CancellationToken::new());
-        let http = tokio::spawn(connections::serve(
-            listener,
-            router(Arc::clone(&components.receiver)),
-            settings.server.connections.clone(),
-            http_stop.clone(),
-        ));
+        let http = listeners.serve(&components.state, &http_stop);
         let work = TaskTracker::new();
         let failed = CancellationToken::new();
         let failure = Arc::new(std::sync::Mutex::new(None));
@@ -273,9 +276,11 @@ impl Service {
                 jobs::start(&runner, &components, job_settings, &work_stop);
             }
         });
-        info!(%address, version = env!("CARGO_PKG_VERSION"), "app.start: listening");
+        let admin = admin_address.map(tracing::field::display);
+        info!(%address, admin_address = admin, version = env!("CARGO_PKG_VERSION"), "app.start: listening");
         Ok(Self {
             address,
+            admin_address,
             http_stop,
             work_stop,
             http,
@@ -286,10 +291,16 @@ impl Service {
         })
     }
 
-    /// Returns the address it listens on.
+    /// Returns the address of the listener for webhooks.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns the address of the admin listener, if there is one.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
     }
 
     /// Returns whether it accepts deliveries.
@@ -300,7 +311,7 @@ impl Service {
 
     /// Replaces the webhook keys by those of these settings. Other settings keep their values.
     pub fn replace_keys(&self, settings: &Settings) {
-        let keys = &self.components.receiver.webhook_keys;
+        let keys = &self.components.state.webhook_keys;
         for source in keys.replace_keys(&webhook_keys(settings)) {
             warn!(%source, "service.replace_keys: the source is not configured any more; its keys stay until a restart");
         }
@@ -319,14 +330,9 @@ impl Service {
     pub async fn stop(self) {
         self.components.liveness.enter(Phase::Draining);
         self.http_stop.cancel();
-        match self.http.await {
-            Ok(Drained { finished, cut }) => {
-                info!(finished, cut, "app.stop: connections are closed");
-            }
-            Err(error) => error!(%error, "app.stop: a bug: the receiver panicked"),
-        }
+        self.http.ended().await;
         // The queue holds deliveries of senders that hung up; all others have their response by now.
-        self.components.receiver.intake.close().await;
+        self.components.state.intake.close().await;
         self.work_stop.cancel();
         self.work.close();
         let jobs_end = tokio::time::timeout(Duration::from_secs(10), self.work.wait());
@@ -348,7 +354,7 @@ fn silence_thresholds(settings: &Settings) -> Vec<SilenceThreshold> {
         .iter()
         .map(|source| SilenceThreshold {
             source: source.name.clone(),
-            after: source.silence_alarm,
+            after: source.max_silence,
         })
         .collect();
     silence_thresholds.sort_by(|one, other| one.source.cmp(&other.source));
@@ -365,16 +371,18 @@ fn webhook_keys(settings: &Settings) -> HashMap<SourceName, Scheme> {
 
 fn worker_config(settings: &Settings) -> WorkerConfig {
     WorkerConfig {
-        batch_max_deliveries: settings.worker.batch,
+        batch_max_deliveries: settings.worker.batch_size,
         batch_max_bytes: settings.worker.batch_bytes,
-        poll_interval: settings.worker.poll,
+        poll_interval: settings.worker.poll_interval,
         max_attempts: settings.worker.max_attempts,
     }
 }
 
 fn retention(settings: &Settings) -> Retention {
+    let failed_bodies = TimeDelta::from_std(settings.inbox.failed_body_retention);
+    let settled = TimeDelta::from_std(settings.inbox.delivery_retention);
     Retention {
-        parked_bodies: TimeDelta::from_std(settings.keep_parked).unwrap_or(TimeDelta::days(7)),
-        settled: TimeDelta::from_std(settings.keep_settled).unwrap_or(TimeDelta::days(90)),
+        failed_bodies: failed_bodies.unwrap_or(TimeDelta::days(7)),
+        settled: settled.unwrap_or(TimeDelta::days(90)),
     }
 }

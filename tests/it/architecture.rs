@@ -390,10 +390,11 @@ fn the_image_checks_its_health_through_the_binary() {
             && dockerfile.contains(r#"["/usr/local/bin/leaver", "health"]"#)
     );
     assert!(
-        dockerfile.contains("LEAVER_LISTEN=0.0.0.0:8080") && dockerfile.contains("EXPOSE 8080")
+        dockerfile.contains("LEAVER_LISTEN=0.0.0.0:8080 LEAVER_ADMIN_LISTEN=0.0.0.0:8081")
+            && dockerfile.contains("EXPOSE 8080 8081")
     );
     assert!(
-        defaults.contains("127.0.0.1:8080"),
-        "the image and the default name the same port"
+        defaults.contains("127.0.0.1:8080") && defaults.contains("127.0.0.1:8081"),
+        "the image and the defaults name the same ports"
     );
 }

@@ -100,7 +100,7 @@ async fn a_role_with_few_rights_carries_a_deactivation_through() {
 
     assert_eq!(app.user(DANA).await, (false, 0));
     assert_eq!(app.user("other@example.com").await, (true, 2));
-    assert_eq!(app.audit_in_full().await, ["deactivated 7 1 leaver"]);
+    assert_eq!(app.audit_in_full().await, ["deactivated 7 1 system"]);
     assert_eq!(app.get("/health").await.body["database"], "ok");
 }
 
@@ -134,6 +134,7 @@ async fn a_service_that_may_not_migrate_starts_once_somebody_has() {
         ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
         ("LEAVER__DATABASE__MIGRATE", "false"),
         ("LEAVER_LISTEN", "127.0.0.1:0"),
+        ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
     ];
     let settings = Settings::load(None, &Environment::of(env)).unwrap();
     let options = as_role(&app.options, &role);

@@ -33,7 +33,7 @@ pub struct Batch {
     pub reads_pending: bool,
 }
 
-/// A delivery that is processed, ignored or parked.
+/// A delivery that is processed, ignored or failed.
 #[derive(Debug)]
 pub struct SettledDelivery {
     /// The delivery.
@@ -42,10 +42,10 @@ pub struct SettledDelivery {
     pub source: String,
     /// When it arrived.
     pub received_at: DateTime<Utc>,
-    /// `processed`, `ignored` or `parked`.
+    /// `processed`, `ignored` or `failed`.
     pub state: &'static str,
-    /// Why it is ignored or parked.
-    pub cause: Option<String>,
+    /// Why it is ignored or failed.
+    pub reason: Option<String>,
     /// Number of employees by outcome.
     pub outcomes: BTreeMap<Outcome, usize>,
 }
@@ -57,7 +57,7 @@ enum ParsedDelivery {
         has_event_times: bool,
         bad_entries: usize,
     },
-    /// Ignored, or parked because it cannot be parsed.
+    /// Ignored, or failed because it cannot be parsed.
     Ended(DeliveryOutcome),
 }
 
@@ -116,7 +116,7 @@ async fn process_next(
     if claimed.is_empty() {
         return Ok(Some(Batch::default()));
     }
-    if concurrency == Concurrency::Shared && claimed.iter().any(|delivery| delivery.alone) {
+    if concurrency == Concurrency::Shared && claimed.iter().any(|delivery| delivery.isolated) {
         roll_back(tx).await;
         return Ok(None);
     }
@@ -168,7 +168,12 @@ async fn process_claimed(
     let effects = effects_by_delivery(&observed);
     let latest: LatestDeliveries = observed
         .iter()
-        .filter_map(|observed| Some((observed.employee.key.clone(), observed.employee.delivery?)))
+        .filter_map(|observed| {
+            Some((
+                observed.employee.key.clone(),
+                observed.employee.last_delivery_id?,
+            ))
+        })
         .collect();
     let changed = observed
         .into_iter()
@@ -195,7 +200,7 @@ impl ParsedDelivery {
 
     /// Returns the employees that the delivery names; `None` if it cannot be parsed.
     fn named(&self) -> Option<Vec<EmployeeId>> {
-        if let Self::Ended(DeliveryOutcome::Parked { .. }) = self {
+        if let Self::Ended(DeliveryOutcome::Failed { .. }) = self {
             return None;
         }
         let ids: BTreeSet<&EmployeeId> = self
@@ -217,17 +222,17 @@ pub(super) fn named(policies: &Policies, delivery: &Delivery) -> Option<Vec<Empl
     parse(policies, delivery).named()
 }
 
-/// Parses one delivery. A panic of the parser parks this delivery; others of the batch are unaffected.
+/// Parses one delivery. After a panic of the parser this delivery fails; others of the batch are unaffected.
 fn parse(policies: &Policies, delivery: &Delivery) -> ParsedDelivery {
-    let parked = |cause: String| ParsedDelivery::Ended(DeliveryOutcome::Parked { cause });
+    let failed = |reason: String| ParsedDelivery::Ended(DeliveryOutcome::Failed { reason });
     let Some(provider_config) = policies.provider_config(&delivery.source) else {
-        return parked(format!(
+        return failed(format!(
             "no source named `{}` is configured any more; configure it and replay",
             delivery.source
         ));
     };
     let Some(source) = policies.source_name(&delivery.source) else {
-        return parked("the source has no valid name".to_owned());
+        return failed("the source has no valid name".to_owned());
     };
     let normalized = catch_unwind(AssertUnwindSafe(|| {
         providers::normalize(
@@ -237,12 +242,12 @@ fn parse(policies: &Policies, delivery: &Delivery) -> ParsedDelivery {
         )
     }));
     match normalized {
-        Err(_panic) => parked(
+        Err(_panic) => failed(
             "a bug: reading the body panicked; report it, and replay after the fix".to_owned(),
         ),
-        Ok(Err(unreadable)) => parked(unreadable.to_string()),
+        Ok(Err(unreadable)) => failed(unreadable.to_string()),
         Ok(Ok(Parsed::Ignored(what))) => ParsedDelivery::Ended(DeliveryOutcome::Ignored {
-            cause: what.to_string(),
+            reason: what.to_string(),
         }),
         Ok(Ok(Parsed::Changes(changes))) => {
             let has_event_times = changes.has_event_times();
@@ -340,17 +345,17 @@ fn settlements(
                 }
             }
         };
-        let (state, cause) = match &end {
+        let (state, reason) = match &end {
             DeliveryOutcome::Processed { .. } => ("processed", None),
-            DeliveryOutcome::Ignored { cause } => ("ignored", Some(cause.clone())),
-            DeliveryOutcome::Parked { cause } => ("parked", Some(cause.clone())),
+            DeliveryOutcome::Ignored { reason } => ("ignored", Some(reason.clone())),
+            DeliveryOutcome::Failed { reason } => ("failed", Some(reason.clone())),
         };
         batch.deliveries.push(SettledDelivery {
             id: delivery.id,
             source: delivery.source.clone(),
             received_at: delivery.received_at,
             state,
-            cause,
+            reason,
             outcomes,
         });
         settlements.push(Settlement {

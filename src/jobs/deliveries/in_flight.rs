@@ -13,7 +13,7 @@ use crate::ingest::inbox;
 use crate::ingest::inbox::in_flight::{self, Orphaned};
 use leaver_core::domain::DeliveryId;
 
-/// Crashes with only this delivery in flight before it is parked.
+/// Crashes with only this delivery in flight before it fails for good.
 const MAX_CRASHES: i32 = 3;
 
 impl Deliveries {
@@ -61,7 +61,7 @@ impl Deliveries {
                     };
                     error!(delivery = %id, "deliveries.reclaim: the process ended while this was in flight");
                     let failed = Failed {
-                        cause: "the service ended while it was processed: report that as a bug"
+                        reason: "the service ended while it was processed: report that as a bug"
                             .to_owned(),
                         max_attempts: self.config.max_attempts.min(MAX_CRASHES),
                     };

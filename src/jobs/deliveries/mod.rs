@@ -1,7 +1,7 @@
 //! Claims stored deliveries and processes them in batches.
 //!
 //! A batch is one transaction, so a crash frees its rows. A batch that fails is retried in halves, down to the delivery that
-//! fails alone: that one is postponed, and parked after `max_attempts` failures.
+//! fails alone: that one is postponed, and fails for good after `max_attempts` attempts.
 
 pub mod batch;
 mod in_flight;
@@ -35,7 +35,7 @@ pub struct WorkerConfig {
     pub batch_max_bytes: i64,
     /// How often to look for deliveries without a notification.
     pub poll_interval: Duration,
-    /// Failures of one delivery before it is parked.
+    /// Failures of one delivery before it fails for good.
     pub max_attempts: i32,
 }
 
@@ -75,7 +75,7 @@ impl BatchFailure {
 pub enum Round {
     /// Processed this many deliveries.
     Processed(usize),
-    /// Postponed or parked one failing delivery.
+    /// Postponed one failing delivery, or failed it for good.
     Postponed,
     /// Failed on a batch, and will retry its halves.
     BatchSplit,
@@ -175,7 +175,7 @@ impl Deliveries {
                 self.engine.count(source, *outcome, *count);
             }
             let is_change = settled.outcomes.keys().any(|outcome| outcome.is_change());
-            if is_large && settled.cause.is_none() && !is_change {
+            if is_large && settled.reason.is_none() && !is_change {
                 unchanged += 1;
                 debug!(delivery = %id, source, "deliveries.process: processed");
                 continue;
@@ -189,10 +189,10 @@ impl Deliveries {
             let elapsed_ms = elapsed.num_milliseconds();
             let span = tracing::info_span!("deliveries.process", delivery = %id, source);
             let _entered = span.enter();
-            match &settled.cause {
+            match &settled.reason {
                 None => info!(elapsed_ms, outcome, "processed"),
-                Some(cause) if settled.state == "parked" => warn!(elapsed_ms, cause, "parked"),
-                Some(cause) => info!(elapsed_ms, cause, "ignored"),
+                Some(reason) if settled.state == "failed" => warn!(elapsed_ms, reason, "failed"),
+                Some(reason) => info!(elapsed_ms, reason, "ignored"),
             }
         }
         if unchanged > 0 {

@@ -1,5 +1,5 @@
-//! Handles a batch that failed: retries it in halves. A delivery that fails alone is postponed with backoff, and parked after
-//! `max_attempts` failures.
+//! Handles a batch that failed: retries it in halves. A delivery that fails alone is postponed with backoff, and fails for good
+//! after `max_attempts` attempts.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -31,7 +31,7 @@ const RETRY: Backoff = Backoff {
 
 /// Why a delivery failed, and how often it may.
 pub(super) struct Failed {
-    pub(super) cause: String,
+    pub(super) reason: String,
     pub(super) max_attempts: i32,
 }
 
@@ -63,7 +63,7 @@ impl Deliveries {
                 Round::Outage
             }
             [delivery] => {
-                let handled = self.postpone_or_park(*delivery, &failure, now);
+                let handled = self.postpone_or_fail(*delivery, &failure, now);
                 match self.engine.pool.with_silence_timeout(handled).await {
                     Ok(()) => Round::Postponed,
                     Err(failure) => {
@@ -86,15 +86,15 @@ impl Deliveries {
     }
 
     /// Handles a delivery that failed alone. If it names several employees, those for whom it succeeds are processed. The
-    /// others are retried, and in the end the delivery is parked for them.
-    async fn postpone_or_park(
+    /// others are retried, and in the end the delivery fails for them.
+    async fn postpone_or_fail(
         &self,
         id: DeliveryId,
         failure: &Failure,
         now: DateTime<Utc>,
     ) -> Result<(), Failure> {
         let mut failed = Failed {
-            cause: failure.to_string(),
+            reason: failure.to_string(),
             max_attempts: self.config.max_attempts,
         };
         let table = self.engine.accounts_table().await;
@@ -113,10 +113,10 @@ impl Deliveries {
                 let executed = self.execute_employees(&mut tx, &table, &delivery, now);
                 let (employees, executed) = executed.await?;
                 if !executed.is_empty() {
-                    failed.cause = format!(
+                    failed.reason = format!(
                         "nothing could be done for {} of the {employees} employees in it: {}",
                         employees - executed.len(),
-                        failed.cause
+                        failed.reason
                     );
                 }
                 outcomes = executed;
@@ -176,7 +176,7 @@ impl Deliveries {
         Ok((employees, outcomes))
     }
 
-    /// Records a failed attempt at a locked delivery: postpones it, or parks it after its last attempt.
+    /// Records a failed attempt at a locked delivery: postpones it, or fails it for good after its last attempt.
     pub(super) async fn next_step_after_failure(
         &self,
         conn: &mut PgConnection,
@@ -184,19 +184,19 @@ impl Deliveries {
         failed: &Failed,
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
-        let (id, cause) = (delivery.id, &failed.cause);
+        let (id, reason) = (delivery.id, &failed.reason);
         let attempts = delivery.attempts.saturating_add(1);
         if attempts < failed.max_attempts {
             let wait = RETRY.random_wait(u32::try_from(attempts).unwrap_or(1));
             let at = now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::minutes(5));
-            warn!(delivery = %id, attempts, cause, next_attempt_at = %at, "deliveries.process: failed; will retry");
-            return inbox::store::postpone(conn, id, cause, at).await;
+            warn!(delivery = %id, attempts, reason, next_attempt_at = %at, "deliveries.process: failed; will retry");
+            return inbox::store::postpone(conn, id, reason, at).await;
         }
-        let cause = format!("failed {attempts} times, last: {cause}");
-        error!(delivery = %id, cause, "deliveries.process: parked");
+        let reason = format!("failed {attempts} times, last: {reason}");
+        error!(delivery = %id, reason, "deliveries.process: failed permanently; `leaver replay` retries it");
         let settlement = Settlement {
             id,
-            end: DeliveryOutcome::Parked { cause },
+            end: DeliveryOutcome::Failed { reason },
             employee_ids: batch::named(&self.engine.policies, delivery),
         };
         inbox::store::settle(conn, &[settlement], now).await?;

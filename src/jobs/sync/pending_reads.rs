@@ -30,7 +30,7 @@ const SLICE: i64 = 4;
 /// So often it looks without being woken.
 const POLL: Duration = Duration::from_secs(3);
 /// Longer than one read with all its tries lasts.
-const LENT_FOR: TimeDelta = TimeDelta::minutes(5);
+const LEASE: TimeDelta = TimeDelta::minutes(5);
 /// Before the next attempt at a read, unless the API asks for more.
 const RETRY: Backoff = Backoff {
     base: Duration::from_secs(5),
@@ -60,7 +60,7 @@ struct Answer {
 
 /// Why a read stays due.
 struct Postponed {
-    cause: String,
+    reason: String,
     until: DateTime<Utc>,
 }
 
@@ -144,8 +144,9 @@ impl PendingReader {
         let pool = &self.worker.pool;
         let claimed = async {
             let mut conn = pool.acquire().await?;
-            let (lent_until, farthest) = (now + LENT_FOR, now + FARTHEST);
-            pending_reads::store::claim(&mut conn, &sources, SLICE, now, lent_until, farthest).await
+            let (leased_until, farthest) = (now + LEASE, now + FARTHEST);
+            pending_reads::store::claim(&mut conn, &sources, SLICE, now, leased_until, farthest)
+                .await
         };
         pool.with_silence_timeout(claimed).await
     }
@@ -157,7 +158,7 @@ impl PendingReader {
         let postponed = match answer.said {
             Err(error) => Some(Postponed {
                 until: retry_at(read, &error, now),
-                cause: error.to_string(),
+                reason: error.to_string(),
             }),
             Ok(said) => {
                 let change = said.map_or_else(
@@ -169,24 +170,24 @@ impl PendingReader {
                     Ok(true) => None,
                     Ok(false) => Some(Postponed {
                         until: now + backoff(read.attempts),
-                        cause: NO_STATUS.to_owned(),
+                        reason: NO_STATUS.to_owned(),
                     }),
                     Err(failure) if failure.is_outage() => return Err(failure.to_string()),
                     Err(failure) => Some(Postponed {
                         until: now + backoff(read.attempts),
-                        cause: failure.to_string(),
+                        reason: failure.to_string(),
                     }),
                 }
             }
         };
         let source = read.key.source.as_str();
-        let Some(Postponed { cause, until }) = postponed else {
+        let Some(Postponed { reason, until }) = postponed else {
             info!(source, employee = %read.key.employee_id, "reader.read: done");
             return Ok(());
         };
         let attempts = read.attempts + 1;
-        warn!(source, employee = %read.key.employee_id, attempts, cause, next_attempt_at = %until, "reader.read: failed; will try again");
-        self.postpone(read, Some(&cause), until)
+        warn!(source, employee = %read.key.employee_id, attempts, reason, next_attempt_at = %until, "reader.read: failed; will try again");
+        self.postpone(read, Some(&reason), until)
             .await
             .map_err(|error| error_chain(&error))
     }
@@ -231,13 +232,13 @@ impl PendingReader {
     async fn postpone(
         &self,
         read: &PendingRead,
-        cause: Option<&str>,
+        reason: Option<&str>,
         until: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
         let pool = &self.worker.pool;
         let postponed = async {
             let mut conn = pool.acquire().await?;
-            pending_reads::store::postpone(&mut conn, read, cause, until).await
+            pending_reads::store::postpone(&mut conn, read, reason, until).await
         };
         pool.with_silence_timeout(postponed).await
     }

@@ -44,7 +44,7 @@ impl Own {
         let options = Options {
             bin_dir: self.bin_dir.clone(),
             search_path: std::env::var_os("PATH"),
-            home: DataDir::Persistent(self.home.path().to_path_buf()),
+            data_dir: DataDir::Persistent(self.home.path().to_path_buf()),
         };
         let started = tokio::task::spawn_blocking(move || Embedded::start(&options));
         self.running = Some(started.await.unwrap().unwrap());

@@ -97,7 +97,7 @@ async fn waiting(service: &Served, within: Duration, count: usize) -> usize {
         let metrics = service.get("/metrics").await.2;
         let line = metrics
             .lines()
-            .find_map(|line| line.strip_prefix("leaver_intake_waiting "));
+            .find_map(|line| line.strip_prefix("leaver_insert_queue_length "));
         let waiting = line.unwrap().parse().unwrap();
         if waiting == count || began.elapsed() > within {
             return waiting;
@@ -111,7 +111,7 @@ async fn start(home: &std::path::Path) -> Embedded {
     let options = Options {
         bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
         search_path: std::env::var_os("PATH"),
-        home: DataDir::Persistent(home.to_path_buf()),
+        data_dir: DataDir::Persistent(home.to_path_buf()),
     };
     tokio::task::spawn_blocking(move || Embedded::start(&options).unwrap())
         .await
@@ -137,6 +137,7 @@ async fn a_restart_of_postgres_under_load_loses_nothing_and_refuses_nobody() {
         ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
         ("MERGE_WEBHOOK_SECRET", MERGE_KEY),
         ("LEAVER_LISTEN", "127.0.0.1:0"),
+        ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
     ]);
     service.wait_until_ready();
     let enough = Arc::new(AtomicBool::new(false));

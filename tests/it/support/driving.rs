@@ -96,7 +96,8 @@ impl TestApp {
         );
         env.extend(settings.iter().copied());
         let settings = Settings::load(None, &Environment::of(env)).unwrap();
-        let parts = Components::new(&settings, options, clock);
+        let parts =
+            Components::with_health_cache(&settings, options, clock, std::time::Duration::ZERO);
         parts.liveness.enter(Phase::Ready);
         Self {
             parts,
@@ -181,7 +182,7 @@ impl TestApp {
     /// The holds with what became of them, as `state wants employee account`, in order.
     pub(crate) async fn holds(&mut self) -> Vec<String> {
         self.lines(
-            "SELECT concat_ws(' ', state, wants, employee_id, COALESCE(account_id, '-'))
+            "SELECT concat_ws(' ', state, requested_action, employee_id, COALESCE(account_id, '-'))
              FROM leaver.holds ORDER BY id",
         )
         .await

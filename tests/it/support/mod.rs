@@ -11,7 +11,9 @@ pub(crate) mod proxy;
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -56,7 +58,7 @@ pub(crate) async fn postgres() -> &'static Embedded {
             let options = Options {
                 bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
                 search_path: std::env::var_os("PATH"),
-                home: DataDir::Ephemeral,
+                data_dir: DataDir::Ephemeral,
             };
             Embedded::start(&options).expect("a private Postgres starts")
         })
@@ -102,6 +104,15 @@ pub(crate) struct TestApp {
     pub(crate) database: String,
     pub(crate) memory: LoopState,
     pub(crate) conn: PgConnection,
+}
+
+/// Builds a service whose health is never cached.
+pub(crate) fn parts(
+    settings: &Settings,
+    options: PgConnectOptions,
+    clock: &FixedClock,
+) -> Components {
+    Components::with_health_cache(settings, options, Arc::new(clock.clone()), Duration::ZERO)
 }
 
 /// What a webhook was answered.
@@ -157,7 +168,7 @@ impl TestApp {
             .unwrap();
         schema::migrate(&mut conn).await.unwrap();
         let clock = FixedClock::at(at("2026-11-22T12:00:00Z"));
-        let parts = Components::new(&settings, options.clone(), Arc::new(clock.clone()));
+        let parts = parts(&settings, options.clone(), &clock);
         parts.liveness.enter(Phase::Ready);
         Self {
             parts,
@@ -190,9 +201,25 @@ impl TestApp {
         ids
     }
 
-    /// Any request, as it is.
+    /// Sends any request: webhooks to the router of `server.listen`, all others to that of `server.admin_listen`.
     pub(crate) async fn request(&self, request: Request<Body>) -> Answer {
-        let router = leaver::api::router(Arc::clone(&self.parts.receiver));
+        let state = Arc::clone(&self.parts.state);
+        let router = if request.uri().path().starts_with("/webhooks") {
+            leaver::api::router(state)
+        } else {
+            leaver::api::admin_router(state)
+        };
+        Self::answer(router, request).await
+    }
+
+    /// Sends a GET to the router of `server.listen`.
+    pub(crate) async fn get_public(&self, path: &str) -> Answer {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let router = leaver::api::router(Arc::clone(&self.parts.state));
+        Self::answer(router, request).await
+    }
+
+    async fn answer(router: Router, request: Request<Body>) -> Answer {
         let answer = router.oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();

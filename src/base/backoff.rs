@@ -120,6 +120,6 @@ mod tests {
             assert!((Duration::from_secs(3)..=Duration::from_secs(5)).contains(&poll));
         }
         assert!(shortest >= Duration::from_secs(2) && longest <= Duration::from_millis(2_500));
-        assert!(longest - shortest > Duration::from_millis(250));
+        assert!(longest.abs_diff(shortest) > Duration::from_millis(250));
     }
 }

@@ -141,10 +141,10 @@ impl SharedAccounts {
             .filter_map(|name| self.by_account.get(&(name.clone(), account.clone())))
             .collect();
         let left = |other: &AccountHolder| matches!(other.employment, Employment::Left { .. });
-        let employed = |other: &AccountHolder| other.employment.is_employed();
+        let works = |other: &AccountHolder| other.employment.is_employed();
         if others
             .iter()
-            .any(|holders| holders.iter().any(left) && !holders.iter().any(employed))
+            .any(|holders| holders.iter().any(left) && !holders.iter().any(works))
         {
             decision.action = Action::Keep(NoActionReason::AlreadyInactive);
             decision.reason += "; but another source says that the person has left";

@@ -272,12 +272,12 @@ impl Service {
                     }
                 }
                 components.liveness.enter(Phase::Ready);
-                info!("app.start: ready");
+                info!("service.start: ready");
                 jobs::start(&runner, &components, job_settings, &work_stop);
             }
         });
         let admin = admin_address.map(tracing::field::display);
-        info!(%address, admin_address = admin, version = env!("CARGO_PKG_VERSION"), "app.start: listening");
+        info!(%address, admin_address = admin, version = env!("CARGO_PKG_VERSION"), "service.start: listening");
         Ok(Self {
             address,
             admin_address,
@@ -338,12 +338,12 @@ impl Service {
         let jobs_end = tokio::time::timeout(Duration::from_secs(10), self.work.wait());
         if jobs_end.await.is_err() {
             warn!(
-                "app.stop: a job did not end within 10 s; its transaction is rolled back and repeated at the next start"
+                "service.stop: a job did not end within 10 s; its transaction is rolled back and repeated at the next start"
             );
         }
         let pool = &self.components.engine.pool;
         drop(tokio::time::timeout(Duration::from_secs(3), pool.close()).await);
-        info!("app.stop: stopped");
+        info!("service.stop: stopped");
     }
 }
 

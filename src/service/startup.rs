@@ -25,11 +25,11 @@ impl Startup {
             match self.pool.with_silence_timeout(self.attempt()).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => warn!(
-                    "app.start: migrations are pending; run `leaver migrate` (database.migrate is false)"
+                    "service.start: migrations are pending; run `leaver migrate` (database.migrate is false)"
                 ),
                 Err(error) if classify_chain(error.as_ref()) == Class::Outage => {
                     let error = error_chain(error.as_ref());
-                    warn!(error, "app.start: cannot reach the database yet");
+                    warn!(error, "service.start: cannot reach the database yet");
                 }
                 Err(error) => return Err(error),
             }
@@ -53,7 +53,7 @@ impl Startup {
             return Err(NotDurable.into());
         }
         if let Some(durability_warning) = durability.durability_warning() {
-            warn!("app.start: {durability_warning}");
+            warn!("service.start: {durability_warning}");
         }
         let table = AccountsTable::inspect(&mut conn, &self.mapping).await?;
         if !table.email_is_indexed {

@@ -173,8 +173,4 @@ fn redact_quoted_values(message: &str) -> String {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set itself up should fail"
-)]
 mod tests;

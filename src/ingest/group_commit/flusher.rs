@@ -1,4 +1,4 @@
-//! Takes whatever waits, writes it down in one statement, and answers once that is committed.
+//! Takes a batch from the queue, stores it with one statement, and answers the senders after the commit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use crate::base::metrics::Metrics;
 use crate::ingest::inbox::arrivals::{Arrival, Receipt, store};
 use leaver_core::domain::DeliveryId;
 
-/// More rows gain nothing, and make a split longer.
+/// Larger batches are not faster, and take longer to split.
 const BATCH: BatchLimit = BatchLimit {
     rows: 512,
     bytes: 4 * 1024 * 1024,
@@ -27,22 +27,22 @@ const BATCH: BatchLimit = BatchLimit {
 /// What every flusher shares.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// What may be new.
+    /// New deliveries.
     pub(super) arrived: Queue,
-    /// What was there already.
+    /// Duplicates.
     pub(super) known: Queue,
-    /// For a connection to be made.
+    /// Time limit for a connection.
     pub(super) connect_within: Duration,
-    /// For a statement to be answered.
+    /// Time limit for a statement.
     pub(super) answer_within: Duration,
     pub(super) options: PgConnectOptions,
-    /// Tells the working half that something was stored.
+    /// Wakes the delivery workers.
     pub(super) stored: Arc<Notify>,
     pub(super) metrics: Arc<Metrics>,
 }
 
-/// Which of the two queues a flusher empties. Repetitions may have to wait for the worker, and nothing new shall wait
-/// with them.
+/// Which queue a flusher takes from. Duplicates may have to wait for the row locks of a delivery worker, and new deliveries must
+/// not wait with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Work {
     Arrived,
@@ -72,7 +72,7 @@ struct Flusher<'a> {
     connection: ReconnectingConnection,
 }
 
-/// Where deliveries are, in the order of their batch: under an id, or not known.
+/// The id of each delivery of a batch in the inbox, in order; `None` if it is not there.
 type Places = Vec<Option<DeliveryId>>;
 
 /// The SQLSTATE of a row that the database rejects.
@@ -171,7 +171,9 @@ impl Flusher<'_> {
                 }
                 (None, Work::Arrived) => self.desk.known.push(waiting),
                 (None, Work::Known) => {
-                    debug!("intake.flush: a delivery went while it came again; answered 503");
+                    debug!(
+                        "intake.flush: a delivery was deleted while its duplicate arrived; answered 503"
+                    );
                     waiting.end(Err(StoreError::InTime));
                 }
             }

@@ -1,7 +1,6 @@
 //! Processes one batch of deliveries in one transaction: claim, parse, observe, evaluate, execute, settle.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
@@ -17,10 +16,10 @@ use crate::engine::failure::run_catching;
 use crate::engine::policies::Policies;
 use crate::ingest::inbox::store::ClaimLimit;
 use crate::ingest::inbox::{self, Delivery, DeliveryOutcome, Settlement};
+use crate::jobs::deliveries::parse::{ParsedDelivery, parse};
 use crate::jobs::deliveries::{BatchFailure, Deliveries};
 use crate::roster::{self, Effect, Observation};
-use leaver_core::domain::{DeliveryId, EmployeeId, EmployeeKey};
-use leaver_core::providers::{self, Parsed};
+use leaver_core::domain::{DeliveryId, EmployeeKey};
 
 /// A processed batch, for the log and the metrics.
 #[derive(Debug, Default)]
@@ -48,17 +47,6 @@ pub struct SettledDelivery {
     pub reason: Option<String>,
     /// Number of employees by outcome.
     pub outcomes: BTreeMap<Outcome, usize>,
-}
-
-/// A delivery after parsing.
-enum ParsedDelivery {
-    Observations {
-        observations: Vec<Observation>,
-        has_event_times: bool,
-        bad_entries: usize,
-    },
-    /// Ignored, or failed because it cannot be parsed.
-    Ended(DeliveryOutcome),
 }
 
 /// Processes the next batch. Returns an empty one if nothing is due.
@@ -188,90 +176,6 @@ async fn process_claimed(
     let (batch, settlements) = settlements(claimed, parsed, &effects, &latest, &executed);
     inbox::store::settle(tx, &settlements, now).await?;
     Ok(batch)
-}
-
-impl ParsedDelivery {
-    fn observations(&self) -> &[Observation] {
-        match self {
-            Self::Observations { observations, .. } => observations,
-            Self::Ended(_) => &[],
-        }
-    }
-
-    /// Returns the employees that the delivery names; `None` if it cannot be parsed.
-    fn named(&self) -> Option<Vec<EmployeeId>> {
-        if let Self::Ended(DeliveryOutcome::Failed { .. }) = self {
-            return None;
-        }
-        let ids: BTreeSet<&EmployeeId> = self
-            .observations()
-            .iter()
-            .map(|observation| &observation.change.employee_id)
-            .collect();
-        Some(ids.into_iter().cloned().collect())
-    }
-}
-
-/// Returns the observations in a delivery; none if it cannot be parsed or is ignored.
-pub(super) fn observations(policies: &Policies, delivery: &Delivery) -> Vec<Observation> {
-    parse(policies, delivery).observations().to_vec()
-}
-
-/// Returns the employees that a delivery names; `None` if it cannot be parsed.
-pub(super) fn named(policies: &Policies, delivery: &Delivery) -> Option<Vec<EmployeeId>> {
-    parse(policies, delivery).named()
-}
-
-/// Parses one delivery. After a panic of the parser this delivery fails; others of the batch are unaffected.
-fn parse(policies: &Policies, delivery: &Delivery) -> ParsedDelivery {
-    let failed = |reason: String| ParsedDelivery::Ended(DeliveryOutcome::Failed { reason });
-    let Some(provider_config) = policies.provider_config(&delivery.source) else {
-        return failed(format!(
-            "no source named `{}` is configured any more; configure it and replay",
-            delivery.source
-        ));
-    };
-    let Some(source) = policies.source_name(&delivery.source) else {
-        return failed("the source has no valid name".to_owned());
-    };
-    let normalized = catch_unwind(AssertUnwindSafe(|| {
-        providers::normalize(
-            provider_config,
-            delivery.content_type.as_deref(),
-            &delivery.body,
-        )
-    }));
-    match normalized {
-        Err(_panic) => failed(
-            "a bug: reading the body panicked; report it, and replay after the fix".to_owned(),
-        ),
-        Ok(Err(unreadable)) => failed(unreadable.to_string()),
-        Ok(Ok(Parsed::Ignored(what))) => ParsedDelivery::Ended(DeliveryOutcome::Ignored {
-            reason: what.to_string(),
-        }),
-        Ok(Ok(Parsed::Changes(changes))) => {
-            let has_event_times = changes.has_event_times();
-            let bad_entries = changes.bad_entries.len();
-            let observations = changes
-                .changes
-                .into_iter()
-                .map(|change| {
-                    Observation::new(
-                        source.clone(),
-                        change,
-                        delivery.signed_at,
-                        delivery.received_at,
-                        Some(delivery.id),
-                    )
-                })
-                .collect();
-            ParsedDelivery::Observations {
-                observations,
-                has_event_times,
-                bad_entries,
-            }
-        }
-    }
 }
 
 type Effects = HashMap<(DeliveryId, EmployeeKey), Effect>;

@@ -6,6 +6,7 @@
 pub mod batch;
 mod in_flight;
 pub mod notify;
+mod parse;
 mod retry;
 mod worker;
 

@@ -8,7 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection};
 use tracing::{debug, error, warn};
 
-use super::batch;
+use super::parse::parse;
 use super::{BatchFailure, Deliveries, LoopState, Round};
 use crate::base::backoff::{Backoff, Jitter};
 use crate::db::error::error_chain;
@@ -145,10 +145,10 @@ impl Deliveries {
     ) -> Result<(usize, HashMap<EmployeeKey, Outcome>), Failure> {
         let nothing = (0, HashMap::new());
         let policies = &self.engine.policies;
-        let observations = batch::observations(policies, delivery);
+        let parsed = parse(policies, delivery);
         let names = policies.names();
         let mut savepoint = tx.begin().await?;
-        let observed = roster::observe(&mut savepoint, &observations, &names, now);
+        let observed = roster::observe(&mut savepoint, parsed.observations(), &names, now);
         let Ok(observed) = run_catching(observed).await else {
             savepoint.rollback().await?;
             return Ok(nothing);
@@ -197,7 +197,7 @@ impl Deliveries {
         let settlement = Settlement {
             id,
             end: DeliveryOutcome::Failed { reason },
-            employee_ids: batch::named(&self.engine.policies, delivery),
+            employee_ids: parse(&self.engine.policies, delivery).named(),
         };
         inbox::store::settle(conn, &[settlement], now).await?;
         self.engine.metrics.parked();

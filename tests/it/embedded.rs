@@ -18,6 +18,8 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
+use crate::support::scratch;
+
 /// Names the folder that a holder shall keep a cluster in; empty for a throw-away cluster.
 const HOLD: &str = "LEAVER_TEST_HOLD";
 
@@ -35,10 +37,7 @@ fn start_in(base: &Path) -> Result<Embedded, Error> {
 
 /// A folder below which a cluster can live, which the server's own user can pass through.
 fn room() -> TempDir {
-    tempfile::Builder::new()
-        .permissions(fs::Permissions::from_mode(0o711))
-        .tempdir()
-        .unwrap()
+    scratch::folder()
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
@@ -361,9 +360,9 @@ fn an_ordinary_user_needs_nothing_set_up() {
         return it_answers_on_its_socket_and_nowhere_else();
     }
     let user = User::from_name("nobody").unwrap().unwrap();
-    let room = room();
     // The checkout may be closed to that user.
-    let binary = room.path().join("it");
+    let folder = scratch::folder_for_programs();
+    let binary = folder.path().join("it");
     fs::copy(env::current_exe().unwrap(), &binary).unwrap();
     for test in [
         "embedded::it_answers_on_its_socket_and_nowhere_else",

@@ -22,7 +22,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// So many connections of the working half, through the proxy.
 fn pool(app: &TestApp, proxy: &Proxy) -> Pool {
     let options = proxy
-        .to(&app.database)
+        .to(&app.database.name)
         .application_name("leaver")
         .options([("idle_in_transaction_session_timeout", "1s")]);
     Pool::new(options, CONNECTIONS, SILENCE)

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::own::{Own, folder};
+use super::own::Own;
 use super::say;
 use super::scene::{Scene, gathered, put_off};
+use crate::support::scratch;
 
 /// A small disk of its own; gone with the test.
 struct Disk(tempfile::TempDir);
@@ -19,7 +20,7 @@ struct Disk(tempfile::TempDir);
 impl Disk {
     /// `None` where mounting is not allowed, which is said.
     fn of_mib(size: u32) -> Option<Self> {
-        let at = folder();
+        let at = scratch::folder();
         let options = format!("size={size}m,mode=0755");
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]);
@@ -153,11 +154,7 @@ struct Shimmed {
 impl Shimmed {
     /// `None` where there is no C compiler, which is said.
     async fn make() -> Option<Self> {
-        // Programs may not be run from shared memory everywhere.
-        let folder = tempfile::Builder::new()
-            .permissions(Permissions::from_mode(0o755))
-            .tempdir()
-            .unwrap();
+        let folder = scratch::folder_for_programs();
         let source = folder.path().join("shim.c");
         fs::write(&source, SHIM).unwrap();
         let control = format!("-DCONTROL=\"{}\"", folder.path().join("control").display());
@@ -168,7 +165,7 @@ impl Shimmed {
             say("skipped: a slow disk needs a C compiler, cc");
             return None;
         }
-        let pid = crate::support::postgres().await.pid();
+        let pid = crate::support::database::postgres().await.pid();
         let real = fs::read_link(format!("/proc/{pid}/exe")).unwrap();
         symlink(real.with_file_name("initdb"), folder.path().join("initdb")).unwrap();
         let wrapper = format!(
@@ -185,7 +182,7 @@ impl Shimmed {
     }
 
     async fn start(&self) -> Own {
-        Own::start_with(Some(self.folder.path().to_path_buf()), folder()).await
+        Own::start_with(Some(self.folder.path().to_path_buf()), scratch::folder()).await
     }
 
     fn order(&self, order: &str) {

@@ -17,7 +17,7 @@ async fn proxied(patience: &str) -> (TestApp, Proxy) {
     let env = [("LEAVER__SERVER__STORE_TIMEOUT", patience)];
     let mut app = TestApp::with(&env, USERS).await;
     let proxy = Proxy::start().await;
-    let options = proxy.to(&app.database);
+    let options = proxy.to(&app.database.name);
     app.parts = Components::new(&app.settings, options, Arc::new(app.clock.clone()));
     app.parts.liveness.enter(Phase::Ready);
     (app, proxy)

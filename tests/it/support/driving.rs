@@ -103,7 +103,7 @@ impl TestApp {
             settings,
             clock: self.clock.clone(),
             options: self.options.clone(),
-            database: self.database.clone(),
+            database: Arc::clone(&self.database),
             memory: LoopState::default(),
             conn: self.connect().await,
         }

@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -13,7 +14,8 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row};
 use tempfile::TempDir;
 
-use super::{BAMBOOHR_KEY, MERGE_KEY};
+use super::database::{Database, empty_database, postgres};
+use super::{BAMBOOHR_KEY, MERGE_KEY, scratch};
 
 /// Nothing here may take longer, on a busy machine either.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -73,7 +75,7 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a program whose output goes to files, so that it never waits for a reader.
     pub(crate) fn start(mut command: Command) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = scratch::folder();
         let file = |name| File::create(folder.path().join(name)).unwrap();
         let child = command
             .stdin(Stdio::null())
@@ -165,16 +167,19 @@ pub(crate) fn command(args: &[&str], env: &[(&str, &str)]) -> Command {
     command
 }
 
-/// The same as a user who is not root, from a folder that this user can enter: the checkout may be closed.
-pub(crate) fn as_ordinary_user(room: &Path, args: &[&str], env: &[(&str, &str)]) -> Command {
+/// Returns the same command run by a user who is not root, from a copy: the checkout may be closed to that user.
+pub(crate) fn as_ordinary_user(args: &[&str], env: &[(&str, &str)]) -> Command {
     let ours = command(args, env);
     if !geteuid().is_root() {
         return ours;
     }
-    let program = room.join("leaver-program");
-    if !program.exists() {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| {
+        let folder = scratch::until_process_ends(scratch::folder_for_programs());
+        let program = folder.join("leaver");
         std::fs::copy(LEAVER, &program).unwrap();
-    }
+        program
+    });
     let nobody = User::from_name("nobody").unwrap().unwrap();
     let mut theirs = Command::new(program);
     theirs.args(ours.get_args()).env_clear();
@@ -200,13 +205,15 @@ pub(crate) struct Place {
     pub(crate) url: String,
     pub(crate) conn: PgConnection,
     folder: TempDir,
+    database: Option<Database>,
 }
 
 impl Place {
     /// A database of its own with the application's tables.
     pub(crate) async fn new(tables: &str) -> Self {
-        let (options, name) = super::database().await;
-        let mut place = Self::over(&super::postgres().await.url(&name), &options).await;
+        let (options, database) = empty_database().await;
+        let mut place = Self::over(&postgres().await.url(&database.name), &options).await;
+        place.database = Some(database);
         place.sql(tables).await;
         place
     }
@@ -216,7 +223,8 @@ impl Place {
         Self {
             url: url.to_owned(),
             conn: options.connect().await.unwrap(),
-            folder: tempfile::tempdir().unwrap(),
+            folder: scratch::folder(),
+            database: None,
         }
     }
 

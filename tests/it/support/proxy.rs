@@ -37,7 +37,7 @@ struct Shared {
 impl Proxy {
     /// In front of the Postgres of the tests.
     pub(crate) async fn start() -> Self {
-        let postgres = super::postgres().await;
+        let postgres = super::database::postgres().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {

@@ -73,7 +73,7 @@ async fn measure(company: &Company, program: &Path) -> anyhow::Result<()> {
     let options = Options {
         bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
         search_path: std::env::var_os("PATH"),
-        home: DataDir::Ephemeral,
+        data_dir: DataDir::Ephemeral,
     };
     let postgres = tokio::task::spawn_blocking(move || Embedded::start(&options)).await??;
     let mut conn = postgres.connect_options("postgres").connect().await?;

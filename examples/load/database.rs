@@ -41,7 +41,7 @@ impl Database {
             let options = Options {
                 bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
                 search_path: std::env::var_os("PATH"),
-                home: DataDir::Ephemeral,
+                data_dir: DataDir::Ephemeral,
             };
             let started = tokio::task::spawn_blocking(move || Embedded::start(&options));
             let embedded = started.await??;
@@ -101,7 +101,8 @@ impl Database {
 
     /// As before any delivery.
     pub(crate) async fn empty(&mut self) -> anyhow::Result<()> {
-        let ours = "TRUNCATE leaver.deliveries, leaver.employees, leaver.holds, leaver.due_reads";
+        let ours =
+            "TRUNCATE leaver.deliveries, leaver.employees, leaver.holds, leaver.pending_reads";
         for sql in [USERS, ours, "CHECKPOINT"] {
             sqlx::raw_sql(sql).execute(&mut self.conn).await?;
         }
@@ -146,7 +147,7 @@ impl Database {
     pub(crate) async fn fill(&mut self, count: i64) -> anyhow::Result<()> {
         let sql = "
             INSERT INTO leaver.deliveries (id, fingerprint, source, digest, content_type, signed_at, received_at, body_bytes, state,
-                                           next_attempt_at, settled_at, outcome, employee_ids)
+                                           next_attempt_at, processed_at, outcome, employee_ids)
             SELECT encode(substring(int8send((extract(epoch FROM at) * 1000)::int8) FROM 3) || '\\x7000'
                           || substring(uuid_send(gen_random_uuid()) FROM 9), 'hex')::uuid,
                    CASE WHEN at > now() - interval '7 days' THEN gen_random_uuid() END, 'bamboohr', sha256(int8send(n)), 'application/json', at, at, 1000, 'processed',
@@ -167,7 +168,7 @@ impl Database {
 
     /// Deliveries that are not settled.
     pub(crate) async fn waiting(&mut self) -> anyhow::Result<i64> {
-        let sql = "SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting'";
+        let sql = "SELECT count(*) FROM leaver.deliveries WHERE state = 'pending'";
         Ok(sqlx::query_scalar(sql).fetch_one(&mut self.conn).await?)
     }
 
@@ -175,7 +176,7 @@ impl Database {
     pub(crate) async fn drained(&mut self) -> anyhow::Result<Duration> {
         let began = Instant::now();
         // Counting all of them again and again would be a load of its own.
-        let any = "SELECT EXISTS (SELECT FROM leaver.deliveries WHERE state = 'waiting')";
+        let any = "SELECT EXISTS (SELECT FROM leaver.deliveries WHERE state = 'pending')";
         while sqlx::query_scalar(any).fetch_one(&mut self.conn).await? {
             if began.elapsed() > PATIENCE {
                 bail!("deliveries still wait after {} s", PATIENCE.as_secs());

@@ -6,7 +6,7 @@
 //! cargo run --release --example load -- --connections 256 --seconds 10 --rounds 3
 //! ```
 //!
-//! Each server is a child process of its own, and takes settings from variables like `LEAVER__WORKER__BATCHES`. The Postgres is a throw-away one with its usual, durable settings; it,
+//! Each server is a child process of its own, and takes settings from variables like `LEAVER__WORKER__CONCURRENCY`. The Postgres is a throw-away one with its usual, durable settings; it,
 //! the server and the senders share the machine, so compare ratios of one run and not numbers of two machines.
 
 #![expect(clippy::print_stdout, reason = "a program whose output is its result")]

@@ -75,8 +75,8 @@ pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<
     ]);
     if kind == Kind::OneByOne {
         env.extend([
-            ("LEAVER__WORKER__BATCH", "1"),
-            ("LEAVER__WORKER__BATCHES", "1"),
+            ("LEAVER__WORKER__BATCH_SIZE", "1"),
+            ("LEAVER__WORKER__CONCURRENCY", "1"),
         ]);
     }
     let settings = Settings::load(None, &Environment::of(env))?;

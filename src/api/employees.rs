@@ -14,7 +14,7 @@ use super::AppState;
 use super::error::ApiError;
 use crate::base::liveness::Phase;
 use crate::roster::listing::{
-    self, Cursor, EmployeeQuery, EmploymentFilter, LARGEST_PAGE, Page, USUAL_PAGE,
+    self, Cursor, EmployeeQuery, LARGEST_PAGE, Page, USUAL_PAGE, UnknownStanding,
 };
 use leaver_core::domain::SourceName;
 
@@ -96,8 +96,9 @@ fn asked(query: &str) -> Result<(EmployeeQuery, u16), ApiError> {
                 wanted.modified_after = Some(after);
             }
             "status" => {
-                let standing =
-                    EmploymentFilter::parse(&value).map_err(|error| bad(error.to_string()))?;
+                let standing = value
+                    .parse()
+                    .map_err(|error: UnknownStanding| bad(error.to_string()))?;
                 wanted.standing = Some(standing);
             }
             "source" => {

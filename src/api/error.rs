@@ -8,7 +8,8 @@ use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
 /// Why a request gets no 200.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ApiError {
     /// The signature does not hold. One text for every cause: the cause is in the log and a counter.
     InvalidSignature,
@@ -39,24 +40,10 @@ pub enum ApiError {
 }
 
 impl ApiError {
-    /// The word for the metrics.
+    /// Returns the word in metrics.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::InvalidSignature => "invalid_signature",
-            Self::UnknownSource => "unknown_source",
-            Self::NoSuchRoute => "no_such_route",
-            Self::MethodNotAllowed => "method_not_allowed",
-            Self::TooLarge => "too_large",
-            Self::Incomplete => "incomplete",
-            Self::Full => "full",
-            Self::StoreError => "not_stored",
-            Self::NotReady => "not_ready",
-            Self::Unauthorized => "unauthorized",
-            Self::BadParameter(_) => "bad_parameter",
-            Self::OnlyGet => "only_get",
-            Self::NotRead => "not_read",
-        }
+        self.into()
     }
 }
 

@@ -33,11 +33,11 @@ struct SourceCause {
 #[derive(Clone, Debug, Default)]
 pub struct Gauges {
     /// Deliveries that are not settled.
-    pub waiting: i64,
+    pub pending: i64,
     /// Age of the oldest of them in seconds.
     pub oldest_seconds: i64,
     /// Deliveries that could not be processed.
-    pub parked: i64,
+    pub failed: i64,
     /// Open holds.
     pub holds: i64,
     /// Access ends that lie ahead.
@@ -344,9 +344,9 @@ impl Metrics {
     }
 
     fn set(&self, gauges: &Gauges) {
-        self.backlog_waiting.set(gauges.waiting);
+        self.backlog_waiting.set(gauges.pending);
         self.backlog_oldest.set(gauges.oldest_seconds);
-        self.backlog_parked.set(gauges.parked);
+        self.backlog_parked.set(gauges.failed);
         self.holds_open.set(gauges.holds);
         self.scheduled.set(gauges.scheduled);
         if let Some(count) = gauges.terminated_with_access {

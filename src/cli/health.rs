@@ -57,10 +57,10 @@ impl HealthCheck {
                 word("/worker")
             );
             println!(
-                "backlog: {} waiting, oldest {} s, {} parked; schedule: {} pending, next {}; open holds: {}",
-                word("/backlog/waiting"),
+                "backlog: {} pending, oldest {} s, {} failed; schedule: {} pending, next {}; open holds: {}",
+                word("/backlog/pending"),
                 word("/backlog/oldest_seconds"),
-                word("/backlog/parked"),
+                word("/backlog/failed"),
                 word("/schedule/pending"),
                 word("/schedule/next_at"),
                 word("/holds"),

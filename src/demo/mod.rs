@@ -112,7 +112,7 @@ impl Demo {
         let home = if self.once {
             embedded_postgres::DataDir::Ephemeral
         } else {
-            let home = embedded_postgres::default_home(
+            let home = embedded_postgres::default_data_dir(
                 nix::unistd::geteuid().is_root(),
                 env.raw("XDG_STATE_HOME").map(AsRef::as_ref),
                 env.raw("HOME").map(AsRef::as_ref),
@@ -122,7 +122,7 @@ impl Demo {
         let options = embedded_postgres::Options {
             bin_dir: env.raw("PG_BINDIR").map(PathBuf::from),
             search_path: env.raw("PATH").cloned(),
-            home,
+            data_dir: home,
         };
         tokio::task::spawn_blocking(move || Embedded::start(&options))
             .await?

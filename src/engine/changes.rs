@@ -52,11 +52,11 @@ impl<'a> ChangeSet<'a> {
         decision: &Decision,
     ) -> Outcome {
         if let Some(link) = &decision.link {
-            if employee.account.as_ref() != Some(link) {
+            if employee.account_id.as_ref() != Some(link) {
                 // What we did to the account of before says nothing about this one.
                 employee.deactivated_at = None;
             }
-            employee.account = Some(link.clone());
+            employee.account_id = Some(link.clone());
         }
         let moved = self.record_schedule(employee, decision);
         // A change that is still to be read answers no open question.
@@ -105,7 +105,7 @@ impl<'a> ChangeSet<'a> {
                     employee: employee.key.clone(),
                     question: question.clone(),
                     reason: decision.reason.clone(),
-                    delivery: employee.delivery,
+                    delivery: employee.last_delivery_id,
                 });
                 Outcome::Held
             }
@@ -134,7 +134,7 @@ impl<'a> ChangeSet<'a> {
         if before == after {
             return false;
         }
-        let account = employee.account.clone();
+        let account = employee.account_id.clone();
         if let Some(at) = after {
             let reason = format!(
                 "{}; access ends at {}",
@@ -181,7 +181,7 @@ impl<'a> ChangeSet<'a> {
             reason: reason.to_owned(),
             employee: employee.key.clone(),
             account: account.cloned(),
-            delivery: employee.delivery,
+            delivery: employee.last_delivery_id,
             actor: self.actor.clone(),
         });
     }

@@ -17,7 +17,8 @@ use leaver_core::decision::policy::Policy;
 use leaver_core::domain::{Employee, EmployeeKey};
 
 /// How it ended for one employee.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// The account was switched off.
     Deactivated,
@@ -51,21 +52,10 @@ impl Outcome {
         )
     }
 
-    /// The word in a delivery's outcome and in the metrics.
+    /// Returns the word in a delivery's outcome and in metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deactivated => "deactivated",
-            Self::Reactivated => "reactivated",
-            Self::Scheduled => "scheduled",
-            Self::Held => "held",
-            Self::Kept => "kept",
-            Self::AlreadyInactive => "already_inactive",
-            Self::NoAccount => "no_account",
-            Self::Unchanged => "unchanged",
-            Self::Stale => "stale",
-            Self::Reading => "reading",
-        }
+        self.into()
     }
 }
 
@@ -143,7 +133,7 @@ pub async fn act(
             continue;
         };
         entries.push(AuditEntry {
-            action: AuditAction::Held,
+            action: AuditAction::HoldOpened,
             reason: hold.reason.clone(),
             employee: hold.employee.clone(),
             account: hold.question.account.clone(),

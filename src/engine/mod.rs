@@ -37,9 +37,9 @@ pub struct Limits {
     pub batch_bytes: i64,
     /// How often to look without being woken.
     pub poll: Duration,
-    /// Failures of one delivery before it is parked.
+    /// Failures of one delivery before it counts as failed.
     pub max_attempts: i32,
-    /// How long the body of a parked delivery is kept.
+    /// How long the body of a failed delivery is kept.
     pub keep_parked: TimeDelta,
     /// How long a settled delivery is remembered.
     pub keep_settled: TimeDelta,

@@ -23,7 +23,10 @@ pub(crate) async fn find_accounts(
     table: &AccountsTable,
     employees: &[Employee],
 ) -> Result<HashMap<EmployeeKey, Vec<Account>>, sqlx::Error> {
-    let ids: BTreeSet<AccountId> = employees.iter().filter_map(|e| e.account.clone()).collect();
+    let ids: BTreeSet<AccountId> = employees
+        .iter()
+        .filter_map(|e| e.account_id.clone())
+        .collect();
     let by_id: HashMap<AccountId, Account> = accounts::store::find_by_id(conn, table, &ids)
         .await?
         .into_iter()
@@ -33,7 +36,7 @@ pub(crate) async fn find_accounts(
     let mut found = HashMap::new();
     let mut wanted: BTreeMap<(WorkEmail, Tenant), Vec<EmployeeKey>> = BTreeMap::new();
     for employee in employees {
-        if let Some(account) = employee.account.as_ref().and_then(|id| by_id.get(id)) {
+        if let Some(account) = employee.account_id.as_ref().and_then(|id| by_id.get(id)) {
             found.insert(employee.key.clone(), vec![account.clone()]);
         } else if let Some(email) = employee.work_email() {
             let tenant = employee.key.tenant.clone();
@@ -92,7 +95,7 @@ impl SharedAccounts {
                         employment,
                         deactivated_at: employee
                             .deactivated_at
-                            .filter(|_| employee.account.as_ref() == Some(account)),
+                            .filter(|_| employee.account_id.as_ref() == Some(account)),
                     });
             }
         };
@@ -110,7 +113,7 @@ impl SharedAccounts {
             .flat_map(|account| names.iter().map(|name| (name.clone(), account.id.clone())))
             .collect();
         for other in roster::store::find_linked(conn, &pairs).await? {
-            if let (false, Some(account)) = (here.contains(&other.key), other.account.clone()) {
+            if let (false, Some(account)) = (here.contains(&other.key), other.account_id.clone()) {
                 add(&other, &account);
             }
         }
@@ -242,7 +245,7 @@ impl SharedAccounts {
             .filter(|other| other.key != employee.key)
             .map(|other| other.employment.clone())
             .collect();
-        let account_match = if employee.account.as_ref() == Some(&account.id) {
+        let account_match = if employee.account_id.as_ref() == Some(&account.id) {
             AccountMatch::Linked(account.clone())
         } else if others.is_empty() {
             AccountMatch::Found(account.clone())

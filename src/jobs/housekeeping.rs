@@ -46,7 +46,7 @@ impl Engine {
         }
     }
 
-    /// Has those taken that wait for a time which a clock took back, drops the bodies of deliveries that were parked too
+    /// Has those taken that wait for a time which a clock took back, drops the bodies of deliveries that failed too
     /// long ago, forgets what was settled too long ago, and looks
     /// what replicas that died had in hand. Tests call this instead of the loop.
     ///
@@ -79,13 +79,13 @@ impl Engine {
             );
             self.reading.notify_one();
         }
-        let parked_before = now - self.limits.keep_parked;
+        let failed_before = now - self.limits.keep_parked;
         let bodies =
-            inbox::retention::store::forget_parked_bodies(&mut conn, parked_before).await?;
+            inbox::retention::store::forget_failed_bodies(&mut conn, failed_before).await?;
         if bodies > 0 {
             info!(
                 bodies,
-                "inbox.forget: dropped bodies of long parked deliveries (inbox.keep)"
+                "inbox.forget: deleted the bodies of old failed deliveries (inbox.failed_retention)"
             );
         }
         let known_before = now - self.limits.keep_settled.min(KNOWN_FOR);

@@ -89,14 +89,14 @@ pub struct DriftHealth {
 pub struct SourceHealth {
     /// Its last authentic webhook.
     pub last_delivery_at: Option<DateTime<Utc>>,
-    /// Since when it has been silent, where that is longer than `silence_alarm`.
+    /// Since when it has been silent, where that is longer than `max_silence`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silent_since: Option<DateTime<Utc>>,
     /// The last complete read of its API.
-    pub last_read_at: Option<DateTime<Utc>>,
+    pub last_sync_at: Option<DateTime<Utc>>,
     /// How the last read went, where it was not complete.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_read: Option<LastSync>,
+    pub last_sync: Option<LastSync>,
     /// BambooHR's webhooks that point here, as last looked at.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub webhooks: Vec<ProviderWebhook>,
@@ -104,9 +104,9 @@ pub struct SourceHealth {
 
 impl SourceHealth {
     /// How many of its webhooks somebody should look at.
-    fn hook_troubles(&self) -> i64 {
-        let troubled = self.webhooks.iter().filter(|hook| hook.trouble.is_some());
-        i64::try_from(troubled.count()).unwrap_or(i64::MAX)
+    fn webhook_problems(&self) -> i64 {
+        let with_problem = self.webhooks.iter().filter(|hook| hook.problem.is_some());
+        i64::try_from(with_problem.count()).unwrap_or(i64::MAX)
     }
 }
 
@@ -116,9 +116,9 @@ pub struct LastSync {
     /// incomplete.
     pub state: &'static str,
     /// Why.
-    pub cause: String,
+    pub reason: String,
     /// When it began.
-    pub tried_at: DateTime<Utc>,
+    pub started_at: DateTime<Utc>,
 }
 
 #[derive(Default)]
@@ -188,10 +188,10 @@ impl Known {
             .is_some_and(|d| d.terminated_with_access > 0);
         let mut sources = self.sources.values();
         let troubled = sources.any(|source| {
-            let unheard = source.silent_since.is_some() || source.last_read.is_some();
-            unheard || source.hook_troubles() > 0
+            let unheard = source.silent_since.is_some() || source.last_sync.is_some();
+            unheard || source.webhook_problems() > 0
         });
-        self.backlog.parked > 0 || drifted || troubled
+        self.backlog.failed > 0 || drifted || troubled
     }
 
     async fn ask(
@@ -226,12 +226,15 @@ impl Known {
                     let heard = SourceHealth {
                         last_delivery_at: entry.at,
                         silent_since: silent_since(alarm.after, entry.at, since, now),
-                        last_read_at: of_source.clone().filter_map(|reads| reads.ended_at).max(),
-                        last_read: of_source.clone().find_map(|reads| {
+                        last_sync_at: of_source
+                            .clone()
+                            .filter_map(|reads| reads.last_completed_at)
+                            .max(),
+                        last_sync: of_source.clone().find_map(|reads| {
                             Some(LastSync {
                                 state: "incomplete",
-                                cause: reads.incomplete.clone()?,
-                                tried_at: reads.tried_at,
+                                reason: reads.incomplete.clone()?,
+                                started_at: reads.last_started_at,
                             })
                         }),
                         webhooks: known_hooks
@@ -300,9 +303,9 @@ impl Health {
     pub fn gauges(&self, now: DateTime<Utc>) -> Option<Gauges> {
         let known = self.database == "ok" && self.schema == "current";
         known.then(|| Gauges {
-            waiting: self.backlog.waiting,
+            pending: self.backlog.pending,
             oldest_seconds: self.backlog.oldest_seconds,
-            parked: self.backlog.parked,
+            failed: self.backlog.failed,
             holds: self.holds,
             scheduled: self.schedule.pending,
             terminated_with_access: self.drift.as_ref().map(|d| d.terminated_with_access),
@@ -310,11 +313,11 @@ impl Health {
                 .sources
                 .iter()
                 .filter_map(|(name, heard)| {
-                    Some((SourceName::parse(name).ok()?, heard.hook_troubles()))
+                    Some((SourceName::parse(name).ok()?, heard.webhook_problems()))
                 })
                 .collect(),
             last_delivery_seconds: self.ages(now, |heard| heard.last_delivery_at),
-            last_read_seconds: self.ages(now, |heard| heard.last_read_at),
+            last_read_seconds: self.ages(now, |heard| heard.last_sync_at),
         })
     }
 

@@ -35,8 +35,8 @@ pub fn companies(
             Ok(SyncSource {
                 source: source.name.clone(),
                 api: company_api(source, api, &transport)?,
-                poll: api.poll,
-                full_sweep: api.full_sweep,
+                poll: api.sync_interval,
+                full_sweep: api.full_sync_interval,
             })
         })
         .collect()

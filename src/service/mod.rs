@@ -134,7 +134,7 @@ impl Components {
     pub fn new(settings: &Settings, database: PgConnectOptions, clock: Arc<dyn Clock>) -> Self {
         let options = ours(database);
         let pool = |connections| Pool::new(options.clone(), connections, pool::SILENCE);
-        let working = pool(WORKER_CONNECTIONS + BATCH_CONNECTIONS * settings.worker.batches);
+        let working = pool(WORKER_CONNECTIONS + BATCH_CONNECTIONS * settings.worker.concurrency);
         let liveness = Arc::new(Liveness::default());
         let metrics = Arc::new(Metrics::default());
         let arrived = Arc::new(Notify::new());
@@ -223,9 +223,9 @@ impl Service {
             .context("cannot tell the address listened on")?;
         let companies = companies(settings, &connect::Limits::default(), &clock)?;
         let watched = loops::Watched {
-            batches: settings.worker.batches,
-            drift: settings.worker.drift,
-            drift_check: settings.worker.drift_check,
+            batches: settings.worker.concurrency,
+            drift: settings.drift.mode,
+            drift_check: settings.drift.interval,
             silence_thresholds: silence_thresholds(settings),
         };
         let parts = Components::new(settings, database, clock);
@@ -351,7 +351,7 @@ fn silence_thresholds(settings: &Settings) -> Vec<SilenceThreshold> {
         .iter()
         .map(|source| SilenceThreshold {
             source: source.name.clone(),
-            after: source.silence_alarm,
+            after: source.max_silence,
         })
         .collect();
     silence_thresholds.sort_by(|one, other| one.source.cmp(&other.source));
@@ -368,11 +368,13 @@ fn webhook_keys(settings: &Settings) -> HashMap<SourceName, Scheme> {
 
 fn worker_limits(settings: &Settings) -> Limits {
     Limits {
-        batch: settings.worker.batch,
+        batch: settings.worker.batch_size,
         batch_bytes: settings.worker.batch_bytes,
-        poll: settings.worker.poll,
+        poll: settings.worker.poll_interval,
         max_attempts: settings.worker.max_attempts,
-        keep_parked: TimeDelta::from_std(settings.keep_parked).unwrap_or(TimeDelta::days(7)),
-        keep_settled: TimeDelta::from_std(settings.keep_settled).unwrap_or(TimeDelta::days(90)),
+        keep_parked: TimeDelta::from_std(settings.inbox.failed_body_retention)
+            .unwrap_or(TimeDelta::days(7)),
+        keep_settled: TimeDelta::from_std(settings.inbox.delivery_retention)
+            .unwrap_or(TimeDelta::days(90)),
     }
 }

@@ -95,7 +95,7 @@ fn assert_shown(out: &str) {
     };
     assert_eq!(after.len(), 9);
     assert!(because("tom.becker").starts_with("scheduled: "), "{out}");
-    assert!(because("yuki.tan").starts_with("held: "), "{out}");
+    assert!(because("yuki.tan").starts_with("hold opened: "), "{out}");
     assert!(because("nora.silva").contains("pre-hire"), "{out}");
     assert!(because("ada.keller").contains("not named"), "{out}");
     assert!(out.contains("4 leavers lost access"), "{out}");

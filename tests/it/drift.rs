@@ -78,7 +78,7 @@ async fn by_policy_it_is_ended_again_with_its_sessions_and_a_record() {
     assert!(app.is_active("cem@example.com").await && app.is_active("eve@example.com").await);
     let last = app.audit_in_full().await.pop().unwrap();
     assert!(
-        last.starts_with("deactivated 1 ") && last.ends_with(" leaver:drift"),
+        last.starts_with("deactivated 1 ") && last.ends_with(" drift"),
         "{last}"
     );
     // Once is enough.
@@ -154,7 +154,7 @@ async fn accounts_of_nobody_and_employees_without_an_account_are_told_apart() {
         found
             .reads
             .iter()
-            .all(|read| !read.complete && read.cause.is_some())
+            .all(|read| !read.complete && read.reason.is_some())
     );
 }
 
@@ -275,7 +275,7 @@ async fn the_command_says_who_and_fails_until_nobody_is_left() {
     assert_eq!(found["unmatched"], json!([]));
     assert_eq!(found["rests_on_complete_reads"], json!(false));
 
-    let env = place.env(&[("LEAVER__POLICY__DRIFT", "fix")]);
+    let env = place.env(&[("LEAVER__DRIFT__MODE", "fix")]);
     let said = crate::support::process::leaver(&["drift", "--json"], &env).good();
     assert_eq!(said.json()["fixed"][0]["employee_id"], "1");
     assert_eq!(place.active().await, ["eve@example.com"]);

@@ -4,7 +4,6 @@ use axum::body::Body;
 use axum::http::Request;
 use chrono::TimeDelta;
 use leaver::base::clock::Clock;
-use leaver::db::schema;
 use serde_json::{Value, json};
 
 use crate::support::{FORM, JSON, TestApp, USERS, at, employee, employees, merge_changed};
@@ -118,7 +117,7 @@ async fn the_same_delivery_many_times_at_once_is_one_row_and_one_new_answer() {
 
 #[tokio::test]
 async fn two_workers_at_once_do_everything_once() {
-    let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH", "3")], USERS).await;
+    let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", "3")], USERS).await;
     let emails: Vec<String> = (0..20).map(|n| format!("u{n}@example.com")).collect();
     app.add_users(&emails.iter().map(String::as_str).collect::<Vec<_>>())
         .await;
@@ -191,7 +190,7 @@ async fn untimed_words_signed_again_after_a_rehire_are_news() {
         ]
     );
     assert_eq!(
-        app.count("SELECT sum(repeats)::bigint FROM leaver.deliveries")
+        app.count("SELECT sum(reprocess_count)::bigint FROM leaver.deliveries")
             .await,
         2
     );
@@ -235,7 +234,7 @@ async fn untimed_words_signed_again_while_the_worker_is_away_are_news_too() {
         "the last word was Inactive"
     );
     assert_eq!(
-        app.count("SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting'")
+        app.count("SELECT count(*) FROM leaver.deliveries WHERE state = 'pending'")
             .await,
         0
     );
@@ -299,7 +298,7 @@ async fn the_order_of_arrival_does_not_change_where_it_ends() {
 async fn one_batch_or_many_end_alike() {
     let mut ends = vec![];
     for batch in ["1", "500"] {
-        let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH", batch)], USERS).await;
+        let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", batch)], USERS).await;
         app.add_users(&["dana@example.com"]).await;
         for (time, status) in [
             ("08", "Active"),
@@ -367,23 +366,4 @@ async fn a_clock_that_runs_ahead_does_not_make_later_changes_look_old() {
     let now = app.clock.now().to_rfc3339();
     app.deliver("bamboohr", &dana(&now, "Inactive")).await;
     assert_eq!(app.user("dana@example.com").await, (false, 0));
-}
-
-#[tokio::test]
-async fn what_arrived_before_there_were_fingerprints_is_known_all_the_same() {
-    let mut app = TestApp::new().await;
-    let body = dana("2026-11-22T11:00:00Z", "Active");
-    app.deliver("bamboohr", &body).await;
-    app.sql(
-        "ALTER TABLE leaver.deliveries DROP COLUMN fingerprint,
-             ADD CONSTRAINT deliveries_source_digest_key UNIQUE (source, digest);
-         CREATE INDEX deliveries_settled_idx ON leaver.deliveries (settled_at)",
-    )
-    .await;
-    let migration = schema::MIGRATOR
-        .iter()
-        .find(|migration| migration.description == "fingerprints");
-    app.sql(migration.unwrap().sql.as_str()).await;
-    let again = app.deliver("bamboohr", &body).await;
-    assert_eq!(again.body["duplicate"], json!(true));
 }

@@ -23,11 +23,11 @@ use crate::support::scratch;
 /// Names the folder that a holder shall keep a cluster in; empty for a throw-away cluster.
 const HOLD: &str = "LEAVER_TEST_HOLD";
 
-fn options(home: DataDir) -> Options {
+fn options(data_dir: DataDir) -> Options {
     Options {
         bin_dir: env::var_os("PG_BINDIR").map(PathBuf::from),
         search_path: env::var_os("PATH"),
-        home,
+        data_dir,
     }
 }
 

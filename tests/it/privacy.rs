@@ -221,9 +221,9 @@ async fn a_database_that_quotes_people_in_its_errors_is_not_quoted_by_us() {
         for _ in 0..3 {
             app.parts.worker.round(&mut app.memory).await;
             let causes = app
-                .text("SELECT coalesce(string_agg(cause, ' '), '') FROM leaver.deliveries")
+                .text("SELECT coalesce(string_agg(reason, ' '), '') FROM leaver.deliveries")
                 .await;
-            has_none("the cause", &causes.unwrap(), &PERSONAL);
+            has_none("the reason", &causes.unwrap(), &PERSONAL);
             app.advance(TimeDelta::minutes(10));
         }
         assert_eq!(
@@ -265,7 +265,7 @@ async fn a_timer_that_fails_quotes_nobody_either() {
 }
 
 #[tokio::test]
-async fn a_parked_body_goes_when_its_time_is_over() {
+async fn a_failed_body_goes_when_its_time_is_over() {
     let mut app = TestApp::new().await;
     app.send("bamboohr", JSON, "{\"ssn\": \"123-45-6789\"")
         .await;

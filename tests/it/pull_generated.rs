@@ -107,7 +107,7 @@ impl It {
             let read = syncer.sync(&self.companies[0], wish, &|_, _| {}).await;
             let report = read.unwrap().unwrap().remove(0);
             assert_ne!(report.incomplete.as_deref(), Some(""), "{report:?}");
-            let state = self.app.text("SELECT state FROM leaver.reads").await;
+            let state = self.app.text("SELECT state FROM leaver.sync_state").await;
             let expected = match report.incomplete {
                 None => "complete",
                 Some(_) => "incomplete",
@@ -169,7 +169,8 @@ async fn bamboohr_is_asked_only_for_what_is_declared_and_nonsense_ends_nobodys_a
         it.app.advance(TimeDelta::seconds(2));
         let stop = CancellationToken::new();
         while reader.read_due(&mut memory, &stop).await.unwrap() > 0 {}
-        let unsaid = "SELECT count(*) FROM leaver.due_reads WHERE attempts > 0 AND cause IS NULL";
+        let unsaid =
+            "SELECT count(*) FROM leaver.pending_reads WHERE attempts > 0 AND reason IS NULL";
         assert_eq!(it.app.count(unsaid).await, 0);
         assert_eq!(it.mock.complaints(), [""; 0]);
 

@@ -33,8 +33,8 @@ async fn a_return_is_asked_about() {
     assert_eq!(
         app.audit_in_full().await,
         [
-            "deactivated 7 1 leaver",
-            "held 7 1 leaver",
+            "deactivated 7 1 system",
+            "hold_opened 7 1 system",
             "approved 7 1 ada",
             "reactivated 7 1 ada"
         ]
@@ -84,7 +84,7 @@ async fn a_return_is_carried_out_where_the_policy_says_so() {
     assert_eq!(app.user(DANA).await, (true, 0));
     assert_eq!(
         app.audit_in_full().await,
-        ["deactivated 7 1 leaver", "reactivated 7 1 leaver"]
+        ["deactivated 7 1 system", "reactivated 7 1 system"]
     );
     assert!(app.holds().await.is_empty());
 }
@@ -212,8 +212,9 @@ async fn whoever_comes_back_under_a_new_employee_id_comes_back_to_the_same_accou
     app.deliver("bamboohr", &said("2", "2026-11-22T11:30:00+0000", &here))
         .await;
 
-    assert_eq!(app.audit().await, ["deactivated 1", "held 2"]);
-    let asked = "SELECT wants || ' ' || account_id FROM leaver.holds WHERE state = 'open'";
+    assert_eq!(app.audit().await, ["deactivated 1", "hold_opened 2"]);
+    let asked =
+        "SELECT requested_action || ' ' || account_id FROM leaver.holds WHERE state = 'open'";
     assert_eq!(app.text(asked).await.as_deref(), Some("reactivate 1"));
 }
 

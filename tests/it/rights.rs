@@ -101,7 +101,7 @@ async fn a_role_with_few_rights_carries_a_deactivation_through() {
 
     assert_eq!(app.user(DANA).await, (false, 0));
     assert_eq!(app.user("other@example.com").await, (true, 2));
-    assert_eq!(app.audit_in_full().await, ["deactivated 7 1 leaver"]);
+    assert_eq!(app.audit_in_full().await, ["deactivated 7 1 system"]);
     assert_eq!(app.get("/health").await.body["database"], "ok");
 }
 

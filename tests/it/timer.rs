@@ -27,7 +27,7 @@ async fn announced() -> TestApp {
 #[tokio::test]
 async fn a_future_leaver_keeps_access_until_the_end_and_loses_it_then() {
     let mut app = announced().await;
-    assert_eq!(app.audit_in_full().await, ["scheduled m1 1 leaver"]);
+    assert_eq!(app.audit_in_full().await, ["scheduled m1 1 system"]);
     assert_eq!(
         app.access_ends_at("m1").await,
         Some(at("2026-12-01T00:00:00Z"))
@@ -49,7 +49,7 @@ async fn a_future_leaver_keeps_access_until_the_end_and_loses_it_then() {
     assert_eq!(app.user("other@example.com").await, (true, 2));
     assert_eq!(
         app.audit_in_full().await,
-        ["scheduled m1 1 leaver", "deactivated m1 1 leaver:timer"]
+        ["scheduled m1 1 system", "deactivated m1 1 timer"]
     );
     assert_eq!(app.access_ends_at("m1").await, None);
     let schedule = app.get("/health").await.body["schedule"].clone();
@@ -212,7 +212,7 @@ async fn an_account_protected_meanwhile_is_asked_about_on_the_day() {
     restarted.run_due().await;
     assert!(restarted.is_active(DANA).await);
     assert_eq!(restarted.holds().await, ["open deactivate m1 1"]);
-    assert_eq!(restarted.audit().await, ["scheduled m1", "held m1"]);
+    assert_eq!(restarted.audit().await, ["scheduled m1", "hold_opened m1"]);
 }
 
 #[tokio::test]
@@ -351,19 +351,19 @@ async fn the_running_timer_carries_an_end_out_within_two_seconds() {
     };
     let deadline = end + TimeDelta::seconds(2);
     loop {
-        let seen_at = SystemClock.now();
+        let observed_at = SystemClock.now();
         if !app.is_active(DANA).await {
             assert!(SystemClock.now() >= end, "access ended too early");
             break;
         }
-        assert!(seen_at <= deadline, "access did not end in time");
+        assert!(observed_at <= deadline, "access did not end in time");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     stop.cancel();
     loops.await.unwrap();
     assert_eq!(
         app.audit_in_full().await,
-        ["scheduled m1 1 leaver", "deactivated m1 1 leaver:timer"]
+        ["scheduled m1 1 system", "deactivated m1 1 timer"]
     );
     assert_eq!(
         app.count("SELECT count(*) FROM leaver.audit WHERE action = 'deactivated' AND reason LIKE '%announced%'").await,

@@ -80,7 +80,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
                 "webhook": hook.id,
                 "entries": hook.entries,
                 "cut": hook.cut,
-                "cause": hook.unread.as_ref().map(ToString::to_string),
+                "reason": hook.unread.as_ref().map(ToString::to_string),
             })
         })
         .collect();
@@ -93,7 +93,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
                 "webhook": hook.id,
                 "sent_at": gap.sent_at,
                 "status": gap.status,
-                "fate": gap.fate.as_str().replace(' ', "_"),
+                "fate": gap.fate.as_str(),
                 "employees": gap.employees,
             })
         })
@@ -102,7 +102,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
         serde_json::json!({
             "records": read.records,
             "outcome": outcome(read),
-            "cause": read.incomplete,
+            "reason": read.incomplete,
         })
     });
     serde_json::json!({ "webhooks": hooks, "gaps": gaps, "read": read })
@@ -147,7 +147,7 @@ fn print(report: &GapReport) {
                 hook.id.clone(),
                 output::moment_or_dash(gap.sent_at),
                 gap.status.clone(),
-                gap.fate.as_str().to_owned(),
+                gap.fate.as_str().replace('_', " "),
                 ids.join(", "),
             ]);
         }
@@ -167,7 +167,7 @@ fn print(report: &GapReport) {
             outcomes.join(", ")
         }
     );
-    if let Some(cause) = &read.incomplete {
-        println!("not all could be read: {cause}");
+    if let Some(reason) = &read.incomplete {
+        println!("not all could be read: {reason}");
     }
 }

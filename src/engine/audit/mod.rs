@@ -22,7 +22,8 @@ pub struct AuditEntry {
 }
 
 /// What can be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum AuditAction {
     /// An account was switched off and its sessions ended.
     Deactivated,
@@ -33,7 +34,7 @@ pub enum AuditAction {
     /// A noted end of access was withdrawn.
     Unscheduled,
     /// A decision was left to a person.
-    Held,
+    HoldOpened,
     /// A person said yes.
     Approved,
     /// A person said no.
@@ -41,18 +42,10 @@ pub enum AuditAction {
 }
 
 impl AuditAction {
-    /// The word in the table.
+    /// Returns the word in the table.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deactivated => "deactivated",
-            Self::Reactivated => "reactivated",
-            Self::Scheduled => "scheduled",
-            Self::Unscheduled => "unscheduled",
-            Self::Held => "held",
-            Self::Approved => "approved",
-            Self::Rejected => "rejected",
-        }
+        self.into()
     }
 }
 
@@ -76,10 +69,10 @@ impl Actor {
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
-            Self::System => "leaver",
-            Self::Timer => "leaver:timer",
-            Self::Sync => "leaver:sync",
-            Self::Drift => "leaver:drift",
+            Self::System => "system",
+            Self::Timer => "timer",
+            Self::Sync => "sync",
+            Self::Drift => "drift",
             Self::Person(name) => name,
         }
     }

@@ -39,7 +39,7 @@ pub struct Hold {
     /// The account; none when the person must name it.
     pub account_id: Option<String>,
     /// deactivate or reactivate.
-    pub wants: String,
+    pub requested_action: String,
     /// Why it is not simply done.
     pub reason: String,
     /// open, approved, rejected or withdrawn.
@@ -56,5 +56,5 @@ pub struct HoldStatus {
     /// Whether somebody said no; else it is open.
     pub rejected: bool,
     /// The facts that it rests on.
-    pub basis: String,
+    pub facts_fingerprint: String,
 }

@@ -87,7 +87,7 @@ pub async fn approve(
     if exists.is_empty() {
         return Err(ResolveError::NoSuchAccount(account));
     }
-    let reactivates = hold.wants == "reactivate";
+    let reactivates = hold.requested_action == "reactivate";
     let decision = Decision {
         action: if reactivates {
             Action::Reactivate(account.clone())
@@ -105,11 +105,11 @@ pub async fn approve(
     for mut employee in roster::store::lock(&mut tx, std::slice::from_ref(&key), &[], now).await? {
         if changed {
             employee.deactivated_at = (!reactivates).then_some(now);
-        } else if employee.account.as_ref() != Some(&account) {
+        } else if employee.account_id.as_ref() != Some(&account) {
             // What we did to the account of before says nothing about this one.
             employee.deactivated_at = None;
         }
-        employee.account = Some(account.clone());
+        employee.account_id = Some(account.clone());
         roster::store::save(&mut tx, &[employee], now).await?;
     }
     let entry = |action| AuditEntry {

@@ -30,27 +30,27 @@ pub async fn raise(
         r#"WITH asked AS (
                SELECT * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
                                     $8::text[], $9::uuid[])
-                    WITH ORDINALITY AS a (source, tenant, employee_id, account_id, wants, reason, basis,
+                    WITH ORDINALITY AS a (source, tenant, employee_id, account_id, requested_action, reason, facts_fingerprint,
                                           delivery_id, n)
            ), last AS (
-               SELECT a.n, h.id, h.state, h.basis
+               SELECT a.n, h.id, h.state, h.facts_fingerprint
                FROM asked a LEFT JOIN LATERAL (
-                   SELECT id, state, basis FROM leaver.holds h
+                   SELECT id, state, facts_fingerprint FROM leaver.holds h
                    WHERE (h.source, h.tenant, h.employee_id) = (a.source, a.tenant, a.employee_id)
                      AND h.state IN ('open', 'rejected')
                    ORDER BY id DESC LIMIT 1
                ) h ON true
            ), renewed AS (
                UPDATE leaver.holds AS h
-               SET account_id = a.account_id, wants = a.wants, reason = a.reason, basis = a.basis
+               SET account_id = a.account_id, requested_action = a.requested_action, reason = a.reason, facts_fingerprint = a.facts_fingerprint
                FROM asked a JOIN last ON last.n = a.n
-               WHERE h.id = last.id AND last.state = 'open' AND last.basis <> a.basis
+               WHERE h.id = last.id AND last.state = 'open' AND last.facts_fingerprint <> a.facts_fingerprint
            ), raised AS (
                INSERT INTO leaver.holds
-                   (opened_at, source, tenant, employee_id, account_id, wants, reason, basis, delivery_id)
-               SELECT $1, a.source, a.tenant, a.employee_id, a.account_id, a.wants, a.reason, a.basis, a.delivery_id
+                   (opened_at, source, tenant, employee_id, account_id, requested_action, reason, facts_fingerprint, delivery_id)
+               SELECT $1, a.source, a.tenant, a.employee_id, a.account_id, a.requested_action, a.reason, a.facts_fingerprint, a.delivery_id
                FROM asked a JOIN last ON last.n = a.n
-               WHERE last.state IS NULL OR (last.state = 'rejected' AND last.basis <> a.basis)
+               WHERE last.state IS NULL OR (last.state = 'rejected' AND last.facts_fingerprint <> a.facts_fingerprint)
                ORDER BY a.n
                RETURNING source, tenant, employee_id
            )
@@ -83,10 +83,10 @@ pub async fn standing(
 ) -> Result<Vec<Option<HoldStatus>>, sqlx::Error> {
     let columns = KeyColumns::of(employees);
     let rows = sqlx::query!(
-        r#"SELECT h.id AS "id?", h.state AS "state?", h.basis AS "basis?"
+        r#"SELECT h.id AS "id?", h.state AS "state?", h.facts_fingerprint AS "facts_fingerprint?"
            FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (source, tenant, employee_id, n)
            LEFT JOIN LATERAL (
-               SELECT id, state, basis FROM leaver.holds h
+               SELECT id, state, facts_fingerprint FROM leaver.holds h
                WHERE (h.source, h.tenant, h.employee_id) = (k.source, k.tenant, k.employee_id)
                  AND h.state IN ('open', 'rejected')
                ORDER BY id DESC LIMIT 1
@@ -104,7 +104,7 @@ pub async fn standing(
             Some(HoldStatus {
                 id: row.id?,
                 rejected: row.state? == "rejected",
-                basis: row.basis?,
+                facts_fingerprint: row.facts_fingerprint?,
             })
         })
         .collect())
@@ -151,7 +151,7 @@ pub async fn withdraw_returns(
     let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
     sqlx::query!(
         "UPDATE leaver.holds SET state = 'withdrawn', closed_at = $2
-         WHERE state = 'open' AND wants = 'reactivate' AND account_id = ANY($1)",
+         WHERE state = 'open' AND requested_action = 'reactivate' AND account_id = ANY($1)",
         &accounts,
         now,
     )
@@ -168,10 +168,10 @@ pub async fn withdraw_returns(
 pub async fn lapse(conn: &mut PgConnection, employees: &[EmployeeKey]) -> Result<u64, sqlx::Error> {
     let columns = KeyColumns::of(employees);
     let done = sqlx::query!(
-        "UPDATE leaver.holds AS h SET basis = ''
+        "UPDATE leaver.holds AS h SET facts_fingerprint = ''
          FROM unnest($1::text[], $2::text[], $3::text[]) AS k (source, tenant, employee_id)
          WHERE (h.source, h.tenant, h.employee_id) = (k.source, k.tenant, k.employee_id)
-           AND h.state = 'rejected' AND h.basis <> ''",
+           AND h.state = 'rejected' AND h.facts_fingerprint <> ''",
         &columns.sources,
         &columns.tenants,
         &columns.employee_ids,
@@ -196,7 +196,7 @@ pub async fn close(
         Hold,
         "UPDATE leaver.holds SET state = $2, closed_by = $3, closed_at = $4
          WHERE id = $1 AND state = 'open'
-         RETURNING id, opened_at, source, tenant, employee_id, account_id, wants, reason, state, delivery_id",
+         RETURNING id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id",
         id,
         state,
         by,
@@ -213,7 +213,7 @@ pub async fn close(
 pub async fn find(conn: &mut PgConnection, id: i64) -> Result<Option<Hold>, sqlx::Error> {
     sqlx::query_as!(
         Hold,
-        "SELECT id, opened_at, source, tenant, employee_id, account_id, wants, reason, state, delivery_id
+        "SELECT id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id
          FROM leaver.holds WHERE id = $1",
         id,
     )
@@ -228,7 +228,7 @@ pub async fn find(conn: &mut PgConnection, id: i64) -> Result<Option<Hold>, sqlx
 pub async fn list_open(conn: &mut PgConnection) -> Result<Vec<Hold>, sqlx::Error> {
     sqlx::query_as!(
         Hold,
-        "SELECT id, opened_at, source, tenant, employee_id, account_id, wants, reason, state, delivery_id
+        "SELECT id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id
          FROM leaver.holds WHERE state = 'open' ORDER BY id",
     )
     .fetch_all(conn)

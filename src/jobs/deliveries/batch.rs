@@ -44,10 +44,10 @@ pub struct Done {
     pub source: String,
     /// When it arrived.
     pub received_at: DateTime<Utc>,
-    /// processed, ignored or parked.
+    /// processed, ignored or failed.
     pub state: &'static str,
     /// Why, where it is not processed.
-    pub cause: Option<String>,
+    pub reason: Option<String>,
     /// How many employees ended how.
     pub outcomes: BTreeMap<Outcome, usize>,
 }
@@ -115,7 +115,7 @@ async fn process_next(
     if claimed.is_empty() {
         return Ok(Some(Batch::default()));
     }
-    if hands == Hands::Shared && claimed.iter().any(|delivery| delivery.alone) {
+    if hands == Hands::Shared && claimed.iter().any(|delivery| delivery.isolated) {
         roll_back(tx).await;
         return Ok(None);
     }
@@ -178,7 +178,12 @@ async fn execute_partially(
     let effects = effects_by_delivery(&observed);
     let last_words: LastWords = observed
         .iter()
-        .filter_map(|observed| Some((observed.employee.key.clone(), observed.employee.delivery?)))
+        .filter_map(|observed| {
+            Some((
+                observed.employee.key.clone(),
+                observed.employee.last_delivery_id?,
+            ))
+        })
         .collect();
     let newer = observed
         .into_iter()
@@ -205,7 +210,7 @@ impl Read {
 
     /// Whom the delivery named; `None` when it could not be read.
     fn named(&self) -> Option<Vec<EmployeeId>> {
-        if let Self::Ended(DeliveryOutcome::Parked { .. }) = self {
+        if let Self::Ended(DeliveryOutcome::Failed { .. }) = self {
             return None;
         }
         let ids: BTreeSet<&EmployeeId> = self
@@ -229,15 +234,15 @@ pub(crate) fn named(rules: &Policies, delivery: &Delivery) -> Option<Vec<Employe
 
 /// Understands one delivery. A bug in understanding it parks this one and leaves its neighbours alone.
 fn read(rules: &Policies, delivery: &Delivery) -> Read {
-    let parked = |cause: String| Read::Ended(DeliveryOutcome::Parked { cause });
+    let failed = |reason: String| Read::Ended(DeliveryOutcome::Failed { reason });
     let Some(provider_config) = rules.provider_config(&delivery.source) else {
-        return parked(format!(
+        return failed(format!(
             "no source named `{}` is configured any more; configure it and replay",
             delivery.source
         ));
     };
     let Some(source) = rules.source_name(&delivery.source) else {
-        return parked("the source has no valid name".to_owned());
+        return failed("the source has no valid name".to_owned());
     };
     let normalized = catch_unwind(AssertUnwindSafe(|| {
         providers::normalize(
@@ -247,12 +252,12 @@ fn read(rules: &Policies, delivery: &Delivery) -> Read {
         )
     }));
     match normalized {
-        Err(_panic) => parked(
+        Err(_panic) => failed(
             "a bug: reading the body panicked; report it, and replay after the fix".to_owned(),
         ),
-        Ok(Err(unreadable)) => parked(unreadable.to_string()),
+        Ok(Err(unreadable)) => failed(unreadable.to_string()),
         Ok(Ok(Parsed::Ignored(what))) => Read::Ended(DeliveryOutcome::Ignored {
-            cause: what.to_string(),
+            reason: what.to_string(),
         }),
         Ok(Ok(Parsed::Changes(changes))) => {
             let has_event_times = changes.has_event_times();
@@ -280,7 +285,7 @@ fn read(rules: &Policies, delivery: &Delivery) -> Read {
 }
 
 type Effects = HashMap<(DeliveryId, EmployeeKey), Effect>;
-/// Of each employee, the delivery that brought the newest news: it is what the record names as the cause.
+/// Of each employee, the delivery that brought the newest news: it is what the record names as the reason.
 type LastWords = HashMap<EmployeeKey, DeliveryId>;
 
 fn effects_by_delivery(observed: &[roster::Observed]) -> Effects {
@@ -350,17 +355,17 @@ fn conclude(
                 }
             }
         };
-        let (state, cause) = match &end {
+        let (state, reason) = match &end {
             DeliveryOutcome::Processed { .. } => ("processed", None),
-            DeliveryOutcome::Ignored { cause } => ("ignored", Some(cause.clone())),
-            DeliveryOutcome::Parked { cause } => ("parked", Some(cause.clone())),
+            DeliveryOutcome::Ignored { reason } => ("ignored", Some(reason.clone())),
+            DeliveryOutcome::Failed { reason } => ("failed", Some(reason.clone())),
         };
         batch.deliveries.push(Done {
             id: delivery.id,
             source: delivery.source.clone(),
             received_at: delivery.received_at,
             state,
-            cause,
+            reason,
             outcomes,
         });
         settlements.push(Settlement {

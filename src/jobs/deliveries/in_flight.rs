@@ -12,7 +12,7 @@ use crate::ingest::inbox::in_flight::{self, Orphaned};
 use crate::jobs::deliveries::LoopState;
 use leaver_core::domain::DeliveryId;
 
-/// So often the process may end while one delivery is in hand and nothing else, before it is parked.
+/// So often the process may end while one delivery is in hand and nothing else, before it counts as failed.
 const MOST_CRASHES: i32 = 3;
 
 impl Engine {
@@ -60,7 +60,7 @@ impl Engine {
                     };
                     error!(delivery = %id, "worker.process: the service ended while this was processed");
                     let failed = Failed {
-                        cause: "the service ended while it was processed: report that as a bug"
+                        reason: "the service ended while it was processed: report that as a bug"
                             .to_owned(),
                         most: self.limits.max_attempts.min(MOST_CRASHES),
                     };

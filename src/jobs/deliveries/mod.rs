@@ -1,7 +1,7 @@
 //! Claims stored deliveries and processes them in batches.
 //!
 //! Everything that changes lives in one Postgres, so a batch is one transaction and a crash frees its rows. A batch that
-//! fails is retried in halves, down to the one delivery that fails alone; that one is postponed, and parked when retries
+//! fails is retried in halves, down to the one delivery that fails alone; that one is postponed, and fails for good when retries
 //! do not help.
 
 pub mod batch;
@@ -190,7 +190,7 @@ impl Engine {
                 self.count(&done.source, *outcome, *count);
             }
             let is_change = done.outcomes.keys().any(|outcome| outcome.is_change());
-            if is_crowd && done.cause.is_none() && !is_change {
+            if is_crowd && done.reason.is_none() && !is_change {
                 uneventful += 1;
                 debug!(delivery = %done.id, source = done.source, "worker.process: settled");
                 continue;
@@ -205,10 +205,10 @@ impl Engine {
             let span =
                 tracing::info_span!("worker.process", delivery = %done.id, source = done.source);
             let _entered = span.enter();
-            match &done.cause {
-                None => info!(elapsed_ms, outcome, "settled"),
-                Some(cause) if done.state == "parked" => warn!(elapsed_ms, cause, "parked"),
-                Some(cause) => info!(elapsed_ms, cause, "ignored"),
+            match &done.reason {
+                None => info!(elapsed_ms, outcome, "processed"),
+                Some(reason) if done.state == "failed" => warn!(elapsed_ms, reason, "failed"),
+                Some(reason) => info!(elapsed_ms, reason, "ignored"),
             }
         }
         if uneventful > 0 {

@@ -88,7 +88,7 @@ impl Engine {
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
         let mut failed = Failed {
-            cause: redacted_message(error),
+            reason: redacted_message(error),
             most: self.limits.max_attempts,
         };
         let table = self.accounts_table(memory).await;
@@ -108,10 +108,10 @@ impl Engine {
                     .carry_out_apart(&mut tx, &table, &delivery, now)
                     .await?;
                 if !done.is_empty() {
-                    failed.cause = format!(
+                    failed.reason = format!(
                         "nothing could be done for {} of the {several} employees in it: {}",
                         several - done.len(),
-                        failed.cause
+                        failed.reason
                     );
                 }
                 outcomes = done;
@@ -174,11 +174,11 @@ impl Engine {
 
 /// Why a delivery has failed, and how often it may.
 pub(crate) struct Failed {
-    pub(crate) cause: String,
+    pub(crate) reason: String,
     pub(crate) most: i32,
 }
 
-/// Notes that a locked delivery has failed: it waits for its next attempt, or is parked when it had its last.
+/// Notes that a locked delivery has failed: it waits for its next attempt, or fails for good after its last.
 pub(crate) async fn next_step_after_failure(
     worker: &Engine,
     conn: &mut PgConnection,
@@ -186,18 +186,18 @@ pub(crate) async fn next_step_after_failure(
     failed: &Failed,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let (id, cause) = (delivery.id, &failed.cause);
+    let (id, reason) = (delivery.id, &failed.reason);
     let attempts = delivery.attempts + 1;
     if attempts < failed.most {
         let at = now + backoff(id, attempts);
-        warn!(delivery = %id, attempts, cause, next_attempt_at = %at, "worker.process: failed; will try again");
-        return inbox::store::postpone(conn, id, cause, at).await;
+        warn!(delivery = %id, attempts, reason, next_attempt_at = %at, "worker.process: failed; will try again");
+        return inbox::store::postpone(conn, id, reason, at).await;
     }
-    let cause = format!("failed {attempts} times, last: {cause}");
-    error!(delivery = %id, cause, "worker.process: parked");
+    let reason = format!("failed {attempts} times, last: {reason}");
+    error!(delivery = %id, reason, "worker.process: failed permanently; `leaver replay` retries it");
     let settlement = Settlement {
         id,
-        end: DeliveryOutcome::Parked { cause },
+        end: DeliveryOutcome::Failed { reason },
         employee_ids: batch::named(&worker.rules, delivery),
     };
     inbox::store::settle(conn, &[settlement], now).await?;

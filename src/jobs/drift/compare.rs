@@ -60,15 +60,15 @@ async fn begin(worker: &Engine) -> Result<Drift, sqlx::Error> {
     let mut reads: Vec<SourceCompleteness> = known
         .into_iter()
         .map(|read| {
-            let everybody = read.full_from.is_some();
+            let everybody = read.last_full_started_at.is_some();
             let never = (!everybody).then(|| "not everybody has been read yet".to_owned());
             SourceCompleteness {
                 source: read.source,
-                account: read.account,
+                account: read.linked_account_id,
                 complete: everybody && read.incomplete.is_none(),
-                last_complete_at: read.ended_at,
-                everybody_read_at: read.full_from,
-                cause: read.incomplete.or(never),
+                last_complete_at: read.last_completed_at,
+                everybody_read_at: read.last_full_started_at,
+                reason: read.incomplete.or(never),
             }
         })
         .collect();
@@ -94,7 +94,7 @@ fn never_read(source: &SourceName) -> SourceCompleteness {
         complete: false,
         last_complete_at: None,
         everybody_read_at: None,
-        cause: Some(
+        reason: Some(
             "never read: only what its webhooks said is known; [sources.api] makes it readable"
                 .to_owned(),
         ),
@@ -132,7 +132,7 @@ async fn look_at_employees(
             continue;
         };
         match standing {
-            Some(said) if said.rejected && said.basis == question.facts_fingerprint => {
+            Some(said) if said.rejected && said.facts_fingerprint == question.facts_fingerprint => {
                 drift.accepted.push(still_on(&decided, Some(said.id)));
             }
             standing => {

@@ -36,7 +36,7 @@ pub struct WebhookMonitor {
 pub enum CheckOutcome {
     /// It is not time, another replica is at it, or the source is not BambooHR's.
     NotDue,
-    /// All that point here were looked at; so many have a trouble.
+    /// All that point here were looked at; so many have a problem.
     Done(usize),
     /// The API could not be asked, or not to the end; why.
     Failed(String),
@@ -69,9 +69,9 @@ impl WebhookMonitor {
             };
             match looked.unwrap_or_else(CheckOutcome::Failed) {
                 CheckOutcome::NotDue => {}
-                CheckOutcome::Done(troubles) => {
+                CheckOutcome::Done(problems) => {
                     failing = false;
-                    info!(%source, troubles, "hooks.look: done");
+                    info!(%source, problems, "hooks.look: done");
                 }
                 CheckOutcome::Failed(cause) if failing => {
                     debug!(%source, cause, "hooks.look: still cannot look at BambooHR's webhooks");
@@ -127,12 +127,12 @@ impl WebhookMonitor {
             pool.heard(saved).await?;
             turn.end().await?;
             for hook in &seen {
-                if let Some(trouble) = &hook.trouble {
-                    warn!(%source, webhook = hook.id, trouble, "hooks.look: look at this webhook");
+                if let Some(problem) = &hook.problem {
+                    warn!(%source, webhook = hook.id, problem, "hooks.look: look at this webhook");
                 }
             }
-            let troubles = seen.iter().filter(|hook| hook.trouble.is_some()).count();
-            Ok(failed.map_or(CheckOutcome::Done(troubles), |error| {
+            let problems = seen.iter().filter(|hook| hook.problem.is_some()).count();
+            Ok(failed.map_or(CheckOutcome::Done(problems), |error| {
                 CheckOutcome::Failed(error.to_string())
             }))
         };
@@ -164,16 +164,16 @@ async fn examine(
     let mut seen = vec![];
     for mut hook in known {
         let shown = listed.iter().find(|shown| shown.id == hook.id);
-        let trouble = match shown {
+        let problem = match shown {
             None => provider_webhooks::LOST,
             Some(shown) if !targets_this_service(&shown.url, source) => {
-                hook.seen_at = now;
+                hook.observed_at = now;
                 provider_webhooks::MOVED
             }
             Some(_) => continue,
         };
         seen.push(ProviderWebhook {
-            trouble: Some(trouble.to_owned()),
+            problem: Some(problem.to_owned()),
             checked_at: now,
             ..hook
         });
@@ -209,9 +209,9 @@ async fn look_at(
         id: hook.id.clone(),
         name: hook.name.clone(),
         last_sent_at: hook.last_sent,
-        trouble: provider_webhooks::trouble(&config.denied.words(), not_taken),
+        problem: provider_webhooks::problem(&config.denied.words(), not_taken),
         last_status,
-        seen_at: now,
+        observed_at: now,
         checked_at: now,
     })
 }

@@ -1,5 +1,5 @@
 //! Sources that have gone silent. A webhook dies without an error when whoever made it leaves the company, so a
-//! source that sends nothing for longer than it ever would is worth a look (`silence_alarm`).
+//! source that sends nothing for longer than it ever would is worth a look (`max_silence`).
 
 pub mod store;
 mod monitor;

@@ -81,7 +81,7 @@ impl SilenceMonitor {
             let listening = since.get(source.as_str()).copied();
             match silent_since(alarm.after, last.at, listening, now) {
                 Some(since) if told.insert(source.clone()) => {
-                    warn!(%source, %since, "silence.look: nothing has arrived for longer than silence_alarm; does the webhook still exist, and whoever made it still work there?");
+                    warn!(%source, %since, "silence.look: nothing has arrived for longer than max_silence; does the webhook still exist, and whoever made it still work there?");
                 }
                 None if told.remove(source) => {
                     info!(%source, "silence.look: it is heard of again");

@@ -78,11 +78,11 @@ impl<'s> SyncRun<'s> {
         changes: Vec<EmployeeChange>,
         began: Option<DateTime<Utc>>,
     ) -> Result<(), String> {
-        let seen_at = self.worker.clock.now();
+        let observed_at = self.worker.clock.now();
         self.records += u64::try_from(changes.len()).unwrap_or_default();
         let observations: Vec<Observation> = changes
             .into_iter()
-            .map(|change| Observation::new(self.source.clone(), change, began, seen_at, None))
+            .map(|change| Observation::new(self.source.clone(), change, began, observed_at, None))
             .collect();
         let taken = self
             .worker

@@ -57,7 +57,8 @@ pub struct Gap {
 }
 
 /// Where a delivery stands, by BambooHR's account.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum DeliveryLogStatus {
     /// Taken, by whoever answered.
     Taken,
@@ -68,14 +69,10 @@ pub enum DeliveryLogStatus {
 }
 
 impl DeliveryLogStatus {
-    /// In words.
+    /// Returns the word in `--json`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Taken => "taken",
-            Self::StillTrying => "still trying",
-            Self::GivenUp => "given up",
-        }
+        self.into()
     }
 }
 

@@ -136,18 +136,18 @@ impl Syncer {
         let mut reports = vec![];
         for account in accounts {
             let id = account.map_or("", |account| account.id.as_str());
-            let before = known.iter().find(|reads| reads.account == id);
+            let before = known.iter().find(|reads| reads.linked_account_id == id);
             let began = self.worker.clock.now();
             if wish == SyncMode::IfDue
-                && before.is_some_and(|b| !is_due(b.tried_at, company.poll, began))
+                && before.is_some_and(|b| !is_due(b.last_started_at, company.poll, began))
             {
                 continue;
             }
             let full_is_due = before
-                .and_then(|before| before.full_from)
+                .and_then(|before| before.last_full_started_at)
                 .is_none_or(|at| is_due(at, company.full_sweep, began));
             let after = before
-                .and_then(|before| before.complete_from)
+                .and_then(|before| before.last_complete_started_at)
                 .filter(|_| wish != SyncMode::Full && !(wish == SyncMode::IfDue && full_is_due))
                 .and_then(|at| at.checked_sub_signed(OVERLAP));
             let mut gathered = SyncRun::new(&self.worker, source, &mut memory, progress, id);
@@ -190,15 +190,17 @@ impl Syncer {
         let now = self.worker.clock.now();
         SyncState {
             source: report.source.clone(),
-            account: report.account.clone(),
-            complete_from: complete
+            linked_account_id: report.account.clone(),
+            last_complete_started_at: complete
                 .then_some(began)
-                .or_else(|| earlier(|b| b.complete_from)),
-            full_from: (complete && report.full)
+                .or_else(|| earlier(|b| b.last_complete_started_at)),
+            last_full_started_at: (complete && report.full)
                 .then_some(began)
-                .or_else(|| earlier(|b| b.full_from)),
-            tried_at: began,
-            ended_at: complete.then_some(now).or_else(|| earlier(|b| b.ended_at)),
+                .or_else(|| earlier(|b| b.last_full_started_at)),
+            last_started_at: began,
+            last_completed_at: complete
+                .then_some(now)
+                .or_else(|| earlier(|b| b.last_completed_at)),
             incomplete: report.incomplete.clone(),
             employees: i64::try_from(report.records).unwrap_or(i64::MAX),
         }

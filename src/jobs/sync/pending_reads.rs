@@ -29,7 +29,7 @@ const SLICE: i64 = 4;
 /// So often it looks without being woken.
 const POLL: Duration = Duration::from_secs(3);
 /// Longer than one read with all its tries lasts.
-const LENT_FOR: TimeDelta = TimeDelta::minutes(5);
+const LEASE: TimeDelta = TimeDelta::minutes(5);
 /// However often a read failed, it is tried again after this, unless the API asks for more.
 const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(10);
 /// An API that asks for more is asked again after this.
@@ -55,7 +55,7 @@ struct Answer {
 
 /// Why a read stays due.
 struct Postponed {
-    cause: String,
+    reason: String,
     until: DateTime<Utc>,
 }
 
@@ -164,8 +164,9 @@ impl PendingReader {
         let pool = &self.worker.pool;
         let claimed = async {
             let mut conn = pool.acquire().await?;
-            let (lent_until, farthest) = (now + LENT_FOR, now + FARTHEST);
-            pending_reads::store::claim(&mut conn, &sources, SLICE, now, lent_until, farthest).await
+            let (leased_until, farthest) = (now + LEASE, now + FARTHEST);
+            pending_reads::store::claim(&mut conn, &sources, SLICE, now, leased_until, farthest)
+                .await
         };
         pool.heard(claimed).await
     }
@@ -177,7 +178,7 @@ impl PendingReader {
         let postponed = match answer.said {
             Err(error) => Some(Postponed {
                 until: retry_at(read, &error, now),
-                cause: error.to_string(),
+                reason: error.to_string(),
             }),
             Ok(said) => {
                 let change = said.map_or_else(
@@ -189,7 +190,7 @@ impl PendingReader {
                     Ok(true) => None,
                     Ok(false) => Some(Postponed {
                         until: now + backoff(read.attempts),
-                        cause: NO_STATUS.to_owned(),
+                        reason: NO_STATUS.to_owned(),
                     }),
                     Err(Trouble::Words(words)) => return Err(words),
                     Err(Trouble::Database(error)) if is_outage(&error) => {
@@ -197,19 +198,19 @@ impl PendingReader {
                     }
                     Err(Trouble::Database(error)) => Some(Postponed {
                         until: now + backoff(read.attempts),
-                        cause: redacted_message(&error),
+                        reason: redacted_message(&error),
                     }),
                 }
             }
         };
         let source = read.key.source.as_str();
-        let Some(Postponed { cause, until }) = postponed else {
+        let Some(Postponed { reason, until }) = postponed else {
             info!(source, employee = %read.key.employee_id, "reader.read: done");
             return Ok(());
         };
         let attempts = read.attempts + 1;
-        warn!(source, employee = %read.key.employee_id, attempts, cause, next_attempt_at = %until, "reader.read: failed; will try again");
-        self.postpone(read, Some(&cause), until)
+        warn!(source, employee = %read.key.employee_id, attempts, reason, next_attempt_at = %until, "reader.read: failed; will try again");
+        self.postpone(read, Some(&reason), until)
             .await
             .map_err(|error| chain(&error))
     }
@@ -259,13 +260,13 @@ impl PendingReader {
     async fn postpone(
         &self,
         read: &PendingRead,
-        cause: Option<&str>,
+        reason: Option<&str>,
         until: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
         let pool = &self.worker.pool;
         let postponed = async {
             let mut conn = pool.acquire().await?;
-            pending_reads::store::postpone(&mut conn, read, cause, until).await
+            pending_reads::store::postpone(&mut conn, read, reason, until).await
         };
         pool.heard(postponed).await
     }

@@ -13,7 +13,7 @@ use crate::support::{JSON, TestApp, USERS, employee, employees};
 const DANA: &str = "dana@example.com";
 
 /// A replica takes one delivery, and another the next.
-const ONE_EACH: (&str, &str) = ("LEAVER__WORKER__BATCH", "1");
+const ONE_EACH: (&str, &str) = ("LEAVER__WORKER__BATCH_SIZE", "1");
 
 fn merge(minute: u8, status: &str, date: Option<&str>) -> (&'static str, Value) {
     let at = format!("2026-11-22T11:{minute:02}:00Z");

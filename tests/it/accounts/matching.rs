@@ -97,7 +97,7 @@ async fn a_protected_address_waits_for_a_person() {
     assert_eq!(app.user("ROOT@example.com").await, (true, 2));
     assert_eq!(app.user("dana@example.com").await, (false, 0));
     assert!(questions(&mut app).await.contains("protected"));
-    assert_eq!(app.audit().await, ["deactivated 2", "held 1"]);
+    assert_eq!(app.audit().await, ["deactivated 2", "hold_opened 1"]);
 }
 
 #[tokio::test]

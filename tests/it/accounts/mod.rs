@@ -83,7 +83,7 @@ async fn a_failing_end_of_sessions_takes_everything_back_until_it_works() {
     says(&mut app, 9, &[("1", terminated("dana@example.com"))]).await;
     assert_eq!(app.user("dana@example.com").await, (true, 2));
     assert_eq!(app.audit().await, [""; 0]);
-    let waiting = "SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting' AND attempts = 1 AND body IS NOT NULL";
+    let waiting = "SELECT count(*) FROM leaver.deliveries WHERE state = 'pending' AND attempts = 1 AND body IS NOT NULL";
     assert_eq!(app.count(waiting).await, 1);
     assert_eq!(app.count("SELECT count(*) FROM leaver.employees").await, 0);
 
@@ -101,7 +101,7 @@ async fn a_failing_end_of_sessions_takes_everything_back_until_it_works() {
 }
 
 #[tokio::test]
-async fn a_delivery_that_fails_takes_no_neighbours_along_and_is_parked_in_the_end() {
+async fn a_delivery_that_fails_takes_no_neighbours_along_and_fails_in_the_end() {
     let env = [("LEAVER__WORKER__MAX_ATTEMPTS", "3")];
     let mut app = TestApp::with(&env, USERS).await;
     let emails: Vec<String> = (0..9).map(|n| format!("u{n}@example.com")).collect();
@@ -131,16 +131,16 @@ async fn a_delivery_that_fails_takes_no_neighbours_along_and_is_parked_in_the_en
         .text("SELECT string_agg(email, ',') FROM users WHERE is_active")
         .await;
     assert_eq!(left.as_deref(), Some("u4@example.com"));
-    let unsettled = "SELECT string_agg(state || ' ' || cause, ',') FROM leaver.deliveries WHERE state <> 'processed'";
+    let unsettled = "SELECT string_agg(state || ' ' || reason, ',') FROM leaver.deliveries WHERE state <> 'processed'";
     let unsettled = app.text(unsettled).await.unwrap();
     assert!(
-        unsettled.starts_with("parked failed 3 times"),
+        unsettled.starts_with("failed failed 3 times"),
         "{unsettled}"
     );
     let kept = app
         .count("SELECT count(*) FROM leaver.deliveries WHERE body IS NOT NULL")
         .await;
-    assert_eq!(kept, 1, "the parked body is kept for a replay");
+    assert_eq!(kept, 1, "the failed body is kept for a replay");
 }
 
 #[tokio::test]

@@ -244,11 +244,12 @@ async fn hooks_are_listed_shown_and_deleted() {
         .good();
     assert_eq!(said.json()[0]["employee_ids"], json!(["4"]));
 
-    let known = "INSERT INTO leaver.hooks (source, webhook_id, name, seen_at, checked_at)
+    let known =
+        "INSERT INTO leaver.provider_webhooks (source, webhook_id, name, observed_at, checked_at)
                  SELECT 'bamboohr', n::text, 'x', now(), now() FROM generate_series(1, 9, 8) n";
     it.place.sql(known).await;
     it.leaver(&["webhooks", "delete", &ours]).await.good();
-    let left = "SELECT webhook_id FROM leaver.hooks";
+    let left = "SELECT webhook_id FROM leaver.provider_webhooks";
     assert_eq!(it.place.texts(left).await, ["9"]);
     // One that is gone there already is forgotten here; one that is in neither place is an error.
     let said = it

@@ -66,6 +66,6 @@ async fn who_waits_for_another_attempt_is_not_called_before_its_time() {
         assert_eq!(app.round().await, Round::Idle);
         app.advance(TimeDelta::minutes(7));
     }
-    let attempts = "SELECT attempts::bigint FROM leaver.deliveries WHERE state = 'waiting'";
+    let attempts = "SELECT attempts::bigint FROM leaver.deliveries WHERE state = 'pending'";
     assert_eq!(app.count(attempts).await, 9);
 }

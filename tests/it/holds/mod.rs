@@ -56,11 +56,11 @@ async fn a_change_without_values_waits_for_a_person() {
     assert!(hold.reason.contains("api.api_key"), "{}", hold.reason);
     assert_eq!(hold.account_id.as_deref(), Some("1"));
     assert_eq!(
-        (hold.source.as_str(), hold.wants.as_str()),
+        (hold.source.as_str(), hold.requested_action.as_str()),
         ("bamboohr", "deactivate")
     );
     assert_eq!(app.user(DANA).await, (true, 2));
-    assert_eq!(app.audit().await, ["held 7"]);
+    assert_eq!(app.audit().await, ["hold_opened 7"]);
     assert_eq!(app.get("/health").await.body["holds"], json!(1));
 }
 
@@ -83,7 +83,11 @@ async fn an_approved_hold_is_carried_out_and_recorded_with_the_person() {
     assert_eq!(app.holds().await, ["approved deactivate 7 1"]);
     assert_eq!(
         app.audit_in_full().await,
-        ["held 7 1 leaver", "approved 7 1 ada", "deactivated 7 1 ada"]
+        [
+            "hold_opened 7 1 system",
+            "approved 7 1 ada",
+            "deactivated 7 1 ada"
+        ]
     );
     let kept = "SELECT account_id || ' ' || (deactivated_at IS NOT NULL) FROM leaver.employees";
     assert_eq!(app.text(kept).await.as_deref(), Some("1 true"));
@@ -109,7 +113,7 @@ async fn approving_for_an_account_that_is_off_already_changes_nothing() {
         .await;
     let hold = app.open_hold().await;
     assert!(!app.approve(hold, None).await.unwrap().changed);
-    assert_eq!(app.audit().await, ["held 7", "approved 7"]);
+    assert_eq!(app.audit().await, ["hold_opened 7", "approved 7"]);
     let ours = "SELECT count(*) FROM leaver.employees WHERE deactivated_at IS NOT NULL";
     assert_eq!(app.count(ours).await, 0);
 }
@@ -125,7 +129,7 @@ async fn a_rejected_hold_changes_nothing_and_the_same_facts_do_not_raise_it_agai
     assert_eq!(app.holds().await, ["rejected deactivate m1 1"]);
     assert_eq!(
         app.audit_in_full().await,
-        ["held m1 1 leaver", "rejected m1 1 ada"]
+        ["hold_opened m1 1 system", "rejected m1 1 ada"]
     );
 }
 
@@ -171,7 +175,7 @@ async fn an_ambiguous_hold_needs_the_account_named() {
         assert!(matches!(error, ResolveError::NoSuchAccount(_)), "{error:?}");
     }
     assert_eq!(app.holds().await, ["open deactivate 7 -"]);
-    assert_eq!(app.audit().await, ["held 7"]);
+    assert_eq!(app.audit().await, ["hold_opened 7"]);
     assert_eq!(
         app.count("SELECT count(*) FROM users WHERE is_active")
             .await,
@@ -183,7 +187,11 @@ async fn an_ambiguous_hold_needs_the_account_named() {
     assert_eq!(app.user("Dana@Example.com").await, (false, 0));
     assert_eq!(
         app.audit_in_full().await,
-        ["held 7 - leaver", "approved 7 2 ada", "deactivated 7 2 ada"]
+        [
+            "hold_opened 7 - system",
+            "approved 7 2 ada",
+            "deactivated 7 2 ada"
+        ]
     );
 }
 
@@ -239,7 +247,7 @@ async fn an_unknown_or_closed_hold_cannot_be_answered() {
             "{error:?}"
         );
     }
-    assert_eq!(app.audit().await, ["held 7", "rejected 7"]);
+    assert_eq!(app.audit().await, ["hold_opened 7", "rejected 7"]);
     assert!(app.is_active(DANA).await);
 }
 
@@ -265,7 +273,7 @@ async fn facts_that_settle_the_question_deactivate_and_withdraw_it() {
         .await;
     assert!(!app.is_active(DANA).await);
     assert_eq!(app.holds().await, ["withdrawn deactivate 7 1"]);
-    assert_eq!(app.audit().await, ["held 7", "deactivated 7"]);
+    assert_eq!(app.audit().await, ["hold_opened 7", "deactivated 7"]);
 }
 
 #[tokio::test]
@@ -277,7 +285,7 @@ async fn an_employee_has_one_open_hold_however_often_it_is_raised() {
         app.deliver("bamboohr", &changed).await;
     }
     assert_eq!(app.holds().await, ["open deactivate 7 1"]);
-    assert_eq!(app.audit().await, ["held 7"]);
+    assert_eq!(app.audit().await, ["hold_opened 7"]);
 }
 
 #[tokio::test]

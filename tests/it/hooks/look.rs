@@ -27,12 +27,12 @@ impl It {
         self.look().await
     }
 
-    /// The trouble of the first webhook in health, and health's status.
-    async fn trouble(&self) -> (String, String) {
+    /// The problem of the first webhook in health, and health's status.
+    async fn problem(&self) -> (String, String) {
         let health = self.health().await;
         let hook = &health["sources"]["bamboohr"]["webhooks"][0];
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-        (text(&hook["trouble"]), text(&health["status"]))
+        (text(&hook["problem"]), text(&health["status"]))
     }
 }
 
@@ -62,7 +62,7 @@ async fn a_look_notes_the_hooks_that_point_here_and_health_shows_them() {
     assert_eq!(
         health["sources"]["bamboohr"]["webhooks"],
         json!([{"id": "1", "name": "Hook 1", "last_sent_at": "2026-11-22T11:58:03Z", "last_status": "200",
-                "trouble": null, "checked_at": "2026-11-22T12:00:00Z"}])
+                "problem": null, "checked_at": "2026-11-22T12:00:00Z"}])
     );
     assert_eq!(health["status"], "ok");
     let metrics = it.app.get("/metrics").await.body;
@@ -74,24 +74,24 @@ async fn a_look_notes_the_hooks_that_point_here_and_health_shows_them() {
 }
 
 #[tokio::test]
-async fn a_denied_field_and_a_delivery_that_was_not_taken_are_trouble_until_they_are_mended() {
+async fn a_denied_field_and_a_delivery_that_was_not_taken_are_problems_until_they_are_mended() {
     let it = It::new().await;
     let hook = it.hooks.add(HERE);
     it.hooks
         .configure(&hook, "errors", denied(&["status"], &[]));
     assert_eq!(it.look().await, CheckOutcome::Done(1));
-    let (trouble, status) = it.trouble().await;
+    let (problem, status) = it.problem().await;
     assert!(
-        trouble.contains("status") && status == "degraded",
-        "{trouble}"
+        problem.contains("status") && status == "degraded",
+        "{problem}"
     );
 
     it.hooks.configure(&hook, "errors", json!([]));
     it.hooks
         .log(&hook, vec![log_entry("2026-11-22 11:58:03", "401", &["1"])]);
     assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(1));
-    let (trouble, status) = it.trouble().await;
-    assert!(trouble.contains("401") && status == "degraded", "{trouble}");
+    let (problem, status) = it.problem().await;
+    assert!(problem.contains("401") && status == "degraded", "{problem}");
     let metrics = it.app.get("/metrics").await.body;
     assert!(
         metrics
@@ -104,16 +104,16 @@ async fn a_denied_field_and_a_delivery_that_was_not_taken_are_trouble_until_they
     word["lastAttempted"] = "Webhook Not Found".into();
     it.hooks.log(&hook, vec![word]);
     assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(1));
-    assert!(it.trouble().await.0.contains("Webhook Not Found"));
+    assert!(it.problem().await.0.contains("Webhook Not Found"));
 
     it.hooks
         .log(&hook, vec![log_entry("2026-11-23 11:58:03", "200", &["1"])]);
     assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(0));
-    assert_eq!(it.trouble().await, (String::new(), "ok".to_owned()));
+    assert_eq!(it.problem().await, (String::new(), "ok".to_owned()));
 }
 
 #[tokio::test]
-async fn a_hook_that_was_seen_and_is_shown_no_more_is_trouble_and_one_never_seen_is_none() {
+async fn a_hook_that_was_seen_and_is_shown_no_more_is_a_problem_and_one_never_seen_is_none() {
     let it = It::new().await;
     assert_eq!(it.look().await, CheckOutcome::Done(0), "none was ever seen");
     let hook = it.hooks.add(HERE);
@@ -121,23 +121,23 @@ async fn a_hook_that_was_seen_and_is_shown_no_more_is_trouble_and_one_never_seen
     it.hooks.remove(&hook);
     for _ in 0..2 {
         assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(1));
-        let (trouble, status) = it.trouble().await;
+        let (problem, status) = it.problem().await;
         assert!(
-            trouble.contains("leaver webhooks create") && status == "degraded",
-            "{trouble}"
+            problem.contains("leaver webhooks create") && status == "degraded",
+            "{problem}"
         );
     }
 }
 
 #[tokio::test]
-async fn a_hook_that_was_seen_and_posts_elsewhere_now_is_trouble() {
+async fn a_hook_that_was_seen_and_posts_elsewhere_now_is_a_problem() {
     let it = It::new().await;
     let hook = it.hooks.add(HERE);
     it.look().await;
     it.hooks
         .configure(&hook, "url", "https://other.example/hook".into());
     assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(1));
-    assert!(it.trouble().await.0.contains("another address"));
+    assert!(it.problem().await.0.contains("another address"));
     it.hooks.configure(&hook, "url", HERE.into());
     assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(0));
 }
@@ -160,7 +160,7 @@ async fn a_look_is_due_once_a_day_and_an_hour_after_one_that_failed() {
     it.app.advance(TimeDelta::minutes(1));
     assert_eq!(it.look().await, CheckOutcome::Done(0));
     // Since when it is listened to stays what it was.
-    let since = "SELECT to_char(since AT TIME ZONE 'UTC', 'DD HH24:MI') FROM leaver.listening";
+    let since = "SELECT to_char(since AT TIME ZONE 'UTC', 'DD HH24:MI') FROM leaver.source_status";
     assert_eq!(it.app.lines(since).await, ["22 12:00"]);
 }
 
@@ -171,7 +171,7 @@ async fn a_failed_look_takes_nothing_for_lost() {
     it.look().await;
     it.api.script(WEBHOOKS, [Some(Answer::status(403))]);
     assert!(matches!(it.look_tomorrow().await, CheckOutcome::Failed(_)));
-    assert_eq!(it.trouble().await, (String::new(), "ok".to_owned()));
+    assert_eq!(it.problem().await, (String::new(), "ok".to_owned()));
 }
 
 #[tokio::test]

@@ -165,7 +165,7 @@ async fn the_same_body_twice_in_one_batch_is_one_row_and_the_later_signature_is_
         assert_eq!(answer.await.unwrap().0, StatusCode::OK);
     }
     let noted =
-        "SELECT count(*) FROM leaver.deliveries WHERE signed_again_at = signed_at + interval '3 s'";
+        "SELECT count(*) FROM leaver.deliveries WHERE resigned_at = signed_at + interval '3 s'";
     assert_eq!(app.count(noted).await, 1);
 }
 
@@ -205,7 +205,7 @@ async fn a_sender_that_hangs_up_is_written_down_all_the_same() {
 async fn bodies_beyond_the_memory_for_all_of_them_are_put_off_at_once() {
     let env = [
         ("LEAVER__SERVER__MAX_BODY", "1KiB"),
-        ("LEAVER__SERVER__MAX_IN_FLIGHT", "2KiB"),
+        ("LEAVER__SERVER__MAX_IN_FLIGHT_BYTES", "2KiB"),
     ];
     let mut app = TestApp::with(&env, USERS).await;
     app.sql(LOCKED).await;

@@ -8,7 +8,7 @@ async fn a_read_does_not_wait_for_an_hour_that_the_clock_took_back() {
     it.event("employee.updated", "1").await;
     // Begun by somebody who never came back.
     it.app
-        .sql("UPDATE leaver.due_reads SET next_attempt_at = next_attempt_at + interval '5 minutes'")
+        .sql("UPDATE leaver.pending_reads SET next_attempt_at = next_attempt_at + interval '5 minutes'")
         .await;
     it.event("employee.updated", "2").await;
     it.app.advance(TimeDelta::hours(-1));
@@ -32,7 +32,7 @@ async fn a_read_that_is_under_way_or_has_failed_is_not_called_before_its_time() 
     it.slice().await;
     it.event("employee.updated", "2").await;
     it.app
-        .sql("UPDATE leaver.due_reads SET next_attempt_at = next_attempt_at + interval '5 minutes' WHERE attempts = 0")
+        .sql("UPDATE leaver.pending_reads SET next_attempt_at = next_attempt_at + interval '5 minutes' WHERE attempts = 0")
         .await;
     it.app.parts.worker.run_housekeeping_once().await.unwrap();
     assert_eq!(it.slice().await, 0);

@@ -108,8 +108,7 @@ impl Reading {
     }
 
     async fn due(&mut self) -> Vec<String> {
-        let sql =
-            "SELECT concat_ws(' ', employee_id, attempts, cause) FROM leaver.due_reads ORDER BY 1";
+        let sql = "SELECT concat_ws(' ', employee_id, attempts, reason) FROM leaver.pending_reads ORDER BY 1";
         self.app.lines(sql).await
     }
 
@@ -224,7 +223,10 @@ async fn without_credentials_a_person_is_asked() {
     let thin = event("employee.updated", "1", "2026-11-22T11:00:00Z");
     app.deliver("bamboohr", &thin).await;
     assert_eq!(app.holds().await, ["open deactivate 1 1"]);
-    assert_eq!(app.count("SELECT count(*) FROM leaver.due_reads").await, 0);
+    assert_eq!(
+        app.count("SELECT count(*) FROM leaver.pending_reads").await,
+        0
+    );
 }
 
 #[tokio::test]

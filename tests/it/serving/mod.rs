@@ -66,7 +66,7 @@ async fn a_future_leaver_keeps_access_until_the_moment_also_across_a_kill_9() {
     let audit = "SELECT action || ' by ' || actor FROM leaver.audit ORDER BY id";
     assert_eq!(
         place.texts(audit).await,
-        ["scheduled by leaver", "deactivated by leaver:timer"]
+        ["scheduled by system", "deactivated by timer"]
     );
     service.stop();
 }

@@ -90,7 +90,7 @@ async fn the_json_log_has_one_object_per_line_and_one_line_per_settled_delivery(
             })
             .collect();
         assert_eq!(settled.len(), 1, "{settled:#?}");
-        let ways = ["settled", "parked", "ignored"];
+        let ways = ["processed", "failed", "ignored"];
         assert!(
             ways.contains(&settled[0]["message"].as_str().unwrap()),
             "{settled:?}"
@@ -141,10 +141,10 @@ async fn health_has_what_the_documentation_promises() {
                 "sources",
             ][..],
         ),
-        ("/backlog", &["waiting", "oldest_seconds", "parked"]),
+        ("/backlog", &["pending", "oldest_seconds", "failed"]),
         ("/schedule", &["pending", "next_at"]),
         ("/sources", &["bamboohr", "merge"]),
-        ("/sources/merge", &["last_delivery_at", "last_read_at"]),
+        ("/sources/merge", &["last_delivery_at", "last_sync_at"]),
     ] {
         let there = keys(health.pointer(place).unwrap());
         for key in promised {
@@ -155,7 +155,7 @@ async fn health_has_what_the_documentation_promises() {
     assert_eq!(health["schedule"]["pending"], 1);
     assert_eq!(
         health["backlog"],
-        json!({"waiting": 0, "oldest_seconds": 0, "parked": 1})
+        json!({"pending": 0, "oldest_seconds": 0, "failed": 1})
     );
     assert!(health["sources"]["bamboohr"]["last_delivery_at"].is_string());
     for path in ["/health/live", "/health/ready"] {
@@ -217,7 +217,7 @@ async fn metrics_are_prometheus_text_with_what_the_documentation_promises() {
             2.0,
         ),
         (
-            r#"leaver_deliveries_total{source="bamboohr",outcome="parked"}"#,
+            r#"leaver_deliveries_total{source="bamboohr",outcome="failed"}"#,
             1.0,
         ),
         (

@@ -18,12 +18,12 @@ use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS};
 /// The first thing that a read of a linked account asks for.
 const FIRST: &str = "/api/hris/v1/account-details";
 
-/// Writes each read down that `leaver.reads` tells of.
+/// Writes each read down that `leaver.sync_state` tells of.
 const READS: &str = "
-    CREATE TABLE reads_told (tried_at timestamptz NOT NULL, state text NOT NULL);
+    CREATE TABLE reads_told (last_started_at timestamptz NOT NULL, state text NOT NULL);
     CREATE FUNCTION tell_read() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
-        INSERT INTO public.reads_told VALUES (NEW.tried_at, NEW.state); RETURN NULL; END $$;
-    CREATE TRIGGER tell AFTER INSERT OR UPDATE ON leaver.reads
+        INSERT INTO public.reads_told VALUES (NEW.last_started_at, NEW.state); RETURN NULL; END $$;
+    CREATE TRIGGER tell AFTER INSERT OR UPDATE ON leaver.sync_state
         FOR EACH ROW EXECUTE FUNCTION tell_read();";
 
 fn left(n: usize) -> Value {
@@ -45,7 +45,7 @@ fn merge_source(name: &str, api: &StandIn) -> String {
         [sources.api]
         base_url = "{}"
         api_key = "env:API_KEY"
-        poll = "1s"
+        sync_interval = "1s"
         "#,
         api.url
     )
@@ -120,7 +120,7 @@ async fn of_two_replicas_each_poll_is_made_once_and_the_death_of_one_goes_unnoti
     // Each read that was begun is one that was due, and written down; all but the one that is held up.
     assert_eq!(reads_before.len(), told_before + 1);
     let too_soon =
-        "SELECT count(*) FROM (SELECT tried_at - lag(tried_at) OVER (ORDER BY tried_at) AS since
+        "SELECT count(*) FROM (SELECT last_started_at - lag(last_started_at) OVER (ORDER BY last_started_at) AS since
                     FROM reads_told) AS told WHERE since < interval '1 second'";
     assert_eq!(place.count(too_soon).await, 0);
 
@@ -177,7 +177,7 @@ async fn no_key_or_token_leaves_a_service_that_reads() {
         [sources.api]
         base_url = "{}"
         api_key = "env:API_KEY"
-        poll = "1s"
+        sync_interval = "1s"
         "#,
         company.url
     );
@@ -192,7 +192,7 @@ async fn no_key_or_token_leaves_a_service_that_reads() {
     place
         .comes_to(2, "SELECT count(*) FROM users WHERE NOT is_active")
         .await;
-    let states = "SELECT count(*) FROM leaver.reads WHERE (state = 'complete') = (source IN ('good', 'bamboohr'))";
+    let states = "SELECT count(*) FROM leaver.sync_state WHERE (state = 'complete') = (source IN ('good', 'bamboohr'))";
     place.comes_to(4, states).await;
     until("the refused one was left alone", || {
         refused.asked().len() == 1
@@ -205,7 +205,7 @@ async fn no_key_or_token_leaves_a_service_that_reads() {
     );
     let metrics = service.get("/metrics").await.2;
     let kept = place
-        .texts("SELECT coalesce(cause, '') FROM leaver.reads UNION ALL SELECT coalesce(cause, '') FROM leaver.due_reads")
+        .texts("SELECT coalesce(reason, '') FROM leaver.sync_state UNION ALL SELECT coalesce(reason, '') FROM leaver.pending_reads")
         .await;
     let said = service.stop();
     assert!(

@@ -83,8 +83,8 @@ impl World {
         for _ in 0..20 {
             self.app.advance(TimeDelta::minutes(10));
             self.settle().await?;
-            let waiting = "SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting'";
-            if self.app.count(waiting).await + i64::try_from(self.replay_parked().await).unwrap()
+            let waiting = "SELECT count(*) FROM leaver.deliveries WHERE state = 'pending'";
+            if self.app.count(waiting).await + i64::try_from(self.replay_failed().await).unwrap()
                 == 0
             {
                 break;

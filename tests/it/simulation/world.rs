@@ -101,8 +101,14 @@ impl World {
                 "500ms".to_owned(),
             ),
             ("LEAVER__INBOX__RETENTION".to_owned(), "14d".to_owned()),
-            ("LEAVER__WORKER__BATCH".to_owned(), self.batch.to_string()),
-            ("LEAVER__INBOX__KEEP".to_owned(), "3650d".to_owned()),
+            (
+                "LEAVER__WORKER__BATCH_SIZE".to_owned(),
+                self.batch.to_string(),
+            ),
+            (
+                "LEAVER__INBOX__FAILED_RETENTION".to_owned(),
+                "3650d".to_owned(),
+            ),
             (
                 "LEAVER__POLICY__REHIRE".to_owned(),
                 match self.rehire {

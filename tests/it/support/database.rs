@@ -51,7 +51,7 @@ pub(crate) fn kept_in(folder: &std::path::Path) -> Options {
     Options {
         bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
         search_path: std::env::var_os("PATH"),
-        home: DataDir::Persistent(folder.to_path_buf()),
+        data_dir: DataDir::Persistent(folder.to_path_buf()),
     }
 }
 

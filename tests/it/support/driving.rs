@@ -177,7 +177,7 @@ impl TestApp {
     /// The holds with what became of them, as `state wants employee account`, in order.
     pub(crate) async fn holds(&mut self) -> Vec<String> {
         self.lines(
-            "SELECT concat_ws(' ', state, wants, employee_id, COALESCE(account_id, '-'))
+            "SELECT concat_ws(' ', state, requested_action, employee_id, COALESCE(account_id, '-'))
              FROM leaver.holds ORDER BY id",
         )
         .await

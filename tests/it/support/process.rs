@@ -295,7 +295,7 @@ impl Place {
     pub(crate) async fn settled(&mut self) {
         self.comes_to(
             0,
-            "SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting'",
+            "SELECT count(*) FROM leaver.deliveries WHERE state = 'pending'",
         )
         .await;
     }

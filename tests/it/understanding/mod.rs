@@ -29,7 +29,7 @@ fn merge_leaver(email: &str) -> Value {
 }
 
 async fn states(app: &mut TestApp) -> Vec<(String, Option<String>)> {
-    sqlx::query_as("SELECT state, cause FROM leaver.deliveries ORDER BY id")
+    sqlx::query_as("SELECT state, reason FROM leaver.deliveries ORDER BY id")
         .fetch_all(&mut app.conn)
         .await
         .unwrap()
@@ -97,7 +97,7 @@ async fn an_event_without_values_asks_for_a_read_and_ends_nothing() {
     app.work().await;
 
     assert_eq!(app.user("a@example.com").await, (true, 2));
-    assert_eq!(app.audit().await, ["held 1", "held 2"]);
+    assert_eq!(app.audit().await, ["hold_opened 1", "hold_opened 2"]);
     let reasons = app
         .count("SELECT count(*) FROM leaver.holds WHERE state = 'open' AND reason LIKE 'needs a read%'")
         .await;
@@ -122,7 +122,7 @@ async fn a_deletion_event_goes_by_the_policy_of_the_provider() {
     removed["hook"]["event"] = json!("Employee.removed");
     app.deliver("merge", &removed).await;
     assert_eq!(app.user("m@example.com").await, (true, 2));
-    assert_eq!(app.audit().await, ["deactivated 1", "held m1"]);
+    assert_eq!(app.audit().await, ["deactivated 1", "hold_opened m1"]);
 }
 
 #[tokio::test]
@@ -153,17 +153,17 @@ async fn what_is_not_about_our_employees_is_taken_and_recorded_as_such() {
     ] {
         app.deliver("merge", &body).await;
     }
-    for (state, cause) in states(&mut app).await {
+    for (state, reason) in states(&mut app).await {
         assert_eq!(state, "ignored");
-        assert!(cause.is_some());
+        assert!(reason.is_some());
     }
     for unreadable in ["{", "<xml/>", "[1]", "\"text\"", "a=b", r#"{"a":1,"a":2}"#] {
         app.send("merge", JSON, unreadable).await;
         app.work().await;
-        let (state, cause) = states(&mut app).await.pop().unwrap();
+        let (state, reason) = states(&mut app).await.pop().unwrap();
         assert_eq!(
-            (state.as_str(), cause.is_some()),
-            ("parked", true),
+            (state.as_str(), reason.is_some()),
+            ("failed", true),
             "{unreadable}"
         );
     }

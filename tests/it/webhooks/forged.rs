@@ -242,7 +242,7 @@ async fn a_sender_that_signs_the_other_way_has_a_setting() {
         provider = "bamboohr"
         webhook_secrets = ["env:COPYCAT"]
         signature_layout = "timestamp.body"
-        freshness = "5m"
+        timestamp_tolerance = "5m"
     "#;
     let app = TestApp::configured(file, &[("COPYCAT", "a key")], USERS).await;
     let now = app.clock.now();

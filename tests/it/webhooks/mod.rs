@@ -108,7 +108,7 @@ async fn the_exact_bytes_wait_in_the_database_until_somebody_works() {
         (
             body,
             true,
-            "waiting".to_owned(),
+            "pending".to_owned(),
             Some("application/json; charset=x".to_owned()),
             260,
             app.clock.now()
@@ -121,7 +121,7 @@ async fn the_exact_bytes_wait_in_the_database_until_somebody_works() {
     );
     app.work().await;
     let left = app
-        .count("SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting'")
+        .count("SELECT count(*) FROM leaver.deliveries WHERE state = 'pending'")
         .await;
     assert_eq!(left, 0);
 }
@@ -277,7 +277,7 @@ async fn no_authentic_body_and_no_header_beside_it_is_ever_the_senders_fault() {
     }
     app.work().await;
     let unexplained = app
-        .count("SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting' OR (state <> 'processed' AND cause IS NULL)")
+        .count("SELECT count(*) FROM leaver.deliveries WHERE state = 'pending' OR (state <> 'processed' AND reason IS NULL)")
         .await;
     assert_eq!(unexplained, 0);
     assert_eq!(deliveries(&mut app).await, 2 * 15);

@@ -39,7 +39,7 @@ async fn nothing_has_happened(app: &mut TestApp) {
         ("SELECT count(*) FROM leaver.audit", 0),
         (
             "SELECT count(*) FROM leaver.deliveries
-             WHERE state = 'waiting' AND attempts = 0 AND body IS NOT NULL",
+             WHERE state = 'pending' AND attempts = 0 AND body IS NOT NULL",
             3,
         ),
     ];

@@ -24,15 +24,15 @@ async fn what_was_settled_long_ago_is_forgotten_and_nothing_else() {
     app.deliver("bamboohr", &departure(2)).await;
     app.store("bamboohr", &departure(3)).await;
     let states = "SELECT state FROM leaver.deliveries ORDER BY id";
-    let all = ["processed", "ignored", "parked", "processed", "waiting"];
+    let all = ["processed", "ignored", "failed", "processed", "pending"];
     assert_eq!(app.lines(states).await, all);
 
     app.parts.worker.run_housekeeping_once().await.unwrap();
     assert_eq!(app.lines(states).await, all);
     app.advance(TimeDelta::days(11));
     app.parts.worker.run_housekeeping_once().await.unwrap();
-    // The parked one has lost its body (inbox.keep), so there is nothing left to replay.
-    assert_eq!(app.lines(states).await, ["processed", "waiting"]);
+    // The failed one has lost its body (inbox.failed_retention), so there is nothing left to replay.
+    assert_eq!(app.lines(states).await, ["processed", "pending"]);
     assert_eq!(app.audit().await.len(), 2, "the record stays");
 
     // The same body again is read again, and says nothing new.
@@ -45,7 +45,7 @@ async fn what_was_settled_long_ago_is_forgotten_and_nothing_else() {
 async fn more_than_a_slice_goes_in_one_night() {
     let mut app = TestApp::with(&[], USERS).await;
     app.sql(
-        "INSERT INTO leaver.deliveries (id, fingerprint, source, digest, received_at, body_bytes, state, next_attempt_at, settled_at)
+        "INSERT INTO leaver.deliveries (id, fingerprint, source, digest, received_at, body_bytes, state, next_attempt_at, processed_at)
          SELECT gen_random_uuid(), gen_random_uuid(), 'merge', int4send(n), '2026-01-01', 1, 'processed', '2026-01-01', '2026-01-01'
          FROM generate_series(1, 12000) n",
     )
@@ -56,7 +56,7 @@ async fn more_than_a_slice_goes_in_one_night() {
 
 #[tokio::test]
 async fn a_worker_with_more_than_it_can_take_at_once_calls_the_others_and_one_at_rest_does_not() {
-    let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH", "2")], USERS).await;
+    let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", "2")], USERS).await;
     crowd(&mut app, 5).await;
     let mut listener = PgListener::connect_with(&app.parts.worker.pool.single())
         .await
@@ -85,7 +85,7 @@ async fn a_worker_with_more_than_it_can_take_at_once_calls_the_others_and_one_at
 #[tokio::test]
 async fn in_a_rush_of_senders_batches_take_turns() {
     for (senders, takes_turns) in [(1_000, true), (10, false)] {
-        let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH", "1")], USERS).await;
+        let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", "1")], USERS).await;
         crowd(&mut app, 2).await;
         let waiting: Vec<_> = (0..senders)
             .map(|_| app.parts.liveness.sender_waits())

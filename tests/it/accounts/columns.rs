@@ -128,7 +128,7 @@ async fn an_address_of_type_citext_serves_wherever_the_extension_lives() {
              INSERT INTO users VALUES (1, 'Dana@Example.com'), (2, 'other@example.com');"
         ))
         .await;
-        let table = AccountsTable::inspect(&mut app.conn, &app.settings.accounts)
+        let table = AccountsTable::inspect(&mut app.session.conn, &app.settings.accounts)
             .await
             .unwrap();
         assert_eq!(table.email_is_indexed, shipped, "{schema}");

@@ -72,15 +72,15 @@ async fn connections_that_die_silently_while_they_are_lent_leave_their_places() 
     let app = TestApp::new().await;
     let proxy = Proxy::start().await;
     let pool = pool(&app, &proxy);
-    for _ in 0..2 {
+    for round in 1..=2 {
         let mut lent = vec![];
         for _ in 0..CONNECTIONS {
             lent.push(pool.acquire().await.unwrap());
         }
         proxy.set(Mode::BlackHole);
-        // Each is asked whether it lives, and none says so.
+        // A returned connection is pinged, and none of these pings is answered.
         drop(lent);
-        sleep(Duration::from_millis(100)).await;
+        proxy.until_swallowed(round * CONNECTIONS as usize).await;
         proxy.set(Mode::Pass);
         are_all_there(&pool).await;
     }

@@ -16,7 +16,7 @@ async fn an_immediate_stop_under_load_loses_nothing_and_does_nothing_twice() {
     let mut scene = Scene::new(300, "8s").await;
     let senders = scene.load(16, 600);
     for _ in 0..2 {
-        sleep(Duration::from_millis(250)).await;
+        scene.doors.until_acknowledged(50).await;
         scene.own.stop_at_once().await;
         scene.own.up().await;
     }
@@ -29,9 +29,9 @@ async fn an_immediate_stop_under_load_loses_nothing_and_does_nothing_twice() {
 async fn a_server_that_stands_still_is_answered_for_in_time_and_needs_nothing_afterwards() {
     let scene = Scene::new(200, "1s").await;
     let senders = scene.load(16, 400);
-    sleep(Duration::from_millis(100)).await;
+    scene.doors.until_acknowledged(20).await;
     scene.own.freeze();
-    sleep(Duration::from_secs(3)).await;
+    scene.doors.until_rejected().await;
     scene.own.thaw();
     let (_, ledger) = scene.end(senders).await;
     assert!(put_off(&ledger) > 0, "it stood still for longer than that");
@@ -50,7 +50,7 @@ async fn a_read_only_database_puts_senders_off_and_heals() {
         .sql("SET default_transaction_read_only = off")
         .await;
     let senders = scene.load(8, 200);
-    sleep(Duration::from_millis(1_500)).await;
+    scene.doors.until_rejected().await;
     scene
         .place
         .sql("ALTER SYSTEM RESET default_transaction_read_only")
@@ -75,7 +75,7 @@ async fn without_a_connection_to_be_had_senders_are_put_off_until_there_is_one()
         }
     }
     let senders = scene.load(8, 200);
-    sleep(Duration::from_millis(1_500)).await;
+    scene.doors.until_rejected().await;
     drop(others);
     let (_, ledger) = scene.end(senders).await;
     assert!(put_off(&ledger) > 0, "there was no connection");

@@ -128,6 +128,6 @@ impl Own {
 
     /// The place's own connection, made anew after a restart.
     pub(crate) async fn reconnect(&self, place: &mut Place) {
-        place.conn = self.conn().await;
+        place.session.conn = self.conn().await;
     }
 }

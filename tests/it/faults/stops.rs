@@ -36,7 +36,7 @@ async fn keys_are_exchanged_under_load_one_replica_after_the_other_and_no_sender
         ("MERGE_WEBHOOK_SECRET_PREVIOUS", MERGE_KEY),
     ];
     for replica in 0..2 {
-        sleep(Duration::from_millis(200)).await;
+        doors.until_acknowledged(100).await;
         replicas.remove(0).stop();
         let service = place.serve(&rotated);
         doors.set(replica, Some(service.address()));

@@ -75,7 +75,7 @@ async fn a_stop_with_a_thousand_senders_waiting_answers_each_of_them() {
     place.sql("COMMIT").await;
     let answers = senders.join_all().await;
     service.process.ended().good();
-    let stored = place.texts("SELECT id::text FROM leaver.deliveries").await;
+    let stored = place.lines("SELECT id::text FROM leaver.deliveries").await;
     let stored: std::collections::HashSet<Uuid> =
         stored.iter().map(|id| id.parse().unwrap()).collect();
     for (status, id) in &answers {

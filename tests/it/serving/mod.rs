@@ -65,7 +65,7 @@ async fn a_future_leaver_keeps_access_until_the_moment_also_across_a_kill_9() {
     assert_eq!(place.active().await, ["other@example.com"]);
     let audit = "SELECT action || ' by ' || actor FROM leaver.audit ORDER BY id";
     assert_eq!(
-        place.texts(audit).await,
+        place.lines(audit).await,
         ["scheduled by system", "deactivated by timer"]
     );
     service.stop();
@@ -103,7 +103,7 @@ async fn a_withdrawn_departure_keeps_access() {
     }
     assert_eq!(
         place
-            .texts("SELECT action FROM leaver.audit ORDER BY id")
+            .lines("SELECT action FROM leaver.audit ORDER BY id")
             .await,
         ["scheduled", "unscheduled"]
     );

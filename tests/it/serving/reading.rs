@@ -205,7 +205,7 @@ async fn no_key_or_token_leaves_a_service_that_reads() {
     );
     let metrics = service.get("/metrics").await.2;
     let kept = place
-        .texts("SELECT coalesce(reason, '') FROM leaver.sync_state UNION ALL SELECT coalesce(reason, '') FROM leaver.pending_reads")
+        .lines("SELECT coalesce(reason, '') FROM leaver.sync_state UNION ALL SELECT coalesce(reason, '') FROM leaver.pending_reads")
         .await;
     let said = service.stop();
     assert!(

@@ -1,14 +1,16 @@
 //! One Postgres for all tests of this binary, and databases on it that are copied from a migrated template.
 
 use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use embedded_postgres::{DataDir, Embedded, Options};
 use leaver::db::schema;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
+use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
+use super::process::PATIENCE;
 use super::{USERS, scratch};
 
 /// Settings of the shared server. Nothing in it has to survive a crash, and each table is small.
@@ -36,6 +38,63 @@ impl Drop for Database {
     fn drop(&mut self) {
         let mut unused = UNUSED.lock().unwrap_or_else(PoisonError::into_inner);
         unused.push(std::mem::take(&mut self.name));
+    }
+}
+
+/// A test's own connection to its database, as the superuser.
+pub(crate) struct Session {
+    pub(crate) conn: PgConnection,
+}
+
+impl Session {
+    /// Connects.
+    pub(crate) async fn open(options: &PgConnectOptions) -> Self {
+        Self {
+            conn: options.connect().await.unwrap(),
+        }
+    }
+
+    /// Runs any SQL.
+    pub(crate) async fn sql(&mut self, sql: &str) {
+        execute(&mut self.conn, sql).await;
+    }
+
+    /// Returns one number.
+    pub(crate) async fn count(&mut self, sql: &str) -> i64 {
+        let row = sqlx::query(AssertSqlSafe(sql.to_owned()));
+        row.fetch_one(&mut self.conn).await.unwrap().get(0)
+    }
+
+    /// Returns one text.
+    pub(crate) async fn text(&mut self, sql: &str) -> Option<String> {
+        let row = sqlx::query(AssertSqlSafe(sql.to_owned()));
+        row.fetch_one(&mut self.conn).await.unwrap().get(0)
+    }
+
+    /// Returns the first column of each row.
+    pub(crate) async fn lines(&mut self, sql: &str) -> Vec<String> {
+        let rows = sqlx::query(AssertSqlSafe(sql.to_owned()));
+        let rows = rows.fetch_all(&mut self.conn).await.unwrap();
+        rows.iter().map(|row| row.get(0)).collect()
+    }
+
+    /// Waits until a count has this value, at most [`PATIENCE`].
+    pub(crate) async fn comes_to(&mut self, wanted: i64, sql: &str) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let count = self.count(sql).await;
+            if count == wanted {
+                return;
+            }
+            assert!(Instant::now() < deadline, "{sql} is still {count}");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    /// Returns who may log in.
+    pub(crate) async fn active(&mut self) -> Vec<String> {
+        self.lines("SELECT email FROM users WHERE is_active ORDER BY id")
+            .await
     }
 }
 

@@ -12,6 +12,7 @@ pub(crate) mod database;
 pub(crate) mod scratch;
 
 use std::collections::BTreeMap;
+use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -24,11 +25,11 @@ use leaver::config::{Environment, Settings};
 use leaver::jobs::deliveries::{LoopState, Round};
 use leaver::service::Components;
 use serde_json::Value;
+use sqlx::Row;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row};
 use tower::ServiceExt;
 
-use self::database::{Database, migrated_database};
+use self::database::{Database, Session, migrated_database};
 
 /// The key of the source `bamboohr`.
 pub(crate) const BAMBOOHR_KEY: &str = "5f0c9a3e7b1d42868e94c0d7a2f63b15";
@@ -57,7 +58,7 @@ pub(crate) struct TestApp {
     pub(crate) options: PgConnectOptions,
     pub(crate) database: Arc<Database>,
     pub(crate) memory: LoopState,
-    pub(crate) conn: PgConnection,
+    pub(crate) session: Session,
 }
 
 /// What a webhook was answered.
@@ -71,6 +72,20 @@ pub(crate) struct Answer {
 /// A moment in RFC 3339.
 pub(crate) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
+}
+
+impl Deref for TestApp {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl DerefMut for TestApp {
+    fn deref_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
 }
 
 impl TestApp {
@@ -106,7 +121,7 @@ impl TestApp {
 
     async fn over(settings: Settings, tables: &str) -> Self {
         let (options, database) = migrated_database(tables).await;
-        let conn = options.connect().await.unwrap();
+        let session = Session::open(&options).await;
         let clock = FixedClock::at(at("2026-11-22T12:00:00Z"));
         let parts = Components::new(&settings, options.clone(), Arc::new(clock.clone()));
         parts.liveness.enter(Phase::Ready);
@@ -117,7 +132,7 @@ impl TestApp {
             options,
             database: Arc::new(database),
             memory: LoopState::default(),
-            conn,
+            session,
         }
     }
 
@@ -249,32 +264,6 @@ impl TestApp {
         .await
         .unwrap();
         rows.iter().map(|row| row.get("line")).collect()
-    }
-
-    /// One number from the database.
-    pub(crate) async fn count(&mut self, sql: &str) -> i64 {
-        sqlx::query(AssertSqlSafe(sql.to_owned()))
-            .fetch_one(&mut self.conn)
-            .await
-            .unwrap()
-            .get(0)
-    }
-
-    /// One text from the database.
-    pub(crate) async fn text(&mut self, sql: &str) -> Option<String> {
-        sqlx::query(AssertSqlSafe(sql.to_owned()))
-            .fetch_one(&mut self.conn)
-            .await
-            .unwrap()
-            .get(0)
-    }
-
-    /// Any SQL.
-    pub(crate) async fn sql(&mut self, sql: &str) {
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
-            .execute(&mut self.conn)
-            .await
-            .unwrap();
     }
 }
 

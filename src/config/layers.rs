@@ -9,8 +9,9 @@ use super::toml_errors::describe_toml_error;
 use super::{DEFAULTS, Environment, Provenance, Raw, SettingsError};
 
 /// Variables with names of their own, each with the section and key that it sets.
-const NAMED: [(&str, &str, &str); 3] = [
+const NAMED: [(&str, &str, &str); 4] = [
     ("LEAVER_LISTEN", "server", "listen"),
+    ("LEAVER_ADMIN_LISTEN", "server", "admin_listen"),
     ("LEAVER_LOG", "log", "filter"),
     ("LEAVER_LOG_FORMAT", "log", "format"),
 ];

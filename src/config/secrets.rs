@@ -4,7 +4,7 @@
 use secrecy::SecretString;
 
 use super::{Environment, SettingsError};
-use crate::api::admin::AdminToken;
+use crate::api::auth::AdminToken;
 
 /// The variable that overrides [`ADMIN_TOKEN_KEY`].
 const ADMIN_TOKEN: &str = "LEAVER_ADMIN_TOKEN";

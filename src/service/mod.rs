@@ -1,6 +1,7 @@
 //! The only place that builds things: from settings to pools, router and loops, and to an orderly stop.
 
 mod apis;
+mod listeners;
 mod loops;
 pub mod telemetry;
 mod startup;
@@ -17,16 +18,15 @@ use secrecy::ExposeSecret;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::sync::{Mutex, Notify, RwLock};
-use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{error, info, warn};
+use tracing::{info, warn};
 
 pub use self::apis::{check_address, companies};
+use self::listeners::{Listeners, Serving};
 use self::startup::Startup;
-use crate::api::connections::{self, Drained};
+use crate::api::AppState;
 use crate::api::webhook_keys::WebhookKeys;
-use crate::api::{AppState, router};
 use crate::base::clock::Clock;
 use crate::base::liveness::{Liveness, Phase};
 use crate::base::log_throttle::LogThrottle;
@@ -38,7 +38,7 @@ use crate::engine::policies::Policies;
 use crate::engine::{Engine, Limits};
 use crate::ingest::group_commit::{self, GroupCommit};
 use crate::jobs::source_silence::SilenceThreshold;
-use crate::reports::health::HealthProbe;
+use crate::reports::health::{self, HealthProbe};
 use leaver_core::domain::SourceName;
 use leaver_core::signature::Scheme;
 
@@ -118,8 +118,8 @@ pub fn policies(settings: &Settings) -> Policies {
 
 /// The halves of a service, built but not running. Tests drive them by hand.
 pub struct Components {
-    /// The receiving half.
-    pub receiver: Arc<AppState>,
+    /// The HTTP side.
+    pub state: Arc<AppState>,
     /// The working half.
     pub worker: Arc<Engine>,
     /// Signs of life of both.
@@ -132,6 +132,17 @@ impl Components {
     /// Builds both halves; connects to nothing yet.
     #[must_use]
     pub fn new(settings: &Settings, database: PgConnectOptions, clock: Arc<dyn Clock>) -> Self {
+        Self::with_health_cache(settings, database, clock, health::CACHE_FOR)
+    }
+
+    /// The same with another lifetime for cached health; with zero, each request queries the database.
+    #[must_use]
+    pub fn with_health_cache(
+        settings: &Settings,
+        database: PgConnectOptions,
+        clock: Arc<dyn Clock>,
+        health_cache: Duration,
+    ) -> Self {
         let options = ours(database);
         let pool = |connections| Pool::new(options.clone(), connections, pool::SILENCE);
         let working = pool(WORKER_CONNECTIONS + BATCH_CONNECTIONS * settings.worker.concurrency);
@@ -151,16 +162,16 @@ impl Components {
             Arc::clone(&metrics),
             Arc::clone(&liveness),
         );
-        let receiver = Arc::new(AppState {
-            webhook_keys: WebhookKeys::of(webhook_keys(settings)),
+        let state = Arc::new(AppState {
+            webhook_keys: WebhookKeys::new(webhook_keys(settings)),
             silence_thresholds: silence_thresholds(settings),
             intake,
-            asking: HealthProbe::over(options.clone()),
-            listing: pool(LISTING_CONNECTIONS),
+            health_probe: HealthProbe::new(options.clone(), health_cache),
+            read_pool: pool(LISTING_CONNECTIONS),
             clock: Arc::clone(&clock),
             liveness: Arc::clone(&liveness),
             metrics: Arc::clone(&metrics),
-            refusals: LogThrottle::default(),
+            log_throttle: LogThrottle::default(),
             max_body_bytes: settings.server.max_body_bytes,
             body_timeout: settings.server.body_timeout,
             store_timeout: settings.server.store_timeout,
@@ -182,7 +193,7 @@ impl Components {
         });
 
         Self {
-            receiver,
+            state,
             worker,
             liveness,
             pool: working,
@@ -193,12 +204,13 @@ impl Components {
 /// A running service.
 pub struct Service {
     address: SocketAddr,
+    admin_address: Option<SocketAddr>,
     http_stop: CancellationToken,
     work_stop: CancellationToken,
-    http: JoinHandle<Drained>,
+    http: Serving,
     work: TaskTracker,
     liveness: Arc<Liveness>,
-    receiver: Arc<AppState>,
+    state: Arc<AppState>,
     pool: Pool,
     failed: CancellationToken,
     failure: Arc<std::sync::Mutex<Option<anyhow::Error>>>,
@@ -208,19 +220,15 @@ impl Service {
     /// Listens at once, and takes deliveries as soon as the database is there and migrated.
     ///
     /// # Errors
-    /// When the address cannot be listened on. A database that is not there is waited for; a users table that
+    /// When an address cannot be listened on. A database that is not there is waited for; a users table that
     /// does not fit ends the service, which [`Service::failed`] tells.
     pub fn start(
         settings: &Settings,
         database: PgConnectOptions,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
-        let listen = settings.server.listen;
-        let listener = connections::listen(listen)
-            .with_context(|| format!("cannot listen on {listen} (server.listen, LEAVER_LISTEN)"))?;
-        let address = listener
-            .local_addr()
-            .context("cannot tell the address listened on")?;
+        let listeners = Listeners::bind(&settings.server)?;
+        let (address, admin_address) = (listeners.address(), listeners.admin_address());
         let companies = companies(settings, &connect::Limits::default(), &clock)?;
         let watched = loops::Watched {
             batches: settings.worker.concurrency,
@@ -230,18 +238,13 @@ impl Service {
         };
         let parts = Components::new(settings, database, clock);
         let Components {
-            receiver,
+            state,
             worker,
             liveness,
             pool: working,
         } = parts;
         let (http_stop, work_stop) = (CancellationToken::new(), CancellationToken::new());
-        let http = tokio::spawn(connections::serve(
-            listener,
-            router(Arc::clone(&receiver)),
-            settings.server.connections.clone(),
-            http_stop.clone(),
-        ));
+        let http = listeners.serve(&state, &http_stop);
         let work = TaskTracker::new();
         let failed = CancellationToken::new();
         let failure = Arc::new(std::sync::Mutex::new(None));
@@ -271,25 +274,33 @@ impl Service {
                 loops::start(&work, &worker, companies, watched, &work_stop);
             }
         });
-        info!(%address, version = env!("CARGO_PKG_VERSION"), "app.start: listening");
+        let admin = admin_address.map(tracing::field::display);
+        info!(%address, admin_address = admin, version = env!("CARGO_PKG_VERSION"), "app.start: listening");
         Ok(Self {
             address,
+            admin_address,
             http_stop,
             work_stop,
             http,
             work,
             liveness,
-            receiver,
+            state,
             pool: working,
             failed,
             failure,
         })
     }
 
-    /// Where it listens.
+    /// Returns the address of the listener for webhooks.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Returns the address of the admin listener, if there is one.
+    #[must_use]
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin_address
     }
 
     /// Whether it takes deliveries by now.
@@ -301,7 +312,7 @@ impl Service {
     /// Uses the webhook keys of these settings from now on, and nothing else of them.
     pub fn replace_keys(&self, settings: &Settings) {
         let kept = self
-            .receiver
+            .state
             .webhook_keys
             .replace_keys(&webhook_keys(settings));
         for source in kept {
@@ -321,14 +332,9 @@ impl Service {
     pub async fn stop(self) {
         self.liveness.enter(Phase::Draining);
         self.http_stop.cancel();
-        match self.http.await {
-            Ok(Drained { finished, cut }) => {
-                info!(finished, cut, "app.stop: connections are closed");
-            }
-            Err(error) => error!(%error, "app.stop: the receiving half ended with a bug"),
-        }
-        // What senders who hung up have left, since all others are answered by now.
-        self.receiver.intake.close().await;
+        self.http.ended().await;
+        // Only deliveries of senders that hung up are left: all other requests are answered by now.
+        self.state.intake.close().await;
         self.work_stop.cancel();
         self.work.close();
         if tokio::time::timeout(Duration::from_secs(10), self.work.wait())

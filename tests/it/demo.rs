@@ -139,7 +139,13 @@ fn once_works_for_an_ordinary_user() {
 /// A demo that goes on, kept below the room, on a free port.
 fn going_on(room: &TempDir) -> Running {
     let state = [("XDG_STATE_HOME", room.path().to_str().unwrap())];
-    let args = ["demo", "--listen", "127.0.0.1:0"];
+    let args = [
+        "demo",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+    ];
     let mut demo = Running::start(as_ordinary_user(&args, &state));
     demo.wait_for("leaver health");
     demo
@@ -198,7 +204,9 @@ fn a_taken_port_is_said_and_ends_it() {
     let address = taken.local_addr().unwrap().to_string();
     let temporary = [("TMPDIR", room.path().to_str().unwrap())];
     let said = leaver(&["demo", "--once", "--listen", &address], &temporary);
-    said.failed(&["cannot listen on", &address]);
+    said.failed(&["cannot listen on", &address, "LEAVER_LISTEN"]);
+    let said = leaver(&["demo", "--once", "--admin-listen", &address], &temporary);
+    said.failed(&["cannot listen on", &address, "LEAVER_ADMIN_LISTEN"]);
     assert_eq!(entries(room.path()), [] as [PathBuf; 0]);
 }
 

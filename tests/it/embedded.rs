@@ -183,7 +183,7 @@ fn it_answers_on_its_socket_and_nowhere_else() {
 }
 
 #[test]
-fn nobody_else_can_enter_its_folders() {
+fn other_users_cannot_enter_its_folders() {
     let room = room();
     let embedded = start_in(&room.path().join("base")).unwrap();
     let base = embedded.base();
@@ -228,7 +228,7 @@ fn what_was_written_is_there_after_a_stop_and_a_start() {
 }
 
 #[test]
-fn a_first_start_that_was_killed_half_way_is_begun_anew() {
+fn a_first_start_that_was_killed_starts_over() {
     let room = room();
     let entries = || fs::read_dir(room.path()).unwrap().flatten();
     let mut first = holder(room.path().as_os_str()).spawn().unwrap();
@@ -279,7 +279,7 @@ fn a_crash_of_both_is_recovered_from() {
 }
 
 #[test]
-fn a_lock_file_that_names_another_process_by_now_is_no_obstacle() {
+fn a_lock_file_with_a_reused_process_id_is_ignored() {
     let room = room();
     let mut holder = Holder::start(room.path().as_os_str());
     kill_9(holder.postgres);

@@ -135,6 +135,7 @@ async fn a_service_that_may_not_migrate_starts_once_somebody_has() {
         ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
         ("LEAVER__DATABASE__MIGRATE", "false"),
         ("LEAVER_LISTEN", "127.0.0.1:0"),
+        ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
     ];
     let settings = Settings::load(None, &Environment::of(env)).unwrap();
     let options = as_role(&app.options, &role);

@@ -173,6 +173,7 @@ fn the_design_example_loads_and_equals_the_defaults() {
 fn the_defaults_file_documents_each_variable() {
     for variable in [
         "LEAVER_LISTEN",
+        "LEAVER_ADMIN_LISTEN",
         "LEAVER_LOG",
         "LEAVER_LOG_FORMAT",
         "LEAVER_CONFIG",

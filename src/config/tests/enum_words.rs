@@ -80,20 +80,20 @@ fn words_in_metrics_stay() {
         words([
             ApiError::InvalidSignature,
             ApiError::UnknownSource,
-            ApiError::NoSuchRoute,
-            ApiError::MethodNotAllowed,
+            ApiError::NotFound,
+            ApiError::MethodNotAllowed { allow: "POST" },
             ApiError::TooLarge,
             ApiError::Incomplete,
-            ApiError::Full,
+            ApiError::Overloaded,
             ApiError::StoreError,
             ApiError::NotReady,
             ApiError::Unauthorized,
             ApiError::BadParameter(String::new()),
-            ApiError::OnlyGet,
-            ApiError::NotRead,
+            ApiError::QueryUnavailable,
+            ApiError::Internal,
         ]),
-        "invalid_signature unknown_source no_such_route method_not_allowed too_large incomplete full not_stored \
-         not_ready unauthorized bad_parameter only_get not_read"
+        "invalid_signature unknown_source not_found method_not_allowed too_large incomplete overloaded not_stored \
+         not_ready unauthorized bad_parameter query_unavailable internal"
     );
     let shape = "of another shape";
     assert_eq!(

@@ -121,6 +121,13 @@ fn an_invalid_value_is_named_with_a_valid_one() {
     for (section, key, value, right) in [
         ("server", "listen", "\"8080\"", "127.0.0.1:8080"),
         ("server", "listen", "8080", "string"),
+        ("server", "admin_listen", "\"8081\"", "127.0.0.1:8081"),
+        (
+            "server",
+            "admin_listen",
+            "\"127.0.0.1:8080\"",
+            "`server.listen`",
+        ),
         ("server", "max_body", "\"10 parsecs\"", "\"10MiB\""),
         ("server", "max_body", "\"0\"", "\"10MiB\""),
         ("server", "max_body", "10", "\"10MiB\""),
@@ -168,7 +175,6 @@ fn values_below_the_minimum_are_rejected() {
         ("server", "body_timeout", "\"0s\""),
         ("server", "store_timeout", "\"0s\""),
         ("server", "header_timeout", "\"0s\""),
-        ("server", "idle_timeout", "\"0s\""),
         ("server", "write_timeout", "\"0s\""),
         ("server", "max_in_flight_bytes", "\"9MiB\""),
         ("worker", "batch_size", "0"),
@@ -192,6 +198,11 @@ fn values_below_the_minimum_are_rejected() {
 fn an_invalid_variable_is_named_instead_of_the_file() {
     for (variable, value, words) in [
         ("LEAVER_LISTEN", "8080", ["server.listen", "127.0.0.1:8080"]),
+        (
+            "LEAVER_ADMIN_LISTEN",
+            "8081",
+            ["server.admin_listen", "127.0.0.1:8081"],
+        ),
         ("LEAVER_LOG_FORMAT", "xml", ["log.format", "`json`"]),
         (
             "LEAVER__WORKER__BATCH_SIZE",

@@ -60,7 +60,7 @@ pub(super) async fn run(desk: Arc<Shared>, work: Work) {
         work,
     };
     while let Some(batch) = queue.take(BATCH).await {
-        desk.metrics.lined_up(desk.arrived.len());
+        desk.metrics.set_queue_length(desk.arrived.len());
         flusher.flush(batch).await;
     }
 }

@@ -154,7 +154,7 @@ impl GroupCommit {
         };
         self.desk.arrived.push(waiting);
         let _waits = self.liveness.sender_waits();
-        self.desk.metrics.lined_up(self.desk.arrived.len());
+        self.desk.metrics.set_queue_length(self.desk.arrived.len());
         match timeout_at(deadline, answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(StoreError::Abandoned),

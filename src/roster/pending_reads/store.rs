@@ -44,6 +44,16 @@ pub async fn note(
     Ok(noted.rows_affected() > 0)
 }
 
+/// Counts the pending reads.
+///
+/// # Errors
+/// Returns the database's error.
+pub async fn count(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM leaver.pending_reads"#)
+        .fetch_one(conn)
+        .await
+}
+
 /// Takes reads of these sources that are due, longest due first, and lends them out until `leased_until`: should
 /// whoever took them never come back, somebody else may try then. A change of a moment that has yet to come waits for it,
 /// and not when it lies ahead of `farthest`: then a clock has stepped back.

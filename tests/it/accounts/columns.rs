@@ -101,7 +101,7 @@ async fn names_with_blanks_capitals_and_quotes_are_taken_as_they_are() {
 }
 
 #[tokio::test]
-async fn an_address_of_type_citext_serves_wherever_the_extension_lives() {
+async fn matches_a_citext_column_in_any_extension_schema() {
     for schema in ["public", "extensions"] {
         let mut app = TestApp::with(
             &[("LEAVER__ACCOUNTS__END_SESSIONS", "[]")],

@@ -151,10 +151,9 @@ fn the_image_checks_its_health_through_the_binary() {
     let defaults = leaver::config::DEFAULTS;
     assert!(dockerfile.contains("HEALTHCHECK"));
     assert!(dockerfile.contains(r#"["/usr/local/bin/leaver", "health"]"#));
-    assert!(dockerfile.contains("LEAVER_LISTEN=0.0.0.0:8080"));
-    assert!(dockerfile.contains("EXPOSE 8080"));
-    assert!(
-        defaults.contains("127.0.0.1:8080"),
-        "the image and the default name the same port"
-    );
+    assert!(dockerfile.contains("LEAVER_LISTEN=0.0.0.0:8080 LEAVER_ADMIN_LISTEN=0.0.0.0:8081"));
+    assert!(dockerfile.contains("EXPOSE 8080 8081"));
+    for address in ["127.0.0.1:8080", "127.0.0.1:8081"] {
+        assert!(defaults.contains(address), "{address} is no default");
+    }
 }

@@ -242,8 +242,14 @@ async fn health_exits_0_while_the_service_is_well_and_1_when_it_is_gone() {
     // By the option, and by the address that the service has from the same variable.
     let said = leaver(&health, &[]).good();
     assert!(said.out.contains("database ok"), "{said:?}");
-    let listen = [("LEAVER_LISTEN", service.address())];
+    let admin = service.admin_url.strip_prefix("http://").unwrap();
+    let listen = [("LEAVER_ADMIN_LISTEN", admin)];
     leaver(&["health"], &listen).good();
+    let without_admin = [
+        ("LEAVER_LISTEN", service.address()),
+        ("LEAVER_ADMIN_LISTEN", ""),
+    ];
+    leaver(&["health"], &without_admin).good();
     let said = leaver(&["health", "--json"], &listen).good();
     assert_eq!(said.json()["status"], json!("ok"));
 

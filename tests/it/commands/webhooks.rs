@@ -216,7 +216,10 @@ async fn hooks_are_listed_shown_and_deleted() {
     it.hooks.add("https://other.example/hook?token=hush");
     let said = it.leaver(&["webhooks", "list", "--json"]).await.good();
     assert_eq!(
-        (&said.json()[0]["points_here"], &said.json()[1]["url"]),
+        (
+            &said.json()[0]["targets_this_service"],
+            &said.json()[1]["url"]
+        ),
         (&json!(true), &json!("https://other.example/hook"))
     );
     let said = it.leaver(&["webhooks", "list"]).await.good();
@@ -326,6 +329,7 @@ async fn the_running_service_looks_at_its_hooks_and_health_tells_of_trouble() {
         ("DATABASE_URL", it.place.url.as_str()),
         ("LEAVER_CONFIG", &it.config),
         ("LEAVER_LISTEN", "127.0.0.1:0"),
+        ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
         ("SECRET", BAMBOOHR_KEY),
         ("API_KEY", API_KEY),
     ];

@@ -68,7 +68,7 @@ async fn are_all_there(pool: &Pool) {
 }
 
 #[tokio::test]
-async fn connections_that_die_silently_while_they_are_lent_leave_their_places() {
+async fn dead_connections_free_their_places_in_the_pool() {
     let app = TestApp::new().await;
     let proxy = Proxy::start().await;
     let pool = pool(&app, &proxy);
@@ -87,7 +87,7 @@ async fn connections_that_die_silently_while_they_are_lent_leave_their_places() 
 }
 
 #[tokio::test]
-async fn whoever_waits_for_an_answer_is_told_that_there_is_none() {
+async fn a_query_without_an_answer_fails_as_an_outage() {
     let app = TestApp::new().await;
     let proxy = Proxy::start().await;
     let pool = pool(&app, &proxy);

@@ -64,7 +64,7 @@ fn give_away(own: &Own, to_give: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_puts_senders_off_and_heals_when_there_is_room() {
+async fn a_full_disk_causes_503_until_there_is_space() {
     let Some(disk) = Disk::of_mib(8) else { return };
     let mut scene = Scene::new(200, "1s").await;
     let inside = disk.path().join("tablespace");
@@ -85,7 +85,7 @@ async fn a_full_disk_puts_senders_off_and_heals_when_there_is_room() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_beneath_the_write_ahead_log_ends_postgres_and_loses_nothing() {
+async fn a_full_disk_under_the_wal_loses_nothing() {
     let Some(disk) = Disk::of_mib(96) else { return };
     let mut own = Own::start().await;
     own.stop().await;

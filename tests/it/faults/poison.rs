@@ -59,7 +59,7 @@ async fn until_nothing_waits(place: &mut Place, env: &[(&str, &str)]) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_delivery_that_ends_the_process_each_time_fails_and_its_neighbours_are_done() {
+async fn a_crashing_delivery_fails_and_its_neighbours_are_processed() {
     let mut place = waiting_crowd().await;
     // All wait already when the first service dies of one of them.
     let service = place.serve(&[]);
@@ -82,7 +82,7 @@ async fn a_delivery_that_ends_the_process_each_time_fails_and_its_neighbours_are
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bug_that_panics_over_one_delivery_parks_that_one_and_the_process_lives() {
+async fn a_panic_fails_one_delivery_and_the_process_lives() {
     let mut place = waiting_crowd().await;
     let panics = format!("mid_batch=panic:{POISON}");
     let service = place.serve(&[
@@ -102,7 +102,7 @@ async fn a_bug_that_panics_over_one_delivery_parks_that_one_and_the_process_live
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_is_in_hand_beside_the_one_that_ends_the_process_does_not_fail_for_it() {
+async fn a_delivery_beside_a_crashing_one_does_not_fail() {
     let mut place = waiting_crowd().await;
     let service = place.serve(&[]);
     place

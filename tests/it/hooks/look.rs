@@ -68,7 +68,7 @@ async fn a_look_notes_the_hooks_that_point_here_and_health_shows_them() {
     let metrics = it.app.get("/metrics").await.body;
     let metrics = metrics.as_str().unwrap();
     assert!(
-        metrics.contains("leaver_webhook_trouble{source=\"bamboohr\"} 0"),
+        metrics.contains("leaver_provider_webhooks_unhealthy{source=\"bamboohr\"} 0"),
         "{metrics}"
     );
 }
@@ -97,7 +97,7 @@ async fn a_denied_field_and_a_delivery_that_was_not_taken_are_problems_until_the
         metrics
             .as_str()
             .unwrap()
-            .contains("leaver_webhook_trouble{source=\"bamboohr\"} 1")
+            .contains("leaver_provider_webhooks_unhealthy{source=\"bamboohr\"} 1")
     );
 
     let mut word = log_entry("2026-11-22 11:58:03", "", &["1"]);

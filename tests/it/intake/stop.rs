@@ -95,7 +95,7 @@ async fn waiting(service: &Served, within: Duration, count: usize) -> usize {
         let metrics = service.get("/metrics").await.2;
         let line = metrics
             .lines()
-            .find_map(|line| line.strip_prefix("leaver_intake_waiting "));
+            .find_map(|line| line.strip_prefix("leaver_insert_queue_length "));
         let waiting = line.unwrap().parse().unwrap();
         if waiting == count || began.elapsed() > within {
             return waiting;
@@ -120,6 +120,7 @@ async fn a_restart_of_postgres_under_load_loses_nothing_and_refuses_nobody() {
         ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
         ("MERGE_WEBHOOK_SECRET", MERGE_KEY),
         ("LEAVER_LISTEN", "127.0.0.1:0"),
+        ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
     ]);
     service.wait_until_ready();
     let enough = Arc::new(AtomicBool::new(false));

@@ -243,6 +243,7 @@ async fn a_read_that_keeps_failing_stays_due_with_its_cause() {
     }
     assert!(it.is_active(1).await);
     assert_eq!(it.app.audit().await, [""; 0]);
+    assert_eq!(it.app.get("/health").await.body["pending_reads"], 1);
 }
 
 #[tokio::test]

@@ -199,7 +199,7 @@ impl World {
 /// Of a process that has ended nothing is left, so its connections are not left to time.
 async fn end(apps: [Option<TestApp>; 2]) {
     for app in apps.into_iter().flatten() {
-        app.parts.receiver.intake.close().await;
+        app.parts.state.intake.close().await;
         app.parts.pool.close().await;
     }
 }

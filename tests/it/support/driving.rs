@@ -97,7 +97,8 @@ impl TestApp {
         );
         env.extend(settings.iter().copied());
         let settings = Settings::load(None, &Environment::of(env)).unwrap();
-        let parts = Components::new(&settings, options, clock);
+        let parts =
+            Components::with_health_cache(&settings, options, clock, std::time::Duration::ZERO);
         parts.liveness.enter(Phase::Ready);
         Self {
             parts,

@@ -14,7 +14,9 @@ pub(crate) mod scratch;
 use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
+use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
@@ -59,6 +61,15 @@ pub(crate) struct TestApp {
     pub(crate) database: Arc<Database>,
     pub(crate) memory: LoopState,
     pub(crate) session: Session,
+}
+
+/// Builds a service whose health is never cached.
+pub(crate) fn parts(
+    settings: &Settings,
+    options: PgConnectOptions,
+    clock: &FixedClock,
+) -> Components {
+    Components::with_health_cache(settings, options, Arc::new(clock.clone()), Duration::ZERO)
 }
 
 /// What a webhook was answered.
@@ -123,7 +134,7 @@ impl TestApp {
         let (options, database) = migrated_database(tables).await;
         let session = Session::open(&options).await;
         let clock = FixedClock::at(at("2026-11-22T12:00:00Z"));
-        let parts = Components::new(&settings, options.clone(), Arc::new(clock.clone()));
+        let parts = parts(&settings, options.clone(), &clock);
         parts.liveness.enter(Phase::Ready);
         Self {
             parts,
@@ -156,9 +167,25 @@ impl TestApp {
         ids
     }
 
-    /// Any request, as it is.
+    /// Sends any request: webhooks to the router of `server.listen`, all others to that of `server.admin_listen`.
     pub(crate) async fn request(&self, request: Request<Body>) -> Answer {
-        let router = leaver::api::router(Arc::clone(&self.parts.receiver));
+        let state = Arc::clone(&self.parts.state);
+        let router = if request.uri().path().starts_with("/webhooks") {
+            leaver::api::router(state)
+        } else {
+            leaver::api::admin_router(state)
+        };
+        Self::answer(router, request).await
+    }
+
+    /// Sends a GET to the router of `server.listen`.
+    pub(crate) async fn get_public(&self, path: &str) -> Answer {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let router = leaver::api::router(Arc::clone(&self.parts.state));
+        Self::answer(router, request).await
+    }
+
+    async fn answer(router: Router, request: Request<Body>) -> Answer {
         let answer = router.oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();

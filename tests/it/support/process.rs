@@ -249,6 +249,7 @@ impl Place {
             ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
             ("MERGE_WEBHOOK_SECRET", MERGE_KEY),
             ("LEAVER_LISTEN", "127.0.0.1:0"),
+            ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
             (
                 "LEAVER__ACCOUNTS__END_SESSIONS",
                 r#"["DELETE FROM sessions WHERE user_id::text = ANY($1)"]"#,
@@ -293,7 +294,10 @@ impl Place {
 /// A running service.
 pub(crate) struct Served {
     pub(crate) process: Running,
+    /// Where it takes webhooks.
     pub(crate) url: String,
+    /// Where it serves API, metrics and health.
+    pub(crate) admin_url: String,
 }
 
 impl Served {
@@ -309,11 +313,16 @@ impl Served {
         let mut process = Running::start(command);
         process.wait_for("app.start: listening");
         let log = process.err();
-        let address = log.split_once("address").unwrap().1;
-        let address = address.trim_start_matches(['=', '"', ':']);
-        let end = address.find([' ', '"', '\n']).unwrap();
+        let (_, listening) = log.split_once("app.start: listening").unwrap();
+        let url = |field: &str| {
+            let (_, address) = listening.split_once(field).unwrap();
+            let address = address.trim_start_matches(['=', '"', ':']);
+            let end = address.find([' ', '"', '\n']).unwrap();
+            format!("http://{}", &address[..end])
+        };
         Self {
-            url: format!("http://{}", &address[..end]),
+            url: url("address"),
+            admin_url: url("admin_address"),
             process,
         }
     }
@@ -323,16 +332,16 @@ impl Served {
         self.process.wait_for("app.start: ready");
     }
 
-    /// Where it listens, without `http://`.
+    /// Where it takes webhooks, without `http://`.
     pub(crate) fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
     }
 
-    /// A GET, with the answer's status, content type and text.
+    /// A GET from the admin listener, with the response's status, content type and text.
     pub(crate) async fn get(&self, path: &str) -> (u16, String, String) {
         let client = leaver::connect::client::new(PATIENCE).unwrap();
         let answer = client
-            .get(format!("{}{path}", self.url))
+            .get(format!("{}{path}", self.admin_url))
             .send()
             .await
             .unwrap();

@@ -1,26 +1,24 @@
-//! What cannot be stored now is put off with a 503, never refused and never lost.
+//! What cannot be stored now is answered 503 with `Retry-After`.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use leaver::base::liveness::Phase;
-use leaver::service::Components;
 use serde_json::json;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::support::{Answer, JSON, TestApp, USERS};
+use crate::support::{Answer, JSON, TestApp, USERS, parts};
 
 use super::{BODY, Step, deliveries, post, sender};
 
-fn is_put_off(answer: &Answer) {
+fn assert_503(answer: &Answer) {
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);
     let seconds = answer.headers["retry-after"].to_str().unwrap();
     assert!(seconds.parse::<u32>().unwrap() > 0);
 }
 
 #[tokio::test]
-async fn a_body_that_does_not_come_to_its_end_is_put_off_in_time() {
+async fn answers_503_to_an_incomplete_body() {
     let env = [("LEAVER__SERVER__BODY_TIMEOUT", "100ms")];
     let mut app = TestApp::with(&env, USERS).await;
     let began = Instant::now();
@@ -28,30 +26,29 @@ async fn a_body_that_does_not_come_to_its_end_is_put_off_in_time() {
         .request(post(
             "bamboohr",
             &[],
-            sender([Step::Says(b"{"), Step::NeverGoesOn]),
+            sender([Step::Sends(b"{"), Step::Hangs]),
         ))
         .await;
-    is_put_off(&answer);
+    assert_503(&answer);
     assert!(began.elapsed() < Duration::from_secs(5));
     assert_eq!(deliveries(&mut app).await, 0);
 }
 
 #[tokio::test]
-async fn before_the_start_and_while_draining_senders_are_put_off() {
+async fn answers_503_before_ready_and_while_draining() {
     let mut app = TestApp::new().await;
     for phase in [Phase::Starting, Phase::Draining] {
-        let clock = Arc::new(app.clock.clone());
-        app.parts = Components::new(&app.settings, app.options.clone(), clock);
+        app.parts = parts(&app.settings, app.options.clone(), &app.clock);
         app.parts.liveness.enter(phase);
-        is_put_off(&app.request(app.signed("bamboohr", JSON, BODY)).await);
-        is_put_off(&app.get("/health/ready").await);
+        assert_503(&app.request(app.signed("bamboohr", JSON, BODY)).await);
+        assert_503(&app.get("/health/ready").await);
         assert_eq!(app.get("/health/live").await.status, StatusCode::OK);
     }
     assert_eq!(deliveries(&mut app).await, 0);
 }
 
 #[tokio::test]
-async fn a_database_that_is_gone_or_silent_puts_the_sender_off_in_time() {
+async fn answers_503_in_time_without_a_database() {
     let env = [("LEAVER__SERVER__STORE_TIMEOUT", "300ms")];
     let mut app = TestApp::with(&env, USERS).await;
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
@@ -63,11 +60,11 @@ async fn a_database_that_is_gone_or_silent_puts_the_sender_off_in_time() {
             .host("127.0.0.1")
             .port(port)
             .username("leaver");
-        app.parts = Components::new(&app.settings, nowhere, Arc::new(app.clock.clone()));
+        app.parts = parts(&app.settings, nowhere, &app.clock);
         app.parts.liveness.enter(Phase::Ready);
         let began = Instant::now();
         let answer = app.request(app.signed("bamboohr", JSON, BODY)).await;
-        is_put_off(&answer);
+        assert_503(&answer);
         assert_eq!(answer.body, json!({"error": "cannot store now"}));
         assert!(began.elapsed() < Duration::from_secs(5));
     }
@@ -75,7 +72,7 @@ async fn a_database_that_is_gone_or_silent_puts_the_sender_off_in_time() {
 }
 
 #[tokio::test]
-async fn a_broken_connection_to_the_database_costs_the_sender_nothing() {
+async fn stores_despite_a_broken_database_connection() {
     let mut app = TestApp::new().await;
     for n in 0..3 {
         app.send("bamboohr", JSON, format!("{{\"n\":{n}}}")).await;
@@ -89,14 +86,14 @@ async fn a_broken_connection_to_the_database_costs_the_sender_nothing() {
 }
 
 #[tokio::test]
-async fn nobody_is_told_yes_before_the_delivery_is_committed() {
+async fn never_acknowledges_before_the_commit() {
     let env = [("LEAVER__SERVER__STORE_TIMEOUT", "300ms")];
     let mut app = TestApp::with(&env, USERS).await;
     app.sql("BEGIN; LOCK TABLE leaver.deliveries IN EXCLUSIVE MODE")
         .await;
-    is_put_off(&app.request(app.signed("bamboohr", JSON, BODY)).await);
+    assert_503(&app.request(app.signed("bamboohr", JSON, BODY)).await);
     app.sql("COMMIT").await;
-    // The writing goes on when the sender is gone; whichever comes first, it is one row.
+    // The INSERT of the first request may still commit; either way there is one row.
     app.send("bamboohr", JSON, BODY).await;
     assert_eq!(deliveries(&mut app).await, 1);
 }

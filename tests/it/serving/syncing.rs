@@ -1,5 +1,4 @@
-//! Services that read the providers' APIs by themselves: two replicas on one database, one of which is killed, and
-//! what none of them may ever say.
+//! Services that sync from the providers' APIs: two replicas on one database, and no secret in any output.
 
 use std::fmt::Write;
 use std::time::{Duration, Instant};
@@ -15,10 +14,10 @@ use crate::support::apis::{
 use crate::support::process::{Place, Served, until};
 use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS};
 
-/// The first thing that a read of a linked account asks for.
+/// The first request of each sync of a linked account.
 const FIRST: &str = "/api/hris/v1/account-details";
 
-/// Writes each read down that `leaver.sync_state` tells of.
+/// Records each change of `leaver.sync_state`.
 const READS: &str = "
     CREATE TABLE reads_told (last_started_at timestamptz NOT NULL, state text NOT NULL);
     CREATE FUNCTION tell_read() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
@@ -33,7 +32,7 @@ fn left(n: usize) -> Value {
     one
 }
 
-/// A source of Merge's with one linked account, read every second.
+/// A Merge source with one linked account, synced every second.
 fn merge_source(name: &str, api: &StandIn) -> String {
     format!(
         r#"
@@ -51,7 +50,7 @@ fn merge_source(name: &str, api: &StandIn) -> String {
     )
 }
 
-/// A service with this configuration; `key` tells the API which replica asks.
+/// A service with this configuration. `key` identifies the replica in requests to the API.
 fn serve(place: &Place, file: &str, key: &str, more: &[(&str, &str)]) -> Served {
     let mut variables = vec![
         ("SECRET", MERGE_KEY),
@@ -80,7 +79,7 @@ async fn widgets() -> Place {
     clippy::print_stdout,
     reason = "the time measured is asked for with --nocapture"
 )]
-async fn of_two_replicas_each_poll_is_made_once_and_the_death_of_one_goes_unnoticed() {
+async fn two_replicas_sync_once_and_one_takes_over() {
     let mut place = widgets().await;
     let api = StandIn::start(merge_company((1..=3).map(merge_employee).collect())).await;
     let file = place.file("two.toml", &merge_source("merge", &api));
@@ -100,7 +99,7 @@ async fn of_two_replicas_each_poll_is_made_once_and_the_death_of_one_goes_unnoti
     };
     until("five reads have begun", || begun(&api).len() >= 5);
 
-    // One is in the middle of a read, which does not end.
+    // One replica's sync hangs.
     let never = Answer::status(200).after(Duration::from_mins(10));
     api.script(MERGE_EMPLOYEES, [never]);
     let held = |api: &StandIn| {
@@ -117,7 +116,7 @@ async fn of_two_replicas_each_poll_is_made_once_and_the_death_of_one_goes_unnoti
     let reads_before = begun(&api);
     let told = "SELECT count(*) FROM reads_told";
     let told_before = usize::try_from(place.count(told).await).unwrap();
-    // Each read that was begun is one that was due, and written down; all but the one that is held up.
+    // Each sync that started was due and is recorded, except the one that hangs.
     assert_eq!(reads_before.len(), told_before + 1);
     let too_soon =
         "SELECT count(*) FROM (SELECT last_started_at - lag(last_started_at) OVER (ORDER BY last_started_at) AS since
@@ -145,7 +144,7 @@ async fn of_two_replicas_each_poll_is_made_once_and_the_death_of_one_goes_unnoti
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn no_key_or_token_leaves_a_service_that_reads() {
+async fn a_syncing_service_leaks_no_key_or_token() {
     let mut place = widgets().await;
     let good = StandIn::start(merge_company(vec![left(1), merge_employee(2)])).await;
     let refused = StandIn::always(Answer::status(401)).await;
@@ -185,7 +184,7 @@ async fn no_key_or_token_leaves_a_service_that_reads() {
     let file = file.to_str().unwrap().to_owned();
     let key = "api-key-sentinel";
     let service = serve(&place, &file, key, &[("LEAVER_LOG", "trace")]);
-    // An event without values has the employee read, too.
+    // An event without values makes the service read the employee.
     let thin = json!({"type": "employee.updated", "timestamp": "2026-11-22T11:00:00Z",
                       "data": {"employeeId": "3", "changedFields": ["status"]}});
     post(&service, &thin.to_string()).await;
@@ -230,7 +229,7 @@ async fn no_key_or_token_leaves_a_service_that_reads() {
     }
 }
 
-/// What BambooHR says, signed.
+/// Sends a signed BambooHR delivery.
 async fn post(service: &Served, body: &str) {
     use leaver::base::clock::Clock;
     let key = leaver_core::signature::Key::new(&MERGE_KEY.into()).unwrap();

@@ -1,10 +1,10 @@
-//! More clients than there is room for, and a handler that fails one.
+//! More clients than `max_connections`, and a handler that panics.
 
 use super::*;
 
 #[tokio::test]
-async fn one_connection_too_many_is_told_to_come_again() {
-    let mut server = TestServer::start_with(Limits {
+async fn answers_503_beyond_the_connection_limit() {
+    let mut server = TestServer::start_with(ServerLimits {
         max_connections: 2,
         ..limits()
     });
@@ -31,8 +31,8 @@ async fn one_connection_too_many_is_told_to_come_again() {
 }
 
 #[tokio::test]
-async fn a_flood_beyond_the_limit_passes() {
-    let server = TestServer::start_with(Limits {
+async fn serves_again_after_a_flood_of_connections() {
+    let server = TestServer::start_with(ServerLimits {
         max_connections: 4,
         ..limits()
     });
@@ -47,8 +47,8 @@ async fn a_flood_beyond_the_limit_passes() {
 }
 
 #[tokio::test]
-async fn a_panic_in_a_handler_ends_only_its_own_connection() {
-    let server = TestServer::start_with(Limits {
+async fn a_panic_in_a_handler_ends_only_its_connection() {
+    let server = TestServer::start_with(ServerLimits {
         max_connections: 1,
         ..limits()
     });
@@ -58,19 +58,19 @@ async fn a_panic_in_a_handler_ends_only_its_own_connection() {
     );
     server.assert_serves().await;
     let (drained, _) = server.stop().await;
-    assert_eq!(drained.cut, 0);
+    assert_eq!(drained.aborted, 0);
 }
 
 #[tokio::test]
-async fn a_burst_waits_in_line_until_it_is_accepted() {
+async fn the_kernel_queues_a_burst_of_connections() {
     let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
     let address = listener.local_addr().unwrap();
     let mut burst = Vec::new();
     for _ in 0..500 {
-        let connect = timeout(PATIENCE, TcpStream::connect(address));
-        burst.push(connect.await.expect("there is room in the line").unwrap());
+        let connect = timeout(DEADLINE, TcpStream::connect(address));
+        burst.push(connect.await.expect("the queue has room").unwrap());
     }
     for _ in 0..500 {
-        timeout(PATIENCE, listener.accept()).await.unwrap().unwrap();
+        timeout(DEADLINE, listener.accept()).await.unwrap().unwrap();
     }
 }

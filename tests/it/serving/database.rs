@@ -1,4 +1,4 @@
-//! A database that comes late, goes, or is not migrated.
+//! A database that starts late, stops, or is not migrated.
 
 use embedded_postgres::Embedded;
 use serde_json::Value;
@@ -8,12 +8,12 @@ use crate::support::database::{kept_in, start_postgres};
 use crate::support::process::{Place, Served, leaver};
 use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS, scratch};
 
-/// A Postgres that a test starts and stops as it likes, always in the same place.
-struct Comes {
+/// A Postgres that a test starts and stops, always with the same URL.
+struct Restartable {
     home: tempfile::TempDir,
 }
 
-impl Comes {
+impl Restartable {
     fn new() -> Self {
         let home = scratch::folder();
         Self { home }
@@ -23,7 +23,7 @@ impl Comes {
         start_postgres(kept_in(self.home.path())).await
     }
 
-    /// Where it is, or will be.
+    /// Its URL, also before it runs.
     fn url(&self) -> String {
         let sockets = self.home.path().join("sock").display().to_string();
         format!(
@@ -38,9 +38,9 @@ async fn ready(service: &Served) -> bool {
 }
 
 #[tokio::test]
-async fn a_service_without_its_database_stays_up_and_gets_ready_when_it_comes() {
-    let comes = Comes::new();
-    let first = comes.start().await;
+async fn waits_for_its_database_and_survives_its_loss() {
+    let postgres = Restartable::new();
+    let first = postgres.start().await;
     let mut conn = sqlx::ConnectOptions::connect(&first.connect_options("postgres"))
         .await
         .unwrap();
@@ -50,12 +50,13 @@ async fn a_service_without_its_database_stays_up_and_gets_ready_when_it_comes() 
         .unwrap()
         .unwrap();
 
-    let url = comes.url();
+    let url = postgres.url();
     let env = [
         ("DATABASE_URL", url.as_str()),
         ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
         ("MERGE_WEBHOOK_SECRET", MERGE_KEY),
         ("LEAVER_LISTEN", "127.0.0.1:0"),
+        ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
         ("LEAVER__SERVER__STORE_TIMEOUT", "2s"),
     ];
     let mut service = Served::start(&env);
@@ -68,30 +69,33 @@ async fn a_service_without_its_database_stays_up_and_gets_ready_when_it_comes() 
         (503, &Value::from("unavailable"))
     );
     assert_eq!(health["database"], "unreachable");
-    assert_asked_to_come_again(&service).await;
+    assert_unavailable(&service).await;
     leaver(&["health", "--url", &service.url], &[])
         .failed_in_words(&["unavailable", "unreachable"]);
 
-    let second = comes.start().await;
+    let second = postgres.start().await;
     service.wait_until_ready();
     assert!(ready(&service).await);
     assert_eq!(service.get("/health").await.0, 200);
     let stored = post(&service).await;
     assert_eq!(stored.status(), 200);
-    let known = metric(&service, "leaver_scheduled").await;
+    let known = metric(&service, "leaver_scheduled_access_ends").await;
     assert_eq!(known, "1");
 
-    // And it goes again, while the service runs.
+    // The database stops while the service runs.
     tokio::task::spawn_blocking(move || second.stop())
         .await
         .unwrap()
         .unwrap();
     assert!(!ready(&service).await);
     assert_eq!(service.get("/health/live").await.0, 200);
-    assert_asked_to_come_again(&service).await;
-    assert_eq!(metric(&service, "leaver_scheduled").await, known);
+    assert_unavailable(&service).await;
+    assert_eq!(
+        metric(&service, "leaver_scheduled_access_ends").await,
+        known
+    );
 
-    let third = comes.start().await;
+    let third = postgres.start().await;
     let mut well = false;
     for _ in 0..200 {
         well = ready(&service).await;
@@ -100,7 +104,7 @@ async fn a_service_without_its_database_stays_up_and_gets_ready_when_it_comes() 
         }
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    assert!(well, "not ready after the database is back");
+    assert!(well, "not ready although the database runs again");
     service.stop();
     tokio::task::spawn_blocking(move || third.stop())
         .await
@@ -108,8 +112,8 @@ async fn a_service_without_its_database_stays_up_and_gets_ready_when_it_comes() 
         .unwrap();
 }
 
-/// A webhook is not taken, and its sender is told when to come again.
-async fn assert_asked_to_come_again(service: &Served) {
+/// Asserts that a webhook is answered 503 with `Retry-After`.
+async fn assert_unavailable(service: &Served) {
     let answer = post(service).await;
     assert_eq!(answer.status(), 503);
     let after = answer.headers()["retry-after"].to_str().unwrap();
@@ -118,7 +122,7 @@ async fn assert_asked_to_come_again(service: &Served) {
     assert!(body["error"].is_string(), "{body}");
 }
 
-/// Merge says that Dana leaves in a day.
+/// Sends a Merge delivery: Dana leaves in a day.
 async fn post(service: &Served) -> reqwest::Response {
     use leaver::base::clock::Clock;
     let now = leaver::base::clock::SystemClock.now();
@@ -134,10 +138,10 @@ async fn post(service: &Served) -> reqwest::Response {
     request.body(body).send().await.unwrap()
 }
 
-/// A metric without labels, once the worker had time to do what it counts.
+/// Waits until a metric without labels is not 0, for at most 4 s, and returns it.
 async fn metric(service: &Served, name: &str) -> String {
     let mut value = String::new();
-    for _ in 0..100 {
+    for _ in 0..200 {
         let text = service.get("/metrics").await.2;
         let line = text
             .lines()
@@ -152,7 +156,7 @@ async fn metric(service: &Served, name: &str) -> String {
 }
 
 #[tokio::test]
-async fn pending_migrations_are_waited_for_when_it_may_not_apply_them() {
+async fn waits_for_migrations_that_it_may_not_apply() {
     let place: Place = place().await;
     for with in [&["serve", "--no-migrate"][..], &["serve"]] {
         let more = [(

@@ -1,4 +1,5 @@
-//! Stubs of the providers' APIs. They generate employees on request, so they hardly affect the measured memory.
+//! Stand-ins for the providers' APIs. They generate each employee on request and hold none in memory, so they hardly
+//! affect the measurement.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -12,12 +13,12 @@ use axum::response::{IntoResponse, Response};
 use clap::ValueEnum;
 use tokio::net::TcpListener;
 
-/// The provider whose API is read.
+/// Provider whose API is simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Provider {
-    /// Pages of 100 records.
+    /// Pages of 100 employees.
     Merge,
-    /// A list of changed employees, then one read each.
+    /// A list of changed employees, then one request per employee.
     Bamboohr,
 }
 
@@ -31,14 +32,14 @@ impl Provider {
     }
 }
 
-/// A company whose employees have numbers from 1. Those whose number ends in 07 have left.
+/// A company. Its employees are numbered from 1, and those with a number that ends in 07 have left.
 #[derive(Clone, Debug)]
 pub(crate) struct Company {
-    /// The provider that has its records.
+    /// Provider that has the data.
     pub(crate) provider: Provider,
-    /// The number of employees.
+    /// Number of employees.
     pub(crate) employees: usize,
-    /// The latency of a response.
+    /// Delay of each response.
     pub(crate) latency: Duration,
 }
 
@@ -47,7 +48,7 @@ fn has_left(n: usize) -> bool {
 }
 
 impl Company {
-    /// Returns the number of employees who have left.
+    /// Returns how many employees have left.
     pub(crate) fn leavers(&self) -> usize {
         (1..=self.employees).filter(|n| has_left(*n)).count()
     }
@@ -57,16 +58,16 @@ impl Company {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let router = Router::new()
-            .fallback(answer)
+            .fallback(respond)
             .with_state(Arc::new(self.clone()));
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(address)
     }
 
-    /// Returns the configuration file of a Leaver that reads this company.
-    pub(crate) fn settings(&self, address: SocketAddr) -> String {
+    /// Returns the configuration file of a Leaver that reads this API.
+    pub(crate) fn config(&self, address: SocketAddr) -> String {
         let name = self.provider.name();
-        let linked = match self.provider {
+        let linked_accounts = match self.provider {
             Provider::Merge => {
                 r#"linked_accounts = [{ id = "la-1", tenant = "widgets", token = "env:SWEEP_SECRET" }]"#
             }
@@ -80,7 +81,7 @@ impl Company {
             name = "{name}"
             provider = "{name}"
             webhook_secrets = ["env:SWEEP_SECRET"]
-            {linked}
+            {linked_accounts}
             [sources.api]
             base_url = "http://{address}"
             api_key = "env:SWEEP_SECRET"
@@ -88,7 +89,7 @@ impl Company {
         )
     }
 
-    fn answer(&self, path: &str, query: &str) -> Option<String> {
+    fn response(&self, path: &str, query: &str) -> Option<String> {
         match self.provider {
             Provider::Merge => match path.strip_prefix("/api/hris/v1/")? {
                 "employees" => Some(self.merge_page(query)),
@@ -132,10 +133,10 @@ impl Company {
     }
 }
 
-async fn answer(State(company): State<Arc<Company>>, request: Request) -> Response {
+async fn respond(State(company): State<Arc<Company>>, request: Request) -> Response {
     tokio::time::sleep(company.latency).await;
     let uri = request.uri();
-    match company.answer(uri.path(), uri.query().unwrap_or_default()) {
+    match company.response(uri.path(), uri.query().unwrap_or_default()) {
         Some(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
@@ -145,7 +146,7 @@ const SYNC_STATUS: &str = r#"{"next":null,"previous":null,"results":[{"model_nam
     "model_id":"hris.Employee","status":"DONE","last_sync_result":"DONE",
     "last_sync_finished":"2026-11-22T03:20:00Z","is_initial_sync":false}]}"#;
 
-/// A record as long as Merge's, most members of which Leaver ignores.
+/// Returns a record with all the fields that Merge sends; Leaver ignores most of them.
 fn merge_employee(n: usize) -> String {
     let (status, end) = if has_left(n) {
         ("INACTIVE", r#""2026-11-20T00:00:00Z""#)

@@ -127,6 +127,9 @@ pub async fn observe(
                 .into_iter()
                 .map(|observation| (observation.delivery, merge(&mut employee, observation)))
                 .collect();
+            if !employee.has_same_listed_values(&before) {
+                employee.modified_at = Some(now);
+            }
             let effect = by_delivery.iter().map(|(_, effect)| *effect).max();
             Observed {
                 employee,

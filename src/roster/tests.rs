@@ -336,11 +336,11 @@ prop_compose! {
         status in posted(vec![Status::Active, Status::Pending, Status::Unknown("LEAVE".to_owned()), Status::Inactive]),
         status_changed in any::<bool>(),
         employment_status in posted(vec![EmploymentStatus::Other, EmploymentStatus::Terminated]),
-        hire in posted(vec![day("2020-01-01"), day("2026-04-01")]),
-        termination in posted(vec![DateOrInstant::Day(day("2026-03-31")), DateOrInstant::Instant(at(90))]),
+        hire_date in posted(vec![day("2020-01-01"), day("2026-04-01")]),
+        termination_date in posted(vec![DateOrInstant::Day(day("2026-03-31")), DateOrInstant::Instant(at(90))]),
         work_email in posted(vec![email("a@example.com"), email("b@example.com")]),
     ) -> Observation {
-        let facts = Facts { status, status_changed, employment_status, hire_date: hire, termination_date: termination, work_email };
+        let facts = Facts { status, status_changed, employment_status, hire_date, termination_date, work_email };
         let change = EmployeeChange {
             kind,
             notification_only,

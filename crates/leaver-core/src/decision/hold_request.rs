@@ -16,7 +16,8 @@ pub struct HoldRequest {
 }
 
 /// What a hold does on approval.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum RequestedAction {
     /// Deactivate the account.
     Deactivate,
@@ -28,10 +29,7 @@ impl RequestedAction {
     /// Returns the word used in the database and in output.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deactivate => "deactivate",
-            Self::Reactivate => "reactivate",
-        }
+        self.into()
     }
 }
 

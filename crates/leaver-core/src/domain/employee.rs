@@ -83,6 +83,8 @@ pub struct Employee {
     pub deactivated_at: Option<DateTime<Utc>>,
     /// The delivery with the newest facts.
     pub last_delivery_id: Option<DeliveryId>,
+    /// When a value last changed, by this service's clock. A report of the same value does not count.
+    pub modified_at: Option<DateTime<Utc>>,
 }
 
 impl Employee {
@@ -103,6 +105,7 @@ impl Employee {
             access_ends_at: None,
             deactivated_at: None,
             last_delivery_id: None,
+            modified_at: None,
         }
     }
 
@@ -126,6 +129,22 @@ impl Employee {
             && same(self.work_email.as_ref(), other.work_email.as_ref())
             && same(self.deleted.as_ref(), other.deleted.as_ref())
             && self.values_pending_since == other.values_pending_since
+    }
+
+    /// Returns true if a list of employees shows the same values for both.
+    ///
+    /// An unknown value equals an empty one. `status_changed` and `values_pending_since` are ignored.
+    #[must_use]
+    pub fn has_same_listed_values(&self, other: &Self) -> bool {
+        fn value<T>(fact: Option<&Fact<T>>) -> Option<&T> {
+            fact.and_then(|fact| fact.value.as_ref())
+        }
+        value(self.status.as_ref()) == value(other.status.as_ref())
+            && value(self.employment_status.as_ref()) == value(other.employment_status.as_ref())
+            && value(self.hire_date.as_ref()) == value(other.hire_date.as_ref())
+            && value(self.termination_date.as_ref()) == value(other.termination_date.as_ref())
+            && value(self.work_email.as_ref()) == value(other.work_email.as_ref())
+            && value(self.deleted.as_ref()) == value(other.deleted.as_ref())
     }
 
     /// Returns the status, if one is known.

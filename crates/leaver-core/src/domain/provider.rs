@@ -1,14 +1,26 @@
 //! The providers whose webhooks Leaver understands, and what each of them can do.
 
-use std::fmt;
-
 use serde::{Deserialize, Serialize};
+use strum::{Display, EnumIter, IntoEnumIterator, IntoStaticStr};
 
 /// Who signs a source's deliveries and defines the format of their bodies.
 ///
 /// A new provider is a new variant. Every `match` on it is exhaustive, so the compiler lists the places to extend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    Serialize,
+    Deserialize,
+    Display,
+    EnumIter,
+    IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
+#[strum(serialize_all = "lowercase")]
 pub enum Provider {
     /// BambooHR, an HR system.
     BambooHr,
@@ -22,31 +34,13 @@ pub enum Provider {
 impl Provider {
     /// Iterates over all providers.
     pub fn all() -> impl Iterator<Item = Self> {
-        std::iter::successors(Some(Self::BambooHr), |provider| provider.next())
-    }
-
-    // A `match` and not a list, so that a provider cannot be left out.
-    const fn next(self) -> Option<Self> {
-        match self {
-            Self::BambooHr => Some(Self::Merge),
-            #[cfg(not(test))]
-            Self::Merge => None,
-            #[cfg(test)]
-            Self::Merge => Some(Self::Toy),
-            #[cfg(test)]
-            Self::Toy => None,
-        }
+        Self::iter()
     }
 
     /// Returns the word used in the configuration and in the database.
     #[must_use]
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::BambooHr => "bamboohr",
-            Self::Merge => "merge",
-            #[cfg(test)]
-            Self::Toy => "toy",
-        }
+    pub fn as_str(self) -> &'static str {
+        self.into()
     }
 
     /// Returns the name as the provider writes it.
@@ -58,12 +52,6 @@ impl Provider {
             #[cfg(test)]
             Self::Toy => "Toy",
         }
-    }
-}
-
-impl fmt::Display for Provider {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
     }
 }
 

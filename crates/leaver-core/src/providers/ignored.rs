@@ -4,6 +4,11 @@ use std::fmt;
 
 /// Why an authentic body is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    test,
+    derive(strum::IntoStaticStr),
+    strum(serialize_all = "snake_case")
+)]
 pub enum Ignored {
     /// The body is blank or lists no employee.
     Empty,
@@ -30,24 +35,6 @@ pub enum Ignored {
 }
 
 impl Ignored {
-    /// Returns a short name of the variant.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::Ping => "ping",
-            Self::OtherModel => "other_model",
-            Self::UnknownEvent => "unknown_event",
-            Self::SyncReport => "sync_report",
-            Self::AccountLinked => "account_linked",
-            Self::AccountDeleted => "account_deleted",
-            Self::AccountIssue => "account_issue",
-            Self::Company => "company",
-            Self::TestAccount => "test_account",
-            Self::UnknownLinkedAccount => "unknown_linked_account",
-        }
-    }
-
     /// Returns what the body contained and, if something has to be done, what.
     #[must_use]
     pub fn description(self) -> &'static str {

@@ -6,8 +6,8 @@
 pub(crate) mod bamboohr;
 pub use bamboohr::{
     BAMBOOHR_FIELDS, ChangedAction, ChangedEmployee, ChangedSince, EmployeeRead, FieldNames,
-    Layout, LogEntry, LogTime, MonitorField, NewWebhook, RefusedFields, UnknownLayout, Webhook,
-    WebhookConfig, bamboohr_changed, bamboohr_deletion, bamboohr_employee, bamboohr_monitor_fields,
+    Layout, LogEntry, LogTime, MonitorField, NewWebhook, RefusedFields, Webhook, WebhookConfig,
+    bamboohr_changed, bamboohr_deletion, bamboohr_employee, bamboohr_monitor_fields,
     bamboohr_new_webhook, bamboohr_record, bamboohr_refused_fields, bamboohr_webhook,
     bamboohr_webhook_log, bamboohr_webhooks,
 };

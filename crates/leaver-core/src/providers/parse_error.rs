@@ -4,6 +4,11 @@
 
 /// Why an authentic body cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(
+    test,
+    derive(strum::IntoStaticStr),
+    strum(serialize_all = "snake_case")
+)]
 pub enum ParseError {
     /// The body is not JSON, is truncated or exceeds the nesting limit.
     #[error(
@@ -29,19 +34,6 @@ pub enum ParseError {
     /// The body has neither of BambooHR's two structures.
     #[error("the body has neither employees nor an event type")]
     NoEmployees,
-}
-
-impl ParseError {
-    /// Returns a short name of the variant.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NotJson { .. } => "not_json",
-            Self::RepeatedMember { .. } => "repeated_member",
-            Self::NotAnObject => "not_an_object",
-            Self::NoEmployees => "no_employees",
-        }
-    }
 }
 
 /// An entry that cannot be parsed.

@@ -59,7 +59,8 @@ fn parse_errors_have_a_position_and_no_content() {
                 continue;
             };
             assert!(!format!("{error} {error:?}").contains("dana"));
-            shown.push(format!("{provider}: {} - {error}", error.as_str()));
+            let word = <&str>::from(error);
+            shown.push(format!("{provider}: {word} - {error}"));
         }
     }
     insta::assert_snapshot!(shown.join("\n"), @r"

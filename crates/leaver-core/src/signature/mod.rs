@@ -19,7 +19,7 @@ pub use scheme::Scheme;
 mod verified_delivery;
 pub use verified_delivery::VerifiedDelivery;
 
-pub use crate::providers::{Layout, UnknownLayout};
+pub use crate::providers::Layout;
 
 #[cfg(test)]
 #[expect(

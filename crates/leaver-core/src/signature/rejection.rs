@@ -1,7 +1,8 @@
 //! Why a request is rejected. The log and a counter report the cause; the response does not.
 
 /// Why a request is rejected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Rejection {
     /// There is no signature header, or it is empty.
     #[error("the signature header is missing; another sender, or a proxy that drops headers")]
@@ -33,14 +34,6 @@ impl Rejection {
     /// Returns the value of the metric label `reason`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MissingSignature => "missing_signature",
-            Self::MalformedSignature => "malformed_signature",
-            Self::WrongSignature => "wrong_signature",
-            Self::MissingTimestamp => "missing_timestamp",
-            Self::MalformedTimestamp => "malformed_timestamp",
-            Self::StaleTimestamp => "stale_timestamp",
-            Self::FutureTimestamp => "future_timestamp",
-        }
+        self.into()
     }
 }

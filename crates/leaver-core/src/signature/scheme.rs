@@ -145,7 +145,6 @@ impl Scheme {
             .map(str::to_owned);
         Ok(VerifiedDelivery::new(
             source.clone(),
-            self.provider(),
             content_type,
             signed_at,
             body,

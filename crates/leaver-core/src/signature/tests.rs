@@ -45,14 +45,6 @@ fn merge() -> Scheme {
 }
 
 #[test]
-fn layout_words_round_trip() {
-    for layout in [Layout::BodyThenTimestamp, Layout::TimestampDotBody] {
-        assert_eq!(Layout::parse(layout.as_str()).unwrap(), layout);
-    }
-    assert!(Layout::parse("Body+Timestamp").is_err());
-}
-
-#[test]
 fn empty_key_is_rejected() {
     assert_eq!(Key::new(&"".into()).unwrap_err(), EmptyKey);
     assert!(Key::new(&" ".into()).is_ok());

@@ -6,13 +6,12 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sha2::{Digest, Sha256};
 
-use crate::domain::{Provider, SourceName};
+use crate::domain::SourceName;
 
 /// A webhook request whose signature was verified. Only [`Scheme::verify`](super::Scheme::verify) makes one.
 #[derive(Clone, PartialEq, Eq)]
 pub struct VerifiedDelivery {
     source: SourceName,
-    provider: Provider,
     content_type: Option<String>,
     signed_at: Option<DateTime<Utc>>,
     digest: [u8; 32],
@@ -23,14 +22,12 @@ impl VerifiedDelivery {
     // Visible in `signature` only: any other caller could vouch for bytes that nobody verified.
     pub(super) fn new(
         source: SourceName,
-        provider: Provider,
         content_type: Option<String>,
         signed_at: Option<DateTime<Utc>>,
         body: Bytes,
     ) -> Self {
         Self {
             source,
-            provider,
             content_type,
             signed_at,
             digest: Sha256::digest(&body).into(),
@@ -42,12 +39,6 @@ impl VerifiedDelivery {
     #[must_use]
     pub fn source(&self) -> &SourceName {
         &self.source
-    }
-
-    /// Returns the provider whose scheme verified the request.
-    #[must_use]
-    pub fn provider(&self) -> Provider {
-        self.provider
     }
 
     /// Returns the body, byte for byte as it was signed.
@@ -80,7 +71,6 @@ impl fmt::Debug for VerifiedDelivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifiedDelivery")
             .field("source", &self.source.as_str())
-            .field("provider", &self.provider)
             .field("signed_at", &self.signed_at)
             .field("bytes", &self.body.len())
             .finish_non_exhaustive()

@@ -8,15 +8,15 @@ use serde::Serialize;
 
 use leaver_core::domain::{EmployeeId, SourceName};
 
-/// How much waits.
+/// Number of deliveries that need work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Backlog {
-    /// Deliveries that are not settled.
-    pub waiting: i64,
-    /// Age of the oldest of them, in seconds.
+    /// Deliveries that are not processed yet.
+    pub pending: i64,
+    /// Age of the oldest pending delivery in seconds.
     pub oldest_seconds: i64,
     /// Deliveries that could not be processed.
-    pub parked: i64,
+    pub failed: i64,
 }
 
 /// A delivery as a person sees it in a list: everything but its body.
@@ -28,16 +28,16 @@ pub struct DeliverySummary {
     pub source: String,
     /// When it arrived.
     pub received_at: DateTime<Utc>,
-    /// waiting, processed, ignored or parked.
+    /// pending, processed, ignored or failed.
     pub state: String,
     /// How often processing it has failed.
     pub attempts: i32,
     /// When it was settled.
-    pub settled_at: Option<DateTime<Utc>>,
+    pub processed_at: Option<DateTime<Utc>>,
     /// Size of the body as it arrived.
     pub body_bytes: i32,
-    /// Why it is ignored or parked.
-    pub cause: Option<String>,
+    /// Why it was ignored or failed.
+    pub reason: Option<String>,
     /// How many employees ended how.
     pub outcome: Option<serde_json::Value>,
 }

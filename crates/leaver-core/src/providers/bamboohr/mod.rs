@@ -13,7 +13,7 @@ pub use api_responses::{
     bamboohr_deletion, bamboohr_employee, bamboohr_record,
 };
 pub use field_names::FieldNames;
-pub use scheme::{Layout, UnknownLayout};
+pub use scheme::Layout;
 pub use webhooks::{
     LogEntry, LogTime, MonitorField, NewWebhook, RefusedFields, Webhook, WebhookConfig,
     bamboohr_monitor_fields, bamboohr_new_webhook, bamboohr_refused_fields, bamboohr_webhook,

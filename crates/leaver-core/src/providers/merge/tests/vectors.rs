@@ -27,7 +27,7 @@ fn as_normalized(event: &payload::Event) -> Value {
                 Ignored::Ping => "test_ping",
                 Ignored::SyncReport => "sync_completed",
                 Ignored::OtherModel | Ignored::UnknownEvent => "ignored",
-                other => other.as_str(),
+                other => other.into(),
             }
             .into();
             return normalized;
@@ -111,8 +111,8 @@ fn unregistered_linked_accounts_are_ignored() {
                 );
                 "changes"
             }
-            Ok(Parsed::Ignored(ignored)) => ignored.as_str(),
-            Err(error) => error.as_str(),
+            Ok(Parsed::Ignored(ignored)) => ignored.into(),
+            Err(error) => error.into(),
         };
         *seen.entry(outcome).or_default() += 1;
     }

@@ -13,7 +13,7 @@ use tracing::{info, warn};
 use super::AppState;
 use super::error::ApiError;
 use crate::base::liveness::Phase;
-use crate::roster::listing::{
+use crate::reports::employees::{
     self, Cursor, EmployeeQuery, EmploymentFilter, LARGEST_PAGE, Page, USUAL_PAGE,
 };
 use leaver_core::domain::SourceName;
@@ -48,7 +48,7 @@ async fn listed(receiver: &AppState, headers: &HeaderMap, query: &str) -> Result
     }
     let reading = async {
         let mut conn = receiver.listing.acquire().await?;
-        listing::store::page(&mut conn, &wanted, size).await
+        employees::store::page(&mut conn, &wanted, size).await
     };
     match tokio::time::timeout(receiver.store_timeout, reading).await {
         Ok(Ok(page)) => {
@@ -92,7 +92,7 @@ fn asked(query: &str) -> Result<(EmployeeQuery, u16), ApiError> {
             "modified_after" => {
                 // A plus sign that was not escaped arrives as a space; no time of ours has one.
                 let text = value.replace(' ', "+");
-                let after = listing::parse_time(&text).map_err(|error| bad(error.to_string()))?;
+                let after = employees::parse_time(&text).map_err(|error| bad(error.to_string()))?;
                 wanted.modified_after = Some(after);
             }
             "status" => {

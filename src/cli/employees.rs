@@ -8,7 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 
 use super::{Config, Format, open, output};
 use crate::config::Environment;
-use crate::roster::listing::{
+use crate::reports::employees::{
     self, Cursor, EmployeeQuery, EmploymentFilter, LARGEST_PAGE, Page, USUAL_PAGE,
 };
 use leaver_core::domain::SourceName;
@@ -22,7 +22,7 @@ pub(super) struct Employees {
     #[command(flatten)]
     config: Config,
     /// Only those that changed after this time; a day alone means its midnight in UTC
-    #[arg(long, value_name = "TIME", value_parser = listing::parse_time)]
+    #[arg(long, value_name = "TIME", value_parser = employees::parse_time)]
     modified_after: Option<DateTime<Utc>>,
     /// Only those who stand so; unknown: never told, or in a word that we do not know
     #[arg(long, value_parser = PossibleValuesParser::new(EmploymentFilter::WORDS).try_map(|word| EmploymentFilter::parse(&word)))]
@@ -49,7 +49,7 @@ impl Employees {
             source: self.source.clone(),
             cursor: self.cursor.clone(),
         };
-        let page = listing::store::page(&mut conn, &wanted, self.limit).await?;
+        let page = employees::store::page(&mut conn, &wanted, self.limit).await?;
         if self.format.json {
             output::json(&page)?;
             return Ok(ExitCode::SUCCESS);

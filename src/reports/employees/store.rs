@@ -4,8 +4,8 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::super::facts_json::StoredFacts;
 use super::{Cursor, EmployeeQuery, EmployeeRow, Page};
+use crate::roster::facts_json::StoredFacts;
 use leaver_core::domain::{AccountId, Employee, EmployeeId, EmployeeKey, SourceName, Tenant};
 
 /// One page, of at most `size` employees.

@@ -1,4 +1,4 @@
-//! `leaver check`: reads the configuration, looks at the database, and says of each line what to do.
+//! `leaver check`: one line per check, with its status and what to do.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::{Config, Format, output};
+use super::{Config, Format, exit_code, output};
 use crate::config::{Environment, Settings, SettingsError, Source};
 use crate::db::schema;
 use crate::engine::accounts::AccountsTable;
@@ -17,7 +17,7 @@ use leaver_core::domain::Provider;
 use leaver_core::providers::Tenancy;
 use leaver_core::signature::{Layout, Scheme};
 
-/// Look at the configuration, the database and the users table, and say what to do
+/// Check the configuration, the database and the users table; exits 1 on an error
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  leaver check\n  leaver check --config /etc/leaver.toml --json")]
 pub(super) struct Check {
@@ -29,105 +29,107 @@ pub(super) struct Check {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-enum Verdict {
+enum CheckStatus {
     Ok,
     Warning,
     Error,
 }
 
 #[derive(Debug, Serialize)]
-struct Line {
-    what: String,
-    verdict: Verdict,
-    says: String,
+struct CheckLine {
+    check: String,
+    status: CheckStatus,
+    message: String,
 }
 
-impl Line {
+impl CheckLine {
     fn row(&self) -> [&str; 3] {
-        let mark = match self.verdict {
-            Verdict::Ok => "ok",
-            Verdict::Warning => "warning",
-            Verdict::Error => "ERROR",
+        let status = match self.status {
+            CheckStatus::Ok => "ok",
+            CheckStatus::Warning => "warning",
+            CheckStatus::Error => "ERROR",
         };
-        [mark, &self.what, &self.says]
+        [status, &self.check, &self.message]
     }
 }
 
 #[derive(Debug, Default)]
-struct Report(Vec<Line>);
+struct CheckReport(Vec<CheckLine>);
 
-impl Report {
-    fn say(&mut self, verdict: Verdict, what: &str, says: impl Into<String>) {
-        self.0.push(Line {
-            what: what.to_owned(),
-            verdict,
-            says: says.into(),
+impl CheckReport {
+    fn add(&mut self, status: CheckStatus, check: &str, message: impl Into<String>) {
+        self.0.push(CheckLine {
+            check: check.to_owned(),
+            status,
+            message: message.into(),
         });
     }
 }
 
 impl Check {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let mut report = Report::default();
+        let mut report = CheckReport::default();
         match Settings::load(self.config.config.as_deref(), env) {
             Ok(settings) => {
-                report.say(Verdict::Ok, "configuration", "readable, every key known");
+                report.add(CheckStatus::Ok, "configuration", "valid");
                 check_settings(&mut report, &settings);
                 check_database(&mut report, &settings).await;
             }
             Err(error @ SettingsError::NoSource) => {
-                report.say(Verdict::Error, "sources", error.to_string());
+                report.add(CheckStatus::Error, "sources", error.to_string());
                 if let Ok(settings) = Settings::read(self.config.config.as_deref(), env) {
                     check_database(&mut report, &settings).await;
                 }
             }
-            Err(error) => report.say(
-                Verdict::Error,
+            Err(error) => report.add(
+                CheckStatus::Error,
                 "configuration",
                 output::chain(&error.into()),
             ),
         }
-        let failed = report.0.iter().any(|line| line.verdict == Verdict::Error);
+        let has_errors = report
+            .0
+            .iter()
+            .any(|line| line.status == CheckStatus::Error);
         if self.format.json {
             output::json(&report.0)?;
         } else {
-            let rows: Vec<[&str; 3]> = report.0.iter().map(Line::row).collect();
-            println!("{}", output::lines(&rows).trim_fmt());
+            let mut table = output::Table::without_wrapping(&["status", "check", "message"]);
+            for line in &report.0 {
+                table.add_row(line.row());
+            }
+            println!("{table}");
         }
-        Ok(if failed {
-            ExitCode::FAILURE
-        } else {
-            ExitCode::SUCCESS
-        })
+        Ok(exit_code(!has_errors))
     }
 }
 
-fn check_settings(report: &mut Report, settings: &Settings) {
+fn check_settings(report: &mut CheckReport, settings: &Settings) {
     for source in &settings.sources {
         check_source(report, source);
     }
     if settings.accounts.end_sessions.is_empty() {
-        report.say(
-            Verdict::Warning,
+        report.add(
+            CheckStatus::Warning,
             "accounts.end_sessions",
-            "empty: a deactivated person's open sessions go on, unless the application asks is_active at every request",
+            "empty, so open sessions of a deactivated account stay valid unless the application checks `is_active` on every request; add a statement that ends them",
         );
     }
 }
 
-fn check_source(report: &mut Report, source: &Source) {
-    let what = format!("source {}", source.name);
-    let (keys, note) = match &source.scheme {
+fn check_source(report: &mut CheckReport, source: &Source) {
+    let check = format!("source {}", source.name);
+    let (keys, provider) = match &source.scheme {
         Scheme::BambooHr {
             keys,
             layout,
             freshness,
         } => {
             if freshness.num_minutes() < 155 {
-                report.say(
-                    Verdict::Warning,
-                    &what,
-                    "freshness is under 155 minutes: BambooHR's last retry comes that late, and refusing it loses the event",
+                report.add(
+                    CheckStatus::Warning,
+                    &check,
+                    "`timestamp_tolerance` is under 155 minutes: BambooHR's last retry comes that late, and rejecting it loses the event",
                 );
             }
             let layout = if *layout == Layout::BodyThenTimestamp {
@@ -139,11 +141,11 @@ fn check_source(report: &mut Report, source: &Source) {
         }
         Scheme::Merge { keys } => (keys.len(), "Merge".to_owned()),
     };
-    report.say(
-        Verdict::Ok,
-        &what,
+    report.add(
+        CheckStatus::Ok,
+        &check,
         format!(
-            "{note}, keys: {keys}, days in {}; webhook path /webhooks/{}",
+            "{provider}, {keys} keys, time zone {}, webhook path /webhooks/{}",
             source.policy.timezone, source.name
         ),
     );
@@ -151,113 +153,116 @@ fn check_source(report: &mut Report, source: &Source) {
         (&source.scheme, &source.provider_config.tenancy),
         (Scheme::Merge { .. }, Tenancy::One(_))
     ) {
-        report.say(
-            Verdict::Warning,
-            &what,
-            "linked_accounts is empty: every linked account of your Merge organization counts as the same company",
+        report.add(
+            CheckStatus::Warning,
+            &check,
+            "every linked account of the Merge organization counts as one company; list yours in `linked_accounts`",
         );
     }
-    check_api(report, &what, source);
+    check_api(report, &check, source);
 }
 
-fn check_api(report: &mut Report, what: &str, source: &Source) {
-    let (verdict, says) = match &source.api {
+fn check_api(report: &mut CheckReport, check: &str, source: &Source) {
+    let (status, message) = match &source.api {
         None => (
-            Verdict::Warning,
-            "no api: changes that arrive without values wait for a person, and lost webhooks are not noticed".to_owned(),
+            CheckStatus::Warning,
+            "no API, so changes without values become holds and lost webhooks are not detected; add `api`".to_owned(),
         ),
         Some(api) => match service::check_address(source, api) {
             Ok(()) if source.policy.provider == Provider::Merge && api.account_tokens.is_empty() => (
-                Verdict::Warning,
-                "api, but no linked account has a token: nothing can be read (linked_accounts)".to_owned(),
+                CheckStatus::Warning,
+                "API without tokens, so no employee can be read; add a token to `linked_accounts`".to_owned(),
             ),
             Ok(()) => (
-                Verdict::Ok,
-                format!("api, read every {} s", api.poll.as_secs()),
+                CheckStatus::Ok,
+                format!("API, synced every {} s", api.poll.as_secs()),
             ),
-            Err(error) => (Verdict::Error, output::chain(&error)),
+            Err(error) => (CheckStatus::Error, output::chain(&error)),
         },
     };
-    report.say(verdict, what, says);
+    report.add(status, check, message);
 }
 
-async fn check_database(report: &mut Report, settings: &Settings) {
+async fn check_database(report: &mut CheckReport, settings: &Settings) {
     let connected =
         async { service::connect(&service::connect_options(&settings.database)?).await };
     let mut conn = match connected.await {
         Ok(conn) => conn,
-        Err(error) => return report.say(Verdict::Error, "database", output::chain(&error)),
+        Err(error) => return report.add(CheckStatus::Error, "database", output::chain(&error)),
     };
-    report.say(Verdict::Ok, "database", "answers");
-    let (verdict, says) = match durability_says(&mut conn).await {
+    report.add(CheckStatus::Ok, "database", "connected");
+    let (status, message) = match check_durability(&mut conn).await {
         Ok(line) => line,
-        Err(error) => (Verdict::Error, output::chain(&error.into())),
+        Err(error) => (CheckStatus::Error, output::chain(&error.into())),
     };
-    report.say(verdict, "durability", says);
-    let (verdict, says) = match schema_says(&mut conn, settings.database.migrate).await {
+    report.add(status, "durability", message);
+    let (status, message) = match check_schema(&mut conn, settings.database.migrate).await {
         Ok(line) => line,
-        Err(error) => (Verdict::Error, output::chain(&error)),
+        Err(error) => (CheckStatus::Error, output::chain(&error)),
     };
-    report.say(verdict, "schema leaver", says);
+    report.add(status, "schema leaver", message);
     if let Err(error) = check_accounts(report, settings, &mut conn).await {
-        report.say(Verdict::Error, "accounts", output::chain(&error));
+        report.add(CheckStatus::Error, "accounts", output::chain(&error));
     }
 }
 
-async fn durability_says(conn: &mut PgConnection) -> Result<(Verdict, String), sqlx::Error> {
+async fn check_durability(conn: &mut PgConnection) -> Result<(CheckStatus, String), sqlx::Error> {
     let durability = group_commit::durability(conn).await?;
     Ok(if !durability.waits_for_disk {
-        (Verdict::Error, NotDurable.to_string())
+        (CheckStatus::Error, NotDurable.to_string())
     } else if let Some(durability_warning) = durability.durability_warning() {
-        (Verdict::Warning, durability_warning.to_owned())
+        (CheckStatus::Warning, durability_warning.to_owned())
     } else {
-        (Verdict::Ok, "a commit is on the disk".to_owned())
+        (CheckStatus::Ok, "commits wait for the disk".to_owned())
     })
 }
 
-async fn schema_says(conn: &mut PgConnection, migrate: bool) -> anyhow::Result<(Verdict, String)> {
-    let standing = schema::standing(conn).await?;
-    let role = &standing.role;
-    if !standing.lacking.is_empty() {
-        let lacking = standing.lacking.join("; ");
+async fn check_schema(
+    conn: &mut PgConnection,
+    migrate: bool,
+) -> anyhow::Result<(CheckStatus, String)> {
+    let privileges = schema::standing(conn).await?;
+    let role = &privileges.role;
+    if !privileges.lacking.is_empty() {
+        let lacking = privileges.lacking.join("; ");
         return Ok((
-            Verdict::Error,
+            CheckStatus::Error,
             format!(
-                "the role {role} lacks {lacking}; run as the owner of the schema: leaver migrate --grant-to {role}"
+                "role {role} lacks {lacking}; as owner of the schema, run: leaver migrate --grant-to {role}"
             ),
         ));
     }
     let pending = schema::pending(conn).await?;
-    Ok(match (pending, migrate, standing.may_migrate) {
-        (0, _, _) => (Verdict::Ok, "all migrations are applied".to_owned()),
+    Ok(match (pending, migrate, privileges.may_migrate) {
+        (0, _, _) => (CheckStatus::Ok, "all migrations are applied".to_owned()),
         (_, true, true) => (
-            Verdict::Ok,
-            format!("pending migrations: {pending}; `leaver serve` applies them"),
+            CheckStatus::Ok,
+            format!("{pending} migrations pending; `leaver serve` applies them"),
         ),
         (_, true, false) => (
-            Verdict::Error,
+            CheckStatus::Error,
             format!(
-                "pending migrations: {pending}, and the role {role} may not apply them; run as the database's owner: leaver migrate --grant-to {role}"
+                "{pending} migrations pending, and role {role} may not apply them; as owner of the database, run: leaver migrate --grant-to {role}"
             ),
         ),
         (_, false, _) => (
-            Verdict::Error,
+            CheckStatus::Error,
             format!(
-                "pending migrations: {pending}, and database.migrate is false; run: leaver migrate"
+                "{pending} migrations pending and `database.migrate` is false; run: leaver migrate"
             ),
         ),
     })
 }
 
 async fn check_accounts(
-    report: &mut Report,
+    report: &mut CheckReport,
     settings: &Settings,
     conn: &mut PgConnection,
 ) -> anyhow::Result<()> {
     let mapping = &settings.accounts;
     let table = AccountsTable::inspect(conn, mapping).await?;
-    report.say(
-        Verdict::Ok,
+    report.add(
+        CheckStatus::Ok,
         "accounts.table",
         format!(
             "{} with {} ({}), {} and {}",
@@ -269,23 +274,19 @@ async fn check_accounts(
         ),
     );
     if table.email_is_indexed {
-        report.say(
-            Verdict::Ok,
-            "accounts.email_column",
-            "an index serves the look-up",
-        );
+        report.add(CheckStatus::Ok, "accounts.email_column", "indexed");
     } else {
-        report.say(
-            Verdict::Warning,
+        report.add(
+            CheckStatus::Warning,
             "accounts.email_column",
             format!(
-                "no index serves the look-up by e-mail; make one: {}",
+                "no index for the look-up by e-mail; run: {}",
                 table.index_statement()
             ),
         );
     }
     let rights = crate::engine::accounts::store::rights(conn, &table, mapping).await?;
-    let needs = match rights {
+    let missing = match rights {
         Rights {
             select: true,
             update: true,
@@ -294,37 +295,37 @@ async fn check_accounts(
         Rights { select: false, .. } => Some("SELECT"),
         Rights { .. } => Some("UPDATE"),
     };
-    match needs {
-        None => report.say(
-            Verdict::Ok,
+    match missing {
+        None => report.add(
+            CheckStatus::Ok,
             "accounts rights",
-            format!("{} may read and update it", rights.role),
+            format!("role {} may SELECT and UPDATE", rights.role),
         ),
-        Some(right) => report.say(
-            Verdict::Error,
+        Some(privilege) => report.add(
+            CheckStatus::Error,
             "accounts rights",
             format!(
-                "the role {} lacks {right}; run: {}",
+                "role {} lacks {privilege}; run: {}",
                 rights.role,
                 mapping.grant_statement(&table, &rights.role)
             ),
         ),
     }
     if !rights.folds_unicode {
-        report.say(
-            Verdict::Warning,
+        report.add(
+            CheckStatus::Warning,
             "accounts.email_column",
-            "this database folds the case of ASCII letters only: an e-mail with other letters is found only when it is stored in lower case",
+            "this database lowercases only ASCII, so an e-mail with other letters matches only if it is stored in lower case",
         );
     }
     for (position, statement) in mapping.end_sessions.iter().enumerate() {
-        let what = format!("accounts.end_sessions[{position}]");
+        let check = format!("accounts.end_sessions[{position}]");
         match crate::engine::accounts::store::try_end_sessions(conn, statement).await {
-            Ok(()) => report.say(Verdict::Ok, &what, "Postgres accepts it"),
-            Err(error) => report.say(
-                Verdict::Error,
-                &what,
-                format!("Postgres refuses it: {error}"),
+            Ok(()) => report.add(CheckStatus::Ok, &check, "accepted by Postgres"),
+            Err(error) => report.add(
+                CheckStatus::Error,
+                &check,
+                format!("rejected by Postgres: {error}"),
             ),
         }
     }

@@ -1,4 +1,4 @@
-//! `leaver health`: the container's health check.
+//! `leaver health`, which is also the container's health check.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 
-use super::{Config, Format, output};
+use super::{Config, Format, exit_code, output};
 use crate::config::Environment;
 use crate::connect::client;
 
@@ -34,13 +34,13 @@ impl HealthCheck {
             .send()
             .await
             .map_err(reqwest::Error::without_url)
-            .with_context(|| format!("no answer from {base}/health"))?;
+            .with_context(|| format!("no response from {base}/health"))?;
         let good = answer.status().is_success();
         let health: serde_json::Value = answer
             .json()
             .await
             .map_err(reqwest::Error::without_url)
-            .with_context(|| format!("{base}/health did not answer like leaver"))?;
+            .with_context(|| format!("{base}/health is not a Leaver service"))?;
         if self.format.json {
             output::json(&health)?;
         } else {
@@ -66,10 +66,6 @@ impl HealthCheck {
                 word("/holds"),
             );
         }
-        Ok(if good {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        Ok(exit_code(good))
     }
 }

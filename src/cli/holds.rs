@@ -1,73 +1,82 @@
-//! `leaver holds`: decisions that wait for a person.
+//! `leaver holds`.
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
 
 use super::{Config, Format, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::engine::accounts::AccountsTable;
-use crate::engine::holds::resolve;
-use crate::engine::holds::{self, Hold};
-use crate::roster;
-use leaver_core::domain::{AccountId, EmployeeId, EmployeeKey, SourceName, Tenant};
+use crate::engine::holds::resolve::{self, Approved};
+use crate::reports::holds::{OpenHold, list_open};
+use leaver_core::domain::AccountId;
 
-/// List, approve or reject the decisions that wait for a person
+/// List, approve and reject decisions that need a person
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  leaver holds list\n  leaver holds approve 12\n  leaver holds approve 13 --account 4711\n  leaver holds reject 14"
 )]
 pub(super) struct Holds {
     #[command(subcommand)]
-    command: HoldsCommand,
+    command: Command,
 }
 
 #[derive(Debug, Subcommand)]
-enum HoldsCommand {
-    /// Show the open ones
-    #[command(after_help = "Example:\n  leaver holds list --json")]
-    List {
-        #[command(flatten)]
-        config: Config,
-        #[command(flatten)]
-        format: Format,
-    },
-    /// Carry one out
+enum Command {
+    /// List open holds
+    #[command(after_help = "Example:\n  leaver holds list\n  leaver holds list --json")]
+    List(List),
+    /// Approve a hold
     #[command(
         after_help = "Example:\n  leaver holds approve 12 --as dana\n  leaver holds approve 13 --account 4711"
     )]
-    Approve {
-        #[command(flatten)]
-        config: Config,
-        /// Its number
-        id: i64,
-        /// The account, where the hold does not know it
-        #[arg(long)]
-        account: Option<String>,
-        #[command(flatten)]
-        person: Person,
-        #[command(flatten)]
-        format: Format,
-    },
-    /// Drop one; it is asked again only when the facts change
-    #[command(after_help = "Example:\n  leaver holds reject 14")]
-    Reject {
-        #[command(flatten)]
-        config: Config,
-        /// Its number
-        id: i64,
-        #[command(flatten)]
-        person: Person,
-        #[command(flatten)]
-        format: Format,
-    },
+    Approve(Approve),
+    /// Reject a hold; it opens again only if the facts change
+    #[command(after_help = "Example:\n  leaver holds reject 14 --as dana")]
+    Reject(Reject),
 }
 
-/// Who answers, for the audit.
+#[derive(Debug, Args)]
+struct List {
+    #[command(flatten)]
+    config: Config,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct Approve {
+    #[command(flatten)]
+    config: Config,
+    /// Hold ID
+    id: i64,
+    /// Account ID, if the hold names no account
+    #[arg(long, value_name = "ID")]
+    account: Option<String>,
+    #[command(flatten)]
+    person: Person,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Debug, Args)]
+struct Reject {
+    #[command(flatten)]
+    config: Config,
+    /// Hold ID
+    id: i64,
+    #[command(flatten)]
+    person: Person,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// The person who decides.
 #[derive(Debug, Args)]
 struct Person {
-    /// Your name in the audit; default: the user you are logged in as
+    /// Your name in the audit log; default: your login name
     #[arg(long = "as", value_name = "NAME")]
     name: Option<String>,
 }
@@ -83,119 +92,120 @@ impl Person {
                     .flatten()
                     .map(|user| user.name)
             })
-            .unwrap_or_else(|| "somebody".to_owned())
+            .unwrap_or_else(|| "unknown".to_owned())
     }
+}
+
+/// A hold that a person decided.
+#[derive(Debug, Serialize)]
+struct ResolvedHold {
+    id: i64,
+    state: &'static str,
+    account_id: Option<String>,
+    changed: bool,
 }
 
 impl Holds {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         match self.command {
-            HoldsCommand::List { config, format } => list(&config, format, env).await?,
-            HoldsCommand::Approve {
-                config,
-                id,
-                account,
-                person,
-                format,
-            } => {
-                let (settings, mut conn) = open(&config, env).await?;
-                let table = AccountsTable::inspect(&mut conn, &settings.accounts).await?;
-                let named = account.map(AccountId::new);
-                let done = resolve::approve(
-                    &mut conn,
-                    &table,
-                    id,
-                    named,
-                    &person.name(env),
-                    SystemClock.now(),
-                )
-                .await?;
-                let what = match (done.hold.wants.as_str(), done.changed) {
-                    ("reactivate", true) => "is active again",
-                    ("reactivate", false) => "was active already",
-                    (_, true) => "is deactivated and its sessions are ended",
-                    (_, false) => "was inactive already",
-                };
-                if format.json {
-                    output::json(
-                        &serde_json::json!({ "hold": id, "state": "approved", "account_id": done.account, "changed": done.changed }),
-                    )?;
-                } else {
-                    println!("hold {id} approved: account {} {what}", done.account);
-                }
-            }
-            HoldsCommand::Reject {
-                config,
-                id,
-                person,
-                format,
-            } => {
-                let (_, mut conn) = open(&config, env).await?;
-                let hold =
-                    resolve::reject(&mut conn, id, &person.name(env), SystemClock.now()).await?;
-                if format.json {
-                    output::json(
-                        &serde_json::json!({ "hold": id, "state": "rejected", "account_id": hold.account_id }),
-                    )?;
-                } else {
-                    println!(
-                        "hold {id} rejected: nothing changes, until the facts about employee {} do",
-                        hold.employee_id
-                    );
-                }
-            }
+            Command::List(command) => command.run(env).await?,
+            Command::Approve(command) => command.run(env).await?,
+            Command::Reject(command) => command.run(env).await?,
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// About whom a hold is.
-fn key(hold: &Hold) -> anyhow::Result<EmployeeKey> {
-    Ok(EmployeeKey {
-        source: SourceName::parse(&hold.source)?,
-        tenant: Tenant::new(hold.tenant.clone()),
-        employee_id: EmployeeId::new(hold.employee_id.clone()),
-    })
+impl List {
+    async fn run(self, env: &Environment) -> anyhow::Result<()> {
+        let (_, mut conn) = open(&self.config, env).await?;
+        let holds = list_open(&mut conn).await?;
+        if self.format.json {
+            return output::json(&holds);
+        }
+        if holds.is_empty() {
+            output::note("no open holds");
+            return Ok(());
+        }
+        println!("{}", table(holds));
+        output::note("next: `leaver holds approve ID` or `leaver holds reject ID`");
+        Ok(())
+    }
 }
 
-async fn list(config: &Config, format: Format, env: &Environment) -> anyhow::Result<()> {
-    let (_, mut conn) = open(config, env).await?;
-    let open = holds::store::list_open(&mut conn).await?;
-    let keys = open.iter().map(key).collect::<Result<Vec<_>, _>>()?;
-    let emails = roster::store::work_emails(&mut conn, &keys).await?;
-    if format.json {
-        let mut rows = vec![];
-        for (hold, email) in open.iter().zip(emails) {
-            let mut row = serde_json::to_value(hold)?;
-            row["work_email"] = serde_json::json!(email);
-            rows.push(row);
+impl Approve {
+    async fn run(self, env: &Environment) -> anyhow::Result<()> {
+        let (settings, mut conn) = open(&self.config, env).await?;
+        let table = AccountsTable::inspect(&mut conn, &settings.accounts).await?;
+        let account = self.account.map(AccountId::new);
+        let (name, now) = (self.person.name(env), SystemClock.now());
+        let approved = resolve::approve(&mut conn, &table, self.id, account, &name, now).await?;
+        if self.format.json {
+            return output::json(&ResolvedHold {
+                id: self.id,
+                state: "approved",
+                account_id: Some(approved.account.to_string()),
+                changed: approved.changed,
+            });
         }
-        return output::json(&rows);
+        println!(
+            "hold {} approved: account {} {}",
+            self.id,
+            approved.account,
+            effect(&approved)
+        );
+        Ok(())
     }
-    if open.is_empty() {
-        println!("no holds: nothing waits for a person");
-        return Ok(());
+}
+
+impl Reject {
+    async fn run(self, env: &Environment) -> anyhow::Result<()> {
+        let (_, mut conn) = open(&self.config, env).await?;
+        let (name, now) = (self.person.name(env), SystemClock.now());
+        let hold = resolve::reject(&mut conn, self.id, &name, now).await?;
+        if self.format.json {
+            return output::json(&ResolvedHold {
+                id: self.id,
+                state: "rejected",
+                account_id: hold.account_id,
+                changed: false,
+            });
+        }
+        println!(
+            "hold {} rejected: nothing changes unless new facts arrive for employee {}",
+            self.id, hold.employee_id
+        );
+        Ok(())
     }
-    let mut table = output::table(&[
-        "hold", "since", "source", "employee", "account", "wants to", "because",
+}
+
+fn effect(approved: &Approved) -> &'static str {
+    match (approved.hold.wants.as_str(), approved.changed) {
+        ("reactivate", true) => "was reactivated",
+        ("reactivate", false) => "was already active",
+        (_, true) => "was deactivated and its sessions ended",
+        (_, false) => "was already inactive",
+    }
+}
+
+fn table(holds: Vec<OpenHold>) -> output::Table {
+    let mut table = output::Table::new(&[
+        "hold", "opened", "source", "employee", "account", "action", "reason",
     ]);
-    for (hold, email) in open.into_iter().zip(emails) {
-        let employee = match email {
+    for hold in holds {
+        let employee = match hold.work_email {
             Some(email) => format!("{}\n{email}", hold.employee_id),
             None => hold.employee_id,
         };
         table.add_row([
             hold.id.to_string(),
-            output::moment(hold.opened_at),
+            output::time(hold.opened_at),
             hold.source,
             employee,
-            hold.account_id.unwrap_or_else(|| "?".to_owned()),
-            hold.wants,
+            output::or_dash(hold.account_id),
+            hold.requested_action,
             hold.reason,
         ]);
     }
-    println!(
-        "{table}\napprove with `leaver holds approve NUMBER`, drop with `leaver holds reject NUMBER`"
-    );
-    Ok(())
+    table
 }

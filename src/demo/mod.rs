@@ -188,7 +188,7 @@ async fn show(
     let now = SystemClock.now();
     let steps = story::steps(now);
     let mut as_expected = true;
-    let mut deliveries = output::table(&["", "from", "what HR says", "answer", "settled after"]);
+    let mut deliveries = output::drawn(&["", "from", "what HR says", "answer", "settled after"]);
     for (position, step) in steps.iter().enumerate() {
         let answer = deliver(settings, service, step).await?;
         as_expected &= answer.status == step.expected_status && answer.duplicate == step.repeats;
@@ -319,7 +319,7 @@ fn users_table(users: &[User], before: Option<&[User]>) -> comfy_table::Table {
         None => &["id", "email", "is_active", "sessions"],
         Some(_) => &["id", "email", "is_active", "sessions", "why"],
     };
-    let mut table = output::table(heads);
+    let mut table = output::drawn(heads);
     for user in users {
         let was = before.and_then(|before| before.iter().find(|other| other.id == user.id));
         let changed = was.is_some_and(|was| was.is_active != user.is_active);

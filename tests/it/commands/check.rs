@@ -6,15 +6,15 @@ use super::place;
 use crate::support::process::{Place, Said, leaver};
 use crate::support::{UNSYNCED, USERS};
 
-/// The verdict and the words of the line about something.
-fn line(said: &Said, what: &str, verdict: &str) -> String {
+/// Returns the message of the line with this check and status.
+fn line(said: &Said, check: &str, status: &str) -> String {
     let lines = said.json();
     let lines = lines.as_array().unwrap();
     let found = lines
         .iter()
-        .find(|line| line["what"] == what && line["verdict"] == verdict);
-    let found = found.unwrap_or_else(|| panic!("no {verdict} about {what}: {lines:#?}"));
-    found["says"].as_str().unwrap().to_owned()
+        .find(|line| line["check"] == check && line["status"] == status);
+    let found = found.unwrap_or_else(|| panic!("no {status} for {check}: {lines:#?}"));
+    found["message"].as_str().unwrap().to_owned()
 }
 
 fn errors(said: &Said) -> Vec<Value> {
@@ -22,7 +22,7 @@ fn errors(said: &Said) -> Vec<Value> {
     let lines = lines.as_array().unwrap();
     lines
         .iter()
-        .filter(|line| line["verdict"] == "error")
+        .filter(|line| line["status"] == "error")
         .cloned()
         .collect()
 }

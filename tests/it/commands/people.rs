@@ -47,12 +47,12 @@ async fn deliveries_tell_what_arrived_and_what_became_of_it() {
     assert_eq!(five["outcome"]["deactivated"], json!(2));
 
     let parked = place
-        .leaver(&["deliveries", "--state", "parked", "--json"])
+        .leaver(&["deliveries", "--state", "failed", "--json"])
         .good()
         .json();
     assert_eq!(rows(&parked).len(), 1);
     assert!(
-        parked[0]["cause"].as_str().unwrap().contains("JSON"),
+        parked[0]["reason"].as_str().unwrap().contains("JSON"),
         "{parked}"
     );
     let merge = place
@@ -78,10 +78,13 @@ async fn deliveries_tell_what_arrived_and_what_became_of_it() {
     ] {
         assert!(table.out.contains(words), "no {words:?} in {}", table.out);
     }
-    let none = place.leaver(&["deliveries", "--state", "waiting"]).good();
-    assert_eq!(none.out, "no deliveries\n");
+    let none = place.leaver(&["deliveries", "--state", "pending"]).good();
+    assert_eq!(
+        (none.out.as_str(), none.err.as_str()),
+        ("", "no deliveries\n")
+    );
     let none = place
-        .leaver(&["deliveries", "--state", "waiting", "--json"])
+        .leaver(&["deliveries", "--state", "pending", "--json"])
         .good();
     assert_eq!(none.json(), json!([]));
 }
@@ -101,13 +104,13 @@ async fn replay_processes_a_parked_delivery_again_and_no_other() {
     assert_eq!(said, json!([{"delivery": parked, "result": "queued"}]));
     place.settled().await;
     let again = place
-        .leaver(&["deliveries", "--state", "parked", "--json"])
+        .leaver(&["deliveries", "--state", "failed", "--json"])
         .good()
         .json();
     assert_eq!(again[0]["id"], json!(parked));
 
     let said = place.leaver(&["replay", "--json", parked, processed, unknown]);
-    assert_eq!(said.code, Some(1));
+    assert_eq!(said.code, Some(3));
     let said = said.json();
     let results: Vec<_> = rows(&said)
         .iter()
@@ -116,7 +119,7 @@ async fn replay_processes_a_parked_delivery_again_and_no_other() {
     assert_eq!(results, ["queued", "body_gone", "unknown"]);
     service.stop();
     let said = place.leaver(&["replay", unknown]);
-    assert_eq!(said.code, Some(1));
+    assert_eq!(said.code, Some(3));
     assert!(
         said.out.contains(unknown) && said.out.contains("no such delivery"),
         "{said:?}"
@@ -137,11 +140,11 @@ async fn holds_are_listed_approved_and_rejected() {
     assert!(
         rows(&holds)
             .iter()
-            .all(|hold| hold["wants"] == "deactivate")
+            .all(|hold| hold["requested_action"] == "deactivate")
     );
     let table = place.leaver(&["holds", "list"]).good();
     assert!(
-        table.out.contains("needs a read") && table.out.contains("holds approve"),
+        table.out.contains("needs a read") && table.err.contains("holds approve"),
         "{table:?}"
     );
 
@@ -155,7 +158,7 @@ async fn holds_are_listed_approved_and_rejected() {
         .await;
     assert_eq!(
         said,
-        json!({"hold": two.parse::<i64>().unwrap(), "state": "approved", "account_id": account[0], "changed": true})
+        json!({"id": two.parse::<i64>().unwrap(), "state": "approved", "account_id": account[0], "changed": true})
     );
     let said = place
         .leaver(&["holds", "reject", &four, "--as", "Kim"])
@@ -182,7 +185,10 @@ async fn holds_are_listed_approved_and_rejected() {
         .leaver(&["holds", "approve", "4711"])
         .failed(&["no hold 4711", "holds list"]);
     let none = place.leaver(&["holds", "list"]).good();
-    assert_eq!(none.out, "no holds: nothing waits for a person\n");
+    assert_eq!(
+        (none.out.as_str(), none.err.as_str()),
+        ("", "no open holds\n")
+    );
     assert_eq!(
         place.leaver(&["holds", "list", "--json"]).good().json(),
         json!([])
@@ -202,9 +208,9 @@ async fn explain_tells_one_person_by_e_mail_and_by_id() {
     assert_eq!(ana["employee_id"], json!("1"));
     assert_eq!(ana["facts"]["status"]["value"], json!("inactive"));
     assert_eq!(ana["history"][0]["action"], json!("deactivated"));
-    assert_eq!(ana["history"][0]["delivery_id"], ana["delivery"]);
+    assert_eq!(ana["history"][0]["delivery_id"], ana["last_delivery_id"]);
     assert!(
-        ana["because"].as_str().unwrap().contains("Terminated"),
+        ana["reason"].as_str().unwrap().contains("Terminated"),
         "{ana}"
     );
 
@@ -214,7 +220,7 @@ async fn explain_tells_one_person_by_e_mail_and_by_id() {
         "inactive",
         "2020-01-31",
         "decision now",
-        "deactivated by leaver",
+        "deactivated\tleaver",
     ] {
         assert!(text.contains(words), "no {words:?} in {text}");
     }
@@ -227,7 +233,7 @@ async fn explain_tells_one_person_by_e_mail_and_by_id() {
     for who in ["stranger@example.com", "4711"] {
         let said = place.leaver(&["explain", who]);
         assert_eq!(said.code, Some(1));
-        assert!(said.out.contains("nobody"), "{said:?}");
+        assert!(said.err.contains("no employee"), "{said:?}");
         let said = place.leaver(&["explain", who, "--json"]);
         assert_eq!((said.code, said.json()), (Some(1), json!([])));
     }
@@ -248,5 +254,5 @@ async fn health_exits_0_while_the_service_is_well_and_1_when_it_is_gone() {
     assert_eq!(said.json()["status"], json!("ok"));
 
     service.stop();
-    leaver(&health, &[]).failed(&["no answer", &url]);
+    leaver(&health, &[]).failed(&["no response", &url]);
 }

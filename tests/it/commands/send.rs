@@ -157,7 +157,7 @@ async fn what_cannot_be_sent_says_why() {
         ),
         (
             ["--source", "merge", "--to", nobody, file],
-            ["no answer from http://127.0.0.1:1", "refused"],
+            ["no response from http://127.0.0.1:1", "refused"],
         ),
     ] {
         place

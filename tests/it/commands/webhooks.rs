@@ -97,7 +97,7 @@ async fn create_makes_a_hook_and_shows_its_key_with_where_to_put_it() {
         "BAMBOOHR_WEBHOOK_SECRET",
         "webhook_secrets",
         "restart",
-        "beside the old one",
+        "keep the old key",
         "[sources.api]",
         "webhook 1 ",
     ] {
@@ -186,9 +186,7 @@ async fn a_field_that_may_not_be_monitored_is_left_out_and_without_status_nothin
     assert_eq!(it.made().len(), 1);
     let fields = it.leaver(&["webhooks", "fields"]).await.good();
     assert!(
-        fields
-            .out
-            .contains("wanted and not there: status, hireDate"),
+        fields.err.contains("needed but missing: status, hireDate"),
         "{fields:?}"
     );
 }
@@ -211,12 +209,15 @@ async fn what_api_refuses_is_told_with_the_fields_names() {
 async fn hooks_are_listed_shown_and_deleted() {
     let mut it = It::new().await;
     let said = it.leaver(&["webhooks", "list"]).await.good();
-    assert!(said.out.contains("no webhooks"), "{said:?}");
+    assert!(said.err.contains("no webhooks"), "{said:?}");
     let ours = it.hooks.add(HERE);
     it.hooks.add("https://other.example/hook?token=hush");
     let said = it.leaver(&["webhooks", "list", "--json"]).await.good();
     assert_eq!(
-        (&said.json()[0]["points_here"], &said.json()[1]["url"]),
+        (
+            &said.json()[0]["targets_this_service"],
+            &said.json()[1]["url"]
+        ),
         (&json!(true), &json!("https://other.example/hook"))
     );
     let said = it.leaver(&["webhooks", "list"]).await.good();
@@ -268,7 +269,7 @@ async fn hooks_are_listed_shown_and_deleted() {
     it.api.script("/api/v1/webhooks/1", [Answer::status(403)]);
     it.leaver(&["webhooks", "delete", "1"])
         .await
-        .failed(&["another BambooHR user", "forgotten here"]);
+        .failed(&["another BambooHR user", "no longer monitored"]);
     assert_eq!(it.place.texts(left).await, ["9"]);
     it.leaver(&["webhooks", "show", "nine"])
         .await
@@ -302,17 +303,17 @@ async fn gaps_tells_what_never_arrived_and_what_came_of_reading_it() {
     // It is still missing, and reading it again changes nothing.
     let said = it.leaver(&["webhooks", "gaps", "--webhook", &hook]).await;
     let words = [
-        "1 with somebody missing",
+        "1 not received",
         "given up",
         "2, 4",
         "2 employees read over the API",
     ];
-    said.failed_in_words(&words);
+    said.findings(&words);
 
     it.api
         .script("/api/v1/webhooks/1/log", [Answer::status(403)]);
     let said = it.leaver(&["webhooks", "gaps"]).await;
-    said.failed_in_words(&["webhook 1", "could not be read", "another BambooHR user"]);
+    said.findings(&["webhook 1", "cannot read its log", "another BambooHR user"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -83,8 +83,7 @@ async fn a_service_without_its_database_stays_up_and_gets_ready_when_it_comes() 
     );
     assert_eq!(health["database"], "unreachable");
     assert_asked_to_come_again(&service).await;
-    leaver(&["health", "--url", &service.url], &[])
-        .failed_in_words(&["unavailable", "unreachable"]);
+    leaver(&["health", "--url", &service.url], &[]).findings(&["unavailable", "unreachable"]);
 
     let second = comes.start().await;
     service.wait_until_ready();

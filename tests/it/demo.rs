@@ -60,7 +60,7 @@ fn assert_shown(out: &str) {
         "{out}"
     );
 
-    let deliveries = table(out, &["", "from", "what HR says", "answer"]);
+    let deliveries = table(out, &["", "from", "HR reports", "response"]);
     let answers: Vec<&str> = deliveries
         .iter()
         .filter(|row| !row[0].is_empty())

@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 
 use super::{Config, Format, exit_code, output};
 use crate::config::{Environment, Settings, SettingsError, Source};
+use crate::db::error::redacted_message;
 use crate::db::schema;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::accounts::store::Rights;
@@ -17,9 +18,11 @@ use leaver_core::domain::Provider;
 use leaver_core::providers::Tenancy;
 use leaver_core::signature::{Layout, Scheme};
 
-/// Check the configuration, the database and the users table; exits 1 on an error
+/// Check the configuration, the database and the users table
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  leaver check\n  leaver check --config /etc/leaver.toml --json")]
+#[command(
+    after_help = "Example:\n  leaver check\n  leaver check --config /etc/leaver.toml --json\n\nExit code 1: at least one line is an error"
+)]
 pub(super) struct Check {
     #[command(flatten)]
     config: Config,
@@ -145,8 +148,10 @@ fn check_source(report: &mut CheckReport, source: &Source) {
         CheckStatus::Ok,
         &check,
         format!(
-            "{provider}, {keys} keys, time zone {}, webhook path /webhooks/{}",
-            source.policy.timezone, source.name
+            "{provider}, {}, time zone {}, webhook path /webhooks/{}",
+            output::count(keys, "key"),
+            source.policy.timezone,
+            source.name
         ),
     );
     if matches!(
@@ -233,23 +238,22 @@ async fn check_schema(
         ));
     }
     let pending = schema::pending(conn).await?;
+    let migrations = output::count(pending, "migration");
     Ok(match (pending, migrate, privileges.may_migrate) {
         (0, _, _) => (CheckStatus::Ok, "all migrations are applied".to_owned()),
         (_, true, true) => (
             CheckStatus::Ok,
-            format!("{pending} migrations pending; `leaver serve` applies them"),
+            format!("{migrations} pending; `leaver serve` applies them"),
         ),
         (_, true, false) => (
             CheckStatus::Error,
             format!(
-                "{pending} migrations pending, and role {role} may not apply them; as owner of the database, run: leaver migrate --grant-to {role}"
+                "{migrations} pending, and role {role} may not apply them; as owner of the database, run: leaver migrate --grant-to {role}"
             ),
         ),
         (_, false, _) => (
             CheckStatus::Error,
-            format!(
-                "{pending} migrations pending and `database.migrate` is false; run: leaver migrate"
-            ),
+            format!("{migrations} pending and `database.migrate` is false; run: leaver migrate"),
         ),
     })
 }
@@ -325,7 +329,7 @@ async fn check_accounts(
             Err(error) => report.add(
                 CheckStatus::Error,
                 &check,
-                format!("rejected by Postgres: {error}"),
+                format!("rejected by Postgres: {}", redacted_message(&error)),
             ),
         }
     }

@@ -22,10 +22,10 @@ use leaver_core::domain::AccountId;
 /// Most rows of the two informational tables; `--json` has all of them.
 const MAX_ROWS: usize = 20;
 
-/// Compare the roster with current access; exits 1 if someone who left has access
+/// Compare the roster with current access
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver drift\n  leaver drift --fix\n  leaver drift --json | jq '.terminated_with_access'"
+    after_help = "Example:\n  leaver drift\n  leaver drift --fix\n  leaver drift --json | jq '.terminated_with_access'\n\nExit code 1: someone who left has access"
 )]
 pub(super) struct Drift {
     #[command(flatten)]

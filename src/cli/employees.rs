@@ -115,7 +115,7 @@ fn print(page: Page) {
             output::or_dash(employee.work_email.map(|email| email.expose().to_owned())),
             output::or_dash(employee.termination),
             output::or_dash(employee.account_id.map(|id| id.to_string())),
-            output::time_or_dash(employee.deactivated_at),
+            output::yes_or_no(employee.deactivated_at.is_some()).to_owned(),
             output::time(employee.modified_at),
         ]);
     }

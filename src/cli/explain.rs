@@ -13,10 +13,10 @@ use crate::roster;
 use crate::service;
 use leaver_core::domain::WorkEmail;
 
-/// Show what is known about a person, the decision and its reason; exits 1 if the person is unknown
+/// Show what is known about a person, the decision and its reason
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver explain dana.ruiz@example.com\n  leaver explain 40217 --json"
+    after_help = "Example:\n  leaver explain dana.ruiz@example.com\n  leaver explain 40217 --json\n\nExit code 1: the person is unknown"
 )]
 pub(super) struct Explain {
     #[command(flatten)]
@@ -77,12 +77,13 @@ fn print(explanation: &Explanation) {
         "deactivated at: {}",
         output::time_or_dash(explanation.deactivated_at)
     );
+    println!("decision now:   {}", explanation.decision.unwrap_or("none"));
     println!(
-        "decision now:   {}",
-        match (explanation.decision, &explanation.reason) {
-            (Some(decision), Some(reason)) => format!("{decision} ({reason})"),
-            _ => "none; this source is not configured".to_owned(),
-        }
+        "reason:         {}",
+        explanation
+            .reason
+            .as_deref()
+            .unwrap_or("this source is not configured")
     );
     match &explanation.history {
         None => println!("audit log:      not readable by this role"),

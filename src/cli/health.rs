@@ -10,13 +10,15 @@ use super::{Config, Format, exit_code, output};
 use crate::config::Environment;
 use crate::connect::client;
 
-/// Ask a running service how it is; exits 0 when it can take deliveries
+/// Print the health of a running service
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  leaver health\n  leaver health --url http://10.0.0.5:8080")]
+#[command(
+    after_help = "Example:\n  leaver health\n  leaver health --url http://10.0.0.5:8080\n\nExit code 1: the service cannot take deliveries; exit code 3: no response"
+)]
 pub(super) struct HealthCheck {
     #[command(flatten)]
     config: Config,
-    /// Where it listens; default: server.listen on this machine
+    /// Address of the service; default: `server.listen` on this machine
     #[arg(long, value_parser = client::parse_url)]
     url: Option<String>,
     #[command(flatten)]
@@ -33,13 +35,13 @@ impl HealthCheck {
             .get(format!("{base}/health"))
             .send()
             .await
-            .map_err(reqwest::Error::without_url)
+            .map_err(output::request_error)
             .with_context(|| format!("no response from {base}/health"))?;
         let good = answer.status().is_success();
         let health: serde_json::Value = answer
             .json()
             .await
-            .map_err(reqwest::Error::without_url)
+            .map_err(output::request_error)
             .with_context(|| format!("{base}/health is not a Leaver service"))?;
         if self.format.json {
             output::json(&health)?;

@@ -94,7 +94,8 @@ async fn open(config: &Config, env: &Environment) -> anyhow::Result<(Settings, P
     let pending = schema::pending(&mut conn).await?;
     ensure!(
         pending == 0,
-        "{pending} migrations are pending in this database; run `leaver migrate` or start `leaver serve`"
+        "{} pending in this database; run `leaver migrate` or start `leaver serve`",
+        output::count(pending, "migration")
     );
     Ok((settings, conn))
 }

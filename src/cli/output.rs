@@ -55,6 +55,9 @@ impl Table {
                 .load_style(presets::NOTHING)
                 .set_content_arrangement(ContentArrangement::Disabled)
                 .add_rows(&self.rows);
+            for column in table.column_iter_mut() {
+                column.set_padding((0, 2));
+            }
             table
         }
     }
@@ -111,17 +114,18 @@ pub(crate) fn note(text: &str) {
     eprintln!("{text}");
 }
 
-/// Returns an error with its causes on one line. A cause that its error already contains is left out.
+/// Returns an error with its causes on one line.
 pub(crate) fn chain(error: &anyhow::Error) -> String {
-    let mut text = error.to_string();
-    for cause in error.chain().skip(1) {
-        let cause = cause.to_string();
-        if !text.contains(&cause) {
-            text.push_str(": ");
-            text.push_str(&cause);
-        }
-    }
-    text
+    crate::db::error::chain(error.as_ref())
+}
+
+/// Returns a failed request's innermost cause. The outer ones name parts of the HTTP library.
+pub(crate) fn request_error(error: reqwest::Error) -> anyhow::Error {
+    anyhow::anyhow!(
+        anyhow::Error::from(error.without_url())
+            .root_cause()
+            .to_string()
+    )
 }
 
 /// Returns a time to the second, in UTC.
@@ -144,6 +148,12 @@ pub(crate) fn or_dash(text: Option<impl Into<String>>) -> String {
 /// Returns `yes` or `no`.
 pub(crate) fn yes_or_no(yes: bool) -> &'static str {
     if yes { "yes" } else { "no" }
+}
+
+/// Returns a number with its noun, such as `2 keys`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }
 
 /// Returns counts by outcome as text, such as `2 deactivated, 1 kept`.
@@ -177,16 +187,5 @@ mod tests {
     fn a_terminal_gets_a_drawn_table() {
         let text = table(true);
         assert!(text.contains('│') && text.contains("40217"), "{text}");
-    }
-
-    #[test]
-    fn a_cause_that_the_error_contains_is_left_out() {
-        let error = anyhow::anyhow!("connection refused")
-            .context("cannot connect: connection refused")
-            .context("no database");
-        assert_eq!(
-            chain(&error),
-            "no database: cannot connect: connection refused"
-        );
     }
 }

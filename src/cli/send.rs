@@ -12,10 +12,10 @@ use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, Source};
 use crate::connect::client;
 
-/// Sign a payload file as the provider does and post it; exits 1 if the service rejects it
+/// Sign a payload file as the provider does and post it
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver send --source bamboohr docs/examples/five.json\n  leaver send --source merge left.json --to https://leaver.example.com --print"
+    after_help = "Example:\n  leaver send --source bamboohr docs/examples/five.json\n  leaver send --source merge left.json --to https://leaver.example.com --print\n\nExit code 1: the service rejected the delivery"
 )]
 pub(super) struct Send {
     #[command(flatten)]
@@ -112,7 +112,7 @@ impl Send {
             .body(body)
             .send()
             .await
-            .map_err(reqwest::Error::without_url)
+            .map_err(output::request_error)
             .with_context(|| format!("no response from {url}"))?;
         let status = response.status();
         let text = response.text().await.unwrap_or_default();

@@ -16,9 +16,11 @@ use crate::connect::Limits;
 use crate::jobs::sync::{SyncMode, SyncReport, Syncer};
 use crate::service::{self, Components};
 
-/// Sync employees from the providers' APIs now; exits 1 if a sync is incomplete
+/// Sync employees from the providers' APIs now
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  leaver sync\n  leaver sync --source merge --full --json")]
+#[command(
+    after_help = "Example:\n  leaver sync\n  leaver sync --source merge --full --json\n\nExit code 1: a sync is incomplete"
+)]
 pub(super) struct Sync {
     #[command(flatten)]
     config: Config,

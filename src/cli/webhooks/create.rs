@@ -18,7 +18,7 @@ use leaver_core::providers::MonitorField;
 /// Create a webhook that posts to this service; its private key is shown only once
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver webhooks create --url https://leaver.example.com\n  leaver webhooks create --source bamboohr --url https://leaver.example.com/webhooks/bamboohr --kind field --json"
+    after_help = "Example:\n  leaver webhooks create --url https://leaver.example.com\n  leaver webhooks create --url https://leaver.example.com --kind field --json"
 )]
 pub(super) struct Create {
     #[command(flatten)]

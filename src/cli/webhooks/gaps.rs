@@ -17,11 +17,10 @@ use crate::jobs::sync::{SyncReport, Syncer};
 use crate::service::{self, Components};
 use leaver_core::domain::EmployeeId;
 
-/// Compare BambooHR's delivery logs with received deliveries and read the employees concerned; exits 1 if a delivery is
-/// missing or a log cannot be read
+/// Compare BambooHR's delivery logs with received deliveries and read the missing employees
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver webhooks gaps\n  leaver webhooks gaps --source bamboohr --webhook 7 --json"
+    after_help = "Example:\n  leaver webhooks gaps\n  leaver webhooks gaps --source bamboohr --webhook 7 --json\n\nExit code 1: a delivery is missing, or a log cannot be read"
 )]
 pub(super) struct Gaps {
     #[command(flatten)]

@@ -1,4 +1,4 @@
-//! `leaver employees`, and the same list from the service that runs.
+//! `leaver employees`, and the same list over HTTP.
 
 use serde_json::{Value, json};
 
@@ -8,8 +8,8 @@ use crate::support::{employee, employees};
 
 const TOKEN: &str = "hush-6b1f0c2ad94e47c8";
 
-/// A service that has been told of twelve people, one of them gone.
-async fn told() -> (Place, Served) {
+/// Starts a service with twelve employees, one of them inactive.
+async fn twelve() -> (Place, Served) {
     let mut place = place().await;
     let service = place.serve(&[("LEAVER_ADMIN_TOKEN", TOKEN), ("LEAVER_LOG", "debug")]);
     let entry = |n: usize| {
@@ -32,8 +32,8 @@ fn ids(page: &Value) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn the_list_goes_on_where_a_page_ended() {
-    let (place, _service) = told().await;
+async fn the_next_page_continues_after_the_last_row() {
+    let (place, _service) = twelve().await;
     let all = place.leaver(&["employees", "--json"]).good().json();
     assert_eq!((ids(&all).len(), &all["next"]), (12, &Value::Null));
 
@@ -43,7 +43,7 @@ async fn the_list_goes_on_where_a_page_ended() {
         assert!(table.out.contains(words), "no {words:?} in {}", table.out);
     }
     assert_eq!(table.out.lines().count(), 1 + 8, "{}", table.out);
-    // The hint is a whole command, to be copied.
+    // The note is a complete command line.
     let hint = table.err.lines().last().unwrap().trim();
     let (_, words) = hint.split_once("leaver ").unwrap();
     let words: Vec<&str> = words.split(' ').collect();
@@ -81,8 +81,8 @@ async fn the_list_goes_on_where_a_page_ended() {
 }
 
 #[tokio::test]
-async fn the_service_shows_the_same_list_to_who_has_the_token() {
-    let (place, service) = told().await;
+async fn the_api_returns_the_same_list_with_the_token() {
+    let (place, service) = twelve().await;
     let ask = |token: &'static str| {
         let client = leaver::connect::client::new(PATIENCE).unwrap();
         let url = format!("{}/api/v1/employees?status=inactive", service.url);
@@ -104,7 +104,7 @@ async fn the_service_shows_the_same_list_to_who_has_the_token() {
 }
 
 #[test]
-fn a_token_that_is_worth_nothing_starts_nothing() {
+fn serve_rejects_a_weak_admin_token() {
     for (token, words) in [
         ("", "empty"),
         ("hush-short", "fewer than 16"),

@@ -1,11 +1,11 @@
-//! What a person asks of the record: deliveries, holds, one employee, the service's health.
+//! `leaver deliveries`, `replay`, `holds`, `explain` and `health`.
 
 use serde_json::{Value, json};
 
-use super::{five, place, thin};
+use super::{five, notification, place};
 use crate::support::process::{Place, Served, leaver};
 
-/// A service that has been sent the five, a body it cannot read, one that is not for it, and two hints.
+/// Starts a service and sends it the batch of five, an invalid body, an ignored model and two notifications.
 async fn busy() -> (Place, Served) {
     let mut place = place().await;
     let service = place.serve(&[]);
@@ -17,8 +17,8 @@ async fn busy() -> (Place, Served) {
             "other.json",
             json!({"hook": {"event": "Company.changed"}, "data": {}}).to_string(),
         ),
-        ("bamboohr", "thin-2.json", thin("2")),
-        ("bamboohr", "thin-4.json", thin("4")),
+        ("bamboohr", "notification-2.json", notification("2")),
+        ("bamboohr", "notification-4.json", notification("4")),
     ] {
         let file = place.file(name, &body);
         service.send(&place, source, &file).good();
@@ -32,7 +32,7 @@ fn rows(value: &Value) -> &Vec<Value> {
 }
 
 #[tokio::test]
-async fn deliveries_tell_what_arrived_and_what_became_of_it() {
+async fn deliveries_lists_states_and_outcomes() {
     let (place, _service) = busy().await;
     let all = place.leaver(&["deliveries", "--json"]).good().json();
     let states: Vec<_> = rows(&all)
@@ -90,7 +90,7 @@ async fn deliveries_tell_what_arrived_and_what_became_of_it() {
 }
 
 #[tokio::test]
-async fn replay_processes_a_parked_delivery_again_and_no_other() {
+async fn replay_processes_only_failed_deliveries() {
     let (mut place, service) = busy().await;
     let all = place.leaver(&["deliveries", "--json"]).good().json();
     let id = |state: &str| {
@@ -196,7 +196,7 @@ async fn holds_are_listed_approved_and_rejected() {
 }
 
 #[tokio::test]
-async fn explain_tells_one_person_by_e_mail_and_by_id() {
+async fn explain_finds_a_person_by_e_mail_and_by_id() {
     let (place, _service) = busy().await;
     let by_email = place
         .leaver(&["explain", " ANA@example.com", "--json"])
@@ -240,12 +240,12 @@ async fn explain_tells_one_person_by_e_mail_and_by_id() {
 }
 
 #[tokio::test]
-async fn health_exits_0_while_the_service_is_well_and_1_when_it_is_gone() {
+async fn health_exits_0_if_healthy_and_3_without_a_response() {
     let place = place().await;
     let service = place.serve(&[]);
     let url = service.url.clone();
     let health = ["health", "--url", &url];
-    // By the option, and by the address that the service has from the same variable.
+    // The address comes from the option, then from the variable.
     let said = leaver(&health, &[]).good();
     assert!(said.out.contains("database ok"), "{said:?}");
     let listen = [("LEAVER_LISTEN", service.address())];

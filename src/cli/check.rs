@@ -101,7 +101,7 @@ impl Check {
             for line in &report.0 {
                 table.add_row(line.row());
             }
-            println!("{table}");
+            output::line!("{table}");
         }
         Ok(exit_code(!has_errors))
     }

@@ -81,5 +81,5 @@ fn print(list: Vec<DeliverySummary>) {
             outcome,
         ]);
     }
-    println!("{table}");
+    output::line!("{table}");
 }

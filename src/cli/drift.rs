@@ -63,10 +63,10 @@ impl Drift {
 fn print(report: &DriftReport, mode: DriftMode) {
     let found = report.terminated_with_access.len();
     if found == 0 {
-        println!("terminated with access: none");
+        output::line!("terminated with access: none");
     } else {
-        println!("terminated with access: {found}");
-        println!("{}", terminated_table(&report.terminated_with_access));
+        output::line!("terminated with access: {found}");
+        output::line!("{}", terminated_table(&report.terminated_with_access));
         if mode == DriftMode::Report {
             output::note(
                 "next: `leaver drift --fix` ends this access; with `drift.mode = \"fix\"` the service does so itself",
@@ -78,7 +78,7 @@ fn print(report: &DriftReport, mode: DriftMode) {
         ("access kept by a person's decision", &report.accepted),
     ] {
         if !rows.is_empty() {
-            println!("\n{heading}: {}\n{}", rows.len(), terminated_table(rows));
+            output::line!("\n{heading}: {}\n{}", rows.len(), terminated_table(rows));
         }
     }
     print_first(
@@ -91,7 +91,7 @@ fn print(report: &DriftReport, mode: DriftMode) {
         &report.unmatched,
         employees_table,
     );
-    println!(
+    output::line!(
         "\nsyncs behind this report:\n{}",
         sources_table(&report.reads)
     );
@@ -103,9 +103,9 @@ fn print(report: &DriftReport, mode: DriftMode) {
 }
 
 fn print_first<T>(heading: &str, rows: &[T], table: fn(&[T]) -> output::Table) {
-    println!("\n{heading}: {}", rows.len());
+    output::line!("\n{heading}: {}", rows.len());
     if !rows.is_empty() {
-        println!("{}", table(&rows[..rows.len().min(MAX_ROWS)]));
+        output::line!("{}", table(&rows[..rows.len().min(MAX_ROWS)]));
     }
     if rows.len() > MAX_ROWS {
         output::note(&format!(

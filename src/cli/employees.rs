@@ -119,5 +119,5 @@ fn print(page: Page) {
             output::time(employee.modified_at),
         ]);
     }
-    println!("{table}");
+    output::line!("{table}");
 }

@@ -56,29 +56,31 @@ impl Explain {
 }
 
 fn print(explanation: &Explanation) {
-    println!(
+    output::line!(
         "employee {} (tenant {}, source {})",
-        explanation.employee_id, explanation.tenant, explanation.source
+        explanation.employee_id,
+        explanation.tenant,
+        explanation.source
     );
-    println!("{}", facts_table(&explanation.facts));
-    println!(
+    output::line!("{}", facts_table(&explanation.facts));
+    output::line!(
         "account:        {}",
         output::or_dash(explanation.account_id.as_ref().map(ToString::to_string))
     );
-    println!(
+    output::line!(
         "last delivery:  {}",
         output::or_dash(explanation.last_delivery_id.map(|id| id.to_string()))
     );
-    println!(
+    output::line!(
         "access ends at: {}",
         output::time_or_dash(explanation.access_ends_at)
     );
-    println!(
+    output::line!(
         "deactivated at: {}",
         output::time_or_dash(explanation.deactivated_at)
     );
-    println!("decision now:   {}", explanation.decision.unwrap_or("none"));
-    println!(
+    output::line!("decision now:   {}", explanation.decision.unwrap_or("none"));
+    output::line!(
         "reason:         {}",
         explanation
             .reason
@@ -86,10 +88,10 @@ fn print(explanation: &Explanation) {
             .unwrap_or("this source is not configured")
     );
     match &explanation.history {
-        None => println!("audit log:      not readable by this role"),
-        Some(records) if records.is_empty() => println!("audit log:      no entries"),
+        None => output::line!("audit log:      not readable by this role"),
+        Some(records) if records.is_empty() => output::line!("audit log:      no entries"),
         Some(records) => {
-            println!("audit log:");
+            output::line!("audit log:");
             let mut table = output::Table::new(&["at", "action", "actor", "reason"]);
             for record in records {
                 table.add_row([
@@ -99,10 +101,10 @@ fn print(explanation: &Explanation) {
                     record.reason.clone(),
                 ]);
             }
-            println!("{table}");
+            output::line!("{table}");
         }
     }
-    println!();
+    output::line!();
 }
 
 fn facts_table(facts: &KnownFacts) -> output::Table {

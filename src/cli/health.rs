@@ -51,14 +51,14 @@ impl HealthCheck {
                 Some(serde_json::Value::Null) | None => "-".to_owned(),
                 Some(other) => other.to_string(),
             };
-            println!("{} (leaver {})", word("/status"), word("/version"));
-            println!(
+            output::line!("{} (leaver {})", word("/status"), word("/version"));
+            output::line!(
                 "database {}, schema {}, worker {}",
                 word("/database"),
                 word("/schema"),
                 word("/worker")
             );
-            println!(
+            output::line!(
                 "backlog: {} waiting, oldest {} s, {} parked; schedule: {} pending, next {}; open holds: {}",
                 word("/backlog/waiting"),
                 word("/backlog/oldest_seconds"),

@@ -127,7 +127,7 @@ impl List {
             output::note("no open holds");
             return Ok(());
         }
-        println!("{}", table(holds));
+        output::line!("{}", table(holds));
         output::note("next: `leaver holds approve ID` or `leaver holds reject ID`");
         Ok(())
     }
@@ -148,7 +148,7 @@ impl Approve {
                 changed: approved.changed,
             });
         }
-        println!(
+        output::line!(
             "hold {} approved: account {} {}",
             self.id,
             approved.account,
@@ -171,9 +171,10 @@ impl Reject {
                 changed: false,
             });
         }
-        println!(
+        output::line!(
             "hold {} rejected: nothing changes unless new facts arrive for employee {}",
-            self.id, hold.employee_id
+            self.id,
+            hold.employee_id
         );
         Ok(())
     }

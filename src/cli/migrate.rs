@@ -39,12 +39,12 @@ impl Migrate {
         if self.format.json {
             output::json(&serde_json::json!({ "applied": pending, "granted_to": self.grant_to }))?;
         } else {
-            println!(
+            output::line!(
                 "schema leaver: {pending} of {} migrations applied now",
                 schema::MIGRATOR.iter().count()
             );
             if let Some(role) = &self.grant_to {
-                println!(
+                output::line!(
                     "role {role}: privileges on the schema leaver granted; on leaver.audit, INSERT only"
                 );
             }

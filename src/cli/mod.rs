@@ -1,5 +1,4 @@
 //! The command line, one file per command. Exit codes: 0 done, 1 findings, 2 wrong usage, 3 could not be done.
-#![expect(clippy::print_stdout, reason = "a command prints its result on stdout")]
 
 mod check;
 mod deliveries;
@@ -30,7 +29,7 @@ use crate::service;
 use embedded_postgres::{self, Embedded};
 
 /// Exit code of a command that failed.
-const COULD_NOT_BE_DONE: u8 = 3;
+const COULD_NOT_BE_DONE: i32 = 3;
 
 /// Ends a leaver's access in your own Postgres as soon as the HR system reports it.
 #[derive(Debug, Parser)]
@@ -167,7 +166,12 @@ fn exit_code(is_clean: bool) -> ExitCode {
     }
 }
 
+/// Returns exit code 3.
+fn could_not_be_done() -> ExitCode {
+    u8::try_from(COULD_NOT_BE_DONE).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
 fn failed(error: &anyhow::Error) -> ExitCode {
     output::note(&format!("leaver: {}", output::chain(error)));
-    ExitCode::from(COULD_NOT_BE_DONE)
+    could_not_be_done()
 }

@@ -1,11 +1,13 @@
 //! Output of commands: tables for people, tab-separated lines for pipes, JSON for programs.
 
-use std::fmt::{Display, Formatter, Result};
-use std::io::IsTerminal;
+use std::fmt::{Arguments, Display, Formatter, Result};
+use std::io::{IsTerminal, Write};
 
 use chrono::{DateTime, Utc};
 use comfy_table::{ColumnConstraint, ContentArrangement, presets};
 use serde::Serialize;
+
+use super::COULD_NOT_BE_DONE;
 
 /// Width of a drawn table when stdout is no terminal, in columns.
 const WIDTH_WITHOUT_TERMINAL: u16 = 120;
@@ -102,9 +104,28 @@ pub(crate) fn drawn(headings: &[&str]) -> comfy_table::Table {
     table
 }
 
+/// Prints a line on stdout; ends the process if that fails.
+macro_rules! line {
+    () => {
+        $crate::cli::output::write_line(format_args!(""))
+    };
+    ($($arg:tt)*) => {
+        $crate::cli::output::write_line(format_args!($($arg)*))
+    };
+}
+pub(crate) use line;
+
+/// Prints a line on stdout; ends the process with exit code 3 if that fails.
+pub(crate) fn write_line(text: Arguments<'_>) {
+    // A closed pipe, as in `leaver deliveries | head -1`, is no bug, and `println!` would panic.
+    if writeln!(std::io::stdout(), "{text}").is_err() {
+        std::process::exit(COULD_NOT_BE_DONE);
+    }
+}
+
 /// Prints one JSON value on one line.
 pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string(value)?);
+    line!("{}", serde_json::to_string(value)?);
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use uuid::Uuid;
 
-use super::{COULD_NOT_BE_DONE, Config, Format, open, output};
+use super::{Config, Format, could_not_be_done, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::ingest::inbox::{self, Replay as ReplayResult};
@@ -42,7 +42,7 @@ impl Replay {
             for (id, result) in &results {
                 table.add_row([id.to_string(), describe(*result).to_owned()]);
             }
-            println!("{table}");
+            output::line!("{table}");
         }
         let all_queued = results.iter().all(|(_, result)| {
             matches!(result, ReplayResult::Queued | ReplayResult::AlreadyWaiting)
@@ -50,7 +50,7 @@ impl Replay {
         Ok(if all_queued {
             ExitCode::SUCCESS
         } else {
-            ExitCode::from(COULD_NOT_BE_DONE)
+            could_not_be_done()
         })
     }
 }

@@ -98,7 +98,7 @@ impl Send {
                 quote(&format!("@{}", self.file.display()))
             ));
             let command = parts.join(" \\\n  ");
-            println!("{command}");
+            output::line!("{command}");
             return Ok(ExitCode::SUCCESS);
         }
 
@@ -120,7 +120,7 @@ impl Send {
             let body = serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text));
             output::json(&serde_json::json!({ "status": status.as_u16(), "body": body }))?;
         } else {
-            println!("{status} {text}");
+            output::line!("{status} {text}");
         }
         Ok(exit_code(status.is_success()))
     }

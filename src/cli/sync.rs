@@ -164,5 +164,5 @@ fn print(lines: &[SyncLine]) {
             output::or_dash(line.cause.as_deref()),
         ]);
     }
-    println!("{table}");
+    output::line!("{table}");
 }

@@ -70,7 +70,7 @@ pub async fn create_if_missing(
     Ok(())
 }
 
-/// Creates the demo database anew, with the example's tables and users.
+/// Recreates the demo database, with the example's tables and users.
 pub(super) async fn fresh_database(postgres: &Embedded) -> anyhow::Result<PgConnectOptions> {
     let mut admin = postgres.connect_options("postgres").connect().await?;
     sqlx::raw_sql("DROP DATABASE IF EXISTS leaver_demo WITH (FORCE)")

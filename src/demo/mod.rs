@@ -1,6 +1,5 @@
 //! `leaver demo`: an end-to-end demo without setup. It runs the real service on a private Postgres and sends it signed
 //! deliveries over HTTP; nothing is simulated.
-#![expect(clippy::print_stdout, reason = "the demo prints its results on stdout")]
 
 pub mod example;
 mod story;
@@ -51,7 +50,7 @@ impl Demo {
 
         let started_at = Instant::now();
         let postgres = self.start_postgres(env).await?;
-        println!(
+        output::line!(
             "Private PostgreSQL {} started in {:.1} s (unix socket in {}).",
             postgres.version(),
             started_at.elapsed().as_secs_f64(),
@@ -71,9 +70,9 @@ impl Demo {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
-                error = service.failed() => println!("{error:#}"),
+                error = service.failed() => output::line!("{error:#}"),
             }
-            println!();
+            output::line!();
         }
         drop(conn);
         service.stop().await;
@@ -143,7 +142,7 @@ impl Keys {
     }
 
     fn print_next_steps(&self, service: &Service, postgres: &Embedded) {
-        println!(
+        output::line!(
             "\nThe service keeps running at http://{} until Ctrl-C. In another terminal:\n\n  \
              export DATABASE_URL='{}'\n  \
              export BAMBOOHR_WEBHOOK_SECRET={} MERGE_WEBHOOK_SECRET={}\n  \
@@ -171,14 +170,14 @@ async fn run_story(
     wait_until(|| async { Ok(service.is_ready()) })
         .await
         .context("the service did not become ready")?;
-    println!(
+    output::line!(
         "Leaver {} listens on http://{}.\n",
         env!("CARGO_PKG_VERSION"),
         service.address()
     );
 
     let before = example::users(conn).await?;
-    println!(
+    output::line!(
         "The application's users before:\n{}\n",
         users_table(&before, None)
     );
@@ -205,11 +204,11 @@ async fn run_story(
             processed_in,
         ]);
     }
-    println!("Deliveries, signed like the providers' own and sent over HTTP:\n{deliveries}\n");
+    output::line!("Deliveries, signed like the providers' own and sent over HTTP:\n{deliveries}\n");
 
     let mut after = example::users(conn).await?;
     example::explain_unchanged(conn, settings, &mut after).await?;
-    println!(
+    output::line!(
         "The application's users after:\n{}\n",
         users_table(&after, Some(&before))
     );
@@ -219,7 +218,7 @@ async fn run_story(
         let outcome = example::outcome(conn, user).await?;
         if outcome != expected {
             as_expected = false;
-            println!(
+            output::line!(
                 "UNEXPECTED: {}: {outcome:?} instead of {expected:?}",
                 user.email
             );
@@ -232,16 +231,18 @@ async fn run_story(
             .count()
     };
     if as_expected {
-        println!(
+        output::line!(
             "{} leavers lost access and sessions, {} is scheduled, {} is on hold, {} kept access.",
             count(DemoOutcome::Deactivated),
             count(DemoOutcome::Scheduled),
             count(DemoOutcome::Held),
             count(DemoOutcome::Untouched),
         );
-        println!("The audit log (leaver.audit) holds each change with its reason and delivery.");
+        output::line!(
+            "The audit log (leaver.audit) holds each change with its reason and delivery."
+        );
     } else {
-        println!("Some results are not as expected; see above.");
+        output::line!("Some results are not as expected; see above.");
     }
     Ok(as_expected)
 }

@@ -9,7 +9,7 @@ use crate::engine::holds::{self, Hold};
 use crate::roster;
 use leaver_core::domain::{EmployeeId, EmployeeKey, SourceName, Tenant};
 
-/// A hold that waits for a person. It holds personal data, so it has no `Debug`.
+/// A hold that needs a person. It holds personal data, so it has no `Debug`.
 #[derive(Serialize)]
 pub struct OpenHold {
     /// Hold ID, for `leaver holds approve` and `leaver holds reject`.

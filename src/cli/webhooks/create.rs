@@ -72,21 +72,21 @@ impl Create {
             }))?;
             return Ok(ExitCode::SUCCESS);
         }
-        println!(
+        output::line!(
             "webhook {} posts to {} when one of these fields changes: {}",
             created.hook.id,
             request.url,
             request.fields.join(", ")
         );
-        println!("\nprivate key: {key}\n");
-        println!(
+        output::line!("\nprivate key: {key}\n");
+        output::line!(
             "It is not shown again. Store it where `webhook_secrets` of source {source} points, by default \
              BAMBOOHR_WEBHOOK_SECRET;\nduring a rotation, keep the old key beside it. Then send the service SIGHUP, or \
              restart it if the key is in an\nenvironment variable. Until then the service rejects this webhook's \
              deliveries and BambooHR does not repeat them;\n`leaver webhooks gaps` reads the employees concerned."
         );
         if self.kind == Kind::Event {
-            println!(
+            output::line!(
                 "It posts no values; the service reads each employee over `[sources.api]` of source {source}."
             );
         }

@@ -56,12 +56,12 @@ impl Delete {
                 "id": self.id, "deleted": deleted, "forgotten": forgotten,
             }))?;
         } else if deleted {
-            println!(
+            output::line!(
                 "webhook {} deleted; remove its key from `webhook_secrets`",
                 self.id
             );
         } else {
-            println!(
+            output::line!(
                 "webhook {} does not exist at BambooHR; it is no longer monitored",
                 self.id
             );

@@ -63,7 +63,7 @@ fn print(fields: &[FieldRow]) {
             output::yes_or_no(field.needed),
         ]);
     }
-    println!("{table}");
+    output::line!("{table}");
     let missing: Vec<&str> = MONITORED_FIELDS
         .into_iter()
         .filter(|name| fields.iter().all(|f| f.alias.as_deref() != Some(*name)))

@@ -114,8 +114,8 @@ fn print(report: &GapReport) {
     for hook in &report.hooks {
         let id = &hook.id;
         match &hook.unread {
-            Some(error) => println!("webhook {id}: cannot read its log: {error}"),
-            None => println!(
+            Some(error) => output::line!("webhook {id}: cannot read its log: {error}"),
+            None => output::line!(
                 "webhook {id}: {} deliveries in its log, {} not received{}",
                 hook.entries,
                 hook.gaps.len(),
@@ -141,10 +141,10 @@ fn print(report: &GapReport) {
             ]);
         }
     }
-    println!("{table}");
+    output::line!("{table}");
     let counts = read.outcomes.iter();
     let outcomes = output::outcomes(counts.map(|(outcome, count)| (outcome.as_str(), count)));
-    println!(
+    output::line!(
         "{} employees read over the API: {}",
         read.records,
         if outcomes.is_empty() {
@@ -154,6 +154,6 @@ fn print(report: &GapReport) {
         }
     );
     if let Some(cause) = &read.incomplete {
-        println!("incomplete: {cause}");
+        output::line!("incomplete: {cause}");
     }
 }

@@ -73,5 +73,5 @@ fn print(webhooks: Vec<WebhookRow>) {
             output::time_or_dash(webhook.last_sent_at),
         ]);
     }
-    println!("{table}");
+    output::line!("{table}");
 }

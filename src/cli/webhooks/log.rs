@@ -67,7 +67,7 @@ fn print(entries: Vec<LogRow>) {
             output::or_dash(Some(ids.join(", "))),
         ]);
     }
-    println!("{table}");
+    output::line!("{table}");
 }
 
 /// Returns a time of the log, or the word that BambooHR has in its place.

@@ -86,5 +86,5 @@ fn print(config: HookConfig, is_ours: bool) {
     ] {
         table.add_row([setting.to_owned(), output::or_dash(Some(value))]);
     }
-    println!("{table}");
+    output::line!("{table}");
 }

@@ -9,7 +9,7 @@ mod webhooks;
 
 use serde_json::{Value, json};
 
-use crate::support::process::{Place, leaver};
+use crate::support::process::{Place, command, leaver};
 use crate::support::{USERS, employee, employees};
 
 /// Every command and subcommand.
@@ -139,6 +139,16 @@ fn wrong_use_exits_2() {
             "{said:?}"
         );
     }
+}
+
+#[test]
+fn a_closed_pipe_ends_a_command_without_a_panic() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut check = command(&["check"], &[]);
+    let ended = check.stdout(writer).output().unwrap();
+    assert_eq!(ended.status.code(), Some(3));
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! `leaver demo`: an end-to-end demo without setup. It runs the real service on a private Postgres and sends it signed
 //! deliveries over HTTP; nothing is simulated.
 
+mod deliver;
 pub mod example;
 mod story;
 
@@ -17,16 +18,15 @@ use sqlx::{ConnectOptions, PgConnection};
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
+use self::deliver::{deliver, milliseconds};
 use self::example::User;
-use self::story::{DemoOutcome, Sender, Step};
+use self::story::DemoOutcome;
 use crate::base::clock::{Clock, SystemClock};
 use crate::cli::output;
 use crate::config::{Environment, Settings};
-use crate::connect::client;
 use crate::service::Service;
 use crate::service::telemetry;
 use embedded_postgres::{self, Embedded};
-use leaver_core::signature::Scheme;
 
 /// Run an end-to-end demo on a private Postgres, without setup
 #[derive(Debug, Args)]
@@ -245,71 +245,6 @@ async fn run_story(
         output::line!("Some results are not as expected; see above.");
     }
     Ok(as_expected)
-}
-
-struct Response {
-    status: u16,
-    body: String,
-    is_duplicate: bool,
-    sent_at: Instant,
-    elapsed: Duration,
-}
-
-fn milliseconds(duration: Duration) -> String {
-    format!("{:.1} ms", duration.as_secs_f64() * 1_000.0)
-}
-
-impl Response {
-    fn display(&self) -> String {
-        let elapsed = milliseconds(self.elapsed);
-        let result = match (self.status, self.is_duplicate) {
-            (200, false) => "200 stored".to_owned(),
-            (200, true) => "200 duplicate, ignored".to_owned(),
-            (status, _) => {
-                let error = serde_json::from_str::<serde_json::Value>(&self.body)
-                    .ok()
-                    .and_then(|body| {
-                        body.get("error")
-                            .and_then(|error| error.as_str().map(str::to_owned))
-                    });
-                format!("{status} {}", error.unwrap_or_default())
-            }
-        };
-        format!("{result}\n{elapsed}")
-    }
-}
-
-async fn deliver(settings: &Settings, service: &Service, step: &Step) -> anyhow::Result<Response> {
-    let name = step.sender.source();
-    let source = settings
-        .sources
-        .iter()
-        .find(|source| source.name.as_str() == name)
-        .with_context(|| format!("the demo has no source {name}"))?;
-    let scheme: &Scheme = &source.scheme;
-    let mut request = client::new(Duration::from_secs(15))?
-        .post(format!("http://{}/webhooks/{name}", service.address()))
-        .header(reqwest::header::CONTENT_TYPE, step.content_type);
-    // A forged delivery has a signature over other bytes.
-    let signed_body = if step.sender == Sender::Attacker {
-        b"{}".as_slice()
-    } else {
-        step.body.as_bytes()
-    };
-    for (header, value) in scheme.sign(signed_body, SystemClock.now()) {
-        request = request.header(header, value);
-    }
-    let sent_at = Instant::now();
-    let response = request.body(step.body.clone()).send().await?;
-    let status = response.status().as_u16();
-    let body = response.text().await?;
-    Ok(Response {
-        status,
-        is_duplicate: body.contains("\"duplicate\":true"),
-        body,
-        sent_at,
-        elapsed: sent_at.elapsed(),
-    })
 }
 
 fn users_table(users: &[User], before: Option<&[User]>) -> comfy_table::Table {

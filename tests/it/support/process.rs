@@ -327,9 +327,9 @@ impl Served {
     #[track_caller]
     pub(crate) fn of(command: Command) -> Self {
         let mut process = Running::start(command);
-        process.wait_for("app.start: listening");
+        process.wait_for("service.start: listening");
         let log = process.err();
-        let (_, listening) = log.split_once("app.start: listening").unwrap();
+        let (_, listening) = log.split_once("service.start: listening").unwrap();
         let url = |field: &str| {
             let (_, address) = listening.split_once(field).unwrap();
             let address = address.trim_start_matches(['=', '"', ':']);
@@ -345,7 +345,7 @@ impl Served {
 
     #[track_caller]
     pub(crate) fn wait_until_ready(&mut self) {
-        self.process.wait_for("app.start: ready");
+        self.process.wait_for("service.start: ready");
     }
 
     /// Where it takes webhooks, without `http://`.

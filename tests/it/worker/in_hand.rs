@@ -44,7 +44,7 @@ async fn the_mark_is_there_while_a_batch_is_under_way_and_gone_with_it() {
         .execute(&mut somebody)
         .await
         .unwrap();
-    let worker = Arc::clone(&app.parts.worker);
+    let worker = Arc::clone(&app.parts.deliveries);
     let working = tokio::spawn(async move { worker.round(&mut LoopState::default()).await });
     app.until_the_service_waits_for_a_lock().await;
     let marked = "SELECT cardinality(delivery_ids)::bigint FROM leaver.in_flight_batches";
@@ -53,7 +53,7 @@ async fn the_mark_is_there_while_a_batch_is_under_way_and_gone_with_it() {
     let beside = app.beside(&["bamboohr"], &[]).await;
     beside
         .parts
-        .worker
+        .deliveries
         .reclaim_orphans(&LoopState::default())
         .await
         .unwrap();
@@ -105,7 +105,7 @@ async fn whoever_ends_the_process_alone_fails_after_three_times_more_and_holds_u
     for (round, expected) in ends.into_iter().enumerate() {
         died_over(&mut app, &ids[1..2]).await;
         app.parts
-            .worker
+            .deliveries
             .reclaim_orphans(&LoopState::default())
             .await
             .unwrap();

@@ -11,7 +11,8 @@ demo:            ## run the end-to-end demo, no setup; Ctrl-C stops it (ARGS=--o
 
 test:            ## run all tests
 	@./.ci/ensure-postgres
-	cargo test --locked --workspace --features failpoints
+	@# Tests mostly wait for processes and databases, so two more run than there are processors.
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$(( $$(getconf _NPROCESSORS_ONLN) + 2 ))} cargo test --locked --workspace --features failpoints
 
 check: test lint ## run the tests and the lints
 

@@ -41,10 +41,10 @@ impl Deliveries {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (_, mut conn) = open(&self.config, env).await?;
         let state = self.state.map(|state| match state {
-            State::Pending => "waiting",
+            State::Pending => "pending",
             State::Processed => "processed",
             State::Ignored => "ignored",
-            State::Failed => "parked",
+            State::Failed => "failed",
         });
         let list =
             deliveries::store::list(&mut conn, state, self.source.as_deref(), self.limit).await?;
@@ -62,7 +62,7 @@ impl Deliveries {
 fn print(list: Vec<DeliverySummary>) {
     let mut table = output::Table::new(&["delivery", "source", "received", "state", "outcome"]);
     for delivery in list {
-        let outcome = match (&delivery.cause, &delivery.outcome) {
+        let outcome = match (&delivery.reason, &delivery.outcome) {
             (Some(reason), _) => reason.clone(),
             (None, Some(serde_json::Value::Object(counts))) if !counts.is_empty() => {
                 output::outcomes(

@@ -15,7 +15,7 @@ use crate::reports::drift::{
     AccountWithoutEmployee, Drift as DriftReport, EmployeeWithoutAccount, SourceCompleteness,
     TerminatedWithAccess,
 };
-use crate::service::{self, Components};
+use crate::service;
 use leaver_core::decision::policy::DriftMode;
 use leaver_core::domain::AccountId;
 
@@ -42,13 +42,13 @@ impl Drift {
         let (settings, conn) = open(&self.config, env).await?;
         conn.close().await?;
         let options = service::connect_options(&settings.database)?;
-        let parts = Components::new(&settings, options, Arc::new(SystemClock));
+        let engine = Arc::new(service::engine(&settings, options, Arc::new(SystemClock)));
         let mode = if self.fix {
             DriftMode::Fix
         } else {
-            settings.worker.drift
+            settings.drift.mode
         };
-        let report = compare(&parts.worker, mode)
+        let report = compare(&engine, mode)
             .await
             .map_err(|reason| anyhow!(reason))?;
         if self.format.json {
@@ -183,7 +183,7 @@ fn sources_table(rows: &[SourceCompleteness]) -> output::Table {
             output::or_dash(Some(row.account.as_str())),
             output::time_or_dash(row.last_complete_at),
             output::time_or_dash(row.everybody_read_at),
-            output::or_dash(row.cause.as_deref()),
+            output::or_dash(row.reason.as_deref()),
         ]);
     }
     table

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use strum::VariantNames;
 
 use super::{Config, Format, open, output};
 use crate::config::Environment;
@@ -25,7 +26,7 @@ pub(super) struct Employees {
     #[arg(long, value_name = "TIME", value_parser = employees::parse_time)]
     modified_after: Option<DateTime<Utc>>,
     /// Only employees with this status; `unknown`: missing, or a word that Leaver does not know
-    #[arg(long, value_parser = PossibleValuesParser::new(EmploymentFilter::WORDS).try_map(|word| EmploymentFilter::parse(&word)))]
+    #[arg(long, value_parser = PossibleValuesParser::new(EmploymentFilter::VARIANTS).try_map(|word| word.parse::<EmploymentFilter>()))]
     status: Option<EmploymentFilter>,
     /// Only employees from this source
     #[arg(long, value_name = "NAME", value_parser = SourceName::parse)]
@@ -103,7 +104,7 @@ fn print(page: Page) {
         "modified",
     ]);
     for employee in page.results {
-        let status = match (employee.removed, employee.status) {
+        let status = match (employee.deleted, employee.status) {
             (true, _) => "deleted".to_owned(),
             (false, status) => output::or_dash(status),
         };
@@ -113,7 +114,7 @@ fn print(page: Page) {
             employee.tenant.to_string(),
             status,
             output::or_dash(employee.work_email.map(|email| email.expose().to_owned())),
-            output::or_dash(employee.termination),
+            output::or_dash(employee.termination_date),
             output::or_dash(employee.account_id.map(|id| id.to_string())),
             output::yes_or_no(employee.deactivated_at.is_some()).to_owned(),
             output::time(employee.modified_at),

@@ -137,7 +137,7 @@ pub(crate) fn note(text: &str) {
 
 /// Returns an error with its causes on one line.
 pub(crate) fn chain(error: &anyhow::Error) -> String {
-    crate::db::error::chain(error.as_ref())
+    crate::db::error::error_chain(error.as_ref())
 }
 
 /// Returns a failed request's innermost cause. The outer ones name parts of the HTTP library.

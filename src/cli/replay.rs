@@ -45,7 +45,7 @@ impl Replay {
             output::line!("{table}");
         }
         let all_queued = results.iter().all(|(_, result)| {
-            matches!(result, ReplayResult::Queued | ReplayResult::AlreadyWaiting)
+            matches!(result, ReplayResult::Queued | ReplayResult::AlreadyPending)
         });
         Ok(if all_queued {
             ExitCode::SUCCESS
@@ -58,7 +58,7 @@ impl Replay {
 fn describe(result: ReplayResult) -> &'static str {
     match result {
         ReplayResult::Queued => "queued",
-        ReplayResult::AlreadyWaiting => "already pending",
+        ReplayResult::AlreadyPending => "already pending",
         ReplayResult::BodyGone => {
             "body no longer stored; have the provider send it again, or post it with `leaver send`"
         }

@@ -69,15 +69,15 @@ impl Serve {
                 _ = hangup.recv() => match self.config.load(env) {
                     Ok(newer) => service.replace_keys(&newer),
                     // The current keys stay valid. Without keys, every delivery would get a final 401.
-                    Err(error) => error!("app.keys: cannot read the configuration; keeping the current webhook keys: {error:#}"),
+                    Err(error) => error!("service.replace_keys: cannot read the configuration; keeping the current webhook keys: {error:#}"),
                 },
             }
         };
-        info!("app.stop: draining; a second signal stops at once");
+        info!("service.stop: draining; a second signal stops at once");
         tokio::select! {
             () = service.stop() => {}
-            _ = terminate.recv() => info!("app.stop: stopped at once"),
-            _ = interrupt.recv() => info!("app.stop: stopped at once"),
+            _ = terminate.recv() => info!("service.stop: stopped at once"),
+            _ = interrupt.recv() => info!("service.stop: stopped at once"),
         }
         if let Some((postgres, _)) = embedded {
             tokio::task::spawn_blocking(move || postgres.stop()).await??;

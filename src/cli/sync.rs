@@ -14,7 +14,7 @@ use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::connect::Limits;
 use crate::jobs::sync::{SyncMode, SyncReport, Syncer};
-use crate::service::{self, Components};
+use crate::service;
 
 /// Sync employees from the providers' APIs now
 #[derive(Debug, Args)]
@@ -42,7 +42,7 @@ struct SyncLine {
     full: bool,
     records: u64,
     outcome: serde_json::Map<String, serde_json::Value>,
-    cause: Option<String>,
+    reason: Option<String>,
 }
 
 impl Sync {
@@ -63,8 +63,8 @@ impl Sync {
             "no source has an API; add `[sources.api]`, as in config/default.toml"
         );
         let options = service::connect_options(&settings.database)?;
-        let parts = Components::new(&settings, options, clock);
-        let syncer = Syncer::new(Arc::clone(&parts.worker));
+        let engine = Arc::new(service::engine(&settings, options, clock));
+        let syncer = Syncer::new(engine);
         let mode = if self.full {
             SyncMode::Full
         } else {
@@ -101,12 +101,12 @@ impl Sync {
         } else {
             print(&lines);
         }
-        Ok(exit_code(lines.iter().all(|line| line.cause.is_none())))
+        Ok(exit_code(lines.iter().all(|line| line.reason.is_none())))
     }
 }
 
 impl SyncLine {
-    fn not_synced(source: &str, cause: &str) -> Self {
+    fn not_synced(source: &str, reason: &str) -> Self {
         Self {
             source: source.to_owned(),
             account: String::new(),
@@ -114,7 +114,7 @@ impl SyncLine {
             full: false,
             records: 0,
             outcome: serde_json::Map::new(),
-            cause: Some(cause.to_owned()),
+            reason: Some(reason.to_owned()),
         }
     }
 
@@ -134,7 +134,7 @@ impl SyncLine {
                 .iter()
                 .map(|(outcome, count)| (outcome.as_str().to_owned(), (*count).into()))
                 .collect(),
-            cause: report.incomplete,
+            reason: report.incomplete,
         }
     }
 }
@@ -161,7 +161,7 @@ fn print(lines: &[SyncLine]) {
             format!("{mode}, {}", line.state),
             line.records.to_string(),
             output::or_dash(Some(outcome)),
-            output::or_dash(line.cause.as_deref()),
+            output::or_dash(line.reason.as_deref()),
         ]);
     }
     output::line!("{table}");

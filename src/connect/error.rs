@@ -8,7 +8,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use leaver_core::providers::InvalidResponse;
 
 /// Why a read failed. Whatever it is, nothing may be concluded about anybody from it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ReadError {
     /// HTTP 401.
     #[error("the API does not accept our credentials (401): check {check}")]
@@ -37,7 +38,7 @@ pub enum ReadError {
         status: u16,
     },
     /// HTTP 429, also after all tries.
-    #[error("the API asks for fewer requests (429): read less often with api.poll, if it stays so")]
+    #[error("the API asks for fewer requests (429): if this persists, raise `api.sync_interval`")]
     RateLimited {
         /// How long it asks to wait, counted from its answer.
         retry_after: Option<Duration>,
@@ -134,25 +135,10 @@ impl ReadError {
         }
     }
 
-    /// The word that stands for it in the database, in `/health` and in a metric.
+    /// Returns the word in the database, in `/health` and in a metric.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Unauthorized { .. } => "unauthorized",
-            Self::Forbidden { .. } => "forbidden",
-            Self::NotFound { .. } => "not_found",
-            Self::Refused { .. } => "refused",
-            Self::RateLimited { .. } => "rate_limited",
-            Self::Unavailable { .. } => "unavailable",
-            Self::Timeout => "timeout",
-            Self::NotTheApi { .. } => "not_the_api",
-            Self::TooLong { .. } => "too_long",
-            Self::Cut { .. } => "cut",
-            Self::NullRecord { .. } => "null_record",
-            Self::NoSuchId => "no_such_id",
-            Self::CoolingDown { .. } => "cooling_down",
-            Self::HostResting => "host_resting",
-        }
+        self.into()
     }
 }
 

@@ -90,18 +90,18 @@ pub async fn explain(
     let history = audit::store::history(&mut tx, &employee.key).await;
     tx.rollback().await?;
     Ok(Explanation {
-        decision: decided.map(Evaluated::word),
+        decision: decided.map(Evaluated::label),
         reason: decided.map(|decided| decided.decision.reason.clone()),
         history: history.ok(),
         facts: KnownFacts::new(&employee),
         source: employee.key.source,
         tenant: employee.key.tenant,
         employee_id: employee.key.employee_id,
-        account_id: employee.account,
+        account_id: employee.account_id,
         access_ends_at: employee.access_ends_at,
         deactivated_at: employee.deactivated_at,
-        values_pending_since: employee.read_due,
-        last_delivery_id: employee.delivery,
+        values_pending_since: employee.values_pending_since,
+        last_delivery_id: employee.last_delivery_id,
     })
 }
 
@@ -112,12 +112,12 @@ impl KnownFacts {
             employment_status: known(employee.employment_status.as_ref(), |status| {
                 employment_status(*status).to_owned()
             }),
-            hire_date: known(employee.hire.as_ref(), ToString::to_string),
-            termination_date: known(employee.termination.as_ref(), date_or_instant),
+            hire_date: known(employee.hire_date.as_ref(), ToString::to_string),
+            termination_date: known(employee.termination_date.as_ref(), date_or_instant),
             work_email: known(employee.work_email.as_ref(), |email| {
                 email.expose().to_owned()
             }),
-            deleted: known(employee.removed.as_ref(), ToString::to_string),
+            deleted: known(employee.deleted.as_ref(), ToString::to_string),
         }
     }
 }
@@ -126,7 +126,7 @@ fn known<T>(fact: Option<&Fact<T>>, text: impl Fn(&T) -> String) -> Option<Known
     fact.map(|fact| KnownFact {
         value: fact.value.as_ref().map(text),
         as_of: fact.as_of,
-        observed_at: fact.seen_at,
+        observed_at: fact.observed_at,
     })
 }
 

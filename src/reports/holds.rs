@@ -70,7 +70,7 @@ impl OpenHold {
             work_email,
             account_id: hold.account_id,
             state: hold.state,
-            requested_action: hold.wants,
+            requested_action: hold.requested_action,
             reason: hold.reason,
             delivery_id: hold.delivery_id,
         }

@@ -17,22 +17,22 @@ pub(crate) struct StoredFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
     employment_status: Option<Stored<StoredEmployment>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    hire: Option<Stored<NaiveDate>>,
+    hire_date: Option<Stored<NaiveDate>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    termination: Option<Stored<StoredMoment>>,
+    termination_date: Option<Stored<StoredMoment>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     work_email: Option<Stored<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    removed: Option<Stored<bool>>,
+    deleted: Option<Stored<bool>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    read_due: Option<DateTime<Utc>>,
+    values_pending_since: Option<DateTime<Utc>>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Stored<T> {
     value: Option<T>,
     as_of: DateTime<Utc>,
-    seen_at: DateTime<Utc>,
+    observed_at: DateTime<Utc>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -71,7 +71,7 @@ impl<T> Stored<T> {
         Self {
             value: fact.value.as_ref().map(into),
             as_of: fact.as_of,
-            seen_at: fact.seen_at,
+            observed_at: fact.observed_at,
         }
     }
 
@@ -79,7 +79,7 @@ impl<T> Stored<T> {
         Fact {
             value: self.value.map(into),
             as_of: self.as_of,
-            seen_at: self.seen_at,
+            observed_at: self.observed_at,
         }
     }
 }
@@ -103,8 +103,8 @@ impl StoredFacts {
                 StoredEmployment::Other => EmploymentStatus::Other,
             })
         });
-        employee.hire = self.hire.map(|fact| fact.map(|day| day));
-        employee.termination = self.termination.map(|fact| {
+        employee.hire_date = self.hire_date.map(|fact| fact.map(|day| day));
+        employee.termination_date = self.termination_date.map(|fact| {
             fact.map(|moment| match moment {
                 StoredMoment::Day(day) => DateOrInstant::Day(day),
                 StoredMoment::Instant(instant) => DateOrInstant::Instant(instant),
@@ -113,10 +113,10 @@ impl StoredFacts {
         employee.work_email = self.work_email.map(|fact| Fact {
             value: fact.value.as_deref().and_then(WorkEmail::parse),
             as_of: fact.as_of,
-            seen_at: fact.seen_at,
+            observed_at: fact.observed_at,
         });
-        employee.removed = self.removed.map(|fact| fact.map(|removed| removed));
-        employee.read_due = self.read_due;
+        employee.deleted = self.deleted.map(|fact| fact.map(|deleted| deleted));
+        employee.values_pending_since = self.values_pending_since;
     }
 
     /// What is to be stored of an entry.
@@ -141,11 +141,11 @@ impl StoredFacts {
                     EmploymentStatus::Other => StoredEmployment::Other,
                 })
             }),
-            hire: employee
-                .hire
+            hire_date: employee
+                .hire_date
                 .as_ref()
                 .map(|fact| Stored::of(fact, |day| *day)),
-            termination: employee.termination.as_ref().map(|fact| {
+            termination_date: employee.termination_date.as_ref().map(|fact| {
                 Stored::of(fact, |moment| match moment {
                     DateOrInstant::Day(day) => StoredMoment::Day(*day),
                     DateOrInstant::Instant(instant) => StoredMoment::Instant(*instant),
@@ -155,11 +155,11 @@ impl StoredFacts {
                 .work_email
                 .as_ref()
                 .map(|fact| Stored::of(fact, |email| email.expose().to_owned())),
-            removed: employee
-                .removed
+            deleted: employee
+                .deleted
                 .as_ref()
-                .map(|fact| Stored::of(fact, |removed| *removed)),
-            read_due: employee.read_due,
+                .map(|fact| Stored::of(fact, |deleted| *deleted)),
+            values_pending_since: employee.values_pending_since,
         }
     }
 }

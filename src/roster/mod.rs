@@ -29,7 +29,7 @@ pub struct Observation {
     /// When it was so: the sender's own time, else the time it signed, else the time of arrival.
     pub as_of: DateTime<Utc>,
     /// When we learned it.
-    pub seen_at: DateTime<Utc>,
+    pub observed_at: DateTime<Utc>,
     /// The delivery that said it.
     pub delivery: Option<DeliveryId>,
 }
@@ -42,15 +42,19 @@ impl Observation {
         source: SourceName,
         change: EmployeeChange,
         fallback: Option<DateTime<Utc>>,
-        seen_at: DateTime<Utc>,
+        observed_at: DateTime<Utc>,
         delivery: Option<DeliveryId>,
     ) -> Self {
-        let as_of = change.as_of.or(fallback).unwrap_or(seen_at).min(seen_at);
+        let as_of = change
+            .as_of
+            .or(fallback)
+            .unwrap_or(observed_at)
+            .min(observed_at);
         Self {
             source,
             change,
             as_of,
-            seen_at,
+            observed_at,
             delivery,
         }
     }
@@ -122,6 +126,9 @@ pub async fn observe(
                 .into_iter()
                 .map(|observation| (observation.delivery, merge(&mut employee, observation)))
                 .collect();
+            if !employee.has_same_listed_values(&before) {
+                employee.modified_at = Some(now);
+            }
             let effect = by_delivery.iter().map(|(_, effect)| *effect).max();
             Observed {
                 employee,
@@ -137,7 +144,7 @@ pub async fn observe(
 pub fn merge(employee: &mut Employee, observation: &Observation) -> Effect {
     let at = Times {
         as_of: observation.as_of,
-        seen_at: observation.seen_at,
+        observed_at: observation.observed_at,
     };
     let facts = &observation.change.facts;
     let effects = [
@@ -148,11 +155,11 @@ pub fn merge(employee: &mut Employee, observation: &Observation) -> Effect {
             &facts.employment_status,
             at,
         ),
-        merge_fact(&mut employee.hire, &facts.hire, at),
-        merge_fact(&mut employee.termination, &facts.termination, at),
+        merge_fact(&mut employee.hire_date, &facts.hire_date, at),
+        merge_fact(&mut employee.termination_date, &facts.termination_date, at),
         merge_fact(&mut employee.work_email, &facts.work_email, at),
         merge_fact(
-            &mut employee.removed,
+            &mut employee.deleted,
             &Field::Value(observation.change.kind == ChangeKind::Deleted),
             at,
         ),
@@ -160,7 +167,7 @@ pub fn merge(employee: &mut Employee, observation: &Observation) -> Effect {
     ];
     let effect = effects.into_iter().max().unwrap_or(Effect::Same);
     if effect == Effect::Newer {
-        employee.delivery = observation.delivery.or(employee.delivery);
+        employee.last_delivery_id = observation.delivery.or(employee.last_delivery_id);
     }
     effect
 }
@@ -181,7 +188,7 @@ fn merge_status_changed(employee: &mut Employee, facts: &Facts) -> Effect {
 #[derive(Clone, Copy)]
 struct Times {
     as_of: DateTime<Utc>,
-    seen_at: DateTime<Utc>,
+    observed_at: DateTime<Utc>,
 }
 
 /// Of two facts of the same moment the greater one wins, so the result does not depend on which came first.
@@ -196,7 +203,9 @@ fn merge_fact<T: Clone + Ord>(known: &mut Option<Fact<T>>, posted: &Field<T>, at
         Some(fact) if at.as_of < fact.as_of => return Effect::Stale,
         Some(fact) if at.as_of == fact.as_of && value < fact.value => return Effect::Same,
         Some(fact)
-            if at.as_of == fact.as_of && value == fact.value && at.seen_at >= fact.seen_at =>
+            if at.as_of == fact.as_of
+                && value == fact.value
+                && at.observed_at >= fact.observed_at =>
         {
             return Effect::Same;
         }
@@ -205,7 +214,7 @@ fn merge_fact<T: Clone + Ord>(known: &mut Option<Fact<T>>, posted: &Field<T>, at
     *known = Some(Fact {
         value,
         as_of: at.as_of,
-        seen_at: at.seen_at,
+        observed_at: at.observed_at,
     });
     Effect::Newer
 }
@@ -220,13 +229,13 @@ fn merge_read_due(employee: &mut Employee, observation: &Observation) -> Effect 
         if answered_at.is_some_and(|at| at > observation.as_of) {
             return Effect::Stale;
         }
-        if employee.read_due < Some(observation.as_of) {
-            employee.read_due = Some(observation.as_of);
+        if employee.values_pending_since < Some(observation.as_of) {
+            employee.values_pending_since = Some(observation.as_of);
             effect = Effect::Newer;
         }
     }
-    if employee.read_due < answered_at {
-        employee.read_due = None;
+    if employee.values_pending_since < answered_at {
+        employee.values_pending_since = None;
     }
     effect
 }

@@ -84,7 +84,7 @@ fn known(observations: &[Observation]) -> Employee {
 #[test]
 fn newer_facts_win_one_by_one() {
     let first = with(status(1, Status::Active), |facts| {
-        facts.hire = Field::Value(day("2020-01-01"));
+        facts.hire_date = Field::Value(day("2020-01-01"));
         facts.work_email = Field::Value(email("old@example.com"));
     });
     let second = with(said(2), |facts| {
@@ -95,13 +95,13 @@ fn newer_facts_win_one_by_one() {
 
     assert_eq!(employee.status(), Some(&Status::Active));
     assert_eq!(employee.status.as_ref().unwrap().as_of, at(1));
-    assert_eq!(employee.hire.unwrap().value, Some(day("2020-01-01")));
+    assert_eq!(employee.hire_date.unwrap().value, Some(day("2020-01-01")));
     assert_eq!(
         employee.work_email.unwrap(),
         Fact {
             value: Some(email("new@example.com")),
             as_of: at(2),
-            seen_at: at(3)
+            observed_at: at(3)
         }
     );
 }
@@ -117,11 +117,11 @@ fn what_is_older_is_stale_and_changes_nothing() {
 #[test]
 fn an_older_observation_still_brings_a_fact_that_was_not_known() {
     let late = with(said(1), |facts| {
-        facts.termination = Field::Value(DateOrInstant::Day(day("2026-03-31")));
+        facts.termination_date = Field::Value(DateOrInstant::Day(day("2026-03-31")));
     });
     let (employee, effects) = merged(&[status(2, Status::Active), late]);
     assert_eq!(effects, [Effect::Newer, Effect::Newer]);
-    assert_eq!(employee.termination.unwrap().as_of, at(1));
+    assert_eq!(employee.termination_date.unwrap().as_of, at(1));
 }
 
 #[test]
@@ -159,19 +159,19 @@ fn of_two_facts_of_one_moment_the_greater_wins_in_any_order() {
         let employee = known(&[status(1, lesser), status(1, greater.clone())]);
         assert_eq!(employee.status(), Some(&greater));
     }
-    let dated = |date: Field<DateOrInstant>| with(said(1), |facts| facts.termination = date);
+    let dated = |date: Field<DateOrInstant>| with(said(1), |facts| facts.termination_date = date);
     let date = DateOrInstant::Day(day("2026-03-31"));
     let employee = known(&[dated(Field::Empty), dated(Field::Value(date))]);
-    assert_eq!(employee.termination.unwrap().value, Some(date));
+    assert_eq!(employee.termination_date.unwrap().value, Some(date));
 }
 
 #[test]
 fn a_fact_that_is_said_to_be_empty_replaces_an_older_value() {
     let dated = with(said(1), |facts| {
-        facts.termination = Field::Value(DateOrInstant::Day(day("2026-03-31")));
+        facts.termination_date = Field::Value(DateOrInstant::Day(day("2026-03-31")));
     });
-    let undated = with(said(2), |facts| facts.termination = Field::Empty);
-    let termination = known(&[dated, undated]).termination.unwrap();
+    let undated = with(said(2), |facts| facts.termination_date = Field::Empty);
+    let termination = known(&[dated, undated]).termination_date.unwrap();
     assert_eq!((termination.value, termination.as_of), (None, at(2)));
 }
 
@@ -180,7 +180,7 @@ fn a_field_that_was_not_posted_changes_nothing() {
     let employee = known(&[flagged(1, Status::Inactive), said(2)]);
     assert_eq!(employee.status(), Some(&Status::Inactive));
     assert_eq!(employee.status.unwrap().as_of, at(1));
-    assert_eq!(employee.termination, None);
+    assert_eq!(employee.termination_date, None);
 }
 
 #[test]
@@ -214,21 +214,24 @@ fn without_a_time_of_its_own_a_change_is_as_old_as_its_signature_or_its_arrival(
 fn of_one_fact_heard_twice_it_counts_when_it_was_first_heard() {
     let early = status(1, Status::Inactive);
     let late = Observation {
-        seen_at: at(50),
+        observed_at: at(50),
         ..early.clone()
     };
-    assert_eq!(known(&[early, late]).status.unwrap().seen_at, at(2));
+    assert_eq!(known(&[early, late]).status.unwrap().observed_at, at(2));
 }
 
 #[test]
 fn a_change_without_values_asks_for_a_read() {
-    assert_eq!(known(&[notification_only(5)]).read_due, Some(at(5)));
     assert_eq!(
-        known(&[notification_only(5), notification_only(3)]).read_due,
+        known(&[notification_only(5)]).values_pending_since,
         Some(at(5))
     );
     assert_eq!(
-        known(&[status(1, Status::Active), notification_only(5)]).read_due,
+        known(&[notification_only(5), notification_only(3)]).values_pending_since,
+        Some(at(5))
+    );
+    assert_eq!(
+        known(&[status(1, Status::Active), notification_only(5)]).values_pending_since,
         Some(at(5))
     );
 }
@@ -240,12 +243,12 @@ fn only_a_newer_status_answers_a_change_without_values() {
             [notification_only(5), status(minute, Status::Active)],
             [status(minute, Status::Active), notification_only(5)],
         ] {
-            assert_eq!(known(&order).read_due, due, "{minute}");
+            assert_eq!(known(&order).values_pending_since, due, "{minute}");
         }
     }
-    let other_fact = with(said(6), |facts| facts.hire = Field::Empty);
+    let other_fact = with(said(6), |facts| facts.hire_date = Field::Empty);
     assert_eq!(
-        known(&[notification_only(5), other_fact]).read_due,
+        known(&[notification_only(5), other_fact]).values_pending_since,
         Some(at(5))
     );
 }
@@ -254,12 +257,12 @@ fn only_a_newer_status_answers_a_change_without_values() {
 fn a_creation_without_values_asks_for_nothing() {
     let mut created = notification_only(5);
     created.change.kind = ChangeKind::Created;
-    assert_eq!(known(&[created]).read_due, None);
+    assert_eq!(known(&[created]).values_pending_since, None);
 }
 
 #[test]
 fn a_removal_stands_until_something_newer_is_said() {
-    let removed = |observations: &[Observation]| known(observations).removed.unwrap().value;
+    let removed = |observations: &[Observation]| known(observations).deleted.unwrap().value;
     assert_eq!(removed(&[said(1), deleted(2)]), Some(true));
     assert_eq!(removed(&[deleted(2), said(2)]), Some(true));
     assert_eq!(removed(&[deleted(2), said(3)]), Some(false));
@@ -310,7 +313,7 @@ fn the_delivery_of_the_newest_news_is_remembered() {
         said(3),
     ]);
     assert_eq!(
-        employee.delivery,
+        employee.last_delivery_id,
         Some(DeliveryId(uuid::Uuid::from_u128(1)))
     );
 }
@@ -333,11 +336,11 @@ prop_compose! {
         status in posted(vec![Status::Active, Status::Pending, Status::Unknown("LEAVE".to_owned()), Status::Inactive]),
         status_changed in any::<bool>(),
         employment_status in posted(vec![EmploymentStatus::Other, EmploymentStatus::Terminated]),
-        hire in posted(vec![day("2020-01-01"), day("2026-04-01")]),
-        termination in posted(vec![DateOrInstant::Day(day("2026-03-31")), DateOrInstant::Instant(at(90))]),
+        hire_date in posted(vec![day("2020-01-01"), day("2026-04-01")]),
+        termination_date in posted(vec![DateOrInstant::Day(day("2026-03-31")), DateOrInstant::Instant(at(90))]),
         work_email in posted(vec![email("a@example.com"), email("b@example.com")]),
     ) -> Observation {
-        let facts = Facts { status, status_changed, employment_status, hire, termination, work_email };
+        let facts = Facts { status, status_changed, employment_status, hire_date, termination_date, work_email };
         let change = EmployeeChange {
             kind,
             notification_only,

@@ -1,7 +1,5 @@
 //! `leaver demo`.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,13 +7,11 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::support::process::{Running, as_ordinary_user, command, leaver, until};
+use crate::support::scratch;
 
 /// Creates a folder that every user can write to.
 fn folder() -> TempDir {
-    let folder = tempfile::tempdir().unwrap();
-    // Separately, since the umask restricts the mode of a new folder.
-    std::fs::set_permissions(folder.path(), Permissions::from_mode(0o777)).unwrap();
-    folder
+    scratch::open_folder()
 }
 
 /// Returns the cells of the last table with these first headings. Rows of several lines are joined.
@@ -98,7 +94,7 @@ fn assert_shown(out: &str) {
     };
     assert_eq!(after.len(), 9);
     assert!(because("tom.becker").starts_with("scheduled: "), "{out}");
-    assert!(because("yuki.tan").starts_with("held: "), "{out}");
+    assert!(because("yuki.tan").starts_with("hold opened: "), "{out}");
     assert!(because("nora.silva").contains("pre-hire"), "{out}");
     assert!(because("ada.keller").contains("not named"), "{out}");
     assert!(out.contains("4 leavers lost access"), "{out}");
@@ -113,8 +109,7 @@ fn servers_in(folder: &Path) -> Vec<PathBuf> {
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().flatten();
-    let ours = |path: &PathBuf| !path.ends_with("leaver-program");
-    entries.map(|entry| entry.path()).filter(ours).collect()
+    entries.map(|entry| entry.path()).collect()
 }
 
 /// Runs the demo once and checks that it leaves nothing behind.
@@ -137,17 +132,20 @@ fn once_runs_the_demo_and_leaves_nothing_behind() {
 fn once_works_for_an_ordinary_user() {
     let folder = folder();
     let temporary = [("TMPDIR", folder.path().to_str().unwrap())];
-    assert_shows_once(
-        &folder,
-        as_ordinary_user(folder.path(), &["demo", "--once"], &temporary),
-    );
+    assert_shows_once(&folder, as_ordinary_user(&["demo", "--once"], &temporary));
 }
 
 /// Starts a demo that keeps running, with its state in a folder.
 fn going_on(folder: &TempDir) -> Running {
     let state = [("XDG_STATE_HOME", folder.path().to_str().unwrap())];
-    let args = ["demo", "--listen", "127.0.0.1:0"];
-    let mut demo = Running::start(as_ordinary_user(folder.path(), &args, &state));
+    let args = [
+        "demo",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+    ];
+    let mut demo = Running::start(as_ordinary_user(&args, &state));
     demo.wait_for("leaver health");
     demo
 }
@@ -205,7 +203,9 @@ fn a_port_in_use_is_an_error() {
     let address = taken.local_addr().unwrap().to_string();
     let temporary = [("TMPDIR", folder.path().to_str().unwrap())];
     let said = leaver(&["demo", "--once", "--listen", &address], &temporary);
-    said.failed(&["cannot listen on", &address]);
+    said.failed(&["cannot listen on", &address, "LEAVER_LISTEN"]);
+    let said = leaver(&["demo", "--once", "--admin-listen", &address], &temporary);
+    said.failed(&["cannot listen on", &address, "LEAVER_ADMIN_LISTEN"]);
     assert_eq!(entries(folder.path()), [] as [PathBuf; 0]);
 }
 

@@ -29,7 +29,7 @@ async fn app(settings: &[(&str, &str)]) -> TestApp {
 }
 
 async fn look(app: &TestApp, remedy: DriftMode) -> Drift {
-    compare(&app.parts.worker, remedy).await.unwrap()
+    compare(&app.parts.engine, remedy).await.unwrap()
 }
 
 /// The employee ids of those found on.
@@ -78,7 +78,7 @@ async fn by_policy_it_is_ended_again_with_its_sessions_and_a_record() {
     assert!(app.is_active("cem@example.com").await && app.is_active("eve@example.com").await);
     let last = app.audit_in_full().await.pop().unwrap();
     assert!(
-        last.starts_with("deactivated 1 ") && last.ends_with(" leaver:drift"),
+        last.starts_with("deactivated 1 ") && last.ends_with(" drift"),
         "{last}"
     );
     // Once is enough.
@@ -154,7 +154,7 @@ async fn accounts_of_nobody_and_employees_without_an_account_are_told_apart() {
         found
             .reads
             .iter()
-            .all(|read| !read.complete && read.cause.is_some())
+            .all(|read| !read.complete && read.reason.is_some())
     );
 }
 
@@ -202,7 +202,7 @@ async fn more_than_a_page_of_people_is_compared_whole() {
 async fn the_service_looks_when_it_is_due_and_health_tells_what_it_found() {
     let mut app = app(&[]).await;
     let every = Duration::from_hours(1);
-    let watch = DriftMonitor::new(Arc::clone(&app.parts.worker), DriftMode::Report, every);
+    let watch = DriftMonitor::new(Arc::clone(&app.parts.engine), DriftMode::Report, every);
     given_back(&mut app, "ana@example.com").await;
     let checked = watch.look_when_due().await.unwrap().unwrap();
     assert_eq!((checked.terminated_with_access, checked.fixed), (1, 0));
@@ -222,7 +222,7 @@ async fn the_service_looks_when_it_is_due_and_health_tells_what_it_found() {
         "it is not due yet"
     );
     app.advance(TimeDelta::minutes(61));
-    let fixing = DriftMonitor::new(Arc::clone(&app.parts.worker), DriftMode::Fix, every);
+    let fixing = DriftMonitor::new(Arc::clone(&app.parts.engine), DriftMode::Fix, every);
     let checked = fixing.look_when_due().await.unwrap().unwrap();
     assert_eq!((checked.terminated_with_access, checked.fixed), (0, 1));
     assert_eq!(app.get("/health").await.body["status"], "ok");
@@ -232,7 +232,7 @@ async fn the_service_looks_when_it_is_due_and_health_tells_what_it_found() {
 async fn of_two_replicas_one_compares() {
     let mut app = app(&[]).await;
     let every = Duration::from_hours(1);
-    let watch = DriftMonitor::new(Arc::clone(&app.parts.worker), DriftMode::Report, every);
+    let watch = DriftMonitor::new(Arc::clone(&app.parts.engine), DriftMode::Report, every);
     let lock = "SELECT pg_advisory_lock(hashtextextended('leaver.drift', 0))::text";
     app.lines(lock).await;
     assert_eq!(watch.look_when_due().await.unwrap(), None);
@@ -274,7 +274,7 @@ async fn the_command_says_who_and_fails_until_nobody_is_left() {
     assert_eq!(found["unmatched"], json!([]));
     assert_eq!(found["rests_on_complete_reads"], json!(false));
 
-    let env = place.env(&[("LEAVER__POLICY__DRIFT", "fix")]);
+    let env = place.env(&[("LEAVER__DRIFT__MODE", "fix")]);
     let said = crate::support::process::leaver(&["drift", "--json"], &env).good();
     assert_eq!(said.json()["fixed"][0]["employee_id"], "1");
     assert_eq!(place.active().await, ["eve@example.com"]);

@@ -10,8 +10,9 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use uuid::Uuid;
 
+use crate::support::database::empty_database;
 use crate::support::driving::terminated;
-use crate::support::{BAMBOOHR_KEY, TestApp, database};
+use crate::support::{BAMBOOHR_KEY, TestApp};
 
 const DANA: &str = "dana@example.com";
 const BOTH: [&str; 2] = ["bamboohr", "merge"];
@@ -99,7 +100,7 @@ async fn a_minimal_role_can_deactivate() {
 
     assert_eq!(app.user(DANA).await, (false, 0));
     assert_eq!(app.user("other@example.com").await, (true, 2));
-    assert_eq!(app.audit_in_full().await, ["deactivated 7 1 leaver"]);
+    assert_eq!(app.audit_in_full().await, ["deactivated 7 1 system"]);
     assert_eq!(app.get("/health").await.body["database"], "ok");
 }
 
@@ -133,6 +134,7 @@ async fn a_service_without_migrate_starts_after_migration() {
         ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
         ("LEAVER__DATABASE__MIGRATE", "false"),
         ("LEAVER_LISTEN", "127.0.0.1:0"),
+        ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
     ];
     let settings = Settings::load(None, &Environment::of(env)).unwrap();
     let options = as_role(&app.options, &role);
@@ -149,7 +151,7 @@ async fn a_service_without_migrate_starts_after_migration() {
 
 #[tokio::test]
 async fn a_second_migration_changes_nothing() {
-    let (options, _) = database().await;
+    let (options, _database) = empty_database().await;
     let mut conn = options.connect().await.unwrap();
     let all = schema::MIGRATOR.iter().count();
     assert_eq!(schema::pending(&mut conn).await.unwrap(), all);
@@ -166,7 +168,7 @@ async fn a_second_migration_changes_nothing() {
 
 #[tokio::test]
 async fn replicas_migrate_one_after_another() {
-    let (options, _) = database().await;
+    let (options, _database) = empty_database().await;
     let migrate = || async {
         let mut conn = options.connect().await.unwrap();
         schema::migrate(&mut conn).await
@@ -191,12 +193,12 @@ async fn a_migration_of_a_newer_version_is_rejected() {
 
 #[tokio::test]
 async fn an_owner_without_superuser_can_migrate() {
-    let (options, database) = database().await;
+    let (options, database) = empty_database().await;
     let mut admin = options.connect().await.unwrap();
     let owner = role(&mut admin).await;
     sql(
         &mut admin,
-        &format!(r#"GRANT CREATE ON DATABASE {database} TO "{owner}""#),
+        &format!(r#"GRANT CREATE ON DATABASE {} TO "{owner}""#, database.name),
     )
     .await
     .unwrap();
@@ -211,7 +213,7 @@ async fn an_owner_without_superuser_can_migrate() {
 
 #[tokio::test]
 async fn an_owner_of_only_the_schema_can_migrate_and_grant() {
-    let (options, _) = database().await;
+    let (options, _database) = empty_database().await;
     let mut admin = options.connect().await.unwrap();
     let (owner, service) = (role(&mut admin).await, role(&mut admin).await);
     sql(

@@ -13,7 +13,7 @@ use crate::support::driving::working;
 use crate::support::logs::Captured;
 use crate::support::{TestApp, USERS};
 
-const ALARM: (&str, &str) = ("LEAVER__POLICY__SILENCE_ALARM", "3d");
+const ALARM: (&str, &str) = ("LEAVER__POLICY__MAX_SILENCE", "3d");
 const THEN: &str = "2026-11-22T11:00:00Z";
 
 fn watch(app: &TestApp) -> SilenceMonitor {
@@ -23,7 +23,7 @@ fn watch(app: &TestApp) -> SilenceMonitor {
         after: Some(Duration::from_hours(72)),
     });
     SilenceMonitor::new(
-        app.parts.worker.pool.clone(),
+        app.parts.engine.pool.clone(),
         clock,
         silence_thresholds.to_vec(),
     )
@@ -51,7 +51,7 @@ async fn a_silent_source_degrades_health_and_is_warned_of_once() {
         "2026-11-22T12:00:00Z"
     );
     assert!(health["sources"]["bamboohr"]["silent_since"].is_null());
-    let warned = captured.text().matches("silence_alarm").count();
+    let warned = captured.text().matches("max_silence").count();
     assert_eq!(warned, 1, "{}", captured.text());
 
     app.advance(TimeDelta::hours(72));

@@ -51,10 +51,10 @@ async fn check_schema(
     conn: &mut PgConnection,
     migrate: bool,
 ) -> anyhow::Result<(CheckStatus, String)> {
-    let privileges = schema::standing(conn).await?;
+    let privileges = schema::privileges(conn).await?;
     let role = &privileges.role;
-    if !privileges.lacking.is_empty() {
-        let lacking = privileges.lacking.join("; ");
+    if !privileges.missing_privileges.is_empty() {
+        let lacking = privileges.missing_privileges.join("; ");
         return Ok((
             CheckStatus::Error,
             format!(

@@ -82,7 +82,7 @@ fn check_api(report: &mut CheckReport, check: &str, source: &Source) {
             ),
             Ok(()) => (
                 CheckStatus::Ok,
-                format!("API, synced every {} s", api.poll.as_secs()),
+                format!("API, synced every {} s", api.sync_interval.as_secs()),
             ),
             Err(error) => (CheckStatus::Error, output::chain(&error)),
         },

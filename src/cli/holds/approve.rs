@@ -55,7 +55,7 @@ impl Approve {
 }
 
 fn effect(approved: &Approved) -> &'static str {
-    match (approved.hold.wants.as_str(), approved.changed) {
+    match (approved.hold.requested_action.as_str(), approved.changed) {
         ("reactivate", true) => "was reactivated",
         ("reactivate", false) => "was already active",
         (_, true) => "was deactivated and its sessions ended",

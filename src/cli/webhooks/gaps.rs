@@ -14,7 +14,7 @@ use crate::base::clock::SystemClock;
 use crate::config::Environment;
 use crate::jobs::sync::gaps::GapReport;
 use crate::jobs::sync::{SyncReport, Syncer};
-use crate::service::{self, Components};
+use crate::service;
 use leaver_core::domain::EmployeeId;
 
 /// Compare BambooHR's delivery logs with received deliveries and read the missing employees
@@ -38,8 +38,8 @@ impl Gaps {
         conn.close().await?;
         let (source, _) = self.target.source_in(&settings)?;
         let options = service::connect_options(&settings.database)?;
-        let parts = Components::new(&settings, options, Arc::new(SystemClock));
-        let syncer = Syncer::new(Arc::clone(&parts.worker));
+        let engine = Arc::new(service::engine(&settings, options, Arc::new(SystemClock)));
+        let syncer = Syncer::new(engine);
         let on_terminal = std::io::stderr().is_terminal();
         let progress = |_: &str, read: u64| {
             if on_terminal {
@@ -75,7 +75,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
                 "webhook": hook.id,
                 "entries": hook.entries,
                 "cut": hook.cut,
-                "cause": hook.unread.as_ref().map(ToString::to_string),
+                "reason": hook.unread.as_ref().map(ToString::to_string),
             })
         })
         .collect();
@@ -88,7 +88,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
                 "webhook": hook.id,
                 "sent_at": gap.sent_at,
                 "status": gap.status,
-                "fate": gap.fate.as_str().replace(' ', "_"),
+                "fate": gap.fate.as_str(),
                 "employees": gap.employees,
             })
         })
@@ -97,7 +97,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
         serde_json::json!({
             "records": read.records,
             "outcome": outcome(read),
-            "cause": read.incomplete,
+            "reason": read.incomplete,
         })
     });
     serde_json::json!({ "webhooks": hooks, "gaps": gaps, "read": read })
@@ -136,7 +136,7 @@ fn print(report: &GapReport) {
                 hook.id.clone(),
                 output::time_or_dash(gap.sent_at),
                 gap.status.clone(),
-                gap.fate.as_str().to_owned(),
+                gap.fate.as_str().replace('_', " "),
                 ids.join(", "),
             ]);
         }

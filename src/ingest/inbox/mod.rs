@@ -2,8 +2,8 @@
 //!
 //! ```text
 //!                        +--> processed
-//!  (insert) --> waiting -+--> ignored          same body again, not self-timed, signed later: waiting
-//!                  ^     +--> parked --+
+//!  (insert) --> pending -+--> ignored          same body again, without event times, signed later: pending
+//!                  ^     +--> failed --+
 //!                  +-------- replay ---+
 //! ```
 //!
@@ -39,7 +39,7 @@ pub struct Delivery {
     /// How often processing it has failed.
     pub attempts: i32,
     /// Whether it is to be taken with nothing else in hand: the process has ended while it was.
-    pub alone: bool,
+    pub isolated: bool,
 }
 
 impl std::fmt::Debug for Delivery {
@@ -76,12 +76,12 @@ pub enum DeliveryOutcome {
     /// Understood, and not for us.
     Ignored {
         /// What it was.
-        cause: String,
+        reason: String,
     },
     /// Not understood, or failed too often; kept for a while and brought back by `replay`.
-    Parked {
+    Failed {
         /// What is wrong; never a part of the body.
-        cause: String,
+        reason: String,
     },
 }
 
@@ -106,7 +106,7 @@ pub enum Replay {
     /// It will be processed again.
     Queued,
     /// It waits already.
-    AlreadyWaiting,
+    AlreadyPending,
     /// Its body is gone, since it was settled.
     BodyGone,
     /// There is no such delivery.

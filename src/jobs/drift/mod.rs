@@ -49,7 +49,7 @@ pub struct SourceCompleteness {
     /// When the last complete read of everybody began.
     pub everybody_read_at: Option<DateTime<Utc>>,
     /// Why it is not complete.
-    pub cause: Option<String>,
+    pub reason: Option<String>,
 }
 
 /// An account that is on although its employee has left.

@@ -34,10 +34,10 @@ pub struct ProviderWebhook {
     /// What BambooHR's log has of its last delivery: our HTTP status, or a word.
     pub last_status: Option<String>,
     /// What somebody should look at.
-    pub trouble: Option<String>,
+    pub problem: Option<String>,
     /// When the API last showed it.
     #[serde(skip)]
-    pub seen_at: DateTime<Utc>,
+    pub observed_at: DateTime<Utc>,
     /// When it was last looked at.
     pub checked_at: DateTime<Utc>,
 }
@@ -54,7 +54,7 @@ pub fn targets_this_service(url: &str, source: &SourceName) -> bool {
 /// What is wrong with a webhook that is there: fields that its owner may not see, and the status of a last
 /// delivery that was not taken.
 #[must_use]
-pub fn trouble(denied_fields: &str, not_taken: Option<&str>) -> Option<String> {
+pub fn problem(denied_fields: &str, not_taken: Option<&str>) -> Option<String> {
     let mut found = vec![];
     if !denied_fields.is_empty() {
         found.push(format!(

@@ -4,7 +4,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
 use super::gaps::{Arrival, Sent, missing};
-use super::{targets_this_service, trouble};
+use super::{problem, targets_this_service};
 use leaver_core::domain::{EmployeeId, SourceName};
 
 fn noon() -> DateTime<Utc> {
@@ -120,8 +120,8 @@ fn a_url_points_here_by_the_end_of_its_path() {
 
 #[test]
 fn trouble_is_a_denied_field_or_a_delivery_that_was_not_taken() {
-    assert_eq!(trouble("", None), None);
-    assert!(trouble("", Some("503")).unwrap().contains("503"));
-    let both = trouble("monitored: status", Some("503")).unwrap();
+    assert_eq!(problem("", None), None);
+    assert!(problem("", Some("503")).unwrap().contains("503"));
+    let both = problem("monitored: status", Some("503")).unwrap();
     assert!(both.contains("monitored: status") && both.contains("503"));
 }

@@ -10,16 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::collect::SyncRun;
 use crate::connect::{BambooHrApi, LinkedAccount, MergeApi};
 use crate::db::advisory_lock::AdvisoryLock;
-use crate::db::error::chain;
+use crate::db::error::error_chain;
 use crate::engine::Engine;
 use crate::engine::execute::Outcome;
-use crate::jobs::deliveries::LoopState;
+use crate::jobs::runner::{Job, Next};
 use crate::roster::sync_state::{self, SyncState};
 use leaver_core::domain::{SourceName, Tenant};
 
@@ -60,6 +59,28 @@ pub enum SyncMode {
     Full,
 }
 
+/// Reads one source whenever a read is due.
+pub struct SyncJob {
+    /// Reads it.
+    pub syncer: Arc<Syncer>,
+    /// What is read.
+    pub source: Arc<SyncSource>,
+}
+
+impl Job for SyncJob {
+    const NAME: &'static str = "sync";
+    const DROP_ON_STOP: bool = true;
+
+    async fn tick(&mut self) -> Next {
+        let source = &self.source;
+        let synced = self.syncer.sync(source, SyncMode::IfDue, &|_, _| {}).await;
+        if let Err(reason) = synced {
+            warn!(source = %source.source, reason, "sync.run: cannot read now; will try again");
+        }
+        Next::Poll(LOOK.min(source.poll))
+    }
+}
+
 /// How the read of one source, or of one linked account, went.
 #[derive(Debug)]
 pub struct SyncReport {
@@ -89,25 +110,6 @@ impl Syncer {
         Self { worker }
     }
 
-    /// Reads a source whenever it is due, until stopped.
-    pub async fn run(&self, company: &SyncSource, stop: CancellationToken) {
-        let nobody = |_: &str, _: u64| {};
-        while !stop.is_cancelled() {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                synced = self.sync(company, SyncMode::IfDue, &nobody) => {
-                    if let Err(reason) = synced {
-                        warn!(source = %company.source, reason, "sync.run: cannot read now; will try again");
-                    }
-                }
-            }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(LOOK.min(company.poll)) => {}
-            }
-        }
-    }
-
     /// Reads a source once; `None` when another replica is at it. `progress` is told of the account and how
     /// many records came so far.
     ///
@@ -120,37 +122,36 @@ impl Syncer {
         progress: &(dyn Fn(&str, u64) + Sync),
     ) -> Result<Option<Vec<SyncReport>>, String> {
         let source = &company.source;
-        let said = |error: sqlx::Error| chain(&error);
-        let turn = AdvisoryLock::take(&self.worker.pool, &format!("reads {source}")).await;
+        let said = |error: sqlx::Error| error_chain(&error);
+        let turn = AdvisoryLock::try_acquire(&self.worker.pool, &format!("reads {source}")).await;
         let Some(mut turn) = turn.map_err(said)? else {
             return Ok(None);
         };
         let pool = &self.worker.pool;
         let listed = sync_state::store::list(&mut turn, std::slice::from_ref(source));
-        let known = pool.heard(listed).await.map_err(said)?;
+        let known = pool.with_silence_timeout(listed).await.map_err(said)?;
         let accounts: Vec<Option<&LinkedAccount>> = match &company.api {
             ProviderClient::BambooHr(..) => vec![None],
             ProviderClient::Merge(_, accounts) => accounts.iter().map(Some).collect(),
         };
-        let mut memory = LoopState::default();
         let mut reports = vec![];
         for account in accounts {
             let id = account.map_or("", |account| account.id.as_str());
-            let before = known.iter().find(|reads| reads.account == id);
+            let before = known.iter().find(|reads| reads.linked_account_id == id);
             let began = self.worker.clock.now();
             if wish == SyncMode::IfDue
-                && before.is_some_and(|b| !is_due(b.tried_at, company.poll, began))
+                && before.is_some_and(|b| !is_due(b.last_started_at, company.poll, began))
             {
                 continue;
             }
             let full_is_due = before
-                .and_then(|before| before.full_from)
+                .and_then(|before| before.last_full_started_at)
                 .is_none_or(|at| is_due(at, company.full_sweep, began));
             let after = before
-                .and_then(|before| before.complete_from)
+                .and_then(|before| before.last_complete_started_at)
                 .filter(|_| wish != SyncMode::Full && !(wish == SyncMode::IfDue && full_is_due))
                 .and_then(|at| at.checked_sub_signed(OVERLAP));
-            let mut gathered = SyncRun::new(&self.worker, source, &mut memory, progress, id);
+            let mut gathered = SyncRun::new(&self.worker, source, progress, id);
             let read = match (&company.api, account) {
                 (ProviderClient::Merge(api, _), Some(account)) => {
                     collect::merge(&mut gathered, api, account, after).await
@@ -170,11 +171,11 @@ impl Syncer {
             };
             let note = self.noted(&report, before, began);
             let saved = sync_state::store::save(&mut turn, &note);
-            pool.heard(saved).await.map_err(said)?;
+            pool.with_silence_timeout(saved).await.map_err(said)?;
             log(&report);
             reports.push(report);
         }
-        turn.end().await.map_err(said)?;
+        turn.release().await.map_err(said)?;
         Ok(Some(reports))
     }
 
@@ -190,15 +191,17 @@ impl Syncer {
         let now = self.worker.clock.now();
         SyncState {
             source: report.source.clone(),
-            account: report.account.clone(),
-            complete_from: complete
+            linked_account_id: report.account.clone(),
+            last_complete_started_at: complete
                 .then_some(began)
-                .or_else(|| earlier(|b| b.complete_from)),
-            full_from: (complete && report.full)
+                .or_else(|| earlier(|b| b.last_complete_started_at)),
+            last_full_started_at: (complete && report.full)
                 .then_some(began)
-                .or_else(|| earlier(|b| b.full_from)),
-            tried_at: began,
-            ended_at: complete.then_some(now).or_else(|| earlier(|b| b.ended_at)),
+                .or_else(|| earlier(|b| b.last_full_started_at)),
+            last_started_at: began,
+            last_completed_at: complete
+                .then_some(now)
+                .or_else(|| earlier(|b| b.last_completed_at)),
             incomplete: report.incomplete.clone(),
             employees: i64::try_from(report.records).unwrap_or(i64::MAX),
         }

@@ -15,18 +15,16 @@ pub struct DeliverySummary {
     pub source: String,
     /// Time of arrival.
     pub received_at: DateTime<Utc>,
-    /// State in the inbox.
+    /// `pending`, `processed`, `ignored` or `failed`.
     pub state: String,
     /// Number of failed attempts to process it.
     pub attempts: i32,
     /// Time at which it was processed, ignored or given up.
-    #[serde(rename = "processed_at")]
-    pub settled_at: Option<DateTime<Utc>>,
+    pub processed_at: Option<DateTime<Utc>>,
     /// Size of the body on arrival, in bytes.
     pub body_bytes: i32,
     /// Why it was ignored or could not be processed.
-    #[serde(rename = "reason")]
-    pub cause: Option<String>,
+    pub reason: Option<String>,
     /// Number of employees by outcome, such as `{"deactivated": 2}`.
     pub outcome: Option<serde_json::Value>,
 }

@@ -16,7 +16,7 @@ pub async fn list(
 ) -> Result<Vec<DeliverySummary>, sqlx::Error> {
     sqlx::query_as!(
         DeliverySummary,
-        r#"SELECT id, source, received_at, state, attempts, settled_at, body_bytes, cause, outcome
+        r#"SELECT id, source, received_at, state, attempts, processed_at, body_bytes, reason, outcome
            FROM leaver.deliveries
            WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR source = $2)
            ORDER BY received_at DESC, id DESC

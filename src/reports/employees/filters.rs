@@ -1,9 +1,15 @@
 //! Filters of the employee list, as written in a query or on the command line.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 /// Employment status to select.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
+#[strum(
+    serialize_all = "lowercase",
+    parse_err_ty = UnknownStatus,
+    parse_err_fn = unknown_status
+)]
 pub enum EmploymentFilter {
     /// Employed.
     Active,
@@ -20,6 +26,10 @@ pub enum EmploymentFilter {
 #[error("must be active, pending, inactive or unknown")]
 pub struct UnknownStatus;
 
+fn unknown_status(_word: &str) -> UnknownStatus {
+    UnknownStatus
+}
+
 /// Rejects a text that is no time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -28,32 +38,10 @@ pub struct UnknownStatus;
 pub struct InvalidTime;
 
 impl EmploymentFilter {
-    /// All words.
-    pub const WORDS: [&str; 4] = ["active", "pending", "inactive", "unknown"];
-
-    /// Parses a word.
-    ///
-    /// # Errors
-    /// [`UnknownStatus`] for any other word.
-    pub fn parse(text: &str) -> Result<Self, UnknownStatus> {
-        match text {
-            "active" => Ok(Self::Active),
-            "pending" => Ok(Self::Pending),
-            "inactive" => Ok(Self::Inactive),
-            "unknown" => Ok(Self::Unknown),
-            _ => Err(UnknownStatus),
-        }
-    }
-
-    /// Returns the word.
+    /// Returns the word in a query and on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Pending => "pending",
-            Self::Inactive => "inactive",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 

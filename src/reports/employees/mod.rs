@@ -65,9 +65,9 @@ pub struct EmployeeRow {
     /// First day of employment.
     pub hire_date: Option<NaiveDate>,
     /// End of employment: a date, or an instant in RFC 3339.
-    pub termination: Option<String>,
+    pub termination_date: Option<String>,
     /// Whether the HR system deleted the record.
-    pub removed: bool,
+    pub deleted: bool,
     /// Linked account.
     pub account_id: Option<AccountId>,
     /// Scheduled end of access.
@@ -75,13 +75,17 @@ pub struct EmployeeRow {
     /// Time of our deactivation, while the account is still inactive because of it.
     pub deactivated_at: Option<DateTime<Utc>>,
     /// Time of the first observation.
-    pub first_seen_at: DateTime<Utc>,
+    pub first_observed_at: DateTime<Utc>,
     /// Time of the last change of a value, by Leaver's clock.
     pub modified_at: DateTime<Utc>,
 }
 
 impl EmployeeRow {
-    fn new(employee: Employee, first_seen_at: DateTime<Utc>, modified_at: DateTime<Utc>) -> Self {
+    fn new(
+        employee: Employee,
+        first_observed_at: DateTime<Utc>,
+        modified_at: DateTime<Utc>,
+    ) -> Self {
         fn value<T>(fact: Option<Fact<T>>) -> Option<T> {
             fact.and_then(|fact| fact.value)
         }
@@ -97,13 +101,15 @@ impl EmployeeRow {
             }),
             employment_status: value(employee.employment_status).map(employment_status),
             work_email: value(employee.work_email),
-            hire_date: value(employee.hire),
-            termination: value(employee.termination).as_ref().map(date_or_instant),
-            removed: value(employee.removed).unwrap_or(false),
-            account_id: employee.account,
+            hire_date: value(employee.hire_date),
+            termination_date: value(employee.termination_date)
+                .as_ref()
+                .map(date_or_instant),
+            deleted: value(employee.deleted).unwrap_or(false),
+            account_id: employee.account_id,
             access_ends_at: employee.access_ends_at,
             deactivated_at: employee.deactivated_at,
-            first_seen_at,
+            first_observed_at,
             modified_at,
         }
     }

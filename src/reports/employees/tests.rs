@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use proptest::prelude::*;
+use strum::VariantNames;
 
 use super::*;
 
@@ -78,8 +79,8 @@ fn parses_rfc_3339_and_dates() {
 
 #[test]
 fn parses_each_status_word() {
-    for word in EmploymentFilter::WORDS {
-        assert_eq!(EmploymentFilter::parse(word).unwrap().as_str(), word);
+    for word in EmploymentFilter::VARIANTS {
+        assert_eq!(word.parse::<EmploymentFilter>().unwrap().as_str(), *word);
     }
-    assert_eq!(EmploymentFilter::parse("Active"), Err(UnknownStatus));
+    assert_eq!("Active".parse::<EmploymentFilter>(), Err(UnknownStatus));
 }

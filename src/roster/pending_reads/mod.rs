@@ -21,9 +21,9 @@ pub struct PendingRead {
 /// The read that an entry waits for, if any. A removal that came after the change leaves nothing to read.
 #[must_use]
 pub fn of(employee: &Employee) -> Option<PendingRead> {
-    let since = employee.read_due?;
+    let since = employee.values_pending_since?;
     let gone = employee
-        .removed
+        .deleted
         .as_ref()
         .is_some_and(|fact| fact.value == Some(true) && fact.as_of > since);
     (!gone).then(|| PendingRead {

@@ -85,7 +85,7 @@ async fn the_api_returns_the_same_list_with_the_token() {
     let (place, service) = twelve().await;
     let ask = |token: &'static str| {
         let client = leaver::connect::client::new(PATIENCE).unwrap();
-        let url = format!("{}/api/v1/employees?status=inactive", service.url);
+        let url = format!("{}/api/v1/employees?status=inactive", service.admin_url);
         async move { client.get(url).bearer_auth(token).send().await.unwrap() }
     };
     let answer = ask(TOKEN).await;

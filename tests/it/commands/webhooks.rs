@@ -245,12 +245,13 @@ async fn webhooks_are_listed_shown_and_deleted() {
         .good();
     assert_eq!(said.json()[0]["employee_ids"], json!(["4"]));
 
-    let known = "INSERT INTO leaver.hooks (source, webhook_id, name, seen_at, checked_at)
+    let known =
+        "INSERT INTO leaver.provider_webhooks (source, webhook_id, name, observed_at, checked_at)
                  SELECT 'bamboohr', n::text, 'x', now(), now() FROM generate_series(1, 9, 8) n";
     it.place.sql(known).await;
     it.leaver(&["webhooks", "delete", &ours]).await.good();
-    let left = "SELECT webhook_id FROM leaver.hooks";
-    assert_eq!(it.place.texts(left).await, ["9"]);
+    let left = "SELECT webhook_id FROM leaver.provider_webhooks";
+    assert_eq!(it.place.lines(left).await, ["9"]);
     // One that is gone at BambooHR is forgotten; one known nowhere is an error.
     let said = it
         .leaver(&["webhooks", "delete", "9", "--json"])
@@ -260,7 +261,7 @@ async fn webhooks_are_listed_shown_and_deleted() {
         said.json(),
         json!({"id": "9", "deleted": false, "forgotten": true})
     );
-    assert_eq!(it.place.texts(left).await, [""; 0]);
+    assert_eq!(it.place.lines(left).await, [""; 0]);
     it.leaver(&["webhooks", "delete", "9"])
         .await
         .failed(&["webhook 9", "leaver webhooks list"]);
@@ -270,7 +271,7 @@ async fn webhooks_are_listed_shown_and_deleted() {
     it.leaver(&["webhooks", "delete", "1"])
         .await
         .failed(&["another BambooHR user", "no longer monitored"]);
-    assert_eq!(it.place.texts(left).await, ["9"]);
+    assert_eq!(it.place.lines(left).await, ["9"]);
     it.leaver(&["webhooks", "show", "nine"])
         .await
         .failed(&["nine", "digits"]);
@@ -326,6 +327,7 @@ async fn the_service_checks_its_webhooks_and_health_shows_it() {
         ("DATABASE_URL", it.place.url.as_str()),
         ("LEAVER_CONFIG", &it.config),
         ("LEAVER_LISTEN", "127.0.0.1:0"),
+        ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
         ("SECRET", BAMBOOHR_KEY),
         ("API_KEY", API_KEY),
     ];

@@ -19,7 +19,7 @@ impl It {
     }
 
     async fn gaps_of(&self, webhook: Option<&str>) -> Result<GapReport, String> {
-        let syncer = Syncer::new(Arc::clone(&self.app.parts.worker));
+        let syncer = Syncer::new(Arc::clone(&self.app.parts.engine));
         syncer.gaps(&self.company, webhook, &|_, _| {}).await
     }
 
@@ -66,7 +66,7 @@ async fn a_delivery_that_never_arrived_is_found_and_its_leaver_loses_access() {
     );
 
     let report = it.gaps().await;
-    assert_eq!(shown(&report), ["1 503 given up 4"]);
+    assert_eq!(shown(&report), ["1 503 given_up 4"]);
     assert_eq!((report.hooks[0].entries, report.hooks[0].cut), (2, false));
     let read = report.read.unwrap();
     assert_eq!((read.records, read.incomplete), (1, None));
@@ -74,8 +74,7 @@ async fn a_delivery_that_never_arrived_is_found_and_its_leaver_loses_access() {
     // Nobody else was read: the other leaver's time comes with the next poll.
     assert_eq!(it.read(), ["4"]);
     assert_eq!(it.off().await, ["dana.4@widgets.example"]);
-    let by =
-        "SELECT count(*) FROM leaver.audit WHERE actor = 'leaver:sync' AND action = 'deactivated'";
+    let by = "SELECT count(*) FROM leaver.audit WHERE actor = 'sync' AND action = 'deactivated'";
     assert_eq!(it.app.count(by).await, 1);
 }
 
@@ -96,7 +95,7 @@ async fn when_all_arrived_nobody_is_read() {
 }
 
 #[tokio::test]
-async fn what_waits_or_is_parked_has_arrived_too() {
+async fn what_waits_or_failed_has_arrived_too() {
     let mut it = It::new().await;
     let hook = it.hooks.add(HERE);
     it.app
@@ -106,7 +105,7 @@ async fn what_waits_or_is_parked_has_arrived_too() {
         .send("bamboohr", JSON, thin("8", 2).to_string())
         .await;
     it.app
-        .sql("UPDATE leaver.deliveries SET state = 'parked', settled_at = received_at, cause = 'a test'
+        .sql("UPDATE leaver.deliveries SET state = 'failed', processed_at = received_at, reason = 'a test'
               WHERE convert_from(body, 'UTF8') LIKE '%\"8\"%'")
         .await;
     let sent = |id: &str| log_entry("2026-11-22 12:00:01", "200", &[id]);

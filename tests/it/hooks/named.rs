@@ -23,7 +23,7 @@ async fn what_is_settled_names_its_employees_and_what_cannot_be_read_names_nobod
         .await;
     app.advance(chrono::TimeDelta::seconds(1));
     app.send("bamboohr", JSON, r#"{"employees": ["#).await;
-    assert_eq!(app.lines(NAMED).await, ["waiting -"; 4]);
+    assert_eq!(app.lines(NAMED).await, ["pending -"; 4]);
     app.work().await;
     assert_eq!(
         app.lines(NAMED).await,
@@ -31,7 +31,7 @@ async fn what_is_settled_names_its_employees_and_what_cannot_be_read_names_nobod
             "processed {10,2}",
             "processed {7}",
             "ignored {}",
-            "parked -"
+            "failed -"
         ]
     );
 }
@@ -44,7 +44,7 @@ async fn what_was_understood_and_could_not_be_carried_out_names_them_too() {
     let left = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated", "workEmail": "dana@example.com"});
     let entry = employee("7", "2026-11-22T11:00:00+0000", &["status"], &left);
     app.deliver("bamboohr", &employees(&[entry])).await;
-    assert_eq!(app.lines(NAMED).await, ["parked {7}"]);
+    assert_eq!(app.lines(NAMED).await, ["failed {7}"]);
 }
 
 #[tokio::test]

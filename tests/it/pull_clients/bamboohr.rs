@@ -64,10 +64,10 @@ async fn one_employee_is_read_with_what_lies_ahead() {
         Field::Value(EmploymentStatus::Other)
     );
     assert_eq!(
-        facts.termination,
+        facts.termination_date,
         Field::Value(DateOrInstant::Day("2026-12-31".parse().unwrap()))
     );
-    assert_eq!(facts.hire, Field::Value("2020-01-05".parse().unwrap()));
+    assert_eq!(facts.hire_date, Field::Value("2020-01-05".parse().unwrap()));
     assert_eq!(
         facts.work_email.value().unwrap().expose(),
         "dana.40217@widgets.example"
@@ -134,7 +134,7 @@ async fn what_is_left_out_stays_unknown_and_nothing_at_all_is_an_error() {
     let read = client.employee(&id("1")).await.unwrap().unwrap();
     assert_eq!(read.change.facts.status, Field::Absent);
     assert_eq!(
-        read.change.facts.termination,
+        read.change.facts.termination_date,
         Field::Absent,
         "a blind eye's `none` is not believed"
     );

@@ -80,7 +80,7 @@ impl It {
         )
         .await;
         let company = company(&app);
-        let syncer = Syncer::new(Arc::clone(&app.parts.worker));
+        let syncer = Syncer::new(Arc::clone(&app.parts.engine));
         Self {
             app,
             api,
@@ -160,8 +160,8 @@ async fn of_a_whole_company_the_leavers_lose_access_and_nobody_else() {
     assert_eq!(it.off().await, LEFT);
     let health = it.app.get("/health").await.body;
     let merge = &health["sources"]["merge"];
-    assert!(merge["last_read_at"].is_string() && merge["last_read"].is_null());
-    let by = "SELECT count(*) FROM leaver.audit WHERE actor = 'leaver:sync'";
+    assert!(merge["last_sync_at"].is_string() && merge["last_sync"].is_null());
+    let by = "SELECT count(*) FROM leaver.audit WHERE actor = 'sync'";
     assert_eq!(it.app.count(by).await, 3);
     // Three pages, and two more tries, the first of them when the API had asked for it.
     let asked = it.api.asked();
@@ -183,11 +183,11 @@ async fn a_read_that_ends_early_keeps_what_it_has() {
     let refused = Answer::status(401).after(Duration::from_millis(300));
     it.api.script("/api/v1/employees/8", [refused]);
     let reports = it.sync(SyncMode::Changes).await;
-    let cause = reports[0].incomplete.as_deref().unwrap();
-    assert!(cause.contains("401"), "{cause}");
+    let reason = reports[0].incomplete.as_deref().unwrap();
+    assert!(reason.contains("401"), "{reason}");
     assert!(reports[0].records >= 20, "{reports:?}");
     assert_eq!(it.off().await, ["dana.1@widgets.example"]);
-    let complete = "SELECT count(complete_from) FROM leaver.reads";
+    let complete = "SELECT count(last_complete_started_at) FROM leaver.sync_state";
     assert_eq!(it.app.count(complete).await, 0);
 }
 
@@ -251,16 +251,17 @@ async fn no_bad_read_of_merges_ends_anybodys_access_or_counts_as_complete() {
         let reports = it.sync(SyncMode::Full).await;
         assert!(reports[0].incomplete.is_some(), "{shown}");
         assert_eq!(it.off().await, [""; 0], "{shown}");
-        let noted = "SELECT count(*) FROM leaver.reads WHERE state = 'incomplete' AND cause <> ''";
+        let noted =
+            "SELECT count(*) FROM leaver.sync_state WHERE state = 'incomplete' AND reason <> ''";
         assert_eq!(it.app.count(noted).await, 1, "{shown}");
     }
     let health = it.app.get("/health").await.body;
     let merge = &health["sources"]["merge"];
-    assert_eq!(merge["last_read"]["state"], "incomplete", "{health}");
-    assert!(merge["last_read"]["cause"].is_string() && merge["last_read_at"].is_string());
+    assert_eq!(merge["last_sync"]["state"], "incomplete", "{health}");
+    assert!(merge["last_sync"]["reason"].is_string() && merge["last_sync_at"].is_string());
     let from = it
         .app
-        .text("SELECT to_char(complete_from AT TIME ZONE 'UTC', 'HH24:MI') FROM leaver.reads");
+        .text("SELECT to_char(last_complete_started_at AT TIME ZONE 'UTC', 'HH24:MI') FROM leaver.sync_state");
     assert_eq!(from.await, Some(before.format("%H:%M").to_string()));
     assert_eq!(it.app.count("SELECT count(*) FROM leaver.holds").await, 0);
 }
@@ -271,12 +272,12 @@ async fn one_who_cannot_be_switched_off_holds_up_nobody_else_on_the_page() {
     // Of the first page, the user with this number is under the application's own guard.
     it.app.refuse_to_change(&[8], "P0001").await;
     let reports = it.sync(SyncMode::Changes).await;
-    let cause = reports[0].incomplete.as_deref().unwrap();
+    let reason = reports[0].incomplete.as_deref().unwrap();
     assert!(
-        cause.contains("1 of the records") && cause.contains("P0001"),
-        "{cause}"
+        reason.contains("1 of the records") && reason.contains("P0001"),
+        "{reason}"
     );
-    assert!(!cause.contains("widgets.example"), "{cause}");
+    assert!(!reason.contains("widgets.example"), "{reason}");
     assert_eq!(it.off().await, LEFT[1..]);
     assert_eq!(reports[0].outcomes[&Outcome::Kept], 247);
     // The read was not complete, so all of them are read again, and then it can be done.

@@ -8,15 +8,15 @@ use serde::Serialize;
 
 use leaver_core::domain::{EmployeeId, SourceName};
 
-/// How much waits.
+/// Number of deliveries that need work.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Backlog {
-    /// Deliveries that are not settled.
-    pub waiting: i64,
-    /// Age of the oldest of them, in seconds.
+    /// Deliveries that are not processed yet.
+    pub pending: i64,
+    /// Age of the oldest pending delivery in seconds.
     pub oldest_seconds: i64,
     /// Deliveries that could not be processed.
-    pub parked: i64,
+    pub failed: i64,
 }
 
 /// When a source last sent something.

@@ -22,17 +22,17 @@ pub async fn ping(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
 /// Whatever the database says.
 pub async fn backlog(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Backlog, sqlx::Error> {
     let row = sqlx::query!(
-        r#"SELECT count(*) FILTER (WHERE state = 'waiting') AS "waiting!",
-                  count(*) FILTER (WHERE state = 'parked') AS "parked!",
-                  min(received_at) FILTER (WHERE state = 'waiting') AS oldest
-           FROM leaver.deliveries WHERE state IN ('waiting', 'parked')"#
+        r#"SELECT count(*) FILTER (WHERE state = 'pending') AS "pending!",
+                  count(*) FILTER (WHERE state = 'failed') AS "failed!",
+                  min(received_at) FILTER (WHERE state = 'pending') AS oldest
+           FROM leaver.deliveries WHERE state IN ('pending', 'failed')"#
     )
     .fetch_one(conn)
     .await?;
     Ok(Backlog {
-        waiting: row.waiting,
+        pending: row.pending,
         oldest_seconds: row.oldest.map_or(0, |at| (now - at).num_seconds().max(0)),
-        parked: row.parked,
+        failed: row.failed,
     })
 }
 
@@ -68,7 +68,7 @@ pub async fn last_deliveries(
 }
 
 /// What arrived from a source since a time that names one of these employees, or may: of what is not settled,
-/// or was parked, the body has to tell.
+/// or has failed, the body has to tell.
 ///
 /// # Errors
 /// Whatever the database says.

@@ -1,3 +1,3 @@
-//! How long the inbox remembers: bodies of parked deliveries, and what is left of settled ones.
+//! How long the inbox remembers: bodies of failed deliveries, and what is left of processed ones.
 
 pub mod store;

@@ -45,9 +45,9 @@ impl Said {
         self
     }
 
-    /// It must have failed and answered all this.
+    /// Expects exit code 1 (findings) and these words on stdout.
     #[track_caller]
-    pub(crate) fn failed_in_words(self, words: &[&str]) -> Self {
+    pub(crate) fn findings(self, words: &[&str]) -> Self {
         assert_eq!(self.code, Some(1), "{self:#?}");
         for word in words {
             assert!(self.out.contains(word), "no {word:?} in {self:#?}");
@@ -55,10 +55,10 @@ impl Said {
         self
     }
 
-    /// It must have failed and said all this on stderr.
+    /// Expects exit code 3 (could not be done) and these words on stderr.
     #[track_caller]
     pub(crate) fn failed(self, words: &[&str]) -> Self {
-        assert_eq!(self.code, Some(1), "{self:#?}");
+        assert_eq!(self.code, Some(3), "{self:#?}");
         for word in words {
             assert!(self.err.contains(word), "no {word:?} in {self:#?}");
         }

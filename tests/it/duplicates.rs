@@ -81,7 +81,7 @@ async fn the_same_delivery_again_changes_nothing_at_all() {
 }
 
 #[tokio::test]
-async fn the_same_delivery_many_times_at_once_is_one_row_and_one_new_answer() {
+async fn concurrent_copies_of_a_delivery_make_one_row() {
     let mut app = TestApp::new().await;
     app.add_users(&["dana@example.com"]).await;
     let body = dana("2026-11-22T11:00:00Z", "Inactive").to_string();
@@ -197,7 +197,7 @@ async fn untimed_words_signed_again_after_a_rehire_are_news() {
 }
 
 #[tokio::test]
-async fn untimed_words_replayed_under_the_same_signature_are_not_news() {
+async fn an_untimed_body_with_the_same_signature_is_a_duplicate() {
     let mut app = TestApp::with(REHIRES, USERS).await;
     app.add_users(&["dana@example.com"]).await;
     let replayed = |app: &TestApp| app.signed("bamboohr", FORM, dana_form("Inactive"));
@@ -221,7 +221,7 @@ async fn untimed_words_replayed_under_the_same_signature_are_not_news() {
 }
 
 #[tokio::test]
-async fn untimed_words_signed_again_while_the_worker_is_away_are_news_too() {
+async fn an_untimed_body_signed_again_is_processed_again() {
     let mut app = TestApp::with(REHIRES, USERS).await;
     app.add_users(&["dana@example.com"]).await;
     for status in ["Inactive", "Active", "Inactive"] {
@@ -241,7 +241,7 @@ async fn untimed_words_signed_again_while_the_worker_is_away_are_news_too() {
 }
 
 #[tokio::test]
-async fn an_older_change_after_a_newer_one_is_stale_and_changes_nothing() {
+async fn an_older_change_after_a_newer_one_is_stale() {
     for (newer, older) in [
         (
             dana("2026-11-22T11:00:00Z", "Active"),
@@ -322,7 +322,7 @@ async fn one_batch_or_many_end_alike() {
 }
 
 #[tokio::test]
-async fn merge_may_replay_a_departure_after_the_rehire_without_effect() {
+async fn a_replayed_merge_departure_after_a_rehire_has_no_effect() {
     let mut app = TestApp::with(REHIRES, USERS).await;
     app.clock.set(at("2026-11-22T12:00:00Z"));
     app.add_users(&["dana@example.com"]).await;
@@ -357,7 +357,7 @@ async fn merge_may_replay_a_departure_after_the_rehire_without_effect() {
 }
 
 #[tokio::test]
-async fn a_clock_that_runs_ahead_does_not_make_later_changes_look_old() {
+async fn a_fast_clock_does_not_make_later_changes_stale() {
     let mut app = TestApp::new().await;
     app.add_users(&["dana@example.com"]).await;
     app.deliver("bamboohr", &dana("2031-01-01T00:00:00Z", "Active"))

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use leaver::db::schema::{self, MIGRATOR};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 
-use crate::support::database;
+use crate::support::database::empty_database;
 
 /// Returns the file with the sample rows of a migration.
 fn sample(version: i64, description: &str) -> PathBuf {
@@ -69,7 +69,7 @@ fn actions(statement: &str) -> Vec<Vec<String>> {
 
 #[tokio::test]
 async fn each_migration_runs_on_the_rows_of_those_before() {
-    let (options, _) = database().await;
+    let (options, _database) = empty_database().await;
     let mut conn = options.connect().await.unwrap();
     run(&mut conn, "schema", "CREATE SCHEMA leaver").await;
     for migration in MIGRATOR.iter() {
@@ -102,7 +102,7 @@ async fn each_migration_runs_on_the_rows_of_those_before() {
 
 #[tokio::test]
 async fn sample_rows_have_the_shape_that_the_service_reads() {
-    let (options, _) = database().await;
+    let (options, _database) = empty_database().await;
     let mut conn = options.connect().await.unwrap();
     schema::migrate(&mut conn).await.unwrap();
     for migration in MIGRATOR.iter() {

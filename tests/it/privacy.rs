@@ -183,7 +183,7 @@ async fn nothing_personal_leaves_the_bodies_of_a_whole_run() {
 }
 
 #[tokio::test]
-async fn a_database_that_quotes_people_in_its_errors_is_not_quoted_by_us() {
+async fn personal_data_in_database_errors_is_redacted() {
     let raising = |how: &str| {
         format!(
             "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE {how}; RETURN NEW; END $$;
@@ -242,7 +242,7 @@ async fn a_database_that_quotes_people_in_its_errors_is_not_quoted_by_us() {
 }
 
 #[tokio::test]
-async fn a_timer_that_fails_quotes_nobody_either() {
+async fn a_failing_scheduled_end_quotes_no_personal_data() {
     let (log, _guard) = Captured::start("info,leaver=trace");
     let mut app = TestApp::new().await;
     app.add_users(&["dana.ruiz@example.com"]).await;

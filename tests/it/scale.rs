@@ -69,7 +69,7 @@ fn left() -> Value {
 }
 
 #[tokio::test]
-async fn five_thousand_leavers_in_one_delivery_are_settled_within_six_seconds() {
+async fn processes_5000_leavers_in_one_delivery_within_6_seconds() {
     let mut app = company(6_000, &[]).await;
     let body = said(5_000, "2026-11-22T09:00:00Z", &left()).to_string();
     let began = Instant::now();
@@ -97,7 +97,7 @@ async fn five_thousand_leavers_in_one_delivery_are_settled_within_six_seconds() 
 }
 
 #[tokio::test]
-async fn the_number_of_statements_does_not_grow_with_the_number_of_people() {
+async fn statements_do_not_grow_with_the_number_of_employees() {
     let ahead = json!({"status": "Active", "terminationDate": "2026-11-25"});
     let env = [
         ("LEAVER__POLICY__REHIRE", "reactivate"),
@@ -151,7 +151,7 @@ async fn the_number_of_statements_does_not_grow_with_the_number_of_people() {
 }
 
 #[tokio::test]
-async fn access_ends_that_come_together_take_no_statement_each_either() {
+async fn scheduled_ends_share_their_statements() {
     let ahead = json!({"status": "Active", "terminationDate": "2026-11-22"});
     let mut counted = vec![];
     for count in [10, 400] {

@@ -77,7 +77,7 @@ impl Server {
                     return Ok(server);
                 }
                 Outcome::Ended if began.elapsed() < early_exit_retry_limit(&log) => {
-                    thread::sleep(RETRY_INTERVAL)
+                    thread::sleep(RETRY_INTERVAL);
                 }
                 Outcome::Ended | Outcome::TooSlow => {
                     return Err(Error::StartFailed {

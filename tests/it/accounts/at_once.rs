@@ -55,7 +55,7 @@ async fn told_at_once(app: &mut TestApp, told: [(&str, Value); 2]) {
 }
 
 #[tokio::test]
-async fn nobody_is_switched_on_past_a_departure_that_another_replica_has_in_hand() {
+async fn no_reactivation_while_another_replica_processes_a_departure() {
     let mut app = TestApp::with(&[REACTIVATE], USERS).await;
     app.add_users(&[DANA]).await;
     says(&mut app, 9, &[("7", active(DANA))]).await;
@@ -70,7 +70,7 @@ async fn nobody_is_switched_on_past_a_departure_that_another_replica_has_in_hand
 }
 
 #[tokio::test]
-async fn whoever_comes_back_in_both_sources_at_once_has_access_again() {
+async fn a_return_in_both_sources_at_once_reactivates() {
     let mut app = TestApp::with(&[REACTIVATE], USERS).await;
     app.add_users(&[DANA]).await;
     says(&mut app, 9, &[("7", terminated(DANA))]).await;

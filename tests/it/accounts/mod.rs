@@ -42,7 +42,7 @@ async fn questions(app: &mut TestApp) -> String {
 }
 
 #[tokio::test]
-async fn nothing_changes_but_the_one_column_of_the_one_row_and_its_sessions() {
+async fn only_the_active_column_and_the_sessions_change() {
     let tables = r#"
         CREATE TABLE users (id int PRIMARY KEY, email text, hashed_password text, is_active boolean,
                             role text, created_at timestamptz DEFAULT now(), settings jsonb, xs int[]);
@@ -72,7 +72,7 @@ async fn nothing_changes_but_the_one_column_of_the_one_row_and_its_sessions() {
 }
 
 #[tokio::test]
-async fn a_failing_end_of_sessions_takes_everything_back_until_it_works() {
+async fn a_failing_session_statement_rolls_everything_back() {
     let mut app = TestApp::new().await;
     app.add_users(&["dana@example.com"]).await;
     app.sql(
@@ -101,7 +101,7 @@ async fn a_failing_end_of_sessions_takes_everything_back_until_it_works() {
 }
 
 #[tokio::test]
-async fn a_delivery_that_fails_takes_no_neighbours_along_and_fails_in_the_end() {
+async fn a_failing_delivery_does_not_fail_its_neighbours() {
     let env = [("LEAVER__WORKER__MAX_ATTEMPTS", "3")];
     let mut app = TestApp::with(&env, USERS).await;
     let emails: Vec<String> = (0..9).map(|n| format!("u{n}@example.com")).collect();
@@ -173,7 +173,7 @@ async fn an_account_without_a_word_on_activity_counts_as_active() {
 }
 
 #[tokio::test]
-async fn only_accounts_that_we_switched_off_are_ever_switched_on() {
+async fn only_accounts_that_we_deactivated_are_reactivated() {
     let mut app = TestApp::with(&[("LEAVER__POLICY__REHIRE", "reactivate")], USERS).await;
     app.add_users(&["ours@example.com", "theirs@example.com"])
         .await;
@@ -193,7 +193,7 @@ async fn only_accounts_that_we_switched_off_are_ever_switched_on() {
 }
 
 #[tokio::test]
-async fn an_access_end_that_cannot_be_carried_out_does_not_hold_up_the_others() {
+async fn a_failing_scheduled_end_does_not_block_the_others() {
     let mut app = TestApp::new().await;
     let emails: Vec<String> = (0..20).map(|n| format!("u{n}@example.com")).collect();
     app.add_users(&emails.iter().map(String::as_str).collect::<Vec<_>>())

@@ -151,7 +151,7 @@ async fn holds_are_listed_approved_and_rejected() {
         .good()
         .json();
     let account = place
-        .texts("SELECT id::text FROM users WHERE email = 'ben@example.com'")
+        .lines("SELECT id::text FROM users WHERE email = 'ben@example.com'")
         .await;
     assert_eq!(
         said,
@@ -166,7 +166,7 @@ async fn holds_are_listed_approved_and_rejected() {
         "SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE NOT u.is_active";
     assert_eq!(place.count(sessions).await, 0);
     let kim = "SELECT action || ' ' || employee_id FROM leaver.audit WHERE actor LIKE '%Kim%' ORDER BY id";
-    let lines = place.texts(kim).await;
+    let lines = place.lines(kim).await;
     assert!(
         lines.contains(&"approved 2".to_owned()) && lines.contains(&"rejected 4".to_owned()),
         "{lines:?}"

@@ -253,7 +253,7 @@ async fn hooks_are_listed_shown_and_deleted() {
     it.place.sql(known).await;
     it.leaver(&["webhooks", "delete", &ours]).await.good();
     let left = "SELECT webhook_id FROM leaver.provider_webhooks";
-    assert_eq!(it.place.texts(left).await, ["9"]);
+    assert_eq!(it.place.lines(left).await, ["9"]);
     // One that is gone there already is forgotten here; one that is in neither place is an error.
     let said = it
         .leaver(&["webhooks", "delete", "9", "--json"])
@@ -263,7 +263,7 @@ async fn hooks_are_listed_shown_and_deleted() {
         said.json(),
         json!({"id": "9", "deleted": false, "forgotten": true})
     );
-    assert_eq!(it.place.texts(left).await, [""; 0]);
+    assert_eq!(it.place.lines(left).await, [""; 0]);
     it.leaver(&["webhooks", "delete", "9"])
         .await
         .failed(&["webhook 9", "leaver webhooks list"]);
@@ -273,7 +273,7 @@ async fn hooks_are_listed_shown_and_deleted() {
     it.leaver(&["webhooks", "delete", "1"])
         .await
         .failed(&["another BambooHR user", "forgotten here"]);
-    assert_eq!(it.place.texts(left).await, ["9"]);
+    assert_eq!(it.place.lines(left).await, ["9"]);
     it.leaver(&["webhooks", "show", "nine"])
         .await
         .failed(&["nine", "digits"]);

@@ -13,7 +13,7 @@ use crate::support::employees;
 const DANA: &str = "dana@example.com";
 
 #[tokio::test]
-async fn a_clock_that_steps_back_makes_nobody_wait_for_the_hour_it_took_back() {
+async fn a_clock_that_steps_back_delays_no_delivery() {
     let mut app = TestApp::new().await;
     app.add_users(&[DANA, "tom@example.com"]).await;
     let left = |id: &str, email: &str| employees(&[terminated(id, email, "2026-11-22T09:00:00Z")]);
@@ -29,7 +29,7 @@ async fn a_clock_that_steps_back_makes_nobody_wait_for_the_hour_it_took_back() {
 }
 
 #[tokio::test]
-async fn what_a_replica_with_a_fast_clock_has_left_does_not_wait_for_that_hour() {
+async fn a_fast_clock_delays_no_other_replica() {
     let mut app = TestApp::new().await;
     app.add_users(&[DANA]).await;
     let fast = FixedClock::at(app.clock.now() + TimeDelta::hours(1));

@@ -28,7 +28,7 @@ async fn send_all(address: &str) {
 /// Who may still log in although they have left.
 async fn left_over(place: &mut Place) -> Vec<String> {
     place
-        .texts("SELECT email FROM users WHERE is_active AND substr(split_part(email, '@', 1), 2)::int % 3 <> 0")
+        .lines("SELECT email FROM users WHERE is_active AND substr(split_part(email, '@', 1), 2)::int % 3 <> 0")
         .await
 }
 
@@ -59,7 +59,7 @@ async fn until_nothing_waits(place: &mut Place, env: &[(&str, &str)]) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_delivery_that_ends_the_process_each_time_fails_and_its_neighbours_are_done() {
+async fn a_crashing_delivery_fails_and_its_neighbours_are_processed() {
     let mut place = waiting_crowd().await;
     // All wait already when the first service dies of one of them.
     let service = place.serve(&[]);
@@ -73,7 +73,7 @@ async fn a_delivery_that_ends_the_process_each_time_fails_and_its_neighbours_are
     let poison = format!("mid_batch=abort:{POISON}");
     let deaths = until_nothing_waits(&mut place, &[("FAILPOINTS", poison.as_str())]).await;
     let failed = "SELECT reason FROM leaver.deliveries WHERE state <> 'processed'";
-    let failed = place.texts(failed).await;
+    let failed = place.lines(failed).await;
     assert_eq!(failed.len(), 1);
     assert!(failed[0].contains("3 times"), "{failed:?}");
     assert_eq!(left_over(&mut place).await, [POISON]);
@@ -82,7 +82,7 @@ async fn a_delivery_that_ends_the_process_each_time_fails_and_its_neighbours_are
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bug_that_panics_over_one_delivery_parks_that_one_and_the_process_lives() {
+async fn a_panic_fails_one_delivery_and_the_process_lives() {
     let mut place = waiting_crowd().await;
     let panics = format!("mid_batch=panic:{POISON}");
     let service = place.serve(&[
@@ -92,7 +92,7 @@ async fn a_bug_that_panics_over_one_delivery_parks_that_one_and_the_process_live
     send_all(service.address()).await;
     place.settled().await;
     let failed = "SELECT reason FROM leaver.deliveries WHERE state <> 'processed'";
-    let failed = place.texts(failed).await;
+    let failed = place.lines(failed).await;
     assert!(
         failed.len() == 1 && failed[0].contains("panicked"),
         "{failed:?}"
@@ -102,7 +102,7 @@ async fn a_bug_that_panics_over_one_delivery_parks_that_one_and_the_process_live
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_is_in_hand_beside_the_one_that_ends_the_process_does_not_fail_for_it() {
+async fn a_delivery_beside_a_crashing_one_does_not_fail() {
     let mut place = waiting_crowd().await;
     let service = place.serve(&[]);
     place
@@ -121,7 +121,7 @@ async fn whoever_is_in_hand_beside_the_one_that_ends_the_process_does_not_fail_f
 
     // Whenever the one ends the process, another loop has the other one in hand, which takes its time.
     let points = format!(
-        "after_claim=sleep(1500):{POISON};mid_batch=abort:{POISON};after_effect_before_commit=sleep(4000):p22@example.com"
+        "after_claim=sleep(700):{POISON};mid_batch=abort:{POISON};after_effect_before_commit=sleep(2000):p22@example.com"
     );
     let env = [
         ("FAILPOINTS", points.as_str()),
@@ -131,7 +131,7 @@ async fn whoever_is_in_hand_beside_the_one_that_ends_the_process_does_not_fail_f
     let deaths = until_nothing_waits(&mut place, &env).await;
     assert!(deaths >= 3, "{deaths} deaths");
     let failed = "SELECT reason FROM leaver.deliveries WHERE state <> 'processed'";
-    assert_eq!(place.texts(failed).await.len(), 1);
+    assert_eq!(place.lines(failed).await.len(), 1);
     let on = "SELECT email FROM users WHERE is_active AND email IN ('p20@example.com', 'p22@example.com')";
-    assert_eq!(place.texts(on).await, [POISON]);
+    assert_eq!(place.lines(on).await, [POISON]);
 }

@@ -65,7 +65,7 @@ async fn a_change_without_values_waits_for_a_person() {
 }
 
 #[tokio::test]
-async fn a_change_without_values_about_a_stranger_waits_for_a_person_too() {
+async fn a_change_without_values_of_an_unknown_employee_opens_a_hold() {
     let mut app = TestApp::new().await;
     let changed = event("employee.updated", "7", "2026-11-22T11:00:00+0000");
     app.deliver("bamboohr", &changed).await;
@@ -73,7 +73,7 @@ async fn a_change_without_values_about_a_stranger_waits_for_a_person_too() {
 }
 
 #[tokio::test]
-async fn an_approved_hold_is_carried_out_and_recorded_with_the_person() {
+async fn an_approved_hold_is_executed_and_recorded() {
     let mut app = unread().await;
     let hold = app.open_hold().await;
     let done = app.approve(hold, None).await.unwrap();
@@ -107,7 +107,7 @@ async fn what_a_person_deactivated_counts_as_ours_when_they_return() {
 }
 
 #[tokio::test]
-async fn approving_for_an_account_that_is_off_already_changes_nothing() {
+async fn approving_for_an_inactive_account_changes_nothing() {
     let mut app = unread().await;
     app.sql("UPDATE users SET is_active = false WHERE id = 1")
         .await;
@@ -119,7 +119,7 @@ async fn approving_for_an_account_that_is_off_already_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_rejected_hold_changes_nothing_and_the_same_facts_do_not_raise_it_again() {
+async fn a_rejected_hold_is_not_reopened_by_the_same_facts() {
     let mut app = doubtful(&[]).await;
     let hold = app.open_hold().await;
     app.reject(hold).await.unwrap();
@@ -289,7 +289,7 @@ async fn an_employee_has_one_open_hold_however_often_it_is_raised() {
 }
 
 #[tokio::test]
-async fn an_answer_waits_for_the_worker_instead_of_deadlocking_with_it() {
+async fn resolving_a_hold_waits_for_the_worker() {
     let mut app = unread().await;
     let hold = app.open_hold().await;
     let mut worker = app.connect().await;

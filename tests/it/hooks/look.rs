@@ -183,7 +183,7 @@ async fn of_two_replicas_one_looks() {
     let beside = company(&it.app);
     let second = WebhookMonitor::new(Arc::clone(&it.app.parts.engine));
     let late = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        it.api.until_asked(1).await;
         second.look(&beside).await.unwrap()
     };
     assert_eq!(

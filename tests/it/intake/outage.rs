@@ -15,7 +15,7 @@ async fn proxied(patience: &str) -> (TestApp, Proxy) {
     let env = [("LEAVER__SERVER__STORE_TIMEOUT", patience)];
     let mut app = TestApp::with(&env, USERS).await;
     let proxy = Proxy::start().await;
-    let options = proxy.to(&app.database);
+    let options = proxy.to(&app.database.name);
     app.parts = parts(&app.settings, options, &app.clock);
     app.parts.liveness.enter(Phase::Ready);
     (app, proxy)

@@ -1,12 +1,9 @@
 //! The real binary with many senders, while it is stopped and while its Postgres is.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use embedded_postgres::{DataDir, Embedded, Options};
 use leaver::base::clock::{Clock, SystemClock};
 use leaver_core::signature::{Key, Scheme};
 use nix::sys::signal::Signal;
@@ -16,8 +13,9 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::support::database::{kept_in, start_postgres};
 use crate::support::process::{Place, Served};
-use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS};
+use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS, scratch};
 
 /// A Merge webhook, as bytes on the wire.
 fn webhook(body: &str) -> Vec<u8> {
@@ -77,7 +75,7 @@ async fn a_stop_with_a_thousand_senders_waiting_answers_each_of_them() {
     place.sql("COMMIT").await;
     let answers = senders.join_all().await;
     service.process.ended().good();
-    let stored = place.texts("SELECT id::text FROM leaver.deliveries").await;
+    let stored = place.lines("SELECT id::text FROM leaver.deliveries").await;
     let stored: std::collections::HashSet<Uuid> =
         stored.iter().map(|id| id.parse().unwrap()).collect();
     for (status, id) in &answers {
@@ -106,25 +104,10 @@ async fn waiting(service: &Served, within: Duration, count: usize) -> usize {
     }
 }
 
-/// A Postgres in this folder.
-async fn start(home: &std::path::Path) -> Embedded {
-    let options = Options {
-        bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
-        search_path: std::env::var_os("PATH"),
-        data_dir: DataDir::Persistent(home.to_path_buf()),
-    };
-    tokio::task::spawn_blocking(move || Embedded::start(&options).unwrap())
-        .await
-        .unwrap()
-}
-
 #[tokio::test]
 async fn a_restart_of_postgres_under_load_loses_nothing_and_refuses_nobody() {
-    let home = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(0o711))
-        .tempdir()
-        .unwrap();
-    let mut postgres = start(home.path()).await;
+    let home = scratch::folder();
+    let mut postgres = start_postgres(kept_in(home.path())).await;
     let mut conn = postgres
         .connect_options("postgres")
         .connect()
@@ -166,7 +149,7 @@ async fn a_restart_of_postgres_under_load_loses_nothing_and_refuses_nobody() {
             .await
             .unwrap();
         tokio::time::sleep(Duration::from_millis(300)).await;
-        postgres = start(home.path()).await;
+        postgres = start_postgres(kept_in(home.path())).await;
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     enough.store(true, Ordering::Relaxed);

@@ -295,7 +295,7 @@ async fn a_change_during_a_read_is_read_again() {
     let stop = CancellationToken::new();
     let under_way = it.reader.read_due(&stop);
     let meanwhile = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        it.api.until_asked(1).await;
         it.app.advance(TimeDelta::seconds(2));
         let as_of = it.app.clock.now().to_rfc3339();
         let thin = event("employee.updated", "1", &as_of);
@@ -318,7 +318,7 @@ async fn a_read_that_is_stopped_is_due_again_at_once() {
     it.event("employee.updated", "1").await;
     let stop = CancellationToken::new();
     let stopped = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        it.api.until_asked(1).await;
         stop.cancel();
     };
     let (read, ()) = tokio::join!(it.reader.read_due(&stop), stopped);

@@ -18,7 +18,7 @@ async fn of_two_replicas_one_reads() {
     let second = Syncer::new(Arc::clone(&it.app.parts.engine));
     let nobody = |_: &str, _: u64| {};
     let late = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        it.api.until_asked(1).await;
         second
             .sync(&beside, SyncMode::IfDue, &nobody)
             .await

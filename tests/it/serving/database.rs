@@ -1,14 +1,12 @@
 //! A database that starts late, stops, or is not migrated.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
-
-use embedded_postgres::{DataDir, Embedded, Options};
+use embedded_postgres::Embedded;
 use serde_json::Value;
 
 use super::{leaves_at, place};
+use crate::support::database::{kept_in, start_postgres};
 use crate::support::process::{Place, Served, leaver};
-use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS};
+use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS, scratch};
 
 /// A Postgres that a test starts and stops, always with the same URL.
 struct Restartable {
@@ -17,24 +15,12 @@ struct Restartable {
 
 impl Restartable {
     fn new() -> Self {
-        let home = tempfile::Builder::new()
-            .permissions(Permissions::from_mode(0o711))
-            .tempdir();
-        Self {
-            home: home.unwrap(),
-        }
+        let home = scratch::folder();
+        Self { home }
     }
 
     async fn start(&self) -> Embedded {
-        let options = Options {
-            bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
-            search_path: std::env::var_os("PATH"),
-            data_dir: DataDir::Persistent(self.home.path().to_path_buf()),
-        };
-        tokio::task::spawn_blocking(move || Embedded::start(&options))
-            .await
-            .unwrap()
-            .unwrap()
+        start_postgres(kept_in(self.home.path())).await
     }
 
     /// Its URL, also before it runs.

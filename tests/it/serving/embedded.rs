@@ -1,19 +1,14 @@
 //! `leaver serve --embedded`, as an ordinary user: root's cluster would live in `/var/lib`, outside the test.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
-
 use serde_json::json;
 use sqlx::{ConnectOptions, Row};
 
 use crate::support::process::{Served, as_ordinary_user, until};
-use crate::support::{BAMBOOHR_KEY, employee, employees};
+use crate::support::{BAMBOOHR_KEY, employee, employees, scratch};
 
 #[tokio::test]
 async fn starts_and_stops_its_own_postgres() {
-    let room = tempfile::tempdir().unwrap();
-    // In a second step: the umask would restrict the mode of a new folder.
-    std::fs::set_permissions(room.path(), Permissions::from_mode(0o777)).unwrap();
+    let room = scratch::open_folder();
     let home = room.path().to_str().unwrap();
     let env = [
         ("XDG_STATE_HOME", home),
@@ -22,11 +17,7 @@ async fn starts_and_stops_its_own_postgres() {
         ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
     ];
     for start in ["first", "second"] {
-        let mut service = Served::of(as_ordinary_user(
-            room.path(),
-            &["serve", "--embedded"],
-            &env,
-        ));
+        let mut service = Served::of(as_ordinary_user(&["serve", "--embedded"], &env));
         service.wait_until_ready();
         let log = service.process.err();
         let url = log.split_once("url=\"").unwrap().1;

@@ -75,7 +75,7 @@ async fn health_is_cached_and_readiness_is_not() {
     let proxy = Proxy::start().await;
     app.parts = Components::with_health_cache(
         &app.settings,
-        proxy.to(&app.database),
+        proxy.to(&app.database.name),
         Arc::new(app.clock.clone()),
         Duration::from_hours(1),
     );
@@ -101,7 +101,7 @@ async fn an_unreachable_database_is_cached_too() {
     let proxy = Proxy::start().await;
     app.parts = Components::with_health_cache(
         &app.settings,
-        proxy.to(&app.database),
+        proxy.to(&app.database.name),
         Arc::new(app.clock.clone()),
         Duration::from_hours(1),
     );

@@ -66,7 +66,7 @@ async fn ends_access_at_the_scheduled_time_despite_a_kill_9() {
     assert_eq!(place.active().await, ["other@example.com"]);
     let audit = "SELECT action || ' by ' || actor FROM leaver.audit ORDER BY id";
     assert_eq!(
-        place.texts(audit).await,
+        place.lines(audit).await,
         ["scheduled by system", "deactivated by timer"]
     );
     service.stop();
@@ -104,7 +104,7 @@ async fn a_withdrawn_termination_date_keeps_access() {
     }
     assert_eq!(
         place
-            .texts("SELECT action FROM leaver.audit ORDER BY id")
+            .lines("SELECT action FROM leaver.audit ORDER BY id")
             .await,
         ["scheduled", "unscheduled"]
     );

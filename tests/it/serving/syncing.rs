@@ -204,7 +204,7 @@ async fn a_syncing_service_leaks_no_key_or_token() {
     );
     let metrics = service.get("/metrics").await.2;
     let kept = place
-        .texts("SELECT coalesce(reason, '') FROM leaver.sync_state UNION ALL SELECT coalesce(reason, '') FROM leaver.pending_reads")
+        .lines("SELECT coalesce(reason, '') FROM leaver.sync_state UNION ALL SELECT coalesce(reason, '') FROM leaver.pending_reads")
         .await;
     let said = service.stop();
     assert!(

@@ -43,7 +43,7 @@ async fn outcome(app: &mut TestApp) -> Value {
 }
 
 #[tokio::test]
-async fn bamboohr_posts_values_plain_or_wrapped_and_ids_as_text_or_numbers() {
+async fn reads_plain_and_wrapped_values_and_both_kinds_of_id() {
     let mut app = TestApp::new().await;
     app.add_users(&["a@example.com", "b@example.com", "c@example.com"])
         .await;
@@ -126,7 +126,7 @@ async fn a_deletion_event_goes_by_the_policy_of_the_provider() {
 }
 
 #[tokio::test]
-async fn what_is_not_about_our_employees_is_taken_and_recorded_as_such() {
+async fn events_of_other_objects_are_recorded_as_ignored() {
     let mut app = TestApp::configured(LINKED, &[("MERGE", "k")], USERS).await;
     app.add_users(&["m@example.com"]).await;
     let hooked = |event: &str| {
@@ -176,7 +176,7 @@ async fn what_is_not_about_our_employees_is_taken_and_recorded_as_such() {
 }
 
 #[tokio::test]
-async fn a_test_account_of_merge_is_nobodys_company() {
+async fn a_merge_test_account_is_ignored() {
     let mut app = TestApp::new().await;
     app.add_users(&["m@example.com"]).await;
     let mut body = merge_leaver("m@example.com");
@@ -295,7 +295,7 @@ async fn configured_field_names_replace_the_usual_ones() {
 }
 
 #[tokio::test]
-async fn the_content_type_decides_and_without_one_the_first_character_does() {
+async fn without_a_content_type_the_first_character_decides() {
     let mut app = TestApp::new().await;
     app.add_users(&["a@example.com", "b@example.com"]).await;
     let body = employees(&[employee("1", AS_OF, &["status"], &leaver("a@example.com"))]);

@@ -27,7 +27,7 @@ async fn active(app: &mut TestApp) -> Vec<String> {
 const ATTEMPTS: &str = "SELECT count(*) FROM leaver.deliveries WHERE attempts > 0";
 
 #[tokio::test]
-async fn a_delivery_that_fails_alone_is_put_aside_and_its_neighbours_are_done() {
+async fn a_failing_delivery_is_postponed_alone() {
     let (mut app, id) = with_one_that_fails(&[]).await;
     app.work().await;
 
@@ -61,7 +61,7 @@ async fn what_was_put_aside_is_tried_again_and_done_when_it_can_be() {
 }
 
 #[tokio::test]
-async fn after_its_last_attempt_it_fails_with_its_reason_and_a_replay_brings_it_back() {
+async fn a_delivery_fails_after_its_last_attempt_until_replayed() {
     let (mut app, id) = with_one_that_fails(&[("LEAVER__WORKER__MAX_ATTEMPTS", "3")]).await;
     let state = "SELECT state FROM leaver.deliveries WHERE id IN
                  (SELECT id FROM leaver.deliveries ORDER BY id OFFSET 5 LIMIT 1)";
@@ -130,7 +130,7 @@ async fn a_refusal_at_the_commit_is_a_failure_like_any_other() {
 }
 
 #[tokio::test]
-async fn an_outage_counts_against_nobody() {
+async fn an_outage_counts_no_attempt() {
     for code in [
         "57P01", "57P03", "53300", "40001", "40P01", "08006", "25006",
     ] {

@@ -37,7 +37,7 @@ async fn died_over(app: &mut TestApp, ids: &[DeliveryId]) {
 }
 
 #[tokio::test]
-async fn the_mark_is_there_while_a_batch_is_under_way_and_gone_with_it() {
+async fn a_batch_is_marked_while_it_is_in_flight() {
     let (mut app, _) = three().await;
     let mut somebody = app.connect().await;
     sqlx::raw_sql("BEGIN; SELECT 1 FROM users WHERE id = 3 FOR UPDATE")
@@ -67,7 +67,7 @@ async fn the_mark_is_there_while_a_batch_is_under_way_and_gone_with_it() {
 }
 
 #[tokio::test]
-async fn what_fails_leaves_no_mark_behind() {
+async fn a_failed_batch_leaves_no_mark() {
     let (mut app, _) = three().await;
     app.refuse_to_change(&[2], "P0001").await;
     app.work().await;
@@ -80,7 +80,7 @@ async fn what_fails_leaves_no_mark_behind() {
 }
 
 #[tokio::test]
-async fn after_a_crash_each_of_the_batch_is_taken_by_itself() {
+async fn after_a_crash_each_delivery_runs_isolated() {
     let (mut app, ids) = three().await;
     died_over(&mut app, &ids[..2]).await;
     // The first two alone, the third as usual.
@@ -98,7 +98,7 @@ async fn after_a_crash_each_of_the_batch_is_taken_by_itself() {
 }
 
 #[tokio::test]
-async fn whoever_ends_the_process_alone_fails_after_three_times_more_and_holds_up_nobody() {
+async fn a_crashing_delivery_fails_after_three_isolated_attempts() {
     let (mut app, ids) = three().await;
     // The first time it may have been somebody else in the same process.
     let ends = ["pending", "pending", "pending", "failed"];
@@ -131,7 +131,7 @@ async fn whoever_ends_the_process_alone_fails_after_three_times_more_and_holds_u
 }
 
 #[tokio::test]
-async fn what_was_finished_before_the_crash_is_not_done_again() {
+async fn a_committed_batch_is_not_repeated_after_a_crash() {
     let (mut app, ids) = three().await;
     app.work().await;
     died_over(&mut app, &ids).await;
@@ -140,7 +140,7 @@ async fn what_was_finished_before_the_crash_is_not_done_again() {
 }
 
 #[tokio::test]
-async fn of_one_delivery_everybody_is_done_for_whom_something_can_be() {
+async fn one_delivery_is_executed_for_all_but_the_failing_employee() {
     let mut app = TestApp::with(&[("LEAVER__WORKER__MAX_ATTEMPTS", "2")], USERS).await;
     crowd(&mut app, 5).await;
     app.refuse_to_change(&[4], "P0001").await;

@@ -117,7 +117,7 @@ async fn batches_of_one_end_like_one_batch_of_all() {
 }
 
 #[tokio::test]
-async fn a_deed_is_told_of_the_one_delivery_that_caused_it() {
+async fn a_change_is_recorded_with_the_delivery_that_caused_it() {
     let mut app = TestApp::new().await;
     crowd(&mut app, 1).await;
     app.store(
@@ -193,7 +193,7 @@ async fn share(app: &mut TestApp) -> usize {
 }
 
 #[tokio::test]
-async fn bodies_of_any_size_are_taken_up_to_the_limit_and_a_larger_one_by_itself() {
+async fn batches_respect_the_size_limit_and_isolate_large_bodies() {
     let limits = [
         ("LEAVER__WORKER__BATCH_SIZE", "4"),
         ("LEAVER__WORKER__BATCH_BYTES", "4KiB"),
@@ -254,7 +254,7 @@ async fn a_body_that_cannot_be_read_fails_and_sinks_no_neighbour() {
 }
 
 #[tokio::test]
-async fn a_delivery_of_a_source_that_is_gone_fails_under_its_name_until_it_is_back() {
+async fn a_delivery_of_a_removed_source_fails_until_it_is_back() {
     let mut app = TestApp::new().await;
     crowd(&mut app, 1).await;
     let date = Some("2026-11-20T00:00:00Z");

@@ -59,7 +59,7 @@ async fn more_than_a_slice_goes_in_one_night() {
 }
 
 #[tokio::test]
-async fn a_worker_with_more_than_it_can_take_at_once_calls_the_others_and_one_at_rest_does_not() {
+async fn a_full_batch_notifies_the_other_replicas() {
     let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", "2")], USERS).await;
     crowd(&mut app, 5).await;
     let mut listener = PgListener::connect_with(&app.parts.engine.pool.dedicated_pool())
@@ -128,7 +128,7 @@ async fn in_a_rush_of_senders_batches_take_turns() {
 }
 
 #[tokio::test]
-async fn a_body_with_its_own_times_is_known_for_a_week_and_one_without_as_long_as_its_row() {
+async fn timed_bodies_are_deduplicated_for_a_week() {
     let mut app = TestApp::new().await;
     crowd(&mut app, 2).await;
     let untimed = "employees[2][changedFields][]=status&employees[2][status]=Active";
@@ -154,7 +154,7 @@ async fn a_body_with_its_own_times_is_known_for_a_week_and_one_without_as_long_a
 }
 
 #[tokio::test]
-async fn whoever_is_called_wakes_up() {
+async fn a_notification_wakes_a_worker() {
     let mut app = TestApp::with(&[], USERS).await;
     let stop = CancellationToken::new();
     let arrived = Arc::clone(&app.parts.engine.notifications.deliveries_arrived);

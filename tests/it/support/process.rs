@@ -1,4 +1,4 @@
-//! The real binary, as people and scripts run it: with the variables that a test gives it and no others.
+//! The real binary, with the environment variables of a test and no others.
 
 use std::fs::File;
 use std::ops::{Deref, DerefMut};

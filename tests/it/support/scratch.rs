@@ -1,4 +1,4 @@
-//! Folders for what tests write. They are in memory where there is room: file creation on disk dominates the run time.
+//! Folders for what tests write, in memory if there is enough: creating files on disk dominates the run time.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;

@@ -27,8 +27,8 @@ use crate::base::clock::Clock;
 use crate::base::liveness::Liveness;
 use crate::base::metrics::Metrics;
 use crate::db::pool::Pool;
+use crate::ingest::SilenceThreshold;
 use crate::ingest::group_commit::GroupCommit;
-use crate::jobs::source_silence::SilenceThreshold;
 use crate::reports::health::HealthProbe;
 
 /// What the handlers share.

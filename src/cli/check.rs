@@ -216,10 +216,10 @@ async fn durability_says(conn: &mut PgConnection) -> Result<(Verdict, String), s
 }
 
 async fn schema_says(conn: &mut PgConnection, migrate: bool) -> anyhow::Result<(Verdict, String)> {
-    let standing = schema::standing(conn).await?;
+    let standing = schema::privileges(conn).await?;
     let role = &standing.role;
-    if !standing.lacking.is_empty() {
-        let lacking = standing.lacking.join("; ");
+    if !standing.missing_privileges.is_empty() {
+        let lacking = standing.missing_privileges.join("; ");
         return Ok((
             Verdict::Error,
             format!(

@@ -13,7 +13,7 @@ use crate::config::Environment;
 use crate::jobs::drift::{
     self, AccountWithoutEmployee, EmployeeWithoutAccount, SourceCompleteness, TerminatedWithAccess,
 };
-use crate::service::{self, Components};
+use crate::service;
 use leaver_core::decision::policy::DriftMode;
 use leaver_core::domain::AccountId;
 
@@ -40,13 +40,13 @@ impl Drift {
         let (settings, conn) = open(&self.config, env).await?;
         conn.close().await?;
         let options = service::connect_options(&settings.database)?;
-        let parts = Components::new(&settings, options, Arc::new(SystemClock));
+        let engine = Arc::new(service::engine(&settings, options, Arc::new(SystemClock)));
         let remedy = if self.fix {
             DriftMode::Fix
         } else {
             settings.drift.mode
         };
-        let found = drift::compare(&parts.worker, remedy)
+        let found = drift::compare(&engine, remedy)
             .await
             .map_err(|reason| anyhow!(reason))?;
         if self.format.json {

@@ -91,7 +91,7 @@ async fn explain(
         "deactivated_at": employee.deactivated_at,
         "values_pending_since": employee.values_pending_since,
         "last_delivery_id": employee.last_delivery_id,
-        "decision": decided.map(Evaluated::word),
+        "decision": decided.map(Evaluated::label),
         "because": decided.map(|decided| &decided.decision.reason),
         "history": match &history {
             Ok(lines) => json!(lines),

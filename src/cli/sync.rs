@@ -14,7 +14,7 @@ use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::connect::Limits;
 use crate::jobs::sync::{SyncMode, SyncReport, Syncer};
-use crate::service::{self, Components};
+use crate::service;
 
 /// Read the providers' APIs now, for what webhooks lost; exits 1 when a read was not complete
 #[derive(Debug, Args)]
@@ -61,8 +61,8 @@ impl Sync {
             "no source has an api to read: add [sources.api] (config/default.toml shows how)"
         );
         let options = service::connect_options(&settings.database)?;
-        let parts = Components::new(&settings, options, clock);
-        let syncer = Syncer::new(Arc::clone(&parts.worker));
+        let engine = Arc::new(service::engine(&settings, options, clock));
+        let syncer = Syncer::new(engine);
         let wish = if self.full {
             SyncMode::Full
         } else {

@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use uuid::Uuid;
+
+use crate::base::backoff::{Backoff, Jitter};
 
 /// However often it failed, one wait between two tries is at most this long, unless the API asks for more.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
@@ -24,18 +25,15 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Dur
     Some(until.duration_since(sent).unwrap_or_default())
 }
 
-/// The wait before the next try: a random share of a bound that doubles with each failed try ("full
-/// jitter"), on top of what the API asked for.
+/// Returns the wait before the next attempt: what the API asked for, and a random share of a bound that doubles with each
+/// failed attempt ("full jitter").
 pub(crate) fn pause(base: Duration, failed_tries: u32, asked: Option<Duration>) -> Duration {
-    let doublings = failed_tries.saturating_sub(1).min(16);
-    let bound = base.saturating_mul(1 << doublings).min(LONGEST_BACKOFF);
+    let backoff = Backoff {
+        base,
+        cap: LONGEST_BACKOFF,
+        jitter: Jitter::Full,
+    };
     asked
         .unwrap_or_default()
-        .saturating_add(bound.mul_f64(share()))
-}
-
-/// A number from 0 to 1. Nothing hangs on its quality, so the random half of a UUID will do.
-fn share() -> f64 {
-    let [.., a, b, c, d] = *Uuid::new_v4().as_bytes();
-    f64::from(u32::from_be_bytes([a, b, c, d])) / f64::from(u32::MAX)
+        .saturating_add(backoff.random_wait(failed_tries))
 }

@@ -142,7 +142,7 @@ pub(super) async fn explain_kept(
                 let deliberated = evaluate(conn, &table, &rules, slice, now).await?;
                 let decided = deliberated.decided.first();
                 decided.map_or_else(String::new, |decided| {
-                    format!("{}: {}", decided.word(), decided.decision.reason)
+                    format!("{}: {}", decided.label(), decided.decision.reason)
                 })
             }
         });

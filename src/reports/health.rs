@@ -332,7 +332,7 @@ impl Health {
         silence_thresholds: &[SilenceThreshold],
         now: DateTime<Utc>,
     ) -> Self {
-        let worker = match liveness.working_half_age_seconds(now) {
+        let worker = match liveness.heartbeat_age_seconds(now) {
             None => "starting",
             Some(age) if age > STALLED_AFTER_SECONDS => "stalled",
             Some(_) => "running",

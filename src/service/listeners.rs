@@ -83,9 +83,9 @@ impl Serving {
         for task in self.0 {
             match task.await {
                 Ok(Drained { finished, aborted }) => {
-                    info!(finished, aborted, "app.stop: connections are closed");
+                    info!(finished, aborted, "service.stop: connections are closed");
                 }
-                Err(error) => error!(%error, "app.stop: a listener ended with a bug"),
+                Err(error) => error!(%error, "service.stop: a listener ended with a bug"),
             }
         }
     }

@@ -29,7 +29,7 @@ async fn app(settings: &[(&str, &str)]) -> TestApp {
 }
 
 async fn look(app: &TestApp, remedy: DriftMode) -> Drift {
-    compare(&app.parts.worker, remedy).await.unwrap()
+    compare(&app.parts.engine, remedy).await.unwrap()
 }
 
 /// The employee ids of those found on.
@@ -202,7 +202,7 @@ async fn more_than_a_page_of_people_is_compared_whole() {
 async fn the_service_looks_when_it_is_due_and_health_tells_what_it_found() {
     let mut app = app(&[]).await;
     let every = Duration::from_hours(1);
-    let watch = DriftMonitor::new(Arc::clone(&app.parts.worker), DriftMode::Report, every);
+    let watch = DriftMonitor::new(Arc::clone(&app.parts.engine), DriftMode::Report, every);
     given_back(&mut app, "ana@example.com").await;
     let checked = watch.look_when_due().await.unwrap().unwrap();
     assert_eq!((checked.terminated_with_access, checked.fixed), (1, 0));
@@ -222,7 +222,7 @@ async fn the_service_looks_when_it_is_due_and_health_tells_what_it_found() {
         "it is not due yet"
     );
     app.advance(TimeDelta::minutes(61));
-    let fixing = DriftMonitor::new(Arc::clone(&app.parts.worker), DriftMode::Fix, every);
+    let fixing = DriftMonitor::new(Arc::clone(&app.parts.engine), DriftMode::Fix, every);
     let checked = fixing.look_when_due().await.unwrap().unwrap();
     assert_eq!((checked.terminated_with_access, checked.fixed), (0, 1));
     assert_eq!(app.get("/health").await.body["status"], "ok");
@@ -232,7 +232,7 @@ async fn the_service_looks_when_it_is_due_and_health_tells_what_it_found() {
 async fn of_two_replicas_one_compares() {
     let mut app = app(&[]).await;
     let every = Duration::from_hours(1);
-    let watch = DriftMonitor::new(Arc::clone(&app.parts.worker), DriftMode::Report, every);
+    let watch = DriftMonitor::new(Arc::clone(&app.parts.engine), DriftMode::Report, every);
     let lock = "SELECT pg_advisory_lock(hashtextextended('leaver.drift', 0))::text";
     app.lines(lock).await;
     assert_eq!(watch.look_when_due().await.unwrap(), None);

@@ -133,7 +133,7 @@ async fn two_workers_at_once_do_everything_once() {
     }
     let mut working = tokio::task::JoinSet::new();
     for _ in 0..3 {
-        let worker = app.parts.worker.clone();
+        let worker = app.parts.deliveries.clone();
         working.spawn(async move {
             let mut memory = leaver::jobs::deliveries::LoopState::default();
             while worker.round(&mut memory).await != leaver::jobs::deliveries::Round::Idle {}

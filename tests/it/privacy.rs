@@ -219,7 +219,7 @@ async fn personal_data_in_database_errors_is_redacted() {
         )]);
         app.send("bamboohr", JSON, body.to_string()).await;
         for _ in 0..3 {
-            app.parts.worker.round(&mut app.memory).await;
+            app.parts.deliveries.round(&mut app.memory).await;
             let causes = app
                 .text("SELECT coalesce(string_agg(reason, ' '), '') FROM leaver.deliveries")
                 .await;
@@ -259,7 +259,7 @@ async fn a_failing_scheduled_end_quotes_no_personal_data() {
     )
     .await;
     app.advance(TimeDelta::days(3));
-    let said = app.parts.worker.run_due(&mut app.memory).await.unwrap_err();
+    let said = app.try_run_due().await.unwrap_err();
     has_none("the timer's reason", &said, &PERSONAL);
     has_none("the log", &log.text(), &PERSONAL);
 }
@@ -275,7 +275,7 @@ async fn a_failed_body_goes_when_its_time_is_over() {
         "it is kept for a replay"
     );
     app.advance(TimeDelta::days(7) + TimeDelta::seconds(1));
-    app.parts.worker.run_housekeeping_once().await.unwrap();
+    app.parts.housekeeping.run_once().await.unwrap();
     has_none("schema leaver", &dump(&mut app).await, &SECRET);
 }
 
@@ -293,8 +293,8 @@ async fn what_prints_itself_shows_neither_keys_nor_people() {
     let shown = format!(
         "{:?} {:?} {:?} {:?} {:?}",
         app.settings,
-        app.parts.worker.rules,
-        app.parts.worker.mapping,
+        app.parts.engine.policies,
+        app.parts.engine.mapping,
         state.webhook_keys,
         state.metrics
     );

@@ -9,7 +9,6 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use leaver::base::clock::Clock;
 use leaver::connect::Limits;
-use leaver::jobs::deliveries::LoopState;
 use leaver::jobs::sync::pending_reads::PendingReader;
 use leaver::jobs::sync::{SyncMode, SyncSource, Syncer};
 use leaver::service::companies;
@@ -100,7 +99,7 @@ async fn over(provider: &str, file: &str, seed: u64, words: Words) -> It {
 impl It {
     /// Reads everybody, time and again; says how many reads were complete and how many records came.
     async fn sync(&mut self) -> (usize, u64) {
-        let syncer = Syncer::new(Arc::clone(&self.app.parts.worker));
+        let syncer = Syncer::new(Arc::clone(&self.app.parts.engine));
         let (mut complete, mut records) = (0, 0);
         for _ in 0..ROUNDS {
             let wish = SyncMode::Full;
@@ -159,8 +158,7 @@ async fn bamboohr_is_asked_only_for_what_is_declared_and_nonsense_ends_nobodys_a
         let mut it = over("bamboohr", "bamboohr.yaml", seed, OF_BAMBOOHR).await;
         let read = it.sync().await;
         (complete, records) = (complete + read.0, records + read.1);
-        let reader = PendingReader::new(Arc::clone(&it.app.parts.worker), &it.companies);
-        let mut memory = LoopState::default();
+        let reader = PendingReader::new(Arc::clone(&it.app.parts.engine), &it.companies);
         for id in ["1", "2", "3", "4175"] {
             let as_of = it.app.clock.now().to_rfc3339();
             let thin = event("employee.updated", id, &as_of);
@@ -168,7 +166,7 @@ async fn bamboohr_is_asked_only_for_what_is_declared_and_nonsense_ends_nobodys_a
         }
         it.app.advance(TimeDelta::seconds(2));
         let stop = CancellationToken::new();
-        while reader.read_due(&mut memory, &stop).await.unwrap() > 0 {}
+        while reader.read_due(&stop).await.unwrap() > 0 {}
         let unsaid =
             "SELECT count(*) FROM leaver.pending_reads WHERE attempts > 0 AND reason IS NULL";
         assert_eq!(it.app.count(unsaid).await, 0);

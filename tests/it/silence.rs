@@ -23,7 +23,7 @@ fn watch(app: &TestApp) -> SilenceMonitor {
         after: Some(Duration::from_hours(72)),
     });
     SilenceMonitor::new(
-        app.parts.worker.pool.clone(),
+        app.parts.engine.pool.clone(),
         clock,
         silence_thresholds.to_vec(),
     )

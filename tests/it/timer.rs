@@ -8,6 +8,9 @@ use leaver::base::clock::{Clock, SystemClock};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use leaver::jobs::deliveries::DeliveryWorker;
+use leaver::jobs::runner::run;
+
 use crate::support::driving::{leaving, merge_record, terminated, working};
 use crate::support::{TestApp, UNSYNCED, USERS, at, employee};
 
@@ -344,9 +347,10 @@ async fn the_running_timer_carries_an_end_out_within_two_seconds() {
     app.sql(UNSYNCED).await;
     let stop = CancellationToken::new();
     let loops = {
-        let (worker, stop) = (Arc::clone(&running.parts.worker), stop.clone());
+        let worker = DeliveryWorker::new(Arc::clone(&running.parts.deliveries));
+        let (timer, stop) = (running.parts.scheduled_ends.clone(), stop.clone());
         tokio::spawn(async move {
-            tokio::join!(worker.run(stop.clone()), worker.run_timer(stop.clone()));
+            tokio::join!(run(worker, &stop), run(timer, &stop));
         })
     };
     let deadline = end + TimeDelta::seconds(2);

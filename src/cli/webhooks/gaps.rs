@@ -14,7 +14,7 @@ use crate::base::clock::SystemClock;
 use crate::config::Environment;
 use crate::jobs::sync::gaps::GapReport;
 use crate::jobs::sync::{SyncReport, Syncer};
-use crate::service::{self, Components};
+use crate::service;
 use leaver_core::domain::EmployeeId;
 
 /// Compare BambooHR's delivery logs with what arrived, and read those of whom something is missing; exits 1 when
@@ -39,8 +39,8 @@ impl Gaps {
         conn.close().await?;
         let (company, _) = self.of.company_in(&settings)?;
         let options = service::connect_options(&settings.database)?;
-        let parts = Components::new(&settings, options, Arc::new(SystemClock));
-        let syncer = Syncer::new(Arc::clone(&parts.worker));
+        let engine = Arc::new(service::engine(&settings, options, Arc::new(SystemClock)));
+        let syncer = Syncer::new(engine);
         let on_terminal = std::io::stderr().is_terminal();
         let progress = |_: &str, read: u64| {
             if on_terminal {

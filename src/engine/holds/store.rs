@@ -9,11 +9,11 @@ use uuid::Uuid;
 use super::{Hold, HoldStatus, NewHold};
 use leaver_core::domain::{AccountId, EmployeeKey, KeyColumns};
 
-/// Raises questions; gives back the positions of those that are new. A question that is open already is
-/// brought up to date without a new record, one that was rejected on the same facts stays rejected.
+/// Opens holds, and returns the positions of those that are new. A hold that is open is updated in place. A hold that was
+/// rejected on the same facts stays rejected.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn raise(
     conn: &mut PgConnection,
     holds: &[NewHold],
@@ -73,10 +73,10 @@ pub async fn raise(
         .collect())
 }
 
-/// How the last question about each of these employees stands, in the order given.
+/// Returns the last open or rejected hold of each employee, in the order given.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn standing(
     conn: &mut PgConnection,
     employees: &[EmployeeKey],
@@ -110,10 +110,10 @@ pub async fn standing(
         .collect())
 }
 
-/// Withdraws the open questions about these employees, since newer facts have made them pointless.
+/// Withdraws the open holds of these employees: newer facts have settled them.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn withdraw(
     conn: &mut PgConnection,
     employees: &[EmployeeKey],
@@ -135,10 +135,10 @@ pub async fn withdraw(
     Ok(done.rows_affected())
 }
 
-/// Withdraws the open questions whether to switch these accounts on, since they are on now, on whoever's return.
+/// Withdraws the open holds that ask to reactivate these accounts, which are active now.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn withdraw_returns(
     conn: &mut PgConnection,
     accounts: &BTreeSet<AccountId>,
@@ -160,11 +160,11 @@ pub async fn withdraw_returns(
     Ok(())
 }
 
-/// Lets the answers about these employees lapse, since the facts they were given on are no longer so: should
-/// those come back, the same question may be asked again.
+/// Clears the fingerprint of rejected holds of these employees, whose facts have changed. If the earlier facts come back, the
+/// hold can be opened again.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn lapse(conn: &mut PgConnection, employees: &[EmployeeKey]) -> Result<u64, sqlx::Error> {
     let columns = KeyColumns::of(employees);
     let done = sqlx::query!(
@@ -181,10 +181,10 @@ pub async fn lapse(conn: &mut PgConnection, employees: &[EmployeeKey]) -> Result
     Ok(done.rows_affected())
 }
 
-/// Closes one open question by a person's word and gives it back; `None` when it is not open (any more).
+/// Closes an open hold as a person decided, and returns it; `None` if it is not open.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn close(
     conn: &mut PgConnection,
     id: i64,
@@ -206,10 +206,10 @@ pub async fn close(
     .await
 }
 
-/// The state of one question, open or not; `None` when there is no such number.
+/// Returns a hold in any state; `None` if it does not exist.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn find(conn: &mut PgConnection, id: i64) -> Result<Option<Hold>, sqlx::Error> {
     sqlx::query_as!(
         Hold,
@@ -221,10 +221,10 @@ pub async fn find(conn: &mut PgConnection, id: i64) -> Result<Option<Hold>, sqlx
     .await
 }
 
-/// The open questions, oldest first.
+/// Returns the open holds, oldest first.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn list_open(conn: &mut PgConnection) -> Result<Vec<Hold>, sqlx::Error> {
     sqlx::query_as!(
         Hold,
@@ -235,10 +235,10 @@ pub async fn list_open(conn: &mut PgConnection) -> Result<Vec<Hold>, sqlx::Error
     .await
 }
 
-/// How many questions are open.
+/// Returns the number of open holds.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn count_open(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT count(*) AS "n!" FROM leaver.holds WHERE state = 'open'"#)
         .fetch_one(conn)

@@ -1,5 +1,5 @@
-//! A flusher's own connection. There is no pool in the way: one whose other end is silently gone would be missing in
-//! it for ever.
+//! The connection of a flusher. It is not from a pool: a dead connection is dropped at once, without a farewell that it would
+//! wait for.
 
 use std::time::Duration;
 
@@ -7,64 +7,68 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::time::{sleep, timeout};
 
-use super::failure::NotDurable;
+use super::failure::{InsertError, NotDurable};
+use crate::base::backoff::{Backoff, Jitter};
 use crate::ingest::inbox::arrivals::store;
 
-/// How long until the next attempt, at first and at most.
-const PAUSES: [Duration; 2] = [Duration::from_millis(25), Duration::from_millis(400)];
+/// Before the next attempt. Senders wait meanwhile.
+const BACKOFF: Backoff = Backoff {
+    base: Duration::from_millis(25),
+    cap: Duration::from_millis(400),
+    jitter: Jitter::None,
+};
 
-/// A connection that comes back.
+/// A connection that is made again after a failure.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct ReconnectingConnection {
     options: PgConnectOptions,
     connect_within: Duration,
     connection: Option<PgConnection>,
-    pause: Duration,
+    failures: u32,
 }
 
-impl Line {
+impl ReconnectingConnection {
     pub(super) fn new(options: PgConnectOptions, connect_within: Duration) -> Self {
         Self {
             options,
             connect_within,
             connection: None,
-            pause: PAUSES[0],
+            failures: 0,
         }
     }
 
-    /// The connection, made anew where there is none. One on which a commit could be lost is none.
+    /// Returns the connection, a new one if needed.
     ///
     /// # Errors
-    /// What the database says; `None` when it said nothing in time.
-    pub(super) async fn connection(&mut self) -> Result<&mut PgConnection, Option<sqlx::Error>> {
+    /// Returns why none could be made, or that its commits would not be durable.
+    pub(super) async fn connection(&mut self) -> Result<&mut PgConnection, InsertError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => timeout(self.connect_within, connect(&self.options))
                 .await
-                .map_err(|_| None)??,
+                .map_err(|_| InsertError::TimedOut)??,
         };
         Ok(self.connection.insert(connection))
     }
 
-    /// The last attempt went well.
-    pub(super) fn works(&mut self) {
-        self.pause = PAUSES[0];
+    /// Starts the backoff from its beginning, after a success.
+    pub(super) fn reset_backoff(&mut self) {
+        self.failures = 0;
     }
 
-    /// Gives the connection up, whatever state it is in, and waits a little. Its socket is closed without a farewell,
-    /// which a dead one would never take.
-    pub(super) async fn give_up(&mut self) {
+    /// Drops the connection, whatever its state, and waits: 25 ms at first, 400 ms at most.
+    pub(super) async fn discard(&mut self) {
         self.connection = None;
-        sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(PAUSES[1]);
+        self.failures = self.failures.saturating_add(1);
+        sleep(BACKOFF.random_wait(self.failures)).await;
     }
 }
 
-async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, InsertError> {
     let mut connection = options.connect().await?;
     if store::durability(&mut connection).await?.waits_for_disk {
         Ok(connection)
     } else {
-        Err(sqlx::Error::Configuration(NotDurable.into()))
+        Err(InsertError::NotDurable(NotDurable))
     }
 }

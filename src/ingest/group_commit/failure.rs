@@ -1,9 +1,8 @@
-//! What a failed flush means, and how it is said.
+//! Why an insert of deliveries failed.
 
-use sqlx::error::DatabaseError;
-use sqlx::postgres::PgDatabaseError;
+use crate::db::error::{Class, classify, redacted_message, sqlstate};
 
-/// The database would say yes before a delivery is on the disk.
+/// Commits would be acknowledged before they are on the disk.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error(
     "synchronous_commit is off for leaver's role or database, so a delivery that was answered 200 could be lost in a crash; \
@@ -11,29 +10,30 @@ use sqlx::postgres::PgDatabaseError;
 )]
 pub struct NotDurable;
 
-/// Whether a row is at fault, by the class of the error: a value, a constraint, a limit, or a trigger's own word.
-pub(super) fn is_about_the_data(error: &sqlx::Error) -> bool {
-    let code = sqlstate(error);
-    ["22", "23", "44", "54", "P0"]
-        .iter()
-        .any(|class| code.starts_with(class))
+/// Why an insert failed. Its text has no values of the database.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum InsertError {
+    /// No connection or no response in time.
+    #[error("no response from the database in time")]
+    TimedOut,
+    /// The session must not be used.
+    #[error("{0}")]
+    NotDurable(NotDurable),
+    /// A row is at fault: the insert fails however often it is repeated. Has the SQLSTATE.
+    #[error("the database rejects a delivery (SQLSTATE {0})")]
+    Rejected(String),
+    /// The database is unavailable or refuses the statement.
+    #[error("{}", redacted_message(.0))]
+    Unavailable(sqlx::Error),
 }
 
-/// The code of Postgres's answer; empty when there was none.
-pub(super) fn sqlstate(error: &sqlx::Error) -> String {
-    let code = error.as_database_error().and_then(DatabaseError::code);
-    code.unwrap_or_default().into_owned()
-}
-
-/// What went wrong, without what Postgres or a trigger may quote of a row.
-pub(super) fn plain_cause(error: &sqlx::Error) -> String {
-    let code = sqlstate(error);
-    let answer = error.as_database_error();
-    match answer.and_then(|answer| answer.try_downcast_ref::<PgDatabaseError>()) {
-        Some(answer) if answer.r#where().is_none() && !is_about_the_data(error) => {
-            format!("{} (SQLSTATE {code})", answer.message())
+impl From<sqlx::Error> for InsertError {
+    fn from(error: sqlx::Error) -> Self {
+        match classify(&error) {
+            Class::Data => Self::Rejected(sqlstate(&error).into_owned()),
+            Class::Outage | Class::Locked | Class::Permission | Class::Other => {
+                Self::Unavailable(error)
+            }
         }
-        Some(_) => format!("SQLSTATE {code}"),
-        None => error.to_string(),
     }
 }

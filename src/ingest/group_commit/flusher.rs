@@ -1,4 +1,4 @@
-//! Takes whatever waits, writes it down in one statement, and answers once that is committed.
+//! Takes a batch from the queue, stores it with one statement, and answers the senders after the commit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,15 +9,16 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, error, warn};
 
 use super::StoreError;
-use super::connection::Line;
-use super::failure::{is_about_the_data, plain_cause, sqlstate};
+use super::connection::ReconnectingConnection;
+use super::failure::InsertError;
 use super::queue::{BatchLimit, Queue, Waiting};
 use crate::base::failpoints;
+use crate::base::halves::Halves;
 use crate::base::metrics::Metrics;
 use crate::ingest::inbox::arrivals::{Arrival, Receipt, store};
 use leaver_core::domain::DeliveryId;
 
-/// More rows gain nothing, and make a split longer.
+/// Larger batches are not faster, and take longer to split.
 const BATCH: BatchLimit = BatchLimit {
     rows: 512,
     bytes: 4 * 1024 * 1024,
@@ -26,22 +27,22 @@ const BATCH: BatchLimit = BatchLimit {
 /// What every flusher shares.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// What may be new.
+    /// New deliveries.
     pub(super) arrived: Queue,
-    /// What was there already.
+    /// Duplicates.
     pub(super) known: Queue,
-    /// For a connection to be made.
+    /// Time limit for a connection.
     pub(super) connect_within: Duration,
-    /// For a statement to be answered.
+    /// Time limit for a statement.
     pub(super) answer_within: Duration,
     pub(super) options: PgConnectOptions,
-    /// Tells the working half that something was stored.
+    /// Wakes the delivery workers.
     pub(super) stored: Arc<Notify>,
     pub(super) metrics: Arc<Metrics>,
 }
 
-/// Which of the two queues a flusher empties. Repetitions may have to wait for the worker, and nothing new shall wait
-/// with them.
+/// Which queue a flusher takes from. Duplicates may have to wait for the row locks of a delivery worker, and new deliveries must
+/// not wait with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Work {
     Arrived,
@@ -55,7 +56,7 @@ pub(super) async fn run(desk: Arc<Shared>, work: Work) {
         Work::Known => &desk.known,
     };
     let mut flusher = Flusher {
-        line: Line::new(desk.options.clone(), desk.connect_within),
+        connection: ReconnectingConnection::new(desk.options.clone(), desk.connect_within),
         desk: &desk,
         work,
     };
@@ -68,42 +69,44 @@ pub(super) async fn run(desk: Arc<Shared>, work: Work) {
 struct Flusher<'a> {
     desk: &'a Shared,
     work: Work,
-    line: Line,
+    connection: ReconnectingConnection,
 }
 
-/// Where deliveries are, in the order of their batch: under an id, or not known.
+/// The id of each delivery of a batch in the inbox, in order; `None` if it is not there.
 type Places = Vec<Option<DeliveryId>>;
 
+/// The SQLSTATE of a row that the database rejects.
+struct Rejected(String);
+
 impl Flusher<'_> {
-    /// Answers everybody in the batch. Where a row is refused, the batch is split until it stands alone.
+    /// Stores a batch and answers each of its senders. If the database rejects a row, the batch is split until that row is
+    /// alone.
     async fn flush(&mut self, batch: Vec<Waiting>) {
-        let mut parts = vec![batch];
-        while let Some(mut part) = parts.pop() {
-            match self.write(&mut part).await {
-                Ok(places) => self.answer(part, places),
-                Err(_) if part.len() > 1 => {
-                    let second = part.split_off(part.len() / 2);
-                    parts.extend([second, part]);
+        let mut halves = Halves::new(batch);
+        while let Some(mut part) = halves.next() {
+            let code = match self.write(&mut part).await {
+                Ok(places) => {
+                    self.answer(part, places);
+                    continue;
                 }
-                Err(refused) => {
-                    let code = sqlstate(&refused);
-                    error!(
-                        code,
-                        "intake.flush: the database refuses one delivery; answered 503. Look at the triggers and constraints on leaver.deliveries"
-                    );
-                    for waiting in part {
-                        waiting.end(Err(StoreError::Refused));
-                    }
-                }
+                Err(Rejected(code)) => code,
+            };
+            for waiting in halves.split(part).into_iter().flatten() {
+                error!(
+                    code,
+                    "intake.flush: the database rejects one delivery; answered 503. Check triggers and constraints on leaver.deliveries"
+                );
+                waiting.end(Err(StoreError::Refused));
             }
         }
     }
 
-    /// One statement for the batch, again and again while the database is not there, less those whose time is up.
+    /// Stores a batch with one statement, and repeats it while the database is unavailable. Senders whose deadline has
+    /// passed are answered and leave the batch.
     ///
     /// # Errors
-    /// That of a row which the database will never take.
-    async fn write(&mut self, batch: &mut Vec<Waiting>) -> Result<Places, sqlx::Error> {
+    /// Returns the SQLSTATE if the database rejects a row.
+    async fn write(&mut self, batch: &mut Vec<Waiting>) -> Result<Places, Rejected> {
         loop {
             let now = Instant::now();
             let late = batch.extract_if(.., |waiting| waiting.deadline <= now);
@@ -113,32 +116,28 @@ impl Flusher<'_> {
             }
             match self.attempt(batch).await {
                 Ok(places) => {
-                    self.line.works();
+                    self.connection.reset_backoff();
                     self.desk.metrics.flushed(batch.len(), now.elapsed());
                     return Ok(places);
                 }
-                Err(Some(refused)) if is_about_the_data(&refused) => return Err(refused),
-                Err(failed) => {
-                    let cause = failed
-                        .as_ref()
-                        .map_or_else(|| "no answer in time".to_owned(), plain_cause);
+                Err(InsertError::Rejected(code)) => return Err(Rejected(code)),
+                Err(error) => {
                     warn!(
                         deliveries = batch.len(),
-                        cause,
-                        "intake.flush: cannot store now; deliveries are held and tried again"
+                        cause = %error,
+                        "intake.flush: cannot store now; deliveries are kept and retried"
                     );
                     self.desk.metrics.flush_failed();
-                    self.line.give_up().await;
+                    self.connection.discard().await;
                 }
             }
         }
     }
 
-    /// `None` as an error when there was no answer in time.
-    async fn attempt(&mut self, batch: &[Waiting]) -> Result<Places, Option<sqlx::Error>> {
+    async fn attempt(&mut self, batch: &[Waiting]) -> Result<Places, InsertError> {
         let arrivals: Vec<&Arrival> = batch.iter().map(|waiting| &waiting.arrival).collect();
         let work = self.work;
-        let conn = self.line.connection().await?;
+        let conn = self.connection.connection().await?;
         let bodies = || arrivals.iter().map(|arrival| &arrival.delivery.body()[..]);
         failpoints::reach("before_flush", bodies());
         let written = async {
@@ -154,11 +153,11 @@ impl Flusher<'_> {
         };
         match timeout(self.desk.answer_within, written).await {
             Ok(written) => {
-                let written = written.map_err(Some)?;
+                let written: Places = written?;
                 failpoints::reach("after_commit_before_reply", bodies());
                 Ok(written)
             }
-            Err(_) => Err(None),
+            Err(_) => Err(InsertError::TimedOut),
         }
     }
 
@@ -172,7 +171,9 @@ impl Flusher<'_> {
                 }
                 (None, Work::Arrived) => self.desk.known.push(waiting),
                 (None, Work::Known) => {
-                    debug!("intake.flush: a delivery went while it came again; answered 503");
+                    debug!(
+                        "intake.flush: a delivery was deleted while its duplicate arrived; answered 503"
+                    );
                     waiting.end(Err(StoreError::InTime));
                 }
             }

@@ -1,12 +1,12 @@
-//! Group commit: deliveries that arrive while a flush is under way share the next one, and nobody is told yes before
-//! the commit. (ADR 0005)
+//! Group commit: deliveries that arrive during a flush join the next one. No request is acknowledged before its commit.
+//! (ADR 0005)
 //!
 //! ```text
 //!  store() --> queue --+--> flusher --+--> INSERT, own connection --> new: answered
 //!                      +--> flusher --+                           \-> known: queue --> flusher --> repeat: answered
 //! ```
 //!
-//! There is no timer: with nothing to wait for, a delivery is a batch of its own.
+//! There is no timer: a delivery that arrives alone is a batch of its own.
 
 mod budget;
 mod connection;
@@ -31,49 +31,50 @@ use self::flusher::{Shared, Work};
 use self::queue::{Queue, Waiting};
 use crate::base::liveness::Liveness;
 use crate::base::metrics::Metrics;
+use crate::base::panics::catch_panic;
 pub use crate::ingest::inbox::arrivals::store::durability;
 use crate::ingest::inbox::arrivals::{Arrival, Receipt};
 use leaver_core::domain::DeliveryId;
 use leaver_core::signature::VerifiedDelivery;
 
-/// How many flushes are under way at a time; ADR 0005 has the measurements.
+/// Flushes at a time; ADR 0005 has the measurements.
 const FLUSHERS: usize = 3;
 
-/// A flusher that a bug has ended starts again after this.
+/// Before a flusher that panicked starts again.
 const RESTART: Duration = Duration::from_millis(100);
 
-/// How much is held, and how long.
+/// Limits of the queue.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
     /// Deliveries that wait for a flush.
     pub waiting: usize,
     /// Bytes of bodies in flight, from the first one read to the answer.
     pub bytes: usize,
-    /// From a delivery's arrival until its sender is told to come again.
+    /// Time limit from the arrival of a delivery to its response.
     pub patience: Duration,
 }
 
-/// How many deliveries may wait where nobody says otherwise: some seconds' worth.
+/// Default for the length of the queue: deliveries of some seconds.
 pub const WAITING: usize = 16_384;
 
-/// Why a delivery is not stored. Its sender should come again in each case.
+/// Why a delivery is not stored. The sender should retry in each case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// As much as may wait waits already.
-    #[error("too many deliveries wait")]
+    /// The queue is full or closed.
+    #[error("the queue of deliveries is full")]
     Full,
-    /// The database was not there in time.
-    #[error("the database did not take it in time")]
+    /// The database did not store it within the time limit.
+    #[error("the database did not store the delivery in time")]
     InTime,
-    /// The database took its neighbours and not this one.
-    #[error("the database refuses it")]
+    /// The database rejects this delivery.
+    #[error("the database rejects the delivery")]
     Refused,
-    /// A bug ended the flush; it may be stored or not.
-    #[error("a bug ended the flush")]
+    /// The flusher panicked; the delivery may be stored or not.
+    #[error("a bug: the flusher panicked")]
     Abandoned,
 }
 
-/// The way into the inbox, shared by all requests.
+/// Stores deliveries in the inbox. Shared by all requests.
 #[derive(Clone, Debug)]
 pub struct GroupCommit {
     desk: Arc<Shared>,
@@ -84,7 +85,7 @@ pub struct GroupCommit {
 }
 
 impl GroupCommit {
-    /// Starts the flushers. They connect when there is something to write.
+    /// Starts the flushers. They connect when there is a delivery to store.
     #[must_use]
     pub fn open(
         options: &PgConnectOptions,
@@ -94,7 +95,7 @@ impl GroupCommit {
         liveness: Arc<Liveness>,
     ) -> Self {
         let answer_within = limits.patience / 2;
-        // Postgres gives up before we do, so that no statement of a connection that we have left goes on for long.
+        // Shorter than our own limit, so that the statement of a dropped connection ends soon.
         let statement_timeout = (answer_within * 3 / 4).as_millis().max(1);
         let options = options
             .clone()
@@ -129,10 +130,10 @@ impl GroupCommit {
         &self.budget
     }
 
-    /// Writes a delivery down, and returns once that is committed. When this is dropped, it is written all the same.
+    /// Stores a delivery, and returns once it is committed. It is stored even if this future is dropped.
     ///
     /// # Errors
-    /// [`StoreError`]; after [`Limits::patience`] at the latest.
+    /// Returns a [`StoreError`], after [`Limits::patience`] at the latest.
     pub async fn store(
         &self,
         delivery: VerifiedDelivery,
@@ -153,7 +154,7 @@ impl GroupCommit {
             held,
         };
         self.desk.arrived.push(waiting);
-        let _waits = self.liveness.sender_waits();
+        let _waits = self.liveness.sender_waiting();
         self.desk.metrics.set_queue_length(self.desk.arrived.len());
         match timeout_at(deadline, answered).await {
             Ok(Ok(answer)) => answer,
@@ -162,11 +163,11 @@ impl GroupCommit {
         }
     }
 
-    /// Lets nothing in any more, and returns once all that waits is written or given up.
+    /// Closes the queue, and returns once every queued delivery is stored or has failed.
     pub async fn close(&self) {
         self.flushers.close();
         self.desk.arrived.close();
-        // What is found to be known lines up once more.
+        // A flusher of new deliveries moves duplicates to the other queue, so that one is closed last.
         while self.flushers.len() > 1 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
@@ -175,13 +176,10 @@ impl GroupCommit {
     }
 }
 
-/// Runs a flusher, and runs it again should a bug end it. Whoever waited for its batch is told to come again.
-async fn supervise<F>(run: impl Fn() -> F)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    while tokio::spawn(run()).await.is_err() {
-        error!("intake.supervise: a flusher ended with a bug; it starts again");
+/// Runs a flusher, and starts it again after a panic. The senders of its batch are answered with an error.
+async fn supervise<F: Future<Output = ()>>(run: impl Fn() -> F) {
+    while catch_panic(run()).await.is_err() {
+        error!("intake.supervise: a flusher panicked; it starts again");
         tokio::time::sleep(RESTART).await;
     }
 }

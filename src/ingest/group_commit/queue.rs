@@ -1,4 +1,4 @@
-//! Where deliveries wait for a flush.
+//! The queue of deliveries that wait for a flush.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,20 +10,20 @@ use super::StoreError;
 use super::budget::Held;
 use crate::ingest::inbox::arrivals::{Arrival, Receipt};
 
-/// A delivery that somebody waits for. Dropping it tells them that it was not stored.
+/// A queued delivery. Dropping it answers its sender with an error.
 #[derive(Debug)]
 pub(super) struct Waiting {
     pub(super) arrival: Arrival,
-    /// When the sender is told to come again.
+    /// When the sender is answered with an error.
     pub(super) deadline: Instant,
-    /// Whoever waited may be gone; the delivery is written all the same.
+    /// Reaches the sender, who may have hung up. The delivery is stored anyway.
     pub(super) answer: oneshot::Sender<Result<Receipt, StoreError>>,
-    /// The memory that it takes, free again when it is answered.
+    /// The memory of the body, released with the answer.
     pub(super) held: Held,
 }
 
 impl Waiting {
-    /// Lets the sender be answered.
+    /// Answers the sender.
     pub(super) fn end(self, answer: Result<Receipt, StoreError>) {
         drop(self.held);
         // The sender may have hung up.
@@ -31,15 +31,15 @@ impl Waiting {
     }
 }
 
-/// How much one batch takes at most.
+/// The largest batch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BatchLimit {
     pub(super) rows: usize,
-    /// Of bodies; the last delivery of a batch may go beyond it.
+    /// Bytes of bodies; the last delivery of a batch may exceed it.
     pub(super) bytes: usize,
 }
 
-/// First in, first out, with an upper bound, for several takers.
+/// A bounded queue, first in, first out, for several consumers.
 #[derive(Debug)]
 pub(super) struct Queue {
     capacity: usize,
@@ -62,12 +62,12 @@ impl Queue {
         }
     }
 
-    /// How many wait.
+    /// Returns the number of queued deliveries.
     pub(super) fn len(&self) -> usize {
         self.lock().waiting.len()
     }
 
-    /// Lines up. Where there is no room or no taker any more, the sender is told so.
+    /// Enqueues a delivery. If the queue is full or closed, its sender is answered with an error.
     pub(super) fn push(&self, waiting: Waiting) {
         let mut inner = self.lock();
         if inner.closed || inner.waiting.len() >= self.capacity {
@@ -79,7 +79,7 @@ impl Queue {
         self.changed.notify_one();
     }
 
-    /// Whatever waits, as much as a batch takes, as soon as anything does; `None` once it is closed and empty.
+    /// Waits for deliveries and returns a batch of them; `None` once the queue is closed and empty.
     pub(super) async fn take(&self, limit: BatchLimit) -> Option<Vec<Waiting>> {
         loop {
             let changed = self.changed.notified();
@@ -101,14 +101,14 @@ impl Queue {
         }
     }
 
-    /// Lets nobody in any more; what waits is still taken.
+    /// Closes the queue. Queued deliveries can still be taken.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_one();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing is half done where a panic could come.
+        // No operation on the queue can panic halfway, so the content of a poisoned lock is valid.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -8,14 +8,13 @@ use super::{
     AccountWithoutEmployee, Drift, EmployeeWithoutAccount, SourceCompleteness,
     TerminatedWithAccess, store,
 };
-use crate::db::error::chain;
+use crate::db::error::error_chain;
 use crate::engine::Engine;
 use crate::engine::accounts::{self, AccountsTable};
 use crate::engine::audit::Actor;
 use crate::engine::evaluate::{Evaluated, evaluate};
 use crate::engine::execute::Outcome;
 use crate::engine::holds;
-use crate::jobs::deliveries::LoopState;
 use crate::roster;
 use leaver_core::decision::Action;
 use leaver_core::decision::assess::{Employment, assess};
@@ -30,17 +29,24 @@ const PAGE: i64 = 500;
 /// # Errors
 /// What is wrong with the database or the users table, in words.
 pub async fn compare(worker: &Engine, remedy: DriftMode) -> Result<Drift, String> {
-    let mut memory = LoopState::default();
-    let table = worker.accounts_table(&mut memory).await?;
-    let said = |error: sqlx::Error| chain(&error);
+    let compared = compare_pages(worker, remedy).await;
+    compared.inspect_err(|_| worker.forget_accounts_table())
+}
+
+async fn compare_pages(worker: &Engine, remedy: DriftMode) -> Result<Drift, String> {
+    let table = worker.accounts_table().await.map_err(|e| e.to_string())?;
+    let said = |error: sqlx::Error| error_chain(&error);
     let pool = &worker.pool;
-    let mut drift = pool.heard(begin(worker)).await.map_err(said)?;
+    let mut drift = pool
+        .with_silence_timeout(begin(worker))
+        .await
+        .map_err(said)?;
     let mut after: Option<EmployeeKey> = None;
     loop {
         let page = look_at_employees(worker, &table, after.as_ref(), &mut drift);
-        let (next, mut fixable) = pool.heard(page).await.map_err(said)?;
+        let (next, mut fixable) = pool.with_silence_timeout(page).await.map_err(said)?;
         if remedy == DriftMode::Fix && !fixable.is_empty() {
-            fix(worker, &mut memory, &mut fixable, &mut drift).await?;
+            fix(worker, &mut fixable, &mut drift).await?;
         }
         drift.terminated_with_access.append(&mut fixable);
         match next {
@@ -49,12 +55,12 @@ pub async fn compare(worker: &Engine, remedy: DriftMode) -> Result<Drift, String
         }
     }
     let accounts = look_at_accounts(worker, &table, &mut drift);
-    pool.heard(accounts).await.map_err(said)?;
+    pool.with_silence_timeout(accounts).await.map_err(said)?;
     Ok(drift)
 }
 
 async fn begin(worker: &Engine) -> Result<Drift, sqlx::Error> {
-    let names = worker.rules.names();
+    let names = worker.policies.names();
     let mut conn = worker.pool.acquire().await?;
     let known = roster::sync_state::store::list(&mut conn, &names).await?;
     let mut reads: Vec<SourceCompleteness> = known
@@ -111,11 +117,11 @@ async fn look_at_employees(
     let now = worker.clock.now();
     let mut conn = worker.pool.acquire().await?;
     let mut snapshot = store::snapshot(&mut conn).await?;
-    let names = worker.rules.names();
+    let names = worker.policies.names();
     let page = roster::scan::store::entries_after(&mut snapshot, &names, after, PAGE).await?;
     let is_last = i64::try_from(page.len()).unwrap_or(PAGE) < PAGE;
     let next = page.last().map(|last| last.key.clone());
-    let deliberated = evaluate(&mut snapshot, table, &worker.rules, page, now).await?;
+    let deliberated = evaluate(&mut snapshot, table, &worker.policies, page, now).await?;
     let mut on = vec![];
     for decided in deliberated.decided {
         let left = has_left(worker, &decided, now);
@@ -147,7 +153,7 @@ async fn look_at_employees(
 
 fn has_left(worker: &Engine, decided: &Evaluated, now: DateTime<Utc>) -> bool {
     let employee = &decided.employee;
-    let policy = worker.rules.policy(&employee.key.source);
+    let policy = worker.policies.policy(&employee.key.source);
     policy.is_some_and(|policy| matches!(assess(policy, employee, now), Employment::Left { .. }))
 }
 
@@ -206,14 +212,15 @@ fn unmatched(decided: &Evaluated, left: bool) -> EmployeeWithoutAccount {
 /// Ends what may be ended; what remains in `fixable` is still on.
 async fn fix(
     worker: &Engine,
-    memory: &mut LoopState,
     fixable: &mut Vec<TerminatedWithAccess>,
     drift: &mut Drift,
 ) -> Result<(), String> {
     let keys: Vec<EmployeeKey> = fixable.iter().map(TerminatedWithAccess::key).collect();
-    let (outcomes, failure) = worker.reevaluate(memory, &keys, &Actor::Drift).await?;
+    let executed = worker.reevaluate(&keys, &Actor::Drift).await;
+    let executed = executed.map_err(|failure| failure.to_string())?;
+    let failure = executed.failure.map(|failure| failure.to_string());
     for mut one in std::mem::take(fixable) {
-        match outcomes.get(&one.key()) {
+        match executed.outcomes.get(&one.key()) {
             // Two employees of one account: it is off, by whichever of the two.
             Some(Outcome::Deactivated | Outcome::AlreadyInactive) => drift.fixed.push(one),
             // Somebody was faster, or facts have changed in the meantime.
@@ -232,8 +239,8 @@ async fn look_at_accounts(
     table: &AccountsTable,
     drift: &mut Drift,
 ) -> Result<(), sqlx::Error> {
-    let names = worker.rules.names();
-    let policies = || names.iter().filter_map(|name| worker.rules.policy(name));
+    let names = worker.policies.names();
+    let policies = || names.iter().filter_map(|name| worker.policies.policy(name));
     let is_protected = |email: &WorkEmail| policies().any(|p| p.protected.contains(email));
     let mut after = None;
     loop {

@@ -5,14 +5,14 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use sqlx::PgConnection;
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::compare;
 use super::store::{self, Checked};
 use crate::db::advisory_lock::AdvisoryLock;
-use crate::db::error::chain;
+use crate::db::error::error_chain;
 use crate::engine::Engine;
+use crate::jobs::runner::{Job, Next};
 use leaver_core::decision::policy::DriftMode;
 
 /// So often each replica looks whether a comparison is due.
@@ -36,44 +36,29 @@ impl DriftMonitor {
         }
     }
 
-    /// Compares until stopped.
-    pub async fn run(&self, stop: CancellationToken) {
-        while !stop.is_cancelled() {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                looked = self.look_when_due() => {
-                    if let Err(reason) = looked {
-                        warn!(reason, "drift.compare: cannot compare now; will try again");
-                    }
-                }
-            }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(LOOK.min(self.every)) => {}
-            }
-        }
-    }
-
     /// Compares if that is due and no other replica is at it. Tests call this instead of the loop.
     ///
     /// # Errors
     /// What went wrong, in words.
     pub async fn look_when_due(&self) -> Result<Option<Checked>, String> {
-        let said = |error: sqlx::Error| chain(&error);
-        let turn = AdvisoryLock::take(&self.worker.pool, "drift").await;
+        let said = |error: sqlx::Error| error_chain(&error);
+        let turn = AdvisoryLock::try_acquire(&self.worker.pool, "drift").await;
         let Some(mut turn) = turn.map_err(said)? else {
             return Ok(None);
         };
         let checked = self.look(&mut turn).await?;
-        turn.end().await.map_err(said)?;
+        turn.release().await.map_err(said)?;
         Ok(checked)
     }
 
     async fn look(&self, guard: &mut PgConnection) -> Result<Option<Checked>, String> {
-        let said = |error: sqlx::Error| chain(&error);
+        let said = |error: sqlx::Error| error_chain(&error);
         let every = TimeDelta::from_std(self.every).unwrap_or(TimeDelta::MAX);
         let pool = &self.worker.pool;
-        let last = pool.heard(store::last(guard)).await.map_err(said)?;
+        let last = pool
+            .with_silence_timeout(store::last(guard))
+            .await
+            .map_err(said)?;
         if last.is_some_and(|last| self.worker.clock.now() - last.at < every) {
             return Ok(None);
         }
@@ -85,7 +70,7 @@ impl DriftMonitor {
             fixed: count(drift.fixed.len()),
         };
         let noted = store::note(guard, &checked);
-        pool.heard(noted).await.map_err(said)?;
+        pool.with_silence_timeout(noted).await.map_err(said)?;
         let (found, fixed) = (checked.terminated_with_access, checked.fixed);
         if found > 0 {
             warn!(
@@ -97,5 +82,17 @@ impl DriftMonitor {
             info!(fixed, "drift.compare: nobody who left has access");
         }
         Ok(Some(checked))
+    }
+}
+
+impl Job for DriftMonitor {
+    const NAME: &'static str = "drift";
+    const DROP_ON_STOP: bool = true;
+
+    async fn tick(&mut self) -> Next {
+        if let Err(reason) = self.look_when_due().await {
+            warn!(reason, "drift.compare: cannot compare now; will try again");
+        }
+        Next::Poll(LOOK.min(self.every))
     }
 }

@@ -6,14 +6,14 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::connect::{BambooHrApi, WebhookError};
 use crate::db::advisory_lock::AdvisoryLock;
-use crate::db::error::chain;
+use crate::db::error::error_chain;
 use crate::engine::Engine;
 use crate::jobs::provider_webhooks::{self, ProviderWebhook, targets_this_service};
+use crate::jobs::runner::{Job, Next};
 use crate::jobs::sync::{ProviderClient, SyncSource};
 use leaver_core::domain::SourceName;
 use leaver_core::providers::{Hook, LogEntry, LogTime};
@@ -58,36 +58,6 @@ impl WebhookMonitor {
         Self { pause, ..self }
     }
 
-    /// Looks whenever it is due, until stopped.
-    pub async fn run(&self, company: &SyncSource, stop: CancellationToken) {
-        let source = &company.source;
-        let mut failing = false;
-        while !stop.is_cancelled() {
-            let looked = tokio::select! {
-                () = stop.cancelled() => break,
-                looked = self.look(company) => looked,
-            };
-            match looked.unwrap_or_else(CheckOutcome::Failed) {
-                CheckOutcome::NotDue => {}
-                CheckOutcome::Done(problems) => {
-                    failing = false;
-                    info!(%source, problems, "hooks.look: done");
-                }
-                CheckOutcome::Failed(cause) if failing => {
-                    debug!(%source, cause, "hooks.look: still cannot look at BambooHR's webhooks");
-                }
-                CheckOutcome::Failed(cause) => {
-                    failing = true;
-                    warn!(%source, cause, "hooks.look: cannot look at BambooHR's webhooks; will try again every hour");
-                }
-            }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(self.pause) => {}
-            }
-        }
-    }
-
     /// Looks once, if it is due. Tests call this instead of the loop.
     ///
     /// # Errors
@@ -104,28 +74,31 @@ impl WebhookMonitor {
                 let mut conn = pool.acquire().await?;
                 is_due(&mut conn, source, now).await
             };
-            if !pool.heard(is_due_yet).await? {
+            if !pool.with_silence_timeout(is_due_yet).await? {
                 return Ok(CheckOutcome::NotDue);
             }
-            let turn = AdvisoryLock::take(pool, &format!("hooks {source}")).await?;
+            let turn = AdvisoryLock::try_acquire(pool, &format!("hooks {source}")).await?;
             let Some(mut turn) = turn else {
                 return Ok(CheckOutcome::NotDue);
             };
             // Somebody else may have looked meanwhile.
-            if !pool.heard(is_due(&mut turn, source, now)).await? {
-                turn.end().await?;
+            if !pool
+                .with_silence_timeout(is_due(&mut turn, source, now))
+                .await?
+            {
+                turn.release().await?;
                 return Ok(CheckOutcome::NotDue);
             }
             let listed = provider_webhooks::store::list(&mut turn, std::slice::from_ref(source));
-            let known = pool.heard(listed).await?;
+            let known = pool.with_silence_timeout(listed).await?;
             let (seen, failed) = examine(api, source, known, now).await;
             let noted = if failed.is_some() { now - SOONER } else { now };
             let saved = async {
                 provider_webhooks::store::save(&mut turn, &seen).await?;
                 provider_webhooks::store::note_checked(&mut turn, source, noted, now).await
             };
-            pool.heard(saved).await?;
-            turn.end().await?;
+            pool.with_silence_timeout(saved).await?;
+            turn.release().await?;
             for hook in &seen {
                 if let Some(problem) = &hook.problem {
                     warn!(%source, webhook = hook.id, problem, "hooks.look: look at this webhook");
@@ -137,7 +110,51 @@ impl WebhookMonitor {
             }))
         };
         let looked: Result<CheckOutcome, sqlx::Error> = looked.await;
-        looked.map_err(|error| format!("our database: {}", chain(&error)))
+        looked.map_err(|error| format!("our database: {}", error_chain(&error)))
+    }
+}
+
+/// Looks at the webhooks of one source whenever that is due.
+pub struct WebhookJob {
+    monitor: Arc<WebhookMonitor>,
+    source: Arc<SyncSource>,
+    failing: bool,
+}
+
+impl WebhookJob {
+    /// Creates the job of one source.
+    #[must_use]
+    pub fn new(monitor: Arc<WebhookMonitor>, source: Arc<SyncSource>) -> Self {
+        Self {
+            monitor,
+            source,
+            failing: false,
+        }
+    }
+}
+
+impl Job for WebhookJob {
+    const NAME: &'static str = "provider_webhooks";
+    const DROP_ON_STOP: bool = true;
+
+    async fn tick(&mut self) -> Next {
+        let source = &self.source.source;
+        let looked = self.monitor.look(&self.source).await;
+        match looked.unwrap_or_else(CheckOutcome::Failed) {
+            CheckOutcome::NotDue => {}
+            CheckOutcome::Done(troubles) => {
+                self.failing = false;
+                info!(%source, troubles, "hooks.look: done");
+            }
+            CheckOutcome::Failed(cause) if self.failing => {
+                debug!(%source, cause, "hooks.look: still cannot look at BambooHR's webhooks");
+            }
+            CheckOutcome::Failed(cause) => {
+                self.failing = true;
+                warn!(%source, cause, "hooks.look: cannot look at BambooHR's webhooks; will try again every hour");
+            }
+        }
+        Next::Poll(self.monitor.pause)
     }
 }
 

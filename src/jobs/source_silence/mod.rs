@@ -8,18 +8,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use leaver_core::domain::SourceName;
-
 pub use self::monitor::SilenceMonitor;
-
-/// How long a source may be silent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SilenceThreshold {
-    /// The source.
-    pub source: SourceName,
-    /// Longer than this is worth a look; `None` when no silence is.
-    pub after: Option<Duration>,
-}
+pub use crate::ingest::SilenceThreshold;
 
 /// Since when a source is silent, where that is longer than it may be. Silence is counted from its last delivery,
 /// or, when it never sent any, from the time that it was first configured.

@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{SilenceThreshold, silent_since, store};
 use crate::base::clock::Clock;
-use crate::db::error::chain;
+use crate::db::error::error_chain;
 use crate::db::pool::Pool;
 use crate::ingest::inbox;
+use crate::jobs::runner::{Job, Next};
 use leaver_core::domain::SourceName;
 
 /// How often it looks.
@@ -22,6 +22,7 @@ pub struct SilenceMonitor {
     pool: Pool,
     clock: Arc<dyn Clock>,
     silence_thresholds: Vec<SilenceThreshold>,
+    told: HashSet<SourceName>,
 }
 
 impl SilenceMonitor {
@@ -36,23 +37,7 @@ impl SilenceMonitor {
             pool,
             clock,
             silence_thresholds,
-        }
-    }
-
-    /// Looks until stopped.
-    pub async fn run(&self, stop: CancellationToken) {
-        let mut told = HashSet::new();
-        while !stop.is_cancelled() {
-            if let Err(error) = self.look(&mut told).await {
-                warn!(
-                    error = chain(&error),
-                    "silence.look: cannot look now; will try again"
-                );
-            }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(LOOK) => {}
-            }
+            told: HashSet::new(),
         }
     }
 
@@ -75,7 +60,7 @@ impl SilenceMonitor {
             let last = inbox::queries::store::last_deliveries(&mut conn, &names).await?;
             Ok::<_, sqlx::Error>((since, last))
         };
-        let (since, last) = self.pool.heard(asked).await?;
+        let (since, last) = self.pool.with_silence_timeout(asked).await?;
         for (alarm, last) in self.silence_thresholds.iter().zip(last) {
             let source = &alarm.source;
             let listening = since.get(source.as_str()).copied();
@@ -90,5 +75,22 @@ impl SilenceMonitor {
             }
         }
         Ok(())
+    }
+}
+
+impl Job for SilenceMonitor {
+    const NAME: &'static str = "source_silence";
+
+    async fn tick(&mut self) -> Next {
+        let mut told = std::mem::take(&mut self.told);
+        let looked = self.look(&mut told).await;
+        self.told = told;
+        if let Err(error) = looked {
+            warn!(
+                error = error_chain(&error),
+                "silence.look: cannot look now; will try again"
+            );
+        }
+        Next::Poll(LOOK)
     }
 }

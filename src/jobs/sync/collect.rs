@@ -8,11 +8,10 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::task::JoinSet;
 
 use crate::connect::{BambooHrApi, LinkedAccount, MergeApi, ReadError, history_begins};
-use crate::db::error::chain;
+use crate::db::error::error_chain;
 use crate::engine::Engine;
 use crate::engine::audit::Actor;
 use crate::engine::execute::Outcome;
-use crate::jobs::deliveries::LoopState;
 use crate::roster::{self, Observation};
 use leaver_core::domain::{EmployeeChange, EmployeeId, SourceName, Tenant};
 use leaver_core::providers::{ChangedAction, EmployeeRead, bamboohr_removal};
@@ -29,7 +28,6 @@ const NEAR: TimeDelta = TimeDelta::days(2);
 pub(crate) struct SyncRun<'s> {
     worker: &'s Engine,
     source: &'s SourceName,
-    memory: &'s mut LoopState,
     progress: &'s (dyn Fn(&str, u64) + Sync),
     account: &'s str,
     /// How many records came.
@@ -43,14 +41,12 @@ impl<'s> SyncRun<'s> {
     pub(crate) fn new(
         worker: &'s Engine,
         source: &'s SourceName,
-        memory: &'s mut LoopState,
         progress: &'s (dyn Fn(&str, u64) + Sync),
         account: &'s str,
     ) -> Self {
         Self {
             worker,
             source,
-            memory,
             progress,
             account,
             records: 0,
@@ -86,12 +82,7 @@ impl<'s> SyncRun<'s> {
             .collect();
         let taken = self
             .worker
-            .apply_in_chunks(
-                self.memory,
-                self.source.as_str(),
-                observations,
-                &Actor::Sync,
-            )
+            .apply_in_chunks(self.source.as_str(), observations, &Actor::Sync)
             .await;
         for (outcome, count) in taken.outcomes {
             *self.outcomes.entry(outcome).or_default() += count;
@@ -102,8 +93,8 @@ impl<'s> SyncRun<'s> {
                 .entry(format!("nothing could be done: {cause}"))
                 .or_default() += count;
         }
-        if let Some(reason) = taken.ended {
-            return Err(reason);
+        if let Some(failure) = taken.ended {
+            return Err(format!("our database: {failure}"));
         }
         (self.progress)(self.account, self.records);
         Ok(())
@@ -194,8 +185,9 @@ async fn nearly_leaving(
         let mut conn = gathered.worker.pool.acquire().await?;
         roster::sync_state::store::find_leaving(&mut conn, gathered.source, from, until).await
     };
-    let found: Result<Vec<EmployeeId>, sqlx::Error> = gathered.worker.pool.heard(found).await;
-    found.map_err(|error| format!("our database: {}", chain(&error)))
+    let found: Result<Vec<EmployeeId>, sqlx::Error> =
+        gathered.worker.pool.with_silence_timeout(found).await;
+    found.map_err(|error| format!("our database: {}", error_chain(&error)))
 }
 
 /// Reads these one by one, some at a time, and takes in what came as soon as it makes a slice, or when an error

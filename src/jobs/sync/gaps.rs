@@ -8,9 +8,8 @@ use chrono::{DateTime, Utc};
 use super::collect::{self, SyncRun};
 use super::{ProviderClient, SyncReport, SyncSource, Syncer};
 use crate::connect::{BambooHrApi, WebhookError};
-use crate::db::error::chain;
+use crate::db::error::error_chain;
 use crate::ingest::inbox;
-use crate::jobs::deliveries::LoopState;
 use crate::jobs::provider_webhooks::gaps::{Arrival, EARLIEST, Sent, missing};
 use crate::jobs::provider_webhooks::targets_this_service;
 use leaver_core::domain::{EmployeeId, SourceName};
@@ -177,9 +176,10 @@ impl Syncer {
             let mut conn = self.worker.pool.acquire().await?;
             inbox::queries::store::arrived(&mut conn, source, earliest - EARLIEST, &named).await
         };
-        let arrived: Result<Vec<_>, sqlx::Error> = self.worker.pool.heard(arrived).await;
-        let arrived = arrived.map_err(|error| format!("our database: {}", chain(&error)))?;
-        let provider_config = self.worker.rules.provider_config(source.as_str());
+        let arrived: Result<Vec<_>, sqlx::Error> =
+            self.worker.pool.with_silence_timeout(arrived).await;
+        let arrived = arrived.map_err(|error| format!("our database: {}", error_chain(&error)))?;
+        let provider_config = self.worker.policies.provider_config(source.as_str());
         Ok(arrived
             .into_iter()
             .map(|delivery| {
@@ -212,8 +212,7 @@ impl Syncer {
         employees: &[EmployeeId],
         progress: &(dyn Fn(&str, u64) + Sync),
     ) -> SyncReport {
-        let mut memory = LoopState::default();
-        let mut gathered = SyncRun::new(&self.worker, source, &mut memory, progress, "");
+        let mut gathered = SyncRun::new(&self.worker, source, progress, "");
         let began = self.worker.clock.now();
         let read = collect::each(&mut gathered, api, employees, began).await;
         SyncReport {

@@ -10,16 +10,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::collect::SyncRun;
 use crate::connect::{BambooHrApi, LinkedAccount, MergeApi};
 use crate::db::advisory_lock::AdvisoryLock;
-use crate::db::error::chain;
+use crate::db::error::error_chain;
 use crate::engine::Engine;
 use crate::engine::execute::Outcome;
-use crate::jobs::deliveries::LoopState;
+use crate::jobs::runner::{Job, Next};
 use crate::roster::sync_state::{self, SyncState};
 use leaver_core::domain::{SourceName, Tenant};
 
@@ -60,6 +59,28 @@ pub enum SyncMode {
     Full,
 }
 
+/// Reads one source whenever a read is due.
+pub struct SyncJob {
+    /// Reads it.
+    pub syncer: Arc<Syncer>,
+    /// What is read.
+    pub source: Arc<SyncSource>,
+}
+
+impl Job for SyncJob {
+    const NAME: &'static str = "sync";
+    const DROP_ON_STOP: bool = true;
+
+    async fn tick(&mut self) -> Next {
+        let source = &self.source;
+        let synced = self.syncer.sync(source, SyncMode::IfDue, &|_, _| {}).await;
+        if let Err(reason) = synced {
+            warn!(source = %source.source, reason, "sync.run: cannot read now; will try again");
+        }
+        Next::Poll(LOOK.min(source.poll))
+    }
+}
+
 /// How the read of one source, or of one linked account, went.
 #[derive(Debug)]
 pub struct SyncReport {
@@ -89,25 +110,6 @@ impl Syncer {
         Self { worker }
     }
 
-    /// Reads a source whenever it is due, until stopped.
-    pub async fn run(&self, company: &SyncSource, stop: CancellationToken) {
-        let nobody = |_: &str, _: u64| {};
-        while !stop.is_cancelled() {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                synced = self.sync(company, SyncMode::IfDue, &nobody) => {
-                    if let Err(reason) = synced {
-                        warn!(source = %company.source, reason, "sync.run: cannot read now; will try again");
-                    }
-                }
-            }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(LOOK.min(company.poll)) => {}
-            }
-        }
-    }
-
     /// Reads a source once; `None` when another replica is at it. `progress` is told of the account and how
     /// many records came so far.
     ///
@@ -120,19 +122,18 @@ impl Syncer {
         progress: &(dyn Fn(&str, u64) + Sync),
     ) -> Result<Option<Vec<SyncReport>>, String> {
         let source = &company.source;
-        let said = |error: sqlx::Error| chain(&error);
-        let turn = AdvisoryLock::take(&self.worker.pool, &format!("reads {source}")).await;
+        let said = |error: sqlx::Error| error_chain(&error);
+        let turn = AdvisoryLock::try_acquire(&self.worker.pool, &format!("reads {source}")).await;
         let Some(mut turn) = turn.map_err(said)? else {
             return Ok(None);
         };
         let pool = &self.worker.pool;
         let listed = sync_state::store::list(&mut turn, std::slice::from_ref(source));
-        let known = pool.heard(listed).await.map_err(said)?;
+        let known = pool.with_silence_timeout(listed).await.map_err(said)?;
         let accounts: Vec<Option<&LinkedAccount>> = match &company.api {
             ProviderClient::BambooHr(..) => vec![None],
             ProviderClient::Merge(_, accounts) => accounts.iter().map(Some).collect(),
         };
-        let mut memory = LoopState::default();
         let mut reports = vec![];
         for account in accounts {
             let id = account.map_or("", |account| account.id.as_str());
@@ -150,7 +151,7 @@ impl Syncer {
                 .and_then(|before| before.last_complete_started_at)
                 .filter(|_| wish != SyncMode::Full && !(wish == SyncMode::IfDue && full_is_due))
                 .and_then(|at| at.checked_sub_signed(OVERLAP));
-            let mut gathered = SyncRun::new(&self.worker, source, &mut memory, progress, id);
+            let mut gathered = SyncRun::new(&self.worker, source, progress, id);
             let read = match (&company.api, account) {
                 (ProviderClient::Merge(api, _), Some(account)) => {
                     collect::merge(&mut gathered, api, account, after).await
@@ -170,11 +171,11 @@ impl Syncer {
             };
             let note = self.noted(&report, before, began);
             let saved = sync_state::store::save(&mut turn, &note);
-            pool.heard(saved).await.map_err(said)?;
+            pool.with_silence_timeout(saved).await.map_err(said)?;
             log(&report);
             reports.push(report);
         }
-        turn.end().await.map_err(said)?;
+        turn.release().await.map_err(said)?;
         Ok(Some(reports))
     }
 

@@ -7,18 +7,19 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::Connection;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{ProviderClient, SyncSource};
+use crate::base::backoff::{Backoff, Jitter};
 use crate::connect::{BambooHrApi, ReadError};
-use crate::db::error::is_outage;
-use crate::db::error::{chain, redacted_message};
+use crate::db::error::error_chain;
 use crate::db::transaction::{roll_back, set_lock_timeout};
-use crate::engine::Engine;
 use crate::engine::audit::Actor;
-use crate::jobs::deliveries::LoopState;
+use crate::engine::{Engine, Failure};
+use crate::jobs::runner::{Job, Next};
 use crate::roster::Observation;
 use crate::roster::pending_reads::{self, PendingRead};
 use leaver_core::domain::{ChangeKind, EmployeeChange, Field, SourceName};
@@ -30,8 +31,12 @@ const SLICE: i64 = 4;
 const POLL: Duration = Duration::from_secs(3);
 /// Longer than one read with all its tries lasts.
 const LEASE: TimeDelta = TimeDelta::minutes(5);
-/// However often a read failed, it is tried again after this, unless the API asks for more.
-const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(10);
+/// Before the next attempt at a read, unless the API asks for more.
+const RETRY: Backoff = Backoff {
+    base: Duration::from_secs(5),
+    cap: Duration::from_mins(10),
+    jitter: Jitter::None,
+};
 /// An API that asks for more is asked again after this.
 const LONGEST_ASKED: TimeDelta = TimeDelta::hours(1);
 /// A change further ahead than this is of a clock that has stepped back since.
@@ -79,37 +84,12 @@ impl PendingReader {
         !self.apis.is_empty()
     }
 
-    /// Reads what becomes due until stopped.
-    pub async fn run(&self, stop: CancellationToken) {
-        let mut memory = LoopState::default();
-        while !stop.is_cancelled() {
-            let wanted = self.worker.reading.notified();
-            match self.read_due(&mut memory, &stop).await {
-                Ok(0) => {}
-                Ok(_) => continue,
-                Err(reason) => {
-                    memory = LoopState::default();
-                    warn!(reason, "reader.run: cannot read now; what is due stays due");
-                }
-            }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = wanted => {}
-                () = tokio::time::sleep(POLL) => {}
-            }
-        }
-    }
-
     /// Makes a slice of the reads that are due; says how many. Tests call this instead of the loop.
     ///
     /// # Errors
     /// What went wrong with the database, in words; what was not read stays due.
-    pub async fn read_due(
-        &self,
-        memory: &mut LoopState,
-        stop: &CancellationToken,
-    ) -> Result<usize, String> {
-        let claimed = self.claim().await.map_err(|error| chain(&error))?;
+    pub async fn read_due(&self, stop: &CancellationToken) -> Result<usize, String> {
+        let claimed = self.claim().await.map_err(|error| error_chain(&error))?;
         let count = claimed.len();
         let mut reads = JoinSet::new();
         let mut waiting: HashMap<tokio::task::Id, PendingRead> = HashMap::new();
@@ -139,7 +119,7 @@ impl PendingReader {
                 None => break,
                 Some(Ok((id, answer))) => {
                     waiting.remove(&id);
-                    self.settle(memory, answer).await?;
+                    self.settle(answer).await?;
                 }
                 // It panicked: the read is lent out for a while, and then tried again.
                 Some(Err(bug)) => {
@@ -153,7 +133,7 @@ impl PendingReader {
         for read in waiting.values() {
             self.postpone(read, None, now)
                 .await
-                .map_err(|e| chain(&e))?;
+                .map_err(|e| error_chain(&e))?;
         }
         Ok(count)
     }
@@ -168,11 +148,11 @@ impl PendingReader {
             pending_reads::store::claim(&mut conn, &sources, SLICE, now, leased_until, farthest)
                 .await
         };
-        pool.heard(claimed).await
+        pool.with_silence_timeout(claimed).await
     }
 
     /// Does what follows from an answer, or notes why it stays due.
-    async fn settle(&self, memory: &mut LoopState, answer: Answer) -> Result<(), String> {
+    async fn settle(&self, answer: Answer) -> Result<(), String> {
         let now = self.worker.clock.now();
         let read = &answer.read;
         let postponed = match answer.said {
@@ -185,20 +165,17 @@ impl PendingReader {
                     || bamboohr_removal(&read.key.employee_id, answer.began, &read.key.tenant),
                     |said| said.change,
                 );
-                let taken_in = self.apply_in_chunks(memory, read, change, answer.began);
-                match self.worker.pool.heard(taken_in).await {
+                let taken_in = self.apply_in_chunks(read, change, answer.began);
+                match self.worker.pool.with_silence_timeout(taken_in).await {
                     Ok(true) => None,
                     Ok(false) => Some(Postponed {
                         until: now + backoff(read.attempts),
                         reason: NO_STATUS.to_owned(),
                     }),
-                    Err(Trouble::Words(words)) => return Err(words),
-                    Err(Trouble::Database(error)) if is_outage(&error) => {
-                        return Err(chain(&error));
-                    }
-                    Err(Trouble::Database(error)) => Some(Postponed {
+                    Err(failure) if failure.is_outage() => return Err(failure.to_string()),
+                    Err(failure) => Some(Postponed {
                         until: now + backoff(read.attempts),
-                        reason: redacted_message(&error),
+                        reason: failure.to_string(),
                     }),
                 }
             }
@@ -212,26 +189,21 @@ impl PendingReader {
         warn!(source, employee = %read.key.employee_id, attempts, reason, next_attempt_at = %until, "reader.read: failed; will try again");
         self.postpone(read, Some(&reason), until)
             .await
-            .map_err(|error| chain(&error))
+            .map_err(|error| error_chain(&error))
     }
 
     /// Observes and acts in one transaction. Whether the answer is one to the change: without a status it is
     /// none, and only an answer ends the read.
     async fn apply_in_chunks(
         &self,
-        memory: &mut LoopState,
         read: &PendingRead,
         mut change: EmployeeChange,
         began: DateTime<Utc>,
-    ) -> Result<bool, Trouble> {
+    ) -> Result<bool, Failure> {
         // The company may have been renamed in the settings since; the employee is still this one.
         change.tenant = read.key.tenant.clone();
         let answers = change.kind == ChangeKind::Deleted || change.facts.status != Field::Absent;
-        let table = self
-            .worker
-            .accounts_table(memory)
-            .await
-            .map_err(Trouble::Words)?;
+        let table = self.worker.accounts_table().await?;
         let source = read.key.source.clone();
         let observation = Observation::new(source, change, Some(began), began, None);
         let mut conn = self.worker.pool.acquire().await?;
@@ -243,17 +215,17 @@ impl PendingReader {
             .await;
         let learned = match learned {
             Ok(learned) => learned,
-            Err(error) => {
-                *memory = LoopState::default();
+            Err(failure) => {
+                self.worker.forget_accounts_table();
                 roll_back(tx).await;
-                return Err(error.into());
+                return Err(failure);
             }
         };
         if answers {
             pending_reads::store::forget(&mut tx, &read.key, began).await?;
         }
         tx.commit().await?;
-        self.worker.tell(read.key.source.as_str(), &learned);
+        self.worker.after_commit(read.key.source.as_str(), &learned);
         Ok(answers)
     }
 
@@ -268,26 +240,42 @@ impl PendingReader {
             let mut conn = pool.acquire().await?;
             pending_reads::store::postpone(&mut conn, read, reason, until).await
         };
-        pool.heard(postponed).await
+        pool.with_silence_timeout(postponed).await
     }
 }
 
-/// What went wrong on our side.
-enum Trouble {
-    Words(String),
-    Database(sqlx::Error),
+/// Reads what is due, until stopped.
+pub struct PendingReadsJob {
+    /// Reads it.
+    pub reader: Arc<PendingReader>,
+    /// Ends a slice in the middle.
+    pub stop: CancellationToken,
 }
 
-impl From<sqlx::Error> for Trouble {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
+impl Job for PendingReadsJob {
+    const NAME: &'static str = "pending_reads";
+
+    fn wakes_on(&self) -> Option<Arc<Notify>> {
+        Some(Arc::clone(&self.reader.worker.notifications.reads_due))
+    }
+
+    async fn tick(&mut self) -> Next {
+        match self.reader.read_due(&self.stop).await {
+            Ok(0) => Next::Poll(POLL),
+            Ok(_) => Next::Again,
+            Err(reason) => {
+                self.reader.worker.forget_accounts_table();
+                warn!(reason, "reader.run: cannot read now; what is due stays due");
+                Next::Poll(POLL)
+            }
+        }
     }
 }
 
-/// Doubles from five seconds on.
+/// The wait after this many earlier failures.
 fn backoff(attempts: i32) -> TimeDelta {
-    let doublings = u32::try_from(attempts.clamp(0, 10)).unwrap_or(0);
-    TimeDelta::seconds(5 << doublings).min(LONGEST_WAIT)
+    let failures = u32::try_from(attempts).unwrap_or(0).saturating_add(1);
+    TimeDelta::from_std(RETRY.random_wait(failures)).unwrap_or(TimeDelta::minutes(10))
 }
 
 /// When to read again: as late as the API asks for, and later each time.

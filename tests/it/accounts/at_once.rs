@@ -39,7 +39,7 @@ async fn told_at_once(app: &mut TestApp, told: [(&str, Value); 2]) {
     for waiting in 1..=2 {
         let replica = app.beside(&["bamboohr", "merge"], &settings).await;
         rounds.push(tokio::spawn(async move {
-            let worker = Arc::clone(&replica.parts.worker);
+            let worker = Arc::clone(&replica.parts.deliveries);
             worker.round(&mut LoopState::default()).await
         }));
         app.until_services_wait_for_a_lock(waiting).await;

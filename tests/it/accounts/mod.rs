@@ -223,7 +223,7 @@ async fn a_failing_scheduled_end_does_not_block_the_others() {
     app.advance(TimeDelta::days(5));
     let left = "SELECT string_agg(email, ',' ORDER BY email) FROM users WHERE is_active";
     for _ in 0..2 {
-        app.parts.worker.run_due(&mut app.memory).await.unwrap_err();
+        app.parts.scheduled_ends.run_due().await.unwrap_err();
         let left = app.text(left).await;
         assert_eq!(left.as_deref(), Some("u0@example.com,u13@example.com"));
     }

@@ -23,7 +23,7 @@ async fn a_clock_that_steps_back_delays_no_delivery() {
     app.deliver("bamboohr", &left("2", "tom@example.com")).await;
     assert!(!app.is_active("tom@example.com").await);
     assert!(app.is_active(DANA).await);
-    app.parts.worker.run_housekeeping_once().await.unwrap();
+    app.parts.housekeeping.run_once().await.unwrap();
     app.work().await;
     assert!(!app.is_active(DANA).await);
 }
@@ -46,11 +46,11 @@ async fn a_fast_clock_delays_no_other_replica() {
     other.store("bamboohr", &left).await;
     drop(other);
     assert_eq!(app.round().await, Round::Idle);
-    app.parts.worker.run_housekeeping_once().await.unwrap();
+    app.parts.housekeeping.run_once().await.unwrap();
     app.work().await;
     assert!(!app.is_active(DANA).await);
     // Nothing is left that waits for later, and what has just failed still waits its turn.
-    app.parts.worker.run_housekeeping_once().await.unwrap();
+    app.parts.housekeeping.run_once().await.unwrap();
     assert_eq!(app.round().await, Round::Idle);
 }
 
@@ -62,7 +62,7 @@ async fn who_waits_for_another_attempt_is_not_called_before_its_time() {
     let left = employees(&[terminated("1", DANA, "2026-11-22T09:00:00Z")]);
     for _ in 0..9 {
         app.deliver("bamboohr", &left).await;
-        app.parts.worker.run_housekeeping_once().await.unwrap();
+        app.parts.housekeeping.run_once().await.unwrap();
         assert_eq!(app.round().await, Round::Idle);
         app.advance(TimeDelta::minutes(7));
     }

@@ -88,7 +88,7 @@ async fn sighup_reloads_the_keys_and_keeps_them_on_failure() {
     assert_eq!(said(&service, 0).await, Said::No(401));
     place.file("new", MERGE_KEY);
     service.process.signal(Signal::SIGHUP);
-    service.process.wait_for("read anew");
+    service.process.wait_for("replaced the webhook keys");
     assert!(matches!(said(&service, 1).await, Said::Yes(_)));
 
     let file = place.file("new", "");
@@ -102,7 +102,7 @@ async fn sighup_reloads_the_keys_and_keeps_them_on_failure() {
 
     place.file("new", "another key of nobody's");
     service.process.signal(Signal::SIGHUP);
-    service.process.wait_for("read anew");
+    service.process.wait_for("replaced the webhook keys");
     while said(&service, 4).await != Said::No(401) {
         sleep(Duration::from_millis(20)).await;
     }
@@ -121,7 +121,7 @@ async fn reloading_keys_under_load_rejects_no_sender() {
     let mut service = with_files(&place);
     place.file("new", MERGE_KEY);
     service.process.signal(Signal::SIGHUP);
-    service.process.wait_for("read anew");
+    service.process.wait_for("replaced the webhook keys");
     let endpoints = Endpoints::default();
     endpoints.set(0, Some(service.address()));
     let deliveries = (0..900).map(|n| Delivery::about(n % 300, n)).collect();

@@ -19,7 +19,7 @@ impl It {
     }
 
     async fn gaps_of(&self, webhook: Option<&str>) -> Result<GapReport, String> {
-        let syncer = Syncer::new(Arc::clone(&self.app.parts.worker));
+        let syncer = Syncer::new(Arc::clone(&self.app.parts.engine));
         syncer.gaps(&self.company, webhook, &|_, _| {}).await
     }
 

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use leaver::jobs::provider_webhooks::monitor::{CheckOutcome, WebhookMonitor};
+use leaver::jobs::provider_webhooks::monitor::{CheckOutcome, WebhookJob, WebhookMonitor};
+use leaver::jobs::runner::run;
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
@@ -17,7 +18,7 @@ const WEBHOOKS: &str = "/api/v1/webhooks";
 
 impl It {
     async fn look(&self) -> CheckOutcome {
-        let watch = WebhookMonitor::new(Arc::clone(&self.app.parts.worker));
+        let watch = WebhookMonitor::new(Arc::clone(&self.app.parts.engine));
         watch.look(&self.company).await.unwrap()
     }
 
@@ -180,7 +181,7 @@ async fn of_two_replicas_one_looks() {
     let slow = Answer::json(&json!({"webhooks": []})).after(Duration::from_millis(600));
     it.api.script(WEBHOOKS, [slow]);
     let beside = company(&it.app);
-    let second = WebhookMonitor::new(Arc::clone(&it.app.parts.worker));
+    let second = WebhookMonitor::new(Arc::clone(&it.app.parts.engine));
     let late = async {
         it.api.until_asked(1).await;
         second.look(&beside).await.unwrap()
@@ -198,7 +199,7 @@ async fn that_looking_fails_is_warned_of_once_and_no_key_is_logged() {
     let (captured, _guard) = Captured::start("info");
     let it = It::new().await;
     it.api.script(WEBHOOKS, vec![Answer::status(403); 3]);
-    let watch = WebhookMonitor::new(Arc::clone(&it.app.parts.worker))
+    let watch = WebhookMonitor::new(Arc::clone(&it.app.parts.engine))
         .asking_every(Duration::from_millis(5));
     let stop = CancellationToken::new();
     let hourly = async {
@@ -214,7 +215,8 @@ async fn that_looking_fails_is_warned_of_once_and_no_key_is_logged() {
         stop.cancel();
     };
     tokio::time::timeout(Duration::from_secs(20), async {
-        tokio::join!(watch.run(&it.company, stop.clone()), hourly)
+        let job = WebhookJob::new(Arc::new(watch), Arc::clone(&it.company));
+        tokio::join!(run(job, &stop), hourly)
     })
     .await
     .unwrap();

@@ -86,7 +86,7 @@ async fn all_who_come_during_a_flush_share_the_next_one() {
         sent.push(sending(&app, app.signed("bamboohr", JSON, body)));
     }
     waiting(&app, 100).await;
-    assert!(app.parts.liveness.in_a_rush());
+    assert!(app.parts.liveness.is_overloaded());
     app.sql("COMMIT").await;
     for answer in sent {
         let (status, body) = answer.await.unwrap();
@@ -103,7 +103,7 @@ async fn all_who_come_during_a_flush_share_the_next_one() {
     );
     let stored = app.count("SELECT count(*) FROM leaver.deliveries").await;
     assert_eq!(usize::try_from(stored).unwrap(), 1 + held_up + 100);
-    assert!(!app.parts.liveness.in_a_rush());
+    assert!(!app.parts.liveness.is_overloaded());
     assert!(metric(&app, "leaver_insert_duration_seconds_count ") >= flushes);
 }
 

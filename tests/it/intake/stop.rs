@@ -71,7 +71,7 @@ async fn a_stop_with_a_thousand_senders_waiting_answers_each_of_them() {
     let all = 1_000 - held_up;
     assert_eq!(waiting(&service, Duration::from_secs(10), all).await, all);
     service.process.signal(Signal::SIGTERM);
-    service.process.wait_for("app.stop: stopping");
+    service.process.wait_for("service.stop: stopping");
     place.sql("COMMIT").await;
     let answers = senders.join_all().await;
     service.process.ended().good();

@@ -12,7 +12,7 @@ async fn a_read_does_not_wait_for_an_hour_that_the_clock_took_back() {
         .await;
     it.event("employee.updated", "2").await;
     it.app.advance(TimeDelta::hours(-1));
-    it.app.parts.worker.run_housekeeping_once().await.unwrap();
+    it.app.parts.housekeeping.run_once().await.unwrap();
     it.read().await;
     assert_eq!(it.due().await, Vec::<String>::new());
     assert!(!it.is_active(1).await && !it.is_active(2).await);
@@ -34,7 +34,7 @@ async fn a_read_that_is_under_way_or_has_failed_is_not_called_before_its_time() 
     it.app
         .sql("UPDATE leaver.pending_reads SET next_attempt_at = next_attempt_at + interval '5 minutes' WHERE attempts = 0")
         .await;
-    it.app.parts.worker.run_housekeeping_once().await.unwrap();
+    it.app.parts.housekeeping.run_once().await.unwrap();
     assert_eq!(it.slice().await, 0);
     it.app.advance(TimeDelta::minutes(61));
     it.read().await;

@@ -11,7 +11,6 @@ use base64::prelude::BASE64_STANDARD;
 use chrono::TimeDelta;
 use leaver::base::clock::Clock;
 use leaver::connect::Limits;
-use leaver::jobs::deliveries::LoopState;
 use leaver::jobs::sync::pending_reads::PendingReader;
 use leaver::service::companies;
 use serde_json::{Value, json};
@@ -53,7 +52,6 @@ struct Reading {
     app: TestApp,
     api: StandIn,
     reader: PendingReader,
-    memory: LoopState,
 }
 
 impl Reading {
@@ -81,12 +79,7 @@ impl Reading {
         let mut app = TestApp::configured(&file, &env, USERS).await;
         app.add_users(&[&email(1), &email(2), &email(3)]).await;
         let reader = reader(&app);
-        Self {
-            app,
-            api,
-            reader,
-            memory: LoopState::default(),
-        }
+        Self { app, api, reader }
     }
 
     /// An event without values, settled, and a moment later.
@@ -103,7 +96,7 @@ impl Reading {
 
     async fn slice(&mut self) -> usize {
         let stop = CancellationToken::new();
-        let read = self.reader.read_due(&mut self.memory, &stop).await;
+        let read = self.reader.read_due(&stop).await;
         read.unwrap()
     }
 
@@ -126,7 +119,7 @@ fn reader(app: &TestApp) -> PendingReader {
     };
     let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
     let companies = companies(&app.settings, &limits, &clock).unwrap();
-    PendingReader::new(Arc::clone(&app.parts.worker), &companies)
+    PendingReader::new(Arc::clone(&app.parts.engine), &companies)
 }
 
 #[tokio::test]
@@ -300,7 +293,7 @@ async fn a_change_during_a_read_is_read_again() {
     it.api.script(&path(1), [slow]);
     it.event("employee.updated", "1").await;
     let stop = CancellationToken::new();
-    let under_way = it.reader.read_due(&mut it.memory, &stop);
+    let under_way = it.reader.read_due(&stop);
     let meanwhile = async {
         it.api.until_asked(1).await;
         it.app.advance(TimeDelta::seconds(2));
@@ -328,7 +321,7 @@ async fn a_read_that_is_stopped_is_due_again_at_once() {
         it.api.until_asked(1).await;
         stop.cancel();
     };
-    let (read, ()) = tokio::join!(it.reader.read_due(&mut it.memory, &stop), stopped);
+    let (read, ()) = tokio::join!(it.reader.read_due(&stop), stopped);
     assert_eq!(read, Ok(1));
     assert_eq!(it.due().await, ["1 0"]);
     it.read().await;
@@ -343,8 +336,8 @@ async fn a_reader_that_dies_is_replaced_by_another() {
     it.event("employee.updated", "1").await;
     {
         let other = reader(&it.app);
-        let (mut memory, stop) = (LoopState::default(), CancellationToken::new());
-        let dies = other.read_due(&mut memory, &stop);
+        let stop = CancellationToken::new();
+        let dies = other.read_due(&stop);
         let killed = tokio::time::timeout(Duration::from_millis(500), dies).await;
         assert!(killed.is_err());
     }

@@ -80,7 +80,7 @@ impl It {
         )
         .await;
         let company = company(&app);
-        let syncer = Syncer::new(Arc::clone(&app.parts.worker));
+        let syncer = Syncer::new(Arc::clone(&app.parts.engine));
         Self {
             app,
             api,

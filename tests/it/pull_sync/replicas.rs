@@ -15,7 +15,7 @@ async fn of_two_replicas_one_reads() {
     let slow = Answer::json(&merge_account("COMPLETE")).after(Duration::from_millis(600));
     it.api.script(ACCOUNT_DETAILS, [slow]);
     let beside = company(&it.app);
-    let second = Syncer::new(Arc::clone(&it.app.parts.worker));
+    let second = Syncer::new(Arc::clone(&it.app.parts.engine));
     let nobody = |_: &str, _: u64| {};
     let late = async {
         it.api.until_asked(1).await;
@@ -37,7 +37,7 @@ async fn postgres_probes_our_connections_so_that_a_lost_machine_frees_its_reads_
     // Over a unix socket the present value is none, so what it was set to.
     let sql = "SELECT name || ' ' || reset_val FROM pg_settings WHERE name LIKE 'tcp_keepalives%' ORDER BY 1";
     let set: Vec<String> = sqlx::query_scalar(sql)
-        .fetch_all(&mut *app.parts.pool.acquire().await.unwrap())
+        .fetch_all(&mut *app.parts.engine.pool.acquire().await.unwrap())
         .await
         .unwrap();
     let expected = ["count 3", "idle 15", "interval 5"];

@@ -136,6 +136,6 @@ async fn an_empty_address_turns_the_admin_listener_off() {
     let place = place().await;
     let env = place.env(&[("LEAVER_ADMIN_LISTEN", "")]);
     let mut service = Running::start(command(&["serve"], &env));
-    service.wait_for("app.start: ready");
+    service.wait_for("service.start: ready");
     assert!(!service.err().contains("admin_address"));
 }

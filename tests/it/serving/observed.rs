@@ -86,7 +86,7 @@ async fn the_json_log_has_one_line_per_settled_delivery() {
         let settled: Vec<_> = lines
             .iter()
             .filter(|line| {
-                line["span"]["name"] == "worker.process" && line["span"]["delivery"] == **id
+                line["span"]["name"] == "deliveries.process" && line["span"]["delivery"] == **id
             })
             .collect();
         assert_eq!(settled.len(), 1, "{settled:#?}");
@@ -113,7 +113,7 @@ async fn the_text_log_has_no_colours_and_no_personal_data() {
         let settled = said
             .err
             .lines()
-            .filter(|line| line.contains("worker.process") && line.contains(&id));
+            .filter(|line| line.contains("deliveries.process") && line.contains(&id));
         assert_eq!(settled.count(), 1);
     }
 }

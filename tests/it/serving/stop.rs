@@ -39,7 +39,7 @@ async fn drains_and_exits_0_despite_silent_connections() {
             "{:?}",
             asked.elapsed()
         );
-        assert!(said.err.contains("app.stop: stopped"), "{said:?}");
+        assert!(said.err.contains("service.stop: stopped"), "{said:?}");
         assert_eq!(said.out, "");
         let mut rest = vec![];
         // A reset closes it too.

@@ -199,6 +199,6 @@ impl World {
 async fn end(apps: [Option<TestApp>; 2]) {
     for app in apps.into_iter().flatten() {
         app.parts.state.intake.close().await;
-        app.parts.pool.close().await;
+        app.parts.engine.pool.close().await;
     }
 }

@@ -129,12 +129,16 @@ impl TestApp {
 
     /// One round of the worker.
     pub(crate) async fn round(&mut self) -> Round {
-        self.parts.worker.round(&mut self.memory).await
+        self.parts.deliveries.round(&mut self.memory).await
     }
 
     /// Runs what is due by the timer, with what it says when something cannot be carried out.
     pub(crate) async fn try_run_due(&mut self) -> Result<(), String> {
-        self.parts.worker.run_due(&mut self.memory).await
+        self.parts
+            .scheduled_ends
+            .run_due()
+            .await
+            .map_err(|failure| failure.to_string())
     }
 
     /// Moves the clock to a moment.

@@ -250,7 +250,7 @@ impl TestApp {
     /// Runs the worker until nothing is due.
     pub(crate) async fn work(&mut self) {
         for _ in 0..1_000 {
-            match self.parts.worker.round(&mut self.memory).await {
+            match self.parts.deliveries.round(&mut self.memory).await {
                 Round::Idle => return,
                 Round::Outage => panic!("the worker cannot reach the database"),
                 Round::Processed(_) | Round::Postponed | Round::BatchSplit => {}
@@ -261,7 +261,7 @@ impl TestApp {
 
     /// Runs what is due by the timer.
     pub(crate) async fn run_due(&mut self) {
-        self.parts.worker.run_due(&mut self.memory).await.unwrap();
+        self.parts.scheduled_ends.run_due().await.unwrap();
     }
 
     /// Moves the clock on.

@@ -18,7 +18,7 @@ use super::database::{Database, Session, empty_database, postgres};
 use super::{BAMBOOHR_KEY, MERGE_KEY, scratch};
 
 /// Time limit for anything that a test waits for. It is long because CI machines are shared.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The program.
 pub(crate) const LEAVER: &str = env!("CARGO_BIN_EXE_leaver");
@@ -169,11 +169,11 @@ pub(crate) fn command(args: &[&str], env: &[(&str, &str)]) -> Command {
 
 /// Returns the same command run by a user who is not root, from a copy: the checkout may be closed to that user.
 pub(crate) fn as_ordinary_user(args: &[&str], env: &[(&str, &str)]) -> Command {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let ours = command(args, env);
     if !geteuid().is_root() {
         return ours;
     }
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let program = PROGRAM.get_or_init(|| {
         let folder = scratch::until_process_ends(scratch::folder_for_programs());
         let program = folder.join("leaver");
@@ -311,9 +311,9 @@ impl Served {
     #[track_caller]
     pub(crate) fn of(command: Command) -> Self {
         let mut process = Running::start(command);
-        process.wait_for("app.start: listening");
+        process.wait_for("service.start: listening");
         let log = process.err();
-        let (_, listening) = log.split_once("app.start: listening").unwrap();
+        let (_, listening) = log.split_once("service.start: listening").unwrap();
         let url = |field: &str| {
             let (_, address) = listening.split_once(field).unwrap();
             let address = address.trim_start_matches(['=', '"', ':']);
@@ -329,7 +329,7 @@ impl Served {
 
     #[track_caller]
     pub(crate) fn wait_until_ready(&mut self) {
-        self.process.wait_for("app.start: ready");
+        self.process.wait_for("service.start: ready");
     }
 
     /// Where it takes webhooks, without `http://`.

@@ -43,7 +43,7 @@ async fn a_batch_is_marked_while_it_is_in_flight() {
         .execute(&mut somebody)
         .await
         .unwrap();
-    let worker = Arc::clone(&app.parts.worker);
+    let worker = Arc::clone(&app.parts.deliveries);
     let working = tokio::spawn(async move { worker.round(&mut LoopState::default()).await });
     app.until_the_service_waits_for_a_lock().await;
     let marked = "SELECT cardinality(delivery_ids)::bigint FROM leaver.in_flight_batches";
@@ -52,7 +52,7 @@ async fn a_batch_is_marked_while_it_is_in_flight() {
     let beside = app.beside(&["bamboohr"], &[]).await;
     beside
         .parts
-        .worker
+        .deliveries
         .reclaim_orphans(&LoopState::default())
         .await
         .unwrap();
@@ -104,7 +104,7 @@ async fn a_crashing_delivery_fails_after_three_isolated_attempts() {
     for (round, expected) in ends.into_iter().enumerate() {
         died_over(&mut app, &ids[1..2]).await;
         app.parts
-            .worker
+            .deliveries
             .reclaim_orphans(&LoopState::default())
             .await
             .unwrap();

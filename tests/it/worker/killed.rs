@@ -25,7 +25,7 @@ async fn locked_out(mut app: TestApp) -> (TestApp, PgConnection, JoinHandle<Roun
         .execute(&mut somebody)
         .await
         .unwrap();
-    let worker = Arc::clone(&app.parts.worker);
+    let worker = Arc::clone(&app.parts.deliveries);
     let working = tokio::spawn(async move { worker.round(&mut LoopState::default()).await });
     app.until_the_service_waits_for_a_lock().await;
     (app, somebody, working)

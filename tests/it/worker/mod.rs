@@ -290,11 +290,11 @@ async fn the_body_of_a_failed_delivery_is_kept_for_a_while() {
     app.work().await;
     let kept = "SELECT count(*) FROM leaver.deliveries WHERE state = 'failed' AND body IS NOT NULL";
     app.advance(chrono::TimeDelta::days(7));
-    app.parts.worker.run_housekeeping_once().await.unwrap();
+    app.parts.housekeeping.run_once().await.unwrap();
     assert_eq!(app.count(kept).await, 1);
 
     app.advance(chrono::TimeDelta::seconds(1));
-    app.parts.worker.run_housekeeping_once().await.unwrap();
+    app.parts.housekeeping.run_once().await.unwrap();
     assert_eq!(app.count(kept).await, 0);
     replay(&mut app, id, Replay::BodyGone).await;
     let state = "SELECT state || ' ' || (reason IS NOT NULL) FROM leaver.deliveries";

@@ -1,4 +1,4 @@
-//! What is done now and then, and how replicas wake each other.
+//! Housekeeping, and notifications between replicas.
 
 use std::sync::Arc;
 use std::time::Duration;

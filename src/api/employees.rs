@@ -11,8 +11,8 @@ use tracing::{info, warn};
 use super::AppState;
 use super::error::ApiError;
 use crate::base::liveness::Phase;
-use crate::roster::listing::{
-    self, Cursor, EmployeeQuery, LARGEST_PAGE, Page, USUAL_PAGE, UnknownStanding,
+use crate::reports::employees::{
+    self, Cursor, DEFAULT_PAGE_SIZE, EmployeeQuery, MAX_PAGE_SIZE, Page, UnknownStatus,
 };
 use leaver_core::domain::SourceName;
 
@@ -46,7 +46,7 @@ async fn list_page(state: &AppState, headers: &HeaderMap, query: &str) -> Result
     }
     let reading = async {
         let mut conn = state.read_pool.acquire().await?;
-        listing::store::page(&mut conn, &wanted, size).await
+        employees::store::page(&mut conn, &wanted, size).await
     };
     match tokio::time::timeout(state.store_timeout, reading).await {
         Ok(Ok(page)) => {
@@ -68,7 +68,7 @@ async fn list_page(state: &AppState, headers: &HeaderMap, query: &str) -> Result
 /// error: ignoring a misspelled filter would list employees that the caller meant to exclude.
 fn parse_query(query: &str) -> Result<(EmployeeQuery, u16), ApiError> {
     let mut wanted = EmployeeQuery::default();
-    let mut size = USUAL_PAGE;
+    let mut size = DEFAULT_PAGE_SIZE;
     let mut seen = vec![];
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let bad = |problem: String| ApiError::BadParameter(format!("{name}: {problem}"));
@@ -90,14 +90,14 @@ fn parse_query(query: &str) -> Result<(EmployeeQuery, u16), ApiError> {
             "modified_after" => {
                 // An unescaped plus sign arrives as a space, and no time has a space.
                 let text = value.replace(' ', "+");
-                let after = listing::parse_time(&text).map_err(|error| bad(error.to_string()))?;
+                let after = employees::parse_time(&text).map_err(|error| bad(error.to_string()))?;
                 wanted.modified_after = Some(after);
             }
             "status" => {
                 let standing = value
                     .parse()
-                    .map_err(|error: UnknownStanding| bad(error.to_string()))?;
-                wanted.standing = Some(standing);
+                    .map_err(|error: UnknownStatus| bad(error.to_string()))?;
+                wanted.status = Some(standing);
             }
             "source" => {
                 let source = SourceName::parse(&value).map_err(|_| {
@@ -113,9 +113,9 @@ fn parse_query(query: &str) -> Result<(EmployeeQuery, u16), ApiError> {
                 size = value
                     .parse()
                     .ok()
-                    .filter(|size| (1..=LARGEST_PAGE).contains(size))
+                    .filter(|size| (1..=MAX_PAGE_SIZE).contains(size))
                     .ok_or_else(|| {
-                        bad(format!("must be a whole number from 1 to {LARGEST_PAGE}"))
+                        bad(format!("must be a whole number from 1 to {MAX_PAGE_SIZE}"))
                     })?;
             }
         }

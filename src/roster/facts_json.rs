@@ -9,7 +9,7 @@ use leaver_core::domain::{DateOrInstant, Employee, EmploymentStatus, Fact, Statu
 /// The column `facts`. Its names are part of the data, so they are spelled out here and nowhere else.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct StoredFacts {
+pub(crate) struct StoredFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<StoredStatusFact>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -86,7 +86,7 @@ impl<T> Stored<T> {
 
 impl StoredFacts {
     /// Writes what was stored into an entry of which nothing is known.
-    pub(super) fn fill(self, employee: &mut Employee) {
+    pub(crate) fn fill(self, employee: &mut Employee) {
         employee.status = self.status.map(|fact| {
             let word = fact.word;
             fact.stored.map(|status| match status {

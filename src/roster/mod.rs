@@ -3,12 +3,11 @@
 //!
 //! It keeps what the rules need and nothing else, and decides nothing.
 
-pub mod listing;
 pub mod pending_reads;
 pub mod scan;
 pub mod store;
 pub mod sync_state;
-mod facts_json;
+pub(crate) mod facts_json;
 
 use std::collections::BTreeMap;
 

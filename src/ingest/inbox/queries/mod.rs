@@ -19,29 +19,6 @@ pub struct Backlog {
     pub failed: i64,
 }
 
-/// A delivery as a person sees it in a list: everything but its body.
-#[derive(Clone, Debug, Serialize)]
-pub struct DeliverySummary {
-    /// Its id.
-    pub id: uuid::Uuid,
-    /// Who sent it.
-    pub source: String,
-    /// When it arrived.
-    pub received_at: DateTime<Utc>,
-    /// pending, processed, ignored or failed.
-    pub state: String,
-    /// How often processing it has failed.
-    pub attempts: i32,
-    /// When it was settled.
-    pub processed_at: Option<DateTime<Utc>>,
-    /// Size of the body as it arrived.
-    pub body_bytes: i32,
-    /// Why it was ignored or failed.
-    pub reason: Option<String>,
-    /// How many employees ended how.
-    pub outcome: Option<serde_json::Value>,
-}
-
 /// When a source last sent something.
 #[derive(Clone, Debug)]
 pub struct LastDelivery {

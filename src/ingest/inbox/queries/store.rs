@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{Arrived, Backlog, DeliverySummary, LastDelivery};
+use super::{Arrived, Backlog, LastDelivery};
 use leaver_core::domain::{EmployeeId, SourceName};
 
 /// Whether the database answers.
@@ -65,31 +65,6 @@ pub async fn last_deliveries(
             at: row.received_at,
         })
         .collect())
-}
-
-/// The newest deliveries, for a person; with `state`, only those in it.
-///
-/// # Errors
-/// Whatever the database says.
-pub async fn list(
-    conn: &mut PgConnection,
-    state: Option<&str>,
-    source: Option<&str>,
-    limit: i64,
-) -> Result<Vec<DeliverySummary>, sqlx::Error> {
-    sqlx::query_as!(
-        DeliverySummary,
-        r#"SELECT id, source, received_at, state, attempts, processed_at, body_bytes, reason, outcome
-           FROM leaver.deliveries
-           WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR source = $2)
-           ORDER BY received_at DESC, id DESC
-           LIMIT $3"#,
-        state,
-        source,
-        limit,
-    )
-    .fetch_all(conn)
-    .await
 }
 
 /// What arrived from a source since a time that names one of these employees, or may: of what is not settled,

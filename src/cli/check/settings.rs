@@ -1,0 +1,89 @@
+//! Checks of the configuration alone.
+
+use super::super::output;
+use super::{CheckReport, CheckStatus};
+use crate::config::{ApiSettings, Settings, Source};
+use crate::service;
+use leaver_core::providers::Tenancy;
+use leaver_core::signature::Layout;
+
+/// Checks the sources and the mapping.
+pub(super) fn check_settings(report: &mut CheckReport, settings: &Settings) {
+    for source in &settings.sources {
+        check_source(report, source);
+    }
+    if settings.accounts.end_sessions.is_empty() {
+        report.add(
+            CheckStatus::Warning,
+            "accounts.end_sessions",
+            "empty, so open sessions of a deactivated account stay valid unless the application checks `is_active` on every request; add a statement that ends them",
+        );
+    }
+}
+
+fn check_source(report: &mut CheckReport, source: &Source) {
+    let check = format!("source {}", source.name);
+    let provider = source.scheme.provider();
+    let mut scheme = provider.display_name().to_owned();
+    if let Some((layout, tolerance)) = source.scheme.timestamp_options() {
+        let last_retry = provider.capabilities().last_retry_after_minutes;
+        if tolerance.num_minutes() < last_retry.into() {
+            report.add(
+                CheckStatus::Warning,
+                &check,
+                format!(
+                    "`timestamp_tolerance` is under {last_retry} minutes: {scheme}'s last retry comes that late, and rejecting it loses the event"
+                ),
+            );
+        }
+        if layout == Layout::TimestampDotBody {
+            scheme += ", signed as timestamp.body";
+        }
+    }
+    report.add(
+        CheckStatus::Ok,
+        &check,
+        format!(
+            "{scheme}, {}, time zone {}, webhook path /webhooks/{}",
+            output::count(source.scheme.keys().len(), "key"),
+            source.policy.timezone,
+            source.name
+        ),
+    );
+    if provider.capabilities().has_linked_accounts
+        && matches!(source.provider_config.tenancy, Tenancy::One(_))
+    {
+        report.add(
+            CheckStatus::Warning,
+            &check,
+            "every linked account of the Merge organization counts as one company; list yours in `linked_accounts`",
+        );
+    }
+    check_api(report, &check, source);
+}
+
+fn check_api(report: &mut CheckReport, check: &str, source: &Source) {
+    let (status, message) = match &source.api {
+        None => (
+            CheckStatus::Warning,
+            "no API, so changes without values become holds and lost webhooks are not detected; add `api`".to_owned(),
+        ),
+        Some(api) => match service::check_address(source, api) {
+            Ok(()) if lacks_tokens(source, api) => (
+                CheckStatus::Warning,
+                "API without tokens, so no employee can be read; add a token to `linked_accounts`".to_owned(),
+            ),
+            Ok(()) => (
+                CheckStatus::Ok,
+                format!("API, synced every {} s", api.sync_interval.as_secs()),
+            ),
+            Err(error) => (CheckStatus::Error, output::chain(&error)),
+        },
+    };
+    report.add(status, check, message);
+}
+
+/// Returns true if only linked accounts can be read, and none of them has a token.
+fn lacks_tokens(source: &Source, api: &ApiSettings) -> bool {
+    source.policy.provider.capabilities().has_linked_accounts && api.account_tokens.is_empty()
+}

@@ -19,7 +19,7 @@ use leaver_core::domain::Employee;
 /// Employees of one call that may fail one by one. More failures have one common cause.
 const MAX_FAILURES: usize = 10;
 
-/// What observations led to in one transaction.
+/// The result of observations in one transaction.
 #[derive(Debug, Default)]
 pub struct ApplyReport {
     /// Number of employees by outcome.
@@ -28,7 +28,7 @@ pub struct ApplyReport {
     reads_pending: bool,
 }
 
-/// What a list of observations led to, over all its transactions.
+/// The result of a list of observations, over all its transactions.
 #[derive(Debug, Default)]
 pub(crate) struct ApplyResult {
     /// Number of employees by outcome.

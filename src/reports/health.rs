@@ -24,7 +24,7 @@ use leaver_core::domain::SourceName;
 /// Time that health from the database is cached: a scrape and a check in the same second query it once.
 pub const CACHE_FOR: Duration = Duration::from_secs(1);
 
-/// Time limit for everything that is asked of the database.
+/// Time limit for all queries.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time limit for a ping of an idle connection. A connection that fails it is dropped.
@@ -33,7 +33,7 @@ const PING_TIMEOUT: Duration = Duration::from_millis(500);
 /// A worker without a sign of life for longer is stalled.
 const STALLED_AFTER_SECONDS: i64 = 60;
 
-/// What `/health` answers.
+/// The response of `/health`.
 #[derive(Debug, Serialize)]
 pub struct Health {
     /// Summary of everything below.

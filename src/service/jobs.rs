@@ -21,7 +21,7 @@ use leaver_core::decision::policy::DriftMode;
 pub(super) struct JobSettings {
     /// Delivery workers of this process.
     pub(super) workers: u32,
-    /// What is done about access that should have ended.
+    /// Action on access that should have ended.
     pub(super) drift_mode: DriftMode,
     /// Between two drift checks.
     pub(super) drift_interval: Duration,

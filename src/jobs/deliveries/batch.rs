@@ -26,9 +26,9 @@ use leaver_core::domain::{DeliveryId, EmployeeKey};
 pub struct Batch {
     /// The deliveries, in the order of the claim.
     pub deliveries: Vec<SettledDelivery>,
-    /// Whether an end of access was scheduled or moved.
+    /// True if an end of access was scheduled or moved.
     pub schedule_changed: bool,
-    /// Whether a read of an employee became due.
+    /// True if a read of an employee became due.
     pub reads_pending: bool,
 }
 
@@ -74,7 +74,7 @@ pub async fn process_batch(
     Ok(batch.unwrap_or_default())
 }
 
-/// Whether other batches of this process may be in flight.
+/// True if other batches of this process may be in flight.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Concurrency {
     Shared,

@@ -14,7 +14,7 @@ use super::AppState;
 use super::error::ApiError;
 use crate::base::liveness::Phase;
 use crate::roster::listing::{
-    self, Cursor, EmployeeQuery, EmploymentFilter, LARGEST_PAGE, Page, USUAL_PAGE,
+    self, Cursor, DEFAULT_PAGE_SIZE, EmployeeQuery, EmploymentFilter, MAX_PAGE_SIZE, Page,
 };
 use leaver_core::domain::SourceName;
 
@@ -70,7 +70,7 @@ async fn listed(receiver: &AppState, headers: &HeaderMap, query: &str) -> Result
 /// since a filter that is passed over would show people who were not asked for.
 fn asked(query: &str) -> Result<(EmployeeQuery, u16), ApiError> {
     let mut wanted = EmployeeQuery::default();
-    let mut size = USUAL_PAGE;
+    let mut size = DEFAULT_PAGE_SIZE;
     let mut seen = vec![];
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         let bad = |problem: String| ApiError::BadParameter(format!("{name}: {problem}"));
@@ -114,9 +114,9 @@ fn asked(query: &str) -> Result<(EmployeeQuery, u16), ApiError> {
                 size = value
                     .parse()
                     .ok()
-                    .filter(|size| (1..=LARGEST_PAGE).contains(size))
+                    .filter(|size| (1..=MAX_PAGE_SIZE).contains(size))
                     .ok_or_else(|| {
-                        bad(format!("must be a whole number from 1 to {LARGEST_PAGE}"))
+                        bad(format!("must be a whole number from 1 to {MAX_PAGE_SIZE}"))
                     })?;
             }
         }

@@ -19,7 +19,7 @@ use super::AppState;
 use super::error::ApiError;
 use crate::base::failpoints;
 use crate::base::liveness::Phase;
-use crate::ingest::group_commit::{Held, StoreError};
+use crate::ingest::group_commit::{Reservation, StoreError};
 use crate::ingest::inbox::arrivals::Receipt;
 use leaver_core::domain::{DeliveryId, SourceName};
 use leaver_core::signature::VerifiedDelivery;
@@ -48,7 +48,7 @@ pub(super) async fn receive(
             return Err(ApiError::NotReady);
         }
         let (parts, body) = request.into_parts();
-        let (body, held) = read_body(&receiver, &parts.headers, body).await?;
+        let (body, reservation) = read_body(&receiver, &parts.headers, body).await?;
         let now = receiver.clock.now();
         let verified = scheme.verify(source, &parts.headers, body, now).map_err(|rejection| {
             receiver.metrics.refused(source, rejection.as_str());
@@ -58,7 +58,7 @@ pub(super) async fn receive(
             ApiError::InvalidSignature
         })?;
         failpoints::reach("after_verify", [&verified.body()[..]]);
-        store(&receiver, verified, now, held).await
+        store(&receiver, verified, now, reservation).await
     }
     .await;
     let outcome = match &answer {
@@ -106,7 +106,7 @@ async fn read_body(
     receiver: &AppState,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(Bytes, Held), ApiError> {
+) -> Result<(Bytes, Reservation), ApiError> {
     let declared = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
@@ -116,10 +116,10 @@ async fn read_body(
     }
     let declared = declared.and_then(|length| usize::try_from(length).ok());
     let budget = receiver.intake.budget();
-    if !budget.has(declared.unwrap_or_default()) {
+    if !budget.has_capacity(declared.unwrap_or_default()) {
         return Err(ApiError::Full);
     }
-    let mut held = budget.hold();
+    let mut reservation = budget.reserve();
     let whole = async {
         let mut body = Limited::new(body, receiver.max_body_bytes);
         // Copied, so that a small body does not keep the connection's whole buffer.
@@ -128,7 +128,7 @@ async fn read_body(
             let Ok(frame) = frame.map_err(|error| refusal(&error))?.into_data() else {
                 continue;
             };
-            if !held.grow(frame.len()) {
+            if !reservation.try_grow(frame.len()) {
                 return Err(ApiError::Full);
             }
             bytes.extend_from_slice(&frame);
@@ -137,7 +137,7 @@ async fn read_body(
     };
     let whole = tokio::time::timeout(receiver.body_timeout, whole).await;
     let bytes = whole.unwrap_or(Err(ApiError::Incomplete))?;
-    Ok((bytes, held))
+    Ok((bytes, reservation))
 }
 
 fn refusal(error: &axum::BoxError) -> ApiError {
@@ -153,13 +153,16 @@ async fn store(
     receiver: &AppState,
     verified: VerifiedDelivery,
     received_at: DateTime<Utc>,
-    held: Held,
+    reservation: Reservation,
 ) -> Result<Receipt, ApiError> {
-    let stored = receiver.intake.store(verified, received_at, held).await;
+    let stored = receiver
+        .intake
+        .store(verified, received_at, reservation)
+        .await;
     stored.map_err(|reason| match reason {
         // Counted, and not worth a line for each of a flood.
         StoreError::Full => ApiError::Full,
-        StoreError::InTime | StoreError::Refused | StoreError::Abandoned => {
+        StoreError::TimedOut | StoreError::Refused | StoreError::Abandoned => {
             warn!("intake.store: a delivery is not stored: {reason}; answered 503, the sender will come again");
             ApiError::StoreError
         }

@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use super::{Config, Format, open, output};
 use crate::config::Environment;
 use crate::roster::listing::{
-    self, Cursor, EmployeeQuery, EmploymentFilter, LARGEST_PAGE, Page, USUAL_PAGE,
+    self, Cursor, DEFAULT_PAGE_SIZE, EmployeeQuery, EmploymentFilter, MAX_PAGE_SIZE, Page,
 };
 use leaver_core::domain::SourceName;
 
@@ -31,7 +31,7 @@ pub(super) struct Employees {
     #[arg(long, value_name = "NAME", value_parser = SourceName::parse)]
     source: Option<SourceName>,
     /// How many at most
-    #[arg(long, default_value_t = USUAL_PAGE, value_parser = clap::value_parser!(u16).range(1..=i64::from(LARGEST_PAGE)))]
+    #[arg(long, default_value_t = DEFAULT_PAGE_SIZE, value_parser = clap::value_parser!(u16).range(1..=i64::from(MAX_PAGE_SIZE)))]
     limit: u16,
     /// Go on where a page before ended: what it named as next
     #[arg(long, value_parser = Cursor::parse)]
@@ -83,7 +83,7 @@ impl Employees {
         if let Some(source) = &self.source {
             words.push(format!("--source {source}"));
         }
-        if self.limit != USUAL_PAGE {
+        if self.limit != DEFAULT_PAGE_SIZE {
             words.push(format!("--limit {}", self.limit));
         }
         words.push(format!("--cursor {next}"));

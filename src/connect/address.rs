@@ -6,7 +6,7 @@ use reqwest::Url;
 
 /// An address that is not used, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadAddress {
+pub enum InvalidAddress {
     /// Not a URL.
     #[error("api.base_url is not a URL: write it like https://api.merge.dev/api/hris/v1")]
     NotAUrl,
@@ -17,7 +17,7 @@ pub enum BadAddress {
     #[error(
         "api.base_url must have no user, no `?` and no `#` in it: the key belongs into api.api_key"
     )]
-    Overloaded,
+    ExtraParts,
     /// More than the subdomain.
     #[error("api.company_domain is only the part before .bamboohr.com: letters, digits and `-`")]
     NotASubdomain,
@@ -35,8 +35,8 @@ impl MergeAddress {
     /// Any address, such as `https://api-eu.merge.dev/api/hris/v1`; a bare host gets that path.
     ///
     /// # Errors
-    /// [`BadAddress`], which names the setting.
-    pub fn parse(base_url: &str) -> Result<Self, BadAddress> {
+    /// [`InvalidAddress`], which names the setting.
+    pub fn parse(base_url: &str) -> Result<Self, InvalidAddress> {
         checked(base_url, "/api/hris/v1").map(Self)
     }
 }
@@ -49,11 +49,11 @@ impl BambooHrAddress {
     /// Today's address of a company, by its subdomain.
     ///
     /// # Errors
-    /// [`BadAddress`], which names the setting.
-    pub fn of_company(company_domain: &str) -> Result<Self, BadAddress> {
+    /// [`InvalidAddress`], which names the setting.
+    pub fn from_company_domain(company_domain: &str) -> Result<Self, InvalidAddress> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
         if !(1..=63).contains(&company_domain.len()) || !company_domain.chars().all(plain) {
-            return Err(BadAddress::NotASubdomain);
+            return Err(InvalidAddress::NotASubdomain);
         }
         Self::parse(&format!("https://{company_domain}.bamboohr.com"))
     }
@@ -62,23 +62,23 @@ impl BambooHrAddress {
     /// the path `/api/v1`.
     ///
     /// # Errors
-    /// [`BadAddress`], which names the setting.
-    pub fn parse(base_url: &str) -> Result<Self, BadAddress> {
+    /// [`InvalidAddress`], which names the setting.
+    pub fn parse(base_url: &str) -> Result<Self, InvalidAddress> {
         checked(base_url, "/api/v1").map(Self)
     }
 }
 
-fn checked(text: &str, usual_path: &str) -> Result<Url, BadAddress> {
-    let mut url = Url::parse(text.trim()).map_err(|_| BadAddress::NotAUrl)?;
+fn checked(text: &str, usual_path: &str) -> Result<Url, InvalidAddress> {
+    let mut url = Url::parse(text.trim()).map_err(|_| InvalidAddress::NotAUrl)?;
     if url.host_str().is_none_or(str::is_empty) {
-        return Err(BadAddress::NotAUrl);
+        return Err(InvalidAddress::NotAUrl);
     }
     if url.scheme() != "https" && !(url.scheme() == "http" && is_this_machine(&url)) {
-        return Err(BadAddress::NotHttps);
+        return Err(InvalidAddress::NotHttps);
     }
     let has_user = !url.username().is_empty() || url.password().is_some();
     if has_user || url.query().is_some() || url.fragment().is_some() {
-        return Err(BadAddress::Overloaded);
+        return Err(InvalidAddress::ExtraParts);
     }
     let path = url.path().trim_end_matches('/').to_owned();
     url.set_path(if path.is_empty() { usual_path } else { &path });

@@ -44,11 +44,11 @@ pub enum ReadError {
     },
     /// No connection, or a 5xx, also after all tries.
     #[error(
-        "the API is unavailable: {trouble}; check api.base_url and the network, if it stays so"
+        "the API is unavailable: {problem}; check api.base_url and the network, if it stays so"
     )]
     Unavailable {
         /// What went wrong, without the address.
-        trouble: String,
+        problem: String,
         /// How long it asks to wait, counted from its answer.
         retry_after: Option<Duration>,
     },
@@ -56,10 +56,10 @@ pub enum ReadError {
     #[error("the API did not answer in time")]
     Timeout,
     /// A page, a redirect, or JSON of another shape: something else answers there, or the contract changed.
-    #[error("what answers is not the API: {trouble}; check api.base_url and api.company_domain")]
-    NotTheApi {
+    #[error("what answers is not the API: {problem}; check api.base_url and api.company_domain")]
+    UnexpectedResponse {
         /// What is wrong with the answer.
-        trouble: &'static str,
+        problem: &'static str,
     },
     /// An answer over the size limit.
     #[error("the API's answer is longer than {limit_bytes} bytes")]
@@ -68,10 +68,10 @@ pub enum ReadError {
         limit_bytes: usize,
     },
     /// A page was promised and did not come, or an answer ended in the middle.
-    #[error("the read was cut: {trouble}; what came until then is not everything")]
-    Cut {
+    #[error("the read was cut: {problem}; what came until then is not everything")]
+    Truncated {
         /// Where it was cut.
-        trouble: &'static str,
+        problem: &'static str,
     },
     /// The record came with nothing in it that we may see.
     #[error("all that we need of the record is null or withheld: check what {check} may see")]
@@ -81,13 +81,13 @@ pub enum ReadError {
     },
     /// An id that the provider cannot have given.
     #[error("that is no employee id of this provider's")]
-    NoSuchId,
+    InvalidId,
     /// No request was made: this tenant's credentials were refused a short time ago.
     #[error(
         "no request until {}, since the API refused our credentials: check {check}",
         until.to_rfc3339_opts(SecondsFormat::Secs, true)
     )]
-    CoolingDown {
+    CredentialsBlocked {
         /// When the next request may be made.
         until: DateTime<Utc>,
         /// The settings that can be the cause.
@@ -96,7 +96,7 @@ pub enum ReadError {
     /// No request was made: this host has given too many errors within seconds, and more of them could get
     /// our address blocked.
     #[error("no request, since this API has answered with too many errors within seconds")]
-    HostResting,
+    HostThrottled,
 }
 
 impl ReadError {
@@ -107,19 +107,19 @@ impl ReadError {
             Self::RateLimited { .. }
             | Self::Unavailable { .. }
             | Self::Timeout
-            | Self::Cut { .. }
+            | Self::Truncated { .. }
             // A page of a proxy's or of a maintenance goes away by itself.
-            | Self::NotTheApi { .. }
+            | Self::UnexpectedResponse { .. }
             // The cool-down may outlast its cause: somebody mended the permission at the provider.
-            | Self::CoolingDown { .. }
-            | Self::HostResting => true,
+            | Self::CredentialsBlocked { .. }
+            | Self::HostThrottled => true,
             Self::Unauthorized { .. }
             | Self::Forbidden { .. }
             | Self::NotFound { .. }
             | Self::Refused { .. }
             | Self::TooLong { .. }
             | Self::NullRecord { .. }
-            | Self::NoSuchId => false,
+            | Self::InvalidId => false,
         }
     }
 
@@ -145,13 +145,13 @@ impl ReadError {
             Self::RateLimited { .. } => "rate_limited",
             Self::Unavailable { .. } => "unavailable",
             Self::Timeout => "timeout",
-            Self::NotTheApi { .. } => "not_the_api",
+            Self::UnexpectedResponse { .. } => "unexpected_response",
             Self::TooLong { .. } => "too_long",
-            Self::Cut { .. } => "cut",
+            Self::Truncated { .. } => "truncated",
             Self::NullRecord { .. } => "null_record",
-            Self::NoSuchId => "no_such_id",
-            Self::CoolingDown { .. } => "cooling_down",
-            Self::HostResting => "host_resting",
+            Self::InvalidId => "invalid_id",
+            Self::CredentialsBlocked { .. } => "credentials_blocked",
+            Self::HostThrottled => "host_throttled",
         }
     }
 }
@@ -159,13 +159,13 @@ impl ReadError {
 impl From<InvalidResponse> for ReadError {
     fn from(bad: InvalidResponse) -> Self {
         match bad {
-            InvalidResponse::CutOff => Self::Cut {
-                trouble: "the JSON ends in the middle",
+            InvalidResponse::CutOff => Self::Truncated {
+                problem: "the JSON ends in the middle",
             },
-            InvalidResponse::NotJson => Self::NotTheApi {
-                trouble: "it is not JSON",
+            InvalidResponse::NotJson => Self::UnexpectedResponse {
+                problem: "it is not JSON",
             },
-            InvalidResponse::WrongShape(trouble) => Self::NotTheApi { trouble },
+            InvalidResponse::WrongShape(problem) => Self::UnexpectedResponse { problem },
         }
     }
 }

@@ -4,41 +4,41 @@ use std::time::Duration;
 
 /// How patient a client is, and how polite.
 #[derive(Clone, Debug)]
-pub struct Limits {
+pub struct ClientLimits {
     /// For a connection.
-    pub connect: Duration,
+    pub connect_timeout: Duration,
     /// For one try, the body included.
-    pub attempt: Duration,
+    pub attempt_timeout: Duration,
     /// For a call with all its tries and waits.
-    pub total: Duration,
+    pub total_timeout: Duration,
     /// How many tries a call has.
-    pub attempts: u32,
+    pub max_attempts: u32,
     /// The bound of the first wait between two tries; it doubles each time.
-    pub backoff: Duration,
+    pub first_backoff: Duration,
     /// The longest body.
-    pub body_bytes: usize,
+    pub max_body_bytes: usize,
     /// How long a tenant is left alone whose credentials were refused.
-    pub cool_down: Duration,
+    pub credential_block: Duration,
     /// How many failing answers a host may give within the window. Merge blocks an address after 20 in
     /// 10 s; the default leaves room for a second replica behind the same address.
-    pub failures: usize,
+    pub max_host_failures: usize,
     /// That window.
-    pub failure_window: Duration,
+    pub host_failure_window: Duration,
 }
 
-impl Default for Limits {
+impl Default for ClientLimits {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(10),
-            attempt: Duration::from_mins(1),
-            total: Duration::from_mins(3),
-            attempts: 6,
-            backoff: Duration::from_millis(500),
+            connect_timeout: Duration::from_secs(10),
+            attempt_timeout: Duration::from_mins(1),
+            total_timeout: Duration::from_mins(3),
+            max_attempts: 6,
+            first_backoff: Duration::from_millis(500),
             // BambooHR lists all changed employees at once, at some 90 bytes each.
-            body_bytes: 32 * 1024 * 1024,
-            cool_down: Duration::from_mins(15),
-            failures: 10,
-            failure_window: Duration::from_secs(10),
+            max_body_bytes: 32 * 1024 * 1024,
+            credential_block: Duration::from_mins(15),
+            max_host_failures: 10,
+            host_failure_window: Duration::from_secs(10),
         }
     }
 }

@@ -8,10 +8,10 @@ mod error;
 pub use error::ReadError;
 
 mod address;
-pub use address::{BadAddress, BambooHrAddress, MergeAddress};
+pub use address::{BambooHrAddress, InvalidAddress, MergeAddress};
 
 mod limits;
-pub use limits::Limits;
+pub use limits::ClientLimits;
 
 mod http;
 pub use http::Transport;

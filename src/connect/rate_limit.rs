@@ -27,7 +27,7 @@ struct CredentialState {
 
 impl CredentialBreaker {
     /// Until when this tenant is left alone, if it is. Nobody is for longer than `cool_down`: a clock has stepped back then.
-    pub(crate) fn resting_until(
+    pub(crate) fn blocked_until(
         &self,
         tenant: &str,
         now: DateTime<Utc>,

@@ -65,13 +65,19 @@ fn an_address_is_https_and_nothing_but_an_address() {
     );
     assert!(merge("http://[::1]:9").is_ok() && merge("http://localhost:9").is_ok());
     for (text, bad) in [
-        ("api.merge.dev", BadAddress::NotAUrl),
-        ("", BadAddress::NotAUrl),
-        ("http://api.merge.dev", BadAddress::NotHttps),
-        ("http://localhost.example", BadAddress::NotHttps),
-        ("ftp://api.merge.dev", BadAddress::NotHttps),
-        ("https://key:x@acme.bamboohr.com", BadAddress::Overloaded),
-        ("https://api.merge.dev/api?key=1", BadAddress::Overloaded),
+        ("api.merge.dev", InvalidAddress::NotAUrl),
+        ("", InvalidAddress::NotAUrl),
+        ("http://api.merge.dev", InvalidAddress::NotHttps),
+        ("http://localhost.example", InvalidAddress::NotHttps),
+        ("ftp://api.merge.dev", InvalidAddress::NotHttps),
+        (
+            "https://key:x@acme.bamboohr.com",
+            InvalidAddress::ExtraParts,
+        ),
+        (
+            "https://api.merge.dev/api?key=1",
+            InvalidAddress::ExtraParts,
+        ),
     ] {
         assert_eq!(merge(text), Err(bad), "{text}");
     }
@@ -79,13 +85,15 @@ fn an_address_is_https_and_nothing_but_an_address() {
 
 #[test]
 fn a_company_is_a_subdomain() {
-    let of = |text: &str| BambooHrAddress::of_company(text).map(|address| address.0.to_string());
+    let of = |text: &str| {
+        BambooHrAddress::from_company_domain(text).map(|address| address.0.to_string())
+    };
     assert_eq!(
         of("acme-2").as_deref(),
         Ok("https://acme-2.bamboohr.com/api/v1")
     );
     for bad in ["", "acme.bamboohr.com", "acme/", "evil.example/?", "a b"] {
-        assert_eq!(of(bad), Err(BadAddress::NotASubdomain), "{bad}");
+        assert_eq!(of(bad), Err(InvalidAddress::NotASubdomain), "{bad}");
     }
     let older = "https://api.bamboohr.com/api/gateway.php/acme/v1/";
     let older = BambooHrAddress::parse(older).unwrap().0;

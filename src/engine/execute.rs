@@ -103,7 +103,7 @@ pub async fn act(
     let mut to_read = vec![];
     for Evaluated { employee, .. } in &decided {
         let can_read = |policy: &Policy| policy.can_read;
-        let read = roster::pending_reads::of(employee);
+        let read = roster::pending_reads::for_employee(employee);
         to_read.extend(read.filter(|_| rules.policy(&employee.key.source).is_some_and(can_read)));
     }
 
@@ -152,7 +152,7 @@ pub async fn act(
         });
     }
     roster::store::save(conn, &saved, now).await?;
-    acted.reads_pending = roster::pending_reads::store::note(conn, &to_read, now).await?;
+    acted.reads_pending = roster::pending_reads::store::insert(conn, &to_read, now).await?;
     audit::store::record(conn, &entries, now).await?;
     Ok(acted)
 }

@@ -70,12 +70,12 @@ impl Engine {
             let observed = roster::observe(conn, observations, &self.rules.names(), now).await?;
             let (newer, same): (Vec<_>, Vec<_>) = observed
                 .into_iter()
-                .partition(|observed| observed.effect == Effect::Newer);
+                .partition(|observed| observed.effect == Effect::Changed);
             let mut learned = ApplyReport::default();
             for observed in &same {
                 let outcome = match observed.effect {
                     Effect::Stale => Outcome::Stale,
-                    Effect::Same | Effect::Newer => Outcome::Unchanged,
+                    Effect::Unchanged | Effect::Changed => Outcome::Unchanged,
                 };
                 *learned.outcomes.entry(outcome).or_default() += 1;
             }
@@ -111,7 +111,7 @@ impl Engine {
     /// Whether a read says again what is known, and the rules conclude from it what they did: then nothing follows.
     /// Access that somebody has given back meanwhile is drift's matter, not that of the next read.
     fn is_confirmation(&self, observed: &Observed, now: DateTime<Utc>) -> bool {
-        let (before, after) = (&observed.before, &observed.employee);
+        let (before, after) = (&observed.previous, &observed.employee);
         let policy = self.rules.policy(&after.key.source);
         after.has_same_values(before)
             && policy

@@ -57,7 +57,8 @@ impl Engine {
         // It has nothing in hand itself.
         self.reclaim_orphans(&LoopState::default()).await?;
         let mut conn = self.pool.acquire().await?;
-        let caught_up = inbox::store::catch_up(&mut conn, LONGEST_WAIT, now).await?;
+        let caught_up =
+            inbox::store::reset_far_future_attempts(&mut conn, LONGEST_WAIT, now).await?;
         if caught_up > 0 {
             warn!(
                 deliveries = caught_up,
@@ -65,7 +66,7 @@ impl Engine {
             );
             self.arrived.notify_one();
         }
-        let reads = roster::pending_reads::store::catch_up(
+        let reads = roster::pending_reads::store::reset_far_future_attempts(
             &mut conn,
             LONGEST_WAIT,
             LONGEST_AFTER_FAILURE,

@@ -203,7 +203,7 @@ impl Known {
             .iter()
             .map(|one| one.source.clone())
             .collect();
-        let (pending, next_at) = roster::store::schedule(conn).await?;
+        let (pending, next_at) = roster::store::scheduled_ends_summary(conn).await?;
         let last = inbox::queries::store::last_deliveries(conn, &sources).await?;
         let reads = roster::sync_state::store::list(conn, &sources).await?;
         let listening = source_silence::store::since(conn, &sources).await?;

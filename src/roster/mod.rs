@@ -71,11 +71,11 @@ impl Observation {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
     /// Everything in it was known already.
-    Same,
+    Unchanged,
     /// It is older than what is known.
     Stale,
     /// It said something new.
-    Newer,
+    Changed,
 }
 
 /// An employee as known after the observations of a slice.
@@ -84,7 +84,7 @@ pub struct Observed {
     /// The merged entry; its row is locked until the transaction ends.
     pub employee: Employee,
     /// The entry as it was before.
-    pub before: Employee,
+    pub previous: Employee,
     /// The strongest effect that an observation of the slice had on it.
     pub effect: Effect,
     /// The observations of the slice about this employee, by delivery, with the effect of each.
@@ -126,8 +126,8 @@ pub async fn observe(
             let effect = by_delivery.iter().map(|(_, effect)| *effect).max();
             Observed {
                 employee,
-                before,
-                effect: effect.unwrap_or(Effect::Same),
+                previous: before,
+                effect: effect.unwrap_or(Effect::Unchanged),
                 by_delivery,
             }
         })
@@ -159,8 +159,8 @@ pub fn merge(employee: &mut Employee, observation: &Observation) -> Effect {
         ),
         merge_read_due(employee, observation),
     ];
-    let effect = effects.into_iter().max().unwrap_or(Effect::Same);
-    if effect == Effect::Newer {
+    let effect = effects.into_iter().max().unwrap_or(Effect::Unchanged);
+    if effect == Effect::Changed {
         employee.delivery = observation.delivery.or(employee.delivery);
     }
     effect
@@ -173,10 +173,10 @@ fn merge_status_changed(employee: &mut Employee, facts: &Facts) -> Effect {
     let changed = facts.status != Field::Absent
         && (facts.status_changed || employee.status.as_ref().is_some_and(differs));
     if employee.status_changed || !changed {
-        return Effect::Same;
+        return Effect::Unchanged;
     }
     employee.status_changed = true;
-    Effect::Newer
+    Effect::Changed
 }
 
 #[derive(Clone, Copy)]
@@ -189,17 +189,17 @@ struct Times {
 /// Of the same fact twice it counts when we first learned it.
 fn merge_fact<T: Clone + Ord>(known: &mut Option<Fact<T>>, posted: &Field<T>, at: Times) -> Effect {
     let value = match posted {
-        Field::Absent => return Effect::Same,
+        Field::Absent => return Effect::Unchanged,
         Field::Empty => None,
         Field::Value(value) => Some(value.clone()),
     };
     match known {
         Some(fact) if at.as_of < fact.as_of => return Effect::Stale,
-        Some(fact) if at.as_of == fact.as_of && value < fact.value => return Effect::Same,
+        Some(fact) if at.as_of == fact.as_of && value < fact.value => return Effect::Unchanged,
         Some(fact)
             if at.as_of == fact.as_of && value == fact.value && at.seen_at >= fact.seen_at =>
         {
-            return Effect::Same;
+            return Effect::Unchanged;
         }
         _ => {}
     }
@@ -208,7 +208,7 @@ fn merge_fact<T: Clone + Ord>(known: &mut Option<Fact<T>>, posted: &Field<T>, at
         as_of: at.as_of,
         seen_at: at.seen_at,
     });
-    Effect::Newer
+    Effect::Changed
 }
 
 /// A change without values asks for a read; a newer status answers. One of the same second may be from before
@@ -216,14 +216,14 @@ fn merge_fact<T: Clone + Ord>(known: &mut Option<Fact<T>>, posted: &Field<T>, at
 fn merge_read_due(employee: &mut Employee, observation: &Observation) -> Effect {
     let change = &observation.change;
     let answered_at = employee.status.as_ref().map(|fact| fact.as_of);
-    let mut effect = Effect::Same;
+    let mut effect = Effect::Unchanged;
     if change.notification_only && change.kind == ChangeKind::Updated {
         if answered_at.is_some_and(|at| at > observation.as_of) {
             return Effect::Stale;
         }
         if employee.read_due < Some(observation.as_of) {
             employee.read_due = Some(observation.as_of);
-            effect = Effect::Newer;
+            effect = Effect::Changed;
         }
     }
     if employee.read_due < answered_at {

@@ -129,7 +129,7 @@ pub async fn lock_due(
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn schedule(
+pub async fn scheduled_ends_summary(
     conn: &mut PgConnection,
 ) -> Result<(i64, Option<DateTime<Utc>>), sqlx::Error> {
     let row = sqlx::query!(

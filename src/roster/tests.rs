@@ -110,7 +110,7 @@ fn newer_facts_win_one_by_one() {
 fn what_is_older_is_stale_and_changes_nothing() {
     let (before, _) = merged(&[flagged(2, Status::Inactive)]);
     let (after, effects) = merged(&[flagged(2, Status::Inactive), status(1, Status::Active)]);
-    assert_eq!(effects, [Effect::Newer, Effect::Stale]);
+    assert_eq!(effects, [Effect::Changed, Effect::Stale]);
     assert_eq!(after, before);
 }
 
@@ -120,7 +120,7 @@ fn an_older_observation_still_brings_a_fact_that_was_not_known() {
         facts.termination = Field::Value(DateOrInstant::Day(day("2026-03-31")));
     });
     let (employee, effects) = merged(&[status(2, Status::Active), late]);
-    assert_eq!(effects, [Effect::Newer, Effect::Newer]);
+    assert_eq!(effects, [Effect::Changed, Effect::Changed]);
     assert_eq!(employee.termination.unwrap().as_of, at(1));
 }
 
@@ -135,7 +135,11 @@ fn the_same_twice_is_the_same() {
     ] {
         let (once, _) = merged(std::slice::from_ref(&observation));
         let (twice, effects) = merged(&[observation.clone(), observation.clone()]);
-        assert_eq!(effects, [Effect::Newer, Effect::Same], "{observation:#?}");
+        assert_eq!(
+            effects,
+            [Effect::Changed, Effect::Unchanged],
+            "{observation:#?}"
+        );
         assert_eq!(twice, once);
     }
 }
@@ -143,7 +147,7 @@ fn the_same_twice_is_the_same() {
 #[test]
 fn the_same_again_at_a_later_time_is_newer() {
     let (employee, effects) = merged(&[status(1, Status::Active), status(2, Status::Active)]);
-    assert_eq!(effects, [Effect::Newer, Effect::Newer]);
+    assert_eq!(effects, [Effect::Changed, Effect::Changed]);
     assert_eq!(employee.status.unwrap().as_of, at(2));
 }
 
@@ -293,7 +297,7 @@ fn a_status_named_among_the_changed_ones_but_not_posted_is_no_change() {
 #[test]
 fn an_older_status_that_comes_late_and_shows_a_change_is_news() {
     let (employee, effects) = merged(&[status(2, Status::Inactive), status(1, Status::Active)]);
-    assert_eq!(effects, [Effect::Newer, Effect::Newer]);
+    assert_eq!(effects, [Effect::Changed, Effect::Changed]);
     assert_eq!(employee.status(), Some(&Status::Inactive));
     assert!(employee.status_changed);
 }
@@ -379,6 +383,6 @@ proptest! {
         let twice: Vec<Observation> = said.iter().chain(&said).cloned().collect();
         let (again, effects) = merged(&twice);
         prop_assert_eq!(again, expected);
-        prop_assert!(effects[said.len()..].iter().all(|effect| *effect != Effect::Newer));
+        prop_assert!(effects[said.len()..].iter().all(|effect| *effect != Effect::Changed));
     }
 }

@@ -8,7 +8,7 @@ use super::Settings;
 use crate::base::clock::Clock;
 use crate::config::{ApiSettings, Source};
 use crate::connect::{
-    BambooHrAddress, BambooHrApi, Limits, LinkedAccount, MergeAddress, MergeApi, Transport,
+    BambooHrAddress, BambooHrApi, ClientLimits, LinkedAccount, MergeAddress, MergeApi, Transport,
 };
 use crate::jobs::sync::{ProviderClient, SyncSource};
 use leaver_core::domain::Provider;
@@ -20,7 +20,7 @@ use leaver_core::providers::Tenancy;
 /// When a source's `api` does not say where it is, or TLS cannot be set up.
 pub fn companies(
     settings: &Settings,
-    limits: &Limits,
+    limits: &ClientLimits,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Vec<SyncSource>> {
     if settings.sources.iter().all(|source| source.api.is_none()) {
@@ -102,7 +102,7 @@ fn merge_address(source: &Source, api: &ApiSettings) -> anyhow::Result<MergeAddr
 fn bamboohr_address(source: &Source, api: &ApiSettings) -> anyhow::Result<BambooHrAddress> {
     let address = match (&api.base_url, &api.company_domain) {
         (Some(url), _) => BambooHrAddress::parse(url),
-        (None, Some(company)) => BambooHrAddress::of_company(company),
+        (None, Some(company)) => BambooHrAddress::from_company_domain(company),
         (None, None) => {
             return Err(anyhow!(
                 "source {}: api.company_domain is missing: the part before .bamboohr.com",

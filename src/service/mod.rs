@@ -139,8 +139,8 @@ impl Components {
         let metrics = Arc::new(Metrics::default());
         let arrived = Arc::new(Notify::new());
 
-        let limits = group_commit::Limits {
-            waiting: group_commit::WAITING,
+        let limits = group_commit::QueueLimits {
+            waiting: group_commit::DEFAULT_MAX_PENDING,
             bytes: settings.server.max_in_flight_bytes,
             patience: settings.server.store_timeout,
         };
@@ -221,7 +221,7 @@ impl Service {
         let address = listener
             .local_addr()
             .context("cannot tell the address listened on")?;
-        let companies = companies(settings, &connect::Limits::default(), &clock)?;
+        let companies = companies(settings, &connect::ClientLimits::default(), &clock)?;
         let watched = loops::Watched {
             batches: settings.worker.batches,
             drift: settings.worker.drift,

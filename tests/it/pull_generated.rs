@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use leaver::base::clock::Clock;
-use leaver::connect::Limits;
+use leaver::connect::ClientLimits;
 use leaver::jobs::deliveries::LoopState;
 use leaver::jobs::sync::pending_reads::PendingReader;
 use leaver::jobs::sync::{SyncMode, SyncSource, Syncer};
@@ -82,11 +82,11 @@ async fn over(provider: &str, file: &str, seed: u64, words: Words) -> It {
         "else@widgets.example",
     ])
     .await;
-    let limits = Limits {
-        attempts: 2,
-        backoff: Duration::from_millis(1),
-        failure_window: Duration::from_millis(5),
-        ..Limits::default()
+    let limits = ClientLimits {
+        max_attempts: 2,
+        first_backoff: Duration::from_millis(1),
+        host_failure_window: Duration::from_millis(5),
+        ..ClientLimits::default()
     };
     let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
     let companies = companies(&app.settings, &limits, &clock).unwrap();

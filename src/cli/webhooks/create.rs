@@ -59,7 +59,7 @@ impl Create {
             },
             fields,
         };
-        let made = api.create_hook(&wanted).await?;
+        let made = api.create_webhook(&wanted).await?;
         let key = made.private_key.expose_secret();
         if self.format.json {
             output::json(&serde_json::json!({

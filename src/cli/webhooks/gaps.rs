@@ -79,7 +79,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
             serde_json::json!({
                 "webhook": hook.id,
                 "entries": hook.entries,
-                "cut": hook.cut,
+                "truncated": hook.cut,
                 "cause": hook.unread.as_ref().map(ToString::to_string),
             })
         })

@@ -42,7 +42,7 @@ impl List {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (company, api) = self.of.company(env)?;
         let hooks: Vec<Listed> = api
-            .hooks()
+            .webhooks()
             .await?
             .into_iter()
             .map(|hook| Listed {
@@ -102,7 +102,7 @@ impl Show {
             post_fields,
             include_company_domain,
             denied,
-        } = api.hook(&self.id).await?;
+        } = api.webhook(&self.id).await?;
         let here = targets_this_service(&hook.url, &company.source);
         let denied = denied.words();
         if self.format.json {
@@ -172,7 +172,7 @@ impl Log {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (_, api) = self.of.company(env)?;
         let entries: Vec<Entry> = api
-            .hook_log(&self.id)
+            .webhook_log(&self.id)
             .await?
             .into_iter()
             .map(|entry| Entry {
@@ -222,11 +222,11 @@ impl Delete {
         // Both are at hand before anything is deleted.
         let (settings, mut conn) = open(&self.of.config, env).await?;
         let (company, api) = self.of.company_in(&settings)?;
-        let deleted = match api.delete_hook(&self.id).await {
+        let deleted = match api.delete_webhook(&self.id).await {
             Ok(()) => true,
-            Err(WebhookError::NoSuchHook(_)) => false,
+            Err(WebhookError::NoSuchWebhook(_)) => false,
             // It stays there, but with this key nobody will ever see it again.
-            Err(error @ WebhookError::NotYours(_)) => {
+            Err(error @ WebhookError::OtherOwner(_)) => {
                 let known = store::forget(&mut conn, &company.source, &self.id).await?;
                 bail!(
                     "{error}{}",
@@ -238,7 +238,7 @@ impl Delete {
         let forgotten = store::forget(&mut conn, &company.source, &self.id).await?;
         conn.close().await?;
         if !deleted && !forgotten {
-            bail!(WebhookError::NoSuchHook(self.id));
+            bail!(WebhookError::NoSuchWebhook(self.id));
         }
         if self.format.json {
             output::json(&serde_json::json!({

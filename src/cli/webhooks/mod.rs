@@ -13,7 +13,7 @@ use clap::{Args, Subcommand};
 use super::Config;
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, Settings};
-use crate::connect::{BambooHrApi, Limits};
+use crate::connect::{BambooHrApi, ClientLimits};
 use crate::jobs::sync::{ProviderClient, SyncSource};
 use crate::service;
 
@@ -70,7 +70,7 @@ impl Of {
 
     fn company_in(&self, settings: &Settings) -> anyhow::Result<(SyncSource, BambooHrApi)> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let companies = service::companies(settings, &Limits::default(), &clock)?;
+        let companies = service::companies(settings, &ClientLimits::default(), &clock)?;
         let mut ours: Vec<(SyncSource, BambooHrApi)> = companies
             .into_iter()
             .filter_map(|company| match &company.api {

@@ -18,7 +18,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::ReadError;
 use super::address::{self, BambooHrAddress};
-use super::http::{ApiRequest, Failure, Method, Scope, Transport};
+use super::http::{ApiRequest, Method, RequestFailure, Scope, Transport};
 use leaver_core::domain::{EmployeeId, Tenant};
 use leaver_core::providers::{
     BAMBOOHR_FIELDS, ChangedSince, EmployeeRead, bamboohr_changed, bamboohr_employee,
@@ -90,7 +90,7 @@ impl BambooHrApi {
         let digits = id.as_str();
         let is_id = digits.bytes().all(|b| b.is_ascii_digit()) && digits.bytes().any(|b| b != b'0');
         if !is_id {
-            return Err(ReadError::NoSuchId);
+            return Err(ReadError::InvalidId);
         }
         let began = self.transport.now();
         let fields = BAMBOOHR_FIELDS.join(",");
@@ -118,32 +118,35 @@ impl BambooHrApi {
         name: &'static str,
         segments: &[&str],
         query: &[(&str, &str)],
-        concerns: Scope,
+        scope: Scope,
     ) -> Result<Bytes, ReadError> {
-        let made = self.make(Method::Get, name, segments, query, concerns);
+        let made = self.make(Method::Get, name, segments, query, scope);
         Ok(made.await?)
     }
 
     /// One call. Its name is for the log, its address is below the company's.
     pub(crate) async fn make(
         &self,
-        verb: Method,
+        method: Method,
         name: &'static str,
         segments: &[&str],
         query: &[(&str, &str)],
-        concerns: Scope,
-    ) -> Result<Bytes, Failure> {
-        let headers = [(AUTHORIZATION, self.basic().map_err(Failure::unsent)?)];
+        scope: Scope,
+    ) -> Result<Bytes, RequestFailure> {
+        let headers = [(
+            AUTHORIZATION,
+            self.basic().map_err(RequestFailure::not_sent)?,
+        )];
         self.transport
             .make(&ApiRequest {
                 name,
-                verb,
+                method,
                 url: address::below(&self.base, segments, query),
                 headers: &headers,
                 // A company has one address, whichever of the two forms.
                 tenant: self.base.as_str(),
                 check: CREDENTIALS,
-                concerns,
+                scope,
             })
             .await
     }

@@ -4,7 +4,7 @@
 use bytes::Bytes;
 use serde_json::{Map, json};
 
-use crate::connect::http::{Failure, Method, Scope};
+use crate::connect::http::{Method, RequestFailure, Scope};
 use crate::connect::{BambooHrApi, ReadError};
 use leaver_core::providers::{
     BAMBOOHR_FIELDS, Hook, HookConfig, LogEntry, MonitorField, NewHook, bamboohr_hook,
@@ -63,30 +63,30 @@ pub enum WebhookError {
         "BambooHR does not let the user who made api.api_key make webhooks (403): give that user's access \
          level the right to, or take another user's key"
     )]
-    MayNotMake,
+    CreationForbidden,
     /// HTTP 403 on somebody else's.
     #[error(
         "webhook {0} belongs to another BambooHR user (403): only with a key of that user's can it be \
          looked at or deleted"
     )]
-    NotYours(String),
+    OtherOwner(String),
     /// HTTP 404.
     #[error(
         "BambooHR has no webhook {0} (404): `leaver webhooks list` shows those of the key's user"
     )]
-    NoSuchHook(String),
+    NoSuchWebhook(String),
     /// HTTP 429, or the same inside an HTTP 200, of a log.
     #[error("BambooHR throttles the reading of delivery logs (429): try again in a minute")]
     Throttled,
     /// An id that BambooHR cannot have given.
     #[error("`{0}` is no id of a webhook: it is digits, as `leaver webhooks list` shows them")]
-    NoSuchId(String),
+    InvalidId(String),
     /// The answer to making one was lost, and with it the key.
     #[error(
         "the answer was lost or could not be read ({cause}), so the webhook may have been made: look at \
          `leaver webhooks list`, delete it if it is there, since nobody has its key, and create it anew"
     )]
-    MaybeMade {
+    MayExist {
         /// What happened.
         cause: ReadError,
     },
@@ -97,7 +97,7 @@ impl BambooHrApi {
     ///
     /// # Errors
     /// [`WebhookError::Read`].
-    pub async fn hooks(&self) -> Result<Vec<Hook>, WebhookError> {
+    pub async fn webhooks(&self) -> Result<Vec<Hook>, WebhookError> {
         let made = self.ask(Method::Get, "webhooks", &["webhooks"]);
         let body = made.await.map_err(ReadError::from)?;
         Ok(bamboohr_hooks(&body).map_err(ReadError::from)?)
@@ -107,7 +107,7 @@ impl BambooHrApi {
     ///
     /// # Errors
     /// [`WebhookError`].
-    pub async fn hook(&self, id: &str) -> Result<HookConfig, WebhookError> {
+    pub async fn webhook(&self, id: &str) -> Result<HookConfig, WebhookError> {
         let body = self.one(Method::Get, "webhooks/{id}", id, &[]).await?;
         Ok(bamboohr_hook(&body).map_err(ReadError::from)?)
     }
@@ -116,7 +116,7 @@ impl BambooHrApi {
     ///
     /// # Errors
     /// [`WebhookError`].
-    pub async fn hook_log(&self, id: &str) -> Result<Vec<LogEntry>, WebhookError> {
+    pub async fn webhook_log(&self, id: &str) -> Result<Vec<LogEntry>, WebhookError> {
         let made = self.one(Method::Get, "webhooks/{id}/log", id, &["log"]);
         let body = made.await.map_err(|error| match error {
             WebhookError::Read(ReadError::RateLimited { .. }) => WebhookError::Throttled,
@@ -139,19 +139,19 @@ impl BambooHrApi {
     /// Makes one. The key with which it signs comes with this one answer.
     ///
     /// # Errors
-    /// [`WebhookError`]; [`WebhookError::MaybeMade`] when nobody can say whether it exists now.
-    pub async fn create_hook(&self, wanted: &WebhookRequest) -> Result<NewHook, WebhookError> {
+    /// [`WebhookError`]; [`WebhookError::MayExist`] when nobody can say whether it exists now.
+    pub async fn create_webhook(&self, wanted: &WebhookRequest) -> Result<NewHook, WebhookError> {
         let body = Bytes::from(wanted.body());
         let made = self.ask(Method::Post(body), "webhooks", &["webhooks"]);
         let answer = made.await.map_err(not_made)?;
-        bamboohr_new_hook(&answer).map_err(|bad| WebhookError::MaybeMade { cause: bad.into() })
+        bamboohr_new_hook(&answer).map_err(|bad| WebhookError::MayExist { cause: bad.into() })
     }
 
     /// Deletes one for good.
     ///
     /// # Errors
     /// [`WebhookError`].
-    pub async fn delete_hook(&self, id: &str) -> Result<(), WebhookError> {
+    pub async fn delete_webhook(&self, id: &str) -> Result<(), WebhookError> {
         self.one(Method::Delete, "webhooks/{id}", id, &[])
             .await
             .map(drop)
@@ -159,29 +159,29 @@ impl BambooHrApi {
 
     async fn ask(
         &self,
-        verb: Method,
+        method: Method,
         name: &'static str,
         segments: &[&str],
-    ) -> Result<Bytes, Failure> {
-        self.make(verb, name, segments, &[], Scope::Hook).await
+    ) -> Result<Bytes, RequestFailure> {
+        self.make(method, name, segments, &[], Scope::Webhook).await
     }
 
     async fn one(
         &self,
-        verb: Method,
+        method: Method,
         name: &'static str,
         id: &str,
         below: &[&str],
     ) -> Result<Bytes, WebhookError> {
         if id.is_empty() || id.len() > 20 || !id.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(WebhookError::NoSuchId(id.chars().take(20).collect()));
+            return Err(WebhookError::InvalidId(id.chars().take(20).collect()));
         }
         let segments = [&["webhooks", id], below].concat();
-        self.ask(verb, name, &segments)
+        self.ask(method, name, &segments)
             .await
             .map_err(|failure| match failure.error {
-                ReadError::Forbidden { .. } => WebhookError::NotYours(id.to_owned()),
-                ReadError::NotFound { .. } => WebhookError::NoSuchHook(id.to_owned()),
+                ReadError::Forbidden { .. } => WebhookError::OtherOwner(id.to_owned()),
+                ReadError::NotFound { .. } => WebhookError::NoSuchWebhook(id.to_owned()),
                 error => WebhookError::Read(error),
             })
     }
@@ -222,19 +222,19 @@ impl WebhookRequest {
 }
 
 /// Why there is no new webhook, or may be one all the same.
-fn not_made(failure: Failure) -> WebhookError {
+fn not_made(failure: RequestFailure) -> WebhookError {
     let refused = bamboohr_refused_fields(&failure.refusal);
     if !refused.is_empty() {
         return WebhookError::Fields(refused.words());
     }
-    if failure.may_have_been_done() {
-        return WebhookError::MaybeMade {
+    if failure.may_have_succeeded() {
+        return WebhookError::MayExist {
             cause: failure.error,
         };
     }
     match failure.error {
         ReadError::Refused { status: 400 } => WebhookError::Malformed,
-        ReadError::Forbidden { .. } => WebhookError::MayNotMake,
+        ReadError::Forbidden { .. } => WebhookError::CreationForbidden,
         error => WebhookError::Read(error),
     }
 }

@@ -123,12 +123,12 @@ impl MergeApi {
             .transport
             .make(&ApiRequest {
                 name: call,
-                verb: Method::Get,
+                method: Method::Get,
                 url: address::below(&self.base, &[call], query),
                 headers: &headers,
                 tenant: &account.id,
                 check: CREDENTIALS,
-                concerns: Scope::Tenant,
+                scope: Scope::Tenant,
             })
             .await;
         Ok(made?)
@@ -156,7 +156,7 @@ impl EmployeePages<'_> {
     /// error it begins anew with another [`MergeApi::employees`], or asks for the failed page once more.
     ///
     /// # Errors
-    /// [`ReadError`]; [`ReadError::Cut`] also when a promised page is refused or empty, or a cursor repeats.
+    /// [`ReadError`]; [`ReadError::Truncated`] also when a promised page is refused or empty, or a cursor repeats.
     pub async fn next(&mut self) -> Result<Option<EmployeePage>, ReadError> {
         let cursor = match &self.position {
             Position::End => return Ok(None),
@@ -228,6 +228,6 @@ fn note_cursor(seen: &mut HashSet<String>, cursor: &str) -> Result<(), ReadError
     }
 }
 
-fn cut(trouble: &'static str) -> ReadError {
-    ReadError::Cut { trouble }
+fn cut(problem: &'static str) -> ReadError {
+    ReadError::Truncated { problem }
 }

@@ -5,42 +5,42 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Bytes that are free, shared by all requests.
 #[derive(Clone, Debug)]
-pub struct Budget(Arc<AtomicUsize>);
+pub struct MemoryBudget(Arc<AtomicUsize>);
 
 /// Bytes that one request holds until this is dropped.
 #[derive(Debug)]
-pub struct Held {
-    budget: Budget,
+pub struct Reservation {
+    budget: MemoryBudget,
     bytes: usize,
 }
 
-impl Budget {
+impl MemoryBudget {
     /// All of it free.
     #[must_use]
-    pub fn of(bytes: usize) -> Self {
+    pub fn new(bytes: usize) -> Self {
         Self(Arc::new(AtomicUsize::new(bytes)))
     }
 
     /// Whether so many bytes are free now.
     #[must_use]
-    pub fn has(&self, bytes: usize) -> bool {
+    pub fn has_capacity(&self, bytes: usize) -> bool {
         self.0.load(Ordering::Relaxed) >= bytes
     }
 
     /// Nothing yet, to be grown.
     #[must_use]
-    pub fn hold(&self) -> Held {
-        Held {
+    pub fn reserve(&self) -> Reservation {
+        Reservation {
             budget: self.clone(),
             bytes: 0,
         }
     }
 }
 
-impl Held {
+impl Reservation {
     /// Takes so many bytes more, or says that they are not free.
     #[must_use]
-    pub fn grow(&mut self, bytes: usize) -> bool {
+    pub fn try_grow(&mut self, bytes: usize) -> bool {
         let take = |free: usize| free.checked_sub(bytes);
         let free = &self.budget.0;
         let taken = free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
@@ -49,7 +49,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.budget.0.fetch_add(self.bytes, Ordering::Relaxed);
     }

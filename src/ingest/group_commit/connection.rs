@@ -11,24 +11,24 @@ use super::failure::NotDurable;
 use crate::ingest::inbox::arrivals::store;
 
 /// How long until the next attempt, at first and at most.
-const PAUSES: [Duration; 2] = [Duration::from_millis(25), Duration::from_millis(400)];
+const BACKOFF: [Duration; 2] = [Duration::from_millis(25), Duration::from_millis(400)];
 
 /// A connection that comes back.
 #[derive(Debug)]
-pub(super) struct Line {
+pub(super) struct ReconnectingConnection {
     options: PgConnectOptions,
-    connect_within: Duration,
+    connect_timeout: Duration,
     connection: Option<PgConnection>,
     pause: Duration,
 }
 
-impl Line {
-    pub(super) fn new(options: PgConnectOptions, connect_within: Duration) -> Self {
+impl ReconnectingConnection {
+    pub(super) fn new(options: PgConnectOptions, connect_timeout: Duration) -> Self {
         Self {
             options,
-            connect_within,
+            connect_timeout,
             connection: None,
-            pause: PAUSES[0],
+            pause: BACKOFF[0],
         }
     }
 
@@ -39,7 +39,7 @@ impl Line {
     pub(super) async fn connection(&mut self) -> Result<&mut PgConnection, Option<sqlx::Error>> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => timeout(self.connect_within, connect(&self.options))
+            None => timeout(self.connect_timeout, connect(&self.options))
                 .await
                 .map_err(|_| None)??,
         };
@@ -47,16 +47,16 @@ impl Line {
     }
 
     /// The last attempt went well.
-    pub(super) fn works(&mut self) {
-        self.pause = PAUSES[0];
+    pub(super) fn reset_backoff(&mut self) {
+        self.pause = BACKOFF[0];
     }
 
     /// Gives the connection up, whatever state it is in, and waits a little. Its socket is closed without a farewell,
     /// which a dead one would never take.
-    pub(super) async fn give_up(&mut self) {
+    pub(super) async fn discard(&mut self) {
         self.connection = None;
         sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(PAUSES[1]);
+        self.pause = (self.pause * 2).min(BACKOFF[1]);
     }
 }
 

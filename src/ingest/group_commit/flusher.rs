@@ -9,12 +9,12 @@ use tokio::time::{Instant, timeout};
 use tracing::{debug, error, warn};
 
 use super::StoreError;
-use super::connection::Line;
+use super::connection::ReconnectingConnection;
 use super::failure::{is_about_the_data, plain_cause, sqlstate};
-use super::queue::{BatchLimit, Queue, Waiting};
+use super::queue::{BatchLimit, PendingInsert, Queue};
 use crate::base::failpoints;
 use crate::base::metrics::Metrics;
-use crate::ingest::inbox::arrivals::{Arrival, Receipt, store};
+use crate::ingest::inbox::arrivals::{NewArrival, Receipt, store};
 use leaver_core::domain::DeliveryId;
 
 /// More rows gain nothing, and make a split longer.
@@ -31,9 +31,9 @@ pub(super) struct Shared {
     /// What was there already.
     pub(super) known: Queue,
     /// For a connection to be made.
-    pub(super) connect_within: Duration,
+    pub(super) connect_timeout: Duration,
     /// For a statement to be answered.
-    pub(super) answer_within: Duration,
+    pub(super) response_timeout: Duration,
     pub(super) options: PgConnectOptions,
     /// Tells the working half that something was stored.
     pub(super) stored: Arc<Notify>,
@@ -43,32 +43,32 @@ pub(super) struct Shared {
 /// Which of the two queues a flusher empties. Repetitions may have to wait for the worker, and nothing new shall wait
 /// with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Work {
-    Arrived,
-    Known,
+pub(super) enum Insert {
+    New,
+    Duplicate,
 }
 
 /// Flushes until its queue is closed and empty.
-pub(super) async fn run(desk: Arc<Shared>, work: Work) {
+pub(super) async fn run(shared: Arc<Shared>, work: Insert) {
     let queue = match work {
-        Work::Arrived => &desk.arrived,
-        Work::Known => &desk.known,
+        Insert::New => &shared.arrived,
+        Insert::Duplicate => &shared.known,
     };
     let mut flusher = Flusher {
-        line: Line::new(desk.options.clone(), desk.connect_within),
-        desk: &desk,
+        line: ReconnectingConnection::new(shared.options.clone(), shared.connect_timeout),
+        shared: &shared,
         work,
     };
     while let Some(batch) = queue.take(BATCH).await {
-        desk.metrics.lined_up(desk.arrived.len());
+        shared.metrics.lined_up(shared.arrived.len());
         flusher.flush(batch).await;
     }
 }
 
 struct Flusher<'a> {
-    desk: &'a Shared,
-    work: Work,
-    line: Line,
+    shared: &'a Shared,
+    work: Insert,
+    line: ReconnectingConnection,
 }
 
 /// Where deliveries are, in the order of their batch: under an id, or not known.
@@ -76,7 +76,7 @@ type Places = Vec<Option<DeliveryId>>;
 
 impl Flusher<'_> {
     /// Answers everybody in the batch. Where a row is refused, the batch is split until it stands alone.
-    async fn flush(&mut self, batch: Vec<Waiting>) {
+    async fn flush(&mut self, batch: Vec<PendingInsert>) {
         let mut parts = vec![batch];
         while let Some(mut part) = parts.pop() {
             match self.write(&mut part).await {
@@ -92,7 +92,7 @@ impl Flusher<'_> {
                         "intake.flush: the database refuses one delivery; answered 503. Look at the triggers and constraints on leaver.deliveries"
                     );
                     for waiting in part {
-                        waiting.end(Err(StoreError::Refused));
+                        waiting.complete(Err(StoreError::Refused));
                     }
                 }
             }
@@ -103,18 +103,18 @@ impl Flusher<'_> {
     ///
     /// # Errors
     /// That of a row which the database will never take.
-    async fn write(&mut self, batch: &mut Vec<Waiting>) -> Result<Places, sqlx::Error> {
+    async fn write(&mut self, batch: &mut Vec<PendingInsert>) -> Result<Places, sqlx::Error> {
         loop {
             let now = Instant::now();
             let late = batch.extract_if(.., |waiting| waiting.deadline <= now);
-            late.for_each(|waiting| waiting.end(Err(StoreError::InTime)));
+            late.for_each(|waiting| waiting.complete(Err(StoreError::TimedOut)));
             if batch.is_empty() {
                 return Ok(vec![]);
             }
             match self.attempt(batch).await {
                 Ok(places) => {
-                    self.line.works();
-                    self.desk.metrics.flushed(batch.len(), now.elapsed());
+                    self.line.reset_backoff();
+                    self.shared.metrics.flushed(batch.len(), now.elapsed());
                     return Ok(places);
                 }
                 Err(Some(refused)) if is_about_the_data(&refused) => return Err(refused),
@@ -125,34 +125,34 @@ impl Flusher<'_> {
                     warn!(
                         deliveries = batch.len(),
                         cause,
-                        "intake.flush: cannot store now; deliveries are held and tried again"
+                        "intake.flush: cannot store now; deliveries are reservation and tried again"
                     );
-                    self.desk.metrics.flush_failed();
-                    self.line.give_up().await;
+                    self.shared.metrics.flush_failed();
+                    self.line.discard().await;
                 }
             }
         }
     }
 
     /// `None` as an error when there was no answer in time.
-    async fn attempt(&mut self, batch: &[Waiting]) -> Result<Places, Option<sqlx::Error>> {
-        let arrivals: Vec<&Arrival> = batch.iter().map(|waiting| &waiting.arrival).collect();
+    async fn attempt(&mut self, batch: &[PendingInsert]) -> Result<Places, Option<sqlx::Error>> {
+        let arrivals: Vec<&NewArrival> = batch.iter().map(|waiting| &waiting.arrival).collect();
         let work = self.work;
         let conn = self.line.connection().await?;
         let bodies = || arrivals.iter().map(|arrival| &arrival.delivery.body()[..]);
         failpoints::reach("before_flush", bodies());
         let written = async {
             match work {
-                Work::Arrived => {
+                Insert::New => {
                     let written = store::insert(conn, &arrivals).await?;
                     let place =
-                        |arrival: &&Arrival| Some(arrival.id).filter(|id| written.contains(id));
+                        |arrival: &&NewArrival| Some(arrival.id).filter(|id| written.contains(id));
                     Ok(arrivals.iter().map(place).collect())
                 }
-                Work::Known => store::repeat(conn, &arrivals).await,
+                Insert::Duplicate => store::record_repeats(conn, &arrivals).await,
             }
         };
-        match timeout(self.desk.answer_within, written).await {
+        match timeout(self.shared.response_timeout, written).await {
             Ok(written) => {
                 let written = written.map_err(Some)?;
                 failpoints::reach("after_commit_before_reply", bodies());
@@ -162,18 +162,18 @@ impl Flusher<'_> {
         }
     }
 
-    fn answer(&self, batch: Vec<Waiting>, places: Places) {
-        self.desk.stored.notify_one();
+    fn answer(&self, batch: Vec<PendingInsert>, places: Places) {
+        self.shared.stored.notify_one();
         for (waiting, place) in batch.into_iter().zip(places) {
             match (place, self.work) {
                 (Some(id), _) => {
                     let duplicate = id != waiting.arrival.id;
-                    waiting.end(Ok(Receipt { id, duplicate }));
+                    waiting.complete(Ok(Receipt { id, duplicate }));
                 }
-                (None, Work::Arrived) => self.desk.known.push(waiting),
-                (None, Work::Known) => {
+                (None, Insert::New) => self.shared.known.push(waiting),
+                (None, Insert::Duplicate) => {
                     debug!("intake.flush: a delivery went while it came again; answered 503");
-                    waiting.end(Err(StoreError::InTime));
+                    waiting.complete(Err(StoreError::TimedOut));
                 }
             }
         }

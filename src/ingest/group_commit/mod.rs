@@ -25,14 +25,14 @@ use tokio_util::task::TaskTracker;
 use tracing::error;
 use uuid::Uuid;
 
-pub use self::budget::{Budget, Held};
+pub use self::budget::{MemoryBudget, Reservation};
 pub use self::failure::NotDurable;
-use self::flusher::{Shared, Work};
-use self::queue::{Queue, Waiting};
+use self::flusher::{Insert, Shared};
+use self::queue::{PendingInsert, Queue};
 use crate::base::liveness::Liveness;
 use crate::base::metrics::Metrics;
 pub use crate::ingest::inbox::arrivals::store::durability;
-use crate::ingest::inbox::arrivals::{Arrival, Receipt};
+use crate::ingest::inbox::arrivals::{NewArrival, Receipt};
 use leaver_core::domain::DeliveryId;
 use leaver_core::signature::VerifiedDelivery;
 
@@ -42,9 +42,9 @@ const FLUSHERS: usize = 3;
 /// A flusher that a bug has ended starts again after this.
 const RESTART: Duration = Duration::from_millis(100);
 
-/// How much is held, and how long.
+/// How much is reservation, and how long.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
+pub struct QueueLimits {
     /// Deliveries that wait for a flush.
     pub waiting: usize,
     /// Bytes of bodies in flight, from the first one read to the answer.
@@ -54,7 +54,7 @@ pub struct Limits {
 }
 
 /// How many deliveries may wait where nobody says otherwise: some seconds' worth.
-pub const WAITING: usize = 16_384;
+pub const DEFAULT_MAX_PENDING: usize = 16_384;
 
 /// Why a delivery is not stored. Its sender should come again in each case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -64,7 +64,7 @@ pub enum StoreError {
     Full,
     /// The database was not there in time.
     #[error("the database did not take it in time")]
-    InTime,
+    TimedOut,
     /// The database took its neighbours and not this one.
     #[error("the database refuses it")]
     Refused,
@@ -76,8 +76,8 @@ pub enum StoreError {
 /// The way into the inbox, shared by all requests.
 #[derive(Clone, Debug)]
 pub struct GroupCommit {
-    desk: Arc<Shared>,
-    budget: Budget,
+    shared: Arc<Shared>,
+    budget: MemoryBudget,
     liveness: Arc<Liveness>,
     patience: Duration,
     flushers: TaskTracker,
@@ -88,36 +88,39 @@ impl GroupCommit {
     #[must_use]
     pub fn open(
         options: &PgConnectOptions,
-        limits: Limits,
+        limits: QueueLimits,
         stored: Arc<Notify>,
         metrics: Arc<Metrics>,
         liveness: Arc<Liveness>,
     ) -> Self {
-        let answer_within = limits.patience / 2;
+        let response_timeout = limits.patience / 2;
         // Postgres gives up before we do, so that no statement of a connection that we have left goes on for long.
-        let statement_timeout = (answer_within * 3 / 4).as_millis().max(1);
+        let statement_timeout = (response_timeout * 3 / 4).as_millis().max(1);
         let options = options
             .clone()
             .options([("statement_timeout", statement_timeout.to_string())]);
-        let desk = Arc::new(Shared {
+        let shared = Arc::new(Shared {
             arrived: Queue::with_room_for(limits.waiting),
             known: Queue::with_room_for(limits.waiting),
-            connect_within: limits.patience / 4,
-            answer_within,
+            connect_timeout: limits.patience / 4,
+            response_timeout,
             options,
             stored,
             metrics,
         });
         let intake = Self {
-            desk: Arc::clone(&desk),
-            budget: Budget::of(limits.bytes),
+            shared: Arc::clone(&shared),
+            budget: MemoryBudget::new(limits.bytes),
             liveness,
             patience: limits.patience,
             flushers: TaskTracker::new(),
         };
-        for work in [Work::Arrived; FLUSHERS].into_iter().chain([Work::Known]) {
-            let desk = Arc::clone(&desk);
-            let run = move || flusher::run(Arc::clone(&desk), work);
+        for work in [Insert::New; FLUSHERS]
+            .into_iter()
+            .chain([Insert::Duplicate])
+        {
+            let shared = Arc::clone(&shared);
+            let run = move || flusher::run(Arc::clone(&shared), work);
             intake.flushers.spawn(supervise(run));
         }
         intake
@@ -125,52 +128,52 @@ impl GroupCommit {
 
     /// The memory that bodies in flight share.
     #[must_use]
-    pub fn budget(&self) -> &Budget {
+    pub fn budget(&self) -> &MemoryBudget {
         &self.budget
     }
 
     /// Writes a delivery down, and returns once that is committed. When this is dropped, it is written all the same.
     ///
     /// # Errors
-    /// [`StoreError`]; after [`Limits::patience`] at the latest.
+    /// [`StoreError`]; after [`QueueLimits::patience`] at the latest.
     pub async fn store(
         &self,
         delivery: VerifiedDelivery,
         received_at: DateTime<Utc>,
-        held: Held,
+        reservation: Reservation,
     ) -> Result<Receipt, StoreError> {
         let deadline = Instant::now() + self.patience;
         let (answer, answered) = oneshot::channel();
-        let arrival = Arrival {
+        let arrival = NewArrival {
             id: DeliveryId(Uuid::now_v7()),
             delivery,
             received_at,
         };
-        let waiting = Waiting {
+        let waiting = PendingInsert {
             arrival,
             deadline,
             answer,
-            held,
+            reservation,
         };
-        self.desk.arrived.push(waiting);
+        self.shared.arrived.push(waiting);
         let _waits = self.liveness.sender_waits();
-        self.desk.metrics.lined_up(self.desk.arrived.len());
+        self.shared.metrics.lined_up(self.shared.arrived.len());
         match timeout_at(deadline, answered).await {
             Ok(Ok(answer)) => answer,
             Ok(Err(_)) => Err(StoreError::Abandoned),
-            Err(_) => Err(StoreError::InTime),
+            Err(_) => Err(StoreError::TimedOut),
         }
     }
 
     /// Lets nothing in any more, and returns once all that waits is written or given up.
     pub async fn close(&self) {
         self.flushers.close();
-        self.desk.arrived.close();
+        self.shared.arrived.close();
         // What is found to be known lines up once more.
         while self.flushers.len() > 1 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        self.desk.known.close();
+        self.shared.known.close();
         self.flushers.wait().await;
     }
 }

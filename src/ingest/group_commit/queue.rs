@@ -7,25 +7,25 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::StoreError;
-use super::budget::Held;
-use crate::ingest::inbox::arrivals::{Arrival, Receipt};
+use super::budget::Reservation;
+use crate::ingest::inbox::arrivals::{NewArrival, Receipt};
 
 /// A delivery that somebody waits for. Dropping it tells them that it was not stored.
 #[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) arrival: Arrival,
+pub(super) struct PendingInsert {
+    pub(super) arrival: NewArrival,
     /// When the sender is told to come again.
     pub(super) deadline: Instant,
     /// Whoever waited may be gone; the delivery is written all the same.
     pub(super) answer: oneshot::Sender<Result<Receipt, StoreError>>,
     /// The memory that it takes, free again when it is answered.
-    pub(super) held: Held,
+    pub(super) reservation: Reservation,
 }
 
-impl Waiting {
+impl PendingInsert {
     /// Lets the sender be answered.
-    pub(super) fn end(self, answer: Result<Receipt, StoreError>) {
-        drop(self.held);
+    pub(super) fn complete(self, answer: Result<Receipt, StoreError>) {
+        drop(self.reservation);
         // The sender may have hung up.
         let _ = self.answer.send(answer);
     }
@@ -49,7 +49,7 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct Inner {
-    waiting: VecDeque<Waiting>,
+    waiting: VecDeque<PendingInsert>,
     closed: bool,
 }
 
@@ -68,11 +68,11 @@ impl Queue {
     }
 
     /// Lines up. Where there is no room or no taker any more, the sender is told so.
-    pub(super) fn push(&self, waiting: Waiting) {
+    pub(super) fn push(&self, waiting: PendingInsert) {
         let mut inner = self.lock();
         if inner.closed || inner.waiting.len() >= self.capacity {
             drop(inner);
-            return waiting.end(Err(StoreError::Full));
+            return waiting.complete(Err(StoreError::Full));
         }
         inner.waiting.push_back(waiting);
         drop(inner);
@@ -80,7 +80,7 @@ impl Queue {
     }
 
     /// Whatever waits, as much as a batch takes, as soon as anything does; `None` once it is closed and empty.
-    pub(super) async fn take(&self, limit: BatchLimit) -> Option<Vec<Waiting>> {
+    pub(super) async fn take(&self, limit: BatchLimit) -> Option<Vec<PendingInsert>> {
         loop {
             let changed = self.changed.notified();
             {
@@ -114,9 +114,9 @@ impl Queue {
 }
 
 impl Inner {
-    fn batch(&mut self, limit: BatchLimit) -> Vec<Waiting> {
+    fn batch(&mut self, limit: BatchLimit) -> Vec<PendingInsert> {
         let mut bytes = 0;
-        let within = |waiting: &&Waiting| {
+        let within = |waiting: &&PendingInsert| {
             let fits = bytes < limit.bytes;
             bytes += waiting.arrival.delivery.body().len();
             fits

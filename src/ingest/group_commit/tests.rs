@@ -14,7 +14,7 @@ const ANY: BatchLimit = BatchLimit {
 
 type Answered = oneshot::Receiver<Result<Receipt, StoreError>>;
 
-fn waiting(body: &str) -> (Waiting, Answered) {
+fn waiting(body: &str) -> (PendingInsert, Answered) {
     let key = Key::new(&SecretString::from("key")).unwrap();
     let scheme = Scheme::Merge { keys: vec![key] };
     let source = SourceName::parse("merge").unwrap();
@@ -22,15 +22,15 @@ fn waiting(body: &str) -> (Waiting, Answered) {
     let headers = scheme.sign(body.as_bytes(), now).into_iter().collect();
     let delivery = scheme.verify(&source, &headers, body.to_owned().into(), now);
     let (answer, answered) = oneshot::channel();
-    let waiting = Waiting {
-        arrival: Arrival {
+    let waiting = PendingInsert {
+        arrival: NewArrival {
             id: DeliveryId(Uuid::now_v7()),
             delivery: delivery.unwrap(),
             received_at: now,
         },
         deadline: Instant::now() + Duration::from_mins(1),
         answer,
-        held: Budget::of(1).hold(),
+        reservation: MemoryBudget::new(1).reserve(),
     };
     (waiting, answered)
 }
@@ -58,7 +58,7 @@ async fn a_bug_that_ends_a_flusher_costs_its_batch_a_503_and_nobody_else_anythin
                     let body = waiting.arrival.delivery.body();
                     assert!(body != "panic", "as the test wants");
                     let (id, duplicate) = (waiting.arrival.id, false);
-                    waiting.end(Ok(Receipt { id, duplicate }));
+                    waiting.complete(Ok(Receipt { id, duplicate }));
                 }
             }
         }
@@ -125,11 +125,13 @@ async fn assert_refused(queue: &Queue) {
 
 #[test]
 fn memory_is_free_again_when_it_is_let_go() {
-    let budget = Budget::of(10);
-    let mut first = budget.hold();
-    assert!(first.grow(4) && first.grow(3) && budget.has(3) && !budget.has(4));
-    let mut second = budget.hold();
-    assert!(!second.grow(4) && second.grow(3) && !first.grow(1));
+    let budget = MemoryBudget::new(10);
+    let mut first = budget.reserve();
+    assert!(
+        first.try_grow(4) && first.try_grow(3) && budget.has_capacity(3) && !budget.has_capacity(4)
+    );
+    let mut second = budget.reserve();
+    assert!(!second.try_grow(4) && second.try_grow(3) && !first.try_grow(1));
     drop(first);
-    assert!(second.grow(7) && !budget.has(1));
+    assert!(second.try_grow(7) && !budget.has_capacity(1));
 }

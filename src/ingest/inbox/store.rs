@@ -250,7 +250,7 @@ pub async fn postpone(
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn catch_up(
+pub async fn reset_far_future_attempts(
     conn: &mut PgConnection,
     longest_wait: TimeDelta,
     now: DateTime<Utc>,

@@ -182,7 +182,7 @@ async fn execute_partially(
         .collect();
     let newer = observed
         .into_iter()
-        .filter(|observed| observed.effect == Effect::Newer)
+        .filter(|observed| observed.effect == Effect::Changed)
         .map(|observed| observed.employee)
         .collect();
     failpoints::reach(
@@ -331,9 +331,9 @@ fn conclude(
                     let ended = acted.outcomes.get(&key).copied();
                     let ended = ended.filter(|outcome| caused || !outcome.is_change());
                     let outcome = match effects.get(&(delivery.id, key)) {
-                        Some(Effect::Newer) => ended.unwrap_or(Outcome::Kept),
+                        Some(Effect::Changed) => ended.unwrap_or(Outcome::Kept),
                         Some(Effect::Stale) => Outcome::Stale,
-                        Some(Effect::Same) | None => Outcome::Unchanged,
+                        Some(Effect::Unchanged) | None => Outcome::Unchanged,
                     };
                     *outcomes.entry(outcome).or_default() += 1;
                 }

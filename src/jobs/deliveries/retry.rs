@@ -152,7 +152,7 @@ impl Engine {
         };
         let newer: Vec<Employee> = observed
             .into_iter()
-            .filter(|observed| observed.effect == Effect::Newer)
+            .filter(|observed| observed.effect == Effect::Changed)
             .map(|observed| observed.employee)
             .collect();
         if newer.len() < 2 {

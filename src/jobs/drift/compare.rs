@@ -251,7 +251,8 @@ async fn look_at_accounts(
             .filter_map(|account| account.email.as_ref().map(WorkEmail::expose))
             .collect();
         let (linked, mentioned) =
-            roster::scan::store::claimed(&mut snapshot, &names, &ids, &emails).await?;
+            roster::scan::store::find_claimed_accounts(&mut snapshot, &names, &ids, &emails)
+                .await?;
         for account in page {
             let email = account.email.as_ref();
             if linked.contains(account.id.as_str())

@@ -157,7 +157,7 @@ async fn examine(
     known: Vec<ProviderWebhook>,
     now: DateTime<Utc>,
 ) -> (Vec<ProviderWebhook>, Option<WebhookError>) {
-    let listed = match api.hooks().await {
+    let listed = match api.webhooks().await {
         Ok(listed) => listed,
         Err(error) => return (vec![], Some(error)),
     };
@@ -185,7 +185,7 @@ async fn examine(
         match look_at(api, source, hook, now).await {
             Ok(hook) => seen.push(hook),
             // Deleted between the two questions; the next look says so.
-            Err(WebhookError::NoSuchHook(_)) => {}
+            Err(WebhookError::NoSuchWebhook(_)) => {}
             Err(error) => return (seen, Some(error)),
         }
     }
@@ -198,8 +198,8 @@ async fn look_at(
     hook: &Hook,
     now: DateTime<Utc>,
 ) -> Result<ProviderWebhook, WebhookError> {
-    let config = api.hook(&hook.id).await?;
-    let log = api.hook_log(&hook.id).await?;
+    let config = api.webhook(&hook.id).await?;
+    let log = api.webhook_log(&hook.id).await?;
     let last = log.iter().max_by_key(|entry| entry.sent_at());
     let last_status = last.map(last_word);
     let taken = last.is_none_or(LogEntry::was_taken);

@@ -235,7 +235,7 @@ pub(crate) async fn each(
             Ok(Err(
                 error @ (ReadError::Forbidden { .. }
                 | ReadError::NullRecord { .. }
-                | ReadError::NoSuchId),
+                | ReadError::InvalidId),
             )) => gathered.doubt(error.to_string()),
             // The first one is the cause; those after it may be its consequences.
             Ok(Err(error)) => {

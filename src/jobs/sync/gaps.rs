@@ -102,7 +102,7 @@ impl Syncer {
         let mut hooks = vec![];
         for id in ids {
             // The log before the inbox: what arrives in between is then in the inbox and not in the log.
-            let log = api.hook_log(&id).await;
+            let log = api.webhook_log(&id).await;
             hooks.push(self.compare(source, id, log).await?);
         }
         let missing: BTreeSet<EmployeeId> = hooks
@@ -231,7 +231,7 @@ impl Syncer {
 }
 
 async fn pointing_here(api: &BambooHrApi, source: &SourceName) -> Result<Vec<String>, String> {
-    let listed = api.hooks().await.map_err(|error| error.to_string())?;
+    let listed = api.webhooks().await.map_err(|error| error.to_string())?;
     let ids: Vec<String> = listed
         .into_iter()
         .filter(|hook| targets_this_service(&hook.url, source))

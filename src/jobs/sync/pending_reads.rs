@@ -293,7 +293,7 @@ fn backoff(attempts: i32) -> TimeDelta {
 fn retry_at(read: &PendingRead, error: &ReadError, now: DateTime<Utc>) -> DateTime<Utc> {
     let usual = now + backoff(read.attempts);
     let asked = match error {
-        ReadError::CoolingDown { until, .. } => Some(*until),
+        ReadError::CredentialsBlocked { until, .. } => Some(*until),
         _ => error
             .retry_after()
             .and_then(|wait| TimeDelta::from_std(wait).ok())

@@ -19,10 +19,10 @@ use leaver_core::domain::{
 };
 
 /// The largest page, in employees.
-pub const LARGEST_PAGE: u16 = 1_000;
+pub const MAX_PAGE_SIZE: u16 = 1_000;
 
 /// The page of whoever does not say, in employees.
-pub const USUAL_PAGE: u16 = 100;
+pub const DEFAULT_PAGE_SIZE: u16 = 100;
 
 /// Which employees, and from where on.
 #[derive(Clone, Debug, Default)]

@@ -20,7 +20,7 @@ pub struct PendingRead {
 
 /// The read that an entry waits for, if any. A removal that came after the change leaves nothing to read.
 #[must_use]
-pub fn of(employee: &Employee) -> Option<PendingRead> {
+pub fn for_employee(employee: &Employee) -> Option<PendingRead> {
     let since = employee.read_due?;
     let gone = employee
         .removed

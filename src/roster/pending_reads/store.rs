@@ -11,7 +11,7 @@ use leaver_core::domain::{EmployeeId, EmployeeKey, KeyColumns, SourceName, Tenan
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn note(
+pub async fn insert(
     conn: &mut PgConnection,
     reads: &[PendingRead],
     now: DateTime<Utc>,
@@ -44,9 +44,9 @@ pub async fn note(
     Ok(noted.rows_affected() > 0)
 }
 
-/// Takes reads of these sources that are due, longest due first, and lends them out until `lent_until`: should
+/// Takes reads of these sources that are due, longest due first, and lends them out until `leased_until`: should
 /// whoever took them never come back, somebody else may try then. A change of a moment that has yet to come waits for it,
-/// and not when it lies ahead of `farthest`: then a clock has stepped back.
+/// and not when it lies ahead of `max_since`: then a clock has stepped back.
 ///
 /// # Errors
 /// Whatever the database says.
@@ -55,8 +55,8 @@ pub async fn claim(
     sources: &[SourceName],
     limit: i64,
     now: DateTime<Utc>,
-    lent_until: DateTime<Utc>,
-    farthest: DateTime<Utc>,
+    leased_until: DateTime<Utc>,
+    max_since: DateTime<Utc>,
 ) -> Result<Vec<PendingRead>, sqlx::Error> {
     let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
@@ -71,8 +71,8 @@ pub async fn claim(
         &sources,
         limit,
         now,
-        lent_until,
-        farthest,
+        leased_until,
+        max_since,
     )
     .fetch_all(conn)
     .await?;
@@ -98,7 +98,7 @@ pub async fn claim(
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn catch_up(
+pub async fn reset_far_future_attempts(
     conn: &mut PgConnection,
     longest_wait: TimeDelta,
     longest_after_failure: TimeDelta,

@@ -43,7 +43,7 @@ pub async fn entries_after(
 ///
 /// # Errors
 /// Whatever the database says.
-pub async fn claimed(
+pub async fn find_claimed_accounts(
     conn: &mut PgConnection,
     sources: &[SourceName],
     accounts: &[&str],

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leaver::base::clock::Clock;
-use leaver::connect::Limits;
+use leaver::connect::ClientLimits;
 use leaver::jobs::sync::SyncSource;
 use leaver::service::companies;
 use serde_json::{Value, json};
@@ -87,11 +87,11 @@ impl It {
 }
 
 fn company(app: &TestApp) -> SyncSource {
-    let limits = Limits {
-        attempts: 2,
-        backoff: Duration::from_millis(2),
-        failure_window: Duration::from_millis(20),
-        ..Limits::default()
+    let limits = ClientLimits {
+        max_attempts: 2,
+        first_backoff: Duration::from_millis(2),
+        host_failure_window: Duration::from_millis(20),
+        ..ClientLimits::default()
     };
     let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
     companies(&app.settings, &limits, &clock).unwrap().remove(0)

@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use leaver::base::clock::Clock;
 use leaver::base::liveness::Liveness;
 use leaver::base::metrics::Metrics;
-use leaver::ingest::group_commit::{GroupCommit, Limits, StoreError};
+use leaver::ingest::group_commit::{GroupCommit, QueueLimits, StoreError};
 use leaver_core::signature::VerifiedDelivery;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -251,7 +251,7 @@ fn verified(app: &TestApp, body: &str) -> VerifiedDelivery {
 #[tokio::test]
 async fn a_full_queue_puts_off_at_once_and_takes_again_when_there_is_room() {
     let mut app = TestApp::new().await;
-    let limits = Limits {
+    let limits = QueueLimits {
         waiting: 3,
         bytes: 1 << 20,
         patience: Duration::from_secs(8),
@@ -265,7 +265,7 @@ async fn a_full_queue_puts_off_at_once_and_takes_again_when_there_is_room() {
     );
     let store = |n: usize| {
         let (intake, delivery) = (intake.clone(), verified(&app, &format!("{{\"n\":{n}}}")));
-        let (now, held) = (app.clock.now(), intake.budget().hold());
+        let (now, held) = (app.clock.now(), intake.budget().reserve());
         tokio::spawn(async move { intake.store(delivery, now, held).await })
     };
     let mut other = sqlx::ConnectOptions::connect(&app.options).await.unwrap();

@@ -172,7 +172,10 @@ async fn nothing_but_forbidden_records_count_as_refused_credentials() {
 async fn an_answer_about_somebody_else_is_not_used() {
     let api = StandIn::always(Answer::json(&bamboohr_employee(8))).await;
     let error = bamboohr(&api).employee(&id("7")).await.unwrap_err();
-    assert!(matches!(error, ReadError::NotTheApi { .. }), "{error}");
+    assert!(
+        matches!(error, ReadError::UnexpectedResponse { .. }),
+        "{error}"
+    );
 }
 
 #[tokio::test]
@@ -190,7 +193,7 @@ async fn an_id_that_means_another_address_is_not_asked_for() {
     ] {
         assert_eq!(
             bamboohr(&api).employee(&id(strange)).await,
-            Err(ReadError::NoSuchId),
+            Err(ReadError::InvalidId),
             "{strange}"
         );
     }

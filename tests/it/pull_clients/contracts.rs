@@ -50,12 +50,12 @@ async fn what_bamboohr_is_asked_is_declared_and_allowed_with_a_key() {
     client.employee(&EmployeeId::new("7")).await.unwrap();
     client.monitor_fields().await.unwrap();
     for kind in [WebhookKind::Event, WebhookKind::Field] {
-        client.create_hook(&wanted(kind)).await.unwrap();
+        client.create_webhook(&wanted(kind)).await.unwrap();
     }
-    client.hooks().await.unwrap();
-    client.hook("1").await.unwrap();
-    client.hook_log("1").await.unwrap();
-    client.delete_hook("1").await.unwrap();
+    client.webhooks().await.unwrap();
+    client.webhook("1").await.unwrap();
+    client.webhook_log("1").await.unwrap();
+    client.delete_webhook("1").await.unwrap();
     assert_eq!(api.asked().len(), 9);
     for one in &api.asked() {
         assert_eq!(contract.complaints(one), [""; 0]);

@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use leaver::connect::{
-    BambooHrAddress, BambooHrApi, Limits, MONITORED_FIELDS, ReadError, WebhookError, WebhookKind,
-    WebhookRequest,
+    BambooHrAddress, BambooHrApi, ClientLimits, MONITORED_FIELDS, ReadError, WebhookError,
+    WebhookKind, WebhookRequest,
 };
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -30,9 +30,9 @@ async fn company(hooks: &Arc<Hooks>) -> StandIn {
     StandIn::start(bamboohr_with_hooks(vec![], hooks)).await
 }
 
-fn impatient() -> Limits {
-    Limits {
-        attempt: Duration::from_millis(100),
+fn impatient() -> ClientLimits {
+    ClientLimits {
+        attempt_timeout: Duration::from_millis(100),
         ..limits()
     }
 }
@@ -41,7 +41,7 @@ fn impatient() -> Limits {
 async fn an_event_based_hook_is_made_of_what_we_need_and_gives_its_key() {
     let api = company(&Arc::default()).await;
     let made = bamboohr(&api)
-        .create_hook(&wanted(WebhookKind::Event))
+        .create_webhook(&wanted(WebhookKind::Event))
         .await
         .unwrap();
     assert_eq!(
@@ -67,14 +67,14 @@ async fn a_field_based_hook_posts_each_field_under_its_own_alias_and_the_end_is_
     let api = company(&Arc::default()).await;
     let client = bamboohr(&api);
     client
-        .create_hook(&wanted(WebhookKind::Field))
+        .create_webhook(&wanted(WebhookKind::Field))
         .await
         .unwrap();
     let fewer = WebhookRequest {
         fields: vec!["status"],
         ..wanted(WebhookKind::Field)
     };
-    client.create_hook(&fewer).await.unwrap();
+    client.create_webhook(&fewer).await.unwrap();
     let bodies: Vec<Value> = api.asked().iter().map(Asked::json).collect();
     assert_eq!(
         bodies[0]["postFields"],
@@ -124,11 +124,11 @@ async fn what_may_have_been_made_is_not_made_again() {
         let api = StandIn::always(lost).await;
         let client = bamboohr_over(&api, transport(impatient()));
         let error = client
-            .create_hook(&wanted(WebhookKind::Event))
+            .create_webhook(&wanted(WebhookKind::Event))
             .await
             .unwrap_err();
         assert!(
-            matches!(error, WebhookError::MaybeMade { .. }),
+            matches!(error, WebhookError::MayExist { .. }),
             "{shown}: {error}"
         );
         assert!(
@@ -146,7 +146,7 @@ async fn what_was_certainly_not_made_is_tried_again() {
     let hidden = Answer::json(&json!({"error": {"code": 429, "message": "try again"}}));
     api.script(WEBHOOKS, [throttled, hidden]);
     bamboohr(&api)
-        .create_hook(&wanted(WebhookKind::Event))
+        .create_webhook(&wanted(WebhookKind::Event))
         .await
         .unwrap();
     assert_eq!(api.asked().len(), 3);
@@ -164,7 +164,7 @@ async fn what_was_certainly_not_made_is_tried_again() {
         transport(limits()),
     );
     let error = client
-        .create_hook(&wanted(WebhookKind::Event))
+        .create_webhook(&wanted(WebhookKind::Event))
         .await
         .unwrap_err();
     assert!(
@@ -204,7 +204,7 @@ async fn a_refusal_names_the_fields_and_nothing_else_of_the_answer() {
     ] {
         let api = StandIn::always(answer).await;
         let error = bamboohr(&api)
-            .create_hook(&wanted(WebhookKind::Event))
+            .create_webhook(&wanted(WebhookKind::Event))
             .await
             .unwrap_err();
         let text = error.to_string();
@@ -221,20 +221,20 @@ async fn a_hook_is_listed_looked_at_and_deleted() {
     hooks.configure(&id, "lastSent", "2026-11-22 11:58:03".into());
     let api = company(&hooks).await;
     let client = bamboohr(&api);
-    let listed = client.hooks().await.unwrap();
+    let listed = client.webhooks().await.unwrap();
     assert_eq!(
         listed[0].last_sent,
         Some(crate::support::at("2026-11-22T11:58:03Z"))
     );
-    assert_eq!(client.hook(&id).await.unwrap().hook, listed[0]);
-    client.delete_hook(&id).await.unwrap();
-    assert_eq!(client.hooks().await, Ok(vec![]));
+    assert_eq!(client.webhook(&id).await.unwrap().hook, listed[0]);
+    client.delete_webhook(&id).await.unwrap();
+    assert_eq!(client.webhooks().await, Ok(vec![]));
     for error in [
-        client.hook(&id).await.unwrap_err(),
-        client.hook_log(&id).await.unwrap_err(),
-        client.delete_hook(&id).await.unwrap_err(),
+        client.webhook(&id).await.unwrap_err(),
+        client.webhook_log(&id).await.unwrap_err(),
+        client.delete_webhook(&id).await.unwrap_err(),
     ] {
-        assert_eq!(error, WebhookError::NoSuchHook(id.clone()));
+        assert_eq!(error, WebhookError::NoSuchWebhook(id.clone()));
     }
 }
 
@@ -247,10 +247,10 @@ async fn somebody_elses_hook_says_whose_key_it_takes_and_stops_nothing_else() {
     api.script("/api/v1/webhooks/6", [answer]);
     let client = bamboohr(&api);
     assert_eq!(
-        client.delete_hook("6").await,
-        Err(WebhookError::NotYours("6".to_owned()))
+        client.delete_webhook("6").await,
+        Err(WebhookError::OtherOwner("6".to_owned()))
     );
-    assert_eq!(client.hooks().await, Ok(vec![]));
+    assert_eq!(client.webhooks().await, Ok(vec![]));
 }
 
 #[tokio::test]
@@ -266,9 +266,9 @@ async fn an_id_that_means_another_address_is_not_asked_for() {
         "7?x",
         "123456789012345678901",
     ] {
-        let error = client.delete_hook(strange).await.unwrap_err();
+        let error = client.delete_webhook(strange).await.unwrap_err();
         assert!(
-            matches!(error, WebhookError::NoSuchId(_)),
+            matches!(error, WebhookError::InvalidId(_)),
             "{strange}: {error}"
         );
     }
@@ -287,11 +287,11 @@ async fn a_throttled_or_overlong_search_of_the_log_is_tried_again() {
         "/api/v1/webhooks/1/log",
         [Answer::json(&throttled), timed_out],
     );
-    assert_eq!(bamboohr(&api).hook_log(&id).await.unwrap().len(), 1);
+    assert_eq!(bamboohr(&api).webhook_log(&id).await.unwrap().len(), 1);
     assert_eq!(api.asked().len(), 3);
 
     api.script("/api/v1/webhooks/1/log", vec![Answer::json(&throttled); 4]);
-    let error = bamboohr(&api).hook_log(&id).await.unwrap_err();
+    let error = bamboohr(&api).webhook_log(&id).await.unwrap_err();
     assert_eq!(error, WebhookError::Throttled);
 }
 
@@ -301,7 +301,7 @@ async fn neither_key_is_shown_or_logged() {
     let api = company(&Arc::default()).await;
     let client = bamboohr_over(&api, transport(impatient()));
     let made = client
-        .create_hook(&wanted(WebhookKind::Event))
+        .create_webhook(&wanted(WebhookKind::Event))
         .await
         .unwrap();
     let mut shown = vec![format!("{made:?}")];
@@ -318,7 +318,7 @@ async fn neither_key_is_shown_or_logged() {
     ] {
         api.script(WEBHOOKS, [answer]);
         let error = client
-            .create_hook(&wanted(WebhookKind::Event))
+            .create_webhook(&wanted(WebhookKind::Event))
             .await
             .unwrap_err();
         shown.push(format!("{error} {error:?}"));

@@ -176,7 +176,10 @@ async fn a_promised_page_that_does_not_come_is_a_cut_read() {
         api.script(MERGE_EMPLOYEES, [first()]);
         api.script(MERGE_EMPLOYEES, answers);
         let error = read_all(&merge(&api), &account("la-1")).await.unwrap_err();
-        assert!(matches!(error, ReadError::Cut { .. }), "{case}: {error}");
+        assert!(
+            matches!(error, ReadError::Truncated { .. }),
+            "{case}: {error}"
+        );
         assert!(error.is_worth_retrying(), "{case}");
         assert!(api.asked().len() <= 12, "{case}");
     }

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use leaver::base::clock::FixedClock;
 use leaver::connect::{
-    BambooHrAddress, BambooHrApi, Limits, LinkedAccount, MergeAddress, MergeApi, ReadError,
+    BambooHrAddress, BambooHrApi, ClientLimits, LinkedAccount, MergeAddress, MergeApi, ReadError,
     Transport,
 };
 use leaver_core::domain::Tenant;
@@ -26,14 +26,14 @@ const ACCOUNT_TOKEN: &str = "account-token-sentinel";
 const BAMBOOHR_API_KEY: &str = "bamboohr-api-key-sentinel";
 
 /// Patience for tests: waits of milliseconds.
-fn limits() -> Limits {
-    Limits {
-        attempt: Duration::from_secs(5),
-        total: Duration::from_secs(10),
-        attempts: 4,
-        backoff: Duration::from_millis(2),
-        failure_window: Duration::from_millis(20),
-        ..Limits::default()
+fn limits() -> ClientLimits {
+    ClientLimits {
+        attempt_timeout: Duration::from_secs(5),
+        total_timeout: Duration::from_secs(10),
+        max_attempts: 4,
+        first_backoff: Duration::from_millis(2),
+        host_failure_window: Duration::from_millis(20),
+        ..ClientLimits::default()
     }
 }
 
@@ -41,7 +41,7 @@ fn clock() -> FixedClock {
     FixedClock::at(at("2026-11-22T12:00:00Z"))
 }
 
-fn transport(limits: Limits) -> Transport {
+fn transport(limits: ClientLimits) -> Transport {
     Transport::new(limits, Arc::new(clock())).unwrap()
 }
 

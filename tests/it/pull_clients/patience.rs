@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaver::connect::{BambooHrApi, Limits, ReadError, Transport};
+use leaver::connect::{BambooHrApi, ClientLimits, ReadError, Transport};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -40,34 +40,34 @@ async fn each_bad_answer_has_its_name() {
         (Answer::status(598), "unavailable", 4),
         (
             Answer::status(302).with("location", "https://elsewhere.example/"),
-            "not_the_api",
+            "unexpected_response",
             1,
         ),
-        (Answer::status(204), "not_the_api", 1),
+        (Answer::status(204), "unexpected_response", 1),
         (
             Answer::text(200, "text/html; charset=UTF-8", html),
-            "not_the_api",
+            "unexpected_response",
             1,
         ),
         (
             Answer::text(200, "application/json", html),
-            "not_the_api",
+            "unexpected_response",
             1,
         ),
         (
             Answer::text(200, "application/xml", "<?xml version='1.0'?><x/>"),
-            "not_the_api",
+            "unexpected_response",
             1,
         ),
-        (Answer::text(200, "application/json", ""), "cut", 1),
+        (Answer::text(200, "application/json", ""), "truncated", 1),
         (
             Answer::text(200, "application/json", r#"{"latest": "2026"#),
-            "cut",
+            "truncated",
             1,
         ),
         (
             Answer::text(200, "application/json", "[]"),
-            "not_the_api",
+            "unexpected_response",
             1,
         ),
         (
@@ -87,7 +87,7 @@ async fn each_bad_answer_has_its_name() {
         ),
         (
             Answer::json(&json!({"error": {"code": "BadRequest"}})),
-            "not_the_api",
+            "unexpected_response",
             1,
         ),
         (
@@ -129,9 +129,9 @@ async fn passing_trouble_is_waited_out() {
 
 #[tokio::test]
 async fn a_slow_server_is_a_timeout() {
-    let patience = Limits {
-        attempt: Duration::from_millis(50),
-        attempts: 2,
+    let patience = ClientLimits {
+        attempt_timeout: Duration::from_millis(50),
+        max_attempts: 2,
         ..limits()
     };
     let api = StandIn::always(Answer::status(200).after(Duration::from_secs(5))).await;
@@ -143,17 +143,17 @@ async fn a_slow_server_is_a_timeout() {
 
 #[tokio::test]
 async fn all_tries_together_have_an_end() {
-    let patience = Limits {
-        total: Duration::from_millis(200),
-        attempts: 1000,
-        backoff: Duration::from_millis(20),
+    let patience = ClientLimits {
+        total_timeout: Duration::from_millis(200),
+        max_attempts: 1000,
+        first_backoff: Duration::from_millis(20),
         ..limits()
     };
     let api = StandIn::always(Answer::status(503)).await;
     let began = Instant::now();
     let error = changed(&bamboohr_over(&api, transport(patience))).await;
     // Whatever was in the way when the time was over.
-    let ends = ["unavailable", "timeout", "host_resting"];
+    let ends = ["unavailable", "timeout", "host_throttled"];
     assert!(ends.contains(&error.as_str()), "{error}");
     assert!(began.elapsed() < Duration::from_secs(2));
 }
@@ -196,8 +196,8 @@ async fn nobody_listening_is_unavailable() {
 
 #[tokio::test]
 async fn a_body_over_the_limit_is_not_read_on() {
-    let patience = || Limits {
-        body_bytes: 1000,
+    let patience = || ClientLimits {
+        max_body_bytes: 1000,
         ..limits()
     };
     let long = json!({"latest": "", "employees": {}, "more": "x".repeat(2000)});
@@ -228,14 +228,14 @@ async fn a_bad_token_makes_one_call_per_cool_down_and_others_go_on() {
     );
     for _ in 0..5 {
         let error = read_all(&merge, &bad).await.unwrap_err();
-        assert_eq!(error.as_str(), "cooling_down");
+        assert_eq!(error.as_str(), "credentials_blocked");
         assert!(
             error.to_string().contains("2026-11-22T12:15:00Z"),
             "{error}"
         );
         assert_eq!(
             merge.sync_status(&bad).await.unwrap_err().as_str(),
-            "cooling_down"
+            "credentials_blocked"
         );
     }
     assert_eq!(api.asked().len(), 1);
@@ -244,7 +244,7 @@ async fn a_bad_token_makes_one_call_per_cool_down_and_others_go_on() {
     clock.set(at("2026-11-22T12:14:59Z"));
     assert_eq!(
         read_all(&merge, &bad).await.unwrap_err().as_str(),
-        "cooling_down"
+        "credentials_blocked"
     );
     clock.set(at("2026-11-22T12:15:00Z"));
     assert_eq!(
@@ -253,7 +253,7 @@ async fn a_bad_token_makes_one_call_per_cool_down_and_others_go_on() {
     );
     assert_eq!(
         read_all(&merge, &bad).await.unwrap_err().as_str(),
-        "cooling_down"
+        "credentials_blocked"
     );
     assert_eq!(api.asked().len(), 3);
     // An hour that a clock takes back does not count as rest.
@@ -267,9 +267,9 @@ async fn a_bad_token_makes_one_call_per_cool_down_and_others_go_on() {
 #[tokio::test]
 async fn a_host_never_gives_more_errors_than_the_budget_within_a_window() {
     let window = Duration::from_millis(300);
-    let patience = Limits {
-        failures: 3,
-        failure_window: window,
+    let patience = ClientLimits {
+        max_host_failures: 3,
+        host_failure_window: window,
         ..limits()
     };
     let api = StandIn::always(Answer::status(401)).await;
@@ -293,15 +293,15 @@ async fn a_host_never_gives_more_errors_than_the_budget_within_a_window() {
 
 #[tokio::test]
 async fn a_host_at_its_limit_is_not_waited_for_forever() {
-    let patience = Limits {
-        failures: 1,
-        failure_window: Duration::from_mins(1),
-        total: Duration::from_millis(100),
+    let patience = ClientLimits {
+        max_host_failures: 1,
+        host_failure_window: Duration::from_mins(1),
+        total_timeout: Duration::from_millis(100),
         ..limits()
     };
     let api = StandIn::always(Answer::status(400)).await;
     let client = bamboohr_over(&api, transport(patience));
     assert_eq!(changed(&client).await.as_str(), "refused");
-    assert_eq!(changed(&client).await, ReadError::HostResting);
+    assert_eq!(changed(&client).await, ReadError::HostThrottled);
     assert_eq!(api.asked().len(), 1);
 }

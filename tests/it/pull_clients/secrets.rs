@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use leaver::connect::{Limits, ReadError};
+use leaver::connect::{ClientLimits, ReadError};
 use leaver_core::domain::EmployeeId;
 use serde_json::json;
 
@@ -40,9 +40,9 @@ async fn nothing_secret_or_personal_is_shown_or_logged() {
     ];
     for answer in answers {
         let api = StandIn::always(answer).await;
-        let limits = || Limits {
-            attempts: 2,
-            attempt: Duration::from_millis(100),
+        let limits = || ClientLimits {
+            max_attempts: 2,
+            attempt_timeout: Duration::from_millis(100),
             ..limits()
         };
         let merge = merge_over(&api, transport(limits()));

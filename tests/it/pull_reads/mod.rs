@@ -10,7 +10,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::TimeDelta;
 use leaver::base::clock::Clock;
-use leaver::connect::Limits;
+use leaver::connect::ClientLimits;
 use leaver::jobs::deliveries::LoopState;
 use leaver::jobs::sync::pending_reads::PendingReader;
 use leaver::service::companies;
@@ -119,11 +119,11 @@ impl Reading {
 }
 
 fn reader(app: &TestApp) -> PendingReader {
-    let limits = Limits {
-        attempts: 3,
-        backoff: Duration::from_millis(2),
-        failure_window: Duration::from_millis(20),
-        ..Limits::default()
+    let limits = ClientLimits {
+        max_attempts: 3,
+        first_backoff: Duration::from_millis(2),
+        host_failure_window: Duration::from_millis(20),
+        ..ClientLimits::default()
     };
     let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
     let companies = companies(&app.settings, &limits, &clock).unwrap();

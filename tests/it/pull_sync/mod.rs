@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use leaver::base::clock::Clock;
-use leaver::connect::Limits;
+use leaver::connect::ClientLimits;
 use leaver::engine::execute::Outcome;
 use leaver::jobs::sync::{SyncMode, SyncReport, SyncSource, Syncer};
 use leaver::service::companies;
@@ -113,11 +113,11 @@ impl It {
 }
 
 fn company(app: &TestApp) -> SyncSource {
-    let limits = Limits {
-        attempts: 3,
-        backoff: Duration::from_millis(2),
-        failure_window: Duration::from_millis(20),
-        ..Limits::default()
+    let limits = ClientLimits {
+        max_attempts: 3,
+        first_backoff: Duration::from_millis(2),
+        host_failure_window: Duration::from_millis(20),
+        ..ClientLimits::default()
     };
     let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
     companies(&app.settings, &limits, &clock).unwrap().remove(0)

@@ -11,7 +11,7 @@ use leaver_core::signature::VerifiedDelivery;
 
 /// An authentic delivery that is to be written down.
 #[derive(Clone, Debug)]
-pub struct Arrival {
+pub struct NewArrival {
     /// The id that it gets if the same body from the same source is not there yet.
     pub id: DeliveryId,
     /// What was sent.
@@ -20,7 +20,7 @@ pub struct Arrival {
     pub received_at: DateTime<Utc>,
 }
 
-impl Arrival {
+impl NewArrival {
     /// What makes two deliveries the same: the same bytes from the same source. 128 bits are enough, since only a
     /// holder of the key could look for two bodies with the same, and would need 2^64 attempts.
     #[must_use]
@@ -51,16 +51,16 @@ pub struct Durability {
     /// A commit is answered only after it was handed to the disk: `synchronous_commit` is not `off`.
     pub waits_for_disk: bool,
     /// What is handed to the disk is also flushed: `fsync`.
-    pub flushes: bool,
+    pub fsync: bool,
     /// A page that was half written when the machine died can be mended: `full_page_writes`.
-    pub mends_pages: bool,
+    pub full_page_writes: bool,
 }
 
 impl Durability {
     /// What a crash of the machine could cost although commits wait for the disk, and what to change.
     #[must_use]
     pub fn durability_warning(&self) -> Option<&'static str> {
-        match (self.flushes, self.mends_pages) {
+        match (self.fsync, self.full_page_writes) {
             (true, true) => None,
             (false, _) => Some(
                 "fsync is off: a crash of the machine can lose deliveries that were answered 200, and the whole database; \

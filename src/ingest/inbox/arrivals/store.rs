@@ -7,12 +7,12 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Arrival, Durability};
+use super::{Durability, NewArrival};
 use leaver_core::domain::DeliveryId;
 use leaver_core::signature::VerifiedDelivery;
 
 /// Writes deliveries down, and says which of them are new. Those of which the same body from the same source is there
-/// already, or stands earlier in the slice, are left out; [`repeat`] is for them.
+/// already, or stands earlier in the slice, are left out; [`record_repeats`] is for them.
 ///
 /// It waits for nobody but another transaction that is just now writing the same body.
 ///
@@ -20,7 +20,7 @@ use leaver_core::signature::VerifiedDelivery;
 /// Whatever the database says; nothing is stored then.
 pub async fn insert(
     conn: &mut PgConnection,
-    arrivals: &[&Arrival],
+    arrivals: &[&NewArrival],
 ) -> Result<HashSet<DeliveryId>, sqlx::Error> {
     let mut unique = with_fingerprints(arrivals);
     // Two batches with the same bodies then wait for each other instead of deadlocking. The sort is a stable one, so
@@ -62,9 +62,9 @@ pub async fn insert(
 ///
 /// # Errors
 /// Whatever the database says; nothing is changed then.
-pub async fn repeat(
+pub async fn record_repeats(
     conn: &mut PgConnection,
-    arrivals: &[&Arrival],
+    arrivals: &[&NewArrival],
 ) -> Result<Vec<Option<DeliveryId>>, sqlx::Error> {
     let arrivals = with_fingerprints(arrivals);
     let mut latest = HashMap::with_capacity(arrivals.len());
@@ -74,7 +74,7 @@ pub async fn repeat(
             *known = arrival;
         }
     }
-    let unique: Vec<(Uuid, &Arrival)> = latest.into_iter().collect();
+    let unique: Vec<(Uuid, &NewArrival)> = latest.into_iter().collect();
     let rows = Columns::of(&unique);
     // Locked first, in key order, each row comes in its newest version, and what follows rests on that.
     let there = sqlx::query!(
@@ -116,8 +116,8 @@ pub async fn repeat(
     Ok(arrivals.iter().map(id_of).collect())
 }
 
-fn with_fingerprints<'a>(arrivals: &[&'a Arrival]) -> Vec<(Uuid, &'a Arrival)> {
-    let with_fingerprint = |arrival: &&'a Arrival| (arrival.fingerprint(), *arrival);
+fn with_fingerprints<'a>(arrivals: &[&'a NewArrival]) -> Vec<(Uuid, &'a NewArrival)> {
+    let with_fingerprint = |arrival: &&'a NewArrival| (arrival.fingerprint(), *arrival);
     arrivals.iter().map(with_fingerprint).collect()
 }
 
@@ -129,8 +129,8 @@ pub async fn durability(conn: &mut PgConnection) -> Result<Durability, sqlx::Err
     sqlx::query_as!(
         Durability,
         r#"SELECT current_setting('synchronous_commit') <> 'off' AS "waits_for_disk!",
-                  current_setting('fsync')::bool AS "flushes!",
-                  current_setting('full_page_writes')::bool AS "mends_pages!""#
+                  current_setting('fsync')::bool AS "fsync!",
+                  current_setting('full_page_writes')::bool AS "full_page_writes!""#
     )
     .fetch_one(conn)
     .await
@@ -149,7 +149,7 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn of(rows: &[(Uuid, &'a Arrival)]) -> Self {
+    fn of(rows: &[(Uuid, &'a NewArrival)]) -> Self {
         let deliveries = || rows.iter().map(|(_, row)| &row.delivery);
         Self {
             ids: rows.iter().map(|(_, row)| row.id.0).collect(),

@@ -53,7 +53,7 @@ pub struct LastDelivery {
 
 /// Whom a delivery named, or with what it can still be read.
 #[derive(Clone)]
-pub struct Arrived {
+pub struct ArrivedDelivery {
     /// When it arrived.
     pub received_at: DateTime<Utc>,
     /// The sender's ids of those it named; `None` when it is not settled, or could not be read.
@@ -64,9 +64,9 @@ pub struct Arrived {
     pub body: Option<Bytes>,
 }
 
-impl std::fmt::Debug for Arrived {
+impl std::fmt::Debug for ArrivedDelivery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Arrived")
+        f.debug_struct("ArrivedDelivery")
             .field("received_at", &self.received_at)
             .finish_non_exhaustive()
     }

@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{Arrived, Backlog, DeliverySummary, LastDelivery};
+use super::{ArrivedDelivery, Backlog, DeliverySummary, LastDelivery};
 use leaver_core::domain::{EmployeeId, SourceName};
 
 /// Whether the database answers.
@@ -102,7 +102,7 @@ pub async fn arrived(
     source: &SourceName,
     since: DateTime<Utc>,
     employees: &[EmployeeId],
-) -> Result<Vec<Arrived>, sqlx::Error> {
+) -> Result<Vec<ArrivedDelivery>, sqlx::Error> {
     let ids: Vec<String> = employees.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
         "SELECT received_at, employee_ids, content_type,
@@ -119,7 +119,7 @@ pub async fn arrived(
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| Arrived {
+        .map(|row| ArrivedDelivery {
             received_at: row.received_at,
             employee_ids: row
                 .employee_ids

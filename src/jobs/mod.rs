@@ -7,3 +7,6 @@ pub mod provider_webhooks;
 pub mod scheduled_ends;
 pub mod source_silence;
 pub mod sync;
+mod engine_failure;
+
+pub use engine_failure::EngineFailure;

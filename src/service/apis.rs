@@ -8,9 +8,10 @@ use super::Settings;
 use crate::base::clock::Clock;
 use crate::config::{ApiSettings, Source};
 use crate::connect::{
-    BambooHrAddress, BambooHrApi, ClientLimits, LinkedAccount, MergeAddress, MergeApi, Transport,
+    BambooHrAddress, BambooHrApi, ClientLimits, LinkedAccount, MergeAddress, MergeApi,
+    ProviderClient, Transport,
 };
-use crate::jobs::sync::{ProviderClient, SyncSource};
+use crate::jobs::sync::SyncSource;
 use leaver_core::domain::Provider;
 use leaver_core::providers::Tenancy;
 
@@ -34,9 +35,9 @@ pub fn companies(
         .map(|(source, api)| {
             Ok(SyncSource {
                 source: source.name.clone(),
-                api: company_api(source, api, &transport)?,
-                poll: api.poll,
-                full_sweep: api.full_sweep,
+                client: company_api(source, api, &transport)?,
+                sync_interval: api.poll,
+                full_sync_interval: api.full_sweep,
             })
         })
         .collect()
@@ -59,7 +60,7 @@ fn company_api(
             };
             let address = bamboohr_address(source, api)?;
             let client = BambooHrApi::new(address, tenant.clone(), key, transport.clone());
-            Ok(ProviderClient::BambooHr(client, tenant.clone()))
+            Ok(ProviderClient::BambooHr(client))
         }
         (Provider::Merge, tenancy) => {
             let client = MergeApi::new(merge_address(source, api)?, key, transport.clone());

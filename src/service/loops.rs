@@ -12,7 +12,7 @@ use crate::jobs::drift;
 use crate::jobs::provider_webhooks::monitor::WebhookMonitor;
 use crate::jobs::source_silence::{self, SilenceThreshold};
 use crate::jobs::sync::pending_reads::PendingReader;
-use crate::jobs::sync::{ProviderClient, SyncSource, Syncer};
+use crate::jobs::sync::{SyncSource, Syncer};
 use leaver_core::decision::policy::DriftMode;
 
 /// How the loops are set.
@@ -111,7 +111,7 @@ pub(super) fn start(
     let syncer = Arc::new(Syncer::new(own()));
     let watch = Arc::new(WebhookMonitor::new(own()));
     for company in companies.into_iter().map(Arc::new) {
-        if let ProviderClient::BambooHr(..) = company.api {
+        if company.client.webhook_api().is_some() {
             let (watch, company) = (Arc::clone(&watch), Arc::clone(&company));
             mind(
                 "hooks",

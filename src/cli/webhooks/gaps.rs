@@ -51,7 +51,7 @@ impl Gaps {
             .gaps(&company, self.webhook.as_deref(), &progress)
             .await
             .map_err(|reason| anyhow!(reason))?;
-        if on_terminal && report.read.is_some() {
+        if on_terminal && report.sync.is_some() {
             drop(writeln!(std::io::stderr()));
         }
         if self.format.json {
@@ -60,9 +60,9 @@ impl Gaps {
             print(&report);
         }
         let whole = report
-            .hooks
+            .webhooks
             .iter()
-            .all(|hook| hook.unread.is_none() && hook.gaps.is_empty());
+            .all(|hook| hook.log_error.is_none() && hook.gaps.is_empty());
         Ok(if whole {
             ExitCode::SUCCESS
         } else {
@@ -73,19 +73,19 @@ impl Gaps {
 
 fn as_json(report: &GapReport) -> serde_json::Value {
     let hooks: Vec<_> = report
-        .hooks
+        .webhooks
         .iter()
         .map(|hook| {
             serde_json::json!({
                 "webhook": hook.id,
                 "entries": hook.entries,
-                "truncated": hook.cut,
-                "cause": hook.unread.as_ref().map(ToString::to_string),
+                "cut": hook.is_log_truncated,
+                "cause": hook.log_error.as_ref().map(ToString::to_string),
             })
         })
         .collect();
     let gaps: Vec<_> = report
-        .hooks
+        .webhooks
         .iter()
         .flat_map(|hook| hook.gaps.iter().map(move |gap| (hook, gap)))
         .map(|(hook, gap)| {
@@ -93,12 +93,12 @@ fn as_json(report: &GapReport) -> serde_json::Value {
                 "webhook": hook.id,
                 "sent_at": gap.sent_at,
                 "status": gap.status,
-                "fate": gap.fate.as_str().replace(' ', "_"),
+                "fate": gap.retry_state.as_str().replace(' ', "_"),
                 "employees": gap.employees,
             })
         })
         .collect();
-    let read = report.read.as_ref().map(|read| {
+    let read = report.sync.as_ref().map(|read| {
         serde_json::json!({
             "records": read.records,
             "outcome": outcome(read),
@@ -116,15 +116,15 @@ fn outcome(read: &SyncReport) -> serde_json::Map<String, serde_json::Value> {
 }
 
 fn print(report: &GapReport) {
-    for hook in &report.hooks {
+    for hook in &report.webhooks {
         let id = &hook.id;
-        match &hook.unread {
+        match &hook.log_error {
             Some(error) => println!("webhook {id}: its log could not be read: {error}"),
             None => println!(
                 "webhook {id}: {} deliveries in its log, {} with somebody missing{}",
                 hook.entries,
                 hook.gaps.len(),
-                if hook.cut {
+                if hook.is_log_truncated {
                     "; a log shows no more than this, so older ones were not compared"
                 } else {
                     ""
@@ -132,7 +132,7 @@ fn print(report: &GapReport) {
             ),
         }
     }
-    let Some(read) = &report.read else { return };
+    let Some(read) = &report.sync else { return };
     let mut table = output::table(&[
         "webhook",
         "sent",
@@ -140,14 +140,14 @@ fn print(report: &GapReport) {
         "by BambooHR's log",
         "employees",
     ]);
-    for hook in &report.hooks {
+    for hook in &report.webhooks {
         for gap in &hook.gaps {
             let ids: Vec<&str> = gap.employees.iter().map(EmployeeId::as_str).collect();
             table.add_row([
                 hook.id.clone(),
                 output::moment_or_dash(gap.sent_at),
                 gap.status.clone(),
-                gap.fate.as_str().to_owned(),
+                gap.retry_state.as_str().to_owned(),
                 ids.join(", "),
             ]);
         }

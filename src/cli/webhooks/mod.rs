@@ -14,7 +14,7 @@ use super::Config;
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, Settings};
 use crate::connect::{BambooHrApi, ClientLimits};
-use crate::jobs::sync::{ProviderClient, SyncSource};
+use crate::jobs::sync::SyncSource;
 use crate::service;
 
 /// Make, look at, compare and delete BambooHR's webhooks that post to this service
@@ -73,12 +73,9 @@ impl Of {
         let companies = service::companies(settings, &ClientLimits::default(), &clock)?;
         let mut ours: Vec<(SyncSource, BambooHrApi)> = companies
             .into_iter()
-            .filter_map(|company| match &company.api {
-                ProviderClient::BambooHr(api, _) => {
-                    let api = api.clone();
-                    Some((company, api))
-                }
-                ProviderClient::Merge(..) => None,
+            .filter_map(|company| {
+                let api = company.client.webhook_api()?.clone();
+                Some((company, api))
             })
             .collect();
         if let Some(name) = &self.source {

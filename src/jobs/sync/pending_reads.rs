@@ -1,5 +1,5 @@
-//! Reads employees of whom a change was reported without values: asks the API outside any transaction, then
-//! merges, decides and carries out what it said in one, which also forgets the read.
+//! Reads employees for whom a change was reported without values. The API is read outside any transaction. One
+//! transaction then applies the values and deletes the pending read.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -11,12 +11,12 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{ProviderClient, SyncSource};
+use super::SyncSource;
 use crate::connect::{BambooHrApi, ReadError};
-use crate::db::error::is_outage;
-use crate::db::error::{chain, redacted_message};
+use crate::db::error::{chain, is_outage, redacted_message};
 use crate::db::transaction::{roll_back, set_lock_timeout};
 use crate::engine::Engine;
+use crate::engine::accounts::MappingError;
 use crate::engine::audit::Actor;
 use crate::jobs::deliveries::LoopState;
 use crate::roster::Observation;
@@ -24,56 +24,75 @@ use crate::roster::pending_reads::{self, PendingRead};
 use leaver_core::domain::{ChangeKind, EmployeeChange, Field, SourceName};
 use leaver_core::providers::{EmployeeRead, bamboohr_removal};
 
-/// So many reads are under way at once.
-const SLICE: i64 = 4;
-/// So often it looks without being woken.
-const POLL: Duration = Duration::from_secs(3);
-/// Longer than one read with all its tries lasts.
-const LENT_FOR: TimeDelta = TimeDelta::minutes(5);
-/// However often a read failed, it is tried again after this, unless the API asks for more.
-const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(10);
-/// An API that asks for more is asked again after this.
-const LONGEST_ASKED: TimeDelta = TimeDelta::hours(1);
-/// A change further ahead than this is of a clock that has stepped back since.
-const FARTHEST: TimeDelta = TimeDelta::minutes(10);
-/// What the operator is told when the one fact that matters did not come.
-const NO_STATUS: &str = "the API shows no `status` of this employee: let the BambooHR user who made api.api_key see that field";
+/// Reads in flight at the same time.
+const BATCH_SIZE: i64 = 4;
+/// How often pending reads are looked up without a notification.
+const POLL_INTERVAL: Duration = Duration::from_secs(3);
+/// How long a claimed read belongs to this process; longer than one read with all its attempts.
+const LEASE: TimeDelta = TimeDelta::minutes(5);
+/// The wait after the first failure, doubled after each.
+const FIRST_BACKOFF_SECONDS: i64 = 5;
+/// The longest wait after a failure, unless the API asks for more.
+const MAX_BACKOFF: TimeDelta = TimeDelta::minutes(10);
+/// The longest wait that the API can ask for.
+const MAX_RETRY_AFTER: TimeDelta = TimeDelta::hours(1);
+/// A change further in the future than this comes from a clock that has stepped back since.
+const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::minutes(10);
+/// Why a read stays pending that returned no status.
+const NO_STATUS: &str = "the API returns no `status` of this employee; let the BambooHR user who made `api.api_key` see that field";
 
-/// Reads what is due.
+/// Reads the employees of pending reads.
 pub struct PendingReader {
-    worker: Arc<Engine>,
+    engine: Arc<Engine>,
     apis: HashMap<SourceName, BambooHrApi>,
 }
 
-/// What one read came to.
-struct Answer {
-    read: PendingRead,
-    began: DateTime<Utc>,
-    /// `None` within when there is no such employee (any more).
-    said: Result<Option<EmployeeRead>, ReadError>,
+/// Why pending reads could not be claimed or applied. What was not read stays pending.
+#[derive(Debug, thiserror::Error)]
+pub enum ReadFailure {
+    /// The accounts table cannot be used.
+    #[error("{}", chain(.0))]
+    Accounts(MappingError),
+    /// Our database failed.
+    #[error("our database: {}", chain(.0))]
+    Database(sqlx::Error),
 }
 
-/// Why a read stays due.
-struct Postponed {
-    cause: String,
+impl From<sqlx::Error> for ReadFailure {
+    fn from(error: sqlx::Error) -> Self {
+        Self::Database(error)
+    }
+}
+
+/// The API's response to one read.
+struct EmployeeResponse {
+    read: PendingRead,
+    began: DateTime<Utc>,
+    /// `None` within if the employee does not exist.
+    result: Result<Option<EmployeeRead>, ReadError>,
+}
+
+/// Why and until when a read stays pending.
+struct RetryLater {
+    reason: String,
     until: DateTime<Utc>,
 }
 
 impl PendingReader {
-    /// For these sources, over the worker's database and rules.
+    /// Creates a reader for those sources whose API reads single employees.
     #[must_use]
-    pub fn new(worker: Arc<Engine>, companies: &[SyncSource]) -> Self {
+    pub fn new(engine: Arc<Engine>, companies: &[SyncSource]) -> Self {
         let apis = companies
             .iter()
-            .filter_map(|company| match &company.api {
-                ProviderClient::BambooHr(api, _) => Some((company.source.clone(), api.clone())),
-                ProviderClient::Merge(..) => None,
+            .filter_map(|company| {
+                let api = company.client.employee_api()?;
+                Some((company.source.clone(), api.clone()))
             })
             .collect();
-        Self { worker, apis }
+        Self { engine, apis }
     }
 
-    /// Whether there is anything to read: only BambooHR reports changes without values.
+    /// Returns true if a source can have pending reads.
     #[must_use]
     pub fn has_sources(&self) -> bool {
         !self.apis.is_empty()
@@ -83,221 +102,213 @@ impl PendingReader {
     pub async fn run(&self, stop: CancellationToken) {
         let mut memory = LoopState::default();
         while !stop.is_cancelled() {
-            let wanted = self.worker.reading.notified();
+            let wanted = self.engine.reading.notified();
             match self.read_due(&mut memory, &stop).await {
                 Ok(0) => {}
                 Ok(_) => continue,
-                Err(reason) => {
+                Err(error) => {
                     memory = LoopState::default();
-                    warn!(reason, "reader.run: cannot read now; what is due stays due");
+                    warn!(%error, "pending_reads.run: cannot read now; the reads stay pending");
                 }
             }
             tokio::select! {
                 () = stop.cancelled() => break,
                 () = wanted => {}
-                () = tokio::time::sleep(POLL) => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
         }
     }
 
-    /// Makes a slice of the reads that are due; says how many. Tests call this instead of the loop.
+    /// Claims a batch of reads that are due and executes them. Returns how many were claimed. Tests call this instead
+    /// of the loop.
     ///
     /// # Errors
-    /// What went wrong with the database, in words; what was not read stays due.
+    /// [`ReadFailure`]; reads without a response stay pending.
     pub async fn read_due(
         &self,
         memory: &mut LoopState,
         stop: &CancellationToken,
-    ) -> Result<usize, String> {
-        let claimed = self.claim().await.map_err(|error| chain(&error))?;
+    ) -> Result<usize, ReadFailure> {
+        let claimed = self.claim().await?;
         let count = claimed.len();
         let mut reads = JoinSet::new();
-        let mut waiting: HashMap<tokio::task::Id, PendingRead> = HashMap::new();
+        let mut in_flight: HashMap<tokio::task::Id, PendingRead> = HashMap::new();
         for read in claimed {
             let Some(api) = self.apis.get(&read.key.source).cloned() else {
                 continue;
             };
-            // It begins after the change, whatever a clock says that has stepped back since.
-            let after = read.since + TimeDelta::microseconds(1);
-            let (asked, began) = (read.clone(), self.worker.clock.now().max(after));
+            // Later than the change, even if our clock has stepped back since.
+            let after_change = read.since + TimeDelta::microseconds(1);
+            let began = self.engine.clock.now().max(after_change);
+            let requested = read.clone();
             let task = reads.spawn(async move {
-                let said = api.employee(&asked.key.employee_id).await;
-                Answer {
-                    read: asked,
+                let result = api.employee(&requested.key.employee_id).await;
+                EmployeeResponse {
+                    read: requested,
                     began,
-                    said,
+                    result,
                 }
             });
-            waiting.insert(task.id(), read);
+            in_flight.insert(task.id(), read);
         }
         loop {
-            let answer = tokio::select! {
+            let joined = tokio::select! {
                 () = stop.cancelled() => break,
-                answer = reads.join_next_with_id() => answer,
+                joined = reads.join_next_with_id() => joined,
             };
-            match answer {
+            match joined {
                 None => break,
-                Some(Ok((id, answer))) => {
-                    waiting.remove(&id);
-                    self.settle(memory, answer).await?;
+                Some(Ok((id, response))) => {
+                    in_flight.remove(&id);
+                    self.settle(memory, response).await?;
                 }
-                // It panicked: the read is lent out for a while, and then tried again.
-                Some(Err(bug)) => {
-                    waiting.remove(&bug.id());
-                    warn!("reader.read: a bug ended a read; it will be tried again");
+                // It panicked. The lease ends by itself, and the read is then retried.
+                Some(Err(panicked)) => {
+                    in_flight.remove(&panicked.id());
+                    warn!("pending_reads.read: a bug ended a read; will retry");
                 }
             }
         }
-        // Stopped in the middle: what was not answered is due again at once, for whoever comes next.
-        let now = self.worker.clock.now();
-        for read in waiting.values() {
-            self.postpone(read, None, now)
-                .await
-                .map_err(|e| chain(&e))?;
+        // Stopped: reads without a response are due at once, so that another replica can claim them.
+        let now = self.engine.clock.now();
+        for read in in_flight.values() {
+            self.postpone(read, None, now).await?;
         }
         Ok(count)
     }
 
     async fn claim(&self) -> Result<Vec<PendingRead>, sqlx::Error> {
         let sources: Vec<SourceName> = self.apis.keys().cloned().collect();
-        let now = self.worker.clock.now();
-        let pool = &self.worker.pool;
+        let now = self.engine.clock.now();
+        let (leased_until, max_since) = (now + LEASE, now + MAX_CLOCK_SKEW);
+        let pool = &self.engine.pool;
         let claimed = async {
             let mut conn = pool.acquire().await?;
-            let (lent_until, farthest) = (now + LENT_FOR, now + FARTHEST);
-            pending_reads::store::claim(&mut conn, &sources, SLICE, now, lent_until, farthest).await
+            pending_reads::store::claim(
+                &mut conn,
+                &sources,
+                BATCH_SIZE,
+                now,
+                leased_until,
+                max_since,
+            )
+            .await
         };
         pool.heard(claimed).await
     }
 
-    /// Does what follows from an answer, or notes why it stays due.
-    async fn settle(&self, memory: &mut LoopState, answer: Answer) -> Result<(), String> {
-        let now = self.worker.clock.now();
-        let read = &answer.read;
-        let postponed = match answer.said {
-            Err(error) => Some(Postponed {
+    /// Applies a response, or records why the read stays pending.
+    async fn settle(
+        &self,
+        memory: &mut LoopState,
+        response: EmployeeResponse,
+    ) -> Result<(), ReadFailure> {
+        let now = self.engine.clock.now();
+        let read = &response.read;
+        let retry = match response.result {
+            Err(error) => Some(RetryLater {
                 until: retry_at(read, &error, now),
-                cause: error.to_string(),
+                reason: error.to_string(),
             }),
-            Ok(said) => {
-                let change = said.map_or_else(
-                    || bamboohr_removal(&read.key.employee_id, answer.began, &read.key.tenant),
-                    |said| said.change,
+            Ok(result) => {
+                let change = result.map_or_else(
+                    || bamboohr_removal(&read.key.employee_id, response.began, &read.key.tenant),
+                    |result| result.change,
                 );
-                let taken_in = self.apply_in_chunks(memory, read, change, answer.began);
-                match self.worker.pool.heard(taken_in).await {
+                let applied = self.apply(memory, read, change, response.began);
+                let failed = match self.engine.pool.heard(applied).await {
                     Ok(true) => None,
-                    Ok(false) => Some(Postponed {
-                        until: now + backoff(read.attempts),
-                        cause: NO_STATUS.to_owned(),
-                    }),
-                    Err(Trouble::Words(words)) => return Err(words),
-                    Err(Trouble::Database(error)) if is_outage(&error) => {
-                        return Err(chain(&error));
+                    Ok(false) => Some(NO_STATUS.to_owned()),
+                    Err(ReadFailure::Database(error)) if !is_outage(&error) => {
+                        Some(redacted_message(&error))
                     }
-                    Err(Trouble::Database(error)) => Some(Postponed {
-                        until: now + backoff(read.attempts),
-                        cause: redacted_message(&error),
-                    }),
-                }
+                    Err(failure) => return Err(failure),
+                };
+                failed.map(|reason| RetryLater {
+                    until: now + backoff(read.attempts),
+                    reason,
+                })
             }
         };
         let source = read.key.source.as_str();
-        let Some(Postponed { cause, until }) = postponed else {
-            info!(source, employee = %read.key.employee_id, "reader.read: done");
+        let Some(RetryLater { reason, until }) = retry else {
+            info!(source, employee = %read.key.employee_id, "pending_reads.read: done");
             return Ok(());
         };
         let attempts = read.attempts + 1;
-        warn!(source, employee = %read.key.employee_id, attempts, cause, next_attempt_at = %until, "reader.read: failed; will try again");
-        self.postpone(read, Some(&cause), until)
-            .await
-            .map_err(|error| chain(&error))
+        warn!(source, employee = %read.key.employee_id, attempts, reason, next_attempt_at = %until, "pending_reads.read: failed; will retry");
+        Ok(self.postpone(read, Some(&reason), until).await?)
     }
 
-    /// Observes and acts in one transaction. Whether the answer is one to the change: without a status it is
-    /// none, and only an answer ends the read.
-    async fn apply_in_chunks(
+    /// Applies a change in one transaction. Returns false if the response has no status, so the read stays pending.
+    async fn apply(
         &self,
         memory: &mut LoopState,
         read: &PendingRead,
         mut change: EmployeeChange,
         began: DateTime<Utc>,
-    ) -> Result<bool, Trouble> {
-        // The company may have been renamed in the settings since; the employee is still this one.
+    ) -> Result<bool, ReadFailure> {
+        // The tenant may have been renamed in the settings since; the employee is still the same.
         change.tenant = read.key.tenant.clone();
-        let answers = change.kind == ChangeKind::Deleted || change.facts.status != Field::Absent;
-        let table = self
-            .worker
-            .accounts_table(memory)
-            .await
-            .map_err(Trouble::Words)?;
+        let is_complete =
+            change.kind == ChangeKind::Deleted || change.facts.status != Field::Absent;
+        let table = self.engine.table(memory).await;
+        let table = table.map_err(ReadFailure::Accounts)?;
         let source = read.key.source.clone();
         let observation = Observation::new(source, change, Some(began), began, None);
-        let mut conn = self.worker.pool.acquire().await?;
+        let mut conn = self.engine.pool.acquire().await?;
         let mut tx = conn.begin().await?;
         set_lock_timeout(&mut tx).await?;
-        let learned = self
-            .worker
+        let applied = self
+            .engine
             .apply_observations(&mut tx, &table, &[observation], &Actor::System)
             .await;
-        let learned = match learned {
-            Ok(learned) => learned,
+        let applied = match applied {
+            Ok(applied) => applied,
             Err(error) => {
+                // The remembered accounts table may be out of date.
                 *memory = LoopState::default();
                 roll_back(tx).await;
                 return Err(error.into());
             }
         };
-        if answers {
+        if is_complete {
             pending_reads::store::forget(&mut tx, &read.key, began).await?;
         }
         tx.commit().await?;
-        self.worker.tell(read.key.source.as_str(), &learned);
-        Ok(answers)
+        self.engine.tell(read.key.source.as_str(), &applied);
+        Ok(is_complete)
     }
 
     async fn postpone(
         &self,
         read: &PendingRead,
-        cause: Option<&str>,
+        reason: Option<&str>,
         until: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
-        let pool = &self.worker.pool;
+        let pool = &self.engine.pool;
         let postponed = async {
             let mut conn = pool.acquire().await?;
-            pending_reads::store::postpone(&mut conn, read, cause, until).await
+            pending_reads::store::postpone(&mut conn, read, reason, until).await
         };
         pool.heard(postponed).await
     }
 }
 
-/// What went wrong on our side.
-enum Trouble {
-    Words(String),
-    Database(sqlx::Error),
-}
-
-impl From<sqlx::Error> for Trouble {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
-/// Doubles from five seconds on.
 fn backoff(attempts: i32) -> TimeDelta {
     let doublings = u32::try_from(attempts.clamp(0, 10)).unwrap_or(0);
-    TimeDelta::seconds(5 << doublings).min(LONGEST_WAIT)
+    TimeDelta::seconds(FIRST_BACKOFF_SECONDS << doublings).min(MAX_BACKOFF)
 }
 
-/// When to read again: as late as the API asks for, and later each time.
+/// Returns when to read again: as late as the API asks for, and at least after the backoff.
 fn retry_at(read: &PendingRead, error: &ReadError, now: DateTime<Utc>) -> DateTime<Utc> {
-    let usual = now + backoff(read.attempts);
-    let asked = match error {
+    let earliest = now + backoff(read.attempts);
+    let requested = match error {
         ReadError::CredentialsBlocked { until, .. } => Some(*until),
         _ => error
             .retry_after()
             .and_then(|wait| TimeDelta::from_std(wait).ok())
             .and_then(|wait| now.checked_add_signed(wait)),
     };
-    asked.map_or(usual, |asked| asked.min(now + LONGEST_ASKED).max(usual))
+    requested.map_or(earliest, |at| at.min(now + MAX_RETRY_AFTER).max(earliest))
 }

@@ -62,7 +62,7 @@ impl Drift {
     }
 }
 
-fn print(found: &drift::Drift, remedy: DriftMode) {
+fn print(found: &drift::DriftReport, remedy: DriftMode) {
     if found.terminated_with_access.is_empty() {
         println!("nobody who has left has access");
     } else {

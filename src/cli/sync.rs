@@ -66,7 +66,7 @@ impl Sync {
         let wish = if self.full {
             SyncMode::Full
         } else {
-            SyncMode::Changes
+            SyncMode::Incremental
         };
         let on_terminal = std::io::stderr().is_terminal();
         let mut lines = vec![];

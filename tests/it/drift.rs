@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use leaver::jobs::drift::{self, Drift, DriftMonitor, compare};
+use leaver::jobs::drift::{self, DriftMonitor, DriftReport, compare};
 use leaver_core::decision::policy::DriftMode;
 use serde_json::json;
 
@@ -28,7 +28,7 @@ async fn app(settings: &[(&str, &str)]) -> TestApp {
     app
 }
 
-async fn look(app: &TestApp, remedy: DriftMode) -> Drift {
+async fn look(app: &TestApp, remedy: DriftMode) -> DriftReport {
     compare(&app.parts.worker, remedy).await.unwrap()
 }
 
@@ -204,7 +204,7 @@ async fn the_service_looks_when_it_is_due_and_health_tells_what_it_found() {
     let every = Duration::from_hours(1);
     let watch = DriftMonitor::new(Arc::clone(&app.parts.worker), DriftMode::Report, every);
     given_back(&mut app, "ana@example.com").await;
-    let checked = watch.look_when_due().await.unwrap().unwrap();
+    let checked = watch.check_if_due().await.unwrap().unwrap();
     assert_eq!((checked.terminated_with_access, checked.fixed), (1, 0));
     let health = app.get("/health").await.body;
     assert_eq!(health["status"], "degraded");
@@ -217,13 +217,13 @@ async fn the_service_looks_when_it_is_due_and_health_tells_what_it_found() {
     );
 
     assert_eq!(
-        watch.look_when_due().await.unwrap(),
+        watch.check_if_due().await.unwrap(),
         None,
         "it is not due yet"
     );
     app.advance(TimeDelta::minutes(61));
     let fixing = DriftMonitor::new(Arc::clone(&app.parts.worker), DriftMode::Fix, every);
-    let checked = fixing.look_when_due().await.unwrap().unwrap();
+    let checked = fixing.check_if_due().await.unwrap().unwrap();
     assert_eq!((checked.terminated_with_access, checked.fixed), (0, 1));
     assert_eq!(app.get("/health").await.body["status"], "ok");
 }
@@ -235,9 +235,9 @@ async fn of_two_replicas_one_compares() {
     let watch = DriftMonitor::new(Arc::clone(&app.parts.worker), DriftMode::Report, every);
     let lock = "SELECT pg_advisory_lock(hashtextextended('leaver.drift', 0))::text";
     app.lines(lock).await;
-    assert_eq!(watch.look_when_due().await.unwrap(), None);
+    assert_eq!(watch.check_if_due().await.unwrap(), None);
     app.sql("SELECT pg_advisory_unlock_all()").await;
-    assert!(watch.look_when_due().await.unwrap().is_some());
+    assert!(watch.check_if_due().await.unwrap().is_some());
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! The service's own look, now and then; one replica at a time.
+//! The periodic comparison. One replica at a time compares.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,31 +8,30 @@ use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::compare;
-use super::store::{self, Checked};
+use super::store::{self, LastCheck};
+use super::{DriftError, compare};
 use crate::db::advisory_lock::AdvisoryLock;
-use crate::db::error::chain;
 use crate::engine::Engine;
 use leaver_core::decision::policy::DriftMode;
 
-/// So often each replica looks whether a comparison is due.
-const LOOK: Duration = Duration::from_secs(30);
+/// How often each replica looks up whether a comparison is due.
+const POLL_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Compares whenever it is due.
+/// Compares the roster with the accounts whenever a comparison is due.
 pub struct DriftMonitor {
-    worker: Arc<Engine>,
-    remedy: DriftMode,
-    every: Duration,
+    engine: Arc<Engine>,
+    mode: DriftMode,
+    interval: Duration,
 }
 
 impl DriftMonitor {
-    /// Compares this often, and does this about what it finds.
+    /// Creates a monitor that compares once per `interval`.
     #[must_use]
-    pub fn new(worker: Arc<Engine>, remedy: DriftMode, every: Duration) -> Self {
+    pub fn new(engine: Arc<Engine>, mode: DriftMode, interval: Duration) -> Self {
         Self {
-            worker,
-            remedy,
-            every,
+            engine,
+            mode,
+            interval,
         }
     }
 
@@ -41,60 +40,56 @@ impl DriftMonitor {
         while !stop.is_cancelled() {
             tokio::select! {
                 () = stop.cancelled() => break,
-                looked = self.look_when_due() => {
-                    if let Err(reason) = looked {
-                        warn!(reason, "drift.compare: cannot compare now; will try again");
+                checked = self.check_if_due() => {
+                    if let Err(error) = checked {
+                        warn!(%error, "drift.check: cannot compare now; will retry");
                     }
                 }
             }
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep(LOOK.min(self.every)) => {}
+                () = tokio::time::sleep(POLL_INTERVAL.min(self.interval)) => {}
             }
         }
     }
 
-    /// Compares if that is due and no other replica is at it. Tests call this instead of the loop.
+    /// Compares once. Returns `None` if no comparison is due or another replica is comparing. Tests call this instead of
+    /// the loop.
     ///
     /// # Errors
-    /// What went wrong, in words.
-    pub async fn look_when_due(&self) -> Result<Option<Checked>, String> {
-        let said = |error: sqlx::Error| chain(&error);
-        let turn = AdvisoryLock::take(&self.worker.pool, "drift").await;
-        let Some(mut turn) = turn.map_err(said)? else {
+    /// [`DriftError`]; the comparison stays due then.
+    pub async fn check_if_due(&self) -> Result<Option<LastCheck>, DriftError> {
+        let Some(mut lock) = AdvisoryLock::take(&self.engine.pool, "drift").await? else {
             return Ok(None);
         };
-        let checked = self.look(&mut turn).await?;
-        turn.end().await.map_err(said)?;
+        let checked = self.check(&mut lock).await?;
+        lock.end().await?;
         Ok(checked)
     }
 
-    async fn look(&self, guard: &mut PgConnection) -> Result<Option<Checked>, String> {
-        let said = |error: sqlx::Error| chain(&error);
-        let every = TimeDelta::from_std(self.every).unwrap_or(TimeDelta::MAX);
-        let pool = &self.worker.pool;
-        let last = pool.heard(store::last(guard)).await.map_err(said)?;
-        if last.is_some_and(|last| self.worker.clock.now() - last.at < every) {
+    async fn check(&self, lock: &mut PgConnection) -> Result<Option<LastCheck>, DriftError> {
+        let interval = TimeDelta::from_std(self.interval).unwrap_or(TimeDelta::MAX);
+        let pool = &self.engine.pool;
+        let last = pool.heard(store::find_last_check(lock)).await?;
+        if last.is_some_and(|last| self.engine.clock.now() - last.at < interval) {
             return Ok(None);
         }
-        let drift = compare(&self.worker, self.remedy).await?;
-        let count = |list: usize| i64::try_from(list).unwrap_or(i64::MAX);
-        let checked = Checked {
-            at: drift.checked_at,
-            terminated_with_access: count(drift.terminated_with_access.len()),
-            fixed: count(drift.fixed.len()),
+        let report = compare(&self.engine, self.mode).await?;
+        let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
+        let checked = LastCheck {
+            at: report.checked_at,
+            terminated_with_access: count(report.terminated_with_access.len()),
+            fixed: count(report.fixed.len()),
         };
-        let noted = store::note(guard, &checked);
-        pool.heard(noted).await.map_err(said)?;
+        pool.heard(store::save_last_check(lock, &checked)).await?;
         let (found, fixed) = (checked.terminated_with_access, checked.fixed);
         if found > 0 {
             warn!(
                 terminated_with_access = found,
-                fixed,
-                "drift.compare: access that should have ended is there; `leaver drift` lists it"
+                fixed, "drift.check: terminated employees have access; `leaver drift` lists them"
             );
         } else {
-            info!(fixed, "drift.compare: nobody who left has access");
+            info!(fixed, "drift.check: no terminated employee has access");
         }
         Ok(Some(checked))
     }

@@ -1,5 +1,6 @@
-//! The daily look at BambooHR's webhooks: each dies with the user who made it, and nobody says so. One replica
-//! at a time looks.
+//! The daily check of BambooHR's webhooks. Each stops working without an error when the user who made it is
+//! deactivated (<https://documentation.bamboohr.com/docs/permissioned-webhooks>, read 2026-11-22). One replica at a
+//! time checks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -9,135 +10,130 @@ use sqlx::PgConnection;
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
+use super::{
+    ProviderWebhook, WEBHOOK_MISSING, WEBHOOK_REPOINTED, problem, store, targets_this_service,
+};
 use crate::connect::{BambooHrApi, WebhookError};
 use crate::db::advisory_lock::AdvisoryLock;
 use crate::db::error::chain;
 use crate::engine::Engine;
-use crate::jobs::provider_webhooks::{self, ProviderWebhook, targets_this_service};
-use crate::jobs::sync::{ProviderClient, SyncSource};
+use crate::jobs::sync::SyncSource;
 use leaver_core::domain::SourceName;
 use leaver_core::providers::{Hook, LogEntry, LogTime};
 
-/// So often they are looked at.
-const EVERY: TimeDelta = TimeDelta::hours(24);
-/// After a look that failed, so much sooner.
-const SOONER: TimeDelta = TimeDelta::hours(23);
-/// So often each replica looks whether it is time.
-const LOOK: Duration = Duration::from_mins(1);
+/// The time between two checks.
+const CHECK_INTERVAL: TimeDelta = TimeDelta::hours(24);
+/// The time until the next check after one that failed.
+const RETRY_INTERVAL: TimeDelta = TimeDelta::hours(1);
+/// How often each replica looks up whether a check is due.
+const POLL_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Looks at the webhooks of BambooHR sources over the worker's database.
+/// Checks the webhooks of BambooHR sources.
 pub struct WebhookMonitor {
-    worker: Arc<Engine>,
-    pause: Duration,
+    engine: Arc<Engine>,
 }
 
-/// What a look came to.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckOutcome {
-    /// It is not time, another replica is at it, or the source is not BambooHR's.
+    /// No check is due, another replica is checking, or the provider manages no webhooks over its API.
     NotDue,
-    /// All that point here were looked at; so many have a trouble.
+    /// All webhooks that post here were checked; this many have a problem.
     Done(usize),
-    /// The API could not be asked, or not to the end; why.
-    Failed(String),
+    /// The API could not be read to the end.
+    Failed(WebhookError),
 }
 
 impl WebhookMonitor {
-    /// Over this worker's database.
+    /// Creates a monitor over this engine's database.
     #[must_use]
-    pub fn new(worker: Arc<Engine>) -> Self {
-        Self {
-            worker,
-            pause: LOOK,
-        }
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
     }
 
-    /// Asks so often whether it is time.
-    #[must_use]
-    pub fn asking_every(self, pause: Duration) -> Self {
-        Self { pause, ..self }
-    }
-
-    /// Looks whenever it is due, until stopped.
+    /// Checks whenever a check is due, until stopped.
     pub async fn run(&self, company: &SyncSource, stop: CancellationToken) {
-        let source = &company.source;
         let mut failing = false;
         while !stop.is_cancelled() {
-            let looked = tokio::select! {
+            tokio::select! {
                 () = stop.cancelled() => break,
-                looked = self.look(company) => looked,
-            };
-            match looked.unwrap_or_else(CheckOutcome::Failed) {
-                CheckOutcome::NotDue => {}
-                CheckOutcome::Done(troubles) => {
-                    failing = false;
-                    info!(%source, troubles, "hooks.look: done");
-                }
-                CheckOutcome::Failed(cause) if failing => {
-                    debug!(%source, cause, "hooks.look: still cannot look at BambooHR's webhooks");
-                }
-                CheckOutcome::Failed(cause) => {
-                    failing = true;
-                    warn!(%source, cause, "hooks.look: cannot look at BambooHR's webhooks; will try again every hour");
-                }
+                () = self.check_and_log(company, &mut failing) => {}
             }
             tokio::select! {
                 () = stop.cancelled() => break,
-                () = tokio::time::sleep(self.pause) => {}
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
             }
         }
     }
 
-    /// Looks once, if it is due. Tests call this instead of the loop.
+    /// Checks once, if a check is due, and logs the result. `failing` keeps repeated failures at debug level.
+    pub async fn check_and_log(&self, company: &SyncSource, failing: &mut bool) {
+        let source = &company.source;
+        let cause = match self.check(company).await {
+            Ok(CheckOutcome::NotDue) => return,
+            Ok(CheckOutcome::Done(unhealthy)) => {
+                *failing = false;
+                info!(%source, unhealthy, "provider_webhooks.check: done");
+                return;
+            }
+            Ok(CheckOutcome::Failed(error)) => error.to_string(),
+            Err(error) => format!("our database: {}", chain(&error)),
+        };
+        if *failing {
+            debug!(%source, cause, "provider_webhooks.check: still cannot check BambooHR's webhooks");
+        } else {
+            warn!(%source, cause, "provider_webhooks.check: cannot check BambooHR's webhooks; will retry every hour");
+        }
+        *failing = true;
+    }
+
+    /// Checks once, if a check is due. Tests call this instead of the loop.
     ///
     /// # Errors
-    /// What is wrong with the database, in words.
-    pub async fn look(&self, company: &SyncSource) -> Result<CheckOutcome, String> {
-        let ProviderClient::BambooHr(api, _) = &company.api else {
+    /// Returns our database's error. A failure of the API is [`CheckOutcome::Failed`].
+    pub async fn check(&self, company: &SyncSource) -> Result<CheckOutcome, sqlx::Error> {
+        let Some(api) = company.client.webhook_api() else {
             return Ok(CheckOutcome::NotDue);
         };
         let source = &company.source;
-        let looked = async {
-            let now = self.worker.clock.now();
-            let pool = &self.worker.pool;
-            let is_due_yet = async {
-                let mut conn = pool.acquire().await?;
-                is_due(&mut conn, source, now).await
-            };
-            if !pool.heard(is_due_yet).await? {
-                return Ok(CheckOutcome::NotDue);
-            }
-            let turn = AdvisoryLock::take(pool, &format!("hooks {source}")).await?;
-            let Some(mut turn) = turn else {
-                return Ok(CheckOutcome::NotDue);
-            };
-            // Somebody else may have looked meanwhile.
-            if !pool.heard(is_due(&mut turn, source, now)).await? {
-                turn.end().await?;
-                return Ok(CheckOutcome::NotDue);
-            }
-            let listed = provider_webhooks::store::list(&mut turn, std::slice::from_ref(source));
-            let known = pool.heard(listed).await?;
-            let (seen, failed) = examine(api, source, known, now).await;
-            let noted = if failed.is_some() { now - SOONER } else { now };
-            let saved = async {
-                provider_webhooks::store::save(&mut turn, &seen).await?;
-                provider_webhooks::store::note_checked(&mut turn, source, noted, now).await
-            };
-            pool.heard(saved).await?;
-            turn.end().await?;
-            for hook in &seen {
-                if let Some(trouble) = &hook.trouble {
-                    warn!(%source, webhook = hook.id, trouble, "hooks.look: look at this webhook");
-                }
-            }
-            let troubles = seen.iter().filter(|hook| hook.trouble.is_some()).count();
-            Ok(failed.map_or(CheckOutcome::Done(troubles), |error| {
-                CheckOutcome::Failed(error.to_string())
-            }))
+        let now = self.engine.clock.now();
+        let pool = &self.engine.pool;
+        let due = async {
+            let mut conn = pool.acquire().await?;
+            is_due(&mut conn, source, now).await
         };
-        let looked: Result<CheckOutcome, sqlx::Error> = looked.await;
-        looked.map_err(|error| format!("our database: {}", chain(&error)))
+        if !pool.heard(due).await? {
+            return Ok(CheckOutcome::NotDue);
+        }
+        let Some(mut lock) = AdvisoryLock::take(pool, &format!("hooks {source}")).await? else {
+            return Ok(CheckOutcome::NotDue);
+        };
+        // Again, since another replica may have checked before we had the lock.
+        if !pool.heard(is_due(&mut lock, source, now)).await? {
+            lock.end().await?;
+            return Ok(CheckOutcome::NotDue);
+        }
+        let listed = store::list(&mut lock, std::slice::from_ref(source));
+        let known = pool.heard(listed).await?;
+        let (checked, error) = check_all(api, source, known, now).await;
+        // A failed check is dated back, so that the next is due after the retry interval.
+        let checked_at = match error {
+            Some(_) => now - (CHECK_INTERVAL - RETRY_INTERVAL),
+            None => now,
+        };
+        let saved = async {
+            store::save(&mut lock, &checked).await?;
+            store::save_checked_at(&mut lock, source, checked_at, now).await
+        };
+        pool.heard(saved).await?;
+        lock.end().await?;
+        let unhealthy = checked
+            .iter()
+            .filter_map(|webhook| Some((&webhook.id, webhook.trouble.as_ref()?)));
+        for (webhook, problem) in unhealthy.clone() {
+            warn!(%source, webhook, problem, "provider_webhooks.check: this webhook has a problem");
+        }
+        Ok(error.map_or(CheckOutcome::Done(unhealthy.count()), CheckOutcome::Failed))
     }
 }
 
@@ -146,12 +142,12 @@ async fn is_due(
     source: &SourceName,
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
-    let last = provider_webhooks::store::checked_at(conn, source).await?;
-    Ok(last.is_none_or(|last| now - last >= EVERY))
+    let last = store::checked_at(conn, source).await?;
+    Ok(last.is_none_or(|last| now - last >= CHECK_INTERVAL))
 }
 
-/// How each webhook does that points here, or did; and the error that ended the looking, if any.
-async fn examine(
+/// Checks each webhook that posts here, or did. Returns those checked, and the error that ended the check early.
+async fn check_all(
     api: &BambooHrApi,
     source: &SourceName,
     known: Vec<ProviderWebhook>,
@@ -161,69 +157,68 @@ async fn examine(
         Ok(listed) => listed,
         Err(error) => return (vec![], Some(error)),
     };
-    let mut seen = vec![];
-    for mut hook in known {
-        let shown = listed.iter().find(|shown| shown.id == hook.id);
-        let trouble = match shown {
-            None => provider_webhooks::LOST,
-            Some(shown) if !targets_this_service(&shown.url, source) => {
-                hook.seen_at = now;
-                provider_webhooks::MOVED
+    let mut checked = vec![];
+    for mut webhook in known {
+        let problem = match listed.iter().find(|listed| listed.id == webhook.id) {
+            None => WEBHOOK_MISSING,
+            Some(listed) if !targets_this_service(&listed.url, source) => {
+                webhook.seen_at = now;
+                WEBHOOK_REPOINTED
             }
             Some(_) => continue,
         };
-        seen.push(ProviderWebhook {
-            trouble: Some(trouble.to_owned()),
+        checked.push(ProviderWebhook {
+            trouble: Some(problem.to_owned()),
             checked_at: now,
-            ..hook
+            ..webhook
         });
     }
-    for hook in listed
+    for webhook in listed
         .iter()
-        .filter(|hook| targets_this_service(&hook.url, source))
+        .filter(|webhook| targets_this_service(&webhook.url, source))
     {
-        match look_at(api, source, hook, now).await {
-            Ok(hook) => seen.push(hook),
-            // Deleted between the two questions; the next look says so.
+        match check_one(api, source, webhook, now).await {
+            Ok(webhook) => checked.push(webhook),
+            // Deleted since it was listed; the next check finds it missing.
             Err(WebhookError::NoSuchWebhook(_)) => {}
-            Err(error) => return (seen, Some(error)),
+            Err(error) => return (checked, Some(error)),
         }
     }
-    (seen, None)
+    (checked, None)
 }
 
-async fn look_at(
+async fn check_one(
     api: &BambooHrApi,
     source: &SourceName,
-    hook: &Hook,
+    webhook: &Hook,
     now: DateTime<Utc>,
 ) -> Result<ProviderWebhook, WebhookError> {
-    let config = api.webhook(&hook.id).await?;
-    let log = api.webhook_log(&hook.id).await?;
+    let config = api.webhook(&webhook.id).await?;
+    let log = api.webhook_log(&webhook.id).await?;
     let last = log.iter().max_by_key(|entry| entry.sent_at());
-    let last_status = last.map(last_word);
-    let taken = last.is_none_or(LogEntry::was_taken);
-    let not_taken = last_status.as_deref().filter(|_| !taken);
+    let last_status = last.map(status_text);
+    let accepted = last.is_none_or(LogEntry::was_taken);
+    let refused_status = last_status.as_deref().filter(|_| !accepted);
     Ok(ProviderWebhook {
         source: source.clone(),
-        id: hook.id.clone(),
-        name: hook.name.clone(),
-        last_sent_at: hook.last_sent,
-        trouble: provider_webhooks::trouble(&config.denied.words(), not_taken),
+        id: webhook.id.clone(),
+        name: webhook.name.clone(),
+        last_sent_at: webhook.last_sent,
+        trouble: problem(&config.denied.words(), refused_status),
         last_status,
         seen_at: now,
         checked_at: now,
     })
 }
 
-/// What the log has of a delivery: its status, or the word that stands for its time.
-fn last_word(entry: &LogEntry) -> String {
-    let word = match &entry.last_attempted {
+/// Returns the status of a delivery in the log, or the text that the log has instead of its time.
+fn status_text(entry: &LogEntry) -> String {
+    let text = match &entry.last_attempted {
         LogTime::Word(word) => word.as_str(),
         LogTime::At(_) => "",
     };
-    let said = [entry.status.as_str(), word]
+    let found = [entry.status.as_str(), text]
         .into_iter()
-        .find(|word| !word.is_empty());
-    said.unwrap_or("no status").to_owned()
+        .find(|text| !text.is_empty());
+    found.unwrap_or("no status").to_owned()
 }

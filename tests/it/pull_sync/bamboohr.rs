@@ -21,7 +21,7 @@ async fn of_a_bamboohr_company_the_leavers_lose_access_and_nobody_else() {
         .collect();
     let mut it = It::bamboohr(company).await;
     it.api.script("/api/v1/employees/4", [Answer::status(503)]);
-    let reports = it.sync(SyncMode::Changes).await;
+    let reports = it.sync(SyncMode::Incremental).await;
     assert_eq!(
         (reports[0].incomplete.as_deref(), reports[0].records),
         (None, 30)
@@ -64,7 +64,7 @@ async fn no_bad_read_of_bamboohrs_ends_anybodys_access_or_counts_as_complete() {
         ),
     ];
     let mut it = It::bamboohr((1..=3).map(bamboohr_employee).collect()).await;
-    it.sync(SyncMode::Changes).await;
+    it.sync(SyncMode::Incremental).await;
     for (path, answer) in bad {
         let shown = format!("{path} {answer:?}");
         it.app.advance(TimeDelta::minutes(20));
@@ -81,7 +81,7 @@ async fn whose_end_is_near_is_read_again_though_nothing_changed() {
     let mut soon = bamboohr_employee(1);
     soon["terminationDate"] = "2026-11-23".into();
     let mut it = It::bamboohr(vec![soon, bamboohr_employee(2)]).await;
-    it.sync(SyncMode::Changes).await;
+    it.sync(SyncMode::Incremental).await;
     let nothing = Answer::text(200, "application/json", r#"{"latest":"","employees":[]}"#);
     it.api.script(CHANGED, [nothing]);
     it.app.advance(TimeDelta::minutes(16));

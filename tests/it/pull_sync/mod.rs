@@ -149,7 +149,7 @@ async fn of_a_whole_company_the_leavers_lose_access_and_nobody_else() {
     let throttled = Answer::status(429).with("retry-after", "1");
     let rocky = [None, Some(throttled), Some(Answer::status(503))];
     it.api.script(MERGE_EMPLOYEES, rocky);
-    let reports = it.sync(SyncMode::Changes).await;
+    let reports = it.sync(SyncMode::Incremental).await;
     let [report] = reports.as_slice() else {
         panic!("{reports:?}")
     };
@@ -182,7 +182,7 @@ async fn a_read_that_ends_early_keeps_what_it_has() {
     // By id as text, so the last but some.
     let refused = Answer::status(401).after(Duration::from_millis(300));
     it.api.script("/api/v1/employees/8", [refused]);
-    let reports = it.sync(SyncMode::Changes).await;
+    let reports = it.sync(SyncMode::Incremental).await;
     let cause = reports[0].incomplete.as_deref().unwrap();
     assert!(cause.contains("401"), "{cause}");
     assert!(reports[0].records >= 20, "{reports:?}");
@@ -241,7 +241,7 @@ async fn no_bad_read_of_merges_ends_anybodys_access_or_counts_as_complete() {
         (SYNC_STATUS, vec![page(Value::Null, json!([]))]),
     ];
     let mut it = It::merge((0..5).map(merge_employee).collect()).await;
-    it.sync(SyncMode::Changes).await;
+    it.sync(SyncMode::Incremental).await;
     let before = it.app.clock.now();
     for (path, answers) in bad {
         let shown = format!("{path} {answers:?}");
@@ -270,7 +270,7 @@ async fn one_who_cannot_be_switched_off_holds_up_nobody_else_on_the_page() {
     let mut it = It::merge(widgets()).await;
     // Of the first page, the user with this number is under the application's own guard.
     it.app.refuse_to_change(&[8], "P0001").await;
-    let reports = it.sync(SyncMode::Changes).await;
+    let reports = it.sync(SyncMode::Incremental).await;
     let cause = reports[0].incomplete.as_deref().unwrap();
     assert!(
         cause.contains("1 of the records") && cause.contains("P0001"),
@@ -296,7 +296,7 @@ async fn a_read_that_only_confirms_leaves_access_alone_that_was_given_back() {
     left["status"] = "Inactive".into();
     left["employmentHistoryStatus"] = "Terminated".into();
     let mut it = It::bamboohr(vec![left, bamboohr_employee(2)]).await;
-    it.sync(SyncMode::Changes).await;
+    it.sync(SyncMode::Incremental).await;
     assert_eq!(it.off().await, ["dana.1@widgets.example"]);
     it.app.sql("UPDATE users SET is_active = true").await;
     it.app.advance(TimeDelta::minutes(16));

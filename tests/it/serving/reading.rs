@@ -209,7 +209,7 @@ async fn no_key_or_token_leaves_a_service_that_reads() {
         .await;
     let said = service.stop();
     assert!(
-        said.err.contains("TRACE") && said.err.contains("asked an API"),
+        said.err.contains("TRACE") && said.err.contains("connect.attempt: finished"),
         "{}",
         said.err
     );

@@ -330,7 +330,7 @@ async fn the_running_service_looks_at_its_hooks_and_health_tells_of_trouble() {
     ];
     let mut served = Served::start(&env);
     served.wait_until_ready();
-    served.process.wait_for("hooks.look: done");
+    served.process.wait_for("provider_webhooks.check: done");
     let (_, _, health) = served.get("/health").await;
     let health: Value = serde_json::from_str(&health).unwrap();
     let shown = &health["sources"]["bamboohr"]["webhooks"][0];
@@ -340,7 +340,8 @@ async fn the_running_service_looks_at_its_hooks_and_health_tells_of_trouble() {
     );
     let log = served.process.err();
     assert!(
-        log.contains("hooks.look: look at this webhook") && !log.contains(API_KEY),
+        log.contains("provider_webhooks.check: this webhook has a problem")
+            && !log.contains(API_KEY),
         "{log}"
     );
     served.stop();

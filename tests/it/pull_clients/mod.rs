@@ -1,11 +1,11 @@
-//! The API clients against stand-ins made from the providers' contracts.
+//! The API clients against stand-ins that follow the providers' OpenAPI files.
 
 mod bamboohr;
 mod contracts;
-mod hooks;
 mod merge;
-mod patience;
+mod retries;
 mod secrets;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -25,7 +25,7 @@ const MERGE_API_KEY: &str = "merge-api-key-sentinel";
 const ACCOUNT_TOKEN: &str = "account-token-sentinel";
 const BAMBOOHR_API_KEY: &str = "bamboohr-api-key-sentinel";
 
-/// Patience for tests: waits of milliseconds.
+/// Limits with waits of milliseconds.
 fn limits() -> ClientLimits {
     ClientLimits {
         attempt_timeout: Duration::from_secs(5),
@@ -76,7 +76,7 @@ fn account(id: &str) -> LinkedAccount {
     }
 }
 
-/// All pages of a read of everybody, or the error that ended it.
+/// Reads all pages, until the last or an error.
 async fn read_all(api: &MergeApi, account: &LinkedAccount) -> Result<Vec<EmployeePage>, ReadError> {
     let mut pages = api.employees(account, None);
     let mut read = vec![];

@@ -1,4 +1,4 @@
-//! No key, no token, no query and no answer in any error or log.
+//! Errors and logs contain no key, no token, no query and no response.
 
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::support::at;
 use crate::support::logs::Captured;
 
 #[tokio::test]
-async fn nothing_secret_or_personal_is_shown_or_logged() {
+async fn errors_and_logs_hold_no_secrets() {
     let (captured, _guard) = Captured::start("trace");
 
     let said = "answer-sentinel";

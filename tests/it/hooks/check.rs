@@ -1,4 +1,4 @@
-//! The daily look at BambooHR's webhooks, and what health says of it.
+//! The daily check of BambooHR's webhooks, and how health reports it.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,6 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use leaver::jobs::provider_webhooks::monitor::{CheckOutcome, WebhookMonitor};
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use super::{HERE, It, company};
 use crate::support::apis::Answer;
@@ -16,19 +15,19 @@ use crate::support::logs::Captured;
 const WEBHOOKS: &str = "/api/v1/webhooks";
 
 impl It {
-    async fn look(&self) -> CheckOutcome {
-        let watch = WebhookMonitor::new(Arc::clone(&self.app.parts.worker));
-        watch.look(&self.company).await.unwrap()
+    async fn check(&self) -> CheckOutcome {
+        let monitor = WebhookMonitor::new(Arc::clone(&self.app.parts.worker));
+        monitor.check(&self.company).await.unwrap()
     }
 
-    /// A day later.
-    async fn look_tomorrow(&self) -> CheckOutcome {
+    /// Checks a day later.
+    async fn check_tomorrow(&self) -> CheckOutcome {
         self.app.advance(TimeDelta::hours(24));
-        self.look().await
+        self.check().await
     }
 
-    /// The trouble of the first webhook in health, and health's status.
-    async fn trouble(&self) -> (String, String) {
+    /// The problem of the first webhook in health, and health's status.
+    async fn problem(&self) -> (String, String) {
         let health = self.health().await;
         let hook = &health["sources"]["bamboohr"]["webhooks"][0];
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
@@ -37,7 +36,7 @@ impl It {
 }
 
 #[tokio::test]
-async fn a_look_notes_the_hooks_that_point_here_and_health_shows_them() {
+async fn a_check_stores_webhooks_that_post_here_for_health() {
     let it = It::new().await;
     let before = it.health().await;
     assert!(
@@ -57,7 +56,7 @@ async fn a_look_notes_the_hooks_that_point_here_and_health_shows_them() {
             log_entry("2026-11-22 10:00:00", "503", &["2"]),
         ],
     );
-    assert_eq!(it.look().await, CheckOutcome::Done(0));
+    assert_eq!(it.check().await, CheckOutcome::Done(0));
     let health = it.health().await;
     assert_eq!(
         health["sources"]["bamboohr"]["webhooks"],
@@ -74,24 +73,24 @@ async fn a_look_notes_the_hooks_that_point_here_and_health_shows_them() {
 }
 
 #[tokio::test]
-async fn a_denied_field_and_a_delivery_that_was_not_taken_are_trouble_until_they_are_mended() {
+async fn denied_fields_and_refused_deliveries_are_problems() {
     let it = It::new().await;
     let hook = it.hooks.add(HERE);
     it.hooks
         .configure(&hook, "errors", denied(&["status"], &[]));
-    assert_eq!(it.look().await, CheckOutcome::Done(1));
-    let (trouble, status) = it.trouble().await;
+    assert_eq!(it.check().await, CheckOutcome::Done(1));
+    let (problem, status) = it.problem().await;
     assert!(
-        trouble.contains("status") && status == "degraded",
-        "{trouble}"
+        problem.contains("status") && status == "degraded",
+        "{problem}"
     );
 
     it.hooks.configure(&hook, "errors", json!([]));
     it.hooks
         .log(&hook, vec![log_entry("2026-11-22 11:58:03", "401", &["1"])]);
-    assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(1));
-    let (trouble, status) = it.trouble().await;
-    assert!(trouble.contains("401") && status == "degraded", "{trouble}");
+    assert_eq!(it.check_tomorrow().await, CheckOutcome::Done(1));
+    let (problem, status) = it.problem().await;
+    assert!(problem.contains("401") && status == "degraded", "{problem}");
     let metrics = it.app.get("/metrics").await.body;
     assert!(
         metrics
@@ -103,79 +102,83 @@ async fn a_denied_field_and_a_delivery_that_was_not_taken_are_trouble_until_they
     let mut word = log_entry("2026-11-22 11:58:03", "", &["1"]);
     word["lastAttempted"] = "Webhook Not Found".into();
     it.hooks.log(&hook, vec![word]);
-    assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(1));
-    assert!(it.trouble().await.0.contains("Webhook Not Found"));
+    assert_eq!(it.check_tomorrow().await, CheckOutcome::Done(1));
+    assert!(it.problem().await.0.contains("Webhook Not Found"));
 
     it.hooks
         .log(&hook, vec![log_entry("2026-11-23 11:58:03", "200", &["1"])]);
-    assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(0));
-    assert_eq!(it.trouble().await, (String::new(), "ok".to_owned()));
+    assert_eq!(it.check_tomorrow().await, CheckOutcome::Done(0));
+    assert_eq!(it.problem().await, (String::new(), "ok".to_owned()));
 }
 
 #[tokio::test]
-async fn a_hook_that_was_seen_and_is_shown_no_more_is_trouble_and_one_never_seen_is_none() {
+async fn a_webhook_that_disappears_is_a_problem() {
     let it = It::new().await;
-    assert_eq!(it.look().await, CheckOutcome::Done(0), "none was ever seen");
+    assert_eq!(
+        it.check().await,
+        CheckOutcome::Done(0),
+        "none was ever seen"
+    );
     let hook = it.hooks.add(HERE);
-    assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(0));
+    assert_eq!(it.check_tomorrow().await, CheckOutcome::Done(0));
     it.hooks.remove(&hook);
     for _ in 0..2 {
-        assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(1));
-        let (trouble, status) = it.trouble().await;
+        assert_eq!(it.check_tomorrow().await, CheckOutcome::Done(1));
+        let (problem, status) = it.problem().await;
         assert!(
-            trouble.contains("leaver webhooks create") && status == "degraded",
-            "{trouble}"
+            problem.contains("leaver webhooks create") && status == "degraded",
+            "{problem}"
         );
     }
 }
 
 #[tokio::test]
-async fn a_hook_that_was_seen_and_posts_elsewhere_now_is_trouble() {
+async fn a_webhook_with_a_changed_url_is_a_problem() {
     let it = It::new().await;
     let hook = it.hooks.add(HERE);
-    it.look().await;
+    it.check().await;
     it.hooks
         .configure(&hook, "url", "https://other.example/hook".into());
-    assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(1));
-    assert!(it.trouble().await.0.contains("another address"));
+    assert_eq!(it.check_tomorrow().await, CheckOutcome::Done(1));
+    assert!(it.problem().await.0.contains("another address"));
     it.hooks.configure(&hook, "url", HERE.into());
-    assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(0));
+    assert_eq!(it.check_tomorrow().await, CheckOutcome::Done(0));
 }
 
 #[tokio::test]
-async fn a_look_is_due_once_a_day_and_an_hour_after_one_that_failed() {
+async fn a_check_is_due_daily_and_an_hour_after_a_failure() {
     let mut it = It::new().await;
     it.hooks.add(HERE);
-    assert_eq!(it.look().await, CheckOutcome::Done(0));
+    assert_eq!(it.check().await, CheckOutcome::Done(0));
     it.app.advance(TimeDelta::hours(23));
-    assert_eq!(it.look().await, CheckOutcome::NotDue);
+    assert_eq!(it.check().await, CheckOutcome::NotDue);
     it.app.advance(TimeDelta::hours(1));
     it.api.script(
         "/api/v1/webhooks/1/log",
         [Some(Answer::status(503)), Some(Answer::status(503))],
     );
-    assert!(matches!(it.look().await, CheckOutcome::Failed(_)));
+    assert!(matches!(it.check().await, CheckOutcome::Failed(_)));
     it.app.advance(TimeDelta::minutes(59));
-    assert_eq!(it.look().await, CheckOutcome::NotDue);
+    assert_eq!(it.check().await, CheckOutcome::NotDue);
     it.app.advance(TimeDelta::minutes(1));
-    assert_eq!(it.look().await, CheckOutcome::Done(0));
-    // Since when it is listened to stays what it was.
+    assert_eq!(it.check().await, CheckOutcome::Done(0));
+    // The time of the first configuration is unchanged.
     let since = "SELECT to_char(since AT TIME ZONE 'UTC', 'DD HH24:MI') FROM leaver.listening";
     assert_eq!(it.app.lines(since).await, ["22 12:00"]);
 }
 
 #[tokio::test]
-async fn a_failed_look_takes_nothing_for_lost() {
+async fn a_failed_check_reports_no_webhook_as_missing() {
     let it = It::new().await;
     it.hooks.add(HERE);
-    it.look().await;
+    it.check().await;
     it.api.script(WEBHOOKS, [Some(Answer::status(403))]);
-    assert!(matches!(it.look_tomorrow().await, CheckOutcome::Failed(_)));
-    assert_eq!(it.trouble().await, (String::new(), "ok".to_owned()));
+    assert!(matches!(it.check_tomorrow().await, CheckOutcome::Failed(_)));
+    assert_eq!(it.problem().await, (String::new(), "ok".to_owned()));
 }
 
 #[tokio::test]
-async fn of_two_replicas_one_looks() {
+async fn only_one_of_two_replicas_checks() {
     let it = It::new().await;
     let slow = Answer::json(&json!({"webhooks": []})).after(Duration::from_millis(600));
     it.api.script(WEBHOOKS, [slow]);
@@ -183,44 +186,33 @@ async fn of_two_replicas_one_looks() {
     let second = WebhookMonitor::new(Arc::clone(&it.app.parts.worker));
     let late = async {
         tokio::time::sleep(Duration::from_millis(200)).await;
-        second.look(&beside).await.unwrap()
+        second.check(&beside).await.unwrap()
     };
     assert_eq!(
-        tokio::join!(it.look(), late),
+        tokio::join!(it.check(), late),
         (CheckOutcome::Done(0), CheckOutcome::NotDue)
     );
-    assert_eq!(it.look().await, CheckOutcome::NotDue);
+    assert_eq!(it.check().await, CheckOutcome::NotDue);
     assert_eq!(it.api.asked().len(), 1);
 }
 
 #[tokio::test]
-async fn that_looking_fails_is_warned_of_once_and_no_key_is_logged() {
+async fn failing_checks_warn_once_and_log_no_key() {
     let (captured, _guard) = Captured::start("info");
     let it = It::new().await;
     it.api.script(WEBHOOKS, vec![Answer::status(403); 3]);
-    let watch = WebhookMonitor::new(Arc::clone(&it.app.parts.worker))
-        .asking_every(Duration::from_millis(5));
-    let stop = CancellationToken::new();
-    let hourly = async {
-        for looks in 1..=4 {
-            while it.api.asked().len() < looks {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            it.app.advance(TimeDelta::hours(1));
-        }
-        while !captured.text().contains("hooks.look: done") {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        stop.cancel();
-    };
-    tokio::time::timeout(Duration::from_secs(20), async {
-        tokio::join!(watch.run(&it.company, stop.clone()), hourly)
-    })
-    .await
-    .unwrap();
+    let monitor = WebhookMonitor::new(Arc::clone(&it.app.parts.worker));
+    let mut failing = false;
+    for check in 1..=4 {
+        monitor.check_and_log(&it.company, &mut failing).await;
+        assert_eq!(it.api.asked().len(), check);
+        assert_eq!(failing, check < 4);
+        it.app.advance(TimeDelta::hours(1));
+    }
     let log = captured.text();
+    assert!(log.contains("provider_webhooks.check: done"), "{log}");
     assert_eq!(
-        log.matches("cannot look at BambooHR's webhooks").count(),
+        log.matches("cannot check BambooHR's webhooks").count(),
         1,
         "{log}"
     );

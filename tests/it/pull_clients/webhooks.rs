@@ -1,4 +1,4 @@
-//! BambooHR's own webhooks: made, listed, looked at and deleted; never made twice, and no key shown.
+//! BambooHR's webhooks: created, listed, read and deleted; never created twice, and no key shown.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,7 +30,7 @@ async fn company(hooks: &Arc<Hooks>) -> StandIn {
     StandIn::start(bamboohr_with_hooks(vec![], hooks)).await
 }
 
-fn impatient() -> ClientLimits {
+fn short_timeout() -> ClientLimits {
     ClientLimits {
         attempt_timeout: Duration::from_millis(100),
         ..limits()
@@ -38,7 +38,7 @@ fn impatient() -> ClientLimits {
 }
 
 #[tokio::test]
-async fn an_event_based_hook_is_made_of_what_we_need_and_gives_its_key() {
+async fn creating_an_event_webhook_returns_its_key() {
     let api = company(&Arc::default()).await;
     let made = bamboohr(&api)
         .create_webhook(&wanted(WebhookKind::Event))
@@ -63,7 +63,7 @@ async fn an_event_based_hook_is_made_of_what_we_need_and_gives_its_key() {
 }
 
 #[tokio::test]
-async fn a_field_based_hook_posts_each_field_under_its_own_alias_and_the_end_is_never_monitored() {
+async fn a_field_webhook_posts_but_never_monitors_the_end_date() {
     let api = company(&Arc::default()).await;
     let client = bamboohr(&api);
     client
@@ -89,7 +89,7 @@ async fn a_field_based_hook_posts_each_field_under_its_own_alias_and_the_end_is_
             "employee_with_fields.deleted"
         ])
     );
-    // What may not be monitored is not posted either, but the end is.
+    // A field that may not be monitored is not posted; `terminationDate` is the exception.
     assert_eq!(
         bodies[1]["postFields"],
         json!({"status": "status", "terminationDate": "terminationDate"})
@@ -105,7 +105,7 @@ async fn a_field_based_hook_posts_each_field_under_its_own_alias_and_the_end_is_
 }
 
 #[tokio::test]
-async fn what_may_have_been_made_is_not_made_again() {
+async fn a_creation_that_may_have_succeeded_is_not_retried() {
     let made = json!({"id": "1", "privateKey": PRIVATE_KEY}).to_string();
     let created = |body: &str| Answer::text(201, "application/json", body);
     let slow = created(&made).after(Duration::from_millis(400));
@@ -122,7 +122,7 @@ async fn what_may_have_been_made_is_not_made_again() {
     ] {
         let shown = format!("{lost:?}");
         let api = StandIn::always(lost).await;
-        let client = bamboohr_over(&api, transport(impatient()));
+        let client = bamboohr_over(&api, transport(short_timeout()));
         let error = client
             .create_webhook(&wanted(WebhookKind::Event))
             .await
@@ -215,7 +215,7 @@ async fn a_refusal_names_the_fields_and_nothing_else_of_the_answer() {
 }
 
 #[tokio::test]
-async fn a_hook_is_listed_looked_at_and_deleted() {
+async fn a_webhook_is_listed_read_and_deleted() {
     let hooks = Arc::new(Hooks::default());
     let id = hooks.add("https://leaver.example/webhooks/bamboohr");
     hooks.configure(&id, "lastSent", "2026-11-22 11:58:03".into());
@@ -239,7 +239,7 @@ async fn a_hook_is_listed_looked_at_and_deleted() {
 }
 
 #[tokio::test]
-async fn somebody_elses_hook_says_whose_key_it_takes_and_stops_nothing_else() {
+async fn a_webhook_of_another_user_blocks_nothing_else() {
     let api = company(&Arc::default()).await;
     let not_yours =
         json!({"errors": {"error": "You do not have access to webhook ID: 6"}}).to_string();
@@ -254,7 +254,7 @@ async fn somebody_elses_hook_says_whose_key_it_takes_and_stops_nothing_else() {
 }
 
 #[tokio::test]
-async fn an_id_that_means_another_address_is_not_asked_for() {
+async fn an_id_that_forms_another_path_is_not_sent() {
     let api = company(&Arc::default()).await;
     let client = bamboohr(&api);
     for strange in [
@@ -276,7 +276,7 @@ async fn an_id_that_means_another_address_is_not_asked_for() {
 }
 
 #[tokio::test]
-async fn a_throttled_or_overlong_search_of_the_log_is_tried_again() {
+async fn a_throttled_or_slow_log_search_is_retried() {
     let hooks = Arc::new(Hooks::default());
     let id = hooks.add("https://leaver.example/webhooks/bamboohr");
     hooks.log(&id, vec![log_entry("2026-11-22 11:58:03", "200", &["7"])]);
@@ -296,10 +296,10 @@ async fn a_throttled_or_overlong_search_of_the_log_is_tried_again() {
 }
 
 #[tokio::test]
-async fn neither_key_is_shown_or_logged() {
+async fn errors_and_logs_hold_no_key() {
     let (captured, _guard) = Captured::start("trace");
     let api = company(&Arc::default()).await;
-    let client = bamboohr_over(&api, transport(impatient()));
+    let client = bamboohr_over(&api, transport(short_timeout()));
     let made = client
         .create_webhook(&wanted(WebhookKind::Event))
         .await

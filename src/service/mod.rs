@@ -140,9 +140,9 @@ impl Components {
         let arrived = Arc::new(Notify::new());
 
         let limits = group_commit::QueueLimits {
-            waiting: group_commit::DEFAULT_MAX_PENDING,
-            bytes: settings.server.max_in_flight_bytes,
-            patience: settings.server.store_timeout,
+            max_pending: group_commit::DEFAULT_MAX_PENDING,
+            max_bytes: settings.server.max_in_flight_bytes,
+            store_timeout: settings.server.store_timeout,
         };
         let intake = GroupCommit::open(
             &options,

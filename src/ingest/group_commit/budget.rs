@@ -1,13 +1,13 @@
-//! How much memory requests in flight may take together.
+//! The memory that request bodies in flight may take together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes that are free, shared by all requests.
+/// The free bytes, shared by all requests.
 #[derive(Clone, Debug)]
 pub struct MemoryBudget(Arc<AtomicUsize>);
 
-/// Bytes that one request holds until this is dropped.
+/// The bytes that one request has taken; dropping it frees them.
 #[derive(Debug)]
 pub struct Reservation {
     budget: MemoryBudget,
@@ -15,19 +15,19 @@ pub struct Reservation {
 }
 
 impl MemoryBudget {
-    /// All of it free.
+    /// Creates a budget of this many bytes, all free.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
         Self(Arc::new(AtomicUsize::new(bytes)))
     }
 
-    /// Whether so many bytes are free now.
+    /// Returns true if this many bytes are free now.
     #[must_use]
     pub fn has_capacity(&self, bytes: usize) -> bool {
         self.0.load(Ordering::Relaxed) >= bytes
     }
 
-    /// Nothing yet, to be grown.
+    /// Creates an empty reservation.
     #[must_use]
     pub fn reserve(&self) -> Reservation {
         Reservation {
@@ -38,7 +38,7 @@ impl MemoryBudget {
 }
 
 impl Reservation {
-    /// Takes so many bytes more, or says that they are not free.
+    /// Takes this many bytes more; returns false and takes nothing if they are not free.
     #[must_use]
     pub fn try_grow(&mut self, bytes: usize) -> bool {
         let take = |free: usize| free.checked_sub(bytes);

@@ -1,5 +1,4 @@
-//! A flusher's own connection. There is no pool in the way: one whose other end is silently gone would be missing in
-//! it for ever.
+//! A flusher's own connection. It is not pooled: a pool would keep a dead connection's place occupied.
 
 use std::time::Duration;
 
@@ -7,19 +6,19 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::time::{sleep, timeout};
 
-use super::failure::NotDurable;
+use super::failure::{FlushError, NotDurable};
 use crate::ingest::inbox::arrivals::store;
 
-/// How long until the next attempt, at first and at most.
+/// The first and the longest wait before the next attempt.
 const BACKOFF: [Duration; 2] = [Duration::from_millis(25), Duration::from_millis(400)];
 
-/// A connection that comes back.
+/// A connection that is opened again after a failure.
 #[derive(Debug)]
 pub(super) struct ReconnectingConnection {
     options: PgConnectOptions,
     connect_timeout: Duration,
     connection: Option<PgConnection>,
-    pause: Duration,
+    backoff: Duration,
 }
 
 impl ReconnectingConnection {
@@ -28,35 +27,35 @@ impl ReconnectingConnection {
             options,
             connect_timeout,
             connection: None,
-            pause: BACKOFF[0],
+            backoff: BACKOFF[0],
         }
     }
 
-    /// The connection, made anew where there is none. One on which a commit could be lost is none.
+    /// Returns the connection, and opens one if there is none. Refuses a connection whose commits could be lost.
     ///
     /// # Errors
-    /// What the database says; `None` when it said nothing in time.
-    pub(super) async fn connection(&mut self) -> Result<&mut PgConnection, Option<sqlx::Error>> {
+    /// [`FlushError`] if no connection could be opened in time.
+    pub(super) async fn connection(&mut self) -> Result<&mut PgConnection, FlushError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
             None => timeout(self.connect_timeout, connect(&self.options))
                 .await
-                .map_err(|_| None)??,
+                .map_err(|_| FlushError::TimedOut)??,
         };
         Ok(self.connection.insert(connection))
     }
 
-    /// The last attempt went well.
+    /// Records a success.
     pub(super) fn reset_backoff(&mut self) {
-        self.pause = BACKOFF[0];
+        self.backoff = BACKOFF[0];
     }
 
-    /// Gives the connection up, whatever state it is in, and waits a little. Its socket is closed without a farewell,
-    /// which a dead one would never take.
+    /// Drops the connection, whatever its state, and waits before the next attempt.
     pub(super) async fn discard(&mut self) {
+        // Dropped, not closed: a dead connection would never take the goodbye.
         self.connection = None;
-        sleep(self.pause).await;
-        self.pause = (self.pause * 2).min(BACKOFF[1]);
+        sleep(self.backoff).await;
+        self.backoff = (self.backoff * 2).min(BACKOFF[1]);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Takes whatever waits, writes it down in one statement, and answers once that is committed.
+//! Takes pending inserts from a queue, writes them in one statement, and completes each after the commit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,170 +10,164 @@ use tracing::{debug, error, warn};
 
 use super::StoreError;
 use super::connection::ReconnectingConnection;
-use super::failure::{is_about_the_data, plain_cause, sqlstate};
+use super::failure::FlushError;
 use super::queue::{BatchLimit, PendingInsert, Queue};
 use crate::base::failpoints;
 use crate::base::metrics::Metrics;
 use crate::ingest::inbox::arrivals::{NewArrival, Receipt, store};
 use leaver_core::domain::DeliveryId;
 
-/// More rows gain nothing, and make a split longer.
+/// Larger batches gain nothing, and take longer to split.
 const BATCH: BatchLimit = BatchLimit {
     rows: 512,
     bytes: 4 * 1024 * 1024,
 };
 
-/// What every flusher shares.
+/// The state that all flushers share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// What may be new.
-    pub(super) arrived: Queue,
-    /// What was there already.
-    pub(super) known: Queue,
-    /// For a connection to be made.
+    /// Deliveries that may be new.
+    pub(super) new: Queue,
+    /// Deliveries whose body is stored already.
+    pub(super) duplicates: Queue,
+    /// Time limit for opening a connection.
     pub(super) connect_timeout: Duration,
-    /// For a statement to be answered.
+    /// Time limit for the response to a statement.
     pub(super) response_timeout: Duration,
     pub(super) options: PgConnectOptions,
-    /// Tells the working half that something was stored.
+    /// Notifies the jobs that something was stored.
     pub(super) stored: Arc<Notify>,
     pub(super) metrics: Arc<Metrics>,
 }
 
-/// Which of the two queues a flusher empties. Repetitions may have to wait for the worker, and nothing new shall wait
-/// with them.
+/// The kind of statement that a flusher executes, and so the queue that it takes from.
+// Duplicates may have to wait for a job that processes their row; new deliveries must not wait with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Insert {
     New,
     Duplicate,
 }
 
-/// Flushes until its queue is closed and empty.
-pub(super) async fn run(shared: Arc<Shared>, work: Insert) {
-    let queue = match work {
-        Insert::New => &shared.arrived,
-        Insert::Duplicate => &shared.known,
+/// Flushes until the queue is closed and empty.
+pub(super) async fn run(shared: Arc<Shared>, insert: Insert) {
+    let queue = match insert {
+        Insert::New => &shared.new,
+        Insert::Duplicate => &shared.duplicates,
     };
     let mut flusher = Flusher {
-        line: ReconnectingConnection::new(shared.options.clone(), shared.connect_timeout),
+        connection: ReconnectingConnection::new(shared.options.clone(), shared.connect_timeout),
         shared: &shared,
-        work,
+        insert,
     };
     while let Some(batch) = queue.take(BATCH).await {
-        shared.metrics.lined_up(shared.arrived.len());
+        shared.metrics.lined_up(shared.new.len());
         flusher.flush(batch).await;
     }
 }
 
 struct Flusher<'a> {
     shared: &'a Shared,
-    work: Insert,
-    line: ReconnectingConnection,
+    insert: Insert,
+    connection: ReconnectingConnection,
 }
 
-/// Where deliveries are, in the order of their batch: under an id, or not known.
-type Places = Vec<Option<DeliveryId>>;
+/// For each delivery of a batch the id under which it is stored; `None` if it was not written.
+type StoredIds = Vec<Option<DeliveryId>>;
 
 impl Flusher<'_> {
-    /// Answers everybody in the batch. Where a row is refused, the batch is split until it stands alone.
+    /// Completes every insert of the batch. If a row is refused, the batch is split until that row is alone.
     async fn flush(&mut self, batch: Vec<PendingInsert>) {
         let mut parts = vec![batch];
         while let Some(mut part) = parts.pop() {
             match self.write(&mut part).await {
-                Ok(places) => self.answer(part, places),
+                Ok(ids) => self.complete(part, ids),
                 Err(_) if part.len() > 1 => {
                     let second = part.split_off(part.len() / 2);
                     parts.extend([second, part]);
                 }
                 Err(refused) => {
-                    let code = sqlstate(&refused);
                     error!(
-                        code,
-                        "intake.flush: the database refuses one delivery; answered 503. Look at the triggers and constraints on leaver.deliveries"
+                        code = refused.sqlstate(),
+                        "group_commit.flush: the database refuses one delivery, answered 503; check triggers and constraints on leaver.deliveries"
                     );
-                    for waiting in part {
-                        waiting.complete(Err(StoreError::Refused));
+                    for pending in part {
+                        pending.complete(Err(StoreError::Refused));
                     }
                 }
             }
         }
     }
 
-    /// One statement for the batch, again and again while the database is not there, less those whose time is up.
+    /// Writes the batch in one statement, and retries while the database is down. Removes inserts whose deadline passed.
     ///
     /// # Errors
-    /// That of a row which the database will never take.
-    async fn write(&mut self, batch: &mut Vec<PendingInsert>) -> Result<Places, sqlx::Error> {
+    /// A [`FlushError`] about the data, which no retry can heal.
+    async fn write(&mut self, batch: &mut Vec<PendingInsert>) -> Result<StoredIds, FlushError> {
         loop {
             let now = Instant::now();
-            let late = batch.extract_if(.., |waiting| waiting.deadline <= now);
-            late.for_each(|waiting| waiting.complete(Err(StoreError::TimedOut)));
+            let expired = batch.extract_if(.., |pending| pending.deadline <= now);
+            expired.for_each(|pending| pending.complete(Err(StoreError::TimedOut)));
             if batch.is_empty() {
                 return Ok(vec![]);
             }
             match self.attempt(batch).await {
-                Ok(places) => {
-                    self.line.reset_backoff();
+                Ok(ids) => {
+                    self.connection.reset_backoff();
                     self.shared.metrics.flushed(batch.len(), now.elapsed());
-                    return Ok(places);
+                    return Ok(ids);
                 }
-                Err(Some(refused)) if is_about_the_data(&refused) => return Err(refused),
-                Err(failed) => {
-                    let cause = failed
-                        .as_ref()
-                        .map_or_else(|| "no answer in time".to_owned(), plain_cause);
+                Err(refused) if refused.is_about_the_data() => return Err(refused),
+                Err(cause) => {
                     warn!(
                         deliveries = batch.len(),
-                        cause,
-                        "intake.flush: cannot store now; deliveries are reservation and tried again"
+                        %cause,
+                        "group_commit.flush: cannot store now; will retry"
                     );
                     self.shared.metrics.flush_failed();
-                    self.line.discard().await;
+                    self.connection.discard().await;
                 }
             }
         }
     }
 
-    /// `None` as an error when there was no answer in time.
-    async fn attempt(&mut self, batch: &[PendingInsert]) -> Result<Places, Option<sqlx::Error>> {
-        let arrivals: Vec<&NewArrival> = batch.iter().map(|waiting| &waiting.arrival).collect();
-        let work = self.work;
-        let conn = self.line.connection().await?;
+    async fn attempt(&mut self, batch: &[PendingInsert]) -> Result<StoredIds, FlushError> {
+        let arrivals: Vec<&NewArrival> = batch.iter().map(|pending| &pending.arrival).collect();
+        let insert = self.insert;
+        let conn = self.connection.connection().await?;
         let bodies = || arrivals.iter().map(|arrival| &arrival.delivery.body()[..]);
         failpoints::reach("before_flush", bodies());
         let written = async {
-            match work {
+            match insert {
                 Insert::New => {
                     let written = store::insert(conn, &arrivals).await?;
-                    let place =
+                    let id =
                         |arrival: &&NewArrival| Some(arrival.id).filter(|id| written.contains(id));
-                    Ok(arrivals.iter().map(place).collect())
+                    Ok(arrivals.iter().map(id).collect())
                 }
                 Insert::Duplicate => store::record_repeats(conn, &arrivals).await,
             }
         };
-        match timeout(self.shared.response_timeout, written).await {
-            Ok(written) => {
-                let written = written.map_err(Some)?;
-                failpoints::reach("after_commit_before_reply", bodies());
-                Ok(written)
-            }
-            Err(_) => Err(None),
-        }
+        let ids = timeout(self.shared.response_timeout, written)
+            .await
+            .map_err(|_| FlushError::TimedOut)??;
+        failpoints::reach("after_commit_before_reply", bodies());
+        Ok(ids)
     }
 
-    fn answer(&self, batch: Vec<PendingInsert>, places: Places) {
+    fn complete(&self, batch: Vec<PendingInsert>, ids: StoredIds) {
         self.shared.stored.notify_one();
-        for (waiting, place) in batch.into_iter().zip(places) {
-            match (place, self.work) {
+        for (pending, id) in batch.into_iter().zip(ids) {
+            match (id, self.insert) {
                 (Some(id), _) => {
-                    let duplicate = id != waiting.arrival.id;
-                    waiting.complete(Ok(Receipt { id, duplicate }));
+                    let duplicate = id != pending.arrival.id;
+                    pending.complete(Ok(Receipt { id, duplicate }));
                 }
-                (None, Insert::New) => self.shared.known.push(waiting),
+                (None, Insert::New) => self.shared.duplicates.push(pending),
                 (None, Insert::Duplicate) => {
-                    debug!("intake.flush: a delivery went while it came again; answered 503");
-                    waiting.complete(Err(StoreError::TimedOut));
+                    debug!(
+                        "group_commit.flush: the stored delivery was deleted meanwhile; answered 503"
+                    );
+                    pending.complete(Err(StoreError::TimedOut));
                 }
             }
         }

@@ -1,12 +1,12 @@
-//! Group commit: deliveries that arrive while a flush is under way share the next one, and nobody is told yes before
-//! the commit. (ADR 0005)
+//! Group commit: deliveries that arrive during a flush join the next one. No request is acknowledged before its commit
+//! (ADR 0005).
 //!
 //! ```text
-//!  store() --> queue --+--> flusher --+--> INSERT, own connection --> new: answered
-//!                      +--> flusher --+                           \-> known: queue --> flusher --> repeat: answered
+//!  store() --> queue --+--> flusher --+--> INSERT --> new: acknowledged
+//!                      +--> flusher --+          \-> duplicate: queue --> flusher --> UPDATE: acknowledged
 //! ```
 //!
-//! There is no timer: with nothing to wait for, a delivery is a batch of its own.
+//! There is no timer: without a flush in progress, a delivery is a batch of its own. Each flusher has its own connection.
 
 mod budget;
 mod connection;
@@ -36,55 +36,56 @@ use crate::ingest::inbox::arrivals::{NewArrival, Receipt};
 use leaver_core::domain::DeliveryId;
 use leaver_core::signature::VerifiedDelivery;
 
-/// How many flushes are under way at a time; ADR 0005 has the measurements.
+/// Flushes of new deliveries at the same time; ADR 0005 has the measurements.
 const FLUSHERS: usize = 3;
 
-/// A flusher that a bug has ended starts again after this.
-const RESTART: Duration = Duration::from_millis(100);
+/// The wait before a flusher that panicked is restarted.
+const RESTART_DELAY: Duration = Duration::from_millis(100);
 
-/// How much is reservation, and how long.
+/// Limits of deliveries that are not stored yet.
 #[derive(Clone, Copy, Debug)]
 pub struct QueueLimits {
-    /// Deliveries that wait for a flush.
-    pub waiting: usize,
-    /// Bytes of bodies in flight, from the first one read to the answer.
-    pub bytes: usize,
-    /// From a delivery's arrival until its sender is told to come again.
-    pub patience: Duration,
+    /// Deliveries that wait for a flush, per queue.
+    pub max_pending: usize,
+    /// Bytes of bodies in flight, from the first one read to the response.
+    pub max_bytes: usize,
+    /// The time from a delivery's arrival until its request fails. A quarter of it is the time limit for opening a
+    /// connection, half of it that for a statement.
+    pub store_timeout: Duration,
 }
 
-/// How many deliveries may wait where nobody says otherwise: some seconds' worth.
+/// The default of [`QueueLimits::max_pending`], enough for a few seconds.
 pub const DEFAULT_MAX_PENDING: usize = 16_384;
 
-/// Why a delivery is not stored. Its sender should come again in each case.
+/// Why a delivery is not stored. In each case the sender should retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
-    /// As much as may wait waits already.
-    #[error("too many deliveries wait")]
+    /// The queue is full or closed.
+    #[error("too many deliveries are pending")]
     Full,
-    /// The database was not there in time.
-    #[error("the database did not take it in time")]
+    /// The database did not store it in time. It may still be stored.
+    #[error("the database did not store the delivery in time")]
     TimedOut,
-    /// The database took its neighbours and not this one.
-    #[error("the database refuses it")]
+    /// The database refuses this delivery, though not the others of its batch.
+    #[error("the database refuses the delivery")]
     Refused,
-    /// A bug ended the flush; it may be stored or not.
+    /// A bug ended the flush. The delivery may be stored or not.
     #[error("a bug ended the flush")]
     Abandoned,
 }
 
-/// The way into the inbox, shared by all requests.
+/// Stores deliveries in the inbox; shared by all requests.
 #[derive(Clone, Debug)]
 pub struct GroupCommit {
     shared: Arc<Shared>,
     budget: MemoryBudget,
     liveness: Arc<Liveness>,
-    patience: Duration,
+    store_timeout: Duration,
     flushers: TaskTracker,
 }
 
 impl GroupCommit {
-    /// Starts the flushers. They connect when there is something to write.
+    /// Starts the flushers. They connect with the first delivery.
     #[must_use]
     pub fn open(
         options: &PgConnectOptions,
@@ -93,99 +94,99 @@ impl GroupCommit {
         metrics: Arc<Metrics>,
         liveness: Arc<Liveness>,
     ) -> Self {
-        let response_timeout = limits.patience / 2;
-        // Postgres gives up before we do, so that no statement of a connection that we have left goes on for long.
+        let response_timeout = limits.store_timeout / 2;
+        // Postgres cancels a statement before we discard its connection, so none continues for long afterwards.
         let statement_timeout = (response_timeout * 3 / 4).as_millis().max(1);
         let options = options
             .clone()
             .options([("statement_timeout", statement_timeout.to_string())]);
         let shared = Arc::new(Shared {
-            arrived: Queue::with_room_for(limits.waiting),
-            known: Queue::with_room_for(limits.waiting),
-            connect_timeout: limits.patience / 4,
+            new: Queue::with_capacity(limits.max_pending),
+            duplicates: Queue::with_capacity(limits.max_pending),
+            connect_timeout: limits.store_timeout / 4,
             response_timeout,
             options,
             stored,
             metrics,
         });
-        let intake = Self {
+        let group_commit = Self {
             shared: Arc::clone(&shared),
-            budget: MemoryBudget::new(limits.bytes),
+            budget: MemoryBudget::new(limits.max_bytes),
             liveness,
-            patience: limits.patience,
+            store_timeout: limits.store_timeout,
             flushers: TaskTracker::new(),
         };
-        for work in [Insert::New; FLUSHERS]
+        for insert in [Insert::New; FLUSHERS]
             .into_iter()
             .chain([Insert::Duplicate])
         {
             let shared = Arc::clone(&shared);
-            let run = move || flusher::run(Arc::clone(&shared), work);
-            intake.flushers.spawn(supervise(run));
+            let run = move || flusher::run(Arc::clone(&shared), insert);
+            group_commit.flushers.spawn(supervise(run));
         }
-        intake
+        group_commit
     }
 
-    /// The memory that bodies in flight share.
+    /// Returns the memory budget of bodies in flight.
     #[must_use]
     pub fn budget(&self) -> &MemoryBudget {
         &self.budget
     }
 
-    /// Writes a delivery down, and returns once that is committed. When this is dropped, it is written all the same.
+    /// Stores a delivery and returns after the commit. If the future is dropped, the delivery is stored all the same.
     ///
     /// # Errors
-    /// [`StoreError`]; after [`QueueLimits::patience`] at the latest.
+    /// [`StoreError`], after [`QueueLimits::store_timeout`] at the latest.
     pub async fn store(
         &self,
         delivery: VerifiedDelivery,
         received_at: DateTime<Utc>,
         reservation: Reservation,
     ) -> Result<Receipt, StoreError> {
-        let deadline = Instant::now() + self.patience;
-        let (answer, answered) = oneshot::channel();
+        let deadline = Instant::now() + self.store_timeout;
+        let (result, completed) = oneshot::channel();
         let arrival = NewArrival {
             id: DeliveryId(Uuid::now_v7()),
             delivery,
             received_at,
         };
-        let waiting = PendingInsert {
+        let pending = PendingInsert {
             arrival,
             deadline,
-            answer,
+            result,
             reservation,
         };
-        self.shared.arrived.push(waiting);
+        self.shared.new.push(pending);
         let _waits = self.liveness.sender_waits();
-        self.shared.metrics.lined_up(self.shared.arrived.len());
-        match timeout_at(deadline, answered).await {
-            Ok(Ok(answer)) => answer,
+        self.shared.metrics.lined_up(self.shared.new.len());
+        match timeout_at(deadline, completed).await {
+            Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(StoreError::Abandoned),
             Err(_) => Err(StoreError::TimedOut),
         }
     }
 
-    /// Lets nothing in any more, and returns once all that waits is written or given up.
+    /// Refuses new deliveries, and returns once all pending ones are stored or have failed.
     pub async fn close(&self) {
         self.flushers.close();
-        self.shared.arrived.close();
-        // What is found to be known lines up once more.
+        self.shared.new.close();
+        // Duplicates found by these flushers go to the other queue, so it is closed last.
         while self.flushers.len() > 1 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        self.shared.known.close();
+        self.shared.duplicates.close();
         self.flushers.wait().await;
     }
 }
 
-/// Runs a flusher, and runs it again should a bug end it. Whoever waited for its batch is told to come again.
+/// Runs a flusher, and restarts it if it panics. The requests of its batch fail then.
 async fn supervise<F>(run: impl Fn() -> F)
 where
     F: Future<Output = ()> + Send + 'static,
 {
     while tokio::spawn(run()).await.is_err() {
-        error!("intake.supervise: a flusher ended with a bug; it starts again");
-        tokio::time::sleep(RESTART).await;
+        error!("group_commit.supervise: a bug ended a flusher; restarting it");
+        tokio::time::sleep(RESTART_DELAY).await;
     }
 }
 

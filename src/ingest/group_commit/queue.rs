@@ -1,4 +1,4 @@
-//! Where deliveries wait for a flush.
+//! The queue of deliveries that wait for a flush.
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -10,36 +10,35 @@ use super::StoreError;
 use super::budget::Reservation;
 use crate::ingest::inbox::arrivals::{NewArrival, Receipt};
 
-/// A delivery that somebody waits for. Dropping it tells them that it was not stored.
+/// A delivery to be stored, and the request that waits for it. Dropping it fails the request.
 #[derive(Debug)]
 pub(super) struct PendingInsert {
     pub(super) arrival: NewArrival,
-    /// When the sender is told to come again.
+    /// When the request fails.
     pub(super) deadline: Instant,
-    /// Whoever waited may be gone; the delivery is written all the same.
-    pub(super) answer: oneshot::Sender<Result<Receipt, StoreError>>,
-    /// The memory that it takes, free again when it is answered.
+    pub(super) result: oneshot::Sender<Result<Receipt, StoreError>>,
+    /// The memory of the body.
     pub(super) reservation: Reservation,
 }
 
 impl PendingInsert {
-    /// Lets the sender be answered.
-    pub(super) fn complete(self, answer: Result<Receipt, StoreError>) {
+    /// Frees the memory and returns the result to the request.
+    pub(super) fn complete(self, result: Result<Receipt, StoreError>) {
         drop(self.reservation);
-        // The sender may have hung up.
-        let _ = self.answer.send(answer);
+        // Fails if the sender has disconnected; the delivery is stored all the same.
+        let _ = self.result.send(result);
     }
 }
 
-/// How much one batch takes at most.
+/// The size of a batch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BatchLimit {
     pub(super) rows: usize,
-    /// Of bodies; the last delivery of a batch may go beyond it.
+    /// Bytes of bodies; the last delivery of a batch may exceed it.
     pub(super) bytes: usize,
 }
 
-/// First in, first out, with an upper bound, for several takers.
+/// A bounded first-in-first-out queue for several consumers.
 #[derive(Debug)]
 pub(super) struct Queue {
     capacity: usize,
@@ -49,12 +48,12 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct Inner {
-    waiting: VecDeque<PendingInsert>,
+    pending: VecDeque<PendingInsert>,
     closed: bool,
 }
 
 impl Queue {
-    pub(super) fn with_room_for(capacity: usize) -> Self {
+    pub(super) fn with_capacity(capacity: usize) -> Self {
         Self {
             capacity,
             inner: Mutex::default(),
@@ -62,32 +61,33 @@ impl Queue {
         }
     }
 
-    /// How many wait.
+    /// Returns the number of pending inserts.
     pub(super) fn len(&self) -> usize {
-        self.lock().waiting.len()
+        self.lock().pending.len()
     }
 
-    /// Lines up. Where there is no room or no taker any more, the sender is told so.
-    pub(super) fn push(&self, waiting: PendingInsert) {
+    /// Appends an insert. Fails its request if the queue is full or closed.
+    pub(super) fn push(&self, pending: PendingInsert) {
         let mut inner = self.lock();
-        if inner.closed || inner.waiting.len() >= self.capacity {
+        if inner.closed || inner.pending.len() >= self.capacity {
             drop(inner);
-            return waiting.complete(Err(StoreError::Full));
+            return pending.complete(Err(StoreError::Full));
         }
-        inner.waiting.push_back(waiting);
+        inner.pending.push_back(pending);
         drop(inner);
         self.changed.notify_one();
     }
 
-    /// Whatever waits, as much as a batch takes, as soon as anything does; `None` once it is closed and empty.
+    /// Waits for an insert and takes a batch; `None` once the queue is closed and empty.
     pub(super) async fn take(&self, limit: BatchLimit) -> Option<Vec<PendingInsert>> {
         loop {
             let changed = self.changed.notified();
             {
                 let mut inner = self.lock();
-                if !inner.waiting.is_empty() {
+                if !inner.pending.is_empty() {
                     let batch = inner.batch(limit);
-                    if inner.closed || !inner.waiting.is_empty() {
+                    // `notify_one` wakes one consumer, so each wakes the next while there is work.
+                    if inner.closed || !inner.pending.is_empty() {
                         self.changed.notify_one();
                     }
                     return Some(batch);
@@ -101,14 +101,14 @@ impl Queue {
         }
     }
 
-    /// Lets nobody in any more; what waits is still taken.
+    /// Refuses new inserts; pending ones are still taken.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_one();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // Nothing is half done where a panic could come.
+        // No code that can panic leaves the queue half changed.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -116,13 +116,13 @@ impl Queue {
 impl Inner {
     fn batch(&mut self, limit: BatchLimit) -> Vec<PendingInsert> {
         let mut bytes = 0;
-        let within = |waiting: &&PendingInsert| {
+        let fits = |pending: &&PendingInsert| {
             let fits = bytes < limit.bytes;
-            bytes += waiting.arrival.delivery.body().len();
+            bytes += pending.arrival.delivery.body().len();
             fits
         };
-        let count = self.waiting.iter().take(limit.rows).take_while(within);
+        let count = self.pending.iter().take(limit.rows).take_while(fits);
         let count = count.count();
-        self.waiting.drain(..count).collect()
+        self.pending.drain(..count).collect()
     }
 }

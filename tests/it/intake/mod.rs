@@ -252,9 +252,9 @@ fn verified(app: &TestApp, body: &str) -> VerifiedDelivery {
 async fn a_full_queue_puts_off_at_once_and_takes_again_when_there_is_room() {
     let mut app = TestApp::new().await;
     let limits = QueueLimits {
-        waiting: 3,
-        bytes: 1 << 20,
-        patience: Duration::from_secs(8),
+        max_pending: 3,
+        max_bytes: 1 << 20,
+        store_timeout: Duration::from_secs(8),
     };
     let intake = GroupCommit::open(
         &app.options,

@@ -86,7 +86,7 @@ async fn a_database_that_answers_before_the_disk_has_it_ends_it_with_what_to_cha
     let mut place = place().await;
     place.sql(UNSYNCED).await;
     let said = leaver(&["serve"], &place.env(&[]));
-    said.failed(&["synchronous_commit is off", "ALTER DATABASE"]);
+    said.failed(&["`synchronous_commit` is off", "ALTER DATABASE"]);
 }
 
 #[tokio::test]

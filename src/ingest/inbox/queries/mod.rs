@@ -1,4 +1,4 @@
-//! What waits and what arrived, as people and health see it.
+//! Read-only queries of the inbox, for health, commands and comparisons.
 
 pub mod store;
 
@@ -8,59 +8,59 @@ use serde::Serialize;
 
 use leaver_core::domain::{EmployeeId, SourceName};
 
-/// How much waits.
+/// The size of the backlog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Backlog {
-    /// Deliveries that are not settled.
+    /// Deliveries that are waiting.
     pub waiting: i64,
-    /// Age of the oldest of them, in seconds.
+    /// The age of the oldest of them in seconds; 0 if there is none.
     pub oldest_seconds: i64,
-    /// Deliveries that could not be processed.
+    /// Deliveries that are parked.
     pub parked: i64,
 }
 
-/// A delivery as a person sees it in a list: everything but its body.
+/// A delivery without its body.
 #[derive(Clone, Debug, Serialize)]
 pub struct DeliverySummary {
     /// Its id.
     pub id: uuid::Uuid,
-    /// Who sent it.
+    /// The source.
     pub source: String,
     /// When it arrived.
     pub received_at: DateTime<Utc>,
-    /// waiting, processed, ignored or parked.
+    /// `waiting`, `processed`, `ignored` or `parked`.
     pub state: String,
-    /// How often processing it has failed.
+    /// How often processing failed.
     pub attempts: i32,
     /// When it was settled.
     pub settled_at: Option<DateTime<Utc>>,
-    /// Size of the body as it arrived.
+    /// The size of the body in bytes.
     pub body_bytes: i32,
-    /// Why it is ignored or parked.
+    /// Why it was ignored or parked.
     pub cause: Option<String>,
-    /// How many employees ended how.
+    /// The number of employees per outcome, as `{"deactivated": 1}`.
     pub outcome: Option<serde_json::Value>,
 }
 
-/// When a source last sent something.
+/// The newest delivery of a source.
 #[derive(Clone, Debug)]
 pub struct LastDelivery {
     /// The source.
     pub source: SourceName,
-    /// When its newest delivery arrived; none when there never was one.
+    /// When it arrived; `None` if there is none.
     pub at: Option<DateTime<Utc>>,
 }
 
-/// Whom a delivery named, or with what it can still be read.
+/// A stored delivery with its employees, or with the body that names them.
 #[derive(Clone)]
 pub struct ArrivedDelivery {
     /// When it arrived.
     pub received_at: DateTime<Utc>,
-    /// The sender's ids of those it named; `None` when it is not settled, or could not be read.
+    /// The provider's ids of its employees; `None` if it is not settled, or could not be read.
     pub employee_ids: Option<Vec<EmployeeId>>,
     /// Its `Content-Type`.
     pub content_type: Option<String>,
-    /// Its bytes, where the ids are not known.
+    /// Its bytes, if the ids are unknown.
     pub body: Option<Bytes>,
 }
 

@@ -1,4 +1,4 @@
-//! Reads `leaver.deliveries` for people and for health.
+//! Read-only queries of `leaver.deliveries`.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -7,19 +7,19 @@ use sqlx::PgConnection;
 use super::{ArrivedDelivery, Backlog, DeliverySummary, LastDelivery};
 use leaver_core::domain::{EmployeeId, SourceName};
 
-/// Whether the database answers.
+/// Checks that the database responds.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn ping(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!("SELECT 1 AS one").fetch_one(conn).await?;
     Ok(())
 }
 
-/// How much waits.
+/// Counts waiting and parked deliveries.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn backlog(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Backlog, sqlx::Error> {
     let row = sqlx::query!(
         r#"SELECT count(*) FILTER (WHERE state = 'waiting') AS "waiting!",
@@ -36,10 +36,10 @@ pub async fn backlog(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Back
     })
 }
 
-/// When each of these sources last sent something.
+/// Finds the newest delivery of each source, in the order given.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn last_deliveries(
     conn: &mut PgConnection,
     sources: &[SourceName],
@@ -67,10 +67,10 @@ pub async fn last_deliveries(
         .collect())
 }
 
-/// The newest deliveries, for a person; with `state`, only those in it.
+/// Lists the newest deliveries, optionally of one state and one source.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn list(
     conn: &mut PgConnection,
     state: Option<&str>,
@@ -92,11 +92,11 @@ pub async fn list(
     .await
 }
 
-/// What arrived from a source since a time that names one of these employees, or may: of what is not settled,
-/// or was parked, the body has to tell.
+/// Loads the deliveries of a source since a time that name one of these employees, or may do so. The employees of a
+/// waiting or parked delivery are in its body only.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn arrived(
     conn: &mut PgConnection,
     source: &SourceName,

@@ -1,3 +1,3 @@
-//! How long the inbox remembers: bodies of parked deliveries, and what is left of settled ones.
+//! Deletes old data of the inbox: bodies of parked deliveries, and rows of settled ones.
 
 pub mod store;

@@ -38,7 +38,7 @@ fn observed(minute: i64) -> Observation {
 
 fn status(minute: i64, status: Status) -> Observation {
     with(observed(minute), |facts| {
-        facts.status = Field::Value(status)
+        facts.status = Field::Value(status);
     })
 }
 

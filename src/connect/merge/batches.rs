@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{EmployeePages, LinkedAccount, MergeApi};
 use crate::connect::{EmployeeBatch, ReadError};
+use leaver_core::providers::ModelSync;
 
 /// Merge's id of the Common Model that we read.
 const EMPLOYEE_MODEL: &str = "hris.Employee";
@@ -73,7 +74,7 @@ impl EmployeeBatches<'_> {
             .find(|model| model.model_id == EMPLOYEE_MODEL)
             .map_or(
                 Some("Merge reports no sync of employees for this linked account"),
-                |model| model.doubt(),
+                ModelSync::doubt,
             );
         problem.map_or(Ok(()), |problem| Err(ReadError::NotReady { problem }))
     }

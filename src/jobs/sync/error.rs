@@ -1,8 +1,8 @@
 //! Why a sync failed.
 
-use super::super::EngineFailure;
 use crate::connect::{ReadError, WebhookError};
 use crate::db::error::chain;
+use crate::jobs::EngineFailure;
 use leaver_core::domain::SourceName;
 
 /// Why a sync did not run, or ended early. Each cause may pass, so the next sync retries.

@@ -1,21 +1,22 @@
-# Few targets. `make demo` shows the main job, `make test` runs the tests; both need nothing but Rust, and
-# see to Postgres binaries themselves (no server is started for you or left running).
+# `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, start private servers
+# and stop them afterwards.
 .PHONY: demo test check lint fix queries bench fuzz help
 
-help:            ## this list
+help:            ## print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
-demo:            ## the main job with nothing set up; Ctrl-C ends it (ARGS=--once: it ends itself)
+demo:            ## run the end-to-end demo, no setup; Ctrl-C stops it (ARGS=--once: exit when finished)
 	@./.ci/ensure-postgres
 	cargo run --release --locked -- demo $(ARGS)
 
-test:            ## all tests
+test:            ## run all tests
 	@./.ci/ensure-postgres
-	cargo test --locked --workspace --features failpoints
+	@# Tests mostly wait for processes and databases, so two more run than there are processors.
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$(( $$(getconf _NPROCESSORS_ONLN) + 2 ))} cargo test --locked --workspace --features failpoints
 
-check: test lint ## everything that CI checks
+check: test lint ## run the tests and the lints
 
-lint:            ## format, clippy, docs, query data, dependency rules
+lint:            ## check format, clippy, docs, query data and dependencies
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	cargo clippy --locked --workspace --all-targets --features failpoints -- -D warnings
@@ -23,18 +24,18 @@ lint:            ## format, clippy, docs, query data, dependency rules
 	./.ci/query-data --check
 	cargo deny --log-level error check licenses bans sources
 
-fix:             ## format, and mend what clippy can mend
+fix:             ## format, and apply the fixes of clippy
 	cargo fmt --all
 	cargo clippy --fix --allow-dirty --workspace --all-targets
 
-queries:         ## renew .sqlx after a query or a migration has changed
+queries:         ## renew .sqlx after a change of a query or a migration
 	./.ci/query-data
 
-bench:           ## what a delivery costs in the rooms without I/O (ARGS=verify: only those)
+bench:           ## measure the pure modules (ARGS=verify: only these benches)
 	cargo bench --locked --bench pure -- $(ARGS)
 
 FUZZ = signature dates bamboohr form merge answers config
 SECONDS = 60
 
-fuzz:            ## each fuzz target for SECONDS=60 (FUZZ="dates form": only those)
+fuzz:            ## run each fuzz target for SECONDS=60 (FUZZ="dates form": only these)
 	@./.ci/fuzz $(SECONDS) $(FUZZ)

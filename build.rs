@@ -1,4 +1,4 @@
-//! The migrations are built into the library, and a new file among them is no change of a source.
+//! Rebuilds the library when `migrations/` changes: the migrations are embedded, and Cargo does not detect new files there.
 
 fn main() {
     println!("cargo:rerun-if-changed=migrations");

@@ -1,12 +1,9 @@
-//! Sweeps a whole company with the real program and says what it took: `cargo bench --bench sweep`.
+//! Reads all employees of a company with the real program and measures it: `cargo bench --bench sweep`.
 //!
-//! A private Postgres holds the application's users, a stand-in for the provider's API makes employees as they
-//! are asked for, and `leaver sync --full` runs as a process of its own, twice: when everything is new, and when
-//! nothing has changed. It fails when other people lost access than those who left.
-#![expect(
-    clippy::print_stdout,
-    reason = "what was measured is for whoever started it"
-)]
+//! A private Postgres holds the application's users. A stand-in for the provider's API generates employees on request.
+//! `leaver sync --full` runs twice as a process of its own: first when every employee is new, then when nothing has
+//! changed. The bench fails unless exactly the leavers were deactivated.
+#![expect(clippy::print_stdout, reason = "the program prints its result")]
 
 mod providers;
 
@@ -21,43 +18,43 @@ use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row};
 
 use self::providers::{Company, Provider};
 
-/// Sweep a whole company with the real program, and say what it took
+/// Read all employees of a company with the real program, and measure it
 #[derive(Debug, Parser)]
 struct Arguments {
-    /// How many employees there are; one in a hundred has left
+    /// Number of employees; one in a hundred has left
     #[arg(long, default_value_t = 10_000)]
     employees: usize,
-    /// Whose API it is; else both, one after the other
+    /// Provider to measure; both if absent
     #[arg(long)]
     provider: Option<Provider>,
-    /// How long the API takes for each answer, in milliseconds
+    /// Delay of each API response, in milliseconds
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
-    /// Another build of the program, to compare with
+    /// Path of the program, for a comparison with another build
     #[arg(long, default_value = env!("CARGO_BIN_EXE_leaver"))]
     program: PathBuf,
-    /// Given by cargo
+    /// Passed by Cargo
     #[arg(long, hide = true)]
     bench: bool,
 }
 
-/// What one sweep took.
-struct Measured {
+/// Figures of one read.
+struct Measurement {
     elapsed: Duration,
     peak_kib: Option<u64>,
     wal_bytes: i64,
-    said: String,
+    stdout: String,
 }
 
 #[tokio::main]
 async fn main() -> anyhow::Result<()> {
     let arguments = Arguments::parse();
-    let both = [Provider::Merge, Provider::Bamboohr];
+    let providers = [Provider::Merge, Provider::Bamboohr];
     println!(
-        "provider  sweep      employees  seconds  per second  peak MiB  WAL MiB  switched off"
+        "provider  read       employees  seconds  per second  peak MiB  WAL MiB   deactivated"
     );
-    for provider in both {
-        if arguments.provider.is_none_or(|wanted| wanted == provider) {
+    for provider in providers {
+        if arguments.provider.is_none_or(|chosen| chosen == provider) {
             let company = Company {
                 provider,
                 employees: arguments.employees,
@@ -73,54 +70,57 @@ async fn measure(company: &Company, program: &Path) -> anyhow::Result<()> {
     let options = Options {
         bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
         search_path: std::env::var_os("PATH"),
-        home: DataDir::Ephemeral,
+        data_dir: DataDir::Ephemeral,
     };
     let postgres = tokio::task::spawn_blocking(move || Embedded::start(&options)).await??;
     let mut conn = postgres.connect_options("postgres").connect().await?;
-    make_users(&mut conn, company.employees).await?;
+    create_users(&mut conn, company.employees).await?;
     let address = company.start().await?;
     let folder = tempfile::tempdir()?;
-    let file = folder.path().join("sweep.toml");
-    std::fs::write(&file, company.settings(address))?;
+    let config_file = folder.path().join("leaver.toml");
+    std::fs::write(&config_file, company.config(address))?;
     let url = postgres.url("postgres");
     let leaver = |args: &[&str]| {
         let mut command = Command::new(program);
-        command.args(args).arg("--config").arg(&file);
+        command.args(args).arg("--config").arg(&config_file);
         command
             .env("DATABASE_URL", &url)
             .env("SWEEP_SECRET", "a-secret-for-the-bench-only-000000")
             .stdout(Stdio::piped());
         command
     };
-    let ready = leaver(&["migrate"]).status()?;
-    ensure!(ready.success(), "leaver migrate failed");
+    let migrated = leaver(&["migrate"]).status()?;
+    ensure!(migrated.success(), "`leaver migrate` failed");
 
-    for (name, newly_off) in [("first", company.leavers()), ("unchanged", 0)] {
-        let off = off(&mut conn).await?;
+    for (name, expected) in [("first", company.leavers()), ("unchanged", 0)] {
+        let before = count_deactivated(&mut conn).await?;
         let command = leaver(&["sync", "--full", "--json"]);
-        let measured = sweep(command, &mut conn).await?;
-        let now_off = self::off(&mut conn).await? - off;
-        show(company, name, &measured, now_off);
-        let told = format!(r#""records":{}"#, company.employees);
-        let said: String = measured.said.split_whitespace().collect();
-        ensure!(said.contains(&told), "not everybody was read: {said}");
+        let measurement = measure_read(command, &mut conn).await?;
+        let deactivated = count_deactivated(&mut conn).await? - before;
+        print_row(company, name, &measurement, deactivated);
+        let records = format!(r#""records":{}"#, company.employees);
+        let output: String = measurement.stdout.split_whitespace().collect();
         ensure!(
-            usize::try_from(now_off)? == newly_off,
-            "{now_off} users were switched off, and {newly_off} had left"
+            output.contains(&records),
+            "not all employees were read: {output}"
+        );
+        ensure!(
+            usize::try_from(deactivated)? == expected,
+            "{deactivated} users were deactivated instead of {expected}"
         );
     }
     let wrong = "SELECT count(*) FROM users WHERE is_active = (id % 100 = 7)";
     ensure!(
         count(&mut conn, wrong).await? == 0,
-        "somebody else lost access, or somebody kept it"
+        "an employed user was deactivated, or a leaver was not"
     );
     drop(conn);
     tokio::task::spawn_blocking(move || postgres.stop()).await??;
     Ok(())
 }
 
-/// The application's users, numbered as the employees are, each with a session.
-async fn make_users(conn: &mut PgConnection, count: usize) -> anyhow::Result<()> {
+/// Creates the application's users, each with a session. Their ids are the numbers of the employees.
+async fn create_users(conn: &mut PgConnection, count: usize) -> anyhow::Result<()> {
     let sql = format!(
         "CREATE TABLE users (id bigint PRIMARY KEY, email text NOT NULL, is_active boolean NOT NULL DEFAULT true);
          CREATE INDEX ON users (lower(email));
@@ -138,60 +138,64 @@ async fn count(conn: &mut PgConnection, sql: &'static str) -> anyhow::Result<i64
     Ok(sqlx::query(sql).fetch_one(conn).await?.try_get(0)?)
 }
 
-async fn off(conn: &mut PgConnection) -> anyhow::Result<i64> {
+async fn count_deactivated(conn: &mut PgConnection) -> anyhow::Result<i64> {
     count(conn, "SELECT count(*) FROM users WHERE NOT is_active").await
 }
 
-/// How much was written to the log of Postgres ever.
+/// Returns the number of bytes in the write-ahead log so far.
 async fn wal_bytes(conn: &mut PgConnection) -> anyhow::Result<i64> {
     let sql = "SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::bigint";
     count(conn, sql).await
 }
 
-async fn sweep(mut command: Command, conn: &mut PgConnection) -> anyhow::Result<Measured> {
+/// Runs the command and measures time, memory and WAL.
+async fn measure_read(
+    mut command: Command,
+    conn: &mut PgConnection,
+) -> anyhow::Result<Measurement> {
     let wal_before = wal_bytes(conn).await?;
     let began = Instant::now();
-    let child = command.spawn().context("leaver does not start")?;
-    let watched = tokio::task::spawn_blocking(move || watch(child));
-    let (peak_kib, said) = watched.await??;
-    Ok(Measured {
+    let child = command.spawn().context("cannot start the program")?;
+    let finished = tokio::task::spawn_blocking(move || wait_with_peak(child));
+    let (peak_kib, stdout) = finished.await??;
+    Ok(Measurement {
         elapsed: began.elapsed(),
         peak_kib,
         wal_bytes: wal_bytes(conn).await? - wal_before,
-        said,
+        stdout,
     })
 }
 
-/// The highest resident size of a process until its end, where the system tells, and what it printed.
-fn watch(mut child: Child) -> anyhow::Result<(Option<u64>, String)> {
+/// Waits for the process. Returns its peak resident memory in KiB, `None` without `/proc`, and its standard output.
+fn wait_with_peak(mut child: Child) -> anyhow::Result<(Option<u64>, String)> {
     let path = format!("/proc/{}/status", child.id());
     let mut peak = None;
     while child.try_wait()?.is_none() {
         let status = std::fs::read_to_string(&path).unwrap_or_default();
-        let told = status
+        let current = status
             .lines()
             .find_map(|line| line.strip_prefix("VmHWM:"))
             .and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok());
-        peak = told.max(peak);
+        peak = current.max(peak);
         std::thread::sleep(Duration::from_millis(20));
     }
     let output = child.wait_with_output()?;
-    let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    ensure!(output.status.success(), "leaver sync failed: {said}");
-    Ok((peak, said))
+    let stdout = String::from_utf8_lossy(&output.stdout).into_owned();
+    ensure!(output.status.success(), "`leaver sync` failed: {stdout}");
+    Ok((peak, stdout))
 }
 
-#[expect(clippy::cast_precision_loss, reason = "figures for a person")]
-fn show(company: &Company, name: &str, measured: &Measured, off: i64) {
-    let seconds = measured.elapsed.as_secs_f64();
-    let peak = measured.peak_kib.map_or("unknown".to_owned(), |kib| {
+#[expect(clippy::cast_precision_loss, reason = "rounded for display")]
+fn print_row(company: &Company, name: &str, measurement: &Measurement, deactivated: i64) {
+    let seconds = measurement.elapsed.as_secs_f64();
+    let peak = measurement.peak_kib.map_or("unknown".to_owned(), |kib| {
         format!("{:.1}", kib as f64 / 1024.0)
     });
     println!(
-        "{:<9} {name:<9} {:>10} {seconds:>8.1} {:>11.0} {peak:>9} {:>8.0} {off:>13}",
+        "{:<9} {name:<9} {:>10} {seconds:>8.1} {:>11.0} {peak:>9} {:>8.0} {deactivated:>13}",
         company.provider.name(),
         company.employees,
         company.employees as f64 / seconds,
-        measured.wal_bytes as f64 / 1_048_576.0,
+        measurement.wal_bytes as f64 / 1_048_576.0,
     );
 }

@@ -1,5 +1,5 @@
-//! Stand-ins for the providers' APIs that make each employee when asked, so that they need no memory to speak of
-//! and the figures are the program's.
+//! Stand-ins for the providers' APIs. They generate each employee on request and hold none in memory, so they hardly
+//! affect the measurement.
 
 use std::fmt::Write;
 use std::net::SocketAddr;
@@ -13,17 +13,17 @@ use axum::response::{IntoResponse, Response};
 use clap::ValueEnum;
 use tokio::net::TcpListener;
 
-/// Whose API it is.
+/// Provider whose API is simulated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Provider {
-    /// Pages of a hundred.
+    /// Pages of 100 employees.
     Merge,
-    /// A list of who changed, then one read per employee.
+    /// A list of changed employees, then one request per employee.
     Bamboohr,
 }
 
 impl Provider {
-    /// Its name in the settings.
+    /// Returns the name in the configuration.
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Merge => "merge",
@@ -32,14 +32,14 @@ impl Provider {
     }
 }
 
-/// A company whose employees are numbered from one; those whose number ends in 07 have left.
+/// A company. Its employees are numbered from 1, and those with a number that ends in 07 have left.
 #[derive(Clone, Debug)]
 pub(crate) struct Company {
-    /// Where it is kept.
+    /// Provider that has the data.
     pub(crate) provider: Provider,
-    /// How many there are.
+    /// Number of employees.
     pub(crate) employees: usize,
-    /// How long an answer takes.
+    /// Delay of each response.
     pub(crate) latency: Duration,
 }
 
@@ -48,26 +48,26 @@ fn has_left(n: usize) -> bool {
 }
 
 impl Company {
-    /// How many have left.
+    /// Returns how many employees have left.
     pub(crate) fn leavers(&self) -> usize {
         (1..=self.employees).filter(|n| has_left(*n)).count()
     }
 
-    /// Listens on a port of its own until the program ends.
+    /// Serves the API on a free port until the program ends.
     pub(crate) async fn start(&self) -> anyhow::Result<SocketAddr> {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
         let router = Router::new()
-            .fallback(answer)
+            .fallback(respond)
             .with_state(Arc::new(self.clone()));
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok(address)
     }
 
-    /// The configuration file of a Leaver that reads it.
-    pub(crate) fn settings(&self, address: SocketAddr) -> String {
+    /// Returns the configuration file of a Leaver that reads this API.
+    pub(crate) fn config(&self, address: SocketAddr) -> String {
         let name = self.provider.name();
-        let linked = match self.provider {
+        let linked_accounts = match self.provider {
             Provider::Merge => {
                 r#"linked_accounts = [{ id = "la-1", tenant = "widgets", token = "env:SWEEP_SECRET" }]"#
             }
@@ -81,7 +81,7 @@ impl Company {
             name = "{name}"
             provider = "{name}"
             webhook_secrets = ["env:SWEEP_SECRET"]
-            {linked}
+            {linked_accounts}
             [sources.api]
             base_url = "http://{address}"
             api_key = "env:SWEEP_SECRET"
@@ -89,7 +89,7 @@ impl Company {
         )
     }
 
-    fn answer(&self, path: &str, query: &str) -> Option<String> {
+    fn response(&self, path: &str, query: &str) -> Option<String> {
         match self.provider {
             Provider::Merge => match path.strip_prefix("/api/hris/v1/")? {
                 "employees" => Some(self.merge_page(query)),
@@ -133,10 +133,10 @@ impl Company {
     }
 }
 
-async fn answer(State(company): State<Arc<Company>>, request: Request) -> Response {
+async fn respond(State(company): State<Arc<Company>>, request: Request) -> Response {
     tokio::time::sleep(company.latency).await;
     let uri = request.uri();
-    match company.answer(uri.path(), uri.query().unwrap_or_default()) {
+    match company.response(uri.path(), uri.query().unwrap_or_default()) {
         Some(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
@@ -146,7 +146,7 @@ const SYNC_STATUS: &str = r#"{"next":null,"previous":null,"results":[{"model_nam
     "model_id":"hris.Employee","status":"DONE","last_sync_result":"DONE",
     "last_sync_finished":"2026-11-22T03:20:00Z","is_initial_sync":false}]}"#;
 
-/// As long as Merge's records are, most of which is not for us.
+/// Returns a record with all the fields that Merge sends; Leaver ignores most of them.
 fn merge_employee(n: usize) -> String {
     let (status, end) = if has_left(n) {
         ("INACTIVE", r#""2026-11-20T00:00:00Z""#)

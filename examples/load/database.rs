@@ -1,4 +1,4 @@
-//! The Postgres under the load, and what it knows afterwards.
+//! The Postgres of the load: set-up, and queries about the result.
 
 use std::fs::File;
 use std::io::{Seek, SeekFrom, Write};
@@ -13,7 +13,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use uuid::Uuid;
 
-/// What the application has: the employees that the senders name.
+/// Users table of the application, with the employees of the load.
 const USERS: &str = "
     CREATE TABLE IF NOT EXISTS users (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL,
                                       is_active boolean NOT NULL DEFAULT true);
@@ -22,8 +22,8 @@ const USERS: &str = "
     INSERT INTO users (email) SELECT 'employee' || n || '@example.com' FROM generate_series(0, 4999) n;
     ANALYZE users;";
 
-/// A backlog that shrinks no more than this in a minute is not going to be gone.
-const PATIENCE: Duration = Duration::from_mins(5);
+/// Time limit for processing a backlog.
+const DRAIN_TIMEOUT: Duration = Duration::from_mins(5);
 
 /// A Postgres and a connection to it.
 pub(crate) struct Database {
@@ -33,7 +33,7 @@ pub(crate) struct Database {
 }
 
 impl Database {
-    /// Connects to this one, or starts one that is thrown away.
+    /// Connects to the Postgres at `url`, or starts a temporary one.
     pub(crate) async fn start(url: Option<&str>) -> anyhow::Result<Self> {
         let (embedded, url) = if let Some(url) = url {
             (None, url.to_owned())
@@ -41,7 +41,7 @@ impl Database {
             let options = Options {
                 bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
                 search_path: std::env::var_os("PATH"),
-                home: DataDir::Ephemeral,
+                data_dir: DataDir::Ephemeral,
             };
             let started = tokio::task::spawn_blocking(move || Embedded::start(&options));
             let embedded = started.await??;
@@ -70,7 +70,7 @@ impl Database {
         Ok(())
     }
 
-    /// The settings on which the result depends; those that would make it worthless are an error.
+    /// Returns the settings on which the result depends. Fails if a setting that durability needs is off.
     pub(crate) async fn settings(&mut self) -> anyhow::Result<Vec<(String, String)>> {
         let settings: Vec<(String, String)> = sqlx::query_as(
             "SELECT name, current_setting(name) FROM pg_settings WHERE name IN (
@@ -85,39 +85,40 @@ impl Database {
                 .any(|(other, value)| other == name && value == "on");
             anyhow::ensure!(
                 on,
-                "{name} is not on: this would not measure durable storage"
+                "{name} is not on, so storage would not be durable; set {name} = on"
             );
         }
         Ok(settings)
     }
 
-    /// How often a second 8 kB can be written and flushed, one after the other, where the database writes; in the
-    /// folder for temporary files when the database is not ours.
+    /// Returns the number of 8 kB writes per second, each flushed before the next. Writes to the folder of the
+    /// temporary Postgres, or to the folder for temporary files if the database is given.
     pub(crate) fn flushes_per_second(&self) -> anyhow::Result<f64> {
         let folder = self.embedded.as_ref().map(Embedded::base);
         let folder = folder.map_or_else(std::env::temp_dir, Path::to_path_buf);
         flushes_per_second(&folder.join("flushed"))
     }
 
-    /// As before any delivery.
-    pub(crate) async fn empty(&mut self) -> anyhow::Result<()> {
-        let ours = "TRUNCATE leaver.deliveries, leaver.employees, leaver.holds, leaver.due_reads";
-        for sql in [USERS, ours, "CHECKPOINT"] {
+    /// Deletes all deliveries and their effects, and creates the users again.
+    pub(crate) async fn reset(&mut self) -> anyhow::Result<()> {
+        let truncate =
+            "TRUNCATE leaver.deliveries, leaver.employees, leaver.holds, leaver.pending_reads";
+        for sql in [USERS, truncate, "CHECKPOINT"] {
             sqlx::raw_sql(sql).execute(&mut self.conn).await?;
         }
         Ok(())
     }
 
-    /// So many people who will leave, and a word on channel `off` for each whose access ends.
-    pub(crate) async fn employ(&mut self, people: u64) -> anyhow::Result<()> {
+    /// Inserts users, and a trigger that notifies the channel `access_ended` when a user is deactivated.
+    pub(crate) async fn add_people(&mut self, people: u64) -> anyhow::Result<()> {
         let trigger = "
-            CREATE OR REPLACE FUNCTION tell() RETURNS trigger LANGUAGE plpgsql AS $$
+            CREATE OR REPLACE FUNCTION notify_access_ended() RETURNS trigger LANGUAGE plpgsql AS $$
             BEGIN
-                PERFORM pg_notify('off', substring(NEW.email FROM '[0-9]+'));
+                PERFORM pg_notify('access_ended', substring(NEW.email FROM '[0-9]+'));
                 RETURN NULL;
             END $$;
-            CREATE OR REPLACE TRIGGER tell AFTER UPDATE ON users FOR EACH ROW
-                WHEN (OLD.is_active AND NOT NEW.is_active) EXECUTE FUNCTION tell();";
+            CREATE OR REPLACE TRIGGER notify_access_ended AFTER UPDATE ON users FOR EACH ROW
+                WHEN (OLD.is_active AND NOT NEW.is_active) EXECUTE FUNCTION notify_access_ended();";
         sqlx::raw_sql(trigger).execute(&mut self.conn).await?;
         let sql = "INSERT INTO users (email) SELECT 'person' || n || '@example.com' FROM generate_series(0, $1 - 1) n";
         let people = sqlx::query(sql).bind(i64::try_from(people)?);
@@ -128,25 +129,25 @@ impl Database {
         Ok(())
     }
 
-    /// How many of those still have access.
+    /// Returns how many of them still have access.
     pub(crate) async fn active_people(&mut self) -> anyhow::Result<i64> {
         let sql = "SELECT count(*) FROM users WHERE is_active AND email LIKE 'person%'";
         Ok(sqlx::query_scalar(sql).fetch_one(&mut self.conn).await?)
     }
 
-    /// Transactions in this database so far.
+    /// Returns the number of transactions in this database so far.
     pub(crate) async fn transactions(&mut self) -> anyhow::Result<i64> {
-        // A backend tells of what it did when it has been idle for a moment.
+        // Backends report their statistics with a delay of up to a second.
         tokio::time::sleep(Duration::from_millis(1_500)).await;
         let sql = "SELECT xact_commit + xact_rollback FROM pg_stat_database WHERE datname = current_database()";
         Ok(sqlx::query_scalar(sql).fetch_one(&mut self.conn).await?)
     }
 
-    /// Makes deliveries that were settled in the last two months, as housekeeping leaves them.
-    pub(crate) async fn fill(&mut self, count: i64) -> anyhow::Result<()> {
+    /// Inserts deliveries that were processed in the last 60 days, as housekeeping leaves them.
+    pub(crate) async fn insert_processed(&mut self, count: i64) -> anyhow::Result<()> {
         let sql = "
             INSERT INTO leaver.deliveries (id, fingerprint, source, digest, content_type, signed_at, received_at, body_bytes, state,
-                                           next_attempt_at, settled_at, outcome, employee_ids)
+                                           next_attempt_at, processed_at, outcome, employee_ids)
             SELECT encode(substring(int8send((extract(epoch FROM at) * 1000)::int8) FROM 3) || '\\x7000'
                           || substring(uuid_send(gen_random_uuid()) FROM 9), 'hex')::uuid,
                    CASE WHEN at > now() - interval '7 days' THEN gen_random_uuid() END, 'bamboohr', sha256(int8send(n)), 'application/json', at, at, 1000, 'processed',
@@ -159,37 +160,40 @@ impl Database {
         Ok(())
     }
 
-    /// Bytes of write-ahead log so far.
-    pub(crate) async fn wal(&mut self) -> anyhow::Result<i64> {
+    /// Returns the number of bytes in the write-ahead log so far.
+    pub(crate) async fn wal_bytes(&mut self) -> anyhow::Result<i64> {
         let sql = "SELECT pg_wal_lsn_diff(pg_current_wal_insert_lsn(), '0/0')::bigint";
         Ok(sqlx::query_scalar(sql).fetch_one(&mut self.conn).await?)
     }
 
-    /// Deliveries that are not settled.
-    pub(crate) async fn waiting(&mut self) -> anyhow::Result<i64> {
-        let sql = "SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting'";
+    /// Returns the number of pending deliveries.
+    pub(crate) async fn pending(&mut self) -> anyhow::Result<i64> {
+        let sql = "SELECT count(*) FROM leaver.deliveries WHERE state = 'pending'";
         Ok(sqlx::query_scalar(sql).fetch_one(&mut self.conn).await?)
     }
 
-    /// How long it takes from now until all are settled.
-    pub(crate) async fn drained(&mut self) -> anyhow::Result<Duration> {
+    /// Waits until no delivery is pending, and returns the time this took. Fails after five minutes.
+    pub(crate) async fn wait_until_processed(&mut self) -> anyhow::Result<Duration> {
         let began = Instant::now();
-        // Counting all of them again and again would be a load of its own.
-        let any = "SELECT EXISTS (SELECT FROM leaver.deliveries WHERE state = 'waiting')";
+        // Counting every 100 ms would itself be a load.
+        let any = "SELECT EXISTS (SELECT FROM leaver.deliveries WHERE state = 'pending')";
         while sqlx::query_scalar(any).fetch_one(&mut self.conn).await? {
-            if began.elapsed() > PATIENCE {
-                bail!("deliveries still wait after {} s", PATIENCE.as_secs());
+            if began.elapsed() > DRAIN_TIMEOUT {
+                bail!(
+                    "deliveries are still pending after {} s",
+                    DRAIN_TIMEOUT.as_secs()
+                );
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
         Ok(began.elapsed())
     }
 
-    /// How many of these are not there, or there and not processed.
+    /// Returns how many of these deliveries are not stored or not processed.
     pub(crate) async fn missing(&mut self, ids: &[Uuid]) -> anyhow::Result<i64> {
         let sql = "SELECT count(*) FROM unnest($1::uuid[]) AS a (id)
                    WHERE NOT EXISTS (SELECT FROM leaver.deliveries d WHERE d.id = a.id AND d.state = 'processed')";
-        // Without it the planner takes the table for as empty as it was, and compares each with each.
+        // With old statistics the planner assumes an empty table and chooses a nested loop.
         sqlx::raw_sql("ANALYZE leaver.deliveries")
             .execute(&mut self.conn)
             .await?;

@@ -1,4 +1,4 @@
-//! Senders on keep-alive connections, each with one request in flight: unique BambooHR bodies, signed one by one.
+//! Sends unique, signed BambooHR requests over keep-alive connections, one request in flight per connection.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,45 +16,45 @@ use uuid::Uuid;
 
 use crate::KEY;
 
-/// What came of a load.
+/// Responses to a load.
 #[derive(Debug, Default)]
-pub(crate) struct Sent {
-    /// What was answered with 200.
+pub(crate) struct LoadResult {
+    /// Ids of the deliveries with status 200.
     pub(crate) acknowledged: Vec<Uuid>,
-    /// How long each of those took, sorted.
+    /// Response times of those, sorted once [`load`] returns.
     pub(crate) latencies: Vec<Duration>,
-    /// Any other answer.
+    /// Number of responses with another status.
     pub(crate) refused: u64,
-    /// From the first request to the last answer.
-    pub(crate) took: Duration,
+    /// Time from the first request to the last response.
+    pub(crate) elapsed: Duration,
 }
 
-impl Sent {
-    /// One answer more.
-    pub(crate) fn answered(
+impl LoadResult {
+    /// Records one response. Fails if a response with status 200 has no delivery id.
+    pub(crate) fn record(
         &mut self,
         status: u16,
-        answer: &[u8],
-        took: Duration,
+        response: &[u8],
+        latency: Duration,
     ) -> anyhow::Result<()> {
         if status == 200 {
-            self.latencies.push(took);
-            self.acknowledged.push(delivery(answer)?);
+            self.latencies.push(latency);
+            self.acknowledged.push(delivery_id(response)?);
         } else {
             self.refused += 1;
         }
         Ok(())
     }
 
-    /// What came of another connection.
-    pub(crate) fn add(&mut self, other: Self) {
+    /// Adds the responses of another connection.
+    pub(crate) fn merge(&mut self, other: Self) {
         self.acknowledged.extend(other.acknowledged);
         self.latencies.extend(other.latencies);
         self.refused += other.refused;
     }
 }
 
-/// How long these took.
+/// Returns count, median, 99th percentile and maximum in milliseconds, as JSON.
 pub(crate) fn percentiles(mut times: Vec<Duration>) -> Value {
     times.sort_unstable();
     let at = |thousandths: usize| {
@@ -65,7 +65,7 @@ pub(crate) fn percentiles(mut times: Vec<Duration>) -> Value {
     json!({"count": times.len(), "p50_ms": at(500), "p99_ms": at(990), "max_ms": at(1000)})
 }
 
-/// How BambooHR would sign with our key.
+/// Returns the signature scheme of BambooHR with the key of the load.
 pub(crate) fn scheme() -> anyhow::Result<Scheme> {
     Ok(Scheme::BambooHr {
         keys: vec![Key::new(&KEY.into())?],
@@ -74,20 +74,20 @@ pub(crate) fn scheme() -> anyhow::Result<Scheme> {
     })
 }
 
-/// A connection that sends at once what it is given.
+/// Opens a connection with `TCP_NODELAY`.
 pub(crate) async fn connect(address: &str) -> anyhow::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
-/// Sends for so long, and waits for the last answers.
+/// Sends for `time` on all connections, then waits for the last responses.
 pub(crate) async fn load(
     address: &str,
     connections: usize,
     time: Duration,
-) -> anyhow::Result<Sent> {
-    let letters = Arc::new(Letters::new()?);
+) -> anyhow::Result<LoadResult> {
+    let requests = Arc::new(Requests::new()?);
     let mut streams = Vec::with_capacity(connections);
     for _ in 0..connections {
         streams.push(connect(address).await?);
@@ -95,25 +95,25 @@ pub(crate) async fn load(
     let began = Instant::now();
     let mut senders = JoinSet::new();
     for stream in streams {
-        senders.spawn(send(stream, Arc::clone(&letters), began + time));
+        senders.spawn(send(stream, Arc::clone(&requests), began + time));
     }
-    let mut all = Sent::default();
-    while let Some(sent) = senders.join_next().await {
-        all.add(sent??);
+    let mut all = LoadResult::default();
+    while let Some(result) = senders.join_next().await {
+        all.merge(result??);
     }
-    all.took = began.elapsed();
+    all.elapsed = began.elapsed();
     all.latencies.sort_unstable();
     Ok(all)
 }
 
-/// Requests as BambooHR sends them, each unlike any other.
-pub(crate) struct Letters {
+/// Generates requests as BambooHR sends them. Each body is unique.
+pub(crate) struct Requests {
     scheme: Scheme,
     next: AtomicU64,
     run: Uuid,
 }
 
-impl Letters {
+impl Requests {
     pub(crate) fn new() -> anyhow::Result<Self> {
         Ok(Self {
             scheme: scheme()?,
@@ -122,29 +122,29 @@ impl Letters {
         })
     }
 
-    /// How many were made.
+    /// Returns the number of requests so far.
     pub(crate) fn count(&self) -> u64 {
         self.next.load(Ordering::Relaxed)
     }
 
-    /// One about so many of 5,000 employees, some 1 kB and 600 B for each further one.
-    pub(crate) fn request(&self, employees: u64) -> Vec<u8> {
+    /// Returns a request with this many of 5,000 employees: about 1 kB, and 600 B more for each further one.
+    pub(crate) fn next(&self, employees: u64) -> Vec<u8> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
         let now = SystemClock.now();
         let entries: Vec<String> = (number..number + employees)
-            .map(|employee| entry(employee % 5_000, now))
+            .map(|employee| employee_entry(employee % 5_000, now))
             .collect();
         let body = format!(
             r#"{{"employees":[{}],"note":"{}-{number}"}}"#,
             entries.join(","),
             self.run
         );
-        request(&self.scheme, &body, now)
+        signed_request(&self.scheme, &body, now)
     }
 }
 
-/// About one employee, who works.
-fn entry(employee: u64, now: DateTime<Utc>) -> String {
+/// Returns the entry of one employed person.
+fn employee_entry(employee: u64, now: DateTime<Utc>) -> String {
     let at = now.format("%Y-%m-%dT%H:%M:%S+0000");
     let custom: String = (0..11).map(custom_field).collect();
     format!(
@@ -152,16 +152,16 @@ fn entry(employee: u64, now: DateTime<Utc>) -> String {
     )
 }
 
-/// The same with a body that was not signed.
-pub(crate) fn tampered(mut request: Vec<u8>) -> Vec<u8> {
+/// Changes the body, so that the signature is wrong.
+pub(crate) fn with_wrong_signature(mut request: Vec<u8>) -> Vec<u8> {
     if let Some(last) = request.last_mut() {
         *last = b' ';
     }
     request
 }
 
-/// A signed request, as it goes over the wire.
-pub(crate) fn request(scheme: &Scheme, body: &str, now: DateTime<Utc>) -> Vec<u8> {
+/// Returns the bytes of a signed HTTP request.
+pub(crate) fn signed_request(scheme: &Scheme, body: &str, now: DateTime<Utc>) -> Vec<u8> {
     let mut request = format!(
         "POST /webhooks/bamboohr HTTP/1.1\r\nHost: load\r\nContent-Type: application/json\r\nContent-Length: {}\r\n",
         body.len()
@@ -178,57 +178,59 @@ pub(crate) fn request(scheme: &Scheme, body: &str, now: DateTime<Utc>) -> Vec<u8
     request
 }
 
-/// What is not for us.
+/// Returns a field that the service ignores.
 fn custom_field(number: usize) -> String {
-    format!(r#","customField{number}":"something that is not for us""#)
+    format!(r#","customField{number}":"a value that Leaver ignores.""#)
 }
 
 async fn send(
     mut stream: TcpStream,
-    letters: Arc<Letters>,
+    requests: Arc<Requests>,
     until: Instant,
-) -> anyhow::Result<Sent> {
-    let mut sent = Sent::default();
-    let mut answer = Vec::with_capacity(1024);
+) -> anyhow::Result<LoadResult> {
+    let mut result = LoadResult::default();
+    let mut response = Vec::with_capacity(1024);
     while Instant::now() < until {
-        let request = letters.request(1);
+        let request = requests.next(1);
         let began = Instant::now();
         stream.write_all(&request).await?;
-        let status = read_answer(&mut stream, &mut answer).await?;
-        sent.answered(status, &answer, began.elapsed())?;
+        let status = read_response(&mut stream, &mut response).await?;
+        result.record(status, &response, began.elapsed())?;
     }
-    Ok(sent)
+    Ok(result)
 }
 
-/// The status of an answer that has come whole.
-pub(crate) async fn read_answer(
+/// Reads one whole response and returns its status. Fails if the server closes the connection before.
+pub(crate) async fn read_response(
     stream: &mut TcpStream,
-    answer: &mut Vec<u8>,
+    response: &mut Vec<u8>,
 ) -> anyhow::Result<u16> {
-    answer.clear();
+    response.clear();
     loop {
-        if stream.read_buf(answer).await? == 0 {
+        if stream.read_buf(response).await? == 0 {
             bail!("the server closed the connection");
         }
-        let Some(end) = find(answer, b"\r\n\r\n") else {
+        let Some(end) = find(response, b"\r\n\r\n") else {
             continue;
         };
-        let head = std::str::from_utf8(&answer[..end])?.to_ascii_lowercase();
+        let head = std::str::from_utf8(&response[..end])?.to_ascii_lowercase();
         let length = head.split("content-length: ").nth(1);
         let length = length.and_then(|rest| rest.lines().next()?.parse::<usize>().ok());
-        if answer.len() >= end + 4 + length.context("an answer without a length")? {
+        if response.len() >= end + 4 + length.context("the response has no content-length")? {
             return Ok(head
                 .get(9..12)
-                .context("an answer without a status")?
+                .context("the response has no status")?
                 .parse()?);
         }
     }
 }
 
-fn delivery(answer: &[u8]) -> anyhow::Result<Uuid> {
+fn delivery_id(response: &[u8]) -> anyhow::Result<Uuid> {
     let name = br#""delivery":""#;
-    let at = find(answer, name).context("an answer without an id")? + name.len();
-    let id = answer.get(at..at + 36).context("an id cut short")?;
+    let at = find(response, name).context("the response has no delivery id")? + name.len();
+    let id = response
+        .get(at..at + 36)
+        .context("the delivery id is too short")?;
     Ok(Uuid::try_parse_ascii(id)?)
 }
 

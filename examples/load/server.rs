@@ -1,4 +1,4 @@
-//! The servers that are loaded, each as a child process of this program.
+//! The servers under load. Each is a child process of this program.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -16,7 +16,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use bytes::Bytes;
 use clap::ValueEnum;
-use leaver::api::connections;
+use leaver::api::server;
 use leaver::base::clock::{Clock, SystemClock};
 use leaver::base::liveness::Phase;
 use leaver::config::{Environment, Settings};
@@ -32,17 +32,17 @@ use uuid::Uuid;
 
 use crate::KEY;
 
-/// As the old way had it.
+/// Database connections of the server `single`.
 const SINGLE_CONNECTIONS: u32 = 10;
 
-/// A server.
+/// Kind of a server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Kind {
-    /// Checks the signature and stores nothing
+    /// Verify the signature and store nothing
     Nothing,
-    /// Checks the signature and stores with one INSERT per request, over a pool of ten connections
+    /// Verify the signature and run one INSERT per request, over ten connections
     Single,
-    /// The service's receiving half
+    /// The service without its worker
     Group,
     /// The whole service
     Service,
@@ -50,33 +50,34 @@ pub(crate) enum Kind {
     OneByOne,
 }
 
-/// Settings of the service that whoever measures wants to be others.
+/// Returns the settings that the environment overrides, as `LEAVER__SECTION__KEY`.
 #[expect(
     clippy::disallowed_methods,
-    reason = "a program of its own, with a variable for each setting"
+    reason = "this program passes the variables on to `Environment`"
 )]
-fn set_outside() -> Vec<(String, String)> {
+fn setting_overrides() -> Vec<(String, String)> {
     let variables = std::env::vars();
     variables
         .filter(|(name, _)| name.starts_with("LEAVER__"))
         .collect()
 }
 
-/// Runs a server until standard input ends; says on standard output where it listens.
+/// Runs a server until standard input ends. Prints the addresses of webhooks and of metrics on standard output.
 pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<()> {
     let url = database.context("--serve needs --database")?;
-    let set = set_outside();
-    let set = set.iter().map(|(name, value)| (&**name, &**value));
-    let mut env: BTreeMap<&str, &str> = set.collect();
+    let overrides = setting_overrides();
+    let overrides = overrides.iter().map(|(name, value)| (&**name, &**value));
+    let mut env: BTreeMap<&str, &str> = overrides.collect();
     env.extend([
         ("BAMBOOHR_WEBHOOK_SECRET", KEY),
         ("DATABASE_URL", url),
         ("LEAVER_LISTEN", "127.0.0.1:0"),
+        ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
     ]);
     if kind == Kind::OneByOne {
         env.extend([
-            ("LEAVER__WORKER__BATCH", "1"),
-            ("LEAVER__WORKER__BATCHES", "1"),
+            ("LEAVER__WORKER__BATCH_SIZE", "1"),
+            ("LEAVER__WORKER__CONCURRENCY", "1"),
         ]);
     }
     let settings = Settings::load(None, &Environment::of(env))?;
@@ -90,42 +91,59 @@ pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<
             while !service.is_ready() {
                 tokio::time::sleep(Duration::from_millis(5)).await;
             }
-            println!("{}", service.address());
+            let admin_address = service.admin_address().context("no admin listener")?;
+            println!("{} {admin_address}", service.address());
             input_ended().await;
             service.stop().await;
         }
         Kind::Group => {
-            let parts = Components::new(&settings, options, clock);
-            parts.liveness.enter(Phase::Ready);
-            let app = leaver::api::router(Arc::clone(&parts.receiver));
-            listen(app, &settings, &stop).await?;
-            parts.receiver.intake.close().await;
+            let components = Components::new(&settings, options, clock);
+            components.liveness.enter(Phase::Ready);
+            let app = leaver::api::router(Arc::clone(&components.state));
+            let admin = leaver::api::admin_router(Arc::clone(&components.state));
+            listen(app, admin, &settings, &stop).await?;
+            components.state.intake.close().await;
         }
         Kind::Nothing | Kind::Single => {
             let pool = PgPoolOptions::new()
                 .max_connections(SINGLE_CONNECTIONS)
                 .connect_with(options)
                 .await?;
-            let source = settings.sources.first().context("no source")?;
-            let yardstick = Arc::new(Yardstick {
+            let source = settings
+                .sources
+                .first()
+                .context("no source is configured")?;
+            let baseline = Arc::new(Baseline {
                 source: source.name.clone(),
                 scheme: source.scheme.clone(),
                 pool: (kind == Kind::Single).then_some(pool),
             });
             let app = Router::new()
                 .route("/webhooks/bamboohr", post(receive))
-                .with_state(yardstick);
-            listen(app, &settings, &stop).await?;
+                .with_state(baseline);
+            listen(app, Router::new(), &settings, &stop).await?;
         }
     }
     Ok(())
 }
 
-async fn listen(app: Router, settings: &Settings, stop: &CancellationToken) -> anyhow::Result<()> {
-    let listener = connections::listen(settings.server.listen)?;
-    println!("{}", listener.local_addr()?);
-    let limits = settings.server.connections.clone();
-    let serving = tokio::spawn(connections::serve(listener, app, limits, stop.clone()));
+/// Serves both routers until standard input ends. Prints their addresses.
+async fn listen(
+    app: Router,
+    admin: Router,
+    settings: &Settings,
+    stop: &CancellationToken,
+) -> anyhow::Result<()> {
+    let listener = server::listen(settings.server.listen)?;
+    let admin_listener = server::listen(settings.server.listen)?;
+    println!(
+        "{} {}",
+        listener.local_addr()?,
+        admin_listener.local_addr()?
+    );
+    let limits = settings.server.limits.clone();
+    let serving = tokio::spawn(server::serve(listener, app, limits.clone(), stop.clone()));
+    tokio::spawn(server::serve(admin_listener, admin, limits, stop.clone()));
     input_ended().await;
     stop.cancel();
     serving.await?;
@@ -134,31 +152,31 @@ async fn listen(app: Router, settings: &Settings, stop: &CancellationToken) -> a
 
 async fn input_ended() {
     let wait = || std::io::stdin().lock().read_line(&mut String::new());
-    // However it ends, it has.
+    // A read error ends the wait as well.
     let _ = tokio::task::spawn_blocking(wait).await;
 }
 
-struct Yardstick {
+struct Baseline {
     source: SourceName,
     scheme: Scheme,
     pool: Option<PgPool>,
 }
 
 async fn receive(
-    State(yardstick): State<Arc<Yardstick>>,
+    State(baseline): State<Arc<Baseline>>,
     headers: axum::http::HeaderMap,
     body: Bytes,
 ) -> Result<Json<Value>, StatusCode> {
     let now = SystemClock.now();
-    let verified = yardstick
+    let verified = baseline
         .scheme
-        .verify(&yardstick.source, &headers, body, now);
+        .verify(&baseline.source, &headers, body, now);
     let arrival = NewArrival {
         id: DeliveryId(Uuid::now_v7()),
         delivery: verified.map_err(|_| StatusCode::UNAUTHORIZED)?,
         received_at: now,
     };
-    if let Some(pool) = &yardstick.pool {
+    if let Some(pool) = &baseline.pool {
         let stored = async {
             let mut conn = pool.acquire().await?;
             store::insert(&mut conn, &[&arrival]).await
@@ -170,19 +188,22 @@ async fn receive(
     ))
 }
 
-/// A server in a process of its own, which ends with this.
+/// A server in a child process. Dropping it kills the process.
 #[derive(Debug)]
 pub(crate) struct Child {
     process: std::process::Child,
-    /// It runs until this is closed.
+    /// The process stops when this is closed.
     input: Option<ChildStdin>,
     address: String,
+    admin_address: String,
 }
 
 impl Child {
-    /// Starts it, and returns when it listens.
+    /// Starts a server and returns once it listens. Writes its log to the file `log`.
     pub(crate) fn start(kind: Kind, database: &str, log: &Path) -> anyhow::Result<Self> {
-        let name = kind.to_possible_value().context("a server has a name")?;
+        let name = kind
+            .to_possible_value()
+            .context("this kind of server has no name")?;
         let mut process = Command::new(std::env::current_exe()?)
             .args(["--serve", name.get_name(), "--database", database])
             .stdin(Stdio::piped())
@@ -190,18 +211,21 @@ impl Child {
             .stderr(File::create(log)?)
             .spawn()?;
         let input = process.stdin.take();
-        let output = process.stdout.take().context("it has an output")?;
-        let mut address = String::new();
-        BufReader::new(output).read_line(&mut address)?;
-        anyhow::ensure!(
-            !address.is_empty(),
-            "a server did not start; see {}",
-            log.display()
-        );
+        let output = process
+            .stdout
+            .take()
+            .context("the child process has no standard output")?;
+        let mut addresses = String::new();
+        BufReader::new(output).read_line(&mut addresses)?;
+        let (address, admin_address) = addresses
+            .trim()
+            .split_once(' ')
+            .with_context(|| format!("a server did not start; see {}", log.display()))?;
         Ok(Self {
             process,
             input,
-            address: address.trim().to_owned(),
+            address: address.to_owned(),
+            admin_address: admin_address.to_owned(),
         })
     }
 
@@ -209,33 +233,33 @@ impl Child {
         &self.address
     }
 
-    /// How many deliveries it stored at a time; nothing for a server that does not count.
+    /// Returns the mean number of deliveries per INSERT, or `None` for a server without metrics.
     pub(crate) async fn rows_per_flush(&self) -> Option<f64> {
-        let rows: f64 = self.metric("leaver_flush_rows_sum").await?;
-        Some(rows / self.metric::<f64>("leaver_flush_rows_count").await?)
+        let rows: f64 = self.metric("leaver_insert_batch_rows_sum").await?;
+        Some(rows / self.metric::<f64>("leaver_insert_batch_rows_count").await?)
     }
 
-    /// One number of its metrics, if it has that.
+    /// Returns the value of a metric, or `None` if the server does not have it.
     pub(crate) async fn metric<T: FromStr>(&self, name: &str) -> Option<T> {
         let client = leaver::connect::client::new(Duration::from_secs(30)).ok()?;
-        let answer = client.get(format!("http://{}/metrics", self.address));
-        let text = answer.send().await.ok()?.text().await.ok()?;
+        let request = client.get(format!("http://{}/metrics", self.admin_address));
+        let text = request.send().await.ok()?.text().await.ok()?;
         let named = text.lines().filter_map(|line| line.split_once(' '));
         let mut values = named.filter(|(other, _)| *other == name);
         values.next()?.1.parse().ok()
     }
 
-    /// Its resident size, now (`VmRSS`) or at most (`VmHWM`).
-    pub(crate) fn memory_kib(&self, which: &str) -> u64 {
-        let status = self.read("status");
-        let line = status.lines().find_map(|line| line.strip_prefix(which));
+    /// Returns the resident memory in KiB, either current (`VmRSS`) or peak (`VmHWM`); 0 if it cannot be read.
+    pub(crate) fn memory_kib(&self, field: &str) -> u64 {
+        let status = self.read_proc("status");
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
         let size = line.and_then(|rest| rest.split_whitespace().nth(1)?.parse().ok());
         size.unwrap_or_default()
     }
 
-    /// Seconds of processor time that it has used.
+    /// Returns the CPU time so far, in seconds.
     pub(crate) fn cpu_seconds(&self) -> f64 {
-        let stat = self.read("stat");
+        let stat = self.read_proc("stat");
         let after_name = stat.rsplit(") ").next().unwrap_or_default();
         let ticks = after_name.split(' ').skip(11).take(2);
         ticks
@@ -244,17 +268,17 @@ impl Child {
             / 100.0
     }
 
-    fn read(&self, what: &str) -> String {
-        std::fs::read_to_string(format!("/proc/{}/{what}", self.process.id())).unwrap_or_default()
+    fn read_proc(&self, file: &str) -> String {
+        std::fs::read_to_string(format!("/proc/{}/{file}", self.process.id())).unwrap_or_default()
     }
 
-    /// How many descriptors it has open.
+    /// Returns the number of open file descriptors; 0 if it cannot be read.
     pub(crate) fn open_files(&self) -> usize {
         let folder = std::fs::read_dir(format!("/proc/{}/fd", self.process.id()));
         folder.map_or(0, Iterator::count)
     }
 
-    /// Lets it end as it likes to.
+    /// Stops the server gracefully and waits for its end.
     pub(crate) fn stop(&mut self) -> anyhow::Result<()> {
         self.input = None;
         self.process.wait()?;
@@ -264,7 +288,7 @@ impl Child {
 
 impl Drop for Child {
     fn drop(&mut self) {
-        // It may have ended already.
+        // The process may have ended already.
         let _ = self.process.kill();
         let _ = self.process.wait();
     }

@@ -1,6 +1,6 @@
-//! A long, steady load: whether memory stays flat, and whether descriptors and tasks are what they were when all is over.
-//! Most of the connections are honest senders that now and then close and come again; a few forge, and a few say nothing,
-//! half a head or half a body.
+//! A long, steady load. Checks that memory stays flat, and that descriptors and tasks return to their counts before it.
+//! Most connections are regular senders that reconnect now and then. A few send bad signatures, and a few send nothing,
+//! half a request head or half a body.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -13,46 +13,49 @@ use tokio::task::JoinSet;
 use tokio::time::{Interval, MissedTickBehavior, interval_at, timeout};
 
 use crate::database::Database;
-use crate::sender::{Letters, Sent, connect, percentiles, read_answer, tampered};
+use crate::sender::{
+    LoadResult, Requests, connect, percentiles, read_response, with_wrong_signature,
+};
 use crate::server::{Child, Kind};
-use crate::{Args, log};
+use crate::{Args, log_path};
 
-/// The resident size that the service may reach.
-const MOST_MEMORY_KIB: u64 = 100 * 1024;
-/// The last third of the time may take a tenth more memory than the second. The allocator keeps what the busiest moment
-/// took, and the machine decides when that is.
-const MAY_GROW_BY: u64 = 10;
-/// What a pool may have more of afterwards.
-const MAY_STAY: usize = 4;
-/// After so many deliveries an honest sender closes its connection and opens another.
+/// Limit of the peak resident memory of the service.
+const MAX_MEMORY_KIB: u64 = 100 * 1024;
+/// Mean memory may grow by one part in this many from the second third of the load to the last.
+// The allocator keeps the memory of the busiest moment, which can come late on a busy machine.
+const MAX_GROWTH_DIVISOR: u64 = 10;
+/// Descriptors and tasks that may remain after the load, since a connection pool can grow.
+const MAX_REMAINING: usize = 4;
+/// Number of deliveries after which a regular sender reconnects.
 const DELIVERIES_PER_CONNECTION: u64 = 20;
-/// Of so many connections one forges and one is slow.
-const ODD_ONE_IN: usize = 50;
-/// How often the service is looked at.
-const LOOK: Duration = Duration::from_secs(2);
-/// Longer than the service waits for anybody.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// One in this many connections sends bad signatures, and one sends incomplete requests.
+const FAULTY_ONE_IN: usize = 50;
+/// Time between two samples.
+const SAMPLE_INTERVAL: Duration = Duration::from_secs(2);
+/// Time limit for a response. Longer than the service waits for a request on a new connection.
+const RESPONSE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What the service has at a moment.
+/// Resources of the service at one moment.
 #[derive(Clone, Copy, Debug)]
-struct Look {
+struct Sample {
     memory_kib: u64,
     open_files: usize,
     tasks: usize,
 }
 
-impl Look {
-    async fn at(child: &Child) -> anyhow::Result<Self> {
-        let tasks = child.metric("leaver_tasks").await;
+impl Sample {
+    async fn take(child: &Child) -> anyhow::Result<Self> {
+        let tasks = child.metric("leaver_tokio_tasks_alive").await;
         Ok(Self {
             memory_kib: child.memory_kib("VmRSS"),
             open_files: child.open_files(),
-            tasks: tasks.context("the service does not say how many tasks it has")?,
+            tasks: tasks.context("the service has no metric for its tasks")?,
         })
     }
 
-    fn is_back_at(&self, before: &Self) -> bool {
-        self.open_files <= before.open_files + MAY_STAY && self.tasks <= before.tasks + MAY_STAY
+    fn has_returned_to(&self, before: &Self) -> bool {
+        self.open_files <= before.open_files + MAX_REMAINING
+            && self.tasks <= before.tasks + MAX_REMAINING
     }
 
     fn json(&self) -> Value {
@@ -60,81 +63,90 @@ impl Look {
     }
 }
 
-/// What all connections share.
+/// State that all connections share.
 struct Load {
     address: String,
-    letters: Letters,
-    /// Between two deliveries on one connection.
-    pause: Duration,
+    requests: Requests,
+    /// Time between two deliveries on one connection.
+    interval: Duration,
     large_one_in: u64,
     began: Instant,
     until: Instant,
     acknowledged: AtomicU64,
-    forged: AtomicU64,
-    slow: AtomicU64,
+    badly_signed: AtomicU64,
+    incomplete: AtomicU64,
 }
 
-/// Loads the whole service for `--seconds`, steadily.
+/// Loads the whole service for `--seconds` at a steady `--rate`. Fails if a limit above is exceeded or a delivery is lost.
 pub(crate) async fn soak(args: &Args, database: &mut Database) -> anyhow::Result<Value> {
-    enough_descriptors(args.connections)?;
-    database.empty().await?;
-    let mut child = Child::start(Kind::Service, database.url(), &log(Kind::Service))?;
+    check_descriptor_limit(args.connections)?;
+    database.reset().await?;
+    let mut child = Child::start(Kind::Service, database.url(), &log_path(Kind::Service))?;
     warm_up(&child, database).await?;
-    let before = Look::at(&child).await?;
+    let before = Sample::take(&child).await?;
 
     let began = Instant::now();
     let load = Arc::new(Load {
         address: child.address().to_owned(),
-        letters: Letters::new()?,
-        pause: Duration::from_secs_f64(f64::from(u32::try_from(args.connections)?) / args.rate),
+        requests: Requests::new()?,
+        interval: Duration::from_secs_f64(f64::from(u32::try_from(args.connections)?) / args.rate),
         large_one_in: args.large_one_in,
         began,
-        // The last look is to see all of it.
-        until: began + Duration::from_secs(args.seconds) + 2 * LOOK,
+        // The load outlasts the last sample.
+        until: began + Duration::from_secs(args.seconds) + 2 * SAMPLE_INTERVAL,
         acknowledged: AtomicU64::new(0),
-        forged: AtomicU64::new(0),
-        slow: AtomicU64::new(0),
+        badly_signed: AtomicU64::new(0),
+        incomplete: AtomicU64::new(0),
     });
     let mut senders = JoinSet::new();
     for number in 0..args.connections {
-        senders.spawn(attend(number, Arc::clone(&load)));
+        senders.spawn(run_connection(number, Arc::clone(&load)));
     }
-    let looks = watch(args, &child, &load).await?;
-    let mut sent = Sent::default();
-    while let Some(one) = senders.join_next().await {
-        sent.add(one??);
+    let samples = take_samples(args, &child, &load).await?;
+    let mut all = LoadResult::default();
+    while let Some(result) = senders.join_next().await {
+        all.merge(result??);
     }
 
-    let after = settle(&child, &before).await?;
-    let backlog = database.waiting().await?;
-    let drained = database.drained().await?;
-    let peak = child.memory_kib("VmHWM");
+    let after = wait_until_released(&child, &before).await?;
+    let backlog = database.pending().await?;
+    let drain = database.wait_until_processed().await?;
+    let peak_memory_kib = child.memory_kib("VmHWM");
     let cpu_seconds = child.cpu_seconds();
     child.stop()?;
-    let missing = database.missing(&sent.acknowledged).await?;
-    let [first, second, last] = [0, 1, 2].map(|third| mean_memory(&looks, third));
-    let found = json!({
+    let missing = database.missing(&all.acknowledged).await?;
+    let [first, second, last] = [0, 1, 2].map(|third| mean_memory(&samples, third));
+    let result = json!({
         "connections": args.connections, "seconds": args.seconds, "rate": args.rate,
-        "acknowledged": sent.acknowledged.len(), "refused": sent.refused, "missing": missing,
-        "forgeries": load.forged.load(Ordering::Relaxed), "slow_requests": load.slow.load(Ordering::Relaxed),
-        "answers": percentiles(sent.latencies),
-        "backlog": backlog, "drain_seconds": drained.as_secs_f64(), "cpu_seconds": cpu_seconds,
-        "peak_memory_kib": peak, "memory_kib_by_thirds": [first, second, last],
+        "acknowledged": all.acknowledged.len(), "refused": all.refused, "missing": missing,
+        "badly_signed": load.badly_signed.load(Ordering::Relaxed), "incomplete": load.incomplete.load(Ordering::Relaxed),
+        "responses": percentiles(all.latencies),
+        "backlog": backlog, "drain_seconds": drain.as_secs_f64(), "cpu_seconds": cpu_seconds,
+        "peak_memory_kib": peak_memory_kib, "memory_kib_by_thirds": [first, second, last],
         "before": before.json(), "after": after.json(),
     });
-    let says = serde_json::to_string_pretty(&found)?;
-    ensure!(missing == 0 && sent.refused == 0, "lost or refused: {says}");
-    ensure!(peak <= MOST_MEMORY_KIB, "more than 100 MiB: {says}");
+    let text = serde_json::to_string_pretty(&result)?;
     ensure!(
-        last <= second + second / MAY_GROW_BY,
-        "memory grows: {says}"
+        missing == 0 && all.refused == 0,
+        "valid deliveries are missing or were refused: {text}"
     );
-    ensure!(after.is_back_at(&before), "something is left: {says}");
-    Ok(found)
+    ensure!(
+        peak_memory_kib <= MAX_MEMORY_KIB,
+        "peak memory is above 100 MiB: {text}"
+    );
+    ensure!(
+        last <= second + second / MAX_GROWTH_DIVISOR,
+        "memory keeps growing: {text}"
+    );
+    ensure!(
+        after.has_returned_to(&before),
+        "descriptors or tasks remain after the load: {text}"
+    );
+    Ok(result)
 }
 
-/// The service inherits our limit, and has as many connections as we.
-fn enough_descriptors(connections: usize) -> anyhow::Result<()> {
+/// Fails if the limit of open files is too low. The service inherits it and has as many connections as this process.
+fn check_descriptor_limit(connections: usize) -> anyhow::Result<()> {
     let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
     let line = limits
         .lines()
@@ -143,23 +155,23 @@ fn enough_descriptors(connections: usize) -> anyhow::Result<()> {
     let needed = connections + 200;
     ensure!(
         limit.is_none_or(|limit| limit >= needed),
-        "{connections} connections need {needed} descriptors: ulimit -n {needed}"
+        "{connections} connections need {needed} descriptors; run `ulimit -n {needed}`"
     );
     Ok(())
 }
 
-/// Lets the service open what it keeps open: connections to the database, above all.
+/// Sends a few deliveries, so that the service opens what it keeps open, such as database connections.
 async fn warm_up(child: &Child, database: &mut Database) -> anyhow::Result<()> {
-    let letters = Arc::new(Letters::new()?);
+    let requests = Arc::new(Requests::new()?);
     let mut senders = JoinSet::new();
     for _ in 0..16 {
         let mut stream = connect(child.address()).await?;
-        let letters = Arc::clone(&letters);
+        let requests = Arc::clone(&requests);
         senders.spawn(async move {
             for _ in 0..25 {
-                stream.write_all(&letters.request(1)).await?;
-                let status = read_answer(&mut stream, &mut vec![]).await?;
-                ensure!(status == 200, "a good delivery was answered {status}");
+                stream.write_all(&requests.next(1)).await?;
+                let status = read_response(&mut stream, &mut vec![]).await?;
+                ensure!(status == 200, "a valid delivery got status {status}");
             }
             Ok(())
         });
@@ -167,81 +179,82 @@ async fn warm_up(child: &Child, database: &mut Database) -> anyhow::Result<()> {
     while let Some(sender) = senders.join_next().await {
         sender??;
     }
-    database.drained().await?;
-    // Those connections are to be gone when we look.
+    database.wait_until_processed().await?;
+    // The first sample must not include these connections.
     tokio::time::sleep(Duration::from_secs(1)).await;
     Ok(())
 }
 
-/// Looks at the service until the load ends; a line for each tenth of the time.
-async fn watch(args: &Args, child: &Child, load: &Load) -> anyhow::Result<Vec<Look>> {
-    let time = Duration::from_secs(args.seconds);
-    let (mut looks, mut lines, mut known) = (vec![], 0, 0);
+/// Takes samples until the load ends. Prints a line for each tenth of the time, unless `--json` is given.
+async fn take_samples(args: &Args, child: &Child, load: &Load) -> anyhow::Result<Vec<Sample>> {
+    let duration = Duration::from_secs(args.seconds);
+    let (mut samples, mut lines, mut printed) = (vec![], 0, 0);
     if !args.json {
         println!("  second  memory KiB  descriptors  tasks  acknowledged");
     }
-    while load.began.elapsed() < time {
-        tokio::time::sleep(LOOK).await;
-        let look = Look::at(child).await?;
-        looks.push(look);
-        if !args.json && load.began.elapsed() >= time / 10 * (lines + 1) {
+    while load.began.elapsed() < duration {
+        tokio::time::sleep(SAMPLE_INTERVAL).await;
+        let sample = Sample::take(child).await?;
+        samples.push(sample);
+        if !args.json && load.began.elapsed() >= duration / 10 * (lines + 1) {
             lines += 1;
             let acknowledged = load.acknowledged.load(Ordering::Relaxed);
             println!(
                 "{:>8}  {:>10}  {:>11}  {:>5}  {:>12}",
                 load.began.elapsed().as_secs(),
-                look.memory_kib,
-                look.open_files,
-                look.tasks,
-                acknowledged - known
+                sample.memory_kib,
+                sample.open_files,
+                sample.tasks,
+                acknowledged - printed
             );
-            known = acknowledged;
+            printed = acknowledged;
         }
     }
-    Ok(looks)
+    Ok(samples)
 }
 
-/// Waits until nothing of the load is left, or long enough.
-async fn settle(child: &Child, before: &Look) -> anyhow::Result<Look> {
+/// Waits until descriptors and tasks are back at their counts before the load, or until a timeout. Returns the last sample.
+async fn wait_until_released(child: &Child, before: &Sample) -> anyhow::Result<Sample> {
     let began = Instant::now();
     loop {
-        let look = Look::at(child).await?;
-        if look.is_back_at(before) || began.elapsed() > PATIENCE {
-            return Ok(look);
+        let sample = Sample::take(child).await?;
+        if sample.has_returned_to(before) || began.elapsed() > RESPONSE_TIMEOUT {
+            return Ok(sample);
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
 }
 
-fn mean_memory(looks: &[Look], third: usize) -> u64 {
-    let length = looks.len() / 3;
-    let looks = &looks[third * length..(third + 1) * length];
-    let sum: u64 = looks.iter().map(|look| look.memory_kib).sum();
+/// Returns the mean memory in KiB over one third of the samples.
+fn mean_memory(samples: &[Sample], third: usize) -> u64 {
+    let length = samples.len() / 3;
+    let samples = &samples[third * length..(third + 1) * length];
+    let sum: u64 = samples.iter().map(|sample| sample.memory_kib).sum();
     sum / u64::try_from(length.max(1)).unwrap_or(1)
 }
 
-/// One of the connections, in one of three roles.
-async fn attend(number: usize, load: Arc<Load>) -> anyhow::Result<Sent> {
-    let mut due = load.due(number);
-    match number % ODD_ONE_IN {
-        0 => forge(&load, &mut due).await?,
-        1 => dawdle(&load).await?,
-        _ => return send(number, &load, &mut due).await,
+/// Runs one connection in one of three roles.
+async fn run_connection(number: usize, load: Arc<Load>) -> anyhow::Result<LoadResult> {
+    let mut schedule = load.schedule(number);
+    match number % FAULTY_ONE_IN {
+        0 => send_badly_signed(&load, &mut schedule).await?,
+        1 => send_incomplete(&load).await?,
+        _ => return send(number, &load, &mut schedule).await,
     }
-    Ok(Sent::default())
+    Ok(LoadResult::default())
 }
 
 impl Load {
-    /// When this connection sends, so that all of them together send evenly.
-    fn due(&self, number: usize) -> Interval {
+    /// Returns when a connection sends. Offsets spread all connections evenly over the interval.
+    fn schedule(&self, number: usize) -> Interval {
         let share = self
-            .pause
+            .interval
             .mul_f64(0.618 * f64::from(u32::try_from(number).unwrap_or(0)));
-        let offset = share.as_secs_f64() % self.pause.as_secs_f64();
+        let offset = share.as_secs_f64() % self.interval.as_secs_f64();
         let start = self.began + Duration::from_secs_f64(offset);
-        let mut due = interval_at(start.into(), self.pause);
-        due.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        due
+        let mut schedule = interval_at(start.into(), self.interval);
+        schedule.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        schedule
     }
 
     fn is_over(&self) -> bool {
@@ -249,64 +262,66 @@ impl Load {
     }
 }
 
-async fn send(number: usize, load: &Load, due: &mut Interval) -> anyhow::Result<Sent> {
-    let mut sent = Sent::default();
+async fn send(number: usize, load: &Load, schedule: &mut Interval) -> anyhow::Result<LoadResult> {
+    let mut result = LoadResult::default();
     let mut stream = connect(&load.address).await?;
-    let mut answer = vec![];
-    // Else all of them would come again in the same second.
+    let mut response = vec![];
+    // A different start for each connection, so that they do not all reconnect in the same second.
     let mut count = u64::try_from(number)?;
     while !load.is_over() {
-        due.tick().await;
+        schedule.tick().await;
         count += 1;
         if count.is_multiple_of(DELIVERIES_PER_CONNECTION) {
             stream = connect(&load.address).await?;
         }
-        let employees = if load.letters.count().is_multiple_of(load.large_one_in) {
+        let employees = if load.requests.count().is_multiple_of(load.large_one_in) {
             100
         } else {
             1
         };
-        let request = load.letters.request(employees);
+        let request = load.requests.next(employees);
         let began = Instant::now();
         stream.write_all(&request).await?;
-        let status = timeout(PATIENCE, read_answer(&mut stream, &mut answer)).await??;
+        let status = timeout(RESPONSE_TIMEOUT, read_response(&mut stream, &mut response)).await??;
         load.acknowledged
             .fetch_add(u64::from(status == 200), Ordering::Relaxed);
-        sent.answered(status, &answer, began.elapsed())?;
+        result.record(status, &response, began.elapsed())?;
         if status == 503 {
-            // There was no room for us, and the connection is closed.
+            // The service is full and has closed the connection.
             stream = connect(&load.address).await?;
         }
     }
-    Ok(sent)
+    Ok(result)
 }
 
-async fn forge(load: &Load, due: &mut Interval) -> anyhow::Result<()> {
+async fn send_badly_signed(load: &Load, schedule: &mut Interval) -> anyhow::Result<()> {
     let mut stream = connect(&load.address).await?;
     while !load.is_over() {
-        due.tick().await;
-        stream.write_all(&tampered(load.letters.request(1))).await?;
-        let status = timeout(PATIENCE, read_answer(&mut stream, &mut vec![])).await??;
-        ensure!(status == 401, "a forgery was answered {status}");
-        load.forged.fetch_add(1, Ordering::Relaxed);
+        schedule.tick().await;
+        stream
+            .write_all(&with_wrong_signature(load.requests.next(1)))
+            .await?;
+        let status = timeout(RESPONSE_TIMEOUT, read_response(&mut stream, &mut vec![])).await??;
+        ensure!(status == 401, "a badly signed request got status {status}");
+        load.badly_signed.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
 }
 
-/// Nothing, half a head, half a body, by turns; the service is to end each of them.
-async fn dawdle(load: &Load) -> anyhow::Result<()> {
-    for part in [0, 40, usize::MAX].into_iter().cycle() {
+/// Sends nothing, half a head and half a body in rotation. Fails if the service does not close the connection.
+async fn send_incomplete(load: &Load) -> anyhow::Result<()> {
+    for length in [0, 40, usize::MAX].into_iter().cycle() {
         if load.is_over() {
             break;
         }
         let mut stream = connect(&load.address).await?;
-        let request = load.letters.request(1);
-        let part = part.min(request.len() - 100);
-        stream.write_all(&request[..part]).await?;
-        let ended = timeout(PATIENCE, stream.read_to_end(&mut vec![])).await;
-        // Closed or reset, it has ended.
-        drop(ended.context("a slow client was not ended")?);
-        load.slow.fetch_add(1, Ordering::Relaxed);
+        let request = load.requests.next(1);
+        let length = length.min(request.len() - 100);
+        stream.write_all(&request[..length]).await?;
+        let closed = timeout(RESPONSE_TIMEOUT, stream.read_to_end(&mut vec![])).await;
+        // A reset is a read error and counts as closed.
+        drop(closed.context("the service did not close the connection of an incomplete request")?);
+        load.incomplete.fetch_add(1, Ordering::Relaxed);
     }
     Ok(())
 }

@@ -81,15 +81,18 @@ fn can_be_worked_with(settings: &Settings) {
             .verify(&source.name, &headers, body, sound::now());
         assert!(verdict.is_ok(), "{verdict:?}");
     }
-    assert!(settings.worker.batch > 0 && settings.worker.max_attempts > 0);
+    assert!(settings.worker.batch_size > 0 && settings.worker.max_attempts > 0);
     assert!(settings.server.max_body_bytes > 0);
     // How far they reach back is asked of Postgres.
-    for span in [settings.keep_parked, settings.keep_settled] {
+    for span in [
+        settings.inbox.failed_body_retention,
+        settings.inbox.delivery_retention,
+    ] {
         let span = TimeDelta::from_std(span).expect("a span that can be counted with");
         let since = sound::now().checked_sub_signed(span);
         sound::instant(since.expect("a span that reaches back into the calendar"));
     }
-    for span in [settings.worker.poll, settings.server.body_timeout] {
+    for span in [settings.worker.poll_interval, settings.server.body_timeout] {
         assert!(!span.is_zero());
         assert!(
             std::time::Instant::now().checked_add(span).is_some(),

@@ -59,19 +59,19 @@ fn payload(text: &str) {
             Some(at.timestamp_micros()),
             "a time is not understood"
         );
-        assert!(by_merge.facts.termination.value().is_some());
+        assert!(by_merge.facts.termination_date.value().is_some());
     }
     if let Some(day) = plain_day(text.trim()) {
         let termination = Field::Value(DateOrInstant::Day(day));
-        assert_eq!(by_bamboohr.facts.termination, termination);
-        assert_eq!(by_merge.facts.termination, termination);
-        assert_eq!(by_bamboohr.facts.hire, Field::Value(day));
-        assert_eq!(by_merge.facts.hire, Field::Value(day));
+        assert_eq!(by_bamboohr.facts.termination_date, termination);
+        assert_eq!(by_merge.facts.termination_date, termination);
+        assert_eq!(by_bamboohr.facts.hire_date, Field::Value(day));
+        assert_eq!(by_merge.facts.hire_date, Field::Value(day));
     }
     // What is there but no date is never taken for "no date".
     if !text.trim().is_empty() && text.trim() != "0000-00-00" {
-        assert_ne!(by_bamboohr.facts.termination, Field::Empty);
-        assert_ne!(by_merge.facts.termination, Field::Empty);
+        assert_ne!(by_bamboohr.facts.termination_date, Field::Empty);
+        assert_ne!(by_merge.facts.termination_date, Field::Empty);
     }
     of_answers(text, &by_bamboohr);
 }
@@ -114,8 +114,11 @@ fn of_answers(text: &str, delivered: &EmployeeChange) {
         &Tenant::new("acme"),
     );
     let read = read.expect("a record").expect("a record with a status");
-    assert_eq!(read.change.facts.termination, delivered.facts.termination);
-    assert_eq!(read.change.facts.hire, delivered.facts.hire);
+    assert_eq!(
+        read.change.facts.termination_date,
+        delivered.facts.termination_date
+    );
+    assert_eq!(read.change.facts.hire_date, delivered.facts.hire_date);
 
     let syncs = json!({"results": [{"model_id": "hris.Employee", "last_sync_finished": text}]});
     let syncs = merge_sync_page(&bytes(&syncs)).expect("a page of syncs");

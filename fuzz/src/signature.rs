@@ -100,7 +100,13 @@ impl Request {
             let text = std::str::from_utf8(value);
             match name {
                 b"provider" => request.is_merge = value == b"merge",
-                b"layout" => request.layout = Layout::parse(text.ok()?).ok()?,
+                b"layout" => {
+                    request.layout = match text.ok()? {
+                        "body+timestamp" => Layout::BodyThenTimestamp,
+                        "timestamp.body" => Layout::TimestampDotBody,
+                        _ => return None,
+                    };
+                }
                 b"key" => request.keys.push(Key::new(&text.ok()?.into()).ok()?),
                 b"now" => request.now = DateTime::from_timestamp(text.ok()?.parse().ok()?, 0)?,
                 b"freshness" => {

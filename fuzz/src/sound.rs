@@ -69,12 +69,12 @@ pub(crate) fn instant(at: DateTime<Utc>) {
 fn can_be_kept(change: &EmployeeChange) {
     id(&change.employee_id);
     change.as_of.into_iter().for_each(instant);
-    match change.facts.termination.value() {
+    match change.facts.termination_date.value() {
         Some(DateOrInstant::Instant(at)) => instant(*at),
         Some(DateOrInstant::Day(day)) => assert!((-4712..294_276).contains(&day.year()), "{day:?}"),
         None => {}
     }
-    if let Some(day) = change.facts.hire.value() {
+    if let Some(day) = change.facts.hire_date.value() {
         assert!((-4712..294_276).contains(&day.year()), "{day:?}");
     }
     if let Some(Status::Unknown(text)) = change.facts.status.value() {

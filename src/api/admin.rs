@@ -1,68 +1,103 @@
-//! The token that opens the routes for an administrator's programs.
+//! The router of `server.admin_listen`: the API, metrics and health, behind layers that `/webhooks` must not have.
 
-use std::fmt;
+use std::any::Any;
+use std::sync::Arc;
+use std::time::Duration;
 
-use axum::http::HeaderMap;
-use axum::http::header::AUTHORIZATION;
-use secrecy::{ExposeSecret, SecretString};
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
+use axum::Router;
+use axum::extract::{MatchedPath, Request};
+use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use tower_http::catch_panic::CatchPanicLayer;
+use tower_http::request_id::{
+    MakeRequestUuid, PropagateRequestIdLayer, RequestId, SetRequestIdLayer,
+};
+use tower_http::sensitive_headers::SetSensitiveRequestHeadersLayer;
+use tower_http::set_header::SetResponseHeaderLayer;
+use tower_http::timeout::TimeoutLayer;
+use tower_http::trace::TraceLayer;
+use tracing::{Span, info_span};
 
-/// The fewest characters of a token.
-const SHORTEST: usize = 16;
+use super::error::ApiError;
+use super::{AppState, employees, health, health_routes, not_found};
 
-/// What stands behind `Authorization: Bearer`. Only its digest is kept.
-#[derive(Clone)]
-pub struct AdminToken([u8; 32]);
+/// The handlers have shorter limits of their own; this one stands behind them.
+const TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Why a secret is not good enough to be the token.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum WeakToken {
-    /// It could be guessed.
-    #[error(
-        "the token has fewer than {SHORTEST} characters and could be guessed: make one with `openssl rand -hex 32`"
-    )]
-    TooShort,
-    /// No client could send it.
-    #[error(
-        "the token has a space, a line break or a character outside ASCII in it, which a header cannot carry: make one with `openssl rand -hex 32`"
-    )]
-    NotForHeaders,
+/// Builds the routes of `server.admin_listen`: `/api`, `/metrics` and health.
+pub fn admin_router(state: Arc<AppState>) -> Router {
+    let mut routes = health_routes().route("/metrics", get(health::metrics));
+    if state.admin_token.is_some() {
+        routes = routes.route(
+            "/api/v1/employees",
+            get(employees::list).fallback(employees::method_not_allowed),
+        );
+    }
+    // A layer wraps those above it: a request passes the last one first.
+    routes
+        .fallback(not_found)
+        .with_state(state)
+        .layer(TimeoutLayer::with_status_code(
+            StatusCode::SERVICE_UNAVAILABLE,
+            TIMEOUT,
+        ))
+        .layer(CatchPanicLayer::custom(internal_error))
+        .layer(SetResponseHeaderLayer::overriding(
+            CACHE_CONTROL,
+            HeaderValue::from_static("no-store"),
+        ))
+        .layer(SetResponseHeaderLayer::overriding(
+            X_CONTENT_TYPE_OPTIONS,
+            HeaderValue::from_static("nosniff"),
+        ))
+        .layer(PropagateRequestIdLayer::x_request_id())
+        // A 503 of `/health` is no failure of the request, so only the DEBUG line of each response is logged.
+        .layer(
+            TraceLayer::new_for_http()
+                .make_span_with(request_span)
+                .on_failure(()),
+        )
+        .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))
+        .layer(SetSensitiveRequestHeadersLayer::new([AUTHORIZATION]))
 }
 
-impl AdminToken {
-    /// Accepts at least 16 visible ASCII characters.
-    ///
-    /// # Errors
-    /// [`WeakToken`] for anything else.
-    pub fn new(secret: &SecretString) -> Result<Self, WeakToken> {
-        let secret = secret.expose_secret();
-        if !secret.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(WeakToken::NotForHeaders);
-        }
-        if secret.len() < SHORTEST {
-            return Err(WeakToken::TooShort);
-        }
-        Ok(Self(Sha256::digest(secret).into()))
-    }
-
-    /// Whether the one `Authorization` header bears it. How long the answer takes says nothing of the token.
-    pub(super) fn lets_in(&self, headers: &HeaderMap) -> bool {
-        let mut sent = headers.get_all(AUTHORIZATION).iter();
-        let (Some(value), None) = (sent.next(), sent.next()) else {
-            return false;
-        };
-        let Some((scheme, token)) = value.to_str().ok().and_then(|text| text.split_once(' '))
-        else {
-            return false;
-        };
-        let digest: [u8; 32] = Sha256::digest(token.trim()).into();
-        scheme.eq_ignore_ascii_case("Bearer") & bool::from(digest.ct_eq(&self.0))
-    }
+/// Names the route instead of the URI: a query may name a person.
+fn request_span(request: &Request) -> Span {
+    let route = request
+        .extensions()
+        .get::<MatchedPath>()
+        .map_or("none", MatchedPath::as_str);
+    // A client may send an id of its own, of any length.
+    let request_id = request
+        .extensions()
+        .get::<RequestId>()
+        .and_then(|id| id.header_value().to_str().ok())
+        .and_then(|id| id.get(..id.len().min(64)));
+    info_span!("http.request", method = %request.method(), route, request_id)
 }
 
-impl fmt::Debug for AdminToken {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("AdminToken(redacted)")
+/// Drops the panic's message, which may quote what was being read. The panic hook has logged its place.
+fn internal_error(_panic: Box<dyn Any + Send>) -> Response {
+    ApiError::Internal.into_response()
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
+mod tests {
+    use http_body_util::BodyExt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_answered_without_its_message() {
+        let response = internal_error(Box::new("dana@example.com"));
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        let body = response.into_body().collect().await.unwrap().to_bytes();
+        assert_eq!(&body[..], br#"{"error":"internal error"}"#);
     }
 }

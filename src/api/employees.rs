@@ -1,74 +1,72 @@
-//! `GET /api/v1/employees`: who changed, page by page, for whoever has the administrator's token. The people go
-//! into the answer and nowhere else: the log has their number.
+//! `GET /api/v1/employees`: the roster in the order of changes, page by page, with the administrator's token. The log
+//! has the number of employees on a page, and nothing about them.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::{RawQuery, State};
-use axum::http::header::CACHE_CONTROL;
-use axum::http::{HeaderMap, HeaderValue};
-use axum::response::{IntoResponse, Response};
+use axum::http::HeaderMap;
 use tracing::{info, warn};
 
 use super::AppState;
 use super::error::ApiError;
 use crate::base::liveness::Phase;
 use crate::roster::listing::{
-    self, Cursor, DEFAULT_PAGE_SIZE, EmployeeQuery, EmploymentFilter, MAX_PAGE_SIZE, Page,
+    self, Cursor, DEFAULT_PAGE_SIZE, EmployeeQuery, MAX_PAGE_SIZE, Page, UnknownStanding,
 };
 use leaver_core::domain::SourceName;
 
-/// The parameters there are, for whoever gives another.
+/// All query parameters. The error about an unknown one lists them.
 const PARAMETERS: [&str; 5] = ["modified_after", "status", "source", "cursor", "page_size"];
 
 pub(super) async fn list(
-    State(receiver): State<Arc<AppState>>,
+    State(state): State<Arc<AppState>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
-) -> Response {
-    let page = listed(&receiver, &headers, query.as_deref().unwrap_or_default()).await;
-    not_kept(page.map(Json))
+) -> Result<Json<Page>, ApiError> {
+    let page = list_page(&state, &headers, query.as_deref().unwrap_or_default()).await?;
+    Ok(Json(page))
 }
 
-pub(super) async fn other_method() -> Response {
-    not_kept(ApiError::OnlyGet)
+pub(super) async fn method_not_allowed() -> ApiError {
+    ApiError::MethodNotAllowed { allow: "GET" }
 }
 
-async fn listed(receiver: &AppState, headers: &HeaderMap, query: &str) -> Result<Page, ApiError> {
-    let Some(token) = &receiver.admin_token else {
-        return Err(ApiError::NoSuchRoute);
+async fn list_page(state: &AppState, headers: &HeaderMap, query: &str) -> Result<Page, ApiError> {
+    let Some(token) = &state.admin_token else {
+        return Err(ApiError::NotFound);
     };
-    if !token.lets_in(headers) {
-        warn!("employees.list: refused: no token, or not the administrator's");
+    if !token.authorizes(headers) {
+        warn!("employees.list: refused: the administrator's token is missing or wrong");
         return Err(ApiError::Unauthorized);
     }
-    let (wanted, size) = asked(query)?;
-    if receiver.liveness.phase() != Phase::Ready {
+    let (wanted, size) = parse_query(query)?;
+    if state.liveness.phase() != Phase::Ready {
         return Err(ApiError::NotReady);
     }
     let reading = async {
-        let mut conn = receiver.listing.acquire().await?;
+        let mut conn = state.read_pool.acquire().await?;
         listing::store::page(&mut conn, &wanted, size).await
     };
-    match tokio::time::timeout(receiver.store_timeout, reading).await {
+    match tokio::time::timeout(state.store_timeout, reading).await {
         Ok(Ok(page)) => {
             info!(count = page.results.len(), "employees.list: listed");
             Ok(page)
         }
         Ok(Err(error)) => {
             warn!(%error, "employees.list: cannot read the roster; answered 503");
-            Err(ApiError::NotRead)
+            Err(ApiError::QueryUnavailable)
         }
         Err(_) => {
             warn!("employees.list: cannot read the roster in time; answered 503");
-            Err(ApiError::NotRead)
+            Err(ApiError::QueryUnavailable)
         }
     }
 }
 
-/// What the query asks for. A parameter without a value is as good as none; one that we do not know is refused,
-/// since a filter that is passed over would show people who were not asked for.
-fn asked(query: &str) -> Result<(EmployeeQuery, u16), ApiError> {
+/// Parses the query into filters and a page size. A parameter without a value has no effect. An unknown one is an
+/// error: ignoring a misspelled filter would list employees that the caller meant to exclude.
+fn parse_query(query: &str) -> Result<(EmployeeQuery, u16), ApiError> {
     let mut wanted = EmployeeQuery::default();
     let mut size = DEFAULT_PAGE_SIZE;
     let mut seen = vec![];
@@ -77,12 +75,12 @@ fn asked(query: &str) -> Result<(EmployeeQuery, u16), ApiError> {
         let Some(known) = PARAMETERS.iter().find(|known| **known == name) else {
             let name: String = name.chars().take(40).collect();
             return Err(ApiError::BadParameter(format!(
-                "{name}: no such parameter; there are {}",
+                "{name}: no such parameter; use {}",
                 PARAMETERS.join(", ")
             )));
         };
         if seen.contains(known) {
-            return Err(bad("it stands there twice; give it once".to_owned()));
+            return Err(bad("it is given twice; give it once".to_owned()));
         }
         seen.push(known);
         if value.is_empty() {
@@ -90,14 +88,15 @@ fn asked(query: &str) -> Result<(EmployeeQuery, u16), ApiError> {
         }
         match *known {
             "modified_after" => {
-                // A plus sign that was not escaped arrives as a space; no time of ours has one.
+                // An unescaped plus sign arrives as a space, and no time has a space.
                 let text = value.replace(' ', "+");
                 let after = listing::parse_time(&text).map_err(|error| bad(error.to_string()))?;
                 wanted.modified_after = Some(after);
             }
             "status" => {
-                let standing =
-                    EmploymentFilter::parse(&value).map_err(|error| bad(error.to_string()))?;
+                let standing = value
+                    .parse()
+                    .map_err(|error: UnknownStanding| bad(error.to_string()))?;
                 wanted.standing = Some(standing);
             }
             "source" => {
@@ -122,13 +121,4 @@ fn asked(query: &str) -> Result<(EmployeeQuery, u16), ApiError> {
         }
     }
     Ok((wanted, size))
-}
-
-/// An answer about people is kept by nobody on the way.
-fn not_kept(answer: impl IntoResponse) -> Response {
-    let mut response = answer.into_response();
-    response
-        .headers_mut()
-        .insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }

@@ -1,5 +1,5 @@
-//! The one place with status codes for what we refuse. Both providers take a 4xx as final and drop the
-//! event, so webhooks get no other 4xx than the first five, and everything that may pass is a 503.
+//! All error responses and their status codes. Both providers treat a 4xx as final and drop the event, so webhooks
+//! get only the 401, 404, 405 and 413 below, and everything that may pass is a 503.
 
 use axum::Json;
 use axum::http::header::{ALLOW, CONNECTION, RETRY_AFTER, WWW_AUTHENTICATE};
@@ -7,56 +7,48 @@ use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
-/// Why a request gets no 200.
-#[derive(Clone, Debug, PartialEq, Eq)]
+/// Why a request is not answered 200.
+#[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ApiError {
-    /// The signature does not hold. One text for every cause: the cause is in the log and a counter.
+    /// The signature is missing, malformed, stale or wrong. The response is the same for each; log and counter have the
+    /// reason.
     InvalidSignature,
     /// No source of that name is configured.
     UnknownSource,
-    /// There is no such route.
-    NoSuchRoute,
-    /// Only POST is for webhooks.
-    MethodNotAllowed,
-    /// The body is over the limit.
+    /// No such route.
+    NotFound,
+    /// The route exists for another method.
+    MethodNotAllowed {
+        /// That method.
+        allow: &'static str,
+    },
+    /// The body is larger than `server.max_body`.
     TooLarge,
-    /// The body did not arrive whole or in time.
+    /// The body ended early or did not arrive within `server.body_timeout`.
     Incomplete,
-    /// There is no room for it now; the sender should come again.
-    Full,
-    /// It could not be stored in time; the sender should come again.
+    /// No memory or queue is free for the delivery.
+    Overloaded,
+    /// The delivery was not stored within `server.store_timeout`.
+    #[strum(serialize = "not_stored")]
     StoreError,
-    /// The service is starting or stopping; the sender should come again.
+    /// The service is starting or draining.
     NotReady,
-    /// The administrator's token is missing or wrong; never said to a provider. One text for both.
+    /// The administrator's token is missing or wrong. Never the answer to a webhook.
     Unauthorized,
-    /// A parameter of a question is wrong: which, and what would be right. Never said to a provider.
+    /// A query parameter is wrong; the text names it. Never the answer to a webhook.
     BadParameter(String),
-    /// Only GET is for questions; never said to a provider.
-    OnlyGet,
-    /// The roster could not be read in time; whoever asks should come again.
-    NotRead,
+    /// The roster was not read within `server.store_timeout`.
+    QueryUnavailable,
+    /// A handler of the admin listener panicked.
+    Internal,
 }
 
 impl ApiError {
-    /// The word for the metrics.
+    /// Returns the label of the metrics.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::InvalidSignature => "invalid_signature",
-            Self::UnknownSource => "unknown_source",
-            Self::NoSuchRoute => "no_such_route",
-            Self::MethodNotAllowed => "method_not_allowed",
-            Self::TooLarge => "too_large",
-            Self::Incomplete => "incomplete",
-            Self::Full => "full",
-            Self::StoreError => "not_stored",
-            Self::NotReady => "not_ready",
-            Self::Unauthorized => "unauthorized",
-            Self::BadParameter(_) => "bad_parameter",
-            Self::OnlyGet => "only_get",
-            Self::NotRead => "not_read",
-        }
+        self.into()
     }
 }
 
@@ -65,35 +57,34 @@ impl IntoResponse for ApiError {
         let (status, text) = match &self {
             Self::InvalidSignature => (StatusCode::UNAUTHORIZED, "invalid signature"),
             Self::UnknownSource => (StatusCode::NOT_FOUND, "unknown source"),
-            Self::NoSuchRoute => (StatusCode::NOT_FOUND, "not found"),
-            Self::MethodNotAllowed | Self::OnlyGet => {
-                (StatusCode::METHOD_NOT_ALLOWED, "method not allowed")
-            }
+            Self::NotFound => (StatusCode::NOT_FOUND, "not found"),
+            Self::MethodNotAllowed { .. } => (StatusCode::METHOD_NOT_ALLOWED, "method not allowed"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body too large"),
             Self::Incomplete => (StatusCode::SERVICE_UNAVAILABLE, "body incomplete"),
-            Self::Full | Self::StoreError => (StatusCode::SERVICE_UNAVAILABLE, "cannot store now"),
+            Self::Overloaded | Self::StoreError => {
+                (StatusCode::SERVICE_UNAVAILABLE, "cannot store now")
+            }
             Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "not ready"),
             Self::Unauthorized => (
                 StatusCode::UNAUTHORIZED,
                 "needs the header Authorization: Bearer with the administrator's token",
             ),
             Self::BadParameter(problem) => (StatusCode::BAD_REQUEST, problem.as_str()),
-            Self::NotRead => (StatusCode::SERVICE_UNAVAILABLE, "cannot read now"),
+            Self::QueryUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "cannot read now"),
+            Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
         };
         let mut response = (status, Json(json!({ "error": text }))).into_response();
         let headers = response.headers_mut();
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("5"));
         }
-        if matches!(self, Self::TooLarge | Self::Incomplete | Self::Full) {
+        // The rest of the body is not read.
+        if matches!(self, Self::TooLarge | Self::Incomplete | Self::Overloaded) {
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         match self {
-            Self::MethodNotAllowed => {
-                headers.insert(ALLOW, HeaderValue::from_static("POST"));
-            }
-            Self::OnlyGet => {
-                headers.insert(ALLOW, HeaderValue::from_static("GET"));
+            Self::MethodNotAllowed { allow } => {
+                headers.insert(ALLOW, HeaderValue::from_static(allow));
             }
             Self::Unauthorized => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

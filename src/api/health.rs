@@ -1,4 +1,4 @@
-//! How the service is, for orchestrators, for people and for Prometheus.
+//! `/health`, `/health/live`, `/health/ready` and `/metrics`.
 
 use std::sync::Arc;
 
@@ -13,31 +13,25 @@ use tokio::runtime::Handle;
 use super::AppState;
 use super::error::ApiError;
 use crate::base::liveness::Phase;
-use crate::reports::health::{Health, HealthState, examine};
+use crate::reports::health::{Health, HealthState};
 
-/// The process runs.
+/// Answers 200 while the process runs.
 pub(super) async fn live() -> impl IntoResponse {
     Json(json!({ "status": "live" }))
 }
 
-/// It can take traffic: migrated, connected, not draining.
-pub(super) async fn ready(State(receiver): State<Arc<AppState>>) -> Response {
-    match receiver.liveness.phase() {
-        Phase::Ready => {
-            let health = examined(&receiver).await;
-            if health.status == HealthState::Unavailable {
-                ApiError::NotReady.into_response()
-            } else {
-                Json(json!({ "status": "ready" })).into_response()
-            }
-        }
-        Phase::Starting | Phase::Draining => ApiError::NotReady.into_response(),
+/// Answers 200 while deliveries can be stored: migrated, not draining, and the database answers a ping.
+pub(super) async fn ready(State(state): State<Arc<AppState>>) -> Response {
+    if state.liveness.phase() == Phase::Ready && state.health_probe.ping().await {
+        Json(json!({ "status": "ready" })).into_response()
+    } else {
+        ApiError::NotReady.into_response()
     }
 }
 
-/// Everything.
-pub(super) async fn full(State(receiver): State<Arc<AppState>>) -> Response {
-    let health = examined(&receiver).await;
+/// Answers with the whole [`Health`], as 503 when the service is unavailable.
+pub(super) async fn report(State(state): State<Arc<AppState>>) -> Response {
+    let health = health(&state).await;
     let status = if health.status == HealthState::Unavailable {
         StatusCode::SERVICE_UNAVAILABLE
     } else {
@@ -46,13 +40,13 @@ pub(super) async fn full(State(receiver): State<Arc<AppState>>) -> Response {
     (status, Json(health)).into_response()
 }
 
-/// Prometheus' text. What the database knows is left as it was when the database is not there.
-pub(super) async fn metrics(State(receiver): State<Arc<AppState>>) -> Response {
-    let health = examined(&receiver).await;
-    let gauges = health.gauges(receiver.clock.now());
+/// Answers in Prometheus text. Gauges from the database keep their last values while it does not answer.
+pub(super) async fn metrics(State(state): State<Arc<AppState>>) -> Response {
+    let health = health(&state).await;
+    let gauges = health.gauges(state.clock.now());
     let tasks = Handle::current().metrics().num_alive_tasks();
-    receiver.metrics.alive(tasks);
-    match receiver.metrics.text(gauges.as_ref()) {
+    state.metrics.set_alive_tasks(tasks);
+    match state.metrics.text(gauges.as_ref()) {
         Ok(text) => (
             [(
                 CONTENT_TYPE,
@@ -61,16 +55,14 @@ pub(super) async fn metrics(State(receiver): State<Arc<AppState>>) -> Response {
             text,
         )
             .into_response(),
-        Err(_) => ApiError::NotReady.into_response(),
+        Err(_) => ApiError::Internal.into_response(),
     }
 }
 
-async fn examined(receiver: &AppState) -> Health {
-    examine(
-        &receiver.asking,
-        &receiver.liveness,
-        &receiver.silence_thresholds,
-        receiver.clock.now(),
-    )
-    .await
+async fn health(state: &AppState) -> Health {
+    let now = state.clock.now();
+    let probe = &state.health_probe;
+    probe
+        .health(&state.liveness, &state.silence_thresholds, now)
+        .await
 }

@@ -1,16 +1,14 @@
-//! The receiving half: takes webhooks in, has them checked and written down, and answers. The only room
-//! that knows axum.
+//! The HTTP side: receives webhooks, and serves health, metrics and the API. The only module that uses axum.
 //!
-//! It never looks into a body and never waits for the working half; the two meet in the inbox. Beside that it
-//! shows how the service is and, to an administrator's programs, the roster.
+//! It never parses a delivery's body and never waits for the worker: the two meet in the inbox.
 
-pub mod admin;
-pub mod connections;
+mod admin;
+pub mod auth;
 mod employees;
 pub mod error;
-mod framing;
 mod health;
-mod patience;
+pub mod server;
+mod timeouts;
 pub mod webhook_keys;
 mod webhooks;
 
@@ -20,7 +18,8 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::{get, post};
 
-use self::admin::AdminToken;
+pub use self::admin::admin_router;
+use self::auth::AdminToken;
 use self::error::ApiError;
 use self::webhook_keys::WebhookKeys;
 use super::base::log_throttle::LogThrottle;
@@ -28,59 +27,60 @@ use crate::base::clock::Clock;
 use crate::base::liveness::Liveness;
 use crate::base::metrics::Metrics;
 use crate::db::pool::Pool;
+use crate::ingest::SilenceThreshold;
 use crate::ingest::group_commit::GroupCommit;
-use crate::jobs::source_silence::SilenceThreshold;
 use crate::reports::health::HealthProbe;
 
-/// Everything that the handlers need.
+/// What the handlers share.
 pub struct AppState {
     /// How each source signs.
     pub webhook_keys: WebhookKeys,
-    /// How long each source may be silent, in the order of names.
+    /// How long each source may be silent, sorted by name.
     pub silence_thresholds: Vec<SilenceThreshold>,
-    /// Where deliveries are written down.
+    /// Stores deliveries.
     pub intake: GroupCommit,
-    /// For health and metrics.
-    pub asking: HealthProbe,
-    /// For lists of the roster.
-    pub listing: Pool,
-    /// What time it is.
+    /// Queries the database for health and metrics.
+    pub health_probe: HealthProbe,
+    /// Connections for reading the roster.
+    pub read_pool: Pool,
+    /// The current time.
     pub clock: Arc<dyn Clock>,
-    /// Signs of life.
+    /// Phase of the service and liveness of its loops.
     pub liveness: Arc<Liveness>,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
-    /// Keeps a flood of forgeries out of the log.
-    pub refusals: LogThrottle,
+    /// Limits log lines about refused signatures.
+    pub log_throttle: LogThrottle,
     /// Largest body in bytes.
     pub max_body_bytes: usize,
-    /// For the whole body to arrive.
+    /// Time limit for receiving a whole body.
     pub body_timeout: Duration,
-    /// For a list to be made.
+    /// Time limit for reading a page of the roster.
     pub store_timeout: Duration,
-    /// What opens the routes under `/api`; without it they are not there.
+    /// Authorizes requests to `/api`; without it those routes do not exist.
     pub admin_token: Option<AdminToken>,
 }
 
-/// The routes of the service. There is no layer that could answer 408 or 429: to both providers a 4xx is
-/// final.
-pub fn router(receiver: Arc<AppState>) -> Router {
-    let mut routes = Router::new();
-    if receiver.admin_token.is_some() {
-        routes = routes.route(
-            "/api/v1/employees",
-            get(employees::list).fallback(employees::other_method),
-        );
-    }
-    routes
+/// Builds the routes of `server.listen`: webhooks and health.
+pub fn router(state: Arc<AppState>) -> Router {
+    // No layers: their default statuses are 4xx, which both providers treat as final (docs/adr/0008).
+    health_routes()
         .route(
             "/webhooks/{source}",
-            post(webhooks::receive).fallback(webhooks::other_method),
+            post(webhooks::receive).fallback(webhooks::method_not_allowed),
         )
-        .route("/health", get(health::full))
+        .fallback(not_found)
+        .with_state(state)
+}
+
+/// The routes that both listeners serve.
+fn health_routes() -> Router<Arc<AppState>> {
+    Router::new()
+        .route("/health", get(health::report))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
-        .route("/metrics", get(health::metrics))
-        .fallback(|| async { ApiError::NoSuchRoute })
-        .with_state(receiver)
+}
+
+async fn not_found() -> ApiError {
+    ApiError::NotFound
 }

@@ -1,5 +1,5 @@
-//! How each source signs. Their keys can be exchanged while requests come in: each request is checked with the keys that
-//! there were when it came.
+//! How each source signs. SIGHUP replaces the keys while requests arrive; each request is verified with the keys that
+//! were current when it arrived.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
@@ -7,38 +7,37 @@ use std::sync::{Arc, PoisonError, RwLock};
 use leaver_core::domain::SourceName;
 use leaver_core::signature::Scheme;
 
-/// The schemes by source.
-type BySource = HashMap<SourceName, Scheme>;
+type Schemes = HashMap<SourceName, Scheme>;
 
-/// How each source signs, as of now.
+/// Signature scheme and keys of each source.
 #[derive(Debug)]
-pub struct WebhookKeys(RwLock<Arc<BySource>>);
+pub struct WebhookKeys(RwLock<Arc<Schemes>>);
 
 impl WebhookKeys {
-    /// Of these sources.
+    /// Starts with these schemes. The set of sources never changes afterwards.
     #[must_use]
-    pub fn of(sources: BySource) -> Self {
-        Self(RwLock::new(Arc::new(sources)))
+    pub fn new(schemes: Schemes) -> Self {
+        Self(RwLock::new(Arc::new(schemes)))
     }
 
-    /// As they are now.
+    /// Returns the current schemes.
     #[must_use]
-    pub fn now(&self) -> Arc<BySource> {
+    pub fn snapshot(&self) -> Arc<Schemes> {
         Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// Has each source use its keys from among these. Sources do not come or go; says which ones keep their keys, since
-    /// there is none of that name and provider among these.
-    pub fn replace_keys(&self, newer: &BySource) -> Vec<SourceName> {
-        let mut sources = BySource::clone(&self.now());
+    /// Replaces the keys of each source by those in `newer`. Returns, sorted, the sources that keep their keys because
+    /// `newer` has none of that name and provider.
+    pub fn replace_keys(&self, newer: &Schemes) -> Vec<SourceName> {
+        let mut schemes = Schemes::clone(&self.snapshot());
         let mut kept = vec![];
-        for (name, scheme) in &mut sources {
+        for (name, scheme) in &mut schemes {
             match newer.get(name) {
                 Some(newer) if scheme.replace_keys(newer) => {}
                 _ => kept.push(name.clone()),
             }
         }
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(sources);
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(schemes);
         kept.sort();
         kept
     }

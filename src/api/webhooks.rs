@@ -1,4 +1,4 @@
-//! `POST /webhooks/{source}`: read the raw bytes, check who sent them, write them down, answer. In that order.
+//! `POST /webhooks/{source}`: reads the raw bytes, verifies the signature, stores the delivery, answers. In that order.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -24,7 +24,7 @@ use crate::ingest::inbox::arrivals::Receipt;
 use leaver_core::domain::{DeliveryId, SourceName};
 use leaver_core::signature::VerifiedDelivery;
 
-/// What the sender is told.
+/// The response to a stored delivery.
 #[derive(Serialize)]
 pub(super) struct Stored {
     received: bool,
@@ -33,49 +33,45 @@ pub(super) struct Stored {
 }
 
 pub(super) async fn receive(
-    State(receiver): State<Arc<AppState>>,
-    source: Named,
+    State(state): State<Arc<AppState>>,
+    source: SourcePath,
     request: Request,
 ) -> Result<Json<Stored>, ApiError> {
     let began = Instant::now();
-    let webhook_keys = receiver.webhook_keys.now();
-    let Some((source, scheme)) = parsed(source).and_then(|name| webhook_keys.get_key_value(&name))
+    let webhook_keys = state.webhook_keys.snapshot();
+    let Some((source, scheme)) =
+        parse_source(source).and_then(|name| webhook_keys.get_key_value(&name))
     else {
         return Err(ApiError::UnknownSource);
     };
-    let answer = async {
-        if receiver.liveness.phase() != Phase::Ready {
+    let stored = async {
+        if state.liveness.phase() != Phase::Ready {
             return Err(ApiError::NotReady);
         }
         let (parts, body) = request.into_parts();
-        let (body, reservation) = read_body(&receiver, &parts.headers, body).await?;
-        let now = receiver.clock.now();
+        let (body, reservation) = read_body(&state, &parts.headers, body).await?;
+        let now = state.clock.now();
         let verified = scheme.verify(source, &parts.headers, body, now).map_err(|rejection| {
-            receiver.metrics.refused(source, rejection.as_str());
-            if let Some(passed_over) = receiver.refusals.tell(source, Instant::now()) {
-                warn!(%source, cause = rejection.as_str(), passed_over, "signature.verify: refused: {rejection}");
+            state.metrics.record_signature_failure(source, rejection.as_str());
+            if let Some(suppressed) = state.log_throttle.check(source, Instant::now()) {
+                warn!(%source, reason = rejection.as_str(), suppressed, "signature.verify: refused: {rejection}");
             }
             ApiError::InvalidSignature
         })?;
         failpoints::reach("after_verify", [&verified.body()[..]]);
-        store(&receiver, verified, now, reservation).await
+        store(&state, verified, now, reservation).await
     }
     .await;
-    let outcome = match &answer {
+    let outcome = match &stored {
         Ok(receipt) if receipt.duplicate => "duplicate",
         Ok(_) => "stored",
-        Err(refusal) => refusal.as_str(),
+        Err(error) => error.as_str(),
     };
-    receiver
+    state
         .metrics
-        .answered(source, outcome, began.elapsed().as_secs_f64());
-    let receipt = answer?;
-    let what = if receipt.duplicate {
-        "known already"
-    } else {
-        "stored"
-    };
-    debug!(%source, delivery = %receipt.id, duplicate = receipt.duplicate, "intake.store: {what}");
+        .record_webhook_request(source, outcome, began.elapsed().as_secs_f64());
+    let receipt = stored?;
+    debug!(%source, delivery = %receipt.id, duplicate = receipt.duplicate, "intake.store: {outcome}");
     Ok(Json(Stored {
         received: true,
         delivery: receipt.id,
@@ -83,27 +79,29 @@ pub(super) async fn receive(
     }))
 }
 
-pub(super) async fn other_method(State(receiver): State<Arc<AppState>>, source: Named) -> ApiError {
-    if parsed(source).is_some_and(|name| receiver.webhook_keys.now().contains_key(&name)) {
-        ApiError::MethodNotAllowed
+pub(super) async fn method_not_allowed(
+    State(state): State<Arc<AppState>>,
+    source: SourcePath,
+) -> ApiError {
+    if parse_source(source).is_some_and(|name| state.webhook_keys.snapshot().contains_key(&name)) {
+        ApiError::MethodNotAllowed { allow: "POST" }
     } else {
         ApiError::UnknownSource
     }
 }
 
-/// The name in the path. One that is not even text is an unknown source too, and not the 400 that axum would
-/// answer.
-type Named = Result<Path<String>, PathRejection>;
+/// The name in the path. One that is not UTF-8 is an unknown source; axum alone would answer 400.
+type SourcePath = Result<Path<String>, PathRejection>;
 
-fn parsed(source: Named) -> Option<SourceName> {
+fn parse_source(source: SourcePath) -> Option<SourceName> {
     let Path(name) = source.ok()?;
     SourceName::parse(&name).ok()
 }
 
-/// The raw bytes, under one limit and one deadline for all of them, and the memory that they hold. A declared length
-/// over the limit is refused before a byte is read.
+/// Reads the raw bytes, at most `server.max_body` within `server.body_timeout`, and reserves the memory that they take.
+/// A declared length above the limit fails before a byte is read.
 async fn read_body(
-    receiver: &AppState,
+    state: &AppState,
     headers: &HeaderMap,
     body: Body,
 ) -> Result<(Bytes, Reservation), ApiError> {
@@ -111,36 +109,36 @@ async fn read_body(
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
         .and_then(|text| text.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > receiver.max_body_bytes as u64) {
+    if declared.is_some_and(|length| length > state.max_body_bytes as u64) {
         return Err(ApiError::TooLarge);
     }
     let declared = declared.and_then(|length| usize::try_from(length).ok());
-    let budget = receiver.intake.budget();
+    let budget = state.intake.budget();
     if !budget.has_capacity(declared.unwrap_or_default()) {
-        return Err(ApiError::Full);
+        return Err(ApiError::Overloaded);
     }
     let mut reservation = budget.reserve();
-    let whole = async {
-        let mut body = Limited::new(body, receiver.max_body_bytes);
-        // Copied, so that a small body does not keep the connection's whole buffer.
+    let read = async {
+        let mut body = Limited::new(body, state.max_body_bytes);
+        // A copy: a frame would keep the connection's whole buffer alive.
         let mut bytes = Vec::with_capacity(declared.unwrap_or_default());
         while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame.map_err(|error| refusal(&error))?.into_data() else {
+            let Ok(frame) = frame.map_err(|error| body_error(&error))?.into_data() else {
                 continue;
             };
             if !reservation.try_grow(frame.len()) {
-                return Err(ApiError::Full);
+                return Err(ApiError::Overloaded);
             }
             bytes.extend_from_slice(&frame);
         }
         Ok(Bytes::from(bytes))
     };
-    let whole = tokio::time::timeout(receiver.body_timeout, whole).await;
-    let bytes = whole.unwrap_or(Err(ApiError::Incomplete))?;
+    let read = tokio::time::timeout(state.body_timeout, read).await;
+    let bytes = read.unwrap_or(Err(ApiError::Incomplete))?;
     Ok((bytes, reservation))
 }
 
-fn refusal(error: &axum::BoxError) -> ApiError {
+fn body_error(error: &axum::BoxError) -> ApiError {
     if error.is::<LengthLimitError>() {
         ApiError::TooLarge
     } else {
@@ -148,22 +146,19 @@ fn refusal(error: &axum::BoxError) -> ApiError {
     }
 }
 
-/// Has a delivery written down, through a short absence of the database.
+/// Stores a delivery. A short outage of the database is waited for, up to `server.store_timeout`.
 async fn store(
-    receiver: &AppState,
+    state: &AppState,
     verified: VerifiedDelivery,
     received_at: DateTime<Utc>,
     reservation: Reservation,
 ) -> Result<Receipt, ApiError> {
-    let stored = receiver
-        .intake
-        .store(verified, received_at, reservation)
-        .await;
+    let stored = state.intake.store(verified, received_at, reservation).await;
     stored.map_err(|reason| match reason {
-        // Counted, and not worth a line for each of a flood.
-        StoreError::Full => ApiError::Full,
+        // Counted, but not logged: under overload that would be a line per request.
+        StoreError::Full => ApiError::Overloaded,
         StoreError::TimedOut | StoreError::Refused | StoreError::Abandoned => {
-            warn!("intake.store: a delivery is not stored: {reason}; answered 503, the sender will come again");
+            warn!("intake.store: a delivery is not stored: {reason}; answered 503, the provider retries");
             ApiError::StoreError
         }
     })

@@ -1,17 +1,17 @@
-//! The only reader of the time. Everything else takes `now` as an argument.
+//! The only place that reads the time. Everything else takes `now` as an argument.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
 use chrono::{DateTime, Utc};
 
-/// Tells the time at the edges: when a request arrives, when a batch begins, when a timer looks.
+/// Reads the time where work begins: at the arrival of a request, and at the start of each round of a job.
 pub trait Clock: Send + Sync {
-    /// The time now, to the microsecond, since Postgres keeps no more.
+    /// Returns the time, truncated to microseconds, the precision of Postgres.
     fn now(&self) -> DateTime<Utc>;
 }
 
-/// The machine's clock.
+/// The clock of the machine.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SystemClock;
 
@@ -26,18 +26,18 @@ impl Clock for SystemClock {
     }
 }
 
-/// A clock that stands still until it is set; for tests.
+/// A clock that does not move until it is set; for tests.
 #[derive(Clone, Debug)]
 pub struct FixedClock(Arc<AtomicI64>);
 
 impl FixedClock {
-    /// Stands at this moment.
+    /// Creates a clock that returns `now`.
     #[must_use]
     pub fn at(now: DateTime<Utc>) -> Self {
         Self(Arc::new(AtomicI64::new(now.timestamp_micros())))
     }
 
-    /// Moves to this moment, for all clones.
+    /// Sets this clock and all its clones.
     pub fn set(&self, now: DateTime<Utc>) {
         self.0.store(now.timestamp_micros(), Ordering::Relaxed);
     }

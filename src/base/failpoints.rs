@@ -1,14 +1,14 @@
-//! Named places where a test ends, stops or fails the process, to see what a crash there leaves behind. Without the
-//! feature `failpoints`, which no release has, each of them is nothing at all.
+//! Named points at which a test ends, delays or fails the process, to check what a crash there leaves behind. Without the
+//! feature `failpoints`, which no release has, they compile to nothing.
 //!
-//! `FAILPOINTS="POINT=ACTION[@HIT][:MARKER];..."`: `abort` ends the process without a farewell, at the first hit or at
-//! the one of that number; any other action is one that the crate `fail` knows, such as `panic` or `sleep(200)`. With a
-//! marker, only what holds these bytes hits.
+//! `FAILPOINTS="POINT=ACTION[@HIT][:MARKER];..."`: the action `abort` ends the process at once, at the first hit or at the hit
+//! of that number. Other actions are those of the crate `fail`, such as `panic` or `sleep(200)`. With a marker, only bodies
+//! that contain these bytes count as hits.
 
 #[cfg(feature = "failpoints")]
 pub(crate) use self::armed::{arm, reach};
 
-/// A place that is passed with these bodies in hand.
+/// Marks a point that is passed while these bodies are processed.
 #[cfg(not(feature = "failpoints"))]
 #[inline]
 pub(crate) fn reach<'a>(_point: &'static str, _bodies: impl IntoIterator<Item = &'a [u8]>) {}
@@ -21,7 +21,7 @@ mod armed {
 
     static MARKERS: Mutex<Vec<(String, Vec<u8>)>> = Mutex::new(vec![]);
 
-    /// A place that is passed with these bodies in hand.
+    /// Marks a point that is passed while these bodies are processed.
     pub(crate) fn reach<'a>(point: &'static str, bodies: impl IntoIterator<Item = &'a [u8]>) {
         let markers = MARKERS.lock().unwrap_or_else(PoisonError::into_inner);
         let marker = markers.iter().find(|(marked, _)| marked == point);
@@ -36,10 +36,10 @@ mod armed {
         }
     }
 
-    /// Sets the points that a test wants.
+    /// Sets fail points.
     ///
     /// # Errors
-    /// Says which entry is not understood.
+    /// Returns the entry that cannot be parsed.
     pub(crate) fn arm(points: &str) -> Result<(), String> {
         let mut known = HashSet::new();
         for entry in points.split(';').filter(|entry| !entry.is_empty()) {
@@ -52,7 +52,7 @@ mod armed {
             let (action, hit) = rest.split_once('@').unwrap_or((rest, "1"));
             let hit: usize = hit.parse().map_err(|_| wrong())?;
             if !known.insert(point) {
-                return Err(format!("FAILPOINTS: {point} is there twice"));
+                return Err(format!("FAILPOINTS: {point} is set twice"));
             }
             if let Some(marker) = marker {
                 let mut markers = MARKERS.lock().unwrap_or_else(PoisonError::into_inner);

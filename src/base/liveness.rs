@@ -1,18 +1,18 @@
-//! Signs of life that one part of the service leaves for health and for the other half to read.
+//! What the process is doing: its phase, when its main jobs last ran, and how many senders wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering};
 
 use chrono::{DateTime, Utc};
 
-/// What the process is doing.
+/// Phases of a process, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
-    /// Waiting for the database, or migrating it.
+    /// Waits for the database, or migrates it.
     Starting,
-    /// Taking deliveries.
+    /// Accepts deliveries.
     Ready,
-    /// Finishing what is in flight.
+    /// Finishes requests in flight.
     Draining,
 }
 
@@ -20,26 +20,27 @@ pub enum Phase {
 #[derive(Debug, Default)]
 pub struct Liveness {
     phase: AtomicU8,
-    worker_at: AtomicI64,
-    timer_at: AtomicI64,
+    /// Seconds since the epoch; 0 before the first run.
+    deliveries_at: AtomicI64,
+    scheduled_ends_at: AtomicI64,
     senders: AtomicUsize,
 }
 
-/// More senders than this are a rush: those of several flushes of usual size.
-const RUSH: usize = 64;
+/// More waiting senders than this are an overload: several inserts of usual size.
+const OVERLOAD: usize = 64;
 
-/// A sender who waits.
+/// A sender that waits for its response, until this is dropped.
 #[derive(Debug)]
-pub struct SenderWaits(Arc<Liveness>);
+pub struct WaitingSender(Arc<Liveness>);
 
-impl Drop for SenderWaits {
+impl Drop for WaitingSender {
     fn drop(&mut self) {
         self.0.senders.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
 impl Liveness {
-    /// What the process is doing.
+    /// Returns the phase.
     #[must_use]
     pub fn phase(&self) -> Phase {
         match self.phase.load(Ordering::Acquire) {
@@ -49,7 +50,7 @@ impl Liveness {
         }
     }
 
-    /// Enters a phase; draining is never left.
+    /// Enters a phase. An earlier phase than the current one has no effect.
     pub fn enter(&self, phase: Phase) {
         let number = match phase {
             Phase::Starting => 0,
@@ -59,37 +60,39 @@ impl Liveness {
         self.phase.fetch_max(number, Ordering::AcqRel);
     }
 
-    /// The worker has finished a round.
-    pub fn worker_seen(&self, now: DateTime<Utc>) {
-        self.worker_at.store(now.timestamp(), Ordering::Relaxed);
+    /// Records that a delivery worker finished a round.
+    pub fn deliveries_ticked(&self, now: DateTime<Utc>) {
+        self.deliveries_at.store(now.timestamp(), Ordering::Relaxed);
     }
 
-    /// The timer has looked.
-    pub fn timer_seen(&self, now: DateTime<Utc>) {
-        self.timer_at.store(now.timestamp(), Ordering::Relaxed);
+    /// Records that the job of scheduled ends finished a round.
+    pub fn scheduled_ends_ticked(&self, now: DateTime<Utc>) {
+        let now = now.timestamp();
+        self.scheduled_ends_at.store(now, Ordering::Relaxed);
     }
 
-    /// A sender waits for an answer, until this is dropped.
+    /// Counts a sender that waits for its response.
     #[must_use]
-    pub fn sender_waits(self: &Arc<Self>) -> SenderWaits {
+    pub fn sender_waiting(self: &Arc<Self>) -> WaitingSender {
         self.senders.fetch_add(1, Ordering::Relaxed);
-        SenderWaits(Arc::clone(self))
+        WaitingSender(Arc::clone(self))
     }
 
-    /// Whether more senders wait than a flush takes.
+    /// Returns whether more than 64 senders wait.
     #[must_use]
-    pub fn in_a_rush(&self) -> bool {
-        self.senders.load(Ordering::Relaxed) > RUSH
+    pub fn is_overloaded(&self) -> bool {
+        self.senders.load(Ordering::Relaxed) > OVERLOAD
     }
 
-    /// How long ago worker and timer last showed themselves, the longer of the two, in seconds. `None` while
-    /// one of them never has.
+    /// Returns the seconds since deliveries and scheduled ends last ran, the longer of the two; `None` if one of them has
+    /// never run.
     #[must_use]
-    pub fn working_half_age_seconds(&self, now: DateTime<Utc>) -> Option<i64> {
-        let ages = [&self.worker_at, &self.timer_at].map(|at| at.load(Ordering::Relaxed));
-        if ages.contains(&0) {
+    pub fn heartbeat_age_seconds(&self, now: DateTime<Utc>) -> Option<i64> {
+        let ran = [&self.deliveries_at, &self.scheduled_ends_at];
+        let ran = ran.map(|at| at.load(Ordering::Relaxed));
+        if ran.contains(&0) {
             return None;
         }
-        ages.iter().map(|at| now.timestamp() - at).max()
+        ran.iter().map(|at| now.timestamp() - at).max()
     }
 }

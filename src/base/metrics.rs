@@ -1,6 +1,7 @@
-//! Counters and histograms in Prometheus' text format. One registry per service, so two services in one
-//! process, as in tests, do not count into each other. No label ever holds anything personal.
+//! Metrics in Prometheus text. Each service has its own registry, so two services in one process, as in tests, do not
+//! share counters. No label holds personal data.
 
+use std::fmt::Debug;
 use std::time::Duration;
 
 use prometheus_client::encoding::{EncodeLabelSet, text::encode};
@@ -8,9 +9,16 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::registry::{Metric, Registry, Unit};
 
 use leaver_core::domain::SourceName;
+
+/// Histogram buckets for durations, in seconds.
+const SECONDS: [f64; 16] = [
+    0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0,
+];
+/// Histogram buckets for the number of deliveries in one INSERT.
+const BATCH_ROWS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 struct Source {
@@ -24,291 +32,268 @@ struct SourceOutcome {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct SourceCause {
+struct SourceReason {
     source: String,
-    cause: String,
+    reason: String,
 }
 
-/// What the database knows and a counter cannot: read when metrics are asked for.
+/// Values that come from the database. Each is set when metrics are read.
 #[derive(Clone, Debug, Default)]
 pub struct Gauges {
-    /// Deliveries that are not settled.
-    pub waiting: i64,
+    /// Deliveries that are not processed yet.
+    pub inbox_pending: i64,
     /// Age of the oldest of them in seconds.
-    pub oldest_seconds: i64,
+    pub inbox_oldest_pending_seconds: i64,
     /// Deliveries that could not be processed.
-    pub parked: i64,
+    pub inbox_failed: i64,
     /// Open holds.
-    pub holds: i64,
-    /// Access ends that lie ahead.
-    pub scheduled: i64,
-    /// Accounts that are on although their employee has left, as of the last comparison, if there was one.
-    pub terminated_with_access: Option<i64>,
-    /// Per source, how many of BambooHR's webhooks somebody should look at.
-    pub webhook_trouble: Vec<(SourceName, i64)>,
+    pub holds_open: i64,
+    /// Access ends that are scheduled.
+    pub scheduled_access_ends: i64,
+    /// Active accounts whose employee has left, at the last drift check; `None` before the first one.
+    pub drift_terminated_with_access: Option<i64>,
+    /// Per source, BambooHR's webhooks that an operator should look at.
+    pub provider_webhooks_unhealthy: Vec<(String, i64)>,
     /// Per source, seconds since its last delivery.
-    pub last_delivery_seconds: Vec<(SourceName, i64)>,
-    /// Per source, seconds since the last complete read of its API ended.
-    pub last_read_seconds: Vec<(SourceName, i64)>,
+    pub last_delivery_age_seconds: Vec<(String, i64)>,
+    /// Per source, seconds since the end of its last complete sync.
+    pub last_sync_age_seconds: Vec<(String, i64)>,
 }
 
-/// All that one service counts.
+/// All metrics of one service.
 #[derive(Debug)]
 pub struct Metrics {
-    registry: Registry,
-    received: Family<SourceOutcome, Counter>,
-    signature_failures: Family<SourceCause, Counter>,
-    settled: Family<SourceOutcome, Counter>,
-    employees: Family<SourceOutcome, Counter>,
+    webhook_requests: Family<SourceOutcome, Counter>,
+    webhook_request_duration: Histogram,
+    webhook_signature_failures: Family<SourceReason, Counter>,
+    insert_duration: Histogram,
+    insert_batch_rows: Histogram,
+    insert_failures: Counter,
+    insert_queue_length: Gauge,
+    batch_duration: Histogram,
+    deliveries_settled: Family<SourceOutcome, Counter>,
+    deliveries_failed: Counter,
+    delivery_latency: Histogram,
+    employee_outcomes: Family<SourceOutcome, Counter>,
     deactivations: Family<Source, Counter>,
-    parked: Counter,
-    answer: Histogram,
-    flush_rows: Histogram,
-    flush: Histogram,
-    flushes_failed: Counter,
-    intake_waiting: Gauge,
-    tasks: Gauge,
-    processing: Histogram,
-    end_to_end: Histogram,
-    backlog_waiting: Gauge,
-    backlog_oldest: Gauge,
-    backlog_parked: Gauge,
+    inbox_pending: Gauge,
+    inbox_oldest_pending: Gauge,
+    inbox_failed: Gauge,
     holds_open: Gauge,
-    scheduled: Gauge,
-    webhook_trouble: Family<Source, Gauge>,
-    last_delivery: Family<Source, Gauge>,
-    last_read: Family<Source, Gauge>,
-    terminated_with_access: Gauge,
+    scheduled_access_ends: Gauge,
+    drift_terminated_with_access: Gauge,
+    provider_webhooks_unhealthy: Family<Source, Gauge>,
+    last_delivery_age: Family<Source, Gauge>,
+    last_sync_age: Family<Source, Gauge>,
+    tokio_tasks_alive: Gauge,
+    registry: Registry,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
-        let steps = || {
-            [
-                0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0,
-                60.0, 300.0,
-            ]
-        };
         let mut registry = Registry::with_prefix("leaver");
-        let metrics = Self {
-            registry: Registry::default(),
-            received: Family::default(),
-            signature_failures: Family::default(),
-            settled: Family::default(),
-            employees: Family::default(),
-            deactivations: Family::default(),
-            parked: Counter::default(),
-            answer: Histogram::new(steps()),
-            flush_rows: Histogram::new([1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0]),
-            flush: Histogram::new(steps()),
-            flushes_failed: Counter::default(),
-            intake_waiting: Gauge::default(),
-            tasks: Gauge::default(),
-            processing: Histogram::new(steps()),
-            end_to_end: Histogram::new(steps()),
-            backlog_waiting: Gauge::default(),
-            backlog_oldest: Gauge::default(),
-            backlog_parked: Gauge::default(),
-            holds_open: Gauge::default(),
-            scheduled: Gauge::default(),
-            webhook_trouble: Family::default(),
-            last_delivery: Family::default(),
-            last_read: Family::default(),
-            terminated_with_access: Gauge::default(),
-        };
-        registry.register(
-            "deliveries_received",
-            "Webhook requests by source and answer",
-            metrics.received.clone(),
-        );
-        registry.register(
-            "signature_failures",
-            "Refused webhook requests by source and cause",
-            metrics.signature_failures.clone(),
-        );
-        registry.register(
-            "deliveries",
-            "Settled deliveries by source and outcome",
-            metrics.settled.clone(),
-        );
-        registry.register(
-            "employees",
-            "Employees named in settled deliveries, by source and how it ended for them",
-            metrics.employees.clone(),
-        );
-        registry.register(
-            "deactivations",
-            "Accounts switched off, by source",
-            metrics.deactivations.clone(),
-        );
-        registry.register(
-            "deliveries_failed",
-            "Deliveries parked after failing too often",
-            metrics.parked.clone(),
-        );
-        registry.register_with_unit(
-            "answer",
-            "From the request to its answer",
-            Unit::Seconds,
-            metrics.answer.clone(),
-        );
-        registry.register(
-            "flush_rows",
-            "Deliveries that were stored in one statement",
-            metrics.flush_rows.clone(),
-        );
-        registry.register_with_unit(
-            "flush",
-            "One statement that stores deliveries, until its commit",
-            Unit::Seconds,
-            metrics.flush.clone(),
-        );
-        registry.register(
-            "flushes_failed",
-            "Flushes that the database did not take and that are tried again",
-            metrics.flushes_failed.clone(),
-        );
-        registry.register(
-            "intake_waiting",
-            "Deliveries in memory that wait for a flush",
-            metrics.intake_waiting.clone(),
-        );
-        registry.register(
-            "tasks",
-            "Tasks of the process that have not ended: the loops, and one per connection",
-            metrics.tasks.clone(),
-        );
-        registry.register_with_unit(
-            "processing",
-            "One batch of deliveries, from claiming to committing",
-            Unit::Seconds,
-            metrics.processing.clone(),
-        );
-        registry.register_with_unit(
-            "end_to_end",
-            "From the arrival of a delivery to its settling",
-            Unit::Seconds,
-            metrics.end_to_end.clone(),
-        );
-        registry.register(
-            "backlog_waiting",
-            "Deliveries that are not settled",
-            metrics.backlog_waiting.clone(),
-        );
-        registry.register_with_unit(
-            "backlog_oldest",
-            "Age of the oldest delivery that is not settled",
-            Unit::Seconds,
-            metrics.backlog_oldest.clone(),
-        );
-        registry.register(
-            "backlog_parked",
-            "Deliveries that could not be processed",
-            metrics.backlog_parked.clone(),
-        );
-        registry.register(
-            "holds_open",
-            "Decisions that wait for a person",
-            metrics.holds_open.clone(),
-        );
-        registry.register(
-            "scheduled",
-            "Access ends that lie ahead",
-            metrics.scheduled.clone(),
-        );
-        registry.register(
-            "webhook_trouble",
-            "BambooHR's webhooks of a source that somebody should look at",
-            metrics.webhook_trouble.clone(),
-        );
-        registry.register_with_unit(
-            "last_delivery_age",
-            "Since the last delivery of a source",
-            Unit::Seconds,
-            metrics.last_delivery.clone(),
-        );
-        registry.register_with_unit(
-            "last_read_age",
-            "Since the last complete read of a source's API ended",
-            Unit::Seconds,
-            metrics.last_read.clone(),
-        );
-        registry.register(
-            "drift_terminated_with_access",
-            "Accounts that are on although their employee has left, at the last comparison",
-            metrics.terminated_with_access.clone(),
-        );
+        let all = &mut registry;
         Self {
+            webhook_requests: add(
+                all,
+                "webhook_requests",
+                "Webhook requests by source and outcome",
+            ),
+            webhook_request_duration: seconds(
+                all,
+                "webhook_request_duration",
+                "From a webhook request to its response",
+            ),
+            webhook_signature_failures: add(
+                all,
+                "webhook_signature_failures",
+                "Webhook requests with a bad signature, by source and reason",
+            ),
+            insert_duration: seconds(
+                all,
+                "insert_duration",
+                "One INSERT of deliveries, until its commit",
+            ),
+            insert_batch_rows: register(
+                all,
+                "insert_batch_rows",
+                "Deliveries stored by one INSERT",
+                Histogram::new(BATCH_ROWS),
+            ),
+            insert_failures: add(
+                all,
+                "insert_failures",
+                "INSERTs of deliveries that failed and are retried",
+            ),
+            insert_queue_length: add(
+                all,
+                "insert_queue_length",
+                "Deliveries in memory that wait for an INSERT",
+            ),
+            batch_duration: seconds(
+                all,
+                "batch_duration",
+                "One batch of deliveries, from claim to commit",
+            ),
+            deliveries_settled: add(
+                all,
+                "deliveries_settled",
+                "Processed, ignored and failed deliveries by source and outcome",
+            ),
+            deliveries_failed: add(
+                all,
+                "deliveries_failed",
+                "Deliveries that failed `worker.max_attempts` times",
+            ),
+            delivery_latency: seconds(
+                all,
+                "delivery_latency",
+                "From the arrival of a delivery until it is settled",
+            ),
+            employee_outcomes: add(
+                all,
+                "employee_outcomes",
+                "Employees in settled deliveries by source and outcome",
+            ),
+            deactivations: add(all, "deactivations", "Deactivated accounts by source"),
+            inbox_pending: add(
+                all,
+                "inbox_pending",
+                "Deliveries that are not processed yet",
+            ),
+            inbox_oldest_pending: add_seconds(
+                all,
+                "inbox_oldest_pending",
+                "Age of the oldest pending delivery",
+            ),
+            inbox_failed: add(
+                all,
+                "inbox_failed",
+                "Deliveries that could not be processed",
+            ),
+            holds_open: add(all, "holds_open", "Decisions that wait for a person"),
+            scheduled_access_ends: add(
+                all,
+                "scheduled_access_ends",
+                "Access ends that are scheduled",
+            ),
+            drift_terminated_with_access: add(
+                all,
+                "drift_terminated_with_access",
+                "Active accounts whose employee has left, at the last drift check",
+            ),
+            provider_webhooks_unhealthy: add(
+                all,
+                "provider_webhooks_unhealthy",
+                "BambooHR's webhooks of a source that an operator should look at",
+            ),
+            last_delivery_age: add_seconds(
+                all,
+                "last_delivery_age",
+                "Time since the last delivery of a source",
+            ),
+            last_sync_age: add_seconds(
+                all,
+                "last_sync_age",
+                "Time since the end of a source's last complete sync",
+            ),
+            tokio_tasks_alive: add(
+                all,
+                "tokio_tasks_alive",
+                "Tasks that have not ended: the loops, and one per connection",
+            ),
             registry,
-            ..metrics
         }
     }
 }
 
+fn add<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    register(registry, name, help, M::default())
+}
+
+fn register<M: Metric + Clone>(registry: &mut Registry, name: &str, help: &str, metric: M) -> M {
+    registry.register(name, help, metric.clone());
+    metric
+}
+
+/// Registers with the suffix `_seconds`.
+fn add_seconds<M: Metric + Clone + Default>(registry: &mut Registry, name: &str, help: &str) -> M {
+    let metric = M::default();
+    registry.register_with_unit(name, help, Unit::Seconds, metric.clone());
+    metric
+}
+
+fn seconds(registry: &mut Registry, name: &str, help: &str) -> Histogram {
+    let histogram = Histogram::new(SECONDS);
+    registry.register_with_unit(name, help, Unit::Seconds, histogram.clone());
+    histogram
+}
+
 impl Metrics {
-    /// A webhook request was answered: stored, duplicate, refused or unavailable.
-    pub fn answered(&self, source: &SourceName, outcome: &str, seconds: f64) {
-        self.received
+    /// Counts a webhook request: `stored`, `duplicate`, or the name of an error.
+    pub fn record_webhook_request(&self, source: &SourceName, outcome: &str, seconds: f64) {
+        self.webhook_requests
             .get_or_create(&SourceOutcome {
                 source: source.to_string(),
                 outcome: outcome.to_owned(),
             })
             .inc();
-        self.answer.observe(seconds);
+        self.webhook_request_duration.observe(seconds);
     }
 
-    /// So many deliveries were stored together.
-    pub fn flushed(&self, rows: usize, elapsed: Duration) {
-        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
-        self.flush_rows.observe(f64::from(rows));
-        self.flush.observe(elapsed.as_secs_f64());
-    }
-
-    /// The database did not take a flush; it is tried again.
-    pub fn flush_failed(&self) {
-        self.flushes_failed.inc();
-    }
-
-    /// So many deliveries wait for a flush.
-    pub fn lined_up(&self, waiting: usize) {
-        self.intake_waiting
-            .set(i64::try_from(waiting).unwrap_or(i64::MAX));
-    }
-
-    /// So many tasks of the process have not ended.
-    pub fn alive(&self, tasks: usize) {
-        self.tasks.set(i64::try_from(tasks).unwrap_or(i64::MAX));
-    }
-
-    /// A signature did not hold.
-    pub fn refused(&self, source: &SourceName, cause: &str) {
-        self.signature_failures
-            .get_or_create(&SourceCause {
+    /// Counts a bad signature.
+    pub fn record_signature_failure(&self, source: &SourceName, reason: &str) {
+        self.webhook_signature_failures
+            .get_or_create(&SourceReason {
                 source: source.to_string(),
-                cause: cause.to_owned(),
+                reason: reason.to_owned(),
             })
             .inc();
     }
 
-    /// A batch of deliveries was processed.
-    pub fn processed(&self, elapsed: Duration) {
-        self.processing.observe(elapsed.as_secs_f64());
+    /// Records one committed INSERT of this many deliveries.
+    pub fn flushed(&self, rows: usize, elapsed: Duration) {
+        let rows = u32::try_from(rows).unwrap_or(u32::MAX);
+        self.insert_batch_rows.observe(f64::from(rows));
+        self.insert_duration.observe(elapsed.as_secs_f64());
     }
 
-    /// A delivery was settled as `outcome`, this long after it arrived.
+    /// Counts a failed INSERT of deliveries.
+    pub fn flush_failed(&self) {
+        self.insert_failures.inc();
+    }
+
+    /// Sets how many deliveries wait for an INSERT.
+    pub fn set_queue_length(&self, length: usize) {
+        self.insert_queue_length
+            .set(i64::try_from(length).unwrap_or(i64::MAX));
+    }
+
+    /// Sets how many tasks of the process have not ended.
+    pub fn set_alive_tasks(&self, tasks: usize) {
+        self.tokio_tasks_alive
+            .set(i64::try_from(tasks).unwrap_or(i64::MAX));
+    }
+
+    /// Records one committed batch of deliveries.
+    pub fn processed(&self, elapsed: Duration) {
+        self.batch_duration.observe(elapsed.as_secs_f64());
+    }
+
+    /// Counts a delivery that was settled as `outcome`, `elapsed` after its arrival.
     pub fn settled(&self, source: &str, outcome: &str, elapsed: Duration) {
-        self.settled
+        self.deliveries_settled
             .get_or_create(&SourceOutcome {
                 source: source.to_owned(),
                 outcome: outcome.to_owned(),
             })
             .inc();
-        self.end_to_end.observe(elapsed.as_secs_f64());
+        self.delivery_latency.observe(elapsed.as_secs_f64());
     }
 
-    /// It ended so for this many employees.
+    /// Counts this many employees with an outcome.
     pub fn ended(&self, source: &str, ending: &str, count: usize) {
-        self.employees
+        self.employee_outcomes
             .get_or_create(&SourceOutcome {
                 source: source.to_owned(),
                 outcome: ending.to_owned(),
@@ -316,7 +301,7 @@ impl Metrics {
             .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
-    /// This many accounts were switched off.
+    /// Counts this many deactivated accounts.
     pub fn deactivated(&self, source: &str, count: usize) {
         self.deactivations
             .get_or_create(&Source {
@@ -325,15 +310,15 @@ impl Metrics {
             .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
-    /// A delivery failed too often.
+    /// Counts a delivery that failed `worker.max_attempts` times.
     pub fn parked(&self) {
-        self.parked.inc();
+        self.deliveries_failed.inc();
     }
 
-    /// Everything as text. What the database knows stays as it was when it is not given.
+    /// Returns all metrics as text. Without `gauges`, those keep their last values.
     ///
     /// # Errors
-    /// When formatting fails, which it does not in memory.
+    /// Returns the encoder's error; writing to memory does not fail.
     pub fn text(&self, gauges: Option<&Gauges>) -> Result<String, std::fmt::Error> {
         if let Some(gauges) = gauges {
             self.set(gauges);
@@ -344,22 +329,26 @@ impl Metrics {
     }
 
     fn set(&self, gauges: &Gauges) {
-        self.backlog_waiting.set(gauges.waiting);
-        self.backlog_oldest.set(gauges.oldest_seconds);
-        self.backlog_parked.set(gauges.parked);
-        self.holds_open.set(gauges.holds);
-        self.scheduled.set(gauges.scheduled);
-        if let Some(count) = gauges.terminated_with_access {
-            self.terminated_with_access.set(count);
+        self.inbox_pending.set(gauges.inbox_pending);
+        self.inbox_oldest_pending
+            .set(gauges.inbox_oldest_pending_seconds);
+        self.inbox_failed.set(gauges.inbox_failed);
+        self.holds_open.set(gauges.holds_open);
+        self.scheduled_access_ends.set(gauges.scheduled_access_ends);
+        if let Some(count) = gauges.drift_terminated_with_access {
+            self.drift_terminated_with_access.set(count);
         }
-        for (family, numbers) in [
-            (&self.webhook_trouble, &gauges.webhook_trouble),
-            (&self.last_delivery, &gauges.last_delivery_seconds),
-            (&self.last_read, &gauges.last_read_seconds),
+        for (family, values) in [
+            (
+                &self.provider_webhooks_unhealthy,
+                &gauges.provider_webhooks_unhealthy,
+            ),
+            (&self.last_delivery_age, &gauges.last_delivery_age_seconds),
+            (&self.last_sync_age, &gauges.last_sync_age_seconds),
         ] {
-            for (source, number) in numbers {
-                let source = source.to_string();
-                family.get_or_create(&Source { source }).set(*number);
+            for (source, value) in values {
+                let source = source.clone();
+                family.get_or_create(&Source { source }).set(*value);
             }
         }
     }

@@ -1,7 +1,10 @@
-//! Small things that every module may use: the clock, liveness, metrics, fail points, log throttling.
+//! Small parts that every module may use: clock, liveness, metrics, backoff, fail points, log throttling.
 
+pub mod backoff;
 pub mod clock;
 pub mod failpoints;
+pub(crate) mod halves;
 pub mod liveness;
 pub mod log_throttle;
 pub mod metrics;
+pub mod panics;

@@ -127,7 +127,7 @@ fn check_source(report: &mut Report, source: &Source) {
                 report.say(
                     Verdict::Warning,
                     &what,
-                    "freshness is under 155 minutes: BambooHR's last retry comes that late, and refusing it loses the event",
+                    "`timestamp_tolerance` is under 155 minutes: BambooHR's last retry comes that late, and rejecting it loses the event",
                 );
             }
             let layout = if *layout == Layout::BodyThenTimestamp {
@@ -173,7 +173,7 @@ fn check_api(report: &mut Report, what: &str, source: &Source) {
             ),
             Ok(()) => (
                 Verdict::Ok,
-                format!("api, read every {} s", api.poll.as_secs()),
+                format!("api, read every {} s", api.sync_interval.as_secs()),
             ),
             Err(error) => (Verdict::Error, output::chain(&error)),
         },
@@ -216,10 +216,10 @@ async fn durability_says(conn: &mut PgConnection) -> Result<(Verdict, String), s
 }
 
 async fn schema_says(conn: &mut PgConnection, migrate: bool) -> anyhow::Result<(Verdict, String)> {
-    let standing = schema::standing(conn).await?;
+    let standing = schema::privileges(conn).await?;
     let role = &standing.role;
-    if !standing.lacking.is_empty() {
-        let lacking = standing.lacking.join("; ");
+    if !standing.missing_privileges.is_empty() {
+        let lacking = standing.missing_privileges.join("; ");
         return Ok((
             Verdict::Error,
             format!(

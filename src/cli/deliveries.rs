@@ -14,7 +14,7 @@ use leaver_core::domain::DeliveryId;
 /// List what arrived and what became of it, newest first
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver deliveries --state parked\n  leaver deliveries --source merge --limit 100 --json"
+    after_help = "Example:\n  leaver deliveries --state failed\n  leaver deliveries --source merge --limit 100 --json"
 )]
 pub(super) struct Deliveries {
     #[command(flatten)]
@@ -34,20 +34,20 @@ pub(super) struct Deliveries {
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum State {
-    Waiting,
+    Pending,
     Processed,
     Ignored,
-    Parked,
+    Failed,
 }
 
 impl Deliveries {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (_, mut conn) = open(&self.config, env).await?;
         let state = self.state.map(|state| match state {
-            State::Waiting => "waiting",
+            State::Pending => "pending",
             State::Processed => "processed",
             State::Ignored => "ignored",
-            State::Parked => "parked",
+            State::Failed => "failed",
         });
         let listed =
             inbox::queries::store::list(&mut conn, state, self.source.as_deref(), self.limit)
@@ -68,8 +68,8 @@ impl Deliveries {
             "what became of it",
         ]);
         for delivery in listed {
-            let outcome = match (&delivery.cause, &delivery.outcome) {
-                (Some(cause), _) => cause.clone(),
+            let outcome = match (&delivery.reason, &delivery.outcome) {
+                (Some(reason), _) => reason.clone(),
                 (None, Some(serde_json::Value::Object(counts))) if !counts.is_empty() => counts
                     .iter()
                     .map(|(ending, count)| format!("{count} {}", ending.replace('_', " ")))
@@ -90,10 +90,10 @@ impl Deliveries {
     }
 }
 
-/// Process parked deliveries again, for example after a fix
+/// Process failed deliveries again, for example after a fix
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver replay 0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10\n  leaver deliveries --state parked --json | jq -r '.[].id' | xargs leaver replay"
+    after_help = "Example:\n  leaver replay 0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10\n  leaver deliveries --state failed --json | jq -r '.[].id' | xargs leaver replay"
 )]
 pub(super) struct Replay {
     #[command(flatten)]
@@ -112,7 +112,7 @@ impl Replay {
         let results = inbox::store::replay(&mut conn, &ids, SystemClock.now()).await?;
         let good = results
             .iter()
-            .all(|(_, became)| matches!(became, Became::Queued | Became::AlreadyWaiting));
+            .all(|(_, became)| matches!(became, Became::Queued | Became::AlreadyPending));
         if self.format.json {
             let rows: Vec<_> = results
                 .iter()
@@ -125,7 +125,7 @@ impl Replay {
                     "{id}  {}",
                     match became {
                         Became::Queued => "will be processed again",
-                        Became::AlreadyWaiting => "waits to be processed already",
+                        Became::AlreadyPending => "waits to be processed already",
                         Became::BodyGone =>
                             "cannot be replayed: it was settled, and its body is kept no longer than that; `leaver send` can post it anew",
                         Became::Unknown => "no such delivery",

@@ -13,7 +13,7 @@ use crate::config::Environment;
 use crate::jobs::drift::{
     self, AccountWithoutEmployee, EmployeeWithoutAccount, SourceCompleteness, TerminatedWithAccess,
 };
-use crate::service::{self, Components};
+use crate::service;
 use leaver_core::decision::policy::DriftMode;
 use leaver_core::domain::AccountId;
 
@@ -28,7 +28,7 @@ const SHOWN: usize = 20;
 pub(super) struct Drift {
     #[command(flatten)]
     config: Config,
-    /// End the access that should have ended, as policy.drift = "fix" would
+    /// End the access that should have ended, as drift.mode = "fix" would
     #[arg(long)]
     fix: bool,
     #[command(flatten)]
@@ -40,13 +40,13 @@ impl Drift {
         let (settings, conn) = open(&self.config, env).await?;
         conn.close().await?;
         let options = service::connect_options(&settings.database)?;
-        let parts = Components::new(&settings, options, Arc::new(SystemClock));
+        let engine = Arc::new(service::engine(&settings, options, Arc::new(SystemClock)));
         let remedy = if self.fix {
             DriftMode::Fix
         } else {
-            settings.worker.drift
+            settings.drift.mode
         };
-        let found = drift::compare(&parts.worker, remedy)
+        let found = drift::compare(&engine, remedy)
             .await
             .map_err(|reason| anyhow!(reason))?;
         if self.format.json {
@@ -72,9 +72,7 @@ fn print(found: &drift::DriftReport, remedy: DriftMode) {
         );
         println!("{}", still_on(&found.terminated_with_access));
         if remedy == DriftMode::Report {
-            println!(
-                "end it: leaver drift --fix; or let the service do so: policy.drift = \"fix\""
-            );
+            println!("end it: leaver drift --fix; or let the service do so: drift.mode = \"fix\"");
         }
     }
     if !found.fixed.is_empty() {
@@ -181,7 +179,7 @@ fn reads(rows: &[SourceCompleteness]) -> comfy_table::Table {
             row.account.clone(),
             output::moment_or_dash(row.last_complete_at),
             output::moment_or_dash(row.everybody_read_at),
-            or_dash(row.cause.as_deref()),
+            or_dash(row.reason.as_deref()),
         ]);
     }
     table

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use chrono::{DateTime, SecondsFormat, Utc};
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use strum::VariantNames;
 
 use super::{Config, Format, open, output};
 use crate::config::Environment;
@@ -25,7 +26,7 @@ pub(super) struct Employees {
     #[arg(long, value_name = "TIME", value_parser = listing::parse_time)]
     modified_after: Option<DateTime<Utc>>,
     /// Only those who stand so; unknown: never told, or in a word that we do not know
-    #[arg(long, value_parser = PossibleValuesParser::new(EmploymentFilter::WORDS).try_map(|word| EmploymentFilter::parse(&word)))]
+    #[arg(long, value_parser = PossibleValuesParser::new(EmploymentFilter::VARIANTS).try_map(|word| word.parse::<EmploymentFilter>()))]
     status: Option<EmploymentFilter>,
     /// Only those of this source
     #[arg(long, value_name = "NAME", value_parser = SourceName::parse)]
@@ -103,8 +104,8 @@ fn show(page: Page) {
         "changed",
     ]);
     for entry in page.results {
-        let status = match (entry.removed, entry.status) {
-            (true, _) => "removed".to_owned(),
+        let status = match (entry.deleted, entry.status) {
+            (true, _) => "deleted".to_owned(),
             (false, status) => or_dash(status),
         };
         let account = match (entry.account_id, entry.deactivated_at) {
@@ -116,7 +117,7 @@ fn show(page: Page) {
             format!("{} at {}", entry.tenant, entry.source),
             status,
             or_dash(entry.work_email.map(|email| email.expose().to_owned())),
-            or_dash(entry.termination),
+            or_dash(entry.termination_date),
             account,
             output::moment(entry.modified_at),
         ]);

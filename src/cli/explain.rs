@@ -86,12 +86,12 @@ async fn explain(
         "tenant": employee.key.tenant,
         "employee_id": employee.key.employee_id,
         "facts": facts(employee),
-        "account_id": employee.account,
+        "account_id": employee.account_id,
         "access_ends_at": employee.access_ends_at,
         "deactivated_at": employee.deactivated_at,
-        "read_due_since": employee.read_due,
-        "delivery": employee.delivery,
-        "decision": decided.map(Evaluated::word),
+        "values_pending_since": employee.values_pending_since,
+        "last_delivery_id": employee.last_delivery_id,
+        "decision": decided.map(Evaluated::label),
         "because": decided.map(|decided| &decided.decision.reason),
         "history": match &history {
             Ok(lines) => json!(lines),
@@ -106,7 +106,7 @@ fn facts(employee: &Employee) -> Value {
             json!({
                 "value": fact.value.as_ref().map(word),
                 "as_of": fact.as_of,
-                "seen_at": fact.seen_at,
+                "observed_at": fact.observed_at,
             })
         })
     }
@@ -118,13 +118,13 @@ fn facts(employee: &Employee) -> Value {
             Status::Unknown(word) => format!("unknown word: {word}"),
         }),
         "employment_status": fact(employee.employment_status.as_ref(), |word| format!("{word:?}").to_lowercase()),
-        "hire_date": fact(employee.hire.as_ref(), ToString::to_string),
-        "termination": fact(employee.termination.as_ref(), |moment| match moment {
+        "hire_date": fact(employee.hire_date.as_ref(), ToString::to_string),
+        "termination_date": fact(employee.termination_date.as_ref(), |moment| match moment {
             DateOrInstant::Day(day) => day.to_string(),
             DateOrInstant::Instant(instant) => instant.to_rfc3339(),
         }),
         "work_email": fact(employee.work_email.as_ref(), |email| email.expose().to_owned()),
-        "removed": fact(employee.removed.as_ref(), ToString::to_string),
+        "deleted": fact(employee.deleted.as_ref(), ToString::to_string),
     })
 }
 
@@ -143,9 +143,9 @@ fn show(employee: &Employee, answer: &Value) {
         "status",
         "employment_status",
         "hire_date",
-        "termination",
+        "termination_date",
         "work_email",
-        "removed",
+        "deleted",
     ] {
         if answer
             .pointer(&format!("/facts/{name}"))
@@ -156,7 +156,7 @@ fn show(employee: &Employee, answer: &Value) {
                 name.replace('_', " "),
                 part("value"),
                 part("as_of"),
-                part("seen_at"),
+                part("observed_at"),
             ]);
         }
     }
@@ -164,7 +164,7 @@ fn show(employee: &Employee, answer: &Value) {
     println!(
         "account: {}; newest facts from delivery {}",
         text("/account_id"),
-        text("/delivery")
+        text("/last_delivery_id")
     );
     println!(
         "access ends: {}; switched off by us: {}",

@@ -10,13 +10,13 @@ use super::{Config, Format, output};
 use crate::config::Environment;
 use crate::connect::client;
 
-/// Ask a running service how it is; exits 0 when it can take deliveries
+/// Print the health of a running service; exits 0 when it can take deliveries
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  leaver health\n  leaver health --url http://10.0.0.5:8080")]
+#[command(after_help = "Example:\n  leaver health\n  leaver health --url http://10.0.0.5:8081")]
 pub(super) struct HealthCheck {
     #[command(flatten)]
     config: Config,
-    /// Where it listens; default: server.listen on this machine
+    /// Address of the service; default: its admin listener on this machine
     #[arg(long, value_parser = client::parse_url)]
     url: Option<String>,
     #[command(flatten)]
@@ -25,9 +25,11 @@ pub(super) struct HealthCheck {
 
 impl HealthCheck {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let base = match self.url {
-            Some(url) => url.trim_end_matches('/').to_owned(),
-            None => client::local_url(self.config.read(env)?.server.listen),
+        let base = if let Some(url) = self.url {
+            url.trim_end_matches('/').to_owned()
+        } else {
+            let server = self.config.read(env)?.server;
+            client::local_url(server.admin_listen.unwrap_or(server.listen))
         };
         let answer = client::new(Duration::from_secs(5))?
             .get(format!("{base}/health"))
@@ -57,13 +59,14 @@ impl HealthCheck {
                 word("/worker")
             );
             println!(
-                "backlog: {} waiting, oldest {} s, {} parked; schedule: {} pending, next {}; open holds: {}",
-                word("/backlog/waiting"),
+                "backlog: {} pending, oldest {} s, {} failed; schedule: {} pending, next {}; open holds: {}; pending reads: {}",
+                word("/backlog/pending"),
                 word("/backlog/oldest_seconds"),
-                word("/backlog/parked"),
+                word("/backlog/failed"),
                 word("/schedule/pending"),
                 word("/schedule/next_at"),
                 word("/holds"),
+                word("/pending_reads"),
             );
         }
         Ok(if good {

@@ -110,7 +110,7 @@ impl Holds {
                     SystemClock.now(),
                 )
                 .await?;
-                let what = match (done.hold.wants.as_str(), done.changed) {
+                let what = match (done.hold.requested_action.as_str(), done.changed) {
                     ("reactivate", true) => "is active again",
                     ("reactivate", false) => "was active already",
                     (_, true) => "is deactivated and its sessions are ended",
@@ -190,7 +190,7 @@ async fn list(config: &Config, format: Format, env: &Environment) -> anyhow::Res
             hold.source,
             employee,
             hold.account_id.unwrap_or_else(|| "?".to_owned()),
-            hold.wants,
+            hold.requested_action,
             hold.reason,
         ]);
     }

@@ -107,7 +107,7 @@ async fn connect(config: &Config, env: &Environment) -> anyhow::Result<(Settings
 
 /// A private Postgres that is kept from one run to the next.
 async fn start_embedded(env: &Environment) -> anyhow::Result<(Embedded, PgConnectOptions)> {
-    let home = embedded_postgres::default_home(
+    let home = embedded_postgres::default_data_dir(
         nix::unistd::geteuid().is_root(),
         env.raw("XDG_STATE_HOME").map(AsRef::as_ref),
         env.raw("HOME").map(AsRef::as_ref),
@@ -115,7 +115,7 @@ async fn start_embedded(env: &Environment) -> anyhow::Result<(Embedded, PgConnec
     let options = embedded_postgres::Options {
         bin_dir: env.raw("PG_BINDIR").map(PathBuf::from),
         search_path: env.raw("PATH").cloned(),
-        home: embedded_postgres::DataDir::Persistent(home),
+        data_dir: embedded_postgres::DataDir::Persistent(home),
     };
     let postgres = tokio::task::spawn_blocking(move || Embedded::start(&options)).await??;
     let connect = postgres.connect_options("postgres");

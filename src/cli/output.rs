@@ -4,6 +4,8 @@ use chrono::{DateTime, Utc};
 use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
 use serde::Serialize;
 
+use crate::db::error::error_chain;
+
 /// Columns of text when nobody says how wide the screen is.
 const WIDTH_WITHOUT_TERMINAL: u16 = 120;
 
@@ -40,17 +42,9 @@ pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// An error with its causes on one line. Some causes repeat what was said before them; that is left out.
+/// Describes an error with its sources on one line.
 pub(crate) fn chain(error: &anyhow::Error) -> String {
-    let mut text = error.to_string();
-    for cause in error.chain().skip(1) {
-        let said = cause.to_string();
-        if !text.contains(&said) {
-            text.push_str(": ");
-            text.push_str(&said);
-        }
-    }
-    text
+    error_chain(error.as_ref())
 }
 
 /// A moment to the second, in UTC.

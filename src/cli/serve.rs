@@ -69,15 +69,15 @@ impl Serve {
                 _ = hung_up.recv() => match self.config.load(env) {
                     Ok(newer) => service.replace_keys(&newer),
                     // The keys that were good still are; a service without any would refuse everybody for good.
-                    Err(error) => error!("app.keys: the webhook keys stay as they are, since the configuration cannot be read: {error:#}"),
+                    Err(error) => error!("service.replace_keys: the webhook keys stay as they are, since the configuration cannot be read: {error:#}"),
                 },
             }
         };
-        info!("app.stop: stopping; a second signal stops at once");
+        info!("service.stop: stopping; a second signal stops at once");
         tokio::select! {
             () = service.stop() => {}
-            _ = asked_to_stop.recv() => info!("app.stop: stopped at once"),
-            _ = interrupted.recv() => info!("app.stop: stopped at once"),
+            _ = asked_to_stop.recv() => info!("service.stop: stopped at once"),
+            _ = interrupted.recv() => info!("service.stop: stopped at once"),
         }
         if let Some((postgres, _)) = embedded {
             tokio::task::spawn_blocking(move || postgres.stop()).await??;

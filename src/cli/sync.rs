@@ -14,7 +14,7 @@ use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::connect::ClientLimits;
 use crate::jobs::sync::{SyncMode, SyncReport, Syncer};
-use crate::service::{self, Components};
+use crate::service;
 
 /// Read the providers' APIs now, for what webhooks lost; exits 1 when a read was not complete
 #[derive(Debug, Args)]
@@ -40,7 +40,7 @@ struct Line {
     full: bool,
     records: u64,
     outcome: serde_json::Map<String, serde_json::Value>,
-    cause: Option<String>,
+    reason: Option<String>,
 }
 
 impl Sync {
@@ -61,8 +61,8 @@ impl Sync {
             "no source has an api to read: add [sources.api] (config/default.toml shows how)"
         );
         let options = service::connect_options(&settings.database)?;
-        let parts = Components::new(&settings, options, clock);
-        let syncer = Syncer::new(Arc::clone(&parts.worker));
+        let engine = Arc::new(service::engine(&settings, options, clock));
+        let syncer = Syncer::new(engine);
         let wish = if self.full {
             SyncMode::Full
         } else {
@@ -99,7 +99,7 @@ impl Sync {
         } else {
             print(&lines);
         }
-        Ok(if lines.iter().all(|line| line.cause.is_none()) {
+        Ok(if lines.iter().all(|line| line.reason.is_none()) {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
@@ -108,7 +108,7 @@ impl Sync {
 }
 
 impl Line {
-    fn unread(source: &str, cause: &str) -> Self {
+    fn unread(source: &str, reason: &str) -> Self {
         Self {
             source: source.to_owned(),
             account: String::new(),
@@ -116,7 +116,7 @@ impl Line {
             full: false,
             records: 0,
             outcome: serde_json::Map::new(),
-            cause: Some(cause.to_owned()),
+            reason: Some(reason.to_owned()),
         }
     }
 
@@ -136,13 +136,13 @@ impl Line {
                 .iter()
                 .map(|(ending, count)| (ending.as_str().to_owned(), (*count).into()))
                 .collect(),
-            cause: report.incomplete,
+            reason: report.incomplete,
         }
     }
 }
 
 fn print(lines: &[Line]) {
-    let mut table = output::table(&["source", "account", "read", "records", "outcome", "cause"]);
+    let mut table = output::table(&["source", "account", "read", "records", "outcome", "reason"]);
     for line in lines {
         let outcome: Vec<String> = line
             .outcome
@@ -156,7 +156,7 @@ fn print(lines: &[Line]) {
             format!("{what}, {}", line.state),
             line.records.to_string(),
             outcome.join(", "),
-            line.cause.clone().unwrap_or_default(),
+            line.reason.clone().unwrap_or_default(),
         ]);
     }
     println!("{table}");

@@ -1,4 +1,4 @@
-//! The process's variables, read once, so that everything else can be given others in a test.
+//! Environment variables, read once at start. Tests pass their own set.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -8,11 +8,11 @@ use std::ffi::OsString;
 pub struct Environment(BTreeMap<String, OsString>);
 
 impl Environment {
-    /// The process's own.
+    /// Reads the variables of the process. Variables whose names are not UTF-8 are left out.
     #[must_use]
     #[expect(
         clippy::disallowed_methods,
-        reason = "this is the one place that reads the variables"
+        reason = "the one place that reads the variables of the process"
     )]
     pub fn of_process() -> Self {
         Self(
@@ -22,7 +22,7 @@ impl Environment {
         )
     }
 
-    /// Made up, for tests.
+    /// Makes a set from names and values, for tests.
     pub fn of<N: Into<String>, V: Into<OsString>>(pairs: impl IntoIterator<Item = (N, V)>) -> Self {
         Self(
             pairs
@@ -32,20 +32,20 @@ impl Environment {
         )
     }
 
-    /// A variable as text; `None` when it is not set or not UTF-8.
+    /// Returns a variable as text; `None` if it is not set or not UTF-8.
     #[must_use]
     pub fn text(&self, name: &str) -> Option<&str> {
         self.0.get(name)?.to_str()
     }
 
-    /// A variable as it is.
+    /// Returns a variable unchanged; `None` if it is not set.
     #[must_use]
     pub fn raw(&self, name: &str) -> Option<&OsString> {
         self.0.get(name)
     }
 
-    /// All variables whose name begins so, with the rest of the name.
-    pub(super) fn beginning<'a>(
+    /// Returns the variables with this prefix: the rest of each name, and its value.
+    pub(super) fn with_prefix<'a>(
         &'a self,
         prefix: &'a str,
     ) -> impl Iterator<Item = (&'a str, &'a str)> {
@@ -56,7 +56,7 @@ impl Environment {
 }
 
 impl std::fmt::Debug for Environment {
-    /// Names only: values may be secrets.
+    /// Prints names only, because values may be secrets.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_set().entries(self.0.keys()).finish()
     }

@@ -1,46 +1,22 @@
-//! Lays the file over the defaults and the environment over both, and reads the result.
+//! Merges the layers: the file overrides the defaults, and the environment overrides both.
+//! Variables: `LEAVER_CONFIG`, `LEAVER__SECTION__KEY`, and those in [`NAMED`].
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::{DEFAULTS, Environment, Raw, SettingsError};
+use super::toml_errors::describe_toml_error;
+use super::{DEFAULTS, Environment, Provenance, Raw, SettingsError};
 
-/// The variables that have a name of their own, and the keys they stand for.
-const NAMED: [(&str, &str, &str); 3] = [
+/// Variables with names of their own, each with the section and key that it sets.
+const NAMED: [(&str, &str, &str); 4] = [
     ("LEAVER_LISTEN", "server", "listen"),
+    ("LEAVER_ADMIN_LISTEN", "server", "admin_listen"),
     ("LEAVER_LOG", "log", "filter"),
     ("LEAVER_LOG_FORMAT", "log", "format"),
 ];
 
-/// Where each setting was said, for whoever finds a mistake in it.
-pub(super) struct Provenance {
-    /// The file, or the environment when there is none.
-    otherwise: String,
-    /// The keys that variables set, with the variable of each.
-    variables: BTreeMap<String, String>,
-}
-
-impl Provenance {
-    /// The variable that set this key, or something in it; else the file.
-    pub(super) fn of(&self, key: &str) -> String {
-        let within = |inner: &str, outer: &str| {
-            inner
-                .strip_prefix(outer)
-                .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-        };
-        self.variables
-            .iter()
-            .find(|(set, _)| within(key, set) || within(set, key))
-            .map_or_else(
-                || self.otherwise.clone(),
-                |(_, variable)| format!("the environment ({variable})"),
-            )
-    }
-}
-
-/// Everything put together, and where it was said.
+/// Returns the merged layers and where each key comes from.
 pub(super) fn read(
     file: Option<&Path>,
     env: &Environment,
@@ -52,32 +28,40 @@ pub(super) fn read(
             return Err(SettingsError::Value {
                 origin: "the environment".to_owned(),
                 key: "LEAVER_CONFIG".to_owned(),
-                problem: "it is set but empty; name a file in it, or unset it".to_owned(),
+                problem: "it is set but empty; set it to the path of a file, or unset it"
+                    .to_owned(),
             });
         }
         (None, named) => named.map(PathBuf::from),
     };
-    let mut origins = Provenance {
-        otherwise: "the environment".to_owned(),
-        variables: BTreeMap::new(),
-    };
+    let mut provenance = Provenance::new();
     if let Some(path) = file {
-        origins.otherwise = path.display().to_string();
+        let name = path.display().to_string();
         let text = std::fs::read_to_string(&path)
             .map_err(|source| SettingsError::Read { path, source })?;
-        let written = parse(&text, &origins.otherwise)?;
-        // Before the variables are laid over it: a mistake in the file is the file's, whoever overrides it.
-        check(with(table.clone(), written.clone()), &origins)?;
-        table = with(table, written);
+        table = merge(table, parse(&text, &name)?);
+        provenance.set_file(name);
+        // Checked before the variables are merged: an invalid file is an error even if a variable overrides it.
+        deserialize(table.clone(), &provenance)?;
     }
+    apply_variables(&mut table, env, &mut provenance)?;
+    Ok((deserialize(table, &provenance)?, provenance))
+}
+
+/// Sets the keys that variables name. Fails if a variable's name is not a key in a section.
+fn apply_variables(
+    table: &mut Table,
+    env: &Environment,
+    provenance: &mut Provenance,
+) -> Result<(), SettingsError> {
     for (variable, section, key) in NAMED {
         if let Some(text) = env.text(variable) {
-            set(&mut table, section, key, Value::String(text.to_owned()));
+            set(table, section, key, Value::String(text.to_owned()));
             let key = format!("{section}.{key}");
-            origins.variables.insert(key, variable.to_owned());
+            provenance.set_variable(key, variable.to_owned());
         }
     }
-    for (rest, text) in env.beginning("LEAVER__") {
+    for (rest, text) in env.with_prefix("LEAVER__") {
         let name = format!("LEAVER__{rest}");
         let path: Vec<String> = rest.split("__").map(str::to_lowercase).collect();
         let (key, sections) = match path.split_last() {
@@ -90,7 +74,7 @@ pub(super) fn read(
                 });
             }
         };
-        let mut target = &mut table;
+        let mut target = &mut *table;
         for section in sections {
             let entry = target
                 .entry(section.clone())
@@ -105,9 +89,9 @@ pub(super) fn read(
             target = inner;
         }
         target.insert(key.clone(), value_of(text));
-        origins.variables.insert(path.join("."), name);
+        provenance.set_variable(path.join("."), name);
     }
-    Ok((check(table, &origins)?, origins))
+    Ok(())
 }
 
 fn parse(text: &str, origin: &str) -> Result<Table, SettingsError> {
@@ -126,37 +110,18 @@ fn parse(text: &str, origin: &str) -> Result<Table, SettingsError> {
     })
 }
 
-fn check(table: Table, origins: &Provenance) -> Result<Raw, SettingsError> {
+fn deserialize(table: Table, provenance: &Provenance) -> Result<Raw, SettingsError> {
     serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
         let key = error.path().to_string();
-        SettingsError::Value {
-            origin: origins.of(&key),
-            problem: in_plain_words(error.inner().message().trim()),
-            key,
-        }
+        provenance.invalid_setting(&key, describe_toml_error(error.inner().message().trim()))
     })
 }
 
-/// What was expected, in the words of somebody who writes TOML and no Rust.
-fn in_plain_words(problem: &str) -> String {
-    let Some((found, expected)) = problem.rsplit_once(", expected ") else {
-        return problem.to_owned();
-    };
-    let expected = match expected {
-        "i32" | "i64" | "u32" | "usize" => "a whole number",
-        "a boolean" => "true or false",
-        "a sequence" => "a list in brackets",
-        word if word.starts_with("struct ") => "a section with keys of its own",
-        other => other,
-    };
-    format!("{found}, expected {expected}")
-}
-
-/// Sections are merged key by key; anything else is replaced whole.
-fn with(mut below: Table, above: Table) -> Table {
+/// Merges sections key by key; any other value is replaced.
+fn merge(mut below: Table, above: Table) -> Table {
     for (key, value) in above {
         let merged = match (below.remove(&key), value) {
-            (Some(Value::Table(old)), Value::Table(new)) => Value::Table(with(old, new)),
+            (Some(Value::Table(old)), Value::Table(new)) => Value::Table(merge(old, new)),
             (_, new) => new,
         };
         below.insert(key, merged);
@@ -170,7 +135,7 @@ fn set(table: &mut Table, section: &str, key: &str, value: Value) {
     }
 }
 
-/// A variable's text as TOML where it reads as such (numbers, booleans, lists), else as a string.
+/// Returns a variable's text as a TOML value if it is one (number, boolean, list, table), otherwise as a string.
 fn value_of(text: &str) -> Value {
     let plain = || Value::String(text.to_owned());
     match format!("value = {text}").parse::<Table>() {

@@ -1,44 +1,35 @@
-//! Numbers below which nothing would work.
+//! Smallest values with which the service can work.
 
 use std::time::Duration;
 
-use super::Raw;
 use super::values::ConfigDuration;
+use super::{Provenance, SettingsError};
 
-/// The first number with which nothing would work, and the least that would.
-pub(super) fn too_little(raw: &Raw) -> Option<(&'static str, &'static str)> {
-    let counts = [
-        ("server.max_connections", raw.server.max_connections < 1),
-        ("worker.batch", raw.worker.batch < 1),
-        ("worker.batches", raw.worker.batches < 1),
-        ("worker.max_attempts", raw.worker.max_attempts < 1),
-    ];
-    if raw.inbox.retention.0 < LEAST_RETENTION {
-        return Some(("inbox.retention", "14d"));
+/// A timeout or interval below this is a mistake, not a choice.
+const MIN_DURATION: Duration = Duration::from_millis(1);
+
+impl Provenance {
+    /// Fails unless `is_enough`; the error names the key and the smallest valid value.
+    pub(super) fn require_minimum(
+        &self,
+        key: &str,
+        is_enough: bool,
+        minimum: &str,
+    ) -> Result<(), SettingsError> {
+        if is_enough {
+            Ok(())
+        } else {
+            Err(self.invalid_setting(key, format!("it must be at least {minimum}")))
+        }
     }
-    if raw.server.max_in_flight.0 < raw.server.max_body.0 {
-        return Some(("server.max_in_flight", "server.max_body"));
+
+    /// Returns the duration. Fails if it is shorter than 1 ms.
+    pub(super) fn require_duration(
+        &self,
+        key: &str,
+        duration: ConfigDuration,
+    ) -> Result<Duration, SettingsError> {
+        self.require_minimum(key, duration.0 >= MIN_DURATION, "1ms")?;
+        Ok(duration.0)
     }
-    let times = [
-        ("server.body_timeout", raw.server.body_timeout),
-        ("server.store_timeout", raw.server.store_timeout),
-        ("server.header_timeout", raw.server.header_timeout),
-        ("server.idle_timeout", raw.server.idle_timeout),
-        ("server.write_timeout", raw.server.write_timeout),
-        ("worker.poll", raw.worker.poll),
-        ("worker.drift_check", raw.worker.drift_check),
-    ];
-    let none = |&(_, none): &(&str, bool)| none;
-    let too_short = |(_, span): &(&str, ConfigDuration)| span.0 < LEAST_TIME;
-    let count = counts.into_iter().find(none).map(|(key, _)| (key, "1"));
-    count.or_else(|| {
-        let time = times.into_iter().find(too_short);
-        time.map(|(key, _)| (key, "1ms"))
-    })
 }
-
-/// BambooHR's log reaches back so far, and is compared with what is remembered.
-const LEAST_RETENTION: Duration = Duration::from_hours(14 * 24);
-
-/// A shorter time would only be a mistake.
-const LEAST_TIME: Duration = Duration::from_millis(1);

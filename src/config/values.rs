@@ -1,37 +1,44 @@
-//! Values that are more than text or a number, each with an error that says what would be right.
+//! Values with a syntax of their own. Each error names the syntax that is expected.
+//!
+//! They stay hand-written: `humantime-serde` and `bytesize` have neither the 100-year limit nor these messages.
 
 use std::fmt;
 use std::time::Duration;
 
-use chrono::NaiveTime;
 use serde::de::{Error, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use leaver_core::decision::policy::Cutoff;
-
-/// A duration such as "15m", of at most 100 years: calendars and clocks end, and nobody waits so long.
+/// A duration such as "15m", at most 100 years, so that it can be added to any date and clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ConfigDuration(pub(super) Duration);
 
-/// A size such as "10MiB", in bytes.
+/// A size such as "10MiB", in bytes; at least 1.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ByteSize(pub(super) usize);
 
-/// Says where a secret is: `env:NAME` or `file:PATH`. Whatever else stands there may be the secret itself,
-/// so no error ever shows it.
+/// A reference to a secret: `env:NAME` or `file:PATH`. No error contains its text, which may be the secret itself.
 #[derive(Clone, Debug)]
 pub(super) struct SecretRef(pub(super) String);
 
-/// Several of them.
+/// A list of references to secrets.
 #[derive(Clone, Debug, Default)]
 pub(super) struct SecretRefs(pub(super) Vec<SecretRef>);
 
+/// An IANA time zone.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct ConfigTimezone(pub(super) chrono_tz::Tz);
+
+/// How long a source may send nothing; `None` for no limit.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MaxSilence(pub(super) Option<Duration>);
+
 impl<'de> Deserialize<'de> for SecretRef {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        // Serde's own message for a wrong type would quote the value.
         match toml::Value::deserialize(deserializer)? {
             toml::Value::String(text) => Ok(Self(text)),
             _ => Err(D::Error::custom(
-                "expected \"env:NAME\" or \"file:PATH\", which say where the secret is",
+                "expected a reference to a secret, \"env:NAME\" or \"file:PATH\"",
             )),
         }
     }
@@ -41,7 +48,7 @@ impl<'de> Deserialize<'de> for SecretRefs {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let toml::Value::Array(list) = toml::Value::deserialize(deserializer)? else {
             return Err(D::Error::custom(
-                "expected a list such as [\"env:NAME\"] or [\"file:PATH\"], which says where the secrets are",
+                "expected a list of references to secrets, such as [\"env:NAME\"] or [\"file:PATH\"]",
             ));
         };
         list.into_iter()
@@ -51,45 +58,7 @@ impl<'de> Deserialize<'de> for SecretRefs {
     }
 }
 
-/// An IANA time zone.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Zone(pub(super) chrono_tz::Tz);
-
-/// When on the last day access ends.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct CutoffText(pub(super) Cutoff);
-
-/// hold, deactivate or ignore.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum ResponseWord {
-    Hold,
-    Deactivate,
-    Ignore,
-}
-
-/// hold, reactivate or ignore.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum RehireWord {
-    Hold,
-    Reactivate,
-    Ignore,
-}
-
-/// report or fix.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum RemedyWord {
-    Report,
-    Fix,
-}
-
-/// How long a source may be silent; `None` for ever.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct SilenceText(pub(super) Option<Duration>);
-
-/// Reads a string with a function that says what it would have expected.
+/// Parses text with a function; the first field describes the syntax that it expects.
 struct Text<T>(&'static str, fn(&str) -> Option<T>);
 
 impl<T> Visitor<'_> for Text<T> {
@@ -104,7 +73,7 @@ impl<T> Visitor<'_> for Text<T> {
     }
 }
 
-macro_rules! reads_text {
+macro_rules! deserialize_text {
     ($name:ident, $expecting:literal, $parse:expr) => {
         impl<'de> Deserialize<'de> for $name {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -116,43 +85,40 @@ macro_rules! reads_text {
     };
 }
 
-reads_text!(
+deserialize_text!(
     ConfigDuration,
     "a duration such as \"30s\", \"15m\", \"3h\" or \"7d\", at most 100 years",
-    parse_span
+    parse_duration
 );
-reads_text!(
-    SilenceText,
+deserialize_text!(
+    MaxSilence,
     "a duration such as \"7d\", at most 100 years, or \"off\"",
     |text| match text {
         "off" => Some(None),
-        span => parse_span(span).filter(|span| !span.is_zero()).map(Some),
+        duration => parse_duration(duration)
+            .filter(|duration| !duration.is_zero())
+            .map(Some),
     }
 );
-reads_text!(
+deserialize_text!(
     ByteSize,
     "a size such as \"512KiB\" or \"10MiB\"",
     parse_size
 );
-reads_text!(
-    Zone,
+deserialize_text!(
+    ConfigTimezone,
     "an IANA time zone such as \"Europe/Berlin\" or \"UTC\"",
     |text| text.parse().ok()
 );
-reads_text!(
-    CutoffText,
-    "\"start_of_day\", \"end_of_day\" or a time such as \"17:30\"",
-    parse_cutoff
-);
 
-fn parse_span(text: &str) -> Option<Duration> {
+fn parse_duration(text: &str) -> Option<Duration> {
     humantime::parse_duration(text)
         .ok()
-        .filter(|span| *span <= LONGEST_SPAN)
+        .filter(|duration| *duration <= MAX_DURATION)
 }
 
 /// A hundred years.
-const LONGEST_SPAN: Duration = Duration::from_hours(100 * 366 * 24);
+const MAX_DURATION: Duration = Duration::from_hours(100 * 366 * 24);
 
 fn parse_size(text: &str) -> Option<usize> {
     let digits = text
@@ -170,14 +136,4 @@ fn parse_size(text: &str) -> Option<usize> {
         .ok()?
         .checked_mul(unit)
         .filter(|bytes| *bytes > 0)
-}
-
-fn parse_cutoff(text: &str) -> Option<Cutoff> {
-    match text {
-        "start_of_day" => Some(Cutoff::StartOfDay),
-        "end_of_day" => Some(Cutoff::EndOfDay),
-        time => NaiveTime::parse_from_str(time, "%H:%M")
-            .ok()
-            .map(Cutoff::At),
-    }
 }

@@ -7,7 +7,8 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use leaver_core::providers::InvalidResponse;
 
 /// Why a read failed. No conclusion about any employee follows from it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum ReadError {
     /// HTTP 401.
     #[error("the API does not accept our credentials (401); check {check}")]
@@ -121,24 +122,7 @@ impl ReadError {
     /// Returns the label used in the log.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
-        match self {
-            Self::Unauthorized { .. } => "unauthorized",
-            Self::Forbidden { .. } => "forbidden",
-            Self::NotFound { .. } => "not_found",
-            Self::Refused { .. } => "refused",
-            Self::RateLimited { .. } => "rate_limited",
-            Self::Unavailable { .. } => "unavailable",
-            Self::Timeout => "timeout",
-            Self::UnexpectedResponse { .. } => "unexpected_response",
-            Self::TooLong { .. } => "too_long",
-            Self::Truncated { .. } => "truncated",
-            Self::NullRecord { .. } => "null_record",
-            Self::InvalidId => "invalid_id",
-            Self::NoEmployees => "no_employees",
-            Self::NotReady { .. } => "not_ready",
-            Self::CredentialsBlocked { .. } => "credentials_blocked",
-            Self::HostThrottled => "host_throttled",
-        }
+        self.into()
     }
 }
 

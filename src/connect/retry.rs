@@ -4,7 +4,8 @@ use std::time::{Duration, SystemTime};
 
 use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
-use uuid::Uuid;
+
+use crate::base::backoff::{Backoff, Jitter};
 
 /// The upper bound of a wait, unless the API asks for a longer one.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
@@ -27,16 +28,12 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Dur
 /// Returns the wait before the next attempt: a random share of a bound that doubles with each failure ("full
 /// jitter"), added to what the API asks for.
 pub(crate) fn backoff(first: Duration, failures: u32, retry_after: Option<Duration>) -> Duration {
-    let doublings = failures.saturating_sub(1).min(16);
-    let bound = first.saturating_mul(1 << doublings).min(MAX_BACKOFF);
+    let backoff = Backoff {
+        base: first,
+        cap: MAX_BACKOFF,
+        jitter: Jitter::Full,
+    };
     retry_after
         .unwrap_or_default()
-        .saturating_add(bound.mul_f64(random_share()))
-}
-
-/// Returns a random number from 0 to 1.
-fn random_share() -> f64 {
-    // The random part of a UUID is good enough for jitter.
-    let [.., a, b, c, d] = *Uuid::new_v4().as_bytes();
-    f64::from(u32::from_be_bytes([a, b, c, d])) / f64::from(u32::MAX)
+        .saturating_add(backoff.random_wait(failures))
 }

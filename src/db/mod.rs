@@ -1,4 +1,4 @@
-//! Access to Postgres: the connection pool, errors, advisory locks and the schema `leaver`.
+//! Access to Postgres: the connection pool, errors, transactions, advisory locks and the schema `leaver`.
 
 pub mod advisory_lock;
 pub mod error;

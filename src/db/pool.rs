@@ -1,8 +1,9 @@
-//! Connections of the working half, shared and lent out. A database that is silently gone, with no end of a connection to
-//! tell of it, costs neither a place in the pool nor a loop that waits for its answer for ever.
+//! Connections of the background jobs.
 //!
-//! sqlx's pool sees to neither: what comes back to it is asked whether it still lives, without a limit, and whoever waits
-//! for an answer waits. (<https://github.com/transact-rs/sqlx/issues/4349>, open as of sqlx 0.9.0)
+//! A connection can be dead without a sign of it: the other machine is gone, and no packet says so. Two things follow that
+//! sqlx's own pool does not do: a connection that does not respond must not keep its place in the pool, and a statement must
+//! not wait for its response for ever. (<https://github.com/transact-rs/sqlx/issues/4349>, open as of sqlx 0.9.0; remove
+//! [`PooledConnection`] once a release limits the time of a return.)
 
 use std::future::poll_fn;
 use std::io;
@@ -17,82 +18,82 @@ use sqlx::{ConnectOptions, PgConnection, PgPool, Postgres};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout};
 
-/// So long an answer may be awaited: a little longer than Postgres works on a statement of ours (`statement_timeout`).
-pub const SILENCE: Duration = Duration::from_secs(35);
+/// Time limit for one response: a little longer than the `statement_timeout` of our connections, 30 s.
+pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(35);
 
-/// For a free connection.
-const ACQUIRE: Duration = Duration::from_secs(3);
-/// For one that comes back, to say that it still lives.
-const RETURN: Duration = Duration::from_secs(5);
-/// An unused one is closed after this.
-const IDLE: Duration = Duration::from_mins(5);
+/// Time limit for a free or a new connection.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Time limit for the health check of a connection that returns to the pool.
+const RETURN_TIMEOUT: Duration = Duration::from_secs(5);
+/// An unused connection is closed after this.
+const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 
-/// The connections.
+/// A pool of connections with a time limit for each response.
 #[derive(Clone, Debug)]
 pub struct Pool {
     connections: PgPool,
-    silence: Duration,
+    response_timeout: Duration,
 }
 
 impl Pool {
-    /// At most so many, made when they are needed.
+    /// Creates a pool of at most `connections`. Connects when a connection is first needed.
     #[must_use]
-    pub fn new(options: PgConnectOptions, connections: u32, silence: Duration) -> Self {
+    pub fn new(options: PgConnectOptions, connections: u32, response_timeout: Duration) -> Self {
         let connections = PgPoolOptions::new()
             .max_connections(connections)
-            .acquire_timeout(ACQUIRE)
-            .idle_timeout(IDLE)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
+            .idle_timeout(IDLE_TIMEOUT)
             .connect_lazy_with(options);
         Self {
             connections,
-            silence,
+            response_timeout,
         }
     }
 
-    /// Lends a connection out.
+    /// Returns a free connection, or a new one.
     ///
     /// # Errors
-    /// When none is free in time, or none can be made.
+    /// Returns [`sqlx::Error::PoolTimedOut`] after 3 s, or why no connection could be made.
     pub async fn acquire(&self) -> Result<PooledConnection, sqlx::Error> {
         self.connections.acquire().await.map(PooledConnection)
     }
 
-    /// A new connection that is none of the pool's, for whoever holds it long.
+    /// Returns a new connection outside the pool, for an owner that keeps it long.
     ///
     /// # Errors
-    /// When none can be made in time.
-    pub async fn apart(&self) -> Result<PgConnection, sqlx::Error> {
+    /// Returns [`sqlx::Error::PoolTimedOut`] after 3 s, or why no connection could be made.
+    pub async fn connect_dedicated(&self) -> Result<PgConnection, sqlx::Error> {
         let options = self.connections.connect_options();
-        timeout(ACQUIRE, options.connect())
+        timeout(ACQUIRE_TIMEOUT, options.connect())
             .await
             .map_err(|_| sqlx::Error::PoolTimedOut)?
     }
 
-    /// Works with the database until nothing has been heard for too long. How long all of it takes does not matter; it
-    /// must not wait for anything else than the database.
+    /// Runs work on the database, and ends it when one response takes longer than the limit. The work as a whole has no
+    /// limit. It must wait for nothing but the database.
     ///
     /// # Errors
-    /// Those of the work, and an outage when the database was silent. Whether a commit went through is not known then.
-    pub fn heard<T, E: From<sqlx::Error>>(
+    /// Returns the error of the work, or an I/O error of kind `TimedOut`. A commit may have succeeded in that case.
+    pub fn with_silence_timeout<T, E: From<sqlx::Error>>(
         &self,
         work: impl Future<Output = Result<T, E>>,
     ) -> impl Future<Output = Result<T, E>> {
-        // Work is large, and one of these stands in the other.
-        let (mut work, patience) = (Box::pin(work), self.silence);
+        // Boxed because these futures are large, and one is often part of another.
+        let (mut work, limit) = (Box::pin(work), self.response_timeout);
         async move {
-            let mut silence = pin!(sleep(patience));
+            let mut silence = pin!(sleep(limit));
             poll_fn(|cx| {
-                // It is polled when the database has answered, or when the time is up.
+                // A poll means that the database has responded or that the time is up.
                 let is_up = silence.as_mut().poll(cx).is_ready();
                 if let Poll::Ready(done) = work.as_mut().poll(cx) {
                     return Poll::Ready(done);
                 }
                 if is_up {
-                    let silent = io::Error::new(io::ErrorKind::TimedOut, "no answer in time");
+                    let silent = io::Error::new(io::ErrorKind::TimedOut, "no response in time");
                     return Poll::Ready(Err(sqlx::Error::Io(silent).into()));
                 }
-                silence.as_mut().reset(Instant::now() + patience);
-                // So that the new time wakes us.
+                silence.as_mut().reset(Instant::now() + limit);
+                // A timer that was reset wakes nobody until it is polled again.
                 let _ = silence.as_mut().poll(cx);
                 Poll::Pending
             })
@@ -100,33 +101,33 @@ impl Pool {
         }
     }
 
-    /// A pool of a single connection of the same kind, for whoever listens: sqlx takes that connection back itself, so
-    /// it must not be one of ours.
+    /// Returns a pool of one connection for `LISTEN`. sqlx's listener returns its connection to its pool by itself, without
+    /// [`PooledConnection`], so it must not use this pool.
     #[must_use]
-    pub fn single(&self) -> PgPool {
+    pub fn dedicated_pool(&self) -> PgPool {
         let options = self.connections.connect_options();
         PgPoolOptions::new()
             .max_connections(1)
-            .acquire_timeout(ACQUIRE)
+            .acquire_timeout(ACQUIRE_TIMEOUT)
             .connect_lazy_with((*options).clone())
     }
 
-    /// Lends nothing any more, and closes what comes back.
+    /// Closes the pool, and waits until every connection has returned and is closed.
     pub async fn close(&self) {
         self.connections.close().await;
     }
 }
 
-/// A connection that goes back when it is dropped, or ends where it does not answer in time.
+/// A connection that returns to the pool when it is dropped, or is closed if it does not respond.
 #[derive(Debug)]
 pub struct PooledConnection(PoolConnection<Postgres>);
 
 impl Drop for PooledConnection {
     fn drop(&mut self) {
         let back = self.0.return_to_pool();
-        // When the time is up, its place is free and its socket closed without a farewell; as without a runtime.
+        // After the limit the future is dropped, which closes the socket and frees the place in the pool.
         if let Ok(runtime) = Handle::try_current() {
-            drop(runtime.spawn(async move { timeout(RETURN, back).await }));
+            drop(runtime.spawn(async move { timeout(RETURN_TIMEOUT, back).await }));
         }
     }
 }

@@ -1,11 +1,11 @@
-//! Our own tables: the migrations, built into the binary, and who may do what to them.
+//! The schema `leaver`: its migrations, built into the binary, and privileges on it.
 
 use std::sync::LazyLock;
 
 use sqlx::migrate::{Migrate, MigrateError, Migrator};
 use sqlx::{AssertSqlSafe, PgConnection};
 
-/// The one migrator, for the service and for every test: each `migrate!` would embed all files again.
+/// The only migrator, for the service and all tests: each `migrate!` would embed all files again.
 pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrator = sqlx::migrate!();
     migrator.create_schema("leaver");
@@ -15,13 +15,13 @@ pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
 
 const TABLE: &str = "leaver._sqlx_migrations";
 
-/// Applies what is pending. Replicas that start together wait for each other.
+/// Applies pending migrations. Replicas that start together wait for each other.
 ///
-/// Whoever owns the schema may do this: the right to create schemas, which Postgres wants to see even when
-/// there is nothing to create, is needed only where the schema is not there yet.
+/// The owner of the schema can do this. The privilege to create schemas is needed only if the schema does not exist: Postgres
+/// checks it even for `CREATE SCHEMA IF NOT EXISTS`.
 ///
 /// # Errors
-/// When a migration fails, or the database has one that this binary does not know.
+/// Returns an error if a migration fails, or if the database has a migration that this binary lacks.
 pub async fn migrate(conn: &mut PgConnection) -> Result<(), MigrateError> {
     let there: (bool,) = sqlx::query_as("SELECT to_regnamespace('leaver') IS NOT NULL")
         .fetch_one(&mut *conn)
@@ -34,10 +34,10 @@ pub async fn migrate(conn: &mut PgConnection) -> Result<(), MigrateError> {
     migrator.run_direct(None, conn, false).await
 }
 
-/// How many migrations are pending.
+/// Returns the number of pending migrations; all of them if the schema does not exist.
 ///
 /// # Errors
-/// Whatever the database says; a database without our schema has all of them pending.
+/// Returns the database's error.
 pub async fn pending(conn: &mut PgConnection) -> Result<usize, MigrateError> {
     let known: Vec<i64> = MIGRATOR.iter().map(|migration| migration.version).collect();
     let there: (bool,) =
@@ -54,28 +54,28 @@ pub async fn pending(conn: &mut PgConnection) -> Result<usize, MigrateError> {
         .count())
 }
 
-/// What the role that we connect as may do with our schema.
+/// Privileges of the connected role on the schema.
 #[derive(Clone, Debug)]
 pub struct SchemaPrivileges {
     /// The role.
     pub role: String,
-    /// Whether it could apply migrations.
+    /// Whether it can apply migrations.
     pub may_migrate: bool,
-    /// What the service needs of the tables that are there and this role has not.
-    pub lacking: Vec<String>,
+    /// Privileges that the service needs and this role lacks, as text for people.
+    pub missing_privileges: Vec<String>,
 }
 
-/// What the role that we connect as may do with our schema, as it is now.
+/// Returns the privileges of the connected role on the schema.
 ///
 /// # Errors
-/// Whatever the database says.
-pub async fn standing(conn: &mut PgConnection) -> Result<SchemaPrivileges, sqlx::Error> {
+/// Returns the database's error.
+pub async fn privileges(conn: &mut PgConnection) -> Result<SchemaPrivileges, sqlx::Error> {
     let (role, may_migrate): (String, bool) = sqlx::query_as(
         "SELECT current_user::text, has_database_privilege(current_database(), 'CREATE')",
     )
     .fetch_one(&mut *conn)
     .await?;
-    let lacking: Vec<(String,)> = sqlx::query_as(
+    let missing: Vec<(String,)> = sqlx::query_as(
         "SELECT 'USAGE on schema leaver' FROM pg_namespace
          WHERE nspname = 'leaver' AND NOT has_schema_privilege(oid, 'USAGE')
          UNION ALL
@@ -93,20 +93,20 @@ pub async fn standing(conn: &mut PgConnection) -> Result<SchemaPrivileges, sqlx:
     Ok(SchemaPrivileges {
         role,
         may_migrate,
-        lacking: lacking.into_iter().map(|(what,)| what).collect(),
+        missing_privileges: missing.into_iter().map(|(what,)| what).collect(),
     })
 }
 
-/// Gives a role what the service needs of our schema and no more: of the audit, only to add to it.
+/// Grants a role the privileges that the service needs, and no more: entries of the audit log can only be added.
 ///
 /// # Errors
-/// Whatever the database says, an unknown role included.
+/// Returns the database's error, for example for an unknown role.
 pub async fn grant_to(conn: &mut PgConnection, role: &str) -> Result<(), sqlx::Error> {
     let role = format!("\"{}\"", role.replace('"', "\"\""));
     for statement in [
         format!("GRANT USAGE ON SCHEMA leaver TO {role}"),
         format!(
-            "GRANT SELECT, INSERT, UPDATE, DELETE ON leaver.deliveries, leaver.employees, leaver.holds, leaver.due_reads, leaver.reads, leaver.hooks, leaver.listening, leaver.drift, leaver.under_way TO {role}"
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON leaver.deliveries, leaver.employees, leaver.holds, leaver.pending_reads, leaver.sync_state, leaver.provider_webhooks, leaver.source_status, leaver.drift, leaver.in_flight_batches TO {role}"
         ),
         format!("REVOKE ALL ON leaver.audit FROM {role}"),
         format!("GRANT INSERT ON leaver.audit TO {role}"),

@@ -105,7 +105,7 @@ pub(super) async fn users(conn: &mut PgConnection) -> anyhow::Result<Vec<User>> 
     let rows = sqlx::query(
         "SELECT u.id, u.email, u.is_active,
                 (SELECT count(*) FROM sessions s WHERE s.user_id = u.id) AS sessions,
-                (SELECT a.action || ': ' || a.reason FROM leaver.audit a
+                (SELECT replace(a.action, '_', ' ') || ': ' || a.reason FROM leaver.audit a
                  WHERE a.account_id = u.id::text ORDER BY a.id DESC LIMIT 1) AS why
          FROM users u ORDER BY u.id",
     )
@@ -142,7 +142,7 @@ pub(super) async fn explain_kept(
                 let deliberated = evaluate(conn, &table, &rules, slice, now).await?;
                 let decided = deliberated.decided.first();
                 decided.map_or_else(String::new, |decided| {
-                    format!("{}: {}", decided.word(), decided.decision.reason)
+                    format!("{}: {}", decided.label(), decided.decision.reason)
                 })
             }
         });
@@ -174,7 +174,7 @@ pub(super) async fn fate(conn: &mut PgConnection, user: &User) -> anyhow::Result
 
 /// How many deliveries are not settled.
 pub(super) async fn waiting(conn: &mut PgConnection) -> anyhow::Result<i64> {
-    let row = sqlx::query("SELECT count(*) AS n FROM leaver.deliveries WHERE state = 'waiting'")
+    let row = sqlx::query("SELECT count(*) AS n FROM leaver.deliveries WHERE state = 'pending'")
         .fetch_one(conn)
         .await?;
     Ok(row.try_get("n")?)

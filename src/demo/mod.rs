@@ -39,9 +39,12 @@ pub struct Demo {
     /// End after the showing; exits 0 only when everything came out as it should
     #[arg(long)]
     once: bool,
-    /// Where to listen; default 127.0.0.1:8080, and any free port with --once
+    /// Address for webhooks; default 127.0.0.1:8080, or any free port with --once
     #[arg(long)]
     listen: Option<SocketAddr>,
+    /// Address for API, metrics and health; default 127.0.0.1:8081, or any free port with --once
+    #[arg(long)]
+    admin_listen: Option<SocketAddr>,
 }
 
 impl Demo {
@@ -89,16 +92,19 @@ impl Demo {
     }
 
     fn settings(&self, env: &Environment, keys: &Keys) -> anyhow::Result<Settings> {
-        let listen = match (self.listen, self.once) {
-            (Some(listen), _) => listen.to_string(),
+        let address = |given: Option<SocketAddr>, default: &str| match (given, self.once) {
+            (Some(given), _) => given.to_string(),
             (None, true) => "127.0.0.1:0".to_owned(),
-            (None, false) => "127.0.0.1:8080".to_owned(),
+            (None, false) => default.to_owned(),
         };
+        let listen = address(self.listen, "127.0.0.1:8080");
+        let admin_listen = address(self.admin_listen, "127.0.0.1:8081");
         let made_up = Environment::of([
             ("BAMBOOHR_WEBHOOK_SECRET", keys.bamboohr.as_str()),
             ("MERGE_WEBHOOK_SECRET", keys.merge.as_str()),
             ("LEAVER__ACCOUNTS__END_SESSIONS", example::END_SESSIONS),
             ("LEAVER_LISTEN", listen.as_str()),
+            ("LEAVER_ADMIN_LISTEN", admin_listen.as_str()),
             ("LEAVER_LOG", env.text("LEAVER_LOG").unwrap_or("error")),
             (
                 "LEAVER_LOG_FORMAT",
@@ -112,7 +118,7 @@ impl Demo {
         let home = if self.once {
             embedded_postgres::DataDir::Ephemeral
         } else {
-            let home = embedded_postgres::default_home(
+            let home = embedded_postgres::default_data_dir(
                 nix::unistd::geteuid().is_root(),
                 env.raw("XDG_STATE_HOME").map(AsRef::as_ref),
                 env.raw("HOME").map(AsRef::as_ref),
@@ -122,7 +128,7 @@ impl Demo {
         let options = embedded_postgres::Options {
             bin_dir: env.raw("PG_BINDIR").map(PathBuf::from),
             search_path: env.raw("PATH").cloned(),
-            home,
+            data_dir: home,
         };
         tokio::task::spawn_blocking(move || Embedded::start(&options))
             .await?
@@ -150,7 +156,7 @@ impl Keys {
             "\nThe service goes on at http://{} until Ctrl-C. In another terminal:\n\n  \
              export DATABASE_URL='{}'\n  \
              export BAMBOOHR_WEBHOOK_SECRET={} MERGE_WEBHOOK_SECRET={}\n  \
-             export LEAVER__ACCOUNTS__END_SESSIONS='{}' LEAVER_LISTEN={}\n  \
+             export LEAVER__ACCOUNTS__END_SESSIONS='{}' LEAVER_LISTEN={} LEAVER_ADMIN_LISTEN={}\n  \
              leaver holds list\n  \
              leaver explain yuki.tan@example.com\n  \
              leaver health",
@@ -160,8 +166,15 @@ impl Keys {
             self.merge,
             example::END_SESSIONS,
             service.address(),
+            admin_address(service),
         );
     }
+}
+
+/// The admin listener's address, or nothing where there is none.
+fn admin_address(service: &Service) -> String {
+    let address = service.admin_address();
+    address.map_or_else(String::new, |address| address.to_string())
 }
 
 /// Users before, each delivery and its answer, users after. True when everything came out as it should.

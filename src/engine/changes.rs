@@ -1,5 +1,4 @@
-//! What a slice of decisions leaves behind: roster entries brought in line with what was done, lines for the
-//! audit, questions for people.
+//! Collects what executed decisions change: roster entries, audit entries and holds.
 
 use std::collections::HashSet;
 
@@ -12,66 +11,66 @@ use crate::engine::holds::NewHold;
 use leaver_core::decision::{Action, Decision, NoActionReason};
 use leaver_core::domain::{Account, AccountId, Employee, EmployeeKey};
 
-/// What is written down about a slice while it is carried out.
+/// What is to be saved, collected decision by decision.
 pub(crate) struct ChangeSet<'a> {
     actor: &'a Actor,
     now: DateTime<Utc>,
     applied: &'a Applied,
-    /// Accounts whose change is recorded already: two employees of one account make one change.
-    told: HashSet<AccountId>,
-    /// Lines for the audit.
+    /// Accounts with an audit entry: two employees who share an account cause one change.
+    recorded: HashSet<AccountId>,
+    /// Audit entries.
     pub(crate) entries: Vec<AuditEntry>,
-    /// Questions for people.
+    /// Holds to open.
     pub(crate) holds: Vec<NewHold>,
-    /// Those about whom there is nothing to ask.
-    pub(crate) settled: Vec<EmployeeKey>,
-    /// Those who, as things stand, have not left.
-    pub(crate) here: Vec<EmployeeKey>,
+    /// Employees whose open hold no longer applies.
+    pub(crate) without_hold: Vec<EmployeeKey>,
+    /// Employees who have not left, as far as is known.
+    pub(crate) not_leaving: Vec<EmployeeKey>,
 }
 
 impl<'a> ChangeSet<'a> {
-    /// Nothing is written down yet.
+    /// Creates an empty set.
     pub(crate) fn new(actor: &'a Actor, now: DateTime<Utc>, applied: &'a Applied) -> Self {
         Self {
             actor,
             now,
             applied,
-            told: HashSet::new(),
+            recorded: HashSet::new(),
             entries: vec![],
             holds: vec![],
-            settled: vec![],
-            here: vec![],
+            without_hold: vec![],
+            not_leaving: vec![],
         }
     }
 
-    /// Brings the roster entry in line with what was done, and writes it down.
-    pub(crate) fn note(
+    /// Updates the roster entry to match what was applied, and records the change.
+    pub(crate) fn record(
         &mut self,
         employee: &mut Employee,
         account: Option<&Account>,
         decision: &Decision,
     ) -> Outcome {
         if let Some(link) = &decision.link {
-            if employee.account.as_ref() != Some(link) {
-                // What we did to the account of before says nothing about this one.
+            if employee.account_id.as_ref() != Some(link) {
+                // The deactivation was that of the earlier account.
                 employee.deactivated_at = None;
             }
-            employee.account = Some(link.clone());
+            employee.account_id = Some(link.clone());
         }
         let moved = self.record_schedule(employee, decision);
-        // A change that is still to be read answers no open question.
+        // A hold stays open until the pending read has shown what changed.
         if !matches!(
             decision.action,
             Action::Hold(_) | Action::Keep(NoActionReason::Reading)
         ) {
-            self.settled.push(employee.key.clone());
+            self.without_hold.push(employee.key.clone());
         }
         if matches!(
             decision.action,
             Action::Reactivate(_)
                 | Action::Keep(NoActionReason::Employed | NoActionReason::Waiting)
         ) {
-            self.here.push(employee.key.clone());
+            self.not_leaving.push(employee.key.clone());
         }
         match &decision.action {
             Action::Deactivate(id) => {
@@ -79,12 +78,7 @@ impl<'a> ChangeSet<'a> {
                     return Outcome::AlreadyInactive;
                 }
                 employee.deactivated_at = Some(self.now);
-                self.tell(
-                    AuditAction::Deactivated,
-                    employee,
-                    Some(id),
-                    &decision.reason,
-                );
+                self.record_once(AuditAction::Deactivated, employee, id, &decision.reason);
                 Outcome::Deactivated
             }
             Action::Reactivate(id) => {
@@ -92,12 +86,7 @@ impl<'a> ChangeSet<'a> {
                     return Outcome::Kept;
                 }
                 employee.deactivated_at = None;
-                self.tell(
-                    AuditAction::Reactivated,
-                    employee,
-                    Some(id),
-                    &decision.reason,
-                );
+                self.record_once(AuditAction::Reactivated, employee, id, &decision.reason);
                 Outcome::Reactivated
             }
             Action::Hold(question) => {
@@ -105,15 +94,15 @@ impl<'a> ChangeSet<'a> {
                     employee: employee.key.clone(),
                     question: question.clone(),
                     reason: decision.reason.clone(),
-                    delivery: employee.delivery,
+                    delivery: employee.last_delivery_id,
                 });
                 Outcome::Held
             }
-            Action::Keep(kept) => {
+            Action::Keep(reason) => {
                 if account.is_some_and(|account| account.is_active) {
                     employee.deactivated_at = None;
                 }
-                match kept {
+                match reason {
                     NoActionReason::Waiting if moved => Outcome::Scheduled,
                     NoActionReason::Waiting => Outcome::Unchanged,
                     NoActionReason::Employed => Outcome::Kept,
@@ -125,16 +114,16 @@ impl<'a> ChangeSet<'a> {
         }
     }
 
-    /// Whether an end of access was noted or moved. One that has come, or that gives way to a deactivation
-    /// now, is not withdrawn but carried out.
+    /// Returns whether an end of access was scheduled or moved. An end that has come, or that a deactivation replaces, is
+    /// executed and not unscheduled.
     fn record_schedule(&mut self, employee: &mut Employee, decision: &Decision) -> bool {
-        // What is not ahead would make the timer look again at once, for ever.
+        // A past end left in the roster would be due again at once, without end.
         let after = decision.access_ends_at.filter(|at| *at > self.now);
         let before = std::mem::replace(&mut employee.access_ends_at, after);
         if before == after {
             return false;
         }
-        let account = employee.account.clone();
+        let account = employee.account_id.clone();
         if let Some(at) = after {
             let reason = format!(
                 "{}; access ends at {}",
@@ -147,25 +136,21 @@ impl<'a> ChangeSet<'a> {
         let withdrawn = before.is_some_and(|at| at > self.now)
             && !matches!(decision.action, Action::Deactivate(_));
         if withdrawn {
-            self.push(
-                AuditAction::Unscheduled,
-                employee,
-                account.as_ref(),
-                &decision.reason,
-            );
+            let reason = &decision.reason;
+            self.push(AuditAction::Unscheduled, employee, account.as_ref(), reason);
         }
         false
     }
 
-    fn tell(
+    fn record_once(
         &mut self,
         action: AuditAction,
         employee: &Employee,
-        account: Option<&AccountId>,
+        account: &AccountId,
         reason: &str,
     ) {
-        if account.is_none_or(|id| self.told.insert(id.clone())) {
-            self.push(action, employee, account, reason);
+        if self.recorded.insert(account.clone()) {
+            self.push(action, employee, Some(account), reason);
         }
     }
 
@@ -181,7 +166,7 @@ impl<'a> ChangeSet<'a> {
             reason: reason.to_owned(),
             employee: employee.key.clone(),
             account: account.cloned(),
-            delivery: employee.delivery,
+            delivery: employee.last_delivery_id,
             actor: self.actor.clone(),
         });
     }

@@ -1,5 +1,5 @@
-//! What should become of a slice of employees, with nothing done yet: their accounts, who shares them, and the
-//! decision about each. Whoever acts on it, or only asks, decides alike.
+//! Decides about employees without changing anything: finds their accounts and who shares them, and calls
+//! [`leaver_core::decision::decide`]. Execution, drift and `leaver explain` all decide here.
 
 use std::collections::BTreeSet;
 
@@ -13,27 +13,27 @@ use leaver_core::decision::policy::Rehire;
 use leaver_core::decision::{Action, Decision, NoActionReason, decide};
 use leaver_core::domain::{Account, AccountId, Employee};
 
-/// One employee, and what should become of their account.
+/// An employee and the decision about the account.
 #[derive(Clone, Debug)]
 pub struct Evaluated {
-    /// Who.
+    /// The employee.
     pub employee: Employee,
-    /// The accounts that the link, or else the work e-mail, leads to.
+    /// The linked account, or else the accounts with the work e-mail.
     pub found: Vec<Account>,
     /// What should be done, and why.
     pub decision: Decision,
 }
 
 impl Evaluated {
-    /// The account, when there is one and no doubt about it.
+    /// Returns the account if there is exactly one.
     #[must_use]
     pub fn account(&self) -> Option<&Account> {
         self.found.first().filter(|_| self.found.len() == 1)
     }
 
-    /// The decision in a word, for a person.
+    /// Returns the decision as a short label for people.
     #[must_use]
-    pub fn word(&self) -> &'static str {
+    pub fn label(&self) -> &'static str {
         match self.decision.action {
             Action::Deactivate(_) => "deactivate",
             Action::Reactivate(_) => "reactivate",
@@ -47,47 +47,47 @@ impl Evaluated {
     }
 }
 
-/// A slice, decided.
+/// Decisions about a list of employees.
 #[derive(Debug)]
 pub struct Evaluation {
-    /// The employees of configured sources, in the order given.
+    /// Employees of configured sources, in the order given.
     pub decided: Vec<Evaluated>,
-    /// Those of sources that are no longer configured.
+    /// Employees of sources that are not configured any more.
     pub unconfigured: Vec<Employee>,
-    /// Accounts that we switched off and that are on.
-    pub externally_reactivated_since: BTreeSet<AccountId>,
+    /// Accounts that Leaver deactivated and somebody else reactivated.
+    pub externally_reactivated: BTreeSet<AccountId>,
 }
 
-/// Decides about a slice, in a number of statements that does not depend on its length. Changes nothing.
+/// Decides about employees, in a number of statements that does not depend on their number.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn evaluate(
     conn: &mut PgConnection,
     table: &AccountsTable,
-    rules: &Policies,
+    policies: &Policies,
     employees: Vec<Employee>,
     now: DateTime<Utc>,
 ) -> Result<Evaluation, sqlx::Error> {
     let mut accounts = find_accounts(conn, table, &employees).await?;
-    let company = SharedAccounts::gather(conn, rules, &employees, &accounts, now).await?;
-    let externally_reactivated_since = company.externally_reactivated_since(&accounts);
+    let shared = SharedAccounts::load(conn, policies, &employees, &accounts, now).await?;
+    let externally_reactivated = shared.externally_reactivated(&accounts);
     let mut decided = Vec::with_capacity(employees.len());
     let mut unconfigured = vec![];
     for mut employee in employees {
-        let Some(policy) = rules.policy(&employee.key.source) else {
+        let Some(policy) = policies.policy(&employee.key.source) else {
             unconfigured.push(employee);
             continue;
         };
         let found = accounts.remove(&employee.key).unwrap_or_default();
-        employee.deactivated_at = company.deactivated_at(&employee, &found);
-        // Where returns are asked about, that of the other source has been.
+        employee.deactivated_at = shared.deactivated_at(&employee, &found);
+        // With `Rehire::Hold` the return in the other source has opened a hold of its own.
         if employee.deactivated_at.is_none() && policy.rehire == Rehire::Reactivate {
-            employee.deactivated_at = company.missed_return_at(&employee, &found);
+            employee.deactivated_at = shared.missed_return_at(&employee, &found);
         }
-        let (account_match, others) = company.match_account(&employee, &found);
+        let (account_match, others) = shared.match_account(&employee, &found);
         let decision = decide(policy, &employee, &account_match, &others, now);
-        let decision = company.reconcile_sources(&employee, decision);
+        let decision = shared.reconcile_sources(&employee, decision);
         decided.push(Evaluated {
             employee,
             found,
@@ -97,6 +97,6 @@ pub async fn evaluate(
     Ok(Evaluation {
         decided,
         unconfigured,
-        externally_reactivated_since,
+        externally_reactivated,
     })
 }

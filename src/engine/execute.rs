@@ -1,5 +1,5 @@
-//! From what is known to what is done, for a slice of employees in one transaction: find their accounts,
-//! decide, apply, raise holds, save the roster, record. Whoever observed, this is the only way on.
+//! Executes decisions about a list of employees in one transaction: changes accounts, opens and withdraws holds, saves the
+//! roster and writes the audit log. Every source of observations ends here.
 
 use std::collections::HashMap;
 
@@ -16,33 +16,34 @@ use crate::roster;
 use leaver_core::decision::policy::Policy;
 use leaver_core::domain::{Employee, EmployeeKey};
 
-/// How it ended for one employee.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+/// What happened to the account of one employee.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Outcome {
-    /// The account was switched off.
+    /// The account was deactivated.
     Deactivated,
-    /// The account was switched on again.
+    /// The account was reactivated.
     Reactivated,
-    /// Access ends later.
+    /// The end of access was scheduled or moved.
     Scheduled,
-    /// A person must say.
+    /// A hold was opened: a person decides.
     Held,
-    /// The account stays as it is.
+    /// The account stays active.
     Kept,
-    /// The account was off already.
+    /// The account was inactive before.
     AlreadyInactive,
-    /// Nobody to switch off.
+    /// The employee has no account.
     NoAccount,
-    /// Nothing new was said.
+    /// The observation repeats what is known.
     Unchanged,
-    /// What was said is older than what is known.
+    /// The observation is older than what is known.
     Stale,
-    /// What changed is to be read first.
+    /// The employee is read from the provider's API first.
     Reading,
 }
 
 impl Outcome {
-    /// Whether something was done, as opposed to found.
+    /// Returns whether something was changed, as opposed to found.
     #[must_use]
     pub fn is_change(self) -> bool {
         matches!(
@@ -51,46 +52,36 @@ impl Outcome {
         )
     }
 
-    /// The word in a delivery's outcome and in the metrics.
+    /// Returns the name used in `leaver.deliveries.outcome` and in the metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deactivated => "deactivated",
-            Self::Reactivated => "reactivated",
-            Self::Scheduled => "scheduled",
-            Self::Held => "held",
-            Self::Kept => "kept",
-            Self::AlreadyInactive => "already_inactive",
-            Self::NoAccount => "no_account",
-            Self::Unchanged => "unchanged",
-            Self::Stale => "stale",
-            Self::Reading => "reading",
-        }
+        self.into()
     }
 }
 
-/// What was done for a slice of employees.
+/// What was executed for a list of employees.
 #[derive(Debug, Default)]
 pub struct ExecutionReport {
-    /// How it ended, employee by employee.
+    /// The outcome of each employee of a configured source.
     pub outcomes: HashMap<EmployeeKey, Outcome>,
-    /// Whether an end of access was noted or moved, so that the timer should look anew.
-    pub schedule_moved: bool,
+    /// Whether an end of access was scheduled or moved.
+    pub schedule_changed: bool,
     /// Whether a read of an employee became due.
     pub reads_pending: bool,
 }
 
-/// Decides and carries out, in a number of statements that does not depend on the length of the slice.
+/// Evaluates employees and executes the decisions, in a number of statements that does not depend on the number of
+/// employees.
 ///
-/// The roster rows of `employees` must be locked by the transaction. Employees of sources that are no
-/// longer configured are saved and otherwise left alone.
+/// The transaction must hold the locks of their roster rows. Employees of sources that are not configured any more are saved
+/// without a decision.
 ///
 /// # Errors
-/// Whatever the database says; the transaction must be rolled back then.
-pub async fn act(
+/// Returns the database's error; the transaction must be rolled back then.
+pub async fn execute(
     conn: &mut PgConnection,
     table: &AccountsTable,
-    rules: &Policies,
+    policies: &Policies,
     employees: Vec<Employee>,
     actor: &Actor,
     now: DateTime<Utc>,
@@ -98,52 +89,53 @@ pub async fn act(
     let Evaluation {
         decided,
         unconfigured,
-        externally_reactivated_since: mut on_again,
-    } = evaluate(conn, table, rules, employees, now).await?;
+        externally_reactivated: mut active_again,
+    } = evaluate(conn, table, policies, employees, now).await?;
     let mut to_read = vec![];
     for Evaluated { employee, .. } in &decided {
         let can_read = |policy: &Policy| policy.can_read;
+        let policy = policies.policy(&employee.key.source);
         let read = roster::pending_reads::for_employee(employee);
-        to_read.extend(read.filter(|_| rules.policy(&employee.key.source).is_some_and(can_read)));
+        to_read.extend(read.filter(|_| policy.is_some_and(can_read)));
     }
 
-    let applied =
-        accounts::apply(conn, table, decided.iter().map(|decided| &decided.decision)).await?;
-    on_again.extend(applied.reactivated.iter().cloned());
-    on_again.retain(|account| !applied.deactivated.contains(account));
-    roster::store::forget_deactivation(conn, &on_again).await?;
-    let mut record = ChangeSet::new(actor, now, &applied);
-    let mut acted = ExecutionReport::default();
+    let decisions = decided.iter().map(|evaluated| &evaluated.decision);
+    let applied = accounts::apply(conn, table, decisions).await?;
+    active_again.extend(applied.reactivated.iter().cloned());
+    active_again.retain(|account| !applied.deactivated.contains(account));
+    roster::store::forget_deactivation(conn, &active_again).await?;
+    let mut changes = ChangeSet::new(actor, now, &applied);
+    let mut report = ExecutionReport::default();
     let mut saved = unconfigured;
-    for decided in decided {
-        let account = decided.account().cloned();
+    for evaluated in decided {
+        let account = evaluated.account().cloned();
         let Evaluated {
             mut employee,
             decision,
             ..
-        } = decided;
-        let outcome = record.note(&mut employee, account.as_ref(), &decision);
-        acted.schedule_moved |= outcome == Outcome::Scheduled;
-        acted.outcomes.insert(employee.key.clone(), outcome);
+        } = evaluated;
+        let outcome = changes.record(&mut employee, account.as_ref(), &decision);
+        report.schedule_changed |= outcome == Outcome::Scheduled;
+        report.outcomes.insert(employee.key.clone(), outcome);
         saved.push(employee);
     }
     let ChangeSet {
         mut entries,
         holds,
-        settled,
-        here,
+        without_hold,
+        not_leaving,
         ..
-    } = record;
+    } = changes;
 
-    holds::store::withdraw(conn, &settled, now).await?;
+    holds::store::withdraw(conn, &without_hold, now).await?;
     holds::store::withdraw_returns(conn, &applied.reactivated, now).await?;
-    holds::store::lapse(conn, &here).await?;
+    holds::store::lapse(conn, &not_leaving).await?;
     for position in holds::store::raise(conn, &holds, now).await? {
         let Some(hold) = holds.get(position) else {
             continue;
         };
         entries.push(AuditEntry {
-            action: AuditAction::Held,
+            action: AuditAction::HoldOpened,
             reason: hold.reason.clone(),
             employee: hold.employee.clone(),
             account: hold.question.account.clone(),
@@ -152,7 +144,7 @@ pub async fn act(
         });
     }
     roster::store::save(conn, &saved, now).await?;
-    acted.reads_pending = roster::pending_reads::store::insert(conn, &to_read, now).await?;
+    report.reads_pending = roster::pending_reads::store::insert(conn, &to_read, now).await?;
     audit::store::record(conn, &entries, now).await?;
-    Ok(acted)
+    Ok(report)
 }

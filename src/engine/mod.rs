@@ -1,11 +1,13 @@
 //! Applies what was observed: merges it into the roster, evaluates it and executes the decision, in one transaction.
 //!
-//! The background jobs enter here: deliveries, scheduled ends, reads of provider APIs, drift fixes and answered holds.
+//! The background jobs enter here: deliveries, scheduled access ends, reads of provider APIs and drift fixes. Holds are
+//! resolved in [`holds::resolve`].
 
 pub mod accounts;
 pub mod audit;
 pub mod holds;
 pub mod policies;
+pub mod failure;
 pub mod observe;
 pub mod evaluate;
 pub mod execute;
@@ -13,92 +15,106 @@ pub mod reevaluate;
 mod changes;
 mod shared_accounts;
 
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, Mutex, PoisonError};
 
-use chrono::TimeDelta;
-use tokio::sync::{Mutex, Notify, RwLock};
+use tokio::sync::Notify;
 
-use self::accounts::{AccountsMapping, AccountsTable, MappingError};
+use self::accounts::{AccountsMapping, AccountsTable};
 use self::execute::Outcome;
+pub use self::failure::Failure;
 use self::policies::Policies;
 use crate::base::clock::Clock;
-use crate::base::liveness::Liveness;
 use crate::base::metrics::Metrics;
 use crate::db::pool::Pool;
-use crate::jobs::deliveries::LoopState;
 
-/// What the worker is set to.
-#[derive(Clone, Debug)]
-pub struct Limits {
-    /// Deliveries per batch at most.
-    pub batch: i64,
-    /// Bytes of bodies per batch at most.
-    pub batch_bytes: i64,
-    /// How often to look without being woken.
-    pub poll: Duration,
-    /// Failures of one delivery before it is parked.
-    pub max_attempts: i32,
-    /// How long the body of a parked delivery is kept.
-    pub keep_parked: TimeDelta,
-    /// How long a settled delivery is remembered.
-    pub keep_settled: TimeDelta,
-}
-
-/// Everything that the loops of this room need.
+/// What the engine needs: the database, the policies of all sources and the application's accounts table.
 pub struct Engine {
-    /// Connections of its own, so that a busy worker cannot starve the receiving half.
+    /// Connections of the background jobs. Requests use others, so that busy jobs cannot starve them.
     pub pool: Pool,
-    /// Where the application keeps its users.
-    pub mapping: AccountsMapping,
-    /// How sources are read and judged.
-    pub rules: Arc<Policies>,
-    /// What time it is.
+    /// The time.
     pub clock: Arc<dyn Clock>,
-    /// Set when something was stored.
-    pub arrived: Arc<Notify>,
-    /// Set when an access end was noted or moved.
-    pub schedule_changed: Arc<Notify>,
-    /// Set when a read of an employee became due.
-    pub reading: Arc<Notify>,
-    /// Signs of life, for health.
-    pub liveness: Arc<Liveness>,
+    /// Names of the application's accounts table and its columns.
+    pub mapping: AccountsMapping,
+    /// Policies of all configured sources.
+    pub policies: Arc<Policies>,
+    /// Wakes background jobs.
+    pub notifications: Notifications,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
-    /// What it is set to.
-    pub limits: Limits,
-    /// Shared by whoever has a batch in hand; a delivery that is to be alone takes all of it.
-    pub hands: RwLock<()>,
-    /// Taken by one loop after the other in a rush, when senders come first.
-    pub turn: Mutex<()>,
+    /// The accounts table as last inspected, shared by all jobs.
+    accounts_table: Mutex<Option<Arc<AccountsTable>>>,
+}
+
+/// Wakes background jobs of this process before their next poll.
+#[derive(Clone, Debug, Default)]
+pub struct Notifications {
+    /// A delivery was stored.
+    pub deliveries_arrived: Arc<Notify>,
+    /// An access end was scheduled or moved.
+    pub schedule_changed: Arc<Notify>,
+    /// A read of an employee became due.
+    pub reads_due: Arc<Notify>,
 }
 
 impl Engine {
-    pub(crate) async fn table(
-        &self,
-        memory: &mut LoopState,
-    ) -> Result<AccountsTable, MappingError> {
-        if let Some(table) = &memory.table {
-            return Ok(table.clone());
+    /// Creates an engine. Connects when a connection is first needed.
+    #[must_use]
+    pub fn new(
+        pool: Pool,
+        clock: Arc<dyn Clock>,
+        mapping: AccountsMapping,
+        policies: impl Into<Arc<Policies>>,
+        metrics: Arc<Metrics>,
+    ) -> Self {
+        Self {
+            pool,
+            clock,
+            mapping,
+            policies: policies.into(),
+            notifications: Notifications::default(),
+            metrics,
+            accounts_table: Mutex::default(),
+        }
+    }
+
+    /// Returns the accounts table, inspected now or earlier.
+    pub(crate) async fn accounts_table(&self) -> Result<Arc<AccountsTable>, Failure> {
+        let known = self.known_table().clone();
+        if let Some(table) = known {
+            return Ok(table);
         }
         let inspected = async {
             let mut conn = self.pool.acquire().await?;
             AccountsTable::inspect(&mut conn, &self.mapping).await
         };
-        let table = self.pool.heard(inspected).await?;
-        memory.table = Some(table.clone());
+        let inspected = self.pool.with_silence_timeout(inspected).await?;
+        let table = Arc::new(inspected);
+        *self.known_table() = Some(Arc::clone(&table));
         Ok(table)
     }
 
-    pub(crate) fn wake(&self, schedule_moved: bool, reads_pending: bool) {
-        if schedule_moved {
-            self.schedule_changed.notify_one();
+    /// Has the accounts table inspected again before its next use. Called after a failure: a cached plan or the mapping may
+    /// be out of date.
+    pub(crate) fn forget_accounts_table(&self) {
+        *self.known_table() = None;
+    }
+
+    fn known_table(&self) -> std::sync::MutexGuard<'_, Option<Arc<AccountsTable>>> {
+        let table = self.accounts_table.lock();
+        table.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Wakes the jobs that a commit concerns.
+    pub(crate) fn notify_jobs(&self, schedule_changed: bool, reads_pending: bool) {
+        if schedule_changed {
+            self.notifications.schedule_changed.notify_one();
         }
         if reads_pending {
-            self.reading.notify_one();
+            self.notifications.reads_due.notify_one();
         }
     }
 
+    /// Counts outcomes of a source in the metrics, after the commit.
     pub(crate) fn count(&self, source: &str, outcome: Outcome, count: usize) {
         self.metrics.ended(source, outcome.as_str(), count);
         if outcome == Outcome::Deactivated {

@@ -1,5 +1,4 @@
-//! What a read of an API said, on the way that a delivery's facts go too: observe, decide, carry out. Whoever
-//! calls it opens the transaction and commits it, together with what the read itself has to note.
+//! Applies observations from reads of a provider's API. Deliveries take the same way: observe, evaluate, execute.
 
 use std::collections::BTreeMap;
 
@@ -7,190 +6,170 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 
 use super::Engine;
-use super::execute::{Outcome, act};
-use crate::db::error::{chain, redacted_message};
-use crate::db::error::{is_locked_out, is_outage};
+use super::execute::{Outcome, execute};
+use super::failure::{Failure, run_catching};
+use crate::base::halves::Halves;
 use crate::db::transaction::{roll_back, set_lock_timeout};
 use crate::engine::accounts::AccountsTable;
 use crate::engine::audit::Actor;
-use crate::jobs::deliveries::LoopState;
-use crate::jobs::deliveries::batch::catch_panic;
 use crate::roster::{self, Effect, Observation, Observed};
 use leaver_core::decision::assess::assess;
 use leaver_core::domain::Employee;
 
-/// So many employees of one slice may fail one by one; more of them are one trouble and not many.
-const MOST_FAILURES: usize = 10;
+/// Employees of one call that may fail one by one. More failures have one common cause.
+const MAX_FAILURES: usize = 10;
 
-/// What became of what a read said.
+/// What observations led to in one transaction.
 #[derive(Debug, Default)]
 pub struct ApplyReport {
-    /// How many employees ended how.
+    /// Number of employees by outcome.
     pub outcomes: BTreeMap<Outcome, usize>,
-    schedule_moved: bool,
+    schedule_changed: bool,
     reads_pending: bool,
 }
 
-/// What became of a slice that was taken in piece by piece.
+/// What a list of observations led to, over all its transactions.
 #[derive(Debug, Default)]
 pub(crate) struct ApplyResult {
-    /// How many employees ended how.
+    /// Number of employees by outcome.
     pub(crate) outcomes: BTreeMap<Outcome, usize>,
-    /// For how many employees nothing could be done, by cause.
+    /// Number of employees that failed one by one, by the text of the failure.
     pub(crate) failed: BTreeMap<String, usize>,
-    /// Why the rest of the slice was not tried; `None` when all of it was.
-    pub(crate) ended: Option<String>,
+    /// Why the rest was not tried; `None` if all of it was.
+    pub(crate) ended: Option<Failure>,
 }
 
 impl Engine {
-    /// The accounts table, as it is now or as remembered.
+    /// Merges observations of one source into the roster, and evaluates and executes what they change. The caller owns the
+    /// transaction, and calls [`Self::after_commit`] once it is committed.
     ///
     /// # Errors
-    /// Why it cannot be used, in words.
-    pub(crate) async fn accounts_table(
-        &self,
-        memory: &mut LoopState,
-    ) -> Result<AccountsTable, String> {
-        self.table(memory).await.map_err(|error| chain(&error))
-    }
-
-    /// Merges observations of one source into the roster and does what follows from them.
-    ///
-    /// # Errors
-    /// Whatever the database says; the transaction must be rolled back then.
+    /// Returns the failure; the transaction must be rolled back then.
     pub(crate) async fn apply_observations(
         &self,
         conn: &mut PgConnection,
         table: &AccountsTable,
         observations: &[Observation],
         actor: &Actor,
-    ) -> Result<ApplyReport, sqlx::Error> {
+    ) -> Result<ApplyReport, Failure> {
         let now = self.clock.now();
-        let work = async {
-            let observed = roster::observe(conn, observations, &self.rules.names(), now).await?;
-            let (newer, same): (Vec<_>, Vec<_>) = observed
-                .into_iter()
-                .partition(|observed| observed.effect == Effect::Changed);
-            let mut learned = ApplyReport::default();
-            for observed in &same {
-                let outcome = match observed.effect {
-                    Effect::Stale => Outcome::Stale,
-                    Effect::Unchanged | Effect::Changed => Outcome::Unchanged,
-                };
-                *learned.outcomes.entry(outcome).or_default() += 1;
-            }
-            let (confirmed, newer): (Vec<_>, Vec<_>) = newer
-                .into_iter()
-                .partition(|observed| self.is_confirmation(observed, now));
-            if !confirmed.is_empty() {
-                *learned.outcomes.entry(Outcome::Unchanged).or_default() += confirmed.len();
-                let confirmed: Vec<Employee> = confirmed
-                    .into_iter()
-                    .map(|observed| observed.employee)
-                    .collect();
-                roster::store::save(conn, &confirmed, now).await?;
-            }
-            if newer.is_empty() {
-                return Ok(learned);
-            }
-            let newer = newer
-                .into_iter()
-                .map(|observed| observed.employee)
-                .collect();
-            let acted = act(conn, table, &self.rules, newer, actor, now).await?;
-            for outcome in acted.outcomes.values() {
-                *learned.outcomes.entry(*outcome).or_default() += 1;
-            }
-            learned.schedule_moved = acted.schedule_moved;
-            learned.reads_pending = acted.reads_pending;
-            Ok(learned)
-        };
-        catch_panic(work).await
+        run_catching(self.observe_and_execute(conn, table, observations, actor, now)).await
     }
 
-    /// Whether a read says again what is known, and the rules conclude from it what they did: then nothing follows.
-    /// Access that somebody has given back meanwhile is drift's matter, not that of the next read.
+    async fn observe_and_execute(
+        &self,
+        conn: &mut PgConnection,
+        table: &AccountsTable,
+        observations: &[Observation],
+        actor: &Actor,
+        now: DateTime<Utc>,
+    ) -> Result<ApplyReport, sqlx::Error> {
+        let names = self.policies.names();
+        let observed = roster::observe(conn, observations, &names, now).await?;
+        let mut report = ApplyReport::default();
+        let (mut confirmed, mut changed): (Vec<Employee>, Vec<Employee>) = (vec![], vec![]);
+        for observed in observed {
+            let outcome = match observed.effect {
+                Effect::Changed if self.is_confirmation(&observed, now) => {
+                    confirmed.push(observed.employee);
+                    Outcome::Unchanged
+                }
+                Effect::Changed => {
+                    changed.push(observed.employee);
+                    continue;
+                }
+                Effect::Stale => Outcome::Stale,
+                Effect::Unchanged => Outcome::Unchanged,
+            };
+            *report.outcomes.entry(outcome).or_default() += 1;
+        }
+        if !confirmed.is_empty() {
+            roster::store::save(conn, &confirmed, now).await?;
+        }
+        if changed.is_empty() {
+            return Ok(report);
+        }
+        let executed = execute(conn, table, &self.policies, changed, actor, now).await?;
+        for outcome in executed.outcomes.values() {
+            *report.outcomes.entry(*outcome).or_default() += 1;
+        }
+        report.schedule_changed = executed.schedule_changed;
+        report.reads_pending = executed.reads_pending;
+        Ok(report)
+    }
+
+    /// Returns whether an observation repeats the known values and the policy assesses them as before. Access that somebody
+    /// restored in the meantime is found by drift, not by the next read.
     fn is_confirmation(&self, observed: &Observed, now: DateTime<Utc>) -> bool {
         let (before, after) = (&observed.previous, &observed.employee);
-        let policy = self.rules.policy(&after.key.source);
+        let policy = self.policies.policy(&after.key.source);
         after.has_same_values(before)
             && policy
                 .is_some_and(|policy| assess(policy, before, now) == assess(policy, after, now))
     }
 
-    /// Takes a slice of observations of one source in: at once, and after a failure in halves, each in a transaction
-    /// of its own, so that one employee for whom nothing can be done does not hold up the others.
+    /// Applies observations of one source in one transaction, and after a failure in halves, so that one employee that
+    /// fails does not hold up the others. Ends early at an outage, at a lock, or after more than 10 failures.
     pub(crate) async fn apply_in_chunks(
         &self,
-        memory: &mut LoopState,
         source: &str,
         observations: Vec<Observation>,
         actor: &Actor,
     ) -> ApplyResult {
-        let mut taken = ApplyResult::default();
-        let mut left = vec![observations];
-        while let Some(mut slice) = left.pop() {
-            let table = match self.accounts_table(memory).await {
-                Ok(table) => table,
-                Err(reason) => {
-                    taken.ended = Some(reason);
-                    break;
+        let mut result = ApplyResult::default();
+        let mut halves = Halves::new(observations);
+        while let Some(part) = halves.next() {
+            let applied = self.apply_and_commit(&part, actor);
+            let failure = match self.pool.with_silence_timeout(applied).await {
+                Ok(report) => {
+                    self.after_commit(source, &report);
+                    for (outcome, count) in report.outcomes {
+                        *result.outcomes.entry(outcome).or_default() += count;
+                    }
+                    continue;
                 }
+                Err(failure) => failure,
             };
-            let learned = self.apply_and_commit(&table, &slice, actor);
-            match self.pool.heard(learned).await {
-                Ok(learned) => {
-                    self.tell(source, &learned);
-                    for (outcome, count) in learned.outcomes {
-                        *taken.outcomes.entry(outcome).or_default() += count;
-                    }
-                }
-                Err(error) => {
-                    // A cached plan or a mapping may be out of date; looking again is cheap and heals it.
-                    *memory = LoopState::default();
-                    let failed = taken.failed.values().sum::<usize>();
-                    if is_outage(&error) || is_locked_out(&error) || failed >= MOST_FAILURES {
-                        taken.ended = Some(format!("our database: {}", chain(&error)));
-                        break;
-                    }
-                    if slice.len() > 1 {
-                        left.push(slice.split_off(slice.len() / 2));
-                        left.push(slice);
-                    } else {
-                        *taken.failed.entry(redacted_message(&error)).or_default() += 1;
-                    }
-                }
+            self.forget_accounts_table();
+            let is_systematic = result.failed.values().sum::<usize>() >= MAX_FAILURES;
+            if failure.is_outage() || matches!(failure, Failure::Locked(_)) || is_systematic {
+                result.ended = Some(failure);
+                break;
+            }
+            if let Some(failed) = halves.split(part) {
+                *result.failed.entry(failure.to_string()).or_default() += failed.len();
             }
         }
-        taken
+        result
     }
 
     async fn apply_and_commit(
         &self,
-        table: &AccountsTable,
         observations: &[Observation],
         actor: &Actor,
-    ) -> Result<ApplyReport, sqlx::Error> {
+    ) -> Result<ApplyReport, Failure> {
+        let table = self.accounts_table().await?;
         let mut conn = self.pool.acquire().await?;
         let mut tx = conn.begin().await?;
         set_lock_timeout(&mut tx).await?;
-        match self
-            .apply_observations(&mut tx, table, observations, actor)
-            .await
-        {
-            Ok(learned) => tx.commit().await.map(|()| learned),
-            Err(error) => {
+        let applied = self.apply_observations(&mut tx, &table, observations, actor);
+        match applied.await {
+            Ok(report) => {
+                tx.commit().await?;
+                Ok(report)
+            }
+            Err(failure) => {
                 roll_back(tx).await;
-                Err(error)
+                Err(failure)
             }
         }
     }
 
-    /// Tells the loops and the metrics, after the commit.
-    pub(crate) fn tell(&self, source: &str, learned: &ApplyReport) {
-        for (outcome, count) in &learned.outcomes {
+    /// Counts outcomes and wakes jobs, after the commit.
+    pub(crate) fn after_commit(&self, source: &str, report: &ApplyReport) {
+        for (outcome, count) in &report.outcomes {
             self.count(source, *outcome, *count);
         }
-        self.wake(learned.schedule_moved, learned.reads_pending);
+        self.notify_jobs(report.schedule_changed, report.reads_pending);
     }
 }

@@ -1,4 +1,4 @@
-//! The rules of all configured sources, found by name.
+//! Policies and provider configurations of all configured sources, by name.
 
 use std::collections::HashMap;
 
@@ -6,22 +6,22 @@ use leaver_core::decision::policy::Policy;
 use leaver_core::domain::SourceName;
 use leaver_core::providers::ProviderConfig;
 
-/// How the configured sources are read and judged.
+/// How payloads of the configured sources are parsed and decided.
 #[derive(Debug, Default)]
 pub struct Policies {
     sources: HashMap<String, (SourceName, ProviderConfig, Policy)>,
 }
 
 impl Policies {
-    /// Collects the rules of all sources.
+    /// Collects the policies of all sources.
     pub fn new(sources: impl IntoIterator<Item = (SourceName, ProviderConfig, Policy)>) -> Self {
-        let by_name = |rules: (SourceName, ProviderConfig, Policy)| (rules.0.to_string(), rules);
+        let by_name = |source: (SourceName, ProviderConfig, Policy)| (source.0.to_string(), source);
         Self {
             sources: sources.into_iter().map(by_name).collect(),
         }
     }
 
-    /// The policy of a source, when it is configured.
+    /// Returns the policy of a source; `None` if it is not configured.
     #[must_use]
     pub fn policy(&self, source: &SourceName) -> Option<&Policy> {
         self.sources
@@ -29,7 +29,7 @@ impl Policies {
             .map(|(_, _, policy)| policy)
     }
 
-    /// The words of a source, when it is configured.
+    /// Returns how payloads of a source are parsed; `None` if it is not configured.
     #[must_use]
     pub fn provider_config(&self, source: &str) -> Option<&ProviderConfig> {
         self.sources
@@ -37,13 +37,13 @@ impl Policies {
             .map(|(_, provider_config, _)| provider_config)
     }
 
-    /// The checked name of a source, when it is configured.
+    /// Returns the checked name of a source; `None` if it is not configured.
     #[must_use]
     pub fn source_name(&self, source: &str) -> Option<&SourceName> {
         self.sources.get(source).map(|(name, _, _)| name)
     }
 
-    /// The names of all configured sources.
+    /// Returns the names of all configured sources, sorted.
     #[must_use]
     pub fn names(&self) -> Vec<SourceName> {
         let mut names: Vec<SourceName> = self

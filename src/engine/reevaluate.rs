@@ -1,5 +1,5 @@
-//! Looks at a slice of the roster anew, when nothing was said of anybody but a time has come or access was found
-//! that should not be there: at once, and after a failure in halves.
+//! Evaluates employees again without a new observation: a scheduled end has come, or drift found access that should have
+//! ended.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -8,63 +8,72 @@ use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 
 use super::Engine;
-use super::execute::{Outcome, act};
-use crate::db::error::chain;
-use crate::db::error::is_outage;
-use crate::db::transaction::roll_back;
-use crate::db::transaction::set_lock_timeout;
+use super::execute::{Outcome, execute};
+use super::failure::{Failure, run_catching};
+use crate::base::halves::Halves;
+use crate::db::transaction::{roll_back, set_lock_timeout};
 use crate::engine::accounts::AccountsTable;
 use crate::engine::audit::Actor;
-use crate::jobs::deliveries::LoopState;
-use crate::jobs::deliveries::batch::catch_panic;
 use crate::roster;
 use leaver_core::domain::{Employee, EmployeeKey};
 
-/// After this, what is left of a slice in which something fails waits for the next time.
-const LONGEST_SPLITTING: Duration = Duration::from_secs(10);
+/// Time limit for splitting. The rows are locked meanwhile; employees that are left stay due.
+const SPLIT_LIMIT: Duration = Duration::from_secs(10);
+
+/// What was executed of a list of employees.
+#[derive(Debug, Default)]
+pub struct PartialExecution {
+    /// The outcome of each employee for whom the decision was executed.
+    pub outcomes: HashMap<EmployeeKey, Outcome>,
+    /// The last failure of one of the others.
+    pub failure: Option<Failure>,
+}
 
 impl Engine {
-    /// Looks at these employees again, in a transaction of its own, and does what follows; says how it ended for each,
-    /// and why it did not for the others.
+    /// Evaluates these employees again and executes the decisions, in one transaction.
     ///
     /// # Errors
-    /// What is wrong with the database, in words; then nothing was done.
+    /// Returns the failure if the transaction failed; nothing was done then.
     pub async fn reevaluate(
         &self,
-        memory: &mut LoopState,
         keys: &[EmployeeKey],
         actor: &Actor,
-    ) -> Result<(HashMap<EmployeeKey, Outcome>, Option<String>), String> {
-        let table = self.accounts_table(memory).await?;
+    ) -> Result<PartialExecution, Failure> {
+        let table = self.accounts_table().await?;
         let now = self.clock.now();
         let mut keys = keys.to_vec();
         keys.sort();
-        let looked = async {
+        let executed = async {
             let mut conn = self.pool.acquire().await?;
             let mut tx = conn.begin().await?;
             set_lock_timeout(&mut tx).await?;
-            let employees = roster::store::lock(&mut tx, &keys, &self.rules.names(), now).await?;
-            match self
-                .execute_partially(&mut tx, &table, employees, actor, now)
-                .await
-            {
-                Ok(looked) => tx.commit().await.map(|()| looked),
-                Err(error) => {
+            let names = self.policies.names();
+            let employees = roster::store::lock(&mut tx, &keys, &names, now).await?;
+            let executed = self.execute_partially(&mut tx, &table, employees, actor, now);
+            match executed.await {
+                Ok(executed) => {
+                    tx.commit().await?;
+                    Ok(executed)
+                }
+                Err(failure) => {
                     roll_back(tx).await;
-                    Err(error)
+                    Err(failure)
                 }
             }
         };
-        let looked: Result<_, sqlx::Error> = self.pool.heard(looked).await;
-        let (outcomes, failure) = looked.map_err(|error| chain(&error))?;
-        for (key, outcome) in &outcomes {
+        let executed = self.pool.with_silence_timeout(executed).await;
+        let executed = executed.inspect_err(|_| self.forget_accounts_table())?;
+        for (key, outcome) in &executed.outcomes {
             self.count(key.source.as_str(), *outcome, 1);
         }
-        Ok((outcomes, failure.map(|error| chain(&error))))
+        Ok(executed)
     }
 
-    /// Tries all at once, and after a failure in halves: one account that cannot be switched off must not hold
-    /// up the others. The rows stay locked meanwhile.
+    /// Executes the decisions about all employees, and after a failure about halves, each behind a savepoint: one account
+    /// that cannot be deactivated does not hold up the others.
+    ///
+    /// # Errors
+    /// Returns an outage, or the failure of a savepoint; the transaction must be rolled back then.
     pub(crate) async fn execute_partially(
         &self,
         tx: &mut PgConnection,
@@ -72,34 +81,31 @@ impl Engine {
         employees: Vec<Employee>,
         actor: &Actor,
         now: DateTime<Utc>,
-    ) -> Result<(HashMap<EmployeeKey, Outcome>, Option<sqlx::Error>), sqlx::Error> {
-        let until = Instant::now() + LONGEST_SPLITTING;
-        let mut outcomes = HashMap::new();
-        let mut failure = None;
-        let mut left = vec![employees];
-        while let Some(mut slice) = left.pop() {
-            let mut point = tx.begin().await?;
-            let tried = slice.clone();
-            let work = act(&mut point, table, &self.rules, tried, actor, now);
-            match catch_panic(work).await {
-                Ok(acted) => {
-                    point.commit().await?;
-                    outcomes.extend(acted.outcomes);
+    ) -> Result<PartialExecution, Failure> {
+        let until = Instant::now() + SPLIT_LIMIT;
+        let mut result = PartialExecution::default();
+        let mut halves = Halves::new(employees);
+        while let Some(part) = halves.next() {
+            let mut savepoint = tx.begin().await?;
+            let tried = part.clone();
+            let work = execute(&mut savepoint, table, &self.policies, tried, actor, now);
+            match run_catching(work).await {
+                Ok(report) => {
+                    savepoint.commit().await?;
+                    result.outcomes.extend(report.outcomes);
                 }
-                Err(error) if is_outage(&error) => return Err(error),
-                Err(error) => {
-                    point.rollback().await?;
-                    failure = Some(error);
+                Err(failure) if failure.is_outage() => return Err(failure),
+                Err(failure) => {
+                    savepoint.rollback().await?;
+                    result.failure = Some(failure);
                     if Instant::now() > until {
                         break;
                     }
-                    if slice.len() > 1 {
-                        left.push(slice.split_off(slice.len() / 2));
-                        left.push(slice);
-                    }
+                    // A single item that failed is left as it is; the caller repeats it later.
+                    let _failed = halves.split(part);
                 }
             }
         }
-        Ok((outcomes, failure))
+        Ok(result)
     }
 }

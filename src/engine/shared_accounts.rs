@@ -1,4 +1,4 @@
-//! Whose account is whose: the accounts of a slice of employees, and who else has them.
+//! Finds the accounts of employees, and the other employees who share them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -16,14 +16,17 @@ use leaver_core::domain::{
     Account, AccountId, Employee, EmployeeKey, SourceName, Tenant, WorkEmail,
 };
 
-/// Per employee, the accounts that the link or else the work e-mail leads to. A link whose account is gone
-/// counts as none.
+/// Finds the accounts of each employee: the linked one, or else those with the work e-mail. A link to a deleted account
+/// counts as no link.
 pub(crate) async fn find_accounts(
     conn: &mut PgConnection,
     table: &AccountsTable,
     employees: &[Employee],
 ) -> Result<HashMap<EmployeeKey, Vec<Account>>, sqlx::Error> {
-    let ids: BTreeSet<AccountId> = employees.iter().filter_map(|e| e.account.clone()).collect();
+    let ids: BTreeSet<AccountId> = employees
+        .iter()
+        .filter_map(|e| e.account_id.clone())
+        .collect();
     let by_id: HashMap<AccountId, Account> = accounts::store::find_by_id(conn, table, &ids)
         .await?
         .into_iter()
@@ -33,7 +36,7 @@ pub(crate) async fn find_accounts(
     let mut found = HashMap::new();
     let mut wanted: BTreeMap<(WorkEmail, Tenant), Vec<EmployeeKey>> = BTreeMap::new();
     for employee in employees {
-        if let Some(account) = employee.account.as_ref().and_then(|id| by_id.get(id)) {
+        if let Some(account) = employee.account_id.as_ref().and_then(|id| by_id.get(id)) {
             found.insert(employee.key.clone(), vec![account.clone()]);
         } else if let Some(email) = employee.work_email() {
             let tenant = employee.key.tenant.clone();
@@ -53,56 +56,56 @@ pub(crate) async fn find_accounts(
     Ok(found)
 }
 
-/// Who shares an account with whom, source by source.
+/// Who shares an account, by source and account.
 pub(crate) struct SharedAccounts {
     sources: Vec<SourceName>,
     by_account: HashMap<(SourceName, AccountId), Vec<AccountHolder>>,
 }
 
-/// One of those who share an account.
+/// An employee with an account.
 struct AccountHolder {
     key: EmployeeKey,
     employment: Employment,
-    /// Whether only a person can tell.
-    asked: bool,
+    /// Whether the assessment is uncertain and no read of the API will settle it.
+    needs_person: bool,
     deactivated_at: Option<DateTime<Utc>>,
 }
 
 impl SharedAccounts {
-    /// Those in the roster who are linked to one of these accounts, and those of this very slice, who may
-    /// know better than the roster yet does.
-    pub(crate) async fn gather(
+    /// Loads who is linked to these accounts: `employees` themselves, and others from the roster. For `employees` the given
+    /// values count, which may be newer than the roster's.
+    pub(crate) async fn load(
         conn: &mut PgConnection,
-        rules: &Policies,
+        policies: &Policies,
         employees: &[Employee],
         accounts: &HashMap<EmployeeKey, Vec<Account>>,
         now: DateTime<Utc>,
     ) -> Result<Self, sqlx::Error> {
         let mut by_account: HashMap<(SourceName, AccountId), Vec<AccountHolder>> = HashMap::new();
-        let mut here = HashSet::new();
+        let mut given = HashSet::new();
         let mut add = |employee: &Employee, account: &AccountId| {
-            if let Some(policy) = rules.policy(&employee.key.source) {
+            if let Some(policy) = policies.policy(&employee.key.source) {
                 let employment = assess(policy, employee, now);
                 by_account
                     .entry((employee.key.source.clone(), account.clone()))
                     .or_default()
                     .push(AccountHolder {
                         key: employee.key.clone(),
-                        asked: matches!(employment, Employment::Uncertain { needs_read, .. } if !(needs_read && policy.can_read)),
+                        needs_person: matches!(employment, Employment::Uncertain { needs_read, .. } if !(needs_read && policy.can_read)),
                         employment,
                         deactivated_at: employee
                             .deactivated_at
-                            .filter(|_| employee.account.as_ref() == Some(account)),
+                            .filter(|_| employee.account_id.as_ref() == Some(account)),
                     });
             }
         };
         for employee in employees {
-            here.insert(&employee.key);
+            given.insert(&employee.key);
             if let Some([account]) = accounts.get(&employee.key).map(Vec::as_slice) {
                 add(employee, &account.id);
             }
         }
-        let names = rules.names();
+        let names = policies.names();
         let pairs: Vec<(SourceName, AccountId)> = accounts
             .values()
             .filter(|accounts| accounts.len() == 1)
@@ -110,7 +113,7 @@ impl SharedAccounts {
             .flat_map(|account| names.iter().map(|name| (name.clone(), account.id.clone())))
             .collect();
         for other in roster::store::find_linked(conn, &pairs).await? {
-            if let (false, Some(account)) = (here.contains(&other.key), other.account.clone()) {
+            if let (false, Some(account)) = (given.contains(&other.key), other.account_id.clone()) {
                 add(&other, &account);
             }
         }
@@ -120,9 +123,9 @@ impl SharedAccounts {
         })
     }
 
-    /// Sources are judged one by one, and one that says "left" is enough: while it does, a return that another
-    /// one tells of switches nothing on. While one has a doubt, a person is asked about the return: nobody was asked
-    /// about the doubt as long as the account was off.
+    /// Changes a reactivation that another source contradicts. While another source reports the person as left, the account
+    /// stays inactive. While another source is uncertain, the reactivation becomes a hold: no hold was opened for that
+    /// uncertainty while the account was inactive.
     pub(crate) fn reconcile_sources(
         &self,
         employee: &Employee,
@@ -138,20 +141,20 @@ impl SharedAccounts {
             .filter_map(|name| self.by_account.get(&(name.clone(), account.clone())))
             .collect();
         let left = |other: &AccountHolder| matches!(other.employment, Employment::Left { .. });
-        let still_here = |other: &AccountHolder| other.employment.is_employed();
+        let works = |other: &AccountHolder| other.employment.is_employed();
         if others
             .iter()
-            .any(|sharing| sharing.iter().any(left) && !sharing.iter().any(still_here))
+            .any(|holders| holders.iter().any(left) && !holders.iter().any(works))
         {
             decision.action = Action::Keep(NoActionReason::AlreadyInactive);
             decision.reason += "; but another source says that the person has left";
             return decision;
         }
-        let doubted = others
+        let uncertain = others
             .iter()
-            .filter(|sharing| !sharing.iter().any(|other| other.employment.works_there()))
-            .find_map(|sharing| sharing.iter().find(|other| other.asked));
-        if let Some(other) = doubted {
+            .filter(|holders| !holders.iter().any(|other| other.employment.works_there()))
+            .find_map(|holders| holders.iter().find(|other| other.needs_person));
+        if let Some(other) = uncertain {
             let doubt = other.employment.because();
             decision.reason += "; but another source has a doubt: ";
             decision.reason += doubt;
@@ -164,9 +167,9 @@ impl SharedAccounts {
         decision
     }
 
-    /// When we switched off the account that this employee has now, on whoever's leaving: somebody who comes
-    /// back under a new employee id comes back to the account that the old one lost. What we did to an account
-    /// that the employee had before does not count.
+    /// Returns when Leaver last deactivated the employee's current account, for any employee of the same source: a person
+    /// rehired under a new employee id returns to the account of the old one. Deactivations of the employee's earlier
+    /// accounts do not count.
     pub(crate) fn deactivated_at(
         &self,
         employee: &Employee,
@@ -174,15 +177,15 @@ impl SharedAccounts {
     ) -> Option<DateTime<Utc>> {
         let [account] = found else { return None };
         let key = (employee.key.source.clone(), account.id.clone());
-        let sharing = self.by_account.get(&key)?;
-        sharing
+        let holders = self.by_account.get(&key)?;
+        holders
             .iter()
             .filter_map(|other| other.deactivated_at)
             .max()
     }
 
-    /// When we switched off the account that this employee has now, on the leaving of somebody in another source who
-    /// works there again. That return was passed over while this source said "left", so this employee's makes it good.
+    /// Returns when Leaver deactivated the employee's current account for an employee of another source who works there
+    /// again. The account was not reactivated at that return, because this source still reported the person as left.
     pub(crate) fn missed_return_at(
         &self,
         employee: &Employee,
@@ -195,24 +198,23 @@ impl SharedAccounts {
             .filter(|name| **name != employee.key.source);
         let back = others
             .filter_map(|name| self.by_account.get(&(name.clone(), account.id.clone())))
-            .filter(|sharing| sharing.iter().any(|other| other.employment.works_there()));
+            .filter(|holders| holders.iter().any(|other| other.employment.works_there()));
         back.flatten()
             .filter_map(|other| other.deactivated_at)
             .max()
     }
 
-    /// Of these accounts, those that are on although an entry says that we switched them off: somebody has
-    /// switched them on since.
-    pub(crate) fn externally_reactivated_since(
+    /// Returns those of these accounts that are active although Leaver deactivated them: somebody else reactivated them.
+    pub(crate) fn externally_reactivated(
         &self,
         accounts: &HashMap<EmployeeKey, Vec<Account>>,
     ) -> BTreeSet<AccountId> {
-        let switched_off =
-            |sharing: &[AccountHolder]| sharing.iter().any(|other| other.deactivated_at.is_some());
+        let was_deactivated =
+            |holders: &[AccountHolder]| holders.iter().any(|other| other.deactivated_at.is_some());
         let ours: HashSet<&AccountId> = self
             .by_account
             .iter()
-            .filter(|(_, sharing)| switched_off(sharing))
+            .filter(|(_, holders)| was_deactivated(holders))
             .map(|((_, id), _)| id)
             .collect();
         accounts
@@ -223,6 +225,7 @@ impl SharedAccounts {
             .collect()
     }
 
+    /// Returns how the employee's account was found, and the employment of the others in the source who have it.
     pub(crate) fn match_account(
         &self,
         employee: &Employee,
@@ -233,16 +236,16 @@ impl SharedAccounts {
             [account] => account,
             several => return (AccountMatch::Ambiguous(several.len()), vec![]),
         };
-        let sharing = self
+        let holders = self
             .by_account
             .get(&(employee.key.source.clone(), account.id.clone()));
-        let others: Vec<Employment> = sharing
+        let others: Vec<Employment> = holders
             .into_iter()
             .flatten()
             .filter(|other| other.key != employee.key)
             .map(|other| other.employment.clone())
             .collect();
-        let account_match = if employee.account.as_ref() == Some(&account.id) {
+        let account_match = if employee.account_id.as_ref() == Some(&account.id) {
             AccountMatch::Linked(account.clone())
         } else if others.is_empty() {
             AccountMatch::Found(account.clone())

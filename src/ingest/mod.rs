@@ -2,3 +2,6 @@
 
 pub mod group_commit;
 pub mod inbox;
+mod silence_threshold;
+
+pub use self::silence_threshold::SilenceThreshold;

@@ -1,112 +1,136 @@
-//! What is done now and then, whether or not anything arrives.
+//! Deletes what is kept no longer, and repairs waiting times after a clock jump, every 10 minutes.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use crate::db::error::chain;
-use crate::engine::Engine;
+use crate::engine::Failure;
 use crate::ingest::inbox;
-use crate::jobs::deliveries::LoopState;
+use crate::jobs::deliveries::{Deliveries, LoopState};
+use crate::jobs::runner::{Job, Next};
 use crate::roster;
 
-/// How often it looks.
-const EVERY: Duration = Duration::from_mins(10);
-/// No delivery waits longer than this for its next attempt; the longest wait is a little over six minutes.
-const LONGEST_WAIT: TimeDelta = TimeDelta::minutes(10);
-/// Nor does a read, which is lent out for less; after a failure the API may have asked for more (`roster::due`).
-const LONGEST_AFTER_FAILURE: TimeDelta = TimeDelta::minutes(70);
-/// So long the same body again is known, where it bears its own times. No sender repeats itself for longer than some
-/// hours, and later than that facts decide.
-const KNOWN_FOR: TimeDelta = TimeDelta::days(7);
-/// So many rows go at a time: little enough for nobody to wait for them.
+/// Between two runs.
+const INTERVAL: Duration = Duration::from_mins(10);
+/// The longest regular wait of a delivery for its next attempt is a little over 6 minutes. A longer one comes from a clock
+/// that stepped back.
+const MAX_DELIVERY_WAIT: TimeDelta = TimeDelta::minutes(10);
+/// The same for a read of an employee, before its first attempt.
+const MAX_READ_WAIT: TimeDelta = TimeDelta::minutes(10);
+/// The same after a failed attempt: the provider can ask for a wait of an hour (`jobs::sync::pending_reads`).
+const MAX_READ_RETRY_WAIT: TimeDelta = TimeDelta::minutes(70);
+/// A repeated body that carries event times is detected this long. Providers retry for some hours, and an older replay is
+/// harmless: its values are older than what is known.
+const DEDUP_WINDOW: TimeDelta = TimeDelta::days(7);
+/// Rows per statement, so that no statement holds its locks for long.
 const SLICE: i64 = 5_000;
 
-impl Engine {
-    /// Keeps house until stopped.
-    pub async fn run_housekeeping(&self, stop: CancellationToken) {
-        loop {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                kept = self.pool.heard(self.run_housekeeping_once()) => {
-                    if let Err(error) = kept {
-                        warn!(
-                            error = chain(&error),
-                            "inbox.forget: failed; will try again in ten minutes"
-                        );
-                    }
-                }
-            }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(EVERY) => {}
-            }
+/// How long deliveries are kept.
+#[derive(Clone, Copy, Debug)]
+pub struct Retention {
+    /// Bodies of failed deliveries.
+    pub failed_bodies: TimeDelta,
+    /// Rows of processed, ignored and failed deliveries.
+    pub settled: TimeDelta,
+}
+
+/// The housekeeping job.
+#[derive(Clone)]
+pub struct Housekeeping {
+    deliveries: Arc<Deliveries>,
+    retention: Retention,
+}
+
+impl Housekeeping {
+    /// Creates the job.
+    #[must_use]
+    pub fn new(deliveries: Arc<Deliveries>, retention: Retention) -> Self {
+        Self {
+            deliveries,
+            retention,
         }
     }
 
-    /// Has those taken that wait for a time which a clock took back, drops the bodies of deliveries that were parked too
-    /// long ago, forgets what was settled too long ago, and looks
-    /// what replicas that died had in hand. Tests call this instead of the loop.
+    /// Runs once: reclaims deliveries of processes that ended, repairs waiting times, and deletes what has expired. Tests
+    /// call this instead of running the job.
     ///
     /// # Errors
-    /// Whatever the database says.
-    pub async fn run_housekeeping_once(&self) -> Result<(), sqlx::Error> {
-        let now = self.clock.now();
-        // It has nothing in hand itself.
-        self.reclaim_orphans(&LoopState::default()).await?;
-        let mut conn = self.pool.acquire().await?;
-        let caught_up =
-            inbox::store::reset_far_future_attempts(&mut conn, LONGEST_WAIT, now).await?;
-        if caught_up > 0 {
+    /// Returns the failure; each step that came before it is committed.
+    pub async fn run_once(&self) -> Result<(), Failure> {
+        let engine = &self.deliveries.engine;
+        let now = engine.clock.now();
+        self.deliveries
+            .reclaim_orphans(&LoopState::default())
+            .await?;
+        let mut conn = engine.pool.acquire().await?;
+        let deliveries =
+            inbox::store::reset_far_future_attempts(&mut conn, MAX_DELIVERY_WAIT, now).await?;
+        if deliveries > 0 {
             warn!(
-                deliveries = caught_up,
-                "inbox.catch_up: deliveries were to wait for a time far ahead; they are due now. A clock has stepped back, or those of replicas differ: look at NTP"
+                deliveries,
+                "inbox.catch_up: deliveries waited for a time too far ahead; they are due now. A clock stepped back, or the clocks of replicas differ: check NTP"
             );
-            self.arrived.notify_one();
+            engine.notifications.deliveries_arrived.notify_one();
         }
         let reads = roster::pending_reads::store::reset_far_future_attempts(
             &mut conn,
-            LONGEST_WAIT,
-            LONGEST_AFTER_FAILURE,
+            MAX_READ_WAIT,
+            MAX_READ_RETRY_WAIT,
             now,
         )
         .await?;
         if reads > 0 {
             warn!(
                 reads,
-                "due.catch_up: reads were to wait for a time far ahead; they are due now. A clock has stepped back, or those of replicas differ: look at NTP"
+                "pending_reads.catch_up: reads waited for a time too far ahead; they are due now. A clock stepped back, or the clocks of replicas differ: check NTP"
             );
-            self.reading.notify_one();
+            engine.notifications.reads_due.notify_one();
         }
-        let parked_before = now - self.limits.keep_parked;
+        let failed_before = now - self.retention.failed_bodies;
         let bodies =
-            inbox::retention::store::forget_parked_bodies(&mut conn, parked_before).await?;
+            inbox::retention::store::forget_failed_bodies(&mut conn, failed_before).await?;
         if bodies > 0 {
             info!(
                 bodies,
-                "inbox.forget: dropped bodies of long parked deliveries (inbox.keep)"
+                "housekeeping.delete: deleted bodies of failed deliveries"
             );
         }
-        let known_before = now - self.limits.keep_settled.min(KNOWN_FOR);
-        while inbox::retention::store::forget_fingerprints(&mut conn, known_before, SLICE).await?
-            > 0
-        {}
-        let settled_before = now - self.limits.keep_settled;
-        let mut deliveries = 0;
+        let detected_since = now - self.retention.settled.min(DEDUP_WINDOW);
+        loop {
+            let forget = inbox::retention::store::forget_fingerprints;
+            if forget(&mut conn, detected_since, SLICE).await? == 0 {
+                break;
+            }
+        }
+        let settled_before = now - self.retention.settled;
+        let mut settled = 0;
         loop {
             match inbox::retention::store::forget_settled(&mut conn, settled_before, SLICE).await? {
                 0 => break,
-                more => deliveries += more,
+                deleted => settled += deleted,
             }
         }
-        if deliveries > 0 {
+        if settled > 0 {
             info!(
-                deliveries,
-                "inbox.forget: forgot what was settled long ago (inbox.retention)"
+                deliveries = settled,
+                "housekeeping.delete: deleted old deliveries"
             );
         }
         Ok(())
+    }
+}
+
+impl Job for Housekeeping {
+    const NAME: &'static str = "housekeeping";
+    const DROP_ON_STOP: bool = true;
+
+    async fn tick(&mut self) -> Next {
+        let pool = &self.deliveries.engine.pool;
+        if let Err(failure) = pool.with_silence_timeout(self.run_once()).await {
+            warn!(error = %failure, "housekeeping.run: failed; the next run is in 10 minutes");
+        }
+        Next::Poll(INTERVAL)
     }
 }

@@ -1,12 +1,10 @@
-//! The background work of the service: deliveries, scheduled access ends, housekeeping, reads of provider APIs, drift.
+//! The background jobs of the service: deliveries, scheduled access ends, housekeeping, reads of provider APIs, drift.
 
+pub mod runner;
 pub mod deliveries;
-pub mod drift;
-pub mod housekeeping;
-pub mod provider_webhooks;
 pub mod scheduled_ends;
-pub mod source_silence;
+pub mod housekeeping;
 pub mod sync;
-mod engine_failure;
-
-pub use engine_failure::EngineFailure;
+pub mod drift;
+pub mod source_silence;
+pub mod provider_webhooks;

@@ -1,118 +1,136 @@
-//! Ends access at the moment it was announced for. It sleeps until the next one, and runs what it missed.
+//! Ends access at scheduled times. Sleeps until the next one, and executes those that were missed while no process ran.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Connection;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::Notify;
 use tracing::{info, warn};
 
-use crate::db::error::chain;
-use crate::db::transaction::roll_back;
-use crate::db::transaction::set_lock_timeout;
-use crate::engine::Engine;
+use crate::base::liveness::Liveness;
+use crate::db::transaction::{roll_back, set_lock_timeout};
 use crate::engine::accounts::AccountsTable;
 use crate::engine::audit::Actor;
 use crate::engine::execute::Outcome;
-use crate::jobs::deliveries::LoopState;
+use crate::engine::reevaluate::PartialExecution;
+use crate::engine::{Engine, Failure};
+use crate::jobs::runner::{Job, Next};
 use crate::roster;
 
-/// How many access ends one transaction carries out.
+/// Access ends per transaction, at most.
 const SLICE: i64 = 500;
-/// The longest sleep: what another replica schedules is seen after this at the latest, well within the
-/// two seconds in which an access end is to be carried out.
-const LONGEST_SLEEP: Duration = Duration::from_secs(1);
+/// The longest sleep. An end that another replica schedules is seen after it, well within the promised 2 s.
+const MAX_SLEEP: Duration = Duration::from_secs(1);
+/// The shortest sleep, so that an end that cannot be executed yet is not looked up without a pause.
+const MIN_SLEEP: Duration = Duration::from_millis(20);
 
-impl Engine {
-    /// Carries access ends out until stopped.
-    pub async fn run_timer(&self, stop: CancellationToken) {
-        let mut memory = LoopState::default();
-        while !stop.is_cancelled() {
-            let schedule_changed = self.schedule_changed.notified();
-            let pause = match self.run_due(&mut memory).await {
-                Ok(()) => self.time_until_next().await,
-                Err(reason) => {
-                    memory = LoopState::default();
-                    warn!(
-                        reason,
-                        "timer.run: cannot carry access ends out now; they stay due"
-                    );
-                    LONGEST_SLEEP
-                }
-            };
-            self.liveness.timer_seen(self.clock.now());
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = schedule_changed => {}
-                () = tokio::time::sleep(pause) => {}
-            }
-        }
+/// Ends access at scheduled times.
+#[derive(Clone)]
+pub struct ScheduledEnds {
+    engine: Arc<Engine>,
+    liveness: Arc<Liveness>,
+}
+
+impl ScheduledEnds {
+    /// Creates the job.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>, liveness: Arc<Liveness>) -> Self {
+        Self { engine, liveness }
     }
 
-    /// Carries out everything that is due now. Tests call this instead of the loop.
+    /// Executes everything that is due now. Tests call this instead of running the job.
     ///
     /// # Errors
-    /// What went wrong, in words; what could not be carried out stays due.
-    pub async fn run_due(&self, memory: &mut LoopState) -> Result<(), String> {
-        let table = self.table(memory).await.map_err(|error| chain(&error))?;
+    /// Returns why nothing more could be executed. What is left stays due.
+    pub async fn run_due(&self) -> Result<(), Failure> {
+        let ran = self.run_slices().await;
+        ran.inspect_err(|_| self.engine.forget_accounts_table())
+    }
+
+    async fn run_slices(&self) -> Result<(), Failure> {
+        let table = self.engine.accounts_table().await?;
         loop {
-            let ran = self.pool.heard(self.run_slice(&table)).await;
-            let (count, failure) = ran.map_err(|error| chain(&error))?;
-            match failure {
-                None if count == 0 => return Ok(()),
-                Some(error) if count == 0 => return Err(chain(&error)),
+            let slice = self.run_slice(&table);
+            let executed = self.engine.pool.with_silence_timeout(slice).await?;
+            match executed.failure {
+                // Those that failed are due again at once, so a slice that executed nothing would repeat without end.
+                None if executed.outcomes.is_empty() => return Ok(()),
+                Some(failure) if executed.outcomes.is_empty() => return Err(failure),
                 None | Some(_) => {}
             }
         }
     }
 
-    /// How many were looked at, and the last failure of one that was not.
-    async fn run_slice(
-        &self,
-        table: &AccountsTable,
-    ) -> Result<(usize, Option<sqlx::Error>), sqlx::Error> {
-        let now = self.clock.now();
-        let mut conn = self.pool.acquire().await?;
+    async fn run_slice(&self, table: &AccountsTable) -> Result<PartialExecution, Failure> {
+        let engine = &self.engine;
+        let now = engine.clock.now();
+        let mut conn = engine.pool.acquire().await?;
         let mut tx = conn.begin().await?;
         set_lock_timeout(&mut tx).await?;
-        let due = roster::store::lock_due(&mut tx, &self.rules.names(), now, SLICE).await?;
+        let names = engine.policies.names();
+        let due = roster::store::lock_due(&mut tx, &names, now, SLICE).await?;
         if due.is_empty() {
-            return Ok((0, None));
+            return Ok(PartialExecution::default());
         }
-        let carried_out = self
-            .execute_partially(&mut tx, table, due, &Actor::Timer, now)
-            .await;
-        let (outcomes, failure) = match carried_out {
-            Ok(done) => done,
-            Err(error) => {
+        let executed = engine.execute_partially(&mut tx, table, due, &Actor::Timer, now);
+        let executed = match executed.await {
+            Ok(executed) => executed,
+            Err(failure) => {
                 roll_back(tx).await;
-                return Err(error);
+                return Err(failure);
             }
         };
         tx.commit().await?;
-        for (key, outcome) in &outcomes {
-            self.count(key.source.as_str(), *outcome, 1);
+        for (key, outcome) in &executed.outcomes {
+            engine.count(key.source.as_str(), *outcome, 1);
         }
-        let ended = outcomes.values();
-        let deactivated = ended.filter(|outcome| **outcome == Outcome::Deactivated);
+        let outcomes = executed.outcomes.values();
+        let deactivated = outcomes.filter(|outcome| **outcome == Outcome::Deactivated);
         info!(
-            due = outcomes.len(),
+            due = executed.outcomes.len(),
             deactivated = deactivated.count(),
-            "timer.run: access ends carried out"
+            "scheduled_ends.run: executed"
         );
-        Ok((outcomes.len(), failure))
+        Ok(executed)
     }
 
     async fn time_until_next(&self) -> Duration {
+        let engine = &self.engine;
         let next = async {
-            let mut conn = self.pool.acquire().await?;
-            roster::store::next_access_end(&mut conn, &self.rules.names()).await
+            let mut conn = engine.pool.acquire().await?;
+            roster::store::next_access_end(&mut conn, &engine.policies.names()).await
         };
-        match self.pool.heard::<_, sqlx::Error>(next).await {
-            Ok(Some(at)) => (at - self.clock.now())
+        match engine
+            .pool
+            .with_silence_timeout::<_, sqlx::Error>(next)
+            .await
+        {
+            Ok(Some(at)) => (at - engine.clock.now())
                 .to_std()
                 .unwrap_or(Duration::ZERO)
-                .clamp(Duration::from_millis(20), LONGEST_SLEEP),
-            Ok(None) | Err(_) => LONGEST_SLEEP,
+                .clamp(MIN_SLEEP, MAX_SLEEP),
+            Ok(None) | Err(_) => MAX_SLEEP,
         }
+    }
+}
+
+impl Job for ScheduledEnds {
+    const NAME: &'static str = "scheduled_ends";
+
+    fn wakes_on(&self) -> Option<Arc<Notify>> {
+        let notifications = &self.engine.notifications;
+        Some(Arc::clone(&notifications.schedule_changed))
+    }
+
+    async fn tick(&mut self) -> Next {
+        let wait = match self.run_due().await {
+            Ok(()) => self.time_until_next().await,
+            Err(failure) => {
+                warn!(error = %failure, "scheduled_ends.run: cannot execute scheduled ends; they stay due");
+                MAX_SLEEP
+            }
+        };
+        self.liveness.scheduled_ends_ticked(self.engine.clock.now());
+        Next::Wait(wait)
     }
 }

@@ -1,5 +1,4 @@
-//! What health is made of: the database, the schema, the working half, what waits. No secret and nothing
-//! personal.
+//! Health of the service: database, schema, worker, backlog, sources. Holds no secret and no personal data.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -9,7 +8,7 @@ use serde::Serialize;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::sync::Mutex;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::base::liveness::{Liveness, Phase};
 use crate::base::metrics::Gauges;
@@ -22,154 +21,227 @@ use crate::jobs::{drift, provider_webhooks};
 use crate::roster;
 use leaver_core::domain::SourceName;
 
-/// A working half that has not shown itself for this long is stalled.
+/// Time that health from the database is cached: a scrape and a check in the same second query it once.
+pub const CACHE_FOR: Duration = Duration::from_secs(1);
+
+/// Time limit for everything that is asked of the database.
+const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// Time limit for a ping of an idle connection. A connection that fails it is dropped.
+const PING_TIMEOUT: Duration = Duration::from_millis(500);
+
+/// A worker without a sign of life for longer is stalled.
 const STALLED_AFTER_SECONDS: i64 = 60;
 
-/// How long a connection has to show that it still is one.
-const PING: Duration = Duration::from_millis(500);
-
-/// How the service is.
+/// What `/health` answers.
 #[derive(Debug, Serialize)]
 pub struct Health {
-    /// In one word.
+    /// Summary of everything below.
     pub status: HealthState,
-    /// Of this binary.
+    /// Version of this binary.
     pub version: &'static str,
-    /// ok, or unreachable.
+    /// `ok` or `unreachable`.
     pub database: &'static str,
-    /// current, or pending while migrations have not been applied.
+    /// `current`, or `pending` until the migrations are applied.
     pub schema: &'static str,
-    /// running, stalled, or starting.
+    /// `starting`, `running` or `stalled`.
     pub worker: &'static str,
-    /// What waits.
+    /// Deliveries in the inbox.
     pub backlog: Backlog,
-    /// What is announced.
+    /// Scheduled access ends.
     pub schedule: Schedule,
-    /// Open questions for a person.
+    /// Number of open holds.
     pub holds: i64,
-    /// What the last comparison of roster and accounts found; none when there was none yet.
+    /// Number of employees to be read over their provider's API.
+    pub pending_reads: i64,
+    /// Result of the last drift check, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftHealth>,
-    /// When each source was last heard of.
+    /// Each source, by name.
     pub sources: BTreeMap<String, SourceHealth>,
 }
 
-/// How the service is, in one word.
+/// Summary of the service's health.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum HealthState {
-    /// All is well.
+    /// Everything works.
     Ok,
-    /// It works, and somebody should look.
+    /// The service works, and an operator should look at something.
     Degraded,
-    /// It does not work.
+    /// The service does not work; `/health` answers 503.
     Unavailable,
 }
 
-/// What is announced.
+/// Scheduled access ends.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Schedule {
-    /// Access ends that lie ahead.
+    /// Number of them.
     pub pending: i64,
-    /// The next of them.
+    /// Time of the next one.
     pub next_at: Option<DateTime<Utc>>,
 }
 
-/// What the last comparison of roster and accounts found.
+/// Result of the last drift check.
 #[derive(Clone, Debug, Serialize)]
 pub struct DriftHealth {
-    /// When it was.
+    /// Time of the check.
     pub checked_at: DateTime<Utc>,
-    /// Accounts that were on and should not have been.
+    /// Number of active accounts whose employee has left.
     pub terminated_with_access: i64,
 }
 
-/// When a source was last heard of.
+/// Deliveries and syncs of one source.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct SourceHealth {
-    /// Its last authentic webhook.
+    /// Time of the last authentic delivery.
     pub last_delivery_at: Option<DateTime<Utc>>,
-    /// Since when it has been silent, where that is longer than `silence_alarm`.
+    /// Start of the silence, when it is longer than `max_silence`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silent_since: Option<DateTime<Utc>>,
-    /// The last complete read of its API.
-    pub last_read_at: Option<DateTime<Utc>>,
-    /// How the last read went, where it was not complete.
+    /// End of the last complete sync.
+    pub last_sync_at: Option<DateTime<Utc>>,
+    /// The last sync, when it was incomplete.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub last_read: Option<LastSync>,
-    /// BambooHR's webhooks that point here, as last looked at.
+    pub last_sync: Option<IncompleteSync>,
+    /// State of BambooHR's webhooks that post to this source, as of the last check.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub webhooks: Vec<ProviderWebhook>,
 }
 
 impl SourceHealth {
-    /// How many of its webhooks somebody should look at.
-    fn hook_troubles(&self) -> i64 {
-        let troubled = self.webhooks.iter().filter(|hook| hook.trouble.is_some());
-        i64::try_from(troubled.count()).unwrap_or(i64::MAX)
+    fn unhealthy_webhooks(&self) -> i64 {
+        let unhealthy = self.webhooks.iter().filter(|hook| hook.problem.is_some());
+        i64::try_from(unhealthy.count()).unwrap_or(i64::MAX)
     }
 }
 
-/// A read of an API that was not complete.
+/// A sync that did not read everything.
 #[derive(Clone, Debug, Serialize)]
-pub struct LastSync {
-    /// incomplete.
+pub struct IncompleteSync {
+    /// Always `incomplete`.
     pub state: &'static str,
-    /// Why.
-    pub cause: String,
-    /// When it began.
-    pub tried_at: DateTime<Utc>,
+    /// The error that it met.
+    pub reason: String,
+    /// Its start.
+    pub started_at: DateTime<Utc>,
 }
 
-#[derive(Default)]
-struct Known {
+/// The part of [`Health`] that is stored in the database.
+#[derive(Clone, Debug, Default)]
+struct DatabaseHealth {
     backlog: Backlog,
     schedule: Schedule,
     holds: i64,
+    pending_reads: i64,
     drift: Option<DriftHealth>,
     sources: BTreeMap<String, SourceHealth>,
 }
 
-/// The connection over which the database is asked how it is. It has no pool: one that does not answer is dropped where
-/// it stands, while a pool would wait for its farewell and keep its place for ever.
+/// Queries the database for health, over connections of its own.
+///
+/// It uses no pool: a connection that does not answer is dropped, while a pool would wait for it to close.
 #[derive(Debug)]
 pub struct HealthProbe {
     options: PgConnectOptions,
-    free: Mutex<Option<PgConnection>>,
+    cache_for: Duration,
+    // Apart from `reports`, so that slow queries of `/health` do not delay `/health/ready`.
+    pings: Mutex<Option<PgConnection>>,
+    reports: Mutex<Reports>,
+}
+
+#[derive(Debug, Default)]
+struct Reports {
+    idle: Option<PgConnection>,
+    cached: Option<CachedReport>,
+}
+
+#[derive(Debug)]
+struct CachedReport {
+    at: Instant,
+    is_migrated: bool,
+    /// `None` when the database did not answer.
+    found: Option<DatabaseHealth>,
 }
 
 impl HealthProbe {
-    /// Connects when it is asked.
+    /// Connects at the first request. What is found is cached for `cache_for`, an unreachable database too.
     #[must_use]
-    pub fn over(options: PgConnectOptions) -> Self {
+    pub fn new(options: PgConnectOptions, cache_for: Duration) -> Self {
         Self {
             options,
-            free: Mutex::new(None),
+            cache_for,
+            pings: Mutex::default(),
+            reports: Mutex::default(),
         }
     }
 
-    async fn ask(
-        &self,
-        started: bool,
-        silence_thresholds: &[SilenceThreshold],
-        now: DateTime<Utc>,
-    ) -> Result<Known, sqlx::Error> {
-        let mut free = self.free.lock().await;
-        let mut conn = self.connection(free.take()).await?;
-        let known = if started {
-            Known::ask(&mut conn, silence_thresholds, now).await?
-        } else {
-            Known::default()
+    /// Returns whether the database answers within 2 s. Never cached.
+    pub async fn ping(&self) -> bool {
+        let ping = async {
+            let mut idle = self.pings.lock().await;
+            let conn = self.connection(idle.take()).await.ok()?;
+            *idle = Some(conn);
+            Some(())
         };
-        // Only one that has answered to the end is used again.
-        *free = Some(conn);
-        Ok(known)
+        matches!(timeout(DATABASE_TIMEOUT, ping).await, Ok(Some(())))
     }
 
-    /// The one from before if it still answers, else a new one.
-    async fn connection(&self, last: Option<PgConnection>) -> Result<PgConnection, sqlx::Error> {
-        if let Some(mut conn) = last
-            && let Ok(Ok(())) = timeout(PING, inbox::queries::store::ping(&mut conn)).await
+    /// Returns the health of the service within 2 s, also when the database does not answer.
+    pub async fn health(
+        &self,
+        liveness: &Liveness,
+        silence_thresholds: &[SilenceThreshold],
+        now: DateTime<Utc>,
+    ) -> Health {
+        let is_migrated = liveness.phase() != Phase::Starting;
+        let found = self
+            .database_health(is_migrated, silence_thresholds, now)
+            .await;
+        Health::new(found, is_migrated, liveness, silence_thresholds, now)
+    }
+
+    async fn database_health(
+        &self,
+        is_migrated: bool,
+        silence_thresholds: &[SilenceThreshold],
+        now: DateTime<Utc>,
+    ) -> Option<DatabaseHealth> {
+        let deadline = Instant::now() + DATABASE_TIMEOUT;
+        // Requests that arrive during a query wait here, and then find its result in the cache.
+        let mut reports = timeout_at(deadline, self.reports.lock()).await.ok()?;
+        if let Some(cached) = &reports.cached
+            && cached.is_migrated == is_migrated
+            && cached.at.elapsed() < self.cache_for
+        {
+            return cached.found.clone();
+        }
+        let idle = reports.idle.take();
+        let query = async {
+            let mut conn = self.connection(idle).await?;
+            let found = if is_migrated {
+                DatabaseHealth::query(&mut conn, silence_thresholds, now).await?
+            } else {
+                DatabaseHealth::default()
+            };
+            Ok::<_, sqlx::Error>((conn, found))
+        };
+        let answer = timeout_at(deadline, query).await.ok().and_then(Result::ok);
+        // Only a connection that has answered everything is used again.
+        let (conn, found) = answer.unzip();
+        reports.idle = conn;
+        reports.cached = Some(CachedReport {
+            at: Instant::now(),
+            is_migrated,
+            found: found.clone(),
+        });
+        found
+    }
+
+    /// Returns the idle connection if it still answers, else a new one.
+    async fn connection(&self, idle: Option<PgConnection>) -> Result<PgConnection, sqlx::Error> {
+        if let Some(mut conn) = idle
+            && let Ok(Ok(())) = timeout(PING_TIMEOUT, inbox::queries::store::ping(&mut conn)).await
         {
             return Ok(conn);
         }
@@ -179,22 +251,22 @@ impl HealthProbe {
     }
 }
 
-impl Known {
-    /// Whether somebody should look.
-    fn is_doubtful(&self) -> bool {
+impl DatabaseHealth {
+    /// Returns whether an operator should look at something.
+    fn is_degraded(&self) -> bool {
         let drifted = self
             .drift
             .as_ref()
-            .is_some_and(|d| d.terminated_with_access > 0);
-        let mut sources = self.sources.values();
-        let troubled = sources.any(|source| {
-            let unheard = source.silent_since.is_some() || source.last_read.is_some();
-            unheard || source.hook_troubles() > 0
+            .is_some_and(|drift| drift.terminated_with_access > 0);
+        let source_degraded = self.sources.values().any(|source| {
+            source.silent_since.is_some()
+                || source.last_sync.is_some()
+                || source.unhealthy_webhooks() > 0
         });
-        self.backlog.parked > 0 || drifted || troubled
+        self.backlog.failed > 0 || drifted || source_degraded
     }
 
-    async fn ask(
+    async fn query(
         conn: &mut PgConnection,
         silence_thresholds: &[SilenceThreshold],
         now: DateTime<Utc>,
@@ -213,6 +285,7 @@ impl Known {
             backlog: inbox::queries::store::backlog(conn, now).await?,
             schedule: Schedule { pending, next_at },
             holds: holds::store::count_open(conn).await?,
+            pending_reads: roster::pending_reads::store::count(conn).await?,
             drift: drift.map(|checked| DriftHealth {
                 checked_at: checked.at,
                 terminated_with_access: checked.terminated_with_access,
@@ -223,15 +296,18 @@ impl Known {
                 .map(|(entry, alarm)| {
                     let since = listening.get(entry.source.as_str()).copied();
                     let of_source = reads.iter().filter(|reads| reads.source == entry.source);
-                    let heard = SourceHealth {
+                    let health = SourceHealth {
                         last_delivery_at: entry.at,
                         silent_since: silent_since(alarm.after, entry.at, since, now),
-                        last_read_at: of_source.clone().filter_map(|reads| reads.ended_at).max(),
-                        last_read: of_source.clone().find_map(|reads| {
-                            Some(LastSync {
+                        last_sync_at: of_source
+                            .clone()
+                            .filter_map(|reads| reads.last_completed_at)
+                            .max(),
+                        last_sync: of_source.clone().find_map(|reads| {
+                            Some(IncompleteSync {
                                 state: "incomplete",
-                                cause: reads.incomplete.clone()?,
-                                tried_at: reads.tried_at,
+                                reason: reads.incomplete.clone()?,
+                                started_at: reads.last_started_at,
                             })
                         }),
                         webhooks: known_hooks
@@ -240,95 +316,83 @@ impl Known {
                             .cloned()
                             .collect(),
                     };
-                    (entry.source.to_string(), heard)
+                    (entry.source.to_string(), health)
                 })
                 .collect(),
         })
-    }
-}
-
-/// Looks at everything, within two seconds even when the database does not answer.
-pub async fn examine(
-    asking: &HealthProbe,
-    liveness: &Liveness,
-    silence_thresholds: &[SilenceThreshold],
-    now: DateTime<Utc>,
-) -> Health {
-    let started = liveness.phase() != Phase::Starting;
-    let asked = timeout(
-        Duration::from_secs(2),
-        asking.ask(started, silence_thresholds, now),
-    );
-    let known = asked.await.ok().and_then(Result::ok);
-    let worker = match liveness.working_half_age_seconds(now) {
-        None => "starting",
-        Some(age) if age > STALLED_AFTER_SECONDS => "stalled",
-        Some(_) => "running",
-    };
-    let reachable = known.is_some();
-    let known = known.unwrap_or_else(|| Known {
-        sources: silence_thresholds
-            .iter()
-            .map(|one| (one.source.to_string(), SourceHealth::default()))
-            .collect(),
-        ..Known::default()
-    });
-    let status = if !reachable || !started || worker == "stalled" {
-        HealthState::Unavailable
-    } else if known.is_doubtful() {
-        HealthState::Degraded
-    } else {
-        HealthState::Ok
-    };
-    Health {
-        status,
-        version: env!("CARGO_PKG_VERSION"),
-        database: if reachable { "ok" } else { "unreachable" },
-        schema: if started { "current" } else { "pending" },
-        worker,
-        backlog: known.backlog,
-        schedule: known.schedule,
-        holds: known.holds,
-        drift: known.drift,
-        sources: known.sources,
     }
 }
 
 impl Health {
-    /// What Prometheus is told of it; `None` when it is not known, which is not the same as zero.
+    /// `found` is `None` when the database did not answer.
+    fn new(
+        found: Option<DatabaseHealth>,
+        is_migrated: bool,
+        liveness: &Liveness,
+        silence_thresholds: &[SilenceThreshold],
+        now: DateTime<Utc>,
+    ) -> Self {
+        let worker = match liveness.heartbeat_age_seconds(now) {
+            None => "starting",
+            Some(age) if age > STALLED_AFTER_SECONDS => "stalled",
+            Some(_) => "running",
+        };
+        let is_reachable = found.is_some();
+        let found = found.unwrap_or_else(|| DatabaseHealth {
+            sources: silence_thresholds
+                .iter()
+                .map(|one| (one.source.to_string(), SourceHealth::default()))
+                .collect(),
+            ..DatabaseHealth::default()
+        });
+        let status = if !is_reachable || !is_migrated || worker == "stalled" {
+            HealthState::Unavailable
+        } else if found.is_degraded() {
+            HealthState::Degraded
+        } else {
+            HealthState::Ok
+        };
+        Self {
+            status,
+            version: env!("CARGO_PKG_VERSION"),
+            database: if is_reachable { "ok" } else { "unreachable" },
+            schema: if is_migrated { "current" } else { "pending" },
+            worker,
+            backlog: found.backlog,
+            schedule: found.schedule,
+            holds: found.holds,
+            pending_reads: found.pending_reads,
+            drift: found.drift,
+            sources: found.sources,
+        }
+    }
+
+    /// Returns the values of the gauges, or `None` when the database did not answer: unknown is not zero.
     #[must_use]
     pub fn gauges(&self, now: DateTime<Utc>) -> Option<Gauges> {
-        let known = self.database == "ok" && self.schema == "current";
-        known.then(|| Gauges {
-            waiting: self.backlog.waiting,
-            oldest_seconds: self.backlog.oldest_seconds,
-            parked: self.backlog.parked,
-            holds: self.holds,
-            scheduled: self.schedule.pending,
-            terminated_with_access: self.drift.as_ref().map(|d| d.terminated_with_access),
-            webhook_trouble: self
-                .sources
-                .iter()
-                .filter_map(|(name, heard)| {
-                    Some((SourceName::parse(name).ok()?, heard.hook_troubles()))
-                })
-                .collect(),
-            last_delivery_seconds: self.ages(now, |heard| heard.last_delivery_at),
-            last_read_seconds: self.ages(now, |heard| heard.last_read_at),
+        let is_known = self.database == "ok" && self.schema == "current";
+        is_known.then(|| Gauges {
+            inbox_pending: self.backlog.pending,
+            inbox_oldest_pending_seconds: self.backlog.oldest_seconds,
+            inbox_failed: self.backlog.failed,
+            holds_open: self.holds,
+            scheduled_access_ends: self.schedule.pending,
+            drift_terminated_with_access: self
+                .drift
+                .as_ref()
+                .map(|drift| drift.terminated_with_access),
+            provider_webhooks_unhealthy: self.by_source(|it| Some(it.unhealthy_webhooks())),
+            last_delivery_age_seconds: self
+                .by_source(|it| Some((now - it.last_delivery_at?).num_seconds())),
+            last_sync_age_seconds: self
+                .by_source(|it| Some((now - it.last_sync_at?).num_seconds())),
         })
     }
 
-    fn ages(
-        &self,
-        now: DateTime<Utc>,
-        of: impl Fn(&SourceHealth) -> Option<DateTime<Utc>>,
-    ) -> Vec<(SourceName, i64)> {
-        let named = self.sources.iter();
-        named
-            .filter_map(|(name, heard)| {
-                let name = SourceName::parse(name).ok()?;
-                Some((name, (now - of(heard)?).num_seconds()))
-            })
+    fn by_source(&self, value: impl Fn(&SourceHealth) -> Option<i64>) -> Vec<(String, i64)> {
+        let sources = self.sources.iter();
+        sources
+            .filter_map(|(name, health)| Some((name.clone(), value(health)?)))
             .collect()
     }
 }

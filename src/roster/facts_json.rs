@@ -16,22 +16,22 @@ pub(super) struct StoredFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
     employment_status: Option<StoredFact<StoredEmployment>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    hire: Option<StoredFact<NaiveDate>>,
+    hire_date: Option<StoredFact<NaiveDate>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    termination: Option<StoredFact<StoredMoment>>,
+    termination_date: Option<StoredFact<StoredMoment>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     work_email: Option<StoredFact<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    removed: Option<StoredFact<bool>>,
+    deleted: Option<StoredFact<bool>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    read_due: Option<DateTime<Utc>>,
+    values_pending_since: Option<DateTime<Utc>>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct StoredFact<T> {
     value: Option<T>,
     as_of: DateTime<Utc>,
-    seen_at: DateTime<Utc>,
+    observed_at: DateTime<Utc>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -70,7 +70,7 @@ impl<T> StoredFact<T> {
         Self {
             value: fact.value.as_ref().map(into),
             as_of: fact.as_of,
-            seen_at: fact.seen_at,
+            observed_at: fact.observed_at,
         }
     }
 
@@ -78,7 +78,7 @@ impl<T> StoredFact<T> {
         Fact {
             value: self.value.map(into),
             as_of: self.as_of,
-            seen_at: self.seen_at,
+            observed_at: self.observed_at,
         }
     }
 }
@@ -102,8 +102,8 @@ impl StoredFacts {
                 StoredEmployment::Other => EmploymentStatus::Other,
             })
         });
-        employee.hire = self.hire.map(|fact| fact.into_fact(|day| day));
-        employee.termination = self.termination.map(|fact| {
+        employee.hire_date = self.hire_date.map(|fact| fact.into_fact(|day| day));
+        employee.termination_date = self.termination_date.map(|fact| {
             fact.into_fact(|moment| match moment {
                 StoredMoment::Day(day) => DateOrInstant::Day(day),
                 StoredMoment::Instant(instant) => DateOrInstant::Instant(instant),
@@ -112,10 +112,10 @@ impl StoredFacts {
         employee.work_email = self.work_email.map(|fact| Fact {
             value: fact.value.as_deref().and_then(WorkEmail::parse),
             as_of: fact.as_of,
-            seen_at: fact.seen_at,
+            observed_at: fact.observed_at,
         });
-        employee.removed = self.removed.map(|fact| fact.into_fact(|removed| removed));
-        employee.read_due = self.read_due;
+        employee.deleted = self.deleted.map(|fact| fact.into_fact(|deleted| deleted));
+        employee.values_pending_since = self.values_pending_since;
     }
 
     /// Returns the facts of an employee.
@@ -140,11 +140,11 @@ impl StoredFacts {
                     EmploymentStatus::Other => StoredEmployment::Other,
                 })
             }),
-            hire: employee
-                .hire
+            hire_date: employee
+                .hire_date
                 .as_ref()
                 .map(|fact| StoredFact::new(fact, |day| *day)),
-            termination: employee.termination.as_ref().map(|fact| {
+            termination_date: employee.termination_date.as_ref().map(|fact| {
                 StoredFact::new(fact, |moment| match moment {
                     DateOrInstant::Day(day) => StoredMoment::Day(*day),
                     DateOrInstant::Instant(instant) => StoredMoment::Instant(*instant),
@@ -154,11 +154,11 @@ impl StoredFacts {
                 .work_email
                 .as_ref()
                 .map(|fact| StoredFact::new(fact, |email| email.expose().to_owned())),
-            removed: employee
-                .removed
+            deleted: employee
+                .deleted
                 .as_ref()
-                .map(|fact| StoredFact::new(fact, |removed| *removed)),
-            read_due: employee.read_due,
+                .map(|fact| StoredFact::new(fact, |deleted| *deleted)),
+            values_pending_since: employee.values_pending_since,
         }
     }
 }

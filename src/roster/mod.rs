@@ -30,7 +30,7 @@ pub struct Observation {
     /// When it became true: the event's own time, else the signed time, else the time of arrival.
     pub as_of: DateTime<Utc>,
     /// When it was observed.
-    pub seen_at: DateTime<Utc>,
+    pub observed_at: DateTime<Utc>,
     /// The delivery that carried it; `None` for an API read.
     pub delivery: Option<DeliveryId>,
 }
@@ -42,16 +42,20 @@ impl Observation {
         source: SourceName,
         change: EmployeeChange,
         fallback: Option<DateTime<Utc>>,
-        seen_at: DateTime<Utc>,
+        observed_at: DateTime<Utc>,
         delivery: Option<DeliveryId>,
     ) -> Self {
         // A time in the future counts as the arrival: otherwise one fast clock would make later changes look old.
-        let as_of = change.as_of.or(fallback).unwrap_or(seen_at).min(seen_at);
+        let as_of = change
+            .as_of
+            .or(fallback)
+            .unwrap_or(observed_at)
+            .min(observed_at);
         Self {
             source,
             change,
             as_of,
-            seen_at,
+            observed_at,
             delivery,
         }
     }
@@ -122,6 +126,9 @@ pub async fn observe(
                 .into_iter()
                 .map(|observation| (observation.delivery, merge(&mut employee, observation)))
                 .collect();
+            if !employee.has_same_listed_values(&previous) {
+                employee.modified_at = Some(now);
+            }
             let effect = by_delivery.iter().map(|(_, effect)| *effect).max();
             Observed {
                 employee,
@@ -137,7 +144,7 @@ pub async fn observe(
 pub fn merge(employee: &mut Employee, observation: &Observation) -> Effect {
     let at = Times {
         as_of: observation.as_of,
-        seen_at: observation.seen_at,
+        observed_at: observation.observed_at,
     };
     let facts = &observation.change.facts;
     let effects = [
@@ -148,11 +155,11 @@ pub fn merge(employee: &mut Employee, observation: &Observation) -> Effect {
             &facts.employment_status,
             at,
         ),
-        merge_fact(&mut employee.hire, &facts.hire, at),
-        merge_fact(&mut employee.termination, &facts.termination, at),
+        merge_fact(&mut employee.hire_date, &facts.hire_date, at),
+        merge_fact(&mut employee.termination_date, &facts.termination_date, at),
         merge_fact(&mut employee.work_email, &facts.work_email, at),
         merge_fact(
-            &mut employee.removed,
+            &mut employee.deleted,
             &Field::Value(observation.change.kind == ChangeKind::Deleted),
             at,
         ),
@@ -160,7 +167,7 @@ pub fn merge(employee: &mut Employee, observation: &Observation) -> Effect {
     ];
     let effect = effects.into_iter().max().unwrap_or(Effect::Unchanged);
     if effect == Effect::Changed {
-        employee.delivery = observation.delivery.or(employee.delivery);
+        employee.last_delivery_id = observation.delivery.or(employee.last_delivery_id);
     }
     effect
 }
@@ -181,11 +188,11 @@ fn merge_status_changed(employee: &mut Employee, facts: &Facts) -> Effect {
 #[derive(Clone, Copy)]
 struct Times {
     as_of: DateTime<Utc>,
-    seen_at: DateTime<Utc>,
+    observed_at: DateTime<Utc>,
 }
 
 /// Merges one fact. Facts with the same `as_of` are ordered by value, so the result does not depend on arrival order. A
-/// repeated fact keeps its first `seen_at`.
+/// repeated fact keeps its first `observed_at`.
 fn merge_fact<T: Clone + Ord>(known: &mut Option<Fact<T>>, posted: &Field<T>, at: Times) -> Effect {
     let value = match posted {
         Field::Absent => return Effect::Unchanged,
@@ -196,7 +203,9 @@ fn merge_fact<T: Clone + Ord>(known: &mut Option<Fact<T>>, posted: &Field<T>, at
         Some(fact) if at.as_of < fact.as_of => return Effect::Stale,
         Some(fact) if at.as_of == fact.as_of && value < fact.value => return Effect::Unchanged,
         Some(fact)
-            if at.as_of == fact.as_of && value == fact.value && at.seen_at >= fact.seen_at =>
+            if at.as_of == fact.as_of
+                && value == fact.value
+                && at.observed_at >= fact.observed_at =>
         {
             return Effect::Unchanged;
         }
@@ -205,7 +214,7 @@ fn merge_fact<T: Clone + Ord>(known: &mut Option<Fact<T>>, posted: &Field<T>, at
     *known = Some(Fact {
         value,
         as_of: at.as_of,
-        seen_at: at.seen_at,
+        observed_at: at.observed_at,
     });
     Effect::Changed
 }
@@ -221,13 +230,13 @@ fn merge_read_due(employee: &mut Employee, observation: &Observation) -> Effect 
         if status_as_of.is_some_and(|at| at > observation.as_of) {
             return Effect::Stale;
         }
-        if employee.read_due < Some(observation.as_of) {
-            employee.read_due = Some(observation.as_of);
+        if employee.values_pending_since < Some(observation.as_of) {
+            employee.values_pending_since = Some(observation.as_of);
             effect = Effect::Changed;
         }
     }
-    if employee.read_due < status_as_of {
-        employee.read_due = None;
+    if employee.values_pending_since < status_as_of {
+        employee.values_pending_since = None;
     }
     effect
 }

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeSet;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::facts_json::StoredFacts;
 use leaver_core::domain::{
-    AccountId, DeliveryId, Employee, EmployeeId, EmployeeKey, KeyColumns, SourceName, Tenant,
+    AccountId, DateOrInstant, DeliveryId, Employee, EmployeeId, EmployeeKey, KeyColumns,
+    SourceName, Tenant,
 };
 
 /// Loads and locks these employees, and inserts those that are new. Also locks employees in `sources` who share an account
@@ -37,7 +38,7 @@ pub async fn lock(
         .collect();
     let columns = KeyColumns::of(&new);
     sqlx::query!(
-        "INSERT INTO leaver.employees (source, tenant, employee_id, facts, first_seen_at, modified_at)
+        "INSERT INTO leaver.employees (source, tenant, employee_id, facts, first_observed_at, modified_at)
          SELECT source, tenant, employee_id, '{}', $4, $4
          FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (source, tenant, employee_id, n)
          ORDER BY n
@@ -74,7 +75,7 @@ async fn lock_known(
                JOIN leaver.employees other ON (other.source, other.account_id) = (s.source, e.account_id)
            )
            SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
-                  e.account_id, e.access_ends_at, e.deactivated_at, e.delivery_id
+                  e.account_id, e.access_ends_at, e.deactivated_at, e.last_delivery_id, e.modified_at
            FROM leaver.employees e
            JOIN (SELECT * FROM asked UNION SELECT * FROM sharing) AS k USING (source, tenant, employee_id)
            ORDER BY e.source, e.tenant, e.employee_id
@@ -110,7 +111,7 @@ pub async fn lock_due(
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
-                  account_id, access_ends_at, deactivated_at, delivery_id
+                  account_id, access_ends_at, deactivated_at, last_delivery_id, modified_at
            FROM leaver.employees
            WHERE access_ends_at <= $1 AND source = ANY($3)
            ORDER BY access_ends_at
@@ -177,7 +178,7 @@ pub async fn find_linked(
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
-                  e.account_id, e.access_ends_at, e.deactivated_at, e.delivery_id
+                  e.account_id, e.access_ends_at, e.deactivated_at, e.last_delivery_id, e.modified_at
            FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[])) AS k (source, account_id)
            JOIN leaver.employees e USING (source, account_id)"#,
         &sources,
@@ -200,7 +201,7 @@ pub async fn find_by_email_or_id(
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
-                  account_id, access_ends_at, deactivated_at, delivery_id
+                  account_id, access_ends_at, deactivated_at, last_delivery_id, modified_at
            FROM leaver.employees
            WHERE work_email = $1 OR employee_id = $2
            ORDER BY source, tenant, employee_id"#,
@@ -228,11 +229,16 @@ pub async fn save(
         .map(|e| Json(StoredFacts::from_employee(e)))
         .collect();
     let accounts: Vec<Option<String>> = each()
-        .map(|e| e.account.as_ref().map(ToString::to_string))
+        .map(|e| e.account_id.as_ref().map(ToString::to_string))
         .collect();
     let ends: Vec<Option<DateTime<Utc>>> = each().map(|e| e.access_ends_at).collect();
     let deactivated: Vec<Option<DateTime<Utc>>> = each().map(|e| e.deactivated_at).collect();
-    let deliveries: Vec<Option<uuid::Uuid>> = each().map(|e| e.delivery.map(|id| id.0)).collect();
+    let deliveries: Vec<Option<uuid::Uuid>> =
+        each().map(|e| e.last_delivery_id.map(|id| id.0)).collect();
+    let terminations: Vec<Option<NaiveDate>> = each()
+        .map(|e| e.termination_date().map(|(date, _)| day_of(date)))
+        .collect();
+    let modified: Vec<Option<DateTime<Utc>>> = each().map(|e| e.modified_at).collect();
     sqlx::query!(
         "UPDATE leaver.employees AS e
          SET facts = k.facts,
@@ -240,18 +246,15 @@ pub async fn save(
              linked_at = CASE WHEN k.account_id IS NULL THEN NULL
                               WHEN k.account_id IS DISTINCT FROM e.account_id THEN $9
                               ELSE e.linked_at END,
+             termination_on = k.termination_on,
              access_ends_at = k.access_ends_at,
              deactivated_at = k.deactivated_at,
-             delivery_id = k.delivery_id,
-             modified_at = CASE WHEN jsonb_build_array(k.facts #> '{status,value}', k.facts #> '{status,word}', k.facts #> '{employment_status,value}', k.facts #> '{hire,value}',
-                                                        k.facts #> '{termination,value}', k.facts #> '{work_email,value}', k.facts #> '{removed,value}')
-                                  <> jsonb_build_array(e.facts #> '{status,value}', e.facts #> '{status,word}', e.facts #> '{employment_status,value}', e.facts #> '{hire,value}',
-                                                        e.facts #> '{termination,value}', e.facts #> '{work_email,value}', e.facts #> '{removed,value}')
-                                THEN $9 ELSE e.modified_at END
+             last_delivery_id = k.last_delivery_id,
+             modified_at = COALESCE(k.modified_at, e.modified_at)
          FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::timestamptz[],
-                     $7::timestamptz[], $8::uuid[])
+                     $7::timestamptz[], $8::uuid[], $10::date[], $11::timestamptz[])
               AS k (source, tenant, employee_id, facts, account_id, access_ends_at, deactivated_at,
-                    delivery_id)
+                    last_delivery_id, termination_on, modified_at)
          WHERE (e.source, e.tenant, e.employee_id) = (k.source, k.tenant, k.employee_id)",
         &columns.sources,
         &columns.tenants,
@@ -262,6 +265,8 @@ pub async fn save(
         &deactivated as &[Option<DateTime<Utc>>],
         &deliveries as &[Option<uuid::Uuid>],
         now,
+        &terminations as &[Option<NaiveDate>],
+        &modified as &[Option<DateTime<Utc>>],
     )
     .execute(conn)
     .await?;
@@ -316,6 +321,14 @@ pub async fn work_emails(
     Ok(rows.into_iter().map(|row| row.work_email).collect())
 }
 
+/// Returns the day of an end of employment; an instant counts as its day in UTC.
+fn day_of(moment: DateOrInstant) -> NaiveDate {
+    match moment {
+        DateOrInstant::Day(day) => day,
+        DateOrInstant::Instant(instant) => instant.date_naive(),
+    }
+}
+
 pub(super) struct Row {
     pub(super) source: String,
     pub(super) tenant: String,
@@ -324,7 +337,8 @@ pub(super) struct Row {
     pub(super) account_id: Option<String>,
     pub(super) access_ends_at: Option<DateTime<Utc>>,
     pub(super) deactivated_at: Option<DateTime<Utc>>,
-    pub(super) delivery_id: Option<uuid::Uuid>,
+    pub(super) last_delivery_id: Option<uuid::Uuid>,
+    pub(super) modified_at: DateTime<Utc>,
 }
 
 impl Row {
@@ -337,10 +351,11 @@ impl Row {
             employee_id: EmployeeId::new(self.employee_id),
         });
         self.facts.0.apply_to(&mut employee);
-        employee.account = self.account_id.map(AccountId::new);
+        employee.account_id = self.account_id.map(AccountId::new);
         employee.access_ends_at = self.access_ends_at;
         employee.deactivated_at = self.deactivated_at;
-        employee.delivery = self.delivery_id.map(DeliveryId);
+        employee.last_delivery_id = self.last_delivery_id.map(DeliveryId);
+        employee.modified_at = Some(self.modified_at);
         Ok(employee)
     }
 }

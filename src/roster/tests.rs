@@ -86,7 +86,7 @@ fn known(observations: &[Observation]) -> Employee {
 #[test]
 fn newer_facts_win_one_by_one() {
     let first = with(status(1, Status::Active), |facts| {
-        facts.hire = Field::Value(day("2020-01-01"));
+        facts.hire_date = Field::Value(day("2020-01-01"));
         facts.work_email = Field::Value(email("old@example.com"));
     });
     let second = with(observed(2), |facts| {
@@ -97,13 +97,13 @@ fn newer_facts_win_one_by_one() {
 
     assert_eq!(employee.status(), Some(&Status::Active));
     assert_eq!(employee.status.as_ref().unwrap().as_of, at(1));
-    assert_eq!(employee.hire.unwrap().value, Some(day("2020-01-01")));
+    assert_eq!(employee.hire_date.unwrap().value, Some(day("2020-01-01")));
     assert_eq!(
         employee.work_email.unwrap(),
         Fact {
             value: Some(email("new@example.com")),
             as_of: at(2),
-            seen_at: at(3)
+            observed_at: at(3)
         }
     );
 }
@@ -119,11 +119,11 @@ fn an_older_fact_is_stale() {
 #[test]
 fn an_older_observation_can_bring_an_unknown_fact() {
     let late = with(observed(1), |facts| {
-        facts.termination = Field::Value(DateOrInstant::Day(day("2026-03-31")));
+        facts.termination_date = Field::Value(DateOrInstant::Day(day("2026-03-31")));
     });
     let (employee, effects) = merged(&[status(2, Status::Active), late]);
     assert_eq!(effects, [Effect::Changed, Effect::Changed]);
-    assert_eq!(employee.termination.unwrap().as_of, at(1));
+    assert_eq!(employee.termination_date.unwrap().as_of, at(1));
 }
 
 #[test]
@@ -165,19 +165,20 @@ fn the_greater_of_two_simultaneous_facts_wins() {
         let employee = known(&[status(1, lesser), status(1, greater.clone())]);
         assert_eq!(employee.status(), Some(&greater));
     }
-    let dated = |date: Field<DateOrInstant>| with(observed(1), |facts| facts.termination = date);
+    let dated =
+        |date: Field<DateOrInstant>| with(observed(1), |facts| facts.termination_date = date);
     let date = DateOrInstant::Day(day("2026-03-31"));
     let employee = known(&[dated(Field::Empty), dated(Field::Value(date))]);
-    assert_eq!(employee.termination.unwrap().value, Some(date));
+    assert_eq!(employee.termination_date.unwrap().value, Some(date));
 }
 
 #[test]
 fn an_empty_fact_replaces_an_older_value() {
     let dated = with(observed(1), |facts| {
-        facts.termination = Field::Value(DateOrInstant::Day(day("2026-03-31")));
+        facts.termination_date = Field::Value(DateOrInstant::Day(day("2026-03-31")));
     });
-    let undated = with(observed(2), |facts| facts.termination = Field::Empty);
-    let termination = known(&[dated, undated]).termination.unwrap();
+    let undated = with(observed(2), |facts| facts.termination_date = Field::Empty);
+    let termination = known(&[dated, undated]).termination_date.unwrap();
     assert_eq!((termination.value, termination.as_of), (None, at(2)));
 }
 
@@ -186,7 +187,7 @@ fn a_missing_field_changes_nothing() {
     let employee = known(&[flagged(1, Status::Inactive), observed(2)]);
     assert_eq!(employee.status(), Some(&Status::Inactive));
     assert_eq!(employee.status.unwrap().as_of, at(1));
-    assert_eq!(employee.termination, None);
+    assert_eq!(employee.termination_date, None);
 }
 
 #[test]
@@ -220,21 +221,24 @@ fn as_of_falls_back_to_the_signed_or_arrival_time() {
 fn a_repeated_fact_keeps_its_first_observation() {
     let early = status(1, Status::Inactive);
     let late = Observation {
-        seen_at: at(50),
+        observed_at: at(50),
         ..early.clone()
     };
-    assert_eq!(known(&[early, late]).status.unwrap().seen_at, at(2));
+    assert_eq!(known(&[early, late]).status.unwrap().observed_at, at(2));
 }
 
 #[test]
 fn a_change_without_values_needs_a_read() {
-    assert_eq!(known(&[notification_only(5)]).read_due, Some(at(5)));
     assert_eq!(
-        known(&[notification_only(5), notification_only(3)]).read_due,
+        known(&[notification_only(5)]).values_pending_since,
         Some(at(5))
     );
     assert_eq!(
-        known(&[status(1, Status::Active), notification_only(5)]).read_due,
+        known(&[notification_only(5), notification_only(3)]).values_pending_since,
+        Some(at(5))
+    );
+    assert_eq!(
+        known(&[status(1, Status::Active), notification_only(5)]).values_pending_since,
         Some(at(5))
     );
 }
@@ -246,12 +250,12 @@ fn only_a_newer_status_ends_the_need_for_a_read() {
             [notification_only(5), status(minute, Status::Active)],
             [status(minute, Status::Active), notification_only(5)],
         ] {
-            assert_eq!(known(&order).read_due, due, "{minute}");
+            assert_eq!(known(&order).values_pending_since, due, "{minute}");
         }
     }
-    let other_fact = with(observed(6), |facts| facts.hire = Field::Empty);
+    let other_fact = with(observed(6), |facts| facts.hire_date = Field::Empty);
     assert_eq!(
-        known(&[notification_only(5), other_fact]).read_due,
+        known(&[notification_only(5), other_fact]).values_pending_since,
         Some(at(5))
     );
 }
@@ -260,12 +264,12 @@ fn only_a_newer_status_ends_the_need_for_a_read() {
 fn a_creation_without_values_needs_no_read() {
     let mut created = notification_only(5);
     created.change.kind = ChangeKind::Created;
-    assert_eq!(known(&[created]).read_due, None);
+    assert_eq!(known(&[created]).values_pending_since, None);
 }
 
 #[test]
 fn a_deletion_holds_until_a_newer_observation() {
-    let removed = |observations: &[Observation]| known(observations).removed.unwrap().value;
+    let removed = |observations: &[Observation]| known(observations).deleted.unwrap().value;
     assert_eq!(removed(&[observed(1), deleted(2)]), Some(true));
     assert_eq!(removed(&[deleted(2), observed(2)]), Some(true));
     assert_eq!(removed(&[deleted(2), observed(3)]), Some(false));
@@ -316,7 +320,7 @@ fn the_delivery_of_the_last_change_is_kept() {
         observed(3),
     ]);
     assert_eq!(
-        employee.delivery,
+        employee.last_delivery_id,
         Some(DeliveryId(uuid::Uuid::from_u128(1)))
     );
 }
@@ -339,11 +343,11 @@ prop_compose! {
         status in posted(vec![Status::Active, Status::Pending, Status::Unknown("LEAVE".to_owned()), Status::Inactive]),
         status_changed in any::<bool>(),
         employment_status in posted(vec![EmploymentStatus::Other, EmploymentStatus::Terminated]),
-        hire in posted(vec![day("2020-01-01"), day("2026-04-01")]),
-        termination in posted(vec![DateOrInstant::Day(day("2026-03-31")), DateOrInstant::Instant(at(90))]),
+        hire_date in posted(vec![day("2020-01-01"), day("2026-04-01")]),
+        termination_date in posted(vec![DateOrInstant::Day(day("2026-03-31")), DateOrInstant::Instant(at(90))]),
         work_email in posted(vec![email("a@example.com"), email("b@example.com")]),
     ) -> Observation {
-        let facts = Facts { status, status_changed, employment_status, hire, termination, work_email };
+        let facts = Facts { status, status_changed, employment_status, hire_date, termination_date, work_email };
         let change = EmployeeChange {
             kind,
             notification_only,

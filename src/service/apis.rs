@@ -1,4 +1,4 @@
-//! The clients of the providers' APIs, from the settings.
+//! Builds the clients of the providers' APIs from the settings.
 
 use std::sync::Arc;
 
@@ -15,10 +15,10 @@ use crate::jobs::sync::SyncSource;
 use leaver_core::domain::Provider;
 use leaver_core::providers::Tenancy;
 
-/// The sources that can be read; one transport for all, so that they share its budgets.
+/// Builds the client of each source with an API. All share one transport, and with it the limits per host and credential.
 ///
 /// # Errors
-/// When a source's `api` does not say where it is, or TLS cannot be set up.
+/// Returns an error if the address of an API is missing or invalid, or if TLS cannot be set up.
 pub fn companies(
     settings: &Settings,
     limits: &ClientLimits,
@@ -35,19 +35,19 @@ pub fn companies(
         .map(|(source, api)| {
             Ok(SyncSource {
                 source: source.name.clone(),
-                client: company_api(source, api, &transport)?,
-                sync_interval: api.poll,
-                full_sync_interval: api.full_sweep,
+                client: provider_client(source, api, &transport)?,
+                sync_interval: api.sync_interval,
+                full_sync_interval: api.full_sync_interval,
             })
         })
         .collect()
 }
 
-/// The client of a source.
+/// Builds the client of one source.
 ///
 /// # Errors
-/// What is wrong with the setting that says where the API is.
-fn company_api(
+/// Returns an error if the address of the API is missing or invalid.
+fn provider_client(
     source: &Source,
     api: &ApiSettings,
     transport: &Transport,
@@ -56,7 +56,7 @@ fn company_api(
     match (source.policy.provider, &source.provider_config.tenancy) {
         (Provider::BambooHr, tenancy) => {
             let Tenancy::One(tenant) = tenancy else {
-                return Err(anyhow!("source {}: it has no tenant", source.name));
+                return Err(anyhow!("source {}: `tenant` is missing", source.name));
             };
             let address = bamboohr_address(source, api)?;
             let client = BambooHrApi::new(address, tenant.clone(), key, transport.clone());
@@ -83,10 +83,10 @@ fn company_api(
     }
 }
 
-/// Says what is wrong with where a source's API is.
+/// Checks the address of a source's API.
 ///
 /// # Errors
-/// What is wrong with the setting that says so.
+/// Returns an error if it is missing or invalid.
 pub fn check_address(source: &Source, api: &ApiSettings) -> anyhow::Result<()> {
     match source.policy.provider {
         Provider::BambooHr => bamboohr_address(source, api).map(drop),
@@ -106,7 +106,7 @@ fn bamboohr_address(source: &Source, api: &ApiSettings) -> anyhow::Result<Bamboo
         (None, Some(company)) => BambooHrAddress::from_company_domain(company),
         (None, None) => {
             return Err(anyhow!(
-                "source {}: api.company_domain is missing: the part before .bamboohr.com",
+                "source {}: `api.company_domain` is missing; set it to the part before .bamboohr.com",
                 source.name
             ));
         }

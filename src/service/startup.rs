@@ -1,16 +1,16 @@
-//! What must be so before deliveries are taken: the database is there and migrated, the users table fits.
-
-use std::time::Duration;
+//! Checks before deliveries are accepted: the database is reachable and migrated, commits are durable, the accounts table fits.
 
 use anyhow::Context;
 use tracing::warn;
 
+use crate::base::backoff::DATABASE;
+use crate::db::error::{Class, classify_chain, error_chain};
 use crate::db::pool::Pool;
 use crate::db::schema;
-use crate::engine::accounts::{AccountsMapping, AccountsTable, MappingError};
+use crate::engine::accounts::{AccountsMapping, AccountsTable};
 use crate::ingest::group_commit::{self, NotDurable};
 
-/// What must be so before deliveries are taken.
+/// What is checked.
 pub(super) struct Startup {
     pub(super) pool: Pool,
     pub(super) mapping: AccountsMapping,
@@ -18,33 +18,33 @@ pub(super) struct Startup {
 }
 
 impl Startup {
-    /// Waits for the database as long as it takes; everything else that is wrong is an error.
-    pub(super) async fn prepare(&self) -> anyhow::Result<()> {
-        let mut waited = 0_u32;
+    /// Runs the checks. Repeats them until the database is reachable and migrated; other failures are errors.
+    pub(super) async fn startup_checks(&self) -> anyhow::Result<()> {
+        let mut failures = 0_u32;
         loop {
-            match self.pool.heard(self.attempt()).await {
+            match self.pool.with_silence_timeout(self.attempt()).await {
                 Ok(true) => return Ok(()),
                 Ok(false) => warn!(
-                    "app.start: migrations are pending; run `leaver migrate` (database.migrate is false)"
+                    "service.start: migrations are pending; run `leaver migrate` (database.migrate is false)"
                 ),
-                Err(error) if is_absence(&error) => {
-                    warn!("app.start: cannot reach the database yet: {error:#}");
+                Err(error) if classify_chain(error.as_ref()) == Class::Outage => {
+                    let error = error_chain(error.as_ref());
+                    warn!(error, "service.start: cannot reach the database yet");
                 }
                 Err(error) => return Err(error),
             }
-            waited = (waited + 1).min(5);
-            tokio::time::sleep(Duration::from_millis(100 << waited)).await;
+            failures = failures.saturating_add(1);
+            tokio::time::sleep(DATABASE.random_wait(failures)).await;
         }
     }
 
     async fn attempt(&self) -> anyhow::Result<bool> {
         let mut conn = self.pool.acquire().await?;
-        // Only when there is something to apply: the role of a service that is migrated by another role may
-        // use our tables and not make any.
+        // Only if migrations are pending: where another role migrates, the role of the service may not create tables.
         match schema::pending(&mut conn).await? {
             0 => {}
             _ if self.migrate => schema::migrate(&mut conn).await.context(
-                "cannot apply the migrations; `leaver migrate` as the database's owner would, with --grant-to for the role of the service",
+                "cannot apply the migrations; run `leaver migrate --grant-to ROLE` as the owner of the database, with the role of the service",
             )?,
             _ => return Ok(false),
         }
@@ -53,23 +53,15 @@ impl Startup {
             return Err(NotDurable.into());
         }
         if let Some(durability_warning) = durability.durability_warning() {
-            warn!("app.start: {durability_warning}");
+            warn!("service.start: {durability_warning}");
         }
         let table = AccountsTable::inspect(&mut conn, &self.mapping).await?;
         if !table.email_is_indexed {
             warn!(
                 table = table.name,
-                "accounts.inspect: no index serves the look-up by e-mail; `leaver check` tells how to make one"
+                "accounts.inspect: no index supports the lookup by e-mail; `leaver check` prints the statement that creates one"
             );
         }
         Ok(true)
     }
-}
-
-/// Whether the database is merely not there yet.
-fn is_absence(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause.downcast_ref::<sqlx::Error>().is_some_and(crate::db::error::is_outage)
-            || matches!(cause.downcast_ref::<MappingError>(), Some(MappingError::Database(e)) if crate::db::error::is_outage(e))
-    })
 }

@@ -1,5 +1,4 @@
-//! Where log lines go, and nothing else. What may stand in them is up to those who write them: ids and
-//! counts, never a name, an address, a body or a key.
+//! Writes log lines to stderr. Callers log ids and counts, never a name, an address, a body or a key.
 
 use std::io::IsTerminal;
 
@@ -11,12 +10,12 @@ use crate::config::{Log, LogFormat};
 /// Starts logging to stderr, once per process.
 ///
 /// # Errors
-/// When the filter is not one.
+/// Returns an error if the filter is invalid.
 pub fn init(log: &Log) -> Result<(), ParseError> {
     let filter = filter(&log.filter)?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        // Colours are for eyes; in a log collector they are noise.
+        // Escape sequences of colours do not belong into files and log collectors.
         .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let started = match log.format {
@@ -28,28 +27,28 @@ pub fn init(log: &Log) -> Result<(), ParseError> {
             .with_span_list(false)
             .try_init(),
     };
-    // A second start in one process, as in tests, keeps the first one's lines.
+    // A second start in one process, as in tests, has no effect.
     drop(started);
     quiet_panics();
     Ok(())
 }
 
-/// What is logged. What the application's own triggers tell stays out, since it may be about people, unless the
-/// filter names it.
+/// Parses a filter. Messages of the application's triggers may hold personal data, so they are off unless the filter names
+/// them.
 ///
 /// # Errors
-/// When the text is not a filter.
+/// Returns an error if the text is not a filter.
 pub fn filter(text: &str) -> Result<EnvFilter, ParseError> {
     EnvFilter::builder().parse(format!("sqlx::postgres::notice=off,{text}"))
 }
 
-/// A panic's message may quote what was being read, so only its place is logged.
+/// Logs the place of a panic without its message, which may quote a payload.
 fn quiet_panics() {
     std::panic::set_hook(Box::new(|panic| {
         let place = panic
             .location()
             .map(ToString::to_string)
             .unwrap_or_default();
-        tracing::error!(place, "a bug: panicked; please report it with this place");
+        tracing::error!(place, "service.panic: a bug; report it with this place");
     }));
 }

@@ -1,7 +1,5 @@
 //! `leaver demo`, as the first thing that anybody sees of Leaver.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,13 +7,11 @@ use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
 use crate::support::process::{Running, as_ordinary_user, command, leaver, until};
+use crate::support::scratch;
 
 /// A folder for temporary files and for state that every user can use.
 fn room() -> TempDir {
-    let room = tempfile::tempdir().unwrap();
-    // By itself, since the umask would take some of it away from a new folder.
-    std::fs::set_permissions(room.path(), Permissions::from_mode(0o777)).unwrap();
-    room
+    scratch::open_folder()
 }
 
 /// The rows of the last table whose head begins so, each as its cells. A row that takes several lines is put
@@ -99,7 +95,7 @@ fn assert_shown(out: &str) {
     };
     assert_eq!(after.len(), 9);
     assert!(because("tom.becker").starts_with("scheduled: "), "{out}");
-    assert!(because("yuki.tan").starts_with("held: "), "{out}");
+    assert!(because("yuki.tan").starts_with("hold opened: "), "{out}");
     assert!(because("nora.silva").contains("pre-hire"), "{out}");
     assert!(because("ada.keller").contains("not named"), "{out}");
     assert!(out.contains("4 leavers lost access"), "{out}");
@@ -114,8 +110,7 @@ fn servers_in(folder: &Path) -> Vec<PathBuf> {
 
 fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(folder).unwrap().flatten();
-    let ours = |path: &PathBuf| !path.ends_with("leaver-program");
-    entries.map(|entry| entry.path()).filter(ours).collect()
+    entries.map(|entry| entry.path()).collect()
 }
 
 /// Shows it once in a folder of the test's, and sees that nothing stays.
@@ -138,17 +133,20 @@ fn once_shows_the_whole_job_and_leaves_nothing_behind() {
 fn once_works_for_an_ordinary_user() {
     let room = room();
     let temporary = [("TMPDIR", room.path().to_str().unwrap())];
-    assert_shows_once(
-        &room,
-        as_ordinary_user(room.path(), &["demo", "--once"], &temporary),
-    );
+    assert_shows_once(&room, as_ordinary_user(&["demo", "--once"], &temporary));
 }
 
 /// A demo that goes on, kept below the room, on a free port.
 fn going_on(room: &TempDir) -> Running {
     let state = [("XDG_STATE_HOME", room.path().to_str().unwrap())];
-    let args = ["demo", "--listen", "127.0.0.1:0"];
-    let mut demo = Running::start(as_ordinary_user(room.path(), &args, &state));
+    let args = [
+        "demo",
+        "--listen",
+        "127.0.0.1:0",
+        "--admin-listen",
+        "127.0.0.1:0",
+    ];
+    let mut demo = Running::start(as_ordinary_user(&args, &state));
     demo.wait_for("leaver health");
     demo
 }
@@ -206,7 +204,9 @@ fn a_taken_port_is_said_and_ends_it() {
     let address = taken.local_addr().unwrap().to_string();
     let temporary = [("TMPDIR", room.path().to_str().unwrap())];
     let said = leaver(&["demo", "--once", "--listen", &address], &temporary);
-    said.failed(&["cannot listen on", &address]);
+    said.failed(&["cannot listen on", &address, "LEAVER_LISTEN"]);
+    let said = leaver(&["demo", "--once", "--admin-listen", &address], &temporary);
+    said.failed(&["cannot listen on", &address, "LEAVER_ADMIN_LISTEN"]);
     assert_eq!(entries(room.path()), [] as [PathBuf; 0]);
 }
 

@@ -29,7 +29,7 @@ async fn app(settings: &[(&str, &str)]) -> TestApp {
 }
 
 async fn compared(app: &TestApp, mode: DriftMode) -> DriftReport {
-    compare(&app.parts.worker, mode).await.unwrap()
+    compare(&app.parts.engine, mode).await.unwrap()
 }
 
 /// The employee ids of those found.
@@ -80,7 +80,7 @@ async fn the_fix_mode_ends_access_and_sessions() {
     assert!(app.is_active("cem@example.com").await && app.is_active("eve@example.com").await);
     let last = app.audit_in_full().await.pop().unwrap();
     assert!(
-        last.starts_with("deactivated 1 ") && last.ends_with(" leaver:drift"),
+        last.starts_with("deactivated 1 ") && last.ends_with(" drift"),
         "{last}"
     );
     // A second comparison finds nothing.
@@ -156,7 +156,7 @@ async fn orphaned_accounts_and_unmatched_employees_are_listed() {
         found
             .reads
             .iter()
-            .all(|read| !read.complete && read.cause.is_some())
+            .all(|read| !read.complete && read.reason.is_some())
     );
 }
 
@@ -204,7 +204,7 @@ async fn all_pages_are_compared() {
 async fn the_service_compares_when_due_and_health_reports_it() {
     let mut app = app(&[]).await;
     let every = Duration::from_hours(1);
-    let monitor = DriftMonitor::new(Arc::clone(&app.parts.worker), DriftMode::Report, every);
+    let monitor = DriftMonitor::new(Arc::clone(&app.parts.engine), DriftMode::Report, every);
     reactivate(&mut app, "ana@example.com").await;
     let checked = monitor.check_if_due().await.unwrap().unwrap();
     assert_eq!((checked.terminated_with_access, checked.fixed), (1, 0));
@@ -224,7 +224,7 @@ async fn the_service_compares_when_due_and_health_reports_it() {
         "it is not due yet"
     );
     app.advance(TimeDelta::minutes(61));
-    let fixing = DriftMonitor::new(Arc::clone(&app.parts.worker), DriftMode::Fix, every);
+    let fixing = DriftMonitor::new(Arc::clone(&app.parts.engine), DriftMode::Fix, every);
     let checked = fixing.check_if_due().await.unwrap().unwrap();
     assert_eq!((checked.terminated_with_access, checked.fixed), (0, 1));
     assert_eq!(app.get("/health").await.body["status"], "ok");
@@ -234,7 +234,7 @@ async fn the_service_compares_when_due_and_health_reports_it() {
 async fn only_one_of_two_replicas_compares() {
     let mut app = app(&[]).await;
     let every = Duration::from_hours(1);
-    let monitor = DriftMonitor::new(Arc::clone(&app.parts.worker), DriftMode::Report, every);
+    let monitor = DriftMonitor::new(Arc::clone(&app.parts.engine), DriftMode::Report, every);
     let lock = "SELECT pg_advisory_lock(hashtextextended('leaver.drift', 0))::text";
     app.lines(lock).await;
     assert_eq!(monitor.check_if_due().await.unwrap(), None);
@@ -277,7 +277,7 @@ async fn the_command_lists_drift_and_exits_1_until_it_is_fixed() {
     assert_eq!(found["unmatched"], json!([]));
     assert_eq!(found["rests_on_complete_reads"], json!(false));
 
-    let env = place.env(&[("LEAVER__POLICY__DRIFT", "fix")]);
+    let env = place.env(&[("LEAVER__DRIFT__MODE", "fix")]);
     let said = crate::support::process::leaver(&["drift", "--json"], &env).good();
     assert_eq!(said.json()["fixed"][0]["employee_id"], "1");
     assert_eq!(place.active().await, ["eve@example.com"]);

@@ -4,7 +4,6 @@ use axum::body::Body;
 use axum::http::Request;
 use chrono::TimeDelta;
 use leaver::base::clock::Clock;
-use leaver::db::schema;
 use serde_json::{Value, json};
 
 use crate::support::{FORM, JSON, TestApp, USERS, at, employee, employees, merge_changed};
@@ -82,11 +81,11 @@ async fn the_same_delivery_again_changes_nothing_at_all() {
 }
 
 #[tokio::test]
-async fn the_same_delivery_many_times_at_once_is_one_row_and_one_new_answer() {
+async fn concurrent_copies_of_a_delivery_make_one_row() {
     let mut app = TestApp::new().await;
     app.add_users(&["dana@example.com"]).await;
     let body = dana("2026-11-22T11:00:00Z", "Inactive").to_string();
-    let router = leaver::api::router(app.parts.receiver.clone());
+    let router = leaver::api::router(app.parts.state.clone());
     let mut sending = tokio::task::JoinSet::new();
     for _ in 0..32 {
         let request: Request<Body> = app.signed("bamboohr", JSON, body.clone());
@@ -118,7 +117,7 @@ async fn the_same_delivery_many_times_at_once_is_one_row_and_one_new_answer() {
 
 #[tokio::test]
 async fn two_workers_at_once_do_everything_once() {
-    let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH", "3")], USERS).await;
+    let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", "3")], USERS).await;
     let emails: Vec<String> = (0..20).map(|n| format!("u{n}@example.com")).collect();
     app.add_users(&emails.iter().map(String::as_str).collect::<Vec<_>>())
         .await;
@@ -134,7 +133,7 @@ async fn two_workers_at_once_do_everything_once() {
     }
     let mut working = tokio::task::JoinSet::new();
     for _ in 0..3 {
-        let worker = app.parts.worker.clone();
+        let worker = app.parts.deliveries.clone();
         working.spawn(async move {
             let mut memory = leaver::jobs::deliveries::LoopState::default();
             while worker.round(&mut memory).await != leaver::jobs::deliveries::Round::Idle {}
@@ -191,14 +190,14 @@ async fn untimed_words_signed_again_after_a_rehire_are_news() {
         ]
     );
     assert_eq!(
-        app.count("SELECT sum(repeats)::bigint FROM leaver.deliveries")
+        app.count("SELECT sum(reprocess_count)::bigint FROM leaver.deliveries")
             .await,
         2
     );
 }
 
 #[tokio::test]
-async fn untimed_words_replayed_under_the_same_signature_are_not_news() {
+async fn an_untimed_body_with_the_same_signature_is_a_duplicate() {
     let mut app = TestApp::with(REHIRES, USERS).await;
     app.add_users(&["dana@example.com"]).await;
     let replayed = |app: &TestApp| app.signed("bamboohr", FORM, dana_form("Inactive"));
@@ -222,7 +221,7 @@ async fn untimed_words_replayed_under_the_same_signature_are_not_news() {
 }
 
 #[tokio::test]
-async fn untimed_words_signed_again_while_the_worker_is_away_are_news_too() {
+async fn an_untimed_body_signed_again_is_processed_again() {
     let mut app = TestApp::with(REHIRES, USERS).await;
     app.add_users(&["dana@example.com"]).await;
     for status in ["Inactive", "Active", "Inactive"] {
@@ -235,14 +234,14 @@ async fn untimed_words_signed_again_while_the_worker_is_away_are_news_too() {
         "the last word was Inactive"
     );
     assert_eq!(
-        app.count("SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting'")
+        app.count("SELECT count(*) FROM leaver.deliveries WHERE state = 'pending'")
             .await,
         0
     );
 }
 
 #[tokio::test]
-async fn an_older_change_after_a_newer_one_is_stale_and_changes_nothing() {
+async fn an_older_change_after_a_newer_one_is_stale() {
     for (newer, older) in [
         (
             dana("2026-11-22T11:00:00Z", "Active"),
@@ -299,7 +298,7 @@ async fn the_order_of_arrival_does_not_change_where_it_ends() {
 async fn one_batch_or_many_end_alike() {
     let mut ends = vec![];
     for batch in ["1", "500"] {
-        let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH", batch)], USERS).await;
+        let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", batch)], USERS).await;
         app.add_users(&["dana@example.com"]).await;
         for (time, status) in [
             ("08", "Active"),
@@ -323,7 +322,7 @@ async fn one_batch_or_many_end_alike() {
 }
 
 #[tokio::test]
-async fn merge_may_replay_a_departure_after_the_rehire_without_effect() {
+async fn a_replayed_merge_departure_after_a_rehire_has_no_effect() {
     let mut app = TestApp::with(REHIRES, USERS).await;
     app.clock.set(at("2026-11-22T12:00:00Z"));
     app.add_users(&["dana@example.com"]).await;
@@ -358,7 +357,7 @@ async fn merge_may_replay_a_departure_after_the_rehire_without_effect() {
 }
 
 #[tokio::test]
-async fn a_clock_that_runs_ahead_does_not_make_later_changes_look_old() {
+async fn a_fast_clock_does_not_make_later_changes_stale() {
     let mut app = TestApp::new().await;
     app.add_users(&["dana@example.com"]).await;
     app.deliver("bamboohr", &dana("2031-01-01T00:00:00Z", "Active"))
@@ -367,23 +366,4 @@ async fn a_clock_that_runs_ahead_does_not_make_later_changes_look_old() {
     let now = app.clock.now().to_rfc3339();
     app.deliver("bamboohr", &dana(&now, "Inactive")).await;
     assert_eq!(app.user("dana@example.com").await, (false, 0));
-}
-
-#[tokio::test]
-async fn what_arrived_before_there_were_fingerprints_is_known_all_the_same() {
-    let mut app = TestApp::new().await;
-    let body = dana("2026-11-22T11:00:00Z", "Active");
-    app.deliver("bamboohr", &body).await;
-    app.sql(
-        "ALTER TABLE leaver.deliveries DROP COLUMN fingerprint,
-             ADD CONSTRAINT deliveries_source_digest_key UNIQUE (source, digest);
-         CREATE INDEX deliveries_settled_idx ON leaver.deliveries (settled_at)",
-    )
-    .await;
-    let migration = schema::MIGRATOR
-        .iter()
-        .find(|migration| migration.description == "fingerprints");
-    app.sql(migration.unwrap().sql.as_str()).await;
-    let again = app.deliver("bamboohr", &body).await;
-    assert_eq!(again.body["duplicate"], json!(true));
 }

@@ -18,14 +18,16 @@ use sqlx::postgres::{PgConnectOptions, PgSslMode};
 use sqlx::{AssertSqlSafe, Connection, PgConnection};
 use tempfile::TempDir;
 
+use crate::support::scratch;
+
 /// Names the folder that a holder shall keep a cluster in; empty for a throw-away cluster.
 const HOLD: &str = "LEAVER_TEST_HOLD";
 
-fn options(home: DataDir) -> Options {
+fn options(data_dir: DataDir) -> Options {
     Options {
         bin_dir: env::var_os("PG_BINDIR").map(PathBuf::from),
         search_path: env::var_os("PATH"),
-        home,
+        data_dir,
     }
 }
 
@@ -35,10 +37,7 @@ fn start_in(base: &Path) -> Result<Embedded, Error> {
 
 /// A folder below which a cluster can live, which the server's own user can pass through.
 fn room() -> TempDir {
-    tempfile::Builder::new()
-        .permissions(fs::Permissions::from_mode(0o711))
-        .tempdir()
-        .unwrap()
+    scratch::folder()
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
@@ -184,7 +183,7 @@ fn it_answers_on_its_socket_and_nowhere_else() {
 }
 
 #[test]
-fn nobody_else_can_enter_its_folders() {
+fn other_users_cannot_enter_its_folders() {
     let room = room();
     let embedded = start_in(&room.path().join("base")).unwrap();
     let base = embedded.base();
@@ -229,7 +228,7 @@ fn what_was_written_is_there_after_a_stop_and_a_start() {
 }
 
 #[test]
-fn a_first_start_that_was_killed_half_way_is_begun_anew() {
+fn a_first_start_that_was_killed_starts_over() {
     let room = room();
     let entries = || fs::read_dir(room.path()).unwrap().flatten();
     let mut first = holder(room.path().as_os_str()).spawn().unwrap();
@@ -280,7 +279,7 @@ fn a_crash_of_both_is_recovered_from() {
 }
 
 #[test]
-fn a_lock_file_that_names_another_process_by_now_is_no_obstacle() {
+fn a_lock_file_with_a_reused_process_id_is_ignored() {
     let room = room();
     let mut holder = Holder::start(room.path().as_os_str());
     kill_9(holder.postgres);
@@ -361,9 +360,9 @@ fn an_ordinary_user_needs_nothing_set_up() {
         return it_answers_on_its_socket_and_nowhere_else();
     }
     let user = User::from_name("nobody").unwrap().unwrap();
-    let room = room();
     // The checkout may be closed to that user.
-    let binary = room.path().join("it");
+    let folder = scratch::folder_for_programs();
+    let binary = folder.path().join("it");
     fs::copy(env::current_exe().unwrap(), &binary).unwrap();
     for test in [
         "embedded::it_answers_on_its_socket_and_nowhere_else",

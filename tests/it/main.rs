@@ -19,6 +19,7 @@ mod fuzzing;
 mod holds;
 mod hooks;
 mod intake;
+mod migrations;
 mod privacy;
 mod rehire;
 mod rights;

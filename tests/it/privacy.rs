@@ -183,7 +183,7 @@ async fn nothing_personal_leaves_the_bodies_of_a_whole_run() {
 }
 
 #[tokio::test]
-async fn a_database_that_quotes_people_in_its_errors_is_not_quoted_by_us() {
+async fn personal_data_in_database_errors_is_redacted() {
     let raising = |how: &str| {
         format!(
             "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE {how}; RETURN NEW; END $$;
@@ -219,11 +219,11 @@ async fn a_database_that_quotes_people_in_its_errors_is_not_quoted_by_us() {
         )]);
         app.send("bamboohr", JSON, body.to_string()).await;
         for _ in 0..3 {
-            app.parts.worker.round(&mut app.memory).await;
+            app.parts.deliveries.round(&mut app.memory).await;
             let causes = app
-                .text("SELECT coalesce(string_agg(cause, ' '), '') FROM leaver.deliveries")
+                .text("SELECT coalesce(string_agg(reason, ' '), '') FROM leaver.deliveries")
                 .await;
-            has_none("the cause", &causes.unwrap(), &PERSONAL);
+            has_none("the reason", &causes.unwrap(), &PERSONAL);
             app.advance(TimeDelta::minutes(10));
         }
         assert_eq!(
@@ -242,7 +242,7 @@ async fn a_database_that_quotes_people_in_its_errors_is_not_quoted_by_us() {
 }
 
 #[tokio::test]
-async fn a_timer_that_fails_quotes_nobody_either() {
+async fn a_failing_scheduled_end_quotes_no_personal_data() {
     let (log, _guard) = Captured::start("info,leaver=trace");
     let mut app = TestApp::new().await;
     app.add_users(&["dana.ruiz@example.com"]).await;
@@ -259,13 +259,13 @@ async fn a_timer_that_fails_quotes_nobody_either() {
     )
     .await;
     app.advance(TimeDelta::days(3));
-    let said = app.parts.worker.run_due(&mut app.memory).await.unwrap_err();
+    let said = app.try_run_due().await.unwrap_err();
     has_none("the timer's reason", &said, &PERSONAL);
     has_none("the log", &log.text(), &PERSONAL);
 }
 
 #[tokio::test]
-async fn a_parked_body_goes_when_its_time_is_over() {
+async fn a_failed_body_goes_when_its_time_is_over() {
     let mut app = TestApp::new().await;
     app.send("bamboohr", JSON, "{\"ssn\": \"123-45-6789\"")
         .await;
@@ -275,7 +275,7 @@ async fn a_parked_body_goes_when_its_time_is_over() {
         "it is kept for a replay"
     );
     app.advance(TimeDelta::days(7) + TimeDelta::seconds(1));
-    app.parts.worker.run_housekeeping_once().await.unwrap();
+    app.parts.housekeeping.run_once().await.unwrap();
     has_none("schema leaver", &dump(&mut app).await, &SECRET);
 }
 
@@ -289,14 +289,14 @@ async fn what_prints_itself_shows_neither_keys_nor_people() {
         ),
     ];
     let app = TestApp::with(&env, USERS).await;
-    let receiver = &app.parts.receiver;
+    let state = &app.parts.state;
     let shown = format!(
         "{:?} {:?} {:?} {:?} {:?}",
         app.settings,
-        app.parts.worker.rules,
-        app.parts.worker.mapping,
-        receiver.webhook_keys,
-        receiver.metrics
+        app.parts.engine.policies,
+        app.parts.engine.mapping,
+        state.webhook_keys,
+        state.metrics
     );
     has_none("Debug", &shown, &[BAMBOOHR_KEY, MERGE_KEY, "pass-word"]);
     has_none("Debug", &shown, &PERSONAL);

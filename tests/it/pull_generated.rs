@@ -8,7 +8,6 @@ use std::time::Duration;
 use chrono::TimeDelta;
 use leaver::base::clock::Clock;
 use leaver::connect::ClientLimits;
-use leaver::jobs::deliveries::LoopState;
 use leaver::jobs::sync::pending_reads::PendingReader;
 use leaver::jobs::sync::{SyncMode, SyncSource, Syncer};
 use leaver::service::companies;
@@ -99,7 +98,7 @@ async fn over(provider: &str, file: &str, seed: u64, words: Words) -> It {
 impl It {
     /// Syncs in full, again and again. Returns how many syncs were complete, and how many records came.
     async fn sync(&mut self) -> (usize, u64) {
-        let syncer = Syncer::new(Arc::clone(&self.app.parts.worker));
+        let syncer = Syncer::new(Arc::clone(&self.app.parts.engine));
         let (mut complete, mut records) = (0, 0);
         for _ in 0..ROUNDS {
             let read = syncer
@@ -107,7 +106,7 @@ impl It {
                 .await;
             let report = read.unwrap().unwrap().remove(0);
             assert_ne!(report.incomplete.as_deref(), Some(""), "{report:?}");
-            let state = self.app.text("SELECT state FROM leaver.reads").await;
+            let state = self.app.text("SELECT state FROM leaver.sync_state").await;
             let expected = match report.incomplete {
                 None => "complete",
                 Some(_) => "incomplete",
@@ -159,8 +158,7 @@ async fn random_bamboohr_responses_end_no_access() {
         let mut it = over("bamboohr", "bamboohr.yaml", seed, OF_BAMBOOHR).await;
         let read = it.sync().await;
         (complete, records) = (complete + read.0, records + read.1);
-        let reader = PendingReader::new(Arc::clone(&it.app.parts.worker), &it.companies);
-        let mut memory = LoopState::default();
+        let reader = PendingReader::new(Arc::clone(&it.app.parts.engine), &it.companies);
         for id in ["1", "2", "3", "4175"] {
             let as_of = it.app.clock.now().to_rfc3339();
             let thin = event("employee.updated", id, &as_of);
@@ -168,8 +166,9 @@ async fn random_bamboohr_responses_end_no_access() {
         }
         it.app.advance(TimeDelta::seconds(2));
         let stop = CancellationToken::new();
-        while reader.read_due(&mut memory, &stop).await.unwrap() > 0 {}
-        let unsaid = "SELECT count(*) FROM leaver.due_reads WHERE attempts > 0 AND cause IS NULL";
+        while reader.read_due(&stop).await.unwrap() > 0 {}
+        let unsaid =
+            "SELECT count(*) FROM leaver.pending_reads WHERE attempts > 0 AND reason IS NULL";
         assert_eq!(it.app.count(unsaid).await, 0);
         assert_eq!(it.mock.complaints(), [""; 0]);
 

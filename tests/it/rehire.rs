@@ -33,8 +33,8 @@ async fn a_return_is_asked_about() {
     assert_eq!(
         app.audit_in_full().await,
         [
-            "deactivated 7 1 leaver",
-            "held 7 1 leaver",
+            "deactivated 7 1 system",
+            "hold_opened 7 1 system",
             "approved 7 1 ada",
             "reactivated 7 1 ada"
         ]
@@ -53,7 +53,7 @@ async fn a_return_that_was_rejected_is_not_asked_about_again() {
 }
 
 #[tokio::test]
-async fn the_question_about_a_return_is_withdrawn_when_they_leave_again() {
+async fn the_hold_of_a_return_closes_with_the_next_departure() {
     let mut app = departed(&[]).await;
     app.bamboohr(&[working("7", DANA, BACK)]).await;
     app.bamboohr(&[terminated("7", DANA, LEFT_AGAIN)]).await;
@@ -78,19 +78,19 @@ async fn each_return_is_asked_about_by_itself() {
 }
 
 #[tokio::test]
-async fn a_return_is_carried_out_where_the_policy_says_so() {
+async fn policy_reactivate_executes_a_return() {
     let mut app = departed(&[REACTIVATE]).await;
     app.bamboohr(&[working("7", DANA, BACK)]).await;
     assert_eq!(app.user(DANA).await, (true, 0));
     assert_eq!(
         app.audit_in_full().await,
-        ["deactivated 7 1 leaver", "reactivated 7 1 leaver"]
+        ["deactivated 7 1 system", "reactivated 7 1 system"]
     );
     assert!(app.holds().await.is_empty());
 }
 
 #[tokio::test]
-async fn a_return_is_passed_over_where_the_policy_says_so() {
+async fn policy_ignore_skips_a_return() {
     let mut app = departed(&[("LEAVER__POLICY__REHIRE", "ignore")]).await;
     app.bamboohr(&[working("7", DANA, BACK)]).await;
     assert!(!app.is_active(DANA).await);
@@ -112,7 +112,7 @@ async fn a_merge_record_that_keeps_its_old_date_is_a_return() {
 }
 
 #[tokio::test]
-async fn an_account_that_somebody_else_switched_off_stays_off() {
+async fn an_account_deactivated_by_others_stays_inactive() {
     let mut app = TestApp::with(&[REACTIVATE], USERS).await;
     app.add_users(&[DANA]).await;
     app.sql("UPDATE users SET is_active = false").await;
@@ -124,7 +124,7 @@ async fn an_account_that_somebody_else_switched_off_stays_off() {
 }
 
 #[tokio::test]
-async fn an_account_switched_on_and_off_by_somebody_since_is_no_longer_ours() {
+async fn an_account_toggled_by_others_is_not_ours_any_more() {
     let mut app = departed(&[REACTIVATE]).await;
     app.sql("UPDATE users SET is_active = true").await;
     app.bamboohr(&[working("7", DANA, BACK)]).await;
@@ -135,7 +135,7 @@ async fn an_account_switched_on_and_off_by_somebody_since_is_no_longer_ours() {
 }
 
 #[tokio::test]
-async fn another_account_in_the_place_of_the_one_we_switched_off_stays_as_it_is() {
+async fn a_replaced_account_stays_as_it_is() {
     let mut app = departed(&[REACTIVATE]).await;
     app.sql(
         "DELETE FROM users WHERE id = 1;
@@ -170,7 +170,7 @@ async fn a_retry_of_the_termination_after_the_return_does_nothing() {
 }
 
 #[tokio::test]
-async fn whoever_leaves_again_after_a_return_is_deactivated_again() {
+async fn a_second_departure_deactivates_again() {
     let mut app = departed(&[REACTIVATE]).await;
     app.bamboohr(&[working("7", DANA, BACK)]).await;
     app.bamboohr(&[terminated("7", DANA, LEFT_AGAIN)]).await;
@@ -200,7 +200,7 @@ async fn a_status_that_is_not_active_is_no_return() {
 }
 
 #[tokio::test]
-async fn whoever_comes_back_under_a_new_employee_id_comes_back_to_the_same_account() {
+async fn a_return_under_a_new_id_gets_the_same_account() {
     let mut app = TestApp::new().await;
     app.add_users(&["dana@example.com"]).await;
     let left = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated", "workEmail": "dana@example.com"});
@@ -212,13 +212,14 @@ async fn whoever_comes_back_under_a_new_employee_id_comes_back_to_the_same_accou
     app.deliver("bamboohr", &said("2", "2026-11-22T11:30:00+0000", &here))
         .await;
 
-    assert_eq!(app.audit().await, ["deactivated 1", "held 2"]);
-    let asked = "SELECT wants || ' ' || account_id FROM leaver.holds WHERE state = 'open'";
+    assert_eq!(app.audit().await, ["deactivated 1", "hold_opened 2"]);
+    let asked =
+        "SELECT requested_action || ' ' || account_id FROM leaver.holds WHERE state = 'open'";
     assert_eq!(app.text(asked).await.as_deref(), Some("reactivate 1"));
 }
 
 #[tokio::test]
-async fn an_account_that_somebody_else_switched_on_and_off_again_is_not_ours_to_switch_on() {
+async fn an_account_toggled_by_others_is_not_reactivated() {
     let mut app = TestApp::with(&[("LEAVER__POLICY__REHIRE", "reactivate")], USERS).await;
     app.add_users(&["dana@example.com"]).await;
     let left = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated", "workEmail": "dana@example.com"});

@@ -11,8 +11,9 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection};
 use uuid::Uuid;
 
+use crate::support::database::empty_database;
 use crate::support::driving::terminated;
-use crate::support::{BAMBOOHR_KEY, TestApp, database};
+use crate::support::{BAMBOOHR_KEY, TestApp};
 
 const DANA: &str = "dana@example.com";
 const BOTH: [&str; 2] = ["bamboohr", "merge"];
@@ -100,7 +101,7 @@ async fn a_role_with_few_rights_carries_a_deactivation_through() {
 
     assert_eq!(app.user(DANA).await, (false, 0));
     assert_eq!(app.user("other@example.com").await, (true, 2));
-    assert_eq!(app.audit_in_full().await, ["deactivated 7 1 leaver"]);
+    assert_eq!(app.audit_in_full().await, ["deactivated 7 1 system"]);
     assert_eq!(app.get("/health").await.body["database"], "ok");
 }
 
@@ -134,6 +135,7 @@ async fn a_service_that_may_not_migrate_starts_once_somebody_has() {
         ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
         ("LEAVER__DATABASE__MIGRATE", "false"),
         ("LEAVER_LISTEN", "127.0.0.1:0"),
+        ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
     ];
     let settings = Settings::load(None, &Environment::of(env)).unwrap();
     let options = as_role(&app.options, &role);
@@ -150,7 +152,7 @@ async fn a_service_that_may_not_migrate_starts_once_somebody_has() {
 
 #[tokio::test]
 async fn migrating_twice_is_migrating_once() {
-    let (options, _) = database().await;
+    let (options, _database) = empty_database().await;
     let mut conn = options.connect().await.unwrap();
     let all = schema::MIGRATOR.iter().count();
     assert_eq!(schema::pending(&mut conn).await.unwrap(), all);
@@ -167,7 +169,7 @@ async fn migrating_twice_is_migrating_once() {
 
 #[tokio::test]
 async fn replicas_that_migrate_at_once_wait_for_each_other() {
-    let (options, _) = database().await;
+    let (options, _database) = empty_database().await;
     let migrate = || async {
         let mut conn = options.connect().await.unwrap();
         schema::migrate(&mut conn).await
@@ -192,12 +194,12 @@ async fn a_migration_of_a_newer_version_is_refused() {
 
 #[tokio::test]
 async fn an_owner_who_is_no_superuser_can_migrate() {
-    let (options, database) = database().await;
+    let (options, database) = empty_database().await;
     let mut admin = options.connect().await.unwrap();
     let owner = role(&mut admin).await;
     sql(
         &mut admin,
-        &format!(r#"GRANT CREATE ON DATABASE {database} TO "{owner}""#),
+        &format!(r#"GRANT CREATE ON DATABASE {} TO "{owner}""#, database.name),
     )
     .await
     .unwrap();
@@ -212,7 +214,7 @@ async fn an_owner_who_is_no_superuser_can_migrate() {
 
 #[tokio::test]
 async fn an_owner_of_the_schema_alone_can_migrate_and_grant() {
-    let (options, _) = database().await;
+    let (options, _database) = empty_database().await;
     let mut admin = options.connect().await.unwrap();
     let (owner, service) = (role(&mut admin).await, role(&mut admin).await);
     sql(

@@ -69,7 +69,7 @@ fn left() -> Value {
 }
 
 #[tokio::test]
-async fn five_thousand_leavers_in_one_delivery_are_settled_within_six_seconds() {
+async fn processes_5000_leavers_in_one_delivery_within_6_seconds() {
     let mut app = company(6_000, &[]).await;
     let body = said(5_000, "2026-11-22T09:00:00Z", &left()).to_string();
     let began = Instant::now();
@@ -89,7 +89,7 @@ async fn five_thousand_leavers_in_one_delivery_are_settled_within_six_seconds() 
         5_000
     );
     assert_eq!(
-        app.count("SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting'")
+        app.count("SELECT count(*) FROM leaver.deliveries WHERE state = 'pending'")
             .await,
         0
     );
@@ -97,12 +97,12 @@ async fn five_thousand_leavers_in_one_delivery_are_settled_within_six_seconds() 
 }
 
 #[tokio::test]
-async fn the_number_of_statements_does_not_grow_with_the_number_of_people() {
+async fn statements_do_not_grow_with_the_number_of_employees() {
     let ahead = json!({"status": "Active", "terminationDate": "2026-11-25"});
     let env = [
         ("LEAVER__POLICY__REHIRE", "reactivate"),
         // A body that takes more than its share of a batch is read by itself; here each may take all of it.
-        ("LEAVER__WORKER__BATCH", "1"),
+        ("LEAVER__WORKER__BATCH_SIZE", "1"),
     ];
     let mut counted: Vec<Vec<Vec<String>>> = vec![];
     for count in [10, 1_000] {
@@ -143,7 +143,7 @@ async fn the_number_of_statements_does_not_grow_with_the_number_of_people() {
         assert_eq!(forgetting.collect::<Vec<_>>(), [0, 0, 1, 0, 0]);
         counted.push(steps);
         let audit = app.text("SELECT string_agg(action || ' ' || n, ', ' ORDER BY action) FROM (SELECT action, count(*) AS n FROM leaver.audit GROUP BY 1) a").await;
-        let expected = ["deactivated", "held", "reactivated", "scheduled"]
+        let expected = ["deactivated", "hold_opened", "reactivated", "scheduled"]
             .map(|action| format!("{action} {count}"));
         assert_eq!(audit.unwrap(), expected.join(", "));
     }
@@ -151,7 +151,7 @@ async fn the_number_of_statements_does_not_grow_with_the_number_of_people() {
 }
 
 #[tokio::test]
-async fn access_ends_that_come_together_take_no_statement_each_either() {
+async fn scheduled_ends_share_their_statements() {
     let ahead = json!({"status": "Active", "terminationDate": "2026-11-22"});
     let mut counted = vec![];
     for count in [10, 400] {

@@ -13,7 +13,7 @@ use crate::support::driving::working;
 use crate::support::logs::Captured;
 use crate::support::{TestApp, USERS};
 
-const THRESHOLD: (&str, &str) = ("LEAVER__POLICY__SILENCE_ALARM", "3d");
+const THRESHOLD: (&str, &str) = ("LEAVER__POLICY__MAX_SILENCE", "3d");
 const THEN: &str = "2026-11-22T11:00:00Z";
 
 fn monitor(app: &TestApp) -> SilenceMonitor {
@@ -23,7 +23,7 @@ fn monitor(app: &TestApp) -> SilenceMonitor {
         after: Some(Duration::from_hours(72)),
     });
     SilenceMonitor::new(
-        app.parts.worker.pool.clone(),
+        app.parts.engine.pool.clone(),
         clock,
         silence_thresholds.to_vec(),
     )

@@ -8,6 +8,9 @@ use leaver::base::clock::{Clock, SystemClock};
 use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use leaver::jobs::deliveries::DeliveryWorker;
+use leaver::jobs::runner::run;
+
 use crate::support::driving::{leaving, merge_record, terminated, working};
 use crate::support::{TestApp, UNSYNCED, USERS, at, employee};
 
@@ -25,9 +28,9 @@ async fn announced() -> TestApp {
 }
 
 #[tokio::test]
-async fn a_future_leaver_keeps_access_until_the_end_and_loses_it_then() {
+async fn a_future_leaver_keeps_access_until_the_end() {
     let mut app = announced().await;
-    assert_eq!(app.audit_in_full().await, ["scheduled m1 1 leaver"]);
+    assert_eq!(app.audit_in_full().await, ["scheduled m1 1 system"]);
     assert_eq!(
         app.access_ends_at("m1").await,
         Some(at("2026-12-01T00:00:00Z"))
@@ -49,7 +52,7 @@ async fn a_future_leaver_keeps_access_until_the_end_and_loses_it_then() {
     assert_eq!(app.user("other@example.com").await, (true, 2));
     assert_eq!(
         app.audit_in_full().await,
-        ["scheduled m1 1 leaver", "deactivated m1 1 leaver:timer"]
+        ["scheduled m1 1 system", "deactivated m1 1 timer"]
     );
     assert_eq!(app.access_ends_at("m1").await, None);
     let schedule = app.get("/health").await.body["schedule"].clone();
@@ -57,7 +60,7 @@ async fn a_future_leaver_keeps_access_until_the_end_and_loses_it_then() {
 }
 
 #[tokio::test]
-async fn an_announced_bamboohr_date_ends_in_the_companys_zone_at_its_cutoff() {
+async fn a_bamboohr_date_ends_at_the_cutoff_in_the_time_zone() {
     let settings = [
         ("LEAVER__POLICY__TIMEZONE", "Europe/Berlin"),
         ("LEAVER__POLICY__CUTOFF", "17:30"),
@@ -92,7 +95,7 @@ async fn an_inactive_status_with_a_date_ahead_waits_for_it() {
 }
 
 #[tokio::test]
-async fn an_end_that_was_missed_by_days_is_carried_out_after_the_restart() {
+async fn an_end_missed_by_days_is_executed_after_a_restart() {
     let app = announced().await;
     app.set_clock("2026-12-09T08:00:00Z");
     let mut restarted = app.beside(&BOTH, &[]).await;
@@ -160,7 +163,7 @@ async fn a_moved_date_moves_the_end() {
 }
 
 #[tokio::test]
-async fn a_repetition_of_the_date_schedules_nothing_anew() {
+async fn a_repeated_date_schedules_nothing_again() {
     let mut app = announced().await;
     let date = Some("2026-11-30T00:00:00Z");
     let record = merge_record("m1", DANA, "2026-11-22T11:30:00Z", "ACTIVE", date);
@@ -182,7 +185,7 @@ async fn a_termination_now_does_not_wait_for_the_date() {
 }
 
 #[tokio::test]
-async fn an_account_that_is_off_when_the_time_comes_is_a_quiet_success() {
+async fn a_due_end_of_an_inactive_account_succeeds() {
     let mut app = announced().await;
     app.sql("UPDATE users SET is_active = false WHERE id = 1")
         .await;
@@ -193,7 +196,7 @@ async fn an_account_that_is_off_when_the_time_comes_is_a_quiet_success() {
 }
 
 #[tokio::test]
-async fn an_account_switched_on_again_meanwhile_still_ends_on_the_day() {
+async fn a_manually_reactivated_account_still_ends_on_the_day() {
     let mut app = announced().await;
     app.sql("UPDATE users SET is_active = false WHERE id = 1; UPDATE users SET is_active = true WHERE id = 1")
         .await;
@@ -212,7 +215,7 @@ async fn an_account_protected_meanwhile_is_asked_about_on_the_day() {
     restarted.run_due().await;
     assert!(restarted.is_active(DANA).await);
     assert_eq!(restarted.holds().await, ["open deactivate m1 1"]);
-    assert_eq!(restarted.audit().await, ["scheduled m1", "held m1"]);
+    assert_eq!(restarted.audit().await, ["scheduled m1", "hold_opened m1"]);
 }
 
 #[tokio::test]
@@ -279,7 +282,7 @@ async fn two_timers_at_once_do_everything_once() {
 }
 
 #[tokio::test]
-async fn an_account_that_cannot_be_switched_off_holds_up_nobody_and_stays_due() {
+async fn a_failing_deactivation_stays_due_and_blocks_no_other() {
     let mut app = TestApp::new().await;
     crowd(&mut app, 600).await;
     app.refuse_to_change(&[1, 2, 300, 600], "P0001").await;
@@ -344,26 +347,27 @@ async fn the_running_timer_carries_an_end_out_within_two_seconds() {
     app.sql(UNSYNCED).await;
     let stop = CancellationToken::new();
     let loops = {
-        let (worker, stop) = (Arc::clone(&running.parts.worker), stop.clone());
+        let worker = DeliveryWorker::new(Arc::clone(&running.parts.deliveries));
+        let (timer, stop) = (running.parts.scheduled_ends.clone(), stop.clone());
         tokio::spawn(async move {
-            tokio::join!(worker.run(stop.clone()), worker.run_timer(stop.clone()));
+            tokio::join!(run(worker, &stop), run(timer, &stop));
         })
     };
     let deadline = end + TimeDelta::seconds(2);
     loop {
-        let seen_at = SystemClock.now();
+        let observed_at = SystemClock.now();
         if !app.is_active(DANA).await {
             assert!(SystemClock.now() >= end, "access ended too early");
             break;
         }
-        assert!(seen_at <= deadline, "access did not end in time");
+        assert!(observed_at <= deadline, "access did not end in time");
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     stop.cancel();
     loops.await.unwrap();
     assert_eq!(
         app.audit_in_full().await,
-        ["scheduled m1 1 leaver", "deactivated m1 1 leaver:timer"]
+        ["scheduled m1 1 system", "deactivated m1 1 timer"]
     );
     assert_eq!(
         app.count("SELECT count(*) FROM leaver.audit WHERE action = 'deactivated' AND reason LIKE '%announced%'").await,

@@ -1,5 +1,5 @@
-//! Finds `initdb` and `postgres`. Debian and others keep them off `PATH`, so the places where
-//! packages put them are known here.
+//! Finds `initdb` and `postgres`. Debian and others do not put them on `PATH`, so this module lists the folders that
+//! packages use.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
@@ -8,10 +8,10 @@ use std::{env, fs};
 
 use super::{Error, Options};
 
-/// The oldest major version whose settings and files are as this room expects them.
+/// The oldest major version with the settings and files that this crate uses.
 pub(super) const OLDEST_MAJOR: u32 = 13;
 
-/// Folders that hold one subfolder per version: parent, what its name begins with, what follows it.
+/// Parents of one folder per version: parent, prefix of the folder name, path below it.
 const VERSIONED: [(&str, &str, &str); 9] = [
     ("usr/lib/postgresql", "", "bin"),          // Debian
     ("usr", "pgsql-", "bin"),                   // packages of the Postgres project for Fedora
@@ -24,7 +24,7 @@ const VERSIONED: [(&str, &str, &str); 9] = [
     ("Applications/Postgres.app/Contents/Versions", "", "bin"),
 ];
 
-/// One installed Postgres.
+/// An installed Postgres.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Binaries {
     pub(super) bin_dir: PathBuf,
@@ -42,11 +42,11 @@ impl Binaries {
     }
 }
 
-/// Finds the binaries for a cluster of this major version, or else the first that will do.
-pub(super) fn find(options: &Options, kept: Option<u32>) -> Result<Binaries, Error> {
+/// Finds binaries of this major version, else the first usable ones.
+pub(super) fn find(options: &Options, existing: Option<u32>) -> Result<Binaries, Error> {
     let root = Path::new("/");
     let dirs = candidates(options, root)?;
-    choose(dirs, kept, version_of)?.ok_or_else(|| {
+    choose(dirs, existing, version_of)?.ok_or_else(|| {
         let os_release = fs::read_to_string("/etc/os-release").unwrap_or_default();
         Error::NoBinaries {
             install: install_line(env::consts::OS, &os_release).to_owned(),
@@ -54,10 +54,10 @@ pub(super) fn find(options: &Options, kept: Option<u32>) -> Result<Binaries, Err
     })
 }
 
-/// The folders that hold both programs, the preferred ones first.
+/// Returns the folders that contain both programs, in order of preference.
 pub(super) fn candidates(options: &Options, root: &Path) -> Result<Vec<PathBuf>, Error> {
     if let Some(dir) = &options.bin_dir {
-        return if holds_both(dir) {
+        return if has_both(dir) {
             Ok(vec![dir.clone()])
         } else {
             Err(Error::NotABinDir(dir.clone()))
@@ -70,17 +70,17 @@ pub(super) fn candidates(options: &Options, root: &Path) -> Result<Vec<PathBuf>,
         .chain([root.join("usr/local/pgsql/bin")]);
     let mut dirs = Vec::new();
     for dir in on_path.filter_map(|dir| real_dir(&dir)).chain(usual) {
-        if holds_both(&dir) && !dirs.contains(&dir) {
+        if has_both(&dir) && !dirs.contains(&dir) {
             dirs.push(dir);
         }
     }
     Ok(dirs)
 }
 
-/// Takes the first that matches the kept cluster, or else the first that is new enough.
+/// Chooses the first version that matches an existing cluster, else the first that is new enough.
 pub(super) fn choose(
     dirs: Vec<PathBuf>,
-    kept: Option<u32>,
+    existing: Option<u32>,
     version_of: impl Fn(&Path) -> Result<String, Error>,
 ) -> Result<Option<Binaries>, Error> {
     let mut first = None;
@@ -103,7 +103,7 @@ pub(super) fn choose(
             version,
             major,
         };
-        if kept.is_none_or(|kept| kept == major) {
+        if existing.is_none_or(|existing| existing == major) {
             return Ok(Some(found));
         }
         first.get_or_insert(found);
@@ -114,7 +114,7 @@ pub(super) fn choose(
     }
 }
 
-/// The version in a line such as `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`.
+/// Extracts the version from a line such as `postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)`.
 pub(super) fn parse_version(line: &str) -> Option<&str> {
     let (_, rest) = line.split_once("(PostgreSQL) ")?;
     rest.split_whitespace()
@@ -122,7 +122,7 @@ pub(super) fn parse_version(line: &str) -> Option<&str> {
         .filter(|version| major_of(version) > 0)
 }
 
-/// The line that installs Postgres on this system.
+/// Returns the command that installs Postgres on this system.
 pub(super) fn install_line(os: &str, os_release: &str) -> &'static str {
     if os == "macos" {
         return "brew install postgresql";
@@ -156,12 +156,13 @@ fn version_of(bin_dir: &Path) -> Result<String, Error> {
         .map_err(Error::io("run", &postgres))?;
     let line = String::from_utf8_lossy(&output.stdout);
     parse_version(&line).map(str::to_owned).ok_or_else(|| {
-        let unreadable = std::io::Error::other(format!("its --version says {:?}", line.trim()));
+        let unreadable =
+            std::io::Error::other(format!("unexpected output of --version: {:?}", line.trim()));
         Error::io("run", &postgres)(unreadable)
     })
 }
 
-/// Zero when there is no number, which is older than anything.
+/// Returns 0 without a number, which is older than any version.
 fn major_of(version: &str) -> u32 {
     let digits = version.len()
         - version
@@ -170,18 +171,18 @@ fn major_of(version: &str) -> u32 {
     version[..digits].parse().unwrap_or(0)
 }
 
-/// `initdb` on `PATH` is often a link into the folder that has all the rest.
+/// Resolves links: `initdb` on `PATH` often links into the folder of all other programs.
 fn real_dir(dir: &Path) -> Option<PathBuf> {
     let initdb = fs::canonicalize(dir.join("initdb")).ok()?;
     let real = initdb.parent()?;
-    Some(if holds_both(real) { real } else { dir }.to_path_buf())
+    Some(if has_both(real) { real } else { dir }.to_path_buf())
 }
 
-fn holds_both(dir: &Path) -> bool {
+fn has_both(dir: &Path) -> bool {
     dir.join("initdb").is_file() && dir.join("postgres").is_file()
 }
 
-/// The subfolders that are named by a version, the highest first.
+/// Returns the folders named by a version, highest first.
 fn versioned(parent: &Path, prefix: &str, rest: &str) -> Vec<PathBuf> {
     let number = |name: &OsStr| {
         let name = name.to_str()?.strip_prefix(prefix)?;

@@ -1,5 +1,5 @@
-//! A child process that dies with us. The one place with `unsafe`: only code that runs between fork
-//! and exec can ask the kernel for a signal on our death.
+//! A child process that ends with its parent. This is the only `unsafe` code: a parent-death signal can be requested
+//! only between fork and exec.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
@@ -12,33 +12,32 @@ use nix::unistd::Pid;
 
 use super::run_as::RunAs;
 
-/// Cuts a command off from our surroundings, and ties it to our life.
-pub(super) fn isolate(command: &mut Command, run_as: RunAs, on_our_death: Signal) {
+/// Isolates a command from our environment and terminal, and makes it end with this process.
+pub(super) fn isolate(command: &mut Command, run_as: RunAs, on_parent_death: Signal) {
     command
-        // No `PG…` variable of ours shall change what it does, and its messages and times are the
-        // same on every machine.
+        // `PG…` variables must not change its behaviour. Messages and times are the same on every machine.
         .env_clear()
         .env("LC_ALL", "C")
         .env("TZ", "UTC")
-        // Our own folder may be closed to its user.
+        // Its user may have no access to our working directory.
         .current_dir("/")
         .stdin(Stdio::null())
-        // Ctrl-C on the terminal reaches only us, and we stop it in our own time.
+        // Ctrl-C on the terminal reaches only this process, which then stops the child in order.
         .process_group(0);
     run_as.apply(command);
-    signal_on_our_death(command, on_our_death);
+    set_parent_death_signal(command, on_parent_death);
 }
 
 #[cfg(target_os = "linux")]
-fn signal_on_our_death(command: &mut Command, signal: Signal) {
+fn set_parent_death_signal(command: &mut Command, signal: Signal) {
     use nix::errno::Errno;
     use nix::sys::prctl::set_pdeathsig;
     use nix::unistd::getppid;
 
     let us = Pid::this();
-    let ask_the_kernel = move || {
+    let request_signal = move || {
         set_pdeathsig(signal)?;
-        // When we died before the line above, no signal will come.
+        // If the parent died before the line above, no signal will arrive.
         if getppid() == us {
             Ok(())
         } else {
@@ -47,21 +46,20 @@ fn signal_on_our_death(command: &mut Command, signal: Signal) {
     };
     #[expect(
         unsafe_code,
-        reason = "the request must be made in the child, after it changed its user, which would undo it"
+        reason = "the request must be made in the child after it changed its user, since that change resets it"
     )]
-    // SAFETY: between fork and exec only async-signal-safe calls are allowed. The closure makes two
-    // plain system calls, allocates nothing, takes no lock and touches no memory but its own copy of
-    // two numbers; an `io::Error` made of an `Errno` is a number too.
+    // SAFETY: between fork and exec only async-signal-safe calls are allowed. The closure makes two system calls, does not
+    // allocate, takes no lock and reads only its own copies of two numbers. An `io::Error` from an `Errno` is a number too.
     unsafe {
-        command.pre_exec(ask_the_kernel);
+        command.pre_exec(request_signal);
     }
 }
 
-/// Elsewhere there is no such signal: after a kill -9 of ours the server stays, and holds its folder.
+/// Other systems have no such signal: after a kill -9 the server stays and keeps its folder locked.
 #[cfg(not(target_os = "linux"))]
-fn signal_on_our_death(_command: &mut Command, _signal: Signal) {}
+fn set_parent_death_signal(_command: &mut Command, _signal: Signal) {}
 
-/// A child process with a thread of its own that started it and waits for its end.
+/// A child process and the thread that started it and waits for its end.
 #[derive(Debug)]
 pub(super) struct SupervisedChild {
     pid: u32,
@@ -70,29 +68,29 @@ pub(super) struct SupervisedChild {
 
 #[derive(Debug, Default)]
 struct Ended {
-    yet: Mutex<bool>,
+    done: Mutex<bool>,
     changed: Condvar,
 }
 
 impl SupervisedChild {
-    /// Starts a command. The kernel takes the end of the thread that forked for our death, so the
-    /// thread that forks is one that lives as long as the child; a thread of a pool would not do.
+    /// Starts a command on a new thread. Linux sends the parent-death signal when the forking *thread* ends, so that thread must
+    /// live as long as the child; a pool thread may not.
     pub(super) fn spawn(mut command: Command) -> io::Result<Self> {
         let ended = Arc::new(Ended::default());
-        let told = Arc::clone(&ended);
-        let (tell, answer) = mpsc::channel();
+        let shared = Arc::clone(&ended);
+        let (sender, receiver) = mpsc::channel();
         thread::Builder::new()
             .name("embedded-postgres".to_owned())
             .spawn(move || match command.spawn() {
-                Err(error) => drop(tell.send(Err(error))),
+                Err(error) => drop(sender.send(Err(error))),
                 Ok(mut child) => {
-                    drop(tell.send(Ok(child.id())));
-                    told.note_the_end_of(&mut child);
+                    drop(sender.send(Ok(child.id())));
+                    shared.wait_for_end(&mut child);
                 }
             })?;
-        let pid = answer
+        let pid = receiver
             .recv()
-            .map_err(|_| io::Error::other("the thread that starts it ended"))??;
+            .map_err(|_| io::Error::other("the thread that starts the child ended"))??;
         Ok(Self { pid, ended })
     }
 
@@ -100,57 +98,57 @@ impl SupervisedChild {
         self.pid
     }
 
-    /// Whether it ended within this time.
-    pub(super) fn ends_within(&self, limit: Duration) -> bool {
-        let (yet, _) = self
+    /// Waits for its end and returns whether it came within this time.
+    pub(super) fn wait_timeout(&self, limit: Duration) -> bool {
+        let (done, _) = self
             .ended
             .changed
-            .wait_timeout_while(self.ended.lock(), limit, |yet| !*yet)
+            .wait_timeout_while(self.ended.lock(), limit, |done| !*done)
             .unwrap_or_else(PoisonError::into_inner);
-        *yet
+        *done
     }
 
-    /// Sends a signal unless it has ended, when its id may already be another's.
+    /// Sends a signal, unless the child has ended: its id may belong to another process then.
     pub(super) fn signal(&self, signal: Signal) {
-        let yet = self.ended.lock();
-        if !*yet {
+        let done = self.ended.lock();
+        if !*done {
             let _ = kill(Pid::from_raw(self.pid.cast_signed()), signal);
         }
     }
 }
 
 impl Ended {
-    /// Waiting for a process frees its id, so it is done under the lock that a signal takes too.
+    /// Waits for the end. Reaping frees the process id, so it happens under the lock that `signal` takes.
     #[cfg(target_os = "linux")]
-    fn note_the_end_of(&self, child: &mut Child) {
+    fn wait_for_end(&self, child: &mut Child) {
         use nix::errno::Errno;
         use nix::sys::wait::{Id, WaitPidFlag, waitid};
 
         let pid = Pid::from_raw(child.id().cast_signed());
         let without_freeing = WaitPidFlag::WEXITED | WaitPidFlag::WNOWAIT;
         while waitid(Id::Pid(pid), without_freeing) == Err(Errno::EINTR) {}
-        let mut yet = self.lock();
+        let mut done = self.lock();
         drop(child.wait());
-        *yet = true;
+        *done = true;
         self.changed.notify_all();
     }
 
-    /// Elsewhere there is no waiting without freeing the id, so we look from time to time.
+    /// Other systems cannot wait without reaping, so this polls.
     #[cfg(not(target_os = "linux"))]
-    fn note_the_end_of(&self, child: &mut Child) {
+    fn wait_for_end(&self, child: &mut Child) {
         loop {
-            let mut yet = self.lock();
+            let mut done = self.lock();
             if !matches!(child.try_wait(), Ok(None)) {
-                *yet = true;
+                *done = true;
                 self.changed.notify_all();
                 return;
             }
-            drop(yet);
+            drop(done);
             thread::sleep(Duration::from_millis(20));
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, bool> {
-        self.yet.lock().unwrap_or_else(PoisonError::into_inner)
+        self.done.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,4 +1,4 @@
-//! The clusters in a folder: one per major version, since a server reads only its own version's.
+//! The clusters in a folder: one per major version, since a server reads only clusters of its own version.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -13,23 +13,23 @@ use super::folder::Folder;
 use super::run_as::RunAs;
 use super::{Error, SUPERUSER, child};
 
-/// How long the helpers of a killed initdb may go on.
-const EMPTIED_WITHIN: Duration = Duration::from_secs(10);
+/// How long helper processes of a killed initdb may keep writing.
+const EMPTY_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// The cluster for these binaries, made when there is none.
+/// Returns the cluster for these binaries, and creates it if there is none.
 pub(super) fn prepare(folder: &Folder, binaries: &Binaries) -> Result<PathBuf, Error> {
     let data = folder.path().join(format!("pg{}", binaries.major));
     if data.is_dir() {
         return Ok(data);
     }
     let unfinished = folder.path().join(format!("pg{}.init", binaries.major));
-    remove_if_there(&unfinished)?;
+    remove_if_present(&unfinished)?;
     let made = init(folder, binaries, &unfinished);
     if let Err(error) = made {
-        remove_if_there(&unfinished)?;
+        remove_if_present(&unfinished)?;
         return Err(error);
     }
-    // Only a complete cluster ever bears the name that the next start looks for.
+    // Only a complete cluster gets the name that the next start looks for.
     fs::rename(&unfinished, &data).map_err(Error::io("rename", &unfinished))?;
     fs::File::open(folder.path())
         .and_then(|folder| folder.sync_all())
@@ -37,22 +37,22 @@ pub(super) fn prepare(folder: &Folder, binaries: &Binaries) -> Result<PathBuf, E
     Ok(data)
 }
 
-/// The highest major version that has a cluster here.
+/// Returns the highest major version that has a cluster in this folder.
 pub(super) fn newest_in(folder: &Folder) -> Option<u32> {
     majors_in(folder.path()).into_iter().max()
 }
 
-/// Says which clusters stay unread, so that nobody takes an empty one for lost data.
+/// Logs the clusters of other versions, so that a new and empty one is not mistaken for lost data.
 pub(super) fn warn_of_others(folder: &Folder, major: u32) {
     for other in majors_in(folder.path()) {
         if other != major {
             let path = folder.path().join(format!("pg{other}"));
-            tracing::warn!(path = %path.display(), using = major, "a cluster of another version is not read");
+            tracing::warn!(path = %path.display(), using = major, "embedded.start: ignoring a cluster of another version");
         }
     }
 }
 
-/// Whether a server still runs on a cluster in this folder, such as one that is shutting down.
+/// Returns whether a server still runs on a cluster in this folder, for example one that is shutting down.
 pub(super) fn may_be_running(base: &Path) -> bool {
     majors_in(base).into_iter().any(|major| {
         let data = base.join(format!("pg{major}"));
@@ -60,11 +60,10 @@ pub(super) fn may_be_running(base: &Path) -> bool {
     })
 }
 
-/// Removes the lock file of a server that is gone when another process has got its id since. Postgres
-/// would take that process for the server and refuse to start for good; in a container, where ids
-/// are small and begin anew, it may well be one of our own threads. Postgres still refuses
-/// to start while a process of the old server is attached to its shared memory.
-pub(super) fn forget_reused_pid(data: &Path) -> Result<(), Error> {
+/// Removes the pid file of a dead server whose process id belongs to another process now. Postgres would take that process
+/// for the server and refuse to start. In a container, where ids are small and reused, it may be one of our own threads.
+/// Postgres still refuses to start while a process of the old server is attached to its shared memory.
+pub(super) fn clear_stale_pidfile(data: &Path) -> Result<(), Error> {
     let Some(pid) = pid_in(data) else {
         return Ok(());
     };
@@ -89,17 +88,17 @@ fn init(folder: &Folder, binaries: &Binaries, data: &Path) -> Result<(), Error> 
         .arg("-D")
         .arg(data)
         .args(["-U", SUPERUSER])
-        // The closed socket folder is what keeps others out; there is no password to lose.
+        // Access is controlled by the private socket folder; there is no password.
         .args(["--auth-local=trust", "--auth-host=reject"])
-        // The same order and case rules on every machine, whatever locales it has.
+        // The same collation and case rules on every machine.
         .args(["-E", "UTF8", "--locale=C"])
-        // A damaged page is reported instead of read.
+        // A damaged page is an error instead of wrong data.
         .arg("--data-checksums");
-    if folder.is_throw_away() {
-        // A crash throws it away as well.
+    if folder.is_ephemeral() {
+        // An ephemeral cluster need not survive a crash.
         command.arg("--no-sync");
     }
-    // Asked in kinder ways it goes on for a while, and the next start would meet it in this folder.
+    // After any other signal initdb runs on for a while, and the next start would find it in this folder.
     child::isolate(&mut command, run_as, Signal::SIGKILL);
     let output = command.output().map_err(Error::io("run", &initdb))?;
     if output.status.success() {
@@ -126,15 +125,15 @@ fn majors_in(base: &Path) -> Vec<u32> {
         .collect()
 }
 
-/// Removes what a first start left that was cut short. A helper of its initdb may outlive it for a moment and
-/// still write there, so a folder that fills again while it is emptied is emptied again.
-fn remove_if_there(folder: &Path) -> Result<(), Error> {
+/// Removes the remains of an interrupted initdb. One of its helper processes may outlive it for a moment and still write, so
+/// removal is retried while the folder is not empty.
+fn remove_if_present(folder: &Path) -> Result<(), Error> {
     let began = Instant::now();
     loop {
         match fs::remove_dir_all(folder) {
             Err(error)
                 if error.kind() == io::ErrorKind::DirectoryNotEmpty
-                    && began.elapsed() < EMPTIED_WITHIN =>
+                    && began.elapsed() < EMPTY_TIMEOUT =>
             {
                 thread::sleep(Duration::from_millis(20));
             }
@@ -151,7 +150,7 @@ fn pid_in(data: &Path) -> Option<u32> {
     text.lines().next()?.trim().parse().ok()
 }
 
-/// A server works in its data folder. Where that cannot be seen, it counts as running.
+/// Returns whether a process works in this data folder, as a server does. If that cannot be read, it counts as running.
 fn runs_in(pid: u32, data: &Path) -> bool {
     if !cfg!(target_os = "linux") {
         return true;

@@ -1,75 +1,75 @@
-//! Why there is no embedded Postgres, by what somebody can do about it.
+//! Errors of the embedded Postgres, one variant per remedy.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
-/// Why the embedded Postgres did not start or stop.
+/// The embedded Postgres did not start or stop.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// Nothing to run: install it, or point us to it.
+    /// No binaries were found.
     #[error(
-        "found no Postgres to run: install it ({install}), or name the folder of its initdb in PG_BINDIR, or a running server in DATABASE_URL"
+        "no Postgres binaries found; install them ({install}), or set `PG_BINDIR` to the folder of initdb, or `DATABASE_URL` to a running server"
     )]
     NoBinaries {
-        /// The one line that installs it on this system.
+        /// The command that installs Postgres on this system.
         install: String,
     },
-    /// `PG_BINDIR` is set, and wrong.
-    #[error("PG_BINDIR names {}, which does not hold both initdb and postgres", .0.display())]
+    /// `PG_BINDIR` is wrong.
+    #[error("`PG_BINDIR` is {}, which does not contain both initdb and postgres; correct it or unset it", .0.display())]
     NotABinDir(PathBuf),
-    /// What there is cannot be used: install a newer one.
+    /// Only older versions were found.
     #[error(
-        "Postgres {version} in {} is too old: it takes version {oldest} or newer",
+        "Postgres {version} in {} is too old; install version {oldest} or newer",
         .bin_dir.display(),
         oldest = super::binaries::OLDEST_MAJOR
     )]
     TooOld {
-        /// The version that was found.
+        /// The version found.
         version: String,
-        /// Where it was found.
+        /// Its folder.
         bin_dir: PathBuf,
     },
-    /// Another instance has this folder: stop it, or use another folder.
-    #[error("another instance is already running in {}", .base.display())]
+    /// Another instance uses this folder.
+    #[error("another instance is running in {}; stop it or use another folder", .base.display())]
     AlreadyRunning {
-        /// The folder that is taken.
+        /// The folder in use.
         base: PathBuf,
     },
-    /// Postgres asks the system for the name of the user it runs as, and there is none.
-    #[error("no user here can run Postgres ({0}): use a running server through DATABASE_URL")]
+    /// Postgres needs a user with a name, other than root.
+    #[error("no user can run Postgres here ({0}); set `DATABASE_URL` to a running server")]
     NoUser(String),
-    /// The system limits how long the path of a socket may be: use a shorter folder.
-    #[error("the path {} is too long for a socket: choose a shorter one", .0.display())]
+    /// The path exceeds the system's limit for socket paths.
+    #[error("the path {} is too long for a socket; choose a shorter one", .0.display())]
     SocketPathTooLong(PathBuf),
-    /// `initdb` refused, and said why.
+    /// `initdb` failed.
     #[error("initdb failed: {tail}")]
     InitFailed {
-        /// The end of what it wrote.
+        /// The end of its output.
         tail: String,
     },
-    /// The server ended before it was ready, or never became ready.
-    #[error("Postgres did not start, see {}: {tail}", .log.display())]
+    /// The server exited early or did not become ready in time.
+    #[error("Postgres did not start: {tail}; its log is {}", .log.display())]
     StartFailed {
-        /// Its log.
+        /// The path of its log.
         log: PathBuf,
-        /// The end of it.
+        /// The end of its log.
         tail: String,
     },
-    /// The system refused something.
+    /// An I/O operation failed.
     #[error("cannot {what} {}", .path.display())]
     Io {
-        /// What was tried, as a verb.
+        /// The operation, as a verb.
         what: &'static str,
-        /// On what.
+        /// The file or folder.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
 }
 
 impl Error {
-    /// Gives an I/O error the verb and the path that it lacks.
+    /// Adds the operation and the path to an I/O error.
     pub(super) fn io(what: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| Self::Io {
             what,
@@ -79,7 +79,7 @@ impl Error {
     }
 }
 
-/// The last lines of an output, for an error message.
+/// Returns the last lines of an output, for an error message.
 pub(super) fn tail(output: &str) -> String {
     const LINES: usize = 8;
     let lines: Vec<&str> = output

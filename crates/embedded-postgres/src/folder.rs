@@ -1,5 +1,4 @@
-//! The folder that a cluster lives in, held by one instance at a time through a lock on a file in it.
-//! The lock ends with the process that holds it, however that ends.
+//! The folder of a cluster, used by one instance at a time: a file lock in it ends with the process that holds it.
 
 use std::fs::{DirBuilder, File, OpenOptions, TryLockError};
 use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
@@ -11,37 +10,37 @@ use nix::unistd::geteuid;
 
 use super::{DataDir, Error, cluster};
 
-/// Every throw-away folder begins with it, so that leftovers are recognised.
-const THROW_AWAY_PREFIX: &str = "leaver-pg-";
+/// Prefix of every ephemeral folder, to recognise leftovers.
+const EPHEMERAL_PREFIX: &str = "leaver-pg-";
 
-/// The system takes 107 bytes, or 103 on some, and Postgres adds the name of the socket file.
-const LONGEST_SOCKET_FOLDER: usize = 89;
+/// Socket paths have at most 107 bytes, on some systems 103, and Postgres appends the name of the socket file.
+const MAX_SOCKET_FOLDER_BYTES: usize = 89;
 
-/// An owner that was killed a moment ago may not be quite dead.
-const UNLOCKED_WITHIN: Duration = Duration::from_millis(500);
+/// An owner that was just killed may hold the lock for another moment.
+const UNLOCK_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// A folder that is ours alone. Dropping it removes a throw-away folder.
+/// A locked folder. Dropping it removes an ephemeral folder.
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    throw_away: bool,
+    ephemeral: bool,
     lock: File,
 }
 
 impl Folder {
-    pub(super) fn claim(home: &DataDir) -> Result<Self, Error> {
-        let folder = match home {
-            DataDir::Persistent(base) => Self::claim_kept(base)?,
+    pub(super) fn claim(data_dir: &DataDir) -> Result<Self, Error> {
+        let folder = match data_dir {
+            DataDir::Persistent(base) => Self::claim_persistent(base)?,
             DataDir::Ephemeral => {
-                // The real path, since Postgres resolves links and we compare with what it resolved.
+                // The resolved path: Postgres resolves links too, and its paths are compared with ours.
                 let parent = fs::canonicalize(env::temp_dir())
                     .map_err(Error::io("find", &env::temp_dir()))?;
                 sweep(&parent);
-                Self::claim_throw_away(&parent)?
+                Self::claim_ephemeral(&parent)?
             }
         };
         let sockets = folder.sockets();
-        if sockets.as_os_str().len() > LONGEST_SOCKET_FOLDER {
+        if sockets.as_os_str().len() > MAX_SOCKET_FOLDER_BYTES {
             return Err(Error::SocketPathTooLong(sockets));
         }
         Ok(folder)
@@ -55,23 +54,23 @@ impl Folder {
         self.path.join("sock")
     }
 
-    pub(super) fn is_throw_away(&self) -> bool {
-        self.throw_away
+    pub(super) fn is_ephemeral(&self) -> bool {
+        self.ephemeral
     }
 
-    /// Removes a throw-away folder, and lets go of the lock.
+    /// Removes an ephemeral folder and releases the lock.
     pub(super) fn release(mut self) -> Result<(), Error> {
-        if std::mem::take(&mut self.throw_away) {
+        if std::mem::take(&mut self.ephemeral) {
             remove(&self.path).map_err(Error::io("remove", &self.path))?;
         }
         Ok(())
     }
 
-    fn claim_kept(base: &Path) -> Result<Self, Error> {
+    fn claim_persistent(base: &Path) -> Result<Self, Error> {
         builder()
             .recursive(true)
             .create(base)
-            .map_err(Error::io("make", base))?;
+            .map_err(Error::io("create", base))?;
         let path = fs::canonicalize(base).map_err(Error::io("find", base))?;
         let lock = open_lock(&path).map_err(Error::io("open the lock in", &path))?;
         let began = Instant::now();
@@ -79,7 +78,7 @@ impl Folder {
             match lock.try_lock() {
                 Ok(()) => break,
                 Err(TryLockError::Error(source)) => return Err(Error::io("lock", &path)(source)),
-                Err(TryLockError::WouldBlock) if began.elapsed() > UNLOCKED_WITHIN => {
+                Err(TryLockError::WouldBlock) if began.elapsed() > UNLOCK_TIMEOUT => {
                     return Err(Error::AlreadyRunning { base: path });
                 }
                 Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(10)),
@@ -87,27 +86,27 @@ impl Folder {
         }
         Ok(Self {
             path,
-            throw_away: false,
+            ephemeral: false,
             lock,
         })
     }
 
-    /// Takes the first free name. A sweep that runs elsewhere may come between any two of these steps:
+    /// Claims the first free name. A sweep by another process may run between any two of these steps:
     ///
     /// ```text
-    ///   we                       a sweep                    we notice, and take the next name
-    ///   make the folder ......>  removes it, it is empty    the lock cannot be made
-    ///   make the lock .......->  holds it, removes all      it is held, or another file, or gone
-    ///   hold the lock ........>  cannot hold it
+    ///   this process              sweep elsewhere              detected by, then the next name is tried
+    ///   create the folder ...>    removes it, it is empty      the lock file cannot be created
+    ///   create the lock .....>    locks it, removes all        the lock is held, replaced or gone
+    ///   lock it .............>    cannot lock it
     /// ```
-    fn claim_throw_away(parent: &Path) -> Result<Self, Error> {
+    fn claim_ephemeral(parent: &Path) -> Result<Self, Error> {
         let mut number = 0_u64;
         loop {
-            let path = parent.join(format!("{THROW_AWAY_PREFIX}{}-{number}", process::id()));
+            let path = parent.join(format!("{EPHEMERAL_PREFIX}{}-{number}", process::id()));
             number += 1;
             match builder().create(&path) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => continue,
-                made => made.map_err(Error::io("make", &path))?,
+                made => made.map_err(Error::io("create", &path))?,
             }
             let lock = match open_lock(&path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
@@ -116,7 +115,7 @@ impl Folder {
             if lock.try_lock().is_ok() && is_same_file(&lock, &path.join("lock")) {
                 return Ok(Self {
                     path,
-                    throw_away: true,
+                    ephemeral: true,
                     lock,
                 });
             }
@@ -126,31 +125,30 @@ impl Folder {
 
 impl Drop for Folder {
     fn drop(&mut self) {
-        if self.throw_away
+        if self.ephemeral
             && let Err(error) = remove(&self.path)
         {
-            tracing::warn!(path = %self.path.display(), %error, "cannot remove a throw-away cluster");
+            tracing::warn!(path = %self.path.display(), %error, "embedded.stop: cannot remove an ephemeral cluster");
         }
-        // Closing the file would not do while a process that another thread forks has yet to close
-        // its copy.
+        // Closing the file is not enough: a process that another thread just forked may still hold a copy of it.
         drop(self.lock.unlock());
     }
 }
 
-/// Removes throw-away folders whose owner has died. What cannot be removed is left for another time.
+/// Removes ephemeral folders of dead owners. A folder that cannot be removed is left for the next sweep.
 fn sweep(parent: &Path) {
     let Ok(entries) = fs::read_dir(parent) else {
         return;
     };
     for path in entries.flatten().map(|entry| entry.path()) {
-        let is_throw_away = path
+        let is_ephemeral = path
             .file_name()
             .and_then(|name| name.to_str())
-            .is_some_and(|name| name.starts_with(THROW_AWAY_PREFIX));
-        // Others may write here too. What is not ours we do not even open.
+            .is_some_and(|name| name.starts_with(EPHEMERAL_PREFIX));
+        // Other users may write here too. Their folders are not even opened.
         let is_ours = fs::symlink_metadata(&path)
             .is_ok_and(|found| found.is_dir() && found.uid() == geteuid().as_raw());
-        if !is_throw_away || !is_ours {
+        if !is_ephemeral || !is_ours {
             continue;
         }
         let removed = match File::open(path.join("lock")) {
@@ -158,11 +156,11 @@ fn sweep(parent: &Path) {
             Ok(lock) if lock.try_lock().is_ok() && !cluster::may_be_running(&path) => remove(&path),
             Ok(_) => continue,
         };
-        tracing::debug!(path = %path.display(), ?removed, "swept a throw-away cluster");
+        tracing::debug!(path = %path.display(), ?removed, "embedded.start: swept an ephemeral cluster");
     }
 }
 
-/// Removes the lock last, so that a removal that was cut short is taken up by the next sweep.
+/// Removes the lock file last, so that the next sweep continues an interrupted removal.
 fn remove(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
@@ -175,7 +173,7 @@ fn remove(folder: &Path) -> io::Result<()> {
     fs::remove_dir_all(folder)
 }
 
-/// When root makes the folder, the server's own user must be able to pass through it to its own.
+/// If root creates the folder, the server's own user must be able to traverse it.
 fn builder() -> DirBuilder {
     let mut builder = DirBuilder::new();
     builder.mode(if geteuid().is_root() { 0o711 } else { 0o700 });

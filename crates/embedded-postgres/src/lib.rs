@@ -1,9 +1,8 @@
-//! A private Postgres as a child process, for the demo, for `serve --embedded` and for the tests.
+//! A private Postgres server as a child process, for the demo, `serve --embedded` and the tests.
 //!
-//! Nothing has to be set up: the binaries are found, the cluster is made, and the server listens on
-//! a unix socket in a closed folder and nowhere else. It never outlives us, also after a kill -9.
-//! Nothing here knows what the service keeps in it, and nothing here is async: `start` and `stop`
-//! block, so async callers use `spawn_blocking`.
+//! It needs no setup: it finds the binaries, creates a cluster and listens only on a unix socket in a private folder. The
+//! server ends with its parent process, also after a kill -9. Nothing here is async: `start` and `stop` block, so async
+//! callers use `spawn_blocking`.
 
 mod binaries;
 mod child;
@@ -24,42 +23,41 @@ use folder::Folder;
 use run_as::RunAs;
 use server::Server;
 
-/// The superuser of the cluster, and the only role it begins with.
+/// The superuser, the only role of a new cluster.
 const SUPERUSER: &str = "postgres";
 
-/// Names the socket file. Said aloud on both sides, since clients would otherwise read `PGPORT`.
+/// Part of the name of the socket file. Set explicitly for server and clients, which would otherwise read `PGPORT`.
 const PORT: u16 = 5432;
 
-/// Where to look for the binaries and where to keep the cluster.
+/// Where to find the binaries and where to store the cluster.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The folder that holds `initdb` and `postgres`, from `PG_BINDIR`. No other is tried then.
+    /// The folder of `initdb` and `postgres`, from `PG_BINDIR`. If set, no other folder is tried.
     pub bin_dir: Option<PathBuf>,
-    /// The folders of `PATH`, looked through before the usual places.
+    /// The folders of `PATH`, searched before the usual places.
     pub search_path: Option<OsString>,
-    /// Whether the cluster is kept.
-    pub home: DataDir,
+    /// The folder of the cluster.
+    pub data_dir: DataDir,
 }
 
-/// Whether a cluster is kept, and where.
+/// The folder of a cluster, and whether it outlives the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum DataDir {
-    /// In this folder, which is made when absent and found again at the next start.
+    /// This folder. It is created if missing and used again at the next start.
     Persistent(PathBuf),
-    /// In a fresh folder for temporary files that is removed on stop. When its owner was killed,
-    /// the next throw-away start removes it.
+    /// A new temporary folder, removed on stop. If the owner was killed, the next ephemeral start removes it.
     Ephemeral,
 }
 
-/// Where a kept cluster lives when nobody says otherwise: `/var/lib/leaver` for root, since the
-/// server's own user cannot enter `/root`; else `leaver` in the state folder of the user.
+/// Returns the default folder of a persistent cluster: `/var/lib/leaver` for root, since the server's own user cannot enter
+/// `/root`, else `leaver` in the user's state folder.
 #[must_use]
-pub fn default_home(
+pub fn default_data_dir(
     as_root: bool,
     xdg_state_home: Option<&OsStr>,
     home: Option<&OsStr>,
 ) -> PathBuf {
-    // The XDG specification tells us to ignore a relative path.
+    // The XDG base directory specification requires that relative paths are ignored.
     let absolute = |dir: Option<&OsStr>| dir.map(PathBuf::from).filter(|dir| dir.is_absolute());
     if as_root {
         return PathBuf::from("/var/lib/leaver");
@@ -70,25 +68,25 @@ pub fn default_home(
         .join("leaver")
 }
 
-/// A running private Postgres. Dropping it stops it as well as it can; `stop` also tells how it went.
+/// A running private Postgres. Dropping it stops the server; `stop` also returns errors.
 #[derive(Debug)]
 pub struct Embedded {
-    // The order matters to a drop: the server ends before its folder is removed and unlocked.
+    // Fields drop in this order: the server must end before its folder is removed and unlocked.
     server: Server,
     folder: Folder,
     version: String,
 }
 
 impl Embedded {
-    /// Finds the binaries, makes the cluster when there is none, and starts it. Blocks, for about a
-    /// second when the cluster is new.
+    /// Finds the binaries, creates the cluster if there is none, and starts the server. Blocks, for about a second if the
+    /// cluster is new.
     ///
     /// # Errors
     ///
-    /// As the variants of [`Error`] say.
+    /// Returns an [`Error`]; each variant names what to do. No server is left running.
     pub fn start(options: &Options) -> Result<Self, Error> {
         RunAs::choose()?;
-        let folder = Folder::claim(&options.home)?;
+        let folder = Folder::claim(&options.data_dir)?;
         let binaries = binaries::find(options, cluster::newest_in(&folder))?;
         cluster::warn_of_others(&folder, binaries.major);
         let data = cluster::prepare(&folder, &binaries)?;
@@ -109,7 +107,7 @@ impl Embedded {
         })
     }
 
-    /// How to connect to one of its databases, whatever the `PG…` variables say of others.
+    /// Returns the options to connect to one of its databases, independent of `PG…` variables.
     #[must_use]
     pub fn connect_options(&self, database: &str) -> PgConnectOptions {
         PgConnectOptions::new_without_pgpass()
@@ -120,41 +118,41 @@ impl Embedded {
             .ssl_mode(PgSslMode::Disable)
     }
 
-    /// The same as a URL that both `psql` and sqlx understand.
+    /// Returns the same as a URL for `psql` and sqlx.
     #[must_use]
     pub fn url(&self, database: &str) -> String {
         url(&self.folder.sockets(), database)
     }
 
-    /// The process id of the server.
+    /// Returns the process id of the server.
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.server.pid()
     }
 
-    /// The folder that holds the cluster, its socket, its log and its lock.
+    /// Returns the folder of the cluster, its socket, its log and its lock file.
     #[must_use]
     pub fn base(&self) -> &Path {
         self.folder.path()
     }
 
-    /// The version of the binaries, such as `15.14`.
+    /// Returns the version of the binaries, such as `15.14`.
     #[must_use]
     pub fn version(&self) -> &str {
         &self.version
     }
 
-    /// Whether the last run ended in a crash, which this start recovered from.
+    /// Returns whether this start recovered from a crash.
     #[must_use]
     pub fn recovered(&self) -> bool {
         self.server.recovered()
     }
 
-    /// Stops the server, and removes a throw-away folder. Blocks until both are done.
+    /// Stops the server and removes an ephemeral folder. Blocks until both are done.
     ///
     /// # Errors
     ///
-    /// `Io` when the server does not end even when killed, or when the folder cannot be removed.
+    /// Returns [`Error::Io`] if the server survives SIGKILL or the folder cannot be removed.
     pub fn stop(self) -> Result<(), Error> {
         self.server.stop()?;
         self.folder.release()
@@ -169,7 +167,7 @@ fn url(sockets: &Path, database: &str) -> String {
     )
 }
 
-/// Form encoding would not do: libpq does not read a `+` as a space.
+// Form encoding does not work here: libpq does not decode `+` as a space.
 fn percent_encoded(bytes: &[u8]) -> String {
     let encoded = |&byte: &u8| {
         if byte.is_ascii_alphanumeric() || b"-_.~".contains(&byte) {
@@ -184,6 +182,6 @@ fn percent_encoded(bytes: &[u8]) -> String {
 #[cfg(test)]
 #[expect(
     clippy::unwrap_used,
-    reason = "a test that cannot go on shall say where"
+    reason = "a failed setup step should fail the test where it stands"
 )]
 mod tests;

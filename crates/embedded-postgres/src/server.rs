@@ -1,4 +1,4 @@
-//! Starts the server on a cluster, waits until it answers, and stops it.
+//! Starts the server on a cluster, waits until it accepts connections, and stops it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -15,30 +15,30 @@ use super::error::tail;
 use super::run_as::RunAs;
 use super::{Error, PORT, cluster};
 
-/// How often we look whether it is ready.
-const LOOK_EVERY: Duration = Duration::from_millis(5);
+/// Interval of readiness checks.
+const READY_POLL_INTERVAL: Duration = Duration::from_millis(5);
 
-/// How long until the next attempt.
-const TRY_EVERY: Duration = Duration::from_millis(100);
+/// Pause between two attempts to start.
+const RETRY_INTERVAL: Duration = Duration::from_millis(100);
 
-/// Recovery from a crash replays at most what fits between two checkpoints, on a slow disk too.
-const READY_WITHIN: Duration = Duration::from_mins(2);
+/// Crash recovery replays at most the WAL between two checkpoints; this is enough on a slow disk.
+const READY_TIMEOUT: Duration = Duration::from_mins(2);
 
-/// Right after a kill -9 of ours the old server may still hold its lock file or shared memory.
-const PREDECESSOR_GONE_WITHIN: Duration = Duration::from_secs(20);
+/// Right after a kill -9 of this process the old server may still hold its lock file or shared memory.
+const OLD_SERVER_EXIT_LIMIT: Duration = Duration::from_secs(20);
 
-/// Any other early end is tried again too, but not for so long that a person waits in vain.
-const OTHERWISE_WITHIN: Duration = Duration::from_secs(1);
+/// Any other early exit is retried only this long, since a person is waiting.
+const EARLY_EXIT_RETRY_LIMIT: Duration = Duration::from_secs(1);
 
-/// What is tried in turn to stop it, and how long it may take: an orderly end; at once, with recovery
-/// at the next start; and what nobody can refuse.
+/// The signals that stop it, in turn, and how long each may take: fast shutdown; immediate shutdown, with recovery at the next
+/// start; kill.
 const STOP_BY: [(Signal, Duration); 3] = [
     (Signal::SIGINT, Duration::from_secs(30)),
     (Signal::SIGQUIT, Duration::from_secs(5)),
     (Signal::SIGKILL, Duration::from_secs(5)),
 ];
 
-/// What to start, and on what.
+/// What to start, and on which cluster.
 pub(super) struct Launch<'a> {
     pub(super) postgres: &'a Path,
     pub(super) data: &'a Path,
@@ -56,13 +56,13 @@ pub(super) struct Server {
 }
 
 impl Server {
-    /// Returns when it accepts connections.
+    /// Starts the server and returns once it accepts connections.
     pub(super) fn start(launch: &Launch<'_>) -> Result<Self, Error> {
-        // One log back is kept, since a crash is asked about after the next start.
+        // The previous log is kept: a crash is usually investigated after the next start.
         drop(fs::rename(launch.log, launch.log.with_extension("log.1")));
         let began = Instant::now();
         loop {
-            cluster::forget_reused_pid(launch.data)?;
+            cluster::clear_stale_pidfile(launch.data)?;
             let mut log = open_log(launch.log).map_err(Error::io("open", launch.log))?;
             let mut server = Self {
                 process: spawn(launch, &log).map_err(Error::io("start", launch.postgres))?,
@@ -76,7 +76,9 @@ impl Server {
                     server.recovered = log.contains("was not properly shut down");
                     return Ok(server);
                 }
-                Outcome::Ended if began.elapsed() < patience_with(&log) => thread::sleep(TRY_EVERY),
+                Outcome::Ended if began.elapsed() < early_exit_retry_limit(&log) => {
+                    thread::sleep(RETRY_INTERVAL);
+                }
                 Outcome::Ended | Outcome::TooSlow => {
                     return Err(Error::StartFailed {
                         log: launch.log.to_path_buf(),
@@ -95,7 +97,7 @@ impl Server {
         self.recovered
     }
 
-    /// Returns when it has ended.
+    /// Stops the server and returns once it has ended.
     pub(super) fn stop(self) -> Result<(), Error> {
         self.end()
     }
@@ -103,7 +105,7 @@ impl Server {
     fn end(&self) -> Result<(), Error> {
         for (signal, limit) in STOP_BY {
             self.process.signal(signal);
-            if self.process.ends_within(limit) {
+            if self.process.wait_timeout(limit) {
                 return Ok(());
             }
         }
@@ -114,11 +116,11 @@ impl Server {
     fn wait_until_ready(&self) -> Outcome {
         let pid_file = self.data.join("postmaster.pid");
         let began = Instant::now();
-        while began.elapsed() < READY_WITHIN {
-            if fs::read_to_string(&pid_file).is_ok_and(|text| says_ready(&text, self.pid())) {
+        while began.elapsed() < READY_TIMEOUT {
+            if fs::read_to_string(&pid_file).is_ok_and(|text| is_ready(&text, self.pid())) {
                 return Outcome::Ready;
             }
-            if self.process.ends_within(LOOK_EVERY) {
+            if self.process.wait_timeout(READY_POLL_INTERVAL) {
                 return Outcome::Ended;
             }
         }
@@ -129,7 +131,7 @@ impl Server {
 impl Drop for Server {
     fn drop(&mut self) {
         if let Err(error) = self.end() {
-            tracing::warn!(%error, "the embedded Postgres is left running");
+            tracing::warn!(%error, "embedded.stop: the server is still running");
         }
     }
 }
@@ -140,18 +142,18 @@ enum Outcome {
     TooSlow,
 }
 
-/// The first line is the process id, the eighth the state.
-pub(super) fn says_ready(pid_file: &str, pid: u32) -> bool {
+/// Parses a pid file: the first line is the process id, the eighth the state.
+pub(super) fn is_ready(pid_file: &str, pid: u32) -> bool {
     let line = |index| pid_file.lines().nth(index).map(str::trim);
     line(0) == Some(pid.to_string().as_str()) && line(7) == Some("ready")
 }
 
-fn patience_with(log: &str) -> Duration {
-    // The locale is C, so these words are not translated.
+fn early_exit_retry_limit(log: &str) -> Duration {
+    // The locale is C, so these messages are not translated.
     if log.contains("lock file") || log.contains("shared memory") {
-        PREDECESSOR_GONE_WITHIN
+        OLD_SERVER_EXIT_LIMIT
     } else {
-        OTHERWISE_WITHIN
+        EARLY_EXIT_RETRY_LIMIT
     }
 }
 
@@ -161,33 +163,33 @@ fn spawn(launch: &Launch<'_>, log: &File) -> io::Result<SupervisedChild> {
     command.arg("-k").arg(launch.sockets);
     command.args(["-p", &PORT.to_string()]);
     for setting in [
-        // Nobody reaches it over the network, and on the socket only who may enter its folder.
+        // No network access; the socket is reachable only for users that may enter its folder.
         "listen_addresses=",
         "unix_socket_permissions=0700",
-        // The tests share one server, and each has a pool of its own.
+        // The tests share one server, and each test has its own pool.
         "max_connections=100",
-        // What was answered with 2xx is on the disk, in whatever way we or the machine end. (fsync is on by itself, and
-        // not said here, so that the tests can spare the disk.)
+        // An acknowledged delivery survives any crash of this process or the machine. (fsync is on by default and not set here,
+        // so that tests can turn it off.)
         "synchronous_commit=on",
         "full_page_writes=on",
-        // Its messages go to our log file, without a process of its own for them.
+        // Messages go to our log file, without a logging process.
         "logging_collector=off",
-        // Statements and details name people; the log shall not.
+        // Statements and error details contain personal data; the log must not.
         "log_min_error_statement=panic",
         "log_error_verbosity=terse",
-        // Nobody replicates a private server.
+        // A private server has no replicas.
         "wal_level=replica",
         "max_wal_senders=0",
     ] {
         command.args(["-c", setting]);
     }
-    // SIGINT is its order to disconnect everybody and shut down.
+    // SIGINT means fast shutdown: disconnect all clients and stop.
     child::isolate(&mut command, launch.run_as, Signal::SIGINT);
     command.stdout(log.try_clone()?).stderr(log.try_clone()?);
     SupervisedChild::spawn(command)
 }
 
-/// A log of one attempt; what an earlier attempt wrote would be taken for this one's.
+/// Opens an empty log for one attempt, so that messages of an earlier attempt are not attributed to this one.
 fn open_log(path: &Path) -> io::Result<File> {
     OpenOptions::new()
         .read(true)

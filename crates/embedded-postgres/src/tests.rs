@@ -1,11 +1,13 @@
+//! Tests of finding binaries, choosing folders and error texts; starting a server is tested in `tests/it/embedded.rs`.
+
 use std::{env, fs};
 
 use super::binaries::{candidates, choose, install_line, parse_version};
 use super::*;
 
-const MARK: &str = "usr/lib/postgresql/15/bin";
+const PG15_BIN: &str = "usr/lib/postgresql/15/bin";
 
-/// A tree in which each of these folders holds both programs, and options that name none of them.
+/// Creates a tree in which each of these folders contains both programs, and default options.
 fn tree(dirs: &[&str]) -> (tempfile::TempDir, Options) {
     let root = tempfile::tempdir().unwrap();
     for dir in dirs {
@@ -17,7 +19,7 @@ fn tree(dirs: &[&str]) -> (tempfile::TempDir, Options) {
     let options = Options {
         bin_dir: None,
         search_path: None,
-        home: DataDir::Ephemeral,
+        data_dir: DataDir::Ephemeral,
     };
     (root, options)
 }
@@ -32,12 +34,12 @@ fn found(root: &tempfile::TempDir, options: &Options) -> Vec<String> {
 }
 
 #[test]
-fn the_usual_places_are_tried_in_turn_with_the_highest_version_first() {
+fn tries_the_usual_folders_highest_version_first() {
     let (root, options) = tree(&[
         "opt/homebrew/opt/postgresql@17/bin",
         "usr/lib/postgresql/9.6/bin",
         "usr/lib/postgresql/13/bin",
-        MARK,
+        PG15_BIN,
         "usr/lib/postgresql15/bin",
         "usr/libexec/postgresql16",
         "usr/local/pgsql/bin",
@@ -47,7 +49,7 @@ fn the_usual_places_are_tried_in_turn_with_the_highest_version_first() {
     assert_eq!(
         found(&root, &options),
         [
-            MARK,
+            PG15_BIN,
             "usr/lib/postgresql/13/bin",
             "usr/lib/postgresql/9.6/bin",
             "usr/pgsql-16/bin",
@@ -60,22 +62,22 @@ fn the_usual_places_are_tried_in_turn_with_the_highest_version_first() {
 }
 
 #[test]
-fn path_comes_before_the_usual_places_and_its_links_are_followed() {
-    let (root, mut options) = tree(&[MARK, "usr/bin", "usr/lib/postgresql/16/bin"]);
+fn searches_path_first_and_follows_links() {
+    let (root, mut options) = tree(&[PG15_BIN, "usr/bin", "usr/lib/postgresql/16/bin"]);
     let at = |path: &str| root.path().canonicalize().unwrap().join(path);
     fs::create_dir_all(at("usr/local/bin")).unwrap();
-    std::os::unix::fs::symlink(at(MARK).join("initdb"), at("usr/local/bin/initdb")).unwrap();
+    std::os::unix::fs::symlink(at(PG15_BIN).join("initdb"), at("usr/local/bin/initdb")).unwrap();
     let path = env::join_paths([at("nowhere"), at("usr/local/bin"), at("usr/bin")]).unwrap();
     options.search_path = Some(path);
     assert_eq!(
         found(&root, &options),
-        [MARK, "usr/bin", "usr/lib/postgresql/16/bin"]
+        [PG15_BIN, "usr/bin", "usr/lib/postgresql/16/bin"]
     );
 }
 
 #[test]
-fn a_named_folder_is_the_only_one_tried() {
-    let (root, mut options) = tree(&[MARK, "mine"]);
+fn pg_bindir_excludes_all_other_folders() {
+    let (root, mut options) = tree(&[PG15_BIN, "mine"]);
     options.bin_dir = Some(root.path().canonicalize().unwrap().join("mine"));
     assert_eq!(found(&root, &options), ["mine"]);
 
@@ -84,7 +86,7 @@ fn a_named_folder_is_the_only_one_tried() {
     assert!(matches!(error, Error::NotABinDir(_)), "{error}");
 }
 
-/// What is chosen among folders that are named by the version they hold.
+/// Returns the version chosen among folders that are named by their version.
 fn chosen(dirs: &[&str], kept: Option<u32>) -> Result<Option<String>, Error> {
     let dirs = dirs.iter().map(PathBuf::from).collect();
     let version_of = |dir: &Path| match dir.to_str().unwrap() {
@@ -95,14 +97,14 @@ fn chosen(dirs: &[&str], kept: Option<u32>) -> Result<Option<String>, Error> {
 }
 
 #[test]
-fn the_first_that_is_new_enough_is_chosen() {
+fn chooses_the_first_version_that_is_new_enough() {
     let first = chosen(&["broken", "9.6.24", "12.1", "15.14", "17.2"], None).unwrap();
     assert_eq!(first.as_deref(), Some("15.14"));
     assert_eq!(chosen(&[], None).unwrap(), None);
 }
 
 #[test]
-fn a_kept_cluster_gets_the_binaries_of_its_version_while_there_are_any() {
+fn prefers_the_version_of_an_existing_cluster() {
     let same = chosen(&["17.2", "15.14"], Some(15)).unwrap();
     assert_eq!(same.as_deref(), Some("15.14"));
     let other = chosen(&["17.2", "16.9"], Some(15)).unwrap();
@@ -110,13 +112,13 @@ fn a_kept_cluster_gets_the_binaries_of_its_version_while_there_are_any() {
 }
 
 #[test]
-fn an_older_postgres_is_refused_in_plain_words() {
+fn refuses_an_older_postgres() {
     let error = chosen(&["12.22"], None).unwrap_err();
-    insta::assert_snapshot!(error, @"Postgres 12.22 in 12.22 is too old: it takes version 13 or newer");
+    insta::assert_snapshot!(error, @"Postgres 12.22 in 12.22 is too old; install version 13 or newer");
 }
 
 #[test]
-fn a_version_is_read_from_what_postgres_prints() {
+fn parses_the_version_that_postgres_prints() {
     for (line, version) in [
         (
             "postgres (PostgreSQL) 15.14 (Debian 15.14-0+deb12u1)",
@@ -133,7 +135,7 @@ fn a_version_is_read_from_what_postgres_prints() {
 }
 
 #[test]
-fn each_system_has_its_line_to_install_postgres() {
+fn names_the_install_command_of_each_system() {
     for (os, os_release, line) in [
         (
             "linux",
@@ -165,18 +167,18 @@ fn each_system_has_its_line_to_install_postgres() {
 }
 
 #[test]
-fn nothing_to_run_says_what_to_do() {
+fn missing_binaries_error_names_the_remedies() {
     let install = install_line("linux", "ID=debian").to_owned();
     insta::assert_snapshot!(
         Error::NoBinaries { install },
-        @"found no Postgres to run: install it (apt-get install -y postgresql), or name the folder of its initdb in PG_BINDIR, or a running server in DATABASE_URL"
+        @"no Postgres binaries found; install them (apt-get install -y postgresql), or set `PG_BINDIR` to the folder of initdb, or `DATABASE_URL` to a running server"
     );
 }
 
 #[test]
-fn the_default_home_suits_the_user() {
+fn default_data_dir_depends_on_the_user() {
     let home = |as_root, xdg: Option<&str>, home: Option<&str>| {
-        let found = default_home(as_root, xdg.map(OsStr::new), home.map(OsStr::new));
+        let found = default_data_dir(as_root, xdg.map(OsStr::new), home.map(OsStr::new));
         found.to_str().unwrap().to_owned()
     };
     assert_eq!(home(true, Some("/x"), Some("/root")), "/var/lib/leaver");
@@ -193,7 +195,7 @@ fn the_default_home_suits_the_user() {
 }
 
 #[test]
-fn a_url_escapes_what_a_path_may_hold() {
+fn url_escapes_special_characters() {
     insta::assert_snapshot!(
         url(Path::new("/tmp/a b+c/sock"), "x"),
         @"postgres://postgres@localhost:5432/x?host=%2Ftmp%2Fa%20b%2Bc%2Fsock&sslmode=disable"
@@ -201,10 +203,10 @@ fn a_url_escapes_what_a_path_may_hold() {
 }
 
 #[test]
-fn ready_counts_only_when_our_own_server_says_so() {
+fn ready_requires_the_pid_of_our_own_server() {
     let pid_file = |state: &str| format!("41\n/d\n1\n5432\n/s\n\n 1 2\n{state}\n");
-    assert!(server::says_ready(&pid_file("ready   "), 41));
-    assert!(!server::says_ready(&pid_file("ready   "), 4));
-    assert!(!server::says_ready(&pid_file("starting"), 41));
-    assert!(!server::says_ready("41\n", 41));
+    assert!(server::is_ready(&pid_file("ready   "), 41));
+    assert!(!server::is_ready(&pid_file("ready   "), 4));
+    assert!(!server::is_ready(&pid_file("starting"), 41));
+    assert!(!server::is_ready("41\n", 41));
 }

@@ -14,7 +14,7 @@ use crate::base::clock::SystemClock;
 use crate::config::Environment;
 use crate::jobs::sync::gaps::GapReport;
 use crate::jobs::sync::{SyncReport, Syncer};
-use crate::service::{self, Components};
+use crate::service;
 use leaver_core::domain::EmployeeId;
 
 /// Compare BambooHR's delivery logs with what arrived, and read those of whom something is missing; exits 1 when
@@ -39,8 +39,8 @@ impl Gaps {
         conn.close().await?;
         let (company, _) = self.of.company_in(&settings)?;
         let options = service::connect_options(&settings.database)?;
-        let parts = Components::new(&settings, options, Arc::new(SystemClock));
-        let syncer = Syncer::new(Arc::clone(&parts.worker));
+        let engine = Arc::new(service::engine(&settings, options, Arc::new(SystemClock)));
+        let syncer = Syncer::new(engine);
         let on_terminal = std::io::stderr().is_terminal();
         let progress = |_: &str, read: u64| {
             if on_terminal {
@@ -80,7 +80,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
                 "webhook": hook.id,
                 "entries": hook.entries,
                 "cut": hook.is_log_truncated,
-                "cause": hook.log_error.as_ref().map(ToString::to_string),
+                "reason": hook.log_error.as_ref().map(ToString::to_string),
             })
         })
         .collect();
@@ -93,7 +93,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
                 "webhook": hook.id,
                 "sent_at": gap.sent_at,
                 "status": gap.status,
-                "fate": gap.retry_state.as_str().replace(' ', "_"),
+                "fate": gap.retry_state.as_str(),
                 "employees": gap.employees,
             })
         })
@@ -102,7 +102,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
         serde_json::json!({
             "records": read.records,
             "outcome": outcome(read),
-            "cause": read.incomplete,
+            "reason": read.incomplete,
         })
     });
     serde_json::json!({ "webhooks": hooks, "gaps": gaps, "read": read })
@@ -147,7 +147,7 @@ fn print(report: &GapReport) {
                 hook.id.clone(),
                 output::moment_or_dash(gap.sent_at),
                 gap.status.clone(),
-                gap.retry_state.as_str().to_owned(),
+                gap.retry_state.as_str().replace('_', " "),
                 ids.join(", "),
             ]);
         }
@@ -167,7 +167,7 @@ fn print(report: &GapReport) {
             outcomes.join(", ")
         }
     );
-    if let Some(cause) = &read.incomplete {
-        println!("not all could be read: {cause}");
+    if let Some(reason) = &read.incomplete {
+        println!("not all could be read: {reason}");
     }
 }

@@ -111,7 +111,7 @@ impl Show {
                 .map(|(field, name)| (field, name.into()))
                 .collect();
             output::json(&serde_json::json!({
-                "id": hook.id, "name": hook.name, "url": without_query(&hook.url), "points_here": here,
+                "id": hook.id, "name": hook.name, "url": without_query(&hook.url), "targets_this_service": here,
                 "created_at": hook.created, "last_sent_at": hook.last_sent, "format": format, "events": events,
                 "monitor_fields": monitor_fields, "post_fields": posted,
                 "include_company_domain": include_company_domain, "denied_fields": denied,

@@ -1,8 +1,8 @@
-//! What the documentation shows is what the program takes and what it does by default.
+//! The documented settings load, and the documented defaults are the real ones.
 
 use super::*;
 
-/// The sources of `config/default.toml`, which stand there as a comment.
+/// Returns the sources of `config/default.toml` without their leading `#`.
 fn documented_sources() -> String {
     let commented = DEFAULTS
         .split_once("# [[sources]]")
@@ -31,7 +31,7 @@ fn the_defaults_file_loads_as_a_file_too() {
 }
 
 #[test]
-fn the_sources_that_the_defaults_file_shows_load() {
+fn the_sources_in_the_defaults_file_load() {
     let settings = load(&documented_sources(), &VARIABLES).unwrap();
     let names: Vec<_> = settings.sources.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(names, ["bamboohr", "merge"]);
@@ -40,27 +40,27 @@ fn the_sources_that_the_defaults_file_shows_load() {
 }
 
 #[test]
-fn what_the_defaults_file_says_of_a_source_is_the_default() {
+fn the_documented_source_settings_are_the_defaults() {
     let documented = load(&documented_sources(), &VARIABLES).unwrap();
-    // Only what has no default.
-    let least = "
+    // Only the keys without a default.
+    let minimal = "
         [[sources]]
         name = 'bamboohr'
         provider = 'bamboohr'
         webhook_secrets = ['env:BAMBOOHR_WEBHOOK_SECRET']
         timezone = 'Europe/Berlin'
         cutoff = '17:30'
-        silence_alarm = '3d'
+        max_silence = '3d'
         api = { company_domain = 'acme', api_key = 'env:BAMBOOHR_API_KEY' }";
-    let least = load(least, &VARIABLES).unwrap();
+    let minimal = load(minimal, &VARIABLES).unwrap();
     assert_eq!(
         format!("{:#?}", source(&documented, "bamboohr")),
-        format!("{:#?}", source(&least, "bamboohr")),
+        format!("{:#?}", source(&minimal, "bamboohr")),
     );
 }
 
 #[test]
-fn a_source_made_by_a_variable_is_the_same_as_one_that_is_written() {
+fn a_variable_makes_the_same_source_as_a_section() {
     let written = "
         [[sources]]
         name = 'bamboohr'
@@ -78,7 +78,7 @@ fn a_source_made_by_a_variable_is_the_same_as_one_that_is_written() {
     );
 }
 
-/// The example of the design, word for word but for the list of fields, which it leaves open.
+/// The example of the design document; only the list of fields is shortened.
 const DESIGN: &str = r#"
 [accounts]                      # the application's own table; these are the defaults
 table         = "public.users"
@@ -95,34 +95,60 @@ cutoff    = "end_of_day"        # or "start_of_day", or "17:30"
 inactive_without_date = "hold"  # Merge INACTIVE with no termination date: hold | deactivate | ignore
 deleted   = { bamboohr = "deactivate", merge = "hold" }
 rehire    = "hold"              # hold | reactivate | ignore
+max_silence = "off"             # a source that sends nothing for longer degrades health
+
+[drift]
+mode = "report"                 # report | fix
+interval = "1h"
+
+[inbox]
+failed_retention = "7d"
+retention = "90d"
+
+[worker]
+batch_size = 500
+concurrency = 2
+batch_bytes = "32MiB"
+poll_interval = "1s"
+max_attempts = 10
 
 [[sources]]
 name = "bamboohr"
 provider = "bamboohr"
 webhook_secrets = ["env:BAMBOOHR_WEBHOOK_SECRET"]
 tenant = "acme"
-freshness = "3h"                # how far X-BambooHR-Timestamp may be from now, either way
+timestamp_tolerance = "3h"                # how far X-BambooHR-Timestamp may be from now, either way
 signature_layout = "body+timestamp"   # BambooHR's own; "timestamp.body" for senders that sign that way
 fields = { status = ["status", "Status"] }
-api = { company_domain = "acme", api_key = "env:BAMBOOHR_API_KEY", poll = "15m", full_sweep = "24h" }   # base_url when it is not BambooHR's own
+api = { company_domain = "acme", api_key = "env:BAMBOOHR_API_KEY", sync_interval = "15m", full_sync_interval = "24h" }   # base_url when it is not BambooHR's own
 
 [[sources]]
 name = "merge"
 provider = "merge"
 webhook_secrets = ["env:MERGE_WEBHOOK_SECRET"]
-api = { base_url = "https://api.merge.dev/api/hris/v1", api_key = "env:MERGE_API_KEY", poll = "15m", full_sweep = "24h" }
+api = { base_url = "https://api.merge.dev/api/hris/v1", api_key = "env:MERGE_API_KEY", sync_interval = "15m", full_sync_interval = "24h" }
 linked_accounts = [ { id = "uuid", tenant = "acme", token = "env:MERGE_ACCOUNT_TOKEN_ACME" } ]  # empty: any, one tenant
 "#;
 
 #[test]
-fn the_example_of_the_design_loads_and_says_the_defaults() {
+fn the_design_example_loads_and_equals_the_defaults() {
     let example = load(DESIGN, &VARIABLES).unwrap();
     let defaults = Settings::load(None, &env(&VARIABLES)).unwrap();
     assert_eq!(example.accounts, defaults.accounts);
+    let sections = |settings: &Settings| {
+        let Settings {
+            drift,
+            inbox,
+            worker,
+            ..
+        } = settings;
+        format!("{drift:?} {inbox:?} {worker:?}")
+    };
+    assert_eq!(sections(&example), sections(&defaults));
     for name in ["bamboohr", "merge"] {
         let (shown, default) = (source(&example, name), source(&defaults, name));
         let mut policy = default.policy.clone();
-        // The one thing about the rules that an `api` makes different.
+        // The only part of the policy that depends on `api`.
         policy.can_read = name == "bamboohr";
         assert_eq!(format!("{:?}", shown.policy), format!("{policy:?}"));
         assert_eq!(
@@ -138,15 +164,16 @@ fn the_example_of_the_design_loads_and_says_the_defaults() {
     );
     assert_eq!(api.account_tokens["uuid"].expose_secret(), "hush-5");
     assert_eq!(
-        (api.poll, api.full_sweep),
+        (api.sync_interval, api.full_sync_interval),
         (Duration::from_mins(15), Duration::from_hours(24))
     );
 }
 
 #[test]
-fn each_variable_that_the_defaults_file_names_works() {
+fn the_defaults_file_documents_each_variable() {
     for variable in [
         "LEAVER_LISTEN",
+        "LEAVER_ADMIN_LISTEN",
         "LEAVER_LOG",
         "LEAVER_LOG_FORMAT",
         "LEAVER_CONFIG",

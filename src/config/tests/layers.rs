@@ -1,10 +1,10 @@
-//! Which layer counts, and that a variable alone is enough.
+//! Which layer overrides which, and that variables alone are enough.
 
 use super::*;
 use leaver_core::decision::policy::{Cutoff, OnUncertain};
 
 #[test]
-fn the_environment_alone_is_enough() {
+fn variables_alone_are_enough() {
     let variables = env(&[
         ("DATABASE_URL", "postgres://app:hush@db.internal/app"),
         ("BAMBOOHR_WEBHOOK_SECRET", KEY),
@@ -49,7 +49,7 @@ fn one_secret_makes_one_source() {
 }
 
 #[test]
-fn each_secret_variable_has_a_twin_that_names_a_file() {
+fn each_secret_variable_has_a_file_twin() {
     let folder = Folder::new();
     let file = |name: &str, text: &str| folder.put(name, text).display().to_string();
     let (url, current, previous, merge, merge_previous) = (
@@ -74,12 +74,12 @@ fn each_secret_variable_has_a_twin_that_names_a_file() {
     assert!(accepts(bamboohr, "hush-1") && accepts(bamboohr, "hush-2"));
     assert!(!accepts(bamboohr, "hush-1\n"));
     assert!(accepts(merge, "hush-3"));
-    // One line break goes, as an editor adds it; a second one is part of the secret.
+    // Editors add one line break, which is removed; a second one is part of the secret.
     assert!(accepts(merge, "hush-4\n") && !accepts(merge, "hush-4"));
 }
 
 #[test]
-fn the_file_goes_before_the_defaults_and_the_environment_before_the_file() {
+fn the_file_overrides_the_defaults_and_variables_the_file() {
     let text = "[server]\nlisten = \"127.0.0.1:1111\"\nmax_body = \"1MiB\"\n\
                 [log]\nfilter = \"warn\"\n[accounts]\ntable = \"app.users\"\nid_column = \"user_id\"\n\
                 [policy.deleted]\nmerge = \"ignore\"";
@@ -106,18 +106,18 @@ fn the_file_goes_before_the_defaults_and_the_environment_before_the_file() {
 }
 
 #[test]
-fn a_variable_sets_any_key_whatever_its_type() {
+fn a_variable_sets_a_key_of_any_type() {
     let settings = load_with_key(
         "",
         &[
             ("LEAVER__DATABASE__MIGRATE", "false"),
             ("LEAVER__WORKER__MAX_ATTEMPTS", "3"),
-            ("LEAVER__WORKER__BATCH", "7"),
+            ("LEAVER__WORKER__BATCH_SIZE", "7"),
             ("LEAVER__SERVER__MAX_BODY", "2MiB"),
             ("LEAVER__SERVER__LISTEN", "127.0.0.1:3333"),
             ("LEAVER__POLICY__TIMEZONE", "Asia/Tokyo"),
             ("LEAVER__POLICY__CUTOFF", "17:30"),
-            ("LEAVER__INBOX__KEEP", "2d"),
+            ("LEAVER__INBOX__FAILED_RETENTION", "2d"),
             ("LEAVER__ACCOUNTS__PROTECTED", r#"["root@example.com"]"#),
             ("LEAVER__ACCOUNTS__TENANT_COLUMN", ""),
         ],
@@ -125,10 +125,13 @@ fn a_variable_sets_any_key_whatever_its_type() {
     .unwrap();
     assert!(!settings.database.migrate);
     assert_eq!(settings.worker.max_attempts, 3);
-    assert_eq!(settings.worker.batch, 7);
+    assert_eq!(settings.worker.batch_size, 7);
     assert_eq!(settings.server.max_body_bytes, 2 << 20);
     assert_eq!(settings.server.listen.port(), 3333);
-    assert_eq!(settings.keep_parked, Duration::from_hours(48));
+    assert_eq!(
+        settings.inbox.failed_body_retention,
+        Duration::from_hours(48)
+    );
     assert_eq!(settings.accounts.tenant_column, None);
     let policy = &settings.sources[0].policy;
     assert_eq!(policy.timezone, chrono_tz::Asia::Tokyo);
@@ -138,7 +141,7 @@ fn a_variable_sets_any_key_whatever_its_type() {
 }
 
 #[test]
-fn the_file_is_named_by_the_option_or_by_leaver_config() {
+fn the_option_overrides_leaver_config() {
     let folder = Folder::new();
     let named = |port: u16| format!("[server]\nlisten = \"127.0.0.1:{port}\"");
     let by_variable = folder.put("variable.toml", &named(1111));
@@ -154,7 +157,7 @@ fn the_file_is_named_by_the_option_or_by_leaver_config() {
 }
 
 #[test]
-fn a_command_that_needs_no_source_and_no_database_gets_its_settings() {
+fn reads_settings_without_source_and_database() {
     let settings = Settings::read(None, &env(&[])).unwrap();
     assert!(settings.sources.is_empty());
     assert!(settings.database.url.is_none());

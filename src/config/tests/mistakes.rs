@@ -1,9 +1,9 @@
-//! Every mistake is named by its key and by where it stands, with what would be right.
+//! Errors name the key, the file or variable that sets it, and a valid value.
 
 use super::*;
 
 #[test]
-fn without_a_source_nothing_starts() {
+fn settings_without_a_source_are_an_error() {
     for pairs in [vec![], vec![("DATABASE_URL", "postgres://db/app")]] {
         assert_refused(
             Settings::load(None, &env(&pairs)),
@@ -22,12 +22,12 @@ fn without_a_source_nothing_starts() {
 }
 
 #[test]
-fn a_time_beyond_calendars_and_clocks_is_refused() {
+fn durations_over_100_years_are_rejected() {
     for (section, key) in [
-        ("inbox", "keep"),
+        ("inbox", "failed_retention"),
         ("inbox", "retention"),
         ("server", "body_timeout"),
-        ("policy", "silence_alarm"),
+        ("policy", "max_silence"),
     ] {
         assert_refused(
             load_with_key(&format!("[{section}]\n{key} = \"101y\""), &[]),
@@ -38,67 +38,77 @@ fn a_time_beyond_calendars_and_clocks_is_refused() {
 }
 
 #[test]
-fn a_key_that_does_not_exist_is_named_with_its_file() {
+fn an_unknown_key_is_named_with_its_file() {
     let source =
         "[[sources]]\nname = \"hr\"\nprovider = \"bamboohr\"\nwebhook_secrets = [\"env:K\"]\n";
     let in_source = |line: &str| format!("{source}{line}");
     for (text, key, right) in [
-        ("colour = 1".to_owned(), "colour", "`accounts`"),
+        (
+            "colour = 1".to_owned(),
+            "colour",
+            "expected one of `server`, `database`",
+        ),
         (
             "[account]\ntable = \"users\"".to_owned(),
             "account",
-            "`accounts`",
+            "did you mean `accounts`?",
         ),
         (
             "[accounts]\ntabel = \"users\"".to_owned(),
             "accounts.tabel",
-            "`table`",
+            "did you mean `table`?",
         ),
         (
             "[policy.deleted]\nbamboo = \"hold\"".to_owned(),
             "policy.deleted.bamboo",
-            "`bamboohr`",
+            "did you mean `bamboohr`?",
         ),
         (
-            in_source("freshnes = \"3h\""),
-            "sources[0].freshnes",
-            "`freshness`",
+            in_source("timestamp_tolerence = \"3h\""),
+            "sources[0].timestamp_tolerence",
+            "did you mean `timestamp_tolerance`?",
         ),
         (
             in_source("fields = { state = [\"status\"] }"),
             "sources[0].fields.state",
-            "`status`",
+            "did you mean `status`?",
         ),
         (
-            in_source("api = { api_key = \"env:K\", pol = \"1m\" }"),
-            "sources[0].api.pol",
-            "`poll`",
+            in_source("api = { api_key = \"env:K\", sync_intervall = \"1m\" }"),
+            "sources[0].api.sync_intervall",
+            "did you mean `sync_interval`?",
         ),
         (
             in_source("linked_accounts = [{ id = \"a\", tenant = \"t\", key = \"env:K\" }]"),
             "sources[0].linked_accounts[0].key",
-            "`token`",
+            "expected one of `id`, `tenant`, `token`",
         ),
     ] {
         assert_refused(
             load_with_key(&text, &[("K", KEY)]),
-            &["leaver.toml: ", key, "unknown field", right],
+            &["leaver.toml: ", key, "unknown key", right],
         );
     }
 }
 
 #[test]
-fn a_variable_that_sets_no_key_is_named() {
+fn a_variable_for_an_unknown_key_is_named() {
     for (variable, words) in [
-        ("LEAVER__ACCOUNTS__TABEL", ["accounts.tabel", "`table`"]),
-        ("LEAVER__ACCOUNT__TABLE", ["account", "`accounts`"]),
+        (
+            "LEAVER__ACCOUNTS__TABEL",
+            ["accounts.tabel", "did you mean `table`?"],
+        ),
+        (
+            "LEAVER__ACCOUNT__TABLE",
+            ["account", "did you mean `accounts`?"],
+        ),
         ("LEAVER__TABLE", ["LEAVER__SECTION__KEY", "LEAVER__TABLE"]),
         (
             "LEAVER__LOG__FILTER__X",
             ["`filter` is not a section", "LEAVER__LOG__FILTER__X"],
         ),
     ] {
-        // The mistake is the variable's, also beside a file.
+        // The error names the variable, with and without a file.
         for text in ["", "[log]\nfilter = \"warn\""] {
             let refused = load_with_key(text, &[(variable, "users")]);
             assert_refused(refused, &["environment", variable, words[0], words[1]]);
@@ -107,10 +117,17 @@ fn a_variable_that_sets_no_key_is_named() {
 }
 
 #[test]
-fn a_wrong_value_is_named_with_what_would_be_right() {
+fn an_invalid_value_is_named_with_a_valid_one() {
     for (section, key, value, right) in [
         ("server", "listen", "\"8080\"", "127.0.0.1:8080"),
         ("server", "listen", "8080", "string"),
+        ("server", "admin_listen", "\"8081\"", "127.0.0.1:8081"),
+        (
+            "server",
+            "admin_listen",
+            "\"127.0.0.1:8080\"",
+            "`server.listen`",
+        ),
         ("server", "max_body", "\"10 parsecs\"", "\"10MiB\""),
         ("server", "max_body", "\"0\"", "\"10MiB\""),
         ("server", "max_body", "10", "\"10MiB\""),
@@ -125,6 +142,8 @@ fn a_wrong_value_is_named_with_what_would_be_right() {
         ("policy", "timezone", "\"CEST\"", "\"Europe/Berlin\""),
         ("policy", "cutoff", "\"noon\"", "\"17:30\""),
         ("policy", "cutoff", "\"25:00\"", "\"17:30\""),
+        ("policy", "cutoff", "17:30:00", "\"17:30\""),
+        ("drift", "mode", "\"repair\"", "`fix`"),
         (
             "policy",
             "inactive_without_date",
@@ -133,8 +152,8 @@ fn a_wrong_value_is_named_with_what_would_be_right() {
         ),
         ("policy", "rehire", "\"deactivate\"", "`reactivate`"),
         ("policy", "deleted", "\"hold\"", "a section"),
-        ("inbox", "keep", "\"a week\"", "\"7d\""),
-        ("worker", "batch", "\"all\"", "a whole number"),
+        ("inbox", "failed_retention", "\"a week\"", "\"7d\""),
+        ("worker", "batch_size", "\"all\"", "a whole number"),
         ("log", "format", "\"xml\"", "`json`"),
     ] {
         let key_in_full = format!("{section}.{key}");
@@ -150,36 +169,51 @@ fn a_wrong_value_is_named_with_what_would_be_right() {
 }
 
 #[test]
-fn a_number_that_would_stop_the_service_is_refused() {
+fn values_below_the_minimum_are_rejected() {
     for (section, key, value) in [
         ("server", "max_connections", "0"),
         ("server", "body_timeout", "\"0s\""),
         ("server", "store_timeout", "\"0s\""),
         ("server", "header_timeout", "\"0s\""),
-        ("server", "idle_timeout", "\"0s\""),
         ("server", "write_timeout", "\"0s\""),
-        ("server", "max_in_flight", "\"9MiB\""),
-        ("worker", "batch", "0"),
-        ("worker", "batch", "-5"),
-        ("worker", "poll", "\"0s\""),
+        ("server", "max_in_flight_bytes", "\"9MiB\""),
+        ("worker", "batch_size", "0"),
+        ("worker", "batch_size", "-5"),
+        ("worker", "poll_interval", "\"0s\""),
         ("worker", "max_attempts", "0"),
+        ("worker", "concurrency", "0"),
+        ("drift", "interval", "\"0s\""),
+        ("inbox", "retention", "\"13d\""),
     ] {
         let refused = load_with_key(&format!("[{section}]\n{key} = {value}"), &[]);
         let key = format!("{section}.{key}");
         assert_refused(refused, &["leaver.toml: ", &key, "at least"]);
     }
-    for (section, key) in [("inbox", "keep"), ("server", "drain_timeout")] {
+    for (section, key) in [("inbox", "failed_retention"), ("server", "drain_timeout")] {
         load_with_key(&format!("[{section}]\n{key} = \"0s\""), &[]).unwrap();
     }
 }
 
 #[test]
-fn a_wrong_variable_is_named_also_beside_a_file() {
+fn an_invalid_variable_is_named_instead_of_the_file() {
     for (variable, value, words) in [
         ("LEAVER_LISTEN", "8080", ["server.listen", "127.0.0.1:8080"]),
+        (
+            "LEAVER_ADMIN_LISTEN",
+            "8081",
+            ["server.admin_listen", "127.0.0.1:8081"],
+        ),
         ("LEAVER_LOG_FORMAT", "xml", ["log.format", "`json`"]),
-        ("LEAVER__WORKER__BATCH", "0", ["worker.batch", "at least"]),
-        ("LEAVER__WORKER__POLL", "0s", ["worker.poll", "at least"]),
+        (
+            "LEAVER__WORKER__BATCH_SIZE",
+            "0",
+            ["worker.batch_size", "at least"],
+        ),
+        (
+            "LEAVER__WORKER__POLL_INTERVAL",
+            "0s",
+            ["worker.poll_interval", "at least"],
+        ),
         (
             "LEAVER__POLICY__CUTOFF",
             "noon",
@@ -200,7 +234,7 @@ fn a_wrong_variable_is_named_also_beside_a_file() {
 }
 
 #[test]
-fn text_that_is_not_toml_is_named_by_its_line_and_not_quoted() {
+fn invalid_toml_is_named_by_line_and_not_quoted() {
     for (text, line) in [
         ("[server]\n\n[log\nfilter = \"hush\"", "line 3"),
         ("[database]\nurl = \"hush", "line 2"),
@@ -214,7 +248,7 @@ fn text_that_is_not_toml_is_named_by_its_line_and_not_quoted() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_named() {
+fn an_unreadable_file_is_named() {
     let variables = env(&[("BAMBOOHR_WEBHOOK_SECRET", KEY)]);
     assert_refused(
         Settings::load(
@@ -235,7 +269,7 @@ fn a_file_that_cannot_be_read_is_named() {
 }
 
 #[test]
-fn somebody_who_is_protected_twice_or_by_a_blank_is_pointed_out() {
+fn blank_and_duplicate_protected_emails_are_rejected() {
     for list in ["[\"a@example.com\", \"A@example.com \"]", "[\" \"]"] {
         let refused = load_with_key(&format!("[accounts]\nprotected = {list}"), &[]);
         assert_refused(refused, &["leaver.toml: ", "accounts.protected"]);

@@ -1,7 +1,8 @@
-//! Settings as an operator writes them: variables, a file, and the mistakes in both. Every secret in here
-//! has the same word in it, and whatever refuses to load is searched for that word.
+//! Settings from variables and files, valid and invalid. Every secret here contains [`MARK`], and every error
+//! message is searched for it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -9,22 +10,23 @@ use http::HeaderMap;
 use secrecy::ExposeSecret;
 
 use super::*;
-use leaver_core::domain::{Provider, Tenant};
+use leaver_core::domain::{Provider, Tenant, WorkEmail};
 use leaver_core::providers::Tenancy;
 use leaver_core::signature::{Layout, Scheme};
 
 mod documentation;
+mod enum_words;
 mod layers;
 mod mistakes;
 mod secrets;
 mod sources;
 
-/// Part of every secret.
+/// A part of every secret.
 const MARK: &str = "hush";
 const KEY: &str = "hush-current-key";
 const OLD_KEY: &str = "hush-previous-key";
 
-/// A folder with a configuration file in it, and whatever else a test puts there.
+/// A temporary folder for configuration and secret files.
 struct Folder(tempfile::TempDir);
 
 impl Folder {
@@ -43,18 +45,18 @@ fn env(pairs: &[(&str, &str)]) -> Environment {
     Environment::of(pairs.iter().copied())
 }
 
-/// Loads a file's text with variables beside it.
+/// Loads a configuration file with this text, and these variables.
 fn load(text: &str, pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     let folder = Folder::new();
     Settings::load(Some(&folder.put("leaver.toml", text)), &env(pairs))
 }
 
-/// Loads what has a source by its variables.
+/// Loads a file as [`load`] does, with a source from `BAMBOOHR_WEBHOOK_SECRET`.
 fn load_with_key(text: &str, pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     load(text, &[&[("BAMBOOHR_WEBHOOK_SECRET", KEY)], pairs].concat())
 }
 
-/// What an operator reads of a mistake, which is never a secret.
+/// Returns the text of an error. Fails if it contains a secret.
 fn text_of(error: SettingsError) -> String {
     assert!(!format!("{error:?}").contains(MARK), "{error:?}");
     let text = format!("{:#}", anyhow::Error::new(error));
@@ -62,7 +64,7 @@ fn text_of(error: SettingsError) -> String {
     text
 }
 
-/// The mistake must be told with all these words.
+/// Fails unless loading failed with an error that contains all these words.
 fn assert_refused(loaded: Result<Settings, SettingsError>, words: &[&str]) {
     let text = text_of(loaded.expect_err("this should not load"));
     for word in words {
@@ -82,7 +84,7 @@ fn now() -> DateTime<Utc> {
     "2026-03-10T12:00:00Z".parse().unwrap()
 }
 
-/// Whether a source lets in what is signed with this key, as its provider signs.
+/// Returns whether the source accepts a delivery that is signed with this key.
 fn accepts(source: &Source, key: &str) -> bool {
     let key = leaver_core::signature::Key::new(&key.into()).unwrap();
     let sender = match &source.scheme {

@@ -1,16 +1,16 @@
-//! Where secrets may stand, what is said when they are not there, and that nothing shows them.
+//! References to secrets: how they are resolved, which errors they cause, and that no text contains a secret.
 
 use super::*;
 
 const SOURCE: &str = "[[sources]]\nname = \"hr\"\nprovider = \"bamboohr\"\nwebhook_secrets = ";
-const REMEDY: [&str; 2] = ["env:NAME", "file:PATH"];
+const REFERENCE_FORMS: [&str; 2] = ["env:NAME", "file:PATH"];
 
 fn with_secrets(list: &str, pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     load(&format!("{SOURCE}{list}"), pairs)
 }
 
 #[test]
-fn a_secret_is_fetched_from_where_the_file_says() {
+fn a_reference_resolves_to_a_variable_or_a_file() {
     let folder = Folder::new();
     let path = folder.put("key", "hush-in-a-file\n");
     let list = format!("[\"env:HR_KEY\", \"file:{}\"]", path.display());
@@ -24,11 +24,11 @@ fn a_secret_is_fetched_from_where_the_file_says() {
 }
 
 #[test]
-fn a_secret_that_is_written_into_the_file_is_refused_and_not_shown() {
+fn a_secret_in_the_file_is_rejected_and_not_shown() {
     let key = "sources[0] (hr).webhook_secrets[0]";
     assert_refused(
         with_secrets("[\"hush-key\"]", &[]),
-        &[key, REMEDY[0], REMEDY[1]],
+        &[key, REFERENCE_FORMS[0], REFERENCE_FORMS[1]],
     );
     for list in [
         "\"hush-key\"",
@@ -39,7 +39,11 @@ fn a_secret_that_is_written_into_the_file_is_refused_and_not_shown() {
         let refused = with_secrets(list, &[]);
         assert_refused(
             refused,
-            &["leaver.toml", "sources[0].webhook_secrets", REMEDY[0]],
+            &[
+                "leaver.toml",
+                "sources[0].webhook_secrets",
+                REFERENCE_FORMS[0],
+            ],
         );
     }
     let with_api = |api: &str| {
@@ -51,7 +55,7 @@ fn a_secret_that_is_written_into_the_file_is_refused_and_not_shown() {
     for api_key in ["\"hush-key\"", "[\"hush-key\"]"] {
         assert_refused(
             with_api(&format!("api = {{ api_key = {api_key} }}")),
-            &["sources[0]", "api.api_key", REMEDY[0]],
+            &["sources[0]", "api.api_key", REFERENCE_FORMS[0]],
         );
     }
     for url in [
@@ -60,12 +64,15 @@ fn a_secret_that_is_written_into_the_file_is_refused_and_not_shown() {
     ] {
         let loaded = load_with_key(&format!("[database]\nurl = {url}"), &[]);
         let text = match loaded {
-            // The database's URL is asked for only by whoever needs it.
+            // A missing database URL is reported only by commands that connect.
             Ok(settings) => settings.database.missing.unwrap(),
             Err(error) => text_of(error),
         };
         assert!(text.contains("database.url"), "{text}");
-        assert!(text.contains(REMEDY[0]) && !text.contains(MARK), "{text}");
+        assert!(
+            text.contains(REFERENCE_FORMS[0]) && !text.contains(MARK),
+            "{text}"
+        );
     }
     let merge = "[[sources]]\nname = \"merge\"\nprovider = \"merge\"\nwebhook_secrets = [\"env:HR_KEY\"]\n\
                  linked_accounts = [{ id = \"5b0f\", tenant = \"acme\", token = \"hush-token\" }]";
@@ -73,14 +80,14 @@ fn a_secret_that_is_written_into_the_file_is_refused_and_not_shown() {
         load(merge, &[("HR_KEY", KEY)]),
         &[
             "sources[0] (merge).linked_accounts[0].token",
-            REMEDY[0],
-            REMEDY[1],
+            REFERENCE_FORMS[0],
+            REFERENCE_FORMS[1],
         ],
     );
 }
 
 #[test]
-fn a_number_in_place_of_a_secret_is_not_shown_either() {
+fn a_number_in_place_of_a_reference_is_not_shown() {
     let text = text_of(with_secrets("[8675309]", &[]).unwrap_err());
     assert!(
         text.contains("webhook_secrets") && !text.contains("8675309"),
@@ -89,7 +96,7 @@ fn a_number_in_place_of_a_secret_is_not_shown_either() {
 }
 
 #[test]
-fn a_variable_that_is_not_set_is_an_error_and_not_a_skip() {
+fn a_reference_to_an_unset_variable_is_an_error() {
     assert_refused(
         with_secrets("[\"env:HR_KEY\"]", &[]),
         &[
@@ -156,7 +163,7 @@ fn a_previous_secret_without_a_current_one_is_an_error() {
 }
 
 #[test]
-fn a_file_that_is_missing_or_empty_is_an_error() {
+fn a_missing_or_empty_secret_file_is_an_error() {
     let folder = Folder::new();
     let empty = folder.put("empty", "").display().to_string();
     let blank = folder.put("blank", "\n").display().to_string();
@@ -187,7 +194,7 @@ fn a_file_that_is_missing_or_empty_is_an_error() {
     );
 }
 
-/// Loads a file's `server.admin_token` with variables beside it.
+/// Loads a file with this `server.admin_token`, and these variables.
 fn with_admin_token(place: &str, pairs: &[(&str, &str)]) -> Result<Settings, SettingsError> {
     load_with_key(&format!("[server]\nadmin_token = {place}"), pairs)
 }
@@ -195,7 +202,7 @@ fn with_admin_token(place: &str, pairs: &[(&str, &str)]) -> Result<Settings, Set
 const ADMIN: &str = "hush-administrator";
 
 #[test]
-fn the_administrators_token_comes_from_a_variable_or_from_where_the_file_says() {
+fn the_admin_token_comes_from_variable_or_reference() {
     let folder = Folder::new();
     let file = folder.put("token", &format!("{ADMIN}\n"));
     let file = file.display().to_string();
@@ -209,7 +216,7 @@ fn the_administrators_token_comes_from_a_variable_or_from_where_the_file_says() 
     )));
     assert!(there(with_admin_token("\"env:OURS\"", &[("OURS", ADMIN)])));
     assert!(there(with_admin_token(&format!("\"file:{file}\""), &[])));
-    // The environment comes after the file.
+    // The environment overrides the file.
     assert!(there(with_admin_token(
         "\"env:OURS\"",
         &[("LEAVER_ADMIN_TOKEN", ADMIN)]
@@ -217,7 +224,7 @@ fn the_administrators_token_comes_from_a_variable_or_from_where_the_file_says() 
 }
 
 #[test]
-fn a_token_that_is_missing_or_worth_nothing_is_refused_and_not_shown() {
+fn a_missing_or_weak_admin_token_is_rejected() {
     let refused = |problem: &str, text: &str| {
         assert_refused(
             load_with_key("", &[("LEAVER_ADMIN_TOKEN", text)]),
@@ -231,7 +238,7 @@ fn a_token_that_is_missing_or_worth_nothing_is_refused_and_not_shown() {
     assert!(load_with_key("", &[("LEAVER_ADMIN_TOKEN", "hush-16-letters!")]).is_ok());
     assert_refused(
         with_admin_token("\"hush-administrator\"", &[]),
-        &["server.admin_token", REMEDY[0], REMEDY[1]],
+        &["server.admin_token", REFERENCE_FORMS[0], REFERENCE_FORMS[1]],
     );
     assert_refused(
         with_admin_token("\"env:OURS\"", &[]),
@@ -243,12 +250,12 @@ fn a_token_that_is_missing_or_worth_nothing_is_refused_and_not_shown() {
     );
     assert_refused(
         with_admin_token("true", &[]),
-        &["server.admin_token", REMEDY[0]],
+        &["server.admin_token", REFERENCE_FORMS[0]],
     );
 }
 
 #[test]
-fn nothing_that_is_printed_for_debugging_shows_a_secret() {
+fn debug_output_contains_no_secret() {
     let text = "[[sources]]\nname = \"hr\"\nprovider = \"bamboohr\"\nwebhook_secrets = [\"env:A\", \"env:B\"]\n\
                 api = { company_domain = \"acme\", api_key = \"env:C\" }\n\
                 [[sources]]\nname = \"merge\"\nprovider = \"merge\"\nwebhook_secrets = [\"env:A\"]\n\

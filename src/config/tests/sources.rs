@@ -1,4 +1,4 @@
-//! `[[sources]]`: what one may say, and what fits its provider.
+//! Sections `[[sources]]`: their keys, and which keys fit which provider.
 
 use super::*;
 use leaver_core::decision::policy::{Cutoff, OnUncertain};
@@ -18,7 +18,7 @@ fn load_sources(text: &str) -> Result<Settings, SettingsError> {
 }
 
 #[test]
-fn the_variables_of_the_short_form_make_no_source_beside_written_ones() {
+fn secret_variables_are_ignored_beside_sections() {
     let settings = load(
         &merge("hr", ""),
         &[("K", KEY), ("BAMBOOHR_WEBHOOK_SECRET", OLD_KEY)],
@@ -29,7 +29,7 @@ fn the_variables_of_the_short_form_make_no_source_beside_written_ones() {
 }
 
 #[test]
-fn each_source_has_its_own_rules() {
+fn a_source_overrides_the_policy() {
     let text = format!(
         "[policy]\ntimezone = \"Europe/Berlin\"\ncutoff = \"start_of_day\"\n\
          [policy.deleted]\nbamboohr = \"hold\"\nmerge = \"deactivate\"\n{}{}{}",
@@ -64,10 +64,10 @@ fn each_source_has_its_own_rules() {
 }
 
 #[test]
-fn a_bamboohr_source_says_how_it_is_signed_and_how_its_fields_are_called() {
+fn a_bamboohr_source_sets_signature_and_field_names() {
     let text = bamboohr(
         "hr",
-        "freshness = \"4h\"\nsignature_layout = \"timestamp.body\"\nfields = { status = [\"Status (HR)\"] }",
+        "timestamp_tolerance = \"4h\"\nsignature_layout = \"timestamp.body\"\nfields = { status = [\"Status (HR)\"] }",
     );
     let settings = load_sources(&text).unwrap();
     let Scheme::BambooHr {
@@ -76,7 +76,7 @@ fn a_bamboohr_source_says_how_it_is_signed_and_how_its_fields_are_called() {
     else {
         panic!("a BambooHR source signs as BambooHR");
     };
-    assert_eq!(*layout, Layout::parse("timestamp.body").unwrap());
+    assert_eq!(*layout, Layout::TimestampDotBody);
     assert_eq!(freshness.num_hours(), 4);
     let fields = &settings.sources[0].provider_config.fields;
     assert_eq!(fields.status, ["Status (HR)"]);
@@ -84,7 +84,7 @@ fn a_bamboohr_source_says_how_it_is_signed_and_how_its_fields_are_called() {
 }
 
 #[test]
-fn linked_accounts_give_each_company_its_tenant() {
+fn linked_accounts_map_to_tenants() {
     let text = merge(
         "merge",
         "linked_accounts = [{ id = \"5b0f\", tenant = \"acme\" }, { id = \"77aa\", tenant = \"umbra\" }]",
@@ -98,9 +98,13 @@ fn linked_accounts_give_each_company_its_tenant() {
 }
 
 #[test]
-fn a_setting_of_the_other_provider_is_refused() {
+fn a_key_of_the_other_provider_is_rejected() {
     for (text, key, owner) in [
-        (merge("m", "freshness = \"3h\""), "freshness", "bamboohr"),
+        (
+            merge("m", "timestamp_tolerance = \"3h\""),
+            "timestamp_tolerance",
+            "bamboohr",
+        ),
         (
             merge("m", "signature_layout = \"body+timestamp\""),
             "signature_layout",
@@ -133,7 +137,7 @@ fn a_setting_of_the_other_provider_is_refused() {
 }
 
 #[test]
-fn a_source_with_a_wrong_value_is_refused_by_name() {
+fn an_invalid_source_is_rejected_by_name() {
     for (text, words) in [
         (
             bamboohr("hr", "") + &merge("hr", ""),
@@ -153,16 +157,16 @@ fn a_source_with_a_wrong_value_is_refused_by_name() {
             ["sources[0]", ".cutoff", "\"17:30\""],
         ),
         (
-            bamboohr("hr", "freshness = \"3\""),
-            ["sources[0]", ".freshness", "\"3h\""],
+            bamboohr("hr", "timestamp_tolerance = \"3\""),
+            ["sources[0]", ".timestamp_tolerance", "\"3h\""],
         ),
         (
-            bamboohr("hr", "freshness = \"0s\""),
-            ["sources[0] (hr)", ".freshness", "at least"],
+            bamboohr("hr", "timestamp_tolerance = \"0s\""),
+            ["sources[0] (hr)", ".timestamp_tolerance", "at least"],
         ),
         (
             bamboohr("hr", "signature_layout = \"body\""),
-            ["sources[0] (hr)", ".signature_layout", "timestamp.body"],
+            ["sources[0]", ".signature_layout", "timestamp.body"],
         ),
         (
             merge(

@@ -1,5 +1,6 @@
-//! Whose turn it is: what only one of several replicas does at a time. A turn is an advisory lock on a connection of its
-//! own, so it ends with its owner, however that ends, and another replica takes over.
+//! Locks for work that only one replica does at a time.
+//!
+//! An advisory lock is held on its own connection. If the process dies, Postgres releases it and another replica takes over.
 
 mod store;
 
@@ -9,7 +10,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::db::pool::Pool;
 
-/// A proof that nobody else is at it, and the connection that holds it.
+/// A held lock, and the connection that holds it. Dropping it closes the connection, which releases the lock a moment later.
 #[derive(Debug)]
 pub struct AdvisoryLock {
     conn: PgConnection,
@@ -17,13 +18,13 @@ pub struct AdvisoryLock {
 }
 
 impl AdvisoryLock {
-    /// Takes the turn of this name; `None` when somebody else has it.
+    /// Acquires the lock of this name; returns `None` if another session holds it.
     ///
     /// # Errors
-    /// Whatever the database says.
-    pub async fn take(pool: &Pool, name: &str) -> Result<Option<Self>, sqlx::Error> {
-        let taken = async {
-            let mut conn = pool.apart().await?;
+    /// Returns the database's error; the lock is not held then.
+    pub async fn try_acquire(pool: &Pool, name: &str) -> Result<Option<Self>, sqlx::Error> {
+        let acquired = async {
+            let mut conn = pool.connect_dedicated().await?;
             if store::try_lock(&mut conn, name).await? {
                 let pool = pool.clone();
                 return Ok(Some(Self { conn, pool }));
@@ -31,15 +32,16 @@ impl AdvisoryLock {
             drop(conn.close().await);
             Ok(None)
         };
-        pool.heard(taken).await
+        pool.with_silence_timeout(acquired).await
     }
 
-    /// Gives the turn to others at once; a connection that is only closed keeps it a moment longer.
+    /// Releases the lock at once and closes the connection.
     ///
     /// # Errors
-    /// Whatever the database says.
-    pub async fn end(mut self) -> Result<(), sqlx::Error> {
-        self.pool.heard(store::unlock(&mut self.conn)).await?;
+    /// Returns the database's error; Postgres releases the lock when it detects the closed connection.
+    pub async fn release(mut self) -> Result<(), sqlx::Error> {
+        let unlocked = store::unlock(&mut self.conn);
+        self.pool.with_silence_timeout(unlocked).await?;
         drop(self.conn.close().await);
         Ok(())
     }

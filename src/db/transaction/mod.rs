@@ -1,4 +1,4 @@
-//! What each of our transactions needs: a limit on waits for locks, and a rollback that is awaited.
+//! Helpers for our transactions: a limit on waits for locks, and a rollback that is awaited.
 
 mod store;
 
@@ -8,18 +8,21 @@ use sqlx::{Postgres, Transaction};
 use tracing::warn;
 
 pub(crate) use self::store::set_lock_timeout;
-use super::error::chain;
+use super::error::redacted_message;
 
 /// Time limit for a rollback. On a dead connection it would never return.
-const ROLL_BACK: Duration = Duration::from_secs(5);
+const ROLLBACK_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Rolls a transaction back and waits for it. A transaction that is only dropped rolls back later, and until then
+/// Rolls a transaction back and waits for it, 5 s at most. A transaction that is only dropped rolls back later, and until then
 /// `SKIP LOCKED` hides its rows from the retry.
 pub(crate) async fn roll_back(tx: Transaction<'_, Postgres>) {
-    let trouble = match tokio::time::timeout(ROLL_BACK, tx.rollback()).await {
+    let cause = match tokio::time::timeout(ROLLBACK_TIMEOUT, tx.rollback()).await {
         Ok(Ok(())) => return,
-        Ok(Err(error)) => chain(&error),
+        Ok(Err(error)) => redacted_message(&error),
         Err(_) => "no response in time".to_owned(),
     };
-    warn!(error = trouble, "db.roll_back: connection lost");
+    warn!(
+        error = cause,
+        "db.roll_back: cannot roll back; the connection is closed"
+    );
 }

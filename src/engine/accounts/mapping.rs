@@ -1,34 +1,34 @@
-//! Where the application keeps its users: names from the configuration, checked against the catalog, and
-//! the statements made from them once.
+//! Checks the configured names of the application's accounts table against the catalog of Postgres, and builds the statements
+//! for it once.
 
 use sqlx::PgConnection;
 
-/// Names as configured (`[accounts]`), each exactly as the database spells it.
+/// The names in `[accounts]`, each spelled as in the database.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AccountsMapping {
-    /// `schema.table`, or a table of `public`; a part with a dot in it stands in double quotes.
+    /// `schema.table`, or a table of `public`. A part that contains a dot stands in double quotes.
     pub table: String,
-    /// The primary key: any integer, uuid or text type.
+    /// The primary key, of any integer, uuid or text type.
     pub id_column: String,
     /// The work e-mail.
     pub email_column: String,
-    /// The boolean that ends access.
+    /// The boolean column that is false for an inactive account.
     pub active_column: String,
-    /// The company, where one table serves several.
+    /// The column of the tenant, if the table holds accounts of several companies.
     pub tenant_column: Option<String>,
-    /// Statements that end sessions; `$1` is the account ids as `text[]`.
+    /// Statements that end sessions; `$1` is the list of account IDs as `text[]`.
     pub end_sessions: Vec<String>,
 }
 
 impl AccountsMapping {
-    /// The columns that are read.
+    /// Returns the columns that Leaver reads.
     pub(super) fn columns(&self) -> Vec<&str> {
         let columns = [&self.id_column, &self.email_column, &self.active_column];
         let columns = columns.into_iter().chain(&self.tenant_column);
         columns.map(String::as_str).collect()
     }
 
-    /// The statement that gives a role what the service needs of the users table and no more.
+    /// Returns the statement that grants a role the privileges on the table that the service needs, and no more.
     #[must_use]
     pub fn grant_statement(&self, table: &AccountsTable, role: &str) -> String {
         let columns: Vec<String> = self.columns().into_iter().map(quote).collect();
@@ -42,22 +42,22 @@ impl AccountsMapping {
     }
 }
 
-/// The users table does not fit the configuration. Each text names the key to change.
+/// The accounts table does not fit the configuration. Each text names the key to change.
 #[derive(Debug, thiserror::Error)]
 pub enum MappingError {
-    /// The configured name cannot be a table's.
+    /// The configured name is not a table name.
     #[error(
-        "accounts.table = \"{0}\" is not a table name; write `schema.table`, with double quotes around a part that has a dot in it"
+        "accounts.table = \"{0}\" is not a table name; write `schema.table`, with double quotes around a part that contains a dot"
     )]
     TableName(String),
     /// There is no such table.
     #[error("accounts.table: there is no table {schema}.{table} in this database{hint}")]
     NoTable {
-        /// Looked for in this schema.
+        /// The schema.
         schema: String,
-        /// Under this name.
+        /// The name without the schema.
         table: String,
-        /// What is there instead.
+        /// Similar tables, as the end of the text.
         hint: String,
     },
     /// There is no such column.
@@ -67,12 +67,12 @@ pub enum MappingError {
         key: &'static str,
         /// The table.
         table: String,
-        /// The name looked for.
+        /// The configured name.
         column: String,
-        /// The names that are there.
+        /// The columns of the table.
         present: String,
     },
-    /// The column is of a type that cannot serve.
+    /// The column has an unsuitable type.
     #[error(
         "accounts.{key}: column \"{column}\" of {table} is of type {found}; it must be {wanted}"
     )]
@@ -85,24 +85,24 @@ pub enum MappingError {
         column: String,
         /// Its type.
         found: String,
-        /// What would serve.
+        /// The suitable types.
         wanted: &'static str,
     },
     /// The catalog could not be read.
-    #[error("cannot look at the accounts table")]
+    #[error("cannot read the definition of the accounts table")]
     Database(#[from] sqlx::Error),
 }
 
-/// A users table that was found to fit, with the statements for it.
+/// An accounts table that fits the mapping, and the statements for it.
 #[derive(Clone, Debug)]
 pub struct AccountsTable {
     /// The table's name, quoted where needed.
     pub name: String,
     /// Type of the id column, as the catalog spells it.
     pub id_type: String,
-    /// True when an index serves the look-up by e-mail.
+    /// Whether an index supports the lookup by e-mail.
     pub email_is_indexed: bool,
-    /// The expression that the look-up compares, for the one line that would make an index.
+    /// The expression that the lookup compares, for the statement that creates an index.
     pub email_expression: String,
     pub(super) find_by_id: String,
     pub(super) find_by_email: String,
@@ -113,7 +113,7 @@ pub struct AccountsTable {
     pub(super) has_tenant: bool,
 }
 
-/// A column as the catalog describes it.
+/// A column, from the catalog.
 pub(super) struct Column {
     pub(super) name: String,
     pub(super) type_name: String,
@@ -122,10 +122,10 @@ pub(super) struct Column {
 }
 
 impl AccountsTable {
-    /// Looks the table up and checks every name and type.
+    /// Finds the table and checks every name and type.
     ///
     /// # Errors
-    /// [`MappingError`], which names the configuration key to change.
+    /// Returns a [`MappingError`], which names the key to change.
     pub async fn inspect(
         conn: &mut PgConnection,
         mapping: &AccountsMapping,
@@ -171,7 +171,7 @@ impl AccountsTable {
         let id_type = id.type_name.clone();
         let email_column = quote(&email.name);
         let (email_expression, is_wanted) = if email.base_type == "citext" {
-            // Where the extension's schema is not on the search path, `=` would be that of text and mind the case.
+            // If the extension's schema is not on the search path, `=` is the operator of text, which is case-sensitive.
             let home = quote(&email.type_schema);
             (
                 format!("u.{email_column}"),
@@ -233,7 +233,7 @@ impl AccountsTable {
         })
     }
 
-    /// The statement that would make the look-up by e-mail fast.
+    /// Returns the statement that creates an index for the lookup by e-mail.
     #[must_use]
     pub fn index_statement(&self) -> String {
         format!(
@@ -242,20 +242,20 @@ impl AccountsTable {
         )
     }
 
-    /// Whether accounts are matched inside their tenant only.
+    /// Returns whether accounts are matched only within their tenant.
     #[must_use]
     pub fn has_tenant(&self) -> bool {
         self.has_tenant
     }
 
-    /// The configured statements that end sessions.
+    /// Returns the configured statements that end sessions.
     #[must_use]
     pub fn end_sessions(&self) -> &[String] {
         &self.end_sessions
     }
 }
 
-/// `public.users`, `users`, `"My App"."User"`: one or two parts, quoted or not, taken literally.
+/// Splits a table name into schema and table: one or two parts, quoted or not, without folding the case.
 pub(super) fn split_table_name(text: &str) -> Result<(String, String), MappingError> {
     let bad = || MappingError::TableName(text.to_owned());
     let mut parts = vec![];
@@ -295,7 +295,7 @@ pub(super) fn split_table_name(text: &str) -> Result<(String, String), MappingEr
     }
 }
 
-/// A name as an SQL identifier, whatever stands in it.
+/// Quotes any text as an SQL identifier.
 pub(super) fn quote(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
 }

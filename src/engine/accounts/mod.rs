@@ -1,5 +1,6 @@
-//! The application's users: who has which account, and the switching off and on. It carries decisions out
-//! and takes none; of the application's schema it touches the mapped columns and runs the `end_sessions`
+//! Reads, deactivates and reactivates accounts in the application's own table.
+//!
+//! It executes decisions and makes none. In the application's schema it uses the mapped columns and the `end_sessions`
 //! statements, and nothing else.
 
 pub mod mapping;
@@ -13,20 +14,20 @@ pub use self::mapping::{AccountsMapping, AccountsTable, MappingError};
 use leaver_core::decision::{Action, Decision};
 use leaver_core::domain::AccountId;
 
-/// What was really changed. An account that somebody else switched off in the meantime is not in it.
+/// Accounts that were changed. An account that somebody else changed in the meantime is not among them.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Applied {
-    /// Switched off now, sessions ended.
+    /// Deactivated, with their sessions ended.
     pub deactivated: BTreeSet<AccountId>,
-    /// Switched on again now.
+    /// Reactivated.
     pub reactivated: BTreeSet<AccountId>,
 }
 
-/// Carries a slice of decisions out: at most one statement to switch off, one for each `end_sessions`, one
-/// to switch on. Each repeats its precondition, so doing it twice changes nothing.
+/// Applies decisions with at most one statement that deactivates, one per entry of `end_sessions`, and one that reactivates.
+/// Each statement checks its precondition again, so a repetition changes nothing.
 ///
 /// # Errors
-/// Whatever the database says, an error of the application's own triggers included.
+/// Returns the database's error, which may come from a trigger of the application. The transaction must be rolled back then.
 pub async fn apply<'a>(
     conn: &mut PgConnection,
     table: &AccountsTable,
@@ -45,7 +46,7 @@ pub async fn apply<'a>(
             Action::Hold(_) | Action::Keep(_) => {}
         }
     }
-    // Somebody who left one source and works in another: one of them saying "left" is enough.
+    // A person who left in one source and works in another loses access.
     let on: BTreeSet<AccountId> = on.difference(&off).cloned().collect();
     Ok(Applied {
         deactivated: store::deactivate(conn, table, &off).await?,

@@ -1,5 +1,5 @@
-//! The application's users table and the catalog that describes it. The statements over the users table
-//! are made from configuration, so they are the only ones not checked at compile time.
+//! The application's accounts table and the catalog that describes it. The statements on the accounts table are built from the
+//! configuration, so only they are not checked at compile time.
 
 use std::collections::BTreeSet;
 
@@ -9,10 +9,10 @@ use super::mapping::Column;
 use super::{AccountsMapping, AccountsTable};
 use leaver_core::domain::{Account, AccountId, Tenant, WorkEmail};
 
-/// The accounts with these ids; ids without a row are left out.
+/// Returns the accounts with these ids. An id without a row is left out.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn find_by_id(
     conn: &mut PgConnection,
     table: &AccountsTable,
@@ -28,10 +28,10 @@ pub async fn find_by_id(
     rows.iter().map(read_account).collect()
 }
 
-/// For each work e-mail, in the order given, the accounts that have it, whatever their case.
+/// Returns the accounts with each work e-mail, in the order given. Letter case is ignored.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn find_by_email(
     conn: &mut PgConnection,
     table: &AccountsTable,
@@ -60,10 +60,10 @@ pub async fn find_by_email(
     Ok(found)
 }
 
-/// A page of the accounts that are on, in the order of their ids: those after this one, or the first.
+/// Returns a page of active accounts in the order of their ids: those after `after`, or the first.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn active_after(
     conn: &mut PgConnection,
     table: &AccountsTable,
@@ -78,10 +78,10 @@ pub async fn active_after(
     rows.iter().map(read_account).collect()
 }
 
-/// Switches accounts off and ends their sessions; gives back those that were on until now.
+/// Deactivates accounts and ends their sessions. Returns those that were active.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub(super) async fn deactivate(
     conn: &mut PgConnection,
     table: &AccountsTable,
@@ -99,10 +99,10 @@ pub(super) async fn deactivate(
     Ok(switched)
 }
 
-/// Switches accounts on again; gives back those that were off until now.
+/// Reactivates accounts. Returns those that were inactive.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub(super) async fn reactivate(
     conn: &mut PgConnection,
     table: &AccountsTable,
@@ -141,9 +141,9 @@ fn read_account(row: &sqlx::postgres::PgRow) -> Result<Account, sqlx::Error> {
     })
 }
 
-/// The columns of a table or view, in order; none when there is no such table.
+/// Returns the columns of a table or view, in order; none if it does not exist.
 ///
-/// A type is spelled so that a cast to it keeps a value whole: `bpchar` and not `character`, which is one letter.
+/// Types are named so that a cast does not truncate: `bpchar`, since `character` is `character(1)`.
 pub(super) async fn columns(
     conn: &mut PgConnection,
     schema: &str,
@@ -183,7 +183,7 @@ pub(super) async fn columns(
         .collect())
 }
 
-/// Tables whose name differs from this one in case or schema only.
+/// Returns tables whose name differs only in case or schema.
 pub(super) async fn tables_like(
     conn: &mut PgConnection,
     table: &str,
@@ -201,7 +201,7 @@ pub(super) async fn tables_like(
     .await
 }
 
-/// The first key of each valid index of a table, as the catalog spells it.
+/// Returns the first key of each valid index of a table, spelled as in the catalog.
 pub(super) async fn leading_index_keys(
     conn: &mut PgConnection,
     schema: &str,
@@ -220,23 +220,23 @@ pub(super) async fn leading_index_keys(
     .await
 }
 
-/// What the role that we connect as may do, for `leaver check`.
+/// Privileges of the connected role, for `leaver check`.
 #[derive(Clone, Debug)]
 pub struct Rights {
     /// The role.
     pub role: String,
-    /// Whether it may read the columns that we read.
+    /// Whether it can read the mapped columns.
     pub select: bool,
-    /// Whether it may update the column that ends access.
+    /// Whether it can update the column that ends access.
     pub update: bool,
-    /// Whether the database folds the case of letters beyond ASCII.
+    /// Whether `lower` of the database covers letters beyond ASCII.
     pub folds_unicode: bool,
 }
 
-/// What the role that we connect as may do with the users table.
+/// Returns the privileges of the connected role on the accounts table.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn rights(
     conn: &mut PgConnection,
     table: &AccountsTable,
@@ -261,10 +261,10 @@ pub async fn rights(
     })
 }
 
-/// Has Postgres take a statement that ends sessions, with no ids, and take it back.
+/// Runs a statement that ends sessions, without ids, and rolls it back.
 ///
 /// # Errors
-/// Why Postgres does not take it.
+/// Returns why Postgres rejects it.
 pub async fn try_end_sessions(conn: &mut PgConnection, statement: &str) -> Result<(), sqlx::Error> {
     let mut tx = sqlx::Connection::begin(conn).await?;
     sqlx::query(AssertSqlSafe(statement.to_owned()))

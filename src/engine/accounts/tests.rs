@@ -1,7 +1,7 @@
 use super::mapping::{quote, split_table_name};
 
 #[test]
-fn a_table_name_is_taken_literally() {
+fn reads_table_names_literally() {
     let cases = [
         ("users", ("public", "users")),
         ("app.users", ("app", "users")),
@@ -16,7 +16,7 @@ fn a_table_name_is_taken_literally() {
 }
 
 #[test]
-fn what_cannot_be_a_table_name_is_refused() {
+fn rejects_what_cannot_be_a_table_name() {
     for text in ["", ".", "a.", ".a", "a.b.c", "\"a", "\"a\"b", "a.\"\""] {
         assert!(split_table_name(text).is_err(), "{text}");
     }

@@ -1,85 +1,78 @@
-//! What was done, why and by whom. Only ever appended to, in the transaction that did it.
+//! The audit log: what was done, why and by whom. Entries are only ever added, in the transaction of the change.
 
 pub mod store;
 
 use leaver_core::domain::{AccountId, DeliveryId, EmployeeKey};
 
-/// One line of the record.
+/// One entry of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
     /// What was done.
     pub action: AuditAction,
-    /// Why, for a person; no name and no address.
+    /// Why, in a sentence for people. Holds no name and no address.
     pub reason: String,
-    /// To whom.
+    /// The employee.
     pub employee: EmployeeKey,
-    /// To which account, when there is one.
+    /// The account, if there is one.
     pub account: Option<AccountId>,
-    /// Which delivery caused it.
+    /// The delivery that caused it.
     pub delivery: Option<DeliveryId>,
     /// Who did it.
     pub actor: Actor,
 }
 
-/// What can be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+/// What was done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum AuditAction {
-    /// An account was switched off and its sessions ended.
+    /// The account was deactivated and its sessions ended.
     Deactivated,
-    /// An account was switched on again.
+    /// The account was reactivated.
     Reactivated,
-    /// An end of access was noted for later.
+    /// The end of access was scheduled or moved.
     Scheduled,
-    /// A noted end of access was withdrawn.
+    /// A scheduled end of access was cancelled.
     Unscheduled,
-    /// A decision was left to a person.
-    Held,
-    /// A person said yes.
+    /// A hold was opened: a person decides.
+    HoldOpened,
+    /// A person approved a hold.
     Approved,
-    /// A person said no.
+    /// A person rejected a hold.
     Rejected,
 }
 
 impl AuditAction {
-    /// The word in the table.
+    /// Returns the value in `leaver.audit`.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deactivated => "deactivated",
-            Self::Reactivated => "reactivated",
-            Self::Scheduled => "scheduled",
-            Self::Unscheduled => "unscheduled",
-            Self::Held => "held",
-            Self::Approved => "approved",
-            Self::Rejected => "rejected",
-        }
+        self.into()
     }
 }
 
-/// Who does things.
+/// Who did it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Actor {
-    /// The service, on what a delivery said.
+    /// The service, because of a delivery.
     System,
-    /// The service, when the time had come.
+    /// The service, at a scheduled time.
     Timer,
-    /// The service, on what a read of everybody who changed said.
+    /// The service, because of a sync.
     Sync,
-    /// The service, on finding access that should have ended.
+    /// The service, because of a drift check.
     Drift,
-    /// A person at the command line, by the name they go by there.
+    /// A person at the command line, by user name.
     Person(String),
 }
 
 impl Actor {
-    /// The word in the table.
+    /// Returns the value in `leaver.audit`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
-            Self::System => "leaver",
-            Self::Timer => "leaver:timer",
-            Self::Sync => "leaver:sync",
-            Self::Drift => "leaver:drift",
+            Self::System => "system",
+            Self::Timer => "timer",
+            Self::Sync => "sync",
+            Self::Drift => "drift",
             Self::Person(name) => name,
         }
     }

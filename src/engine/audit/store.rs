@@ -1,4 +1,4 @@
-//! The table `leaver.audit`: rows go in, and nothing else can be done to them.
+//! The table `leaver.audit`. Rows are only inserted.
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,10 +8,10 @@ use uuid::Uuid;
 use super::AuditEntry;
 use leaver_core::domain::{EmployeeKey, KeyColumns};
 
-/// Writes what was done.
+/// Inserts entries.
 ///
 /// # Errors
-/// Whatever the database says; the transaction must not commit then.
+/// Returns the database's error; the transaction must be rolled back then.
 pub async fn record(
     conn: &mut PgConnection,
     entries: &[AuditEntry],
@@ -49,28 +49,27 @@ pub async fn record(
     Ok(())
 }
 
-/// A line of the record as a person sees it.
+/// An entry as shown to people.
 #[derive(Clone, Debug, Serialize)]
 pub struct AuditRecord {
-    /// When.
+    /// When it was done.
     pub at: DateTime<Utc>,
-    /// What.
+    /// What was done.
     pub action: String,
-    /// Why.
+    /// Why it was done.
     pub reason: String,
-    /// To which account.
+    /// The account.
     pub account_id: Option<String>,
-    /// Caused by which delivery.
+    /// The delivery that caused it.
     pub delivery_id: Option<Uuid>,
-    /// By whom.
+    /// Who did it.
     pub actor: String,
 }
 
-/// The record of one employee, oldest first. The service's role may not read it where the roles are
-/// separated; then this is an error that says so.
+/// Returns the entries of one employee, oldest first. With separate roles the role of the service cannot read them.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn history(
     conn: &mut PgConnection,
     key: &EmployeeKey,

@@ -1,5 +1,5 @@
-//! Decisions that wait for a person: one open question per employee, asked again only when the facts it
-//! rests on have changed.
+//! Holds: decisions that wait for a person. There is one open hold per employee; a rejected hold is opened again only if the
+//! facts it was based on have changed.
 
 pub mod resolve;
 pub mod store;
@@ -10,51 +10,51 @@ use serde::Serialize;
 use leaver_core::decision::HoldRequest;
 use leaver_core::domain::{DeliveryId, EmployeeKey};
 
-/// A question to be put to a person.
+/// A hold to be opened.
 #[derive(Clone, Debug)]
 pub struct NewHold {
-    /// About whom.
+    /// The employee.
     pub employee: EmployeeKey,
-    /// What is asked.
+    /// What a person has to decide.
     pub question: HoldRequest,
-    /// Why it is not simply done.
+    /// Why it needs a person.
     pub reason: String,
-    /// Which delivery raised it.
+    /// The delivery that caused it.
     pub delivery: Option<DeliveryId>,
 }
 
-/// A question as a person sees it.
+/// A hold as shown to people.
 #[derive(Clone, Debug, Serialize)]
 pub struct Hold {
-    /// Its number, for `approve` and `reject`.
+    /// The ID, for `approve` and `reject`.
     pub id: i64,
-    /// When it was raised.
+    /// When it was opened.
     pub opened_at: DateTime<Utc>,
-    /// Who told us.
+    /// The source.
     pub source: String,
-    /// The company.
+    /// The tenant, a company of the source.
     pub tenant: String,
-    /// The HR system's id of the employee.
+    /// The employee ID of the HR system.
     pub employee_id: String,
-    /// The account; none when the person must name it.
+    /// The account; `None` if the person has to name it.
     pub account_id: Option<String>,
-    /// deactivate or reactivate.
-    pub wants: String,
-    /// Why it is not simply done.
+    /// `deactivate` or `reactivate`.
+    pub requested_action: String,
+    /// Why it needs a person.
     pub reason: String,
-    /// open, approved, rejected or withdrawn.
+    /// `open`, `approved`, `rejected` or `withdrawn`.
     pub state: String,
-    /// Which delivery raised it.
+    /// The delivery that caused it.
     pub delivery_id: Option<uuid::Uuid>,
 }
 
-/// How a question stands: it waits, or a person has said no.
+/// The last open or rejected hold of an employee.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldStatus {
-    /// Its number.
+    /// The ID.
     pub id: i64,
-    /// Whether somebody said no; else it is open.
+    /// Whether a person rejected it; otherwise it is open.
     pub rejected: bool,
-    /// The facts that it rests on.
-    pub basis: String,
+    /// The facts that it is based on, as text that is only compared.
+    pub facts_fingerprint: String,
 }

@@ -1,8 +1,9 @@
-//! A person's word on a hold, carried out in one transaction with its record.
+//! Approves or rejects a hold, in one transaction with its audit entries.
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 
+use crate::db::error::is_malformed_value;
 use crate::engine::accounts::{self, AccountsTable};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::holds::{self, Hold};
@@ -10,36 +11,44 @@ use crate::roster;
 use leaver_core::decision::{Action, Decision};
 use leaver_core::domain::{AccountId, DeliveryId, EmployeeId, EmployeeKey, SourceName, Tenant};
 
-/// Why a hold cannot be answered so.
+/// Why a hold cannot be resolved.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError {
     /// There is no such hold.
     #[error("there is no hold {0}; `leaver holds list` shows the open ones")]
     Unknown(i64),
-    /// Somebody, or newer facts, came first.
+    /// Another person resolved it, or newer facts withdrew it.
     #[error("hold {id} is not open any more: it is {state}")]
     Closed {
         /// The hold.
         id: i64,
-        /// What became of it.
+        /// Its state.
         state: String,
     },
-    /// The hold does not say to which account.
-    #[error("hold {0} does not know which account is meant; name it with --account ID")]
+    /// The hold has no account.
+    #[error("hold {0} has no account; name it with --account ID")]
     NoAccount(i64),
-    /// The hold says to which account, and somebody named another.
-    #[error("hold {id} is about account {account}; --account is for holds that do not know theirs")]
+    /// The hold has an account, and another one was named.
+    #[error("hold {id} is about account {account}; --account is only for holds without an account")]
     OtherAccount {
         /// The hold.
         id: i64,
-        /// The account it is about.
+        /// Its account.
         account: AccountId,
     },
     /// The named account does not exist.
-    #[error("there is no account {0} in the users table")]
+    #[error("there is no account {0} in the accounts table")]
     NoSuchAccount(AccountId),
-    /// The database said no.
-    #[error("cannot answer the hold")]
+    /// The source of the hold is not a valid name.
+    #[error("the source of hold {id} cannot be read: {error}")]
+    InvalidSource {
+        /// The hold.
+        id: i64,
+        /// What is wrong with it.
+        error: String,
+    },
+    /// The database failed.
+    #[error("cannot resolve the hold")]
     Database(#[from] sqlx::Error),
 }
 
@@ -48,16 +57,16 @@ pub enum ResolveError {
 pub struct Approved {
     /// The hold.
     pub hold: Hold,
-    /// The account it was about.
+    /// Its account.
     pub account: AccountId,
-    /// False when the account already was as wanted.
+    /// Whether the account was changed; `false` if it was so before.
     pub changed: bool,
 }
 
-/// Carries a hold out.
+/// Approves a hold and executes it. `named` is the account for a hold that has none.
 ///
 /// # Errors
-/// [`ResolveError`]; nothing has changed then.
+/// Returns a [`ResolveError`]; nothing has changed then.
 pub async fn approve(
     conn: &mut PgConnection,
     table: &AccountsTable,
@@ -78,7 +87,8 @@ pub async fn approve(
     let exists = accounts::store::find_by_id(&mut tx, table, &[account.clone()].into())
         .await
         .or_else(|error| {
-            if is_malformed_id(&error) {
+            // A text that is not a value of the id column's type is not the id of an account.
+            if is_malformed_value(&error) {
                 Ok(vec![])
             } else {
                 Err(error)
@@ -87,7 +97,7 @@ pub async fn approve(
     if exists.is_empty() {
         return Err(ResolveError::NoSuchAccount(account));
     }
-    let reactivates = hold.wants == "reactivate";
+    let reactivates = hold.requested_action == "reactivate";
     let decision = Decision {
         action: if reactivates {
             Action::Reactivate(account.clone())
@@ -105,11 +115,11 @@ pub async fn approve(
     for mut employee in roster::store::lock(&mut tx, std::slice::from_ref(&key), &[], now).await? {
         if changed {
             employee.deactivated_at = (!reactivates).then_some(now);
-        } else if employee.account.as_ref() != Some(&account) {
-            // What we did to the account of before says nothing about this one.
+        } else if employee.account_id.as_ref() != Some(&account) {
+            // The deactivation was that of the earlier account.
             employee.deactivated_at = None;
         }
-        employee.account = Some(account.clone());
+        employee.account_id = Some(account.clone());
         roster::store::save(&mut tx, &[employee], now).await?;
     }
     let entry = |action| AuditEntry {
@@ -137,10 +147,10 @@ pub async fn approve(
     })
 }
 
-/// Drops a hold. It is asked again only when the facts it rests on change.
+/// Rejects a hold. It is opened again only if the facts it was based on change.
 ///
 /// # Errors
-/// [`ResolveError`]; nothing has changed then.
+/// Returns a [`ResolveError`]; nothing has changed then.
 pub async fn reject(
     conn: &mut PgConnection,
     id: i64,
@@ -162,16 +172,7 @@ pub async fn reject(
     Ok(hold)
 }
 
-/// Whether Postgres says that a text is no id of the table's id type at all.
-fn is_malformed_id(error: &sqlx::Error) -> bool {
-    let code = error
-        .as_database_error()
-        .and_then(sqlx::error::DatabaseError::code);
-    matches!(code.as_deref(), Some("22P02" | "22003"))
-}
-
-/// Closes the hold, with the roster entry locked first, as the worker does it: whoever takes the two the
-/// other way round would deadlock with it.
+/// Closes the hold. The roster entry is locked first: execution locks in this order, and the reverse would deadlock.
 async fn close(
     conn: &mut PgConnection,
     id: i64,
@@ -182,8 +183,10 @@ async fn close(
     let found = holds::store::find(conn, id)
         .await?
         .ok_or(ResolveError::Unknown(id))?;
-    let source =
-        SourceName::parse(&found.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
+    let source = SourceName::parse(&found.source).map_err(|error| ResolveError::InvalidSource {
+        id,
+        error: error.to_string(),
+    })?;
     let key = EmployeeKey {
         source,
         tenant: Tenant::new(found.tenant),

@@ -9,11 +9,11 @@ use uuid::Uuid;
 use super::{Hold, HoldStatus, NewHold};
 use leaver_core::domain::{AccountId, EmployeeKey, KeyColumns};
 
-/// Raises questions; gives back the positions of those that are new. A question that is open already is
-/// brought up to date without a new record, one that was rejected on the same facts stays rejected.
+/// Opens holds, and returns the positions of those that are new. A hold that is open is updated in place. A hold that was
+/// rejected on the same facts stays rejected.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn raise(
     conn: &mut PgConnection,
     holds: &[NewHold],
@@ -30,27 +30,27 @@ pub async fn raise(
         r#"WITH asked AS (
                SELECT * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
                                     $8::text[], $9::uuid[])
-                    WITH ORDINALITY AS a (source, tenant, employee_id, account_id, wants, reason, basis,
+                    WITH ORDINALITY AS a (source, tenant, employee_id, account_id, requested_action, reason, facts_fingerprint,
                                           delivery_id, n)
            ), last AS (
-               SELECT a.n, h.id, h.state, h.basis
+               SELECT a.n, h.id, h.state, h.facts_fingerprint
                FROM asked a LEFT JOIN LATERAL (
-                   SELECT id, state, basis FROM leaver.holds h
+                   SELECT id, state, facts_fingerprint FROM leaver.holds h
                    WHERE (h.source, h.tenant, h.employee_id) = (a.source, a.tenant, a.employee_id)
                      AND h.state IN ('open', 'rejected')
                    ORDER BY id DESC LIMIT 1
                ) h ON true
            ), renewed AS (
                UPDATE leaver.holds AS h
-               SET account_id = a.account_id, wants = a.wants, reason = a.reason, basis = a.basis
+               SET account_id = a.account_id, requested_action = a.requested_action, reason = a.reason, facts_fingerprint = a.facts_fingerprint
                FROM asked a JOIN last ON last.n = a.n
-               WHERE h.id = last.id AND last.state = 'open' AND last.basis <> a.basis
+               WHERE h.id = last.id AND last.state = 'open' AND last.facts_fingerprint <> a.facts_fingerprint
            ), raised AS (
                INSERT INTO leaver.holds
-                   (opened_at, source, tenant, employee_id, account_id, wants, reason, basis, delivery_id)
-               SELECT $1, a.source, a.tenant, a.employee_id, a.account_id, a.wants, a.reason, a.basis, a.delivery_id
+                   (opened_at, source, tenant, employee_id, account_id, requested_action, reason, facts_fingerprint, delivery_id)
+               SELECT $1, a.source, a.tenant, a.employee_id, a.account_id, a.requested_action, a.reason, a.facts_fingerprint, a.delivery_id
                FROM asked a JOIN last ON last.n = a.n
-               WHERE last.state IS NULL OR (last.state = 'rejected' AND last.basis <> a.basis)
+               WHERE last.state IS NULL OR (last.state = 'rejected' AND last.facts_fingerprint <> a.facts_fingerprint)
                ORDER BY a.n
                RETURNING source, tenant, employee_id
            )
@@ -73,20 +73,20 @@ pub async fn raise(
         .collect())
 }
 
-/// How the last question about each of these employees stands, in the order given.
+/// Returns the last open or rejected hold of each employee, in the order given.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn standing(
     conn: &mut PgConnection,
     employees: &[EmployeeKey],
 ) -> Result<Vec<Option<HoldStatus>>, sqlx::Error> {
     let columns = KeyColumns::of(employees);
     let rows = sqlx::query!(
-        r#"SELECT h.id AS "id?", h.state AS "state?", h.basis AS "basis?"
+        r#"SELECT h.id AS "id?", h.state AS "state?", h.facts_fingerprint AS "facts_fingerprint?"
            FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (source, tenant, employee_id, n)
            LEFT JOIN LATERAL (
-               SELECT id, state, basis FROM leaver.holds h
+               SELECT id, state, facts_fingerprint FROM leaver.holds h
                WHERE (h.source, h.tenant, h.employee_id) = (k.source, k.tenant, k.employee_id)
                  AND h.state IN ('open', 'rejected')
                ORDER BY id DESC LIMIT 1
@@ -104,16 +104,16 @@ pub async fn standing(
             Some(HoldStatus {
                 id: row.id?,
                 rejected: row.state? == "rejected",
-                basis: row.basis?,
+                facts_fingerprint: row.facts_fingerprint?,
             })
         })
         .collect())
 }
 
-/// Withdraws the open questions about these employees, since newer facts have made them pointless.
+/// Withdraws the open holds of these employees: newer facts have settled them.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn withdraw(
     conn: &mut PgConnection,
     employees: &[EmployeeKey],
@@ -135,10 +135,10 @@ pub async fn withdraw(
     Ok(done.rows_affected())
 }
 
-/// Withdraws the open questions whether to switch these accounts on, since they are on now, on whoever's return.
+/// Withdraws the open holds that ask to reactivate these accounts, which are active now.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn withdraw_returns(
     conn: &mut PgConnection,
     accounts: &BTreeSet<AccountId>,
@@ -151,7 +151,7 @@ pub async fn withdraw_returns(
     let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
     sqlx::query!(
         "UPDATE leaver.holds SET state = 'withdrawn', closed_at = $2
-         WHERE state = 'open' AND wants = 'reactivate' AND account_id = ANY($1)",
+         WHERE state = 'open' AND requested_action = 'reactivate' AND account_id = ANY($1)",
         &accounts,
         now,
     )
@@ -160,18 +160,18 @@ pub async fn withdraw_returns(
     Ok(())
 }
 
-/// Lets the answers about these employees lapse, since the facts they were given on are no longer so: should
-/// those come back, the same question may be asked again.
+/// Clears the fingerprint of rejected holds of these employees, whose facts have changed. If the earlier facts come back, the
+/// hold can be opened again.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn lapse(conn: &mut PgConnection, employees: &[EmployeeKey]) -> Result<u64, sqlx::Error> {
     let columns = KeyColumns::of(employees);
     let done = sqlx::query!(
-        "UPDATE leaver.holds AS h SET basis = ''
+        "UPDATE leaver.holds AS h SET facts_fingerprint = ''
          FROM unnest($1::text[], $2::text[], $3::text[]) AS k (source, tenant, employee_id)
          WHERE (h.source, h.tenant, h.employee_id) = (k.source, k.tenant, k.employee_id)
-           AND h.state = 'rejected' AND h.basis <> ''",
+           AND h.state = 'rejected' AND h.facts_fingerprint <> ''",
         &columns.sources,
         &columns.tenants,
         &columns.employee_ids,
@@ -181,10 +181,10 @@ pub async fn lapse(conn: &mut PgConnection, employees: &[EmployeeKey]) -> Result
     Ok(done.rows_affected())
 }
 
-/// Closes one open question by a person's word and gives it back; `None` when it is not open (any more).
+/// Closes an open hold as a person decided, and returns it; `None` if it is not open.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn close(
     conn: &mut PgConnection,
     id: i64,
@@ -196,7 +196,7 @@ pub async fn close(
         Hold,
         "UPDATE leaver.holds SET state = $2, closed_by = $3, closed_at = $4
          WHERE id = $1 AND state = 'open'
-         RETURNING id, opened_at, source, tenant, employee_id, account_id, wants, reason, state, delivery_id",
+         RETURNING id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id",
         id,
         state,
         by,
@@ -206,14 +206,14 @@ pub async fn close(
     .await
 }
 
-/// The state of one question, open or not; `None` when there is no such number.
+/// Returns a hold in any state; `None` if it does not exist.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn find(conn: &mut PgConnection, id: i64) -> Result<Option<Hold>, sqlx::Error> {
     sqlx::query_as!(
         Hold,
-        "SELECT id, opened_at, source, tenant, employee_id, account_id, wants, reason, state, delivery_id
+        "SELECT id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id
          FROM leaver.holds WHERE id = $1",
         id,
     )
@@ -221,24 +221,24 @@ pub async fn find(conn: &mut PgConnection, id: i64) -> Result<Option<Hold>, sqlx
     .await
 }
 
-/// The open questions, oldest first.
+/// Returns the open holds, oldest first.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn list_open(conn: &mut PgConnection) -> Result<Vec<Hold>, sqlx::Error> {
     sqlx::query_as!(
         Hold,
-        "SELECT id, opened_at, source, tenant, employee_id, account_id, wants, reason, state, delivery_id
+        "SELECT id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id
          FROM leaver.holds WHERE state = 'open' ORDER BY id",
     )
     .fetch_all(conn)
     .await
 }
 
-/// How many questions are open.
+/// Returns the number of open holds.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn count_open(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT count(*) AS "n!" FROM leaver.holds WHERE state = 'open'"#)
         .fetch_one(conn)

@@ -7,10 +7,15 @@ use sqlx::{ConnectOptions, PgConnection};
 use tokio::time::{sleep, timeout};
 
 use super::failure::{FlushError, NotDurable};
+use crate::base::backoff::{Backoff, Jitter};
 use crate::ingest::inbox::arrivals::store;
 
-/// The first and the longest wait before the next attempt.
-const BACKOFF: [Duration; 2] = [Duration::from_millis(25), Duration::from_millis(400)];
+/// The wait before the next attempt. Senders wait meanwhile.
+const BACKOFF: Backoff = Backoff {
+    base: Duration::from_millis(25),
+    cap: Duration::from_millis(400),
+    jitter: Jitter::None,
+};
 
 /// A connection that is opened again after a failure.
 #[derive(Debug)]
@@ -18,7 +23,7 @@ pub(super) struct ReconnectingConnection {
     options: PgConnectOptions,
     connect_timeout: Duration,
     connection: Option<PgConnection>,
-    backoff: Duration,
+    failures: u32,
 }
 
 impl ReconnectingConnection {
@@ -27,14 +32,14 @@ impl ReconnectingConnection {
             options,
             connect_timeout,
             connection: None,
-            backoff: BACKOFF[0],
+            failures: 0,
         }
     }
 
     /// Returns the connection, and opens one if there is none. Refuses a connection whose commits could be lost.
     ///
     /// # Errors
-    /// [`FlushError`] if no connection could be opened in time.
+    /// Returns why none could be opened, or that its commits would not be durable.
     pub(super) async fn connection(&mut self) -> Result<&mut PgConnection, FlushError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
@@ -45,25 +50,25 @@ impl ReconnectingConnection {
         Ok(self.connection.insert(connection))
     }
 
-    /// Records a success.
+    /// Starts the backoff again at its shortest wait, after a success.
     pub(super) fn reset_backoff(&mut self) {
-        self.backoff = BACKOFF[0];
+        self.failures = 0;
     }
 
     /// Drops the connection, whatever its state, and waits before the next attempt.
     pub(super) async fn discard(&mut self) {
         // Dropped, not closed: a dead connection would never take the goodbye.
         self.connection = None;
-        sleep(self.backoff).await;
-        self.backoff = (self.backoff * 2).min(BACKOFF[1]);
+        self.failures = self.failures.saturating_add(1);
+        sleep(BACKOFF.random_wait(self.failures)).await;
     }
 }
 
-async fn connect(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, FlushError> {
     let mut connection = options.connect().await?;
     if store::durability(&mut connection).await?.waits_for_disk {
         Ok(connection)
     } else {
-        Err(sqlx::Error::Configuration(NotDurable.into()))
+        Err(FlushError::NotDurable(NotDurable))
     }
 }

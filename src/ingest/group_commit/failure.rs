@@ -1,7 +1,6 @@
 //! Why a flush failed, and what the log shows of it.
 
-use sqlx::error::DatabaseError;
-use sqlx::postgres::PgDatabaseError;
+use crate::db::error::{Class, classify, redacted_message, sqlstate};
 
 /// The database would confirm a commit before it is on disk.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -11,61 +10,30 @@ use sqlx::postgres::PgDatabaseError;
 )]
 pub struct NotDurable;
 
-/// Why a batch was not written.
+/// Why a flush failed. Its text has no values of the database.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum FlushError {
-    /// The database did not respond in time. The batch may have been committed.
-    #[error("no response in time")]
+    /// No connection or no response in time.
+    #[error("no response from the database in time")]
     TimedOut,
-    /// The database failed.
-    // Not as `source`: the chain would show the values that the database quotes.
-    #[error("{}", redacted_cause(.0))]
-    Database(sqlx::Error),
+    /// The session must not be used.
+    #[error("{0}")]
+    NotDurable(NotDurable),
+    /// A row is at fault: the insert fails however often it is repeated. Has the SQLSTATE.
+    #[error("the database rejects a delivery (SQLSTATE {0})")]
+    Rejected(String),
+    /// The database is unavailable or refuses the statement.
+    #[error("{}", redacted_message(.0))]
+    Unavailable(sqlx::Error),
 }
 
 impl From<sqlx::Error> for FlushError {
     fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
-    }
-}
-
-impl FlushError {
-    /// Returns true if a row is the cause, so that a retry of the same batch is useless.
-    pub(super) fn is_about_the_data(&self) -> bool {
-        matches!(self, Self::Database(error) if is_about_the_data(error))
-    }
-
-    /// Returns the SQLSTATE; empty if Postgres returned none.
-    pub(super) fn sqlstate(&self) -> String {
-        match self {
-            Self::TimedOut => String::new(),
-            Self::Database(error) => sqlstate(error),
+        match classify(&error) {
+            Class::Data => Self::Rejected(sqlstate(&error).into_owned()),
+            Class::Outage | Class::Locked | Class::Permission | Class::Other => {
+                Self::Unavailable(error)
+            }
         }
-    }
-}
-
-/// Returns true for the SQLSTATE classes of a value, a constraint, a limit or a trigger's own error.
-fn is_about_the_data(error: &sqlx::Error) -> bool {
-    let code = sqlstate(error);
-    ["22", "23", "44", "54", "P0"]
-        .iter()
-        .any(|class| code.starts_with(class))
-}
-
-fn sqlstate(error: &sqlx::Error) -> String {
-    let code = error.as_database_error().and_then(DatabaseError::code);
-    code.unwrap_or_default().into_owned()
-}
-
-/// Describes the error without the values of a row that Postgres or a trigger may quote.
-fn redacted_cause(error: &sqlx::Error) -> String {
-    let code = sqlstate(error);
-    let database_error = error.as_database_error();
-    match database_error.and_then(|error| error.try_downcast_ref::<PgDatabaseError>()) {
-        Some(response) if response.r#where().is_none() && !is_about_the_data(error) => {
-            format!("{} (SQLSTATE {code})", response.message())
-        }
-        Some(_) => format!("SQLSTATE {code}"),
-        None => error.to_string(),
     }
 }

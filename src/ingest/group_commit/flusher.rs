@@ -13,6 +13,7 @@ use super::connection::ReconnectingConnection;
 use super::failure::FlushError;
 use super::queue::{BatchLimit, PendingInsert, Queue};
 use crate::base::failpoints;
+use crate::base::halves::Halves;
 use crate::base::metrics::Metrics;
 use crate::ingest::inbox::arrivals::{NewArrival, Receipt, store};
 use leaver_core::domain::DeliveryId;
@@ -60,7 +61,7 @@ pub(super) async fn run(shared: Arc<Shared>, insert: Insert) {
         insert,
     };
     while let Some(batch) = queue.take(BATCH).await {
-        shared.metrics.lined_up(shared.new.len());
+        shared.metrics.set_queue_length(shared.new.len());
         flusher.flush(batch).await;
     }
 }
@@ -74,26 +75,27 @@ struct Flusher<'a> {
 /// For each delivery of a batch the id under which it is stored; `None` if it was not written.
 type StoredIds = Vec<Option<DeliveryId>>;
 
+/// The SQLSTATE of a row that the database rejects.
+struct Rejected(String);
+
 impl Flusher<'_> {
-    /// Completes every insert of the batch. If a row is refused, the batch is split until that row is alone.
+    /// Completes every insert of the batch. If the database rejects a row, the batch is split until that row is alone.
     async fn flush(&mut self, batch: Vec<PendingInsert>) {
-        let mut parts = vec![batch];
-        while let Some(mut part) = parts.pop() {
-            match self.write(&mut part).await {
-                Ok(ids) => self.complete(part, ids),
-                Err(_) if part.len() > 1 => {
-                    let second = part.split_off(part.len() / 2);
-                    parts.extend([second, part]);
+        let mut halves = Halves::new(batch);
+        while let Some(mut part) = halves.next() {
+            let code = match self.write(&mut part).await {
+                Ok(ids) => {
+                    self.complete(part, ids);
+                    continue;
                 }
-                Err(refused) => {
-                    error!(
-                        code = refused.sqlstate(),
-                        "group_commit.flush: the database refuses one delivery, answered 503; check triggers and constraints on leaver.deliveries"
-                    );
-                    for pending in part {
-                        pending.complete(Err(StoreError::Refused));
-                    }
-                }
+                Err(Rejected(code)) => code,
+            };
+            for pending in halves.split(part).into_iter().flatten() {
+                error!(
+                    code,
+                    "group_commit.flush: the database rejects one delivery, answered 503; check triggers and constraints on leaver.deliveries"
+                );
+                pending.complete(Err(StoreError::Refused));
             }
         }
     }
@@ -101,8 +103,8 @@ impl Flusher<'_> {
     /// Writes the batch in one statement, and retries while the database is down. Removes inserts whose deadline passed.
     ///
     /// # Errors
-    /// A [`FlushError`] about the data, which no retry can heal.
-    async fn write(&mut self, batch: &mut Vec<PendingInsert>) -> Result<StoredIds, FlushError> {
+    /// Returns the SQLSTATE if the database rejects a row.
+    async fn write(&mut self, batch: &mut Vec<PendingInsert>) -> Result<StoredIds, Rejected> {
         loop {
             let now = Instant::now();
             let expired = batch.extract_if(.., |pending| pending.deadline <= now);
@@ -116,7 +118,7 @@ impl Flusher<'_> {
                     self.shared.metrics.flushed(batch.len(), now.elapsed());
                     return Ok(ids);
                 }
-                Err(refused) if refused.is_about_the_data() => return Err(refused),
+                Err(FlushError::Rejected(code)) => return Err(Rejected(code)),
                 Err(cause) => {
                     warn!(
                         deliveries = batch.len(),

@@ -31,6 +31,7 @@ use self::flusher::{Insert, Shared};
 use self::queue::{PendingInsert, Queue};
 use crate::base::liveness::Liveness;
 use crate::base::metrics::Metrics;
+use crate::base::panics::catch_panic;
 pub use crate::ingest::inbox::arrivals::store::durability;
 use crate::ingest::inbox::arrivals::{NewArrival, Receipt};
 use leaver_core::domain::DeliveryId;
@@ -70,7 +71,7 @@ pub enum StoreError {
     #[error("the database refuses the delivery")]
     Refused,
     /// A bug ended the flush. The delivery may be stored or not.
-    #[error("a bug ended the flush")]
+    #[error("a bug: the flusher panicked")]
     Abandoned,
 }
 
@@ -157,8 +158,8 @@ impl GroupCommit {
             reservation,
         };
         self.shared.new.push(pending);
-        let _waits = self.liveness.sender_waits();
-        self.shared.metrics.lined_up(self.shared.new.len());
+        let _waits = self.liveness.sender_waiting();
+        self.shared.metrics.set_queue_length(self.shared.new.len());
         match timeout_at(deadline, completed).await {
             Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(StoreError::Abandoned),
@@ -180,11 +181,8 @@ impl GroupCommit {
 }
 
 /// Runs a flusher, and restarts it if it panics. The requests of its batch fail then.
-async fn supervise<F>(run: impl Fn() -> F)
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    while tokio::spawn(run()).await.is_err() {
+async fn supervise<F: Future<Output = ()>>(run: impl Fn() -> F) {
+    while catch_panic(run()).await.is_err() {
         error!("group_commit.supervise: a bug ended a flusher; restarting it");
         tokio::time::sleep(RESTART_DELAY).await;
     }

@@ -1,10 +1,10 @@
-//! The inbox: every delivery that arrived, and its state. A delivery is stored before it is parsed. A parked delivery is
+//! The inbox: every delivery that arrived, and its state. A delivery is stored before it is parsed. A failed delivery is
 //! a dead letter: it is not retried until `replay`.
 //!
 //! ```text
 //!                        +--> processed
-//!  (insert) --> waiting -+--> ignored          same body signed later, without event times: waiting
-//!                  ^     +--> parked --+
+//!  (insert) --> pending -+--> ignored          same body signed later, without event times: pending
+//!                  ^     +--> failed --+
 //!                  +-------- replay ---+
 //! ```
 //!
@@ -40,7 +40,7 @@ pub struct Delivery {
     /// How often processing failed.
     pub attempts: i32,
     /// True if it must be processed with nothing else in flight, since a process died while processing it.
-    pub alone: bool,
+    pub isolated: bool,
 }
 
 impl std::fmt::Debug for Delivery {
@@ -77,12 +77,12 @@ pub enum DeliveryOutcome {
     /// Parsed, and not relevant to us.
     Ignored {
         /// Why it is not relevant.
-        cause: String,
+        reason: String,
     },
-    /// Unreadable, or failed too often. Its body is kept for a while; `replay` processes it again.
-    Parked {
+    /// Unreadable, or processing failed too often. Its body is kept for a while; `replay` processes it again.
+    Failed {
         /// What is wrong, without any part of the body.
-        cause: String,
+        reason: String,
     },
 }
 
@@ -106,8 +106,8 @@ impl DeliveryOutcome {
 pub enum Replay {
     /// It will be processed again.
     Queued,
-    /// It is waiting already.
-    AlreadyWaiting,
+    /// It is pending already.
+    AlreadyPending,
     /// Its body was deleted when it was settled or expired.
     BodyGone,
     /// No delivery has this id.

@@ -32,10 +32,10 @@ pub async fn claim(
     // A body up to its share of the limit is loaded here, a larger one only if its delivery is claimed.
     let share = limit.bytes / limit.deliveries.max(1);
     let mut due = sqlx::query!(
-        "SELECT id, source, content_type, signed_at, received_at, attempts, alone, body_bytes,
+        "SELECT id, source, content_type, signed_at, received_at, attempts, isolated, body_bytes,
                 CASE WHEN body_bytes <= $3::bigint THEN body END AS body
          FROM leaver.deliveries
-         WHERE state = 'waiting' AND next_attempt_at <= $1
+         WHERE state = 'pending' AND next_attempt_at <= $1
          ORDER BY next_attempt_at, id
          LIMIT $2
          FOR UPDATE SKIP LOCKED",
@@ -46,10 +46,10 @@ pub async fn claim(
     .fetch_all(&mut *conn)
     .await?;
     let mut total = 0_i64;
-    let first_is_alone = due.first().is_some_and(|row| row.alone);
+    let first_is_isolated = due.first().is_some_and(|row| row.isolated);
     let taken = due.iter().enumerate().take_while(|(position, row)| {
         total += i64::from(row.body_bytes);
-        *position == 0 || (total <= limit.bytes && !first_is_alone && !row.alone)
+        *position == 0 || (total <= limit.bytes && !first_is_isolated && !row.isolated)
     });
     due.truncate(taken.count());
     let large: Vec<Uuid> = due
@@ -72,7 +72,7 @@ pub async fn claim(
                     .unwrap_or_default(),
             ),
             attempts: row.attempts,
-            alone: row.alone,
+            isolated: row.isolated,
         })
         .collect();
     claimed.sort_by_key(|delivery| (delivery.received_at, delivery.id));
@@ -113,7 +113,7 @@ pub async fn notify(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Loads a waiting delivery and locks its row until the transaction ends; `None` if it is not waiting.
+/// Loads a pending delivery and locks its row until the transaction ends; `None` if it is not pending.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -122,8 +122,8 @@ pub async fn lock(
     id: DeliveryId,
 ) -> Result<Option<Delivery>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"SELECT source, content_type, signed_at, received_at, body AS "body!", attempts, alone
-           FROM leaver.deliveries WHERE id = $1 AND state = 'waiting' FOR UPDATE"#,
+        r#"SELECT source, content_type, signed_at, received_at, body AS "body!", attempts, isolated
+           FROM leaver.deliveries WHERE id = $1 AND state = 'pending' FOR UPDATE"#,
         id.0,
     )
     .fetch_optional(conn)
@@ -136,12 +136,12 @@ pub async fn lock(
         received_at: row.received_at,
         body: Bytes::from(row.body),
         attempts: row.attempts,
-        alone: row.alone,
+        isolated: row.isolated,
     }))
 }
 
-/// Stores the final state of deliveries and deletes their bodies, except those of parked ones. A processed delivery
-/// without event times that was signed again meanwhile becomes waiting, as of the later time.
+/// Stores the final state of deliveries and deletes their bodies, except those of failed ones. A processed delivery
+/// without event times that was signed again meanwhile becomes pending, as of the later time.
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
@@ -152,40 +152,40 @@ pub async fn settle(
 ) -> Result<(), sqlx::Error> {
     let ids: Vec<Uuid> = settlements.iter().map(|s| s.id.0).collect();
     let mut states: Vec<&str> = vec![];
-    let mut causes: Vec<Option<&str>> = vec![];
+    let mut reasons: Vec<Option<&str>> = vec![];
     let mut outcomes: Vec<Option<&serde_json::Value>> = vec![];
     let mut timed: Vec<bool> = vec![];
     // Postgres arrays must be rectangular, so each list is sent as the text of an array.
     let mut named: Vec<Option<String>> = vec![];
     for settlement in settlements {
-        let (state, cause, outcome, has_event_times) = match &settlement.end {
+        let (state, reason, outcome, has_event_times) = match &settlement.end {
             DeliveryOutcome::Processed {
                 outcome,
                 has_event_times,
             } => ("processed", None, Some(outcome), *has_event_times),
-            DeliveryOutcome::Ignored { cause } => ("ignored", Some(cause.as_str()), None, true),
-            DeliveryOutcome::Parked { cause } => ("parked", Some(cause.as_str()), None, true),
+            DeliveryOutcome::Ignored { reason } => ("ignored", Some(reason.as_str()), None, true),
+            DeliveryOutcome::Failed { reason } => ("failed", Some(reason.as_str()), None, true),
         };
         states.push(state);
-        causes.push(cause);
+        reasons.push(reason);
         outcomes.push(outcome);
         timed.push(has_event_times);
         named.push(settlement.employee_ids.as_deref().map(array));
     }
     sqlx::query!(
         "UPDATE leaver.deliveries AS d
-         SET state = s.state, cause = s.cause, outcome = s.outcome, self_timed = s.self_timed,
-             settled_at = $6, alone = false,
+         SET state = s.state, reason = s.reason, outcome = s.outcome, has_event_times = s.has_event_times,
+             processed_at = $6, isolated = false,
              employee_ids = s.named::text[],
-             body = CASE WHEN s.state = 'parked'
-                           OR (s.state = 'processed' AND NOT s.self_timed AND d.signed_again_at IS NOT NULL)
+             body = CASE WHEN s.state = 'failed'
+                           OR (s.state = 'processed' AND NOT s.has_event_times AND d.resigned_at IS NOT NULL)
                          THEN d.body END
          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::bool[], $7::text[])
-              AS s (id, state, cause, outcome, self_timed, named)
+              AS s (id, state, reason, outcome, has_event_times, named)
          WHERE d.id = s.id",
         &ids,
         &states as &[&str],
-        &causes as &[Option<&str>],
+        &reasons as &[Option<&str>],
         &outcomes as &[Option<&serde_json::Value>],
         &timed,
         now,
@@ -203,8 +203,8 @@ pub async fn settle(
     }
     sqlx::query!(
         "UPDATE leaver.deliveries
-         SET state = 'waiting', signed_at = signed_again_at, signed_again_at = NULL, received_at = $2,
-             next_attempt_at = $2, attempts = 0, settled_at = NULL, outcome = NULL, repeats = repeats + 1
+         SET state = 'pending', signed_at = resigned_at, resigned_at = NULL, received_at = $2,
+             next_attempt_at = $2, attempts = 0, processed_at = NULL, outcome = NULL, reprocess_count = reprocess_count + 1
          WHERE id = ANY($1) AND state = 'processed' AND body IS NOT NULL",
         &untimed,
         now,
@@ -230,14 +230,14 @@ fn array(ids: &[EmployeeId]) -> String {
 pub async fn postpone(
     conn: &mut PgConnection,
     id: DeliveryId,
-    cause: &str,
+    reason: &str,
     next_attempt_at: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE leaver.deliveries SET attempts = attempts + 1, cause = $2, next_attempt_at = $3
-         WHERE id = $1 AND state = 'waiting'",
+        "UPDATE leaver.deliveries SET attempts = attempts + 1, reason = $2, next_attempt_at = $3
+         WHERE id = $1 AND state = 'pending'",
         id.0,
-        cause,
+        reason,
         next_attempt_at,
     )
     .execute(conn)
@@ -245,7 +245,7 @@ pub async fn postpone(
     Ok(())
 }
 
-/// Makes waiting deliveries due whose next attempt is more than `longest_wait` ahead. Returns how many.
+/// Makes pending deliveries due whose next attempt is more than `longest_wait` ahead. Returns how many.
 ///
 /// A longer wait is never set, so a clock has stepped back since, or that of another replica is fast.
 ///
@@ -258,7 +258,7 @@ pub async fn reset_far_future_attempts(
 ) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
         "WITH ahead AS (
-             SELECT id FROM leaver.deliveries WHERE state = 'waiting' AND next_attempt_at > $1
+             SELECT id FROM leaver.deliveries WHERE state = 'pending' AND next_attempt_at > $1
              ORDER BY id FOR UPDATE SKIP LOCKED
          )
          UPDATE leaver.deliveries SET next_attempt_at = $2 WHERE id IN (SELECT id FROM ahead)",
@@ -270,7 +270,7 @@ pub async fn reset_far_future_attempts(
     Ok(done.rows_affected())
 }
 
-/// Makes parked deliveries wait again. Returns the result for each id.
+/// Makes failed deliveries pending again. Returns the result for each id.
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
@@ -286,8 +286,8 @@ pub async fn replay(
                FROM leaver.deliveries WHERE id = ANY($1) ORDER BY id FOR UPDATE
            ), queued AS (
                UPDATE leaver.deliveries AS d
-               SET state = 'waiting', attempts = 0, cause = NULL, settled_at = NULL, next_attempt_at = $2
-               FROM found WHERE d.id = found.id AND found.state = 'parked' AND found.has_body
+               SET state = 'pending', attempts = 0, reason = NULL, processed_at = NULL, next_attempt_at = $2
+               FROM found WHERE d.id = found.id AND found.state = 'failed' AND found.has_body
                RETURNING d.id
            )
            SELECT found.id, found.state, queued.id IS NOT NULL AS "queued!"
@@ -302,7 +302,7 @@ pub async fn replay(
         .map(|row| {
             let became = match (row.queued, row.state.as_str()) {
                 (true, _) => Replay::Queued,
-                (false, "waiting") => Replay::AlreadyWaiting,
+                (false, "pending") => Replay::AlreadyPending,
                 (false, _) => Replay::BodyGone,
             };
             (row.id, became)

@@ -1,56 +1,57 @@
-//! What this worker has in hand is written down before it begins, and after a crash it is known what that was.
+//! Records which deliveries a worker processes, before it begins. After a crash, other workers know which deliveries may have
+//! caused it.
 
 use chrono::{DateTime, Utc};
 use sqlx::Connection;
 use tracing::{error, warn};
 use uuid::Uuid;
 
-use super::retry::{Failed, next_step_after_failure};
-use crate::engine::Engine;
+use super::retry::Failed;
+use super::{Deliveries, LoopState};
+use crate::engine::Failure;
 use crate::ingest::inbox;
 use crate::ingest::inbox::in_flight::{self, Orphaned};
-use crate::jobs::deliveries::LoopState;
 use leaver_core::domain::DeliveryId;
 
-/// So often the process may end while one delivery is in hand and nothing else, before it is parked.
-const MOST_CRASHES: i32 = 3;
+/// Crashes with only this delivery in flight before it fails for good.
+const MAX_CRASHES: i32 = 3;
 
-impl Engine {
-    /// Writes down what is in hand, on a connection beside the batch's own.
-    pub(crate) async fn mark(
+impl Deliveries {
+    /// Records what a worker processes, on a connection other than the batch's: it must be visible before the batch commits.
+    pub(crate) async fn mark_in_flight(
         &self,
-        loop_id: Uuid,
+        worker: Uuid,
         deliveries: &[DeliveryId],
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
-        let mut beside = self.pool.acquire().await?;
-        in_flight::store::mark(&mut beside, loop_id, deliveries, now).await
+        let mut conn = self.engine.pool.acquire().await?;
+        in_flight::store::mark(&mut conn, worker, deliveries, now).await
     }
 
-    /// Nothing is in hand any more: what was begun has been taken back.
-    pub(crate) async fn forget_mark(&self, loop_id: Uuid) -> Result<(), sqlx::Error> {
-        let forgotten = async {
-            let mut conn = self.pool.acquire().await?;
-            in_flight::store::forget(&mut conn, loop_id).await
+    /// Deletes the record of a batch that was rolled back.
+    pub(crate) async fn clear_in_flight(&self, worker: Uuid) -> Result<(), sqlx::Error> {
+        let cleared = async {
+            let mut conn = self.engine.pool.acquire().await?;
+            in_flight::store::forget(&mut conn, worker).await
         };
-        self.pool.heard(forgotten).await
+        self.engine.pool.with_silence_timeout(cleared).await
     }
 
-    /// Looks what workers that died had in hand: each is taken by itself from now on; one that was has failed once
-    /// more.
+    /// Handles deliveries that were in flight in processes that ended. If there were several, each is isolated: processed
+    /// alone from now on. A single one counts a failed attempt. The record of the worker with this state is left alone.
     ///
     /// # Errors
-    /// Whatever the database says.
-    pub async fn reclaim_orphans(&self, memory: &LoopState) -> Result<(), sqlx::Error> {
-        let now = self.clock.now();
-        let mut conn = self.pool.acquire().await?;
+    /// Returns the failure; nothing has changed then.
+    pub async fn reclaim_orphans(&self, state: &LoopState) -> Result<(), Failure> {
+        let now = self.engine.clock.now();
+        let mut conn = self.engine.pool.acquire().await?;
         let mut tx = conn.begin().await?;
-        for orphaned in in_flight::store::reclaim_orphans(&mut tx, memory.id).await? {
+        for orphaned in in_flight::store::reclaim_orphans(&mut tx, state.id).await? {
             match orphaned {
                 Orphaned::Any(ids) => {
                     warn!(
                         deliveries = ids.len(),
-                        "worker.process: the service ended while these were processed; they are taken one by one"
+                        "deliveries.reclaim: the process ended while these were in flight; they are processed one by one"
                     );
                     in_flight::store::isolate(&mut tx, &ids).await?;
                 }
@@ -58,16 +59,18 @@ impl Engine {
                     let Some(delivery) = inbox::store::lock(&mut tx, id).await? else {
                         continue;
                     };
-                    error!(delivery = %id, "worker.process: the service ended while this was processed");
+                    error!(delivery = %id, "deliveries.reclaim: the process ended while this was in flight");
                     let failed = Failed {
-                        cause: "the service ended while it was processed: report that as a bug"
+                        reason: "the service ended while it was processed: report that as a bug"
                             .to_owned(),
-                        most: self.limits.max_attempts.min(MOST_CRASHES),
+                        max_attempts: self.config.max_attempts.min(MAX_CRASHES),
                     };
-                    next_step_after_failure(self, &mut tx, &delivery, &failed, now).await?;
+                    self.next_step_after_failure(&mut tx, &delivery, &failed, now)
+                        .await?;
                 }
             }
         }
-        tx.commit().await
+        tx.commit().await?;
+        Ok(())
     }
 }

@@ -1,229 +1,211 @@
 //! Claims stored deliveries and processes them in batches.
 //!
-//! Everything that changes lives in one Postgres, so a batch is one transaction and a crash frees its rows. A batch that
-//! fails is retried in halves, down to the one delivery that fails alone; that one is postponed, and parked when retries
-//! do not help.
+//! A batch is one transaction, so a crash frees its rows. A batch that fails is retried in halves, down to the delivery that
+//! fails alone: that one is postponed, and fails for good after `max_attempts` attempts.
 
 pub mod batch;
-pub(crate) mod in_flight;
-pub(crate) mod notify;
-pub(crate) mod retry;
+mod in_flight;
+pub mod notify;
+mod parse;
+mod retry;
+mod worker;
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use leaver_core::domain::DeliveryId;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::{Mutex, RwLock};
 use tracing::{debug, error, info, warn};
 use uuid::Uuid;
 
 use self::batch::{Batch, process_batch};
-use self::notify::jittered;
-use crate::db::error::{chain, is_outage};
-use crate::engine::Engine;
-use crate::engine::accounts::AccountsTable;
+pub use self::worker::DeliveryWorker;
+use crate::base::liveness::Liveness;
+use crate::engine::{Engine, Failure};
 use crate::ingest::inbox::store::ClaimLimit;
+use leaver_core::domain::DeliveryId;
 
-/// Of a batch beyond this size, deliveries on which nothing was done are told of in one line together.
-const CROWD: usize = 20;
+/// Larger batches log deliveries without a change in one summary line.
+const SUMMARY_THRESHOLD: usize = 20;
 
-/// A batch that came to nothing.
+/// Limits of the delivery workers.
+#[derive(Clone, Debug)]
+pub struct WorkerConfig {
+    /// Deliveries per batch, at most.
+    pub batch_max_deliveries: i64,
+    /// Bytes of bodies per batch, at most. A single larger delivery is a batch of its own.
+    pub batch_max_bytes: i64,
+    /// How often to look for deliveries without a notification.
+    pub poll_interval: Duration,
+    /// Failures of one delivery before it fails for good.
+    pub max_attempts: i32,
+}
+
+/// Processes deliveries. Shared by the delivery workers of this process.
+pub struct Deliveries {
+    /// The engine.
+    pub engine: Arc<Engine>,
+    /// Limits of the workers.
+    pub config: WorkerConfig,
+    liveness: Arc<Liveness>,
+    /// Held shared by each batch, and exclusively by the batch of an isolated delivery.
+    concurrency: RwLock<()>,
+    /// Under overload held by one worker after the other, so that inserts of new deliveries come first.
+    pub overload_lock: Mutex<()>,
+}
+
+/// A batch that failed; nothing of it was done.
 #[derive(Debug)]
 pub struct BatchFailure {
-    /// The deliveries that were claimed; none when the failure came before.
+    /// The deliveries that were claimed; none if the failure came before the claim.
     pub claimed: Vec<DeliveryId>,
-    /// What the database said.
-    pub error: sqlx::Error,
+    /// Why it failed.
+    pub failure: Failure,
 }
 
 impl BatchFailure {
-    pub(crate) fn before_claim(error: sqlx::Error) -> Self {
+    fn before_claim(error: sqlx::Error) -> Self {
         Self {
             claimed: vec![],
-            error,
+            failure: error.into(),
         }
-    }
-
-    /// Whether the database was not there, as opposed to not agreeing: then nobody is to blame and all wait.
-    #[must_use]
-    pub fn is_outage(&self) -> bool {
-        is_outage(&self.error)
     }
 }
 
-/// What one round of the worker did.
+/// What one round of a worker did.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Round {
     /// Processed this many deliveries.
     Processed(usize),
-    /// Put one failing delivery aside, for later or for good.
+    /// Postponed one failing delivery, or failed it for good.
     Postponed,
-    /// A batch failed and will be tried again in halves.
+    /// Failed on a batch, and will retry its halves.
     BatchSplit,
-    /// Nothing is due.
+    /// Found nothing due.
     Idle,
-    /// The database is not there.
+    /// Could not use the database; everything stays due.
     Outage,
 }
 
-/// What a loop remembers from round to round.
+/// What a worker keeps from round to round.
 #[derive(Debug)]
 pub struct LoopState {
-    /// This start of this loop, for what it has in hand.
-    pub(crate) id: Uuid,
-    pub(crate) table: Option<AccountsTable>,
-    pub(crate) reduced_batch_size: Option<i64>,
-    pub(crate) orphans_taken: bool,
+    /// Identifies this start of this worker in `leaver.in_flight_batches`.
+    id: Uuid,
+    reduced_batch_size: Option<i64>,
+    orphans_reclaimed: bool,
 }
 
 impl Default for LoopState {
     fn default() -> Self {
         Self {
             id: Uuid::new_v4(),
-            table: None,
             reduced_batch_size: None,
-            orphans_taken: false,
+            orphans_reclaimed: false,
         }
     }
 }
 
-impl Engine {
-    /// Processes deliveries until stopped. Several of these may run at a time, in one process or in many.
-    pub async fn run(&self, stop: CancellationToken) {
-        let mut memory = LoopState::default();
-        let mut outages = 0_u32;
-        let mut called_at = None;
-        while !stop.is_cancelled() {
-            // Interest is registered before looking, so that nothing slips in between.
-            let arrived = self.arrived.notified();
-            let turn = if self.liveness.in_a_rush() {
-                Some(self.turn.lock().await)
-            } else {
-                None
-            };
-            let round = self.round(&mut memory).await;
-            drop(turn);
-            self.liveness.worker_seen(self.clock.now());
-            let pause = match round {
-                Round::Processed(count) => {
-                    self.notify_replicas(&mut called_at, count).await;
-                    continue;
-                }
-                Round::Postponed | Round::BatchSplit => continue,
-                Round::Idle => {
-                    outages = 0;
-                    jittered(self.limits.poll)
-                }
-                Round::Outage => {
-                    outages = (outages + 1).min(6);
-                    Duration::from_millis(100 << outages)
-                }
-            };
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = arrived, if round == Round::Idle => {}
-                () = tokio::time::sleep(pause) => {}
-            }
+impl Deliveries {
+    /// Creates the processor of deliveries.
+    #[must_use]
+    pub fn new(engine: Arc<Engine>, config: WorkerConfig, liveness: Arc<Liveness>) -> Self {
+        Self {
+            engine,
+            config,
+            liveness,
+            concurrency: RwLock::default(),
+            overload_lock: Mutex::default(),
         }
     }
 
-    /// One round: a batch, or what follows from its failure. Tests call this instead of the loop.
-    pub async fn round(&self, memory: &mut LoopState) -> Round {
-        let now = self.clock.now();
-        let table = match self.table(memory).await {
+    /// Processes one batch, or handles its failure. Tests call this instead of running a [`DeliveryWorker`].
+    pub async fn round(&self, state: &mut LoopState) -> Round {
+        let now = self.engine.clock.now();
+        let table = match self.engine.accounts_table().await {
             Ok(table) => table,
-            Err(error) => {
-                error!(
-                    error = chain(&error),
-                    "worker.inspect: cannot use the accounts table; deliveries wait"
-                );
+            Err(failure) => {
+                error!(error = %failure, "deliveries.process: cannot use the accounts table; deliveries wait");
                 return Round::Outage;
             }
         };
-        // Before anything is claimed: what ended the process last time would end it again.
-        if !memory.orphans_taken {
-            match self.pool.heard(self.reclaim_orphans(memory)).await {
-                Ok(()) => memory.orphans_taken = true,
-                Err(error) => {
-                    warn!(
-                        error = chain(&error),
-                        "worker.process: the database is not there; deliveries wait"
-                    );
-                    return Round::Outage;
-                }
+        // Before the first claim: a delivery that ended the process must not be claimed in a batch again.
+        if !state.orphans_reclaimed {
+            let reclaimed = self.reclaim_orphans(state);
+            if let Err(failure) = self.engine.pool.with_silence_timeout(reclaimed).await {
+                warn!(error = %failure, "deliveries.process: cannot use the database; deliveries wait");
+                return Round::Outage;
             }
+            state.orphans_reclaimed = true;
         }
         let limit = ClaimLimit {
-            deliveries: memory.reduced_batch_size.unwrap_or(self.limits.batch),
-            bytes: self.limits.batch_bytes,
+            deliveries: state
+                .reduced_batch_size
+                .unwrap_or(self.config.batch_max_deliveries),
+            bytes: self.config.batch_max_bytes,
         };
         let began = Instant::now();
-        match process_batch(self, memory.id, &table, limit, now).await {
+        match process_batch(self, state.id, &table, limit, now).await {
             Ok(batch) if batch.deliveries.is_empty() => {
-                memory.reduced_batch_size = None;
+                state.reduced_batch_size = None;
                 Round::Idle
             }
             Ok(batch) => {
-                memory.reduced_batch_size = memory
+                state.reduced_batch_size = state
                     .reduced_batch_size
                     .map(|size| size.saturating_mul(2))
-                    .filter(|size| *size < self.limits.batch);
-                self.metrics.processed(began.elapsed());
+                    .filter(|size| *size < self.config.batch_max_deliveries);
+                self.engine.metrics.processed(began.elapsed());
                 self.report(&batch);
                 Round::Processed(batch.deliveries.len())
             }
-            Err(failure) => self.recover(memory, failure, now).await,
+            Err(failure) => self.recover(state, failure, now).await,
         }
     }
 
+    /// Logs and counts a committed batch, and wakes the jobs that it concerns.
     fn report(&self, batch: &Batch) {
-        let now = self.clock.now();
-        let is_crowd = batch.deliveries.len() > CROWD;
-        let mut uneventful = 0;
-        for done in &batch.deliveries {
-            let elapsed = now - done.received_at;
-            self.metrics.settled(
-                &done.source,
-                done.state,
-                elapsed.to_std().unwrap_or_default(),
-            );
-            for (outcome, count) in &done.outcomes {
-                self.count(&done.source, *outcome, *count);
+        let now = self.engine.clock.now();
+        let is_large = batch.deliveries.len() > SUMMARY_THRESHOLD;
+        let mut unchanged = 0;
+        for settled in &batch.deliveries {
+            let (id, source) = (settled.id, &settled.source);
+            let elapsed = now - settled.received_at;
+            let latency = elapsed.to_std().unwrap_or_default();
+            self.engine.metrics.settled(source, settled.state, latency);
+            for (outcome, count) in &settled.outcomes {
+                self.engine.count(source, *outcome, *count);
             }
-            let is_change = done.outcomes.keys().any(|outcome| outcome.is_change());
-            if is_crowd && done.cause.is_none() && !is_change {
-                uneventful += 1;
-                debug!(delivery = %done.id, source = done.source, "worker.process: settled");
+            let is_change = settled.outcomes.keys().any(|outcome| outcome.is_change());
+            if is_large && settled.reason.is_none() && !is_change {
+                unchanged += 1;
+                debug!(delivery = %id, source, "deliveries.process: processed");
                 continue;
             }
-            let outcome = done
+            let outcome = settled
                 .outcomes
                 .iter()
                 .map(|(outcome, count)| format!("{}={count}", outcome.as_str()))
                 .collect::<Vec<_>>()
                 .join(" ");
             let elapsed_ms = elapsed.num_milliseconds();
-            let span =
-                tracing::info_span!("worker.process", delivery = %done.id, source = done.source);
+            let span = tracing::info_span!("deliveries.process", delivery = %id, source);
             let _entered = span.enter();
-            match &done.cause {
-                None => info!(elapsed_ms, outcome, "settled"),
-                Some(cause) if done.state == "parked" => warn!(elapsed_ms, cause, "parked"),
-                Some(cause) => info!(elapsed_ms, cause, "ignored"),
+            match &settled.reason {
+                None => info!(elapsed_ms, outcome, "processed"),
+                Some(reason) if settled.state == "failed" => warn!(elapsed_ms, reason, "failed"),
+                Some(reason) => info!(elapsed_ms, reason, "ignored"),
             }
         }
-        if uneventful > 0 {
+        if unchanged > 0 {
             info!(
-                deliveries = uneventful,
-                "worker.process: settled, and nothing was to be done"
+                deliveries = unchanged,
+                "deliveries.process: processed without a change"
             );
         }
-        self.wake(batch.schedule_moved, batch.reads_pending);
+        self.engine
+            .notify_jobs(batch.schedule_changed, batch.reads_pending);
     }
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set itself up should fail"
-)]
 mod tests;

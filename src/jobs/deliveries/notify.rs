@@ -1,86 +1,106 @@
-//! Wakes other replicas when there is more to do than one can take at once. Notifications hold a lock of the whole
-//! database while they commit, so there is none for each delivery: whoever stored it has a worker beside it, and a
-//! poll stands behind both.
+//! Wakes the workers of other replicas when there is more to do than one process handles.
+//!
+//! `NOTIFY` serialises commits of the whole database, so there is none per delivery: the receiving process also runs a
+//! worker, and polling is the fallback.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgListener;
 use sqlx::{Acquire, Connection};
+use tokio::sync::Notify;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 use tracing::debug;
-use uuid::Uuid;
 
-use crate::db::error::chain;
-use crate::engine::Engine;
+use super::Deliveries;
+use crate::db::error::error_chain;
+use crate::db::pool::Pool;
 use crate::ingest::inbox;
+use crate::jobs::runner::{Job, Next};
 
-/// Between two calls of one worker.
-const SHORTEST: Duration = Duration::from_millis(100);
-/// Before listening is tried again: behind some poolers it never succeeds, and the poll does the work.
-const DEAF: Duration = Duration::from_secs(30);
-/// After so long without a call the listening connection is asked whether it lives.
-const QUIET: Duration = Duration::from_mins(1);
+/// Between two notifications of one worker.
+const MIN_NOTIFY_INTERVAL: Duration = Duration::from_millis(100);
+/// Before another attempt to listen. Behind some connection poolers it never succeeds, and polling does the work.
+const LISTEN_RETRY: Duration = Duration::from_secs(30);
+/// After this time without a notification the listener checks that its connection is alive.
+const PING_INTERVAL: Duration = Duration::from_mins(1);
 
-impl Engine {
-    /// After a full batch there is probably more: calls the other replicas, not more than ten times a second.
-    pub(crate) async fn notify_replicas(&self, called_at: &mut Option<Instant>, processed: usize) {
-        let is_full = i64::try_from(processed).unwrap_or(i64::MAX) >= self.limits.batch;
-        let is_recent = called_at.is_some_and(|at| at.elapsed() < SHORTEST);
+impl Deliveries {
+    /// Notifies other replicas after a full batch, since more is probably due. At most 10 times a second per worker.
+    pub(crate) async fn notify_replicas(
+        &self,
+        notified_at: &mut Option<Instant>,
+        processed: usize,
+    ) {
+        let processed = i64::try_from(processed).unwrap_or(i64::MAX);
+        let is_full = processed >= self.config.batch_max_deliveries;
+        let is_recent = notified_at.is_some_and(|at| at.elapsed() < MIN_NOTIFY_INTERVAL);
         if !is_full || is_recent {
             return;
         }
-        *called_at = Some(Instant::now());
-        let called = async {
-            let mut conn = self.pool.acquire().await?;
+        *notified_at = Some(Instant::now());
+        let pool = &self.engine.pool;
+        let notified = async {
+            let mut conn = pool.acquire().await?;
             inbox::store::notify(&mut conn).await
         };
-        let called: Result<(), sqlx::Error> = self.pool.heard(called).await;
-        if let Err(error) = called {
+        let notified: Result<(), sqlx::Error> = pool.with_silence_timeout(notified).await;
+        if let Err(error) = notified {
             debug!(
-                error = chain(&error),
-                "worker.bell: cannot call; others poll"
+                error = error_chain(&error),
+                "deliveries.notify: cannot notify other replicas; they poll"
             );
         }
     }
+}
 
-    /// Wakes the worker when another replica calls, until stopped.
-    pub async fn run_listener(&self, stop: CancellationToken) {
-        while !stop.is_cancelled() {
-            let heard = tokio::select! {
-                () = stop.cancelled() => break,
-                heard = self.listen() => heard,
-            };
-            if let Err(error) = heard {
-                debug!(error = chain(&error), "worker.bell: cannot listen; polling");
-            }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(DEAF) => {}
-            }
+/// Wakes this process's workers on notifications of other replicas.
+pub struct Listener {
+    pool: Pool,
+    deliveries_arrived: Arc<Notify>,
+}
+
+impl Listener {
+    /// Creates a listener with a connection of its own.
+    #[must_use]
+    pub fn new(pool: Pool, deliveries_arrived: Arc<Notify>) -> Self {
+        Self {
+            pool,
+            deliveries_arrived,
         }
     }
 
     async fn listen(&self) -> Result<(), sqlx::Error> {
-        let single = self.pool.single();
-        let mut listener = PgListener::connect_with(&single).await?;
+        let connection = self.pool.dedicated_pool();
+        let mut listener = PgListener::connect_with(&connection).await?;
         let listening = listener.listen(inbox::store::CHANNEL);
-        self.pool.heard::<_, sqlx::Error>(listening).await?;
+        self.pool
+            .with_silence_timeout::<_, sqlx::Error>(listening)
+            .await?;
         loop {
-            if let Ok(called) = timeout(QUIET, listener.recv()).await {
-                called?;
-                self.arrived.notify_one();
+            if let Ok(notification) = timeout(PING_INTERVAL, listener.recv()).await {
+                notification?;
+                self.deliveries_arrived.notify_one();
             } else {
-                // Nobody has called, or nothing comes through any more.
-                let asked = async { listener.acquire().await?.ping().await };
-                self.pool.heard(asked).await?;
+                let ping = async { listener.acquire().await?.ping().await };
+                self.pool.with_silence_timeout(ping).await?;
             }
         }
     }
 }
 
-/// A wait of about this long, by chance a quarter more or less, so that replicas do not all look at once.
-pub(crate) fn jittered(wait: Duration) -> Duration {
-    let [.., chance] = *Uuid::new_v4().as_bytes();
-    wait.mul_f64(0.75 + f64::from(chance) / 510.0)
+impl Job for Listener {
+    const NAME: &'static str = "listener";
+    const DROP_ON_STOP: bool = true;
+
+    /// Listens until the connection is lost.
+    async fn tick(&mut self) -> Next {
+        if let Err(error) = self.listen().await {
+            debug!(
+                error = error_chain(&error),
+                "deliveries.listen: cannot listen; polling"
+            );
+        }
+        Next::Pause(LISTEN_RETRY)
+    }
 }

@@ -1,215 +1,206 @@
-//! What follows when a batch could not be carried out: it is tried again in halves, and what fails alone waits,
-//! longer each time, until waiting has not helped.
+//! Handles a batch that failed: retries it in halves. A delivery that fails alone is postponed with backoff, and fails for good
+//! after `max_attempts` attempts.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection};
 use tracing::{debug, error, warn};
 
-use super::batch::{self, catch_panic};
-use crate::db::error::is_locked_out;
-use crate::db::error::{chain, redacted_message};
+use super::parse::parse;
+use super::{BatchFailure, Deliveries, LoopState, Round};
+use crate::base::backoff::{Backoff, Jitter};
+use crate::db::error::error_chain;
 use crate::db::transaction::set_lock_timeout;
-use crate::engine::Engine;
+use crate::engine::Failure;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::audit::Actor;
 use crate::engine::execute::Outcome;
+use crate::engine::failure::run_catching;
 use crate::ingest::inbox::{self, Delivery, DeliveryOutcome, Settlement};
-use crate::jobs::deliveries::{BatchFailure, LoopState, Round};
 use crate::roster::{self, Effect};
 use leaver_core::domain::{DeliveryId, Employee, EmployeeKey};
 
-impl Engine {
-    pub(crate) async fn recover(
+/// Before the next attempt at a delivery that failed alone.
+const RETRY: Backoff = Backoff {
+    base: Duration::from_secs(2),
+    cap: Duration::from_mins(5),
+    jitter: Jitter::Quarter,
+};
+
+/// Why a delivery failed, and how often it may.
+pub(super) struct Failed {
+    pub(super) reason: String,
+    pub(super) max_attempts: i32,
+}
+
+impl Deliveries {
+    /// Decides what follows a failed batch.
+    pub(super) async fn recover(
         &self,
-        memory: &mut LoopState,
-        failure: BatchFailure,
+        state: &mut LoopState,
+        failed: BatchFailure,
         now: DateTime<Utc>,
     ) -> Round {
-        // A cached plan or a mapping may be out of date; looking again is cheap and heals it.
-        memory.table = None;
-        if !failure.claimed.is_empty()
-            && let Err(error) = self.forget_mark(memory.id).await
+        self.engine.forget_accounts_table();
+        if !failed.claimed.is_empty()
+            && let Err(error) = self.clear_in_flight(state.id).await
         {
             debug!(
-                error = chain(&error),
-                "worker.process: the mark stays until the next one"
+                error = error_chain(&error),
+                "deliveries.recover: cannot delete the record of the batch; the next batch replaces it"
             );
         }
+        let BatchFailure { claimed, failure } = failed;
         if failure.is_outage() {
-            warn!(
-                error = chain(&failure.error),
-                "worker.process: the database is not there; deliveries wait"
-            );
+            warn!(error = %failure, "deliveries.process: cannot use the database; deliveries wait");
             return Round::Outage;
         }
-        match failure.claimed.as_slice() {
+        match claimed.as_slice() {
             [] => {
-                error!(
-                    error = chain(&failure.error),
-                    "worker.claim: cannot claim deliveries"
-                );
+                error!(error = %failure, "deliveries.claim: cannot claim deliveries");
                 Round::Outage
             }
-            [alone] => {
-                let postpone_or_park = self.postpone_or_park(memory, *alone, &failure.error, now);
-                match self.pool.heard(postpone_or_park).await {
+            [delivery] => {
+                let handled = self.postpone_or_fail(*delivery, &failure, now);
+                match self.engine.pool.with_silence_timeout(handled).await {
                     Ok(()) => Round::Postponed,
-                    Err(error) => {
-                        warn!(
-                            error = chain(&error),
-                            "worker.process: cannot note a failed attempt"
-                        );
+                    Err(failure) => {
+                        warn!(error = %failure, "deliveries.process: cannot record a failed attempt");
                         Round::Outage
                     }
                 }
             }
             several => {
-                let half = i64::try_from(several.len() / 2).unwrap_or(1).max(1);
                 warn!(
-                    error = chain(&failure.error),
+                    error = %failure,
                     deliveries = several.len(),
-                    "worker.process: a batch failed; trying halves"
+                    "deliveries.process: a batch failed; retrying it in halves"
                 );
-                memory.reduced_batch_size = Some(half);
+                let half = i64::try_from(several.len() / 2).unwrap_or(1).max(1);
+                state.reduced_batch_size = Some(half);
                 Round::BatchSplit
             }
         }
     }
 
-    /// What follows for a delivery that failed alone. Of several employees in it, those for whom something can be done
-    /// are done; the others wait, longer each time, and park it when that has not helped.
-    async fn postpone_or_park(
+    /// Handles a delivery that failed alone. If it names several employees, those for whom it succeeds are processed. The
+    /// others are retried, and in the end the delivery fails for them.
+    async fn postpone_or_fail(
         &self,
-        memory: &mut LoopState,
         id: DeliveryId,
-        error: &sqlx::Error,
+        failure: &Failure,
         now: DateTime<Utc>,
-    ) -> Result<(), sqlx::Error> {
+    ) -> Result<(), Failure> {
         let mut failed = Failed {
-            cause: redacted_message(error),
-            most: self.limits.max_attempts,
+            reason: failure.to_string(),
+            max_attempts: self.config.max_attempts,
         };
-        let table = self.accounts_table(memory).await;
-        let mut conn = self.pool.acquire().await?;
+        let table = self.engine.accounts_table().await;
+        let mut conn = self.engine.pool.acquire().await?;
         let mut tx = conn.begin().await?;
         set_lock_timeout(&mut tx).await?;
         let Some(delivery) = inbox::store::lock(&mut tx, id).await? else {
-            // Another replica has settled it in the meantime.
+            // Another replica has processed it in the meantime.
             return Ok(());
         };
         let mut outcomes = HashMap::new();
-        match table {
-            // A lock that the application holds is nobody's fault, however long it is held.
-            _ if is_locked_out(error) => failed.most = i32::MAX,
-            Ok(table) => {
-                let (several, done) = self
-                    .carry_out_apart(&mut tx, &table, &delivery, now)
-                    .await?;
-                if !done.is_empty() {
-                    failed.cause = format!(
-                        "nothing could be done for {} of the {several} employees in it: {}",
-                        several - done.len(),
-                        failed.cause
+        match (failure, table) {
+            // However long the application holds a lock, the delivery is not at fault.
+            (Failure::Locked(_), _) => failed.max_attempts = i32::MAX,
+            (_, Ok(table)) => {
+                let executed = self.execute_employees(&mut tx, &table, &delivery, now);
+                let (employees, executed) = executed.await?;
+                if !executed.is_empty() {
+                    failed.reason = format!(
+                        "nothing could be done for {} of the {employees} employees in it: {}",
+                        employees - executed.len(),
+                        failed.reason
                     );
                 }
-                outcomes = done;
+                outcomes = executed;
             }
-            Err(_) => {}
+            (_, Err(_)) => {}
         }
-        next_step_after_failure(self, &mut tx, &delivery, &failed, now).await?;
+        self.next_step_after_failure(&mut tx, &delivery, &failed, now)
+            .await?;
         tx.commit().await?;
         for (key, outcome) in &outcomes {
-            self.count(key.source.as_str(), *outcome, 1);
+            self.engine.count(key.source.as_str(), *outcome, 1);
         }
-        self.wake(!outcomes.is_empty(), !outcomes.is_empty());
+        let is_changed = !outcomes.is_empty();
+        self.engine.notify_jobs(is_changed, is_changed);
         Ok(())
     }
 
-    /// Carries out what can be of one delivery that cannot be carried out whole: says for how many of its employees
-    /// there was something to do, and how it ended for those for whom it could be done.
-    async fn carry_out_apart(
+    /// Executes what is possible of a delivery that failed as a whole. Returns the number of employees with a change, and
+    /// the outcomes of those for whom it succeeded.
+    async fn execute_employees(
         &self,
         tx: &mut PgConnection,
         table: &AccountsTable,
         delivery: &Delivery,
         now: DateTime<Utc>,
-    ) -> Result<(usize, HashMap<EmployeeKey, Outcome>), sqlx::Error> {
+    ) -> Result<(usize, HashMap<EmployeeKey, Outcome>), Failure> {
         let nothing = (0, HashMap::new());
-        let observations = batch::observations(&self.rules, delivery);
-        let mut point = tx.begin().await?;
-        let Ok(observed) = catch_panic(roster::observe(
-            &mut point,
-            &observations,
-            &self.rules.names(),
-            now,
-        ))
-        .await
-        else {
-            point.rollback().await?;
+        let policies = &self.engine.policies;
+        let parsed = parse(policies, delivery);
+        let names = policies.names();
+        let mut savepoint = tx.begin().await?;
+        let observed = roster::observe(&mut savepoint, parsed.observations(), &names, now);
+        let Ok(observed) = run_catching(observed).await else {
+            savepoint.rollback().await?;
             return Ok(nothing);
         };
-        let newer: Vec<Employee> = observed
+        let changed: Vec<Employee> = observed
             .into_iter()
             .filter(|observed| observed.effect == Effect::Changed)
             .map(|observed| observed.employee)
             .collect();
-        if newer.len() < 2 {
-            point.rollback().await?;
+        // A single employee has failed already, with the delivery.
+        if changed.len() < 2 {
+            savepoint.rollback().await?;
             return Ok(nothing);
         }
-        let several = newer.len();
-        let (outcomes, _) = self
-            .execute_partially(&mut point, table, newer, &Actor::System, now)
-            .await?;
+        let employees = changed.len();
+        let executed =
+            self.engine
+                .execute_partially(&mut savepoint, table, changed, &Actor::System, now);
+        let outcomes = executed.await?.outcomes;
         if outcomes.is_empty() {
-            point.rollback().await?;
+            savepoint.rollback().await?;
             return Ok(nothing);
         }
-        point.commit().await?;
-        Ok((several, outcomes))
+        savepoint.commit().await?;
+        Ok((employees, outcomes))
     }
-}
 
-/// Why a delivery has failed, and how often it may.
-pub(crate) struct Failed {
-    pub(crate) cause: String,
-    pub(crate) most: i32,
-}
-
-/// Notes that a locked delivery has failed: it waits for its next attempt, or is parked when it had its last.
-pub(crate) async fn next_step_after_failure(
-    worker: &Engine,
-    conn: &mut PgConnection,
-    delivery: &Delivery,
-    failed: &Failed,
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    let (id, cause) = (delivery.id, &failed.cause);
-    let attempts = delivery.attempts + 1;
-    if attempts < failed.most {
-        let at = now + backoff(id, attempts);
-        warn!(delivery = %id, attempts, cause, next_attempt_at = %at, "worker.process: failed; will try again");
-        return inbox::store::postpone(conn, id, cause, at).await;
+    /// Records a failed attempt at a locked delivery: postpones it, or fails it for good after its last attempt.
+    pub(super) async fn next_step_after_failure(
+        &self,
+        conn: &mut PgConnection,
+        delivery: &Delivery,
+        failed: &Failed,
+        now: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        let (id, reason) = (delivery.id, &failed.reason);
+        let attempts = delivery.attempts.saturating_add(1);
+        if attempts < failed.max_attempts {
+            let wait = RETRY.random_wait(u32::try_from(attempts).unwrap_or(1));
+            let at = now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::minutes(5));
+            warn!(delivery = %id, attempts, reason, next_attempt_at = %at, "deliveries.process: failed; will retry");
+            return inbox::store::postpone(conn, id, reason, at).await;
+        }
+        let reason = format!("failed {attempts} times, last: {reason}");
+        error!(delivery = %id, reason, "deliveries.process: failed permanently; `leaver replay` retries it");
+        let settlement = Settlement {
+            id,
+            end: DeliveryOutcome::Failed { reason },
+            employee_ids: parse(&self.engine.policies, delivery).named(),
+        };
+        inbox::store::settle(conn, &[settlement], now).await?;
+        self.engine.metrics.parked();
+        Ok(())
     }
-    let cause = format!("failed {attempts} times, last: {cause}");
-    error!(delivery = %id, cause, "worker.process: parked");
-    let settlement = Settlement {
-        id,
-        end: DeliveryOutcome::Parked { cause },
-        employee_ids: batch::named(&worker.rules, delivery),
-    };
-    inbox::store::settle(conn, &[settlement], now).await?;
-    worker.metrics.parked();
-    Ok(())
-}
-
-/// Doubles from two seconds to five minutes; each delivery is spread by its own id, so that a crowd that
-/// failed together does not come back together.
-pub(crate) fn backoff(id: DeliveryId, attempts: i32) -> TimeDelta {
-    let exponent = u32::try_from(attempts.clamp(1, 9)).unwrap_or(9);
-    let base_ms = (1_000_i64 << exponent).min(300_000);
-    let spread = i64::from(id.0.as_bytes()[15]) * base_ms / 1_024;
-    TimeDelta::milliseconds(base_ms + spread)
 }

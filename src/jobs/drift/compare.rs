@@ -5,17 +5,15 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{
-    AccountWithoutEmployee, DriftError, DriftReport, EmployeeWithoutAccount, SourceCompleteness,
+    AccountWithoutEmployee, DriftReport, EmployeeWithoutAccount, SourceCompleteness,
     TerminatedWithAccess, store,
 };
-use crate::engine::Engine;
 use crate::engine::accounts::{self, AccountsTable};
 use crate::engine::audit::Actor;
 use crate::engine::evaluate::{Evaluated, evaluate};
 use crate::engine::execute::Outcome;
 use crate::engine::holds;
-use crate::jobs::EngineFailure;
-use crate::jobs::deliveries::LoopState;
+use crate::engine::{Engine, Failure};
 use crate::roster;
 use leaver_core::decision::Action;
 use leaver_core::decision::assess::{Employment, assess};
@@ -28,19 +26,22 @@ const PAGE_SIZE: i64 = 500;
 /// Compares all employees and accounts. Ends the access that should have ended if the mode is `fix`.
 ///
 /// # Errors
-/// [`DriftError`]; access that was ended before the error stays ended.
-pub async fn compare(engine: &Engine, mode: DriftMode) -> Result<DriftReport, DriftError> {
-    let mut memory = LoopState::default();
-    let table = engine.table(&mut memory).await;
-    let table = table.map_err(DriftError::Accounts)?;
+/// Returns the failure; access that was ended before it stays ended.
+pub async fn compare(engine: &Engine, mode: DriftMode) -> Result<DriftReport, Failure> {
+    let compared = compare_pages(engine, mode).await;
+    compared.inspect_err(|_| engine.forget_accounts_table())
+}
+
+async fn compare_pages(engine: &Engine, mode: DriftMode) -> Result<DriftReport, Failure> {
+    let table = engine.accounts_table().await?;
     let pool = &engine.pool;
-    let mut report = pool.heard(new_report(engine)).await?;
+    let mut report = pool.with_silence_timeout(new_report(engine)).await?;
     let mut after: Option<EmployeeKey> = None;
     loop {
         let page = compare_employees(engine, &table, after.as_ref(), &mut report);
-        let (next, mut fixable) = pool.heard(page).await?;
+        let (next, mut fixable) = pool.with_silence_timeout(page).await?;
         if mode == DriftMode::Fix && !fixable.is_empty() {
-            fix(engine, &mut memory, &mut fixable, &mut report).await?;
+            fix(engine, &mut fixable, &mut report).await?;
         }
         report.terminated_with_access.append(&mut fixable);
         match next {
@@ -49,27 +50,27 @@ pub async fn compare(engine: &Engine, mode: DriftMode) -> Result<DriftReport, Dr
         }
     }
     let accounts = compare_accounts(engine, &table, &mut report);
-    pool.heard(accounts).await?;
+    pool.with_silence_timeout(accounts).await?;
     Ok(report)
 }
 
 async fn new_report(engine: &Engine) -> Result<DriftReport, sqlx::Error> {
-    let names = engine.rules.names();
+    let names = engine.policies.names();
     let mut conn = engine.pool.acquire().await?;
     let known = roster::sync_state::store::list(&mut conn, &names).await?;
     let mut reads: Vec<SourceCompleteness> = known
         .into_iter()
         .map(|state| {
-            let has_full_read = state.full_from.is_some();
+            let has_full_read = state.last_full_started_at.is_some();
             let no_full_read =
                 (!has_full_read).then(|| "not all employees were read yet".to_owned());
             SourceCompleteness {
                 source: state.source,
-                account: state.account,
+                account: state.linked_account_id,
                 complete: has_full_read && state.incomplete.is_none(),
-                last_complete_at: state.ended_at,
-                everybody_read_at: state.full_from,
-                cause: state.incomplete.or(no_full_read),
+                last_complete_at: state.last_completed_at,
+                everybody_read_at: state.last_full_started_at,
+                reason: state.incomplete.or(no_full_read),
             }
         })
         .collect();
@@ -95,7 +96,7 @@ fn never_read(source: &SourceName) -> SourceCompleteness {
         complete: false,
         last_complete_at: None,
         everybody_read_at: None,
-        cause: Some(
+        reason: Some(
             "never read, so only what its webhooks sent is known; set `sources.api` to read it"
                 .to_owned(),
         ),
@@ -112,11 +113,11 @@ async fn compare_employees(
     let now = engine.clock.now();
     let mut conn = engine.pool.acquire().await?;
     let mut snapshot = store::snapshot(&mut conn).await?;
-    let names = engine.rules.names();
+    let names = engine.policies.names();
     let page = roster::scan::store::entries_after(&mut snapshot, &names, after, PAGE_SIZE).await?;
     let is_last = i64::try_from(page.len()).unwrap_or(PAGE_SIZE) < PAGE_SIZE;
     let next = page.last().map(|last| last.key.clone());
-    let evaluation = evaluate(&mut snapshot, table, &engine.rules, page, now).await?;
+    let evaluation = evaluate(&mut snapshot, table, &engine.policies, page, now).await?;
     let mut with_access = vec![];
     for decided in evaluation.decided {
         let left = has_left(engine, &decided, now);
@@ -133,7 +134,7 @@ async fn compare_employees(
             continue;
         };
         match hold {
-            Some(hold) if hold.rejected && hold.basis == request.facts_fingerprint => {
+            Some(hold) if hold.rejected && hold.facts_fingerprint == request.facts_fingerprint => {
                 let accepted = terminated_with_access(&decided, Some(hold.id));
                 report.accepted.push(accepted);
             }
@@ -150,7 +151,7 @@ async fn compare_employees(
 
 fn has_left(engine: &Engine, decided: &Evaluated, now: DateTime<Utc>) -> bool {
     let employee = &decided.employee;
-    let policy = engine.rules.policy(&employee.key.source);
+    let policy = engine.policies.policy(&employee.key.source);
     policy.is_some_and(|policy| matches!(assess(policy, employee, now), Employment::Left { .. }))
 }
 
@@ -212,15 +213,14 @@ fn unmatched(decided: &Evaluated, left: bool) -> EmployeeWithoutAccount {
 /// Ends the access of these employees. Those whose access could not be ended stay in `fixable`.
 async fn fix(
     engine: &Engine,
-    memory: &mut LoopState,
     fixable: &mut Vec<TerminatedWithAccess>,
     report: &mut DriftReport,
-) -> Result<(), DriftError> {
+) -> Result<(), Failure> {
     let keys: Vec<EmployeeKey> = fixable.iter().map(TerminatedWithAccess::key).collect();
-    let reevaluated = engine.reevaluate(memory, &keys, &Actor::Drift).await;
-    let (outcomes, failure) = reevaluated.map_err(EngineFailure)?;
+    let executed = engine.reevaluate(&keys, &Actor::Drift).await?;
+    let failure = executed.failure.map(|failure| failure.to_string());
     for mut found in std::mem::take(fixable) {
-        match outcomes.get(&found.key()) {
+        match executed.outcomes.get(&found.key()) {
             // Two employees may share the account, and either may have been deactivated first.
             Some(Outcome::Deactivated | Outcome::AlreadyInactive) => report.fixed.push(found),
             // Another replica was faster, or the facts have changed since the page was read.
@@ -239,8 +239,8 @@ async fn compare_accounts(
     table: &AccountsTable,
     report: &mut DriftReport,
 ) -> Result<(), sqlx::Error> {
-    let names = engine.rules.names();
-    let policies = || names.iter().filter_map(|name| engine.rules.policy(name));
+    let names = engine.policies.names();
+    let policies = || names.iter().filter_map(|name| engine.policies.policy(name));
     let is_protected = |email: &WorkEmail| policies().any(|p| p.protected.contains(email));
     let mut after = None;
     loop {

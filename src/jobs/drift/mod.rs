@@ -6,14 +6,12 @@
 
 pub mod store;
 mod compare;
-mod error;
 mod monitor;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 pub use self::compare::compare;
-pub use self::error::DriftError;
 pub use self::monitor::DriftMonitor;
 use leaver_core::domain::{AccountId, EmployeeId, EmployeeKey, SourceName, Tenant};
 
@@ -52,7 +50,7 @@ pub struct SourceCompleteness {
     /// When the last complete read of everybody began.
     pub everybody_read_at: Option<DateTime<Utc>>,
     /// Why it is incomplete.
-    pub cause: Option<String>,
+    pub reason: Option<String>,
 }
 
 /// A terminated employee with an active account.

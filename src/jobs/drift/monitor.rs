@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use sqlx::PgConnection;
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
+use super::compare;
 use super::store::{self, LastCheck};
-use super::{DriftError, compare};
 use crate::db::advisory_lock::AdvisoryLock;
-use crate::engine::Engine;
+use crate::engine::{Engine, Failure};
+use crate::jobs::runner::{Job, Next};
 use leaver_core::decision::policy::DriftMode;
 
 /// How often each replica looks up whether a comparison is due.
@@ -35,42 +35,26 @@ impl DriftMonitor {
         }
     }
 
-    /// Compares until stopped.
-    pub async fn run(&self, stop: CancellationToken) {
-        while !stop.is_cancelled() {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                checked = self.check_if_due() => {
-                    if let Err(error) = checked {
-                        warn!(%error, "drift.check: cannot compare now; will retry");
-                    }
-                }
-            }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(POLL_INTERVAL.min(self.interval)) => {}
-            }
-        }
-    }
-
     /// Compares once. Returns `None` if no comparison is due or another replica is comparing. Tests call this instead of
-    /// the loop.
+    /// the job.
     ///
     /// # Errors
-    /// [`DriftError`]; the comparison stays due then.
-    pub async fn check_if_due(&self) -> Result<Option<LastCheck>, DriftError> {
-        let Some(mut lock) = AdvisoryLock::take(&self.engine.pool, "drift").await? else {
+    /// Returns the failure; the comparison stays due then.
+    pub async fn check_if_due(&self) -> Result<Option<LastCheck>, Failure> {
+        let Some(mut lock) = AdvisoryLock::try_acquire(&self.engine.pool, "drift").await? else {
             return Ok(None);
         };
         let checked = self.check(&mut lock).await?;
-        lock.end().await?;
+        lock.release().await?;
         Ok(checked)
     }
 
-    async fn check(&self, lock: &mut PgConnection) -> Result<Option<LastCheck>, DriftError> {
+    async fn check(&self, lock: &mut PgConnection) -> Result<Option<LastCheck>, Failure> {
         let interval = TimeDelta::from_std(self.interval).unwrap_or(TimeDelta::MAX);
         let pool = &self.engine.pool;
-        let last = pool.heard(store::find_last_check(lock)).await?;
+        let last = pool
+            .with_silence_timeout(store::find_last_check(lock))
+            .await?;
         if last.is_some_and(|last| self.engine.clock.now() - last.at < interval) {
             return Ok(None);
         }
@@ -81,7 +65,8 @@ impl DriftMonitor {
             terminated_with_access: count(report.terminated_with_access.len()),
             fixed: count(report.fixed.len()),
         };
-        pool.heard(store::save_last_check(lock, &checked)).await?;
+        let saved = store::save_last_check(lock, &checked);
+        pool.with_silence_timeout(saved).await?;
         let (found, fixed) = (checked.terminated_with_access, checked.fixed);
         if found > 0 {
             warn!(
@@ -92,5 +77,17 @@ impl DriftMonitor {
             info!(fixed, "drift.check: no terminated employee has access");
         }
         Ok(Some(checked))
+    }
+}
+
+impl Job for DriftMonitor {
+    const NAME: &'static str = "drift";
+    const DROP_ON_STOP: bool = true;
+
+    async fn tick(&mut self) -> Next {
+        if let Err(error) = self.check_if_due().await {
+            warn!(%error, "drift.check: cannot compare now; will retry");
+        }
+        Next::Poll(POLL_INTERVAL.min(self.interval))
     }
 }

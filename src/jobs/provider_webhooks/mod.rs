@@ -35,10 +35,10 @@ pub struct ProviderWebhook {
     /// `Webhook Not Found`.
     pub last_status: Option<String>,
     /// What an operator has to fix.
-    pub trouble: Option<String>,
+    pub problem: Option<String>,
     /// When the API last listed it.
     #[serde(skip)]
-    pub seen_at: DateTime<Utc>,
+    pub observed_at: DateTime<Utc>,
     /// When it was last checked.
     pub checked_at: DateTime<Utc>,
 }

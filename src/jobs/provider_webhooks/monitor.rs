@@ -7,7 +7,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
-use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use super::{
@@ -15,8 +14,9 @@ use super::{
 };
 use crate::connect::{BambooHrApi, WebhookError};
 use crate::db::advisory_lock::AdvisoryLock;
-use crate::db::error::chain;
+use crate::db::error::error_chain;
 use crate::engine::Engine;
+use crate::jobs::runner::{Job, Next};
 use crate::jobs::sync::SyncSource;
 use leaver_core::domain::SourceName;
 use leaver_core::providers::{Hook, LogEntry, LogTime};
@@ -51,43 +51,7 @@ impl WebhookMonitor {
         Self { engine }
     }
 
-    /// Checks whenever a check is due, until stopped.
-    pub async fn run(&self, company: &SyncSource, stop: CancellationToken) {
-        let mut failing = false;
-        while !stop.is_cancelled() {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = self.check_and_log(company, &mut failing) => {}
-            }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(POLL_INTERVAL) => {}
-            }
-        }
-    }
-
-    /// Checks once, if a check is due, and logs the result. `failing` keeps repeated failures at debug level.
-    pub async fn check_and_log(&self, company: &SyncSource, failing: &mut bool) {
-        let source = &company.source;
-        let cause = match self.check(company).await {
-            Ok(CheckOutcome::NotDue) => return,
-            Ok(CheckOutcome::Done(unhealthy)) => {
-                *failing = false;
-                info!(%source, unhealthy, "provider_webhooks.check: done");
-                return;
-            }
-            Ok(CheckOutcome::Failed(error)) => error.to_string(),
-            Err(error) => format!("our database: {}", chain(&error)),
-        };
-        if *failing {
-            debug!(%source, cause, "provider_webhooks.check: still cannot check BambooHR's webhooks");
-        } else {
-            warn!(%source, cause, "provider_webhooks.check: cannot check BambooHR's webhooks; will retry every hour");
-        }
-        *failing = true;
-    }
-
-    /// Checks once, if a check is due. Tests call this instead of the loop.
+    /// Checks once, if a check is due. Tests call this instead of the job.
     ///
     /// # Errors
     /// Returns our database's error. A failure of the API is [`CheckOutcome::Failed`].
@@ -102,19 +66,21 @@ impl WebhookMonitor {
             let mut conn = pool.acquire().await?;
             is_due(&mut conn, source, now).await
         };
-        if !pool.heard(due).await? {
+        if !pool.with_silence_timeout(due).await? {
             return Ok(CheckOutcome::NotDue);
         }
-        let Some(mut lock) = AdvisoryLock::take(pool, &format!("hooks {source}")).await? else {
+        let lock = AdvisoryLock::try_acquire(pool, &format!("hooks {source}")).await?;
+        let Some(mut lock) = lock else {
             return Ok(CheckOutcome::NotDue);
         };
         // Again, since another replica may have checked before we had the lock.
-        if !pool.heard(is_due(&mut lock, source, now)).await? {
-            lock.end().await?;
+        let still_due = is_due(&mut lock, source, now);
+        if !pool.with_silence_timeout(still_due).await? {
+            lock.release().await?;
             return Ok(CheckOutcome::NotDue);
         }
         let listed = store::list(&mut lock, std::slice::from_ref(source));
-        let known = pool.heard(listed).await?;
+        let known = pool.with_silence_timeout(listed).await?;
         let (checked, error) = check_all(api, source, known, now).await;
         // A failed check is dated back, so that the next is due after the retry interval.
         let checked_at = match error {
@@ -125,15 +91,61 @@ impl WebhookMonitor {
             store::save(&mut lock, &checked).await?;
             store::save_checked_at(&mut lock, source, checked_at, now).await
         };
-        pool.heard(saved).await?;
-        lock.end().await?;
+        pool.with_silence_timeout(saved).await?;
+        lock.release().await?;
         let unhealthy = checked
             .iter()
-            .filter_map(|webhook| Some((&webhook.id, webhook.trouble.as_ref()?)));
+            .filter_map(|webhook| Some((&webhook.id, webhook.problem.as_ref()?)));
         for (webhook, problem) in unhealthy.clone() {
             warn!(%source, webhook, problem, "provider_webhooks.check: this webhook has a problem");
         }
         Ok(error.map_or(CheckOutcome::Done(unhealthy.count()), CheckOutcome::Failed))
+    }
+}
+
+/// Checks the webhooks of one source whenever a check is due.
+pub struct WebhookJob {
+    monitor: Arc<WebhookMonitor>,
+    source: Arc<SyncSource>,
+    /// True after a failed check, so that repeated failures are logged at debug level.
+    failing: bool,
+}
+
+impl WebhookJob {
+    /// Creates the job of one source.
+    #[must_use]
+    pub fn new(monitor: Arc<WebhookMonitor>, source: Arc<SyncSource>) -> Self {
+        Self {
+            monitor,
+            source,
+            failing: false,
+        }
+    }
+}
+
+impl Job for WebhookJob {
+    const NAME: &'static str = "provider_webhooks";
+    const DROP_ON_STOP: bool = true;
+
+    async fn tick(&mut self) -> Next {
+        let source = &self.source.source;
+        let cause = match self.monitor.check(&self.source).await {
+            Ok(CheckOutcome::NotDue) => return Next::Poll(POLL_INTERVAL),
+            Ok(CheckOutcome::Done(unhealthy)) => {
+                self.failing = false;
+                info!(%source, unhealthy, "provider_webhooks.check: done");
+                return Next::Poll(POLL_INTERVAL);
+            }
+            Ok(CheckOutcome::Failed(error)) => error.to_string(),
+            Err(error) => format!("our database: {}", error_chain(&error)),
+        };
+        if self.failing {
+            debug!(%source, cause, "provider_webhooks.check: still cannot check BambooHR's webhooks");
+        } else {
+            warn!(%source, cause, "provider_webhooks.check: cannot check BambooHR's webhooks; will retry every hour");
+        }
+        self.failing = true;
+        Next::Poll(POLL_INTERVAL)
     }
 }
 
@@ -162,13 +174,13 @@ async fn check_all(
         let problem = match listed.iter().find(|listed| listed.id == webhook.id) {
             None => WEBHOOK_MISSING,
             Some(listed) if !targets_this_service(&listed.url, source) => {
-                webhook.seen_at = now;
+                webhook.observed_at = now;
                 WEBHOOK_REPOINTED
             }
             Some(_) => continue,
         };
         checked.push(ProviderWebhook {
-            trouble: Some(problem.to_owned()),
+            problem: Some(problem.to_owned()),
             checked_at: now,
             ..webhook
         });
@@ -204,9 +216,9 @@ async fn check_one(
         id: webhook.id.clone(),
         name: webhook.name.clone(),
         last_sent_at: webhook.last_sent,
-        trouble: problem(&config.denied.words(), refused_status),
+        problem: problem(&config.denied.words(), refused_status),
         last_status,
-        seen_at: now,
+        observed_at: now,
         checked_at: now,
     })
 }

@@ -15,7 +15,7 @@ pub async fn checked_at(
     source: &SourceName,
 ) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
     let at = sqlx::query_scalar!(
-        "SELECT hooks_checked_at FROM leaver.listening WHERE source = $1",
+        "SELECT webhooks_checked_at FROM leaver.source_status WHERE source = $1",
         source.as_str(),
     )
     .fetch_optional(conn)
@@ -34,14 +34,14 @@ pub async fn save_checked_at(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "INSERT INTO leaver.listening (source, since) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+        "INSERT INTO leaver.source_status (source, since) VALUES ($1, $2) ON CONFLICT DO NOTHING",
         source.as_str(),
         now,
     )
     .execute(&mut *conn)
     .await?;
     sqlx::query!(
-        "UPDATE leaver.listening SET hooks_checked_at = $2 WHERE source = $1",
+        "UPDATE leaver.source_status SET webhooks_checked_at = $2 WHERE source = $1",
         source.as_str(),
         checked_at,
     )
@@ -60,8 +60,8 @@ pub async fn list(
 ) -> Result<Vec<ProviderWebhook>, sqlx::Error> {
     let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
-        "SELECT source, webhook_id, name, last_sent_at, last_status, trouble, seen_at, checked_at
-         FROM leaver.hooks WHERE source = ANY($1) ORDER BY source, length(webhook_id), webhook_id",
+        "SELECT source, webhook_id, name, last_sent_at, last_status, problem, observed_at, checked_at
+         FROM leaver.provider_webhooks WHERE source = ANY($1) ORDER BY source, length(webhook_id), webhook_id",
         &names,
     )
     .fetch_all(conn)
@@ -75,8 +75,8 @@ pub async fn list(
                 name: row.name,
                 last_sent_at: row.last_sent_at,
                 last_status: row.last_status,
-                trouble: row.trouble,
-                seen_at: row.seen_at,
+                problem: row.problem,
+                observed_at: row.observed_at,
                 checked_at: row.checked_at,
             })
         })
@@ -93,26 +93,26 @@ pub async fn save(conn: &mut PgConnection, hooks: &[ProviderWebhook]) -> Result<
     let names: Vec<&str> = hooks.iter().map(|hook| hook.name.as_str()).collect();
     let sent: Vec<Option<DateTime<Utc>>> = hooks.iter().map(|hook| hook.last_sent_at).collect();
     let statuses: Vec<Option<&str>> = hooks.iter().map(|h| h.last_status.as_deref()).collect();
-    let troubles: Vec<Option<&str>> = hooks.iter().map(|h| h.trouble.as_deref()).collect();
-    let seen: Vec<DateTime<Utc>> = hooks.iter().map(|hook| hook.seen_at).collect();
+    let problems: Vec<Option<&str>> = hooks.iter().map(|h| h.problem.as_deref()).collect();
+    let seen: Vec<DateTime<Utc>> = hooks.iter().map(|hook| hook.observed_at).collect();
     let checked: Vec<DateTime<Utc>> = hooks.iter().map(|hook| hook.checked_at).collect();
     sqlx::query!(
-        "INSERT INTO leaver.hooks AS h
-             (source, webhook_id, name, last_sent_at, last_status, trouble, seen_at, checked_at)
-         SELECT source, id, name, sent, status, trouble, seen, checked
+        "INSERT INTO leaver.provider_webhooks AS h
+             (source, webhook_id, name, last_sent_at, last_status, problem, observed_at, checked_at)
+         SELECT source, id, name, sent, status, problem, seen, checked
          FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[], $5::text[], $6::text[],
                      $7::timestamptz[], $8::timestamptz[])
-              AS u (source, id, name, sent, status, trouble, seen, checked)
+              AS u (source, id, name, sent, status, problem, seen, checked)
          ORDER BY source, id
-         ON CONFLICT ON CONSTRAINT hooks_pkey DO UPDATE
+         ON CONFLICT ON CONSTRAINT provider_webhooks_pkey DO UPDATE
          SET name = excluded.name, last_sent_at = excluded.last_sent_at, last_status = excluded.last_status,
-             trouble = excluded.trouble, seen_at = excluded.seen_at, checked_at = excluded.checked_at",
+             problem = excluded.problem, observed_at = excluded.observed_at, checked_at = excluded.checked_at",
         &sources,
         &ids as &[&str],
         &names as &[&str],
         &sent as &[Option<DateTime<Utc>>],
         &statuses as &[Option<&str>],
-        &troubles as &[Option<&str>],
+        &problems as &[Option<&str>],
         &seen,
         &checked,
     )
@@ -131,7 +131,7 @@ pub async fn forget(
     id: &str,
 ) -> Result<bool, sqlx::Error> {
     let done = sqlx::query!(
-        "DELETE FROM leaver.hooks WHERE source = $1 AND webhook_id = $2",
+        "DELETE FROM leaver.provider_webhooks WHERE source = $1 AND webhook_id = $2",
         source.as_str(),
         id,
     )

@@ -8,18 +8,8 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use leaver_core::domain::SourceName;
-
 pub use self::monitor::SilenceMonitor;
-
-/// How long a source may be silent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SilenceThreshold {
-    /// The source.
-    pub source: SourceName,
-    /// The longest silence that is normal; `None` if any is.
-    pub after: Option<Duration>,
-}
+pub use crate::ingest::SilenceThreshold;
 
 /// Returns since when a source is silent, if that is longer than the threshold. The silence begins with the last
 /// delivery, or with the source's first configuration if it never sent one.

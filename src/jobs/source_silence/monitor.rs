@@ -4,14 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::{SilenceThreshold, silent_since, store};
 use crate::base::clock::Clock;
-use crate::db::error::chain;
+use crate::db::error::error_chain;
 use crate::db::pool::Pool;
 use crate::ingest::inbox;
+use crate::jobs::runner::{Job, Next};
 use leaver_core::domain::SourceName;
 
 /// The time between two checks.
@@ -22,6 +22,7 @@ pub struct SilenceMonitor {
     pool: Pool,
     clock: Arc<dyn Clock>,
     silence_thresholds: Vec<SilenceThreshold>,
+    warned: HashSet<SourceName>,
 }
 
 impl SilenceMonitor {
@@ -36,28 +37,12 @@ impl SilenceMonitor {
             pool,
             clock,
             silence_thresholds,
-        }
-    }
-
-    /// Checks until stopped.
-    pub async fn run(&self, stop: CancellationToken) {
-        let mut warned = HashSet::new();
-        while !stop.is_cancelled() {
-            if let Err(error) = self.check(&mut warned).await {
-                warn!(
-                    error = chain(&error),
-                    "source_silence.check: cannot check now; will retry"
-                );
-            }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(POLL_INTERVAL) => {}
-            }
+            warned: HashSet::new(),
         }
     }
 
     /// Warns of each silent source that is not in `warned`, and keeps that set up to date. Tests call this instead of
-    /// the loop.
+    /// the job.
     ///
     /// # Errors
     /// Returns our database's error; no warning was logged then.
@@ -75,7 +60,7 @@ impl SilenceMonitor {
             let last = inbox::queries::store::last_deliveries(&mut conn, &names).await?;
             Ok::<_, sqlx::Error>((since, last))
         };
-        let (listening_since, last) = self.pool.heard(loaded).await?;
+        let (listening_since, last) = self.pool.with_silence_timeout(loaded).await?;
         for (threshold, last) in self.silence_thresholds.iter().zip(last) {
             let source = &threshold.source;
             let listening_since = listening_since.get(source.as_str()).copied();
@@ -90,5 +75,22 @@ impl SilenceMonitor {
             }
         }
         Ok(())
+    }
+}
+
+impl Job for SilenceMonitor {
+    const NAME: &'static str = "source_silence";
+
+    async fn tick(&mut self) -> Next {
+        let mut warned = std::mem::take(&mut self.warned);
+        let checked = self.check(&mut warned).await;
+        self.warned = warned;
+        if let Err(error) = checked {
+            warn!(
+                error = error_chain(&error),
+                "source_silence.check: cannot check now; will retry"
+            );
+        }
+        Next::Poll(POLL_INTERVAL)
     }
 }

@@ -1,4 +1,4 @@
-//! The table `leaver.listening`.
+//! The table `leaver.source_status`.
 
 use std::collections::HashMap;
 
@@ -18,8 +18,8 @@ pub async fn insert_new(
 ) -> Result<(), sqlx::Error> {
     let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
     sqlx::query!(
-        "INSERT INTO leaver.listening (source, since) SELECT unnest($1::text[]), $2
-         ON CONFLICT ON CONSTRAINT listening_pkey DO NOTHING",
+        "INSERT INTO leaver.source_status (source, since) SELECT unnest($1::text[]), $2
+         ON CONFLICT ON CONSTRAINT source_status_pkey DO NOTHING",
         &names,
         now,
     )
@@ -38,7 +38,7 @@ pub async fn listening_since(
 ) -> Result<HashMap<String, DateTime<Utc>>, sqlx::Error> {
     let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
-        "SELECT source, since FROM leaver.listening WHERE source = ANY($1)",
+        "SELECT source, since FROM leaver.source_status WHERE source = ANY($1)",
         &names,
     )
     .fetch_all(conn)

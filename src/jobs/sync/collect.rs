@@ -8,8 +8,6 @@ use crate::connect::{EmployeeBatch, EmployeeBatches};
 use crate::engine::Engine;
 use crate::engine::audit::Actor;
 use crate::engine::execute::Outcome;
-use crate::jobs::EngineFailure;
-use crate::jobs::deliveries::LoopState;
 use crate::roster::Observation;
 use leaver_core::domain::SourceName;
 
@@ -21,7 +19,6 @@ pub(super) struct SyncRun<'s> {
     engine: &'s Engine,
     source: &'s SourceName,
     account: &'s str,
-    memory: &'s mut LoopState,
     progress: Progress<'s>,
     records: u64,
     outcomes: BTreeMap<Outcome, usize>,
@@ -33,14 +30,12 @@ impl<'s> SyncRun<'s> {
         engine: &'s Engine,
         source: &'s SourceName,
         account: &'s str,
-        memory: &'s mut LoopState,
         progress: Progress<'s>,
     ) -> Self {
         Self {
             engine,
             source,
             account,
-            memory,
             progress,
             records: 0,
             outcomes: BTreeMap::new(),
@@ -76,20 +71,15 @@ impl<'s> SyncRun<'s> {
         for warning in batch.warnings {
             *self.warnings.entry(warning).or_default() += 1;
         }
-        let seen_at = self.engine.clock.now();
+        let observed_at = self.engine.clock.now();
         self.records += u64::try_from(batch.changes.len()).unwrap_or_default();
         let fallback = batch.fallback_as_of;
         let observe =
-            |change| Observation::new(self.source.clone(), change, fallback, seen_at, None);
+            |change| Observation::new(self.source.clone(), change, fallback, observed_at, None);
         let observations: Vec<Observation> = batch.changes.into_iter().map(observe).collect();
         let applied = self
             .engine
-            .apply_in_chunks(
-                self.memory,
-                self.source.as_str(),
-                observations,
-                &Actor::Sync,
-            )
+            .apply_in_chunks(self.source.as_str(), observations, &Actor::Sync)
             .await;
         for (outcome, count) in applied.outcomes {
             *self.outcomes.entry(outcome).or_default() += count;
@@ -98,8 +88,8 @@ impl<'s> SyncRun<'s> {
             let warning = format!("could not be applied: {cause}");
             *self.warnings.entry(warning).or_default() += count;
         }
-        if let Some(reason) = applied.ended {
-            return Err(EngineFailure(reason).into());
+        if let Some(failure) = applied.ended {
+            return Err(failure.into());
         }
         (self.progress)(self.account, self.records);
         Ok(())

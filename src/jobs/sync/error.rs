@@ -1,8 +1,8 @@
 //! Why a sync failed.
 
 use crate::connect::{ReadError, WebhookError};
-use crate::db::error::chain;
-use crate::jobs::EngineFailure;
+use crate::db::error::error_chain;
+use crate::engine::Failure;
 use leaver_core::domain::SourceName;
 
 /// Why a sync did not run, or ended early. Each cause may pass, so the next sync retries.
@@ -13,11 +13,11 @@ pub enum SyncError {
     Api(#[from] ReadError),
     /// Our database failed.
     // Not as `source`: the chain would show the values that the database quotes.
-    #[error("our database: {}", chain(.0))]
+    #[error("our database: {}", error_chain(.0))]
     Database(sqlx::Error),
     /// The engine could not apply a batch.
-    #[error(transparent)]
-    Engine(#[from] EngineFailure),
+    #[error("our database: {0}")]
+    Engine(#[from] Failure),
 }
 
 impl From<sqlx::Error> for SyncError {
@@ -42,7 +42,7 @@ pub enum GapsError {
     )]
     NoWebhook(SourceName),
     /// Our database failed.
-    #[error("our database: {}", chain(.0))]
+    #[error("our database: {}", error_chain(.0))]
     Database(sqlx::Error),
 }
 

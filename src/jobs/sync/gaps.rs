@@ -9,7 +9,6 @@ use super::{GapsError, SyncReport, SyncSource, Syncer};
 use crate::connect::{BambooHrApi, EmployeeBatches, WebhookError};
 use crate::ingest::inbox;
 use crate::ingest::inbox::queries::ArrivedDelivery;
-use crate::jobs::deliveries::LoopState;
 use crate::jobs::provider_webhooks::gaps::{
     LoggedDelivery, MAX_EARLY, RecordedDelivery, missing_employees,
 };
@@ -59,25 +58,22 @@ pub struct Gap {
 }
 
 /// Whether BambooHR will try a delivery again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum DeliveryLogStatus {
     /// Some server accepted it.
     Accepted,
     /// BambooHR will try it again.
-    Retrying,
+    StillTrying,
     /// BambooHR will not try it again.
-    GaveUp,
+    GivenUp,
 }
 
 impl DeliveryLogStatus {
     /// Returns the label for tables and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Accepted => "accepted",
-            Self::Retrying => "still trying",
-            Self::GaveUp => "given up",
-        }
+        self.into()
     }
 }
 
@@ -182,7 +178,7 @@ impl Syncer {
             let mut conn = pool.acquire().await?;
             inbox::queries::store::arrived(&mut conn, source, earliest - MAX_EARLY, &named).await
         };
-        let arrived: Vec<ArrivedDelivery> = pool.heard(arrived).await?;
+        let arrived: Vec<ArrivedDelivery> = pool.with_silence_timeout(arrived).await?;
         Ok(arrived
             .into_iter()
             .map(|delivery| RecordedDelivery {
@@ -201,7 +197,7 @@ impl Syncer {
             return ids.into_iter().collect();
         }
         // The ids are stored on processing, so until then they are in the body only.
-        let provider_config = self.engine.rules.provider_config(source.as_str());
+        let provider_config = self.engine.policies.provider_config(source.as_str());
         let (Some(provider_config), Some(body)) = (provider_config, delivery.body) else {
             return BTreeSet::new();
         };
@@ -222,8 +218,7 @@ impl Syncer {
         employees: BTreeSet<EmployeeId>,
         progress: Progress<'_>,
     ) -> SyncReport {
-        let mut memory = LoopState::default();
-        let mut run = SyncRun::new(&self.engine, source, "", &mut memory, progress);
+        let mut run = SyncRun::new(&self.engine, source, "", progress);
         let batches = api.employee_batches(employees.into_iter().collect());
         let result = run.apply_all(EmployeeBatches::BambooHr(batches)).await;
         run.report(false, result)
@@ -255,7 +250,7 @@ fn retry_state(entry: &LogEntry, now: DateTime<Utc>) -> DeliveryLogStatus {
         .parse()
         .is_ok_and(|code: u16| (400..500).contains(&code));
     match entry.last_attempted.at() {
-        Some(at) if !refused && now - at < MAX_EARLY => DeliveryLogStatus::Retrying,
-        _ => DeliveryLogStatus::GaveUp,
+        Some(at) if !refused && now - at < MAX_EARLY => DeliveryLogStatus::StillTrying,
+        _ => DeliveryLogStatus::GivenUp,
     }
 }

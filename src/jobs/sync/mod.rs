@@ -11,7 +11,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use self::collect::SyncRun;
@@ -20,7 +19,7 @@ use crate::connect::{EmployeeBatches, ProviderClient, SyncedAccount};
 use crate::db::advisory_lock::AdvisoryLock;
 use crate::engine::Engine;
 use crate::engine::execute::Outcome;
-use crate::jobs::deliveries::LoopState;
+use crate::jobs::runner::{Job, Next};
 use crate::roster::sync_state::{self, SyncState};
 use leaver_core::domain::SourceName;
 
@@ -55,6 +54,28 @@ pub enum SyncMode {
     Full,
 }
 
+/// Reads one source whenever a read is due.
+pub struct SyncJob {
+    /// Reads it.
+    pub syncer: Arc<Syncer>,
+    /// The source.
+    pub source: Arc<SyncSource>,
+}
+
+impl Job for SyncJob {
+    const NAME: &'static str = "sync";
+    const DROP_ON_STOP: bool = true;
+
+    async fn tick(&mut self) -> Next {
+        let source = &self.source;
+        let synced = self.syncer.sync(source, SyncMode::IfDue, &|_, _| {}).await;
+        if let Err(error) = synced {
+            warn!(source = %source.source, %error, "sync.run: cannot read now; will retry");
+        }
+        Next::Poll(POLL_INTERVAL.min(source.sync_interval))
+    }
+}
+
 /// The result of reading one account.
 #[derive(Debug)]
 pub struct SyncReport {
@@ -84,25 +105,6 @@ impl Syncer {
         Self { engine }
     }
 
-    /// Reads a source whenever it is due, until stopped.
-    pub async fn run(&self, company: &SyncSource, stop: CancellationToken) {
-        let no_progress = |_: &str, _: u64| {};
-        while !stop.is_cancelled() {
-            tokio::select! {
-                () = stop.cancelled() => break,
-                synced = self.sync(company, SyncMode::IfDue, &no_progress) => {
-                    if let Err(error) = synced {
-                        warn!(source = %company.source, %error, "sync.run: cannot read now; will retry");
-                    }
-                }
-            }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = tokio::time::sleep(POLL_INTERVAL.min(company.sync_interval)) => {}
-            }
-        }
-    }
-
     /// Reads a source once. Returns one report per account that was read, or `None` if another replica is reading the
     /// source. Calls `progress` with the account and the number of records applied so far.
     ///
@@ -116,23 +118,26 @@ impl Syncer {
     ) -> Result<Option<Vec<SyncReport>>, SyncError> {
         let source = &company.source;
         let pool = &self.engine.pool;
-        let Some(mut lock) = AdvisoryLock::take(pool, &format!("reads {source}")).await? else {
+        let lock = AdvisoryLock::try_acquire(pool, &format!("reads {source}")).await?;
+        let Some(mut lock) = lock else {
             return Ok(None);
         };
         let listed = sync_state::store::list(&mut lock, std::slice::from_ref(source));
-        let known = pool.heard(listed).await?;
-        let mut memory = LoopState::default();
+        let known = pool.with_silence_timeout(listed).await?;
         let mut reports = vec![];
         for account in company.client.accounts() {
-            let previous = known.iter().find(|state| state.account == account.id());
+            let previous = known
+                .iter()
+                .find(|state| state.linked_account_id == account.id());
             let began = self.engine.clock.now();
             if mode == SyncMode::IfDue
-                && previous.is_some_and(|p| !is_due(p.tried_at, company.sync_interval, began))
+                && previous
+                    .is_some_and(|p| !is_due(p.last_started_at, company.sync_interval, began))
             {
                 continue;
             }
             let since = since(company, mode, previous, began);
-            let mut run = SyncRun::new(&self.engine, source, account.id(), &mut memory, progress);
+            let mut run = SyncRun::new(&self.engine, source, account.id(), progress);
             let result = match self.batches(source, account, since, began).await {
                 Ok(batches) => run.apply_all(batches).await,
                 Err(error) => Err(error),
@@ -140,11 +145,11 @@ impl Syncer {
             let report = run.report(since.is_none(), result);
             let state = self.next_state(&report, previous, began);
             let saved = sync_state::store::save(&mut lock, &state);
-            pool.heard(saved).await?;
+            pool.with_silence_timeout(saved).await?;
             log(&report);
             reports.push(report);
         }
-        lock.end().await?;
+        lock.release().await?;
         Ok(Some(reports))
     }
 
@@ -165,7 +170,7 @@ impl Syncer {
             let mut conn = pool.acquire().await?;
             sync_state::store::find_leaving(&mut conn, source, from, until).await
         };
-        let near: Result<_, sqlx::Error> = pool.heard(found).await;
+        let near: Result<_, sqlx::Error> = pool.with_silence_timeout(found).await;
         Ok(account.employees(since, near?))
     }
 
@@ -181,15 +186,17 @@ impl Syncer {
         let now = self.engine.clock.now();
         SyncState {
             source: report.source.clone(),
-            account: report.account.clone(),
-            complete_from: complete
+            linked_account_id: report.account.clone(),
+            last_complete_started_at: complete
                 .then_some(began)
-                .or_else(|| earlier(|p| p.complete_from)),
-            full_from: (complete && report.full)
+                .or_else(|| earlier(|p| p.last_complete_started_at)),
+            last_full_started_at: (complete && report.full)
                 .then_some(began)
-                .or_else(|| earlier(|p| p.full_from)),
-            tried_at: began,
-            ended_at: complete.then_some(now).or_else(|| earlier(|p| p.ended_at)),
+                .or_else(|| earlier(|p| p.last_full_started_at)),
+            last_started_at: began,
+            last_completed_at: complete
+                .then_some(now)
+                .or_else(|| earlier(|p| p.last_completed_at)),
             incomplete: report.incomplete.clone(),
             employees: i64::try_from(report.records).unwrap_or(i64::MAX),
         }
@@ -204,12 +211,14 @@ fn since(
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
     let full_is_due = previous
-        .and_then(|previous| previous.full_from)
+        .and_then(|previous| previous.last_full_started_at)
         .is_none_or(|at| is_due(at, company.full_sync_interval, now));
     if mode == SyncMode::Full || (mode == SyncMode::IfDue && full_is_due) {
         return None;
     }
-    previous?.complete_from?.checked_sub_signed(OVERLAP)
+    previous?
+        .last_complete_started_at?
+        .checked_sub_signed(OVERLAP)
 }
 
 fn is_due(last: DateTime<Utc>, interval: Duration, now: DateTime<Utc>) -> bool {

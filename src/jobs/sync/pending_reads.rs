@@ -7,18 +7,18 @@ use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::Connection;
+use tokio::sync::Notify;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::SyncSource;
+use crate::base::backoff::{Backoff, Jitter};
 use crate::connect::{BambooHrApi, ReadError};
-use crate::db::error::{chain, is_outage, redacted_message};
 use crate::db::transaction::{roll_back, set_lock_timeout};
-use crate::engine::Engine;
-use crate::engine::accounts::MappingError;
 use crate::engine::audit::Actor;
-use crate::jobs::deliveries::LoopState;
+use crate::engine::{Engine, Failure};
+use crate::jobs::runner::{Job, Next};
 use crate::roster::Observation;
 use crate::roster::pending_reads::{self, PendingRead};
 use leaver_core::domain::{ChangeKind, EmployeeChange, Field, SourceName};
@@ -30,10 +30,12 @@ const BATCH_SIZE: i64 = 4;
 const POLL_INTERVAL: Duration = Duration::from_secs(3);
 /// How long a claimed read belongs to this process; longer than one read with all its attempts.
 const LEASE: TimeDelta = TimeDelta::minutes(5);
-/// The wait after the first failure, doubled after each.
-const FIRST_BACKOFF_SECONDS: i64 = 5;
-/// The longest wait after a failure, unless the API asks for more.
-const MAX_BACKOFF: TimeDelta = TimeDelta::minutes(10);
+/// The wait after a failure, unless the API asks for more.
+const RETRY: Backoff = Backoff {
+    base: Duration::from_secs(5),
+    cap: Duration::from_mins(10),
+    jitter: Jitter::None,
+};
 /// The longest wait that the API can ask for.
 const MAX_RETRY_AFTER: TimeDelta = TimeDelta::hours(1);
 /// A change further in the future than this comes from a clock that has stepped back since.
@@ -45,23 +47,6 @@ const NO_STATUS: &str = "the API returns no `status` of this employee; let the B
 pub struct PendingReader {
     engine: Arc<Engine>,
     apis: HashMap<SourceName, BambooHrApi>,
-}
-
-/// Why pending reads could not be claimed or applied. What was not read stays pending.
-#[derive(Debug, thiserror::Error)]
-pub enum ReadFailure {
-    /// The accounts table cannot be used.
-    #[error("{}", chain(.0))]
-    Accounts(MappingError),
-    /// Our database failed.
-    #[error("our database: {}", chain(.0))]
-    Database(sqlx::Error),
-}
-
-impl From<sqlx::Error> for ReadFailure {
-    fn from(error: sqlx::Error) -> Self {
-        Self::Database(error)
-    }
 }
 
 /// The API's response to one read.
@@ -98,37 +83,12 @@ impl PendingReader {
         !self.apis.is_empty()
     }
 
-    /// Reads what becomes due until stopped.
-    pub async fn run(&self, stop: CancellationToken) {
-        let mut memory = LoopState::default();
-        while !stop.is_cancelled() {
-            let wanted = self.engine.reading.notified();
-            match self.read_due(&mut memory, &stop).await {
-                Ok(0) => {}
-                Ok(_) => continue,
-                Err(error) => {
-                    memory = LoopState::default();
-                    warn!(%error, "pending_reads.run: cannot read now; the reads stay pending");
-                }
-            }
-            tokio::select! {
-                () = stop.cancelled() => break,
-                () = wanted => {}
-                () = tokio::time::sleep(POLL_INTERVAL) => {}
-            }
-        }
-    }
-
     /// Claims a batch of reads that are due and executes them. Returns how many were claimed. Tests call this instead
-    /// of the loop.
+    /// of the job.
     ///
     /// # Errors
-    /// [`ReadFailure`]; reads without a response stay pending.
-    pub async fn read_due(
-        &self,
-        memory: &mut LoopState,
-        stop: &CancellationToken,
-    ) -> Result<usize, ReadFailure> {
+    /// Returns the failure; reads without a response stay pending.
+    pub async fn read_due(&self, stop: &CancellationToken) -> Result<usize, Failure> {
         let claimed = self.claim().await?;
         let count = claimed.len();
         let mut reads = JoinSet::new();
@@ -160,7 +120,7 @@ impl PendingReader {
                 None => break,
                 Some(Ok((id, response))) => {
                     in_flight.remove(&id);
-                    self.settle(memory, response).await?;
+                    self.settle(response).await?;
                 }
                 // It panicked. The lease ends by itself, and the read is then retried.
                 Some(Err(panicked)) => {
@@ -194,15 +154,11 @@ impl PendingReader {
             )
             .await
         };
-        pool.heard(claimed).await
+        pool.with_silence_timeout(claimed).await
     }
 
     /// Applies a response, or records why the read stays pending.
-    async fn settle(
-        &self,
-        memory: &mut LoopState,
-        response: EmployeeResponse,
-    ) -> Result<(), ReadFailure> {
+    async fn settle(&self, response: EmployeeResponse) -> Result<(), Failure> {
         let now = self.engine.clock.now();
         let read = &response.read;
         let retry = match response.result {
@@ -215,14 +171,12 @@ impl PendingReader {
                     || bamboohr_removal(&read.key.employee_id, response.began, &read.key.tenant),
                     |result| result.change,
                 );
-                let applied = self.apply(memory, read, change, response.began);
-                let failed = match self.engine.pool.heard(applied).await {
+                let applied = self.apply(read, change, response.began);
+                let failed = match self.engine.pool.with_silence_timeout(applied).await {
                     Ok(true) => None,
                     Ok(false) => Some(NO_STATUS.to_owned()),
-                    Err(ReadFailure::Database(error)) if !is_outage(&error) => {
-                        Some(redacted_message(&error))
-                    }
-                    Err(failure) => return Err(failure),
+                    Err(failure) if failure.is_outage() => return Err(failure),
+                    Err(failure) => Some(failure.to_string()),
                 };
                 failed.map(|reason| RetryLater {
                     until: now + backoff(read.attempts),
@@ -243,17 +197,15 @@ impl PendingReader {
     /// Applies a change in one transaction. Returns false if the response has no status, so the read stays pending.
     async fn apply(
         &self,
-        memory: &mut LoopState,
         read: &PendingRead,
         mut change: EmployeeChange,
         began: DateTime<Utc>,
-    ) -> Result<bool, ReadFailure> {
+    ) -> Result<bool, Failure> {
         // The tenant may have been renamed in the settings since; the employee is still the same.
         change.tenant = read.key.tenant.clone();
         let is_complete =
             change.kind == ChangeKind::Deleted || change.facts.status != Field::Absent;
-        let table = self.engine.table(memory).await;
-        let table = table.map_err(ReadFailure::Accounts)?;
+        let table = self.engine.accounts_table().await?;
         let source = read.key.source.clone();
         let observation = Observation::new(source, change, Some(began), began, None);
         let mut conn = self.engine.pool.acquire().await?;
@@ -265,18 +217,18 @@ impl PendingReader {
             .await;
         let applied = match applied {
             Ok(applied) => applied,
-            Err(error) => {
+            Err(failure) => {
                 // The remembered accounts table may be out of date.
-                *memory = LoopState::default();
+                self.engine.forget_accounts_table();
                 roll_back(tx).await;
-                return Err(error.into());
+                return Err(failure);
             }
         };
         if is_complete {
             pending_reads::store::forget(&mut tx, &read.key, began).await?;
         }
         tx.commit().await?;
-        self.engine.tell(read.key.source.as_str(), &applied);
+        self.engine.after_commit(read.key.source.as_str(), &applied);
         Ok(is_complete)
     }
 
@@ -291,13 +243,42 @@ impl PendingReader {
             let mut conn = pool.acquire().await?;
             pending_reads::store::postpone(&mut conn, read, reason, until).await
         };
-        pool.heard(postponed).await
+        pool.with_silence_timeout(postponed).await
     }
 }
 
+/// Executes pending reads, until stopped.
+pub struct PendingReadsJob {
+    /// Executes them.
+    pub reader: Arc<PendingReader>,
+    /// Ends a batch early.
+    pub stop: CancellationToken,
+}
+
+impl Job for PendingReadsJob {
+    const NAME: &'static str = "pending_reads";
+
+    fn wakes_on(&self) -> Option<Arc<Notify>> {
+        Some(Arc::clone(&self.reader.engine.notifications.reads_due))
+    }
+
+    async fn tick(&mut self) -> Next {
+        match self.reader.read_due(&self.stop).await {
+            Ok(0) => Next::Poll(POLL_INTERVAL),
+            Ok(_) => Next::Again,
+            Err(error) => {
+                self.reader.engine.forget_accounts_table();
+                warn!(%error, "pending_reads.run: cannot read now; the reads stay pending");
+                Next::Poll(POLL_INTERVAL)
+            }
+        }
+    }
+}
+
+/// The wait after this many earlier failures.
 fn backoff(attempts: i32) -> TimeDelta {
-    let doublings = u32::try_from(attempts.clamp(0, 10)).unwrap_or(0);
-    TimeDelta::seconds(FIRST_BACKOFF_SECONDS << doublings).min(MAX_BACKOFF)
+    let failures = u32::try_from(attempts).unwrap_or(0).saturating_add(1);
+    TimeDelta::from_std(RETRY.random_wait(failures)).unwrap_or(TimeDelta::minutes(10))
 }
 
 /// Returns when to read again: as late as the API asks for, and at least after the backoff.

@@ -65,9 +65,9 @@ pub struct EmployeeRow {
     /// First day of employment.
     pub hire_date: Option<NaiveDate>,
     /// End of employment: a day, or an instant.
-    pub termination: Option<String>,
+    pub termination_date: Option<String>,
     /// Whether the HR system has removed the record.
-    pub removed: bool,
+    pub deleted: bool,
     /// The link to an account.
     pub account_id: Option<AccountId>,
     /// When the timer will look at this employee.
@@ -75,13 +75,17 @@ pub struct EmployeeRow {
     /// When we switched the account off, while it is still off by our doing.
     pub deactivated_at: Option<DateTime<Utc>>,
     /// When we first heard of them.
-    pub first_seen_at: DateTime<Utc>,
+    pub first_observed_at: DateTime<Utc>,
     /// When a value last changed, by our clock.
     pub modified_at: DateTime<Utc>,
 }
 
 impl EmployeeRow {
-    fn of(employee: Employee, first_seen_at: DateTime<Utc>, modified_at: DateTime<Utc>) -> Self {
+    fn of(
+        employee: Employee,
+        first_observed_at: DateTime<Utc>,
+        modified_at: DateTime<Utc>,
+    ) -> Self {
         fn value<T>(fact: Option<Fact<T>>) -> Option<T> {
             fact.and_then(|fact| fact.value)
         }
@@ -100,18 +104,18 @@ impl EmployeeRow {
                 EmploymentStatus::Other => "other",
             }),
             work_email: value(employee.work_email),
-            hire_date: value(employee.hire),
-            termination: value(employee.termination).map(|moment| match moment {
+            hire_date: value(employee.hire_date),
+            termination_date: value(employee.termination_date).map(|moment| match moment {
                 DateOrInstant::Day(day) => day.to_string(),
                 DateOrInstant::Instant(instant) => {
                     instant.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
                 }
             }),
-            removed: value(employee.removed).unwrap_or(false),
-            account_id: employee.account,
+            deleted: value(employee.deleted).unwrap_or(false),
+            account_id: employee.account_id,
             access_ends_at: employee.access_ends_at,
             deactivated_at: employee.deactivated_at,
-            first_seen_at,
+            first_observed_at,
             modified_at,
         }
     }

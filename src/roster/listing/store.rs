@@ -34,7 +34,7 @@ pub async fn page(
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>", account_id,
-                  access_ends_at, deactivated_at, first_seen_at, modified_at
+                  access_ends_at, deactivated_at, first_observed_at, modified_at
            FROM leaver.employees
            WHERE modified_at > $1
              AND (modified_at, source, tenant, employee_id) > ($2, $3, $4, $5)
@@ -73,7 +73,7 @@ struct Row {
     account_id: Option<String>,
     access_ends_at: Option<DateTime<Utc>>,
     deactivated_at: Option<DateTime<Utc>>,
-    first_seen_at: DateTime<Utc>,
+    first_observed_at: DateTime<Utc>,
     modified_at: DateTime<Utc>,
 }
 
@@ -87,12 +87,12 @@ impl Row {
             employee_id: EmployeeId::new(self.employee_id),
         });
         self.facts.0.apply_to(&mut employee);
-        employee.account = self.account_id.map(AccountId::new);
+        employee.account_id = self.account_id.map(AccountId::new);
         employee.access_ends_at = self.access_ends_at;
         employee.deactivated_at = self.deactivated_at;
         Ok(EmployeeRow::of(
             employee,
-            self.first_seen_at,
+            self.first_observed_at,
             self.modified_at,
         ))
     }

@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use proptest::prelude::*;
+use strum::VariantNames;
 
 use super::*;
 
@@ -78,8 +79,8 @@ fn a_time_is_rfc_3339_or_a_day() {
 
 #[test]
 fn each_word_of_the_help_is_a_standing() {
-    for word in EmploymentFilter::WORDS {
-        assert_eq!(EmploymentFilter::parse(word).unwrap().as_str(), word);
+    for word in EmploymentFilter::VARIANTS {
+        assert_eq!(word.parse::<EmploymentFilter>().unwrap().as_str(), *word);
     }
-    assert_eq!(EmploymentFilter::parse("Active"), Err(UnknownStanding));
+    assert_eq!("Active".parse::<EmploymentFilter>(), Err(UnknownStanding));
 }

@@ -1,9 +1,15 @@
 //! What people and programs may ask for, as they write it.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 /// How somebody stands with the company.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
+#[strum(
+    serialize_all = "lowercase",
+    parse_err_ty = UnknownStanding,
+    parse_err_fn = unknown_standing
+)]
 pub enum EmploymentFilter {
     /// Works there.
     Active,
@@ -20,6 +26,10 @@ pub enum EmploymentFilter {
 #[error("must be active, pending, inactive or unknown")]
 pub struct UnknownStanding;
 
+fn unknown_standing(_word: &str) -> UnknownStanding {
+    UnknownStanding
+}
+
 /// A text that is no time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
@@ -28,32 +38,10 @@ pub struct UnknownStanding;
 pub struct BadTime;
 
 impl EmploymentFilter {
-    /// All words, for a command's help.
-    pub const WORDS: [&str; 4] = ["active", "pending", "inactive", "unknown"];
-
-    /// Reads a word.
-    ///
-    /// # Errors
-    /// [`UnknownStanding`] for any other.
-    pub fn parse(text: &str) -> Result<Self, UnknownStanding> {
-        match text {
-            "active" => Ok(Self::Active),
-            "pending" => Ok(Self::Pending),
-            "inactive" => Ok(Self::Inactive),
-            "unknown" => Ok(Self::Unknown),
-            _ => Err(UnknownStanding),
-        }
-    }
-
-    /// The word.
+    /// Returns the word in a query and on the command line.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Active => "active",
-            Self::Pending => "pending",
-            Self::Inactive => "inactive",
-            Self::Unknown => "unknown",
-        }
+        self.into()
     }
 }
 

@@ -21,9 +21,9 @@ pub struct PendingRead {
 /// Returns the read that an employee waits for, if any. None is needed if the employee was deleted after the change.
 #[must_use]
 pub fn for_employee(employee: &Employee) -> Option<PendingRead> {
-    let since = employee.read_due?;
+    let since = employee.values_pending_since?;
     let is_deleted = employee
-        .removed
+        .deleted
         .as_ref()
         .is_some_and(|fact| fact.value == Some(true) && fact.as_of > since);
     (!is_deleted).then(|| PendingRead {

@@ -25,13 +25,13 @@ pub async fn insert(
     let columns = KeyColumns::of(reads.iter().map(|read| &read.key));
     let since: Vec<DateTime<Utc>> = reads.iter().map(|r| r.since).collect();
     let noted = sqlx::query!(
-        "INSERT INTO leaver.due_reads AS d (source, tenant, employee_id, since, next_attempt_at)
+        "INSERT INTO leaver.pending_reads AS d (source, tenant, employee_id, since, next_attempt_at)
          SELECT source, tenant, employee_id, since, $5
          FROM unnest($1::text[], $2::text[], $3::text[], $4::timestamptz[]) WITH ORDINALITY
               AS k (source, tenant, employee_id, since, n)
          ORDER BY n
-         ON CONFLICT ON CONSTRAINT due_reads_pkey DO UPDATE
-         SET since = excluded.since, attempts = 0, next_attempt_at = excluded.next_attempt_at, cause = NULL
+         ON CONFLICT ON CONSTRAINT pending_reads_pkey DO UPDATE
+         SET since = excluded.since, attempts = 0, next_attempt_at = excluded.next_attempt_at, reason = NULL
          WHERE d.since < excluded.since",
         &columns.sources,
         &columns.tenants,
@@ -42,6 +42,16 @@ pub async fn insert(
     .execute(conn)
     .await?;
     Ok(noted.rows_affected() > 0)
+}
+
+/// Counts the pending reads.
+///
+/// # Errors
+/// Returns the database's error.
+pub async fn count(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM leaver.pending_reads"#)
+        .fetch_one(conn)
+        .await
 }
 
 /// Claims due reads of these sources, longest due first, until `leased_until`. After that another replica may claim them.
@@ -60,9 +70,9 @@ pub async fn claim(
 ) -> Result<Vec<PendingRead>, sqlx::Error> {
     let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
-        "UPDATE leaver.due_reads AS d
+        "UPDATE leaver.pending_reads AS d
          SET next_attempt_at = $4
-         FROM (SELECT source, tenant, employee_id FROM leaver.due_reads
+         FROM (SELECT source, tenant, employee_id FROM leaver.pending_reads
                WHERE next_attempt_at <= $3 AND (since < $3 OR since > $5) AND source = ANY($1)
                ORDER BY next_attempt_at LIMIT $2
                FOR UPDATE SKIP LOCKED) AS k
@@ -108,11 +118,11 @@ pub async fn reset_far_future_attempts(
 ) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
         "WITH ahead AS (
-             SELECT source, tenant, employee_id FROM leaver.due_reads
+             SELECT source, tenant, employee_id FROM leaver.pending_reads
              WHERE next_attempt_at > CASE WHEN attempts = 0 THEN $1::timestamptz ELSE $2 END
              ORDER BY source, tenant, employee_id FOR UPDATE SKIP LOCKED
          )
-         UPDATE leaver.due_reads AS d SET next_attempt_at = $3 FROM ahead
+         UPDATE leaver.pending_reads AS d SET next_attempt_at = $3 FROM ahead
          WHERE (d.source, d.tenant, d.employee_id) = (ahead.source, ahead.tenant, ahead.employee_id)",
         now + longest_wait,
         now + longest_after_failure,
@@ -133,7 +143,7 @@ pub async fn forget(
     read_from: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "DELETE FROM leaver.due_reads
+        "DELETE FROM leaver.pending_reads
          WHERE source = $1 AND tenant = $2 AND employee_id = $3 AND since < $4",
         key.source.as_str(),
         key.tenant.to_string(),
@@ -152,21 +162,21 @@ pub async fn forget(
 pub async fn postpone(
     conn: &mut PgConnection,
     read: &PendingRead,
-    cause: Option<&str>,
+    reason: Option<&str>,
     until: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE leaver.due_reads
+        "UPDATE leaver.pending_reads
          SET next_attempt_at = $5,
              attempts = attempts + CASE WHEN $6::text IS NULL THEN 0 ELSE 1 END,
-             cause = COALESCE($6, cause)
+             reason = COALESCE($6, reason)
          WHERE source = $1 AND tenant = $2 AND employee_id = $3 AND since = $4",
         read.key.source.as_str(),
         read.key.tenant.to_string(),
         read.key.employee_id.as_str(),
         read.since,
         until,
-        cause,
+        reason,
     )
     .execute(conn)
     .await?;

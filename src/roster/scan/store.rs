@@ -22,7 +22,7 @@ pub async fn entries_after(
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
-                  account_id, access_ends_at, deactivated_at, delivery_id
+                  account_id, access_ends_at, deactivated_at, last_delivery_id, modified_at
            FROM leaver.employees
            WHERE source = ANY($1) AND ($2::text IS NULL OR (source, tenant, employee_id) > ($2, $3, $4))
            ORDER BY source, tenant, employee_id

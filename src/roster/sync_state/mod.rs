@@ -12,15 +12,15 @@ pub struct SyncState {
     /// The source.
     pub source: SourceName,
     /// Merge's linked account; empty for BambooHR.
-    pub account: String,
+    pub linked_account_id: String,
     /// When the last complete read began.
-    pub complete_from: Option<DateTime<Utc>>,
+    pub last_complete_started_at: Option<DateTime<Utc>>,
     /// When the last complete full read began.
-    pub full_from: Option<DateTime<Utc>>,
+    pub last_full_started_at: Option<DateTime<Utc>>,
     /// When the last read began, complete or not.
-    pub tried_at: DateTime<Utc>,
+    pub last_started_at: DateTime<Utc>,
     /// When the last complete read ended.
-    pub ended_at: Option<DateTime<Utc>>,
+    pub last_completed_at: Option<DateTime<Utc>>,
     /// Why the last read was incomplete; `None` if it was complete.
     pub incomplete: Option<String>,
     /// The number of records in the last read.

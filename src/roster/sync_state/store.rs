@@ -16,8 +16,8 @@ pub async fn list(
 ) -> Result<Vec<SyncState>, sqlx::Error> {
     let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
-        "SELECT source, account, complete_from, full_from, tried_at, ended_at, state, cause, employees
-         FROM leaver.reads WHERE source = ANY($1) ORDER BY source, account",
+        "SELECT source, linked_account_id, last_complete_started_at, last_full_started_at, last_started_at, last_completed_at, state, reason, employees
+         FROM leaver.sync_state WHERE source = ANY($1) ORDER BY source, linked_account_id",
         &names,
     )
     .fetch_all(conn)
@@ -28,12 +28,12 @@ pub async fn list(
                 .map_err(|error| sqlx::Error::Decode(error.into()))?;
             Ok(SyncState {
                 source,
-                account: row.account,
-                complete_from: row.complete_from,
-                full_from: row.full_from,
-                tried_at: row.tried_at,
-                ended_at: row.ended_at,
-                incomplete: (row.state != "complete").then(|| row.cause.unwrap_or_default()),
+                linked_account_id: row.linked_account_id,
+                last_complete_started_at: row.last_complete_started_at,
+                last_full_started_at: row.last_full_started_at,
+                last_started_at: row.last_started_at,
+                last_completed_at: row.last_completed_at,
+                incomplete: (row.state != "complete").then(|| row.reason.unwrap_or_default()),
                 employees: row.employees,
             })
         })
@@ -51,19 +51,19 @@ pub async fn save(conn: &mut PgConnection, reads: &SyncState) -> Result<(), sqlx
         "incomplete"
     };
     sqlx::query!(
-        "INSERT INTO leaver.reads
-             (source, account, complete_from, full_from, tried_at, ended_at, state, cause, employees)
+        "INSERT INTO leaver.sync_state
+             (source, linked_account_id, last_complete_started_at, last_full_started_at, last_started_at, last_completed_at, state, reason, employees)
          VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
-         ON CONFLICT ON CONSTRAINT reads_pkey DO UPDATE
-         SET complete_from = excluded.complete_from, full_from = excluded.full_from,
-             tried_at = excluded.tried_at, ended_at = excluded.ended_at, state = excluded.state,
-             cause = excluded.cause, employees = excluded.employees",
+         ON CONFLICT ON CONSTRAINT sync_state_pkey DO UPDATE
+         SET last_complete_started_at = excluded.last_complete_started_at, last_full_started_at = excluded.last_full_started_at,
+             last_started_at = excluded.last_started_at, last_completed_at = excluded.last_completed_at, state = excluded.state,
+             reason = excluded.reason, employees = excluded.employees",
         reads.source.as_str(),
-        reads.account,
-        reads.complete_from,
-        reads.full_from,
-        reads.tried_at,
-        reads.ended_at,
+        reads.linked_account_id,
+        reads.last_complete_started_at,
+        reads.last_full_started_at,
+        reads.last_started_at,
+        reads.last_completed_at,
         state,
         reads.incomplete.as_deref(),
         reads.employees,
@@ -87,12 +87,11 @@ pub async fn find_leaving(
     let ids = sqlx::query_scalar!(
         r#"SELECT employee_id FROM leaver.employees
            WHERE source = $1
-             AND left(COALESCE(facts #>> '{termination,value,day}', facts #>> '{termination,value,instant}'), 10)
-                 BETWEEN $2 AND $3
+             AND termination_on BETWEEN $2 AND $3
            ORDER BY employee_id"#,
         source.as_str(),
-        from.to_string(),
-        until.to_string(),
+        from,
+        until,
     )
     .fetch_all(conn)
     .await?;

@@ -13,7 +13,7 @@ use crate::support::{JSON, TestApp, USERS, employee, employees};
 const DANA: &str = "dana@example.com";
 
 /// A replica takes one delivery, and another the next.
-const ONE_EACH: (&str, &str) = ("LEAVER__WORKER__BATCH", "1");
+const ONE_EACH: (&str, &str) = ("LEAVER__WORKER__BATCH_SIZE", "1");
 
 fn merge(minute: u8, status: &str, date: Option<&str>) -> (&'static str, Value) {
     let at = format!("2026-11-22T11:{minute:02}:00Z");
@@ -40,7 +40,7 @@ async fn told_at_once(app: &mut TestApp, told: [(&str, Value); 2]) {
     for waiting in 1..=2 {
         let replica = app.beside(&["bamboohr", "merge"], &settings).await;
         rounds.push(tokio::spawn(async move {
-            let worker = Arc::clone(&replica.parts.worker);
+            let worker = Arc::clone(&replica.parts.deliveries);
             worker.round(&mut LoopState::default()).await
         }));
         app.until_services_wait_for_a_lock(waiting).await;
@@ -55,7 +55,7 @@ async fn told_at_once(app: &mut TestApp, told: [(&str, Value); 2]) {
 }
 
 #[tokio::test]
-async fn nobody_is_switched_on_past_a_departure_that_another_replica_has_in_hand() {
+async fn no_reactivation_while_another_replica_processes_a_departure() {
     let mut app = TestApp::with(&[REACTIVATE], USERS).await;
     app.add_users(&[DANA]).await;
     says(&mut app, 9, &[("7", active(DANA))]).await;
@@ -70,7 +70,7 @@ async fn nobody_is_switched_on_past_a_departure_that_another_replica_has_in_hand
 }
 
 #[tokio::test]
-async fn whoever_comes_back_in_both_sources_at_once_has_access_again() {
+async fn a_return_in_both_sources_at_once_reactivates() {
     let mut app = TestApp::with(&[REACTIVATE], USERS).await;
     app.add_users(&[DANA]).await;
     says(&mut app, 9, &[("7", terminated(DANA))]).await;

@@ -101,7 +101,7 @@ async fn names_with_blanks_capitals_and_quotes_are_taken_as_they_are() {
 }
 
 #[tokio::test]
-async fn an_address_of_type_citext_serves_wherever_the_extension_lives() {
+async fn matches_a_citext_column_in_any_extension_schema() {
     for schema in ["public", "extensions"] {
         let mut app = TestApp::with(
             &[("LEAVER__ACCOUNTS__END_SESSIONS", "[]")],
@@ -128,7 +128,7 @@ async fn an_address_of_type_citext_serves_wherever_the_extension_lives() {
              INSERT INTO users VALUES (1, 'Dana@Example.com'), (2, 'other@example.com');"
         ))
         .await;
-        let table = AccountsTable::inspect(&mut app.conn, &app.settings.accounts)
+        let table = AccountsTable::inspect(&mut app.session.conn, &app.settings.accounts)
             .await
             .unwrap();
         assert_eq!(table.email_is_indexed, shipped, "{schema}");

@@ -97,7 +97,7 @@ async fn a_protected_address_waits_for_a_person() {
     assert_eq!(app.user("ROOT@example.com").await, (true, 2));
     assert_eq!(app.user("dana@example.com").await, (false, 0));
     assert!(questions(&mut app).await.contains("protected"));
-    assert_eq!(app.audit().await, ["deactivated 2", "held 1"]);
+    assert_eq!(app.audit().await, ["deactivated 2", "hold_opened 1"]);
 }
 
 #[tokio::test]
@@ -131,7 +131,7 @@ async fn an_address_that_fits_two_accounts_waits_for_a_person() {
 }
 
 #[tokio::test]
-async fn an_account_of_a_colleague_who_still_works_there_waits_for_a_person() {
+async fn an_account_of_an_employed_colleague_opens_a_hold() {
     let mut app = TestApp::new().await;
     app.add_users(&["shared@example.com"]).await;
     says(&mut app, 8, &[("1", active("shared@example.com"))]).await;
@@ -145,7 +145,7 @@ async fn an_account_of_a_colleague_who_still_works_there_waits_for_a_person() {
 }
 
 #[tokio::test]
-async fn a_contractor_who_became_an_employee_keeps_the_account_until_both_are_gone() {
+async fn an_account_shared_by_two_entries_stays_until_both_leave() {
     let mut app = TestApp::new().await;
     app.add_users(&["dana@example.com"]).await;
     says(&mut app, 7, &[("contractor", active("dana@example.com"))]).await;
@@ -162,7 +162,7 @@ async fn a_contractor_who_became_an_employee_keeps_the_account_until_both_are_go
 }
 
 #[tokio::test]
-async fn both_entries_of_one_person_in_one_delivery_switch_the_account_off_once() {
+async fn two_entries_in_one_delivery_deactivate_the_account_once() {
     let mut app = TestApp::new().await;
     app.add_users(&["dana@example.com"]).await;
     let said = [
@@ -175,7 +175,7 @@ async fn both_entries_of_one_person_in_one_delivery_switch_the_account_off_once(
 }
 
 #[tokio::test]
-async fn two_sources_judge_by_themselves_and_one_that_says_left_is_enough() {
+async fn one_source_that_reports_a_departure_is_enough() {
     let mut app = TestApp::new().await;
     app.add_users(&["dana@example.com"]).await;
     let works = json!({"id": "m1", "modified_at": "2026-11-22T09:00:00Z", "employment_status": "ACTIVE",
@@ -186,7 +186,7 @@ async fn two_sources_judge_by_themselves_and_one_that_says_left_is_enough() {
 }
 
 #[tokio::test]
-async fn whoever_is_back_in_both_sources_has_access_again_with_the_second() {
+async fn a_return_in_the_second_source_reactivates() {
     let mut app = TestApp::with(&[REACTIVATE], USERS).await;
     app.add_users(&["dana@example.com"]).await;
     let merge = |minute: u8, status: &str, date: Option<&str>| {
@@ -210,7 +210,7 @@ async fn whoever_is_back_in_both_sources_has_access_again_with_the_second() {
 }
 
 #[tokio::test]
-async fn a_doubt_in_one_source_is_no_return_that_another_makes_good() {
+async fn uncertainty_in_one_source_is_not_a_return() {
     let mut app = TestApp::with(&[REACTIVATE], USERS).await;
     app.add_users(&["dana@example.com"]).await;
     let merge = |minute: u8, status: &str, date: Option<&str>| {
@@ -232,7 +232,7 @@ async fn a_doubt_in_one_source_is_no_return_that_another_makes_good() {
 }
 
 #[tokio::test]
-async fn a_return_is_asked_about_while_another_source_has_a_doubt() {
+async fn a_return_opens_a_hold_while_another_source_is_uncertain() {
     let mut app = TestApp::with(&[REACTIVATE], USERS).await;
     app.add_users(&["dana@example.com"]).await;
     let merge = |minute: u8, removed: bool| {
@@ -303,7 +303,7 @@ async fn a_change_of_address_and_a_deletion_go_through_the_link() {
 }
 
 #[tokio::test]
-async fn an_account_that_was_missing_is_looked_for_again_when_facts_change() {
+async fn a_missing_account_is_searched_again_when_facts_change() {
     let mut app = TestApp::new().await;
     says(&mut app, 8, &[("1", terminated("dana@example.com"))]).await;
     assert_eq!(outcome(&mut app).await, json!({"no_account": 1}));
@@ -330,7 +330,7 @@ async fn a_deletion_of_somebody_unknown_ends_nothing() {
 }
 
 #[tokio::test]
-async fn a_return_in_one_source_does_not_outweigh_a_departure_in_another() {
+async fn a_return_does_not_outweigh_a_departure_in_another_source() {
     let mut app = TestApp::with(&[("LEAVER__POLICY__REHIRE", "reactivate")], USERS).await;
     app.add_users(&["dana@example.com"]).await;
     says(&mut app, 8, &[("1", terminated("dana@example.com"))]).await;

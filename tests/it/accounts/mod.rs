@@ -42,7 +42,7 @@ async fn questions(app: &mut TestApp) -> String {
 }
 
 #[tokio::test]
-async fn nothing_changes_but_the_one_column_of_the_one_row_and_its_sessions() {
+async fn only_the_active_column_and_the_sessions_change() {
     let tables = r#"
         CREATE TABLE users (id int PRIMARY KEY, email text, hashed_password text, is_active boolean,
                             role text, created_at timestamptz DEFAULT now(), settings jsonb, xs int[]);
@@ -72,7 +72,7 @@ async fn nothing_changes_but_the_one_column_of_the_one_row_and_its_sessions() {
 }
 
 #[tokio::test]
-async fn a_failing_end_of_sessions_takes_everything_back_until_it_works() {
+async fn a_failing_session_statement_rolls_everything_back() {
     let mut app = TestApp::new().await;
     app.add_users(&["dana@example.com"]).await;
     app.sql(
@@ -83,7 +83,7 @@ async fn a_failing_end_of_sessions_takes_everything_back_until_it_works() {
     says(&mut app, 9, &[("1", terminated("dana@example.com"))]).await;
     assert_eq!(app.user("dana@example.com").await, (true, 2));
     assert_eq!(app.audit().await, [""; 0]);
-    let waiting = "SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting' AND attempts = 1 AND body IS NOT NULL";
+    let waiting = "SELECT count(*) FROM leaver.deliveries WHERE state = 'pending' AND attempts = 1 AND body IS NOT NULL";
     assert_eq!(app.count(waiting).await, 1);
     assert_eq!(app.count("SELECT count(*) FROM leaver.employees").await, 0);
 
@@ -101,7 +101,7 @@ async fn a_failing_end_of_sessions_takes_everything_back_until_it_works() {
 }
 
 #[tokio::test]
-async fn a_delivery_that_fails_takes_no_neighbours_along_and_is_parked_in_the_end() {
+async fn a_failing_delivery_does_not_fail_its_neighbours() {
     let env = [("LEAVER__WORKER__MAX_ATTEMPTS", "3")];
     let mut app = TestApp::with(&env, USERS).await;
     let emails: Vec<String> = (0..9).map(|n| format!("u{n}@example.com")).collect();
@@ -131,16 +131,16 @@ async fn a_delivery_that_fails_takes_no_neighbours_along_and_is_parked_in_the_en
         .text("SELECT string_agg(email, ',') FROM users WHERE is_active")
         .await;
     assert_eq!(left.as_deref(), Some("u4@example.com"));
-    let unsettled = "SELECT string_agg(state || ' ' || cause, ',') FROM leaver.deliveries WHERE state <> 'processed'";
+    let unsettled = "SELECT string_agg(state || ' ' || reason, ',') FROM leaver.deliveries WHERE state <> 'processed'";
     let unsettled = app.text(unsettled).await.unwrap();
     assert!(
-        unsettled.starts_with("parked failed 3 times"),
+        unsettled.starts_with("failed failed 3 times"),
         "{unsettled}"
     );
     let kept = app
         .count("SELECT count(*) FROM leaver.deliveries WHERE body IS NOT NULL")
         .await;
-    assert_eq!(kept, 1, "the parked body is kept for a replay");
+    assert_eq!(kept, 1, "the failed body is kept for a replay");
 }
 
 #[tokio::test]
@@ -173,7 +173,7 @@ async fn an_account_without_a_word_on_activity_counts_as_active() {
 }
 
 #[tokio::test]
-async fn only_accounts_that_we_switched_off_are_ever_switched_on() {
+async fn only_accounts_that_we_deactivated_are_reactivated() {
     let mut app = TestApp::with(&[("LEAVER__POLICY__REHIRE", "reactivate")], USERS).await;
     app.add_users(&["ours@example.com", "theirs@example.com"])
         .await;
@@ -193,7 +193,7 @@ async fn only_accounts_that_we_switched_off_are_ever_switched_on() {
 }
 
 #[tokio::test]
-async fn an_access_end_that_cannot_be_carried_out_does_not_hold_up_the_others() {
+async fn a_failing_scheduled_end_does_not_block_the_others() {
     let mut app = TestApp::new().await;
     let emails: Vec<String> = (0..20).map(|n| format!("u{n}@example.com")).collect();
     app.add_users(&emails.iter().map(String::as_str).collect::<Vec<_>>())
@@ -223,7 +223,7 @@ async fn an_access_end_that_cannot_be_carried_out_does_not_hold_up_the_others() 
     app.advance(TimeDelta::days(5));
     let left = "SELECT string_agg(email, ',' ORDER BY email) FROM users WHERE is_active";
     for _ in 0..2 {
-        app.parts.worker.run_due(&mut app.memory).await.unwrap_err();
+        app.parts.scheduled_ends.run_due().await.unwrap_err();
         let left = app.text(left).await;
         assert_eq!(left.as_deref(), Some("u0@example.com,u13@example.com"));
     }

@@ -251,7 +251,7 @@ async fn an_unset_secret_is_an_error_that_names_its_key() {
     let place = place().await;
     let file = place.file(
         "leaver.toml",
-        "[[sources]]\nname = \"hr\"\nprovider = \"bamboohr\"\nwebhook_secrets = [\"env:HR_KEY\"]\nfreshness = \"1h\"",
+        "[[sources]]\nname = \"hr\"\nprovider = \"bamboohr\"\nwebhook_secrets = [\"env:HR_KEY\"]\ntimestamp_tolerance = \"1h\"",
     );
     let file = file.to_str().unwrap();
     let check = ["check", "--json", "--config", file];

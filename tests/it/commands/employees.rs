@@ -86,7 +86,7 @@ async fn the_service_shows_the_same_list_to_who_has_the_token() {
     let (place, service) = told().await;
     let ask = |token: &'static str| {
         let client = leaver::connect::client::new(PATIENCE).unwrap();
-        let url = format!("{}/api/v1/employees?status=inactive", service.url);
+        let url = format!("{}/api/v1/employees?status=inactive", service.admin_url);
         async move { client.get(url).bearer_auth(token).send().await.unwrap() }
     };
     let answer = ask(TOKEN).await;

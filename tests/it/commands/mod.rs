@@ -181,7 +181,7 @@ async fn migrate_applies_what_is_pending_once() {
     assert!(told.out.contains("schema leaver"), "{told:?}");
     let schemas = "SELECT DISTINCT table_schema::text FROM information_schema.tables
                    WHERE table_schema NOT IN ('pg_catalog', 'information_schema')";
-    assert_eq!(place.texts(schemas).await, ["leaver"]);
+    assert_eq!(place.lines(schemas).await, ["leaver"]);
 }
 
 #[tokio::test]

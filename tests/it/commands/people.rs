@@ -41,19 +41,19 @@ async fn deliveries_tell_what_arrived_and_what_became_of_it() {
         .collect();
     assert_eq!(
         states,
-        ["processed", "processed", "ignored", "parked", "processed"]
+        ["processed", "processed", "ignored", "failed", "processed"]
     );
     let five = rows(&all).last().unwrap();
     assert_eq!(five["outcome"]["deactivated"], json!(2));
 
-    let parked = place
-        .leaver(&["deliveries", "--state", "parked", "--json"])
+    let failed = place
+        .leaver(&["deliveries", "--state", "failed", "--json"])
         .good()
         .json();
-    assert_eq!(rows(&parked).len(), 1);
+    assert_eq!(rows(&failed).len(), 1);
     assert!(
-        parked[0]["cause"].as_str().unwrap().contains("JSON"),
-        "{parked}"
+        failed[0]["reason"].as_str().unwrap().contains("JSON"),
+        "{failed}"
     );
     let merge = place
         .leaver(&["deliveries", "--source", "merge", "--json"])
@@ -73,40 +73,40 @@ async fn deliveries_tell_what_arrived_and_what_became_of_it() {
     for words in [
         five["id"].as_str().unwrap(),
         "2 deactivated",
-        "parked",
+        "failed",
         "ignored",
     ] {
         assert!(table.out.contains(words), "no {words:?} in {}", table.out);
     }
-    let none = place.leaver(&["deliveries", "--state", "waiting"]).good();
+    let none = place.leaver(&["deliveries", "--state", "pending"]).good();
     assert_eq!(none.out, "no deliveries\n");
     let none = place
-        .leaver(&["deliveries", "--state", "waiting", "--json"])
+        .leaver(&["deliveries", "--state", "pending", "--json"])
         .good();
     assert_eq!(none.json(), json!([]));
 }
 
 #[tokio::test]
-async fn replay_processes_a_parked_delivery_again_and_no_other() {
+async fn replay_processes_a_failed_delivery_again_and_no_other() {
     let (mut place, service) = busy().await;
     let all = place.leaver(&["deliveries", "--json"]).good().json();
     let id = |state: &str| {
         let row = rows(&all).iter().find(|row| row["state"] == state).unwrap();
         row["id"].as_str().unwrap()
     };
-    let (parked, processed) = (id("parked"), id("processed"));
+    let (failed, processed) = (id("failed"), id("processed"));
     let unknown = "0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10";
 
-    let said = place.leaver(&["replay", parked, "--json"]).good().json();
-    assert_eq!(said, json!([{"delivery": parked, "result": "queued"}]));
+    let said = place.leaver(&["replay", failed, "--json"]).good().json();
+    assert_eq!(said, json!([{"delivery": failed, "result": "queued"}]));
     place.settled().await;
     let again = place
-        .leaver(&["deliveries", "--state", "parked", "--json"])
+        .leaver(&["deliveries", "--state", "failed", "--json"])
         .good()
         .json();
-    assert_eq!(again[0]["id"], json!(parked));
+    assert_eq!(again[0]["id"], json!(failed));
 
-    let said = place.leaver(&["replay", "--json", parked, processed, unknown]);
+    let said = place.leaver(&["replay", "--json", failed, processed, unknown]);
     assert_eq!(said.code, Some(1));
     let said = said.json();
     let results: Vec<_> = rows(&said)
@@ -137,7 +137,7 @@ async fn holds_are_listed_approved_and_rejected() {
     assert!(
         rows(&holds)
             .iter()
-            .all(|hold| hold["wants"] == "deactivate")
+            .all(|hold| hold["requested_action"] == "deactivate")
     );
     let table = place.leaver(&["holds", "list"]).good();
     assert!(
@@ -151,7 +151,7 @@ async fn holds_are_listed_approved_and_rejected() {
         .good()
         .json();
     let account = place
-        .texts("SELECT id::text FROM users WHERE email = 'ben@example.com'")
+        .lines("SELECT id::text FROM users WHERE email = 'ben@example.com'")
         .await;
     assert_eq!(
         said,
@@ -166,7 +166,7 @@ async fn holds_are_listed_approved_and_rejected() {
         "SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE NOT u.is_active";
     assert_eq!(place.count(sessions).await, 0);
     let kim = "SELECT action || ' ' || employee_id FROM leaver.audit WHERE actor LIKE '%Kim%' ORDER BY id";
-    let lines = place.texts(kim).await;
+    let lines = place.lines(kim).await;
     assert!(
         lines.contains(&"approved 2".to_owned()) && lines.contains(&"rejected 4".to_owned()),
         "{lines:?}"
@@ -202,7 +202,7 @@ async fn explain_tells_one_person_by_e_mail_and_by_id() {
     assert_eq!(ana["employee_id"], json!("1"));
     assert_eq!(ana["facts"]["status"]["value"], json!("inactive"));
     assert_eq!(ana["history"][0]["action"], json!("deactivated"));
-    assert_eq!(ana["history"][0]["delivery_id"], ana["delivery"]);
+    assert_eq!(ana["history"][0]["delivery_id"], ana["last_delivery_id"]);
     assert!(
         ana["because"].as_str().unwrap().contains("Terminated"),
         "{ana}"
@@ -214,7 +214,7 @@ async fn explain_tells_one_person_by_e_mail_and_by_id() {
         "inactive",
         "2020-01-31",
         "decision now",
-        "deactivated by leaver",
+        "deactivated by system",
     ] {
         assert!(text.contains(words), "no {words:?} in {text}");
     }
@@ -242,8 +242,14 @@ async fn health_exits_0_while_the_service_is_well_and_1_when_it_is_gone() {
     // By the option, and by the address that the service has from the same variable.
     let said = leaver(&health, &[]).good();
     assert!(said.out.contains("database ok"), "{said:?}");
-    let listen = [("LEAVER_LISTEN", service.address())];
+    let admin = service.admin_url.strip_prefix("http://").unwrap();
+    let listen = [("LEAVER_ADMIN_LISTEN", admin)];
     leaver(&["health"], &listen).good();
+    let without_admin = [
+        ("LEAVER_LISTEN", service.address()),
+        ("LEAVER_ADMIN_LISTEN", ""),
+    ];
+    leaver(&["health"], &without_admin).good();
     let said = leaver(&["health", "--json"], &listen).good();
     assert_eq!(said.json()["status"], json!("ok"));
 

@@ -24,7 +24,7 @@ async fn a_batch_of_five_flips_exactly_the_leavers_and_a_repeat_changes_nothing(
     let sessions = "SELECT count(*) FROM sessions";
     assert_eq!(place.count(sessions).await, 6);
     let audit = "SELECT action || ' ' || employee_id FROM leaver.audit ORDER BY 1";
-    assert_eq!(place.texts(audit).await, ["deactivated 1", "deactivated 3"]);
+    assert_eq!(place.lines(audit).await, ["deactivated 1", "deactivated 3"]);
 
     // Somebody switches an account on again by hand; a repeat is no news and leaves it so.
     place
@@ -35,7 +35,7 @@ async fn a_batch_of_five_flips_exactly_the_leavers_and_a_repeat_changes_nothing(
     assert_eq!(again["body"]["delivery"], first["body"]["delivery"]);
     place.settled().await;
     assert_eq!(place.active().await.len(), 4);
-    assert_eq!(place.texts(audit).await.len(), 2);
+    assert_eq!(place.lines(audit).await.len(), 2);
     let passwords = "SELECT count(*) FROM users WHERE hashed_password = 'x'";
     assert_eq!(place.count(passwords).await, 5);
     service.stop();
@@ -62,7 +62,7 @@ async fn a_form_and_a_merge_body_are_sent_as_their_providers_do() {
     );
     let types = "SELECT content_type FROM leaver.deliveries ORDER BY 1";
     assert_eq!(
-        place.texts(types).await,
+        place.lines(types).await,
         ["application/json", "application/x-www-form-urlencoded"]
     );
 }

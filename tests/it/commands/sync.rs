@@ -226,7 +226,9 @@ async fn each_bad_read_fails_changes_nobody_and_stands_in_the_health() {
         let line = &said.json()[0];
         assert_eq!(line["state"], "incomplete", "{line}");
         assert!(
-            line["cause"].as_str().is_some_and(|cause| cause.len() > 10),
+            line["reason"]
+                .as_str()
+                .is_some_and(|reason| reason.len() > 10),
             "{line}"
         );
         assert!(!format!("{said:?}").contains("sentinel"), "{said:?}");
@@ -248,8 +250,8 @@ async fn each_bad_read_fails_changes_nobody_and_stands_in_the_health() {
     let health: Value = serde_json::from_str(&service.get("/health").await.2).unwrap();
     for one in &bad {
         let read = &health["sources"][&one.name];
-        assert_eq!(read["last_read"]["state"], "incomplete", "{health}");
-        assert!(read["last_read"]["cause"].is_string() && read["last_read_at"].is_string());
+        assert_eq!(read["last_sync"]["state"], "incomplete", "{health}");
+        assert!(read["last_sync"]["reason"].is_string() && read["last_sync_at"].is_string());
     }
     service.stop();
 }

@@ -216,7 +216,10 @@ async fn hooks_are_listed_shown_and_deleted() {
     it.hooks.add("https://other.example/hook?token=hush");
     let said = it.leaver(&["webhooks", "list", "--json"]).await.good();
     assert_eq!(
-        (&said.json()[0]["points_here"], &said.json()[1]["url"]),
+        (
+            &said.json()[0]["targets_this_service"],
+            &said.json()[1]["url"]
+        ),
         (&json!(true), &json!("https://other.example/hook"))
     );
     let said = it.leaver(&["webhooks", "list"]).await.good();
@@ -244,12 +247,13 @@ async fn hooks_are_listed_shown_and_deleted() {
         .good();
     assert_eq!(said.json()[0]["employee_ids"], json!(["4"]));
 
-    let known = "INSERT INTO leaver.hooks (source, webhook_id, name, seen_at, checked_at)
+    let known =
+        "INSERT INTO leaver.provider_webhooks (source, webhook_id, name, observed_at, checked_at)
                  SELECT 'bamboohr', n::text, 'x', now(), now() FROM generate_series(1, 9, 8) n";
     it.place.sql(known).await;
     it.leaver(&["webhooks", "delete", &ours]).await.good();
-    let left = "SELECT webhook_id FROM leaver.hooks";
-    assert_eq!(it.place.texts(left).await, ["9"]);
+    let left = "SELECT webhook_id FROM leaver.provider_webhooks";
+    assert_eq!(it.place.lines(left).await, ["9"]);
     // One that is gone there already is forgotten here; one that is in neither place is an error.
     let said = it
         .leaver(&["webhooks", "delete", "9", "--json"])
@@ -259,7 +263,7 @@ async fn hooks_are_listed_shown_and_deleted() {
         said.json(),
         json!({"id": "9", "deleted": false, "forgotten": true})
     );
-    assert_eq!(it.place.texts(left).await, [""; 0]);
+    assert_eq!(it.place.lines(left).await, [""; 0]);
     it.leaver(&["webhooks", "delete", "9"])
         .await
         .failed(&["webhook 9", "leaver webhooks list"]);
@@ -269,7 +273,7 @@ async fn hooks_are_listed_shown_and_deleted() {
     it.leaver(&["webhooks", "delete", "1"])
         .await
         .failed(&["another BambooHR user", "forgotten here"]);
-    assert_eq!(it.place.texts(left).await, ["9"]);
+    assert_eq!(it.place.lines(left).await, ["9"]);
     it.leaver(&["webhooks", "show", "nine"])
         .await
         .failed(&["nine", "digits"]);
@@ -325,6 +329,7 @@ async fn the_running_service_looks_at_its_hooks_and_health_tells_of_trouble() {
         ("DATABASE_URL", it.place.url.as_str()),
         ("LEAVER_CONFIG", &it.config),
         ("LEAVER_LISTEN", "127.0.0.1:0"),
+        ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
         ("SECRET", BAMBOOHR_KEY),
         ("API_KEY", API_KEY),
     ];

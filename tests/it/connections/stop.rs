@@ -1,12 +1,12 @@
-//! What a stop does to connections.
+//! How a stop ends connections.
 
 use super::*;
 
 #[tokio::test]
 async fn a_stop_closes_idle_connections_at_once() {
-    let server = TestServer::start_with(Limits {
-        idle_timeout: PATIENCE * 2,
-        drain_deadline: PATIENCE,
+    let server = TestServer::start_with(ServerLimits {
+        header_timeout: DEADLINE * 2,
+        drain_timeout: DEADLINE,
         ..limits()
     });
     let mut idle = server.send(GET).await;
@@ -16,7 +16,7 @@ async fn a_stop_closes_idle_connections_at_once() {
         drained,
         Drained {
             finished: 1,
-            cut: 0
+            aborted: 0
         }
     );
     assert!(took < Duration::from_millis(500), "took {took:?}");
@@ -24,24 +24,24 @@ async fn a_stop_closes_idle_connections_at_once() {
 }
 
 #[tokio::test]
-async fn half_a_header_does_not_hold_a_stop_up() {
-    let server = TestServer::start_with(Limits {
-        header_timeout: PATIENCE * 2,
+async fn incomplete_headers_do_not_delay_a_stop() {
+    let server = TestServer::start_with(ServerLimits {
+        header_timeout: DEADLINE * 2,
         ..limits()
     });
-    // The good request comes second, so once it is answered the half one has been accepted.
+    // The complete request comes second: once it is answered, the incomplete one has been accepted.
     let mut half = server.send("GET / HTTP/1.1\r\nHost").await;
     server.assert_serves().await;
     let (drained, took) = server.stop().await;
-    assert_eq!(drained.cut, 1);
+    assert_eq!(drained.aborted, 1);
     assert!(took < DRAIN + Duration::from_millis(500), "took {took:?}");
     assert_eq!(read_all(&mut half).await, "");
 }
 
 #[tokio::test]
-async fn a_stop_lets_a_running_request_finish_and_takes_no_new_one() {
-    let mut server = TestServer::start_with(Limits {
-        drain_deadline: PATIENCE,
+async fn a_stop_lets_requests_in_flight_finish() {
+    let mut server = TestServer::start_with(ServerLimits {
+        drain_timeout: DEADLINE,
         ..limits()
     });
     let mut slow = server.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
@@ -58,24 +58,24 @@ async fn a_stop_lets_a_running_request_finish_and_takes_no_new_one() {
         server.stop().await.0,
         Drained {
             finished: 1,
-            cut: 0
+            aborted: 0
         }
     );
 }
 
 #[tokio::test]
-async fn a_request_that_outlives_the_drain_deadline_is_cut() {
+async fn aborts_a_request_after_the_drain_timeout() {
     let mut server = TestServer::start();
     let mut slow = server.send("GET /slow HTTP/1.1\r\nHost: a\r\n\r\n").await;
     server.wait_for_arrival().await;
-    // Keeps the channel that would let the request finish.
+    // Keeps the channel open, so the request does not finish.
     let _held = server.release.clone();
     let (drained, took) = server.stop().await;
     assert_eq!(
         drained,
         Drained {
             finished: 0,
-            cut: 1
+            aborted: 1
         }
     );
     assert!(

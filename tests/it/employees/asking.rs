@@ -38,17 +38,17 @@ async fn an_entry_says_who_it_is_how_they_stand_and_what_became_of_their_access(
     let tenant = page.body["results"][0]["tenant"].clone();
     let told = json!({"next": null, "results": [
         {"source": "merge", "tenant": tenant, "employee_id": "m1", "status": "inactive", "employment_status": null,
-         "work_email": DANA, "hire_date": "2020-01-06", "termination": "2026-11-20T16:00:00Z", "removed": false,
+         "work_email": DANA, "hire_date": "2020-01-06", "termination_date": "2026-11-20T16:00:00Z", "deleted": false,
          "account_id": account, "access_ends_at": null, "deactivated_at": "2026-11-22T12:00:00Z",
-         "first_seen_at": "2026-11-22T12:00:00Z", "modified_at": "2026-11-22T12:00:00Z"},
+         "first_observed_at": "2026-11-22T12:00:00Z", "modified_at": "2026-11-22T12:00:00Z"},
         {"source": "bamboohr", "tenant": "default", "employee_id": "7", "status": "On the moon",
-         "employment_status": "other", "work_email": null, "hire_date": "2020-01-01", "termination": "2027-01-31",
-         "removed": false, "account_id": null, "access_ends_at": "2027-02-01T00:00:00Z", "deactivated_at": null,
-         "first_seen_at": "2026-11-22T12:00:01Z", "modified_at": "2026-11-22T12:00:01Z"},
+         "employment_status": "other", "work_email": null, "hire_date": "2020-01-01", "termination_date": "2027-01-31",
+         "deleted": false, "account_id": null, "access_ends_at": "2027-02-01T00:00:00Z", "deactivated_at": null,
+         "first_observed_at": "2026-11-22T12:00:01Z", "modified_at": "2026-11-22T12:00:01Z"},
         {"source": "bamboohr", "tenant": "default", "employee_id": "8", "status": null,
-         "employment_status": null, "work_email": null, "hire_date": null, "termination": null,
-         "removed": true, "account_id": null, "access_ends_at": null, "deactivated_at": null,
-         "first_seen_at": "2026-11-22T12:00:01Z", "modified_at": "2026-11-22T12:00:01Z"},
+         "employment_status": null, "work_email": null, "hire_date": null, "termination_date": null,
+         "deleted": true, "account_id": null, "access_ends_at": null, "deactivated_at": null,
+         "first_observed_at": "2026-11-22T12:00:01Z", "modified_at": "2026-11-22T12:00:01Z"},
     ]});
     assert_eq!(page.body, told);
 

@@ -6,7 +6,10 @@ use std::time::Duration;
 
 use leaver::db::pool::Pool;
 use leaver::engine::Engine;
-use tokio::sync::{Mutex, RwLock};
+use leaver::jobs::deliveries::notify::Listener;
+use leaver::jobs::deliveries::{Deliveries, DeliveryWorker};
+use leaver::jobs::runner::run;
+use leaver::jobs::scheduled_ends::ScheduledEnds;
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -22,29 +25,26 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// So many connections of the working half, through the proxy.
 fn pool(app: &TestApp, proxy: &Proxy) -> Pool {
     let options = proxy
-        .to(&app.database)
+        .to(&app.database.name)
         .application_name("leaver")
         .options([("idle_in_transaction_session_timeout", "1s")]);
     Pool::new(options, CONNECTIONS, SILENCE)
 }
 
 /// The app's worker over other connections.
-fn worker(app: &TestApp, pool: Pool) -> Arc<Engine> {
-    let own = &app.parts.worker;
-    Arc::new(Engine {
+fn worker(app: &TestApp, pool: Pool) -> Arc<Deliveries> {
+    let own = &app.parts.engine;
+    let mut engine = Engine::new(
         pool,
-        mapping: own.mapping.clone(),
-        rules: Arc::clone(&own.rules),
-        clock: Arc::clone(&own.clock),
-        arrived: Arc::clone(&own.arrived),
-        schedule_changed: Arc::clone(&own.schedule_changed),
-        reading: Arc::clone(&own.reading),
-        liveness: Arc::clone(&own.liveness),
-        metrics: Arc::clone(&own.metrics),
-        limits: own.limits.clone(),
-        hands: RwLock::default(),
-        turn: Mutex::default(),
-    })
+        Arc::clone(&own.clock),
+        own.mapping.clone(),
+        Arc::clone(&own.policies),
+        Arc::clone(&own.metrics),
+    );
+    engine.notifications = own.notifications.clone();
+    let config = app.parts.deliveries.config.clone();
+    let liveness = Arc::clone(&app.parts.liveness);
+    Arc::new(Deliveries::new(Arc::new(engine), config, liveness))
 }
 
 /// All of them can be had at once, and answer.
@@ -68,35 +68,38 @@ async fn are_all_there(pool: &Pool) {
 }
 
 #[tokio::test]
-async fn connections_that_die_silently_while_they_are_lent_leave_their_places() {
+async fn dead_connections_free_their_places_in_the_pool() {
     let app = TestApp::new().await;
     let proxy = Proxy::start().await;
     let pool = pool(&app, &proxy);
-    for _ in 0..2 {
+    for round in 1..=2 {
         let mut lent = vec![];
         for _ in 0..CONNECTIONS {
             lent.push(pool.acquire().await.unwrap());
         }
         proxy.set(Mode::BlackHole);
-        // Each is asked whether it lives, and none says so.
+        // A returned connection is pinged, and none of these pings is answered.
         drop(lent);
-        sleep(Duration::from_millis(100)).await;
+        proxy.until_swallowed(round * CONNECTIONS as usize).await;
         proxy.set(Mode::Pass);
         are_all_there(&pool).await;
     }
 }
 
 #[tokio::test]
-async fn whoever_waits_for_an_answer_is_told_that_there_is_none() {
+async fn a_query_without_an_answer_fails_as_an_outage() {
     let app = TestApp::new().await;
     let proxy = Proxy::start().await;
     let pool = pool(&app, &proxy);
     let mut connection = pool.acquire().await.unwrap();
     proxy.set(Mode::BlackHole);
-    let answer = pool.heard(sqlx::query("SELECT 1").execute(&mut *connection));
+    let answer = pool.with_silence_timeout(sqlx::query("SELECT 1").execute(&mut *connection));
     let silent = timeout(Duration::from_secs(20), answer).await.unwrap();
     let silent = silent.unwrap_err();
-    assert!(leaver::db::error::is_outage(&silent), "{silent}");
+    assert!(
+        leaver::db::error::classify(&silent) == leaver::db::error::Class::Outage,
+        "{silent}"
+    );
 }
 
 #[tokio::test]
@@ -113,7 +116,7 @@ async fn work_that_is_heard_now_and_then_may_last() {
         }
         Ok::<_, sqlx::Error>(())
     };
-    pool.heard(lasting).await.unwrap();
+    pool.with_silence_timeout(lasting).await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -124,13 +127,16 @@ async fn the_working_half_goes_on_with_all_its_connections() {
     let worker = worker(&app, pool.clone());
     let (work, stop) = (TaskTracker::new(), CancellationToken::new());
     for _ in 0..2 {
-        let (worker, stop) = (Arc::clone(&worker), stop.clone());
-        work.spawn(async move { worker.run(stop).await });
+        let (worker, stop) = (DeliveryWorker::new(Arc::clone(&worker)), stop.clone());
+        work.spawn(async move { run(worker, &stop).await });
     }
-    let (timer, bell) = (Arc::clone(&worker), Arc::clone(&worker));
-    let (stop_timer, stop_bell) = (stop.clone(), stop.clone());
-    work.spawn(async move { timer.run_timer(stop_timer).await });
-    work.spawn(async move { bell.run_listener(stop_bell).await });
+    let engine = Arc::clone(&worker.engine);
+    let arrived = Arc::clone(&engine.notifications.deliveries_arrived);
+    let listener = Listener::new(engine.pool.clone(), arrived);
+    let timer = ScheduledEnds::new(engine, Arc::clone(&app.parts.liveness));
+    let (stop_timer, stop_listener) = (stop.clone(), stop.clone());
+    work.spawn(async move { run(timer, &stop_timer).await });
+    work.spawn(async move { run(listener, &stop_listener).await });
 
     let on = "SELECT count(*) FROM users WHERE is_active";
     for round in 0..3 {

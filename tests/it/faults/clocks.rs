@@ -13,7 +13,7 @@ use crate::support::employees;
 const DANA: &str = "dana@example.com";
 
 #[tokio::test]
-async fn a_clock_that_steps_back_makes_nobody_wait_for_the_hour_it_took_back() {
+async fn a_clock_that_steps_back_delays_no_delivery() {
     let mut app = TestApp::new().await;
     app.add_users(&[DANA, "tom@example.com"]).await;
     let left = |id: &str, email: &str| employees(&[terminated(id, email, "2026-11-22T09:00:00Z")]);
@@ -23,13 +23,13 @@ async fn a_clock_that_steps_back_makes_nobody_wait_for_the_hour_it_took_back() {
     app.deliver("bamboohr", &left("2", "tom@example.com")).await;
     assert!(!app.is_active("tom@example.com").await);
     assert!(app.is_active(DANA).await);
-    app.parts.worker.run_housekeeping_once().await.unwrap();
+    app.parts.housekeeping.run_once().await.unwrap();
     app.work().await;
     assert!(!app.is_active(DANA).await);
 }
 
 #[tokio::test]
-async fn what_a_replica_with_a_fast_clock_has_left_does_not_wait_for_that_hour() {
+async fn a_fast_clock_delays_no_other_replica() {
     let mut app = TestApp::new().await;
     app.add_users(&[DANA]).await;
     let fast = FixedClock::at(app.clock.now() + TimeDelta::hours(1));
@@ -46,11 +46,11 @@ async fn what_a_replica_with_a_fast_clock_has_left_does_not_wait_for_that_hour()
     other.store("bamboohr", &left).await;
     drop(other);
     assert_eq!(app.round().await, Round::Idle);
-    app.parts.worker.run_housekeeping_once().await.unwrap();
+    app.parts.housekeeping.run_once().await.unwrap();
     app.work().await;
     assert!(!app.is_active(DANA).await);
     // Nothing is left that waits for later, and what has just failed still waits its turn.
-    app.parts.worker.run_housekeeping_once().await.unwrap();
+    app.parts.housekeeping.run_once().await.unwrap();
     assert_eq!(app.round().await, Round::Idle);
 }
 
@@ -62,10 +62,10 @@ async fn who_waits_for_another_attempt_is_not_called_before_its_time() {
     let left = employees(&[terminated("1", DANA, "2026-11-22T09:00:00Z")]);
     for _ in 0..9 {
         app.deliver("bamboohr", &left).await;
-        app.parts.worker.run_housekeeping_once().await.unwrap();
+        app.parts.housekeeping.run_once().await.unwrap();
         assert_eq!(app.round().await, Round::Idle);
         app.advance(TimeDelta::minutes(7));
     }
-    let attempts = "SELECT attempts::bigint FROM leaver.deliveries WHERE state = 'waiting'";
+    let attempts = "SELECT attempts::bigint FROM leaver.deliveries WHERE state = 'pending'";
     assert_eq!(app.count(attempts).await, 9);
 }

@@ -12,11 +12,11 @@ use crate::support::USERS;
 use crate::support::process::Place;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn an_immediate_stop_under_load_loses_nothing_and_does_nothing_twice() {
+async fn an_immediate_stop_under_load_loses_nothing() {
     let mut scene = Scene::new(300, "8s").await;
     let senders = scene.load(16, 600);
     for _ in 0..2 {
-        sleep(Duration::from_millis(250)).await;
+        scene.doors.until_acknowledged(50).await;
         scene.own.stop_at_once().await;
         scene.own.up().await;
     }
@@ -26,19 +26,19 @@ async fn an_immediate_stop_under_load_loses_nothing_and_does_nothing_twice() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_server_that_stands_still_is_answered_for_in_time_and_needs_nothing_afterwards() {
+async fn a_frozen_server_causes_timely_503s_and_recovers() {
     let scene = Scene::new(200, "1s").await;
     let senders = scene.load(16, 400);
-    sleep(Duration::from_millis(100)).await;
+    scene.doors.until_acknowledged(20).await;
     scene.own.freeze();
-    sleep(Duration::from_secs(3)).await;
+    scene.doors.until_rejected().await;
     scene.own.thaw();
     let (_, ledger) = scene.end(senders).await;
     assert!(put_off(&ledger) > 0, "it stood still for longer than that");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_read_only_database_puts_senders_off_and_heals() {
+async fn a_read_only_database_causes_503_until_it_is_writable() {
     let mut scene = Scene::new(100, "1s").await;
     scene
         .place
@@ -50,7 +50,7 @@ async fn a_read_only_database_puts_senders_off_and_heals() {
         .sql("SET default_transaction_read_only = off")
         .await;
     let senders = scene.load(8, 200);
-    sleep(Duration::from_millis(1_500)).await;
+    scene.doors.until_rejected().await;
     scene
         .place
         .sql("ALTER SYSTEM RESET default_transaction_read_only")
@@ -61,7 +61,7 @@ async fn a_read_only_database_puts_senders_off_and_heals() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn without_a_connection_to_be_had_senders_are_put_off_until_there_is_one() {
+async fn without_free_connections_senders_get_503() {
     let mut scene = Scene::new(100, "1s").await;
     let mut others = vec![];
     // Whoever is quicker gets the place of a connection of the service's that ends; in the end we have them all.
@@ -75,7 +75,7 @@ async fn without_a_connection_to_be_had_senders_are_put_off_until_there_is_one()
         }
     }
     let senders = scene.load(8, 200);
-    sleep(Duration::from_millis(1_500)).await;
+    scene.doors.until_rejected().await;
     drop(others);
     let (_, ledger) = scene.end(senders).await;
     assert!(put_off(&ledger) > 0, "there was no connection");
@@ -104,7 +104,7 @@ async fn shared(
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn connections_that_are_ended_in_the_middle_cost_nobody_anything() {
+async fn terminated_connections_lose_no_delivery() {
     let (mut place, service, senders) = shared(400).await;
     for _ in 0..20 {
         place
@@ -121,7 +121,7 @@ async fn connections_that_are_ended_in_the_middle_cost_nobody_anything() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_snapshot_that_is_held_open_holds_up_nothing() {
+async fn an_open_snapshot_blocks_nothing() {
     let (mut place, service, senders) = shared(600).await;
     place
         .sql("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM leaver.deliveries")
@@ -139,7 +139,7 @@ async fn a_snapshot_that_is_held_open_holds_up_nothing() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lock_on_the_users_table_holds_up_no_sender_and_blames_no_delivery() {
+async fn a_lock_on_the_users_table_blocks_no_sender() {
     let mut place = Place::new(USERS).await;
     place.sql(&people(30)).await;
     let service = place.serve(&[]);

@@ -9,9 +9,10 @@ use std::time::{Duration, Instant};
 
 use tokio::time::sleep;
 
-use super::own::{Own, folder};
+use super::own::Own;
 use super::say;
 use super::scene::{Scene, gathered, put_off};
+use crate::support::scratch;
 
 /// A small disk of its own; gone with the test.
 struct Disk(tempfile::TempDir);
@@ -19,7 +20,7 @@ struct Disk(tempfile::TempDir);
 impl Disk {
     /// `None` where mounting is not allowed, which is said.
     fn of_mib(size: u32) -> Option<Self> {
-        let at = folder();
+        let at = scratch::folder();
         let options = format!("size={size}m,mode=0755");
         let mut mount = Command::new("mount");
         mount.args(["-t", "tmpfs", "-o", &options, "tmpfs"]);
@@ -63,7 +64,7 @@ fn give_away(own: &Own, to_give: &Path) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_puts_senders_off_and_heals_when_there_is_room() {
+async fn a_full_disk_causes_503_until_there_is_space() {
     let Some(disk) = Disk::of_mib(8) else { return };
     let mut scene = Scene::new(200, "1s").await;
     let inside = disk.path().join("tablespace");
@@ -77,14 +78,14 @@ async fn a_full_disk_puts_senders_off_and_heals_when_there_is_room() {
     }
     disk.fill();
     let senders = scene.load(8, 400);
-    sleep(Duration::from_secs(2)).await;
+    scene.doors.until_rejected().await;
     disk.make_room();
     let (_, ledger) = scene.end(senders).await;
     assert!(put_off(&ledger) > 0, "there was no room");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_full_disk_beneath_the_write_ahead_log_ends_postgres_and_loses_nothing() {
+async fn a_full_disk_under_the_wal_loses_nothing() {
     let Some(disk) = Disk::of_mib(96) else { return };
     let mut own = Own::start().await;
     own.stop().await;
@@ -153,11 +154,7 @@ struct Shimmed {
 impl Shimmed {
     /// `None` where there is no C compiler, which is said.
     async fn make() -> Option<Self> {
-        // Programs may not be run from shared memory everywhere.
-        let folder = tempfile::Builder::new()
-            .permissions(Permissions::from_mode(0o755))
-            .tempdir()
-            .unwrap();
+        let folder = scratch::folder_for_programs();
         let source = folder.path().join("shim.c");
         fs::write(&source, SHIM).unwrap();
         let control = format!("-DCONTROL=\"{}\"", folder.path().join("control").display());
@@ -168,7 +165,7 @@ impl Shimmed {
             say("skipped: a slow disk needs a C compiler, cc");
             return None;
         }
-        let pid = crate::support::postgres().await.pid();
+        let pid = crate::support::database::postgres().await.pid();
         let real = fs::read_link(format!("/proc/{pid}/exe")).unwrap();
         symlink(real.with_file_name("initdb"), folder.path().join("initdb")).unwrap();
         let wrapper = format!(
@@ -185,7 +182,7 @@ impl Shimmed {
     }
 
     async fn start(&self) -> Own {
-        Own::start_with(Some(self.folder.path().to_path_buf()), folder()).await
+        Own::start_with(Some(self.folder.path().to_path_buf()), scratch::folder()).await
     }
 
     fn order(&self, order: &str) {
@@ -220,7 +217,7 @@ async fn a_flush_that_fails_ends_postgres_and_loses_nothing() {
     };
     let mut scene = Scene::over(disk.start().await, 200, "8s").await;
     let senders = scene.load(16, 600);
-    sleep(Duration::from_millis(150)).await;
+    scene.doors.until_acknowledged(20).await;
     disk.order("eio");
     let began = Instant::now();
     while sqlx::raw_sql("CREATE TABLE IF NOT EXISTS noise (n int); INSERT INTO noise VALUES (1)")

@@ -53,7 +53,7 @@ fn statuses(answer: &str) -> Vec<&str> {
 }
 
 #[tokio::test]
-async fn odd_requests_are_answered_in_order_and_only_what_is_signed_is_stored() {
+async fn odd_requests_are_answered_and_only_signed_ones_stored() {
     let mut place = Place::new(USERS).await;
     let service = place.serve(&[("LEAVER__SERVER__BODY_TIMEOUT", "1s")]);
     // A delivery has a handful of its own.
@@ -198,7 +198,7 @@ async fn forged_deliveries_cost_no_database_work() {
 }
 
 #[tokio::test]
-async fn more_idle_clients_than_descriptors_do_not_keep_a_sender_out_for_long() {
+async fn idle_clients_do_not_exhaust_the_descriptors_for_long() {
     let place = Place::new(USERS).await;
     let served = command(
         &["serve"],

@@ -97,11 +97,11 @@ async fn killed_at_random(replicas: usize, rounds: u64, deliveries: usize) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn one_service_killed_at_random_loses_nothing_and_does_nothing_twice() {
+async fn one_service_killed_at_random_loses_nothing() {
     killed_at_random(1, 8, 3_000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_replicas_killed_at_random_lose_nothing_and_do_nothing_twice() {
+async fn two_replicas_killed_at_random_lose_nothing() {
     killed_at_random(2, 8, 3_000).await;
 }

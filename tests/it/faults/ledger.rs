@@ -1,6 +1,7 @@
 //! A sender that keeps a ledger: it follows the retry rules of the two providers in compressed time, over connections of
 //! its own, and writes down what it was answered.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -142,14 +143,18 @@ impl Line {
     }
 }
 
-/// Where the service can be reached at the moment; several replicas take turns.
+/// Where the replicas can be reached at the moment, and how many answers they have given.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Doors(Arc<Mutex<Vec<Option<String>>>>);
+pub(crate) struct Doors {
+    addresses: Arc<Mutex<Vec<Option<String>>>>,
+    acknowledged: Arc<AtomicUsize>,
+    rejected: Arc<AtomicUsize>,
+}
 
 impl Doors {
     /// A replica is here now, or nowhere.
     pub(crate) fn set(&self, replica: usize, address: Option<&str>) {
-        let mut doors = self.0.lock().unwrap();
+        let mut doors = self.addresses.lock().unwrap();
         if doors.len() <= replica {
             doors.resize(replica + 1, None);
         }
@@ -158,10 +163,42 @@ impl Doors {
 
     /// The one whose turn it is, or else the next one that is there.
     fn any(&self, turn: usize) -> Option<String> {
-        let doors = self.0.lock().unwrap();
+        let doors = self.addresses.lock().unwrap();
         let count = doors.len();
         let from = |offset: usize| doors[(turn + offset) % count].clone();
         (0..count).find_map(from)
+    }
+}
+
+impl Doors {
+    /// Waits until so many answers were 200 since this call.
+    pub(crate) async fn until_acknowledged(&self, more: usize) {
+        Self::until(&self.acknowledged, more).await;
+    }
+
+    /// Waits until some sender got 503 since this call.
+    pub(crate) async fn until_rejected(&self) {
+        Self::until(&self.rejected, 1).await;
+    }
+
+    async fn until(count: &AtomicUsize, more: usize) {
+        let target = count.load(Ordering::Relaxed) + more;
+        let began = Instant::now();
+        while count.load(Ordering::Relaxed) < target {
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "not {target} answers"
+            );
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn count(&self, said: Said) {
+        match said {
+            Said::Yes(_) => self.acknowledged.fetch_add(1, Ordering::Relaxed),
+            Said::No(503) => self.rejected.fetch_add(1, Ordering::Relaxed),
+            Said::No(_) | Said::Nothing => 0,
+        };
     }
 }
 
@@ -210,6 +247,7 @@ impl Senders {
                     let said = line.ask(door, &entry.delivery.request()).await;
                     entry.slowest = entry.slowest.max(began.elapsed());
                     entry.said.push(said);
+                    doors.count(said);
                     if !matches!(said, Said::Yes(_)) {
                         // Changes in an HR system do not come faster because nobody takes them.
                         tokio::time::sleep(minute / 2).await;

@@ -1,19 +1,18 @@
 //! A Postgres of the test's own, to be stopped, frozen and starved without harm to other tests.
 
-use std::fs::{self, Permissions};
-use std::os::unix::fs::PermissionsExt;
+use std::fs;
 use std::path::{Path, PathBuf};
 
-use embedded_postgres::{DataDir, Embedded, Options};
+use embedded_postgres::{Embedded, Options};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::statvfs::statvfs;
 use nix::unistd::Pid;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 
 use super::ledger::people;
-use crate::support::USERS;
+use crate::support::database::{kept_in, start_postgres};
 use crate::support::process::Place;
+use crate::support::{USERS, scratch};
 
 /// A server in a folder, always the same one.
 pub(crate) struct Own {
@@ -25,7 +24,11 @@ pub(crate) struct Own {
 impl Own {
     /// Starts it, as others would.
     pub(crate) async fn start() -> Self {
-        Self::start_with(std::env::var_os("PG_BINDIR").map(Into::into), folder()).await
+        Self::start_with(
+            std::env::var_os("PG_BINDIR").map(Into::into),
+            scratch::folder(),
+        )
+        .await
     }
 
     /// Starts it from other binaries or in another folder.
@@ -43,11 +46,9 @@ impl Own {
     pub(crate) async fn up(&mut self) {
         let options = Options {
             bin_dir: self.bin_dir.clone(),
-            search_path: std::env::var_os("PATH"),
-            home: DataDir::Persistent(self.home.path().to_path_buf()),
+            ..kept_in(self.home.path())
         };
-        let started = tokio::task::spawn_blocking(move || Embedded::start(&options));
-        self.running = Some(started.await.unwrap().unwrap());
+        self.running = Some(start_postgres(options).await);
     }
 
     /// Ends it in the midst of everything, as a power cut would; what was not flushed is gone.
@@ -127,19 +128,6 @@ impl Own {
 
     /// The place's own connection, made anew after a restart.
     pub(crate) async fn reconnect(&self, place: &mut Place) {
-        place.conn = self.conn().await;
+        place.session.conn = self.conn().await;
     }
-}
-
-/// A folder that the server's own user can enter; in memory where there is room, so that tests of a slow disk are the only
-/// ones that have one.
-pub(crate) fn folder() -> tempfile::TempDir {
-    let shared_memory = Path::new("/dev/shm");
-    let room = statvfs(shared_memory).map_or(0, |at| at.blocks_available() * at.fragment_size());
-    let mut folder = tempfile::Builder::new();
-    folder.permissions(Permissions::from_mode(0o711));
-    if room > 2 << 30 {
-        return folder.tempdir_in(shared_memory).unwrap();
-    }
-    folder.tempdir().unwrap()
 }

@@ -46,12 +46,12 @@ async fn ended_at(points: &[&str]) -> Found {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_after_the_signature_and_before_the_flush_it_has_told_nobody_yes() {
+async fn a_kill_before_the_flush_has_acknowledged_nothing() {
     ended_at(&["after_verify=abort@5", "before_flush=abort@2"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_between_the_commit_and_the_answer_the_retry_finds_the_row_and_does_nothing_twice() {
+async fn a_kill_before_the_answer_makes_the_retry_a_duplicate() {
     ended_at(&[
         "after_commit_before_reply=abort@1",
         "after_commit_before_reply=abort@4",
@@ -60,22 +60,22 @@ async fn killed_between_the_commit_and_the_answer_the_retry_finds_the_row_and_do
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_after_the_claim_the_rows_are_free_again_at_once() {
+async fn a_kill_after_the_claim_frees_the_rows_at_once() {
     ended_at(&["after_claim=abort@1", "after_claim=abort@3"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_in_the_middle_of_a_batch_all_of_it_is_taken_back_and_done_once() {
+async fn a_kill_in_a_batch_rolls_all_of_it_back() {
     ended_at(&["mid_batch=abort@2", "after_effect_before_commit=abort@1"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_after_the_effect_is_committed_it_is_not_done_again() {
+async fn a_kill_after_the_commit_repeats_no_effect() {
     ended_at(&["after_effect_commit=abort@1", "after_effect_commit=abort@2"]).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_while_the_database_executes_the_insert_the_retry_is_one_row() {
+async fn a_kill_during_the_insert_leaves_one_row() {
     let mut place = place().await;
     let mut service = place.serve(&[]);
     let doors = Doors::default();

@@ -28,7 +28,7 @@ async fn send_all(address: &str) {
 /// Who may still log in although they have left.
 async fn left_over(place: &mut Place) -> Vec<String> {
     place
-        .texts("SELECT email FROM users WHERE is_active AND substr(split_part(email, '@', 1), 2)::int % 3 <> 0")
+        .lines("SELECT email FROM users WHERE is_active AND substr(split_part(email, '@', 1), 2)::int % 3 <> 0")
         .await
 }
 
@@ -36,7 +36,7 @@ async fn left_over(place: &mut Place) -> Vec<String> {
 async fn until_nothing_waits(place: &mut Place, env: &[(&str, &str)]) -> usize {
     let mut deaths = 0;
     while place
-        .count("SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting'")
+        .count("SELECT count(*) FROM leaver.deliveries WHERE state = 'pending'")
         .await
         > 0
     {
@@ -45,7 +45,7 @@ async fn until_nothing_waits(place: &mut Place, env: &[(&str, &str)]) -> usize {
         let mut alive = true;
         until("it has died or is done", || {
             alive = process.is_running();
-            !alive || process.err().contains("parked") || deaths > 20
+            !alive || process.err().contains("failed permanently") || deaths > 20
         });
         if alive {
             place.settled().await;
@@ -59,7 +59,7 @@ async fn until_nothing_waits(place: &mut Place, env: &[(&str, &str)]) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_delivery_that_ends_the_process_each_time_is_parked_and_its_neighbours_are_done() {
+async fn a_crashing_delivery_fails_and_its_neighbours_are_processed() {
     let mut place = waiting_crowd().await;
     // All wait already when the first service dies of one of them.
     let service = place.serve(&[]);
@@ -72,17 +72,17 @@ async fn a_delivery_that_ends_the_process_each_time_is_parked_and_its_neighbours
 
     let poison = format!("mid_batch=abort:{POISON}");
     let deaths = until_nothing_waits(&mut place, &[("FAILPOINTS", poison.as_str())]).await;
-    let parked = "SELECT cause FROM leaver.deliveries WHERE state <> 'processed'";
-    let parked = place.texts(parked).await;
-    assert_eq!(parked.len(), 1);
-    assert!(parked[0].contains("3 times"), "{parked:?}");
+    let failed = "SELECT reason FROM leaver.deliveries WHERE state <> 'processed'";
+    let failed = place.lines(failed).await;
+    assert_eq!(failed.len(), 1);
+    assert!(failed[0].contains("3 times"), "{failed:?}");
     assert_eq!(left_over(&mut place).await, [POISON]);
     // One with the batch and three alone; one more where the dead one still held its rows when the next looked.
     assert!(deaths >= 3, "{deaths} deaths");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_bug_that_panics_over_one_delivery_parks_that_one_and_the_process_lives() {
+async fn a_panic_fails_one_delivery_and_the_process_lives() {
     let mut place = waiting_crowd().await;
     let panics = format!("mid_batch=panic:{POISON}");
     let service = place.serve(&[
@@ -91,18 +91,18 @@ async fn a_bug_that_panics_over_one_delivery_parks_that_one_and_the_process_live
     ]);
     send_all(service.address()).await;
     place.settled().await;
-    let parked = "SELECT cause FROM leaver.deliveries WHERE state <> 'processed'";
-    let parked = place.texts(parked).await;
+    let failed = "SELECT reason FROM leaver.deliveries WHERE state <> 'processed'";
+    let failed = place.lines(failed).await;
     assert!(
-        parked.len() == 1 && parked[0].contains("panicked"),
-        "{parked:?}"
+        failed.len() == 1 && failed[0].contains("panicked"),
+        "{failed:?}"
     );
     assert_eq!(left_over(&mut place).await, [POISON]);
     service.stop();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_is_in_hand_beside_the_one_that_ends_the_process_is_not_parked_for_it() {
+async fn a_delivery_beside_a_crashing_one_does_not_fail() {
     let mut place = waiting_crowd().await;
     let service = place.serve(&[]);
     place
@@ -121,17 +121,17 @@ async fn whoever_is_in_hand_beside_the_one_that_ends_the_process_is_not_parked_f
 
     // Whenever the one ends the process, another loop has the other one in hand, which takes its time.
     let points = format!(
-        "after_claim=sleep(1500):{POISON};mid_batch=abort:{POISON};after_effect_before_commit=sleep(4000):p22@example.com"
+        "after_claim=sleep(700):{POISON};mid_batch=abort:{POISON};after_effect_before_commit=sleep(2000):p22@example.com"
     );
     let env = [
         ("FAILPOINTS", points.as_str()),
-        ("LEAVER__WORKER__BATCH", "1"),
-        ("LEAVER__WORKER__BATCHES", "2"),
+        ("LEAVER__WORKER__BATCH_SIZE", "1"),
+        ("LEAVER__WORKER__CONCURRENCY", "2"),
     ];
     let deaths = until_nothing_waits(&mut place, &env).await;
     assert!(deaths >= 3, "{deaths} deaths");
-    let parked = "SELECT cause FROM leaver.deliveries WHERE state <> 'processed'";
-    assert_eq!(place.texts(parked).await.len(), 1);
+    let failed = "SELECT reason FROM leaver.deliveries WHERE state <> 'processed'";
+    assert_eq!(place.lines(failed).await.len(), 1);
     let on = "SELECT email FROM users WHERE is_active AND email IN ('p20@example.com', 'p22@example.com')";
-    assert_eq!(place.texts(on).await, [POISON]);
+    assert_eq!(place.lines(on).await, [POISON]);
 }

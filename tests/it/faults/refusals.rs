@@ -58,7 +58,7 @@ async fn all_are_off_once_and_nobody_is_to_blame(app: &mut TestApp) {
 }
 
 #[tokio::test]
-async fn a_deadlock_or_a_serialization_failure_is_tried_again_and_blames_nobody() {
+async fn a_deadlock_is_retried_and_counts_no_attempt() {
     for code in ["40P01", "40001"] {
         let mut app = crowd().await;
         refuse(&mut app, "nextval('tries') <= 2", code).await;

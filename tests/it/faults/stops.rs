@@ -12,7 +12,7 @@ use crate::support::process::{Place, Served, command};
 use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn keys_are_exchanged_under_load_one_replica_after_the_other_and_no_sender_is_refused() {
+async fn a_rolling_key_rotation_rejects_no_sender() {
     let mut place = Place::new(USERS).await;
     place.sql(&people(500)).await;
     let doors = Doors::default();
@@ -36,7 +36,7 @@ async fn keys_are_exchanged_under_load_one_replica_after_the_other_and_no_sender
         ("MERGE_WEBHOOK_SECRET_PREVIOUS", MERGE_KEY),
     ];
     for replica in 0..2 {
-        sleep(Duration::from_millis(200)).await;
+        doors.until_acknowledged(100).await;
         replicas.remove(0).stop();
         let service = place.serve(&rotated);
         doors.set(replica, Some(service.address()));
@@ -82,13 +82,13 @@ async fn said(service: &Served, n: usize) -> Said {
 }
 
 #[tokio::test]
-async fn keys_are_read_anew_when_asked_and_stay_when_they_cannot_be() {
+async fn sighup_reloads_the_keys_and_keeps_them_on_failure() {
     let place = Place::new(USERS).await;
     let mut service = with_files(&place);
     assert_eq!(said(&service, 0).await, Said::No(401));
     place.file("new", MERGE_KEY);
     service.process.signal(Signal::SIGHUP);
-    service.process.wait_for("read anew");
+    service.process.wait_for("replaced the webhook keys");
     assert!(matches!(said(&service, 1).await, Said::Yes(_)));
 
     let file = place.file("new", "");
@@ -102,7 +102,7 @@ async fn keys_are_read_anew_when_asked_and_stay_when_they_cannot_be() {
 
     place.file("new", "another key of nobody's");
     service.process.signal(Signal::SIGHUP);
-    service.process.wait_for("read anew");
+    service.process.wait_for("replaced the webhook keys");
     while said(&service, 4).await != Said::No(401) {
         sleep(Duration::from_millis(20)).await;
     }
@@ -115,13 +115,13 @@ async fn keys_are_read_anew_when_asked_and_stay_when_they_cannot_be() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn keys_that_are_read_anew_under_load_refuse_no_sender() {
+async fn reloading_keys_under_load_rejects_no_sender() {
     let mut place = Place::new(USERS).await;
     place.sql(&people(300)).await;
     let mut service = with_files(&place);
     place.file("new", MERGE_KEY);
     service.process.signal(Signal::SIGHUP);
-    service.process.wait_for("read anew");
+    service.process.wait_for("replaced the webhook keys");
     let doors = Doors::default();
     doors.set(0, Some(service.address()));
     let deliveries = (0..900).map(|n| Delivery::about(n % 300, n)).collect();

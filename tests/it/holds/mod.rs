@@ -56,16 +56,16 @@ async fn a_change_without_values_waits_for_a_person() {
     assert!(hold.reason.contains("api.api_key"), "{}", hold.reason);
     assert_eq!(hold.account_id.as_deref(), Some("1"));
     assert_eq!(
-        (hold.source.as_str(), hold.wants.as_str()),
+        (hold.source.as_str(), hold.requested_action.as_str()),
         ("bamboohr", "deactivate")
     );
     assert_eq!(app.user(DANA).await, (true, 2));
-    assert_eq!(app.audit().await, ["held 7"]);
+    assert_eq!(app.audit().await, ["hold_opened 7"]);
     assert_eq!(app.get("/health").await.body["holds"], json!(1));
 }
 
 #[tokio::test]
-async fn a_change_without_values_about_a_stranger_waits_for_a_person_too() {
+async fn a_change_without_values_of_an_unknown_employee_opens_a_hold() {
     let mut app = TestApp::new().await;
     let changed = event("employee.updated", "7", "2026-11-22T11:00:00+0000");
     app.deliver("bamboohr", &changed).await;
@@ -73,7 +73,7 @@ async fn a_change_without_values_about_a_stranger_waits_for_a_person_too() {
 }
 
 #[tokio::test]
-async fn an_approved_hold_is_carried_out_and_recorded_with_the_person() {
+async fn an_approved_hold_is_executed_and_recorded() {
     let mut app = unread().await;
     let hold = app.open_hold().await;
     let done = app.approve(hold, None).await.unwrap();
@@ -83,7 +83,11 @@ async fn an_approved_hold_is_carried_out_and_recorded_with_the_person() {
     assert_eq!(app.holds().await, ["approved deactivate 7 1"]);
     assert_eq!(
         app.audit_in_full().await,
-        ["held 7 1 leaver", "approved 7 1 ada", "deactivated 7 1 ada"]
+        [
+            "hold_opened 7 1 system",
+            "approved 7 1 ada",
+            "deactivated 7 1 ada"
+        ]
     );
     let kept = "SELECT account_id || ' ' || (deactivated_at IS NOT NULL) FROM leaver.employees";
     assert_eq!(app.text(kept).await.as_deref(), Some("1 true"));
@@ -103,19 +107,19 @@ async fn what_a_person_deactivated_counts_as_ours_when_they_return() {
 }
 
 #[tokio::test]
-async fn approving_for_an_account_that_is_off_already_changes_nothing() {
+async fn approving_for_an_inactive_account_changes_nothing() {
     let mut app = unread().await;
     app.sql("UPDATE users SET is_active = false WHERE id = 1")
         .await;
     let hold = app.open_hold().await;
     assert!(!app.approve(hold, None).await.unwrap().changed);
-    assert_eq!(app.audit().await, ["held 7", "approved 7"]);
+    assert_eq!(app.audit().await, ["hold_opened 7", "approved 7"]);
     let ours = "SELECT count(*) FROM leaver.employees WHERE deactivated_at IS NOT NULL";
     assert_eq!(app.count(ours).await, 0);
 }
 
 #[tokio::test]
-async fn a_rejected_hold_changes_nothing_and_the_same_facts_do_not_raise_it_again() {
+async fn a_rejected_hold_is_not_reopened_by_the_same_facts() {
     let mut app = doubtful(&[]).await;
     let hold = app.open_hold().await;
     app.reject(hold).await.unwrap();
@@ -125,7 +129,7 @@ async fn a_rejected_hold_changes_nothing_and_the_same_facts_do_not_raise_it_agai
     assert_eq!(app.holds().await, ["rejected deactivate m1 1"]);
     assert_eq!(
         app.audit_in_full().await,
-        ["held m1 1 leaver", "rejected m1 1 ada"]
+        ["hold_opened m1 1 system", "rejected m1 1 ada"]
     );
 }
 
@@ -171,7 +175,7 @@ async fn an_ambiguous_hold_needs_the_account_named() {
         assert!(matches!(error, ResolveError::NoSuchAccount(_)), "{error:?}");
     }
     assert_eq!(app.holds().await, ["open deactivate 7 -"]);
-    assert_eq!(app.audit().await, ["held 7"]);
+    assert_eq!(app.audit().await, ["hold_opened 7"]);
     assert_eq!(
         app.count("SELECT count(*) FROM users WHERE is_active")
             .await,
@@ -183,7 +187,11 @@ async fn an_ambiguous_hold_needs_the_account_named() {
     assert_eq!(app.user("Dana@Example.com").await, (false, 0));
     assert_eq!(
         app.audit_in_full().await,
-        ["held 7 - leaver", "approved 7 2 ada", "deactivated 7 2 ada"]
+        [
+            "hold_opened 7 - system",
+            "approved 7 2 ada",
+            "deactivated 7 2 ada"
+        ]
     );
 }
 
@@ -239,7 +247,7 @@ async fn an_unknown_or_closed_hold_cannot_be_answered() {
             "{error:?}"
         );
     }
-    assert_eq!(app.audit().await, ["held 7", "rejected 7"]);
+    assert_eq!(app.audit().await, ["hold_opened 7", "rejected 7"]);
     assert!(app.is_active(DANA).await);
 }
 
@@ -265,7 +273,7 @@ async fn facts_that_settle_the_question_deactivate_and_withdraw_it() {
         .await;
     assert!(!app.is_active(DANA).await);
     assert_eq!(app.holds().await, ["withdrawn deactivate 7 1"]);
-    assert_eq!(app.audit().await, ["held 7", "deactivated 7"]);
+    assert_eq!(app.audit().await, ["hold_opened 7", "deactivated 7"]);
 }
 
 #[tokio::test]
@@ -277,11 +285,11 @@ async fn an_employee_has_one_open_hold_however_often_it_is_raised() {
         app.deliver("bamboohr", &changed).await;
     }
     assert_eq!(app.holds().await, ["open deactivate 7 1"]);
-    assert_eq!(app.audit().await, ["held 7"]);
+    assert_eq!(app.audit().await, ["hold_opened 7"]);
 }
 
 #[tokio::test]
-async fn an_answer_waits_for_the_worker_instead_of_deadlocking_with_it() {
+async fn resolving_a_hold_waits_for_the_worker() {
     let mut app = unread().await;
     let hold = app.open_hold().await;
     let mut worker = app.connect().await;

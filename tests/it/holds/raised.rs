@@ -20,7 +20,7 @@ async fn a_protected_account_needs_a_persons_word() {
 }
 
 #[tokio::test]
-async fn an_account_linked_to_somebody_who_works_there_needs_a_persons_word() {
+async fn an_account_linked_to_another_employee_opens_a_hold() {
     let mut app = TestApp::new().await;
     app.add_users(&[DANA]).await;
     app.bamboohr(&[working("7", DANA, "2026-11-22T10:00:00+0000")])
@@ -50,7 +50,7 @@ async fn an_inactive_status_without_a_date_follows_the_policy() {
 }
 
 #[tokio::test]
-async fn a_record_that_bamboohr_removed_follows_the_policy_through_the_link() {
+async fn a_removed_bamboohr_record_follows_the_policy() {
     for (settings, is_active, holds) in [
         (None, false, 0),
         (Some("hold"), true, 1),
@@ -88,7 +88,7 @@ async fn a_record_that_merge_removed_follows_the_policy() {
 }
 
 #[tokio::test]
-async fn a_removed_stranger_is_nobodys_question() {
+async fn a_removed_unknown_employee_opens_no_hold() {
     let mut app = TestApp::new().await;
     app.add_users(&[DANA]).await;
     let gone = event("employee.deleted", "7", "2026-11-22T11:00:00+0000");
@@ -98,7 +98,7 @@ async fn a_removed_stranger_is_nobodys_question() {
 }
 
 #[tokio::test]
-async fn a_status_that_nobody_says_changed_waits_for_a_person() {
+async fn a_status_outside_the_changed_fields_opens_a_hold() {
     let mut app = TestApp::new().await;
     app.add_users(&[DANA]).await;
     let fields = json!({"status": "Inactive", "workEmail": DANA});

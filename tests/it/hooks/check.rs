@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use leaver::jobs::provider_webhooks::monitor::{CheckOutcome, WebhookMonitor};
+use leaver::jobs::provider_webhooks::monitor::{CheckOutcome, WebhookJob, WebhookMonitor};
+use leaver::jobs::runner::Job;
 use serde_json::json;
 
 use super::{HERE, It, company};
@@ -16,7 +17,7 @@ const WEBHOOKS: &str = "/api/v1/webhooks";
 
 impl It {
     async fn check(&self) -> CheckOutcome {
-        let monitor = WebhookMonitor::new(Arc::clone(&self.app.parts.worker));
+        let monitor = WebhookMonitor::new(Arc::clone(&self.app.parts.engine));
         monitor.check(&self.company).await.unwrap()
     }
 
@@ -31,7 +32,7 @@ impl It {
         let health = self.health().await;
         let hook = &health["sources"]["bamboohr"]["webhooks"][0];
         let text = |value: &serde_json::Value| value.as_str().unwrap_or_default().to_owned();
-        (text(&hook["trouble"]), text(&health["status"]))
+        (text(&hook["problem"]), text(&health["status"]))
     }
 }
 
@@ -61,13 +62,13 @@ async fn a_check_stores_webhooks_that_post_here_for_health() {
     assert_eq!(
         health["sources"]["bamboohr"]["webhooks"],
         json!([{"id": "1", "name": "Hook 1", "last_sent_at": "2026-11-22T11:58:03Z", "last_status": "200",
-                "trouble": null, "checked_at": "2026-11-22T12:00:00Z"}])
+                "problem": null, "checked_at": "2026-11-22T12:00:00Z"}])
     );
     assert_eq!(health["status"], "ok");
     let metrics = it.app.get("/metrics").await.body;
     let metrics = metrics.as_str().unwrap();
     assert!(
-        metrics.contains("leaver_webhook_trouble{source=\"bamboohr\"} 0"),
+        metrics.contains("leaver_provider_webhooks_unhealthy{source=\"bamboohr\"} 0"),
         "{metrics}"
     );
 }
@@ -96,7 +97,7 @@ async fn denied_fields_and_refused_deliveries_are_problems() {
         metrics
             .as_str()
             .unwrap()
-            .contains("leaver_webhook_trouble{source=\"bamboohr\"} 1")
+            .contains("leaver_provider_webhooks_unhealthy{source=\"bamboohr\"} 1")
     );
 
     let mut word = log_entry("2026-11-22 11:58:03", "", &["1"]);
@@ -163,7 +164,7 @@ async fn a_check_is_due_daily_and_an_hour_after_a_failure() {
     it.app.advance(TimeDelta::minutes(1));
     assert_eq!(it.check().await, CheckOutcome::Done(0));
     // The time of the first configuration is unchanged.
-    let since = "SELECT to_char(since AT TIME ZONE 'UTC', 'DD HH24:MI') FROM leaver.listening";
+    let since = "SELECT to_char(since AT TIME ZONE 'UTC', 'DD HH24:MI') FROM leaver.source_status";
     assert_eq!(it.app.lines(since).await, ["22 12:00"]);
 }
 
@@ -183,9 +184,9 @@ async fn only_one_of_two_replicas_checks() {
     let slow = Answer::json(&json!({"webhooks": []})).after(Duration::from_millis(600));
     it.api.script(WEBHOOKS, [slow]);
     let beside = company(&it.app);
-    let second = WebhookMonitor::new(Arc::clone(&it.app.parts.worker));
+    let second = WebhookMonitor::new(Arc::clone(&it.app.parts.engine));
     let late = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        it.api.until_asked(1).await;
         second.check(&beside).await.unwrap()
     };
     assert_eq!(
@@ -201,12 +202,11 @@ async fn failing_checks_warn_once_and_log_no_key() {
     let (captured, _guard) = Captured::start("info");
     let it = It::new().await;
     it.api.script(WEBHOOKS, vec![Answer::status(403); 3]);
-    let monitor = WebhookMonitor::new(Arc::clone(&it.app.parts.worker));
-    let mut failing = false;
+    let monitor = Arc::new(WebhookMonitor::new(Arc::clone(&it.app.parts.engine)));
+    let mut job = WebhookJob::new(monitor, Arc::clone(&it.company));
     for check in 1..=4 {
-        monitor.check_and_log(&it.company, &mut failing).await;
+        job.tick().await;
         assert_eq!(it.api.asked().len(), check);
-        assert_eq!(failing, check < 4);
         it.app.advance(TimeDelta::hours(1));
     }
     let log = captured.text();

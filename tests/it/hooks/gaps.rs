@@ -19,7 +19,7 @@ impl It {
     }
 
     async fn gaps_of(&self, webhook: Option<&str>) -> Result<GapReport, GapsError> {
-        let syncer = Syncer::new(Arc::clone(&self.app.parts.worker));
+        let syncer = Syncer::new(Arc::clone(&self.app.parts.engine));
         syncer.gaps(&self.company, webhook, &|_, _| {}).await
     }
 
@@ -66,7 +66,7 @@ async fn a_missing_delivery_is_found_and_its_leaver_deactivated() {
     );
 
     let report = it.gaps().await;
-    assert_eq!(shown(&report), ["1 503 given up 4"]);
+    assert_eq!(shown(&report), ["1 503 given_up 4"]);
     assert_eq!(
         (
             report.webhooks[0].entries,
@@ -80,8 +80,7 @@ async fn a_missing_delivery_is_found_and_its_leaver_deactivated() {
     // Nobody else was read; the next sync finds the other leaver.
     assert_eq!(it.read(), ["4"]);
     assert_eq!(it.off().await, ["dana.4@widgets.example"]);
-    let by =
-        "SELECT count(*) FROM leaver.audit WHERE actor = 'leaver:sync' AND action = 'deactivated'";
+    let by = "SELECT count(*) FROM leaver.audit WHERE actor = 'sync' AND action = 'deactivated'";
     assert_eq!(it.app.count(by).await, 1);
 }
 
@@ -102,7 +101,7 @@ async fn without_gaps_nobody_is_read() {
 }
 
 #[tokio::test]
-async fn waiting_and_parked_deliveries_are_not_missing() {
+async fn pending_and_failed_deliveries_are_not_missing() {
     let mut it = It::new().await;
     let hook = it.hooks.add(HERE);
     it.app
@@ -112,7 +111,7 @@ async fn waiting_and_parked_deliveries_are_not_missing() {
         .send("bamboohr", JSON, thin("8", 2).to_string())
         .await;
     it.app
-        .sql("UPDATE leaver.deliveries SET state = 'parked', settled_at = received_at, cause = 'a test'
+        .sql("UPDATE leaver.deliveries SET state = 'failed', processed_at = received_at, reason = 'a test'
               WHERE convert_from(body, 'UTF8') LIKE '%\"8\"%'")
         .await;
     let sent = |id: &str| log_entry("2026-11-22 12:00:01", "200", &[id]);
@@ -160,10 +159,10 @@ async fn a_gap_reports_whether_bamboohr_retries() {
         states,
         [
             DeliveryLogStatus::Accepted,
-            DeliveryLogStatus::Retrying,
-            DeliveryLogStatus::GaveUp,
-            DeliveryLogStatus::GaveUp,
-            DeliveryLogStatus::GaveUp
+            DeliveryLogStatus::StillTrying,
+            DeliveryLogStatus::GivenUp,
+            DeliveryLogStatus::GivenUp,
+            DeliveryLogStatus::GivenUp
         ]
     );
     assert_eq!(report.webhooks[0].gaps[4].sent_at, None);

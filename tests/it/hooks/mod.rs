@@ -24,7 +24,7 @@ struct It {
     app: TestApp,
     api: StandIn,
     hooks: Arc<Hooks>,
-    company: SyncSource,
+    company: Arc<SyncSource>,
 }
 
 impl It {
@@ -66,7 +66,7 @@ impl It {
             app,
             api,
             hooks,
-            company,
+            company: Arc::new(company),
         }
     }
 

@@ -23,7 +23,7 @@ async fn settled_deliveries_list_their_employees() {
         .await;
     app.advance(chrono::TimeDelta::seconds(1));
     app.send("bamboohr", JSON, r#"{"employees": ["#).await;
-    assert_eq!(app.lines(NAMED).await, ["waiting -"; 4]);
+    assert_eq!(app.lines(NAMED).await, ["pending -"; 4]);
     app.work().await;
     assert_eq!(
         app.lines(NAMED).await,
@@ -31,20 +31,20 @@ async fn settled_deliveries_list_their_employees() {
             "processed {10,2}",
             "processed {7}",
             "ignored {}",
-            "parked -"
+            "failed -"
         ]
     );
 }
 
 #[tokio::test]
-async fn a_delivery_parked_after_parsing_lists_its_employees() {
+async fn a_delivery_failed_after_parsing_lists_its_employees() {
     let mut app = TestApp::with(&[("LEAVER__WORKER__MAX_ATTEMPTS", "1")], USERS).await;
     let ids = app.add_users(&["dana@example.com"]).await;
     app.refuse_to_change(&ids, "P0001").await;
     let left = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated", "workEmail": "dana@example.com"});
     let entry = employee("7", "2026-11-22T11:00:00+0000", &["status"], &left);
     app.deliver("bamboohr", &employees(&[entry])).await;
-    assert_eq!(app.lines(NAMED).await, ["parked {7}"]);
+    assert_eq!(app.lines(NAMED).await, ["failed {7}"]);
 }
 
 #[tokio::test]

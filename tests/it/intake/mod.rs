@@ -26,7 +26,7 @@ const LOCKED: &str = "BEGIN; LOCK TABLE leaver.deliveries IN EXCLUSIVE MODE";
 
 /// Sends a request in the background. Returns status and body of the response.
 fn sending(app: &TestApp, request: Request<Body>) -> JoinHandle<(StatusCode, Value)> {
-    let router = leaver::api::router(Arc::clone(&app.parts.receiver));
+    let router = leaver::api::router(Arc::clone(&app.parts.state));
     tokio::spawn(async move {
         let answer = router.oneshot(request).await.unwrap();
         let status = answer.status();
@@ -36,7 +36,7 @@ fn sending(app: &TestApp, request: Request<Body>) -> JoinHandle<(StatusCode, Val
 }
 
 fn metric(app: &TestApp, name: &str) -> f64 {
-    let text = app.parts.receiver.metrics.text(None).unwrap();
+    let text = app.parts.state.metrics.text(None).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     line.unwrap().trim().parse().unwrap()
 }
@@ -44,7 +44,7 @@ fn metric(app: &TestApp, name: &str) -> f64 {
 /// Waits until this many deliveries are pending in memory.
 async fn waiting(app: &TestApp, count: u32) {
     let began = Instant::now();
-    while (metric(app, "leaver_intake_waiting ") - f64::from(count)).abs() > 0.1 {
+    while (metric(app, "leaver_insert_queue_length ") - f64::from(count)).abs() > 0.1 {
         assert!(
             began.elapsed() < Duration::from_secs(10),
             "still not {count}"
@@ -69,7 +69,7 @@ async fn blocked() -> (TestApp, Vec<JoinHandle<(StatusCode, Value)>>) {
         while began.elapsed() < Duration::from_millis(100) && !held[n].is_finished() {
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
-        if metric(&app, "leaver_intake_waiting ") > 0.5 {
+        if metric(&app, "leaver_insert_queue_length ") > 0.5 {
             break;
         }
     }
@@ -79,14 +79,14 @@ async fn blocked() -> (TestApp, Vec<JoinHandle<(StatusCode, Value)>>) {
 #[tokio::test]
 async fn deliveries_during_a_flush_share_the_next_one() {
     let (mut app, mut sent) = blocked().await;
-    let flushes = metric(&app, "leaver_flush_rows_count ");
+    let flushes = metric(&app, "leaver_insert_batch_rows_count ");
     let blocked = sent.len() - 1;
     for n in 0..99 {
         let body = format!("{{\"n\":{n}}}");
         sent.push(sending(&app, app.signed("bamboohr", JSON, body)));
     }
     waiting(&app, 100).await;
-    assert!(app.parts.liveness.in_a_rush());
+    assert!(app.parts.liveness.is_overloaded());
     app.sql("COMMIT").await;
     for answer in sent {
         let (status, body) = answer.await.unwrap();
@@ -96,15 +96,15 @@ async fn deliveries_during_a_flush_share_the_next_one() {
         );
     }
     // One flush per blocked flusher, and one for all others.
-    let flushes = metric(&app, "leaver_flush_rows_count ") - flushes;
+    let flushes = metric(&app, "leaver_insert_batch_rows_count ") - flushes;
     assert!(
         (flushes - f64::from(u32::try_from(blocked).unwrap() + 1)).abs() < 0.1,
         "{flushes}"
     );
     let stored = app.count("SELECT count(*) FROM leaver.deliveries").await;
     assert_eq!(usize::try_from(stored).unwrap(), 1 + blocked + 100);
-    assert!(!app.parts.liveness.in_a_rush());
-    assert!(metric(&app, "leaver_flush_seconds_count ") >= flushes);
+    assert!(!app.parts.liveness.is_overloaded());
+    assert!(metric(&app, "leaver_insert_duration_seconds_count ") >= flushes);
 }
 
 #[tokio::test]
@@ -165,7 +165,7 @@ async fn duplicates_in_a_batch_are_one_row_signed_later() {
         assert_eq!(answer.await.unwrap().0, StatusCode::OK);
     }
     let noted =
-        "SELECT count(*) FROM leaver.deliveries WHERE signed_again_at = signed_at + interval '3 s'";
+        "SELECT count(*) FROM leaver.deliveries WHERE resigned_at = signed_at + interval '3 s'";
     assert_eq!(app.count(noted).await, 1);
 }
 
@@ -196,7 +196,7 @@ async fn a_delivery_is_stored_though_its_sender_disconnects() {
     gone.abort();
     assert!(gone.await.unwrap_err().is_cancelled());
     app.sql("COMMIT").await;
-    app.parts.receiver.intake.close().await;
+    app.parts.state.intake.close().await;
     let stored = app.count("SELECT count(*) FROM leaver.deliveries").await;
     assert_eq!(usize::try_from(stored).unwrap(), 1 + held.len() + 1);
 }
@@ -205,7 +205,7 @@ async fn a_delivery_is_stored_though_its_sender_disconnects() {
 async fn bodies_beyond_the_memory_budget_get_a_503_at_once() {
     let env = [
         ("LEAVER__SERVER__MAX_BODY", "1KiB"),
-        ("LEAVER__SERVER__MAX_IN_FLIGHT", "2KiB"),
+        ("LEAVER__SERVER__MAX_IN_FLIGHT_BYTES", "2KiB"),
     ];
     let mut app = TestApp::with(&env, USERS).await;
     app.sql(LOCKED).await;
@@ -223,7 +223,7 @@ async fn bodies_beyond_the_memory_budget_get_a_503_at_once() {
         assert!(answer.headers.contains_key("retry-after"));
         assert!(began.elapsed() < Duration::from_secs(1));
     }
-    let full = r#"leaver_deliveries_received_total{source="bamboohr",outcome="full"} "#;
+    let full = r#"leaver_webhook_requests_total{source="bamboohr",outcome="overloaded"} "#;
     assert!((metric(&app, full) - 2.0).abs() < 0.1);
     app.sql("COMMIT").await;
     for answer in inside {

@@ -1,24 +1,22 @@
 //! A database that is down, does not respond, or whose response is lost. Senders wait, and recovery needs no operator.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::http::StatusCode;
 use leaver::base::liveness::Phase;
-use leaver::service::Components;
 use serde_json::json;
 
 use super::sending;
 use crate::support::proxy::{Mode, Proxy};
-use crate::support::{JSON, TestApp, UNSYNCED, USERS};
+use crate::support::{JSON, TestApp, UNSYNCED, USERS, parts};
 
 /// An app that reaches its database through a proxy.
 async fn proxied(store_timeout: &str) -> (TestApp, Proxy) {
     let env = [("LEAVER__SERVER__STORE_TIMEOUT", store_timeout)];
     let mut app = TestApp::with(&env, USERS).await;
     let proxy = Proxy::start().await;
-    let options = proxy.to(&app.database);
-    app.parts = Components::new(&app.settings, options, Arc::new(app.clock.clone()));
+    let options = proxy.to(&app.database.name);
+    app.parts = parts(&app.settings, options, &app.clock);
     app.parts.liveness.enter(Phase::Ready);
     (app, proxy)
 }

@@ -1,12 +1,9 @@
 //! The real binary with many senders, while it or its Postgres is stopped.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use embedded_postgres::{DataDir, Embedded, Options};
 use leaver::base::clock::{Clock, SystemClock};
 use leaver_core::signature::{Key, Scheme};
 use nix::sys::signal::Signal;
@@ -16,8 +13,9 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use uuid::Uuid;
 
+use crate::support::database::{kept_in, start_postgres};
 use crate::support::process::{Place, Served};
-use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS};
+use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS, scratch};
 
 /// A Merge webhook, as bytes on the wire.
 fn webhook(body: &str) -> Vec<u8> {
@@ -73,11 +71,11 @@ async fn a_stop_answers_a_thousand_pending_senders() {
     let all = 1_000 - held_up;
     assert_eq!(waiting(&service, Duration::from_secs(10), all).await, all);
     service.process.signal(Signal::SIGTERM);
-    service.process.wait_for("app.stop: stopping");
+    service.process.wait_for("service.stop: stopping");
     place.sql("COMMIT").await;
     let answers = senders.join_all().await;
     service.process.ended().good();
-    let stored = place.texts("SELECT id::text FROM leaver.deliveries").await;
+    let stored = place.lines("SELECT id::text FROM leaver.deliveries").await;
     let stored: std::collections::HashSet<Uuid> =
         stored.iter().map(|id| id.parse().unwrap()).collect();
     for (status, id) in &answers {
@@ -97,7 +95,7 @@ async fn waiting(service: &Served, within: Duration, count: usize) -> usize {
         let metrics = service.get("/metrics").await.2;
         let line = metrics
             .lines()
-            .find_map(|line| line.strip_prefix("leaver_intake_waiting "));
+            .find_map(|line| line.strip_prefix("leaver_insert_queue_length "));
         let waiting = line.unwrap().parse().unwrap();
         if waiting == count || began.elapsed() > within {
             return waiting;
@@ -106,25 +104,10 @@ async fn waiting(service: &Served, within: Duration, count: usize) -> usize {
     }
 }
 
-/// Starts a Postgres in this folder.
-async fn start(home: &std::path::Path) -> Embedded {
-    let options = Options {
-        bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
-        search_path: std::env::var_os("PATH"),
-        home: DataDir::Persistent(home.to_path_buf()),
-    };
-    tokio::task::spawn_blocking(move || Embedded::start(&options).unwrap())
-        .await
-        .unwrap()
-}
-
 #[tokio::test]
 async fn a_postgres_restart_under_load_loses_nothing() {
-    let home = tempfile::Builder::new()
-        .permissions(Permissions::from_mode(0o711))
-        .tempdir()
-        .unwrap();
-    let mut postgres = start(home.path()).await;
+    let home = scratch::folder();
+    let mut postgres = start_postgres(kept_in(home.path())).await;
     let mut conn = postgres
         .connect_options("postgres")
         .connect()
@@ -137,6 +120,7 @@ async fn a_postgres_restart_under_load_loses_nothing() {
         ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
         ("MERGE_WEBHOOK_SECRET", MERGE_KEY),
         ("LEAVER_LISTEN", "127.0.0.1:0"),
+        ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
     ]);
     service.wait_until_ready();
     let enough = Arc::new(AtomicBool::new(false));
@@ -165,7 +149,7 @@ async fn a_postgres_restart_under_load_loses_nothing() {
             .await
             .unwrap();
         tokio::time::sleep(Duration::from_millis(300)).await;
-        postgres = start(home.path()).await;
+        postgres = start_postgres(kept_in(home.path())).await;
     }
     tokio::time::sleep(Duration::from_millis(300)).await;
     enough.store(true, Ordering::Relaxed);

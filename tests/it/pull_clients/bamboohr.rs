@@ -64,10 +64,10 @@ async fn reads_an_employee_with_future_dates() {
         Field::Value(EmploymentStatus::Other)
     );
     assert_eq!(
-        facts.termination,
+        facts.termination_date,
         Field::Value(DateOrInstant::Day("2026-12-31".parse().unwrap()))
     );
-    assert_eq!(facts.hire, Field::Value("2020-01-05".parse().unwrap()));
+    assert_eq!(facts.hire_date, Field::Value("2020-01-05".parse().unwrap()));
     assert_eq!(
         facts.work_email.value().unwrap().expose(),
         "dana.40217@widgets.example"
@@ -134,7 +134,7 @@ async fn hidden_fields_stay_unknown_and_all_hidden_is_an_error() {
     let read = client.employee(&id("1")).await.unwrap().unwrap();
     assert_eq!(read.change.facts.status, Field::Absent);
     assert_eq!(
-        read.change.facts.termination,
+        read.change.facts.termination_date,
         Field::Absent,
         "without a status, a missing date proves nothing"
     );

@@ -8,11 +8,11 @@ async fn a_clock_step_back_does_not_delay_reads() {
     it.event("employee.updated", "1").await;
     // Claimed by a replica that died.
     it.app
-        .sql("UPDATE leaver.due_reads SET next_attempt_at = next_attempt_at + interval '5 minutes'")
+        .sql("UPDATE leaver.pending_reads SET next_attempt_at = next_attempt_at + interval '5 minutes'")
         .await;
     it.event("employee.updated", "2").await;
     it.app.advance(TimeDelta::hours(-1));
-    it.app.parts.worker.run_housekeeping_once().await.unwrap();
+    it.app.parts.housekeeping.run_once().await.unwrap();
     it.read().await;
     assert_eq!(it.due().await, Vec::<String>::new());
     assert!(!it.is_active(1).await && !it.is_active(2).await);
@@ -32,9 +32,9 @@ async fn a_claimed_or_failed_read_keeps_its_wait() {
     it.slice().await;
     it.event("employee.updated", "2").await;
     it.app
-        .sql("UPDATE leaver.due_reads SET next_attempt_at = next_attempt_at + interval '5 minutes' WHERE attempts = 0")
+        .sql("UPDATE leaver.pending_reads SET next_attempt_at = next_attempt_at + interval '5 minutes' WHERE attempts = 0")
         .await;
-    it.app.parts.worker.run_housekeeping_once().await.unwrap();
+    it.app.parts.housekeeping.run_once().await.unwrap();
     assert_eq!(it.slice().await, 0);
     it.app.advance(TimeDelta::minutes(61));
     it.read().await;

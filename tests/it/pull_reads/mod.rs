@@ -10,7 +10,6 @@ use base64::prelude::BASE64_STANDARD;
 use chrono::TimeDelta;
 use leaver::base::clock::Clock;
 use leaver::connect::ClientLimits;
-use leaver::jobs::deliveries::LoopState;
 use leaver::jobs::sync::pending_reads::PendingReader;
 use leaver::service::companies;
 use serde_json::{Value, json};
@@ -52,7 +51,6 @@ struct Reading {
     app: TestApp,
     api: StandIn,
     reader: PendingReader,
-    memory: LoopState,
 }
 
 impl Reading {
@@ -80,12 +78,7 @@ impl Reading {
         let mut app = TestApp::configured(&file, &env, USERS).await;
         app.add_users(&[&email(1), &email(2), &email(3)]).await;
         let reader = reader(&app);
-        Self {
-            app,
-            api,
-            reader,
-            memory: LoopState::default(),
-        }
+        Self { app, api, reader }
     }
 
     /// Delivers an event without values, then advances the clock by two seconds.
@@ -102,13 +95,12 @@ impl Reading {
 
     async fn slice(&mut self) -> usize {
         let stop = CancellationToken::new();
-        let read = self.reader.read_due(&mut self.memory, &stop).await;
+        let read = self.reader.read_due(&stop).await;
         read.unwrap()
     }
 
     async fn due(&mut self) -> Vec<String> {
-        let sql =
-            "SELECT concat_ws(' ', employee_id, attempts, cause) FROM leaver.due_reads ORDER BY 1";
+        let sql = "SELECT concat_ws(' ', employee_id, attempts, reason) FROM leaver.pending_reads ORDER BY 1";
         self.app.lines(sql).await
     }
 
@@ -126,7 +118,7 @@ fn reader(app: &TestApp) -> PendingReader {
     };
     let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
     let companies = companies(&app.settings, &limits, &clock).unwrap();
-    PendingReader::new(Arc::clone(&app.parts.worker), &companies)
+    PendingReader::new(Arc::clone(&app.parts.engine), &companies)
 }
 
 #[tokio::test]
@@ -223,7 +215,10 @@ async fn without_api_credentials_a_hold_is_opened() {
     let thin = event("employee.updated", "1", "2026-11-22T11:00:00Z");
     app.deliver("bamboohr", &thin).await;
     assert_eq!(app.holds().await, ["open deactivate 1 1"]);
-    assert_eq!(app.count("SELECT count(*) FROM leaver.due_reads").await, 0);
+    assert_eq!(
+        app.count("SELECT count(*) FROM leaver.pending_reads").await,
+        0
+    );
 }
 
 #[tokio::test]
@@ -240,6 +235,7 @@ async fn a_failing_read_stays_pending_with_its_cause() {
     }
     assert!(it.is_active(1).await);
     assert_eq!(it.app.audit().await, [""; 0]);
+    assert_eq!(it.app.get("/health").await.body["pending_reads"], 1);
 }
 
 #[tokio::test]
@@ -296,9 +292,9 @@ async fn a_change_during_a_read_causes_another_read() {
     it.api.script(&path(1), [slow]);
     it.event("employee.updated", "1").await;
     let stop = CancellationToken::new();
-    let in_flight = it.reader.read_due(&mut it.memory, &stop);
+    let in_flight = it.reader.read_due(&stop);
     let meanwhile = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        it.api.until_asked(1).await;
         it.app.advance(TimeDelta::seconds(2));
         let as_of = it.app.clock.now().to_rfc3339();
         let thin = event("employee.updated", "1", &as_of);
@@ -324,10 +320,10 @@ async fn a_stopped_read_is_due_at_once() {
     it.event("employee.updated", "1").await;
     let stop = CancellationToken::new();
     let stopped = async {
-        tokio::time::sleep(Duration::from_millis(300)).await;
+        it.api.until_asked(1).await;
         stop.cancel();
     };
-    let (read, ()) = tokio::join!(it.reader.read_due(&mut it.memory, &stop), stopped);
+    let (read, ()) = tokio::join!(it.reader.read_due(&stop), stopped);
     assert_eq!(read.unwrap(), 1);
     assert_eq!(it.due().await, ["1 0"]);
     it.read().await;
@@ -342,8 +338,8 @@ async fn a_claimed_read_is_free_again_after_its_lease() {
     it.event("employee.updated", "1").await;
     {
         let other = reader(&it.app);
-        let (mut memory, stop) = (LoopState::default(), CancellationToken::new());
-        let abandoned = other.read_due(&mut memory, &stop);
+        let stop = CancellationToken::new();
+        let abandoned = other.read_due(&stop);
         let killed = tokio::time::timeout(Duration::from_millis(500), abandoned).await;
         assert!(killed.is_err());
     }

@@ -79,7 +79,7 @@ impl It {
         )
         .await;
         let company = company(&app);
-        let syncer = Syncer::new(Arc::clone(&app.parts.worker));
+        let syncer = Syncer::new(Arc::clone(&app.parts.engine));
         Self {
             app,
             api,
@@ -159,8 +159,8 @@ async fn a_merge_sync_deactivates_only_leavers() {
     assert_eq!(it.off().await, LEFT);
     let health = it.app.get("/health").await.body;
     let merge = &health["sources"]["merge"];
-    assert!(merge["last_read_at"].is_string() && merge["last_read"].is_null());
-    let by = "SELECT count(*) FROM leaver.audit WHERE actor = 'leaver:sync'";
+    assert!(merge["last_sync_at"].is_string() && merge["last_sync"].is_null());
+    let by = "SELECT count(*) FROM leaver.audit WHERE actor = 'sync'";
     assert_eq!(it.app.count(by).await, 3);
     // Three pages and two retries, the first of them after the requested wait.
     let asked = it.api.asked();
@@ -182,11 +182,11 @@ async fn a_sync_that_ends_early_keeps_its_records() {
     let refused = Answer::status(401).after(Duration::from_millis(300));
     it.api.script("/api/v1/employees/8", [refused]);
     let reports = it.sync(SyncMode::Incremental).await;
-    let cause = reports[0].incomplete.as_deref().unwrap();
-    assert!(cause.contains("401"), "{cause}");
+    let reason = reports[0].incomplete.as_deref().unwrap();
+    assert!(reason.contains("401"), "{reason}");
     assert!(reports[0].records >= 20, "{reports:?}");
     assert_eq!(it.off().await, ["dana.1@widgets.example"]);
-    let complete = "SELECT count(complete_from) FROM leaver.reads";
+    let complete = "SELECT count(last_complete_started_at) FROM leaver.sync_state";
     assert_eq!(it.app.count(complete).await, 0);
 }
 
@@ -250,16 +250,17 @@ async fn a_bad_merge_read_is_incomplete_and_ends_no_access() {
         let reports = it.sync(SyncMode::Full).await;
         assert!(reports[0].incomplete.is_some(), "{shown}");
         assert_eq!(it.off().await, [""; 0], "{shown}");
-        let noted = "SELECT count(*) FROM leaver.reads WHERE state = 'incomplete' AND cause <> ''";
+        let noted =
+            "SELECT count(*) FROM leaver.sync_state WHERE state = 'incomplete' AND reason <> ''";
         assert_eq!(it.app.count(noted).await, 1, "{shown}");
     }
     let health = it.app.get("/health").await.body;
     let merge = &health["sources"]["merge"];
-    assert_eq!(merge["last_read"]["state"], "incomplete", "{health}");
-    assert!(merge["last_read"]["cause"].is_string() && merge["last_read_at"].is_string());
+    assert_eq!(merge["last_sync"]["state"], "incomplete", "{health}");
+    assert!(merge["last_sync"]["reason"].is_string() && merge["last_sync_at"].is_string());
     let from = it
         .app
-        .text("SELECT to_char(complete_from AT TIME ZONE 'UTC', 'HH24:MI') FROM leaver.reads");
+        .text("SELECT to_char(last_complete_started_at AT TIME ZONE 'UTC', 'HH24:MI') FROM leaver.sync_state");
     assert_eq!(from.await, Some(before.format("%H:%M").to_string()));
     assert_eq!(it.app.count("SELECT count(*) FROM leaver.holds").await, 0);
 }
@@ -270,12 +271,12 @@ async fn one_failing_account_does_not_block_its_page() {
     // A trigger of the application protects one user of the first page.
     it.app.refuse_to_change(&[8], "P0001").await;
     let reports = it.sync(SyncMode::Incremental).await;
-    let cause = reports[0].incomplete.as_deref().unwrap();
+    let reason = reports[0].incomplete.as_deref().unwrap();
     assert!(
-        cause.contains("1 of the records") && cause.contains("P0001"),
-        "{cause}"
+        reason.contains("1 of the records") && reason.contains("P0001"),
+        "{reason}"
     );
-    assert!(!cause.contains("widgets.example"), "{cause}");
+    assert!(!reason.contains("widgets.example"), "{reason}");
     assert_eq!(it.off().await, LEFT[1..]);
     assert_eq!(reports[0].outcomes[&Outcome::Kept], 247);
     // The sync was incomplete, so the next one reads everybody again.

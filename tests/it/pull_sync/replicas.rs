@@ -15,10 +15,10 @@ async fn only_one_of_two_replicas_syncs() {
     let slow = Answer::json(&merge_account("COMPLETE")).after(Duration::from_millis(600));
     it.api.script(ACCOUNT_DETAILS, [slow]);
     let beside = company(&it.app);
-    let second = Syncer::new(Arc::clone(&it.app.parts.worker));
+    let second = Syncer::new(Arc::clone(&it.app.parts.engine));
     let no_progress = |_: &str, _: u64| {};
     let late = async {
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        it.api.until_asked(1).await;
         second
             .sync(&beside, SyncMode::IfDue, &no_progress)
             .await
@@ -40,7 +40,7 @@ async fn postgres_uses_tcp_keepalives_on_our_connections() {
     // Over a unix socket the setting has no effect, so this reads the configured value.
     let sql = "SELECT name || ' ' || reset_val FROM pg_settings WHERE name LIKE 'tcp_keepalives%' ORDER BY 1";
     let set: Vec<String> = sqlx::query_scalar(sql)
-        .fetch_all(&mut *app.parts.pool.acquire().await.unwrap())
+        .fetch_all(&mut *app.parts.engine.pool.acquire().await.unwrap())
         .await
         .unwrap();
     let expected = ["count 3", "idle 15", "interval 5"];

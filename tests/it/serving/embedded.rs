@@ -1,31 +1,23 @@
 //! `leaver serve --embedded`, as an ordinary user: root's cluster would live in `/var/lib`, outside the test.
 
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
-
 use serde_json::json;
 use sqlx::{ConnectOptions, Row};
 
 use crate::support::process::{Served, as_ordinary_user, until};
-use crate::support::{BAMBOOHR_KEY, employee, employees};
+use crate::support::{BAMBOOHR_KEY, employee, employees, scratch};
 
 #[tokio::test]
-async fn it_brings_its_own_postgres_with_example_tables_and_takes_it_along() {
-    let room = tempfile::tempdir().unwrap();
-    // By itself, since the umask would take some of it away from a new folder.
-    std::fs::set_permissions(room.path(), Permissions::from_mode(0o777)).unwrap();
+async fn starts_and_stops_its_own_postgres() {
+    let room = scratch::open_folder();
     let home = room.path().to_str().unwrap();
     let env = [
         ("XDG_STATE_HOME", home),
         ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
         ("LEAVER_LISTEN", "127.0.0.1:0"),
+        ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
     ];
     for start in ["first", "second"] {
-        let mut service = Served::of(as_ordinary_user(
-            room.path(),
-            &["serve", "--embedded"],
-            &env,
-        ));
+        let mut service = Served::of(as_ordinary_user(&["serve", "--embedded"], &env));
         service.wait_until_ready();
         let log = service.process.err();
         let url = log.split_once("url=\"").unwrap().1;
@@ -48,7 +40,7 @@ async fn it_brings_its_own_postgres_with_example_tables_and_takes_it_along() {
             let args = ["send", "--source", "bamboohr", "--to", &service.url, file];
             crate::support::process::leaver(&args, &env).good();
         }
-        // What was done in the first run is there in the second.
+        // The second run finds the result of the first one.
         let mut active = true;
         for _ in 0..500 {
             let row = sqlx::query("SELECT is_active FROM users")

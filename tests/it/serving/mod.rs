@@ -1,10 +1,11 @@
-//! `leaver serve` as an orchestrator meets it: started, asked, killed and stopped from outside.
+//! `leaver serve` as a process: started, queried, killed and stopped from outside.
 
+mod database;
 mod embedded;
+mod listeners;
 mod observed;
-mod reading;
 mod stop;
-mod waiting;
+mod syncing;
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use leaver::base::clock::{Clock, SystemClock};
@@ -18,14 +19,14 @@ const PEOPLE: &str =
     "INSERT INTO users (email) VALUES ('dana.ruiz@example.com'), ('other@example.com');
     INSERT INTO sessions (user_id) SELECT id FROM users, generate_series(1, 2);";
 
-/// The usual users, two of them.
+/// A database with two users.
 async fn place() -> Place {
     let mut place = Place::new(USERS).await;
     place.sql(PEOPLE).await;
     place
 }
 
-/// Merge says that Dana, still active, leaves at this instant, or not at all.
+/// A Merge delivery: Dana is active and her termination date is this instant, or none.
 fn leaves_at(instant: Option<DateTime<Utc>>) -> String {
     let date = instant.map(|at| at.to_rfc3339_opts(SecondsFormat::Millis, true));
     merge_changed(&json!({
@@ -37,7 +38,7 @@ fn leaves_at(instant: Option<DateTime<Utc>>) -> String {
 }
 
 #[tokio::test]
-async fn a_future_leaver_keeps_access_until_the_moment_also_across_a_kill_9() {
+async fn ends_access_at_the_scheduled_time_despite_a_kill_9() {
     let mut place = place().await;
     let mut service = place.serve(&[]);
     let moment = SystemClock.now() + TimeDelta::seconds(4);
@@ -65,14 +66,14 @@ async fn a_future_leaver_keeps_access_until_the_moment_also_across_a_kill_9() {
     assert_eq!(place.active().await, ["other@example.com"]);
     let audit = "SELECT action || ' by ' || actor FROM leaver.audit ORDER BY id";
     assert_eq!(
-        place.texts(audit).await,
-        ["scheduled by leaver", "deactivated by leaver:timer"]
+        place.lines(audit).await,
+        ["scheduled by system", "deactivated by timer"]
     );
     service.stop();
 }
 
 #[tokio::test]
-async fn what_fell_due_while_nothing_ran_is_carried_out_at_the_start() {
+async fn executes_overdue_access_ends_at_start() {
     let mut place = place().await;
     let mut service = place.serve(&[]);
     let moment = SystemClock.now() + TimeDelta::milliseconds(1_500);
@@ -92,7 +93,7 @@ async fn what_fell_due_while_nothing_ran_is_carried_out_at_the_start() {
 }
 
 #[tokio::test]
-async fn a_withdrawn_departure_keeps_access() {
+async fn a_withdrawn_termination_date_keeps_access() {
     let mut place = place().await;
     let service = place.serve(&[]);
     let moment = SystemClock.now() + TimeDelta::seconds(2);
@@ -103,7 +104,7 @@ async fn a_withdrawn_departure_keeps_access() {
     }
     assert_eq!(
         place
-            .texts("SELECT action FROM leaver.audit ORDER BY id")
+            .lines("SELECT action FROM leaver.audit ORDER BY id")
             .await,
         ["scheduled", "unscheduled"]
     );

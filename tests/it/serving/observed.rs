@@ -1,4 +1,4 @@
-//! What an operator sees: the log, `/health`, `/metrics`. Nothing personal in any of them.
+//! Log, `/health` and `/metrics` have the documented contents and no personal data.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -10,11 +10,11 @@ use super::{leaves_at, place};
 use crate::support::process::{Place, Served};
 use crate::support::{BAMBOOHR_KEY, MERGE_KEY, employee, employees};
 
-/// What is in the bodies and may be nowhere else.
+/// Contents of the bodies that must not appear anywhere else.
 const PERSONAL: [&str; 5] = ["dana", "ruiz", "other@", "078-05-1120", "1980-02-29"];
 
-/// A service that was sent a leaver, a future leaver, a thin hint, nonsense, a repeat and a forgery; with the
-/// ids of what it stored.
+/// A service that has received a leaver, a scheduled leaver, an event without values, an unreadable body, a duplicate
+/// and a forgery. Returns the ids of the stored deliveries.
 async fn observed(format: &str) -> (Place, Served, Vec<String>) {
     let mut place = place().await;
     let service = place.serve(&[("LEAVER_LOG", "debug"), ("LEAVER_LOG_FORMAT", format)]);
@@ -68,7 +68,7 @@ fn assert_nothing_personal(text: &str) {
 }
 
 #[tokio::test]
-async fn the_json_log_has_one_object_per_line_and_one_line_per_settled_delivery() {
+async fn the_json_log_has_one_line_per_settled_delivery() {
     let (_place, service, ids) = observed("json").await;
     let said = service.stop();
     assert_nothing_personal(&said.err);
@@ -86,11 +86,11 @@ async fn the_json_log_has_one_object_per_line_and_one_line_per_settled_delivery(
         let settled: Vec<_> = lines
             .iter()
             .filter(|line| {
-                line["span"]["name"] == "worker.process" && line["span"]["delivery"] == **id
+                line["span"]["name"] == "deliveries.process" && line["span"]["delivery"] == **id
             })
             .collect();
         assert_eq!(settled.len(), 1, "{settled:#?}");
-        let ways = ["settled", "parked", "ignored"];
+        let ways = ["processed", "failed", "ignored"];
         assert!(
             ways.contains(&settled[0]["message"].as_str().unwrap()),
             "{settled:?}"
@@ -99,12 +99,12 @@ async fn the_json_log_has_one_object_per_line_and_one_line_per_settled_delivery(
     }
     let refused = lines
         .iter()
-        .find(|line| line["cause"] == "malformed_signature");
+        .find(|line| line["reason"] == "malformed_signature");
     assert_eq!(refused.unwrap()["level"], "WARN");
 }
 
 #[tokio::test]
-async fn the_text_log_has_no_colours_in_a_file_and_nothing_personal() {
+async fn the_text_log_has_no_colours_and_no_personal_data() {
     let (_place, service, ids) = observed("text").await;
     let said = service.stop();
     assert_nothing_personal(&said.err);
@@ -113,13 +113,13 @@ async fn the_text_log_has_no_colours_in_a_file_and_nothing_personal() {
         let settled = said
             .err
             .lines()
-            .filter(|line| line.contains("worker.process") && line.contains(&id));
+            .filter(|line| line.contains("deliveries.process") && line.contains(&id));
         assert_eq!(settled.count(), 1);
     }
 }
 
 #[tokio::test]
-async fn health_has_what_the_documentation_promises() {
+async fn health_has_the_documented_members() {
     let (_place, service, _) = observed("text").await;
     let (status, content_type, text) = service.get("/health").await;
     assert_eq!((status, content_type.as_str()), (200, "application/json"));
@@ -137,14 +137,22 @@ async fn health_has_what_the_documentation_promises() {
         (
             "",
             &[
-                "status", "version", "database", "schema", "worker", "backlog", "schedule",
+                "status",
+                "version",
+                "database",
+                "schema",
+                "worker",
+                "backlog",
+                "schedule",
+                "holds",
+                "pending_reads",
                 "sources",
             ][..],
         ),
-        ("/backlog", &["waiting", "oldest_seconds", "parked"]),
+        ("/backlog", &["pending", "oldest_seconds", "failed"]),
         ("/schedule", &["pending", "next_at"]),
         ("/sources", &["bamboohr", "merge"]),
-        ("/sources/merge", &["last_delivery_at", "last_read_at"]),
+        ("/sources/merge", &["last_delivery_at", "last_sync_at"]),
     ] {
         let there = keys(health.pointer(place).unwrap());
         for key in promised {
@@ -155,7 +163,7 @@ async fn health_has_what_the_documentation_promises() {
     assert_eq!(health["schedule"]["pending"], 1);
     assert_eq!(
         health["backlog"],
-        json!({"waiting": 0, "oldest_seconds": 0, "parked": 1})
+        json!({"pending": 0, "oldest_seconds": 0, "failed": 1})
     );
     assert!(health["sources"]["bamboohr"]["last_delivery_at"].is_string());
     for path in ["/health/live", "/health/ready"] {
@@ -163,7 +171,7 @@ async fn health_has_what_the_documentation_promises() {
     }
 }
 
-/// `name{labels}` and a number, or nothing.
+/// Parses `name{labels} number`.
 fn parse_sample(line: &str) -> Option<(&str, f64)> {
     let (name, value) = line.rsplit_once(' ')?;
     let bare = name.split_once('{').map_or(name, |(bare, _)| bare);
@@ -183,11 +191,11 @@ fn parse_sample(line: &str) -> Option<(&str, f64)> {
 }
 
 #[tokio::test]
-async fn metrics_are_prometheus_text_with_what_the_documentation_promises() {
+async fn metrics_are_prometheus_text_with_documented_names() {
     let (_place, service, _) = observed("text").await;
     let (status, content_type, text) = service.get("/metrics").await;
     assert_eq!(status, 200);
-    // Its counters and its last line are OpenMetrics, which Prometheus asks for first.
+    // Counters and the last line are OpenMetrics, which Prometheus prefers.
     assert!(
         content_type.starts_with("application/openmetrics-text; version=1.0.0"),
         "{content_type}"
@@ -205,35 +213,35 @@ async fn metrics_are_prometheus_text_with_what_the_documentation_promises() {
     };
     for (name, expected) in [
         (
-            r#"leaver_deliveries_received_total{source="bamboohr",outcome="stored"}"#,
+            r#"leaver_webhook_requests_total{source="bamboohr",outcome="stored"}"#,
             3.0,
         ),
         (
-            r#"leaver_deliveries_received_total{source="bamboohr",outcome="duplicate"}"#,
+            r#"leaver_webhook_requests_total{source="bamboohr",outcome="duplicate"}"#,
             1.0,
         ),
         (
-            r#"leaver_deliveries_total{source="bamboohr",outcome="processed"}"#,
+            r#"leaver_deliveries_settled_total{source="bamboohr",outcome="processed"}"#,
             2.0,
         ),
         (
-            r#"leaver_deliveries_total{source="bamboohr",outcome="parked"}"#,
+            r#"leaver_deliveries_settled_total{source="bamboohr",outcome="failed"}"#,
             1.0,
         ),
         (
-            r#"leaver_deliveries_total{source="merge",outcome="processed"}"#,
+            r#"leaver_deliveries_settled_total{source="merge",outcome="processed"}"#,
             1.0,
         ),
         (
-            r#"leaver_signature_failures_total{source="merge",cause="malformed_signature"}"#,
+            r#"leaver_webhook_signature_failures_total{source="merge",reason="malformed_signature"}"#,
             1.0,
         ),
         (r#"leaver_deactivations_total{source="bamboohr"}"#, 1.0),
-        ("leaver_backlog_waiting", 0.0),
-        ("leaver_backlog_parked", 1.0),
+        ("leaver_inbox_pending", 0.0),
+        ("leaver_inbox_failed", 1.0),
         ("leaver_holds_open", 1.0),
-        ("leaver_scheduled", 1.0),
-        ("leaver_end_to_end_seconds_count", 4.0),
+        ("leaver_scheduled_access_ends", 1.0),
+        ("leaver_delivery_latency_seconds_count", 4.0),
     ] {
         assert!(
             (value(name) - expected).abs() < f64::EPSILON,
@@ -241,19 +249,19 @@ async fn metrics_are_prometheus_text_with_what_the_documentation_promises() {
             value(name)
         );
     }
-    assert!(value("leaver_processing_seconds_count") >= 1.0);
+    assert!(value("leaver_batch_duration_seconds_count") >= 1.0);
     assert!(value(r#"leaver_last_delivery_age_seconds{source="merge"}"#) < 30.0);
 }
 
 #[tokio::test]
-async fn the_number_of_tasks_follows_that_of_connections() {
+async fn the_task_gauge_follows_the_connections() {
     let place = place().await;
     let service = place.serve(&[]);
     let tasks = async || {
         let (_, _, text) = service.get("/metrics").await;
         let line = text
             .lines()
-            .find_map(|line| line.strip_prefix("leaver_tasks "));
+            .find_map(|line| line.strip_prefix("leaver_tokio_tasks_alive "));
         line.unwrap().parse::<usize>().unwrap()
     };
     let alone = tasks().await;

@@ -1,4 +1,4 @@
-//! Ends, wanted and not.
+//! How `leaver serve` ends: signals, and settings that cannot work.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -11,12 +11,11 @@ use crate::support::UNSYNCED;
 use crate::support::process::{Place, Running, command, leaver};
 
 #[tokio::test]
-async fn a_signal_drains_and_exits_0_also_past_silent_connections() {
+async fn drains_and_exits_0_despite_silent_connections() {
     let place = place().await;
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        // Long limits, so that it is the stop that ends these connections.
+        // Long timeouts, so the stop ends these connections.
         let mut service = place.serve(&[
-            ("LEAVER__SERVER__IDLE_TIMEOUT", "10m"),
             ("LEAVER__SERVER__HEADER_TIMEOUT", "10m"),
             ("LEAVER__SERVER__DRAIN_TIMEOUT", "1s"),
         ]);
@@ -40,10 +39,10 @@ async fn a_signal_drains_and_exits_0_also_past_silent_connections() {
             "{:?}",
             asked.elapsed()
         );
-        assert!(said.err.contains("app.stop: stopped"), "{said:?}");
+        assert!(said.err.contains("service.stop: stopped"), "{said:?}");
         assert_eq!(said.out, "");
         let mut rest = vec![];
-        // Closed, by a reset too.
+        // A reset closes it too.
         let _ = half.read_to_end(&mut rest);
         assert_eq!(rest, b"");
         assert!(TcpStream::connect(&address).is_err());
@@ -51,7 +50,7 @@ async fn a_signal_drains_and_exits_0_also_past_silent_connections() {
 }
 
 #[tokio::test]
-async fn a_signal_before_the_database_is_there_ends_it_as_well() {
+async fn stops_while_it_waits_for_the_database() {
     let place = place().await;
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
         let env = place.env(&[("DATABASE_URL", "postgres://app:hush@127.0.0.1:1/app")]);
@@ -70,7 +69,7 @@ async fn a_signal_before_the_database_is_there_ends_it_as_well() {
 }
 
 #[tokio::test]
-async fn a_users_table_that_is_not_there_ends_it_with_the_key_to_change() {
+async fn exits_without_the_users_table_and_names_the_key() {
     let place = Place::new("CREATE SCHEMA app; CREATE TABLE app.users (id int)").await;
     let said = leaver(&["serve"], &place.env(&[]));
     said.failed(&["accounts.table", "public.users", "app.users"]);
@@ -82,7 +81,7 @@ async fn a_users_table_that_is_not_there_ends_it_with_the_key_to_change() {
 }
 
 #[tokio::test]
-async fn a_database_that_answers_before_the_disk_has_it_ends_it_with_what_to_change() {
+async fn exits_when_commits_do_not_wait_for_the_disk() {
     let mut place = place().await;
     place.sql(UNSYNCED).await;
     let said = leaver(&["serve"], &place.env(&[]));
@@ -90,7 +89,7 @@ async fn a_database_that_answers_before_the_disk_has_it_ends_it_with_what_to_cha
 }
 
 #[tokio::test]
-async fn a_taken_port_is_said_in_one_line() {
+async fn reports_an_address_in_use_on_one_line() {
     let place = place().await;
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -100,7 +99,7 @@ async fn a_taken_port_is_said_in_one_line() {
 }
 
 #[tokio::test]
-async fn a_wrong_log_filter_or_no_database_is_said_at_once() {
+async fn rejects_a_wrong_log_filter_and_a_missing_database() {
     let place = place().await;
     leaver(
         &["serve"],

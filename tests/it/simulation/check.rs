@@ -94,9 +94,9 @@ impl World {
                 ));
             }
         }
-        let waiting = "SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting'";
+        let waiting = "SELECT count(*) FROM leaver.deliveries WHERE state = 'pending'";
         let kept =
-            "SELECT count(*) FROM leaver.deliveries WHERE state <> 'parked' AND body IS NOT NULL";
+            "SELECT count(*) FROM leaver.deliveries WHERE state <> 'failed' AND body IS NOT NULL";
         for (what, sql) in [("wait", waiting), ("keep their bodies", kept)] {
             let count = self.app.count(sql).await;
             if count > 0 {
@@ -218,7 +218,7 @@ impl World {
     /// Of each employee the last hold that was not withdrawn: its state and what it wants.
     async fn last_holds(&mut self) -> HashMap<String, (String, String)> {
         let rows = sqlx::query(
-            "SELECT DISTINCT ON (employee_id) employee_id, state, wants FROM leaver.holds
+            "SELECT DISTINCT ON (employee_id) employee_id, state, requested_action FROM leaver.holds
              WHERE state <> 'withdrawn' ORDER BY employee_id, id DESC",
         )
         .fetch_all(&mut self.app.conn)
@@ -283,7 +283,7 @@ fn justified(line: &Line, audit: &Audit, journal: &[Line], known: &[Known]) -> R
         .iter()
         .filter(|other| other.xid == line.xid)
         .collect();
-    if audit.actor == "leaver" {
+    if audit.actor == "system" {
         let id = audit.delivery_id.as_ref();
         let settled =
             |line: &&Line| matches!(&line.what, What::Settled(settled) if Some(&settled.id) == id);

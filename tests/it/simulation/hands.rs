@@ -63,7 +63,7 @@ impl World {
                 .map(drop)
                 .map_err(|e| e.to_string());
         }
-        if hold.wants == "reactivate" {
+        if hold.requested_action == "reactivate" {
             let id: usize = hold.account_id.as_ref().unwrap().parse().unwrap();
             let person = Self::people()[id - 1];
             self.hands.given_back.insert(person);
@@ -77,9 +77,9 @@ impl World {
     }
 
     /// Whatever was set aside by deaths of the process is asked for again, as `leaver replay` does.
-    pub(super) async fn replay_parked(&mut self) -> usize {
-        let parked = "SELECT id FROM leaver.deliveries WHERE state = 'parked' AND cause LIKE '%the service ended%'";
-        let rows = sqlx::query(parked)
+    pub(super) async fn replay_failed(&mut self) -> usize {
+        let failed = "SELECT id FROM leaver.deliveries WHERE state = 'failed' AND reason LIKE '%the service ended%'";
+        let rows = sqlx::query(failed)
             .fetch_all(&mut self.app.conn)
             .await
             .unwrap();

@@ -29,7 +29,7 @@ pub(super) const JOURNAL: &str = "
         WHEN (OLD.is_active <> NEW.is_active) EXECUTE FUNCTION write_down('account');
     CREATE TRIGGER journal AFTER INSERT ON leaver.audit FOR EACH ROW EXECUTE FUNCTION write_down('audit');
     CREATE TRIGGER journal AFTER UPDATE ON leaver.deliveries FOR EACH ROW
-        WHEN (OLD.state = 'waiting' AND NEW.state <> 'waiting') EXECUTE FUNCTION write_down('settled');";
+        WHEN (OLD.state = 'pending' AND NEW.state <> 'pending') EXECUTE FUNCTION write_down('settled');";
 
 /// One line of it.
 pub(super) struct Line {
@@ -142,7 +142,7 @@ pub(super) fn known(journal: &[Line], post: &Post) -> Result<Vec<Known>, String>
         match settled.state.as_str() {
             "processed" => {}
             // The third time that the process died with it in hand; the drain replays it.
-            "parked" => continue,
+            "failed" => continue,
             state => return Err(format!("body {number} is a letter and was {state}")),
         }
         let as_of = body.as_of.or(settled.signed_at);

@@ -34,7 +34,7 @@ impl World {
             .execute(&mut somebody)
             .await
             .unwrap();
-        let worker = Arc::clone(&self.app.parts.worker);
+        let worker = Arc::clone(&self.app.parts.deliveries);
         let round = tokio::spawn(async move { worker.round(&mut LoopState::default()).await });
         let waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database()
                        AND application_name = 'leaver' AND wait_event_type = 'Lock'";

@@ -76,7 +76,7 @@ pub(super) enum Op {
     SwitchOn(Record),
     /// Somebody switches an account off by hand.
     SwitchOff(Record),
-    /// The comparison of roster and accounts, with `policy.drift = "fix"`.
+    /// The comparison of roster and accounts, with `drift.mode = "fix"`.
     FixDrift,
 }
 

@@ -42,7 +42,7 @@ impl World {
     pub(super) async fn run_housekeeping_once(&mut self) -> Result<(), String> {
         self.keeps_house = true;
         let keep = async |app: &mut TestApp| {
-            let kept = app.parts.worker.run_housekeeping_once().await;
+            let kept = app.parts.housekeeping.run_once().await;
             kept.map_err(|error| error.to_string())
         };
         self.retried(keep).await
@@ -50,7 +50,7 @@ impl World {
 
     pub(super) async fn fix_drift(&mut self) -> Result<(), String> {
         let compare = async |app: &mut TestApp| {
-            let compared = drift::compare(&app.parts.worker, DriftMode::Fix).await;
+            let compared = drift::compare(&app.parts.engine, DriftMode::Fix).await;
             compared.map(drop).map_err(|error| format!("{error:?}"))
         };
         self.retried(compare).await?;

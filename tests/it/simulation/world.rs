@@ -101,8 +101,14 @@ impl World {
                 "500ms".to_owned(),
             ),
             ("LEAVER__INBOX__RETENTION".to_owned(), "14d".to_owned()),
-            ("LEAVER__WORKER__BATCH".to_owned(), self.batch.to_string()),
-            ("LEAVER__INBOX__KEEP".to_owned(), "3650d".to_owned()),
+            (
+                "LEAVER__WORKER__BATCH_SIZE".to_owned(),
+                self.batch.to_string(),
+            ),
+            (
+                "LEAVER__INBOX__FAILED_RETENTION".to_owned(),
+                "3650d".to_owned(),
+            ),
             (
                 "LEAVER__POLICY__REHIRE".to_owned(),
                 match self.rehire {
@@ -124,7 +130,7 @@ impl World {
             .map(|(k, v)| (k.as_str(), v.as_str()))
             .collect();
         let clock = Arc::new(self.app.clock.clone());
-        let database = self.proxy.to(&self.app.database);
+        let database = self.proxy.to(&self.app.database.name);
         self.app.replica(&BOTH, &settings, clock, database).await
     }
 
@@ -193,7 +199,7 @@ impl World {
 /// Of a process that has ended nothing is left, so its connections are not left to time.
 async fn end(apps: [Option<TestApp>; 2]) {
     for app in apps.into_iter().flatten() {
-        app.parts.receiver.intake.close().await;
-        app.parts.pool.close().await;
+        app.parts.state.intake.close().await;
+        app.parts.engine.pool.close().await;
     }
 }

@@ -172,6 +172,18 @@ impl StandIn {
         script.entry(path.to_owned()).or_default().extend(answers);
     }
 
+    /// Waits until it has been asked so often.
+    pub(crate) async fn until_asked(&self, times: usize) {
+        let began = Instant::now();
+        while self.inner.asked.lock().unwrap().len() < times {
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "not asked {times} times"
+            );
+            sleep(Duration::from_millis(2)).await;
+        }
+    }
+
     /// Everything it was asked until now.
     pub(crate) fn asked(&self) -> Vec<Asked> {
         self.inner.asked.lock().unwrap().clone()

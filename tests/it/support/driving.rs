@@ -19,6 +19,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection, Row};
 use uuid::Uuid;
 
+use super::database::Session;
 use super::{BAMBOOHR_KEY, JSON, MERGE_KEY, TestApp, employee, employees, merge_changed};
 
 /// Policy `rehire = "reactivate"`.
@@ -96,16 +97,17 @@ impl TestApp {
         );
         env.extend(settings.iter().copied());
         let settings = Settings::load(None, &Environment::of(env)).unwrap();
-        let parts = Components::new(&settings, options, clock);
+        let parts =
+            Components::with_health_cache(&settings, options, clock, std::time::Duration::ZERO);
         parts.liveness.enter(Phase::Ready);
         Self {
             parts,
             settings,
             clock: self.clock.clone(),
             options: self.options.clone(),
-            database: self.database.clone(),
+            database: Arc::clone(&self.database),
             memory: LoopState::default(),
-            conn: self.connect().await,
+            session: Session::open(&self.options).await,
         }
     }
 
@@ -128,12 +130,16 @@ impl TestApp {
 
     /// One round of the worker.
     pub(crate) async fn round(&mut self) -> Round {
-        self.parts.worker.round(&mut self.memory).await
+        self.parts.deliveries.round(&mut self.memory).await
     }
 
     /// Runs what is due by the timer, with what it says when something cannot be carried out.
     pub(crate) async fn try_run_due(&mut self) -> Result<(), String> {
-        self.parts.worker.run_due(&mut self.memory).await
+        self.parts
+            .scheduled_ends
+            .run_due()
+            .await
+            .map_err(|failure| failure.to_string())
     }
 
     /// Moves the clock to a moment.
@@ -165,19 +171,10 @@ impl TestApp {
         .await
     }
 
-    /// The texts of a query's first column.
-    pub(crate) async fn lines(&mut self, sql: &str) -> Vec<String> {
-        let rows = sqlx::query(sqlx::AssertSqlSafe(sql.to_owned()))
-            .fetch_all(&mut self.conn)
-            .await
-            .unwrap();
-        rows.iter().map(|row| row.get(0)).collect()
-    }
-
     /// The holds with what became of them, as `state wants employee account`, in order.
     pub(crate) async fn holds(&mut self) -> Vec<String> {
         self.lines(
-            "SELECT concat_ws(' ', state, wants, employee_id, COALESCE(account_id, '-'))
+            "SELECT concat_ws(' ', state, requested_action, employee_id, COALESCE(account_id, '-'))
              FROM leaver.holds ORDER BY id",
         )
         .await
@@ -197,7 +194,7 @@ impl TestApp {
         account: Option<&str>,
     ) -> Result<Approved, ResolveError> {
         let now = self.clock.now();
-        let table = AccountsTable::inspect(&mut self.conn, &self.settings.accounts)
+        let table = AccountsTable::inspect(&mut self.session.conn, &self.settings.accounts)
             .await
             .unwrap();
         let named = account.map(AccountId::new);
@@ -244,17 +241,6 @@ impl TestApp {
     /// Waits until no session of the service is in a transaction in this database.
     pub(crate) async fn until_the_service_is_quiet(&mut self) {
         self.until("xact_start IS NOT NULL", |busy| busy == 0).await;
-    }
-
-    /// Waits until a count is what it should be.
-    pub(crate) async fn comes_to(&mut self, wanted: i64, sql: &str) {
-        for _ in 0..6_000 {
-            if self.count(sql).await == wanted {
-                return;
-            }
-            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
-        }
-        panic!("{sql} does not come to {wanted}");
     }
 
     async fn until(&mut self, which: &str, enough: impl Fn(i64) -> bool) {

@@ -8,26 +8,30 @@ pub(crate) mod hooks;
 pub(crate) mod contract;
 pub(crate) mod generated;
 pub(crate) mod proxy;
+pub(crate) mod database;
+pub(crate) mod scratch;
 
 use std::collections::BTreeMap;
-use std::sync::{Arc, OnceLock};
+use std::ops::{Deref, DerefMut};
+use std::sync::Arc;
+use std::time::Duration;
 
+use axum::Router;
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
 use chrono::{DateTime, TimeDelta, Utc};
-use embedded_postgres::{DataDir, Embedded, Options};
 use http_body_util::BodyExt;
 use leaver::base::clock::{Clock, FixedClock};
 use leaver::base::liveness::Phase;
 use leaver::config::{Environment, Settings};
-use leaver::db::schema;
 use leaver::jobs::deliveries::{LoopState, Round};
 use leaver::service::Components;
 use serde_json::Value;
+use sqlx::Row;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row};
 use tower::ServiceExt;
-use uuid::Uuid;
+
+use self::database::{Database, Session, migrated_database};
 
 /// The key of the source `bamboohr`.
 pub(crate) const BAMBOOHR_KEY: &str = "5f0c9a3e7b1d42868e94c0d7a2f63b15";
@@ -48,60 +52,24 @@ pub(crate) const USERS: &str = "
     CREATE INDEX ON users (lower(email));
     CREATE TABLE sessions (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, user_id bigint NOT NULL);";
 
-/// One Postgres for all tests of this binary; it ends with the process.
-pub(crate) async fn postgres() -> &'static Embedded {
-    static POSTGRES: OnceLock<Embedded> = OnceLock::new();
-    tokio::task::spawn_blocking(|| {
-        POSTGRES.get_or_init(|| {
-            let options = Options {
-                bin_dir: std::env::var_os("PG_BINDIR").map(Into::into),
-                search_path: std::env::var_os("PATH"),
-                home: DataDir::Ephemeral,
-            };
-            Embedded::start(&options).expect("a private Postgres starts")
-        })
-    })
-    .await
-    .unwrap()
-}
-
-/// What a test writes need not outlive the machine, and other tests want the disk too.
-async fn spare_the_disk(admin: &mut PgConnection) {
-    static SPARED: tokio::sync::OnceCell<()> = tokio::sync::OnceCell::const_new();
-    let spare = async {
-        for statement in ["ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()"] {
-            sqlx::raw_sql(statement).execute(&mut *admin).await.unwrap();
-        }
-    };
-    SPARED.get_or_init(|| spare).await;
-}
-
-/// A fresh database on it, with its name.
-pub(crate) async fn database() -> (PgConnectOptions, String) {
-    let postgres = postgres().await;
-    let name = format!("test_{}", Uuid::new_v4().simple());
-    let mut admin = postgres
-        .connect_options("postgres")
-        .connect()
-        .await
-        .unwrap();
-    spare_the_disk(&mut admin).await;
-    sqlx::raw_sql(AssertSqlSafe(format!("CREATE DATABASE {name}")))
-        .execute(&mut admin)
-        .await
-        .unwrap();
-    (postgres.connect_options(&name), name)
-}
-
 /// The service's two halves over a database of their own, with a clock that stands still.
 pub(crate) struct TestApp {
     pub(crate) parts: Components,
     pub(crate) settings: Settings,
     pub(crate) clock: FixedClock,
     pub(crate) options: PgConnectOptions,
-    pub(crate) database: String,
+    pub(crate) database: Arc<Database>,
     pub(crate) memory: LoopState,
-    pub(crate) conn: PgConnection,
+    pub(crate) session: Session,
+}
+
+/// Builds a service whose health is never cached.
+pub(crate) fn parts(
+    settings: &Settings,
+    options: PgConnectOptions,
+    clock: &FixedClock,
+) -> Components {
+    Components::with_health_cache(settings, options, Arc::new(clock.clone()), Duration::ZERO)
 }
 
 /// What a webhook was answered.
@@ -115,6 +83,20 @@ pub(crate) struct Answer {
 /// A moment in RFC 3339.
 pub(crate) fn at(text: &str) -> DateTime<Utc> {
     text.parse().unwrap()
+}
+
+impl Deref for TestApp {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl DerefMut for TestApp {
+    fn deref_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
 }
 
 impl TestApp {
@@ -149,24 +131,19 @@ impl TestApp {
     }
 
     async fn over(settings: Settings, tables: &str) -> Self {
-        let (options, database) = database().await;
-        let mut conn = options.connect().await.unwrap();
-        sqlx::raw_sql(AssertSqlSafe(tables.to_owned()))
-            .execute(&mut conn)
-            .await
-            .unwrap();
-        schema::migrate(&mut conn).await.unwrap();
+        let (options, database) = migrated_database(tables).await;
+        let session = Session::open(&options).await;
         let clock = FixedClock::at(at("2026-11-22T12:00:00Z"));
-        let parts = Components::new(&settings, options.clone(), Arc::new(clock.clone()));
+        let parts = parts(&settings, options.clone(), &clock);
         parts.liveness.enter(Phase::Ready);
         Self {
             parts,
             settings,
             clock,
             options,
-            database,
+            database: Arc::new(database),
             memory: LoopState::default(),
-            conn,
+            session,
         }
     }
 
@@ -190,9 +167,25 @@ impl TestApp {
         ids
     }
 
-    /// Any request, as it is.
+    /// Sends any request: webhooks to the router of `server.listen`, all others to that of `server.admin_listen`.
     pub(crate) async fn request(&self, request: Request<Body>) -> Answer {
-        let router = leaver::api::router(Arc::clone(&self.parts.receiver));
+        let state = Arc::clone(&self.parts.state);
+        let router = if request.uri().path().starts_with("/webhooks") {
+            leaver::api::router(state)
+        } else {
+            leaver::api::admin_router(state)
+        };
+        Self::answer(router, request).await
+    }
+
+    /// Sends a GET to the router of `server.listen`.
+    pub(crate) async fn get_public(&self, path: &str) -> Answer {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let router = leaver::api::router(Arc::clone(&self.parts.state));
+        Self::answer(router, request).await
+    }
+
+    async fn answer(router: Router, request: Request<Body>) -> Answer {
         let answer = router.oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let bytes = body.collect().await.unwrap().to_bytes();
@@ -257,7 +250,7 @@ impl TestApp {
     /// Runs the worker until nothing is due.
     pub(crate) async fn work(&mut self) {
         for _ in 0..1_000 {
-            match self.parts.worker.round(&mut self.memory).await {
+            match self.parts.deliveries.round(&mut self.memory).await {
                 Round::Idle => return,
                 Round::Outage => panic!("the worker cannot reach the database"),
                 Round::Processed(_) | Round::Postponed | Round::BatchSplit => {}
@@ -268,7 +261,7 @@ impl TestApp {
 
     /// Runs what is due by the timer.
     pub(crate) async fn run_due(&mut self) {
-        self.parts.worker.run_due(&mut self.memory).await.unwrap();
+        self.parts.scheduled_ends.run_due().await.unwrap();
     }
 
     /// Moves the clock on.
@@ -298,32 +291,6 @@ impl TestApp {
         .await
         .unwrap();
         rows.iter().map(|row| row.get("line")).collect()
-    }
-
-    /// One number from the database.
-    pub(crate) async fn count(&mut self, sql: &str) -> i64 {
-        sqlx::query(AssertSqlSafe(sql.to_owned()))
-            .fetch_one(&mut self.conn)
-            .await
-            .unwrap()
-            .get(0)
-    }
-
-    /// One text from the database.
-    pub(crate) async fn text(&mut self, sql: &str) -> Option<String> {
-        sqlx::query(AssertSqlSafe(sql.to_owned()))
-            .fetch_one(&mut self.conn)
-            .await
-            .unwrap()
-            .get(0)
-    }
-
-    /// Any SQL.
-    pub(crate) async fn sql(&mut self, sql: &str) {
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
-            .execute(&mut self.conn)
-            .await
-            .unwrap();
     }
 }
 

@@ -1,22 +1,24 @@
 //! The real binary, as people and scripts run it: with the variables that a test gives it and no others.
 
 use std::fs::File;
+use std::ops::{Deref, DerefMut};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, geteuid};
 use serde_json::Value;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row};
 use tempfile::TempDir;
 
-use super::{BAMBOOHR_KEY, MERGE_KEY};
+use super::database::{Database, Session, empty_database, postgres};
+use super::{BAMBOOHR_KEY, MERGE_KEY, scratch};
 
-/// Nothing here may take longer, on a busy machine either.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
+/// Time limit for anything that a test waits for. It is long because CI machines are shared.
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The program.
 pub(crate) const LEAVER: &str = env!("CARGO_BIN_EXE_leaver");
@@ -73,7 +75,7 @@ pub(crate) struct Running {
 impl Running {
     /// Starts a program whose output goes to files, so that it never waits for a reader.
     pub(crate) fn start(mut command: Command) -> Self {
-        let folder = tempfile::tempdir().unwrap();
+        let folder = scratch::folder();
         let file = |name| File::create(folder.path().join(name)).unwrap();
         let child = command
             .stdin(Stdio::null())
@@ -165,16 +167,19 @@ pub(crate) fn command(args: &[&str], env: &[(&str, &str)]) -> Command {
     command
 }
 
-/// The same as a user who is not root, from a folder that this user can enter: the checkout may be closed.
-pub(crate) fn as_ordinary_user(room: &Path, args: &[&str], env: &[(&str, &str)]) -> Command {
+/// Returns the same command run by a user who is not root, from a copy: the checkout may be closed to that user.
+pub(crate) fn as_ordinary_user(args: &[&str], env: &[(&str, &str)]) -> Command {
     let ours = command(args, env);
     if !geteuid().is_root() {
         return ours;
     }
-    let program = room.join("leaver-program");
-    if !program.exists() {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
+    let program = PROGRAM.get_or_init(|| {
+        let folder = scratch::until_process_ends(scratch::folder_for_programs());
+        let program = folder.join("leaver");
         std::fs::copy(LEAVER, &program).unwrap();
-    }
+        program
+    });
     let nobody = User::from_name("nobody").unwrap().unwrap();
     let mut theirs = Command::new(program);
     theirs.args(ours.get_args()).env_clear();
@@ -198,15 +203,31 @@ pub(crate) fn leaver(args: &[&str], env: &[(&str, &str)]) -> Said {
 /// An application's database, and what the program must know to look after it.
 pub(crate) struct Place {
     pub(crate) url: String,
-    pub(crate) conn: PgConnection,
+    pub(crate) session: Session,
     folder: TempDir,
+    database: Option<Database>,
+}
+
+impl Deref for Place {
+    type Target = Session;
+
+    fn deref(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl DerefMut for Place {
+    fn deref_mut(&mut self) -> &mut Session {
+        &mut self.session
+    }
 }
 
 impl Place {
     /// A database of its own with the application's tables.
     pub(crate) async fn new(tables: &str) -> Self {
-        let (options, name) = super::database().await;
-        let mut place = Self::over(&super::postgres().await.url(&name), &options).await;
+        let (options, database) = empty_database().await;
+        let mut place = Self::over(&postgres().await.url(&database.name), &options).await;
+        place.database = Some(database);
         place.sql(tables).await;
         place
     }
@@ -215,8 +236,9 @@ impl Place {
     pub(crate) async fn over(url: &str, options: &PgConnectOptions) -> Self {
         Self {
             url: url.to_owned(),
-            conn: options.connect().await.unwrap(),
-            folder: tempfile::tempdir().unwrap(),
+            session: Session::open(options).await,
+            folder: scratch::folder(),
+            database: None,
         }
     }
 
@@ -227,6 +249,7 @@ impl Place {
             ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
             ("MERGE_WEBHOOK_SECRET", MERGE_KEY),
             ("LEAVER_LISTEN", "127.0.0.1:0"),
+            ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
             (
                 "LEAVER__ACCOUNTS__END_SESSIONS",
                 r#"["DELETE FROM sessions WHERE user_id::text = ANY($1)"]"#,
@@ -258,58 +281,23 @@ impl Place {
         path
     }
 
-    pub(crate) async fn sql(&mut self, sql: &str) {
-        sqlx::raw_sql(AssertSqlSafe(sql.to_owned()))
-            .execute(&mut self.conn)
-            .await
-            .unwrap();
-    }
-
-    pub(crate) async fn count(&mut self, sql: &str) -> i64 {
-        let row = sqlx::query(AssertSqlSafe(sql.to_owned()));
-        row.fetch_one(&mut self.conn).await.unwrap().get(0)
-    }
-
-    /// The first column of each row.
-    pub(crate) async fn texts(&mut self, sql: &str) -> Vec<String> {
-        let rows = sqlx::query(AssertSqlSafe(sql.to_owned()));
-        let rows = rows.fetch_all(&mut self.conn).await.unwrap();
-        rows.iter().map(|row| row.get(0)).collect()
-    }
-
-    /// Who may log in.
-    pub(crate) async fn active(&mut self) -> Vec<String> {
-        self.texts("SELECT email FROM users WHERE is_active ORDER BY id")
-            .await
-    }
-
     /// Waits until nothing is left to process.
     pub(crate) async fn settled(&mut self) {
         self.comes_to(
             0,
-            "SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting'",
+            "SELECT count(*) FROM leaver.deliveries WHERE state = 'pending'",
         )
         .await;
-    }
-
-    /// Waits until a count is what it should be.
-    pub(crate) async fn comes_to(&mut self, wanted: i64, sql: &str) {
-        let deadline = Instant::now() + PATIENCE;
-        loop {
-            let count = self.count(sql).await;
-            if count == wanted {
-                return;
-            }
-            assert!(Instant::now() < deadline, "{sql} is still {count}");
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
     }
 }
 
 /// A running service.
 pub(crate) struct Served {
     pub(crate) process: Running,
+    /// Where it takes webhooks.
     pub(crate) url: String,
+    /// Where it serves API, metrics and health.
+    pub(crate) admin_url: String,
 }
 
 impl Served {
@@ -323,32 +311,37 @@ impl Served {
     #[track_caller]
     pub(crate) fn of(command: Command) -> Self {
         let mut process = Running::start(command);
-        process.wait_for("app.start: listening");
+        process.wait_for("service.start: listening");
         let log = process.err();
-        let address = log.split_once("address").unwrap().1;
-        let address = address.trim_start_matches(['=', '"', ':']);
-        let end = address.find([' ', '"', '\n']).unwrap();
+        let (_, listening) = log.split_once("service.start: listening").unwrap();
+        let url = |field: &str| {
+            let (_, address) = listening.split_once(field).unwrap();
+            let address = address.trim_start_matches(['=', '"', ':']);
+            let end = address.find([' ', '"', '\n']).unwrap();
+            format!("http://{}", &address[..end])
+        };
         Self {
-            url: format!("http://{}", &address[..end]),
+            url: url("address"),
+            admin_url: url("admin_address"),
             process,
         }
     }
 
     #[track_caller]
     pub(crate) fn wait_until_ready(&mut self) {
-        self.process.wait_for("app.start: ready");
+        self.process.wait_for("service.start: ready");
     }
 
-    /// Where it listens, without `http://`.
+    /// Where it takes webhooks, without `http://`.
     pub(crate) fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
     }
 
-    /// A GET, with the answer's status, content type and text.
+    /// A GET from the admin listener, with the response's status, content type and text.
     pub(crate) async fn get(&self, path: &str) -> (u16, String, String) {
         let client = leaver::connect::client::new(PATIENCE).unwrap();
         let answer = client
-            .get(format!("{}{path}", self.url))
+            .get(format!("{}{path}", self.admin_url))
             .send()
             .await
             .unwrap();

@@ -8,6 +8,7 @@ use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UnixStream};
 use tokio::sync::watch;
+use tokio::time::{Duration, Instant};
 
 /// What happens to what passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,18 +33,20 @@ struct Shared {
     socket: PathBuf,
     mode: watch::Sender<Mode>,
     answers_lost: AtomicUsize,
+    swallowed: AtomicUsize,
 }
 
 impl Proxy {
     /// In front of the Postgres of the tests.
     pub(crate) async fn start() -> Self {
-        let postgres = super::postgres().await;
+        let postgres = super::database::postgres().await;
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let shared = Arc::new(Shared {
             socket: postgres.base().join("sock/.s.PGSQL.5432"),
             mode: watch::Sender::new(Mode::Pass),
             answers_lost: AtomicUsize::new(0),
+            swallowed: AtomicUsize::new(0),
         });
         let accepting = Arc::clone(&shared);
         tokio::spawn(async move {
@@ -66,6 +69,15 @@ impl Proxy {
 
     pub(crate) fn set(&self, mode: Mode) {
         self.shared.mode.send_replace(mode);
+    }
+
+    /// Waits until it has swallowed so many messages since it was started.
+    pub(crate) async fn until_swallowed(&self, messages: usize) {
+        let began = Instant::now();
+        while self.shared.swallowed.load(Ordering::Relaxed) < messages {
+            assert!(began.elapsed() < Duration::from_secs(20), "not {messages}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
     }
 
     /// How many answers it has lost.
@@ -108,6 +120,7 @@ impl Shared {
             let mode = *self.mode.borrow();
             if mode == Mode::BlackHole {
                 dead.store(true, Ordering::Relaxed);
+                self.swallowed.fetch_add(1, Ordering::Relaxed);
             }
             if dead.load(Ordering::Relaxed) {
                 if read == 0 {

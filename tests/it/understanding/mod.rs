@@ -29,7 +29,7 @@ fn merge_leaver(email: &str) -> Value {
 }
 
 async fn states(app: &mut TestApp) -> Vec<(String, Option<String>)> {
-    sqlx::query_as("SELECT state, cause FROM leaver.deliveries ORDER BY id")
+    sqlx::query_as("SELECT state, reason FROM leaver.deliveries ORDER BY id")
         .fetch_all(&mut app.conn)
         .await
         .unwrap()
@@ -43,7 +43,7 @@ async fn outcome(app: &mut TestApp) -> Value {
 }
 
 #[tokio::test]
-async fn bamboohr_posts_values_plain_or_wrapped_and_ids_as_text_or_numbers() {
+async fn reads_plain_and_wrapped_values_and_both_kinds_of_id() {
     let mut app = TestApp::new().await;
     app.add_users(&["a@example.com", "b@example.com", "c@example.com"])
         .await;
@@ -97,7 +97,7 @@ async fn an_event_without_values_asks_for_a_read_and_ends_nothing() {
     app.work().await;
 
     assert_eq!(app.user("a@example.com").await, (true, 2));
-    assert_eq!(app.audit().await, ["held 1", "held 2"]);
+    assert_eq!(app.audit().await, ["hold_opened 1", "hold_opened 2"]);
     let reasons = app
         .count("SELECT count(*) FROM leaver.holds WHERE state = 'open' AND reason LIKE 'needs a read%'")
         .await;
@@ -122,11 +122,11 @@ async fn a_deletion_event_goes_by_the_policy_of_the_provider() {
     removed["hook"]["event"] = json!("Employee.removed");
     app.deliver("merge", &removed).await;
     assert_eq!(app.user("m@example.com").await, (true, 2));
-    assert_eq!(app.audit().await, ["deactivated 1", "held m1"]);
+    assert_eq!(app.audit().await, ["deactivated 1", "hold_opened m1"]);
 }
 
 #[tokio::test]
-async fn what_is_not_about_our_employees_is_taken_and_recorded_as_such() {
+async fn events_of_other_objects_are_recorded_as_ignored() {
     let mut app = TestApp::configured(LINKED, &[("MERGE", "k")], USERS).await;
     app.add_users(&["m@example.com"]).await;
     let hooked = |event: &str| {
@@ -153,17 +153,17 @@ async fn what_is_not_about_our_employees_is_taken_and_recorded_as_such() {
     ] {
         app.deliver("merge", &body).await;
     }
-    for (state, cause) in states(&mut app).await {
+    for (state, reason) in states(&mut app).await {
         assert_eq!(state, "ignored");
-        assert!(cause.is_some());
+        assert!(reason.is_some());
     }
     for unreadable in ["{", "<xml/>", "[1]", "\"text\"", "a=b", r#"{"a":1,"a":2}"#] {
         app.send("merge", JSON, unreadable).await;
         app.work().await;
-        let (state, cause) = states(&mut app).await.pop().unwrap();
+        let (state, reason) = states(&mut app).await.pop().unwrap();
         assert_eq!(
-            (state.as_str(), cause.is_some()),
-            ("parked", true),
+            (state.as_str(), reason.is_some()),
+            ("failed", true),
             "{unreadable}"
         );
     }
@@ -176,7 +176,7 @@ async fn what_is_not_about_our_employees_is_taken_and_recorded_as_such() {
 }
 
 #[tokio::test]
-async fn a_test_account_of_merge_is_nobodys_company() {
+async fn a_merge_test_account_is_ignored() {
     let mut app = TestApp::new().await;
     app.add_users(&["m@example.com"]).await;
     let mut body = merge_leaver("m@example.com");
@@ -295,7 +295,7 @@ async fn configured_field_names_replace_the_usual_ones() {
 }
 
 #[tokio::test]
-async fn the_content_type_decides_and_without_one_the_first_character_does() {
+async fn without_a_content_type_the_first_character_decides() {
     let mut app = TestApp::new().await;
     app.add_users(&["a@example.com", "b@example.com"]).await;
     let body = employees(&[employee("1", AS_OF, &["status"], &leaver("a@example.com"))]);

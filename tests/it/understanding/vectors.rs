@@ -96,7 +96,11 @@ async fn send_all(file: &str, now: &str) -> (TestApp, Vec<Vector>) {
             .unwrap();
         } else {
             let seconds = &content["tolerance_seconds"];
-            writeln!(config, "tenant = \"{source}\"\nfreshness = \"{seconds}s\"").unwrap();
+            writeln!(
+                config,
+                "tenant = \"{source}\"\ntimestamp_tolerance = \"{seconds}s\""
+            )
+            .unwrap();
         }
     }
     let env: Vec<(&str, &str)> = env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
@@ -162,7 +166,7 @@ async fn every_bamboohr_vector_is_answered_settled_and_acted_upon() {
         let expected = match vector.content["expected"]["parse"].as_str().unwrap() {
             "ok" => Some("processed"),
             "ignored" | "empty" => Some("ignored"),
-            "error" => Some("parked"),
+            "error" => Some("failed"),
             _ => None,
         };
         assert_eq!(state.as_deref(), expected, "{}", vector.name());
@@ -193,7 +197,7 @@ async fn every_merge_vector_is_answered_settled_and_acted_upon() {
         let settled = match (vector.is_accepted(), kind) {
             (false, _) => None,
             (true, None) if vector.name().starts_with("empty_body") => Some("ignored"),
-            (true, None) => Some("parked"),
+            (true, None) => Some("failed"),
             (true, Some(kind)) if kind.starts_with("employee_") && is_known_company => {
                 Some("processed")
             }

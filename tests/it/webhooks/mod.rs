@@ -1,8 +1,7 @@
-//! What a sender is answered: the table in the documentation to the letter. Both providers take a 4xx as
-//! final, so these are promises.
+//! Responses to webhooks. Both providers treat a 4xx as final, so each status is a promise.
 
-mod forged;
-mod put_off;
+mod signatures;
+mod unavailable;
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
@@ -21,11 +20,11 @@ use crate::support::{FORM, JSON, TestApp, USERS};
 
 const BODY: &str = r#"{"employees":[{"id":"1","action":"Updated","changedFields":["status"],"fields":{"status":"Active"},"timestamp":"2026-11-22T11:00:00+0000"}]}"#;
 
-/// What a sender does next while we read its body.
+/// What happens next while the body is read.
 enum Step {
-    Says(&'static [u8]),
-    NeverGoesOn,
-    MustNotBeAsked,
+    Sends(&'static [u8]),
+    Hangs,
+    MustNotBeRead,
 }
 
 struct Sender(VecDeque<Step>);
@@ -40,14 +39,14 @@ impl hyper::body::Body for Sender {
     ) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
         match self.0.pop_front() {
             None => Poll::Ready(None),
-            Some(Step::Says(bytes)) => {
+            Some(Step::Sends(bytes)) => {
                 Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(bytes)))))
             }
-            Some(Step::NeverGoesOn) => {
-                self.0.push_front(Step::NeverGoesOn);
+            Some(Step::Hangs) => {
+                self.0.push_front(Step::Hangs);
                 Poll::Pending
             }
-            Some(Step::MustNotBeAsked) => panic!("the body is read on"),
+            Some(Step::MustNotBeRead) => panic!("the body is read further"),
         }
     }
 }
@@ -69,7 +68,7 @@ async fn deliveries(app: &mut TestApp) -> i64 {
 }
 
 #[tokio::test]
-async fn a_stored_delivery_is_answered_with_its_id_and_a_repetition_with_the_same() {
+async fn a_duplicate_is_answered_with_the_first_id() {
     let mut app = TestApp::new().await;
     for (source, body) in [("bamboohr", BODY), ("merge", r#"{"test":true}"#)] {
         let first = app.send(source, JSON, body).await;
@@ -91,7 +90,7 @@ async fn a_stored_delivery_is_answered_with_its_id_and_a_repetition_with_the_sam
 }
 
 #[tokio::test]
-async fn the_exact_bytes_wait_in_the_database_until_somebody_works() {
+async fn stores_the_exact_bytes_and_does_not_parse_them() {
     let mut app = TestApp::new().await;
     let body: Vec<u8> = (0..=255).chain([0, 13, 10, 0]).collect();
     app.send("bamboohr", "application/json; charset=x", body.clone())
@@ -108,7 +107,7 @@ async fn the_exact_bytes_wait_in_the_database_until_somebody_works() {
         (
             body,
             true,
-            "waiting".to_owned(),
+            "pending".to_owned(),
             Some("application/json; charset=x".to_owned()),
             260,
             app.clock.now()
@@ -117,17 +116,17 @@ async fn the_exact_bytes_wait_in_the_database_until_somebody_works() {
     assert_eq!(
         app.count("SELECT count(*) FROM leaver.employees").await,
         0,
-        "the receiving half looks into no body"
+        "a stored body is not parsed before the worker runs"
     );
     app.work().await;
     let left = app
-        .count("SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting'")
+        .count("SELECT count(*) FROM leaver.deliveries WHERE state = 'pending'")
         .await;
     assert_eq!(left, 0);
 }
 
 #[tokio::test]
-async fn an_unknown_source_is_not_found_whatever_its_name_and_the_method() {
+async fn answers_404_to_unknown_sources() {
     let mut app = TestApp::new().await;
     let long = "a".repeat(300);
     for name in [
@@ -145,7 +144,7 @@ async fn an_unknown_source_is_not_found_whatever_its_name_and_the_method() {
             let request = Request::builder()
                 .method(&method)
                 .uri(format!("/webhooks/{name}"))
-                .body(sender([Step::MustNotBeAsked]))
+                .body(sender([Step::MustNotBeRead]))
                 .unwrap();
             let answer = app.request(request).await;
             assert_eq!(answer.status, StatusCode::NOT_FOUND, "{method} {name}");
@@ -170,7 +169,7 @@ async fn an_unknown_source_is_not_found_whatever_its_name_and_the_method() {
 }
 
 #[tokio::test]
-async fn only_post_is_for_webhooks() {
+async fn answers_405_to_other_methods() {
     let mut app = TestApp::new().await;
     for method in [
         "GET", "HEAD", "PUT", "DELETE", "PATCH", "OPTIONS", "TRACE", "PROPFIND",
@@ -185,10 +184,10 @@ async fn only_post_is_for_webhooks() {
 }
 
 #[tokio::test]
-async fn a_declared_length_over_the_limit_is_refused_before_a_byte_is_read() {
+async fn answers_413_to_a_declared_length_without_reading() {
     let mut app = TestApp::new().await;
     for length in ["10485761", "99999999999", "18446744073709551615"] {
-        let body = sender([Step::MustNotBeAsked]);
+        let body = sender([Step::MustNotBeRead]);
         let answer = app
             .request(post("bamboohr", &[("content-length", length)], body))
             .await;
@@ -198,12 +197,12 @@ async fn a_declared_length_over_the_limit_is_refused_before_a_byte_is_read() {
 }
 
 #[tokio::test]
-async fn an_undeclared_length_is_refused_as_soon_as_it_passes_the_limit() {
+async fn answers_413_when_a_body_exceeds_the_limit() {
     let mut app = TestApp::with(&[("LEAVER__SERVER__MAX_BODY", "1KiB")], USERS).await;
     let steps = [
-        Step::Says(&[b' '; 1000]),
-        Step::Says(&[b' '; 25]),
-        Step::MustNotBeAsked,
+        Step::Sends(&[b' '; 1000]),
+        Step::Sends(&[b' '; 25]),
+        Step::MustNotBeRead,
     ];
     let answer = app.request(post("bamboohr", &[], sender(steps))).await;
     assert_eq!(answer.status, StatusCode::PAYLOAD_TOO_LARGE);
@@ -218,7 +217,7 @@ async fn an_undeclared_length_is_refused_as_soon_as_it_passes_the_limit() {
 }
 
 #[tokio::test]
-async fn no_authentic_body_and_no_header_beside_it_is_ever_the_senders_fault() {
+async fn accepts_each_signed_body_with_any_headers() {
     let mut app = TestApp::new().await;
     let noise: Vec<u8> = (0..1_048_576_u32)
         .map(|n| (n.wrapping_mul(2_654_435_761) >> 13).to_le_bytes()[0])
@@ -277,7 +276,7 @@ async fn no_authentic_body_and_no_header_beside_it_is_ever_the_senders_fault() {
     }
     app.work().await;
     let unexplained = app
-        .count("SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting' OR (state <> 'processed' AND cause IS NULL)")
+        .count("SELECT count(*) FROM leaver.deliveries WHERE state = 'pending' OR (state <> 'processed' AND reason IS NULL)")
         .await;
     assert_eq!(unexplained, 0);
     assert_eq!(deliveries(&mut app).await, 2 * 15);

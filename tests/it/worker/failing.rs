@@ -1,4 +1,4 @@
-//! A delivery that fails alone waits, and is parked when waiting does not help; an outage blames nobody.
+//! A delivery that fails alone waits, and fails for good when waiting does not help; an outage blames nobody.
 
 use leaver::ingest::inbox::Replay;
 use leaver::jobs::deliveries::Round;
@@ -27,18 +27,18 @@ async fn active(app: &mut TestApp) -> Vec<String> {
 const ATTEMPTS: &str = "SELECT count(*) FROM leaver.deliveries WHERE attempts > 0";
 
 #[tokio::test]
-async fn a_delivery_that_fails_alone_is_put_aside_and_its_neighbours_are_done() {
+async fn a_failing_delivery_is_postponed_alone() {
     let (mut app, id) = with_one_that_fails(&[]).await;
     app.work().await;
 
     assert_eq!(active(&mut app).await, ["6"]);
     let waiting =
-        "SELECT id::text || ' ' || attempts FROM leaver.deliveries WHERE state = 'waiting'";
+        "SELECT id::text || ' ' || attempts FROM leaver.deliveries WHERE state = 'pending'";
     assert_eq!(app.lines(waiting).await, [format!("{id} 1")]);
-    let cause = "SELECT cause FROM leaver.deliveries WHERE state = 'waiting'";
-    let cause = app.text(cause).await.unwrap();
-    assert!(cause.contains("(SQLSTATE P0001)"), "{cause}");
-    assert!(!cause.contains(&email(6)), "{cause}");
+    let reason = "SELECT reason FROM leaver.deliveries WHERE state = 'pending'";
+    let reason = app.text(reason).await.unwrap();
+    assert!(reason.contains("(SQLSTATE P0001)"), "{reason}");
+    assert!(!reason.contains(&email(6)), "{reason}");
     assert_eq!(app.count(ATTEMPTS).await, 1);
     let due = "SELECT count(*) FROM leaver.deliveries WHERE next_attempt_at - received_at BETWEEN '2 s' AND '3 s'";
     assert_eq!(app.count(due).await, 1);
@@ -56,31 +56,31 @@ async fn what_was_put_aside_is_tried_again_and_done_when_it_can_be() {
     app.work().await;
     assert!(active(&mut app).await.is_empty());
     replay(&mut app, id, Replay::BodyGone).await;
-    let cause = "SELECT cause FROM leaver.deliveries WHERE attempts > 0";
-    assert_eq!(app.text(cause).await, None);
+    let reason = "SELECT reason FROM leaver.deliveries WHERE attempts > 0";
+    assert_eq!(app.text(reason).await, None);
 }
 
 #[tokio::test]
-async fn after_its_last_attempt_it_is_parked_with_its_cause_and_a_replay_brings_it_back() {
+async fn a_delivery_fails_after_its_last_attempt_until_replayed() {
     let (mut app, id) = with_one_that_fails(&[("LEAVER__WORKER__MAX_ATTEMPTS", "3")]).await;
     let state = "SELECT state FROM leaver.deliveries WHERE id IN
                  (SELECT id FROM leaver.deliveries ORDER BY id OFFSET 5 LIMIT 1)";
-    for expected in ["waiting", "waiting", "parked"] {
+    for expected in ["pending", "pending", "failed"] {
         app.work().await;
         assert_eq!(app.text(state).await.as_deref(), Some(expected));
         app.advance(chrono::TimeDelta::minutes(7));
     }
-    let cause = "SELECT cause FROM leaver.deliveries WHERE state = 'parked' AND body IS NOT NULL";
-    let cause = app.text(cause).await.unwrap();
-    assert!(cause.starts_with("failed 3 times, last: "), "{cause}");
+    let reason = "SELECT reason FROM leaver.deliveries WHERE state = 'failed' AND body IS NOT NULL";
+    let reason = app.text(reason).await.unwrap();
+    assert!(reason.starts_with("failed 3 times, last: "), "{reason}");
     let health = app.get("/health").await.body;
-    assert_eq!(health["backlog"]["parked"], 1);
+    assert_eq!(health["backlog"]["failed"], 1);
     assert_eq!(health["status"], "degraded");
 
     app.work().await;
-    assert_eq!(active(&mut app).await, ["6"], "parked is parked");
+    assert_eq!(active(&mut app).await, ["6"], "failed stays failed");
     replay(&mut app, id, Replay::Queued).await;
-    replay(&mut app, id, Replay::AlreadyWaiting).await;
+    replay(&mut app, id, Replay::AlreadyPending).await;
     app.allow_changes().await;
     app.work().await;
     assert!(active(&mut app).await.is_empty());
@@ -130,7 +130,7 @@ async fn a_refusal_at_the_commit_is_a_failure_like_any_other() {
 }
 
 #[tokio::test]
-async fn an_outage_counts_against_nobody() {
+async fn an_outage_counts_no_attempt() {
     for code in [
         "57P01", "57P03", "53300", "40001", "40P01", "08006", "25006",
     ] {

@@ -10,8 +10,8 @@ use serde_json::json;
 use super::{crowd, departure};
 use crate::support::{TestApp, USERS, employee, employees};
 
-const MARKS: &str = "SELECT count(*) FROM leaver.under_way";
-const ALONE: &str = "SELECT count(*) FROM leaver.deliveries WHERE alone AND state = 'waiting'";
+const MARKS: &str = "SELECT count(*) FROM leaver.in_flight_batches";
+const ALONE: &str = "SELECT count(*) FROM leaver.deliveries WHERE isolated AND state = 'pending'";
 
 /// Three departures that wait.
 async fn three() -> (TestApp, Vec<DeliveryId>) {
@@ -28,7 +28,7 @@ async fn three() -> (TestApp, Vec<DeliveryId>) {
 async fn died_over(app: &mut TestApp, ids: &[DeliveryId]) {
     let list: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
     app.sql(&format!(
-        "INSERT INTO leaver.under_way VALUES (gen_random_uuid(), ARRAY[{}]::uuid[], now())",
+        "INSERT INTO leaver.in_flight_batches VALUES (gen_random_uuid(), ARRAY[{}]::uuid[], now())",
         list.join(", ")
     ))
     .await;
@@ -37,23 +37,23 @@ async fn died_over(app: &mut TestApp, ids: &[DeliveryId]) {
 }
 
 #[tokio::test]
-async fn the_mark_is_there_while_a_batch_is_under_way_and_gone_with_it() {
+async fn a_batch_is_marked_while_it_is_in_flight() {
     let (mut app, _) = three().await;
     let mut somebody = app.connect().await;
     sqlx::raw_sql("BEGIN; SELECT 1 FROM users WHERE id = 3 FOR UPDATE")
         .execute(&mut somebody)
         .await
         .unwrap();
-    let worker = Arc::clone(&app.parts.worker);
+    let worker = Arc::clone(&app.parts.deliveries);
     let working = tokio::spawn(async move { worker.round(&mut LoopState::default()).await });
     app.until_the_service_waits_for_a_lock().await;
-    let marked = "SELECT cardinality(delivery_ids)::bigint FROM leaver.under_way";
+    let marked = "SELECT cardinality(delivery_ids)::bigint FROM leaver.in_flight_batches";
     assert_eq!(app.count(marked).await, 3);
     // Another replica leaves it alone: its owner lives.
     let beside = app.beside(&["bamboohr"], &[]).await;
     beside
         .parts
-        .worker
+        .deliveries
         .reclaim_orphans(&LoopState::default())
         .await
         .unwrap();
@@ -67,7 +67,7 @@ async fn the_mark_is_there_while_a_batch_is_under_way_and_gone_with_it() {
 }
 
 #[tokio::test]
-async fn what_fails_leaves_no_mark_behind() {
+async fn a_failed_batch_leaves_no_mark() {
     let (mut app, _) = three().await;
     app.refuse_to_change(&[2], "P0001").await;
     app.work().await;
@@ -80,7 +80,7 @@ async fn what_fails_leaves_no_mark_behind() {
 }
 
 #[tokio::test]
-async fn after_a_crash_each_of_the_batch_is_taken_by_itself() {
+async fn after_a_crash_each_delivery_runs_isolated() {
     let (mut app, ids) = three().await;
     died_over(&mut app, &ids[..2]).await;
     // The first two alone, the third as usual.
@@ -98,14 +98,14 @@ async fn after_a_crash_each_of_the_batch_is_taken_by_itself() {
 }
 
 #[tokio::test]
-async fn whoever_ends_the_process_alone_is_parked_after_three_times_more_and_holds_up_nobody() {
+async fn a_crashing_delivery_fails_after_three_isolated_attempts() {
     let (mut app, ids) = three().await;
     // The first time it may have been somebody else in the same process.
-    let ends = ["waiting", "waiting", "waiting", "parked"];
+    let ends = ["pending", "pending", "pending", "failed"];
     for (round, expected) in ends.into_iter().enumerate() {
         died_over(&mut app, &ids[1..2]).await;
         app.parts
-            .worker
+            .deliveries
             .reclaim_orphans(&LoopState::default())
             .await
             .unwrap();
@@ -119,11 +119,11 @@ async fn whoever_ends_the_process_alone_is_parked_after_three_times_more_and_hol
             "round {round}"
         );
     }
-    let cause = "SELECT cause FROM leaver.deliveries WHERE state = 'parked' AND body IS NOT NULL";
-    let cause = app.text(cause).await.unwrap();
+    let reason = "SELECT reason FROM leaver.deliveries WHERE state = 'failed' AND body IS NOT NULL";
+    let reason = app.text(reason).await.unwrap();
     assert!(
-        cause.starts_with("failed 3 times, last: the service ended"),
-        "{cause}"
+        reason.starts_with("failed 3 times, last: the service ended"),
+        "{reason}"
     );
     app.work().await;
     let active = "SELECT id::text FROM users WHERE is_active ORDER BY users.id";
@@ -131,7 +131,7 @@ async fn whoever_ends_the_process_alone_is_parked_after_three_times_more_and_hol
 }
 
 #[tokio::test]
-async fn what_was_finished_before_the_crash_is_not_done_again() {
+async fn a_committed_batch_is_not_repeated_after_a_crash() {
     let (mut app, ids) = three().await;
     app.work().await;
     died_over(&mut app, &ids).await;
@@ -140,7 +140,7 @@ async fn what_was_finished_before_the_crash_is_not_done_again() {
 }
 
 #[tokio::test]
-async fn of_one_delivery_everybody_is_done_for_whom_something_can_be() {
+async fn one_delivery_is_executed_for_all_but_the_failing_employee() {
     let mut app = TestApp::with(&[("LEAVER__WORKER__MAX_ATTEMPTS", "2")], USERS).await;
     crowd(&mut app, 5).await;
     app.refuse_to_change(&[4], "P0001").await;
@@ -160,10 +160,10 @@ async fn of_one_delivery_everybody_is_done_for_whom_something_can_be() {
     let active = "SELECT id::text FROM users WHERE is_active ORDER BY users.id";
     assert_eq!(app.lines(active).await, ["4"]);
     assert_eq!(app.audit().await.len(), 4);
-    let row = "SELECT state || ' ' || attempts || ' ' || cause FROM leaver.deliveries";
+    let row = "SELECT state || ' ' || attempts || ' ' || reason FROM leaver.deliveries";
     let said = app.text(row).await.unwrap();
     assert!(
-        said.starts_with("waiting 1 nothing could be done for 1 of the 5"),
+        said.starts_with("pending 1 nothing could be done for 1 of the 5"),
         "{said}"
     );
 
@@ -172,5 +172,8 @@ async fn of_one_delivery_everybody_is_done_for_whom_something_can_be() {
     app.work().await;
     assert_eq!(app.lines(active).await, [""; 0]);
     assert_eq!(app.audit().await.len(), 5);
-    assert!(app.text(row).await.is_none(), "settled, so without a cause");
+    assert!(
+        app.text(row).await.is_none(),
+        "settled, so without a reason"
+    );
 }

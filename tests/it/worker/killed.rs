@@ -25,7 +25,7 @@ async fn locked_out(mut app: TestApp) -> (TestApp, PgConnection, JoinHandle<Roun
         .execute(&mut somebody)
         .await
         .unwrap();
-    let worker = Arc::clone(&app.parts.worker);
+    let worker = Arc::clone(&app.parts.deliveries);
     let working = tokio::spawn(async move { worker.round(&mut LoopState::default()).await });
     app.until_the_service_waits_for_a_lock().await;
     (app, somebody, working)
@@ -39,7 +39,7 @@ async fn nothing_has_happened(app: &mut TestApp) {
         ("SELECT count(*) FROM leaver.audit", 0),
         (
             "SELECT count(*) FROM leaver.deliveries
-             WHERE state = 'waiting' AND attempts = 0 AND body IS NOT NULL",
+             WHERE state = 'pending' AND attempts = 0 AND body IS NOT NULL",
             3,
         ),
     ];
@@ -72,7 +72,7 @@ async fn a_worker_that_vanishes_in_the_middle_loses_nothing() {
 }
 
 #[tokio::test]
-async fn a_connection_that_is_cut_in_the_middle_is_an_outage_and_loses_nothing() {
+async fn a_connection_cut_in_a_batch_loses_nothing() {
     let (mut app, somebody, working) = in_the_middle().await;
     app.sql(
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
@@ -85,7 +85,7 @@ async fn a_connection_that_is_cut_in_the_middle_is_an_outage_and_loses_nothing()
 }
 
 #[tokio::test]
-async fn another_replica_leaves_alone_what_one_has_in_hand() {
+async fn replicas_skip_deliveries_in_flight() {
     let (app, mut somebody, working) = in_the_middle().await;
     let mut other = app.beside(&["bamboohr", "merge"], &[]).await;
     assert_eq!(other.round().await, Round::Idle);

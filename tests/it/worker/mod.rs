@@ -86,9 +86,9 @@ async fn end_state(app: &mut TestApp) -> Vec<String> {
         "SELECT concat_ws(' ', 'session', user_id) FROM sessions ORDER BY id",
         "SELECT concat_ws(' ', 'employee', employee_id, facts, account_id, access_ends_at, deactivated_at)
          FROM leaver.employees ORDER BY source, employee_id",
-        "SELECT concat_ws(' ', 'hold', employee_id, state, wants, account_id, reason, basis)
+        "SELECT concat_ws(' ', 'hold', employee_id, state, requested_action, account_id, reason, facts_fingerprint)
          FROM leaver.holds ORDER BY source, employee_id",
-        "SELECT concat_ws(' ', 'delivery', state, cause, body IS NULL, outcome -> 'deactivated')
+        "SELECT concat_ws(' ', 'delivery', state, reason, body IS NULL, outcome -> 'deactivated')
          FROM leaver.deliveries ORDER BY id",
         "SELECT concat_ws(' ', action, employee_id, account_id, actor) FROM leaver.audit
          WHERE action <> 'scheduled' ORDER BY employee_id, audit.id",
@@ -102,7 +102,7 @@ async fn end_state(app: &mut TestApp) -> Vec<String> {
 async fn batches_of_one_end_like_one_batch_of_all() {
     let mut states = vec![];
     for size in ["500", "4", "1"] {
-        let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH", size)], USERS).await;
+        let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", size)], USERS).await;
         crowd(&mut app, 13).await;
         for (source, body) in mixed() {
             app.store(source, &body).await;
@@ -117,7 +117,7 @@ async fn batches_of_one_end_like_one_batch_of_all() {
 }
 
 #[tokio::test]
-async fn a_deed_is_told_of_the_one_delivery_that_caused_it() {
+async fn a_change_is_recorded_with_the_delivery_that_caused_it() {
     let mut app = TestApp::new().await;
     crowd(&mut app, 1).await;
     app.store(
@@ -125,7 +125,7 @@ async fn a_deed_is_told_of_the_one_delivery_that_caused_it() {
         &employees(&[working("1", &email(1), "2026-11-22T10:00:00+0000")]),
     )
     .await;
-    let cause = app.store("bamboohr", &departure(1)).await;
+    let reason = app.store("bamboohr", &departure(1)).await;
     app.store(
         "bamboohr",
         &employees(&[terminated("1", &email(1), "2026-11-22T10:30:00+0000")]),
@@ -138,7 +138,7 @@ async fn a_deed_is_told_of_the_one_delivery_that_caused_it() {
         [r#"{"kept": 1}"#, r#"{"deactivated": 1}"#, r#"{"stale": 1}"#]
     );
     let recorded = "SELECT delivery_id::text FROM leaver.audit";
-    assert_eq!(app.lines(recorded).await, [cause.to_string()]);
+    assert_eq!(app.lines(recorded).await, [reason.to_string()]);
     let metrics = app.get("/metrics").await.body;
     let deactivated =
         metrics.as_str().unwrap().lines().find(|line| {
@@ -149,7 +149,7 @@ async fn a_deed_is_told_of_the_one_delivery_that_caused_it() {
 
 #[tokio::test]
 async fn two_replicas_share_the_work_and_do_everything_once() {
-    let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH", "7")], USERS).await;
+    let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", "7")], USERS).await;
     crowd(&mut app, 50).await;
     // Four deliveries of each person, each different and all of them true.
     for n in 0..200 {
@@ -158,7 +158,9 @@ async fn two_replicas_share_the_work_and_do_everything_once() {
         let left = terminated(&n.to_string(), &email(n), &as_of);
         app.store("bamboohr", &employees(&[left])).await;
     }
-    let mut other = app.beside(&BOTH, &[("LEAVER__WORKER__BATCH", "7")]).await;
+    let mut other = app
+        .beside(&BOTH, &[("LEAVER__WORKER__BATCH_SIZE", "7")])
+        .await;
 
     let (mine, theirs) = tokio::join!(share(&mut app), share(&mut other));
 
@@ -180,7 +182,7 @@ async fn share(app: &mut TestApp) -> usize {
         match app.round().await {
             Round::Processed(deliveries) => done += deliveries,
             Round::Idle => {
-                let waiting = "SELECT count(*) FROM leaver.deliveries WHERE state = 'waiting'";
+                let waiting = "SELECT count(*) FROM leaver.deliveries WHERE state = 'pending'";
                 if app.count(waiting).await == 0 {
                     return done;
                 }
@@ -191,10 +193,10 @@ async fn share(app: &mut TestApp) -> usize {
 }
 
 #[tokio::test]
-async fn bodies_of_any_size_are_taken_up_to_the_limit_and_a_larger_one_by_itself() {
+async fn batches_respect_the_size_limit_and_isolate_large_bodies() {
     let limits = [
-        ("LEAVER__WORKER__BATCH", "4"),
-        ("LEAVER__WORKER__BATCH_SIZE", "4KiB"),
+        ("LEAVER__WORKER__BATCH_SIZE", "4"),
+        ("LEAVER__WORKER__BATCH_BYTES", "4KiB"),
     ];
     let mut app = TestApp::with(&limits, USERS).await;
     crowd(&mut app, 5).await;
@@ -213,7 +215,7 @@ async fn bodies_of_any_size_are_taken_up_to_the_limit_and_a_larger_one_by_itself
 }
 
 #[tokio::test]
-async fn a_body_that_cannot_be_read_is_parked_and_sinks_no_neighbour() {
+async fn a_body_that_cannot_be_read_fails_and_sinks_no_neighbour() {
     let mut app = TestApp::new().await;
     crowd(&mut app, 1).await;
     let deep = format!("{{\"employees\":{}", "[".repeat(5_000));
@@ -238,21 +240,21 @@ async fn a_body_that_cannot_be_read_is_parked_and_sinks_no_neighbour() {
     app.work().await;
 
     assert!(!app.is_active(&email(1)).await);
-    assert_eq!(app.get("/health").await.body["backlog"]["waiting"], 0);
-    let parked = app
-        .lines("SELECT cause FROM leaver.deliveries WHERE state = 'parked'")
+    assert_eq!(app.get("/health").await.body["backlog"]["pending"], 0);
+    let failed = app
+        .lines("SELECT reason FROM leaver.deliveries WHERE state = 'failed'")
         .await;
-    assert!(parked.len() >= 10, "{parked:?}");
-    for cause in parked {
+    assert!(failed.len() >= 10, "{failed:?}");
+    for reason in failed {
         assert!(
-            !cause.contains("Ruiz") && !cause.contains("not json"),
-            "{cause}"
+            !reason.contains("Ruiz") && !reason.contains("not json"),
+            "{reason}"
         );
     }
 }
 
 #[tokio::test]
-async fn a_delivery_of_a_source_that_is_gone_is_parked_under_its_name_until_it_is_back() {
+async fn a_delivery_of_a_removed_source_fails_until_it_is_back() {
     let mut app = TestApp::new().await;
     crowd(&mut app, 1).await;
     let date = Some("2026-11-20T00:00:00Z");
@@ -261,9 +263,9 @@ async fn a_delivery_of_a_source_that_is_gone_is_parked_under_its_name_until_it_i
 
     let mut without = app.beside(&["bamboohr"], &[]).await;
     without.work().await;
-    let cause = "SELECT cause FROM leaver.deliveries WHERE state = 'parked'";
-    let cause = app.text(cause).await.unwrap();
-    assert!(cause.contains("`merge`"), "{cause}");
+    let reason = "SELECT reason FROM leaver.deliveries WHERE state = 'failed'";
+    let reason = app.text(reason).await.unwrap();
+    assert!(reason.contains("`merge`"), "{reason}");
     assert!(app.is_active(&email(1)).await);
 
     replay(&mut app, id, Replay::Queued).await;
@@ -282,19 +284,19 @@ async fn replay(app: &mut TestApp, id: leaver_core::domain::DeliveryId, expected
 }
 
 #[tokio::test]
-async fn the_body_of_a_parked_delivery_is_kept_for_a_while() {
+async fn the_body_of_a_failed_delivery_is_kept_for_a_while() {
     let mut app = TestApp::new().await;
     let id = app.store("bamboohr", &json!({"nothing": "of ours"})).await;
     app.work().await;
-    let kept = "SELECT count(*) FROM leaver.deliveries WHERE state = 'parked' AND body IS NOT NULL";
+    let kept = "SELECT count(*) FROM leaver.deliveries WHERE state = 'failed' AND body IS NOT NULL";
     app.advance(chrono::TimeDelta::days(7));
-    app.parts.worker.run_housekeeping_once().await.unwrap();
+    app.parts.housekeeping.run_once().await.unwrap();
     assert_eq!(app.count(kept).await, 1);
 
     app.advance(chrono::TimeDelta::seconds(1));
-    app.parts.worker.run_housekeeping_once().await.unwrap();
+    app.parts.housekeeping.run_once().await.unwrap();
     assert_eq!(app.count(kept).await, 0);
     replay(&mut app, id, Replay::BodyGone).await;
-    let state = "SELECT state || ' ' || (cause IS NOT NULL) FROM leaver.deliveries";
-    assert_eq!(app.text(state).await.as_deref(), Some("parked true"));
+    let state = "SELECT state || ' ' || (reason IS NOT NULL) FROM leaver.deliveries";
+    assert_eq!(app.text(state).await.as_deref(), Some("failed true"));
 }

@@ -9,6 +9,10 @@ use sqlx::postgres::PgListener;
 use tokio_util::sync::CancellationToken;
 
 use super::{crowd, departure};
+use leaver::jobs::deliveries::DeliveryWorker;
+use leaver::jobs::deliveries::notify::Listener;
+use leaver::jobs::runner::run;
+
 use crate::support::{FORM, TestApp, USERS};
 
 #[tokio::test]
@@ -24,15 +28,15 @@ async fn what_was_settled_long_ago_is_forgotten_and_nothing_else() {
     app.deliver("bamboohr", &departure(2)).await;
     app.store("bamboohr", &departure(3)).await;
     let states = "SELECT state FROM leaver.deliveries ORDER BY id";
-    let all = ["processed", "ignored", "parked", "processed", "waiting"];
+    let all = ["processed", "ignored", "failed", "processed", "pending"];
     assert_eq!(app.lines(states).await, all);
 
-    app.parts.worker.run_housekeeping_once().await.unwrap();
+    app.parts.housekeeping.run_once().await.unwrap();
     assert_eq!(app.lines(states).await, all);
     app.advance(TimeDelta::days(11));
-    app.parts.worker.run_housekeeping_once().await.unwrap();
-    // The parked one has lost its body (inbox.keep), so there is nothing left to replay.
-    assert_eq!(app.lines(states).await, ["processed", "waiting"]);
+    app.parts.housekeeping.run_once().await.unwrap();
+    // The failed one has lost its body (inbox.failed_retention), so there is nothing left to replay.
+    assert_eq!(app.lines(states).await, ["processed", "pending"]);
     assert_eq!(app.audit().await.len(), 2, "the record stays");
 
     // The same body again is read again, and says nothing new.
@@ -45,20 +49,20 @@ async fn what_was_settled_long_ago_is_forgotten_and_nothing_else() {
 async fn more_than_a_slice_goes_in_one_night() {
     let mut app = TestApp::with(&[], USERS).await;
     app.sql(
-        "INSERT INTO leaver.deliveries (id, fingerprint, source, digest, received_at, body_bytes, state, next_attempt_at, settled_at)
+        "INSERT INTO leaver.deliveries (id, fingerprint, source, digest, received_at, body_bytes, state, next_attempt_at, processed_at)
          SELECT gen_random_uuid(), gen_random_uuid(), 'merge', int4send(n), '2026-01-01', 1, 'processed', '2026-01-01', '2026-01-01'
          FROM generate_series(1, 12000) n",
     )
     .await;
-    app.parts.worker.run_housekeeping_once().await.unwrap();
+    app.parts.housekeeping.run_once().await.unwrap();
     assert_eq!(app.count("SELECT count(*) FROM leaver.deliveries").await, 0);
 }
 
 #[tokio::test]
-async fn a_worker_with_more_than_it_can_take_at_once_calls_the_others_and_one_at_rest_does_not() {
-    let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH", "2")], USERS).await;
+async fn a_full_batch_notifies_the_other_replicas() {
+    let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", "2")], USERS).await;
     crowd(&mut app, 5).await;
-    let mut listener = PgListener::connect_with(&app.parts.worker.pool.single())
+    let mut listener = PgListener::connect_with(&app.parts.engine.pool.dedicated_pool())
         .await
         .unwrap();
     listener.listen("leaver_arrived").await.unwrap();
@@ -66,10 +70,10 @@ async fn a_worker_with_more_than_it_can_take_at_once_calls_the_others_and_one_at
         app.store("bamboohr", &departure(n)).await;
     }
     let stop = CancellationToken::new();
-    let worker = Arc::clone(&app.parts.worker);
+    let worker = DeliveryWorker::new(Arc::clone(&app.parts.deliveries));
     let running = tokio::spawn({
         let stop = stop.clone();
-        async move { worker.run(stop).await }
+        async move { run(worker, &stop).await }
     });
     let heard = tokio::time::timeout(Duration::from_secs(20), listener.recv()).await;
     assert_eq!(heard.unwrap().unwrap().channel(), "leaver_arrived");
@@ -83,12 +87,12 @@ async fn a_worker_with_more_than_it_can_take_at_once_calls_the_others_and_one_at
 }
 
 #[tokio::test]
-async fn in_a_rush_of_senders_batches_take_turns() {
+async fn is_overloaded_of_senders_batches_take_turns() {
     for (senders, takes_turns) in [(1_000, true), (10, false)] {
-        let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH", "1")], USERS).await;
+        let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", "1")], USERS).await;
         crowd(&mut app, 2).await;
         let waiting: Vec<_> = (0..senders)
-            .map(|_| app.parts.liveness.sender_waits())
+            .map(|_| app.parts.liveness.sender_waiting())
             .collect();
         app.store("bamboohr", &departure(1)).await;
         let mut somebody = app.connect().await;
@@ -98,11 +102,15 @@ async fn in_a_rush_of_senders_batches_take_turns() {
             .unwrap();
         let stop = CancellationToken::new();
         let loops = [(); 2].map(|()| {
-            let (worker, stop) = (Arc::clone(&app.parts.worker), stop.clone());
-            tokio::spawn(async move { worker.run(stop).await })
+            let worker = DeliveryWorker::new(Arc::clone(&app.parts.deliveries));
+            let stop = stop.clone();
+            tokio::spawn(async move { run(worker, &stop).await })
         });
         app.until_the_service_waits_for_a_lock().await;
-        assert_eq!(app.parts.worker.turn.try_lock().is_err(), takes_turns);
+        assert_eq!(
+            app.parts.deliveries.overload_lock.try_lock().is_err(),
+            takes_turns
+        );
         sqlx::raw_sql("COMMIT")
             .execute(&mut somebody)
             .await
@@ -115,12 +123,12 @@ async fn in_a_rush_of_senders_batches_take_turns() {
             done.await.unwrap();
         }
         drop(waiting);
-        assert!(!app.parts.liveness.in_a_rush());
+        assert!(!app.parts.liveness.is_overloaded());
     }
 }
 
 #[tokio::test]
-async fn a_body_with_its_own_times_is_known_for_a_week_and_one_without_as_long_as_its_row() {
+async fn timed_bodies_are_deduplicated_for_a_week() {
     let mut app = TestApp::new().await;
     crowd(&mut app, 2).await;
     let untimed = "employees[2][changedFields][]=status&employees[2][status]=Active";
@@ -129,10 +137,10 @@ async fn a_body_with_its_own_times_is_known_for_a_week_and_one_without_as_long_a
     app.work().await;
     let known = "SELECT (fingerprint IS NOT NULL)::text FROM leaver.deliveries ORDER BY id";
     app.advance(TimeDelta::days(6));
-    app.parts.worker.run_housekeeping_once().await.unwrap();
+    app.parts.housekeeping.run_once().await.unwrap();
     assert_eq!(app.lines(known).await, ["true", "true"]);
     app.advance(TimeDelta::days(2));
-    app.parts.worker.run_housekeeping_once().await.unwrap();
+    app.parts.housekeeping.run_once().await.unwrap();
     assert_eq!(app.lines(known).await, ["false", "true"]);
 
     let record = app.audit().await;
@@ -146,25 +154,26 @@ async fn a_body_with_its_own_times_is_known_for_a_week_and_one_without_as_long_a
 }
 
 #[tokio::test]
-async fn whoever_is_called_wakes_up() {
+async fn a_notification_wakes_a_worker() {
     let mut app = TestApp::with(&[], USERS).await;
     let stop = CancellationToken::new();
-    let worker = Arc::clone(&app.parts.worker);
-    let bell = tokio::spawn({
+    let arrived = Arc::clone(&app.parts.engine.notifications.deliveries_arrived);
+    let listener = Listener::new(app.parts.engine.pool.clone(), arrived);
+    let listening = tokio::spawn({
         let stop = stop.clone();
-        async move { worker.run_listener(stop).await }
+        async move { run(listener, &stop).await }
     });
     let listens = "SELECT count(*) FROM pg_stat_activity
                    WHERE datname = current_database() AND query LIKE 'LISTEN%leaver_arrived%'";
     while app.count(listens).await == 0 {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
-    let arrived = Arc::clone(&app.parts.worker.arrived);
+    let arrived = Arc::clone(&app.parts.engine.notifications.deliveries_arrived);
     let woken = arrived.notified();
     app.sql("NOTIFY leaver_arrived").await;
     tokio::time::timeout(Duration::from_secs(20), woken)
         .await
         .unwrap();
     stop.cancel();
-    bell.await.unwrap();
+    listening.await.unwrap();
 }

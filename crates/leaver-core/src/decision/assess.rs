@@ -87,7 +87,7 @@ impl Employment {
 pub fn assess(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Employment {
     let by_facts = judge_by_facts(policy, employee, now);
     let removed = employee
-        .removed
+        .deleted
         .as_ref()
         .is_some_and(|fact| fact.value == Some(true));
     if removed && !matches!(by_facts, Employment::Left { .. }) {
@@ -102,7 +102,7 @@ pub fn assess(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Emplo
             OnUncertain::Ignore => by_facts,
         };
     }
-    if let Some(changed_at) = employee.read_due
+    if let Some(changed_at) = employee.values_pending_since
         && !matches!(
             by_facts,
             Employment::Left { .. } | Employment::Leaving { .. }
@@ -129,9 +129,9 @@ fn judge_by_facts(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> E
 
 /// The status says that the person does not work there.
 fn inactive(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Employment {
-    let hired = employee.hire.as_ref().and_then(|fact| fact.value);
+    let hired = employee.hire_date.as_ref().and_then(|fact| fact.value);
     let hire_ahead = hired.filter(|day| day_begins(*day, policy.timezone) > now);
-    let termination = employee.termination();
+    let termination = employee.termination_date();
 
     if let Some(day) = hire_ahead {
         // A date that lies ahead is waited for even so: whoever is hired for a season leaves after it.
@@ -191,7 +191,7 @@ fn inactive_with_date(
         || employee
             .status
             .as_ref()
-            .is_some_and(|fact| fact.seen_at >= begins);
+            .is_some_and(|fact| fact.observed_at >= begins);
     if begins <= now && (said_since || ends <= now) {
         return left(&format!(
             "status is inactive and the termination date {} has begun",
@@ -208,7 +208,7 @@ fn not_inactive(
     status: Option<&Status>,
     now: DateTime<Utc>,
 ) -> Employment {
-    if let Some((moment, learned_at)) = employee.termination() {
+    if let Some((moment, learned_at)) = employee.termination_date() {
         let ends = access_end(moment, policy.timezone, policy.cutoff);
         if ends > now {
             return leaving(policy, moment, matches!(status, Some(Status::Active)));
@@ -218,7 +218,7 @@ fn not_inactive(
         let status_said_before = employee
             .status
             .as_ref()
-            .is_none_or(|fact| fact.seen_at < ends);
+            .is_none_or(|fact| fact.observed_at < ends);
         if learned_at < ends && status_said_before && !continues(policy, employee, moment, ends) {
             return left(&format!(
                 "access ended as announced: termination date {}",
@@ -228,7 +228,7 @@ fn not_inactive(
     }
     match status {
         Some(Status::Active) => Employment::Employed {
-            because: match employee.termination() {
+            because: match employee.termination_date() {
                 Some((moment, _)) => format!(
                     "status is active; the termination date {} is an old one",
                     spoken(policy, moment)
@@ -262,7 +262,7 @@ fn continues(
     ended: DateOrInstant,
     ends: DateTime<Utc>,
 ) -> bool {
-    let hired = employee.hire.as_ref().and_then(|fact| fact.value);
+    let hired = employee.hire_date.as_ref().and_then(|fact| fact.value);
     hired.is_some_and(|day| {
         let begins = day_begins(day, policy.timezone);
         begins > moment_begins(ended, policy.timezone) && begins <= ends

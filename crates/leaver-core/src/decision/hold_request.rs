@@ -16,7 +16,8 @@ pub struct HoldRequest {
 }
 
 /// What a hold would do once approved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum RequestedAction {
     /// Switch the account off.
     Deactivate,
@@ -25,13 +26,10 @@ pub enum RequestedAction {
 }
 
 impl RequestedAction {
-    /// The word in the database and on the screen.
+    /// Returns the word in the database and in output.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Deactivate => "deactivate",
-            Self::Reactivate => "reactivate",
-        }
+        self.into()
     }
 }
 
@@ -62,12 +60,13 @@ impl Basis<'_> {
             Some(EmploymentStatus::Other) => "other",
             None => "-",
         };
-        let hire = known(self.employee.hire.as_ref());
-        let termination = known(self.employee.termination.as_ref()).map(|moment| match moment {
-            DateOrInstant::Day(day) => day.to_string(),
-            DateOrInstant::Instant(instant) => instant.to_rfc3339(),
-        });
-        let removed = known(self.employee.removed.as_ref()).unwrap_or(false);
+        let hire = known(self.employee.hire_date.as_ref());
+        let termination =
+            known(self.employee.termination_date.as_ref()).map(|moment| match moment {
+                DateOrInstant::Day(day) => day.to_string(),
+                DateOrInstant::Instant(instant) => instant.to_rfc3339(),
+            });
+        let removed = known(self.employee.deleted.as_ref()).unwrap_or(false);
         let accounts = match (self.found, &account) {
             (AccountMatch::Ambiguous(count), _) => format!("{count} of them"),
             (_, Some(account)) => account.to_string(),

@@ -240,7 +240,7 @@ fn doubt(
     needs_read: bool,
     reason: String,
 ) -> (Action, String) {
-    let why = match facts_fingerprint.employee.read_due {
+    let why = match facts_fingerprint.employee.values_pending_since {
         Some(at) if needs_read => format!("needs-read@{}", at.to_rfc3339()),
         _ => reason.clone(),
     };
@@ -276,9 +276,11 @@ fn doubt(
 
 /// Of what is not known nobody needs to be asked while a read can tell.
 fn read_is_due(employee: &Employee) -> String {
-    let when = employee.read_due.map_or_else(String::new, |at| {
-        format!(" at {}", at.format("%Y-%m-%dT%H:%M:%SZ"))
-    });
+    let when = employee
+        .values_pending_since
+        .map_or_else(String::new, |at| {
+            format!(" at {}", at.format("%Y-%m-%dT%H:%M:%SZ"))
+        });
     format!("a read is due: the HR system reported a change{when} but not what it is")
 }
 

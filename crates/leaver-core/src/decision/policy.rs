@@ -1,71 +1,97 @@
-//! The knobs that the operator sets.
+//! The settings that turn facts into decisions. The words of the configuration are those of the enums here.
 
 use std::collections::BTreeSet;
 
 use chrono::NaiveTime;
 use chrono_tz::Tz;
+use serde::Deserialize;
 
 use crate::domain::{Provider, WorkEmail};
 
 /// How one source's facts become decisions.
 #[derive(Clone, Debug)]
 pub struct Policy {
-    /// Whose words the facts are in.
+    /// The provider that the facts come from.
     pub provider: Provider,
     /// The zone in which the company's calendar days begin and end.
     pub timezone: Tz,
-    /// When on the last day access ends.
+    /// When access ends on the last day.
     pub cutoff: Cutoff,
-    /// What to do with somebody who is inactive (Merge) without a termination date.
+    /// What happens if an employee is inactive (Merge) without a termination date.
     pub inactive_without_date: OnUncertain,
-    /// What to do when the HR system has removed the record.
+    /// What happens if the HR system has deleted the employee's record.
     pub deleted: OnUncertain,
-    /// What to do when somebody whose account we switched off is active again.
+    /// What happens if an employee is active again after we deactivated the account.
     pub rehire: Rehire,
-    /// Whether a change that came without values is read from the provider's API.
+    /// Whether a change event without field values is followed by a read from the provider's API.
     pub can_read: bool,
-    /// Accounts that are never switched off without a person's word.
+    /// Accounts that are deactivated only after a person approves it.
     pub protected: BTreeSet<WorkEmail>,
 }
 
-/// When on the last day access ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// When access ends on the last day.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "String")]
 pub enum Cutoff {
-    /// With the first instant of the day.
+    /// At the first instant of the day.
     StartOfDay,
     /// At a time of that day.
     At(NaiveTime),
-    /// With the first instant of the next day.
+    /// At the first instant of the next day.
     EndOfDay,
 }
 
-/// What to do about a sign of leaving that is less than proof.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A text that is not a cut-off.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "`{0}` is not a cut-off, expected \"start_of_day\", \"end_of_day\" or a time such as \"17:30\""
+)]
+pub struct InvalidCutoff(String);
+
+impl TryFrom<String> for Cutoff {
+    type Error = InvalidCutoff;
+
+    fn try_from(text: String) -> Result<Self, InvalidCutoff> {
+        match text.as_str() {
+            "start_of_day" => Ok(Self::StartOfDay),
+            "end_of_day" => Ok(Self::EndOfDay),
+            time => NaiveTime::parse_from_str(time, "%H:%M")
+                .map(Self::At)
+                .map_err(|_| InvalidCutoff(text)),
+        }
+    }
+}
+
+/// What happens if the facts suggest a departure but do not prove it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum OnUncertain {
-    /// Ask a person.
+    /// A hold is opened for a person to resolve.
     Hold,
-    /// Take it for a departure.
+    /// It counts as a departure.
     Deactivate,
-    /// Do nothing.
+    /// Nothing.
     Ignore,
 }
 
-/// What to do about a return.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What happens if an employee is active again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Rehire {
-    /// Ask a person.
+    /// A hold is opened for a person to resolve.
     Hold,
-    /// Switch the account on again.
+    /// The account is reactivated.
     Reactivate,
-    /// Do nothing.
+    /// Nothing.
     Ignore,
 }
 
-/// What to do about access that should have ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// What happens to access that should have ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum DriftMode {
-    /// Say so.
+    /// It is reported.
     Report,
-    /// End it again.
+    /// It is reported and ended.
     Fix,
 }

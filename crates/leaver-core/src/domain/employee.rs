@@ -51,7 +51,7 @@ pub struct Fact<T> {
     /// When it was so, by the sender's account. Facts with a later one win.
     pub as_of: DateTime<Utc>,
     /// When we learned it.
-    pub seen_at: DateTime<Utc>,
+    pub observed_at: DateTime<Utc>,
 }
 
 /// A roster entry: everything the rules may look at.
@@ -66,23 +66,25 @@ pub struct Employee {
     /// BambooHR's employment status.
     pub employment_status: Option<Fact<EmploymentStatus>>,
     /// First day of employment.
-    pub hire: Option<Fact<NaiveDate>>,
+    pub hire_date: Option<Fact<NaiveDate>>,
     /// End of employment.
-    pub termination: Option<Fact<DateOrInstant>>,
+    pub termination_date: Option<Fact<DateOrInstant>>,
     /// The address that ties the employee to an account.
     pub work_email: Option<Fact<WorkEmail>>,
     /// Whether the HR system has removed the record.
-    pub removed: Option<Fact<bool>>,
+    pub deleted: Option<Fact<bool>>,
     /// A change without values happened at this time, and nothing newer told us the values.
-    pub read_due: Option<DateTime<Utc>>,
+    pub values_pending_since: Option<DateTime<Utc>>,
     /// The link to an account.
-    pub account: Option<AccountId>,
+    pub account_id: Option<AccountId>,
     /// When the timer will look at this employee.
     pub access_ends_at: Option<DateTime<Utc>>,
     /// When we switched the account off, while it is still off by our doing.
     pub deactivated_at: Option<DateTime<Utc>>,
     /// The delivery that brought the newest facts.
-    pub delivery: Option<DeliveryId>,
+    pub last_delivery_id: Option<DeliveryId>,
+    /// When a value last changed, by our clock. A confirmation of the same value does not change it.
+    pub modified_at: Option<DateTime<Utc>>,
 }
 
 impl Employee {
@@ -94,15 +96,16 @@ impl Employee {
             status: None,
             status_changed: false,
             employment_status: None,
-            hire: None,
-            termination: None,
+            hire_date: None,
+            termination_date: None,
             work_email: None,
-            removed: None,
-            read_due: None,
-            account: None,
+            deleted: None,
+            values_pending_since: None,
+            account_id: None,
             access_ends_at: None,
             deactivated_at: None,
-            delivery: None,
+            last_delivery_id: None,
+            modified_at: None,
         }
     }
 
@@ -118,11 +121,29 @@ impl Employee {
                 self.employment_status.as_ref(),
                 other.employment_status.as_ref(),
             )
-            && same(self.hire.as_ref(), other.hire.as_ref())
-            && same(self.termination.as_ref(), other.termination.as_ref())
+            && same(self.hire_date.as_ref(), other.hire_date.as_ref())
+            && same(
+                self.termination_date.as_ref(),
+                other.termination_date.as_ref(),
+            )
             && same(self.work_email.as_ref(), other.work_email.as_ref())
-            && same(self.removed.as_ref(), other.removed.as_ref())
-            && self.read_due == other.read_due
+            && same(self.deleted.as_ref(), other.deleted.as_ref())
+            && self.values_pending_since == other.values_pending_since
+    }
+
+    /// Returns true if a list of employees shows the same values for both. An unknown value equals an empty one, and
+    /// the marks for rules and reads do not count.
+    #[must_use]
+    pub fn has_same_listed_values(&self, other: &Self) -> bool {
+        fn value<T>(fact: Option<&Fact<T>>) -> Option<&T> {
+            fact.and_then(|fact| fact.value.as_ref())
+        }
+        value(self.status.as_ref()) == value(other.status.as_ref())
+            && value(self.employment_status.as_ref()) == value(other.employment_status.as_ref())
+            && value(self.hire_date.as_ref()) == value(other.hire_date.as_ref())
+            && value(self.termination_date.as_ref()) == value(other.termination_date.as_ref())
+            && value(self.work_email.as_ref()) == value(other.work_email.as_ref())
+            && value(self.deleted.as_ref()) == value(other.deleted.as_ref())
     }
 
     /// The present status, when one is known.
@@ -139,8 +160,8 @@ impl Employee {
 
     /// The known end of employment, with the time we learned of it.
     #[must_use]
-    pub fn termination(&self) -> Option<(DateOrInstant, DateTime<Utc>)> {
-        let fact = self.termination.as_ref()?;
-        Some((fact.value?, fact.seen_at))
+    pub fn termination_date(&self) -> Option<(DateOrInstant, DateTime<Utc>)> {
+        let fact = self.termination_date.as_ref()?;
+        Some((fact.value?, fact.observed_at))
     }
 }

@@ -42,9 +42,9 @@ pub struct Facts {
     /// BambooHR's `employmentHistoryStatus`; only `Terminated` has a fixed meaning.
     pub employment_status: Field<EmploymentStatus>,
     /// First day of (the latest) employment.
-    pub hire: Field<NaiveDate>,
+    pub hire_date: Field<NaiveDate>,
     /// Last day, or the very instant, of employment.
-    pub termination: Field<DateOrInstant>,
+    pub termination_date: Field<DateOrInstant>,
     /// The address that ties an employee to an account.
     pub work_email: Field<WorkEmail>,
 }

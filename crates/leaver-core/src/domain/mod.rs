@@ -7,7 +7,7 @@ mod ids;
 pub use ids::{AccountId, DeliveryId, EmployeeId, InvalidName, SourceName, Tenant};
 
 mod provider;
-pub use provider::{Provider, UnknownProvider};
+pub use provider::Provider;
 
 mod email;
 pub use email::WorkEmail;

@@ -29,7 +29,7 @@ fn a_merge_record_is_as_of_its_modification() {
     assert_eq!(change.kind, ChangeKind::Updated);
     assert_eq!(change.as_of, Some(at("2026-11-20T08:00:00.5Z")));
     assert_eq!(change.facts.status, Field::Value(Status::Inactive));
-    assert_eq!(change.facts.termination, Field::Empty);
+    assert_eq!(change.facts.termination_date, Field::Empty);
     assert!(!change.notification_only);
 }
 
@@ -175,7 +175,7 @@ fn a_bamboohr_record_is_as_of_the_read_and_its_gaps_stay_gaps() {
         Field::Value(EmploymentStatus::Terminated)
     );
     assert_eq!(
-        (&facts.termination, &facts.hire),
+        (&facts.termination_date, &facts.hire_date),
         (&Field::Empty, &Field::Empty)
     );
     assert_eq!(facts.work_email, Field::Absent);
@@ -190,20 +190,20 @@ fn what_the_key_may_not_see_is_absent_and_not_empty() {
         "_restrictedFields": ["terminationDate"]}),
     )
     .unwrap();
-    assert_eq!(restricted.change.facts.termination, Field::Absent);
+    assert_eq!(restricted.change.facts.termination_date, Field::Absent);
     assert_eq!(restricted.withheld, ["terminationDate"]);
 
     let blind =
         read(&json!({"id": "7", "terminationDate": null, "workEmail": "d@widgets.example"}))
             .unwrap();
-    assert_eq!(blind.change.facts.termination, Field::Absent);
+    assert_eq!(blind.change.facts.termination_date, Field::Absent);
     assert!(blind.withheld.contains(&"status"));
 
     let future =
         read(&json!({"id": "7", "status": "Active", "terminationDate": "2026-12-31"})).unwrap();
     let day = "2026-12-31".parse().unwrap();
     assert_eq!(
-        future.change.facts.termination,
+        future.change.facts.termination_date,
         Field::Value(DateOrInstant::Day(day))
     );
 }
@@ -216,7 +216,7 @@ fn what_is_withheld_is_so_in_any_case_of_its_name() {
     )
     .unwrap();
     assert_eq!(read.change.facts.status, Field::Value(Status::Active));
-    assert_eq!(read.change.facts.termination, Field::Absent);
+    assert_eq!(read.change.facts.termination_date, Field::Absent);
     assert_eq!(
         read.withheld,
         ["employmentHistoryStatus", "terminationDate", "workEmail"]

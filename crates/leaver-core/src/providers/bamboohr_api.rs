@@ -176,8 +176,8 @@ fn forget_empty(facts: &mut Facts) {
         }
     }
     forget(&mut facts.employment_status);
-    forget(&mut facts.hire);
-    forget(&mut facts.termination);
+    forget(&mut facts.hire_date);
+    forget(&mut facts.termination_date);
     forget(&mut facts.work_email);
 }
 

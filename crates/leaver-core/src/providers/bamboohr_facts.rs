@@ -71,8 +71,8 @@ fn facts(event: &Event, names: &FieldNames) -> Facts {
         employment_status: posted.read(&names.employment_status, |text| {
             Some(employment_status(text))
         }),
-        hire: posted.read(&names.hire_date, dates::parse_day),
-        termination: posted.read(&names.termination_date, |text| {
+        hire_date: posted.read(&names.hire_date, dates::parse_day),
+        termination_date: posted.read(&names.termination_date, |text| {
             dates::parse_day(text).map(DateOrInstant::Day)
         }),
         work_email: posted.read(&names.work_email, work_email),

@@ -120,16 +120,16 @@ fn facts(record: &Map<String, Value>) -> Facts {
     let is_shell = status.value().is_none();
     let mut facts = Facts {
         status,
-        hire: hire(record),
-        termination: member(record, "termination_date", dates::moment),
+        hire_date: hire(record),
+        termination_date: member(record, "termination_date", dates::moment),
         // A personal address never stands in for it.
         work_email: member(record, "work_email", work_email),
         ..Facts::default()
     };
     if is_shell {
         facts.status = Field::Absent;
-        forget_empty(&mut facts.hire);
-        forget_empty(&mut facts.termination);
+        forget_empty(&mut facts.hire_date);
+        forget_empty(&mut facts.termination_date);
         forget_empty(&mut facts.work_email);
     }
     facts

@@ -55,8 +55,8 @@ pub fn merge_record(record: &Value, tenant: &Tenant) -> Result<EmployeeChange, E
 pub(super) fn is_empty(facts: &Facts) -> bool {
     facts.status.value().is_none()
         && facts.employment_status.value().is_none()
-        && facts.hire.value().is_none()
-        && facts.termination.value().is_none()
+        && facts.hire_date.value().is_none()
+        && facts.termination_date.value().is_none()
         && facts.work_email.value().is_none()
 }
 

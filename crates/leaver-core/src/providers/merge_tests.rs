@@ -201,9 +201,9 @@ fn midnight_in_utc_is_a_day_and_any_other_time_an_instant() {
         (json!(20_260_531), Field::Absent),
     ] {
         let facts = facts(json!({"termination_date": value}));
-        assert_eq!(facts.termination, expected, "{value}");
+        assert_eq!(facts.termination_date, expected, "{value}");
     }
-    assert_eq!(facts(json!({})).termination, Field::Empty);
+    assert_eq!(facts(json!({})).termination_date, Field::Empty);
 }
 
 #[test]
@@ -228,7 +228,7 @@ fn the_later_of_two_first_days_counts() {
         (json!("soon"), json!(null), Field::Absent),
         (json!(null), json!(""), Field::Empty),
     ] {
-        let hired = facts(json!({"start_date": start, "hire_date": hire})).hire;
+        let hired = facts(json!({"start_date": start, "hire_date": hire})).hire_date;
         let expected = match expected {
             Field::Value(text) => Field::Value(day(text)),
             Field::Empty => Field::Empty,

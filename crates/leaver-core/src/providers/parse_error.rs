@@ -4,6 +4,11 @@ use std::fmt;
 
 /// Why an authentic, readable delivery concerns nobody of ours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[cfg_attr(
+    test,
+    derive(strum::IntoStaticStr),
+    strum(serialize_all = "snake_case")
+)]
 pub enum Ignored {
     /// No body, or no employee in it.
     Empty,
@@ -30,24 +35,6 @@ pub enum Ignored {
 }
 
 impl Ignored {
-    /// The word that stands for it in the database and in a metric.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::Empty => "empty",
-            Self::Ping => "ping",
-            Self::OtherModel => "other_model",
-            Self::UnknownEvent => "unknown_event",
-            Self::SyncReport => "sync_report",
-            Self::AccountLinked => "account_linked",
-            Self::AccountDeleted => "account_deleted",
-            Self::AccountIssue => "account_issue",
-            Self::Company => "company",
-            Self::TestAccount => "test_account",
-            Self::UnknownLinkedAccount => "unknown_linked_account",
-        }
-    }
-
     /// What it means and, where there is something to do, what.
     #[must_use]
     pub fn sentence(self) -> &'static str {
@@ -86,6 +73,11 @@ impl fmt::Display for Ignored {
 
 /// Why nothing could be made of an authentic body. It holds places, never content.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[cfg_attr(
+    test,
+    derive(strum::IntoStaticStr),
+    strum(serialize_all = "snake_case")
+)]
 pub enum ParseError {
     /// Not JSON, cut off, or nested deeper than we follow.
     #[error("the body is not JSON, is cut off or nests too deeply (line {line}, column {column})")]
@@ -109,19 +101,6 @@ pub enum ParseError {
     /// Neither of BambooHR's two structures.
     #[error("the body holds neither employees nor an event type")]
     NoEmployees,
-}
-
-impl ParseError {
-    /// The word that stands for it in the database and in a metric.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NotJson { .. } => "not_json",
-            Self::RepeatedMember { .. } => "repeated_member",
-            Self::NotAnObject => "not_an_object",
-            Self::NoEmployees => "no_employees",
-        }
-    }
 }
 
 /// An entry that could not be read, while others beside it could.
@@ -149,19 +128,6 @@ pub enum EntryError {
     /// A record of an API in which all that we need is null or withheld. Nobody has left by that.
     #[error("all that we need of it is null or withheld: look at the permissions of the API's key")]
     NullRecord,
-}
-
-impl EntryError {
-    /// The word that stands for it in a metric.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::NotAnObject => "not_an_object",
-            Self::NoId => "no_id",
-            Self::UnusableId => "unusable_id",
-            Self::NullRecord => "null_record",
-        }
-    }
 }
 
 /// Why an API's answer cannot be used. It holds nothing of the answer.

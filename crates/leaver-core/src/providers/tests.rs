@@ -44,7 +44,7 @@ fn what_cannot_be_read_shows_a_place_and_no_content() {
             assert!(!format!("{unreadable} {unreadable:?}").contains("dana"));
             shown.push(format!(
                 "{provider}: {} - {unreadable}",
-                unreadable.as_str()
+                <&str>::from(unreadable)
             ));
         }
     }

@@ -100,7 +100,7 @@ fn as_normalized(event: &merge::Event) -> Value {
                 Ignored::Ping => "test_ping",
                 Ignored::SyncReport => "sync_completed",
                 Ignored::OtherModel | Ignored::UnknownEvent => "ignored",
-                other => other.as_str(),
+                other => other.into(),
             }
             .into();
             return normalized;
@@ -119,7 +119,7 @@ fn as_normalized(event: &merge::Event) -> Value {
         Some(Status::Inactive) => "inactive".into(),
         Some(Status::Unknown(_)) => "unknown".into(),
     };
-    normalized["termination_date"] = match change.facts.termination.value() {
+    normalized["termination_date"] = match change.facts.termination_date.value() {
         None => Value::Null,
         Some(DateOrInstant::Day(day)) => format!("{day}T00:00:00Z").into(),
         Some(DateOrInstant::Instant(at)) => at.format("%FT%TZ").to_string().into(),
@@ -179,13 +179,13 @@ fn of_the_merge_vectors_only_registered_accounts_are_ours() {
                 assert!(!change.notification_only);
                 assert!(
                     change.facts.status == Field::Absent
-                        || change.facts.termination != Field::Absent
+                        || change.facts.termination_date != Field::Absent
                         || vector["name"] == "employee_changed_unparseable_termination"
                 );
                 "changes"
             }
-            Ok(Parsed::Ignored(not_ours)) => not_ours.as_str(),
-            Err(unreadable) => unreadable.as_str(),
+            Ok(Parsed::Ignored(not_ours)) => not_ours.into(),
+            Err(unreadable) => unreadable.into(),
         };
         *seen.entry(outcome).or_default() += 1;
     }

@@ -3,6 +3,7 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue};
+use serde::Deserialize;
 
 use super::hmac::any_key_made;
 use super::{Key, Rejection, signature_value, sole_header};
@@ -11,42 +12,18 @@ const SIGNATURE: HeaderName = HeaderName::from_static("x-bamboohr-signature");
 const TIMESTAMP: HeaderName = HeaderName::from_static("x-bamboohr-timestamp");
 
 /// How body and timestamp are joined before signing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum Layout {
     /// The body, then the timestamp, nothing between: BambooHR's guide, and what it sends.
     #[default]
+    #[serde(rename = "body+timestamp")]
     BodyThenTimestamp,
     /// The timestamp, a dot, the body: for senders that copy another vendor's habit.
+    #[serde(rename = "timestamp.body")]
     TimestampDotBody,
 }
 
-/// A layout that we do not know.
-#[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a signature layout: use `body+timestamp` or `timestamp.body`")]
-pub struct UnknownLayout(String);
-
 impl Layout {
-    /// Reads the word that configuration uses.
-    ///
-    /// # Errors
-    /// [`UnknownLayout`] for any other word.
-    pub fn parse(text: &str) -> Result<Self, UnknownLayout> {
-        match text {
-            "body+timestamp" => Ok(Self::BodyThenTimestamp),
-            "timestamp.body" => Ok(Self::TimestampDotBody),
-            other => Err(UnknownLayout(other.chars().take(80).collect())),
-        }
-    }
-
-    /// The word that configuration uses.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Self::BodyThenTimestamp => "body+timestamp",
-            Self::TimestampDotBody => "timestamp.body",
-        }
-    }
-
     fn message<'m>(self, body: &'m [u8], timestamp: &'m [u8]) -> [&'m [u8]; 3] {
         match self {
             Self::BodyThenTimestamp => [body, timestamp, b""],

@@ -9,7 +9,7 @@ mod rejection;
 pub use rejection::Rejection;
 
 mod bamboohr;
-pub use bamboohr::{Layout, UnknownLayout};
+pub use bamboohr::Layout;
 
 mod merge;
 
@@ -91,7 +91,6 @@ impl Scheme {
         let content_type = headers.get(CONTENT_TYPE);
         Ok(VerifiedDelivery {
             source: source.clone(),
-            provider: self.provider(),
             content_type: content_type
                 .and_then(|value| value.to_str().ok())
                 .map(str::to_owned),
@@ -119,7 +118,6 @@ impl Scheme {
 #[derive(Clone, PartialEq, Eq)]
 pub struct VerifiedDelivery {
     source: SourceName,
-    provider: Provider,
     content_type: Option<String>,
     signed_at: Option<DateTime<Utc>>,
     digest: [u8; 32],
@@ -131,12 +129,6 @@ impl VerifiedDelivery {
     #[must_use]
     pub fn source(&self) -> &SourceName {
         &self.source
-    }
-
-    /// The vendor whose scheme it was signed by.
-    #[must_use]
-    pub fn provider(&self) -> Provider {
-        self.provider
     }
 
     /// The body, byte for byte as it was signed.
@@ -168,7 +160,6 @@ impl fmt::Debug for VerifiedDelivery {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("VerifiedDelivery")
             .field("source", &self.source.as_str())
-            .field("provider", &self.provider)
             .field("signed_at", &self.signed_at)
             .field("bytes", &self.body.len())
             .finish_non_exhaustive()

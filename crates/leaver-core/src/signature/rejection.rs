@@ -1,7 +1,8 @@
 //! Why a delivery is refused. The sender is told none of this; it is for the log and a counter.
 
 /// Why a delivery is refused at the door.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
 pub enum Rejection {
     /// No signature header, or an empty one.
     #[error("no signature header: sent by somebody else, or dropped by a proxy on the way")]
@@ -21,26 +22,20 @@ pub enum Rejection {
     /// A timestamp header that is no time, or more than one.
     #[error("the timestamp header is neither unix seconds nor an ISO 8601 time")]
     MalformedTimestamp,
-    /// Rightly signed, but longer ago than the freshness window allows.
-    #[error("the timestamp is too old: a late retry or a replay; check the source's freshness")]
+    /// Rightly signed, but longer ago than `timestamp_tolerance` allows.
+    #[error(
+        "the timestamp is too old: a late retry or a replay; check the source's `timestamp_tolerance`"
+    )]
     StaleTimestamp,
-    /// Rightly signed, but further ahead than the freshness window allows.
+    /// Rightly signed, but further ahead than `timestamp_tolerance` allows.
     #[error("the timestamp lies ahead: check this machine's clock")]
     FutureTimestamp,
 }
 
 impl Rejection {
-    /// The word that stands for it in a metric.
+    /// Returns the word in metrics.
     #[must_use]
     pub fn as_str(self) -> &'static str {
-        match self {
-            Self::MissingSignature => "missing_signature",
-            Self::MalformedSignature => "malformed_signature",
-            Self::WrongSignature => "wrong_signature",
-            Self::MissingTimestamp => "missing_timestamp",
-            Self::MalformedTimestamp => "malformed_timestamp",
-            Self::StaleTimestamp => "stale_timestamp",
-            Self::FutureTimestamp => "future_timestamp",
-        }
+        self.into()
     }
 }

@@ -41,14 +41,6 @@ fn merge() -> Scheme {
 }
 
 #[test]
-fn a_layout_has_a_word() {
-    for layout in [Layout::BodyThenTimestamp, Layout::TimestampDotBody] {
-        assert_eq!(Layout::parse(layout.as_str()).unwrap(), layout);
-    }
-    assert!(Layout::parse("Body+Timestamp").is_err());
-}
-
-#[test]
 fn an_empty_key_is_refused() {
     assert_eq!(Key::new(&"".into()).unwrap_err(), EmptyKey);
     assert!(Key::new(&" ".into()).is_ok());

@@ -62,7 +62,6 @@ fn every_bamboohr_vector_gets_its_verdict() {
         match verify_bamboohr(vector, Layout::BodyThenTimestamp) {
             Ok(delivery) => {
                 assert_eq!(expected, "accept", "{name}");
-                assert_eq!(delivery.provider(), Provider::BambooHr);
                 assert_eq!(
                     delivery.content_type(),
                     vector["content_type"].as_str(),
@@ -120,7 +119,6 @@ fn every_merge_vector_gets_its_verdict() {
         match scheme.verify(&source(), &headers, body, at(0)) {
             Ok(delivery) => {
                 assert_eq!(expected, "accept", "{name}");
-                assert_eq!(delivery.provider(), Provider::Merge);
                 assert_eq!(delivery.signed_at(), None);
             }
             Err(rejection) => {

@@ -31,7 +31,7 @@ pub async fn insert(
     let written = sqlx::query_scalar!(
         "INSERT INTO leaver.deliveries
              (id, fingerprint, source, digest, content_type, signed_at, received_at, body, body_bytes, state, next_attempt_at)
-         SELECT id, fingerprint, source, digest, content_type, signed_at, received_at, body, octet_length(body), 'waiting', received_at
+         SELECT id, fingerprint, source, digest, content_type, signed_at, received_at, body, octet_length(body), 'pending', received_at
          FROM unnest($1::uuid[], $2::uuid[], $3::text[], $4::bytea[], $5::text[], $6::timestamptz[], $7::timestamptz[], $8::bytea[])
               WITH ORDINALITY AS a (id, fingerprint, source, digest, content_type, signed_at, received_at, body, n)
          ORDER BY n
@@ -54,7 +54,7 @@ pub async fn insert(
 /// Returns the stored id of each duplicate delivery, in the order given; `None` if it was deleted.
 ///
 /// A duplicate changes nothing unless it was signed later, since the same body may then carry new facts. A processed row
-/// without event times becomes waiting. For a row that is not settled, the later signature is stored, and
+/// without event times becomes pending. For a row that is not settled, the later signature is stored, and
 /// [`settle`](crate::ingest::inbox::store::settle) decides.
 ///
 /// Waits for a job that is processing a row that has to change.
@@ -83,18 +83,18 @@ pub async fn record_repeats(
            ), news AS MATERIALIZED (
                SELECT d.id, d.state, a.content_type, a.signed_at, a.received_at, a.body
                FROM leaver.deliveries d JOIN arrived a USING (fingerprint)
-               WHERE a.signed_at > GREATEST(d.signed_at, d.signed_again_at)
-                 AND (d.state IN ('waiting', 'parked') OR (d.state = 'processed' AND NOT d.self_timed))
+               WHERE a.signed_at > GREATEST(d.signed_at, d.resigned_at)
+                 AND (d.state IN ('pending', 'failed') OR (d.state = 'processed' AND NOT d.has_event_times))
                ORDER BY d.fingerprint
                FOR UPDATE OF d
            ), noted AS (
-               UPDATE leaver.deliveries d SET signed_again_at = news.signed_at FROM news
+               UPDATE leaver.deliveries d SET resigned_at = news.signed_at FROM news
                WHERE d.id = news.id AND news.state <> 'processed'
            ), requeued AS (
                UPDATE leaver.deliveries d
-               SET state = 'waiting', body = news.body, content_type = news.content_type, signed_at = news.signed_at,
+               SET state = 'pending', body = news.body, content_type = news.content_type, signed_at = news.signed_at,
                    received_at = news.received_at, next_attempt_at = news.received_at, attempts = 0,
-                   settled_at = NULL, cause = NULL, outcome = NULL, repeats = d.repeats + 1
+                   processed_at = NULL, reason = NULL, outcome = NULL, reprocess_count = d.reprocess_count + 1
                FROM news WHERE d.id = news.id AND news.state = 'processed'
            )
            SELECT d.id AS "id!", fingerprint AS "fingerprint!"

@@ -1,4 +1,4 @@
-//! The table `leaver.under_way`.
+//! The table `leaver.in_flight_batches`.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -21,9 +21,9 @@ pub async fn mark(
     // Without waiting for the disk: the mark must survive a crash of this process, not of the database.
     sqlx::query!(
         "WITH sparing AS (SELECT set_config('synchronous_commit', 'off', true))
-         INSERT INTO leaver.under_way (worker, delivery_ids, since) SELECT $1, $2, $3 FROM sparing
-         ON CONFLICT ON CONSTRAINT under_way_pkey DO UPDATE
-         SET delivery_ids = excluded.delivery_ids, since = excluded.since",
+         INSERT INTO leaver.in_flight_batches (worker, delivery_ids, started_at) SELECT $1, $2, $3 FROM sparing
+         ON CONFLICT ON CONSTRAINT in_flight_batches_pkey DO UPDATE
+         SET delivery_ids = excluded.delivery_ids, started_at = excluded.started_at",
         worker,
         &ids,
         now,
@@ -38,9 +38,12 @@ pub async fn mark(
 /// # Errors
 /// Returns the database's error; nothing was written then.
 pub async fn forget(conn: &mut PgConnection, worker: Uuid) -> Result<(), sqlx::Error> {
-    sqlx::query!("DELETE FROM leaver.under_way WHERE worker = $1", worker)
-        .execute(conn)
-        .await?;
+    sqlx::query!(
+        "DELETE FROM leaver.in_flight_batches WHERE worker = $1",
+        worker
+    )
+    .execute(conn)
+    .await?;
     Ok(())
 }
 
@@ -54,7 +57,7 @@ pub async fn reclaim_orphans(
     worker: Uuid,
 ) -> Result<Vec<Orphaned>, sqlx::Error> {
     let marks = sqlx::query!(
-        "SELECT worker, delivery_ids FROM leaver.under_way WHERE worker <> $1
+        "SELECT worker, delivery_ids FROM leaver.in_flight_batches WHERE worker <> $1
          ORDER BY worker FOR UPDATE SKIP LOCKED",
         worker,
     )
@@ -63,13 +66,13 @@ pub async fn reclaim_orphans(
     let mut orphaned = vec![];
     for mark in marks {
         let waiting = sqlx::query_scalar!(
-            r#"SELECT count(*) AS "waiting!" FROM leaver.deliveries WHERE id = ANY($1) AND state = 'waiting'"#,
+            r#"SELECT count(*) AS "pending!" FROM leaver.deliveries WHERE id = ANY($1) AND state = 'pending'"#,
             &mark.delivery_ids,
         )
         .fetch_one(&mut *conn)
         .await?;
         let free = sqlx::query!(
-            "SELECT id, alone FROM leaver.deliveries WHERE id = ANY($1) AND state = 'waiting'
+            "SELECT id, isolated FROM leaver.deliveries WHERE id = ANY($1) AND state = 'pending'
              ORDER BY id FOR UPDATE SKIP LOCKED",
             &mark.delivery_ids,
         )
@@ -81,7 +84,7 @@ pub async fn reclaim_orphans(
         forget(conn, mark.worker).await?;
         match free.as_slice() {
             [] => {}
-            [one] if one.alone && mark.delivery_ids.len() == 1 => {
+            [one] if one.isolated && mark.delivery_ids.len() == 1 => {
                 orphaned.push(Orphaned::One(DeliveryId(one.id)));
             }
             _ => {
@@ -103,7 +106,7 @@ pub async fn isolate(
 ) -> Result<(), sqlx::Error> {
     let ids: Vec<Uuid> = deliveries.iter().map(|id| id.0).collect();
     sqlx::query!(
-        "UPDATE leaver.deliveries SET alone = true WHERE id = ANY($1) AND state = 'waiting'",
+        "UPDATE leaver.deliveries SET isolated = true WHERE id = ANY($1) AND state = 'pending'",
         &ids,
     )
     .execute(conn)

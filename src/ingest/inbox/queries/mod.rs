@@ -11,12 +11,12 @@ use leaver_core::domain::{EmployeeId, SourceName};
 /// The size of the backlog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Backlog {
-    /// Deliveries that are waiting.
-    pub waiting: i64,
+    /// Deliveries that are pending.
+    pub pending: i64,
     /// The age of the oldest of them in seconds; 0 if there is none.
     pub oldest_seconds: i64,
-    /// Deliveries that are parked.
-    pub parked: i64,
+    /// Deliveries that failed.
+    pub failed: i64,
 }
 
 /// A delivery without its body.
@@ -28,16 +28,16 @@ pub struct DeliverySummary {
     pub source: String,
     /// When it arrived.
     pub received_at: DateTime<Utc>,
-    /// `waiting`, `processed`, `ignored` or `parked`.
+    /// `pending`, `processed`, `ignored` or `failed`.
     pub state: String,
     /// How often processing failed.
     pub attempts: i32,
     /// When it was settled.
-    pub settled_at: Option<DateTime<Utc>>,
+    pub processed_at: Option<DateTime<Utc>>,
     /// The size of the body in bytes.
     pub body_bytes: i32,
-    /// Why it was ignored or parked.
-    pub cause: Option<String>,
+    /// Why it was ignored or failed.
+    pub reason: Option<String>,
     /// The number of employees per outcome, as `{"deactivated": 1}`.
     pub outcome: Option<serde_json::Value>,
 }

@@ -16,23 +16,23 @@ pub async fn ping(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// Counts waiting and parked deliveries.
+/// Counts pending and failed deliveries.
 ///
 /// # Errors
 /// Returns the database's error.
 pub async fn backlog(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Backlog, sqlx::Error> {
     let row = sqlx::query!(
-        r#"SELECT count(*) FILTER (WHERE state = 'waiting') AS "waiting!",
-                  count(*) FILTER (WHERE state = 'parked') AS "parked!",
-                  min(received_at) FILTER (WHERE state = 'waiting') AS oldest
-           FROM leaver.deliveries WHERE state IN ('waiting', 'parked')"#
+        r#"SELECT count(*) FILTER (WHERE state = 'pending') AS "pending!",
+                  count(*) FILTER (WHERE state = 'failed') AS "failed!",
+                  min(received_at) FILTER (WHERE state = 'pending') AS oldest
+           FROM leaver.deliveries WHERE state IN ('pending', 'failed')"#
     )
     .fetch_one(conn)
     .await?;
     Ok(Backlog {
-        waiting: row.waiting,
+        pending: row.pending,
         oldest_seconds: row.oldest.map_or(0, |at| (now - at).num_seconds().max(0)),
-        parked: row.parked,
+        failed: row.failed,
     })
 }
 
@@ -79,7 +79,7 @@ pub async fn list(
 ) -> Result<Vec<DeliverySummary>, sqlx::Error> {
     sqlx::query_as!(
         DeliverySummary,
-        r#"SELECT id, source, received_at, state, attempts, settled_at, body_bytes, cause, outcome
+        r#"SELECT id, source, received_at, state, attempts, processed_at, body_bytes, reason, outcome
            FROM leaver.deliveries
            WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR source = $2)
            ORDER BY received_at DESC, id DESC
@@ -93,7 +93,7 @@ pub async fn list(
 }
 
 /// Loads the deliveries of a source since a time that name one of these employees, or may do so. The employees of a
-/// waiting or parked delivery are in its body only.
+/// pending or failed delivery are in its body only.
 ///
 /// # Errors
 /// Returns the database's error.

@@ -71,7 +71,7 @@ fn someone(provider: Provider, deleted: OnUncertain) -> Someone {
     employee.work_email = Some(Fact {
         value: WorkEmail::parse(EMAIL),
         as_of: said_at,
-        seen_at: said_at,
+        observed_at: said_at,
     });
     Someone {
         employee,
@@ -111,7 +111,7 @@ impl Someone {
         Some(Fact {
             value,
             as_of: self.said_at,
-            seen_at: self.said_at,
+            observed_at: self.said_at,
         })
     }
 
@@ -131,22 +131,22 @@ impl Someone {
     }
 
     fn hired(mut self, when: &str) -> Self {
-        self.employee.hire = self.fact(Some(day(when)));
+        self.employee.hire_date = self.fact(Some(day(when)));
         self
     }
 
     fn terminated(mut self, when: impl Into<Option<DateOrInstant>>) -> Self {
-        self.employee.termination = self.fact(when.into());
+        self.employee.termination_date = self.fact(when.into());
         self
     }
 
     fn removed(mut self, removed: bool) -> Self {
-        self.employee.removed = self.fact(Some(removed));
+        self.employee.deleted = self.fact(Some(removed));
         self
     }
 
     fn changed_unread(mut self, when: &str) -> Self {
-        self.employee.read_due = Some(at(when));
+        self.employee.values_pending_since = Some(at(when));
         self
     }
 

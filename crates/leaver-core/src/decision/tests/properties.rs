@@ -51,10 +51,10 @@ fn facts<T: Clone + std::fmt::Debug>(
 ) -> impl Strategy<Value = Option<Fact<T>>> {
     option::of(
         (option::weighted(0.9, values), instants(), instants()).prop_map(
-            |(value, as_of, seen_at)| Fact {
+            |(value, as_of, observed_at)| Fact {
                 value,
                 as_of,
-                seen_at,
+                observed_at,
             },
         ),
     )
@@ -105,10 +105,10 @@ prop_compose! {
         ])),
         status_changed in any::<bool>(),
         employment_status in facts(select(vec![EmploymentStatus::Other, EmploymentStatus::Terminated])),
-        hire in facts(days()),
-        termination in facts(moments()),
-        removed in facts(any::<bool>()),
-        read_due in option::weighted(0.2, instants()),
+        hire_date in facts(days()),
+        termination_date in facts(moments()),
+        deleted in facts(any::<bool>()),
+        values_pending_since in option::weighted(0.2, instants()),
         deactivated_at in option::of(instants()),
         found in select(vec![
             AccountMatch::Linked(account(true)),
@@ -125,10 +125,10 @@ prop_compose! {
             status,
             status_changed,
             employment_status,
-            hire,
-            termination,
-            removed,
-            read_due,
+            hire_date,
+            termination_date,
+            deleted,
+            values_pending_since,
             deactivated_at,
             ..someone.employee
         };

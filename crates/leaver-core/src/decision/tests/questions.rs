@@ -39,7 +39,7 @@ fn the_same_facts_are_the_same_question() {
         let mut repeated = asker.clone();
         if let Some(status) = &mut repeated.employee.status {
             status.as_of = at("2026-03-10T11:30:00Z");
-            status.seen_at = at("2026-03-10T11:30:01Z");
+            status.observed_at = at("2026-03-10T11:30:01Z");
         }
         assert_eq!(asker.asked(NOW), repeated.asked(NOW), "the same said again");
     }

@@ -1,0 +1,39 @@
+//! Section `[database]`. By default the URL comes from `DATABASE_URL` or `DATABASE_URL_FILE`.
+
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::values::SecretRef;
+use super::{Environment, secrets};
+
+/// The application's Postgres.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// URL; it contains a password.
+    pub url: Option<SecretString>,
+    /// Why there is no URL. Commands that connect report it; the others work without one.
+    pub missing: Option<String>,
+    /// Whether `leaver serve` applies pending migrations first.
+    pub migrate: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawDatabase {
+    url: SecretRef,
+    migrate: bool,
+}
+
+impl RawDatabase {
+    pub(super) fn build(&self, env: &Environment) -> Database {
+        let (url, missing) = match secrets::resolve("database.url", &self.url.0, env) {
+            Ok(url) => (Some(url), None),
+            Err(error) => (None, Some(error.to_string())),
+        };
+        Database {
+            url,
+            missing,
+            migrate: self.migrate,
+        }
+    }
+}

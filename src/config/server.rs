@@ -1,0 +1,106 @@
+//! Section `[server]`. Variables: `LEAVER_LISTEN`, `LEAVER_ADMIN_LISTEN`, `LEAVER_ADMIN_TOKEN`, `LEAVER_ADMIN_TOKEN_FILE`.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::values::{ByteSize, ConfigDuration, SecretRef};
+use super::{Environment, Provenance, SettingsError, secrets};
+use crate::api::auth::AdminToken;
+use crate::api::server::ServerLimits;
+
+/// The HTTP server.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Address and port for webhooks and health.
+    pub listen: SocketAddr,
+    /// Address and port for API, metrics and health; `None` for no such listener.
+    pub admin_listen: Option<SocketAddr>,
+    /// Largest request body in bytes.
+    pub max_body_bytes: usize,
+    /// Largest sum of all bodies in flight, in bytes; at least `max_body_bytes`.
+    pub max_in_flight_bytes: usize,
+    /// Time limit for receiving a body.
+    pub body_timeout: Duration,
+    /// Time limit for storing a delivery.
+    pub store_timeout: Duration,
+    /// Token for the routes under `/api`; without it they return 404.
+    pub admin_token: Option<AdminToken>,
+    /// Limits of the connections of each listener.
+    pub limits: ServerLimits,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawServer {
+    listen: String,
+    admin_listen: String,
+    max_body: ByteSize,
+    max_in_flight_bytes: ByteSize,
+    body_timeout: ConfigDuration,
+    store_timeout: ConfigDuration,
+    header_timeout: ConfigDuration,
+    idle_timeout: ConfigDuration,
+    write_timeout: ConfigDuration,
+    max_connections: usize,
+    drain_timeout: ConfigDuration,
+    admin_token: SecretRef,
+}
+
+impl RawServer {
+    pub(super) fn build(
+        self,
+        env: &Environment,
+        provenance: &Provenance,
+    ) -> Result<Server, SettingsError> {
+        let (listen, admin_listen) = self.listen_addresses(provenance)?;
+        provenance.require_minimum("server.max_connections", self.max_connections >= 1, "1")?;
+        provenance.require_minimum(
+            "server.max_in_flight_bytes",
+            self.max_in_flight_bytes.0 >= self.max_body.0,
+            "`server.max_body`",
+        )?;
+        let timeout = |key, duration| provenance.require_duration(key, duration);
+        Ok(Server {
+            listen,
+            admin_listen,
+            max_body_bytes: self.max_body.0,
+            max_in_flight_bytes: self.max_in_flight_bytes.0,
+            body_timeout: timeout("server.body_timeout", self.body_timeout)?,
+            store_timeout: timeout("server.store_timeout", self.store_timeout)?,
+            admin_token: secrets::admin_token(&self.admin_token.0, env)?,
+            limits: ServerLimits {
+                max_connections: self.max_connections,
+                header_timeout: timeout("server.header_timeout", self.header_timeout)?,
+                idle_timeout: timeout("server.idle_timeout", self.idle_timeout)?,
+                write_timeout: timeout("server.write_timeout", self.write_timeout)?,
+                drain_timeout: self.drain_timeout.0,
+            },
+        })
+    }
+    /// Parses both addresses, which must differ. Port 0 means any free port and may stand in both.
+    fn listen_addresses(
+        &self,
+        provenance: &Provenance,
+    ) -> Result<(SocketAddr, Option<SocketAddr>), SettingsError> {
+        let parse = |key, text: &str, example| {
+            text.parse().map_err(|_| {
+                let problem = format!("`{text}` is not an address and port such as {example}");
+                provenance.invalid_setting(key, problem)
+            })
+        };
+        let listen: SocketAddr = parse("server.listen", &self.listen, "127.0.0.1:8080")?;
+        let admin_listen = match self.admin_listen.as_str() {
+            "" => None,
+            text => Some(parse("server.admin_listen", text, "127.0.0.1:8081")?),
+        };
+        if admin_listen == Some(listen) && listen.port() != 0 {
+            let problem = format!(
+                "`{listen}` is also the address of `server.listen`; set another port, or \"\" for no admin listener"
+            );
+            return Err(provenance.invalid_setting("server.admin_listen", problem));
+        }
+        Ok((listen, admin_listen))
+    }
+}

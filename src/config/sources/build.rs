@@ -1,0 +1,228 @@
+//! Checks one source: keys that fit its provider, values in range, secrets that can be resolved.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use secrecy::SecretString;
+
+use super::raw::{RawApi, RawFields, RawSource};
+use super::{ApiSettings, Source};
+use crate::config::policy::RawPolicy;
+use crate::config::{Environment, Provenance, SettingsError, secrets};
+use leaver_core::decision::policy::Policy;
+use leaver_core::domain::{Provider, SourceName, Tenant, WorkEmail};
+use leaver_core::providers::{ProviderConfig, Tenancy};
+use leaver_core::signature::{Key, Scheme};
+
+/// BambooHR's last retry comes after 155 minutes, and a 4xx ends the retries.
+const DEFAULT_TOLERANCE: TimeDelta = TimeDelta::hours(3);
+const DEFAULT_SYNC_INTERVAL: Duration = Duration::from_mins(15);
+const DEFAULT_FULL_SYNC_INTERVAL: Duration = Duration::from_hours(24);
+
+/// What all sources share.
+pub(super) struct Context<'a> {
+    pub(super) policy: &'a RawPolicy,
+    pub(super) protected: &'a BTreeSet<WorkEmail>,
+    pub(super) env: &'a Environment,
+    pub(super) provenance: &'a Provenance,
+}
+
+/// The linked accounts of a Merge source.
+#[derive(Default)]
+struct LinkedAccounts {
+    tenants: HashMap<String, Tenant>,
+    tokens: BTreeMap<String, SecretString>,
+}
+
+/// Builds the source of one `[[sources]]` section. Fails without a webhook key.
+pub(super) fn parse_source(
+    context: &Context<'_>,
+    position: usize,
+    raw: &RawSource,
+) -> Result<Source, SettingsError> {
+    let path = format!("sources[{position}] ({})", raw.name);
+    if raw.webhook_secrets.0.is_empty() {
+        return Err(context.provenance.invalid_setting(
+            &format!("{path}.webhook_secrets"),
+            "at least one is needed, such as [\"env:BAMBOOHR_WEBHOOK_SECRET\"]",
+        ));
+    }
+    let keys = raw
+        .webhook_secrets
+        .0
+        .iter()
+        .enumerate()
+        .map(|(n, reference)| {
+            let key = format!("{path}.webhook_secrets[{n}]");
+            webhook_key(&key, &secrets::resolve(&key, &reference.0, context.env)?)
+        })
+        .collect::<Result<Vec<Key>, _>>()?;
+    build_source(context, &path, raw, keys)
+}
+
+/// Makes a key that verifies signatures. `key` is the setting or variable that holds the secret.
+pub(super) fn webhook_key(key: &str, secret: &SecretString) -> Result<Key, SettingsError> {
+    Key::new(secret).map_err(|_| SettingsError::Secret {
+        key: key.to_owned(),
+        problem: "the secret is empty, and anyone can sign with an empty key; set one".to_owned(),
+    })
+}
+
+/// Builds a source whose keys are known. `path` is the start of the key in error messages.
+pub(super) fn build_source(
+    context: &Context<'_>,
+    path: &str,
+    raw: &RawSource,
+    keys: Vec<Key>,
+) -> Result<Source, SettingsError> {
+    reject_unless_provider(context, path, raw)?;
+    let accounts = linked_accounts(context, path, raw)?;
+    let provider = raw.provider;
+    Ok(Source {
+        name: SourceName::parse(&raw.name).map_err(|error| {
+            context
+                .provenance
+                .invalid_setting(&format!("{path}.name"), error.to_string())
+        })?,
+        scheme: scheme(context, path, raw, keys)?,
+        provider_config: ProviderConfig {
+            provider,
+            fields: raw
+                .fields
+                .as_ref()
+                .map(RawFields::over_defaults)
+                .unwrap_or_default(),
+            tenancy: if accounts.tenants.is_empty() {
+                Tenancy::One(Tenant::new(raw.tenant.as_deref().unwrap_or("default")))
+            } else {
+                Tenancy::ByLinkedAccount(accounts.tenants)
+            },
+        },
+        policy: Policy {
+            provider,
+            timezone: raw.timezone.unwrap_or(context.policy.timezone).0,
+            cutoff: raw.cutoff.unwrap_or(context.policy.cutoff),
+            inactive_without_date: context.policy.inactive_without_date,
+            deleted: context.policy.deleted.of(provider),
+            rehire: context.policy.rehire,
+            can_read: provider == Provider::BambooHr && raw.api.is_some(),
+            protected: context.protected.clone(),
+        },
+        api: match &raw.api {
+            None => None,
+            Some(api) => Some(api_settings(context, path, api, accounts.tokens)?),
+        },
+        max_silence: raw.max_silence.unwrap_or(context.policy.max_silence).0,
+    })
+}
+
+/// Fails if a key is set that has no effect for the source's provider.
+fn reject_unless_provider(
+    context: &Context<'_>,
+    path: &str,
+    raw: &RawSource,
+) -> Result<(), SettingsError> {
+    for (key, is_set, owner) in [
+        (
+            "timestamp_tolerance",
+            raw.timestamp_tolerance.is_some(),
+            Provider::BambooHr,
+        ),
+        (
+            "signature_layout",
+            raw.signature_layout.is_some(),
+            Provider::BambooHr,
+        ),
+        ("fields", raw.fields.is_some(), Provider::BambooHr),
+        (
+            "linked_accounts",
+            !raw.linked_accounts.is_empty(),
+            Provider::Merge,
+        ),
+    ] {
+        if is_set && raw.provider != owner {
+            return Err(context.provenance.invalid_setting(
+                &format!("{path}.{key}"),
+                format!("it has an effect only with provider = \"{owner}\"; remove it"),
+            ));
+        }
+    }
+    Ok(())
+}
+
+fn scheme(
+    context: &Context<'_>,
+    path: &str,
+    raw: &RawSource,
+    keys: Vec<Key>,
+) -> Result<Scheme, SettingsError> {
+    if raw.provider == Provider::Merge {
+        return Ok(Scheme::Merge { keys });
+    }
+    let invalid = |problem: &str| {
+        context
+            .provenance
+            .invalid_setting(&format!("{path}.timestamp_tolerance"), problem)
+    };
+    let tolerance = match raw.timestamp_tolerance {
+        None => DEFAULT_TOLERANCE,
+        Some(duration) if duration.0.is_zero() => {
+            return Err(invalid(
+                "it must be at least 1s; with 0 every delivery would be too old",
+            ));
+        }
+        Some(duration) => TimeDelta::from_std(duration.0).map_err(|_| invalid("it is too long"))?,
+    };
+    Ok(Scheme::BambooHr {
+        keys,
+        layout: raw.signature_layout.unwrap_or_default(),
+        freshness: tolerance,
+    })
+}
+
+fn linked_accounts(
+    context: &Context<'_>,
+    path: &str,
+    raw: &RawSource,
+) -> Result<LinkedAccounts, SettingsError> {
+    let mut accounts = LinkedAccounts::default();
+    for (n, account) in raw.linked_accounts.iter().enumerate() {
+        let path = format!("{path}.linked_accounts[{n}]");
+        let tenant = Tenant::new(account.tenant.clone());
+        if accounts
+            .tenants
+            .insert(account.id.clone(), tenant)
+            .is_some()
+        {
+            return Err(context.provenance.invalid_setting(
+                &format!("{path}.id"),
+                "this linked account is listed twice; remove one of the two",
+            ));
+        }
+        if let Some(reference) = &account.token {
+            let token = secrets::resolve(&format!("{path}.token"), &reference.0, context.env)?;
+            accounts.tokens.insert(account.id.clone(), token);
+        }
+    }
+    Ok(accounts)
+}
+
+fn api_settings(
+    context: &Context<'_>,
+    path: &str,
+    api: &RawApi,
+    account_tokens: BTreeMap<String, SecretString>,
+) -> Result<ApiSettings, SettingsError> {
+    let non_empty = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
+    Ok(ApiSettings {
+        base_url: non_empty(&api.base_url),
+        company_domain: non_empty(&api.company_domain),
+        api_key: secrets::resolve(&format!("{path}.api.api_key"), &api.api_key.0, context.env)?,
+        sync_interval: api.sync_interval.map_or(DEFAULT_SYNC_INTERVAL, |d| d.0),
+        full_sync_interval: api
+            .full_sync_interval
+            .map_or(DEFAULT_FULL_SYNC_INTERVAL, |d| d.0),
+        account_tokens,
+    })
+}

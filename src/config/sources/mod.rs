@@ -1,0 +1,125 @@
+//! Sections `[[sources]]`. Without one, `BAMBOOHR_WEBHOOK_SECRET` and `MERGE_WEBHOOK_SECRET` make a source each;
+//! `..._PREVIOUS` beside them is a second key, and every variable has a `..._FILE` twin.
+
+mod build;
+mod raw;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use secrecy::SecretString;
+
+use self::build::{Context, build_source, parse_source, webhook_key};
+pub(super) use self::raw::RawSource;
+use super::{Environment, Provenance, Raw, SettingsError, secrets};
+use leaver_core::decision::policy::Policy;
+use leaver_core::domain::{Provider, SourceName, WorkEmail};
+use leaver_core::providers::ProviderConfig;
+use leaver_core::signature::Scheme;
+
+/// One configured sender of webhooks.
+#[derive(Debug)]
+pub struct Source {
+    /// Name; the last part of the webhook's path.
+    pub name: SourceName,
+    /// How its deliveries are signed, with the keys.
+    pub scheme: Scheme,
+    /// How its bodies are parsed.
+    pub provider_config: ProviderConfig,
+    /// How its facts become decisions.
+    pub policy: Policy,
+    /// The provider's API; without it the source is never read.
+    pub api: Option<ApiSettings>,
+    /// How long it may send nothing before health is degraded; `None` for no limit.
+    pub max_silence: Option<Duration>,
+}
+
+/// A provider's API.
+#[derive(Debug)]
+pub struct ApiSettings {
+    /// URL, if it is not the provider's own.
+    pub base_url: Option<String>,
+    /// BambooHR only: the part of the address before `.bamboohr.com`.
+    pub company_domain: Option<String>,
+    /// The API key.
+    pub api_key: SecretString,
+    /// Time between two reads of the employees that changed.
+    pub sync_interval: Duration,
+    /// Time between two reads of all employees.
+    pub full_sync_interval: Duration,
+    /// Merge only: the token of each linked account, by the account's id.
+    pub account_tokens: BTreeMap<String, SecretString>,
+}
+
+/// Builds the sources from the `[[sources]]` sections, or from the variables if there is no section.
+pub(super) fn build(
+    raw: &Raw,
+    protected: &BTreeSet<WorkEmail>,
+    env: &Environment,
+    provenance: &Provenance,
+) -> Result<Vec<Source>, SettingsError> {
+    let context = Context {
+        policy: &raw.policy,
+        protected,
+        env,
+        provenance,
+    };
+    if raw.sources.is_empty() {
+        let short_forms = [("BAMBOOHR", Provider::BambooHr), ("MERGE", Provider::Merge)];
+        return short_forms
+            .into_iter()
+            .filter_map(|(prefix, provider)| {
+                source_from_variables(&context, prefix, provider).transpose()
+            })
+            .collect();
+    }
+    let mut sources = vec![];
+    let mut names = BTreeSet::new();
+    for (position, raw) in raw.sources.iter().enumerate() {
+        let source = parse_source(&context, position, raw)?;
+        if !names.insert(source.name.clone()) {
+            return Err(provenance.invalid_setting(
+                &format!("sources[{position}].name"),
+                format!(
+                    "`{}` is used twice; each source needs a name of its own",
+                    source.name
+                ),
+            ));
+        }
+        sources.push(source);
+    }
+    Ok(sources)
+}
+
+/// Builds a source from `<prefix>_WEBHOOK_SECRET` and `<prefix>_WEBHOOK_SECRET_PREVIOUS`. Returns `None` if neither
+/// is set. Fails if only the previous one is set.
+fn source_from_variables(
+    context: &Context<'_>,
+    prefix: &str,
+    provider: Provider,
+) -> Result<Option<Source>, SettingsError> {
+    let secret = |name: &str| {
+        secrets::variable(name, context.env).map_err(|problem| SettingsError::Secret {
+            key: name.to_owned(),
+            problem,
+        })
+    };
+    let variable = format!("{prefix}_WEBHOOK_SECRET");
+    let previous_variable = format!("{variable}_PREVIOUS");
+    let (current, previous) = (secret(&variable)?, secret(&previous_variable)?);
+    let Some(current) = current else {
+        return match previous {
+            None => Ok(None),
+            Some(_) => Err(SettingsError::Secret {
+                key: previous_variable,
+                problem: format!("{variable} is not set; set it too, or unset this one"),
+            }),
+        };
+    };
+    let mut keys = vec![webhook_key(&variable, &current)?];
+    if let Some(previous) = previous {
+        keys.push(webhook_key(&previous_variable, &previous)?);
+    }
+    let raw = RawSource::of_provider(provider);
+    build_source(context, "sources", &raw, keys).map(Some)
+}

@@ -1,0 +1,96 @@
+//! Parses stored deliveries into observations.
+
+use std::collections::BTreeSet;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::engine::policies::Policies;
+use crate::ingest::inbox::{Delivery, DeliveryOutcome};
+use crate::roster::Observation;
+use leaver_core::domain::EmployeeId;
+use leaver_core::providers::{self, Parsed};
+
+/// A delivery after parsing.
+pub(super) enum ParsedDelivery {
+    Observations {
+        observations: Vec<Observation>,
+        has_event_times: bool,
+        bad_entries: usize,
+    },
+    /// Ignored, or failed because it cannot be parsed.
+    Ended(DeliveryOutcome),
+}
+
+impl ParsedDelivery {
+    /// Returns the observations; none if it cannot be parsed or is ignored.
+    pub(super) fn observations(&self) -> &[Observation] {
+        match self {
+            Self::Observations { observations, .. } => observations,
+            Self::Ended(_) => &[],
+        }
+    }
+
+    /// Returns the employees that the delivery names; `None` if it cannot be parsed.
+    pub(super) fn named(&self) -> Option<Vec<EmployeeId>> {
+        if let Self::Ended(DeliveryOutcome::Failed { .. }) = self {
+            return None;
+        }
+        let ids: BTreeSet<&EmployeeId> = self
+            .observations()
+            .iter()
+            .map(|observation| &observation.change.employee_id)
+            .collect();
+        Some(ids.into_iter().cloned().collect())
+    }
+}
+
+/// Parses one delivery. After a panic of the parser this delivery fails; others of the batch are unaffected.
+pub(super) fn parse(policies: &Policies, delivery: &Delivery) -> ParsedDelivery {
+    let failed = |reason: String| ParsedDelivery::Ended(DeliveryOutcome::Failed { reason });
+    let Some(provider_config) = policies.provider_config(&delivery.source) else {
+        return failed(format!(
+            "no source named `{}` is configured any more; configure it and replay",
+            delivery.source
+        ));
+    };
+    let Some(source) = policies.source_name(&delivery.source) else {
+        return failed("the source has no valid name".to_owned());
+    };
+    let normalized = catch_unwind(AssertUnwindSafe(|| {
+        providers::normalize(
+            provider_config,
+            delivery.content_type.as_deref(),
+            &delivery.body,
+        )
+    }));
+    match normalized {
+        Err(_panic) => failed(
+            "a bug: reading the body panicked; report it, and replay after the fix".to_owned(),
+        ),
+        Ok(Err(unreadable)) => failed(unreadable.to_string()),
+        Ok(Ok(Parsed::Ignored(what))) => ParsedDelivery::Ended(DeliveryOutcome::Ignored {
+            reason: what.to_string(),
+        }),
+        Ok(Ok(Parsed::Changes(changes))) => {
+            let has_event_times = changes.has_event_times();
+            let bad_entries = changes.bad_entries.len();
+            let observations = changes
+                .changes
+                .into_iter()
+                .map(|change| {
+                    Observation::new(
+                        source.clone(),
+                        change,
+                        delivery.signed_at,
+                        delivery.received_at,
+                        Some(delivery.id),
+                    )
+                })
+                .collect();
+            ParsedDelivery::Observations {
+                observations,
+                has_event_times,
+                bad_entries,
+            }
+        }
+    }
+}

@@ -1,0 +1,71 @@
+//! The job that processes deliveries. Several workers may run, in one process or in many.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::Notify;
+
+use super::{Deliveries, LoopState, Round};
+use crate::base::backoff::DATABASE;
+use crate::jobs::runner::{Job, Next};
+
+/// Processes deliveries, round by round.
+pub struct DeliveryWorker {
+    deliveries: Arc<Deliveries>,
+    state: LoopState,
+    outages: u32,
+    notified_at: Option<Instant>,
+}
+
+impl DeliveryWorker {
+    /// Creates a worker.
+    #[must_use]
+    pub fn new(deliveries: Arc<Deliveries>) -> Self {
+        Self {
+            deliveries,
+            state: LoopState::default(),
+            outages: 0,
+            notified_at: None,
+        }
+    }
+}
+
+impl Job for DeliveryWorker {
+    const NAME: &'static str = "deliveries";
+
+    fn wakes_on(&self) -> Option<Arc<Notify>> {
+        let notifications = &self.deliveries.engine.notifications;
+        Some(Arc::clone(&notifications.deliveries_arrived))
+    }
+
+    async fn tick(&mut self) -> Next {
+        let deliveries = &self.deliveries;
+        let lock = if deliveries.liveness.is_overloaded() {
+            Some(deliveries.overload_lock.lock().await)
+        } else {
+            None
+        };
+        let round = deliveries.round(&mut self.state).await;
+        drop(lock);
+        let now = deliveries.engine.clock.now();
+        deliveries.liveness.deliveries_ticked(now);
+        match round {
+            Round::Processed(count) => {
+                deliveries
+                    .notify_replicas(&mut self.notified_at, count)
+                    .await;
+                Next::Again
+            }
+            Round::Postponed | Round::BatchSplit => Next::Again,
+            Round::Idle => {
+                self.outages = 0;
+                Next::Poll(deliveries.config.poll_interval)
+            }
+            Round::Outage => {
+                self.outages = self.outages.saturating_add(1);
+                // Notifications do not shorten it: the database is needed, not another delivery.
+                Next::Pause(DATABASE.random_wait(self.outages))
+            }
+        }
+    }
+}

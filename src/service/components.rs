@@ -1,0 +1,178 @@
+//! Builds the parts of a service from the settings.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use chrono::TimeDelta;
+use sqlx::postgres::PgConnectOptions;
+
+use super::database::with_session_settings;
+use crate::api::AppState;
+use crate::api::webhook_keys::WebhookKeys;
+use crate::base::clock::Clock;
+use crate::base::liveness::Liveness;
+use crate::base::log_throttle::LogThrottle;
+use crate::config::Settings;
+use crate::db::pool::{self, Pool};
+use crate::engine::Engine;
+use crate::engine::policies::Policies;
+use crate::ingest::SilenceThreshold;
+use crate::ingest::group_commit::{self, GroupCommit};
+use crate::jobs::deliveries::{Deliveries, WorkerConfig};
+use crate::jobs::housekeeping::{Housekeeping, Retention};
+use crate::jobs::scheduled_ends::ScheduledEnds;
+use crate::reports::health::{self, HealthProbe};
+use leaver_core::domain::SourceName;
+use leaver_core::signature::Scheme;
+
+/// Connections of the background jobs other than delivery workers: one each for scheduled ends and pending reads, the others
+/// for syncs and checks. The listener has a connection of its own.
+const WORKER_CONNECTIONS: u32 = 6;
+/// Connections of a delivery worker: one for its batch, and one for the record of what is in flight.
+const BATCH_CONNECTIONS: u32 = 2;
+/// Connections for lists of the roster. They are separate, so that a client with many requests delays nothing else.
+const LISTING_CONNECTIONS: u32 = 2;
+
+/// Collects the policies of all configured sources.
+#[must_use]
+pub fn policies(settings: &Settings) -> Policies {
+    Policies::new(settings.sources.iter().map(|source| {
+        (
+            source.name.clone(),
+            source.provider_config.clone(),
+            source.policy.clone(),
+        )
+    }))
+}
+
+/// Builds the engine, without the receiver and the jobs. Connects when a connection is first needed.
+#[must_use]
+pub fn engine(settings: &Settings, database: PgConnectOptions, clock: Arc<dyn Clock>) -> Engine {
+    let connections = WORKER_CONNECTIONS + BATCH_CONNECTIONS * settings.worker.concurrency;
+    let options = with_session_settings(database);
+    Engine::new(
+        Pool::new(options, connections, pool::RESPONSE_TIMEOUT),
+        clock,
+        settings.accounts.clone(),
+        policies(settings),
+        Arc::default(),
+    )
+}
+
+/// The parts of a service, built but not running. Tests call them directly.
+pub struct Components {
+    /// Receives deliveries and answers API requests.
+    pub state: Arc<AppState>,
+    /// Evaluates and executes.
+    pub engine: Arc<Engine>,
+    /// Processes deliveries.
+    pub deliveries: Arc<Deliveries>,
+    /// Ends access at scheduled times.
+    pub scheduled_ends: ScheduledEnds,
+    /// Deletes what is kept no longer.
+    pub housekeeping: Housekeeping,
+    /// Phase and heartbeats.
+    pub liveness: Arc<Liveness>,
+}
+
+impl Components {
+    /// Builds the parts. Connects when a connection is first needed.
+    #[must_use]
+    pub fn new(settings: &Settings, database: PgConnectOptions, clock: Arc<dyn Clock>) -> Self {
+        Self::with_health_cache(settings, database, clock, health::CACHE_FOR)
+    }
+
+    /// Does the same with another lifetime of cached health; with zero, each request queries the database.
+    #[must_use]
+    pub fn with_health_cache(
+        settings: &Settings,
+        database: PgConnectOptions,
+        clock: Arc<dyn Clock>,
+        health_cache: Duration,
+    ) -> Self {
+        let options = with_session_settings(database.clone());
+        let engine = Arc::new(engine(settings, database, Arc::clone(&clock)));
+        let liveness = Arc::new(Liveness::default());
+        let limits = group_commit::QueueLimits {
+            max_pending: group_commit::DEFAULT_MAX_PENDING,
+            max_bytes: settings.server.max_in_flight_bytes,
+            store_timeout: settings.server.store_timeout,
+        };
+        let intake = GroupCommit::open(
+            &options,
+            limits,
+            Arc::clone(&engine.notifications.deliveries_arrived),
+            Arc::clone(&engine.metrics),
+            Arc::clone(&liveness),
+        );
+        let state = Arc::new(AppState {
+            webhook_keys: WebhookKeys::new(webhook_keys(settings)),
+            silence_thresholds: silence_thresholds(settings),
+            intake,
+            health_probe: HealthProbe::new(options.clone(), health_cache),
+            read_pool: Pool::new(options, LISTING_CONNECTIONS, pool::RESPONSE_TIMEOUT),
+            clock,
+            liveness: Arc::clone(&liveness),
+            metrics: Arc::clone(&engine.metrics),
+            log_throttle: LogThrottle::default(),
+            max_body_bytes: settings.server.max_body_bytes,
+            body_timeout: settings.server.body_timeout,
+            store_timeout: settings.server.store_timeout,
+            admin_token: settings.server.admin_token.clone(),
+        });
+        let deliveries = Arc::new(Deliveries::new(
+            Arc::clone(&engine),
+            worker_config(settings),
+            Arc::clone(&liveness),
+        ));
+        Self {
+            state,
+            scheduled_ends: ScheduledEnds::new(Arc::clone(&engine), Arc::clone(&liveness)),
+            housekeeping: Housekeeping::new(Arc::clone(&deliveries), retention(settings)),
+            engine,
+            deliveries,
+            liveness,
+        }
+    }
+}
+
+/// Returns how long each source may send nothing, in the order of names.
+pub(super) fn silence_thresholds(settings: &Settings) -> Vec<SilenceThreshold> {
+    let mut silence_thresholds: Vec<SilenceThreshold> = settings
+        .sources
+        .iter()
+        .map(|source| SilenceThreshold {
+            source: source.name.clone(),
+            after: source.max_silence,
+        })
+        .collect();
+    silence_thresholds.sort_by(|one, other| one.source.cmp(&other.source));
+    silence_thresholds
+}
+
+/// Returns the webhook keys of each source.
+pub(super) fn webhook_keys(settings: &Settings) -> HashMap<SourceName, Scheme> {
+    let sources = settings.sources.iter();
+    sources
+        .map(|source| (source.name.clone(), source.scheme.clone()))
+        .collect()
+}
+
+fn worker_config(settings: &Settings) -> WorkerConfig {
+    WorkerConfig {
+        batch_max_deliveries: settings.worker.batch_size,
+        batch_max_bytes: settings.worker.batch_bytes,
+        poll_interval: settings.worker.poll_interval,
+        max_attempts: settings.worker.max_attempts,
+    }
+}
+
+fn retention(settings: &Settings) -> Retention {
+    let failed_bodies = TimeDelta::from_std(settings.inbox.failed_body_retention);
+    let settled = TimeDelta::from_std(settings.inbox.delivery_retention);
+    Retention {
+        failed_bodies: failed_bodies.unwrap_or(TimeDelta::days(7)),
+        settled: settled.unwrap_or(TimeDelta::days(90)),
+    }
+}

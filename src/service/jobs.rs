@@ -1,0 +1,83 @@
+//! The list of background jobs.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio_util::sync::CancellationToken;
+
+use super::Components;
+use crate::ingest::SilenceThreshold;
+use crate::jobs::deliveries::DeliveryWorker;
+use crate::jobs::deliveries::notify::Listener;
+use crate::jobs::drift::DriftMonitor;
+use crate::jobs::provider_webhooks::monitor::{WebhookJob, WebhookMonitor};
+use crate::jobs::runner::Runner;
+use crate::jobs::source_silence::SilenceMonitor;
+use crate::jobs::sync::pending_reads::{PendingReader, PendingReadsJob};
+use crate::jobs::sync::{SyncJob, SyncSource, Syncer};
+use leaver_core::decision::policy::DriftMode;
+
+/// Settings of the jobs.
+pub(super) struct JobSettings {
+    /// Delivery workers of this process.
+    pub(super) workers: u32,
+    /// What is done about access that should have ended.
+    pub(super) drift_mode: DriftMode,
+    /// Between two drift checks.
+    pub(super) drift_interval: Duration,
+    /// How long each source may send nothing.
+    pub(super) silence_thresholds: Vec<SilenceThreshold>,
+    /// Sources with an API.
+    pub(super) sources: Vec<SyncSource>,
+}
+
+/// Starts all jobs.
+pub(super) fn start(
+    runner: &Runner,
+    components: &Components,
+    settings: JobSettings,
+    stop: &CancellationToken,
+) {
+    let engine = &components.engine;
+    for _ in 0..settings.workers {
+        let deliveries = Arc::clone(&components.deliveries);
+        runner.start(move || DeliveryWorker::new(Arc::clone(&deliveries)));
+    }
+    let (pool, arrived) = (
+        engine.pool.clone(),
+        &engine.notifications.deliveries_arrived,
+    );
+    let arrived = Arc::clone(arrived);
+    runner.start(move || Listener::new(pool.clone(), Arc::clone(&arrived)));
+    let ends = components.scheduled_ends.clone();
+    runner.start(move || ends.clone());
+    let housekeeping = components.housekeeping.clone();
+    runner.start(move || housekeeping.clone());
+    let compared = Arc::clone(engine);
+    let (mode, interval) = (settings.drift_mode, settings.drift_interval);
+    runner.start(move || DriftMonitor::new(Arc::clone(&compared), mode, interval));
+    let (pool, clock) = (engine.pool.clone(), Arc::clone(&engine.clock));
+    let thresholds = settings.silence_thresholds;
+    runner.start(move || SilenceMonitor::new(pool.clone(), Arc::clone(&clock), thresholds.clone()));
+    let reader = PendingReader::new(Arc::clone(engine), &settings.sources);
+    if reader.has_sources() {
+        let (reader, stop) = (Arc::new(reader), stop.clone());
+        runner.start(move || PendingReadsJob {
+            reader: Arc::clone(&reader),
+            stop: stop.clone(),
+        });
+    }
+    let syncer = Arc::new(Syncer::new(Arc::clone(engine)));
+    let monitor = Arc::new(WebhookMonitor::new(Arc::clone(engine)));
+    for source in settings.sources.into_iter().map(Arc::new) {
+        if source.client.webhook_api().is_some() {
+            let (monitor, source) = (Arc::clone(&monitor), Arc::clone(&source));
+            runner.start(move || WebhookJob::new(Arc::clone(&monitor), Arc::clone(&source)));
+        }
+        let syncer = Arc::clone(&syncer);
+        runner.start(move || SyncJob {
+            syncer: Arc::clone(&syncer),
+            source: Arc::clone(&source),
+        });
+    }
+}

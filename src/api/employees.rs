@@ -11,8 +11,8 @@ use tracing::{info, warn};
 use super::AppState;
 use super::error::ApiError;
 use crate::base::liveness::Phase;
-use crate::roster::listing::{
-    self, Cursor, DEFAULT_PAGE_SIZE, EmployeeQuery, MAX_PAGE_SIZE, Page, UnknownStanding,
+use crate::reports::employees::{
+    self, Cursor, DEFAULT_PAGE_SIZE, EmployeeQuery, MAX_PAGE_SIZE, Page, UnknownStatus,
 };
 use leaver_core::domain::SourceName;
 
@@ -46,7 +46,7 @@ async fn list_page(state: &AppState, headers: &HeaderMap, query: &str) -> Result
     }
     let reading = async {
         let mut conn = state.read_pool.acquire().await?;
-        listing::store::page(&mut conn, &wanted, size).await
+        employees::store::page(&mut conn, &wanted, size).await
     };
     match tokio::time::timeout(state.store_timeout, reading).await {
         Ok(Ok(page)) => {
@@ -90,14 +90,14 @@ fn parse_query(query: &str) -> Result<(EmployeeQuery, u16), ApiError> {
             "modified_after" => {
                 // An unescaped plus sign arrives as a space, and no time has a space.
                 let text = value.replace(' ', "+");
-                let after = listing::parse_time(&text).map_err(|error| bad(error.to_string()))?;
+                let after = employees::parse_time(&text).map_err(|error| bad(error.to_string()))?;
                 wanted.modified_after = Some(after);
             }
             "status" => {
                 let standing = value
                     .parse()
-                    .map_err(|error: UnknownStanding| bad(error.to_string()))?;
-                wanted.standing = Some(standing);
+                    .map_err(|error: UnknownStatus| bad(error.to_string()))?;
+                wanted.status = Some(standing);
             }
             "source" => {
                 let source = SourceName::parse(&value).map_err(|_| {

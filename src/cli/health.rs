@@ -1,4 +1,4 @@
-//! `leaver health`: the container's health check.
+//! `leaver health`, which is also the container's health check.
 
 use std::process::ExitCode;
 use std::time::Duration;
@@ -6,13 +6,15 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 
-use super::{Config, Format, output};
+use super::{Config, Format, exit_code, output};
 use crate::config::Environment;
 use crate::connect::client;
 
-/// Print the health of a running service; exits 0 when it can take deliveries
+/// Print the health of a running service
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  leaver health\n  leaver health --url http://10.0.0.5:8081")]
+#[command(
+    after_help = "Example:\n  leaver health\n  leaver health --url http://10.0.0.5:8081\n\nExit code 1: the service cannot take deliveries; exit code 3: no response"
+)]
 pub(super) struct HealthCheck {
     #[command(flatten)]
     config: Config,
@@ -35,14 +37,14 @@ impl HealthCheck {
             .get(format!("{base}/health"))
             .send()
             .await
-            .map_err(reqwest::Error::without_url)
-            .with_context(|| format!("no answer from {base}/health"))?;
+            .map_err(output::request_error)
+            .with_context(|| format!("no response from {base}/health"))?;
         let good = answer.status().is_success();
         let health: serde_json::Value = answer
             .json()
             .await
-            .map_err(reqwest::Error::without_url)
-            .with_context(|| format!("{base}/health did not answer like leaver"))?;
+            .map_err(output::request_error)
+            .with_context(|| format!("{base}/health is not a Leaver service"))?;
         if self.format.json {
             output::json(&health)?;
         } else {
@@ -51,14 +53,14 @@ impl HealthCheck {
                 Some(serde_json::Value::Null) | None => "-".to_owned(),
                 Some(other) => other.to_string(),
             };
-            println!("{} (leaver {})", word("/status"), word("/version"));
-            println!(
+            output::line!("{} (leaver {})", word("/status"), word("/version"));
+            output::line!(
                 "database {}, schema {}, worker {}",
                 word("/database"),
                 word("/schema"),
                 word("/worker")
             );
-            println!(
+            output::line!(
                 "backlog: {} pending, oldest {} s, {} failed; schedule: {} pending, next {}; open holds: {}; pending reads: {}",
                 word("/backlog/pending"),
                 word("/backlog/oldest_seconds"),
@@ -69,10 +71,6 @@ impl HealthCheck {
                 word("/pending_reads"),
             );
         }
-        Ok(if good {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        Ok(exit_code(good))
     }
 }

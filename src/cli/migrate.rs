@@ -9,15 +9,15 @@ use super::{Config, Format, connect, output};
 use crate::config::Environment;
 use crate::db::schema;
 
-/// Apply pending migrations to the schema `leaver` and stop
+/// Apply pending migrations to the schema `leaver`
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  DATABASE_URL=postgres://owner@localhost/app leaver migrate --grant-to leaver_service"
+    after_help = "Example:\n  leaver migrate\n  DATABASE_URL=postgres://owner@localhost/app leaver migrate --grant-to leaver_service"
 )]
 pub(super) struct Migrate {
     #[command(flatten)]
     config: Config,
-    /// Give this role what the service needs and no more: in the audit it can insert and nothing else
+    /// Grant this role the service's privileges; on the audit log, INSERT only
     #[arg(long, value_name = "ROLE")]
     grant_to: Option<String>,
     #[command(flatten)]
@@ -34,18 +34,18 @@ impl Migrate {
         if let Some(role) = &self.grant_to {
             schema::grant_to(&mut conn, role)
                 .await
-                .with_context(|| format!("cannot grant the service's rights to the role {role}"))?;
+                .with_context(|| format!("cannot grant the service's privileges to role {role}"))?;
         }
         if self.format.json {
             output::json(&serde_json::json!({ "applied": pending, "granted_to": self.grant_to }))?;
         } else {
-            println!(
-                "schema leaver: {pending} migrations applied, {} in all",
+            output::line!(
+                "schema leaver: {pending} of {} migrations applied now",
                 schema::MIGRATOR.iter().count()
             );
             if let Some(role) = &self.grant_to {
-                println!(
-                    "role {role}: may use the schema leaver; in leaver.audit it can insert and nothing else"
+                output::line!(
+                    "role {role}: privileges on the schema leaver granted; on leaver.audit, INSERT only"
                 );
             }
         }

@@ -1,8 +1,4 @@
-//! The command line: what a person or a script can ask for, one file per command.
-#![expect(
-    clippy::print_stdout,
-    reason = "answering on stdout is what a command is for"
-)]
+//! The command line, one file per command. Exit codes: 0 done, 1 findings, 2 wrong usage, 3 could not be done.
 
 mod check;
 mod deliveries;
@@ -13,6 +9,7 @@ mod health;
 mod holds;
 mod migrate;
 pub(crate) mod output;
+mod replay;
 mod send;
 mod serve;
 mod sync;
@@ -31,12 +28,15 @@ use crate::db::schema;
 use crate::service;
 use embedded_postgres::{self, Embedded};
 
-/// Ends a leaver's access in your own Postgres the moment HR says so.
+/// Exit code of a command that failed.
+const COULD_NOT_BE_DONE: i32 = 3;
+
+/// Ends a leaver's access in your own Postgres as soon as the HR system reports it.
 #[derive(Debug, Parser)]
 #[command(
     name = "leaver",
     version,
-    after_help = "Start with `leaver demo`: it shows the whole job with nothing set up.\nAll settings: config/default.toml. Exit codes: 0 done, 1 it failed, 2 used wrongly."
+    after_help = "Start with `leaver demo`, which needs no setup.\n\nSettings:   config/default.toml\nExit codes: 0 done, 1 findings, 2 wrong usage, 3 could not be done"
 )]
 pub struct Cli {
     #[command(subcommand)]
@@ -51,7 +51,7 @@ enum Command {
     Migrate(migrate::Migrate),
     Send(send::Send),
     Deliveries(deliveries::Deliveries),
-    Replay(deliveries::Replay),
+    Replay(replay::Replay),
     Holds(holds::Holds),
     Explain(explain::Explain),
     Employees(employees::Employees),
@@ -61,18 +61,18 @@ enum Command {
     Webhooks(webhooks::Webhooks),
 }
 
-/// Where the settings come from.
+/// Source of the settings.
 #[derive(Debug, Clone, Args)]
 pub struct Config {
-    /// Configuration file; else `LEAVER_CONFIG`, else the environment alone
+    /// Configuration file; default: `LEAVER_CONFIG`, else only the environment
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 }
 
-/// How to answer.
+/// Format of the result.
 #[derive(Debug, Clone, Copy, Args)]
 pub struct Format {
-    /// Answer in JSON, for machines
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -87,25 +87,26 @@ impl Config {
     }
 }
 
-/// Settings and a connection, for the commands that look into our own tables.
+/// Loads the settings and connects, for commands that need the schema `leaver`.
 async fn open(config: &Config, env: &Environment) -> anyhow::Result<(Settings, PgConnection)> {
     let (settings, mut conn) = connect(config, env).await?;
     let pending = schema::pending(&mut conn).await?;
     ensure!(
         pending == 0,
-        "{pending} of the migrations of the schema leaver are not applied to this database: run `leaver migrate`, or start `leaver serve`"
+        "{} pending in this database; run `leaver migrate` or start `leaver serve`",
+        output::count(pending, "migration")
     );
     Ok((settings, conn))
 }
 
-/// Settings and a connection to whatever database there is.
+/// Loads the settings and connects, whatever the database contains.
 async fn connect(config: &Config, env: &Environment) -> anyhow::Result<(Settings, PgConnection)> {
     let settings = config.read(env)?;
     let conn = service::connect(&service::connect_options(&settings.database)?).await?;
     Ok((settings, conn))
 }
 
-/// A private Postgres that is kept from one run to the next.
+/// Starts a private Postgres whose data is kept between runs.
 async fn start_embedded(env: &Environment) -> anyhow::Result<(Embedded, PgConnectOptions)> {
     let home = embedded_postgres::default_data_dir(
         nix::unistd::geteuid().is_root(),
@@ -122,7 +123,7 @@ async fn start_embedded(env: &Environment) -> anyhow::Result<(Embedded, PgConnec
     Ok((postgres, connect))
 }
 
-/// Runs a command to its exit code.
+/// Runs a command and returns its exit code.
 #[must_use]
 pub fn run(cli: Cli, env: &Environment) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread()
@@ -156,11 +157,21 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
     done.unwrap_or_else(|error| failed(&error))
 }
 
-#[expect(
-    clippy::print_stderr,
-    reason = "the last word of a command that failed"
-)]
+/// Returns 0, or 1 if the command found or refused something.
+fn exit_code(is_clean: bool) -> ExitCode {
+    if is_clean {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+/// Returns exit code 3.
+fn could_not_be_done() -> ExitCode {
+    u8::try_from(COULD_NOT_BE_DONE).map_or(ExitCode::FAILURE, ExitCode::from)
+}
+
 fn failed(error: &anyhow::Error) -> ExitCode {
-    eprintln!("leaver: {}", output::chain(error));
-    ExitCode::FAILURE
+    output::note(&format!("leaver: {}", output::chain(error)));
+    could_not_be_done()
 }

@@ -1,58 +1,212 @@
-//! Tables for people, JSON for machines.
+//! Output of commands: tables for people, tab-separated lines for pipes, JSON for programs.
+
+use std::fmt::{Arguments, Display, Formatter, Result};
+use std::io::{IsTerminal, Write};
 
 use chrono::{DateTime, Utc};
-use comfy_table::{ColumnConstraint, ContentArrangement, Table, presets};
+use comfy_table::{ColumnConstraint, ContentArrangement, presets};
 use serde::Serialize;
 
-use crate::db::error::error_chain;
+use super::COULD_NOT_BE_DONE;
 
-/// Columns of text when nobody says how wide the screen is.
+/// Width of a drawn table when stdout is no terminal, in columns.
 const WIDTH_WITHOUT_TERMINAL: u16 = 120;
 
-/// An empty table with these column heads.
-pub(crate) fn table(heads: &[&str]) -> Table {
-    let mut table = Table::new();
+/// A table: drawn on a terminal, otherwise one tab-separated line per row.
+#[derive(Debug)]
+pub(crate) struct Table {
+    headings: Vec<String>,
+    rows: Vec<Vec<String>>,
+    wraps: bool,
+    is_drawn: bool,
+}
+
+impl Table {
+    /// Makes an empty table that wraps long cells.
+    pub(crate) fn new(headings: &[&str]) -> Self {
+        Self {
+            headings: headings.iter().map(|&heading| heading.to_owned()).collect(),
+            rows: vec![],
+            wraps: true,
+            is_drawn: std::io::stdout().is_terminal(),
+        }
+    }
+
+    /// Makes an empty table with one line per row, however long, so that statements in it can be copied.
+    pub(crate) fn without_wrapping(headings: &[&str]) -> Self {
+        Self {
+            wraps: false,
+            ..Self::new(headings)
+        }
+    }
+
+    /// Adds a row.
+    pub(crate) fn add_row<Cell: Into<String>>(&mut self, cells: impl IntoIterator<Item = Cell>) {
+        self.rows.push(cells.into_iter().map(Into::into).collect());
+    }
+
+    fn drawn(&self) -> comfy_table::Table {
+        if self.wraps {
+            let headings: Vec<&str> = self.headings.iter().map(String::as_str).collect();
+            let mut table = drawn(&headings);
+            table.add_rows(&self.rows);
+            table
+        } else {
+            let mut table = comfy_table::Table::new();
+            table
+                .load_style(presets::NOTHING)
+                .set_content_arrangement(ContentArrangement::Disabled)
+                .add_rows(&self.rows);
+            for column in table.column_iter_mut() {
+                column.set_padding((0, 2));
+            }
+            table
+        }
+    }
+}
+
+impl Display for Table {
+    fn fmt(&self, f: &mut Formatter<'_>) -> Result {
+        if self.is_drawn {
+            return f.write_str(&self.drawn().trim_fmt());
+        }
+        let lines: Vec<String> = std::iter::once(&self.headings)
+            .chain(&self.rows)
+            .map(|cells| separated(cells))
+            .collect();
+        f.write_str(&lines.join("\n"))
+    }
+}
+
+/// Joins cells with tabs; a tab or line break inside a cell becomes a space.
+fn separated(cells: &[String]) -> String {
+    let cells: Vec<String> = cells
+        .iter()
+        .map(|cell| cell.replace(['\t', '\n', '\r'], " "))
+        .collect();
+    cells.join("\t")
+}
+
+/// Makes an empty drawn table, also where stdout is no terminal.
+pub(crate) fn drawn(headings: &[&str]) -> comfy_table::Table {
+    let mut table = comfy_table::Table::new();
     table
         .load_style(presets::UTF8_FULL_CONDENSED)
         .set_content_arrangement(ContentArrangement::Dynamic)
-        .set_header(heads.iter().copied());
+        .set_header(headings.iter().copied());
     if !table.is_tty() {
         table.set_width(WIDTH_WITHOUT_TERMINAL);
     }
-    // The first column names what the row is about, and is there to be copied.
+    // The first column identifies the row and is there to be copied.
     if let Some(column) = table.column_mut(0) {
         column.set_constraint(ColumnConstraint::ContentWidth);
     }
     table
 }
 
-/// Rows that keep to one line each, however long, since they hold statements to be copied.
-pub(crate) fn lines(rows: &[[&str; 3]]) -> Table {
-    let mut table = Table::new();
-    table
-        .load_style(presets::NOTHING)
-        .set_content_arrangement(ContentArrangement::Disabled)
-        .add_rows(rows);
-    table
+/// Prints a line on stdout; ends the process if that fails.
+macro_rules! line {
+    () => {
+        $crate::cli::output::write_line(format_args!(""))
+    };
+    ($($arg:tt)*) => {
+        $crate::cli::output::write_line(format_args!($($arg)*))
+    };
+}
+pub(crate) use line;
+
+/// Prints a line on stdout; ends the process with exit code 3 if that fails.
+pub(crate) fn write_line(text: Arguments<'_>) {
+    // A closed pipe, as in `leaver deliveries | head -1`, is no bug, and `println!` would panic.
+    if writeln!(std::io::stdout(), "{text}").is_err() {
+        std::process::exit(COULD_NOT_BE_DONE);
+    }
 }
 
-/// One value on one line.
+/// Prints one JSON value on one line.
 pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    println!("{}", serde_json::to_string(value)?);
+    line!("{}", serde_json::to_string(value)?);
     Ok(())
 }
 
-/// Describes an error with its sources on one line.
-pub(crate) fn chain(error: &anyhow::Error) -> String {
-    error_chain(error.as_ref())
+/// Prints a remark for people on stderr, so that stdout holds nothing but the result.
+#[expect(clippy::print_stderr, reason = "stdout is for the result")]
+pub(crate) fn note(text: &str) {
+    eprintln!("{text}");
 }
 
-/// A moment to the second, in UTC.
-pub(crate) fn moment(at: DateTime<Utc>) -> String {
+/// Returns an error with its causes on one line.
+pub(crate) fn chain(error: &anyhow::Error) -> String {
+    crate::db::error::error_chain(error.as_ref())
+}
+
+/// Returns a failed request's innermost cause. The outer ones name parts of the HTTP library.
+pub(crate) fn request_error(error: reqwest::Error) -> anyhow::Error {
+    anyhow::anyhow!(
+        anyhow::Error::from(error.without_url())
+            .root_cause()
+            .to_string()
+    )
+}
+
+/// Returns a time to the second, in UTC.
+pub(crate) fn time(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%SZ").to_string()
 }
 
-/// A moment, or a dash.
-pub(crate) fn moment_or_dash(at: Option<DateTime<Utc>>) -> String {
-    at.map_or_else(|| "-".to_owned(), moment)
+/// Returns a time to the second in UTC, or a dash.
+pub(crate) fn time_or_dash(at: Option<DateTime<Utc>>) -> String {
+    at.map_or_else(|| "-".to_owned(), time)
+}
+
+/// Returns the text, or a dash if there is none or it is empty.
+pub(crate) fn or_dash(text: Option<impl Into<String>>) -> String {
+    let text = text.map(Into::into);
+    text.filter(|text| !text.is_empty())
+        .unwrap_or_else(|| "-".to_owned())
+}
+
+/// Returns `yes` or `no`.
+pub(crate) fn yes_or_no(yes: bool) -> &'static str {
+    if yes { "yes" } else { "no" }
+}
+
+/// Returns a number with its noun, such as `2 keys`.
+pub(crate) fn count(number: usize, noun: &str) -> String {
+    let plural = if number == 1 { "" } else { "s" };
+    format!("{number} {noun}{plural}")
+}
+
+/// Returns counts by outcome as text, such as `2 deactivated, 1 kept`.
+pub(crate) fn outcomes<'a, N: Display>(counts: impl IntoIterator<Item = (&'a str, N)>) -> String {
+    let counts: Vec<String> = counts
+        .into_iter()
+        .map(|(outcome, count)| format!("{count} {}", outcome.replace('_', " ")))
+        .collect();
+    counts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(is_drawn: bool) -> String {
+        let mut table = Table {
+            is_drawn,
+            ..Table::new(&["hold", "employee"])
+        };
+        table.add_row(["12", "40217\ndana\t@example.com"]);
+        table.to_string()
+    }
+
+    #[test]
+    fn a_pipe_gets_one_tab_separated_line_per_row() {
+        assert_eq!(table(false), "hold\temployee\n12\t40217 dana @example.com");
+    }
+
+    #[test]
+    fn a_terminal_gets_a_drawn_table() {
+        let text = table(true);
+        assert!(text.contains('│') && text.contains("40217"), "{text}");
+    }
 }

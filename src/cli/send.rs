@@ -1,4 +1,4 @@
-//! `leaver send`: posts a payload file as the provider would.
+//! `leaver send`.
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -7,29 +7,29 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use clap::Args;
 
-use super::{Config, Format, output};
+use super::{Config, Format, exit_code, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, Source};
 use crate::connect::client;
 
-/// Sign a payload file as the provider would, and post it
+/// Sign a payload file as the provider does and post it
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver send --source bamboohr examples/five.json\n  leaver send --source merge left.json --to https://leaver.example.com --print"
+    after_help = "Example:\n  leaver send --source bamboohr docs/examples/five.json\n  leaver send --source merge left.json --to https://leaver.example.com --print\n\nExit code 1: the service rejected the delivery"
 )]
 pub(super) struct Send {
     #[command(flatten)]
     config: Config,
-    /// Name of the configured source to send as
-    #[arg(long)]
+    /// Name of a configured source
+    #[arg(long, value_name = "NAME")]
     source: String,
-    /// The body, sent byte for byte; `-` reads it from stdin
+    /// Request body, sent unchanged; `-` reads stdin
     file: PathBuf,
-    /// Where to; a service's address or a whole webhook URL. Default: server.listen on this machine
+    /// Address of the service, or a full webhook URL; default: `server.listen` on this machine
     #[arg(long, value_name = "URL", value_parser = client::parse_url)]
     to: Option<String>,
-    /// Content-Type; default: JSON or form, by the first character
-    #[arg(long)]
+    /// Content-Type; default: JSON or form, by the first character of the body
+    #[arg(long, value_name = "TYPE")]
     content_type: Option<String>,
     /// Print the equivalent curl command instead of sending
     #[arg(long)]
@@ -52,7 +52,7 @@ impl Send {
                 .map(|source| source.name.as_str())
                 .collect();
             bail!(
-                "--source {}: no such source; configured are {}",
+                "source {} is not configured; use one of {}",
                 self.source,
                 names.join(", ")
             );
@@ -82,9 +82,9 @@ impl Send {
         let signed = source.scheme.sign(&body, SystemClock.now());
 
         if self.print {
-            let header = |text: String| format!("-H {}", shell(&text));
+            let header = |text: String| format!("-H {}", quote(&text));
             let mut parts = vec![
-                format!("curl -sS -X POST {}", shell(&url)),
+                format!("curl -sS -X POST {}", quote(&url)),
                 header(format!("Content-Type: {content_type}")),
             ];
             parts.extend(signed.iter().map(|(name, value)| {
@@ -95,10 +95,10 @@ impl Send {
             }));
             parts.push(format!(
                 "--data-binary {}",
-                shell(&format!("@{}", self.file.display()))
+                quote(&format!("@{}", self.file.display()))
             ));
             let command = parts.join(" \\\n  ");
-            println!("{command}");
+            output::line!("{command}");
             return Ok(ExitCode::SUCCESS);
         }
 
@@ -108,25 +108,21 @@ impl Send {
         for (name, value) in signed {
             request = request.header(name, value);
         }
-        let answer = request
+        let response = request
             .body(body)
             .send()
             .await
-            .map_err(reqwest::Error::without_url)
-            .with_context(|| format!("no answer from {url}"))?;
-        let status = answer.status();
-        let text = answer.text().await.unwrap_or_default();
+            .map_err(output::request_error)
+            .with_context(|| format!("no response from {url}"))?;
+        let status = response.status();
+        let text = response.text().await.unwrap_or_default();
         if self.format.json {
             let body = serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text));
             output::json(&serde_json::json!({ "status": status.as_u16(), "body": body }))?;
         } else {
-            println!("{status} {text}");
+            output::line!("{status} {text}");
         }
-        Ok(if status.is_success() {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        Ok(exit_code(status.is_success()))
     }
 }
 
@@ -137,7 +133,7 @@ fn guess_content_type(body: &[u8]) -> &'static str {
     }
 }
 
-/// An address alone gets the webhook's path; a URL that has one is taken as it is.
+/// Returns the webhook URL. An address without a webhook path gets the source's own.
 fn webhook_url(to: Option<&str>, local: &str, source: &Source) -> String {
     let base = to.unwrap_or(local).trim_end_matches('/');
     if base.contains("/webhooks/") {
@@ -147,6 +143,6 @@ fn webhook_url(to: Option<&str>, local: &str, source: &Source) -> String {
     }
 }
 
-fn shell(text: &str) -> String {
+fn quote(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }

@@ -15,7 +15,7 @@ use crate::demo::example;
 use crate::service::telemetry;
 use crate::service::{self, Service};
 
-/// Run the service: HTTP, worker, timer
+/// Run the service: webhooks, API, workers, timers
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  DATABASE_URL=postgres://app@localhost/app BAMBOOHR_WEBHOOK_SECRET=... leaver serve\n  leaver serve --config /etc/leaver.toml"
@@ -23,10 +23,10 @@ use crate::service::{self, Service};
 pub(super) struct Serve {
     #[command(flatten)]
     config: Config,
-    /// Use a private Postgres of our own, with an example users table in it
+    /// Run on a private Postgres with an example users table
     #[arg(long)]
     embedded: bool,
-    /// Do not apply pending migrations; wait until somebody has (database.migrate = false)
+    /// Wait for pending migrations instead of applying them (`database.migrate = false`)
     #[arg(long)]
     no_migrate: bool,
 }
@@ -39,9 +39,9 @@ impl Serve {
         #[cfg(feature = "failpoints")]
         crate::base::failpoints::arm(env.text("FAILPOINTS").unwrap_or_default())
             .map_err(anyhow::Error::msg)?;
-        let mut asked_to_stop = signal(SignalKind::terminate())?;
-        let mut interrupted = signal(SignalKind::interrupt())?;
-        let mut hung_up = signal(SignalKind::hangup())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
 
         let embedded = if self.embedded {
             let (postgres, options) = start_embedded(env).await?;
@@ -58,26 +58,26 @@ impl Serve {
         let options = match &embedded {
             Some((_, options)) => options.clone(),
             None => service::connect_options(&settings.database)
-                .context("no database (--embedded would start a private one)")?,
+                .context("no database; `--embedded` starts a private one")?,
         };
         let service = Service::start(&settings, options, Arc::new(SystemClock))?;
         let ended = loop {
             tokio::select! {
-                _ = asked_to_stop.recv() => break Ok(ExitCode::SUCCESS),
-                _ = interrupted.recv() => break Ok(ExitCode::SUCCESS),
+                _ = terminate.recv() => break Ok(ExitCode::SUCCESS),
+                _ = interrupt.recv() => break Ok(ExitCode::SUCCESS),
                 error = service.failed() => break Err(error),
-                _ = hung_up.recv() => match self.config.load(env) {
+                _ = hangup.recv() => match self.config.load(env) {
                     Ok(newer) => service.replace_keys(&newer),
-                    // The keys that were good still are; a service without any would refuse everybody for good.
-                    Err(error) => error!("service.replace_keys: the webhook keys stay as they are, since the configuration cannot be read: {error:#}"),
+                    // The current keys stay valid. Without keys, every delivery would get a final 401.
+                    Err(error) => error!("service.replace_keys: cannot read the configuration; keeping the current webhook keys: {error:#}"),
                 },
             }
         };
-        info!("service.stop: stopping; a second signal stops at once");
+        info!("service.stop: draining; a second signal stops at once");
         tokio::select! {
             () = service.stop() => {}
-            _ = asked_to_stop.recv() => info!("service.stop: stopped at once"),
-            _ = interrupted.recv() => info!("service.stop: stopped at once"),
+            _ = terminate.recv() => info!("service.stop: stopped at once"),
+            _ = interrupt.recv() => info!("service.stop: stopped at once"),
         }
         if let Some((postgres, _)) = embedded {
             tokio::task::spawn_blocking(move || postgres.stop()).await??;

@@ -1,4 +1,4 @@
-//! `leaver sync`: reads the providers' APIs now.
+//! `leaver sync`.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -9,23 +9,25 @@ use clap::Args;
 use serde::Serialize;
 use sqlx::Connection;
 
-use super::{Config, Format, open, output};
+use super::{Config, Format, exit_code, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::connect::ClientLimits;
 use crate::jobs::sync::{SyncMode, SyncReport, Syncer};
 use crate::service;
 
-/// Read the providers' APIs now, for what webhooks lost; exits 1 when a read was not complete
+/// Sync employees from the providers' APIs now
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  leaver sync\n  leaver sync --source merge --full --json")]
+#[command(
+    after_help = "Example:\n  leaver sync\n  leaver sync --source merge --full --json\n\nExit code 1: a sync is incomplete"
+)]
 pub(super) struct Sync {
     #[command(flatten)]
     config: Config,
-    /// Only this source; else every source that has an api
+    /// Only this source; default: every source with an API
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
-    /// Read everybody, and not only who changed since the last complete read
+    /// Read every employee, not only those changed since the last complete sync
     #[arg(long)]
     full: bool,
     #[command(flatten)]
@@ -33,7 +35,7 @@ pub(super) struct Sync {
 }
 
 #[derive(Debug, Serialize)]
-struct Line {
+struct SyncLine {
     source: String,
     account: String,
     state: &'static str,
@@ -53,17 +55,17 @@ impl Sync {
             companies.retain(|company| company.source.as_str() == name);
             ensure!(
                 !companies.is_empty(),
-                "no source named {name} with an api is configured"
+                "no source {name} with an API is configured; add `api` to it, as in config/default.toml"
             );
         }
         ensure!(
             !companies.is_empty(),
-            "no source has an api to read: add [sources.api] (config/default.toml shows how)"
+            "no source has an API; add `[sources.api]`, as in config/default.toml"
         );
         let options = service::connect_options(&settings.database)?;
         let engine = Arc::new(service::engine(&settings, options, clock));
         let syncer = Syncer::new(engine);
-        let wish = if self.full {
+        let mode = if self.full {
             SyncMode::Full
         } else {
             SyncMode::Incremental
@@ -75,23 +77,23 @@ impl Sync {
             let progress = |account: &str, records: u64| {
                 if on_terminal {
                     let mut err = std::io::stderr();
-                    drop(write!(err, "\r{source} {account}: {records} records"));
+                    drop(write!(err, "\r{source} {account}: {records} employees"));
                 }
             };
-            let reports = syncer.sync(company, wish, &progress).await;
+            let reports = syncer.sync(company, mode, &progress).await;
             if on_terminal {
                 drop(writeln!(std::io::stderr()));
             }
             match reports.map_err(|reason| anyhow!(reason))? {
-                None => lines.push(Line::unread(
+                None => lines.push(SyncLine::not_synced(
                     source,
-                    "somebody else is reading this source now",
+                    "another process is syncing this source",
                 )),
-                Some(reports) if reports.is_empty() => lines.push(Line::unread(
+                Some(reports) if reports.is_empty() => lines.push(SyncLine::not_synced(
                     source,
-                    "no linked account has a token (linked_accounts)",
+                    "no linked account has a token; add one to `linked_accounts`",
                 )),
-                Some(reports) => lines.extend(reports.into_iter().map(Line::of)),
+                Some(reports) => lines.extend(reports.into_iter().map(SyncLine::new)),
             }
         }
         if self.format.json {
@@ -99,16 +101,12 @@ impl Sync {
         } else {
             print(&lines);
         }
-        Ok(if lines.iter().all(|line| line.reason.is_none()) {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        Ok(exit_code(lines.iter().all(|line| line.reason.is_none())))
     }
 }
 
-impl Line {
-    fn unread(source: &str, reason: &str) -> Self {
+impl SyncLine {
+    fn not_synced(source: &str, reason: &str) -> Self {
         Self {
             source: source.to_owned(),
             account: String::new(),
@@ -120,7 +118,7 @@ impl Line {
         }
     }
 
-    fn of(report: SyncReport) -> Self {
+    fn new(report: SyncReport) -> Self {
         Self {
             source: report.source.to_string(),
             account: report.account,
@@ -134,30 +132,37 @@ impl Line {
             outcome: report
                 .outcomes
                 .iter()
-                .map(|(ending, count)| (ending.as_str().to_owned(), (*count).into()))
+                .map(|(outcome, count)| (outcome.as_str().to_owned(), (*count).into()))
                 .collect(),
             reason: report.incomplete,
         }
     }
 }
 
-fn print(lines: &[Line]) {
-    let mut table = output::table(&["source", "account", "read", "records", "outcome", "reason"]);
+fn print(lines: &[SyncLine]) {
+    let mut table = output::Table::new(&[
+        "source",
+        "linked account",
+        "sync",
+        "employees",
+        "outcome",
+        "incomplete because",
+    ]);
     for line in lines {
-        let outcome: Vec<String> = line
-            .outcome
-            .iter()
-            .map(|(ending, count)| format!("{count} {ending}"))
-            .collect();
-        let what = if line.full { "everybody" } else { "changes" };
+        let outcome = output::outcomes(
+            line.outcome
+                .iter()
+                .map(|(name, count)| (name.as_str(), count)),
+        );
+        let mode = if line.full { "full" } else { "incremental" };
         table.add_row([
             line.source.clone(),
-            line.account.clone(),
-            format!("{what}, {}", line.state),
+            output::or_dash(Some(line.account.as_str())),
+            format!("{mode}, {}", line.state),
             line.records.to_string(),
-            outcome.join(", "),
-            line.reason.clone().unwrap_or_default(),
+            output::or_dash(Some(outcome)),
+            output::or_dash(line.reason.as_deref()),
         ]);
     }
-    println!("{table}");
+    output::line!("{table}");
 }

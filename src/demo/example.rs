@@ -1,10 +1,10 @@
-//! An example application: a table of users and one of sessions, as Leaver would find them anywhere.
+//! The example application: a table of users and a table of sessions.
 
 use anyhow::Context;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection, Row};
 
-use super::story::{Fate, PEOPLE};
+use super::story::{DemoOutcome, PEOPLE};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Settings;
 use crate::engine::accounts::{AccountsMapping, AccountsTable};
@@ -13,9 +13,9 @@ use crate::roster;
 use crate::service;
 use embedded_postgres::Embedded;
 
-/// The database of the showing.
+/// Database of the demo.
 pub(super) const DATABASE: &str = "leaver_demo";
-/// How the example application's sessions end, as a list in TOML.
+/// Value of `accounts.end_sessions` for the example application.
 pub(super) const END_SESSIONS: &str = r#"["DELETE FROM sessions WHERE user_id::text = ANY($1)"]"#;
 
 const END_SESSIONS_STATEMENT: &str = "DELETE FROM sessions WHERE user_id::text = ANY($1)";
@@ -33,7 +33,7 @@ const TABLES: &str = "
         user_id bigint NOT NULL REFERENCES users
     );";
 
-/// A user as the demo shows one.
+/// A user of the example application.
 #[derive(Clone, Debug)]
 pub(super) struct User {
     pub(super) id: i64,
@@ -43,11 +43,11 @@ pub(super) struct User {
     pub(super) why: Option<String>,
 }
 
-/// Makes the example's tables in a database that has no users table yet, so that `serve --embedded` has
-/// something to look after, and ends its sessions where the mapping does not say how.
+/// Creates the example's tables for `serve --embedded` if the database has no users table, and sets
+/// `accounts.end_sessions` for them if it is empty.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn create_if_missing(
     options: &PgConnectOptions,
     mapping: &mut AccountsMapping,
@@ -70,7 +70,7 @@ pub async fn create_if_missing(
     Ok(())
 }
 
-/// A fresh database with the example's tables and people in it.
+/// Recreates the demo database, with the example's tables and users.
 pub(super) async fn fresh_database(postgres: &Embedded) -> anyhow::Result<PgConnectOptions> {
     let mut admin = postgres.connect_options("postgres").connect().await?;
     sqlx::raw_sql("DROP DATABASE IF EXISTS leaver_demo WITH (FORCE)")
@@ -84,7 +84,7 @@ pub(super) async fn fresh_database(postgres: &Embedded) -> anyhow::Result<PgConn
     sqlx::raw_sql(TABLES)
         .execute(&mut conn)
         .await
-        .context("cannot make the example's tables")?;
+        .context("cannot create the example's tables")?;
     let emails: Vec<&str> = PEOPLE.iter().map(|(email, _)| *email).collect();
     sqlx::query(
         "WITH made AS (
@@ -100,7 +100,7 @@ pub(super) async fn fresh_database(postgres: &Embedded) -> anyhow::Result<PgConn
     Ok(options)
 }
 
-/// Everybody as they are now, with the last line of the record about them.
+/// Returns all users with their newest audit record.
 pub(super) async fn users(conn: &mut PgConnection) -> anyhow::Result<Vec<User>> {
     let rows = sqlx::query(
         "SELECT u.id, u.email, u.is_active,
@@ -124,23 +124,23 @@ pub(super) async fn users(conn: &mut PgConnection) -> anyhow::Result<Vec<User>> 
         .collect()
 }
 
-/// Says of those about whom nothing was recorded why: they were never named, or the decision was to keep.
-pub(super) async fn explain_kept(
+/// Fills in the reason for users without an audit record: not in any delivery, or decided to keep access.
+pub(super) async fn explain_unchanged(
     conn: &mut PgConnection,
     settings: &Settings,
     users: &mut [User],
 ) -> anyhow::Result<()> {
     let table = AccountsTable::inspect(conn, &settings.accounts).await?;
-    let rules = service::policies(settings);
+    let policies = service::policies(settings);
     for user in users.iter_mut().filter(|user| user.why.is_none()) {
         let email = user.email.to_lowercase();
         let known = roster::store::find_by_email_or_id(conn, &email, "").await?;
         user.why = Some(match known.first() {
-            None => "not named in any delivery that was authentic".to_owned(),
+            None => "not named in an authentic delivery".to_owned(),
             Some(employee) => {
                 let (slice, now) = (vec![employee.clone()], SystemClock.now());
-                let deliberated = evaluate(conn, &table, &rules, slice, now).await?;
-                let decided = deliberated.decided.first();
+                let evaluation = evaluate(conn, &table, &policies, slice, now).await?;
+                let decided = evaluation.decided.first();
                 decided.map_or_else(String::new, |decided| {
                     format!("{}: {}", decided.label(), decided.decision.reason)
                 })
@@ -150,8 +150,8 @@ pub(super) async fn explain_kept(
     Ok(())
 }
 
-/// What has become of somebody, by the application's own tables and by ours.
-pub(super) async fn fate(conn: &mut PgConnection, user: &User) -> anyhow::Result<Fate> {
+/// Returns a user's outcome, by the application's tables and Leaver's.
+pub(super) async fn outcome(conn: &mut PgConnection, user: &User) -> anyhow::Result<DemoOutcome> {
     let row = sqlx::query(
         "SELECT EXISTS (SELECT FROM leaver.holds h WHERE h.account_id = $1 AND h.state = 'open') AS held,
                 EXISTS (SELECT FROM leaver.employees e WHERE e.account_id = $1 AND e.access_ends_at IS NOT NULL) AS scheduled",
@@ -161,10 +161,10 @@ pub(super) async fn fate(conn: &mut PgConnection, user: &User) -> anyhow::Result
     .await?;
     let (held, scheduled): (bool, bool) = (row.try_get("held")?, row.try_get("scheduled")?);
     Ok(match (user.is_active, user.sessions) {
-        (false, 0) => Fate::Deactivated,
-        (true, 2) if held => Fate::Held,
-        (true, 2) if scheduled => Fate::Scheduled,
-        (true, 2) => Fate::Untouched,
+        (false, 0) => DemoOutcome::Deactivated,
+        (true, 2) if held => DemoOutcome::Held,
+        (true, 2) if scheduled => DemoOutcome::Scheduled,
+        (true, 2) => DemoOutcome::Untouched,
         (active, sessions) => anyhow::bail!(
             "user {}: is_active {active} with {sessions} sessions",
             user.id
@@ -172,8 +172,8 @@ pub(super) async fn fate(conn: &mut PgConnection, user: &User) -> anyhow::Result
     })
 }
 
-/// How many deliveries are not settled.
-pub(super) async fn waiting(conn: &mut PgConnection) -> anyhow::Result<i64> {
+/// Returns the number of deliveries not yet processed.
+pub(super) async fn count_pending(conn: &mut PgConnection) -> anyhow::Result<i64> {
     let row = sqlx::query("SELECT count(*) AS n FROM leaver.deliveries WHERE state = 'pending'")
         .fetch_one(conn)
         .await?;

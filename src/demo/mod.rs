@@ -1,10 +1,7 @@
-//! `leaver demo`: the main job with nothing set up, seen from outside. It runs the real service on a private
-//! Postgres and sends it real deliveries over HTTP; nothing in it is acted out.
-#![expect(
-    clippy::print_stdout,
-    reason = "showing on stdout is what the demo is for"
-)]
+//! `leaver demo`: an end-to-end demo without setup. It runs the real service on a private Postgres and sends it signed
+//! deliveries over HTTP; nothing is simulated.
 
+mod deliver;
 pub mod example;
 mod story;
 
@@ -21,22 +18,21 @@ use sqlx::{ConnectOptions, PgConnection};
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
+use self::deliver::{deliver, milliseconds};
 use self::example::User;
-use self::story::{Fate, Sender, Step};
+use self::story::DemoOutcome;
 use crate::base::clock::{Clock, SystemClock};
 use crate::cli::output;
 use crate::config::{Environment, Settings};
-use crate::connect::client;
 use crate::service::Service;
 use crate::service::telemetry;
 use embedded_postgres::{self, Embedded};
-use leaver_core::signature::Scheme;
 
-/// Show the whole job with nothing set up, on a private Postgres
+/// Run an end-to-end demo on a private Postgres, without setup
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  leaver demo --once\n  leaver demo --listen 127.0.0.1:9090")]
 pub struct Demo {
-    /// End after the showing; exits 0 only when everything came out as it should
+    /// Exit when finished; 0 only if every result is as expected
     #[arg(long)]
     once: bool,
     /// Address for webhooks; default 127.0.0.1:8080, or any free port with --once
@@ -52,39 +48,39 @@ impl Demo {
         let keys = Keys::new();
         let settings = self.settings(env, &keys)?;
         telemetry::init(&settings.log).context("LEAVER_LOG")?;
-        let mut asked_to_stop = signal(SignalKind::terminate())?;
-        let mut interrupted = signal(SignalKind::interrupt())?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
 
-        let began = Instant::now();
+        let started_at = Instant::now();
         let postgres = self.start_postgres(env).await?;
-        println!(
-            "A private PostgreSQL {} is up after {:.1} s, on a unix socket in {}.",
+        output::line!(
+            "Private PostgreSQL {} started in {:.1} s (unix socket in {}).",
             postgres.version(),
-            began.elapsed().as_secs_f64(),
+            started_at.elapsed().as_secs_f64(),
             postgres.base().display()
         );
         let options = example::fresh_database(&postgres).await?;
         let mut conn = options.connect().await?;
         let service = Service::start(&settings, options.clone(), Arc::new(SystemClock))?;
-        let shown = tokio::select! {
-            shown = show(&settings, &service, &mut conn) => shown,
+        let result = tokio::select! {
+            result = run_story(&settings, &service, &mut conn) => result,
             error = service.failed() => Err(error),
-            _ = asked_to_stop.recv() => Err(anyhow::anyhow!("interrupted")),
-            _ = interrupted.recv() => Err(anyhow::anyhow!("interrupted")),
+            _ = terminate.recv() => Err(anyhow::anyhow!("interrupted")),
+            _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted")),
         };
-        if shown.is_ok() && !self.once {
-            keys.explain(&service, &postgres);
+        if result.is_ok() && !self.once {
+            keys.print_next_steps(&service, &postgres);
             tokio::select! {
-                _ = asked_to_stop.recv() => {}
-                _ = interrupted.recv() => {}
-                error = service.failed() => println!("{error:#}"),
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+                error = service.failed() => output::line!("{error:#}"),
             }
-            println!();
+            output::line!();
         }
         drop(conn);
         service.stop().await;
         tokio::task::spawn_blocking(move || postgres.stop()).await??;
-        Ok(if shown? {
+        Ok(if result? {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
@@ -99,7 +95,7 @@ impl Demo {
         };
         let listen = address(self.listen, "127.0.0.1:8080");
         let admin_listen = address(self.admin_listen, "127.0.0.1:8081");
-        let made_up = Environment::of([
+        let demo_env = Environment::of([
             ("BAMBOOHR_WEBHOOK_SECRET", keys.bamboohr.as_str()),
             ("MERGE_WEBHOOK_SECRET", keys.merge.as_str()),
             ("LEAVER__ACCOUNTS__END_SESSIONS", example::END_SESSIONS),
@@ -111,7 +107,7 @@ impl Demo {
                 env.text("LEAVER_LOG_FORMAT").unwrap_or("text"),
             ),
         ]);
-        Ok(Settings::load(None, &made_up)?)
+        Ok(Settings::load(None, &demo_env)?)
     }
 
     async fn start_postgres(&self, env: &Environment) -> anyhow::Result<Embedded> {
@@ -136,7 +132,7 @@ impl Demo {
     }
 }
 
-/// The keys of this one showing.
+/// Webhook keys of this run.
 struct Keys {
     bamboohr: String,
     merge: String,
@@ -151,9 +147,9 @@ impl Keys {
         }
     }
 
-    fn explain(&self, service: &Service, postgres: &Embedded) {
-        println!(
-            "\nThe service goes on at http://{} until Ctrl-C. In another terminal:\n\n  \
+    fn print_next_steps(&self, service: &Service, postgres: &Embedded) {
+        output::line!(
+            "\nThe service keeps running at http://{} until Ctrl-C. In another terminal:\n\n  \
              export DATABASE_URL='{}'\n  \
              export BAMBOOHR_WEBHOOK_SECRET={} MERGE_WEBHOOK_SECRET={}\n  \
              export LEAVER__ACCOUNTS__END_SESSIONS='{}' LEAVER_LISTEN={} LEAVER_ADMIN_LISTEN={}\n  \
@@ -171,29 +167,30 @@ impl Keys {
     }
 }
 
-/// The admin listener's address, or nothing where there is none.
+/// Returns the admin listener's address, or an empty text if there is none.
 fn admin_address(service: &Service) -> String {
     let address = service.admin_address();
     address.map_or_else(String::new, |address| address.to_string())
 }
 
-/// Users before, each delivery and its answer, users after. True when everything came out as it should.
-async fn show(
+/// Prints the users before, each delivery with its response, and the users after. Returns whether every result is as
+/// expected.
+async fn run_story(
     settings: &Settings,
     service: &Service,
     conn: &mut PgConnection,
 ) -> anyhow::Result<bool> {
     wait_until(|| async { Ok(service.is_ready()) })
         .await
-        .context("the service did not get ready")?;
-    println!(
+        .context("the service did not become ready")?;
+    output::line!(
         "Leaver {} listens on http://{}.\n",
         env!("CARGO_PKG_VERSION"),
         service.address()
     );
 
     let before = example::users(conn).await?;
-    println!(
+    output::line!(
         "The application's users before:\n{}\n",
         users_table(&before, None)
     );
@@ -201,144 +198,80 @@ async fn show(
     let now = SystemClock.now();
     let steps = story::steps(now);
     let mut as_expected = true;
-    let mut deliveries = output::table(&["", "from", "what HR says", "answer", "settled after"]);
+    let mut deliveries = output::drawn(&["", "from", "HR reports", "response", "processed in"]);
     for (position, step) in steps.iter().enumerate() {
-        let answer = deliver(settings, service, step).await?;
-        as_expected &= answer.status == step.expected_status && answer.duplicate == step.repeats;
-        wait_until_settled(conn).await?;
-        let settled = if answer.status == 200 && !answer.duplicate {
-            milliseconds(answer.sent_at.elapsed())
+        let response = deliver(settings, service, step).await?;
+        as_expected &=
+            response.status == step.expected_status && response.is_duplicate == step.is_repeat;
+        wait_until_processed(conn).await?;
+        let processed_in = if response.status == 200 && !response.is_duplicate {
+            milliseconds(response.sent_at.elapsed())
         } else {
             "-".to_owned()
         };
         deliveries.add_row([
             (position + 1).to_string(),
             format!("{}\n{}", step.sender.name(), step.form),
-            step.says.to_owned(),
-            answer.shown(),
-            settled,
+            step.event.to_owned(),
+            response.display(),
+            processed_in,
         ]);
     }
-    println!("Deliveries, signed as the providers sign and sent over HTTP:\n{deliveries}\n");
+    output::line!("Deliveries, signed like the providers' own and sent over HTTP:\n{deliveries}\n");
 
     let mut after = example::users(conn).await?;
-    example::explain_kept(conn, settings, &mut after).await?;
-    println!(
+    example::explain_unchanged(conn, settings, &mut after).await?;
+    output::line!(
         "The application's users after:\n{}\n",
         users_table(&after, Some(&before))
     );
 
     for user in &after {
-        let expected = story::fate_of(&user.email);
-        let came_out = example::fate(conn, user).await?;
-        if came_out != expected {
+        let expected = story::expected_outcome(&user.email);
+        let outcome = example::outcome(conn, user).await?;
+        if outcome != expected {
             as_expected = false;
-            println!(
-                "NOT AS EXPECTED: {}: {came_out:?} instead of {expected:?}",
+            output::line!(
+                "UNEXPECTED: {}: {outcome:?} instead of {expected:?}",
                 user.email
             );
         }
     }
-    let count = |fate: Fate| {
+    let count = |outcome: DemoOutcome| {
         after
             .iter()
-            .filter(|user| story::fate_of(&user.email) == fate)
+            .filter(|user| story::expected_outcome(&user.email) == outcome)
             .count()
     };
     if as_expected {
-        println!(
-            "{} leavers lost access and their sessions, {} will at a known moment, {} waits for a person, {} kept access.",
-            count(Fate::Deactivated),
-            count(Fate::Scheduled),
-            count(Fate::Held),
-            count(Fate::Untouched),
+        output::line!(
+            "{} leavers lost access and sessions, {} is scheduled, {} is on hold, {} kept access.",
+            count(DemoOutcome::Deactivated),
+            count(DemoOutcome::Scheduled),
+            count(DemoOutcome::Held),
+            count(DemoOutcome::Untouched),
         );
-        println!(
-            "All of it is recorded in leaver.audit, with the reason and the delivery that caused it."
+        output::line!(
+            "The audit log (leaver.audit) holds each change with its reason and delivery."
         );
     } else {
-        println!("Something did not come out as it should; see above.");
+        output::line!("Some results are not as expected; see above.");
     }
     Ok(as_expected)
 }
 
-struct Answer {
-    status: u16,
-    body: String,
-    duplicate: bool,
-    sent_at: Instant,
-    elapsed: Duration,
-}
-
-fn milliseconds(duration: Duration) -> String {
-    format!("{:.1} ms", duration.as_secs_f64() * 1_000.0)
-}
-
-impl Answer {
-    fn shown(&self) -> String {
-        let took = milliseconds(self.elapsed);
-        let what = match (self.status, self.duplicate) {
-            (200, false) => "200 stored".to_owned(),
-            (200, true) => "200 duplicate, nothing done".to_owned(),
-            (status, _) => {
-                let error = serde_json::from_str::<serde_json::Value>(&self.body)
-                    .ok()
-                    .and_then(|body| {
-                        body.get("error")
-                            .and_then(|error| error.as_str().map(str::to_owned))
-                    });
-                format!("{status} {}", error.unwrap_or_default())
-            }
-        };
-        format!("{what}\n{took}")
-    }
-}
-
-async fn deliver(settings: &Settings, service: &Service, step: &Step) -> anyhow::Result<Answer> {
-    let name = step.sender.source();
-    let source = settings
-        .sources
-        .iter()
-        .find(|source| source.name.as_str() == name)
-        .with_context(|| format!("the demo has no source {name}"))?;
-    let scheme: &Scheme = &source.scheme;
-    let mut request = client::new(Duration::from_secs(15))?
-        .post(format!("http://{}/webhooks/{name}", service.address()))
-        .header(reqwest::header::CONTENT_TYPE, step.content_type);
-    // A forger signs something else than what is sent.
-    let signed_body = if step.sender == Sender::Forger {
-        b"{}".as_slice()
-    } else {
-        step.body.as_bytes()
-    };
-    for (header, value) in scheme.sign(signed_body, SystemClock.now()) {
-        request = request.header(header, value);
-    }
-    let began = Instant::now();
-    let answer = request.body(step.body.clone()).send().await?;
-    let status = answer.status().as_u16();
-    let body = answer.text().await?;
-    Ok(Answer {
-        status,
-        duplicate: body.contains("\"duplicate\":true"),
-        body,
-        sent_at: began,
-        elapsed: began.elapsed(),
-    })
-}
-
 fn users_table(users: &[User], before: Option<&[User]>) -> comfy_table::Table {
-    let heads: &[&str] = match before {
+    let headings: &[&str] = match before {
         None => &["id", "email", "is_active", "sessions"],
         Some(_) => &["id", "email", "is_active", "sessions", "why"],
     };
-    let mut table = output::table(heads);
+    let mut table = output::drawn(headings);
     for user in users {
-        let was = before.and_then(|before| before.iter().find(|other| other.id == user.id));
-        let changed = was.is_some_and(|was| was.is_active != user.is_active);
+        let previous = before.and_then(|before| before.iter().find(|other| other.id == user.id));
+        let has_changed = previous.is_some_and(|previous| previous.is_active != user.is_active);
         let cell = |text: String| {
             let cell = Cell::new(text);
-            if changed {
+            if has_changed {
                 cell.fg(Color::Red).add_attribute(Attribute::Bold)
             } else {
                 cell
@@ -358,12 +291,12 @@ fn users_table(users: &[User], before: Option<&[User]>) -> comfy_table::Table {
     table
 }
 
-async fn wait_until_settled(conn: &mut PgConnection) -> anyhow::Result<()> {
+async fn wait_until_processed(conn: &mut PgConnection) -> anyhow::Result<()> {
     let deadline = Instant::now() + Duration::from_secs(15);
-    while example::waiting(conn).await? > 0 {
+    while example::count_pending(conn).await? > 0 {
         ensure!(
             Instant::now() < deadline,
-            "a delivery was not settled within 15 s"
+            "a delivery was not processed within 15 s"
         );
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -371,12 +304,12 @@ async fn wait_until_settled(conn: &mut PgConnection) -> anyhow::Result<()> {
 }
 
 async fn wait_until<F: Future<Output = anyhow::Result<bool>>>(
-    mut so: impl FnMut() -> F,
+    mut condition: impl FnMut() -> F,
 ) -> anyhow::Result<()> {
     let deadline = Instant::now() + Duration::from_secs(15);
-    while !so().await? {
+    while !condition().await? {
         if Instant::now() > deadline {
-            bail!("waited 15 s");
+            bail!("still waiting after 15 s");
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }

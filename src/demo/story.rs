@@ -1,47 +1,47 @@
-//! Who works at the example company, and what HR says of them.
+//! Users of the example company, and the deliveries about them.
 
 use chrono::{DateTime, Days, Utc};
 use serde_json::json;
 
-/// What is to become of somebody.
+/// Expected outcome for a user.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Fate {
-    /// Off, sessions ended.
+pub(super) enum DemoOutcome {
+    /// Inactive, sessions ended.
     Deactivated,
-    /// On until a known moment.
+    /// Active until a scheduled end.
     Scheduled,
-    /// On until a person has said.
+    /// Active until a person decides.
     Held,
-    /// On.
+    /// Active.
     Untouched,
 }
 
-/// Everybody, with what is to become of them.
-pub(super) const PEOPLE: [(&str, Fate); 9] = [
-    ("ada.keller@example.com", Fate::Untouched),
-    ("Dana.Ruiz@example.com", Fate::Deactivated),
-    ("omar.lind@example.com", Fate::Deactivated),
-    ("priya.nair@example.com", Fate::Deactivated),
-    ("mei.chen@example.com", Fate::Deactivated),
-    ("tom.becker@example.com", Fate::Scheduled),
-    ("nora.silva@example.com", Fate::Untouched),
-    ("sam.okoye@example.com", Fate::Untouched),
-    ("yuki.tan@example.com", Fate::Held),
+/// All users with their expected outcome.
+pub(super) const PEOPLE: [(&str, DemoOutcome); 9] = [
+    ("ada.keller@example.com", DemoOutcome::Untouched),
+    ("Dana.Ruiz@example.com", DemoOutcome::Deactivated),
+    ("omar.lind@example.com", DemoOutcome::Deactivated),
+    ("priya.nair@example.com", DemoOutcome::Deactivated),
+    ("mei.chen@example.com", DemoOutcome::Deactivated),
+    ("tom.becker@example.com", DemoOutcome::Scheduled),
+    ("nora.silva@example.com", DemoOutcome::Untouched),
+    ("sam.okoye@example.com", DemoOutcome::Untouched),
+    ("yuki.tan@example.com", DemoOutcome::Held),
 ];
 
-pub(super) fn fate_of(email: &str) -> Fate {
+pub(super) fn expected_outcome(email: &str) -> DemoOutcome {
     PEOPLE
         .iter()
         .find(|(person, _)| *person == email)
-        .map_or(Fate::Untouched, |(_, fate)| *fate)
+        .map_or(DemoOutcome::Untouched, |(_, outcome)| *outcome)
 }
 
-/// Who sends.
+/// Sender of a delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Sender {
     BambooHr,
     Merge,
-    Forger,
+    Attacker,
 }
 
 impl Sender {
@@ -49,33 +49,33 @@ impl Sender {
         match self {
             Self::BambooHr => "BambooHR",
             Self::Merge => "Merge",
-            Self::Forger => "a forger",
+            Self::Attacker => "an attacker",
         }
     }
 
     pub(super) fn source(self) -> &'static str {
         match self {
-            Self::BambooHr | Self::Forger => "bamboohr",
+            Self::BambooHr | Self::Attacker => "bamboohr",
             Self::Merge => "merge",
         }
     }
 }
 
-/// One delivery.
+/// One delivery of the demo.
 pub(super) struct Step {
     pub(super) sender: Sender,
     pub(super) form: &'static str,
-    pub(super) says: &'static str,
+    pub(super) event: &'static str,
     pub(super) content_type: &'static str,
     pub(super) body: String,
     pub(super) expected_status: u16,
-    pub(super) repeats: bool,
+    pub(super) is_repeat: bool,
 }
 
 const JSON: &str = "application/json";
 const FORM: &str = "application/x-www-form-urlencoded";
 
-/// The deliveries, in order.
+/// Returns the deliveries in order.
 pub(super) fn steps(now: DateTime<Utc>) -> Vec<Step> {
     let today = now.date_naive();
     let day = |days: i64| {
@@ -87,14 +87,14 @@ pub(super) fn steps(now: DateTime<Utc>) -> Vec<Step> {
         moved.unwrap_or(today).to_string()
     };
     let at = now.format("%Y-%m-%dT%H:%M:%S+0000").to_string();
-    let step = |sender, form, says, content_type, body: String| Step {
+    let step = |sender, form, event, content_type, body: String| Step {
         sender,
         form,
-        says,
+        event,
         content_type,
         body,
         expected_status: 200,
-        repeats: false,
+        is_repeat: false,
     };
     let entry = |id: &str, changed: &[&str], fields: serde_json::Value| json!({"id": id, "action": "Updated", "timestamp": at, "changedFields": changed, "fields": fields});
 
@@ -135,8 +135,8 @@ pub(super) fn steps(now: DateTime<Utc>) -> Vec<Step> {
     let mut steps = vec![
         step(
             Sender::BambooHr,
-            "JSON, four people",
-            "Dana is terminated, Nora starts in forty days,\nPriya and Yuki have new job titles",
+            "JSON, 4 employees",
+            "Dana is terminated, Nora starts in 40 days,\nPriya and Yuki have new job titles",
             JSON,
             batch.to_string(),
         ),
@@ -157,7 +157,7 @@ pub(super) fn steps(now: DateTime<Utc>) -> Vec<Step> {
         step(
             Sender::BambooHr,
             "event, no values",
-            "something about Yuki's status has changed",
+            "Yuki's status changed, value not included",
             JSON,
             notification_only.to_string(),
         ),
@@ -177,7 +177,7 @@ pub(super) fn steps(now: DateTime<Utc>) -> Vec<Step> {
         step(
             Sender::Merge,
             "JSON",
-            "Tom leaves in thirty days",
+            "Tom leaves in 30 days",
             JSON,
             merge(
                 "c0ffee00-0000-4000-8000-000000000002",
@@ -190,7 +190,7 @@ pub(super) fn steps(now: DateTime<Utc>) -> Vec<Step> {
         step(
             Sender::Merge,
             "JSON",
-            "Sam works here, with the date of an earlier stay",
+            "Sam is active; the end date is an earlier job's",
             JSON,
             merge(
                 "c0ffee00-0000-4000-8000-000000000003",
@@ -203,13 +203,13 @@ pub(super) fn steps(now: DateTime<Utc>) -> Vec<Step> {
     ];
     let again = step(
         Sender::BambooHr,
-        "JSON, once more",
+        "JSON, repeated",
         "the first delivery again",
         JSON,
         batch.to_string(),
     );
     steps.push(Step {
-        repeats: true,
+        is_repeat: true,
         ..again
     });
     let forged = batch
@@ -217,9 +217,9 @@ pub(super) fn steps(now: DateTime<Utc>) -> Vec<Step> {
         .replace("40217", "1")
         .replace("dana.ruiz", "ada.keller");
     let forged = step(
-        Sender::Forger,
+        Sender::Attacker,
         "JSON",
-        "Ada is terminated, says who?",
+        "Ada is terminated (forged)",
         JSON,
         forged,
     );

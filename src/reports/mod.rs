@@ -1,3 +1,29 @@
-//! Read-only views of the current state.
+//! Read-only views of the current state. Each has one serialisable type, which a command's table, its `--json` and
+//! the HTTP API share.
 
+pub mod deliveries;
+pub mod drift;
+pub mod employees;
+pub mod explain;
 pub mod health;
+pub mod holds;
+
+use leaver_core::domain::{DateOrInstant, EmploymentStatus};
+
+/// Returns the word for BambooHR's employment history status.
+fn employment_status(status: EmploymentStatus) -> &'static str {
+    match status {
+        EmploymentStatus::Terminated => "terminated",
+        EmploymentStatus::Other => "other",
+    }
+}
+
+/// Returns a date as `2026-01-31` and an instant in RFC 3339 with `Z`.
+fn date_or_instant(value: &DateOrInstant) -> String {
+    match value {
+        DateOrInstant::Day(day) => day.to_string(),
+        DateOrInstant::Instant(instant) => {
+            instant.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
+        }
+    }
+}

@@ -8,7 +8,7 @@ use leaver_core::domain::{DateOrInstant, Employee, EmploymentStatus, Fact, Statu
 /// The column `facts`. Its member names are part of the stored data.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct StoredFacts {
+pub(crate) struct StoredFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
     status: Option<StoredStatusFact>,
     #[serde(skip_serializing_if = "std::ops::Not::not")]
@@ -85,7 +85,7 @@ impl<T> StoredFact<T> {
 
 impl StoredFacts {
     /// Sets the facts of a new employee.
-    pub(super) fn apply_to(self, employee: &mut Employee) {
+    pub(crate) fn apply_to(self, employee: &mut Employee) {
         employee.status = self.status.map(|fact| {
             let word = fact.word;
             fact.stored.into_fact(|status| match status {

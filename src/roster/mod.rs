@@ -3,12 +3,11 @@
 //!
 //! It stores only what the rules need, and decides nothing.
 
-pub mod listing;
 pub mod pending_reads;
 pub mod scan;
 pub mod store;
 pub mod sync_state;
-mod facts_json;
+pub(crate) mod facts_json;
 
 use std::collections::BTreeMap;
 

@@ -1,4 +1,4 @@
-//! `leaver demo`, as the first thing that anybody sees of Leaver.
+//! `leaver demo`.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,13 +9,12 @@ use tempfile::TempDir;
 use crate::support::process::{Running, as_ordinary_user, command, leaver, until};
 use crate::support::scratch;
 
-/// A folder for temporary files and for state that every user can use.
-fn room() -> TempDir {
+/// Creates a folder that every user can write to.
+fn folder() -> TempDir {
     scratch::open_folder()
 }
 
-/// The rows of the last table whose head begins so, each as its cells. A row that takes several lines is put
-/// together again.
+/// Returns the cells of the last table with these first headings. Rows of several lines are joined.
 fn table(out: &str, head: &[&str]) -> Vec<Vec<String>> {
     let cells = |line: &str| -> Vec<String> {
         let line = line.trim_matches('│');
@@ -46,7 +45,7 @@ fn table(out: &str, head: &[&str]) -> Vec<Vec<String>> {
     rows
 }
 
-/// What the showing must have shown.
+/// Checks the printed results.
 fn assert_shown(out: &str) {
     let (first, _) = out.split_once("Deliveries").unwrap();
     let before = table(first, &["id", "email", "is_active", "sessions"]);
@@ -56,7 +55,7 @@ fn assert_shown(out: &str) {
         "{out}"
     );
 
-    let deliveries = table(out, &["", "from", "what HR says", "answer"]);
+    let deliveries = table(out, &["", "from", "HR reports", "response"]);
     let answers: Vec<&str> = deliveries
         .iter()
         .filter(|row| !row[0].is_empty())
@@ -101,7 +100,7 @@ fn assert_shown(out: &str) {
     assert!(out.contains("4 leavers lost access"), "{out}");
 }
 
-/// Postgres servers that have their data below a folder.
+/// Returns the Postgres servers whose data is in a folder.
 fn servers_in(folder: &Path) -> Vec<PathBuf> {
     let processes = std::fs::read_dir("/proc").unwrap().flatten();
     let links = processes.filter_map(|entry| std::fs::read_link(entry.path().join("cwd")).ok());
@@ -113,32 +112,32 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
     entries.map(|entry| entry.path()).collect()
 }
 
-/// Shows it once in a folder of the test's, and sees that nothing stays.
-fn assert_shows_once(room: &TempDir, command: Command) {
+/// Runs the demo once and checks that it leaves nothing behind.
+fn assert_shows_once(folder: &TempDir, command: Command) {
     let said = Running::start(command).ended().good();
     assert_shown(&said.out);
     assert!(!said.out.contains('\u{1b}'), "{}", said.out);
-    assert_eq!(entries(room.path()), [] as [PathBuf; 0]);
-    assert_eq!(servers_in(room.path()), [] as [PathBuf; 0]);
+    assert_eq!(entries(folder.path()), [] as [PathBuf; 0]);
+    assert_eq!(servers_in(folder.path()), [] as [PathBuf; 0]);
 }
 
 #[test]
-fn once_shows_the_whole_job_and_leaves_nothing_behind() {
-    let room = room();
-    let temporary = [("TMPDIR", room.path().to_str().unwrap())];
-    assert_shows_once(&room, command(&["demo", "--once"], &temporary));
+fn once_runs_the_demo_and_leaves_nothing_behind() {
+    let folder = folder();
+    let temporary = [("TMPDIR", folder.path().to_str().unwrap())];
+    assert_shows_once(&folder, command(&["demo", "--once"], &temporary));
 }
 
 #[test]
 fn once_works_for_an_ordinary_user() {
-    let room = room();
-    let temporary = [("TMPDIR", room.path().to_str().unwrap())];
-    assert_shows_once(&room, as_ordinary_user(&["demo", "--once"], &temporary));
+    let folder = folder();
+    let temporary = [("TMPDIR", folder.path().to_str().unwrap())];
+    assert_shows_once(&folder, as_ordinary_user(&["demo", "--once"], &temporary));
 }
 
-/// A demo that goes on, kept below the room, on a free port.
-fn going_on(room: &TempDir) -> Running {
-    let state = [("XDG_STATE_HOME", room.path().to_str().unwrap())];
+/// Starts a demo that keeps running, with its state in a folder.
+fn going_on(folder: &TempDir) -> Running {
+    let state = [("XDG_STATE_HOME", folder.path().to_str().unwrap())];
     let args = [
         "demo",
         "--listen",
@@ -152,13 +151,13 @@ fn going_on(room: &TempDir) -> Running {
 }
 
 #[test]
-fn it_goes_on_until_ctrl_c_and_its_advice_works() {
-    let room = room();
+fn the_demo_runs_until_ctrl_c_and_its_commands_work() {
+    let folder = folder();
     for _ in ["first", "again, on the same cluster"] {
-        let mut demo = going_on(&room);
+        let mut demo = going_on(&folder);
         let out = demo.out();
         assert_shown(&out);
-        // What it says to type in another terminal, typed.
+        // Runs the commands that the demo prints.
         let advice: Vec<&str> = out.lines().filter(|line| line.starts_with("  ")).collect();
         assert!(advice.len() >= 5, "{out}");
         let script = advice.join("\n").replace(
@@ -182,39 +181,39 @@ fn it_goes_on_until_ctrl_c_and_its_advice_works() {
         }
         demo.signal(Signal::SIGINT);
         demo.ended().good();
-        assert_eq!(servers_in(room.path()), [] as [PathBuf; 0]);
+        assert_eq!(servers_in(folder.path()), [] as [PathBuf; 0]);
     }
 }
 
 #[test]
 fn a_killed_demo_leaves_no_postgres_running() {
-    let room = room();
-    let mut demo = going_on(&room);
-    assert!(!servers_in(room.path()).is_empty());
+    let folder = folder();
+    let mut demo = going_on(&folder);
+    assert!(!servers_in(folder.path()).is_empty());
     demo.kill();
     until("its Postgres is gone", || {
-        servers_in(room.path()).is_empty()
+        servers_in(folder.path()).is_empty()
     });
 }
 
 #[test]
-fn a_taken_port_is_said_and_ends_it() {
-    let room = room();
+fn a_port_in_use_is_an_error() {
+    let folder = folder();
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let temporary = [("TMPDIR", room.path().to_str().unwrap())];
+    let temporary = [("TMPDIR", folder.path().to_str().unwrap())];
     let said = leaver(&["demo", "--once", "--listen", &address], &temporary);
     said.failed(&["cannot listen on", &address, "LEAVER_LISTEN"]);
     let said = leaver(&["demo", "--once", "--admin-listen", &address], &temporary);
     said.failed(&["cannot listen on", &address, "LEAVER_ADMIN_LISTEN"]);
-    assert_eq!(entries(room.path()), [] as [PathBuf; 0]);
+    assert_eq!(entries(folder.path()), [] as [PathBuf; 0]);
 }
 
 #[test]
-fn without_postgres_it_says_how_to_get_one() {
-    let room = room();
+fn without_postgres_the_error_names_the_setting() {
+    let folder = folder();
     let env = [
-        ("TMPDIR", room.path().to_str().unwrap()),
+        ("TMPDIR", folder.path().to_str().unwrap()),
         ("PG_BINDIR", "/nowhere"),
     ];
     leaver(&["demo", "--once"], &env).failed(&["Postgres", "PG_BINDIR", "/nowhere"]);

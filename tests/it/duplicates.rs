@@ -1,4 +1,4 @@
-//! The same thing twice, old things late, everything in another order: what is known and done stays the same.
+//! Duplicates, late deliveries and other orders of arrival: the result stays the same.
 
 use axum::body::Body;
 use axum::http::Request;

@@ -1,5 +1,4 @@
-//! The private Postgres, started for real. Some tests need a process to kill: they start this test
-//! binary again, as a holder of a cluster.
+//! The embedded Postgres, started for real. Tests that need a process to kill start this binary again to hold a cluster.
 
 use std::ffi::OsStr;
 use std::fs;

@@ -1,4 +1,4 @@
-//! The fuzz targets' checks over every input in the tree, and the inputs that are made from the test vectors.
+//! Runs the checks of the fuzz targets on every input in the tree and on inputs made from the test vectors.
 
 use std::collections::BTreeSet;
 use std::fmt::Write;

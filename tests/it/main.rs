@@ -1,4 +1,4 @@
-//! What can be seen of Leaver from outside, in one binary, so that it links once.
+//! All tests of the service as seen from outside, in one binary, so that it links once.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,

@@ -1,4 +1,4 @@
-//! What is personal stays out of the log, the metrics and, once a delivery is settled, out of our tables.
+//! Personal data stays out of logs and metrics and, once a delivery is processed, out of our tables.
 
 use axum::http::StatusCode;
 use chrono::TimeDelta;

@@ -1,4 +1,4 @@
-//! Somebody whose account we switched off works there again. Only what we did is ever undone.
+//! Employees who return. Leaver only reactivates accounts that it deactivated.
 
 use serde_json::json;
 

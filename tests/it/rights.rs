@@ -1,5 +1,4 @@
-//! Who may do what: the record that nobody rewrites, a role with little more than the right to do the job,
-//! and migrations by whoever owns the schema.
+//! Database privileges: the append-only audit log, a minimal service role, and migrations by the owner.
 
 use std::sync::Arc;
 
@@ -25,14 +24,14 @@ async fn sql(conn: &mut PgConnection, sql: &str) -> Result<(), sqlx::Error> {
         .map(drop)
 }
 
-/// What Postgres said, by its code.
+/// Returns the SQLSTATE of an error.
 fn code(outcome: Result<(), sqlx::Error>) -> String {
     let error = outcome.unwrap_err();
     let answer = error.as_database_error().expect("an answer of Postgres's");
     answer.code().unwrap_or_default().into_owned()
 }
 
-/// A role that may log in and nothing else, for this test alone.
+/// Creates a role that may only log in.
 async fn role(admin: &mut PgConnection) -> String {
     let name = format!("Role {}", Uuid::new_v4().simple());
     sql(admin, &format!(r#"CREATE ROLE "{name}" NOSUPERUSER LOGIN"#))
@@ -45,7 +44,7 @@ fn as_role(options: &PgConnectOptions, role: &str) -> PgConnectOptions {
     options.clone().username(role)
 }
 
-/// An app with a role of the service's own, given what the documentation lists.
+/// Starts an app and creates a service role with the documented privileges.
 async fn with_service_role() -> (TestApp, String) {
     let mut app = TestApp::new().await;
     app.add_users(&[DANA, "other@example.com"]).await;
@@ -69,7 +68,7 @@ const FORBIDDEN: [&str; 4] = [
 ];
 
 #[tokio::test]
-async fn not_even_a_superuser_rewrites_the_record() {
+async fn a_superuser_cannot_change_the_audit_log() {
     let mut app = TestApp::new().await;
     app.add_users(&[DANA]).await;
     app.bamboohr(&[terminated("7", DANA, "2026-11-22T10:00:00+0000")])
@@ -87,7 +86,7 @@ async fn not_even_a_superuser_rewrites_the_record() {
 }
 
 #[tokio::test]
-async fn a_role_with_few_rights_carries_a_deactivation_through() {
+async fn a_minimal_role_can_deactivate() {
     let (mut app, role) = with_service_role().await;
     let clock = Arc::new(app.clock.clone());
     let settings = [("LEAVER__DATABASE__MIGRATE", "false")];
@@ -106,7 +105,7 @@ async fn a_role_with_few_rights_carries_a_deactivation_through() {
 }
 
 #[tokio::test]
-async fn the_services_role_adds_to_the_record_and_can_do_nothing_else_with_it() {
+async fn the_service_role_can_only_insert_into_the_audit_log() {
     let (app, role) = with_service_role().await;
     let mut conn = as_role(&app.options, &role).connect().await.unwrap();
     let insert = "INSERT INTO leaver.audit (at, action, reason, source, tenant, employee_id, actor)
@@ -129,7 +128,7 @@ async fn the_services_role_adds_to_the_record_and_can_do_nothing_else_with_it() 
 }
 
 #[tokio::test]
-async fn a_service_that_may_not_migrate_starts_once_somebody_has() {
+async fn a_service_without_migrate_starts_after_migration() {
     let (app, role) = with_service_role().await;
     let env = [
         ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
@@ -151,7 +150,7 @@ async fn a_service_that_may_not_migrate_starts_once_somebody_has() {
 }
 
 #[tokio::test]
-async fn migrating_twice_is_migrating_once() {
+async fn a_second_migration_changes_nothing() {
     let (options, _database) = empty_database().await;
     let mut conn = options.connect().await.unwrap();
     let all = schema::MIGRATOR.iter().count();
@@ -168,7 +167,7 @@ async fn migrating_twice_is_migrating_once() {
 }
 
 #[tokio::test]
-async fn replicas_that_migrate_at_once_wait_for_each_other() {
+async fn replicas_migrate_one_after_another() {
     let (options, _database) = empty_database().await;
     let migrate = || async {
         let mut conn = options.connect().await.unwrap();
@@ -181,7 +180,7 @@ async fn replicas_that_migrate_at_once_wait_for_each_other() {
 }
 
 #[tokio::test]
-async fn a_migration_of_a_newer_version_is_refused() {
+async fn a_migration_of_a_newer_version_is_rejected() {
     let mut app = TestApp::new().await;
     app.sql(
         "INSERT INTO leaver._sqlx_migrations (version, description, success, checksum, execution_time)
@@ -193,7 +192,7 @@ async fn a_migration_of_a_newer_version_is_refused() {
 }
 
 #[tokio::test]
-async fn an_owner_who_is_no_superuser_can_migrate() {
+async fn an_owner_without_superuser_can_migrate() {
     let (options, database) = empty_database().await;
     let mut admin = options.connect().await.unwrap();
     let owner = role(&mut admin).await;
@@ -213,7 +212,7 @@ async fn an_owner_who_is_no_superuser_can_migrate() {
 }
 
 #[tokio::test]
-async fn an_owner_of_the_schema_alone_can_migrate_and_grant() {
+async fn an_owner_of_only_the_schema_can_migrate_and_grant() {
     let (options, _database) = empty_database().await;
     let mut admin = options.connect().await.unwrap();
     let (owner, service) = (role(&mut admin).await, role(&mut admin).await);
@@ -234,14 +233,14 @@ async fn an_owner_of_the_schema_alone_can_migrate_and_grant() {
 }
 
 #[tokio::test]
-async fn rights_for_a_role_that_is_not_there_are_an_error() {
+async fn granting_to_an_unknown_role_is_an_error() {
     let mut app = TestApp::new().await;
     let error = schema::grant_to(&mut app.conn, "nobody \"here\"").await;
     assert_eq!(code(error), "42704");
 }
 
 #[tokio::test]
-async fn every_table_of_ours_says_what_it_is_for() {
+async fn every_table_has_a_comment() {
     let mut app = TestApp::new().await;
     let silent = "SELECT c.relname::text FROM pg_class c
                   WHERE c.relnamespace = 'leaver'::regnamespace AND c.relkind IN ('r', 'p', 'v', 'm')
@@ -253,7 +252,7 @@ async fn every_table_of_ours_says_what_it_is_for() {
 }
 
 #[tokio::test]
-async fn every_migration_begins_with_its_reason() {
+async fn every_migration_starts_with_a_comment() {
     for migration in schema::MIGRATOR.iter() {
         let sql = migration.sql.as_str();
         assert!(sql.starts_with("-- "), "{}", migration.description);

@@ -1,4 +1,4 @@
-//! A whole company in one delivery: soon done, and in as many statements as for ten people.
+//! Thousands of employees in one delivery: fast, and in as many statements as for ten.
 
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};

@@ -1,4 +1,4 @@
-//! Access that ends later: noted, carried out when its time has come, withdrawn or moved by newer facts.
+//! Access that ends later: scheduled, executed when due, cancelled or moved by newer facts.
 
 use std::sync::Arc;
 use std::time::Duration;

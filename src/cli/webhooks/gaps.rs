@@ -1,4 +1,4 @@
-//! `leaver webhooks gaps`: what BambooHR's logs say was sent and never arrived.
+//! `leaver webhooks gaps`.
 
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -8,8 +8,8 @@ use anyhow::anyhow;
 use clap::Args;
 use sqlx::Connection;
 
-use super::super::{Format, open, output};
-use super::Of;
+use super::super::{Format, exit_code, open, output};
+use super::WebhooksTarget;
 use crate::base::clock::SystemClock;
 use crate::config::Environment;
 use crate::jobs::sync::gaps::GapReport;
@@ -17,16 +17,15 @@ use crate::jobs::sync::{SyncReport, Syncer};
 use crate::service;
 use leaver_core::domain::EmployeeId;
 
-/// Compare BambooHR's delivery logs with what arrived, and read those of whom something is missing; exits 1 when
-/// anything is, or a log could not be read
+/// Compare BambooHR's delivery logs with received deliveries and read the missing employees
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver webhooks gaps\n  leaver webhooks gaps --source bamboohr --webhook 7 --json"
+    after_help = "Example:\n  leaver webhooks gaps\n  leaver webhooks gaps --source bamboohr --webhook 7 --json\n\nExit code 1: a delivery is missing, or a log cannot be read"
 )]
 pub(super) struct Gaps {
     #[command(flatten)]
-    of: Of,
-    /// Only this webhook, wherever it posts to; else all that post to this source
+    target: WebhooksTarget,
+    /// Only this webhook, whatever its URL; default: all that post to this source
     #[arg(long, value_name = "ID")]
     webhook: Option<String>,
     #[command(flatten)]
@@ -35,9 +34,9 @@ pub(super) struct Gaps {
 
 impl Gaps {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (settings, conn) = open(&self.of.config, env).await?;
+        let (settings, conn) = open(&self.target.config, env).await?;
         conn.close().await?;
-        let (company, _) = self.of.company_in(&settings)?;
+        let (source, _) = self.target.source_in(&settings)?;
         let options = service::connect_options(&settings.database)?;
         let engine = Arc::new(service::engine(&settings, options, Arc::new(SystemClock)));
         let syncer = Syncer::new(engine);
@@ -48,7 +47,7 @@ impl Gaps {
             }
         };
         let report = syncer
-            .gaps(&company, self.webhook.as_deref(), &progress)
+            .gaps(&source, self.webhook.as_deref(), &progress)
             .await
             .map_err(|reason| anyhow!(reason))?;
         if on_terminal && report.sync.is_some() {
@@ -59,15 +58,11 @@ impl Gaps {
         } else {
             print(&report);
         }
-        let whole = report
+        let is_complete = report
             .webhooks
             .iter()
             .all(|hook| hook.log_error.is_none() && hook.gaps.is_empty());
-        Ok(if whole {
-            ExitCode::SUCCESS
-        } else {
-            ExitCode::FAILURE
-        })
+        Ok(exit_code(is_complete))
     }
 }
 
@@ -111,7 +106,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
 fn outcome(read: &SyncReport) -> serde_json::Map<String, serde_json::Value> {
     read.outcomes
         .iter()
-        .map(|(ending, count)| (ending.as_str().to_owned(), (*count).into()))
+        .map(|(outcome, count)| (outcome.as_str().to_owned(), (*count).into()))
         .collect()
 }
 
@@ -119,13 +114,13 @@ fn print(report: &GapReport) {
     for hook in &report.webhooks {
         let id = &hook.id;
         match &hook.log_error {
-            Some(error) => println!("webhook {id}: its log could not be read: {error}"),
-            None => println!(
-                "webhook {id}: {} deliveries in its log, {} with somebody missing{}",
+            Some(error) => output::line!("webhook {id}: cannot read its log: {error}"),
+            None => output::line!(
+                "webhook {id}: {} deliveries in its log, {} not received{}",
                 hook.entries,
                 hook.gaps.len(),
                 if hook.is_log_truncated {
-                    "; a log shows no more than this, so older ones were not compared"
+                    "; the log is full, so older deliveries were not compared"
                 } else {
                     ""
                 }
@@ -133,41 +128,32 @@ fn print(report: &GapReport) {
         }
     }
     let Some(read) = &report.sync else { return };
-    let mut table = output::table(&[
-        "webhook",
-        "sent",
-        "status",
-        "by BambooHR's log",
-        "employees",
-    ]);
+    let mut table = output::Table::new(&["webhook", "sent", "status", "at BambooHR", "employees"]);
     for hook in &report.webhooks {
         for gap in &hook.gaps {
             let ids: Vec<&str> = gap.employees.iter().map(EmployeeId::as_str).collect();
             table.add_row([
                 hook.id.clone(),
-                output::moment_or_dash(gap.sent_at),
+                output::time_or_dash(gap.sent_at),
                 gap.status.clone(),
                 gap.retry_state.as_str().replace('_', " "),
                 ids.join(", "),
             ]);
         }
     }
-    println!("{table}");
-    let outcomes: Vec<String> = read
-        .outcomes
-        .iter()
-        .map(|(ending, count)| format!("{count} {}", ending.as_str().replace('_', " ")))
-        .collect();
-    println!(
+    output::line!("{table}");
+    let counts = read.outcomes.iter();
+    let outcomes = output::outcomes(counts.map(|(outcome, count)| (outcome.as_str(), count)));
+    output::line!(
         "{} employees read over the API: {}",
         read.records,
         if outcomes.is_empty() {
-            "nothing came of it".to_owned()
+            "no outcome"
         } else {
-            outcomes.join(", ")
+            &outcomes
         }
     );
-    if let Some(reason) = &read.incomplete {
-        println!("not all could be read: {reason}");
+    if let Some(cause) = &read.incomplete {
+        output::line!("incomplete: {cause}");
     }
 }

@@ -1,8 +1,12 @@
-//! `leaver webhooks`: BambooHR's own webhooks, over its API. One file per thing that can be asked of them.
+//! `leaver webhooks`: BambooHR's webhooks, managed over its API. One file per command.
 
 mod create;
+mod delete;
+mod fields;
 mod gaps;
-mod inspect;
+mod list;
+mod log;
+mod show;
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -17,7 +21,7 @@ use crate::connect::{BambooHrApi, ClientLimits};
 use crate::jobs::sync::SyncSource;
 use crate::service;
 
-/// Make, look at, compare and delete BambooHR's webhooks that post to this service
+/// Create, list, compare and delete BambooHR webhooks that post to this service
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  leaver webhooks create --url https://leaver.example.com\n  leaver webhooks list\n  leaver webhooks gaps --json"
@@ -30,11 +34,11 @@ pub(super) struct Webhooks {
 #[derive(Debug, Subcommand)]
 enum Command {
     Create(create::Create),
-    List(inspect::List),
-    Show(inspect::Show),
-    Log(inspect::Log),
-    Delete(inspect::Delete),
-    Fields(inspect::Fields),
+    List(list::List),
+    Show(show::Show),
+    Log(log::Log),
+    Delete(delete::Delete),
+    Fields(fields::Fields),
     Gaps(gaps::Gaps),
 }
 
@@ -52,48 +56,56 @@ impl Webhooks {
     }
 }
 
-/// Whose webhooks.
+/// Source whose webhooks are managed.
 #[derive(Debug, Clone, Args)]
-struct Of {
+struct WebhooksTarget {
     #[command(flatten)]
     config: Config,
-    /// The source; needed only where several BambooHR sources have an api
+    /// BambooHR source; only needed if several have an API
     #[arg(long, value_name = "NAME")]
     source: Option<String>,
 }
 
-impl Of {
-    /// The source that is meant, and its client. The database is not asked.
-    fn company(&self, env: &Environment) -> anyhow::Result<(SyncSource, BambooHrApi)> {
-        self.company_in(&self.config.read(env)?)
+impl WebhooksTarget {
+    /// Returns the selected source and its client, without connecting to the database.
+    fn source(&self, env: &Environment) -> anyhow::Result<(SyncSource, BambooHrApi)> {
+        self.source_in(&self.config.read(env)?)
     }
 
-    fn company_in(&self, settings: &Settings) -> anyhow::Result<(SyncSource, BambooHrApi)> {
+    fn source_in(&self, settings: &Settings) -> anyhow::Result<(SyncSource, BambooHrApi)> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let companies = service::companies(settings, &ClientLimits::default(), &clock)?;
-        let mut ours: Vec<(SyncSource, BambooHrApi)> = companies
+        let sources = service::companies(settings, &ClientLimits::default(), &clock)?;
+        let mut ours: Vec<(SyncSource, BambooHrApi)> = sources
             .into_iter()
-            .filter_map(|company| {
-                let api = company.client.webhook_api()?.clone();
-                Some((company, api))
+            .filter_map(|source| {
+                let api = source.client.webhook_api()?.clone();
+                Some((source, api))
             })
             .collect();
         if let Some(name) = &self.source {
-            ours.retain(|(company, _)| company.source.as_str() == name);
+            ours.retain(|(source, _)| source.source.as_str() == name);
             return ours.pop().ok_or_else(|| {
-                anyhow!("no BambooHR source named {name} with an api is configured: add [sources.api] to it (config/default.toml shows how)")
+                anyhow!("no BambooHR source {name} with an API is configured; add `[sources.api]` to it, as in config/default.toml")
             });
         }
-        let names: Vec<String> = ours.iter().map(|(c, _)| c.source.to_string()).collect();
+        let names: Vec<String> = ours
+            .iter()
+            .map(|(source, _)| source.source.to_string())
+            .collect();
         match (ours.pop(), names.as_slice()) {
             (Some(only), [_]) => Ok(only),
             (None, _) => bail!(
-                "no BambooHR source has an api: add [sources.api] to it (config/default.toml shows how)"
+                "no BambooHR source has an API; add `[sources.api]` to it, as in config/default.toml"
             ),
             (Some(_), several) => bail!(
-                "several BambooHR sources have an api: say which with --source ({})",
+                "several BambooHR sources have an API; choose one with --source: {}",
                 several.join(", ")
             ),
         }
     }
+}
+
+/// Removes query and fragment: other webhooks of the same user may carry a secret there.
+fn without_query(url: &str) -> String {
+    url.split(['?', '#']).next().unwrap_or_default().to_owned()
 }

@@ -11,7 +11,7 @@ use crate::connect::ReadError;
 use crate::engine::audit::AuditAction;
 use crate::engine::execute::Outcome;
 use crate::jobs::sync::gaps::DeliveryLogStatus;
-use crate::roster::listing::EmploymentFilter;
+use crate::reports::employees::EmploymentFilter;
 use leaver_core::decision::RequestedAction;
 use leaver_core::decision::policy::{Cutoff, DriftMode, OnUncertain, Rehire};
 use leaver_core::domain::Provider;

@@ -1,5 +1,4 @@
-//! Two employees with one account, told of at the same moment to two replicas: what is decided about the account rests
-//! on both, so one replica waits for the other and hears of what that one has learned.
+//! Two employees with one account, processed by two replicas at once: the replicas wait for each other.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The application's own table: ids of every type, names that need quotes, and mistakes that are named.
+//! The application's users table: ids of every type, quoted names, and errors that name the mistake.
 
 use leaver::engine::accounts::{AccountsMapping, AccountsTable};
 

@@ -1,4 +1,4 @@
-//! Whose account it is: by the link, else by the work e-mail, inside the tenant, and never by guessing.
+//! Finds an employee's account by link, else by work e-mail within the tenant, and never guesses.
 
 use serde_json::json;
 

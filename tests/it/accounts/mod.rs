@@ -1,4 +1,4 @@
-//! Which account is switched off, in whatever table the application keeps its users, and that nothing else is.
+//! Deactivates the right account in any users table, and changes nothing else.
 
 mod at_once;
 mod columns;

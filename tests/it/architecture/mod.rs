@@ -16,11 +16,7 @@ struct File {
 impl File {
     /// Returns the top-level module it belongs to: a name below `src`, or the name of a crate below `crates`.
     fn module(&self) -> &str {
-        let mut parts = self.path.split(['/', '.']);
-        match parts.next().unwrap() {
-            "crates" => parts.next().unwrap(),
-            _ => parts.next().unwrap(),
-        }
+        self.path.split(['/', '.']).nth(1).unwrap()
     }
 
     /// Returns whether it only has tests.

@@ -1,4 +1,4 @@
-//! `leaver check`: what is well, what is not, and what to do.
+//! `leaver check`: ok, warnings, errors and the advice in them.
 
 use serde_json::Value;
 
@@ -6,15 +6,15 @@ use super::place;
 use crate::support::process::{Place, Said, leaver};
 use crate::support::{UNSYNCED, USERS};
 
-/// The verdict and the words of the line about something.
-fn line(said: &Said, what: &str, verdict: &str) -> String {
+/// Returns the message of the line with this check and status.
+fn line(said: &Said, check: &str, status: &str) -> String {
     let lines = said.json();
     let lines = lines.as_array().unwrap();
     let found = lines
         .iter()
-        .find(|line| line["what"] == what && line["verdict"] == verdict);
-    let found = found.unwrap_or_else(|| panic!("no {verdict} about {what}: {lines:#?}"));
-    found["says"].as_str().unwrap().to_owned()
+        .find(|line| line["check"] == check && line["status"] == status);
+    let found = found.unwrap_or_else(|| panic!("no {status} for {check}: {lines:#?}"));
+    found["message"].as_str().unwrap().to_owned()
 }
 
 fn errors(said: &Said) -> Vec<Value> {
@@ -22,12 +22,12 @@ fn errors(said: &Said) -> Vec<Value> {
     let lines = lines.as_array().unwrap();
     lines
         .iter()
-        .filter(|line| line["verdict"] == "error")
+        .filter(|line| line["status"] == "error")
         .cloned()
         .collect()
 }
 
-/// A set-up that is wrong in one thing, which must be named with these words.
+/// Expects one error, with these words.
 #[track_caller]
 fn assert_error(place: &Place, more: &[(&str, &str)], what: &str, words: &[&str]) {
     let env = place.env(more);
@@ -41,7 +41,7 @@ fn assert_error(place: &Place, more: &[(&str, &str)], what: &str, words: &[&str]
 
     let table = leaver(&["check"], &env);
     assert_eq!(table.code, Some(1));
-    // One line each, so that what is to be run can be copied.
+    // One line per check, so that a statement can be copied.
     let wrong = table.out.lines().filter(|line| line.contains("ERROR"));
     let wrong: Vec<&str> = wrong.collect();
     assert_eq!(wrong.len(), 1, "{table:?}");
@@ -52,7 +52,7 @@ fn assert_error(place: &Place, more: &[(&str, &str)], what: &str, words: &[&str]
 }
 
 #[tokio::test]
-async fn a_database_that_answers_before_the_disk_has_it_is_an_error() {
+async fn asynchronous_commit_is_an_error() {
     let mut place = place().await;
     place.sql(UNSYNCED).await;
     let words = ["synchronous_commit", "ALTER DATABASE", "on"];
@@ -60,7 +60,7 @@ async fn a_database_that_answers_before_the_disk_has_it_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_good_set_up_is_ok_line_by_line() {
+async fn every_check_of_a_good_setup_is_ok() {
     let place = place().await;
     let said = place.leaver(&["check", "--json"]).good();
     for what in [
@@ -77,7 +77,7 @@ async fn a_good_set_up_is_ok_line_by_line() {
         line(&said, what, "ok");
     }
     assert!(line(&said, "accounts.table", "ok").contains("bigint"));
-    // Looking changes nothing.
+    // The check itself applies no migration.
     assert!(line(&said, "schema leaver", "ok").contains("pending"));
 
     place.leaver(&["migrate"]).good();
@@ -91,7 +91,7 @@ async fn a_good_set_up_is_ok_line_by_line() {
 }
 
 #[tokio::test]
-async fn a_missing_table_or_column_is_named_with_what_is_there() {
+async fn a_missing_table_or_column_is_named_with_alternatives() {
     let mut place = place().await;
     place
         .sql("CREATE SCHEMA app; CREATE TABLE app.members (id uuid, mail text, active text)")
@@ -128,7 +128,7 @@ async fn a_missing_table_or_column_is_named_with_what_is_there() {
 }
 
 #[tokio::test]
-async fn a_missing_index_is_a_warning_with_the_line_that_makes_it() {
+async fn a_missing_index_is_a_warning_with_its_statement() {
     let mut place = Place::new(USERS).await;
     place.sql("DROP INDEX users_lower_idx").await;
     let said = place.leaver(&["check", "--json"]).good();
@@ -139,7 +139,7 @@ async fn a_missing_index_is_a_warning_with_the_line_that_makes_it() {
     assert!(line(&said, "accounts.email_column", "ok").contains("index"));
 }
 
-/// A role without rights, and the URL by which it comes.
+/// Creates a role without privileges and returns it with its URL.
 async fn stranger(place: &mut Place) -> (String, String) {
     let role = format!("stranger_{}", uuid::Uuid::new_v4().simple());
     place.sql(&format!("CREATE ROLE {role} LOGIN")).await;
@@ -149,7 +149,7 @@ async fn stranger(place: &mut Place) -> (String, String) {
 }
 
 #[tokio::test]
-async fn missing_rights_are_an_error_with_the_line_that_gives_them() {
+async fn missing_privileges_are_an_error_with_a_grant_statement() {
     let mut place = place().await;
     let (role, url) = stranger(&mut place).await;
     place.leaver(&["migrate", "--grant-to", &role]).good();
@@ -177,7 +177,7 @@ async fn missing_rights_are_an_error_with_the_line_that_gives_them() {
 }
 
 #[tokio::test]
-async fn missing_rights_in_our_own_schema_are_an_error_too() {
+async fn missing_privileges_on_the_leaver_schema_are_an_error() {
     let mut place = place().await;
     let (role, url) = stranger(&mut place).await;
     place
@@ -204,7 +204,7 @@ async fn missing_rights_in_our_own_schema_are_an_error_too() {
 }
 
 #[tokio::test]
-async fn sessions_that_cannot_be_ended_are_an_error() {
+async fn a_failing_end_sessions_statement_is_an_error() {
     let place = place().await;
     let statement = r#"["DELETE FROM no_sessions WHERE user_id::text = ANY($1)"]"#;
     assert_error(
@@ -221,7 +221,7 @@ async fn sessions_that_cannot_be_ended_are_an_error() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_down_or_misnamed_is_an_error_that_keeps_the_password() {
+async fn a_connection_error_does_not_show_the_password() {
     let place = place().await;
     for (url, words) in [
         (
@@ -269,7 +269,7 @@ async fn an_unset_secret_is_an_error_that_names_its_key() {
 }
 
 #[tokio::test]
-async fn without_a_source_the_database_is_looked_at_all_the_same() {
+async fn the_database_is_checked_without_a_source() {
     let place = place().await;
     let said = leaver(&["check", "--json"], &[("DATABASE_URL", &place.url)]);
     assert_eq!(said.code, Some(1));

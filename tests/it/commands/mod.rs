@@ -1,4 +1,4 @@
-//! The commands as people and scripts meet them: the real binary on a real Postgres.
+//! The commands: the real binary on a real Postgres.
 
 mod check;
 mod employees;
@@ -9,10 +9,10 @@ mod webhooks;
 
 use serde_json::{Value, json};
 
-use crate::support::process::{Place, leaver};
+use crate::support::process::{Place, command, leaver};
 use crate::support::{USERS, employee, employees};
 
-/// Every command, with what it takes to be complete.
+/// Every command and subcommand.
 const COMMANDS: &[&[&str]] = &[
     &[],
     &["serve"],
@@ -41,7 +41,7 @@ const COMMANDS: &[&[&str]] = &[
     &["webhooks", "gaps"],
 ];
 
-/// Two leavers, somebody who stays, a pre-hire and one who is not among the users.
+/// Two leavers, an active employee, a pre-hire and a leaver without an account.
 fn five() -> String {
     let entry = |id: &str, fields: Value| employee(id, &now(), &["status"], &fields);
     employees(&[
@@ -54,8 +54,8 @@ fn five() -> String {
     .to_string()
 }
 
-/// BambooHR says that something about somebody has changed, and not what.
-fn thin(id: &str) -> String {
+/// BambooHR's notification of a change, without values.
+fn notification(id: &str) -> String {
     json!({"type": "employee.updated", "timestamp": now(), "data": {"companyId": "88110", "employeeId": id, "changedFields": ["status"]}})
         .to_string()
 }
@@ -70,7 +70,7 @@ const PEOPLE: &str = "INSERT INTO users (email, hashed_password) SELECT name || 
     FROM unnest('{ana,ben,cem,dia,eve}'::text[]) WITH ORDINALITY AS p (name, n) ORDER BY n;
     INSERT INTO sessions (user_id) SELECT id FROM users, generate_series(1, 2);";
 
-/// The usual users, all active.
+/// Creates a database with five active users.
 async fn place() -> Place {
     let mut place = Place::new(USERS).await;
     place.sql(PEOPLE).await;
@@ -78,7 +78,7 @@ async fn place() -> Place {
 }
 
 #[test]
-fn every_command_helps_with_an_example() {
+fn every_command_has_help_with_an_example() {
     for command in COMMANDS {
         let help = leaver(&[*command, &["--help"]].concat(), &[]).good();
         assert!(help.out.contains("Usage: leaver"), "{help:?}");
@@ -142,7 +142,17 @@ fn wrong_use_exits_2() {
 }
 
 #[test]
-fn without_a_source_nothing_is_served_or_sent() {
+fn a_closed_pipe_ends_a_command_without_a_panic() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut check = command(&["check"], &[]);
+    let ended = check.stdout(writer).output().unwrap();
+    assert_eq!(ended.status.code(), Some(3));
+    assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
+}
+
+#[test]
+fn serve_and_send_need_a_source() {
     for args in [&["serve"][..], &["send", "--source", "bamboohr", "-"]] {
         let said = leaver(args, &[("DATABASE_URL", "postgres://localhost/app")]);
         said.failed(&["no source", "BAMBOOHR_WEBHOOK_SECRET", "[[sources]]"]);
@@ -150,7 +160,7 @@ fn without_a_source_nothing_is_served_or_sent() {
 }
 
 #[test]
-fn a_wrong_configuration_ends_every_command_alike() {
+fn an_invalid_configuration_stops_every_command() {
     let env = [
         ("BAMBOOHR_WEBHOOK_SECRET", "k"),
         ("LEAVER__ACCOUNTS__TABEL", "users"),
@@ -168,10 +178,10 @@ fn a_wrong_configuration_ends_every_command_alike() {
 }
 
 #[tokio::test]
-async fn migrate_applies_what_is_pending_once() {
+async fn migrate_applies_pending_migrations_once() {
     let mut place = Place::new("").await;
     let all = leaver::db::schema::MIGRATOR.iter().count();
-    // It needs no source.
+    // `migrate` needs no source.
     let env = [("DATABASE_URL", place.url.as_str())];
     let first = leaver(&["migrate", "--json"], &env).good();
     assert_eq!(first.json()["applied"], json!(all));
@@ -185,10 +195,10 @@ async fn migrate_applies_what_is_pending_once() {
 }
 
 #[tokio::test]
-async fn migrate_gives_the_services_role_what_it_needs_and_no_more() {
+async fn migrate_grants_the_service_role_only_what_it_needs() {
     let mut place = place().await;
     let role = format!("service_{}", uuid::Uuid::new_v4().simple());
-    // Neither the passwords nor anything else that we have no use for.
+    // Only the mapped columns, so not the passwords.
     place
         .sql(&format!(
             "CREATE ROLE {role} LOGIN; GRANT SELECT (id, email, is_active), UPDATE (is_active) ON users TO {role};
@@ -216,14 +226,14 @@ async fn migrate_gives_the_services_role_what_it_needs_and_no_more() {
         ["ben@example.com", "dia@example.com", "eve@example.com"]
     );
     assert_eq!(place.count("SELECT count(*) FROM leaver.audit").await, 2);
-    // The audit is closed to it, so what was done is not told, and the rest is.
+    // This role may not read the audit log; the rest is shown.
     let env = place.env(&[("DATABASE_URL", &url)]);
     let said = leaver(&["explain", "1"], &env).good();
     assert!(said.out.contains("not readable by this role"), "{said:?}");
 }
 
 #[tokio::test]
-async fn a_database_without_our_schema_is_told_to_migrate() {
+async fn commands_ask_for_migrate_without_the_schema() {
     let place = place().await;
     for args in [
         &["deliveries"][..],

@@ -1,4 +1,4 @@
-//! `leaver send` against `leaver serve`: the main job from outside.
+//! `leaver send` against `leaver serve`.
 
 use std::process::Command;
 
@@ -9,7 +9,7 @@ use crate::support::process::{Running, leaver};
 use crate::support::{BAMBOOHR_KEY, merge_changed};
 
 #[tokio::test]
-async fn a_batch_of_five_flips_exactly_the_leavers_and_a_repeat_changes_nothing() {
+async fn a_batch_deactivates_only_leavers_and_a_repeat_nothing() {
     let mut place = place().await;
     let service = place.serve(&[]);
     let file = place.file("five.json", &five());
@@ -26,7 +26,7 @@ async fn a_batch_of_five_flips_exactly_the_leavers_and_a_repeat_changes_nothing(
     let audit = "SELECT action || ' ' || employee_id FROM leaver.audit ORDER BY 1";
     assert_eq!(place.lines(audit).await, ["deactivated 1", "deactivated 3"]);
 
-    // Somebody switches an account on again by hand; a repeat is no news and leaves it so.
+    // An account is reactivated by hand; a duplicate carries no new facts and leaves it active.
     place
         .sql("UPDATE users SET is_active = true WHERE email = 'cem@example.com'")
         .await;
@@ -42,7 +42,7 @@ async fn a_batch_of_five_flips_exactly_the_leavers_and_a_repeat_changes_nothing(
 }
 
 #[tokio::test]
-async fn a_form_and_a_merge_body_are_sent_as_their_providers_do() {
+async fn form_and_merge_bodies_are_signed_like_the_providers() {
     let mut place = place().await;
     let service = place.serve(&[]);
     let form = "employees%5B1%5D%5BchangedFields%5D%5B0%5D=Status&employees%5B1%5D%5BStatus%5D=Inactive\
@@ -68,7 +68,7 @@ async fn a_form_and_a_merge_body_are_sent_as_their_providers_do() {
 }
 
 #[tokio::test]
-async fn the_printed_curl_command_does_the_same() {
+async fn the_printed_curl_command_sends_the_delivery() {
     let mut place = place().await;
     let service = place.serve(&[]);
     for (source, name) in [("bamboohr", "five o'clock.json"), ("merge", "merge.json")] {
@@ -91,7 +91,7 @@ async fn the_printed_curl_command_does_the_same() {
         );
 
         let there = Command::new("curl").arg("--version").output().is_ok();
-        // Without curl, at least a shell must make the right words of it.
+        // Without curl, check at least that a shell parses the words.
         let stub = if there {
             ""
         } else {
@@ -113,7 +113,7 @@ async fn the_printed_curl_command_does_the_same() {
 }
 
 #[tokio::test]
-async fn a_refused_delivery_exits_1_with_the_answer() {
+async fn a_rejected_delivery_exits_1_with_the_response() {
     let place = place().await;
     let service = place.serve(&[]);
     let file = place.file("five.json", &five());
@@ -141,7 +141,7 @@ async fn a_refused_delivery_exits_1_with_the_answer() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_sent_says_why() {
+async fn send_explains_why_it_could_not_send() {
     let place = place().await;
     let file = place.file("five.json", &five());
     let file = file.to_str().unwrap();
@@ -157,7 +157,7 @@ async fn what_cannot_be_sent_says_why() {
         ),
         (
             ["--source", "merge", "--to", nobody, file],
-            ["no answer from http://127.0.0.1:1", "refused"],
+            ["no response from http://127.0.0.1:1", "refused"],
         ),
     ] {
         place

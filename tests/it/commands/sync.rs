@@ -1,4 +1,4 @@
-//! `leaver sync`: what was read, changed and decided, and exit 1 when a read was not complete.
+//! `leaver sync`: its outcomes, and exit code 1 if a sync is incomplete.
 
 use std::fmt::Write;
 
@@ -48,7 +48,7 @@ async fn sync(place: &Place, api: &StandIn, more: &[&str]) -> Said {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn sync_says_what_came_of_it_and_fails_when_it_is_incomplete() {
+async fn sync_reports_outcomes_and_exits_1_if_incomplete() {
     let mut place = Place::new(USERS).await;
     place
         .sql("INSERT INTO users (email) VALUES ('dana.1@widgets.example'), ('dana.2@widgets.example')")
@@ -83,7 +83,7 @@ async fn sync_says_what_came_of_it_and_fails_when_it_is_incomplete() {
     );
 }
 
-/// A linked account of Merge's, or a company at BambooHR, with an API of its own.
+/// A Merge linked account or a BambooHR company with its own API and bad responses.
 struct Bad {
     name: String,
     api: StandIn,
@@ -92,7 +92,7 @@ struct Bad {
     answers: Vec<Answer>,
 }
 
-/// What was not wrong with the first read is wrong with the second.
+/// Each case is good in the first sync and bad in the second.
 async fn bad_reads() -> Vec<Bad> {
     let page = |next: Value, results: Value| {
         Answer::json(&json!({"next": next, "previous": null, "results": results}))
@@ -155,7 +155,7 @@ async fn bad_reads() -> Vec<Bad> {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_bad_read_fails_changes_nobody_and_stands_in_the_health() {
+async fn each_bad_read_changes_nobody_and_shows_in_health() {
     let mut place = Place::new(USERS).await;
     let users = "INSERT INTO users (email) SELECT 'dana.' || n || '@widgets.example' FROM generate_series(1, 3) n";
     place.sql(users).await;
@@ -243,7 +243,7 @@ async fn each_bad_read_fails_changes_nobody_and_stands_in_the_health() {
     assert_eq!(place.count("SELECT count(*) FROM leaver.audit").await, 0);
     assert_eq!(place.count("SELECT count(*) FROM leaver.holds").await, 0);
 
-    // Nothing is due, so the service shows what the commands have left.
+    // No sync is due, so health shows the state that the commands left.
     let env: Vec<(&str, &str)> = env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     let mut service = Served::start(&env);
     service.wait_until_ready();

@@ -1,4 +1,4 @@
-//! `leaver webhooks`: the real binary against a stand-in of BambooHR.
+//! `leaver webhooks`: the real binary against a stand-in for BambooHR.
 
 use std::sync::Arc;
 
@@ -62,7 +62,7 @@ impl It {
         said
     }
 
-    /// The bodies of the webhooks that were to be made.
+    /// Returns the bodies of the create requests.
     fn made(&self) -> Vec<Value> {
         let asked = self.api.asked();
         asked
@@ -86,7 +86,7 @@ fn source(name: &str, url: &str) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn create_makes_a_hook_and_shows_its_key_with_where_to_put_it() {
+async fn create_shows_the_key_and_where_to_store_it() {
     let it = It::new().await;
     let said = it
         .leaver(&["webhooks", "create", "--url", HERE])
@@ -97,7 +97,7 @@ async fn create_makes_a_hook_and_shows_its_key_with_where_to_put_it() {
         "BAMBOOHR_WEBHOOK_SECRET",
         "webhook_secrets",
         "restart",
-        "beside the old one",
+        "keep the old key",
         "[sources.api]",
         "webhook 1 ",
     ] {
@@ -124,7 +124,7 @@ async fn create_makes_a_hook_and_shows_its_key_with_where_to_put_it() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_url_without_a_path_gets_the_sources_own_and_a_strange_one_a_warning() {
+async fn create_completes_the_url_path_or_warns() {
     let it = It::new().await;
     let said = it
         .leaver(&[
@@ -147,7 +147,7 @@ async fn a_url_without_a_path_gets_the_sources_own_and_a_strange_one_a_warning()
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_is_no_https_address_is_refused_before_the_api_is_asked() {
+async fn create_rejects_a_url_without_https() {
     let it = It::new().await;
     for (url, words) in [
         ("http://leaver.example/webhooks/bamboohr", "https://"),
@@ -166,7 +166,7 @@ async fn what_is_no_https_address_is_refused_before_the_api_is_asked() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_field_that_may_not_be_monitored_is_left_out_and_without_status_nothing_is_made() {
+async fn create_skips_hidden_fields_but_requires_status() {
     let it = It::new().await;
     it.hooks.hide("hireDate");
     let said = it
@@ -186,15 +186,13 @@ async fn a_field_that_may_not_be_monitored_is_left_out_and_without_status_nothin
     assert_eq!(it.made().len(), 1);
     let fields = it.leaver(&["webhooks", "fields"]).await.good();
     assert!(
-        fields
-            .out
-            .contains("wanted and not there: status, hireDate"),
+        fields.err.contains("needed but missing: status, hireDate"),
         "{fields:?}"
     );
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn what_api_refuses_is_told_with_the_fields_names() {
+async fn create_names_the_fields_that_bamboohr_rejects() {
     let it = It::new().await;
     let said =
         r#"{"errors":[{"error":"Dana may not","monitorFields":[{"id":7,"name":"workEmail"}]}]}"#;
@@ -208,10 +206,10 @@ async fn what_api_refuses_is_told_with_the_fields_names() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn hooks_are_listed_shown_and_deleted() {
+async fn webhooks_are_listed_shown_and_deleted() {
     let mut it = It::new().await;
     let said = it.leaver(&["webhooks", "list"]).await.good();
-    assert!(said.out.contains("no webhooks"), "{said:?}");
+    assert!(said.err.contains("no webhooks"), "{said:?}");
     let ours = it.hooks.add(HERE);
     it.hooks.add("https://other.example/hook?token=hush");
     let said = it.leaver(&["webhooks", "list", "--json"]).await.good();
@@ -254,7 +252,7 @@ async fn hooks_are_listed_shown_and_deleted() {
     it.leaver(&["webhooks", "delete", &ours]).await.good();
     let left = "SELECT webhook_id FROM leaver.provider_webhooks";
     assert_eq!(it.place.lines(left).await, ["9"]);
-    // One that is gone there already is forgotten here; one that is in neither place is an error.
+    // One that is gone at BambooHR is forgotten; one known nowhere is an error.
     let said = it
         .leaver(&["webhooks", "delete", "9", "--json"])
         .await
@@ -267,12 +265,12 @@ async fn hooks_are_listed_shown_and_deleted() {
     it.leaver(&["webhooks", "delete", "9"])
         .await
         .failed(&["webhook 9", "leaver webhooks list"]);
-    // Of another user's, nothing is known here any more either.
+    // A webhook of another user is forgotten as well.
     it.place.sql(known).await;
     it.api.script("/api/v1/webhooks/1", [Answer::status(403)]);
     it.leaver(&["webhooks", "delete", "1"])
         .await
-        .failed(&["another BambooHR user", "forgotten here"]);
+        .failed(&["another BambooHR user", "no longer monitored"]);
     assert_eq!(it.place.lines(left).await, ["9"]);
     it.leaver(&["webhooks", "show", "nine"])
         .await
@@ -280,7 +278,7 @@ async fn hooks_are_listed_shown_and_deleted() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn gaps_tells_what_never_arrived_and_what_came_of_reading_it() {
+async fn gaps_lists_missing_deliveries_and_reads_employees() {
     let mut it = It::new().await;
     let hook = it.hooks.add(HERE);
     it.hooks.log(&hook, vec![]);
@@ -303,24 +301,24 @@ async fn gaps_tells_what_never_arrived_and_what_came_of_reading_it() {
         json!({"deactivated": 1, "kept": 1})
     );
     assert_eq!(it.place.active().await.len(), 4);
-    // It is still missing, and reading it again changes nothing.
+    // It is still missing; a second read changes nothing.
     let said = it.leaver(&["webhooks", "gaps", "--webhook", &hook]).await;
     let words = [
-        "1 with somebody missing",
+        "1 not received",
         "given up",
         "2, 4",
         "2 employees read over the API",
     ];
-    said.failed_in_words(&words);
+    said.findings(&words);
 
     it.api
         .script("/api/v1/webhooks/1/log", [Answer::status(403)]);
     let said = it.leaver(&["webhooks", "gaps"]).await;
-    said.failed_in_words(&["webhook 1", "could not be read", "another BambooHR user"]);
+    said.findings(&["webhook 1", "cannot read its log", "another BambooHR user"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_running_service_looks_at_its_hooks_and_health_tells_of_trouble() {
+async fn the_service_checks_its_webhooks_and_health_shows_it() {
     let it = It::new().await;
     let hook = it.hooks.add(HERE);
     it.hooks
@@ -353,7 +351,7 @@ async fn the_running_service_looks_at_its_hooks_and_health_tells_of_trouble() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn which_source_is_meant_is_asked_only_where_there_are_several() {
+async fn the_source_option_is_needed_only_with_several_sources() {
     let it = It::new().await;
     let file = |name: &str, text: &str| {
         let path = it.place.file(name, text);

@@ -1,4 +1,4 @@
-//! What is told of each, the filters, and questions that cannot be answered.
+//! `GET /api/v1/employees`: entries, filters and errors.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::support::driving::merge_record;
 use crate::support::employee;
 
 #[tokio::test]
-async fn an_entry_says_who_it_is_how_they_stand_and_what_became_of_their_access() {
+async fn an_entry_has_identity_status_and_access() {
     let mut app = with_token().await;
     let account = app.add_users(&[DANA]).await[0].to_string();
     let date = Some("2026-11-20T16:00:00Z");
@@ -70,7 +70,7 @@ async fn an_entry_says_who_it_is_how_they_stand_and_what_became_of_their_access(
 }
 
 #[tokio::test]
-async fn a_wrong_parameter_is_named_with_what_would_be_right() {
+async fn an_invalid_parameter_is_named_with_valid_values() {
     let app = with_token().await;
     for (query, words) in [
         (
@@ -116,7 +116,7 @@ async fn a_wrong_parameter_is_named_with_what_would_be_right() {
 }
 
 #[tokio::test]
-async fn only_get_asks() {
+async fn only_get_is_allowed() {
     let app = with_token().await;
     for method in [Method::POST, Method::PUT, Method::DELETE, Method::PATCH] {
         let request = Request::builder().method(&method).uri("/api/v1/employees");
@@ -127,7 +127,7 @@ async fn only_get_asks() {
 }
 
 #[tokio::test]
-async fn without_a_database_the_answer_is_to_come_again() {
+async fn without_a_database_the_response_is_503() {
     let app = with_token().await;
     let settings = [
         ("LEAVER_ADMIN_TOKEN", TOKEN),

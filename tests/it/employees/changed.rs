@@ -1,4 +1,4 @@
-//! When a change of an employee counts as one.
+//! What counts as a change of an employee.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use leaver::base::clock::Clock;
@@ -22,7 +22,7 @@ const AS_OF: &str =
     "SELECT facts #>> '{status,as_of}' FROM leaver.employees WHERE employee_id = '7'";
 
 #[tokio::test]
-async fn the_same_values_confirmed_later_are_no_change() {
+async fn confirming_the_same_values_is_no_change() {
     let mut app = TestApp::new().await;
     let first = app.clock.now();
     app.bamboohr(&[working("7", DANA, "2026-11-22T11:00:00Z")])
@@ -34,14 +34,14 @@ async fn the_same_values_confirmed_later_are_no_change() {
         .await;
     assert_ne!(app.text(AS_OF).await, as_of, "it was read");
     assert_eq!(modified_at(&mut app, "7").await, first);
-    // A hint brings no value either.
+    // A notification carries no value.
     let hint = event("employee.updated", "7", "2026-11-22T12:40:00Z");
     app.deliver("bamboohr", &hint).await;
     assert_eq!(modified_at(&mut app, "7").await, first);
 }
 
 #[tokio::test]
-async fn another_value_is_a_change_and_so_is_one_that_was_not_known_or_is_gone() {
+async fn a_new_changed_or_cleared_value_is_a_change() {
     let mut app = TestApp::new().await;
     let says = |minute: u32, fields: Value| {
         employee("7", &format!("2026-11-22T11:{minute:02}:00Z"), &[], &fields)
@@ -54,7 +54,7 @@ async fn another_value_is_a_change_and_so_is_one_that_was_not_known_or_is_gone()
             true,
         ),
         (2, json!({"hireDate": "2020-01-01"}), true),
-        // Nobody knew of a date, and there is none.
+        // The date was unknown and is now known to be empty.
         (3, json!({"terminationDate": "0000-00-00"}), false),
         (4, json!({"terminationDate": "2027-01-31"}), true),
         (5, json!({"terminationDate": "2027-01-31"}), false),
@@ -76,7 +76,7 @@ async fn another_value_is_a_change_and_so_is_one_that_was_not_known_or_is_gone()
 }
 
 #[tokio::test]
-async fn what_the_timer_and_a_person_do_is_no_change_of_the_employee() {
+async fn scheduled_ends_and_holds_are_no_employee_change() {
     let mut app = TestApp::new().await;
     app.add_users(&[DANA, "lee@example.com"]).await;
     let first = app.clock.now();

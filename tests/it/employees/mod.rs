@@ -1,4 +1,4 @@
-//! Who changed: when a change counts as one, and the list over HTTP.
+//! The employee list over HTTP, and what counts as a change.
 
 mod asking;
 mod changed;
@@ -14,22 +14,22 @@ use crate::support::{Answer, TestApp, USERS};
 
 const DANA: &str = "dana@example.com";
 
-/// The administrator's token, which is searched for where it must not be.
+/// Admin token; tests search the log for its first characters.
 const TOKEN: &str = "hush-6b1f0c2ad94e47c8";
 
-/// The service with a token.
+/// Starts the service with an admin token.
 async fn with_token() -> TestApp {
     TestApp::with(&[("LEAVER_ADMIN_TOKEN", TOKEN)], USERS).await
 }
 
-/// The list, as the administrator's program asks for it.
+/// Requests the list with the token.
 async fn ask(app: &TestApp, query: &str) -> Answer {
     let request = Request::get(format!("/api/v1/employees{query}"))
         .header(AUTHORIZATION, format!("Bearer {TOKEN}"));
     app.request(request.body(Body::empty()).unwrap()).await
 }
 
-/// The ids on a page that must have been given.
+/// Returns the employee IDs of a page; expects a 200.
 fn ids(page: &Answer) -> Vec<String> {
     assert_eq!(page.status, 200, "{page:?}");
     let rows = page.body["results"].as_array().unwrap();

@@ -1,4 +1,4 @@
-//! Pages: everybody once, whoever changes meanwhile.
+//! Paging: every employee once, also under concurrent changes.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use super::*;
 use crate::support::driving::working;
 
-/// 250 employees that one delivery brought, so all at the same time.
+/// 250 employees of one delivery, so with equal times.
 async fn many() -> TestApp {
     let mut app = with_token().await;
     let all: Vec<Value> = (0..250).map(|n| one(n, "2026-11-22T11:00:00Z")).collect();
@@ -19,7 +19,7 @@ fn one(n: usize, as_of: &str) -> Value {
     working(&n.to_string(), &format!("p{n}@example.com"), as_of)
 }
 
-/// The ids of all pages from this one on.
+/// Returns the IDs of this page and all following ones.
 async fn rest(app: &TestApp, query: &str, mut page: Answer) -> Vec<String> {
     let mut found = ids(&page);
     while let Some(next) = page.body["next"].as_str() {
@@ -30,7 +30,7 @@ async fn rest(app: &TestApp, query: &str, mut page: Answer) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn two_hundred_and_fifty_of_the_same_time_come_once_each() {
+async fn employees_with_equal_times_appear_once_each() {
     let app = many().await;
     let everybody: BTreeSet<String> = (0..250).map(|n| n.to_string()).collect();
     for size in [1_000, 250, 249, 100, 7] {
@@ -46,7 +46,7 @@ async fn two_hundred_and_fifty_of_the_same_time_come_once_each() {
 }
 
 #[tokio::test]
-async fn whoever_changes_between_two_pages_moves_to_the_end() {
+async fn an_employee_changed_between_pages_moves_to_the_end() {
     let mut app = many().await;
     let first = ask(&app, "?page_size=100").await;
     let last = rest(&app, "page_size=100", ask(&app, "?page_size=100").await).await;
@@ -66,7 +66,7 @@ async fn whoever_changes_between_two_pages_moves_to_the_end() {
 }
 
 #[tokio::test]
-async fn those_modified_after_a_time_are_listed_and_not_those_at_it() {
+async fn modified_after_is_exclusive() {
     let mut app = with_token().await;
     app.bamboohr(&[one(1, "2026-11-22T11:00:00Z")]).await;
     app.set_clock("2026-11-22T12:00:00.000001Z");
@@ -86,7 +86,7 @@ async fn those_modified_after_a_time_are_listed_and_not_those_at_it() {
         assert_eq!(ids(&page), expected, "{after}");
         assert_eq!(page.body["next"], Value::Null);
     }
-    // What was seen last is where to ask on from.
+    // Polling continues from the last time received.
     let last = ask(&app, "").await.body["results"][1]["modified_at"].clone();
     let last = last.as_str().unwrap();
     assert_eq!(

@@ -1,4 +1,4 @@
-//! Who is let in, and that the token is nowhere to be seen.
+//! Authentication with the admin token, which is never logged.
 
 use axum::http::HeaderMap;
 use serde_json::json;
@@ -16,7 +16,7 @@ async fn ask_with(app: &TestApp, headers: &[&str]) -> Answer {
 }
 
 #[tokio::test]
-async fn nobody_is_let_in_without_the_token_and_all_are_told_the_same() {
+async fn every_wrong_token_gets_the_same_401() {
     let app = with_token().await;
     let right = format!("Bearer {TOKEN}");
     let mut told = vec![];
@@ -41,14 +41,14 @@ async fn nobody_is_let_in_without_the_token_and_all_are_told_the_same() {
     }
     told.dedup();
     assert_eq!(told.len(), 1, "{told:?}");
-    // With it, the question itself is looked at.
+    // With the token, the query is validated.
     for right in [right.clone(), format!("bearer {TOKEN}")] {
         assert_eq!(ask_with(&app, &[&right]).await.status, 400);
     }
 }
 
 #[tokio::test]
-async fn without_a_configured_token_the_route_is_like_any_that_does_not_exist() {
+async fn without_a_configured_token_the_route_is_404() {
     let app = TestApp::new().await;
     let nowhere = app.get("/api/v1/nowhere").await;
     // Each request has an id of its own.
@@ -75,7 +75,7 @@ async fn without_a_configured_token_the_route_is_like_any_that_does_not_exist() 
 }
 
 #[tokio::test]
-async fn neither_token_nor_question_nor_people_are_logged() {
+async fn token_query_and_people_are_not_logged() {
     let (log, _guard) = Captured::start("trace");
     let mut app = with_token().await;
     app.bamboohr(&[working("7", DANA, "2026-11-22T11:00:00Z")])

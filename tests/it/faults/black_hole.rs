@@ -1,5 +1,5 @@
-//! A database that takes bytes and answers nothing, with no end of a connection to tell of it, while the working half is
-//! at work. It goes on by itself, with all its connections.
+//! A database that accepts bytes and never answers, without closing the connection, while jobs run. The jobs recover
+//! with all their connections.
 
 use std::sync::Arc;
 use std::time::Duration;

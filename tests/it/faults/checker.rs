@@ -1,4 +1,4 @@
-//! Compares what senders were told with what is in the inbox, in the accounts and in the record, once all is quiet.
+//! Compares the senders' ledger with the inbox, the accounts and the audit log, once the service is idle.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! A Postgres that stops, stands still, refuses to write, refuses to be connected to, or takes its time.
+//! A Postgres that stops, freezes, is read-only, has no free connection or is slow.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use sqlx::ConnectOptions;
 use tokio::time::sleep;
 
 use super::checker::check;
-use super::ledger::{Client, Delivery, Doors, Line, Said, Senders, people};
+use super::ledger::{Client, Delivery, Endpoints, Line, Said, Senders, people};
 use super::scene::{Scene, gathered, put_off};
 use crate::support::USERS;
 use crate::support::process::Place;
@@ -16,7 +16,7 @@ async fn an_immediate_stop_under_load_loses_nothing() {
     let mut scene = Scene::new(300, "8s").await;
     let senders = scene.load(16, 600);
     for _ in 0..2 {
-        scene.doors.until_acknowledged(50).await;
+        scene.endpoints.until_acknowledged(50).await;
         scene.own.stop_at_once().await;
         scene.own.up().await;
     }
@@ -29,9 +29,9 @@ async fn an_immediate_stop_under_load_loses_nothing() {
 async fn a_frozen_server_causes_timely_503s_and_recovers() {
     let scene = Scene::new(200, "1s").await;
     let senders = scene.load(16, 400);
-    scene.doors.until_acknowledged(20).await;
+    scene.endpoints.until_acknowledged(20).await;
     scene.own.freeze();
-    scene.doors.until_rejected().await;
+    scene.endpoints.until_rejected().await;
     scene.own.thaw();
     let (_, ledger) = scene.end(senders).await;
     assert!(put_off(&ledger) > 0, "it stood still for longer than that");
@@ -50,7 +50,7 @@ async fn a_read_only_database_causes_503_until_it_is_writable() {
         .sql("SET default_transaction_read_only = off")
         .await;
     let senders = scene.load(8, 200);
-    scene.doors.until_rejected().await;
+    scene.endpoints.until_rejected().await;
     scene
         .place
         .sql("ALTER SYSTEM RESET default_transaction_read_only")
@@ -75,7 +75,7 @@ async fn without_free_connections_senders_get_503() {
         }
     }
     let senders = scene.load(8, 200);
-    scene.doors.until_rejected().await;
+    scene.endpoints.until_rejected().await;
     drop(others);
     let (_, ledger) = scene.end(senders).await;
     assert!(put_off(&ledger) > 0, "there was no connection");
@@ -92,15 +92,15 @@ async fn shared(
     let mut place = Place::new(USERS).await;
     place.sql(&people(deliveries)).await;
     let service = place.serve(&[]);
-    let doors = Doors::default();
-    doors.set(0, Some(service.address()));
+    let endpoints = Endpoints::default();
+    endpoints.set(0, Some(service.address()));
     let senders = Senders {
         connections: 8,
         minute: Duration::from_millis(40),
         seed: 4,
     };
     let all = (0..deliveries).map(|n| Delivery::about(n, n)).collect();
-    (place, service, senders.send(&doors, all))
+    (place, service, senders.send(&endpoints, all))
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -78,7 +78,7 @@ async fn a_full_disk_causes_503_until_there_is_space() {
     }
     disk.fill();
     let senders = scene.load(8, 400);
-    scene.doors.until_rejected().await;
+    scene.endpoints.until_rejected().await;
     disk.make_room();
     let (_, ledger) = scene.end(senders).await;
     assert!(put_off(&ledger) > 0, "there was no room");
@@ -217,7 +217,7 @@ async fn a_flush_that_fails_ends_postgres_and_loses_nothing() {
     };
     let mut scene = Scene::over(disk.start().await, 200, "8s").await;
     let senders = scene.load(16, 600);
-    scene.doors.until_acknowledged(20).await;
+    scene.endpoints.until_acknowledged(20).await;
     disk.order("eio");
     let began = Instant::now();
     while sqlx::raw_sql("CREATE TABLE IF NOT EXISTS noise (n int); INSERT INTO noise VALUES (1)")

@@ -1,5 +1,5 @@
-//! Requests that no provider would send, as raw TCP against the real service: what is said to them, and that nothing of
-//! them is stored.
+//! Requests that no provider would send, over raw TCP to the real service: checks the answers, and that nothing is
+//! stored.
 
 use std::time::{Duration, Instant};
 
@@ -181,8 +181,8 @@ async fn forged_deliveries_cost_no_database_work() {
     let began = Instant::now();
     let mut client = Client::default();
     for n in 0..300 {
-        let door = Some(service.address().to_owned());
-        assert_eq!(client.ask(door, &forged(n)).await, Said::No(401));
+        let endpoint = Some(service.address().to_owned());
+        assert_eq!(client.ask(endpoint, &forged(n)).await, Said::No(401));
     }
     assert!(
         began.elapsed() < Duration::from_secs(5),
@@ -217,10 +217,10 @@ async fn idle_clients_do_not_exhaust_the_descriptors_for_long() {
     let mut service = Served::of(limited);
     service.wait_until_ready();
     let mut client = Client::default();
-    let door = || Some(service.address().to_owned());
+    let endpoint = || Some(service.address().to_owned());
     // So that what it needs of the database is there.
     assert!(matches!(
-        client.ask(door(), &with(1, b"")).await,
+        client.ask(endpoint(), &with(1, b"")).await,
         Said::Yes(_)
     ));
     let mut idle = vec![];
@@ -229,7 +229,7 @@ async fn idle_clients_do_not_exhaust_the_descriptors_for_long() {
     }
     let began = Instant::now();
     let mut another = Client::default();
-    while !matches!(another.ask(door(), &with(2, b"")).await, Said::Yes(_)) {
+    while !matches!(another.ask(endpoint(), &with(2, b"")).await, Said::Yes(_)) {
         assert!(began.elapsed() < Duration::from_secs(15), "kept out");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

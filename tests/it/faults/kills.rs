@@ -1,4 +1,4 @@
-//! Killed at random, again and again: the service, one of two replicas, and Postgres now and then.
+//! Kills the service, one of two replicas or Postgres at random, again and again.
 //!
 //! `FAULTS_SEED`, `FAULTS_ROUNDS` and `FAULTS_DELIVERIES` repeat and enlarge a run.
 
@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use tokio::time::sleep;
 
 use super::checker::check;
-use super::ledger::{Delivery, Doors, Senders};
+use super::ledger::{Delivery, Endpoints, Senders};
 use super::own::Own;
 use super::scene::{gathered, put_off};
 use super::{Chance, say};
@@ -38,11 +38,11 @@ async fn killed_at_random(replicas: usize, rounds: u64, deliveries: usize) {
     let mut own = Own::start().await;
     let people = deliveries * 4 / 5;
     let mut place = own.place(people).await;
-    let doors = Doors::default();
+    let endpoints = Endpoints::default();
     let mut services: Vec<Option<Served>> = vec![];
     for replica in 0..replicas {
         let service = place.serve(&[]);
-        doors.set(replica, Some(service.address()));
+        endpoints.set(replica, Some(service.address()));
         services.push(Some(service));
     }
     let began = Instant::now();
@@ -52,7 +52,7 @@ async fn killed_at_random(replicas: usize, rounds: u64, deliveries: usize) {
         minute: Duration::from_millis(150),
         seed,
     };
-    let senders = senders.send(&doors, all.collect());
+    let senders = senders.send(&endpoints, all.collect());
     let (mut kills, mut stops) = (0, 0);
     while kills < rounds {
         sleep(Duration::from_millis(chance.below(400))).await;
@@ -63,21 +63,21 @@ async fn killed_at_random(replicas: usize, rounds: u64, deliveries: usize) {
             sleep(Duration::from_millis(chance.below(300))).await;
             if chance.below(2) == 0 {
                 services[replica].as_mut().unwrap().process.kill();
-                doors.set(replica, None);
+                endpoints.set(replica, None);
                 kills += 1;
                 services[replica] = None;
             }
             own.up().await;
         } else {
             services[replica].as_mut().unwrap().process.kill();
-            doors.set(replica, None);
+            endpoints.set(replica, None);
             kills += 1;
             services[replica] = None;
         }
         if services[replica].is_none() {
             sleep(Duration::from_millis(chance.below(100))).await;
             let service = place.serve(&[]);
-            doors.set(replica, Some(service.address()));
+            endpoints.set(replica, Some(service.address()));
             services[replica] = Some(service);
         }
     }

@@ -1,5 +1,4 @@
-//! A sender that keeps a ledger: it follows the retry rules of the two providers in compressed time, over connections of
-//! its own, and writes down what it was answered.
+//! Senders that keep a ledger: they follow the retry rules of both providers in compressed time and record each answer.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -145,32 +144,32 @@ impl Line {
 
 /// Where the replicas can be reached at the moment, and how many answers they have given.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Doors {
+pub(crate) struct Endpoints {
     addresses: Arc<Mutex<Vec<Option<String>>>>,
     acknowledged: Arc<AtomicUsize>,
     rejected: Arc<AtomicUsize>,
 }
 
-impl Doors {
+impl Endpoints {
     /// A replica is here now, or nowhere.
     pub(crate) fn set(&self, replica: usize, address: Option<&str>) {
-        let mut doors = self.addresses.lock().unwrap();
-        if doors.len() <= replica {
-            doors.resize(replica + 1, None);
+        let mut endpoints = self.addresses.lock().unwrap();
+        if endpoints.len() <= replica {
+            endpoints.resize(replica + 1, None);
         }
-        doors[replica] = address.map(str::to_owned);
+        endpoints[replica] = address.map(str::to_owned);
     }
 
     /// The one whose turn it is, or else the next one that is there.
     fn any(&self, turn: usize) -> Option<String> {
-        let doors = self.addresses.lock().unwrap();
-        let count = doors.len();
-        let from = |offset: usize| doors[(turn + offset) % count].clone();
+        let endpoints = self.addresses.lock().unwrap();
+        let count = endpoints.len();
+        let from = |offset: usize| endpoints[(turn + offset) % count].clone();
         (0..count).find_map(from)
     }
 }
 
-impl Doors {
+impl Endpoints {
     /// Waits until so many answers were 200 since this call.
     pub(crate) async fn until_acknowledged(&self, more: usize) {
         Self::until(&self.acknowledged, more).await;
@@ -213,11 +212,16 @@ pub(crate) struct Senders {
 impl Senders {
     /// Sends everything, as often as the providers would, and gives the ledger. One in ten comes once more although it was
     /// acknowledged.
-    pub(crate) fn send(self, doors: &Doors, deliveries: Vec<Delivery>) -> JoinSet<Vec<Line>> {
+    pub(crate) fn send(
+        self,
+        endpoints: &Endpoints,
+        deliveries: Vec<Delivery>,
+    ) -> JoinSet<Vec<Line>> {
         let waiting = Arc::new(Mutex::new(deliveries));
         let mut senders = JoinSet::new();
         for sender in 0..self.connections {
-            let (doors, waiting, minute) = (doors.clone(), Arc::clone(&waiting), self.minute);
+            let (endpoints, waiting, minute) =
+                (endpoints.clone(), Arc::clone(&waiting), self.minute);
             let mut chance = Chance::of(self.seed ^ (sender as u64) << 32);
             senders.spawn(async move {
                 let mut lines = vec![];
@@ -243,11 +247,11 @@ impl Senders {
                     };
                     let entry = &mut lines[at];
                     let began = Instant::now();
-                    let door = doors.any(sender + entry.said.len());
-                    let said = line.ask(door, &entry.delivery.request()).await;
+                    let endpoint = endpoints.any(sender + entry.said.len());
+                    let said = line.ask(endpoint, &entry.delivery.request()).await;
                     entry.slowest = entry.slowest.max(began.elapsed());
                     entry.said.push(said);
-                    doors.count(said);
+                    endpoints.count(said);
                     if !matches!(said, Said::Yes(_)) {
                         // Changes in an HR system do not come faster because nobody takes them.
                         tokio::time::sleep(minute / 2).await;
@@ -283,20 +287,20 @@ pub(crate) struct Client {
 }
 
 impl Client {
-    /// Asks once, over the kept connection where it leads to the same door.
-    pub(crate) async fn ask(&mut self, door: Option<String>, request: &[u8]) -> Said {
-        let Some(door) = door else {
+    /// Asks once, over the kept connection where it leads to the same endpoint.
+    pub(crate) async fn ask(&mut self, endpoint: Option<String>, request: &[u8]) -> Said {
+        let Some(endpoint) = endpoint else {
             return Said::Nothing;
         };
         let asked = timeout(ANSWER_WITHIN, async {
             let mut stream = match self.stream.take() {
-                Some((to, stream)) if to == door => stream,
-                _ => TcpStream::connect(&door).await?,
+                Some((to, stream)) if to == endpoint => stream,
+                _ => TcpStream::connect(&endpoint).await?,
             };
             stream.write_all(request).await?;
             let answer = answer(&mut stream).await?;
             if !answer.contains("connection: close") {
-                self.stream = Some((door, stream));
+                self.stream = Some((endpoint, stream));
             }
             std::io::Result::Ok(answer)
         });

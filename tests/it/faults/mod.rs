@@ -1,5 +1,4 @@
-//! Crashes, a Postgres that fails in each of its ways, hostile clients, and what must hold through all of it.
-//! docs/RELIABILITY.md numbers the faults and names the test of each.
+//! Crashes, failures of Postgres and hostile clients. docs/RELIABILITY.md numbers the faults and names the test of each.
 
 mod black_hole;
 mod checker;

@@ -1,4 +1,4 @@
-//! A Postgres of the test's own, to be stopped, frozen and starved without harm to other tests.
+//! A Postgres for one test, which can be stopped, frozen or starved without harm to other tests.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,9 +1,9 @@
-//! The real service, ended at each of its fail points in turn and started again.
+//! The real service, killed at each of its fail points and started again.
 
 use std::time::Duration;
 
 use super::checker::{Found, check};
-use super::ledger::{Delivery, Doors, Senders, people};
+use super::ledger::{Delivery, Endpoints, Senders, people};
 use super::scene::gathered;
 use crate::support::USERS;
 use crate::support::process::{Place, Served, command};
@@ -20,24 +20,24 @@ async fn place() -> Place {
 /// ends any more. What it found must hold whatever the point.
 async fn ended_at(points: &[&str]) -> Found {
     let mut place = place().await;
-    let doors = Doors::default();
+    let endpoints = Endpoints::default();
     let deliveries = (0..PEOPLE).map(|n| Delivery::about(n, n)).collect();
     let senders = Senders {
         connections: 8,
         minute: Duration::from_millis(40),
         seed: 1,
     };
-    let senders = senders.send(&doors, deliveries);
+    let senders = senders.send(&endpoints, deliveries);
     for point in points {
         let points = [("FAILPOINTS", *point)];
         let mut service = Served::of(command(&["serve"], &place.env(&points)));
-        doors.set(0, Some(service.address()));
+        endpoints.set(0, Some(service.address()));
         let ended = service.process.ended();
         assert_eq!(ended.code, None, "{point}: {ended:?}");
-        doors.set(0, None);
+        endpoints.set(0, None);
     }
     let service = place.serve(&[]);
-    doors.set(0, Some(service.address()));
+    endpoints.set(0, Some(service.address()));
     let ledger = gathered(senders).await;
     let found = check(&mut place, &ledger).await;
     assert!(found.acknowledged > PEOPLE / 2, "{found:?}");
@@ -78,8 +78,8 @@ async fn a_kill_after_the_commit_repeats_no_effect() {
 async fn a_kill_during_the_insert_leaves_one_row() {
     let mut place = place().await;
     let mut service = place.serve(&[]);
-    let doors = Doors::default();
-    doors.set(0, Some(service.address()));
+    let endpoints = Endpoints::default();
+    endpoints.set(0, Some(service.address()));
     // The insert is one statement that commits by itself, so this is between the two.
     place
         .sql("BEGIN; LOCK TABLE leaver.deliveries IN EXCLUSIVE MODE")
@@ -90,7 +90,7 @@ async fn a_kill_during_the_insert_leaves_one_row() {
         seed: 2,
     };
     let deliveries = (0..PEOPLE).map(|n| Delivery::about(n, n)).collect();
-    let senders = senders.send(&doors, deliveries);
+    let senders = senders.send(&endpoints, deliveries);
     place
         .comes_to(
             3,
@@ -98,10 +98,10 @@ async fn a_kill_during_the_insert_leaves_one_row() {
         )
         .await;
     service.process.kill();
-    doors.set(0, None);
+    endpoints.set(0, None);
     place.sql("COMMIT").await;
     let service = place.serve(&[]);
-    doors.set(0, Some(service.address()));
+    endpoints.set(0, Some(service.address()));
     let ledger = gathered(senders).await;
     let found = check(&mut place, &ledger).await;
     assert!(found.acknowledged > PEOPLE / 2, "{found:?}");

@@ -1,4 +1,4 @@
-//! Deliveries that end or break the process each time they are touched.
+//! Deliveries that crash the process or panic at each attempt.
 
 use super::ledger::{Client, Delivery, Said, people};
 use crate::support::USERS;

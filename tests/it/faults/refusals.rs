@@ -1,4 +1,4 @@
-//! Postgres takes a batch back: a deadlock, a serialization failure, a time limit.
+//! Postgres rolls a batch back: a deadlock, a serialization failure, a time limit.
 
 use crate::support::TestApp;
 use crate::support::driving::terminated;

@@ -1,11 +1,11 @@
-//! A service under load on a Postgres of its own, to which something happens.
+//! A service under load on a Postgres of its own, for tests that cause a fault.
 
 use std::time::Duration;
 
 use tokio::task::JoinSet;
 
 use super::checker::{Found, check};
-use super::ledger::{Delivery, Doors, Line, Said, Senders};
+use super::ledger::{Delivery, Endpoints, Line, Said, Senders};
 use super::own::Own;
 use crate::support::process::{Place, Served};
 
@@ -14,7 +14,7 @@ pub(crate) struct Scene {
     pub(crate) own: Own,
     pub(crate) place: Place,
     pub(crate) service: Served,
-    pub(crate) doors: Doors,
+    pub(crate) endpoints: Endpoints,
     people: usize,
 }
 
@@ -28,13 +28,13 @@ impl Scene {
     pub(crate) async fn over(own: Own, people: usize, patience: &str) -> Self {
         let place = own.place(people).await;
         let service = place.serve(&[("LEAVER__SERVER__STORE_TIMEOUT", patience)]);
-        let doors = Doors::default();
-        doors.set(0, Some(service.address()));
+        let endpoints = Endpoints::default();
+        endpoints.set(0, Some(service.address()));
         Self {
             own,
             place,
             service,
-            doors,
+            endpoints,
             people,
         }
     }
@@ -47,7 +47,7 @@ impl Scene {
             minute: Duration::from_millis(40),
             seed: 3,
         };
-        senders.send(&self.doors, (0..deliveries).map(about).collect())
+        senders.send(&self.endpoints, (0..deliveries).map(about).collect())
     }
 
     /// All senders are through; nobody waited longer than a provider does, and the books agree.

@@ -1,4 +1,4 @@
-//! Asked to stop while senders send, and started with other keys.
+//! A service that is stopped under load, or started with other keys.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use nix::sys::signal::Signal;
 use tokio::time::sleep;
 
 use super::checker::check;
-use super::ledger::{Client, Delivery, Doors, Said, Senders, people};
+use super::ledger::{Client, Delivery, Endpoints, Said, Senders, people};
 use super::scene::gathered;
 use crate::support::process::{Place, Served, command};
 use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS};
@@ -15,11 +15,11 @@ use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS};
 async fn a_rolling_key_rotation_rejects_no_sender() {
     let mut place = Place::new(USERS).await;
     place.sql(&people(500)).await;
-    let doors = Doors::default();
+    let endpoints = Endpoints::default();
     let mut replicas = vec![];
     for replica in 0..2 {
         let service = place.serve(&[]);
-        doors.set(replica, Some(service.address()));
+        endpoints.set(replica, Some(service.address()));
         replicas.push(service);
     }
     let deliveries = (0..1_500).map(|n| Delivery::about(n % 500, n)).collect();
@@ -28,7 +28,7 @@ async fn a_rolling_key_rotation_rejects_no_sender() {
         minute: Duration::from_millis(40),
         seed: 5,
     };
-    let senders = senders.send(&doors, deliveries);
+    let senders = senders.send(&endpoints, deliveries);
     let rotated = [
         ("BAMBOOHR_WEBHOOK_SECRET", "a newer bamboohr key"),
         ("BAMBOOHR_WEBHOOK_SECRET_PREVIOUS", BAMBOOHR_KEY),
@@ -36,10 +36,10 @@ async fn a_rolling_key_rotation_rejects_no_sender() {
         ("MERGE_WEBHOOK_SECRET_PREVIOUS", MERGE_KEY),
     ];
     for replica in 0..2 {
-        doors.until_acknowledged(100).await;
+        endpoints.until_acknowledged(100).await;
         replicas.remove(0).stop();
         let service = place.serve(&rotated);
-        doors.set(replica, Some(service.address()));
+        endpoints.set(replica, Some(service.address()));
         replicas.push(service);
     }
     let ledger = gathered(senders).await;
@@ -122,15 +122,15 @@ async fn reloading_keys_under_load_rejects_no_sender() {
     place.file("new", MERGE_KEY);
     service.process.signal(Signal::SIGHUP);
     service.process.wait_for("replaced the webhook keys");
-    let doors = Doors::default();
-    doors.set(0, Some(service.address()));
+    let endpoints = Endpoints::default();
+    endpoints.set(0, Some(service.address()));
     let deliveries = (0..900).map(|n| Delivery::about(n % 300, n)).collect();
     let senders = Senders {
         connections: 8,
         minute: Duration::from_millis(40),
         seed: 6,
     };
-    let senders = senders.send(&doors, deliveries);
+    let senders = senders.send(&endpoints, deliveries);
     // Every other time one of them is empty, and nothing is taken from either.
     for n in 0..20 {
         let keys = if n % 2 == 0 {

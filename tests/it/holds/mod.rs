@@ -1,4 +1,4 @@
-//! Decisions that wait for a person: raised once, carried out, dropped, or withdrawn by newer facts.
+//! Decisions that wait for a person: opened once, then approved, rejected, or withdrawn by newer facts.
 
 mod raised;
 

@@ -1,4 +1,4 @@
-//! What is left to a person, and what the operator's policy says of it.
+//! Which cases open a hold, and how the operator's policy changes that.
 
 use serde_json::json;
 

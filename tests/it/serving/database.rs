@@ -70,8 +70,7 @@ async fn waits_for_its_database_and_survives_its_loss() {
     );
     assert_eq!(health["database"], "unreachable");
     assert_unavailable(&service).await;
-    leaver(&["health", "--url", &service.url], &[])
-        .failed_in_words(&["unavailable", "unreachable"]);
+    leaver(&["health", "--url", &service.url], &[]).findings(&["unavailable", "unreachable"]);
 
     let second = postgres.start().await;
     service.wait_until_ready();

@@ -1,4 +1,4 @@
-//! What must do no harm: forgeries, nonsense, what comes too late or to the wrong door.
+//! Requests that must change nothing: forged, malformed, late or to the wrong endpoint.
 
 use chrono::TimeDelta;
 use serde_json::json;

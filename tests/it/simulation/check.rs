@@ -1,5 +1,4 @@
-//! What must hold whenever the service is at rest: what it did agrees with what it knew, and what is agrees with
-//! what it knows.
+//! The invariants of an idle service: its accounts, roster and audit log agree with the model.
 
 use std::collections::{BTreeMap, HashMap};
 

@@ -1,4 +1,4 @@
-//! Makes lists: everything that can happen, departures, returns and repetitions more often than the rest.
+//! Generates lists of operations. Departures, returns and repetitions are more frequent than the rest.
 
 use proptest::option;
 use proptest::prelude::*;

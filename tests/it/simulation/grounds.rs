@@ -1,4 +1,4 @@
-//! Databases for lists, one list after the other: to make one takes longer than most lists do.
+//! Databases that one list after the other uses: making one takes longer than most lists.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -1,4 +1,4 @@
-//! People: the application's administrators, who switch accounts by hand, and whoever answers holds and replays.
+//! The people: administrators who change accounts by hand, and operators who resolve holds and replay deliveries.
 
 use std::collections::HashSet;
 

@@ -1,4 +1,4 @@
-//! What really happened in the database, transaction by transaction, written down by triggers of the test's own.
+//! A journal of each committed transaction, written by the test's own triggers.
 
 use std::collections::HashSet;
 

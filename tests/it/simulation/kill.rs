@@ -1,4 +1,4 @@
-//! The death of the process, at a place of choice.
+//! Kills the process at a chosen place.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! The bodies that the two systems send, and their signatures, made here and not by the service's own code.
+//! The bodies and signatures of both providers, made without the service's own code.
 
 use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE;

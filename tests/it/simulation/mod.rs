@@ -1,7 +1,7 @@
-//! Lists of operations, made at random and shrunk where they fail, against a model that knows only the rules.
+//! Random lists of operations, shrunk when they fail, compared with an independent model.
 //!
-//! `SIMULATION_SEED`, `SIMULATION_LISTS` and `SIMULATION_OPS` (at most so many in a list) repeat and enlarge a run. What
-//! fails is printed with its seed and written, shrunk, as a file that belongs into `tests/repro`, where every file is
+//! `SIMULATION_SEED`, `SIMULATION_LISTS` and `SIMULATION_OPS` (the maximum length of a list) repeat and enlarge a run. A
+//! failing list is printed with its seed and written, shrunk, to a file. Move it to `tests/repro`: all files there are
 //! replayed.
 
 mod bad;

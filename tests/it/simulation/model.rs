@@ -1,5 +1,5 @@
-//! What must come of what was said, from the table of rules in the documentation and from nothing of the service's
-//! own code. It takes the whole of what was said at once, so it knows no order of arrival, no repetition, no crash.
+//! The expected state, from the documented rules and without the service's own code. The model reads all facts at once,
+//! so it has no order of arrival, no repetition and no crash.
 
 use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
 

@@ -1,4 +1,4 @@
-//! What can be done to the service, as data: a list of it is a file that a person can read and a test can replay.
+//! The operations as data: a list of them is a file that a person can read and a test can replay.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! The two senders: what they have sent, with which key they sign, what they were answered, what they must try again.
+//! The senders' state: requests, signing keys, answers, and what is still to be retried.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,4 +1,4 @@
-//! The working half of the service, driven by hand.
+//! Drives the jobs of the service step by step.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! The two senders at work: what they send, how they take an answer, when they change their keys.
+//! The senders' actions: send, read the answer, rotate keys.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! Makes a list that fails smaller, for as long as it fails.
+//! Shrinks a failing list for as long as it fails.
 
 use super::ops::{Letter, Op, OpList};
 

@@ -1,5 +1,4 @@
-//! The service under simulation: its halves over a database behind a proxy, the senders, a person and an
-//! application that have hands of their own. It carries operations out and checks what is answered at once.
+//! The service under simulation, with its proxy, senders and people. It runs operations and checks their direct answers.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

@@ -1,5 +1,5 @@
-//! Stand-ins for the providers' APIs, made from their contracts: companies of any size, with scripted
-//! answers in between, and a record of what they were asked.
+//! Stand-ins for the providers' APIs, made from their contracts: companies of any size, scripted answers, and a log of
+//! the requests.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt::Write;

@@ -1,5 +1,4 @@
-//! A provider's OpenAPI file (trimmed copies, `tests/openapi/`): what it declares of requests and answers, and
-//! what is wrong with those that differ.
+//! A provider's OpenAPI file (trimmed copies in `tests/openapi/`), and how a request or an answer violates it.
 
 use std::path::Path;
 

@@ -1,5 +1,4 @@
-//! What the tests of time, holds and failures share: people who leave and return, a second replica, accounts
-//! that cannot be switched off, and a person's word on a hold.
+//! Employees, second replicas, failing accounts and resolved holds, for tests of time, holds and failures.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

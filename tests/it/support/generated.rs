@@ -1,5 +1,4 @@
-//! A mock server generated from a provider's OpenAPI file: it checks each request against what is declared, and
-//! makes each answer from the schema of it, sense or nonsense.
+//! A mock server generated from a provider's OpenAPI file: it checks each request and generates answers from the schemas.
 
 use std::sync::{Arc, Mutex, PoisonError};
 

@@ -1,5 +1,4 @@
-//! BambooHR's webhooks as its contract has them: a list, configurations, logs, and the fields that may be
-//! monitored. Tests put in what they need.
+//! BambooHR's webhooks API as its contract has it: list, configurations, logs and monitored fields.
 
 use std::collections::BTreeMap;
 use std::sync::Mutex;

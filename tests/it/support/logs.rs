@@ -1,4 +1,4 @@
-//! What a test's own thread logs, to be searched for what must not be in it.
+//! Captures what the test's own thread logs.
 
 use std::io::Write;
 use std::sync::{Arc, Mutex};

@@ -1,4 +1,4 @@
-//! What the tests of whole flows share: a Postgres of their own, and the service's two halves driven by hand.
+//! The test application: the service without a socket, over a database of its own, with jobs that a test drives.
 
 pub(crate) mod logs;
 pub(crate) mod process;

@@ -1,4 +1,4 @@
-//! The real binary, as people and scripts run it: with the variables that a test gives it and no others.
+//! The real binary, with the environment variables of a test and no others.
 
 use std::fs::File;
 use std::ops::{Deref, DerefMut};
@@ -18,7 +18,7 @@ use super::database::{Database, Session, empty_database, postgres};
 use super::{BAMBOOHR_KEY, MERGE_KEY, scratch};
 
 /// Time limit for anything that a test waits for. It is long because CI machines are shared.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The program.
 pub(crate) const LEAVER: &str = env!("CARGO_BIN_EXE_leaver");
@@ -45,9 +45,9 @@ impl Said {
         self
     }
 
-    /// It must have failed and answered all this.
+    /// Expects exit code 1 (findings) and these words on stdout.
     #[track_caller]
-    pub(crate) fn failed_in_words(self, words: &[&str]) -> Self {
+    pub(crate) fn findings(self, words: &[&str]) -> Self {
         assert_eq!(self.code, Some(1), "{self:#?}");
         for word in words {
             assert!(self.out.contains(word), "no {word:?} in {self:#?}");
@@ -55,10 +55,10 @@ impl Said {
         self
     }
 
-    /// It must have failed and said all this on stderr.
+    /// Expects exit code 3 (could not be done) and these words on stderr.
     #[track_caller]
     pub(crate) fn failed(self, words: &[&str]) -> Self {
-        assert_eq!(self.code, Some(1), "{self:#?}");
+        assert_eq!(self.code, Some(3), "{self:#?}");
         for word in words {
             assert!(self.err.contains(word), "no {word:?} in {self:#?}");
         }
@@ -169,11 +169,11 @@ pub(crate) fn command(args: &[&str], env: &[(&str, &str)]) -> Command {
 
 /// Returns the same command run by a user who is not root, from a copy: the checkout may be closed to that user.
 pub(crate) fn as_ordinary_user(args: &[&str], env: &[(&str, &str)]) -> Command {
+    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let ours = command(args, env);
     if !geteuid().is_root() {
         return ours;
     }
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
     let program = PROGRAM.get_or_init(|| {
         let folder = scratch::until_process_ends(scratch::folder_for_programs());
         let program = folder.join("leaver");

@@ -1,4 +1,4 @@
-//! Stands between the service and its Postgres, and does what networks do.
+//! A proxy between the service and Postgres that drops, delays or cuts connections.
 
 use std::path::PathBuf;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Folders for what tests write. They are in memory where there is room: file creation on disk dominates the run time.
+//! Folders for what tests write, in memory if there is enough: creating files on disk dominates the run time.
 
 use std::fs::{self, Permissions};
 use std::os::unix::fs::PermissionsExt;
@@ -46,6 +46,10 @@ fn parent() -> PathBuf {
 }
 
 /// Keeps a folder and removes it once this process has ended, even if it was killed.
+#[expect(
+    clippy::zombie_processes,
+    reason = "it ends after this process and cannot be waited for"
+)]
 pub(crate) fn until_process_ends(folder: TempDir) -> PathBuf {
     let path = folder.keep();
     // Its input is a pipe from us, which ends when we do. Postgres may still write for a moment.

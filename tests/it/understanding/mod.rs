@@ -1,4 +1,4 @@
-//! From the bytes of a provider to what becomes of a person, for every form in which providers write.
+//! From a provider's bytes to the account, for every form in which providers send.
 
 mod vectors;
 

@@ -1,5 +1,4 @@
-//! Every test vector of both providers, through the door and the worker, each as a source and a company of
-//! its own.
+//! Every test vector of both providers, through the webhook endpoint and the worker.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;

@@ -1,4 +1,4 @@
-//! A delivery that fails alone waits, and fails for good when waiting does not help; an outage blames nobody.
+//! A delivery that fails alone is retried and fails for good after its last attempt. An outage counts no attempt.
 
 use leaver::ingest::inbox::Replay;
 use leaver::jobs::deliveries::Round;

@@ -1,5 +1,4 @@
-//! What a worker has in hand is written down before it begins, so that a delivery which ends the whole process each
-//! time does not do so for ever.
+//! Batches are recorded before they run, so that a delivery which crashes the process each time is isolated.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! A worker that is killed in the middle of a transaction: nothing is lost and nothing is done by halves.
+//! A worker that is killed in a transaction: nothing is lost and nothing is half done.
 
 use std::sync::Arc;
 

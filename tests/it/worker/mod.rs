@@ -1,4 +1,4 @@
-//! The working half: batches, what fails alone, and replicas that share the work.
+//! Batches of deliveries, failures of one of them, and replicas that share the work.
 
 mod failing;
 mod in_hand;

@@ -1,4 +1,4 @@
-//! What is done now and then, and how replicas wake each other.
+//! Housekeeping, and notifications between replicas.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -87,7 +87,7 @@ async fn a_full_batch_notifies_the_other_replicas() {
 }
 
 #[tokio::test]
-async fn is_overloaded_of_senders_batches_take_turns() {
+async fn in_a_rush_of_senders_batches_take_turns() {
     for (senders, takes_turns) in [(1_000, true), (10, false)] {
         let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", "1")], USERS).await;
         crowd(&mut app, 2).await;

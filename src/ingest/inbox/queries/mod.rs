@@ -19,29 +19,6 @@ pub struct Backlog {
     pub failed: i64,
 }
 
-/// A delivery without its body.
-#[derive(Clone, Debug, Serialize)]
-pub struct DeliverySummary {
-    /// Its id.
-    pub id: uuid::Uuid,
-    /// The source.
-    pub source: String,
-    /// When it arrived.
-    pub received_at: DateTime<Utc>,
-    /// `pending`, `processed`, `ignored` or `failed`.
-    pub state: String,
-    /// How often processing failed.
-    pub attempts: i32,
-    /// When it was settled.
-    pub processed_at: Option<DateTime<Utc>>,
-    /// The size of the body in bytes.
-    pub body_bytes: i32,
-    /// Why it was ignored or failed.
-    pub reason: Option<String>,
-    /// The number of employees per outcome, as `{"deactivated": 1}`.
-    pub outcome: Option<serde_json::Value>,
-}
-
 /// The newest delivery of a source.
 #[derive(Clone, Debug)]
 pub struct LastDelivery {

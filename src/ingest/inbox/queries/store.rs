@@ -4,7 +4,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{ArrivedDelivery, Backlog, DeliverySummary, LastDelivery};
+use super::{ArrivedDelivery, Backlog, LastDelivery};
 use leaver_core::domain::{EmployeeId, SourceName};
 
 /// Checks that the database responds.
@@ -65,31 +65,6 @@ pub async fn last_deliveries(
             at: row.received_at,
         })
         .collect())
-}
-
-/// Lists the newest deliveries, optionally of one state and one source.
-///
-/// # Errors
-/// Returns the database's error.
-pub async fn list(
-    conn: &mut PgConnection,
-    state: Option<&str>,
-    source: Option<&str>,
-    limit: i64,
-) -> Result<Vec<DeliverySummary>, sqlx::Error> {
-    sqlx::query_as!(
-        DeliverySummary,
-        r#"SELECT id, source, received_at, state, attempts, processed_at, body_bytes, reason, outcome
-           FROM leaver.deliveries
-           WHERE ($1::text IS NULL OR state = $1) AND ($2::text IS NULL OR source = $2)
-           ORDER BY received_at DESC, id DESC
-           LIMIT $3"#,
-        state,
-        source,
-        limit,
-    )
-    .fetch_all(conn)
-    .await
 }
 
 /// Loads the deliveries of a source since a time that name one of these employees, or may do so. The employees of a

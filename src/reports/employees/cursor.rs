@@ -1,4 +1,4 @@
-//! A place in the list, as text that means something to us alone.
+//! Opaque position in the employee list.
 
 use std::fmt;
 
@@ -9,10 +9,10 @@ use serde::{Serialize, Serializer};
 
 use super::EmployeeRow;
 
-/// The version of the text. One that we cannot read any more is told apart from one that is damaged.
+/// Version of the format, so that an old cursor is distinguished from a damaged one.
 const VERSION: u32 = 1;
 
-/// The place after one entry: the key by which the list is sorted.
+/// Position after one entry: the sort key of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
     pub(super) modified_at: DateTime<Utc>,
@@ -21,21 +21,21 @@ pub struct Cursor {
     pub(super) employee_id: String,
 }
 
-/// Why a text is no place in the list.
+/// Why a text is no cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum BadCursor {
-    /// It was never one of ours, or something is missing of it.
+pub enum CursorError {
+    /// Not a cursor, or a damaged one.
     #[error(
-        "is not a cursor: give the `next` of the page before as it came, or leave it out to begin anew"
+        "is not a cursor; pass the `next` value of the previous page unchanged, or leave it out to start over"
     )]
-    Garbled,
-    /// It was made by another version of Leaver.
-    #[error("is of another version of Leaver: leave it out to begin anew")]
+    Invalid,
+    /// Made by another version of Leaver.
+    #[error("comes from another version of Leaver; leave it out to start over")]
     OtherVersion,
 }
 
 impl Cursor {
-    /// The place after this entry.
+    /// Returns the position after this entry.
     pub(super) fn after(entry: &EmployeeRow) -> Self {
         Self {
             modified_at: entry.modified_at,
@@ -48,28 +48,28 @@ impl Cursor {
     /// Reads what [`fmt::Display`] wrote.
     ///
     /// # Errors
-    /// [`BadCursor`].
-    pub fn parse(text: &str) -> Result<Self, BadCursor> {
+    /// [`CursorError`].
+    pub fn parse(text: &str) -> Result<Self, CursorError> {
         let bytes = BASE64_URL_SAFE_NO_PAD
             .decode(text)
-            .map_err(|_| BadCursor::Garbled)?;
+            .map_err(|_| CursorError::Invalid)?;
         let parts: Vec<serde_json::Value> =
-            serde_json::from_slice(&bytes).map_err(|_| BadCursor::Garbled)?;
+            serde_json::from_slice(&bytes).map_err(|_| CursorError::Invalid)?;
         let version = parts.first().and_then(serde_json::Value::as_u64);
-        if version.ok_or(BadCursor::Garbled)? != u64::from(VERSION) {
-            return Err(BadCursor::OtherVersion);
+        if version.ok_or(CursorError::Invalid)? != u64::from(VERSION) {
+            return Err(CursorError::OtherVersion);
         }
         let (_, micros, source, tenant, employee_id): (u32, i64, String, String, String) =
-            serde_json::from_value(parts.into()).map_err(|_| BadCursor::Garbled)?;
-        // Postgres has no texts with a NUL in them.
+            serde_json::from_value(parts.into()).map_err(|_| CursorError::Invalid)?;
+        // Postgres rejects NUL in text.
         if [&source, &tenant, &employee_id]
             .iter()
             .any(|part| part.contains('\0'))
         {
-            return Err(BadCursor::Garbled);
+            return Err(CursorError::Invalid);
         }
         Ok(Self {
-            modified_at: DateTime::from_timestamp_micros(micros).ok_or(BadCursor::Garbled)?,
+            modified_at: DateTime::from_timestamp_micros(micros).ok_or(CursorError::Invalid)?,
             source,
             tenant,
             employee_id,

@@ -1,4 +1,4 @@
-//! Cursors and the words of a question.
+//! Cursors and filters.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE_NO_PAD;
@@ -13,7 +13,7 @@ fn encoded(text: &str) -> String {
 
 proptest! {
     #[test]
-    fn a_cursor_reads_as_it_was_written(micros in 0..4_102_444_800_000_000_i64, tenant in "[^\0]*", id in "[^\0]*") {
+    fn a_cursor_survives_a_round_trip(micros in 0..4_102_444_800_000_000_i64, tenant in "[^\0]*", id in "[^\0]*") {
         let cursor = Cursor {
             modified_at: DateTime::from_timestamp_micros(micros).unwrap(),
             source: "hr".to_owned(),
@@ -26,13 +26,13 @@ proptest! {
     }
 
     #[test]
-    fn no_text_makes_the_cursor_panic(text in ".*") {
+    fn parsing_a_cursor_never_panics(text in ".*") {
         prop_assert!(Cursor::parse(&text).is_err());
     }
 }
 
 #[test]
-fn what_is_no_cursor_is_refused_and_an_older_one_is_told_apart() {
+fn rejects_invalid_and_outdated_cursors() {
     for text in [
         String::new(),
         "nonsense!".to_owned(),
@@ -45,14 +45,14 @@ fn what_is_no_cursor_is_refused_and_an_older_one_is_told_apart() {
         encoded(r#"[1,9223372036854775807,"hr","acme","1"]"#),
         encoded(r#"[1,0,"hr","acme","\u0000"]"#),
     ] {
-        assert_eq!(Cursor::parse(&text), Err(BadCursor::Garbled), "{text}");
+        assert_eq!(Cursor::parse(&text), Err(CursorError::Invalid), "{text}");
     }
-    let other = Cursor::parse(&encoded(r#"[2,"whatever"]"#));
-    assert_eq!(other, Err(BadCursor::OtherVersion));
+    let other = Cursor::parse(&encoded(r#"[2,"anything"]"#));
+    assert_eq!(other, Err(CursorError::OtherVersion));
 }
 
 #[test]
-fn a_time_is_rfc_3339_or_a_day() {
+fn parses_rfc_3339_and_dates() {
     let noon: DateTime<Utc> = "2026-01-31T12:00:00Z".parse().unwrap();
     for text in [
         "2026-01-31T12:00:00Z",
@@ -73,14 +73,14 @@ fn a_time_is_rfc_3339_or_a_day() {
         "31.01.2026",
         "1769860800",
     ] {
-        assert_eq!(parse_time(text), Err(BadTime), "{text}");
+        assert_eq!(parse_time(text), Err(InvalidTime), "{text}");
     }
 }
 
 #[test]
-fn each_word_of_the_help_is_a_standing() {
+fn parses_each_status_word() {
     for word in EmploymentFilter::VARIANTS {
         assert_eq!(word.parse::<EmploymentFilter>().unwrap().as_str(), *word);
     }
-    assert_eq!("Active".parse::<EmploymentFilter>(), Err(UnknownStanding));
+    assert_eq!("Active".parse::<EmploymentFilter>(), Err(UnknownStatus));
 }

@@ -1,87 +1,87 @@
-//! Who changed: the roster, page by page, in the order in which changes were learned.
+//! Employees by time of last change, page by page.
 //!
-//! The order is `modified_at`, then the key. Whoever changes while somebody turns the pages moves to the end, so
-//! nobody is skipped, though one may come twice. A time is taken before its transaction commits: who asks again
-//! and again with `modified_after` should ask from a few minutes before the last time seen.
+//! Sorted by `modified_at`, then by key. An employee who changes between two pages moves to the end, so none is
+//! skipped, but one may appear twice. `modified_at` is taken before its transaction commits: a client that polls with
+//! `modified_after` should start a few minutes before the last time it received.
 
 mod cursor;
+mod filters;
 pub mod store;
-mod words;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Serialize, Serializer};
 
-pub use self::cursor::{BadCursor, Cursor};
-pub use self::words::{BadTime, EmploymentFilter, UnknownStanding, parse_time};
+pub use self::cursor::{Cursor, CursorError};
+pub use self::filters::{EmploymentFilter, InvalidTime, UnknownStatus, parse_time};
+use super::{date_or_instant, employment_status};
 use leaver_core::domain::{
-    AccountId, DateOrInstant, Employee, EmployeeId, EmploymentStatus, Fact, SourceName, Status,
-    Tenant, WorkEmail,
+    AccountId, Employee, EmployeeId, Fact, SourceName, Status, Tenant, WorkEmail,
 };
 
-/// The largest page, in employees.
+/// Largest page, in employees.
 pub const MAX_PAGE_SIZE: u16 = 1_000;
 
-/// The page of whoever does not say, in employees.
+/// Page size if none is given, in employees.
 pub const DEFAULT_PAGE_SIZE: u16 = 100;
 
-/// Which employees, and from where on.
+/// Selects employees.
 #[derive(Clone, Debug, Default)]
 pub struct EmployeeQuery {
-    /// Only those that changed after this time, and not at it.
+    /// Only employees changed after this time, exclusive.
     pub modified_after: Option<DateTime<Utc>>,
-    /// Only those who stand so.
-    pub standing: Option<EmploymentFilter>,
-    /// Only those of this source.
+    /// Only employees with this status.
+    pub status: Option<EmploymentFilter>,
+    /// Only employees of this source.
     pub source: Option<SourceName>,
-    /// Only those after this place, which a page before gave.
+    /// Continues after an earlier page: its `next` value.
     pub cursor: Option<Cursor>,
 }
 
-/// Some employees, and where to go on.
+/// A page of employees.
 #[derive(Serialize)]
 pub struct Page {
-    /// The cursor of the next page; none when there is nobody more.
+    /// Cursor of the next page; `None` on the last one.
     pub next: Option<Cursor>,
-    /// Who is on this page.
+    /// Employees on this page.
     pub results: Vec<EmployeeRow>,
 }
 
-/// An employee as a list shows them. It is personal data, so it does not print itself.
+/// An employee of the roster. It holds personal data, so it has no `Debug`.
 #[derive(Serialize)]
 pub struct EmployeeRow {
-    /// Who told us.
+    /// Source of the employee.
     pub source: SourceName,
-    /// The company.
+    /// Tenant of the employee.
     pub tenant: Tenant,
-    /// The HR system's id.
+    /// ID in the HR system.
     pub employee_id: EmployeeId,
-    /// active, pending, inactive, or the provider's own word where it is none of these.
+    /// `active`, `pending`, `inactive`, or the provider's own word.
     pub status: Option<String>,
-    /// BambooHR's employment status: terminated or other.
+    /// BambooHR's employment history status: `terminated` or `other`.
     pub employment_status: Option<&'static str>,
-    /// The address that ties the employee to an account.
+    /// Work e-mail, by which the account is found.
     #[serde(serialize_with = "exposed")]
     pub work_email: Option<WorkEmail>,
     /// First day of employment.
     pub hire_date: Option<NaiveDate>,
-    /// End of employment: a day, or an instant.
+    /// End of employment: a date, or an instant in RFC 3339.
     pub termination_date: Option<String>,
-    /// Whether the HR system has removed the record.
+    /// Whether the HR system deleted the record.
     pub deleted: bool,
-    /// The link to an account.
+    /// Linked account.
     pub account_id: Option<AccountId>,
-    /// When the timer will look at this employee.
+    /// Scheduled end of access.
     pub access_ends_at: Option<DateTime<Utc>>,
-    /// When we switched the account off, while it is still off by our doing.
+    /// Time of our deactivation, while the account is still inactive because of it.
     pub deactivated_at: Option<DateTime<Utc>>,
-    /// When we first heard of them.
+    /// Time of the first observation.
     pub first_observed_at: DateTime<Utc>,
-    /// When a value last changed, by our clock.
+    /// Time of the last change of a value, by Leaver's clock.
     pub modified_at: DateTime<Utc>,
 }
 
 impl EmployeeRow {
-    fn of(
+    fn new(
         employee: Employee,
         first_observed_at: DateTime<Utc>,
         modified_at: DateTime<Utc>,
@@ -99,18 +99,12 @@ impl EmployeeRow {
                 Status::Inactive => "inactive".to_owned(),
                 Status::Unknown(word) => word,
             }),
-            employment_status: value(employee.employment_status).map(|status| match status {
-                EmploymentStatus::Terminated => "terminated",
-                EmploymentStatus::Other => "other",
-            }),
+            employment_status: value(employee.employment_status).map(employment_status),
             work_email: value(employee.work_email),
             hire_date: value(employee.hire_date),
-            termination_date: value(employee.termination_date).map(|moment| match moment {
-                DateOrInstant::Day(day) => day.to_string(),
-                DateOrInstant::Instant(instant) => {
-                    instant.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true)
-                }
-            }),
+            termination_date: value(employee.termination_date)
+                .as_ref()
+                .map(date_or_instant),
             deleted: value(employee.deleted).unwrap_or(false),
             account_id: employee.account_id,
             access_ends_at: employee.access_ends_at,
@@ -121,7 +115,7 @@ impl EmployeeRow {
     }
 }
 
-#[expect(clippy::ref_option, reason = "serde gives the field as it is")]
+#[expect(clippy::ref_option, reason = "serde passes a reference to the field")]
 fn exposed<S: Serializer>(email: &Option<WorkEmail>, to: S) -> Result<S::Ok, S::Error> {
     email.as_ref().map(WorkEmail::expose).serialize(to)
 }

@@ -1,41 +1,41 @@
-//! What people and programs may ask for, as they write it.
+//! Filters of the employee list, as written in a query or on the command line.
 
 use chrono::{DateTime, NaiveDate, NaiveTime, Utc};
 use strum::{EnumString, IntoStaticStr, VariantNames};
 
-/// How somebody stands with the company.
+/// Employment status to select.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
 #[strum(
     serialize_all = "lowercase",
-    parse_err_ty = UnknownStanding,
-    parse_err_fn = unknown_standing
+    parse_err_ty = UnknownStatus,
+    parse_err_fn = unknown_status
 )]
 pub enum EmploymentFilter {
-    /// Works there.
+    /// Employed.
     Active,
-    /// Will work there.
+    /// Starts in the future.
     Pending,
-    /// Does not work there.
+    /// Not employed.
     Inactive,
-    /// Nobody told us, or in a word that we do not know.
+    /// Missing, or a word that Leaver does not know.
     Unknown,
 }
 
-/// A word that is no standing.
+/// Rejects a word that is no status.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("must be active, pending, inactive or unknown")]
-pub struct UnknownStanding;
+pub struct UnknownStatus;
 
-fn unknown_standing(_word: &str) -> UnknownStanding {
-    UnknownStanding
+fn unknown_status(_word: &str) -> UnknownStatus {
+    UnknownStatus
 }
 
-/// A text that is no time.
+/// Rejects a text that is no time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error(
     "must be a time such as 2026-01-31T17:00:00Z or 2026-01-31T17:00:00+0000, or a day such as 2026-01-31 (midnight UTC)"
 )]
-pub struct BadTime;
+pub struct InvalidTime;
 
 impl EmploymentFilter {
     /// Returns the word in a query and on the command line.
@@ -45,17 +45,16 @@ impl EmploymentFilter {
     }
 }
 
-/// Reads RFC 3339, an offset without its colon too, as the providers write it; or a day, which begins at midnight
-/// UTC.
+/// Parses RFC 3339, also with an offset without colon as the providers write it, or a date, which means midnight UTC.
 ///
 /// # Errors
-/// [`BadTime`] for anything else.
-pub fn parse_time(text: &str) -> Result<DateTime<Utc>, BadTime> {
+/// [`InvalidTime`] for any other text.
+pub fn parse_time(text: &str) -> Result<DateTime<Utc>, InvalidTime> {
     if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         return Ok(day.and_time(NaiveTime::MIN).and_utc());
     }
     DateTime::parse_from_rfc3339(text)
         .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"))
         .map(|at| at.to_utc())
-        .map_err(|_| BadTime)
+        .map_err(|_| InvalidTime)
 }

@@ -1,35 +1,33 @@
-//! Reads `leaver.employees` by the time of change.
+//! Reads `leaver.employees` by time of last change.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::super::facts_json::StoredFacts;
 use super::{Cursor, EmployeeQuery, EmployeeRow, Page};
+use crate::roster::facts_json::StoredFacts;
 use leaver_core::domain::{AccountId, Employee, EmployeeId, EmployeeKey, SourceName, Tenant};
 
-/// One page, of at most `size` employees.
+/// Returns a page of at most `size` employees.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error, or a decoding error for an invalid source name.
 pub async fn page(
     conn: &mut PgConnection,
-    wanted: &EmployeeQuery,
+    query: &EmployeeQuery,
     size: u16,
 ) -> Result<Page, sqlx::Error> {
-    // Nothing was learned before 1970. Bounds that are always there let the index serve every page.
+    // No change is older than 1970. With both bounds always present, the index serves every page.
     let earliest = DateTime::<Utc>::UNIX_EPOCH;
-    let after = wanted
-        .modified_after
-        .map_or(earliest, |at| at.max(earliest));
-    let from = wanted.cursor.clone().unwrap_or(Cursor {
+    let after = query.modified_after.map_or(earliest, |at| at.max(earliest));
+    let from = query.cursor.clone().unwrap_or(Cursor {
         modified_at: earliest,
         source: String::new(),
         tenant: String::new(),
         employee_id: String::new(),
     });
     let size = usize::from(size);
-    // One more than asked for tells whether there is a next page.
+    // One extra row shows whether there is a next page.
     let limit = i64::try_from(size + 1).unwrap_or(i64::MAX);
     let rows = sqlx::query_as!(
         Row,
@@ -47,8 +45,8 @@ pub async fn page(
         from.source,
         from.tenant,
         from.employee_id,
-        wanted.standing.map(super::EmploymentFilter::as_str),
-        wanted.source.as_ref().map(SourceName::as_str),
+        query.status.map(super::EmploymentFilter::as_str),
+        query.source.as_ref().map(SourceName::as_str),
         limit,
     )
     .fetch_all(conn)
@@ -57,7 +55,7 @@ pub async fn page(
     let results = rows
         .into_iter()
         .take(size)
-        .map(Row::into_listed)
+        .map(Row::into_employee)
         .collect::<Result<Vec<_>, sqlx::Error>>()?;
     Ok(Page {
         next: results.last().filter(|_| more).map(Cursor::after),
@@ -78,7 +76,7 @@ struct Row {
 }
 
 impl Row {
-    fn into_listed(self) -> Result<EmployeeRow, sqlx::Error> {
+    fn into_employee(self) -> Result<EmployeeRow, sqlx::Error> {
         let source =
             SourceName::parse(&self.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
         let mut employee = Employee::unknown(EmployeeKey {
@@ -90,7 +88,7 @@ impl Row {
         employee.account_id = self.account_id.map(AccountId::new);
         employee.access_ends_at = self.access_ends_at;
         employee.deactivated_at = self.deactivated_at;
-        Ok(EmployeeRow::of(
+        Ok(EmployeeRow::new(
             employee,
             self.first_observed_at,
             self.modified_at,

@@ -1,0 +1,162 @@
+//! Checks that need the database.
+
+use sqlx::PgConnection;
+
+use super::super::output;
+use super::{CheckReport, CheckStatus};
+use crate::config::Settings;
+use crate::db::error::redacted_message;
+use crate::db::schema;
+use crate::engine::accounts::AccountsTable;
+use crate::engine::accounts::store::Rights;
+use crate::ingest::group_commit::{self, NotDurable};
+use crate::service;
+
+/// Connects, and checks durability, the schema `leaver` and the users table.
+pub(super) async fn check_database(report: &mut CheckReport, settings: &Settings) {
+    let connected =
+        async { service::connect(&service::connect_options(&settings.database)?).await };
+    let mut conn = match connected.await {
+        Ok(conn) => conn,
+        Err(error) => return report.add(CheckStatus::Error, "database", output::chain(&error)),
+    };
+    report.add(CheckStatus::Ok, "database", "connected");
+    let (status, message) = match check_durability(&mut conn).await {
+        Ok(line) => line,
+        Err(error) => (CheckStatus::Error, output::chain(&error.into())),
+    };
+    report.add(status, "durability", message);
+    let (status, message) = match check_schema(&mut conn, settings.database.migrate).await {
+        Ok(line) => line,
+        Err(error) => (CheckStatus::Error, output::chain(&error)),
+    };
+    report.add(status, "schema leaver", message);
+    if let Err(error) = check_accounts(report, settings, &mut conn).await {
+        report.add(CheckStatus::Error, "accounts", output::chain(&error));
+    }
+}
+
+async fn check_durability(conn: &mut PgConnection) -> Result<(CheckStatus, String), sqlx::Error> {
+    let durability = group_commit::durability(conn).await?;
+    Ok(if !durability.waits_for_disk {
+        (CheckStatus::Error, NotDurable.to_string())
+    } else if let Some(durability_warning) = durability.durability_warning() {
+        (CheckStatus::Warning, durability_warning.to_owned())
+    } else {
+        (CheckStatus::Ok, "commits wait for the disk".to_owned())
+    })
+}
+
+async fn check_schema(
+    conn: &mut PgConnection,
+    migrate: bool,
+) -> anyhow::Result<(CheckStatus, String)> {
+    let privileges = schema::privileges(conn).await?;
+    let role = &privileges.role;
+    if !privileges.missing_privileges.is_empty() {
+        let lacking = privileges.missing_privileges.join("; ");
+        return Ok((
+            CheckStatus::Error,
+            format!(
+                "role {role} lacks {lacking}; as owner of the schema, run: leaver migrate --grant-to {role}"
+            ),
+        ));
+    }
+    let pending = schema::pending(conn).await?;
+    let migrations = output::count(pending, "migration");
+    Ok(match (pending, migrate, privileges.may_migrate) {
+        (0, _, _) => (CheckStatus::Ok, "all migrations are applied".to_owned()),
+        (_, true, true) => (
+            CheckStatus::Ok,
+            format!("{migrations} pending; `leaver serve` applies them"),
+        ),
+        (_, true, false) => (
+            CheckStatus::Error,
+            format!(
+                "{migrations} pending, and role {role} may not apply them; as owner of the database, run: leaver migrate --grant-to {role}"
+            ),
+        ),
+        (_, false, _) => (
+            CheckStatus::Error,
+            format!("{migrations} pending and `database.migrate` is false; run: leaver migrate"),
+        ),
+    })
+}
+
+async fn check_accounts(
+    report: &mut CheckReport,
+    settings: &Settings,
+    conn: &mut PgConnection,
+) -> anyhow::Result<()> {
+    let mapping = &settings.accounts;
+    let table = AccountsTable::inspect(conn, mapping).await?;
+    report.add(
+        CheckStatus::Ok,
+        "accounts.table",
+        format!(
+            "{} with {} ({}), {} and {}",
+            table.name,
+            mapping.id_column,
+            table.id_type,
+            mapping.email_column,
+            mapping.active_column
+        ),
+    );
+    if table.email_is_indexed {
+        report.add(CheckStatus::Ok, "accounts.email_column", "indexed");
+    } else {
+        report.add(
+            CheckStatus::Warning,
+            "accounts.email_column",
+            format!(
+                "no index for the look-up by e-mail; run: {}",
+                table.index_statement()
+            ),
+        );
+    }
+    let rights = crate::engine::accounts::store::rights(conn, &table, mapping).await?;
+    let missing = match rights {
+        Rights {
+            select: true,
+            update: true,
+            ..
+        } => None,
+        Rights { select: false, .. } => Some("SELECT"),
+        Rights { .. } => Some("UPDATE"),
+    };
+    match missing {
+        None => report.add(
+            CheckStatus::Ok,
+            "accounts rights",
+            format!("role {} may SELECT and UPDATE", rights.role),
+        ),
+        Some(privilege) => report.add(
+            CheckStatus::Error,
+            "accounts rights",
+            format!(
+                "role {} lacks {privilege}; run: {}",
+                rights.role,
+                mapping.grant_statement(&table, &rights.role)
+            ),
+        ),
+    }
+    if !rights.folds_unicode {
+        report.add(
+            CheckStatus::Warning,
+            "accounts.email_column",
+            "this database lowercases only ASCII, so an e-mail with other letters matches only if it is stored in lower case",
+        );
+    }
+    for (position, statement) in mapping.end_sessions.iter().enumerate() {
+        let check = format!("accounts.end_sessions[{position}]");
+        match crate::engine::accounts::store::try_end_sessions(conn, statement).await {
+            Ok(()) => report.add(CheckStatus::Ok, &check, "accepted by Postgres"),
+            Err(error) => report.add(
+                CheckStatus::Error,
+                &check,
+                format!("rejected by Postgres: {}", redacted_message(&error)),
+            ),
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,103 @@
+//! `leaver check`: one line per check, with its status and what to do.
+
+mod database;
+mod settings;
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+
+use self::database::check_database;
+use self::settings::check_settings;
+use super::{Config, Format, exit_code, output};
+use crate::config::{Environment, Settings, SettingsError};
+
+/// Check the configuration, the database and the users table
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  leaver check\n  leaver check --config /etc/leaver.toml --json\n\nExit code 1: at least one line is an error"
+)]
+pub(super) struct Check {
+    #[command(flatten)]
+    config: Config,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+enum CheckStatus {
+    Ok,
+    Warning,
+    Error,
+}
+
+#[derive(Debug, Serialize)]
+struct CheckLine {
+    check: String,
+    status: CheckStatus,
+    message: String,
+}
+
+impl CheckLine {
+    fn row(&self) -> [&str; 3] {
+        let status = match self.status {
+            CheckStatus::Ok => "ok",
+            CheckStatus::Warning => "warning",
+            CheckStatus::Error => "ERROR",
+        };
+        [status, &self.check, &self.message]
+    }
+}
+
+#[derive(Debug, Default)]
+struct CheckReport(Vec<CheckLine>);
+
+impl CheckReport {
+    fn add(&mut self, status: CheckStatus, check: &str, message: impl Into<String>) {
+        self.0.push(CheckLine {
+            check: check.to_owned(),
+            status,
+            message: message.into(),
+        });
+    }
+}
+
+impl Check {
+    pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
+        let mut report = CheckReport::default();
+        match Settings::load(self.config.config.as_deref(), env) {
+            Ok(settings) => {
+                report.add(CheckStatus::Ok, "configuration", "valid");
+                check_settings(&mut report, &settings);
+                check_database(&mut report, &settings).await;
+            }
+            Err(error @ SettingsError::NoSource) => {
+                report.add(CheckStatus::Error, "sources", error.to_string());
+                if let Ok(settings) = Settings::read(self.config.config.as_deref(), env) {
+                    check_database(&mut report, &settings).await;
+                }
+            }
+            Err(error) => report.add(
+                CheckStatus::Error,
+                "configuration",
+                output::chain(&error.into()),
+            ),
+        }
+        let has_errors = report
+            .0
+            .iter()
+            .any(|line| line.status == CheckStatus::Error);
+        if self.format.json {
+            output::json(&report.0)?;
+        } else {
+            let mut table = output::Table::without_wrapping(&["status", "check", "message"]);
+            for line in &report.0 {
+                table.add_row(line.row());
+            }
+            output::line!("{table}");
+        }
+        Ok(exit_code(!has_errors))
+    }
+}

@@ -1,0 +1,56 @@
+//! `leaver holds list`.
+
+use clap::Args;
+
+use super::super::{Config, Format, open, output};
+use crate::config::Environment;
+use crate::reports::holds::{OpenHold, list_open};
+
+/// List open holds
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  leaver holds list\n  leaver holds list --json")]
+pub(super) struct List {
+    #[command(flatten)]
+    config: Config,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl List {
+    pub(super) async fn run(self, env: &Environment) -> anyhow::Result<()> {
+        let (_, mut conn) = open(&self.config, env).await?;
+        let holds = list_open(&mut conn).await?;
+        if self.format.json {
+            return output::json(&holds);
+        }
+        if holds.is_empty() {
+            output::note("no open holds");
+            return Ok(());
+        }
+        output::line!("{}", table(holds));
+        output::note("next: `leaver holds approve ID` or `leaver holds reject ID`");
+        Ok(())
+    }
+}
+
+fn table(holds: Vec<OpenHold>) -> output::Table {
+    let mut table = output::Table::new(&[
+        "hold", "opened", "source", "employee", "account", "action", "reason",
+    ]);
+    for hold in holds {
+        let employee = match hold.work_email {
+            Some(email) => format!("{}\n{email}", hold.employee_id),
+            None => hold.employee_id,
+        };
+        table.add_row([
+            hold.id.to_string(),
+            output::time(hold.opened_at),
+            hold.source,
+            employee,
+            output::or_dash(hold.account_id),
+            hold.requested_action,
+            hold.reason,
+        ]);
+    }
+    table
+}

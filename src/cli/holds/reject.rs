@@ -1,0 +1,45 @@
+//! `leaver holds reject`.
+
+use clap::Args;
+
+use super::super::{Config, Format, open, output};
+use super::{Person, ResolvedHold};
+use crate::base::clock::{Clock, SystemClock};
+use crate::config::Environment;
+use crate::engine::holds::resolve;
+
+/// Reject a hold; it opens again only if the facts change
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  leaver holds reject 14 --as dana")]
+pub(super) struct Reject {
+    #[command(flatten)]
+    config: Config,
+    /// Hold ID
+    id: i64,
+    #[command(flatten)]
+    person: Person,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl Reject {
+    pub(super) async fn run(self, env: &Environment) -> anyhow::Result<()> {
+        let (_, mut conn) = open(&self.config, env).await?;
+        let (name, now) = (self.person.name(env), SystemClock.now());
+        let hold = resolve::reject(&mut conn, self.id, &name, now).await?;
+        if self.format.json {
+            return output::json(&ResolvedHold {
+                id: self.id,
+                state: "rejected",
+                account_id: hold.account_id,
+                changed: false,
+            });
+        }
+        output::line!(
+            "hold {} rejected: nothing changes unless new facts arrive for employee {}",
+            self.id,
+            hold.employee_id
+        );
+        Ok(())
+    }
+}

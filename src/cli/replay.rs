@@ -1,0 +1,67 @@
+//! `leaver replay`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use uuid::Uuid;
+
+use super::{Config, Format, could_not_be_done, open, output};
+use crate::base::clock::{Clock, SystemClock};
+use crate::config::Environment;
+use crate::ingest::inbox::{self, Replay as ReplayResult};
+use leaver_core::domain::DeliveryId;
+
+/// Process failed deliveries again, for example after a fix
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  leaver replay 0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10\n  leaver deliveries --state failed --json | jq -r '.[].id' | xargs leaver replay\n\nExit code 3: a delivery cannot be processed again"
+)]
+pub(super) struct Replay {
+    #[command(flatten)]
+    config: Config,
+    /// Delivery IDs, from `leaver deliveries`
+    #[arg(required = true, value_name = "ID")]
+    ids: Vec<Uuid>,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl Replay {
+    pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
+        let (_, mut conn) = open(&self.config, env).await?;
+        let ids: Vec<DeliveryId> = self.ids.iter().copied().map(DeliveryId).collect();
+        let results = inbox::store::replay(&mut conn, &ids, SystemClock.now()).await?;
+        if self.format.json {
+            let rows: Vec<_> = results
+                .iter()
+                .map(|(id, result)| serde_json::json!({ "delivery": id, "result": result }))
+                .collect();
+            output::json(&rows)?;
+        } else {
+            let mut table = output::Table::without_wrapping(&["delivery", "result"]);
+            for (id, result) in &results {
+                table.add_row([id.to_string(), describe(*result).to_owned()]);
+            }
+            output::line!("{table}");
+        }
+        let all_queued = results.iter().all(|(_, result)| {
+            matches!(result, ReplayResult::Queued | ReplayResult::AlreadyPending)
+        });
+        Ok(if all_queued {
+            ExitCode::SUCCESS
+        } else {
+            could_not_be_done()
+        })
+    }
+}
+
+fn describe(result: ReplayResult) -> &'static str {
+    match result {
+        ReplayResult::Queued => "queued",
+        ReplayResult::AlreadyPending => "already pending",
+        ReplayResult::BodyGone => {
+            "body no longer stored; have the provider send it again, or post it with `leaver send`"
+        }
+        ReplayResult::Unknown => "no such delivery",
+    }
+}

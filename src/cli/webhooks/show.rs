@@ -1,0 +1,90 @@
+//! `leaver webhooks show`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+
+use super::super::{Format, output};
+use super::{WebhooksTarget, without_query};
+use crate::config::Environment;
+use crate::jobs::provider_webhooks::targets_this_service;
+use leaver_core::providers::HookConfig;
+
+/// Show a webhook's settings, and the fields hidden from its owner
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  leaver webhooks show 7\n  leaver webhooks show 7 --json")]
+pub(super) struct Show {
+    #[command(flatten)]
+    target: WebhooksTarget,
+    /// Webhook ID, from `leaver webhooks list`
+    id: String,
+    #[command(flatten)]
+    format: Format,
+}
+
+impl Show {
+    pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
+        let (source, api) = self.target.source(env)?;
+        let config = api.webhook(&self.id).await?;
+        let is_ours = targets_this_service(&config.hook.url, &source.source);
+        if self.format.json {
+            output::json(&as_json(config, is_ours))?;
+        } else {
+            print(config, is_ours);
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn as_json(config: HookConfig, is_ours: bool) -> serde_json::Value {
+    let post_fields: serde_json::Map<String, serde_json::Value> = config
+        .post_fields
+        .into_iter()
+        .map(|(field, name)| (field, name.into()))
+        .collect();
+    serde_json::json!({
+        "id": config.hook.id,
+        "name": config.hook.name,
+        "url": without_query(&config.hook.url),
+        "targets_this_service": is_ours,
+        "created_at": config.hook.created,
+        "last_sent_at": config.hook.last_sent,
+        "format": config.format,
+        "events": config.events,
+        "monitor_fields": config.monitor_fields,
+        "post_fields": post_fields,
+        "include_company_domain": config.include_company_domain,
+        "denied_fields": config.denied.words(),
+    })
+}
+
+fn print(config: HookConfig, is_ours: bool) {
+    let post_fields: Vec<String> = config
+        .post_fields
+        .iter()
+        .map(|(field, name)| {
+            if field == name {
+                field.clone()
+            } else {
+                format!("{field} as {name}")
+            }
+        })
+        .collect();
+    let mut table = output::Table::new(&["setting", "value"]);
+    for (setting, value) in [
+        ("webhook", config.hook.id),
+        ("name", config.hook.name),
+        ("url", without_query(&config.hook.url)),
+        ("this service", output::yes_or_no(is_ours).to_owned()),
+        ("format", config.format),
+        ("events", config.events.join(", ")),
+        ("monitored fields", config.monitor_fields.join(", ")),
+        ("posted fields", post_fields.join(", ")),
+        ("created", output::time_or_dash(config.hook.created)),
+        ("last sent", output::time_or_dash(config.hook.last_sent)),
+        ("hidden from its owner", config.denied.words()),
+    ] {
+        table.add_row([setting.to_owned(), output::or_dash(Some(value))]);
+    }
+    output::line!("{table}");
+}

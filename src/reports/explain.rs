@@ -1,0 +1,140 @@
+//! Everything known about one employee, and the decision that follows from it.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::{Connection, PgConnection};
+
+use super::{date_or_instant, employment_status};
+use crate::engine::accounts::AccountsTable;
+use crate::engine::audit;
+use crate::engine::audit::store::AuditRecord;
+use crate::engine::evaluate::{Evaluated, evaluate};
+use crate::engine::policies::Policies;
+use leaver_core::domain::{
+    AccountId, DeliveryId, Employee, EmployeeId, Fact, SourceName, Status, Tenant,
+};
+
+/// What is known about one employee. It holds personal data, so it has no `Debug`.
+#[derive(Serialize)]
+pub struct Explanation {
+    /// Source of the employee.
+    pub source: SourceName,
+    /// Tenant of the employee.
+    pub tenant: Tenant,
+    /// ID in the HR system.
+    pub employee_id: EmployeeId,
+    /// Known facts.
+    pub facts: KnownFacts,
+    /// Linked account.
+    pub account_id: Option<AccountId>,
+    /// Scheduled end of access.
+    pub access_ends_at: Option<DateTime<Utc>>,
+    /// Time of our deactivation, while the account is still inactive because of it.
+    pub deactivated_at: Option<DateTime<Utc>>,
+    /// Time of the oldest notification without values that was not followed by an API read.
+    pub values_pending_since: Option<DateTime<Utc>>,
+    /// Delivery with the newest facts.
+    pub last_delivery_id: Option<DeliveryId>,
+    /// Decision now; `None` if the source is no longer configured.
+    pub decision: Option<&'static str>,
+    /// Reason for the decision.
+    pub reason: Option<String>,
+    /// Audit records, oldest first; `None` if the database role may not read the audit log.
+    pub history: Option<Vec<AuditRecord>>,
+}
+
+/// Facts of an employee; `None` for a fact that no observation named.
+#[derive(Serialize)]
+pub struct KnownFacts {
+    /// Employment status: `active`, `pending`, `inactive`, or a word that Leaver does not know.
+    pub status: Option<KnownFact>,
+    /// BambooHR's employment history status: `terminated` or `other`.
+    pub employment_status: Option<KnownFact>,
+    /// First day of employment.
+    pub hire_date: Option<KnownFact>,
+    /// End of employment.
+    pub termination_date: Option<KnownFact>,
+    /// Work e-mail.
+    pub work_email: Option<KnownFact>,
+    /// Whether the HR system deleted the record.
+    pub deleted: Option<KnownFact>,
+}
+
+/// One fact with its times.
+#[derive(Serialize)]
+pub struct KnownFact {
+    /// The value; `None` if the HR system states that there is none.
+    pub value: Option<String>,
+    /// Time since which the value holds, by the HR system.
+    pub as_of: DateTime<Utc>,
+    /// Time at which Leaver received it.
+    pub observed_at: DateTime<Utc>,
+}
+
+/// Explains one employee of the roster. Changes nothing.
+///
+/// # Errors
+/// Returns the database's error. A role that may not read the audit log is no error.
+pub async fn explain(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    policies: &Policies,
+    employee: Employee,
+    now: DateTime<Utc>,
+) -> Result<Explanation, sqlx::Error> {
+    let evaluation = evaluate(conn, table, policies, vec![employee.clone()], now).await?;
+    let decided = evaluation.decided.first();
+    // The service's own role may be allowed to insert into the audit log only. In a transaction of its own,
+    // that refusal does not abort an outer one.
+    let mut tx = conn.begin().await?;
+    let history = audit::store::history(&mut tx, &employee.key).await;
+    tx.rollback().await?;
+    Ok(Explanation {
+        decision: decided.map(Evaluated::label),
+        reason: decided.map(|decided| decided.decision.reason.clone()),
+        history: history.ok(),
+        facts: KnownFacts::new(&employee),
+        source: employee.key.source,
+        tenant: employee.key.tenant,
+        employee_id: employee.key.employee_id,
+        account_id: employee.account_id,
+        access_ends_at: employee.access_ends_at,
+        deactivated_at: employee.deactivated_at,
+        values_pending_since: employee.values_pending_since,
+        last_delivery_id: employee.last_delivery_id,
+    })
+}
+
+impl KnownFacts {
+    fn new(employee: &Employee) -> Self {
+        Self {
+            status: known(employee.status.as_ref(), status),
+            employment_status: known(employee.employment_status.as_ref(), |status| {
+                employment_status(*status).to_owned()
+            }),
+            hire_date: known(employee.hire_date.as_ref(), ToString::to_string),
+            termination_date: known(employee.termination_date.as_ref(), date_or_instant),
+            work_email: known(employee.work_email.as_ref(), |email| {
+                email.expose().to_owned()
+            }),
+            deleted: known(employee.deleted.as_ref(), ToString::to_string),
+        }
+    }
+}
+
+fn known<T>(fact: Option<&Fact<T>>, text: impl Fn(&T) -> String) -> Option<KnownFact> {
+    fact.map(|fact| KnownFact {
+        value: fact.value.as_ref().map(text),
+        as_of: fact.as_of,
+        observed_at: fact.observed_at,
+    })
+}
+
+fn status(status: &Status) -> String {
+    match status {
+        Status::Active => "active".to_owned(),
+        Status::Pending => "pending".to_owned(),
+        Status::Inactive => "inactive".to_owned(),
+        Status::Unknown(word) => format!("unknown word: {word}"),
+    }
+}

@@ -1,0 +1,78 @@
+//! Open holds with the work e-mail of the employee.
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+use sqlx::PgConnection;
+use uuid::Uuid;
+
+use crate::engine::holds::{self, Hold};
+use crate::roster;
+use leaver_core::domain::{EmployeeId, EmployeeKey, SourceName, Tenant};
+
+/// A hold that needs a person. It holds personal data, so it has no `Debug`.
+#[derive(Serialize)]
+pub struct OpenHold {
+    /// Hold ID, for `leaver holds approve` and `leaver holds reject`.
+    pub id: i64,
+    /// Time at which it was opened.
+    pub opened_at: DateTime<Utc>,
+    /// Source of the employee.
+    pub source: String,
+    /// Tenant of the employee.
+    pub tenant: String,
+    /// ID in the HR system.
+    pub employee_id: String,
+    /// Work e-mail in the roster, if known.
+    pub work_email: Option<String>,
+    /// Account it is about; `None` if the person must name one.
+    pub account_id: Option<String>,
+    /// State of the hold: `open`.
+    pub state: String,
+    /// What an approval does: `deactivate` or `reactivate`.
+    pub requested_action: String,
+    /// Why a person must decide.
+    pub reason: String,
+    /// Delivery that opened it; `None` if a sync or a scheduled end did.
+    pub delivery_id: Option<Uuid>,
+}
+
+/// Returns all open holds, oldest first.
+///
+/// # Errors
+/// Returns the database's error, or a decoding error for an invalid source name.
+pub async fn list_open(conn: &mut PgConnection) -> Result<Vec<OpenHold>, sqlx::Error> {
+    let holds = holds::store::list_open(conn).await?;
+    let keys = holds.iter().map(key).collect::<Result<Vec<_>, _>>()?;
+    let emails = roster::store::work_emails(conn, &keys).await?;
+    let rows = holds.into_iter().zip(emails);
+    Ok(rows
+        .map(|(hold, email)| OpenHold::new(hold, email))
+        .collect())
+}
+
+fn key(hold: &Hold) -> Result<EmployeeKey, sqlx::Error> {
+    Ok(EmployeeKey {
+        source: SourceName::parse(&hold.source)
+            .map_err(|error| sqlx::Error::Decode(error.into()))?,
+        tenant: Tenant::new(hold.tenant.clone()),
+        employee_id: EmployeeId::new(hold.employee_id.clone()),
+    })
+}
+
+impl OpenHold {
+    fn new(hold: Hold, work_email: Option<String>) -> Self {
+        Self {
+            id: hold.id,
+            opened_at: hold.opened_at,
+            source: hold.source,
+            tenant: hold.tenant,
+            employee_id: hold.employee_id,
+            work_email,
+            account_id: hold.account_id,
+            state: hold.state,
+            requested_action: hold.requested_action,
+            reason: hold.reason,
+            delivery_id: hold.delivery_id,
+        }
+    }
+}

@@ -98,7 +98,11 @@ fn can_be_judged(change: &EmployeeChange, provider: Provider) {
     let mut employee = Employee::unknown(said.key());
     merge(&mut employee, &said);
     let once = employee.clone();
-    assert_ne!(merge(&mut employee, &said), Effect::Newer, "the same twice");
+    assert_ne!(
+        merge(&mut employee, &said),
+        Effect::Changed,
+        "the same twice"
+    );
     assert_eq!(employee, once);
     let account = Account {
         id: AccountId::new("1"),

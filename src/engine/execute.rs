@@ -95,7 +95,7 @@ pub async fn execute(
     for Evaluated { employee, .. } in &decided {
         let can_read = |policy: &Policy| policy.can_read;
         let policy = policies.policy(&employee.key.source);
-        let read = roster::pending_reads::of(employee);
+        let read = roster::pending_reads::for_employee(employee);
         to_read.extend(read.filter(|_| policy.is_some_and(can_read)));
     }
 
@@ -144,7 +144,7 @@ pub async fn execute(
         });
     }
     roster::store::save(conn, &saved, now).await?;
-    report.reads_pending = roster::pending_reads::store::note(conn, &to_read, now).await?;
+    report.reads_pending = roster::pending_reads::store::insert(conn, &to_read, now).await?;
     audit::store::record(conn, &entries, now).await?;
     Ok(report)
 }

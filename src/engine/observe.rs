@@ -70,16 +70,16 @@ impl Engine {
         let (mut confirmed, mut changed): (Vec<Employee>, Vec<Employee>) = (vec![], vec![]);
         for observed in observed {
             let outcome = match observed.effect {
-                Effect::Newer if self.is_confirmation(&observed, now) => {
+                Effect::Changed if self.is_confirmation(&observed, now) => {
                     confirmed.push(observed.employee);
                     Outcome::Unchanged
                 }
-                Effect::Newer => {
+                Effect::Changed => {
                     changed.push(observed.employee);
                     continue;
                 }
                 Effect::Stale => Outcome::Stale,
-                Effect::Same => Outcome::Unchanged,
+                Effect::Unchanged => Outcome::Unchanged,
             };
             *report.outcomes.entry(outcome).or_default() += 1;
         }
@@ -101,7 +101,7 @@ impl Engine {
     /// Returns whether an observation repeats the known values and the policy assesses them as before. Access that somebody
     /// restored in the meantime is found by drift, not by the next read.
     fn is_confirmation(&self, observed: &Observed, now: DateTime<Utc>) -> bool {
-        let (before, after) = (&observed.before, &observed.employee);
+        let (before, after) = (&observed.previous, &observed.employee);
         let policy = self.policies.policy(&after.key.source);
         after.has_same_values(before)
             && policy

@@ -275,11 +275,11 @@ impl DatabaseHealth {
             .iter()
             .map(|one| one.source.clone())
             .collect();
-        let (pending, next_at) = roster::store::schedule(conn).await?;
+        let (pending, next_at) = roster::store::scheduled_ends_summary(conn).await?;
         let last = inbox::queries::store::last_deliveries(conn, &sources).await?;
         let reads = roster::sync_state::store::list(conn, &sources).await?;
-        let listening = source_silence::store::since(conn, &sources).await?;
-        let drift = drift::store::last(conn).await?;
+        let listening = source_silence::store::listening_since(conn, &sources).await?;
+        let drift = drift::store::find_last_check(conn).await?;
         let known_hooks = provider_webhooks::store::list(conn, &sources).await?;
         Ok(Self {
             backlog: inbox::queries::store::backlog(conn, now).await?,

@@ -165,7 +165,7 @@ async fn process_claimed(
         .collect();
     let changed = observed
         .into_iter()
-        .filter(|observed| observed.effect == Effect::Newer)
+        .filter(|observed| observed.effect == Effect::Changed)
         .map(|observed| observed.employee)
         .collect();
     failpoints::reach(
@@ -230,9 +230,9 @@ fn settlements(
                     let ended = executed.outcomes.get(&key).copied();
                     let ended = ended.filter(|outcome| caused || !outcome.is_change());
                     let outcome = match effects.get(&(delivery.id, key)) {
-                        Some(Effect::Newer) => ended.unwrap_or(Outcome::Kept),
+                        Some(Effect::Changed) => ended.unwrap_or(Outcome::Kept),
                         Some(Effect::Stale) => Outcome::Stale,
-                        Some(Effect::Same) | None => Outcome::Unchanged,
+                        Some(Effect::Unchanged) | None => Outcome::Unchanged,
                     };
                     *outcomes.entry(outcome).or_default() += 1;
                 }

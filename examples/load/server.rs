@@ -20,7 +20,7 @@ use leaver::api::server;
 use leaver::base::clock::{Clock, SystemClock};
 use leaver::base::liveness::Phase;
 use leaver::config::{Environment, Settings};
-use leaver::ingest::inbox::arrivals::{Arrival, store};
+use leaver::ingest::inbox::arrivals::{NewArrival, store};
 use leaver::service::{Components, Service, connect_options};
 use leaver_core::domain::{DeliveryId, SourceName};
 use leaver_core::signature::Scheme;
@@ -171,7 +171,7 @@ async fn receive(
     let verified = baseline
         .scheme
         .verify(&baseline.source, &headers, body, now);
-    let arrival = Arrival {
+    let arrival = NewArrival {
         id: DeliveryId(Uuid::now_v7()),
         delivery: verified.map_err(|_| StatusCode::UNAUTHORIZED)?,
         received_at: now,

@@ -99,7 +99,7 @@ fn check_decision(change: &EmployeeChange, provider: Provider) {
     let once = employee.clone();
     assert_ne!(
         merge(&mut employee, &observed),
-        Effect::Newer,
+        Effect::Changed,
         "a repeated change"
     );
     assert_eq!(employee, once);

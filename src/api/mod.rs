@@ -31,7 +31,7 @@ use crate::ingest::SilenceThreshold;
 use crate::ingest::group_commit::GroupCommit;
 use crate::reports::health::HealthProbe;
 
-/// What the handlers share.
+/// State that the handlers share.
 pub struct AppState {
     /// How each source signs.
     pub webhook_keys: WebhookKeys,

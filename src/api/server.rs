@@ -219,7 +219,7 @@ fn protocol(idle_timeout: Duration) -> http1::Builder {
     protocol
 }
 
-/// What all connections share.
+/// State that all connections share.
 #[derive(Debug, Clone)]
 struct ConnectionContext {
     app: Router,

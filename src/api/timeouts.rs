@@ -17,13 +17,13 @@ use tokio::time::{Instant, Sleep, sleep};
 /// Time that a client gets to close its side after we have closed ours.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// What a socket needs to know of the request on it.
+/// The state of the request on a socket.
 #[derive(Debug)]
 pub(super) struct ConnectionState {
     is_in_request: AtomicBool,
-    /// Whether a request began since the socket last looked: hyper need not read while it is handled.
+    /// True if a request began since the socket last looked: hyper need not read while it is handled.
     has_read_headers: AtomicBool,
-    /// Whether the client may be in the middle of a request, so that closing has to linger.
+    /// True if the client may be in the middle of a request, so that closing has to linger.
     may_send_more: AtomicBool,
 }
 

@@ -19,7 +19,7 @@ use super::AppState;
 use super::error::ApiError;
 use crate::base::failpoints;
 use crate::base::liveness::Phase;
-use crate::ingest::group_commit::{Held, StoreError};
+use crate::ingest::group_commit::{Reservation, StoreError};
 use crate::ingest::inbox::arrivals::Receipt;
 use leaver_core::domain::{DeliveryId, SourceName};
 use leaver_core::signature::VerifiedDelivery;
@@ -49,7 +49,7 @@ pub(super) async fn receive(
             return Err(ApiError::NotReady);
         }
         let (parts, body) = request.into_parts();
-        let (body, held) = read_body(&state, &parts.headers, body).await?;
+        let (body, reservation) = read_body(&state, &parts.headers, body).await?;
         let now = state.clock.now();
         let verified = scheme.verify(source, &parts.headers, body, now).map_err(|rejection| {
             state.metrics.record_signature_failure(source, rejection.as_str());
@@ -59,7 +59,7 @@ pub(super) async fn receive(
             ApiError::InvalidSignature
         })?;
         failpoints::reach("after_verify", [&verified.body()[..]]);
-        store(&state, verified, now, held).await
+        store(&state, verified, now, reservation).await
     }
     .await;
     let outcome = match &stored {
@@ -104,7 +104,7 @@ async fn read_body(
     state: &AppState,
     headers: &HeaderMap,
     body: Body,
-) -> Result<(Bytes, Held), ApiError> {
+) -> Result<(Bytes, Reservation), ApiError> {
     let declared = headers
         .get(CONTENT_LENGTH)
         .and_then(|value| value.to_str().ok())
@@ -114,10 +114,10 @@ async fn read_body(
     }
     let declared = declared.and_then(|length| usize::try_from(length).ok());
     let budget = state.intake.budget();
-    if !budget.has(declared.unwrap_or_default()) {
+    if !budget.has_capacity(declared.unwrap_or_default()) {
         return Err(ApiError::Overloaded);
     }
-    let mut held = budget.hold();
+    let mut reservation = budget.reserve();
     let read = async {
         let mut body = Limited::new(body, state.max_body_bytes);
         // A copy: a frame would keep the connection's whole buffer alive.
@@ -126,7 +126,7 @@ async fn read_body(
             let Ok(frame) = frame.map_err(|error| body_error(&error))?.into_data() else {
                 continue;
             };
-            if !held.grow(frame.len()) {
+            if !reservation.try_grow(frame.len()) {
                 return Err(ApiError::Overloaded);
             }
             bytes.extend_from_slice(&frame);
@@ -135,7 +135,7 @@ async fn read_body(
     };
     let read = tokio::time::timeout(state.body_timeout, read).await;
     let bytes = read.unwrap_or(Err(ApiError::Incomplete))?;
-    Ok((bytes, held))
+    Ok((bytes, reservation))
 }
 
 fn body_error(error: &axum::BoxError) -> ApiError {
@@ -151,13 +151,13 @@ async fn store(
     state: &AppState,
     verified: VerifiedDelivery,
     received_at: DateTime<Utc>,
-    held: Held,
+    reservation: Reservation,
 ) -> Result<Receipt, ApiError> {
-    let stored = state.intake.store(verified, received_at, held).await;
+    let stored = state.intake.store(verified, received_at, reservation).await;
     stored.map_err(|reason| match reason {
         // Counted, but not logged: under overload that would be a line per request.
         StoreError::Full => ApiError::Overloaded,
-        StoreError::InTime | StoreError::Refused | StoreError::Abandoned => {
+        StoreError::TimedOut | StoreError::Refused | StoreError::Abandoned => {
             warn!("intake.store: a delivery is not stored: {reason}; answered 503, the provider retries");
             ApiError::StoreError
         }

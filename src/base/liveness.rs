@@ -1,4 +1,4 @@
-//! What the process is doing: its phase, when its main jobs last ran, and how many senders wait.
+//! State of the process: its phase, when its main jobs last ran, and how many senders wait.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering};

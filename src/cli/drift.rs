@@ -12,7 +12,7 @@ use crate::base::clock::SystemClock;
 use crate::config::Environment;
 use crate::jobs::drift::compare;
 use crate::reports::drift::{
-    AccountWithoutEmployee, Drift as DriftReport, EmployeeWithoutAccount, SourceCompleteness,
+    AccountWithoutEmployee, DriftReport, EmployeeWithoutAccount, SourceCompleteness,
     TerminatedWithAccess,
 };
 use crate::service;

@@ -99,7 +99,7 @@ async fn open(config: &Config, env: &Environment) -> anyhow::Result<(Settings, P
     Ok((settings, conn))
 }
 
-/// Loads the settings and connects, whatever the database contains.
+/// Loads the settings and connects. The database may be empty.
 async fn connect(config: &Config, env: &Environment) -> anyhow::Result<(Settings, PgConnection)> {
     let settings = config.read(env)?;
     let conn = service::connect(&service::connect_options(&settings.database)?).await?;

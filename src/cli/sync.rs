@@ -12,7 +12,7 @@ use sqlx::Connection;
 use super::{Config, Format, exit_code, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
-use crate::connect::Limits;
+use crate::connect::ClientLimits;
 use crate::jobs::sync::{SyncMode, SyncReport, Syncer};
 use crate::service;
 
@@ -50,7 +50,7 @@ impl Sync {
         let (settings, conn) = open(&self.config, env).await?;
         conn.close().await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let mut companies = service::companies(&settings, &Limits::default(), &clock)?;
+        let mut companies = service::companies(&settings, &ClientLimits::default(), &clock)?;
         if let Some(name) = &self.source {
             companies.retain(|company| company.source.as_str() == name);
             ensure!(
@@ -68,7 +68,7 @@ impl Sync {
         let mode = if self.full {
             SyncMode::Full
         } else {
-            SyncMode::Changes
+            SyncMode::Incremental
         };
         let on_terminal = std::io::stderr().is_terminal();
         let mut lines = vec![];

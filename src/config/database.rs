@@ -13,7 +13,7 @@ pub struct Database {
     pub url: Option<SecretString>,
     /// Why there is no URL. Commands that connect report it; the others work without one.
     pub missing: Option<String>,
-    /// Whether `leaver serve` applies pending migrations first.
+    /// True if `leaver serve` applies pending migrations first.
     pub migrate: bool,
 }
 

@@ -11,7 +11,7 @@ use leaver_core::decision::policy::DriftMode;
 /// The periodic comparison of roster and accounts.
 #[derive(Debug, Clone)]
 pub struct DriftSettings {
-    /// What happens to access that should have ended.
+    /// Action on access that should have ended.
     pub mode: DriftMode,
     /// Time between two comparisons; at least 1 ms.
     pub interval: Duration,

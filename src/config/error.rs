@@ -1,4 +1,4 @@
-//! What is wrong with a configuration. The text names the key, where it is set and what to do; it never contains
+//! Errors of the configuration. The text names the key, where it is set and what to do; it never contains
 //! the value of a secret.
 
 use std::path::PathBuf;
@@ -29,7 +29,7 @@ pub enum SettingsError {
         origin: String,
         /// Full path of the key.
         key: String,
-        /// What is wrong and which value is valid.
+        /// The problem and a valid value.
         problem: String,
     },
     /// A reference to a secret cannot be resolved, or the secret is unusable.
@@ -37,7 +37,7 @@ pub enum SettingsError {
     Secret {
         /// Full path of the key, or the variable's name.
         key: String,
-        /// What is wrong and what to do.
+        /// The problem and its remedy.
         problem: String,
     },
     /// No webhook could be accepted.

@@ -2,7 +2,7 @@
 
 use serde::Deserialize;
 
-/// What is logged, and in which format.
+/// Filter and format of the log.
 #[derive(Debug, Clone)]
 pub struct Log {
     /// A tracing filter.

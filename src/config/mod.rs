@@ -55,7 +55,7 @@ pub struct Settings {
     pub inbox: InboxSettings,
     /// Processing of deliveries.
     pub worker: WorkerSettings,
-    /// What is logged, and in which format.
+    /// Filter and format of the log.
     pub log: Log,
 }
 

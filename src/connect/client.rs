@@ -1,23 +1,24 @@
-//! An HTTP client for what a command asks of a running service.
+//! The HTTP client with which commands reach a running service.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
-/// A client that gives up after `timeout` and follows no redirect, since a redirected webhook is a lost one.
+/// Builds a client with this timeout per request. It follows no redirect.
 ///
 /// # Errors
-/// When TLS cannot be set up.
+/// Fails if TLS cannot be set up.
 pub fn new(timeout: Duration) -> anyhow::Result<reqwest::Client> {
-    // A second install in one process fails, and then the first one serves.
+    // A second install in one process fails; the first stays in place.
     drop(rustls::crypto::ring::default_provider().install_default());
     Ok(reqwest::Client::builder()
         .timeout(timeout)
+        // A provider would not follow a redirect of a webhook either.
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("leaver/", env!("CARGO_PKG_VERSION")))
         .build()?)
 }
 
-/// How to reach a service on this machine that listens here: `0.0.0.0` is reached at `127.0.0.1`.
+/// Returns the URL of a service on this machine that listens on this address. `0.0.0.0` becomes `127.0.0.1`.
 #[must_use]
 pub fn local_url(listen: SocketAddr) -> String {
     let address = match listen.ip() {
@@ -30,14 +31,14 @@ pub fn local_url(listen: SocketAddr) -> String {
     format!("http://{address}")
 }
 
-/// An address as it is given on the command line.
+/// Checks a URL given on the command line.
 ///
 /// # Errors
-/// When it is not one that we could ask, with one that would be.
+/// Returns a hint with an example if the text is not an `http` or `https` URL.
 pub fn parse_url(text: &str) -> Result<String, &'static str> {
     let parsed = reqwest::Url::parse(text).ok();
     parsed
         .filter(|url| ["http", "https"].contains(&url.scheme()))
         .map(|_| text.to_owned())
-        .ok_or("it should look like http://127.0.0.1:8080")
+        .ok_or("not an http URL; write it like http://127.0.0.1:8080")
 }

@@ -1,5 +1,4 @@
-//! Why a read of an API failed. No text here ever holds a key, a token, a URL's query or a piece of an
-//! answer; each says which setting to look at, where one can be the cause.
+//! Why a read of an API failed. No text contains a key, a token, a URL's query or a part of a response.
 
 use std::time::Duration;
 
@@ -7,124 +6,109 @@ use chrono::{DateTime, SecondsFormat, Utc};
 
 use leaver_core::providers::InvalidResponse;
 
-/// Why a read failed. Whatever it is, nothing may be concluded about anybody from it.
+/// Why a read failed. No conclusion about any employee follows from it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum ReadError {
     /// HTTP 401.
-    #[error("the API does not accept our credentials (401): check {check}")]
+    #[error("the API does not accept our credentials (401); check {check}")]
     Unauthorized {
         /// The settings that can be the cause.
         check: &'static str,
     },
-    /// HTTP 403: the credentials are known and may not do this.
-    #[error("the API does not allow this read (403): check what {check} may see")]
+    /// HTTP 403: the credentials are valid and lack a right.
+    #[error("the API does not allow this read (403); check the rights of {check}")]
     Forbidden {
         /// The settings that can be the cause.
         check: &'static str,
     },
-    /// HTTP 404 where something must be.
-    #[error("the API has nothing at that address (404): check {check}")]
+    /// HTTP 404 for something that must exist.
+    #[error("the API has nothing at this address (404); check {check}")]
     NotFound {
         /// The settings that can be the cause.
         check: &'static str,
     },
     /// Another 4xx.
-    #[error(
-        "the API refused the request ({status}): if it stays so, report it as a fault of Leaver's"
-    )]
+    #[error("the API refused the request ({status}); if it persists, report a bug in Leaver")]
     Refused {
         /// The HTTP status.
         status: u16,
     },
-    /// HTTP 429, also after all tries.
-    #[error("the API asks for fewer requests (429): if this persists, raise `api.sync_interval`")]
+    /// HTTP 429 on all attempts.
+    #[error("the API limits our requests (429); if it persists, raise `api.sync_interval`")]
     RateLimited {
-        /// How long it asks to wait, counted from its answer.
+        /// The wait that the API asks for, counted from its response.
         retry_after: Option<Duration>,
     },
-    /// No connection, or a 5xx, also after all tries.
+    /// No connection, or a 5xx, on all attempts.
     #[error(
-        "the API is unavailable: {trouble}; check api.base_url and the network, if it stays so"
+        "the API is unavailable: {problem}; if it persists, check `api.base_url` and the network"
     )]
     Unavailable {
-        /// What went wrong, without the address.
-        trouble: String,
-        /// How long it asks to wait, counted from its answer.
+        /// What failed, without the URL.
+        problem: String,
+        /// The wait that the API asks for, counted from its response.
         retry_after: Option<Duration>,
     },
-    /// No answer in time, also after all tries.
-    #[error("the API did not answer in time")]
+    /// No response in time, on all attempts.
+    #[error("the API did not respond in time")]
     Timeout,
-    /// A page, a redirect, or JSON of another shape: something else answers there, or the contract changed.
-    #[error("what answers is not the API: {trouble}; check api.base_url and api.company_domain")]
-    NotTheApi {
-        /// What is wrong with the answer.
-        trouble: &'static str,
+    /// HTML, a redirect, or JSON of another shape.
+    #[error(
+        "the response is not the API's: {problem}; check `api.base_url` and `api.company_domain`"
+    )]
+    UnexpectedResponse {
+        /// What is wrong with the response.
+        problem: &'static str,
     },
-    /// An answer over the size limit.
-    #[error("the API's answer is longer than {limit_bytes} bytes")]
+    /// A response over the size limit.
+    #[error("the API's response is longer than {limit_bytes} bytes")]
     TooLong {
         /// The limit.
         limit_bytes: usize,
     },
-    /// A page was promised and did not come, or an answer ended in the middle.
-    #[error("the read was cut: {trouble}; what came until then is not everything")]
-    Cut {
-        /// Where it was cut.
-        trouble: &'static str,
+    /// A promised page did not come, or a response ended in the middle.
+    #[error("the read was cut off: {problem}; the records before it are not all")]
+    Truncated {
+        /// Where it ended.
+        problem: &'static str,
     },
-    /// The record came with nothing in it that we may see.
-    #[error("all that we need of the record is null or withheld: check what {check} may see")]
+    /// All fields of the record that we need are null or hidden.
+    #[error("all fields that we need are null or hidden; check the rights of {check}")]
     NullRecord {
         /// The settings that can be the cause.
         check: &'static str,
     },
-    /// An id that the provider cannot have given.
-    #[error("that is no employee id of this provider's")]
-    NoSuchId,
-    /// No request was made: this tenant's credentials were refused a short time ago.
+    /// An id that the provider cannot have assigned.
+    #[error("the id is not one of this provider's employee ids")]
+    InvalidId,
+    /// A read of all employees returned none.
+    #[error("the list of all employees is empty")]
+    NoEmployees,
+    /// The provider's own data are not complete.
+    #[error("{problem}")]
+    NotReady {
+        /// Why, by the provider's account.
+        problem: &'static str,
+    },
+    /// No request was sent, since these credentials were refused a short time ago.
     #[error(
-        "no request until {}, since the API refused our credentials: check {check}",
+        "no request is sent until {}, since the API refused our credentials; check {check}",
         until.to_rfc3339_opts(SecondsFormat::Secs, true)
     )]
-    CoolingDown {
-        /// When the next request may be made.
+    CredentialsBlocked {
+        /// When the next request may be sent.
         until: DateTime<Utc>,
         /// The settings that can be the cause.
         check: &'static str,
     },
-    /// No request was made: this host has given too many errors within seconds, and more of them could get
-    /// our address blocked.
-    #[error("no request, since this API has answered with too many errors within seconds")]
-    HostResting,
+    /// No request was sent, since the host returned too many errors and could block our address.
+    #[error("no request was sent, since this API returned too many errors within seconds")]
+    HostThrottled,
 }
 
 impl ReadError {
-    /// True when the same read may succeed later without anybody doing anything.
-    #[must_use]
-    pub fn is_worth_retrying(&self) -> bool {
-        match self {
-            Self::RateLimited { .. }
-            | Self::Unavailable { .. }
-            | Self::Timeout
-            | Self::Cut { .. }
-            // A page of a proxy's or of a maintenance goes away by itself.
-            | Self::NotTheApi { .. }
-            // The cool-down may outlast its cause: somebody mended the permission at the provider.
-            | Self::CoolingDown { .. }
-            | Self::HostResting => true,
-            Self::Unauthorized { .. }
-            | Self::Forbidden { .. }
-            | Self::NotFound { .. }
-            | Self::Refused { .. }
-            | Self::TooLong { .. }
-            | Self::NullRecord { .. }
-            | Self::NoSuchId => false,
-        }
-    }
-
-    /// How long the API asked to wait.
+    /// Returns the wait that the API asks for.
     #[must_use]
     pub fn retry_after(&self) -> Option<Duration> {
         match self {
@@ -135,7 +119,7 @@ impl ReadError {
         }
     }
 
-    /// Returns the word in the database, in `/health` and in a metric.
+    /// Returns the label used in the log.
     #[must_use]
     pub fn as_str(&self) -> &'static str {
         self.into()
@@ -143,15 +127,15 @@ impl ReadError {
 }
 
 impl From<InvalidResponse> for ReadError {
-    fn from(bad: InvalidResponse) -> Self {
-        match bad {
-            InvalidResponse::Truncated => Self::Cut {
-                trouble: "the JSON ends in the middle",
+    fn from(invalid: InvalidResponse) -> Self {
+        match invalid {
+            InvalidResponse::Truncated => Self::Truncated {
+                problem: "the JSON ends in the middle",
             },
-            InvalidResponse::NotJson => Self::NotTheApi {
-                trouble: "it is not JSON",
+            InvalidResponse::NotJson => Self::UnexpectedResponse {
+                problem: "it is not JSON",
             },
-            InvalidResponse::WrongShape(trouble) => Self::NotTheApi { trouble },
+            InvalidResponse::WrongShape(problem) => Self::UnexpectedResponse { problem },
         }
     }
 }

@@ -1,5 +1,5 @@
-//! One call with patience and manners: limits on every wait and on the body, tries with backoff, and the
-//! budgets. It knows statuses and headers; what an answer means is for others.
+//! Sends one request: time limits, a size limit, retries with backoff, and rate limits. It interprets statuses and
+//! headers; the caller parses the body.
 
 use std::error::Error;
 use std::sync::Arc;
@@ -11,309 +11,319 @@ use reqwest::{Client, Response, StatusCode, Url, redirect::Policy};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::rate_limit::{CredentialBreaker, HostLimiter};
-use super::{Limits, ReadError, retry};
+use super::{ClientLimits, ReadError, retry};
 use crate::base::clock::Clock;
 use leaver_core::providers::error_in_success;
 
-/// A refusal about a webhook is short; of a longer one nothing is used.
-const LONGEST_REFUSAL_BYTES: usize = 16 * 1024;
+/// The longest body read of a refusal about a webhook; a longer one is ignored.
+const MAX_REFUSAL_BYTES: usize = 16 * 1024;
 
-/// Makes the requests of all API clients of one service, which so share connections and budgets.
+/// Sends the requests of all API clients of one service, so that they share connections and rate limits.
 #[derive(Clone)]
 pub struct Transport(Arc<Inner>);
 
 struct Inner {
     client: Client,
-    limits: Limits,
+    limits: ClientLimits,
     clock: Arc<dyn Clock>,
-    tenants: CredentialBreaker,
+    credentials: CredentialBreaker,
     hosts: HostLimiter,
 }
 
-/// One call, ready to be made as often as it takes.
+/// One request, which can be sent several times.
 pub(crate) struct ApiRequest<'c> {
-    /// Its name in the log; addresses have employee ids in them.
+    /// Its name in the log; the URL would show employee ids.
     pub(crate) name: &'static str,
-    pub(crate) verb: Method,
+    pub(crate) method: Method,
     pub(crate) url: Url,
     pub(crate) headers: &'c [(HeaderName, HeaderValue)],
-    /// Whose credentials these are, for the budget.
-    pub(crate) tenant: &'c str,
-    /// The settings to look at when they are refused.
+    /// Identifies the credentials in the [`CredentialBreaker`].
+    pub(crate) credentials: &'c str,
+    /// The settings that an error names.
     pub(crate) check: &'static str,
-    pub(crate) concerns: Scope,
+    pub(crate) scope: Scope,
 }
 
-/// What is to be done.
+/// The request method.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Method {
-    /// Read; done with 200.
+    /// Succeeds with 200.
     Get,
-    /// Make something, of this JSON; done with 201. It is not idempotent, so it is not tried again where it
-    /// may have been done.
+    /// Posts this JSON and succeeds with 201. It is not idempotent, so it is not retried if it may have succeeded.
     Post(Bytes),
-    /// Remove something; done with 200 and a text that means nothing.
+    /// Succeeds with 200; the body is ignored.
     Delete,
 }
 
-/// What a 403 or a 404 is about.
+/// What a 403 or a 404 concerns.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
-    /// All that the credentials can reach.
-    Tenant,
-    /// One record: another may be visible, and one that is gone is an answer, not a failure.
+    /// Everything that the credentials can reach.
+    Account,
+    /// One record. Others may be visible, and a missing one is a valid response.
     Record,
-    /// A webhook: the same, and a refusal says why in its body.
-    Hook,
+    /// A webhook, like a record; the body of a refusal has the reason.
+    Webhook,
 }
 
-/// A try that did not give a body.
-pub(crate) struct Failure {
+/// An attempt without a usable body.
+pub(crate) struct RequestFailure {
     pub(crate) error: ReadError,
-    /// The status that the answer had, or really meant.
+    /// The status of the response, or the one named in its body.
     status: Option<u16>,
-    /// Whether it certainly did not reach the API.
-    unsent: bool,
-    /// What a refusal about a webhook said.
+    /// True if the request certainly did not reach the API.
+    not_sent: bool,
+    /// The body of a refusal about a webhook.
     pub(crate) refusal: Bytes,
 }
 
-impl Failure {
+impl RequestFailure {
     fn new(error: ReadError, status: Option<u16>) -> Self {
         Self {
             error,
             status,
-            unsent: false,
+            not_sent: false,
             refusal: Bytes::new(),
         }
     }
 
-    pub(crate) fn unsent(error: ReadError) -> Self {
+    pub(crate) fn not_sent(error: ReadError) -> Self {
         Self {
-            unsent: true,
+            not_sent: true,
             ..Self::new(error, None)
         }
     }
 
-    /// Whether what was asked for may have been done all the same: it was sent, and no refusal came back.
-    pub(crate) fn may_have_been_done(&self) -> bool {
+    /// Returns true if the request may have succeeded: it was sent, and no refusal came back.
+    pub(crate) fn may_have_succeeded(&self) -> bool {
         let refused = |status| (300..500).contains(&status) && status != 408;
-        !self.unsent && !self.status.is_some_and(refused)
+        !self.not_sent && !self.status.is_some_and(refused)
     }
 }
 
-impl From<Failure> for ReadError {
-    fn from(failure: Failure) -> Self {
+impl From<RequestFailure> for ReadError {
+    fn from(failure: RequestFailure) -> Self {
         failure.error
     }
 }
 
 impl Transport {
-    /// With these limits; the clock tells when a tenant may be asked again.
+    /// Creates a transport with these limits. The clock decides when blocked credentials may be used again.
     ///
     /// # Errors
-    /// When TLS cannot be set up, for example for want of trusted roots on this machine.
-    pub fn new(limits: Limits, clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
-        // A second install in one process fails, and then the first one serves.
+    /// Fails if TLS cannot be set up, for example if this machine has no trusted root certificates.
+    pub fn new(limits: ClientLimits, clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
+        // A second install in one process fails; the first stays in place.
         drop(rustls::crypto::ring::default_provider().install_default());
         let client = Client::builder()
-            .connect_timeout(limits.connect)
-            // Credentials are for the configured address and go nowhere else.
+            .connect_timeout(limits.connect_timeout)
+            // Credentials must not be sent to another address than the configured one.
             .redirect(Policy::none())
             .user_agent(concat!("leaver/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        let hosts = HostLimiter::new(limits.failures, limits.failure_window);
+        let hosts = HostLimiter::new(limits.max_host_failures, limits.host_failure_window);
         Ok(Self(Arc::new(Inner {
             client,
             limits,
             clock,
-            tenants: CredentialBreaker::default(),
+            credentials: CredentialBreaker::default(),
             hosts,
         })))
     }
 
-    /// The time, for a read that is as of its beginning.
+    /// Returns the time, for reads that are as of their beginning.
     pub(crate) fn now(&self) -> chrono::DateTime<chrono::Utc> {
         self.0.clock.now()
     }
 
-    /// The body of a good answer. 429, 408, 5xx, a lost connection and a time-out are tried again, each
-    /// wait at least as long as the API asks for; of these a [`Method::Post`] only where it was not done.
-    pub(crate) async fn make(&self, call: &ApiRequest<'_>) -> Result<Bytes, Failure> {
+    /// Sends a request and returns the body of the successful response. Retries 429, 408, 5xx, lost connections and
+    /// timeouts; a [`Method::Post`] only if it cannot have succeeded. Waits as long as the API asks for.
+    pub(crate) async fn send(&self, request: &ApiRequest<'_>) -> Result<Bytes, RequestFailure> {
         let limits = &self.0.limits;
-        let deadline = Instant::now() + limits.total;
+        let deadline = Instant::now() + limits.total_timeout;
         for attempt in 1.. {
-            let failure = match self.attempt(call, attempt, deadline).await {
+            let failure = match self.attempt(request, attempt, deadline).await {
                 Ok(body) => return Ok(body),
                 Err(failure) => failure,
             };
-            let wait = retry::pause(limits.backoff, attempt, failure.error.retry_after());
-            let wakes = Instant::now().checked_add(wait);
-            let too_late = wakes.is_none_or(|at| at >= deadline);
-            let is_last = attempt >= limits.attempts || too_late;
-            let risky = matches!(call.verb, Method::Post(_)) && failure.may_have_been_done();
-            if is_last || risky || !is_tried_again(&failure.error) {
+            let wait = retry::backoff(limits.first_backoff, attempt, failure.error.retry_after());
+            let next_attempt = Instant::now().checked_add(wait);
+            let is_too_late = next_attempt.is_none_or(|at| at >= deadline);
+            let is_last = attempt >= limits.max_attempts || is_too_late;
+            let could_repeat =
+                matches!(request.method, Method::Post(_)) && failure.may_have_succeeded();
+            if is_last || could_repeat || !is_retried(&failure.error) {
                 return Err(failure);
             }
             sleep(wait).await;
         }
-        Err(Failure::new(ReadError::Timeout, None))
+        Err(RequestFailure::new(ReadError::Timeout, None))
     }
 
     async fn attempt(
         &self,
-        call: &ApiRequest<'_>,
+        request: &ApiRequest<'_>,
         attempt: u32,
         deadline: Instant,
-    ) -> Result<Bytes, Failure> {
+    ) -> Result<Bytes, RequestFailure> {
         let inner = &*self.0;
-        let host = call.url.host_str().unwrap_or_default();
-        let admission = inner.hosts.admit(host, deadline).await;
-        let admission = admission.ok_or(Failure::unsent(ReadError::HostResting))?;
-        // After the wait for admission, since another call may have been refused meanwhile.
+        let host = request.url.host_str().unwrap_or_default();
+        let permit = inner.hosts.acquire(host, deadline).await;
+        let permit = permit.ok_or(RequestFailure::not_sent(ReadError::HostThrottled))?;
+        let block = inner.limits.credential_block;
+        // After the wait for the permit, since another request may have been refused meanwhile.
         if let Some(until) =
             inner
-                .tenants
-                .resting_until(call.tenant, inner.clock.now(), inner.limits.cool_down)
+                .credentials
+                .blocked_until(request.credentials, inner.clock.now(), block)
         {
-            let check = call.check;
-            return Err(Failure::unsent(ReadError::CoolingDown { until, check }));
+            let check = request.check;
+            return Err(RequestFailure::not_sent(ReadError::CredentialsBlocked {
+                until,
+                check,
+            }));
         }
         let began = Instant::now();
-        let until = deadline.min(began + inner.limits.attempt);
-        let answer = timeout_at(until, self.ask(call)).await;
-        let answer = answer.unwrap_or_else(|_| Err(Failure::new(ReadError::Timeout, None)));
-        let status = match &answer {
+        let until = deadline.min(began + inner.limits.attempt_timeout);
+        let result = timeout_at(until, self.send_once(request)).await;
+        let result = result.unwrap_or_else(|_| Err(RequestFailure::new(ReadError::Timeout, None)));
+        let status = match &result {
             Ok(_) => Some(200),
             Err(failure) => failure.status,
         };
         tracing::debug!(
-            call = call.name,
+            request = request.name,
             host,
             attempt,
             status,
             elapsed_ms = began.elapsed().as_millis(),
-            outcome = answer
+            outcome = result
                 .as_ref()
-                .map_or_else(|failure| failure.error.as_str(), |_| "read"),
-            "asked an API"
+                .map_or_else(|failure| failure.error.as_str(), |_| "ok"),
+            "connect.attempt: finished"
         );
         let now = inner.clock.now();
-        match (status, call.concerns) {
-            (Some(401), _) | (Some(403), Scope::Tenant) => {
-                inner
-                    .tenants
-                    .refused(call.tenant, now, inner.limits.cool_down);
+        match (status, request.scope) {
+            (Some(401), _) | (Some(403), Scope::Account) => {
+                inner.credentials.block(request.credentials, now, block);
             }
-            (Some(403), Scope::Record | Scope::Hook) => {
+            (Some(403), Scope::Record | Scope::Webhook) => {
                 inner
-                    .tenants
-                    .forbidden_record(call.tenant, now, inner.limits.cool_down);
+                    .credentials
+                    .record_forbidden(request.credentials, now, block);
             }
-            (Some(200), _) => inner.tenants.trust(call.tenant),
+            (Some(200), _) => inner.credentials.record_success(request.credentials),
             _ => {}
         }
-        let is_answer = status == Some(404) && call.concerns != Scope::Tenant;
-        if status.is_some_and(|status| status >= 400 && status != 429) && !is_answer {
-            admission.failed();
+        let is_missing_record = status == Some(404) && request.scope != Scope::Account;
+        if status.is_some_and(|status| status >= 400 && status != 429) && !is_missing_record {
+            permit.release_after_window();
         }
-        answer
+        result
     }
 
-    async fn ask(&self, call: &ApiRequest<'_>) -> Result<Bytes, Failure> {
+    async fn send_once(&self, request: &ApiRequest<'_>) -> Result<Bytes, RequestFailure> {
         let client = &self.0.client;
-        let mut request = match &call.verb {
-            Method::Get => client.get(call.url.clone()),
-            Method::Post(body) => client
-                .post(call.url.clone())
-                .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-                .body(body.clone()),
-            Method::Delete => client.delete(call.url.clone()),
+        let (builder, expected) = match &request.method {
+            Method::Get => (client.get(request.url.clone()), StatusCode::OK),
+            Method::Post(body) => (
+                client
+                    .post(request.url.clone())
+                    .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+                    .body(body.clone()),
+                StatusCode::CREATED,
+            ),
+            Method::Delete => (client.delete(request.url.clone()), StatusCode::OK),
         };
-        let wanted = match &call.verb {
-            Method::Post(_) => StatusCode::CREATED,
-            Method::Get | Method::Delete => StatusCode::OK,
-        };
-        // Without it several of BambooHR's calls answer XML (its OpenAPI file).
-        request = request.header(ACCEPT, HeaderValue::from_static("application/json"));
-        for (name, value) in call.headers {
-            request = request.header(name, value);
+        // Without it several operations of BambooHR return XML
+        // (tests/openapi/bamboohr.yaml, AcceptHeaderParameter).
+        let mut builder = builder.header(ACCEPT, HeaderValue::from_static("application/json"));
+        for (name, value) in request.headers {
+            builder = builder.header(name, value);
         }
-        let response = request.send().await.map_err(|error| Failure {
-            unsent: error.is_connect(),
-            ..lost(&error)
+        let response = builder.send().await.map_err(|error| RequestFailure {
+            not_sent: error.is_connect(),
+            ..connection_failure(&error)
         })?;
         let status = response.status();
-        let asked = retry::retry_after(response.headers(), self.0.clock.now());
-        if status != wanted && status != StatusCode::OK {
-            let refuses = matches!(status.as_u16(), 400 | 403) && call.concerns == Scope::Hook;
-            let refusal = if refuses {
-                body_of(response, LONGEST_REFUSAL_BYTES).await.ok()
+        let retry_after = retry::retry_after(response.headers(), self.0.clock.now());
+        if status != expected && status != StatusCode::OK {
+            let has_reason =
+                matches!(status.as_u16(), 400 | 403) && request.scope == Scope::Webhook;
+            let refusal = if has_reason {
+                read_body(response, MAX_REFUSAL_BYTES).await.ok()
             } else {
                 None
             };
-            return Err(Failure {
+            return Err(RequestFailure {
                 refusal: refusal.unwrap_or_default(),
-                ..failure(status.as_u16(), call.check, asked)
+                ..status_failure(status.as_u16(), request.check, retry_after)
             });
         }
-        let is_page = response.headers().get(CONTENT_TYPE).is_some_and(|value| {
+        let is_html = response.headers().get(CONTENT_TYPE).is_some_and(|value| {
             value
                 .as_bytes()
                 .to_ascii_lowercase()
                 .starts_with(b"text/html")
         });
-        let body = body_of(response, self.0.limits.body_bytes).await?;
-        if is_page || body.trim_ascii_start().starts_with(b"<") {
-            let trouble = "it sent a page (HTML or XML) instead of JSON";
-            return Err(Failure::new(ReadError::NotTheApi { trouble }, Some(200)));
+        let body = read_body(response, self.0.limits.max_body_bytes).await?;
+        if is_html || body.trim_ascii_start().starts_with(b"<") {
+            return Err(unexpected("it is HTML or XML instead of JSON"));
         }
         match error_in_success(&body) {
-            Some(status) => Err(failure(status, call.check, asked)),
-            None if status != wanted => {
-                let trouble = "it answers 200 where 201 was due";
-                Err(Failure::new(ReadError::NotTheApi { trouble }, Some(200)))
-            }
+            Some(status) => Err(status_failure(status, request.check, retry_after)),
+            None if status != expected => Err(unexpected("it has status 200 instead of 201")),
             None => Ok(body),
         }
     }
 }
 
-fn is_tried_again(error: &ReadError) -> bool {
+fn is_retried(error: &ReadError) -> bool {
     matches!(
         error,
         ReadError::RateLimited { .. } | ReadError::Unavailable { .. } | ReadError::Timeout
     )
 }
 
-/// What a status that is not 200 means.
-fn failure(status: u16, check: &'static str, retry_after: Option<Duration>) -> Failure {
+fn unexpected(problem: &'static str) -> RequestFailure {
+    RequestFailure::new(ReadError::UnexpectedResponse { problem }, Some(200))
+}
+
+fn status_failure(
+    status: u16,
+    check: &'static str,
+    retry_after: Option<Duration>,
+) -> RequestFailure {
     let error = match status {
         401 => ReadError::Unauthorized { check },
         403 => ReadError::Forbidden { check },
         404 => ReadError::NotFound { check },
         408 => ReadError::Timeout,
         429 => ReadError::RateLimited { retry_after },
-        500.. => unavailable(format!("it answers {status}"), retry_after),
+        500.. => unavailable(format!("it responds with {status}"), retry_after),
         400.. => ReadError::Refused { status },
-        300.. => ReadError::NotTheApi {
-            trouble: "it sends us to another address",
+        300.. => ReadError::UnexpectedResponse {
+            problem: "it redirects to another address",
         },
-        _ => ReadError::NotTheApi {
-            trouble: "it answers without a body",
+        _ => ReadError::UnexpectedResponse {
+            problem: "it has no body",
         },
     };
-    Failure::new(error, Some(status))
+    RequestFailure::new(error, Some(status))
 }
 
-async fn body_of(mut response: Response, limit_bytes: usize) -> Result<Bytes, Failure> {
-    let too_long = || Failure::new(ReadError::TooLong { limit_bytes }, Some(200));
-    let announced = response.content_length().unwrap_or(0);
-    if announced > limit_bytes as u64 {
+async fn read_body(mut response: Response, limit_bytes: usize) -> Result<Bytes, RequestFailure> {
+    let too_long = || RequestFailure::new(ReadError::TooLong { limit_bytes }, Some(200));
+    let declared = response.content_length().unwrap_or(0);
+    if declared > limit_bytes as u64 {
         return Err(too_long());
     }
     let mut body = BytesMut::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| lost(&error))? {
+    while let Some(chunk) = response
+        .chunk()
+        .await
+        .map_err(|error| connection_failure(&error))?
+    {
         if body.len() + chunk.len() > limit_bytes {
             return Err(too_long());
         }
@@ -322,24 +332,25 @@ async fn body_of(mut response: Response, limit_bytes: usize) -> Result<Bytes, Fa
     Ok(body.freeze())
 }
 
-fn lost(error: &reqwest::Error) -> Failure {
+fn connection_failure(error: &reqwest::Error) -> RequestFailure {
     let error = if error.is_timeout() {
         ReadError::Timeout
     } else {
-        unavailable(trouble(error), None)
+        unavailable(causes(error), None)
     };
-    Failure::new(error, None)
+    RequestFailure::new(error, None)
 }
 
-fn unavailable(trouble: String, retry_after: Option<Duration>) -> ReadError {
+fn unavailable(problem: String, retry_after: Option<Duration>) -> ReadError {
     ReadError::Unavailable {
-        trouble,
+        problem,
         retry_after,
     }
 }
 
-/// The causes below reqwest's own text, which has the address in it.
-fn trouble(error: &reqwest::Error) -> String {
+/// Joins the causes of an error, at most 200 characters.
+// Without reqwest's own text, which contains the URL.
+fn causes(error: &reqwest::Error) -> String {
     let mut text = String::new();
     let mut cause = error.source();
     while let Some(error) = cause {

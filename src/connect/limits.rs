@@ -1,44 +1,46 @@
-//! The limits of every wait, and of what is read.
+//! Limits of waiting times and sizes.
 
 use std::time::Duration;
 
-/// How patient a client is, and how polite.
+/// Timeouts, retries and rate limits of the API clients.
 #[derive(Clone, Debug)]
-pub struct Limits {
-    /// For a connection.
-    pub connect: Duration,
-    /// For one try, the body included.
-    pub attempt: Duration,
-    /// For a call with all its tries and waits.
-    pub total: Duration,
-    /// How many tries a call has.
-    pub attempts: u32,
-    /// The bound of the first wait between two tries; it doubles each time.
-    pub backoff: Duration,
-    /// The longest body.
-    pub body_bytes: usize,
-    /// How long a tenant is left alone whose credentials were refused.
-    pub cool_down: Duration,
-    /// How many failing answers a host may give within the window. Merge blocks an address after 20 in
-    /// 10 s; the default leaves room for a second replica behind the same address.
-    pub failures: usize,
-    /// That window.
-    pub failure_window: Duration,
+pub struct ClientLimits {
+    /// Time limit for establishing a connection; default 10 s.
+    pub connect_timeout: Duration,
+    /// Time limit for one attempt, response body included; default 60 s.
+    pub attempt_timeout: Duration,
+    /// Time limit for a request with all its attempts and waits; default 3 min.
+    pub total_timeout: Duration,
+    /// Attempts per request; default 6.
+    pub max_attempts: u32,
+    /// Upper bound of the first wait between two attempts, doubled after each; default 500 ms.
+    pub first_backoff: Duration,
+    /// The longest response body accepted; default 32 MiB.
+    pub max_body_bytes: usize,
+    /// How long no request is sent with credentials that were refused; default 15 min.
+    pub credential_block: Duration,
+    /// Failing responses that a host may give per [`Self::host_failure_window`]; default 10, at least 1.
+    // Merge blocks an address after 20 within 10 s
+    // (https://help.merge.dev/en/articles/9150563-what-is-merge-s-global-api-rate-limit, read 2026-11-22).
+    // Half of that leaves room for a second replica behind the same address.
+    pub max_host_failures: usize,
+    /// The window in which failing responses are counted; default 10 s.
+    pub host_failure_window: Duration,
 }
 
-impl Default for Limits {
+impl Default for ClientLimits {
     fn default() -> Self {
         Self {
-            connect: Duration::from_secs(10),
-            attempt: Duration::from_mins(1),
-            total: Duration::from_mins(3),
-            attempts: 6,
-            backoff: Duration::from_millis(500),
-            // BambooHR lists all changed employees at once, at some 90 bytes each.
-            body_bytes: 32 * 1024 * 1024,
-            cool_down: Duration::from_mins(15),
-            failures: 10,
-            failure_window: Duration::from_secs(10),
+            connect_timeout: Duration::from_secs(10),
+            attempt_timeout: Duration::from_mins(1),
+            total_timeout: Duration::from_mins(3),
+            max_attempts: 6,
+            first_backoff: Duration::from_millis(500),
+            // BambooHR lists all changed employees in one response, about 90 bytes each.
+            max_body_bytes: 32 * 1024 * 1024,
+            credential_block: Duration::from_mins(15),
+            max_host_failures: 10,
+            host_failure_window: Duration::from_secs(10),
         }
     }
 }

@@ -1,17 +1,17 @@
-//! Reads the providers' APIs, for what webhooks do not tell and what they lost.
+//! Clients of the providers' APIs, used to read what webhooks leave out or lost.
 //!
-//! [`MergeApi`] and [`BambooHrApi`] are the clients, over one [`Transport`] with timeouts, retries and rate limits. They
-//! return what `leaver_core::providers` parses from a response and conclude nothing: a failed or incomplete read never
-//! means that somebody left.
+//! [`MergeApi`] and [`BambooHrApi`] share one [`Transport`] with timeouts, retries and rate limits. They return what
+//! `leaver_core::providers` parses from a response and draw no conclusion: a failed or incomplete read never means
+//! that somebody left. [`ProviderClient`] is the only place that chooses between the providers.
 
 mod error;
 pub use error::ReadError;
 
 mod address;
-pub use address::{BadAddress, BambooHrAddress, MergeAddress};
+pub use address::{BambooHrAddress, InvalidAddress, MergeAddress};
 
 mod limits;
-pub use limits::Limits;
+pub use limits::ClientLimits;
 
 mod http;
 pub use http::Transport;
@@ -19,13 +19,17 @@ pub use http::Transport;
 mod rate_limit;
 mod retry;
 
-mod merge;
-pub use merge::{EmployeePages, LinkedAccount, MergeApi};
-
 mod bamboohr;
 pub use bamboohr::{
     BambooHrApi, MONITORED_FIELDS, WebhookError, WebhookKind, WebhookRequest, history_begins,
 };
+
+mod merge;
+pub use merge::{EmployeePages, LinkedAccount, MergeApi};
+
+mod provider_client;
+pub use provider_client::ProviderClient;
+pub(crate) use provider_client::{EmployeeBatch, EmployeeBatches, SyncedAccount};
 
 pub mod client;
 

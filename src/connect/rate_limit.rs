@@ -1,8 +1,9 @@
-//! Two budgets, so that one bad token never gets an address blocked for all.
+//! Two limits that keep one bad token from getting our address blocked for all tenants.
 //!
-//! Merge blocks an address for a while after 20 failing answers within 10 s (its help centre on the global
-//! rate limit; a 429 does not count). So a tenant whose credentials were refused is left alone for a while,
-//! and a host never has more requests under way than errors it could answer with.
+//! Merge blocks an address after 20 failing responses within 10 s; 429 does not count
+//! (<https://help.merge.dev/en/articles/9150563-what-is-merge-s-global-api-rate-limit>, read 2026-11-22).
+//! So credentials that were refused are not used for a while, and a host never has more requests in flight than it
+//! may still answer with errors.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -12,61 +13,65 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout_at};
 
-/// So many single records of a tenant in a row may be forbidden before its credentials count as refused.
-const FORBIDDEN_RECORDS: u32 = 10;
+/// After this many forbidden records in a row the credentials count as refused.
+const MAX_FORBIDDEN_RECORDS: u32 = 10;
 
-/// Which tenants are left alone until when.
+/// The state of each account's credentials.
 #[derive(Debug, Default)]
 pub(crate) struct CredentialBreaker(Mutex<HashMap<String, CredentialState>>);
 
 #[derive(Debug, Default)]
 struct CredentialState {
-    until: Option<DateTime<Utc>>,
-    forbidden: u32,
+    blocked_until: Option<DateTime<Utc>>,
+    forbidden_records: u32,
 }
 
 impl CredentialBreaker {
-    /// Until when this tenant is left alone, if it is. Nobody is for longer than `cool_down`: a clock has stepped back then.
-    pub(crate) fn resting_until(
+    /// Returns when the credentials may be used again; `None` if they may be used now.
+    pub(crate) fn blocked_until(
         &self,
-        tenant: &str,
+        credentials: &str,
         now: DateTime<Utc>,
-        cool_down: Duration,
+        block: Duration,
     ) -> Option<DateTime<Utc>> {
-        let rests = |until: &DateTime<Utc>| {
+        let is_blocked = |until: &DateTime<Utc>| {
             let left = (*until - now).to_std();
-            left.is_ok_and(|left| !left.is_zero() && left <= cool_down)
+            // More than the whole block is left only if the clock stepped back since.
+            left.is_ok_and(|left| !left.is_zero() && left <= block)
         };
-        self.with(|tenants| tenants.get(tenant)?.until.filter(rests))
+        self.with(|states| states.get(credentials)?.blocked_until.filter(is_blocked))
     }
 
-    /// It answered as it should. A rest that began meanwhile goes on.
-    pub(crate) fn trust(&self, tenant: &str) {
-        self.with(|tenants| {
-            if let Some(standing) = tenants.get_mut(tenant) {
-                standing.forbidden = 0;
+    /// Records a good response. A block that began since the request stays.
+    pub(crate) fn record_success(&self, credentials: &str) {
+        self.with(|states| {
+            if let Some(state) = states.get_mut(credentials) {
+                state.forbidden_records = 0;
             }
         });
     }
 
-    /// Its credentials were refused.
-    pub(crate) fn refused(&self, tenant: &str, now: DateTime<Utc>, cool_down: Duration) {
-        let until = TimeDelta::from_std(cool_down)
+    /// Blocks credentials that were refused.
+    pub(crate) fn block(&self, credentials: &str, now: DateTime<Utc>, block: Duration) {
+        let until = TimeDelta::from_std(block)
             .ok()
-            .and_then(|span| now.checked_add_signed(span))
+            .and_then(|block| now.checked_add_signed(block))
             .unwrap_or(DateTime::<Utc>::MAX_UTC);
-        self.with(|tenants| tenants.entry(tenant.to_owned()).or_default().until = Some(until));
+        self.with(|states| {
+            let state = states.entry(credentials.to_owned()).or_default();
+            state.blocked_until = Some(until);
+        });
     }
 
-    /// One record was forbidden, which may be the record's matter and not the credentials'.
-    pub(crate) fn forbidden_record(&self, tenant: &str, now: DateTime<Utc>, cool_down: Duration) {
-        let forbidden = self.with(|tenants| {
-            let standing = tenants.entry(tenant.to_owned()).or_default();
-            standing.forbidden += 1;
-            standing.forbidden
+    /// Records a forbidden record, and blocks the credentials if there were too many in a row.
+    pub(crate) fn record_forbidden(&self, credentials: &str, now: DateTime<Utc>, block: Duration) {
+        let forbidden = self.with(|states| {
+            let state = states.entry(credentials.to_owned()).or_default();
+            state.forbidden_records += 1;
+            state.forbidden_records
         });
-        if forbidden >= FORBIDDEN_RECORDS {
-            self.refused(tenant, now, cool_down);
+        if forbidden >= MAX_FORBIDDEN_RECORDS {
+            self.block(credentials, now, block);
         }
     }
 
@@ -75,15 +80,15 @@ impl CredentialBreaker {
     }
 }
 
-/// How many errors each host may still answer with.
+/// Limits the failing responses of each host within a window.
 #[derive(Debug)]
 pub(crate) struct HostLimiter {
-    failures: usize,
+    max_failures: usize,
     window: Duration,
-    rights: Mutex<HashMap<String, Arc<Semaphore>>>,
+    hosts: Mutex<HashMap<String, Arc<Semaphore>>>,
 }
 
-/// The right to one request.
+/// The permit for one request, free again when dropped.
 #[derive(Debug)]
 pub(crate) struct RequestPermit {
     permit: OwnedSemaphorePermit,
@@ -91,21 +96,21 @@ pub(crate) struct RequestPermit {
 }
 
 impl HostLimiter {
-    /// At most this many failing answers per window and host; at least one, else nothing would go.
-    pub(crate) fn new(failures: usize, window: Duration) -> Self {
+    /// Allows `max_failures` failing responses per window and host, at least one.
+    pub(crate) fn new(max_failures: usize, window: Duration) -> Self {
         Self {
-            failures: failures.max(1),
+            max_failures: max_failures.max(1),
             window,
-            rights: Mutex::default(),
+            hosts: Mutex::default(),
         }
     }
 
-    /// Waits for the right to one request; `None` when the deadline comes first.
-    pub(crate) async fn admit(&self, host: &str, deadline: Instant) -> Option<RequestPermit> {
+    /// Waits for a permit; `None` if the deadline passes first.
+    pub(crate) async fn acquire(&self, host: &str, deadline: Instant) -> Option<RequestPermit> {
         let semaphore = {
-            let mut rights = self.rights.lock().unwrap_or_else(PoisonError::into_inner);
-            let fresh = || Arc::new(Semaphore::new(self.failures));
-            rights.entry(host.to_owned()).or_insert_with(fresh).clone()
+            let mut hosts = self.hosts.lock().unwrap_or_else(PoisonError::into_inner);
+            let new = || Arc::new(Semaphore::new(self.max_failures));
+            hosts.entry(host.to_owned()).or_insert_with(new).clone()
         };
         let permit = timeout_at(deadline, semaphore.acquire_owned()).await;
         permit.ok()?.ok().map(|permit| RequestPermit {
@@ -116,8 +121,8 @@ impl HostLimiter {
 }
 
 impl RequestPermit {
-    /// The answer was an error: the right comes back only when the window has passed.
-    pub(crate) fn failed(self) {
+    /// Keeps the permit for the window, after a failing response.
+    pub(crate) fn release_after_window(self) {
         tokio::spawn(async move {
             sleep(self.window).await;
             drop(self.permit);

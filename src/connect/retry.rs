@@ -1,4 +1,4 @@
-//! How long to wait before asking again: what the API asks for, and never less than a share of chance.
+//! How long to wait before the next attempt.
 
 use std::time::{Duration, SystemTime};
 
@@ -7,17 +7,17 @@ use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
 use crate::base::backoff::{Backoff, Jitter};
 
-/// However often it failed, one wait between two tries is at most this long, unless the API asks for more.
-const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
+/// The upper bound of a wait, unless the API asks for a longer one.
+const MAX_BACKOFF: Duration = Duration::from_secs(30);
 
-/// `Retry-After` in seconds or as a date. A date is counted from the answer's own `Date`, so that two
-/// clocks that differ do no harm, else from `now`. One that has passed is no wait at all.
+/// Parses `Retry-After`, in seconds or as a date; a date in the past gives zero.
 pub(crate) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Duration> {
     let text = headers.get(RETRY_AFTER)?.to_str().ok()?.trim();
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
     let until = httpdate::parse_http_date(text).ok()?;
+    // Relative to the response's own `Date`, so that a clock that differs from ours does no harm.
     let sent = headers
         .get(DATE)
         .and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok())
@@ -25,15 +25,15 @@ pub(crate) fn retry_after(headers: &HeaderMap, now: DateTime<Utc>) -> Option<Dur
     Some(until.duration_since(sent).unwrap_or_default())
 }
 
-/// Returns the wait before the next attempt: what the API asked for, and a random share of a bound that doubles with each
-/// failed attempt ("full jitter").
-pub(crate) fn pause(base: Duration, failed_tries: u32, asked: Option<Duration>) -> Duration {
+/// Returns the wait before the next attempt: a random share of a bound that doubles with each failure ("full
+/// jitter"), added to what the API asks for.
+pub(crate) fn backoff(first: Duration, failures: u32, retry_after: Option<Duration>) -> Duration {
     let backoff = Backoff {
-        base,
-        cap: LONGEST_BACKOFF,
+        base: first,
+        cap: MAX_BACKOFF,
         jitter: Jitter::Full,
     };
-    asked
+    retry_after
         .unwrap_or_default()
-        .saturating_add(backoff.random_wait(failed_tries))
+        .saturating_add(backoff.random_wait(failures))
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
-use super::retry::{pause, retry_after};
+use super::retry::{backoff, retry_after};
 use super::*;
 
 fn headers(retry: &str, date: Option<&str>) -> HeaderMap {
@@ -22,7 +22,7 @@ fn retry_after_is_seconds_or_a_date() {
     assert_eq!(seconds("7", None), Some(7));
     assert_eq!(seconds(" 0 ", None), Some(0));
     assert_eq!(seconds("Sun, 22 Nov 2026 12:01:00 GMT", None), Some(60));
-    // Another clock than ours sent it.
+    // Sent by a clock that differs from ours.
     let theirs = Some("Sun, 22 Nov 2026 11:59:30 GMT");
     assert_eq!(seconds("Sun, 22 Nov 2026 12:00:00 GMT", theirs), Some(30));
     assert_eq!(seconds("Sun, 22 Nov 2026 11:00:00 GMT", None), Some(0));
@@ -32,24 +32,24 @@ fn retry_after_is_seconds_or_a_date() {
 }
 
 #[test]
-fn waits_double_under_a_random_share_and_never_undercut_what_was_asked() {
+fn backoff_doubles_with_jitter_above_retry_after() {
     let base = Duration::from_millis(100);
     for tries in 1..40 {
         let bound = (base * 2_u32.pow((tries - 1).min(10))).min(Duration::from_secs(30));
-        let asked = Duration::from_secs(5);
-        assert!(pause(base, tries, None) <= bound);
-        assert!((asked..=asked + bound).contains(&pause(base, tries, Some(asked))));
+        let requested = Duration::from_secs(5);
+        assert!(backoff(base, tries, None) <= bound);
+        assert!((requested..=requested + bound).contains(&backoff(base, tries, Some(requested))));
     }
-    let waits: std::collections::BTreeSet<_> = (0..20).map(|_| pause(base, 5, None)).collect();
+    let waits: std::collections::BTreeSet<_> = (0..20).map(|_| backoff(base, 5, None)).collect();
     assert!(waits.len() > 10, "no jitter");
     assert!(
-        pause(base, 1, Some(Duration::MAX)) == Duration::MAX,
+        backoff(base, 1, Some(Duration::MAX)) == Duration::MAX,
         "no overflow"
     );
 }
 
 #[test]
-fn an_address_is_https_and_nothing_but_an_address() {
+fn a_base_url_is_https_without_user_or_query() {
     let merge = |text: &str| MergeAddress::parse(text).map(|address| address.0.to_string());
     assert_eq!(
         merge(MergeAddress::UNITED_STATES).as_deref(),
@@ -65,27 +65,35 @@ fn an_address_is_https_and_nothing_but_an_address() {
     );
     assert!(merge("http://[::1]:9").is_ok() && merge("http://localhost:9").is_ok());
     for (text, bad) in [
-        ("api.merge.dev", BadAddress::NotAUrl),
-        ("", BadAddress::NotAUrl),
-        ("http://api.merge.dev", BadAddress::NotHttps),
-        ("http://localhost.example", BadAddress::NotHttps),
-        ("ftp://api.merge.dev", BadAddress::NotHttps),
-        ("https://key:x@acme.bamboohr.com", BadAddress::Overloaded),
-        ("https://api.merge.dev/api?key=1", BadAddress::Overloaded),
+        ("api.merge.dev", InvalidAddress::NotAUrl),
+        ("", InvalidAddress::NotAUrl),
+        ("http://api.merge.dev", InvalidAddress::NotHttps),
+        ("http://localhost.example", InvalidAddress::NotHttps),
+        ("ftp://api.merge.dev", InvalidAddress::NotHttps),
+        (
+            "https://key:x@acme.bamboohr.com",
+            InvalidAddress::ExtraParts,
+        ),
+        (
+            "https://api.merge.dev/api?key=1",
+            InvalidAddress::ExtraParts,
+        ),
     ] {
         assert_eq!(merge(text), Err(bad), "{text}");
     }
 }
 
 #[test]
-fn a_company_is_a_subdomain() {
-    let of = |text: &str| BambooHrAddress::of_company(text).map(|address| address.0.to_string());
+fn a_company_domain_is_a_subdomain() {
+    let of = |text: &str| {
+        BambooHrAddress::from_company_domain(text).map(|address| address.0.to_string())
+    };
     assert_eq!(
         of("acme-2").as_deref(),
         Ok("https://acme-2.bamboohr.com/api/v1")
     );
     for bad in ["", "acme.bamboohr.com", "acme/", "evil.example/?", "a b"] {
-        assert_eq!(of(bad), Err(BadAddress::NotASubdomain), "{bad}");
+        assert_eq!(of(bad), Err(InvalidAddress::NotASubdomain), "{bad}");
     }
     let older = "https://api.bamboohr.com/api/gateway.php/acme/v1/";
     let older = BambooHrAddress::parse(older).unwrap().0;
@@ -93,6 +101,6 @@ fn a_company_is_a_subdomain() {
 }
 
 #[test]
-fn history_begins_where_bamboohr_says() {
+fn history_begins_on_the_documented_day() {
     assert_eq!(history_begins().to_rfc3339(), "2011-06-05T00:00:00+00:00");
 }

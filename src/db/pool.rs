@@ -1,6 +1,6 @@
 //! Connections of the background jobs.
 //!
-//! A connection can be dead without a sign of it: the other machine is gone, and no packet says so. Two things follow that
+//! A connection can be dead without a sign of it: the other machine is gone, and no packet reports it. Two things follow that
 //! sqlx's own pool does not do: a connection that does not respond must not keep its place in the pool, and a statement must
 //! not wait for its response for ever. (<https://github.com/transact-rs/sqlx/issues/4349>, open as of sqlx 0.9.0; remove
 //! [`PooledConnection`] once a release limits the time of a return.)

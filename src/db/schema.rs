@@ -59,7 +59,7 @@ pub async fn pending(conn: &mut PgConnection) -> Result<usize, MigrateError> {
 pub struct SchemaPrivileges {
     /// The role.
     pub role: String,
-    /// Whether it can apply migrations.
+    /// True if it can apply migrations.
     pub may_migrate: bool,
     /// Privileges that the service needs and this role lacks, as text for people.
     pub missing_privileges: Vec<String>,

@@ -11,7 +11,7 @@ use crate::engine::holds::NewHold;
 use leaver_core::decision::{Action, Decision, NoActionReason};
 use leaver_core::domain::{Account, AccountId, Employee, EmployeeKey};
 
-/// What is to be saved, collected decision by decision.
+/// The rows to save, collected decision by decision.
 pub(crate) struct ChangeSet<'a> {
     actor: &'a Actor,
     now: DateTime<Utc>,

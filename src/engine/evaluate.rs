@@ -20,7 +20,7 @@ pub struct Evaluated {
     pub employee: Employee,
     /// The linked account, or else the accounts with the work e-mail.
     pub found: Vec<Account>,
-    /// What should be done, and why.
+    /// The decision and its reason.
     pub decision: Decision,
 }
 

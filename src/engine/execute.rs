@@ -16,7 +16,7 @@ use crate::roster;
 use leaver_core::decision::policy::Policy;
 use leaver_core::domain::{Employee, EmployeeKey};
 
-/// What happened to the account of one employee.
+/// The effect on the account of one employee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum Outcome {
@@ -59,14 +59,14 @@ impl Outcome {
     }
 }
 
-/// What was executed for a list of employees.
+/// The effects of a list of decisions.
 #[derive(Debug, Default)]
 pub struct ExecutionReport {
     /// The outcome of each employee of a configured source.
     pub outcomes: HashMap<EmployeeKey, Outcome>,
-    /// Whether an end of access was scheduled or moved.
+    /// True if an end of access was scheduled or moved.
     pub schedule_changed: bool,
-    /// Whether a read of an employee became due.
+    /// True if a read of an employee became due.
     pub reads_pending: bool,
 }
 
@@ -95,7 +95,7 @@ pub async fn execute(
     for Evaluated { employee, .. } in &decided {
         let can_read = |policy: &Policy| policy.can_read;
         let policy = policies.policy(&employee.key.source);
-        let read = roster::pending_reads::of(employee);
+        let read = roster::pending_reads::for_employee(employee);
         to_read.extend(read.filter(|_| policy.is_some_and(can_read)));
     }
 
@@ -144,7 +144,7 @@ pub async fn execute(
         });
     }
     roster::store::save(conn, &saved, now).await?;
-    report.reads_pending = roster::pending_reads::store::note(conn, &to_read, now).await?;
+    report.reads_pending = roster::pending_reads::store::insert(conn, &to_read, now).await?;
     audit::store::record(conn, &entries, now).await?;
     Ok(report)
 }

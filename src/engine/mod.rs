@@ -27,7 +27,7 @@ use crate::base::clock::Clock;
 use crate::base::metrics::Metrics;
 use crate::db::pool::Pool;
 
-/// What the engine needs: the database, the policies of all sources and the application's accounts table.
+/// Everything the engine needs: the database, the policies of all sources and the application's accounts table.
 pub struct Engine {
     /// Connections of the background jobs. Requests use others, so that busy jobs cannot starve them.
     pub pool: Pool,

@@ -19,7 +19,7 @@ use leaver_core::domain::Employee;
 /// Employees of one call that may fail one by one. More failures have one common cause.
 const MAX_FAILURES: usize = 10;
 
-/// What observations led to in one transaction.
+/// The result of observations in one transaction.
 #[derive(Debug, Default)]
 pub struct ApplyReport {
     /// Number of employees by outcome.
@@ -28,7 +28,7 @@ pub struct ApplyReport {
     reads_pending: bool,
 }
 
-/// What a list of observations led to, over all its transactions.
+/// The result of a list of observations, over all its transactions.
 #[derive(Debug, Default)]
 pub(crate) struct ApplyResult {
     /// Number of employees by outcome.
@@ -70,16 +70,16 @@ impl Engine {
         let (mut confirmed, mut changed): (Vec<Employee>, Vec<Employee>) = (vec![], vec![]);
         for observed in observed {
             let outcome = match observed.effect {
-                Effect::Newer if self.is_confirmation(&observed, now) => {
+                Effect::Changed if self.is_confirmation(&observed, now) => {
                     confirmed.push(observed.employee);
                     Outcome::Unchanged
                 }
-                Effect::Newer => {
+                Effect::Changed => {
                     changed.push(observed.employee);
                     continue;
                 }
                 Effect::Stale => Outcome::Stale,
-                Effect::Same => Outcome::Unchanged,
+                Effect::Unchanged => Outcome::Unchanged,
             };
             *report.outcomes.entry(outcome).or_default() += 1;
         }
@@ -101,7 +101,7 @@ impl Engine {
     /// Returns whether an observation repeats the known values and the policy assesses them as before. Access that somebody
     /// restored in the meantime is found by drift, not by the next read.
     fn is_confirmation(&self, observed: &Observed, now: DateTime<Utc>) -> bool {
-        let (before, after) = (&observed.before, &observed.employee);
+        let (before, after) = (&observed.previous, &observed.employee);
         let policy = self.policies.policy(&after.key.source);
         after.has_same_values(before)
             && policy

@@ -20,7 +20,7 @@ use leaver_core::domain::{Employee, EmployeeKey};
 /// Time limit for splitting. The rows are locked meanwhile; employees that are left stay due.
 const SPLIT_LIMIT: Duration = Duration::from_secs(10);
 
-/// What was executed of a list of employees.
+/// The executed part of a list of employees.
 #[derive(Debug, Default)]
 pub struct PartialExecution {
     /// The outcome of each employee for whom the decision was executed.

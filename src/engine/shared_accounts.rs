@@ -66,7 +66,7 @@ pub(crate) struct SharedAccounts {
 struct AccountHolder {
     key: EmployeeKey,
     employment: Employment,
-    /// Whether the assessment is uncertain and no read of the API will settle it.
+    /// True if the assessment is uncertain and no read of the API will settle it.
     needs_person: bool,
     deactivated_at: Option<DateTime<Utc>>,
 }
@@ -147,7 +147,7 @@ impl SharedAccounts {
             .any(|holders| holders.iter().any(left) && !holders.iter().any(works))
         {
             decision.action = Action::Keep(NoActionReason::AlreadyInactive);
-            decision.reason += "; but another source says that the person has left";
+            decision.reason += "; but another source reports a termination";
             return decision;
         }
         let uncertain = others
@@ -159,13 +159,13 @@ impl SharedAccounts {
             })
             .find_map(|holders| holders.iter().find(|other| other.needs_person));
         if let Some(other) = uncertain {
-            let doubt = other.employment.reason();
-            decision.reason += "; but another source has a doubt: ";
-            decision.reason += doubt;
+            let uncertainty = other.employment.reason();
+            decision.reason += "; but another source is uncertain: ";
+            decision.reason += uncertainty;
             decision.action = Action::Hold(HoldRequest {
                 requested_action: RequestedAction::Reactivate,
                 account: Some(account.clone()),
-                facts_fingerprint: format!("doubted-elsewhere: {doubt};account={account}"),
+                facts_fingerprint: format!("uncertain-elsewhere: {uncertainty};account={account}"),
             });
         }
         decision

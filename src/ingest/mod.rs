@@ -1,4 +1,4 @@
-//! Stores verified deliveries: `group_commit` inserts them, `inbox` is the table that the jobs claim them from.
+//! Stores verified deliveries: `group_commit` inserts them, `inbox` is the table from which the jobs claim them.
 
 pub mod group_commit;
 pub mod inbox;

@@ -65,7 +65,8 @@ impl Housekeeping {
             .reclaim_orphans(&LoopState::default())
             .await?;
         let mut conn = engine.pool.acquire().await?;
-        let deliveries = inbox::store::catch_up(&mut conn, MAX_DELIVERY_WAIT, now).await?;
+        let deliveries =
+            inbox::store::reset_far_future_attempts(&mut conn, MAX_DELIVERY_WAIT, now).await?;
         if deliveries > 0 {
             warn!(
                 deliveries,
@@ -73,7 +74,7 @@ impl Housekeeping {
             );
             engine.notifications.deliveries_arrived.notify_one();
         }
-        let reads = roster::pending_reads::store::catch_up(
+        let reads = roster::pending_reads::store::reset_far_future_attempts(
             &mut conn,
             MAX_READ_WAIT,
             MAX_READ_RETRY_WAIT,

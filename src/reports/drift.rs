@@ -1,5 +1,6 @@
 //! Differences between the roster and current access. `jobs::drift` compares; the rows are serialised as they are.
 
 pub use crate::jobs::drift::{
-    AccountWithoutEmployee, Drift, EmployeeWithoutAccount, SourceCompleteness, TerminatedWithAccess,
+    AccountWithoutEmployee, DriftReport, EmployeeWithoutAccount, SourceCompleteness,
+    TerminatedWithAccess,
 };

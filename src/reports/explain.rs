@@ -14,7 +14,7 @@ use leaver_core::domain::{
     AccountId, DeliveryId, Employee, EmployeeId, Fact, SourceName, Status, Tenant,
 };
 
-/// What is known about one employee. It holds personal data, so it has no `Debug`.
+/// Everything known about one employee. It contains personal data, so it has no `Debug`.
 #[derive(Serialize)]
 pub struct Explanation {
     /// Source of the employee.
@@ -56,7 +56,7 @@ pub struct KnownFacts {
     pub termination_date: Option<KnownFact>,
     /// Work e-mail.
     pub work_email: Option<KnownFact>,
-    /// Whether the HR system deleted the record.
+    /// True if the HR system deleted the record.
     pub deleted: Option<KnownFact>,
 }
 

@@ -24,7 +24,7 @@ use leaver_core::domain::SourceName;
 /// Time that health from the database is cached: a scrape and a check in the same second query it once.
 pub const CACHE_FOR: Duration = Duration::from_secs(1);
 
-/// Time limit for everything that is asked of the database.
+/// Time limit for all queries.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Time limit for a ping of an idle connection. A connection that fails it is dropped.
@@ -33,7 +33,7 @@ const PING_TIMEOUT: Duration = Duration::from_millis(500);
 /// A worker without a sign of life for longer is stalled.
 const STALLED_AFTER_SECONDS: i64 = 60;
 
-/// What `/health` answers.
+/// The response of `/health`.
 #[derive(Debug, Serialize)]
 pub struct Health {
     /// Summary of everything below.
@@ -275,11 +275,11 @@ impl DatabaseHealth {
             .iter()
             .map(|one| one.source.clone())
             .collect();
-        let (pending, next_at) = roster::store::schedule(conn).await?;
+        let (pending, next_at) = roster::store::scheduled_ends_summary(conn).await?;
         let last = inbox::queries::store::last_deliveries(conn, &sources).await?;
         let reads = roster::sync_state::store::list(conn, &sources).await?;
-        let listening = source_silence::store::since(conn, &sources).await?;
-        let drift = drift::store::last(conn).await?;
+        let listening = source_silence::store::listening_since(conn, &sources).await?;
+        let drift = drift::store::find_last_check(conn).await?;
         let known_hooks = provider_webhooks::store::list(conn, &sources).await?;
         Ok(Self {
             backlog: inbox::queries::store::backlog(conn, now).await?,

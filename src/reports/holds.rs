@@ -28,7 +28,7 @@ pub struct OpenHold {
     pub account_id: Option<String>,
     /// State of the hold: `open`.
     pub state: String,
-    /// What an approval does: `deactivate` or `reactivate`.
+    /// The effect of an approval: `deactivate` or `reactivate`.
     pub requested_action: String,
     /// Why a person must decide.
     pub reason: String,

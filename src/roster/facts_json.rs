@@ -1,12 +1,11 @@
-//! How facts stand in the column `facts` of `leaver.employees`: the shape of our data, apart from the shape of
-//! our types.
+//! The JSON in the column `facts` of `leaver.employees`, kept apart from the domain types so that either can change.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use leaver_core::domain::{DateOrInstant, Employee, EmploymentStatus, Fact, Status, WorkEmail};
 
-/// The column `facts`. Its names are part of the data, so they are spelled out here and nowhere else.
+/// The column `facts`. Its member names are part of the stored data.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct StoredFacts {
@@ -15,21 +14,21 @@ pub(crate) struct StoredFacts {
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     status_changed: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
-    employment_status: Option<Stored<StoredEmployment>>,
+    employment_status: Option<StoredFact<StoredEmployment>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    hire_date: Option<Stored<NaiveDate>>,
+    hire_date: Option<StoredFact<NaiveDate>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    termination_date: Option<Stored<StoredMoment>>,
+    termination_date: Option<StoredFact<StoredMoment>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    work_email: Option<Stored<String>>,
+    work_email: Option<StoredFact<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    deleted: Option<Stored<bool>>,
+    deleted: Option<StoredFact<bool>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     values_pending_since: Option<DateTime<Utc>>,
 }
 
 #[derive(Serialize, Deserialize)]
-struct Stored<T> {
+struct StoredFact<T> {
     value: Option<T>,
     as_of: DateTime<Utc>,
     observed_at: DateTime<Utc>,
@@ -38,7 +37,7 @@ struct Stored<T> {
 #[derive(Serialize, Deserialize)]
 struct StoredStatusFact {
     #[serde(flatten)]
-    stored: Stored<StoredStatus>,
+    stored: StoredFact<StoredStatus>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     word: Option<String>,
 }
@@ -66,8 +65,8 @@ enum StoredMoment {
     Instant(DateTime<Utc>),
 }
 
-impl<T> Stored<T> {
-    fn of<U>(fact: &Fact<U>, into: impl FnOnce(&U) -> T) -> Self {
+impl<T> StoredFact<T> {
+    fn new<U>(fact: &Fact<U>, into: impl FnOnce(&U) -> T) -> Self {
         Self {
             value: fact.value.as_ref().map(into),
             as_of: fact.as_of,
@@ -75,7 +74,7 @@ impl<T> Stored<T> {
         }
     }
 
-    fn map<U>(self, into: impl FnOnce(T) -> U) -> Fact<U> {
+    fn into_fact<U>(self, into: impl FnOnce(T) -> U) -> Fact<U> {
         Fact {
             value: self.value.map(into),
             as_of: self.as_of,
@@ -85,11 +84,11 @@ impl<T> Stored<T> {
 }
 
 impl StoredFacts {
-    /// Writes what was stored into an entry of which nothing is known.
-    pub(crate) fn fill(self, employee: &mut Employee) {
+    /// Sets the facts of a new employee.
+    pub(crate) fn apply_to(self, employee: &mut Employee) {
         employee.status = self.status.map(|fact| {
             let word = fact.word;
-            fact.stored.map(|status| match status {
+            fact.stored.into_fact(|status| match status {
                 StoredStatus::Active => Status::Active,
                 StoredStatus::Pending => Status::Pending,
                 StoredStatus::Inactive => Status::Inactive,
@@ -98,14 +97,14 @@ impl StoredFacts {
         });
         employee.status_changed = self.status_changed;
         employee.employment_status = self.employment_status.map(|fact| {
-            fact.map(|word| match word {
+            fact.into_fact(|word| match word {
                 StoredEmployment::Terminated => EmploymentStatus::Terminated,
                 StoredEmployment::Other => EmploymentStatus::Other,
             })
         });
-        employee.hire_date = self.hire_date.map(|fact| fact.map(|day| day));
+        employee.hire_date = self.hire_date.map(|fact| fact.into_fact(|day| day));
         employee.termination_date = self.termination_date.map(|fact| {
-            fact.map(|moment| match moment {
+            fact.into_fact(|moment| match moment {
                 StoredMoment::Day(day) => DateOrInstant::Day(day),
                 StoredMoment::Instant(instant) => DateOrInstant::Instant(instant),
             })
@@ -115,15 +114,15 @@ impl StoredFacts {
             as_of: fact.as_of,
             observed_at: fact.observed_at,
         });
-        employee.deleted = self.deleted.map(|fact| fact.map(|deleted| deleted));
+        employee.deleted = self.deleted.map(|fact| fact.into_fact(|deleted| deleted));
         employee.values_pending_since = self.values_pending_since;
     }
 
-    /// What is to be stored of an entry.
-    pub(super) fn of(employee: &Employee) -> Self {
+    /// Returns the facts of an employee.
+    pub(super) fn from_employee(employee: &Employee) -> Self {
         Self {
             status: employee.status.as_ref().map(|fact| StoredStatusFact {
-                stored: Stored::of(fact, |status| match status {
+                stored: StoredFact::new(fact, |status| match status {
                     Status::Active => StoredStatus::Active,
                     Status::Pending => StoredStatus::Pending,
                     Status::Inactive => StoredStatus::Inactive,
@@ -136,7 +135,7 @@ impl StoredFacts {
             }),
             status_changed: employee.status_changed,
             employment_status: employee.employment_status.as_ref().map(|fact| {
-                Stored::of(fact, |word| match word {
+                StoredFact::new(fact, |word| match word {
                     EmploymentStatus::Terminated => StoredEmployment::Terminated,
                     EmploymentStatus::Other => StoredEmployment::Other,
                 })
@@ -144,9 +143,9 @@ impl StoredFacts {
             hire_date: employee
                 .hire_date
                 .as_ref()
-                .map(|fact| Stored::of(fact, |day| *day)),
+                .map(|fact| StoredFact::new(fact, |day| *day)),
             termination_date: employee.termination_date.as_ref().map(|fact| {
-                Stored::of(fact, |moment| match moment {
+                StoredFact::new(fact, |moment| match moment {
                     DateOrInstant::Day(day) => StoredMoment::Day(*day),
                     DateOrInstant::Instant(instant) => StoredMoment::Instant(*instant),
                 })
@@ -154,11 +153,11 @@ impl StoredFacts {
             work_email: employee
                 .work_email
                 .as_ref()
-                .map(|fact| Stored::of(fact, |email| email.expose().to_owned())),
+                .map(|fact| StoredFact::new(fact, |email| email.expose().to_owned())),
             deleted: employee
                 .deleted
                 .as_ref()
-                .map(|fact| Stored::of(fact, |deleted| *deleted)),
+                .map(|fact| StoredFact::new(fact, |deleted| *deleted)),
             values_pending_since: employee.values_pending_since,
         }
     }

@@ -1,7 +1,7 @@
-//! What we know of each employee, whoever said it. Newer facts win, fact by fact, so the order in which
-//! changes arrive does not matter and the same change twice changes nothing.
+//! The roster: what is known of each employee, merged from all sources. Newer facts win, fact by fact, so arrival order
+//! does not matter and a repeated change has no effect.
 //!
-//! It keeps what the rules need and nothing else, and decides nothing.
+//! It stores only what the rules need, and decides nothing.
 
 pub mod pending_reads;
 pub mod scan;
@@ -19,24 +19,23 @@ use leaver_core::domain::{
     Status,
 };
 
-/// A change with its sender and its times, ready to be merged.
+/// A change with its source and its times, ready to be merged.
 #[derive(Clone, Debug)]
 pub struct Observation {
-    /// Who told us.
+    /// The source.
     pub source: SourceName,
-    /// What was said.
+    /// The change.
     pub change: EmployeeChange,
-    /// When it was so: the sender's own time, else the time it signed, else the time of arrival.
+    /// When it became true: the event's own time, else the signed time, else the time of arrival.
     pub as_of: DateTime<Utc>,
-    /// When we learned it.
+    /// When it was observed.
     pub observed_at: DateTime<Utc>,
-    /// The delivery that said it.
+    /// The delivery that carried it; `None` for an API read.
     pub delivery: Option<DeliveryId>,
 }
 
 impl Observation {
-    /// Resolves the time of a change. A time ahead of its arrival counts as the arrival, since otherwise
-    /// one bad clock would make every later change look old.
+    /// Creates an observation; `fallback` is its `as_of` if the change has no time of its own.
     #[must_use]
     pub fn new(
         source: SourceName,
@@ -45,6 +44,7 @@ impl Observation {
         observed_at: DateTime<Utc>,
         delivery: Option<DeliveryId>,
     ) -> Self {
+        // A time in the future counts as the arrival: otherwise one fast clock would make later changes look old.
         let as_of = change
             .as_of
             .or(fallback)
@@ -59,7 +59,7 @@ impl Observation {
         }
     }
 
-    /// Whom it is about.
+    /// Returns the key of the employee.
     #[must_use]
     pub fn key(&self) -> EmployeeKey {
         EmployeeKey {
@@ -70,38 +70,37 @@ impl Observation {
     }
 }
 
-/// What became of an observation.
+/// The effect of an observation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Effect {
-    /// Everything in it was known already.
-    Same,
-    /// It is older than what is known.
+    /// All its facts were known.
+    Unchanged,
+    /// It is older than the known facts.
     Stale,
-    /// It said something new.
-    Newer,
+    /// It brought a new fact.
+    Changed,
 }
 
-/// An employee as known after the observations of a slice.
+/// An employee after the observations of a slice.
 #[derive(Clone, Debug)]
 pub struct Observed {
-    /// The merged entry; its row is locked until the transaction ends.
+    /// The merged employee. The row is locked until the transaction ends.
     pub employee: Employee,
-    /// The entry as it was before.
-    pub before: Employee,
-    /// The strongest effect that an observation of the slice had on it.
+    /// The employee before the merge.
+    pub previous: Employee,
+    /// The strongest effect among the observations.
     pub effect: Effect,
-    /// The observations of the slice about this employee, by delivery, with the effect of each.
+    /// The effect of each observation, with its delivery.
     pub by_delivery: Vec<(Option<DeliveryId>, Effect)>,
 }
 
-/// Merges a slice of observations into the roster: two statements, whatever the length of the slice.
+/// Merges a slice of observations, with at most three statements whatever its length.
 ///
-/// The rows of everybody concerned are locked, in key order, and with them those of whoever in `sources` shares an account
-/// with one of them; the merged entries are in memory only, to be written by [`store::save`] together with what is
-/// decided about them.
+/// Locks the rows of all employees concerned, and of employees in `sources` who share an account with one of them. The
+/// merged employees are in memory only; [`store::save`] writes them together with the decision.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was written then.
 pub async fn observe(
     conn: &mut PgConnection,
     observations: &[Observation],
@@ -120,27 +119,27 @@ pub async fn observe(
     Ok(employees
         .into_iter()
         .map(|mut employee| {
-            let said = by_key.remove(&employee.key).unwrap_or_default();
-            let before = employee.clone();
-            let by_delivery: Vec<_> = said
+            let observations = by_key.remove(&employee.key).unwrap_or_default();
+            let previous = employee.clone();
+            let by_delivery: Vec<_> = observations
                 .into_iter()
                 .map(|observation| (observation.delivery, merge(&mut employee, observation)))
                 .collect();
-            if !employee.has_same_listed_values(&before) {
+            if !employee.has_same_listed_values(&previous) {
                 employee.modified_at = Some(now);
             }
             let effect = by_delivery.iter().map(|(_, effect)| *effect).max();
             Observed {
                 employee,
-                before,
-                effect: effect.unwrap_or(Effect::Same),
+                previous,
+                effect: effect.unwrap_or(Effect::Unchanged),
                 by_delivery,
             }
         })
         .collect())
 }
 
-/// Merges one observation into one entry. Any order of the same observations gives the same facts.
+/// Merges one observation into an employee. The same observations in any order give the same facts.
 pub fn merge(employee: &mut Employee, observation: &Observation) -> Effect {
     let at = Times {
         as_of: observation.as_of,
@@ -165,24 +164,24 @@ pub fn merge(employee: &mut Employee, observation: &Observation) -> Effect {
         ),
         merge_read_due(employee, observation),
     ];
-    let effect = effects.into_iter().max().unwrap_or(Effect::Same);
-    if effect == Effect::Newer {
+    let effect = effects.into_iter().max().unwrap_or(Effect::Unchanged);
+    if effect == Effect::Changed {
         employee.last_delivery_id = observation.delivery.or(employee.last_delivery_id);
     }
     effect
 }
 
-/// Told of a change, or saw two statuses. An older status that comes late is the one it changed from, so it
-/// counts too; two statuses make a change whichever of them is the present one.
+/// Records that the status changed: the observation reports it, or its status differs from the known one.
+// An older status that arrives late counts too, since it is the one that changed.
 fn merge_status_changed(employee: &mut Employee, facts: &Facts) -> Effect {
     let differs = |known: &Fact<Status>| known.value.as_ref() != facts.status.value();
     let changed = facts.status != Field::Absent
         && (facts.status_changed || employee.status.as_ref().is_some_and(differs));
     if employee.status_changed || !changed {
-        return Effect::Same;
+        return Effect::Unchanged;
     }
     employee.status_changed = true;
-    Effect::Newer
+    Effect::Changed
 }
 
 #[derive(Clone, Copy)]
@@ -191,23 +190,23 @@ struct Times {
     observed_at: DateTime<Utc>,
 }
 
-/// Of two facts of the same moment the greater one wins, so the result does not depend on which came first.
-/// Of the same fact twice it counts when we first learned it.
+/// Merges one fact. Facts with the same `as_of` are ordered by value, so the result does not depend on arrival order. A
+/// repeated fact keeps its first `observed_at`.
 fn merge_fact<T: Clone + Ord>(known: &mut Option<Fact<T>>, posted: &Field<T>, at: Times) -> Effect {
     let value = match posted {
-        Field::Absent => return Effect::Same,
+        Field::Absent => return Effect::Unchanged,
         Field::Empty => None,
         Field::Value(value) => Some(value.clone()),
     };
     match known {
         Some(fact) if at.as_of < fact.as_of => return Effect::Stale,
-        Some(fact) if at.as_of == fact.as_of && value < fact.value => return Effect::Same,
+        Some(fact) if at.as_of == fact.as_of && value < fact.value => return Effect::Unchanged,
         Some(fact)
             if at.as_of == fact.as_of
                 && value == fact.value
                 && at.observed_at >= fact.observed_at =>
         {
-            return Effect::Same;
+            return Effect::Unchanged;
         }
         _ => {}
     }
@@ -216,25 +215,26 @@ fn merge_fact<T: Clone + Ord>(known: &mut Option<Fact<T>>, posted: &Field<T>, at
         as_of: at.as_of,
         observed_at: at.observed_at,
     });
-    Effect::Newer
+    Effect::Changed
 }
 
-/// A change without values asks for a read; a newer status answers. One of the same second may be from before
-/// the change, so it does not; nor does a removal, which speaks for itself while it stands.
+/// Records that a change without values needs a read, until a newer status arrives.
+// A status of the same second may be older than the change, so it must be strictly newer. A deletion ends no read:
+// `pending_reads::for_employee` ignores the read while the deletion is newer.
 fn merge_read_due(employee: &mut Employee, observation: &Observation) -> Effect {
     let change = &observation.change;
-    let answered_at = employee.status.as_ref().map(|fact| fact.as_of);
-    let mut effect = Effect::Same;
+    let status_as_of = employee.status.as_ref().map(|fact| fact.as_of);
+    let mut effect = Effect::Unchanged;
     if change.notification_only && change.kind == ChangeKind::Updated {
-        if answered_at.is_some_and(|at| at > observation.as_of) {
+        if status_as_of.is_some_and(|at| at > observation.as_of) {
             return Effect::Stale;
         }
         if employee.values_pending_since < Some(observation.as_of) {
             employee.values_pending_since = Some(observation.as_of);
-            effect = Effect::Newer;
+            effect = Effect::Changed;
         }
     }
-    if employee.values_pending_since < answered_at {
+    if employee.values_pending_since < status_as_of {
         employee.values_pending_since = None;
     }
     effect

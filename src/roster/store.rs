@@ -1,4 +1,4 @@
-//! The table `leaver.employees`. Each function takes a slice and runs one statement for it.
+//! The table `leaver.employees`. Each function takes a slice and executes one statement for it, [`lock`] up to three.
 
 use std::collections::BTreeSet;
 
@@ -12,14 +12,14 @@ use leaver_core::domain::{
     SourceName, Tenant,
 };
 
-/// Loads and locks the entries of these employees, making those that are new. Locks, too, whoever in `sources` shares an
-/// account with one of them: what is decided about an account rests on all of them, so no two replicas do it at a time.
+/// Loads and locks these employees, and inserts those that are new. Also locks employees in `sources` who share an account
+/// with one of them, since the decision about an account depends on all of them.
 ///
-/// Keys must be sorted, so that two slices that overlap wait for each other instead of deadlocking: whoever makes new
-/// entries has locked all that were there.
+/// Keys must be sorted, so that overlapping slices wait for each other instead of deadlocking. New rows are inserted only
+/// after all known ones are locked.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was written then.
 pub async fn lock(
     conn: &mut PgConnection,
     keys: &[EmployeeKey],
@@ -50,7 +50,7 @@ pub async fn lock(
     )
     .execute(&mut *conn)
     .await?;
-    // Another slice may have made some of them meanwhile, with what it knows. Nobody else is locked this late.
+    // Another transaction may have inserted some of them meanwhile. No other rows are locked this late.
     employees.extend(lock_known(conn, &new, &[]).await?);
     employees.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(employees)
@@ -96,11 +96,11 @@ async fn lock_known(
     Ok(employees)
 }
 
-/// Loads and locks entries whose access end has come, oldest first. Entries that another replica works on
-/// are left to it, and so are those of sources that are not configured.
+/// Loads and locks employees whose scheduled access end has come, oldest first. Skips rows that are locked elsewhere, and
+/// sources that are not configured.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn lock_due(
     conn: &mut PgConnection,
     sources: &[SourceName],
@@ -126,11 +126,11 @@ pub async fn lock_due(
     rows.into_iter().map(Row::into_employee).collect()
 }
 
-/// When the next scheduled access end is, and how many there are.
+/// Returns the number of scheduled access ends, and the time of the next.
 ///
 /// # Errors
-/// Whatever the database says.
-pub async fn schedule(
+/// Returns the database's error.
+pub async fn scheduled_ends_summary(
     conn: &mut PgConnection,
 ) -> Result<(i64, Option<DateTime<Utc>>), sqlx::Error> {
     let row = sqlx::query!(
@@ -142,10 +142,10 @@ pub async fn schedule(
     Ok((row.pending, row.next_at))
 }
 
-/// When the next scheduled access end of these sources is.
+/// Finds the next scheduled access end of these sources.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn next_access_end(
     conn: &mut PgConnection,
     sources: &[SourceName],
@@ -162,10 +162,10 @@ pub async fn next_access_end(
     .map(Option::flatten)
 }
 
-/// The employees of these sources that are linked to these accounts, pair by pair.
+/// Finds the employees that are linked to these accounts, pair by pair.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn find_linked(
     conn: &mut PgConnection,
     pairs: &[(SourceName, AccountId)],
@@ -189,10 +189,10 @@ pub async fn find_linked(
     rows.into_iter().map(Row::into_employee).collect()
 }
 
-/// The employees with this work e-mail or this id, in any source, for a person who asks.
+/// Finds the employees with this work e-mail or this id, in any source.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn find_by_email_or_id(
     conn: &mut PgConnection,
     email: &str,
@@ -213,10 +213,11 @@ pub async fn find_by_email_or_id(
     rows.into_iter().map(Row::into_employee).collect()
 }
 
-/// Saves entries: their facts, link and schedule.
+/// Updates employees: facts, linked account, scheduled access end. Sets `modified_at` only if a value changed, not if a
+/// value was confirmed or a link or schedule changed.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was written then.
 pub async fn save(
     conn: &mut PgConnection,
     employees: &[Employee],
@@ -224,7 +225,9 @@ pub async fn save(
 ) -> Result<(), sqlx::Error> {
     let columns = KeyColumns::of(employees.iter().map(|employee| &employee.key));
     let each = || employees.iter();
-    let facts: Vec<Json<StoredFacts>> = each().map(|e| Json(StoredFacts::of(e))).collect();
+    let facts: Vec<Json<StoredFacts>> = each()
+        .map(|e| Json(StoredFacts::from_employee(e)))
+        .collect();
     let accounts: Vec<Option<String>> = each()
         .map(|e| e.account_id.as_ref().map(ToString::to_string))
         .collect();
@@ -270,16 +273,16 @@ pub async fn save(
     Ok(())
 }
 
-/// Forgets that we switched these accounts off, since they are on again: what is switched off by others later
-/// is not ours to switch on.
+/// Clears `deactivated_at` for accounts that are active again. If someone else deactivates them later, we must not
+/// reactivate them.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was written then.
 pub async fn forget_deactivation(
     conn: &mut PgConnection,
     accounts: &BTreeSet<AccountId>,
 ) -> Result<(), sqlx::Error> {
-    // Nearly always; and no index is kept for the rest, so it would look through the whole roster.
+    // The usual case. Without it the statement would scan the whole roster, since there is no index for it.
     if accounts.is_empty() {
         return Ok(());
     }
@@ -294,10 +297,10 @@ pub async fn forget_deactivation(
     Ok(())
 }
 
-/// The work e-mails of these employees, in the order given, for a person who must know whom a question is about.
+/// Loads the work e-mails of these employees, in the order given.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn work_emails(
     conn: &mut PgConnection,
     keys: &[EmployeeKey],
@@ -347,7 +350,7 @@ impl Row {
             tenant: Tenant::new(self.tenant),
             employee_id: EmployeeId::new(self.employee_id),
         });
-        self.facts.0.fill(&mut employee);
+        self.facts.0.apply_to(&mut employee);
         employee.account_id = self.account_id.map(AccountId::new);
         employee.access_ends_at = self.access_ends_at;
         employee.deactivated_at = self.deactivated_at;

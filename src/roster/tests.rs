@@ -1,4 +1,4 @@
-//! Merging, fact by fact. One builder says what an observation says, `merged` what is known after several.
+//! Merging, fact by fact. `observed` and its variants build observations, `merged` merges several.
 
 use chrono::{NaiveDate, TimeDelta};
 use proptest::collection::vec;
@@ -22,8 +22,8 @@ fn email(text: &str) -> WorkEmail {
     WorkEmail::parse(text).unwrap()
 }
 
-/// An update that was so at a minute, was learned a minute later and says nothing yet.
-fn said(minute: i64) -> Observation {
+/// An update as of a minute, observed a minute later, without facts.
+fn observed(minute: i64) -> Observation {
     let change = EmployeeChange {
         tenant: Tenant::new("acme"),
         employee_id: EmployeeId::new("4711"),
@@ -37,11 +37,13 @@ fn said(minute: i64) -> Observation {
 }
 
 fn status(minute: i64, status: Status) -> Observation {
-    with(said(minute), |facts| facts.status = Field::Value(status))
+    with(observed(minute), |facts| {
+        facts.status = Field::Value(status);
+    })
 }
 
 fn flagged(minute: i64, status: Status) -> Observation {
-    with(said(minute), |facts| {
+    with(observed(minute), |facts| {
         facts.status = Field::Value(status);
         facts.status_changed = true;
     })
@@ -53,19 +55,19 @@ fn with(mut observation: Observation, set: impl FnOnce(&mut Facts)) -> Observati
 }
 
 fn notification_only(minute: i64) -> Observation {
-    let mut observation = said(minute);
+    let mut observation = observed(minute);
     observation.change.notification_only = true;
     observation
 }
 
 fn deleted(minute: i64) -> Observation {
-    let mut observation = said(minute);
+    let mut observation = observed(minute);
     observation.change.kind = ChangeKind::Deleted;
     observation
 }
 
 fn merged(observations: &[Observation]) -> (Employee, Vec<Effect>) {
-    let mut employee = Employee::new(said(0).key());
+    let mut employee = Employee::new(observed(0).key());
     let effects = observations
         .iter()
         .map(|observation| merge(&mut employee, observation))
@@ -73,7 +75,7 @@ fn merged(observations: &[Observation]) -> (Employee, Vec<Effect>) {
     (employee, effects)
 }
 
-/// What is known after these, which must not depend on their order.
+/// Merges in both orders and checks that the result is the same.
 fn known(observations: &[Observation]) -> Employee {
     let (employee, _) = merged(observations);
     let backwards: Vec<Observation> = observations.iter().rev().cloned().collect();
@@ -87,7 +89,7 @@ fn newer_facts_win_one_by_one() {
         facts.hire_date = Field::Value(day("2020-01-01"));
         facts.work_email = Field::Value(email("old@example.com"));
     });
-    let second = with(said(2), |facts| {
+    let second = with(observed(2), |facts| {
         facts.work_email = Field::Value(email("new@example.com"));
     });
 
@@ -107,48 +109,52 @@ fn newer_facts_win_one_by_one() {
 }
 
 #[test]
-fn what_is_older_is_stale_and_changes_nothing() {
+fn an_older_fact_is_stale() {
     let (before, _) = merged(&[flagged(2, Status::Inactive)]);
     let (after, effects) = merged(&[flagged(2, Status::Inactive), status(1, Status::Active)]);
-    assert_eq!(effects, [Effect::Newer, Effect::Stale]);
+    assert_eq!(effects, [Effect::Changed, Effect::Stale]);
     assert_eq!(after, before);
 }
 
 #[test]
-fn an_older_observation_still_brings_a_fact_that_was_not_known() {
-    let late = with(said(1), |facts| {
+fn an_older_observation_can_bring_an_unknown_fact() {
+    let late = with(observed(1), |facts| {
         facts.termination_date = Field::Value(DateOrInstant::Day(day("2026-03-31")));
     });
     let (employee, effects) = merged(&[status(2, Status::Active), late]);
-    assert_eq!(effects, [Effect::Newer, Effect::Newer]);
+    assert_eq!(effects, [Effect::Changed, Effect::Changed]);
     assert_eq!(employee.termination_date.unwrap().as_of, at(1));
 }
 
 #[test]
-fn the_same_twice_is_the_same() {
+fn a_repeated_observation_is_unchanged() {
     for observation in [
         status(1, Status::Active),
         flagged(1, Status::Inactive),
         notification_only(1),
         deleted(1),
-        said(1),
+        observed(1),
     ] {
         let (once, _) = merged(std::slice::from_ref(&observation));
         let (twice, effects) = merged(&[observation.clone(), observation.clone()]);
-        assert_eq!(effects, [Effect::Newer, Effect::Same], "{observation:#?}");
+        assert_eq!(
+            effects,
+            [Effect::Changed, Effect::Unchanged],
+            "{observation:#?}"
+        );
         assert_eq!(twice, once);
     }
 }
 
 #[test]
-fn the_same_again_at_a_later_time_is_newer() {
+fn the_same_value_at_a_later_time_is_a_change() {
     let (employee, effects) = merged(&[status(1, Status::Active), status(2, Status::Active)]);
-    assert_eq!(effects, [Effect::Newer, Effect::Newer]);
+    assert_eq!(effects, [Effect::Changed, Effect::Changed]);
     assert_eq!(employee.status.unwrap().as_of, at(2));
 }
 
 #[test]
-fn of_two_facts_of_one_moment_the_greater_wins_in_any_order() {
+fn the_greater_of_two_simultaneous_facts_wins() {
     let cases = [
         (Status::Active, Status::Pending),
         (Status::Pending, Status::Unknown("LEAVE".to_owned())),
@@ -159,32 +165,33 @@ fn of_two_facts_of_one_moment_the_greater_wins_in_any_order() {
         let employee = known(&[status(1, lesser), status(1, greater.clone())]);
         assert_eq!(employee.status(), Some(&greater));
     }
-    let dated = |date: Field<DateOrInstant>| with(said(1), |facts| facts.termination_date = date);
+    let dated =
+        |date: Field<DateOrInstant>| with(observed(1), |facts| facts.termination_date = date);
     let date = DateOrInstant::Day(day("2026-03-31"));
     let employee = known(&[dated(Field::Empty), dated(Field::Value(date))]);
     assert_eq!(employee.termination_date.unwrap().value, Some(date));
 }
 
 #[test]
-fn a_fact_that_is_said_to_be_empty_replaces_an_older_value() {
-    let dated = with(said(1), |facts| {
+fn an_empty_fact_replaces_an_older_value() {
+    let dated = with(observed(1), |facts| {
         facts.termination_date = Field::Value(DateOrInstant::Day(day("2026-03-31")));
     });
-    let undated = with(said(2), |facts| facts.termination_date = Field::Empty);
+    let undated = with(observed(2), |facts| facts.termination_date = Field::Empty);
     let termination = known(&[dated, undated]).termination_date.unwrap();
     assert_eq!((termination.value, termination.as_of), (None, at(2)));
 }
 
 #[test]
-fn a_field_that_was_not_posted_changes_nothing() {
-    let employee = known(&[flagged(1, Status::Inactive), said(2)]);
+fn a_missing_field_changes_nothing() {
+    let employee = known(&[flagged(1, Status::Inactive), observed(2)]);
     assert_eq!(employee.status(), Some(&Status::Inactive));
     assert_eq!(employee.status.unwrap().as_of, at(1));
     assert_eq!(employee.termination_date, None);
 }
 
 #[test]
-fn a_time_ahead_of_its_arrival_counts_as_the_arrival() {
+fn a_future_time_counts_as_the_arrival() {
     let change = EmployeeChange {
         as_of: Some(at(500)),
         ..status(0, Status::Inactive).change
@@ -197,11 +204,11 @@ fn a_time_ahead_of_its_arrival_counts_as_the_arrival() {
 }
 
 #[test]
-fn without_a_time_of_its_own_a_change_is_as_old_as_its_signature_or_its_arrival() {
+fn as_of_falls_back_to_the_signed_or_arrival_time() {
     let source = SourceName::parse("hr").unwrap();
     let untimed = EmployeeChange {
         as_of: None,
-        ..said(0).change
+        ..observed(0).change
     };
     let of =
         |fallback| Observation::new(source.clone(), untimed.clone(), fallback, at(10), None).as_of;
@@ -211,7 +218,7 @@ fn without_a_time_of_its_own_a_change_is_as_old_as_its_signature_or_its_arrival(
 }
 
 #[test]
-fn of_one_fact_heard_twice_it_counts_when_it_was_first_heard() {
+fn a_repeated_fact_keeps_its_first_observation() {
     let early = status(1, Status::Inactive);
     let late = Observation {
         observed_at: at(50),
@@ -221,7 +228,7 @@ fn of_one_fact_heard_twice_it_counts_when_it_was_first_heard() {
 }
 
 #[test]
-fn a_change_without_values_asks_for_a_read() {
+fn a_change_without_values_needs_a_read() {
     assert_eq!(
         known(&[notification_only(5)]).values_pending_since,
         Some(at(5))
@@ -237,7 +244,7 @@ fn a_change_without_values_asks_for_a_read() {
 }
 
 #[test]
-fn only_a_newer_status_answers_a_change_without_values() {
+fn only_a_newer_status_ends_the_need_for_a_read() {
     for (minute, due) in [(4, Some(at(5))), (5, Some(at(5))), (6, None)] {
         for order in [
             [notification_only(5), status(minute, Status::Active)],
@@ -246,7 +253,7 @@ fn only_a_newer_status_answers_a_change_without_values() {
             assert_eq!(known(&order).values_pending_since, due, "{minute}");
         }
     }
-    let other_fact = with(said(6), |facts| facts.hire_date = Field::Empty);
+    let other_fact = with(observed(6), |facts| facts.hire_date = Field::Empty);
     assert_eq!(
         known(&[notification_only(5), other_fact]).values_pending_since,
         Some(at(5))
@@ -254,22 +261,22 @@ fn only_a_newer_status_answers_a_change_without_values() {
 }
 
 #[test]
-fn a_creation_without_values_asks_for_nothing() {
+fn a_creation_without_values_needs_no_read() {
     let mut created = notification_only(5);
     created.change.kind = ChangeKind::Created;
     assert_eq!(known(&[created]).values_pending_since, None);
 }
 
 #[test]
-fn a_removal_stands_until_something_newer_is_said() {
+fn a_deletion_holds_until_a_newer_observation() {
     let removed = |observations: &[Observation]| known(observations).deleted.unwrap().value;
-    assert_eq!(removed(&[said(1), deleted(2)]), Some(true));
-    assert_eq!(removed(&[deleted(2), said(2)]), Some(true));
-    assert_eq!(removed(&[deleted(2), said(3)]), Some(false));
+    assert_eq!(removed(&[observed(1), deleted(2)]), Some(true));
+    assert_eq!(removed(&[deleted(2), observed(2)]), Some(true));
+    assert_eq!(removed(&[deleted(2), observed(3)]), Some(false));
 }
 
 #[test]
-fn a_status_has_changed_when_we_were_told_or_saw_two() {
+fn a_status_change_is_reported_or_seen() {
     let changed = |observations: &[Observation]| known(observations).status_changed;
     let (active, inactive) = (Status::Active, Status::Inactive);
 
@@ -278,7 +285,7 @@ fn a_status_has_changed_when_we_were_told_or_saw_two() {
         status(1, inactive.clone()),
         status(2, inactive.clone())
     ]));
-    assert!(!changed(&[status(1, inactive.clone()), said(2)]));
+    assert!(!changed(&[status(1, inactive.clone()), observed(2)]));
     assert!(changed(&[flagged(1, inactive.clone())]));
     assert!(changed(&[
         flagged(1, inactive.clone()),
@@ -288,21 +295,21 @@ fn a_status_has_changed_when_we_were_told_or_saw_two() {
 }
 
 #[test]
-fn a_status_named_among_the_changed_ones_but_not_posted_is_no_change() {
-    let named = with(said(1), |facts| facts.status_changed = true);
+fn a_changed_status_without_value_is_no_change() {
+    let named = with(observed(1), |facts| facts.status_changed = true);
     assert!(!known(&[named, status(2, Status::Inactive)]).status_changed);
 }
 
 #[test]
-fn an_older_status_that_comes_late_and_shows_a_change_is_news() {
+fn an_older_status_that_arrives_late_shows_a_change() {
     let (employee, effects) = merged(&[status(2, Status::Inactive), status(1, Status::Active)]);
-    assert_eq!(effects, [Effect::Newer, Effect::Newer]);
+    assert_eq!(effects, [Effect::Changed, Effect::Changed]);
     assert_eq!(employee.status(), Some(&Status::Inactive));
     assert!(employee.status_changed);
 }
 
 #[test]
-fn the_delivery_of_the_newest_news_is_remembered() {
+fn the_delivery_of_the_last_change_is_kept() {
     let from = |observation: Observation, id: u128| Observation {
         delivery: Some(DeliveryId(uuid::Uuid::from_u128(id))),
         ..observation
@@ -310,7 +317,7 @@ fn the_delivery_of_the_newest_news_is_remembered() {
     let (employee, _) = merged(&[
         from(flagged(2, Status::Inactive), 1),
         from(status(1, Status::Inactive), 2),
-        said(3),
+        observed(3),
     ]);
     assert_eq!(
         employee.last_delivery_id,
@@ -345,9 +352,9 @@ prop_compose! {
             kind,
             notification_only,
             facts: if notification_only { Facts::default() } else { facts },
-            ..said(minute).change
+            ..observed(minute).change
         };
-        Observation::new(said(0).source, change, None, at(minute + heard), None)
+        Observation::new(observed(0).source, change, None, at(minute + heard), None)
     }
 }
 
@@ -382,6 +389,6 @@ proptest! {
         let twice: Vec<Observation> = said.iter().chain(&said).cloned().collect();
         let (again, effects) = merged(&twice);
         prop_assert_eq!(again, expected);
-        prop_assert!(effects[said.len()..].iter().all(|effect| *effect != Effect::Newer));
+        prop_assert!(effects[said.len()..].iter().all(|effect| *effect != Effect::Changed));
     }
 }

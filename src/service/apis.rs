@@ -8,9 +8,10 @@ use super::Settings;
 use crate::base::clock::Clock;
 use crate::config::{ApiSettings, Source};
 use crate::connect::{
-    BambooHrAddress, BambooHrApi, Limits, LinkedAccount, MergeAddress, MergeApi, Transport,
+    BambooHrAddress, BambooHrApi, ClientLimits, LinkedAccount, MergeAddress, MergeApi,
+    ProviderClient, Transport,
 };
-use crate::jobs::sync::{ProviderClient, SyncSource};
+use crate::jobs::sync::SyncSource;
 use leaver_core::domain::Provider;
 use leaver_core::providers::Tenancy;
 
@@ -20,7 +21,7 @@ use leaver_core::providers::Tenancy;
 /// Returns an error if the address of an API is missing or invalid, or if TLS cannot be set up.
 pub fn companies(
     settings: &Settings,
-    limits: &Limits,
+    limits: &ClientLimits,
     clock: &Arc<dyn Clock>,
 ) -> anyhow::Result<Vec<SyncSource>> {
     if settings.sources.iter().all(|source| source.api.is_none()) {
@@ -34,9 +35,9 @@ pub fn companies(
         .map(|(source, api)| {
             Ok(SyncSource {
                 source: source.name.clone(),
-                api: provider_client(source, api, &transport)?,
-                poll: api.sync_interval,
-                full_sweep: api.full_sync_interval,
+                client: provider_client(source, api, &transport)?,
+                sync_interval: api.sync_interval,
+                full_sync_interval: api.full_sync_interval,
             })
         })
         .collect()
@@ -59,7 +60,7 @@ fn provider_client(
                 return Err(anyhow!("source {}: `tenant` is missing", source.name));
             };
             let client = BambooHrApi::new(address, tenant.clone(), key, transport.clone());
-            Ok(ProviderClient::BambooHr(client, tenant.clone()))
+            Ok(ProviderClient::BambooHr(client))
         }
         ApiAddress::Merge(address) => {
             let client = MergeApi::new(address, key, transport.clone());
@@ -113,7 +114,7 @@ fn merge_address(source: &Source, api: &ApiSettings) -> anyhow::Result<MergeAddr
 fn bamboohr_address(source: &Source, api: &ApiSettings) -> anyhow::Result<BambooHrAddress> {
     let address = match (&api.base_url, &api.company_domain) {
         (Some(url), _) => BambooHrAddress::parse(url),
-        (None, Some(company)) => BambooHrAddress::of_company(company),
+        (None, Some(company)) => BambooHrAddress::from_company_domain(company),
         (None, None) => {
             return Err(anyhow!(
                 "source {}: `api.company_domain` is missing; set it to the part before .bamboohr.com",

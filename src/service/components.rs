@@ -94,10 +94,10 @@ impl Components {
         let options = with_session_settings(database.clone());
         let engine = Arc::new(engine(settings, database, Arc::clone(&clock)));
         let liveness = Arc::new(Liveness::default());
-        let limits = group_commit::Limits {
-            waiting: group_commit::WAITING,
-            bytes: settings.server.max_in_flight_bytes,
-            patience: settings.server.store_timeout,
+        let limits = group_commit::QueueLimits {
+            max_pending: group_commit::DEFAULT_MAX_PENDING,
+            max_bytes: settings.server.max_in_flight_bytes,
+            store_timeout: settings.server.store_timeout,
         };
         let intake = GroupCommit::open(
             &options,

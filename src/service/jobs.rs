@@ -14,14 +14,14 @@ use crate::jobs::provider_webhooks::monitor::{WebhookJob, WebhookMonitor};
 use crate::jobs::runner::Runner;
 use crate::jobs::source_silence::SilenceMonitor;
 use crate::jobs::sync::pending_reads::{PendingReader, PendingReadsJob};
-use crate::jobs::sync::{ProviderClient, SyncJob, SyncSource, Syncer};
+use crate::jobs::sync::{SyncJob, SyncSource, Syncer};
 use leaver_core::decision::policy::DriftMode;
 
 /// Settings of the jobs.
 pub(super) struct JobSettings {
     /// Delivery workers of this process.
     pub(super) workers: u32,
-    /// What is done about access that should have ended.
+    /// Action on access that should have ended.
     pub(super) drift_mode: DriftMode,
     /// Between two drift checks.
     pub(super) drift_interval: Duration,
@@ -70,7 +70,7 @@ pub(super) fn start(
     let syncer = Arc::new(Syncer::new(Arc::clone(engine)));
     let monitor = Arc::new(WebhookMonitor::new(Arc::clone(engine)));
     for source in settings.sources.into_iter().map(Arc::new) {
-        if let ProviderClient::BambooHr(..) = source.api {
+        if source.client.webhook_api().is_some() {
             let (monitor, source) = (Arc::clone(&monitor), Arc::clone(&source));
             runner.start(move || WebhookJob::new(Arc::clone(&monitor), Arc::clone(&source)));
         }

@@ -61,7 +61,7 @@ impl Service {
             drift_mode: settings.drift.mode,
             drift_interval: settings.drift.interval,
             silence_thresholds: silence_thresholds(settings),
-            sources: companies(settings, &crate::connect::Limits::default(), &clock)?,
+            sources: companies(settings, &crate::connect::ClientLimits::default(), &clock)?,
         };
         let components = Arc::new(Components::new(settings, database, clock));
         let (http_stop, work_stop) = (CancellationToken::new(), CancellationToken::new());

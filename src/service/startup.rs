@@ -10,7 +10,7 @@ use crate::db::schema;
 use crate::engine::accounts::{AccountsMapping, AccountsTable};
 use crate::ingest::group_commit::{self, NotDurable};
 
-/// What is checked.
+/// The checks before the service is ready.
 pub(super) struct Startup {
     pub(super) pool: Pool,
     pub(super) mapping: AccountsMapping,

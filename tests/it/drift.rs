@@ -1,10 +1,10 @@
-//! Access that should have ended and is there, accounts of nobody, employees without an account.
+//! Terminated employees with access, orphaned accounts, and employees without an account.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use leaver::jobs::drift::{self, Drift, DriftMonitor, compare};
+use leaver::jobs::drift::{self, DriftMonitor, DriftReport, compare};
 use leaver_core::decision::policy::DriftMode;
 use serde_json::json;
 
@@ -28,16 +28,16 @@ async fn app(settings: &[(&str, &str)]) -> TestApp {
     app
 }
 
-async fn look(app: &TestApp, remedy: DriftMode) -> Drift {
-    compare(&app.parts.engine, remedy).await.unwrap()
+async fn compared(app: &TestApp, mode: DriftMode) -> DriftReport {
+    compare(&app.parts.engine, mode).await.unwrap()
 }
 
-/// The employee ids of those found on.
+/// The employee ids of those found.
 fn ids(found: &[drift::TerminatedWithAccess]) -> Vec<&str> {
     found.iter().map(|one| one.employee_id.as_str()).collect()
 }
 
-async fn given_back(app: &mut TestApp, email: &str) {
+async fn reactivate(app: &mut TestApp, email: &str) {
     app.sql(&format!(
         "UPDATE users SET is_active = true WHERE email = '{email}'"
     ))
@@ -45,14 +45,16 @@ async fn given_back(app: &mut TestApp, email: &str) {
 }
 
 #[tokio::test]
-async fn access_given_back_by_hand_is_found_and_only_reported() {
+async fn access_given_back_by_hand_is_only_reported() {
     let mut app = app(&[]).await;
     assert_eq!(
-        ids(&look(&app, DriftMode::Report).await.terminated_with_access),
+        ids(&compared(&app, DriftMode::Report)
+            .await
+            .terminated_with_access),
         [""; 0]
     );
-    given_back(&mut app, "ana@example.com").await;
-    let found = look(&app, DriftMode::Report).await;
+    reactivate(&mut app, "ana@example.com").await;
+    let found = compared(&app, DriftMode::Report).await;
     assert_eq!(ids(&found.terminated_with_access), ["1"]);
     let one = &found.terminated_with_access[0];
     assert_eq!(one.work_email.as_deref(), Some("ana@example.com"));
@@ -64,12 +66,12 @@ async fn access_given_back_by_hand_is_found_and_only_reported() {
 }
 
 #[tokio::test]
-async fn by_policy_it_is_ended_again_with_its_sessions_and_a_record() {
+async fn the_fix_mode_ends_access_and_sessions() {
     let mut app = app(&[]).await;
-    given_back(&mut app, "ana@example.com").await;
+    reactivate(&mut app, "ana@example.com").await;
     app.sql("INSERT INTO sessions (user_id) SELECT id FROM users WHERE email = 'ana@example.com'")
         .await;
-    let found = look(&app, DriftMode::Fix).await;
+    let found = compared(&app, DriftMode::Fix).await;
     assert_eq!(
         (ids(&found.fixed), ids(&found.terminated_with_access)),
         (vec!["1"], vec![])
@@ -81,18 +83,18 @@ async fn by_policy_it_is_ended_again_with_its_sessions_and_a_record() {
         last.starts_with("deactivated 1 ") && last.ends_with(" drift"),
         "{last}"
     );
-    // Once is enough.
-    let found = look(&app, DriftMode::Fix).await;
+    // A second comparison finds nothing.
+    let found = compared(&app, DriftMode::Fix).await;
     assert!(found.fixed.is_empty() && found.terminated_with_access.is_empty());
 }
 
 #[tokio::test]
-async fn one_that_cannot_be_ended_holds_up_nobody_and_says_why() {
+async fn one_failing_account_does_not_block_the_others() {
     let mut app = app(&[]).await;
-    given_back(&mut app, "ana@example.com").await;
-    given_back(&mut app, "ben@example.com").await;
+    reactivate(&mut app, "ana@example.com").await;
+    reactivate(&mut app, "ben@example.com").await;
     app.refuse_to_change(&[1], "P0001").await;
-    let found = look(&app, DriftMode::Fix).await;
+    let found = compared(&app, DriftMode::Fix).await;
     assert_eq!(
         (ids(&found.fixed), ids(&found.terminated_with_access)),
         (vec!["2"], vec!["1"])
@@ -105,16 +107,16 @@ async fn one_that_cannot_be_ended_holds_up_nobody_and_says_why() {
 }
 
 #[tokio::test]
-async fn a_protected_account_waits_for_a_person_and_stays_when_the_person_says_so() {
+async fn a_rejected_hold_keeps_a_protected_account_active() {
     let mut app = app(&[("LEAVER__ACCOUNTS__PROTECTED", r#"["cem@example.com"]"#)]).await;
     app.bamboohr(&[terminated("3", "cem@example.com", "2026-11-22T11:30:00Z")])
         .await;
-    let found = look(&app, DriftMode::Fix).await;
+    let found = compared(&app, DriftMode::Fix).await;
     assert_eq!(ids(&found.terminated_with_access), ["3"]);
     let hold = app.open_hold().await;
     assert_eq!(found.terminated_with_access[0].hold, Some(hold));
     app.reject(hold).await.unwrap();
-    let found = look(&app, DriftMode::Fix).await;
+    let found = compared(&app, DriftMode::Fix).await;
     assert_eq!(
         (ids(&found.accepted), ids(&found.terminated_with_access)),
         (vec!["3"], vec![])
@@ -123,7 +125,7 @@ async fn a_protected_account_waits_for_a_person_and_stays_when_the_person_says_s
 }
 
 #[tokio::test]
-async fn accounts_of_nobody_and_employees_without_an_account_are_told_apart() {
+async fn orphaned_accounts_and_unmatched_employees_are_listed() {
     let mut app = app(&[("LEAVER__ACCOUNTS__PROTECTED", r#"["root@example.com"]"#)]).await;
     app.add_users(&["root@example.com"]).await;
     app.bamboohr(&[
@@ -131,7 +133,7 @@ async fn accounts_of_nobody_and_employees_without_an_account_are_told_apart() {
         terminated("5", "old@example.com", THEN),
     ])
     .await;
-    let found = look(&app, DriftMode::Report).await;
+    let found = compared(&app, DriftMode::Report).await;
     let accounts: Vec<_> = found
         .active_without_employee
         .iter()
@@ -147,7 +149,7 @@ async fn accounts_of_nobody_and_employees_without_an_account_are_told_apart() {
         .map(|one| (one.employee_id.as_str(), one.left))
         .collect();
     assert_eq!(without, [("4", false), ("5", true)]);
-    // Nobody has read anything, and it says so.
+    // No source was read, and the report shows that.
     assert!(!found.rests_on_complete_reads);
     assert_eq!(found.reads.len(), 2);
     assert!(
@@ -159,21 +161,21 @@ async fn accounts_of_nobody_and_employees_without_an_account_are_told_apart() {
 }
 
 #[tokio::test]
-async fn whoever_shares_an_account_with_somebody_who_works_here_is_no_drift() {
+async fn an_account_shared_with_an_employed_person_is_no_drift() {
     let mut app = app(&[]).await;
-    // A contractor who became an employee: the old entry has ended, the new one works here.
+    // A contractor who became an employee: the old record is terminated, the new one is active.
     app.bamboohr(&[working("30", "cem@example.com", THEN)])
         .await;
     app.bamboohr(&[terminated("3", "cem@example.com", "2026-11-22T11:30:00Z")])
         .await;
     assert!(app.is_active("cem@example.com").await);
-    let found = look(&app, DriftMode::Fix).await;
+    let found = compared(&app, DriftMode::Fix).await;
     assert_eq!(ids(&found.terminated_with_access), [""; 0]);
     assert!(app.is_active("cem@example.com").await);
 }
 
 #[tokio::test]
-async fn more_than_a_page_of_people_is_compared_whole() {
+async fn all_pages_are_compared() {
     let mut app = TestApp::with(&[], USERS).await;
     app.sql("INSERT INTO users (email) SELECT 'p' || n || '@example.com' FROM generate_series(1, 1203) n")
         .await;
@@ -186,10 +188,10 @@ async fn more_than_a_page_of_people_is_compared_whole() {
         .collect();
     app.deliver("bamboohr", &employees(&all)).await;
     app.sql("UPDATE users SET is_active = true").await;
-    let found = look(&app, DriftMode::Report).await;
+    let found = compared(&app, DriftMode::Report).await;
     assert_eq!(found.terminated_with_access.len(), 1203);
     assert!(found.active_without_employee.is_empty() && found.unmatched.is_empty());
-    let found = look(&app, DriftMode::Fix).await;
+    let found = compared(&app, DriftMode::Fix).await;
     assert_eq!(found.fixed.len(), 1203);
     assert_eq!(
         app.count("SELECT count(*) FROM users WHERE is_active")
@@ -199,12 +201,12 @@ async fn more_than_a_page_of_people_is_compared_whole() {
 }
 
 #[tokio::test]
-async fn the_service_looks_when_it_is_due_and_health_tells_what_it_found() {
+async fn the_service_compares_when_due_and_health_reports_it() {
     let mut app = app(&[]).await;
     let every = Duration::from_hours(1);
-    let watch = DriftMonitor::new(Arc::clone(&app.parts.engine), DriftMode::Report, every);
-    given_back(&mut app, "ana@example.com").await;
-    let checked = watch.look_when_due().await.unwrap().unwrap();
+    let monitor = DriftMonitor::new(Arc::clone(&app.parts.engine), DriftMode::Report, every);
+    reactivate(&mut app, "ana@example.com").await;
+    let checked = monitor.check_if_due().await.unwrap().unwrap();
     assert_eq!((checked.terminated_with_access, checked.fixed), (1, 0));
     let health = app.get("/health").await.body;
     assert_eq!(health["status"], "degraded");
@@ -217,31 +219,31 @@ async fn the_service_looks_when_it_is_due_and_health_tells_what_it_found() {
     );
 
     assert_eq!(
-        watch.look_when_due().await.unwrap(),
+        monitor.check_if_due().await.unwrap(),
         None,
         "it is not due yet"
     );
     app.advance(TimeDelta::minutes(61));
     let fixing = DriftMonitor::new(Arc::clone(&app.parts.engine), DriftMode::Fix, every);
-    let checked = fixing.look_when_due().await.unwrap().unwrap();
+    let checked = fixing.check_if_due().await.unwrap().unwrap();
     assert_eq!((checked.terminated_with_access, checked.fixed), (0, 1));
     assert_eq!(app.get("/health").await.body["status"], "ok");
 }
 
 #[tokio::test]
-async fn of_two_replicas_one_compares() {
+async fn only_one_of_two_replicas_compares() {
     let mut app = app(&[]).await;
     let every = Duration::from_hours(1);
-    let watch = DriftMonitor::new(Arc::clone(&app.parts.engine), DriftMode::Report, every);
+    let monitor = DriftMonitor::new(Arc::clone(&app.parts.engine), DriftMode::Report, every);
     let lock = "SELECT pg_advisory_lock(hashtextextended('leaver.drift', 0))::text";
     app.lines(lock).await;
-    assert_eq!(watch.look_when_due().await.unwrap(), None);
+    assert_eq!(monitor.check_if_due().await.unwrap(), None);
     app.sql("SELECT pg_advisory_unlock_all()").await;
-    assert!(watch.look_when_due().await.unwrap().is_some());
+    assert!(monitor.check_if_due().await.unwrap().is_some());
 }
 
 #[tokio::test]
-async fn the_command_says_who_and_fails_until_nobody_is_left() {
+async fn the_command_lists_drift_and_exits_1_until_it_is_fixed() {
     let mut place = Place::new(USERS).await;
     place
         .sql("INSERT INTO users (email) VALUES ('ana@example.com'), ('eve@example.com')")

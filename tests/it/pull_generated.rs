@@ -1,6 +1,5 @@
-//! The pull side against mock servers generated from the providers' OpenAPI files: everything asked for is
-//! declared there, and whatever is answered, sense or nonsense, takes access from nobody who was not said to be
-//! inactive.
+//! Syncs and reads against mock servers generated from the providers' OpenAPI files. Every request is declared there,
+//! and no response, valid or random, ends the access of an employee whom it does not show as inactive.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -8,7 +7,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use leaver::base::clock::Clock;
-use leaver::connect::Limits;
+use leaver::connect::ClientLimits;
 use leaver::jobs::sync::pending_reads::PendingReader;
 use leaver::jobs::sync::{SyncMode, SyncSource, Syncer};
 use leaver::service::companies;
@@ -18,10 +17,10 @@ use crate::support::driving::event;
 use crate::support::generated::{Generated, Words};
 use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp, USERS};
 
-/// So many reads of a whole company.
+/// Full syncs per seed.
 const ROUNDS: usize = 100;
 
-/// With these a read comes to its end in some rounds.
+/// Values with which a read is complete in some rounds.
 const OF_MERGE: Words = &[
     ("model_id", &["hris.Employee"]),
     ("status", &["COMPLETE", "DONE"]),
@@ -31,7 +30,7 @@ const OF_MERGE: Words = &[
         &["dana.1@widgets.example", "dana.2@widgets.example"],
     ),
 ];
-/// Likewise.
+/// Values with which a read is complete in some rounds.
 const OF_BAMBOOHR: Words = &[
     ("*", &["1", "2", "3"]),
     ("id", &["1", "2", "3"]),
@@ -81,11 +80,11 @@ async fn over(provider: &str, file: &str, seed: u64, words: Words) -> It {
         "else@widgets.example",
     ])
     .await;
-    let limits = Limits {
-        attempts: 2,
-        backoff: Duration::from_millis(1),
-        failure_window: Duration::from_millis(5),
-        ..Limits::default()
+    let limits = ClientLimits {
+        max_attempts: 2,
+        first_backoff: Duration::from_millis(1),
+        host_failure_window: Duration::from_millis(5),
+        ..ClientLimits::default()
     };
     let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
     let companies = companies(&app.settings, &limits, &clock).unwrap();
@@ -97,13 +96,14 @@ async fn over(provider: &str, file: &str, seed: u64, words: Words) -> It {
 }
 
 impl It {
-    /// Reads everybody, time and again; says how many reads were complete and how many records came.
+    /// Syncs in full, again and again. Returns how many syncs were complete, and how many records came.
     async fn sync(&mut self) -> (usize, u64) {
         let syncer = Syncer::new(Arc::clone(&self.app.parts.engine));
         let (mut complete, mut records) = (0, 0);
         for _ in 0..ROUNDS {
-            let wish = SyncMode::Full;
-            let read = syncer.sync(&self.companies[0], wish, &|_, _| {}).await;
+            let read = syncer
+                .sync(&self.companies[0], SyncMode::Full, &|_, _| {})
+                .await;
             let report = read.unwrap().unwrap().remove(0);
             assert_ne!(report.incomplete.as_deref(), Some(""), "{report:?}");
             let state = self.app.text("SELECT state FROM leaver.sync_state").await;
@@ -127,7 +127,7 @@ impl It {
 }
 
 #[tokio::test]
-async fn merge_is_asked_only_for_what_is_declared_and_nonsense_ends_nobodys_access() {
+async fn random_merge_responses_end_no_access() {
     let (mut complete, mut records) = (0, 0);
     for seed in [1, 2] {
         let mut it = over("merge", "merge-hris.yaml", seed, OF_MERGE).await;
@@ -152,7 +152,7 @@ async fn merge_is_asked_only_for_what_is_declared_and_nonsense_ends_nobodys_acce
 }
 
 #[tokio::test]
-async fn bamboohr_is_asked_only_for_what_is_declared_and_nonsense_ends_nobodys_access() {
+async fn random_bamboohr_responses_end_no_access() {
     let (mut complete, mut records) = (0, 0);
     for seed in [3, 4] {
         let mut it = over("bamboohr", "bamboohr.yaml", seed, OF_BAMBOOHR).await;
@@ -203,7 +203,7 @@ async fn bamboohr_is_asked_only_for_what_is_declared_and_nonsense_ends_nobodys_a
 }
 
 #[tokio::test]
-async fn a_mock_server_refuses_what_is_not_declared() {
+async fn the_mock_server_refuses_undeclared_requests() {
     let merge = Generated::start("merge-hris.yaml", 5, OF_MERGE).await;
     let bamboohr = Generated::start("bamboohr.yaml", 5, OF_BAMBOOHR).await;
     let client = leaver::connect::client::new(Duration::from_secs(5)).unwrap();

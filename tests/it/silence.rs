@@ -1,4 +1,4 @@
-//! A source that has sent nothing for too long.
+//! Sources that are silent for too long.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use crate::support::driving::working;
 use crate::support::logs::Captured;
 use crate::support::{TestApp, USERS};
 
-const ALARM: (&str, &str) = ("LEAVER__POLICY__MAX_SILENCE", "3d");
+const THRESHOLD: (&str, &str) = ("LEAVER__POLICY__MAX_SILENCE", "3d");
 const THEN: &str = "2026-11-22T11:00:00Z";
 
-fn watch(app: &TestApp) -> SilenceMonitor {
+fn monitor(app: &TestApp) -> SilenceMonitor {
     let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
     let silence_thresholds = ["bamboohr", "merge"].map(|name| SilenceThreshold {
         source: SourceName::parse(name).unwrap(),
@@ -30,20 +30,20 @@ fn watch(app: &TestApp) -> SilenceMonitor {
 }
 
 #[tokio::test]
-async fn a_silent_source_degrades_health_and_is_warned_of_once() {
+async fn a_silent_source_degrades_health_and_warns_once() {
     let (captured, _guard) = Captured::start("warn");
-    let mut app = TestApp::with(&[ALARM], USERS).await;
-    let (watch, mut told) = (watch(&app), HashSet::new());
-    watch.look(&mut told).await.unwrap();
+    let mut app = TestApp::with(&[THRESHOLD], USERS).await;
+    let (monitor, mut warned) = (monitor(&app), HashSet::new());
+    monitor.check(&mut warned).await.unwrap();
     app.advance(TimeDelta::hours(71));
-    // One is heard of, the other never was.
+    // One source sends something, the other never did.
     app.bamboohr(&[working("1", "ana@example.com", THEN)]).await;
-    watch.look(&mut told).await.unwrap();
+    monitor.check(&mut warned).await.unwrap();
     assert_eq!(app.get("/health").await.body["status"], "ok");
 
     app.advance(TimeDelta::hours(2));
-    watch.look(&mut told).await.unwrap();
-    watch.look(&mut told).await.unwrap();
+    monitor.check(&mut warned).await.unwrap();
+    monitor.check(&mut warned).await.unwrap();
     let health = app.get("/health").await.body;
     assert_eq!(health["status"], "degraded");
     assert_eq!(
@@ -51,36 +51,36 @@ async fn a_silent_source_degrades_health_and_is_warned_of_once() {
         "2026-11-22T12:00:00Z"
     );
     assert!(health["sources"]["bamboohr"]["silent_since"].is_null());
-    let warned = captured.text().matches("max_silence").count();
-    assert_eq!(warned, 1, "{}", captured.text());
+    let warnings = captured.text().matches("max_silence").count();
+    assert_eq!(warnings, 1, "{}", captured.text());
 
     app.advance(TimeDelta::hours(72));
-    watch.look(&mut told).await.unwrap();
-    assert_eq!(told.len(), 2);
+    monitor.check(&mut warned).await.unwrap();
+    assert_eq!(warned.len(), 2);
     app.bamboohr(&[working("1", "ben@example.com", "2026-11-28T11:00:00Z")])
         .await;
-    watch.look(&mut told).await.unwrap();
+    monitor.check(&mut warned).await.unwrap();
     assert_eq!(
-        told.len(),
+        warned.len(),
         1,
-        "whoever is heard of again may be warned of again"
+        "a source that sends again can be warned about again"
     );
 }
 
 #[tokio::test]
-async fn silence_is_not_counted_anew_by_a_restart() {
-    let app = TestApp::with(&[ALARM], USERS).await;
-    watch(&app).look(&mut HashSet::new()).await.unwrap();
+async fn a_restart_does_not_reset_the_silence() {
+    let app = TestApp::with(&[THRESHOLD], USERS).await;
+    monitor(&app).check(&mut HashSet::new()).await.unwrap();
     app.advance(TimeDelta::hours(73));
-    let mut told = HashSet::new();
-    watch(&app).look(&mut told).await.unwrap();
-    assert_eq!(told.len(), 2);
+    let mut warned = HashSet::new();
+    monitor(&app).check(&mut warned).await.unwrap();
+    assert_eq!(warned.len(), 2);
 }
 
 #[tokio::test]
-async fn without_an_alarm_no_silence_is_too_long() {
+async fn without_a_threshold_no_silence_is_reported() {
     let app = TestApp::with(&[], USERS).await;
-    watch(&app).look(&mut HashSet::new()).await.unwrap();
+    monitor(&app).check(&mut HashSet::new()).await.unwrap();
     app.advance(TimeDelta::days(400));
     assert_eq!(app.get("/health").await.body["status"], "ok");
 }

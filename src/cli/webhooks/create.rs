@@ -59,7 +59,7 @@ impl Create {
             },
             fields,
         };
-        let created = api.create_hook(&request).await?;
+        let created = api.create_webhook(&request).await?;
         let key = created.private_key.expose_secret();
         if self.format.json {
             output::json(&serde_json::json!({

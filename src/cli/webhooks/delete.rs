@@ -29,11 +29,11 @@ impl Delete {
         // The database must be reachable before anything is deleted at BambooHR.
         let (settings, mut conn) = open(&self.target.config, env).await?;
         let (source, api) = self.target.source_in(&settings)?;
-        let deleted = match api.delete_hook(&self.id).await {
+        let deleted = match api.delete_webhook(&self.id).await {
             Ok(()) => true,
-            Err(WebhookError::NoSuchHook(_)) => false,
+            Err(WebhookError::NoSuchWebhook(_)) => false,
             // It still exists at BambooHR, but this API key can never see it again.
-            Err(error @ WebhookError::NotYours(_)) => {
+            Err(error @ WebhookError::OtherOwner(_)) => {
                 let known = store::forget(&mut conn, &source.source, &self.id).await?;
                 bail!(
                     "{error}{}",
@@ -49,7 +49,7 @@ impl Delete {
         let forgotten = store::forget(&mut conn, &source.source, &self.id).await?;
         conn.close().await?;
         if !deleted && !forgotten {
-            bail!(WebhookError::NoSuchHook(self.id));
+            bail!(WebhookError::NoSuchWebhook(self.id));
         }
         if self.format.json {
             output::json(&serde_json::json!({

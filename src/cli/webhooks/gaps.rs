@@ -50,7 +50,7 @@ impl Gaps {
             .gaps(&source, self.webhook.as_deref(), &progress)
             .await
             .map_err(|reason| anyhow!(reason))?;
-        if on_terminal && report.read.is_some() {
+        if on_terminal && report.sync.is_some() {
             drop(writeln!(std::io::stderr()));
         }
         if self.format.json {
@@ -59,28 +59,28 @@ impl Gaps {
             print(&report);
         }
         let is_complete = report
-            .hooks
+            .webhooks
             .iter()
-            .all(|hook| hook.unread.is_none() && hook.gaps.is_empty());
+            .all(|hook| hook.log_error.is_none() && hook.gaps.is_empty());
         Ok(exit_code(is_complete))
     }
 }
 
 fn as_json(report: &GapReport) -> serde_json::Value {
     let hooks: Vec<_> = report
-        .hooks
+        .webhooks
         .iter()
         .map(|hook| {
             serde_json::json!({
                 "webhook": hook.id,
                 "entries": hook.entries,
-                "cut": hook.cut,
-                "reason": hook.unread.as_ref().map(ToString::to_string),
+                "cut": hook.is_log_truncated,
+                "reason": hook.log_error.as_ref().map(ToString::to_string),
             })
         })
         .collect();
     let gaps: Vec<_> = report
-        .hooks
+        .webhooks
         .iter()
         .flat_map(|hook| hook.gaps.iter().map(move |gap| (hook, gap)))
         .map(|(hook, gap)| {
@@ -88,12 +88,12 @@ fn as_json(report: &GapReport) -> serde_json::Value {
                 "webhook": hook.id,
                 "sent_at": gap.sent_at,
                 "status": gap.status,
-                "fate": gap.fate.as_str(),
+                "fate": gap.retry_state.as_str(),
                 "employees": gap.employees,
             })
         })
         .collect();
-    let read = report.read.as_ref().map(|read| {
+    let read = report.sync.as_ref().map(|read| {
         serde_json::json!({
             "records": read.records,
             "outcome": outcome(read),
@@ -111,15 +111,15 @@ fn outcome(read: &SyncReport) -> serde_json::Map<String, serde_json::Value> {
 }
 
 fn print(report: &GapReport) {
-    for hook in &report.hooks {
+    for hook in &report.webhooks {
         let id = &hook.id;
-        match &hook.unread {
+        match &hook.log_error {
             Some(error) => output::line!("webhook {id}: cannot read its log: {error}"),
             None => output::line!(
                 "webhook {id}: {} deliveries in its log, {} not received{}",
                 hook.entries,
                 hook.gaps.len(),
-                if hook.cut {
+                if hook.is_log_truncated {
                     "; the log is full, so older deliveries were not compared"
                 } else {
                     ""
@@ -127,16 +127,16 @@ fn print(report: &GapReport) {
             ),
         }
     }
-    let Some(read) = &report.read else { return };
+    let Some(read) = &report.sync else { return };
     let mut table = output::Table::new(&["webhook", "sent", "status", "at BambooHR", "employees"]);
-    for hook in &report.hooks {
+    for hook in &report.webhooks {
         for gap in &hook.gaps {
             let ids: Vec<&str> = gap.employees.iter().map(EmployeeId::as_str).collect();
             table.add_row([
                 hook.id.clone(),
                 output::time_or_dash(gap.sent_at),
                 gap.status.clone(),
-                gap.fate.as_str().replace('_', " "),
+                gap.retry_state.as_str().replace('_', " "),
                 ids.join(", "),
             ]);
         }

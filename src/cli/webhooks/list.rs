@@ -37,7 +37,7 @@ impl List {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (source, api) = self.target.source(env)?;
         let webhooks: Vec<WebhookRow> = api
-            .hooks()
+            .webhooks()
             .await?
             .into_iter()
             .map(|webhook| WebhookRow {

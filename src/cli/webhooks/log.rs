@@ -35,7 +35,7 @@ impl Log {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (_, api) = self.target.source(env)?;
         let entries: Vec<LogRow> = api
-            .hook_log(&self.id)
+            .webhook_log(&self.id)
             .await?
             .into_iter()
             .map(|entry| LogRow {

@@ -17,8 +17,8 @@ use clap::{Args, Subcommand};
 use super::Config;
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, Settings};
-use crate::connect::{BambooHrApi, Limits};
-use crate::jobs::sync::{ProviderClient, SyncSource};
+use crate::connect::{BambooHrApi, ClientLimits};
+use crate::jobs::sync::SyncSource;
 use crate::service;
 
 /// Create, list, compare and delete BambooHR webhooks that post to this service
@@ -74,15 +74,12 @@ impl WebhooksTarget {
 
     fn source_in(&self, settings: &Settings) -> anyhow::Result<(SyncSource, BambooHrApi)> {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let sources = service::companies(settings, &Limits::default(), &clock)?;
+        let sources = service::companies(settings, &ClientLimits::default(), &clock)?;
         let mut ours: Vec<(SyncSource, BambooHrApi)> = sources
             .into_iter()
-            .filter_map(|source| match &source.api {
-                ProviderClient::BambooHr(api, _) => {
-                    let api = api.clone();
-                    Some((source, api))
-                }
-                ProviderClient::Merge(..) => None,
+            .filter_map(|source| {
+                let api = source.client.webhook_api()?.clone();
+                Some((source, api))
             })
             .collect();
         if let Some(name) = &self.source {

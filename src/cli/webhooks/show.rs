@@ -25,7 +25,7 @@ pub(super) struct Show {
 impl Show {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (source, api) = self.target.source(env)?;
-        let config = api.hook(&self.id).await?;
+        let config = api.webhook(&self.id).await?;
         let is_ours = targets_this_service(&config.webhook.url, &source.source);
         if self.format.json {
             output::json(&as_json(config, is_ours))?;

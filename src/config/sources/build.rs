@@ -20,7 +20,7 @@ const DEFAULT_TOLERANCE: TimeDelta = TimeDelta::hours(3);
 const DEFAULT_SYNC_INTERVAL: Duration = Duration::from_mins(15);
 const DEFAULT_FULL_SYNC_INTERVAL: Duration = Duration::from_hours(24);
 
-/// What all sources share.
+/// Settings that all sources share.
 pub(super) struct Context<'a> {
     pub(super) policy: &'a RawPolicy,
     pub(super) protected: &'a BTreeSet<WorkEmail>,

@@ -99,13 +99,13 @@ fn words_in_metrics_stay() {
     assert_eq!(
         words([
             ReadError::Timeout,
-            ReadError::NotTheApi { trouble: shape },
-            ReadError::Cut { trouble: shape },
+            ReadError::UnexpectedResponse { problem: shape },
+            ReadError::Truncated { problem: shape },
             ReadError::RateLimited { retry_after: None },
-            ReadError::NoSuchId,
-            ReadError::HostResting,
+            ReadError::InvalidId,
+            ReadError::HostThrottled,
         ]),
-        "timeout not_the_api cut rate_limited no_such_id host_resting"
+        "timeout unexpected_response truncated rate_limited invalid_id host_throttled"
     );
 }
 
@@ -122,11 +122,11 @@ fn words_on_the_command_line_stay() {
     );
     assert_eq!(
         words([
-            DeliveryLogStatus::Taken,
+            DeliveryLogStatus::Accepted,
             DeliveryLogStatus::StillTrying,
             DeliveryLogStatus::GivenUp
         ]),
-        "taken still_trying given_up"
+        "accepted still_trying given_up"
     );
 }
 

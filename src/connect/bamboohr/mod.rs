@@ -1,40 +1,36 @@
-//! BambooHR's API: who changed since a time, and one employee's fields.
+//! BambooHR's API: who changed since a time, one employee's fields, and webhooks.
 //!
-//! There is no call for a list of all. `GET /api/v1/employees` pages well, but BambooHR's OpenAPI file allows
-//! it OAuth only, not the basic auth of an API key, and it has neither `terminationDate` nor
-//! `employmentHistoryStatus`; the directory has active people only. So a full read is everybody who changed
-//! since BambooHR's history begins, each read one by one.
+//! `list-employees` (`tests/openapi/bamboohr.yaml`) would return all employees at once. It is not used, since it takes
+//! OAuth only, not an API key, and has neither `terminationDate` nor `employmentHistoryStatus`. A full read therefore
+//! lists everybody who changed since BambooHR's history begins, and reads each employee.
 
+mod batches;
+mod employees;
 mod webhooks;
-pub use webhooks::{MONITORED_FIELDS, WebhookError, WebhookKind, WebhookRequest};
+
+pub(crate) use self::batches::EmployeeBatches;
+pub use self::employees::history_begins;
+pub use self::webhooks::{MONITORED_FIELDS, WebhookError, WebhookKind, WebhookRequest};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::{DateTime, Utc};
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ReadError;
 use super::address::{self, BambooHrAddress};
-use super::http::{ApiRequest, Failure, Method, Scope, Transport};
-use leaver_core::domain::{EmployeeId, Tenant};
-use leaver_core::providers::{
-    BAMBOOHR_FIELDS, ChangedSince, EmployeeRead, bamboohr_changed, bamboohr_employee,
-};
+use super::http::{ApiRequest, Method, RequestFailure, Scope, Transport};
+use leaver_core::domain::Tenant;
 
-/// The settings behind a refused request. A key acts as the user who made it and dies with that user.
+/// The settings named when a request is refused.
+// A key acts as the user who made it and stops working with that user
+// (https://documentation.bamboohr.com/docs/permissioned-webhooks, read 2026-11-22).
 const CREDENTIALS: &str = "api.api_key and the BambooHR user who made that key";
 
-/// Since when BambooHR knows of changes (its page on last change information); who changed since then is
-/// everybody.
-#[must_use]
-pub fn history_begins() -> DateTime<Utc> {
-    DateTime::from_timestamp(1_307_232_000, 0).unwrap_or_default()
-}
-
-/// One company's BambooHR.
+/// The client of one company's BambooHR.
 #[derive(Clone)]
 pub struct BambooHrApi {
     base: Url,
@@ -44,7 +40,7 @@ pub struct BambooHrApi {
 }
 
 impl BambooHrApi {
-    /// At this address, with a key of the company's; its employees belong to `tenant`.
+    /// Creates a client for this address. `api_key` belongs to the company; its employees belong to `tenant`.
     #[must_use]
     pub fn new(
         address: BambooHrAddress,
@@ -60,96 +56,51 @@ impl BambooHrApi {
         }
     }
 
-    /// Who changed since then, in one answer: BambooHR does not page it. Any field counts as a change, and
-    /// no value comes along.
-    ///
-    /// # Errors
-    /// [`ReadError`].
-    pub async fn changed_since(&self, since: DateTime<Utc>) -> Result<ChangedSince, ReadError> {
-        let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
-        let query = [("since", since.as_str())];
-        let body = self
-            .get(
-                "employees/changed",
-                &["employees", "changed"],
-                &query,
-                Scope::Tenant,
-            )
-            .await?;
-        Ok(bamboohr_changed(&body)?)
+    fn now(&self) -> DateTime<Utc> {
+        self.transport.now()
     }
 
-    /// What BambooHR says of one employee, future-dated values of history fields included; as of the moment
-    /// the read began. `None` when there is no such employee (any more).
-    ///
-    /// # Errors
-    /// [`ReadError`]; [`ReadError::Forbidden`] when the key's user may not see this one, and
-    /// [`ReadError::NullRecord`] when nothing of it can be seen.
-    pub async fn employee(&self, id: &EmployeeId) -> Result<Option<EmployeeRead>, ReadError> {
-        // Zero would be the key's own employee, and other texts other addresses.
-        let digits = id.as_str();
-        let is_id = digits.bytes().all(|b| b.is_ascii_digit()) && digits.bytes().any(|b| b != b'0');
-        if !is_id {
-            return Err(ReadError::NoSuchId);
-        }
-        let began = self.transport.now();
-        let fields = BAMBOOHR_FIELDS.join(",");
-        let query = [("fields", fields.as_str()), ("onlyCurrent", "false")];
-        let answer = self
-            .get(
-                "employees/{id}",
-                &["employees", digits],
-                &query,
-                Scope::Record,
-            )
-            .await;
-        let body = match answer {
-            Ok(body) => body,
-            Err(ReadError::NotFound { .. }) => return Ok(None),
-            Err(error) => return Err(error),
-        };
-        bamboohr_employee(&body, id, began, &self.tenant)?
-            .map(Some)
-            .map_err(|_| ReadError::NullRecord { check: CREDENTIALS })
-    }
-
+    /// Reads the path of these segments below the base URL. `name` stands for it in the log.
     async fn get(
         &self,
         name: &'static str,
         segments: &[&str],
         query: &[(&str, &str)],
-        concerns: Scope,
+        scope: Scope,
     ) -> Result<Bytes, ReadError> {
-        let made = self.make(Method::Get, name, segments, query, concerns);
-        Ok(made.await?)
+        let sent = self.send(Method::Get, name, segments, query, scope);
+        Ok(sent.await?)
     }
 
-    /// One call. Its name is for the log, its address is below the company's.
-    pub(crate) async fn make(
+    async fn send(
         &self,
-        verb: Method,
+        method: Method,
         name: &'static str,
         segments: &[&str],
         query: &[(&str, &str)],
-        concerns: Scope,
-    ) -> Result<Bytes, Failure> {
-        let headers = [(AUTHORIZATION, self.basic().map_err(Failure::unsent)?)];
+        scope: Scope,
+    ) -> Result<Bytes, RequestFailure> {
+        let headers = [(
+            AUTHORIZATION,
+            self.basic_auth().map_err(RequestFailure::not_sent)?,
+        )];
         self.transport
-            .make(&ApiRequest {
+            .send(&ApiRequest {
                 name,
-                verb,
-                url: address::below(&self.base, segments, query),
+                method,
+                url: address::join(&self.base, segments, query),
                 headers: &headers,
-                // A company has one address, whichever of the two forms.
-                tenant: self.base.as_str(),
+                // One company has one base URL, so it identifies the credentials.
+                credentials: self.base.as_str(),
                 check: CREDENTIALS,
-                concerns,
+                scope,
             })
             .await
     }
 
-    /// The key is the user; the password may be anything, and by custom is `x`.
-    fn basic(&self) -> Result<HeaderValue, ReadError> {
+    fn basic_auth(&self) -> Result<HeaderValue, ReadError> {
+        // The key is the user name. Any password works; `x` is the custom
+        // (https://documentation.bamboohr.com/docs/api-details, read 2026-11-22).
         let pair = BASE64_STANDARD.encode(format!("{}:x", self.key.expose_secret()));
         let mut value = HeaderValue::from_str(&format!("Basic {pair}"))
             .map_err(|_| ReadError::Unauthorized { check: CREDENTIALS })?;

@@ -1,37 +1,42 @@
-//! BambooHR's own webhooks, over its API: list, look at, make and delete them. They belong to the user who made
-//! the key, and nobody else's are shown.
+//! BambooHR's webhooks over its API: list, read, create and delete. They belong to the user who made the API key, and
+//! only that user's are visible (`tests/openapi/bamboohr.yaml`, `list-webhooks`).
 
 use bytes::Bytes;
 use serde_json::{Map, json};
 
-use crate::connect::http::{Failure, Method, Scope};
-use crate::connect::{BambooHrApi, ReadError};
+use super::BambooHrApi;
+use crate::connect::ReadError;
+use crate::connect::http::{Method, RequestFailure, Scope};
 use leaver_core::providers::{
     BAMBOOHR_FIELDS, LogEntry, MonitorField, NewWebhook, Webhook, WebhookConfig,
     bamboohr_monitor_fields, bamboohr_new_webhook, bamboohr_refused_fields, bamboohr_webhook,
     bamboohr_webhook_log, bamboohr_webhooks,
 };
 
-/// The fields whose change should fire a webhook. `terminationDate` is not among them: BambooHR answers an
-/// attempt to monitor it with an error, though it can be posted.
+/// The fields whose change should send a webhook.
+// `terminationDate` can be posted but not monitored; BambooHR answers with an error
+// (https://documentation.bamboohr.com/docs/webhooks, read 2026-11-22).
 pub const MONITORED_FIELDS: [&str; 4] =
     ["status", "employmentHistoryStatus", "workEmail", "hireDate"];
+
+/// BambooHR's ids of webhooks are numbers; no longer id than this is sent.
+const MAX_ID_LENGTH: usize = 20;
 
 /// What a webhook posts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebhookKind {
-    /// Who changed, and not what; BambooHR recommends it.
+    /// Who changed, without values. BambooHR recommends it.
     Event,
-    /// Values too.
+    /// Who changed, with values.
     Field,
 }
 
-/// A webhook that is to be made.
+/// A webhook to be created.
 #[derive(Clone, Debug)]
 pub struct WebhookRequest {
     /// Its name in BambooHR.
     pub name: String,
-    /// Where it posts to, with https.
+    /// The https URL that it posts to.
     pub url: String,
     /// What it posts.
     pub kind: WebhookKind,
@@ -39,157 +44,164 @@ pub struct WebhookRequest {
     pub fields: Vec<&'static str>,
 }
 
-/// Why something about webhooks did not succeed. No text here holds a key, or a piece of an answer but the
-/// names of fields.
+/// Why a request about webhooks failed. No text holds a key, or any part of a response except names of fields.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WebhookError {
-    /// As any read can fail.
+    /// The request failed as any read can.
     #[error(transparent)]
     Read(#[from] ReadError),
-    /// Fields that the user may not use.
+    /// The key's user may not use these fields.
     #[error(
-        "BambooHR refuses these fields ({0}): let the BambooHR user who made api.api_key see them, \
-         or take a key of a user who may"
+        "BambooHR refuses these fields ({0}); let the BambooHR user who made `api.api_key` see them, \
+         or use a key of a user who may"
     )]
     Fields(String),
     /// HTTP 400 that names no field.
     #[error(
-        "BambooHR does not take this webhook (400): try another --name, and a --url that can be reached \
-         from the internet"
+        "BambooHR refuses this webhook (400); try another --name, and a --url that can be reached from the internet"
     )]
     Malformed,
-    /// HTTP 403 that names no field, on making one.
+    /// HTTP 403 that names no field, on creation.
     #[error(
-        "BambooHR does not let the user who made api.api_key make webhooks (403): give that user's access \
-         level the right to, or take another user's key"
+        "the BambooHR user who made `api.api_key` may not create webhooks (403); give that user's access level \
+         the right, or use another user's key"
     )]
-    MayNotMake,
-    /// HTTP 403 on somebody else's.
+    CreationForbidden,
+    /// HTTP 403: the webhook belongs to another user.
     #[error(
-        "webhook {0} belongs to another BambooHR user (403): only with a key of that user's can it be \
-         looked at or deleted"
+        "webhook {0} belongs to another BambooHR user (403); use a key of that user to read or delete it"
     )]
-    NotYours(String),
+    OtherOwner(String),
     /// HTTP 404.
     #[error(
-        "BambooHR has no webhook {0} (404): `leaver webhooks list` shows those of the key's user"
+        "BambooHR has no webhook {0} (404); run `leaver webhooks list` to see those of the key's user"
     )]
-    NoSuchHook(String),
-    /// HTTP 429, or the same inside an HTTP 200, of a log.
-    #[error("BambooHR throttles the reading of delivery logs (429): try again in a minute")]
+    NoSuchWebhook(String),
+    /// HTTP 429, or HTTP 200 with 429 in the body, on reading a log.
+    #[error("BambooHR limits how often delivery logs are read (429); try again in a minute")]
     Throttled,
-    /// An id that BambooHR cannot have given.
-    #[error("`{0}` is no id of a webhook: it is digits, as `leaver webhooks list` shows them")]
-    NoSuchId(String),
-    /// The answer to making one was lost, and with it the key.
+    /// An id that BambooHR cannot have assigned.
     #[error(
-        "the answer was lost or could not be read ({cause}), so the webhook may have been made: look at \
-         `leaver webhooks list`, delete it if it is there, since nobody has its key, and create it anew"
+        "`{0}` is not the id of a webhook; it consists of digits, as `leaver webhooks list` shows"
     )]
-    MaybeMade {
-        /// What happened.
+    InvalidId(String),
+    /// The response to a creation was lost, and with it the signing key.
+    #[error(
+        "the response was lost or unreadable ({cause}), so the webhook may exist; run `leaver webhooks list`, \
+         delete it if it is there, since its key is lost, and create it again"
+    )]
+    MayExist {
+        /// Why the response is missing.
         cause: ReadError,
     },
 }
 
 impl BambooHrApi {
-    /// The webhooks of the key's user.
+    /// Lists the webhooks of the key's user.
     ///
     /// # Errors
     /// [`WebhookError::Read`].
-    pub async fn hooks(&self) -> Result<Vec<Webhook>, WebhookError> {
-        let made = self.ask(Method::Get, "webhooks", &["webhooks"]);
-        let body = made.await.map_err(ReadError::from)?;
+    pub async fn webhooks(&self) -> Result<Vec<Webhook>, WebhookError> {
+        let sent = self.send_about_webhook(Method::Get, "webhooks", &["webhooks"]);
+        let body = sent.await.map_err(ReadError::from)?;
         Ok(bamboohr_webhooks(&body).map_err(ReadError::from)?)
     }
 
-    /// One of them with its configuration.
+    /// Reads one webhook with its configuration.
     ///
     /// # Errors
     /// [`WebhookError`].
-    pub async fn hook(&self, id: &str) -> Result<WebhookConfig, WebhookError> {
-        let body = self.one(Method::Get, "webhooks/{id}", id, &[]).await?;
-        Ok(bamboohr_webhook(&body).map_err(ReadError::from)?)
+    pub async fn webhook(&self, id: &str) -> Result<WebhookConfig, WebhookError> {
+        let sent = self.send_to_webhook(Method::Get, "webhooks/{id}", id, &[]);
+        Ok(bamboohr_webhook(&sent.await?).map_err(ReadError::from)?)
     }
 
-    /// Its log: what BambooHR sent in the last 14 days, at most 200 deliveries.
+    /// Reads a webhook's log: its deliveries of the last 14 days, at most 200
+    /// (`tests/openapi/bamboohr.yaml`, `list-webhook-logs`).
     ///
     /// # Errors
     /// [`WebhookError`].
-    pub async fn hook_log(&self, id: &str) -> Result<Vec<LogEntry>, WebhookError> {
-        let made = self.one(Method::Get, "webhooks/{id}/log", id, &["log"]);
-        let body = made.await.map_err(|error| match error {
+    pub async fn webhook_log(&self, id: &str) -> Result<Vec<LogEntry>, WebhookError> {
+        let sent = self.send_to_webhook(Method::Get, "webhooks/{id}/log", id, &["log"]);
+        let body = sent.await.map_err(|error| match error {
             WebhookError::Read(ReadError::RateLimited { .. }) => WebhookError::Throttled,
             error => error,
         })?;
         Ok(bamboohr_webhook_log(&body).map_err(ReadError::from)?)
     }
 
-    /// The fields whose change can fire a webhook of the key's user.
+    /// Lists the fields whose change can send a webhook of the key's user.
     ///
     /// # Errors
     /// [`WebhookError::Read`].
     pub async fn monitor_fields(&self) -> Result<Vec<MonitorField>, WebhookError> {
         let segments = ["webhooks", "monitor_fields"];
-        let made = self.ask(Method::Get, "webhooks/monitor_fields", &segments);
-        let body = made.await.map_err(ReadError::from)?;
+        let sent = self.send_about_webhook(Method::Get, "webhooks/monitor_fields", &segments);
+        let body = sent.await.map_err(ReadError::from)?;
         Ok(bamboohr_monitor_fields(&body).map_err(ReadError::from)?)
     }
 
-    /// Makes one. The key with which it signs comes with this one answer.
+    /// Creates a webhook. Only this response contains its signing key
+    /// (`tests/openapi/bamboohr.yaml`, `create-webhook`).
     ///
     /// # Errors
-    /// [`WebhookError`]; [`WebhookError::MaybeMade`] when nobody can say whether it exists now.
-    pub async fn create_hook(&self, wanted: &WebhookRequest) -> Result<NewWebhook, WebhookError> {
+    /// [`WebhookError`]; [`WebhookError::MayExist`] if the outcome is unknown.
+    pub async fn create_webhook(
+        &self,
+        wanted: &WebhookRequest,
+    ) -> Result<NewWebhook, WebhookError> {
         let body = Bytes::from(wanted.body());
-        let made = self.ask(Method::Post(body), "webhooks", &["webhooks"]);
-        let answer = made.await.map_err(not_made)?;
-        bamboohr_new_webhook(&answer).map_err(|bad| WebhookError::MaybeMade { cause: bad.into() })
+        let sent = self.send_about_webhook(Method::Post(body), "webhooks", &["webhooks"]);
+        let response = sent.await.map_err(creation_error)?;
+        bamboohr_new_webhook(&response).map_err(|bad| WebhookError::MayExist { cause: bad.into() })
     }
 
-    /// Deletes one for good.
+    /// Deletes a webhook permanently.
     ///
     /// # Errors
     /// [`WebhookError`].
-    pub async fn delete_hook(&self, id: &str) -> Result<(), WebhookError> {
-        self.one(Method::Delete, "webhooks/{id}", id, &[])
+    pub async fn delete_webhook(&self, id: &str) -> Result<(), WebhookError> {
+        self.send_to_webhook(Method::Delete, "webhooks/{id}", id, &[])
             .await
             .map(drop)
     }
 
-    async fn ask(
+    async fn send_about_webhook(
         &self,
-        verb: Method,
+        method: Method,
         name: &'static str,
         segments: &[&str],
-    ) -> Result<Bytes, Failure> {
-        self.make(verb, name, segments, &[], Scope::Hook).await
+    ) -> Result<Bytes, RequestFailure> {
+        self.send(method, name, segments, &[], Scope::Webhook).await
     }
 
-    async fn one(
+    async fn send_to_webhook(
         &self,
-        verb: Method,
+        method: Method,
         name: &'static str,
         id: &str,
         below: &[&str],
     ) -> Result<Bytes, WebhookError> {
-        if id.is_empty() || id.len() > 20 || !id.bytes().all(|b| b.is_ascii_digit()) {
-            return Err(WebhookError::NoSuchId(id.chars().take(20).collect()));
+        // Another text could form another path.
+        if id.is_empty() || id.len() > MAX_ID_LENGTH || !id.bytes().all(|b| b.is_ascii_digit()) {
+            return Err(WebhookError::InvalidId(
+                id.chars().take(MAX_ID_LENGTH).collect(),
+            ));
         }
         let segments = [&["webhooks", id], below].concat();
-        self.ask(verb, name, &segments)
+        self.send_about_webhook(method, name, &segments)
             .await
             .map_err(|failure| match failure.error {
-                ReadError::Forbidden { .. } => WebhookError::NotYours(id.to_owned()),
-                ReadError::NotFound { .. } => WebhookError::NoSuchHook(id.to_owned()),
+                ReadError::Forbidden { .. } => WebhookError::OtherOwner(id.to_owned()),
+                ReadError::NotFound { .. } => WebhookError::NoSuchWebhook(id.to_owned()),
                 error => WebhookError::Read(error),
             })
     }
 }
 
 impl WebhookRequest {
-    /// What is posted to make it. Field by field under its own alias, so that nobody's renaming of a field
-    /// changes what a body means.
+    /// Returns the JSON that creates it. Each field is posted under its own alias, so that a field renamed in BambooHR
+    /// keeps its meaning.
     fn body(&self) -> String {
         let family = match self.kind {
             WebhookKind::Event => "employee",
@@ -208,7 +220,7 @@ impl WebhookRequest {
             "includeCompanyDomain": true,
         });
         if self.kind == WebhookKind::Field {
-            // What may not be monitored may not be seen either; only the end is posted and never monitored.
+            // A field that may not be monitored is not visible either. Only `terminationDate` is posted unmonitored.
             let posted = BAMBOOHR_FIELDS
                 .iter()
                 .filter(|field| self.fields.contains(field) || !MONITORED_FIELDS.contains(field));
@@ -221,20 +233,19 @@ impl WebhookRequest {
     }
 }
 
-/// Why there is no new webhook, or may be one all the same.
-fn not_made(failure: Failure) -> WebhookError {
+fn creation_error(failure: RequestFailure) -> WebhookError {
     let refused = bamboohr_refused_fields(&failure.refusal);
     if !refused.is_empty() {
         return WebhookError::Fields(refused.description());
     }
-    if failure.may_have_been_done() {
-        return WebhookError::MaybeMade {
+    if failure.may_have_succeeded() {
+        return WebhookError::MayExist {
             cause: failure.error,
         };
     }
     match failure.error {
         ReadError::Refused { status: 400 } => WebhookError::Malformed,
-        ReadError::Forbidden { .. } => WebhookError::MayNotMake,
+        ReadError::Forbidden { .. } => WebhookError::CreationForbidden,
         error => WebhookError::Read(error),
     }
 }

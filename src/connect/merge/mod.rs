@@ -1,42 +1,43 @@
-//! Merge's HRIS API: employees page by page, and how Merge's own syncing stands. Each linked account has a
-//! token of its own beside the organization's key (Merge's HRIS documentation).
+//! Merge's HRIS API: employees page by page, and the state of Merge's own syncs.
+
+mod batches;
+mod employees;
 
 use std::collections::HashSet;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use bytes::Bytes;
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
+pub(crate) use self::batches::EmployeeBatches;
+pub use self::employees::EmployeePages;
 use super::ReadError;
 use super::address::{self, MergeAddress};
 use super::http::{ApiRequest, Method, Scope, Transport};
 use leaver_core::domain::Tenant;
-use leaver_core::providers::{
-    Connection, EmployeePage, ModelSync, merge_connection, merge_page, merge_sync_page,
-};
+use leaver_core::providers::{Connection, ModelSync, merge_connection, merge_sync_page};
 
-/// The settings behind a refused request.
+/// The settings named when a request is refused.
 const CREDENTIALS: &str = "api.api_key and the token of the linked account (linked_accounts)";
 
-/// Merge's largest page (its help centre on page sizes).
+/// Merge's largest page
+/// (<https://help.merge.dev/en/articles/6271002-max-payload-size>, read 2026-11-22).
 const PAGE_SIZE: &str = "100";
 
-/// So many pages in a row without a single record, each promising another, are a loop.
-const EMPTY_PAGES: usize = 10;
-
-/// One customer's connection, with what is needed to read it.
+/// One customer's connection, with its token.
+// Requests carry this token beside the organization's key (https://docs.merge.dev/hris, read 2026-11-22).
 #[derive(Clone, Debug)]
 pub struct LinkedAccount {
     /// `linked_account.id`.
     pub id: String,
-    /// Whose employees it has.
+    /// The tenant of its employees.
     pub tenant: Tenant,
-    /// Its token.
+    /// The account token.
     pub token: SecretString,
 }
 
-/// Merge's API with one key.
+/// The client of Merge's API, with one organization's key.
 #[derive(Clone)]
 pub struct MergeApi {
     base: Url,
@@ -45,7 +46,7 @@ pub struct MergeApi {
 }
 
 impl MergeApi {
-    /// At this address, with the organization's key.
+    /// Creates a client for this address, with the organization's key.
     #[must_use]
     pub fn new(address: MergeAddress, api_key: SecretString, transport: Transport) -> Self {
         Self {
@@ -55,26 +56,8 @@ impl MergeApi {
         }
     }
 
-    /// The employees of an account, deleted ones included: all, or those whose `modified_at` is later.
-    #[must_use]
-    pub fn employees<'a>(
-        &'a self,
-        account: &'a LinkedAccount,
-        modified_after: Option<DateTime<Utc>>,
-    ) -> EmployeePages<'a> {
-        EmployeePages {
-            api: self,
-            account,
-            // The `Z` is explicit, since Merge reads a time without an offset as it likes.
-            modified_after: modified_after
-                .map(|at| at.to_rfc3339_opts(SecondsFormat::Micros, true)),
-            position: Position::First,
-            seen: HashSet::new(),
-            empty_pages: 0,
-        }
-    }
-
-    /// How the syncing of each Common Model stands; `hris.Employee` is the one that matters.
+    /// Reads the sync state of each Common Model; `hris.Employee` is the one that matters
+    /// (`tests/openapi/merge-hris.yaml`, `GET /hris/v1/sync-status`).
     ///
     /// # Errors
     /// [`ReadError`].
@@ -84,17 +67,18 @@ impl MergeApi {
             let mut query = vec![("page_size", PAGE_SIZE)];
             query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
             let body = self.get(account, "sync-status", &query).await;
-            let page = merge_sync_page(&cut_after_first(body, cursor.is_some())?)?;
+            let page = merge_sync_page(&truncated_if_refused(body, cursor.is_some())?)?;
             models.extend(page.models);
             let Some(next) = page.next else {
                 return Ok(models);
             };
-            note_cursor(&mut seen, &next)?;
+            check_new_cursor(&mut seen, &next)?;
             cursor = Some(next);
         }
     }
 
-    /// How the connection to the customer's HR system stands.
+    /// Reads the state of the connection to the customer's HR system
+    /// (`tests/openapi/merge-hris.yaml`, `GET /hris/v1/account-details`).
     ///
     /// # Errors
     /// [`ReadError`].
@@ -106,128 +90,65 @@ impl MergeApi {
     async fn get(
         &self,
         account: &LinkedAccount,
-        call: &'static str,
+        path: &'static str,
         query: &[(&str, &str)],
-    ) -> Result<bytes::Bytes, ReadError> {
+    ) -> Result<Bytes, ReadError> {
         let headers = [
             (
                 AUTHORIZATION,
-                secret(&format!("Bearer {}", self.key.expose_secret()))?,
+                secret_header(&format!("Bearer {}", self.key.expose_secret()))?,
             ),
             (
                 HeaderName::from_static("x-account-token"),
-                secret(account.token.expose_secret())?,
+                secret_header(account.token.expose_secret())?,
             ),
         ];
-        let made = self
+        let sent = self
             .transport
-            .make(&ApiRequest {
-                name: call,
-                verb: Method::Get,
-                url: address::below(&self.base, &[call], query),
+            .send(&ApiRequest {
+                name: path,
+                method: Method::Get,
+                url: address::join(&self.base, &[path], query),
                 headers: &headers,
-                tenant: &account.id,
+                credentials: &account.id,
                 check: CREDENTIALS,
-                concerns: Scope::Tenant,
+                scope: Scope::Account,
             })
             .await;
-        Ok(made?)
+        Ok(sent?)
     }
 }
 
-/// The pages of one read, fetched as they are asked for: one page is in memory at a time.
-pub struct EmployeePages<'a> {
-    api: &'a MergeApi,
-    account: &'a LinkedAccount,
-    modified_after: Option<String>,
-    position: Position,
-    seen: HashSet<String>,
-    empty_pages: usize,
-}
-
-enum Position {
-    First,
-    At(String),
-    End,
-}
-
-impl EmployeePages<'_> {
-    /// The next page; `None` after the last. Only a read that came to this `None` is complete; after an
-    /// error it begins anew with another [`MergeApi::employees`], or asks for the failed page once more.
-    ///
-    /// # Errors
-    /// [`ReadError`]; [`ReadError::Cut`] also when a promised page is refused or empty, or a cursor repeats.
-    pub async fn next(&mut self) -> Result<Option<EmployeePage>, ReadError> {
-        let cursor = match &self.position {
-            Position::End => return Ok(None),
-            Position::First => None,
-            Position::At(cursor) => Some(cursor.as_str()),
-        };
-        // All but the cursor stays the same while paging (Merge's pagination page).
-        let mut query = vec![("page_size", PAGE_SIZE), ("include_deleted_data", "true")];
-        query.extend(
-            self.modified_after
-                .as_deref()
-                .map(|after| ("modified_after", after)),
-        );
-        query.extend(cursor.map(|cursor| ("cursor", cursor)));
-        let body = self.api.get(self.account, "employees", &query).await;
-        let page = merge_page(
-            &cut_after_first(body, cursor.is_some())?,
-            &self.account.tenant,
-        )?;
-
-        let is_empty = page.changes.is_empty() && page.bad_entries.is_empty();
-        self.empty_pages = if is_empty { self.empty_pages + 1 } else { 0 };
-        let was_promised = cursor.is_some();
-        match &page.next {
-            None if is_empty && was_promised => {
-                return Err(cut("the page that the last one promised is empty"));
-            }
-            Some(_) if self.empty_pages >= EMPTY_PAGES => {
-                return Err(cut("one empty page after the other promises more"));
-            }
-            None => self.position = Position::End,
-            Some(next) => {
-                note_cursor(&mut self.seen, next)?;
-                self.position = Position::At(next.clone());
-            }
-        }
-        Ok(Some(page))
-    }
-}
-
-/// A header that does not show itself.
-fn secret(text: &str) -> Result<HeaderValue, ReadError> {
-    // A key that is no header value was never one of Merge's.
+fn secret_header(text: &str) -> Result<HeaderValue, ReadError> {
+    // A key that cannot be a header value was never valid at Merge.
     let mut value =
         HeaderValue::from_str(text).map_err(|_| ReadError::Unauthorized { check: CREDENTIALS })?;
     value.set_sensitive(true);
     Ok(value)
 }
 
-/// A cursor that is refused, or leads nowhere, is a promise not kept.
-fn cut_after_first(
-    body: Result<bytes::Bytes, ReadError>,
+/// Turns a refused cursor into [`ReadError::Truncated`]: the page that it stood for is missing.
+fn truncated_if_refused(
+    body: Result<Bytes, ReadError>,
     has_cursor: bool,
-) -> Result<bytes::Bytes, ReadError> {
+) -> Result<Bytes, ReadError> {
     body.map_err(|error| match error {
         ReadError::NotFound { .. } | ReadError::Refused { .. } if has_cursor => {
-            cut("the API refuses the cursor that it gave")
+            truncated("the API refuses its own cursor")
         }
         other => other,
     })
 }
 
-/// A cursor that was there before would lead round in a circle.
-fn note_cursor(seen: &mut HashSet<String>, cursor: &str) -> Result<(), ReadError> {
+fn check_new_cursor(seen: &mut HashSet<String>, cursor: &str) -> Result<(), ReadError> {
+    // A repeated cursor would repeat the same pages without end.
     if seen.insert(cursor.to_owned()) {
         Ok(())
     } else {
-        Err(cut("the same cursor came twice"))
+        Err(truncated("the same cursor came twice"))
     }
 }
 
-fn cut(trouble: &'static str) -> ReadError {
-    ReadError::Cut { trouble }
+fn truncated(problem: &'static str) -> ReadError {
+    ReadError::Truncated { problem }
 }

@@ -9,7 +9,7 @@ use std::error::Error;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::PgDatabaseError;
 
-/// What an error of the database means for its caller.
+/// The meaning of a database error for its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
     /// The database is unavailable, or it rolled back for a reason outside the statement. The same work may succeed later.

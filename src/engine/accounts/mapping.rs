@@ -100,7 +100,7 @@ pub struct AccountsTable {
     pub name: String,
     /// Type of the id column, as the catalog spells it.
     pub id_type: String,
-    /// Whether an index supports the lookup by e-mail.
+    /// True if an index supports the lookup by e-mail.
     pub email_is_indexed: bool,
     /// The expression that the lookup compares, for the statement that creates an index.
     pub email_expression: String,

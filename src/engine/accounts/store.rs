@@ -225,11 +225,11 @@ pub(super) async fn leading_index_keys(
 pub struct Rights {
     /// The role.
     pub role: String,
-    /// Whether it can read the mapped columns.
+    /// True if it can read the mapped columns.
     pub select: bool,
-    /// Whether it can update the column that ends access.
+    /// True if it can update the column that ends access.
     pub update: bool,
-    /// Whether `lower` of the database covers letters beyond ASCII.
+    /// True if `lower` of the database covers letters beyond ASCII.
     pub folds_unicode: bool,
 }
 

@@ -7,7 +7,7 @@ use leaver_core::domain::{AccountId, DeliveryId, EmployeeKey};
 /// One entry of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct AuditEntry {
-    /// What was done.
+    /// The action.
     pub action: AuditAction,
     /// Why, in a sentence for people. Holds no name and no address.
     pub reason: String,
@@ -21,7 +21,7 @@ pub struct AuditEntry {
     pub actor: Actor,
 }
 
-/// What was done.
+/// The action.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum AuditAction {

@@ -54,7 +54,7 @@ pub async fn record(
 pub struct AuditRecord {
     /// When it was done.
     pub at: DateTime<Utc>,
-    /// What was done.
+    /// The action.
     pub action: String,
     /// Why it was done.
     pub reason: String,

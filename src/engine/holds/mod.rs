@@ -15,7 +15,7 @@ use leaver_core::domain::{DeliveryId, EmployeeKey};
 pub struct NewHold {
     /// The employee.
     pub employee: EmployeeKey,
-    /// What a person has to decide.
+    /// A decision that needs a person.
     pub question: HoldRequest,
     /// Why it needs a person.
     pub reason: String,
@@ -53,7 +53,7 @@ pub struct Hold {
 pub struct HoldStatus {
     /// The ID.
     pub id: i64,
-    /// Whether a person rejected it; otherwise it is open.
+    /// True if a person rejected it; otherwise it is open.
     pub rejected: bool,
     /// The facts that it is based on, as text that is only compared.
     pub facts_fingerprint: String,

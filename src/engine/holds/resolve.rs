@@ -44,7 +44,7 @@ pub enum ResolveError {
     InvalidSource {
         /// The hold.
         id: i64,
-        /// What is wrong with it.
+        /// The problem.
         error: String,
     },
     /// The database failed.
@@ -52,14 +52,14 @@ pub enum ResolveError {
     Database(#[from] sqlx::Error),
 }
 
-/// What an approved hold did.
+/// The effect of an approved hold.
 #[derive(Debug)]
 pub struct Approved {
     /// The hold.
     pub hold: Hold,
     /// Its account.
     pub account: AccountId,
-    /// Whether the account was changed; `false` if it was so before.
+    /// True if the account was changed; `false` if it was so before.
     pub changed: bool,
 }
 

@@ -1,46 +1,46 @@
-//! How much memory requests in flight may take together.
+//! The memory that request bodies in flight may take together.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// Bytes that are free, shared by all requests.
+/// The free bytes, shared by all requests.
 #[derive(Clone, Debug)]
-pub struct Budget(Arc<AtomicUsize>);
+pub struct MemoryBudget(Arc<AtomicUsize>);
 
-/// Bytes that one request holds until this is dropped.
+/// The bytes that one request has taken; dropping it frees them.
 #[derive(Debug)]
-pub struct Held {
-    budget: Budget,
+pub struct Reservation {
+    budget: MemoryBudget,
     bytes: usize,
 }
 
-impl Budget {
-    /// All of it free.
+impl MemoryBudget {
+    /// Creates a budget of this many bytes, all free.
     #[must_use]
-    pub fn of(bytes: usize) -> Self {
+    pub fn new(bytes: usize) -> Self {
         Self(Arc::new(AtomicUsize::new(bytes)))
     }
 
-    /// Whether so many bytes are free now.
+    /// Returns true if this many bytes are free now.
     #[must_use]
-    pub fn has(&self, bytes: usize) -> bool {
+    pub fn has_capacity(&self, bytes: usize) -> bool {
         self.0.load(Ordering::Relaxed) >= bytes
     }
 
-    /// Nothing yet, to be grown.
+    /// Creates an empty reservation.
     #[must_use]
-    pub fn hold(&self) -> Held {
-        Held {
+    pub fn reserve(&self) -> Reservation {
+        Reservation {
             budget: self.clone(),
             bytes: 0,
         }
     }
 }
 
-impl Held {
-    /// Takes so many bytes more, or says that they are not free.
+impl Reservation {
+    /// Takes this many bytes more; returns false and takes nothing if they are not free.
     #[must_use]
-    pub fn grow(&mut self, bytes: usize) -> bool {
+    pub fn try_grow(&mut self, bytes: usize) -> bool {
         let take = |free: usize| free.checked_sub(bytes);
         let free = &self.budget.0;
         let taken = free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
@@ -49,7 +49,7 @@ impl Held {
     }
 }
 
-impl Drop for Held {
+impl Drop for Reservation {
     fn drop(&mut self) {
         self.budget.0.fetch_add(self.bytes, Ordering::Relaxed);
     }

@@ -1,5 +1,4 @@
-//! The connection of a flusher. It is not from a pool: a dead connection is dropped at once, without a farewell that it would
-//! wait for.
+//! A flusher's own connection. It is not pooled: a pool would keep a dead connection's place occupied.
 
 use std::time::Duration;
 
@@ -7,68 +6,69 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 use tokio::time::{sleep, timeout};
 
-use super::failure::{InsertError, NotDurable};
+use super::failure::{FlushError, NotDurable};
 use crate::base::backoff::{Backoff, Jitter};
 use crate::ingest::inbox::arrivals::store;
 
-/// Before the next attempt. Senders wait meanwhile.
+/// The wait before the next attempt. Senders wait meanwhile.
 const BACKOFF: Backoff = Backoff {
     base: Duration::from_millis(25),
     cap: Duration::from_millis(400),
     jitter: Jitter::None,
 };
 
-/// A connection that is made again after a failure.
+/// A connection that is opened again after a failure.
 #[derive(Debug)]
 pub(super) struct ReconnectingConnection {
     options: PgConnectOptions,
-    connect_within: Duration,
+    connect_timeout: Duration,
     connection: Option<PgConnection>,
     failures: u32,
 }
 
 impl ReconnectingConnection {
-    pub(super) fn new(options: PgConnectOptions, connect_within: Duration) -> Self {
+    pub(super) fn new(options: PgConnectOptions, connect_timeout: Duration) -> Self {
         Self {
             options,
-            connect_within,
+            connect_timeout,
             connection: None,
             failures: 0,
         }
     }
 
-    /// Returns the connection, a new one if needed.
+    /// Returns the connection, and opens one if there is none. Refuses a connection whose commits could be lost.
     ///
     /// # Errors
-    /// Returns why none could be made, or that its commits would not be durable.
-    pub(super) async fn connection(&mut self) -> Result<&mut PgConnection, InsertError> {
+    /// Returns why none could be opened, or that its commits would not be durable.
+    pub(super) async fn connection(&mut self) -> Result<&mut PgConnection, FlushError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => timeout(self.connect_within, connect(&self.options))
+            None => timeout(self.connect_timeout, connect(&self.options))
                 .await
-                .map_err(|_| InsertError::TimedOut)??,
+                .map_err(|_| FlushError::TimedOut)??,
         };
         Ok(self.connection.insert(connection))
     }
 
-    /// Starts the backoff from its beginning, after a success.
+    /// Starts the backoff again at its shortest wait, after a success.
     pub(super) fn reset_backoff(&mut self) {
         self.failures = 0;
     }
 
-    /// Drops the connection, whatever its state, and waits: 25 ms at first, 400 ms at most.
+    /// Drops the connection, whatever its state, and waits before the next attempt.
     pub(super) async fn discard(&mut self) {
+        // Dropped, not closed: a dead connection would never take the goodbye.
         self.connection = None;
         self.failures = self.failures.saturating_add(1);
         sleep(BACKOFF.random_wait(self.failures)).await;
     }
 }
 
-async fn connect(options: &PgConnectOptions) -> Result<PgConnection, InsertError> {
+async fn connect(options: &PgConnectOptions) -> Result<PgConnection, FlushError> {
     let mut connection = options.connect().await?;
     if store::durability(&mut connection).await?.waits_for_disk {
         Ok(connection)
     } else {
-        Err(InsertError::NotDurable(NotDurable))
+        Err(FlushError::NotDurable(NotDurable))
     }
 }

@@ -1,18 +1,18 @@
-//! Why an insert of deliveries failed.
+//! Why a flush failed, and what the log shows of it.
 
 use crate::db::error::{Class, classify, redacted_message, sqlstate};
 
-/// Commits would be acknowledged before they are on the disk.
+/// The database would confirm a commit before it is on disk.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
 #[error(
-    "synchronous_commit is off for leaver's role or database, so a delivery that was answered 200 could be lost in a crash; \
+    "`synchronous_commit` is off for Leaver's role or database, so a crash could lose a delivery that was answered 200; \
      set it to on where it is set: ALTER ROLE ... SET synchronous_commit = on, ALTER DATABASE ... SET, or postgresql.conf"
 )]
 pub struct NotDurable;
 
-/// Why an insert failed. Its text has no values of the database.
+/// Why a flush failed. Its text has no values of the database.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum InsertError {
+pub(super) enum FlushError {
     /// No connection or no response in time.
     #[error("no response from the database in time")]
     TimedOut,
@@ -27,7 +27,7 @@ pub(super) enum InsertError {
     Unavailable(sqlx::Error),
 }
 
-impl From<sqlx::Error> for InsertError {
+impl From<sqlx::Error> for FlushError {
     fn from(error: sqlx::Error) -> Self {
         match classify(&error) {
             Class::Data => Self::Rejected(sqlstate(&error).into_owned()),

@@ -1,4 +1,4 @@
-//! Takes a batch from the queue, stores it with one statement, and answers the senders after the commit.
+//! Takes pending inserts from a queue, writes them in one statement, and completes each after the commit.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,171 +10,166 @@ use tracing::{debug, error, warn};
 
 use super::StoreError;
 use super::connection::ReconnectingConnection;
-use super::failure::InsertError;
-use super::queue::{BatchLimit, Queue, Waiting};
+use super::failure::FlushError;
+use super::queue::{BatchLimit, PendingInsert, Queue};
 use crate::base::failpoints;
 use crate::base::halves::Halves;
 use crate::base::metrics::Metrics;
-use crate::ingest::inbox::arrivals::{Arrival, Receipt, store};
+use crate::ingest::inbox::arrivals::{NewArrival, Receipt, store};
 use leaver_core::domain::DeliveryId;
 
-/// Larger batches are not faster, and take longer to split.
+/// Larger batches gain nothing, and take longer to split.
 const BATCH: BatchLimit = BatchLimit {
     rows: 512,
     bytes: 4 * 1024 * 1024,
 };
 
-/// What every flusher shares.
+/// The state that all flushers share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// New deliveries.
-    pub(super) arrived: Queue,
-    /// Duplicates.
-    pub(super) known: Queue,
-    /// Time limit for a connection.
-    pub(super) connect_within: Duration,
-    /// Time limit for a statement.
-    pub(super) answer_within: Duration,
+    /// Deliveries that may be new.
+    pub(super) new: Queue,
+    /// Deliveries whose body is stored already.
+    pub(super) duplicates: Queue,
+    /// Time limit for opening a connection.
+    pub(super) connect_timeout: Duration,
+    /// Time limit for the response to a statement.
+    pub(super) response_timeout: Duration,
     pub(super) options: PgConnectOptions,
-    /// Wakes the delivery workers.
+    /// Notifies the jobs that something was stored.
     pub(super) stored: Arc<Notify>,
     pub(super) metrics: Arc<Metrics>,
 }
 
-/// Which queue a flusher takes from. Duplicates may have to wait for the row locks of a delivery worker, and new deliveries must
-/// not wait with them.
+/// The kind of statement that a flusher executes, and so the queue that it takes from.
+// Duplicates may have to wait for a job that processes their row; new deliveries must not wait with them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Work {
-    Arrived,
-    Known,
+pub(super) enum Insert {
+    New,
+    Duplicate,
 }
 
-/// Flushes until its queue is closed and empty.
-pub(super) async fn run(desk: Arc<Shared>, work: Work) {
-    let queue = match work {
-        Work::Arrived => &desk.arrived,
-        Work::Known => &desk.known,
+/// Flushes until the queue is closed and empty.
+pub(super) async fn run(shared: Arc<Shared>, insert: Insert) {
+    let queue = match insert {
+        Insert::New => &shared.new,
+        Insert::Duplicate => &shared.duplicates,
     };
     let mut flusher = Flusher {
-        connection: ReconnectingConnection::new(desk.options.clone(), desk.connect_within),
-        desk: &desk,
-        work,
+        connection: ReconnectingConnection::new(shared.options.clone(), shared.connect_timeout),
+        shared: &shared,
+        insert,
     };
     while let Some(batch) = queue.take(BATCH).await {
-        desk.metrics.set_queue_length(desk.arrived.len());
+        shared.metrics.set_queue_length(shared.new.len());
         flusher.flush(batch).await;
     }
 }
 
 struct Flusher<'a> {
-    desk: &'a Shared,
-    work: Work,
+    shared: &'a Shared,
+    insert: Insert,
     connection: ReconnectingConnection,
 }
 
-/// The id of each delivery of a batch in the inbox, in order; `None` if it is not there.
-type Places = Vec<Option<DeliveryId>>;
+/// For each delivery of a batch the id under which it is stored; `None` if it was not written.
+type StoredIds = Vec<Option<DeliveryId>>;
 
 /// The SQLSTATE of a row that the database rejects.
 struct Rejected(String);
 
 impl Flusher<'_> {
-    /// Stores a batch and answers each of its senders. If the database rejects a row, the batch is split until that row is
-    /// alone.
-    async fn flush(&mut self, batch: Vec<Waiting>) {
+    /// Completes every insert of the batch. If the database rejects a row, the batch is split until that row is alone.
+    async fn flush(&mut self, batch: Vec<PendingInsert>) {
         let mut halves = Halves::new(batch);
         while let Some(mut part) = halves.next() {
             let code = match self.write(&mut part).await {
-                Ok(places) => {
-                    self.answer(part, places);
+                Ok(ids) => {
+                    self.complete(part, ids);
                     continue;
                 }
                 Err(Rejected(code)) => code,
             };
-            for waiting in halves.split(part).into_iter().flatten() {
+            for pending in halves.split(part).into_iter().flatten() {
                 error!(
                     code,
-                    "intake.flush: the database rejects one delivery; answered 503. Check triggers and constraints on leaver.deliveries"
+                    "group_commit.flush: the database rejects one delivery, answered 503; check triggers and constraints on leaver.deliveries"
                 );
-                waiting.end(Err(StoreError::Refused));
+                pending.complete(Err(StoreError::Refused));
             }
         }
     }
 
-    /// Stores a batch with one statement, and repeats it while the database is unavailable. Senders whose deadline has
-    /// passed are answered and leave the batch.
+    /// Writes the batch in one statement, and retries while the database is down. Removes inserts whose deadline passed.
     ///
     /// # Errors
     /// Returns the SQLSTATE if the database rejects a row.
-    async fn write(&mut self, batch: &mut Vec<Waiting>) -> Result<Places, Rejected> {
+    async fn write(&mut self, batch: &mut Vec<PendingInsert>) -> Result<StoredIds, Rejected> {
         loop {
             let now = Instant::now();
-            let late = batch.extract_if(.., |waiting| waiting.deadline <= now);
-            late.for_each(|waiting| waiting.end(Err(StoreError::InTime)));
+            let expired = batch.extract_if(.., |pending| pending.deadline <= now);
+            expired.for_each(|pending| pending.complete(Err(StoreError::TimedOut)));
             if batch.is_empty() {
                 return Ok(vec![]);
             }
             match self.attempt(batch).await {
-                Ok(places) => {
+                Ok(ids) => {
                     self.connection.reset_backoff();
-                    self.desk.metrics.flushed(batch.len(), now.elapsed());
-                    return Ok(places);
+                    self.shared.metrics.flushed(batch.len(), now.elapsed());
+                    return Ok(ids);
                 }
-                Err(InsertError::Rejected(code)) => return Err(Rejected(code)),
-                Err(error) => {
+                Err(FlushError::Rejected(code)) => return Err(Rejected(code)),
+                Err(cause) => {
                     warn!(
                         deliveries = batch.len(),
-                        cause = %error,
-                        "intake.flush: cannot store now; deliveries are kept and retried"
+                        %cause,
+                        "group_commit.flush: cannot store now; will retry"
                     );
-                    self.desk.metrics.flush_failed();
+                    self.shared.metrics.flush_failed();
                     self.connection.discard().await;
                 }
             }
         }
     }
 
-    async fn attempt(&mut self, batch: &[Waiting]) -> Result<Places, InsertError> {
-        let arrivals: Vec<&Arrival> = batch.iter().map(|waiting| &waiting.arrival).collect();
-        let work = self.work;
+    async fn attempt(&mut self, batch: &[PendingInsert]) -> Result<StoredIds, FlushError> {
+        let arrivals: Vec<&NewArrival> = batch.iter().map(|pending| &pending.arrival).collect();
+        let insert = self.insert;
         let conn = self.connection.connection().await?;
         let bodies = || arrivals.iter().map(|arrival| &arrival.delivery.body()[..]);
         failpoints::reach("before_flush", bodies());
         let written = async {
-            match work {
-                Work::Arrived => {
+            match insert {
+                Insert::New => {
                     let written = store::insert(conn, &arrivals).await?;
-                    let place =
-                        |arrival: &&Arrival| Some(arrival.id).filter(|id| written.contains(id));
-                    Ok(arrivals.iter().map(place).collect())
+                    let id =
+                        |arrival: &&NewArrival| Some(arrival.id).filter(|id| written.contains(id));
+                    Ok(arrivals.iter().map(id).collect())
                 }
-                Work::Known => store::repeat(conn, &arrivals).await,
+                Insert::Duplicate => store::record_repeats(conn, &arrivals).await,
             }
         };
-        match timeout(self.desk.answer_within, written).await {
-            Ok(written) => {
-                let written: Places = written?;
-                failpoints::reach("after_commit_before_reply", bodies());
-                Ok(written)
-            }
-            Err(_) => Err(InsertError::TimedOut),
-        }
+        let ids = timeout(self.shared.response_timeout, written)
+            .await
+            .map_err(|_| FlushError::TimedOut)??;
+        failpoints::reach("after_commit_before_reply", bodies());
+        Ok(ids)
     }
 
-    fn answer(&self, batch: Vec<Waiting>, places: Places) {
-        self.desk.stored.notify_one();
-        for (waiting, place) in batch.into_iter().zip(places) {
-            match (place, self.work) {
+    fn complete(&self, batch: Vec<PendingInsert>, ids: StoredIds) {
+        self.shared.stored.notify_one();
+        for (pending, id) in batch.into_iter().zip(ids) {
+            match (id, self.insert) {
                 (Some(id), _) => {
-                    let duplicate = id != waiting.arrival.id;
-                    waiting.end(Ok(Receipt { id, duplicate }));
+                    let duplicate = id != pending.arrival.id;
+                    pending.complete(Ok(Receipt { id, duplicate }));
                 }
-                (None, Work::Arrived) => self.desk.known.push(waiting),
-                (None, Work::Known) => {
+                (None, Insert::New) => self.shared.duplicates.push(pending),
+                (None, Insert::Duplicate) => {
                     debug!(
-                        "intake.flush: a delivery was deleted while its duplicate arrived; answered 503"
+                        "group_commit.flush: the stored delivery was deleted meanwhile; answered 503"
                     );
-                    waiting.end(Err(StoreError::InTime));
+                    pending.complete(Err(StoreError::TimedOut));
                 }
             }
         }

@@ -1,12 +1,12 @@
-//! Group commit: deliveries that arrive during a flush join the next one. No request is acknowledged before its commit.
-//! (ADR 0005)
+//! Group commit: deliveries that arrive during a flush join the next one. No request is acknowledged before its commit
+//! (ADR 0005).
 //!
 //! ```text
-//!  store() --> queue --+--> flusher --+--> INSERT, own connection --> new: answered
-//!                      +--> flusher --+                           \-> known: queue --> flusher --> repeat: answered
+//!  store() --> queue --+--> flusher --+--> INSERT --> new: acknowledged
+//!                      +--> flusher --+          \-> duplicate: queue --> flusher --> UPDATE: acknowledged
 //! ```
 //!
-//! There is no timer: a delivery that arrives alone is a batch of its own.
+//! There is no timer: without a flush in progress, a delivery is a batch of its own. Each flusher has its own connection.
 
 mod budget;
 mod connection;
@@ -25,162 +25,166 @@ use tokio_util::task::TaskTracker;
 use tracing::error;
 use uuid::Uuid;
 
-pub use self::budget::{Budget, Held};
+pub use self::budget::{MemoryBudget, Reservation};
 pub use self::failure::NotDurable;
-use self::flusher::{Shared, Work};
-use self::queue::{Queue, Waiting};
+use self::flusher::{Insert, Shared};
+use self::queue::{PendingInsert, Queue};
 use crate::base::liveness::Liveness;
 use crate::base::metrics::Metrics;
 use crate::base::panics::catch_panic;
 pub use crate::ingest::inbox::arrivals::store::durability;
-use crate::ingest::inbox::arrivals::{Arrival, Receipt};
+use crate::ingest::inbox::arrivals::{NewArrival, Receipt};
 use leaver_core::domain::DeliveryId;
 use leaver_core::signature::VerifiedDelivery;
 
-/// Flushes at a time; ADR 0005 has the measurements.
+/// Flushes of new deliveries at the same time; ADR 0005 has the measurements.
 const FLUSHERS: usize = 3;
 
-/// Before a flusher that panicked starts again.
-const RESTART: Duration = Duration::from_millis(100);
+/// The wait before a flusher that panicked is restarted.
+const RESTART_DELAY: Duration = Duration::from_millis(100);
 
-/// Limits of the queue.
+/// Limits of deliveries that are not stored yet.
 #[derive(Clone, Copy, Debug)]
-pub struct Limits {
-    /// Deliveries that wait for a flush.
-    pub waiting: usize,
-    /// Bytes of bodies in flight, from the first one read to the answer.
-    pub bytes: usize,
-    /// Time limit from the arrival of a delivery to its response.
-    pub patience: Duration,
+pub struct QueueLimits {
+    /// Deliveries that wait for a flush, per queue.
+    pub max_pending: usize,
+    /// Bytes of bodies in flight, from the first one read to the response.
+    pub max_bytes: usize,
+    /// The time from a delivery's arrival until its request fails. A quarter of it is the time limit for opening a
+    /// connection, half of it that for a statement.
+    pub store_timeout: Duration,
 }
 
-/// Default for the length of the queue: deliveries of some seconds.
-pub const WAITING: usize = 16_384;
+/// The default of [`QueueLimits::max_pending`], enough for a few seconds.
+pub const DEFAULT_MAX_PENDING: usize = 16_384;
 
-/// Why a delivery is not stored. The sender should retry in each case.
+/// Why a delivery is not stored. In each case the sender should retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum StoreError {
     /// The queue is full or closed.
-    #[error("the queue of deliveries is full")]
+    #[error("too many deliveries are pending")]
     Full,
-    /// The database did not store it within the time limit.
+    /// The database did not store it in time. It may still be stored.
     #[error("the database did not store the delivery in time")]
-    InTime,
-    /// The database rejects this delivery.
-    #[error("the database rejects the delivery")]
+    TimedOut,
+    /// The database refuses this delivery, though not the others of its batch.
+    #[error("the database refuses the delivery")]
     Refused,
-    /// The flusher panicked; the delivery may be stored or not.
+    /// A bug ended the flush. The delivery may be stored or not.
     #[error("a bug: the flusher panicked")]
     Abandoned,
 }
 
-/// Stores deliveries in the inbox. Shared by all requests.
+/// Stores deliveries in the inbox; shared by all requests.
 #[derive(Clone, Debug)]
 pub struct GroupCommit {
-    desk: Arc<Shared>,
-    budget: Budget,
+    shared: Arc<Shared>,
+    budget: MemoryBudget,
     liveness: Arc<Liveness>,
-    patience: Duration,
+    store_timeout: Duration,
     flushers: TaskTracker,
 }
 
 impl GroupCommit {
-    /// Starts the flushers. They connect when there is a delivery to store.
+    /// Starts the flushers. They connect with the first delivery.
     #[must_use]
     pub fn open(
         options: &PgConnectOptions,
-        limits: Limits,
+        limits: QueueLimits,
         stored: Arc<Notify>,
         metrics: Arc<Metrics>,
         liveness: Arc<Liveness>,
     ) -> Self {
-        let answer_within = limits.patience / 2;
-        // Shorter than our own limit, so that the statement of a dropped connection ends soon.
-        let statement_timeout = (answer_within * 3 / 4).as_millis().max(1);
+        let response_timeout = limits.store_timeout / 2;
+        // Postgres cancels a statement before we discard its connection, so none continues for long afterwards.
+        let statement_timeout = (response_timeout * 3 / 4).as_millis().max(1);
         let options = options
             .clone()
             .options([("statement_timeout", statement_timeout.to_string())]);
-        let desk = Arc::new(Shared {
-            arrived: Queue::with_room_for(limits.waiting),
-            known: Queue::with_room_for(limits.waiting),
-            connect_within: limits.patience / 4,
-            answer_within,
+        let shared = Arc::new(Shared {
+            new: Queue::with_capacity(limits.max_pending),
+            duplicates: Queue::with_capacity(limits.max_pending),
+            connect_timeout: limits.store_timeout / 4,
+            response_timeout,
             options,
             stored,
             metrics,
         });
-        let intake = Self {
-            desk: Arc::clone(&desk),
-            budget: Budget::of(limits.bytes),
+        let group_commit = Self {
+            shared: Arc::clone(&shared),
+            budget: MemoryBudget::new(limits.max_bytes),
             liveness,
-            patience: limits.patience,
+            store_timeout: limits.store_timeout,
             flushers: TaskTracker::new(),
         };
-        for work in [Work::Arrived; FLUSHERS].into_iter().chain([Work::Known]) {
-            let desk = Arc::clone(&desk);
-            let run = move || flusher::run(Arc::clone(&desk), work);
-            intake.flushers.spawn(supervise(run));
+        for insert in [Insert::New; FLUSHERS]
+            .into_iter()
+            .chain([Insert::Duplicate])
+        {
+            let shared = Arc::clone(&shared);
+            let run = move || flusher::run(Arc::clone(&shared), insert);
+            group_commit.flushers.spawn(supervise(run));
         }
-        intake
+        group_commit
     }
 
-    /// The memory that bodies in flight share.
+    /// Returns the memory budget of bodies in flight.
     #[must_use]
-    pub fn budget(&self) -> &Budget {
+    pub fn budget(&self) -> &MemoryBudget {
         &self.budget
     }
 
-    /// Stores a delivery, and returns once it is committed. It is stored even if this future is dropped.
+    /// Stores a delivery and returns after the commit. If the future is dropped, the delivery is stored all the same.
     ///
     /// # Errors
-    /// Returns a [`StoreError`], after [`Limits::patience`] at the latest.
+    /// [`StoreError`], after [`QueueLimits::store_timeout`] at the latest.
     pub async fn store(
         &self,
         delivery: VerifiedDelivery,
         received_at: DateTime<Utc>,
-        held: Held,
+        reservation: Reservation,
     ) -> Result<Receipt, StoreError> {
-        let deadline = Instant::now() + self.patience;
-        let (answer, answered) = oneshot::channel();
-        let arrival = Arrival {
+        let deadline = Instant::now() + self.store_timeout;
+        let (result, completed) = oneshot::channel();
+        let arrival = NewArrival {
             id: DeliveryId(Uuid::now_v7()),
             delivery,
             received_at,
         };
-        let waiting = Waiting {
+        let pending = PendingInsert {
             arrival,
             deadline,
-            answer,
-            held,
+            result,
+            reservation,
         };
-        self.desk.arrived.push(waiting);
+        self.shared.new.push(pending);
         let _waits = self.liveness.sender_waiting();
-        self.desk.metrics.set_queue_length(self.desk.arrived.len());
-        match timeout_at(deadline, answered).await {
-            Ok(Ok(answer)) => answer,
+        self.shared.metrics.set_queue_length(self.shared.new.len());
+        match timeout_at(deadline, completed).await {
+            Ok(Ok(result)) => result,
             Ok(Err(_)) => Err(StoreError::Abandoned),
-            Err(_) => Err(StoreError::InTime),
+            Err(_) => Err(StoreError::TimedOut),
         }
     }
 
-    /// Closes the queue, and returns once every queued delivery is stored or has failed.
+    /// Refuses new deliveries, and returns once all pending ones are stored or have failed.
     pub async fn close(&self) {
         self.flushers.close();
-        self.desk.arrived.close();
-        // A flusher of new deliveries moves duplicates to the other queue, so that one is closed last.
+        self.shared.new.close();
+        // Duplicates found by these flushers go to the other queue, so it is closed last.
         while self.flushers.len() > 1 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        self.desk.known.close();
+        self.shared.duplicates.close();
         self.flushers.wait().await;
     }
 }
 
-/// Runs a flusher, and starts it again after a panic. The senders of its batch are answered with an error.
+/// Runs a flusher, and restarts it if it panics. The requests of its batch fail then.
 async fn supervise<F: Future<Output = ()>>(run: impl Fn() -> F) {
     while catch_panic(run()).await.is_err() {
-        error!("intake.supervise: a flusher panicked; it starts again");
-        tokio::time::sleep(RESTART).await;
+        error!("group_commit.supervise: a bug ended a flusher; restarting it");
+        tokio::time::sleep(RESTART_DELAY).await;
     }
 }
 

@@ -7,31 +7,30 @@ use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
 
 use super::StoreError;
-use super::budget::Held;
-use crate::ingest::inbox::arrivals::{Arrival, Receipt};
+use super::budget::Reservation;
+use crate::ingest::inbox::arrivals::{NewArrival, Receipt};
 
-/// A queued delivery. Dropping it answers its sender with an error.
+/// A delivery to be stored, and the request that waits for it. Dropping it fails the request.
 #[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) arrival: Arrival,
-    /// When the sender is answered with an error.
+pub(super) struct PendingInsert {
+    pub(super) arrival: NewArrival,
+    /// When the request fails.
     pub(super) deadline: Instant,
-    /// Reaches the sender, who may have hung up. The delivery is stored anyway.
-    pub(super) answer: oneshot::Sender<Result<Receipt, StoreError>>,
-    /// The memory of the body, released with the answer.
-    pub(super) held: Held,
+    pub(super) result: oneshot::Sender<Result<Receipt, StoreError>>,
+    /// The memory of the body.
+    pub(super) reservation: Reservation,
 }
 
-impl Waiting {
-    /// Answers the sender.
-    pub(super) fn end(self, answer: Result<Receipt, StoreError>) {
-        drop(self.held);
-        // The sender may have hung up.
-        let _ = self.answer.send(answer);
+impl PendingInsert {
+    /// Frees the memory and returns the result to the request.
+    pub(super) fn complete(self, result: Result<Receipt, StoreError>) {
+        drop(self.reservation);
+        // Fails if the sender has disconnected; the delivery is stored all the same.
+        let _ = self.result.send(result);
     }
 }
 
-/// The largest batch.
+/// The size of a batch.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct BatchLimit {
     pub(super) rows: usize,
@@ -39,7 +38,7 @@ pub(super) struct BatchLimit {
     pub(super) bytes: usize,
 }
 
-/// A bounded queue, first in, first out, for several consumers.
+/// A bounded first-in-first-out queue for several consumers.
 #[derive(Debug)]
 pub(super) struct Queue {
     capacity: usize,
@@ -49,12 +48,12 @@ pub(super) struct Queue {
 
 #[derive(Debug, Default)]
 struct Inner {
-    waiting: VecDeque<Waiting>,
+    pending: VecDeque<PendingInsert>,
     closed: bool,
 }
 
 impl Queue {
-    pub(super) fn with_room_for(capacity: usize) -> Self {
+    pub(super) fn with_capacity(capacity: usize) -> Self {
         Self {
             capacity,
             inner: Mutex::default(),
@@ -62,32 +61,33 @@ impl Queue {
         }
     }
 
-    /// Returns the number of queued deliveries.
+    /// Returns the number of pending inserts.
     pub(super) fn len(&self) -> usize {
-        self.lock().waiting.len()
+        self.lock().pending.len()
     }
 
-    /// Enqueues a delivery. If the queue is full or closed, its sender is answered with an error.
-    pub(super) fn push(&self, waiting: Waiting) {
+    /// Appends an insert. Fails its request if the queue is full or closed.
+    pub(super) fn push(&self, pending: PendingInsert) {
         let mut inner = self.lock();
-        if inner.closed || inner.waiting.len() >= self.capacity {
+        if inner.closed || inner.pending.len() >= self.capacity {
             drop(inner);
-            return waiting.end(Err(StoreError::Full));
+            return pending.complete(Err(StoreError::Full));
         }
-        inner.waiting.push_back(waiting);
+        inner.pending.push_back(pending);
         drop(inner);
         self.changed.notify_one();
     }
 
-    /// Waits for deliveries and returns a batch of them; `None` once the queue is closed and empty.
-    pub(super) async fn take(&self, limit: BatchLimit) -> Option<Vec<Waiting>> {
+    /// Waits for an insert and takes a batch; `None` once the queue is closed and empty.
+    pub(super) async fn take(&self, limit: BatchLimit) -> Option<Vec<PendingInsert>> {
         loop {
             let changed = self.changed.notified();
             {
                 let mut inner = self.lock();
-                if !inner.waiting.is_empty() {
+                if !inner.pending.is_empty() {
                     let batch = inner.batch(limit);
-                    if inner.closed || !inner.waiting.is_empty() {
+                    // `notify_one` wakes one consumer, so each wakes the next while there is work.
+                    if inner.closed || !inner.pending.is_empty() {
                         self.changed.notify_one();
                     }
                     return Some(batch);
@@ -101,28 +101,28 @@ impl Queue {
         }
     }
 
-    /// Closes the queue. Queued deliveries can still be taken.
+    /// Refuses new inserts; pending ones are still taken.
     pub(super) fn close(&self) {
         self.lock().closed = true;
         self.changed.notify_one();
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
-        // No operation on the queue can panic halfway, so the content of a poisoned lock is valid.
+        // No code that can panic leaves the queue half changed.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl Inner {
-    fn batch(&mut self, limit: BatchLimit) -> Vec<Waiting> {
+    fn batch(&mut self, limit: BatchLimit) -> Vec<PendingInsert> {
         let mut bytes = 0;
-        let within = |waiting: &&Waiting| {
+        let fits = |pending: &&PendingInsert| {
             let fits = bytes < limit.bytes;
-            bytes += waiting.arrival.delivery.body().len();
+            bytes += pending.arrival.delivery.body().len();
             fits
         };
-        let count = self.waiting.iter().take(limit.rows).take_while(within);
+        let count = self.pending.iter().take(limit.rows).take_while(fits);
         let count = count.count();
-        self.waiting.drain(..count).collect()
+        self.pending.drain(..count).collect()
     }
 }

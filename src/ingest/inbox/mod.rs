@@ -1,13 +1,14 @@
-//! What arrived, and what became of it. A delivery is written down before anybody tries to understand it.
+//! The inbox: every delivery that arrived, and its state. A delivery is stored before it is parsed. A failed delivery is
+//! a dead letter: it is not retried until `replay`.
 //!
 //! ```text
 //!                        +--> processed
-//!  (insert) --> pending -+--> ignored          same body again, without event times, signed later: pending
+//!  (insert) --> pending -+--> ignored          same body signed later, without event times: pending
 //!                  ^     +--> failed --+
 //!                  +-------- replay ---+
 //! ```
 //!
-//! This room does not look into a body.
+//! This module never parses a body.
 
 pub mod arrivals;
 pub mod retention;
@@ -21,24 +22,24 @@ use serde::Serialize;
 
 use leaver_core::domain::{DeliveryId, EmployeeId};
 
-/// A delivery to be processed; its row is locked while this is alive in a transaction.
+/// A delivery to be processed. Its row is locked until the transaction that loaded it ends.
 #[derive(Clone)]
 pub struct Delivery {
     /// Its id.
     pub id: DeliveryId,
-    /// Who sent it, as configured when it arrived.
+    /// The source, as configured when it arrived.
     pub source: String,
     /// Its `Content-Type`.
     pub content_type: Option<String>,
-    /// The time that the sender signed.
+    /// The time in the signed headers, if the provider sends one.
     pub signed_at: Option<DateTime<Utc>>,
     /// When it arrived.
     pub received_at: DateTime<Utc>,
-    /// Its raw bytes.
+    /// The raw bytes.
     pub body: Bytes,
-    /// How often processing it has failed.
+    /// How often processing failed.
     pub attempts: i32,
-    /// Whether it is to be taken with nothing else in hand: the process has ended while it was.
+    /// True if it must be processed with nothing else in flight, since a process died while processing it.
     pub isolated: bool,
 }
 
@@ -52,41 +53,41 @@ impl std::fmt::Debug for Delivery {
     }
 }
 
-/// How a delivery ends.
+/// The result of processing a delivery, to be stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settlement {
-    /// Which delivery.
+    /// The delivery.
     pub id: DeliveryId,
-    /// How it ended.
+    /// Its final state.
     pub end: DeliveryOutcome,
-    /// Whom it named, by the sender's ids; `None` when that could not be read.
+    /// The employees that it names, by the provider's ids; `None` if they could not be read.
     pub employee_ids: Option<Vec<EmployeeId>>,
 }
 
-/// The ways a delivery can end.
+/// The final state of a delivery.
 #[derive(Clone, Debug, PartialEq)]
 pub enum DeliveryOutcome {
-    /// Understood and carried out.
+    /// Parsed and applied.
     Processed {
-        /// How many employees ended how.
+        /// The number of employees per outcome, as `{"deactivated": 1}`.
         outcome: serde_json::Value,
-        /// Whether each entry of the body bore its own time.
+        /// True if every entry of the body has a time of its own.
         has_event_times: bool,
     },
-    /// Understood, and not for us.
+    /// Parsed, and not relevant to us.
     Ignored {
-        /// What it was.
+        /// Why it is not relevant.
         reason: String,
     },
-    /// Not understood, or failed too often; kept for a while and brought back by `replay`.
+    /// Unreadable, or processing failed too often. Its body is kept for a while; `replay` processes it again.
     Failed {
-        /// What is wrong; never a part of the body.
+        /// What is wrong, without any part of the body.
         reason: String,
     },
 }
 
 impl DeliveryOutcome {
-    /// Whether the same body, signed later, may say something new.
+    /// Returns true if the same body, signed later, may carry new facts.
     #[must_use]
     pub fn may_carry_new_facts(&self) -> bool {
         matches!(
@@ -99,16 +100,16 @@ impl DeliveryOutcome {
     }
 }
 
-/// What `replay` did with one id.
+/// The result of `replay` for one id.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Replay {
     /// It will be processed again.
     Queued,
-    /// It waits already.
+    /// It is pending already.
     AlreadyPending,
-    /// Its body is gone, since it was settled.
+    /// Its body was deleted when it was settled or expired.
     BodyGone,
-    /// There is no such delivery.
+    /// No delivery has this id.
     Unknown,
 }

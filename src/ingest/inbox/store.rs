@@ -1,4 +1,4 @@
-//! The table `leaver.deliveries`. Each function takes a slice and runs one statement for it.
+//! The table `leaver.deliveries`. Each function takes a slice and executes one statement for it.
 
 use std::collections::HashMap;
 
@@ -10,26 +10,26 @@ use uuid::Uuid;
 use super::{Delivery, DeliveryOutcome, Replay, Settlement};
 use leaver_core::domain::{DeliveryId, EmployeeId};
 
-/// How much one claim takes at most.
+/// The size of a claim.
 #[derive(Clone, Copy, Debug)]
 pub struct ClaimLimit {
     /// Deliveries.
     pub deliveries: i64,
-    /// Bytes of their bodies together; one larger delivery is still claimed, alone.
+    /// Bytes of their bodies together. A single larger delivery is still claimed, alone.
     pub bytes: i64,
 }
 
-/// Takes deliveries that are due, oldest first, and locks their rows until the transaction ends. What
-/// another replica holds is left to it, and what is to be taken by itself comes by itself.
+/// Claims deliveries that are due, oldest first, and locks their rows until the transaction ends. Skips rows that are
+/// locked elsewhere. A delivery that must be processed alone is returned alone.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn claim(
     conn: &mut PgConnection,
     limit: ClaimLimit,
     now: DateTime<Utc>,
 ) -> Result<Vec<Delivery>, sqlx::Error> {
-    // A body of usual size comes along; one that takes more than its share is read once it is sure to be taken.
+    // A body up to its share of the limit is loaded here, a larger one only if its delivery is claimed.
     let share = limit.bytes / limit.deliveries.max(1);
     let mut due = sqlx::query!(
         "SELECT id, source, content_type, signed_at, received_at, attempts, isolated, body_bytes,
@@ -95,13 +95,13 @@ async fn bodies(
     Ok(rows.into_iter().map(|row| (row.id, row.body)).collect())
 }
 
-/// Where replicas call each other.
+/// The notification channel of the replicas.
 pub const CHANNEL: &str = "leaver_arrived";
 
-/// Calls the other replicas, without waiting for the disk.
+/// Notifies the other replicas, without waiting for the disk.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn notify(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!(
         r#"WITH sparing AS (SELECT set_config('synchronous_commit', 'off', true))
@@ -113,10 +113,10 @@ pub async fn notify(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     Ok(())
 }
 
-/// One delivery that waits, locked until the transaction ends; `None` when it does not wait (any more).
+/// Loads a pending delivery and locks its row until the transaction ends; `None` if it is not pending.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn lock(
     conn: &mut PgConnection,
     id: DeliveryId,
@@ -140,11 +140,11 @@ pub async fn lock(
     }))
 }
 
-/// Ends deliveries. Deletes their bodies, except those of failed ones. What was processed, bore no time of its
-/// own and was signed again in the meantime is processed once more, as of the later time.
+/// Stores the final state of deliveries and deletes their bodies, except those of failed ones. A processed delivery
+/// without event times that was signed again meanwhile becomes pending, as of the later time.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was written then.
 pub async fn settle(
     conn: &mut PgConnection,
     settlements: &[Settlement],
@@ -155,7 +155,7 @@ pub async fn settle(
     let mut reasons: Vec<Option<&str>> = vec![];
     let mut outcomes: Vec<Option<&serde_json::Value>> = vec![];
     let mut timed: Vec<bool> = vec![];
-    // Lists of different lengths are no array in Postgres, so each is written out as one.
+    // Postgres arrays must be rectangular, so each list is sent as the text of an array.
     let mut named: Vec<Option<String>> = vec![];
     for settlement in settlements {
         let (state, reason, outcome, has_event_times) = match &settlement.end {
@@ -214,7 +214,7 @@ pub async fn settle(
     Ok(())
 }
 
-/// A list as Postgres writes an array of text.
+/// Formats a Postgres array of text.
 fn array(ids: &[EmployeeId]) -> String {
     let quoted = ids.iter().map(|id| {
         let plain = id.as_str().replace('\\', r"\\").replace('"', r#"\""#);
@@ -223,10 +223,10 @@ fn array(ids: &[EmployeeId]) -> String {
     format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
 }
 
-/// Notes that processing failed and when to try again.
+/// Records a failed attempt and the time of the next one.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was written then.
 pub async fn postpone(
     conn: &mut PgConnection,
     id: DeliveryId,
@@ -245,12 +245,13 @@ pub async fn postpone(
     Ok(())
 }
 
-/// Makes those due whose next attempt lies further ahead than any wait of ours: a clock has stepped back since it was
-/// set, or was that of a replica which runs ahead. Says how many.
+/// Makes pending deliveries due whose next attempt is more than `longest_wait` ahead. Returns how many.
+///
+/// A longer wait is never set, so a clock has stepped back since, or that of another replica is fast.
 ///
 /// # Errors
-/// Whatever the database says.
-pub async fn catch_up(
+/// Returns the database's error; nothing was written then.
+pub async fn reset_far_future_attempts(
     conn: &mut PgConnection,
     longest_wait: TimeDelta,
     now: DateTime<Utc>,
@@ -269,10 +270,10 @@ pub async fn catch_up(
     Ok(done.rows_affected())
 }
 
-/// Makes failed deliveries pending again; returns the result for each id.
+/// Makes failed deliveries pending again. Returns the result for each id.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was written then.
 pub async fn replay(
     conn: &mut PgConnection,
     ids: &[DeliveryId],

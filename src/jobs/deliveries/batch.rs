@@ -26,9 +26,9 @@ use leaver_core::domain::{DeliveryId, EmployeeKey};
 pub struct Batch {
     /// The deliveries, in the order of the claim.
     pub deliveries: Vec<SettledDelivery>,
-    /// Whether an end of access was scheduled or moved.
+    /// True if an end of access was scheduled or moved.
     pub schedule_changed: bool,
-    /// Whether a read of an employee became due.
+    /// True if a read of an employee became due.
     pub reads_pending: bool,
 }
 
@@ -74,7 +74,7 @@ pub async fn process_batch(
     Ok(batch.unwrap_or_default())
 }
 
-/// Whether other batches of this process may be in flight.
+/// True if other batches of this process may be in flight.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Concurrency {
     Shared,
@@ -165,7 +165,7 @@ async fn process_claimed(
         .collect();
     let changed = observed
         .into_iter()
-        .filter(|observed| observed.effect == Effect::Newer)
+        .filter(|observed| observed.effect == Effect::Changed)
         .map(|observed| observed.employee)
         .collect();
     failpoints::reach(
@@ -230,9 +230,9 @@ fn settlements(
                     let ended = executed.outcomes.get(&key).copied();
                     let ended = ended.filter(|outcome| caused || !outcome.is_change());
                     let outcome = match effects.get(&(delivery.id, key)) {
-                        Some(Effect::Newer) => ended.unwrap_or(Outcome::Kept),
+                        Some(Effect::Changed) => ended.unwrap_or(Outcome::Kept),
                         Some(Effect::Stale) => Outcome::Stale,
-                        Some(Effect::Same) | None => Outcome::Unchanged,
+                        Some(Effect::Unchanged) | None => Outcome::Unchanged,
                     };
                     *outcomes.entry(outcome).or_default() += 1;
                 }

@@ -71,7 +71,7 @@ impl BatchFailure {
     }
 }
 
-/// What one round of a worker did.
+/// The result of one round of a worker.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Round {
     /// Processed this many deliveries.
@@ -86,7 +86,7 @@ pub enum Round {
     Outage,
 }
 
-/// What a worker keeps from round to round.
+/// State that a worker keeps between rounds.
 #[derive(Debug)]
 pub struct LoopState {
     /// Identifies this start of this worker in `leaver.in_flight_batches`.

@@ -155,7 +155,7 @@ impl Deliveries {
         };
         let changed: Vec<Employee> = observed
             .into_iter()
-            .filter(|observed| observed.effect == Effect::Newer)
+            .filter(|observed| observed.effect == Effect::Changed)
             .map(|observed| observed.employee)
             .collect();
         // A single employee has failed already, with the delivery.

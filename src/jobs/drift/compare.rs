@@ -1,88 +1,84 @@
-//! One comparison, page by page, each page in one snapshot of the database, so that nobody who is being
-//! deactivated at that moment is found.
+//! One comparison, page by page. Each page is read in one snapshot of the database, so an employee who is being
+//! deactivated at that moment is not reported.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{
-    AccountWithoutEmployee, Drift, EmployeeWithoutAccount, SourceCompleteness,
+    AccountWithoutEmployee, DriftReport, EmployeeWithoutAccount, SourceCompleteness,
     TerminatedWithAccess, store,
 };
-use crate::db::error::error_chain;
-use crate::engine::Engine;
 use crate::engine::accounts::{self, AccountsTable};
 use crate::engine::audit::Actor;
 use crate::engine::evaluate::{Evaluated, evaluate};
 use crate::engine::execute::Outcome;
 use crate::engine::holds;
+use crate::engine::{Engine, Failure};
 use crate::roster;
 use leaver_core::decision::Action;
 use leaver_core::decision::assess::{Employment, assess};
 use leaver_core::decision::policy::DriftMode;
 use leaver_core::domain::{EmployeeKey, SourceName, WorkEmail};
 
-/// Employees, or accounts, per page.
-const PAGE: i64 = 500;
+/// Employees or accounts per page.
+const PAGE_SIZE: i64 = 500;
 
-/// Compares everybody, and fixes what may be fixed if told to.
+/// Compares all employees and accounts. Ends the access that should have ended if the mode is `fix`.
 ///
 /// # Errors
-/// What is wrong with the database or the users table, in words.
-pub async fn compare(worker: &Engine, remedy: DriftMode) -> Result<Drift, String> {
-    let compared = compare_pages(worker, remedy).await;
-    compared.inspect_err(|_| worker.forget_accounts_table())
+/// Returns the failure; access that was ended before it stays ended.
+pub async fn compare(engine: &Engine, mode: DriftMode) -> Result<DriftReport, Failure> {
+    let compared = compare_pages(engine, mode).await;
+    compared.inspect_err(|_| engine.forget_accounts_table())
 }
 
-async fn compare_pages(worker: &Engine, remedy: DriftMode) -> Result<Drift, String> {
-    let table = worker.accounts_table().await.map_err(|e| e.to_string())?;
-    let said = |error: sqlx::Error| error_chain(&error);
-    let pool = &worker.pool;
-    let mut drift = pool
-        .with_silence_timeout(begin(worker))
-        .await
-        .map_err(said)?;
+async fn compare_pages(engine: &Engine, mode: DriftMode) -> Result<DriftReport, Failure> {
+    let table = engine.accounts_table().await?;
+    let pool = &engine.pool;
+    let mut report = pool.with_silence_timeout(new_report(engine)).await?;
     let mut after: Option<EmployeeKey> = None;
     loop {
-        let page = look_at_employees(worker, &table, after.as_ref(), &mut drift);
-        let (next, mut fixable) = pool.with_silence_timeout(page).await.map_err(said)?;
-        if remedy == DriftMode::Fix && !fixable.is_empty() {
-            fix(worker, &mut fixable, &mut drift).await?;
+        let page = compare_employees(engine, &table, after.as_ref(), &mut report);
+        let (next, mut fixable) = pool.with_silence_timeout(page).await?;
+        if mode == DriftMode::Fix && !fixable.is_empty() {
+            fix(engine, &mut fixable, &mut report).await?;
         }
-        drift.terminated_with_access.append(&mut fixable);
+        report.terminated_with_access.append(&mut fixable);
         match next {
             Some(key) => after = Some(key),
             None => break,
         }
     }
-    let accounts = look_at_accounts(worker, &table, &mut drift);
-    pool.with_silence_timeout(accounts).await.map_err(said)?;
-    Ok(drift)
+    let accounts = compare_accounts(engine, &table, &mut report);
+    pool.with_silence_timeout(accounts).await?;
+    Ok(report)
 }
 
-async fn begin(worker: &Engine) -> Result<Drift, sqlx::Error> {
-    let names = worker.policies.names();
-    let mut conn = worker.pool.acquire().await?;
+async fn new_report(engine: &Engine) -> Result<DriftReport, sqlx::Error> {
+    let names = engine.policies.names();
+    let mut conn = engine.pool.acquire().await?;
     let known = roster::sync_state::store::list(&mut conn, &names).await?;
     let mut reads: Vec<SourceCompleteness> = known
         .into_iter()
-        .map(|read| {
-            let everybody = read.last_full_started_at.is_some();
-            let never = (!everybody).then(|| "not everybody has been read yet".to_owned());
+        .map(|state| {
+            let has_full_read = state.last_full_started_at.is_some();
+            let no_full_read =
+                (!has_full_read).then(|| "not all employees were read yet".to_owned());
             SourceCompleteness {
-                source: read.source,
-                account: read.linked_account_id,
-                complete: everybody && read.incomplete.is_none(),
-                last_complete_at: read.last_completed_at,
-                everybody_read_at: read.last_full_started_at,
-                reason: read.incomplete.or(never),
+                source: state.source,
+                account: state.linked_account_id,
+                complete: has_full_read && state.incomplete.is_none(),
+                last_complete_at: state.last_completed_at,
+                everybody_read_at: state.last_full_started_at,
+                reason: state.incomplete.or(no_full_read),
             }
         })
         .collect();
     let unread = |name: &&SourceName| reads.iter().all(|read| read.source != **name);
     let unread: Vec<SourceCompleteness> = names.iter().filter(unread).map(never_read).collect();
     reads.extend(unread);
-    Ok(Drift {
-        checked_at: worker.clock.now(),
+    Ok(DriftReport {
+        checked_at: engine.clock.now(),
         rests_on_complete_reads: reads.iter().all(|read| read.everybody_read_at.is_some()),
         reads,
         terminated_with_access: vec![],
@@ -101,49 +97,51 @@ fn never_read(source: &SourceName) -> SourceCompleteness {
         last_complete_at: None,
         everybody_read_at: None,
         reason: Some(
-            "never read: only what its webhooks said is known; [sources.api] makes it readable"
+            "never read, so only what its webhooks sent is known; set `sources.api` to read it"
                 .to_owned(),
         ),
     }
 }
 
-/// Notes what a page of the roster shows; gives back where the next one begins, and whose access could be ended.
-async fn look_at_employees(
-    worker: &Engine,
+/// Compares one page of the roster. Returns where the next page begins, and whose access can be ended.
+async fn compare_employees(
+    engine: &Engine,
     table: &AccountsTable,
     after: Option<&EmployeeKey>,
-    drift: &mut Drift,
+    report: &mut DriftReport,
 ) -> Result<(Option<EmployeeKey>, Vec<TerminatedWithAccess>), sqlx::Error> {
-    let now = worker.clock.now();
-    let mut conn = worker.pool.acquire().await?;
+    let now = engine.clock.now();
+    let mut conn = engine.pool.acquire().await?;
     let mut snapshot = store::snapshot(&mut conn).await?;
-    let names = worker.policies.names();
-    let page = roster::scan::store::entries_after(&mut snapshot, &names, after, PAGE).await?;
-    let is_last = i64::try_from(page.len()).unwrap_or(PAGE) < PAGE;
+    let names = engine.policies.names();
+    let page = roster::scan::store::entries_after(&mut snapshot, &names, after, PAGE_SIZE).await?;
+    let is_last = i64::try_from(page.len()).unwrap_or(PAGE_SIZE) < PAGE_SIZE;
     let next = page.last().map(|last| last.key.clone());
-    let deliberated = evaluate(&mut snapshot, table, &worker.policies, page, now).await?;
-    let mut on = vec![];
-    for decided in deliberated.decided {
-        let left = has_left(worker, &decided, now);
+    let evaluation = evaluate(&mut snapshot, table, &engine.policies, page, now).await?;
+    let mut with_access = vec![];
+    for decided in evaluation.decided {
+        let left = has_left(engine, &decided, now);
         if decided.found.is_empty() {
-            drift.unmatched.push(unmatched(&decided, left));
-        } else if left && should_be_off(&decided) {
-            on.push(decided);
+            report.unmatched.push(unmatched(&decided, left));
+        } else if left && has_undue_access(&decided) {
+            with_access.push(decided);
         }
     }
     let mut fixable = vec![];
-    for (decided, standing) in with_answers(&mut snapshot, on).await? {
-        let Action::Hold(question) = &decided.decision.action else {
-            fixable.push(still_on(&decided, None));
+    for (decided, hold) in with_holds(&mut snapshot, with_access).await? {
+        let Action::Hold(request) = &decided.decision.action else {
+            fixable.push(terminated_with_access(&decided, None));
             continue;
         };
-        match standing {
-            Some(said) if said.rejected && said.facts_fingerprint == question.facts_fingerprint => {
-                drift.accepted.push(still_on(&decided, Some(said.id)));
+        match hold {
+            Some(hold) if hold.rejected && hold.facts_fingerprint == request.facts_fingerprint => {
+                let accepted = terminated_with_access(&decided, Some(hold.id));
+                report.accepted.push(accepted);
             }
-            standing => {
-                let open = standing.filter(|said| !said.rejected).map(|said| said.id);
-                drift.terminated_with_access.push(still_on(&decided, open));
+            hold => {
+                let open = hold.filter(|hold| !hold.rejected).map(|hold| hold.id);
+                let found = terminated_with_access(&decided, open);
+                report.terminated_with_access.push(found);
             }
         }
     }
@@ -151,32 +149,35 @@ async fn look_at_employees(
     Ok((next.filter(|_| !is_last), fixable))
 }
 
-fn has_left(worker: &Engine, decided: &Evaluated, now: DateTime<Utc>) -> bool {
+fn has_left(engine: &Engine, decided: &Evaluated, now: DateTime<Utc>) -> bool {
     let employee = &decided.employee;
-    let policy = worker.policies.policy(&employee.key.source);
+    let policy = engine.policies.policy(&employee.key.source);
     policy.is_some_and(|policy| matches!(assess(policy, employee, now), Employment::Left { .. }))
 }
 
-/// Whether access is there that the decision would end, or would ask a person to end.
-fn should_be_off(decided: &Evaluated) -> bool {
-    let is_on = decided.found.iter().any(|account| account.is_active);
-    let acts = matches!(
+/// Returns true if an account is active that the decision would deactivate, or hold for a person.
+fn has_undue_access(decided: &Evaluated) -> bool {
+    let is_active = decided.found.iter().any(|account| account.is_active);
+    let ends_access = matches!(
         decided.decision.action,
         Action::Deactivate(_) | Action::Hold(_)
     );
-    is_on && acts
+    is_active && ends_access
 }
 
-async fn with_answers(
+async fn with_holds(
     conn: &mut PgConnection,
-    on: Vec<Evaluated>,
+    with_access: Vec<Evaluated>,
 ) -> Result<Vec<(Evaluated, Option<holds::HoldStatus>)>, sqlx::Error> {
-    if on.is_empty() {
+    if with_access.is_empty() {
         return Ok(vec![]);
     }
-    let keys: Vec<EmployeeKey> = on.iter().map(|one| one.employee.key.clone()).collect();
-    let standing = holds::store::standing(conn, &keys).await?;
-    Ok(on.into_iter().zip(standing).collect())
+    let keys: Vec<EmployeeKey> = with_access
+        .iter()
+        .map(|decided| decided.employee.key.clone())
+        .collect();
+    let holds = holds::store::standing(conn, &keys).await?;
+    Ok(with_access.into_iter().zip(holds).collect())
 }
 
 fn email_of(decided: &Evaluated) -> Option<String> {
@@ -184,7 +185,7 @@ fn email_of(decided: &Evaluated) -> Option<String> {
     email.map(|email| email.expose().to_owned())
 }
 
-fn still_on(decided: &Evaluated, hold: Option<i64>) -> TerminatedWithAccess {
+fn terminated_with_access(decided: &Evaluated, hold: Option<i64>) -> TerminatedWithAccess {
     let key = decided.employee.key.clone();
     TerminatedWithAccess {
         source: key.source,
@@ -209,45 +210,44 @@ fn unmatched(decided: &Evaluated, left: bool) -> EmployeeWithoutAccount {
     }
 }
 
-/// Ends what may be ended; what remains in `fixable` is still on.
+/// Ends the access of these employees. Those whose access could not be ended stay in `fixable`.
 async fn fix(
-    worker: &Engine,
+    engine: &Engine,
     fixable: &mut Vec<TerminatedWithAccess>,
-    drift: &mut Drift,
-) -> Result<(), String> {
+    report: &mut DriftReport,
+) -> Result<(), Failure> {
     let keys: Vec<EmployeeKey> = fixable.iter().map(TerminatedWithAccess::key).collect();
-    let executed = worker.reevaluate(&keys, &Actor::Drift).await;
-    let executed = executed.map_err(|failure| failure.to_string())?;
+    let executed = engine.reevaluate(&keys, &Actor::Drift).await?;
     let failure = executed.failure.map(|failure| failure.to_string());
-    for mut one in std::mem::take(fixable) {
-        match executed.outcomes.get(&one.key()) {
-            // Two employees of one account: it is off, by whichever of the two.
-            Some(Outcome::Deactivated | Outcome::AlreadyInactive) => drift.fixed.push(one),
-            // Somebody was faster, or facts have changed in the meantime.
+    for mut found in std::mem::take(fixable) {
+        match executed.outcomes.get(&found.key()) {
+            // Two employees may share the account, and either may have been deactivated first.
+            Some(Outcome::Deactivated | Outcome::AlreadyInactive) => report.fixed.push(found),
+            // Another replica was faster, or the facts have changed since the page was read.
             Some(_) => {}
             None => {
-                one.failure.clone_from(&failure);
-                fixable.push(one);
+                found.failure.clone_from(&failure);
+                fixable.push(found);
             }
         }
     }
     Ok(())
 }
 
-async fn look_at_accounts(
-    worker: &Engine,
+async fn compare_accounts(
+    engine: &Engine,
     table: &AccountsTable,
-    drift: &mut Drift,
+    report: &mut DriftReport,
 ) -> Result<(), sqlx::Error> {
-    let names = worker.policies.names();
-    let policies = || names.iter().filter_map(|name| worker.policies.policy(name));
+    let names = engine.policies.names();
+    let policies = || names.iter().filter_map(|name| engine.policies.policy(name));
     let is_protected = |email: &WorkEmail| policies().any(|p| p.protected.contains(email));
     let mut after = None;
     loop {
-        let mut conn = worker.pool.acquire().await?;
+        let mut conn = engine.pool.acquire().await?;
         let mut snapshot = store::snapshot(&mut conn).await?;
         let page =
-            accounts::store::active_after(&mut snapshot, table, after.as_ref(), PAGE).await?;
+            accounts::store::active_after(&mut snapshot, table, after.as_ref(), PAGE_SIZE).await?;
         let Some(last) = page.last() else {
             return snapshot.rollback().await;
         };
@@ -257,16 +257,17 @@ async fn look_at_accounts(
             .iter()
             .filter_map(|account| account.email.as_ref().map(WorkEmail::expose))
             .collect();
-        let (linked, mentioned) =
-            roster::scan::store::claimed(&mut snapshot, &names, &ids, &emails).await?;
+        let claimed =
+            roster::scan::store::find_claimed_accounts(&mut snapshot, &names, &ids, &emails)
+                .await?;
         for account in page {
             let email = account.email.as_ref();
-            if linked.contains(account.id.as_str())
-                || email.is_some_and(|email| mentioned.contains(email.expose()))
+            if claimed.account_ids.contains(account.id.as_str())
+                || email.is_some_and(|email| claimed.work_emails.contains(email.expose()))
             {
                 continue;
             }
-            drift.active_without_employee.push(AccountWithoutEmployee {
+            report.active_without_employee.push(AccountWithoutEmployee {
                 email: email.map(|email| email.expose().to_owned()),
                 protected: email.is_some_and(is_protected),
                 account_id: account.id,

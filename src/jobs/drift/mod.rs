@@ -1,7 +1,8 @@
-//! Compares what the roster knows with who has access now. It decides as everybody does, and finds what nothing new
-//! was said of: access that somebody gave back by hand, accounts of nobody, employees without an account.
+//! Compares the roster with the accounts. It finds what no change reports: access that was given back by hand,
+//! orphaned accounts, employees without an account.
 //!
-//! It only reports, unless it is told to fix; then the worker looks at those employees anew.
+//! It applies the same rules as the engine and only reports, unless the mode is `fix`: then the engine evaluates the
+//! employees found again.
 
 pub mod store;
 mod compare;
@@ -14,67 +15,67 @@ pub use self::compare::compare;
 pub use self::monitor::DriftMonitor;
 use leaver_core::domain::{AccountId, EmployeeId, EmployeeKey, SourceName, Tenant};
 
-/// What a comparison found.
+/// The result of a comparison.
 #[derive(Debug, Serialize)]
-pub struct Drift {
+pub struct DriftReport {
     /// When it began.
     pub checked_at: DateTime<Utc>,
-    /// The reads it rests on, source by source.
+    /// How completely each source was read.
     pub reads: Vec<SourceCompleteness>,
-    /// Whether every source has been read completely, so that what is not there means something.
+    /// True if every source was read completely at some time, so that a missing employee is meaningful.
     pub rests_on_complete_reads: bool,
-    /// Accounts that are on although the employee has left.
+    /// Active accounts of terminated employees.
     pub terminated_with_access: Vec<TerminatedWithAccess>,
-    /// The same, where a person was asked and said that access stays.
+    /// The same, where a person rejected the hold, so access stays.
     pub accepted: Vec<TerminatedWithAccess>,
-    /// Accounts that were on although the employee had left, and that are off now.
+    /// Accounts of terminated employees that this comparison deactivated.
     pub fixed: Vec<TerminatedWithAccess>,
-    /// Accounts that are on and that no employee in the roster has.
+    /// Active accounts without an employee in the roster.
     pub active_without_employee: Vec<AccountWithoutEmployee>,
     /// Employees without an account.
     pub unmatched: Vec<EmployeeWithoutAccount>,
 }
 
-/// How far a source, or a linked account of it, has been read.
+/// How completely a source, or one of its linked accounts, was read.
 #[derive(Debug, Serialize)]
 pub struct SourceCompleteness {
     /// The source.
     pub source: SourceName,
-    /// Merge's linked account; empty at BambooHR.
+    /// Merge's linked account; empty for BambooHR.
     pub account: String,
-    /// Whether the last read was complete, and everybody was read at some time.
+    /// True if the last read was complete, and everybody was read at some time.
     pub complete: bool,
     /// When the last complete read ended.
     pub last_complete_at: Option<DateTime<Utc>>,
     /// When the last complete read of everybody began.
     pub everybody_read_at: Option<DateTime<Utc>>,
-    /// Why it is not complete.
+    /// Why it is incomplete.
     pub reason: Option<String>,
 }
 
-/// An account that is on although its employee has left.
+/// A terminated employee with an active account.
 #[derive(Clone, Debug, Serialize)]
 pub struct TerminatedWithAccess {
-    /// Who told us.
+    /// The source.
     pub source: SourceName,
-    /// The company.
+    /// The tenant.
     pub tenant: Tenant,
-    /// The HR system's id.
+    /// The employee's id in the HR system.
     pub employee_id: EmployeeId,
-    /// The account; none when the work e-mail fits several.
+    /// The account; `None` if the work e-mail matches several.
     pub account_id: Option<AccountId>,
-    /// The work e-mail, for whoever has to do something about it.
+    /// The work e-mail.
     pub work_email: Option<String>,
     /// Why access should have ended.
     pub reason: String,
-    /// The open question that a person has to answer first.
+    /// The hold that a person has to resolve first.
     pub hold: Option<i64>,
-    /// Why it could not be ended again, when that was tried.
+    /// Why access could not be ended, if that was tried.
     pub failure: Option<String>,
 }
 
 impl TerminatedWithAccess {
-    /// Whom it is about.
+    /// Returns the employee's key.
     #[must_use]
     pub fn key(&self) -> EmployeeKey {
         EmployeeKey {
@@ -85,28 +86,28 @@ impl TerminatedWithAccess {
     }
 }
 
-/// An account that is on and that nobody in the roster has.
+/// An active account without an employee in the roster.
 #[derive(Debug, Serialize)]
 pub struct AccountWithoutEmployee {
     /// The account.
     pub account_id: AccountId,
     /// Its e-mail.
     pub email: Option<String>,
-    /// Whether it stands in `accounts.protected`.
+    /// True if it is listed in `accounts.protected`.
     pub protected: bool,
 }
 
 /// An employee without an account.
 #[derive(Debug, Serialize)]
 pub struct EmployeeWithoutAccount {
-    /// Who told us.
+    /// The source.
     pub source: SourceName,
-    /// The company.
+    /// The tenant.
     pub tenant: Tenant,
-    /// The HR system's id.
+    /// The employee's id in the HR system.
     pub employee_id: EmployeeId,
-    /// The work e-mail, if one is known.
+    /// The work e-mail, if known.
     pub work_email: Option<String>,
-    /// Whether the employee has left, so that an account under another e-mail would matter.
+    /// True if the employee has left. An account under another e-mail would still give access.
     pub left: bool,
 }

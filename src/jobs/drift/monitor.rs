@@ -1,4 +1,4 @@
-//! The service's own look, now and then; one replica at a time.
+//! The periodic comparison. One replica at a time compares.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,78 +8,73 @@ use sqlx::PgConnection;
 use tracing::{info, warn};
 
 use super::compare;
-use super::store::{self, Checked};
+use super::store::{self, LastCheck};
 use crate::db::advisory_lock::AdvisoryLock;
-use crate::db::error::error_chain;
-use crate::engine::Engine;
+use crate::engine::{Engine, Failure};
 use crate::jobs::runner::{Job, Next};
 use leaver_core::decision::policy::DriftMode;
 
-/// So often each replica looks whether a comparison is due.
-const LOOK: Duration = Duration::from_secs(30);
+/// How often each replica looks up whether a comparison is due.
+const POLL_INTERVAL: Duration = Duration::from_secs(30);
 
-/// Compares whenever it is due.
+/// Compares the roster with the accounts whenever a comparison is due.
 pub struct DriftMonitor {
-    worker: Arc<Engine>,
-    remedy: DriftMode,
-    every: Duration,
+    engine: Arc<Engine>,
+    mode: DriftMode,
+    interval: Duration,
 }
 
 impl DriftMonitor {
-    /// Compares this often, and does this about what it finds.
+    /// Creates a monitor that compares once per `interval`.
     #[must_use]
-    pub fn new(worker: Arc<Engine>, remedy: DriftMode, every: Duration) -> Self {
+    pub fn new(engine: Arc<Engine>, mode: DriftMode, interval: Duration) -> Self {
         Self {
-            worker,
-            remedy,
-            every,
+            engine,
+            mode,
+            interval,
         }
     }
 
-    /// Compares if that is due and no other replica is at it. Tests call this instead of the loop.
+    /// Compares once. Returns `None` if no comparison is due or another replica is comparing. Tests call this instead of
+    /// the job.
     ///
     /// # Errors
-    /// What went wrong, in words.
-    pub async fn look_when_due(&self) -> Result<Option<Checked>, String> {
-        let said = |error: sqlx::Error| error_chain(&error);
-        let turn = AdvisoryLock::try_acquire(&self.worker.pool, "drift").await;
-        let Some(mut turn) = turn.map_err(said)? else {
+    /// Returns the failure; the comparison stays due then.
+    pub async fn check_if_due(&self) -> Result<Option<LastCheck>, Failure> {
+        let Some(mut lock) = AdvisoryLock::try_acquire(&self.engine.pool, "drift").await? else {
             return Ok(None);
         };
-        let checked = self.look(&mut turn).await?;
-        turn.release().await.map_err(said)?;
+        let checked = self.check(&mut lock).await?;
+        lock.release().await?;
         Ok(checked)
     }
 
-    async fn look(&self, guard: &mut PgConnection) -> Result<Option<Checked>, String> {
-        let said = |error: sqlx::Error| error_chain(&error);
-        let every = TimeDelta::from_std(self.every).unwrap_or(TimeDelta::MAX);
-        let pool = &self.worker.pool;
+    async fn check(&self, lock: &mut PgConnection) -> Result<Option<LastCheck>, Failure> {
+        let interval = TimeDelta::from_std(self.interval).unwrap_or(TimeDelta::MAX);
+        let pool = &self.engine.pool;
         let last = pool
-            .with_silence_timeout(store::last(guard))
-            .await
-            .map_err(said)?;
-        if last.is_some_and(|last| self.worker.clock.now() - last.at < every) {
+            .with_silence_timeout(store::find_last_check(lock))
+            .await?;
+        if last.is_some_and(|last| self.engine.clock.now() - last.at < interval) {
             return Ok(None);
         }
-        let drift = compare(&self.worker, self.remedy).await?;
-        let count = |list: usize| i64::try_from(list).unwrap_or(i64::MAX);
-        let checked = Checked {
-            at: drift.checked_at,
-            terminated_with_access: count(drift.terminated_with_access.len()),
-            fixed: count(drift.fixed.len()),
+        let report = compare(&self.engine, self.mode).await?;
+        let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
+        let checked = LastCheck {
+            at: report.checked_at,
+            terminated_with_access: count(report.terminated_with_access.len()),
+            fixed: count(report.fixed.len()),
         };
-        let noted = store::note(guard, &checked);
-        pool.with_silence_timeout(noted).await.map_err(said)?;
+        let saved = store::save_last_check(lock, &checked);
+        pool.with_silence_timeout(saved).await?;
         let (found, fixed) = (checked.terminated_with_access, checked.fixed);
         if found > 0 {
             warn!(
                 terminated_with_access = found,
-                fixed,
-                "drift.compare: access that should have ended is there; `leaver drift` lists it"
+                fixed, "drift.check: terminated employees have access; `leaver drift` lists them"
             );
         } else {
-            info!(fixed, "drift.compare: nobody who left has access");
+            info!(fixed, "drift.check: no terminated employee has access");
         }
         Ok(Some(checked))
     }
@@ -90,9 +85,9 @@ impl Job for DriftMonitor {
     const DROP_ON_STOP: bool = true;
 
     async fn tick(&mut self) -> Next {
-        if let Err(reason) = self.look_when_due().await {
-            warn!(reason, "drift.compare: cannot compare now; will try again");
+        if let Err(error) = self.check_if_due().await {
+            warn!(%error, "drift.check: cannot compare now; will retry");
         }
-        Next::Poll(LOOK.min(self.every))
+        Next::Poll(POLL_INTERVAL.min(self.interval))
     }
 }

@@ -1,46 +1,49 @@
-//! The table `leaver.drift`, and the snapshot that a page is compared in.
+//! The table `leaver.drift`, and the snapshot in which a page is compared.
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection, Postgres, Transaction};
 
-/// What the service's last comparison found.
+/// The result of the service's last comparison.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checked {
+pub struct LastCheck {
     /// When it began.
     pub at: DateTime<Utc>,
-    /// Accounts that were on and should not have been, when it ended.
+    /// Terminated employees with an active account when it ended.
     pub terminated_with_access: i64,
-    /// Accounts that it switched off again.
+    /// Accounts that it deactivated.
     pub fixed: i64,
 }
 
-/// A transaction in which everything is as of one moment, and nothing can be written.
+/// Begins a read-only transaction that sees the database as of one moment.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn snapshot(conn: &mut PgConnection) -> Result<Transaction<'_, Postgres>, sqlx::Error> {
     conn.begin_with("BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY")
         .await
 }
 
-/// The last comparison; `None` when there was none.
+/// Loads the last comparison, if there was one.
 ///
 /// # Errors
-/// Whatever the database says.
-pub async fn last(conn: &mut PgConnection) -> Result<Option<Checked>, sqlx::Error> {
+/// Returns the database's error.
+pub async fn find_last_check(conn: &mut PgConnection) -> Result<Option<LastCheck>, sqlx::Error> {
     sqlx::query_as!(
-        Checked,
+        LastCheck,
         "SELECT checked_at AS at, terminated_with_access, fixed FROM leaver.drift"
     )
     .fetch_optional(conn)
     .await
 }
 
-/// Writes down what a comparison found.
+/// Stores the result of a comparison.
 ///
 /// # Errors
-/// Whatever the database says.
-pub async fn note(conn: &mut PgConnection, checked: &Checked) -> Result<(), sqlx::Error> {
+/// Returns the database's error; nothing was written then.
+pub async fn save_last_check(
+    conn: &mut PgConnection,
+    checked: &LastCheck,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "INSERT INTO leaver.drift (checked_at, terminated_with_access, fixed) VALUES ($1, $2, $3)
          ON CONFLICT ON CONSTRAINT drift_pkey DO UPDATE

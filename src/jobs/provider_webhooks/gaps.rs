@@ -1,4 +1,4 @@
-//! What BambooHR's log says was sent, less what arrived. Pure subtraction, employee by employee.
+//! Subtracts the deliveries in the inbox from those in a webhook's log, employee by employee.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
 
@@ -6,60 +6,65 @@ use chrono::{DateTime, TimeDelta, Utc};
 
 use leaver_core::domain::EmployeeId;
 
-/// A delivery may arrive so long before the time that the log has of it: that is of the last try, and the last
-/// retry comes 155 minutes after the first (BambooHR's OpenAPI file), while what was stored at an earlier one
-/// keeps its time of arrival.
-pub const EARLIEST: TimeDelta = TimeDelta::minutes(160);
-/// And so long after it, since two clocks differ.
-pub const LATEST: TimeDelta = TimeDelta::minutes(5);
+/// How long before its time in the log a delivery may have arrived.
+// The log has the time of the last attempt, and the last retry comes 155 minutes after the first attempt
+// (https://documentation.bamboohr.com/reference/employee-updated-webhook, read 2026-11-22). The inbox has the time of
+// the first attempt that arrived.
+pub const MAX_EARLY: TimeDelta = TimeDelta::minutes(160);
+/// How long after its time in the log a delivery may have arrived, since the two clocks differ.
+pub const MAX_LATE: TimeDelta = TimeDelta::minutes(5);
 
-/// A delivery that the log tells of.
+/// A delivery in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Sent {
-    /// When; `None` where the log has words instead of times, which is to say never.
+pub struct LoggedDelivery {
+    /// When it was last tried; `None` if the log has a text instead, for a delivery that was never sent.
     pub at: Option<DateTime<Utc>>,
-    /// Whom it named.
+    /// The employees that it named.
     pub employees: BTreeSet<EmployeeId>,
 }
 
-/// A delivery that arrived.
+/// A delivery in the inbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Arrival {
-    /// When.
+pub struct RecordedDelivery {
+    /// When it arrived.
     pub at: DateTime<Utc>,
-    /// Whom it named.
+    /// The employees that it named.
     pub employees: BTreeSet<EmployeeId>,
 }
 
-/// Of each delivery in one webhook's log, in its order, the employees for whom nothing arrived. For each
-/// employee an arrival accounts for one delivery, and those nearest in time find each other first.
+/// Returns for each delivery in the log the employees for whom nothing arrived, in the log's order. Per employee a
+/// delivery in the inbox matches one in the log; the pairs nearest in time match first.
 #[must_use]
-pub fn missing(sent: &[Sent], arrived: &[Arrival]) -> Vec<BTreeSet<EmployeeId>> {
-    let mut arrivals_of: HashMap<&EmployeeId, Vec<usize>> = HashMap::new();
-    for (n, arrival) in arrived.iter().enumerate() {
-        for employee in &arrival.employees {
-            arrivals_of.entry(employee).or_default().push(n);
+pub fn missing_employees(
+    logged: &[LoggedDelivery],
+    recorded: &[RecordedDelivery],
+) -> Vec<BTreeSet<EmployeeId>> {
+    let mut recorded_of: HashMap<&EmployeeId, Vec<usize>> = HashMap::new();
+    for (index, delivery) in recorded.iter().enumerate() {
+        for employee in &delivery.employees {
+            recorded_of.entry(employee).or_default().push(index);
         }
     }
     let mut pairs = vec![];
-    for (n, delivery) in sent.iter().enumerate() {
+    for (index, delivery) in logged.iter().enumerate() {
         let Some(at) = delivery.at else { continue };
         for employee in &delivery.employees {
-            for arrival in arrivals_of.get(employee).into_iter().flatten() {
-                let early = at - arrived[*arrival].at;
-                if -LATEST <= early && early <= EARLIEST {
-                    pairs.push((early.abs(), n, *arrival, employee));
+            for candidate in recorded_of.get(employee).into_iter().flatten() {
+                let early = at - recorded[*candidate].at;
+                if -MAX_LATE <= early && early <= MAX_EARLY {
+                    pairs.push((early.abs(), index, *candidate, employee));
                 }
             }
         }
     }
     pairs.sort_unstable();
-    let mut left: Vec<BTreeSet<EmployeeId>> = sent.iter().map(|s| s.employees.clone()).collect();
-    let mut used: HashSet<(usize, &EmployeeId)> = HashSet::new();
-    for (_, delivery, arrival, employee) in pairs {
-        if left[delivery].contains(employee) && used.insert((arrival, employee)) {
-            left[delivery].remove(employee);
+    let mut missing: Vec<BTreeSet<EmployeeId>> =
+        logged.iter().map(|d| d.employees.clone()).collect();
+    let mut matched: HashSet<(usize, &EmployeeId)> = HashSet::new();
+    for (_, index, candidate, employee) in pairs {
+        if missing[index].contains(employee) && matched.insert((candidate, employee)) {
+            missing[index].remove(employee);
         }
     }
-    left
+    missing
 }

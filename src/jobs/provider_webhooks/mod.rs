@@ -1,5 +1,5 @@
-//! BambooHR's own webhooks: how each one that points here does, and what their log says was sent that never
-//! arrived. It asks nobody: what the API said comes in, what it means goes out.
+//! BambooHR's webhooks that post here: whether each one works, and which deliveries in their logs never arrived. The
+//! functions in this file are pure; [`monitor`] reads the API.
 
 pub mod gaps;
 pub mod monitor;
@@ -10,40 +10,41 @@ use serde::Serialize;
 
 use leaver_core::domain::SourceName;
 
-/// What is wrong with a webhook that was seen before and is not shown any more. A list shows only what the
-/// key's user may see, so this says nothing of one that was never seen.
-pub const LOST: &str = "BambooHR does not show it any more: it was deleted, or api.api_key is of another user now. \
-    Make another with `leaver webhooks create`, or have this one forgotten with `leaver webhooks delete`";
+/// The problem of a webhook that is no longer in the list.
+// The list shows only what the key's user may see, so a webhook that was never seen may exist all the same.
+pub const WEBHOOK_MISSING: &str = "BambooHR does not list it any more; it was deleted, or `api.api_key` belongs to another user. \
+    Create another with `leaver webhooks create`, or remove this one with `leaver webhooks delete`";
 
-/// What is wrong with a webhook that was seen here and posts to somewhere else now.
-pub const MOVED: &str = "it posts to another address now: set its URL back in BambooHR, \
-    or have it forgotten with `leaver webhooks delete`";
+/// The problem of a webhook whose URL was changed.
+pub const WEBHOOK_REPOINTED: &str = "it posts to another address now; restore its URL in BambooHR, \
+    or remove it with `leaver webhooks delete`";
 
-/// A webhook that points here, as the API last showed it.
+/// A webhook that posts here, as the API last showed it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ProviderWebhook {
-    /// Whose.
+    /// The source that it posts to.
     #[serde(skip)]
     pub source: SourceName,
-    /// BambooHR's id of it.
+    /// BambooHR's id.
     pub id: String,
-    /// As its maker called it.
+    /// The name given in BambooHR.
     pub name: String,
-    /// When it last fired, by BambooHR's account.
+    /// When BambooHR last sent something.
     pub last_sent_at: Option<DateTime<Utc>>,
-    /// What BambooHR's log has of its last delivery: our HTTP status, or a word.
+    /// The result of the last delivery in BambooHR's log: an HTTP status such as `200`, or a text such as
+    /// `Webhook Not Found`.
     pub last_status: Option<String>,
-    /// What somebody should look at.
+    /// What an operator has to fix.
     pub problem: Option<String>,
-    /// When the API last showed it.
+    /// When the API last listed it.
     #[serde(skip)]
     pub observed_at: DateTime<Utc>,
-    /// When it was last looked at.
+    /// When it was last checked.
     pub checked_at: DateTime<Utc>,
 }
 
-/// Whether a webhook with this URL posts to this source: its path ends like the source's own, whatever host
-/// or proxy stands before us.
+/// Returns true if a webhook with this URL posts to this source. The path must end like the source's own; the host is
+/// ignored, since a proxy may stand in front.
 #[must_use]
 pub fn targets_this_service(url: &str, source: &SourceName) -> bool {
     let path = url.split(['?', '#']).next().unwrap_or_default();
@@ -51,23 +52,23 @@ pub fn targets_this_service(url: &str, source: &SourceName) -> bool {
         .ends_with(&format!("/webhooks/{source}"))
 }
 
-/// What is wrong with a webhook that is there: fields that its owner may not see, and the status of a last
-/// delivery that was not taken.
+/// Describes what is wrong with an existing webhook: fields hidden from its owner, and the status of a last delivery
+/// that was not accepted.
 #[must_use]
-pub fn problem(denied_fields: &str, not_taken: Option<&str>) -> Option<String> {
-    let mut found = vec![];
+pub fn problem(denied_fields: &str, refused_status: Option<&str>) -> Option<String> {
+    let mut problems = vec![];
     if !denied_fields.is_empty() {
-        found.push(format!(
-            "its owner may not see these fields, so their changes do not fire it ({denied_fields}): \
+        problems.push(format!(
+            "its owner may not see these fields, so their changes do not send it ({denied_fields}); \
              let the BambooHR user who made it see them"
         ));
     }
-    if let Some(status) = not_taken {
-        found.push(format!(
-            "its last delivery was not taken ({status}): see `leaver webhooks log` and `leaver webhooks gaps`"
+    if let Some(status) = refused_status {
+        problems.push(format!(
+            "its last delivery was not accepted ({status}); see `leaver webhooks log` and `leaver webhooks gaps`"
         ));
     }
-    (!found.is_empty()).then(|| found.join("; "))
+    (!problems.is_empty()).then(|| problems.join("; "))
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
-//! The daily look at BambooHR's webhooks: each dies with the user who made it, and nobody says so. One replica
-//! at a time looks.
+//! The daily check of BambooHR's webhooks. Each stops working without an error when the user who made it is
+//! deactivated (<https://documentation.bamboohr.com/docs/permissioned-webhooks>, read 2026-11-22). One replica at a
+//! time checks.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -8,116 +9,105 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use tracing::{debug, info, warn};
 
+use super::{
+    ProviderWebhook, WEBHOOK_MISSING, WEBHOOK_REPOINTED, problem, store, targets_this_service,
+};
 use crate::connect::{BambooHrApi, WebhookError};
 use crate::db::advisory_lock::AdvisoryLock;
 use crate::db::error::error_chain;
 use crate::engine::Engine;
-use crate::jobs::provider_webhooks::{self, ProviderWebhook, targets_this_service};
 use crate::jobs::runner::{Job, Next};
-use crate::jobs::sync::{ProviderClient, SyncSource};
+use crate::jobs::sync::SyncSource;
 use leaver_core::domain::SourceName;
 use leaver_core::providers::{LogEntry, LogTime, Webhook};
 
-/// So often they are looked at.
-const EVERY: TimeDelta = TimeDelta::hours(24);
-/// After a look that failed, so much sooner.
-const SOONER: TimeDelta = TimeDelta::hours(23);
-/// So often each replica looks whether it is time.
-const LOOK: Duration = Duration::from_mins(1);
+/// The time between two checks.
+const CHECK_INTERVAL: TimeDelta = TimeDelta::hours(24);
+/// The time until the next check after one that failed.
+const RETRY_INTERVAL: TimeDelta = TimeDelta::hours(1);
+/// How often each replica looks up whether a check is due.
+const POLL_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Looks at the webhooks of BambooHR sources over the worker's database.
+/// Checks the webhooks of BambooHR sources.
 pub struct WebhookMonitor {
-    worker: Arc<Engine>,
-    pause: Duration,
+    engine: Arc<Engine>,
 }
 
-/// What a look came to.
+/// The result of a check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum CheckOutcome {
-    /// It is not time, another replica is at it, or the source is not BambooHR's.
+    /// No check is due, another replica is checking, or the provider manages no webhooks over its API.
     NotDue,
-    /// All that point here were looked at; so many have a problem.
+    /// All webhooks that post here were checked; this many have a problem.
     Done(usize),
-    /// The API could not be asked, or not to the end; why.
-    Failed(String),
+    /// The API could not be read to the end.
+    Failed(WebhookError),
 }
 
 impl WebhookMonitor {
-    /// Over this worker's database.
+    /// Creates a monitor over this engine's database.
     #[must_use]
-    pub fn new(worker: Arc<Engine>) -> Self {
-        Self {
-            worker,
-            pause: LOOK,
-        }
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
     }
 
-    /// Asks so often whether it is time.
-    #[must_use]
-    pub fn asking_every(self, pause: Duration) -> Self {
-        Self { pause, ..self }
-    }
-
-    /// Looks once, if it is due. Tests call this instead of the loop.
+    /// Checks once, if a check is due. Tests call this instead of the job.
     ///
     /// # Errors
-    /// What is wrong with the database, in words.
-    pub async fn look(&self, company: &SyncSource) -> Result<CheckOutcome, String> {
-        let ProviderClient::BambooHr(api, _) = &company.api else {
+    /// Returns our database's error. A failure of the API is [`CheckOutcome::Failed`].
+    pub async fn check(&self, company: &SyncSource) -> Result<CheckOutcome, sqlx::Error> {
+        let Some(api) = company.client.webhook_api() else {
             return Ok(CheckOutcome::NotDue);
         };
         let source = &company.source;
-        let looked = async {
-            let now = self.worker.clock.now();
-            let pool = &self.worker.pool;
-            let is_due_yet = async {
-                let mut conn = pool.acquire().await?;
-                is_due(&mut conn, source, now).await
-            };
-            if !pool.with_silence_timeout(is_due_yet).await? {
-                return Ok(CheckOutcome::NotDue);
-            }
-            let turn = AdvisoryLock::try_acquire(pool, &format!("hooks {source}")).await?;
-            let Some(mut turn) = turn else {
-                return Ok(CheckOutcome::NotDue);
-            };
-            // Somebody else may have looked meanwhile.
-            if !pool
-                .with_silence_timeout(is_due(&mut turn, source, now))
-                .await?
-            {
-                turn.release().await?;
-                return Ok(CheckOutcome::NotDue);
-            }
-            let listed = provider_webhooks::store::list(&mut turn, std::slice::from_ref(source));
-            let known = pool.with_silence_timeout(listed).await?;
-            let (seen, failed) = examine(api, source, known, now).await;
-            let noted = if failed.is_some() { now - SOONER } else { now };
-            let saved = async {
-                provider_webhooks::store::save(&mut turn, &seen).await?;
-                provider_webhooks::store::note_checked(&mut turn, source, noted, now).await
-            };
-            pool.with_silence_timeout(saved).await?;
-            turn.release().await?;
-            for hook in &seen {
-                if let Some(problem) = &hook.problem {
-                    warn!(%source, webhook = hook.id, problem, "hooks.look: look at this webhook");
-                }
-            }
-            let problems = seen.iter().filter(|hook| hook.problem.is_some()).count();
-            Ok(failed.map_or(CheckOutcome::Done(problems), |error| {
-                CheckOutcome::Failed(error.to_string())
-            }))
+        let now = self.engine.clock.now();
+        let pool = &self.engine.pool;
+        let due = async {
+            let mut conn = pool.acquire().await?;
+            is_due(&mut conn, source, now).await
         };
-        let looked: Result<CheckOutcome, sqlx::Error> = looked.await;
-        looked.map_err(|error| format!("our database: {}", error_chain(&error)))
+        if !pool.with_silence_timeout(due).await? {
+            return Ok(CheckOutcome::NotDue);
+        }
+        let lock = AdvisoryLock::try_acquire(pool, &format!("hooks {source}")).await?;
+        let Some(mut lock) = lock else {
+            return Ok(CheckOutcome::NotDue);
+        };
+        // Again, since another replica may have checked before we had the lock.
+        let still_due = is_due(&mut lock, source, now);
+        if !pool.with_silence_timeout(still_due).await? {
+            lock.release().await?;
+            return Ok(CheckOutcome::NotDue);
+        }
+        let listed = store::list(&mut lock, std::slice::from_ref(source));
+        let known = pool.with_silence_timeout(listed).await?;
+        let (checked, error) = check_all(api, source, known, now).await;
+        // A failed check is dated back, so that the next is due after the retry interval.
+        let checked_at = match error {
+            Some(_) => now - (CHECK_INTERVAL - RETRY_INTERVAL),
+            None => now,
+        };
+        let saved = async {
+            store::save(&mut lock, &checked).await?;
+            store::save_checked_at(&mut lock, source, checked_at, now).await
+        };
+        pool.with_silence_timeout(saved).await?;
+        lock.release().await?;
+        let unhealthy = checked
+            .iter()
+            .filter_map(|webhook| Some((&webhook.id, webhook.problem.as_ref()?)));
+        for (webhook, problem) in unhealthy.clone() {
+            warn!(%source, webhook, problem, "provider_webhooks.check: this webhook has a problem");
+        }
+        Ok(error.map_or(CheckOutcome::Done(unhealthy.count()), CheckOutcome::Failed))
     }
 }
 
-/// Looks at the webhooks of one source whenever that is due.
+/// Checks the webhooks of one source whenever a check is due.
 pub struct WebhookJob {
     monitor: Arc<WebhookMonitor>,
     source: Arc<SyncSource>,
+    /// True after a failed check, so that repeated failures are logged at debug level.
     failing: bool,
 }
 
@@ -139,22 +129,23 @@ impl Job for WebhookJob {
 
     async fn tick(&mut self) -> Next {
         let source = &self.source.source;
-        let looked = self.monitor.look(&self.source).await;
-        match looked.unwrap_or_else(CheckOutcome::Failed) {
-            CheckOutcome::NotDue => {}
-            CheckOutcome::Done(troubles) => {
+        let cause = match self.monitor.check(&self.source).await {
+            Ok(CheckOutcome::NotDue) => return Next::Poll(POLL_INTERVAL),
+            Ok(CheckOutcome::Done(unhealthy)) => {
                 self.failing = false;
-                info!(%source, troubles, "hooks.look: done");
+                info!(%source, unhealthy, "provider_webhooks.check: done");
+                return Next::Poll(POLL_INTERVAL);
             }
-            CheckOutcome::Failed(cause) if self.failing => {
-                debug!(%source, cause, "hooks.look: still cannot look at BambooHR's webhooks");
-            }
-            CheckOutcome::Failed(cause) => {
-                self.failing = true;
-                warn!(%source, cause, "hooks.look: cannot look at BambooHR's webhooks; will try again every hour");
-            }
+            Ok(CheckOutcome::Failed(error)) => error.to_string(),
+            Err(error) => format!("our database: {}", error_chain(&error)),
+        };
+        if self.failing {
+            debug!(%source, cause, "provider_webhooks.check: still cannot check BambooHR's webhooks");
+        } else {
+            warn!(%source, cause, "provider_webhooks.check: cannot check BambooHR's webhooks; will retry every hour");
         }
-        Next::Poll(self.monitor.pause)
+        self.failing = true;
+        Next::Poll(POLL_INTERVAL)
     }
 }
 
@@ -163,84 +154,83 @@ async fn is_due(
     source: &SourceName,
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
-    let last = provider_webhooks::store::checked_at(conn, source).await?;
-    Ok(last.is_none_or(|last| now - last >= EVERY))
+    let last = store::checked_at(conn, source).await?;
+    Ok(last.is_none_or(|last| now - last >= CHECK_INTERVAL))
 }
 
-/// How each webhook does that points here, or did; and the error that ended the looking, if any.
-async fn examine(
+/// Checks each webhook that posts here, or did. Returns those checked, and the error that ended the check early.
+async fn check_all(
     api: &BambooHrApi,
     source: &SourceName,
     known: Vec<ProviderWebhook>,
     now: DateTime<Utc>,
 ) -> (Vec<ProviderWebhook>, Option<WebhookError>) {
-    let listed = match api.hooks().await {
+    let listed = match api.webhooks().await {
         Ok(listed) => listed,
         Err(error) => return (vec![], Some(error)),
     };
-    let mut seen = vec![];
-    for mut hook in known {
-        let shown = listed.iter().find(|shown| shown.id == hook.id);
-        let problem = match shown {
-            None => provider_webhooks::LOST,
-            Some(shown) if !targets_this_service(&shown.url, source) => {
-                hook.observed_at = now;
-                provider_webhooks::MOVED
+    let mut checked = vec![];
+    for mut webhook in known {
+        let problem = match listed.iter().find(|listed| listed.id == webhook.id) {
+            None => WEBHOOK_MISSING,
+            Some(listed) if !targets_this_service(&listed.url, source) => {
+                webhook.observed_at = now;
+                WEBHOOK_REPOINTED
             }
             Some(_) => continue,
         };
-        seen.push(ProviderWebhook {
+        checked.push(ProviderWebhook {
             problem: Some(problem.to_owned()),
             checked_at: now,
-            ..hook
+            ..webhook
         });
     }
-    for hook in listed
+    for webhook in listed
         .iter()
-        .filter(|hook| targets_this_service(&hook.url, source))
+        .filter(|webhook| targets_this_service(&webhook.url, source))
     {
-        match look_at(api, source, hook, now).await {
-            Ok(hook) => seen.push(hook),
-            // Deleted between the two questions; the next look says so.
-            Err(WebhookError::NoSuchHook(_)) => {}
-            Err(error) => return (seen, Some(error)),
+        match check_one(api, source, webhook, now).await {
+            Ok(webhook) => checked.push(webhook),
+            // Deleted since it was listed; the next check finds it missing.
+            Err(WebhookError::NoSuchWebhook(_)) => {}
+            Err(error) => return (checked, Some(error)),
         }
     }
-    (seen, None)
+    (checked, None)
 }
 
-async fn look_at(
+async fn check_one(
     api: &BambooHrApi,
     source: &SourceName,
-    hook: &Webhook,
+    webhook: &Webhook,
     now: DateTime<Utc>,
 ) -> Result<ProviderWebhook, WebhookError> {
-    let config = api.hook(&hook.id).await?;
-    let log = api.hook_log(&hook.id).await?;
+    let config = api.webhook(&webhook.id).await?;
+    let log = api.webhook_log(&webhook.id).await?;
     let last = log.iter().max_by_key(|entry| entry.sent_at());
-    let last_status = last.map(last_word);
-    let taken = last.is_none_or(LogEntry::was_accepted);
-    let not_taken = last_status.as_deref().filter(|_| !taken);
+    let last_status = last.map(status_text);
+    let accepted = last.is_none_or(LogEntry::was_accepted);
+    let refused_status = last_status.as_deref().filter(|_| !accepted);
     Ok(ProviderWebhook {
         source: source.clone(),
-        id: hook.id.clone(),
-        name: hook.name.clone(),
-        last_sent_at: hook.last_sent,
-        problem: provider_webhooks::problem(&config.denied.description(), not_taken),
+        id: webhook.id.clone(),
+        name: webhook.name.clone(),
+        last_sent_at: webhook.last_sent,
+        problem: problem(&config.denied.description(), refused_status),
         last_status,
         observed_at: now,
         checked_at: now,
     })
 }
 
-/// What the log has of a delivery: its status, or the word that stands for its time.
-fn last_word(entry: &LogEntry) -> String {
-    let word = match &entry.last_attempted {
-        LogTime::Text(word) => word.as_str(),
+/// Returns the status of a delivery in the log, or the text that the log has instead of its time.
+fn status_text(entry: &LogEntry) -> String {
+    let text = match &entry.last_attempted {
+        LogTime::Text(text) => text.as_str(),
         LogTime::At(_) => "",
     };
-    let said = [entry.status.as_str(), word]
+    let found = [entry.status.as_str(), text]
         .into_iter()
-        .find(|word| !word.is_empty());
-    said.unwrap_or("no status").to_owned()
+        .find(|text| !text.is_empty());
+    found.unwrap_or("no status").to_owned()
 }

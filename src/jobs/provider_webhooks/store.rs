@@ -1,4 +1,4 @@
-//! The table `leaver.provider_webhooks`, and when to look again.
+//! The table `leaver.hooks`, and when it was last checked.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -6,10 +6,10 @@ use sqlx::PgConnection;
 use super::ProviderWebhook;
 use leaver_core::domain::SourceName;
 
-/// When a source's webhooks were last looked at; see the column's comment for a look that failed.
+/// Loads when a source's webhooks were last checked. A failed check is dated back, see the column's comment.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn checked_at(
     conn: &mut PgConnection,
     source: &SourceName,
@@ -23,11 +23,11 @@ pub async fn checked_at(
     Ok(at.flatten())
 }
 
-/// Notes when they were looked at. A source that was not known yet is listened to from now on.
+/// Stores when a source's webhooks were last checked. Inserts the source if it is new.
 ///
 /// # Errors
-/// Whatever the database says.
-pub async fn note_checked(
+/// Returns the database's error; nothing was written then.
+pub async fn save_checked_at(
     conn: &mut PgConnection,
     source: &SourceName,
     checked_at: DateTime<Utc>,
@@ -50,10 +50,10 @@ pub async fn note_checked(
     Ok(())
 }
 
-/// The webhooks of these sources.
+/// Lists the webhooks of these sources, by source and id.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn list(
     conn: &mut PgConnection,
     sources: &[SourceName],
@@ -83,10 +83,10 @@ pub async fn list(
         .collect()
 }
 
-/// Writes down how webhooks do; each is named once.
+/// Inserts or updates webhooks. No webhook may appear twice.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was written then.
 pub async fn save(conn: &mut PgConnection, hooks: &[ProviderWebhook]) -> Result<(), sqlx::Error> {
     let sources: Vec<String> = hooks.iter().map(|hook| hook.source.to_string()).collect();
     let ids: Vec<&str> = hooks.iter().map(|hook| hook.id.as_str()).collect();
@@ -121,10 +121,10 @@ pub async fn save(conn: &mut PgConnection, hooks: &[ProviderWebhook]) -> Result<
     Ok(())
 }
 
-/// Forgets a webhook; says whether it was known.
+/// Deletes a webhook. Returns false if it was unknown.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was deleted then.
 pub async fn forget(
     conn: &mut PgConnection,
     source: &SourceName,

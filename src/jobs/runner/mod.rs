@@ -30,13 +30,13 @@ pub trait Job: Send + 'static {
     /// The name in the log.
     const NAME: &'static str;
 
-    /// Whether a stop drops a tick in the middle. Otherwise the stop waits for the end of the tick.
+    /// True if a stop drops a running tick. Otherwise the stop waits for the end of the tick.
     const DROP_ON_STOP: bool = false;
 
     /// Does the work once. Handles its own failures, and logs them.
     fn tick(&mut self) -> impl Future<Output = Next> + Send;
 
-    /// What ends a wait early, if anything does.
+    /// Returns the notification that ends a wait early, if there is one.
     fn wakes_on(&self) -> Option<Arc<Notify>> {
         None
     }
@@ -69,7 +69,7 @@ impl Runner {
         Self { tasks, stop }
     }
 
-    /// Starts a job. After a panic it is made anew, since its state may be inconsistent.
+    /// Starts a job. After a panic it is created again, since its state may be inconsistent.
     pub fn start<J: Job>(&self, make: impl Fn() -> J + Send + 'static) {
         self.tasks.spawn(supervise(make, self.stop.clone()));
     }

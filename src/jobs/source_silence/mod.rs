@@ -1,5 +1,5 @@
-//! Sources that have gone silent. A webhook dies without an error when whoever made it leaves the company, so a
-//! source that sends nothing for longer than it ever would is worth a look (`max_silence`).
+//! Detects sources that stopped sending. A provider's webhook stops without an error when the user who made it is
+//! deactivated, so a source that is silent for longer than `max_silence` degrades health.
 
 pub mod store;
 mod monitor;
@@ -11,19 +11,19 @@ use chrono::{DateTime, TimeDelta, Utc};
 pub use self::monitor::SilenceMonitor;
 pub use crate::ingest::SilenceThreshold;
 
-/// Since when a source is silent, where that is longer than it may be. Silence is counted from its last delivery,
-/// or, when it never sent any, from the time that it was first configured.
+/// Returns since when a source is silent, if that is longer than the threshold. The silence begins with the last
+/// delivery, or with the source's first configuration if it never sent one.
 #[must_use]
 pub fn silent_since(
-    alarm: Option<Duration>,
+    threshold: Option<Duration>,
     last_delivery_at: Option<DateTime<Utc>>,
     listening_since: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
 ) -> Option<DateTime<Utc>> {
-    let alarm = TimeDelta::from_std(alarm?).ok()?;
+    let threshold = TimeDelta::from_std(threshold?).ok()?;
     last_delivery_at
         .or(listening_since)
-        .filter(|heard| now - *heard > alarm)
+        .filter(|since| now - *since > threshold)
 }
 
 #[cfg(test)]

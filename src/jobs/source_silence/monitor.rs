@@ -1,4 +1,4 @@
-//! Warns once per silence.
+//! Warns once per silence of a source.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -14,19 +14,19 @@ use crate::ingest::inbox;
 use crate::jobs::runner::{Job, Next};
 use leaver_core::domain::SourceName;
 
-/// How often it looks.
-const LOOK: Duration = Duration::from_mins(1);
+/// The time between two checks.
+const POLL_INTERVAL: Duration = Duration::from_mins(1);
 
-/// Looks how long each source has been silent.
+/// Checks how long each source has been silent.
 pub struct SilenceMonitor {
     pool: Pool,
     clock: Arc<dyn Clock>,
     silence_thresholds: Vec<SilenceThreshold>,
-    told: HashSet<SourceName>,
+    warned: HashSet<SourceName>,
 }
 
 impl SilenceMonitor {
-    /// Over these sources.
+    /// Creates a monitor for these sources.
     #[must_use]
     pub fn new(
         pool: Pool,
@@ -37,39 +37,39 @@ impl SilenceMonitor {
             pool,
             clock,
             silence_thresholds,
-            told: HashSet::new(),
+            warned: HashSet::new(),
         }
     }
 
-    /// Warns of each source that has gone silent and that is not among those told of. Tests call this instead of
-    /// the loop.
+    /// Warns of each silent source that is not in `warned`, and keeps that set up to date. Tests call this instead of
+    /// the job.
     ///
     /// # Errors
-    /// Whatever the database says.
-    pub async fn look(&self, told: &mut HashSet<SourceName>) -> Result<(), sqlx::Error> {
+    /// Returns our database's error; no warning was logged then.
+    pub async fn check(&self, warned: &mut HashSet<SourceName>) -> Result<(), sqlx::Error> {
         let now = self.clock.now();
         let names: Vec<SourceName> = self
             .silence_thresholds
             .iter()
-            .map(|one| one.source.clone())
+            .map(|threshold| threshold.source.clone())
             .collect();
-        let asked = async {
+        let loaded = async {
             let mut conn = self.pool.acquire().await?;
-            store::note(&mut conn, &names, now).await?;
-            let since = store::since(&mut conn, &names).await?;
+            store::insert_new(&mut conn, &names, now).await?;
+            let since = store::listening_since(&mut conn, &names).await?;
             let last = inbox::queries::store::last_deliveries(&mut conn, &names).await?;
             Ok::<_, sqlx::Error>((since, last))
         };
-        let (since, last) = self.pool.with_silence_timeout(asked).await?;
-        for (alarm, last) in self.silence_thresholds.iter().zip(last) {
-            let source = &alarm.source;
-            let listening = since.get(source.as_str()).copied();
-            match silent_since(alarm.after, last.at, listening, now) {
-                Some(since) if told.insert(source.clone()) => {
-                    warn!(%source, %since, "silence.look: nothing has arrived for longer than max_silence; does the webhook still exist, and whoever made it still work there?");
+        let (listening_since, last) = self.pool.with_silence_timeout(loaded).await?;
+        for (threshold, last) in self.silence_thresholds.iter().zip(last) {
+            let source = &threshold.source;
+            let listening_since = listening_since.get(source.as_str()).copied();
+            match silent_since(threshold.after, last.at, listening_since, now) {
+                Some(since) if warned.insert(source.clone()) => {
+                    warn!(%source, %since, "source_silence.check: nothing arrived for longer than `max_silence`; check that the webhook exists and that the user who made it is active");
                 }
-                None if told.remove(source) => {
-                    info!(%source, "silence.look: it is heard of again");
+                None if warned.remove(source) => {
+                    info!(%source, "source_silence.check: deliveries arrive again");
                 }
                 Some(_) | None => {}
             }
@@ -82,15 +82,15 @@ impl Job for SilenceMonitor {
     const NAME: &'static str = "source_silence";
 
     async fn tick(&mut self) -> Next {
-        let mut told = std::mem::take(&mut self.told);
-        let looked = self.look(&mut told).await;
-        self.told = told;
-        if let Err(error) = looked {
+        let mut warned = std::mem::take(&mut self.warned);
+        let checked = self.check(&mut warned).await;
+        self.warned = warned;
+        if let Err(error) = checked {
             warn!(
                 error = error_chain(&error),
-                "silence.look: cannot look now; will try again"
+                "source_silence.check: cannot check now; will retry"
             );
         }
-        Next::Poll(LOOK)
+        Next::Poll(POLL_INTERVAL)
     }
 }

@@ -7,11 +7,11 @@ use sqlx::PgConnection;
 
 use leaver_core::domain::SourceName;
 
-/// Notes the sources that are new, as of now.
+/// Inserts the sources that are new; `now` is when they were first configured.
 ///
 /// # Errors
-/// Whatever the database says.
-pub async fn note(
+/// Returns the database's error; nothing was written then.
+pub async fn insert_new(
     conn: &mut PgConnection,
     sources: &[SourceName],
     now: DateTime<Utc>,
@@ -28,11 +28,11 @@ pub async fn note(
     Ok(())
 }
 
-/// Since when these sources are listened to; those that are not noted yet are left out.
+/// Loads when these sources were first configured. Unknown sources are left out.
 ///
 /// # Errors
-/// Whatever the database says.
-pub async fn since(
+/// Returns the database's error.
+pub async fn listening_since(
     conn: &mut PgConnection,
     sources: &[SourceName],
 ) -> Result<HashMap<String, DateTime<Utc>>, sqlx::Error> {

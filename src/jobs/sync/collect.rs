@@ -1,245 +1,105 @@
-//! One read of one company, slice by slice: each slice is observed and acted upon in a transaction of its own,
-//! so that a read of any length needs little memory and keeps what it has. What is missing is counted as a
-//! doubt, and never as a fact.
+//! One read of one account, batch by batch. Each batch is applied in a transaction of its own, so a read of any length
+//! needs little memory and keeps what it has. Missing records are counted as warnings, never taken as facts.
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, TimeDelta, Utc};
-use tokio::task::JoinSet;
-
-use crate::connect::{BambooHrApi, LinkedAccount, MergeApi, ReadError, history_begins};
-use crate::db::error::error_chain;
+use super::{SyncError, SyncReport};
+use crate::connect::{EmployeeBatch, EmployeeBatches};
 use crate::engine::Engine;
 use crate::engine::audit::Actor;
 use crate::engine::execute::Outcome;
-use crate::roster::{self, Observation};
-use leaver_core::domain::{EmployeeChange, EmployeeId, SourceName, Tenant};
-use leaver_core::providers::{ChangedAction, EmployeeRead, bamboohr_deletion};
+use crate::roster::Observation;
+use leaver_core::domain::SourceName;
 
-/// So many employees of BambooHR's are being read at a time.
-const AT_ONCE: usize = 8;
-/// So many records of BambooHR's make one slice at most: single answers are few bytes, and a transaction for each
-/// handful of them would cost more than what it does.
-const SLICE: usize = 200;
-/// Whose termination date is this near is read again, since a date that passes is no change.
-const NEAR: TimeDelta = TimeDelta::days(2);
+/// Called with an account id and the number of records applied so far.
+pub(super) type Progress<'p> = &'p (dyn Fn(&str, u64) + Sync);
 
-/// What a read has come to so far.
-pub(crate) struct SyncRun<'s> {
-    worker: &'s Engine,
+/// A read under way.
+pub(super) struct SyncRun<'s> {
+    engine: &'s Engine,
     source: &'s SourceName,
-    progress: &'s (dyn Fn(&str, u64) + Sync),
     account: &'s str,
-    /// How many records came.
-    pub(crate) records: u64,
-    /// How many employees ended how.
-    pub(crate) outcomes: BTreeMap<Outcome, usize>,
-    doubts: BTreeMap<String, usize>,
+    progress: Progress<'s>,
+    records: u64,
+    outcomes: BTreeMap<Outcome, usize>,
+    warnings: BTreeMap<String, usize>,
 }
 
 impl<'s> SyncRun<'s> {
-    pub(crate) fn new(
-        worker: &'s Engine,
+    pub(super) fn new(
+        engine: &'s Engine,
         source: &'s SourceName,
-        progress: &'s (dyn Fn(&str, u64) + Sync),
         account: &'s str,
+        progress: Progress<'s>,
     ) -> Self {
         Self {
-            worker,
+            engine,
             source,
-            progress,
             account,
+            progress,
             records: 0,
             outcomes: BTreeMap::new(),
-            doubts: BTreeMap::new(),
+            warnings: BTreeMap::new(),
         }
     }
 
-    /// Why the read is incomplete although it came to its end.
-    pub(crate) fn doubts(&self) -> Option<String> {
-        let doubts: Vec<String> = self
-            .doubts
-            .iter()
-            .map(|(what, count)| format!("{count} of the records: {what}"))
-            .collect();
-        (!doubts.is_empty()).then(|| doubts.join("; "))
-    }
-
-    fn doubt(&mut self, what: impl Into<String>) {
-        *self.doubts.entry(what.into()).or_default() += 1;
-    }
-
-    async fn apply_in_chunks(
+    /// Applies all batches, until one cannot be read or applied.
+    pub(super) async fn apply_all(
         &mut self,
-        changes: Vec<EmployeeChange>,
-        began: Option<DateTime<Utc>>,
-    ) -> Result<(), String> {
-        let observed_at = self.worker.clock.now();
-        self.records += u64::try_from(changes.len()).unwrap_or_default();
-        let observations: Vec<Observation> = changes
-            .into_iter()
-            .map(|change| Observation::new(self.source.clone(), change, began, observed_at, None))
-            .collect();
-        let taken = self
-            .worker
+        mut batches: EmployeeBatches<'_>,
+    ) -> Result<(), SyncError> {
+        while let Some(batch) = batches.next().await? {
+            self.apply(batch).await?;
+        }
+        Ok(())
+    }
+
+    /// Returns the report. The read is incomplete if it ended with an error or had warnings.
+    pub(super) fn report(self, full: bool, result: Result<(), SyncError>) -> SyncReport {
+        let error = result.err().map(|error| error.to_string());
+        SyncReport {
+            source: self.source.clone(),
+            account: self.account.to_owned(),
+            full,
+            records: self.records,
+            incomplete: error.or_else(|| warnings_text(&self.warnings)),
+            outcomes: self.outcomes,
+        }
+    }
+
+    async fn apply(&mut self, batch: EmployeeBatch) -> Result<(), SyncError> {
+        for warning in batch.warnings {
+            *self.warnings.entry(warning).or_default() += 1;
+        }
+        let observed_at = self.engine.clock.now();
+        self.records += u64::try_from(batch.changes.len()).unwrap_or_default();
+        let fallback = batch.fallback_as_of;
+        let observe =
+            |change| Observation::new(self.source.clone(), change, fallback, observed_at, None);
+        let observations: Vec<Observation> = batch.changes.into_iter().map(observe).collect();
+        let applied = self
+            .engine
             .apply_in_chunks(self.source.as_str(), observations, &Actor::Sync)
             .await;
-        for (outcome, count) in taken.outcomes {
+        for (outcome, count) in applied.outcomes {
             *self.outcomes.entry(outcome).or_default() += count;
         }
-        for (cause, count) in taken.failed {
-            *self
-                .doubts
-                .entry(format!("nothing could be done: {cause}"))
-                .or_default() += count;
+        for (cause, count) in applied.failed {
+            let warning = format!("could not be applied: {cause}");
+            *self.warnings.entry(warning).or_default() += count;
         }
-        if let Some(failure) = taken.ended {
-            return Err(format!("our database: {failure}"));
+        if let Some(failure) = applied.ended {
+            return Err(failure.into());
         }
         (self.progress)(self.account, self.records);
         Ok(())
     }
 }
 
-/// Reads a linked account: everybody, or who changed after a time.
-///
-/// The error says why the read ended early.
-pub(crate) async fn merge(
-    gathered: &mut SyncRun<'_>,
-    api: &MergeApi,
-    account: &LinkedAccount,
-    after: Option<DateTime<Utc>>,
-) -> Result<(), String> {
-    let said = |error: ReadError| error.to_string();
-    let connection = api.connection(account).await.map_err(said)?;
-    if let Some(doubt) = connection.uncertainty() {
-        return Err(doubt.to_owned());
-    }
-    let models = api.sync_status(account).await.map_err(said)?;
-    let model = models
+fn warnings_text(warnings: &BTreeMap<String, usize>) -> Option<String> {
+    let texts: Vec<String> = warnings
         .iter()
-        .find(|model| model.model_id == "hris.Employee")
-        .ok_or("Merge reports no sync of employees for this linked account")?;
-    if let Some(doubt) = model.uncertainty() {
-        return Err(doubt.to_owned());
-    }
-    let mut pages = api.employees(account, after);
-    while let Some(page) = pages.next().await.map_err(said)? {
-        for bad in &page.bad_entries {
-            gathered.doubt(bad.cause.to_string());
-        }
-        gathered.apply_in_chunks(page.changes, None).await?;
-    }
-    if after.is_none() && gathered.records == 0 {
-        return Err("the list of everybody is empty".to_owned());
-    }
-    Ok(())
-}
-
-/// Reads a BambooHR company: everybody, or who changed after a time, and whose end is near.
-///
-/// The error says why the read ended early.
-pub(crate) async fn bamboohr(
-    gathered: &mut SyncRun<'_>,
-    api: &BambooHrApi,
-    tenant: &Tenant,
-    after: Option<DateTime<Utc>>,
-) -> Result<(), String> {
-    let began = gathered.worker.clock.now();
-    let since = after.unwrap_or_else(history_begins);
-    let changed = api.changed_since(since).await.map_err(|e| e.to_string())?;
-    if after.is_none() && changed.employees.is_empty() {
-        return Err("the list of everybody is empty".to_owned());
-    }
-    for bad in &changed.bad_entries {
-        gathered.doubt(bad.cause.to_string());
-    }
-    let mut removals = vec![];
-    let mut to_read = vec![];
-    for entry in changed.employees {
-        if entry.action == ChangedAction::Deleted {
-            let gone_at = entry.last_changed.unwrap_or(began);
-            removals.push(bamboohr_deletion(&entry.employee_id, gone_at, tenant));
-        } else {
-            to_read.push(entry.employee_id);
-        }
-    }
-    for slice in removals.chunks(SLICE) {
-        gathered
-            .apply_in_chunks(slice.to_vec(), Some(began))
-            .await?;
-    }
-    let near = nearly_leaving(gathered, began).await?;
-    to_read.extend(near);
-    to_read.sort();
-    to_read.dedup();
-    each(gathered, api, &to_read, began).await
-}
-
-async fn nearly_leaving(
-    gathered: &SyncRun<'_>,
-    now: DateTime<Utc>,
-) -> Result<Vec<EmployeeId>, String> {
-    let (from, until) = ((now - NEAR).date_naive(), (now + NEAR).date_naive());
-    let found = async {
-        let mut conn = gathered.worker.pool.acquire().await?;
-        roster::sync_state::store::find_leaving(&mut conn, gathered.source, from, until).await
-    };
-    let found: Result<Vec<EmployeeId>, sqlx::Error> =
-        gathered.worker.pool.with_silence_timeout(found).await;
-    found.map_err(|error| format!("our database: {}", error_chain(&error)))
-}
-
-/// Reads these one by one, some at a time, and takes in what came as soon as it makes a slice, or when an error
-/// ends the read.
-///
-/// The error says why the read ended early.
-pub(crate) async fn each(
-    gathered: &mut SyncRun<'_>,
-    api: &BambooHrApi,
-    employees: &[EmployeeId],
-    began: DateTime<Utc>,
-) -> Result<(), String> {
-    let mut waiting = employees.iter();
-    let mut reads: JoinSet<Result<Option<EmployeeRead>, ReadError>> = JoinSet::new();
-    let mut slice = Vec::with_capacity(SLICE);
-    let mut ended = None;
-    loop {
-        while ended.is_none()
-            && reads.len() < AT_ONCE
-            && let Some(id) = waiting.next()
-        {
-            let (api, id) = (api.clone(), id.clone());
-            reads.spawn(async move { api.employee(&id).await });
-        }
-        let Some(read) = reads.join_next().await else {
-            break;
-        };
-        match read {
-            Ok(Ok(Some(read))) => {
-                if read.restricted_fields.contains(&"status") {
-                    gathered.doubt("the API shows no `status`");
-                }
-                slice.push(read.change);
-            }
-            // That somebody changed and is not there is a contradiction, not a departure.
-            Ok(Ok(None)) => gathered.doubt("changed, and is not there (404)"),
-            Ok(Err(
-                error @ (ReadError::Forbidden { .. }
-                | ReadError::NullRecord { .. }
-                | ReadError::NoSuchId),
-            )) => gathered.doubt(error.to_string()),
-            // The first one is the cause; those after it may be its consequences.
-            Ok(Err(error)) => {
-                ended.get_or_insert(error.to_string());
-            }
-            Err(_bug) => gathered.doubt("a bug ended the read"),
-        }
-        if slice.len() >= SLICE {
-            let full = std::mem::replace(&mut slice, Vec::with_capacity(SLICE));
-            gathered.apply_in_chunks(full, Some(began)).await?;
-        }
-    }
-    gathered.apply_in_chunks(slice, Some(began)).await?;
-    ended.map_or(Ok(()), Err)
+        .map(|(warning, count)| format!("{count} of the records: {warning}"))
+        .collect();
+    (!texts.is_empty()).then(|| texts.join("; "))
 }

@@ -1,74 +1,76 @@
-//! What BambooHR's delivery logs say was sent and the inbox lacks: those employees are read, on the way that
-//! every read goes.
+//! Compares BambooHR's delivery logs with the inbox, and reads the employees of deliveries that never arrived.
 
 use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 
-use super::collect::{self, SyncRun};
-use super::{ProviderClient, SyncReport, SyncSource, Syncer};
-use crate::connect::{BambooHrApi, WebhookError};
-use crate::db::error::error_chain;
+use super::collect::{Progress, SyncRun};
+use super::{GapsError, SyncReport, SyncSource, Syncer};
+use crate::connect::{BambooHrApi, EmployeeBatches, WebhookError};
 use crate::ingest::inbox;
-use crate::jobs::provider_webhooks::gaps::{Arrival, EARLIEST, Sent, missing};
+use crate::ingest::inbox::queries::ArrivedDelivery;
+use crate::jobs::provider_webhooks::gaps::{
+    LoggedDelivery, MAX_EARLY, RecordedDelivery, missing_employees,
+};
 use crate::jobs::provider_webhooks::targets_this_service;
 use leaver_core::domain::{EmployeeId, SourceName};
 use leaver_core::providers::{LogEntry, Parsed, normalize};
 
-/// A log has no more entries than this, so with as many it may not show all of its 14 days.
-const LONGEST_LOG: usize = 200;
+/// The most entries that a log has. A log of this length may not reach back its whole 14 days
+/// (`tests/openapi/bamboohr.yaml`, `list-webhook-logs`).
+const MAX_LOG_ENTRIES: usize = 200;
 
-/// What came of comparing the logs of a source's webhooks with its inbox.
+/// The result of comparing the logs of a source's webhooks with its inbox.
 #[derive(Debug)]
 pub struct GapReport {
     /// Each webhook that was compared.
-    pub hooks: Vec<WebhookGaps>,
-    /// The read of those who were missing; `None` when nobody was.
-    pub read: Option<SyncReport>,
+    pub webhooks: Vec<WebhookGaps>,
+    /// The read of the missing employees; `None` if nobody was missing.
+    pub sync: Option<SyncReport>,
 }
 
-/// What came of one webhook's log.
+/// The result for one webhook.
 #[derive(Debug)]
 pub struct WebhookGaps {
-    /// BambooHR's id of it.
+    /// BambooHR's id of the webhook.
     pub id: String,
-    /// How many deliveries its log tells of.
+    /// The number of deliveries in its log.
     pub entries: usize,
-    /// Whether the log is as long as logs get, so that older deliveries are not in it.
-    pub cut: bool,
-    /// What is missing, in the log's order.
+    /// True if the log is as long as logs get, so older deliveries may be missing from it.
+    pub is_log_truncated: bool,
+    /// The deliveries that are missing here, in the log's order.
     pub gaps: Vec<Gap>,
     /// Why the log could not be read.
-    pub unread: Option<WebhookError>,
+    pub log_error: Option<WebhookError>,
 }
 
-/// A delivery that the log tells of and we lack.
+/// A delivery in the log that did not arrive here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gap {
-    /// When it was last tried; `None` where the log has a word.
+    /// When BambooHR last tried it; `None` if the log has a text instead.
     pub sent_at: Option<DateTime<Utc>>,
-    /// What the log says came of it: an HTTP status, or a word.
+    /// The result in the log: an HTTP status, or a text.
     pub status: String,
-    /// Where it stands, by BambooHR's account.
-    pub fate: DeliveryLogStatus,
-    /// Those whom it named, and nothing that arrived did.
+    /// Whether BambooHR will try again.
+    pub retry_state: DeliveryLogStatus,
+    /// The employees that it named and no delivery in the inbox did.
     pub employees: Vec<EmployeeId>,
 }
 
-/// Where a delivery stands, by BambooHR's account.
+/// Whether BambooHR will try a delivery again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum DeliveryLogStatus {
-    /// Taken, by whoever answered.
-    Taken,
-    /// It will be tried again.
+    /// Some server accepted it.
+    Accepted,
+    /// BambooHR will try it again.
     StillTrying,
-    /// It will not be tried again.
+    /// BambooHR will not try it again.
     GivenUp,
 }
 
 impl DeliveryLogStatus {
-    /// Returns the word in `--json`.
+    /// Returns the label for tables and JSON.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
@@ -76,43 +78,41 @@ impl DeliveryLogStatus {
 }
 
 impl Syncer {
-    /// Compares the log of each webhook that points here, or of the one named, with what arrived, and reads
-    /// those employees of whom something is missing. `progress` is told how many were read so far.
+    /// Compares the log of each webhook that posts here, or of the one named, with the inbox. Reads the employees whose
+    /// deliveries are missing. Calls `progress` with the number of records applied so far.
     ///
     /// # Errors
-    /// Why nothing could be compared, in words.
+    /// [`GapsError`] if nothing could be compared. A log that cannot be read is in the report instead.
     pub async fn gaps(
         &self,
         company: &SyncSource,
         webhook: Option<&str>,
         progress: &(dyn Fn(&str, u64) + Sync),
-    ) -> Result<GapReport, String> {
+    ) -> Result<GapReport, GapsError> {
         let source = &company.source;
-        let ProviderClient::BambooHr(api, _) = &company.api else {
-            return Err(format!("source {source} is not BambooHR's"));
-        };
+        let api = company.client.webhook_api();
+        let api = api.ok_or_else(|| GapsError::NoLogs(source.clone()))?;
         let ids = match webhook {
             Some(id) => vec![id.to_owned()],
-            None => pointing_here(api, source).await?,
+            None => webhooks_of(api, source).await?,
         };
-        let mut hooks = vec![];
+        let mut webhooks = vec![];
         for id in ids {
-            // The log before the inbox: what arrives in between is then in the inbox and not in the log.
-            let log = api.hook_log(&id).await;
-            hooks.push(self.compare(source, id, log).await?);
+            // The log first: what arrives in between is then in the inbox and not in the log.
+            let log = api.webhook_log(&id).await;
+            webhooks.push(self.compare(source, id, log).await?);
         }
-        let missing: BTreeSet<EmployeeId> = hooks
+        let missing: BTreeSet<EmployeeId> = webhooks
             .iter()
-            .flat_map(|hook| &hook.gaps)
+            .flat_map(|webhook| &webhook.gaps)
             .flat_map(|gap| gap.employees.iter().cloned())
             .collect();
-        let read = if missing.is_empty() {
+        let sync = if missing.is_empty() {
             None
         } else {
-            let missing: Vec<EmployeeId> = missing.into_iter().collect();
-            Some(self.read(source, api, &missing, progress).await)
+            Some(self.read(source, api, missing, progress).await)
         };
-        Ok(GapReport { hooks, read })
+        Ok(GapReport { webhooks, sync })
     }
 
     async fn compare(
@@ -120,140 +120,137 @@ impl Syncer {
         source: &SourceName,
         id: String,
         log: Result<Vec<LogEntry>, WebhookError>,
-    ) -> Result<WebhookGaps, String> {
+    ) -> Result<WebhookGaps, sqlx::Error> {
         let log = match log {
             Ok(log) => log,
             Err(error) => {
                 return Ok(WebhookGaps {
                     id,
                     entries: 0,
-                    cut: false,
+                    is_log_truncated: false,
                     gaps: vec![],
-                    unread: Some(error),
+                    log_error: Some(error),
                 });
             }
         };
-        let sent: Vec<Sent> = log
+        let logged: Vec<LoggedDelivery> = log
             .iter()
-            .map(|entry| Sent {
+            .map(|entry| LoggedDelivery {
                 at: entry.sent_at(),
                 employees: entry.employee_ids.iter().cloned().collect(),
             })
             .collect();
-        let arrivals = self.arrivals(source, &sent).await?;
-        let now = self.worker.clock.now();
+        let recorded = self.recorded(source, &logged).await?;
+        let now = self.engine.clock.now();
         let gaps = log
             .iter()
-            .zip(missing(&sent, &arrivals))
+            .zip(missing_employees(&logged, &recorded))
             .filter(|(_, missing)| !missing.is_empty())
             .map(|(entry, missing)| Gap {
                 sent_at: entry.sent_at(),
                 status: entry.status.clone(),
-                fate: fate(entry, now),
+                retry_state: retry_state(entry, now),
                 employees: missing.into_iter().collect(),
             })
             .collect();
         Ok(WebhookGaps {
             id,
             entries: log.len(),
-            cut: log.len() >= LONGEST_LOG,
+            is_log_truncated: log.len() >= MAX_LOG_ENTRIES,
             gaps,
-            unread: None,
+            log_error: None,
         })
     }
 
-    /// What arrived that may be what was sent. Of what is not settled the body tells whom it names.
-    async fn arrivals(&self, source: &SourceName, sent: &[Sent]) -> Result<Vec<Arrival>, String> {
-        let Some(earliest) = sent.iter().filter_map(|sent| sent.at).min() else {
+    /// Loads the deliveries in the inbox that may be those of the log.
+    async fn recorded(
+        &self,
+        source: &SourceName,
+        logged: &[LoggedDelivery],
+    ) -> Result<Vec<RecordedDelivery>, sqlx::Error> {
+        let Some(earliest) = logged.iter().filter_map(|delivery| delivery.at).min() else {
             return Ok(vec![]);
         };
-        let named: BTreeSet<EmployeeId> = sent
-            .iter()
-            .flat_map(|sent| sent.employees.iter().cloned())
-            .collect();
-        let named: Vec<EmployeeId> = named.into_iter().collect();
+        let named: BTreeSet<&EmployeeId> = logged.iter().flat_map(|d| &d.employees).collect();
+        let named: Vec<EmployeeId> = named.into_iter().cloned().collect();
+        let pool = &self.engine.pool;
         let arrived = async {
-            let mut conn = self.worker.pool.acquire().await?;
-            inbox::queries::store::arrived(&mut conn, source, earliest - EARLIEST, &named).await
+            let mut conn = pool.acquire().await?;
+            inbox::queries::store::arrived(&mut conn, source, earliest - MAX_EARLY, &named).await
         };
-        let arrived: Result<Vec<_>, sqlx::Error> =
-            self.worker.pool.with_silence_timeout(arrived).await;
-        let arrived = arrived.map_err(|error| format!("our database: {}", error_chain(&error)))?;
-        let provider_config = self.worker.policies.provider_config(source.as_str());
+        let arrived: Vec<ArrivedDelivery> = pool.with_silence_timeout(arrived).await?;
         Ok(arrived
             .into_iter()
-            .map(|delivery| {
-                let employees = match (delivery.employee_ids, provider_config, delivery.body) {
-                    (Some(ids), _, _) => ids.into_iter().collect(),
-                    (None, Some(provider_config), Some(body)) => {
-                        match normalize(provider_config, delivery.content_type.as_deref(), &body) {
-                            Ok(Parsed::Changes(changes)) => changes
-                                .changes
-                                .into_iter()
-                                .map(|change| change.employee_id)
-                                .collect(),
-                            Ok(Parsed::Ignored(_)) | Err(_) => BTreeSet::new(),
-                        }
-                    }
-                    (None, _, _) => BTreeSet::new(),
-                };
-                Arrival {
-                    at: delivery.received_at,
-                    employees,
-                }
+            .map(|delivery| RecordedDelivery {
+                at: delivery.received_at,
+                employees: self.named_employees(source, delivery),
             })
             .collect())
+    }
+
+    fn named_employees(
+        &self,
+        source: &SourceName,
+        delivery: ArrivedDelivery,
+    ) -> BTreeSet<EmployeeId> {
+        if let Some(ids) = delivery.employee_ids {
+            return ids.into_iter().collect();
+        }
+        // The ids are stored on processing, so until then they are in the body only.
+        let provider_config = self.engine.policies.provider_config(source.as_str());
+        let (Some(provider_config), Some(body)) = (provider_config, delivery.body) else {
+            return BTreeSet::new();
+        };
+        match normalize(provider_config, delivery.content_type.as_deref(), &body) {
+            Ok(Parsed::Changes(changes)) => changes
+                .changes
+                .into_iter()
+                .map(|change| change.employee_id)
+                .collect(),
+            Ok(Parsed::Ignored(_)) | Err(_) => BTreeSet::new(),
+        }
     }
 
     async fn read(
         &self,
         source: &SourceName,
         api: &BambooHrApi,
-        employees: &[EmployeeId],
-        progress: &(dyn Fn(&str, u64) + Sync),
+        employees: BTreeSet<EmployeeId>,
+        progress: Progress<'_>,
     ) -> SyncReport {
-        let mut gathered = SyncRun::new(&self.worker, source, progress, "");
-        let began = self.worker.clock.now();
-        let read = collect::each(&mut gathered, api, employees, began).await;
-        SyncReport {
-            source: source.clone(),
-            account: String::new(),
-            full: false,
-            records: gathered.records,
-            incomplete: read.err().or_else(|| gathered.doubts()),
-            outcomes: gathered.outcomes,
-        }
+        let mut run = SyncRun::new(&self.engine, source, "", progress);
+        let batches = api.employee_batches(employees.into_iter().collect());
+        let result = run.apply_all(EmployeeBatches::BambooHr(batches)).await;
+        run.report(false, result)
     }
 }
 
-async fn pointing_here(api: &BambooHrApi, source: &SourceName) -> Result<Vec<String>, String> {
-    let listed = api.hooks().await.map_err(|error| error.to_string())?;
-    let ids: Vec<String> = listed
+async fn webhooks_of(api: &BambooHrApi, source: &SourceName) -> Result<Vec<String>, GapsError> {
+    let ids: Vec<String> = api
+        .webhooks()
+        .await?
         .into_iter()
-        .filter(|hook| targets_this_service(&hook.url, source))
-        .map(|hook| hook.id)
+        .filter(|webhook| targets_this_service(&webhook.url, source))
+        .map(|webhook| webhook.id)
         .collect();
     if ids.is_empty() {
-        return Err(format!(
-            "none of the webhooks that this key shows posts to /webhooks/{source}: `leaver webhooks list` \
-             shows them, --webhook ID compares one that gets here by another path, and those of other \
-             BambooHR users are seen with a key of theirs only"
-        ));
+        return Err(GapsError::NoWebhook(source.clone()));
     }
     Ok(ids)
 }
 
-fn fate(entry: &LogEntry, now: DateTime<Utc>) -> DeliveryLogStatus {
+fn retry_state(entry: &LogEntry, now: DateTime<Utc>) -> DeliveryLogStatus {
     if entry.was_accepted() {
-        return DeliveryLogStatus::Taken;
+        return DeliveryLogStatus::Accepted;
     }
+    // BambooHR never retries a 4xx, and makes its last retry 155 minutes after the first attempt
+    // (https://documentation.bamboohr.com/reference/employee-updated-webhook, read 2026-11-22).
     let refused = entry
         .status
         .parse()
         .is_ok_and(|code: u16| (400..500).contains(&code));
     match entry.last_attempted.at() {
-        // A 4xx is taken as a deliberate refusal, and after 155 minutes BambooHR has tried six times.
-        Some(at) if !refused && now - at < EARLIEST => DeliveryLogStatus::StillTrying,
+        Some(at) if !refused && now - at < MAX_EARLY => DeliveryLogStatus::StillTrying,
         _ => DeliveryLogStatus::GivenUp,
     }
 }

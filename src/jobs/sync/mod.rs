@@ -1,7 +1,8 @@
-//! Reads a source's API for what webhooks lost: everybody who changed since the last complete read, or
-//! everybody. One replica at a time per source; whatever was not read concludes nothing.
+//! Reads a source's API for changes that webhooks lost: who changed since the last complete read, or everybody. One
+//! replica at a time per source. No conclusion follows from records that were not read.
 
 mod collect;
+mod error;
 pub mod gaps;
 pub mod pending_reads;
 
@@ -13,49 +14,43 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{info, warn};
 
 use self::collect::SyncRun;
-use crate::connect::{BambooHrApi, LinkedAccount, MergeApi};
+pub use self::error::{GapsError, SyncError};
+use crate::connect::{EmployeeBatches, ProviderClient, SyncedAccount};
 use crate::db::advisory_lock::AdvisoryLock;
-use crate::db::error::error_chain;
 use crate::engine::Engine;
 use crate::engine::execute::Outcome;
 use crate::jobs::runner::{Job, Next};
 use crate::roster::sync_state::{self, SyncState};
-use leaver_core::domain::{SourceName, Tenant};
+use leaver_core::domain::SourceName;
 
-/// A read asks for changes since so long before the last complete one began, since a provider may show a
-/// change late.
+/// How far an incremental read reaches back before the start of the last complete one.
+// A provider may list a change late.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
-/// So often each replica looks whether a read is due, so that it takes over when another one dies.
-const LOOK: Duration = Duration::from_secs(20);
+/// How often each replica checks whether a read is due, so that it takes over when another one dies.
+const POLL_INTERVAL: Duration = Duration::from_secs(20);
+/// Employees whose termination date is at most this far away are read again, since no change is reported on that day.
+const NEAR_TERMINATION: TimeDelta = TimeDelta::days(2);
 
-/// A source that can be read.
+/// A source whose API can be read.
 pub struct SyncSource {
     /// Its name.
     pub source: SourceName,
-    /// Where it is read.
-    pub api: ProviderClient,
-    /// How often to ask what changed.
-    pub poll: Duration,
-    /// How often to read everybody.
-    pub full_sweep: Duration,
+    /// The client of its API.
+    pub client: ProviderClient,
+    /// The time between two reads of what changed.
+    pub sync_interval: Duration,
+    /// The time between two reads of everybody.
+    pub full_sync_interval: Duration,
 }
 
-/// Where a source is read.
-pub enum ProviderClient {
-    /// One company's BambooHR.
-    BambooHr(BambooHrApi, Tenant),
-    /// The linked accounts that have a token.
-    Merge(MergeApi, Vec<LinkedAccount>),
-}
-
-/// Which read is wanted.
+/// Which read is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SyncMode {
-    /// Only when one is due, and everybody when that is due.
+    /// Reads only if a read is due, and everybody if a full read is due.
     IfDue,
-    /// Now, and whatever changed.
-    Changes,
-    /// Now, and everybody.
+    /// Reads now what changed.
+    Incremental,
+    /// Reads everybody now.
     Full,
 }
 
@@ -63,7 +58,7 @@ pub enum SyncMode {
 pub struct SyncJob {
     /// Reads it.
     pub syncer: Arc<Syncer>,
-    /// What is read.
+    /// The source.
     pub source: Arc<SyncSource>,
 }
 
@@ -74,144 +69,162 @@ impl Job for SyncJob {
     async fn tick(&mut self) -> Next {
         let source = &self.source;
         let synced = self.syncer.sync(source, SyncMode::IfDue, &|_, _| {}).await;
-        if let Err(reason) = synced {
-            warn!(source = %source.source, reason, "sync.run: cannot read now; will try again");
+        if let Err(error) = synced {
+            warn!(source = %source.source, %error, "sync.run: cannot read now; will retry");
         }
-        Next::Poll(LOOK.min(source.poll))
+        Next::Poll(POLL_INTERVAL.min(source.sync_interval))
     }
 }
 
-/// How the read of one source, or of one linked account, went.
+/// The result of reading one account.
 #[derive(Debug)]
 pub struct SyncReport {
     /// The source.
     pub source: SourceName,
-    /// The linked account; empty at BambooHR.
+    /// Merge's linked account; empty for BambooHR.
     pub account: String,
-    /// Whether everybody was asked for.
+    /// True if everybody was requested.
     pub full: bool,
-    /// How many records came.
+    /// The number of records received.
     pub records: u64,
-    /// How many employees ended how.
+    /// The number of employees per outcome.
     pub outcomes: BTreeMap<Outcome, usize>,
-    /// Why it is incomplete; `None` when it is complete.
+    /// Why the read is incomplete; `None` if it is complete.
     pub incomplete: Option<String>,
 }
 
-/// Reads sources over the worker's database and rules.
+/// Reads sources and applies what it read through the engine.
 pub struct Syncer {
-    pub(crate) worker: Arc<Engine>,
+    engine: Arc<Engine>,
 }
 
 impl Syncer {
-    /// Over this worker's database and rules.
+    /// Creates a syncer over this engine.
     #[must_use]
-    pub fn new(worker: Arc<Engine>) -> Self {
-        Self { worker }
+    pub fn new(engine: Arc<Engine>) -> Self {
+        Self { engine }
     }
 
-    /// Reads a source once; `None` when another replica is at it. `progress` is told of the account and how
-    /// many records came so far.
+    /// Reads a source once. Returns one report per account that was read, or `None` if another replica is reading the
+    /// source. Calls `progress` with the account and the number of records applied so far.
     ///
     /// # Errors
-    /// What is wrong on our side, in words; then nothing is said of the read.
+    /// [`SyncError`] if our database fails. A failure of the API is in the report instead.
     pub async fn sync(
         &self,
         company: &SyncSource,
-        wish: SyncMode,
+        mode: SyncMode,
         progress: &(dyn Fn(&str, u64) + Sync),
-    ) -> Result<Option<Vec<SyncReport>>, String> {
+    ) -> Result<Option<Vec<SyncReport>>, SyncError> {
         let source = &company.source;
-        let said = |error: sqlx::Error| error_chain(&error);
-        let turn = AdvisoryLock::try_acquire(&self.worker.pool, &format!("reads {source}")).await;
-        let Some(mut turn) = turn.map_err(said)? else {
+        let pool = &self.engine.pool;
+        let lock = AdvisoryLock::try_acquire(pool, &format!("reads {source}")).await?;
+        let Some(mut lock) = lock else {
             return Ok(None);
         };
-        let pool = &self.worker.pool;
-        let listed = sync_state::store::list(&mut turn, std::slice::from_ref(source));
-        let known = pool.with_silence_timeout(listed).await.map_err(said)?;
-        let accounts: Vec<Option<&LinkedAccount>> = match &company.api {
-            ProviderClient::BambooHr(..) => vec![None],
-            ProviderClient::Merge(_, accounts) => accounts.iter().map(Some).collect(),
-        };
+        let listed = sync_state::store::list(&mut lock, std::slice::from_ref(source));
+        let known = pool.with_silence_timeout(listed).await?;
         let mut reports = vec![];
-        for account in accounts {
-            let id = account.map_or("", |account| account.id.as_str());
-            let before = known.iter().find(|reads| reads.linked_account_id == id);
-            let began = self.worker.clock.now();
-            if wish == SyncMode::IfDue
-                && before.is_some_and(|b| !is_due(b.last_started_at, company.poll, began))
+        for account in company.client.accounts() {
+            let previous = known
+                .iter()
+                .find(|state| state.linked_account_id == account.id());
+            let began = self.engine.clock.now();
+            if mode == SyncMode::IfDue
+                && previous
+                    .is_some_and(|p| !is_due(p.last_started_at, company.sync_interval, began))
             {
                 continue;
             }
-            let full_is_due = before
-                .and_then(|before| before.last_full_started_at)
-                .is_none_or(|at| is_due(at, company.full_sweep, began));
-            let after = before
-                .and_then(|before| before.last_complete_started_at)
-                .filter(|_| wish != SyncMode::Full && !(wish == SyncMode::IfDue && full_is_due))
-                .and_then(|at| at.checked_sub_signed(OVERLAP));
-            let mut gathered = SyncRun::new(&self.worker, source, progress, id);
-            let read = match (&company.api, account) {
-                (ProviderClient::Merge(api, _), Some(account)) => {
-                    collect::merge(&mut gathered, api, account, after).await
-                }
-                (ProviderClient::BambooHr(api, tenant), _) => {
-                    collect::bamboohr(&mut gathered, api, tenant, after).await
-                }
-                (ProviderClient::Merge(..), None) => Ok(()),
+            let since = since(company, mode, previous, began);
+            let mut run = SyncRun::new(&self.engine, source, account.id(), progress);
+            let result = match self.batches(source, account, since, began).await {
+                Ok(batches) => run.apply_all(batches).await,
+                Err(error) => Err(error),
             };
-            let report = SyncReport {
-                source: source.clone(),
-                account: id.to_owned(),
-                full: after.is_none(),
-                records: gathered.records,
-                incomplete: read.err().or_else(|| gathered.doubts()),
-                outcomes: gathered.outcomes,
-            };
-            let note = self.noted(&report, before, began);
-            let saved = sync_state::store::save(&mut turn, &note);
-            pool.with_silence_timeout(saved).await.map_err(said)?;
+            let report = run.report(since.is_none(), result);
+            let state = self.next_state(&report, previous, began);
+            let saved = sync_state::store::save(&mut lock, &state);
+            pool.with_silence_timeout(saved).await?;
             log(&report);
             reports.push(report);
         }
-        turn.release().await.map_err(said)?;
+        lock.release().await?;
         Ok(Some(reports))
     }
 
-    /// What is written down of a read: only a complete one moves the time since when to ask.
-    fn noted(
+    async fn batches<'a>(
+        &self,
+        source: &SourceName,
+        account: SyncedAccount<'a>,
+        since: Option<DateTime<Utc>>,
+        now: DateTime<Utc>,
+    ) -> Result<EmployeeBatches<'a>, SyncError> {
+        if !account.rereads_terminations() {
+            return Ok(account.employees(since, vec![]));
+        }
+        let from = (now - NEAR_TERMINATION).date_naive();
+        let until = (now + NEAR_TERMINATION).date_naive();
+        let pool = &self.engine.pool;
+        let found = async {
+            let mut conn = pool.acquire().await?;
+            sync_state::store::find_leaving(&mut conn, source, from, until).await
+        };
+        let near: Result<_, sqlx::Error> = pool.with_silence_timeout(found).await;
+        Ok(account.employees(since, near?))
+    }
+
+    /// Returns the state to store. Only a complete read moves the start of the next incremental one.
+    fn next_state(
         &self,
         report: &SyncReport,
-        before: Option<&SyncState>,
+        previous: Option<&SyncState>,
         began: DateTime<Utc>,
     ) -> SyncState {
         let complete = report.incomplete.is_none();
-        let earlier = |time: fn(&SyncState) -> Option<DateTime<Utc>>| before.and_then(time);
-        let now = self.worker.clock.now();
+        let earlier = |time: fn(&SyncState) -> Option<DateTime<Utc>>| previous.and_then(time);
+        let now = self.engine.clock.now();
         SyncState {
             source: report.source.clone(),
             linked_account_id: report.account.clone(),
             last_complete_started_at: complete
                 .then_some(began)
-                .or_else(|| earlier(|b| b.last_complete_started_at)),
+                .or_else(|| earlier(|p| p.last_complete_started_at)),
             last_full_started_at: (complete && report.full)
                 .then_some(began)
-                .or_else(|| earlier(|b| b.last_full_started_at)),
+                .or_else(|| earlier(|p| p.last_full_started_at)),
             last_started_at: began,
             last_completed_at: complete
                 .then_some(now)
-                .or_else(|| earlier(|b| b.last_completed_at)),
+                .or_else(|| earlier(|p| p.last_completed_at)),
             incomplete: report.incomplete.clone(),
             employees: i64::try_from(report.records).unwrap_or(i64::MAX),
         }
     }
 }
 
-fn is_due(last: DateTime<Utc>, every: Duration, now: DateTime<Utc>) -> bool {
-    TimeDelta::from_std(every)
+/// Returns the time since which changes are read; `None` for a full read.
+fn since(
+    company: &SyncSource,
+    mode: SyncMode,
+    previous: Option<&SyncState>,
+    now: DateTime<Utc>,
+) -> Option<DateTime<Utc>> {
+    let full_is_due = previous
+        .and_then(|previous| previous.last_full_started_at)
+        .is_none_or(|at| is_due(at, company.full_sync_interval, now));
+    if mode == SyncMode::Full || (mode == SyncMode::IfDue && full_is_due) {
+        return None;
+    }
+    previous?
+        .last_complete_started_at?
+        .checked_sub_signed(OVERLAP)
+}
+
+fn is_due(last: DateTime<Utc>, interval: Duration, now: DateTime<Utc>) -> bool {
+    TimeDelta::from_std(interval)
         .ok()
-        .and_then(|every| last.checked_add_signed(every))
+        .and_then(|interval| last.checked_add_signed(interval))
         .is_some_and(|at| at <= now)
 }
 
@@ -226,8 +239,8 @@ fn log(report: &SyncReport) {
         .join(" ");
     match &report.incomplete {
         None => info!(%source, account, full, records, outcome, "sync.read: complete"),
-        Some(cause) => {
-            warn!(%source, account, full, records, outcome, cause, "sync.read: incomplete; nothing is concluded from what is not there");
+        Some(reason) => {
+            warn!(%source, account, full, records, outcome, reason, "sync.read: incomplete; missing records change nothing");
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Reads employees of whom a change was reported without values: asks the API outside any transaction, then
-//! merges, decides and carries out what it said in one, which also forgets the read.
+//! Reads employees for whom a change was reported without values. The API is read outside any transaction. One
+//! transaction then applies the values and deletes the pending read.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -12,10 +12,9 @@ use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::{ProviderClient, SyncSource};
+use super::SyncSource;
 use crate::base::backoff::{Backoff, Jitter};
 use crate::connect::{BambooHrApi, ReadError};
-use crate::db::error::error_chain;
 use crate::db::transaction::{roll_back, set_lock_timeout};
 use crate::engine::audit::Actor;
 use crate::engine::{Engine, Failure};
@@ -25,208 +24,212 @@ use crate::roster::pending_reads::{self, PendingRead};
 use leaver_core::domain::{ChangeKind, EmployeeChange, Field, SourceName};
 use leaver_core::providers::{EmployeeRead, bamboohr_deletion};
 
-/// So many reads are under way at once.
-const SLICE: i64 = 4;
-/// So often it looks without being woken.
-const POLL: Duration = Duration::from_secs(3);
-/// Longer than one read with all its tries lasts.
+/// Reads in flight at the same time.
+const BATCH_SIZE: i64 = 4;
+/// How often pending reads are looked up without a notification.
+const POLL_INTERVAL: Duration = Duration::from_secs(3);
+/// How long a claimed read belongs to this process; longer than one read with all its attempts.
 const LEASE: TimeDelta = TimeDelta::minutes(5);
-/// Before the next attempt at a read, unless the API asks for more.
+/// The wait after a failure, unless the API asks for more.
 const RETRY: Backoff = Backoff {
     base: Duration::from_secs(5),
     cap: Duration::from_mins(10),
     jitter: Jitter::None,
 };
-/// An API that asks for more is asked again after this.
-const LONGEST_ASKED: TimeDelta = TimeDelta::hours(1);
-/// A change further ahead than this is of a clock that has stepped back since.
-const FARTHEST: TimeDelta = TimeDelta::minutes(10);
-/// What the operator is told when the one fact that matters did not come.
-const NO_STATUS: &str = "the API shows no `status` of this employee: let the BambooHR user who made api.api_key see that field";
+/// The longest wait that the API can ask for.
+const MAX_RETRY_AFTER: TimeDelta = TimeDelta::hours(1);
+/// A change further in the future than this comes from a clock that has stepped back since.
+const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::minutes(10);
+/// Why a read stays pending that returned no status.
+const NO_STATUS: &str = "the API returns no `status` of this employee; let the BambooHR user who made `api.api_key` see that field";
 
-/// Reads what is due.
+/// Reads the employees of pending reads.
 pub struct PendingReader {
-    worker: Arc<Engine>,
+    engine: Arc<Engine>,
     apis: HashMap<SourceName, BambooHrApi>,
 }
 
-/// What one read came to.
-struct Answer {
+/// The API's response to one read.
+struct EmployeeResponse {
     read: PendingRead,
     began: DateTime<Utc>,
-    /// `None` within when there is no such employee (any more).
-    said: Result<Option<EmployeeRead>, ReadError>,
+    /// `None` within if the employee does not exist.
+    result: Result<Option<EmployeeRead>, ReadError>,
 }
 
-/// Why a read stays due.
-struct Postponed {
+/// Why and until when a read stays pending.
+struct RetryLater {
     reason: String,
     until: DateTime<Utc>,
 }
 
 impl PendingReader {
-    /// For these sources, over the worker's database and rules.
+    /// Creates a reader for those sources whose API reads single employees.
     #[must_use]
-    pub fn new(worker: Arc<Engine>, companies: &[SyncSource]) -> Self {
+    pub fn new(engine: Arc<Engine>, companies: &[SyncSource]) -> Self {
         let apis = companies
             .iter()
-            .filter_map(|company| match &company.api {
-                ProviderClient::BambooHr(api, _) => Some((company.source.clone(), api.clone())),
-                ProviderClient::Merge(..) => None,
+            .filter_map(|company| {
+                let api = company.client.employee_api()?;
+                Some((company.source.clone(), api.clone()))
             })
             .collect();
-        Self { worker, apis }
+        Self { engine, apis }
     }
 
-    /// Whether there is anything to read: only BambooHR reports changes without values.
+    /// Returns true if a source can have pending reads.
     #[must_use]
     pub fn has_sources(&self) -> bool {
         !self.apis.is_empty()
     }
 
-    /// Makes a slice of the reads that are due; says how many. Tests call this instead of the loop.
+    /// Claims a batch of reads that are due and executes them. Returns how many were claimed. Tests call this instead
+    /// of the job.
     ///
     /// # Errors
-    /// What went wrong with the database, in words; what was not read stays due.
-    pub async fn read_due(&self, stop: &CancellationToken) -> Result<usize, String> {
-        let claimed = self.claim().await.map_err(|error| error_chain(&error))?;
+    /// Returns the failure; reads without a response stay pending.
+    pub async fn read_due(&self, stop: &CancellationToken) -> Result<usize, Failure> {
+        let claimed = self.claim().await?;
         let count = claimed.len();
         let mut reads = JoinSet::new();
-        let mut waiting: HashMap<tokio::task::Id, PendingRead> = HashMap::new();
+        let mut in_flight: HashMap<tokio::task::Id, PendingRead> = HashMap::new();
         for read in claimed {
             let Some(api) = self.apis.get(&read.key.source).cloned() else {
                 continue;
             };
-            // It begins after the change, whatever a clock says that has stepped back since.
-            let after = read.since + TimeDelta::microseconds(1);
-            let (asked, began) = (read.clone(), self.worker.clock.now().max(after));
+            // Later than the change, even if our clock has stepped back since.
+            let after_change = read.since + TimeDelta::microseconds(1);
+            let began = self.engine.clock.now().max(after_change);
+            let requested = read.clone();
             let task = reads.spawn(async move {
-                let said = api.employee(&asked.key.employee_id).await;
-                Answer {
-                    read: asked,
+                let result = api.employee(&requested.key.employee_id).await;
+                EmployeeResponse {
+                    read: requested,
                     began,
-                    said,
+                    result,
                 }
             });
-            waiting.insert(task.id(), read);
+            in_flight.insert(task.id(), read);
         }
         loop {
-            let answer = tokio::select! {
+            let joined = tokio::select! {
                 () = stop.cancelled() => break,
-                answer = reads.join_next_with_id() => answer,
+                joined = reads.join_next_with_id() => joined,
             };
-            match answer {
+            match joined {
                 None => break,
-                Some(Ok((id, answer))) => {
-                    waiting.remove(&id);
-                    self.settle(answer).await?;
+                Some(Ok((id, response))) => {
+                    in_flight.remove(&id);
+                    self.settle(response).await?;
                 }
-                // It panicked: the read is lent out for a while, and then tried again.
-                Some(Err(bug)) => {
-                    waiting.remove(&bug.id());
-                    warn!("reader.read: a bug ended a read; it will be tried again");
+                // It panicked. The lease ends by itself, and the read is then retried.
+                Some(Err(panicked)) => {
+                    in_flight.remove(&panicked.id());
+                    warn!("pending_reads.read: a bug ended a read; will retry");
                 }
             }
         }
-        // Stopped in the middle: what was not answered is due again at once, for whoever comes next.
-        let now = self.worker.clock.now();
-        for read in waiting.values() {
-            self.postpone(read, None, now)
-                .await
-                .map_err(|e| error_chain(&e))?;
+        // Stopped: reads without a response are due at once, so that another replica can claim them.
+        let now = self.engine.clock.now();
+        for read in in_flight.values() {
+            self.postpone(read, None, now).await?;
         }
         Ok(count)
     }
 
     async fn claim(&self) -> Result<Vec<PendingRead>, sqlx::Error> {
         let sources: Vec<SourceName> = self.apis.keys().cloned().collect();
-        let now = self.worker.clock.now();
-        let pool = &self.worker.pool;
+        let now = self.engine.clock.now();
+        let (leased_until, max_since) = (now + LEASE, now + MAX_CLOCK_SKEW);
+        let pool = &self.engine.pool;
         let claimed = async {
             let mut conn = pool.acquire().await?;
-            let (leased_until, farthest) = (now + LEASE, now + FARTHEST);
-            pending_reads::store::claim(&mut conn, &sources, SLICE, now, leased_until, farthest)
-                .await
+            pending_reads::store::claim(
+                &mut conn,
+                &sources,
+                BATCH_SIZE,
+                now,
+                leased_until,
+                max_since,
+            )
+            .await
         };
         pool.with_silence_timeout(claimed).await
     }
 
-    /// Does what follows from an answer, or notes why it stays due.
-    async fn settle(&self, answer: Answer) -> Result<(), String> {
-        let now = self.worker.clock.now();
-        let read = &answer.read;
-        let postponed = match answer.said {
-            Err(error) => Some(Postponed {
+    /// Applies a response, or records why the read stays pending.
+    async fn settle(&self, response: EmployeeResponse) -> Result<(), Failure> {
+        let now = self.engine.clock.now();
+        let read = &response.read;
+        let retry = match response.result {
+            Err(error) => Some(RetryLater {
                 until: retry_at(read, &error, now),
                 reason: error.to_string(),
             }),
-            Ok(said) => {
-                let change = said.map_or_else(
-                    || bamboohr_deletion(&read.key.employee_id, answer.began, &read.key.tenant),
-                    |said| said.change,
+            Ok(result) => {
+                let change = result.map_or_else(
+                    || bamboohr_deletion(&read.key.employee_id, response.began, &read.key.tenant),
+                    |result| result.change,
                 );
-                let taken_in = self.apply_in_chunks(read, change, answer.began);
-                match self.worker.pool.with_silence_timeout(taken_in).await {
+                let applied = self.apply(read, change, response.began);
+                let failed = match self.engine.pool.with_silence_timeout(applied).await {
                     Ok(true) => None,
-                    Ok(false) => Some(Postponed {
-                        until: now + backoff(read.attempts),
-                        reason: NO_STATUS.to_owned(),
-                    }),
-                    Err(failure) if failure.is_outage() => return Err(failure.to_string()),
-                    Err(failure) => Some(Postponed {
-                        until: now + backoff(read.attempts),
-                        reason: failure.to_string(),
-                    }),
-                }
+                    Ok(false) => Some(NO_STATUS.to_owned()),
+                    Err(failure) if failure.is_outage() => return Err(failure),
+                    Err(failure) => Some(failure.to_string()),
+                };
+                failed.map(|reason| RetryLater {
+                    until: now + backoff(read.attempts),
+                    reason,
+                })
             }
         };
         let source = read.key.source.as_str();
-        let Some(Postponed { reason, until }) = postponed else {
-            info!(source, employee = %read.key.employee_id, "reader.read: done");
+        let Some(RetryLater { reason, until }) = retry else {
+            info!(source, employee = %read.key.employee_id, "pending_reads.read: done");
             return Ok(());
         };
         let attempts = read.attempts + 1;
-        warn!(source, employee = %read.key.employee_id, attempts, reason, next_attempt_at = %until, "reader.read: failed; will try again");
-        self.postpone(read, Some(&reason), until)
-            .await
-            .map_err(|error| error_chain(&error))
+        warn!(source, employee = %read.key.employee_id, attempts, reason, next_attempt_at = %until, "pending_reads.read: failed; will retry");
+        Ok(self.postpone(read, Some(&reason), until).await?)
     }
 
-    /// Observes and acts in one transaction. Whether the answer is one to the change: without a status it is
-    /// none, and only an answer ends the read.
-    async fn apply_in_chunks(
+    /// Applies a change in one transaction. Returns false if the response has no status, so the read stays pending.
+    async fn apply(
         &self,
         read: &PendingRead,
         mut change: EmployeeChange,
         began: DateTime<Utc>,
     ) -> Result<bool, Failure> {
-        // The company may have been renamed in the settings since; the employee is still this one.
+        // The tenant may have been renamed in the settings since; the employee is still the same.
         change.tenant = read.key.tenant.clone();
-        let answers = change.kind == ChangeKind::Deleted || change.facts.status != Field::Absent;
-        let table = self.worker.accounts_table().await?;
+        let is_complete =
+            change.kind == ChangeKind::Deleted || change.facts.status != Field::Absent;
+        let table = self.engine.accounts_table().await?;
         let source = read.key.source.clone();
         let observation = Observation::new(source, change, Some(began), began, None);
-        let mut conn = self.worker.pool.acquire().await?;
+        let mut conn = self.engine.pool.acquire().await?;
         let mut tx = conn.begin().await?;
         set_lock_timeout(&mut tx).await?;
-        let learned = self
-            .worker
+        let applied = self
+            .engine
             .apply_observations(&mut tx, &table, &[observation], &Actor::System)
             .await;
-        let learned = match learned {
-            Ok(learned) => learned,
+        let applied = match applied {
+            Ok(applied) => applied,
             Err(failure) => {
-                self.worker.forget_accounts_table();
+                // The remembered accounts table may be out of date.
+                self.engine.forget_accounts_table();
                 roll_back(tx).await;
                 return Err(failure);
             }
         };
-        if answers {
+        if is_complete {
             pending_reads::store::forget(&mut tx, &read.key, began).await?;
         }
         tx.commit().await?;
-        self.worker.after_commit(read.key.source.as_str(), &learned);
-        Ok(answers)
+        self.engine.after_commit(read.key.source.as_str(), &applied);
+        Ok(is_complete)
     }
 
     async fn postpone(
@@ -235,7 +238,7 @@ impl PendingReader {
         reason: Option<&str>,
         until: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
-        let pool = &self.worker.pool;
+        let pool = &self.engine.pool;
         let postponed = async {
             let mut conn = pool.acquire().await?;
             pending_reads::store::postpone(&mut conn, read, reason, until).await
@@ -244,11 +247,11 @@ impl PendingReader {
     }
 }
 
-/// Reads what is due, until stopped.
+/// Executes pending reads, until stopped.
 pub struct PendingReadsJob {
-    /// Reads it.
+    /// Executes them.
     pub reader: Arc<PendingReader>,
-    /// Ends a slice in the middle.
+    /// Ends a batch early.
     pub stop: CancellationToken,
 }
 
@@ -256,17 +259,17 @@ impl Job for PendingReadsJob {
     const NAME: &'static str = "pending_reads";
 
     fn wakes_on(&self) -> Option<Arc<Notify>> {
-        Some(Arc::clone(&self.reader.worker.notifications.reads_due))
+        Some(Arc::clone(&self.reader.engine.notifications.reads_due))
     }
 
     async fn tick(&mut self) -> Next {
         match self.reader.read_due(&self.stop).await {
-            Ok(0) => Next::Poll(POLL),
+            Ok(0) => Next::Poll(POLL_INTERVAL),
             Ok(_) => Next::Again,
-            Err(reason) => {
-                self.reader.worker.forget_accounts_table();
-                warn!(reason, "reader.run: cannot read now; what is due stays due");
-                Next::Poll(POLL)
+            Err(error) => {
+                self.reader.engine.forget_accounts_table();
+                warn!(%error, "pending_reads.run: cannot read now; the reads stay pending");
+                Next::Poll(POLL_INTERVAL)
             }
         }
     }
@@ -278,15 +281,15 @@ fn backoff(attempts: i32) -> TimeDelta {
     TimeDelta::from_std(RETRY.random_wait(failures)).unwrap_or(TimeDelta::minutes(10))
 }
 
-/// When to read again: as late as the API asks for, and later each time.
+/// Returns when to read again: as late as the API asks for, and at least after the backoff.
 fn retry_at(read: &PendingRead, error: &ReadError, now: DateTime<Utc>) -> DateTime<Utc> {
-    let usual = now + backoff(read.attempts);
-    let asked = match error {
-        ReadError::CoolingDown { until, .. } => Some(*until),
+    let earliest = now + backoff(read.attempts);
+    let requested = match error {
+        ReadError::CredentialsBlocked { until, .. } => Some(*until),
         _ => error
             .retry_after()
             .and_then(|wait| TimeDelta::from_std(wait).ok())
             .and_then(|wait| now.checked_add_signed(wait)),
     };
-    asked.map_or(usual, |asked| asked.min(now + LONGEST_ASKED).max(usual))
+    requested.map_or(earliest, |at| at.min(now + MAX_RETRY_AFTER).max(earliest))
 }

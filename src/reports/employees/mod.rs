@@ -66,7 +66,7 @@ pub struct EmployeeRow {
     pub hire_date: Option<NaiveDate>,
     /// End of employment: a date, or an instant in RFC 3339.
     pub termination_date: Option<String>,
-    /// Whether the HR system deleted the record.
+    /// True if the HR system deleted the record.
     pub deleted: bool,
     /// Linked account.
     pub account_id: Option<AccountId>,

@@ -84,7 +84,7 @@ impl Row {
             tenant: Tenant::new(self.tenant),
             employee_id: EmployeeId::new(self.employee_id),
         });
-        self.facts.0.fill(&mut employee);
+        self.facts.0.apply_to(&mut employee);
         employee.account_id = self.account_id.map(AccountId::new);
         employee.access_ends_at = self.access_ends_at;
         employee.deactivated_at = self.deactivated_at;

@@ -1,5 +1,5 @@
-//! Whom to read: employees of whom a change was reported without values. What is due outlives a crash, and is
-//! forgotten only by a read that began after the change.
+//! Employees to read over the API, since a change was reported without values. A pending read survives a crash. Only a
+//! read that began after the change deletes it.
 
 pub mod store;
 
@@ -7,26 +7,26 @@ use chrono::{DateTime, Utc};
 
 use leaver_core::domain::{Employee, EmployeeKey};
 
-/// A read of one employee that is due.
+/// A pending read of one employee.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct PendingRead {
-    /// Whom to read.
+    /// The employee.
     pub key: EmployeeKey,
-    /// When the reported change happened; only a read that begins later answers it.
+    /// When the reported change happened. Only a read that begins later returns its values.
     pub since: DateTime<Utc>,
-    /// How often it has failed.
+    /// How often it failed.
     pub attempts: i32,
 }
 
-/// The read that an entry waits for, if any. A removal that came after the change leaves nothing to read.
+/// Returns the read that an employee waits for, if any. None is needed if the employee was deleted after the change.
 #[must_use]
-pub fn of(employee: &Employee) -> Option<PendingRead> {
+pub fn for_employee(employee: &Employee) -> Option<PendingRead> {
     let since = employee.values_pending_since?;
-    let gone = employee
+    let is_deleted = employee
         .deleted
         .as_ref()
         .is_some_and(|fact| fact.value == Some(true) && fact.as_of > since);
-    (!gone).then(|| PendingRead {
+    (!is_deleted).then(|| PendingRead {
         key: employee.key.clone(),
         since,
         attempts: 0,

@@ -6,12 +6,12 @@ use sqlx::PgConnection;
 use super::PendingRead;
 use leaver_core::domain::{EmployeeId, EmployeeKey, KeyColumns, SourceName, Tenant};
 
-/// Notes reads as due at once, in one statement. One that is noted already stays as it is, unless the change
-/// is newer. Says whether any was new.
+/// Inserts reads that are due at once. An existing read changes only if the new change is newer. Returns true if any read
+/// was inserted or changed.
 ///
 /// # Errors
-/// Whatever the database says.
-pub async fn note(
+/// Returns the database's error; nothing was written then.
+pub async fn insert(
     conn: &mut PgConnection,
     reads: &[PendingRead],
     now: DateTime<Utc>,
@@ -19,7 +19,7 @@ pub async fn note(
     if reads.is_empty() {
         return Ok(false);
     }
-    // In key order, so that two slices that overlap wait for each other instead of deadlocking.
+    // In key order, so that overlapping slices wait for each other instead of deadlocking.
     let mut reads: Vec<&PendingRead> = reads.iter().collect();
     reads.sort();
     let columns = KeyColumns::of(reads.iter().map(|read| &read.key));
@@ -54,19 +54,19 @@ pub async fn count(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
         .await
 }
 
-/// Takes reads of these sources that are due, longest due first, and lends them out until `leased_until`: should
-/// whoever took them never come back, somebody else may try then. A change of a moment that has yet to come waits for it,
-/// and not when it lies ahead of `farthest`: then a clock has stepped back.
+/// Claims due reads of these sources, longest due first, until `leased_until`. After that another replica may claim them.
+///
+/// A change in the future waits for its time, unless it is later than `max_since`: then a clock has stepped back.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was written then.
 pub async fn claim(
     conn: &mut PgConnection,
     sources: &[SourceName],
     limit: i64,
     now: DateTime<Utc>,
     leased_until: DateTime<Utc>,
-    farthest: DateTime<Utc>,
+    max_since: DateTime<Utc>,
 ) -> Result<Vec<PendingRead>, sqlx::Error> {
     let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
@@ -82,7 +82,7 @@ pub async fn claim(
         limit,
         now,
         leased_until,
-        farthest,
+        max_since,
     )
     .fetch_all(conn)
     .await?;
@@ -103,12 +103,14 @@ pub async fn claim(
         .collect()
 }
 
-/// Makes those due that wait for a time further ahead than any wait of ours: a clock has stepped back since it was set, or
-/// was that of a replica which runs ahead. Who has failed waits longer than who has not. Says how many.
+/// Makes reads due whose next attempt is too far ahead: more than `longest_wait`, or `longest_after_failure` if the read
+/// has failed. Returns how many.
+///
+/// A longer wait is never set, so a clock has stepped back since, or that of another replica is fast.
 ///
 /// # Errors
-/// Whatever the database says.
-pub async fn catch_up(
+/// Returns the database's error; nothing was written then.
+pub async fn reset_far_future_attempts(
     conn: &mut PgConnection,
     longest_wait: TimeDelta,
     longest_after_failure: TimeDelta,
@@ -131,10 +133,10 @@ pub async fn catch_up(
     Ok(done.rows_affected())
 }
 
-/// Forgets a read that is done; not when a newer change was reported while it went on.
+/// Deletes a read that began at `read_from`, unless a newer change was reported since.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was written then.
 pub async fn forget(
     conn: &mut PgConnection,
     key: &EmployeeKey,
@@ -153,11 +155,10 @@ pub async fn forget(
     Ok(())
 }
 
-/// Lets a read wait, with the reason where it failed; not when a newer change was reported meanwhile, which is
-/// due by itself.
+/// Postpones a read, and counts a failure if there is a reason. A read whose change is newer stays due.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was written then.
 pub async fn postpone(
     conn: &mut PgConnection,
     read: &PendingRead,

@@ -1,3 +1,14 @@
-//! The whole roster, page by page, for whoever compares it with something else.
+//! Reads the whole roster page by page, to compare it with the accounts.
 
 pub mod store;
+
+use std::collections::BTreeSet;
+
+/// The accounts that an employee in the roster claims.
+#[derive(Clone, Debug, Default)]
+pub struct ClaimedAccounts {
+    /// Ids of linked accounts.
+    pub account_ids: BTreeSet<String>,
+    /// Work e-mails.
+    pub work_emails: BTreeSet<String>,
+}

@@ -1,18 +1,17 @@
-//! Reads `leaver.employees` in the order of its keys, and tells who is known there at all.
-
-use std::collections::BTreeSet;
+//! Reads `leaver.employees` in key order, and finds which accounts its employees claim.
 
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
+use super::ClaimedAccounts;
 use crate::roster::facts_json::StoredFacts;
 use crate::roster::store::Row;
 use leaver_core::domain::{Employee, EmployeeKey, SourceName};
 
-/// A page of the roster of these sources, in key order: the entries after this one, or the first.
+/// Loads a page of the employees of these sources, in key order: those after `after`, or the first ones.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn entries_after(
     conn: &mut PgConnection,
     sources: &[SourceName],
@@ -39,16 +38,16 @@ pub async fn entries_after(
     rows.into_iter().map(Row::into_employee).collect()
 }
 
-/// Of these accounts and these work e-mails, those that somebody in the roster has, in any source.
+/// Finds those of these accounts and work e-mails that an employee of these sources has. The result may contain more.
 ///
 /// # Errors
-/// Whatever the database says.
-pub async fn claimed(
+/// Returns the database's error.
+pub async fn find_claimed_accounts(
     conn: &mut PgConnection,
     sources: &[SourceName],
     accounts: &[&str],
     emails: &[&str],
-) -> Result<(BTreeSet<String>, BTreeSet<String>), sqlx::Error> {
+) -> Result<ClaimedAccounts, sqlx::Error> {
     let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
         "SELECT account_id, work_email FROM leaver.employees
@@ -62,10 +61,10 @@ pub async fn claimed(
     )
     .fetch_all(conn)
     .await?;
-    let mut claimed = (BTreeSet::new(), BTreeSet::new());
+    let mut claimed = ClaimedAccounts::default();
     for row in rows {
-        claimed.0.extend(row.account_id);
-        claimed.1.extend(row.work_email);
+        claimed.account_ids.extend(row.account_id);
+        claimed.work_emails.extend(row.work_email);
     }
     Ok(claimed)
 }

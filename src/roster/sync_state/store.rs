@@ -1,4 +1,4 @@
-//! The table `leaver.sync_state`, and whom to read again.
+//! The table `leaver.reads`, and the employees to read again.
 
 use chrono::NaiveDate;
 use sqlx::PgConnection;
@@ -6,10 +6,10 @@ use sqlx::PgConnection;
 use super::SyncState;
 use leaver_core::domain::{EmployeeId, SourceName};
 
-/// How the reads of these sources stand.
+/// Lists the sync states of these sources.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn list(
     conn: &mut PgConnection,
     sources: &[SourceName],
@@ -40,10 +40,10 @@ pub async fn list(
         .collect()
 }
 
-/// Writes down how a read went.
+/// Inserts or updates a sync state.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was written then.
 pub async fn save(conn: &mut PgConnection, reads: &SyncState) -> Result<(), sqlx::Error> {
     let state = if reads.incomplete.is_none() {
         "complete"
@@ -73,16 +73,17 @@ pub async fn save(conn: &mut PgConnection, reads: &SyncState) -> Result<(), sqlx
     Ok(())
 }
 
-/// The employees of a source whose known termination date is from one day to another.
+/// Finds the employees of a source whose termination date is between two days, both included.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn find_leaving(
     conn: &mut PgConnection,
     source: &SourceName,
     from: NaiveDate,
     until: NaiveDate,
 ) -> Result<Vec<EmployeeId>, sqlx::Error> {
+    // The text of a day and of an instant both begin with the day.
     let ids = sqlx::query_scalar!(
         r#"SELECT employee_id FROM leaver.employees
            WHERE source = $1

@@ -249,7 +249,7 @@ async fn a_return_opens_a_hold_while_another_source_is_uncertain() {
     says(&mut app, 9, &[("1", active("dana@example.com"))]).await;
     assert!(!app.is_active("dana@example.com").await);
     let asked = questions(&mut app).await;
-    assert!(asked.contains("another source has a doubt"), "{asked}");
+    assert!(asked.contains("another source is uncertain"), "{asked}");
     says(&mut app, 10, &[("1", active("dana@example.com"))]).await;
     assert_eq!(app.holds().await, ["open reactivate 1 1"]);
 

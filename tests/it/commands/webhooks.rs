@@ -333,7 +333,7 @@ async fn the_service_checks_its_webhooks_and_health_shows_it() {
     ];
     let mut served = Served::start(&env);
     served.wait_until_ready();
-    served.process.wait_for("hooks.look: done");
+    served.process.wait_for("provider_webhooks.check: done");
     let (_, _, health) = served.get("/health").await;
     let health: Value = serde_json::from_str(&health).unwrap();
     let shown = &health["sources"]["bamboohr"]["webhooks"][0];
@@ -343,7 +343,8 @@ async fn the_service_checks_its_webhooks_and_health_shows_it() {
     );
     let log = served.process.err();
     assert!(
-        log.contains("hooks.look: look at this webhook") && !log.contains(API_KEY),
+        log.contains("provider_webhooks.check: this webhook has a problem")
+            && !log.contains(API_KEY),
         "{log}"
     );
     served.stop();

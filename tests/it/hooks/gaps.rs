@@ -1,11 +1,11 @@
-//! What BambooHR's log has and the inbox lacks.
+//! Deliveries in BambooHR's log that are not in the inbox.
 
 use std::sync::Arc;
 
 use chrono::TimeDelta;
 use leaver::engine::execute::Outcome;
-use leaver::jobs::sync::Syncer;
 use leaver::jobs::sync::gaps::{DeliveryLogStatus, GapReport};
+use leaver::jobs::sync::{GapsError, Syncer};
 use serde_json::json;
 
 use super::{HERE, It, thin};
@@ -18,12 +18,12 @@ impl It {
         self.gaps_of(None).await.unwrap()
     }
 
-    async fn gaps_of(&self, webhook: Option<&str>) -> Result<GapReport, String> {
+    async fn gaps_of(&self, webhook: Option<&str>) -> Result<GapReport, GapsError> {
         let syncer = Syncer::new(Arc::clone(&self.app.parts.engine));
         syncer.gaps(&self.company, webhook, &|_, _| {}).await
     }
 
-    /// The employees that were asked for one by one.
+    /// The ids of employees that were read one by one.
     fn read(&self) -> Vec<String> {
         let asked = self.api.asked();
         let of = |path: &str| path.strip_prefix("/api/v1/employees/").map(str::to_owned);
@@ -33,9 +33,9 @@ impl It {
     }
 }
 
-/// Of each gap: the hook, where it stands, and whom it names.
+/// Each gap: webhook, status, retry state and employees.
 fn shown(report: &GapReport) -> Vec<String> {
-    let gaps = report.hooks.iter().flat_map(|hook| {
+    let gaps = report.webhooks.iter().flat_map(|hook| {
         hook.gaps.iter().map(move |gap| {
             let ids: Vec<&str> = gap
                 .employees
@@ -46,7 +46,7 @@ fn shown(report: &GapReport) -> Vec<String> {
                 "{} {} {} {}",
                 hook.id,
                 gap.status,
-                gap.fate.as_str(),
+                gap.retry_state.as_str(),
                 ids.join(",")
             )
         })
@@ -55,7 +55,7 @@ fn shown(report: &GapReport) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn a_delivery_that_never_arrived_is_found_and_its_leaver_loses_access() {
+async fn a_missing_delivery_is_found_and_its_leaver_deactivated() {
     let mut it = It::with_leavers(&[4, 6]).await;
     let hook = it.hooks.add(HERE);
     it.app.deliver("bamboohr", &thin("7", 1)).await;
@@ -67,11 +67,17 @@ async fn a_delivery_that_never_arrived_is_found_and_its_leaver_loses_access() {
 
     let report = it.gaps().await;
     assert_eq!(shown(&report), ["1 503 given_up 4"]);
-    assert_eq!((report.hooks[0].entries, report.hooks[0].cut), (2, false));
-    let read = report.read.unwrap();
+    assert_eq!(
+        (
+            report.webhooks[0].entries,
+            report.webhooks[0].is_log_truncated
+        ),
+        (2, false)
+    );
+    let read = report.sync.unwrap();
     assert_eq!((read.records, read.incomplete), (1, None));
     assert_eq!(read.outcomes[&Outcome::Deactivated], 1);
-    // Nobody else was read: the other leaver's time comes with the next poll.
+    // Nobody else was read; the next sync finds the other leaver.
     assert_eq!(it.read(), ["4"]);
     assert_eq!(it.off().await, ["dana.4@widgets.example"]);
     let by = "SELECT count(*) FROM leaver.audit WHERE actor = 'sync' AND action = 'deactivated'";
@@ -79,7 +85,7 @@ async fn a_delivery_that_never_arrived_is_found_and_its_leaver_loses_access() {
 }
 
 #[tokio::test]
-async fn when_all_arrived_nobody_is_read() {
+async fn without_gaps_nobody_is_read() {
     let mut it = It::new().await;
     let hook = it.hooks.add(HERE);
     it.app.deliver("bamboohr", &thin("7", 1)).await;
@@ -87,15 +93,15 @@ async fn when_all_arrived_nobody_is_read() {
         .log(&hook, vec![log_entry("2026-11-22 12:00:00", "200", &["7"])]);
     let report = it.gaps().await;
     assert_eq!(shown(&report), [""; 0]);
-    assert!(report.read.is_none());
+    assert!(report.sync.is_none());
     assert_eq!(it.read(), [""; 0]);
-    // A hook that never fired has an empty log, and that is no gap.
+    // A webhook that never sent anything has an empty log, which is no gap.
     it.hooks.log(&hook, vec![]);
-    assert_eq!(it.gaps().await.hooks[0].entries, 0);
+    assert_eq!(it.gaps().await.webhooks[0].entries, 0);
 }
 
 #[tokio::test]
-async fn what_waits_or_failed_has_arrived_too() {
+async fn pending_and_failed_deliveries_are_not_missing() {
     let mut it = It::new().await;
     let hook = it.hooks.add(HERE);
     it.app
@@ -110,25 +116,25 @@ async fn what_waits_or_failed_has_arrived_too() {
         .await;
     let sent = |id: &str| log_entry("2026-11-22 12:00:01", "200", &[id]);
     it.hooks.log(&hook, vec![sent("7"), sent("8"), sent("9")]);
-    assert_eq!(shown(&it.gaps().await), ["1 200 taken 9"]);
+    assert_eq!(shown(&it.gaps().await), ["1 200 accepted 9"]);
 }
 
 #[tokio::test]
-async fn a_retry_of_what_was_stored_is_not_missing() {
+async fn a_retry_of_a_stored_delivery_is_not_missing() {
     let mut it = It::new().await;
     let hook = it.hooks.add(HERE);
     it.app.deliver("bamboohr", &thin("7", 1)).await;
-    // Stored at noon, but the answer was lost, and the last retry came 155 minutes later.
+    // Stored at noon, but the response was lost, and the last retry came 155 minutes later.
     it.hooks
         .log(&hook, vec![log_entry("2026-11-22 14:35:00", "200", &["7"])]);
     assert_eq!(shown(&it.gaps().await), [""; 0]);
     it.hooks
         .log(&hook, vec![log_entry("2026-11-22 14:45:00", "200", &["7"])]);
-    assert_eq!(shown(&it.gaps().await), ["1 200 taken 7"]);
+    assert_eq!(shown(&it.gaps().await), ["1 200 accepted 7"]);
 }
 
 #[tokio::test]
-async fn where_a_gap_stands_is_told() {
+async fn a_gap_reports_whether_bamboohr_retries() {
     let it = It::new().await;
     let hook = it.hooks.add(HERE);
     let mut never = log_entry("2026-11-22 11:59:00", "", &["5"]);
@@ -144,25 +150,29 @@ async fn where_a_gap_stands_is_told() {
         ],
     );
     let report = it.gaps().await;
-    let fates: Vec<DeliveryLogStatus> = report.hooks[0].gaps.iter().map(|gap| gap.fate).collect();
+    let states: Vec<DeliveryLogStatus> = report.webhooks[0]
+        .gaps
+        .iter()
+        .map(|gap| gap.retry_state)
+        .collect();
     assert_eq!(
-        fates,
+        states,
         [
-            DeliveryLogStatus::Taken,
+            DeliveryLogStatus::Accepted,
             DeliveryLogStatus::StillTrying,
             DeliveryLogStatus::GivenUp,
             DeliveryLogStatus::GivenUp,
             DeliveryLogStatus::GivenUp
         ]
     );
-    assert_eq!(report.hooks[0].gaps[4].sent_at, None);
+    assert_eq!(report.webhooks[0].gaps[4].sent_at, None);
     assert_eq!(it.read(), ["1", "2", "3", "4", "5"]);
 }
 
 #[tokio::test]
-async fn only_hooks_that_point_here_are_compared_unless_one_is_named() {
+async fn only_webhooks_that_post_here_are_compared_by_default() {
     let it = It::new().await;
-    let nothing = it.gaps_of(None).await.unwrap_err();
+    let nothing = it.gaps_of(None).await.unwrap_err().to_string();
     assert!(
         nothing.contains("/webhooks/bamboohr") && nothing.contains("--webhook"),
         "{nothing}"
@@ -175,15 +185,15 @@ async fn only_hooks_that_point_here_are_compared_unless_one_is_named() {
     );
     it.hooks
         .log(&here, vec![log_entry("2026-11-22 11:00:00", "200", &["2"])]);
-    assert_eq!(shown(&it.gaps().await), ["2 200 taken 2"]);
+    assert_eq!(shown(&it.gaps().await), ["2 200 accepted 2"]);
     let named = it.gaps_of(Some(&elsewhere)).await.unwrap();
-    assert_eq!(shown(&named), ["1 200 taken 1"]);
+    assert_eq!(shown(&named), ["1 200 accepted 1"]);
 }
 
 #[tokio::test]
-async fn two_hooks_that_send_the_same_are_both_accounted_for_by_what_arrived_once() {
+async fn one_stored_delivery_matches_the_logs_of_two_webhooks() {
     let mut it = It::new().await;
-    // As during a rotation of keys: both post the same bytes, and the second is a duplicate.
+    // As during a key rotation: both post the same bytes, and the second is a duplicate.
     let hooks = [it.hooks.add(HERE), it.hooks.add(HERE)];
     it.app.deliver("bamboohr", &thin("7", 1)).await;
     it.app.deliver("bamboohr", &thin("7", 1)).await;
@@ -195,7 +205,7 @@ async fn two_hooks_that_send_the_same_are_both_accounted_for_by_what_arrived_onc
 }
 
 #[tokio::test]
-async fn a_log_that_cannot_be_read_is_said_and_the_others_are_compared() {
+async fn an_unreadable_log_does_not_stop_the_others() {
     let it = It::new().await;
     let (first, second) = (it.hooks.add(HERE), it.hooks.add(HERE));
     it.hooks.log(
@@ -208,25 +218,25 @@ async fn a_log_that_cannot_be_read_is_said_and_the_others_are_compared() {
         vec![Answer::text(503, "text/plain", "Log search timed out."); 2],
     );
     let report = it.gaps().await;
-    assert_eq!(shown(&report), ["2 200 taken 2"]);
-    assert!(report.hooks[0].unread.is_some() && report.hooks[1].unread.is_none());
+    assert_eq!(shown(&report), ["2 200 accepted 2"]);
+    assert!(report.webhooks[0].log_error.is_some() && report.webhooks[1].log_error.is_none());
 }
 
 #[tokio::test]
-async fn a_log_as_long_as_logs_get_is_said_to_be_cut() {
+async fn a_log_of_full_length_is_reported_as_truncated() {
     let it = It::new().await;
     let hook = it.hooks.add(HERE);
     let of = |n: usize| vec![log_entry("2026-11-22 11:00:00", "200", &[]); n];
     it.hooks.log(&hook, of(199));
-    assert!(!it.gaps().await.hooks[0].cut);
+    assert!(!it.gaps().await.webhooks[0].is_log_truncated);
     it.hooks.log(&hook, of(200));
-    assert!(it.gaps().await.hooks[0].cut);
+    assert!(it.gaps().await.webhooks[0].is_log_truncated);
 }
 
 #[tokio::test]
-async fn whoever_is_not_there_is_not_taken_for_a_leaver() {
+async fn a_missing_employee_is_not_a_leaver() {
     let mut it = It::new().await;
-    // Known, and with an account.
+    // In the roster, with an account.
     let known = json!({"employees": [{"id": "77", "action": "Updated", "timestamp": "2026-11-22T10:00:00+0000",
         "changedFields": [], "fields": {"status": "Active", "workEmail": "dana.1@widgets.example"}}]});
     it.app.deliver("bamboohr", &known).await;
@@ -237,7 +247,7 @@ async fn whoever_is_not_there_is_not_taken_for_a_leaver() {
         vec![log_entry("2026-11-22 16:00:00", "200", &["77"])],
     );
     let report = it.gaps().await;
-    let incomplete = report.read.unwrap().incomplete.unwrap();
+    let incomplete = report.sync.unwrap().incomplete.unwrap();
     assert!(incomplete.contains("404"), "{incomplete}");
     assert_eq!(it.off().await, [""; 0]);
 }

@@ -1,14 +1,14 @@
-//! BambooHR's own webhooks and what became of what they sent: gaps in the log, and the daily look.
+//! BambooHR's webhooks: gaps between their delivery logs and the inbox, and the daily check.
 
+mod check;
 mod gaps;
-mod look;
 mod named;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use leaver::base::clock::Clock;
-use leaver::connect::Limits;
+use leaver::connect::ClientLimits;
 use leaver::jobs::sync::SyncSource;
 use leaver::service::companies;
 use serde_json::{Value, json};
@@ -28,7 +28,7 @@ struct It {
 }
 
 impl It {
-    /// These have left, which nobody has told the service.
+    /// A company in which these have left, unknown to the service.
     async fn with_leavers(left: &[usize]) -> Self {
         let employees = (1..=10)
             .map(|n| {
@@ -74,7 +74,7 @@ impl It {
         Self::with_leavers(&[]).await
     }
 
-    /// Who cannot log in.
+    /// The e-mails of deactivated users.
     async fn off(&mut self) -> Vec<String> {
         let sql = "SELECT email FROM users WHERE NOT is_active ORDER BY id";
         self.app.lines(sql).await
@@ -87,17 +87,17 @@ impl It {
 }
 
 fn company(app: &TestApp) -> SyncSource {
-    let limits = Limits {
-        attempts: 2,
-        backoff: Duration::from_millis(2),
-        failure_window: Duration::from_millis(20),
-        ..Limits::default()
+    let limits = ClientLimits {
+        max_attempts: 2,
+        first_backoff: Duration::from_millis(2),
+        host_failure_window: Duration::from_millis(20),
+        ..ClientLimits::default()
     };
     let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
     companies(&app.settings, &limits, &clock).unwrap().remove(0)
 }
 
-/// Something about somebody has changed; `n` makes each body another one.
+/// An event without values; `n` makes each body different.
 fn thin(employee: &str, n: usize) -> Value {
     json!({"type": "employee.updated", "timestamp": format!("2026-11-22T11:{n:02}:00+0000"),
            "data": {"companyId": "88110", "employeeId": employee, "changedFields": ["status"]}})

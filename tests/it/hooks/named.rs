@@ -1,4 +1,4 @@
-//! A settled delivery keeps whom it named.
+//! A settled delivery keeps the ids of its employees.
 
 use serde_json::json;
 
@@ -8,7 +8,7 @@ use crate::support::{JSON, TestApp, USERS, employee, employees};
 const NAMED: &str = "SELECT state || ' ' || COALESCE(employee_ids::text, '-') FROM leaver.deliveries ORDER BY received_at, id";
 
 #[tokio::test]
-async fn what_is_settled_names_its_employees_and_what_cannot_be_read_names_nobody() {
+async fn settled_deliveries_list_their_employees() {
     let mut app = TestApp::new().await;
     let as_of = "2026-11-22T11:00:00+0000";
     let fields = json!({"status": "Active"});
@@ -37,7 +37,7 @@ async fn what_is_settled_names_its_employees_and_what_cannot_be_read_names_nobod
 }
 
 #[tokio::test]
-async fn what_was_understood_and_could_not_be_carried_out_names_them_too() {
+async fn a_delivery_failed_after_parsing_lists_its_employees() {
     let mut app = TestApp::with(&[("LEAVER__WORKER__MAX_ATTEMPTS", "1")], USERS).await;
     let ids = app.add_users(&["dana@example.com"]).await;
     app.refuse_to_change(&ids, "P0001").await;
@@ -48,7 +48,7 @@ async fn what_was_understood_and_could_not_be_carried_out_names_them_too() {
 }
 
 #[tokio::test]
-async fn ids_of_any_characters_are_kept_as_they_came() {
+async fn employee_ids_with_special_characters_are_kept() {
     let mut app = TestApp::new().await;
     let odd = [r#"a"b"#, r"a\b", "a,b", "{}", "NULL", " a ", "ä€"];
     let fields = json!({"status": "Active"});

@@ -1,4 +1,4 @@
-//! Group commit: what arrives together is stored together, each for itself where it has to be, and nobody waits for ever.
+//! Group commit: deliveries that arrive together are stored together, and every request gets a response in time.
 
 mod outage;
 mod stop;
@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use leaver::base::clock::Clock;
 use leaver::base::liveness::Liveness;
 use leaver::base::metrics::Metrics;
-use leaver::ingest::group_commit::{GroupCommit, Limits, StoreError};
+use leaver::ingest::group_commit::{GroupCommit, QueueLimits, StoreError};
 use leaver_core::signature::VerifiedDelivery;
 use serde_json::{Value, json};
 use tokio::sync::Notify;
@@ -24,7 +24,7 @@ use crate::support::{FORM, JSON, TestApp, USERS};
 
 const LOCKED: &str = "BEGIN; LOCK TABLE leaver.deliveries IN EXCLUSIVE MODE";
 
-/// Sends in the background; gives what was answered.
+/// Sends a request in the background. Returns status and body of the response.
 fn sending(app: &TestApp, request: Request<Body>) -> JoinHandle<(StatusCode, Value)> {
     let router = leaver::api::router(Arc::clone(&app.parts.state));
     tokio::spawn(async move {
@@ -41,7 +41,7 @@ fn metric(app: &TestApp, name: &str) -> f64 {
     line.unwrap().trim().parse().unwrap()
 }
 
-/// Waits until so many deliveries wait in memory.
+/// Waits until this many deliveries are pending in memory.
 async fn waiting(app: &TestApp, count: u32) {
     let began = Instant::now();
     while (metric(app, "leaver_insert_queue_length ") - f64::from(count)).abs() > 0.1 {
@@ -53,10 +53,10 @@ async fn waiting(app: &TestApp, count: u32) {
     }
 }
 
-/// An app whose flushers are all held up by a lock; [`TestApp::sql`] with `COMMIT` lets them go on.
-async fn held_up() -> (TestApp, Vec<JoinHandle<(StatusCode, Value)>>) {
+/// An app whose flushers all wait for a lock. [`TestApp::sql`] with `COMMIT` releases it.
+async fn blocked() -> (TestApp, Vec<JoinHandle<(StatusCode, Value)>>) {
     let mut app = TestApp::new().await;
-    // So that each has its connection and its statement.
+    // Prepares a connection and a statement.
     app.send("bamboohr", JSON, "{}").await;
     app.sql(LOCKED).await;
     let mut held = vec![];
@@ -77,10 +77,10 @@ async fn held_up() -> (TestApp, Vec<JoinHandle<(StatusCode, Value)>>) {
 }
 
 #[tokio::test]
-async fn all_who_come_during_a_flush_share_the_next_one() {
-    let (mut app, mut sent) = held_up().await;
+async fn deliveries_during_a_flush_share_the_next_one() {
+    let (mut app, mut sent) = blocked().await;
     let flushes = metric(&app, "leaver_insert_batch_rows_count ");
-    let held_up = sent.len() - 1;
+    let blocked = sent.len() - 1;
     for n in 0..99 {
         let body = format!("{{\"n\":{n}}}");
         sent.push(sending(&app, app.signed("bamboohr", JSON, body)));
@@ -95,20 +95,20 @@ async fn all_who_come_during_a_flush_share_the_next_one() {
             (StatusCode::OK, &json!(false))
         );
     }
-    // Those that were held up, and one for all others.
+    // One flush per blocked flusher, and one for all others.
     let flushes = metric(&app, "leaver_insert_batch_rows_count ") - flushes;
     assert!(
-        (flushes - f64::from(u32::try_from(held_up).unwrap() + 1)).abs() < 0.1,
+        (flushes - f64::from(u32::try_from(blocked).unwrap() + 1)).abs() < 0.1,
         "{flushes}"
     );
     let stored = app.count("SELECT count(*) FROM leaver.deliveries").await;
-    assert_eq!(usize::try_from(stored).unwrap(), 1 + held_up + 100);
+    assert_eq!(usize::try_from(stored).unwrap(), 1 + blocked + 100);
     assert!(!app.parts.liveness.is_overloaded());
     assert!(metric(&app, "leaver_insert_duration_seconds_count ") >= flushes);
 }
 
 #[tokio::test]
-async fn a_row_that_the_database_refuses_stands_alone() {
+async fn a_refused_row_fails_alone() {
     let mut app = TestApp::new().await;
     app.sql("ALTER TABLE leaver.deliveries ADD CONSTRAINT bad CHECK (body <> 'bad')")
         .await;
@@ -138,8 +138,8 @@ async fn a_row_that_the_database_refuses_stands_alone() {
 }
 
 #[tokio::test]
-async fn the_same_body_twice_in_one_batch_is_one_row_and_the_later_signature_is_noted() {
-    let (mut app, held) = held_up().await;
+async fn duplicates_in_a_batch_are_one_row_signed_later() {
+    let (mut app, held) = blocked().await;
     let mut same = vec![];
     for _ in 0..4 {
         app.advance(TimeDelta::seconds(1));
@@ -170,7 +170,7 @@ async fn the_same_body_twice_in_one_batch_is_one_row_and_the_later_signature_is_
 }
 
 #[tokio::test]
-async fn a_repetition_that_waits_for_the_worker_holds_up_nothing_new() {
+async fn a_blocked_duplicate_does_not_delay_new_deliveries() {
     let mut app = TestApp::new().await;
     app.send("bamboohr", FORM, "employees[1][status]=Active")
         .await;
@@ -190,8 +190,8 @@ async fn a_repetition_that_waits_for_the_worker_holds_up_nothing_new() {
 }
 
 #[tokio::test]
-async fn a_sender_that_hangs_up_is_written_down_all_the_same() {
-    let (mut app, mut held) = held_up().await;
+async fn a_delivery_is_stored_though_its_sender_disconnects() {
+    let (mut app, mut held) = blocked().await;
     let gone = held.pop().unwrap();
     gone.abort();
     assert!(gone.await.unwrap_err().is_cancelled());
@@ -202,7 +202,7 @@ async fn a_sender_that_hangs_up_is_written_down_all_the_same() {
 }
 
 #[tokio::test]
-async fn bodies_beyond_the_memory_for_all_of_them_are_put_off_at_once() {
+async fn bodies_beyond_the_memory_budget_get_a_503_at_once() {
     let env = [
         ("LEAVER__SERVER__MAX_BODY", "1KiB"),
         ("LEAVER__SERVER__MAX_IN_FLIGHT_BYTES", "2KiB"),
@@ -232,7 +232,7 @@ async fn bodies_beyond_the_memory_for_all_of_them_are_put_off_at_once() {
     app.send("bamboohr", JSON, body(2)).await;
 }
 
-/// An authentic delivery.
+/// An authenticated delivery.
 fn verified(app: &TestApp, body: &str) -> VerifiedDelivery {
     let source = &app.settings.sources[0];
     let now = app.clock.now();
@@ -249,12 +249,12 @@ fn verified(app: &TestApp, body: &str) -> VerifiedDelivery {
 }
 
 #[tokio::test]
-async fn a_full_queue_puts_off_at_once_and_takes_again_when_there_is_room() {
+async fn a_full_queue_refuses_at_once_and_recovers() {
     let mut app = TestApp::new().await;
-    let limits = Limits {
-        waiting: 3,
-        bytes: 1 << 20,
-        patience: Duration::from_secs(8),
+    let limits = QueueLimits {
+        max_pending: 3,
+        max_bytes: 1 << 20,
+        store_timeout: Duration::from_secs(8),
     };
     let intake = GroupCommit::open(
         &app.options,
@@ -265,8 +265,8 @@ async fn a_full_queue_puts_off_at_once_and_takes_again_when_there_is_room() {
     );
     let store = |n: usize| {
         let (intake, delivery) = (intake.clone(), verified(&app, &format!("{{\"n\":{n}}}")));
-        let (now, held) = (app.clock.now(), intake.budget().hold());
-        tokio::spawn(async move { intake.store(delivery, now, held).await })
+        let (now, reservation) = (app.clock.now(), intake.budget().reserve());
+        tokio::spawn(async move { intake.store(delivery, now, reservation).await })
     };
     let mut other = sqlx::ConnectOptions::connect(&app.options).await.unwrap();
     sqlx::raw_sql(LOCKED).execute(&mut other).await.unwrap();
@@ -282,7 +282,7 @@ async fn a_full_queue_puts_off_at_once_and_takes_again_when_there_is_room() {
     assert_eq!(refused, Err(StoreError::Full));
     assert!(
         inside.len() >= 4,
-        "{} flushers and 3 that wait",
+        "{} are in flushers, and 3 are pending",
         inside.len()
     );
     sqlx::raw_sql("COMMIT").execute(&mut other).await.unwrap();

@@ -1,4 +1,4 @@
-//! A database that goes, is silent, or whose answer is lost. Senders wait for it, and nothing is left to be mended by hand.
+//! A database that is down, does not respond, or whose response is lost. Senders wait, and recovery needs no operator.
 
 use std::time::{Duration, Instant};
 
@@ -11,8 +11,8 @@ use crate::support::proxy::{Mode, Proxy};
 use crate::support::{JSON, TestApp, UNSYNCED, USERS, parts};
 
 /// An app that reaches its database through a proxy.
-async fn proxied(patience: &str) -> (TestApp, Proxy) {
-    let env = [("LEAVER__SERVER__STORE_TIMEOUT", patience)];
+async fn proxied(store_timeout: &str) -> (TestApp, Proxy) {
+    let env = [("LEAVER__SERVER__STORE_TIMEOUT", store_timeout)];
     let mut app = TestApp::with(&env, USERS).await;
     let proxy = Proxy::start().await;
     let options = proxy.to(&app.database.name);
@@ -22,7 +22,7 @@ async fn proxied(patience: &str) -> (TestApp, Proxy) {
 }
 
 #[tokio::test]
-async fn senders_wait_through_an_absence_and_are_stored() {
+async fn senders_wait_through_a_short_outage() {
     let (mut app, proxy) = proxied("8s").await;
     app.send("bamboohr", JSON, "{}").await;
     proxy.set(Mode::Cut);
@@ -46,7 +46,7 @@ async fn senders_wait_through_an_absence_and_are_stored() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_lost_after_the_commit_makes_no_duplicate_of_the_delivery() {
+async fn a_response_lost_after_the_commit_makes_no_duplicate() {
     let (mut app, proxy) = proxied("8s").await;
     app.send("bamboohr", JSON, "{}").await;
     for n in 0..3 {
@@ -62,7 +62,7 @@ async fn an_answer_that_is_lost_after_the_commit_makes_no_duplicate_of_the_deliv
 }
 
 #[tokio::test]
-async fn nothing_is_acknowledged_over_a_connection_that_does_not_wait_for_the_disk() {
+async fn nothing_is_acknowledged_without_synchronous_commit() {
     let env = [("LEAVER__SERVER__STORE_TIMEOUT", "500ms")];
     let mut app = TestApp::with(&env, USERS).await;
     app.sql(UNSYNCED).await;
@@ -74,7 +74,7 @@ async fn nothing_is_acknowledged_over_a_connection_that_does_not_wait_for_the_di
 }
 
 #[tokio::test]
-async fn a_silent_database_is_answered_for_in_time_and_needs_no_restart_afterwards() {
+async fn an_unresponsive_database_gives_503_and_recovers() {
     let (mut app, proxy) = proxied("800ms").await;
     for round in 0..6 {
         app.send("bamboohr", JSON, format!("{{\"before\":{round}}}"))
@@ -103,7 +103,7 @@ async fn a_silent_database_is_answered_for_in_time_and_needs_no_restart_afterwar
             }
         }
         proxy.set(Mode::Pass);
-        // The sender comes again, as it was told.
+        // The sender retries, as requested.
         let mut tries = 0;
         while app
             .request(app.signed("bamboohr", JSON, body.clone()))

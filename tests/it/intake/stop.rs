@@ -1,4 +1,4 @@
-//! The real binary with many senders, while it is stopped and while its Postgres is.
+//! The real binary with many senders, while it or its Postgres is stopped.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -32,7 +32,7 @@ fn webhook(body: &str) -> Vec<u8> {
     format!("{request}\r\n{body}").into_bytes()
 }
 
-/// One answer: its status, and the delivery's id where there is one.
+/// Reads one response: its status, and the delivery's id if there is one.
 async fn answer(client: &mut TcpStream) -> (String, Option<Uuid>) {
     let mut text = String::new();
     let mut bytes = [0; 1024];
@@ -48,7 +48,7 @@ async fn answer(client: &mut TcpStream) -> (String, Option<Uuid>) {
 }
 
 #[tokio::test]
-async fn a_stop_with_a_thousand_senders_waiting_answers_each_of_them() {
+async fn a_stop_answers_a_thousand_pending_senders() {
     let mut place = Place::new(USERS).await;
     let mut service = place.serve(&[("LEAVER__SERVER__MAX_CONNECTIONS", "1100")]);
     place
@@ -63,7 +63,7 @@ async fn a_stop_with_a_thousand_senders_waiting_answers_each_of_them() {
             .await
             .unwrap();
         senders.spawn(async move { answer(&mut client).await });
-        // One by one until each flusher is held up with one.
+        // One by one until each flusher is blocked with one.
         if held_up == n && waiting(&service, Duration::from_millis(200), 1).await == 0 {
             held_up += 1;
         }
@@ -88,7 +88,7 @@ async fn a_stop_with_a_thousand_senders_waiting_answers_each_of_them() {
     assert!(yes.count() > 900, "the database was there again at once");
 }
 
-/// How many deliveries wait in memory, as soon as so many do or the time is over.
+/// Waits until this many deliveries are pending in memory, or the time is over. Returns how many are.
 async fn waiting(service: &Served, within: Duration, count: usize) -> usize {
     let began = Instant::now();
     loop {
@@ -105,7 +105,7 @@ async fn waiting(service: &Served, within: Duration, count: usize) -> usize {
 }
 
 #[tokio::test]
-async fn a_restart_of_postgres_under_load_loses_nothing_and_refuses_nobody() {
+async fn a_postgres_restart_under_load_loses_nothing() {
     let home = scratch::folder();
     let mut postgres = start_postgres(kept_in(home.path())).await;
     let mut conn = postgres

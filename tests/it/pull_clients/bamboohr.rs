@@ -1,4 +1,4 @@
-//! BambooHR: who changed, one employee, and what its key may not see.
+//! BambooHR: the list of changes, one employee, and fields hidden from the key.
 
 use leaver::connect::{BambooHrAddress, BambooHrApi, ReadError, history_begins};
 use leaver_core::domain::{DateOrInstant, EmployeeId, EmploymentStatus, Field, Status};
@@ -16,7 +16,7 @@ fn id(text: &str) -> EmployeeId {
 }
 
 #[tokio::test]
-async fn who_changed_comes_without_values() {
+async fn lists_who_changed_without_values() {
     let api = StandIn::start(bamboohr_company((1..=250).map(bamboohr_employee).collect())).await;
     let changed = bamboohr(&api)
         .changed_since(at("2026-11-22T10:45:00Z"))
@@ -33,7 +33,7 @@ async fn who_changed_comes_without_values() {
 }
 
 #[tokio::test]
-async fn everybody_is_who_changed_since_history_began() {
+async fn a_full_list_starts_at_the_beginning_of_history() {
     let api = StandIn::start(bamboohr_company(vec![])).await;
     let changed = bamboohr(&api)
         .changed_since(history_begins())
@@ -47,7 +47,7 @@ async fn everybody_is_who_changed_since_history_began() {
 }
 
 #[tokio::test]
-async fn one_employee_is_read_with_what_lies_ahead() {
+async fn reads_an_employee_with_future_dates() {
     let mut leaver = bamboohr_employee(40217);
     leaver["terminationDate"] = json!("2026-12-31");
     let api = StandIn::start(bamboohr_company(vec![leaver])).await;
@@ -95,7 +95,7 @@ async fn one_employee_is_read_with_what_lies_ahead() {
 }
 
 #[tokio::test]
-async fn the_older_address_works_too() {
+async fn the_older_base_url_works() {
     let api = StandIn::always(Answer::json(&json!({"id": "7", "status": "Active"}))).await;
     let address =
         BambooHrAddress::parse(&format!("{}/api/gateway.php/widgets/v1", api.url)).unwrap();
@@ -113,9 +113,9 @@ async fn the_older_address_works_too() {
 }
 
 #[tokio::test]
-async fn who_is_gone_is_none() {
+async fn a_missing_employee_is_none() {
     let api = StandIn::start(bamboohr_company(vec![bamboohr_employee(1)])).await;
-    // More of them than the budget of errors has, and still nobody waits: a 404 is the answer here.
+    // More than the limit of failing responses allows: a 404 does not count here.
     let client = bamboohr(&api);
     for n in 100..130 {
         assert_eq!(client.employee(&id(&n.to_string())).await, Ok(None));
@@ -124,7 +124,7 @@ async fn who_is_gone_is_none() {
 }
 
 #[tokio::test]
-async fn what_is_left_out_stays_unknown_and_nothing_at_all_is_an_error() {
+async fn hidden_fields_stay_unknown_and_all_hidden_is_an_error() {
     let mut partly = bamboohr_employee(1);
     partly.as_object_mut().unwrap().remove("status");
     let nulls = json!({"id": "2", "status": null, "employmentHistoryStatus": null, "terminationDate": null,
@@ -136,7 +136,7 @@ async fn what_is_left_out_stays_unknown_and_nothing_at_all_is_an_error() {
     assert_eq!(
         read.change.facts.termination_date,
         Field::Absent,
-        "a blind eye's `none` is not believed"
+        "without a status, a missing date proves nothing"
     );
     assert_eq!(read.restricted_fields, ["status"]);
     for nothing in ["2", "3"] {
@@ -149,7 +149,7 @@ async fn what_is_left_out_stays_unknown_and_nothing_at_all_is_an_error() {
 }
 
 #[tokio::test]
-async fn a_forbidden_record_is_an_error_and_does_not_stop_the_others() {
+async fn a_forbidden_record_does_not_block_the_others() {
     let api = StandIn::start(bamboohr_company(vec![bamboohr_employee(1)])).await;
     api.script("/api/v1/employees/2", [Some(Answer::status(403))]);
     let client = bamboohr(&api);
@@ -159,7 +159,7 @@ async fn a_forbidden_record_is_an_error_and_does_not_stop_the_others() {
 }
 
 #[tokio::test]
-async fn nothing_but_forbidden_records_count_as_refused_credentials() {
+async fn ten_forbidden_records_in_a_row_block_the_key() {
     let api = StandIn::always(Answer::status(403)).await;
     let client = bamboohr(&api);
     for n in 1..=30 {
@@ -169,14 +169,17 @@ async fn nothing_but_forbidden_records_count_as_refused_credentials() {
 }
 
 #[tokio::test]
-async fn an_answer_about_somebody_else_is_not_used() {
+async fn a_response_about_another_employee_is_rejected() {
     let api = StandIn::always(Answer::json(&bamboohr_employee(8))).await;
     let error = bamboohr(&api).employee(&id("7")).await.unwrap_err();
-    assert!(matches!(error, ReadError::NotTheApi { .. }), "{error}");
+    assert!(
+        matches!(error, ReadError::UnexpectedResponse { .. }),
+        "{error}"
+    );
 }
 
 #[tokio::test]
-async fn an_id_that_means_another_address_is_not_asked_for() {
+async fn an_id_that_forms_another_path_is_not_sent() {
     let api = StandIn::start(bamboohr_company(vec![])).await;
     for strange in [
         "0",
@@ -190,7 +193,7 @@ async fn an_id_that_means_another_address_is_not_asked_for() {
     ] {
         assert_eq!(
             bamboohr(&api).employee(&id(strange)).await,
-            Err(ReadError::NoSuchId),
+            Err(ReadError::InvalidId),
             "{strange}"
         );
     }

@@ -1,5 +1,5 @@
-//! What we send is declared in the providers' OpenAPI files (trimmed copies, `tests/openapi/`), and what the
-//! stand-ins answer has only declared members, so that the other tests here test against the contract.
+//! Our requests are declared in the providers' OpenAPI files (trimmed copies in `tests/openapi/`). The responses of the
+//! stand-ins have only declared members, so the other tests here test against the contract.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use leaver::connect::WebhookKind;
 use leaver_core::domain::EmployeeId;
 use serde_json::{Value, json};
 
-use super::hooks::wanted;
+use super::webhooks::wanted;
 use super::{account, bamboohr, merge, read_all};
 use crate::support::apis::{
     StandIn, bamboohr_company, bamboohr_employee, bamboohr_with_hooks, merge_account,
@@ -19,7 +19,7 @@ use crate::support::contract::{Contract, takes_basic_auth};
 use crate::support::hooks::{Hooks, denied, log_entry};
 
 #[tokio::test]
-async fn what_merge_is_asked_is_declared() {
+async fn requests_to_merge_are_declared() {
     let contract = Contract::load("merge-hris.yaml");
     let api = StandIn::start(merge_company((0..150).map(merge_employee).collect())).await;
     let (merge, account) = (merge(&api), account("la-1"));
@@ -38,7 +38,7 @@ async fn what_merge_is_asked_is_declared() {
 }
 
 #[tokio::test]
-async fn what_bamboohr_is_asked_is_declared_and_allowed_with_a_key() {
+async fn requests_to_bamboohr_are_declared_for_api_keys() {
     let contract = Contract::load("bamboohr.yaml");
     let hooks = Arc::new(Hooks::default());
     let api = StandIn::start(bamboohr_with_hooks(vec![bamboohr_employee(7)], &hooks)).await;
@@ -50,25 +50,25 @@ async fn what_bamboohr_is_asked_is_declared_and_allowed_with_a_key() {
     client.employee(&EmployeeId::new("7")).await.unwrap();
     client.monitor_fields().await.unwrap();
     for kind in [WebhookKind::Event, WebhookKind::Field] {
-        client.create_hook(&wanted(kind)).await.unwrap();
+        client.create_webhook(&wanted(kind)).await.unwrap();
     }
-    client.hooks().await.unwrap();
-    client.hook("1").await.unwrap();
-    client.hook_log("1").await.unwrap();
-    client.delete_hook("1").await.unwrap();
+    client.webhooks().await.unwrap();
+    client.webhook("1").await.unwrap();
+    client.webhook_log("1").await.unwrap();
+    client.delete_webhook("1").await.unwrap();
     assert_eq!(api.asked().len(), 9);
     for one in &api.asked() {
         assert_eq!(contract.complaints(one), [""; 0]);
         let operation = contract.operation(&one.path, one.method.as_str()).unwrap();
         assert!(takes_basic_auth(operation.declared), "{}", one.path);
     }
-    // Why the list of all employees is not used; see src/pull/bamboohr.rs.
+    // The reason not to use the list of all employees; see src/connect/bamboohr/mod.rs.
     let list = contract.operation("/api/v1/employees", "GET").unwrap();
     assert!(!takes_basic_auth(list.declared));
 }
 
 #[tokio::test]
-async fn what_the_stand_ins_answer_is_declared() {
+async fn responses_of_the_stand_ins_are_declared() {
     let merge = Contract::load("merge-hris.yaml");
     let page = |record: Value| json!({"next": null, "previous": null, "results": [record]});
     for (path, answer) in [
@@ -93,8 +93,8 @@ async fn what_the_stand_ins_answer_is_declared() {
             .send()
             .await;
         let answer: Value = asked.unwrap().json().await.unwrap();
-        // The file lists the common fields and says that any field name may be asked for; this one is in
-        // BambooHR's list of field names.
+        // The file lists the common fields and allows any other. This one is at
+        // https://documentation.bamboohr.com/docs/list-of-field-names (read 2026-11-22).
         let others = ["employmentHistoryStatus"];
         let differences = bamboohr.differences(bamboohr.answer(path), &answer, &others, path);
         assert_eq!(differences, [""; 0]);
@@ -102,7 +102,7 @@ async fn what_the_stand_ins_answer_is_declared() {
 }
 
 #[tokio::test]
-async fn what_the_stand_in_answers_of_webhooks_is_declared() {
+async fn webhook_responses_of_the_stand_in_are_declared() {
     let contract = Contract::load("bamboohr.yaml");
     let hooks = Arc::new(Hooks::default());
     let api = StandIn::start(bamboohr_with_hooks(vec![], &hooks)).await;

@@ -1,4 +1,4 @@
-//! Merge: pages, cursors, and what a page says.
+//! Merge: pages, cursors, and the content of a page.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -20,18 +20,18 @@ fn page(results: &[Value], next: &Value) -> Answer {
 }
 
 #[tokio::test]
-async fn a_company_of_250_is_read_over_3_pages_with_a_429_and_a_503_on_the_way() {
+async fn reads_three_pages_despite_a_429_and_a_503() {
     let mut employees: Vec<Value> = (0..250).map(merge_employee).collect();
     employees[249]["employment_status"] = json!("INACTIVE");
     employees[249]["remote_was_deleted"] = json!(true);
     let api = StandIn::start(merge_company(employees)).await;
     let slow_down = Answer::status(429).with("retry-after", "1");
-    let resting = Answer::status(503)
+    let unavailable = Answer::status(503)
         .with("date", "Sun, 22 Nov 2026 03:00:00 GMT")
         .with("retry-after", "Sun, 22 Nov 2026 03:00:01 GMT");
     api.script(
         MERGE_EMPLOYEES,
-        [None, Some(slow_down), None, Some(resting), None],
+        [None, Some(slow_down), None, Some(unavailable), None],
     );
 
     let read = read_all(&merge(&api), &account("la-1")).await.unwrap();
@@ -56,16 +56,16 @@ async fn a_company_of_250_is_read_over_3_pages_with_a_429_and_a_503_on_the_way()
     assert_eq!(asked.len(), 5);
     assert!(
         asked[2].at - asked[1].at >= Duration::from_secs(1),
-        "the 429's seconds were not kept"
+        "the 429's seconds were not waited"
     );
     assert!(
         asked[4].at - asked[3].at >= Duration::from_secs(1),
-        "the 503's date was not kept"
+        "the 503's date was not awaited"
     );
 }
 
 #[tokio::test]
-async fn all_but_the_cursor_stays_the_same_while_paging() {
+async fn only_the_cursor_changes_while_paging() {
     let api = StandIn::start(merge_company((0..250).map(merge_employee).collect())).await;
     let (merge, account) = (merge(&api), account("la-1"));
     let mut pages = merge.employees(&account, Some(at("2026-11-01T07:30:00.25Z")));
@@ -104,7 +104,7 @@ async fn all_but_the_cursor_stays_the_same_while_paging() {
 }
 
 #[tokio::test]
-async fn only_what_changed_is_asked_for() {
+async fn an_incremental_read_requests_only_changes() {
     let mut employees: Vec<Value> = (0..5).map(merge_employee).collect();
     employees[3]["modified_at"] = json!("2026-11-22T11:00:00.000000Z");
     let api = StandIn::start(merge_company(employees)).await;
@@ -118,7 +118,7 @@ async fn only_what_changed_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_url_as_cursor_is_read_and_never_followed() {
+async fn a_cursor_in_a_url_is_used_and_the_url_not_followed() {
     let api = StandIn::always(Answer::status(404)).await;
     let next = json!("https://elsewhere.example/api/hris/v1/employees?cursor=cD0%3D&page_size=30");
     api.script(
@@ -136,7 +136,7 @@ async fn a_url_as_cursor_is_read_and_never_followed() {
 }
 
 #[tokio::test]
-async fn an_empty_company_is_a_complete_read_of_nobody() {
+async fn an_empty_company_is_a_complete_read() {
     let api = StandIn::start(merge_company(vec![])).await;
     let read = read_all(&merge(&api), &account("la-1")).await.unwrap();
     assert_eq!(read.len(), 1);
@@ -144,7 +144,7 @@ async fn an_empty_company_is_a_complete_read_of_nobody() {
 }
 
 #[tokio::test]
-async fn a_promised_page_that_does_not_come_is_a_cut_read() {
+async fn a_missing_page_truncates_the_read() {
     let first = || page(&[merge_employee(1)], &json!("c1"));
     let half = Answer::text(
         200,
@@ -176,14 +176,16 @@ async fn a_promised_page_that_does_not_come_is_a_cut_read() {
         api.script(MERGE_EMPLOYEES, [first()]);
         api.script(MERGE_EMPLOYEES, answers);
         let error = read_all(&merge(&api), &account("la-1")).await.unwrap_err();
-        assert!(matches!(error, ReadError::Cut { .. }), "{case}: {error}");
-        assert!(error.is_worth_retrying(), "{case}");
+        assert!(
+            matches!(error, ReadError::Truncated { .. }),
+            "{case}: {error}"
+        );
         assert!(api.asked().len() <= 12, "{case}");
     }
 }
 
 #[tokio::test]
-async fn the_same_page_can_be_asked_for_once_more() {
+async fn a_failed_page_can_be_fetched_again() {
     let api = StandIn::start(merge_company((0..150).map(merge_employee).collect())).await;
     api.script(MERGE_EMPLOYEES, [None, Some(Answer::status(400))]);
     let (merge, account) = (merge(&api), account("la-1"));
@@ -195,7 +197,7 @@ async fn the_same_page_can_be_asked_for_once_more() {
 }
 
 #[tokio::test]
-async fn null_records_and_bad_ones_are_reported_and_sink_nobody() {
+async fn invalid_records_are_reported_and_others_kept() {
     let null = json!({"id": merge_id(7), "employment_status": null, "work_email": null, "termination_date": null});
     let api = StandIn::always(Answer::status(404)).await;
     let results = [
@@ -224,7 +226,7 @@ async fn null_records_and_bad_ones_are_reported_and_sink_nobody() {
 }
 
 #[tokio::test]
-async fn a_paused_sync_and_a_lost_connection_can_be_seen() {
+async fn a_paused_sync_and_a_lost_connection_are_reported() {
     let api = StandIn::start(merge_company(vec![])).await;
     let (merge, account) = (merge(&api), account("la-1"));
     let models = merge.sync_status(&account).await.unwrap();

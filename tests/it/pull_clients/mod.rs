@@ -1,18 +1,18 @@
-//! The API clients against stand-ins made from the providers' contracts.
+//! The API clients against stand-ins that follow the providers' OpenAPI files.
 
 mod bamboohr;
 mod contracts;
-mod hooks;
 mod merge;
-mod patience;
+mod retries;
 mod secrets;
+mod webhooks;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use leaver::base::clock::FixedClock;
 use leaver::connect::{
-    BambooHrAddress, BambooHrApi, Limits, LinkedAccount, MergeAddress, MergeApi, ReadError,
+    BambooHrAddress, BambooHrApi, ClientLimits, LinkedAccount, MergeAddress, MergeApi, ReadError,
     Transport,
 };
 use leaver_core::domain::Tenant;
@@ -25,15 +25,15 @@ const MERGE_API_KEY: &str = "merge-api-key-sentinel";
 const ACCOUNT_TOKEN: &str = "account-token-sentinel";
 const BAMBOOHR_API_KEY: &str = "bamboohr-api-key-sentinel";
 
-/// Patience for tests: waits of milliseconds.
-fn limits() -> Limits {
-    Limits {
-        attempt: Duration::from_secs(5),
-        total: Duration::from_secs(10),
-        attempts: 4,
-        backoff: Duration::from_millis(2),
-        failure_window: Duration::from_millis(20),
-        ..Limits::default()
+/// Limits with waits of milliseconds.
+fn limits() -> ClientLimits {
+    ClientLimits {
+        attempt_timeout: Duration::from_secs(5),
+        total_timeout: Duration::from_secs(10),
+        max_attempts: 4,
+        first_backoff: Duration::from_millis(2),
+        host_failure_window: Duration::from_millis(20),
+        ..ClientLimits::default()
     }
 }
 
@@ -41,7 +41,7 @@ fn clock() -> FixedClock {
     FixedClock::at(at("2026-11-22T12:00:00Z"))
 }
 
-fn transport(limits: Limits) -> Transport {
+fn transport(limits: ClientLimits) -> Transport {
     Transport::new(limits, Arc::new(clock())).unwrap()
 }
 
@@ -76,7 +76,7 @@ fn account(id: &str) -> LinkedAccount {
     }
 }
 
-/// All pages of a read of everybody, or the error that ended it.
+/// Reads all pages, until the last or an error.
 async fn read_all(api: &MergeApi, account: &LinkedAccount) -> Result<Vec<EmployeePage>, ReadError> {
     let mut pages = api.employees(account, None);
     let mut read = vec![];

@@ -1,8 +1,8 @@
-//! No key, no token, no query and no answer in any error or log.
+//! Errors and logs contain no key, no token, no query and no response.
 
 use std::time::Duration;
 
-use leaver::connect::{Limits, ReadError};
+use leaver::connect::{ClientLimits, ReadError};
 use leaver_core::domain::EmployeeId;
 use serde_json::json;
 
@@ -17,7 +17,7 @@ use crate::support::at;
 use crate::support::logs::Captured;
 
 #[tokio::test]
-async fn nothing_secret_or_personal_is_shown_or_logged() {
+async fn errors_and_logs_hold_no_secrets() {
     let (captured, _guard) = Captured::start("trace");
 
     let said = "answer-sentinel";
@@ -40,9 +40,9 @@ async fn nothing_secret_or_personal_is_shown_or_logged() {
     ];
     for answer in answers {
         let api = StandIn::always(answer).await;
-        let limits = || Limits {
-            attempts: 2,
-            attempt: Duration::from_millis(100),
+        let limits = || ClientLimits {
+            max_attempts: 2,
+            attempt_timeout: Duration::from_millis(100),
             ..limits()
         };
         let merge = merge_over(&api, transport(limits()));
@@ -72,7 +72,7 @@ async fn nothing_secret_or_personal_is_shown_or_logged() {
 
     let log = captured.text();
     assert!(
-        log.contains("asked an API") && log.contains("leaver::connect"),
+        log.contains("connect.attempt: finished") && log.contains("leaver::connect"),
         "nothing was logged"
     );
     shown.push(log);

@@ -1,12 +1,12 @@
-//! Reads when a clock steps back.
+//! Pending reads when a clock steps back.
 
 use super::*;
 
 #[tokio::test]
-async fn a_read_does_not_wait_for_an_hour_that_the_clock_took_back() {
+async fn a_clock_step_back_does_not_delay_reads() {
     let mut it = Reading::new(vec![left(1), left(2), bamboohr_employee(3)]).await;
     it.event("employee.updated", "1").await;
-    // Begun by somebody who never came back.
+    // Claimed by a replica that died.
     it.app
         .sql("UPDATE leaver.pending_reads SET next_attempt_at = next_attempt_at + interval '5 minutes'")
         .await;
@@ -16,7 +16,7 @@ async fn a_read_does_not_wait_for_an_hour_that_the_clock_took_back() {
     it.read().await;
     assert_eq!(it.due().await, Vec::<String>::new());
     assert!(!it.is_active(1).await && !it.is_active(2).await);
-    // What comes now is read now.
+    // A new change is read at once.
     it.event("employee.updated", "3").await;
     it.read().await;
     assert_eq!(it.due().await, Vec::<String>::new());
@@ -24,7 +24,7 @@ async fn a_read_does_not_wait_for_an_hour_that_the_clock_took_back() {
 }
 
 #[tokio::test]
-async fn a_read_that_is_under_way_or_has_failed_is_not_called_before_its_time() {
+async fn a_claimed_or_failed_read_keeps_its_wait() {
     let mut it = Reading::new(vec![left(1), left(2)]).await;
     let later = Answer::status(429).with("retry-after", "3600");
     it.api.script(&path(1), [later]);

@@ -1,5 +1,4 @@
-//! Changes that arrive without values, with the API's credentials at hand: they are read, and the decision
-//! follows the read.
+//! Changes that arrive without values: the employee is read over the API, and the decision follows the read.
 
 mod clocks;
 
@@ -10,7 +9,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::TimeDelta;
 use leaver::base::clock::Clock;
-use leaver::connect::Limits;
+use leaver::connect::ClientLimits;
 use leaver::jobs::sync::pending_reads::PendingReader;
 use leaver::service::companies;
 use serde_json::{Value, json};
@@ -33,7 +32,7 @@ fn email(n: usize) -> String {
     format!("dana.{n}@widgets.example")
 }
 
-/// An employee of the company, otherwise than usual.
+/// An employee with these fields changed.
 fn with(n: usize, fields: &Value) -> Value {
     let mut one = bamboohr_employee(n);
     for (name, value) in fields.as_object().unwrap() {
@@ -55,7 +54,7 @@ struct Reading {
 }
 
 impl Reading {
-    /// A company, its API and the users 1 to 3.
+    /// A company with its API, and the users 1 to 3.
     async fn new(company: Vec<Value>) -> Self {
         Self::over(StandIn::start(bamboohr_company(company)).await).await
     }
@@ -82,14 +81,14 @@ impl Reading {
         Self { app, api, reader }
     }
 
-    /// An event without values, settled, and a moment later.
+    /// Delivers an event without values, then advances the clock by two seconds.
     async fn event(&mut self, kind: &str, id: &str) {
         let as_of = self.app.clock.now().to_rfc3339();
         self.app.deliver("bamboohr", &event(kind, id, &as_of)).await;
         self.app.advance(TimeDelta::seconds(2));
     }
 
-    /// Makes every read that is due now.
+    /// Executes every read that is due now.
     async fn read(&mut self) {
         while self.slice().await > 0 {}
     }
@@ -111,11 +110,11 @@ impl Reading {
 }
 
 fn reader(app: &TestApp) -> PendingReader {
-    let limits = Limits {
-        attempts: 3,
-        backoff: Duration::from_millis(2),
-        failure_window: Duration::from_millis(20),
-        ..Limits::default()
+    let limits = ClientLimits {
+        max_attempts: 3,
+        first_backoff: Duration::from_millis(2),
+        host_failure_window: Duration::from_millis(20),
+        ..ClientLimits::default()
     };
     let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
     let companies = companies(&app.settings, &limits, &clock).unwrap();
@@ -123,7 +122,7 @@ fn reader(app: &TestApp) -> PendingReader {
 }
 
 #[tokio::test]
-async fn events_without_values_end_a_leavers_access_after_the_read() {
+async fn a_leaver_is_deactivated_after_the_read() {
     let mut it = Reading::new(vec![left(1), left(2), bamboohr_employee(3)]).await;
     let broken = Answer::json(&left(1)).broken_off();
     it.api.script(&path(1), [Answer::status(503), broken]);
@@ -135,7 +134,7 @@ async fn events_without_values_end_a_leavers_access_after_the_read() {
     it.app.work().await;
     it.event("employee.updated", "3").await;
 
-    // Known: somebody changed. Not known: how. So nothing has happened, and nobody is asked.
+    // The new values are unknown, so nothing has happened yet and no hold was opened.
     assert!(it.is_active(1).await && it.is_active(2).await);
     assert_eq!(it.app.holds().await, [""; 0]);
     assert_eq!(it.due().await, ["1 0", "2 0", "3 0"]);
@@ -153,7 +152,7 @@ async fn events_without_values_end_a_leavers_access_after_the_read() {
         let tries = asked.iter().filter(|a| a.path == path(failed_twice));
         assert_eq!(tries.count(), 3);
     }
-    // The delivery that reported the change stands behind the deed.
+    // The audit log names the delivery that reported the change.
     let caused = "SELECT count(*) FROM leaver.audit WHERE delivery_id IS NOT NULL";
     assert_eq!(it.app.count(caused).await, 2);
 }
@@ -171,7 +170,7 @@ async fn a_future_hire_keeps_access() {
 }
 
 #[tokio::test]
-async fn a_return_without_values_is_noticed_by_the_read() {
+async fn a_read_detects_a_rehire() {
     let mut it = Reading::new(vec![bamboohr_employee(1)]).await;
     it.app
         .bamboohr(&[terminated("1", &email(1), EARLIER)])
@@ -183,7 +182,7 @@ async fn a_return_without_values_is_noticed_by_the_read() {
 }
 
 #[tokio::test]
-async fn a_schedule_is_moved_by_what_is_read() {
+async fn a_read_reschedules_an_access_end() {
     let moved = json!({"terminationDate": "2026-12-24"});
     let mut it = Reading::new(vec![with(1, &moved)]).await;
     let known = leaving("1", &email(1), EARLIER, "2026-11-23");
@@ -195,11 +194,11 @@ async fn a_schedule_is_moved_by_what_is_read() {
 }
 
 #[tokio::test]
-async fn nobody_there_any_more_acts_as_a_deletion_through_the_link() {
+async fn a_404_acts_as_a_deletion_of_a_linked_employee() {
     let mut it = Reading::new(vec![]).await;
     it.app.bamboohr(&[working("1", &email(1), EARLIER)]).await;
     it.event("employee.updated", "1").await;
-    // Of this one no e-mail was ever told, so there is no link to act through.
+    // The e-mail of this one is unknown, so no account is linked.
     it.event("employee.updated", "9").await;
     it.read().await;
     assert_eq!(it.due().await, [""; 0]);
@@ -209,7 +208,7 @@ async fn nobody_there_any_more_acts_as_a_deletion_through_the_link() {
 }
 
 #[tokio::test]
-async fn without_credentials_a_person_is_asked() {
+async fn without_api_credentials_a_hold_is_opened() {
     let mut app = TestApp::new().await;
     app.add_users(&[&email(1)]).await;
     app.bamboohr(&[working("1", &email(1), EARLIER)]).await;
@@ -223,7 +222,7 @@ async fn without_credentials_a_person_is_asked() {
 }
 
 #[tokio::test]
-async fn a_read_that_keeps_failing_stays_due_with_its_cause() {
+async fn a_failing_read_stays_pending_with_its_cause() {
     let mut it = Reading::over(StandIn::always(Answer::status(500)).await).await;
     it.event("employee.updated", "1").await;
     for failures in 1..=4 {
@@ -231,7 +230,7 @@ async fn a_read_that_keeps_failing_stays_due_with_its_cause() {
         let due = it.due().await;
         let begins = format!("1 {failures} the API is unavailable");
         assert!(due.len() == 1 && due[0].starts_with(&begins), "{due:?}");
-        assert_eq!(it.slice().await, 0, "it waits before it is tried again");
+        assert_eq!(it.slice().await, 0, "it is retried too early");
         it.app.advance(TimeDelta::minutes(11));
     }
     assert!(it.is_active(1).await);
@@ -240,7 +239,7 @@ async fn a_read_that_keeps_failing_stays_due_with_its_cause() {
 }
 
 #[tokio::test]
-async fn no_bad_answer_ends_anybodys_access_or_the_read() {
+async fn a_bad_response_ends_neither_access_nor_the_read() {
     let bad = [
         Answer::status(401),
         Answer::status(403),
@@ -251,7 +250,7 @@ async fn no_bad_answer_ends_anybodys_access_or_the_read() {
             &json!({"id": "1", "status": null, "employmentHistoryStatus": null, "workEmail": null}),
         ),
         Answer::json(&json!({"id": "1"})),
-        // The status itself is withheld, and the rest says nothing about now.
+        // The status is hidden, and the other fields do not describe the present.
         Answer::json(&json!({"id": "1", "hireDate": "2020-01-05", "workEmail": email(1)})),
     ];
     for answer in bad {
@@ -272,7 +271,7 @@ async fn no_bad_answer_ends_anybodys_access_or_the_read() {
 }
 
 #[tokio::test]
-async fn a_status_that_is_withheld_keeps_the_read_due_until_it_is_seen() {
+async fn a_hidden_status_keeps_the_read_pending() {
     let mut it = Reading::new(vec![left(1)]).await;
     let withheld = json!({"id": "1", "workEmail": email(1), "hireDate": "2020-01-05"});
     it.api.script(&path(1), [Answer::json(&withheld)]);
@@ -287,13 +286,13 @@ async fn a_status_that_is_withheld_keeps_the_read_due_until_it_is_seen() {
 }
 
 #[tokio::test]
-async fn a_change_during_a_read_is_read_again() {
+async fn a_change_during_a_read_causes_another_read() {
     let slow = Answer::json(&bamboohr_employee(1)).after(Duration::from_millis(700));
     let mut it = Reading::new(vec![left(1)]).await;
     it.api.script(&path(1), [slow]);
     it.event("employee.updated", "1").await;
     let stop = CancellationToken::new();
-    let under_way = it.reader.read_due(&stop);
+    let in_flight = it.reader.read_due(&stop);
     let meanwhile = async {
         it.api.until_asked(1).await;
         it.app.advance(TimeDelta::seconds(2));
@@ -302,16 +301,19 @@ async fn a_change_during_a_read_is_read_again() {
         it.app.deliver("bamboohr", &thin).await;
         it.app.advance(TimeDelta::seconds(2));
     };
-    let (read, ()) = tokio::join!(under_way, meanwhile);
-    assert_eq!(read, Ok(1));
-    assert!(it.is_active(1).await, "the first answer is from before");
+    let (read, ()) = tokio::join!(in_flight, meanwhile);
+    assert_eq!(read.unwrap(), 1);
+    assert!(
+        it.is_active(1).await,
+        "the first response is older than the change"
+    );
     assert_eq!(it.due().await, ["1 0"]);
     it.read().await;
     assert!(!it.is_active(1).await);
 }
 
 #[tokio::test]
-async fn a_read_that_is_stopped_is_due_again_at_once() {
+async fn a_stopped_read_is_due_at_once() {
     let mut it = Reading::new(vec![left(1)]).await;
     let never = Answer::status(200).after(Duration::from_mins(10));
     it.api.script(&path(1), [never]);
@@ -322,14 +324,14 @@ async fn a_read_that_is_stopped_is_due_again_at_once() {
         stop.cancel();
     };
     let (read, ()) = tokio::join!(it.reader.read_due(&stop), stopped);
-    assert_eq!(read, Ok(1));
+    assert_eq!(read.unwrap(), 1);
     assert_eq!(it.due().await, ["1 0"]);
     it.read().await;
     assert!(!it.is_active(1).await);
 }
 
 #[tokio::test]
-async fn a_reader_that_dies_is_replaced_by_another() {
+async fn a_claimed_read_is_free_again_after_its_lease() {
     let mut it = Reading::new(vec![left(1)]).await;
     let never = Answer::status(200).after(Duration::from_mins(10));
     it.api.script(&path(1), [never]);
@@ -337,11 +339,11 @@ async fn a_reader_that_dies_is_replaced_by_another() {
     {
         let other = reader(&it.app);
         let stop = CancellationToken::new();
-        let dies = other.read_due(&stop);
-        let killed = tokio::time::timeout(Duration::from_millis(500), dies).await;
+        let abandoned = other.read_due(&stop);
+        let killed = tokio::time::timeout(Duration::from_millis(500), abandoned).await;
         assert!(killed.is_err());
     }
-    assert_eq!(it.slice().await, 0, "it is lent out still");
+    assert_eq!(it.slice().await, 0, "the lease has not ended");
     it.app.advance(TimeDelta::minutes(6));
     it.read().await;
     assert!(!it.is_active(1).await);
@@ -349,7 +351,7 @@ async fn a_reader_that_dies_is_replaced_by_another() {
 }
 
 #[tokio::test]
-async fn the_key_and_the_people_stay_out_of_the_log() {
+async fn the_log_holds_no_key_and_no_employee_data() {
     let (captured, _guard) = Captured::start("debug");
     let mut it = Reading::new(vec![left(1)]).await;
     it.api.script(&path(1), [Answer::status(403)]);
@@ -360,7 +362,7 @@ async fn the_key_and_the_people_stay_out_of_the_log() {
     assert!(!it.is_active(1).await);
     let log = captured.text();
     assert!(
-        log.contains("reader.read: failed") && log.contains("reader.read: done"),
+        log.contains("pending_reads.read: failed") && log.contains("pending_reads.read: done"),
         "{log}"
     );
     let encoded = BASE64_STANDARD.encode(format!("{API_KEY}:x"));

@@ -1,4 +1,4 @@
-//! A whole company of BambooHR's.
+//! Syncs of a whole BambooHR company.
 
 use chrono::TimeDelta;
 use leaver::jobs::sync::SyncMode;
@@ -8,7 +8,7 @@ use super::{CHANGED, It};
 use crate::support::apis::{Answer, bamboohr_employee};
 
 #[tokio::test]
-async fn of_a_bamboohr_company_the_leavers_lose_access_and_nobody_else() {
+async fn a_bamboohr_sync_deactivates_only_leavers() {
     let company: Vec<Value> = (1..=30)
         .map(|n| {
             let mut one = bamboohr_employee(n);
@@ -21,7 +21,7 @@ async fn of_a_bamboohr_company_the_leavers_lose_access_and_nobody_else() {
         .collect();
     let mut it = It::bamboohr(company).await;
     it.api.script("/api/v1/employees/4", [Answer::status(503)]);
-    let reports = it.sync(SyncMode::Changes).await;
+    let reports = it.sync(SyncMode::Incremental).await;
     assert_eq!(
         (reports[0].incomplete.as_deref(), reports[0].records),
         (None, 30)
@@ -42,7 +42,7 @@ async fn of_a_bamboohr_company_the_leavers_lose_access_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn no_bad_read_of_bamboohrs_ends_anybodys_access_or_counts_as_complete() {
+async fn a_bad_bamboohr_read_is_incomplete_and_ends_no_access() {
     let one = "/api/v1/employees/1";
     let empty = Answer::text(200, "application/json", r#"{"latest":"","employees":[]}"#);
     let nulls =
@@ -64,7 +64,7 @@ async fn no_bad_read_of_bamboohrs_ends_anybodys_access_or_counts_as_complete() {
         ),
     ];
     let mut it = It::bamboohr((1..=3).map(bamboohr_employee).collect()).await;
-    it.sync(SyncMode::Changes).await;
+    it.sync(SyncMode::Incremental).await;
     for (path, answer) in bad {
         let shown = format!("{path} {answer:?}");
         it.app.advance(TimeDelta::minutes(20));
@@ -77,11 +77,11 @@ async fn no_bad_read_of_bamboohrs_ends_anybodys_access_or_counts_as_complete() {
 }
 
 #[tokio::test]
-async fn whose_end_is_near_is_read_again_though_nothing_changed() {
+async fn employees_near_their_termination_are_read_again() {
     let mut soon = bamboohr_employee(1);
     soon["terminationDate"] = "2026-11-23".into();
     let mut it = It::bamboohr(vec![soon, bamboohr_employee(2)]).await;
-    it.sync(SyncMode::Changes).await;
+    it.sync(SyncMode::Incremental).await;
     let nothing = Answer::text(200, "application/json", r#"{"latest":"","employees":[]}"#);
     it.api.script(CHANGED, [nothing]);
     it.app.advance(TimeDelta::minutes(16));

@@ -1,4 +1,4 @@
-//! What a webhook would have told that never came: the next poll catches it, and reads nothing else.
+//! The next sync finds the change of a lost webhook, and reads nothing else.
 
 use std::sync::{Arc, Mutex};
 
@@ -11,11 +11,11 @@ use crate::support::apis::{
     StandIn, bamboohr_company, bamboohr_employee, merge_company, merge_employee,
 };
 
-/// A company whose people change under the stand-in's hands.
+/// The employees of a stand-in, which a test can change.
 type Changing = Arc<Mutex<Vec<Value>>>;
 
 #[tokio::test]
-async fn what_a_dropped_webhook_would_have_told_is_caught_by_the_next_poll_of_merge() {
+async fn the_next_merge_sync_finds_a_lost_change() {
     let people: Changing = Arc::new(Mutex::new((0..250).map(merge_employee).collect()));
     let at_merge = Arc::clone(&people);
     let usual = move |asked: &_| merge_company(at_merge.lock().unwrap().clone())(asked);
@@ -34,7 +34,7 @@ async fn what_a_dropped_webhook_would_have_told_is_caught_by_the_next_poll_of_me
 }
 
 #[tokio::test]
-async fn what_a_dropped_webhook_would_have_told_is_caught_by_the_next_poll_of_bamboohr() {
+async fn the_next_bamboohr_sync_finds_a_lost_change() {
     let people: Changing = Arc::new(Mutex::new((1..=30).map(bamboohr_employee).collect()));
     let there = Arc::clone(&people);
     let usual = move |asked: &_| bamboohr_company(there.lock().unwrap().clone())(asked);

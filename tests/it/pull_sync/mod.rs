@@ -1,5 +1,4 @@
-//! Reads of whole companies, against stand-ins made from the contracts: leavers lose access, nobody else does,
-//! and whatever went wrong with a read concludes nothing.
+//! Syncs of whole companies against stand-ins: leavers lose access, nobody else does, and a failed read has no effect.
 
 mod bamboohr;
 mod dropped;
@@ -10,7 +9,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use leaver::base::clock::Clock;
-use leaver::connect::Limits;
+use leaver::connect::ClientLimits;
 use leaver::engine::execute::Outcome;
 use leaver::jobs::sync::{SyncMode, SyncReport, SyncSource, Syncer};
 use leaver::service::companies;
@@ -89,18 +88,18 @@ impl It {
         }
     }
 
-    async fn sync(&mut self, wish: SyncMode) -> Vec<SyncReport> {
-        let synced = self.syncer.sync(&self.company, wish, &|_, _| {}).await;
+    async fn sync(&mut self, mode: SyncMode) -> Vec<SyncReport> {
+        let synced = self.syncer.sync(&self.company, mode, &|_, _| {}).await;
         synced.unwrap().unwrap()
     }
 
-    /// The ids of employees whose users cannot log in.
+    /// The e-mails of deactivated users.
     async fn off(&mut self) -> Vec<String> {
         let sql = "SELECT email FROM users WHERE NOT is_active ORDER BY id";
         self.app.lines(sql).await
     }
 
-    /// The times since when employees were asked for, one per first page.
+    /// The `modified_after` of each first page requested.
     fn asked_since(&self) -> Vec<Option<String>> {
         let asked = self.api.asked();
         let first = asked
@@ -113,11 +112,11 @@ impl It {
 }
 
 fn company(app: &TestApp) -> SyncSource {
-    let limits = Limits {
-        attempts: 3,
-        backoff: Duration::from_millis(2),
-        failure_window: Duration::from_millis(20),
-        ..Limits::default()
+    let limits = ClientLimits {
+        max_attempts: 3,
+        first_backoff: Duration::from_millis(2),
+        host_failure_window: Duration::from_millis(20),
+        ..ClientLimits::default()
     };
     let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
     companies(&app.settings, &limits, &clock).unwrap().remove(0)
@@ -144,12 +143,12 @@ const LEFT: [&str; 3] = [
 ];
 
 #[tokio::test]
-async fn of_a_whole_company_the_leavers_lose_access_and_nobody_else() {
+async fn a_merge_sync_deactivates_only_leavers() {
     let mut it = It::merge(widgets()).await;
     let throttled = Answer::status(429).with("retry-after", "1");
-    let rocky = [None, Some(throttled), Some(Answer::status(503))];
-    it.api.script(MERGE_EMPLOYEES, rocky);
-    let reports = it.sync(SyncMode::Changes).await;
+    let responses = [None, Some(throttled), Some(Answer::status(503))];
+    it.api.script(MERGE_EMPLOYEES, responses);
+    let reports = it.sync(SyncMode::Incremental).await;
     let [report] = reports.as_slice() else {
         panic!("{reports:?}")
     };
@@ -163,7 +162,7 @@ async fn of_a_whole_company_the_leavers_lose_access_and_nobody_else() {
     assert!(merge["last_sync_at"].is_string() && merge["last_sync"].is_null());
     let by = "SELECT count(*) FROM leaver.audit WHERE actor = 'sync'";
     assert_eq!(it.app.count(by).await, 3);
-    // Three pages, and two more tries, the first of them when the API had asked for it.
+    // Three pages and two retries, the first of them after the requested wait.
     let asked = it.api.asked();
     let pages = asked.iter().filter(|a| a.path == MERGE_EMPLOYEES);
     let pages: Vec<_> = pages.map(|a| (a.parameter("cursor"), a.at)).collect();
@@ -174,15 +173,15 @@ async fn of_a_whole_company_the_leavers_lose_access_and_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_read_that_ends_early_keeps_what_it_has() {
+async fn a_sync_that_ends_early_keeps_its_records() {
     let mut people: Vec<Value> = (1..=40).map(bamboohr_employee).collect();
     people[0]["status"] = "Inactive".into();
     people[0]["employmentHistoryStatus"] = "Terminated".into();
     let mut it = It::bamboohr(people).await;
-    // By id as text, so the last but some.
+    // Ids are sorted as text, so this one is among the last.
     let refused = Answer::status(401).after(Duration::from_millis(300));
     it.api.script("/api/v1/employees/8", [refused]);
-    let reports = it.sync(SyncMode::Changes).await;
+    let reports = it.sync(SyncMode::Incremental).await;
     let reason = reports[0].incomplete.as_deref().unwrap();
     assert!(reason.contains("401"), "{reason}");
     assert!(reports[0].records >= 20, "{reports:?}");
@@ -192,7 +191,7 @@ async fn a_read_that_ends_early_keeps_what_it_has() {
 }
 
 #[tokio::test]
-async fn the_next_read_asks_only_for_what_changed() {
+async fn the_next_sync_is_incremental() {
     let mut it = It::merge(widgets()).await;
     it.sync(SyncMode::IfDue).await;
     assert_eq!(it.sync(SyncMode::IfDue).await.len(), 0, "it is not due yet");
@@ -200,7 +199,7 @@ async fn the_next_read_asks_only_for_what_changed() {
     let reports = it.sync(SyncMode::IfDue).await;
     assert_eq!((reports[0].records, reports[0].full), (0, false));
     assert_eq!(reports[0].incomplete, None);
-    // From the start of the last complete read, less the overlap.
+    // The start of the last complete read, minus the overlap.
     let since = Some("2026-11-22T11:50:00.000000Z".to_owned());
     assert_eq!(it.asked_since(), [None, since]);
     it.app.advance(TimeDelta::hours(24));
@@ -209,7 +208,7 @@ async fn the_next_read_asks_only_for_what_changed() {
 }
 
 #[tokio::test]
-async fn no_bad_read_of_merges_ends_anybodys_access_or_counts_as_complete() {
+async fn a_bad_merge_read_is_incomplete_and_ends_no_access() {
     let nulls = json!({"id": "x", "employment_status": null, "work_email": null, "termination_date": null,
                        "modified_at": "2026-11-20T08:00:00Z"});
     let page = |next: Value, results: Value| {
@@ -241,11 +240,11 @@ async fn no_bad_read_of_merges_ends_anybodys_access_or_counts_as_complete() {
         (SYNC_STATUS, vec![page(Value::Null, json!([]))]),
     ];
     let mut it = It::merge((0..5).map(merge_employee).collect()).await;
-    it.sync(SyncMode::Changes).await;
+    it.sync(SyncMode::Incremental).await;
     let before = it.app.clock.now();
     for (path, answers) in bad {
         let shown = format!("{path} {answers:?}");
-        // Later than a tenant whose credentials were refused is left alone.
+        // Later than the block of refused credentials.
         it.app.advance(TimeDelta::minutes(20));
         it.api.script(path, answers);
         let reports = it.sync(SyncMode::Full).await;
@@ -267,11 +266,11 @@ async fn no_bad_read_of_merges_ends_anybodys_access_or_counts_as_complete() {
 }
 
 #[tokio::test]
-async fn one_who_cannot_be_switched_off_holds_up_nobody_else_on_the_page() {
+async fn one_failing_account_does_not_block_its_page() {
     let mut it = It::merge(widgets()).await;
-    // Of the first page, the user with this number is under the application's own guard.
+    // A trigger of the application protects one user of the first page.
     it.app.refuse_to_change(&[8], "P0001").await;
-    let reports = it.sync(SyncMode::Changes).await;
+    let reports = it.sync(SyncMode::Incremental).await;
     let reason = reports[0].incomplete.as_deref().unwrap();
     assert!(
         reason.contains("1 of the records") && reason.contains("P0001"),
@@ -280,7 +279,7 @@ async fn one_who_cannot_be_switched_off_holds_up_nobody_else_on_the_page() {
     assert!(!reason.contains("widgets.example"), "{reason}");
     assert_eq!(it.off().await, LEFT[1..]);
     assert_eq!(reports[0].outcomes[&Outcome::Kept], 247);
-    // The read was not complete, so all of them are read again, and then it can be done.
+    // The sync was incomplete, so the next one reads everybody again.
     it.app.allow_changes().await;
     it.app.advance(TimeDelta::minutes(16));
     let reports = it.sync(SyncMode::IfDue).await;
@@ -292,19 +291,19 @@ async fn one_who_cannot_be_switched_off_holds_up_nobody_else_on_the_page() {
 }
 
 #[tokio::test]
-async fn a_read_that_only_confirms_leaves_access_alone_that_was_given_back() {
+async fn a_confirming_read_keeps_access_given_back_by_hand() {
     let mut left = bamboohr_employee(1);
     left["status"] = "Inactive".into();
     left["employmentHistoryStatus"] = "Terminated".into();
     let mut it = It::bamboohr(vec![left, bamboohr_employee(2)]).await;
-    it.sync(SyncMode::Changes).await;
+    it.sync(SyncMode::Incremental).await;
     assert_eq!(it.off().await, ["dana.1@widgets.example"]);
     it.app.sql("UPDATE users SET is_active = true").await;
     it.app.advance(TimeDelta::minutes(16));
     let reports = it.sync(SyncMode::Full).await;
     assert_eq!(reports[0].outcomes[&Outcome::Unchanged], 2, "{reports:?}");
     assert_eq!(it.off().await, [""; 0]);
-    // What it confirmed is as of now, so nothing older counts any more.
+    // The confirmed facts are as of now, so older ones are stale.
     let newest = "SELECT count(*) FROM leaver.employees
                   WHERE (facts #>> '{status,as_of}')::timestamptz = '2026-11-22T12:16:00Z'";
     assert_eq!(it.app.count(newest).await, 2);

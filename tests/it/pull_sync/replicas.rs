@@ -1,4 +1,4 @@
-//! One replica reads a source at a time.
+//! Only one replica reads a source at a time.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,31 +10,34 @@ use crate::support::TestApp;
 use crate::support::apis::{Answer, merge_account, merge_employee};
 
 #[tokio::test]
-async fn of_two_replicas_one_reads() {
+async fn only_one_of_two_replicas_syncs() {
     let mut it = It::merge((0..5).map(merge_employee).collect()).await;
     let slow = Answer::json(&merge_account("COMPLETE")).after(Duration::from_millis(600));
     it.api.script(ACCOUNT_DETAILS, [slow]);
     let beside = company(&it.app);
     let second = Syncer::new(Arc::clone(&it.app.parts.engine));
-    let nobody = |_: &str, _: u64| {};
+    let no_progress = |_: &str, _: u64| {};
     let late = async {
         it.api.until_asked(1).await;
         second
-            .sync(&beside, SyncMode::IfDue, &nobody)
+            .sync(&beside, SyncMode::IfDue, &no_progress)
             .await
             .unwrap()
     };
-    let (first, late) = tokio::join!(it.syncer.sync(&it.company, SyncMode::IfDue, &nobody), late);
+    let (first, late) = tokio::join!(
+        it.syncer.sync(&it.company, SyncMode::IfDue, &no_progress),
+        late
+    );
     assert!(late.is_none(), "{late:?}");
     assert_eq!(first.unwrap().unwrap()[0].incomplete, None);
-    // And once it is done, it is not due for the other one either.
+    // Afterwards the sync is not due for the other replica either.
     assert_eq!(it.sync(SyncMode::IfDue).await.len(), 0);
 }
 
 #[tokio::test]
-async fn postgres_probes_our_connections_so_that_a_lost_machine_frees_its_reads_within_a_minute() {
+async fn postgres_uses_tcp_keepalives_on_our_connections() {
     let app = TestApp::new().await;
-    // Over a unix socket the present value is none, so what it was set to.
+    // Over a unix socket the setting has no effect, so this reads the configured value.
     let sql = "SELECT name || ' ' || reset_val FROM pg_settings WHERE name LIKE 'tcp_keepalives%' ORDER BY 1";
     let set: Vec<String> = sqlx::query_scalar(sql)
         .fetch_all(&mut *app.parts.engine.pool.acquire().await.unwrap())

@@ -85,7 +85,7 @@ async fn exits_when_commits_do_not_wait_for_the_disk() {
     let mut place = place().await;
     place.sql(UNSYNCED).await;
     let said = leaver(&["serve"], &place.env(&[]));
-    said.failed(&["synchronous_commit is off", "ALTER DATABASE"]);
+    said.failed(&["`synchronous_commit` is off", "ALTER DATABASE"]);
 }
 
 #[tokio::test]

@@ -208,7 +208,7 @@ async fn a_syncing_service_leaks_no_key_or_token() {
         .await;
     let said = service.stop();
     assert!(
-        said.err.contains("TRACE") && said.err.contains("asked an API"),
+        said.err.contains("TRACE") && said.err.contains("connect.attempt: finished"),
         "{}",
         said.err
     );

@@ -1,4 +1,4 @@
-//! Deliveries on their way in: the words of the receiving half.
+//! Deliveries that are being received.
 
 pub mod store;
 
@@ -9,20 +9,20 @@ use uuid::Uuid;
 use leaver_core::domain::DeliveryId;
 use leaver_core::signature::VerifiedDelivery;
 
-/// An authentic delivery that is to be written down.
+/// An authenticated delivery to be stored.
 #[derive(Clone, Debug)]
-pub struct Arrival {
-    /// The id that it gets if the same body from the same source is not there yet.
+pub struct NewArrival {
+    /// Its id, unless the same body from the same source is stored already.
     pub id: DeliveryId,
-    /// What was sent.
+    /// The delivery.
     pub delivery: VerifiedDelivery,
-    /// When it had arrived whole.
+    /// When its last byte had arrived.
     pub received_at: DateTime<Utc>,
 }
 
-impl Arrival {
-    /// What makes two deliveries the same: the same bytes from the same source. 128 bits are enough, since only a
-    /// holder of the key could look for two bodies with the same, and would need 2^64 attempts.
+impl NewArrival {
+    /// Returns a 128-bit hash of source and body. Two deliveries with the same hash are duplicates.
+    // 128 bits are enough: only a holder of the key could search for a collision, with 2^64 attempts.
     #[must_use]
     pub fn fingerprint(&self) -> Uuid {
         let hash = Sha256::new()
@@ -36,39 +36,39 @@ impl Arrival {
     }
 }
 
-/// What the sender is told about a delivery that is stored.
+/// The acknowledgement of a stored delivery.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Receipt {
     /// The id of the delivery, or of the earlier one with the same body.
     pub id: DeliveryId,
-    /// Whether the same body had arrived before.
+    /// True if the same body had arrived before.
     pub duplicate: bool,
 }
 
-/// Whether a commit outlives a crash, by the database's settings for our session.
+/// The database's settings that decide whether a commit survives a crash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Durability {
-    /// A commit is answered only after it was handed to the disk: `synchronous_commit` is not `off`.
+    /// True if `synchronous_commit` is not `off`, so a commit returns only after it was written.
     pub waits_for_disk: bool,
-    /// What is handed to the disk is also flushed: `fsync`.
-    pub flushes: bool,
-    /// A page that was half written when the machine died can be mended: `full_page_writes`.
-    pub mends_pages: bool,
+    /// True if `fsync` is on, so what is written is also flushed to disk.
+    pub fsync: bool,
+    /// True if `full_page_writes` is on, so a half-written page can be repaired.
+    pub full_page_writes: bool,
 }
 
 impl Durability {
-    /// What a crash of the machine could cost although commits wait for the disk, and what to change.
+    /// Describes what a crash of the machine could lose although commits wait, and what to change.
     #[must_use]
     pub fn durability_warning(&self) -> Option<&'static str> {
-        match (self.flushes, self.mends_pages) {
+        match (self.fsync, self.full_page_writes) {
             (true, true) => None,
             (false, _) => Some(
-                "fsync is off: a crash of the machine can lose deliveries that were answered 200, and the whole database; \
-                 set fsync = on in postgresql.conf, except for a database that may be thrown away",
+                "`fsync` is off, so a crash of the machine can lose acknowledged deliveries and the whole database; \
+                 set fsync = on in postgresql.conf, unless the database is disposable",
             ),
             (true, false) => Some(
-                "full_page_writes is off: a crash of the machine can damage tables; \
-                 set full_page_writes = on in postgresql.conf, except where the file system never tears a page",
+                "`full_page_writes` is off, so a crash of the machine can damage tables; \
+                 set full_page_writes = on in postgresql.conf, unless the file system writes whole pages",
             ),
         }
     }

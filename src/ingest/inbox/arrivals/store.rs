@@ -1,5 +1,5 @@
-//! Writes into `leaver.deliveries` what arrives. Each function takes a slice and runs one statement for it, which may
-//! stand for itself as a transaction.
+//! Inserts new deliveries into `leaver.deliveries`. Each function takes a slice and executes one statement for it, which
+//! can be a transaction of its own.
 
 use std::collections::{HashMap, HashSet};
 
@@ -7,24 +7,24 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Arrival, Durability};
+use super::{Durability, NewArrival};
 use leaver_core::domain::DeliveryId;
 use leaver_core::signature::VerifiedDelivery;
 
-/// Writes deliveries down, and says which of them are new. Those of which the same body from the same source is there
-/// already, or stands earlier in the slice, are left out; [`repeat`] is for them.
+/// Inserts deliveries and returns the ids of those inserted. Skips a delivery whose body from the same source is stored
+/// already, or comes earlier in the slice; see [`record_repeats`].
 ///
-/// It waits for nobody but another transaction that is just now writing the same body.
+/// Waits only for another transaction that is inserting the same body.
 ///
 /// # Errors
-/// Whatever the database says; nothing is stored then.
+/// Returns the database's error; nothing was written then.
 pub async fn insert(
     conn: &mut PgConnection,
-    arrivals: &[&Arrival],
+    arrivals: &[&NewArrival],
 ) -> Result<HashSet<DeliveryId>, sqlx::Error> {
     let mut unique = with_fingerprints(arrivals);
-    // Two batches with the same bodies then wait for each other instead of deadlocking. The sort is a stable one, so
-    // that of equal bodies the first counts.
+    // In one order, so that two batches with the same bodies wait for each other instead of deadlocking. The sort is
+    // stable, so the first of equal bodies stays.
     unique.sort_by_key(|(fingerprint, _)| *fingerprint);
     unique.dedup_by_key(|(fingerprint, _)| *fingerprint);
     let rows = Columns::of(&unique);
@@ -51,20 +51,19 @@ pub async fn insert(
     Ok(written.into_iter().map(DeliveryId).collect())
 }
 
-/// Says of deliveries that are there already, in the order given, under which id; `None` for one that is gone.
+/// Returns the stored id of each duplicate delivery, in the order given; `None` if it was deleted.
 ///
-/// A repetition changes nothing, except where its sender signed a later time: the same words then may be news. Where
-/// the row is settled and its entries bore no time of their own, it is processed again. Where it is not settled yet,
-/// nobody knows whether its entries bear a time; the later signature is noted, and [`settle`](crate::ingest::inbox::store::settle)
-/// sees to it.
+/// A duplicate changes nothing unless it was signed later, since the same body may then carry new facts. A processed row
+/// without event times becomes pending. For a row that is not settled, the later signature is stored, and
+/// [`settle`](crate::ingest::inbox::store::settle) decides.
 ///
-/// It waits for a worker that is just now processing a row that has to change.
+/// Waits for a job that is processing a row that has to change.
 ///
 /// # Errors
-/// Whatever the database says; nothing is changed then.
-pub async fn repeat(
+/// Returns the database's error; nothing was written then.
+pub async fn record_repeats(
     conn: &mut PgConnection,
-    arrivals: &[&Arrival],
+    arrivals: &[&NewArrival],
 ) -> Result<Vec<Option<DeliveryId>>, sqlx::Error> {
     let arrivals = with_fingerprints(arrivals);
     let mut latest = HashMap::with_capacity(arrivals.len());
@@ -74,9 +73,9 @@ pub async fn repeat(
             *known = arrival;
         }
     }
-    let unique: Vec<(Uuid, &Arrival)> = latest.into_iter().collect();
+    let unique: Vec<(Uuid, &NewArrival)> = latest.into_iter().collect();
     let rows = Columns::of(&unique);
-    // Locked first, in key order, each row comes in its newest version, and what follows rests on that.
+    // The rows are locked first, in key order, so each comes in its newest version.
     let there = sqlx::query!(
         r#"WITH arrived AS (
                SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::bytea[])
@@ -116,27 +115,27 @@ pub async fn repeat(
     Ok(arrivals.iter().map(id_of).collect())
 }
 
-fn with_fingerprints<'a>(arrivals: &[&'a Arrival]) -> Vec<(Uuid, &'a Arrival)> {
-    let with_fingerprint = |arrival: &&'a Arrival| (arrival.fingerprint(), *arrival);
+fn with_fingerprints<'a>(arrivals: &[&'a NewArrival]) -> Vec<(Uuid, &'a NewArrival)> {
+    let with_fingerprint = |arrival: &&'a NewArrival| (arrival.fingerprint(), *arrival);
     arrivals.iter().map(with_fingerprint).collect()
 }
 
-/// What a commit of this session is worth.
+/// Loads the settings that decide whether a commit of this session survives a crash.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn durability(conn: &mut PgConnection) -> Result<Durability, sqlx::Error> {
     sqlx::query_as!(
         Durability,
         r#"SELECT current_setting('synchronous_commit') <> 'off' AS "waits_for_disk!",
-                  current_setting('fsync')::bool AS "flushes!",
-                  current_setting('full_page_writes')::bool AS "mends_pages!""#
+                  current_setting('fsync')::bool AS "fsync!",
+                  current_setting('full_page_writes')::bool AS "full_page_writes!""#
     )
     .fetch_one(conn)
     .await
 }
 
-/// Rows, turned into one array for each column.
+/// One array per column.
 struct Columns<'a> {
     ids: Vec<Uuid>,
     fingerprints: Vec<Uuid>,
@@ -149,7 +148,7 @@ struct Columns<'a> {
 }
 
 impl<'a> Columns<'a> {
-    fn of(rows: &[(Uuid, &'a Arrival)]) -> Self {
+    fn of(rows: &[(Uuid, &'a NewArrival)]) -> Self {
         let deliveries = || rows.iter().map(|(_, row)| &row.delivery);
         Self {
             ids: rows.iter().map(|(_, row)| row.id.0).collect(),

@@ -1,23 +1,23 @@
-//! What each worker has in hand, written down before it begins. A delivery that ends the whole process each time is
-//! found by it: after a crash whatever was in hand is taken one by one, with nothing else in hand in its process, and what
-//! was in hand like this has failed. A delivery in another loop's hand is not to blame for a crash.
+//! The deliveries that each loop is processing, recorded before it begins. This finds a delivery that crashes the
+//! process: after a crash the deliveries in flight are processed one by one, with nothing else in flight in the process.
+//! A delivery that was in flight alone has failed. Deliveries in flight in another loop are not blamed.
 //!
 //! ```text
-//!  transaction of the batch:   claim (rows locked) ........ effect, settle, forget mark . commit
-//!  a connection beside it:                 mark . commit
+//!  transaction of the batch:   claim (rows locked) ....... apply, settle, delete mark . commit
+//!  another connection:                     mark . commit
 //! ```
 //!
-//! While its owner lives, the marked rows are locked; when they are not, the owner is gone.
+//! While the owner of a mark lives, the marked rows are locked. If they are not, it has died.
 
 pub mod store;
 
 use leaver_core::domain::DeliveryId;
 
-/// What a worker that died had in hand and did not finish.
+/// The deliveries that a dead loop did not finish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Orphaned {
-    /// Any of these may be the cause, or one in another hand, so each is taken alone from now on.
+    /// Any of these may have caused the crash, or one of another loop. Each must be processed alone from now on.
     Any(Vec<DeliveryId>),
-    /// This one, which was taken alone and so has failed once more.
+    /// This one was processed alone, so it has failed once more.
     One(DeliveryId),
 }

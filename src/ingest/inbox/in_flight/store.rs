@@ -7,11 +7,10 @@ use uuid::Uuid;
 use super::Orphaned;
 use leaver_core::domain::DeliveryId;
 
-/// Writes down what a worker has in hand, in place of what it had before. It does not wait for the disk: the mark must
-/// outlive this process, and not the database's.
+/// Records the deliveries that a loop is processing, and replaces its earlier mark.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was written then.
 pub async fn mark(
     conn: &mut PgConnection,
     worker: Uuid,
@@ -19,6 +18,7 @@ pub async fn mark(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     let ids: Vec<Uuid> = deliveries.iter().map(|id| id.0).collect();
+    // Without waiting for the disk: the mark must survive a crash of this process, not of the database.
     sqlx::query!(
         "WITH sparing AS (SELECT set_config('synchronous_commit', 'off', true))
          INSERT INTO leaver.in_flight_batches (worker, delivery_ids, started_at) SELECT $1, $2, $3 FROM sparing
@@ -33,10 +33,10 @@ pub async fn mark(
     Ok(())
 }
 
-/// Forgets a worker's mark: in the transaction that does what it marks, or after taking it back.
+/// Deletes a loop's mark, in the transaction that settles its deliveries or after that was rolled back.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was written then.
 pub async fn forget(conn: &mut PgConnection, worker: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "DELETE FROM leaver.in_flight_batches WHERE worker = $1",
@@ -47,11 +47,11 @@ pub async fn forget(conn: &mut PgConnection, worker: Uuid) -> Result<(), sqlx::E
     Ok(())
 }
 
-/// Takes the marks of other workers that are gone, forgets them, and says what they had in hand. The deliveries stay
-/// locked until the transaction ends. A mark with a delivery that somebody holds is left alone.
+/// Deletes the marks of dead loops and returns their deliveries, whose rows stay locked until the transaction ends. Skips
+/// a mark of which any delivery is locked.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was written then.
 pub async fn reclaim_orphans(
     conn: &mut PgConnection,
     worker: Uuid,
@@ -96,10 +96,10 @@ pub async fn reclaim_orphans(
     Ok(orphaned)
 }
 
-/// Has each of these deliveries taken with nothing else in hand from now on.
+/// Marks deliveries to be processed with nothing else in flight from now on.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was written then.
 pub async fn isolate(
     conn: &mut PgConnection,
     deliveries: &[DeliveryId],

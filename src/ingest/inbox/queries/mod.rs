@@ -1,4 +1,4 @@
-//! What waits and what arrived, as people and health see it.
+//! Read-only queries of the inbox, for health, commands and comparisons.
 
 pub mod store;
 
@@ -8,42 +8,42 @@ use serde::Serialize;
 
 use leaver_core::domain::{EmployeeId, SourceName};
 
-/// Number of deliveries that need work.
+/// The size of the backlog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Backlog {
-    /// Deliveries that are not processed yet.
+    /// Deliveries that are pending.
     pub pending: i64,
-    /// Age of the oldest pending delivery in seconds.
+    /// The age of the oldest of them in seconds; 0 if there is none.
     pub oldest_seconds: i64,
-    /// Deliveries that could not be processed.
+    /// Deliveries that failed.
     pub failed: i64,
 }
 
-/// When a source last sent something.
+/// The newest delivery of a source.
 #[derive(Clone, Debug)]
 pub struct LastDelivery {
     /// The source.
     pub source: SourceName,
-    /// When its newest delivery arrived; none when there never was one.
+    /// When it arrived; `None` if there is none.
     pub at: Option<DateTime<Utc>>,
 }
 
-/// Whom a delivery named, or with what it can still be read.
+/// A stored delivery with its employees, or with the body that names them.
 #[derive(Clone)]
-pub struct Arrived {
+pub struct ArrivedDelivery {
     /// When it arrived.
     pub received_at: DateTime<Utc>,
-    /// The sender's ids of those it named; `None` when it is not settled, or could not be read.
+    /// The provider's ids of its employees; `None` if it is not settled, or could not be read.
     pub employee_ids: Option<Vec<EmployeeId>>,
     /// Its `Content-Type`.
     pub content_type: Option<String>,
-    /// Its bytes, where the ids are not known.
+    /// Its bytes, if the ids are unknown.
     pub body: Option<Bytes>,
 }
 
-impl std::fmt::Debug for Arrived {
+impl std::fmt::Debug for ArrivedDelivery {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Arrived")
+        f.debug_struct("ArrivedDelivery")
             .field("received_at", &self.received_at)
             .finish_non_exhaustive()
     }

@@ -1,25 +1,25 @@
-//! Reads `leaver.deliveries` for people and for health.
+//! Read-only queries of `leaver.deliveries`.
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::{Arrived, Backlog, LastDelivery};
+use super::{ArrivedDelivery, Backlog, LastDelivery};
 use leaver_core::domain::{EmployeeId, SourceName};
 
-/// Whether the database answers.
+/// Checks that the database responds.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn ping(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!("SELECT 1 AS one").fetch_one(conn).await?;
     Ok(())
 }
 
-/// How much waits.
+/// Counts pending and failed deliveries.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn backlog(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Backlog, sqlx::Error> {
     let row = sqlx::query!(
         r#"SELECT count(*) FILTER (WHERE state = 'pending') AS "pending!",
@@ -36,10 +36,10 @@ pub async fn backlog(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Back
     })
 }
 
-/// When each of these sources last sent something.
+/// Finds the newest delivery of each source, in the order given.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn last_deliveries(
     conn: &mut PgConnection,
     sources: &[SourceName],
@@ -67,17 +67,17 @@ pub async fn last_deliveries(
         .collect())
 }
 
-/// What arrived from a source since a time that names one of these employees, or may: of what is not settled,
-/// or has failed, the body has to tell.
+/// Loads the deliveries of a source since a time that name one of these employees, or may do so. The employees of a
+/// pending or failed delivery are in its body only.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error.
 pub async fn arrived(
     conn: &mut PgConnection,
     source: &SourceName,
     since: DateTime<Utc>,
     employees: &[EmployeeId],
-) -> Result<Vec<Arrived>, sqlx::Error> {
+) -> Result<Vec<ArrivedDelivery>, sqlx::Error> {
     let ids: Vec<String> = employees.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
         "SELECT received_at, employee_ids, content_type,
@@ -94,7 +94,7 @@ pub async fn arrived(
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| Arrived {
+        .map(|row| ArrivedDelivery {
             received_at: row.received_at,
             employee_ids: row
                 .employee_ids

@@ -1,3 +1,3 @@
-//! How long the inbox remembers: bodies of failed deliveries, and what is left of processed ones.
+//! Deletes old data of the inbox: bodies of failed deliveries, and rows of settled ones.
 
 pub mod store;

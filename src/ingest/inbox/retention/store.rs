@@ -1,13 +1,13 @@
-//! Forgets rows of `leaver.deliveries`, oldest first.
+//! Deletes old data of `leaver.deliveries`, oldest first.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-/// Forgets the fingerprints of deliveries that were processed before a moment and bear their own times: the same body is
-/// new then, and says nothing new. So many at most, oldest first. Says how many.
+/// Deletes the fingerprints of deliveries with event times that were settled before a moment, `limit` at most. Returns
+/// how many. The same body is then stored again, and its facts are stale.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was written then.
 pub async fn forget_fingerprints(
     conn: &mut PgConnection,
     processed_before: DateTime<Utc>,
@@ -28,18 +28,17 @@ pub async fn forget_fingerprints(
     Ok(done.rows_affected())
 }
 
-/// Forgets deliveries that were processed before a moment and whose [fingerprint](forget_fingerprints) is forgotten or must
-/// not be before, and failed ones without a body: `limit` at most, oldest first. Returns
-/// how many.
+/// Deletes settled deliveries from before a moment, and failed ones without a body, `limit` of each at most. Returns how
+/// many. Keeps deliveries with event times until [`forget_fingerprints`] was applied to them.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was written then.
 pub async fn forget_settled(
     conn: &mut PgConnection,
     processed_before: DateTime<Utc>,
     limit: i64,
 ) -> Result<u64, sqlx::Error> {
-    // Each part has an index of its own.
+    // Each part of the query has its own index.
     let done = sqlx::query!(
         "WITH done AS (
              SELECT id FROM leaver.deliveries
@@ -61,10 +60,10 @@ pub async fn forget_settled(
     Ok(done.rows_affected())
 }
 
-/// Deletes the bodies of deliveries that failed before a moment.
+/// Deletes the bodies of deliveries that failed before a moment. Returns how many.
 ///
 /// # Errors
-/// Whatever the database says.
+/// Returns the database's error; nothing was written then.
 pub async fn forget_failed_bodies(
     conn: &mut PgConnection,
     failed_before: DateTime<Utc>,

@@ -1,11 +1,11 @@
-//! BambooHR's own webhooks: made, listed, looked at and deleted; never made twice, and no key shown.
+//! BambooHR's webhooks: created, listed, read and deleted; never created twice, and no key shown.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use leaver::connect::{
-    BambooHrAddress, BambooHrApi, Limits, MONITORED_FIELDS, ReadError, WebhookError, WebhookKind,
-    WebhookRequest,
+    BambooHrAddress, BambooHrApi, ClientLimits, MONITORED_FIELDS, ReadError, WebhookError,
+    WebhookKind, WebhookRequest,
 };
 use secrecy::ExposeSecret;
 use serde_json::{Value, json};
@@ -30,18 +30,18 @@ async fn company(hooks: &Arc<Hooks>) -> StandIn {
     StandIn::start(bamboohr_with_hooks(vec![], hooks)).await
 }
 
-fn impatient() -> Limits {
-    Limits {
-        attempt: Duration::from_millis(100),
+fn short_timeout() -> ClientLimits {
+    ClientLimits {
+        attempt_timeout: Duration::from_millis(100),
         ..limits()
     }
 }
 
 #[tokio::test]
-async fn an_event_based_hook_is_made_of_what_we_need_and_gives_its_key() {
+async fn creating_an_event_webhook_returns_its_key() {
     let api = company(&Arc::default()).await;
     let made = bamboohr(&api)
-        .create_hook(&wanted(WebhookKind::Event))
+        .create_webhook(&wanted(WebhookKind::Event))
         .await
         .unwrap();
     assert_eq!(
@@ -63,18 +63,18 @@ async fn an_event_based_hook_is_made_of_what_we_need_and_gives_its_key() {
 }
 
 #[tokio::test]
-async fn a_field_based_hook_posts_each_field_under_its_own_alias_and_the_end_is_never_monitored() {
+async fn a_field_webhook_posts_but_never_monitors_the_end_date() {
     let api = company(&Arc::default()).await;
     let client = bamboohr(&api);
     client
-        .create_hook(&wanted(WebhookKind::Field))
+        .create_webhook(&wanted(WebhookKind::Field))
         .await
         .unwrap();
     let fewer = WebhookRequest {
         fields: vec!["status"],
         ..wanted(WebhookKind::Field)
     };
-    client.create_hook(&fewer).await.unwrap();
+    client.create_webhook(&fewer).await.unwrap();
     let bodies: Vec<Value> = api.asked().iter().map(Asked::json).collect();
     assert_eq!(
         bodies[0]["postFields"],
@@ -89,7 +89,7 @@ async fn a_field_based_hook_posts_each_field_under_its_own_alias_and_the_end_is_
             "employee_with_fields.deleted"
         ])
     );
-    // What may not be monitored is not posted either, but the end is.
+    // A field that may not be monitored is not posted; `terminationDate` is the exception.
     assert_eq!(
         bodies[1]["postFields"],
         json!({"status": "status", "terminationDate": "terminationDate"})
@@ -105,7 +105,7 @@ async fn a_field_based_hook_posts_each_field_under_its_own_alias_and_the_end_is_
 }
 
 #[tokio::test]
-async fn what_may_have_been_made_is_not_made_again() {
+async fn a_creation_that_may_have_succeeded_is_not_retried() {
     let made = json!({"id": "1", "privateKey": PRIVATE_KEY}).to_string();
     let created = |body: &str| Answer::text(201, "application/json", body);
     let slow = created(&made).after(Duration::from_millis(400));
@@ -122,13 +122,13 @@ async fn what_may_have_been_made_is_not_made_again() {
     ] {
         let shown = format!("{lost:?}");
         let api = StandIn::always(lost).await;
-        let client = bamboohr_over(&api, transport(impatient()));
+        let client = bamboohr_over(&api, transport(short_timeout()));
         let error = client
-            .create_hook(&wanted(WebhookKind::Event))
+            .create_webhook(&wanted(WebhookKind::Event))
             .await
             .unwrap_err();
         assert!(
-            matches!(error, WebhookError::MaybeMade { .. }),
+            matches!(error, WebhookError::MayExist { .. }),
             "{shown}: {error}"
         );
         assert!(
@@ -146,7 +146,7 @@ async fn what_was_certainly_not_made_is_tried_again() {
     let hidden = Answer::json(&json!({"error": {"code": 429, "message": "try again"}}));
     api.script(WEBHOOKS, [throttled, hidden]);
     bamboohr(&api)
-        .create_hook(&wanted(WebhookKind::Event))
+        .create_webhook(&wanted(WebhookKind::Event))
         .await
         .unwrap();
     assert_eq!(api.asked().len(), 3);
@@ -164,7 +164,7 @@ async fn what_was_certainly_not_made_is_tried_again() {
         transport(limits()),
     );
     let error = client
-        .create_hook(&wanted(WebhookKind::Event))
+        .create_webhook(&wanted(WebhookKind::Event))
         .await
         .unwrap_err();
     assert!(
@@ -204,7 +204,7 @@ async fn a_refusal_names_the_fields_and_nothing_else_of_the_answer() {
     ] {
         let api = StandIn::always(answer).await;
         let error = bamboohr(&api)
-            .create_hook(&wanted(WebhookKind::Event))
+            .create_webhook(&wanted(WebhookKind::Event))
             .await
             .unwrap_err();
         let text = error.to_string();
@@ -215,31 +215,31 @@ async fn a_refusal_names_the_fields_and_nothing_else_of_the_answer() {
 }
 
 #[tokio::test]
-async fn a_hook_is_listed_looked_at_and_deleted() {
+async fn a_webhook_is_listed_read_and_deleted() {
     let hooks = Arc::new(Hooks::default());
     let id = hooks.add("https://leaver.example/webhooks/bamboohr");
     hooks.configure(&id, "lastSent", "2026-11-22 11:58:03".into());
     let api = company(&hooks).await;
     let client = bamboohr(&api);
-    let listed = client.hooks().await.unwrap();
+    let listed = client.webhooks().await.unwrap();
     assert_eq!(
         listed[0].last_sent,
         Some(crate::support::at("2026-11-22T11:58:03Z"))
     );
-    assert_eq!(client.hook(&id).await.unwrap().webhook, listed[0]);
-    client.delete_hook(&id).await.unwrap();
-    assert_eq!(client.hooks().await, Ok(vec![]));
+    assert_eq!(client.webhook(&id).await.unwrap().webhook, listed[0]);
+    client.delete_webhook(&id).await.unwrap();
+    assert_eq!(client.webhooks().await, Ok(vec![]));
     for error in [
-        client.hook(&id).await.unwrap_err(),
-        client.hook_log(&id).await.unwrap_err(),
-        client.delete_hook(&id).await.unwrap_err(),
+        client.webhook(&id).await.unwrap_err(),
+        client.webhook_log(&id).await.unwrap_err(),
+        client.delete_webhook(&id).await.unwrap_err(),
     ] {
-        assert_eq!(error, WebhookError::NoSuchHook(id.clone()));
+        assert_eq!(error, WebhookError::NoSuchWebhook(id.clone()));
     }
 }
 
 #[tokio::test]
-async fn somebody_elses_hook_says_whose_key_it_takes_and_stops_nothing_else() {
+async fn a_webhook_of_another_user_blocks_nothing_else() {
     let api = company(&Arc::default()).await;
     let not_yours =
         json!({"errors": {"error": "You do not have access to webhook ID: 6"}}).to_string();
@@ -247,14 +247,14 @@ async fn somebody_elses_hook_says_whose_key_it_takes_and_stops_nothing_else() {
     api.script("/api/v1/webhooks/6", [answer]);
     let client = bamboohr(&api);
     assert_eq!(
-        client.delete_hook("6").await,
-        Err(WebhookError::NotYours("6".to_owned()))
+        client.delete_webhook("6").await,
+        Err(WebhookError::OtherOwner("6".to_owned()))
     );
-    assert_eq!(client.hooks().await, Ok(vec![]));
+    assert_eq!(client.webhooks().await, Ok(vec![]));
 }
 
 #[tokio::test]
-async fn an_id_that_means_another_address_is_not_asked_for() {
+async fn an_id_that_forms_another_path_is_not_sent() {
     let api = company(&Arc::default()).await;
     let client = bamboohr(&api);
     for strange in [
@@ -266,9 +266,9 @@ async fn an_id_that_means_another_address_is_not_asked_for() {
         "7?x",
         "123456789012345678901",
     ] {
-        let error = client.delete_hook(strange).await.unwrap_err();
+        let error = client.delete_webhook(strange).await.unwrap_err();
         assert!(
-            matches!(error, WebhookError::NoSuchId(_)),
+            matches!(error, WebhookError::InvalidId(_)),
             "{strange}: {error}"
         );
     }
@@ -276,7 +276,7 @@ async fn an_id_that_means_another_address_is_not_asked_for() {
 }
 
 #[tokio::test]
-async fn a_throttled_or_overlong_search_of_the_log_is_tried_again() {
+async fn a_throttled_or_slow_log_search_is_retried() {
     let hooks = Arc::new(Hooks::default());
     let id = hooks.add("https://leaver.example/webhooks/bamboohr");
     hooks.log(&id, vec![log_entry("2026-11-22 11:58:03", "200", &["7"])]);
@@ -287,21 +287,21 @@ async fn a_throttled_or_overlong_search_of_the_log_is_tried_again() {
         "/api/v1/webhooks/1/log",
         [Answer::json(&throttled), timed_out],
     );
-    assert_eq!(bamboohr(&api).hook_log(&id).await.unwrap().len(), 1);
+    assert_eq!(bamboohr(&api).webhook_log(&id).await.unwrap().len(), 1);
     assert_eq!(api.asked().len(), 3);
 
     api.script("/api/v1/webhooks/1/log", vec![Answer::json(&throttled); 4]);
-    let error = bamboohr(&api).hook_log(&id).await.unwrap_err();
+    let error = bamboohr(&api).webhook_log(&id).await.unwrap_err();
     assert_eq!(error, WebhookError::Throttled);
 }
 
 #[tokio::test]
-async fn neither_key_is_shown_or_logged() {
+async fn errors_and_logs_hold_no_key() {
     let (captured, _guard) = Captured::start("trace");
     let api = company(&Arc::default()).await;
-    let client = bamboohr_over(&api, transport(impatient()));
+    let client = bamboohr_over(&api, transport(short_timeout()));
     let made = client
-        .create_hook(&wanted(WebhookKind::Event))
+        .create_webhook(&wanted(WebhookKind::Event))
         .await
         .unwrap();
     let mut shown = vec![format!("{made:?}")];
@@ -318,13 +318,16 @@ async fn neither_key_is_shown_or_logged() {
     ] {
         api.script(WEBHOOKS, [answer]);
         let error = client
-            .create_hook(&wanted(WebhookKind::Event))
+            .create_webhook(&wanted(WebhookKind::Event))
             .await
             .unwrap_err();
         shown.push(format!("{error} {error:?}"));
     }
     let log = captured.text();
-    assert!(log.contains("asked an API"), "nothing was logged");
+    assert!(
+        log.contains("connect.attempt: finished"),
+        "nothing was logged"
+    );
     shown.push(log);
     for text in shown {
         for secret in [

@@ -1,13 +1,12 @@
-//! The daily look at BambooHR's webhooks, and what health says of it.
+//! The daily check of BambooHR's webhooks, and how health reports it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
 use leaver::jobs::provider_webhooks::monitor::{CheckOutcome, WebhookJob, WebhookMonitor};
-use leaver::jobs::runner::run;
+use leaver::jobs::runner::Job;
 use serde_json::json;
-use tokio_util::sync::CancellationToken;
 
 use super::{HERE, It, company};
 use crate::support::apis::Answer;
@@ -17,15 +16,15 @@ use crate::support::logs::Captured;
 const WEBHOOKS: &str = "/api/v1/webhooks";
 
 impl It {
-    async fn look(&self) -> CheckOutcome {
-        let watch = WebhookMonitor::new(Arc::clone(&self.app.parts.engine));
-        watch.look(&self.company).await.unwrap()
+    async fn check(&self) -> CheckOutcome {
+        let monitor = WebhookMonitor::new(Arc::clone(&self.app.parts.engine));
+        monitor.check(&self.company).await.unwrap()
     }
 
-    /// A day later.
-    async fn look_tomorrow(&self) -> CheckOutcome {
+    /// Checks a day later.
+    async fn check_tomorrow(&self) -> CheckOutcome {
         self.app.advance(TimeDelta::hours(24));
-        self.look().await
+        self.check().await
     }
 
     /// The problem of the first webhook in health, and health's status.
@@ -38,7 +37,7 @@ impl It {
 }
 
 #[tokio::test]
-async fn a_look_notes_the_hooks_that_point_here_and_health_shows_them() {
+async fn a_check_stores_webhooks_that_post_here_for_health() {
     let it = It::new().await;
     let before = it.health().await;
     assert!(
@@ -58,7 +57,7 @@ async fn a_look_notes_the_hooks_that_point_here_and_health_shows_them() {
             log_entry("2026-11-22 10:00:00", "503", &["2"]),
         ],
     );
-    assert_eq!(it.look().await, CheckOutcome::Done(0));
+    assert_eq!(it.check().await, CheckOutcome::Done(0));
     let health = it.health().await;
     assert_eq!(
         health["sources"]["bamboohr"]["webhooks"],
@@ -75,12 +74,12 @@ async fn a_look_notes_the_hooks_that_point_here_and_health_shows_them() {
 }
 
 #[tokio::test]
-async fn a_denied_field_and_a_delivery_that_was_not_taken_are_problems_until_they_are_mended() {
+async fn denied_fields_and_refused_deliveries_are_problems() {
     let it = It::new().await;
     let hook = it.hooks.add(HERE);
     it.hooks
         .configure(&hook, "errors", denied(&["status"], &[]));
-    assert_eq!(it.look().await, CheckOutcome::Done(1));
+    assert_eq!(it.check().await, CheckOutcome::Done(1));
     let (problem, status) = it.problem().await;
     assert!(
         problem.contains("status") && status == "degraded",
@@ -90,7 +89,7 @@ async fn a_denied_field_and_a_delivery_that_was_not_taken_are_problems_until_the
     it.hooks.configure(&hook, "errors", json!([]));
     it.hooks
         .log(&hook, vec![log_entry("2026-11-22 11:58:03", "401", &["1"])]);
-    assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(1));
+    assert_eq!(it.check_tomorrow().await, CheckOutcome::Done(1));
     let (problem, status) = it.problem().await;
     assert!(problem.contains("401") && status == "degraded", "{problem}");
     let metrics = it.app.get("/metrics").await.body;
@@ -104,24 +103,28 @@ async fn a_denied_field_and_a_delivery_that_was_not_taken_are_problems_until_the
     let mut word = log_entry("2026-11-22 11:58:03", "", &["1"]);
     word["lastAttempted"] = "Webhook Not Found".into();
     it.hooks.log(&hook, vec![word]);
-    assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(1));
+    assert_eq!(it.check_tomorrow().await, CheckOutcome::Done(1));
     assert!(it.problem().await.0.contains("Webhook Not Found"));
 
     it.hooks
         .log(&hook, vec![log_entry("2026-11-23 11:58:03", "200", &["1"])]);
-    assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(0));
+    assert_eq!(it.check_tomorrow().await, CheckOutcome::Done(0));
     assert_eq!(it.problem().await, (String::new(), "ok".to_owned()));
 }
 
 #[tokio::test]
-async fn a_hook_that_was_seen_and_is_shown_no_more_is_a_problem_and_one_never_seen_is_none() {
+async fn a_webhook_that_disappears_is_a_problem() {
     let it = It::new().await;
-    assert_eq!(it.look().await, CheckOutcome::Done(0), "none was ever seen");
+    assert_eq!(
+        it.check().await,
+        CheckOutcome::Done(0),
+        "none was ever seen"
+    );
     let hook = it.hooks.add(HERE);
-    assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(0));
+    assert_eq!(it.check_tomorrow().await, CheckOutcome::Done(0));
     it.hooks.remove(&hook);
     for _ in 0..2 {
-        assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(1));
+        assert_eq!(it.check_tomorrow().await, CheckOutcome::Done(1));
         let (problem, status) = it.problem().await;
         assert!(
             problem.contains("leaver webhooks create") && status == "degraded",
@@ -131,52 +134,52 @@ async fn a_hook_that_was_seen_and_is_shown_no_more_is_a_problem_and_one_never_se
 }
 
 #[tokio::test]
-async fn a_hook_that_was_seen_and_posts_elsewhere_now_is_a_problem() {
+async fn a_webhook_with_a_changed_url_is_a_problem() {
     let it = It::new().await;
     let hook = it.hooks.add(HERE);
-    it.look().await;
+    it.check().await;
     it.hooks
         .configure(&hook, "url", "https://other.example/hook".into());
-    assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(1));
+    assert_eq!(it.check_tomorrow().await, CheckOutcome::Done(1));
     assert!(it.problem().await.0.contains("another address"));
     it.hooks.configure(&hook, "url", HERE.into());
-    assert_eq!(it.look_tomorrow().await, CheckOutcome::Done(0));
+    assert_eq!(it.check_tomorrow().await, CheckOutcome::Done(0));
 }
 
 #[tokio::test]
-async fn a_look_is_due_once_a_day_and_an_hour_after_one_that_failed() {
+async fn a_check_is_due_daily_and_an_hour_after_a_failure() {
     let mut it = It::new().await;
     it.hooks.add(HERE);
-    assert_eq!(it.look().await, CheckOutcome::Done(0));
+    assert_eq!(it.check().await, CheckOutcome::Done(0));
     it.app.advance(TimeDelta::hours(23));
-    assert_eq!(it.look().await, CheckOutcome::NotDue);
+    assert_eq!(it.check().await, CheckOutcome::NotDue);
     it.app.advance(TimeDelta::hours(1));
     it.api.script(
         "/api/v1/webhooks/1/log",
         [Some(Answer::status(503)), Some(Answer::status(503))],
     );
-    assert!(matches!(it.look().await, CheckOutcome::Failed(_)));
+    assert!(matches!(it.check().await, CheckOutcome::Failed(_)));
     it.app.advance(TimeDelta::minutes(59));
-    assert_eq!(it.look().await, CheckOutcome::NotDue);
+    assert_eq!(it.check().await, CheckOutcome::NotDue);
     it.app.advance(TimeDelta::minutes(1));
-    assert_eq!(it.look().await, CheckOutcome::Done(0));
-    // Since when it is listened to stays what it was.
+    assert_eq!(it.check().await, CheckOutcome::Done(0));
+    // The time of the first configuration is unchanged.
     let since = "SELECT to_char(since AT TIME ZONE 'UTC', 'DD HH24:MI') FROM leaver.source_status";
     assert_eq!(it.app.lines(since).await, ["22 12:00"]);
 }
 
 #[tokio::test]
-async fn a_failed_look_takes_nothing_for_lost() {
+async fn a_failed_check_reports_no_webhook_as_missing() {
     let it = It::new().await;
     it.hooks.add(HERE);
-    it.look().await;
+    it.check().await;
     it.api.script(WEBHOOKS, [Some(Answer::status(403))]);
-    assert!(matches!(it.look_tomorrow().await, CheckOutcome::Failed(_)));
+    assert!(matches!(it.check_tomorrow().await, CheckOutcome::Failed(_)));
     assert_eq!(it.problem().await, (String::new(), "ok".to_owned()));
 }
 
 #[tokio::test]
-async fn of_two_replicas_one_looks() {
+async fn only_one_of_two_replicas_checks() {
     let it = It::new().await;
     let slow = Answer::json(&json!({"webhooks": []})).after(Duration::from_millis(600));
     it.api.script(WEBHOOKS, [slow]);
@@ -184,45 +187,32 @@ async fn of_two_replicas_one_looks() {
     let second = WebhookMonitor::new(Arc::clone(&it.app.parts.engine));
     let late = async {
         it.api.until_asked(1).await;
-        second.look(&beside).await.unwrap()
+        second.check(&beside).await.unwrap()
     };
     assert_eq!(
-        tokio::join!(it.look(), late),
+        tokio::join!(it.check(), late),
         (CheckOutcome::Done(0), CheckOutcome::NotDue)
     );
-    assert_eq!(it.look().await, CheckOutcome::NotDue);
+    assert_eq!(it.check().await, CheckOutcome::NotDue);
     assert_eq!(it.api.asked().len(), 1);
 }
 
 #[tokio::test]
-async fn that_looking_fails_is_warned_of_once_and_no_key_is_logged() {
+async fn failing_checks_warn_once_and_log_no_key() {
     let (captured, _guard) = Captured::start("info");
     let it = It::new().await;
     it.api.script(WEBHOOKS, vec![Answer::status(403); 3]);
-    let watch = WebhookMonitor::new(Arc::clone(&it.app.parts.engine))
-        .asking_every(Duration::from_millis(5));
-    let stop = CancellationToken::new();
-    let hourly = async {
-        for looks in 1..=4 {
-            while it.api.asked().len() < looks {
-                tokio::time::sleep(Duration::from_millis(5)).await;
-            }
-            it.app.advance(TimeDelta::hours(1));
-        }
-        while !captured.text().contains("hooks.look: done") {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-        stop.cancel();
-    };
-    tokio::time::timeout(Duration::from_secs(20), async {
-        let job = WebhookJob::new(Arc::new(watch), Arc::clone(&it.company));
-        tokio::join!(run(job, &stop), hourly)
-    })
-    .await
-    .unwrap();
+    let monitor = Arc::new(WebhookMonitor::new(Arc::clone(&it.app.parts.engine)));
+    let mut job = WebhookJob::new(monitor, Arc::clone(&it.company));
+    for check in 1..=4 {
+        job.tick().await;
+        assert_eq!(it.api.asked().len(), check);
+        it.app.advance(TimeDelta::hours(1));
+    }
     let log = captured.text();
+    assert!(log.contains("provider_webhooks.check: done"), "{log}");
     assert_eq!(
-        log.matches("cannot look at BambooHR's webhooks").count(),
+        log.matches("cannot check BambooHR's webhooks").count(),
         1,
         "{log}"
     );

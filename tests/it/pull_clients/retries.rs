@@ -1,9 +1,9 @@
-//! Retries, limits and budgets, and everything that is not the API's good answer.
+//! Retries, time limits and rate limits, and every response that is not a success.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use leaver::connect::{BambooHrApi, Limits, ReadError, Transport};
+use leaver::connect::{BambooHrApi, ClientLimits, ReadError, Transport};
 use serde_json::json;
 use tokio::net::TcpListener;
 use tokio::time::Instant;
@@ -25,7 +25,7 @@ async fn changed(api: &BambooHrApi) -> ReadError {
 }
 
 #[tokio::test]
-async fn each_bad_answer_has_its_name() {
+async fn each_failing_response_has_its_label() {
     let html = "<!doctype html><title>Log in</title>";
     let cases = [
         (Answer::status(400), "refused", 1),
@@ -40,34 +40,34 @@ async fn each_bad_answer_has_its_name() {
         (Answer::status(598), "unavailable", 4),
         (
             Answer::status(302).with("location", "https://elsewhere.example/"),
-            "not_the_api",
+            "unexpected_response",
             1,
         ),
-        (Answer::status(204), "not_the_api", 1),
+        (Answer::status(204), "unexpected_response", 1),
         (
             Answer::text(200, "text/html; charset=UTF-8", html),
-            "not_the_api",
+            "unexpected_response",
             1,
         ),
         (
             Answer::text(200, "application/json", html),
-            "not_the_api",
+            "unexpected_response",
             1,
         ),
         (
             Answer::text(200, "application/xml", "<?xml version='1.0'?><x/>"),
-            "not_the_api",
+            "unexpected_response",
             1,
         ),
-        (Answer::text(200, "application/json", ""), "cut", 1),
+        (Answer::text(200, "application/json", ""), "truncated", 1),
         (
             Answer::text(200, "application/json", r#"{"latest": "2026"#),
-            "cut",
+            "truncated",
             1,
         ),
         (
             Answer::text(200, "application/json", "[]"),
-            "not_the_api",
+            "unexpected_response",
             1,
         ),
         (
@@ -87,7 +87,7 @@ async fn each_bad_answer_has_its_name() {
         ),
         (
             Answer::json(&json!({"error": {"code": "BadRequest"}})),
-            "not_the_api",
+            "unexpected_response",
             1,
         ),
         (
@@ -111,17 +111,17 @@ async fn each_bad_answer_has_its_name() {
 }
 
 #[tokio::test]
-async fn passing_trouble_is_waited_out() {
+async fn transient_failures_are_retried() {
     let api = StandIn::start(page_of_one()).await;
     let throttled = Answer::json(&json!({"error": {"code": 429}}));
     let broken_off = Answer::text(200, "application/json", "{").broken_off();
-    for trouble in [
+    for failure in [
         throttled,
         Answer::status(502),
         Answer::status(408),
         broken_off,
     ] {
-        api.script(MERGE_EMPLOYEES, [Some(trouble.clone()), Some(trouble)]);
+        api.script(MERGE_EMPLOYEES, [Some(failure.clone()), Some(failure)]);
         read_all(&merge(&api), &account("la-1")).await.unwrap();
     }
     assert_eq!(api.asked().len(), 12);
@@ -129,37 +129,36 @@ async fn passing_trouble_is_waited_out() {
 
 #[tokio::test]
 async fn a_slow_server_is_a_timeout() {
-    let patience = Limits {
-        attempt: Duration::from_millis(50),
-        attempts: 2,
+    let limits = ClientLimits {
+        attempt_timeout: Duration::from_millis(50),
+        max_attempts: 2,
         ..limits()
     };
     let api = StandIn::always(Answer::status(200).after(Duration::from_secs(5))).await;
-    let error = changed(&bamboohr_over(&api, transport(patience))).await;
+    let error = changed(&bamboohr_over(&api, transport(limits))).await;
     assert_eq!(error, ReadError::Timeout);
-    assert!(error.is_worth_retrying());
     assert_eq!(api.asked().len(), 2);
 }
 
 #[tokio::test]
-async fn all_tries_together_have_an_end() {
-    let patience = Limits {
-        total: Duration::from_millis(200),
-        attempts: 1000,
-        backoff: Duration::from_millis(20),
+async fn the_total_time_of_all_attempts_is_limited() {
+    let limits = ClientLimits {
+        total_timeout: Duration::from_millis(200),
+        max_attempts: 1000,
+        first_backoff: Duration::from_millis(20),
         ..limits()
     };
     let api = StandIn::always(Answer::status(503)).await;
     let began = Instant::now();
-    let error = changed(&bamboohr_over(&api, transport(patience))).await;
-    // Whatever was in the way when the time was over.
-    let ends = ["unavailable", "timeout", "host_resting"];
+    let error = changed(&bamboohr_over(&api, transport(limits))).await;
+    // Depends on where the deadline fell.
+    let ends = ["unavailable", "timeout", "host_throttled"];
     assert!(ends.contains(&error.as_str()), "{error}");
     assert!(began.elapsed() < Duration::from_secs(2));
 }
 
 #[tokio::test]
-async fn a_wait_longer_than_the_patience_is_handed_to_the_caller() {
+async fn a_retry_after_beyond_the_deadline_is_returned() {
     for seconds in ["3600", "18446744073709551615"] {
         let api = StandIn::always(Answer::status(429).with("retry-after", seconds)).await;
         let error = changed(&bamboohr(&api)).await;
@@ -172,7 +171,7 @@ async fn a_wait_longer_than_the_patience_is_handed_to_the_caller() {
 }
 
 #[tokio::test]
-async fn nobody_listening_is_unavailable() {
+async fn a_refused_connection_is_unavailable() {
     let port = TcpListener::bind("127.0.0.1:0")
         .await
         .unwrap()
@@ -195,19 +194,19 @@ async fn nobody_listening_is_unavailable() {
 }
 
 #[tokio::test]
-async fn a_body_over_the_limit_is_not_read_on() {
-    let patience = || Limits {
-        body_bytes: 1000,
+async fn reading_stops_at_the_body_limit() {
+    let limits = || ClientLimits {
+        max_body_bytes: 1000,
         ..limits()
     };
     let long = json!({"latest": "", "employees": {}, "more": "x".repeat(2000)});
     let api = StandIn::always(Answer::json(&long)).await;
-    let error = changed(&bamboohr_over(&api, transport(patience()))).await;
+    let error = changed(&bamboohr_over(&api, transport(limits()))).await;
     assert_eq!(error, ReadError::TooLong { limit_bytes: 1000 });
 }
 
 #[tokio::test]
-async fn a_bad_token_makes_one_call_per_cool_down_and_others_go_on() {
+async fn a_refused_token_blocks_only_itself() {
     let api = StandIn::start(|asked| {
         let good = page_of_one();
         match asked.header("x-account-token") {
@@ -228,14 +227,14 @@ async fn a_bad_token_makes_one_call_per_cool_down_and_others_go_on() {
     );
     for _ in 0..5 {
         let error = read_all(&merge, &bad).await.unwrap_err();
-        assert_eq!(error.as_str(), "cooling_down");
+        assert_eq!(error.as_str(), "credentials_blocked");
         assert!(
             error.to_string().contains("2026-11-22T12:15:00Z"),
             "{error}"
         );
         assert_eq!(
             merge.sync_status(&bad).await.unwrap_err().as_str(),
-            "cooling_down"
+            "credentials_blocked"
         );
     }
     assert_eq!(api.asked().len(), 1);
@@ -244,7 +243,7 @@ async fn a_bad_token_makes_one_call_per_cool_down_and_others_go_on() {
     clock.set(at("2026-11-22T12:14:59Z"));
     assert_eq!(
         read_all(&merge, &bad).await.unwrap_err().as_str(),
-        "cooling_down"
+        "credentials_blocked"
     );
     clock.set(at("2026-11-22T12:15:00Z"));
     assert_eq!(
@@ -253,10 +252,10 @@ async fn a_bad_token_makes_one_call_per_cool_down_and_others_go_on() {
     );
     assert_eq!(
         read_all(&merge, &bad).await.unwrap_err().as_str(),
-        "cooling_down"
+        "credentials_blocked"
     );
     assert_eq!(api.asked().len(), 3);
-    // An hour that a clock takes back does not count as rest.
+    // A clock that steps back does not prolong the block.
     clock.set(at("2026-11-22T11:15:00Z"));
     assert_eq!(
         read_all(&merge, &bad).await.unwrap_err().as_str(),
@@ -265,15 +264,15 @@ async fn a_bad_token_makes_one_call_per_cool_down_and_others_go_on() {
 }
 
 #[tokio::test]
-async fn a_host_never_gives_more_errors_than_the_budget_within_a_window() {
+async fn failing_responses_per_host_stay_below_the_limit() {
     let window = Duration::from_millis(300);
-    let patience = Limits {
-        failures: 3,
-        failure_window: window,
+    let limits = ClientLimits {
+        max_host_failures: 3,
+        host_failure_window: window,
         ..limits()
     };
     let api = StandIn::always(Answer::status(401)).await;
-    let merge = merge_over(&api, transport(patience));
+    let merge = merge_over(&api, transport(limits));
     let accounts: Vec<_> = (0..9).map(|n| account(&format!("la-{n}"))).collect();
     let mut all = tokio::task::JoinSet::new();
     for account in accounts {
@@ -285,23 +284,23 @@ async fn a_host_never_gives_more_errors_than_the_budget_within_a_window() {
     }
     let times: Vec<Instant> = api.asked().iter().map(|asked| asked.at).collect();
     assert_eq!(times.len(), 9);
-    // Our window begins when an answer has come, so at the server it is never shorter.
+    // Our window begins with the response, so at the server it is never shorter.
     for four in times.windows(4) {
         assert!(four[3] - four[0] >= window, "{times:?}");
     }
 }
 
 #[tokio::test]
-async fn a_host_at_its_limit_is_not_waited_for_forever() {
-    let patience = Limits {
-        failures: 1,
-        failure_window: Duration::from_mins(1),
-        total: Duration::from_millis(100),
+async fn waiting_for_a_throttled_host_ends_at_the_deadline() {
+    let limits = ClientLimits {
+        max_host_failures: 1,
+        host_failure_window: Duration::from_mins(1),
+        total_timeout: Duration::from_millis(100),
         ..limits()
     };
     let api = StandIn::always(Answer::status(400)).await;
-    let client = bamboohr_over(&api, transport(patience));
+    let client = bamboohr_over(&api, transport(limits));
     assert_eq!(changed(&client).await.as_str(), "refused");
-    assert_eq!(changed(&client).await, ReadError::HostResting);
+    assert_eq!(changed(&client).await, ReadError::HostThrottled);
     assert_eq!(api.asked().len(), 1);
 }

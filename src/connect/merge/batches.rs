@@ -1,0 +1,81 @@
+//! A read of one linked account, after a check that Merge's own data are complete.
+
+use chrono::{DateTime, Utc};
+
+use super::{EmployeePages, LinkedAccount, MergeApi};
+use crate::connect::{EmployeeBatch, ReadError};
+use leaver_core::providers::ModelSync;
+
+/// Merge's id of the Common Model that we read.
+const EMPLOYEE_MODEL: &str = "hris.Employee";
+
+/// The batches of one read, one per page.
+pub(crate) struct EmployeeBatches<'a> {
+    api: &'a MergeApi,
+    account: &'a LinkedAccount,
+    pages: EmployeePages<'a>,
+    is_full: bool,
+    is_checked: bool,
+    has_records: bool,
+}
+
+impl MergeApi {
+    /// Starts a read of an account's employees: all, or those modified after `since`.
+    pub(crate) fn batches<'a>(
+        &'a self,
+        account: &'a LinkedAccount,
+        since: Option<DateTime<Utc>>,
+    ) -> EmployeeBatches<'a> {
+        EmployeeBatches {
+            api: self,
+            account,
+            pages: self.employees(account, since),
+            is_full: since.is_none(),
+            is_checked: false,
+            has_records: false,
+        }
+    }
+}
+
+impl EmployeeBatches<'_> {
+    /// Fetches the next batch; `None` after the last.
+    ///
+    /// # Errors
+    /// [`ReadError`]; [`ReadError::NotReady`] if Merge's own data are not complete.
+    pub(crate) async fn next(&mut self) -> Result<Option<EmployeeBatch>, ReadError> {
+        if !self.is_checked {
+            self.check_source().await?;
+            self.is_checked = true;
+        }
+        let Some(page) = self.pages.next().await? else {
+            return if self.is_full && !self.has_records {
+                Err(ReadError::NoEmployees)
+            } else {
+                Ok(None)
+            };
+        };
+        self.has_records |= !page.changes.is_empty();
+        let causes = page.bad_entries.iter().map(|bad| bad.cause.to_string());
+        Ok(Some(EmployeeBatch {
+            warnings: causes.collect(),
+            changes: page.changes,
+            fallback_as_of: None,
+        }))
+    }
+
+    async fn check_source(&self) -> Result<(), ReadError> {
+        let connection = self.api.connection(self.account).await?;
+        if let Some(problem) = connection.uncertainty() {
+            return Err(ReadError::NotReady { problem });
+        }
+        let models = self.api.sync_status(self.account).await?;
+        let problem = models
+            .iter()
+            .find(|model| model.model_id == EMPLOYEE_MODEL)
+            .map_or(
+                Some("Merge reports no sync of employees for this linked account"),
+                ModelSync::uncertainty,
+            );
+        problem.map_or(Ok(()), |problem| Err(ReadError::NotReady { problem }))
+    }
+}

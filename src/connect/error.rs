@@ -45,7 +45,7 @@ pub enum ReadError {
         "the API is unavailable: {problem}; if it persists, check `api.base_url` and the network"
     )]
     Unavailable {
-        /// What failed, without the URL.
+        /// The failure, without the URL.
         problem: String,
         /// The wait that the API asks for, counted from its response.
         retry_after: Option<Duration>,
@@ -58,7 +58,7 @@ pub enum ReadError {
         "the response is not the API's: {problem}; check `api.base_url` and `api.company_domain`"
     )]
     UnexpectedResponse {
-        /// What is wrong with the response.
+        /// The problem with the response.
         problem: &'static str,
     },
     /// A response over the size limit.

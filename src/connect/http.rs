@@ -55,7 +55,7 @@ pub(crate) enum Method {
     Delete,
 }
 
-/// What a 403 or a 404 concerns.
+/// The object of a 403 or a 404.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
     /// Everything that the credentials can reach.

@@ -22,7 +22,7 @@ pub struct ClientLimits {
     /// Failing responses that a host may give per [`Self::host_failure_window`]; default 10, at least 1.
     // Merge blocks an address after 20 within 10 s
     // (https://help.merge.dev/en/articles/9150563-what-is-merge-s-global-api-rate-limit, read 2026-11-22).
-    // Half of that leaves room for a second replica behind the same address.
+    // Half of that leaves the other half to a second replica behind the same address.
     pub max_host_failures: usize,
     /// The window in which failing responses are counted; default 10 s.
     pub host_failure_window: Duration,

@@ -2,7 +2,7 @@
 //!
 //! Merge blocks an address after 20 failing responses within 10 s; 429 does not count
 //! (<https://help.merge.dev/en/articles/9150563-what-is-merge-s-global-api-rate-limit>, read 2026-11-22).
-//! So credentials that were refused are not used for a while, and a host never has more requests in flight than it
+//! Credentials that were refused are therefore not used for a while. A host never has more requests in flight than it
 //! may still answer with errors.
 
 use std::collections::HashMap;

@@ -378,17 +378,17 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn any_order_gives_the_same_facts(mut said in vec(observations(), 1..6), again in any::<prop::sample::Index>()) {
-        let repeated = said[again.index(said.len())].clone();
-        said.push(repeated);
-        let (expected, _) = merged(&said);
-        for order in permutations(&said) {
+    fn any_order_gives_the_same_facts(mut reported in vec(observations(), 1..6), again in any::<prop::sample::Index>()) {
+        let repeated = reported[again.index(reported.len())].clone();
+        reported.push(repeated);
+        let (expected, _) = merged(&reported);
+        for order in permutations(&reported) {
             let (employee, _) = merged(&order);
             prop_assert_eq!(&employee, &expected, "{:#?}", order);
         }
-        let twice: Vec<Observation> = said.iter().chain(&said).cloned().collect();
+        let twice: Vec<Observation> = reported.iter().chain(&reported).cloned().collect();
         let (again, effects) = merged(&twice);
         prop_assert_eq!(again, expected);
-        prop_assert!(effects[said.len()..].iter().all(|effect| *effect != Effect::Changed));
+        prop_assert!(effects[reported.len()..].iter().all(|effect| *effect != Effect::Changed));
     }
 }

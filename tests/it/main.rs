@@ -35,4 +35,5 @@ mod support;
 mod timer;
 mod understanding;
 mod webhooks;
+mod wording;
 mod worker;

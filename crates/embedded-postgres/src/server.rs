@@ -38,7 +38,7 @@ const STOP_BY: [(Signal, Duration); 3] = [
     (Signal::SIGKILL, Duration::from_secs(5)),
 ];
 
-/// What to start, and on which cluster.
+/// The server to start and its cluster.
 pub(super) struct Launch<'a> {
     pub(super) postgres: &'a Path,
     pub(super) data: &'a Path,

@@ -22,7 +22,7 @@ pub const MONITORED_FIELDS: [&str; 4] =
 /// BambooHR's ids of webhooks are numbers; no longer id than this is sent.
 const MAX_ID_LENGTH: usize = 20;
 
-/// What a webhook posts.
+/// The content that a webhook posts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WebhookKind {
     /// Who changed, without values. BambooHR recommends it.
@@ -38,7 +38,7 @@ pub struct WebhookRequest {
     pub name: String,
     /// The https URL that it posts to.
     pub url: String,
-    /// What it posts.
+    /// The content that it posts.
     pub kind: WebhookKind,
     /// Those of [`MONITORED_FIELDS`] that the key's user may monitor.
     pub fields: Vec<&'static str>,

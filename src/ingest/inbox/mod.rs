@@ -81,7 +81,7 @@ pub enum DeliveryOutcome {
     },
     /// Unreadable, or processing failed too often. Its body is kept for a while; `replay` processes it again.
     Failed {
-        /// What is wrong, without any part of the body.
+        /// The problem, without any part of the body.
         reason: String,
     },
 }

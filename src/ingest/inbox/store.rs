@@ -105,7 +105,7 @@ pub const CHANNEL: &str = "leaver_arrived";
 pub async fn notify(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!(
         r#"WITH sparing AS (SELECT set_config('synchronous_commit', 'off', true))
-           SELECT true AS "told!" FROM sparing, LATERAL (SELECT pg_notify($1, '')) AS notified"#,
+           SELECT true AS "notified!" FROM sparing, LATERAL (SELECT pg_notify($1, '')) AS notified"#,
         CHANNEL,
     )
     .fetch_one(conn)

@@ -34,7 +34,7 @@ pub struct ProviderWebhook {
     /// The result of the last delivery in BambooHR's log: an HTTP status such as `200`, or a text such as
     /// `Webhook Not Found`.
     pub last_status: Option<String>,
-    /// What an operator has to fix.
+    /// The problem that an operator has to fix.
     pub problem: Option<String>,
     /// When the API last listed it.
     #[serde(skip)]

@@ -14,7 +14,7 @@ use leaver_core::domain::SourceName;
 /// Called with an account id and the number of records applied so far.
 pub(super) type Progress<'p> = &'p (dyn Fn(&str, u64) + Sync);
 
-/// A read under way.
+/// A read in progress.
 pub(super) struct SyncRun<'s> {
     engine: &'s Engine,
     source: &'s SourceName,

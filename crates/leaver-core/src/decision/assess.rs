@@ -8,7 +8,7 @@ use super::access_end::{access_end, day_start, start_of};
 use super::policy::{Cutoff, OnUncertain, Policy};
 use crate::domain::{DateOrInstant, Employee, EmploymentStatus, Status};
 
-/// What the facts imply about a person's employment. Every `reason` is a text for the audit log and for holds.
+/// The implication of the facts for a person's employment. Every `reason` is a text for the audit log and for holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Employment {
     /// The person is employed.

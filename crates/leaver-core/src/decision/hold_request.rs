@@ -4,10 +4,10 @@ use super::AccountMatch;
 use super::policy::Policy;
 use crate::domain::{AccountId, DateOrInstant, Employee, EmploymentStatus, Fact, Status};
 
-/// What a hold asks a person to approve or reject.
+/// The question that a hold asks: approve or reject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldRequest {
-    /// What is done on approval.
+    /// The effect of an approval.
     pub requested_action: RequestedAction,
     /// The account concerned, or `None` if the person who approves must name it.
     pub account: Option<AccountId>,
@@ -15,7 +15,7 @@ pub struct HoldRequest {
     pub facts_fingerprint: String,
 }
 
-/// What a hold does on approval.
+/// The effect of an approved hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum RequestedAction {
@@ -33,7 +33,7 @@ impl RequestedAction {
     }
 }
 
-/// What a decision is made from.
+/// The inputs of a decision.
 pub(super) struct Inputs<'a> {
     pub(super) policy: &'a Policy,
     pub(super) employee: &'a Employee,

@@ -1,6 +1,6 @@
 //! Decides what to do about an employee, and why.
 //!
-//! A decision is a pure function of facts, account, policy and time. Whoever executes it has nothing left to choose.
+//! A decision is a pure function of facts, account, policy and time. The code that executes it has nothing left to choose.
 
 pub mod access_end;
 pub mod assess;
@@ -47,10 +47,10 @@ impl AccountMatch {
     }
 }
 
-/// What to do about one employee.
+/// The decision about one employee.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Decision {
-    /// What to do to the account now.
+    /// The change of the account now.
     pub action: Action,
     /// When access ends, if that is scheduled. It replaces an earlier schedule.
     pub access_ends_at: Option<DateTime<Utc>>,
@@ -60,7 +60,7 @@ pub struct Decision {
     pub reason: String,
 }
 
-/// What to do to an account.
+/// A change of an account.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Deactivate it and end its sessions.

@@ -17,11 +17,11 @@ pub struct Policy {
     pub timezone: Tz,
     /// When access ends on the last day.
     pub cutoff: Cutoff,
-    /// What happens if an employee is inactive (Merge) without a termination date.
+    /// Action if an employee is inactive (Merge) without a termination date.
     pub inactive_without_date: OnUncertain,
-    /// What happens if the HR system has deleted the employee's record.
+    /// Action if the HR system has deleted the employee's record.
     pub deleted: OnUncertain,
-    /// What happens if an employee is active again after we deactivated the account.
+    /// Action if an employee is active again after we deactivated the account.
     pub rehire: Rehire,
     /// True if a change event without field values is followed by a read from the provider's API.
     pub can_read: bool,
@@ -62,7 +62,7 @@ impl TryFrom<String> for Cutoff {
     }
 }
 
-/// What happens if the facts suggest a departure but do not prove it.
+/// Action if the facts suggest a departure but do not prove it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum OnUncertain {
@@ -74,7 +74,7 @@ pub enum OnUncertain {
     Ignore,
 }
 
-/// What happens if an employee is active again.
+/// Action if an employee is active again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Rehire {
@@ -86,7 +86,7 @@ pub enum Rehire {
     Ignore,
 }
 
-/// What happens to access that should have ended.
+/// Action on access that should have ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum DriftMode {

@@ -1,10 +1,10 @@
-//! What a delivery or an API read contains about one employee, in a form common to all providers.
+//! The content of a delivery or an API read about one employee, in a form common to all providers.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{EmployeeId, Tenant, WorkEmail};
 
-/// What a source reports about one employee at one time.
+/// A report of a source about one employee at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmployeeChange {
     /// The company within which `employee_id` is unique.

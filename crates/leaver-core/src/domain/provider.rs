@@ -55,7 +55,7 @@ impl Provider {
     }
 }
 
-/// What a provider sends, signs and offers over its API.
+/// The features of a provider: its deliveries, its signatures and its API.
 ///
 /// Code outside the provider folders asks these flags and never compares providers.
 /// `Provider::capabilities` returns them.

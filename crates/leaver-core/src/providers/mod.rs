@@ -63,7 +63,7 @@ pub struct ProviderConfig {
     pub tenancy: Tenancy,
 }
 
-/// What a body contains.
+/// The content of a body.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parsed {
     /// Changes of employees.

@@ -42,11 +42,11 @@ pub enum ParseError {
 pub struct InvalidEntry {
     /// The position in the body, from 0.
     pub position: usize,
-    /// What is wrong with it.
+    /// The problem.
     pub cause: EntryError,
 }
 
-/// What is wrong with an entry.
+/// The problem with an entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum EntryError {
     /// The entry is not an object.

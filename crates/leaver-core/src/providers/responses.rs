@@ -1,4 +1,4 @@
-//! What the API responses of all providers have in common.
+//! Parts that the API responses of all providers have in common.
 
 use serde_json::{Map, Value, error::Category};
 

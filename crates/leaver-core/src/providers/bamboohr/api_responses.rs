@@ -41,13 +41,13 @@ pub struct ChangedSince {
 pub struct ChangedEmployee {
     /// The employee's id.
     pub employee_id: EmployeeId,
-    /// What happened to the record.
+    /// The change of the record.
     pub action: ChangedAction,
     /// When the record last changed.
     pub last_changed: Option<DateTime<Utc>>,
 }
 
-/// What happened to an employee's record.
+/// A change of an employee's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangedAction {
     /// The record is new.

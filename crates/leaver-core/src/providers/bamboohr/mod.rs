@@ -23,7 +23,7 @@ pub use webhooks::{
 use super::{ParseError, Parsed, ProviderConfig};
 use crate::domain::Capabilities;
 
-/// What BambooHR sends and offers.
+/// The capabilities of BambooHR.
 pub(super) const CAPABILITIES: Capabilities = Capabilities {
     signs_timestamp: true,
     has_events_without_values: true,

@@ -11,7 +11,7 @@ use super::super::{EntryError, Ignored, InvalidEntry, ParseError, dates, json};
 use super::form;
 use crate::domain::{ChangeKind, EmployeeId};
 
-/// What a body contains.
+/// The content of a body.
 pub(in crate::providers) enum Payload {
     Events(Events),
     Ignored(Ignored),

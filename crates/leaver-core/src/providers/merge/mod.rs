@@ -12,7 +12,7 @@ pub use api_responses::{
 use super::{ParseError, Parsed, ProviderConfig};
 use crate::domain::Capabilities;
 
-/// What Merge sends and offers.
+/// The capabilities of Merge.
 pub(super) const CAPABILITIES: Capabilities = Capabilities {
     signs_timestamp: false,
     has_events_without_values: false,

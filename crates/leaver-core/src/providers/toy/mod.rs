@@ -6,7 +6,7 @@ pub(crate) mod scheme;
 use super::{ParseError, Parsed, ProviderConfig};
 use crate::domain::Capabilities;
 
-/// What the toy provider sends and offers.
+/// The capabilities of the toy provider.
 pub(super) const CAPABILITIES: Capabilities = Capabilities {
     signs_timestamp: false,
     has_events_without_values: false,

@@ -106,7 +106,7 @@ fn log_employee_ids_can_be_an_object_or_null() {
 fn accepted_needs_2xx_or_a_success_after_the_last_attempt() {
     let (early, late) = ("2026-11-22 11:00:00", "2026-11-22 12:00:00");
     let word = "Webhook Not Found";
-    for (status, attempted, success, taken) in [
+    for (status, attempted, success, accepted) in [
         ("200", late, late, true),
         ("204", word, word, true),
         ("200 OK", late, late, true),
@@ -123,7 +123,7 @@ fn accepted_needs_2xx_or_a_success_after_the_last_attempt() {
     ] {
         let entry = json!({"lastAttempted": attempted, "lastSuccess": success, "statusCode": status, "employeeIds": []});
         let log = log_of(&entry).unwrap();
-        assert_eq!(log[0].was_accepted(), taken, "{entry}");
+        assert_eq!(log[0].was_accepted(), accepted, "{entry}");
     }
 }
 

@@ -77,12 +77,12 @@ fn invalid_response_has_a_specific_error() {
 
 #[test]
 fn unsynced_model_is_uncertain() {
-    let doubt = |entry: Value| {
+    let uncertainty = |entry: Value| {
         let body = json!({"next": null, "results": [entry]}).to_string();
         merge_sync_page(body.as_bytes()).unwrap().models[0].uncertainty()
     };
     let of = |status: &str, result: Value, finished: Value, initial: bool| {
-        doubt(
+        uncertainty(
             json!({"model_id": "hris.Employee", "model_name": "Employee", "status": status,
             "last_sync_result": result, "last_sync_finished": finished, "is_initial_sync": initial}),
         )

@@ -1,7 +1,7 @@
-//! What a delivery costs in the rooms without I/O: `make bench`, with figures in `docs/MEASURED.md`.
+//! Costs of verifying, parsing, deciding and merging: `make bench`. `docs/MEASURED.md` has the results.
 #![expect(
     clippy::unwrap_used,
-    reason = "a bench that cannot set itself up should fail"
+    reason = "a benchmark that cannot set itself up should fail"
 )]
 
 use std::hint::black_box;
@@ -40,7 +40,7 @@ fn schemes() -> [Scheme; 2] {
         Scheme::BambooHr {
             keys: keys.clone(),
             layout: Layout::BodyThenTimestamp,
-            freshness: TimeDelta::hours(3),
+            timestamp_tolerance: TimeDelta::hours(3),
         },
         Scheme::Merge { keys },
     ]
@@ -51,18 +51,19 @@ fn verify(c: &mut Criterion) {
     for scheme in schemes() {
         for kib in [1, 64] {
             let body = Bytes::from(vec![b'x'; kib << 10]);
-            let right: HeaderMap = scheme.sign(&body, now()).into_iter().collect();
-            let mut forged = right.clone();
+            let signed: HeaderMap = scheme.sign(&body, now()).into_iter().collect();
+            let mut forged = signed.clone();
             for value in forged.values_mut() {
-                // One character is another one: of the right form, but nobody's signature.
+                // One character is changed: well formed, but signed by no key.
                 let mut text = value.as_bytes().to_vec();
                 text[0] = if text[0] == b'1' { b'2' } else { b'1' };
                 *value = HeaderValue::from_bytes(&text).unwrap();
             }
             group.throughput(Throughput::Bytes(body.len() as u64));
-            for (name, headers, lets_in) in [("right", &right, true), ("forged", &forged, false)] {
+            for (name, headers, accepted) in [("signed", &signed, true), ("forged", &forged, false)]
+            {
                 let verify = || scheme.verify(&source(), headers, body.clone(), now());
-                assert_eq!(verify().is_ok(), lets_in);
+                assert_eq!(verify().is_ok(), accepted);
                 let id = format!("{}/{name}", scheme.provider().as_str());
                 group.bench_function(BenchmarkId::new(id, format!("{kib}KiB")), |b| {
                     b.iter(|| black_box(verify()));
@@ -106,7 +107,7 @@ fn bamboohr_form(employees: usize) -> String {
     form.finish()
 }
 
-/// A record as whole as Merge sends it.
+/// A record with all members that Merge sends.
 fn merge_record(id: usize) -> Value {
     json!({"id": format!("c0ffee00-0000-4000-8000-{id:012}"), "remote_id": "4001",
         "created_at": "2026-01-05T08:10:00.000000Z", "modified_at": "2026-11-22T11:30:00.000000Z",
@@ -127,15 +128,15 @@ fn merge_webhook() -> String {
 
 fn changes(provider: Provider, content_type: Option<&str>, body: &[u8]) -> Vec<EmployeeChange> {
     match normalize(&provider_config(provider), content_type, body) {
-        Ok(Parsed::Changes(said)) if said.bad_entries.is_empty() => said.changes,
+        Ok(Parsed::Changes(found)) if found.bad_entries.is_empty() => found.changes,
         other => panic!("{other:?}"),
     }
 }
 
-fn normalise(c: &mut Criterion) {
+fn parse(c: &mut Criterion) {
     let json = Some("application/json");
     let form = Some("application/x-www-form-urlencoded");
-    let mut group = c.benchmark_group("normalise");
+    let mut group = c.benchmark_group("parse");
     for (name, provider, content_type, body, count) in [
         (
             "bamboohr/json",
@@ -177,7 +178,7 @@ fn normalise(c: &mut Criterion) {
             b.iter(|| black_box(normalize(&provider_config, content_type, body.as_bytes())));
         });
     }
-    // A webhook of Merge's is about one employee; only a page of its API is about many.
+    // A webhook of Merge has one employee. Only API pages have many.
     let records: Vec<_> = (0..500).map(merge_record).collect();
     let page = json!({"next": null, "results": records}).to_string();
     assert_eq!(
@@ -194,8 +195,8 @@ fn normalise(c: &mut Criterion) {
     group.finish();
 }
 
-/// What BambooHR says of somebody: the status, and the last day.
-fn said(status: &str, last_day: &str) -> Observation {
+/// An observation from BambooHR: status and last day.
+fn observation(status: &str, last_day: &str) -> Observation {
     let body =
         json!({"employees": [{"id": "7", "timestamp": "2026-11-22T11:59:55+0000", "fields": {
         "status": status, "employmentHistoryStatus": "Full-Time", "terminationDate": last_day,
@@ -228,9 +229,9 @@ fn rules(c: &mut Criterion) {
         ("leaving", "Active", ahead.to_string()),
         ("employed", "Active", String::new()),
     ] {
-        let said = said(status, &last_day);
-        let mut employee = Employee::unknown(said.key());
-        merge(&mut employee, &said);
+        let observed = observation(status, &last_day);
+        let mut employee = Employee::new(observed.key());
+        merge(&mut employee, &observed);
         let decision = decide(&policy, &employee, &account, &[], now());
         assert_eq!(
             matches!(decision.action, Action::Deactivate(_)),
@@ -243,12 +244,15 @@ fn rules(c: &mut Criterion) {
     }
     group.finish();
 
-    let (first, second) = (said("Active", ""), said("Inactive", "2026-11-20"));
-    let unknown = Employee::unknown(first.key());
+    let (first, second) = (
+        observation("Active", ""),
+        observation("Inactive", "2026-11-20"),
+    );
+    let unknown = Employee::new(first.key());
     let mut known = unknown.clone();
     merge(&mut known, &first);
     let mut group = c.benchmark_group("merge");
-    for (name, before, said) in [
+    for (name, before, observed) in [
         ("unknown", &unknown, &first),
         ("known", &known, &second),
         ("same", &known, &first),
@@ -256,7 +260,7 @@ fn rules(c: &mut Criterion) {
         group.bench_function(name, |b| {
             b.iter_batched_ref(
                 || before.clone(),
-                |employee| black_box(merge(employee, said)),
+                |employee| black_box(merge(employee, observed)),
                 BatchSize::SmallInput,
             );
         });
@@ -264,5 +268,5 @@ fn rules(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, verify, normalise, rules);
+criterion_group!(benches, verify, parse, rules);
 criterion_main!(benches);

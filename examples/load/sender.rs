@@ -70,7 +70,7 @@ pub(crate) fn scheme() -> anyhow::Result<Scheme> {
     Ok(Scheme::BambooHr {
         keys: vec![Key::new(&KEY.into())?],
         layout: Layout::BodyThenTimestamp,
-        freshness: chrono::TimeDelta::hours(3),
+        timestamp_tolerance: chrono::TimeDelta::hours(3),
     })
 }
 

@@ -1,4 +1,4 @@
-//! What the providers' APIs answer. An input is the body of an answer, and every reader gets it.
+//! API responses of the providers. An input is a response body; every parser receives it.
 
 use leaver_core::domain::{EmployeeId, Field, Provider, Tenant};
 use leaver_core::providers::{
@@ -8,7 +8,7 @@ use leaver_core::providers::{
 
 use super::sound;
 
-/// Each reader understands an answer or refuses it, and what it understands can be kept and judged.
+/// Checks that each parser accepts or rejects a body, and that accepted changes can be stored and assessed.
 pub fn check(body: &[u8]) {
     assert!(error_in_success(body).is_none_or(|status| (400..600).contains(&status)));
     of_bamboohr(body);
@@ -28,7 +28,7 @@ fn of_bamboohr(body: &[u8]) {
         assert_eq!(read.change.employee_id, id);
         assert_eq!(read.change.as_of, Some(sound::now()));
         assert!(!read.change.notification_only);
-        if read.withheld.contains(&"status") {
+        if read.restricted_fields.contains(&"status") {
             assert_eq!(read.change.facts.status, Field::Absent);
         }
         sound::all(&[read.change], Provider::BambooHr);
@@ -44,11 +44,10 @@ fn of_merge(body: &[u8]) {
         assert!(page.next.is_none_or(|cursor| !cursor.is_empty()));
         for model in page.models {
             model.last_finished.into_iter().for_each(sound::instant);
-            model.data_fresh_as_of.into_iter().for_each(sound::instant);
-            // With a word that we do not know nothing may be concluded from what is not there.
+            // Nothing may be concluded from missing records while the state is unknown.
             if let SyncStatus::Unknown(word) = &model.status {
                 sound::word(word);
-                assert!(model.doubt().is_some());
+                assert!(model.uncertainty().is_some());
             }
         }
     }
@@ -56,6 +55,6 @@ fn of_merge(body: &[u8]) {
         && let ConnectionStatus::Unknown(word) = &connection.status
     {
         sound::word(word);
-        assert!(connection.doubt().is_some());
+        assert!(connection.uncertainty().is_some());
     }
 }

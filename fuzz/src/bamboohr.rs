@@ -7,25 +7,25 @@ use super::sound;
 
 const JSON: Option<&str> = Some("application/json; charset=utf-8");
 
-/// A body is read, ignored or refused, and means the same without a content type when it shows what it is.
+/// Checks that a body is parsed, ignored or rejected, and that a missing content type makes no difference to JSON.
 pub fn check(body: &[u8]) {
-    let meaning = meaning(JSON, body);
-    if let Ok(Parsed::Changes(said)) = &meaning {
-        assert!(!said.changes.is_empty() || !said.bad_entries.is_empty());
-        sound::changes(said, Provider::BambooHr);
-        for change in &said.changes {
+    let parsed = parse(JSON, body);
+    if let Ok(Parsed::Changes(found)) = &parsed {
+        assert!(!found.changes.is_empty() || !found.bad_entries.is_empty());
+        sound::changes(found, Provider::BambooHr);
+        for change in &found.changes {
             assert!(change.kind != ChangeKind::Deleted || change.facts == Facts::default());
         }
     }
-    let untyped = self::meaning(None, body);
+    let untyped = parse(None, body);
     if matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')) {
-        assert_eq!(untyped, meaning);
+        assert_eq!(untyped, parsed);
     } else if !body.trim_ascii().is_empty() {
-        assert!(meaning.is_err(), "an object begins with a brace");
+        assert!(parsed.is_err(), "an object begins with a brace");
     }
 }
 
-pub(crate) fn meaning(content_type: Option<&str>, body: &[u8]) -> Result<Parsed, ParseError> {
+pub(crate) fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Parsed, ParseError> {
     let provider_config = ProviderConfig {
         provider: Provider::BambooHr,
         fields: FieldNames::default(),
@@ -34,10 +34,10 @@ pub(crate) fn meaning(content_type: Option<&str>, body: &[u8]) -> Result<Parsed,
     normalize(&provider_config, content_type, body)
 }
 
-/// What a body says that is known to be good.
+/// Returns the changes of a valid body.
 pub(crate) fn changes(body: &str) -> Vec<EmployeeChange> {
-    match meaning(JSON, body.as_bytes()) {
-        Ok(Parsed::Changes(said)) => said.changes,
+    match parse(JSON, body.as_bytes()) {
+        Ok(Parsed::Changes(found)) => found.changes,
         other => panic!("{other:?}"),
     }
 }

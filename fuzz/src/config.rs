@@ -1,24 +1,24 @@
-//! The configuration. An input is a file, and after a NUL variables, `NAME=value` by line, of which only those
-//! that begin with `LEAVER__` count.
+//! The configuration. An input is a file, a NUL, and environment variables as lines of `NAME=value`.
+//!
+//! Only variables that begin with `LEAVER__` are used.
 
 use std::collections::BTreeSet;
 use std::io::Write;
 
 use chrono::TimeDelta;
 use leaver::config::{Environment, Settings};
-use leaver_core::signature::Scheme;
 
 use super::sound;
 
-/// Stands in every secret.
+/// A part of every secret.
 const MARK: &str = "hush-7c1f";
 
-/// Settings are read or refused. Those that are read can be worked with, and no text shows a secret.
+/// Checks that settings are accepted or rejected, that accepted ones are usable, and that no text has a secret.
 pub fn check(input: &[u8]) {
     let cut = input.iter().position(|byte| *byte == 0);
     let (file, variables) = input.split_at(cut.unwrap_or(input.len()));
     let variables = String::from_utf8_lossy(variables.get(1..).unwrap_or_default());
-    // A secret may be in any file; a device among them would be read for ever.
+    // A secret can be in any file, and reading a device could block forever.
     let shown = [String::from_utf8_lossy(file), variables.clone()].concat();
     if ["/dev", "/proc", "/sys", "\\", MARK]
         .iter()
@@ -29,7 +29,7 @@ pub fn check(input: &[u8]) {
     match read(file, &variables) {
         Ok(settings) => {
             assert!(!format!("{settings:?}").contains(MARK));
-            can_be_worked_with(&settings);
+            check_usable(&settings);
         }
         Err(text) => assert!(!text.contains(MARK), "{text}"),
     }
@@ -56,20 +56,13 @@ fn read(file: &[u8], variables: &str) -> Result<Settings, String> {
     Settings::read(Some(written.path()), &env).map_err(|error| format!("{error} {error:?}"))
 }
 
-fn can_be_worked_with(settings: &Settings) {
+fn check_usable(settings: &Settings) {
     let names: BTreeSet<_> = settings.sources.iter().map(|source| &source.name).collect();
     assert_eq!(names.len(), settings.sources.len());
     for source in &settings.sources {
-        let keys = match &source.scheme {
-            Scheme::BambooHr {
-                keys, freshness, ..
-            } => {
-                assert!(*freshness >= TimeDelta::zero());
-                keys
-            }
-            Scheme::Merge { keys } => keys,
-        };
-        assert!(!keys.is_empty(), "a source that nobody can sign for");
+        let options = source.scheme.timestamp_options();
+        assert!(options.is_none_or(|(_, tolerance)| tolerance >= TimeDelta::zero()));
+        assert!(!source.scheme.keys().is_empty(), "a source without a key");
         let body = bytes::Bytes::from_static(b"{}");
         let headers = source
             .scheme
@@ -83,14 +76,14 @@ fn can_be_worked_with(settings: &Settings) {
     }
     assert!(settings.worker.batch_size > 0 && settings.worker.max_attempts > 0);
     assert!(settings.server.max_body_bytes > 0);
-    // How far they reach back is asked of Postgres.
+    // Postgres compares these times with its timestamps.
     for span in [
         settings.inbox.failed_body_retention,
         settings.inbox.delivery_retention,
     ] {
-        let span = TimeDelta::from_std(span).expect("a span that can be counted with");
+        let span = TimeDelta::from_std(span).expect("a representable duration");
         let since = sound::now().checked_sub_signed(span);
-        sound::instant(since.expect("a span that reaches back into the calendar"));
+        sound::instant(since.expect("a time in the calendar"));
     }
     for span in [settings.worker.poll_interval, settings.server.body_timeout] {
         assert!(!span.is_zero());

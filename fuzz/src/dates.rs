@@ -1,4 +1,4 @@
-//! Days and instants, in every place where a provider writes one. An input is the text of one.
+//! Days and instants in all places where providers send them. An input is the text of one.
 
 use chrono::{DateTime, NaiveDate, Utc};
 use leaver_core::domain::{DateOrInstant, EmployeeChange, EmployeeId, Field, Provider, Tenant};
@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use super::signature::Request;
 use super::{bamboohr, merge, sound};
 
-/// One text means the same wherever it stands, and what is plainly a date is understood.
+/// Checks that a text has the same value in every place, and that common date formats are accepted.
 pub fn check(input: &[u8]) {
     header(input);
     if let Ok(text) = std::str::from_utf8(input) {
@@ -17,7 +17,7 @@ pub fn check(input: &[u8]) {
     }
 }
 
-/// `X-BambooHR-Timestamp`: unix seconds, or what the rest of the world calls a time.
+/// Checks `X-BambooHR-Timestamp`: unix seconds or ISO 8601.
 fn header(text: &[u8]) {
     let Some(request) = Request::signed_at(text, sound::now()) else {
         return;
@@ -57,7 +57,7 @@ fn payload(text: &str) {
         assert_eq!(
             by_merge.as_of.map(|at| at.timestamp_micros()),
             Some(at.timestamp_micros()),
-            "a time is not understood"
+            "a valid time is rejected"
         );
         assert!(by_merge.facts.termination_date.value().is_some());
     }
@@ -68,15 +68,15 @@ fn payload(text: &str) {
         assert_eq!(by_bamboohr.facts.hire_date, Field::Value(day));
         assert_eq!(by_merge.facts.hire_date, Field::Value(day));
     }
-    // What is there but no date is never taken for "no date".
+    // An invalid date never counts as "no date".
     if !text.trim().is_empty() && text.trim() != "0000-00-00" {
         assert_ne!(by_bamboohr.facts.termination_date, Field::Empty);
         assert_ne!(by_merge.facts.termination_date, Field::Empty);
     }
-    of_answers(text, &by_bamboohr);
+    check_responses(text, &by_bamboohr);
 }
 
-/// `YYYY-MM-DD` and nothing else, as everybody writes it.
+/// Parses a day of the form `YYYY-MM-DD`.
 fn plain_day(text: &str) -> Option<NaiveDate> {
     let day = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok()?;
     (text.len() == 10 && day.to_string() == text).then_some(day)
@@ -99,10 +99,10 @@ fn only(mut changes: Vec<EmployeeChange>) -> EmployeeChange {
     changes.remove(0)
 }
 
-/// The answers of the APIs go by the same readers as the deliveries.
-fn of_answers(text: &str, delivered: &EmployeeChange) {
+/// Checks that API responses and deliveries are parsed alike.
+fn check_responses(text: &str, delivered: &EmployeeChange) {
     let changed = json!({"latest": text, "employees": {"7": {"id": "7", "lastChanged": text}}});
-    let changed = bamboohr_changed(&bytes(&changed)).expect("a list of who changed");
+    let changed = bamboohr_changed(&bytes(&changed)).expect("a list of changed employees");
     assert_eq!(changed.latest, delivered.as_of);
     assert_eq!(changed.employees[0].last_changed, delivered.as_of);
 
@@ -121,7 +121,7 @@ fn of_answers(text: &str, delivered: &EmployeeChange) {
     assert_eq!(read.change.facts.hire_date, delivered.facts.hire_date);
 
     let syncs = json!({"results": [{"model_id": "hris.Employee", "last_sync_finished": text}]});
-    let syncs = merge_sync_page(&bytes(&syncs)).expect("a page of syncs");
+    let syncs = merge_sync_page(&bytes(&syncs)).expect("a page of sync states");
     assert_eq!(syncs.models[0].last_finished, delivered.as_of);
 }
 

@@ -1,4 +1,4 @@
-//! The form decoder: BambooHR's bodies of bracketed keys. An input is a body.
+//! BambooHR's form bodies. An input is a body.
 
 use leaver_core::domain::Provider;
 use leaver_core::providers::Parsed;
@@ -7,12 +7,12 @@ use super::{bamboohr, sound};
 
 const FORM: Option<&str> = Some("application/x-www-form-urlencoded");
 
-/// A form is read, ignored or refused, and means the same however its characters are encoded.
+/// Checks that a form is parsed, ignored or rejected, independently of how its characters are encoded.
 pub fn check(body: &[u8]) {
-    let meaning = bamboohr::meaning(FORM, body);
-    if let Ok(Parsed::Changes(said)) = &meaning {
-        assert!(!said.changes.is_empty() || !said.bad_entries.is_empty());
-        sound::changes(said, Provider::BambooHr);
+    let parsed = bamboohr::parse(FORM, body);
+    if let Ok(Parsed::Changes(found)) = &parsed {
+        assert!(!found.changes.is_empty() || !found.bad_entries.is_empty());
+        sound::changes(found, Provider::BambooHr);
     }
     if body.trim_ascii().is_empty() {
         return;
@@ -22,9 +22,9 @@ pub fn check(body: &[u8]) {
         .extend_pairs(pairs)
         .finish();
     if !encoded.is_empty() {
-        assert_eq!(bamboohr::meaning(FORM, encoded.as_bytes()), meaning);
+        assert_eq!(bamboohr::parse(FORM, encoded.as_bytes()), parsed);
     }
     if !matches!(body.trim_ascii_start().first(), Some(b'{' | b'[')) {
-        assert_eq!(bamboohr::meaning(Some("text/plain"), body), meaning);
+        assert_eq!(bamboohr::parse(Some("text/plain"), body), parsed);
     }
 }

@@ -1,5 +1,6 @@
-//! What must hold of any input, one module per fuzz target: its `check` panics when something does not. The
-//! service's own tests compile these modules too and run them over every input in the tree.
+//! The properties that the fuzz targets check, one module per target. Its `check` panics if a property does not hold.
+//!
+//! `tests/it/fuzzing.rs` compiles these modules too and runs them over every input in the repository.
 
 pub mod answers;
 pub mod bamboohr;

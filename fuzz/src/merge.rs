@@ -13,21 +13,21 @@ use super::sound;
 /// The linked account of the test vectors.
 const ACCOUNT: &str = "5b0f3a9e-1c2d-4e3f-8a4b-6c7d8e9f0a1b";
 
-/// A body is read, ignored or refused; a list of linked accounts only ever narrows whom it is about.
+/// Checks that a body is parsed, ignored or rejected, and that listing linked accounts only ever excludes employees.
 pub fn check(body: &[u8]) {
-    let anybody = meaning(Tenancy::One(Tenant::new("acme")), body);
+    let unlisted = parse(Tenancy::One(Tenant::new("acme")), body);
     let listed = HashMap::from([(ACCOUNT.to_owned(), Tenant::new("acme"))]);
-    let listed = meaning(Tenancy::ByLinkedAccount(listed), body);
-    match (&anybody, &listed) {
-        // Whoever lists a test account means it.
+    let listed = parse(Tenancy::ByLinkedAccount(listed), body);
+    match (&unlisted, &listed) {
+        // A test account counts if it is listed.
         (Ok(Parsed::Ignored(Ignored::TestAccount)), _)
         | (Ok(Parsed::Changes(_)), Ok(Parsed::Ignored(Ignored::UnknownLinkedAccount))) => {}
-        _ => assert_eq!(anybody, listed),
+        _ => assert_eq!(unlisted, listed),
     }
-    if let Ok(Parsed::Changes(said)) = &anybody {
-        assert_eq!(said.changes.len() + said.bad_entries.len(), 1);
-        sound::changes(said, Provider::Merge);
-        assert!(said.changes.iter().all(|change| !change.notification_only));
+    if let Ok(Parsed::Changes(found)) = &unlisted {
+        assert_eq!(found.changes.len() + found.bad_entries.len(), 1);
+        sound::changes(found, Provider::Merge);
+        assert!(found.changes.iter().all(|change| !change.notification_only));
     }
     if let Ok(record) = serde_json::from_slice::<Value>(body)
         && let Ok(change) = merge_record(&record, &Tenant::new("acme"))
@@ -36,7 +36,7 @@ pub fn check(body: &[u8]) {
     }
 }
 
-fn meaning(tenancy: Tenancy, body: &[u8]) -> Result<Parsed, ParseError> {
+fn parse(tenancy: Tenancy, body: &[u8]) -> Result<Parsed, ParseError> {
     let provider_config = ProviderConfig {
         provider: Provider::Merge,
         fields: FieldNames::default(),
@@ -45,10 +45,10 @@ fn meaning(tenancy: Tenancy, body: &[u8]) -> Result<Parsed, ParseError> {
     normalize(&provider_config, None, body)
 }
 
-/// What a body says that is known to be good.
+/// Returns the changes of a valid body.
 pub(crate) fn changes(body: &str) -> Vec<EmployeeChange> {
-    match meaning(Tenancy::One(Tenant::new("acme")), body.as_bytes()) {
-        Ok(Parsed::Changes(said)) => said.changes,
+    match parse(Tenancy::One(Tenant::new("acme")), body.as_bytes()) {
+        Ok(Parsed::Changes(found)) => found.changes,
         other => panic!("{other:?}"),
     }
 }

@@ -1,6 +1,7 @@
-//! The door. An input is a head of lines `name: value`, an empty line, and a body. The names `provider`,
-//! `layout`, `key`, `now` and `freshness` set the door up, `sign` signs rightly with that key (from zero) over
-//! whatever timestamp stands there, and every other name is a header.
+//! Signatures. An input has lines `name: value`, an empty line, and a body.
+//!
+//! `provider`, `layout`, `key`, `now` and `tolerance` configure the scheme. `sign` adds a valid signature by the key of
+//! that index. All other names are headers.
 
 use base64::Engine;
 use base64::prelude::BASE64_URL_SAFE;
@@ -15,7 +16,7 @@ const BAMBOOHR: &str = "x-bamboohr-signature";
 const TIMESTAMP: &str = "x-bamboohr-timestamp";
 const MERGE: &str = "x-merge-webhook-signature";
 
-/// Lets in what was signed with one of the keys and is fresh, and nothing else.
+/// Checks that a request is accepted exactly if one of the keys signed it and its timestamp is within the tolerance.
 pub fn check(input: &[u8]) {
     let Some(request) = Request::read(input) else {
         return;
@@ -25,19 +26,19 @@ pub fn check(input: &[u8]) {
     let verdict = scheme.verify(&source, &request.headers, request.body.clone(), request.now);
     match verdict {
         Ok(delivery) => {
-            assert!(request.is_signed(), "let in what nobody signed");
+            assert!(request.is_signed(), "accepted an unsigned request");
             assert_eq!(delivery.body(), &request.body);
             assert_eq!(delivery.digest()[..], Sha256::digest(&request.body)[..]);
             let age = delivery.signed_at().map(|at| (request.now - at).abs());
             assert!(
-                age.unwrap_or_default() <= request.freshness,
-                "let in what is stale"
+                age.unwrap_or_default() <= request.tolerance,
+                "accepted a stale request"
             );
         }
         Err(
             Rejection::StaleTimestamp | Rejection::FutureTimestamp | Rejection::MalformedTimestamp,
         ) => {}
-        Err(_) => assert!(!request.is_signed(), "refused what was rightly signed"),
+        Err(_) => assert!(!request.is_signed(), "rejected a signed request"),
     }
     let headers: HeaderMap = scheme
         .sign(&request.body, request.now)
@@ -47,19 +48,22 @@ pub fn check(input: &[u8]) {
         let body = Bytes::copy_from_slice(body);
         scheme.verify(&source, &headers, body, request.now)
     };
-    assert!(verify(&request.body).is_ok(), "refused what sign() made");
+    assert!(
+        verify(&request.body).is_ok(),
+        "rejected the headers of sign()"
+    );
     let longer = [&request.body[..], b"0"].concat();
     assert_eq!(verify(&longer).err(), Some(Rejection::WrongSignature));
 }
 
-/// A header that comes once and says something.
-fn sole<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
+/// Returns a header that occurs once and is not empty.
+fn single<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
     let mut values = headers.get_all(name).iter();
     let value = values.next()?.as_bytes();
     (values.next().is_none() && !value.is_empty()).then_some(value)
 }
 
-/// What HMAC makes of a message: Merge's scheme signs a body and nothing else, so it tells.
+/// Returns the HMAC of a message: the signature by Merge's scheme, which covers the body alone.
 fn tag(key: &Key, message: &[u8]) -> Vec<u8> {
     let scheme = Scheme::Merge {
         keys: vec![key.clone()],
@@ -67,16 +71,16 @@ fn tag(key: &Key, message: &[u8]) -> Vec<u8> {
     let signed = scheme.sign(message, DateTime::UNIX_EPOCH);
     BASE64_URL_SAFE
         .decode(signed[0].1.as_bytes())
-        .expect("what sign() made")
+        .expect("the header of sign()")
 }
 
-/// A request and the door it comes to.
+/// A request and the scheme that verifies it.
 pub(crate) struct Request {
     is_merge: bool,
     layout: Layout,
     keys: Vec<Key>,
     now: DateTime<Utc>,
-    freshness: TimeDelta,
+    tolerance: TimeDelta,
     headers: HeaderMap,
     body: Bytes,
 }
@@ -89,7 +93,7 @@ impl Request {
             layout: Layout::BodyThenTimestamp,
             keys: vec![],
             now: DateTime::UNIX_EPOCH,
-            freshness: TimeDelta::hours(3),
+            tolerance: TimeDelta::hours(3),
             headers: HeaderMap::new(),
             body: Bytes::copy_from_slice(&input[split + 2..]),
         };
@@ -109,8 +113,8 @@ impl Request {
                 }
                 b"key" => request.keys.push(Key::new(&text.ok()?.into()).ok()?),
                 b"now" => request.now = DateTime::from_timestamp(text.ok()?.parse().ok()?, 0)?,
-                b"freshness" => {
-                    request.freshness = TimeDelta::seconds(text.ok()?.parse::<u32>().ok()?.into());
+                b"tolerance" => {
+                    request.tolerance = TimeDelta::seconds(text.ok()?.parse::<u32>().ok()?.into());
                 }
                 b"sign" => signer = Some(text.ok()?.parse::<usize>().ok()?),
                 name => {
@@ -130,7 +134,7 @@ impl Request {
         (!request.keys.is_empty()).then_some(request)
     }
 
-    /// A delivery of BambooHR's, rightly signed over this timestamp.
+    /// Returns a BambooHR request with this timestamp and a valid signature.
     pub(crate) fn signed_at(timestamp: &[u8], now: DateTime<Utc>) -> Option<Self> {
         let timestamp = HeaderValue::from_bytes(timestamp).ok()?;
         let mut request = Self {
@@ -138,7 +142,7 @@ impl Request {
             layout: Layout::BodyThenTimestamp,
             keys: vec![Key::new(&"a key".into()).ok()?],
             now,
-            freshness: TimeDelta::MAX,
+            tolerance: TimeDelta::MAX,
             headers: HeaderMap::from_iter([(HeaderName::from_static(TIMESTAMP), timestamp)]),
             body: Bytes::from_static(b"{}"),
         };
@@ -146,7 +150,7 @@ impl Request {
         Some(request)
     }
 
-    /// When it was sent, as the door reads it.
+    /// Returns the verified time of sending.
     pub(crate) fn sent_at(self) -> Result<Option<DateTime<Utc>>, Rejection> {
         let source = SourceName::parse("hr").expect("a source name");
         let delivery = self
@@ -175,17 +179,17 @@ impl Request {
             Scheme::BambooHr {
                 keys,
                 layout: self.layout,
-                freshness: self.freshness,
+                timestamp_tolerance: self.tolerance,
             }
         }
     }
 
-    /// What is signed; nothing without the timestamp that belongs to it.
+    /// Returns the signed bytes, or `None` if the timestamp is missing.
     fn message(&self) -> Option<Vec<u8>> {
         if self.is_merge {
             return Some(self.body.to_vec());
         }
-        let timestamp = sole(&self.headers, TIMESTAMP)?;
+        let timestamp = single(&self.headers, TIMESTAMP)?;
         Some(match self.layout {
             Layout::BodyThenTimestamp => [&self.body, timestamp].concat(),
             Layout::TimestampDotBody => [timestamp, b".", &self.body].concat(),
@@ -194,7 +198,7 @@ impl Request {
 
     fn is_signed(&self) -> bool {
         let name = if self.is_merge { MERGE } else { BAMBOOHR };
-        let (Some(header), Some(message)) = (sole(&self.headers, name), self.message()) else {
+        let (Some(header), Some(message)) = (single(&self.headers, name), self.message()) else {
             return false;
         };
         self.keys.iter().any(|key| {

@@ -1,5 +1,4 @@
-//! What must hold of changes, wherever they come from: the database can keep them, and roster and rules take
-//! them as they take everything else.
+//! Properties of all changes: the database can store them, and merging and deciding work with them.
 
 use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
@@ -13,60 +12,60 @@ use leaver_core::domain::{
 };
 use leaver_core::providers::Changes;
 
-/// More of them would only take longer.
-const LOOKED_AT: usize = 16;
+/// The number of changes of one input that are checked.
+const MAX_CHECKED: usize = 16;
 
-/// Every input is looked at as of this time.
+/// The current time in all checks.
 pub(crate) fn now() -> DateTime<Utc> {
     DateTime::from_timestamp(1_795_348_800, 0).expect("a time")
 }
 
-/// Changes that a body said.
-pub(crate) fn changes(said: &Changes, provider: Provider) {
-    for (one, next) in said.bad_entries.iter().zip(said.bad_entries.iter().skip(1)) {
+/// Checks the changes of a body.
+pub(crate) fn changes(parsed: &Changes, provider: Provider) {
+    for (one, next) in parsed
+        .bad_entries
+        .iter()
+        .zip(parsed.bad_entries.iter().skip(1))
+    {
         assert!(one.position < next.position);
     }
-    all(&said.changes, provider);
+    all(&parsed.changes, provider);
 }
 
-/// Changes, in the order in which they were said.
+/// Checks changes in their order.
 pub(crate) fn all(changes: &[EmployeeChange], provider: Provider) {
-    for change in changes.iter().take(LOOKED_AT) {
-        can_be_kept(change);
-        can_be_judged(change, provider);
+    for change in changes.iter().take(MAX_CHECKED) {
+        check_storable(change);
+        check_decision(change, provider);
     }
-    order_does_not_matter(&changes[..changes.len().min(4)]);
+    check_order_is_irrelevant(&changes[..changes.len().min(4)]);
 }
 
-/// An id that the database can hold and index.
+/// Checks that the database can index an id.
 pub(crate) fn id(id: &EmployeeId) {
     let text = id.as_str();
     assert!(!text.is_empty() && text.len() <= 200 && text.trim() == text);
     assert!(!text.contains(char::is_control));
 }
 
-/// A word of the provider's, short enough to show.
+/// Checks that a status word is short and printable.
 pub(crate) fn word(text: &str) {
     assert!(text.chars().count() <= 40 && !text.contains(char::is_control));
 }
 
-/// An instant that Postgres holds, as column and as JSON, and gives back as it was.
+/// Checks that Postgres stores an instant unchanged, as a column and in JSON.
 pub(crate) fn instant(at: DateTime<Utc>) {
     assert!(
         (-4712..294_276).contains(&at.year()),
         "{at:?} is out of Postgres's range"
     );
     let micros = DateTime::from_timestamp_micros(at.timestamp_micros());
-    assert_eq!(
-        micros,
-        Some(at),
-        "{at:?} is another one after having been stored"
-    );
+    assert_eq!(micros, Some(at), "{at:?} changes when stored");
     let json = serde_json::to_value(at).expect("a time is JSON");
     assert_eq!(serde_json::from_value(json).ok(), Some(at));
 }
 
-fn can_be_kept(change: &EmployeeChange) {
+fn check_storable(change: &EmployeeChange) {
     id(&change.employee_id);
     change.as_of.into_iter().for_each(instant);
     match change.facts.termination_date.value() {
@@ -92,16 +91,16 @@ fn observation(change: &EmployeeChange) -> Observation {
     Observation::new(source, change.clone(), None, now(), None)
 }
 
-/// The same twice changes nothing; whatever is decided rests on a judgement that says so.
-fn can_be_judged(change: &EmployeeChange, provider: Provider) {
-    let said = observation(change);
-    let mut employee = Employee::unknown(said.key());
-    merge(&mut employee, &said);
+/// Checks that a repeated change has no effect, and that only people who left are deactivated.
+fn check_decision(change: &EmployeeChange, provider: Provider) {
+    let observed = observation(change);
+    let mut employee = Employee::new(observed.key());
+    merge(&mut employee, &observed);
     let once = employee.clone();
     assert_ne!(
-        merge(&mut employee, &said),
+        merge(&mut employee, &observed),
         Effect::Changed,
-        "the same twice"
+        "a repeated change"
     );
     assert_eq!(employee, once);
     let account = Account {
@@ -133,10 +132,10 @@ fn can_be_judged(change: &EmployeeChange, provider: Provider) {
     }
 }
 
-fn order_does_not_matter(changes: &[EmployeeChange]) {
+fn check_order_is_irrelevant(changes: &[EmployeeChange]) {
     let Some(first) = changes.first() else { return };
     let merged = |changes: &mut dyn Iterator<Item = &EmployeeChange>| {
-        let mut employee = Employee::unknown(observation(first).key());
+        let mut employee = Employee::new(observation(first).key());
         for change in changes {
             merge(&mut employee, &observation(change));
         }

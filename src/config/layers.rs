@@ -112,8 +112,9 @@ fn parse(text: &str, origin: &str) -> Result<Table, SettingsError> {
 
 fn deserialize(table: Table, provenance: &Provenance) -> Result<Raw, SettingsError> {
     serde_path_to_error::deserialize(Value::Table(table)).map_err(|error| {
-        let key = error.path().to_string();
-        provenance.invalid_setting(&key, describe_toml_error(error.inner().message().trim()))
+        let problem = error.inner().message().trim();
+        let (key, problem) = describe_toml_error(&error.path().to_string(), problem);
+        provenance.invalid_setting(&key, problem)
     })
 }
 

@@ -1,5 +1,7 @@
 //! Section `[policy]`: the defaults of every source's policy. It has no variables of its own.
 
+use std::collections::HashMap;
+
 use serde::Deserialize;
 
 use super::values::{ConfigTimezone, MaxSilence};
@@ -14,22 +16,16 @@ pub(super) struct RawPolicy {
     pub(super) inactive_without_date: OnUncertain,
     pub(super) rehire: Rehire,
     pub(super) max_silence: MaxSilence,
-    pub(super) deleted: RawDeleted,
+    pub(super) deleted: HashMap<Provider, OnUncertain>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct RawDeleted {
-    bamboohr: OnUncertain,
-    merge: OnUncertain,
-}
-
-impl RawDeleted {
-    /// Returns the policy for records that this provider has deleted.
-    pub(super) fn of(&self, provider: Provider) -> OnUncertain {
-        match provider {
-            Provider::BambooHr => self.bamboohr,
-            Provider::Merge => self.merge,
+impl RawPolicy {
+    /// Returns the policy for records that this provider has deleted. The default depends on the provider.
+    pub(super) fn deleted(&self, provider: Provider) -> OnUncertain {
+        match self.deleted.get(&provider) {
+            Some(policy) => *policy,
+            None if provider.capabilities().deletion_means_departure => OnUncertain::Deactivate,
+            None => OnUncertain::Hold,
         }
     }
 }

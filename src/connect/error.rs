@@ -129,7 +129,7 @@ impl ReadError {
 impl From<InvalidResponse> for ReadError {
     fn from(invalid: InvalidResponse) -> Self {
         match invalid {
-            InvalidResponse::CutOff => Self::Truncated {
+            InvalidResponse::Truncated => Self::Truncated {
                 problem: "the JSON ends in the middle",
             },
             InvalidResponse::NotJson => Self::UnexpectedResponse {

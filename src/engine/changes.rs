@@ -61,14 +61,14 @@ impl<'a> ChangeSet<'a> {
         // A hold stays open until the pending read has shown what changed.
         if !matches!(
             decision.action,
-            Action::Hold(_) | Action::Keep(NoActionReason::Reading)
+            Action::Hold(_) | Action::Keep(NoActionReason::AwaitingRead)
         ) {
             self.without_hold.push(employee.key.clone());
         }
         if matches!(
             decision.action,
             Action::Reactivate(_)
-                | Action::Keep(NoActionReason::Employed | NoActionReason::Waiting)
+                | Action::Keep(NoActionReason::Employed | NoActionReason::Scheduled)
         ) {
             self.not_leaving.push(employee.key.clone());
         }
@@ -103,12 +103,12 @@ impl<'a> ChangeSet<'a> {
                     employee.deactivated_at = None;
                 }
                 match reason {
-                    NoActionReason::Waiting if moved => Outcome::Scheduled,
-                    NoActionReason::Waiting => Outcome::Unchanged,
+                    NoActionReason::Scheduled if moved => Outcome::Scheduled,
+                    NoActionReason::Scheduled => Outcome::Unchanged,
                     NoActionReason::Employed => Outcome::Kept,
                     NoActionReason::AlreadyInactive => Outcome::AlreadyInactive,
                     NoActionReason::NoAccount => Outcome::NoAccount,
-                    NoActionReason::Reading => Outcome::Reading,
+                    NoActionReason::AwaitingRead => Outcome::Reading,
                 }
             }
         }

@@ -41,8 +41,8 @@ impl Evaluated {
             Action::Keep(NoActionReason::Employed) => "keep",
             Action::Keep(NoActionReason::AlreadyInactive) => "already inactive",
             Action::Keep(NoActionReason::NoAccount) => "no account",
-            Action::Keep(NoActionReason::Waiting) => "scheduled",
-            Action::Keep(NoActionReason::Reading) => "reading",
+            Action::Keep(NoActionReason::Scheduled) => "scheduled",
+            Action::Keep(NoActionReason::AwaitingRead) => "reading",
         }
     }
 }

@@ -152,10 +152,14 @@ impl SharedAccounts {
         }
         let uncertain = others
             .iter()
-            .filter(|holders| !holders.iter().any(|other| other.employment.works_there()))
+            .filter(|holders| {
+                !holders
+                    .iter()
+                    .any(|other| other.employment.is_certainly_employed())
+            })
             .find_map(|holders| holders.iter().find(|other| other.needs_person));
         if let Some(other) = uncertain {
-            let uncertainty = other.employment.because();
+            let uncertainty = other.employment.reason();
             decision.reason += "; but another source is uncertain: ";
             decision.reason += uncertainty;
             decision.action = Action::Hold(HoldRequest {
@@ -198,7 +202,11 @@ impl SharedAccounts {
             .filter(|name| **name != employee.key.source);
         let back = others
             .filter_map(|name| self.by_account.get(&(name.clone(), account.id.clone())))
-            .filter(|holders| holders.iter().any(|other| other.employment.works_there()));
+            .filter(|holders| {
+                holders
+                    .iter()
+                    .any(|other| other.employment.is_certainly_employed())
+            });
         back.flatten()
             .filter_map(|other| other.deactivated_at)
             .max()

@@ -67,7 +67,7 @@ fn deleted(minute: i64) -> Observation {
 }
 
 fn merged(observations: &[Observation]) -> (Employee, Vec<Effect>) {
-    let mut employee = Employee::unknown(observed(0).key());
+    let mut employee = Employee::new(observed(0).key());
     let effects = observations
         .iter()
         .map(|observation| merge(&mut employee, observation))

@@ -53,17 +53,17 @@ fn provider_client(
     transport: &Transport,
 ) -> anyhow::Result<ProviderClient> {
     let key = api.api_key.clone();
-    match (source.policy.provider, &source.provider_config.tenancy) {
-        (Provider::BambooHr, tenancy) => {
+    let tenancy = &source.provider_config.tenancy;
+    match address(source, api)? {
+        ApiAddress::BambooHr(address) => {
             let Tenancy::One(tenant) = tenancy else {
                 return Err(anyhow!("source {}: `tenant` is missing", source.name));
             };
-            let address = bamboohr_address(source, api)?;
             let client = BambooHrApi::new(address, tenant.clone(), key, transport.clone());
             Ok(ProviderClient::BambooHr(client))
         }
-        (Provider::Merge, tenancy) => {
-            let client = MergeApi::new(merge_address(source, api)?, key, transport.clone());
+        ApiAddress::Merge(address) => {
+            let client = MergeApi::new(address, key, transport.clone());
             let accounts = match tenancy {
                 Tenancy::One(_) => vec![],
                 Tenancy::ByLinkedAccount(tenants) => api
@@ -88,9 +88,20 @@ fn provider_client(
 /// # Errors
 /// Returns an error if it is missing or invalid.
 pub fn check_address(source: &Source, api: &ApiSettings) -> anyhow::Result<()> {
+    address(source, api).map(drop)
+}
+
+/// The address of a source's API, parsed.
+enum ApiAddress {
+    BambooHr(BambooHrAddress),
+    Merge(MergeAddress),
+}
+
+// The only `match` on a provider outside `leaver-core`: it selects the client.
+fn address(source: &Source, api: &ApiSettings) -> anyhow::Result<ApiAddress> {
     match source.policy.provider {
-        Provider::BambooHr => bamboohr_address(source, api).map(drop),
-        Provider::Merge => merge_address(source, api).map(drop),
+        Provider::BambooHr => bamboohr_address(source, api).map(ApiAddress::BambooHr),
+        Provider::Merge => merge_address(source, api).map(ApiAddress::Merge),
     }
 }
 

@@ -92,7 +92,7 @@ fn seeds() -> Vec<(&'static str, String, Vec<u8>)> {
     for vector in vectors(include_str!("../vectors/bamboohr.json")) {
         let (name, body) = (text(&vector, "name"), text(&vector, "body"));
         let mut head = format!(
-            "provider: bamboohr\nnow: {}\nfreshness: {}\n",
+            "provider: bamboohr\nnow: {}\ntolerance: {}\n",
             vector["now"], vector["tolerance_seconds"]
         );
         let keys = vector["configured_secrets"].as_array();

@@ -1,7 +1,7 @@
-#![doc = "The pure part of Leaver: who sent a delivery, what it contains and what follows from it."]
+//! The pure part of Leaver: authenticates deliveries, parses them and decides what to do.
 //!
-//! Nothing here does I/O, reads a clock, logs or is asynchronous. Time is an argument. The service in the crate
-//! `leaver` supplies both and carries out what is decided here.
+//! Nothing here does I/O, reads a clock, logs or is asynchronous; time is an argument. The crate `leaver` supplies
+//! input and time, and executes the decisions.
 
 pub mod domain;
 pub mod signature;

@@ -2,11 +2,10 @@
 
 use super::super::output;
 use super::{CheckReport, CheckStatus};
-use crate::config::{Settings, Source};
+use crate::config::{ApiSettings, Settings, Source};
 use crate::service;
-use leaver_core::domain::Provider;
 use leaver_core::providers::Tenancy;
-use leaver_core::signature::{Layout, Scheme};
+use leaver_core::signature::Layout;
 
 /// Checks the sources and the mapping.
 pub(super) fn check_settings(report: &mut CheckReport, settings: &Settings) {
@@ -24,42 +23,36 @@ pub(super) fn check_settings(report: &mut CheckReport, settings: &Settings) {
 
 fn check_source(report: &mut CheckReport, source: &Source) {
     let check = format!("source {}", source.name);
-    let (keys, provider) = match &source.scheme {
-        Scheme::BambooHr {
-            keys,
-            layout,
-            freshness,
-        } => {
-            if freshness.num_minutes() < 155 {
-                report.add(
-                    CheckStatus::Warning,
-                    &check,
-                    "`timestamp_tolerance` is under 155 minutes: BambooHR's last retry comes that late, and rejecting it loses the event",
-                );
-            }
-            let layout = if *layout == Layout::BodyThenTimestamp {
-                ""
-            } else {
-                ", signed as timestamp.body"
-            };
-            (keys.len(), format!("BambooHR{layout}"))
+    let provider = source.scheme.provider();
+    let mut scheme = provider.display_name().to_owned();
+    if let Some((layout, tolerance)) = source.scheme.timestamp_options() {
+        let last_retry = provider.capabilities().last_retry_after_minutes;
+        if tolerance.num_minutes() < last_retry.into() {
+            report.add(
+                CheckStatus::Warning,
+                &check,
+                format!(
+                    "`timestamp_tolerance` is under {last_retry} minutes: {scheme}'s last retry comes that late, and rejecting it loses the event"
+                ),
+            );
         }
-        Scheme::Merge { keys } => (keys.len(), "Merge".to_owned()),
-    };
+        if layout == Layout::TimestampDotBody {
+            scheme += ", signed as timestamp.body";
+        }
+    }
     report.add(
         CheckStatus::Ok,
         &check,
         format!(
-            "{provider}, {}, time zone {}, webhook path /webhooks/{}",
-            output::count(keys, "key"),
+            "{scheme}, {}, time zone {}, webhook path /webhooks/{}",
+            output::count(source.scheme.keys().len(), "key"),
             source.policy.timezone,
             source.name
         ),
     );
-    if matches!(
-        (&source.scheme, &source.provider_config.tenancy),
-        (Scheme::Merge { .. }, Tenancy::One(_))
-    ) {
+    if provider.capabilities().has_linked_accounts
+        && matches!(source.provider_config.tenancy, Tenancy::One(_))
+    {
         report.add(
             CheckStatus::Warning,
             &check,
@@ -76,7 +69,7 @@ fn check_api(report: &mut CheckReport, check: &str, source: &Source) {
             "no API, so changes without values become holds and lost webhooks are not detected; add `api`".to_owned(),
         ),
         Some(api) => match service::check_address(source, api) {
-            Ok(()) if source.policy.provider == Provider::Merge && api.account_tokens.is_empty() => (
+            Ok(()) if lacks_tokens(source, api) => (
                 CheckStatus::Warning,
                 "API without tokens, so no employee can be read; add a token to `linked_accounts`".to_owned(),
             ),
@@ -88,4 +81,9 @@ fn check_api(report: &mut CheckReport, check: &str, source: &Source) {
         },
     };
     report.add(status, check, message);
+}
+
+/// Returns true if only linked accounts can be read, and none of them has a token.
+fn lacks_tokens(source: &Source, api: &ApiSettings) -> bool {
+    source.policy.provider.capabilities().has_linked_accounts && api.account_tokens.is_empty()
 }

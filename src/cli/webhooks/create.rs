@@ -64,7 +64,7 @@ impl Create {
         if self.format.json {
             output::json(&serde_json::json!({
                 "source": source,
-                "id": created.hook.id,
+                "id": created.webhook.id,
                 "name": request.name,
                 "url": request.url,
                 "monitor_fields": request.fields,
@@ -74,7 +74,7 @@ impl Create {
         }
         output::line!(
             "webhook {} posts to {} when one of these fields changes: {}",
-            created.hook.id,
+            created.webhook.id,
             request.url,
             request.fields.join(", ")
         );

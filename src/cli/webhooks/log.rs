@@ -70,10 +70,10 @@ fn print(entries: Vec<LogRow>) {
     output::line!("{table}");
 }
 
-/// Returns a time of the log, or the word that BambooHR has in its place.
+/// Returns a time of the log, or the text that BambooHR has in its place.
 fn log_time(time: LogTime) -> String {
     match time {
         LogTime::At(at) => output::time(at),
-        LogTime::Word(word) => word,
+        LogTime::Text(text) => text,
     }
 }

@@ -8,7 +8,7 @@ use super::super::{Format, output};
 use super::{WebhooksTarget, without_query};
 use crate::config::Environment;
 use crate::jobs::provider_webhooks::targets_this_service;
-use leaver_core::providers::HookConfig;
+use leaver_core::providers::WebhookConfig;
 
 /// Show a webhook's settings, and the fields hidden from its owner
 #[derive(Debug, Args)]
@@ -26,7 +26,7 @@ impl Show {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (source, api) = self.target.source(env)?;
         let config = api.webhook(&self.id).await?;
-        let is_ours = targets_this_service(&config.hook.url, &source.source);
+        let is_ours = targets_this_service(&config.webhook.url, &source.source);
         if self.format.json {
             output::json(&as_json(config, is_ours))?;
         } else {
@@ -36,29 +36,29 @@ impl Show {
     }
 }
 
-fn as_json(config: HookConfig, is_ours: bool) -> serde_json::Value {
+fn as_json(config: WebhookConfig, is_ours: bool) -> serde_json::Value {
     let post_fields: serde_json::Map<String, serde_json::Value> = config
         .post_fields
         .into_iter()
         .map(|(field, name)| (field, name.into()))
         .collect();
     serde_json::json!({
-        "id": config.hook.id,
-        "name": config.hook.name,
-        "url": without_query(&config.hook.url),
+        "id": config.webhook.id,
+        "name": config.webhook.name,
+        "url": without_query(&config.webhook.url),
         "targets_this_service": is_ours,
-        "created_at": config.hook.created,
-        "last_sent_at": config.hook.last_sent,
+        "created_at": config.webhook.created,
+        "last_sent_at": config.webhook.last_sent,
         "format": config.format,
         "events": config.events,
         "monitor_fields": config.monitor_fields,
         "post_fields": post_fields,
         "include_company_domain": config.include_company_domain,
-        "denied_fields": config.denied.words(),
+        "denied_fields": config.denied.description(),
     })
 }
 
-fn print(config: HookConfig, is_ours: bool) {
+fn print(config: WebhookConfig, is_ours: bool) {
     let post_fields: Vec<String> = config
         .post_fields
         .iter()
@@ -72,17 +72,17 @@ fn print(config: HookConfig, is_ours: bool) {
         .collect();
     let mut table = output::Table::new(&["setting", "value"]);
     for (setting, value) in [
-        ("webhook", config.hook.id),
-        ("name", config.hook.name),
-        ("url", without_query(&config.hook.url)),
+        ("webhook", config.webhook.id),
+        ("name", config.webhook.name),
+        ("url", without_query(&config.webhook.url)),
         ("this service", output::yes_or_no(is_ours).to_owned()),
         ("format", config.format),
         ("events", config.events.join(", ")),
         ("monitored fields", config.monitor_fields.join(", ")),
         ("posted fields", post_fields.join(", ")),
-        ("created", output::time_or_dash(config.hook.created)),
-        ("last sent", output::time_or_dash(config.hook.last_sent)),
-        ("hidden from its owner", config.denied.words()),
+        ("created", output::time_or_dash(config.webhook.created)),
+        ("last sent", output::time_or_dash(config.webhook.last_sent)),
+        ("hidden from its owner", config.denied.description()),
     ] {
         table.add_row([setting.to_owned(), output::or_dash(Some(value))]);
     }

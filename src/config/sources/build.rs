@@ -11,7 +11,7 @@ use super::{ApiSettings, Source};
 use crate::config::policy::RawPolicy;
 use crate::config::{Environment, Provenance, SettingsError, secrets};
 use leaver_core::decision::policy::Policy;
-use leaver_core::domain::{Provider, SourceName, Tenant, WorkEmail};
+use leaver_core::domain::{Capabilities, Provider, SourceName, Tenant, WorkEmail};
 use leaver_core::providers::{ProviderConfig, Tenancy};
 use leaver_core::signature::{Key, Scheme};
 
@@ -76,7 +76,7 @@ pub(super) fn build_source(
     raw: &RawSource,
     keys: Vec<Key>,
 ) -> Result<Source, SettingsError> {
-    reject_unless_provider(context, path, raw)?;
+    reject_without_effect(context, path, raw)?;
     let accounts = linked_accounts(context, path, raw)?;
     let provider = raw.provider;
     Ok(Source {
@@ -104,9 +104,9 @@ pub(super) fn build_source(
             timezone: raw.timezone.unwrap_or(context.policy.timezone).0,
             cutoff: raw.cutoff.unwrap_or(context.policy.cutoff),
             inactive_without_date: context.policy.inactive_without_date,
-            deleted: context.policy.deleted.of(provider),
+            deleted: context.policy.deleted(provider),
             rehire: context.policy.rehire,
-            can_read: provider == Provider::BambooHr && raw.api.is_some(),
+            can_read: provider.capabilities().has_events_without_values && raw.api.is_some(),
             protected: context.protected.clone(),
         },
         api: match &raw.api {
@@ -118,33 +118,43 @@ pub(super) fn build_source(
 }
 
 /// Fails if a key is set that has no effect for the source's provider.
-fn reject_unless_provider(
+fn reject_without_effect(
     context: &Context<'_>,
     path: &str,
     raw: &RawSource,
 ) -> Result<(), SettingsError> {
-    for (key, is_set, owner) in [
+    let keys: [(&str, bool, fn(&Capabilities) -> bool); 4] = [
         (
             "timestamp_tolerance",
             raw.timestamp_tolerance.is_some(),
-            Provider::BambooHr,
+            |capabilities| capabilities.signs_timestamp,
         ),
         (
             "signature_layout",
             raw.signature_layout.is_some(),
-            Provider::BambooHr,
+            |capabilities| capabilities.signs_timestamp,
         ),
-        ("fields", raw.fields.is_some(), Provider::BambooHr),
+        ("fields", raw.fields.is_some(), |capabilities| {
+            capabilities.has_custom_field_names
+        }),
         (
             "linked_accounts",
             !raw.linked_accounts.is_empty(),
-            Provider::Merge,
+            |capabilities| capabilities.has_linked_accounts,
         ),
-    ] {
-        if is_set && raw.provider != owner {
+    ];
+    for (key, is_set, has_effect) in keys {
+        if is_set && !has_effect(raw.provider.capabilities()) {
+            let providers: Vec<String> = Provider::all()
+                .filter(|provider| has_effect(provider.capabilities()))
+                .map(|provider| format!("provider = \"{provider}\""))
+                .collect();
             return Err(context.provenance.invalid_setting(
                 &format!("{path}.{key}"),
-                format!("it has an effect only with provider = \"{owner}\"; remove it"),
+                format!(
+                    "it has an effect only with {}; remove it",
+                    providers.join(" or ")
+                ),
             ));
         }
     }
@@ -157,9 +167,6 @@ fn scheme(
     raw: &RawSource,
     keys: Vec<Key>,
 ) -> Result<Scheme, SettingsError> {
-    if raw.provider == Provider::Merge {
-        return Ok(Scheme::Merge { keys });
-    }
     let invalid = |problem: &str| {
         context
             .provenance
@@ -174,11 +181,8 @@ fn scheme(
         }
         Some(duration) => TimeDelta::from_std(duration.0).map_err(|_| invalid("it is too long"))?,
     };
-    Ok(Scheme::BambooHr {
-        keys,
-        layout: raw.signature_layout.unwrap_or_default(),
-        freshness: tolerance,
-    })
+    let layout = raw.signature_layout.unwrap_or_default();
+    Ok(Scheme::new(raw.provider, keys, layout, tolerance))
 }
 
 fn linked_accounts(

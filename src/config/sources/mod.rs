@@ -65,12 +65,8 @@ pub(super) fn build(
         provenance,
     };
     if raw.sources.is_empty() {
-        let short_forms = [("BAMBOOHR", Provider::BambooHr), ("MERGE", Provider::Merge)];
-        return short_forms
-            .into_iter()
-            .filter_map(|(prefix, provider)| {
-                source_from_variables(&context, prefix, provider).transpose()
-            })
+        return Provider::all()
+            .filter_map(|provider| source_from_variables(&context, provider).transpose())
             .collect();
     }
     let mut sources = vec![];
@@ -91,11 +87,10 @@ pub(super) fn build(
     Ok(sources)
 }
 
-/// Builds a source from `<prefix>_WEBHOOK_SECRET` and `<prefix>_WEBHOOK_SECRET_PREVIOUS`. Returns `None` if neither
+/// Builds a source from `<PROVIDER>_WEBHOOK_SECRET` and `<PROVIDER>_WEBHOOK_SECRET_PREVIOUS`. Returns `None` if neither
 /// is set. Fails if only the previous one is set.
 fn source_from_variables(
     context: &Context<'_>,
-    prefix: &str,
     provider: Provider,
 ) -> Result<Option<Source>, SettingsError> {
     let secret = |name: &str| {
@@ -104,7 +99,7 @@ fn source_from_variables(
             problem: error.to_string(),
         })
     };
-    let variable = format!("{prefix}_WEBHOOK_SECRET");
+    let variable = format!("{}_WEBHOOK_SECRET", provider.as_str().to_uppercase());
     let previous_variable = format!("{variable}_PREVIOUS");
     let (current, previous) = (secret(&variable)?, secret(&previous_variable)?);
     let Some(current) = current else {

@@ -87,16 +87,8 @@ fn now() -> DateTime<Utc> {
 /// Returns whether the source accepts a delivery that is signed with this key.
 fn accepts(source: &Source, key: &str) -> bool {
     let key = leaver_core::signature::Key::new(&key.into()).unwrap();
-    let sender = match &source.scheme {
-        Scheme::Merge { .. } => Scheme::Merge { keys: vec![key] },
-        Scheme::BambooHr {
-            layout, freshness, ..
-        } => Scheme::BambooHr {
-            keys: vec![key],
-            layout: *layout,
-            freshness: *freshness,
-        },
-    };
+    let options = source.scheme.timestamp_options().unwrap_or_default();
+    let sender = Scheme::new(source.scheme.provider(), vec![key], options.0, options.1);
     let headers: HeaderMap = sender.sign(b"{}", now()).into_iter().collect();
     let body = Bytes::from_static(b"{}");
     source

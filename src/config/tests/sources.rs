@@ -70,14 +70,10 @@ fn a_bamboohr_source_sets_signature_and_field_names() {
         "timestamp_tolerance = \"4h\"\nsignature_layout = \"timestamp.body\"\nfields = { status = [\"Status (HR)\"] }",
     );
     let settings = load_sources(&text).unwrap();
-    let Scheme::BambooHr {
-        layout, freshness, ..
-    } = &settings.sources[0].scheme
-    else {
-        panic!("a BambooHR source signs as BambooHR");
-    };
-    assert_eq!(*layout, Layout::TimestampDotBody);
-    assert_eq!(freshness.num_hours(), 4);
+    let options = settings.sources[0].scheme.timestamp_options();
+    let (layout, tolerance) = options.unwrap();
+    assert_eq!(layout, Layout::TimestampDotBody);
+    assert_eq!(tolerance.num_hours(), 4);
     let fields = &settings.sources[0].provider_config.fields;
     assert_eq!(fields.status, ["Status (HR)"]);
     assert_eq!(fields.work_email, ["workEmail", "Work Email"]);

@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use super::{BambooHrApi, history_begins};
 use crate::connect::{EmployeeBatch, ReadError};
 use leaver_core::domain::{EmployeeChange, EmployeeId};
-use leaver_core::providers::{ChangedAction, EmployeeRead, bamboohr_removal};
+use leaver_core::providers::{ChangedAction, EmployeeRead, bamboohr_deletion};
 
 /// Employees read at the same time.
 const CONCURRENT_READS: usize = 8;
@@ -98,7 +98,7 @@ impl EmployeeBatches<'_> {
         for entry in changed.employees {
             if entry.action == ChangedAction::Deleted {
                 let deleted_at = entry.last_changed.unwrap_or(self.began);
-                let removal = bamboohr_removal(&entry.employee_id, deleted_at, &self.api.tenant);
+                let removal = bamboohr_deletion(&entry.employee_id, deleted_at, &self.api.tenant);
                 self.removals.push_back(removal);
             } else {
                 to_read.push(entry.employee_id);
@@ -123,7 +123,7 @@ impl EmployeeBatches<'_> {
             match self.reads.join_next().await {
                 None => break,
                 Some(Ok(Ok(Some(read)))) => {
-                    if read.withheld.contains(&"status") {
+                    if read.restricted_fields.contains(&"status") {
                         self.warn("the API does not return `status`");
                     }
                     changes.push(read.change);

@@ -8,9 +8,9 @@ use super::BambooHrApi;
 use crate::connect::ReadError;
 use crate::connect::http::{Method, RequestFailure, Scope};
 use leaver_core::providers::{
-    BAMBOOHR_FIELDS, Hook, HookConfig, LogEntry, MonitorField, NewHook, bamboohr_hook,
-    bamboohr_hooks, bamboohr_log, bamboohr_monitor_fields, bamboohr_new_hook,
-    bamboohr_refused_fields,
+    BAMBOOHR_FIELDS, LogEntry, MonitorField, NewWebhook, Webhook, WebhookConfig,
+    bamboohr_monitor_fields, bamboohr_new_webhook, bamboohr_refused_fields, bamboohr_webhook,
+    bamboohr_webhook_log, bamboohr_webhooks,
 };
 
 /// The fields whose change should send a webhook.
@@ -101,19 +101,19 @@ impl BambooHrApi {
     ///
     /// # Errors
     /// [`WebhookError::Read`].
-    pub async fn webhooks(&self) -> Result<Vec<Hook>, WebhookError> {
+    pub async fn webhooks(&self) -> Result<Vec<Webhook>, WebhookError> {
         let sent = self.send_about_webhook(Method::Get, "webhooks", &["webhooks"]);
         let body = sent.await.map_err(ReadError::from)?;
-        Ok(bamboohr_hooks(&body).map_err(ReadError::from)?)
+        Ok(bamboohr_webhooks(&body).map_err(ReadError::from)?)
     }
 
     /// Reads one webhook with its configuration.
     ///
     /// # Errors
     /// [`WebhookError`].
-    pub async fn webhook(&self, id: &str) -> Result<HookConfig, WebhookError> {
+    pub async fn webhook(&self, id: &str) -> Result<WebhookConfig, WebhookError> {
         let sent = self.send_to_webhook(Method::Get, "webhooks/{id}", id, &[]);
-        Ok(bamboohr_hook(&sent.await?).map_err(ReadError::from)?)
+        Ok(bamboohr_webhook(&sent.await?).map_err(ReadError::from)?)
     }
 
     /// Reads a webhook's log: its deliveries of the last 14 days, at most 200
@@ -127,7 +127,7 @@ impl BambooHrApi {
             WebhookError::Read(ReadError::RateLimited { .. }) => WebhookError::Throttled,
             error => error,
         })?;
-        Ok(bamboohr_log(&body).map_err(ReadError::from)?)
+        Ok(bamboohr_webhook_log(&body).map_err(ReadError::from)?)
     }
 
     /// Lists the fields whose change can send a webhook of the key's user.
@@ -146,11 +146,14 @@ impl BambooHrApi {
     ///
     /// # Errors
     /// [`WebhookError`]; [`WebhookError::MayExist`] if the outcome is unknown.
-    pub async fn create_webhook(&self, wanted: &WebhookRequest) -> Result<NewHook, WebhookError> {
+    pub async fn create_webhook(
+        &self,
+        wanted: &WebhookRequest,
+    ) -> Result<NewWebhook, WebhookError> {
         let body = Bytes::from(wanted.body());
         let sent = self.send_about_webhook(Method::Post(body), "webhooks", &["webhooks"]);
         let response = sent.await.map_err(creation_error)?;
-        bamboohr_new_hook(&response).map_err(|bad| WebhookError::MayExist { cause: bad.into() })
+        bamboohr_new_webhook(&response).map_err(|bad| WebhookError::MayExist { cause: bad.into() })
     }
 
     /// Deletes a webhook permanently.
@@ -233,7 +236,7 @@ impl WebhookRequest {
 fn creation_error(failure: RequestFailure) -> WebhookError {
     let refused = bamboohr_refused_fields(&failure.refusal);
     if !refused.is_empty() {
-        return WebhookError::Fields(refused.words());
+        return WebhookError::Fields(refused.description());
     }
     if failure.may_have_succeeded() {
         return WebhookError::MayExist {

@@ -65,7 +65,7 @@ impl EmployeeBatches<'_> {
 
     async fn check_source(&self) -> Result<(), ReadError> {
         let connection = self.api.connection(self.account).await?;
-        if let Some(problem) = connection.doubt() {
+        if let Some(problem) = connection.uncertainty() {
             return Err(ReadError::NotReady { problem });
         }
         let models = self.api.sync_status(self.account).await?;
@@ -74,7 +74,7 @@ impl EmployeeBatches<'_> {
             .find(|model| model.model_id == EMPLOYEE_MODEL)
             .map_or(
                 Some("Merge reports no sync of employees for this linked account"),
-                ModelSync::doubt,
+                ModelSync::uncertainty,
             );
         problem.map_or(Ok(()), |problem| Err(ReadError::NotReady { problem }))
     }

@@ -19,7 +19,7 @@ use crate::engine::Engine;
 use crate::jobs::runner::{Job, Next};
 use crate::jobs::sync::SyncSource;
 use leaver_core::domain::SourceName;
-use leaver_core::providers::{Hook, LogEntry, LogTime};
+use leaver_core::providers::{LogEntry, LogTime, Webhook};
 
 /// The time between two checks.
 const CHECK_INTERVAL: TimeDelta = TimeDelta::hours(24);
@@ -202,21 +202,21 @@ async fn check_all(
 async fn check_one(
     api: &BambooHrApi,
     source: &SourceName,
-    webhook: &Hook,
+    webhook: &Webhook,
     now: DateTime<Utc>,
 ) -> Result<ProviderWebhook, WebhookError> {
     let config = api.webhook(&webhook.id).await?;
     let log = api.webhook_log(&webhook.id).await?;
     let last = log.iter().max_by_key(|entry| entry.sent_at());
     let last_status = last.map(status_text);
-    let accepted = last.is_none_or(LogEntry::was_taken);
+    let accepted = last.is_none_or(LogEntry::was_accepted);
     let refused_status = last_status.as_deref().filter(|_| !accepted);
     Ok(ProviderWebhook {
         source: source.clone(),
         id: webhook.id.clone(),
         name: webhook.name.clone(),
         last_sent_at: webhook.last_sent,
-        problem: problem(&config.denied.words(), refused_status),
+        problem: problem(&config.denied.description(), refused_status),
         last_status,
         observed_at: now,
         checked_at: now,
@@ -226,7 +226,7 @@ async fn check_one(
 /// Returns the status of a delivery in the log, or the text that the log has instead of its time.
 fn status_text(entry: &LogEntry) -> String {
     let text = match &entry.last_attempted {
-        LogTime::Word(word) => word.as_str(),
+        LogTime::Text(text) => text.as_str(),
         LogTime::At(_) => "",
     };
     let found = [entry.status.as_str(), text]

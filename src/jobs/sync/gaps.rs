@@ -51,13 +51,13 @@ pub struct Gap {
     pub sent_at: Option<DateTime<Utc>>,
     /// The result in the log: an HTTP status, or a text.
     pub status: String,
-    /// Whether BambooHR will try again.
+    /// True if BambooHR will try again.
     pub retry_state: DeliveryLogStatus,
     /// The employees that it named and no delivery in the inbox did.
     pub employees: Vec<EmployeeId>,
 }
 
-/// Whether BambooHR will try a delivery again.
+/// True if BambooHR will try a delivery again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum DeliveryLogStatus {
@@ -240,7 +240,7 @@ async fn webhooks_of(api: &BambooHrApi, source: &SourceName) -> Result<Vec<Strin
 }
 
 fn retry_state(entry: &LogEntry, now: DateTime<Utc>) -> DeliveryLogStatus {
-    if entry.was_taken() {
+    if entry.was_accepted() {
         return DeliveryLogStatus::Accepted;
     }
     // BambooHR never retries a 4xx, and makes its last retry 155 minutes after the first attempt

@@ -22,7 +22,7 @@ use crate::jobs::runner::{Job, Next};
 use crate::roster::Observation;
 use crate::roster::pending_reads::{self, PendingRead};
 use leaver_core::domain::{ChangeKind, EmployeeChange, Field, SourceName};
-use leaver_core::providers::{EmployeeRead, bamboohr_removal};
+use leaver_core::providers::{EmployeeRead, bamboohr_deletion};
 
 /// Reads in flight at the same time.
 const BATCH_SIZE: i64 = 4;
@@ -168,7 +168,7 @@ impl PendingReader {
             }),
             Ok(result) => {
                 let change = result.map_or_else(
-                    || bamboohr_removal(&read.key.employee_id, response.began, &read.key.tenant),
+                    || bamboohr_deletion(&read.key.employee_id, response.began, &read.key.tenant),
                     |result| result.change,
                 );
                 let applied = self.apply(read, change, response.began);

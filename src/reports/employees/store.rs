@@ -79,7 +79,7 @@ impl Row {
     fn into_employee(self) -> Result<EmployeeRow, sqlx::Error> {
         let source =
             SourceName::parse(&self.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
-        let mut employee = Employee::unknown(EmployeeKey {
+        let mut employee = Employee::new(EmployeeKey {
             source,
             tenant: Tenant::new(self.tenant),
             employee_id: EmployeeId::new(self.employee_id),

@@ -123,7 +123,7 @@ async fn an_address_that_fits_two_accounts_waits_for_a_person() {
             .await,
         2
     );
-    assert!(questions(&mut app).await.contains("fits 2 accounts"));
+    assert!(questions(&mut app).await.contains("matches 2 accounts"));
     let linked = app
         .count("SELECT count(account_id) FROM leaver.employees")
         .await;

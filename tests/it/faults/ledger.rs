@@ -30,7 +30,7 @@ pub(crate) struct Delivery {
     pub(crate) source: &'static str,
     pub(crate) body: String,
     pub(crate) person: usize,
-    /// Whether it says that this person has left.
+    /// True if it says that this person has left.
     pub(crate) leaves: bool,
 }
 
@@ -98,7 +98,7 @@ impl Delivery {
             _ => Scheme::BambooHr {
                 keys: key(BAMBOOHR_KEY),
                 layout: Layout::BodyThenTimestamp,
-                freshness: chrono::TimeDelta::hours(3),
+                timestamp_tolerance: chrono::TimeDelta::hours(3),
             },
         };
         let mut head = format!(

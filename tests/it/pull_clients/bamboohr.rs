@@ -73,7 +73,7 @@ async fn reads_an_employee_with_future_dates() {
         "dana.40217@widgets.example"
     );
     assert_eq!(read.change.as_of, Some(at("2026-11-22T12:00:00Z")));
-    assert!(!read.change.notification_only && read.withheld.is_empty());
+    assert!(!read.change.notification_only && read.restricted_fields.is_empty());
     assert_eq!(read.change.tenant.as_str(), "widgets");
 
     let asked = &api.asked()[0];
@@ -138,7 +138,7 @@ async fn hidden_fields_stay_unknown_and_all_hidden_is_an_error() {
         Field::Absent,
         "without a status, a missing date proves nothing"
     );
-    assert_eq!(read.withheld, ["status"]);
+    assert_eq!(read.restricted_fields, ["status"]);
     for nothing in ["2", "3"] {
         let error = client.employee(&id(nothing)).await.unwrap_err();
         assert!(

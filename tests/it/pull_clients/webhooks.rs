@@ -45,7 +45,7 @@ async fn creating_an_event_webhook_returns_its_key() {
         .await
         .unwrap();
     assert_eq!(
-        (made.hook.id.as_str(), made.private_key.expose_secret()),
+        (made.webhook.id.as_str(), made.private_key.expose_secret()),
         ("1", PRIVATE_KEY)
     );
     let asked = &api.asked()[0];
@@ -226,7 +226,7 @@ async fn a_webhook_is_listed_read_and_deleted() {
         listed[0].last_sent,
         Some(crate::support::at("2026-11-22T11:58:03Z"))
     );
-    assert_eq!(client.webhook(&id).await.unwrap().hook, listed[0]);
+    assert_eq!(client.webhook(&id).await.unwrap().webhook, listed[0]);
     client.delete_webhook(&id).await.unwrap();
     assert_eq!(client.webhooks().await, Ok(vec![]));
     for error in [

@@ -235,7 +235,7 @@ async fn post(service: &Served, body: &str) {
     let key = leaver_core::signature::Key::new(&MERGE_KEY.into()).unwrap();
     let scheme = leaver_core::signature::Scheme::BambooHr {
         keys: vec![key],
-        freshness: chrono::TimeDelta::hours(3),
+        timestamp_tolerance: chrono::TimeDelta::hours(3),
         layout: leaver_core::signature::Layout::BodyThenTimestamp,
     };
     let mut request = leaver::connect::client::new(Duration::from_secs(10))

@@ -18,7 +18,7 @@ fn bamboohr(key: &str, layout: Layout) -> Scheme {
     Scheme::BambooHr {
         keys: vec![Key::new(&key.into()).unwrap()],
         layout,
-        freshness: TimeDelta::hours(3),
+        timestamp_tolerance: TimeDelta::hours(3),
     }
 }
 

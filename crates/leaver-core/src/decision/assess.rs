@@ -1,55 +1,55 @@
-//! Has this employee left? The facts of one roster entry against the rules, account or not.
+//! Assesses whether an employee has left, from the facts of one roster entry. Accounts play no part here.
 //!
-//! The rules are the table "who has left" in the documentation, row for row; a test bears the name of each.
+//! `README.md` summarises the rules under "What it decides". Each rule has a test in `tests/rules`.
 
 use chrono::{DateTime, Utc};
 
-use super::access_end::{access_end, day_begins, moment_begins};
+use super::access_end::{access_end, day_start, start_of};
 use super::policy::{Cutoff, OnUncertain, Policy};
-use crate::domain::{DateOrInstant, Employee, EmploymentStatus, Provider, Status};
+use crate::domain::{DateOrInstant, Employee, EmploymentStatus, Status};
 
-/// What the facts say about somebody's employment.
+/// What the facts imply about a person's employment. Every `reason` is a text for the audit log and for holds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Employment {
-    /// Works there: the account stays as it is.
+    /// The person is employed.
     Employed {
-        /// Why, for a person.
-        because: String,
+        /// Why.
+        reason: String,
     },
-    /// The facts do not say that anybody left; nothing is concluded.
+    /// The facts imply nothing.
     Unclear {
-        /// Why, for a person.
-        because: String,
+        /// Why.
+        reason: String,
     },
-    /// Will have left at an instant that lies ahead.
+    /// The person will leave at a future time.
     Leaving {
         /// When access ends.
         at: DateTime<Utc>,
-        /// True when the person is known to work there until then.
+        /// True if the person is known to be employed until then.
         employed: bool,
-        /// Why, for a person.
-        because: String,
+        /// Why.
+        reason: String,
     },
-    /// Has left.
+    /// The person has left.
     Left {
-        /// Why, for a person.
-        because: String,
+        /// Why.
+        reason: String,
     },
-    /// May have left; a person must say.
+    /// The person may have left. Somebody has to decide.
     Uncertain {
-        /// Why, for a person.
-        because: String,
-        /// True when a look at the HR system would settle it.
+        /// Why.
+        reason: String,
+        /// True if an API read would resolve the uncertainty.
         needs_read: bool,
-        /// True when the person, as far as the facts go, works there.
+        /// True if the person counts as employed without the uncertain fact.
         employed: bool,
-        /// When access ends even if nobody answers, since the facts announce it.
+        /// When access ends even without an answer, if the facts schedule an end.
         ends_at: Option<DateTime<Utc>>,
     },
 }
 
 impl Employment {
-    /// Whether the person still counts as working there, for whoever shares an account with them.
+    /// Returns whether the person counts as employed, also if that is uncertain.
     #[must_use]
     pub fn is_employed(&self) -> bool {
         matches!(
@@ -60,212 +60,209 @@ impl Employment {
         )
     }
 
-    /// Whether the person works there without a doubt.
+    /// Returns whether the person is employed and nothing is uncertain.
     #[must_use]
-    pub fn works_there(&self) -> bool {
+    pub fn is_certainly_employed(&self) -> bool {
         matches!(
             self,
             Self::Employed { .. } | Self::Leaving { employed: true, .. }
         )
     }
 
-    /// Why, for a person.
+    /// Returns the reason.
     #[must_use]
-    pub fn because(&self) -> &str {
+    pub fn reason(&self) -> &str {
         match self {
-            Self::Employed { because }
-            | Self::Unclear { because }
-            | Self::Leaving { because, .. }
-            | Self::Left { because }
-            | Self::Uncertain { because, .. } => because,
+            Self::Employed { reason }
+            | Self::Unclear { reason }
+            | Self::Leaving { reason, .. }
+            | Self::Left { reason }
+            | Self::Uncertain { reason, .. } => reason,
         }
     }
 }
 
-/// Judges one employee at one moment.
+/// Assesses one employee at one time.
 #[must_use]
 pub fn assess(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Employment {
-    let by_facts = judge_by_facts(policy, employee, now);
-    let removed = employee
-        .deleted
-        .as_ref()
-        .is_some_and(|fact| fact.value == Some(true));
-    if removed && !matches!(by_facts, Employment::Left { .. }) {
+    let by_facts = assess_facts(policy, employee, now);
+    if employee.is_deleted() && !matches!(by_facts, Employment::Left { .. }) {
         return match policy.deleted {
-            OnUncertain::Deactivate => left("the HR system has removed the record"),
-            OnUncertain::Hold => doubted(
+            OnUncertain::Deactivate => left("the HR system deleted the record"),
+            OnUncertain::Hold => overlay_uncertainty(
                 &by_facts,
-                "the HR system has removed the record, which may be a departure or a tidy-up"
+                "the HR system deleted the record; the person may have left, or the record was cleaned up"
                     .to_owned(),
                 false,
             ),
             OnUncertain::Ignore => by_facts,
         };
     }
-    if let Some(changed_at) = employee.values_pending_since
-        && !matches!(
-            by_facts,
-            Employment::Left { .. } | Employment::Leaving { .. }
-        )
-    {
-        return doubted(
+    // A departure or a scheduled end stands until the values are read.
+    let is_ending = matches!(
+        by_facts,
+        Employment::Left { .. } | Employment::Leaving { .. }
+    );
+    match employee.values_pending_since {
+        Some(changed_at) if !is_ending => overlay_uncertainty(
             &by_facts,
             format!(
-                "needs a read: the HR system reported a change at {} but not what it is; with api.company_domain and api.api_key of this source set ([sources.api]) it would be read; without, look there, then approve or reject",
+                "needs a read: the HR system reported a change at {} without its values; set `api.company_domain` and \
+                 `api.api_key` of this source, or look in the HR system and approve or reject",
                 changed_at.format("%Y-%m-%dT%H:%M:%SZ")
             ),
             true,
-        );
+        ),
+        _ => by_facts,
     }
-    by_facts
 }
 
-fn judge_by_facts(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Employment {
+fn assess_facts(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Employment {
     match employee.status() {
-        Some(Status::Inactive) => inactive(policy, employee, now),
-        status => not_inactive(policy, employee, status, now),
+        Some(Status::Inactive) => assess_inactive(policy, employee, now),
+        status => assess_not_inactive(policy, employee, status, now),
     }
 }
 
-/// The status says that the person does not work there.
-fn inactive(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Employment {
-    let hired = employee.hire_date.as_ref().and_then(|fact| fact.value);
-    let hire_ahead = hired.filter(|day| day_begins(*day, policy.timezone) > now);
+fn assess_inactive(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Employment {
+    let capabilities = policy.provider.capabilities();
+    let future_hire = employee
+        .hire_date()
+        .filter(|day| day_start(*day, policy.timezone) > now);
     let termination = employee.termination_date();
 
-    if let Some(day) = hire_ahead {
-        // A date that lies ahead is waited for even so: whoever is hired for a season leaves after it.
-        let waited_for = termination
-            .filter(|(moment, _)| moment_begins(*moment, policy.timezone) > now)
-            .map(|(moment, _)| leaving(policy, moment, false));
-        if policy.provider == Provider::BambooHr || termination.is_none() {
-            return waited_for.unwrap_or_else(|| Employment::Unclear {
-                because: format!("a pre-hire: inactive until the hire date {day}"),
-            });
-        }
+    if let Some(day) = future_hire
+        && (capabilities.future_hires_are_inactive || termination.is_none())
+    {
+        // A termination date after the hire date ends that employment, so it is scheduled.
+        let scheduled = termination
+            .filter(|(date, _)| start_of(*date, policy.timezone) > now)
+            .map(|(date, _)| leaving(policy, date, false));
+        return scheduled
+            .unwrap_or_else(|| unclear(format!("a pre-hire: inactive until the hire date {day}")));
     }
 
     let terminated = employment_status(employee) == Some(EmploymentStatus::Terminated);
-    if policy.provider == Provider::BambooHr && terminated {
+    if capabilities.reports_employment_status && terminated {
         return left("status is Inactive and employment status is Terminated");
     }
 
-    if let Some((moment, learned_at)) = termination {
-        return inactive_with_date(policy, employee, moment, learned_at, now);
+    if let Some((date, observed_at)) = termination {
+        return assess_inactive_with_date(policy, employee, date, observed_at, now);
     }
 
-    match policy.provider {
-        Provider::Merge => match policy.inactive_without_date {
+    if !capabilities.lists_changed_fields {
+        return match policy.inactive_without_date {
             OnUncertain::Deactivate => left(
-                "status is INACTIVE without a termination date, and policy.inactive_without_date says deactivate",
+                "status is INACTIVE without a termination date, and `policy.inactive_without_date` is deactivate",
             ),
-            OnUncertain::Hold => doubtful("status is INACTIVE without a termination date"),
-            OnUncertain::Ignore => Employment::Unclear {
-                because: "status is INACTIVE without a termination date, and policy.inactive_without_date says ignore".to_owned(),
-            },
-        },
-        Provider::BambooHr if contradicted(employee) => doubtful(
-            "status is Inactive, but employment status is not Terminated and no termination date is known",
-        ),
-        Provider::BambooHr if employee.status_changed => {
-            left("status changed to Inactive and nothing known contradicts it")
-        }
-        Provider::BambooHr => doubtful(
-            "status is Inactive, but nothing says that it changed: no termination date, no employment status Terminated",
-        ),
+            OnUncertain::Hold => uncertain("status is INACTIVE without a termination date"),
+            OnUncertain::Ignore => unclear(
+                "status is INACTIVE without a termination date, and `policy.inactive_without_date` is ignore"
+                    .to_owned(),
+            ),
+        };
+    }
+    if is_contradicted(employee) {
+        uncertain(
+            "status is Inactive, but employment status is not Terminated and there is no termination date",
+        )
+    } else if employee.status_changed {
+        left("status changed to Inactive and no other fact contradicts it")
+    } else {
+        uncertain(
+            "status is Inactive, but it was not reported as changed, there is no termination date, and employment \
+             status is not Terminated",
+        )
     }
 }
 
-/// A date that lies ahead is waited for. On a day that has begun, an inactive status or its date said since
-/// then means now; what was said earlier announced the day, so the day's cut-off holds.
-fn inactive_with_date(
+/// Assesses an inactive status with a termination date.
+///
+/// A future date is scheduled. Once its day has begun, a status or date observed since then means that the person has
+/// left already. Otherwise both were announced earlier, and access ends at the cut-off.
+fn assess_inactive_with_date(
     policy: &Policy,
     employee: &Employee,
-    moment: DateOrInstant,
-    learned_at: DateTime<Utc>,
+    date: DateOrInstant,
+    observed_at: DateTime<Utc>,
     now: DateTime<Utc>,
 ) -> Employment {
-    let begins = moment_begins(moment, policy.timezone);
-    let ends = access_end(moment, policy.timezone, policy.cutoff);
-    let said_since = learned_at >= begins
+    let begins = start_of(date, policy.timezone);
+    let ends = access_end(date, policy.timezone, policy.cutoff);
+    let observed_since = observed_at >= begins
         || employee
             .status
             .as_ref()
             .is_some_and(|fact| fact.observed_at >= begins);
-    if begins <= now && (said_since || ends <= now) {
+    if begins <= now && (observed_since || ends <= now) {
         return left(&format!(
             "status is inactive and the termination date {} has begun",
-            spoken(policy, moment)
+            display(policy, date)
         ));
     }
-    leaving(policy, moment, false)
+    leaving(policy, date, false)
 }
 
-/// The status says that the person works there, or says nothing.
-fn not_inactive(
+fn assess_not_inactive(
     policy: &Policy,
     employee: &Employee,
     status: Option<&Status>,
     now: DateTime<Utc>,
 ) -> Employment {
-    if let Some((moment, learned_at)) = employee.termination_date() {
-        let ends = access_end(moment, policy.timezone, policy.cutoff);
+    if let Some((date, observed_at)) = employee.termination_date() {
+        let ends = access_end(date, policy.timezone, policy.cutoff);
         if ends > now {
-            return leaving(policy, moment, matches!(status, Some(Status::Active)));
+            return leaving(policy, date, matches!(status, Some(Status::Active)));
         }
-        // A rehire keeps its old date. So a date that has passed counts only when it was announced before
-        // it passed and no status has been said since.
-        let status_said_before = employee
+        // A rehired person keeps the old date. A past date therefore counts only if it was announced before it
+        // passed and no status was observed since.
+        let status_is_older = employee
             .status
             .as_ref()
             .is_none_or(|fact| fact.observed_at < ends);
-        if learned_at < ends && status_said_before && !continues(policy, employee, moment, ends) {
+        if observed_at < ends && status_is_older && !continues(policy, employee, date, ends) {
             return left(&format!(
                 "access ended as announced: termination date {}",
-                spoken(policy, moment)
+                display(policy, date)
             ));
         }
     }
     match status {
         Some(Status::Active) => Employment::Employed {
-            because: match employee.termination_date() {
-                Some((moment, _)) => format!(
-                    "status is active; the termination date {} is an old one",
-                    spoken(policy, moment)
+            reason: match employee.termination_date() {
+                Some((date, _)) => format!(
+                    "status is active; the termination date {} belongs to an earlier employment",
+                    display(policy, date)
                 ),
                 None => "status is active".to_owned(),
             },
         },
-        Some(Status::Pending) => Employment::Unclear {
-            because: "status is pending, which is not inactive".to_owned(),
-        },
-        Some(Status::Unknown(word)) => Employment::Unclear {
-            because: format!(
-                "the status word `{word}` is not one we know, and never means inactive"
-            ),
-        },
+        Some(Status::Pending) => unclear("status is pending, which is not inactive".to_owned()),
+        Some(Status::Unknown(word)) => unclear(format!(
+            "the status `{word}` is unknown; unknown statuses never count as inactive"
+        )),
         Some(Status::Inactive) | None
             if employment_status(employee) == Some(EmploymentStatus::Terminated) =>
         {
-            doubtful("employment status is Terminated, but the status itself was never posted")
+            uncertain("employment status is Terminated, but no status was received")
         }
-        Some(Status::Inactive) | None => Employment::Unclear {
-            because: "no status is known, and absence is not a fact".to_owned(),
-        },
+        Some(Status::Inactive) | None => {
+            unclear("no status was received; missing data never deactivates anyone".to_owned())
+        }
     }
 }
 
-/// A contract that ends while the next one begins, without a day between them, ends no access.
+/// Returns whether the next employment begins without a day between. Then the end of the previous one ends no access.
 fn continues(
     policy: &Policy,
     employee: &Employee,
     ended: DateOrInstant,
     ends: DateTime<Utc>,
 ) -> bool {
-    let hired = employee.hire_date.as_ref().and_then(|fact| fact.value);
-    hired.is_some_and(|day| {
-        let begins = day_begins(day, policy.timezone);
-        begins > moment_begins(ended, policy.timezone) && begins <= ends
+    employee.hire_date().is_some_and(|day| {
+        let begins = day_start(day, policy.timezone);
+        begins > start_of(ended, policy.timezone) && begins <= ends
     })
 }
 
@@ -273,8 +270,8 @@ fn employment_status(employee: &Employee) -> Option<EmploymentStatus> {
     employee.employment_status.as_ref()?.value
 }
 
-/// An employment status other than Terminated contradicts an inactive status that is not newer than it.
-fn contradicted(employee: &Employee) -> bool {
+/// Returns whether an employment status other than `Terminated` is at least as new as the status.
+fn is_contradicted(employee: &Employee) -> bool {
     match (&employee.status, &employee.employment_status) {
         (Some(status), Some(employment)) => {
             employment.value == Some(EmploymentStatus::Other) && employment.as_of >= status.as_of
@@ -283,25 +280,29 @@ fn contradicted(employee: &Employee) -> bool {
     }
 }
 
-fn left(because: &str) -> Employment {
+fn left(reason: &str) -> Employment {
     Employment::Left {
-        because: because.to_owned(),
+        reason: reason.to_owned(),
     }
 }
 
-fn doubtful(because: &str) -> Employment {
+fn unclear(reason: String) -> Employment {
+    Employment::Unclear { reason }
+}
+
+fn uncertain(reason: &str) -> Employment {
     Employment::Uncertain {
-        because: because.to_owned(),
+        reason: reason.to_owned(),
         needs_read: false,
         employed: false,
         ends_at: None,
     }
 }
 
-/// Puts a doubt over what the facts say: who worked there still counts, and an announced end stays announced.
-fn doubted(by_facts: &Employment, because: String, needs_read: bool) -> Employment {
+/// Marks an assessment as uncertain. An employed person still counts as employed, and a scheduled end stays scheduled.
+fn overlay_uncertainty(by_facts: &Employment, reason: String, needs_read: bool) -> Employment {
     Employment::Uncertain {
-        because,
+        reason,
         needs_read,
         employed: by_facts.is_employed(),
         ends_at: match by_facts {
@@ -311,31 +312,26 @@ fn doubted(by_facts: &Employment, because: String, needs_read: bool) -> Employme
     }
 }
 
-fn leaving(policy: &Policy, moment: DateOrInstant, employed: bool) -> Employment {
+fn leaving(policy: &Policy, date: DateOrInstant, employed: bool) -> Employment {
+    let shown = display(policy, date);
     Employment::Leaving {
-        at: access_end(moment, policy.timezone, policy.cutoff),
+        at: access_end(date, policy.timezone, policy.cutoff),
         employed,
-        because: match (moment, policy.cutoff) {
-            (DateOrInstant::Instant(_), _) => format!("leaves at {}", spoken(policy, moment)),
+        reason: match (date, policy.cutoff) {
+            (DateOrInstant::Instant(_), _) => format!("leaves at {shown}"),
             (DateOrInstant::Day(_), Cutoff::StartOfDay) => {
-                format!("leaves with the start of {}", spoken(policy, moment))
+                format!("leaves at the start of {shown}")
             }
-            (DateOrInstant::Day(_), Cutoff::EndOfDay) => {
-                format!("leaves with the end of {}", spoken(policy, moment))
-            }
+            (DateOrInstant::Day(_), Cutoff::EndOfDay) => format!("leaves at the end of {shown}"),
             (DateOrInstant::Day(_), Cutoff::At(time)) => {
-                format!(
-                    "leaves at {} on {}",
-                    time.format("%H:%M"),
-                    spoken(policy, moment)
-                )
+                format!("leaves at {} on {shown}", time.format("%H:%M"))
             }
         },
     }
 }
 
-fn spoken(policy: &Policy, moment: DateOrInstant) -> String {
-    match moment {
+fn display(policy: &Policy, date: DateOrInstant) -> String {
+    match date {
         DateOrInstant::Day(day) => format!("{day} ({})", policy.timezone),
         DateOrInstant::Instant(instant) => instant.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
     }

@@ -1,54 +1,65 @@
-//! What a person is asked, and the facts it rests on.
+//! The request that a hold puts to a person.
 
+use super::AccountMatch;
 use super::policy::Policy;
-use super::{AccountMatch, Action};
 use crate::domain::{AccountId, DateOrInstant, Employee, EmploymentStatus, Fact, Status};
 
-/// What a person is asked.
+/// What a hold asks a person to approve or reject.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HoldRequest {
-    /// What would be done.
+    /// What is done on approval.
     pub requested_action: RequestedAction,
-    /// To which account; none when the person must name it.
+    /// The account concerned, or `None` if the person who approves must name it.
     pub account: Option<AccountId>,
-    /// The facts the question rests on; the same question is not asked again while they stay the same.
+    /// The cause and the facts, as `cause;name=value;...`. While it is unchanged, an answered request is not repeated.
     pub facts_fingerprint: String,
 }
 
-/// What a hold would do once approved.
+/// What a hold does on approval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum RequestedAction {
-    /// Switch the account off.
+    /// Deactivate the account.
     Deactivate,
-    /// Switch the account on again.
+    /// Reactivate the account.
     Reactivate,
 }
 
 impl RequestedAction {
-    /// Returns the word in the database and in output.
+    /// Returns the word used in the database and in output.
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
     }
 }
 
-/// Everything a question may speak of.
-pub(super) struct Basis<'a> {
-    pub(super) employee: &'a Employee,
-    pub(super) found: &'a AccountMatch,
+/// What a decision is made from.
+pub(super) struct Inputs<'a> {
     pub(super) policy: &'a Policy,
+    pub(super) employee: &'a Employee,
+    pub(super) account_match: &'a AccountMatch,
 }
 
 fn known<T: Copy>(fact: Option<&Fact<T>>) -> Option<T> {
     fact.and_then(|fact| fact.value)
 }
 
-impl Basis<'_> {
-    /// Rests on every fact that the rules look at, and on no time at which one was said: a repetition asks
-    /// nothing anew.
-    pub(super) fn question(&self, requested_action: RequestedAction, why: &str) -> Action {
-        let account = self.found.account().map(|account| account.id.clone());
+impl Inputs<'_> {
+    /// Returns a request to approve an action.
+    pub(super) fn request(&self, requested_action: RequestedAction, cause: &str) -> HoldRequest {
+        HoldRequest {
+            requested_action,
+            account: self
+                .account_match
+                .account()
+                .map(|account| account.id.clone()),
+            facts_fingerprint: self.fingerprint(cause),
+        }
+    }
+
+    // The fingerprint has every fact that the rules use but none of its times: a repeated delivery of the same
+    // facts must not open the hold again.
+    fn fingerprint(&self, cause: &str) -> String {
         let status = self.employee.status().map_or("-", |status| match status {
             Status::Active => "active",
             Status::Pending => "pending",
@@ -60,27 +71,22 @@ impl Basis<'_> {
             Some(EmploymentStatus::Other) => "other",
             None => "-",
         };
-        let hire = known(self.employee.hire_date.as_ref());
-        let termination =
-            known(self.employee.termination_date.as_ref()).map(|moment| match moment {
-                DateOrInstant::Day(day) => day.to_string(),
-                DateOrInstant::Instant(instant) => instant.to_rfc3339(),
-            });
-        let removed = known(self.employee.deleted.as_ref()).unwrap_or(false);
-        let accounts = match (self.found, &account) {
+        let hire_date = self.employee.hire_date();
+        let hire_date = hire_date.map_or_else(|| "-".to_owned(), |day| day.to_string());
+        let termination_date = match known(self.employee.termination_date.as_ref()) {
+            Some(DateOrInstant::Day(day)) => day.to_string(),
+            Some(DateOrInstant::Instant(instant)) => instant.to_rfc3339(),
+            None => "-".to_owned(),
+        };
+        let deleted = self.employee.is_deleted();
+        let account = match (self.account_match, self.account_match.account()) {
             (AccountMatch::Ambiguous(count), _) => format!("{count} of them"),
-            (_, Some(account)) => account.to_string(),
+            (_, Some(account)) => account.id.to_string(),
             (_, None) => "-".to_owned(),
         };
-        let facts_fingerprint = format!(
-            "{why};status={status};employment={employment};hire={};termination={};removed={removed};account={accounts}",
-            hire.map_or_else(|| "-".to_owned(), |day| day.to_string()),
-            termination.as_deref().unwrap_or("-"),
-        );
-        Action::Hold(HoldRequest {
-            requested_action,
-            account,
-            facts_fingerprint,
-        })
+        format!(
+            "{cause};status={status};employment_status={employment};hire_date={hire_date};\
+             termination_date={termination_date};deleted={deleted};account={account}"
+        )
     }
 }

@@ -1,14 +1,14 @@
-//! A row of the application's users table, as far as we look at it.
+//! A row of the application's users table.
 
 use super::{AccountId, WorkEmail};
 
 /// One account of the application.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
-    /// The row's id.
+    /// The id of the row.
     pub id: AccountId,
-    /// The row's e-mail, when it has one.
+    /// The e-mail of the row, if it has one.
     pub email: Option<WorkEmail>,
-    /// Whether the person can use the application.
+    /// True if the account is enabled.
     pub is_active: bool,
 }

@@ -1,4 +1,4 @@
-//! What is known of one employee now.
+//! The facts known about one employee.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
@@ -7,30 +7,30 @@ use super::{
     WorkEmail,
 };
 
-/// Which employee: an id means something only inside its source and tenant.
+/// Identifies an employee. The id is unique only within its source and tenant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct EmployeeKey {
-    /// Who told us.
+    /// The source that reports the employee.
     pub source: SourceName,
     /// The company.
     pub tenant: Tenant,
-    /// The HR system's id.
+    /// The provider's id.
     pub employee_id: EmployeeId,
 }
 
-/// A slice of keys, column by column, as statements over many employees take them.
+/// The columns of a slice of keys, for `unnest` in statements about many employees.
 #[derive(Clone, Debug, Default)]
 pub struct KeyColumns {
-    /// Who told us.
+    /// The sources.
     pub sources: Vec<String>,
-    /// The companies.
+    /// The tenants.
     pub tenants: Vec<String>,
-    /// The HR systems' ids.
+    /// The employee ids.
     pub employee_ids: Vec<String>,
 }
 
 impl KeyColumns {
-    /// Of these keys, in the order given.
+    /// Splits keys into columns, keeping their order.
     #[must_use]
     pub fn of<'a>(keys: impl IntoIterator<Item = &'a EmployeeKey>) -> Self {
         let mut columns = Self::default();
@@ -43,54 +43,54 @@ impl KeyColumns {
     }
 }
 
-/// One fact: its value (none when the sender says there is none) and two times.
+/// One fact: a value and two times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact<T> {
-    /// What is so; `None` says that there is no such value, which is a fact too.
+    /// The value, or `None` if the source states that there is none.
     pub value: Option<T>,
-    /// When it was so, by the sender's account. Facts with a later one win.
+    /// When the value was valid, according to the source. A fact with a later time replaces an earlier one.
     pub as_of: DateTime<Utc>,
-    /// When we learned it.
+    /// When this service received it.
     pub observed_at: DateTime<Utc>,
 }
 
-/// A roster entry: everything the rules may look at.
+/// A roster entry: all that the rules depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Employee {
-    /// Who it is.
+    /// Identifies the employee.
     pub key: EmployeeKey,
-    /// Whether the person works there.
+    /// True if the person is employed.
     pub status: Option<Fact<Status>>,
-    /// True while the present status came about by a change that we were told of or saw ourselves.
+    /// True if the status was reported as changed, or two different statuses were observed.
     pub status_changed: bool,
-    /// BambooHR's employment status.
+    /// The employment status, from providers that report one.
     pub employment_status: Option<Fact<EmploymentStatus>>,
     /// First day of employment.
     pub hire_date: Option<Fact<NaiveDate>>,
-    /// End of employment.
+    /// Last day of employment, or the instant at which it ends.
     pub termination_date: Option<Fact<DateOrInstant>>,
-    /// The address that ties the employee to an account.
+    /// The e-mail that identifies the account.
     pub work_email: Option<Fact<WorkEmail>>,
-    /// Whether the HR system has removed the record.
+    /// True if the record was deleted.
     pub deleted: Option<Fact<bool>>,
-    /// A change without values happened at this time, and nothing newer told us the values.
+    /// The time of a change whose values are not known yet.
     pub values_pending_since: Option<DateTime<Utc>>,
-    /// The link to an account.
+    /// The linked account.
     pub account_id: Option<AccountId>,
-    /// When the timer will look at this employee.
+    /// When access ends, if that is scheduled.
     pub access_ends_at: Option<DateTime<Utc>>,
-    /// When we switched the account off, while it is still off by our doing.
+    /// When Leaver deactivated the account, while that is still in effect.
     pub deactivated_at: Option<DateTime<Utc>>,
-    /// The delivery that brought the newest facts.
+    /// The delivery with the newest facts.
     pub last_delivery_id: Option<DeliveryId>,
-    /// When a value last changed, by our clock. A confirmation of the same value does not change it.
+    /// When a value last changed, by this service's clock. A report of the same value does not count.
     pub modified_at: Option<DateTime<Utc>>,
 }
 
 impl Employee {
-    /// An employee of whom nothing is known.
+    /// Returns an employee without facts.
     #[must_use]
-    pub fn unknown(key: EmployeeKey) -> Self {
+    pub fn new(key: EmployeeKey) -> Self {
         Self {
             key,
             status: None,
@@ -109,7 +109,7 @@ impl Employee {
         }
     }
 
-    /// Whether both say the same of the person, whenever it was said. What we did about it does not count.
+    /// Returns whether both have the same values. Times, the account and its deactivation are ignored.
     #[must_use]
     pub fn has_same_values(&self, other: &Self) -> bool {
         fn same<T: PartialEq>(one: Option<&Fact<T>>, other: Option<&Fact<T>>) -> bool {
@@ -131,8 +131,9 @@ impl Employee {
             && self.values_pending_since == other.values_pending_since
     }
 
-    /// Returns true if a list of employees shows the same values for both. An unknown value equals an empty one, and
-    /// the marks for rules and reads do not count.
+    /// Returns true if a list of employees shows the same values for both.
+    ///
+    /// An unknown value equals an empty one. `status_changed` and `values_pending_since` are ignored.
     #[must_use]
     pub fn has_same_listed_values(&self, other: &Self) -> bool {
         fn value<T>(fact: Option<&Fact<T>>) -> Option<&T> {
@@ -146,19 +147,33 @@ impl Employee {
             && value(self.deleted.as_ref()) == value(other.deleted.as_ref())
     }
 
-    /// The present status, when one is known.
+    /// Returns the status, if one is known.
     #[must_use]
     pub fn status(&self) -> Option<&Status> {
         self.status.as_ref()?.value.as_ref()
     }
 
-    /// The present work e-mail, when one is known.
+    /// Returns the work e-mail, if one is known.
     #[must_use]
     pub fn work_email(&self) -> Option<&WorkEmail> {
         self.work_email.as_ref()?.value.as_ref()
     }
 
-    /// The known end of employment, with the time we learned of it.
+    /// Returns the hire date, if one is known.
+    #[must_use]
+    pub fn hire_date(&self) -> Option<NaiveDate> {
+        self.hire_date.as_ref()?.value
+    }
+
+    /// Returns whether the record is known to be deleted.
+    #[must_use]
+    pub fn is_deleted(&self) -> bool {
+        self.deleted
+            .as_ref()
+            .is_some_and(|fact| fact.value == Some(true))
+    }
+
+    /// Returns the termination date, if one is known, and when it was observed.
     #[must_use]
     pub fn termination_date(&self) -> Option<(DateOrInstant, DateTime<Utc>)> {
         let fact = self.termination_date.as_ref()?;

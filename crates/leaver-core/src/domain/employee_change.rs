@@ -1,68 +1,68 @@
-//! What one delivery (or one API read) says of one employee, with the vendor's accent taken off.
+//! What a delivery or an API read contains about one employee, in a form common to all providers.
 
 use chrono::{DateTime, NaiveDate, Utc};
 
 use super::{EmployeeId, Tenant, WorkEmail};
 
-/// What one source says of one employee, as of one moment.
+/// What a source reports about one employee at one time.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmployeeChange {
-    /// The company inside which `employee_id` means something.
+    /// The company within which `employee_id` is unique.
     pub tenant: Tenant,
-    /// Who it is about.
+    /// The provider's id of the employee.
     pub employee_id: EmployeeId,
-    /// What kind of change the sender calls it.
+    /// The kind of change.
     pub kind: ChangeKind,
-    /// When the facts were true, by the sender's own account. `None` when the body does not say.
+    /// When the facts were valid, according to the source, or `None` if the body has no time.
     pub as_of: Option<DateTime<Utc>>,
-    /// What it says.
+    /// The reported facts.
     pub facts: Facts,
-    /// True when it names a change but carries no values, so that somebody must look them up.
+    /// True if a change is reported without its values. They have to be read over the API.
     pub notification_only: bool,
 }
 
-/// What the sender calls a change.
+/// The kind of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangeKind {
-    /// A new record.
+    /// The record is new.
     Created,
-    /// Something about a record is different; also what an entry without an action means.
+    /// The record changed. Entries without a kind count as updates.
     Updated,
-    /// The record is gone from the HR system.
+    /// The record was deleted in the HR system.
     Deleted,
 }
 
-/// The facts that the rules need, and no others. Pay, birth dates and numbers of the state never get here.
+/// The facts that the rules need. Other data, such as pay or birth dates, are never parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Whether the person works there.
+    /// True if the person is employed.
     pub status: Field<Status>,
-    /// True when the sender lists the status among the fields that changed.
+    /// True if the status is listed among the changed fields.
     pub status_changed: bool,
-    /// BambooHR's `employmentHistoryStatus`; only `Terminated` has a fixed meaning.
+    /// The employment status, from providers that report one.
     pub employment_status: Field<EmploymentStatus>,
-    /// First day of (the latest) employment.
+    /// First day of the current employment.
     pub hire_date: Field<NaiveDate>,
-    /// Last day, or the very instant, of employment.
+    /// Last day of employment, or the instant at which it ends.
     pub termination_date: Field<DateOrInstant>,
-    /// The address that ties an employee to an account.
+    /// The e-mail that identifies the account.
     pub work_email: Field<WorkEmail>,
 }
 
-/// A field of a change: absence is not a fact, an empty value is one.
+/// A field of a change. An absent field changes nothing; an empty one states that there is no value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Field<T> {
-    /// The field did not come along, or could not be read: nothing is known.
+    /// The field is missing or invalid.
     #[default]
     Absent,
-    /// The field came along empty: there is no such value.
+    /// The field is null or blank.
     Empty,
-    /// The field came along.
+    /// The field has a value.
     Value(T),
 }
 
 impl<T> Field<T> {
-    /// The value, when there is one.
+    /// Returns the value, if there is one.
     pub fn value(&self) -> Option<&T> {
         match self {
             Self::Value(value) => Some(value),
@@ -71,34 +71,36 @@ impl<T> Field<T> {
     }
 }
 
-/// Whether somebody works there. The order is that of a tie between facts of the same moment: the
-/// greater one wins, whichever came first, so the result does not depend on the order of arrival.
+/// True if a person is employed.
+///
+/// Of two statuses with the same `as_of` the greater one wins, so the result does not depend on arrival order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Status {
-    /// Works there.
+    /// The person is employed.
     Active,
-    /// Will work there (Merge).
+    /// The employment has not begun.
     Pending,
-    /// A word of the provider's own, at most 40 characters of it. It never means "inactive".
+    /// Another word, cut to 40 characters. It never counts as inactive.
     Unknown(String),
-    /// Does not work there (any more, or yet).
+    /// The person is not employed. The employment ended or has not begun.
     Inactive,
 }
 
-/// BambooHR's employment status: of all words in that list only one has a fixed meaning.
+/// An employment status. Customers edit the list of words; only one of them has a fixed meaning.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum EmploymentStatus {
-    /// Any word but `Terminated`: full-time, contractor, on leave.
+    /// Any other word, for example full-time, contractor or on leave.
     Other,
-    /// `Terminated`, an entry that customers cannot rename.
+    /// `Terminated`, which customers cannot rename:
+    /// <https://documentation.bamboohr.com/docs/list-of-field-names>, read on 22 November 2026.
     Terminated,
 }
 
-/// A calendar day, which needs a time zone and a cut-off to become an instant, or an instant already.
+/// A calendar day or an instant. A day needs a time zone and a cut-off to become an instant.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DateOrInstant {
-    /// A calendar day at the company.
+    /// A calendar day in the time zone of the source.
     Day(NaiveDate),
-    /// That very instant.
+    /// An instant.
     Instant(DateTime<Utc>),
 }

@@ -1,25 +1,25 @@
-//! Names and ids. All are opaque text to us, whatever they look like at their owner's.
+//! Names and ids. Their text is opaque: nothing is derived from its format.
 
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-/// The configured name of a sender; it stands in the webhook's path, so it is short and plain.
+/// The configured name of a source. It is part of the webhook's path.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(transparent)]
 pub struct SourceName(String);
 
-/// A source name with a character that does not belong in a URL path.
+/// The text is not a source name.
 #[derive(Debug, thiserror::Error)]
-#[error("`{0}` is not a source name: use 1 to 63 of a-z, 0-9, `-` and `_`")]
+#[error("`{0}` is not a source name; use 1 to 63 of a-z, 0-9, `-` and `_`")]
 pub struct InvalidName(String);
 
 impl SourceName {
-    /// Accepts 1 to 63 of `a-z`, `0-9`, `-` and `_`.
+    /// Parses a name of 1 to 63 characters among `a-z`, `0-9`, `-` and `_`.
     ///
     /// # Errors
-    /// [`InvalidName`] for anything else.
+    /// Returns [`InvalidName`] for any other text.
     pub fn parse(text: &str) -> Result<Self, InvalidName> {
         let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_';
         if (1..=63).contains(&text.len()) && text.chars().all(plain) {
@@ -30,17 +30,17 @@ impl SourceName {
     }
 }
 
-/// The customer company that an employee belongs to. Employee ids and e-mails are unique only inside it.
+/// The company that an employee belongs to. Employee ids and e-mails are unique only within a tenant.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Tenant(String);
 
-/// The HR system's own id of an employee: digits at BambooHR, a UUID at Merge.
+/// The provider's id of an employee.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct EmployeeId(String);
 
-/// The id of a row in the application's users table, as text, whatever the column's type is.
+/// The id of a row in the application's users table, as text for any column type.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct AccountId(String);
@@ -48,7 +48,7 @@ pub struct AccountId(String);
 macro_rules! opaque_text {
     ($($name:ident),*) => {$(
         impl $name {
-            /// Takes the text as it is.
+            /// Wraps a text unchanged.
             pub fn new(text: impl Into<String>) -> Self {
                 Self(text.into())
             }
@@ -59,7 +59,7 @@ macro_rules! opaque_text {
 macro_rules! reads_as_text {
     ($($name:ident),*) => {$(
         impl $name {
-            /// The text itself.
+            /// Returns the text.
             #[must_use]
             pub fn as_str(&self) -> &str {
                 &self.0
@@ -77,7 +77,7 @@ macro_rules! reads_as_text {
 opaque_text!(Tenant, EmployeeId, AccountId);
 reads_as_text!(SourceName, Tenant, EmployeeId, AccountId);
 
-/// One webhook request that we stored; a version 7 UUID, so ids sort by arrival.
+/// The id of a stored webhook request: a version 7 UUID, so ids sort by time of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct DeliveryId(pub Uuid);

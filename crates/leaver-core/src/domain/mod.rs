@@ -1,13 +1,12 @@
-//! The words that every room shares: who sent something, whom it is about, what is known of them.
+//! The types that every module shares: ids, providers, employees and accounts.
 //!
-//! Nothing here does I/O, reads a clock or knows a vendor's spelling. A value that exists is valid:
-//! each newtype has one way in, its `parse`.
+//! They depend on no provider's format. Each newtype is validated where it is made.
 
 mod ids;
 pub use ids::{AccountId, DeliveryId, EmployeeId, InvalidName, SourceName, Tenant};
 
 mod provider;
-pub use provider::Provider;
+pub use provider::{Capabilities, Provider};
 
 mod email;
 pub use email::WorkEmail;

@@ -1,24 +1,24 @@
 use super::*;
 
 #[test]
-fn a_work_email_is_trimmed_and_folded() {
+fn work_email_is_trimmed_and_lower_case() {
     let parsed = WorkEmail::parse("  ZOË@Widgets.Example ").unwrap();
     assert_eq!(parsed.expose(), "zoë@widgets.example");
 }
 
 #[test]
-fn a_blank_work_email_is_none() {
+fn blank_work_email_is_none() {
     assert_eq!(WorkEmail::parse(" \t"), None);
 }
 
 #[test]
-fn a_work_email_does_not_show_itself() {
+fn debug_hides_a_work_email() {
     let parsed = WorkEmail::parse("dana@example.com").unwrap();
     assert!(!format!("{parsed:?}").contains("dana"));
 }
 
 #[test]
-fn a_source_name_is_plain_enough_for_a_path() {
+fn source_name_is_valid_in_a_path() {
     for good in ["bamboohr", "merge-eu", "a", "x_1", &"a".repeat(63)] {
         assert!(SourceName::parse(good).is_ok(), "{good}");
     }

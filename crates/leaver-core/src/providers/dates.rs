@@ -1,12 +1,12 @@
-//! Days and instants as the providers write them. What cannot be read is `None`: data, never an error.
+//! Parses days and instants. A text that is neither yields `None`, since providers pass on what people typed.
 
 use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 use crate::domain::DateOrInstant;
 
-/// An ISO 8601 instant: `Z`, `+00:00`, or `+0000` as BambooHR's guide writes it. Without an offset it is
-/// UTC, which both providers say their times are. As Postgres keeps it, in microseconds and without leap
-/// seconds, so that an instant still equals itself after having been stored.
+/// Parses an ISO 8601 instant with the offset `Z`, `+00:00` or `+0000`. Without an offset it is UTC.
+///
+/// The result has microseconds and no leap seconds, as in Postgres, so it is unchanged after a round trip.
 pub(super) fn instant(text: &str) -> Option<DateTime<Utc>> {
     let text = text.trim();
     DateTime::parse_from_rfc3339(text)
@@ -16,17 +16,17 @@ pub(super) fn instant(text: &str) -> Option<DateTime<Utc>> {
             NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f").map(|at| at.and_utc())
         })
         .ok()
-        // A leap second is the first second after it, as in Postgres.
+        // A leap second becomes the second after it, as in Postgres.
         .and_then(|at| DateTime::from_timestamp_micros(at.timestamp_micros()))
-        // chrono also reads signed and longer years, which Postgres may not hold. An offset may lead out of
-        // four digits by a day.
+        // chrono also parses signed and longer years, which Postgres may reject. The offset can move a
+        // four-digit year by one.
         .filter(|at| (-1..=10_000).contains(&at.year()))
 }
 
-/// A calendar day, written `YYYY-MM-DD` and nothing else.
+/// Parses a calendar day of the form `YYYY-MM-DD`.
 pub(super) fn day(text: &str) -> Option<NaiveDate> {
     let text = text.trim();
-    // chrono alone would also read `2026-1-5` and years with a sign.
+    // chrono would also parse `2026-1-5` and signed years.
     let digits = |range| {
         text.get(range)
             .is_some_and(|part: &str| part.bytes().all(|b| b.is_ascii_digit()))
@@ -37,7 +37,7 @@ pub(super) fn day(text: &str) -> Option<NaiveDate> {
         .flatten()
 }
 
-/// A calendar day as it is written, also when a time follows it.
+/// Parses the calendar day as written, even if a time follows it.
 pub(super) fn parse_day(text: &str) -> Option<NaiveDate> {
     let text = text.trim();
     day(text).or_else(|| {
@@ -46,8 +46,9 @@ pub(super) fn parse_day(text: &str) -> Option<NaiveDate> {
     })
 }
 
-/// Merge writes calendar days as midnight UTC; any other time of day is that very instant.
-pub(super) fn moment(text: &str) -> Option<DateOrInstant> {
+/// Parses a day or an instant. Midnight UTC is a calendar day, any other time an instant.
+pub(super) fn date_or_instant(text: &str) -> Option<DateOrInstant> {
+    // Merge writes calendar days as midnight UTC (tests/openapi/merge-hris.yaml, GET /hris/v1/employees).
     if let Some(day) = day(text) {
         return Some(DateOrInstant::Day(day));
     }
@@ -59,9 +60,9 @@ pub(super) fn moment(text: &str) -> Option<DateOrInstant> {
     })
 }
 
-/// The calendar day in UTC of a date or an instant.
+/// Parses the calendar day, in UTC, of a day or an instant.
 pub(super) fn day_in_utc(text: &str) -> Option<NaiveDate> {
-    Some(match moment(text)? {
+    Some(match date_or_instant(text)? {
         DateOrInstant::Day(day) => day,
         DateOrInstant::Instant(at) => at.date_naive(),
     })

@@ -1,5 +1,7 @@
-//! Strict JSON: an object that names a member twice says two things at once, and such a body is not read.
-//! Errors keep a place and nothing of the content, which is why serde's own text goes no further.
+//! Strict JSON: objects that repeat a member are rejected.
+//!
+//! With a repeated member, sender and receiver could each use a different value. Errors keep the position only,
+//! since the text of `serde_json` quotes the body.
 
 use std::fmt;
 
@@ -8,14 +10,14 @@ use serde_json::{Map, Number, Value, error::Category};
 
 use super::ParseError;
 
-/// The body's object, within `serde_json`'s limit of depth.
+/// Parses a body that must be an object, up to the nesting limit of `serde_json` (128 levels).
 pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, ParseError> {
     match serde_json::from_slice(body) {
         Ok(Strict(Value::Object(object))) => Ok(object),
         Ok(_) => Err(ParseError::NotAnObject),
         Err(error) => {
             let (line, column) = (error.line(), error.column());
-            // Everything is read as it comes, so a repeated member is the only complaint about data.
+            // The visitor accepts every type, so a repeated member is the only error about data.
             Err(match error.classify() {
                 Category::Data => ParseError::RepeatedMember { line, column },
                 Category::Io | Category::Syntax | Category::Eof => {
@@ -26,7 +28,7 @@ pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, ParseError> {
     }
 }
 
-/// A text, or a number or truth value as text. `None` for anything else.
+/// Returns a string, number or boolean as text, or `None` for anything else.
 pub(super) fn scalar_text(value: &Value) -> Option<String> {
     match value {
         Value::String(text) => Some(text.clone()),

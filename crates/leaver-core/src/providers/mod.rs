@@ -1,143 +1,112 @@
-//! Takes the vendor's accent off: a body, or an API's answer, becomes what it says of employees. The only
-//! room that knows a vendor's JSON or form. It judges nobody; an entry that cannot be read never sinks the others.
+//! Parses provider payloads and API responses into `EmployeeChange`s.
+//!
+//! Each provider has a folder with its signature scheme, payloads, API responses and capabilities. This file
+//! dispatches to them. An entry that cannot be parsed is reported and does not affect the others.
 
-mod parse_error;
-pub use parse_error::{EntryError, Ignored, InvalidEntry, InvalidResponse, ParseError};
+pub(crate) mod bamboohr;
+pub use bamboohr::{
+    BAMBOOHR_FIELDS, ChangedAction, ChangedEmployee, ChangedSince, EmployeeRead, FieldNames,
+    Layout, LogEntry, LogTime, MonitorField, NewWebhook, RefusedFields, Webhook, WebhookConfig,
+    bamboohr_changed, bamboohr_deletion, bamboohr_employee, bamboohr_monitor_fields,
+    bamboohr_new_webhook, bamboohr_record, bamboohr_refused_fields, bamboohr_webhook,
+    bamboohr_webhook_log, bamboohr_webhooks,
+};
 
-mod field_names;
-pub use field_names::FieldNames;
-
-mod bamboohr;
-mod bamboohr_form;
-mod bamboohr_facts;
-mod merge;
-
-mod merge_api;
-pub use merge_api::{
+pub(crate) mod merge;
+pub use merge::{
     Connection, ConnectionStatus, EmployeePage, ModelSync, SyncPage, SyncStatus, merge_connection,
     merge_page, merge_record, merge_sync_page,
 };
 
-mod bamboohr_api;
-pub use bamboohr_api::{
-    BAMBOOHR_FIELDS, ChangedAction, ChangedEmployee, ChangedSince, EmployeeRead, bamboohr_changed,
-    bamboohr_employee, bamboohr_record, bamboohr_removal,
-};
+#[cfg(test)]
+pub(crate) mod toy;
 
-mod bamboohr_hooks;
-pub use bamboohr_hooks::{
-    Hook, HookConfig, LogEntry, LogTime, MonitorField, NewHook, RefusedFields, bamboohr_hook,
-    bamboohr_hooks, bamboohr_log, bamboohr_monitor_fields, bamboohr_new_hook,
-    bamboohr_refused_fields,
-};
+mod ignored;
+pub use ignored::Ignored;
+
+mod parse_error;
+pub use parse_error::{EntryError, InvalidEntry, InvalidResponse, ParseError};
+
+mod tenancy;
+pub use tenancy::Tenancy;
 
 mod responses;
 pub use responses::error_in_success;
 
 mod dates;
 mod json;
+mod values;
 
-use std::collections::HashMap;
+use crate::domain::{Capabilities, EmployeeChange, Provider};
 
-use crate::domain::{EmployeeChange, EmployeeId, Provider, Status, Tenant, WorkEmail};
-
-/// How one source speaks.
-#[derive(Clone, Debug)]
-pub struct ProviderConfig {
-    /// Whose bodies these are.
-    pub provider: Provider,
-    /// The names under which BambooHR posts what we need; Merge's are fixed.
-    pub fields: FieldNames,
-    /// Whose employees a body is about. BambooHR's bodies do not say, so there it is one tenant.
-    pub tenancy: Tenancy,
-}
-
-/// Whose employees a body is about.
-#[derive(Clone, Debug)]
-pub enum Tenancy {
-    /// Everybody belongs to this tenant. Merge's test accounts still do not.
-    One(Tenant),
-    /// Merge's `linked_account.id` decides; an account that is not in the list is not ours.
-    ByLinkedAccount(HashMap<String, Tenant>),
-}
-
-impl Tenancy {
-    fn tenant_of(&self, linked_account: Option<&str>, is_test: bool) -> Result<&Tenant, Ignored> {
+impl Provider {
+    /// Returns what the provider sends and offers.
+    #[must_use]
+    pub const fn capabilities(self) -> &'static Capabilities {
         match self {
-            Self::One(_) if is_test => Err(Ignored::TestAccount),
-            Self::One(tenant) => Ok(tenant),
-            Self::ByLinkedAccount(tenants) => linked_account
-                .and_then(|id| tenants.get(id))
-                .ok_or(Ignored::UnknownLinkedAccount),
+            Self::BambooHr => &bamboohr::CAPABILITIES,
+            Self::Merge => &merge::CAPABILITIES,
+            #[cfg(test)]
+            Self::Toy => &toy::CAPABILITIES,
         }
     }
 }
 
-/// What a readable body means to us.
+/// How the bodies of one source are parsed.
+#[derive(Clone, Debug)]
+pub struct ProviderConfig {
+    /// The provider that defines the format.
+    pub provider: Provider,
+    /// The names of posted fields, for providers with custom field names.
+    pub fields: FieldNames,
+    /// Which tenant the employees of a body belong to.
+    pub tenancy: Tenancy,
+}
+
+/// What a body contains.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Parsed {
-    /// It says something of employees.
+    /// Changes of employees.
     Changes(Changes),
-    /// It says nothing of employees of ours.
+    /// Nothing about employees of a configured tenant.
     Ignored(Ignored),
 }
 
-/// What a body says of employees.
+/// The changes in a body.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Changes {
-    /// The entries that could be read, in the body's order.
+    /// The entries that could be parsed, in the body's order.
     pub changes: Vec<EmployeeChange>,
-    /// The entries that could not.
+    /// The entries that could not be parsed.
     pub bad_entries: Vec<InvalidEntry>,
 }
 
 impl Changes {
-    /// True when every change says itself when its facts were true, so that nothing depends on when
-    /// the body arrived. Also true when there is no change.
+    /// Returns whether every change states its own time. The arrival time of the body is then irrelevant.
     #[must_use]
     pub fn has_event_times(&self) -> bool {
         self.changes.iter().all(|change| change.as_of.is_some())
     }
 }
 
-/// Reads a body as this dialect's provider writes them.
+/// Parses a body in the format of the configured provider.
 ///
 /// # Errors
-/// [`ParseError`] when nothing at all can be made of the body; it will not change by trying again.
+/// Returns [`ParseError`] if the body as a whole cannot be parsed. A retry cannot succeed.
 pub fn normalize(
-    provider_config: &ProviderConfig,
+    config: &ProviderConfig,
     content_type: Option<&str>,
     body: &[u8],
 ) -> Result<Parsed, ParseError> {
     if body.trim_ascii().is_empty() {
         return Ok(Parsed::Ignored(Ignored::Empty));
     }
-    let changes = match provider_config.provider {
-        Provider::BambooHr => bamboohr::read(content_type, body)?
-            .and_then(|reading| bamboohr_facts::changes(reading, provider_config)),
-        Provider::Merge => merge::changes(&merge::read(body)?, &provider_config.tenancy),
-    };
-    Ok(changes.map_or_else(Parsed::Ignored, Parsed::Changes))
-}
-
-/// An id that the database can hold and index.
-fn employee_id(text: &str) -> Result<EmployeeId, EntryError> {
-    match text.trim() {
-        "" => Err(EntryError::NoId),
-        id if id.len() > 200 || id.contains(char::is_control) => Err(EntryError::UnusableId),
-        id => Ok(EmployeeId::new(id)),
+    match config.provider {
+        Provider::BambooHr => bamboohr::parse(config, content_type, body),
+        Provider::Merge => merge::parse(config, body),
+        #[cfg(test)]
+        Provider::Toy => toy::parse(config, body),
     }
-}
-
-/// A provider's own word for a status, cut short enough to show.
-fn unknown_status(text: &str) -> Status {
-    Status::Unknown(text.chars().filter(|c| !c.is_control()).take(40).collect())
-}
-
-/// An address that the database can hold and index; longer ones than SMTP allows tie nobody to an account.
-fn work_email(text: &str) -> Option<WorkEmail> {
-    let plausible = text.len() <= 320 && !text.trim().contains(char::is_control);
-    plausible.then(|| WorkEmail::parse(text)).flatten()
 }
 
 #[cfg(test)]
@@ -146,38 +115,3 @@ fn work_email(text: &str) -> Option<WorkEmail> {
     reason = "a test that cannot set itself up should fail"
 )]
 mod tests;
-
-#[cfg(test)]
-#[expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set itself up should fail"
-)]
-mod bamboohr_tests;
-
-#[cfg(test)]
-#[expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set itself up should fail"
-)]
-mod merge_tests;
-
-#[cfg(test)]
-#[expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set itself up should fail"
-)]
-mod vector_tests;
-
-#[cfg(test)]
-#[expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set itself up should fail"
-)]
-mod api_tests;
-
-#[cfg(test)]
-#[expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set itself up should fail"
-)]
-mod bamboohr_hooks_tests;

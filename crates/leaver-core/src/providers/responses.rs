@@ -1,42 +1,42 @@
-//! What the answers of both APIs have in common: strict JSON, and an error that hides in a success.
+//! What the API responses of all providers have in common.
 
 use serde_json::{Map, Value, error::Category};
 
 use super::{InvalidResponse, json};
 
-/// Bodies longer than this are data; an error is short.
-const LONGEST_ERROR_BYTES: usize = 16 * 1024;
+/// Longest body that can be an error, in bytes. Longer ones are data.
+const MAX_ERROR_BYTES: usize = 16 * 1024;
 
-/// The status that an answer with HTTP 200 really means: `{"error":{"code":429,...}}`, as BambooHR's
-/// delivery log answers when it throttles (its OpenAPI file). `None` when it is no such error; a code in
-/// words is left to the reader of the answer, who will miss what should be there.
+/// Returns the HTTP status of an error that was sent with status 200, or `None` if the body is no such error.
 #[must_use]
 pub fn error_in_success(body: &[u8]) -> Option<u16> {
-    if body.len() > LONGEST_ERROR_BYTES {
+    // BambooHR's delivery log reports throttling as `{"error":{"code":429,...}}` with status 200:
+    // tests/openapi/bamboohr.yaml, operation list-webhook-logs.
+    if body.len() > MAX_ERROR_BYTES {
         return None;
     }
-    let answer: Value = serde_json::from_slice(body).ok()?;
-    let code = answer.get("error")?.get("code")?;
+    let response: Value = serde_json::from_slice(body).ok()?;
+    let code = response.get("error")?.get("code")?;
     let code = json::scalar_text(code)?.trim().parse().ok()?;
     (400..600).contains(&code).then_some(code)
 }
 
-/// The answer's object. A member named twice says two things at once, and such an answer is not used.
+/// Parses a response that must be an object without repeated members.
 pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, InvalidResponse> {
     json::object(body).map_err(
         |_| match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
-            Ok(_) => InvalidResponse::WrongShape("it is no object, or names a member twice"),
+            Ok(_) => InvalidResponse::WrongShape("it is not an object, or it repeats a member"),
             Err(error) => bad_json(&error),
         },
     )
 }
 
-/// What a failure of serde's means here.
+/// Converts an error of `serde_json`. Its text is dropped, since it quotes the body.
 pub(super) fn bad_json(error: &serde_json::Error) -> InvalidResponse {
     match error.classify() {
-        Category::Eof => InvalidResponse::CutOff,
+        Category::Eof => InvalidResponse::Truncated,
         Category::Data => {
-            InvalidResponse::WrongShape("a member has another type than the contract says")
+            InvalidResponse::WrongShape("a member has another type than the API documents")
         }
         Category::Io | Category::Syntax => InvalidResponse::NotJson,
     }

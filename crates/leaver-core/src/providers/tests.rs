@@ -2,6 +2,7 @@ use proptest::prelude::*;
 use serde_json::Value;
 
 use super::*;
+use crate::domain::{ChangeKind, Tenant};
 
 pub(super) const FORM: Option<&str> = Some("application/x-www-form-urlencoded; charset=UTF-8");
 
@@ -13,12 +14,29 @@ pub(super) fn provider_config(provider: Provider) -> ProviderConfig {
     }
 }
 
+/// The vectors of a file whose signature is accepted.
+pub(super) fn accepted(text: &str) -> Vec<Value> {
+    let mut file: Value = serde_json::from_str(text).unwrap();
+    let mut vectors: Vec<Value> = serde_json::from_value(file["vectors"].take()).unwrap();
+    vectors.retain(|vector| vector["expected"]["verdict"] == "accept");
+    vectors
+}
+
+/// The word of the vector files for a kind.
+pub(super) fn kind_word(kind: ChangeKind) -> &'static str {
+    match kind {
+        ChangeKind::Created => "created",
+        ChangeKind::Updated => "updated",
+        ChangeKind::Deleted => "deleted",
+    }
+}
+
 pub(super) fn day(text: &str) -> chrono::NaiveDate {
     text.parse().unwrap()
 }
 
 #[test]
-fn what_cannot_be_read_shows_a_place_and_no_content() {
+fn parse_errors_have_a_position_and_no_content() {
     let deep = "[".repeat(100_000);
     let deep_object = r#"{"dana":"#.repeat(100_000);
     let mut shown = Vec::new();
@@ -36,52 +54,67 @@ fn what_cannot_be_read_shows_a_place_and_no_content() {
         &deep_object,
     ] {
         for provider in [Provider::BambooHr, Provider::Merge] {
-            let Err(unreadable) = normalize(&provider_config(provider), None, body.as_bytes())
-            else {
+            let Err(error) = normalize(&provider_config(provider), None, body.as_bytes()) else {
                 assert_eq!(provider, Provider::Merge);
                 continue;
             };
-            assert!(!format!("{unreadable} {unreadable:?}").contains("dana"));
-            shown.push(format!(
-                "{provider}: {} - {unreadable}",
-                <&str>::from(unreadable)
-            ));
+            assert!(!format!("{error} {error:?}").contains("dana"));
+            let word = <&str>::from(error);
+            shown.push(format!("{provider}: {word} - {error}"));
         }
     }
     insta::assert_snapshot!(shown.join("\n"), @r"
-    bamboohr: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 29)
-    merge: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 29)
-    bamboohr: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 27)
-    merge: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 27)
-    bamboohr: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 35)
-    merge: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 35)
-    bamboohr: repeated_member - the body's JSON names a member twice (line 2, column 10)
-    merge: repeated_member - the body's JSON names a member twice (line 2, column 10)
-    bamboohr: no_employees - the body holds neither employees nor an event type
-    bamboohr: no_employees - the body holds neither employees nor an event type
+    bamboohr: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 29)
+    merge: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 29)
+    bamboohr: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 27)
+    merge: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 27)
+    bamboohr: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 35)
+    merge: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 35)
+    bamboohr: repeated_member - the body's JSON repeats a member (line 2, column 10)
+    merge: repeated_member - the body's JSON repeats a member (line 2, column 10)
+    bamboohr: no_employees - the body has neither employees nor an event type
+    bamboohr: no_employees - the body has neither employees nor an event type
     bamboohr: not_an_object - the body is JSON, but not an object
     merge: not_an_object - the body is JSON, but not an object
-    bamboohr: no_employees - the body holds neither employees nor an event type
-    merge: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 1)
-    bamboohr: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 7)
-    merge: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 7)
-    bamboohr: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 128)
-    merge: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 128)
-    bamboohr: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 1017)
-    merge: not_json - the body is not JSON, is cut off or nests too deeply (line 1, column 1017)
+    bamboohr: no_employees - the body has neither employees nor an event type
+    merge: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 1)
+    bamboohr: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 7)
+    merge: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 7)
+    bamboohr: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 128)
+    merge: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 128)
+    bamboohr: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 1017)
+    merge: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 1017)
     ");
+}
+
+#[test]
+fn error_sent_with_status_200_is_found() {
+    assert_eq!(
+        error_in_success(br#"{"error":{"code":429,"message":"slow down"}}"#),
+        Some(429)
+    );
+    assert_eq!(error_in_success(br#"{"error":{"code":"503"}}"#), Some(503));
+    for harmless in [
+        r#"{"error":{"code":"BadPage"}}"#,
+        r#"{"error":null}"#,
+        "[]",
+        "<html>",
+        r#"{"error":{"code":200}}"#,
+    ] {
+        assert_eq!(error_in_success(harmless.as_bytes()), None, "{harmless}");
+    }
 }
 
 proptest! {
     #[test]
-    fn no_bytes_make_it_panic(body: Vec<u8>, form: bool) {
+    fn arbitrary_bytes_do_not_panic(body: Vec<u8>, form: bool) {
         for provider in [Provider::BambooHr, Provider::Merge] {
             let _ = normalize(&provider_config(provider), FORM.filter(|_| form), &body);
         }
     }
 
     #[test]
-    fn no_shape_makes_it_panic(body in shapes(), form in "(&?(type|data|employees|\\[|\\]|=|id|status|%C3|é)){0,40}") {
+    fn arbitrary_shapes_do_not_panic(body in shapes(), form in "(&?(type|data|employees|\\[|\\]|=|id|status|%C3|é)){0,40}") {
         for provider in [Provider::BambooHr, Provider::Merge] {
             let _ = normalize(&provider_config(provider), None, body.to_string().as_bytes());
             let _ = normalize(&provider_config(provider), FORM, form.as_bytes());
@@ -89,7 +122,7 @@ proptest! {
     }
 }
 
-/// JSON of the members that are looked for, with anything in them.
+/// JSON with the members that are parsed, and arbitrary values.
 fn shapes() -> impl Strategy<Value = Value> {
     let names = "employees|id|action|timestamp|changedFields|fields|value|status|Hire Date|type|\
         data|employeeId|hook|event|linked_account|account_type|employment_status|modified_at|\

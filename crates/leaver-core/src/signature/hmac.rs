@@ -1,4 +1,4 @@
-//! HMAC-SHA256 under keys that do not show themselves. It knows neither headers nor vendors.
+//! HMAC-SHA256 with secret keys.
 
 use std::fmt;
 
@@ -6,36 +6,37 @@ use hmac::{Hmac, KeyInit, Mac};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::Sha256;
 
-/// A webhook key. Its text is the key as it is: never trimmed, never decoded, even when it looks like hex or base64.
+/// A webhook key. The text of the secret is the key, even if it looks like hex or base64. It is not trimmed.
 #[derive(Clone)]
 pub struct Key(Hmac<Sha256>);
 
-/// An empty key, under which anybody could sign.
+/// The secret of a key is empty.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the webhook key is empty")]
 pub struct EmptyKey;
 
 impl Key {
-    /// Prepares the key once, so that a message costs only its own bytes.
+    /// Prepares a key for use with many messages.
     ///
     /// # Errors
-    /// [`EmptyKey`] when the text is empty.
+    /// Returns [`EmptyKey`] if the secret is empty, since anybody could sign with it.
     pub fn new(secret: &SecretString) -> Result<Self, EmptyKey> {
         let text = secret.expose_secret();
         if text.is_empty() {
             return Err(EmptyKey);
         }
-        // HMAC takes keys of any length, so emptiness is the only thing that can be wrong with one.
+        // HMAC accepts keys of any length, so this cannot fail for another reason.
         Hmac::new_from_slice(text.as_bytes())
             .map(Self)
             .map_err(|_| EmptyKey)
     }
 
-    pub(super) fn tag(&self, message: &[&[u8]]) -> [u8; 32] {
-        self.fed(message).finalize().into_bytes().into()
+    /// Returns the authentication tag of a message given in parts.
+    pub(crate) fn tag(&self, message: &[&[u8]]) -> [u8; 32] {
+        self.mac(message).finalize().into_bytes().into()
     }
 
-    fn fed(&self, message: &[&[u8]]) -> Hmac<Sha256> {
+    fn mac(&self, message: &[&[u8]]) -> Hmac<Sha256> {
         let mut mac = self.0.clone();
         for part in message {
             mac.update(part);
@@ -50,9 +51,10 @@ impl fmt::Debug for Key {
     }
 }
 
-/// Tries every key, also after a match, so that the time taken does not tell which of them is in use.
-pub(super) fn any_key_made(keys: &[Key], message: &[&[u8]], tag: &[u8; 32]) -> bool {
+/// Returns whether one of the keys makes this tag for the message. Each comparison takes constant time.
+pub(crate) fn matches_any_key(keys: &[Key], message: &[&[u8]], tag: &[u8; 32]) -> bool {
+    // All keys are tried, so the duration does not reveal which one matched.
     keys.iter().fold(false, |matched, key| {
-        key.fed(message).verify_slice(tag).is_ok() | matched
+        key.mac(message).verify_slice(tag).is_ok() | matched
     })
 }

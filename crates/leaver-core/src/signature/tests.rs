@@ -1,15 +1,19 @@
+use bytes::Bytes;
+use chrono::{DateTime, TimeDelta, Utc};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use proptest::prelude::*;
 
 use super::*;
+use crate::domain::SourceName;
 
 const SIGNATURE: &str = "x-bamboohr-signature";
 const TIMESTAMP: &str = "x-bamboohr-timestamp";
 
-pub(super) fn key(text: &str) -> Key {
+pub(crate) fn key(text: &str) -> Key {
     Key::new(&text.into()).unwrap()
 }
 
-pub(super) fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
+pub(crate) fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     let mut map = HeaderMap::new();
     for (name, value) in pairs {
         let name = HeaderName::from_bytes(name.as_bytes()).unwrap();
@@ -18,11 +22,11 @@ pub(super) fn headers(pairs: &[(&str, &str)]) -> HeaderMap {
     map
 }
 
-pub(super) fn at(seconds: i64) -> DateTime<Utc> {
+pub(crate) fn at(seconds: i64) -> DateTime<Utc> {
     DateTime::from_timestamp(seconds, 0).unwrap()
 }
 
-pub(super) fn source() -> SourceName {
+pub(crate) fn source() -> SourceName {
     SourceName::parse("hr").unwrap()
 }
 
@@ -30,7 +34,7 @@ fn bamboohr(layout: Layout) -> Scheme {
     Scheme::BambooHr {
         keys: vec![key("k-one"), key("k-two")],
         layout,
-        freshness: TimeDelta::hours(3),
+        timestamp_tolerance: TimeDelta::hours(3),
     }
 }
 
@@ -41,13 +45,13 @@ fn merge() -> Scheme {
 }
 
 #[test]
-fn an_empty_key_is_refused() {
+fn empty_key_is_rejected() {
     assert_eq!(Key::new(&"".into()).unwrap_err(), EmptyKey);
     assert!(Key::new(&" ".into()).is_ok());
 }
 
 #[test]
-fn without_a_key_nothing_is_signed_and_nothing_comes_in() {
+fn scheme_without_keys_signs_and_accepts_nothing() {
     let keyless = Scheme::Merge { keys: Vec::new() };
     assert!(keyless.sign(b"{}", at(0)).is_empty());
     let signed: HeaderMap = merge().sign(b"{}", at(0)).into_iter().collect();
@@ -56,7 +60,7 @@ fn without_a_key_nothing_is_signed_and_nothing_comes_in() {
 }
 
 #[test]
-fn the_second_key_opens_too() {
+fn second_key_is_accepted() {
     let Scheme::Merge { mut keys } = merge() else {
         return;
     };
@@ -73,7 +77,7 @@ fn the_second_key_opens_too() {
 }
 
 #[test]
-fn a_header_that_comes_twice_is_refused() {
+fn repeated_header_is_rejected() {
     let now = at(1_795_348_800);
     let check = |scheme: &Scheme, name: &str, expected| {
         let mut twice: HeaderMap = scheme.sign(b"{}", now).into_iter().collect();
@@ -92,7 +96,7 @@ fn a_header_that_comes_twice_is_refused() {
     );
 }
 
-/// What becomes of a body rightly signed over this timestamp, at 2026-11-22T12:00:00Z.
+/// Verifies a body with a valid signature over this timestamp, at 2026-11-22T12:00:00Z.
 fn with_timestamp(timestamp: &str) -> Result<Option<DateTime<Utc>>, Rejection> {
     let tag = hex::encode(key("k-one").tag(&[b"{}", timestamp.as_bytes()]));
     let headers = headers(&[(SIGNATURE, &tag), (TIMESTAMP, timestamp)]);
@@ -102,7 +106,7 @@ fn with_timestamp(timestamp: &str) -> Result<Option<DateTime<Utc>>, Rejection> {
 }
 
 #[test]
-fn a_timestamp_is_read_only_for_freshness() {
+fn timestamp_formats_and_tolerance_are_enforced() {
     use Rejection::{FutureTimestamp, MalformedTimestamp, MissingTimestamp, StaleTimestamp};
     let near = Ok(Some(at(1_795_348_796)));
     for (timestamp, expected) in [
@@ -134,7 +138,7 @@ fn a_timestamp_is_read_only_for_freshness() {
 }
 
 #[test]
-fn the_ends_of_time_do_not_overflow() {
+fn extreme_times_do_not_overflow() {
     let scheme = bamboohr(Layout::BodyThenTimestamp);
     for now in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC] {
         for timestamp in [DateTime::<Utc>::MIN_UTC, DateTime::<Utc>::MAX_UTC] {
@@ -146,7 +150,7 @@ fn the_ends_of_time_do_not_overflow() {
 }
 
 #[test]
-fn a_signature_is_refused_for_its_form_before_its_content() {
+fn malformed_signature_is_rejected_before_verification() {
     use Rejection::{MalformedSignature, MissingSignature, WrongSignature};
     let zeros = "0".repeat(64);
     for (signature, expected) in [
@@ -183,7 +187,7 @@ fn a_signature_is_refused_for_its_form_before_its_content() {
 }
 
 #[test]
-fn neither_a_key_nor_a_body_shows_itself() {
+fn debug_hides_keys_and_bodies() {
     let body = Bytes::from("dana@example.com");
     let now = at(1_795_348_800);
     let scheme = bamboohr(Layout::BodyThenTimestamp);
@@ -208,7 +212,7 @@ fn schemes() -> [Scheme; 3] {
 
 proptest! {
     #[test]
-    fn what_we_sign_we_let_in(body: Vec<u8>, which in 0..3_usize, now in 0..=4_000_000_000_i64) {
+    fn own_signatures_are_accepted(body: Vec<u8>, which in 0..3_usize, now in 0..=4_000_000_000_i64) {
         let scheme = &schemes()[which];
         let signed: HeaderMap = scheme.sign(&body, at(now)).into_iter().collect();
         let delivery = scheme
@@ -218,7 +222,7 @@ proptest! {
     }
 
     #[test]
-    fn a_flipped_bit_is_refused(
+    fn flipped_bit_is_rejected(
         mut body in prop::collection::vec(any::<u8>(), 1..200),
         which in 0..3_usize,
         place: prop::sample::Index,
@@ -230,7 +234,7 @@ proptest! {
         for (header, _) in signed.iter().enumerate() {
             let mut bytes = signed[header].1.as_bytes().to_vec();
             let at = place.index(bytes.len());
-            // The case of a hex digit means nothing, so its bit is left alone.
+            // Hex digits ignore case, so the bit of the case is not flipped.
             let bit = if bit == 5 { 4 } else { bit };
             bytes[at] ^= 1 << bit;
             let Ok(value) = HeaderValue::from_bytes(&bytes) else { continue };
@@ -247,7 +251,7 @@ proptest! {
     }
 
     #[test]
-    fn no_header_makes_it_panic(
+    fn arbitrary_headers_do_not_panic(
         body: Vec<u8>,
         signature in "\\PC*",
         timestamp in "\\PC*|-?[0-9]{1,25}",

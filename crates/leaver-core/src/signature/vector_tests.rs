@@ -1,6 +1,9 @@
-//! Every test vector of both providers, against the door.
+//! The signature test vectors of both providers.
 
+use bytes::Bytes;
+use chrono::TimeDelta;
 use serde_json::Value;
+use sha2::{Digest, Sha256};
 
 use super::tests::{at, headers, key, source};
 use super::*;
@@ -25,7 +28,7 @@ fn keys(vector: &Value, list: &str) -> Vec<Key> {
     }
 }
 
-/// The vector's body, after checking that no editor has touched it.
+/// The vector's body. Its length and digest are checked, so an edited file is detected.
 fn body(vector: &Value, len: &str) -> Bytes {
     let bytes = Bytes::from(text(vector, "body").to_owned());
     assert_eq!(Some(bytes.len() as u64), vector[len].as_u64());
@@ -40,7 +43,7 @@ fn verify_bamboohr(vector: &Value, layout: Layout) -> Result<VerifiedDelivery, R
     let scheme = Scheme::BambooHr {
         keys: keys(vector, "configured_secrets"),
         layout,
-        freshness: TimeDelta::seconds(vector["tolerance_seconds"].as_i64().unwrap()),
+        timestamp_tolerance: TimeDelta::seconds(vector["tolerance_seconds"].as_i64().unwrap()),
     };
     let pairs: Vec<_> = vector["headers"].as_object().unwrap().iter().collect();
     let pairs: Vec<_> = pairs
@@ -52,7 +55,7 @@ fn verify_bamboohr(vector: &Value, layout: Layout) -> Result<VerifiedDelivery, R
 }
 
 #[test]
-fn every_bamboohr_vector_gets_its_verdict() {
+fn bamboohr_vectors_get_their_verdicts() {
     let all = vectors(BAMBOOHR);
     assert_eq!(all.len(), 47);
     let mut rejections = Vec::new();
@@ -101,7 +104,7 @@ fn every_bamboohr_vector_gets_its_verdict() {
 }
 
 #[test]
-fn every_merge_vector_gets_its_verdict() {
+fn merge_vectors_get_their_verdicts() {
     let all = vectors(MERGE);
     assert_eq!(all.len(), 61);
     let mut rejections = Vec::new();
@@ -146,7 +149,7 @@ fn every_merge_vector_gets_its_verdict() {
 }
 
 #[test]
-fn the_other_layout_takes_its_own_signature_only() {
+fn each_layout_accepts_only_its_own_signature() {
     let all = vectors(BAMBOOHR);
     let verdict = |name: &str| {
         let vector = all.iter().find(|v| v["name"] == name).unwrap();

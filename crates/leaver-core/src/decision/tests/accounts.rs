@@ -1,15 +1,15 @@
-//! What becomes of the account, whoever it belongs to.
+//! Which account a decision concerns, and when a hold is needed for it.
 
 use super::*;
 
-fn gone() -> Someone {
+fn gone() -> Person {
     bamboohr()
-        .said("2026-03-10T09:00:00Z")
+        .observed("2026-03-10T09:00:00Z")
         .status(Status::Inactive)
         .employment(EmploymentStatus::Terminated)
 }
 
-fn doubted() -> Someone {
+fn doubted() -> Person {
     merge().status(Status::Inactive)
 }
 
@@ -25,7 +25,7 @@ fn linked_to(decision: &Decision) -> Option<&str> {
 }
 
 #[test]
-fn a_linked_or_found_account_is_deactivated_and_remembered() {
+fn linked_or_found_account_is_deactivated_and_linked() {
     for found in [
         AccountMatch::Linked(account(true)),
         AccountMatch::Found(account(true)),
@@ -36,22 +36,22 @@ fn a_linked_or_found_account_is_deactivated_and_remembered() {
 }
 
 #[test]
-fn an_account_found_for_somebody_who_stays_is_remembered() {
+fn account_found_for_an_employed_person_is_linked() {
     let here = merge()
         .status(Status::Active)
         .found(AccountMatch::Found(account(true)));
-    assert_eq!(linked_to(&check(&here, NOW, "keep: StillHere")), Some("7"));
+    assert_eq!(linked_to(&check(&here, NOW, "keep: Employed")), Some("7"));
 }
 
 #[test]
-fn a_protected_account_is_asked_about() {
+fn protected_account_is_held() {
     let protect = |policy: &mut Policy| policy.protected.extend(WorkEmail::parse(EMAIL));
     for found in [
         AccountMatch::Linked(account(true)),
         AccountMatch::Found(account(true)),
         shared(false),
     ] {
-        check_because(
+        check_reason(
             &gone().found(found).policy(protect),
             NOW,
             "hold: deactivate 7",
@@ -67,7 +67,7 @@ fn a_protected_account_is_asked_about() {
 }
 
 #[test]
-fn protection_is_of_the_account_and_not_of_others() {
+fn protection_applies_to_the_listed_account_only() {
     let other = |policy: &mut Policy| {
         policy
             .protected
@@ -86,9 +86,9 @@ fn protection_is_of_the_account_and_not_of_others() {
 }
 
 #[test]
-fn an_ambiguous_address_is_asked_about_without_naming_an_account() {
+fn ambiguous_email_is_held_without_an_account() {
     let twice = gone().found(AccountMatch::Ambiguous(2));
-    check_because(&twice, NOW, "hold: deactivate -", "fits 2 accounts");
+    check_reason(&twice, NOW, "hold: deactivate -", "matches 2 accounts");
     assert_eq!(twice.decided(NOW).link, None);
     check(
         &doubted().found(AccountMatch::Ambiguous(2)),
@@ -98,59 +98,59 @@ fn an_ambiguous_address_is_asked_about_without_naming_an_account() {
     let here = merge()
         .status(Status::Active)
         .found(AccountMatch::Ambiguous(2));
-    check(&here, NOW, "keep: StillHere");
+    check(&here, NOW, "keep: Employed");
 }
 
 #[test]
-fn an_account_linked_to_another_who_still_works_there_is_asked_about() {
-    let someone = gone().found(shared(true));
-    check_because(
-        &someone,
+fn account_linked_to_another_employed_person_is_held() {
+    let person = gone().found(shared(true));
+    check_reason(
+        &person,
         NOW,
         "hold: deactivate 7",
-        "another employee who still works there",
+        "another employee who is still employed",
     );
-    assert_eq!(someone.decided(NOW).link, None, "it is not taken over");
+    assert_eq!(person.decided(NOW).link, None, "it is not taken over");
     let doubted = doubted().found(shared(true));
-    check_because(
+    check_reason(
         &doubted,
         NOW,
         "hold: deactivate 7",
-        "another employee who still works there",
+        "another employee who is still employed",
     );
 }
 
 #[test]
-fn an_account_linked_to_another_who_left_is_deactivated() {
+fn account_linked_to_another_leaver_is_deactivated() {
     let decision = check(&gone().found(shared(false)), NOW, "deactivate 7");
     assert_eq!(linked_to(&decision), Some("7"));
 }
 
 #[test]
-fn an_employee_takes_a_share_in_the_account_of_the_contractor_they_were() {
+fn new_employee_shares_the_account_of_their_contractor_record() {
     let here = merge().status(Status::Active).found(shared(true));
-    assert_eq!(linked_to(&check(&here, NOW, "keep: StillHere")), Some("7"));
+    assert_eq!(linked_to(&check(&here, NOW, "keep: Employed")), Some("7"));
 }
 
 #[test]
-fn a_contractor_who_became_an_employee_keeps_the_account() {
+fn contractor_who_became_an_employee_keeps_the_account() {
     let stays = merge().status(Status::Active);
     let leaves_later = stays.clone().terminated(on("2026-03-31"));
-    let unread = stays.clone().changed_unread("2026-03-10T11:00:00Z");
-    let removed = stays.clone().removed(true);
-    for employee in [&stays, &leaves_later, &unread, &removed] {
+    let unread = stays.clone().values_pending("2026-03-10T11:00:00Z");
+    let deleted = stays.clone().deleted(true);
+    for employee in [&stays, &leaves_later, &unread, &deleted] {
         let contractor = gone().shares_account_with(&[&gone(), employee], NOW);
-        check_because(
+        check_reason(
             &contractor,
             NOW,
-            "keep: StillHere",
+            "keep: Employed",
             "another employee with the same account",
         );
     }
 }
 
 #[test]
-fn the_last_of_those_who_share_an_account_takes_it_along() {
+fn last_leaver_of_a_shared_account_deactivates_it() {
     for other in [
         gone(),
         merge(),
@@ -169,18 +169,18 @@ fn the_last_of_those_who_share_an_account_takes_it_along() {
 }
 
 #[test]
-fn a_doubt_about_one_is_no_question_while_another_with_the_account_works_there() {
+fn uncertainty_opens_no_hold_while_a_sharer_is_employed() {
     let stays = merge().status(Status::Active);
-    for someone in [doubted(), merge().status(Status::Active).removed(true)] {
-        let someone = someone.shares_account_with(&[&stays], NOW);
-        check_because(
-            &someone,
+    for person in [doubted(), merge().status(Status::Active).deleted(true)] {
+        let person = person.shares_account_with(&[&stays], NOW);
+        check_reason(
+            &person,
             NOW,
-            "keep: StillHere",
+            "keep: Employed",
             "another employee with the same account",
         );
         check(
-            &someone.shares_account_with(&[&gone()], NOW),
+            &person.shares_account_with(&[&gone()], NOW),
             NOW,
             "hold: deactivate 7",
         );
@@ -188,7 +188,7 @@ fn a_doubt_about_one_is_no_question_while_another_with_the_account_works_there()
 }
 
 #[test]
-fn an_account_that_is_off_already_is_a_quiet_success() {
+fn inactive_account_needs_no_action() {
     let off = || account(false);
     for found in [
         AccountMatch::Linked(off()),
@@ -204,64 +204,64 @@ fn an_account_that_is_off_already_is_a_quiet_success() {
             NOW,
             "keep: AlreadyInactive",
         );
-        let unread = merge().changed_unread("2026-03-10T11:00:00Z");
+        let unread = merge().values_pending("2026-03-10T11:00:00Z");
         check(&unread.found(found), NOW, "keep: AlreadyInactive");
     }
 }
 
 #[test]
-fn no_account_is_recorded_and_asked_about_only_when_a_read_could_find_one() {
+fn missing_account_is_held_only_if_a_read_could_find_one() {
     let none = AccountMatch::None;
-    check_because(
+    check_reason(
         &gone().found(none.clone()),
         NOW,
         "keep: NoAccount",
-        "no work e-mail fits",
+        "the work e-mail matches none",
     );
     check(&doubted().found(none.clone()), NOW, "keep: NoAccount");
     check(
         &merge().status(Status::Active).found(none.clone()),
         NOW,
-        "keep: StillHere",
+        "keep: Employed",
     );
-    let unread = bamboohr().changed_unread("2026-03-10T11:00:00Z");
+    let unread = bamboohr().values_pending("2026-03-10T11:00:00Z");
     check(&unread.found(none.clone()), NOW, "hold: deactivate -");
     let leaving = merge().terminated(on("2026-03-31")).found(none);
-    check(&leaving, NOW, "keep: Waiting until 2026-04-01T00:00:00Z");
+    check(&leaving, NOW, "keep: Scheduled until 2026-04-01T00:00:00Z");
 }
 
 #[test]
-fn only_an_account_that_we_switched_off_is_ever_switched_on() {
+fn only_accounts_deactivated_by_leaver_are_reactivated() {
     let off_by_somebody = AccountMatch::Linked(account(false));
     for rehire in [Rehire::Hold, Rehire::Reactivate, Rehire::Ignore] {
         let here = merge().status(Status::Active).policy(|p| p.rehire = rehire);
         check(
             &here.clone().found(off_by_somebody.clone()),
             NOW,
-            "keep: StillHere",
+            "keep: Employed",
         );
         let on_again = here.deactivated_by_us("2026-02-01T00:00:00Z");
         check(
             &on_again.found(AccountMatch::Linked(account(true))),
             NOW,
-            "keep: StillHere",
+            "keep: Employed",
         );
     }
 }
 
 #[test]
-fn only_somebody_who_is_known_to_work_there_comes_back() {
+fn only_employed_people_are_reactivated() {
     for status in [None, Some(Status::Pending), Some(word("LEAVE"))] {
         let unclear = merge()
             .status(status)
             .deactivated_by_us("2026-02-01T00:00:00Z")
             .policy(|p| p.rehire = Rehire::Reactivate);
-        check(&unclear, NOW, "keep: StillHere");
+        check(&unclear, NOW, "keep: Employed");
     }
 }
 
 #[test]
-fn a_leaver_by_date_who_is_back_until_then_is_welcomed_and_the_schedule_stays() {
+fn rehired_person_with_future_end_keeps_the_schedule() {
     for (rehire, expected) in [
         (
             Rehire::Hold,
@@ -271,7 +271,7 @@ fn a_leaver_by_date_who_is_back_until_then_is_welcomed_and_the_schedule_stays() 
             Rehire::Reactivate,
             "reactivate 7 until 2026-04-01T00:00:00Z",
         ),
-        (Rehire::Ignore, "keep: Waiting until 2026-04-01T00:00:00Z"),
+        (Rehire::Ignore, "keep: Scheduled until 2026-04-01T00:00:00Z"),
     ] {
         let back = merge()
             .status(Status::Active)
@@ -280,19 +280,19 @@ fn a_leaver_by_date_who_is_back_until_then_is_welcomed_and_the_schedule_stays() 
             .policy(|p| p.rehire = rehire);
         check(&back, NOW, expected);
         let not_back = back.status(Status::Inactive);
-        check(&not_back, NOW, "keep: Waiting until 2026-04-01T00:00:00Z");
+        check(&not_back, NOW, "keep: Scheduled until 2026-04-01T00:00:00Z");
     }
 }
 
 #[test]
-fn the_question_about_a_return_outlives_a_change_without_values() {
+fn rehire_hold_stays_open_while_values_are_pending() {
     let back = bamboohr()
         .status(Status::Active)
         .deactivated_by_us("2026-02-01T00:00:00Z");
-    let unread = back.clone().changed_unread("2026-03-10T11:00:00Z");
+    let unread = back.clone().values_pending("2026-03-10T11:00:00Z");
     check(&unread, NOW, "hold: reactivate 7");
-    assert_eq!(unread.asked(NOW), back.asked(NOW));
-    // Without a person's word nothing is switched on while there is something unread.
+    assert_eq!(unread.request(NOW), back.request(NOW));
+    // Without a hold, no account is reactivated while values are pending.
     check(
         &unread.policy(|p| p.rehire = Rehire::Reactivate),
         NOW,
@@ -301,13 +301,13 @@ fn the_question_about_a_return_outlives_a_change_without_values() {
 }
 
 #[test]
-fn nobody_is_welcomed_back_whose_record_is_gone_or_whose_status_is_unclear() {
+fn deleted_or_unclear_person_is_not_reactivated() {
     let off = merge().deactivated_by_us("2026-02-01T00:00:00Z");
-    let removed = off.clone().status(Status::Active).removed(true);
+    let deleted = off.clone().status(Status::Active).deleted(true);
     let unread = off
         .status(Status::Pending)
-        .changed_unread("2026-03-10T11:00:00Z");
-    for someone in [removed, unread] {
-        check(&someone, NOW, "keep: AlreadyInactive");
+        .values_pending("2026-03-10T11:00:00Z");
+    for person in [deleted, unread] {
+        check(&person, NOW, "keep: AlreadyInactive");
     }
 }

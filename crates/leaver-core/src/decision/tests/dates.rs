@@ -1,14 +1,14 @@
-//! From days to instants, and what the passing of time does to the same facts.
+//! Days as instants, and decisions about the same facts at different times.
 
-use super::super::access_end::{access_end, day_begins};
+use super::super::access_end::{access_end, day_start};
 use super::*;
 
-/// Where, which day, and when in UTC its first instant, its 17:30 and its end come.
+/// Expects the start, 17:30 and the end of a day of a time zone, in UTC.
 #[track_caller]
 fn check_day(zone: &str, date: &str, begins: &str, half_past_five: &str, ends: &str) {
     let timezone: Tz = zone.parse().unwrap();
     assert_eq!(
-        day_begins(day(date), timezone),
+        day_start(day(date), timezone),
         at(begins),
         "begin in {zone}"
     );
@@ -29,7 +29,7 @@ fn check_cutoff(zone: &str, date: &str, cutoff: &str, expected: &str) {
 }
 
 #[test]
-fn a_day_is_a_day_of_its_time_zone() {
+fn day_bounds_depend_on_the_time_zone() {
     for (zone, begins, half_past_five, ends) in [
         (
             "UTC",
@@ -73,7 +73,7 @@ fn a_day_is_a_day_of_its_time_zone() {
 }
 
 #[test]
-fn a_day_of_23_or_25_hours_ends_at_its_own_midnight() {
+fn day_of_23_or_25_hours_ends_at_its_midnight() {
     let zone = "America/Los_Angeles";
     check_day(
         zone,
@@ -92,7 +92,7 @@ fn a_day_of_23_or_25_hours_ends_at_its_own_midnight() {
 }
 
 #[test]
-fn a_cutoff_in_a_gap_is_the_end_of_the_gap() {
+fn cutoff_in_a_gap_is_the_end_of_the_gap() {
     for cutoff in ["02:00:00", "02:01:00", "02:37:00", "02:59:00", "03:00:00"] {
         check_cutoff(
             "America/Los_Angeles",
@@ -101,7 +101,7 @@ fn a_cutoff_in_a_gap_is_the_end_of_the_gap() {
             "2026-03-08T10:00:00Z",
         );
     }
-    // Half an hour only.
+    // A gap of 30 minutes.
     check_cutoff(
         "Australia/Lord_Howe",
         "2026-10-04",
@@ -111,7 +111,7 @@ fn a_cutoff_in_a_gap_is_the_end_of_the_gap() {
 }
 
 #[test]
-fn a_cutoff_that_comes_twice_is_the_first() {
+fn repeated_cutoff_is_the_first() {
     check_cutoff(
         "America/Los_Angeles",
         "2026-11-01",
@@ -133,7 +133,7 @@ fn a_cutoff_that_comes_twice_is_the_first() {
 }
 
 #[test]
-fn a_day_without_a_midnight_begins_when_clocks_have_jumped() {
+fn day_without_midnight_begins_after_the_gap() {
     for (zone, eve, date, begins) in [
         (
             "America/Santiago",
@@ -155,7 +155,7 @@ fn a_day_without_a_midnight_begins_when_clocks_have_jumped() {
         ),
     ] {
         let timezone: Tz = zone.parse().unwrap();
-        assert_eq!(day_begins(day(date), timezone), at(begins), "{zone}");
+        assert_eq!(day_start(day(date), timezone), at(begins), "{zone}");
         let eve_ends = access_end(on(eve), timezone, Cutoff::EndOfDay);
         assert_eq!(eve_ends, at(begins), "the eve in {zone}");
         check_cutoff(zone, date, "00:30:00", begins);
@@ -163,7 +163,7 @@ fn a_day_without_a_midnight_begins_when_clocks_have_jumped() {
 }
 
 #[test]
-fn a_day_whose_last_hour_comes_twice_ends_after_the_second() {
+fn day_with_repeated_last_hour_ends_after_the_second() {
     for (zone, date, ends) in [
         ("America/Santiago", "2026-04-04", "2026-04-05T04:00:00Z"),
         ("Asia/Beirut", "2026-10-24", "2026-10-24T22:00:00Z"),
@@ -175,10 +175,10 @@ fn a_day_whose_last_hour_comes_twice_ends_after_the_second() {
 }
 
 #[test]
-fn a_day_whose_midnight_comes_twice_begins_with_the_first() {
+fn day_with_repeated_midnight_begins_with_the_first() {
     let havana = Tz::America__Havana;
     assert_eq!(
-        day_begins(day("2026-11-01"), havana),
+        day_start(day("2026-11-01"), havana),
         at("2026-11-01T04:00:00Z")
     );
     let eve_ends = access_end(on("2026-10-31"), havana, Cutoff::EndOfDay);
@@ -186,7 +186,7 @@ fn a_day_whose_midnight_comes_twice_begins_with_the_first() {
 }
 
 #[test]
-fn a_day_that_the_date_line_took_away_is_the_next_instant_there_is() {
+fn skipped_day_begins_at_the_next_instant() {
     let skipped = "2011-12-30T10:00:00Z";
     check_day("Pacific/Apia", "2011-12-30", skipped, skipped, skipped);
     check_day(
@@ -206,7 +206,7 @@ fn a_day_that_the_date_line_took_away_is_the_next_instant_there_is() {
 }
 
 #[test]
-fn a_leap_day_ends_with_february() {
+fn leap_day_ends_with_february() {
     check_day(
         "UTC",
         "2028-02-29",
@@ -222,11 +222,11 @@ fn a_leap_day_ends_with_february() {
         "2027-03-01T00:00:00Z",
     );
     let leaving = merge().status(Status::Active).terminated(on("2028-02-29"));
-    check(&leaving, NOW, "keep: Waiting until 2028-03-01T00:00:00Z");
+    check(&leaving, NOW, "keep: Scheduled until 2028-03-01T00:00:00Z");
 }
 
 #[test]
-fn an_instant_is_that_very_instant_in_every_zone_and_with_every_cutoff() {
+fn instant_ignores_time_zone_and_cutoff() {
     let noon = DateOrInstant::Instant(at("2026-03-10T15:45:30Z"));
     for zone in ["UTC", "Pacific/Auckland", "America/Los_Angeles"] {
         for cutoff in [Cutoff::StartOfDay, cutoff_at("17:30:00"), Cutoff::EndOfDay] {
@@ -236,11 +236,11 @@ fn an_instant_is_that_very_instant_in_every_zone_and_with_every_cutoff() {
                     .policy(|p| p.cutoff = cutoff)
                     .status(status)
                     .terminated(noon);
-                check(&leaving, NOW, "keep: Waiting until 2026-03-10T15:45:30Z");
+                check(&leaving, NOW, "keep: Scheduled until 2026-03-10T15:45:30Z");
                 check(
                     &leaving,
                     "2026-03-10T15:45:29Z",
-                    "keep: Waiting until 2026-03-10T15:45:30Z",
+                    "keep: Scheduled until 2026-03-10T15:45:30Z",
                 );
                 check(&leaving, "2026-03-10T15:45:30Z", "deactivate 7");
             }
@@ -249,7 +249,7 @@ fn an_instant_is_that_very_instant_in_every_zone_and_with_every_cutoff() {
 }
 
 #[test]
-fn inactive_on_a_day_that_has_begun_is_now_whatever_the_cutoff() {
+fn inactive_on_a_begun_day_ignores_the_cutoff() {
     for source in [bamboohr(), merge()] {
         for cutoff in [Cutoff::StartOfDay, cutoff_at("17:30:00"), Cutoff::EndOfDay] {
             let today = source
@@ -262,30 +262,34 @@ fn inactive_on_a_day_that_has_begun_is_now_whatever_the_cutoff() {
 }
 
 #[test]
-fn inactive_since_long_with_a_date_learned_on_its_own_day_is_now() {
+fn date_observed_on_its_day_with_older_inactive_deactivates() {
     let moved = merge()
-        .said("2026-01-15T00:00:00Z")
+        .observed("2026-01-15T00:00:00Z")
         .status(Status::Inactive)
-        .said("2026-03-10T09:00:00Z")
+        .observed("2026-03-10T09:00:00Z")
         .terminated(on("2026-03-10"));
     check(&moved, NOW, "deactivate 7");
 }
 
 #[test]
-fn inactive_announced_before_its_day_lasts_until_the_cutoff() {
+fn inactive_announced_earlier_ends_at_the_cutoff() {
     let announced = merge()
-        .said("2026-03-09T09:00:00Z")
+        .observed("2026-03-09T09:00:00Z")
         .status(Status::Inactive)
         .terminated(on("2026-03-10"))
         .policy(|p| p.cutoff = cutoff_at("17:30:00"));
     for now in ["2026-03-09T12:00:00Z", "2026-03-10T00:00:00Z", NOW] {
-        check(&announced, now, "keep: Waiting until 2026-03-10T17:30:00Z");
+        check(
+            &announced,
+            now,
+            "keep: Scheduled until 2026-03-10T17:30:00Z",
+        );
     }
     check(&announced, "2026-03-10T17:30:00Z", "deactivate 7");
-    // Said once more since the day began: now.
+    // Observed again after the day began.
     check(
         &announced
-            .said("2026-03-10T09:00:00Z")
+            .observed("2026-03-10T09:00:00Z")
             .status(Status::Inactive),
         NOW,
         "deactivate 7",
@@ -293,63 +297,63 @@ fn inactive_announced_before_its_day_lasts_until_the_cutoff() {
 }
 
 #[test]
-fn an_announced_date_is_carried_out_when_it_comes_and_stays_so() {
+fn announced_date_deactivates_at_its_end_and_later() {
     for source in [bamboohr(), merge()] {
         let leaving = source
             .zone("America/Los_Angeles")
             .status(Status::Active)
             .terminated(on("2026-03-10"));
-        check(&leaving, NOW, "keep: Waiting until 2026-03-11T07:00:00Z");
+        check(&leaving, NOW, "keep: Scheduled until 2026-03-11T07:00:00Z");
         check(
             &leaving,
             "2026-03-11T06:59:59Z",
-            "keep: Waiting until 2026-03-11T07:00:00Z",
+            "keep: Scheduled until 2026-03-11T07:00:00Z",
         );
         for now in [
             "2026-03-11T07:00:00Z",
             "2026-03-11T07:00:01Z",
             "2031-01-01T00:00:00Z",
         ] {
-            check_because(&leaving, now, "deactivate 7", "as announced");
+            check_reason(&leaving, now, "deactivate 7", "as announced");
         }
     }
 }
 
 #[test]
-fn active_seen_after_the_date_passed_is_a_rehire_and_kept() {
+fn active_observed_after_the_date_is_a_rehire() {
     let leaving = merge()
-        .said("2026-03-01T00:00:00Z")
+        .observed("2026-03-01T00:00:00Z")
         .status(Status::Active)
         .terminated(on("2026-03-09"));
     check(&leaving, NOW, "deactivate 7");
     let on_the_last_day = leaving
         .clone()
-        .said("2026-03-09T23:59:59Z")
+        .observed("2026-03-09T23:59:59Z")
         .status(Status::Active);
     check(&on_the_last_day, NOW, "deactivate 7");
     for seen in ["2026-03-10T00:00:00Z", "2026-03-10T09:00:00Z"] {
-        let rehired = leaving.clone().said(seen).status(Status::Active);
-        check_because(&rehired, NOW, "keep: StillHere", "an old one");
+        let rehired = leaving.clone().observed(seen).status(Status::Active);
+        check_reason(&rehired, NOW, "keep: Employed", "an earlier employment");
     }
 }
 
 #[test]
-fn a_date_learned_after_it_passed_under_an_active_status_is_an_old_one() {
+fn past_date_observed_late_with_active_status_is_ignored() {
     let late = bamboohr()
-        .said("2026-01-01T00:00:00Z")
+        .observed("2026-01-01T00:00:00Z")
         .status(Status::Active)
-        .said("2026-03-10T09:00:00Z")
+        .observed("2026-03-10T09:00:00Z")
         .terminated(on("2026-03-09"));
-    check(&late, NOW, "keep: StillHere");
+    check(&late, NOW, "keep: Employed");
 }
 
 #[test]
-fn the_ends_of_the_calendar_are_days_too() {
+fn first_and_last_day_of_the_calendar_work() {
     for date in [NaiveDate::MIN, NaiveDate::MAX] {
         for zone in [Tz::UTC, Tz::Pacific__Kiritimati, Tz::Pacific__Pago_Pago] {
             for cutoff in [Cutoff::StartOfDay, cutoff_at("23:59:59"), Cutoff::EndOfDay] {
                 let ends = access_end(DateOrInstant::Day(date), zone, cutoff);
-                assert!(day_begins(date, zone) <= ends, "{date} {zone} {cutoff:?}");
+                assert!(day_start(date, zone) <= ends, "{date} {zone} {cutoff:?}");
             }
         }
     }
@@ -357,7 +361,7 @@ fn the_ends_of_the_calendar_are_days_too() {
         .status(Status::Active)
         .terminated(DateOrInstant::Day(NaiveDate::MAX));
     assert!(matches!(
-        far.judged(NOW),
+        far.assessed(NOW),
         Employment::Leaving { employed: true, .. }
     ));
     let long_ago = merge()

@@ -1,5 +1,4 @@
-//! One builder for somebody and one `check` for what is decided about them. Each row of the documentation's
-//! table "who has left" has a test named after it in `rules`.
+//! A builder for a person and a `check` of the decision about them. `rules` has a test for each rule.
 
 use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
@@ -15,10 +14,10 @@ use crate::domain::{
 mod accounts;
 mod dates;
 mod properties;
-mod questions;
+mod hold_requests;
 mod rules;
 
-/// A Tuesday; whoever is built without another word said everything three hours ago.
+/// A Tuesday. By default, all facts were observed three hours earlier.
 const NOW: &str = "2026-03-10T12:00:00Z";
 const EMAIL: &str = "dana.scully@widgets.example";
 const ACCOUNT: &str = "7";
@@ -43,37 +42,37 @@ fn word(text: &str) -> Status {
     Status::Unknown(text.to_owned())
 }
 
-/// An employee, the source's policy, and what the users table has for them: an active account they are linked to.
+/// An employee, the policy of the source, and the matching account: by default a linked, active one.
 #[derive(Clone, Debug)]
-struct Someone {
+struct Person {
     employee: Employee,
     policy: Policy,
     found: AccountMatch,
     others: Vec<Employment>,
-    said_at: DateTime<Utc>,
+    observed_at: DateTime<Utc>,
 }
 
-fn bamboohr() -> Someone {
-    someone(Provider::BambooHr, OnUncertain::Deactivate)
+fn bamboohr() -> Person {
+    person(Provider::BambooHr, OnUncertain::Deactivate)
 }
 
-fn merge() -> Someone {
-    someone(Provider::Merge, OnUncertain::Hold)
+fn merge() -> Person {
+    person(Provider::Merge, OnUncertain::Hold)
 }
 
-fn someone(provider: Provider, deleted: OnUncertain) -> Someone {
-    let said_at = at(NOW) - TimeDelta::hours(3);
-    let mut employee = Employee::unknown(EmployeeKey {
+fn person(provider: Provider, deleted: OnUncertain) -> Person {
+    let observed_at = at(NOW) - TimeDelta::hours(3);
+    let mut employee = Employee::new(EmployeeKey {
         source: SourceName::parse(provider.as_str()).unwrap(),
         tenant: Tenant::new("acme"),
         employee_id: EmployeeId::new("4711"),
     });
     employee.work_email = Some(Fact {
         value: WorkEmail::parse(EMAIL),
-        as_of: said_at,
-        observed_at: said_at,
+        as_of: observed_at,
+        observed_at,
     });
-    Someone {
+    Person {
         employee,
         policy: Policy {
             provider,
@@ -87,7 +86,7 @@ fn someone(provider: Provider, deleted: OnUncertain) -> Someone {
         },
         found: AccountMatch::Linked(account(true)),
         others: Vec::new(),
-        said_at,
+        observed_at,
     }
 }
 
@@ -99,19 +98,19 @@ fn account(is_active: bool) -> Account {
     }
 }
 
-/// Facts come one after the other, as of the time of the last `said`.
-impl Someone {
-    fn said(mut self, when: &str) -> Self {
-        self.said_at = at(when);
+/// Facts are observed one after the other, at the time of the last `observed`.
+impl Person {
+    fn observed(mut self, when: &str) -> Self {
+        self.observed_at = at(when);
         self
     }
 
-    #[expect(clippy::unnecessary_wraps, reason = "it goes where a fact is optional")]
+    #[expect(clippy::unnecessary_wraps, reason = "assigned to optional facts")]
     fn fact<T>(&self, value: Option<T>) -> Option<Fact<T>> {
         Some(Fact {
             value,
-            as_of: self.said_at,
-            observed_at: self.said_at,
+            as_of: self.observed_at,
+            observed_at: self.observed_at,
         })
     }
 
@@ -140,12 +139,12 @@ impl Someone {
         self
     }
 
-    fn removed(mut self, removed: bool) -> Self {
-        self.employee.deleted = self.fact(Some(removed));
+    fn deleted(mut self, deleted: bool) -> Self {
+        self.employee.deleted = self.fact(Some(deleted));
         self
     }
 
-    fn changed_unread(mut self, when: &str) -> Self {
+    fn values_pending(mut self, when: &str) -> Self {
         self.employee.values_pending_since = Some(at(when));
         self
     }
@@ -172,11 +171,11 @@ impl Someone {
     }
 
     fn shares_account_with(mut self, others: &[&Self], now: &str) -> Self {
-        self.others = others.iter().map(|other| other.judged(now)).collect();
+        self.others = others.iter().map(|other| other.assessed(now)).collect();
         self
     }
 
-    fn judged(&self, now: &str) -> Employment {
+    fn assessed(&self, now: &str) -> Employment {
         assess(&self.policy, &self.employee, at(now))
     }
 
@@ -190,36 +189,42 @@ impl Someone {
         )
     }
 
-    /// The question put to a person, where one is.
-    fn asked(&self, now: &str) -> HoldRequest {
+    /// Returns the request of the hold.
+    fn request(&self, now: &str) -> HoldRequest {
         match self.decided(now).action {
-            Action::Hold(question) => question,
-            other => panic!("nothing is asked: {other:?}"),
+            Action::Hold(request) => request,
+            other => panic!("no hold: {other:?}"),
         }
     }
 }
 
-/// Expects an outcome such as `deactivate 7`, `hold: deactivate 7`, `keep: Employed`, with ` until <instant>`
-/// behind it when something is scheduled. What holds of every decision is checked along the way.
+/// Expects an outcome such as `deactivate 7`, `hold: deactivate 7` or `keep: Employed`.
+///
+/// A scheduled end follows as ` until <instant>`. Invariants of every decision are checked as well.
 #[track_caller]
-fn check(someone: &Someone, now: &str, expected: &str) -> Decision {
-    let decision = someone.decided(now);
-    assert_eq!(spoken(&decision), expected, "at {now}: {}", decision.reason);
+fn check(person: &Person, now: &str, expected: &str) -> Decision {
+    let decision = person.decided(now);
+    assert_eq!(
+        display(&decision),
+        expected,
+        "at {now}: {}",
+        decision.reason
+    );
     assert!(!decision.reason.is_empty());
     assert!(
         !format!("{decision:?}").contains(EMAIL),
         "an e-mail in {decision:?}"
     );
     if let Some(next) = decision.access_ends_at {
-        assert!(next > at(now), "looked for again in the past: {decision:?}");
+        assert!(next > at(now), "scheduled in the past: {decision:?}");
     }
     decision
 }
 
-/// Also expects words of the reason.
+/// Also expects a part of the reason.
 #[track_caller]
-fn check_because(someone: &Someone, now: &str, expected: &str, words: &str) {
-    let decision = check(someone, now, expected);
+fn check_reason(person: &Person, now: &str, expected: &str, words: &str) {
+    let decision = check(person, now, expected);
     assert!(
         decision.reason.contains(words),
         "`{words}` is not in `{}`",
@@ -227,7 +232,7 @@ fn check_because(someone: &Someone, now: &str, expected: &str, words: &str) {
     );
 }
 
-fn spoken(decision: &Decision) -> String {
+fn display(decision: &Decision) -> String {
     let action = match &decision.action {
         Action::Deactivate(id) => format!("deactivate {id}"),
         Action::Reactivate(id) => format!("reactivate {id}"),

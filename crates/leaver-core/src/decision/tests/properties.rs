@@ -1,14 +1,14 @@
-//! What holds of any facts at any time anywhere.
+//! Properties of any facts at any time in any time zone.
 
 use chrono_tz::TZ_VARIANTS;
 use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::access_end::{access_end, day_begins};
+use super::super::access_end::{access_end, day_start};
 use super::*;
 
-/// Any day of the calendar, most often one near the present or at the calendar's ends.
+/// Any day of the calendar, mostly near the present or near the first and last day.
 fn days() -> impl Strategy<Value = NaiveDate> {
     let ends = (
         NaiveDate::MIN.to_epoch_days(),
@@ -74,7 +74,7 @@ fn cutoffs() -> impl Strategy<Value = Cutoff> {
 
 prop_compose! {
     fn policies()(
-        provider in select(vec![Provider::BambooHr, Provider::Merge]),
+        provider in select(Provider::all().collect::<Vec<_>>()),
         timezone in select(TZ_VARIANTS.to_vec()),
         cutoff in cutoffs(),
         responses in prop::array::uniform2(select(vec![
@@ -119,9 +119,9 @@ prop_compose! {
             AccountMatch::Ambiguous(2),
             AccountMatch::None,
         ]),
-    ) -> Someone {
-        let mut someone = bamboohr().found(found).policy(|known| *known = policy);
-        someone.employee = Employee {
+    ) -> Person {
+        let mut person = bamboohr().found(found).policy(|known| *known = policy);
+        person.employee = Employee {
             status,
             status_changed,
             employment_status,
@@ -130,62 +130,62 @@ prop_compose! {
             deleted,
             values_pending_since,
             deactivated_at,
-            ..someone.employee
+            ..person.employee
         };
-        someone
+        person
     }
 }
 
-fn judged(someone: &Someone, now: DateTime<Utc>) -> Employment {
-    assess(&someone.policy, &someone.employee, now)
+fn assessed(person: &Person, now: DateTime<Utc>) -> Employment {
+    assess(&person.policy, &person.employee, now)
 }
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_day_ends_after_it_begins_and_no_later_than_the_next(
+    fn access_ends_within_the_day(
         date in days(),
         timezone in select(TZ_VARIANTS.to_vec()),
         cutoff in cutoffs(),
     ) {
-        let begins = day_begins(date, timezone);
+        let begins = day_start(date, timezone);
         let ends = access_end(DateOrInstant::Day(date), timezone, cutoff);
         assert!(begins <= ends);
         if let Some(next) = date.succ_opt() {
-            assert!(ends <= day_begins(next, timezone));
+            assert!(ends <= day_start(next, timezone));
         }
     }
 
     #[test]
-    fn whoever_has_left_has_left_at_any_later_time(someone in people(), one in instants(), other in instants()) {
+    fn person_who_left_has_left_at_any_later_time(person in people(), one in instants(), other in instants()) {
         let (earlier, later) = (one.min(other), one.max(other));
-        if matches!(judged(&someone, earlier), Employment::Left { .. }) {
-            assert!(matches!(judged(&someone, later), Employment::Left { .. }));
+        if matches!(assessed(&person, earlier), Employment::Left { .. }) {
+            assert!(matches!(assessed(&person, later), Employment::Left { .. }));
         }
     }
 
     #[test]
-    fn a_schedule_lies_ahead_and_is_over_when_it_comes(someone in people(), now in instants()) {
-        if let Employment::Leaving { at, .. } | Employment::Uncertain { ends_at: Some(at), .. } = judged(&someone, now) {
+    fn scheduled_end_is_future_and_final(person in people(), now in instants()) {
+        if let Employment::Leaving { at, .. } | Employment::Uncertain { ends_at: Some(at), .. } = assessed(&person, now) {
             assert!(at > now);
-            assert!(!matches!(judged(&someone, at), Employment::Leaving { .. }));
+            assert!(!matches!(assessed(&person, at), Employment::Leaving { .. }));
         }
     }
 
     #[test]
-    fn a_decision_names_no_address_and_touches_nobody_who_works_there(someone in people(), now in instants()) {
-        let decision = decide(&someone.policy, &someone.employee, &someone.found, &[], now);
+    fn decision_has_no_email_and_spares_employed_people(person in people(), now in instants()) {
+        let decision = decide(&person.policy, &person.employee, &person.found, &[], now);
         assert!(!decision.reason.is_empty());
         assert!(!format!("{decision:?}").contains(EMAIL));
         match decision.action {
             Action::Deactivate(_) => {
-                assert!(matches!(judged(&someone, now), Employment::Left { .. }));
-                assert!(someone.policy.protected.is_empty());
+                assert!(matches!(assessed(&person, now), Employment::Left { .. }));
+                assert!(person.policy.protected.is_empty());
             }
             Action::Reactivate(_) => {
-                assert!(judged(&someone, now).is_employed());
-                assert!(someone.employee.deactivated_at.is_some());
+                assert!(assessed(&person, now).is_employed());
+                assert!(person.employee.deactivated_at.is_some());
             }
             Action::Hold(_) | Action::Keep(_) => {}
         }

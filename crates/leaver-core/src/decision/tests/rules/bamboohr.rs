@@ -1,142 +1,146 @@
-//! The rows of BambooHR.
+//! The rules for BambooHR.
 
 use super::*;
 
-// BambooHR with values.
+// Changes with values.
 
 #[test]
-fn bamboohr_inactive_and_terminated_is_deactivated_now() {
+fn inactive_and_terminated_is_deactivated() {
     let gone = bamboohr()
         .status(Status::Inactive)
         .employment(EmploymentStatus::Terminated);
-    check_because(&gone, NOW, LEFT, "Terminated");
-    check(&gone.clone().hired("2020-01-01"), NOW, LEFT);
-    check(&gone.terminated(on("2026-03-01")), NOW, LEFT);
+    check_reason(&gone, NOW, DEACTIVATED, "Terminated");
+    check(&gone.clone().hired("2020-01-01"), NOW, DEACTIVATED);
+    check(&gone.terminated(on("2026-03-01")), NOW, DEACTIVATED);
 }
 
 #[test]
-fn bamboohr_inactive_with_a_termination_date_that_has_begun_is_deactivated_now() {
+fn inactive_with_begun_termination_date_is_deactivated() {
     for date in ["1999-12-31", "2026-03-09", "2026-03-10"] {
         let gone = bamboohr().status(Status::Inactive).terminated(on(date));
-        check_because(&gone, NOW, LEFT, date);
+        check_reason(&gone, NOW, DEACTIVATED, date);
     }
 }
 
 #[test]
-fn bamboohr_a_termination_date_begins_in_the_time_zone_of_the_source() {
+fn termination_date_begins_in_the_time_zone_of_the_source() {
     let tomorrow = bamboohr()
         .status(Status::Inactive)
         .terminated(on("2026-03-11"));
     check(
         &tomorrow.clone().zone("Asia/Kolkata"),
         NOW,
-        "keep: Waiting until 2026-03-11T18:30:00Z",
+        "keep: Scheduled until 2026-03-11T18:30:00Z",
     );
     let begun_in_auckland = tomorrow
-        .said("2026-03-10T11:30:00Z")
+        .observed("2026-03-10T11:30:00Z")
         .status(Status::Inactive);
-    check_because(
+    check_reason(
         &begun_in_auckland.zone("Pacific/Auckland"),
         NOW,
-        LEFT,
+        DEACTIVATED,
         "Pacific/Auckland",
     );
 
     let today = bamboohr()
         .zone("America/Los_Angeles")
-        .said("2026-03-10T06:30:00Z")
+        .observed("2026-03-10T06:30:00Z")
         .status(Status::Inactive)
         .terminated(on("2026-03-10"));
     check(
         &today,
         "2026-03-10T06:59:00Z",
-        "keep: Waiting until 2026-03-11T07:00:00Z",
+        "keep: Scheduled until 2026-03-11T07:00:00Z",
     );
 }
 
 #[test]
-fn bamboohr_inactive_with_status_among_the_changed_fields_is_deactivated_now() {
+fn inactive_with_status_changed_is_deactivated() {
     let gone = bamboohr().status(Status::Inactive).changed();
-    check_because(&gone, NOW, LEFT, "changed to Inactive");
-    check(&gone.clone().hired("2026-03-10"), NOW, LEFT);
-    check(&gone.clone().terminated(None).employment(None), NOW, LEFT);
+    check_reason(&gone, NOW, DEACTIVATED, "changed to Inactive");
+    check(&gone.clone().hired("2026-03-10"), NOW, DEACTIVATED);
+    check(
+        &gone.clone().terminated(None).employment(None),
+        NOW,
+        DEACTIVATED,
+    );
 }
 
 #[test]
-fn bamboohr_inactive_that_an_employment_status_contradicts_is_held() {
+fn inactive_contradicted_by_employment_status_is_held() {
     let odd = bamboohr()
         .status(Status::Inactive)
         .changed()
         .employment(EmploymentStatus::Other);
-    check_because(&odd, NOW, ASKED, "not Terminated");
+    check_reason(&odd, NOW, HELD, "not Terminated");
 }
 
 #[test]
-fn bamboohr_inactive_is_not_contradicted_by_what_was_said_before() {
+fn older_employment_status_does_not_contradict_inactive() {
     let gone = bamboohr()
-        .said("2026-01-01T00:00:00Z")
+        .observed("2026-01-01T00:00:00Z")
         .employment(EmploymentStatus::Other)
-        .said("2026-03-10T09:00:00Z")
+        .observed("2026-03-10T09:00:00Z")
         .status(Status::Inactive)
         .changed();
-    check(&gone, NOW, LEFT);
+    check(&gone, NOW, DEACTIVATED);
 }
 
 #[test]
-fn bamboohr_inactive_that_nothing_says_has_changed_is_held() {
-    check_because(
+fn inactive_not_reported_as_changed_is_held() {
+    check_reason(
         &bamboohr().status(Status::Inactive),
         NOW,
-        ASKED,
-        "nothing says that it changed",
+        HELD,
+        "not reported as changed",
     );
 }
 
 #[test]
-fn bamboohr_inactive_before_a_known_hire_date_is_kept_as_a_pre_hire() {
+fn inactive_before_hire_date_is_kept_as_pre_hire() {
     let pre_hire = bamboohr()
         .status(Status::Inactive)
         .changed()
         .hired("2026-03-11");
-    check_because(&pre_hire, NOW, HERE, "pre-hire");
+    check_reason(&pre_hire, NOW, KEPT, "pre-hire");
     let returning = pre_hire
         .employment(EmploymentStatus::Terminated)
         .terminated(on("2024-06-30"));
-    check_because(&returning, NOW, HERE, "pre-hire");
-    check_because(
+    check_reason(&returning, NOW, KEPT, "pre-hire");
+    check_reason(
         &returning.terminated(on("2026-03-10")),
         NOW,
-        HERE,
+        KEPT,
         "pre-hire",
     );
 }
 
 #[test]
-fn bamboohr_a_hire_date_begins_in_the_time_zone_of_the_source() {
+fn hire_date_begins_in_the_time_zone_of_the_source() {
     let starter = bamboohr()
         .status(Status::Inactive)
         .changed()
         .hired("2026-03-11");
-    check(&starter.clone().zone("Pacific/Auckland"), NOW, LEFT);
+    check(&starter.clone().zone("Pacific/Auckland"), NOW, DEACTIVATED);
     check(
         &starter.zone("America/Los_Angeles"),
         "2026-03-11T06:59:59Z",
-        HERE,
+        KEPT,
     );
 }
 
 #[test]
-fn bamboohr_a_pre_hire_with_an_end_is_kept_and_scheduled() {
+fn pre_hire_with_termination_date_is_scheduled() {
     let season = bamboohr()
         .status(Status::Inactive)
         .hired("2026-07-01")
         .terminated(on("2026-09-30"));
-    check(&season, NOW, "keep: Waiting until 2026-10-01T00:00:00Z");
-    check(&season, "2026-10-01T00:00:00Z", LEFT);
+    check(&season, NOW, "keep: Scheduled until 2026-10-01T00:00:00Z");
+    check(&season, "2026-10-01T00:00:00Z", DEACTIVATED);
 }
 
 #[test]
-fn bamboohr_a_termination_date_ahead_is_scheduled_at_its_access_end() {
+fn future_termination_date_is_scheduled() {
     let leaving = bamboohr().terminated(on("2026-03-31"));
     for status in [
         None,
@@ -145,50 +149,50 @@ fn bamboohr_a_termination_date_ahead_is_scheduled_at_its_access_end() {
         Some(word("Furlough")),
     ] {
         let leaving = leaving.clone().status(status);
-        check(&leaving, NOW, "keep: Waiting until 2026-04-01T00:00:00Z");
+        check(&leaving, NOW, "keep: Scheduled until 2026-04-01T00:00:00Z");
     }
     let at_half_past_five = leaving
         .status(Status::Active)
         .policy(|p| p.cutoff = cutoff_at("17:30:00"));
-    check_because(
+    check_reason(
         &at_half_past_five,
         NOW,
-        "keep: Waiting until 2026-03-31T17:30:00Z",
+        "keep: Scheduled until 2026-03-31T17:30:00Z",
         "17:30",
     );
 }
 
 #[test]
-fn bamboohr_active_is_kept() {
-    check_because(
+fn active_is_kept() {
+    check_reason(
         &bamboohr().status(Status::Active),
         NOW,
-        HERE,
+        KEPT,
         "status is active",
     );
     let odd = bamboohr()
         .status(Status::Active)
         .employment(EmploymentStatus::Terminated);
-    check(&odd, NOW, HERE);
+    check(&odd, NOW, KEPT);
 }
 
 #[test]
-fn bamboohr_terminated_without_any_status_is_held() {
+fn terminated_without_status_is_held() {
     let odd = bamboohr().employment(EmploymentStatus::Terminated);
-    check_because(&odd, NOW, ASKED, "never posted");
+    check_reason(&odd, NOW, HELD, "no status was received");
 }
 
-// BambooHR thin.
+// Changes without values.
 
 #[test]
-fn bamboohr_thin_update_without_values_needs_a_read() {
+fn change_without_values_needs_a_read() {
     for status in [None, Some(Status::Active), Some(Status::Inactive)] {
         let unread = bamboohr()
             .status(status)
-            .changed_unread("2026-03-10T11:00:00Z");
-        check_because(&unread, NOW, ASKED, "needs a read");
+            .values_pending("2026-03-10T11:00:00Z");
+        check_reason(&unread, NOW, HELD, "needs a read");
         assert!(matches!(
-            unread.judged(NOW),
+            unread.assessed(NOW),
             Employment::Uncertain {
                 needs_read: true,
                 ..
@@ -198,32 +202,32 @@ fn bamboohr_thin_update_without_values_needs_a_read() {
 }
 
 #[test]
-fn bamboohr_thin_update_is_read_where_it_can_be() {
+fn change_without_values_waits_for_the_api_read() {
     for status in [None, Some(Status::Active), Some(Status::Inactive)] {
         let mut unread = bamboohr()
             .status(status)
-            .changed_unread("2026-03-10T11:00:00Z");
+            .values_pending("2026-03-10T11:00:00Z");
         unread.policy.can_read = true;
-        check_because(&unread, NOW, "keep: Reading", "a read is due");
+        check_reason(&unread, NOW, "keep: AwaitingRead", "waits for an API read");
     }
 }
 
 #[test]
-fn bamboohr_thin_update_takes_back_neither_a_departure_nor_a_schedule() {
-    let unread = bamboohr().changed_unread("2026-03-10T11:00:00Z");
+fn pending_values_undo_neither_departure_nor_schedule() {
+    let unread = bamboohr().values_pending("2026-03-10T11:00:00Z");
     let gone = unread
         .clone()
         .status(Status::Inactive)
         .employment(EmploymentStatus::Terminated);
-    check(&gone, NOW, LEFT);
+    check(&gone, NOW, DEACTIVATED);
     let leaving = unread.status(Status::Active).terminated(on("2026-03-10"));
-    check(&leaving, NOW, "keep: Waiting until 2026-03-11T00:00:00Z");
-    check(&leaving, "2026-03-11T00:00:00Z", LEFT);
+    check(&leaving, NOW, "keep: Scheduled until 2026-03-11T00:00:00Z");
+    check(&leaving, "2026-03-11T00:00:00Z", DEACTIVATED);
 }
 
 #[test]
-fn bamboohr_deleted_follows_the_policy() {
-    let gone = bamboohr().status(Status::Active).removed(true);
-    check_because(&gone, NOW, LEFT, "removed the record");
+fn deletion_follows_the_policy() {
+    let gone = bamboohr().status(Status::Active).deleted(true);
+    check_reason(&gone, NOW, DEACTIVATED, "deleted the record");
     removed_follows_the_policy(&gone);
 }

@@ -1,14 +1,14 @@
-//! The rows of Merge.
+//! The rules for Merge.
 
 use super::*;
 
 #[test]
-fn merge_inactive_with_a_termination_date_that_has_begun_is_deactivated_now() {
+fn inactive_with_begun_termination_date_is_deactivated() {
     for date in ["2025-12-31", "2026-03-10"] {
-        check_because(
+        check_reason(
             &merge().status(Status::Inactive).terminated(on(date)),
             NOW,
-            LEFT,
+            DEACTIVATED,
             date,
         );
     }
@@ -16,36 +16,36 @@ fn merge_inactive_with_a_termination_date_that_has_begun_is_deactivated_now() {
     check(
         &merge().status(Status::Inactive).terminated(at_noon),
         NOW,
-        LEFT,
+        DEACTIVATED,
     );
 }
 
 #[test]
-fn merge_inactive_with_a_begun_date_is_deactivated_although_a_hire_date_lies_ahead() {
+fn begun_termination_date_outweighs_future_hire_date() {
     let between = merge()
         .status(Status::Inactive)
         .terminated(on("2026-03-01"))
         .hired("2026-06-01");
-    check(&between, NOW, LEFT);
+    check(&between, NOW, DEACTIVATED);
 }
 
 #[test]
-fn merge_inactive_without_a_date_follows_the_policy() {
+fn inactive_without_date_follows_the_policy() {
     for date in [merge(), merge().terminated(None)] {
         for (response, expected) in [
-            (OnUncertain::Hold, ASKED),
-            (OnUncertain::Deactivate, LEFT),
-            (OnUncertain::Ignore, HERE),
+            (OnUncertain::Hold, HELD),
+            (OnUncertain::Deactivate, DEACTIVATED),
+            (OnUncertain::Ignore, KEPT),
         ] {
-            let someone = date
+            let person = date
                 .clone()
                 .status(Status::Inactive)
                 .policy(|p| p.inactive_without_date = response);
-            check_because(&someone, NOW, expected, "without a termination date");
-            // These two mean something at BambooHR only.
-            check(&someone.clone().changed(), NOW, expected);
+            check_reason(&person, NOW, expected, "without a termination date");
+            // Only BambooHR reports these two facts.
+            check(&person.clone().changed(), NOW, expected);
             check(
-                &someone.employment(EmploymentStatus::Terminated),
+                &person.employment(EmploymentStatus::Terminated),
                 NOW,
                 expected,
             );
@@ -54,14 +54,14 @@ fn merge_inactive_without_a_date_follows_the_policy() {
 }
 
 #[test]
-fn merge_inactive_without_a_date_before_a_hire_date_is_a_pre_hire() {
+fn inactive_without_date_before_hire_date_is_a_pre_hire() {
     let starter = merge().status(Status::Inactive).hired("2026-03-11");
-    check_because(&starter, NOW, HERE, "pre-hire");
-    check(&starter, "2026-03-11T00:00:00Z", ASKED);
+    check_reason(&starter, NOW, KEPT, "pre-hire");
+    check(&starter, "2026-03-11T00:00:00Z", HELD);
 }
 
 #[test]
-fn merge_a_termination_date_ahead_is_scheduled_whatever_the_status() {
+fn future_termination_date_is_scheduled_for_any_status() {
     for status in [
         None,
         Some(Status::Active),
@@ -70,57 +70,59 @@ fn merge_a_termination_date_ahead_is_scheduled_whatever_the_status() {
         Some(word("LEAVE")),
     ] {
         let leaving = merge().status(status).terminated(on("2026-03-31"));
-        check(&leaving, NOW, "keep: Waiting until 2026-04-01T00:00:00Z");
+        check(&leaving, NOW, "keep: Scheduled until 2026-04-01T00:00:00Z");
         check(
             &leaving,
             "2026-03-31T23:59:59Z",
-            "keep: Waiting until 2026-04-01T00:00:00Z",
+            "keep: Scheduled until 2026-04-01T00:00:00Z",
         );
-        check(&leaving, "2026-04-01T00:00:00Z", LEFT);
+        check(&leaving, "2026-04-01T00:00:00Z", DEACTIVATED);
     }
 }
 
 #[test]
-fn merge_a_schedule_is_withdrawn_or_moved_by_a_newer_record() {
+fn newer_record_withdraws_or_moves_the_schedule() {
     let leaving = merge().status(Status::Active).terminated(on("2026-03-31"));
-    let newer = leaving.said("2026-03-10T11:00:00Z").status(Status::Active);
-    check(&newer.clone().terminated(None), NOW, HERE);
+    let newer = leaving
+        .observed("2026-03-10T11:00:00Z")
+        .status(Status::Active);
+    check(&newer.clone().terminated(None), NOW, KEPT);
     let moved = newer.terminated(on("2026-04-15"));
-    check(&moved, NOW, "keep: Waiting until 2026-04-16T00:00:00Z");
+    check(&moved, NOW, "keep: Scheduled until 2026-04-16T00:00:00Z");
 }
 
 #[test]
-fn merge_active_with_an_old_date_is_kept() {
+fn active_with_past_date_is_kept() {
     for date in ["2019-06-30", "2026-03-09"] {
         let rehired = merge().status(Status::Active).terminated(on(date));
-        check_because(&rehired, NOW, HERE, "an old one");
+        check_reason(&rehired, NOW, KEPT, "an earlier employment");
     }
 }
 
 #[test]
-fn merge_pending_null_and_unknown_words_are_kept_and_said() {
+fn pending_missing_and_unknown_statuses_are_kept() {
     for (status, words) in [
         (Some(Status::Pending), "pending"),
-        (None, "no status is known"),
+        (None, "no status was received"),
         (Some(word("Terminated")), "`Terminated`"),
-        (Some(word("inactive-ish")), "never means inactive"),
+        (Some(word("inactive-ish")), "never count as inactive"),
     ] {
-        let someone = merge().status(status);
-        check_because(&someone, NOW, HERE, words);
-        // An old date does not make them leavers either.
-        check_because(&someone.terminated(on("2026-03-01")), NOW, HERE, words);
+        let person = merge().status(status);
+        check_reason(&person, NOW, KEPT, words);
+        // A past date makes no difference.
+        check_reason(&person.terminated(on("2026-03-01")), NOW, KEPT, words);
     }
 }
 
 #[test]
-fn merge_removed_follows_the_policy() {
-    let removed = merge().status(Status::Active).removed(true);
-    check_because(&removed, NOW, ASKED, "tidy-up");
-    removed_follows_the_policy(&removed);
+fn deletion_follows_the_policy() {
+    let deleted = merge().status(Status::Active).deleted(true);
+    check_reason(&deleted, NOW, HELD, "cleaned up");
+    removed_follows_the_policy(&deleted);
 }
 
 #[test]
-fn merge_active_into_a_next_contract_without_a_gap_is_kept() {
+fn active_with_seamless_next_employment_is_kept() {
     let renewed = |hired| {
         merge()
             .status(Status::Active)
@@ -131,9 +133,9 @@ fn merge_active_into_a_next_contract_without_a_gap_is_kept() {
     check(
         &renewed("2026-04-01"),
         NOW,
-        "keep: Waiting until 2026-04-01T00:00:00Z",
+        "keep: Scheduled until 2026-04-01T00:00:00Z",
     );
-    check(&renewed("2026-04-01"), ends, HERE);
-    check(&renewed("2026-04-02"), ends, LEFT);
-    check(&renewed("2026-03-31"), ends, LEFT);
+    check(&renewed("2026-04-01"), ends, KEPT);
+    check(&renewed("2026-04-02"), ends, DEACTIVATED);
+    check(&renewed("2026-03-31"), ends, DEACTIVATED);
 }

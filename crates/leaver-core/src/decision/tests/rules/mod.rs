@@ -1,31 +1,31 @@
-//! The table "who has left", row for row, for somebody linked to an active account.
+//! The rules about who has left, for a person linked to an active account.
 
 use super::*;
 
 mod bamboohr;
 mod merge;
 
-const LEFT: &str = "deactivate 7";
-const HERE: &str = "keep: StillHere";
-const ASKED: &str = "hold: deactivate 7";
+const DEACTIVATED: &str = "deactivate 7";
+const KEPT: &str = "keep: Employed";
+const HELD: &str = "hold: deactivate 7";
 
-fn removed_follows_the_policy(removed: &Someone) {
+fn removed_follows_the_policy(deleted: &Person) {
     for (response, expected) in [
-        (OnUncertain::Deactivate, LEFT),
-        (OnUncertain::Hold, ASKED),
-        (OnUncertain::Ignore, HERE),
+        (OnUncertain::Deactivate, DEACTIVATED),
+        (OnUncertain::Hold, HELD),
+        (OnUncertain::Ignore, KEPT),
     ] {
         check(
-            &removed.clone().policy(|p| p.deleted = response),
+            &deleted.clone().policy(|p| p.deleted = response),
             NOW,
             expected,
         );
     }
-    check(&removed.clone().removed(false), NOW, HERE);
+    check(&deleted.clone().deleted(false), NOW, KEPT);
 }
 
 #[test]
-fn whoever_has_left_is_deactivated_whatever_the_policy_says_of_removed_records() {
+fn leaver_with_deleted_record_is_deactivated() {
     for response in [
         OnUncertain::Deactivate,
         OnUncertain::Hold,
@@ -34,48 +34,48 @@ fn whoever_has_left_is_deactivated_whatever_the_policy_says_of_removed_records()
         let gone = merge()
             .status(Status::Inactive)
             .terminated(on("2026-03-01"))
-            .removed(true);
-        check(&gone.policy(|p| p.deleted = response), NOW, LEFT);
+            .deleted(true);
+        check(&gone.policy(|p| p.deleted = response), NOW, DEACTIVATED);
     }
 }
 
 #[test]
-fn a_removed_record_that_is_asked_about_keeps_its_schedule() {
+fn held_deletion_keeps_the_schedule() {
     let leaving = merge()
         .status(Status::Active)
         .terminated(on("2026-03-31"))
-        .removed(true);
+        .deleted(true);
     check(
         &leaving,
         NOW,
         "hold: deactivate 7 until 2026-04-01T00:00:00Z",
     );
-    check(&leaving, "2026-04-01T00:00:00Z", LEFT);
+    check(&leaving, "2026-04-01T00:00:00Z", DEACTIVATED);
     let ignored = leaving.policy(|p| p.deleted = OnUncertain::Ignore);
-    check(&ignored, NOW, "keep: Waiting until 2026-04-01T00:00:00Z");
+    check(&ignored, NOW, "keep: Scheduled until 2026-04-01T00:00:00Z");
 }
 
 #[test]
-fn absence_is_not_a_fact() {
-    for nobody in [bamboohr(), merge()] {
-        check_because(&nobody, NOW, HERE, "absence is not a fact");
-        let empty = nobody
+fn missing_data_changes_nothing() {
+    for unknown in [bamboohr(), merge()] {
+        check_reason(&unknown, NOW, KEPT, "missing data");
+        let empty = unknown
             .status(None)
             .employment(None)
             .terminated(None)
-            .removed(false);
-        check(&empty, NOW, HERE);
-        // A date that had passed when we learned it says nothing by itself.
-        check(&empty.terminated(on("2026-03-01")), NOW, HERE);
+            .deleted(false);
+        check(&empty, NOW, KEPT);
+        // A date that was in the past when it was observed has no effect by itself.
+        check(&empty.terminated(on("2026-03-01")), NOW, KEPT);
     }
 }
 
 #[test]
-fn active_again_after_we_deactivated_follows_the_policy() {
+fn rehire_follows_the_policy() {
     for (rehire, expected) in [
         (Rehire::Hold, "hold: reactivate 7"),
         (Rehire::Reactivate, "reactivate 7"),
-        (Rehire::Ignore, HERE),
+        (Rehire::Ignore, KEPT),
     ] {
         for source in [bamboohr(), merge()] {
             let back = source

@@ -1,34 +1,39 @@
-//! Merge's bodies: an envelope, and in it an Employee record as a whole. Relations may be ids, objects or
-//! null and members come and go, so only what is used is looked at, and a member of another type than
-//! expected says nothing.
+//! Merge's webhook bodies: an envelope with a whole Employee record.
+//!
+//! Relations can be ids, objects or null, and members vary. Only the members that are used are parsed; one of an
+//! unexpected type is absent. Source: <https://help.merge.dev/en/articles/5389453-creating-webhooks-in-merge> and
+//! tests/openapi/merge-hris.yaml, GET /hris/v1/employees.
 
 use chrono::NaiveDate;
 use serde_json::{Map, Value};
 
-use super::{
-    Changes, EntryError, Ignored, InvalidEntry, ParseError, Tenancy, dates, employee_id, json,
-    unknown_status, work_email,
+use super::super::values::{drop_empty, employee_id, unknown_status, work_email};
+use super::super::{
+    Changes, EntryError, Ignored, InvalidEntry, ParseError, Parsed, Tenancy, dates, json,
 };
 use crate::domain::{ChangeKind, EmployeeChange, Facts, Field, Status, Tenant};
 
-/// An envelope, opened.
-pub(super) struct Event {
-    /// `linked_account.id`, the customer's connection.
-    pub(super) linked_account: Option<String>,
+/// A parsed envelope.
+pub(in crate::providers) struct Event {
+    /// `linked_account.id`: the customer's connection.
+    pub(in crate::providers) linked_account: Option<String>,
+    /// True if it is one of Merge's test accounts.
     is_test: bool,
-    pub(super) subject: Result<Employee, Ignored>,
+    /// The record, or why the body is ignored.
+    pub(in crate::providers) subject: Result<Employee, Ignored>,
 }
 
-/// A record, and what the envelope says became of it.
-pub(super) struct Employee {
+/// A record and the kind of its event.
+pub(in crate::providers) struct Employee {
     kind: ChangeKind,
     data: Value,
 }
 
-/// Reads a body that is not blank. A body without `hook` is the dashboard's test.
-pub(super) fn read(body: &[u8]) -> Result<Event, ParseError> {
+/// Parses a body that is not blank.
+pub(in crate::providers) fn parse(body: &[u8]) -> Result<Event, ParseError> {
     let mut envelope = json::object(body)?;
     let subject = match envelope.get("hook") {
+        // The dashboard's test sends an object without `hook`.
         None | Some(Value::Null) => Err(Ignored::Ping),
         Some(hook) => {
             let event = hook.get("event").and_then(Value::as_str);
@@ -45,12 +50,14 @@ pub(super) fn read(body: &[u8]) -> Result<Event, ParseError> {
     })
 }
 
-/// Names match as a whole: `Employment` is not an employee, and neither is `Employee.synced`. Merge's help
-/// centre has `added`, `changed` and `removed`; other sentences of Merge's say it otherwise.
+/// Returns the kind of an event name, or why the event is ignored.
+///
+/// Names match as a whole, since `Employment.changed` and `Employee.synced` are not about an employee.
 fn kind_of_event(text: &str) -> Result<ChangeKind, Ignored> {
     let text = text.trim().to_ascii_lowercase();
     let (model, verb) = text.split_once('.').unwrap_or((&text, ""));
     match (model, verb) {
+        // Merge's help centre documents `added`, `changed` and `removed`; other pages of Merge use the synonyms.
         ("employee", "added" | "created") => Ok(ChangeKind::Created),
         ("employee", "changed" | "updated") => Ok(ChangeKind::Updated),
         ("employee", "removed" | "deleted") => Ok(ChangeKind::Deleted),
@@ -70,9 +77,16 @@ fn kind_of_event(text: &str) -> Result<ChangeKind, Ignored> {
     }
 }
 
-pub(super) fn changes(event: &Event, tenancy: &Tenancy) -> Result<Changes, Ignored> {
-    let employee = event.subject.as_ref().map_err(|not_ours| *not_ours)?;
-    let tenant = tenancy.tenant_of(event.linked_account.as_deref(), event.is_test)?;
+/// Converts an event. Its linked account determines the tenant.
+pub(in crate::providers) fn changes(event: &Event, tenancy: &Tenancy) -> Parsed {
+    let employee = match &event.subject {
+        Ok(employee) => employee,
+        Err(ignored) => return Parsed::Ignored(*ignored),
+    };
+    let tenant = match tenancy.tenant_of(event.linked_account.as_deref(), event.is_test) {
+        Ok(tenant) => tenant,
+        Err(ignored) => return Parsed::Ignored(ignored),
+    };
     let mut changes = Changes::default();
     match change(employee, tenant) {
         Ok(change) => changes.changes.push(change),
@@ -80,15 +94,19 @@ pub(super) fn changes(event: &Event, tenancy: &Tenancy) -> Result<Changes, Ignor
             .bad_entries
             .push(InvalidEntry { position: 0, cause }),
     }
-    Ok(changes)
+    Parsed::Changes(changes)
 }
 
-pub(super) fn change(employee: &Employee, tenant: &Tenant) -> Result<EmployeeChange, EntryError> {
+/// Converts the record of an event.
+pub(in crate::providers) fn change(
+    employee: &Employee,
+    tenant: &Tenant,
+) -> Result<EmployeeChange, EntryError> {
     record_change(&employee.data, employee.kind, tenant)
 }
 
-/// What a record says, in a delivery or on a page of the API: the two have the same shape.
-pub(super) fn record_change(
+/// Converts a record of a webhook or of an API page. Both have the same shape.
+pub(in crate::providers) fn record_change(
     record: &Value,
     kind: ChangeKind,
     tenant: &Tenant,
@@ -112,45 +130,38 @@ pub(super) fn record_change(
     })
 }
 
-/// A deleted record's facts are kept: they are the last ones known.
+/// Parses the facts of a record. Those of a deleted record are kept, since they are the last known ones.
 fn facts(record: &Map<String, Value>) -> Facts {
     let status = member(record, "employment_status", |text| Some(status(text)));
-    // Merge sends whole records, so what is null or missing has no value. A record without even a
-    // status is a shell, though, and says nothing.
+    // Merge sends whole records, so a null or missing member is an empty fact. A record without a status is a
+    // shell, whose members are null although the employee has values:
+    // https://docs-new.merge.dev/merge-unified/hris/data-management/ignore-model/ignore-create
     let is_shell = status.value().is_none();
     let mut facts = Facts {
         status,
-        hire_date: hire(record),
-        termination_date: member(record, "termination_date", dates::moment),
-        // A personal address never stands in for it.
+        hire_date: hire_date(record),
+        termination_date: member(record, "termination_date", dates::date_or_instant),
+        // `personal_email` is never used: it does not identify an account.
         work_email: member(record, "work_email", work_email),
         ..Facts::default()
     };
     if is_shell {
         facts.status = Field::Absent;
-        forget_empty(&mut facts.hire_date);
-        forget_empty(&mut facts.termination_date);
-        forget_empty(&mut facts.work_email);
+        drop_empty(&mut facts);
     }
     facts
 }
 
-fn forget_empty<T>(posted: &mut Field<T>) {
-    if matches!(posted, Field::Empty) {
-        *posted = Field::Absent;
-    }
-}
-
-/// A text member: empty when it is missing, null or blank, absent when it cannot be read.
+/// Parses a text member. It is empty if missing, null or blank, and absent if invalid.
 fn member<T>(
     record: &Map<String, Value>,
     name: &str,
-    read: impl Fn(&str) -> Option<T>,
+    parse: impl Fn(&str) -> Option<T>,
 ) -> Field<T> {
     match record.get(name) {
         None | Some(Value::Null) => Field::Empty,
         Some(Value::String(text)) if text.trim().is_empty() => Field::Empty,
-        Some(Value::String(text)) => read(text).map_or(Field::Absent, Field::Value),
+        Some(Value::String(text)) => parse(text).map_or(Field::Absent, Field::Value),
         Some(_) => Field::Absent,
     }
 }
@@ -161,13 +172,14 @@ fn status(text: &str) -> Status {
         "ACTIVE" => Status::Active,
         "PENDING" => Status::Pending,
         "INACTIVE" => Status::Inactive,
-        // Merge passes on the HR system's own word when it cannot map it.
+        // Merge passes on the HR system's own word if it cannot map it: https://docs.merge.dev/use-cases/offboard
         _ => unknown_status(text),
     }
 }
 
-/// Merge says of both dates that they are the most recent ones after a rehire; the later one is meant.
-fn hire(record: &Map<String, Value>) -> Field<NaiveDate> {
+/// Parses the first day of the current employment: the later of `start_date` and `hire_date`.
+fn hire_date(record: &Map<String, Value>) -> Field<NaiveDate> {
+    // Both are documented as the most recent date after a rehire (GET /hris/v1/employees).
     let dates = ["start_date", "hire_date"].map(|name| member(record, name, dates::day_in_utc));
     match dates.iter().filter_map(Field::value).max() {
         Some(day) => Field::Value(*day),

@@ -1,80 +1,83 @@
-//! What BambooHR's API answers about its own webhooks: lists, configurations, the delivery log, the fields that
-//! can be monitored, and why it refused one. Shapes are those of BambooHR's OpenAPI file.
+//! Responses of BambooHR's API about webhooks: lists, configurations, delivery logs, monitorable fields, refusals.
+//!
+//! The shapes are those of tests/openapi/bamboohr.yaml, operations list-webhooks, create-webhook, get-webhook,
+//! list-webhook-logs and list-monitor-fields.
 
 use chrono::{DateTime, NaiveDateTime, Utc};
 use secrecy::SecretString;
 use serde_json::{Map, Value};
 
-use super::bamboohr::id as employee_id_of;
-use super::{InvalidResponse, dates, json, responses};
+use super::super::{InvalidResponse, dates, json, responses};
+use super::payload::id as employee_id;
 use crate::domain::EmployeeId;
 
-/// A name or a word of theirs is shown up to this many characters.
-const LONGEST_WORD: usize = 60;
-/// So many fields of a refusal are told.
-const MOST_NAMES: usize = 20;
+/// Longest name or word that is kept, in characters.
+const MAX_WORD_CHARS: usize = 60;
+/// Most field names of a refusal that are kept.
+const MAX_NAMES: usize = 20;
 
-/// A webhook as BambooHR lists it. A list shows those of the key's own user and no others.
+/// A webhook as listed. The list has only those of the user of the API key.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Hook {
-    /// Digits.
+pub struct Webhook {
+    /// The id, in digits.
     pub id: String,
-    /// As its maker called it.
+    /// The name, cut to 60 characters.
     pub name: String,
-    /// Where it posts to.
+    /// The URL that deliveries are posted to.
     pub url: String,
-    /// When it was made.
+    /// When it was created.
     pub created: Option<DateTime<Utc>>,
-    /// When it last fired; `None` when it never has.
+    /// When it last fired, or `None` if it never did.
     pub last_sent: Option<DateTime<Utc>>,
 }
 
-/// The whole configuration of a webhook.
+/// The full configuration of a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HookConfig {
-    /// What the list says too.
-    pub hook: Hook,
+pub struct WebhookConfig {
+    /// The members that the list has too.
+    pub webhook: Webhook,
     /// `json` or `form-encoded`.
     pub format: String,
-    /// What it tells of.
+    /// The event types that it sends.
     pub events: Vec<String>,
-    /// The fields whose change fires it.
+    /// The fields whose changes fire it.
     pub monitor_fields: Vec<String>,
-    /// The fields that it posts, with the names under which it does.
+    /// The posted fields, each with the name under which it is posted.
     pub post_fields: Vec<(String, String)>,
-    /// Whether it says the company's subdomain in a header.
+    /// True if a header has the company's subdomain.
     pub include_company_domain: bool,
-    /// The fields that its owner may not see (any more).
+    /// The fields that its owner cannot see.
     pub denied: RefusedFields,
 }
 
-/// A webhook that has just been made.
+/// A webhook that was just created.
 #[derive(Clone, Debug)]
-pub struct NewHook {
-    /// What the list will say too.
-    pub hook: Hook,
-    /// With which it signs; it is in this one answer and can never be asked for again.
+pub struct NewWebhook {
+    /// The members that the list has too.
+    pub webhook: Webhook,
+    /// The signature key. BambooHR returns it only once, in this response.
     pub private_key: SecretString,
 }
 
-/// One line of a webhook's delivery log: the last 14 days, at most 200 lines.
+/// An entry of a webhook's delivery log, which covers 14 days and at most 200 entries.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LogEntry {
-    /// When BambooHR last tried.
+    /// The time of the last attempt.
     pub last_attempted: LogTime,
-    /// When it last succeeded.
+    /// The time of the last success.
     pub last_success: LogTime,
-    /// What we answered, or a word.
+    /// The HTTP status of the response, or a status text.
     pub status: String,
-    /// Whom the delivery named.
+    /// The employees in the delivery.
     pub employee_ids: Vec<EmployeeId>,
 }
 
 impl LogEntry {
-    /// Whether it was taken, by BambooHR's account: a 2xx, or where there is no status, a success that is no
-    /// older than the last try.
+    /// Returns whether BambooHR counts the delivery as successful.
+    ///
+    /// It is if the status is 2xx. Without a status, it is if the last success is not older than the last attempt.
     #[must_use]
-    pub fn was_taken(&self) -> bool {
+    pub fn was_accepted(&self) -> bool {
         let code = self.status.split_whitespace().next();
         if let Some(code) = code {
             return code
@@ -85,65 +88,65 @@ impl LogEntry {
         success.is_some() && success >= self.last_attempted.at()
     }
 
-    /// When it was sent: last tried, or taken where that is not said; `None` where both are words.
+    /// Returns the time of the last attempt, else of the last success, or `None` if both are texts.
     #[must_use]
     pub fn sent_at(&self) -> Option<DateTime<Utc>> {
         self.last_attempted.at().or(self.last_success.at())
     }
 }
 
-/// A time in the log, or what stands in its place.
+/// A time in the log, or the text in its place.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum LogTime {
     /// A time.
     At(DateTime<Utc>),
-    /// A word such as `Webhook Not Found`; empty when there is nothing.
-    Word(String),
+    /// A text such as `Webhook Not Found`, or empty if there is none.
+    Text(String),
 }
 
 impl LogTime {
-    /// The time, where there is one.
+    /// Returns the time, if there is one.
     #[must_use]
     pub fn at(&self) -> Option<DateTime<Utc>> {
         match self {
             Self::At(at) => Some(*at),
-            Self::Word(_) => None,
+            Self::Text(_) => None,
         }
     }
 }
 
-/// A field whose change can fire a webhook.
+/// A field whose changes can fire a webhook.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MonitorField {
-    /// Digits.
+    /// The id, in digits.
     pub id: String,
-    /// As people see it.
+    /// The label in BambooHR.
     pub name: String,
-    /// As the API calls it; not every field has one.
+    /// The name in the API, if it has one.
     pub alias: Option<String>,
 }
 
-/// The fields over which BambooHR refused a webhook, by name.
+/// The fields because of which BambooHR refused a webhook, by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RefusedFields {
-    /// Those that the user may not monitor.
+    /// Fields that the user cannot monitor.
     pub monitor: Vec<String>,
-    /// Those that the user may not have posted.
+    /// Fields that the user cannot have posted.
     pub post: Vec<String>,
-    /// Those that do not exist.
+    /// Fields that do not exist.
     pub unknown: Vec<String>,
 }
 
 impl RefusedFields {
-    /// True when none is named.
+    /// Returns whether no field is named.
     #[must_use]
     pub fn is_empty(&self) -> bool {
         self.monitor.is_empty() && self.post.is_empty() && self.unknown.is_empty()
     }
 
-    /// The fields in words, such as `monitored: Status; unknown: shoeSize`.
+    /// Returns the fields as text, for example `monitored: Status; unknown: shoeSize`.
     #[must_use]
-    pub fn words(&self) -> String {
+    pub fn description(&self) -> String {
         let lists = [
             ("monitored", &self.monitor),
             ("posted", &self.post),
@@ -158,33 +161,33 @@ impl RefusedFields {
     }
 }
 
-/// Reads the answer of `GET webhooks`.
+/// Parses the response of `GET webhooks`.
 ///
 /// # Errors
-/// [`InvalidResponse`] when it is not of that shape.
-pub fn bamboohr_hooks(body: &[u8]) -> Result<Vec<Hook>, InvalidResponse> {
-    let answer = responses::object(body)?;
-    let list = answer.get("webhooks").and_then(Value::as_array);
+/// Returns [`InvalidResponse`] if it has another shape.
+pub fn bamboohr_webhooks(body: &[u8]) -> Result<Vec<Webhook>, InvalidResponse> {
+    let response = responses::object(body)?;
+    let list = response.get("webhooks").and_then(Value::as_array);
     list.ok_or(InvalidResponse::WrongShape("it has no `webhooks`"))?
         .iter()
-        .map(|entry| hook(object_of(entry)?))
+        .map(|entry| webhook(object_of(entry)?))
         .collect()
 }
 
-/// Reads the answer of `GET webhooks/{id}`.
+/// Parses the response of `GET webhooks/{id}`.
 ///
 /// # Errors
-/// [`InvalidResponse`] when it is not of that shape.
-pub fn bamboohr_hook(body: &[u8]) -> Result<HookConfig, InvalidResponse> {
-    let answer = responses::object(body)?;
+/// Returns [`InvalidResponse`] if it has another shape.
+pub fn bamboohr_webhook(body: &[u8]) -> Result<WebhookConfig, InvalidResponse> {
+    let response = responses::object(body)?;
     let texts = |name: &str| {
-        let list = answer.get(name).and_then(Value::as_array);
+        let list = response.get(name).and_then(Value::as_array);
         list.into_iter().flatten().filter_map(word).collect()
     };
-    let posted = answer.get("postFields").and_then(Value::as_object);
-    Ok(HookConfig {
-        hook: hook(&answer)?,
-        format: text(&answer, "format"),
+    let posted = response.get("postFields").and_then(Value::as_object);
+    Ok(WebhookConfig {
+        webhook: webhook(&response)?,
+        format: text(&response, "format"),
         events: texts("events"),
         monitor_fields: texts("monitorFields"),
         post_fields: posted
@@ -192,39 +195,39 @@ pub fn bamboohr_hook(body: &[u8]) -> Result<HookConfig, InvalidResponse> {
             .flatten()
             .filter_map(|(field, name)| Some((clean(field), word(name)?)))
             .collect(),
-        include_company_domain: answer.get("includeCompanyDomain") == Some(&Value::Bool(true)),
-        denied: refused(answer.get("errors")),
+        include_company_domain: response.get("includeCompanyDomain") == Some(&Value::Bool(true)),
+        denied: refused(response.get("errors")),
     })
 }
 
-/// Reads the answer of `POST webhooks`.
+/// Parses the response of `POST webhooks`.
 ///
 /// # Errors
-/// [`InvalidResponse`] when it is not of that shape, or has no key in it.
-pub fn bamboohr_new_hook(body: &[u8]) -> Result<NewHook, InvalidResponse> {
-    let answer = responses::object(body)?;
-    let key = answer.get("privateKey").and_then(Value::as_str);
+/// Returns [`InvalidResponse`] if it has another shape or no key.
+pub fn bamboohr_new_webhook(body: &[u8]) -> Result<NewWebhook, InvalidResponse> {
+    let response = responses::object(body)?;
+    let key = response.get("privateKey").and_then(Value::as_str);
     let key = key
         .filter(|key| !key.is_empty())
         .ok_or(InvalidResponse::WrongShape("it has no `privateKey`"))?;
-    Ok(NewHook {
-        hook: hook(&answer)?,
+    Ok(NewWebhook {
+        webhook: webhook(&response)?,
         private_key: key.into(),
     })
 }
 
-/// Reads the answer of `GET webhooks/{id}/log`.
+/// Parses the response of `GET webhooks/{id}/log`.
 ///
 /// # Errors
-/// [`InvalidResponse`] when it is no list of such entries.
-pub fn bamboohr_log(body: &[u8]) -> Result<Vec<LogEntry>, InvalidResponse> {
+/// Returns [`InvalidResponse`] if it is not a list of such entries.
+pub fn bamboohr_webhook_log(body: &[u8]) -> Result<Vec<LogEntry>, InvalidResponse> {
     let list: Value = serde_json::from_slice(body).map_err(|error| responses::bad_json(&error))?;
     list.as_array()
-        .ok_or(InvalidResponse::WrongShape("it is no list"))?
+        .ok_or(InvalidResponse::WrongShape("it is not a list"))?
         .iter()
         .map(|entry| {
             let entry = object_of(entry)?;
-            // The server is PHP: a list with gaps comes as an object, and an empty one may be null.
+            // PHP encodes a list with gaps as an object, and an empty one can be null.
             let ids: Vec<&Value> = match entry.get("employeeIds") {
                 Some(Value::Array(list)) => list.iter().collect(),
                 Some(Value::Object(map)) => map.values().collect(),
@@ -237,21 +240,23 @@ pub fn bamboohr_log(body: &[u8]) -> Result<Vec<LogEntry>, InvalidResponse> {
                 status: text(entry, "statusCode"),
                 employee_ids: ids
                     .into_iter()
-                    .map(|id| employee_id_of(Some(id), None))
+                    .map(|id| employee_id(Some(id), None))
                     .collect::<Result<_, _>>()
-                    .map_err(|_| InvalidResponse::WrongShape("an entry has an id that is none"))?,
+                    .map_err(|_| {
+                        InvalidResponse::WrongShape("an entry has an invalid employee id")
+                    })?,
             })
         })
         .collect()
 }
 
-/// Reads the answer of `GET webhooks/monitor_fields`.
+/// Parses the response of `GET webhooks/monitor_fields`.
 ///
 /// # Errors
-/// [`InvalidResponse`] when it is not of that shape.
+/// Returns [`InvalidResponse`] if it has another shape.
 pub fn bamboohr_monitor_fields(body: &[u8]) -> Result<Vec<MonitorField>, InvalidResponse> {
-    let answer = responses::object(body)?;
-    let list = answer.get("fields").and_then(Value::as_array);
+    let response = responses::object(body)?;
+    let list = response.get("fields").and_then(Value::as_array);
     list.ok_or(InvalidResponse::WrongShape("it has no `fields`"))?
         .iter()
         .map(|entry| {
@@ -265,16 +270,20 @@ pub fn bamboohr_monitor_fields(body: &[u8]) -> Result<Vec<MonitorField>, Invalid
         .collect()
 }
 
-/// The fields that a refusal names, whichever of its shapes it has: a list of errors, or one error as an
-/// object. Everything else in it is left unsaid.
+/// Parses the fields that a refusal names. Everything else in it is dropped, since it can contain names of people.
 #[must_use]
 pub fn bamboohr_refused_fields(body: &[u8]) -> RefusedFields {
-    let answer: Option<Value> = serde_json::from_slice(body).ok();
-    refused(answer.as_ref().and_then(|answer| answer.get("errors")))
+    let response: Option<Value> = serde_json::from_slice(body).ok();
+    refused(
+        response
+            .as_ref()
+            .and_then(|response| response.get("errors")),
+    )
 }
 
 fn refused(errors: Option<&Value>) -> RefusedFields {
     let mut found = RefusedFields::default();
+    // A list of errors (operation create-webhook, status 403), or one error as an object.
     let errors = match errors {
         Some(Value::Array(list)) => list.iter().collect(),
         Some(one @ Value::Object(_)) => vec![one],
@@ -294,18 +303,18 @@ fn refused(errors: Option<&Value>) -> RefusedFields {
                     .or_else(|| word(field))
             });
             names.extend(named.filter(|name| !name.is_empty()));
-            names.truncate(MOST_NAMES);
+            names.truncate(MAX_NAMES);
         }
     }
     found
 }
 
-fn hook(entry: &Map<String, Value>) -> Result<Hook, InvalidResponse> {
+fn webhook(entry: &Map<String, Value>) -> Result<Webhook, InvalidResponse> {
     let id = entry.get("id").and_then(json::scalar_text);
     let is_id = |id: &String| !id.is_empty() && id.bytes().all(|b| b.is_ascii_digit());
     let id = id.filter(is_id);
-    Ok(Hook {
-        id: id.ok_or(InvalidResponse::WrongShape("a webhook has no id of digits"))?,
+    Ok(Webhook {
+        id: id.ok_or(InvalidResponse::WrongShape("a webhook has no numeric id"))?,
         name: text(entry, "name"),
         url: entry
             .get("url")
@@ -319,15 +328,15 @@ fn hook(entry: &Map<String, Value>) -> Result<Hook, InvalidResponse> {
 
 fn object_of(entry: &Value) -> Result<&Map<String, Value>, InvalidResponse> {
     let object = entry.as_object();
-    object.ok_or(InvalidResponse::WrongShape("an entry is no object"))
+    object.ok_or(InvalidResponse::WrongShape("an entry is not an object"))
 }
 
 fn log_time(entry: &Map<String, Value>, name: &str) -> LogTime {
     let member = entry.get(name);
-    time(member).map_or_else(|| LogTime::Word(text(entry, name)), LogTime::At)
+    time(member).map_or_else(|| LogTime::Text(text(entry, name)), LogTime::At)
 }
 
-/// `YYYY-MM-DD HH:MM:SS` in UTC, as BambooHR's file says of webhooks; ISO 8601 would do too.
+/// Parses a time of the form `YYYY-MM-DD HH:MM:SS`, in UTC, as documented, or an ISO 8601 time.
 fn time(member: Option<&Value>) -> Option<DateTime<Utc>> {
     let text = member?.as_str()?.trim();
     NaiveDateTime::parse_from_str(text, "%Y-%m-%d %H:%M:%S")
@@ -344,11 +353,11 @@ fn word(value: &Value) -> Option<String> {
     json::scalar_text(value).map(|text| clean(&text))
 }
 
-/// Short, and nothing that a terminal would obey.
+/// Returns at most 60 characters, without control characters, which a terminal could interpret.
 fn clean(text: &str) -> String {
     let plain = text.chars().filter(|c| !c.is_control());
     plain
-        .take(LONGEST_WORD)
+        .take(MAX_WORD_CHARS)
         .collect::<String>()
         .trim()
         .to_owned()

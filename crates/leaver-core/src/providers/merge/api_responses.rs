@@ -1,27 +1,30 @@
-//! What Merge's API answers: pages of Employee records, the state of its own syncs, and the state of the
-//! connection to a customer's HR system. Shapes are those of Merge's HRIS OpenAPI file.
+//! Responses of Merge's API: pages of Employee records, the state of Merge's syncs and of a customer's connection.
+//!
+//! The shapes are those of tests/openapi/merge-hris.yaml, GET of `employees`, `sync-status` and `account-details`.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::{EntryError, InvalidEntry, InvalidResponse, dates, merge, responses};
-use crate::domain::{ChangeKind, EmployeeChange, Facts, Tenant};
+use super::super::values::{is_empty, printable};
+use super::super::{EntryError, InvalidEntry, InvalidResponse, dates, responses};
+use super::payload;
+use crate::domain::{ChangeKind, EmployeeChange, Tenant};
 
-/// One page of `GET /employees`.
+/// A page of `GET /employees`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmployeePage {
-    /// The records that could be read, in the page's order.
+    /// The valid records, in the page's order.
     pub changes: Vec<EmployeeChange>,
-    /// The records that could not, and those that say nothing ([`EntryError::NullRecord`]).
+    /// The invalid records and those without a value ([`EntryError::NullRecord`]).
     pub bad_entries: Vec<InvalidEntry>,
-    /// The cursor of the next page; `None` on the last one.
+    /// The cursor of the next page, or `None` on the last page.
     pub next: Option<String>,
 }
 
-/// Reads a page of employees.
+/// Parses a page of employees.
 ///
 /// # Errors
-/// [`InvalidResponse`] when the answer is not such a page; a bad record never sinks the others.
+/// Returns [`InvalidResponse`] if the response is not such a page. Invalid records are in `bad_entries` instead.
 pub fn merge_page(body: &[u8], tenant: &Tenant) -> Result<EmployeePage, InvalidResponse> {
     let (results, next) = page(body)?;
     let mut page = EmployeePage {
@@ -38,81 +41,73 @@ pub fn merge_page(body: &[u8], tenant: &Tenant) -> Result<EmployeePage, InvalidR
     Ok(page)
 }
 
-/// What one record of the API says: as of its `modified_at`, with nothing thin about it.
+/// Parses one record of a page, as of its `modified_at`.
 ///
 /// # Errors
-/// [`EntryError::NullRecord`] when all that we need is null, as in a record that somebody ignored in Merge or
-/// whose scopes were taken away; unless Merge says that the HR system removed it, which is a fact.
+/// Returns [`EntryError::NullRecord`] if all facts are null and the record is not deleted. Records that were ignored
+/// in Merge, or whose scopes were removed, look like that.
 pub fn merge_record(record: &Value, tenant: &Tenant) -> Result<EmployeeChange, EntryError> {
-    let change = merge::record_change(record, ChangeKind::Updated, tenant)?;
+    let change = payload::record_change(record, ChangeKind::Updated, tenant)?;
     if change.kind != ChangeKind::Deleted && is_empty(&change.facts) {
         return Err(EntryError::NullRecord);
     }
     Ok(change)
 }
 
-/// True when no fact of these has a value.
-pub(super) fn is_empty(facts: &Facts) -> bool {
-    facts.status.value().is_none()
-        && facts.employment_status.value().is_none()
-        && facts.hire_date.value().is_none()
-        && facts.termination_date.value().is_none()
-        && facts.work_email.value().is_none()
-}
-
-/// One page of `GET /sync-status`.
+/// A page of `GET /sync-status`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SyncPage {
-    /// One per Common Model.
+    /// One entry per Common Model.
     pub models: Vec<ModelSync>,
-    /// The cursor of the next page; `None` on the last one.
+    /// The cursor of the next page, or `None` on the last page.
     pub next: Option<String>,
 }
 
-/// How Merge's own syncing of one Common Model stands.
+/// The state of Merge's sync of one Common Model.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ModelSync {
-    /// Such as `hris.Employee`.
+    /// The model, for example `hris.Employee`.
     pub model_id: String,
-    /// What it does now.
+    /// The current state.
     pub status: SyncStatus,
-    /// How the last one ended.
+    /// The result of the last finished sync.
     pub last_result: Option<SyncStatus>,
-    /// When one last ended; it may be another one than `status` is about.
+    /// When a sync last finished. It can be another one than `status` describes.
     pub last_finished: Option<DateTime<Utc>>,
-    /// How old the data are, where Merge says it.
-    pub data_fresh_as_of: Option<DateTime<Utc>>,
-    /// The account's first sync.
+    /// True if it is the account's first sync.
     pub is_initial: bool,
 }
 
-/// Merge's words for a sync.
+/// A state of a sync.
+///
+/// Source: <https://help.merge.dev/en/articles/8184193-merge-sync-statuses>, read on 22 November 2026.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum SyncStatus {
-    /// Under way.
+    /// A sync is running.
     Syncing,
-    /// Ended well.
+    /// The sync succeeded.
     Done,
-    /// Ended badly.
+    /// The sync failed.
     Failed,
-    /// Switched off in the account's scopes.
+    /// The model is disabled in the account's scopes.
     Disabled,
-    /// Stopped after two weeks without use or success.
+    /// Syncs are paused after two weeks without use or success.
     Paused,
-    /// Ended with gaps.
+    /// The sync returned only a part of the records.
     PartiallySynced,
-    /// A word that we do not know, at most 40 characters of it.
+    /// Another state, cut to 40 characters.
     Unknown(String),
 }
 
 impl ModelSync {
-    /// Why the model's records may be incomplete or old, as a fragment for a person; `None` when nothing
-    /// speaks against them. While it says something, nothing may be concluded from what is not there.
+    /// Returns why the model's records may be incomplete or old, or `None` if they are not.
+    ///
+    /// Nothing may be concluded from a missing record while this returns a text.
     #[must_use]
-    pub fn doubt(&self) -> Option<&'static str> {
+    pub fn uncertainty(&self) -> Option<&'static str> {
         match (&self.status, &self.last_result) {
             (SyncStatus::Disabled, _) => {
-                Some("this model is switched off in the linked account's scopes")
+                Some("the model is disabled in the linked account's scopes")
             }
             (SyncStatus::Paused, _) => {
                 Some("Merge paused the linked account after two weeks without use or success")
@@ -121,24 +116,24 @@ impl ModelSync {
                 Some("Merge's last sync failed")
             }
             (SyncStatus::PartiallySynced, _) | (_, Some(SyncStatus::PartiallySynced)) => {
-                Some("Merge's last sync brought only a part")
+                Some("Merge's last sync was incomplete")
             }
-            (SyncStatus::Unknown(_), _) => Some("Merge reports a sync status that we do not know"),
+            (SyncStatus::Unknown(_), _) => Some("Merge reports an unknown sync status"),
             (SyncStatus::Syncing | SyncStatus::Done, _) if self.last_finished.is_none() => {
                 Some("Merge has not finished a first sync")
             }
             (SyncStatus::Syncing, _) if self.is_initial => {
-                Some("Merge is still at the first sync of this account")
+                Some("Merge's first sync of this account is not finished")
             }
             (SyncStatus::Syncing | SyncStatus::Done, _) => None,
         }
     }
 }
 
-/// Reads a page of sync states. Entries without a `model_id` are left out.
+/// Parses a page of sync states. Entries without a `model_id` are skipped.
 ///
 /// # Errors
-/// [`InvalidResponse`] when the answer is not such a page.
+/// Returns [`InvalidResponse`] if the response is not such a page.
 pub fn merge_sync_page(body: &[u8]) -> Result<SyncPage, InvalidResponse> {
     let (results, next) = page(body)?;
     let models = results.iter().filter_map(model_sync).collect();
@@ -152,7 +147,6 @@ fn model_sync(entry: &Value) -> Option<ModelSync> {
         status: sync_status(text("status").unwrap_or_default()),
         last_result: text("last_sync_result").map(sync_status),
         last_finished: text("last_sync_finished").and_then(dates::instant),
-        data_fresh_as_of: text("data_fresh_as_of").and_then(dates::instant),
         is_initial: entry.get("is_initial_sync") == Some(&Value::Bool(true)),
     })
 }
@@ -165,39 +159,36 @@ fn sync_status(text: &str) -> SyncStatus {
         "DISABLED" => SyncStatus::Disabled,
         "PAUSED" => SyncStatus::Paused,
         "PARTIALLY_SYNCED" => SyncStatus::PartiallySynced,
-        _ => SyncStatus::Unknown(shown(text)),
+        _ => SyncStatus::Unknown(printable(text)),
     }
 }
 
 /// The connection between Merge and a customer's HR system, from `GET /account-details`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Connection {
-    /// How it stands.
+    /// The state of the connection.
     pub status: ConnectionStatus,
-    /// One of Merge's test accounts.
-    pub is_test: bool,
 }
 
-/// Merge's words for a connection.
+/// A state of a connection.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ConnectionStatus {
-    /// It works.
+    /// The connection works.
     Complete,
-    /// The customer began to link and did not end.
+    /// The customer did not finish linking.
     Incomplete,
-    /// The customer must link again; until then nothing is read.
+    /// The customer must link again. Until then Merge reads nothing.
     RelinkNeeded,
-    /// Syncs stand still, for want of use.
+    /// Syncs are paused because the account was not used.
     Idle,
-    /// A word that we do not know, at most 40 characters of it.
+    /// Another state, cut to 40 characters.
     Unknown(String),
 }
 
 impl Connection {
-    /// Why data may have stopped coming, as a fragment for a person; `None` when the connection works.
-    /// Nobody has left by that.
+    /// Returns why data may be outdated, or `None` if the connection works. It does not mean that anybody left.
     #[must_use]
-    pub fn doubt(&self) -> Option<&'static str> {
+    pub fn uncertainty(&self) -> Option<&'static str> {
         match self.status {
             ConnectionStatus::Complete => None,
             ConnectionStatus::Incomplete => Some("the customer has not finished linking"),
@@ -205,19 +196,17 @@ impl Connection {
                 Some("the HR system is disconnected: the customer must link again in Merge")
             }
             ConnectionStatus::Idle => {
-                Some("Merge lets the linked account rest, so syncs are paused")
+                Some("the linked account is idle in Merge, so its syncs are paused")
             }
-            ConnectionStatus::Unknown(_) => {
-                Some("Merge reports a connection status that we do not know")
-            }
+            ConnectionStatus::Unknown(_) => Some("Merge reports an unknown connection status"),
         }
     }
 }
 
-/// Reads the state of a connection.
+/// Parses the state of a connection.
 ///
 /// # Errors
-/// [`InvalidResponse`] when the answer does not say it.
+/// Returns [`InvalidResponse`] if the response has no `status`.
 pub fn merge_connection(body: &[u8]) -> Result<Connection, InvalidResponse> {
     let object = responses::object(body)?;
     let text = |name| object.get(name).and_then(Value::as_str);
@@ -228,13 +217,12 @@ pub fn merge_connection(body: &[u8]) -> Result<Connection, InvalidResponse> {
             "INCOMPLETE" => ConnectionStatus::Incomplete,
             "RELINK_NEEDED" => ConnectionStatus::RelinkNeeded,
             "IDLE" => ConnectionStatus::Idle,
-            _ => ConnectionStatus::Unknown(shown(status)),
+            _ => ConnectionStatus::Unknown(printable(status)),
         },
-        is_test: text("account_type").is_some_and(|word| word.eq_ignore_ascii_case("TEST")),
     })
 }
 
-/// The entries of a page, and the cursor of the next one.
+/// Returns the entries of a page and the cursor of the next page.
 fn page(body: &[u8]) -> Result<(Vec<Value>, Option<String>), InvalidResponse> {
     let mut object = responses::object(body)?;
     let next = next_cursor(&object)?;
@@ -244,14 +232,15 @@ fn page(body: &[u8]) -> Result<(Vec<Value>, Option<String>), InvalidResponse> {
     }
 }
 
-/// `next` is a cursor (Merge's pagination page); one text of Merge's shows a URL. Of a URL only the cursor
-/// is taken, since an address out of an answer must not be sent the token.
+/// Returns the cursor in `next`, which is a cursor or a URL with one.
 fn next_cursor(object: &Map<String, Value>) -> Result<Option<String>, InvalidResponse> {
     let next = match object.get("next") {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(text)) => text.trim(),
-        Some(_) => return Err(InvalidResponse::WrongShape("its `next` is no text")),
+        Some(_) => return Err(InvalidResponse::WrongShape("its `next` is not a string")),
     };
+    // Merge documents a cursor (https://docs.merge.dev/basics/pagination), but a sample has a URL. The rest of the
+    // URL is not used: the token must not be sent to an address from a response.
     if !next.contains("://") {
         return Ok(Some(next.to_owned()).filter(|cursor| !cursor.is_empty()));
     }
@@ -263,8 +252,4 @@ fn next_cursor(object: &Map<String, Value>) -> Result<Option<String>, InvalidRes
         .ok_or(InvalidResponse::WrongShape(
             "its `next` is a URL without a cursor",
         ))
-}
-
-fn shown(text: &str) -> String {
-    text.chars().filter(|c| !c.is_control()).take(40).collect()
 }

@@ -1,23 +1,27 @@
-//! The names under which BambooHR posts what we need. Customers choose them, so they are configuration.
+//! The names under which a webhook posts fields.
 
-/// The names under which BambooHR's webhook posts what we need. They match in any case; a name that is
-/// not listed is never guessed at. Of several posted names of one fact, the first with a value counts.
+/// The names under which a webhook posts the fields that the rules need.
+///
+/// Customers choose the names, so they are configuration. Case and surrounding spaces are ignored. If several names
+/// of one fact are posted, the first one in the list with a value counts. Other names are ignored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FieldNames {
     /// `Active` or `Inactive`.
     pub status: Vec<String>,
-    /// The row of the employment status table that is in force.
+    /// The current row of the employment status table.
     pub employment_status: Vec<String>,
-    /// The last day.
+    /// The last day of employment.
     pub termination_date: Vec<String>,
-    /// The first day of the latest employment.
+    /// The first day of the current employment.
     pub hire_date: Vec<String>,
-    /// The work e-mail.
+    /// The work e-mail address.
     pub work_email: Vec<String>,
 }
 
 impl Default for FieldNames {
-    /// BambooHR's aliases, its English labels, and the labels of table fields as real clients receive them.
+    /// Returns BambooHR's aliases, its English labels, and the labels of table fields as clients receive them.
+    ///
+    /// Source: <https://documentation.bamboohr.com/docs/list-of-field-names>, read on 22 November 2026.
     fn default() -> Self {
         let list = |names: &[&str]| names.iter().map(|&name| name.to_owned()).collect();
         Self {
@@ -36,8 +40,8 @@ impl Default for FieldNames {
 }
 
 impl FieldNames {
-    /// Whether a posted or changed name is one that we need.
-    pub(super) fn include(&self, name: &str) -> bool {
+    /// Returns whether the rules need the field of this name.
+    pub(super) fn contains(&self, name: &str) -> bool {
         [
             &self.status,
             &self.employment_status,
@@ -50,12 +54,13 @@ impl FieldNames {
     }
 }
 
+/// Returns whether a name is in the list.
 pub(super) fn is_among(name: &str, names: &[String]) -> bool {
-    names.iter().any(|listed| are_same(listed, name))
+    names.iter().any(|listed| same_name(listed, name))
 }
 
-/// Whether two names differ in case and surrounding space at most.
-pub(super) fn are_same(one: &str, other: &str) -> bool {
+/// Returns whether two names are equal except for case and surrounding spaces.
+pub(super) fn same_name(one: &str, other: &str) -> bool {
     let (one, other) = (one.trim(), other.trim());
     if one.is_ascii() && other.is_ascii() {
         one.eq_ignore_ascii_case(other)

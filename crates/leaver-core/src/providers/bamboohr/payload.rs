@@ -1,47 +1,55 @@
-//! BambooHR's bodies as they are: two structures, event-based (names only) and field-based (posted values),
-//! each as JSON or form. What the names mean is for `bamboohr_facts`.
+//! The structure of BambooHR's webhook bodies.
+//!
+//! Event-based bodies name one employee and the changed fields. Field-based bodies list employees with posted values.
+//! Both come as JSON or as a form. Source: <https://documentation.bamboohr.com/docs/webhooks>, page of 26 May 2026.
 
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
-use super::{
-    EntryError, Ignored, InvalidEntry, ParseError, bamboohr_form, dates, employee_id, json,
-};
+use super::super::values::employee_id;
+use super::super::{EntryError, Ignored, InvalidEntry, ParseError, dates, json};
+use super::form;
 use crate::domain::{ChangeKind, EmployeeId};
+
+/// What a body contains.
+pub(in crate::providers) enum Payload {
+    Events(Events),
+    Ignored(Ignored),
+}
 
 /// The events of one body.
 #[derive(Default)]
-pub(super) struct Reading {
-    pub(super) events: Vec<Event>,
-    pub(super) bad_entries: Vec<InvalidEntry>,
+pub(in crate::providers) struct Events {
+    pub(in crate::providers) events: Vec<Event>,
+    pub(in crate::providers) bad_entries: Vec<InvalidEntry>,
 }
 
-/// One employee's entry.
-pub(super) struct Event {
-    pub(super) employee_id: EmployeeId,
-    pub(super) kind: ChangeKind,
-    pub(super) structure: Structure,
-    /// As received, order kept.
-    pub(super) changed_fields: Vec<String>,
-    /// Posted names and values; a null is `None`, a value that is no text is left out.
-    pub(super) fields: Vec<(String, Option<String>)>,
-    pub(super) at: Option<DateTime<Utc>>,
+/// The entry of one employee.
+pub(in crate::providers) struct Event {
+    pub(in crate::providers) employee_id: EmployeeId,
+    pub(in crate::providers) kind: ChangeKind,
+    pub(in crate::providers) structure: Structure,
+    /// The names as received, in order.
+    pub(in crate::providers) changed_fields: Vec<String>,
+    /// Posted names and values. Null is `None`; a value that is not a scalar is left out.
+    pub(in crate::providers) fields: Vec<(String, Option<String>)>,
+    pub(in crate::providers) at: Option<DateTime<Utc>>,
 }
 
-/// BambooHR's two kinds of webhook.
+/// The two structures of a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Structure {
+pub(in crate::providers) enum Structure {
     EventBased,
     FieldBased,
 }
 
-/// Reads a body that is not blank.
-pub(super) fn read(
+/// Parses a body that is not blank.
+pub(in crate::providers) fn parse(
     content_type: Option<&str>,
     body: &[u8],
-) -> Result<Result<Reading, Ignored>, ParseError> {
+) -> Result<Payload, ParseError> {
     if is_form(content_type, body) {
-        return bamboohr_form::read(body);
+        return form::parse(body);
     }
     let object = json::object(body)?;
     match (object.get("employees"), object.get("type")) {
@@ -51,14 +59,16 @@ pub(super) fn read(
         (Some(Value::Object(map)), _) => Ok(collect(
             map.iter().map(|(key, entry)| field_based(entry, Some(key))),
         )),
-        (Some(Value::Null), _) => Ok(Err(Ignored::Empty)),
-        (_, Some(event)) => Ok(kind_of_event(event.as_str().unwrap_or_default())
-            .and_then(|kind| collect([event_based(kind, &object)]))),
+        (Some(Value::Null), _) => Ok(Payload::Ignored(Ignored::Empty)),
+        (_, Some(event)) => Ok(match kind_of_event(event.as_str().unwrap_or_default()) {
+            Ok(kind) => collect([event_based(kind, &object)]),
+            Err(ignored) => Payload::Ignored(ignored),
+        }),
         (_, None) => Err(ParseError::NoEmployees),
     }
 }
 
-/// The content type decides. Without one that says either, the body's first character does.
+/// Returns whether the body is a form. A missing or other content type is resolved by the first character.
 fn is_form(content_type: Option<&str>, body: &[u8]) -> bool {
     let essence = content_type
         .and_then(|text| text.split(';').next())
@@ -72,38 +82,38 @@ fn is_form(content_type: Option<&str>, body: &[u8]) -> bool {
     }
 }
 
-/// Sorts readable entries from bad ones. No entry at all is an empty delivery.
-pub(super) fn collect(
-    entries: impl IntoIterator<Item = Result<Event, EntryError>>,
-) -> Result<Reading, Ignored> {
-    let mut reading = Reading::default();
+/// Separates valid entries from invalid ones. A body without entries is ignored.
+pub(super) fn collect(entries: impl IntoIterator<Item = Result<Event, EntryError>>) -> Payload {
+    let mut collected = Events::default();
     for (position, entry) in entries.into_iter().enumerate() {
         match entry {
-            Ok(event) => reading.events.push(event),
-            Err(cause) => reading.bad_entries.push(InvalidEntry { position, cause }),
+            Ok(event) => collected.events.push(event),
+            Err(cause) => collected.bad_entries.push(InvalidEntry { position, cause }),
         }
     }
-    if reading.events.is_empty() && reading.bad_entries.is_empty() {
-        return Err(Ignored::Empty);
+    if collected.events.is_empty() && collected.bad_entries.is_empty() {
+        return Payload::Ignored(Ignored::Empty);
     }
-    Ok(reading)
+    Payload::Events(collected)
 }
 
-/// The kind an event type stands for. New types are announced, so an unknown one is no error.
+/// Returns the kind of an event type, or why the event is ignored.
 pub(super) fn kind_of_event(text: &str) -> Result<ChangeKind, Ignored> {
     match text.trim().to_ascii_lowercase().as_str() {
         "employee.created" => Ok(ChangeKind::Created),
-        // BambooHR's guide writes `employee.update` in running text; its OpenAPI file `employee.updated`.
+        // The guide (docs/event-based-webhooks, 26 May 2026) also writes `employee.update`. The enum of
+        // tests/openapi/bamboohr.yaml, operation create-webhook, has `employee.updated` only.
         "employee.updated" | "employee.update" => Ok(ChangeKind::Updated),
         "employee.deleted" => Ok(ChangeKind::Deleted),
         other if other.starts_with("company.") || other.starts_with("company-integrations.") => {
             Err(Ignored::Company)
         }
+        // BambooHR announces further types, so an unknown one is not an error.
         _ => Err(Ignored::UnknownEvent),
     }
 }
 
-/// The kind an entry's action stands for. Bodies from before 2025 have none, and mean an update.
+/// Returns the kind of an entry's action. Bodies from before 2025 have no action and mean an update.
 pub(super) fn kind_of_action(text: &str) -> ChangeKind {
     match text.trim().to_ascii_lowercase().as_str() {
         "created" => ChangeKind::Created,
@@ -125,11 +135,11 @@ fn event_based(kind: ChangeKind, object: &Map<String, Value>) -> Result<Event, E
     })
 }
 
-/// An entry of `employees`. The `key` names the employee when they come as an object and not as a list.
+/// Parses an entry of `employees`. If they come as an object, `key` is the employee id.
 fn field_based(entry: &Value, key: Option<&str>) -> Result<Event, EntryError> {
     let entry = entry.as_object().ok_or(EntryError::NotAnObject)?;
     let action = entry.get("action").and_then(Value::as_str);
-    // The server is PHP, so empty `fields` may well be `[]`.
+    // PHP encodes an empty object as `[]`.
     let fields = entry.get("fields").and_then(Value::as_object);
     Ok(Event {
         employee_id: id(entry.get("id"), key)?,
@@ -141,6 +151,7 @@ fn field_based(entry: &Value, key: Option<&str>) -> Result<Event, EntryError> {
     })
 }
 
+/// Parses an employee id from a member, or from `key` if the member is neither a string nor a number.
 pub(super) fn id(member: Option<&Value>, key: Option<&str>) -> Result<EmployeeId, EntryError> {
     match member {
         Some(Value::String(text)) => employee_id(text),
@@ -149,21 +160,23 @@ pub(super) fn id(member: Option<&Value>, key: Option<&str>) -> Result<EmployeeId
     }
 }
 
+/// Parses an instant from a string member.
 pub(super) fn time(member: Option<&Value>) -> Option<DateTime<Utc>> {
     member.and_then(Value::as_str).and_then(dates::instant)
 }
 
-/// A list of names; PHP writes a list with gaps as an object.
 fn names(member: Option<&Value>) -> Vec<String> {
     match member {
         Some(Value::Array(list)) => list.iter().filter_map(json::scalar_text).collect(),
+        // PHP encodes a list with gaps as an object.
         Some(Value::Object(map)) => map.values().filter_map(json::scalar_text).collect(),
         _ => Vec::new(),
     }
 }
 
-/// Values come plain, as BambooHR's guide says, or as `{"value": ...}`, as every detailed client says.
+/// Returns names and values of a record. A value is a scalar or an object `{"value": ...}`.
 pub(super) fn values(fields: &Map<String, Value>) -> Vec<(String, Option<String>)> {
+    // The guide shows plain values. Published clients receive wrapped ones.
     let value_of = |value| match value {
         &Value::Null => Some(None),
         value => json::scalar_text(value).map(Some),

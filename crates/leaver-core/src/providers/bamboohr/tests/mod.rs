@@ -1,10 +1,14 @@
 use serde_json::{Value, json};
 
-use super::tests::{FORM, day, provider_config};
-use super::*;
-use crate::domain::{ChangeKind, DateOrInstant, EmploymentStatus, Facts, Field};
+use crate::domain::{ChangeKind, DateOrInstant, EmploymentStatus, Facts, Field, Status};
+use crate::providers::tests::{FORM, day, provider_config};
+use crate::providers::*;
 
-fn meaning(content_type: Option<&str>, body: &str) -> Parsed {
+mod api_responses;
+mod vectors;
+mod webhooks;
+
+fn parse(content_type: Option<&str>, body: &str) -> Parsed {
     normalize(
         &provider_config(Provider::BambooHr),
         content_type,
@@ -14,9 +18,9 @@ fn meaning(content_type: Option<&str>, body: &str) -> Parsed {
 }
 
 fn changes(content_type: Option<&str>, body: &str) -> Changes {
-    match meaning(content_type, body) {
+    match parse(content_type, body) {
         Parsed::Changes(changes) => changes,
-        Parsed::Ignored(not_ours) => panic!("{not_ours}"),
+        Parsed::Ignored(ignored) => panic!("{ignored}"),
     }
 }
 
@@ -33,7 +37,7 @@ fn posted(fields: &Value) -> Facts {
 }
 
 #[test]
-fn a_posted_name_matches_in_any_case_and_spelling() {
+fn posted_names_ignore_case() {
     for name in [
         "employmentHistoryStatus",
         "EMPLOYMENTHISTORYSTATUS",
@@ -51,7 +55,7 @@ fn a_posted_name_matches_in_any_case_and_spelling() {
 }
 
 #[test]
-fn the_first_configured_name_with_a_value_wins() {
+fn first_configured_name_with_a_value_wins() {
     let both = |alias: Value, label: Value| {
         posted(&json!({"terminationDate": alias, "Termination Date": label})).termination_date
     };
@@ -66,7 +70,7 @@ fn the_first_configured_name_with_a_value_wins() {
 }
 
 #[test]
-fn a_status_is_one_of_two_words_or_unknown() {
+fn status_is_one_of_two_words_or_unknown() {
     let long = "x".repeat(60);
     for (value, expected) in [
         (json!("Inactive"), Field::Value(Status::Inactive)),
@@ -92,7 +96,7 @@ fn a_status_is_one_of_two_words_or_unknown() {
 }
 
 #[test]
-fn a_value_is_a_fact_and_so_is_none() {
+fn values_and_empty_values_are_facts() {
     for (value, expected) in [
         (
             json!("terminated"),
@@ -123,7 +127,7 @@ fn a_value_is_a_fact_and_so_is_none() {
 }
 
 #[test]
-fn a_day_is_read_as_written() {
+fn day_is_parsed_as_written() {
     for (text, expected) in [
         ("2026-11-21", Field::Value(day("2026-11-21"))),
         (" 2026-11-21 ", Field::Value(day("2026-11-21"))),
@@ -149,7 +153,7 @@ fn a_day_is_read_as_written() {
 }
 
 #[test]
-fn a_change_without_values_is_thin_unless_it_is_plainly_about_something_else() {
+fn change_without_needed_values_is_notification_only() {
     let event = |kind: &str, changed: Value| {
         let data = json!({"employeeId": "1", "changedFields": changed});
         only(None, &json!({"type": kind, "data": data}).to_string())
@@ -221,7 +225,7 @@ fn a_change_without_values_is_thin_unless_it_is_plainly_about_something_else() {
 }
 
 #[test]
-fn a_bad_entry_does_not_sink_the_others() {
+fn bad_entry_does_not_affect_the_others() {
     let body = json!({"employees": [
         {"id": 7, "fields": {"status": "Active"}}, "dana", null, {"fields": {}}, {"id": " "},
         {"id": {"value": "8"}}, {"id": "a\u{0}"}, {"id": "9".repeat(300)},
@@ -241,15 +245,15 @@ fn a_bad_entry_does_not_sink_the_others() {
     entry 3: it has no employee id
     entry 4: it has no employee id
     entry 5: it has no employee id
-    entry 6: its employee id is too long or holds control characters
-    entry 7: its employee id is too long or holds control characters
+    entry 6: its employee id is too long or has control characters
+    entry 7: its employee id is too long or has control characters
     ");
     let event = changes(None, r#"{"type": "employee.updated", "data": []}"#);
     assert_eq!(event.bad_entries[0].cause, EntryError::NotAnObject);
 }
 
 #[test]
-fn employees_may_come_as_an_object() {
+fn employees_can_be_an_object() {
     let body = r#"{"employees": {"5": {"fields": {"status": "Active"}}, "6": {"id": "60"}}}"#;
     let read = changes(None, body);
     let ids: Vec<_> = read
@@ -261,7 +265,7 @@ fn employees_may_come_as_an_object() {
 }
 
 #[test]
-fn a_time_has_many_spellings() {
+fn event_times_have_many_formats() {
     let at = |time: &str| {
         let body = json!({"type": "employee.deleted", "timestamp": time,
             "data": {"employeeId": "1"}});
@@ -282,7 +286,7 @@ fn a_time_has_many_spellings() {
             .map(|at| (at.timestamp(), at.timestamp_subsec_nanos()));
         assert_eq!(seconds, Some((1_795_348_795, 0)), "{time}");
     }
-    // Postgres has no leap seconds, and ends before chrono's calendar does.
+    // Postgres has no leap seconds and a smaller range than chrono.
     let leap = at("2016-12-31T23:59:60.5Z").changes[0].as_of;
     assert_eq!(leap, "2017-01-01T00:00:00.5Z".parse().ok());
     for time in [
@@ -300,7 +304,7 @@ fn a_time_has_many_spellings() {
 }
 
 #[test]
-fn the_content_type_decides_and_else_the_first_character() {
+fn content_type_then_first_character_selects_the_parser() {
     let form = "employees[1][status]=Inactive";
     let json = r#" {"employees":[{"id":"1","fields":{"status":"Inactive"}}]}"#;
     for (content_type, body) in [
@@ -332,7 +336,7 @@ fn the_content_type_decides_and_else_the_first_character() {
 }
 
 #[test]
-fn a_form_key_is_split_at_two_groups() {
+fn form_key_is_split_at_two_groups() {
     let change = only(
         FORM,
         "employees[5][action]=Created&employees[5][timestamp]=2026-11-22T11:59:55Z\
@@ -351,7 +355,7 @@ fn a_form_key_is_split_at_two_groups() {
 }
 
 #[test]
-fn what_is_no_change_has_a_word() {
+fn ignored_bodies_have_a_cause() {
     for (content_type, body, word) in [
         (None, " \r\n", "empty"),
         (FORM, "", "empty"),
@@ -369,10 +373,10 @@ fn what_is_no_change_has_a_word() {
         (None, r#"{"type": 1}"#, "unknown_event"),
         (FORM, "type=applicant.created", "unknown_event"),
     ] {
-        let Parsed::Ignored(not_ours) = meaning(content_type, body) else {
+        let Parsed::Ignored(ignored) = parse(content_type, body) else {
             panic!("{body}");
         };
-        assert_eq!(<&str>::from(not_ours), word, "{body}");
-        assert!(not_ours.to_string().ends_with('.'));
+        assert_eq!(<&str>::from(ignored), word, "{body}");
+        assert!(!ignored.to_string().is_empty());
     }
 }

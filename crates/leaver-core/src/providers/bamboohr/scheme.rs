@@ -1,12 +1,12 @@
-//! BambooHR's scheme: HMAC-SHA256 over the raw body and the text of a timestamp header, in hex. The
-//! header's time is read only for freshness; what is signed is its text as received.
+//! BambooHR's signature: HMAC-SHA256 over the raw body and the text of the timestamp header, in hex.
+//!
+//! Source: <https://documentation.bamboohr.com/docs/webhooks-2>, read on 22 November 2026.
 
 use chrono::{DateTime, TimeDelta, Utc};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use serde::Deserialize;
 
-use super::hmac::any_key_made;
-use super::{Key, Rejection, signature_value, sole_header};
+use crate::signature::{Key, Rejection, matches_any_key, sensitive_value, single_header};
 
 const SIGNATURE: HeaderName = HeaderName::from_static("x-bamboohr-signature");
 const TIMESTAMP: HeaderName = HeaderName::from_static("x-bamboohr-timestamp");
@@ -14,11 +14,11 @@ const TIMESTAMP: HeaderName = HeaderName::from_static("x-bamboohr-timestamp");
 /// How body and timestamp are joined before signing.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum Layout {
-    /// The body, then the timestamp, nothing between: BambooHR's guide, and what it sends.
+    /// The body, then the timestamp, with nothing between them. BambooHR signs this way.
     #[default]
     #[serde(rename = "body+timestamp")]
     BodyThenTimestamp,
-    /// The timestamp, a dot, the body: for senders that copy another vendor's habit.
+    /// The timestamp, a dot, the body: for other senders that sign this way.
     #[serde(rename = "timestamp.body")]
     TimestampDotBody,
 }
@@ -32,21 +32,21 @@ impl Layout {
     }
 }
 
-/// The header's time, when one of the keys signed it together with the body.
-pub(super) fn verify(
+/// Verifies the signature and returns the signed time. Its age is not checked here.
+pub(crate) fn verify(
     keys: &[Key],
     layout: Layout,
     headers: &HeaderMap,
     body: &[u8],
 ) -> Result<SignedAt, Rejection> {
-    let signature = sole_header(
+    let signature = single_header(
         headers,
         &SIGNATURE,
         Rejection::MissingSignature,
         Rejection::MalformedSignature,
     )?;
-    // An empty timestamp counts as missing: the body alone must never be enough to sign.
-    let timestamp = sole_header(
+    // An empty timestamp counts as missing: a signature over the body alone must never suffice.
+    let timestamp = single_header(
         headers,
         &TIMESTAMP,
         Rejection::MissingTimestamp,
@@ -54,59 +54,64 @@ pub(super) fn verify(
     )?;
     let mut tag = [0; 32];
     hex::decode_to_slice(signature, &mut tag).map_err(|_| Rejection::MalformedSignature)?;
-    if !any_key_made(keys, &layout.message(body, timestamp), &tag) {
+    // The header's text is signed as received, so it is parsed only afterwards.
+    if !matches_any_key(keys, &layout.message(body, timestamp), &tag) {
         return Err(Rejection::WrongSignature);
     }
     SignedAt::parse(timestamp).ok_or(Rejection::MalformedTimestamp)
 }
 
-/// When the request was sent, by the header's word.
+/// The signed time of sending.
 #[derive(Clone, Copy)]
-pub(super) enum SignedAt {
+pub(crate) enum SignedAt {
+    /// A time that can be represented.
     Instant(DateTime<Utc>),
-    BeforeAllTime,
-    AfterAllTime,
+    /// Before the first representable time.
+    TooEarly,
+    /// After the last representable time.
+    TooLate,
 }
 
 impl SignedAt {
-    /// Unix seconds, as real clients receive, or ISO 8601, as some published samples have.
     fn parse(header: &[u8]) -> Option<Self> {
         let text = std::str::from_utf8(header).ok()?;
+        // BambooHR documents no format. Captured requests have unix seconds, published samples ISO 8601.
         if let Ok(seconds) = text.parse::<i64>() {
             return Some(match DateTime::from_timestamp(seconds, 0) {
                 Some(instant) => Self::Instant(instant),
-                None if seconds < 0 => Self::BeforeAllTime,
-                None => Self::AfterAllTime,
+                None if seconds < 0 => Self::TooEarly,
+                None => Self::TooLate,
             });
         }
-        // BambooHR writes `+0000`, which RFC 3339 has no room for.
+        // Offsets are also written as `+0000`, which RFC 3339 does not allow.
         DateTime::parse_from_rfc3339(text)
             .or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"))
             .ok()
             .map(|instant| Self::Instant(instant.to_utc()))
     }
-}
 
-/// The instant, when it is near enough to now. BambooHR prescribes no window.
-pub(super) fn fresh(
-    signed_at: SignedAt,
-    freshness: TimeDelta,
-    now: DateTime<Utc>,
-) -> Result<DateTime<Utc>, Rejection> {
-    match signed_at {
-        SignedAt::BeforeAllTime => Err(Rejection::StaleTimestamp),
-        SignedAt::AfterAllTime => Err(Rejection::FutureTimestamp),
-        SignedAt::Instant(at) if now.signed_duration_since(at) > freshness => {
-            Err(Rejection::StaleTimestamp)
+    /// Returns the time if it is at most `tolerance` before or after `now`. BambooHR prescribes no tolerance.
+    pub(crate) fn within(
+        self,
+        tolerance: TimeDelta,
+        now: DateTime<Utc>,
+    ) -> Result<DateTime<Utc>, Rejection> {
+        match self {
+            Self::TooEarly => Err(Rejection::StaleTimestamp),
+            Self::TooLate => Err(Rejection::FutureTimestamp),
+            Self::Instant(at) if now.signed_duration_since(at) > tolerance => {
+                Err(Rejection::StaleTimestamp)
+            }
+            Self::Instant(at) if at.signed_duration_since(now) > tolerance => {
+                Err(Rejection::FutureTimestamp)
+            }
+            Self::Instant(at) => Ok(at),
         }
-        SignedAt::Instant(at) if at.signed_duration_since(now) > freshness => {
-            Err(Rejection::FutureTimestamp)
-        }
-        SignedAt::Instant(at) => Ok(at),
     }
 }
 
-pub(super) fn sign(
+/// Returns the headers for a body that is sent at `now`.
+pub(crate) fn sign(
     key: &Key,
     layout: Layout,
     body: &[u8],
@@ -114,7 +119,7 @@ pub(super) fn sign(
 ) -> Vec<(HeaderName, HeaderValue)> {
     let timestamp = HeaderValue::from(now.timestamp());
     let tag = key.tag(&layout.message(body, timestamp.as_bytes()));
-    let signature = signature_value(&hex::encode(tag)).map(|value| (SIGNATURE, value));
+    let signature = sensitive_value(&hex::encode(tag)).map(|value| (SIGNATURE, value));
     signature
         .into_iter()
         .chain([(TIMESTAMP, timestamp)])

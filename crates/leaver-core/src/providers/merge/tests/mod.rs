@@ -1,15 +1,20 @@
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 
-use super::tests::{day, provider_config};
-use super::*;
-use crate::domain::{ChangeKind, DateOrInstant, Facts, Field};
+use crate::domain::{ChangeKind, DateOrInstant, Facts, Field, Status, Tenant};
+use crate::providers::tests::{day, provider_config};
+use crate::providers::*;
+
+mod api_responses;
+mod vectors;
 
 fn envelope(event: &str, data: &Value) -> Value {
     json!({"hook": {"event": event}, "linked_account": {"id": "la-1"}, "data": data})
 }
 
-fn meaning(body: &Value) -> Parsed {
+fn parse(body: &Value) -> Parsed {
     normalize(
         &provider_config(Provider::Merge),
         None,
@@ -21,20 +26,20 @@ fn meaning(body: &Value) -> Parsed {
 fn only(event: &str, record: Value) -> EmployeeChange {
     let mut record = record;
     record["id"] = "e-1".into();
-    match meaning(&envelope(event, &record)) {
+    match parse(&envelope(event, &record)) {
         Parsed::Changes(mut changes) => changes.changes.remove(0),
-        Parsed::Ignored(not_ours) => panic!("{not_ours}"),
+        Parsed::Ignored(ignored) => panic!("{ignored}"),
     }
 }
 
-/// The facts of a record that has a status beside the given members.
+/// The facts of a record with the given members and a status.
 fn facts(mut record: Value) -> Facts {
     record["employment_status"] = "INACTIVE".into();
     only("Employee.changed", record).facts
 }
 
 #[test]
-fn an_event_name_matches_as_a_whole_in_any_case() {
+fn event_name_matches_as_a_whole_in_any_case() {
     for (event, expected) in [
         ("Employee.added", Ok(ChangeKind::Created)),
         ("employee.CREATED", Ok(ChangeKind::Created)),
@@ -65,27 +70,27 @@ fn an_event_name_matches_as_a_whole_in_any_case() {
         ("", Err(Ignored::UnknownEvent)),
         (".changed", Err(Ignored::UnknownEvent)),
     ] {
-        let kind = match meaning(&envelope(event, &json!({"id": "e-1"}))) {
+        let kind = match parse(&envelope(event, &json!({"id": "e-1"}))) {
             Parsed::Changes(changes) => Ok(changes.changes[0].kind),
-            Parsed::Ignored(not_ours) => Err(not_ours),
+            Parsed::Ignored(ignored) => Err(ignored),
         };
         assert_eq!(kind, expected, "{event}");
     }
 }
 
 #[test]
-fn a_body_without_hook_is_a_test_of_the_connection() {
+fn body_without_hook_is_a_connection_test() {
     for body in [json!({"response": "ok"}), json!({}), json!({"hook": null})] {
-        assert_eq!(meaning(&body), Parsed::Ignored(Ignored::Ping));
+        assert_eq!(parse(&body), Parsed::Ignored(Ignored::Ping));
     }
     for hook in [json!("x"), json!({}), json!({"event": 1})] {
         let expected = Parsed::Ignored(Ignored::UnknownEvent);
-        assert_eq!(meaning(&json!({"hook": hook})), expected);
+        assert_eq!(parse(&json!({"hook": hook})), expected);
     }
 }
 
 #[test]
-fn the_linked_account_decides_whose_employee_it_is() {
+fn linked_account_determines_the_tenant() {
     let known = HashMap::from([("la-1".to_owned(), Tenant::new("widgets"))]);
     let listed = Tenancy::ByLinkedAccount(known);
     let one = Tenancy::One(Tenant::new("acme"));
@@ -125,13 +130,13 @@ fn the_linked_account_decides_whose_employee_it_is() {
         let expected = expected.map(Tenant::new);
         match read {
             Parsed::Changes(read) => assert_eq!(Ok(&read.changes[0].tenant), expected.as_ref()),
-            Parsed::Ignored(not_ours) => assert_eq!(Err(not_ours), expected, "{account}"),
+            Parsed::Ignored(ignored) => assert_eq!(Err(ignored), expected, "{account}"),
         }
     }
 }
 
 #[test]
-fn an_employee_without_an_id_is_a_bad_entry() {
+fn employee_without_id_is_a_bad_entry() {
     for (data, cause) in [
         (json!(null), EntryError::NotAnObject),
         (json!(["e-1"]), EntryError::NotAnObject),
@@ -140,7 +145,7 @@ fn an_employee_without_an_id_is_a_bad_entry() {
         (json!({"id": ""}), EntryError::NoId),
         (json!({"id": "a\nb"}), EntryError::UnusableId),
     ] {
-        let Parsed::Changes(changes) = meaning(&envelope("Employee.changed", &data)) else {
+        let Parsed::Changes(changes) = parse(&envelope("Employee.changed", &data)) else {
             panic!("{data}");
         };
         let bad = InvalidEntry { position: 0, cause };
@@ -150,7 +155,7 @@ fn an_employee_without_an_id_is_a_bad_entry() {
 }
 
 #[test]
-fn a_status_is_one_of_three_words_or_unknown() {
+fn status_is_one_of_three_words_or_unknown() {
     for (value, expected) in [
         (json!("active"), Field::Value(Status::Active)),
         (json!("Pending"), Field::Value(Status::Pending)),
@@ -174,7 +179,7 @@ fn a_status_is_one_of_three_words_or_unknown() {
 }
 
 #[test]
-fn midnight_in_utc_is_a_day_and_any_other_time_an_instant() {
+fn midnight_utc_is_a_day_and_other_times_are_instants() {
     let of = |text| Field::Value(DateOrInstant::Day(day(text)));
     let at = |text: &str| {
         Field::Value(DateOrInstant::Instant(
@@ -207,7 +212,7 @@ fn midnight_in_utc_is_a_day_and_any_other_time_an_instant() {
 }
 
 #[test]
-fn the_later_of_two_first_days_counts() {
+fn later_of_two_first_days_counts() {
     for (start, hire, expected) in [
         (
             json!("2024-02-12T00:00:00Z"),
@@ -239,7 +244,7 @@ fn the_later_of_two_first_days_counts() {
 }
 
 #[test]
-fn a_work_email_is_never_the_personal_one() {
+fn personal_email_is_never_used() {
     let email = |value: Value| {
         facts(json!({"work_email": value, "personal_email": "dana@home.example"})).work_email
     };
@@ -251,7 +256,7 @@ fn a_work_email_is_never_the_personal_one() {
 }
 
 #[test]
-fn a_shell_record_says_nothing() {
+fn shell_record_has_no_facts() {
     for status in [json!(null), json!(""), json!(3)] {
         let record = json!({"employment_status": status, "termination_date": null,
             "work_email": null, "hire_date": null, "start_date": null});
@@ -262,7 +267,7 @@ fn a_shell_record_says_nothing() {
 }
 
 #[test]
-fn a_deleted_record_keeps_its_last_facts() {
+fn deleted_record_keeps_its_last_facts() {
     let record = json!({"employment_status": "ACTIVE", "remote_was_deleted": true,
         "modified_at": "2026-06-15T11:30:00.000000Z"});
     let change = only("Employee.changed", record);

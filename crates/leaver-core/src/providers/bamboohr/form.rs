@@ -1,35 +1,40 @@
-//! BambooHR's form bodies: PHP's bracketed keys, `employees[40217][First+name]=Dana`. Only the first two
-//! bracket groups mean something, since posted names may hold brackets themselves.
+//! BambooHR's form bodies, with PHP's bracketed keys: `employees[40217][First+name]=Dana`.
+//!
+//! Only the first two bracket groups are split, since posted names can contain brackets.
+//! Source: <https://documentation.bamboohr.com/docs/field-based-webhooks>, read on 22 November 2026.
 
 use std::collections::HashMap;
 
-use super::bamboohr::{Event, Reading, Structure, collect, kind_of_action, kind_of_event};
-use super::{EntryError, Ignored, ParseError, dates, employee_id};
+use super::super::values::employee_id;
+use super::super::{EntryError, ParseError, dates};
+use super::payload::{Event, Payload, Structure, collect, kind_of_action, kind_of_event};
 use crate::domain::ChangeKind;
 
-/// Reads a body that is not blank. Bytes that are not UTF-8 become replacement characters.
-pub(super) fn read(body: &[u8]) -> Result<Result<Reading, Ignored>, ParseError> {
+/// Parses a body that is not blank. Bytes that are not UTF-8 become replacement characters.
+pub(super) fn parse(body: &[u8]) -> Result<Payload, ParseError> {
     let mut form = Form::default();
     for (key, value) in form_urlencoded::parse(body) {
-        form.take(&Key::split(&key), &value);
+        form.add(&Key::split(&key), &value);
     }
-    if form.names_employees {
+    if form.has_employees {
         return Ok(collect(form.entries.into_iter().map(Entry::field_based)));
     }
     let Some(event) = form.event else {
         return Err(ParseError::NoEmployees);
     };
     let entry = form.event_entry;
-    Ok(kind_of_event(&event)
-        .and_then(|kind| collect([entry.event(|_| kind, Structure::EventBased)])))
+    Ok(match kind_of_event(&event) {
+        Ok(kind) => collect([entry.event(|_| kind, Structure::EventBased)]),
+        Err(ignored) => Payload::Ignored(ignored),
+    })
 }
 
 #[derive(Default)]
 struct Form {
     event: Option<String>,
     event_entry: Entry,
-    names_employees: bool,
-    /// In the order of first appearance; keys of several employees may be interleaved.
+    has_employees: bool,
+    /// In the order of first appearance. The keys of several employees can be interleaved.
     entries: Vec<Entry>,
     by_id: HashMap<String, usize>,
 }
@@ -44,39 +49,39 @@ struct Entry {
 }
 
 impl Form {
-    fn take(&mut self, key: &Key<'_>, value: &str) {
+    fn add(&mut self, key: &Key<'_>, value: &str) {
         match (key.head, key.first, key.second) {
             ("type", None, _) => self.event = Some(value.to_owned()),
             ("timestamp", None, _) => value.clone_into(&mut self.event_entry.timestamp),
             ("data", Some("employeeId"), None) => value.clone_into(&mut self.event_entry.id),
-            ("data", Some("changedFields"), _) => self.event_entry.changed(value),
-            ("employees", None, _) => self.names_employees = true,
+            ("data", Some("changedFields"), _) => self.event_entry.add_changed(value),
+            ("employees", None, _) => self.has_employees = true,
             ("employees", Some(id), None) => {
                 self.entry(id);
             }
-            ("employees", Some(id), Some(name)) => self.entry(id).take(name, key.rest, value),
+            ("employees", Some(id), Some(name)) => self.entry(id).add(name, key.rest, value),
             _ => {}
         }
     }
 
     fn entry(&mut self, id: &str) -> &mut Entry {
-        self.names_employees = true;
-        let place = *self.by_id.entry(id.to_owned()).or_insert_with(|| {
+        self.has_employees = true;
+        let position = *self.by_id.entry(id.to_owned()).or_insert_with(|| {
             self.entries.push(Entry {
                 id: id.to_owned(),
                 ..Entry::default()
             });
             self.entries.len() - 1
         });
-        &mut self.entries[place]
+        &mut self.entries[position]
     }
 }
 
 impl Entry {
-    /// A value beside the others. `action` and `timestamp` can only sit there too, and are not fields.
-    fn take(&mut self, name: &str, rest: &str, value: &str) {
+    /// Adds a value. There is no level `fields`, so `action` and `timestamp` stand beside the posted values.
+    fn add(&mut self, name: &str, rest: &str, value: &str) {
         match (name, rest) {
-            ("changedFields", _) => self.changed(value),
+            ("changedFields", _) => self.add_changed(value),
             ("action", "") => value.clone_into(&mut self.action),
             ("timestamp", "") => value.clone_into(&mut self.timestamp),
             (name, "" | "[value]") => self.fields.push((name.to_owned(), Some(value.to_owned()))),
@@ -84,7 +89,7 @@ impl Entry {
         }
     }
 
-    fn changed(&mut self, name: &str) {
+    fn add_changed(&mut self, name: &str) {
         if !name.is_empty() {
             self.changed_fields.push(name.to_owned());
         }
@@ -110,7 +115,7 @@ impl Entry {
     }
 }
 
-/// A decoded key, `head[first][second]rest`.
+/// A decoded key of the form `head[first][second]rest`.
 struct Key<'k> {
     head: &'k str,
     first: Option<&'k str>,
@@ -132,7 +137,7 @@ impl<'k> Key<'k> {
         let Some((first, tail)) = groups.split_once(']') else {
             return plain;
         };
-        let second = tail.strip_prefix('[').and_then(close);
+        let second = tail.strip_prefix('[').and_then(split_group);
         Self {
             head,
             first: Some(first),
@@ -142,8 +147,8 @@ impl<'k> Key<'k> {
     }
 }
 
-/// Splits after a group: at the first `]` that ends the key or that another group follows.
-fn close(text: &str) -> Option<(&str, &str)> {
+/// Splits after a group: at the first `]` that ends the key or precedes another group.
+fn split_group(text: &str) -> Option<(&str, &str)> {
     text.match_indices(']')
         .map(|(end, _)| (&text[..end], &text[end + 1..]))
         .find(|(_, rest)| rest.is_empty() || rest.starts_with('['))

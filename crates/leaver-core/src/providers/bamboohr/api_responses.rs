@@ -1,5 +1,6 @@
-//! What BambooHR's API answers: who changed since a time, and one employee's fields. Shapes are those of
-//! BambooHR's OpenAPI file, with PHP's `[]` where an empty object is meant.
+//! Responses of BambooHR's API: who changed since a time, and the fields of one employee.
+//!
+//! The shapes are those of tests/openapi/bamboohr.yaml, operations get-changed-employee-ids and get-employee.
 
 use std::fmt;
 
@@ -8,13 +9,14 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::bamboohr::{Event, Structure, id, time, values};
-use super::field_names::are_same;
-use super::merge_api::is_empty;
-use super::{EntryError, FieldNames, InvalidEntry, InvalidResponse, bamboohr_facts, responses};
-use crate::domain::{ChangeKind, EmployeeChange, EmployeeId, Facts, Field, Tenant};
+use super::super::values::{drop_empty, is_empty};
+use super::super::{EntryError, InvalidEntry, InvalidResponse, responses};
+use super::facts;
+use super::field_names::{FieldNames, same_name};
+use super::payload::{Event, Structure, id, time, values};
+use crate::domain::{ChangeKind, EmployeeChange, EmployeeId, Facts, Tenant};
 
-/// The fields that we ask for, by BambooHR's aliases.
+/// The fields that are requested, by BambooHR's aliases.
 pub const BAMBOOHR_FIELDS: [&str; 5] = [
     "status",
     "employmentHistoryStatus",
@@ -23,72 +25,73 @@ pub const BAMBOOHR_FIELDS: [&str; 5] = [
     "workEmail",
 ];
 
-/// The answer of `GET employees/changed`.
+/// The response of `GET employees/changed`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ChangedSince {
-    /// The time of the latest change in it; `None` when nothing changed.
+    /// The time of the latest change in the response, or `None` if nothing changed.
     pub latest: Option<DateTime<Utc>>,
-    /// Who changed, in the answer's order.
+    /// The changed employees, in the response's order.
     pub employees: Vec<ChangedEmployee>,
-    /// Entries without a usable id.
+    /// The entries without a usable id.
     pub bad_entries: Vec<InvalidEntry>,
 }
 
-/// One entry of it. It has no values; they must be read.
+/// An entry of [`ChangedSince`]. It has no values, so the employee has to be read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ChangedEmployee {
-    /// Who.
+    /// The employee's id.
     pub employee_id: EmployeeId,
-    /// What happened.
+    /// What happened to the record.
     pub action: ChangedAction,
-    /// When, by BambooHR's account.
+    /// When the record last changed.
     pub last_changed: Option<DateTime<Utc>>,
 }
 
 /// What happened to an employee's record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ChangedAction {
-    /// It is new.
+    /// The record is new.
     Inserted,
-    /// Something about it is different; also what a word means that we do not know, since a read will tell.
+    /// The record changed. Unknown actions count as this one, since a read returns the current values.
     Updated,
-    /// It is gone for good.
+    /// The record was deleted for good.
     Deleted,
 }
 
-/// What the API says of one employee.
+/// The record of one employee.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct EmployeeRead {
-    /// It as a change: as of the moment the read began, never thin.
+    /// The facts, as of the time at which the read began.
     pub change: EmployeeChange,
-    /// Those of [`BAMBOOHR_FIELDS`] that the key's user may not see. BambooHR leaves them out silently, so
-    /// they are absent from the change; a `status` among them means that nobody's end will be noticed.
-    pub withheld: Vec<&'static str>,
+    /// Those of [`BAMBOOHR_FIELDS`] that the user of the API key cannot see. They are absent from the change.
+    ///
+    /// If `status` is among them, no departure can be detected.
+    pub restricted_fields: Vec<&'static str>,
 }
 
-/// Reads who changed. Entry by entry, so that 100,000 of them cost a few megabytes.
+/// Parses who changed. Entries are parsed one at a time, so 100,000 of them need a few megabytes of memory.
 ///
 /// # Errors
-/// [`InvalidResponse`] when the answer is not of that shape; a bad entry never sinks the others.
+/// Returns [`InvalidResponse`] if the response has another shape. Invalid entries are in `bad_entries` instead.
 pub fn bamboohr_changed(body: &[u8]) -> Result<ChangedSince, InvalidResponse> {
     #[derive(Deserialize)]
-    struct Answer {
+    struct Response {
         latest: Option<Value>,
         employees: Option<Entries>,
     }
-    let answer: Answer =
+    let response: Response =
         serde_json::from_slice(body).map_err(|error| responses::bad_json(&error))?;
-    let Entries(mut changed) = answer
+    let Entries(mut changed) = response
         .employees
         .ok_or(InvalidResponse::WrongShape("it has no `employees`"))?;
-    changed.latest = time(answer.latest.as_ref());
+    changed.latest = time(response.latest.as_ref());
     Ok(changed)
 }
 
-/// Reads the answer of `GET employees/{id}`.
+/// Parses the response of `GET employees/{id}`.
 ///
 /// # Errors
-/// [`InvalidResponse`] when it is no object or is about somebody else; the inner error is
+/// Returns [`InvalidResponse`] if it is not an object or is about another employee. The inner error is
 /// [`EntryError::NullRecord`], see [`bamboohr_record`].
 pub fn bamboohr_employee(
     body: &[u8],
@@ -103,11 +106,12 @@ pub fn bamboohr_employee(
     Ok(bamboohr_record(employee_id, &record, as_of, tenant))
 }
 
-/// What one record says. A field that is not there says nothing; a null says that there is no such value,
-/// unless `_restrictedFields` names the field, or not even a status can be seen.
+/// Parses one record. A missing field is absent. A null field is empty.
+///
+/// It is absent instead if it is listed in `_restrictedFields`, or if the status is hidden too.
 ///
 /// # Errors
-/// [`EntryError::NullRecord`] when no field that we need has a value.
+/// Returns [`EntryError::NullRecord`] if no requested field has a value.
 pub fn bamboohr_record(
     employee_id: &EmployeeId,
     record: &Map<String, Value>,
@@ -118,19 +122,19 @@ pub fn bamboohr_record(
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
         _ => vec![],
     };
-    // Facts are read under names of any case, so what is withheld is too.
-    let withheld: Vec<&'static str> = BAMBOOHR_FIELDS
+    // BambooHR silently leaves out what the user cannot see. Names are compared as in `facts`.
+    let restricted_fields: Vec<&'static str> = BAMBOOHR_FIELDS
         .into_iter()
         .filter(|name| {
-            let is_it = |other: &str| are_same(other, name);
-            let is_there = record.keys().any(|key| is_it(key));
-            !is_there || restricted.iter().any(|other| is_it(other))
+            let matches = |other: &str| same_name(other, name);
+            let is_present = record.keys().any(|key| matches(key));
+            !is_present || restricted.iter().any(|other| matches(other))
         })
         .collect();
     let mut fields = values(record);
     fields.retain(|(name, _)| {
-        let is_it = |asked: &&str| are_same(asked, name);
-        BAMBOOHR_FIELDS.iter().any(is_it) && !withheld.iter().any(is_it)
+        let matches = |requested: &&str| same_name(requested, name);
+        BAMBOOHR_FIELDS.iter().any(matches) && !restricted_fields.iter().any(matches)
     });
     let event = Event {
         employee_id: employee_id.clone(),
@@ -140,20 +144,23 @@ pub fn bamboohr_record(
         fields,
         at: Some(as_of),
     };
-    // We asked by alias, so the names under which the customer's webhook posts do not matter here.
-    let mut change = bamboohr_facts::change(event, &FieldNames::default(), tenant);
+    // Fields are requested by alias, so the names configured for webhooks do not apply.
+    let mut change = facts::change(event, &FieldNames::default(), tenant);
     if is_empty(&change.facts) {
         return Err(EntryError::NullRecord);
     }
     if change.facts.status.value().is_none() {
-        forget_empty(&mut change.facts);
+        drop_empty(&mut change.facts);
     }
-    Ok(EmployeeRead { change, withheld })
+    Ok(EmployeeRead {
+        change,
+        restricted_fields,
+    })
 }
 
-/// What a `Deleted` of [`bamboohr_changed`] says, or the 404 that agrees with it: the record is gone.
+/// Returns the change for a deleted record: one listed as deleted by [`bamboohr_changed`], or answered with 404.
 #[must_use]
-pub fn bamboohr_removal(
+pub fn bamboohr_deletion(
     employee_id: &EmployeeId,
     as_of: DateTime<Utc>,
     tenant: &Tenant,
@@ -168,24 +175,11 @@ pub fn bamboohr_removal(
     }
 }
 
-/// Whoever may not see the status may not see the rest either, so "there is none" is not to be trusted.
-fn forget_empty(facts: &mut Facts) {
-    fn forget<T>(posted: &mut Field<T>) {
-        if matches!(posted, Field::Empty) {
-            *posted = Field::Absent;
-        }
-    }
-    forget(&mut facts.employment_status);
-    forget(&mut facts.hire_date);
-    forget(&mut facts.termination_date);
-    forget(&mut facts.work_email);
-}
-
-/// The map of entries, or PHP's empty list of them.
+/// The entries as a map, or as a list: PHP encodes an empty map as `[]`.
 struct Entries(ChangedSince);
 
 impl ChangedSince {
-    fn take(&mut self, position: usize, key: Option<&str>, entry: &Value) {
+    fn add(&mut self, position: usize, key: Option<&str>, entry: &Value) {
         let action = entry.get("action").and_then(Value::as_str);
         match id(entry.get("id"), key) {
             Ok(employee_id) => self.employees.push(ChangedEmployee {
@@ -220,7 +214,7 @@ impl<'de> Visitor<'de> for EntriesVisitor {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ChangedSince, A::Error> {
         let (mut changed, mut position) = (ChangedSince::default(), 0);
         while let Some((key, entry)) = map.next_entry::<String, Value>()? {
-            changed.take(position, Some(&key), &entry);
+            changed.add(position, Some(&key), &entry);
             position += 1;
         }
         Ok(changed)
@@ -229,7 +223,7 @@ impl<'de> Visitor<'de> for EntriesVisitor {
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<ChangedSince, A::Error> {
         let (mut changed, mut position) = (ChangedSince::default(), 0);
         while let Some(entry) = list.next_element::<Value>()? {
-            changed.take(position, None, &entry);
+            changed.add(position, None, &entry);
             position += 1;
         }
         Ok(changed)

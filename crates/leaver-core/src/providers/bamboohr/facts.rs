@@ -1,0 +1,136 @@
+//! Converts BambooHR's events into changes.
+
+use super::super::values::{unknown_status, work_email};
+use super::super::{Changes, Parsed, ProviderConfig, dates};
+use super::field_names::{FieldNames, is_among, same_name};
+use super::payload::{Event, Events, Structure};
+use crate::domain::{
+    ChangeKind, DateOrInstant, EmployeeChange, EmploymentStatus, Facts, Field, Status, Tenant,
+};
+
+/// Converts the events of a body. Its employees belong to the source's only tenant.
+pub(super) fn changes(events: Events, config: &ProviderConfig) -> Parsed {
+    let tenant = match config.tenancy.tenant_of(None, false) {
+        Ok(tenant) => tenant,
+        Err(ignored) => return Parsed::Ignored(ignored),
+    };
+    Parsed::Changes(Changes {
+        changes: events
+            .events
+            .into_iter()
+            .map(|event| change(event, &config.fields, tenant))
+            .collect(),
+        bad_entries: events.bad_entries,
+    })
+}
+
+/// Converts one event.
+pub(super) fn change(event: Event, names: &FieldNames, tenant: &Tenant) -> EmployeeChange {
+    EmployeeChange {
+        tenant: tenant.clone(),
+        kind: event.kind,
+        as_of: event.at,
+        facts: facts(&event, names),
+        notification_only: is_notification_only(&event, names),
+        employee_id: event.employee_id,
+    }
+}
+
+/// Returns whether the employee has to be read over the API.
+///
+/// This is so if the event has no value that the rules need, and one of these holds: the employee is new, the rules
+/// need a changed field, or the event does not identify the changed fields.
+fn is_notification_only(event: &Event, names: &FieldNames) -> bool {
+    let has_value = event.fields.iter().any(|(name, _)| names.contains(name));
+    let mut changed = event.changed_fields.iter();
+    match event.kind {
+        // A deleted employee cannot be read.
+        ChangeKind::Deleted => false,
+        ChangeKind::Created => !has_value,
+        ChangeKind::Updated if has_value => false,
+        ChangeKind::Updated => {
+            let unspecified = event.structure == Structure::EventBased && changed.len() == 0;
+            unspecified || changed.any(|name| names.contains(name) || is_field_id(name))
+        }
+    }
+}
+
+/// Returns whether a changed field is given by its id, which can stand for any field.
+fn is_field_id(name: &str) -> bool {
+    name.trim().parse::<i64>().is_ok()
+}
+
+fn facts(event: &Event, names: &FieldNames) -> Facts {
+    if event.kind == ChangeKind::Deleted {
+        return Facts::default();
+    }
+    let posted = PostedFields(&event.fields);
+    let mut changed = event.changed_fields.iter();
+    Facts {
+        status: match posted.parse(&names.status, |text| Some(status(text))) {
+            // Every employee has a status, so an empty one is not a value.
+            Field::Empty => Field::Absent,
+            status => status,
+        },
+        status_changed: changed.any(|name| is_among(name, &names.status)),
+        employment_status: posted.parse(&names.employment_status, |text| {
+            Some(employment_status(text))
+        }),
+        hire_date: posted.parse(&names.hire_date, dates::parse_day),
+        termination_date: posted.parse(&names.termination_date, |text| {
+            dates::parse_day(text).map(DateOrInstant::Day)
+        }),
+        work_email: posted.parse(&names.work_email, work_email),
+    }
+}
+
+/// The posted names and values.
+struct PostedFields<'e>(&'e [(String, Option<String>)]);
+
+impl PostedFields<'_> {
+    /// Returns the first valid value in the order of `names`.
+    ///
+    /// Without one, an invalid value outweighs an empty one. An unknown date format then never means "no date".
+    fn parse<T>(&self, names: &[String], parse: impl Fn(&str) -> Option<T>) -> Field<T> {
+        let (mut empty, mut invalid) = (false, false);
+        for name in names {
+            for (_, value) in self.0.iter().filter(|(posted, _)| same_name(posted, name)) {
+                match value
+                    .as_deref()
+                    .map(str::trim)
+                    .filter(|text| !text.is_empty())
+                {
+                    None | Some(NO_DATE) => empty = true,
+                    Some(text) => match parse(text) {
+                        Some(value) => return Field::Value(value),
+                        None => invalid = true,
+                    },
+                }
+            }
+        }
+        if empty && !invalid {
+            Field::Empty
+        } else {
+            Field::Absent
+        }
+    }
+}
+
+/// The text of a missing date, as published clients receive it.
+const NO_DATE: &str = "0000-00-00";
+
+fn status(text: &str) -> Status {
+    match text.to_lowercase().as_str() {
+        "active" => Status::Active,
+        "inactive" => Status::Inactive,
+        _ => unknown_status(text),
+    }
+}
+
+fn employment_status(text: &str) -> EmploymentStatus {
+    if text.eq_ignore_ascii_case("terminated") {
+        EmploymentStatus::Terminated
+    } else {
+        EmploymentStatus::Other
+    }
+}

@@ -1,0 +1,47 @@
+//! Merge: webhooks with whole records of many companies, and an API with pages of them.
+
+mod api_responses;
+mod payload;
+pub(crate) mod scheme;
+
+pub use api_responses::{
+    Connection, ConnectionStatus, EmployeePage, ModelSync, SyncPage, SyncStatus, merge_connection,
+    merge_page, merge_record, merge_sync_page,
+};
+
+use super::{ParseError, Parsed, ProviderConfig};
+use crate::domain::Capabilities;
+
+/// What Merge sends and offers.
+pub(super) const CAPABILITIES: Capabilities = Capabilities {
+    signs_timestamp: false,
+    has_events_without_values: false,
+    lists_changed_fields: false,
+    has_custom_field_names: false,
+    reports_employment_status: false,
+    future_hires_are_inactive: false,
+    has_linked_accounts: true,
+    lists_changed_employees: false,
+    // tests/openapi/merge-hris.yaml, GET /hris/v1/employees
+    has_bulk_reads: true,
+    manages_webhooks: false,
+    // Merge infers deletions from what a resync returns, with limited coverage:
+    // https://help.merge.dev/articles/5392795-deleted-data-detection, as of November 2025
+    deletion_means_departure: false,
+    // Two retries within seconds: https://help.merge.dev/en/articles/5720975-if-my-webhook-fails-will-it-retry,
+    // read on 22 November 2026
+    last_retry_after_minutes: 1,
+};
+
+/// Parses a body that is not blank. Merge sends JSON only.
+pub(super) fn parse(config: &ProviderConfig, body: &[u8]) -> Result<Parsed, ParseError> {
+    let event = payload::parse(body)?;
+    Ok(payload::changes(&event, &config.tenancy))
+}
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
+mod tests;

@@ -36,14 +36,33 @@ mod armed {
         }
     }
 
+    /// Why a fail point could not be set.
+    #[derive(Debug, thiserror::Error)]
+    pub(crate) enum FailpointError {
+        /// An entry has another form.
+        #[error("FAILPOINTS: {0:?} is not POINT=ACTION[@HIT][:MARKER]")]
+        Malformed(String),
+        /// A point has two entries.
+        #[error("FAILPOINTS: {0} is set twice")]
+        Repeated(String),
+        /// The crate `fail` refuses the action.
+        #[error("FAILPOINTS: {point}: {problem}")]
+        Action {
+            /// The point.
+            point: String,
+            /// The refusal.
+            problem: String,
+        },
+    }
+
     /// Sets fail points.
     ///
     /// # Errors
     /// Returns the entry that cannot be parsed.
-    pub(crate) fn arm(points: &str) -> Result<(), String> {
+    pub(crate) fn arm(points: &str) -> Result<(), FailpointError> {
         let mut known = HashSet::new();
         for entry in points.split(';').filter(|entry| !entry.is_empty()) {
-            let wrong = || format!("FAILPOINTS: {entry:?} is not POINT=ACTION[@HIT][:MARKER]");
+            let wrong = || FailpointError::Malformed(entry.to_owned());
             let (point, rest) = entry.split_once('=').ok_or_else(wrong)?;
             let (rest, marker) = match rest.split_once(':') {
                 Some((rest, marker)) => (rest, Some(marker)),
@@ -52,21 +71,26 @@ mod armed {
             let (action, hit) = rest.split_once('@').unwrap_or((rest, "1"));
             let hit: usize = hit.parse().map_err(|_| wrong())?;
             if !known.insert(point) {
-                return Err(format!("FAILPOINTS: {point} is set twice"));
+                return Err(FailpointError::Repeated(point.to_owned()));
             }
             if let Some(marker) = marker {
                 let mut markers = MARKERS.lock().unwrap_or_else(PoisonError::into_inner);
                 markers.push((point.to_owned(), marker.as_bytes().to_vec()));
             }
+            let refused = |problem| FailpointError::Action {
+                point: point.to_owned(),
+                problem,
+            };
             if action == "abort" {
                 let hits = AtomicUsize::new(0);
                 fail::cfg_callback(point, move || {
                     if hits.fetch_add(1, Ordering::Relaxed) + 1 == hit {
                         std::process::abort();
                     }
-                })?;
+                })
+                .map_err(refused)?;
             } else {
-                fail::cfg(point, action)?;
+                fail::cfg(point, action).map_err(refused)?;
             }
         }
         Ok(())

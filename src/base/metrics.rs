@@ -311,7 +311,7 @@ impl Metrics {
     }
 
     /// Counts a delivery that failed `worker.max_attempts` times.
-    pub fn parked(&self) {
+    pub fn delivery_failed(&self) {
         self.deliveries_failed.inc();
     }
 

@@ -37,8 +37,7 @@ impl Serve {
         telemetry::init(&settings.log).context("log.filter (LEAVER_LOG)")?;
         settings.database.migrate &= !self.no_migrate;
         #[cfg(feature = "failpoints")]
-        crate::base::failpoints::arm(env.text("FAILPOINTS").unwrap_or_default())
-            .map_err(anyhow::Error::msg)?;
+        crate::base::failpoints::arm(env.text("FAILPOINTS").unwrap_or_default())?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
         let mut hangup = signal(SignalKind::hangup())?;

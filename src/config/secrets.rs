@@ -12,6 +12,39 @@ const ADMIN_TOKEN: &str = "LEAVER_ADMIN_TOKEN";
 /// The key that holds a reference to the administrator's token.
 const ADMIN_TOKEN_KEY: &str = "server.admin_token";
 
+/// Why a secret could not be read.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum SecretError {
+    /// The variable's value is not text.
+    #[error("the variable {0} is not UTF-8")]
+    NotUtf8(String),
+    /// The variable for the secret is empty.
+    #[error("the variable {0} is set but empty; give it the secret, or unset it")]
+    EmptyVariable(String),
+    /// The variable for the path of a file is empty.
+    #[error("the variable {0} is set but empty; set it to the path of a file, or unset it")]
+    EmptyPath(String),
+    /// The file could not be read as text.
+    #[error("cannot read {path}: {error}")]
+    Unreadable {
+        /// The path of the file.
+        path: String,
+        /// The operating system's error.
+        error: std::io::Error,
+    },
+    /// The file is empty.
+    #[error("the file {0} is empty")]
+    EmptyFile(String),
+    /// The file that a variable names could not be used.
+    #[error("{variable}: {error}")]
+    File {
+        /// The variable with the path.
+        variable: String,
+        /// Why not.
+        error: Box<SecretError>,
+    },
+}
+
 /// Returns the secret that a reference names. `key` is the setting that holds the reference.
 ///
 /// Fails if the text is not a reference, or the secret is missing, empty or not UTF-8.
@@ -25,14 +58,15 @@ pub(super) fn resolve(
         problem,
     };
     if let Some(name) = reference.strip_prefix("env:") {
-        return variable(name, env).map_err(&invalid)?.ok_or_else(|| {
+        let secret = variable(name, env).map_err(|error| invalid(error.to_string()))?;
+        return secret.ok_or_else(|| {
             invalid(format!(
                 "the variable {name} is not set (nor {name}_FILE); set it, or change the reference"
             ))
         });
     }
     if let Some(path) = reference.strip_prefix("file:") {
-        return from_file(path).map_err(invalid);
+        return from_file(path).map_err(|error| invalid(error.to_string()));
     }
     Err(invalid(
         "a secret cannot be written into a configuration file; write a reference to it, \"env:NAME\" or \"file:PATH\"".to_owned(),
@@ -40,25 +74,25 @@ pub(super) fn resolve(
 }
 
 /// Returns the secret in the variable `name`, or in the file named by `<name>_FILE`; `None` if neither is set.
-pub(super) fn variable(name: &str, env: &Environment) -> Result<Option<SecretString>, String> {
+pub(super) fn variable(name: &str, env: &Environment) -> Result<Option<SecretString>, SecretError> {
     if let Some(raw) = env.raw(name) {
         let text = raw
             .to_str()
-            .ok_or_else(|| format!("the variable {name} is not UTF-8"))?;
+            .ok_or_else(|| SecretError::NotUtf8(name.to_owned()))?;
         if text.is_empty() {
-            return Err(format!(
-                "the variable {name} is set but empty; give it the secret, or unset it"
-            ));
+            return Err(SecretError::EmptyVariable(name.to_owned()));
         }
         return Ok(Some(text.into()));
     }
-    match env.text(&format!("{name}_FILE")) {
-        Some("") => Err(format!(
-            "the variable {name}_FILE is set but empty; set it to the path of a file, or unset it"
-        )),
+    let variable = format!("{name}_FILE");
+    match env.text(&variable) {
+        Some("") => Err(SecretError::EmptyPath(variable)),
         Some(path) => from_file(path)
             .map(Some)
-            .map_err(|problem| format!("{name}_FILE: {problem}")),
+            .map_err(|error| SecretError::File {
+                variable,
+                error: Box::new(error),
+            }),
         None => Ok(None),
     }
 }
@@ -75,7 +109,7 @@ pub(super) fn admin_token(
         problem,
     };
     let from_variable =
-        variable(ADMIN_TOKEN, env).map_err(|problem| invalid(ADMIN_TOKEN, problem))?;
+        variable(ADMIN_TOKEN, env).map_err(|error| invalid(ADMIN_TOKEN, error.to_string()))?;
     let (key, secret) = match from_variable {
         Some(secret) => (ADMIN_TOKEN, secret),
         None if reference.is_empty() => return Ok(None),
@@ -86,15 +120,17 @@ pub(super) fn admin_token(
         .map_err(|error| invalid(key, error.to_string()))
 }
 
-fn from_file(path: &str) -> Result<SecretString, String> {
-    let text =
-        std::fs::read_to_string(path).map_err(|error| format!("cannot read {path}: {error}"))?;
+fn from_file(path: &str) -> Result<SecretString, SecretError> {
+    let text = std::fs::read_to_string(path).map_err(|error| SecretError::Unreadable {
+        path: path.to_owned(),
+        error,
+    })?;
     // Editors and `docker secret` files end with one line break, which is not part of the secret.
     let secret = text.strip_suffix('\n').map_or(text.as_str(), |line| {
         line.strip_suffix('\r').unwrap_or(line)
     });
     if secret.is_empty() {
-        return Err(format!("the file {path} is empty"));
+        return Err(SecretError::EmptyFile(path.to_owned()));
     }
     Ok(secret.into())
 }

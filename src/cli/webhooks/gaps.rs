@@ -74,7 +74,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
             serde_json::json!({
                 "webhook": hook.id,
                 "entries": hook.entries,
-                "cut": hook.is_log_truncated,
+                "log_truncated": hook.is_log_truncated,
                 "reason": hook.log_error.as_ref().map(ToString::to_string),
             })
         })
@@ -88,7 +88,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
                 "webhook": hook.id,
                 "sent_at": gap.sent_at,
                 "status": gap.status,
-                "fate": gap.retry_state.as_str(),
+                "status": gap.retry_state.as_str(),
                 "employees": gap.employees,
             })
         })
@@ -100,7 +100,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
             "reason": read.incomplete,
         })
     });
-    serde_json::json!({ "webhooks": hooks, "gaps": gaps, "read": read })
+    serde_json::json!({ "webhooks": hooks, "gaps": gaps, "sync": read })
 }
 
 fn outcome(read: &SyncReport) -> serde_json::Map<String, serde_json::Value> {

@@ -94,9 +94,9 @@ fn source_from_variables(
     provider: Provider,
 ) -> Result<Option<Source>, SettingsError> {
     let secret = |name: &str| {
-        secrets::variable(name, context.env).map_err(|problem| SettingsError::Secret {
+        secrets::variable(name, context.env).map_err(|error| SettingsError::Secret {
             key: name.to_owned(),
-            problem,
+            problem: error.to_string(),
         })
     };
     let variable = format!("{}_WEBHOOK_SECRET", provider.as_str().to_uppercase());

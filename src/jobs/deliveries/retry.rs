@@ -200,7 +200,7 @@ impl Deliveries {
             employee_ids: parse(&self.engine.policies, delivery).named(),
         };
         inbox::store::settle(conn, &[settlement], now).await?;
-        self.engine.metrics.parked();
+        self.engine.metrics.delivery_failed();
         Ok(())
     }
 }

@@ -71,7 +71,7 @@ async fn a_stop_answers_a_thousand_pending_senders() {
     let all = 1_000 - held_up;
     assert_eq!(waiting(&service, Duration::from_secs(10), all).await, all);
     service.process.signal(Signal::SIGTERM);
-    service.process.wait_for("service.stop: stopping");
+    service.process.wait_for("service.stop: draining");
     place.sql("COMMIT").await;
     let answers = senders.join_all().await;
     service.process.ended().good();

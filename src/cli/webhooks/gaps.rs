@@ -88,7 +88,7 @@ fn as_json(report: &GapReport) -> serde_json::Value {
                 "webhook": hook.id,
                 "sent_at": gap.sent_at,
                 "status": gap.status,
-                "status": gap.retry_state.as_str(),
+                "retry_state": gap.retry_state.as_str(),
                 "employees": gap.employees,
             })
         })

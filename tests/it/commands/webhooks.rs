@@ -293,11 +293,11 @@ async fn gaps_lists_missing_deliveries_and_reads_employees() {
     let json = said.json();
     assert_eq!(
         json["gaps"],
-        json!([{"webhook": "1", "sent_at": "2026-11-22T08:00:00Z", "status": "503", "fate": "given_up",
+        json!([{"webhook": "1", "sent_at": "2026-11-22T08:00:00Z", "status": "503", "retry_state": "given_up",
                 "employees": ["2", "4"]}])
     );
     assert_eq!(
-        json["read"]["outcome"],
+        json["sync"]["outcome"],
         json!({"deactivated": 1, "kept": 1})
     );
     assert_eq!(it.place.active().await.len(), 4);

@@ -10,7 +10,7 @@ use serde_json::json;
 /// Why a request is not answered 200.
 #[derive(Clone, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
-pub enum ApiError {
+pub(crate) enum ApiError {
     /// The signature is missing, malformed, stale or wrong. The response is the same for each; log and counter have the
     /// reason.
     InvalidSignature,
@@ -47,7 +47,7 @@ pub enum ApiError {
 impl ApiError {
     /// Returns the label of the metrics.
     #[must_use]
-    pub fn as_str(&self) -> &'static str {
+    pub(crate) fn as_str(&self) -> &'static str {
         self.into()
     }
 }

@@ -3,13 +3,13 @@
 //! It never parses a delivery's body and never waits for the worker: the two meet in the inbox.
 
 mod admin;
-pub mod auth;
+pub(crate) mod auth;
 mod employees;
 pub mod error;
 mod health;
 pub mod server;
 mod timeouts;
-pub mod webhook_keys;
+pub(crate) mod webhook_keys;
 mod webhooks;
 
 use std::sync::Arc;

@@ -28,7 +28,7 @@ impl WebhookKeys {
 
     /// Replaces the keys of each source by those in `newer`. Returns, sorted, the sources that keep their keys because
     /// `newer` has none of that name and provider.
-    pub fn replace_keys(&self, newer: &Schemes) -> Vec<SourceName> {
+    pub(crate) fn replace_keys(&self, newer: &Schemes) -> Vec<SourceName> {
         let mut schemes = Schemes::clone(&self.snapshot());
         let mut kept = vec![];
         for (name, scheme) in &mut schemes {

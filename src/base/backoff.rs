@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// Waits that double from `base` up to `cap`.
 #[derive(Clone, Copy, Debug)]
-pub struct Backoff {
+pub(crate) struct Backoff {
     /// The wait after the first failure.
     pub base: Duration,
     /// The longest wait, before jitter.
@@ -24,7 +24,7 @@ pub struct Backoff {
 
 /// How chance changes a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Jitter {
+pub(crate) enum Jitter {
     /// Not at all.
     None,
     /// Adds up to a quarter.
@@ -34,7 +34,7 @@ pub enum Jitter {
 }
 
 /// Waits for the database.
-pub const DATABASE: Backoff = Backoff {
+pub(crate) const DATABASE: Backoff = Backoff {
     base: Duration::from_millis(200),
     cap: Duration::from_millis(3_200),
     jitter: Jitter::None,
@@ -43,7 +43,7 @@ pub const DATABASE: Backoff = Backoff {
 impl Backoff {
     /// Returns the wait after this many failures in a row; 0 counts as 1. `chance` is from 0 to 1.
     #[must_use]
-    pub fn wait(&self, failures: u32, chance: f64) -> Duration {
+    pub(crate) fn wait(&self, failures: u32, chance: f64) -> Duration {
         let doublings = failures.saturating_sub(1).min(31);
         let wait = self.base.saturating_mul(1 << doublings).min(self.cap);
         let chance = chance.clamp(0.0, 1.0);
@@ -56,14 +56,14 @@ impl Backoff {
 
     /// Returns [`Self::wait`] with a random chance.
     #[must_use]
-    pub fn random_wait(&self, failures: u32) -> Duration {
+    pub(crate) fn random_wait(&self, failures: u32) -> Duration {
         self.wait(failures, fastrand::f64())
     }
 }
 
 /// Returns a wait of three to five quarters of `wait`, so that replicas do not poll at the same moment.
 #[must_use]
-pub fn spread(wait: Duration) -> Duration {
+pub(crate) fn spread(wait: Duration) -> Duration {
     wait.mul_f64(0.75 + fastrand::f64() / 2.0)
 }
 

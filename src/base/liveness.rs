@@ -61,12 +61,12 @@ impl Liveness {
     }
 
     /// Records that a delivery worker finished a round.
-    pub fn deliveries_ticked(&self, now: DateTime<Utc>) {
+    pub(crate) fn deliveries_ticked(&self, now: DateTime<Utc>) {
         self.deliveries_at.store(now.timestamp(), Ordering::Relaxed);
     }
 
     /// Records that the job of scheduled ends finished a round.
-    pub fn scheduled_ends_ticked(&self, now: DateTime<Utc>) {
+    pub(crate) fn scheduled_ends_ticked(&self, now: DateTime<Utc>) {
         let now = now.timestamp();
         self.scheduled_ends_at.store(now, Ordering::Relaxed);
     }
@@ -87,7 +87,7 @@ impl Liveness {
     /// Returns the seconds since deliveries and scheduled ends last ran, the longer of the two; `None` if one of them has
     /// never run.
     #[must_use]
-    pub fn heartbeat_age_seconds(&self, now: DateTime<Utc>) -> Option<i64> {
+    pub(crate) fn heartbeat_age_seconds(&self, now: DateTime<Utc>) -> Option<i64> {
         let ran = [&self.deliveries_at, &self.scheduled_ends_at];
         let ran = ran.map(|at| at.load(Ordering::Relaxed));
         if ran.contains(&0) {

@@ -231,7 +231,7 @@ fn seconds(registry: &mut Registry, name: &str, help: &str) -> Histogram {
 
 impl Metrics {
     /// Counts a webhook request: `stored`, `duplicate`, or the name of an error.
-    pub fn record_webhook_request(&self, source: &SourceName, outcome: &str, seconds: f64) {
+    pub(crate) fn record_webhook_request(&self, source: &SourceName, outcome: &str, seconds: f64) {
         self.webhook_requests
             .get_or_create(&SourceOutcome {
                 source: source.to_string(),
@@ -242,7 +242,7 @@ impl Metrics {
     }
 
     /// Counts a bad signature.
-    pub fn record_signature_failure(&self, source: &SourceName, reason: &str) {
+    pub(crate) fn record_signature_failure(&self, source: &SourceName, reason: &str) {
         self.webhook_signature_failures
             .get_or_create(&SourceReason {
                 source: source.to_string(),
@@ -259,18 +259,18 @@ impl Metrics {
     }
 
     /// Counts a failed INSERT of deliveries.
-    pub fn flush_failed(&self) {
+    pub(crate) fn flush_failed(&self) {
         self.insert_failures.inc();
     }
 
     /// Sets how many deliveries wait for an INSERT.
-    pub fn set_queue_length(&self, length: usize) {
+    pub(crate) fn set_queue_length(&self, length: usize) {
         self.insert_queue_length
             .set(i64::try_from(length).unwrap_or(i64::MAX));
     }
 
     /// Sets how many tasks of the process have not ended.
-    pub fn set_alive_tasks(&self, tasks: usize) {
+    pub(crate) fn set_alive_tasks(&self, tasks: usize) {
         self.tokio_tasks_alive
             .set(i64::try_from(tasks).unwrap_or(i64::MAX));
     }
@@ -311,7 +311,7 @@ impl Metrics {
     }
 
     /// Counts a delivery that failed `worker.max_attempts` times.
-    pub fn delivery_failed(&self) {
+    pub(crate) fn delivery_failed(&self) {
         self.deliveries_failed.inc();
     }
 

@@ -1,10 +1,10 @@
 //! Small parts that every module may use: clock, liveness, metrics, backoff, fail points, log throttling.
 
-pub mod backoff;
+pub(crate) mod backoff;
 pub mod clock;
-pub mod failpoints;
+pub(crate) mod failpoints;
 pub(crate) mod halves;
 pub mod liveness;
-pub mod log_throttle;
+pub(crate) mod log_throttle;
 pub mod metrics;
-pub mod panics;
+pub(crate) mod panics;

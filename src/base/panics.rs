@@ -14,7 +14,7 @@ pub struct Panicked;
 ///
 /// # Errors
 /// Returns [`Panicked`] if the work panics.
-pub async fn catch_panic<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
+pub(crate) async fn catch_panic<T>(work: impl Future<Output = T>) -> Result<T, Panicked> {
     let mut work = pin!(work);
     poll_fn(|cx| {
         catch_unwind(AssertUnwindSafe(|| work.as_mut().poll(cx)))

@@ -71,7 +71,7 @@ pub struct Config {
 
 /// Format of the result.
 #[derive(Debug, Clone, Copy, Args)]
-pub struct Format {
+pub(crate) struct Format {
     /// Print JSON
     #[arg(long)]
     json: bool,

@@ -23,16 +23,18 @@ mod worker;
 use std::path::Path;
 
 pub use self::database::Database;
-pub use self::drift::DriftSettings;
+pub(crate) use self::drift::DriftSettings;
 pub use self::environment::Environment;
-pub use self::error::SettingsError;
-pub use self::inbox::InboxSettings;
-pub use self::log::{Log, LogFormat};
+pub(crate) use self::error::SettingsError;
+pub(crate) use self::inbox::InboxSettings;
+pub use self::log::Log;
+pub(crate) use self::log::LogFormat;
 use self::provenance::Provenance;
 use self::raw::Raw;
-pub use self::server::Server;
-pub use self::sources::{ApiSettings, Source};
-pub use self::worker::WorkerSettings;
+pub(crate) use self::server::Server;
+pub(crate) use self::sources::ApiSettings;
+pub use self::sources::Source;
+pub(crate) use self::worker::WorkerSettings;
 use crate::engine::accounts::AccountsMapping;
 
 /// The reference of all settings, with their defaults.

@@ -34,7 +34,7 @@ pub struct MergeAddress(pub(crate) Url);
 impl MergeAddress {
     /// Merge's base URL in the United States. The host is `api-eu.merge.dev` in Europe and `api-ap.merge.dev` in Asia
     /// (<https://docs.merge.dev/hris>, read 2026-11-22).
-    pub const UNITED_STATES: &'static str = "https://api.merge.dev/api/hris/v1";
+    pub(crate) const UNITED_STATES: &'static str = "https://api.merge.dev/api/hris/v1";
 
     /// Parses a URL such as `https://api-eu.merge.dev/api/hris/v1`. A bare host gets that path.
     ///
@@ -54,7 +54,7 @@ impl BambooHrAddress {
     ///
     /// # Errors
     /// [`InvalidAddress`]; its text names the setting.
-    pub fn from_company_domain(company_domain: &str) -> Result<Self, InvalidAddress> {
+    pub(crate) fn from_company_domain(company_domain: &str) -> Result<Self, InvalidAddress> {
         let plain = |c: char| c.is_ascii_alphanumeric() || c == '-';
         if !(1..=63).contains(&company_domain.len()) || !company_domain.chars().all(plain) {
             return Err(InvalidAddress::NotASubdomain);

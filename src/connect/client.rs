@@ -20,7 +20,7 @@ pub fn new(timeout: Duration) -> anyhow::Result<reqwest::Client> {
 
 /// Returns the URL of a service on this machine that listens on this address. `0.0.0.0` becomes `127.0.0.1`.
 #[must_use]
-pub fn local_url(listen: SocketAddr) -> String {
+pub(crate) fn local_url(listen: SocketAddr) -> String {
     let address = match listen.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => SocketAddr::from(([127, 0, 0, 1], listen.port())),
         IpAddr::V6(ip) if ip.is_unspecified() => {
@@ -35,7 +35,7 @@ pub fn local_url(listen: SocketAddr) -> String {
 ///
 /// # Errors
 /// Returns a hint with an example if the text is not an `http` or `https` URL.
-pub fn parse_url(text: &str) -> Result<String, &'static str> {
+pub(crate) fn parse_url(text: &str) -> Result<String, &'static str> {
     let parsed = reqwest::Url::parse(text).ok();
     parsed
         .filter(|url| ["http", "https"].contains(&url.scheme()))

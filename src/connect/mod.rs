@@ -8,7 +8,7 @@ mod error;
 pub use error::ReadError;
 
 mod address;
-pub use address::{BambooHrAddress, InvalidAddress, MergeAddress};
+pub use address::{BambooHrAddress, MergeAddress};
 
 mod limits;
 pub use limits::ClientLimits;
@@ -25,10 +25,10 @@ pub use bamboohr::{
 };
 
 mod merge;
-pub use merge::{EmployeePages, LinkedAccount, MergeApi};
+pub use merge::{LinkedAccount, MergeApi};
 
 mod provider_client;
-pub use provider_client::ProviderClient;
+pub(crate) use provider_client::ProviderClient;
 pub(crate) use provider_client::{EmployeeBatch, EmployeeBatches, SyncedAccount};
 
 pub mod client;

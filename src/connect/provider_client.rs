@@ -30,13 +30,13 @@ impl ProviderClient {
 
     /// Returns the client that reads single employees, where the provider sends changes without values.
     #[must_use]
-    pub fn employee_api(&self) -> Option<&BambooHrApi> {
+    pub(crate) fn employee_api(&self) -> Option<&BambooHrApi> {
         self.bamboohr()
     }
 
     /// Returns the client that manages webhooks, where the provider's API can do so.
     #[must_use]
-    pub fn webhook_api(&self) -> Option<&BambooHrApi> {
+    pub(crate) fn webhook_api(&self) -> Option<&BambooHrApi> {
         self.bamboohr()
     }
 

@@ -3,6 +3,7 @@ use std::time::Duration;
 use chrono::{DateTime, Utc};
 use reqwest::header::{DATE, HeaderMap, RETRY_AFTER};
 
+use super::address::InvalidAddress;
 use super::retry::{backoff, retry_after};
 use super::*;
 

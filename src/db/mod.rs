@@ -1,7 +1,7 @@
 //! Access to Postgres: the connection pool, errors, transactions, advisory locks and the schema `leaver`.
 
-pub mod advisory_lock;
+pub(crate) mod advisory_lock;
 pub mod error;
 pub mod pool;
 pub mod schema;
-pub mod transaction;
+pub(crate) mod transaction;

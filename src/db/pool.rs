@@ -62,7 +62,7 @@ impl Pool {
     ///
     /// # Errors
     /// Returns [`sqlx::Error::PoolTimedOut`] after 3 s, or why no connection could be made.
-    pub async fn connect_dedicated(&self) -> Result<PgConnection, sqlx::Error> {
+    pub(crate) async fn connect_dedicated(&self) -> Result<PgConnection, sqlx::Error> {
         let options = self.connections.connect_options();
         timeout(ACQUIRE_TIMEOUT, options.connect())
             .await

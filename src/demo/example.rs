@@ -48,7 +48,7 @@ pub(super) struct User {
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn create_if_missing(
+pub(crate) async fn create_if_missing(
     options: &PgConnectOptions,
     mapping: &mut AccountsMapping,
 ) -> anyhow::Result<()> {

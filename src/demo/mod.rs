@@ -2,7 +2,7 @@
 //! deliveries over HTTP; nothing is simulated.
 
 mod deliver;
-pub mod example;
+pub(crate) mod example;
 mod story;
 
 use std::net::SocketAddr;
@@ -31,7 +31,7 @@ use embedded_postgres::{self, Embedded};
 /// Run an end-to-end demo on a private Postgres, without setup
 #[derive(Debug, Args)]
 #[command(after_help = "Example:\n  leaver demo --once\n  leaver demo --listen 127.0.0.1:9090")]
-pub struct Demo {
+pub(crate) struct Demo {
     /// Exit when finished; 0 only if every result is as expected
     #[arg(long)]
     once: bool,

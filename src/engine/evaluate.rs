@@ -15,7 +15,7 @@ use leaver_core::domain::{Account, AccountId, Employee};
 
 /// An employee and the decision about the account.
 #[derive(Clone, Debug)]
-pub struct Evaluated {
+pub(crate) struct Evaluated {
     /// The employee.
     pub employee: Employee,
     /// The linked account, or else the accounts with the work e-mail.
@@ -27,13 +27,13 @@ pub struct Evaluated {
 impl Evaluated {
     /// Returns the account if there is exactly one.
     #[must_use]
-    pub fn account(&self) -> Option<&Account> {
+    pub(crate) fn account(&self) -> Option<&Account> {
         self.found.first().filter(|_| self.found.len() == 1)
     }
 
     /// Returns the decision as a short label for people.
     #[must_use]
-    pub fn label(&self) -> &'static str {
+    pub(crate) fn label(&self) -> &'static str {
         match self.decision.action {
             Action::Deactivate(_) => "deactivate",
             Action::Reactivate(_) => "reactivate",
@@ -49,7 +49,7 @@ impl Evaluated {
 
 /// Decisions about a list of employees.
 #[derive(Debug)]
-pub struct Evaluation {
+pub(crate) struct Evaluation {
     /// Employees of configured sources, in the order given.
     pub decided: Vec<Evaluated>,
     /// Employees of sources that are not configured any more.
@@ -62,7 +62,7 @@ pub struct Evaluation {
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn evaluate(
+pub(crate) async fn evaluate(
     conn: &mut PgConnection,
     table: &AccountsTable,
     policies: &Policies,

@@ -27,7 +27,7 @@ pub enum Failure {
 impl Failure {
     /// Returns whether everything has to wait, so that splitting the work gains nothing.
     #[must_use]
-    pub fn is_outage(&self) -> bool {
+    pub(crate) fn is_outage(&self) -> bool {
         matches!(self, Self::Outage(_) | Self::AccountsTable(_))
     }
 }

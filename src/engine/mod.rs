@@ -4,14 +4,14 @@
 //! resolved in [`holds::resolve`].
 
 pub mod accounts;
-pub mod audit;
+pub(crate) mod audit;
 pub mod holds;
-pub mod policies;
-pub mod failure;
-pub mod observe;
-pub mod evaluate;
+pub(crate) mod policies;
+pub(crate) mod failure;
+pub(crate) mod observe;
+pub(crate) mod evaluate;
 pub mod execute;
-pub mod reevaluate;
+pub(crate) mod reevaluate;
 mod changes;
 mod shared_accounts;
 
@@ -21,7 +21,7 @@ use tokio::sync::Notify;
 
 use self::accounts::{AccountsMapping, AccountsTable};
 use self::execute::Outcome;
-pub use self::failure::Failure;
+pub(crate) use self::failure::Failure;
 use self::policies::Policies;
 use crate::base::clock::Clock;
 use crate::base::metrics::Metrics;

@@ -21,7 +21,7 @@ const MAX_FAILURES: usize = 10;
 
 /// The result of observations in one transaction.
 #[derive(Debug, Default)]
-pub struct ApplyReport {
+pub(crate) struct ApplyReport {
     /// Number of employees by outcome.
     pub outcomes: BTreeMap<Outcome, usize>,
     schedule_changed: bool,

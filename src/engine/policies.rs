@@ -39,7 +39,7 @@ impl Policies {
 
     /// Returns the checked name of a source; `None` if it is not configured.
     #[must_use]
-    pub fn source_name(&self, source: &str) -> Option<&SourceName> {
+    pub(crate) fn source_name(&self, source: &str) -> Option<&SourceName> {
         self.sources.get(source).map(|(name, _, _)| name)
     }
 

@@ -22,7 +22,7 @@ const SPLIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// The executed part of a list of employees.
 #[derive(Debug, Default)]
-pub struct PartialExecution {
+pub(crate) struct PartialExecution {
     /// The outcome of each employee for whom the decision was executed.
     pub outcomes: HashMap<EmployeeKey, Outcome>,
     /// The last failure of one of the others.
@@ -34,7 +34,7 @@ impl Engine {
     ///
     /// # Errors
     /// Returns the failure if the transaction failed; nothing was done then.
-    pub async fn reevaluate(
+    pub(crate) async fn reevaluate(
         &self,
         keys: &[EmployeeKey],
         actor: &Actor,

@@ -3,7 +3,7 @@
 pub mod runner;
 pub mod deliveries;
 pub mod scheduled_ends;
-pub mod housekeeping;
+pub(crate) mod housekeeping;
 pub mod sync;
 pub mod drift;
 pub mod source_silence;

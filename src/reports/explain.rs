@@ -16,7 +16,7 @@ use leaver_core::domain::{
 
 /// Everything known about one employee. It contains personal data, so it has no `Debug`.
 #[derive(Serialize)]
-pub struct Explanation {
+pub(crate) struct Explanation {
     /// Source of the employee.
     pub source: SourceName,
     /// Tenant of the employee.
@@ -45,7 +45,7 @@ pub struct Explanation {
 
 /// Facts of an employee; `None` for a fact that no observation named.
 #[derive(Serialize)]
-pub struct KnownFacts {
+pub(crate) struct KnownFacts {
     /// Employment status: `active`, `pending`, `inactive`, or a word that Leaver does not know.
     pub status: Option<KnownFact>,
     /// BambooHR's employment history status: `terminated` or `other`.
@@ -62,7 +62,7 @@ pub struct KnownFacts {
 
 /// One fact with its times.
 #[derive(Serialize)]
-pub struct KnownFact {
+pub(crate) struct KnownFact {
     /// The value; `None` if the HR system states that there is none.
     pub value: Option<String>,
     /// Time since which the value holds, by the HR system.
@@ -75,7 +75,7 @@ pub struct KnownFact {
 ///
 /// # Errors
 /// Returns the database's error. A role that may not read the audit log is no error.
-pub async fn explain(
+pub(crate) async fn explain(
     conn: &mut PgConnection,
     table: &AccountsTable,
     policies: &Policies,

@@ -22,7 +22,7 @@ use crate::roster;
 use leaver_core::domain::SourceName;
 
 /// Time that health from the database is cached: a scrape and a check in the same second query it once.
-pub const CACHE_FOR: Duration = Duration::from_secs(1);
+pub(crate) const CACHE_FOR: Duration = Duration::from_secs(1);
 
 /// Time limit for all queries.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -369,7 +369,7 @@ impl Health {
 
     /// Returns the values of the gauges, or `None` when the database did not answer: unknown is not zero.
     #[must_use]
-    pub fn gauges(&self, now: DateTime<Utc>) -> Option<Gauges> {
+    pub(crate) fn gauges(&self, now: DateTime<Utc>) -> Option<Gauges> {
         let is_known = self.database == "ok" && self.schema == "current";
         is_known.then(|| Gauges {
             inbox_pending: self.backlog.pending,

@@ -11,7 +11,7 @@ use leaver_core::domain::{EmployeeId, EmployeeKey, SourceName, Tenant};
 
 /// A hold that needs a person. It holds personal data, so it has no `Debug`.
 #[derive(Serialize)]
-pub struct OpenHold {
+pub(crate) struct OpenHold {
     /// Hold ID, for `leaver holds approve` and `leaver holds reject`.
     pub id: i64,
     /// Time at which it was opened.
@@ -40,7 +40,7 @@ pub struct OpenHold {
 ///
 /// # Errors
 /// Returns the database's error, or a decoding error for an invalid source name.
-pub async fn list_open(conn: &mut PgConnection) -> Result<Vec<OpenHold>, sqlx::Error> {
+pub(crate) async fn list_open(conn: &mut PgConnection) -> Result<Vec<OpenHold>, sqlx::Error> {
     let holds = holds::store::list_open(conn).await?;
     let keys = holds.iter().map(key).collect::<Result<Vec<_>, _>>()?;
     let emails = roster::store::work_emails(conn, &keys).await?;

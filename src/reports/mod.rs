@@ -1,12 +1,12 @@
 //! Read-only views of the current state. Each has one serialisable type, which a command's table, its `--json` and
 //! the HTTP API share.
 
-pub mod deliveries;
-pub mod drift;
-pub mod employees;
-pub mod explain;
-pub mod health;
-pub mod holds;
+pub(crate) mod deliveries;
+pub(crate) mod drift;
+pub(crate) mod employees;
+pub(crate) mod explain;
+pub(crate) mod health;
+pub(crate) mod holds;
 
 use leaver_core::domain::{DateOrInstant, EmploymentStatus};
 

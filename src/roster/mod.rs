@@ -4,9 +4,9 @@
 //! It stores only what the rules need, and decides nothing.
 
 pub mod pending_reads;
-pub mod scan;
+pub(crate) mod scan;
 pub mod store;
-pub mod sync_state;
+pub(crate) mod sync_state;
 pub(crate) mod facts_json;
 
 use std::collections::BTreeMap;
@@ -83,7 +83,7 @@ pub enum Effect {
 
 /// An employee after the observations of a slice.
 #[derive(Clone, Debug)]
-pub struct Observed {
+pub(crate) struct Observed {
     /// The merged employee. The row is locked until the transaction ends.
     pub employee: Employee,
     /// The employee before the merge.
@@ -101,7 +101,7 @@ pub struct Observed {
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn observe(
+pub(crate) async fn observe(
     conn: &mut PgConnection,
     observations: &[Observation],
     sources: &[SourceName],

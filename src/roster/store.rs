@@ -101,7 +101,7 @@ async fn lock_known(
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn lock_due(
+pub(crate) async fn lock_due(
     conn: &mut PgConnection,
     sources: &[SourceName],
     now: DateTime<Utc>,
@@ -130,7 +130,7 @@ pub async fn lock_due(
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn scheduled_ends_summary(
+pub(crate) async fn scheduled_ends_summary(
     conn: &mut PgConnection,
 ) -> Result<(i64, Option<DateTime<Utc>>), sqlx::Error> {
     let row = sqlx::query!(
@@ -146,7 +146,7 @@ pub async fn scheduled_ends_summary(
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn next_access_end(
+pub(crate) async fn next_access_end(
     conn: &mut PgConnection,
     sources: &[SourceName],
 ) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
@@ -166,7 +166,7 @@ pub async fn next_access_end(
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn find_linked(
+pub(crate) async fn find_linked(
     conn: &mut PgConnection,
     pairs: &[(SourceName, AccountId)],
 ) -> Result<Vec<Employee>, sqlx::Error> {
@@ -218,7 +218,7 @@ pub async fn find_by_email_or_id(
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn save(
+pub(crate) async fn save(
     conn: &mut PgConnection,
     employees: &[Employee],
     now: DateTime<Utc>,
@@ -278,7 +278,7 @@ pub async fn save(
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn forget_deactivation(
+pub(crate) async fn forget_deactivation(
     conn: &mut PgConnection,
     accounts: &BTreeSet<AccountId>,
 ) -> Result<(), sqlx::Error> {
@@ -301,7 +301,7 @@ pub async fn forget_deactivation(
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn work_emails(
+pub(crate) async fn work_emails(
     conn: &mut PgConnection,
     keys: &[EmployeeKey],
 ) -> Result<Vec<Option<String>>, sqlx::Error> {

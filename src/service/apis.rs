@@ -87,7 +87,7 @@ fn provider_client(
 ///
 /// # Errors
 /// Returns an error if it is missing or invalid.
-pub fn check_address(source: &Source, api: &ApiSettings) -> anyhow::Result<()> {
+pub(crate) fn check_address(source: &Source, api: &ApiSettings) -> anyhow::Result<()> {
     address(source, api).map(drop)
 }
 

@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
-pub use self::apis::{check_address, companies};
+pub(crate) use self::apis::check_address;
+pub use self::apis::companies;
 pub use self::components::{Components, engine, policies};
 use self::components::{silence_thresholds, webhook_keys};
 pub use self::database::{connect, connect_options};
@@ -130,7 +131,7 @@ impl Service {
     }
 
     /// Replaces the webhook keys by those of these settings. Other settings keep their values.
-    pub fn replace_keys(&self, settings: &Settings) {
+    pub(crate) fn replace_keys(&self, settings: &Settings) {
         let keys = &self.components.state.webhook_keys;
         for source in keys.replace_keys(&webhook_keys(settings)) {
             warn!(%source, "service.replace_keys: the source is not configured any more; its keys stay until a restart");

@@ -11,7 +11,7 @@ use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 pub(crate) use self::batches::EmployeeBatches;
-pub use self::employees::EmployeePages;
+pub(crate) use self::employees::EmployeePages;
 use super::ReadError;
 use super::address::{self, MergeAddress};
 use super::http::{ApiRequest, Method, Scope, Transport};

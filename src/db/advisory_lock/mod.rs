@@ -12,7 +12,7 @@ use crate::db::pool::Pool;
 
 /// A held lock, and the connection that holds it. Dropping it closes the connection, which releases the lock a moment later.
 #[derive(Debug)]
-pub struct AdvisoryLock {
+pub(crate) struct AdvisoryLock {
     conn: PgConnection,
     pool: Pool,
 }
@@ -22,7 +22,7 @@ impl AdvisoryLock {
     ///
     /// # Errors
     /// Returns the database's error; the lock is not held then.
-    pub async fn try_acquire(pool: &Pool, name: &str) -> Result<Option<Self>, sqlx::Error> {
+    pub(crate) async fn try_acquire(pool: &Pool, name: &str) -> Result<Option<Self>, sqlx::Error> {
         let acquired = async {
             let mut conn = pool.connect_dedicated().await?;
             if store::try_lock(&mut conn, name).await? {
@@ -39,7 +39,7 @@ impl AdvisoryLock {
     ///
     /// # Errors
     /// Returns the database's error; Postgres releases the lock when it detects the closed connection.
-    pub async fn release(mut self) -> Result<(), sqlx::Error> {
+    pub(crate) async fn release(mut self) -> Result<(), sqlx::Error> {
         let unlocked = store::unlock(&mut self.conn);
         self.pool.with_silence_timeout(unlocked).await?;
         drop(self.conn.close().await);

@@ -60,7 +60,7 @@ pub fn classify(error: &sqlx::Error) -> Class {
 
 /// Returns the class of the first database error among an error and its sources; [`Class::Other`] if there is none.
 #[must_use]
-pub fn classify_chain(error: &(dyn Error + 'static)) -> Class {
+pub(crate) fn classify_chain(error: &(dyn Error + 'static)) -> Class {
     sources(error)
         .find_map(|error| error.downcast_ref::<sqlx::Error>())
         .map_or(Class::Other, classify)
@@ -68,20 +68,20 @@ pub fn classify_chain(error: &(dyn Error + 'static)) -> Class {
 
 /// Returns whether Postgres could not read a text as a value of the column's type (class 22).
 #[must_use]
-pub fn is_malformed_value(error: &sqlx::Error) -> bool {
+pub(crate) fn is_malformed_value(error: &sqlx::Error) -> bool {
     sqlstate(error).starts_with("22")
 }
 
 /// Returns the SQLSTATE of an error; empty if the error is not from Postgres.
 #[must_use]
-pub fn sqlstate(error: &sqlx::Error) -> Cow<'_, str> {
+pub(crate) fn sqlstate(error: &sqlx::Error) -> Cow<'_, str> {
     let code = error.as_database_error().and_then(DatabaseError::code);
     code.unwrap_or_default()
 }
 
 /// Describes an error with its sources on one line, without values. A source that repeats earlier text is left out.
 #[must_use]
-pub fn error_chain(error: &(dyn Error + 'static)) -> String {
+pub(crate) fn error_chain(error: &(dyn Error + 'static)) -> String {
     let mut parts: Vec<String> = vec![];
     for error in sources(error) {
         let database_error = error.downcast_ref::<sqlx::Error>();
@@ -99,7 +99,7 @@ pub fn error_chain(error: &(dyn Error + 'static)) -> String {
 
 /// Describes a database error without values.
 #[must_use]
-pub fn redacted_message(error: &sqlx::Error) -> String {
+pub(crate) fn redacted_message(error: &sqlx::Error) -> String {
     match error {
         sqlx::Error::Database(answer) => describe(answer.as_ref()),
         sqlx::Error::ColumnDecode { index, .. } => format!("column {index} cannot be decoded"),

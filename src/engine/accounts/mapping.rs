@@ -30,7 +30,7 @@ impl AccountsMapping {
 
     /// Returns the statement that grants a role the privileges on the table that the service needs, and no more.
     #[must_use]
-    pub fn grant_statement(&self, table: &AccountsTable, role: &str) -> String {
+    pub(crate) fn grant_statement(&self, table: &AccountsTable, role: &str) -> String {
         let columns: Vec<String> = self.columns().into_iter().map(quote).collect();
         format!(
             "GRANT SELECT ({}), UPDATE ({}) ON {} TO {};",
@@ -110,7 +110,6 @@ pub struct AccountsTable {
     pub(super) deactivate: String,
     pub(super) reactivate: String,
     pub(super) end_sessions: Vec<String>,
-    pub(super) has_tenant: bool,
 }
 
 /// A column, from the catalog.
@@ -228,24 +227,17 @@ impl AccountsTable {
             deactivate: switch("DISTINCT FROM false", "false"),
             reactivate: switch("DISTINCT FROM true", "true"),
             end_sessions: mapping.end_sessions.clone(),
-            has_tenant: tenant.is_some(),
             name,
         })
     }
 
     /// Returns the statement that creates an index for the lookup by e-mail.
     #[must_use]
-    pub fn index_statement(&self) -> String {
+    pub(crate) fn index_statement(&self) -> String {
         format!(
             "CREATE INDEX CONCURRENTLY ON {} ({});",
             self.name, self.email_expression
         )
-    }
-
-    /// Returns whether accounts are matched only within their tenant.
-    #[must_use]
-    pub fn has_tenant(&self) -> bool {
-        self.has_tenant
     }
 
     /// Returns the configured statements that end sessions.

@@ -3,14 +3,15 @@
 //! It executes decisions and makes none. In the application's schema it uses the mapped columns and the `end_sessions`
 //! statements, and nothing else.
 
-pub mod mapping;
+pub(crate) mod mapping;
 pub mod store;
 
 use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
-pub use self::mapping::{AccountsMapping, AccountsTable, MappingError};
+pub(crate) use self::mapping::MappingError;
+pub use self::mapping::{AccountsMapping, AccountsTable};
 use leaver_core::decision::{Action, Decision};
 use leaver_core::domain::AccountId;
 

@@ -13,7 +13,7 @@ use leaver_core::domain::{Account, AccountId, Tenant, WorkEmail};
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn find_by_id(
+pub(crate) async fn find_by_id(
     conn: &mut PgConnection,
     table: &AccountsTable,
     ids: &BTreeSet<AccountId>,
@@ -32,7 +32,7 @@ pub async fn find_by_id(
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn find_by_email(
+pub(crate) async fn find_by_email(
     conn: &mut PgConnection,
     table: &AccountsTable,
     wanted: &[(WorkEmail, Tenant)],
@@ -64,7 +64,7 @@ pub async fn find_by_email(
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn active_after(
+pub(crate) async fn active_after(
     conn: &mut PgConnection,
     table: &AccountsTable,
     after: Option<&AccountId>,
@@ -265,7 +265,10 @@ pub async fn rights(
 ///
 /// # Errors
 /// Returns why Postgres rejects it.
-pub async fn try_end_sessions(conn: &mut PgConnection, statement: &str) -> Result<(), sqlx::Error> {
+pub(crate) async fn try_end_sessions(
+    conn: &mut PgConnection,
+    statement: &str,
+) -> Result<(), sqlx::Error> {
     let mut tx = sqlx::Connection::begin(conn).await?;
     sqlx::query(AssertSqlSafe(statement.to_owned()))
         .bind(Vec::<String>::new())

@@ -1,12 +1,12 @@
 //! The audit log: what was done, why and by whom. Entries are only ever added, in the transaction of the change.
 
-pub mod store;
+pub(crate) mod store;
 
 use leaver_core::domain::{AccountId, DeliveryId, EmployeeKey};
 
 /// One entry of the audit log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AuditEntry {
+pub(crate) struct AuditEntry {
     /// The action.
     pub action: AuditAction,
     /// Why, in a sentence for people. Holds no name and no address.

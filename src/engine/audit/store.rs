@@ -12,7 +12,7 @@ use leaver_core::domain::{EmployeeKey, KeyColumns};
 ///
 /// # Errors
 /// Returns the database's error; the transaction must be rolled back then.
-pub async fn record(
+pub(crate) async fn record(
     conn: &mut PgConnection,
     entries: &[AuditEntry],
     now: DateTime<Utc>,
@@ -51,7 +51,7 @@ pub async fn record(
 
 /// An entry as shown to people.
 #[derive(Clone, Debug, Serialize)]
-pub struct AuditRecord {
+pub(crate) struct AuditRecord {
     /// When it was done.
     pub at: DateTime<Utc>,
     /// The action.
@@ -70,7 +70,7 @@ pub struct AuditRecord {
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn history(
+pub(crate) async fn history(
     conn: &mut PgConnection,
     key: &EmployeeKey,
 ) -> Result<Vec<AuditRecord>, sqlx::Error> {

@@ -12,7 +12,7 @@ use leaver_core::domain::{DeliveryId, EmployeeKey};
 
 /// A hold to be opened.
 #[derive(Clone, Debug)]
-pub struct NewHold {
+pub(crate) struct NewHold {
     /// The employee.
     pub employee: EmployeeKey,
     /// A decision that needs a person.
@@ -50,7 +50,7 @@ pub struct Hold {
 
 /// The last open or rejected hold of an employee.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HoldStatus {
+pub(crate) struct HoldStatus {
     /// The ID.
     pub id: i64,
     /// True if a person rejected it; otherwise it is open.

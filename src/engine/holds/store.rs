@@ -14,7 +14,7 @@ use leaver_core::domain::{AccountId, EmployeeKey, KeyColumns};
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn raise(
+pub(crate) async fn raise(
     conn: &mut PgConnection,
     holds: &[NewHold],
     now: DateTime<Utc>,
@@ -77,7 +77,7 @@ pub async fn raise(
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn standing(
+pub(crate) async fn standing(
     conn: &mut PgConnection,
     employees: &[EmployeeKey],
 ) -> Result<Vec<Option<HoldStatus>>, sqlx::Error> {
@@ -114,7 +114,7 @@ pub async fn standing(
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn withdraw(
+pub(crate) async fn withdraw(
     conn: &mut PgConnection,
     employees: &[EmployeeKey],
     now: DateTime<Utc>,
@@ -139,7 +139,7 @@ pub async fn withdraw(
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn withdraw_returns(
+pub(crate) async fn withdraw_returns(
     conn: &mut PgConnection,
     accounts: &BTreeSet<AccountId>,
     now: DateTime<Utc>,
@@ -165,7 +165,10 @@ pub async fn withdraw_returns(
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn lapse(conn: &mut PgConnection, employees: &[EmployeeKey]) -> Result<u64, sqlx::Error> {
+pub(crate) async fn lapse(
+    conn: &mut PgConnection,
+    employees: &[EmployeeKey],
+) -> Result<u64, sqlx::Error> {
     let columns = KeyColumns::of(employees);
     let done = sqlx::query!(
         "UPDATE leaver.holds AS h SET facts_fingerprint = ''
@@ -239,7 +242,7 @@ pub async fn list_open(conn: &mut PgConnection) -> Result<Vec<Hold>, sqlx::Error
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn count_open(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
+pub(crate) async fn count_open(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT count(*) AS "n!" FROM leaver.holds WHERE state = 'open'"#)
         .fetch_one(conn)
         .await

@@ -23,7 +23,7 @@ impl MemoryBudget {
 
     /// Returns true if this many bytes are free now.
     #[must_use]
-    pub fn has_capacity(&self, bytes: usize) -> bool {
+    pub(crate) fn has_capacity(&self, bytes: usize) -> bool {
         self.0.load(Ordering::Relaxed) >= bytes
     }
 
@@ -40,7 +40,7 @@ impl MemoryBudget {
 impl Reservation {
     /// Takes this many bytes more; returns false and takes nothing if they are not free.
     #[must_use]
-    pub fn try_grow(&mut self, bytes: usize) -> bool {
+    pub(crate) fn try_grow(&mut self, bytes: usize) -> bool {
         let take = |free: usize| free.checked_sub(bytes);
         let free = &self.budget.0;
         let taken = free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);

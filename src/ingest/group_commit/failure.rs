@@ -8,7 +8,7 @@ use crate::db::error::{Class, classify, redacted_message, sqlstate};
     "`synchronous_commit` is off for Leaver's role or database, so a crash could lose a delivery that was answered 200; \
      set it to on where it is set: ALTER ROLE ... SET synchronous_commit = on, ALTER DATABASE ... SET, or postgresql.conf"
 )]
-pub struct NotDurable;
+pub(crate) struct NotDurable;
 
 /// Why a flush failed. Its text has no values of the database.
 #[derive(Debug, thiserror::Error)]

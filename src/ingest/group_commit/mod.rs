@@ -25,8 +25,8 @@ use tokio_util::task::TaskTracker;
 use tracing::error;
 use uuid::Uuid;
 
-pub use self::budget::{MemoryBudget, Reservation};
-pub use self::failure::NotDurable;
+pub(crate) use self::budget::{MemoryBudget, Reservation};
+pub(crate) use self::failure::NotDurable;
 use self::flusher::{Insert, Shared};
 use self::queue::{PendingInsert, Queue};
 use crate::base::liveness::Liveness;
@@ -56,7 +56,7 @@ pub struct QueueLimits {
 }
 
 /// The default of [`QueueLimits::max_pending`], enough for a few seconds.
-pub const DEFAULT_MAX_PENDING: usize = 16_384;
+pub(crate) const DEFAULT_MAX_PENDING: usize = 16_384;
 
 /// Why a delivery is not stored. In each case the sender should retry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]

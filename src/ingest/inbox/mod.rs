@@ -11,10 +11,10 @@
 //! This module never parses a body.
 
 pub mod arrivals;
-pub mod retention;
+pub(crate) mod retention;
 pub mod store;
-pub mod in_flight;
-pub mod queries;
+pub(crate) mod in_flight;
+pub(crate) mod queries;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -89,7 +89,7 @@ pub enum DeliveryOutcome {
 impl DeliveryOutcome {
     /// Returns true if the same body, signed later, may carry new facts.
     #[must_use]
-    pub fn may_carry_new_facts(&self) -> bool {
+    pub(crate) fn may_carry_new_facts(&self) -> bool {
         matches!(
             self,
             Self::Processed {

@@ -12,7 +12,7 @@ use leaver_core::domain::{DeliveryId, EmployeeId};
 
 /// The size of a claim.
 #[derive(Clone, Copy, Debug)]
-pub struct ClaimLimit {
+pub(crate) struct ClaimLimit {
     /// Deliveries.
     pub deliveries: i64,
     /// Bytes of their bodies together. A single larger delivery is still claimed, alone.
@@ -24,7 +24,7 @@ pub struct ClaimLimit {
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn claim(
+pub(crate) async fn claim(
     conn: &mut PgConnection,
     limit: ClaimLimit,
     now: DateTime<Utc>,
@@ -96,7 +96,7 @@ async fn bodies(
 }
 
 /// The notification channel of the replicas.
-pub const CHANNEL: &str = "leaver_arrived";
+pub(crate) const CHANNEL: &str = "leaver_arrived";
 
 /// Notifies the other replicas, without waiting for the disk.
 ///
@@ -227,7 +227,7 @@ fn array(ids: &[EmployeeId]) -> String {
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn postpone(
+pub(crate) async fn postpone(
     conn: &mut PgConnection,
     id: DeliveryId,
     reason: &str,
@@ -251,7 +251,7 @@ pub async fn postpone(
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn reset_far_future_attempts(
+pub(crate) async fn reset_far_future_attempts(
     conn: &mut PgConnection,
     longest_wait: TimeDelta,
     now: DateTime<Utc>,

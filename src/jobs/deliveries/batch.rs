@@ -23,7 +23,7 @@ use leaver_core::domain::{DeliveryId, EmployeeKey};
 
 /// A processed batch, for the log and the metrics.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub(crate) struct Batch {
     /// The deliveries, in the order of the claim.
     pub deliveries: Vec<SettledDelivery>,
     /// True if an end of access was scheduled or moved.
@@ -34,7 +34,7 @@ pub struct Batch {
 
 /// A delivery that is processed, ignored or failed.
 #[derive(Debug)]
-pub struct SettledDelivery {
+pub(crate) struct SettledDelivery {
     /// The delivery.
     pub id: DeliveryId,
     /// The source that sent it.
@@ -53,7 +53,7 @@ pub struct SettledDelivery {
 ///
 /// # Errors
 /// Returns a [`BatchFailure`] with the deliveries that were claimed; nothing was done then.
-pub async fn process_batch(
+pub(crate) async fn process_batch(
     deliveries: &Deliveries,
     worker: Uuid,
     table: &AccountsTable,

@@ -3,7 +3,7 @@
 //! A batch is one transaction, so a crash frees its rows. A batch that fails is retried in halves, down to the delivery that
 //! fails alone: that one is postponed, and fails for good after `max_attempts` attempts.
 
-pub mod batch;
+pub(crate) mod batch;
 mod in_flight;
 pub mod notify;
 mod parse;
@@ -55,7 +55,7 @@ pub struct Deliveries {
 
 /// A batch that failed; nothing of it was done.
 #[derive(Debug)]
-pub struct BatchFailure {
+pub(crate) struct BatchFailure {
     /// The deliveries that were claimed; none if the failure came before the claim.
     pub claimed: Vec<DeliveryId>,
     /// Why it failed.

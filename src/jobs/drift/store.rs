@@ -27,7 +27,9 @@ pub async fn snapshot(conn: &mut PgConnection) -> Result<Transaction<'_, Postgre
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn find_last_check(conn: &mut PgConnection) -> Result<Option<LastCheck>, sqlx::Error> {
+pub(crate) async fn find_last_check(
+    conn: &mut PgConnection,
+) -> Result<Option<LastCheck>, sqlx::Error> {
     sqlx::query_as!(
         LastCheck,
         "SELECT checked_at AS at, terminated_with_access, fixed FROM leaver.drift"
@@ -40,7 +42,7 @@ pub async fn find_last_check(conn: &mut PgConnection) -> Result<Option<LastCheck
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn save_last_check(
+pub(crate) async fn save_last_check(
     conn: &mut PgConnection,
     checked: &LastCheck,
 ) -> Result<(), sqlx::Error> {

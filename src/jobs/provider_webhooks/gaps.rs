@@ -10,13 +10,13 @@ use leaver_core::domain::EmployeeId;
 // The log has the time of the last attempt, and the last retry comes 155 minutes after the first attempt
 // (https://documentation.bamboohr.com/reference/employee-updated-webhook, read 2026-11-22). The inbox has the time of
 // the first attempt that arrived.
-pub const MAX_EARLY: TimeDelta = TimeDelta::minutes(160);
+pub(crate) const MAX_EARLY: TimeDelta = TimeDelta::minutes(160);
 /// How long after its time in the log a delivery may have arrived, since the two clocks differ.
-pub const MAX_LATE: TimeDelta = TimeDelta::minutes(5);
+pub(crate) const MAX_LATE: TimeDelta = TimeDelta::minutes(5);
 
 /// A delivery in the log.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LoggedDelivery {
+pub(crate) struct LoggedDelivery {
     /// When it was last tried; `None` if the log has a text instead, for a delivery that was never sent.
     pub at: Option<DateTime<Utc>>,
     /// The employees that it named.
@@ -25,7 +25,7 @@ pub struct LoggedDelivery {
 
 /// A delivery in the inbox.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RecordedDelivery {
+pub(crate) struct RecordedDelivery {
     /// When it arrived.
     pub at: DateTime<Utc>,
     /// The employees that it named.
@@ -35,7 +35,7 @@ pub struct RecordedDelivery {
 /// Returns for each delivery in the log the employees for whom nothing arrived, in the log's order. Per employee a
 /// delivery in the inbox matches one in the log; the pairs nearest in time match first.
 #[must_use]
-pub fn missing_employees(
+pub(crate) fn missing_employees(
     logged: &[LoggedDelivery],
     recorded: &[RecordedDelivery],
 ) -> Vec<BTreeSet<EmployeeId>> {

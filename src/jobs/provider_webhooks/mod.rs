@@ -12,11 +12,11 @@ use leaver_core::domain::SourceName;
 
 /// The problem of a webhook that is no longer in the list.
 // The list shows only what the key's user may see, so a webhook that was never seen may exist all the same.
-pub const WEBHOOK_MISSING: &str = "BambooHR does not list it any more; it was deleted, or `api.api_key` belongs to another user. \
+pub(crate) const WEBHOOK_MISSING: &str = "BambooHR does not list it any more; it was deleted, or `api.api_key` belongs to another user. \
     Create another with `leaver webhooks create`, or remove this one with `leaver webhooks delete`";
 
 /// The problem of a webhook whose URL was changed.
-pub const WEBHOOK_REPOINTED: &str = "it posts to another address now; restore its URL in BambooHR, \
+pub(crate) const WEBHOOK_REPOINTED: &str = "it posts to another address now; restore its URL in BambooHR, \
     or remove it with `leaver webhooks delete`";
 
 /// A webhook that posts here, as the API last showed it.

@@ -27,7 +27,7 @@ pub async fn checked_at(
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn save_checked_at(
+pub(crate) async fn save_checked_at(
     conn: &mut PgConnection,
     source: &SourceName,
     checked_at: DateTime<Utc>,
@@ -87,7 +87,10 @@ pub async fn list(
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn save(conn: &mut PgConnection, hooks: &[ProviderWebhook]) -> Result<(), sqlx::Error> {
+pub(crate) async fn save(
+    conn: &mut PgConnection,
+    hooks: &[ProviderWebhook],
+) -> Result<(), sqlx::Error> {
     let sources: Vec<String> = hooks.iter().map(|hook| hook.source.to_string()).collect();
     let ids: Vec<&str> = hooks.iter().map(|hook| hook.id.as_str()).collect();
     let names: Vec<&str> = hooks.iter().map(|hook| hook.name.as_str()).collect();

@@ -57,7 +57,7 @@ pub enum Next {
 
 /// Starts jobs, and stops all of them.
 #[derive(Clone, Debug)]
-pub struct Runner {
+pub(crate) struct Runner {
     tasks: TaskTracker,
     stop: CancellationToken,
 }
@@ -65,12 +65,12 @@ pub struct Runner {
 impl Runner {
     /// Creates a runner. Its jobs stop with `stop`; `tasks` is empty once they have.
     #[must_use]
-    pub fn new(tasks: TaskTracker, stop: CancellationToken) -> Self {
+    pub(crate) fn new(tasks: TaskTracker, stop: CancellationToken) -> Self {
         Self { tasks, stop }
     }
 
     /// Starts a job. After a panic it is created again, since its state may be inconsistent.
-    pub fn start<J: Job>(&self, make: impl Fn() -> J + Send + 'static) {
+    pub(crate) fn start<J: Job>(&self, make: impl Fn() -> J + Send + 'static) {
         self.tasks.spawn(supervise(make, self.stop.clone()));
     }
 }

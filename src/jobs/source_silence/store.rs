@@ -11,7 +11,7 @@ use leaver_core::domain::SourceName;
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn insert_new(
+pub(crate) async fn insert_new(
     conn: &mut PgConnection,
     sources: &[SourceName],
     now: DateTime<Utc>,
@@ -32,7 +32,7 @@ pub async fn insert_new(
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn listening_since(
+pub(crate) async fn listening_since(
     conn: &mut PgConnection,
     sources: &[SourceName],
 ) -> Result<HashMap<String, DateTime<Utc>>, sqlx::Error> {

@@ -14,7 +14,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use tracing::{info, warn};
 
 use self::collect::SyncRun;
-pub use self::error::{GapsError, SyncError};
+pub use self::error::GapsError;
+pub(crate) use self::error::SyncError;
 use crate::connect::{EmployeeBatches, ProviderClient, SyncedAccount};
 use crate::db::advisory_lock::AdvisoryLock;
 use crate::engine::Engine;
@@ -55,7 +56,7 @@ pub enum SyncMode {
 }
 
 /// Reads one source whenever a read is due.
-pub struct SyncJob {
+pub(crate) struct SyncJob {
     /// Reads it.
     pub syncer: Arc<Syncer>,
     /// The source.

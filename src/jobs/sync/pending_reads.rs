@@ -79,7 +79,7 @@ impl PendingReader {
 
     /// Returns true if a source can have pending reads.
     #[must_use]
-    pub fn has_sources(&self) -> bool {
+    pub(crate) fn has_sources(&self) -> bool {
         !self.apis.is_empty()
     }
 
@@ -248,7 +248,7 @@ impl PendingReader {
 }
 
 /// Executes pending reads, until stopped.
-pub struct PendingReadsJob {
+pub(crate) struct PendingReadsJob {
     /// Executes them.
     pub reader: Arc<PendingReader>,
     /// Ends a batch early.

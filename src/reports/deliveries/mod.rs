@@ -1,6 +1,6 @@
 //! Deliveries as the inbox holds them, without their bodies.
 
-pub mod store;
+pub(crate) mod store;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 /// One delivery without its body.
 #[derive(Clone, Debug, Serialize)]
-pub struct DeliverySummary {
+pub(crate) struct DeliverySummary {
     /// Delivery ID, as in the response to the sender.
     pub id: Uuid,
     /// Source that sent it.

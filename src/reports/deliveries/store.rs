@@ -8,7 +8,7 @@ use super::DeliverySummary;
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn list(
+pub(crate) async fn list(
     conn: &mut PgConnection,
     state: Option<&str>,
     source: Option<&str>,

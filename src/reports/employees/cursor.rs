@@ -14,7 +14,7 @@ const VERSION: u32 = 1;
 
 /// Position after one entry: the sort key of the list.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Cursor {
+pub(crate) struct Cursor {
     pub(super) modified_at: DateTime<Utc>,
     pub(super) source: String,
     pub(super) tenant: String,
@@ -23,7 +23,7 @@ pub struct Cursor {
 
 /// Why a text is no cursor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum CursorError {
+pub(crate) enum CursorError {
     /// Not a cursor, or a damaged one.
     #[error(
         "is not a cursor; pass the `next` value of the previous page unchanged, or leave it out to start over"
@@ -49,7 +49,7 @@ impl Cursor {
     ///
     /// # Errors
     /// [`CursorError`].
-    pub fn parse(text: &str) -> Result<Self, CursorError> {
+    pub(crate) fn parse(text: &str) -> Result<Self, CursorError> {
         let bytes = BASE64_URL_SAFE_NO_PAD
             .decode(text)
             .map_err(|_| CursorError::Invalid)?;

@@ -35,7 +35,7 @@ fn unknown_status(_word: &str) -> UnknownStatus {
 #[error(
     "must be a time such as 2026-01-31T17:00:00Z or 2026-01-31T17:00:00+0000, or a day such as 2026-01-31 (midnight UTC)"
 )]
-pub struct InvalidTime;
+pub(crate) struct InvalidTime;
 
 impl EmploymentFilter {
     /// Returns the word in a query and on the command line.
@@ -49,7 +49,7 @@ impl EmploymentFilter {
 ///
 /// # Errors
 /// [`InvalidTime`] for any other text.
-pub fn parse_time(text: &str) -> Result<DateTime<Utc>, InvalidTime> {
+pub(crate) fn parse_time(text: &str) -> Result<DateTime<Utc>, InvalidTime> {
     if let Ok(day) = NaiveDate::parse_from_str(text, "%Y-%m-%d") {
         return Ok(day.and_time(NaiveTime::MIN).and_utc());
     }

@@ -6,27 +6,27 @@
 
 mod cursor;
 mod filters;
-pub mod store;
+pub(crate) mod store;
 
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Serialize, Serializer};
 
-pub use self::cursor::{Cursor, CursorError};
-pub use self::filters::{EmploymentFilter, InvalidTime, UnknownStatus, parse_time};
+pub(crate) use self::cursor::Cursor;
+pub(crate) use self::filters::{EmploymentFilter, UnknownStatus, parse_time};
 use super::{date_or_instant, employment_status};
 use leaver_core::domain::{
     AccountId, Employee, EmployeeId, Fact, SourceName, Status, Tenant, WorkEmail,
 };
 
 /// Largest page, in employees.
-pub const MAX_PAGE_SIZE: u16 = 1_000;
+pub(crate) const MAX_PAGE_SIZE: u16 = 1_000;
 
 /// Page size if none is given, in employees.
-pub const DEFAULT_PAGE_SIZE: u16 = 100;
+pub(crate) const DEFAULT_PAGE_SIZE: u16 = 100;
 
 /// Selects employees.
 #[derive(Clone, Debug, Default)]
-pub struct EmployeeQuery {
+pub(crate) struct EmployeeQuery {
     /// Only employees changed after this time, exclusive.
     pub modified_after: Option<DateTime<Utc>>,
     /// Only employees with this status.
@@ -39,7 +39,7 @@ pub struct EmployeeQuery {
 
 /// A page of employees.
 #[derive(Serialize)]
-pub struct Page {
+pub(crate) struct Page {
     /// Cursor of the next page; `None` on the last one.
     pub next: Option<Cursor>,
     /// Employees on this page.
@@ -48,7 +48,7 @@ pub struct Page {
 
 /// An employee of the roster. It holds personal data, so it has no `Debug`.
 #[derive(Serialize)]
-pub struct EmployeeRow {
+pub(crate) struct EmployeeRow {
     /// Source of the employee.
     pub source: SourceName,
     /// Tenant of the employee.

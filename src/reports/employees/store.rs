@@ -12,7 +12,7 @@ use leaver_core::domain::{AccountId, Employee, EmployeeId, EmployeeKey, SourceNa
 ///
 /// # Errors
 /// Returns the database's error, or a decoding error for an invalid source name.
-pub async fn page(
+pub(crate) async fn page(
     conn: &mut PgConnection,
     query: &EmployeeQuery,
     size: u16,

@@ -5,6 +5,8 @@ use base64::prelude::BASE64_URL_SAFE_NO_PAD;
 use proptest::prelude::*;
 use strum::VariantNames;
 
+use super::cursor::CursorError;
+use super::filters::InvalidTime;
 use super::*;
 
 fn encoded(text: &str) -> String {

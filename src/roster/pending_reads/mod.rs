@@ -20,7 +20,7 @@ pub struct PendingRead {
 
 /// Returns the read that an employee waits for, if any. None is needed if the employee was deleted after the change.
 #[must_use]
-pub fn for_employee(employee: &Employee) -> Option<PendingRead> {
+pub(crate) fn for_employee(employee: &Employee) -> Option<PendingRead> {
     let since = employee.values_pending_since?;
     let is_deleted = employee
         .deleted

@@ -60,7 +60,7 @@ pub async fn count(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn claim(
+pub(crate) async fn claim(
     conn: &mut PgConnection,
     sources: &[SourceName],
     limit: i64,
@@ -110,7 +110,7 @@ pub async fn claim(
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn reset_far_future_attempts(
+pub(crate) async fn reset_far_future_attempts(
     conn: &mut PgConnection,
     longest_wait: TimeDelta,
     longest_after_failure: TimeDelta,
@@ -159,7 +159,7 @@ pub async fn forget(
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn postpone(
+pub(crate) async fn postpone(
     conn: &mut PgConnection,
     read: &PendingRead,
     reason: Option<&str>,

@@ -1,12 +1,12 @@
 //! Reads the whole roster page by page, to compare it with the accounts.
 
-pub mod store;
+pub(crate) mod store;
 
 use std::collections::BTreeSet;
 
 /// The accounts that an employee in the roster claims.
 #[derive(Clone, Debug, Default)]
-pub struct ClaimedAccounts {
+pub(crate) struct ClaimedAccounts {
     /// Ids of linked accounts.
     pub account_ids: BTreeSet<String>,
     /// Work e-mails.

@@ -12,7 +12,7 @@ use leaver_core::domain::{Employee, EmployeeKey, SourceName};
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn entries_after(
+pub(crate) async fn entries_after(
     conn: &mut PgConnection,
     sources: &[SourceName],
     after: Option<&EmployeeKey>,
@@ -42,7 +42,7 @@ pub async fn entries_after(
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn find_claimed_accounts(
+pub(crate) async fn find_claimed_accounts(
     conn: &mut PgConnection,
     sources: &[SourceName],
     accounts: &[&str],

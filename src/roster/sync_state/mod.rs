@@ -1,6 +1,6 @@
 //! The result of the last sync of each source. Only after a complete read does a missing employee mean anything.
 
-pub mod store;
+pub(crate) mod store;
 
 use chrono::{DateTime, Utc};
 
@@ -8,7 +8,7 @@ use leaver_core::domain::SourceName;
 
 /// The sync state of one source, or of one of its linked accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SyncState {
+pub(crate) struct SyncState {
     /// The source.
     pub source: SourceName,
     /// Merge's linked account; empty for BambooHR.

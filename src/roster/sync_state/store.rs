@@ -10,7 +10,7 @@ use leaver_core::domain::{EmployeeId, SourceName};
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn list(
+pub(crate) async fn list(
     conn: &mut PgConnection,
     sources: &[SourceName],
 ) -> Result<Vec<SyncState>, sqlx::Error> {
@@ -44,7 +44,7 @@ pub async fn list(
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn save(conn: &mut PgConnection, reads: &SyncState) -> Result<(), sqlx::Error> {
+pub(crate) async fn save(conn: &mut PgConnection, reads: &SyncState) -> Result<(), sqlx::Error> {
     let state = if reads.incomplete.is_none() {
         "complete"
     } else {
@@ -77,7 +77,7 @@ pub async fn save(conn: &mut PgConnection, reads: &SyncState) -> Result<(), sqlx
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn find_leaving(
+pub(crate) async fn find_leaving(
     conn: &mut PgConnection,
     source: &SourceName,
     from: NaiveDate,

@@ -61,7 +61,7 @@ pub async fn insert(
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn record_repeats(
+pub(crate) async fn record_repeats(
     conn: &mut PgConnection,
     arrivals: &[&NewArrival],
 ) -> Result<Vec<Option<DeliveryId>>, sqlx::Error> {

@@ -9,13 +9,13 @@
 //!
 //! While the owner of a mark lives, the marked rows are locked. If they are not, it has died.
 
-pub mod store;
+pub(crate) mod store;
 
 use leaver_core::domain::DeliveryId;
 
 /// The deliveries that a dead loop did not finish.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Orphaned {
+pub(crate) enum Orphaned {
     /// Any of these may have caused the crash, or one of another loop. Each must be processed alone from now on.
     Any(Vec<DeliveryId>),
     /// This one was processed alone, so it has failed once more.

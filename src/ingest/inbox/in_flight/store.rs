@@ -11,7 +11,7 @@ use leaver_core::domain::DeliveryId;
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn mark(
+pub(crate) async fn mark(
     conn: &mut PgConnection,
     worker: Uuid,
     deliveries: &[DeliveryId],
@@ -37,7 +37,7 @@ pub async fn mark(
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn forget(conn: &mut PgConnection, worker: Uuid) -> Result<(), sqlx::Error> {
+pub(crate) async fn forget(conn: &mut PgConnection, worker: Uuid) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "DELETE FROM leaver.in_flight_batches WHERE worker = $1",
         worker
@@ -52,7 +52,7 @@ pub async fn forget(conn: &mut PgConnection, worker: Uuid) -> Result<(), sqlx::E
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn reclaim_orphans(
+pub(crate) async fn reclaim_orphans(
     conn: &mut PgConnection,
     worker: Uuid,
 ) -> Result<Vec<Orphaned>, sqlx::Error> {
@@ -100,7 +100,7 @@ pub async fn reclaim_orphans(
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn isolate(
+pub(crate) async fn isolate(
     conn: &mut PgConnection,
     deliveries: &[DeliveryId],
 ) -> Result<(), sqlx::Error> {

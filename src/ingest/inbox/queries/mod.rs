@@ -1,6 +1,6 @@
 //! Read-only queries of the inbox, for health, commands and comparisons.
 
-pub mod store;
+pub(crate) mod store;
 
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
@@ -21,7 +21,7 @@ pub struct Backlog {
 
 /// The newest delivery of a source.
 #[derive(Clone, Debug)]
-pub struct LastDelivery {
+pub(crate) struct LastDelivery {
     /// The source.
     pub source: SourceName,
     /// When it arrived; `None` if there is none.
@@ -30,7 +30,7 @@ pub struct LastDelivery {
 
 /// A stored delivery with its employees, or with the body that names them.
 #[derive(Clone)]
-pub struct ArrivedDelivery {
+pub(crate) struct ArrivedDelivery {
     /// When it arrived.
     pub received_at: DateTime<Utc>,
     /// The provider's ids of its employees; `None` if it is not settled, or could not be read.

@@ -11,7 +11,7 @@ use leaver_core::domain::{EmployeeId, SourceName};
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn ping(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+pub(crate) async fn ping(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     sqlx::query!("SELECT 1 AS one").fetch_one(conn).await?;
     Ok(())
 }
@@ -20,7 +20,10 @@ pub async fn ping(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn backlog(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Backlog, sqlx::Error> {
+pub(crate) async fn backlog(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<Backlog, sqlx::Error> {
     let row = sqlx::query!(
         r#"SELECT count(*) FILTER (WHERE state = 'pending') AS "pending!",
                   count(*) FILTER (WHERE state = 'failed') AS "failed!",
@@ -40,7 +43,7 @@ pub async fn backlog(conn: &mut PgConnection, now: DateTime<Utc>) -> Result<Back
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn last_deliveries(
+pub(crate) async fn last_deliveries(
     conn: &mut PgConnection,
     sources: &[SourceName],
 ) -> Result<Vec<LastDelivery>, sqlx::Error> {
@@ -72,7 +75,7 @@ pub async fn last_deliveries(
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn arrived(
+pub(crate) async fn arrived(
     conn: &mut PgConnection,
     source: &SourceName,
     since: DateTime<Utc>,

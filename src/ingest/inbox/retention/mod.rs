@@ -1,3 +1,3 @@
 //! Deletes old data of the inbox: bodies of failed deliveries, and rows of settled ones.
 
-pub mod store;
+pub(crate) mod store;

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn forget_fingerprints(
+pub(crate) async fn forget_fingerprints(
     conn: &mut PgConnection,
     processed_before: DateTime<Utc>,
     limit: i64,
@@ -33,7 +33,7 @@ pub async fn forget_fingerprints(
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn forget_settled(
+pub(crate) async fn forget_settled(
     conn: &mut PgConnection,
     processed_before: DateTime<Utc>,
     limit: i64,
@@ -64,7 +64,7 @@ pub async fn forget_settled(
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub async fn forget_failed_bodies(
+pub(crate) async fn forget_failed_bodies(
     conn: &mut PgConnection,
     failed_before: DateTime<Utc>,
 ) -> Result<u64, sqlx::Error> {

@@ -107,7 +107,7 @@ async fn sighup_reloads_the_keys_and_keeps_them_on_failure() {
         sleep(Duration::from_millis(20)).await;
     }
     let log = service.stop().err;
-    assert!(log.contains("the webhook keys stay as they are"), "{log}");
+    assert!(log.contains("keeping the current webhook keys"), "{log}");
     assert!(
         !log.contains(MERGE_KEY) && !log.contains("key of nobody's"),
         "{log}"

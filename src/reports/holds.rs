@@ -5,9 +5,10 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use crate::db::employee_keys::employee_key;
 use crate::engine::holds::{self, Hold};
 use crate::roster;
-use leaver_core::domain::{EmployeeId, EmployeeKey, SourceName, Tenant};
+use leaver_core::domain::EmployeeKey;
 
 /// A hold that needs a person. It holds personal data, so it has no `Debug`.
 #[derive(Serialize)]
@@ -51,12 +52,7 @@ pub(crate) async fn list_open(conn: &mut PgConnection) -> Result<Vec<OpenHold>, 
 }
 
 fn key(hold: &Hold) -> Result<EmployeeKey, sqlx::Error> {
-    Ok(EmployeeKey {
-        source: SourceName::parse(&hold.source)
-            .map_err(|error| sqlx::Error::Decode(error.into()))?,
-        tenant: Tenant::new(hold.tenant.clone()),
-        employee_id: EmployeeId::new(hold.employee_id.clone()),
-    })
+    employee_key(&hold.source, hold.tenant.clone(), hold.employee_id.clone())
 }
 
 impl OpenHold {

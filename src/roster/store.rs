@@ -7,9 +7,9 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::facts_json::StoredFacts;
+use crate::db::employee_keys::{KeyColumns, employee_key};
 use leaver_core::domain::{
-    AccountId, DateOrInstant, DeliveryId, Employee, EmployeeId, EmployeeKey, KeyColumns,
-    SourceName, Tenant,
+    AccountId, DateOrInstant, DeliveryId, Employee, EmployeeKey, SourceName,
 };
 
 /// Loads and locks these employees, and inserts those that are new. Also locks employees in `sources` who share an account
@@ -343,13 +343,8 @@ pub(super) struct Row {
 
 impl Row {
     pub(super) fn into_employee(self) -> Result<Employee, sqlx::Error> {
-        let source =
-            SourceName::parse(&self.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
-        let mut employee = Employee::new(EmployeeKey {
-            source,
-            tenant: Tenant::new(self.tenant),
-            employee_id: EmployeeId::new(self.employee_id),
-        });
+        let mut employee =
+            Employee::new(employee_key(&self.source, self.tenant, self.employee_id)?);
         self.facts.0.apply_to(&mut employee);
         employee.account_id = self.account_id.map(AccountId::new);
         employee.access_ends_at = self.access_ends_at;

@@ -6,7 +6,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::AuditEntry;
-use leaver_core::domain::{EmployeeKey, KeyColumns};
+use crate::db::employee_keys::KeyColumns;
+use leaver_core::domain::EmployeeKey;
 
 /// Inserts entries.
 ///

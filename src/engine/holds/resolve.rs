@@ -3,13 +3,14 @@
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 
+use crate::db::employee_keys::employee_key;
 use crate::db::error::is_malformed_value;
 use crate::engine::accounts::{self, AccountsTable};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::holds::{self, Hold};
 use crate::roster;
 use leaver_core::decision::{Action, Decision};
-use leaver_core::domain::{AccountId, DeliveryId, EmployeeId, EmployeeKey, SourceName, Tenant};
+use leaver_core::domain::{AccountId, DeliveryId, EmployeeKey};
 
 /// Why a hold cannot be resolved.
 #[derive(Debug, thiserror::Error)]
@@ -39,16 +40,8 @@ pub enum ResolveError {
     /// The named account does not exist.
     #[error("there is no account {0} in the accounts table")]
     NoSuchAccount(AccountId),
-    /// The source of the hold is not a valid name.
-    #[error("the source of hold {id} cannot be read: {error}")]
-    InvalidSource {
-        /// The hold.
-        id: i64,
-        /// The problem.
-        error: String,
-    },
     /// The database failed.
-    #[error("cannot resolve the hold")]
+    #[error("cannot resolve the hold; nothing was changed")]
     Database(#[from] sqlx::Error),
 }
 
@@ -59,7 +52,7 @@ pub struct Approved {
     pub hold: Hold,
     /// Its account.
     pub account: AccountId,
-    /// True if the account was changed; `false` if it was so before.
+    /// True if the account was changed, false if it already was in that state.
     pub changed: bool,
 }
 
@@ -183,15 +176,7 @@ async fn close(
     let found = holds::store::find(conn, id)
         .await?
         .ok_or(ResolveError::Unknown(id))?;
-    let source = SourceName::parse(&found.source).map_err(|error| ResolveError::InvalidSource {
-        id,
-        error: error.to_string(),
-    })?;
-    let key = EmployeeKey {
-        source,
-        tenant: Tenant::new(found.tenant),
-        employee_id: EmployeeId::new(found.employee_id),
-    };
+    let key = employee_key(&found.source, found.tenant, found.employee_id)?;
     roster::store::lock(conn, std::slice::from_ref(&key), &[], now).await?;
     if let Some(hold) = holds::store::close(conn, id, state, person, now).await? {
         return Ok((hold, key));

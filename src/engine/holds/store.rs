@@ -7,7 +7,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Hold, HoldStatus, NewHold};
-use leaver_core::domain::{AccountId, EmployeeKey, KeyColumns};
+use crate::db::employee_keys::KeyColumns;
+use leaver_core::domain::{AccountId, EmployeeKey};
 
 /// Opens holds, and returns the positions of those that are new. A hold that is open is updated in place. A hold that was
 /// rejected on the same facts stays rejected.

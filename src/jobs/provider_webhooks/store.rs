@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::ProviderWebhook;
+use crate::db::employee_keys::source_name;
 use leaver_core::domain::SourceName;
 
 /// Loads when a source's webhooks were last checked. A failed check is dated back, see the column's comment.
@@ -69,8 +70,7 @@ pub async fn list(
     rows.into_iter()
         .map(|row| {
             Ok(ProviderWebhook {
-                source: SourceName::parse(&row.source)
-                    .map_err(|error| sqlx::Error::Decode(error.into()))?,
+                source: source_name(&row.source)?,
                 id: row.webhook_id,
                 name: row.name,
                 last_sent_at: row.last_sent_at,

@@ -5,8 +5,9 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::{Cursor, EmployeeQuery, EmployeeRow, Page};
+use crate::db::employee_keys::employee_key;
 use crate::roster::facts_json::StoredFacts;
-use leaver_core::domain::{AccountId, Employee, EmployeeId, EmployeeKey, SourceName, Tenant};
+use leaver_core::domain::{AccountId, Employee, SourceName};
 
 /// Returns a page of at most `size` employees.
 ///
@@ -77,13 +78,8 @@ struct Row {
 
 impl Row {
     fn into_employee(self) -> Result<EmployeeRow, sqlx::Error> {
-        let source =
-            SourceName::parse(&self.source).map_err(|error| sqlx::Error::Decode(error.into()))?;
-        let mut employee = Employee::new(EmployeeKey {
-            source,
-            tenant: Tenant::new(self.tenant),
-            employee_id: EmployeeId::new(self.employee_id),
-        });
+        let mut employee =
+            Employee::new(employee_key(&self.source, self.tenant, self.employee_id)?);
         self.facts.0.apply_to(&mut employee);
         employee.account_id = self.account_id.map(AccountId::new);
         employee.access_ends_at = self.access_ends_at;

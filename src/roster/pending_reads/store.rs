@@ -4,7 +4,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use super::PendingRead;
-use leaver_core::domain::{EmployeeId, EmployeeKey, KeyColumns, SourceName, Tenant};
+use crate::db::employee_keys::{KeyColumns, employee_key};
+use leaver_core::domain::{EmployeeKey, SourceName};
 
 /// Inserts reads that are due at once. An existing read changes only if the new change is newer. Returns true if any read
 /// was inserted or changed.
@@ -88,14 +89,8 @@ pub(crate) async fn claim(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let source = SourceName::parse(&row.source)
-                .map_err(|error| sqlx::Error::Decode(error.into()))?;
             Ok(PendingRead {
-                key: EmployeeKey {
-                    source,
-                    tenant: Tenant::new(row.tenant),
-                    employee_id: EmployeeId::new(row.employee_id),
-                },
+                key: employee_key(&row.source, row.tenant, row.employee_id)?,
                 since: row.since,
                 attempts: row.attempts,
             })

@@ -4,6 +4,7 @@ use chrono::NaiveDate;
 use sqlx::PgConnection;
 
 use super::SyncState;
+use crate::db::employee_keys::source_name;
 use leaver_core::domain::{EmployeeId, SourceName};
 
 /// Lists the sync states of these sources.
@@ -24,8 +25,7 @@ pub(crate) async fn list(
     .await?;
     rows.into_iter()
         .map(|row| {
-            let source = SourceName::parse(&row.source)
-                .map_err(|error| sqlx::Error::Decode(error.into()))?;
+            let source = source_name(&row.source)?;
             Ok(SyncState {
                 source,
                 linked_account_id: row.linked_account_id,

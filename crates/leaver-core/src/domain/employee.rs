@@ -18,31 +18,6 @@ pub struct EmployeeKey {
     pub employee_id: EmployeeId,
 }
 
-/// The columns of a slice of keys, for `unnest` in statements about many employees.
-#[derive(Clone, Debug, Default)]
-pub struct KeyColumns {
-    /// The sources.
-    pub sources: Vec<String>,
-    /// The tenants.
-    pub tenants: Vec<String>,
-    /// The employee ids.
-    pub employee_ids: Vec<String>,
-}
-
-impl KeyColumns {
-    /// Splits keys into columns, keeping their order.
-    #[must_use]
-    pub fn of<'a>(keys: impl IntoIterator<Item = &'a EmployeeKey>) -> Self {
-        let mut columns = Self::default();
-        for key in keys {
-            columns.sources.push(key.source.to_string());
-            columns.tenants.push(key.tenant.to_string());
-            columns.employee_ids.push(key.employee_id.to_string());
-        }
-        columns
-    }
-}
-
 /// One fact: a value and two times.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact<T> {

@@ -17,7 +17,7 @@ pub use employee_change::{
 };
 
 mod employee;
-pub use employee::{Employee, EmployeeKey, Fact, KeyColumns};
+pub use employee::{Employee, EmployeeKey, Fact};
 
 mod account;
 pub use account::Account;

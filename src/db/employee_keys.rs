@@ -1,0 +1,45 @@
+//! Employee keys as the columns of a statement, and back.
+
+use leaver_core::domain::{EmployeeId, EmployeeKey, SourceName, Tenant};
+
+/// The columns of a slice of keys, for `unnest` in statements about many employees.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeyColumns {
+    /// The sources.
+    pub(crate) sources: Vec<String>,
+    /// The tenants.
+    pub(crate) tenants: Vec<String>,
+    /// The employee ids.
+    pub(crate) employee_ids: Vec<String>,
+}
+
+impl KeyColumns {
+    /// Splits keys into columns, keeping their order.
+    pub(crate) fn of<'a>(keys: impl IntoIterator<Item = &'a EmployeeKey>) -> Self {
+        let mut columns = Self::default();
+        for key in keys {
+            columns.sources.push(key.source.to_string());
+            columns.tenants.push(key.tenant.to_string());
+            columns.employee_ids.push(key.employee_id.to_string());
+        }
+        columns
+    }
+}
+
+/// Builds a key from the columns of a row. Fails if `source` is not a source name.
+pub(crate) fn employee_key(
+    source: &str,
+    tenant: String,
+    employee_id: String,
+) -> Result<EmployeeKey, sqlx::Error> {
+    Ok(EmployeeKey {
+        source: source_name(source)?,
+        tenant: Tenant::new(tenant),
+        employee_id: EmployeeId::new(employee_id),
+    })
+}
+
+/// Checks a source name from a row.
+pub(crate) fn source_name(text: &str) -> Result<SourceName, sqlx::Error> {
+    SourceName::parse(text).map_err(|error| sqlx::Error::Decode(error.into()))
+}

@@ -3,12 +3,13 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Context, anyhow, bail};
+use anyhow::{anyhow, bail};
 use secrecy::ExposeSecret;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 
 use crate::config::Database;
+use crate::db::error::redacted_message;
 
 /// Returns how to connect to the configured database.
 ///
@@ -52,14 +53,38 @@ pub(super) fn with_session_settings(options: PgConnectOptions) -> PgConnectOptio
         .log_slow_statements(tracing::log::LevelFilter::Debug, Duration::from_secs(5))
 }
 
+/// Names the server and the database, without user and password.
+fn describe(options: &PgConnectOptions) -> String {
+    let database = options.get_database().unwrap_or("(default)");
+    match options.get_socket() {
+        Some(socket) => format!("socket {}, database {database}", socket.display()),
+        None => format!(
+            "{}:{}, database {database}",
+            options.get_host(),
+            options.get_port()
+        ),
+    }
+}
+
 /// Opens one connection, for a command.
 ///
 /// # Errors
-/// Returns why no connection could be made within 10 s.
+/// Returns why no connection could be made within 10 s, with the host, the port and the database.
 pub async fn connect(options: &PgConnectOptions) -> anyhow::Result<PgConnection> {
     let options = with_session_settings(options.clone());
     tokio::time::timeout(Duration::from_secs(10), options.connect())
         .await
-        .map_err(|_| anyhow!("the database did not respond within 10 s"))?
-        .context("cannot connect to the database (DATABASE_URL)")
+        .map_err(|_| {
+            anyhow!(
+                "no response from Postgres at {} within 10 s; check `database.url` (DATABASE_URL)",
+                describe(&options)
+            )
+        })?
+        .map_err(|error| {
+            anyhow!(
+                "cannot connect to Postgres at {}: {}; check `database.url` (DATABASE_URL)",
+                describe(&options),
+                redacted_message(&error)
+            )
+        })
 }

@@ -105,6 +105,8 @@ pub(crate) fn redacted_message(error: &sqlx::Error) -> String {
         sqlx::Error::ColumnDecode { index, .. } => format!("column {index} cannot be decoded"),
         sqlx::Error::Decode(_) => "a row of the database cannot be decoded".to_owned(),
         sqlx::Error::PoolTimedOut => "no connection to the database in time".to_owned(),
+        // The text of sqlx adds only that it is about the database.
+        sqlx::Error::Io(error) => error.to_string(),
         other => other.to_string(),
     }
 }

@@ -127,7 +127,8 @@ impl Send {
 }
 
 fn guess_content_type(body: &[u8]) -> &'static str {
-    match body.trim_ascii_start().first() {
+    let text = body.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(body);
+    match text.trim_ascii_start().first() {
         Some(b'{' | b'[') => "application/json",
         _ => "application/x-www-form-urlencoded",
     }

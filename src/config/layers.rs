@@ -39,7 +39,9 @@ pub(super) fn read(
         let name = path.display().to_string();
         let text = std::fs::read_to_string(&path)
             .map_err(|source| SettingsError::Read { path, source })?;
-        table = merge(table, parse(&text, &name)?);
+        // Some editors put a byte order mark before the text.
+        let text = text.trim_start_matches('\u{FEFF}');
+        table = merge(table, parse(text, &name)?);
         provenance.set_file(name);
         // Checked before the variables are merged: an invalid file is an error even if a variable overrides it.
         deserialize(table.clone(), &provenance)?;

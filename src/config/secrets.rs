@@ -125,10 +125,12 @@ fn from_file(path: &str) -> Result<SecretString, SecretError> {
         path: path.to_owned(),
         error,
     })?;
+    // Some editors put a byte order mark before the text.
+    let text = text.trim_start_matches('\u{FEFF}');
     // Editors and `docker secret` files end with one line break, which is not part of the secret.
-    let secret = text.strip_suffix('\n').map_or(text.as_str(), |line| {
-        line.strip_suffix('\r').unwrap_or(line)
-    });
+    let secret = text
+        .strip_suffix('\n')
+        .map_or(text, |line| line.strip_suffix('\r').unwrap_or(line));
     if secret.is_empty() {
         return Err(SecretError::EmptyFile(path.to_owned()));
     }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use leaver_core::providers::InvalidResponse;
+use leaver_core::providers::{EntryError, InvalidResponse};
 
 /// Why a read failed. No conclusion about any employee follows from it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, strum::IntoStaticStr)]
@@ -78,6 +78,12 @@ pub enum ReadError {
     NullRecord {
         /// The settings that can be the cause.
         check: &'static str,
+    },
+    /// A field of the record that we need cannot be read.
+    #[error("the record cannot be used: {problem}")]
+    UnreadableRecord {
+        /// The problem with the record.
+        problem: EntryError,
     },
     /// An id that the provider cannot have assigned.
     #[error("the id is not one of this provider's employee ids")]

@@ -9,6 +9,7 @@ mod accounts;
 mod architecture;
 mod commands;
 mod connections;
+mod correctness;
 mod demo;
 mod drift;
 mod duplicates;

@@ -33,6 +33,17 @@ fn variables_alone_are_enough() {
 }
 
 #[test]
+fn byte_order_mark_of_a_file_is_skipped() {
+    let folder = Folder::new();
+    let secret = folder.put("key", &format!("\u{FEFF}{KEY}\r\n"));
+    let file = folder.put("leaver.toml", "\u{FEFF}[log]\nfilter = \"debug\"\n");
+    let variables = env(&[("BAMBOOHR_WEBHOOK_SECRET_FILE", secret.to_str().unwrap())]);
+    let settings = Settings::load(Some(&file), &variables).unwrap();
+    assert_eq!(settings.log.filter, "debug");
+    assert!(accepts(&settings.sources[0], KEY));
+}
+
+#[test]
 fn one_secret_makes_one_source() {
     for (variable, name) in [
         ("BAMBOOHR_WEBHOOK_SECRET", "bamboohr"),

@@ -133,6 +133,7 @@ impl EmployeeBatches<'_> {
                 Some(Ok(Err(
                     error @ (ReadError::Forbidden { .. }
                     | ReadError::NullRecord { .. }
+                    | ReadError::UnreadableRecord { .. }
                     | ReadError::InvalidId),
                 ))) => self.warn(error.to_string()),
                 // Later errors may follow from the first.

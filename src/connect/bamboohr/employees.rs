@@ -7,7 +7,7 @@ use crate::connect::ReadError;
 use crate::connect::http::Scope;
 use leaver_core::domain::EmployeeId;
 use leaver_core::providers::{
-    BAMBOOHR_FIELDS, ChangedSince, EmployeeRead, bamboohr_changed, bamboohr_employee,
+    BAMBOOHR_FIELDS, ChangedSince, EmployeeRead, EntryError, bamboohr_changed, bamboohr_employee,
 };
 
 /// Returns the beginning of BambooHR's change history. Everybody has changed since then.
@@ -41,8 +41,9 @@ impl BambooHrApi {
     /// if the employee does not exist (`tests/openapi/bamboohr.yaml`, `get-employee`).
     ///
     /// # Errors
-    /// [`ReadError`]; [`ReadError::Forbidden`] if the key's user may not see this employee, and
-    /// [`ReadError::NullRecord`] if none of the fields is visible.
+    /// [`ReadError`]; [`ReadError::Forbidden`] if the key's user may not see this employee,
+    /// [`ReadError::NullRecord`] if none of the fields is visible, and [`ReadError::UnreadableRecord`] if one of them
+    /// cannot be read.
     pub async fn employee(&self, id: &EmployeeId) -> Result<Option<EmployeeRead>, ReadError> {
         // Id 0 is the key's own employee, and other texts could form another path.
         let digits = id.as_str();
@@ -68,6 +69,9 @@ impl BambooHrApi {
         };
         bamboohr_employee(&body, id, began, &self.tenant)?
             .map(Some)
-            .map_err(|_| ReadError::NullRecord { check: CREDENTIALS })
+            .map_err(|problem| match problem {
+                EntryError::NullRecord => ReadError::NullRecord { check: CREDENTIALS },
+                problem => ReadError::UnreadableRecord { problem },
+            })
     }
 }

@@ -157,7 +157,14 @@ async fn events_of_other_objects_are_recorded_as_ignored() {
         assert_eq!(state, "ignored");
         assert!(reason.is_some());
     }
-    for unreadable in ["{", "<xml/>", "[1]", "\"text\"", "a=b", r#"{"a":1,"a":2}"#] {
+    for unreadable in [
+        "{",
+        "<xml/>",
+        "[1]",
+        "\"text\"",
+        "a=b",
+        r#"{"hook":1,"hook":2}"#,
+    ] {
         app.send("merge", JSON, unreadable).await;
         app.work().await;
         let (state, reason) = states(&mut app).await.pop().unwrap();

@@ -1,31 +1,78 @@
-//! Strict JSON: objects that repeat a member are rejected.
+//! Parses JSON, of which only the needed parts have to be readable.
 //!
-//! With a repeated member, sender and receiver could each use a different value. Errors keep the position only,
-//! since the text of `serde_json` quotes the body.
+//! A body can be sound except for a part that nobody needs: half a surrogate pair in a name that was cut, or `NaN` as a
+//! salary. Such a part becomes [`UNREADABLE`], and so does a member that an object repeats, since sender and receiver
+//! could each use a different value. [`member`] refuses it where it is needed.
+//!
+//! Errors keep the position only, since the text of `serde_json` quotes the body.
 
 use std::fmt;
 
-use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
-use serde_json::{Map, Number, Value, error::Category};
+use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::map::Entry;
+use serde_json::{Map, Number, Value};
 
 use super::ParseError;
+use super::json_repair::repaired;
+
+/// Stands for a part of a text that cannot be read.
+pub(super) const UNREADABLE: char = char::REPLACEMENT_CHARACTER;
+
+/// A needed member that is repeated or cannot be read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct UnreadableMember(pub(super) &'static str);
 
 /// Parses a body that must be an object, up to the nesting limit of `serde_json` (128 levels).
 pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, ParseError> {
-    match serde_json::from_slice(body) {
-        Ok(Strict(Value::Object(object))) => Ok(object),
+    match value(body) {
+        Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(ParseError::NotAnObject),
-        Err(error) => {
-            let (line, column) = (error.line(), error.column());
-            // The visitor accepts every type, so a repeated member is the only error about data.
-            Err(match error.classify() {
-                Category::Data => ParseError::RepeatedMember { line, column },
-                Category::Io | Category::Syntax | Category::Eof => {
-                    ParseError::NotJson { line, column }
-                }
-            })
-        }
+        Err(error) => Err(ParseError::NotJson {
+            line: error.line(),
+            column: error.column(),
+        }),
     }
+}
+
+/// Parses any JSON.
+pub(super) fn value(body: &[u8]) -> Result<Value, serde_json::Error> {
+    parse(body).map(|Lenient(value)| value)
+}
+
+/// Parses JSON of a known shape.
+///
+/// After a repair, the position of an error can be a few bytes off.
+pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, serde_json::Error> {
+    let body = without_byte_order_mark(body);
+    serde_json::from_slice(body).or_else(|error| match repaired(body) {
+        Some(repaired) => serde_json::from_slice(&repaired),
+        None => Err(error),
+    })
+}
+
+/// Removes white space and byte order marks from the beginning.
+pub(super) fn without_byte_order_mark(body: &[u8]) -> &[u8] {
+    let mut body = body.trim_ascii_start();
+    while let Some(rest) = body.strip_prefix(b"\xEF\xBB\xBF") {
+        body = rest.trim_ascii_start();
+    }
+    body
+}
+
+/// Returns a needed member, or `None` if it is missing.
+pub(super) fn member<'m>(
+    object: &'m Map<String, Value>,
+    name: &'static str,
+) -> Result<Option<&'m Value>, UnreadableMember> {
+    match object.get(name) {
+        Some(Value::String(text)) if is_unreadable(text) => Err(UnreadableMember(name)),
+        member => Ok(member),
+    }
+}
+
+/// Returns whether a part of a text could not be read.
+pub(super) fn is_unreadable(text: &str) -> bool {
+    text.contains(UNREADABLE)
 }
 
 /// Returns a string, number or boolean as text, or `None` for anything else.
@@ -38,17 +85,18 @@ pub(super) fn scalar_text(value: &Value) -> Option<String> {
     }
 }
 
-struct Strict(Value);
+/// A value in which a repeated member is [`UNREADABLE`].
+pub(super) struct Lenient(pub(super) Value);
 
-impl<'de> Deserialize<'de> for Strict {
+impl<'de> Deserialize<'de> for Lenient {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor).map(Self)
+        deserializer.deserialize_any(LenientVisitor).map(Self)
     }
 }
 
-struct StrictVisitor;
+struct LenientVisitor;
 
-impl<'de> Visitor<'de> for StrictVisitor {
+impl<'de> Visitor<'de> for LenientVisitor {
     type Value = Value;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,7 +133,7 @@ impl<'de> Visitor<'de> for StrictVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
         let mut list = Vec::new();
-        while let Some(Strict(item)) = items.next_element()? {
+        while let Some(Lenient(item)) = items.next_element()? {
             list.push(item);
         }
         Ok(Value::Array(list))
@@ -93,9 +141,14 @@ impl<'de> Visitor<'de> for StrictVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Value, A::Error> {
         let mut object = Map::new();
-        while let Some((name, Strict(value))) = members.next_entry::<String, Strict>()? {
-            if object.insert(name, value).is_some() {
-                return Err(de::Error::custom("repeated member"));
+        while let Some((name, Lenient(value))) = members.next_entry::<String, Lenient>()? {
+            match object.entry(name) {
+                Entry::Vacant(entry) => {
+                    entry.insert(value);
+                }
+                Entry::Occupied(mut entry) => {
+                    entry.insert(UNREADABLE.to_string().into());
+                }
             }
         }
         Ok(Value::Object(object))

@@ -35,6 +35,7 @@ pub use responses::error_in_success;
 
 mod dates;
 mod json;
+mod json_repair;
 mod values;
 
 use crate::domain::{Capabilities, EmployeeChange, Provider};
@@ -98,7 +99,8 @@ pub fn normalize(
     content_type: Option<&str>,
     body: &[u8],
 ) -> Result<Parsed, ParseError> {
-    if body.trim_ascii().is_empty() {
+    let body = json::without_byte_order_mark(body);
+    if body.is_empty() {
         return Ok(Parsed::Ignored(Ignored::Empty));
     }
     match config.provider {

@@ -2,6 +2,8 @@
 //!
 //! No error holds or prints a part of the body, since bodies contain personal data.
 
+use super::json::UnreadableMember;
+
 /// Why an authentic body cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[cfg_attr(
@@ -20,20 +22,33 @@ pub enum ParseError {
         /// Where parsing stopped, from 1.
         column: usize,
     },
-    /// An object has two members of the same name.
-    #[error("the body's JSON repeats a member (line {line}, column {column})")]
-    RepeatedMember {
-        /// Where the second member ends, from 1.
-        line: usize,
-        /// Where the second member ends, from 1.
-        column: usize,
-    },
+    /// A member that the body cannot be parsed without occurs twice, or has characters or a number that are none.
+    #[error("the body's `{0}` is repeated or cannot be read")]
+    UnreadableMember(&'static str),
     /// The body is JSON, but an array or a scalar.
     #[error("the body is JSON, but not an object")]
     NotAnObject,
     /// The body has neither of BambooHR's two structures.
     #[error("the body has neither employees nor an event type")]
     NoEmployees,
+}
+
+impl From<UnreadableMember> for ParseError {
+    fn from(UnreadableMember(name): UnreadableMember) -> Self {
+        Self::UnreadableMember(name)
+    }
+}
+
+impl From<UnreadableMember> for EntryError {
+    fn from(UnreadableMember(name): UnreadableMember) -> Self {
+        Self::UnreadableMember(name)
+    }
+}
+
+impl From<UnreadableMember> for InvalidResponse {
+    fn from(_: UnreadableMember) -> Self {
+        Self::WrongShape("a needed member is repeated or cannot be read")
+    }
 }
 
 /// An entry that cannot be parsed.
@@ -55,9 +70,12 @@ pub enum EntryError {
     /// The entry has no employee id.
     #[error("it has no employee id")]
     NoId,
-    /// The employee id is longer than 200 bytes or has control characters.
-    #[error("its employee id is too long or has control characters")]
+    /// The employee id is longer than 200 bytes, has control characters or is a number that is not whole.
+    #[error("its employee id is too long, has control characters or is not a whole number")]
     UnusableId,
+    /// A needed member occurs twice, or has characters or a number that are none.
+    #[error("its `{0}` is repeated or cannot be read")]
+    UnreadableMember(&'static str),
     /// All facts of an API record are null or hidden. This does not mean that the person left.
     #[error("all required fields are null or hidden; check the permissions of the API key")]
     NullRecord,

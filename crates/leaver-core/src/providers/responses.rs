@@ -15,20 +15,19 @@ pub fn error_in_success(body: &[u8]) -> Option<u16> {
     if body.len() > MAX_ERROR_BYTES {
         return None;
     }
-    let response: Value = serde_json::from_slice(body).ok()?;
+    let response = json::value(body).ok()?;
     let code = response.get("error")?.get("code")?;
     let code = json::scalar_text(code)?.trim().parse().ok()?;
     (400..600).contains(&code).then_some(code)
 }
 
-/// Parses a response that must be an object without repeated members.
+/// Parses a response that must be an object.
 pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, InvalidResponse> {
-    json::object(body).map_err(
-        |_| match serde_json::from_slice::<serde::de::IgnoredAny>(body) {
-            Ok(_) => InvalidResponse::WrongShape("it is not an object, or it repeats a member"),
-            Err(error) => bad_json(&error),
-        },
-    )
+    match json::value(body) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(InvalidResponse::WrongShape("it is not an object")),
+        Err(error) => Err(bad_json(&error)),
+    }
 }
 
 /// Converts an error of `serde_json`. Its text is dropped, since it quotes the body.

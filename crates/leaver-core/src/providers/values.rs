@@ -1,6 +1,6 @@
 //! Values that all providers report: ids, status words, e-mails.
 
-use super::EntryError;
+use super::{EntryError, json};
 use crate::domain::{EmployeeId, Facts, Field, Status, WorkEmail};
 
 /// Longest employee id, in bytes. The database indexes it together with source and tenant.
@@ -14,7 +14,10 @@ const MAX_WORD_CHARS: usize = 40;
 pub(super) fn employee_id(text: &str) -> Result<EmployeeId, EntryError> {
     match text.trim() {
         "" => Err(EntryError::NoId),
-        id if id.len() > MAX_ID_BYTES || id.contains(char::is_control) => {
+        id if id.len() > MAX_ID_BYTES
+            || id.contains(char::is_control)
+            || json::is_unreadable(id) =>
+        {
             Err(EntryError::UnusableId)
         }
         id => Ok(EmployeeId::new(id)),

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
+use super::super::json::{self, Lenient};
 use super::super::values::{drop_empty, is_empty};
 use super::super::{EntryError, InvalidEntry, InvalidResponse, responses};
 use super::facts;
@@ -24,6 +25,9 @@ pub const BAMBOOHR_FIELDS: [&str; 5] = [
     "hireDate",
     "workEmail",
 ];
+
+/// The member that lists what the user of the API key cannot see.
+const RESTRICTED: &str = "_restrictedFields";
 
 /// The response of `GET employees/changed`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -79,8 +83,7 @@ pub fn bamboohr_changed(body: &[u8]) -> Result<ChangedSince, InvalidResponse> {
         latest: Option<Value>,
         employees: Option<Entries>,
     }
-    let response: Response =
-        serde_json::from_slice(body).map_err(|error| responses::bad_json(&error))?;
+    let response: Response = json::parse(body).map_err(|error| responses::bad_json(&error))?;
     let Entries(mut changed) = response
         .employees
         .ok_or(InvalidResponse::WrongShape("it has no `employees`"))?;
@@ -91,8 +94,8 @@ pub fn bamboohr_changed(body: &[u8]) -> Result<ChangedSince, InvalidResponse> {
 /// Parses the response of `GET employees/{id}`.
 ///
 /// # Errors
-/// Returns [`InvalidResponse`] if it is not an object or is about another employee. The inner error is
-/// [`EntryError::NullRecord`], see [`bamboohr_record`].
+/// Returns [`InvalidResponse`] if it is not an object or is about another employee. The inner error is that
+/// of [`bamboohr_record`].
 pub fn bamboohr_employee(
     body: &[u8],
     employee_id: &EmployeeId,
@@ -100,7 +103,8 @@ pub fn bamboohr_employee(
     tenant: &Tenant,
 ) -> Result<Result<EmployeeRead, EntryError>, InvalidResponse> {
     let record = responses::object(body)?;
-    if record.contains_key("id") && id(record.get("id"), None).as_ref() != Ok(employee_id) {
+    let own_id = json::member(&record, "id")?;
+    if own_id.is_some() && id(own_id, None).as_ref() != Ok(employee_id) {
         return Err(InvalidResponse::WrongShape("it is about another employee"));
     }
     Ok(bamboohr_record(employee_id, &record, as_of, tenant))
@@ -111,17 +115,21 @@ pub fn bamboohr_employee(
 /// It is absent instead if it is listed in `_restrictedFields`, or if the status is hidden too.
 ///
 /// # Errors
-/// Returns [`EntryError::NullRecord`] if no requested field has a value.
+/// Returns [`EntryError::NullRecord`] if no requested field has a value, and [`EntryError::UnreadableMember`] if one
+/// cannot be read.
 pub fn bamboohr_record(
     employee_id: &EmployeeId,
     record: &Map<String, Value>,
     as_of: DateTime<Utc>,
     tenant: &Tenant,
 ) -> Result<EmployeeRead, EntryError> {
-    let restricted: Vec<&str> = match record.get("_restrictedFields") {
+    let restricted: Vec<&str> = match json::member(record, RESTRICTED)? {
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
         _ => vec![],
     };
+    if restricted.iter().any(|name| json::is_unreadable(name)) {
+        return Err(EntryError::UnreadableMember(RESTRICTED));
+    }
     // BambooHR silently leaves out what the user cannot see. Names are compared as in `facts`.
     let restricted_fields: Vec<&'static str> = BAMBOOHR_FIELDS
         .into_iter()
@@ -145,7 +153,7 @@ pub fn bamboohr_record(
         at: Some(as_of),
     };
     // Fields are requested by alias, so the names configured for webhooks do not apply.
-    let mut change = facts::change(event, &FieldNames::default(), tenant);
+    let mut change = facts::change(event, &FieldNames::default(), tenant)?;
     if is_empty(&change.facts) {
         return Err(EntryError::NullRecord);
     }
@@ -180,20 +188,26 @@ struct Entries(ChangedSince);
 
 impl ChangedSince {
     fn add(&mut self, position: usize, key: Option<&str>, entry: &Value) {
-        let action = entry.get("action").and_then(Value::as_str);
-        match id(entry.get("id"), key) {
-            Ok(employee_id) => self.employees.push(ChangedEmployee {
-                employee_id,
-                action: match action.unwrap_or_default().to_ascii_lowercase().as_str() {
-                    "inserted" => ChangedAction::Inserted,
-                    "deleted" => ChangedAction::Deleted,
-                    _ => ChangedAction::Updated,
-                },
-                last_changed: time(entry.get("lastChanged")),
-            }),
+        match changed_employee(key, entry) {
+            Ok(employee) => self.employees.push(employee),
             Err(cause) => self.bad_entries.push(InvalidEntry { position, cause }),
         }
     }
+}
+
+fn changed_employee(key: Option<&str>, entry: &Value) -> Result<ChangedEmployee, EntryError> {
+    let nothing = Map::new();
+    let entry = entry.as_object().unwrap_or(&nothing);
+    let action = json::member(entry, "action")?.and_then(Value::as_str);
+    Ok(ChangedEmployee {
+        employee_id: id(json::member(entry, "id")?, key)?,
+        action: match action.unwrap_or_default().to_ascii_lowercase().as_str() {
+            "inserted" => ChangedAction::Inserted,
+            "deleted" => ChangedAction::Deleted,
+            _ => ChangedAction::Updated,
+        },
+        last_changed: time(json::member(entry, "lastChanged")?),
+    })
 }
 
 impl<'de> Deserialize<'de> for Entries {
@@ -213,7 +227,7 @@ impl<'de> Visitor<'de> for EntriesVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ChangedSince, A::Error> {
         let (mut changed, mut position) = (ChangedSince::default(), 0);
-        while let Some((key, entry)) = map.next_entry::<String, Value>()? {
+        while let Some((key, Lenient(entry))) = map.next_entry::<String, Lenient>()? {
             changed.add(position, Some(&key), &entry);
             position += 1;
         }
@@ -222,7 +236,7 @@ impl<'de> Visitor<'de> for EntriesVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<ChangedSince, A::Error> {
         let (mut changed, mut position) = (ChangedSince::default(), 0);
-        while let Some(entry) = list.next_element::<Value>()? {
+        while let Some(Lenient(entry)) = list.next_element()? {
             changed.add(position, None, &entry);
             position += 1;
         }

@@ -1,7 +1,7 @@
 //! Converts BambooHR's events into changes.
 
 use super::super::values::{unknown_status, work_email};
-use super::super::{Changes, Parsed, ProviderConfig, dates};
+use super::super::{Changes, EntryError, InvalidEntry, Parsed, ProviderConfig, dates, json};
 use super::field_names::{FieldNames, is_among, same_name};
 use super::payload::{Event, Events, Structure};
 use crate::domain::{
@@ -14,26 +14,39 @@ pub(super) fn changes(events: Events, config: &ProviderConfig) -> Parsed {
         Ok(tenant) => tenant,
         Err(ignored) => return Parsed::Ignored(ignored),
     };
-    Parsed::Changes(Changes {
-        changes: events
-            .events
-            .into_iter()
-            .map(|event| change(event, &config.fields, tenant))
-            .collect(),
-        bad_entries: events.bad_entries,
-    })
+    let mut changes = Changes::default();
+    for (position, event) in events.into_iter().enumerate() {
+        match event.and_then(|event| change(event, &config.fields, tenant)) {
+            Ok(change) => changes.changes.push(change),
+            Err(cause) => changes.bad_entries.push(InvalidEntry { position, cause }),
+        }
+    }
+    Parsed::Changes(changes)
 }
 
 /// Converts one event.
-pub(super) fn change(event: Event, names: &FieldNames, tenant: &Tenant) -> EmployeeChange {
-    EmployeeChange {
+pub(super) fn change(
+    event: Event,
+    names: &FieldNames,
+    tenant: &Tenant,
+) -> Result<EmployeeChange, EntryError> {
+    if event.kind != ChangeKind::Deleted {
+        for (name, value) in &event.fields {
+            if value.as_deref().is_some_and(json::is_unreadable)
+                && let Some(fact) = names.fact(name)
+            {
+                return Err(EntryError::UnreadableMember(fact));
+            }
+        }
+    }
+    Ok(EmployeeChange {
         tenant: tenant.clone(),
         kind: event.kind,
         as_of: event.at,
         facts: facts(&event, names),
         notification_only: is_notification_only(&event, names),
         employee_id: event.employee_id,
-    }
+    })
 }
 
 /// Returns whether the employee has to be read over the API.
@@ -50,14 +63,14 @@ fn is_notification_only(event: &Event, names: &FieldNames) -> bool {
         ChangeKind::Updated if has_value => false,
         ChangeKind::Updated => {
             let unspecified = event.structure == Structure::EventBased && changed.len() == 0;
-            unspecified || changed.any(|name| names.contains(name) || is_field_id(name))
+            unspecified || changed.any(|name| names.contains(name) || can_be_any_field(name))
         }
     }
 }
 
-/// Returns whether a changed field is given by its id, which can stand for any field.
-fn is_field_id(name: &str) -> bool {
-    name.trim().parse::<i64>().is_ok()
+/// Returns whether the name of a changed field can stand for any field: it is an id, or cannot be read.
+fn can_be_any_field(name: &str) -> bool {
+    name.trim().parse::<i64>().is_ok() || json::is_unreadable(name)
 }
 
 fn facts(event: &Event, names: &FieldNames) -> Facts {

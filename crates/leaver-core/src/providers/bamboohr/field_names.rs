@@ -42,15 +42,20 @@ impl Default for FieldNames {
 impl FieldNames {
     /// Returns whether the rules need the field of this name.
     pub(super) fn contains(&self, name: &str) -> bool {
+        self.fact(name).is_some()
+    }
+
+    /// Returns the fact that is posted under this name, by its key in the configuration.
+    pub(super) fn fact(&self, name: &str) -> Option<&'static str> {
         [
-            &self.status,
-            &self.employment_status,
-            &self.termination_date,
-            &self.hire_date,
-            &self.work_email,
+            ("status", &self.status),
+            ("employment_status", &self.employment_status),
+            ("termination_date", &self.termination_date),
+            ("hire_date", &self.hire_date),
+            ("work_email", &self.work_email),
         ]
-        .iter()
-        .any(|names| is_among(name, names))
+        .into_iter()
+        .find_map(|(fact, names)| is_among(name, names).then_some(fact))
     }
 }
 

@@ -5,23 +5,29 @@
 
 use std::collections::HashMap;
 
+use super::super::json::{self, UNREADABLE};
 use super::super::values::employee_id;
 use super::super::{EntryError, ParseError, dates};
 use super::payload::{Event, Payload, Structure, collect, kind_of_action, kind_of_event};
 use crate::domain::ChangeKind;
 
-/// Parses a body that is not blank. Bytes that are not UTF-8 become replacement characters.
+/// Parses a body that is not blank. Bytes that are not UTF-8 become [`UNREADABLE`], and so does a repeated value.
 pub(super) fn parse(body: &[u8]) -> Result<Payload, ParseError> {
     let mut form = Form::default();
     for (key, value) in form_urlencoded::parse(body) {
-        form.add(&Key::split(&key), &value);
+        // A byte order mark can be encoded like any character of the first key.
+        form.add(&Key::split(key.trim_start_matches('\u{FEFF}')), &value);
     }
     if form.has_employees {
         return Ok(collect(form.entries.into_iter().map(Entry::field_based)));
     }
-    let Some(event) = form.event else {
+    let event = form.event;
+    if event.is_empty() {
         return Err(ParseError::NoEmployees);
-    };
+    }
+    if json::is_unreadable(&event) {
+        return Err(ParseError::UnreadableMember("type"));
+    }
     let entry = form.event_entry;
     Ok(match kind_of_event(&event) {
         Ok(kind) => collect([entry.event(|_| kind, Structure::EventBased)]),
@@ -31,7 +37,7 @@ pub(super) fn parse(body: &[u8]) -> Result<Payload, ParseError> {
 
 #[derive(Default)]
 struct Form {
-    event: Option<String>,
+    event: String,
     event_entry: Entry,
     has_employees: bool,
     /// In the order of first appearance. The keys of several employees can be interleaved.
@@ -51,9 +57,9 @@ struct Entry {
 impl Form {
     fn add(&mut self, key: &Key<'_>, value: &str) {
         match (key.head, key.first, key.second) {
-            ("type", None, _) => self.event = Some(value.to_owned()),
-            ("timestamp", None, _) => value.clone_into(&mut self.event_entry.timestamp),
-            ("data", Some("employeeId"), None) => value.clone_into(&mut self.event_entry.id),
+            ("type", None, _) => set(&mut self.event, value),
+            ("timestamp", None, _) => set(&mut self.event_entry.timestamp, value),
+            ("data", Some("employeeId"), None) => set(&mut self.event_entry.id, value),
             ("data", Some("changedFields"), _) => self.event_entry.add_changed(value),
             ("employees", None, _) => self.has_employees = true,
             ("employees", Some(id), None) => {
@@ -82,9 +88,11 @@ impl Entry {
     fn add(&mut self, name: &str, rest: &str, value: &str) {
         match (name, rest) {
             ("changedFields", _) => self.add_changed(value),
-            ("action", "") => value.clone_into(&mut self.action),
-            ("timestamp", "") => value.clone_into(&mut self.timestamp),
-            (name, "" | "[value]") => self.fields.push((name.to_owned(), Some(value.to_owned()))),
+            ("action", "") => set(&mut self.action, value),
+            ("timestamp", "") => set(&mut self.timestamp, value),
+            (name, "" | "[value]") => {
+                self.fields.push((name.to_owned(), Some(value.to_owned())));
+            }
             _ => {}
         }
     }
@@ -100,10 +108,15 @@ impl Entry {
     }
 
     fn event(
-        self,
+        mut self,
         kind: impl FnOnce(&str) -> ChangeKind,
         structure: Structure,
     ) -> Result<Event, EntryError> {
+        let readable = [("action", &self.action), ("timestamp", &self.timestamp)];
+        if let Some((name, _)) = readable.iter().find(|(_, text)| json::is_unreadable(text)) {
+            return Err(EntryError::UnreadableMember(name));
+        }
+        mark_repeated(&mut self.fields);
         Ok(Event {
             employee_id: employee_id(&self.id)?,
             kind: kind(&self.action),
@@ -112,6 +125,26 @@ impl Entry {
             fields: self.fields,
             at: dates::instant(&self.timestamp),
         })
+    }
+}
+
+/// Sets a value. The values of a repeated key differ in which one counts, so neither does.
+fn set(text: &mut String, value: &str) {
+    if text.is_empty() {
+        value.clone_into(text);
+    } else {
+        *text = UNREADABLE.to_string();
+    }
+}
+
+/// Does the same for the posted values of one employee.
+fn mark_repeated(fields: &mut [(String, Option<String>)]) {
+    let mut first = HashMap::with_capacity(fields.len());
+    for position in 0..fields.len() {
+        if let Some(first) = first.insert(fields[position].0.clone(), position) {
+            fields[first].1 = Some(UNREADABLE.to_string());
+            fields[position].1 = Some(UNREADABLE.to_string());
+        }
     }
 }
 

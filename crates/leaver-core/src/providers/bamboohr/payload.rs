@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::super::values::employee_id;
-use super::super::{EntryError, Ignored, InvalidEntry, ParseError, dates, json};
+use super::super::{EntryError, Ignored, ParseError, dates, json};
 use super::form;
 use crate::domain::{ChangeKind, EmployeeId};
 
@@ -17,12 +17,8 @@ pub(in crate::providers) enum Payload {
     Ignored(Ignored),
 }
 
-/// The events of one body.
-#[derive(Default)]
-pub(in crate::providers) struct Events {
-    pub(in crate::providers) events: Vec<Event>,
-    pub(in crate::providers) bad_entries: Vec<InvalidEntry>,
-}
+/// The entries of one body, in its order.
+pub(in crate::providers) type Events = Vec<Result<Event, EntryError>>;
 
 /// The entry of one employee.
 pub(in crate::providers) struct Event {
@@ -52,7 +48,10 @@ pub(in crate::providers) fn parse(
         return form::parse(body);
     }
     let object = json::object(body)?;
-    match (object.get("employees"), object.get("type")) {
+    match (
+        json::member(&object, "employees")?,
+        json::member(&object, "type")?,
+    ) {
         (Some(Value::Array(list)), _) => {
             Ok(collect(list.iter().map(|entry| field_based(entry, None))))
         }
@@ -82,19 +81,13 @@ fn is_form(content_type: Option<&str>, body: &[u8]) -> bool {
     }
 }
 
-/// Separates valid entries from invalid ones. A body without entries is ignored.
+/// Collects the entries of a body. A body without entries is ignored.
 pub(super) fn collect(entries: impl IntoIterator<Item = Result<Event, EntryError>>) -> Payload {
-    let mut collected = Events::default();
-    for (position, entry) in entries.into_iter().enumerate() {
-        match entry {
-            Ok(event) => collected.events.push(event),
-            Err(cause) => collected.bad_entries.push(InvalidEntry { position, cause }),
-        }
-    }
-    if collected.events.is_empty() && collected.bad_entries.is_empty() {
+    let entries: Events = entries.into_iter().collect();
+    if entries.is_empty() {
         return Payload::Ignored(Ignored::Empty);
     }
-    Payload::Events(collected)
+    Payload::Events(entries)
 }
 
 /// Returns the kind of an event type, or why the event is ignored.
@@ -123,31 +116,31 @@ pub(super) fn kind_of_action(text: &str) -> ChangeKind {
 }
 
 fn event_based(kind: ChangeKind, object: &Map<String, Value>) -> Result<Event, EntryError> {
-    let data = object.get("data").and_then(Value::as_object);
+    let data = json::member(object, "data")?.and_then(Value::as_object);
     let data = data.ok_or(EntryError::NotAnObject)?;
     Ok(Event {
-        employee_id: id(data.get("employeeId"), None)?,
+        employee_id: id(json::member(data, "employeeId")?, None)?,
         kind,
         structure: Structure::EventBased,
-        changed_fields: names(data.get("changedFields")),
+        changed_fields: names(json::member(data, "changedFields")?),
         fields: Vec::new(),
-        at: time(object.get("timestamp")),
+        at: time(json::member(object, "timestamp")?),
     })
 }
 
 /// Parses an entry of `employees`. If they come as an object, `key` is the employee id.
 fn field_based(entry: &Value, key: Option<&str>) -> Result<Event, EntryError> {
     let entry = entry.as_object().ok_or(EntryError::NotAnObject)?;
-    let action = entry.get("action").and_then(Value::as_str);
+    let action = json::member(entry, "action")?.and_then(Value::as_str);
     // PHP encodes an empty object as `[]`.
-    let fields = entry.get("fields").and_then(Value::as_object);
+    let fields = json::member(entry, "fields")?.and_then(Value::as_object);
     Ok(Event {
-        employee_id: id(entry.get("id"), key)?,
+        employee_id: id(json::member(entry, "id")?, key)?,
         kind: kind_of_action(action.unwrap_or_default()),
         structure: Structure::FieldBased,
-        changed_fields: names(entry.get("changedFields")),
+        changed_fields: names(json::member(entry, "changedFields")?),
         fields: fields.map(values).unwrap_or_default(),
-        at: time(entry.get("timestamp")),
+        at: time(json::member(entry, "timestamp")?),
     })
 }
 
@@ -155,6 +148,8 @@ fn field_based(entry: &Value, key: Option<&str>) -> Result<Event, EntryError> {
 pub(super) fn id(member: Option<&Value>, key: Option<&str>) -> Result<EmployeeId, EntryError> {
     match member {
         Some(Value::String(text)) => employee_id(text),
+        // An id beyond 64 bits would be rounded to that of somebody else.
+        Some(Value::Number(number)) if number.is_f64() => Err(EntryError::UnusableId),
         Some(Value::Number(number)) => employee_id(&number.to_string()),
         _ => employee_id(key.unwrap_or_default()),
     }

@@ -221,7 +221,7 @@ pub fn bamboohr_new_webhook(body: &[u8]) -> Result<NewWebhook, InvalidResponse> 
 /// # Errors
 /// Returns [`InvalidResponse`] if it is not a list of such entries.
 pub fn bamboohr_webhook_log(body: &[u8]) -> Result<Vec<LogEntry>, InvalidResponse> {
-    let list: Value = serde_json::from_slice(body).map_err(|error| responses::bad_json(&error))?;
+    let list = json::value(body).map_err(|error| responses::bad_json(&error))?;
     list.as_array()
         .ok_or(InvalidResponse::WrongShape("it is not a list"))?
         .iter()
@@ -273,7 +273,7 @@ pub fn bamboohr_monitor_fields(body: &[u8]) -> Result<Vec<MonitorField>, Invalid
 /// Parses the fields that a refusal names. Everything else in it is dropped, since it can contain names of people.
 #[must_use]
 pub fn bamboohr_refused_fields(body: &[u8]) -> RefusedFields {
-    let response: Option<Value> = serde_json::from_slice(body).ok();
+    let response = json::value(body).ok();
     refused(
         response
             .as_ref()

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
 use super::super::values::{is_empty, printable};
-use super::super::{EntryError, InvalidEntry, InvalidResponse, dates, responses};
+use super::super::{EntryError, InvalidEntry, InvalidResponse, dates, json, responses};
 use super::payload;
 use crate::domain::{ChangeKind, EmployeeChange, Tenant};
 
@@ -44,7 +44,7 @@ pub fn merge_page(body: &[u8], tenant: &Tenant) -> Result<EmployeePage, InvalidR
 /// Parses one record of a page, as of its `modified_at`.
 ///
 /// # Errors
-/// Returns [`EntryError::NullRecord`] if all facts are null and the record is not deleted. Records that were ignored
+/// Returns [`EntryError::UnreadableMember`] if a needed member cannot be read, and [`EntryError::NullRecord`] if all facts are null and the record is not deleted. Records that were ignored
 /// in Merge, or whose scopes were removed, look like that.
 pub fn merge_record(record: &Value, tenant: &Tenant) -> Result<EmployeeChange, EntryError> {
     let change = payload::record_change(record, ChangeKind::Updated, tenant)?;
@@ -209,8 +209,8 @@ impl Connection {
 /// Returns [`InvalidResponse`] if the response has no `status`.
 pub fn merge_connection(body: &[u8]) -> Result<Connection, InvalidResponse> {
     let object = responses::object(body)?;
-    let text = |name| object.get(name).and_then(Value::as_str);
-    let status = text("status").ok_or(InvalidResponse::WrongShape("it has no `status`"))?;
+    let status = json::member(&object, "status")?.and_then(Value::as_str);
+    let status = status.ok_or(InvalidResponse::WrongShape("it has no `status`"))?;
     Ok(Connection {
         status: match status.trim().to_ascii_uppercase().as_str() {
             "COMPLETE" => ConnectionStatus::Complete,
@@ -234,7 +234,7 @@ fn page(body: &[u8]) -> Result<(Vec<Value>, Option<String>), InvalidResponse> {
 
 /// Returns the cursor in `next`, which is a cursor or a URL with one.
 fn next_cursor(object: &Map<String, Value>) -> Result<Option<String>, InvalidResponse> {
-    let next = match object.get("next") {
+    let next = match json::member(object, "next")? {
         None | Some(Value::Null) => return Ok(None),
         Some(Value::String(text)) => text.trim(),
         Some(_) => return Err(InvalidResponse::WrongShape("its `next` is not a string")),

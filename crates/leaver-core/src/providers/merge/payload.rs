@@ -32,20 +32,28 @@ pub(in crate::providers) struct Employee {
 /// Parses a body that is not blank.
 pub(in crate::providers) fn parse(body: &[u8]) -> Result<Event, ParseError> {
     let mut envelope = json::object(body)?;
-    let subject = match envelope.get("hook") {
+    let subject = match json::member(&envelope, "hook")? {
         // The dashboard's test sends an object without `hook`.
         None | Some(Value::Null) => Err(Ignored::Ping),
         Some(hook) => {
-            let event = hook.get("event").and_then(Value::as_str);
+            let event = match hook {
+                Value::Object(hook) => json::member(hook, "event")?.and_then(Value::as_str),
+                _ => None,
+            };
             kind_of_event(event.unwrap_or_default())
         }
     };
+    let (mut linked_account, mut account_type) = (None, None);
+    if let Some(Value::Object(account)) = json::member(&envelope, "linked_account")? {
+        let text = |name| json::member(account, name).map(|member| member.and_then(Value::as_str));
+        linked_account = text("id")?.map(str::to_owned);
+        account_type = text("account_type")?.map(str::to_owned);
+    }
+    json::member(&envelope, "data")?;
     let data = envelope.remove("data").unwrap_or_default();
-    let account = envelope.get("linked_account");
-    let of_account = |name| account?.get(name)?.as_str();
     Ok(Event {
-        linked_account: of_account("id").map(str::to_owned),
-        is_test: of_account("account_type").is_some_and(|word| word.eq_ignore_ascii_case("TEST")),
+        linked_account,
+        is_test: account_type.is_some_and(|word| word.eq_ignore_ascii_case("TEST")),
         subject: subject.map(|kind| Employee { kind, data }),
     })
 }
@@ -105,6 +113,18 @@ pub(in crate::providers) fn change(
     record_change(&employee.data, employee.kind, tenant)
 }
 
+/// The members of a record that are used.
+const NEEDED: [&str; 8] = [
+    "id",
+    "remote_was_deleted",
+    "modified_at",
+    "employment_status",
+    "start_date",
+    "hire_date",
+    "termination_date",
+    "work_email",
+];
+
 /// Converts a record of a webhook or of an API page. Both have the same shape.
 pub(in crate::providers) fn record_change(
     record: &Value,
@@ -112,6 +132,9 @@ pub(in crate::providers) fn record_change(
     tenant: &Tenant,
 ) -> Result<EmployeeChange, EntryError> {
     let record = record.as_object().ok_or(EntryError::NotAnObject)?;
+    for name in NEEDED {
+        json::member(record, name)?;
+    }
     let id = record.get("id").and_then(Value::as_str);
     let was_deleted = record.get("remote_was_deleted") == Some(&Value::Bool(true));
     Ok(EmployeeChange {

@@ -245,8 +245,8 @@ fn bad_entry_does_not_affect_the_others() {
     entry 3: it has no employee id
     entry 4: it has no employee id
     entry 5: it has no employee id
-    entry 6: its employee id is too long or has control characters
-    entry 7: its employee id is too long or has control characters
+    entry 6: its employee id is too long, has control characters or is not a whole number
+    entry 7: its employee id is too long, has control characters or is not a whole number
     ");
     let event = changes(None, r#"{"type": "employee.updated", "data": []}"#);
     assert_eq!(event.bad_entries[0].cause, EntryError::NotAnObject);

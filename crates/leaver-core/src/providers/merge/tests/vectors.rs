@@ -130,9 +130,9 @@ fn unregistered_linked_accounts_are_ignored() {
     not_json: 1
     other_model: 2
     ping: 1
-    repeated_member: 1
     sync_report: 2
     unknown_event: 1
     unknown_linked_account: 1
+    unreadable_member: 1
     ");
 }

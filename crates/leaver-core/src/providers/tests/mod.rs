@@ -4,6 +4,8 @@ use serde_json::Value;
 use super::*;
 use crate::domain::{ChangeKind, Tenant};
 
+mod reading;
+
 pub(super) const FORM: Option<&str> = Some("application/x-www-form-urlencoded; charset=UTF-8");
 
 pub(super) fn provider_config(provider: Provider) -> ProviderConfig {
@@ -44,7 +46,7 @@ fn parse_errors_have_a_position_and_no_content() {
         r#"{"employees": [{"dana": "dana"#,
         r#"{"employees": [], "dana": dana}"#,
         r#"{"employees": [{"id": 1, "dana": 1,"#,
-        "{\"dana\": {\"dana\": 1,\n\"dana\": 2}}",
+        r#"{"type": "dana", "hook": {}, "type": "dana", "hook": {}}"#,
         r#"{"dana": "dana"}"#,
         r#"{"employees": "dana"}"#,
         "[\"dana\"]",
@@ -70,8 +72,8 @@ fn parse_errors_have_a_position_and_no_content() {
     merge: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 27)
     bamboohr: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 35)
     merge: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 35)
-    bamboohr: repeated_member - the body's JSON repeats a member (line 2, column 10)
-    merge: repeated_member - the body's JSON repeats a member (line 2, column 10)
+    bamboohr: unreadable_member - the body's `type` is repeated or cannot be read
+    merge: unreadable_member - the body's `hook` is repeated or cannot be read
     bamboohr: no_employees - the body has neither employees nor an event type
     bamboohr: no_employees - the body has neither employees nor an event type
     bamboohr: not_an_object - the body is JSON, but not an object

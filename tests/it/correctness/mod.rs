@@ -1,0 +1,3 @@
+//! The rules of correctness, each from a signed delivery to the account.
+
+mod reading;

@@ -79,6 +79,7 @@ fn provider_config(provider: Provider) -> ProviderConfig {
         provider,
         fields: FieldNames::default(),
         tenancy: Tenancy::One(tenant()),
+        timezone: chrono_tz::Tz::UTC,
     }
 }
 
@@ -182,7 +183,7 @@ fn parse(c: &mut Criterion) {
     let records: Vec<_> = (0..500).map(merge_record).collect();
     let page = json!({"next": null, "results": records}).to_string();
     assert_eq!(
-        merge_page(page.as_bytes(), &tenant())
+        merge_page(page.as_bytes(), &tenant(), chrono_tz::Tz::UTC)
             .unwrap()
             .changes
             .len(),
@@ -190,7 +191,7 @@ fn parse(c: &mut Criterion) {
     );
     group.throughput(Throughput::Bytes(page.len() as u64));
     group.bench_function(BenchmarkId::new("merge/page", 500), |b| {
-        b.iter(|| black_box(merge_page(page.as_bytes(), &tenant())));
+        b.iter(|| black_box(merge_page(page.as_bytes(), &tenant(), chrono_tz::Tz::UTC)));
     });
     group.finish();
 }

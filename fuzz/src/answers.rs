@@ -24,7 +24,7 @@ fn of_bamboohr(body: &[u8]) {
         }
     }
     let (id, tenant) = (EmployeeId::new("7"), Tenant::new("acme"));
-    if let Ok(Ok(read)) = bamboohr_employee(body, &id, sound::now(), &tenant) {
+    if let Ok(Ok(read)) = bamboohr_employee(body, &id, sound::now(), &tenant, chrono_tz::Tz::UTC) {
         assert_eq!(read.change.employee_id, id);
         assert_eq!(read.change.as_of, Some(sound::now()));
         assert!(!read.change.notification_only);
@@ -36,7 +36,7 @@ fn of_bamboohr(body: &[u8]) {
 }
 
 fn of_merge(body: &[u8]) {
-    if let Ok(page) = merge_page(body, &Tenant::new("acme")) {
+    if let Ok(page) = merge_page(body, &Tenant::new("acme"), chrono_tz::Tz::UTC) {
         assert!(page.next.is_none_or(|cursor| !cursor.is_empty()));
         sound::all(&page.changes, Provider::Merge);
     }

@@ -30,6 +30,7 @@ pub(crate) fn parse(content_type: Option<&str>, body: &[u8]) -> Result<Parsed, P
         provider: Provider::BambooHr,
         fields: FieldNames::default(),
         tenancy: Tenancy::One(Tenant::new("acme")),
+        timezone: chrono_tz::Tz::UTC,
     };
     normalize(&provider_config, content_type, body)
 }

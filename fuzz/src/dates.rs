@@ -112,6 +112,7 @@ fn check_responses(text: &str, delivered: &EmployeeChange) {
         &EmployeeId::new("7"),
         sound::now(),
         &Tenant::new("acme"),
+        chrono_tz::Tz::UTC,
     );
     let read = read.expect("a record").expect("a record with a status");
     assert_eq!(

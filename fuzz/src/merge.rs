@@ -30,7 +30,7 @@ pub fn check(body: &[u8]) {
         assert!(found.changes.iter().all(|change| !change.notification_only));
     }
     if let Ok(record) = serde_json::from_slice::<Value>(body)
-        && let Ok(change) = merge_record(&record, &Tenant::new("acme"))
+        && let Ok(change) = merge_record(&record, &Tenant::new("acme"), chrono_tz::Tz::UTC)
     {
         sound::all(&[change], Provider::Merge);
     }
@@ -41,6 +41,7 @@ fn parse(tenancy: Tenancy, body: &[u8]) -> Result<Parsed, ParseError> {
         provider: Provider::Merge,
         fields: FieldNames::default(),
         tenancy,
+        timezone: chrono_tz::Tz::UTC,
     };
     normalize(&provider_config, None, body)
 }

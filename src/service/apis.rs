@@ -53,13 +53,15 @@ fn provider_client(
     transport: &Transport,
 ) -> anyhow::Result<ProviderClient> {
     let key = api.api_key.clone();
+    let timezone = source.provider_config.timezone;
     let tenancy = &source.provider_config.tenancy;
     match address(source, api)? {
         ApiAddress::BambooHr(address) => {
             let Tenancy::One(tenant) = tenancy else {
                 return Err(anyhow!("source {}: `tenant` is missing", source.name));
             };
-            let client = BambooHrApi::new(address, tenant.clone(), key, transport.clone());
+            let client =
+                BambooHrApi::new(address, tenant.clone(), timezone, key, transport.clone());
             Ok(ProviderClient::BambooHr(client))
         }
         ApiAddress::Merge(address) => {
@@ -73,6 +75,7 @@ fn provider_client(
                         Some(LinkedAccount {
                             id: id.clone(),
                             tenant: tenants.get(id)?.clone(),
+                            timezone,
                             token: token.clone(),
                         })
                     })

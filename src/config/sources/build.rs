@@ -79,6 +79,7 @@ pub(super) fn build_source(
     reject_without_effect(context, path, raw)?;
     let accounts = linked_accounts(context, path, raw)?;
     let provider = raw.provider;
+    let timezone = raw.timezone.unwrap_or(context.policy.timezone).0;
     Ok(Source {
         name: SourceName::parse(&raw.name).map_err(|error| {
             context
@@ -98,10 +99,11 @@ pub(super) fn build_source(
             } else {
                 Tenancy::ByLinkedAccount(accounts.tenants)
             },
+            timezone,
         },
         policy: Policy {
             provider,
-            timezone: raw.timezone.unwrap_or(context.policy.timezone).0,
+            timezone,
             cutoff: raw.cutoff.unwrap_or(context.policy.cutoff),
             inactive_without_date: context.policy.inactive_without_date,
             deleted: context.policy.deleted(provider),

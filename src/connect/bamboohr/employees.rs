@@ -67,7 +67,7 @@ impl BambooHrApi {
             Err(ReadError::NotFound { .. }) => return Ok(None),
             Err(error) => return Err(error),
         };
-        bamboohr_employee(&body, id, began, &self.tenant)?
+        bamboohr_employee(&body, id, began, &self.tenant, self.timezone)?
             .map(Some)
             .map_err(|problem| match problem {
                 EntryError::NullRecord => ReadError::NullRecord { check: CREDENTIALS },

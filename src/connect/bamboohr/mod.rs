@@ -16,6 +16,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -35,22 +36,26 @@ const CREDENTIALS: &str = "api.api_key and the BambooHR user who made that key";
 pub struct BambooHrApi {
     base: Url,
     tenant: Tenant,
+    timezone: Tz,
     key: SecretString,
     transport: Transport,
 }
 
 impl BambooHrApi {
-    /// Creates a client for this address. `api_key` belongs to the company; its employees belong to `tenant`.
+    /// Creates a client for this address. `api_key` belongs to the company; its employees belong to `tenant`, and their
+    /// calendar days to `timezone`.
     #[must_use]
     pub fn new(
         address: BambooHrAddress,
         tenant: Tenant,
+        timezone: Tz,
         api_key: SecretString,
         transport: Transport,
     ) -> Self {
         Self {
             base: address.0,
             tenant,
+            timezone,
             key: api_key,
             transport,
         }

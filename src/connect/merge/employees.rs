@@ -76,6 +76,7 @@ impl EmployeePages<'_> {
         let page = merge_page(
             &truncated_if_refused(body, cursor.is_some())?,
             &self.account.tenant,
+            self.account.timezone,
         )?;
 
         let is_empty = page.changes.is_empty() && page.bad_entries.is_empty();

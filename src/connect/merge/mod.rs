@@ -6,6 +6,7 @@ mod employees;
 use std::collections::HashSet;
 
 use bytes::Bytes;
+use chrono_tz::Tz;
 use reqwest::Url;
 use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
@@ -33,6 +34,8 @@ pub struct LinkedAccount {
     pub id: String,
     /// The tenant of its employees.
     pub tenant: Tenant,
+    /// The zone of their calendar days.
+    pub timezone: Tz,
     /// The account token.
     pub token: SecretString,
 }

@@ -2,8 +2,8 @@
 
 use serde_json::{Value, json};
 
-use crate::support::driving::terminated;
-use crate::support::{FORM, JSON, TestApp, employees, merge_changed};
+use crate::support::driving::{leaving, merge_record, terminated};
+use crate::support::{FORM, JSON, TestApp, USERS, at, employees, merge_changed};
 
 const AS_OF: &str = "2026-11-22T11:59:55+0000";
 const MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -74,4 +74,26 @@ async fn unreadable_needed_member_spoils_its_entry_only() {
     let (state, _, outcome, _) = settled(&mut app).await;
     assert_eq!(state, "processed");
     assert_eq!(outcome, json!({"deactivated": 1, "bad_entries": 1}));
+}
+
+#[tokio::test]
+async fn midnight_in_any_offset_is_a_day() {
+    let timezone = ("LEAVER__POLICY__TIMEZONE", "America/Los_Angeles");
+    for date in [
+        "2026-11-27",
+        "2026-11-27T00:00:00Z",
+        "2026-11-27T00:00:00-08:00",
+        "2026-11-27T08:00:00Z",
+    ] {
+        let mut app = TestApp::with(&[timezone], USERS).await;
+        app.add_users(&["a@example.com", "m@example.com"]).await;
+        app.bamboohr(&[leaving("1", "a@example.com", AS_OF, date)])
+            .await;
+        let record = merge_record("m1", "m@example.com", AS_OF, "ACTIVE", Some(date));
+        app.deliver("merge", &record).await;
+        for id in ["1", "m1"] {
+            let ends = app.access_ends_at(id).await;
+            assert_eq!(ends, Some(at("2026-11-28T08:00:00Z")), "{id} {date}");
+        }
+    }
 }

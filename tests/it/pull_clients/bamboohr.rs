@@ -102,6 +102,7 @@ async fn the_older_base_url_works() {
     let client = BambooHrApi::new(
         address,
         leaver_core::domain::Tenant::new("t"),
+        chrono_tz::Tz::UTC,
         "k".into(),
         transport(limits()),
     );

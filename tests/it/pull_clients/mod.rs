@@ -59,6 +59,7 @@ fn bamboohr_over(stand_in: &StandIn, transport: Transport) -> BambooHrApi {
     BambooHrApi::new(
         address,
         Tenant::new("widgets"),
+        chrono_tz::Tz::UTC,
         BAMBOOHR_API_KEY.into(),
         transport,
     )
@@ -72,6 +73,7 @@ fn account(id: &str) -> LinkedAccount {
     LinkedAccount {
         id: id.to_owned(),
         tenant: Tenant::new(format!("tenant of {id}")),
+        timezone: chrono_tz::Tz::UTC,
         token: ACCOUNT_TOKEN.into(),
     }
 }

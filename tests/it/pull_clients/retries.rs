@@ -184,6 +184,7 @@ async fn a_refused_connection_is_unavailable() {
     let error = changed(&BambooHrApi::new(
         address,
         tenant,
+        chrono_tz::Tz::UTC,
         "k".into(),
         transport(limits()),
     ))

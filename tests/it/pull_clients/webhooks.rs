@@ -160,6 +160,7 @@ async fn what_was_certainly_not_made_is_tried_again() {
     let client = BambooHrApi::new(
         address,
         tenant,
+        chrono_tz::Tz::UTC,
         BAMBOOHR_API_KEY.into(),
         transport(limits()),
     );

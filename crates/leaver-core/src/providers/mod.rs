@@ -38,6 +38,8 @@ mod json;
 mod json_repair;
 mod values;
 
+use chrono_tz::Tz;
+
 use crate::domain::{Capabilities, EmployeeChange, Provider};
 
 impl Provider {
@@ -62,6 +64,8 @@ pub struct ProviderConfig {
     pub fields: FieldNames,
     /// Which tenant the employees of a body belong to.
     pub tenancy: Tenancy,
+    /// The zone of the source's calendar days.
+    pub timezone: Tz,
 }
 
 /// The content of a body.

@@ -5,6 +5,7 @@
 use std::fmt;
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
@@ -101,16 +102,23 @@ pub fn bamboohr_employee(
     employee_id: &EmployeeId,
     as_of: DateTime<Utc>,
     tenant: &Tenant,
+    timezone: Tz,
 ) -> Result<Result<EmployeeRead, EntryError>, InvalidResponse> {
     let record = responses::object(body)?;
     let own_id = json::member(&record, "id")?;
     if own_id.is_some() && id(own_id, None).as_ref() != Ok(employee_id) {
         return Err(InvalidResponse::WrongShape("it is about another employee"));
     }
-    Ok(bamboohr_record(employee_id, &record, as_of, tenant))
+    Ok(bamboohr_record(
+        employee_id,
+        &record,
+        as_of,
+        tenant,
+        timezone,
+    ))
 }
 
-/// Parses one record. A missing field is absent. A null field is empty.
+/// Parses one record. `timezone` is that of its calendar days. A missing field is absent. A null field is empty.
 ///
 /// It is absent instead if it is listed in `_restrictedFields`, or if the status is hidden too.
 ///
@@ -122,6 +130,7 @@ pub fn bamboohr_record(
     record: &Map<String, Value>,
     as_of: DateTime<Utc>,
     tenant: &Tenant,
+    timezone: Tz,
 ) -> Result<EmployeeRead, EntryError> {
     let restricted: Vec<&str> = match json::member(record, RESTRICTED)? {
         Some(Value::Array(names)) => names.iter().filter_map(Value::as_str).collect(),
@@ -153,7 +162,7 @@ pub fn bamboohr_record(
         at: Some(as_of),
     };
     // Fields are requested by alias, so the names configured for webhooks do not apply.
-    let mut change = facts::change(event, &FieldNames::default(), tenant)?;
+    let mut change = facts::change(event, &FieldNames::default(), tenant, timezone)?;
     if is_empty(&change.facts) {
         return Err(EntryError::NullRecord);
     }

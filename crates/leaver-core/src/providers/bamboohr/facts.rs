@@ -1,12 +1,12 @@
 //! Converts BambooHR's events into changes.
 
+use chrono_tz::Tz;
+
 use super::super::values::{unknown_status, work_email};
 use super::super::{Changes, EntryError, InvalidEntry, Parsed, ProviderConfig, dates, json};
 use super::field_names::{FieldNames, is_among, same_name};
 use super::payload::{Event, Events, Structure};
-use crate::domain::{
-    ChangeKind, DateOrInstant, EmployeeChange, EmploymentStatus, Facts, Field, Status, Tenant,
-};
+use crate::domain::{ChangeKind, EmployeeChange, EmploymentStatus, Facts, Field, Status, Tenant};
 
 /// Converts the events of a body. Its employees belong to the source's only tenant.
 pub(super) fn changes(events: Events, config: &ProviderConfig) -> Parsed {
@@ -16,7 +16,7 @@ pub(super) fn changes(events: Events, config: &ProviderConfig) -> Parsed {
     };
     let mut changes = Changes::default();
     for (position, event) in events.into_iter().enumerate() {
-        match event.and_then(|event| change(event, &config.fields, tenant)) {
+        match event.and_then(|event| change(event, &config.fields, tenant, config.timezone)) {
             Ok(change) => changes.changes.push(change),
             Err(cause) => changes.bad_entries.push(InvalidEntry { position, cause }),
         }
@@ -29,6 +29,7 @@ pub(super) fn change(
     event: Event,
     names: &FieldNames,
     tenant: &Tenant,
+    timezone: Tz,
 ) -> Result<EmployeeChange, EntryError> {
     if event.kind != ChangeKind::Deleted {
         for (name, value) in &event.fields {
@@ -43,7 +44,7 @@ pub(super) fn change(
         tenant: tenant.clone(),
         kind: event.kind,
         as_of: event.at,
-        facts: facts(&event, names),
+        facts: facts(&event, names, timezone),
         notification_only: is_notification_only(&event, names),
         employee_id: event.employee_id,
     })
@@ -73,7 +74,7 @@ fn can_be_any_field(name: &str) -> bool {
     name.trim().parse::<i64>().is_ok() || json::is_unreadable(name)
 }
 
-fn facts(event: &Event, names: &FieldNames) -> Facts {
+fn facts(event: &Event, names: &FieldNames, timezone: Tz) -> Facts {
     if event.kind == ChangeKind::Deleted {
         return Facts::default();
     }
@@ -89,9 +90,9 @@ fn facts(event: &Event, names: &FieldNames) -> Facts {
         employment_status: posted.parse(&names.employment_status, |text| {
             Some(employment_status(text))
         }),
-        hire_date: posted.parse(&names.hire_date, dates::parse_day),
+        hire_date: posted.parse(&names.hire_date, |text| dates::day_of(text, timezone)),
         termination_date: posted.parse(&names.termination_date, |text| {
-            dates::parse_day(text).map(DateOrInstant::Day)
+            dates::date_or_instant(text, timezone)
         }),
         work_email: posted.parse(&names.work_email, work_email),
     }

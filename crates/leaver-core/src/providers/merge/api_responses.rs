@@ -3,6 +3,7 @@
 //! The shapes are those of tests/openapi/merge-hris.yaml, GET of `employees`, `sync-status` and `account-details`.
 
 use chrono::{DateTime, Utc};
+use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
 use super::super::values::{is_empty, printable};
@@ -21,11 +22,15 @@ pub struct EmployeePage {
     pub next: Option<String>,
 }
 
-/// Parses a page of employees.
+/// Parses a page of employees. `timezone` is that of their calendar days.
 ///
 /// # Errors
 /// Returns [`InvalidResponse`] if the response is not such a page. Invalid records are in `bad_entries` instead.
-pub fn merge_page(body: &[u8], tenant: &Tenant) -> Result<EmployeePage, InvalidResponse> {
+pub fn merge_page(
+    body: &[u8],
+    tenant: &Tenant,
+    timezone: Tz,
+) -> Result<EmployeePage, InvalidResponse> {
     let (results, next) = page(body)?;
     let mut page = EmployeePage {
         changes: Vec::with_capacity(results.len()),
@@ -33,7 +38,7 @@ pub fn merge_page(body: &[u8], tenant: &Tenant) -> Result<EmployeePage, InvalidR
         next,
     };
     for (position, record) in results.iter().enumerate() {
-        match merge_record(record, tenant) {
+        match merge_record(record, tenant, timezone) {
             Ok(change) => page.changes.push(change),
             Err(cause) => page.bad_entries.push(InvalidEntry { position, cause }),
         }
@@ -46,8 +51,12 @@ pub fn merge_page(body: &[u8], tenant: &Tenant) -> Result<EmployeePage, InvalidR
 /// # Errors
 /// Returns [`EntryError::UnreadableMember`] if a needed member cannot be read, and [`EntryError::NullRecord`] if all facts are null and the record is not deleted. Records that were ignored
 /// in Merge, or whose scopes were removed, look like that.
-pub fn merge_record(record: &Value, tenant: &Tenant) -> Result<EmployeeChange, EntryError> {
-    let change = payload::record_change(record, ChangeKind::Updated, tenant)?;
+pub fn merge_record(
+    record: &Value,
+    tenant: &Tenant,
+    timezone: Tz,
+) -> Result<EmployeeChange, EntryError> {
+    let change = payload::record_change(record, ChangeKind::Updated, tenant, timezone)?;
     if change.kind != ChangeKind::Deleted && is_empty(&change.facts) {
         return Err(EntryError::NullRecord);
     }

@@ -36,7 +36,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
 /// Parses a body that is not blank. Merge sends JSON only.
 pub(super) fn parse(config: &ProviderConfig, body: &[u8]) -> Result<Parsed, ParseError> {
     let event = payload::parse(body)?;
-    Ok(payload::changes(&event, &config.tenancy))
+    Ok(payload::changes(&event, config))
 }
 
 #[cfg(test)]

@@ -5,11 +5,12 @@
 //! tests/openapi/merge-hris.yaml, GET /hris/v1/employees.
 
 use chrono::NaiveDate;
+use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
 use super::super::values::{drop_empty, employee_id, unknown_status, work_email};
 use super::super::{
-    Changes, EntryError, Ignored, InvalidEntry, ParseError, Parsed, Tenancy, dates, json,
+    Changes, EntryError, Ignored, InvalidEntry, ParseError, Parsed, ProviderConfig, dates, json,
 };
 use crate::domain::{ChangeKind, EmployeeChange, Facts, Field, Status, Tenant};
 
@@ -86,17 +87,18 @@ fn kind_of_event(text: &str) -> Result<ChangeKind, Ignored> {
 }
 
 /// Converts an event. Its linked account determines the tenant.
-pub(in crate::providers) fn changes(event: &Event, tenancy: &Tenancy) -> Parsed {
+pub(in crate::providers) fn changes(event: &Event, config: &ProviderConfig) -> Parsed {
     let employee = match &event.subject {
         Ok(employee) => employee,
         Err(ignored) => return Parsed::Ignored(*ignored),
     };
-    let tenant = match tenancy.tenant_of(event.linked_account.as_deref(), event.is_test) {
+    let account = event.linked_account.as_deref();
+    let tenant = match config.tenancy.tenant_of(account, event.is_test) {
         Ok(tenant) => tenant,
         Err(ignored) => return Parsed::Ignored(ignored),
     };
     let mut changes = Changes::default();
-    match change(employee, tenant) {
+    match change(employee, tenant, config.timezone) {
         Ok(change) => changes.changes.push(change),
         Err(cause) => changes
             .bad_entries
@@ -109,8 +111,9 @@ pub(in crate::providers) fn changes(event: &Event, tenancy: &Tenancy) -> Parsed 
 pub(in crate::providers) fn change(
     employee: &Employee,
     tenant: &Tenant,
+    timezone: Tz,
 ) -> Result<EmployeeChange, EntryError> {
-    record_change(&employee.data, employee.kind, tenant)
+    record_change(&employee.data, employee.kind, tenant, timezone)
 }
 
 /// The members of a record that are used.
@@ -130,6 +133,7 @@ pub(in crate::providers) fn record_change(
     record: &Value,
     kind: ChangeKind,
     tenant: &Tenant,
+    timezone: Tz,
 ) -> Result<EmployeeChange, EntryError> {
     let record = record.as_object().ok_or(EntryError::NotAnObject)?;
     for name in NEEDED {
@@ -148,13 +152,13 @@ pub(in crate::providers) fn record_change(
         as_of: member(record, "modified_at", dates::instant)
             .value()
             .copied(),
-        facts: facts(record),
+        facts: facts(record, timezone),
         notification_only: false,
     })
 }
 
 /// Parses the facts of a record. Those of a deleted record are kept, since they are the last known ones.
-fn facts(record: &Map<String, Value>) -> Facts {
+fn facts(record: &Map<String, Value>, timezone: Tz) -> Facts {
     let status = member(record, "employment_status", |text| Some(status(text)));
     // Merge sends whole records, so a null or missing member is an empty fact. A record without a status is a
     // shell, whose members are null although the employee has values:
@@ -162,8 +166,10 @@ fn facts(record: &Map<String, Value>) -> Facts {
     let is_shell = status.value().is_none();
     let mut facts = Facts {
         status,
-        hire_date: hire_date(record),
-        termination_date: member(record, "termination_date", dates::date_or_instant),
+        hire_date: hire_date(record, timezone),
+        termination_date: member(record, "termination_date", |text| {
+            dates::date_or_instant(text, timezone)
+        }),
         // `personal_email` is never used: it does not identify an account.
         work_email: member(record, "work_email", work_email),
         ..Facts::default()
@@ -201,9 +207,10 @@ fn status(text: &str) -> Status {
 }
 
 /// Parses the first day of the current employment: the later of `start_date` and `hire_date`.
-fn hire_date(record: &Map<String, Value>) -> Field<NaiveDate> {
+fn hire_date(record: &Map<String, Value>, timezone: Tz) -> Field<NaiveDate> {
     // Both are documented as the most recent date after a rehire (GET /hris/v1/employees).
-    let dates = ["start_date", "hire_date"].map(|name| member(record, name, dates::day_in_utc));
+    let dates = ["start_date", "hire_date"]
+        .map(|name| member(record, name, |text| dates::day_of(text, timezone)));
     match dates.iter().filter_map(Field::value).max() {
         Some(day) => Field::Value(*day),
         None if dates.contains(&Field::Absent) => Field::Absent,

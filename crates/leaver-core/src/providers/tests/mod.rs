@@ -4,6 +4,7 @@ use serde_json::Value;
 use super::*;
 use crate::domain::{ChangeKind, Tenant};
 
+mod midnights;
 mod reading;
 
 pub(super) const FORM: Option<&str> = Some("application/x-www-form-urlencoded; charset=UTF-8");
@@ -13,6 +14,7 @@ pub(super) fn provider_config(provider: Provider) -> ProviderConfig {
         provider,
         fields: FieldNames::default(),
         tenancy: Tenancy::One(Tenant::new("acme")),
+        timezone: chrono_tz::Tz::UTC,
     }
 }
 

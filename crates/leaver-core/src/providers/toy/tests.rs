@@ -31,6 +31,7 @@ fn new_provider_is_reached_by_every_dispatch() {
         provider: scheme.provider(),
         fields: FieldNames::default(),
         tenancy: Tenancy::One(Tenant::new("acme")),
+        timezone: chrono_tz::Tz::UTC,
     };
     let Parsed::Changes(parsed) = normalize(&config, None, delivery.body()).unwrap() else {
         panic!("the body has a change");

@@ -19,6 +19,7 @@ fn read(record: &Value) -> Result<EmployeeRead, EntryError> {
         record.as_object().unwrap(),
         began,
         &tenant(),
+        chrono_tz::Tz::UTC,
     )
 }
 
@@ -147,7 +148,13 @@ fn response_about_another_employee_is_rejected() {
     let body = br#"{"id": "8", "status": "Inactive"}"#;
     let about = |id: &str| {
         let now = at("2026-11-22T12:00:00Z");
-        bamboohr_employee(body, &EmployeeId::new(id), now, &tenant())
+        bamboohr_employee(
+            body,
+            &EmployeeId::new(id),
+            now,
+            &tenant(),
+            chrono_tz::Tz::UTC,
+        )
     };
     assert!(about("8").unwrap().is_ok());
     assert_eq!(

@@ -127,11 +127,12 @@ fn values_and_empty_values_are_facts() {
 }
 
 #[test]
-fn day_is_parsed_as_written() {
+fn dates_are_days_even_with_a_midnight() {
     for (text, expected) in [
         ("2026-11-21", Field::Value(day("2026-11-21"))),
         (" 2026-11-21 ", Field::Value(day("2026-11-21"))),
-        ("2026-11-21T23:30:00-05:00", Field::Value(day("2026-11-21"))),
+        ("2026-11-21T00:00:00-05:00", Field::Value(day("2026-11-21"))),
+        ("2026-11-21T23:30:00-05:00", Field::Value(day("2026-11-22"))),
         ("2026-11-21T00:00:00+0000", Field::Value(day("2026-11-21"))),
         ("2026-11-21T00:00:00", Field::Value(day("2026-11-21"))),
         ("0000-00-00", Field::Empty),

@@ -41,6 +41,7 @@ fn vectors_are_parsed_as_expected() {
             provider: Provider::BambooHr,
             fields: FieldNames::default(),
             tenancy: Tenancy::One(Tenant::new("acme")),
+            timezone: chrono_tz::Tz::UTC,
         };
         let parsed = normalize(&provider_config, content_type, body);
         match outcome {

@@ -33,7 +33,7 @@ fn as_normalized(event: &payload::Event) -> Value {
             return normalized;
         }
     };
-    let change = payload::change(employee, &Tenant::new("acme")).unwrap();
+    let change = payload::change(employee, &Tenant::new("acme"), chrono_tz::Tz::UTC).unwrap();
     normalized["employee_id"] = change.employee_id.as_str().into();
     normalized["kind"] = match change.kind {
         ChangeKind::Updated => "employee_changed".into(),
@@ -92,6 +92,7 @@ fn unregistered_linked_accounts_are_ignored() {
             registered.to_owned(),
             Tenant::new("acme"),
         )])),
+        timezone: chrono_tz::Tz::UTC,
     };
     let mut seen: HashMap<&str, usize> = HashMap::new();
     for vector in &accepted(MERGE) {

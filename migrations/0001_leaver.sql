@@ -34,7 +34,7 @@ COMMENT ON COLUMN leaver.deliveries.content_type IS 'Content-Type header of the 
 COMMENT ON COLUMN leaver.deliveries.signed_at IS 'Time in the signature. Empty for a signature scheme without a time.';
 COMMENT ON COLUMN leaver.deliveries.resigned_at IS 'Latest later time in a signature of the same body, received while this row was pending or failed.';
 COMMENT ON COLUMN leaver.deliveries.received_at IS 'When the whole request had arrived.';
-COMMENT ON COLUMN leaver.deliveries.body IS 'Raw body. Deleted when the delivery is processed or ignored. A failed delivery keeps it for inbox.failed_retention.';
+COMMENT ON COLUMN leaver.deliveries.body IS 'Raw body. Deleted when the delivery is processed or ignored. A failed delivery, and a processed one with entries that could not be read, keep it for inbox.failed_retention.';
 COMMENT ON COLUMN leaver.deliveries.body_bytes IS 'Size of the body in bytes.';
 COMMENT ON COLUMN leaver.deliveries.state IS 'pending: to be processed. processed: done. ignored: valid, but without effect here. failed: cannot be processed; `leaver replay` retries it.';
 COMMENT ON COLUMN leaver.deliveries.attempts IS 'Number of failed attempts.';
@@ -43,14 +43,15 @@ COMMENT ON COLUMN leaver.deliveries.isolated IS 'True after a process died with 
 COMMENT ON COLUMN leaver.deliveries.processed_at IS 'When the delivery was processed, ignored or failed.';
 COMMENT ON COLUMN leaver.deliveries.has_event_times IS 'True if each entry of the body carries its own time. The same body, signed later, then carries no new facts.';
 COMMENT ON COLUMN leaver.deliveries.reprocess_count IS 'How often the same body, signed later, was processed again.';
-COMMENT ON COLUMN leaver.deliveries.reason IS 'Why the delivery was ignored or failed, or why the last attempt failed. Contains no part of the body.';
-COMMENT ON COLUMN leaver.deliveries.outcome IS 'Number of employees per outcome, for example {"deactivated": 2, "kept": 3}.';
+COMMENT ON COLUMN leaver.deliveries.reason IS 'Why the delivery was ignored or failed, which of its entries could not be read, or why the last attempt failed. Contains no part of the body.';
+COMMENT ON COLUMN leaver.deliveries.outcome IS 'Number of employees per outcome, for example {"deactivated": 2, "kept": 3}. "bad_entries" counts the entries that could not be read.';
 COMMENT ON COLUMN leaver.deliveries.employee_ids IS 'Provider ids of the employees in the body. Set when the delivery is processed; used to compare the provider''s log with the inbox.';
 
 CREATE UNIQUE INDEX deliveries_fingerprint_key ON leaver.deliveries (fingerprint) WHERE fingerprint IS NOT NULL;
 -- Workers claim deliveries through this index. Its size depends on the backlog, not on the history.
 CREATE INDEX deliveries_pending_idx ON leaver.deliveries (next_attempt_at, id) WHERE state = 'pending';
 CREATE INDEX deliveries_failed_idx ON leaver.deliveries (processed_at) WHERE state = 'failed';
+CREATE INDEX deliveries_kept_body_idx ON leaver.deliveries (processed_at) WHERE state = 'processed' AND body IS NOT NULL;
 CREATE INDEX deliveries_source_received_idx ON leaver.deliveries (source, received_at DESC);
 -- A finished delivery first loses its fingerprint, where a replay is harmless, and is deleted later. Each step has an index.
 CREATE INDEX deliveries_fingerprint_expiry_idx ON leaver.deliveries (processed_at)

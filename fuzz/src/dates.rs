@@ -48,6 +48,10 @@ fn rfc3339(text: &[u8]) -> Option<DateTime<Utc>> {
 }
 
 fn payload(text: &str) {
+    // It stands for a character that could not be read, so no date is parsed.
+    if text.contains(char::REPLACEMENT_CHARACTER) {
+        return;
+    }
     let by_bamboohr = of_bamboohr(text);
     let by_merge = of_merge(text);
     sound::all(std::slice::from_ref(&by_bamboohr), Provider::BambooHr);

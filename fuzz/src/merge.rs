@@ -43,7 +43,7 @@ fn parse(tenancy: Tenancy, body: &[u8]) -> Result<Parsed, ParseError> {
         tenancy,
         timezone: chrono_tz::Tz::UTC,
     };
-    normalize(&provider_config, None, body)
+    normalize(&provider_config, body)
 }
 
 /// Returns the changes of a valid body.

@@ -63,13 +63,17 @@ fn print(list: Vec<DeliverySummary>) {
     let mut table = output::Table::new(&["delivery", "source", "received", "state", "outcome"]);
     for delivery in list {
         let outcome = match (&delivery.reason, &delivery.outcome) {
-            (Some(reason), _) => reason.clone(),
-            (None, Some(serde_json::Value::Object(counts))) if !counts.is_empty() => {
-                output::outcomes(
-                    counts
-                        .iter()
-                        .map(|(outcome, count)| (outcome.as_str(), count)),
-                )
+            (Some(reason), None) => reason.clone(),
+            (reason, Some(serde_json::Value::Object(counts))) if !counts.is_empty() => {
+                let counts = counts
+                    .iter()
+                    .map(|(outcome, count)| (outcome.as_str(), count));
+                let mut text = output::outcomes(counts);
+                if let Some(reason) = reason {
+                    text.push_str("; ");
+                    text.push_str(reason);
+                }
+                text
             }
             _ => "-".to_owned(),
         };

@@ -1,11 +1,12 @@
 //! The inbox: every delivery that arrived, and its state. A delivery is stored before it is parsed. A failed delivery is
-//! a dead letter: it is not retried until `replay`.
+//! a dead letter: it is not retried until `replay`. A processed one of which some entries could not be read keeps its body
+//! as long, and can be replayed too.
 //!
 //! ```text
 //!                        +--> processed
 //!  (insert) --> pending -+--> ignored          same body signed later, without event times: pending
 //!                  ^     +--> failed --+
-//!                  +-------- replay ---+
+//!                  +-------- replay ---+       processed with bad entries: replay too
 //! ```
 //!
 //! This module never parses a body.
@@ -29,8 +30,6 @@ pub struct Delivery {
     pub id: DeliveryId,
     /// The source, as configured when it arrived.
     pub source: String,
-    /// Its `Content-Type`.
-    pub content_type: Option<String>,
     /// The time in the signed headers, if the provider sends one.
     pub signed_at: Option<DateTime<Utc>>,
     /// When it arrived.
@@ -73,13 +72,15 @@ pub enum DeliveryOutcome {
         outcome: serde_json::Value,
         /// True if every entry of the body has a time of its own.
         has_event_times: bool,
+        /// Which entries could not be read; `None` if all could. The body is then kept, as that of a failed delivery.
+        bad_entries: Option<String>,
     },
     /// Parsed, and not relevant to us.
     Ignored {
         /// Why it is not relevant.
         reason: String,
     },
-    /// Unreadable, or processing failed too often. Its body is kept for a while; `replay` processes it again.
+    /// No entry of it could be read, or processing failed too often. Its body is kept for a while; `replay` processes it again.
     Failed {
         /// The problem, without any part of the body.
         reason: String,

@@ -32,7 +32,7 @@ pub(crate) async fn claim(
     // A body up to its share of the limit is loaded here, a larger one only if its delivery is claimed.
     let share = limit.bytes / limit.deliveries.max(1);
     let mut due = sqlx::query!(
-        "SELECT id, source, content_type, signed_at, received_at, attempts, isolated, body_bytes,
+        "SELECT id, source, signed_at, received_at, attempts, isolated, body_bytes,
                 CASE WHEN body_bytes <= $3::bigint THEN body END AS body
          FROM leaver.deliveries
          WHERE state = 'pending' AND next_attempt_at <= $1
@@ -63,7 +63,6 @@ pub(crate) async fn claim(
         .map(|row| Delivery {
             id: DeliveryId(row.id),
             source: row.source,
-            content_type: row.content_type,
             signed_at: row.signed_at,
             received_at: row.received_at,
             body: Bytes::from(
@@ -122,7 +121,7 @@ pub async fn lock(
     id: DeliveryId,
 ) -> Result<Option<Delivery>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"SELECT source, content_type, signed_at, received_at, body AS "body!", attempts, isolated
+        r#"SELECT source, signed_at, received_at, body AS "body!", attempts, isolated
            FROM leaver.deliveries WHERE id = $1 AND state = 'pending' FOR UPDATE"#,
         id.0,
     )
@@ -131,7 +130,6 @@ pub async fn lock(
     Ok(row.map(|row| Delivery {
         id,
         source: row.source,
-        content_type: row.content_type,
         signed_at: row.signed_at,
         received_at: row.received_at,
         body: Bytes::from(row.body),
@@ -140,8 +138,9 @@ pub async fn lock(
     }))
 }
 
-/// Stores the final state of deliveries and deletes their bodies, except those of failed ones. A processed delivery
-/// without event times that was signed again meanwhile becomes pending, as of the later time.
+/// Stores the final state of deliveries and deletes their bodies, except those of failed ones and of those with entries
+/// that could not be read. A processed delivery without event times that was signed again meanwhile becomes pending, as
+/// of the later time.
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
@@ -162,7 +161,13 @@ pub async fn settle(
             DeliveryOutcome::Processed {
                 outcome,
                 has_event_times,
-            } => ("processed", None, Some(outcome), *has_event_times),
+                bad_entries,
+            } => (
+                "processed",
+                bad_entries.as_deref(),
+                Some(outcome),
+                *has_event_times,
+            ),
             DeliveryOutcome::Ignored { reason } => ("ignored", Some(reason.as_str()), None, true),
             DeliveryOutcome::Failed { reason } => ("failed", Some(reason.as_str()), None, true),
         };
@@ -177,7 +182,7 @@ pub async fn settle(
          SET state = s.state, reason = s.reason, outcome = s.outcome, has_event_times = s.has_event_times,
              processed_at = $6, isolated = false,
              employee_ids = s.named::text[],
-             body = CASE WHEN s.state = 'failed'
+             body = CASE WHEN s.state = 'failed' OR (s.state = 'processed' AND s.reason IS NOT NULL)
                            OR (s.state = 'processed' AND NOT s.has_event_times AND d.resigned_at IS NOT NULL)
                          THEN d.body END
          FROM unnest($1::uuid[], $2::text[], $3::text[], $4::jsonb[], $5::bool[], $7::text[])
@@ -204,8 +209,9 @@ pub async fn settle(
     sqlx::query!(
         "UPDATE leaver.deliveries
          SET state = 'pending', signed_at = resigned_at, resigned_at = NULL, received_at = $2,
-             next_attempt_at = $2, attempts = 0, processed_at = NULL, outcome = NULL, reprocess_count = reprocess_count + 1
-         WHERE id = ANY($1) AND state = 'processed' AND body IS NOT NULL",
+             next_attempt_at = $2, attempts = 0, processed_at = NULL, reason = NULL, outcome = NULL,
+             reprocess_count = reprocess_count + 1
+         WHERE id = ANY($1) AND state = 'processed' AND resigned_at IS NOT NULL AND body IS NOT NULL",
         &untimed,
         now,
     )
@@ -270,7 +276,7 @@ pub(crate) async fn reset_far_future_attempts(
     Ok(done.rows_affected())
 }
 
-/// Makes failed deliveries pending again. Returns the result for each id.
+/// Makes failed deliveries pending again, and processed ones whose body was kept. Returns the result for each id.
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
@@ -286,8 +292,8 @@ pub async fn replay(
                FROM leaver.deliveries WHERE id = ANY($1) ORDER BY id FOR UPDATE
            ), queued AS (
                UPDATE leaver.deliveries AS d
-               SET state = 'pending', attempts = 0, reason = NULL, processed_at = NULL, next_attempt_at = $2
-               FROM found WHERE d.id = found.id AND found.state = 'failed' AND found.has_body
+               SET state = 'pending', attempts = 0, reason = NULL, outcome = NULL, processed_at = NULL, next_attempt_at = $2
+               FROM found WHERE d.id = found.id AND found.state IN ('failed', 'processed') AND found.has_body
                RETURNING d.id
            )
            SELECT found.id, found.state, queued.id IS NOT NULL AS "queued!"

@@ -16,7 +16,7 @@ use crate::engine::failure::run_catching;
 use crate::engine::policies::Policies;
 use crate::ingest::inbox::store::ClaimLimit;
 use crate::ingest::inbox::{self, Delivery, DeliveryOutcome, Settlement};
-use crate::jobs::deliveries::parse::{ParsedDelivery, parse};
+use crate::jobs::deliveries::parse::{ParsedDelivery, describe, parse};
 use crate::jobs::deliveries::{BatchFailure, Deliveries};
 use crate::roster::{self, Effect, Observation};
 use leaver_core::domain::{DeliveryId, EmployeeKey};
@@ -43,7 +43,7 @@ pub(crate) struct SettledDelivery {
     pub received_at: DateTime<Utc>,
     /// `processed`, `ignored` or `failed`.
     pub state: &'static str,
-    /// Why it is ignored or failed.
+    /// Why it is ignored or failed, or which of its entries could not be read.
     pub reason: Option<String>,
     /// Number of employees by outcome.
     pub outcomes: BTreeMap<Outcome, usize>,
@@ -240,17 +240,21 @@ fn settlements(
                     .iter()
                     .map(|(outcome, count)| (outcome.as_str().to_owned(), (*count).into()))
                     .collect();
-                if bad_entries > 0 {
-                    outcome.insert("bad_entries".to_owned(), bad_entries.into());
+                let count = bad_entries.len();
+                if count > 0 {
+                    outcome.insert("bad_entries".to_owned(), count.into());
                 }
                 DeliveryOutcome::Processed {
                     outcome: outcome.into(),
                     has_event_times,
+                    bad_entries: (count > 0).then(|| {
+                        describe(&bad_entries, &format!("{count} entries cannot be read"))
+                    }),
                 }
             }
         };
         let (state, reason) = match &end {
-            DeliveryOutcome::Processed { .. } => ("processed", None),
+            DeliveryOutcome::Processed { bad_entries, .. } => ("processed", bad_entries.clone()),
             DeliveryOutcome::Ignored { reason } => ("ignored", Some(reason.clone())),
             DeliveryOutcome::Failed { reason } => ("failed", Some(reason.clone())),
         };

@@ -193,6 +193,9 @@ impl Deliveries {
             match &settled.reason {
                 None => info!(elapsed_ms, outcome, "processed"),
                 Some(reason) if settled.state == "failed" => warn!(elapsed_ms, reason, "failed"),
+                Some(reason) if settled.state == "processed" => {
+                    warn!(elapsed_ms, outcome, reason, "processed in part");
+                }
                 Some(reason) => info!(elapsed_ms, reason, "ignored"),
             }
         }

@@ -7,14 +7,17 @@ use crate::engine::policies::Policies;
 use crate::ingest::inbox::{Delivery, DeliveryOutcome};
 use crate::roster::Observation;
 use leaver_core::domain::EmployeeId;
-use leaver_core::providers::{self, Parsed};
+use leaver_core::providers::{self, InvalidEntry, Parsed};
+
+/// Entries that are named if they cannot be read. A body can have thousands.
+const MAX_NAMED: usize = 10;
 
 /// A delivery after parsing.
 pub(super) enum ParsedDelivery {
     Observations {
         observations: Vec<Observation>,
         has_event_times: bool,
-        bad_entries: usize,
+        bad_entries: Vec<InvalidEntry>,
     },
     /// Ignored, or failed because it cannot be parsed.
     Ended(DeliveryOutcome),
@@ -56,11 +59,7 @@ pub(super) fn parse(policies: &Policies, delivery: &Delivery) -> ParsedDelivery 
         return failed("the source has no valid name".to_owned());
     };
     let normalized = catch_unwind(AssertUnwindSafe(|| {
-        providers::normalize(
-            provider_config,
-            delivery.content_type.as_deref(),
-            &delivery.body,
-        )
+        providers::normalize(provider_config, &delivery.body)
     }));
     match normalized {
         Err(_panic) => failed(
@@ -70,9 +69,12 @@ pub(super) fn parse(policies: &Policies, delivery: &Delivery) -> ParsedDelivery 
         Ok(Ok(Parsed::Ignored(what))) => ParsedDelivery::Ended(DeliveryOutcome::Ignored {
             reason: what.to_string(),
         }),
+        Ok(Ok(Parsed::Changes(changes))) if changes.changes.is_empty() => {
+            failed(describe(&changes.bad_entries, "no entry can be read"))
+        }
         Ok(Ok(Parsed::Changes(changes))) => {
             let has_event_times = changes.has_event_times();
-            let bad_entries = changes.bad_entries.len();
+            let bad_entries = changes.bad_entries;
             let observations = changes
                 .changes
                 .into_iter()
@@ -93,4 +95,14 @@ pub(super) fn parse(policies: &Policies, delivery: &Delivery) -> ParsedDelivery 
             }
         }
     }
+}
+
+/// Describes which entries cannot be read, and why. It names the first of them, and counts the others.
+pub(super) fn describe(bad_entries: &[InvalidEntry], summary: &str) -> String {
+    let (named, others) = bad_entries.split_at(bad_entries.len().min(MAX_NAMED));
+    let mut causes: Vec<String> = named.iter().map(ToString::to_string).collect();
+    if !others.is_empty() {
+        causes.push(format!("and {} more", others.len()));
+    }
+    format!("{summary}: {}", causes.join("; "))
 }

@@ -201,7 +201,7 @@ impl Syncer {
         let (Some(provider_config), Some(body)) = (provider_config, delivery.body) else {
             return BTreeSet::new();
         };
-        match normalize(provider_config, delivery.content_type.as_deref(), &body) {
+        match normalize(provider_config, &body) {
             Ok(Parsed::Changes(changes)) => changes
                 .changes
                 .into_iter()

@@ -1,8 +1,12 @@
-//! What can be read has its effect, and what cannot be read is not done.
+//! Checks that readable facts take effect, and that unreadable ones are not taken as done.
 
+use chrono::TimeDelta;
+use leaver::base::clock::Clock;
+use leaver::ingest::inbox::{Replay, store};
+use leaver_core::domain::DeliveryId;
 use serde_json::{Value, json};
 
-use crate::support::driving::{leaving, merge_record, terminated};
+use crate::support::driving::{leaving, merge_record, terminated, working};
 use crate::support::{FORM, JSON, TestApp, USERS, at, employees, merge_changed};
 
 const AS_OF: &str = "2026-11-22T11:59:55+0000";
@@ -95,5 +99,171 @@ async fn midnight_in_any_offset_is_a_day() {
             let ends = app.access_ends_at(id).await;
             assert_eq!(ends, Some(at("2026-11-28T08:00:00Z")), "{id} {date}");
         }
+    }
+}
+
+/// Ids in place of entries, ids of another name, and no id.
+fn unreadable_bodies() -> Vec<(&'static str, &'static str, String)> {
+    let nobody = r#"{"id": null, "fields": {"status": "Inactive"}}"#;
+    let of_merge = |data: Value| merge_changed(&data).to_string();
+    let mut bodies = vec![
+        (
+            "bamboohr",
+            JSON,
+            json!({"employees": ["1", "2"]}).to_string(),
+        ),
+        ("bamboohr", JSON, json!({"employees": [1]}).to_string()),
+        (
+            "bamboohr",
+            JSON,
+            json!({"employees": [{"employeeId": "1", "fields": {}}]}).to_string(),
+        ),
+        ("bamboohr", JSON, format!(r#"{{"employees": [{nobody}]}}"#)),
+        (
+            "bamboohr",
+            JSON,
+            json!({"type": "employee.updated", "data": {"id": "1"}}).to_string(),
+        ),
+        ("bamboohr", FORM, "employees[][status]=Inactive".to_owned()),
+        (
+            "bamboohr",
+            FORM,
+            "type=employee.updated&data[id]=1".to_owned(),
+        ),
+    ];
+    bodies.extend(
+        [
+            json!("m1"),
+            json!({"id": null}),
+            json!({"employee_id": "m1"}),
+        ]
+        .map(|data| ("merge", JSON, of_merge(data))),
+    );
+    bodies
+}
+
+#[tokio::test]
+async fn delivery_without_a_readable_entry_is_failed() {
+    let mut app = TestApp::new().await;
+    app.add_users(&["a@example.com"]).await;
+    app.bamboohr(&[working("1", "a@example.com", "2026-11-22T09:00:00Z")])
+        .await;
+    for (source, content_type, body) in unreadable_bodies() {
+        app.send(source, content_type, body.clone()).await;
+        app.work().await;
+        let (state, reason, outcome, has_body) = settled(&mut app).await;
+        assert_eq!((state.as_str(), has_body), ("failed", true), "{body}");
+        assert_eq!(outcome, Value::Null);
+        let reason = reason.unwrap();
+        assert!(
+            reason.starts_with("no entry can be read: entry 0: "),
+            "{reason}"
+        );
+    }
+    assert_eq!(app.active().await, ["a@example.com"]);
+    let health = app.get("/health").await;
+    assert_eq!(health.body["status"], "degraded");
+}
+
+#[tokio::test]
+async fn bad_entries_are_counted_named_and_replayable() {
+    let mut app = TestApp::new().await;
+    app.add_users(&["a@example.com", "b@example.com"]).await;
+    let unreadable = json!({"employeeId": "2", "fields": {"status": "Inactive"}});
+    let entries = [
+        json!("9"),
+        terminated("1", "a@example.com", AS_OF),
+        unreadable,
+    ];
+    app.bamboohr(&entries).await;
+    assert_eq!(app.active().await, ["b@example.com"]);
+    let (state, reason, outcome, has_body) = settled(&mut app).await;
+    assert_eq!((state.as_str(), has_body), ("processed", true));
+    assert_eq!(outcome, json!({"deactivated": 1, "bad_entries": 2}));
+    let expected =
+        "2 entries cannot be read: entry 0: it is not an object; entry 2: it has no employee id";
+    assert_eq!(reason.as_deref(), Some(expected));
+
+    // A body that a later version can read, in place of that version.
+    let fixed = employees(&[
+        terminated("1", "a@example.com", AS_OF),
+        terminated("2", "b@example.com", AS_OF),
+    ]);
+    sqlx::query("UPDATE leaver.deliveries SET body = $1")
+        .bind(fixed.to_string().into_bytes())
+        .execute(&mut app.conn)
+        .await
+        .unwrap();
+    assert_eq!(replay_all(&mut app).await, [Replay::Queued]);
+    app.work().await;
+    assert_eq!(app.active().await, Vec::<String>::new());
+    let (state, reason, outcome, has_body) = settled(&mut app).await;
+    assert_eq!(
+        (state.as_str(), reason, has_body),
+        ("processed", None, false)
+    );
+    assert_eq!(outcome, json!({"deactivated": 1, "unchanged": 1}));
+    assert_eq!(replay_all(&mut app).await, [Replay::BodyGone]);
+}
+
+async fn replay_all(app: &mut TestApp) -> Vec<Replay> {
+    let ids: Vec<(uuid::Uuid,)> = sqlx::query_as("SELECT id FROM leaver.deliveries")
+        .fetch_all(&mut app.conn)
+        .await
+        .unwrap();
+    let ids: Vec<DeliveryId> = ids.into_iter().map(|(id,)| DeliveryId(id)).collect();
+    let now = app.clock.now();
+    let results = store::replay(&mut app.conn, &ids, now).await;
+    results
+        .unwrap()
+        .into_iter()
+        .map(|(_, result)| result)
+        .collect()
+}
+
+#[tokio::test]
+async fn body_with_bad_entries_is_kept_for_a_while() {
+    let retention = [
+        ("LEAVER__INBOX__RETENTION", "14d"),
+        ("LEAVER__INBOX__FAILED_RETENTION", "20d"),
+    ];
+    let mut app = TestApp::with(&retention, USERS).await;
+    app.add_users(&["a@example.com"]).await;
+    // Without event times a body is processed again after a later signature, but not because it was kept.
+    let untimed = json!({"id": "1", "fields": {"status": "Active", "workEmail": "a@example.com"}});
+    app.bamboohr(&[json!("9"), untimed]).await;
+    app.bamboohr(&[json!("9"), terminated("1", "a@example.com", AS_OF)])
+        .await;
+    let rows = "SELECT state || ' ' || (body IS NOT NULL)::text FROM leaver.deliveries ORDER BY id";
+    assert_eq!(app.lines(rows).await, ["processed true", "processed true"]);
+    app.advance(TimeDelta::days(19));
+    app.parts.housekeeping.run_once().await.unwrap();
+    assert_eq!(app.lines(rows).await, ["processed true", "processed true"]);
+    app.advance(TimeDelta::days(2));
+    app.parts.housekeeping.run_once().await.unwrap();
+    assert_eq!(
+        app.lines(rows).await,
+        ["processed false", "processed false"]
+    );
+    app.advance(TimeDelta::days(2));
+    app.parts.housekeeping.run_once().await.unwrap();
+    assert_eq!(app.count("SELECT count(*) FROM leaver.deliveries").await, 0);
+}
+
+#[tokio::test]
+async fn body_selects_the_parser_and_not_its_header() {
+    for content_type in [JSON, FORM, "text/plain", ""] {
+        let mut app = TestApp::new().await;
+        app.add_users(&["a@example.com", "b@example.com", "m@example.com"])
+            .await;
+        let body = employees(&[terminated("1", "a@example.com", AS_OF)]);
+        app.send("bamboohr", content_type, body.to_string()).await;
+        let form = "employees[2][status]=Inactive&employees[2][employmentHistoryStatus]=Terminated\
+                    &employees[2][workEmail]=b%40example.com";
+        app.send("bamboohr", content_type, form).await;
+        let body = merge_leaver("m1", "m@example.com", "note", "1");
+        app.send("merge", content_type, body).await;
+        app.work().await;
+        assert_eq!(app.active().await, Vec::<String>::new(), "{content_type}");
     }
 }

@@ -1,6 +1,6 @@
 //! Makes JSON out of text that is JSON except for single characters or numbers.
 //!
-//! What cannot be read becomes [`UNREADABLE`]. The structure is left alone: a body that is truncated, or that has a word
+//! A part that cannot be read becomes [`UNREADABLE`]. The structure is left alone: a body that is truncated, or that has a word
 //! without quotes, stays invalid.
 
 use super::json::UNREADABLE;

@@ -96,19 +96,17 @@ impl Changes {
 
 /// Parses a body in the format of the configured provider.
 ///
+/// The body alone selects JSON or form: the `Content-Type` is not signed, and proxies change it.
+///
 /// # Errors
 /// Returns [`ParseError`] if the body as a whole cannot be parsed. A retry cannot succeed.
-pub fn normalize(
-    config: &ProviderConfig,
-    content_type: Option<&str>,
-    body: &[u8],
-) -> Result<Parsed, ParseError> {
+pub fn normalize(config: &ProviderConfig, body: &[u8]) -> Result<Parsed, ParseError> {
     let body = json::without_byte_order_mark(body);
     if body.is_empty() {
         return Ok(Parsed::Ignored(Ignored::Empty));
     }
     match config.provider {
-        Provider::BambooHr => bamboohr::parse(config, content_type, body),
+        Provider::BambooHr => bamboohr::parse(config, body),
         Provider::Merge => merge::parse(config, body),
         #[cfg(test)]
         Provider::Toy => toy::parse(config, body),

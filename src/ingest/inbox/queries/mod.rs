@@ -35,8 +35,6 @@ pub(crate) struct ArrivedDelivery {
     pub received_at: DateTime<Utc>,
     /// The provider's ids of its employees; `None` if it is not settled, or could not be read.
     pub employee_ids: Option<Vec<EmployeeId>>,
-    /// Its `Content-Type`.
-    pub content_type: Option<String>,
     /// Its bytes, if the ids are unknown.
     pub body: Option<Bytes>,
 }

@@ -83,7 +83,7 @@ pub(crate) async fn arrived(
 ) -> Result<Vec<ArrivedDelivery>, sqlx::Error> {
     let ids: Vec<String> = employees.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
-        "SELECT received_at, employee_ids, content_type,
+        "SELECT received_at, employee_ids,
                 CASE WHEN employee_ids IS NULL THEN body END AS body
          FROM leaver.deliveries
          WHERE source = $1 AND received_at >= $2
@@ -102,7 +102,6 @@ pub(crate) async fn arrived(
             employee_ids: row
                 .employee_ids
                 .map(|ids| ids.into_iter().map(EmployeeId::new).collect()),
-            content_type: row.content_type,
             body: row.body.map(Bytes::from),
         })
         .collect())

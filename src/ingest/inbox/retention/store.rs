@@ -28,7 +28,7 @@ pub(crate) async fn forget_fingerprints(
     Ok(done.rows_affected())
 }
 
-/// Deletes settled deliveries from before a moment, and failed ones without a body, `limit` of each at most. Returns how
+/// Deletes settled deliveries without a body from before a moment, `limit` of the failed and of the others at most. Returns how
 /// many. Keeps deliveries with event times until [`forget_fingerprints`] was applied to them.
 ///
 /// # Errors
@@ -42,7 +42,7 @@ pub(crate) async fn forget_settled(
     let done = sqlx::query!(
         "WITH done AS (
              SELECT id FROM leaver.deliveries
-             WHERE state IN ('processed', 'ignored') AND processed_at < $1
+             WHERE state IN ('processed', 'ignored') AND processed_at < $1 AND body IS NULL
                AND NOT (has_event_times AND fingerprint IS NOT NULL)
              ORDER BY processed_at LIMIT $2 FOR UPDATE SKIP LOCKED
          ), spent AS (
@@ -60,7 +60,8 @@ pub(crate) async fn forget_settled(
     Ok(done.rows_affected())
 }
 
-/// Deletes the bodies of deliveries that failed before a moment. Returns how many.
+/// Deletes the bodies of deliveries that failed before a moment, or were processed except for some entries. Returns how
+/// many.
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
@@ -70,7 +71,8 @@ pub(crate) async fn forget_failed_bodies(
 ) -> Result<u64, sqlx::Error> {
     let done = sqlx::query!(
         "UPDATE leaver.deliveries SET body = NULL
-         WHERE state = 'failed' AND processed_at < $1 AND body IS NOT NULL",
+         WHERE (state = 'failed' AND processed_at < $1 AND body IS NOT NULL)
+            OR (state = 'processed' AND processed_at < $1 AND body IS NOT NULL)",
         failed_before,
     )
     .execute(conn)

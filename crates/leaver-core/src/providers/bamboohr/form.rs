@@ -16,7 +16,8 @@ pub(super) fn parse(body: &[u8]) -> Result<Payload, ParseError> {
     let mut form = Form::default();
     for (key, value) in form_urlencoded::parse(body) {
         // A byte order mark can be encoded like any character of the first key.
-        form.add(&Key::split(key.trim_start_matches('\u{FEFF}')), &value);
+        let key = key.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == '\u{FEFF}');
+        form.add(&Key::split(key), &value);
     }
     if form.has_employees {
         return Ok(collect(form.entries.into_iter().map(Entry::field_based)));

@@ -47,12 +47,8 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
 };
 
 /// Parses a body that is not blank.
-pub(super) fn parse(
-    config: &ProviderConfig,
-    content_type: Option<&str>,
-    body: &[u8],
-) -> Result<Parsed, ParseError> {
-    Ok(match payload::parse(content_type, body)? {
+pub(super) fn parse(config: &ProviderConfig, body: &[u8]) -> Result<Parsed, ParseError> {
+    Ok(match payload::parse(body)? {
         payload::Payload::Events(events) => facts::changes(events, config),
         payload::Payload::Ignored(ignored) => Parsed::Ignored(ignored),
     })

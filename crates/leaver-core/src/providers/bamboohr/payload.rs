@@ -39,12 +39,10 @@ pub(in crate::providers) enum Structure {
     FieldBased,
 }
 
-/// Parses a body that is not blank.
-pub(in crate::providers) fn parse(
-    content_type: Option<&str>,
-    body: &[u8],
-) -> Result<Payload, ParseError> {
-    if is_form(content_type, body) {
+/// Parses a body that does not begin with white space or a byte order mark.
+pub(in crate::providers) fn parse(body: &[u8]) -> Result<Payload, ParseError> {
+    // No key of a form begins like JSON.
+    if !matches!(body.first(), Some(b'{' | b'[')) {
         return form::parse(body);
     }
     let object = json::object(body)?;
@@ -64,20 +62,6 @@ pub(in crate::providers) fn parse(
             Err(ignored) => Payload::Ignored(ignored),
         }),
         (_, None) => Err(ParseError::NoEmployees),
-    }
-}
-
-/// Returns whether the body is a form. A missing or other content type is resolved by the first character.
-fn is_form(content_type: Option<&str>, body: &[u8]) -> bool {
-    let essence = content_type
-        .and_then(|text| text.split(';').next())
-        .map_or("", str::trim);
-    if essence.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
-        true
-    } else if essence.eq_ignore_ascii_case("application/json") {
-        false
-    } else {
-        !matches!(body.trim_ascii_start().first(), Some(b'{' | b'['))
     }
 }
 

@@ -1,4 +1,4 @@
-//! A calendar day is a calendar day, however a provider writes it.
+//! Checks that a calendar day stays one, however a provider writes it.
 
 use chrono_tz::Tz;
 
@@ -33,7 +33,7 @@ fn all_ways(text: &str, timezone: Tz) -> Vec<Facts> {
                 timezone,
                 ..provider_config(*provider)
             };
-            match normalize(&config, None, body.as_bytes()).unwrap() {
+            match normalize(&config, body.as_bytes()).unwrap() {
                 Parsed::Changes(mut changes) => changes.changes.remove(0).facts,
                 Parsed::Ignored(ignored) => panic!("{ignored}"),
             }

@@ -7,8 +7,6 @@ use crate::domain::{ChangeKind, Tenant};
 mod midnights;
 mod reading;
 
-pub(super) const FORM: Option<&str> = Some("application/x-www-form-urlencoded; charset=UTF-8");
-
 pub(super) fn provider_config(provider: Provider) -> ProviderConfig {
     ProviderConfig {
         provider,
@@ -58,7 +56,7 @@ fn parse_errors_have_a_position_and_no_content() {
         &deep_object,
     ] {
         for provider in [Provider::BambooHr, Provider::Merge] {
-            let Err(error) = normalize(&provider_config(provider), None, body.as_bytes()) else {
+            let Err(error) = normalize(&provider_config(provider), body.as_bytes()) else {
                 assert_eq!(provider, Provider::Merge);
                 continue;
             };
@@ -111,17 +109,17 @@ fn error_sent_with_status_200_is_found() {
 
 proptest! {
     #[test]
-    fn arbitrary_bytes_do_not_panic(body: Vec<u8>, form: bool) {
+    fn arbitrary_bytes_do_not_panic(body: Vec<u8>) {
         for provider in [Provider::BambooHr, Provider::Merge] {
-            let _ = normalize(&provider_config(provider), FORM.filter(|_| form), &body);
+            let _ = normalize(&provider_config(provider), &body);
         }
     }
 
     #[test]
     fn arbitrary_shapes_do_not_panic(body in shapes(), form in "(&?(type|data|employees|\\[|\\]|=|id|status|%C3|é)){0,40}") {
         for provider in [Provider::BambooHr, Provider::Merge] {
-            let _ = normalize(&provider_config(provider), None, body.to_string().as_bytes());
-            let _ = normalize(&provider_config(provider), FORM, form.as_bytes());
+            let _ = normalize(&provider_config(provider), body.to_string().as_bytes());
+            let _ = normalize(&provider_config(provider), form.as_bytes());
         }
     }
 }

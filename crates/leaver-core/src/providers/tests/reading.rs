@@ -1,4 +1,4 @@
-//! What cannot be read spoils what needs it, and nothing else.
+//! Checks that an unreadable part spoils whatever needs it, and nothing else.
 
 use serde_json::json;
 
@@ -29,7 +29,7 @@ fn replaced(body: &str, with: &[u8]) -> Vec<u8> {
 }
 
 fn read(provider: Provider, body: &[u8]) -> Changes {
-    match normalize(&provider_config(provider), None, body) {
+    match normalize(&provider_config(provider), body) {
         Ok(Parsed::Changes(changes)) => changes,
         other => panic!("{}: {other:?}", String::from_utf8_lossy(body)),
     }
@@ -69,7 +69,7 @@ fn byte_order_mark_is_skipped() {
             );
         }
         assert_eq!(
-            normalize(&provider_config(provider), None, MARK),
+            normalize(&provider_config(provider), MARK),
             Ok(Parsed::Ignored(Ignored::Empty))
         );
     }
@@ -229,8 +229,7 @@ fn repeated_needed_member_is_refused() {
         EntryError::UnreadableMember("status")
     );
 
-    let refused =
-        |provider, body: &str| normalize(&provider_config(provider), None, body.as_bytes());
+    let refused = |provider, body: &str| normalize(&provider_config(provider), body.as_bytes());
     for (provider, body, name) in [
         (
             Provider::BambooHr,
@@ -341,17 +340,13 @@ fn structure_is_not_repaired() {
         r#"{"employees": [{"id": "1"}]} NaN"#,
         r#"{"employees": [{"id": "1\"#,
     ] {
-        let parsed = normalize(
-            &provider_config(Provider::BambooHr),
-            None,
-            broken.as_bytes(),
-        );
+        let parsed = normalize(&provider_config(Provider::BambooHr), broken.as_bytes());
         assert!(
             matches!(parsed, Err(ParseError::NotJson { .. })),
             "{broken}: {parsed:?}"
         );
     }
     let deep = format!(r#"{{"employees": [{}NaN"#, "[".repeat(10_000));
-    let parsed = normalize(&provider_config(Provider::Merge), None, deep.as_bytes());
+    let parsed = normalize(&provider_config(Provider::Merge), deep.as_bytes());
     assert!(matches!(parsed, Err(ParseError::NotJson { .. })));
 }

@@ -33,7 +33,7 @@ fn new_provider_is_reached_by_every_dispatch() {
         tenancy: Tenancy::One(Tenant::new("acme")),
         timezone: chrono_tz::Tz::UTC,
     };
-    let Parsed::Changes(parsed) = normalize(&config, None, delivery.body()).unwrap() else {
+    let Parsed::Changes(parsed) = normalize(&config, delivery.body()).unwrap() else {
         panic!("the body has a change");
     };
     let [change] = parsed.changes.as_slice() else {

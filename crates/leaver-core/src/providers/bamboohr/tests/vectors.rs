@@ -34,7 +34,6 @@ fn vectors_are_parsed_as_expected() {
     for vector in &all {
         let name = &vector["name"];
         let body = vector["body"].as_str().unwrap().as_bytes();
-        let content_type = vector["content_type"].as_str();
         let outcome = vector["expected"]["parse"].as_str().unwrap();
         *seen.entry(outcome).or_default() += 1;
         let provider_config = ProviderConfig {
@@ -43,10 +42,10 @@ fn vectors_are_parsed_as_expected() {
             tenancy: Tenancy::One(Tenant::new("acme")),
             timezone: chrono_tz::Tz::UTC,
         };
-        let parsed = normalize(&provider_config, content_type, body);
+        let parsed = normalize(&provider_config, body);
         match outcome {
             "ok" => {
-                let Payload::Events(found) = payload::parse(content_type, body).unwrap() else {
+                let Payload::Events(found) = payload::parse(body).unwrap() else {
                     panic!("{name}: no events");
                 };
                 let events: Vec<_> = found.iter().flatten().map(as_vector).collect();

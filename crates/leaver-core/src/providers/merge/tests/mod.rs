@@ -17,7 +17,6 @@ fn envelope(event: &str, data: &Value) -> Value {
 fn parse(body: &Value) -> Parsed {
     normalize(
         &provider_config(Provider::Merge),
-        None,
         body.to_string().as_bytes(),
     )
     .unwrap()
@@ -126,7 +125,7 @@ fn linked_account_determines_the_tenant() {
         };
         let mut body = envelope("Employee.changed", &json!({"id": "e-1"}));
         body["linked_account"] = account.clone();
-        let read = normalize(&provider_config, None, body.to_string().as_bytes()).unwrap();
+        let read = normalize(&provider_config, body.to_string().as_bytes()).unwrap();
         let expected = expected.map(Tenant::new);
         match read {
             Parsed::Changes(read) => assert_eq!(Ok(&read.changes[0].tenant), expected.as_ref()),

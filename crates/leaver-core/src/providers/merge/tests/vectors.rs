@@ -97,7 +97,7 @@ fn unregistered_linked_accounts_are_ignored() {
     let mut seen: HashMap<&str, usize> = HashMap::new();
     for vector in &accepted(MERGE) {
         let body = vector["body"].as_str().unwrap();
-        let outcome = match normalize(&provider_config, None, body.as_bytes()) {
+        let outcome = match normalize(&provider_config, body.as_bytes()) {
             Ok(Parsed::Changes(changes)) => {
                 assert!(changes.bad_entries.is_empty() && changes.has_event_times());
                 let [change] = changes.changes.as_slice() else {

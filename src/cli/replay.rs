@@ -11,7 +11,7 @@ use crate::config::Environment;
 use crate::ingest::inbox::{self, Replay as ReplayResult};
 use leaver_core::domain::DeliveryId;
 
-/// Process failed deliveries again, for example after a fix
+/// Process failed deliveries and unreadable entries again, for example after a fix
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  leaver replay 0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10\n  leaver deliveries --state failed --json | jq -r '.[].id' | xargs leaver replay\n\nExit code 3: a delivery cannot be processed again"

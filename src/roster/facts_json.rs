@@ -3,7 +3,9 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
-use leaver_core::domain::{DateOrInstant, Employee, EmploymentStatus, Fact, Status, WorkEmail};
+use leaver_core::domain::{
+    DateOrInstant, Employee, EmploymentStatus, Fact, Status, UnreadableFacts, WorkEmail,
+};
 
 /// The column `facts`. Its member names are part of the stored data.
 #[derive(Default, Serialize, Deserialize)]
@@ -25,6 +27,14 @@ pub(crate) struct StoredFacts {
     deleted: Option<StoredFact<bool>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     values_pending_since: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status_unreadable_since: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    employment_status_unreadable_since: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    hire_date_unreadable_since: Option<DateTime<Utc>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    termination_date_unreadable_since: Option<DateTime<Utc>>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -116,6 +126,12 @@ impl StoredFacts {
         });
         employee.deleted = self.deleted.map(|fact| fact.into_fact(|deleted| deleted));
         employee.values_pending_since = self.values_pending_since;
+        employee.unreadable = UnreadableFacts {
+            status: self.status_unreadable_since,
+            employment_status: self.employment_status_unreadable_since,
+            hire_date: self.hire_date_unreadable_since,
+            termination_date: self.termination_date_unreadable_since,
+        };
     }
 
     /// Returns the facts of an employee.
@@ -159,6 +175,10 @@ impl StoredFacts {
                 .as_ref()
                 .map(|fact| StoredFact::new(fact, |deleted| *deleted)),
             values_pending_since: employee.values_pending_since,
+            status_unreadable_since: employee.unreadable.status,
+            employment_status_unreadable_since: employee.unreadable.employment_status,
+            hire_date_unreadable_since: employee.unreadable.hire_date,
+            termination_date_unreadable_since: employee.unreadable.termination_date,
         }
     }
 }

@@ -162,6 +162,7 @@ pub fn merge(employee: &mut Employee, observation: &Observation) -> Effect {
             &Field::Value(observation.change.kind == ChangeKind::Deleted),
             at,
         ),
+        merge_unreadable(employee, facts, at),
         merge_read_due(employee, observation),
     ];
     let effect = effects.into_iter().max().unwrap_or(Effect::Unchanged);
@@ -175,7 +176,7 @@ pub fn merge(employee: &mut Employee, observation: &Observation) -> Effect {
 // An older status that arrives late counts too, since it is the one that changed.
 fn merge_status_changed(employee: &mut Employee, facts: &Facts) -> Effect {
     let differs = |known: &Fact<Status>| known.value.as_ref() != facts.status.value();
-    let changed = facts.status != Field::Absent
+    let changed = !matches!(facts.status, Field::Absent | Field::Unreadable)
         && (facts.status_changed || employee.status.as_ref().is_some_and(differs));
     if employee.status_changed || !changed {
         return Effect::Unchanged;
@@ -194,7 +195,7 @@ struct Times {
 /// repeated fact keeps its first `observed_at`.
 fn merge_fact<T: Clone + Ord>(known: &mut Option<Fact<T>>, posted: &Field<T>, at: Times) -> Effect {
     let value = match posted {
-        Field::Absent => return Effect::Unchanged,
+        Field::Absent | Field::Unreadable => return Effect::Unchanged,
         Field::Empty => None,
         Field::Value(value) => Some(value.clone()),
     };
@@ -216,6 +217,52 @@ fn merge_fact<T: Clone + Ord>(known: &mut Option<Fact<T>>, posted: &Field<T>, at
         observed_at: at.observed_at,
     });
     Effect::Changed
+}
+
+/// Records which facts have a value that cannot be read, until a value that is not older is known.
+fn merge_unreadable(employee: &mut Employee, facts: &Facts, at: Times) -> Effect {
+    fn merge_one<T, U>(
+        unreadable: &mut Option<DateTime<Utc>>,
+        posted: &Field<T>,
+        known: Option<&Fact<U>>,
+        at: Times,
+    ) -> Effect {
+        let before = *unreadable;
+        let is_unreadable = matches!(posted, Field::Unreadable);
+        if is_unreadable {
+            *unreadable = before.max(Some(at.as_of));
+        }
+        if known.is_some_and(|fact| Some(fact.as_of) >= *unreadable) {
+            *unreadable = None;
+        }
+        match *unreadable == before {
+            false => Effect::Changed,
+            true if is_unreadable && before != Some(at.as_of) => Effect::Stale,
+            true => Effect::Unchanged,
+        }
+    }
+    let unreadable = &mut employee.unreadable;
+    let (status, hire_date) = (employee.status.as_ref(), employee.hire_date.as_ref());
+    let termination_date = employee.termination_date.as_ref();
+    [
+        merge_one(&mut unreadable.status, &facts.status, status, at),
+        merge_one(
+            &mut unreadable.employment_status,
+            &facts.employment_status,
+            employee.employment_status.as_ref(),
+            at,
+        ),
+        merge_one(&mut unreadable.hire_date, &facts.hire_date, hire_date, at),
+        merge_one(
+            &mut unreadable.termination_date,
+            &facts.termination_date,
+            termination_date,
+            at,
+        ),
+    ]
+    .into_iter()
+    .max()
+    .unwrap_or(Effect::Unchanged)
 }
 
 /// Records that a change without values needs a read, until a newer status arrives.

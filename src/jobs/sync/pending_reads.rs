@@ -203,8 +203,8 @@ impl PendingReader {
     ) -> Result<bool, Failure> {
         // The tenant may have been renamed in the settings since; the employee is still the same.
         change.tenant = read.key.tenant.clone();
-        let is_complete =
-            change.kind == ChangeKind::Deleted || change.facts.status != Field::Absent;
+        let has_status = matches!(change.facts.status, Field::Value(_) | Field::Empty);
+        let is_complete = change.kind == ChangeKind::Deleted || has_status;
         let table = self.engine.accounts_table().await?;
         let source = read.key.source.clone();
         let observation = Observation::new(source, change, Some(began), began, None);

@@ -7,7 +7,7 @@ use leaver_core::domain::DeliveryId;
 use serde_json::{Value, json};
 
 use crate::support::driving::{leaving, merge_record, terminated, working};
-use crate::support::{FORM, JSON, TestApp, USERS, at, employees, merge_changed};
+use crate::support::{FORM, JSON, TestApp, USERS, at, employee, employees, merge_changed};
 
 const AS_OF: &str = "2026-11-22T11:59:55+0000";
 const MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -260,4 +260,67 @@ async fn body_selects_the_parser_and_not_its_header() {
         app.work().await;
         assert_eq!(app.active().await, Vec::<String>::new(), "{content_type}");
     }
+}
+
+#[tokio::test]
+async fn unreadable_date_or_status_asks_a_person() {
+    let mut app = TestApp::new().await;
+    let emails = [
+        "a@example.com",
+        "b@example.com",
+        "c@example.com",
+        "m@example.com",
+        "n@example.com",
+    ];
+    app.add_users(&emails).await;
+    let changed =
+        json!({"status": "Inactive", "hireDate": "1/2/2027", "workEmail": "b@example.com"});
+    let odd = json!({"status": ["Inactive"], "workEmail": "c@example.com"});
+    app.bamboohr(&[
+        leaving("1", "a@example.com", AS_OF, "21/11/2026"),
+        employee("2", AS_OF, &["status"], &changed),
+        employee("3", AS_OF, &[], &odd),
+    ])
+    .await;
+    let record = merge_record("m1", "m@example.com", AS_OF, "ACTIVE", Some("21/11/2026"));
+    app.deliver("merge", &record).await;
+    let date = Some("2026-11-20T00:00:00Z");
+    let record = merge_record("m2", "n@example.com", AS_OF, "Terminated", date);
+    app.deliver("merge", &record).await;
+    assert_eq!(app.active().await, emails);
+    let held = ["1", "2", "3", "m1", "m2"].map(|id| format!("hold_opened {id}"));
+    assert_eq!(app.audit().await, held);
+    let reasons = app
+        .lines("SELECT reason FROM leaver.holds ORDER BY id")
+        .await;
+    for (reason, words) in reasons.iter().zip([
+        "a termination date that cannot be read",
+        "a hire date that cannot be read",
+        "a status that cannot be read",
+        "a termination date that cannot be read",
+        "the status `Terminated` is unknown",
+    ]) {
+        assert!(reason.contains(words), "{reason}");
+    }
+
+    // Corrected in the HR system, the question is withdrawn.
+    let later = "2026-11-22T11:59:58+0000";
+    app.bamboohr(&[leaving("1", "a@example.com", later, "2026-11-30")])
+        .await;
+    let open = "SELECT count(*) FROM leaver.holds WHERE employee_id = '1' AND state = 'open'";
+    assert_eq!(app.count(open).await, 0);
+    assert_eq!(
+        app.access_ends_at("1").await,
+        Some(at("2026-12-01T00:00:00Z"))
+    );
+}
+
+#[tokio::test]
+async fn unreadable_date_does_not_save_a_terminated_employee() {
+    let mut app = TestApp::new().await;
+    app.add_users(&["a@example.com"]).await;
+    let mut entry = terminated("1", "a@example.com", AS_OF);
+    entry["fields"]["terminationDate"] = json!("21/11/2026");
+    app.bamboohr(&[entry]).await;
+    assert_eq!(app.active().await, Vec::<String>::new());
 }

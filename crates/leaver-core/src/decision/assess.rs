@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::access_end::{access_end, day_start, start_of};
 use super::policy::{Cutoff, OnUncertain, Policy};
+use super::unreadable::unreadable_fact;
 use crate::domain::{DateOrInstant, Employee, EmploymentStatus, Status};
 
 /// The implication of the facts for a person's employment. Every `reason` is a text for the audit log and for holds.
@@ -86,6 +87,16 @@ impl Employment {
 #[must_use]
 pub fn assess(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Employment {
     let by_facts = assess_facts(policy, employee, now);
+    let by_facts = match unreadable_fact(policy, employee, &by_facts) {
+        Some(fact) => overlay_uncertainty(
+            &by_facts,
+            format!(
+                "the HR system sent {fact} that cannot be read; correct it there, or approve or reject"
+            ),
+            false,
+        ),
+        None => by_facts,
+    };
     if employee.is_deleted() && !matches!(by_facts, Employment::Left { .. }) {
         return match policy.deleted {
             OnUncertain::Deactivate => left("the HR system deleted the record"),
@@ -239,6 +250,9 @@ fn assess_not_inactive(
             },
         },
         Some(Status::Pending) => unclear("status is pending, which is not inactive".to_owned()),
+        Some(Status::Unknown(word)) if has_ended(policy, employee) => uncertain(&format!(
+            "the status `{word}` is unknown, and the termination date has passed"
+        )),
         Some(Status::Unknown(word)) => unclear(format!(
             "the status `{word}` is unknown; unknown statuses never count as inactive"
         )),
@@ -251,6 +265,17 @@ fn assess_not_inactive(
             unclear("no status was received; missing data never deactivates anyone".to_owned())
         }
     }
+}
+
+/// Returns whether a termination date is known that does not belong to an employment before the hire date. Callers have
+/// excluded future dates.
+fn has_ended(policy: &Policy, employee: &Employee) -> bool {
+    let hired = employee
+        .hire_date()
+        .map(|day| day_start(day, policy.timezone));
+    employee
+        .termination_date()
+        .is_some_and(|(date, _)| hired.is_none_or(|hired| hired <= start_of(date, policy.timezone)))
 }
 
 /// Returns whether the next employment begins without a day between. Then the end of the previous one ends no access.
@@ -266,7 +291,7 @@ fn continues(
     })
 }
 
-fn employment_status(employee: &Employee) -> Option<EmploymentStatus> {
+pub(super) fn employment_status(employee: &Employee) -> Option<EmploymentStatus> {
     employee.employment_status.as_ref()?.value
 }
 
@@ -307,6 +332,7 @@ fn overlay_uncertainty(by_facts: &Employment, reason: String, needs_read: bool) 
         employed: by_facts.is_employed(),
         ends_at: match by_facts {
             Employment::Leaving { at, .. } => Some(*at),
+            Employment::Uncertain { ends_at, .. } => *ends_at,
             _ => None,
         },
     }

@@ -4,6 +4,7 @@
 
 pub mod access_end;
 pub mod assess;
+mod unreadable;
 pub mod policy;
 
 mod decide;

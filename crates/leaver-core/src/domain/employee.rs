@@ -29,6 +29,21 @@ pub struct Fact<T> {
     pub observed_at: DateTime<Utc>,
 }
 
+/// Facts that were reported last with a value that cannot be read, each with the time of that report.
+///
+/// The older value stays known. An entry is removed once a value of the same time or a later one is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UnreadableFacts {
+    /// The status.
+    pub status: Option<DateTime<Utc>>,
+    /// The employment status.
+    pub employment_status: Option<DateTime<Utc>>,
+    /// The hire date.
+    pub hire_date: Option<DateTime<Utc>>,
+    /// The termination date.
+    pub termination_date: Option<DateTime<Utc>>,
+}
+
 /// A roster entry: all that the rules depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Employee {
@@ -48,6 +63,8 @@ pub struct Employee {
     pub work_email: Option<Fact<WorkEmail>>,
     /// True if the record was deleted.
     pub deleted: Option<Fact<bool>>,
+    /// The facts whose latest report cannot be read.
+    pub unreadable: UnreadableFacts,
     /// The time of a change whose values are not known yet.
     pub values_pending_since: Option<DateTime<Utc>>,
     /// The linked account.
@@ -75,6 +92,7 @@ impl Employee {
             termination_date: None,
             work_email: None,
             deleted: None,
+            unreadable: UnreadableFacts::default(),
             values_pending_since: None,
             account_id: None,
             access_ends_at: None,
@@ -103,12 +121,14 @@ impl Employee {
             )
             && same(self.work_email.as_ref(), other.work_email.as_ref())
             && same(self.deleted.as_ref(), other.deleted.as_ref())
+            && self.unreadable == other.unreadable
             && self.values_pending_since == other.values_pending_since
     }
 
     /// Returns true if a list of employees shows the same values for both.
     ///
-    /// An unknown value equals an empty one. `status_changed` and `values_pending_since` are ignored.
+    /// An unknown value equals an empty one. `status_changed`, `unreadable` and `values_pending_since` are
+    /// ignored.
     #[must_use]
     pub fn has_same_listed_values(&self, other: &Self) -> bool {
         fn value<T>(fact: Option<&Fact<T>>) -> Option<&T> {

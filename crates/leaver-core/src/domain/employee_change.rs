@@ -49,14 +49,17 @@ pub struct Facts {
     pub work_email: Field<WorkEmail>,
 }
 
-/// A field of a change. An absent field changes nothing; an empty one states that there is no value.
+/// A field of a change. An absent field changes nothing; an empty one states that there is no value. An unreadable one
+/// states that there is a value, but not which.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Field<T> {
-    /// The field is missing or invalid.
+    /// The field is missing.
     #[default]
     Absent,
     /// The field is null or blank.
     Empty,
+    /// The field has a value that cannot be read, for example a date in an unknown format.
+    Unreadable,
     /// The field has a value.
     Value(T),
 }
@@ -66,7 +69,7 @@ impl<T> Field<T> {
     pub fn value(&self) -> Option<&T> {
         match self {
             Self::Value(value) => Some(value),
-            Self::Absent | Self::Empty => None,
+            Self::Absent | Self::Empty | Self::Unreadable => None,
         }
     }
 }

@@ -41,13 +41,16 @@ pub(super) fn work_email(text: &str) -> Option<WorkEmail> {
     plausible.then(|| WorkEmail::parse(text)).flatten()
 }
 
-/// Returns whether no fact has a value.
+/// Returns whether no fact has a value, readable or not.
 pub(super) fn is_empty(facts: &Facts) -> bool {
-    facts.status.value().is_none()
-        && facts.employment_status.value().is_none()
-        && facts.hire_date.value().is_none()
-        && facts.termination_date.value().is_none()
-        && facts.work_email.value().is_none()
+    fn has_none<T>(field: &Field<T>) -> bool {
+        matches!(field, Field::Absent | Field::Empty)
+    }
+    has_none(&facts.status)
+        && has_none(&facts.employment_status)
+        && has_none(&facts.hire_date)
+        && has_none(&facts.termination_date)
+        && has_none(&facts.work_email)
 }
 
 /// Turns every empty fact except the status into an absent one.

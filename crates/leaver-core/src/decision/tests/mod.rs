@@ -8,7 +8,7 @@ use super::policy::{Cutoff, OnUncertain, Policy, Rehire};
 use super::{AccountMatch, Action, Decision, HoldRequest, RequestedAction, decide};
 use crate::domain::{
     Account, AccountId, DateOrInstant, Employee, EmployeeId, EmployeeKey, EmploymentStatus, Fact,
-    Provider, SourceName, Status, Tenant, WorkEmail,
+    Provider, SourceName, Status, Tenant, UnreadableFacts, WorkEmail,
 };
 
 mod accounts;
@@ -16,6 +16,7 @@ mod dates;
 mod properties;
 mod hold_requests;
 mod rules;
+mod unreadable;
 
 /// A Tuesday. By default, all facts were observed three hours earlier.
 const NOW: &str = "2026-03-10T12:00:00Z";

@@ -5,7 +5,7 @@ use chrono_tz::Tz;
 use super::super::values::{unknown_status, work_email};
 use super::super::{Changes, EntryError, InvalidEntry, Parsed, ProviderConfig, dates, json};
 use super::field_names::{FieldNames, is_among, same_name};
-use super::payload::{Event, Events, Structure};
+use super::payload::{Event, Events, NOT_A_SCALAR, Structure};
 use crate::domain::{ChangeKind, EmployeeChange, EmploymentStatus, Facts, Field, Status, Tenant};
 
 /// Converts the events of a body. Its employees belong to the source's only tenant.
@@ -55,7 +55,9 @@ pub(super) fn change(
 /// This is so if the event has no value that the rules need, and one of these holds: the employee is new, the rules
 /// need a changed field, or the event does not identify the changed fields.
 fn is_notification_only(event: &Event, names: &FieldNames) -> bool {
-    let has_value = event.fields.iter().any(|(name, _)| names.contains(name));
+    let is_value = |value: &Option<String>| value.as_deref() != Some(NOT_A_SCALAR);
+    let mut posted = event.fields.iter();
+    let has_value = posted.any(|(name, value)| names.contains(name) && is_value(value));
     let mut changed = event.changed_fields.iter();
     match event.kind {
         // A deleted employee cannot be read.
@@ -115,6 +117,7 @@ impl PostedFields<'_> {
                     .filter(|text| !text.is_empty())
                 {
                     None | Some(NO_DATE) => empty = true,
+                    Some(NOT_A_SCALAR) => invalid = true,
                     Some(text) => match parse(text) {
                         Some(value) => return Field::Value(value),
                         None => invalid = true,
@@ -122,10 +125,10 @@ impl PostedFields<'_> {
                 }
             }
         }
-        if empty && !invalid {
-            Field::Empty
-        } else {
-            Field::Absent
+        match (invalid, empty) {
+            (true, _) => Field::Unreadable,
+            (false, true) => Field::Empty,
+            (false, false) => Field::Absent,
         }
     }
 }

@@ -27,10 +27,13 @@ pub(in crate::providers) struct Event {
     pub(in crate::providers) structure: Structure,
     /// The names as received, in order.
     pub(in crate::providers) changed_fields: Vec<String>,
-    /// Posted names and values. Null is `None`; a value that is not a scalar is left out.
+    /// Posted names and values. Null is `None`; a value that is not a scalar is [`NOT_A_SCALAR`].
     pub(in crate::providers) fields: Vec<(String, Option<String>)>,
     pub(in crate::providers) at: Option<DateTime<Utc>>,
 }
+
+/// Stands for a list or an object in place of a value.
+pub(super) const NOT_A_SCALAR: &str = "\0";
 
 /// The two structures of a body.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -153,21 +156,28 @@ fn names(member: Option<&Value>) -> Vec<String> {
     }
 }
 
-/// Returns names and values of a record. A value is a scalar or an object `{"value": ...}`.
+/// Returns names and values of a record. A value is a scalar or an object `{"value": ...}`; anything else is
+/// [`NOT_A_SCALAR`].
 pub(super) fn values(fields: &Map<String, Value>) -> Vec<(String, Option<String>)> {
     // The guide shows plain values. Published clients receive wrapped ones.
     let value_of = |value| match value {
-        &Value::Null => Some(None),
-        value => json::scalar_text(value).map(Some),
+        &Value::Null => None,
+        value => Some(json::scalar_text(value).unwrap_or_else(|| NOT_A_SCALAR.to_owned())),
     };
     fields
         .iter()
         .filter_map(|(name, value)| {
             let value = match value {
-                Value::Object(wrapper) => wrapper.get("value")?,
+                Value::Object(wrapper) => wrapper.get("value").unwrap_or(value),
                 plain => plain,
             };
-            value_of(value).map(|value| (name.clone(), value))
+            // PHP encodes an empty object as `[]`.
+            let is_nothing = match value {
+                Value::Array(list) => list.is_empty(),
+                Value::Object(map) => map.is_empty(),
+                _ => false,
+            };
+            (!is_nothing).then(|| (name.clone(), value_of(value)))
         })
         .collect()
 }

@@ -175,13 +175,15 @@ fn facts(record: &Map<String, Value>, timezone: Tz) -> Facts {
         ..Facts::default()
     };
     if is_shell {
-        facts.status = Field::Absent;
+        if facts.status == Field::Empty {
+            facts.status = Field::Absent;
+        }
         drop_empty(&mut facts);
     }
     facts
 }
 
-/// Parses a text member. It is empty if missing, null or blank, and absent if invalid.
+/// Parses a text member. It is empty if missing, null or blank.
 fn member<T>(
     record: &Map<String, Value>,
     name: &str,
@@ -190,8 +192,8 @@ fn member<T>(
     match record.get(name) {
         None | Some(Value::Null) => Field::Empty,
         Some(Value::String(text)) if text.trim().is_empty() => Field::Empty,
-        Some(Value::String(text)) => parse(text).map_or(Field::Absent, Field::Value),
-        Some(_) => Field::Absent,
+        Some(Value::String(text)) => parse(text).map_or(Field::Unreadable, Field::Value),
+        Some(_) => Field::Unreadable,
     }
 }
 
@@ -213,7 +215,7 @@ fn hire_date(record: &Map<String, Value>, timezone: Tz) -> Field<NaiveDate> {
         .map(|name| member(record, name, |text| dates::day_of(text, timezone)));
     match dates.iter().filter_map(Field::value).max() {
         Some(day) => Field::Value(*day),
-        None if dates.contains(&Field::Absent) => Field::Absent,
+        None if dates.contains(&Field::Unreadable) => Field::Unreadable,
         None => Field::Empty,
     }
 }

@@ -104,14 +104,27 @@ fn pending_missing_and_unknown_statuses_are_kept() {
     for (status, words) in [
         (Some(Status::Pending), "pending"),
         (None, "no status was received"),
-        (Some(word("Terminated")), "`Terminated`"),
-        (Some(word("inactive-ish")), "never count as inactive"),
     ] {
         let person = merge().status(status);
         check_reason(&person, NOW, KEPT, words);
         // A past date makes no difference.
         check_reason(&person.terminated(on("2026-03-01")), NOW, KEPT, words);
     }
+}
+
+#[test]
+fn unknown_status_with_a_past_date_is_held() {
+    let person = merge().status(word("Terminated"));
+    check_reason(&person, NOW, KEPT, "never count as inactive");
+    let ended = person.terminated(on("2026-03-01"));
+    check_reason(
+        &ended,
+        NOW,
+        HELD,
+        "`Terminated` is unknown, and the termination date has passed",
+    );
+    let rehired = ended.hired("2026-03-05");
+    check_reason(&rehired, NOW, KEPT, "never count as inactive");
 }
 
 #[test]

@@ -61,7 +61,7 @@ fn first_configured_name_with_a_value_wins() {
     );
     assert_eq!(both(json!(null), json!("2026-03-04")), of("2026-03-04"));
     assert_eq!(both(json!(""), json!("0000-00-00")), Field::Empty);
-    assert_eq!(both(json!("soon"), json!(null)), Field::Absent);
+    assert_eq!(both(json!("soon"), json!(null)), Field::Unreadable);
 }
 
 #[test]
@@ -79,8 +79,8 @@ fn status_is_one_of_two_words_or_unknown() {
         (json!(true), Field::Value(Status::Unknown("true".into()))),
         (json!(""), Field::Absent),
         (json!(null), Field::Absent),
-        (json!(["Inactive"]), Field::Absent),
-        (json!({"text": "Inactive"}), Field::Absent),
+        (json!(["Inactive"]), Field::Unreadable),
+        (json!({"text": "Inactive"}), Field::Unreadable),
     ] {
         assert_eq!(
             posted(&json!({"status": value})).status,
@@ -108,13 +108,13 @@ fn values_and_empty_values_are_facts() {
         (json!(" Ana@Example.com "), Field::Value("ana@example.com")),
         (json!(" "), Field::Empty),
         (json!(null), Field::Empty),
-        (json!("a\u{0}b@example.com"), Field::Absent),
-        (json!("a".repeat(400)), Field::Absent),
+        (json!("a\u{0}b@example.com"), Field::Unreadable),
+        (json!("a".repeat(400)), Field::Unreadable),
     ] {
         let email = posted(&json!({"Work Email": value})).work_email;
         let matches = match (&email, expected) {
             (Field::Value(email), Field::Value(text)) => email.expose() == text,
-            (Field::Empty, Field::Empty) | (Field::Absent, Field::Absent) => true,
+            (Field::Empty, Field::Empty) | (Field::Unreadable, Field::Unreadable) => true,
             _ => false,
         };
         assert!(matches, "{value}: {email:?}");
@@ -132,12 +132,12 @@ fn dates_are_days_even_with_a_midnight() {
         ("2026-11-21T00:00:00", Field::Value(day("2026-11-21"))),
         ("0000-00-00", Field::Empty),
         ("", Field::Empty),
-        ("2026-02-30", Field::Absent),
-        ("2026-1-5", Field::Absent),
-        ("21/11/2026", Field::Absent),
-        ("2026-11-21 or so", Field::Absent),
-        ("+026-11-21", Field::Absent),
-        ("２０２６-11-21", Field::Absent),
+        ("2026-02-30", Field::Unreadable),
+        ("2026-1-5", Field::Unreadable),
+        ("21/11/2026", Field::Unreadable),
+        ("2026-11-21 or so", Field::Unreadable),
+        ("+026-11-21", Field::Unreadable),
+        ("２０２６-11-21", Field::Unreadable),
     ] {
         let facts = posted(&json!({"hireDate": text, "Termination Date": text}));
         assert_eq!(facts.hire_date, expected, "{text}");

@@ -169,7 +169,7 @@ fn status_is_one_of_three_words_or_unknown() {
         ),
         (json!(null), Field::Absent),
         (json!(""), Field::Absent),
-        (json!(false), Field::Absent),
+        (json!(false), Field::Unreadable),
     ] {
         let record = json!({"employment_status": value});
         let status = only("Employee.changed", record).facts.status;
@@ -201,8 +201,8 @@ fn midnight_is_a_day_and_other_times_are_instants() {
         ),
         (json!(null), Field::Empty),
         (json!(" "), Field::Empty),
-        (json!("soon"), Field::Absent),
-        (json!(20_260_531), Field::Absent),
+        (json!("soon"), Field::Unreadable),
+        (json!(20_260_531), Field::Unreadable),
     ] {
         let facts = facts(json!({"termination_date": value}));
         assert_eq!(facts.termination_date, expected, "{value}");
@@ -229,7 +229,7 @@ fn later_of_two_first_days_counts() {
             json!("soon"),
             Field::Value("2024-02-12"),
         ),
-        (json!("soon"), json!(null), Field::Absent),
+        (json!("soon"), json!(null), Field::Unreadable),
         (json!(null), json!(""), Field::Empty),
     ] {
         let hired = facts(json!({"start_date": start, "hire_date": hire})).hire_date;
@@ -237,6 +237,7 @@ fn later_of_two_first_days_counts() {
             Field::Value(text) => Field::Value(day(text)),
             Field::Empty => Field::Empty,
             Field::Absent => Field::Absent,
+            Field::Unreadable => Field::Unreadable,
         };
         assert_eq!(hired, expected, "{start} {hire}");
     }
@@ -249,14 +250,17 @@ fn personal_email_is_never_used() {
     };
     assert_eq!(email(json!(null)), Field::Empty);
     assert_eq!(email(json!(" ")), Field::Empty);
-    assert_eq!(email(json!({"value": "dana@example.com"})), Field::Absent);
+    assert_eq!(
+        email(json!({"value": "dana@example.com"})),
+        Field::Unreadable
+    );
     let read = email(json!(" Dana@Example.com"));
     assert_eq!(read.value().unwrap().expose(), "dana@example.com");
 }
 
 #[test]
 fn shell_record_has_no_facts() {
-    for status in [json!(null), json!(""), json!(3)] {
+    for status in [json!(null), json!("")] {
         let record = json!({"employment_status": status, "termination_date": null,
             "work_email": null, "hire_date": null, "start_date": null});
         let change = only("Employee.changed", record);

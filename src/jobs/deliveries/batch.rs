@@ -223,6 +223,7 @@ fn settlements(
                 has_event_times,
                 bad_entries,
             } => {
+                let entries = observations.len() + bad_entries.len();
                 let keys: BTreeSet<EmployeeKey> =
                     observations.iter().map(Observation::key).collect();
                 for key in keys {
@@ -248,7 +249,10 @@ fn settlements(
                     outcome: outcome.into(),
                     has_event_times,
                     bad_entries: (count > 0).then(|| {
-                        describe(&bad_entries, &format!("{count} entries cannot be read"))
+                        describe(
+                            &bad_entries,
+                            &format!("{count} of {entries} entries cannot be read"),
+                        )
                     }),
                 }
             }

@@ -180,8 +180,7 @@ async fn bad_entries_are_counted_named_and_replayable() {
     let (state, reason, outcome, has_body) = settled(&mut app).await;
     assert_eq!((state.as_str(), has_body), ("processed", true));
     assert_eq!(outcome, json!({"deactivated": 1, "bad_entries": 2}));
-    let expected =
-        "2 entries cannot be read: entry 0: it is not an object; entry 2: it has no employee id";
+    let expected = "2 of 3 entries cannot be read: entry 0: it is not an object; entry 2: it has no employee id";
     assert_eq!(reason.as_deref(), Some(expected));
 
     // A body that a later version can read, in place of that version.

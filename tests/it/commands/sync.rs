@@ -8,10 +8,10 @@ use crate::support::apis::{
     Answer, MERGE_EMPLOYEES, StandIn, bamboohr_company, bamboohr_employee, merge_account,
     merge_company, merge_employee, merge_sync,
 };
-use crate::support::process::{Place, Said, Served, leaver};
-use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS};
+use crate::support::process::{CommandOutput, RunningService, run};
+use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp};
 
-async fn sync(place: &Place, api: &StandIn, more: &[&str]) -> Said {
+async fn sync(app: &TestApp, api: &StandIn, more: &[&str]) -> CommandOutput {
     let text = format!(
         r#"
         [[sources]]
@@ -25,9 +25,9 @@ async fn sync(place: &Place, api: &StandIn, more: &[&str]) -> Said {
         "#,
         api.url
     );
-    let file = place.file("sync.toml", &text).to_str().unwrap().to_owned();
+    let file = app.file("sync.toml", &text).to_str().unwrap().to_owned();
     let more: Vec<String> = more.iter().map(ToString::to_string).collect();
-    let mut env: Vec<(String, String)> = place
+    let mut env: Vec<(String, String)> = app
         .env(&[
             ("SECRET", MERGE_KEY),
             ("API_KEY", "key-sentinel"),
@@ -41,7 +41,7 @@ async fn sync(place: &Place, api: &StandIn, more: &[&str]) -> Said {
         let mut args = vec!["sync", "--config", &file];
         args.extend(more.iter().map(String::as_str));
         let env: Vec<(&str, &str)> = env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        leaver(&args, &env)
+        run(&args, &env)
     })
     .await
     .unwrap()
@@ -49,20 +49,21 @@ async fn sync(place: &Place, api: &StandIn, more: &[&str]) -> Said {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sync_reports_outcomes_and_exits_1_if_incomplete() {
-    let mut place = Place::new(USERS).await;
-    place
-        .sql("INSERT INTO users (email) VALUES ('dana.1@widgets.example'), ('dana.2@widgets.example')")
-        .await;
-    let env = place.env(&[]);
-    assert_eq!(leaver(&["migrate"], &env).code, Some(0));
+    let mut app = TestApp::builder().unmigrated().build().await;
+    app.sql(
+        "INSERT INTO users (email) VALUES ('dana.1@widgets.example'), ('dana.2@widgets.example')",
+    )
+    .await;
+    let env = app.env(&[]);
+    assert_eq!(run(&["migrate"], &env).code, Some(0));
     let mut left = merge_employee(1);
     left["employment_status"] = "INACTIVE".into();
     left["termination_date"] = "2026-11-20T00:00:00Z".into();
     let api = StandIn::start(merge_company(vec![left, merge_employee(2)])).await;
 
-    let said = sync(&place, &api, &["--json"]).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
-    let line = &said.json()[0];
+    let output = sync(&app, &api, &["--json"]).await;
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let line = &output.json()[0];
     assert_eq!(
         (&line["state"], &line["records"]),
         (&json!("complete"), &json!(2))
@@ -70,13 +71,13 @@ async fn sync_reports_outcomes_and_exits_1_if_incomplete() {
     assert_eq!(line["outcome"], json!({"deactivated": 1, "kept": 1}));
 
     api.script(MERGE_EMPLOYEES, [Answer::status(403)]);
-    let said = sync(&place, &api, &["--full"]).await;
-    assert_eq!(said.code, Some(1), "{said:?}");
+    let output = sync(&app, &api, &["--full"]).await;
+    assert_eq!(output.code, Some(1), "{output:?}");
     assert!(
-        said.out.contains("incomplete") && said.out.contains("403"),
-        "{said:?}"
+        output.out.contains("incomplete") && output.out.contains("403"),
+        "{output:?}"
     );
-    let shown = format!("{said:?}");
+    let shown = format!("{output:?}");
     assert!(
         !shown.contains("key-sentinel") && !shown.contains("token-sentinel"),
         "{shown}"
@@ -156,9 +157,9 @@ async fn bad_reads() -> Vec<Bad> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_bad_read_changes_nobody_and_shows_in_health() {
-    let mut place = Place::new(USERS).await;
+    let mut app = TestApp::builder().unmigrated().build().await;
     let users = "INSERT INTO users (email) SELECT 'dana.' || n || '@widgets.example' FROM generate_series(1, 3) n";
-    place.sql(users).await;
+    app.sql(users).await;
     let bad = bad_reads().await;
     let mut text = String::new();
     for one in &bad {
@@ -183,8 +184,8 @@ async fn each_bad_read_changes_nobody_and_shows_in_health() {
             one.name, one.provider, one.api.url
         );
     }
-    let file = place.file("bad.toml", &text).to_str().unwrap().to_owned();
-    let mut env = place.env(&[
+    let file = app.file("bad.toml", &text).to_str().unwrap().to_owned();
+    let mut env = app.env(&[
         ("SECRET", BAMBOOHR_KEY),
         ("API_KEY", "key-sentinel"),
         ("TOKEN", "token-sentinel"),
@@ -201,29 +202,29 @@ async fn each_bad_read_changes_nobody_and_shows_in_health() {
         let run = move || {
             let args: Vec<&str> = args.iter().map(String::as_str).collect();
             let env: Vec<_> = env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-            leaver(&args, &env)
+            run(&args, &env)
         };
         tokio::task::spawn_blocking(run).await.unwrap()
     };
-    run(&["migrate"]).await.good();
-    run(&["sync", "--json"]).await.good();
+    run(&["migrate"]).await.succeeded();
+    run(&["sync", "--json"]).await.succeeded();
     let links = "SELECT count(*) FROM leaver.employees WHERE account_id IS NOT NULL";
     assert_eq!(
-        place.count(links).await,
+        app.count(links).await,
         3 * i64::try_from(bad.len()).unwrap()
     );
 
     for one in &bad {
         one.api.script(one.path, one.answers.clone());
-        let said = run(&["sync", "--full", "--json", "--source", &one.name]).await;
+        let output = run(&["sync", "--full", "--json", "--source", &one.name]).await;
         assert_eq!(
-            said.code,
+            output.code,
             Some(1),
-            "{} {:?} {said:?}",
+            "{} {:?} {output:?}",
             one.path,
             one.answers
         );
-        let line = &said.json()[0];
+        let line = &output.json()[0];
         assert_eq!(line["state"], "incomplete", "{line}");
         assert!(
             line["reason"]
@@ -231,21 +232,21 @@ async fn each_bad_read_changes_nobody_and_shows_in_health() {
                 .is_some_and(|reason| reason.len() > 10),
             "{line}"
         );
-        assert!(!format!("{said:?}").contains("sentinel"), "{said:?}");
+        assert!(!format!("{output:?}").contains("sentinel"), "{output:?}");
         assert_eq!(
-            place.active().await.len(),
+            app.active().await.len(),
             3,
             "{} {:?}",
             one.path,
             one.answers
         );
     }
-    assert_eq!(place.count("SELECT count(*) FROM leaver.audit").await, 0);
-    assert_eq!(place.count("SELECT count(*) FROM leaver.holds").await, 0);
+    assert_eq!(app.count("SELECT count(*) FROM leaver.audit").await, 0);
+    assert_eq!(app.count("SELECT count(*) FROM leaver.holds").await, 0);
 
     // No sync is due, so health shows the state that the commands left.
     let env: Vec<(&str, &str)> = env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-    let mut service = Served::start(&env);
+    let mut service = RunningService::start(&env);
     service.wait_until_ready();
     let health: Value = serde_json::from_str(&service.get("/health").await.2).unwrap();
     for one in &bad {

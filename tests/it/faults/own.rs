@@ -11,17 +11,16 @@ use sqlx::{ConnectOptions, PgConnection};
 
 use super::ledger::people;
 use crate::support::database::{kept_in, start_postgres};
-use crate::support::process::Place;
-use crate::support::{USERS, scratch};
+use crate::support::{TestApp, USERS, scratch};
 
 /// A server in a folder, always the same one.
-pub(crate) struct Own {
+pub(crate) struct OwnPostgres {
     home: tempfile::TempDir,
     bin_dir: Option<PathBuf>,
     running: Option<Embedded>,
 }
 
-impl Own {
+impl OwnPostgres {
     /// Starts it, as others would.
     pub(crate) async fn start() -> Self {
         Self::start_with(
@@ -117,17 +116,18 @@ impl Own {
         self.home.path()
     }
 
-    /// Its database with the application's tables and so many people.
-    pub(crate) async fn place(&self, count: usize) -> Place {
+    /// Returns an app on this server with this many users.
+    pub(crate) async fn app(&self, count: usize) -> TestApp {
         let url = self.running.as_ref().unwrap().url("postgres");
-        let mut place = Place::over(&url, &self.options()).await;
-        place.sql(USERS).await;
-        place.sql(&people(count)).await;
-        place
+        TestApp::builder()
+            .on_server(url, self.options())
+            .tables(&(USERS.to_owned() + &people(count)))
+            .build()
+            .await
     }
 
-    /// The place's own connection, made anew after a restart.
-    pub(crate) async fn reconnect(&self, place: &mut Place) {
-        place.session.conn = self.conn().await;
+    /// Replaces the test's own connection, after a restart.
+    pub(crate) async fn reconnect(&self, app: &mut TestApp) {
+        app.session.conn = self.conn().await;
     }
 }

@@ -5,34 +5,35 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 
 use super::checker::{Found, check};
-use super::ledger::{Delivery, Endpoints, Line, Said, Senders};
-use super::own::Own;
-use crate::support::process::{Place, Served};
+use super::ledger::{Delivery, Endpoints, Line, Reply, Senders};
+use super::own::OwnPostgres;
+use crate::support::TestApp;
+use crate::support::process::RunningService;
 
 /// All of it.
-pub(crate) struct Scene {
-    pub(crate) own: Own,
-    pub(crate) place: Place,
-    pub(crate) service: Served,
+pub(crate) struct LoadTest {
+    pub(crate) own: OwnPostgres,
+    pub(crate) app: TestApp,
+    pub(crate) service: RunningService,
     pub(crate) endpoints: Endpoints,
     people: usize,
 }
 
-impl Scene {
+impl LoadTest {
     /// With so many people, and a service that waits for its database no longer than this.
     pub(crate) async fn new(people: usize, patience: &str) -> Self {
-        Self::over(Own::start().await, people, patience).await
+        Self::over(OwnPostgres::start().await, people, patience).await
     }
 
     /// The same on a server that the test has made.
-    pub(crate) async fn over(own: Own, people: usize, patience: &str) -> Self {
-        let place = own.place(people).await;
-        let service = place.serve(&[("LEAVER__SERVER__STORE_TIMEOUT", patience)]);
+    pub(crate) async fn over(own: OwnPostgres, people: usize, patience: &str) -> Self {
+        let app = own.app(people).await;
+        let service = app.serve(&[("LEAVER__SERVER__STORE_TIMEOUT", patience)]);
         let endpoints = Endpoints::default();
         endpoints.set(0, Some(service.address()));
         Self {
             own,
-            place,
+            app,
             service,
             endpoints,
             people,
@@ -60,8 +61,8 @@ impl Scene {
     pub(crate) async fn agrees_with(mut self, ledger: Vec<Line>) -> (Found, Vec<Line>) {
         let slowest = ledger.iter().map(|line| line.slowest).max();
         assert!(slowest < Some(Duration::from_secs(10)), "{slowest:?}");
-        self.own.reconnect(&mut self.place).await;
-        let found = check(&mut self.place, &ledger).await;
+        self.own.reconnect(&mut self.app).await;
+        let found = check(&mut self.app, &ledger).await;
         self.service.stop();
         self.own.stop().await;
         (found, ledger)
@@ -75,6 +76,6 @@ pub(crate) async fn gathered(senders: JoinSet<Vec<Line>>) -> Vec<Line> {
 
 /// How often senders were told to come again.
 pub(crate) fn put_off(ledger: &[Line]) -> usize {
-    let said = ledger.iter().flat_map(|line| &line.said);
-    said.filter(|said| **said == Said::No(503)).count()
+    let reply = ledger.iter().flat_map(|line| &line.replies);
+    reply.filter(|reply| **reply == Reply::Refused(503)).count()
 }

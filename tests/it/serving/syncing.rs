@@ -11,8 +11,8 @@ use crate::support::apis::{
     Answer, MERGE_EMPLOYEES, StandIn, bamboohr_company, bamboohr_employee, merge_company,
     merge_employee,
 };
-use crate::support::process::{Place, Served, until};
-use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS};
+use crate::support::process::{RunningService, wait_until};
+use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp};
 
 /// The first request of each sync of a linked account.
 const FIRST: &str = "/api/hris/v1/account-details";
@@ -51,7 +51,7 @@ fn merge_source(name: &str, api: &StandIn) -> String {
 }
 
 /// A service with this configuration. `key` identifies the replica in requests to the API.
-fn serve(place: &Place, file: &str, key: &str, more: &[(&str, &str)]) -> Served {
+fn serve(app: &TestApp, file: &str, key: &str, more: &[(&str, &str)]) -> RunningService {
     let mut variables = vec![
         ("SECRET", MERGE_KEY),
         ("API_KEY", key),
@@ -59,19 +59,19 @@ fn serve(place: &Place, file: &str, key: &str, more: &[(&str, &str)]) -> Served 
         ("LEAVER_CONFIG", file),
     ];
     variables.extend(more);
-    let mut env = place.env(&variables);
+    let mut env = app.env(&variables);
     env.retain(|(name, _)| !name.ends_with("WEBHOOK_SECRET"));
-    let mut served = Served::start(&env);
-    served.wait_until_ready();
-    served
+    let mut service = RunningService::start(&env);
+    service.wait_until_ready();
+    service
 }
 
 /// Users 1 to 3.
-async fn widgets() -> Place {
-    let mut place = Place::new(USERS).await;
+async fn widgets() -> TestApp {
+    let mut app = TestApp::builder().unmigrated().build().await;
     let users = "INSERT INTO users (email) SELECT 'dana.' || n || '@widgets.example' FROM generate_series(1, 3) n";
-    place.sql(users).await;
-    place
+    app.sql(users).await;
+    app
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,15 +80,15 @@ async fn widgets() -> Place {
     reason = "the time measured is asked for with --nocapture"
 )]
 async fn two_replicas_sync_once_and_one_takes_over() {
-    let mut place = widgets().await;
+    let mut app = widgets().await;
     let api = StandIn::start(merge_company((1..=3).map(merge_employee).collect())).await;
-    let file = place.file("two.toml", &merge_source("merge", &api));
+    let file = app.file("two.toml", &merge_source("merge", &api));
     let file = file.to_str().unwrap().to_owned();
-    place.leaver(&["migrate"]).good();
-    place.sql(READS).await;
+    app.run(&["migrate"]).succeeded();
+    app.sql(READS).await;
     let mut replicas = vec![
-        ("Bearer one", serve(&place, &file, "one", &[])),
-        ("Bearer two", serve(&place, &file, "two", &[])),
+        ("Bearer one", serve(&app, &file, "one", &[])),
+        ("Bearer two", serve(&app, &file, "two", &[])),
     ];
     let begun = |api: &StandIn| {
         let asked = api.asked();
@@ -97,7 +97,7 @@ async fn two_replicas_sync_once_and_one_takes_over() {
             .filter(|a| a.path == FIRST)
             .collect::<Vec<_>>()
     };
-    until("five reads have begun", || begun(&api).len() >= 5);
+    wait_until("five reads have begun", || begun(&api).len() >= 5);
 
     // One replica's sync hangs.
     let never = Answer::status(200).after(Duration::from_mins(10));
@@ -111,23 +111,23 @@ async fn two_replicas_sync_once_and_one_takes_over() {
                 .is_some_and(|a| a.at.elapsed() > Duration::from_secs(2));
         is_held.then(|| asked.last().unwrap().header("authorization").to_owned())
     };
-    until("a read is held up", || held(&api).is_some());
+    wait_until("a read is held up", || held(&api).is_some());
     let holder = held(&api).unwrap();
     let reads_before = begun(&api);
     let told = "SELECT count(*) FROM reads_told";
-    let told_before = usize::try_from(place.count(told).await).unwrap();
+    let told_before = usize::try_from(app.count(told).await).unwrap();
     // Each sync that started was due and is recorded, except the one that hangs.
     assert_eq!(reads_before.len(), told_before + 1);
     let too_soon =
         "SELECT count(*) FROM (SELECT last_started_at - lag(last_started_at) OVER (ORDER BY last_started_at) AS since
                     FROM reads_told) AS told WHERE since < interval '1 second'";
-    assert_eq!(place.count(too_soon).await, 0);
+    assert_eq!(app.count(too_soon).await, 0);
 
     let position = replicas.iter().position(|(key, _)| *key == holder).unwrap();
     let (_, mut dies) = replicas.remove(position);
     let killed = Instant::now();
     dies.process.kill();
-    until("the other one reads", || {
+    wait_until("the other one reads", || {
         begun(&api).len() > reads_before.len()
     });
     let takes_over = begun(&api)[reads_before.len()].clone();
@@ -138,14 +138,14 @@ async fn two_replicas_sync_once_and_one_takes_over() {
     let complete = format!(
         "SELECT ((count(*) > {told_before}) AND bool_and(state = 'complete'))::int::bigint FROM reads_told"
     );
-    place.comes_to(1, &complete).await;
-    assert_eq!(place.active().await.len(), 3);
+    app.wait_for_count(1, &complete).await;
+    assert_eq!(app.active().await.len(), 3);
     replicas.remove(0).1.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_syncing_service_leaks_no_key_or_token() {
-    let mut place = widgets().await;
+    let mut app = widgets().await;
     let good = StandIn::start(merge_company(vec![left(1), merge_employee(2)])).await;
     let refused = StandIn::always(Answer::status(401)).await;
     let page = Answer::text(200, "text/html", "<html>answer-sentinel</html>");
@@ -180,20 +180,19 @@ async fn a_syncing_service_leaks_no_key_or_token() {
         "#,
         company.url
     );
-    let file = place.file("secrets.toml", &text);
+    let file = app.file("secrets.toml", &text);
     let file = file.to_str().unwrap().to_owned();
     let key = "api-key-sentinel";
-    let service = serve(&place, &file, key, &[("LEAVER_LOG", "trace")]);
+    let service = serve(&app, &file, key, &[("LEAVER_LOG", "trace")]);
     // An event without values makes the service read the employee.
     let thin = json!({"type": "employee.updated", "timestamp": "2026-11-22T11:00:00Z",
                       "data": {"employeeId": "3", "changedFields": ["status"]}});
     post(&service, &thin.to_string()).await;
-    place
-        .comes_to(2, "SELECT count(*) FROM users WHERE NOT is_active")
+    app.wait_for_count(2, "SELECT count(*) FROM users WHERE NOT is_active")
         .await;
     let states = "SELECT count(*) FROM leaver.sync_state WHERE (state = 'complete') = (source IN ('good', 'bamboohr'))";
-    place.comes_to(4, states).await;
-    until("the refused one was left alone", || {
+    app.wait_for_count(4, states).await;
+    wait_until("the refused one was left alone", || {
         refused.asked().len() == 1
     });
 
@@ -203,17 +202,23 @@ async fn a_syncing_service_leaks_no_key_or_token() {
         "{health}"
     );
     let metrics = service.get("/metrics").await.2;
-    let kept = place
+    let kept = app
         .lines("SELECT coalesce(reason, '') FROM leaver.sync_state UNION ALL SELECT coalesce(reason, '') FROM leaver.pending_reads")
         .await;
-    let said = service.stop();
+    let output = service.stop();
     assert!(
-        said.err.contains("TRACE") && said.err.contains("connect.attempt: finished"),
+        output.err.contains("TRACE") && output.err.contains("connect.attempt: finished"),
         "{}",
-        said.err
+        output.err
     );
     let basic = BASE64_STANDARD.encode(format!("{key}:x"));
-    for text in [&said.err, &said.out, &health, &metrics, &kept.join("\n")] {
+    for text in [
+        &output.err,
+        &output.out,
+        &health,
+        &metrics,
+        &kept.join("\n"),
+    ] {
         for secret in [
             key,
             "account-token-sentinel",
@@ -230,7 +235,7 @@ async fn a_syncing_service_leaks_no_key_or_token() {
 }
 
 /// Sends a signed BambooHR delivery.
-async fn post(service: &Served, body: &str) {
+async fn post(service: &RunningService, body: &str) {
     use leaver::base::clock::Clock;
     let key = leaver_core::signature::Key::new(&MERGE_KEY.into()).unwrap();
     let scheme = leaver_core::signature::Scheme::BambooHr {

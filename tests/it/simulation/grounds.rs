@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::journal::JOURNAL;
 use super::world::World;
-use crate::support::{TestApp, USERS};
+use crate::support::TestApp;
 
 /// When each list begins.
 const BEGINNING: &str = "2026-11-22T12:00:00Z";
@@ -35,7 +35,7 @@ impl Grounds {
             app.set_clock(BEGINNING);
             app
         } else {
-            let mut app = TestApp::with(&[], USERS).await;
+            let mut app = TestApp::new().await;
             app.sql(JOURNAL).await;
             app
         };

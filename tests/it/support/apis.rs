@@ -173,7 +173,7 @@ impl StandIn {
     }
 
     /// Waits until it has been asked so often.
-    pub(crate) async fn until_asked(&self, times: usize) {
+    pub(crate) async fn wait_until_asked(&self, times: usize) {
         let began = Instant::now();
         while self.inner.asked.lock().unwrap().len() < times {
             assert!(

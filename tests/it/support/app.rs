@@ -1,7 +1,7 @@
 //! The application under test: a database of its own, the service in this process without a socket, and the program.
 
-use std::collections::BTreeMap;
 use std::ops::{Deref, DerefMut};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,27 +11,41 @@ use axum::http::{Method, Request, StatusCode};
 use chrono::TimeDelta;
 use http_body_util::BodyExt;
 use leaver::base::clock::{Clock, FixedClock};
-use leaver::base::liveness::Phase;
-use leaver::config::{Environment, Settings};
+use leaver::config::Settings;
 use leaver::jobs::deliveries::{LoopState, Round};
 use leaver::service::Components;
 use serde_json::Value;
 use sqlx::Row;
 use sqlx::postgres::PgConnectOptions;
+use tempfile::TempDir;
 use tower::ServiceExt;
 
-use super::database::{Database, Session, migrated_database};
-use super::{BAMBOOHR_KEY, JSON, MERGE_KEY, USERS, at};
+use super::JSON;
+use super::builder::TestAppBuilder;
+use super::database::{Database, Session};
+use super::process::{CommandOutput, RunningService, run};
 
-/// The service's two halves over a database of their own, with a clock that stands still.
+/// A database of its own, the service over it in this process, and what the program needs to run on it. The jobs of the
+/// service in this process run only when a test calls them, and its clock stands still.
 pub(crate) struct TestApp {
     pub(crate) parts: Components,
     pub(crate) settings: Settings,
     pub(crate) clock: FixedClock,
     pub(crate) options: PgConnectOptions,
-    pub(crate) database: Arc<Database>,
+    /// URL of the database.
+    pub(crate) url: String,
+    pub(super) variables: Vec<(String, String)>,
+    pub(super) files: Arc<Files>,
+    pub(crate) database: super::old_names::Name,
     pub(crate) memory: LoopState,
     pub(crate) session: Session,
+}
+
+/// What is removed with the last replica.
+pub(super) struct Files {
+    pub(super) folder: TempDir,
+    /// `None` on the test's own server.
+    pub(super) _database: Option<Database>,
 }
 
 /// Builds a service whose health is never cached.
@@ -43,7 +57,7 @@ pub(crate) fn parts(
     Components::with_health_cache(settings, options, Arc::new(clock.clone()), Duration::ZERO)
 }
 
-/// What a webhook was answered.
+/// A response, with its body as JSON, or as a string if it is not JSON.
 #[derive(Debug)]
 pub(crate) struct Answer {
     pub(crate) status: StatusCode,
@@ -66,54 +80,22 @@ impl DerefMut for TestApp {
 }
 
 impl TestApp {
-    /// With the usual users table and both sources.
+    /// Returns the usual app: both sources, the tables [`USERS`](super::USERS), a migrated database.
     pub(crate) async fn new() -> Self {
-        Self::with(&[], USERS).await
+        Self::builder().build().await
     }
 
-    /// With settings (as environment variables, `LEAVER__...`) and SQL that makes the application's tables.
-    pub(crate) async fn with(settings: &[(&str, &str)], tables: &str) -> Self {
-        let mut env = BTreeMap::from([
-            ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
-            ("MERGE_WEBHOOK_SECRET", MERGE_KEY),
-            (
-                "LEAVER__ACCOUNTS__END_SESSIONS",
-                r#"["DELETE FROM sessions WHERE user_id::text = ANY($1)"]"#,
-            ),
-        ]);
-        env.extend(settings.iter().copied());
-        let settings = Settings::load(None, &Environment::of(env)).unwrap();
-        Self::over(settings, tables).await
+    /// Returns a builder of other apps.
+    pub(crate) fn builder() -> TestAppBuilder {
+        TestAppBuilder::new()
     }
 
-    /// With a configuration file, the variables it names, and SQL that makes the application's tables.
-    pub(crate) async fn configured(file: &str, env: &[(&str, &str)], tables: &str) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("leaver.toml");
-        std::fs::write(&path, file).unwrap();
-        let env = Environment::of(env.iter().copied());
-        let settings = Settings::load(Some(&path), &env).unwrap();
-        Self::over(settings, tables).await
+    /// Returns the name of the database.
+    pub(crate) fn database_name(&self) -> &str {
+        self.options.get_database().unwrap()
     }
 
-    async fn over(settings: Settings, tables: &str) -> Self {
-        let (options, database) = migrated_database(tables).await;
-        let session = Session::open(&options).await;
-        let clock = FixedClock::at(at("2026-11-22T12:00:00Z"));
-        let parts = parts(&settings, options.clone(), &clock);
-        parts.liveness.enter(Phase::Ready);
-        Self {
-            parts,
-            settings,
-            clock,
-            options,
-            database: Arc::new(database),
-            memory: LoopState::default(),
-            session,
-        }
-    }
-
-    /// Adds users, each with two sessions where there is a table of them; gives back their ids.
+    /// Inserts users with two sessions each, and returns their ids.
     pub(crate) async fn add_users(&mut self, emails: &[&str]) -> Vec<i64> {
         let mut ids = vec![];
         for email in emails {
@@ -133,7 +115,7 @@ impl TestApp {
         ids
     }
 
-    /// Sends any request: webhooks to the router of `server.listen`, all others to that of `server.admin_listen`.
+    /// Sends any request: webhooks to the router of `server.listen`, all others to the router of `server.admin_listen`.
     pub(crate) async fn request(&self, request: Request<Body>) -> Answer {
         let state = Arc::clone(&self.parts.state);
         let router = if request.uri().path().starts_with("/webhooks") {
@@ -164,13 +146,13 @@ impl TestApp {
         }
     }
 
-    /// A GET.
+    /// Sends a GET to the router of `server.admin_listen`.
     pub(crate) async fn get(&self, path: &str) -> Answer {
         self.request(Request::get(path).body(Body::empty()).unwrap())
             .await
     }
 
-    /// A webhook, signed as the source's provider signs, now.
+    /// Returns a webhook that is signed as the source's provider signs, now.
     pub(crate) fn signed(
         &self,
         source: &str,
@@ -194,7 +176,7 @@ impl TestApp {
         request.body(Body::from(body)).unwrap()
     }
 
-    /// Sends a signed webhook; it must be stored.
+    /// Sends a signed webhook, and asserts that it is stored.
     pub(crate) async fn send(
         &self,
         source: &str,
@@ -206,7 +188,7 @@ impl TestApp {
         answer
     }
 
-    /// Sends a signed JSON webhook and has it settled.
+    /// Sends a signed JSON webhook and processes it.
     pub(crate) async fn deliver(&mut self, source: &str, body: &Value) -> Answer {
         let answer = self.send(source, JSON, body.to_string()).await;
         self.work().await;
@@ -222,20 +204,20 @@ impl TestApp {
                 Round::Processed(_) | Round::Postponed | Round::BatchSplit => {}
             }
         }
-        panic!("the worker does not come to rest");
+        panic!("the worker does not become idle");
     }
 
-    /// Runs what is due by the timer.
+    /// Executes the scheduled ends that are due.
     pub(crate) async fn run_due(&mut self) {
         self.parts.scheduled_ends.run_due().await.unwrap();
     }
 
-    /// Moves the clock on.
+    /// Advances the clock.
     pub(crate) fn advance(&self, by: TimeDelta) {
         self.clock.set(self.clock.now() + by);
     }
 
-    /// Whether a user is active, and how many sessions are open.
+    /// Returns whether a user is active, and the number of their sessions.
     pub(crate) async fn user(&mut self, email: &str) -> (bool, i64) {
         let row = sqlx::query(
             "SELECT is_active, (SELECT count(*) FROM sessions s WHERE s.user_id = u.id) AS sessions
@@ -248,7 +230,7 @@ impl TestApp {
         (row.get("is_active"), row.get("sessions"))
     }
 
-    /// The record, as `action employee_id`, in order.
+    /// Returns the audit log, as `action employee_id`, in order.
     pub(crate) async fn audit(&mut self) -> Vec<String> {
         let rows = sqlx::query(
             "SELECT action || ' ' || employee_id AS line FROM leaver.audit ORDER BY id",
@@ -257,5 +239,46 @@ impl TestApp {
         .await
         .unwrap();
         rows.iter().map(|row| row.get("line")).collect()
+    }
+
+    /// Returns the program's environment variables, with others in addition or instead.
+    pub(crate) fn env<'a>(&'a self, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
+        let mut env = vec![
+            ("DATABASE_URL", self.url.as_str()),
+            ("LEAVER_LISTEN", "127.0.0.1:0"),
+            ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
+        ];
+        let variables = self.variables.iter();
+        env.extend(variables.map(|(name, value)| (name.as_str(), value.as_str())));
+        env.retain(|(name, _)| more.iter().all(|(other, _)| name != other));
+        env.extend(more);
+        env
+    }
+
+    /// Runs a command of the program to its end.
+    #[track_caller]
+    pub(crate) fn run(&self, args: &[&str]) -> CommandOutput {
+        self.run_with(args, &[])
+    }
+
+    /// Runs a command of the program to its end, with these variables in addition or instead.
+    #[track_caller]
+    pub(crate) fn run_with(&self, args: &[&str], more: &[(&str, &str)]) -> CommandOutput {
+        run(args, &self.env(more))
+    }
+
+    /// Starts the service as a process, and waits until it is ready.
+    #[track_caller]
+    pub(crate) fn serve(&self, more: &[(&str, &str)]) -> RunningService {
+        let mut service = RunningService::start(&self.env(more));
+        service.wait_until_ready();
+        service
+    }
+
+    /// Writes a file into the folder of this app.
+    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
+        let path = self.files.folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
     }
 }

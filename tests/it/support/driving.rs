@@ -19,7 +19,9 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 use uuid::Uuid;
 
 use super::database::Session;
-use super::{BAMBOOHR_KEY, JSON, MERGE_KEY, TestApp, employee, employees, merge_changed};
+use super::{
+    BAMBOOHR_KEY, END_SESSIONS, JSON, MERGE_KEY, TestApp, employee, employees, merge_changed,
+};
 
 /// Policy `rehire = "reactivate"`.
 pub(crate) const REACTIVATE: (&str, &str) = ("LEAVER__POLICY__REHIRE", "reactivate");
@@ -90,10 +92,7 @@ impl TestApp {
             .filter(|(source, ..)| sources.contains(source))
             .map(|(_, name, key)| (name, key))
             .collect();
-        env.insert(
-            "LEAVER__ACCOUNTS__END_SESSIONS",
-            r#"["DELETE FROM sessions WHERE user_id::text = ANY($1)"]"#,
-        );
+        env.extend([END_SESSIONS]);
         env.extend(settings.iter().copied());
         let settings = Settings::load(None, &Environment::of(env)).unwrap();
         let parts =
@@ -104,7 +103,12 @@ impl TestApp {
             settings,
             clock: self.clock.clone(),
             options: self.options.clone(),
-            database: Arc::clone(&self.database),
+            url: self.url.clone(),
+            variables: self.variables.clone(),
+            database: super::old_names::Name {
+                name: self.database_name().to_owned(),
+            },
+            files: Arc::clone(&self.files),
             memory: LoopState::default(),
             session: Session::open(&self.options).await,
         }
@@ -227,22 +231,23 @@ impl TestApp {
     }
 
     /// Waits until a session of the service waits for a lock in this database.
-    pub(crate) async fn until_the_service_waits_for_a_lock(&mut self) {
-        self.until_services_wait_for_a_lock(1).await;
+    pub(crate) async fn wait_until_the_service_waits_for_a_lock(&mut self) {
+        self.wait_until_services_wait_for_a_lock(1).await;
     }
 
     /// Waits until this many do.
-    pub(crate) async fn until_services_wait_for_a_lock(&mut self, sessions: i64) {
-        self.until("wait_event_type = 'Lock'", |waiting| waiting >= sessions)
+    pub(crate) async fn wait_until_services_wait_for_a_lock(&mut self, sessions: i64) {
+        self.wait_until("wait_event_type = 'Lock'", |waiting| waiting >= sessions)
             .await;
     }
 
     /// Waits until no session of the service is in a transaction in this database.
-    pub(crate) async fn until_the_service_is_quiet(&mut self) {
-        self.until("xact_start IS NOT NULL", |busy| busy == 0).await;
+    pub(crate) async fn wait_until_the_service_is_quiet(&mut self) {
+        self.wait_until("xact_start IS NOT NULL", |busy| busy == 0)
+            .await;
     }
 
-    async fn until(&mut self, which: &str, enough: impl Fn(i64) -> bool) {
+    async fn wait_until(&mut self, which: &str, enough: impl Fn(i64) -> bool) {
         let sql = format!(
             "SELECT count(*) FROM pg_stat_activity
              WHERE datname = current_database() AND application_name = 'leaver' AND {which}"

@@ -1,6 +1,8 @@
 //! The test application, stand-ins for the providers, and the payloads that tests send.
 
 pub(crate) mod app;
+pub(crate) mod builder;
+pub(crate) mod old_names;
 pub(crate) mod logs;
 pub(crate) mod process;
 pub(crate) mod driving;
@@ -21,6 +23,11 @@ pub(crate) use self::app::{Answer, TestApp, parts};
 pub(crate) const BAMBOOHR_KEY: &str = "5f0c9a3e7b1d42868e94c0d7a2f63b15";
 /// The key of the source `merge`.
 pub(crate) const MERGE_KEY: &str = "example-merge-signature-key-A";
+/// The setting by which a deactivation ends the sessions in [`USERS`].
+pub(crate) const END_SESSIONS: (&str, &str) = (
+    "LEAVER__ACCOUNTS__END_SESSIONS",
+    r#"["DELETE FROM sessions WHERE user_id::text = ANY($1)"]"#,
+);
 /// JSON's content type.
 pub(crate) const JSON: &str = "application/json";
 /// A form's content type.

@@ -72,7 +72,7 @@ impl Proxy {
     }
 
     /// Waits until it has swallowed so many messages since it was started.
-    pub(crate) async fn until_swallowed(&self, messages: usize) {
+    pub(crate) async fn wait_until_swallowed(&self, messages: usize) {
         let began = Instant::now();
         while self.shared.swallowed.load(Ordering::Relaxed) < messages {
             assert!(began.elapsed() < Duration::from_secs(20), "not {messages}");

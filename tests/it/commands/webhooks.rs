@@ -5,58 +5,38 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::support::apis::{Answer, Asked, StandIn, bamboohr_employee, bamboohr_with_hooks};
+use crate::support::apis_setup::{source_with_api, terminated_bamboohr_employee};
 use crate::support::hooks::{Hooks, PRIVATE_KEY, denied, log_entry};
-use crate::support::process::{CommandOutput, RunningService, run};
+use crate::support::process::{CommandOutput, run};
 use crate::support::{BAMBOOHR_KEY, TestApp};
 
 const HERE: &str = "https://leaver.example/webhooks/bamboohr";
 const API_KEY: &str = "api-key-sentinel";
+const SECRETS: [(&str, &str); 2] = [("SECRET", BAMBOOHR_KEY), ("API_KEY", API_KEY)];
 
-struct It {
+struct WebhooksTest {
     app: TestApp,
     api: StandIn,
     hooks: Arc<Hooks>,
-    config: String,
 }
 
-impl It {
+impl WebhooksTest {
     /// Employee 4 has left.
     async fn new() -> Self {
-        let mut app = TestApp::builder().unmigrated().build().await;
-        app
-            .sql("INSERT INTO users (email) SELECT 'dana.' || n || '@widgets.example' FROM generate_series(1, 5) n")
-            .await;
         let mut employees: Vec<Value> = (1..=5).map(bamboohr_employee).collect();
-        employees[3]["status"] = "Inactive".into();
-        employees[3]["employmentHistoryStatus"] = "Terminated".into();
+        employees[3] = terminated_bamboohr_employee(4);
         let hooks = Arc::new(Hooks::default());
         let api = StandIn::start(bamboohr_with_hooks(employees, &hooks)).await;
-        let text = source("bamboohr", &api.url);
-        let config = app.file("hooks.toml", &text).to_str().unwrap().to_owned();
-        let it = Self {
-            app,
-            api,
-            hooks,
-            config,
-        };
-        it.run(&["migrate"]).await.succeeded();
-        it
+        let mut app = TestApp::builder()
+            .config_file(&source_with_api("bamboohr", "bamboohr", &api), &SECRETS)
+            .build()
+            .await;
+        app.add_employees_users(1..=5).await;
+        Self { app, api, hooks }
     }
 
-    async fn run(&self, args: &[&str]) -> CommandOutput {
-        let mut args: Vec<String> = args.iter().map(ToString::to_string).collect();
-        args.extend(["--config".to_owned(), self.config.clone()]);
-        let url = self.app.url.clone();
-        let output = tokio::task::spawn_blocking(move || {
-            let args: Vec<&str> = args.iter().map(String::as_str).collect();
-            let env = [
-                ("DATABASE_URL", url.as_str()),
-                ("SECRET", BAMBOOHR_KEY),
-                ("API_KEY", API_KEY),
-            ];
-            run(&args, &env)
-        });
-        let output = output.await.unwrap();
+    fn run(&self, args: &[&str]) -> CommandOutput {
+        let output = self.app.run(args);
         assert!(!format!("{output:?}").contains(API_KEY), "{output:?}");
         assert!(!output.err.contains(PRIVATE_KEY), "{output:?}");
         output
@@ -73,25 +53,10 @@ impl It {
     }
 }
 
-fn source(name: &str, url: &str) -> String {
-    format!(
-        r#"
-        [[sources]]
-        name = "{name}"
-        provider = "bamboohr"
-        webhook_secrets = ["env:SECRET"]
-        api = {{ base_url = "{url}", api_key = "env:API_KEY" }}
-        "#
-    )
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn create_shows_the_key_and_where_to_store_it() {
-    let it = It::new().await;
-    let output = it
-        .run(&["webhooks", "create", "--url", HERE])
-        .await
-        .succeeded();
+    let test = WebhooksTest::new().await;
+    let output = test.run(&["webhooks", "create", "--url", HERE]).succeeded();
     assert_eq!(output.out.matches(PRIVATE_KEY).count(), 1, "{output:?}");
     for words in [
         "BAMBOOHR_WEBHOOK_SECRET",
@@ -104,7 +69,7 @@ async fn create_shows_the_key_and_where_to_store_it() {
         assert!(output.out.contains(words), "no {words:?} in {}", output.out);
     }
     assert_eq!(output.err, "");
-    let body = &it.made()[0];
+    let body = &test.made()[0];
     assert_eq!(
         (&body["name"], &body["url"]),
         (&json!("Leaver (bamboohr)"), &json!(HERE))
@@ -113,10 +78,10 @@ async fn create_shows_the_key_and_where_to_store_it() {
     let args = [
         "webhooks", "create", "--url", HERE, "--name", "Mine", "--kind", "field", "--json",
     ];
-    let output = it.run(&args).await.succeeded();
+    let output = test.run(&args).succeeded();
     assert_eq!(output.json()["private_key"], PRIVATE_KEY);
     assert_eq!(output.json()["id"], "2");
-    let body = &it.made()[1];
+    let body = &test.made()[1];
     assert_eq!(
         (&body["name"], &body["postFields"]["terminationDate"]),
         (&json!("Mine"), &json!("terminationDate"))
@@ -125,8 +90,8 @@ async fn create_shows_the_key_and_where_to_store_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn create_completes_the_url_path_or_warns() {
-    let it = It::new().await;
-    let output = it
+    let test = WebhooksTest::new().await;
+    let output = test
         .run(&[
             "webhooks",
             "create",
@@ -134,21 +99,19 @@ async fn create_completes_the_url_path_or_warns() {
             "https://leaver.example",
             "--json",
         ])
-        .await
         .succeeded();
     assert!(output.err.contains(HERE), "{output:?}");
     assert_eq!(output.json()["url"], HERE);
-    let output = it
+    let output = test
         .run(&["webhooks", "create", "--url", "https://leaver.example/hr"])
-        .await
         .succeeded();
     assert!(output.err.contains("/webhooks/bamboohr"), "{output:?}");
-    assert_eq!(it.made()[1]["url"], "https://leaver.example/hr");
+    assert_eq!(test.made()[1]["url"], "https://leaver.example/hr");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn create_rejects_a_url_without_https() {
-    let it = It::new().await;
+    let test = WebhooksTest::new().await;
     for (url, words) in [
         ("http://leaver.example/webhooks/bamboohr", "https://"),
         ("leaver.example", "--url"),
@@ -158,33 +121,32 @@ async fn create_rejects_a_url_without_https() {
             "no user",
         ),
     ] {
-        let output = it.run(&["webhooks", "create", "--url", url]).await;
+        let output = test.run(&["webhooks", "create", "--url", url]);
         assert!(!output.err.contains("secret@"), "{output:?}");
         output.failed(&[words, "https://leaver.example.com/webhooks/bamboohr"]);
     }
-    assert!(it.api.asked().is_empty());
+    assert!(test.api.asked().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn create_skips_hidden_fields_but_requires_status() {
-    let it = It::new().await;
-    it.hooks.hide("hireDate");
-    let output = it
+    let test = WebhooksTest::new().await;
+    test.hooks.hide("hireDate");
+    let output = test
         .run(&["webhooks", "create", "--url", HERE, "--kind", "field"])
-        .await
         .succeeded();
     assert!(output.err.contains("hireDate"), "{output:?}");
-    let body = &it.made()[0];
+    let body = &test.made()[0];
     assert_eq!(
         body["monitorFields"],
         json!(["status", "employmentHistoryStatus", "workEmail"])
     );
     assert!(body["postFields"].get("hireDate").is_none(), "{body}");
-    it.hooks.hide("status");
-    let output = it.run(&["webhooks", "create", "--url", HERE]).await;
+    test.hooks.hide("status");
+    let output = test.run(&["webhooks", "create", "--url", HERE]);
     output.failed(&["status", "access level", "api.api_key"]);
-    assert_eq!(it.made().len(), 1);
-    let fields = it.run(&["webhooks", "fields"]).await.succeeded();
+    assert_eq!(test.made().len(), 1);
+    let fields = test.run(&["webhooks", "fields"]).succeeded();
     assert!(
         fields.err.contains("needed but missing: status, hireDate"),
         "{fields:?}"
@@ -193,26 +155,26 @@ async fn create_skips_hidden_fields_but_requires_status() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn create_names_the_fields_that_bamboohr_rejects() {
-    let it = It::new().await;
+    let test = WebhooksTest::new().await;
     let output =
         r#"{"errors":[{"error":"Dana may not","monitorFields":[{"id":7,"name":"workEmail"}]}]}"#;
-    it.api.script(
+    test.api.script(
         "/api/v1/webhooks",
         [Answer::text(403, "application/json", output)],
     );
-    let output = it.run(&["webhooks", "create", "--url", HERE]).await;
+    let output = test.run(&["webhooks", "create", "--url", HERE]);
     assert!(!output.err.contains("Dana"), "{output:?}");
     output.failed(&["workEmail", "api.api_key"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn webhooks_are_listed_shown_and_deleted() {
-    let mut it = It::new().await;
-    let output = it.run(&["webhooks", "list"]).await.succeeded();
+    let mut test = WebhooksTest::new().await;
+    let output = test.run(&["webhooks", "list"]).succeeded();
     assert!(output.err.contains("no webhooks"), "{output:?}");
-    let ours = it.hooks.add(HERE);
-    it.hooks.add("https://other.example/hook?token=hush");
-    let output = it.run(&["webhooks", "list", "--json"]).await.succeeded();
+    let ours = test.hooks.add(HERE);
+    test.hooks.add("https://other.example/hook?token=hush");
+    let output = test.run(&["webhooks", "list", "--json"]).succeeded();
     assert_eq!(
         (
             &output.json()[0]["targets_this_service"],
@@ -220,75 +182,63 @@ async fn webhooks_are_listed_shown_and_deleted() {
         ),
         (&json!(true), &json!("https://other.example/hook"))
     );
-    let output = it.run(&["webhooks", "list"]).await.succeeded();
+    let output = test.run(&["webhooks", "list"]).succeeded();
     assert!(
         output.out.contains(HERE) && !output.out.contains("hush"),
         "{output:?}"
     );
-    let output = it.run(&["webhooks", "show", &ours]).await.succeeded();
+    let output = test.run(&["webhooks", "show", &ours]).succeeded();
     assert!(output.out.contains("employee.updated"), "{output:?}");
-    let output = it
-        .run(&["webhooks", "show", &ours, "--json"])
-        .await
-        .succeeded();
+    let output = test.run(&["webhooks", "show", &ours, "--json"]).succeeded();
     assert_eq!(output.json()["monitor_fields"], json!(["status"]));
-    it.hooks
+    test.hooks
         .log(&ours, vec![log_entry("2026-11-22 11:58:03", "503", &["4"])]);
-    let output = it.run(&["webhooks", "log", &ours]).await.succeeded();
+    let output = test.run(&["webhooks", "log", &ours]).succeeded();
     assert!(
         output.out.contains("503") && output.out.contains("2026-11-22 11:58:03Z"),
         "{output:?}"
     );
-    let output = it
-        .run(&["webhooks", "log", &ours, "--json"])
-        .await
-        .succeeded();
+    let output = test.run(&["webhooks", "log", &ours, "--json"]).succeeded();
     assert_eq!(output.json()[0]["employee_ids"], json!(["4"]));
 
     let known =
         "INSERT INTO leaver.provider_webhooks (source, webhook_id, name, observed_at, checked_at)
                  SELECT 'bamboohr', n::text, 'x', now(), now() FROM generate_series(1, 9, 8) n";
-    it.app.sql(known).await;
-    it.run(&["webhooks", "delete", &ours]).await.succeeded();
+    test.app.sql(known).await;
+    test.run(&["webhooks", "delete", &ours]).succeeded();
     let left = "SELECT webhook_id FROM leaver.provider_webhooks";
-    assert_eq!(it.app.lines(left).await, ["9"]);
+    assert_eq!(test.app.lines(left).await, ["9"]);
     // One that is gone at BambooHR is forgotten; one known nowhere is an error.
-    let output = it
-        .run(&["webhooks", "delete", "9", "--json"])
-        .await
-        .succeeded();
+    let output = test.run(&["webhooks", "delete", "9", "--json"]).succeeded();
     assert_eq!(
         output.json(),
         json!({"id": "9", "deleted": false, "forgotten": true})
     );
-    assert_eq!(it.app.lines(left).await, [""; 0]);
-    it.run(&["webhooks", "delete", "9"])
-        .await
+    assert_eq!(test.app.lines(left).await, [""; 0]);
+    test.run(&["webhooks", "delete", "9"])
         .failed(&["webhook 9", "leaver webhooks list"]);
     // A webhook of another user is forgotten as well.
-    it.app.sql(known).await;
-    it.api.script("/api/v1/webhooks/1", [Answer::status(403)]);
-    it.run(&["webhooks", "delete", "1"])
-        .await
+    test.app.sql(known).await;
+    test.api.script("/api/v1/webhooks/1", [Answer::status(403)]);
+    test.run(&["webhooks", "delete", "1"])
         .failed(&["another BambooHR user", "no longer monitored"]);
-    assert_eq!(it.app.lines(left).await, ["9"]);
-    it.run(&["webhooks", "show", "nine"])
-        .await
+    assert_eq!(test.app.lines(left).await, ["9"]);
+    test.run(&["webhooks", "show", "nine"])
         .failed(&["nine", "digits"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn gaps_lists_missing_deliveries_and_reads_employees() {
-    let mut it = It::new().await;
-    let hook = it.hooks.add(HERE);
-    it.hooks.log(&hook, vec![]);
-    let output = it.run(&["webhooks", "gaps"]).await.succeeded();
+    let mut test = WebhooksTest::new().await;
+    let hook = test.hooks.add(HERE);
+    test.hooks.log(&hook, vec![]);
+    let output = test.run(&["webhooks", "gaps"]).succeeded();
     assert!(output.out.contains("0 deliveries in its log"), "{output:?}");
-    it.hooks.log(
+    test.hooks.log(
         &hook,
         vec![log_entry("2026-11-22 08:00:00", "503", &["2", "4"])],
     );
-    let output = it.run(&["webhooks", "gaps", "--json"]).await;
+    let output = test.run(&["webhooks", "gaps", "--json"]);
     assert_eq!(output.code, Some(1), "{output:?}");
     let json = output.json();
     assert_eq!(
@@ -300,9 +250,9 @@ async fn gaps_lists_missing_deliveries_and_reads_employees() {
         json["sync"]["outcome"],
         json!({"deactivated": 1, "kept": 1})
     );
-    assert_eq!(it.app.active().await.len(), 4);
+    assert_eq!(test.app.active().await.len(), 4);
     // It is still missing; a second read changes nothing.
-    let output = it.run(&["webhooks", "gaps", "--webhook", &hook]).await;
+    let output = test.run(&["webhooks", "gaps", "--webhook", &hook]);
     let words = [
         "1 not received",
         "given up",
@@ -311,28 +261,19 @@ async fn gaps_lists_missing_deliveries_and_reads_employees() {
     ];
     output.findings(&words);
 
-    it.api
+    test.api
         .script("/api/v1/webhooks/1/log", [Answer::status(403)]);
-    let output = it.run(&["webhooks", "gaps"]).await;
+    let output = test.run(&["webhooks", "gaps"]);
     output.findings(&["webhook 1", "cannot read its log", "another BambooHR user"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_checks_its_webhooks_and_health_shows_it() {
-    let it = It::new().await;
-    let hook = it.hooks.add(HERE);
-    it.hooks
+    let test = WebhooksTest::new().await;
+    let hook = test.hooks.add(HERE);
+    test.hooks
         .configure(&hook, "errors", denied(&["status"], &[]));
-    let env = [
-        ("DATABASE_URL", it.app.url.as_str()),
-        ("LEAVER_CONFIG", &it.config),
-        ("LEAVER_LISTEN", "127.0.0.1:0"),
-        ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
-        ("SECRET", BAMBOOHR_KEY),
-        ("API_KEY", API_KEY),
-    ];
-    let mut service = RunningService::start(&env);
-    service.wait_until_ready();
+    let mut service = test.app.serve(&[]);
     service.process.wait_for("provider_webhooks.check: done");
     let (_, _, health) = service.get("/health").await;
     let health: Value = serde_json::from_str(&health).unwrap();
@@ -352,39 +293,18 @@ async fn the_service_checks_its_webhooks_and_health_shows_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_source_option_is_needed_only_with_several_sources() {
-    let it = It::new().await;
-    let file = |name: &str, text: &str| {
-        let path = it.app.file(name, text);
-        path.to_str().unwrap().to_owned()
+    let test = WebhooksTest::new().await;
+    let list = |sources: &str, more: &[&str]| {
+        let path = test.app.file("other.toml", sources);
+        let args = ["webhooks", "list", "--config", path.to_str().unwrap()];
+        run(&[&args, more].concat(), &SECRETS)
     };
-    let list = |config: String, more: &'static [&'static str]| {
-        let mut args = vec![
-            "webhooks".to_owned(),
-            "list".to_owned(),
-            "--config".to_owned(),
-            config,
-        ];
-        args.extend(more.iter().map(ToString::to_string));
-        tokio::task::spawn_blocking(move || {
-            let args: Vec<&str> = args.iter().map(String::as_str).collect();
-            run(&args, &[("SECRET", BAMBOOHR_KEY), ("API_KEY", API_KEY)])
-        })
-    };
-    let both = source("acme", &it.api.url) + &source("globex", &it.api.url);
-    let both = file("both.toml", &both);
-    let output = list(both.clone(), &[]).await.unwrap();
-    output.failed(&["--source", "acme, globex"]);
-    list(both.clone(), &["--source", "acme"])
-        .await
-        .unwrap()
-        .succeeded();
-    list(both, &["--source", "initech"])
-        .await
-        .unwrap()
-        .failed(&["initech", "[sources.api]"]);
-    let without = file(
-        "without.toml",
-        &source("acme", &it.api.url).replace("api = ", "# api = "),
-    );
-    list(without, &[]).await.unwrap().failed(&["[sources.api]"]);
+    let source = |name| source_with_api(name, "bamboohr", &test.api);
+    let both = source("acme") + &source("globex");
+    list(&both, &[]).failed(&["--source", "acme, globex"]);
+    list(&both, &["--source", "acme"]).succeeded();
+    list(&both, &["--source", "initech"]).failed(&["initech", "[sources.api]"]);
+    let acme = source("acme");
+    let (without_api, _) = acme.split_once("[sources.api]").unwrap();
+    list(without_api, &[]).failed(&["[sources.api]"]);
 }

@@ -1,15 +1,16 @@
 //! Services that sync from the providers' APIs: two replicas on one database, and no secret in any output.
 
-use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::apis::{
-    Answer, MERGE_EMPLOYEES, StandIn, bamboohr_company, bamboohr_employee, merge_company,
-    merge_employee,
+    Answer, MERGE_EMPLOYEES, StandIn, bamboohr_company, merge_company, merge_employee,
+};
+use crate::support::apis_setup::{
+    source_with_api, terminated_bamboohr_employee, terminated_merge_employee,
 };
 use crate::support::process::{RunningService, wait_until};
 use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp};
@@ -25,52 +26,23 @@ const READS: &str = "
     CREATE TRIGGER tell AFTER INSERT OR UPDATE ON leaver.sync_state
         FOR EACH ROW EXECUTE FUNCTION tell_read();";
 
-fn left(n: usize) -> Value {
-    let mut one = merge_employee(n);
-    one["employment_status"] = "INACTIVE".into();
-    one["termination_date"] = "2026-11-20T00:00:00Z".into();
-    one
+/// Returns a source that is synced every second.
+fn frequent_source(name: &str, provider: &str, api: &StandIn) -> String {
+    source_with_api(name, provider, api) + "sync_interval = \"1s\"\n"
 }
 
-/// A Merge source with one linked account, synced every second.
-fn merge_source(name: &str, api: &StandIn) -> String {
-    format!(
-        r#"
-        [[sources]]
-        name = "{name}"
-        provider = "merge"
-        webhook_secrets = ["env:SECRET"]
-        linked_accounts = [{{ id = "la-of-{name}", tenant = "widgets", token = "env:TOKEN" }}]
-        [sources.api]
-        base_url = "{}"
-        api_key = "env:API_KEY"
-        sync_interval = "1s"
-        "#,
-        api.url
-    )
-}
-
-/// A service with this configuration. `key` identifies the replica in requests to the API.
-fn serve(app: &TestApp, file: &str, key: &str, more: &[(&str, &str)]) -> RunningService {
-    let mut variables = vec![
+/// Returns an app with these sources and the users 1 to 3.
+async fn app(sources: &str) -> TestApp {
+    let secrets = [
         ("SECRET", MERGE_KEY),
-        ("API_KEY", key),
+        ("API_KEY", "api-key-sentinel"),
         ("TOKEN", "account-token-sentinel"),
-        ("LEAVER_CONFIG", file),
     ];
-    variables.extend(more);
-    let mut env = app.env(&variables);
-    env.retain(|(name, _)| !name.ends_with("WEBHOOK_SECRET"));
-    let mut service = RunningService::start(&env);
-    service.wait_until_ready();
-    service
-}
-
-/// Users 1 to 3.
-async fn widgets() -> TestApp {
-    let mut app = TestApp::builder().unmigrated().build().await;
-    let users = "INSERT INTO users (email) SELECT 'dana.' || n || '@widgets.example' FROM generate_series(1, 3) n";
-    app.sql(users).await;
+    let mut app = TestApp::builder()
+        .config_file(sources, &secrets)
+        .build()
+        .await;
+    app.add_employees_users(1..=3).await;
     app
 }
 
@@ -80,15 +52,12 @@ async fn widgets() -> TestApp {
     reason = "the time measured is asked for with --nocapture"
 )]
 async fn two_replicas_sync_once_and_one_takes_over() {
-    let mut app = widgets().await;
     let api = StandIn::start(merge_company((1..=3).map(merge_employee).collect())).await;
-    let file = app.file("two.toml", &merge_source("merge", &api));
-    let file = file.to_str().unwrap().to_owned();
-    app.run(&["migrate"]).succeeded();
+    let mut app = app(&frequent_source("merge", "merge", &api)).await;
     app.sql(READS).await;
     let mut replicas = vec![
-        ("Bearer one", serve(&app, &file, "one", &[])),
-        ("Bearer two", serve(&app, &file, "two", &[])),
+        ("Bearer one", app.serve(&[("API_KEY", "one")])),
+        ("Bearer two", app.serve(&[("API_KEY", "two")])),
     ];
     let begun = |api: &StandIn| {
         let asked = api.asked();
@@ -145,45 +114,30 @@ async fn two_replicas_sync_once_and_one_takes_over() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_syncing_service_leaks_no_key_or_token() {
-    let mut app = widgets().await;
-    let good = StandIn::start(merge_company(vec![left(1), merge_employee(2)])).await;
+    let good = StandIn::start(merge_company(vec![
+        terminated_merge_employee(1),
+        merge_employee(2),
+    ]))
+    .await;
     let refused = StandIn::always(Answer::status(401)).await;
     let page = Answer::text(200, "text/html", "<html>answer-sentinel</html>");
     let elsewhere = StandIn::always(page).await;
-    let mut one = bamboohr_employee(3);
-    one["status"] = "Inactive".into();
-    one["employmentHistoryStatus"] = "Terminated".into();
-    let company = StandIn::start(bamboohr_company(vec![one])).await;
+    let company = StandIn::start(bamboohr_company(vec![terminated_bamboohr_employee(3)])).await;
     company.script("/api/v1/employees/changed", [Answer::status(503)]);
     company.script(
         "/api/v1/employees/3",
         [Answer::status(500), Answer::status(403)],
     );
-    let mut text = [
-        ("good", &good),
-        ("refused", &refused),
-        ("elsewhere", &elsewhere),
+    let sources = [
+        ("good", "merge", &good),
+        ("refused", "merge", &refused),
+        ("elsewhere", "merge", &elsewhere),
+        ("bamboohr", "bamboohr", &company),
     ]
-    .map(|(name, api)| merge_source(name, api))
+    .map(|(name, provider, api)| frequent_source(name, provider, api))
     .concat();
-    let _ = write!(
-        text,
-        r#"
-        [[sources]]
-        name = "bamboohr"
-        provider = "bamboohr"
-        webhook_secrets = ["env:SECRET"]
-        [sources.api]
-        base_url = "{}"
-        api_key = "env:API_KEY"
-        sync_interval = "1s"
-        "#,
-        company.url
-    );
-    let file = app.file("secrets.toml", &text);
-    let file = file.to_str().unwrap().to_owned();
-    let key = "api-key-sentinel";
-    let service = serve(&app, &file, key, &[("LEAVER_LOG", "trace")]);
+    let mut app = app(&sources).await;
+    let service = app.serve(&[("LEAVER_LOG", "trace")]);
     // An event without values makes the service read the employee.
     let thin = json!({"type": "employee.updated", "timestamp": "2026-11-22T11:00:00Z",
                       "data": {"employeeId": "3", "changedFields": ["status"]}});
@@ -211,7 +165,7 @@ async fn a_syncing_service_leaks_no_key_or_token() {
         "{}",
         output.err
     );
-    let basic = BASE64_STANDARD.encode(format!("{key}:x"));
+    let basic = BASE64_STANDARD.encode("api-key-sentinel:x");
     for text in [
         &output.err,
         &output.out,
@@ -220,7 +174,7 @@ async fn a_syncing_service_leaks_no_key_or_token() {
         &kept.join("\n"),
     ] {
         for secret in [
-            key,
+            "api-key-sentinel",
             "account-token-sentinel",
             "answer-sentinel",
             basic.as_str(),

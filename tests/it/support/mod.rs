@@ -7,6 +7,7 @@ pub(crate) mod logs;
 pub(crate) mod process;
 pub(crate) mod driving;
 pub(crate) mod apis;
+pub(crate) mod apis_setup;
 pub(crate) mod hooks;
 pub(crate) mod contract;
 pub(crate) mod generated;

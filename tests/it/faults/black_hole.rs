@@ -10,7 +10,7 @@ use leaver::jobs::deliveries::notify::Listener;
 use leaver::jobs::deliveries::{Deliveries, DeliveryWorker};
 use leaver::jobs::runner::run;
 use leaver::jobs::scheduled_ends::ScheduledEnds;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -159,8 +159,10 @@ async fn the_working_half_goes_on_with_all_its_connections() {
                 .await;
         }
         proxy.set(Mode::BlackHole);
+        let accepted = proxy.accepted();
         app.sql("COMMIT").await;
-        sleep(2 * SILENCE).await;
+        // Each worker has given up its dead connection and opened another, which is dead too.
+        proxy.wait_until_accepted(accepted + 2).await;
         proxy.set(Mode::Pass);
         let healed = Instant::now();
         app.wait_for_count(0, on).await;

@@ -155,8 +155,14 @@ async fn a_lock_on_the_users_table_blocks_no_sender() {
             slowest: Duration::ZERO,
         });
     }
-    // Longer than the service waits for a lock.
-    sleep(Duration::from_millis(5_500)).await;
+    // The lock is held until the lock timeout has ended a transaction of the service.
+    let waiting = "FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass";
+    app.wait_for_count(1, &format!("SELECT least(count(*), 1) {waiting}"))
+        .await;
+    let transactions = format!("SELECT virtualtransaction {waiting}");
+    let first = app.lines(&transactions).await.remove(0);
+    let is_waiting = format!("SELECT count(*) {waiting} AND virtualtransaction = '{first}'");
+    app.wait_for_count(0, &is_waiting).await;
     app.sql("COMMIT").await;
     check(&mut app, &ledger).await;
     service.stop();

@@ -7,8 +7,6 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use tokio::time::sleep;
-
 use super::own::OwnPostgres;
 use super::say;
 use super::scene::{LoadTest, gathered, put_off};
@@ -106,7 +104,7 @@ async fn a_full_disk_under_the_wal_loses_nothing() {
     while sqlx::raw_sql(next).execute(&mut conn).await.is_ok() {
         assert!(began.elapsed() < Duration::from_secs(20), "it never ended");
     }
-    sleep(Duration::from_millis(500)).await;
+    test.endpoints.wait_until_rejected().await;
     test.own.stop().await;
     disk.make_room();
     test.own.up().await;
@@ -228,7 +226,6 @@ async fn a_flush_that_fails_ends_postgres_and_loses_nothing() {
         assert!(began.elapsed() < Duration::from_secs(20), "it never ended");
     }
     disk.order("0");
-    sleep(Duration::from_millis(500)).await;
     test.own.stop().await;
     test.own.up().await;
     let (found, _) = test.end(senders).await;

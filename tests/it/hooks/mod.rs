@@ -15,19 +15,19 @@ use serde_json::{Value, json};
 
 use crate::support::apis::{StandIn, bamboohr_employee, bamboohr_with_hooks};
 use crate::support::hooks::Hooks;
-use crate::support::{BAMBOOHR_KEY, TestApp, USERS};
+use crate::support::{BAMBOOHR_KEY, TestApp};
 
 const HERE: &str = "https://leaver.example/webhooks/bamboohr";
 
 /// A BambooHR company of ten, with webhooks, beside the service.
-struct It {
+struct WebhooksTest {
     app: TestApp,
     api: StandIn,
     hooks: Arc<Hooks>,
     company: Arc<SyncSource>,
 }
 
-impl It {
+impl WebhooksTest {
     /// A company in which these have left, unknown to the service.
     async fn with_leavers(left: &[usize]) -> Self {
         let employees = (1..=10)
@@ -55,7 +55,7 @@ impl It {
             api.url
         );
         let env = [("SECRET", BAMBOOHR_KEY), ("API_KEY", "api-key-sentinel")];
-        let mut app = TestApp::configured(&file, &env, USERS).await;
+        let mut app = TestApp::builder().config_file(&file, &env).build().await;
         app.sql(
             "INSERT INTO users (email)
              SELECT 'dana.' || n || '@widgets.example' FROM generate_series(1, 10) n",

@@ -36,7 +36,6 @@ pub(crate) struct TestApp {
     pub(crate) url: String,
     pub(super) variables: Vec<(String, String)>,
     pub(super) files: Arc<Files>,
-    pub(crate) database: super::old_names::Name,
     pub(crate) memory: LoopState,
     pub(crate) session: Session,
 }

@@ -107,9 +107,6 @@ impl TestAppBuilder {
         let parts = parts(&settings, options.clone(), &clock);
         parts.liveness.enter(Phase::Ready);
         TestApp {
-            database: super::old_names::Name {
-                name: options.get_database().unwrap().to_owned(),
-            },
             parts,
             settings,
             clock,

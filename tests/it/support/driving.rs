@@ -105,9 +105,6 @@ impl TestApp {
             options: self.options.clone(),
             url: self.url.clone(),
             variables: self.variables.clone(),
-            database: super::old_names::Name {
-                name: self.database_name().to_owned(),
-            },
             files: Arc::clone(&self.files),
             memory: LoopState::default(),
             session: Session::open(&self.options).await,

@@ -2,7 +2,6 @@
 
 pub(crate) mod app;
 pub(crate) mod builder;
-pub(crate) mod old_names;
 pub(crate) mod logs;
 pub(crate) mod process;
 pub(crate) mod driving;

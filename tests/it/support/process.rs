@@ -12,7 +12,6 @@ use nix::unistd::{Pid, User, geteuid};
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub(crate) use super::old_names::*;
 use super::{TestApp, scratch};
 
 /// Time limit for anything that a test waits for. It is long because CI machines are shared.

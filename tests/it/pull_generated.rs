@@ -7,12 +7,11 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use leaver::base::clock::Clock;
-use leaver::connect::ClientLimits;
 use leaver::jobs::sync::pending_reads::PendingReader;
 use leaver::jobs::sync::{SyncMode, SyncSource, Syncer};
-use leaver::service::companies;
 use tokio_util::sync::CancellationToken;
 
+use crate::support::apis_setup::source_with_api;
 use crate::support::driving::event;
 use crate::support::generated::{Generated, Words};
 use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp};
@@ -52,42 +51,26 @@ struct GeneratedTest {
 
 async fn over(provider: &str, file: &str, seed: u64, words: Words) -> GeneratedTest {
     let mock = Generated::start(file, seed, words).await;
-    let (key, more) = match provider {
-        "merge" => (
-            MERGE_KEY,
-            r#"linked_accounts = [{ id = "la-1", tenant = "widgets", token = "env:TOKEN" }]"#,
-        ),
-        _ => (BAMBOOHR_KEY, ""),
+    let secret = match provider {
+        "merge" => MERGE_KEY,
+        _ => BAMBOOHR_KEY,
     };
-    let text = format!(
-        r#"
-        [[sources]]
-        name = "{provider}"
-        provider = "{provider}"
-        webhook_secrets = ["env:SECRET"]
-        {more}
-        [sources.api]
-        base_url = "{}"
-        api_key = "env:API_KEY"
-        "#,
-        mock.api.url
-    );
-    let env = [("SECRET", key), ("API_KEY", "api-key"), ("TOKEN", "token")];
-    let mut app = TestApp::builder().config_file(&text, &env).build().await;
+    let secrets = [
+        ("SECRET", secret),
+        ("API_KEY", "api-key"),
+        ("TOKEN", "token"),
+    ];
+    let mut app = TestApp::builder()
+        .config_file(&source_with_api(provider, provider, &mock.api), &secrets)
+        .build()
+        .await;
     app.add_users(&[
         "dana.1@widgets.example",
         "dana.2@widgets.example",
         "else@widgets.example",
     ])
     .await;
-    let limits = ClientLimits {
-        max_attempts: 2,
-        first_backoff: Duration::from_millis(1),
-        host_failure_window: Duration::from_millis(5),
-        ..ClientLimits::default()
-    };
-    let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
-    let companies = companies(&app.settings, &limits, &clock).unwrap();
+    let companies = app.sync_sources(2);
     GeneratedTest {
         app,
         mock,

@@ -9,16 +9,15 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::TimeDelta;
 use leaver::base::clock::Clock;
-use leaver::connect::ClientLimits;
 use leaver::jobs::sync::pending_reads::PendingReader;
-use leaver::service::companies;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::apis::{Answer, StandIn, bamboohr_company, bamboohr_employee};
+use crate::support::apis_setup::source_with_api;
 use crate::support::driving::{event, leaving, terminated, working};
 use crate::support::logs::Captured;
-use crate::support::{BAMBOOHR_KEY, FORM, TestApp};
+use crate::support::{BAMBOOHR_KEY, END_SESSIONS, FORM, TestApp};
 
 const API_KEY: &str = "bamboohr-api-key-sentinel";
 const EARLIER: &str = "2026-11-22T10:00:00+0000";
@@ -60,22 +59,11 @@ impl ReadsTest {
     }
 
     async fn over(api: StandIn) -> Self {
-        let file = format!(
-            r#"
-            [accounts]
-            end_sessions = ["DELETE FROM sessions WHERE user_id::text = ANY($1)"]
-            [[sources]]
-            name = "bamboohr"
-            provider = "bamboohr"
-            webhook_secrets = ["env:SECRET"]
-            [sources.api]
-            base_url = "{}"
-            api_key = "env:API_KEY"
-            "#,
-            api.url
-        );
-        let env = [("SECRET", BAMBOOHR_KEY), ("API_KEY", API_KEY)];
-        let mut app = TestApp::builder().config_file(&file, &env).build().await;
+        let variables = [("SECRET", BAMBOOHR_KEY), ("API_KEY", API_KEY), END_SESSIONS];
+        let mut app = TestApp::builder()
+            .config_file(&source_with_api("bamboohr", "bamboohr", &api), &variables)
+            .build()
+            .await;
         app.add_users(&[&email(1), &email(2), &email(3)]).await;
         let reader = reader(&app);
         Self { app, api, reader }
@@ -110,15 +98,7 @@ impl ReadsTest {
 }
 
 fn reader(app: &TestApp) -> PendingReader {
-    let limits = ClientLimits {
-        max_attempts: 3,
-        first_backoff: Duration::from_millis(2),
-        host_failure_window: Duration::from_millis(20),
-        ..ClientLimits::default()
-    };
-    let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
-    let companies = companies(&app.settings, &limits, &clock).unwrap();
-    PendingReader::new(Arc::clone(&app.parts.engine), &companies)
+    PendingReader::new(Arc::clone(&app.parts.engine), &app.sync_sources(3))
 }
 
 #[tokio::test]

@@ -6,17 +6,14 @@ use serde_json::{Value, json};
 
 use super::{CHANGED, SyncTest};
 use crate::support::apis::{Answer, bamboohr_employee};
+use crate::support::apis_setup::terminated_bamboohr_employee;
 
 #[tokio::test]
 async fn a_bamboohr_sync_deactivates_only_leavers() {
     let company: Vec<Value> = (1..=30)
-        .map(|n| {
-            let mut one = bamboohr_employee(n);
-            if [4, 30].contains(&n) {
-                one["status"] = "Inactive".into();
-                one["employmentHistoryStatus"] = "Terminated".into();
-            }
-            one
+        .map(|n| match [4, 30].contains(&n) {
+            true => terminated_bamboohr_employee(n),
+            false => bamboohr_employee(n),
         })
         .collect();
     let mut test = SyncTest::bamboohr(company).await;

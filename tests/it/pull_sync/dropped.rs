@@ -39,7 +39,7 @@ async fn the_next_bamboohr_sync_finds_a_lost_change() {
     let there = Arc::clone(&people);
     let usual = move |asked: &_| bamboohr_company(there.lock().unwrap().clone())(asked);
     let api = StandIn::start(usual).await;
-    let mut test = SyncTest::over("bamboohr", api, "").await;
+    let mut test = SyncTest::over("bamboohr", api).await;
     test.sync(SyncMode::IfDue).await;
     let before = test.api.asked().len();
     assert_eq!(before, 31);

@@ -9,19 +9,17 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use leaver::base::clock::Clock;
-use leaver::connect::ClientLimits;
 use leaver::engine::execute::Outcome;
 use leaver::jobs::sync::{SyncMode, SyncReport, SyncSource, Syncer};
-use leaver::service::companies;
 use serde_json::{Value, json};
 
 use crate::support::apis::{
     Answer, MERGE_EMPLOYEES, StandIn, bamboohr_company, bamboohr_employee, merge_account,
     merge_company, merge_employee, merge_sync,
 };
-use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp};
+use crate::support::apis_setup::{source_with_api, terminated_merge_employee};
+use crate::support::{BAMBOOHR_KEY, END_SESSIONS, MERGE_KEY, TestApp};
 
-const ACCOUNT: &str = "5b0f3a9e-1c2d-4e3f-8a4b-6c7d8e9f0a1b";
 const SYNC_STATUS: &str = "/api/hris/v1/sync-status";
 const ACCOUNT_DETAILS: &str = "/api/hris/v1/account-details";
 const CHANGED: &str = "/api/v1/employees/changed";
@@ -39,45 +37,31 @@ impl SyncTest {
     }
 
     async fn merge_over(api: StandIn) -> Self {
-        let linked = format!(
-            r#"linked_accounts = [{{ id = "{ACCOUNT}", tenant = "widgets", token = "env:TOKEN" }}]"#
-        );
-        Self::over("merge", api, &linked).await
+        Self::over("merge", api).await
     }
 
     async fn bamboohr(employees: Vec<Value>) -> Self {
         let api = StandIn::start(bamboohr_company(employees)).await;
-        Self::over("bamboohr", api, "").await
+        Self::over("bamboohr", api).await
     }
 
-    async fn over(provider: &str, api: StandIn, more: &str) -> Self {
-        let key = if provider == "merge" {
+    async fn over(provider: &str, api: StandIn) -> Self {
+        let secret = if provider == "merge" {
             MERGE_KEY
         } else {
             BAMBOOHR_KEY
         };
-        let file = format!(
-            r#"
-            [accounts]
-            end_sessions = ["DELETE FROM sessions WHERE user_id::text = ANY($1)"]
-            [[sources]]
-            name = "{provider}"
-            provider = "{provider}"
-            webhook_secrets = ["env:SECRET"]
-            {more}
-            [sources.api]
-            base_url = "{}"
-            api_key = "env:API_KEY"
-            "#,
-            api.url
-        );
-        let env = [("SECRET", key), ("API_KEY", "api-key"), ("TOKEN", "token")];
-        let mut app = TestApp::builder().config_file(&file, &env).build().await;
-        app.sql(
-            "INSERT INTO users (email)
-             SELECT 'dana.' || n || '@widgets.example' FROM generate_series(0, 260) n",
-        )
-        .await;
+        let variables = [
+            ("SECRET", secret),
+            ("API_KEY", "api-key"),
+            ("TOKEN", "token"),
+            END_SESSIONS,
+        ];
+        let mut app = TestApp::builder()
+            .config_file(&source_with_api(provider, provider, &api), &variables)
+            .build()
+            .await;
+        app.add_employees_users(0..=260).await;
         let company = company(&app);
         let syncer = Syncer::new(Arc::clone(&app.parts.engine));
         Self {
@@ -112,26 +96,15 @@ impl SyncTest {
 }
 
 fn company(app: &TestApp) -> SyncSource {
-    let limits = ClientLimits {
-        max_attempts: 3,
-        first_backoff: Duration::from_millis(2),
-        host_failure_window: Duration::from_millis(20),
-        ..ClientLimits::default()
-    };
-    let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
-    companies(&app.settings, &limits, &clock).unwrap().remove(0)
+    app.sync_sources(3).remove(0)
 }
 
 /// 250 people, three of whom have left.
 fn widgets() -> Vec<Value> {
     (0..250)
-        .map(|n| {
-            let mut one = merge_employee(n);
-            if [7, 120, 249].contains(&n) {
-                one["employment_status"] = "INACTIVE".into();
-                one["termination_date"] = "2026-11-20T00:00:00Z".into();
-            }
-            one
+        .map(|n| match [7, 120, 249].contains(&n) {
+            true => terminated_merge_employee(n),
+            false => merge_employee(n),
         })
         .collect()
 }

@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::checker::check;
 use super::ledger::{Client, Delivery, Endpoints, Line, Reply, Senders, people};
-use super::scene::{LoadTest, gathered, put_off};
+use super::load_test::{LoadTest, count_503, gather};
 use crate::support::TestApp;
 use crate::support::database::Session;
 
@@ -17,12 +17,12 @@ async fn an_immediate_stop_under_load_loses_nothing() {
     let senders = test.load(16, 600);
     for _ in 0..2 {
         test.endpoints.wait_until_acknowledged(50).await;
-        test.own.stop_at_once().await;
-        test.own.up().await;
+        test.own.crash().await;
+        test.own.start_again().await;
     }
     let (found, ledger) = test.end(senders).await;
     assert_eq!(found.acknowledged, found.sent, "all waited");
-    assert_eq!(put_off(&ledger), 0, "nobody was put off");
+    assert_eq!(count_503(&ledger), 0, "nobody was put off");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -34,7 +34,10 @@ async fn a_frozen_server_causes_timely_503s_and_recovers() {
     test.endpoints.wait_until_rejected().await;
     test.own.thaw();
     let (_, ledger) = test.end(senders).await;
-    assert!(put_off(&ledger) > 0, "it stood still for longer than that");
+    assert!(
+        count_503(&ledger) > 0,
+        "it stood still for longer than that"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -54,14 +57,14 @@ async fn a_read_only_database_causes_503_until_it_is_writable() {
         .await;
     test.app.sql("SELECT pg_reload_conf()").await;
     let (_, ledger) = test.end(senders).await;
-    assert!(put_off(&ledger) > 0, "it could not be written to");
+    assert!(count_503(&ledger) > 0, "it could not be written to");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_free_connections_senders_get_503() {
     let mut test = LoadTest::new(100, "1s").await;
     let mut others = vec![];
-    // Whoever is quicker gets the place of a connection of the service's that ends; in the end we have them all.
+    // The service may take a connection that it has lost again. In the end the test has all of them.
     for _ in 0..100 {
         while let Ok(other) = test.own.options().connect().await {
             others.push(other);
@@ -75,10 +78,10 @@ async fn without_free_connections_senders_get_503() {
     test.endpoints.wait_until_rejected().await;
     drop(others);
     let (_, ledger) = test.end(senders).await;
-    assert!(put_off(&ledger) > 0, "there was no connection");
+    assert!(count_503(&ledger) > 0, "there was no connection");
 }
 
-/// Some senders send so many deliveries to a service on the Postgres that all tests share.
+/// Starts senders of this many deliveries to a service on the Postgres that all tests share.
 async fn shared(
     deliveries: usize,
 ) -> (
@@ -109,9 +112,9 @@ async fn terminated_connections_lose_no_delivery() {
             .await;
         sleep(Duration::from_millis(30)).await;
     }
-    let ledger = gathered(senders).await;
+    let ledger = gather(senders).await;
     let found = check(&mut app, &ledger).await;
-    assert_eq!((found.acknowledged, put_off(&ledger)), (400, 0));
+    assert_eq!((found.acknowledged, count_503(&ledger)), (400, 0));
     let attempts = "SELECT COALESCE(sum(attempts), 0)::bigint FROM leaver.deliveries";
     assert_eq!(app.count(attempts).await, 0, "nobody is to blame");
     service.stop();
@@ -122,7 +125,7 @@ async fn an_open_snapshot_blocks_nothing() {
     let (mut app, service, senders) = shared(600).await;
     app.sql("BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT count(*) FROM leaver.deliveries")
         .await;
-    let ledger = gathered(senders).await;
+    let ledger = gather(senders).await;
     let mut watching = Session::open(&app.options).await;
     check(&mut watching, &ledger).await;
     let seen = "SELECT count(*) FROM leaver.deliveries WHERE state = 'processed'";

@@ -7,9 +7,9 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use super::own::OwnPostgres;
+use super::load_test::{LoadTest, count_503, gather};
+use super::own_postgres::OwnPostgres;
 use super::say;
-use super::scene::{LoadTest, gathered, put_off};
 use crate::support::scratch;
 
 /// A small disk of its own; gone with the test.
@@ -79,7 +79,7 @@ async fn a_full_disk_causes_503_until_there_is_space() {
     test.endpoints.wait_until_rejected().await;
     disk.make_room();
     let (_, ledger) = test.end(senders).await;
-    assert!(put_off(&ledger) > 0, "there was no room");
+    assert!(count_503(&ledger) > 0, "there was no room");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -93,7 +93,7 @@ async fn a_full_disk_under_the_wal_loses_nothing() {
     assert!(copied.unwrap().success());
     fs::remove_dir_all(&wal).unwrap();
     symlink(&there, &wal).unwrap();
-    own.up().await;
+    own.start_again().await;
     let mut test = LoadTest::over(own, 200, "1s").await;
     let senders = test.load(8, 1_000);
     disk.fill();
@@ -107,7 +107,7 @@ async fn a_full_disk_under_the_wal_loses_nothing() {
     test.endpoints.wait_until_rejected().await;
     test.own.stop().await;
     disk.make_room();
-    test.own.up().await;
+    test.own.start_again().await;
     let (found, _) = test.end(senders).await;
     assert!(found.acknowledged > 100, "{found:?}");
 }
@@ -197,11 +197,11 @@ async fn on_a_slow_disk_senders_share_their_flushes() {
     disk.order("100");
     let began = Instant::now();
     let senders = test.load(64, 640);
-    let ledger = gathered(senders).await;
+    let ledger = gather(senders).await;
     let took = began.elapsed();
     disk.order("0");
-    let (found, ledger) = test.agrees_with(ledger).await;
-    assert_eq!((found.acknowledged, put_off(&ledger)), (640, 0));
+    let (found, ledger) = test.end_with(ledger).await;
+    assert_eq!((found.acknowledged, count_503(&ledger)), (640, 0));
     // One flush for each would take more than a minute.
     assert!(took < Duration::from_secs(15), "{took:?}");
     let slowest = ledger.iter().map(|line| line.slowest).max();
@@ -227,7 +227,7 @@ async fn a_flush_that_fails_ends_postgres_and_loses_nothing() {
     }
     disk.order("0");
     test.own.stop().await;
-    test.own.up().await;
+    test.own.start_again().await;
     let (found, _) = test.end(senders).await;
     assert!(found.acknowledged > 300, "{found:?}");
 }

@@ -9,8 +9,8 @@ use tokio::time::sleep;
 
 use super::checker::check;
 use super::ledger::{Delivery, Endpoints, Senders};
-use super::own::OwnPostgres;
-use super::scene::{gathered, put_off};
+use super::load_test::{count_503, gather};
+use super::own_postgres::OwnPostgres;
 use super::{Chance, say};
 use crate::support::process::RunningService;
 
@@ -58,7 +58,7 @@ async fn killed_at_random(replicas: usize, rounds: u64, deliveries: usize) {
         sleep(Duration::from_millis(chance.below(400))).await;
         let replica = usize::try_from(chance.below(replicas as u64)).unwrap();
         if chance.below(4) == 0 {
-            own.stop_at_once().await;
+            own.crash().await;
             stops += 1;
             sleep(Duration::from_millis(chance.below(300))).await;
             if chance.below(2) == 0 {
@@ -67,7 +67,7 @@ async fn killed_at_random(replicas: usize, rounds: u64, deliveries: usize) {
                 kills += 1;
                 services[replica] = None;
             }
-            own.up().await;
+            own.start_again().await;
         } else {
             services[replica].as_mut().unwrap().process.kill();
             endpoints.set(replica, None);
@@ -81,12 +81,12 @@ async fn killed_at_random(replicas: usize, rounds: u64, deliveries: usize) {
             services[replica] = Some(service);
         }
     }
-    let ledger = gathered(senders).await;
+    let ledger = gather(senders).await;
     own.reconnect(&mut app).await;
     let found = check(&mut app, &ledger).await;
     say(&format!(
         "{kills} kills, {stops} stops of Postgres, {} put off, {:.1} s: {found:?}",
-        put_off(&ledger),
+        count_503(&ledger),
         began.elapsed().as_secs_f32()
     ));
     assert!(found.acknowledged * 10 > found.sent * 7, "{found:?}");

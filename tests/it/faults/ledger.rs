@@ -160,7 +160,7 @@ impl Endpoints {
         endpoints[replica] = address.map(str::to_owned);
     }
 
-    /// The one whose turn it is, or else the next one that is there.
+    /// Returns the address of replica `turn`, or of the next one that is up.
     fn any(&self, turn: usize) -> Option<String> {
         let endpoints = self.addresses.lock().unwrap();
         let count = endpoints.len();

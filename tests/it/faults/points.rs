@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::checker::{Found, check};
 use super::ledger::{Delivery, Endpoints, Senders, people};
-use super::scene::gathered;
+use super::load_test::gather;
 use crate::support::TestApp;
 use crate::support::process::{RunningService, command};
 
@@ -38,7 +38,7 @@ async fn ended_at(points: &[&str]) -> Found {
     }
     let service = app.serve(&[]);
     endpoints.set(0, Some(service.address()));
-    let ledger = gathered(senders).await;
+    let ledger = gather(senders).await;
     let found = check(&mut app, &ledger).await;
     assert!(found.acknowledged > PEOPLE / 2, "{found:?}");
     service.stop();
@@ -102,7 +102,7 @@ async fn a_kill_during_the_insert_leaves_one_row() {
     app.sql("COMMIT").await;
     let service = app.serve(&[]);
     endpoints.set(0, Some(service.address()));
-    let ledger = gathered(senders).await;
+    let ledger = gather(senders).await;
     let found = check(&mut app, &ledger).await;
     assert!(found.acknowledged > PEOPLE / 2, "{found:?}");
     service.stop();

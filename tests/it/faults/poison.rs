@@ -4,36 +4,36 @@ use super::ledger::{Client, Delivery, Reply, people};
 use crate::support::TestApp;
 use crate::support::process::{RunningProcess, command, wait_until};
 
-const CROWD: usize = 40;
+const PEOPLE: usize = 40;
 
-/// A place where a crowd's deliveries wait, the one about this person among them.
-async fn waiting_crowd() -> TestApp {
+/// Returns an app with the users that these tests send deliveries about.
+async fn app_with_people() -> TestApp {
     let mut app = TestApp::builder().unmigrated().build().await;
-    app.sql(&people(CROWD)).await;
+    app.sql(&people(PEOPLE)).await;
     app
 }
 
-/// The address of one that leaves; in no other body.
+/// E-mail of one leaver, which is in no other body.
 const POISON: &str = "p20@example.com";
 
 async fn send_all(address: &str) {
     let mut client = Client::default();
-    for person in 0..CROWD {
+    for person in 0..PEOPLE {
         let request = Delivery::about(person, 1).request();
         let reply = client.ask(Some(address.to_owned()), &request).await;
         assert!(matches!(reply, Reply::Accepted(_)), "{reply:?}");
     }
 }
 
-/// Who may still log in although they have left.
-async fn left_over(app: &mut TestApp) -> Vec<String> {
+/// Returns the leavers whose users are still active.
+async fn still_active(app: &mut TestApp) -> Vec<String> {
     app
         .lines("SELECT email FROM users WHERE is_active AND substr(split_part(email, '@', 1), 2)::int % 3 <> 0")
         .await
 }
 
-/// Starts the service again and again until nothing waits any more; says how often it has died.
-async fn wait_until_nothing_waits(app: &mut TestApp, env: &[(&str, &str)]) -> usize {
+/// Restarts the service until no delivery is pending. Returns how often it has crashed.
+async fn restart_until_processed(app: &mut TestApp, env: &[(&str, &str)]) -> usize {
     let mut deaths = 0;
     while app
         .count("SELECT count(*) FROM leaver.deliveries WHERE state = 'pending'")
@@ -41,9 +41,8 @@ async fn wait_until_nothing_waits(app: &mut TestApp, env: &[(&str, &str)]) -> us
         > 0
     {
         let mut process = RunningProcess::start(command(&["serve"], &app.env(env)));
-        // It dies of it, or there is nothing left that it could die of.
         let mut alive = true;
-        wait_until("it has died or is done", || {
+        wait_until("the service has crashed or is done", || {
             alive = process.is_running();
             !alive || process.err().contains("failed permanently") || deaths > 20
         });
@@ -60,8 +59,8 @@ async fn wait_until_nothing_waits(app: &mut TestApp, env: &[(&str, &str)]) -> us
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crashing_delivery_fails_and_its_neighbours_are_processed() {
-    let mut app = waiting_crowd().await;
-    // All wait already when the first service dies of one of them.
+    let mut app = app_with_people().await;
+    // All are pending before the first crash.
     let service = app.serve(&[]);
     app.sql("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
         .await;
@@ -70,19 +69,19 @@ async fn a_crashing_delivery_fails_and_its_neighbours_are_processed() {
     app.sql("COMMIT").await;
 
     let poison = format!("mid_batch=abort:{POISON}");
-    let deaths = wait_until_nothing_waits(&mut app, &[("FAILPOINTS", poison.as_str())]).await;
+    let deaths = restart_until_processed(&mut app, &[("FAILPOINTS", poison.as_str())]).await;
     let failed = "SELECT reason FROM leaver.deliveries WHERE state <> 'processed'";
     let failed = app.lines(failed).await;
     assert_eq!(failed.len(), 1);
     assert!(failed[0].contains("3 times"), "{failed:?}");
-    assert_eq!(left_over(&mut app).await, [POISON]);
+    assert_eq!(still_active(&mut app).await, [POISON]);
     // One with the batch and three alone; one more where the dead one still held its rows when the next looked.
     assert!(deaths >= 3, "{deaths} deaths");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_panic_fails_one_delivery_and_the_process_lives() {
-    let mut app = waiting_crowd().await;
+    let mut app = app_with_people().await;
     let panics = format!("mid_batch=panic:{POISON}");
     let service = app.serve(&[
         ("FAILPOINTS", panics.as_str()),
@@ -96,13 +95,13 @@ async fn a_panic_fails_one_delivery_and_the_process_lives() {
         failed.len() == 1 && failed[0].contains("panicked"),
         "{failed:?}"
     );
-    assert_eq!(left_over(&mut app).await, [POISON]);
+    assert_eq!(still_active(&mut app).await, [POISON]);
     service.stop();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delivery_beside_a_crashing_one_does_not_fail() {
-    let mut app = waiting_crowd().await;
+    let mut app = app_with_people().await;
     let service = app.serve(&[]);
     app.sql("BEGIN; LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
         .await;
@@ -126,7 +125,7 @@ async fn a_delivery_beside_a_crashing_one_does_not_fail() {
         ("LEAVER__WORKER__BATCH_SIZE", "1"),
         ("LEAVER__WORKER__CONCURRENCY", "2"),
     ];
-    let deaths = wait_until_nothing_waits(&mut app, &env).await;
+    let deaths = restart_until_processed(&mut app, &env).await;
     assert!(deaths >= 3, "{deaths} deaths");
     let failed = "SELECT reason FROM leaver.deliveries WHERE state <> 'processed'";
     assert_eq!(app.lines(failed).await.len(), 1);

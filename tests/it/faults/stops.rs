@@ -7,7 +7,7 @@ use tokio::time::sleep;
 
 use super::checker::check;
 use super::ledger::{Client, Delivery, Endpoints, Reply, Senders, people};
-use super::scene::gathered;
+use super::load_test::gather;
 use crate::support::process::{RunningService, command};
 use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp};
 
@@ -42,7 +42,7 @@ async fn a_rolling_key_rotation_rejects_no_sender() {
         endpoints.set(replica, Some(service.address()));
         replicas.push(service);
     }
-    let ledger = gathered(senders).await;
+    let ledger = gather(senders).await;
     let found = check(&mut app, &ledger).await;
     assert!(found.acknowledged > 1_400, "{found:?}");
     for service in replicas {
@@ -50,7 +50,7 @@ async fn a_rolling_key_rotation_rejects_no_sender() {
     }
 }
 
-/// A service whose keys of Merge's stand in two files.
+/// Starts a service whose Merge keys are in two files.
 fn with_files(app: &TestApp) -> RunningService {
     let files =
         ["new", "old"].map(|name| app.file(name, "a key of nobody's").display().to_string());
@@ -74,7 +74,7 @@ fn with_files(app: &TestApp) -> RunningService {
     service
 }
 
-/// What a delivery of Merge's is answered.
+/// Sends a delivery of Merge and returns the response.
 async fn reply(service: &RunningService, n: usize) -> Reply {
     let address = Some(service.address().to_owned());
     let request = Delivery::about(2 * n + 1, n).request();
@@ -143,7 +143,7 @@ async fn reloading_keys_under_load_rejects_no_sender() {
         service.process.signal(Signal::SIGHUP);
         sleep(Duration::from_millis(25)).await;
     }
-    let found = check(&mut app, &gathered(senders).await).await;
+    let found = check(&mut app, &gather(senders).await).await;
     assert_eq!((found.acknowledged, found.sent), (900, 900));
     service.stop();
 }

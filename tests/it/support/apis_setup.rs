@@ -13,8 +13,8 @@ use serde_json::Value;
 use super::TestApp;
 use super::apis::{StandIn, bamboohr_employee, merge_employee};
 
-/// Returns the configuration of a source with this API. One of Merge's has the linked account `account-of-NAME`. The secrets
-/// are in `SECRET`, `API_KEY` and `TOKEN`.
+/// Returns the configuration of a source with this API. A Merge source has the linked account `account-of-NAME`. The secrets
+/// are read from `SECRET`, `API_KEY` and `TOKEN`.
 pub(crate) fn source_with_api(name: &str, provider: &str, api: &StandIn) -> String {
     let linked_accounts = match provider {
         "merge" => format!(

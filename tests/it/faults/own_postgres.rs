@@ -13,7 +13,7 @@ use super::ledger::people;
 use crate::support::database::{kept_in, start_postgres};
 use crate::support::{TestApp, USERS, scratch};
 
-/// A server in a folder, always the same one.
+/// A Postgres with a data folder that survives restarts.
 pub(crate) struct OwnPostgres {
     home: tempfile::TempDir,
     bin_dir: Option<PathBuf>,
@@ -21,7 +21,7 @@ pub(crate) struct OwnPostgres {
 }
 
 impl OwnPostgres {
-    /// Starts it, as others would.
+    /// Starts it with the usual binaries.
     pub(crate) async fn start() -> Self {
         Self::start_with(
             std::env::var_os("PG_BINDIR").map(Into::into),
@@ -37,12 +37,12 @@ impl OwnPostgres {
             bin_dir,
             running: None,
         };
-        own.up().await;
+        own.start_again().await;
         own
     }
 
-    /// Starts it again.
-    pub(crate) async fn up(&mut self) {
+    /// Starts it on the existing data folder.
+    pub(crate) async fn start_again(&mut self) {
         let options = Options {
             bin_dir: self.bin_dir.clone(),
             ..kept_in(self.home.path())
@@ -50,13 +50,13 @@ impl OwnPostgres {
         self.running = Some(start_postgres(options).await);
     }
 
-    /// Ends it in the midst of everything, as a power cut would; what was not flushed is gone.
-    pub(crate) async fn stop_at_once(&mut self) {
+    /// Shuts it down immediately: no checkpoint, and open transactions are lost.
+    pub(crate) async fn crash(&mut self) {
         self.signal(Signal::SIGQUIT);
         self.stop().await;
     }
 
-    /// Ends it in order.
+    /// Shuts it down in order.
     pub(crate) async fn stop(&mut self) {
         if let Some(running) = self.running.take() {
             tokio::task::spawn_blocking(move || running.stop().unwrap())
@@ -73,7 +73,7 @@ impl OwnPostgres {
         kill(Pid::from_raw(self.pid().cast_signed()), signal).unwrap();
     }
 
-    /// The whole server stands still, each of its processes, until it is thawed.
+    /// Suspends all its processes until `thaw`.
     pub(crate) fn freeze(&self) {
         self.signal_family(Signal::SIGSTOP);
     }
@@ -98,7 +98,7 @@ impl OwnPostgres {
                 .unwrap_or_default()
                 .to_owned();
             if parent == us.to_string() {
-                // It may have ended just now.
+                // The process may have ended meanwhile.
                 let _ = kill(Pid::from_raw(pid), signal);
             }
         }

@@ -6,11 +6,11 @@ use tokio::task::JoinSet;
 
 use super::checker::{Found, check};
 use super::ledger::{Delivery, Endpoints, Line, Reply, Senders};
-use super::own::OwnPostgres;
+use super::own_postgres::OwnPostgres;
 use crate::support::TestApp;
 use crate::support::process::RunningService;
 
-/// All of it.
+/// A service under load, its Postgres and the addresses that senders use.
 pub(crate) struct LoadTest {
     pub(crate) own: OwnPostgres,
     pub(crate) app: TestApp,
@@ -20,15 +20,15 @@ pub(crate) struct LoadTest {
 }
 
 impl LoadTest {
-    /// With so many people, and a service that waits for its database no longer than this.
-    pub(crate) async fn new(people: usize, patience: &str) -> Self {
-        Self::over(OwnPostgres::start().await, people, patience).await
+    /// Starts a Postgres with this many users, and a service with this `server.store_timeout`.
+    pub(crate) async fn new(people: usize, store_timeout: &str) -> Self {
+        Self::over(OwnPostgres::start().await, people, store_timeout).await
     }
 
-    /// The same on a server that the test has made.
-    pub(crate) async fn over(own: OwnPostgres, people: usize, patience: &str) -> Self {
+    /// Starts the service on a Postgres of the test.
+    pub(crate) async fn over(own: OwnPostgres, people: usize, store_timeout: &str) -> Self {
         let app = own.app(people).await;
-        let service = app.serve(&[("LEAVER__SERVER__STORE_TIMEOUT", patience)]);
+        let service = app.serve(&[("LEAVER__SERVER__STORE_TIMEOUT", store_timeout)]);
         let endpoints = Endpoints::default();
         endpoints.set(0, Some(service.address()));
         Self {
@@ -40,7 +40,7 @@ impl LoadTest {
         }
     }
 
-    /// Some senders begin to send so many deliveries.
+    /// Starts senders on this many connections, for this many deliveries in total.
     pub(crate) fn load(&self, connections: usize, deliveries: usize) -> JoinSet<Vec<Line>> {
         let about = |n| Delivery::about(n % self.people, n);
         let senders = Senders {
@@ -51,14 +51,14 @@ impl LoadTest {
         senders.send(&self.endpoints, (0..deliveries).map(about).collect())
     }
 
-    /// All senders are through; nobody waited longer than a provider does, and the books agree.
+    /// Waits for all senders and checks the invariants. Expects that no sender waited longer than a provider does.
     pub(crate) async fn end(self, senders: JoinSet<Vec<Line>>) -> (Found, Vec<Line>) {
-        let ledger = gathered(senders).await;
-        self.agrees_with(ledger).await
+        let ledger = gather(senders).await;
+        self.end_with(ledger).await
     }
 
-    /// The same once the ledger is there.
-    pub(crate) async fn agrees_with(mut self, ledger: Vec<Line>) -> (Found, Vec<Line>) {
+    /// Checks the invariants against a complete ledger.
+    pub(crate) async fn end_with(mut self, ledger: Vec<Line>) -> (Found, Vec<Line>) {
         let slowest = ledger.iter().map(|line| line.slowest).max();
         assert!(slowest < Some(Duration::from_secs(10)), "{slowest:?}");
         self.own.reconnect(&mut self.app).await;
@@ -69,13 +69,13 @@ impl LoadTest {
     }
 }
 
-/// What all senders have written down.
-pub(crate) async fn gathered(senders: JoinSet<Vec<Line>>) -> Vec<Line> {
+/// Waits for all senders and returns their ledgers as one.
+pub(crate) async fn gather(senders: JoinSet<Vec<Line>>) -> Vec<Line> {
     senders.join_all().await.into_iter().flatten().collect()
 }
 
-/// How often senders were told to come again.
-pub(crate) fn put_off(ledger: &[Line]) -> usize {
+/// Returns how many responses were 503.
+pub(crate) fn count_503(ledger: &[Line]) -> usize {
     let reply = ledger.iter().flat_map(|line| &line.replies);
     reply.filter(|reply| **reply == Reply::Refused(503)).count()
 }

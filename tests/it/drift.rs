@@ -274,8 +274,8 @@ async fn the_command_lists_drift_and_exits_1_until_it_is_fixed() {
     assert_eq!(found["unmatched"], json!([]));
     assert_eq!(found["rests_on_complete_reads"], json!(false));
 
-    let env = app.env(&[("LEAVER__DRIFT__MODE", "fix")]);
-    let output = crate::support::process::run(&["drift", "--json"], &env).succeeded();
+    let fix = [("LEAVER__DRIFT__MODE", "fix")];
+    let output = app.run_with(&["drift", "--json"], &fix).succeeded();
     assert_eq!(output.json()["fixed"][0]["employee_id"], "1");
     assert_eq!(app.active().await, ["eve@example.com"]);
 }

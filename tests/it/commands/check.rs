@@ -30,8 +30,7 @@ fn errors(output: &CommandOutput) -> Vec<Value> {
 /// Expects one error, with these words.
 #[track_caller]
 fn assert_error(app: &TestApp, more: &[(&str, &str)], what: &str, words: &[&str]) {
-    let env = app.env(more);
-    let output = run(&["check", "--json"], &env);
+    let output = app.run_with(&["check", "--json"], more);
     assert_eq!(output.code, Some(1), "{output:?}");
     let says = line(&output, what, "error");
     for word in words {
@@ -39,7 +38,7 @@ fn assert_error(app: &TestApp, more: &[(&str, &str)], what: &str, words: &[&str]
     }
     assert_eq!(errors(&output).len(), 1, "{output:?}");
 
-    let table = run(&["check"], &env);
+    let table = app.run_with(&["check"], more);
     assert_eq!(table.code, Some(1));
     // One line per check, so that a statement can be copied.
     let wrong = table.out.lines().filter(|line| line.contains("ERROR"));

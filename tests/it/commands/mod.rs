@@ -227,8 +227,9 @@ async fn migrate_grants_the_service_role_only_what_it_needs() {
     );
     assert_eq!(app.count("SELECT count(*) FROM leaver.audit").await, 2);
     // This role may not read the audit log; the rest is shown.
-    let env = app.env(&[("DATABASE_URL", &url)]);
-    let output = run(&["explain", "1"], &env).succeeded();
+    let output = app
+        .run_with(&["explain", "1"], &[("DATABASE_URL", &url)])
+        .succeeded();
     assert!(
         output.out.contains("not readable by this role"),
         "{output:?}"

@@ -6,7 +6,7 @@ use super::checker::{Found, check};
 use super::ledger::{Delivery, Endpoints, Senders, people};
 use super::load_test::gather;
 use crate::support::TestApp;
-use crate::support::process::{RunningService, command};
+use crate::support::process::RunningService;
 
 const PEOPLE: usize = 60;
 
@@ -30,7 +30,7 @@ async fn ended_at(points: &[&str]) -> Found {
     let senders = senders.send(&endpoints, deliveries);
     for point in points {
         let points = [("FAILPOINTS", *point)];
-        let mut service = RunningService::start_command(command(&["serve"], &app.env(&points)));
+        let mut service = RunningService::start(&app.env(&points));
         endpoints.set(0, Some(service.address()));
         let ended = service.process.wait();
         assert_eq!(ended.code, None, "{point}: {ended:?}");

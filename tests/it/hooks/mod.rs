@@ -28,9 +28,12 @@ impl WebhooksTest {
     /// A company in which these have left, unknown to the service.
     async fn with_leavers(left: &[usize]) -> Self {
         let employees = (1..=10)
-            .map(|n| match left.contains(&n) {
-                true => terminated_bamboohr_employee(n),
-                false => bamboohr_employee(n),
+            .map(|n| {
+                if left.contains(&n) {
+                    terminated_bamboohr_employee(n)
+                } else {
+                    bamboohr_employee(n)
+                }
             })
             .collect();
         let hooks = Arc::new(Hooks::default());

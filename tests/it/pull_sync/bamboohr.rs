@@ -11,9 +11,12 @@ use crate::support::apis_setup::terminated_bamboohr_employee;
 #[tokio::test]
 async fn a_bamboohr_sync_deactivates_only_leavers() {
     let company: Vec<Value> = (1..=30)
-        .map(|n| match [4, 30].contains(&n) {
-            true => terminated_bamboohr_employee(n),
-            false => bamboohr_employee(n),
+        .map(|n| {
+            if [4, 30].contains(&n) {
+                terminated_bamboohr_employee(n)
+            } else {
+                bamboohr_employee(n)
+            }
         })
         .collect();
     let mut test = SyncTest::bamboohr(company).await;

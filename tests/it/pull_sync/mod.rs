@@ -102,9 +102,12 @@ fn company(app: &TestApp) -> SyncSource {
 /// 250 people, three of whom have left.
 fn widgets() -> Vec<Value> {
     (0..250)
-        .map(|n| match [7, 120, 249].contains(&n) {
-            true => terminated_merge_employee(n),
-            false => merge_employee(n),
+        .map(|n| {
+            if [7, 120, 249].contains(&n) {
+                terminated_merge_employee(n)
+            } else {
+                merge_employee(n)
+            }
         })
         .collect()
 }

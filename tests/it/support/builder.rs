@@ -87,17 +87,16 @@ impl TestAppBuilder {
             variables.extend(owned(&[("LEAVER_CONFIG", path)]));
         }
 
-        let (url, options, database) = match self.server {
-            Some((url, options)) => (url, options, None),
-            None => {
-                let (options, database) = if self.is_migrated {
-                    migrated_database(&self.tables).await
-                } else {
-                    empty_database().await
-                };
-                let url = postgres().await.url(&database.name);
-                (url, options, Some(database))
-            }
+        let (url, options, database) = if let Some((url, options)) = self.server {
+            (url, options, None)
+        } else {
+            let (options, database) = if self.is_migrated {
+                migrated_database(&self.tables).await
+            } else {
+                empty_database().await
+            };
+            let url = postgres().await.url(&database.name);
+            (url, options, Some(database))
         };
         let mut session = Session::open(&options).await;
         if !self.is_migrated {

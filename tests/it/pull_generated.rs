@@ -117,7 +117,7 @@ async fn random_merge_responses_end_no_access() {
         let read = test.sync().await;
         (complete, records) = (complete + read.0, records + read.1);
         let mut left = BTreeSet::new();
-        for (_, page) in test.mock.said() {
+        for (_, page) in test.mock.responses() {
             for record in page["results"].as_array().into_iter().flatten() {
                 let email = record["work_email"].as_str().unwrap_or_default();
                 if record["employment_status"] == "INACTIVE"
@@ -157,7 +157,7 @@ async fn random_bamboohr_responses_end_no_access() {
 
         let mut emails: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let (mut inactive, mut deleted) = (BTreeSet::new(), BTreeSet::new());
-        for (path, body) in test.mock.said() {
+        for (path, body) in test.mock.responses() {
             let id = path.rsplit('/').next().unwrap_or_default().to_owned();
             for (key, entry) in body["employees"].as_object().into_iter().flatten() {
                 if entry["action"] == "Deleted" {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::support::apis::{Answer, Asked, StandIn, bamboohr_employee, bamboohr_with_hooks};
+use crate::support::apis::{Answer, ApiRequest, StandIn, bamboohr_employee, bamboohr_with_hooks};
 use crate::support::apis_setup::{source_with_api, terminated_bamboohr_employee};
 use crate::support::hooks::{Hooks, PRIVATE_KEY, denied, log_entry};
 use crate::support::process::{CommandOutput, run};
@@ -44,11 +44,11 @@ impl WebhooksTest {
 
     /// Returns the bodies of the create requests.
     fn made(&self) -> Vec<Value> {
-        let asked = self.api.asked();
+        let asked = self.api.requests();
         asked
             .iter()
             .filter(|asked| asked.method == "POST")
-            .map(Asked::json)
+            .map(ApiRequest::json)
             .collect()
     }
 }
@@ -125,7 +125,7 @@ async fn create_rejects_a_url_without_https() {
         assert!(!output.err.contains("secret@"), "{output:?}");
         output.failed(&[words, "https://leaver.example.com/webhooks/bamboohr"]);
     }
-    assert!(test.api.asked().is_empty());
+    assert!(test.api.requests().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]

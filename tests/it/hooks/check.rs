@@ -189,7 +189,7 @@ async fn only_one_of_two_replicas_checks() {
     let beside = company(&test.app);
     let second = WebhookMonitor::new(Arc::clone(&test.app.parts.engine));
     let late = async {
-        test.api.wait_until_asked(1).await;
+        test.api.wait_until_requested(1).await;
         second.check(&beside).await.unwrap()
     };
     assert_eq!(
@@ -197,7 +197,7 @@ async fn only_one_of_two_replicas_checks() {
         (CheckOutcome::Done(0), CheckOutcome::NotDue)
     );
     assert_eq!(test.check().await, CheckOutcome::NotDue);
-    assert_eq!(test.api.asked().len(), 1);
+    assert_eq!(test.api.requests().len(), 1);
 }
 
 #[tokio::test]
@@ -209,7 +209,7 @@ async fn failing_checks_warn_once_and_log_no_key() {
     let mut job = WebhookJob::new(monitor, Arc::clone(&test.company));
     for check in 1..=4 {
         job.tick().await;
-        assert_eq!(test.api.asked().len(), check);
+        assert_eq!(test.api.requests().len(), check);
         test.app.advance(TimeDelta::hours(1));
     }
     let log = captured.text();

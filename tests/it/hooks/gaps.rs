@@ -25,7 +25,7 @@ impl WebhooksTest {
 
     /// The ids of employees that were read one by one.
     fn read(&self) -> Vec<String> {
-        let asked = self.api.asked();
+        let asked = self.api.requests();
         let of = |path: &str| path.strip_prefix("/api/v1/employees/").map(str::to_owned);
         let mut ids: Vec<String> = asked.iter().filter_map(|asked| of(&asked.path)).collect();
         ids.sort();

@@ -128,7 +128,7 @@ async fn a_leaver_is_deactivated_after_the_read() {
     audit.sort();
     assert_eq!(audit, ["deactivated 1", "deactivated 2"]);
     for failed_twice in [1, 2] {
-        let asked = test.api.asked();
+        let asked = test.api.requests();
         let tries = asked.iter().filter(|a| a.path == path(failed_twice));
         assert_eq!(tries.count(), 3);
     }
@@ -274,7 +274,7 @@ async fn a_change_during_a_read_causes_another_read() {
     let stop = CancellationToken::new();
     let in_flight = test.reader.read_due(&stop);
     let meanwhile = async {
-        test.api.wait_until_asked(1).await;
+        test.api.wait_until_requested(1).await;
         test.app.advance(TimeDelta::seconds(2));
         let as_of = test.app.clock.now().to_rfc3339();
         let thin = event("employee.updated", "1", &as_of);
@@ -300,7 +300,7 @@ async fn a_stopped_read_is_due_at_once() {
     test.event("employee.updated", "1").await;
     let stop = CancellationToken::new();
     let stopped = async {
-        test.api.wait_until_asked(1).await;
+        test.api.wait_until_requested(1).await;
         stop.cancel();
     };
     let (read, ()) = tokio::join!(test.reader.read_due(&stop), stopped);

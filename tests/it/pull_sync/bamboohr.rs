@@ -33,7 +33,7 @@ async fn a_bamboohr_sync_deactivates_only_leavers() {
     );
     test.app.advance(TimeDelta::minutes(16));
     test.sync(SyncMode::IfDue).await;
-    let asked = test.api.asked();
+    let asked = test.api.requests();
     let since: Vec<_> = asked
         .iter()
         .filter(|a| a.path == CHANGED)
@@ -91,6 +91,6 @@ async fn employees_near_their_termination_are_read_again() {
         (reports[0].incomplete.as_deref(), reports[0].records),
         (None, 1)
     );
-    let asked = test.api.asked();
+    let asked = test.api.requests();
     assert_eq!(asked.last().unwrap().path, "/api/v1/employees/1");
 }

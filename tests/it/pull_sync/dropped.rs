@@ -41,7 +41,7 @@ async fn the_next_bamboohr_sync_finds_a_lost_change() {
     let api = StandIn::start(usual).await;
     let mut test = SyncTest::over("bamboohr", api).await;
     test.sync(SyncMode::IfDue).await;
-    let before = test.api.asked().len();
+    let before = test.api.requests().len();
     assert_eq!(before, 31);
     {
         let mut people = people.lock().unwrap();
@@ -53,7 +53,7 @@ async fn the_next_bamboohr_sync_finds_a_lost_change() {
     let reports = test.sync(SyncMode::IfDue).await;
     assert_eq!((reports[0].records, reports[0].full), (1, false));
     assert_eq!(test.off().await, ["dana.17@widgets.example"]);
-    let asked = test.api.asked();
+    let asked = test.api.requests();
     let paths: Vec<&str> = asked[before..].iter().map(|a| a.path.as_str()).collect();
     assert_eq!(paths, [CHANGED, "/api/v1/employees/17"]);
 }

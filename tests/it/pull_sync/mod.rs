@@ -85,7 +85,7 @@ impl SyncTest {
 
     /// The `modified_after` of each first page requested.
     fn asked_since(&self) -> Vec<Option<String>> {
-        let asked = self.api.asked();
+        let asked = self.api.requests();
         let first = asked
             .iter()
             .filter(|a| a.path == MERGE_EMPLOYEES && a.parameter("cursor").is_none());
@@ -139,7 +139,7 @@ async fn a_merge_sync_deactivates_only_leavers() {
     let by = "SELECT count(*) FROM leaver.audit WHERE actor = 'sync'";
     assert_eq!(test.app.count(by).await, 3);
     // Three pages and two retries, the first of them after the requested wait.
-    let asked = test.api.asked();
+    let asked = test.api.requests();
     let pages = asked.iter().filter(|a| a.path == MERGE_EMPLOYEES);
     let pages: Vec<_> = pages.map(|a| (a.parameter("cursor"), a.at)).collect();
     let cursors: Vec<_> = pages.iter().map(|(cursor, _)| *cursor).collect();

@@ -18,7 +18,7 @@ async fn only_one_of_two_replicas_syncs() {
     let second = Syncer::new(Arc::clone(&test.app.parts.engine));
     let no_progress = |_: &str, _: u64| {};
     let late = async {
-        test.api.wait_until_asked(1).await;
+        test.api.wait_until_requested(1).await;
         second
             .sync(&beside, SyncMode::IfDue, &no_progress)
             .await

@@ -60,7 +60,7 @@ async fn two_replicas_sync_once_and_one_takes_over() {
         ("Bearer two", app.serve(&[("API_KEY", "two")])),
     ];
     let begun = |api: &StandIn| {
-        let asked = api.asked();
+        let asked = api.requests();
         asked
             .into_iter()
             .filter(|a| a.path == FIRST)
@@ -72,7 +72,7 @@ async fn two_replicas_sync_once_and_one_takes_over() {
     let never = Answer::status(200).after(Duration::from_mins(10));
     api.script(MERGE_EMPLOYEES, [never]);
     let held = |api: &StandIn| {
-        let asked = api.asked();
+        let asked = api.requests();
         let before = asked.iter().rev().take_while(|a| a.path != FIRST);
         let is_held = before.filter(|a| a.path == MERGE_EMPLOYEES).count() == 1
             && asked
@@ -147,7 +147,7 @@ async fn a_syncing_service_leaks_no_key_or_token() {
     let states = "SELECT count(*) FROM leaver.sync_state WHERE (state = 'complete') = (source IN ('good', 'bamboohr'))";
     app.wait_for_count(4, states).await;
     wait_until("the refused one was left alone", || {
-        refused.asked().len() == 1
+        refused.requests().len() == 1
     });
 
     let health = service.get("/health").await.2;

@@ -78,7 +78,7 @@ fn until(what: &str, is_so: impl Fn() -> bool) {
     }
 }
 
-/// Whether a process is gone. A zombie is: where nobody reaps it, its id stays.
+/// Returns whether a process is gone. A zombie is: where nobody reaps it, its id stays.
 fn is_gone(pid: u32) -> bool {
     let state = fs::read_to_string(format!("/proc/{pid}/stat")).ok();
     state.is_some_and(|stat| stat.contains(") Z"))

@@ -51,13 +51,13 @@ pub struct Gap {
     pub sent_at: Option<DateTime<Utc>>,
     /// The result in the log: an HTTP status, or a text.
     pub status: String,
-    /// Whether BambooHR will try again.
+    /// True if BambooHR will try again.
     pub retry_state: DeliveryLogStatus,
     /// The employees that it named and no delivery in the inbox did.
     pub employees: Vec<EmployeeId>,
 }
 
-/// Whether BambooHR will try a delivery again.
+/// True if BambooHR will try a delivery again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum DeliveryLogStatus {

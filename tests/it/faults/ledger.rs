@@ -30,7 +30,7 @@ pub(crate) struct Delivery {
     pub(crate) source: &'static str,
     pub(crate) body: String,
     pub(crate) person: usize,
-    /// Whether it says that this person has left.
+    /// True if it says that this person has left.
     pub(crate) leaves: bool,
 }
 

@@ -185,7 +185,7 @@ impl World {
         Ok(())
     }
 
-    /// Whether a hire date that may lie ahead was ever told: then things follow without anything being said.
+    /// Returns whether a hire date that may lie ahead was ever told: then things follow without anything being said.
     fn began(&self, of: Record) -> bool {
         self.post.bodies.iter().any(|body| {
             let hired = |facts: &Facts| {
@@ -264,7 +264,7 @@ fn last_switched_by_us(journal: &[Line], person: &str) -> bool {
     })
 }
 
-/// Whether the other system said that the person has left: one that does is enough.
+/// Returns whether the other system said that the person has left: one that does is enough.
 fn left_elsewhere(of: Record, line: &Line, audit: &Audit, known: &[Known]) -> bool {
     let others = Record::ALL
         .into_iter()

@@ -17,7 +17,7 @@ pub(super) struct Written {
     pub(super) content_type: &'static str,
     pub(super) bytes: Vec<u8>,
     pub(super) facts: Facts,
-    /// Whether its entry bears a time of its own.
+    /// True if its entry bears a time of its own.
     pub(super) timed: bool,
 }
 

@@ -85,7 +85,7 @@ impl Post {
         known
     }
 
-    /// Whether a body was acknowledged before.
+    /// Returns whether a body was acknowledged before.
     pub(super) fn is_known(&self, number: usize) -> bool {
         self.bodies[number].attempts.iter().any(|a| a.acknowledged)
     }

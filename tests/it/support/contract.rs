@@ -125,7 +125,7 @@ impl Contract {
         wrong.into_iter().map(begin).collect()
     }
 
-    /// Whether one of the declared schemes goes with these credentials. Merge's file declares one for all.
+    /// Returns whether one of the declared schemes goes with these credentials. Merge's file declares one for all.
     fn is_let_in(&self, declared: &Yaml, credentials: &str) -> bool {
         let schemes = &self.file["components"]["securitySchemes"];
         let of_all: Vec<&str> = schemes
@@ -314,7 +314,7 @@ fn is_in_format(format: Option<&str>, text: &str) -> bool {
     }
 }
 
-/// Whether an operation may be called with an API key.
+/// Returns whether an operation may be called with an API key.
 pub(crate) fn takes_basic_auth(operation: &Yaml) -> bool {
     operation["security"]
         .as_vec()

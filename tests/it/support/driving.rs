@@ -146,7 +146,7 @@ impl TestApp {
         self.clock.set(super::at(now));
     }
 
-    /// Whether a user can log in.
+    /// Returns whether a user can log in.
     pub(crate) async fn is_active(&mut self, email: &str) -> bool {
         self.user(email).await.0
     }

@@ -269,7 +269,7 @@ impl TestApp {
         self.clock.set(self.clock.now() + by);
     }
 
-    /// Whether a user is active, and how many sessions are open.
+    /// Returns whether a user is active, and how many sessions are open.
     pub(crate) async fn user(&mut self, email: &str) -> (bool, i64) {
         let row = sqlx::query(
             "SELECT is_active, (SELECT count(*) FROM sessions s WHERE s.user_id = u.id) AS sessions

@@ -25,7 +25,7 @@ pub enum Employment {
     Leaving {
         /// When access ends.
         at: DateTime<Utc>,
-        /// Whether the person is known to be employed until then.
+        /// True if the person is known to be employed until then.
         employed: bool,
         /// Why.
         reason: String,
@@ -39,9 +39,9 @@ pub enum Employment {
     Uncertain {
         /// Why.
         reason: String,
-        /// Whether an API read would resolve the uncertainty.
+        /// True if an API read would resolve the uncertainty.
         needs_read: bool,
-        /// Whether the person counts as employed without the uncertain fact.
+        /// True if the person counts as employed without the uncertain fact.
         employed: bool,
         /// When access ends even without an answer, if the facts schedule an end.
         ends_at: Option<DateTime<Utc>>,

@@ -27,7 +27,7 @@ pub enum AccountMatch {
     Shared {
         /// The account.
         account: Account,
-        /// Whether one of the others is still employed.
+        /// True if one of the others is still employed.
         other_is_employed: bool,
     },
     /// The work e-mail matches this many accounts.

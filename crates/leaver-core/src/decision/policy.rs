@@ -23,7 +23,7 @@ pub struct Policy {
     pub deleted: OnUncertain,
     /// What happens if an employee is active again after we deactivated the account.
     pub rehire: Rehire,
-    /// Whether a change event without field values is followed by a read from the provider's API.
+    /// True if a change event without field values is followed by a read from the provider's API.
     pub can_read: bool,
     /// Accounts that are deactivated only after a person approves it.
     pub protected: BTreeSet<WorkEmail>,

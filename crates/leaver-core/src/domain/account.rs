@@ -9,6 +9,6 @@ pub struct Account {
     pub id: AccountId,
     /// The e-mail of the row, if it has one.
     pub email: Option<WorkEmail>,
-    /// Whether the account is enabled.
+    /// True if the account is enabled.
     pub is_active: bool,
 }

@@ -59,9 +59,9 @@ pub struct Fact<T> {
 pub struct Employee {
     /// Identifies the employee.
     pub key: EmployeeKey,
-    /// Whether the person is employed.
+    /// True if the person is employed.
     pub status: Option<Fact<Status>>,
-    /// Whether the status was reported as changed, or two different statuses were observed.
+    /// True if the status was reported as changed, or two different statuses were observed.
     pub status_changed: bool,
     /// The employment status, from providers that report one.
     pub employment_status: Option<Fact<EmploymentStatus>>,
@@ -71,7 +71,7 @@ pub struct Employee {
     pub termination_date: Option<Fact<DateOrInstant>>,
     /// The e-mail that identifies the account.
     pub work_email: Option<Fact<WorkEmail>>,
-    /// Whether the record was deleted.
+    /// True if the record was deleted.
     pub deleted: Option<Fact<bool>>,
     /// The time of a change whose values are not known yet.
     pub values_pending_since: Option<DateTime<Utc>>,

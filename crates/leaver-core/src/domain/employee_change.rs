@@ -17,7 +17,7 @@ pub struct EmployeeChange {
     pub as_of: Option<DateTime<Utc>>,
     /// The reported facts.
     pub facts: Facts,
-    /// Whether a change is reported without its values. They have to be read over the API.
+    /// True if a change is reported without its values. They have to be read over the API.
     pub notification_only: bool,
 }
 
@@ -35,9 +35,9 @@ pub enum ChangeKind {
 /// The facts that the rules need. Other data, such as pay or birth dates, are never parsed.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
-    /// Whether the person is employed.
+    /// True if the person is employed.
     pub status: Field<Status>,
-    /// Whether the status is listed among the changed fields.
+    /// True if the status is listed among the changed fields.
     pub status_changed: bool,
     /// The employment status, from providers that report one.
     pub employment_status: Field<EmploymentStatus>,
@@ -71,7 +71,7 @@ impl<T> Field<T> {
     }
 }
 
-/// Whether a person is employed.
+/// True if a person is employed.
 ///
 /// Of two statuses with the same `as_of` the greater one wins, so the result does not depend on arrival order.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -44,7 +44,7 @@ pub struct WebhookConfig {
     pub monitor_fields: Vec<String>,
     /// The posted fields, each with the name under which it is posted.
     pub post_fields: Vec<(String, String)>,
-    /// Whether a header has the company's subdomain.
+    /// True if a header has the company's subdomain.
     pub include_company_domain: bool,
     /// The fields that its owner cannot see.
     pub denied: RefusedFields,

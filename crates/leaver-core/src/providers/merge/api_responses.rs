@@ -74,7 +74,7 @@ pub struct ModelSync {
     pub last_result: Option<SyncStatus>,
     /// When a sync last finished. It can be another one than `status` describes.
     pub last_finished: Option<DateTime<Utc>>,
-    /// Whether it is the account's first sync.
+    /// True if it is the account's first sync.
     pub is_initial: bool,
 }
 

@@ -17,7 +17,7 @@ use crate::domain::{ChangeKind, EmployeeChange, Facts, Field, Status, Tenant};
 pub(in crate::providers) struct Event {
     /// `linked_account.id`: the customer's connection.
     pub(in crate::providers) linked_account: Option<String>,
-    /// Whether it is one of Merge's test accounts.
+    /// True if it is one of Merge's test accounts.
     is_test: bool,
     /// The record, or why the body is ignored.
     pub(in crate::providers) subject: Result<Employee, Ignored>,

@@ -6,7 +6,7 @@ use std::process::Command;
 use nix::sys::signal::Signal;
 use tempfile::TempDir;
 
-use crate::support::process::{Running, as_ordinary_user, command, leaver, until};
+use crate::support::process::{RunningProcess, as_ordinary_user, command, run, wait_until};
 use crate::support::scratch;
 
 /// Creates a folder that every user can write to.
@@ -114,9 +114,9 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 
 /// Runs the demo once and checks that it leaves nothing behind.
 fn assert_shows_once(folder: &TempDir, command: Command) {
-    let said = Running::start(command).ended().good();
-    assert_shown(&said.out);
-    assert!(!said.out.contains('\u{1b}'), "{}", said.out);
+    let output = RunningProcess::start(command).wait().succeeded();
+    assert_shown(&output.out);
+    assert!(!output.out.contains('\u{1b}'), "{}", output.out);
     assert_eq!(entries(folder.path()), [] as [PathBuf; 0]);
     assert_eq!(servers_in(folder.path()), [] as [PathBuf; 0]);
 }
@@ -136,7 +136,7 @@ fn once_works_for_an_ordinary_user() {
 }
 
 /// Starts a demo that keeps running, with its state in a folder.
-fn going_on(folder: &TempDir) -> Running {
+fn going_on(folder: &TempDir) -> RunningProcess {
     let state = [("XDG_STATE_HOME", folder.path().to_str().unwrap())];
     let args = [
         "demo",
@@ -145,7 +145,7 @@ fn going_on(folder: &TempDir) -> Running {
         "--admin-listen",
         "127.0.0.1:0",
     ];
-    let mut demo = Running::start(as_ordinary_user(&args, &state));
+    let mut demo = RunningProcess::start(as_ordinary_user(&args, &state));
     demo.wait_for("leaver health");
     demo
 }
@@ -175,12 +175,12 @@ fn the_demo_runs_until_ctrl_c_and_its_commands_work() {
             );
             sh
         };
-        let said = Running::start(shell).ended().good();
+        let output = RunningProcess::start(shell).wait().succeeded();
         for words in ["needs a read", "yuki.tan@example.com", "database ok"] {
-            assert!(said.out.contains(words), "no {words} in {said:?}");
+            assert!(output.out.contains(words), "no {words} in {output:?}");
         }
         demo.signal(Signal::SIGINT);
-        demo.ended().good();
+        demo.wait().succeeded();
         assert_eq!(servers_in(folder.path()), [] as [PathBuf; 0]);
     }
 }
@@ -191,7 +191,7 @@ fn a_killed_demo_leaves_no_postgres_running() {
     let mut demo = going_on(&folder);
     assert!(!servers_in(folder.path()).is_empty());
     demo.kill();
-    until("its Postgres is gone", || {
+    wait_until("its Postgres is gone", || {
         servers_in(folder.path()).is_empty()
     });
 }
@@ -202,10 +202,10 @@ fn a_port_in_use_is_an_error() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
     let temporary = [("TMPDIR", folder.path().to_str().unwrap())];
-    let said = leaver(&["demo", "--once", "--listen", &address], &temporary);
-    said.failed(&["cannot listen on", &address, "LEAVER_LISTEN"]);
-    let said = leaver(&["demo", "--once", "--admin-listen", &address], &temporary);
-    said.failed(&["cannot listen on", &address, "LEAVER_ADMIN_LISTEN"]);
+    let output = run(&["demo", "--once", "--listen", &address], &temporary);
+    output.failed(&["cannot listen on", &address, "LEAVER_LISTEN"]);
+    let output = run(&["demo", "--once", "--admin-listen", &address], &temporary);
+    output.failed(&["cannot listen on", &address, "LEAVER_ADMIN_LISTEN"]);
     assert_eq!(entries(folder.path()), [] as [PathBuf; 0]);
 }
 
@@ -216,5 +216,5 @@ fn without_postgres_the_error_names_the_setting() {
         ("TMPDIR", folder.path().to_str().unwrap()),
         ("PG_BINDIR", "/nowhere"),
     ];
-    leaver(&["demo", "--once"], &env).failed(&["Postgres", "PG_BINDIR", "/nowhere"]);
+    run(&["demo", "--once"], &env).failed(&["Postgres", "PG_BINDIR", "/nowhere"]);
 }

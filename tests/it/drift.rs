@@ -9,14 +9,13 @@ use leaver_core::decision::policy::DriftMode;
 use serde_json::json;
 
 use crate::support::driving::{terminated, working};
-use crate::support::process::Place;
-use crate::support::{TestApp, USERS, employee, employees};
+use crate::support::{TestApp, employee, employees};
 
 const THEN: &str = "2026-11-22T11:00:00Z";
 
 /// Ana and Ben have left, Cem works here, and Eve is in no HR system.
 async fn app(settings: &[(&str, &str)]) -> TestApp {
-    let mut app = TestApp::with(settings, USERS).await;
+    let mut app = TestApp::builder().settings(settings).build().await;
     let people = ["ana", "ben", "cem", "eve"].map(|name| format!("{name}@example.com"));
     app.add_users(&people.each_ref().map(String::as_str)).await;
     app.bamboohr(&[
@@ -176,7 +175,7 @@ async fn an_account_shared_with_an_employed_person_is_no_drift() {
 
 #[tokio::test]
 async fn all_pages_are_compared() {
-    let mut app = TestApp::with(&[], USERS).await;
+    let mut app = TestApp::new().await;
     app.sql("INSERT INTO users (email) SELECT 'p' || n || '@example.com' FROM generate_series(1, 1203) n")
         .await;
     let all: Vec<_> = (1..=1203)
@@ -244,30 +243,29 @@ async fn only_one_of_two_replicas_compares() {
 
 #[tokio::test]
 async fn the_command_lists_drift_and_exits_1_until_it_is_fixed() {
-    let mut place = Place::new(USERS).await;
-    place
-        .sql("INSERT INTO users (email) VALUES ('ana@example.com'), ('eve@example.com')")
+    let mut app = TestApp::builder().unmigrated().build().await;
+    app.sql("INSERT INTO users (email) VALUES ('ana@example.com'), ('eve@example.com')")
         .await;
-    let service = place.serve(&[]);
+    let service = app.serve(&[]);
     let body = employees(&[terminated("1", "ana@example.com", THEN)]).to_string();
-    let file = place.file("ana.json", &body);
-    service.send(&place, "bamboohr", &file).good();
-    place.settled().await;
+    let file = app.file("ana.json", &body);
+    service.send(&app, "bamboohr", &file).succeeded();
+    app.wait_until_processed().await;
     service.stop();
-    let quiet = place.leaver(&["drift"]).good();
+    let quiet = app.run(&["drift"]).succeeded();
     assert!(
         quiet.out.contains("terminated with access: none"),
         "{quiet:?}"
     );
 
-    place.sql("UPDATE users SET is_active = true").await;
-    let found = place
-        .leaver(&["drift"])
+    app.sql("UPDATE users SET is_active = true").await;
+    let found = app
+        .run(&["drift"])
         .findings(&["ana@example.com", "eve@example.com"]);
     assert!(found.err.contains("leaver drift --fix"), "{found:?}");
-    let said = place.leaver(&["drift", "--json"]);
-    assert_eq!(said.code, Some(1));
-    let found = said.json();
+    let output = app.run(&["drift", "--json"]);
+    assert_eq!(output.code, Some(1));
+    let found = output.json();
     assert_eq!(found["terminated_with_access"][0]["employee_id"], "1");
     assert_eq!(
         found["active_without_employee"][0]["email"],
@@ -276,8 +274,8 @@ async fn the_command_lists_drift_and_exits_1_until_it_is_fixed() {
     assert_eq!(found["unmatched"], json!([]));
     assert_eq!(found["rests_on_complete_reads"], json!(false));
 
-    let env = place.env(&[("LEAVER__DRIFT__MODE", "fix")]);
-    let said = crate::support::process::leaver(&["drift", "--json"], &env).good();
-    assert_eq!(said.json()["fixed"][0]["employee_id"], "1");
-    assert_eq!(place.active().await, ["eve@example.com"]);
+    let fix = [("LEAVER__DRIFT__MODE", "fix")];
+    let output = app.run_with(&["drift", "--json"], &fix).succeeded();
+    assert_eq!(output.json()["fixed"][0]["employee_id"], "1");
+    assert_eq!(app.active().await, ["eve@example.com"]);
 }

@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use leaver::base::clock::Clock;
 use serde_json::{Value, json};
 
-use crate::support::{FORM, JSON, TestApp, USERS, at, employee, employees, merge_changed};
+use crate::support::{FORM, JSON, TestApp, at, employee, employees, merge_changed};
 
 const REHIRES: &[(&str, &str)] = &[("LEAVER__POLICY__REHIRE", "reactivate")];
 
@@ -117,7 +117,10 @@ async fn concurrent_copies_of_a_delivery_make_one_row() {
 
 #[tokio::test]
 async fn two_workers_at_once_do_everything_once() {
-    let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", "3")], USERS).await;
+    let mut app = TestApp::builder()
+        .settings(&[("LEAVER__WORKER__BATCH_SIZE", "3")])
+        .build()
+        .await;
     let emails: Vec<String> = (0..20).map(|n| format!("u{n}@example.com")).collect();
     app.add_users(&emails.iter().map(String::as_str).collect::<Vec<_>>())
         .await;
@@ -167,7 +170,7 @@ async fn the_same_words_of_two_sources_are_two_deliveries() {
 
 #[tokio::test]
 async fn untimed_words_signed_again_after_a_rehire_are_news() {
-    let mut app = TestApp::with(REHIRES, USERS).await;
+    let mut app = TestApp::builder().settings(REHIRES).build().await;
     app.add_users(&["dana@example.com"]).await;
     for (round, expected) in [
         ("Inactive", false),
@@ -198,7 +201,7 @@ async fn untimed_words_signed_again_after_a_rehire_are_news() {
 
 #[tokio::test]
 async fn an_untimed_body_with_the_same_signature_is_a_duplicate() {
-    let mut app = TestApp::with(REHIRES, USERS).await;
+    let mut app = TestApp::builder().settings(REHIRES).build().await;
     app.add_users(&["dana@example.com"]).await;
     let replayed = |app: &TestApp| app.signed("bamboohr", FORM, dana_form("Inactive"));
     let (first, captured) = (replayed(&app), replayed(&app));
@@ -222,7 +225,7 @@ async fn an_untimed_body_with_the_same_signature_is_a_duplicate() {
 
 #[tokio::test]
 async fn an_untimed_body_signed_again_is_processed_again() {
-    let mut app = TestApp::with(REHIRES, USERS).await;
+    let mut app = TestApp::builder().settings(REHIRES).build().await;
     app.add_users(&["dana@example.com"]).await;
     for status in ["Inactive", "Active", "Inactive"] {
         app.advance(TimeDelta::hours(1));
@@ -252,7 +255,7 @@ async fn an_older_change_after_a_newer_one_is_stale() {
             dana("2026-11-22T10:00:00Z", "Active"),
         ),
     ] {
-        let mut app = TestApp::with(REHIRES, USERS).await;
+        let mut app = TestApp::builder().settings(REHIRES).build().await;
         app.add_users(&["dana@example.com"]).await;
         app.deliver("bamboohr", &newer).await;
         let before = state(&mut app).await;
@@ -298,7 +301,10 @@ async fn the_order_of_arrival_does_not_change_where_it_ends() {
 async fn one_batch_or_many_end_alike() {
     let mut ends = vec![];
     for batch in ["1", "500"] {
-        let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", batch)], USERS).await;
+        let mut app = TestApp::builder()
+            .settings(&[("LEAVER__WORKER__BATCH_SIZE", batch)])
+            .build()
+            .await;
         app.add_users(&["dana@example.com"]).await;
         for (time, status) in [
             ("08", "Active"),
@@ -323,7 +329,7 @@ async fn one_batch_or_many_end_alike() {
 
 #[tokio::test]
 async fn a_replayed_merge_departure_after_a_rehire_has_no_effect() {
-    let mut app = TestApp::with(REHIRES, USERS).await;
+    let mut app = TestApp::builder().settings(REHIRES).build().await;
     app.clock.set(at("2026-11-22T12:00:00Z"));
     app.add_users(&["dana@example.com"]).await;
     let left = robin(

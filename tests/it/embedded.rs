@@ -70,7 +70,7 @@ fn mode(path: &Path) -> u32 {
 }
 
 /// Polls, since what we wait for happens in another process.
-fn until(what: &str, is_so: impl Fn() -> bool) {
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
     while !is_so() {
         assert!(Instant::now() < deadline, "waited in vain until {what}");
@@ -231,7 +231,7 @@ fn a_first_start_that_was_killed_starts_over() {
     let room = room();
     let entries = || fs::read_dir(room.path()).unwrap().flatten();
     let mut first = holder(room.path().as_os_str()).spawn().unwrap();
-    until("initdb is at work", || {
+    wait_until("initdb is at work", || {
         entries().any(|entry| entry.path().join("PG_VERSION").exists())
     });
     first.kill().unwrap();
@@ -270,7 +270,7 @@ fn a_crash_of_both_is_recovered_from() {
 
     kill_9(holder.postgres);
     holder.kill();
-    until("the server is gone", || is_gone(holder.postgres));
+    wait_until("the server is gone", || is_gone(holder.postgres));
     let embedded = start_in(room.path()).unwrap();
     assert!(embedded.recovered());
     assert_eq!(ask(&there, "SELECT note FROM notes"), "kept");
@@ -283,7 +283,7 @@ fn a_lock_file_with_a_reused_process_id_is_ignored() {
     let mut holder = Holder::start(room.path().as_os_str());
     kill_9(holder.postgres);
     holder.kill();
-    until("the server is gone", || is_gone(holder.postgres));
+    wait_until("the server is gone", || is_gone(holder.postgres));
 
     // The id went to a process of the same user, which Postgres would take for its predecessor.
     let mut other = Command::new("sleep");
@@ -329,11 +329,11 @@ fn throw_away_clusters_live_side_by_side_and_leave_nothing() {
 fn a_throw_away_cluster_of_a_dead_owner_is_swept() {
     let mut holder = Holder::start(OsStr::new(""));
     holder.kill();
-    until("the server is gone", || is_gone(holder.postgres));
+    wait_until("the server is gone", || is_gone(holder.postgres));
 
     let embedded = Embedded::start(&options(DataDir::Ephemeral)).unwrap();
     // Another test may be the one that sweeps it.
-    until("it is swept", || !holder.base.exists());
+    wait_until("it is swept", || !holder.base.exists());
     embedded.stop().unwrap();
 }
 
@@ -373,9 +373,9 @@ fn an_ordinary_user_needs_nothing_set_up() {
             .current_dir("/")
             .output()
             .unwrap();
-        let said = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success(), "{said}");
-        assert!(said.contains("1 passed"), "{said}");
+        let stdout = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success(), "{stdout}");
+        assert!(stdout.contains("1 passed"), "{stdout}");
     }
 }
 

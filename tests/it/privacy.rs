@@ -7,7 +7,7 @@ use sqlx::{AssertSqlSafe, Row};
 
 use crate::support::logs::Captured;
 use crate::support::{
-    BAMBOOHR_KEY, FORM, JSON, MERGE_KEY, TestApp, USERS, employee, employees, merge_changed,
+    BAMBOOHR_KEY, FORM, JSON, MERGE_KEY, TestApp, employee, employees, merge_changed,
 };
 
 /// What no rule needs: it must be nowhere at all.
@@ -87,7 +87,7 @@ async fn nothing_personal_leaves_the_bodies_of_a_whole_run() {
         "LEAVER__ACCOUNTS__PROTECTED",
         r#"["boss.dana@example.com"]"#,
     )];
-    let mut app = TestApp::with(&env, USERS).await;
+    let mut app = TestApp::builder().settings(&env).build().await;
     app.add_users(&[
         "dana.ruiz@example.com",
         "dana.ruiz2@example.com",
@@ -210,7 +210,7 @@ async fn personal_data_in_database_errors_is_redacted() {
     for failure in failures {
         let (log, _guard) = Captured::start("info,leaver=trace");
         let env = [("LEAVER__WORKER__MAX_ATTEMPTS", "2")];
-        let mut app = TestApp::with(&env, USERS).await;
+        let mut app = TestApp::builder().settings(&env).build().await;
         app.add_users(&["dana.ruiz@example.com"]).await;
         app.sql(&failure).await;
         let body = employees(&[employee(
@@ -290,7 +290,7 @@ async fn what_prints_itself_shows_neither_keys_nor_people() {
             r#"["dana.ruiz@example.com"]"#,
         ),
     ];
-    let app = TestApp::with(&env, USERS).await;
+    let app = TestApp::builder().settings(&env).build().await;
     let state = &app.parts.state;
     let shown = format!(
         "{:?} {:?} {:?} {:?} {:?}",

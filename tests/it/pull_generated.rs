@@ -7,15 +7,14 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use leaver::base::clock::Clock;
-use leaver::connect::ClientLimits;
 use leaver::jobs::sync::pending_reads::PendingReader;
 use leaver::jobs::sync::{SyncMode, SyncSource, Syncer};
-use leaver::service::companies;
 use tokio_util::sync::CancellationToken;
 
+use crate::support::apis_setup::source_with_api;
 use crate::support::driving::event;
 use crate::support::generated::{Generated, Words};
-use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp, USERS};
+use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp};
 
 /// Full syncs per seed.
 const ROUNDS: usize = 100;
@@ -44,58 +43,42 @@ const OF_BAMBOOHR: Words = &[
     ),
 ];
 
-struct It {
+struct GeneratedTest {
     app: TestApp,
     mock: Generated,
     companies: Vec<SyncSource>,
 }
 
-async fn over(provider: &str, file: &str, seed: u64, words: Words) -> It {
+async fn over(provider: &str, file: &str, seed: u64, words: Words) -> GeneratedTest {
     let mock = Generated::start(file, seed, words).await;
-    let (key, more) = match provider {
-        "merge" => (
-            MERGE_KEY,
-            r#"linked_accounts = [{ id = "la-1", tenant = "widgets", token = "env:TOKEN" }]"#,
-        ),
-        _ => (BAMBOOHR_KEY, ""),
+    let secret = match provider {
+        "merge" => MERGE_KEY,
+        _ => BAMBOOHR_KEY,
     };
-    let text = format!(
-        r#"
-        [[sources]]
-        name = "{provider}"
-        provider = "{provider}"
-        webhook_secrets = ["env:SECRET"]
-        {more}
-        [sources.api]
-        base_url = "{}"
-        api_key = "env:API_KEY"
-        "#,
-        mock.api.url
-    );
-    let env = [("SECRET", key), ("API_KEY", "api-key"), ("TOKEN", "token")];
-    let mut app = TestApp::configured(&text, &env, USERS).await;
+    let secrets = [
+        ("SECRET", secret),
+        ("API_KEY", "api-key"),
+        ("TOKEN", "token"),
+    ];
+    let mut app = TestApp::builder()
+        .config_file(&source_with_api(provider, provider, &mock.api), &secrets)
+        .build()
+        .await;
     app.add_users(&[
         "dana.1@widgets.example",
         "dana.2@widgets.example",
         "else@widgets.example",
     ])
     .await;
-    let limits = ClientLimits {
-        max_attempts: 2,
-        first_backoff: Duration::from_millis(1),
-        host_failure_window: Duration::from_millis(5),
-        ..ClientLimits::default()
-    };
-    let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
-    let companies = companies(&app.settings, &limits, &clock).unwrap();
-    It {
+    let companies = app.sync_sources(2);
+    GeneratedTest {
         app,
         mock,
         companies,
     }
 }
 
-impl It {
+impl GeneratedTest {
     /// Syncs in full, again and again. Returns how many syncs were complete, and how many records came.
     async fn sync(&mut self) -> (usize, u64) {
         let syncer = Syncer::new(Arc::clone(&self.app.parts.engine));
@@ -130,11 +113,11 @@ impl It {
 async fn random_merge_responses_end_no_access() {
     let (mut complete, mut records) = (0, 0);
     for seed in [1, 2] {
-        let mut it = over("merge", "merge-hris.yaml", seed, OF_MERGE).await;
-        let read = it.sync().await;
+        let mut test = over("merge", "merge-hris.yaml", seed, OF_MERGE).await;
+        let read = test.sync().await;
         (complete, records) = (complete + read.0, records + read.1);
         let mut left = BTreeSet::new();
-        for (_, page) in it.mock.said() {
+        for (_, page) in test.mock.responses() {
             for record in page["results"].as_array().into_iter().flatten() {
                 let email = record["work_email"].as_str().unwrap_or_default();
                 if record["employment_status"] == "INACTIVE"
@@ -144,7 +127,7 @@ async fn random_merge_responses_end_no_access() {
                 }
             }
         }
-        let off = it.off().await;
+        let off = test.off().await;
         assert!(off.is_subset(&left), "{off:?} {left:?}");
         assert!(!off.contains("else@widgets.example"));
     }
@@ -155,26 +138,26 @@ async fn random_merge_responses_end_no_access() {
 async fn random_bamboohr_responses_end_no_access() {
     let (mut complete, mut records) = (0, 0);
     for seed in [3, 4] {
-        let mut it = over("bamboohr", "bamboohr.yaml", seed, OF_BAMBOOHR).await;
-        let read = it.sync().await;
+        let mut test = over("bamboohr", "bamboohr.yaml", seed, OF_BAMBOOHR).await;
+        let read = test.sync().await;
         (complete, records) = (complete + read.0, records + read.1);
-        let reader = PendingReader::new(Arc::clone(&it.app.parts.engine), &it.companies);
+        let reader = PendingReader::new(Arc::clone(&test.app.parts.engine), &test.companies);
         for id in ["1", "2", "3", "4175"] {
-            let as_of = it.app.clock.now().to_rfc3339();
+            let as_of = test.app.clock.now().to_rfc3339();
             let thin = event("employee.updated", id, &as_of);
-            it.app.deliver("bamboohr", &thin).await;
+            test.app.deliver("bamboohr", &thin).await;
         }
-        it.app.advance(TimeDelta::seconds(2));
+        test.app.advance(TimeDelta::seconds(2));
         let stop = CancellationToken::new();
         while reader.read_due(&stop).await.unwrap() > 0 {}
         let unsaid =
             "SELECT count(*) FROM leaver.pending_reads WHERE attempts > 0 AND reason IS NULL";
-        assert_eq!(it.app.count(unsaid).await, 0);
-        assert_eq!(it.mock.complaints(), [""; 0]);
+        assert_eq!(test.app.count(unsaid).await, 0);
+        assert_eq!(test.mock.complaints(), [""; 0]);
 
         let mut emails: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
         let (mut inactive, mut deleted) = (BTreeSet::new(), BTreeSet::new());
-        for (path, body) in it.mock.said() {
+        for (path, body) in test.mock.responses() {
             let id = path.rsplit('/').next().unwrap_or_default().to_owned();
             for (key, entry) in body["employees"].as_object().into_iter().flatten() {
                 if entry["action"] == "Deleted" {
@@ -190,7 +173,7 @@ async fn random_bamboohr_responses_end_no_access() {
             }
             emails.entry(email).or_default().insert(id);
         }
-        for email in it.off().await {
+        for email in test.off().await {
             let ids = &emails[&email];
             assert!(
                 !ids.is_disjoint(&inactive) || !ids.is_disjoint(&deleted),

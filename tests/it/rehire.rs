@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::support::driving::{REACTIVATE, merge_record, terminated, working};
-use crate::support::{TestApp, USERS, employee, employees};
+use crate::support::{TestApp, employee, employees};
 
 const DANA: &str = "dana@example.com";
 const LEFT: &str = "2026-11-22T10:00:00+0000";
@@ -12,7 +12,7 @@ const LEFT_AGAIN: &str = "2026-11-22T11:30:00+0000";
 
 /// Dana, whose account we switched off, with the rules for a return.
 async fn departed(settings: &[(&str, &str)]) -> TestApp {
-    let mut app = TestApp::with(settings, USERS).await;
+    let mut app = TestApp::builder().settings(settings).build().await;
     app.add_users(&[DANA, "other@example.com"]).await;
     app.bamboohr(&[terminated("7", DANA, LEFT)]).await;
     assert_eq!(app.user(DANA).await, (false, 0));
@@ -100,7 +100,7 @@ async fn policy_ignore_skips_a_return() {
 
 #[tokio::test]
 async fn a_merge_record_that_keeps_its_old_date_is_a_return() {
-    let mut app = TestApp::with(&[REACTIVATE], USERS).await;
+    let mut app = TestApp::builder().settings(&[REACTIVATE]).build().await;
     app.add_users(&[DANA]).await;
     let date = Some("2026-11-20T00:00:00Z");
     let gone = merge_record("m1", DANA, "2026-11-22T10:00:00Z", "INACTIVE", date);
@@ -113,7 +113,7 @@ async fn a_merge_record_that_keeps_its_old_date_is_a_return() {
 
 #[tokio::test]
 async fn an_account_deactivated_by_others_stays_inactive() {
-    let mut app = TestApp::with(&[REACTIVATE], USERS).await;
+    let mut app = TestApp::builder().settings(&[REACTIVATE]).build().await;
     app.add_users(&[DANA]).await;
     app.sql("UPDATE users SET is_active = false").await;
     app.bamboohr(&[terminated("7", DANA, LEFT)]).await;
@@ -220,7 +220,10 @@ async fn a_return_under_a_new_id_gets_the_same_account() {
 
 #[tokio::test]
 async fn an_account_toggled_by_others_is_not_reactivated() {
-    let mut app = TestApp::with(&[("LEAVER__POLICY__REHIRE", "reactivate")], USERS).await;
+    let mut app = TestApp::builder()
+        .settings(&[("LEAVER__POLICY__REHIRE", "reactivate")])
+        .build()
+        .await;
     app.add_users(&["dana@example.com"]).await;
     let left = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated", "workEmail": "dana@example.com"});
     let here = json!({"status": "Active", "workEmail": "dana@example.com"});

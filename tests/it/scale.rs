@@ -8,7 +8,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
-use crate::support::{JSON, TestApp, USERS, employee, employees};
+use crate::support::{JSON, TestApp, employee, employees};
 
 /// The statements that this thread sends to a database while it is alive, by their first words.
 #[derive(Clone, Default)]
@@ -43,7 +43,7 @@ impl Visit for Summary {
 
 /// A service whose application has this many users, each with two sessions.
 async fn company(count: usize, env: &[(&str, &str)]) -> TestApp {
-    let mut app = TestApp::with(env, USERS).await;
+    let mut app = TestApp::builder().settings(env).build().await;
     app.sql(&format!(
         "INSERT INTO users (email) SELECT 'u' || n || '@example.com' FROM generate_series(0, {count} - 1) n;
          INSERT INTO sessions (user_id) SELECT id FROM users, generate_series(1, 2);

@@ -9,9 +9,9 @@ use leaver::base::clock::Clock;
 use leaver::jobs::source_silence::{SilenceMonitor, SilenceThreshold};
 use leaver_core::domain::SourceName;
 
+use crate::support::TestApp;
 use crate::support::driving::working;
 use crate::support::logs::Captured;
-use crate::support::{TestApp, USERS};
 
 const THRESHOLD: (&str, &str) = ("LEAVER__POLICY__MAX_SILENCE", "3d");
 const THEN: &str = "2026-11-22T11:00:00Z";
@@ -32,7 +32,7 @@ fn monitor(app: &TestApp) -> SilenceMonitor {
 #[tokio::test]
 async fn a_silent_source_degrades_health_and_warns_once() {
     let (captured, _guard) = Captured::start("warn");
-    let mut app = TestApp::with(&[THRESHOLD], USERS).await;
+    let mut app = TestApp::builder().settings(&[THRESHOLD]).build().await;
     let (monitor, mut warned) = (monitor(&app), HashSet::new());
     monitor.check(&mut warned).await.unwrap();
     app.advance(TimeDelta::hours(71));
@@ -69,7 +69,7 @@ async fn a_silent_source_degrades_health_and_warns_once() {
 
 #[tokio::test]
 async fn a_restart_does_not_reset_the_silence() {
-    let app = TestApp::with(&[THRESHOLD], USERS).await;
+    let app = TestApp::builder().settings(&[THRESHOLD]).build().await;
     monitor(&app).check(&mut HashSet::new()).await.unwrap();
     app.advance(TimeDelta::hours(73));
     let mut warned = HashSet::new();
@@ -79,7 +79,7 @@ async fn a_restart_does_not_reset_the_silence() {
 
 #[tokio::test]
 async fn without_a_threshold_no_silence_is_reported() {
-    let app = TestApp::with(&[], USERS).await;
+    let app = TestApp::new().await;
     monitor(&app).check(&mut HashSet::new()).await.unwrap();
     app.advance(TimeDelta::days(400));
     assert_eq!(app.get("/health").await.body["status"], "ok");

@@ -12,7 +12,7 @@ use leaver::jobs::deliveries::DeliveryWorker;
 use leaver::jobs::runner::run;
 
 use crate::support::driving::{leaving, merge_record, terminated, working};
-use crate::support::{TestApp, UNSYNCED, USERS, at, employee};
+use crate::support::{TestApp, UNSYNCED, at, employee};
 
 const DANA: &str = "dana@example.com";
 const BOTH: [&str; 2] = ["bamboohr", "merge"];
@@ -65,7 +65,7 @@ async fn a_bamboohr_date_ends_at_the_cutoff_in_the_time_zone() {
         ("LEAVER__POLICY__TIMEZONE", "Europe/Berlin"),
         ("LEAVER__POLICY__CUTOFF", "17:30"),
     ];
-    let mut app = TestApp::with(&settings, USERS).await;
+    let mut app = TestApp::builder().settings(&settings).build().await;
     app.add_users(&[DANA]).await;
     app.bamboohr(&[leaving("7", DANA, "2026-11-22T11:00:00+0000", "2026-11-25")])
         .await;

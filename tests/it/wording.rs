@@ -270,7 +270,10 @@ fn openings_of_doc_comments(text: &str) -> Vec<(usize, String)> {
 fn doc_comments_do_not_open_with_a_relative_word() {
     let mut report = String::new();
     for (name, text) in checkout() {
-        if !name.ends_with(".rs") {
+        if Path::new(&name)
+            .extension()
+            .is_none_or(|extension| extension != "rs")
+        {
             continue;
         }
         for (line, word) in openings_of_doc_comments(&text) {

@@ -119,13 +119,16 @@ pub(super) fn build_source(
     })
 }
 
+/// Returns whether a key has an effect for a provider with these capabilities.
+type HasEffect = fn(&Capabilities) -> bool;
+
 /// Fails if a key is set that has no effect for the source's provider.
 fn reject_without_effect(
     context: &Context<'_>,
     path: &str,
     raw: &RawSource,
 ) -> Result<(), SettingsError> {
-    let keys: [(&str, bool, fn(&Capabilities) -> bool); 4] = [
+    let keys: [(&str, bool, HasEffect); 4] = [
         (
             "timestamp_tolerance",
             raw.timestamp_tolerance.is_some(),

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use super::{active, says, terminated};
 use crate::support::driving::{REACTIVATE, merge_record};
-use crate::support::{JSON, TestApp, USERS, employee, employees};
+use crate::support::{JSON, TestApp, employee, employees};
 
 const DANA: &str = "dana@example.com";
 
@@ -42,7 +42,7 @@ async fn told_at_once(app: &mut TestApp, told: [(&str, Value); 2]) {
             let worker = Arc::clone(&replica.parts.deliveries);
             worker.round(&mut LoopState::default()).await
         }));
-        app.until_services_wait_for_a_lock(waiting).await;
+        app.wait_until_services_wait_for_a_lock(waiting).await;
     }
     sqlx::raw_sql("ROLLBACK")
         .execute(&mut somebody)
@@ -55,7 +55,7 @@ async fn told_at_once(app: &mut TestApp, told: [(&str, Value); 2]) {
 
 #[tokio::test]
 async fn no_reactivation_while_another_replica_processes_a_departure() {
-    let mut app = TestApp::with(&[REACTIVATE], USERS).await;
+    let mut app = TestApp::builder().settings(&[REACTIVATE]).build().await;
     app.add_users(&[DANA]).await;
     says(&mut app, 9, &[("7", active(DANA))]).await;
     let (source, gone) = merge(0, "INACTIVE", Some("2026-11-20T00:00:00Z"));
@@ -70,7 +70,7 @@ async fn no_reactivation_while_another_replica_processes_a_departure() {
 
 #[tokio::test]
 async fn a_return_in_both_sources_at_once_reactivates() {
-    let mut app = TestApp::with(&[REACTIVATE], USERS).await;
+    let mut app = TestApp::builder().settings(&[REACTIVATE]).build().await;
     app.add_users(&[DANA]).await;
     says(&mut app, 9, &[("7", terminated(DANA))]).await;
     let (source, gone) = merge(0, "INACTIVE", Some("2026-11-20T00:00:00Z"));

@@ -36,7 +36,11 @@ async fn an_id_may_be_any_integer_uuid_or_text() {
                INSERT INTO users VALUES ({first}, 'a@example.com'), ({second}, 'b@example.com'), ({third}, 'c@example.com');
                INSERT INTO sessions VALUES ({first}), ({second}), ({second}), ({third});"#,
         );
-        let mut app = TestApp::with(&[("LEAVER__POLICY__REHIRE", "reactivate")], &tables).await;
+        let mut app = TestApp::builder()
+            .settings(&[("LEAVER__POLICY__REHIRE", "reactivate")])
+            .tables(&tables)
+            .build()
+            .await;
         // Found by address first, and by the link from then on.
         says(&mut app, 8, &[("1", active("b@example.com"))]).await;
         let said = [
@@ -86,7 +90,11 @@ async fn names_with_blanks_capitals_and_quotes_are_taken_as_they_are() {
         INSERT INTO "My App"."Session" SELECT "User Id" FROM "My App"."User ""Table"".x";
         CREATE TABLE users (id int, email text, is_active boolean);
         INSERT INTO users VALUES (1, 'a@example.com', true);"#;
-    let mut app = TestApp::with(&env, tables).await;
+    let mut app = TestApp::builder()
+        .settings(&env)
+        .tables(tables)
+        .build()
+        .await;
     says(&mut app, 9, &[("1", terminated("A@example.com"))]).await;
     let left = r#"SELECT string_agg(concat_ws(' ', "E-Mail ""Work""", "select", logins), ', ' ORDER BY logins)
                   FROM "My App"."User ""Table"".x""#;
@@ -103,11 +111,11 @@ async fn names_with_blanks_capitals_and_quotes_are_taken_as_they_are() {
 #[tokio::test]
 async fn matches_a_citext_column_in_any_extension_schema() {
     for schema in ["public", "extensions"] {
-        let mut app = TestApp::with(
-            &[("LEAVER__ACCOUNTS__END_SESSIONS", "[]")],
-            "CREATE SCHEMA extensions",
-        )
-        .await;
+        let mut app = TestApp::builder()
+            .settings(&[("LEAVER__ACCOUNTS__END_SESSIONS", "[]")])
+            .tables("CREATE SCHEMA extensions")
+            .build()
+            .await;
         let shipped = "SELECT count(*) FROM pg_available_extensions WHERE name = 'citext'";
         let shipped = app.count(shipped).await > 0;
         // Where the server comes without it nobody has such a column; text under that name is taken as text.

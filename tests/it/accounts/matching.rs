@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{active, outcome, questions, says, terminated};
 use crate::support::driving::{REACTIVATE, merge_record};
-use crate::support::{TestApp, USERS, employee, employees, merge_changed};
+use crate::support::{TestApp, employee, employees, merge_changed};
 
 #[tokio::test]
 async fn an_account_is_only_matched_inside_its_tenant() {
@@ -28,7 +28,11 @@ async fn an_account_is_only_matched_inside_its_tenant() {
              INSERT INTO users (company, email)
              VALUES ('acme', 'dana@example.com'), ('globex', 'dana@example.com'), (NULL, 'dana@example.com');",
         );
-        let mut app = TestApp::configured(file, &[("K", "k")], &tables).await;
+        let mut app = TestApp::builder()
+            .config_file(file, &[("K", "k")])
+            .tables(&tables)
+            .build()
+            .await;
         let entry = employee(
             "1",
             "2026-11-22T09:00:00Z",
@@ -86,7 +90,7 @@ async fn an_address_is_not_a_pattern_and_not_sql() {
 #[tokio::test]
 async fn a_protected_address_waits_for_a_person() {
     let env = [("LEAVER__ACCOUNTS__PROTECTED", r#"["Root@Example.com"]"#)];
-    let mut app = TestApp::with(&env, USERS).await;
+    let mut app = TestApp::builder().settings(&env).build().await;
     app.add_users(&["ROOT@example.com", "dana@example.com"])
         .await;
     let said = [
@@ -103,7 +107,7 @@ async fn a_protected_address_waits_for_a_person() {
 #[tokio::test]
 async fn an_account_is_protected_by_the_address_it_bears_now() {
     let env = [("LEAVER__ACCOUNTS__PROTECTED", r#"["root@example.com"]"#)];
-    let mut app = TestApp::with(&env, USERS).await;
+    let mut app = TestApp::builder().settings(&env).build().await;
     app.add_users(&["dana@example.com"]).await;
     says(&mut app, 9, &[("1", active("dana@example.com"))]).await;
     app.sql("UPDATE users SET email = 'Root@example.com'").await;
@@ -187,7 +191,7 @@ async fn one_source_that_reports_a_departure_is_enough() {
 
 #[tokio::test]
 async fn a_return_in_the_second_source_reactivates() {
-    let mut app = TestApp::with(&[REACTIVATE], USERS).await;
+    let mut app = TestApp::builder().settings(&[REACTIVATE]).build().await;
     app.add_users(&["dana@example.com"]).await;
     let merge = |minute: u8, status: &str, date: Option<&str>| {
         let at = format!("2026-11-22T09:{minute:02}:00Z");
@@ -211,7 +215,7 @@ async fn a_return_in_the_second_source_reactivates() {
 
 #[tokio::test]
 async fn uncertainty_in_one_source_is_not_a_return() {
-    let mut app = TestApp::with(&[REACTIVATE], USERS).await;
+    let mut app = TestApp::builder().settings(&[REACTIVATE]).build().await;
     app.add_users(&["dana@example.com"]).await;
     let merge = |minute: u8, status: &str, date: Option<&str>| {
         let at = format!("2026-11-22T09:{minute:02}:00Z");
@@ -233,7 +237,7 @@ async fn uncertainty_in_one_source_is_not_a_return() {
 
 #[tokio::test]
 async fn a_return_opens_a_hold_while_another_source_is_uncertain() {
-    let mut app = TestApp::with(&[REACTIVATE], USERS).await;
+    let mut app = TestApp::builder().settings(&[REACTIVATE]).build().await;
     app.add_users(&["dana@example.com"]).await;
     let merge = |minute: u8, removed: bool| {
         let at = format!("2026-11-22T09:{minute:02}:00Z");
@@ -331,7 +335,10 @@ async fn a_deletion_of_somebody_unknown_ends_nothing() {
 
 #[tokio::test]
 async fn a_return_does_not_outweigh_a_departure_in_another_source() {
-    let mut app = TestApp::with(&[("LEAVER__POLICY__REHIRE", "reactivate")], USERS).await;
+    let mut app = TestApp::builder()
+        .settings(&[("LEAVER__POLICY__REHIRE", "reactivate")])
+        .build()
+        .await;
     app.add_users(&["dana@example.com"]).await;
     says(&mut app, 8, &[("1", terminated("dana@example.com"))]).await;
     let merge = |hour: &str, status: &str, ended: Option<&str>| {

@@ -52,7 +52,7 @@ async fn only_the_active_column_and_the_sessions_change() {
         FROM generate_series(1, 5) n;
         INSERT INTO sessions SELECT n, 1 + n % 5, '\x00' FROM generate_series(1, 20) n;
         INSERT INTO invoices SELECT n, 1 + n % 5 FROM generate_series(1, 20) n;"#;
-    let mut app = TestApp::with(&[], tables).await;
+    let mut app = TestApp::builder().tables(tables).build().await;
     let whole = r"SELECT concat_ws(E'\n',
         (SELECT string_agg(u::text, E'\n' ORDER BY id) FROM users u),
         (SELECT string_agg(s::text, E'\n' ORDER BY id) FROM sessions s),
@@ -103,7 +103,7 @@ async fn a_failing_session_statement_rolls_everything_back() {
 #[tokio::test]
 async fn a_failing_delivery_does_not_fail_its_neighbours() {
     let env = [("LEAVER__WORKER__MAX_ATTEMPTS", "3")];
-    let mut app = TestApp::with(&env, USERS).await;
+    let mut app = TestApp::builder().settings(&env).build().await;
     let emails: Vec<String> = (0..9).map(|n| format!("u{n}@example.com")).collect();
     app.add_users(&emails.iter().map(String::as_str).collect::<Vec<_>>())
         .await;
@@ -157,7 +157,7 @@ async fn an_account_that_is_off_already_is_a_quiet_success() {
 #[tokio::test]
 async fn an_account_without_a_word_on_activity_counts_as_active() {
     let tables = USERS.replace("boolean NOT NULL DEFAULT true", "boolean");
-    let mut app = TestApp::with(&[], &tables).await;
+    let mut app = TestApp::builder().tables(&tables).build().await;
     app.add_users(&["dana@example.com", "other@example.com"])
         .await;
     let said = [
@@ -174,7 +174,10 @@ async fn an_account_without_a_word_on_activity_counts_as_active() {
 
 #[tokio::test]
 async fn only_accounts_that_we_deactivated_are_reactivated() {
-    let mut app = TestApp::with(&[("LEAVER__POLICY__REHIRE", "reactivate")], USERS).await;
+    let mut app = TestApp::builder()
+        .settings(&[("LEAVER__POLICY__REHIRE", "reactivate")])
+        .build()
+        .await;
     app.add_users(&["ours@example.com", "theirs@example.com"])
         .await;
     app.sql("UPDATE users SET is_active = false WHERE email = 'theirs@example.com'")

@@ -9,8 +9,8 @@ mod webhooks;
 
 use serde_json::{Value, json};
 
-use crate::support::process::{Place, command, leaver};
-use crate::support::{USERS, employee, employees};
+use crate::support::process::{command, run};
+use crate::support::{TestApp, employee, employees};
 
 /// Every command and subcommand.
 const COMMANDS: &[&[&str]] = &[
@@ -71,16 +71,16 @@ const PEOPLE: &str = "INSERT INTO users (email, hashed_password) SELECT name || 
     INSERT INTO sessions (user_id) SELECT id FROM users, generate_series(1, 2);";
 
 /// Creates a database with five active users.
-async fn place() -> Place {
-    let mut place = Place::new(USERS).await;
-    place.sql(PEOPLE).await;
-    place
+async fn app() -> TestApp {
+    let mut app = TestApp::builder().unmigrated().build().await;
+    app.sql(PEOPLE).await;
+    app
 }
 
 #[test]
 fn every_command_has_help_with_an_example() {
     for command in COMMANDS {
-        let help = leaver(&[*command, &["--help"]].concat(), &[]).good();
+        let help = run(&[*command, &["--help"]].concat(), &[]).succeeded();
         assert!(help.out.contains("Usage: leaver"), "{help:?}");
         if !command.is_empty() {
             let example = format!("  leaver {}", command.join(" "));
@@ -93,7 +93,7 @@ fn every_command_has_help_with_an_example() {
         }
         assert_eq!(help.err, "");
     }
-    let version = leaver(&["--version"], &[]).good();
+    let version = run(&["--version"], &[]).succeeded();
     assert_eq!(
         version.out,
         format!("leaver {}\n", env!("CARGO_PKG_VERSION"))
@@ -131,12 +131,12 @@ fn wrong_use_exits_2() {
         &["health", "--url", "ftp://example.com"],
         &["demo", "--listen", "8080"],
     ] {
-        let said = leaver(args, &[]);
-        assert_eq!(said.code, Some(2), "{args:?}: {said:?}");
-        assert_eq!(said.out, "");
+        let output = run(args, &[]);
+        assert_eq!(output.code, Some(2), "{args:?}: {output:?}");
+        assert_eq!(output.out, "");
         assert!(
-            said.err.contains("Usage") || said.err.contains("--help"),
-            "{said:?}"
+            output.err.contains("Usage") || output.err.contains("--help"),
+            "{output:?}"
         );
     }
 }
@@ -154,8 +154,8 @@ fn a_closed_pipe_ends_a_command_without_a_panic() {
 #[test]
 fn serve_and_send_need_a_source() {
     for args in [&["serve"][..], &["send", "--source", "bamboohr", "-"]] {
-        let said = leaver(args, &[("DATABASE_URL", "postgres://localhost/app")]);
-        said.failed(&["no source", "BAMBOOHR_WEBHOOK_SECRET", "[[sources]]"]);
+        let output = run(args, &[("DATABASE_URL", "postgres://localhost/app")]);
+        output.failed(&["no source", "BAMBOOHR_WEBHOOK_SECRET", "[[sources]]"]);
     }
 }
 
@@ -173,68 +173,72 @@ fn an_invalid_configuration_stops_every_command() {
         &["explain", "1"],
         &["health"],
     ] {
-        leaver(args, &env).failed(&["leaver: ", "LEAVER__ACCOUNTS__TABEL", "accounts.tabel"]);
+        run(args, &env).failed(&["leaver: ", "LEAVER__ACCOUNTS__TABEL", "accounts.tabel"]);
     }
 }
 
 #[tokio::test]
 async fn migrate_applies_pending_migrations_once() {
-    let mut place = Place::new("").await;
+    let mut app = TestApp::builder().tables("").unmigrated().build().await;
     let all = leaver::db::schema::MIGRATOR.iter().count();
     // `migrate` needs no source.
-    let env = [("DATABASE_URL", place.url.as_str())];
-    let first = leaver(&["migrate", "--json"], &env).good();
+    let env = [("DATABASE_URL", app.url.as_str())];
+    let first = run(&["migrate", "--json"], &env).succeeded();
     assert_eq!(first.json()["applied"], json!(all));
-    let second = leaver(&["migrate", "--json"], &env).good();
+    let second = run(&["migrate", "--json"], &env).succeeded();
     assert_eq!(second.json()["applied"], json!(0));
-    let told = leaver(&["migrate"], &env).good();
+    let told = run(&["migrate"], &env).succeeded();
     assert!(told.out.contains("schema leaver"), "{told:?}");
     let schemas = "SELECT DISTINCT table_schema::text FROM information_schema.tables
                    WHERE table_schema NOT IN ('pg_catalog', 'information_schema')";
-    assert_eq!(place.lines(schemas).await, ["leaver"]);
+    assert_eq!(app.lines(schemas).await, ["leaver"]);
 }
 
 #[tokio::test]
 async fn migrate_grants_the_service_role_only_what_it_needs() {
-    let mut place = place().await;
+    let mut app = app().await;
     let role = format!("service_{}", uuid::Uuid::new_v4().simple());
     // Only the mapped columns, so not the passwords.
-    place
+    app
         .sql(&format!(
             "CREATE ROLE {role} LOGIN; GRANT SELECT (id, email, is_active), UPDATE (is_active) ON users TO {role};
              GRANT SELECT, DELETE ON sessions TO {role}"
         ))
         .await;
-    let said = place
-        .leaver(&["migrate", "--grant-to", &role, "--json"])
-        .good();
-    assert_eq!(said.json()["granted_to"], json!(role));
-    place
-        .leaver(&["migrate", "--grant-to", "nobody_of_that_name"])
+    let output = app
+        .run(&["migrate", "--grant-to", &role, "--json"])
+        .succeeded();
+    assert_eq!(output.json()["granted_to"], json!(role));
+    app.run(&["migrate", "--grant-to", "nobody_of_that_name"])
         .failed(&["nobody_of_that_name", "does not exist"]);
 
-    let url = place
+    let url = app
         .url
         .replace("postgres://postgres@", &format!("postgres://{role}@"));
-    leaver(&["check"], &place.env(&[("DATABASE_URL", &url)])).good();
-    let service = place.serve(&[("DATABASE_URL", &url)]);
-    let file = place.file("five.json", &five());
-    service.send(&place, "bamboohr", &file).good();
-    place.settled().await;
+    app.run_with(&["check"], &[("DATABASE_URL", &url)])
+        .succeeded();
+    let service = app.serve(&[("DATABASE_URL", &url)]);
+    let file = app.file("five.json", &five());
+    service.send(&app, "bamboohr", &file).succeeded();
+    app.wait_until_processed().await;
     assert_eq!(
-        place.active().await,
+        app.active().await,
         ["ben@example.com", "dia@example.com", "eve@example.com"]
     );
-    assert_eq!(place.count("SELECT count(*) FROM leaver.audit").await, 2);
+    assert_eq!(app.count("SELECT count(*) FROM leaver.audit").await, 2);
     // This role may not read the audit log; the rest is shown.
-    let env = place.env(&[("DATABASE_URL", &url)]);
-    let said = leaver(&["explain", "1"], &env).good();
-    assert!(said.out.contains("not readable by this role"), "{said:?}");
+    let output = app
+        .run_with(&["explain", "1"], &[("DATABASE_URL", &url)])
+        .succeeded();
+    assert!(
+        output.out.contains("not readable by this role"),
+        "{output:?}"
+    );
 }
 
 #[tokio::test]
 async fn commands_ask_for_migrate_without_the_schema() {
-    let place = place().await;
+    let app = app().await;
     for args in [
         &["deliveries"][..],
         &["holds", "list"],
@@ -243,6 +247,6 @@ async fn commands_ask_for_migrate_without_the_schema() {
         &["employees"],
         &["replay", "0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10"],
     ] {
-        place.leaver(args).failed(&["leaver migrate"]);
+        app.run(args).failed(&["leaver migrate"]);
     }
 }

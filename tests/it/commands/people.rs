@@ -2,13 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{five, notification, place};
-use crate::support::process::{Place, Served, leaver};
+use super::{app, five, notification};
+use crate::support::TestApp;
+use crate::support::process::{RunningService, run};
 
 /// Starts a service and sends it the batch of five, an invalid body, an ignored model and two notifications.
-async fn busy() -> (Place, Served) {
-    let mut place = place().await;
-    let service = place.serve(&[]);
+async fn busy() -> (TestApp, RunningService) {
+    let mut app = app().await;
+    let service = app.serve(&[]);
     for (source, name, body) in [
         ("bamboohr", "five.json", five()),
         ("bamboohr", "broken.json", "{\"employees\": [".to_owned()),
@@ -20,11 +21,11 @@ async fn busy() -> (Place, Served) {
         ("bamboohr", "notification-2.json", notification("2")),
         ("bamboohr", "notification-4.json", notification("4")),
     ] {
-        let file = place.file(name, &body);
-        service.send(&place, source, &file).good();
-        place.settled().await;
+        let file = app.file(name, &body);
+        service.send(&app, source, &file).succeeded();
+        app.wait_until_processed().await;
     }
-    (place, service)
+    (app, service)
 }
 
 fn rows(value: &Value) -> &Vec<Value> {
@@ -33,8 +34,8 @@ fn rows(value: &Value) -> &Vec<Value> {
 
 #[tokio::test]
 async fn deliveries_lists_states_and_outcomes() {
-    let (place, _service) = busy().await;
-    let all = place.leaver(&["deliveries", "--json"]).good().json();
+    let (app, _service) = busy().await;
+    let all = app.run(&["deliveries", "--json"]).succeeded().json();
     let states: Vec<_> = rows(&all)
         .iter()
         .map(|row| row["state"].as_str().unwrap())
@@ -46,30 +47,30 @@ async fn deliveries_lists_states_and_outcomes() {
     let five = rows(&all).last().unwrap();
     assert_eq!(five["outcome"]["deactivated"], json!(2));
 
-    let failed = place
-        .leaver(&["deliveries", "--state", "failed", "--json"])
-        .good()
+    let failed = app
+        .run(&["deliveries", "--state", "failed", "--json"])
+        .succeeded()
         .json();
     assert_eq!(rows(&failed).len(), 1);
     assert!(
         failed[0]["reason"].as_str().unwrap().contains("JSON"),
         "{failed}"
     );
-    let merge = place
-        .leaver(&["deliveries", "--source", "merge", "--json"])
-        .good()
+    let merge = app
+        .run(&["deliveries", "--source", "merge", "--json"])
+        .succeeded()
         .json();
     assert_eq!(
         (rows(&merge).len(), &merge[0]["source"]),
         (1, &json!("merge"))
     );
-    let last = place
-        .leaver(&["deliveries", "--limit", "1", "--json"])
-        .good()
+    let last = app
+        .run(&["deliveries", "--limit", "1", "--json"])
+        .succeeded()
         .json();
     assert_eq!(last[0], all[0]);
 
-    let table = place.leaver(&["deliveries"]).good();
+    let table = app.run(&["deliveries"]).succeeded();
     for words in [
         five["id"].as_str().unwrap(),
         "2 deactivated",
@@ -78,21 +79,21 @@ async fn deliveries_lists_states_and_outcomes() {
     ] {
         assert!(table.out.contains(words), "no {words:?} in {}", table.out);
     }
-    let none = place.leaver(&["deliveries", "--state", "pending"]).good();
+    let none = app.run(&["deliveries", "--state", "pending"]).succeeded();
     assert_eq!(
         (none.out.as_str(), none.err.as_str()),
         ("", "no deliveries\n")
     );
-    let none = place
-        .leaver(&["deliveries", "--state", "pending", "--json"])
-        .good();
+    let none = app
+        .run(&["deliveries", "--state", "pending", "--json"])
+        .succeeded();
     assert_eq!(none.json(), json!([]));
 }
 
 #[tokio::test]
 async fn replay_processes_only_failed_deliveries() {
-    let (mut place, service) = busy().await;
-    let all = place.leaver(&["deliveries", "--json"]).good().json();
+    let (mut app, service) = busy().await;
+    let all = app.run(&["deliveries", "--json"]).succeeded().json();
     let id = |state: &str| {
         let row = rows(&all).iter().find(|row| row["state"] == state).unwrap();
         row["id"].as_str().unwrap()
@@ -100,36 +101,36 @@ async fn replay_processes_only_failed_deliveries() {
     let (failed, processed) = (id("failed"), id("processed"));
     let unknown = "0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10";
 
-    let said = place.leaver(&["replay", failed, "--json"]).good().json();
-    assert_eq!(said, json!([{"delivery": failed, "result": "queued"}]));
-    place.settled().await;
-    let again = place
-        .leaver(&["deliveries", "--state", "failed", "--json"])
-        .good()
+    let output = app.run(&["replay", failed, "--json"]).succeeded().json();
+    assert_eq!(output, json!([{"delivery": failed, "result": "queued"}]));
+    app.wait_until_processed().await;
+    let again = app
+        .run(&["deliveries", "--state", "failed", "--json"])
+        .succeeded()
         .json();
     assert_eq!(again[0]["id"], json!(failed));
 
-    let said = place.leaver(&["replay", "--json", failed, processed, unknown]);
-    assert_eq!(said.code, Some(3));
-    let said = said.json();
-    let results: Vec<_> = rows(&said)
+    let output = app.run(&["replay", "--json", failed, processed, unknown]);
+    assert_eq!(output.code, Some(3));
+    let output = output.json();
+    let results: Vec<_> = rows(&output)
         .iter()
         .map(|row| row["result"].as_str().unwrap())
         .collect();
     assert_eq!(results, ["queued", "body_gone", "unknown"]);
     service.stop();
-    let said = place.leaver(&["replay", unknown]);
-    assert_eq!(said.code, Some(3));
+    let output = app.run(&["replay", unknown]);
+    assert_eq!(output.code, Some(3));
     assert!(
-        said.out.contains(unknown) && said.out.contains("no such delivery"),
-        "{said:?}"
+        output.out.contains(unknown) && output.out.contains("no such delivery"),
+        "{output:?}"
     );
 }
 
 #[tokio::test]
 async fn holds_are_listed_approved_and_rejected() {
-    let (mut place, _service) = busy().await;
-    let holds = place.leaver(&["holds", "list", "--json"]).good().json();
+    let (mut app, _service) = busy().await;
+    let holds = app.run(&["holds", "list", "--json"]).succeeded().json();
     let of = |employee: &str| {
         let hold = rows(&holds)
             .iter()
@@ -142,67 +143,64 @@ async fn holds_are_listed_approved_and_rejected() {
             .iter()
             .all(|hold| hold["requested_action"] == "deactivate")
     );
-    let table = place.leaver(&["holds", "list"]).good();
+    let table = app.run(&["holds", "list"]).succeeded();
     assert!(
         table.out.contains("needs a read") && table.err.contains("holds approve"),
         "{table:?}"
     );
 
     let (two, four) = (of("2"), of("4"));
-    let said = place
-        .leaver(&["holds", "approve", &two, "--as", "Kim", "--json"])
-        .good()
+    let output = app
+        .run(&["holds", "approve", &two, "--as", "Kim", "--json"])
+        .succeeded()
         .json();
-    let account = place
+    let account = app
         .lines("SELECT id::text FROM users WHERE email = 'ben@example.com'")
         .await;
     assert_eq!(
-        said,
+        output,
         json!({"id": two.parse::<i64>().unwrap(), "state": "approved", "account_id": account[0], "changed": true})
     );
-    let said = place
-        .leaver(&["holds", "reject", &four, "--as", "Kim"])
-        .good();
-    assert!(said.out.contains("rejected"), "{said:?}");
-    assert_eq!(place.active().await, ["dia@example.com", "eve@example.com"]);
+    let output = app
+        .run(&["holds", "reject", &four, "--as", "Kim"])
+        .succeeded();
+    assert!(output.out.contains("rejected"), "{output:?}");
+    assert_eq!(app.active().await, ["dia@example.com", "eve@example.com"]);
     let sessions =
         "SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE NOT u.is_active";
-    assert_eq!(place.count(sessions).await, 0);
+    assert_eq!(app.count(sessions).await, 0);
     let kim = "SELECT action || ' ' || employee_id FROM leaver.audit WHERE actor LIKE '%Kim%' ORDER BY id";
-    let lines = place.lines(kim).await;
+    let lines = app.lines(kim).await;
     assert!(
         lines.contains(&"approved 2".to_owned()) && lines.contains(&"rejected 4".to_owned()),
         "{lines:?}"
     );
 
-    place
-        .leaver(&["holds", "approve", &two])
+    app.run(&["holds", "approve", &two])
         .failed(&["not open", "approved"]);
-    place
-        .leaver(&["holds", "reject", &four])
+    app.run(&["holds", "reject", &four])
         .failed(&["not open", "rejected"]);
-    place
-        .leaver(&["holds", "approve", "4711"])
+    app.run(&["holds", "approve", "4711"])
         .failed(&["no hold 4711", "holds list"]);
-    let none = place.leaver(&["holds", "list"]).good();
+    let none = app.run(&["holds", "list"]).succeeded();
     assert_eq!(
         (none.out.as_str(), none.err.as_str()),
         ("", "no open holds\n")
     );
     assert_eq!(
-        place.leaver(&["holds", "list", "--json"]).good().json(),
+        app.run(&["holds", "list", "--json"]).succeeded().json(),
         json!([])
     );
 }
 
 #[tokio::test]
 async fn explain_finds_a_person_by_e_mail_and_by_id() {
-    let (place, _service) = busy().await;
-    let by_email = place
-        .leaver(&["explain", " ANA@example.com", "--json"])
-        .good()
+    let (app, _service) = busy().await;
+    let by_email = app
+        .run(&["explain", " ANA@example.com", "--json"])
+        .succeeded()
         .json();
-    let by_id = place.leaver(&["explain", "1", "--json"]).good().json();
+    let by_id = app.run(&["explain", "1", "--json"]).succeeded().json();
     assert_eq!(by_email, by_id);
     let ana = &by_id[0];
     assert_eq!(ana["employee_id"], json!("1"));
@@ -214,7 +212,7 @@ async fn explain_finds_a_person_by_e_mail_and_by_id() {
         "{ana}"
     );
 
-    let text = place.leaver(&["explain", "cem@example.com"]).good().out;
+    let text = app.run(&["explain", "cem@example.com"]).succeeded().out;
     for words in [
         "employee 3",
         "inactive",
@@ -224,41 +222,41 @@ async fn explain_finds_a_person_by_e_mail_and_by_id() {
     ] {
         assert!(text.contains(words), "no {words:?} in {text}");
     }
-    let text = place.leaver(&["explain", "4"]).good().out;
+    let text = app.run(&["explain", "4"]).succeeded().out;
     assert!(
         text.contains("2199-01-01") && text.contains("needs a read"),
         "{text}"
     );
 
     for who in ["stranger@example.com", "4711"] {
-        let said = place.leaver(&["explain", who]);
-        assert_eq!(said.code, Some(1));
-        assert!(said.err.contains("no employee"), "{said:?}");
-        let said = place.leaver(&["explain", who, "--json"]);
-        assert_eq!((said.code, said.json()), (Some(1), json!([])));
+        let output = app.run(&["explain", who]);
+        assert_eq!(output.code, Some(1));
+        assert!(output.err.contains("no employee"), "{output:?}");
+        let output = app.run(&["explain", who, "--json"]);
+        assert_eq!((output.code, output.json()), (Some(1), json!([])));
     }
 }
 
 #[tokio::test]
 async fn health_exits_0_if_healthy_and_3_without_a_response() {
-    let place = place().await;
-    let service = place.serve(&[]);
+    let app = app().await;
+    let service = app.serve(&[]);
     let url = service.url.clone();
     let health = ["health", "--url", &url];
     // The address comes from the option, then from the variable.
-    let said = leaver(&health, &[]).good();
-    assert!(said.out.contains("database ok"), "{said:?}");
+    let output = run(&health, &[]).succeeded();
+    assert!(output.out.contains("database ok"), "{output:?}");
     let admin = service.admin_url.strip_prefix("http://").unwrap();
     let listen = [("LEAVER_ADMIN_LISTEN", admin)];
-    leaver(&["health"], &listen).good();
+    run(&["health"], &listen).succeeded();
     let without_admin = [
         ("LEAVER_LISTEN", service.address()),
         ("LEAVER_ADMIN_LISTEN", ""),
     ];
-    leaver(&["health"], &without_admin).good();
-    let said = leaver(&["health", "--json"], &listen).good();
-    assert_eq!(said.json()["status"], json!("ok"));
+    run(&["health"], &without_admin).succeeded();
+    let output = run(&["health", "--json"], &listen).succeeded();
+    assert_eq!(output.json()["status"], json!("ok"));
 
     service.stop();
-    leaver(&health, &[]).failed(&["no response", &url]);
+    run(&health, &[]).failed(&["no response", &url]);
 }

@@ -4,75 +4,74 @@ use std::process::Command;
 
 use serde_json::json;
 
-use super::{five, place};
-use crate::support::process::{Running, leaver};
+use super::{app, five};
+use crate::support::process::RunningProcess;
 use crate::support::{BAMBOOHR_KEY, merge_changed};
 
 #[tokio::test]
 async fn a_batch_deactivates_only_leavers_and_a_repeat_nothing() {
-    let mut place = place().await;
-    let service = place.serve(&[]);
-    let file = place.file("five.json", &five());
+    let mut app = app().await;
+    let service = app.serve(&[]);
+    let file = app.file("five.json", &five());
 
-    let first = service.send(&place, "bamboohr", &file).good().json();
+    let first = service.send(&app, "bamboohr", &file).succeeded().json();
     assert_eq!(first["status"], json!(200));
     assert_eq!(first["body"]["received"], json!(true));
     assert_eq!(first["body"]["duplicate"], json!(false));
-    place.settled().await;
+    app.wait_until_processed().await;
     let stay = ["ben@example.com", "dia@example.com", "eve@example.com"];
-    assert_eq!(place.active().await, stay);
+    assert_eq!(app.active().await, stay);
     let sessions = "SELECT count(*) FROM sessions";
-    assert_eq!(place.count(sessions).await, 6);
+    assert_eq!(app.count(sessions).await, 6);
     let audit = "SELECT action || ' ' || employee_id FROM leaver.audit ORDER BY 1";
-    assert_eq!(place.lines(audit).await, ["deactivated 1", "deactivated 3"]);
+    assert_eq!(app.lines(audit).await, ["deactivated 1", "deactivated 3"]);
 
     // An account is reactivated by hand; a duplicate carries no new facts and leaves it active.
-    place
-        .sql("UPDATE users SET is_active = true WHERE email = 'cem@example.com'")
+    app.sql("UPDATE users SET is_active = true WHERE email = 'cem@example.com'")
         .await;
-    let again = service.send(&place, "bamboohr", &file).good().json();
+    let again = service.send(&app, "bamboohr", &file).succeeded().json();
     assert_eq!(again["body"]["duplicate"], json!(true));
     assert_eq!(again["body"]["delivery"], first["body"]["delivery"]);
-    place.settled().await;
-    assert_eq!(place.active().await.len(), 4);
-    assert_eq!(place.lines(audit).await.len(), 2);
+    app.wait_until_processed().await;
+    assert_eq!(app.active().await.len(), 4);
+    assert_eq!(app.lines(audit).await.len(), 2);
     let passwords = "SELECT count(*) FROM users WHERE hashed_password = 'x'";
-    assert_eq!(place.count(passwords).await, 5);
+    assert_eq!(app.count(passwords).await, 5);
     service.stop();
 }
 
 #[tokio::test]
 async fn form_and_merge_bodies_are_signed_like_the_providers() {
-    let mut place = place().await;
-    let service = place.serve(&[]);
+    let mut app = app().await;
+    let service = app.serve(&[]);
     let form = "employees%5B1%5D%5BchangedFields%5D%5B0%5D=Status&employees%5B1%5D%5BStatus%5D=Inactive\
                 &employees%5B1%5D%5BEmployment+Status%5D=Terminated&employees%5B1%5D%5BWork+Email%5D=ana%40example.com";
-    let form = place.file("form.txt", form);
+    let form = app.file("form.txt", form);
     let merge = merge_changed(&json!({
         "id": "m-1", "work_email": "ben@example.com", "employment_status": "INACTIVE",
         "termination_date": "2020-01-31T00:00:00Z", "modified_at": "2026-01-01T00:00:00Z",
     }));
-    let merge = place.file("merge.json", &merge.to_string());
-    service.send(&place, "bamboohr", &form).good();
-    service.send(&place, "merge", &merge).good();
-    place.settled().await;
+    let merge = app.file("merge.json", &merge.to_string());
+    service.send(&app, "bamboohr", &form).succeeded();
+    service.send(&app, "merge", &merge).succeeded();
+    app.wait_until_processed().await;
     assert_eq!(
-        place.active().await,
+        app.active().await,
         ["cem@example.com", "dia@example.com", "eve@example.com"]
     );
     let types = "SELECT content_type FROM leaver.deliveries ORDER BY 1";
     assert_eq!(
-        place.lines(types).await,
+        app.lines(types).await,
         ["application/json", "application/x-www-form-urlencoded"]
     );
 }
 
 #[tokio::test]
 async fn the_printed_curl_command_sends_the_delivery() {
-    let mut place = place().await;
-    let service = place.serve(&[]);
+    let mut app = app().await;
+    let service = app.serve(&[]);
     for (source, name) in [("bamboohr", "five o'clock.json"), ("merge", "merge.json")] {
-        let file = place.file(name, &five());
+        let file = app.file(name, &five());
         let args = [
             "send",
             "--source",
@@ -82,11 +81,11 @@ async fn the_printed_curl_command_sends_the_delivery() {
             "--print",
             file.to_str().unwrap(),
         ];
-        let printed = place.leaver(&args).good();
+        let printed = app.run(&args).succeeded();
         assert!(printed.out.starts_with("curl "), "{printed:?}");
         assert!(!printed.out.contains(BAMBOOHR_KEY), "{printed:?}");
         assert_eq!(
-            place.count("SELECT count(*) FROM leaver.deliveries").await,
+            app.count("SELECT count(*) FROM leaver.deliveries").await,
             i64::from(source == "merge")
         );
 
@@ -99,30 +98,30 @@ async fn the_printed_curl_command_sends_the_delivery() {
         };
         let mut shell = Command::new("sh");
         shell.args(["-c", &format!("{stub}{}", printed.out)]);
-        let said = Running::start(shell).ended().good();
+        let output = RunningProcess::start(shell).wait().succeeded();
         if there {
-            assert_eq!(said.json()["duplicate"], json!(false), "{said:?}");
+            assert_eq!(output.json()["duplicate"], json!(false), "{output:?}");
         } else {
             let words = [service.url.clone(), format!("\n@{}\n", file.display())];
-            assert!(words.iter().all(|word| said.out.contains(word)), "{said:?}");
+            assert!(
+                words.iter().all(|word| output.out.contains(word)),
+                "{output:?}"
+            );
             return;
         }
     }
-    place.settled().await;
-    assert_eq!(place.active().await.len(), 3);
+    app.wait_until_processed().await;
+    assert_eq!(app.active().await.len(), 3);
 }
 
 #[tokio::test]
 async fn a_rejected_delivery_exits_1_with_the_response() {
-    let place = place().await;
-    let service = place.serve(&[]);
-    let file = place.file("five.json", &five());
+    let app = app().await;
+    let service = app.serve(&[]);
+    let file = app.file("five.json", &five());
     let file = file.to_str().unwrap();
     let send = ["send", "--source", "bamboohr", "--to", &service.url, file];
-    let forged = leaver(
-        &send,
-        &place.env(&[("BAMBOOHR_WEBHOOK_SECRET", "another-key")]),
-    );
+    let forged = app.run_with(&send, &[("BAMBOOHR_WEBHOOK_SECRET", "another-key")]);
     assert_eq!(forged.code, Some(1), "{forged:?}");
     assert!(
         forged.out.contains("401") && forged.out.contains("invalid signature"),
@@ -130,7 +129,7 @@ async fn a_rejected_delivery_exits_1_with_the_response() {
     );
 
     let unknown = format!("{}/webhooks/other", service.url);
-    let lost = place.leaver(&[
+    let lost = app.run(&[
         "send", "--source", "bamboohr", "--json", "--to", &unknown, file,
     ]);
     assert_eq!(lost.code, Some(1));
@@ -142,8 +141,8 @@ async fn a_rejected_delivery_exits_1_with_the_response() {
 
 #[tokio::test]
 async fn send_explains_why_it_could_not_send() {
-    let place = place().await;
-    let file = place.file("five.json", &five());
+    let app = app().await;
+    let file = app.file("five.json", &five());
     let file = file.to_str().unwrap();
     let nobody = "http://127.0.0.1:1";
     for (args, words) in [
@@ -160,8 +159,6 @@ async fn send_explains_why_it_could_not_send() {
             ["no response from http://127.0.0.1:1", "refused"],
         ),
     ] {
-        place
-            .leaver(&[&["send"][..], &args].concat())
-            .failed(&words);
+        app.run(&[&["send"][..], &args].concat()).failed(&words);
     }
 }

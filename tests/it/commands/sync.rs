@@ -1,68 +1,33 @@
 //! `leaver sync`: its outcomes, and exit code 1 if a sync is incomplete.
 
-use std::fmt::Write;
-
 use serde_json::{Value, json};
 
 use crate::support::apis::{
     Answer, MERGE_EMPLOYEES, StandIn, bamboohr_company, bamboohr_employee, merge_account,
     merge_company, merge_employee, merge_sync,
 };
-use crate::support::process::{Place, Said, Served, leaver};
-use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS};
+use crate::support::apis_setup::{source_with_api, terminated_merge_employee};
+use crate::support::{BAMBOOHR_KEY, TestApp};
 
-async fn sync(place: &Place, api: &StandIn, more: &[&str]) -> Said {
-    let text = format!(
-        r#"
-        [[sources]]
-        name = "merge"
-        provider = "merge"
-        webhook_secrets = ["env:SECRET"]
-        linked_accounts = [{{ id = "la-1", tenant = "widgets", token = "env:TOKEN" }}]
-        [sources.api]
-        base_url = "{}"
-        api_key = "env:API_KEY"
-        "#,
-        api.url
-    );
-    let file = place.file("sync.toml", &text).to_str().unwrap().to_owned();
-    let more: Vec<String> = more.iter().map(ToString::to_string).collect();
-    let mut env: Vec<(String, String)> = place
-        .env(&[
-            ("SECRET", MERGE_KEY),
-            ("API_KEY", "key-sentinel"),
-            ("TOKEN", "token-sentinel"),
-        ])
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
-        .collect();
-    env.retain(|(name, _)| !name.ends_with("WEBHOOK_SECRET"));
-    tokio::task::spawn_blocking(move || {
-        let mut args = vec!["sync", "--config", &file];
-        args.extend(more.iter().map(String::as_str));
-        let env: Vec<(&str, &str)> = env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-        leaver(&args, &env)
-    })
-    .await
-    .unwrap()
-}
+const SECRETS: [(&str, &str); 3] = [
+    ("SECRET", BAMBOOHR_KEY),
+    ("API_KEY", "key-sentinel"),
+    ("TOKEN", "token-sentinel"),
+];
 
 #[tokio::test(flavor = "multi_thread")]
 async fn sync_reports_outcomes_and_exits_1_if_incomplete() {
-    let mut place = Place::new(USERS).await;
-    place
-        .sql("INSERT INTO users (email) VALUES ('dana.1@widgets.example'), ('dana.2@widgets.example')")
+    let employees = vec![terminated_merge_employee(1), merge_employee(2)];
+    let api = StandIn::start(merge_company(employees)).await;
+    let mut app = TestApp::builder()
+        .config_file(&source_with_api("merge", "merge", &api), &SECRETS)
+        .build()
         .await;
-    let env = place.env(&[]);
-    assert_eq!(leaver(&["migrate"], &env).code, Some(0));
-    let mut left = merge_employee(1);
-    left["employment_status"] = "INACTIVE".into();
-    left["termination_date"] = "2026-11-20T00:00:00Z".into();
-    let api = StandIn::start(merge_company(vec![left, merge_employee(2)])).await;
+    app.add_employees_users(1..=2).await;
 
-    let said = sync(&place, &api, &["--json"]).await;
-    assert_eq!(said.code, Some(0), "{said:?}");
-    let line = &said.json()[0];
+    let output = app.run(&["sync", "--json"]);
+    assert_eq!(output.code, Some(0), "{output:?}");
+    let line = &output.json()[0];
     assert_eq!(
         (&line["state"], &line["records"]),
         (&json!("complete"), &json!(2))
@@ -70,13 +35,13 @@ async fn sync_reports_outcomes_and_exits_1_if_incomplete() {
     assert_eq!(line["outcome"], json!({"deactivated": 1, "kept": 1}));
 
     api.script(MERGE_EMPLOYEES, [Answer::status(403)]);
-    let said = sync(&place, &api, &["--full"]).await;
-    assert_eq!(said.code, Some(1), "{said:?}");
+    let output = app.run(&["sync", "--full"]);
+    assert_eq!(output.code, Some(1), "{output:?}");
     assert!(
-        said.out.contains("incomplete") && said.out.contains("403"),
-        "{said:?}"
+        output.out.contains("incomplete") && output.out.contains("403"),
+        "{output:?}"
     );
-    let shown = format!("{said:?}");
+    let shown = format!("{output:?}");
     assert!(
         !shown.contains("key-sentinel") && !shown.contains("token-sentinel"),
         "{shown}"
@@ -156,74 +121,34 @@ async fn bad_reads() -> Vec<Bad> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_bad_read_changes_nobody_and_shows_in_health() {
-    let mut place = Place::new(USERS).await;
-    let users = "INSERT INTO users (email) SELECT 'dana.' || n || '@widgets.example' FROM generate_series(1, 3) n";
-    place.sql(users).await;
     let bad = bad_reads().await;
-    let mut text = String::new();
-    for one in &bad {
-        let linked = match one.provider {
-            "merge" => {
-                r#"linked_accounts = [{ id = "la-1", tenant = "widgets", token = "env:TOKEN" }]"#
-            }
-            _ => "",
-        };
-        let _ = write!(
-            text,
-            r#"
-            [[sources]]
-            name = "{}"
-            provider = "{}"
-            webhook_secrets = ["env:SECRET"]
-            {linked}
-            [sources.api]
-            base_url = "{}"
-            api_key = "env:API_KEY"
-            "#,
-            one.name, one.provider, one.api.url
-        );
-    }
-    let file = place.file("bad.toml", &text).to_str().unwrap().to_owned();
-    let mut env = place.env(&[
-        ("SECRET", BAMBOOHR_KEY),
-        ("API_KEY", "key-sentinel"),
-        ("TOKEN", "token-sentinel"),
-        ("LEAVER_CONFIG", &file),
-    ]);
-    env.retain(|(name, _)| !name.ends_with("WEBHOOK_SECRET"));
-    let env: Vec<(String, String)> = env
-        .into_iter()
-        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+    let sources: String = bad
+        .iter()
+        .map(|one| source_with_api(&one.name, one.provider, &one.api))
         .collect();
-    let run = async |args: &[&str]| {
-        let env = env.clone();
-        let args: Vec<String> = args.iter().map(ToString::to_string).collect();
-        let run = move || {
-            let args: Vec<&str> = args.iter().map(String::as_str).collect();
-            let env: Vec<_> = env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-            leaver(&args, &env)
-        };
-        tokio::task::spawn_blocking(run).await.unwrap()
-    };
-    run(&["migrate"]).await.good();
-    run(&["sync", "--json"]).await.good();
+    let mut app = TestApp::builder()
+        .config_file(&sources, &SECRETS)
+        .build()
+        .await;
+    app.add_employees_users(1..=3).await;
+    app.run(&["sync", "--json"]).succeeded();
     let links = "SELECT count(*) FROM leaver.employees WHERE account_id IS NOT NULL";
     assert_eq!(
-        place.count(links).await,
+        app.count(links).await,
         3 * i64::try_from(bad.len()).unwrap()
     );
 
     for one in &bad {
         one.api.script(one.path, one.answers.clone());
-        let said = run(&["sync", "--full", "--json", "--source", &one.name]).await;
+        let output = app.run(&["sync", "--full", "--json", "--source", &one.name]);
         assert_eq!(
-            said.code,
+            output.code,
             Some(1),
-            "{} {:?} {said:?}",
+            "{} {:?} {output:?}",
             one.path,
             one.answers
         );
-        let line = &said.json()[0];
+        let line = &output.json()[0];
         assert_eq!(line["state"], "incomplete", "{line}");
         assert!(
             line["reason"]
@@ -231,22 +156,20 @@ async fn each_bad_read_changes_nobody_and_shows_in_health() {
                 .is_some_and(|reason| reason.len() > 10),
             "{line}"
         );
-        assert!(!format!("{said:?}").contains("sentinel"), "{said:?}");
+        assert!(!format!("{output:?}").contains("sentinel"), "{output:?}");
         assert_eq!(
-            place.active().await.len(),
+            app.active().await.len(),
             3,
             "{} {:?}",
             one.path,
             one.answers
         );
     }
-    assert_eq!(place.count("SELECT count(*) FROM leaver.audit").await, 0);
-    assert_eq!(place.count("SELECT count(*) FROM leaver.holds").await, 0);
+    assert_eq!(app.count("SELECT count(*) FROM leaver.audit").await, 0);
+    assert_eq!(app.count("SELECT count(*) FROM leaver.holds").await, 0);
 
     // No sync is due, so health shows the state that the commands left.
-    let env: Vec<(&str, &str)> = env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-    let mut service = Served::start(&env);
-    service.wait_until_ready();
+    let service = app.serve(&[]);
     let health: Value = serde_json::from_str(&service.get("/health").await.2).unwrap();
     for one in &bad {
         let read = &health["sources"][&one.name];

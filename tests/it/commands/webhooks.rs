@@ -4,95 +4,60 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use crate::support::apis::{Answer, Asked, StandIn, bamboohr_employee, bamboohr_with_hooks};
+use crate::support::apis::{Answer, ApiRequest, StandIn, bamboohr_employee, bamboohr_with_hooks};
+use crate::support::apis_setup::{source_with_api, terminated_bamboohr_employee};
 use crate::support::hooks::{Hooks, PRIVATE_KEY, denied, log_entry};
-use crate::support::process::{Place, Said, Served, leaver};
-use crate::support::{BAMBOOHR_KEY, USERS};
+use crate::support::process::{CommandOutput, run};
+use crate::support::{BAMBOOHR_KEY, TestApp};
 
 const HERE: &str = "https://leaver.example/webhooks/bamboohr";
 const API_KEY: &str = "api-key-sentinel";
+const SECRETS: [(&str, &str); 2] = [("SECRET", BAMBOOHR_KEY), ("API_KEY", API_KEY)];
 
-struct It {
-    place: Place,
+struct WebhooksTest {
+    app: TestApp,
     api: StandIn,
     hooks: Arc<Hooks>,
-    config: String,
 }
 
-impl It {
+impl WebhooksTest {
     /// Employee 4 has left.
     async fn new() -> Self {
-        let mut place = Place::new(USERS).await;
-        place
-            .sql("INSERT INTO users (email) SELECT 'dana.' || n || '@widgets.example' FROM generate_series(1, 5) n")
-            .await;
         let mut employees: Vec<Value> = (1..=5).map(bamboohr_employee).collect();
-        employees[3]["status"] = "Inactive".into();
-        employees[3]["employmentHistoryStatus"] = "Terminated".into();
+        employees[3] = terminated_bamboohr_employee(4);
         let hooks = Arc::new(Hooks::default());
         let api = StandIn::start(bamboohr_with_hooks(employees, &hooks)).await;
-        let text = source("bamboohr", &api.url);
-        let config = place.file("hooks.toml", &text).to_str().unwrap().to_owned();
-        let it = Self {
-            place,
-            api,
-            hooks,
-            config,
-        };
-        it.leaver(&["migrate"]).await.good();
-        it
+        let mut app = TestApp::builder()
+            .config_file(&source_with_api("bamboohr", "bamboohr", &api), &SECRETS)
+            .build()
+            .await;
+        app.add_employees_users(1..=5).await;
+        Self { app, api, hooks }
     }
 
-    async fn leaver(&self, args: &[&str]) -> Said {
-        let mut args: Vec<String> = args.iter().map(ToString::to_string).collect();
-        args.extend(["--config".to_owned(), self.config.clone()]);
-        let url = self.place.url.clone();
-        let said = tokio::task::spawn_blocking(move || {
-            let args: Vec<&str> = args.iter().map(String::as_str).collect();
-            let env = [
-                ("DATABASE_URL", url.as_str()),
-                ("SECRET", BAMBOOHR_KEY),
-                ("API_KEY", API_KEY),
-            ];
-            leaver(&args, &env)
-        });
-        let said = said.await.unwrap();
-        assert!(!format!("{said:?}").contains(API_KEY), "{said:?}");
-        assert!(!said.err.contains(PRIVATE_KEY), "{said:?}");
-        said
+    fn run(&self, args: &[&str]) -> CommandOutput {
+        let output = self.app.run(args);
+        assert!(!format!("{output:?}").contains(API_KEY), "{output:?}");
+        assert!(!output.err.contains(PRIVATE_KEY), "{output:?}");
+        output
     }
 
     /// Returns the bodies of the create requests.
     fn made(&self) -> Vec<Value> {
-        let asked = self.api.asked();
+        let asked = self.api.requests();
         asked
             .iter()
             .filter(|asked| asked.method == "POST")
-            .map(Asked::json)
+            .map(ApiRequest::json)
             .collect()
     }
 }
 
-fn source(name: &str, url: &str) -> String {
-    format!(
-        r#"
-        [[sources]]
-        name = "{name}"
-        provider = "bamboohr"
-        webhook_secrets = ["env:SECRET"]
-        api = {{ base_url = "{url}", api_key = "env:API_KEY" }}
-        "#
-    )
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn create_shows_the_key_and_where_to_store_it() {
-    let it = It::new().await;
-    let said = it
-        .leaver(&["webhooks", "create", "--url", HERE])
-        .await
-        .good();
-    assert_eq!(said.out.matches(PRIVATE_KEY).count(), 1, "{said:?}");
+    let test = WebhooksTest::new().await;
+    let output = test.run(&["webhooks", "create", "--url", HERE]).succeeded();
+    assert_eq!(output.out.matches(PRIVATE_KEY).count(), 1, "{output:?}");
     for words in [
         "BAMBOOHR_WEBHOOK_SECRET",
         "webhook_secrets",
@@ -101,10 +66,10 @@ async fn create_shows_the_key_and_where_to_store_it() {
         "[sources.api]",
         "webhook 1 ",
     ] {
-        assert!(said.out.contains(words), "no {words:?} in {}", said.out);
+        assert!(output.out.contains(words), "no {words:?} in {}", output.out);
     }
-    assert_eq!(said.err, "");
-    let body = &it.made()[0];
+    assert_eq!(output.err, "");
+    let body = &test.made()[0];
     assert_eq!(
         (&body["name"], &body["url"]),
         (&json!("Leaver (bamboohr)"), &json!(HERE))
@@ -113,10 +78,10 @@ async fn create_shows_the_key_and_where_to_store_it() {
     let args = [
         "webhooks", "create", "--url", HERE, "--name", "Mine", "--kind", "field", "--json",
     ];
-    let said = it.leaver(&args).await.good();
-    assert_eq!(said.json()["private_key"], PRIVATE_KEY);
-    assert_eq!(said.json()["id"], "2");
-    let body = &it.made()[1];
+    let output = test.run(&args).succeeded();
+    assert_eq!(output.json()["private_key"], PRIVATE_KEY);
+    assert_eq!(output.json()["id"], "2");
+    let body = &test.made()[1];
     assert_eq!(
         (&body["name"], &body["postFields"]["terminationDate"]),
         (&json!("Mine"), &json!("terminationDate"))
@@ -125,30 +90,28 @@ async fn create_shows_the_key_and_where_to_store_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn create_completes_the_url_path_or_warns() {
-    let it = It::new().await;
-    let said = it
-        .leaver(&[
+    let test = WebhooksTest::new().await;
+    let output = test
+        .run(&[
             "webhooks",
             "create",
             "--url",
             "https://leaver.example",
             "--json",
         ])
-        .await
-        .good();
-    assert!(said.err.contains(HERE), "{said:?}");
-    assert_eq!(said.json()["url"], HERE);
-    let said = it
-        .leaver(&["webhooks", "create", "--url", "https://leaver.example/hr"])
-        .await
-        .good();
-    assert!(said.err.contains("/webhooks/bamboohr"), "{said:?}");
-    assert_eq!(it.made()[1]["url"], "https://leaver.example/hr");
+        .succeeded();
+    assert!(output.err.contains(HERE), "{output:?}");
+    assert_eq!(output.json()["url"], HERE);
+    let output = test
+        .run(&["webhooks", "create", "--url", "https://leaver.example/hr"])
+        .succeeded();
+    assert!(output.err.contains("/webhooks/bamboohr"), "{output:?}");
+    assert_eq!(test.made()[1]["url"], "https://leaver.example/hr");
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn create_rejects_a_url_without_https() {
-    let it = It::new().await;
+    let test = WebhooksTest::new().await;
     for (url, words) in [
         ("http://leaver.example/webhooks/bamboohr", "https://"),
         ("leaver.example", "--url"),
@@ -158,33 +121,32 @@ async fn create_rejects_a_url_without_https() {
             "no user",
         ),
     ] {
-        let said = it.leaver(&["webhooks", "create", "--url", url]).await;
-        assert!(!said.err.contains("secret@"), "{said:?}");
-        said.failed(&[words, "https://leaver.example.com/webhooks/bamboohr"]);
+        let output = test.run(&["webhooks", "create", "--url", url]);
+        assert!(!output.err.contains("secret@"), "{output:?}");
+        output.failed(&[words, "https://leaver.example.com/webhooks/bamboohr"]);
     }
-    assert!(it.api.asked().is_empty());
+    assert!(test.api.requests().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn create_skips_hidden_fields_but_requires_status() {
-    let it = It::new().await;
-    it.hooks.hide("hireDate");
-    let said = it
-        .leaver(&["webhooks", "create", "--url", HERE, "--kind", "field"])
-        .await
-        .good();
-    assert!(said.err.contains("hireDate"), "{said:?}");
-    let body = &it.made()[0];
+    let test = WebhooksTest::new().await;
+    test.hooks.hide("hireDate");
+    let output = test
+        .run(&["webhooks", "create", "--url", HERE, "--kind", "field"])
+        .succeeded();
+    assert!(output.err.contains("hireDate"), "{output:?}");
+    let body = &test.made()[0];
     assert_eq!(
         body["monitorFields"],
         json!(["status", "employmentHistoryStatus", "workEmail"])
     );
     assert!(body["postFields"].get("hireDate").is_none(), "{body}");
-    it.hooks.hide("status");
-    let said = it.leaver(&["webhooks", "create", "--url", HERE]).await;
-    said.failed(&["status", "access level", "api.api_key"]);
-    assert_eq!(it.made().len(), 1);
-    let fields = it.leaver(&["webhooks", "fields"]).await.good();
+    test.hooks.hide("status");
+    let output = test.run(&["webhooks", "create", "--url", HERE]);
+    output.failed(&["status", "access level", "api.api_key"]);
+    assert_eq!(test.made().len(), 1);
+    let fields = test.run(&["webhooks", "fields"]).succeeded();
     assert!(
         fields.err.contains("needed but missing: status, hireDate"),
         "{fields:?}"
@@ -193,104 +155,92 @@ async fn create_skips_hidden_fields_but_requires_status() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn create_names_the_fields_that_bamboohr_rejects() {
-    let it = It::new().await;
-    let said =
+    let test = WebhooksTest::new().await;
+    let output =
         r#"{"errors":[{"error":"Dana may not","monitorFields":[{"id":7,"name":"workEmail"}]}]}"#;
-    it.api.script(
+    test.api.script(
         "/api/v1/webhooks",
-        [Answer::text(403, "application/json", said)],
+        [Answer::text(403, "application/json", output)],
     );
-    let said = it.leaver(&["webhooks", "create", "--url", HERE]).await;
-    assert!(!said.err.contains("Dana"), "{said:?}");
-    said.failed(&["workEmail", "api.api_key"]);
+    let output = test.run(&["webhooks", "create", "--url", HERE]);
+    assert!(!output.err.contains("Dana"), "{output:?}");
+    output.failed(&["workEmail", "api.api_key"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn webhooks_are_listed_shown_and_deleted() {
-    let mut it = It::new().await;
-    let said = it.leaver(&["webhooks", "list"]).await.good();
-    assert!(said.err.contains("no webhooks"), "{said:?}");
-    let ours = it.hooks.add(HERE);
-    it.hooks.add("https://other.example/hook?token=hush");
-    let said = it.leaver(&["webhooks", "list", "--json"]).await.good();
+    let mut test = WebhooksTest::new().await;
+    let output = test.run(&["webhooks", "list"]).succeeded();
+    assert!(output.err.contains("no webhooks"), "{output:?}");
+    let ours = test.hooks.add(HERE);
+    test.hooks.add("https://other.example/hook?token=hush");
+    let output = test.run(&["webhooks", "list", "--json"]).succeeded();
     assert_eq!(
         (
-            &said.json()[0]["targets_this_service"],
-            &said.json()[1]["url"]
+            &output.json()[0]["targets_this_service"],
+            &output.json()[1]["url"]
         ),
         (&json!(true), &json!("https://other.example/hook"))
     );
-    let said = it.leaver(&["webhooks", "list"]).await.good();
+    let output = test.run(&["webhooks", "list"]).succeeded();
     assert!(
-        said.out.contains(HERE) && !said.out.contains("hush"),
-        "{said:?}"
+        output.out.contains(HERE) && !output.out.contains("hush"),
+        "{output:?}"
     );
-    let said = it.leaver(&["webhooks", "show", &ours]).await.good();
-    assert!(said.out.contains("employee.updated"), "{said:?}");
-    let said = it
-        .leaver(&["webhooks", "show", &ours, "--json"])
-        .await
-        .good();
-    assert_eq!(said.json()["monitor_fields"], json!(["status"]));
-    it.hooks
+    let output = test.run(&["webhooks", "show", &ours]).succeeded();
+    assert!(output.out.contains("employee.updated"), "{output:?}");
+    let output = test.run(&["webhooks", "show", &ours, "--json"]).succeeded();
+    assert_eq!(output.json()["monitor_fields"], json!(["status"]));
+    test.hooks
         .log(&ours, vec![log_entry("2026-11-22 11:58:03", "503", &["4"])]);
-    let said = it.leaver(&["webhooks", "log", &ours]).await.good();
+    let output = test.run(&["webhooks", "log", &ours]).succeeded();
     assert!(
-        said.out.contains("503") && said.out.contains("2026-11-22 11:58:03Z"),
-        "{said:?}"
+        output.out.contains("503") && output.out.contains("2026-11-22 11:58:03Z"),
+        "{output:?}"
     );
-    let said = it
-        .leaver(&["webhooks", "log", &ours, "--json"])
-        .await
-        .good();
-    assert_eq!(said.json()[0]["employee_ids"], json!(["4"]));
+    let output = test.run(&["webhooks", "log", &ours, "--json"]).succeeded();
+    assert_eq!(output.json()[0]["employee_ids"], json!(["4"]));
 
     let known =
         "INSERT INTO leaver.provider_webhooks (source, webhook_id, name, observed_at, checked_at)
                  SELECT 'bamboohr', n::text, 'x', now(), now() FROM generate_series(1, 9, 8) n";
-    it.place.sql(known).await;
-    it.leaver(&["webhooks", "delete", &ours]).await.good();
+    test.app.sql(known).await;
+    test.run(&["webhooks", "delete", &ours]).succeeded();
     let left = "SELECT webhook_id FROM leaver.provider_webhooks";
-    assert_eq!(it.place.lines(left).await, ["9"]);
+    assert_eq!(test.app.lines(left).await, ["9"]);
     // One that is gone at BambooHR is forgotten; one known nowhere is an error.
-    let said = it
-        .leaver(&["webhooks", "delete", "9", "--json"])
-        .await
-        .good();
+    let output = test.run(&["webhooks", "delete", "9", "--json"]).succeeded();
     assert_eq!(
-        said.json(),
+        output.json(),
         json!({"id": "9", "deleted": false, "forgotten": true})
     );
-    assert_eq!(it.place.lines(left).await, [""; 0]);
-    it.leaver(&["webhooks", "delete", "9"])
-        .await
+    assert_eq!(test.app.lines(left).await, [""; 0]);
+    test.run(&["webhooks", "delete", "9"])
         .failed(&["webhook 9", "leaver webhooks list"]);
     // A webhook of another user is forgotten as well.
-    it.place.sql(known).await;
-    it.api.script("/api/v1/webhooks/1", [Answer::status(403)]);
-    it.leaver(&["webhooks", "delete", "1"])
-        .await
+    test.app.sql(known).await;
+    test.api.script("/api/v1/webhooks/1", [Answer::status(403)]);
+    test.run(&["webhooks", "delete", "1"])
         .failed(&["another BambooHR user", "no longer monitored"]);
-    assert_eq!(it.place.lines(left).await, ["9"]);
-    it.leaver(&["webhooks", "show", "nine"])
-        .await
+    assert_eq!(test.app.lines(left).await, ["9"]);
+    test.run(&["webhooks", "show", "nine"])
         .failed(&["nine", "digits"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn gaps_lists_missing_deliveries_and_reads_employees() {
-    let mut it = It::new().await;
-    let hook = it.hooks.add(HERE);
-    it.hooks.log(&hook, vec![]);
-    let said = it.leaver(&["webhooks", "gaps"]).await.good();
-    assert!(said.out.contains("0 deliveries in its log"), "{said:?}");
-    it.hooks.log(
+    let mut test = WebhooksTest::new().await;
+    let hook = test.hooks.add(HERE);
+    test.hooks.log(&hook, vec![]);
+    let output = test.run(&["webhooks", "gaps"]).succeeded();
+    assert!(output.out.contains("0 deliveries in its log"), "{output:?}");
+    test.hooks.log(
         &hook,
         vec![log_entry("2026-11-22 08:00:00", "503", &["2", "4"])],
     );
-    let said = it.leaver(&["webhooks", "gaps", "--json"]).await;
-    assert_eq!(said.code, Some(1), "{said:?}");
-    let json = said.json();
+    let output = test.run(&["webhooks", "gaps", "--json"]);
+    assert_eq!(output.code, Some(1), "{output:?}");
+    let json = output.json();
     assert_eq!(
         json["gaps"],
         json!([{"webhook": "1", "sent_at": "2026-11-22T08:00:00Z", "status": "503", "retry_state": "given_up",
@@ -300,91 +250,61 @@ async fn gaps_lists_missing_deliveries_and_reads_employees() {
         json["sync"]["outcome"],
         json!({"deactivated": 1, "kept": 1})
     );
-    assert_eq!(it.place.active().await.len(), 4);
+    assert_eq!(test.app.active().await.len(), 4);
     // It is still missing; a second read changes nothing.
-    let said = it.leaver(&["webhooks", "gaps", "--webhook", &hook]).await;
+    let output = test.run(&["webhooks", "gaps", "--webhook", &hook]);
     let words = [
         "1 not received",
         "given up",
         "2, 4",
         "2 employees read over the API",
     ];
-    said.findings(&words);
+    output.findings(&words);
 
-    it.api
+    test.api
         .script("/api/v1/webhooks/1/log", [Answer::status(403)]);
-    let said = it.leaver(&["webhooks", "gaps"]).await;
-    said.findings(&["webhook 1", "cannot read its log", "another BambooHR user"]);
+    let output = test.run(&["webhooks", "gaps"]);
+    output.findings(&["webhook 1", "cannot read its log", "another BambooHR user"]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_service_checks_its_webhooks_and_health_shows_it() {
-    let it = It::new().await;
-    let hook = it.hooks.add(HERE);
-    it.hooks
+    let test = WebhooksTest::new().await;
+    let hook = test.hooks.add(HERE);
+    test.hooks
         .configure(&hook, "errors", denied(&["status"], &[]));
-    let env = [
-        ("DATABASE_URL", it.place.url.as_str()),
-        ("LEAVER_CONFIG", &it.config),
-        ("LEAVER_LISTEN", "127.0.0.1:0"),
-        ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
-        ("SECRET", BAMBOOHR_KEY),
-        ("API_KEY", API_KEY),
-    ];
-    let mut served = Served::start(&env);
-    served.wait_until_ready();
-    served.process.wait_for("provider_webhooks.check: done");
-    let (_, _, health) = served.get("/health").await;
+    let mut service = test.app.serve(&[]);
+    service.process.wait_for("provider_webhooks.check: done");
+    let (_, _, health) = service.get("/health").await;
     let health: Value = serde_json::from_str(&health).unwrap();
     let shown = &health["sources"]["bamboohr"]["webhooks"][0];
     assert_eq!(
         (&shown["id"], &health["status"]),
         (&json!("1"), &json!("degraded"))
     );
-    let log = served.process.err();
+    let log = service.process.err();
     assert!(
         log.contains("provider_webhooks.check: this webhook has a problem")
             && !log.contains(API_KEY),
         "{log}"
     );
-    served.stop();
+    service.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_source_option_is_needed_only_with_several_sources() {
-    let it = It::new().await;
-    let file = |name: &str, text: &str| {
-        let path = it.place.file(name, text);
-        path.to_str().unwrap().to_owned()
+    let test = WebhooksTest::new().await;
+    let list = |sources: &str, more: &[&str]| {
+        let path = test.app.file("other.toml", sources);
+        let args = ["webhooks", "list", "--config", path.to_str().unwrap()];
+        run(&[&args, more].concat(), &SECRETS)
     };
-    let list = |config: String, more: &'static [&'static str]| {
-        let mut args = vec![
-            "webhooks".to_owned(),
-            "list".to_owned(),
-            "--config".to_owned(),
-            config,
-        ];
-        args.extend(more.iter().map(ToString::to_string));
-        tokio::task::spawn_blocking(move || {
-            let args: Vec<&str> = args.iter().map(String::as_str).collect();
-            leaver(&args, &[("SECRET", BAMBOOHR_KEY), ("API_KEY", API_KEY)])
-        })
-    };
-    let both = source("acme", &it.api.url) + &source("globex", &it.api.url);
-    let both = file("both.toml", &both);
-    let said = list(both.clone(), &[]).await.unwrap();
-    said.failed(&["--source", "acme, globex"]);
-    list(both.clone(), &["--source", "acme"])
-        .await
-        .unwrap()
-        .good();
-    list(both, &["--source", "initech"])
-        .await
-        .unwrap()
-        .failed(&["initech", "[sources.api]"]);
-    let without = file(
-        "without.toml",
-        &source("acme", &it.api.url).replace("api = ", "# api = "),
-    );
-    list(without, &[]).await.unwrap().failed(&["[sources.api]"]);
+    let source = |name| source_with_api(name, "bamboohr", &test.api);
+    let both = source("acme") + &source("globex");
+    list(&both, &[]).failed(&["--source", "acme, globex"]);
+    list(&both, &["--source", "acme"]).succeeded();
+    list(&both, &["--source", "initech"]).failed(&["initech", "[sources.api]"]);
+    let acme = source("acme");
+    let (without_api, _) = acme.split_once("[sources.api]").unwrap();
+    list(without_api, &[]).failed(&["[sources.api]"]);
 }

@@ -10,7 +10,7 @@ use axum::http::Request;
 use axum::http::header::AUTHORIZATION;
 use serde_json::Value;
 
-use crate::support::{Answer, TestApp, USERS};
+use crate::support::{Answer, TestApp};
 
 const DANA: &str = "dana@example.com";
 
@@ -19,7 +19,10 @@ const TOKEN: &str = "hush-6b1f0c2ad94e47c8";
 
 /// Starts the service with an admin token.
 async fn with_token() -> TestApp {
-    TestApp::with(&[("LEAVER_ADMIN_TOKEN", TOKEN)], USERS).await
+    TestApp::builder()
+        .settings(&[("LEAVER_ADMIN_TOKEN", TOKEN)])
+        .build()
+        .await
 }
 
 /// Requests the list with the token.

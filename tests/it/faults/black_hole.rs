@@ -10,7 +10,7 @@ use leaver::jobs::deliveries::notify::Listener;
 use leaver::jobs::deliveries::{Deliveries, DeliveryWorker};
 use leaver::jobs::runner::run;
 use leaver::jobs::scheduled_ends::ScheduledEnds;
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -25,7 +25,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// So many connections of the working half, through the proxy.
 fn pool(app: &TestApp, proxy: &Proxy) -> Pool {
     let options = proxy
-        .to(&app.database.name)
+        .to(app.database_name())
         .application_name("leaver")
         .options([("idle_in_transaction_session_timeout", "1s")]);
     Pool::new(options, CONNECTIONS, SILENCE)
@@ -80,7 +80,9 @@ async fn dead_connections_free_their_places_in_the_pool() {
         proxy.set(Mode::BlackHole);
         // A returned connection is pinged, and none of these pings is answered.
         drop(lent);
-        proxy.until_swallowed(round * CONNECTIONS as usize).await;
+        proxy
+            .wait_until_swallowed(round * CONNECTIONS as usize)
+            .await;
         proxy.set(Mode::Pass);
         are_all_there(&pool).await;
     }
@@ -153,14 +155,17 @@ async fn the_working_half_goes_on_with_all_its_connections() {
                 "SELECT least(count(*), {0}) FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass",
                 n + 1
             );
-            app.comes_to(i64::try_from(n + 1).unwrap(), &waiting).await;
+            app.wait_for_count(i64::try_from(n + 1).unwrap(), &waiting)
+                .await;
         }
         proxy.set(Mode::BlackHole);
+        let accepted = proxy.accepted();
         app.sql("COMMIT").await;
-        sleep(2 * SILENCE).await;
+        // Each worker has given up its dead connection and opened another, which is dead too.
+        proxy.wait_until_accepted(accepted + 2).await;
         proxy.set(Mode::Pass);
         let healed = Instant::now();
-        app.comes_to(0, on).await;
+        app.wait_for_count(0, on).await;
         assert!(healed.elapsed() < Duration::from_secs(10), "round {round}");
     }
     are_all_there(&pool).await;

@@ -6,8 +6,8 @@ use sha2::{Digest, Sha256};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use uuid::Uuid;
 
-use super::ledger::{Line, Said, email};
-use crate::support::process::Place;
+use super::ledger::{Line, Reply, email};
+use crate::support::database::Session;
 
 /// What was found, for figures.
 #[derive(Clone, Copy, Debug, Default)]
@@ -21,9 +21,9 @@ pub(crate) struct Found {
 }
 
 /// Waits until nothing is left to do, and checks the invariants A1 to A5, A9 and A13 of docs/RELIABILITY.md.
-pub(crate) async fn check(place: &mut Place, ledger: &[Line]) -> Found {
-    place.settled().await;
-    let inbox = inbox(&mut place.conn).await;
+pub(crate) async fn check(session: &mut Session, ledger: &[Line]) -> Found {
+    session.wait_until_processed().await;
+    let inbox = inbox(&mut session.conn).await;
     let mut found = Found {
         sent: ledger.len(),
         ..Found::default()
@@ -34,12 +34,12 @@ pub(crate) async fn check(place: &mut Place, ledger: &[Line]) -> Found {
         let what = &line.delivery;
         let digest = Sha256::digest(what.body.as_bytes()).to_vec();
         let stored = inbox.get(&digest);
-        found.attempts += line.said.len();
+        found.attempts += line.replies.len();
         // A2, A9: a good delivery is never refused for good, and whoever must wait is told so.
         let refusal = line
-            .said
+            .replies
             .iter()
-            .find(|said| matches!(said, Said::No(status) if *status != 503));
+            .find(|reply| matches!(reply, Reply::Refused(status) if *status != 503));
         assert_eq!(refusal, None, "{what:?}");
         // A1: what was acknowledged is there, under the id that its sender was told and under no other, byte for byte.
         for id in line.acknowledged() {
@@ -63,16 +63,19 @@ pub(crate) async fn check(place: &mut Place, ledger: &[Line]) -> Found {
     }
     // A3, A5: whoever left is off, once, and nobody else is touched.
     let inactive = texts(
-        &mut place.conn,
+        &mut session.conn,
         "SELECT email FROM users WHERE NOT is_active",
     )
     .await;
     assert_eq!(inactive.iter().cloned().collect::<HashSet<_>>(), leavers);
     // A13: the account, its sessions, the record, the roster and the outcome tell the same story.
     let sessions = "SELECT email FROM users u WHERE is_active <> EXISTS (SELECT FROM sessions s WHERE s.user_id = u.id)";
-    assert_eq!(texts(&mut place.conn, sessions).await, Vec::<String>::new());
+    assert_eq!(
+        texts(&mut session.conn, sessions).await,
+        Vec::<String>::new()
+    );
     let recorded = "SELECT u.email FROM leaver.audit a JOIN users u ON u.id::text = a.account_id WHERE action = 'deactivated'";
-    let mut recorded = texts(&mut place.conn, recorded).await;
+    let mut recorded = texts(&mut session.conn, recorded).await;
     found.deactivated = recorded.len();
     recorded.sort();
     let mut expected: Vec<String> = leavers.into_iter().collect();
@@ -83,12 +86,12 @@ pub(crate) async fn check(place: &mut Place, ledger: &[Line]) -> Found {
     );
     let others =
         "SELECT action || ' ' || employee_id FROM leaver.audit WHERE action <> 'deactivated'";
-    assert_eq!(texts(&mut place.conn, others).await, Vec::<String>::new());
+    assert_eq!(texts(&mut session.conn, others).await, Vec::<String>::new());
     let deeds =
         "SELECT COALESCE(sum((outcome ->> 'deactivated')::int), 0)::bigint FROM leaver.deliveries";
-    assert_eq!(place.count(deeds).await, count(found.deactivated));
+    assert_eq!(session.count(deeds).await, count(found.deactivated));
     let roster = "SELECT count(*) FROM leaver.employees WHERE deactivated_at IS NOT NULL";
-    assert_eq!(place.count(roster).await, count(found.deactivated));
+    assert_eq!(session.count(roster).await, count(found.deactivated));
     found
 }
 

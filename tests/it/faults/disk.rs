@@ -7,18 +7,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use tokio::time::sleep;
-
-use super::own::Own;
+use super::load_test::{LoadTest, count_503, gather};
+use super::own_postgres::OwnPostgres;
 use super::say;
-use super::scene::{Scene, gathered, put_off};
 use crate::support::scratch;
 
 /// A small disk of its own; gone with the test.
 struct Disk(tempfile::TempDir);
 
 impl Disk {
-    /// `None` where mounting is not allowed, which is said.
+    /// `None` where mounting is not allowed, which is logged.
     fn of_mib(size: u32) -> Option<Self> {
         let at = scratch::folder();
         let options = format!("size={size}m,mode=0755");
@@ -57,7 +55,7 @@ impl Drop for Disk {
 }
 
 /// Gives a folder to the user that the server runs as.
-fn give_away(own: &Own, to_give: &Path) {
+fn give_away(own: &OwnPostgres, to_give: &Path) {
     let owner = fs::metadata(own.home().join("sock")).unwrap();
     chown(to_give, Some(owner.uid()), Some(owner.gid())).unwrap();
     fs::set_permissions(to_give, Permissions::from_mode(0o700)).unwrap();
@@ -66,28 +64,28 @@ fn give_away(own: &Own, to_give: &Path) {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_causes_503_until_there_is_space() {
     let Some(disk) = Disk::of_mib(8) else { return };
-    let mut scene = Scene::new(200, "1s").await;
+    let mut test = LoadTest::new(200, "1s").await;
     let inside = disk.path().join("tablespace");
     fs::create_dir(&inside).unwrap();
-    give_away(&scene.own, &inside);
+    give_away(&test.own, &inside);
     let make = format!("CREATE TABLESPACE small LOCATION '{}'", inside.display());
-    scene.place.sql(&make).await;
+    test.app.sql(&make).await;
     for table in ["leaver.deliveries", "leaver.audit", "users"] {
         let moved = format!("ALTER TABLE {table} SET TABLESPACE small");
-        scene.place.sql(&moved).await;
+        test.app.sql(&moved).await;
     }
     disk.fill();
-    let senders = scene.load(8, 400);
-    scene.endpoints.until_rejected().await;
+    let senders = test.load(8, 400);
+    test.endpoints.wait_until_rejected().await;
     disk.make_room();
-    let (_, ledger) = scene.end(senders).await;
-    assert!(put_off(&ledger) > 0, "there was no room");
+    let (_, ledger) = test.end(senders).await;
+    assert!(count_503(&ledger) > 0, "there was no room");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_full_disk_under_the_wal_loses_nothing() {
     let Some(disk) = Disk::of_mib(96) else { return };
-    let mut own = Own::start().await;
+    let mut own = OwnPostgres::start().await;
     own.stop().await;
     let wal = walk(own.home(), "pg_wal").unwrap();
     let there = disk.path().join("pg_wal");
@@ -95,22 +93,22 @@ async fn a_full_disk_under_the_wal_loses_nothing() {
     assert!(copied.unwrap().success());
     fs::remove_dir_all(&wal).unwrap();
     symlink(&there, &wal).unwrap();
-    own.up().await;
-    let mut scene = Scene::over(own, 200, "1s").await;
-    let senders = scene.load(8, 1_000);
+    own.start_again().await;
+    let mut test = LoadTest::over(own, 200, "1s").await;
+    let senders = test.load(8, 1_000);
     disk.fill();
     // Each switch needs a file more, until there is no room for it.
-    let mut conn = scene.own.conn().await;
+    let mut conn = test.own.conn().await;
     let began = Instant::now();
     let next = "CREATE TABLE IF NOT EXISTS noise (n int); INSERT INTO noise VALUES (1); SELECT pg_switch_wal()";
     while sqlx::raw_sql(next).execute(&mut conn).await.is_ok() {
         assert!(began.elapsed() < Duration::from_secs(20), "it never ended");
     }
-    sleep(Duration::from_millis(500)).await;
-    scene.own.stop().await;
+    test.endpoints.wait_until_rejected().await;
+    test.own.stop().await;
     disk.make_room();
-    scene.own.up().await;
-    let (found, _) = scene.end(senders).await;
+    test.own.start_again().await;
+    let (found, _) = test.end(senders).await;
     assert!(found.acknowledged > 100, "{found:?}");
 }
 
@@ -152,7 +150,7 @@ struct Shimmed {
 }
 
 impl Shimmed {
-    /// `None` where there is no C compiler, which is said.
+    /// `None` where there is no C compiler, which is logged.
     async fn make() -> Option<Self> {
         let folder = scratch::folder_for_programs();
         let source = folder.path().join("shim.c");
@@ -181,8 +179,8 @@ impl Shimmed {
         Some(shimmed)
     }
 
-    async fn start(&self) -> Own {
-        Own::start_with(Some(self.folder.path().to_path_buf()), scratch::folder()).await
+    async fn start(&self) -> OwnPostgres {
+        OwnPostgres::start_with(Some(self.folder.path().to_path_buf()), scratch::folder()).await
     }
 
     fn order(&self, order: &str) {
@@ -195,15 +193,15 @@ async fn on_a_slow_disk_senders_share_their_flushes() {
     let Some(disk) = Shimmed::make().await else {
         return;
     };
-    let scene = Scene::over(disk.start().await, 200, "8s").await;
+    let test = LoadTest::over(disk.start().await, 200, "8s").await;
     disk.order("100");
     let began = Instant::now();
-    let senders = scene.load(64, 640);
-    let ledger = gathered(senders).await;
+    let senders = test.load(64, 640);
+    let ledger = gather(senders).await;
     let took = began.elapsed();
     disk.order("0");
-    let (found, ledger) = scene.agrees_with(ledger).await;
-    assert_eq!((found.acknowledged, put_off(&ledger)), (640, 0));
+    let (found, ledger) = test.end_with(ledger).await;
+    assert_eq!((found.acknowledged, count_503(&ledger)), (640, 0));
     // One flush for each would take more than a minute.
     assert!(took < Duration::from_secs(15), "{took:?}");
     let slowest = ledger.iter().map(|line| line.slowest).max();
@@ -215,22 +213,21 @@ async fn a_flush_that_fails_ends_postgres_and_loses_nothing() {
     let Some(disk) = Shimmed::make().await else {
         return;
     };
-    let mut scene = Scene::over(disk.start().await, 200, "8s").await;
-    let senders = scene.load(16, 600);
-    scene.endpoints.until_acknowledged(20).await;
+    let mut test = LoadTest::over(disk.start().await, 200, "8s").await;
+    let senders = test.load(16, 600);
+    test.endpoints.wait_until_acknowledged(20).await;
     disk.order("eio");
     let began = Instant::now();
     while sqlx::raw_sql("CREATE TABLE IF NOT EXISTS noise (n int); INSERT INTO noise VALUES (1)")
-        .execute(&mut scene.place.conn)
+        .execute(&mut test.app.conn)
         .await
         .is_ok()
     {
         assert!(began.elapsed() < Duration::from_secs(20), "it never ended");
     }
     disk.order("0");
-    sleep(Duration::from_millis(500)).await;
-    scene.own.stop().await;
-    scene.own.up().await;
-    let (found, _) = scene.end(senders).await;
+    test.own.stop().await;
+    test.own.start_again().await;
+    let (found, _) = test.end(senders).await;
     assert!(found.acknowledged > 300, "{found:?}");
 }

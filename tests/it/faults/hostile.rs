@@ -7,9 +7,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::ledger::{Client, Delivery, Said};
-use crate::support::USERS;
-use crate::support::process::{Place, Served, command};
+use super::ledger::{Client, Delivery, Reply};
+use crate::support::TestApp;
+use crate::support::process::{RunningService, command};
 
 /// A good request about this person, with something put between its headers.
 fn with(person: usize, headers: &[u8]) -> Vec<u8> {
@@ -31,9 +31,9 @@ fn forged(person: usize) -> Vec<u8> {
 }
 
 /// What comes back, until so many answers are there or the connection ends.
-async fn ask(service: &Served, request: &[u8], answers: usize) -> String {
+async fn ask(service: &RunningService, request: &[u8], answers: usize) -> String {
     let mut stream = TcpStream::connect(service.address()).await.unwrap();
-    // It may be cut before it has said all.
+    // The server may close the connection early.
     let _ = stream.write_all(request).await;
     let mut answer = String::new();
     let mut bytes = vec![0; 4096];
@@ -54,8 +54,8 @@ fn statuses(answer: &str) -> Vec<&str> {
 
 #[tokio::test]
 async fn odd_requests_are_answered_and_only_signed_ones_stored() {
-    let mut place = Place::new(USERS).await;
-    let service = place.serve(&[("LEAVER__SERVER__BODY_TIMEOUT", "1s")]);
+    let mut app = TestApp::builder().unmigrated().build().await;
+    let service = app.serve(&[("LEAVER__SERVER__BODY_TIMEOUT", "1s")]);
     // A delivery has a handful of its own.
     let many = b"X-Many: 1\r\n".repeat(500);
     let too_many = b"X-Many: 1\r\n".repeat(513);
@@ -151,8 +151,8 @@ async fn odd_requests_are_answered_and_only_signed_ones_stored() {
     let mut good = 0;
     for (what, request, expected) in cases {
         let answer = ask(&service, &request, expected.len()).await;
-        let said = statuses(&answer);
-        assert_eq!(said, expected, "{what}: {answer}");
+        let reply = statuses(&answer);
+        assert_eq!(reply, expected, "{what}: {answer}");
         good += expected.iter().filter(|status| **status == "200").count();
     }
     // One that ends half way, in order or not, is nothing.
@@ -166,62 +166,58 @@ async fn odd_requests_are_answered_and_only_signed_ones_stored() {
             stream.set_zero_linger().unwrap();
         }
     }
-    let stored = place.count("SELECT count(*) FROM leaver.deliveries").await;
+    let stored = app.count("SELECT count(*) FROM leaver.deliveries").await;
     assert_eq!(usize::try_from(stored), Ok(good));
     service.stop();
 }
 
 #[tokio::test]
 async fn forged_deliveries_cost_no_database_work() {
-    let mut place = Place::new(USERS).await;
-    let service = place.serve(&[]);
-    place
-        .sql("BEGIN; LOCK TABLE leaver.deliveries IN ACCESS EXCLUSIVE MODE")
+    let mut app = TestApp::builder().unmigrated().build().await;
+    let service = app.serve(&[]);
+    app.sql("BEGIN; LOCK TABLE leaver.deliveries IN ACCESS EXCLUSIVE MODE")
         .await;
     let began = Instant::now();
     let mut client = Client::default();
     for n in 0..300 {
         let endpoint = Some(service.address().to_owned());
-        assert_eq!(client.ask(endpoint, &forged(n)).await, Said::No(401));
+        assert_eq!(client.ask(endpoint, &forged(n)).await, Reply::Refused(401));
     }
     assert!(
         began.elapsed() < Duration::from_secs(5),
         "{:?}",
         began.elapsed()
     );
-    place.sql("COMMIT").await;
-    assert_eq!(
-        place.count("SELECT count(*) FROM leaver.deliveries").await,
-        0
-    );
+    app.sql("COMMIT").await;
+    assert_eq!(app.count("SELECT count(*) FROM leaver.deliveries").await, 0);
     service.stop();
 }
 
 #[tokio::test]
 async fn idle_clients_do_not_exhaust_the_descriptors_for_long() {
-    let place = Place::new(USERS).await;
-    let served = command(
+    let app = TestApp::builder().unmigrated().build().await;
+    let service = command(
         &["serve"],
-        &place.env(&[("LEAVER__SERVER__HEADER_TIMEOUT", "1s")]),
+        &app.env(&[("LEAVER__SERVER__HEADER_TIMEOUT", "1s")]),
     );
     let mut limited = std::process::Command::new("sh");
     limited
         .args(["-c", "ulimit -n 64; exec \"$0\" serve"])
-        .arg(served.get_program());
+        .arg(service.get_program());
     limited.env_clear();
     limited.envs(
-        served
+        service
             .get_envs()
             .filter_map(|(name, value)| Some((name, value?))),
     );
-    let mut service = Served::of(limited);
+    let mut service = RunningService::start_command(limited);
     service.wait_until_ready();
     let mut client = Client::default();
     let endpoint = || Some(service.address().to_owned());
     // So that what it needs of the database is there.
     assert!(matches!(
         client.ask(endpoint(), &with(1, b"")).await,
-        Said::Yes(_)
+        Reply::Accepted(_)
     ));
     let mut idle = vec![];
     for _ in 0..300 {
@@ -229,7 +225,10 @@ async fn idle_clients_do_not_exhaust_the_descriptors_for_long() {
     }
     let began = Instant::now();
     let mut another = Client::default();
-    while !matches!(another.ask(endpoint(), &with(2, b"")).await, Said::Yes(_)) {
+    while !matches!(
+        another.ask(endpoint(), &with(2, b"")).await,
+        Reply::Accepted(_)
+    ) {
         assert!(began.elapsed() < Duration::from_secs(15), "kept out");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -9,10 +9,10 @@ use tokio::time::sleep;
 
 use super::checker::check;
 use super::ledger::{Delivery, Endpoints, Senders};
-use super::own::Own;
-use super::scene::{gathered, put_off};
+use super::load_test::{count_503, gather};
+use super::own_postgres::OwnPostgres;
 use super::{Chance, say};
-use crate::support::process::Served;
+use crate::support::process::RunningService;
 
 /// A variable of the run, or what it usually is.
 fn variable<T: FromStr>(name: &str, usual: T) -> T {
@@ -35,13 +35,13 @@ async fn killed_at_random(replicas: usize, rounds: u64, deliveries: usize) {
         "FAULTS_SEED={seed} FAULTS_ROUNDS={rounds} FAULTS_DELIVERIES={deliveries}"
     ));
     let mut chance = Chance::of(seed);
-    let mut own = Own::start().await;
+    let mut own = OwnPostgres::start().await;
     let people = deliveries * 4 / 5;
-    let mut place = own.place(people).await;
+    let mut app = own.app(people).await;
     let endpoints = Endpoints::default();
-    let mut services: Vec<Option<Served>> = vec![];
+    let mut services: Vec<Option<RunningService>> = vec![];
     for replica in 0..replicas {
-        let service = place.serve(&[]);
+        let service = app.serve(&[]);
         endpoints.set(replica, Some(service.address()));
         services.push(Some(service));
     }
@@ -58,7 +58,7 @@ async fn killed_at_random(replicas: usize, rounds: u64, deliveries: usize) {
         sleep(Duration::from_millis(chance.below(400))).await;
         let replica = usize::try_from(chance.below(replicas as u64)).unwrap();
         if chance.below(4) == 0 {
-            own.stop_at_once().await;
+            own.crash().await;
             stops += 1;
             sleep(Duration::from_millis(chance.below(300))).await;
             if chance.below(2) == 0 {
@@ -67,7 +67,7 @@ async fn killed_at_random(replicas: usize, rounds: u64, deliveries: usize) {
                 kills += 1;
                 services[replica] = None;
             }
-            own.up().await;
+            own.start_again().await;
         } else {
             services[replica].as_mut().unwrap().process.kill();
             endpoints.set(replica, None);
@@ -76,17 +76,17 @@ async fn killed_at_random(replicas: usize, rounds: u64, deliveries: usize) {
         }
         if services[replica].is_none() {
             sleep(Duration::from_millis(chance.below(100))).await;
-            let service = place.serve(&[]);
+            let service = app.serve(&[]);
             endpoints.set(replica, Some(service.address()));
             services[replica] = Some(service);
         }
     }
-    let ledger = gathered(senders).await;
-    own.reconnect(&mut place).await;
-    let found = check(&mut place, &ledger).await;
+    let ledger = gather(senders).await;
+    own.reconnect(&mut app).await;
+    let found = check(&mut app, &ledger).await;
     say(&format!(
         "{kills} kills, {stops} stops of Postgres, {} put off, {:.1} s: {found:?}",
-        put_off(&ledger),
+        count_503(&ledger),
         began.elapsed().as_secs_f32()
     ));
     assert!(found.acknowledged * 10 > found.sent * 7, "{found:?}");

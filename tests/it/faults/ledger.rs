@@ -113,30 +113,30 @@ impl Delivery {
     }
 }
 
-/// What a sender was answered.
+/// The response that a sender got.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Said {
-    /// 200, with the id it is stored under.
-    Yes(Uuid),
+pub(crate) enum Reply {
+    /// 200, with the ID of the delivery.
+    Accepted(Uuid),
     /// Another status.
-    No(u16),
-    /// Nothing, or not all of it.
-    Nothing,
+    Refused(u16),
+    /// No complete response.
+    Lost,
 }
 
 /// What became of one delivery, as its sender knows it.
 #[derive(Debug)]
 pub(crate) struct Line {
     pub(crate) delivery: Delivery,
-    pub(crate) said: Vec<Said>,
+    pub(crate) replies: Vec<Reply>,
     pub(crate) slowest: Duration,
 }
 
 impl Line {
     /// The ids it was acknowledged with.
     pub(crate) fn acknowledged(&self) -> impl Iterator<Item = Uuid> {
-        self.said.iter().filter_map(|said| match said {
-            Said::Yes(id) => Some(*id),
+        self.replies.iter().filter_map(|reply| match reply {
+            Reply::Accepted(id) => Some(*id),
             _ => None,
         })
     }
@@ -160,7 +160,7 @@ impl Endpoints {
         endpoints[replica] = address.map(str::to_owned);
     }
 
-    /// The one whose turn it is, or else the next one that is there.
+    /// Returns the address of replica `turn`, or of the next one that is up.
     fn any(&self, turn: usize) -> Option<String> {
         let endpoints = self.addresses.lock().unwrap();
         let count = endpoints.len();
@@ -171,16 +171,16 @@ impl Endpoints {
 
 impl Endpoints {
     /// Waits until so many answers were 200 since this call.
-    pub(crate) async fn until_acknowledged(&self, more: usize) {
-        Self::until(&self.acknowledged, more).await;
+    pub(crate) async fn wait_until_acknowledged(&self, more: usize) {
+        Self::wait_until(&self.acknowledged, more).await;
     }
 
     /// Waits until some sender got 503 since this call.
-    pub(crate) async fn until_rejected(&self) {
-        Self::until(&self.rejected, 1).await;
+    pub(crate) async fn wait_until_rejected(&self) {
+        Self::wait_until(&self.rejected, 1).await;
     }
 
-    async fn until(count: &AtomicUsize, more: usize) {
+    async fn wait_until(count: &AtomicUsize, more: usize) {
         let target = count.load(Ordering::Relaxed) + more;
         let began = Instant::now();
         while count.load(Ordering::Relaxed) < target {
@@ -192,11 +192,11 @@ impl Endpoints {
         }
     }
 
-    fn count(&self, said: Said) {
-        match said {
-            Said::Yes(_) => self.acknowledged.fetch_add(1, Ordering::Relaxed),
-            Said::No(503) => self.rejected.fetch_add(1, Ordering::Relaxed),
-            Said::No(_) | Said::Nothing => 0,
+    fn count(&self, reply: Reply) {
+        match reply {
+            Reply::Accepted(_) => self.acknowledged.fetch_add(1, Ordering::Relaxed),
+            Reply::Refused(503) => self.rejected.fetch_add(1, Ordering::Relaxed),
+            Reply::Refused(_) | Reply::Lost => 0,
         };
     }
 }
@@ -235,7 +235,7 @@ impl Senders {
                     } else if let Some(delivery) = next(&waiting) {
                         lines.push(Line {
                             delivery,
-                            said: vec![],
+                            replies: vec![],
                             slowest: Duration::ZERO,
                         });
                         lines.len() - 1
@@ -247,26 +247,26 @@ impl Senders {
                     };
                     let entry = &mut lines[at];
                     let began = Instant::now();
-                    let endpoint = endpoints.any(sender + entry.said.len());
-                    let said = line.ask(endpoint, &entry.delivery.request()).await;
+                    let endpoint = endpoints.any(sender + entry.replies.len());
+                    let reply = line.ask(endpoint, &entry.delivery.request()).await;
                     entry.slowest = entry.slowest.max(began.elapsed());
-                    entry.said.push(said);
-                    endpoints.count(said);
-                    if !matches!(said, Said::Yes(_)) {
+                    entry.replies.push(reply);
+                    endpoints.count(reply);
+                    if !matches!(reply, Reply::Accepted(_)) {
                         // Changes in an HR system do not come faster because nobody takes them.
                         tokio::time::sleep(minute / 2).await;
                     }
-                    let again = match said {
-                        Said::Yes(_) => chance.below(10) == 0,
+                    let again = match reply {
+                        Reply::Accepted(_) => chance.below(10) == 0,
                         // Both take it as final.
-                        Said::No(400..500) => false,
-                        Said::No(_) | Said::Nothing => true,
+                        Reply::Refused(400..500) => false,
+                        Reply::Refused(_) | Reply::Lost => true,
                     };
                     let retries = match entry.delivery.source {
                         "merge" => MERGE_RETRIES,
                         _ => BAMBOOHR_RETRIES,
                     };
-                    if let Some(minutes) = retries.get(entry.said.len() - 1).filter(|_| again) {
+                    if let Some(minutes) = retries.get(entry.replies.len() - 1).filter(|_| again) {
                         later.push((Instant::now() + minute * *minutes, at));
                     }
                 }
@@ -288,9 +288,9 @@ pub(crate) struct Client {
 
 impl Client {
     /// Asks once, over the kept connection where it leads to the same endpoint.
-    pub(crate) async fn ask(&mut self, endpoint: Option<String>, request: &[u8]) -> Said {
+    pub(crate) async fn ask(&mut self, endpoint: Option<String>, request: &[u8]) -> Reply {
         let Some(endpoint) = endpoint else {
-            return Said::Nothing;
+            return Reply::Lost;
         };
         let asked = timeout(ANSWER_WITHIN, async {
             let mut stream = match self.stream.take() {
@@ -305,15 +305,15 @@ impl Client {
             std::io::Result::Ok(answer)
         });
         let Ok(Ok(answer)) = asked.await else {
-            return Said::Nothing;
+            return Reply::Lost;
         };
         match answer.get(9..12).map(str::parse) {
             Some(Ok(200)) => {
                 let id = answer.split_once(r#""delivery":""#).unwrap().1;
-                Said::Yes(id[..36].parse().unwrap())
+                Reply::Accepted(id[..36].parse().unwrap())
             }
-            Some(Ok(status)) => Said::No(status),
-            _ => Said::Nothing,
+            Some(Ok(status)) => Reply::Refused(status),
+            _ => Reply::Lost,
         }
     }
 }

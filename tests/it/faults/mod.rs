@@ -8,13 +8,13 @@ mod disk;
 mod hostile;
 mod kills;
 mod ledger;
-mod own;
+mod own_postgres;
 #[cfg(feature = "failpoints")]
 mod points;
 #[cfg(feature = "failpoints")]
 mod poison;
 mod refusals;
-mod scene;
+mod load_test;
 mod stops;
 mod table;
 

@@ -4,22 +4,22 @@ use std::time::Duration;
 
 use super::checker::{Found, check};
 use super::ledger::{Delivery, Endpoints, Senders, people};
-use super::scene::gathered;
-use crate::support::USERS;
-use crate::support::process::{Place, Served, command};
+use super::load_test::gather;
+use crate::support::TestApp;
+use crate::support::process::RunningService;
 
 const PEOPLE: usize = 60;
 
-async fn place() -> Place {
-    let mut place = Place::new(USERS).await;
-    place.sql(&people(PEOPLE)).await;
-    place
+async fn app() -> TestApp {
+    let mut app = TestApp::builder().unmigrated().build().await;
+    app.sql(&people(PEOPLE)).await;
+    app
 }
 
 /// Sends everybody's delivery to a service that ends at these points, each at its turn, and to the next one until none
 /// ends any more. What it found must hold whatever the point.
 async fn ended_at(points: &[&str]) -> Found {
-    let mut place = place().await;
+    let mut app = app().await;
     let endpoints = Endpoints::default();
     let deliveries = (0..PEOPLE).map(|n| Delivery::about(n, n)).collect();
     let senders = Senders {
@@ -30,16 +30,16 @@ async fn ended_at(points: &[&str]) -> Found {
     let senders = senders.send(&endpoints, deliveries);
     for point in points {
         let points = [("FAILPOINTS", *point)];
-        let mut service = Served::of(command(&["serve"], &place.env(&points)));
+        let mut service = RunningService::start(&app.env(&points));
         endpoints.set(0, Some(service.address()));
-        let ended = service.process.ended();
+        let ended = service.process.wait();
         assert_eq!(ended.code, None, "{point}: {ended:?}");
         endpoints.set(0, None);
     }
-    let service = place.serve(&[]);
+    let service = app.serve(&[]);
     endpoints.set(0, Some(service.address()));
-    let ledger = gathered(senders).await;
-    let found = check(&mut place, &ledger).await;
+    let ledger = gather(senders).await;
+    let found = check(&mut app, &ledger).await;
     assert!(found.acknowledged > PEOPLE / 2, "{found:?}");
     service.stop();
     found
@@ -77,13 +77,12 @@ async fn a_kill_after_the_commit_repeats_no_effect() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_kill_during_the_insert_leaves_one_row() {
-    let mut place = place().await;
-    let mut service = place.serve(&[]);
+    let mut app = app().await;
+    let mut service = app.serve(&[]);
     let endpoints = Endpoints::default();
     endpoints.set(0, Some(service.address()));
     // The insert is one statement that commits by itself, so this is between the two.
-    place
-        .sql("BEGIN; LOCK TABLE leaver.deliveries IN EXCLUSIVE MODE")
+    app.sql("BEGIN; LOCK TABLE leaver.deliveries IN EXCLUSIVE MODE")
         .await;
     let senders = Senders {
         connections: 8,
@@ -92,19 +91,19 @@ async fn a_kill_during_the_insert_leaves_one_row() {
     };
     let deliveries = (0..PEOPLE).map(|n| Delivery::about(n, n)).collect();
     let senders = senders.send(&endpoints, deliveries);
-    place
-        .comes_to(
+    app
+        .wait_for_count(
             3,
             "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'leaver.deliveries'::regclass",
         )
         .await;
     service.process.kill();
     endpoints.set(0, None);
-    place.sql("COMMIT").await;
-    let service = place.serve(&[]);
+    app.sql("COMMIT").await;
+    let service = app.serve(&[]);
     endpoints.set(0, Some(service.address()));
-    let ledger = gathered(senders).await;
-    let found = check(&mut place, &ledger).await;
+    let ledger = gather(senders).await;
+    let found = check(&mut app, &ledger).await;
     assert!(found.acknowledged > PEOPLE / 2, "{found:?}");
     service.stop();
 }

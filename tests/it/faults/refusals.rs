@@ -5,12 +5,12 @@ use crate::support::driving::terminated;
 use crate::support::{JSON, employees};
 use leaver::jobs::deliveries::Round;
 
-const CROWD: usize = 16;
+const PEOPLE: usize = 16;
 
 /// An app with a crowd of leavers whose deliveries wait.
 async fn crowd() -> TestApp {
     let mut app = TestApp::new().await;
-    let emails: Vec<String> = (0..CROWD).map(|n| format!("p{n}@example.com")).collect();
+    let emails: Vec<String> = (0..PEOPLE).map(|n| format!("p{n}@example.com")).collect();
     let emails: Vec<&str> = emails.iter().map(String::as_str).collect();
     app.add_users(&emails).await;
     for (n, email) in emails.iter().enumerate() {
@@ -36,7 +36,7 @@ async fn refuse(app: &mut TestApp, condition: &str, code: &str) {
 }
 
 async fn all_are_off_once_and_nobody_is_to_blame(app: &mut TestApp) {
-    let crowd = i64::try_from(CROWD).unwrap();
+    let crowd = i64::try_from(PEOPLE).unwrap();
     for (sql, wanted) in [
         ("SELECT count(*) FROM users WHERE is_active", 0),
         ("SELECT count(*) FROM sessions", 0),

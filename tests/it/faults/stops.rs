@@ -6,19 +6,19 @@ use nix::sys::signal::Signal;
 use tokio::time::sleep;
 
 use super::checker::check;
-use super::ledger::{Client, Delivery, Endpoints, Said, Senders, people};
-use super::scene::gathered;
-use crate::support::process::{Place, Served, command};
-use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS};
+use super::ledger::{Client, Delivery, Endpoints, Reply, Senders, people};
+use super::load_test::gather;
+use crate::support::process::{RunningService, command};
+use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_rolling_key_rotation_rejects_no_sender() {
-    let mut place = Place::new(USERS).await;
-    place.sql(&people(500)).await;
+    let mut app = TestApp::builder().unmigrated().build().await;
+    app.sql(&people(500)).await;
     let endpoints = Endpoints::default();
     let mut replicas = vec![];
     for replica in 0..2 {
-        let service = place.serve(&[]);
+        let service = app.serve(&[]);
         endpoints.set(replica, Some(service.address()));
         replicas.push(service);
     }
@@ -36,24 +36,24 @@ async fn a_rolling_key_rotation_rejects_no_sender() {
         ("MERGE_WEBHOOK_SECRET_PREVIOUS", MERGE_KEY),
     ];
     for replica in 0..2 {
-        endpoints.until_acknowledged(100).await;
+        endpoints.wait_until_acknowledged(100).await;
         replicas.remove(0).stop();
-        let service = place.serve(&rotated);
+        let service = app.serve(&rotated);
         endpoints.set(replica, Some(service.address()));
         replicas.push(service);
     }
-    let ledger = gathered(senders).await;
-    let found = check(&mut place, &ledger).await;
+    let ledger = gather(senders).await;
+    let found = check(&mut app, &ledger).await;
     assert!(found.acknowledged > 1_400, "{found:?}");
     for service in replicas {
         service.stop();
     }
 }
 
-/// A service whose keys of Merge's stand in two files.
-fn with_files(place: &Place) -> Served {
+/// Starts a service whose Merge keys are in two files.
+fn with_files(app: &TestApp) -> RunningService {
     let files =
-        ["new", "old"].map(|name| place.file(name, "a key of nobody's").display().to_string());
+        ["new", "old"].map(|name| app.file(name, "a key of nobody's").display().to_string());
     let config = format!(
         r#"
         [[sources]]
@@ -67,15 +67,15 @@ fn with_files(place: &Place) -> Served {
         "#,
         files[0], files[1]
     );
-    let config = place.file("leaver.toml", &config);
+    let config = app.file("leaver.toml", &config);
     let args = ["serve", "--config", config.to_str().unwrap()];
-    let mut service = Served::of(command(&args, &place.env(&[])));
+    let mut service = RunningService::start_command(command(&args, &app.env(&[])));
     service.wait_until_ready();
     service
 }
 
-/// What a delivery of Merge's is answered.
-async fn said(service: &Served, n: usize) -> Said {
+/// Sends a delivery of Merge and returns the response.
+async fn reply(service: &RunningService, n: usize) -> Reply {
     let address = Some(service.address().to_owned());
     let request = Delivery::about(2 * n + 1, n).request();
     Client::default().ask(address, &request).await
@@ -83,27 +83,27 @@ async fn said(service: &Served, n: usize) -> Said {
 
 #[tokio::test]
 async fn sighup_reloads_the_keys_and_keeps_them_on_failure() {
-    let place = Place::new(USERS).await;
-    let mut service = with_files(&place);
-    assert_eq!(said(&service, 0).await, Said::No(401));
-    place.file("new", MERGE_KEY);
+    let app = TestApp::builder().unmigrated().build().await;
+    let mut service = with_files(&app);
+    assert_eq!(reply(&service, 0).await, Reply::Refused(401));
+    app.file("new", MERGE_KEY);
     service.process.signal(Signal::SIGHUP);
     service.process.wait_for("replaced the webhook keys");
-    assert!(matches!(said(&service, 1).await, Said::Yes(_)));
+    assert!(matches!(reply(&service, 1).await, Reply::Accepted(_)));
 
-    let file = place.file("new", "");
+    let file = app.file("new", "");
     service.process.signal(Signal::SIGHUP);
     service.process.wait_for("is empty");
-    assert!(matches!(said(&service, 2).await, Said::Yes(_)));
+    assert!(matches!(reply(&service, 2).await, Reply::Accepted(_)));
     std::fs::remove_file(&file).unwrap();
     service.process.signal(Signal::SIGHUP);
     service.process.wait_for("cannot read");
-    assert!(matches!(said(&service, 3).await, Said::Yes(_)));
+    assert!(matches!(reply(&service, 3).await, Reply::Accepted(_)));
 
-    place.file("new", "another key of nobody's");
+    app.file("new", "another key of nobody's");
     service.process.signal(Signal::SIGHUP);
     service.process.wait_for("replaced the webhook keys");
-    while said(&service, 4).await != Said::No(401) {
+    while reply(&service, 4).await != Reply::Refused(401) {
         sleep(Duration::from_millis(20)).await;
     }
     let log = service.stop().err;
@@ -116,10 +116,10 @@ async fn sighup_reloads_the_keys_and_keeps_them_on_failure() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn reloading_keys_under_load_rejects_no_sender() {
-    let mut place = Place::new(USERS).await;
-    place.sql(&people(300)).await;
-    let mut service = with_files(&place);
-    place.file("new", MERGE_KEY);
+    let mut app = TestApp::builder().unmigrated().build().await;
+    app.sql(&people(300)).await;
+    let mut service = with_files(&app);
+    app.file("new", MERGE_KEY);
     service.process.signal(Signal::SIGHUP);
     service.process.wait_for("replaced the webhook keys");
     let endpoints = Endpoints::default();
@@ -138,12 +138,12 @@ async fn reloading_keys_under_load_rejects_no_sender() {
         } else {
             [MERGE_KEY, "a newer key"]
         };
-        place.file("old", keys[0]);
-        place.file("new", keys[1]);
+        app.file("old", keys[0]);
+        app.file("new", keys[1]);
         service.process.signal(Signal::SIGHUP);
         sleep(Duration::from_millis(25)).await;
     }
-    let found = check(&mut place, &gathered(senders).await).await;
+    let found = check(&mut app, &gather(senders).await).await;
     assert_eq!((found.acknowledged, found.sent), (900, 900));
     service.stop();
 }

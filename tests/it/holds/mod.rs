@@ -7,8 +7,8 @@ use leaver::engine::holds;
 use leaver::engine::holds::resolve::ResolveError;
 use serde_json::{Value, json};
 
+use crate::support::TestApp;
 use crate::support::driving::{event, merge_record, terminated, working};
-use crate::support::{TestApp, USERS};
 
 const DANA: &str = "dana@example.com";
 
@@ -29,7 +29,7 @@ fn inactive(modified_at: &str) -> Value {
 }
 
 async fn doubtful(settings: &[(&str, &str)]) -> TestApp {
-    let mut app = TestApp::with(settings, USERS).await;
+    let mut app = TestApp::builder().settings(settings).build().await;
     app.add_users(&[DANA]).await;
     app.deliver("merge", &inactive("2026-11-22T10:00:00Z"))
         .await;
@@ -304,7 +304,7 @@ async fn resolving_a_hold_waits_for_the_worker() {
             leaver::engine::holds::resolve::reject(&mut conn, hold, "ada", now).await
         }
     });
-    app.until_the_service_waits_for_a_lock().await;
+    app.wait_until_the_service_waits_for_a_lock().await;
     sqlx::raw_sql("UPDATE leaver.holds SET state = 'withdrawn'; COMMIT")
         .execute(&mut worker)
         .await

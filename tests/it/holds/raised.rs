@@ -4,12 +4,12 @@ use serde_json::json;
 
 use super::{DANA, doubtful};
 use crate::support::driving::{event, merge_record, terminated, working};
-use crate::support::{TestApp, USERS, employee};
+use crate::support::{TestApp, employee};
 
 #[tokio::test]
 async fn a_protected_account_needs_a_persons_word() {
     let protected = [("LEAVER__ACCOUNTS__PROTECTED", r#"[" Dana@Example.com "]"#)];
-    let mut app = TestApp::with(&protected, USERS).await;
+    let mut app = TestApp::builder().settings(&protected).build().await;
     app.add_users(&[DANA]).await;
     app.bamboohr(&[terminated("7", DANA, "2026-11-22T10:00:00+0000")])
         .await;
@@ -57,7 +57,10 @@ async fn a_removed_bamboohr_record_follows_the_policy() {
         (Some("ignore"), true, 0),
     ] {
         let settings = settings.map(|word| ("LEAVER__POLICY__DELETED__BAMBOOHR", word));
-        let mut app = TestApp::with(settings.as_slice(), USERS).await;
+        let mut app = TestApp::builder()
+            .settings(settings.as_slice())
+            .build()
+            .await;
         app.add_users(&[DANA, "other@example.com"]).await;
         app.bamboohr(&[working("7", DANA, "2026-11-22T10:00:00+0000")])
             .await;
@@ -77,7 +80,10 @@ async fn a_record_that_merge_removed_follows_the_policy() {
         (Some("ignore"), true, 0),
     ] {
         let settings = settings.map(|word| ("LEAVER__POLICY__DELETED__MERGE", word));
-        let mut app = TestApp::with(settings.as_slice(), USERS).await;
+        let mut app = TestApp::builder()
+            .settings(settings.as_slice())
+            .build()
+            .await;
         app.add_users(&[DANA]).await;
         let mut gone = merge_record("m1", DANA, "2026-11-22T11:00:00Z", "ACTIVE", None);
         gone["data"]["remote_was_deleted"] = json!(true);

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::thin;
-use crate::support::{JSON, TestApp, USERS, employee, employees};
+use crate::support::{JSON, TestApp, employee, employees};
 
 const NAMED: &str = "SELECT state || ' ' || COALESCE(employee_ids::text, '-') FROM leaver.deliveries ORDER BY received_at, id";
 
@@ -38,7 +38,10 @@ async fn settled_deliveries_list_their_employees() {
 
 #[tokio::test]
 async fn a_delivery_failed_after_parsing_lists_its_employees() {
-    let mut app = TestApp::with(&[("LEAVER__WORKER__MAX_ATTEMPTS", "1")], USERS).await;
+    let mut app = TestApp::builder()
+        .settings(&[("LEAVER__WORKER__MAX_ATTEMPTS", "1")])
+        .build()
+        .await;
     let ids = app.add_users(&["dana@example.com"]).await;
     app.refuse_to_change(&ids, "P0001").await;
     let left = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated", "workEmail": "dana@example.com"});

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 use tower::ServiceExt;
 
-use crate::support::{FORM, JSON, TestApp, USERS};
+use crate::support::{FORM, JSON, TestApp};
 
 const LOCKED: &str = "BEGIN; LOCK TABLE leaver.deliveries IN EXCLUSIVE MODE";
 
@@ -207,7 +207,7 @@ async fn bodies_beyond_the_memory_budget_get_a_503_at_once() {
         ("LEAVER__SERVER__MAX_BODY", "1KiB"),
         ("LEAVER__SERVER__MAX_IN_FLIGHT_BYTES", "2KiB"),
     ];
-    let mut app = TestApp::with(&env, USERS).await;
+    let mut app = TestApp::builder().settings(&env).build().await;
     app.sql(LOCKED).await;
     let body = |n: u8| vec![n; 1000];
     let inside = [0, 1].map(|n| sending(&app, app.signed("bamboohr", JSON, body(n))));

@@ -8,14 +8,14 @@ use serde_json::json;
 
 use super::sending;
 use crate::support::proxy::{Mode, Proxy};
-use crate::support::{JSON, TestApp, UNSYNCED, USERS, parts};
+use crate::support::{JSON, TestApp, UNSYNCED, parts};
 
 /// An app that reaches its database through a proxy.
 async fn proxied(store_timeout: &str) -> (TestApp, Proxy) {
     let env = [("LEAVER__SERVER__STORE_TIMEOUT", store_timeout)];
-    let mut app = TestApp::with(&env, USERS).await;
+    let mut app = TestApp::builder().settings(&env).build().await;
     let proxy = Proxy::start().await;
-    let options = proxy.to(&app.database.name);
+    let options = proxy.to(app.database_name());
     app.parts = parts(&app.settings, options, &app.clock);
     app.parts.liveness.enter(Phase::Ready);
     (app, proxy)
@@ -64,7 +64,7 @@ async fn a_response_lost_after_the_commit_makes_no_duplicate() {
 #[tokio::test]
 async fn nothing_is_acknowledged_without_synchronous_commit() {
     let env = [("LEAVER__SERVER__STORE_TIMEOUT", "500ms")];
-    let mut app = TestApp::with(&env, USERS).await;
+    let mut app = TestApp::builder().settings(&env).build().await;
     app.sql(UNSYNCED).await;
     let answer = app.request(app.signed("bamboohr", JSON, "{}")).await;
     assert_eq!(answer.status, StatusCode::SERVICE_UNAVAILABLE);

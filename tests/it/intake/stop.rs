@@ -14,8 +14,8 @@ use tokio::task::JoinSet;
 use uuid::Uuid;
 
 use crate::support::database::{kept_in, start_postgres};
-use crate::support::process::{Place, Served};
-use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS, scratch};
+use crate::support::process::RunningService;
+use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp, USERS, scratch};
 
 /// A Merge webhook, as bytes on the wire.
 fn webhook(body: &str) -> Vec<u8> {
@@ -49,10 +49,9 @@ async fn answer(client: &mut TcpStream) -> (String, Option<Uuid>) {
 
 #[tokio::test]
 async fn a_stop_answers_a_thousand_pending_senders() {
-    let mut place = Place::new(USERS).await;
-    let mut service = place.serve(&[("LEAVER__SERVER__MAX_CONNECTIONS", "1100")]);
-    place
-        .sql("BEGIN; LOCK TABLE leaver.deliveries IN EXCLUSIVE MODE")
+    let mut app = TestApp::builder().unmigrated().build().await;
+    let mut service = app.serve(&[("LEAVER__SERVER__MAX_CONNECTIONS", "1100")]);
+    app.sql("BEGIN; LOCK TABLE leaver.deliveries IN EXCLUSIVE MODE")
         .await;
     let mut senders = JoinSet::new();
     let mut held_up = 0;
@@ -72,10 +71,10 @@ async fn a_stop_answers_a_thousand_pending_senders() {
     assert_eq!(waiting(&service, Duration::from_secs(10), all).await, all);
     service.process.signal(Signal::SIGTERM);
     service.process.wait_for("service.stop: draining");
-    place.sql("COMMIT").await;
+    app.sql("COMMIT").await;
     let answers = senders.join_all().await;
-    service.process.ended().good();
-    let stored = place.lines("SELECT id::text FROM leaver.deliveries").await;
+    service.process.wait().succeeded();
+    let stored = app.lines("SELECT id::text FROM leaver.deliveries").await;
     let stored: std::collections::HashSet<Uuid> =
         stored.iter().map(|id| id.parse().unwrap()).collect();
     for (status, id) in &answers {
@@ -89,7 +88,7 @@ async fn a_stop_answers_a_thousand_pending_senders() {
 }
 
 /// Waits until this many deliveries are pending in memory, or the time is over. Returns how many are.
-async fn waiting(service: &Served, within: Duration, count: usize) -> usize {
+async fn waiting(service: &RunningService, within: Duration, count: usize) -> usize {
     let began = Instant::now();
     loop {
         let metrics = service.get("/metrics").await.2;
@@ -115,7 +114,7 @@ async fn a_postgres_restart_under_load_loses_nothing() {
         .unwrap();
     sqlx::raw_sql(USERS).execute(&mut conn).await.unwrap();
     let url = postgres.url("postgres");
-    let mut service = Served::start(&[
+    let mut service = RunningService::start(&[
         ("DATABASE_URL", url.as_str()),
         ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
         ("MERGE_WEBHOOK_SECRET", MERGE_KEY),

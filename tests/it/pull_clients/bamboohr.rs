@@ -25,7 +25,7 @@ async fn lists_who_changed_without_values() {
     assert_eq!(changed.employees.len(), 250);
     assert_eq!(changed.employees[0].action, ChangedAction::Updated);
     assert_eq!(changed.latest, Some(at("2026-11-22T11:00:00Z")));
-    let asked = &api.asked()[0];
+    let asked = &api.requests()[0];
     assert_eq!(
         (asked.path.as_str(), asked.raw_query.as_str()),
         (CHANGED, "since=2026-11-22T10%3A45%3A00Z")
@@ -41,7 +41,7 @@ async fn a_full_list_starts_at_the_beginning_of_history() {
         .unwrap();
     assert!(changed.employees.is_empty());
     assert_eq!(
-        api.asked()[0].parameter("since"),
+        api.requests()[0].parameter("since"),
         Some("2011-06-05T00:00:00Z")
     );
 }
@@ -76,7 +76,7 @@ async fn reads_an_employee_with_future_dates() {
     assert!(!read.change.notification_only && read.restricted_fields.is_empty());
     assert_eq!(read.change.tenant.as_str(), "widgets");
 
-    let asked = &api.asked()[0];
+    let asked = &api.requests()[0];
     assert_eq!(
         (asked.method.as_str(), asked.path.as_str()),
         ("GET", "/api/v1/employees/40217")
@@ -108,7 +108,7 @@ async fn the_older_base_url_works() {
     );
     client.employee(&id("7")).await.unwrap().unwrap();
     assert_eq!(
-        api.asked()[0].path,
+        api.requests()[0].path,
         "/api/gateway.php/widgets/v1/employees/7"
     );
 }
@@ -166,7 +166,7 @@ async fn ten_forbidden_records_in_a_row_block_the_key() {
     for n in 1..=30 {
         assert!(client.employee(&id(&n.to_string())).await.is_err());
     }
-    assert_eq!(api.asked().len(), 10);
+    assert_eq!(api.requests().len(), 10);
 }
 
 #[tokio::test]
@@ -198,5 +198,5 @@ async fn an_id_that_forms_another_path_is_not_sent() {
             "{strange}"
         );
     }
-    assert!(api.asked().is_empty());
+    assert!(api.requests().is_empty());
 }

@@ -29,7 +29,7 @@ async fn requests_to_merge_are_declared() {
     merge.sync_status(&account).await.unwrap();
     merge.connection(&account).await.unwrap();
 
-    let asked = api.asked();
+    let asked = api.requests();
     let paths: BTreeSet<&str> = asked.iter().map(|one| one.path.as_str()).collect();
     assert_eq!(paths.len(), 3);
     for one in &asked {
@@ -56,8 +56,8 @@ async fn requests_to_bamboohr_are_declared_for_api_keys() {
     client.webhook("1").await.unwrap();
     client.webhook_log("1").await.unwrap();
     client.delete_webhook("1").await.unwrap();
-    assert_eq!(api.asked().len(), 9);
-    for one in &api.asked() {
+    assert_eq!(api.requests().len(), 9);
+    for one in &api.requests() {
         assert_eq!(contract.complaints(one), [""; 0]);
         let operation = contract.operation(&one.path, one.method.as_str()).unwrap();
         assert!(takes_basic_auth(operation.declared), "{}", one.path);

@@ -52,7 +52,7 @@ async fn reads_three_pages_despite_a_429_and_a_503() {
     assert_eq!(last.facts.status, Field::Value(Status::Inactive));
     assert_eq!(last.tenant.as_str(), "tenant of la-1");
 
-    let asked = api.asked();
+    let asked = api.requests();
     assert_eq!(asked.len(), 5);
     assert!(
         asked[2].at - asked[1].at >= Duration::from_secs(1),
@@ -71,7 +71,7 @@ async fn only_the_cursor_changes_while_paging() {
     let mut pages = merge.employees(&account, Some(at("2026-11-01T07:30:00.25Z")));
     while pages.next().await.unwrap().is_some() {}
 
-    let asked = api.asked();
+    let asked = api.requests();
     let cursors: Vec<_> = asked
         .iter()
         .map(|one| one.parameter("cursor").map(str::to_owned))
@@ -114,7 +114,7 @@ async fn an_incremental_read_requests_only_changes() {
     assert_eq!(page.changes.len(), 1);
     assert_eq!(page.changes[0].employee_id.as_str(), merge_id(3));
     assert_eq!(pages.next().await.unwrap(), None);
-    assert_eq!(api.asked().len(), 1);
+    assert_eq!(api.requests().len(), 1);
 }
 
 #[tokio::test]
@@ -130,7 +130,7 @@ async fn a_cursor_in_a_url_is_used_and_the_url_not_followed() {
     );
     let read = read_all(&merge(&api), &account("la-1")).await.unwrap();
     assert_eq!(read.len(), 2);
-    let asked = api.asked();
+    let asked = api.requests();
     assert_eq!(asked[1].parameter("cursor"), Some("cD0="));
     assert_eq!(asked[1].parameter("page_size"), Some("100"));
 }
@@ -180,7 +180,7 @@ async fn a_missing_page_truncates_the_read() {
             matches!(error, ReadError::Truncated { .. }),
             "{case}: {error}"
         );
-        assert!(api.asked().len() <= 12, "{case}");
+        assert!(api.requests().len() <= 12, "{case}");
     }
 }
 

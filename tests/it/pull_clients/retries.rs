@@ -14,7 +14,7 @@ use super::{
 use crate::support::apis::{Answer, MERGE_EMPLOYEES, StandIn, merge_company, merge_employee};
 use crate::support::at;
 
-fn page_of_one() -> impl Fn(&crate::support::apis::Asked) -> Answer + Send + Sync {
+fn page_of_one() -> impl Fn(&crate::support::apis::ApiRequest) -> Answer + Send + Sync {
     merge_company(vec![merge_employee(1)])
 }
 
@@ -101,7 +101,7 @@ async fn each_failing_response_has_its_label() {
         let api = StandIn::always(answer.clone()).await;
         let of_bamboohr = changed(&bamboohr_over(&api, transport.clone())).await;
         assert_eq!(of_bamboohr.as_str(), name, "{answer:?}: {of_bamboohr}");
-        assert_eq!(api.asked().len(), tries, "{answer:?}");
+        assert_eq!(api.requests().len(), tries, "{answer:?}");
         let merge = merge_over(&api, transport.clone());
         let of_merge = read_all(&merge, &account(&format!("la-{n}")))
             .await
@@ -124,7 +124,7 @@ async fn transient_failures_are_retried() {
         api.script(MERGE_EMPLOYEES, [Some(failure.clone()), Some(failure)]);
         read_all(&merge(&api), &account("la-1")).await.unwrap();
     }
-    assert_eq!(api.asked().len(), 12);
+    assert_eq!(api.requests().len(), 12);
 }
 
 #[tokio::test]
@@ -137,7 +137,7 @@ async fn a_slow_server_is_a_timeout() {
     let api = StandIn::always(Answer::status(200).after(Duration::from_secs(5))).await;
     let error = changed(&bamboohr_over(&api, transport(limits))).await;
     assert_eq!(error, ReadError::Timeout);
-    assert_eq!(api.asked().len(), 2);
+    assert_eq!(api.requests().len(), 2);
 }
 
 #[tokio::test]
@@ -166,7 +166,7 @@ async fn a_retry_after_beyond_the_deadline_is_returned() {
             error.retry_after(),
             Some(Duration::from_secs(seconds.parse().unwrap()))
         );
-        assert_eq!(api.asked().len(), 1);
+        assert_eq!(api.requests().len(), 1);
     }
 }
 
@@ -238,7 +238,7 @@ async fn a_refused_token_blocks_only_itself() {
             "credentials_blocked"
         );
     }
-    assert_eq!(api.asked().len(), 1);
+    assert_eq!(api.requests().len(), 1);
     read_all(&merge, &account("la-good")).await.unwrap();
 
     clock.set(at("2026-11-22T12:14:59Z"));
@@ -255,7 +255,7 @@ async fn a_refused_token_blocks_only_itself() {
         read_all(&merge, &bad).await.unwrap_err().as_str(),
         "credentials_blocked"
     );
-    assert_eq!(api.asked().len(), 3);
+    assert_eq!(api.requests().len(), 3);
     // A clock that steps back does not prolong the block.
     clock.set(at("2026-11-22T11:15:00Z"));
     assert_eq!(
@@ -283,7 +283,7 @@ async fn failing_responses_per_host_stay_below_the_limit() {
     while let Some(error) = all.join_next().await {
         assert_eq!(error.unwrap().as_str(), "unauthorized");
     }
-    let times: Vec<Instant> = api.asked().iter().map(|asked| asked.at).collect();
+    let times: Vec<Instant> = api.requests().iter().map(|asked| asked.at).collect();
     assert_eq!(times.len(), 9);
     // Our window begins with the response, so at the server it is never shorter.
     for four in times.windows(4) {
@@ -303,5 +303,5 @@ async fn waiting_for_a_throttled_host_ends_at_the_deadline() {
     let client = bamboohr_over(&api, transport(limits));
     assert_eq!(changed(&client).await.as_str(), "refused");
     assert_eq!(changed(&client).await, ReadError::HostThrottled);
-    assert_eq!(api.asked().len(), 1);
+    assert_eq!(api.requests().len(), 1);
 }

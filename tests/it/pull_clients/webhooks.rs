@@ -11,7 +11,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 
 use super::{BAMBOOHR_API_KEY, bamboohr, bamboohr_over, limits, transport};
-use crate::support::apis::{Answer, Asked, StandIn, bamboohr_with_hooks};
+use crate::support::apis::{Answer, ApiRequest, StandIn, bamboohr_with_hooks};
 use crate::support::hooks::{Hooks, PRIVATE_KEY, denied, log_entry};
 use crate::support::logs::Captured;
 
@@ -48,7 +48,7 @@ async fn creating_an_event_webhook_returns_its_key() {
         (made.webhook.id.as_str(), made.private_key.expose_secret()),
         ("1", PRIVATE_KEY)
     );
-    let asked = &api.asked()[0];
+    let asked = &api.requests()[0];
     assert_eq!(
         (asked.method.as_str(), asked.path.as_str()),
         ("POST", WEBHOOKS)
@@ -75,7 +75,7 @@ async fn a_field_webhook_posts_but_never_monitors_the_end_date() {
         ..wanted(WebhookKind::Field)
     };
     client.create_webhook(&fewer).await.unwrap();
-    let bodies: Vec<Value> = api.asked().iter().map(Asked::json).collect();
+    let bodies: Vec<Value> = api.requests().iter().map(ApiRequest::json).collect();
     assert_eq!(
         bodies[0]["postFields"],
         json!({"status": "status", "employmentHistoryStatus": "employmentHistoryStatus",
@@ -135,7 +135,7 @@ async fn a_creation_that_may_have_succeeded_is_not_retried() {
             error.to_string().contains("leaver webhooks list"),
             "{error}"
         );
-        assert_eq!(api.asked().len(), 1, "{shown}");
+        assert_eq!(api.requests().len(), 1, "{shown}");
     }
 }
 
@@ -149,7 +149,7 @@ async fn what_was_certainly_not_made_is_tried_again() {
         .create_webhook(&wanted(WebhookKind::Event))
         .await
         .unwrap();
-    assert_eq!(api.asked().len(), 3);
+    assert_eq!(api.requests().len(), 3);
 
     // Nobody listens there: nothing was sent.
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
@@ -211,7 +211,7 @@ async fn a_refusal_names_the_fields_and_nothing_else_of_the_answer() {
         let text = error.to_string();
         assert!(words.iter().all(|word| text.contains(word)), "{text}");
         assert!(!format!("{text} {error:?}").contains(said), "{error:?}");
-        assert_eq!(api.asked().len(), 1, "{text}");
+        assert_eq!(api.requests().len(), 1, "{text}");
     }
 }
 
@@ -273,7 +273,7 @@ async fn an_id_that_forms_another_path_is_not_sent() {
             "{strange}: {error}"
         );
     }
-    assert!(api.asked().is_empty());
+    assert!(api.requests().is_empty());
 }
 
 #[tokio::test]
@@ -289,7 +289,7 @@ async fn a_throttled_or_slow_log_search_is_retried() {
         [Answer::json(&throttled), timed_out],
     );
     assert_eq!(bamboohr(&api).webhook_log(&id).await.unwrap().len(), 1);
-    assert_eq!(api.asked().len(), 3);
+    assert_eq!(api.requests().len(), 3);
 
     api.script("/api/v1/webhooks/1/log", vec![Answer::json(&throttled); 4]);
     let error = bamboohr(&api).webhook_log(&id).await.unwrap_err();

@@ -9,16 +9,15 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use chrono::TimeDelta;
 use leaver::base::clock::Clock;
-use leaver::connect::ClientLimits;
 use leaver::jobs::sync::pending_reads::PendingReader;
-use leaver::service::companies;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
 use crate::support::apis::{Answer, StandIn, bamboohr_company, bamboohr_employee};
+use crate::support::apis_setup::source_with_api;
 use crate::support::driving::{event, leaving, terminated, working};
 use crate::support::logs::Captured;
-use crate::support::{BAMBOOHR_KEY, FORM, TestApp, USERS};
+use crate::support::{BAMBOOHR_KEY, END_SESSIONS, FORM, TestApp};
 
 const API_KEY: &str = "bamboohr-api-key-sentinel";
 const EARLIER: &str = "2026-11-22T10:00:00+0000";
@@ -47,35 +46,24 @@ fn left(n: usize) -> Value {
     with(n, &fields)
 }
 
-struct Reading {
+struct ReadsTest {
     app: TestApp,
     api: StandIn,
     reader: PendingReader,
 }
 
-impl Reading {
+impl ReadsTest {
     /// A company with its API, and the users 1 to 3.
     async fn new(company: Vec<Value>) -> Self {
         Self::over(StandIn::start(bamboohr_company(company)).await).await
     }
 
     async fn over(api: StandIn) -> Self {
-        let file = format!(
-            r#"
-            [accounts]
-            end_sessions = ["DELETE FROM sessions WHERE user_id::text = ANY($1)"]
-            [[sources]]
-            name = "bamboohr"
-            provider = "bamboohr"
-            webhook_secrets = ["env:SECRET"]
-            [sources.api]
-            base_url = "{}"
-            api_key = "env:API_KEY"
-            "#,
-            api.url
-        );
-        let env = [("SECRET", BAMBOOHR_KEY), ("API_KEY", API_KEY)];
-        let mut app = TestApp::configured(&file, &env, USERS).await;
+        let variables = [("SECRET", BAMBOOHR_KEY), ("API_KEY", API_KEY), END_SESSIONS];
+        let mut app = TestApp::builder()
+            .config_file(&source_with_api("bamboohr", "bamboohr", &api), &variables)
+            .build()
+            .await;
         app.add_users(&[&email(1), &email(2), &email(3)]).await;
         let reader = reader(&app);
         Self { app, api, reader }
@@ -110,101 +98,93 @@ impl Reading {
 }
 
 fn reader(app: &TestApp) -> PendingReader {
-    let limits = ClientLimits {
-        max_attempts: 3,
-        first_backoff: Duration::from_millis(2),
-        host_failure_window: Duration::from_millis(20),
-        ..ClientLimits::default()
-    };
-    let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
-    let companies = companies(&app.settings, &limits, &clock).unwrap();
-    PendingReader::new(Arc::clone(&app.parts.engine), &companies)
+    PendingReader::new(Arc::clone(&app.parts.engine), &app.sync_sources(3))
 }
 
 #[tokio::test]
 async fn a_leaver_is_deactivated_after_the_read() {
-    let mut it = Reading::new(vec![left(1), left(2), bamboohr_employee(3)]).await;
+    let mut test = ReadsTest::new(vec![left(1), left(2), bamboohr_employee(3)]).await;
     let broken = Answer::json(&left(1)).broken_off();
-    it.api.script(&path(1), [Answer::status(503), broken]);
+    test.api.script(&path(1), [Answer::status(503), broken]);
     let throttled = Answer::status(429).with("retry-after", "0");
-    it.api.script(&path(2), [Answer::status(500), throttled]);
-    it.event("employee.updated", "1").await;
+    test.api.script(&path(2), [Answer::status(500), throttled]);
+    test.event("employee.updated", "1").await;
     let form = "type=employee.updated&timestamp=2026-11-22T12%3A00%3A00Z&data[employeeId]=2&data[changedFields][]=status";
-    it.app.send("bamboohr", FORM, form).await;
-    it.app.work().await;
-    it.event("employee.updated", "3").await;
+    test.app.send("bamboohr", FORM, form).await;
+    test.app.work().await;
+    test.event("employee.updated", "3").await;
 
     // The new values are unknown, so nothing has happened yet and no hold was opened.
-    assert!(it.is_active(1).await && it.is_active(2).await);
-    assert_eq!(it.app.holds().await, [""; 0]);
-    assert_eq!(it.due().await, ["1 0", "2 0", "3 0"]);
+    assert!(test.is_active(1).await && test.is_active(2).await);
+    assert_eq!(test.app.holds().await, [""; 0]);
+    assert_eq!(test.due().await, ["1 0", "2 0", "3 0"]);
 
-    it.read().await;
-    assert_eq!(it.app.user(&email(1)).await, (false, 0));
-    assert_eq!(it.app.user(&email(2)).await, (false, 0));
-    assert_eq!(it.app.user(&email(3)).await, (true, 2));
-    assert_eq!(it.due().await, [""; 0]);
-    let mut audit = it.app.audit().await;
+    test.read().await;
+    assert_eq!(test.app.user(&email(1)).await, (false, 0));
+    assert_eq!(test.app.user(&email(2)).await, (false, 0));
+    assert_eq!(test.app.user(&email(3)).await, (true, 2));
+    assert_eq!(test.due().await, [""; 0]);
+    let mut audit = test.app.audit().await;
     audit.sort();
     assert_eq!(audit, ["deactivated 1", "deactivated 2"]);
     for failed_twice in [1, 2] {
-        let asked = it.api.asked();
+        let asked = test.api.requests();
         let tries = asked.iter().filter(|a| a.path == path(failed_twice));
         assert_eq!(tries.count(), 3);
     }
     // The audit log names the delivery that reported the change.
     let caused = "SELECT count(*) FROM leaver.audit WHERE delivery_id IS NOT NULL";
-    assert_eq!(it.app.count(caused).await, 2);
+    assert_eq!(test.app.count(caused).await, 2);
 }
 
 #[tokio::test]
 async fn a_future_hire_keeps_access() {
     let hire = json!({"status": "Inactive", "hireDate": "2027-01-04"});
-    let mut it = Reading::new(vec![with(1, &hire)]).await;
-    it.event("employee.created", "1").await;
-    it.event("employee.updated", "1").await;
-    it.read().await;
-    assert!(it.is_active(1).await);
-    assert_eq!(it.due().await, [""; 0]);
-    assert_eq!(it.app.holds().await, [""; 0]);
+    let mut test = ReadsTest::new(vec![with(1, &hire)]).await;
+    test.event("employee.created", "1").await;
+    test.event("employee.updated", "1").await;
+    test.read().await;
+    assert!(test.is_active(1).await);
+    assert_eq!(test.due().await, [""; 0]);
+    assert_eq!(test.app.holds().await, [""; 0]);
 }
 
 #[tokio::test]
 async fn a_read_detects_a_rehire() {
-    let mut it = Reading::new(vec![bamboohr_employee(1)]).await;
-    it.app
+    let mut test = ReadsTest::new(vec![bamboohr_employee(1)]).await;
+    test.app
         .bamboohr(&[terminated("1", &email(1), EARLIER)])
         .await;
-    assert!(!it.is_active(1).await);
-    it.event("employee.updated", "1").await;
-    it.read().await;
-    assert_eq!(it.app.holds().await, ["open reactivate 1 1"]);
+    assert!(!test.is_active(1).await);
+    test.event("employee.updated", "1").await;
+    test.read().await;
+    assert_eq!(test.app.holds().await, ["open reactivate 1 1"]);
 }
 
 #[tokio::test]
 async fn a_read_reschedules_an_access_end() {
     let moved = json!({"terminationDate": "2026-12-24"});
-    let mut it = Reading::new(vec![with(1, &moved)]).await;
+    let mut test = ReadsTest::new(vec![with(1, &moved)]).await;
     let known = leaving("1", &email(1), EARLIER, "2026-11-23");
-    it.app.bamboohr(&[known]).await;
-    it.event("employee.updated", "1").await;
-    it.read().await;
-    let ends = it.app.access_ends_at("1").await.unwrap();
+    test.app.bamboohr(&[known]).await;
+    test.event("employee.updated", "1").await;
+    test.read().await;
+    let ends = test.app.access_ends_at("1").await.unwrap();
     assert_eq!(ends.to_rfc3339(), "2026-12-25T00:00:00+00:00");
 }
 
 #[tokio::test]
 async fn a_404_acts_as_a_deletion_of_a_linked_employee() {
-    let mut it = Reading::new(vec![]).await;
-    it.app.bamboohr(&[working("1", &email(1), EARLIER)]).await;
-    it.event("employee.updated", "1").await;
+    let mut test = ReadsTest::new(vec![]).await;
+    test.app.bamboohr(&[working("1", &email(1), EARLIER)]).await;
+    test.event("employee.updated", "1").await;
     // The e-mail of this one is unknown, so no account is linked.
-    it.event("employee.updated", "9").await;
-    it.read().await;
-    assert_eq!(it.due().await, [""; 0]);
-    assert!(!it.is_active(1).await);
-    assert_eq!(it.app.audit().await, ["deactivated 1"]);
-    assert!(it.is_active(2).await && it.is_active(3).await);
+    test.event("employee.updated", "9").await;
+    test.read().await;
+    assert_eq!(test.due().await, [""; 0]);
+    assert!(!test.is_active(1).await);
+    assert_eq!(test.app.audit().await, ["deactivated 1"]);
+    assert!(test.is_active(2).await && test.is_active(3).await);
 }
 
 #[tokio::test]
@@ -223,19 +203,19 @@ async fn without_api_credentials_a_hold_is_opened() {
 
 #[tokio::test]
 async fn a_failing_read_stays_pending_with_its_cause() {
-    let mut it = Reading::over(StandIn::always(Answer::status(500)).await).await;
-    it.event("employee.updated", "1").await;
+    let mut test = ReadsTest::over(StandIn::always(Answer::status(500)).await).await;
+    test.event("employee.updated", "1").await;
     for failures in 1..=4 {
-        it.read().await;
-        let due = it.due().await;
+        test.read().await;
+        let due = test.due().await;
         let begins = format!("1 {failures} the API is unavailable");
         assert!(due.len() == 1 && due[0].starts_with(&begins), "{due:?}");
-        assert_eq!(it.slice().await, 0, "it is retried too early");
-        it.app.advance(TimeDelta::minutes(11));
+        assert_eq!(test.slice().await, 0, "it is retried too early");
+        test.app.advance(TimeDelta::minutes(11));
     }
-    assert!(it.is_active(1).await);
-    assert_eq!(it.app.audit().await, [""; 0]);
-    assert_eq!(it.app.get("/health").await.body["pending_reads"], 1);
+    assert!(test.is_active(1).await);
+    assert_eq!(test.app.audit().await, [""; 0]);
+    assert_eq!(test.app.get("/health").await.body["pending_reads"], 1);
 }
 
 #[tokio::test]
@@ -255,111 +235,111 @@ async fn a_bad_response_ends_neither_access_nor_the_read() {
     ];
     for answer in bad {
         let shown = format!("{answer:?}");
-        let mut it = Reading::over(StandIn::always(answer).await).await;
-        it.app.bamboohr(&[working("1", &email(1), EARLIER)]).await;
-        it.event("employee.updated", "1").await;
-        it.read().await;
-        let due = it.due().await;
+        let mut test = ReadsTest::over(StandIn::always(answer).await).await;
+        test.app.bamboohr(&[working("1", &email(1), EARLIER)]).await;
+        test.event("employee.updated", "1").await;
+        test.read().await;
+        let due = test.due().await;
         assert!(
             due.len() == 1 && due[0].starts_with("1 1 "),
             "{due:?} {shown}"
         );
         assert!(!due[0].contains(API_KEY), "{due:?}");
-        assert!(it.is_active(1).await, "{shown}");
-        assert_eq!(it.app.holds().await, [""; 0], "{shown}");
+        assert!(test.is_active(1).await, "{shown}");
+        assert_eq!(test.app.holds().await, [""; 0], "{shown}");
     }
 }
 
 #[tokio::test]
 async fn a_hidden_status_keeps_the_read_pending() {
-    let mut it = Reading::new(vec![left(1)]).await;
+    let mut test = ReadsTest::new(vec![left(1)]).await;
     let withheld = json!({"id": "1", "workEmail": email(1), "hireDate": "2020-01-05"});
-    it.api.script(&path(1), [Answer::json(&withheld)]);
-    it.event("employee.updated", "1").await;
-    it.read().await;
-    let due = it.due().await;
+    test.api.script(&path(1), [Answer::json(&withheld)]);
+    test.event("employee.updated", "1").await;
+    test.read().await;
+    let due = test.due().await;
     assert!(due[0].contains("`status`"), "{due:?}");
-    it.app.advance(TimeDelta::minutes(1));
-    it.read().await;
-    assert_eq!(it.due().await, [""; 0]);
-    assert!(!it.is_active(1).await);
+    test.app.advance(TimeDelta::minutes(1));
+    test.read().await;
+    assert_eq!(test.due().await, [""; 0]);
+    assert!(!test.is_active(1).await);
 }
 
 #[tokio::test]
 async fn a_change_during_a_read_causes_another_read() {
     let slow = Answer::json(&bamboohr_employee(1)).after(Duration::from_millis(700));
-    let mut it = Reading::new(vec![left(1)]).await;
-    it.api.script(&path(1), [slow]);
-    it.event("employee.updated", "1").await;
+    let mut test = ReadsTest::new(vec![left(1)]).await;
+    test.api.script(&path(1), [slow]);
+    test.event("employee.updated", "1").await;
     let stop = CancellationToken::new();
-    let in_flight = it.reader.read_due(&stop);
+    let in_flight = test.reader.read_due(&stop);
     let meanwhile = async {
-        it.api.until_asked(1).await;
-        it.app.advance(TimeDelta::seconds(2));
-        let as_of = it.app.clock.now().to_rfc3339();
+        test.api.wait_until_requested(1).await;
+        test.app.advance(TimeDelta::seconds(2));
+        let as_of = test.app.clock.now().to_rfc3339();
         let thin = event("employee.updated", "1", &as_of);
-        it.app.deliver("bamboohr", &thin).await;
-        it.app.advance(TimeDelta::seconds(2));
+        test.app.deliver("bamboohr", &thin).await;
+        test.app.advance(TimeDelta::seconds(2));
     };
     let (read, ()) = tokio::join!(in_flight, meanwhile);
     assert_eq!(read.unwrap(), 1);
     assert!(
-        it.is_active(1).await,
+        test.is_active(1).await,
         "the first response is older than the change"
     );
-    assert_eq!(it.due().await, ["1 0"]);
-    it.read().await;
-    assert!(!it.is_active(1).await);
+    assert_eq!(test.due().await, ["1 0"]);
+    test.read().await;
+    assert!(!test.is_active(1).await);
 }
 
 #[tokio::test]
 async fn a_stopped_read_is_due_at_once() {
-    let mut it = Reading::new(vec![left(1)]).await;
+    let mut test = ReadsTest::new(vec![left(1)]).await;
     let never = Answer::status(200).after(Duration::from_mins(10));
-    it.api.script(&path(1), [never]);
-    it.event("employee.updated", "1").await;
+    test.api.script(&path(1), [never]);
+    test.event("employee.updated", "1").await;
     let stop = CancellationToken::new();
     let stopped = async {
-        it.api.until_asked(1).await;
+        test.api.wait_until_requested(1).await;
         stop.cancel();
     };
-    let (read, ()) = tokio::join!(it.reader.read_due(&stop), stopped);
+    let (read, ()) = tokio::join!(test.reader.read_due(&stop), stopped);
     assert_eq!(read.unwrap(), 1);
-    assert_eq!(it.due().await, ["1 0"]);
-    it.read().await;
-    assert!(!it.is_active(1).await);
+    assert_eq!(test.due().await, ["1 0"]);
+    test.read().await;
+    assert!(!test.is_active(1).await);
 }
 
 #[tokio::test]
 async fn a_claimed_read_is_free_again_after_its_lease() {
-    let mut it = Reading::new(vec![left(1)]).await;
+    let mut test = ReadsTest::new(vec![left(1)]).await;
     let never = Answer::status(200).after(Duration::from_mins(10));
-    it.api.script(&path(1), [never]);
-    it.event("employee.updated", "1").await;
+    test.api.script(&path(1), [never]);
+    test.event("employee.updated", "1").await;
     {
-        let other = reader(&it.app);
+        let other = reader(&test.app);
         let stop = CancellationToken::new();
         let abandoned = other.read_due(&stop);
         let killed = tokio::time::timeout(Duration::from_millis(500), abandoned).await;
         assert!(killed.is_err());
     }
-    assert_eq!(it.slice().await, 0, "the lease has not ended");
-    it.app.advance(TimeDelta::minutes(6));
-    it.read().await;
-    assert!(!it.is_active(1).await);
-    assert_eq!(it.due().await, [""; 0]);
+    assert_eq!(test.slice().await, 0, "the lease has not ended");
+    test.app.advance(TimeDelta::minutes(6));
+    test.read().await;
+    assert!(!test.is_active(1).await);
+    assert_eq!(test.due().await, [""; 0]);
 }
 
 #[tokio::test]
 async fn the_log_holds_no_key_and_no_employee_data() {
     let (captured, _guard) = Captured::start("debug");
-    let mut it = Reading::new(vec![left(1)]).await;
-    it.api.script(&path(1), [Answer::status(403)]);
-    it.event("employee.updated", "1").await;
-    it.read().await;
-    it.app.advance(TimeDelta::minutes(20));
-    it.read().await;
-    assert!(!it.is_active(1).await);
+    let mut test = ReadsTest::new(vec![left(1)]).await;
+    test.api.script(&path(1), [Answer::status(403)]);
+    test.event("employee.updated", "1").await;
+    test.read().await;
+    test.app.advance(TimeDelta::minutes(20));
+    test.read().await;
+    assert!(!test.is_active(1).await);
     let log = captured.text();
     assert!(
         log.contains("pending_reads.read: failed") && log.contains("pending_reads.read: done"),

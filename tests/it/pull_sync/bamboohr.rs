@@ -4,35 +4,36 @@ use chrono::TimeDelta;
 use leaver::jobs::sync::SyncMode;
 use serde_json::{Value, json};
 
-use super::{CHANGED, It};
+use super::{CHANGED, SyncTest};
 use crate::support::apis::{Answer, bamboohr_employee};
+use crate::support::apis_setup::terminated_bamboohr_employee;
 
 #[tokio::test]
 async fn a_bamboohr_sync_deactivates_only_leavers() {
     let company: Vec<Value> = (1..=30)
         .map(|n| {
-            let mut one = bamboohr_employee(n);
             if [4, 30].contains(&n) {
-                one["status"] = "Inactive".into();
-                one["employmentHistoryStatus"] = "Terminated".into();
+                terminated_bamboohr_employee(n)
+            } else {
+                bamboohr_employee(n)
             }
-            one
         })
         .collect();
-    let mut it = It::bamboohr(company).await;
-    it.api.script("/api/v1/employees/4", [Answer::status(503)]);
-    let reports = it.sync(SyncMode::Incremental).await;
+    let mut test = SyncTest::bamboohr(company).await;
+    test.api
+        .script("/api/v1/employees/4", [Answer::status(503)]);
+    let reports = test.sync(SyncMode::Incremental).await;
     assert_eq!(
         (reports[0].incomplete.as_deref(), reports[0].records),
         (None, 30)
     );
     assert_eq!(
-        it.off().await,
+        test.off().await,
         ["dana.4@widgets.example", "dana.30@widgets.example"]
     );
-    it.app.advance(TimeDelta::minutes(16));
-    it.sync(SyncMode::IfDue).await;
-    let asked = it.api.asked();
+    test.app.advance(TimeDelta::minutes(16));
+    test.sync(SyncMode::IfDue).await;
+    let asked = test.api.requests();
     let since: Vec<_> = asked
         .iter()
         .filter(|a| a.path == CHANGED)
@@ -63,33 +64,33 @@ async fn a_bad_bamboohr_read_is_incomplete_and_ends_no_access() {
             Answer::json(&json!({"id": "1", "workEmail": "dana.1@widgets.example"})),
         ),
     ];
-    let mut it = It::bamboohr((1..=3).map(bamboohr_employee).collect()).await;
-    it.sync(SyncMode::Incremental).await;
+    let mut test = SyncTest::bamboohr((1..=3).map(bamboohr_employee).collect()).await;
+    test.sync(SyncMode::Incremental).await;
     for (path, answer) in bad {
         let shown = format!("{path} {answer:?}");
-        it.app.advance(TimeDelta::minutes(20));
-        it.api.script(path, [answer]);
-        let reports = it.sync(SyncMode::Full).await;
+        test.app.advance(TimeDelta::minutes(20));
+        test.api.script(path, [answer]);
+        let reports = test.sync(SyncMode::Full).await;
         assert!(reports[0].incomplete.is_some(), "{shown}");
-        assert_eq!(it.off().await, [""; 0], "{shown}");
+        assert_eq!(test.off().await, [""; 0], "{shown}");
     }
-    assert_eq!(it.app.count("SELECT count(*) FROM leaver.holds").await, 0);
+    assert_eq!(test.app.count("SELECT count(*) FROM leaver.holds").await, 0);
 }
 
 #[tokio::test]
 async fn employees_near_their_termination_are_read_again() {
     let mut soon = bamboohr_employee(1);
     soon["terminationDate"] = "2026-11-23".into();
-    let mut it = It::bamboohr(vec![soon, bamboohr_employee(2)]).await;
-    it.sync(SyncMode::Incremental).await;
+    let mut test = SyncTest::bamboohr(vec![soon, bamboohr_employee(2)]).await;
+    test.sync(SyncMode::Incremental).await;
     let nothing = Answer::text(200, "application/json", r#"{"latest":"","employees":[]}"#);
-    it.api.script(CHANGED, [nothing]);
-    it.app.advance(TimeDelta::minutes(16));
-    let reports = it.sync(SyncMode::IfDue).await;
+    test.api.script(CHANGED, [nothing]);
+    test.app.advance(TimeDelta::minutes(16));
+    let reports = test.sync(SyncMode::IfDue).await;
     assert_eq!(
         (reports[0].incomplete.as_deref(), reports[0].records),
         (None, 1)
     );
-    let asked = it.api.asked();
+    let asked = test.api.requests();
     assert_eq!(asked.last().unwrap().path, "/api/v1/employees/1");
 }

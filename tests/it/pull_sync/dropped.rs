@@ -6,7 +6,7 @@ use chrono::TimeDelta;
 use leaver::jobs::sync::SyncMode;
 use serde_json::Value;
 
-use super::{CHANGED, It};
+use super::{CHANGED, SyncTest};
 use crate::support::apis::{
     StandIn, bamboohr_company, bamboohr_employee, merge_company, merge_employee,
 };
@@ -19,18 +19,18 @@ async fn the_next_merge_sync_finds_a_lost_change() {
     let people: Changing = Arc::new(Mutex::new((0..250).map(merge_employee).collect()));
     let at_merge = Arc::clone(&people);
     let usual = move |asked: &_| merge_company(at_merge.lock().unwrap().clone())(asked);
-    let mut it = It::merge_over(StandIn::start(usual).await).await;
-    it.sync(SyncMode::IfDue).await;
+    let mut test = SyncTest::merge_over(StandIn::start(usual).await).await;
+    test.sync(SyncMode::IfDue).await;
     {
         let mut people = people.lock().unwrap();
         people[33]["employment_status"] = "INACTIVE".into();
         people[33]["termination_date"] = "2026-11-22T00:00:00Z".into();
         people[33]["modified_at"] = "2026-11-22T12:05:00.000000Z".into();
     }
-    it.app.advance(TimeDelta::minutes(16));
-    let reports = it.sync(SyncMode::IfDue).await;
+    test.app.advance(TimeDelta::minutes(16));
+    let reports = test.sync(SyncMode::IfDue).await;
     assert_eq!((reports[0].records, reports[0].full), (1, false));
-    assert_eq!(it.off().await, ["dana.33@widgets.example"]);
+    assert_eq!(test.off().await, ["dana.33@widgets.example"]);
 }
 
 #[tokio::test]
@@ -39,9 +39,9 @@ async fn the_next_bamboohr_sync_finds_a_lost_change() {
     let there = Arc::clone(&people);
     let usual = move |asked: &_| bamboohr_company(there.lock().unwrap().clone())(asked);
     let api = StandIn::start(usual).await;
-    let mut it = It::over("bamboohr", api, "").await;
-    it.sync(SyncMode::IfDue).await;
-    let before = it.api.asked().len();
+    let mut test = SyncTest::over("bamboohr", api).await;
+    test.sync(SyncMode::IfDue).await;
+    let before = test.api.requests().len();
     assert_eq!(before, 31);
     {
         let mut people = people.lock().unwrap();
@@ -49,11 +49,11 @@ async fn the_next_bamboohr_sync_finds_a_lost_change() {
         people[16]["employmentHistoryStatus"] = "Terminated".into();
         people[16]["_changed"] = "2026-11-22T12:05:00+00:00".into();
     }
-    it.app.advance(TimeDelta::minutes(16));
-    let reports = it.sync(SyncMode::IfDue).await;
+    test.app.advance(TimeDelta::minutes(16));
+    let reports = test.sync(SyncMode::IfDue).await;
     assert_eq!((reports[0].records, reports[0].full), (1, false));
-    assert_eq!(it.off().await, ["dana.17@widgets.example"]);
-    let asked = it.api.asked();
+    assert_eq!(test.off().await, ["dana.17@widgets.example"]);
+    let asked = test.api.requests();
     let paths: Vec<&str> = asked[before..].iter().map(|a| a.path.as_str()).collect();
     assert_eq!(paths, [CHANGED, "/api/v1/employees/17"]);
 }

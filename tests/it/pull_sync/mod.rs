@@ -9,75 +9,59 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use leaver::base::clock::Clock;
-use leaver::connect::ClientLimits;
 use leaver::engine::execute::Outcome;
 use leaver::jobs::sync::{SyncMode, SyncReport, SyncSource, Syncer};
-use leaver::service::companies;
 use serde_json::{Value, json};
 
 use crate::support::apis::{
     Answer, MERGE_EMPLOYEES, StandIn, bamboohr_company, bamboohr_employee, merge_account,
     merge_company, merge_employee, merge_sync,
 };
-use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp, USERS};
+use crate::support::apis_setup::{source_with_api, terminated_merge_employee};
+use crate::support::{BAMBOOHR_KEY, END_SESSIONS, MERGE_KEY, TestApp};
 
-const ACCOUNT: &str = "5b0f3a9e-1c2d-4e3f-8a4b-6c7d8e9f0a1b";
 const SYNC_STATUS: &str = "/api/hris/v1/sync-status";
 const ACCOUNT_DETAILS: &str = "/api/hris/v1/account-details";
 const CHANGED: &str = "/api/v1/employees/changed";
 
-struct It {
+struct SyncTest {
     app: TestApp,
     api: StandIn,
     company: SyncSource,
     syncer: Syncer,
 }
 
-impl It {
+impl SyncTest {
     async fn merge(employees: Vec<Value>) -> Self {
         Self::merge_over(StandIn::start(merge_company(employees)).await).await
     }
 
     async fn merge_over(api: StandIn) -> Self {
-        let linked = format!(
-            r#"linked_accounts = [{{ id = "{ACCOUNT}", tenant = "widgets", token = "env:TOKEN" }}]"#
-        );
-        Self::over("merge", api, &linked).await
+        Self::over("merge", api).await
     }
 
     async fn bamboohr(employees: Vec<Value>) -> Self {
         let api = StandIn::start(bamboohr_company(employees)).await;
-        Self::over("bamboohr", api, "").await
+        Self::over("bamboohr", api).await
     }
 
-    async fn over(provider: &str, api: StandIn, more: &str) -> Self {
-        let key = if provider == "merge" {
+    async fn over(provider: &str, api: StandIn) -> Self {
+        let secret = if provider == "merge" {
             MERGE_KEY
         } else {
             BAMBOOHR_KEY
         };
-        let file = format!(
-            r#"
-            [accounts]
-            end_sessions = ["DELETE FROM sessions WHERE user_id::text = ANY($1)"]
-            [[sources]]
-            name = "{provider}"
-            provider = "{provider}"
-            webhook_secrets = ["env:SECRET"]
-            {more}
-            [sources.api]
-            base_url = "{}"
-            api_key = "env:API_KEY"
-            "#,
-            api.url
-        );
-        let env = [("SECRET", key), ("API_KEY", "api-key"), ("TOKEN", "token")];
-        let mut app = TestApp::configured(&file, &env, USERS).await;
-        app.sql(
-            "INSERT INTO users (email)
-             SELECT 'dana.' || n || '@widgets.example' FROM generate_series(0, 260) n",
-        )
-        .await;
+        let variables = [
+            ("SECRET", secret),
+            ("API_KEY", "api-key"),
+            ("TOKEN", "token"),
+            END_SESSIONS,
+        ];
+        let mut app = TestApp::builder()
+            .config_file(&source_with_api(provider, provider, &api), &variables)
+            .build()
+            .await;
+        app.add_employees_users(0..=260).await;
         let company = company(&app);
         let syncer = Syncer::new(Arc::clone(&app.parts.engine));
         Self {
@@ -101,7 +85,7 @@ impl It {
 
     /// The `modified_after` of each first page requested.
     fn asked_since(&self) -> Vec<Option<String>> {
-        let asked = self.api.asked();
+        let asked = self.api.requests();
         let first = asked
             .iter()
             .filter(|a| a.path == MERGE_EMPLOYEES && a.parameter("cursor").is_none());
@@ -112,26 +96,18 @@ impl It {
 }
 
 fn company(app: &TestApp) -> SyncSource {
-    let limits = ClientLimits {
-        max_attempts: 3,
-        first_backoff: Duration::from_millis(2),
-        host_failure_window: Duration::from_millis(20),
-        ..ClientLimits::default()
-    };
-    let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
-    companies(&app.settings, &limits, &clock).unwrap().remove(0)
+    app.sync_sources(3).remove(0)
 }
 
 /// 250 people, three of whom have left.
 fn widgets() -> Vec<Value> {
     (0..250)
         .map(|n| {
-            let mut one = merge_employee(n);
             if [7, 120, 249].contains(&n) {
-                one["employment_status"] = "INACTIVE".into();
-                one["termination_date"] = "2026-11-20T00:00:00Z".into();
+                terminated_merge_employee(n)
+            } else {
+                merge_employee(n)
             }
-            one
         })
         .collect()
 }
@@ -144,11 +120,11 @@ const LEFT: [&str; 3] = [
 
 #[tokio::test]
 async fn a_merge_sync_deactivates_only_leavers() {
-    let mut it = It::merge(widgets()).await;
+    let mut test = SyncTest::merge(widgets()).await;
     let throttled = Answer::status(429).with("retry-after", "1");
     let responses = [None, Some(throttled), Some(Answer::status(503))];
-    it.api.script(MERGE_EMPLOYEES, responses);
-    let reports = it.sync(SyncMode::Incremental).await;
+    test.api.script(MERGE_EMPLOYEES, responses);
+    let reports = test.sync(SyncMode::Incremental).await;
     let [report] = reports.as_slice() else {
         panic!("{reports:?}")
     };
@@ -156,14 +132,14 @@ async fn a_merge_sync_deactivates_only_leavers() {
     assert_eq!((report.records, report.full), (250, true));
     assert_eq!(report.outcomes[&Outcome::Deactivated], 3);
     assert_eq!(report.outcomes[&Outcome::Kept], 247);
-    assert_eq!(it.off().await, LEFT);
-    let health = it.app.get("/health").await.body;
+    assert_eq!(test.off().await, LEFT);
+    let health = test.app.get("/health").await.body;
     let merge = &health["sources"]["merge"];
     assert!(merge["last_sync_at"].is_string() && merge["last_sync"].is_null());
     let by = "SELECT count(*) FROM leaver.audit WHERE actor = 'sync'";
-    assert_eq!(it.app.count(by).await, 3);
+    assert_eq!(test.app.count(by).await, 3);
     // Three pages and two retries, the first of them after the requested wait.
-    let asked = it.api.asked();
+    let asked = test.api.requests();
     let pages = asked.iter().filter(|a| a.path == MERGE_EMPLOYEES);
     let pages: Vec<_> = pages.map(|a| (a.parameter("cursor"), a.at)).collect();
     let cursors: Vec<_> = pages.iter().map(|(cursor, _)| *cursor).collect();
@@ -177,33 +153,37 @@ async fn a_sync_that_ends_early_keeps_its_records() {
     let mut people: Vec<Value> = (1..=40).map(bamboohr_employee).collect();
     people[0]["status"] = "Inactive".into();
     people[0]["employmentHistoryStatus"] = "Terminated".into();
-    let mut it = It::bamboohr(people).await;
+    let mut test = SyncTest::bamboohr(people).await;
     // Ids are sorted as text, so this one is among the last.
     let refused = Answer::status(401).after(Duration::from_millis(300));
-    it.api.script("/api/v1/employees/8", [refused]);
-    let reports = it.sync(SyncMode::Incremental).await;
+    test.api.script("/api/v1/employees/8", [refused]);
+    let reports = test.sync(SyncMode::Incremental).await;
     let reason = reports[0].incomplete.as_deref().unwrap();
     assert!(reason.contains("401"), "{reason}");
     assert!(reports[0].records >= 20, "{reports:?}");
-    assert_eq!(it.off().await, ["dana.1@widgets.example"]);
+    assert_eq!(test.off().await, ["dana.1@widgets.example"]);
     let complete = "SELECT count(last_complete_started_at) FROM leaver.sync_state";
-    assert_eq!(it.app.count(complete).await, 0);
+    assert_eq!(test.app.count(complete).await, 0);
 }
 
 #[tokio::test]
 async fn the_next_sync_is_incremental() {
-    let mut it = It::merge(widgets()).await;
-    it.sync(SyncMode::IfDue).await;
-    assert_eq!(it.sync(SyncMode::IfDue).await.len(), 0, "it is not due yet");
-    it.app.advance(TimeDelta::minutes(16));
-    let reports = it.sync(SyncMode::IfDue).await;
+    let mut test = SyncTest::merge(widgets()).await;
+    test.sync(SyncMode::IfDue).await;
+    assert_eq!(
+        test.sync(SyncMode::IfDue).await.len(),
+        0,
+        "it is not due yet"
+    );
+    test.app.advance(TimeDelta::minutes(16));
+    let reports = test.sync(SyncMode::IfDue).await;
     assert_eq!((reports[0].records, reports[0].full), (0, false));
     assert_eq!(reports[0].incomplete, None);
     // The start of the last complete read, minus the overlap.
     let since = Some("2026-11-22T11:50:00.000000Z".to_owned());
-    assert_eq!(it.asked_since(), [None, since]);
-    it.app.advance(TimeDelta::hours(24));
-    let reports = it.sync(SyncMode::IfDue).await;
+    assert_eq!(test.asked_since(), [None, since]);
+    test.app.advance(TimeDelta::hours(24));
+    let reports = test.sync(SyncMode::IfDue).await;
     assert_eq!((reports[0].records, reports[0].full), (250, true));
 }
 
@@ -239,55 +219,55 @@ async fn a_bad_merge_read_is_incomplete_and_ends_no_access() {
         (SYNC_STATUS, vec![synced("DISABLED")]),
         (SYNC_STATUS, vec![page(Value::Null, json!([]))]),
     ];
-    let mut it = It::merge((0..5).map(merge_employee).collect()).await;
-    it.sync(SyncMode::Incremental).await;
-    let before = it.app.clock.now();
+    let mut test = SyncTest::merge((0..5).map(merge_employee).collect()).await;
+    test.sync(SyncMode::Incremental).await;
+    let before = test.app.clock.now();
     for (path, answers) in bad {
         let shown = format!("{path} {answers:?}");
         // Later than the block of refused credentials.
-        it.app.advance(TimeDelta::minutes(20));
-        it.api.script(path, answers);
-        let reports = it.sync(SyncMode::Full).await;
+        test.app.advance(TimeDelta::minutes(20));
+        test.api.script(path, answers);
+        let reports = test.sync(SyncMode::Full).await;
         assert!(reports[0].incomplete.is_some(), "{shown}");
-        assert_eq!(it.off().await, [""; 0], "{shown}");
+        assert_eq!(test.off().await, [""; 0], "{shown}");
         let noted =
             "SELECT count(*) FROM leaver.sync_state WHERE state = 'incomplete' AND reason <> ''";
-        assert_eq!(it.app.count(noted).await, 1, "{shown}");
+        assert_eq!(test.app.count(noted).await, 1, "{shown}");
     }
-    let health = it.app.get("/health").await.body;
+    let health = test.app.get("/health").await.body;
     let merge = &health["sources"]["merge"];
     assert_eq!(merge["last_sync"]["state"], "incomplete", "{health}");
     assert!(merge["last_sync"]["reason"].is_string() && merge["last_sync_at"].is_string());
-    let from = it
+    let from = test
         .app
         .text("SELECT to_char(last_complete_started_at AT TIME ZONE 'UTC', 'HH24:MI') FROM leaver.sync_state");
     assert_eq!(from.await, Some(before.format("%H:%M").to_string()));
-    assert_eq!(it.app.count("SELECT count(*) FROM leaver.holds").await, 0);
+    assert_eq!(test.app.count("SELECT count(*) FROM leaver.holds").await, 0);
 }
 
 #[tokio::test]
 async fn one_failing_account_does_not_block_its_page() {
-    let mut it = It::merge(widgets()).await;
+    let mut test = SyncTest::merge(widgets()).await;
     // A trigger of the application protects one user of the first page.
-    it.app.refuse_to_change(&[8], "P0001").await;
-    let reports = it.sync(SyncMode::Incremental).await;
+    test.app.refuse_to_change(&[8], "P0001").await;
+    let reports = test.sync(SyncMode::Incremental).await;
     let reason = reports[0].incomplete.as_deref().unwrap();
     assert!(
         reason.contains("1 of the records") && reason.contains("P0001"),
         "{reason}"
     );
     assert!(!reason.contains("widgets.example"), "{reason}");
-    assert_eq!(it.off().await, LEFT[1..]);
+    assert_eq!(test.off().await, LEFT[1..]);
     assert_eq!(reports[0].outcomes[&Outcome::Kept], 247);
     // The sync was incomplete, so the next one reads everybody again.
-    it.app.allow_changes().await;
-    it.app.advance(TimeDelta::minutes(16));
-    let reports = it.sync(SyncMode::IfDue).await;
+    test.app.allow_changes().await;
+    test.app.advance(TimeDelta::minutes(16));
+    let reports = test.sync(SyncMode::IfDue).await;
     assert_eq!(
         (reports[0].incomplete.as_deref(), reports[0].full),
         (None, true)
     );
-    assert_eq!(it.off().await, LEFT);
+    assert_eq!(test.off().await, LEFT);
 }
 
 #[tokio::test]
@@ -295,16 +275,16 @@ async fn a_confirming_read_keeps_access_given_back_by_hand() {
     let mut left = bamboohr_employee(1);
     left["status"] = "Inactive".into();
     left["employmentHistoryStatus"] = "Terminated".into();
-    let mut it = It::bamboohr(vec![left, bamboohr_employee(2)]).await;
-    it.sync(SyncMode::Incremental).await;
-    assert_eq!(it.off().await, ["dana.1@widgets.example"]);
-    it.app.sql("UPDATE users SET is_active = true").await;
-    it.app.advance(TimeDelta::minutes(16));
-    let reports = it.sync(SyncMode::Full).await;
+    let mut test = SyncTest::bamboohr(vec![left, bamboohr_employee(2)]).await;
+    test.sync(SyncMode::Incremental).await;
+    assert_eq!(test.off().await, ["dana.1@widgets.example"]);
+    test.app.sql("UPDATE users SET is_active = true").await;
+    test.app.advance(TimeDelta::minutes(16));
+    let reports = test.sync(SyncMode::Full).await;
     assert_eq!(reports[0].outcomes[&Outcome::Unchanged], 2, "{reports:?}");
-    assert_eq!(it.off().await, [""; 0]);
+    assert_eq!(test.off().await, [""; 0]);
     // The confirmed facts are as of now, so older ones are stale.
     let newest = "SELECT count(*) FROM leaver.employees
                   WHERE (facts #>> '{status,as_of}')::timestamptz = '2026-11-22T12:16:00Z'";
-    assert_eq!(it.app.count(newest).await, 2);
+    assert_eq!(test.app.count(newest).await, 2);
 }

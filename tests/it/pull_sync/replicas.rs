@@ -5,33 +5,34 @@ use std::time::Duration;
 
 use leaver::jobs::sync::{SyncMode, Syncer};
 
-use super::{ACCOUNT_DETAILS, It, company};
+use super::{ACCOUNT_DETAILS, SyncTest, company};
 use crate::support::TestApp;
 use crate::support::apis::{Answer, merge_account, merge_employee};
 
 #[tokio::test]
 async fn only_one_of_two_replicas_syncs() {
-    let mut it = It::merge((0..5).map(merge_employee).collect()).await;
+    let mut test = SyncTest::merge((0..5).map(merge_employee).collect()).await;
     let slow = Answer::json(&merge_account("COMPLETE")).after(Duration::from_millis(600));
-    it.api.script(ACCOUNT_DETAILS, [slow]);
-    let beside = company(&it.app);
-    let second = Syncer::new(Arc::clone(&it.app.parts.engine));
+    test.api.script(ACCOUNT_DETAILS, [slow]);
+    let beside = company(&test.app);
+    let second = Syncer::new(Arc::clone(&test.app.parts.engine));
     let no_progress = |_: &str, _: u64| {};
     let late = async {
-        it.api.until_asked(1).await;
+        test.api.wait_until_requested(1).await;
         second
             .sync(&beside, SyncMode::IfDue, &no_progress)
             .await
             .unwrap()
     };
     let (first, late) = tokio::join!(
-        it.syncer.sync(&it.company, SyncMode::IfDue, &no_progress),
+        test.syncer
+            .sync(&test.company, SyncMode::IfDue, &no_progress),
         late
     );
     assert!(late.is_none(), "{late:?}");
     assert_eq!(first.unwrap().unwrap()[0].incomplete, None);
     // Afterwards the sync is not due for the other replica either.
-    assert_eq!(it.sync(SyncMode::IfDue).await.len(), 0);
+    assert_eq!(test.sync(SyncMode::IfDue).await.len(), 0);
 }
 
 #[tokio::test]

@@ -3,10 +3,10 @@
 use embedded_postgres::Embedded;
 use serde_json::Value;
 
-use super::{leaves_at, place};
+use super::{app, leaves_at};
 use crate::support::database::{kept_in, start_postgres};
-use crate::support::process::{Place, Served, leaver};
-use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS, scratch};
+use crate::support::process::{RunningService, run};
+use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp, USERS, scratch};
 
 /// A Postgres that a test starts and stops, always with the same URL.
 struct Restartable {
@@ -33,7 +33,7 @@ impl Restartable {
     }
 }
 
-async fn ready(service: &Served) -> bool {
+async fn ready(service: &RunningService) -> bool {
     service.get("/health/ready").await.0 == 200
 }
 
@@ -59,7 +59,7 @@ async fn waits_for_its_database_and_survives_its_loss() {
         ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
         ("LEAVER__SERVER__STORE_TIMEOUT", "2s"),
     ];
-    let mut service = Served::start(&env);
+    let mut service = RunningService::start(&env);
     assert_eq!(service.get("/health/live").await.0, 200);
     assert_eq!(service.get("/health/ready").await.0, 503);
     let (status, _, health) = service.get("/health").await;
@@ -70,7 +70,7 @@ async fn waits_for_its_database_and_survives_its_loss() {
     );
     assert_eq!(health["database"], "unreachable");
     assert_unavailable(&service).await;
-    leaver(&["health", "--url", &service.url], &[]).findings(&["unavailable", "unreachable"]);
+    run(&["health", "--url", &service.url], &[]).findings(&["unavailable", "unreachable"]);
 
     let second = postgres.start().await;
     service.wait_until_ready();
@@ -112,7 +112,7 @@ async fn waits_for_its_database_and_survives_its_loss() {
 }
 
 /// Asserts that a webhook is answered 503 with `Retry-After`.
-async fn assert_unavailable(service: &Served) {
+async fn assert_unavailable(service: &RunningService) {
     let answer = post(service).await;
     assert_eq!(answer.status(), 503);
     let after = answer.headers()["retry-after"].to_str().unwrap();
@@ -122,7 +122,7 @@ async fn assert_unavailable(service: &Served) {
 }
 
 /// Sends a Merge delivery: Dana leaves in a day.
-async fn post(service: &Served) -> reqwest::Response {
+async fn post(service: &RunningService) -> reqwest::Response {
     use leaver::base::clock::Clock;
     let now = leaver::base::clock::SystemClock.now();
     let body = leaves_at(Some(now + chrono::TimeDelta::days(1)));
@@ -138,7 +138,7 @@ async fn post(service: &Served) -> reqwest::Response {
 }
 
 /// Waits until a metric without labels is not 0, for at most 4 s, and returns it.
-async fn metric(service: &Served, name: &str) -> String {
+async fn metric(service: &RunningService, name: &str) -> String {
     let mut value = String::new();
     for _ in 0..200 {
         let text = service.get("/metrics").await.2;
@@ -156,20 +156,21 @@ async fn metric(service: &Served, name: &str) -> String {
 
 #[tokio::test]
 async fn waits_for_migrations_that_it_may_not_apply() {
-    let place: Place = place().await;
+    let app: TestApp = app().await;
     for with in [&["serve", "--no-migrate"][..], &["serve"]] {
         let more = [(
             "LEAVER__DATABASE__MIGRATE",
             if with.len() == 1 { "false" } else { "true" },
         )];
-        let mut service = Served::of(crate::support::process::command(with, &place.env(&more)));
+        let mut service =
+            RunningService::start_command(crate::support::process::command(with, &app.env(&more)));
         if with.len() == 2 {
             service.process.wait_for("leaver migrate");
             assert_eq!(service.get("/health/ready").await.0, 503);
             assert_eq!(post(&service).await.status(), 503);
             let health: Value = serde_json::from_str(&service.get("/health").await.2).unwrap();
             assert_eq!(health["schema"], "pending");
-            place.leaver(&["migrate"]).good();
+            app.run(&["migrate"]).succeeded();
         }
         service.wait_until_ready();
         assert_eq!(post(&service).await.status(), 200);

@@ -3,7 +3,7 @@
 use serde_json::json;
 use sqlx::{ConnectOptions, Row};
 
-use crate::support::process::{Served, as_ordinary_user, until};
+use crate::support::process::{RunningService, as_ordinary_user, wait_until};
 use crate::support::{BAMBOOHR_KEY, employee, employees, scratch};
 
 #[tokio::test]
@@ -17,7 +17,8 @@ async fn starts_and_stops_its_own_postgres() {
         ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
     ];
     for start in ["first", "second"] {
-        let mut service = Served::of(as_ordinary_user(&["serve", "--embedded"], &env));
+        let mut service =
+            RunningService::start_command(as_ordinary_user(&["serve", "--embedded"], &env));
         service.wait_until_ready();
         let log = service.process.err();
         let url = log.split_once("url=\"").unwrap().1;
@@ -38,7 +39,7 @@ async fn starts_and_stops_its_own_postgres() {
             std::fs::write(&file, body.to_string()).unwrap();
             let file = file.to_str().unwrap();
             let args = ["send", "--source", "bamboohr", "--to", &service.url, file];
-            crate::support::process::leaver(&args, &env).good();
+            crate::support::process::run(&args, &env).succeeded();
         }
         // The second run finds the result of the first one.
         let mut active = true;
@@ -55,7 +56,7 @@ async fn starts_and_stops_its_own_postgres() {
         assert!(!active, "still active in the {start} run");
         drop(conn);
         service.stop();
-        until("its Postgres is gone", || {
+        wait_until("its Postgres is gone", || {
             !room.path().join("leaver/sock/.s.PGSQL.5432").exists()
         });
     }

@@ -10,16 +10,19 @@ use leaver::base::liveness::Phase;
 use leaver::service::Components;
 use tower::ServiceExt;
 
-use super::place;
-use crate::support::process::{Running, command, leaver};
+use super::app;
+use crate::support::process::{RunningProcess, command};
 use crate::support::proxy::{Mode, Proxy};
-use crate::support::{JSON, TestApp, USERS};
+use crate::support::{JSON, TestApp};
 
 const TOKEN: &str = "hush-0d9c41f7a2be5836";
 const EMPLOYEES: &str = "/api/v1/employees";
 
 async fn with_token() -> TestApp {
-    TestApp::with(&[("LEAVER_ADMIN_TOKEN", TOKEN)], USERS).await
+    TestApp::builder()
+        .settings(&[("LEAVER_ADMIN_TOKEN", TOKEN)])
+        .build()
+        .await
 }
 
 #[tokio::test]
@@ -75,7 +78,7 @@ async fn health_is_cached_and_readiness_is_not() {
     let proxy = Proxy::start().await;
     app.parts = Components::with_health_cache(
         &app.settings,
-        proxy.to(&app.database.name),
+        proxy.to(app.database_name()),
         Arc::new(app.clock.clone()),
         Duration::from_hours(1),
     );
@@ -101,7 +104,7 @@ async fn an_unreachable_database_is_cached_too() {
     let proxy = Proxy::start().await;
     app.parts = Components::with_health_cache(
         &app.settings,
-        proxy.to(&app.database.name),
+        proxy.to(app.database_name()),
         Arc::new(app.clock.clone()),
         Duration::from_hours(1),
     );
@@ -115,27 +118,27 @@ async fn an_unreachable_database_is_cached_too() {
 
 #[tokio::test]
 async fn refuses_one_address_for_both_listeners() {
-    let place = place().await;
+    let app = app().await;
     let same = "127.0.0.1:18080";
     let env = [("LEAVER_LISTEN", same), ("LEAVER_ADMIN_LISTEN", same)];
-    let said = leaver(&["serve"], &place.env(&env));
-    said.failed(&[same, "`server.listen`", "server.admin_listen"]);
+    let output = app.run_with(&["serve"], &env);
+    output.failed(&[same, "`server.listen`", "server.admin_listen"]);
 }
 
 #[tokio::test]
 async fn names_the_key_of_an_admin_address_in_use() {
-    let place = place().await;
+    let app = app().await;
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
-    let said = leaver(&["serve"], &place.env(&[("LEAVER_ADMIN_LISTEN", &address)]));
-    said.failed(&["cannot listen on", &address, "LEAVER_ADMIN_LISTEN"]);
+    let output = app.run_with(&["serve"], &[("LEAVER_ADMIN_LISTEN", &address)]);
+    output.failed(&["cannot listen on", &address, "LEAVER_ADMIN_LISTEN"]);
 }
 
 #[tokio::test]
 async fn an_empty_address_turns_the_admin_listener_off() {
-    let place = place().await;
-    let env = place.env(&[("LEAVER_ADMIN_LISTEN", "")]);
-    let mut service = Running::start(command(&["serve"], &env));
+    let app = app().await;
+    let env = app.env(&[("LEAVER_ADMIN_LISTEN", "")]);
+    let mut service = RunningProcess::start(command(&["serve"], &env));
     service.wait_for("service.start: ready");
     assert!(!service.err().contains("admin_address"));
 }

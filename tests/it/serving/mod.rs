@@ -11,19 +11,17 @@ use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use leaver::base::clock::{Clock, SystemClock};
 use serde_json::json;
 
-use crate::support::USERS;
-use crate::support::merge_changed;
-use crate::support::process::Place;
+use crate::support::{TestApp, merge_changed};
 
 const PEOPLE: &str =
     "INSERT INTO users (email) VALUES ('dana.ruiz@example.com'), ('other@example.com');
     INSERT INTO sessions (user_id) SELECT id FROM users, generate_series(1, 2);";
 
 /// A database with two users.
-async fn place() -> Place {
-    let mut place = Place::new(USERS).await;
-    place.sql(PEOPLE).await;
-    place
+async fn app() -> TestApp {
+    let mut app = TestApp::builder().unmigrated().build().await;
+    app.sql(PEOPLE).await;
+    app
 }
 
 /// A Merge delivery: Dana is active and her termination date is this instant, or none.
@@ -39,22 +37,22 @@ fn leaves_at(instant: Option<DateTime<Utc>>) -> String {
 
 #[tokio::test]
 async fn ends_access_at_the_scheduled_time_despite_a_kill_9() {
-    let mut place = place().await;
-    let mut service = place.serve(&[]);
+    let mut app = app().await;
+    let mut service = app.serve(&[]);
     let moment = SystemClock.now() + TimeDelta::seconds(4);
-    let file = place.file("leaves.json", &leaves_at(Some(moment)));
-    service.send(&place, "merge", &file).good();
-    place.settled().await;
-    assert_eq!(place.active().await.len(), 2);
+    let file = app.file("leaves.json", &leaves_at(Some(moment)));
+    service.send(&app, "merge", &file).succeeded();
+    app.wait_until_processed().await;
+    assert_eq!(app.active().await.len(), 2);
     service.process.kill();
 
-    let service = place.serve(&[]);
+    let service = app.serve(&[]);
     let active = "SELECT count(*) FROM users WHERE is_active AND email = 'dana.ruiz@example.com'";
     while SystemClock.now() < moment - TimeDelta::milliseconds(200) {
-        assert_eq!(place.count(active).await, 1, "lost access too early");
+        assert_eq!(app.count(active).await, 1, "lost access too early");
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
-    place.comes_to(0, active).await;
+    app.wait_for_count(0, active).await;
     let late = SystemClock.now() - moment;
     assert!(
         late >= TimeDelta::zero() && late < TimeDelta::seconds(2),
@@ -62,11 +60,11 @@ async fn ends_access_at_the_scheduled_time_despite_a_kill_9() {
     );
     let sessions =
         "SELECT count(*) FROM sessions s JOIN users u ON u.id = s.user_id WHERE NOT u.is_active";
-    assert_eq!(place.count(sessions).await, 0);
-    assert_eq!(place.active().await, ["other@example.com"]);
+    assert_eq!(app.count(sessions).await, 0);
+    assert_eq!(app.active().await, ["other@example.com"]);
     let audit = "SELECT action || ' by ' || actor FROM leaver.audit ORDER BY id";
     assert_eq!(
-        place.lines(audit).await,
+        app.lines(audit).await,
         ["scheduled by system", "deactivated by timer"]
     );
     service.stop();
@@ -74,42 +72,40 @@ async fn ends_access_at_the_scheduled_time_despite_a_kill_9() {
 
 #[tokio::test]
 async fn executes_overdue_access_ends_at_start() {
-    let mut place = place().await;
-    let mut service = place.serve(&[]);
+    let mut app = app().await;
+    let mut service = app.serve(&[]);
     let moment = SystemClock.now() + TimeDelta::milliseconds(1_500);
-    let file = place.file("leaves.json", &leaves_at(Some(moment)));
-    service.send(&place, "merge", &file).good();
-    place.settled().await;
+    let file = app.file("leaves.json", &leaves_at(Some(moment)));
+    service.send(&app, "merge", &file).succeeded();
+    app.wait_until_processed().await;
     service.process.kill();
     while SystemClock.now() < moment {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    assert_eq!(place.active().await.len(), 2);
-    let service = place.serve(&[]);
-    place
-        .comes_to(1, "SELECT count(*) FROM users WHERE is_active")
+    assert_eq!(app.active().await.len(), 2);
+    let service = app.serve(&[]);
+    app.wait_for_count(1, "SELECT count(*) FROM users WHERE is_active")
         .await;
     service.stop();
 }
 
 #[tokio::test]
 async fn a_withdrawn_termination_date_keeps_access() {
-    let mut place = place().await;
-    let service = place.serve(&[]);
+    let mut app = app().await;
+    let service = app.serve(&[]);
     let moment = SystemClock.now() + TimeDelta::seconds(2);
     for (name, date) in [("leaves.json", Some(moment)), ("stays.json", None)] {
-        let file = place.file(name, &leaves_at(date));
-        service.send(&place, "merge", &file).good();
-        place.settled().await;
+        let file = app.file(name, &leaves_at(date));
+        service.send(&app, "merge", &file).succeeded();
+        app.wait_until_processed().await;
     }
     assert_eq!(
-        place
-            .lines("SELECT action FROM leaver.audit ORDER BY id")
+        app.lines("SELECT action FROM leaver.audit ORDER BY id")
             .await,
         ["scheduled", "unscheduled"]
     );
     while SystemClock.now() < moment + TimeDelta::milliseconds(1_200) {
-        assert_eq!(place.active().await.len(), 2);
+        assert_eq!(app.active().await.len(), 2);
         tokio::time::sleep(std::time::Duration::from_millis(50)).await;
     }
 }

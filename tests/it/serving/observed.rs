@@ -6,18 +6,18 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
 
-use super::{leaves_at, place};
-use crate::support::process::{Place, Served};
-use crate::support::{BAMBOOHR_KEY, MERGE_KEY, employee, employees};
+use super::{app, leaves_at};
+use crate::support::process::RunningService;
+use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp, employee, employees};
 
 /// Contents of the bodies that must not appear anywhere else.
 const PERSONAL: [&str; 5] = ["dana", "ruiz", "other@", "078-05-1120", "1980-02-29"];
 
 /// A service that has received a leaver, a scheduled leaver, an event without values, an unreadable body, a duplicate
 /// and a forgery. Returns the ids of the stored deliveries.
-async fn observed(format: &str) -> (Place, Served, Vec<String>) {
-    let mut place = place().await;
-    let service = place.serve(&[("LEAVER_LOG", "debug"), ("LEAVER_LOG_FORMAT", format)]);
+async fn observed(format: &str) -> (TestApp, RunningService, Vec<String>) {
+    let mut app = app().await;
+    let service = app.serve(&[("LEAVER_LOG", "debug"), ("LEAVER_LOG_FORMAT", format)]);
     let fields = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated", "workEmail": "other@example.com",
                         "firstName": "Dana", "ssn": "078-05-1120", "dateOfBirth": "1980-02-29"});
     let leaver = employees(&[employee(
@@ -42,10 +42,10 @@ async fn observed(format: &str) -> (Place, Served, Vec<String>) {
             "dana.ruiz@example.com".to_owned(),
         ),
     ] {
-        let file = place.file(name, &body);
-        let said = service.send(&place, source, &file).good().json();
-        if said["body"]["duplicate"] == json!(false) {
-            ids.push(said["body"]["delivery"].as_str().unwrap().to_owned());
+        let file = app.file(name, &body);
+        let output = service.send(&app, source, &file).succeeded().json();
+        if output["body"]["duplicate"] == json!(false) {
+            ids.push(output["body"]["delivery"].as_str().unwrap().to_owned());
         }
     }
     let forged = leaver::connect::client::new(Duration::from_secs(10)).unwrap();
@@ -54,9 +54,9 @@ async fn observed(format: &str) -> (Place, Served, Vec<String>) {
         .header("X-Merge-Webhook-Signature", "AAAA")
         .body(leaves_at(None));
     assert_eq!(forged.send().await.unwrap().status(), 401);
-    place.settled().await;
+    app.wait_until_processed().await;
     assert_eq!(ids.len(), 4);
-    (place, service, ids)
+    (app, service, ids)
 }
 
 #[track_caller]
@@ -70,9 +70,9 @@ fn assert_nothing_personal(text: &str) {
 #[tokio::test]
 async fn the_json_log_has_one_line_per_settled_delivery() {
     let (_place, service, ids) = observed("json").await;
-    let said = service.stop();
-    assert_nothing_personal(&said.err);
-    let lines: Vec<Value> = said
+    let output = service.stop();
+    assert_nothing_personal(&output.err);
+    let lines: Vec<Value> = output
         .err
         .lines()
         .map(|line| serde_json::from_str(line).unwrap_or_else(|error| panic!("{error}: {line}")))
@@ -106,11 +106,11 @@ async fn the_json_log_has_one_line_per_settled_delivery() {
 #[tokio::test]
 async fn the_text_log_has_no_colours_and_no_personal_data() {
     let (_place, service, ids) = observed("text").await;
-    let said = service.stop();
-    assert_nothing_personal(&said.err);
-    assert!(!said.err.contains('\u{1b}'), "{said:?}");
+    let output = service.stop();
+    assert_nothing_personal(&output.err);
+    assert!(!output.err.contains('\u{1b}'), "{output:?}");
     for id in ids {
-        let settled = said
+        let settled = output
             .err
             .lines()
             .filter(|line| line.contains("deliveries.process") && line.contains(&id));
@@ -133,7 +133,7 @@ async fn health_has_the_documented_members() {
             .cloned()
             .collect::<BTreeSet<String>>()
     };
-    for (place, promised) in [
+    for (app, promised) in [
         (
             "",
             &[
@@ -154,9 +154,9 @@ async fn health_has_the_documented_members() {
         ("/sources", &["bamboohr", "merge"]),
         ("/sources/merge", &["last_delivery_at", "last_sync_at"]),
     ] {
-        let there = keys(health.pointer(place).unwrap());
+        let there = keys(health.pointer(app).unwrap());
         for key in promised {
-            assert!(there.contains(*key), "no {key} in {place}: {health}");
+            assert!(there.contains(*key), "no {key} in {app}: {health}");
         }
     }
     assert_eq!(health["version"], env!("CARGO_PKG_VERSION"));
@@ -255,8 +255,8 @@ async fn metrics_are_prometheus_text_with_documented_names() {
 
 #[tokio::test]
 async fn the_task_gauge_follows_the_connections() {
-    let place = place().await;
-    let service = place.serve(&[]);
+    let app = app().await;
+    let service = app.serve(&[]);
     let tasks = async || {
         let (_, _, text) = service.get("/metrics").await;
         let line = text

@@ -1,18 +1,19 @@
 //! Services that sync from the providers' APIs: two replicas on one database, and no secret in any output.
 
-use std::fmt::Write;
 use std::time::{Duration, Instant};
 
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::support::apis::{
-    Answer, MERGE_EMPLOYEES, StandIn, bamboohr_company, bamboohr_employee, merge_company,
-    merge_employee,
+    Answer, MERGE_EMPLOYEES, StandIn, bamboohr_company, merge_company, merge_employee,
 };
-use crate::support::process::{Place, Served, until};
-use crate::support::{BAMBOOHR_KEY, MERGE_KEY, USERS};
+use crate::support::apis_setup::{
+    source_with_api, terminated_bamboohr_employee, terminated_merge_employee,
+};
+use crate::support::process::{RunningService, wait_until};
+use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp};
 
 /// The first request of each sync of a linked account.
 const FIRST: &str = "/api/hris/v1/account-details";
@@ -25,53 +26,24 @@ const READS: &str = "
     CREATE TRIGGER tell AFTER INSERT OR UPDATE ON leaver.sync_state
         FOR EACH ROW EXECUTE FUNCTION tell_read();";
 
-fn left(n: usize) -> Value {
-    let mut one = merge_employee(n);
-    one["employment_status"] = "INACTIVE".into();
-    one["termination_date"] = "2026-11-20T00:00:00Z".into();
-    one
+/// Returns a source that is synced every second.
+fn frequent_source(name: &str, provider: &str, api: &StandIn) -> String {
+    source_with_api(name, provider, api) + "sync_interval = \"1s\"\n"
 }
 
-/// A Merge source with one linked account, synced every second.
-fn merge_source(name: &str, api: &StandIn) -> String {
-    format!(
-        r#"
-        [[sources]]
-        name = "{name}"
-        provider = "merge"
-        webhook_secrets = ["env:SECRET"]
-        linked_accounts = [{{ id = "la-of-{name}", tenant = "widgets", token = "env:TOKEN" }}]
-        [sources.api]
-        base_url = "{}"
-        api_key = "env:API_KEY"
-        sync_interval = "1s"
-        "#,
-        api.url
-    )
-}
-
-/// A service with this configuration. `key` identifies the replica in requests to the API.
-fn serve(place: &Place, file: &str, key: &str, more: &[(&str, &str)]) -> Served {
-    let mut variables = vec![
+/// Returns an app with these sources and the users 1 to 3.
+async fn app(sources: &str) -> TestApp {
+    let secrets = [
         ("SECRET", MERGE_KEY),
-        ("API_KEY", key),
+        ("API_KEY", "api-key-sentinel"),
         ("TOKEN", "account-token-sentinel"),
-        ("LEAVER_CONFIG", file),
     ];
-    variables.extend(more);
-    let mut env = place.env(&variables);
-    env.retain(|(name, _)| !name.ends_with("WEBHOOK_SECRET"));
-    let mut served = Served::start(&env);
-    served.wait_until_ready();
-    served
-}
-
-/// Users 1 to 3.
-async fn widgets() -> Place {
-    let mut place = Place::new(USERS).await;
-    let users = "INSERT INTO users (email) SELECT 'dana.' || n || '@widgets.example' FROM generate_series(1, 3) n";
-    place.sql(users).await;
-    place
+    let mut app = TestApp::builder()
+        .config_file(sources, &secrets)
+        .build()
+        .await;
+    app.add_employees_users(1..=3).await;
+    app
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -80,30 +52,27 @@ async fn widgets() -> Place {
     reason = "the time measured is asked for with --nocapture"
 )]
 async fn two_replicas_sync_once_and_one_takes_over() {
-    let mut place = widgets().await;
     let api = StandIn::start(merge_company((1..=3).map(merge_employee).collect())).await;
-    let file = place.file("two.toml", &merge_source("merge", &api));
-    let file = file.to_str().unwrap().to_owned();
-    place.leaver(&["migrate"]).good();
-    place.sql(READS).await;
+    let mut app = app(&frequent_source("merge", "merge", &api)).await;
+    app.sql(READS).await;
     let mut replicas = vec![
-        ("Bearer one", serve(&place, &file, "one", &[])),
-        ("Bearer two", serve(&place, &file, "two", &[])),
+        ("Bearer one", app.serve(&[("API_KEY", "one")])),
+        ("Bearer two", app.serve(&[("API_KEY", "two")])),
     ];
     let begun = |api: &StandIn| {
-        let asked = api.asked();
+        let asked = api.requests();
         asked
             .into_iter()
             .filter(|a| a.path == FIRST)
             .collect::<Vec<_>>()
     };
-    until("five reads have begun", || begun(&api).len() >= 5);
+    wait_until("five reads have begun", || begun(&api).len() >= 5);
 
     // One replica's sync hangs.
     let never = Answer::status(200).after(Duration::from_mins(10));
     api.script(MERGE_EMPLOYEES, [never]);
     let held = |api: &StandIn| {
-        let asked = api.asked();
+        let asked = api.requests();
         let before = asked.iter().rev().take_while(|a| a.path != FIRST);
         let is_held = before.filter(|a| a.path == MERGE_EMPLOYEES).count() == 1
             && asked
@@ -111,23 +80,23 @@ async fn two_replicas_sync_once_and_one_takes_over() {
                 .is_some_and(|a| a.at.elapsed() > Duration::from_secs(2));
         is_held.then(|| asked.last().unwrap().header("authorization").to_owned())
     };
-    until("a read is held up", || held(&api).is_some());
+    wait_until("a read is held up", || held(&api).is_some());
     let holder = held(&api).unwrap();
     let reads_before = begun(&api);
     let told = "SELECT count(*) FROM reads_told";
-    let told_before = usize::try_from(place.count(told).await).unwrap();
+    let told_before = usize::try_from(app.count(told).await).unwrap();
     // Each sync that started was due and is recorded, except the one that hangs.
     assert_eq!(reads_before.len(), told_before + 1);
     let too_soon =
         "SELECT count(*) FROM (SELECT last_started_at - lag(last_started_at) OVER (ORDER BY last_started_at) AS since
                     FROM reads_told) AS told WHERE since < interval '1 second'";
-    assert_eq!(place.count(too_soon).await, 0);
+    assert_eq!(app.count(too_soon).await, 0);
 
     let position = replicas.iter().position(|(key, _)| *key == holder).unwrap();
     let (_, mut dies) = replicas.remove(position);
     let killed = Instant::now();
     dies.process.kill();
-    until("the other one reads", || {
+    wait_until("the other one reads", || {
         begun(&api).len() > reads_before.len()
     });
     let takes_over = begun(&api)[reads_before.len()].clone();
@@ -138,63 +107,47 @@ async fn two_replicas_sync_once_and_one_takes_over() {
     let complete = format!(
         "SELECT ((count(*) > {told_before}) AND bool_and(state = 'complete'))::int::bigint FROM reads_told"
     );
-    place.comes_to(1, &complete).await;
-    assert_eq!(place.active().await.len(), 3);
+    app.wait_for_count(1, &complete).await;
+    assert_eq!(app.active().await.len(), 3);
     replicas.remove(0).1.stop();
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_syncing_service_leaks_no_key_or_token() {
-    let mut place = widgets().await;
-    let good = StandIn::start(merge_company(vec![left(1), merge_employee(2)])).await;
+    let good = StandIn::start(merge_company(vec![
+        terminated_merge_employee(1),
+        merge_employee(2),
+    ]))
+    .await;
     let refused = StandIn::always(Answer::status(401)).await;
     let page = Answer::text(200, "text/html", "<html>answer-sentinel</html>");
     let elsewhere = StandIn::always(page).await;
-    let mut one = bamboohr_employee(3);
-    one["status"] = "Inactive".into();
-    one["employmentHistoryStatus"] = "Terminated".into();
-    let company = StandIn::start(bamboohr_company(vec![one])).await;
+    let company = StandIn::start(bamboohr_company(vec![terminated_bamboohr_employee(3)])).await;
     company.script("/api/v1/employees/changed", [Answer::status(503)]);
     company.script(
         "/api/v1/employees/3",
         [Answer::status(500), Answer::status(403)],
     );
-    let mut text = [
-        ("good", &good),
-        ("refused", &refused),
-        ("elsewhere", &elsewhere),
+    let sources = [
+        ("good", "merge", &good),
+        ("refused", "merge", &refused),
+        ("elsewhere", "merge", &elsewhere),
+        ("bamboohr", "bamboohr", &company),
     ]
-    .map(|(name, api)| merge_source(name, api))
+    .map(|(name, provider, api)| frequent_source(name, provider, api))
     .concat();
-    let _ = write!(
-        text,
-        r#"
-        [[sources]]
-        name = "bamboohr"
-        provider = "bamboohr"
-        webhook_secrets = ["env:SECRET"]
-        [sources.api]
-        base_url = "{}"
-        api_key = "env:API_KEY"
-        sync_interval = "1s"
-        "#,
-        company.url
-    );
-    let file = place.file("secrets.toml", &text);
-    let file = file.to_str().unwrap().to_owned();
-    let key = "api-key-sentinel";
-    let service = serve(&place, &file, key, &[("LEAVER_LOG", "trace")]);
+    let mut app = app(&sources).await;
+    let service = app.serve(&[("LEAVER_LOG", "trace")]);
     // An event without values makes the service read the employee.
     let thin = json!({"type": "employee.updated", "timestamp": "2026-11-22T11:00:00Z",
                       "data": {"employeeId": "3", "changedFields": ["status"]}});
     post(&service, &thin.to_string()).await;
-    place
-        .comes_to(2, "SELECT count(*) FROM users WHERE NOT is_active")
+    app.wait_for_count(2, "SELECT count(*) FROM users WHERE NOT is_active")
         .await;
     let states = "SELECT count(*) FROM leaver.sync_state WHERE (state = 'complete') = (source IN ('good', 'bamboohr'))";
-    place.comes_to(4, states).await;
-    until("the refused one was left alone", || {
-        refused.asked().len() == 1
+    app.wait_for_count(4, states).await;
+    wait_until("the refused one was left alone", || {
+        refused.requests().len() == 1
     });
 
     let health = service.get("/health").await.2;
@@ -203,19 +156,25 @@ async fn a_syncing_service_leaks_no_key_or_token() {
         "{health}"
     );
     let metrics = service.get("/metrics").await.2;
-    let kept = place
+    let kept = app
         .lines("SELECT coalesce(reason, '') FROM leaver.sync_state UNION ALL SELECT coalesce(reason, '') FROM leaver.pending_reads")
         .await;
-    let said = service.stop();
+    let output = service.stop();
     assert!(
-        said.err.contains("TRACE") && said.err.contains("connect.attempt: finished"),
+        output.err.contains("TRACE") && output.err.contains("connect.attempt: finished"),
         "{}",
-        said.err
+        output.err
     );
-    let basic = BASE64_STANDARD.encode(format!("{key}:x"));
-    for text in [&said.err, &said.out, &health, &metrics, &kept.join("\n")] {
+    let basic = BASE64_STANDARD.encode("api-key-sentinel:x");
+    for text in [
+        &output.err,
+        &output.out,
+        &health,
+        &metrics,
+        &kept.join("\n"),
+    ] {
         for secret in [
-            key,
+            "api-key-sentinel",
             "account-token-sentinel",
             "answer-sentinel",
             basic.as_str(),
@@ -230,7 +189,7 @@ async fn a_syncing_service_leaks_no_key_or_token() {
 }
 
 /// Sends a signed BambooHR delivery.
-async fn post(service: &Served, body: &str) {
+async fn post(service: &RunningService, body: &str) {
     use leaver::base::clock::Clock;
     let key = leaver_core::signature::Key::new(&MERGE_KEY.into()).unwrap();
     let scheme = leaver_core::signature::Scheme::BambooHr {

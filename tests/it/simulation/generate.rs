@@ -4,7 +4,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::ops::{Bad, Letter, Op, OpList, Place, Record, Rehire, Says, Signed, Source};
+use super::ops::{Bad, KillPoint, Letter, Op, OpList, Record, Rehire, Says, Signed, Source};
 
 /// Who is in a list: a few, so that much happens to each.
 const CASTS: [&[Record]; 6] = [
@@ -43,7 +43,11 @@ fn op() -> impl Strategy<Value = Op> {
         2 => 1_440..5_760_i64,
         1 => Just(30 * 1_440),
     ];
-    let place = select(vec![Place::Claimed, Place::Decided, Place::Applied]);
+    let place = select(vec![
+        KillPoint::Claimed,
+        KillPoint::Decided,
+        KillPoint::Applied,
+    ]);
     prop_oneof![
         24 => letter().prop_map(Op::Send),
         8 => (0..40_usize, signed).prop_map(|(nth, signed)| Op::Resend { nth, signed }),

@@ -6,10 +6,10 @@ use std::time::Duration;
 use leaver::jobs::deliveries::LoopState;
 use sqlx::AssertSqlSafe;
 
-use super::ops::{Letter, Place};
+use super::ops::{KillPoint, Letter};
 use super::world::World;
 
-impl Place {
+impl KillPoint {
     /// Which lock of somebody else's makes the worker wait there.
     fn table(self) -> &'static str {
         match self {
@@ -25,7 +25,7 @@ impl World {
     /// connections and its memory. A round that never comes to that place has ended, and only then the process does.
     pub(super) async fn kill(
         &mut self,
-        at: Place,
+        at: KillPoint,
         meanwhile: Option<&Letter>,
     ) -> Result<(), String> {
         let mut somebody = self.app.connect().await;
@@ -53,7 +53,7 @@ impl World {
             .execute(&mut somebody)
             .await
             .unwrap();
-        self.app.until_the_service_is_quiet().await;
+        self.app.wait_until_the_service_is_quiet().await;
         self.start().await;
         Ok(())
     }

@@ -7,7 +7,7 @@
 mod bad;
 mod check;
 mod generate;
-mod grounds;
+mod idle_apps;
 mod hands;
 mod journal;
 mod kill;
@@ -30,7 +30,7 @@ use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use tokio::task::JoinSet;
 
-use self::grounds::Grounds;
+use self::idle_apps::IdleApps;
 use self::ops::{Op, OpList};
 use self::shrink::Failing;
 use self::world::World;
@@ -45,10 +45,10 @@ const SHRUNK: usize = 2;
 const LONGEST: Duration = Duration::from_secs(30);
 
 /// Carries a list out from the beginning.
-async fn run(list: OpList, grounds: Arc<Grounds>) -> Result<(), String> {
-    let mut world = Box::pin(World::new(&list, grounds.take().await)).await?;
+async fn run(list: OpList, idle_apps: Arc<IdleApps>) -> Result<(), String> {
+    let mut world = Box::pin(World::new(&list, idle_apps.take().await)).await?;
     let done = run_in(&mut world, &list.ops).await;
-    grounds.give_back(Box::pin(world.end()).await);
+    idle_apps.give_back(Box::pin(world.end()).await);
     done
 }
 
@@ -102,8 +102,8 @@ impl World {
 }
 
 /// Runs a list so that a panic is a failure like any other.
-async fn outcome(list: OpList, grounds: &Arc<Grounds>) -> Result<(), String> {
-    let running = tokio::spawn(run(list, Arc::clone(grounds)));
+async fn outcome(list: OpList, idle_apps: &Arc<IdleApps>) -> Result<(), String> {
+    let running = tokio::spawn(run(list, Arc::clone(idle_apps)));
     running.await.unwrap_or_else(|error| {
         let panic = error.into_panic();
         let text = panic.downcast_ref::<String>().map(String::as_str);
@@ -155,7 +155,7 @@ async fn random_operations_end_as_the_model_predicts() {
         "SIMULATION_SEED={first} SIMULATION_LISTS={lists} SIMULATION_OPS={most}"
     ));
     let mut seeds = first..first + lists;
-    let grounds = Arc::new(Grounds::default());
+    let idle_apps = Arc::new(IdleApps::default());
     let mut running = JoinSet::new();
     let (mut ops, mut kills, mut failed) = (0, 0, vec![]);
     loop {
@@ -169,8 +169,8 @@ async fn random_operations_end_as_the_model_predicts() {
                 .iter()
                 .filter(|op| matches!(op, Op::Kill { .. }))
                 .count();
-            let grounds = Arc::clone(&grounds);
-            running.spawn(async move { (seed, outcome(list, &grounds).await) });
+            let idle_apps = Arc::clone(&idle_apps);
+            running.spawn(async move { (seed, outcome(list, &idle_apps).await) });
         }
         let Some(ended) = running.join_next().await else {
             break;
@@ -187,7 +187,7 @@ async fn random_operations_end_as_the_model_predicts() {
                 runs: SHRINKING,
             };
             failing
-                .shrink(async |list| outcome(list, &grounds).await)
+                .shrink(async |list| outcome(list, &idle_apps).await)
                 .await;
             let (path, text) = written(seed, &failing.list);
             format!(
@@ -219,12 +219,12 @@ async fn recorded_operations_end_as_the_model_predicts() {
         .map(|file| file.unwrap().path())
         .collect();
     assert!(files.len() >= 5, "{files:?}");
-    let grounds = Arc::new(Grounds::default());
+    let idle_apps = Arc::new(IdleApps::default());
     let mut running = JoinSet::new();
     for file in files {
         let list: OpList = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
-        let grounds = Arc::clone(&grounds);
-        running.spawn(async move { (file, outcome(list, &grounds).await) });
+        let idle_apps = Arc::clone(&idle_apps);
+        running.spawn(async move { (file, outcome(list, &idle_apps).await) });
     }
     while let Some(ended) = running.join_next().await {
         if let (file, Err(error)) = ended.unwrap() {

@@ -54,7 +54,7 @@ pub(super) enum Op {
     TwoAtWork,
     /// The process dies in the middle of a round, and another is started. Something may arrive in between.
     Kill {
-        at: Place,
+        at: KillPoint,
         meanwhile: Option<Letter>,
     },
     /// Postgres ends all sessions of the service.
@@ -171,7 +171,7 @@ pub(super) enum Bad {
 /// Where the process dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-pub(super) enum Place {
+pub(super) enum KillPoint {
     /// Deliveries are claimed, the roster is not read yet.
     Claimed,
     /// The accounts are about to be changed.

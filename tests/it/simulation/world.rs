@@ -129,7 +129,7 @@ impl World {
             .map(|(k, v)| (k.as_str(), v.as_str()))
             .collect();
         let clock = Arc::new(self.app.clock.clone());
-        let database = self.proxy.to(&self.app.database.name);
+        let database = self.proxy.to(self.app.database_name());
         self.app.replica(&BOTH, &settings, clock, database).await
     }
 

@@ -21,41 +21,41 @@ use tokio::time::{Instant, sleep};
 
 use super::hooks::Hooks;
 
-/// What a stand-in was asked.
+/// A request that a stand-in received.
 #[derive(Clone, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct ApiRequest {
     pub(crate) method: Method,
     pub(crate) path: String,
-    /// As it came, still encoded.
+    /// Percent-encoded, as received.
     pub(crate) raw_query: String,
-    /// Decoded, in its order.
+    /// Decoded, in the order of the request.
     pub(crate) query: Vec<(String, String)>,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Bytes,
     pub(crate) at: Instant,
 }
 
-impl Asked {
-    /// A parameter's value.
+impl ApiRequest {
+    /// Returns the value of a parameter.
     pub(crate) fn parameter(&self, name: &str) -> Option<&str> {
         let found = self.query.iter().find(|(known, _)| known == name);
         found.map(|(_, value)| value.as_str())
     }
 
-    /// A header's text.
+    /// Returns the text of a header, or an empty one.
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers
             .get(name)
             .map_or("", |value| value.to_str().unwrap())
     }
 
-    /// Its body as JSON.
+    /// Returns the body as JSON.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap()
     }
 }
 
-/// What a stand-in answers.
+/// A response of a stand-in.
 #[derive(Clone, Debug)]
 pub(crate) struct Answer {
     pub(crate) status: u16,
@@ -93,13 +93,13 @@ impl Answer {
         self
     }
 
-    /// Comes after this time.
+    /// Delays the response.
     pub(crate) fn after(mut self, delay: Duration) -> Self {
         self.delay = delay;
         self
     }
 
-    /// The connection breaks after these bytes of the body, though more were to come.
+    /// Breaks the connection after the body so far.
     pub(crate) fn broken_off(mut self) -> Self {
         self.breaks_off = true;
         self
@@ -124,9 +124,9 @@ impl HttpBody for BrokenOff {
     }
 }
 
-type Usual = Box<dyn Fn(&Asked) -> Answer + Send + Sync>;
+type Usual = Box<dyn Fn(&ApiRequest) -> Answer + Send + Sync>;
 
-/// A stand-in API on a port of its own; it ends with the test's runtime.
+/// A stand-in for an API, on its own port. It stops with the test's runtime.
 pub(crate) struct StandIn {
     /// `http://127.0.0.1:PORT`.
     pub(crate) url: String,
@@ -136,18 +136,20 @@ pub(crate) struct StandIn {
 struct Inner {
     usual: Usual,
     script: Mutex<BTreeMap<String, VecDeque<Option<Answer>>>>,
-    asked: Mutex<Vec<Asked>>,
+    requests: Mutex<Vec<ApiRequest>>,
 }
 
 impl StandIn {
-    /// Answers so, unless a script says otherwise.
-    pub(crate) async fn start(usual: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+    /// Starts one with these responses, which a script can replace.
+    pub(crate) async fn start(
+        usual: impl Fn(&ApiRequest) -> Answer + Send + Sync + 'static,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
         let inner = Arc::new(Inner {
             usual: Box::new(usual),
             script: Mutex::default(),
-            asked: Mutex::default(),
+            requests: Mutex::default(),
         });
         let router = Router::new()
             .fallback(answer)
@@ -156,12 +158,12 @@ impl StandIn {
         Self { url, inner }
     }
 
-    /// Always the same answer.
+    /// Starts one with one response to everything.
     pub(crate) async fn always(answer: Answer) -> Self {
         Self::start(move |_| answer.clone()).await
     }
 
-    /// The next answers for a path; `None` lets the usual one through.
+    /// Sets the next responses for a path. `None` is the usual response.
     pub(crate) fn script(
         &self,
         path: &str,
@@ -172,28 +174,28 @@ impl StandIn {
         script.entry(path.to_owned()).or_default().extend(answers);
     }
 
-    /// Waits until it has been asked so often.
-    pub(crate) async fn until_asked(&self, times: usize) {
+    /// Waits until it has received this many requests.
+    pub(crate) async fn wait_until_requested(&self, times: usize) {
         let began = Instant::now();
-        while self.inner.asked.lock().unwrap().len() < times {
+        while self.inner.requests.lock().unwrap().len() < times {
             assert!(
                 began.elapsed() < Duration::from_secs(20),
-                "not asked {times} times"
+                "not {times} requests"
             );
             sleep(Duration::from_millis(2)).await;
         }
     }
 
-    /// Everything it was asked until now.
-    pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.inner.asked.lock().unwrap().clone()
+    /// Returns all requests so far.
+    pub(crate) fn requests(&self) -> Vec<ApiRequest> {
+        self.inner.requests.lock().unwrap().clone()
     }
 }
 
 async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response<Body> {
     let (parts, body) = request.into_parts();
     let raw_query = parts.uri.query().unwrap_or_default().to_owned();
-    let asked = Asked {
+    let request = ApiRequest {
         method: parts.method,
         path: parts.uri.path().to_owned(),
         query: form_urlencoded::parse(raw_query.as_bytes())
@@ -204,15 +206,15 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response<B
         body: body.collect().await.unwrap().to_bytes(),
         at: Instant::now(),
     };
-    inner.asked.lock().unwrap().push(asked.clone());
+    inner.requests.lock().unwrap().push(request.clone());
     let scripted = {
         let mut script = inner.script.lock().unwrap();
         script
-            .get_mut(&asked.path)
+            .get_mut(&request.path)
             .and_then(VecDeque::pop_front)
             .flatten()
     };
-    let answer = scripted.unwrap_or_else(|| (inner.usual)(&asked));
+    let answer = scripted.unwrap_or_else(|| (inner.usual)(&request));
     sleep(answer.delay).await;
     let mut response = Response::builder().status(answer.status);
     for (name, value) in &answer.headers {
@@ -227,15 +229,15 @@ async fn answer(State(inner): State<Arc<Inner>>, request: Request) -> Response<B
     response.body(body).unwrap()
 }
 
-/// The path of Merge's employees.
+/// Path of Merge's employees.
 pub(crate) const MERGE_EMPLOYEES: &str = "/api/hris/v1/employees";
 
-/// Merge's id of the `n`th employee.
+/// Returns Merge's ID of the `n`th employee.
 pub(crate) fn merge_id(n: usize) -> String {
     format!("00000000-0000-4000-8000-{n:012}")
 }
 
-/// A record as Merge's contract has it.
+/// Returns Merge's record of the `n`th employee, by the contract.
 pub(crate) fn merge_employee(n: usize) -> Value {
     json!({"id": merge_id(n), "remote_id": n.to_string(), "employee_number": n.to_string(),
         "first_name": "Dana", "last_name": format!("Ruiz {n}"), "work_email": format!("dana.{n}@widgets.example"),
@@ -245,10 +247,10 @@ pub(crate) fn merge_employee(n: usize) -> Value {
         "groups": [], "employments": [], "manager": null, "custom_fields": null, "remote_data": null})
 }
 
-/// A Merge company of these employees, that pages as Merge does.
-pub(crate) fn merge_company(employees: Vec<Value>) -> impl Fn(&Asked) -> Answer + Send + Sync {
-    move |asked| match asked.path.strip_prefix("/api/hris/v1/") {
-        Some("employees") => merge_page(&employees, asked),
+/// Returns the responses of Merge for a company with these employees, in pages.
+pub(crate) fn merge_company(employees: Vec<Value>) -> impl Fn(&ApiRequest) -> Answer + Send + Sync {
+    move |request| match request.path.strip_prefix("/api/hris/v1/") {
+        Some("employees") => merge_page(&employees, request),
         Some("sync-status") => {
             Answer::json(&json!({"next": null, "previous": null, "results": [merge_sync("DONE")]}))
         }
@@ -257,25 +259,25 @@ pub(crate) fn merge_company(employees: Vec<Value>) -> impl Fn(&Asked) -> Answer 
     }
 }
 
-/// The state of Merge's syncing of employees.
+/// Returns Merge's sync status of employees.
 pub(crate) fn merge_sync(status: &str) -> Value {
     json!({"model_name": "Employee", "model_id": "hris.Employee", "status": status, "last_sync_result": "DONE",
         "last_sync_start": "2026-11-22T03:00:00Z", "last_sync_finished": "2026-11-22T03:20:00Z",
         "next_sync_start": "2026-11-23T03:00:00Z", "is_initial_sync": false})
 }
 
-/// The state of a linked account.
+/// Returns Merge's details of a linked account.
 pub(crate) fn merge_account(status: &str) -> Value {
     json!({"id": "5b0f3a9e-1c2d-4e3f-8a4b-6c7d8e9f0a1b", "integration": "BambooHR", "integration_slug": "bamboohr", "category": "hris",
         "end_user_origin_id": "tenant-042", "end_user_organization_name": "Widgets",
         "end_user_email_address": "hr@widgets.example", "status": status, "account_type": "PRODUCTION"})
 }
 
-fn merge_page(employees: &[Value], asked: &Asked) -> Answer {
-    let size = asked
+fn merge_page(employees: &[Value], request: &ApiRequest) -> Answer {
+    let size = request
         .parameter("page_size")
         .map_or(30, |size| size.parse().unwrap());
-    let after = asked
+    let after = request
         .parameter("modified_after")
         .unwrap_or_default()
         .to_owned();
@@ -288,11 +290,11 @@ fn merge_page(employees: &[Value], asked: &Asked) -> Answer {
         })
         .filter(|one| {
             one["remote_was_deleted"] != true
-                || asked.parameter("include_deleted_data") == Some("true")
+                || request.parameter("include_deleted_data") == Some("true")
         })
         .collect();
-    // Padded, so that a client that does not encode it goes wrong.
-    let begin: usize = asked.parameter("cursor").map_or(0, |cursor| {
+    // The cursor has characters that a client must encode.
+    let begin: usize = request.parameter("cursor").map_or(0, |cursor| {
         cursor.trim_matches(['c', '+', '=']).parse().unwrap()
     });
     let end = wanted.len().min(begin + size);
@@ -300,29 +302,31 @@ fn merge_page(employees: &[Value], asked: &Asked) -> Answer {
     Answer::json(&json!({"next": next, "previous": null, "results": wanted[begin..end]}))
 }
 
-/// One employee of a BambooHR company.
+/// Returns BambooHR's record of the `n`th employee.
 pub(crate) fn bamboohr_employee(n: usize) -> Value {
     json!({"id": n.to_string(), "status": "Active", "employmentHistoryStatus": "Full-Time",
         "terminationDate": "0000-00-00", "hireDate": "2020-01-05", "workEmail": format!("dana.{n}@widgets.example"),
         "firstName": "Dana", "lastName": "Ruiz", "payRate": "100 USD"})
 }
 
-/// A BambooHR company at today's address, that gives only the fields that were asked for.
-pub(crate) fn bamboohr_company(employees: Vec<Value>) -> impl Fn(&Asked) -> Answer + Send + Sync {
-    move |asked| {
-        let path = asked
+/// Returns the responses of BambooHR for a company with these employees, with the requested fields only.
+pub(crate) fn bamboohr_company(
+    employees: Vec<Value>,
+) -> impl Fn(&ApiRequest) -> Answer + Send + Sync {
+    move |request| {
+        let path = request
             .path
             .strip_prefix("/api/v1/employees/")
             .unwrap_or_default();
         if path == "changed" {
-            let since = asked.parameter("since").unwrap_or_default();
+            let since = request.parameter("since").unwrap_or_default();
             let changed = bamboohr_changed(&employees, since);
             return Answer::text(200, "application/json", &changed);
         }
         let Some(found) = employees.iter().find(|one| one["id"] == path) else {
             return Answer::status(404);
         };
-        let fields = asked.parameter("fields").unwrap_or("firstName,lastName");
+        let fields = request.parameter("fields").unwrap_or("firstName,lastName");
         let mut answer = Map::from_iter([("id".to_owned(), found["id"].clone())]);
         for field in fields.split(',') {
             if let Some(value) = found.get(field) {
@@ -333,19 +337,19 @@ pub(crate) fn bamboohr_company(employees: Vec<Value>) -> impl Fn(&Asked) -> Answ
     }
 }
 
-/// A BambooHR company with webhooks, which stand in a place that a test can reach.
+/// Returns the responses of BambooHR for a company with these employees and webhooks.
 pub(crate) fn bamboohr_with_hooks(
     employees: Vec<Value>,
     hooks: &Arc<Hooks>,
-) -> impl Fn(&Asked) -> Answer + Send + Sync + use<> {
+) -> impl Fn(&ApiRequest) -> Answer + Send + Sync + use<> {
     let (company, hooks) = (bamboohr_company(employees), Arc::clone(hooks));
-    move |asked| match asked.path.strip_prefix("/api/v1/webhooks") {
-        Some(rest) => hooks.answer(asked, rest.trim_start_matches('/')),
-        None => company(asked),
+    move |request| match request.path.strip_prefix("/api/v1/webhooks") {
+        Some(rest) => hooks.answer(request, rest.trim_start_matches('/')),
+        None => company(request),
     }
 }
 
-/// Who changed since then: at the time that is kept of them aside, else at 11. PHP's `[]` when there is nobody.
+/// Returns the employees changed since then, at `_changed` or else at 11:00. PHP writes no employees as `[]`.
 fn bamboohr_changed(employees: &[Value], since: &str) -> String {
     let since: Option<DateTime<Utc>> = since.parse().ok();
     let mut text = String::new();

@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use yaml_rust2::{Yaml, YamlLoader};
 
-use super::apis::Asked;
+use super::apis::ApiRequest;
 
 /// A provider's OpenAPI file.
 pub(crate) struct Contract {
@@ -82,7 +82,7 @@ impl Contract {
     }
 
     /// What is wrong with a request: path, method, query, headers, credentials and body.
-    pub(crate) fn complaints(&self, asked: &Asked) -> Vec<String> {
+    pub(crate) fn complaints(&self, asked: &ApiRequest) -> Vec<String> {
         let (path, method) = (&asked.path, &asked.method);
         let Some(operation) = self.operation(path, method.as_str()) else {
             return vec![format!("{method} {path} is not declared")];

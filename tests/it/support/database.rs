@@ -10,7 +10,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row};
 use tokio::sync::OnceCell;
 use uuid::Uuid;
 
-use super::process::PATIENCE;
+use super::process::WAIT_LIMIT;
 use super::{USERS, scratch};
 
 /// Settings of the shared server. Nothing in it has to survive a crash, and each table is small.
@@ -78,9 +78,9 @@ impl Session {
         rows.iter().map(|row| row.get(0)).collect()
     }
 
-    /// Waits until a count has this value, at most [`PATIENCE`].
-    pub(crate) async fn comes_to(&mut self, wanted: i64, sql: &str) {
-        let deadline = Instant::now() + PATIENCE;
+    /// Waits until a count has this value, at most [`WAIT_LIMIT`].
+    pub(crate) async fn wait_for_count(&mut self, wanted: i64, sql: &str) {
+        let deadline = Instant::now() + WAIT_LIMIT;
         loop {
             let count = self.count(sql).await;
             if count == wanted {
@@ -91,7 +91,16 @@ impl Session {
         }
     }
 
-    /// Returns who may log in.
+    /// Waits until no delivery is pending.
+    pub(crate) async fn wait_until_processed(&mut self) {
+        self.wait_for_count(
+            0,
+            "SELECT count(*) FROM leaver.deliveries WHERE state = 'pending'",
+        )
+        .await;
+    }
+
+    /// Returns the active users.
     pub(crate) async fn active(&mut self) -> Vec<String> {
         self.lines("SELECT email FROM users WHERE is_active ORDER BY id")
             .await

@@ -19,7 +19,9 @@ use sqlx::{ConnectOptions, PgConnection, Row};
 use uuid::Uuid;
 
 use super::database::Session;
-use super::{BAMBOOHR_KEY, JSON, MERGE_KEY, TestApp, employee, employees, merge_changed};
+use super::{
+    BAMBOOHR_KEY, END_SESSIONS, JSON, MERGE_KEY, TestApp, employee, employees, merge_changed,
+};
 
 /// Policy `rehire = "reactivate"`.
 pub(crate) const REACTIVATE: (&str, &str) = ("LEAVER__POLICY__REHIRE", "reactivate");
@@ -66,14 +68,14 @@ pub(crate) fn merge_record(
 }
 
 impl TestApp {
-    /// Another replica over the same database and the same clock, set as told and reading as little as told.
+    /// Returns a replica on the same database and clock, with these sources and settings.
     pub(crate) async fn beside(&self, sources: &[&str], settings: &[(&str, &str)]) -> Self {
         let clock = Arc::new(self.clock.clone());
         self.replica(sources, settings, clock, self.options.clone())
             .await
     }
 
-    /// Another replica with a clock and a way to the database of its own.
+    /// Returns a replica with its own clock and database options.
     pub(crate) async fn replica(
         &self,
         sources: &[&str],
@@ -90,10 +92,7 @@ impl TestApp {
             .filter(|(source, ..)| sources.contains(source))
             .map(|(_, name, key)| (name, key))
             .collect();
-        env.insert(
-            "LEAVER__ACCOUNTS__END_SESSIONS",
-            r#"["DELETE FROM sessions WHERE user_id::text = ANY($1)"]"#,
-        );
+        env.extend([END_SESSIONS]);
         env.extend(settings.iter().copied());
         let settings = Settings::load(None, &Environment::of(env)).unwrap();
         let parts =
@@ -104,35 +103,37 @@ impl TestApp {
             settings,
             clock: self.clock.clone(),
             options: self.options.clone(),
-            database: Arc::clone(&self.database),
+            url: self.url.clone(),
+            variables: self.variables.clone(),
+            files: Arc::clone(&self.files),
             memory: LoopState::default(),
             session: Session::open(&self.options).await,
         }
     }
 
-    /// A connection of the test's own, as the superuser.
+    /// Opens another connection as the superuser.
     pub(crate) async fn connect(&self) -> PgConnection {
         self.options.connect().await.unwrap()
     }
 
-    /// Sends a signed JSON webhook without having it settled; gives back its id.
+    /// Sends a signed JSON webhook without processing it. Returns its ID.
     pub(crate) async fn store(&self, source: &str, body: &Value) -> DeliveryId {
         let answer = self.send(source, JSON, body.to_string()).await;
         let id = answer.body["delivery"].as_str().unwrap();
         DeliveryId(Uuid::parse_str(id).unwrap())
     }
 
-    /// Delivers entries of BambooHR's, in one body.
+    /// Delivers these entries of BambooHR in one body, and processes them.
     pub(crate) async fn bamboohr(&mut self, entries: &[Value]) {
         self.deliver("bamboohr", &employees(entries)).await;
     }
 
-    /// One round of the worker.
+    /// Runs one round of the worker.
     pub(crate) async fn round(&mut self) -> Round {
         self.parts.deliveries.round(&mut self.memory).await
     }
 
-    /// Runs what is due by the timer, with what it says when something cannot be carried out.
+    /// Executes the scheduled ends that are due. Returns the error as text.
     pub(crate) async fn try_run_due(&mut self) -> Result<(), String> {
         self.parts
             .scheduled_ends
@@ -141,7 +142,7 @@ impl TestApp {
             .map_err(|failure| failure.to_string())
     }
 
-    /// Moves the clock to a moment.
+    /// Sets the clock.
     pub(crate) fn set_clock(&self, now: &str) {
         self.clock.set(super::at(now));
     }
@@ -151,7 +152,7 @@ impl TestApp {
         self.user(email).await.0
     }
 
-    /// When the timer will look at an employee.
+    /// Returns when an employee's access is scheduled to end.
     pub(crate) async fn access_ends_at(&mut self, id: &str) -> Option<DateTime<Utc>> {
         sqlx::query("SELECT access_ends_at FROM leaver.employees WHERE employee_id = $1")
             .bind(id)
@@ -161,7 +162,7 @@ impl TestApp {
             .get(0)
     }
 
-    /// The record with everything that matters, as `action employee account actor`, in order.
+    /// Returns the audit log as `action employee account actor`, in order.
     pub(crate) async fn audit_in_full(&mut self) -> Vec<String> {
         self.lines(
             "SELECT concat_ws(' ', action, employee_id, COALESCE(account_id, '-'), actor)
@@ -170,7 +171,7 @@ impl TestApp {
         .await
     }
 
-    /// The holds with what became of them, as `state wants employee account`, in order.
+    /// Returns all holds as `state requested_action employee account`, in order.
     pub(crate) async fn holds(&mut self) -> Vec<String> {
         self.lines(
             "SELECT concat_ws(' ', state, requested_action, employee_id, COALESCE(account_id, '-'))
@@ -179,14 +180,14 @@ impl TestApp {
         .await
     }
 
-    /// The number of the one open hold, as the command line lists it.
+    /// Returns the ID of the one open hold.
     pub(crate) async fn open_hold(&mut self) -> i64 {
         let open = holds::store::list_open(&mut self.conn).await.unwrap();
         assert_eq!(open.len(), 1, "{open:?}");
         open[0].id
     }
 
-    /// A person says yes.
+    /// Approves a hold.
     pub(crate) async fn approve(
         &mut self,
         id: i64,
@@ -200,13 +201,13 @@ impl TestApp {
         approve(&mut self.conn, &table, id, named, "ada", now).await
     }
 
-    /// A person says no.
+    /// Rejects a hold.
     pub(crate) async fn reject(&mut self, id: i64) -> Result<holds::Hold, ResolveError> {
         let now = self.clock.now();
         reject(&mut self.conn, id, "ada", now).await
     }
 
-    /// From now on the application's own trigger refuses to change these users.
+    /// Creates a trigger that rejects every update of these users with this SQLSTATE.
     pub(crate) async fn refuse_to_change(&mut self, ids: &[i64], code: &str) {
         let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
         self.sql(&format!(
@@ -221,28 +222,29 @@ impl TestApp {
         .await;
     }
 
-    /// The application's trigger is gone again.
+    /// Drops the trigger.
     pub(crate) async fn allow_changes(&mut self) {
         self.sql("DROP TRIGGER refuse ON users").await;
     }
 
-    /// Waits until a session of the service waits for a lock in this database.
-    pub(crate) async fn until_the_service_waits_for_a_lock(&mut self) {
-        self.until_services_wait_for_a_lock(1).await;
+    /// Waits until one session of the service waits for a lock.
+    pub(crate) async fn wait_until_the_service_waits_for_a_lock(&mut self) {
+        self.wait_until_services_wait_for_a_lock(1).await;
     }
 
-    /// Waits until this many do.
-    pub(crate) async fn until_services_wait_for_a_lock(&mut self, sessions: i64) {
-        self.until("wait_event_type = 'Lock'", |waiting| waiting >= sessions)
+    /// Waits until this many sessions of the service wait for a lock.
+    pub(crate) async fn wait_until_services_wait_for_a_lock(&mut self, sessions: i64) {
+        self.wait_until("wait_event_type = 'Lock'", |waiting| waiting >= sessions)
             .await;
     }
 
-    /// Waits until no session of the service is in a transaction in this database.
-    pub(crate) async fn until_the_service_is_quiet(&mut self) {
-        self.until("xact_start IS NOT NULL", |busy| busy == 0).await;
+    /// Waits until no session of the service is in a transaction.
+    pub(crate) async fn wait_until_the_service_is_quiet(&mut self) {
+        self.wait_until("xact_start IS NOT NULL", |busy| busy == 0)
+            .await;
     }
 
-    async fn until(&mut self, which: &str, enough: impl Fn(i64) -> bool) {
+    async fn wait_until(&mut self, which: &str, enough: impl Fn(i64) -> bool) {
         let sql = format!(
             "SELECT count(*) FROM pg_stat_activity
              WHERE datname = current_database() AND application_name = 'leaver' AND {which}"
@@ -253,6 +255,6 @@ impl TestApp {
             }
             tokio::time::sleep(std::time::Duration::from_millis(5)).await;
         }
-        panic!("the service does not come to: {which}");
+        panic!("the sessions of the service never were: {which}");
     }
 }

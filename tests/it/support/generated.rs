@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Map, Number, Value};
 use yaml_rust2::Yaml;
 
-use super::apis::{Answer, Asked, StandIn};
+use super::apis::{Answer, ApiRequest, StandIn};
 use super::contract::{Contract, good_answer, types};
 
 /// Deeper than this an answer has nothing.
@@ -24,7 +24,7 @@ struct Inner {
     contract: Contract,
     draw: Mutex<Draw>,
     complaints: Mutex<Vec<String>>,
-    said: Mutex<Vec<(String, Value)>>,
+    responses: Mutex<Vec<(String, Value)>>,
 }
 
 impl Generated {
@@ -35,33 +35,35 @@ impl Generated {
             contract: Contract::load(file),
             draw: Mutex::new(Draw { state: seed, words }),
             complaints: Mutex::default(),
-            said: Mutex::default(),
+            responses: Mutex::default(),
         });
         let mock = Arc::clone(&inner);
-        let api = StandIn::start(move |asked| mock.answer(asked)).await;
+        let api = StandIn::start(move |request| mock.answer(request)).await;
         Self { api, inner }
     }
 
-    /// What was wrong with the requests.
+    /// Returns the differences of the requests from the contract.
     pub(crate) fn complaints(&self) -> Vec<String> {
         let complaints = self.inner.complaints.lock();
         complaints.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// Everything it answered, by path.
-    pub(crate) fn said(&self) -> Vec<(String, Value)> {
-        self.inner.said.lock().unwrap().clone()
+    /// Returns all responses with their paths.
+    pub(crate) fn responses(&self) -> Vec<(String, Value)> {
+        self.inner.responses.lock().unwrap().clone()
     }
 }
 
 impl Inner {
-    fn answer(&self, asked: &Asked) -> Answer {
-        let complaints = self.contract.complaints(asked);
+    fn answer(&self, request: &ApiRequest) -> Answer {
+        let complaints = self.contract.complaints(request);
         if !complaints.is_empty() {
             self.complaints.lock().unwrap().extend(complaints);
             return Answer::status(400);
         }
-        let operation = self.contract.operation(&asked.path, asked.method.as_str());
+        let operation = self
+            .contract
+            .operation(&request.path, request.method.as_str());
         let operation = operation.unwrap();
         let schema = good_answer(operation.declared);
         let mut body = {
@@ -77,8 +79,8 @@ impl Inner {
         // The mock itself must keep to the file, or it proves nothing.
         let differences = self.contract.differences(schema, &body, &[], "answer");
         self.complaints.lock().unwrap().extend(differences);
-        let mut said = self.said.lock().unwrap();
-        said.push((asked.path.clone(), body.clone()));
+        let mut responses = self.responses.lock().unwrap();
+        responses.push((request.path.clone(), body.clone()));
         Answer::json(&body)
     }
 }

@@ -6,7 +6,7 @@ use std::sync::Mutex;
 use axum::http::Method;
 use serde_json::{Map, Value, json};
 
-use super::apis::{Answer, Asked};
+use super::apis::{Answer, ApiRequest};
 
 /// With which a new webhook signs.
 pub(crate) const PRIVATE_KEY: &str = "0badc0de0badc0de0badc0de0badc0de";
@@ -64,14 +64,14 @@ impl Hooks {
         self.hidden.lock().unwrap().push(field.to_owned());
     }
 
-    pub(super) fn answer(&self, asked: &Asked, rest: &str) -> Answer {
+    pub(super) fn answer(&self, request: &ApiRequest, rest: &str) -> Answer {
         let refused = |status, error: &str| {
             let body = json!({"errors": {"error": error}}).to_string();
             Answer::text(status, "application/json", &body)
         };
-        match (&asked.method, rest) {
+        match (&request.method, rest) {
             (&Method::GET, "") => Answer::json(&json!({"webhooks": self.list()})),
-            (&Method::POST, "") => self.create(&asked.json()),
+            (&Method::POST, "") => self.create(&request.json()),
             (&Method::GET, "monitor_fields") => Answer::json(&json!({"fields": self.fields()})),
             (method, rest) => {
                 let id = rest.trim_end_matches("/log");

@@ -1,7 +1,6 @@
 //! The real binary, with the environment variables of a test and no others.
 
 use std::fs::File;
-use std::ops::{Deref, DerefMut};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -11,36 +10,34 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, User, geteuid};
 use serde_json::Value;
-use sqlx::postgres::PgConnectOptions;
 use tempfile::TempDir;
 
-use super::database::{Database, Session, empty_database, postgres};
-use super::{BAMBOOHR_KEY, MERGE_KEY, scratch};
+use super::{TestApp, scratch};
 
 /// Time limit for anything that a test waits for. It is long because CI machines are shared.
-pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
+pub(crate) const WAIT_LIMIT: Duration = Duration::from_mins(1);
 
 /// The program.
 pub(crate) const LEAVER: &str = env!("CARGO_BIN_EXE_leaver");
 
-/// What a command said and how it ended.
+/// What a command printed, and its exit code.
 #[derive(Debug)]
-pub(crate) struct Said {
-    /// Its exit code; none when a signal ended it.
+pub(crate) struct CommandOutput {
+    /// `None` if a signal ended it.
     pub(crate) code: Option<i32>,
     pub(crate) out: String,
     pub(crate) err: String,
 }
 
-impl Said {
-    /// What it printed, as the one JSON value that it must be.
+impl CommandOutput {
+    /// Returns the one JSON value that stdout must be.
     pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.out).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    /// The same, when it must have gone well.
+    /// Expects exit code 0.
     #[track_caller]
-    pub(crate) fn good(self) -> Self {
+    pub(crate) fn succeeded(self) -> Self {
         assert_eq!(self.code, Some(0), "{self:#?}");
         self
     }
@@ -55,7 +52,7 @@ impl Said {
         self
     }
 
-    /// Expects exit code 3 (could not be done) and these words on stderr.
+    /// Expects exit code 3 (failed) and these words on stderr.
     #[track_caller]
     pub(crate) fn failed(self, words: &[&str]) -> Self {
         assert_eq!(self.code, Some(3), "{self:#?}");
@@ -66,13 +63,13 @@ impl Said {
     }
 }
 
-/// A process that ends with the test.
-pub(crate) struct Running {
+/// A process that is killed at the end of the test.
+pub(crate) struct RunningProcess {
     child: Child,
     folder: TempDir,
 }
 
-impl Running {
+impl RunningProcess {
     /// Starts a program whose output goes to files, so that it never waits for a reader.
     pub(crate) fn start(mut command: Command) -> Self {
         let folder = scratch::folder();
@@ -103,31 +100,31 @@ impl Running {
         self.child.try_wait().unwrap().is_none()
     }
 
-    /// As `kill -9` does it.
+    /// Sends SIGKILL and waits until it has ended.
     pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
-    /// Waits for its end.
+    /// Waits until it has ended.
     #[track_caller]
-    pub(crate) fn ended(&mut self) -> Said {
+    pub(crate) fn wait(&mut self) -> CommandOutput {
         let mut status = None;
-        until("the process has ended", || {
+        wait_until("the process has ended", || {
             status = self.child.try_wait().unwrap();
             status.is_some()
         });
-        Said {
+        CommandOutput {
             code: status.unwrap().code(),
             out: self.out(),
             err: self.err(),
         }
     }
 
-    /// Waits until it has said something on either stream.
+    /// Waits until one of its streams contains these words.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, words: &str) {
-        until(words, || {
+        wait_until(words, || {
             if let Some(status) = self.child.try_wait().unwrap() {
                 panic!("ended with {status}: {}{}", self.out(), self.err());
             }
@@ -136,7 +133,7 @@ impl Running {
     }
 }
 
-impl Drop for Running {
+impl Drop for RunningProcess {
     fn drop(&mut self) {
         // It may have ended by itself.
         let _ = self.child.kill();
@@ -144,17 +141,20 @@ impl Drop for Running {
     }
 }
 
-/// Polls, since what we wait for happens in another process.
+/// Polls a condition every 10 ms, at most [`WAIT_LIMIT`].
 #[track_caller]
-pub(crate) fn until(what: &str, mut is_so: impl FnMut() -> bool) {
-    let deadline = Instant::now() + PATIENCE;
+pub(crate) fn wait_until(what: &str, mut is_so: impl FnMut() -> bool) {
+    let deadline = Instant::now() + WAIT_LIMIT;
     while !is_so() {
-        assert!(Instant::now() < deadline, "waited in vain until: {what}");
+        assert!(
+            Instant::now() < deadline,
+            "waited {WAIT_LIMIT:?} until: {what}"
+        );
         std::thread::sleep(Duration::from_millis(10));
     }
 }
 
-/// The program with these variables, and `PATH`, by which it finds Postgres.
+/// Returns the program with these variables, and `PATH`, by which it finds Postgres.
 pub(crate) fn command(args: &[&str], env: &[(&str, &str)]) -> Command {
     let mut command = Command::new(LEAVER);
     command.args(args).env_clear();
@@ -194,123 +194,32 @@ pub(crate) fn as_ordinary_user(args: &[&str], env: &[(&str, &str)]) -> Command {
     theirs
 }
 
-/// Runs a command to its end.
+/// Runs a command of the program to its end, with these variables only.
 #[track_caller]
-pub(crate) fn leaver(args: &[&str], env: &[(&str, &str)]) -> Said {
-    Running::start(command(args, env)).ended()
+pub(crate) fn run(args: &[&str], env: &[(&str, &str)]) -> CommandOutput {
+    RunningProcess::start(command(args, env)).wait()
 }
 
-/// An application's database, and what the program must know to look after it.
-pub(crate) struct Place {
+/// The service as a process.
+pub(crate) struct RunningService {
+    pub(crate) process: RunningProcess,
+    /// URL of `server.listen`.
     pub(crate) url: String,
-    pub(crate) session: Session,
-    folder: TempDir,
-    database: Option<Database>,
-}
-
-impl Deref for Place {
-    type Target = Session;
-
-    fn deref(&self) -> &Session {
-        &self.session
-    }
-}
-
-impl DerefMut for Place {
-    fn deref_mut(&mut self) -> &mut Session {
-        &mut self.session
-    }
-}
-
-impl Place {
-    /// A database of its own with the application's tables.
-    pub(crate) async fn new(tables: &str) -> Self {
-        let (options, database) = empty_database().await;
-        let mut place = Self::over(&postgres().await.url(&database.name), &options).await;
-        place.database = Some(database);
-        place.sql(tables).await;
-        place
-    }
-
-    /// A database that is there already.
-    pub(crate) async fn over(url: &str, options: &PgConnectOptions) -> Self {
-        Self {
-            url: url.to_owned(),
-            session: Session::open(options).await,
-            folder: scratch::folder(),
-            database: None,
-        }
-    }
-
-    /// The usual variables, with others beside or instead of them. An empty name is left out.
-    pub(crate) fn env<'a>(&'a self, more: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
-        let mut env = vec![
-            ("DATABASE_URL", self.url.as_str()),
-            ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
-            ("MERGE_WEBHOOK_SECRET", MERGE_KEY),
-            ("LEAVER_LISTEN", "127.0.0.1:0"),
-            ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0"),
-            (
-                "LEAVER__ACCOUNTS__END_SESSIONS",
-                r#"["DELETE FROM sessions WHERE user_id::text = ANY($1)"]"#,
-            ),
-        ];
-        env.retain(|(name, _)| more.iter().all(|(other, _)| name != other));
-        env.extend(more);
-        env
-    }
-
-    /// Runs a command on it.
-    #[track_caller]
-    pub(crate) fn leaver(&self, args: &[&str]) -> Said {
-        leaver(args, &self.env(&[]))
-    }
-
-    /// Starts the service on it, and waits until it takes deliveries.
-    #[track_caller]
-    pub(crate) fn serve(&self, more: &[(&str, &str)]) -> Served {
-        let mut served = Served::start(&self.env(more));
-        served.wait_until_ready();
-        served
-    }
-
-    /// A file of this test's.
-    pub(crate) fn file(&self, name: &str, text: &str) -> PathBuf {
-        let path = self.folder.path().join(name);
-        std::fs::write(&path, text).unwrap();
-        path
-    }
-
-    /// Waits until nothing is left to process.
-    pub(crate) async fn settled(&mut self) {
-        self.comes_to(
-            0,
-            "SELECT count(*) FROM leaver.deliveries WHERE state = 'pending'",
-        )
-        .await;
-    }
-}
-
-/// A running service.
-pub(crate) struct Served {
-    pub(crate) process: Running,
-    /// Where it takes webhooks.
-    pub(crate) url: String,
-    /// Where it serves API, metrics and health.
+    /// URL of `server.admin_listen`.
     pub(crate) admin_url: String,
 }
 
-impl Served {
-    /// Starts it and waits until it listens, on whichever port it was given.
+impl RunningService {
+    /// Starts it and waits until it listens.
     #[track_caller]
     pub(crate) fn start(env: &[(&str, &str)]) -> Self {
-        Self::of(command(&["serve"], env))
+        Self::start_command(command(&["serve"], env))
     }
 
-    /// The same with a command of the test's.
+    /// Starts this command and waits until it listens.
     #[track_caller]
-    pub(crate) fn of(command: Command) -> Self {
-        let mut process = Running::start(command);
+    pub(crate) fn start_command(command: Command) -> Self {
+        let mut process = RunningProcess::start(command);
         process.wait_for("service.start: listening");
         let log = process.err();
         let (_, listening) = log.split_once("service.start: listening").unwrap();
@@ -332,14 +241,14 @@ impl Served {
         self.process.wait_for("service.start: ready");
     }
 
-    /// Where it takes webhooks, without `http://`.
+    /// Returns the address of `server.listen`.
     pub(crate) fn address(&self) -> &str {
         self.url.strip_prefix("http://").unwrap()
     }
 
-    /// A GET from the admin listener, with the response's status, content type and text.
+    /// Sends a GET to the admin listener. Returns the response's status, content type and text.
     pub(crate) async fn get(&self, path: &str) -> (u16, String, String) {
-        let client = leaver::connect::client::new(PATIENCE).unwrap();
+        let client = leaver::connect::client::new(WAIT_LIMIT).unwrap();
         let answer = client
             .get(format!("{}{path}", self.admin_url))
             .send()
@@ -356,20 +265,20 @@ impl Served {
         )
     }
 
-    /// Sends a file as a source's provider would.
+    /// Sends a file as the source's provider does.
     #[track_caller]
-    pub(crate) fn send(&self, place: &Place, source: &str, file: &Path) -> Said {
+    pub(crate) fn send(&self, app: &TestApp, source: &str, file: &Path) -> CommandOutput {
         let file = file.to_str().unwrap();
         let args = [
             "send", "--source", source, "--to", &self.url, "--json", file,
         ];
-        place.leaver(&args)
+        app.run(&args)
     }
 
-    /// Ends it as an orchestrator does; it must take that well.
+    /// Sends SIGTERM. Expects exit code 0.
     #[track_caller]
-    pub(crate) fn stop(mut self) -> Said {
+    pub(crate) fn stop(mut self) -> CommandOutput {
         self.process.signal(Signal::SIGTERM);
-        self.process.ended().good()
+        self.process.wait().succeeded()
     }
 }

@@ -34,6 +34,8 @@ struct Shared {
     mode: watch::Sender<Mode>,
     answers_lost: AtomicUsize,
     swallowed: AtomicUsize,
+    /// Connections accepted since the start.
+    accepted: AtomicUsize,
 }
 
 impl Proxy {
@@ -47,10 +49,12 @@ impl Proxy {
             mode: watch::Sender::new(Mode::Pass),
             answers_lost: AtomicUsize::new(0),
             swallowed: AtomicUsize::new(0),
+            accepted: AtomicUsize::new(0),
         });
         let accepting = Arc::clone(&shared);
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
+                accepting.accepted.fetch_add(1, Ordering::Relaxed);
                 tokio::spawn(Arc::clone(&accepting).attend(client));
             }
         });
@@ -72,10 +76,28 @@ impl Proxy {
     }
 
     /// Waits until it has swallowed so many messages since it was started.
-    pub(crate) async fn until_swallowed(&self, messages: usize) {
+    pub(crate) async fn wait_until_swallowed(&self, messages: usize) {
         let began = Instant::now();
         while self.shared.swallowed.load(Ordering::Relaxed) < messages {
             assert!(began.elapsed() < Duration::from_secs(20), "not {messages}");
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+    }
+
+    /// Returns the number of connections accepted since the start.
+    pub(crate) fn accepted(&self) -> usize {
+        self.shared.accepted.load(Ordering::Relaxed)
+    }
+
+    /// Waits until this many connections have been accepted since the start.
+    pub(crate) async fn wait_until_accepted(&self, connections: usize) {
+        let began = Instant::now();
+        while self.accepted() < connections {
+            assert!(
+                began.elapsed() < Duration::from_secs(20),
+                "{} of {connections} connections",
+                self.accepted()
+            );
             tokio::time::sleep(Duration::from_millis(2)).await;
         }
     }

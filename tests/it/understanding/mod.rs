@@ -4,7 +4,7 @@ mod vectors;
 
 use serde_json::{Value, json};
 
-use crate::support::{FORM, JSON, TestApp, USERS, employee, employees, merge_changed};
+use crate::support::{FORM, JSON, TestApp, employee, employees, merge_changed};
 
 const AS_OF: &str = "2026-11-22T11:59:55+0000";
 const LINKED: &str = r#"
@@ -127,7 +127,10 @@ async fn a_deletion_event_goes_by_the_policy_of_the_provider() {
 
 #[tokio::test]
 async fn events_of_other_objects_are_recorded_as_ignored() {
-    let mut app = TestApp::configured(LINKED, &[("MERGE", "k")], USERS).await;
+    let mut app = TestApp::builder()
+        .config_file(LINKED, &[("MERGE", "k")])
+        .build()
+        .await;
     app.add_users(&["m@example.com"]).await;
     let hooked = |event: &str| {
         let mut body = merge_leaver("m@example.com");
@@ -239,7 +242,10 @@ async fn configured_field_names_replace_the_usual_ones() {
         provider = "bamboohr"
         webhook_secrets = ["env:HR"]
         fields = { status = ["Beschäftigt"], work_email = ["customEmail", "4321"] }"#;
-    let mut app = TestApp::configured(file, &[("HR", "k")], USERS).await;
+    let mut app = TestApp::builder()
+        .config_file(file, &[("HR", "k")])
+        .build()
+        .await;
     app.add_users(&["a@example.com", "b@example.com", "c@example.com"])
         .await;
     let body = employees(&[

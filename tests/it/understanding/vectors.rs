@@ -103,7 +103,11 @@ async fn send_all(file: &str, now: &str) -> (TestApp, Vec<Vector>) {
         }
     }
     let env: Vec<(&str, &str)> = env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
-    let mut app = TestApp::configured(&config, &env, USERS).await;
+    let mut app = TestApp::builder()
+        .config_file(&config, &env)
+        .tables(USERS)
+        .build()
+        .await;
     app.clock.set(at(now));
     for vector in &vectors {
         for email in vector.emails() {

@@ -16,7 +16,7 @@ use hyper::body::Frame;
 use leaver::base::clock::Clock;
 use serde_json::json;
 
-use crate::support::{FORM, JSON, TestApp, USERS};
+use crate::support::{FORM, JSON, TestApp};
 
 const BODY: &str = r#"{"employees":[{"id":"1","action":"Updated","changedFields":["status"],"fields":{"status":"Active"},"timestamp":"2026-11-22T11:00:00+0000"}]}"#;
 
@@ -198,7 +198,10 @@ async fn answers_413_to_a_declared_length_without_reading() {
 
 #[tokio::test]
 async fn answers_413_when_a_body_exceeds_the_limit() {
-    let mut app = TestApp::with(&[("LEAVER__SERVER__MAX_BODY", "1KiB")], USERS).await;
+    let mut app = TestApp::builder()
+        .settings(&[("LEAVER__SERVER__MAX_BODY", "1KiB")])
+        .build()
+        .await;
     let steps = [
         Step::Sends(&[b' '; 1000]),
         Step::Sends(&[b' '; 25]),

@@ -7,7 +7,7 @@ use leaver::base::clock::Clock;
 use leaver_core::signature::{Key, Layout, Scheme};
 use serde_json::{Value, json};
 
-use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp, USERS};
+use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp};
 
 use super::{BODY, deliveries, post};
 
@@ -213,7 +213,7 @@ async fn accepts_all_keys_of_a_rotation_and_no_others() {
         ("BAMBOOHR_WEBHOOK_SECRET_PREVIOUS", "old bamboohr key"),
         ("MERGE_WEBHOOK_SECRET_PREVIOUS", "old merge key"),
     ];
-    let app = TestApp::with(&env, USERS).await;
+    let app = TestApp::builder().settings(&env).build().await;
     let layout = Layout::BodyThenTimestamp;
     for (source, scheme, expected) in [
         ("bamboohr", bamboohr(BAMBOOHR_KEY, layout), 200),
@@ -240,7 +240,10 @@ async fn the_signature_layout_is_a_setting() {
         signature_layout = "timestamp.body"
         timestamp_tolerance = "5m"
     "#;
-    let app = TestApp::configured(file, &[("COPYCAT", "a key")], USERS).await;
+    let app = TestApp::builder()
+        .config_file(file, &[("COPYCAT", "a key")])
+        .build()
+        .await;
     let now = app.clock.now();
     let six_minutes_ago = now - TimeDelta::minutes(6);
     for (layout, at, expected) in [

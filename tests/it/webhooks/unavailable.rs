@@ -7,7 +7,7 @@ use leaver::base::liveness::Phase;
 use serde_json::json;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::support::{Answer, JSON, TestApp, USERS, parts};
+use crate::support::{Answer, JSON, TestApp, parts};
 
 use super::{BODY, Step, deliveries, post, sender};
 
@@ -20,7 +20,7 @@ fn assert_503(answer: &Answer) {
 #[tokio::test]
 async fn answers_503_to_an_incomplete_body() {
     let env = [("LEAVER__SERVER__BODY_TIMEOUT", "100ms")];
-    let mut app = TestApp::with(&env, USERS).await;
+    let mut app = TestApp::builder().settings(&env).build().await;
     let began = Instant::now();
     let answer = app
         .request(post(
@@ -50,7 +50,7 @@ async fn answers_503_before_ready_and_while_draining() {
 #[tokio::test]
 async fn answers_503_in_time_without_a_database() {
     let env = [("LEAVER__SERVER__STORE_TIMEOUT", "300ms")];
-    let mut app = TestApp::with(&env, USERS).await;
+    let mut app = TestApp::builder().settings(&env).build().await;
     let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let closed = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let ports = [silent.local_addr(), closed.local_addr()].map(|address| address.unwrap().port());
@@ -88,7 +88,7 @@ async fn stores_despite_a_broken_database_connection() {
 #[tokio::test]
 async fn never_acknowledges_before_the_commit() {
     let env = [("LEAVER__SERVER__STORE_TIMEOUT", "300ms")];
-    let mut app = TestApp::with(&env, USERS).await;
+    let mut app = TestApp::builder().settings(&env).build().await;
     app.sql("BEGIN; LOCK TABLE leaver.deliveries IN EXCLUSIVE MODE")
         .await;
     assert_503(&app.request(app.signed("bamboohr", JSON, BODY)).await);

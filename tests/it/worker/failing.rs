@@ -5,11 +5,11 @@ use leaver::jobs::deliveries::Round;
 use leaver_core::domain::DeliveryId;
 
 use super::{crowd, departure, email, replay};
-use crate::support::{TestApp, USERS};
+use crate::support::TestApp;
 
 /// Eleven departures, of which the sixth cannot be carried out.
 async fn with_one_that_fails(settings: &[(&str, &str)]) -> (TestApp, DeliveryId) {
-    let mut app = TestApp::with(settings, USERS).await;
+    let mut app = TestApp::builder().settings(settings).build().await;
     crowd(&mut app, 11).await;
     let mut ids = vec![];
     for n in 1..=11 {
@@ -155,7 +155,7 @@ async fn a_users_table_that_is_altered_meanwhile_heals() {
     let tables = "CREATE TABLE users (id bigint PRIMARY KEY, email text, is_active boolean NOT NULL DEFAULT true);
                   CREATE TABLE sessions (id bigint, user_id bigint);
                   INSERT INTO users SELECT n, 'u' || n || '@example.com' FROM generate_series(1, 6) n";
-    let mut app = TestApp::with(&[], tables).await;
+    let mut app = TestApp::builder().tables(tables).build().await;
     app.deliver("bamboohr", &departure(1)).await;
     let changes = [
         "ALTER TABLE users ADD COLUMN note text DEFAULT 'x'",

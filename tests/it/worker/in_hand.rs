@@ -7,14 +7,14 @@ use leaver_core::domain::DeliveryId;
 use serde_json::json;
 
 use super::{crowd, departure};
-use crate::support::{TestApp, USERS, employee, employees};
+use crate::support::{TestApp, employee, employees};
 
 const MARKS: &str = "SELECT count(*) FROM leaver.in_flight_batches";
 const ALONE: &str = "SELECT count(*) FROM leaver.deliveries WHERE isolated AND state = 'pending'";
 
 /// Three departures that wait.
 async fn three() -> (TestApp, Vec<DeliveryId>) {
-    let mut app = TestApp::with(&[], USERS).await;
+    let mut app = TestApp::new().await;
     crowd(&mut app, 3).await;
     let mut ids = vec![];
     for n in 1..=3 {
@@ -45,7 +45,7 @@ async fn a_batch_is_marked_while_it_is_in_flight() {
         .unwrap();
     let worker = Arc::clone(&app.parts.deliveries);
     let working = tokio::spawn(async move { worker.round(&mut LoopState::default()).await });
-    app.until_the_service_waits_for_a_lock().await;
+    app.wait_until_the_service_waits_for_a_lock().await;
     let marked = "SELECT cardinality(delivery_ids)::bigint FROM leaver.in_flight_batches";
     assert_eq!(app.count(marked).await, 3);
     // Another replica leaves it alone: its owner lives.
@@ -140,7 +140,10 @@ async fn a_committed_batch_is_not_repeated_after_a_crash() {
 
 #[tokio::test]
 async fn one_delivery_is_executed_for_all_but_the_failing_employee() {
-    let mut app = TestApp::with(&[("LEAVER__WORKER__MAX_ATTEMPTS", "2")], USERS).await;
+    let mut app = TestApp::builder()
+        .settings(&[("LEAVER__WORKER__MAX_ATTEMPTS", "2")])
+        .build()
+        .await;
     crowd(&mut app, 5).await;
     app.refuse_to_change(&[4], "P0001").await;
     let entries: Vec<_> = (1..=5)

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use tokio::task::JoinHandle;
 
 use super::{crowd, departure};
-use crate::support::{TestApp, USERS};
+use crate::support::TestApp;
 
 /// Three departures, and somebody of the application's who has the third account locked.
 async fn in_the_middle() -> (TestApp, PgConnection, JoinHandle<Round>) {
@@ -27,7 +27,7 @@ async fn locked_out(mut app: TestApp) -> (TestApp, PgConnection, JoinHandle<Roun
         .unwrap();
     let worker = Arc::clone(&app.parts.deliveries);
     let working = tokio::spawn(async move { worker.round(&mut LoopState::default()).await });
-    app.until_the_service_waits_for_a_lock().await;
+    app.wait_until_the_service_waits_for_a_lock().await;
     (app, somebody, working)
 }
 
@@ -53,7 +53,7 @@ async fn all_is_done_in_the_end(mut app: TestApp, mut somebody: PgConnection) {
         .execute(&mut somebody)
         .await
         .unwrap();
-    app.until_the_service_is_quiet().await;
+    app.wait_until_the_service_is_quiet().await;
     nothing_has_happened(&mut app).await;
     app.work().await;
     let off = "SELECT count(*) FROM users WHERE NOT is_active";
@@ -104,7 +104,10 @@ async fn replicas_skip_deliveries_in_flight() {
 /// ```
 #[tokio::test]
 async fn a_replica_that_fails_does_not_park_what_another_has_settled() {
-    let mut app = TestApp::with(&[("LEAVER__WORKER__MAX_ATTEMPTS", "1")], USERS).await;
+    let mut app = TestApp::builder()
+        .settings(&[("LEAVER__WORKER__MAX_ATTEMPTS", "1")])
+        .build()
+        .await;
     crowd(&mut app, 3).await;
     app.store("bamboohr", &departure(3)).await;
     app.refuse_to_change(&[3], "P0001").await;
@@ -115,7 +118,7 @@ async fn a_replica_that_fails_does_not_park_what_another_has_settled() {
         let settle = "UPDATE leaver.deliveries SET state = 'processed', body = NULL";
         sqlx::raw_sql(settle).execute(&mut another).await.unwrap();
     });
-    app.until_services_wait_for_a_lock(2).await;
+    app.wait_until_services_wait_for_a_lock(2).await;
     sqlx::raw_sql("ROLLBACK")
         .execute(&mut somebody)
         .await

@@ -10,7 +10,7 @@ use leaver::jobs::deliveries::Round;
 use serde_json::{Value, json};
 
 use crate::support::driving::{event, leaving, merge_record, terminated, working};
-use crate::support::{FORM, JSON, TestApp, USERS, employee, employees};
+use crate::support::{FORM, JSON, TestApp, employee, employees};
 
 const BOTH: [&str; 2] = ["bamboohr", "merge"];
 
@@ -102,7 +102,10 @@ async fn end_state(app: &mut TestApp) -> Vec<String> {
 async fn batches_of_one_end_like_one_batch_of_all() {
     let mut states = vec![];
     for size in ["500", "4", "1"] {
-        let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", size)], USERS).await;
+        let mut app = TestApp::builder()
+            .settings(&[("LEAVER__WORKER__BATCH_SIZE", size)])
+            .build()
+            .await;
         crowd(&mut app, 13).await;
         for (source, body) in mixed() {
             app.store(source, &body).await;
@@ -149,7 +152,10 @@ async fn a_change_is_recorded_with_the_delivery_that_caused_it() {
 
 #[tokio::test]
 async fn two_replicas_share_the_work_and_do_everything_once() {
-    let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", "7")], USERS).await;
+    let mut app = TestApp::builder()
+        .settings(&[("LEAVER__WORKER__BATCH_SIZE", "7")])
+        .build()
+        .await;
     crowd(&mut app, 50).await;
     // Four deliveries of each person, each different and all of them true.
     for n in 0..200 {
@@ -198,7 +204,7 @@ async fn batches_respect_the_size_limit_and_isolate_large_bodies() {
         ("LEAVER__WORKER__BATCH_SIZE", "4"),
         ("LEAVER__WORKER__BATCH_BYTES", "4KiB"),
     ];
-    let mut app = TestApp::with(&limits, USERS).await;
+    let mut app = TestApp::builder().settings(&limits).build().await;
     crowd(&mut app, 5).await;
     // More than its share of a batch, more than a batch may have, and as usual.
     for (n, filling) in [(1, 1_500), (2, 1_500), (3, 9_000), (4, 0), (5, 0)] {

@@ -13,11 +13,14 @@ use leaver::jobs::deliveries::DeliveryWorker;
 use leaver::jobs::deliveries::notify::Listener;
 use leaver::jobs::runner::run;
 
-use crate::support::{FORM, TestApp, USERS};
+use crate::support::{FORM, TestApp};
 
 #[tokio::test]
 async fn what_was_settled_long_ago_is_forgotten_and_nothing_else() {
-    let mut app = TestApp::with(&[("LEAVER__INBOX__RETENTION", "30d")], USERS).await;
+    let mut app = TestApp::builder()
+        .settings(&[("LEAVER__INBOX__RETENTION", "30d")])
+        .build()
+        .await;
     crowd(&mut app, 3).await;
     app.deliver("bamboohr", &departure(1)).await;
     app.deliver("bamboohr", &json!({"type": "company.updated"}))
@@ -47,7 +50,7 @@ async fn what_was_settled_long_ago_is_forgotten_and_nothing_else() {
 
 #[tokio::test]
 async fn more_than_a_slice_goes_in_one_night() {
-    let mut app = TestApp::with(&[], USERS).await;
+    let mut app = TestApp::new().await;
     app.sql(
         "INSERT INTO leaver.deliveries (id, fingerprint, source, digest, received_at, body_bytes, state, next_attempt_at, processed_at)
          SELECT gen_random_uuid(), gen_random_uuid(), 'merge', int4send(n), '2026-01-01', 1, 'processed', '2026-01-01', '2026-01-01'
@@ -60,7 +63,10 @@ async fn more_than_a_slice_goes_in_one_night() {
 
 #[tokio::test]
 async fn a_full_batch_notifies_the_other_replicas() {
-    let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", "2")], USERS).await;
+    let mut app = TestApp::builder()
+        .settings(&[("LEAVER__WORKER__BATCH_SIZE", "2")])
+        .build()
+        .await;
     crowd(&mut app, 5).await;
     let mut listener = PgListener::connect_with(&app.parts.engine.pool.dedicated_pool())
         .await
@@ -77,7 +83,7 @@ async fn a_full_batch_notifies_the_other_replicas() {
     });
     let heard = tokio::time::timeout(Duration::from_secs(20), listener.recv()).await;
     assert_eq!(heard.unwrap().unwrap().channel(), "leaver_arrived");
-    app.until_the_service_is_quiet().await;
+    app.wait_until_the_service_is_quiet().await;
     // One who is woken by a single delivery needs no help.
     app.store("bamboohr", &departure(1)).await;
     stop.cancel();
@@ -89,7 +95,10 @@ async fn a_full_batch_notifies_the_other_replicas() {
 #[tokio::test]
 async fn in_a_rush_of_senders_batches_take_turns() {
     for (senders, takes_turns) in [(1_000, true), (10, false)] {
-        let mut app = TestApp::with(&[("LEAVER__WORKER__BATCH_SIZE", "1")], USERS).await;
+        let mut app = TestApp::builder()
+            .settings(&[("LEAVER__WORKER__BATCH_SIZE", "1")])
+            .build()
+            .await;
         crowd(&mut app, 2).await;
         let waiting: Vec<_> = (0..senders)
             .map(|_| app.parts.liveness.sender_waiting())
@@ -106,7 +115,7 @@ async fn in_a_rush_of_senders_batches_take_turns() {
             let stop = stop.clone();
             tokio::spawn(async move { run(worker, &stop).await })
         });
-        app.until_the_service_waits_for_a_lock().await;
+        app.wait_until_the_service_waits_for_a_lock().await;
         assert_eq!(
             app.parts.deliveries.overload_lock.try_lock().is_err(),
             takes_turns
@@ -155,7 +164,7 @@ async fn timed_bodies_are_deduplicated_for_a_week() {
 
 #[tokio::test]
 async fn a_notification_wakes_a_worker() {
-    let mut app = TestApp::with(&[], USERS).await;
+    let mut app = TestApp::new().await;
     let stop = CancellationToken::new();
     let arrived = Arc::clone(&app.parts.engine.notifications.deliveries_arrived);
     let listener = Listener::new(app.parts.engine.pool.clone(), arrived);

@@ -59,7 +59,7 @@ pub struct Durability {
 impl Durability {
     /// Describes what a crash of the machine could lose although commits wait, and what to change.
     #[must_use]
-    pub(crate) fn durability_warning(&self) -> Option<&'static str> {
+    pub(crate) fn durability_warning(self) -> Option<&'static str> {
         match (self.fsync, self.full_page_writes) {
             (true, true) => None,
             (false, _) => Some(

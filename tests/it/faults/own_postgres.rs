@@ -11,18 +11,17 @@ use sqlx::{ConnectOptions, PgConnection};
 
 use super::ledger::people;
 use crate::support::database::{kept_in, start_postgres};
-use crate::support::process::Place;
-use crate::support::{USERS, scratch};
+use crate::support::{TestApp, USERS, scratch};
 
-/// A server in a folder, always the same one.
-pub(crate) struct Own {
+/// A Postgres with a data folder that survives restarts.
+pub(crate) struct OwnPostgres {
     home: tempfile::TempDir,
     bin_dir: Option<PathBuf>,
     running: Option<Embedded>,
 }
 
-impl Own {
-    /// Starts it, as others would.
+impl OwnPostgres {
+    /// Starts it with the usual binaries.
     pub(crate) async fn start() -> Self {
         Self::start_with(
             std::env::var_os("PG_BINDIR").map(Into::into),
@@ -38,12 +37,12 @@ impl Own {
             bin_dir,
             running: None,
         };
-        own.up().await;
+        own.start_again().await;
         own
     }
 
-    /// Starts it again.
-    pub(crate) async fn up(&mut self) {
+    /// Starts it on the existing data folder.
+    pub(crate) async fn start_again(&mut self) {
         let options = Options {
             bin_dir: self.bin_dir.clone(),
             ..kept_in(self.home.path())
@@ -51,13 +50,13 @@ impl Own {
         self.running = Some(start_postgres(options).await);
     }
 
-    /// Ends it in the midst of everything, as a power cut would; what was not flushed is gone.
-    pub(crate) async fn stop_at_once(&mut self) {
+    /// Shuts it down immediately: no checkpoint, and open transactions are lost.
+    pub(crate) async fn crash(&mut self) {
         self.signal(Signal::SIGQUIT);
         self.stop().await;
     }
 
-    /// Ends it in order.
+    /// Shuts it down in order.
     pub(crate) async fn stop(&mut self) {
         if let Some(running) = self.running.take() {
             tokio::task::spawn_blocking(move || running.stop().unwrap())
@@ -74,7 +73,7 @@ impl Own {
         kill(Pid::from_raw(self.pid().cast_signed()), signal).unwrap();
     }
 
-    /// The whole server stands still, each of its processes, until it is thawed.
+    /// Suspends all its processes until `thaw`.
     pub(crate) fn freeze(&self) {
         self.signal_family(Signal::SIGSTOP);
     }
@@ -99,7 +98,7 @@ impl Own {
                 .unwrap_or_default()
                 .to_owned();
             if parent == us.to_string() {
-                // It may have ended just now.
+                // The process may have ended meanwhile.
                 let _ = kill(Pid::from_raw(pid), signal);
             }
         }
@@ -117,17 +116,18 @@ impl Own {
         self.home.path()
     }
 
-    /// Its database with the application's tables and so many people.
-    pub(crate) async fn place(&self, count: usize) -> Place {
+    /// Returns an app on this server with this many users.
+    pub(crate) async fn app(&self, count: usize) -> TestApp {
         let url = self.running.as_ref().unwrap().url("postgres");
-        let mut place = Place::over(&url, &self.options()).await;
-        place.sql(USERS).await;
-        place.sql(&people(count)).await;
-        place
+        TestApp::builder()
+            .on_server(url, self.options())
+            .tables(&(USERS.to_owned() + &people(count)))
+            .build()
+            .await
     }
 
-    /// The place's own connection, made anew after a restart.
-    pub(crate) async fn reconnect(&self, place: &mut Place) {
-        place.session.conn = self.conn().await;
+    /// Replaces the test's own connection, after a restart.
+    pub(crate) async fn reconnect(&self, app: &mut TestApp) {
+        app.session.conn = self.conn().await;
     }
 }

@@ -1,15 +1,15 @@
-//! Databases that one list after the other uses: making one takes longer than most lists.
+//! Apps that lists of operations use in turn: creating a database takes longer than most lists.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::journal::JOURNAL;
 use super::world::World;
-use crate::support::{TestApp, USERS};
+use crate::support::TestApp;
 
-/// When each list begins.
+/// The time at which each list begins.
 const BEGINNING: &str = "2026-11-22T12:00:00Z";
 
-/// Ends whatever a list has left behind, and forgets all it did. As a replica does, so that no trigger hinders it.
+/// Ends the connections of the last list and deletes all rows. The role `replica` disables the triggers.
 const CLEAR: &str = "
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
     SET session_replication_role = replica;
@@ -22,12 +22,12 @@ const CLEAR: &str = "
     END $$;
     RESET session_replication_role;";
 
-/// Those that no list uses at the moment.
+/// The apps that no list uses at the moment.
 #[derive(Default)]
-pub(super) struct Grounds(Mutex<Vec<TestApp>>);
+pub(super) struct IdleApps(Mutex<Vec<TestApp>>);
 
-impl Grounds {
-    /// One with the accounts and nothing else, as the service that is to run on it would leave it.
+impl IdleApps {
+    /// Returns an app with the users and nothing else.
     pub(super) async fn take(&self) -> TestApp {
         let used = self.free().pop();
         let mut app = if let Some(mut app) = used {
@@ -35,7 +35,7 @@ impl Grounds {
             app.set_clock(BEGINNING);
             app
         } else {
-            let mut app = TestApp::with(&[], USERS).await;
+            let mut app = TestApp::new().await;
             app.sql(JOURNAL).await;
             app
         };

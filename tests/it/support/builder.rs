@@ -1,0 +1,130 @@
+//! Builds a [`TestApp`].
+
+use std::sync::Arc;
+
+use leaver::base::clock::FixedClock;
+use leaver::base::liveness::Phase;
+use leaver::config::{Environment, Settings};
+use leaver::jobs::deliveries::LoopState;
+use sqlx::postgres::PgConnectOptions;
+
+use super::app::{Files, TestApp, parts};
+use super::database::{Session, empty_database, migrated_database, postgres};
+use super::{BAMBOOHR_KEY, END_SESSIONS, MERGE_KEY, USERS, at, scratch};
+
+/// What a [`TestApp`] is made of. Without further calls: the sources `bamboohr` and `merge`, the tables [`USERS`] and a
+/// migrated database.
+pub(crate) struct TestAppBuilder {
+    config_file: Option<String>,
+    variables: Vec<(String, String)>,
+    tables: String,
+    is_migrated: bool,
+    server: Option<(String, PgConnectOptions)>,
+}
+
+impl TestAppBuilder {
+    pub(super) fn new() -> Self {
+        let usual = [
+            ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
+            ("MERGE_WEBHOOK_SECRET", MERGE_KEY),
+            END_SESSIONS,
+        ];
+        Self {
+            config_file: None,
+            variables: owned(&usual),
+            tables: USERS.to_owned(),
+            is_migrated: true,
+            server: None,
+        }
+    }
+
+    /// Adds settings, as environment variables (`LEAVER__...`).
+    pub(crate) fn settings(mut self, settings: &[(&str, &str)]) -> Self {
+        self.variables
+            .retain(|(name, _)| settings.iter().all(|(other, _)| name != other));
+        self.variables.extend(owned(settings));
+        self
+    }
+
+    /// Replaces all settings by a configuration file and the environment variables that it names.
+    pub(crate) fn config_file(mut self, text: &str, variables: &[(&str, &str)]) -> Self {
+        self.config_file = Some(text.to_owned());
+        self.variables = owned(variables);
+        self
+    }
+
+    /// Sets the SQL that creates the application's tables.
+    pub(crate) fn tables(mut self, sql: &str) -> Self {
+        sql.clone_into(&mut self.tables);
+        self
+    }
+
+    /// Leaves the migrations to the program.
+    pub(crate) fn unmigrated(mut self) -> Self {
+        self.is_migrated = false;
+        self
+    }
+
+    /// Uses a database of the test's own server, which must be unmigrated.
+    pub(crate) fn on_server(mut self, url: String, options: PgConnectOptions) -> Self {
+        self.server = Some((url, options));
+        self.unmigrated()
+    }
+
+    /// Creates the database and the service.
+    pub(crate) async fn build(self) -> TestApp {
+        let folder = scratch::folder();
+        let mut variables = self.variables;
+        let env = Environment::of(variables.iter().map(|(n, v)| (n.as_str(), v.as_str())));
+        let config_file = self.config_file.map(|text| {
+            let path = folder.path().join("leaver.toml");
+            std::fs::write(&path, text).unwrap();
+            path
+        });
+        let settings = Settings::load(config_file.as_deref(), &env).unwrap();
+        if let Some(path) = &config_file {
+            let path = path.to_str().unwrap();
+            variables.extend(owned(&[("LEAVER_CONFIG", path)]));
+        }
+
+        let (url, options, database) = if let Some((url, options)) = self.server {
+            (url, options, None)
+        } else {
+            let (options, database) = if self.is_migrated {
+                migrated_database(&self.tables).await
+            } else {
+                empty_database().await
+            };
+            let url = postgres().await.url(&database.name);
+            (url, options, Some(database))
+        };
+        let mut session = Session::open(&options).await;
+        if !self.is_migrated {
+            session.sql(&self.tables).await;
+        }
+        let clock = FixedClock::at(at("2026-11-22T12:00:00Z"));
+        let parts = parts(&settings, options.clone(), &clock);
+        parts.liveness.enter(Phase::Ready);
+        TestApp {
+            parts,
+            settings,
+            clock,
+            options,
+            url,
+            variables,
+            files: Arc::new(Files {
+                folder,
+                _database: database,
+            }),
+            memory: LoopState::default(),
+            session,
+        }
+    }
+}
+
+fn owned(variables: &[(&str, &str)]) -> Vec<(String, String)> {
+    variables
+        .iter()
+        .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+        .collect()
+}

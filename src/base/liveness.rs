@@ -78,10 +78,16 @@ impl Liveness {
         WaitingSender(Arc::clone(self))
     }
 
+    /// Returns how many senders wait.
+    #[must_use]
+    pub fn waiting_senders(&self) -> usize {
+        self.senders.load(Ordering::Relaxed)
+    }
+
     /// Returns whether more than 64 senders wait.
     #[must_use]
     pub fn is_overloaded(&self) -> bool {
-        self.senders.load(Ordering::Relaxed) > OVERLOAD
+        self.waiting_senders() > OVERLOAD
     }
 
     /// Returns the seconds since deliveries and scheduled ends last ran, the longer of the two; `None` if one of them has

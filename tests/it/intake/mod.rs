@@ -53,6 +53,18 @@ async fn waiting(app: &TestApp, count: u32) {
     }
 }
 
+/// Waits until this many senders wait for their response.
+async fn senders_wait(app: &TestApp, count: usize) {
+    let began = Instant::now();
+    while app.parts.liveness.waiting_senders() != count {
+        assert!(
+            began.elapsed() < Duration::from_secs(10),
+            "still not {count}"
+        );
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+}
+
 /// An app whose flushers all wait for a lock. [`TestApp::sql`] with `COMMIT` releases it.
 async fn blocked() -> (TestApp, Vec<JoinHandle<(StatusCode, Value)>>) {
     let mut app = TestApp::new().await;
@@ -123,7 +135,7 @@ async fn a_refused_row_fails_alone() {
         let body = format!("{{\"n\":{n}}}");
         good.push(sending(&app, app.signed("bamboohr", JSON, body)));
     }
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    senders_wait(&app, 61).await;
     app.sql("COMMIT").await;
     for answer in good {
         assert_eq!(answer.await.unwrap().0, StatusCode::OK);
@@ -211,7 +223,7 @@ async fn bodies_beyond_the_memory_budget_get_a_503_at_once() {
     app.sql(LOCKED).await;
     let body = |n: u8| vec![n; 1000];
     let inside = [0, 1].map(|n| sending(&app, app.signed("bamboohr", JSON, body(n))));
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    senders_wait(&app, 2).await;
     for declares in [true, false] {
         let mut request = app.signed("bamboohr", JSON, body(2));
         if declares {

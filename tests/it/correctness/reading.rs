@@ -7,7 +7,7 @@ use leaver_core::domain::DeliveryId;
 use serde_json::{Value, json};
 
 use crate::support::driving::{leaving, merge_record, terminated, working};
-use crate::support::{FORM, JSON, TestApp, USERS, at, employee, employees, merge_changed};
+use crate::support::{FORM, JSON, TestApp, at, employee, employees, merge_changed};
 
 const AS_OF: &str = "2026-11-22T11:59:55+0000";
 const MARK: &[u8] = b"\xEF\xBB\xBF";
@@ -89,7 +89,7 @@ async fn midnight_in_any_offset_is_a_day() {
         "2026-11-27T00:00:00-08:00",
         "2026-11-27T08:00:00Z",
     ] {
-        let mut app = TestApp::with(&[timezone], USERS).await;
+        let mut app = TestApp::builder().settings(&[timezone]).build().await;
         app.add_users(&["a@example.com", "m@example.com"]).await;
         app.bamboohr(&[leaving("1", "a@example.com", AS_OF, date)])
             .await;
@@ -226,7 +226,7 @@ async fn body_with_bad_entries_is_kept_for_a_while() {
         ("LEAVER__INBOX__RETENTION", "14d"),
         ("LEAVER__INBOX__FAILED_RETENTION", "20d"),
     ];
-    let mut app = TestApp::with(&retention, USERS).await;
+    let mut app = TestApp::builder().settings(&retention).build().await;
     app.add_users(&["a@example.com"]).await;
     // Without event times a body is processed again after a later signature, but not because it was kept.
     let untimed = json!({"id": "1", "fields": {"status": "Active", "workEmail": "a@example.com"}});

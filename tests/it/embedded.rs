@@ -362,7 +362,12 @@ fn an_ordinary_user_needs_nothing_set_up() {
     // The checkout may be closed to that user.
     let folder = scratch::folder_for_programs();
     let binary = folder.path().join("it");
-    fs::copy(env::current_exe().unwrap(), &binary).unwrap();
+    // By another process: a child that a parallel test forks would inherit the open file, which then is busy.
+    let copied = Command::new("cp")
+        .arg(env::current_exe().unwrap())
+        .arg(&binary)
+        .status();
+    assert!(copied.unwrap().success());
     for test in [
         "embedded::it_answers_on_its_socket_and_nowhere_else",
         "embedded::the_server_dies_with_its_owner_and_keeps_what_was_committed",

@@ -177,7 +177,9 @@ pub(crate) fn as_ordinary_user(args: &[&str], env: &[(&str, &str)]) -> Command {
     let program = PROGRAM.get_or_init(|| {
         let folder = scratch::until_process_ends(scratch::folder_for_programs());
         let program = folder.join("leaver");
-        std::fs::copy(LEAVER, &program).unwrap();
+        // By another process: a child that a parallel test forks would inherit the open file, which then is busy.
+        let copied = Command::new("cp").arg(LEAVER).arg(&program).status();
+        assert!(copied.unwrap().success());
         program
     });
     let nobody = User::from_name("nobody").unwrap().unwrap();

@@ -82,6 +82,12 @@ CREATE TABLE leaver.employees (
     linked_at         timestamptz,
     access_ends_at    timestamptz,
     deactivated_at    timestamptz,
+    departure         jsonb,
+    blocked_since     timestamptz,
+    blocked_retry_at  timestamptz,
+    blocked_reason    text,
+    without_account_since timestamptz,
+    missing_since     timestamptz,
     last_delivery_id  uuid,
     first_observed_at timestamptz NOT NULL,
     modified_at       timestamptz NOT NULL,
@@ -100,12 +106,20 @@ COMMENT ON COLUMN leaver.employees.account_id IS 'Linked row of the application'
 COMMENT ON COLUMN leaver.employees.linked_at IS 'When account_id was set.';
 COMMENT ON COLUMN leaver.employees.access_ends_at IS 'When the timer evaluates this employee: the scheduled end of access.';
 COMMENT ON COLUMN leaver.employees.deactivated_at IS 'When Leaver deactivated the account. Empty when the account is active again or was deactivated by others.';
+COMMENT ON COLUMN leaver.employees.departure IS 'The last end of employment that was carried out: when, and the termination date known then. Kept until a later employment is known.';
+COMMENT ON COLUMN leaver.employees.blocked_since IS 'When the database first did not carry out a deactivation that is due. Empty when nothing is blocked.';
+COMMENT ON COLUMN leaver.employees.blocked_retry_at IS 'When the blocked deactivation is tried again.';
+COMMENT ON COLUMN leaver.employees.blocked_reason IS 'Why it is blocked. Contains no values of the row.';
+COMMENT ON COLUMN leaver.employees.without_account_since IS 'Since when the person is known to have left while no account is found.';
+COMMENT ON COLUMN leaver.employees.missing_since IS 'Since when the record is missing from complete reads of all employees. Such a record does not keep access.';
 COMMENT ON COLUMN leaver.employees.last_delivery_id IS 'Delivery with the newest facts.';
 COMMENT ON COLUMN leaver.employees.first_observed_at IS 'When the employee was first observed.';
 COMMENT ON COLUMN leaver.employees.modified_at IS 'When a value last changed, by our clock. A confirmation of the same value does not change it.';
 
 CREATE INDEX employees_account_idx ON leaver.employees (account_id, source) WHERE account_id IS NOT NULL;
 CREATE INDEX employees_due_idx ON leaver.employees (access_ends_at) WHERE access_ends_at IS NOT NULL;
+CREATE INDEX employees_blocked_idx ON leaver.employees (blocked_retry_at) WHERE blocked_retry_at IS NOT NULL;
+CREATE INDEX employees_without_account_idx ON leaver.employees (source) WHERE without_account_since IS NOT NULL;
 CREATE INDEX employees_work_email_idx ON leaver.employees (work_email);
 -- Pages of changed employees, in the order of the changes.
 CREATE INDEX employees_modified_idx ON leaver.employees (modified_at, source, tenant, employee_id);
@@ -153,7 +167,8 @@ CREATE TABLE leaver.audit (
     id          bigint      GENERATED ALWAYS AS IDENTITY CONSTRAINT audit_pkey PRIMARY KEY,
     at          timestamptz NOT NULL,
     action      text        NOT NULL CONSTRAINT audit_action_check CHECK (action IN (
-                    'deactivated', 'reactivated', 'scheduled', 'unscheduled', 'hold_opened', 'approved', 'rejected')),
+                    'deactivated', 'reactivated', 'scheduled', 'unscheduled', 'hold_opened', 'approved', 'rejected',
+                    'blocked', 'sessions_ended')),
     reason      text        NOT NULL,
     source      text        NOT NULL,
     tenant      text        NOT NULL,

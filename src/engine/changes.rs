@@ -89,6 +89,7 @@ impl<'a> ChangeSet<'a> {
                 self.record_once(AuditAction::Reactivated, employee, id, &decision.reason);
                 Outcome::Reactivated
             }
+            Action::EndSessions(_) => Outcome::AlreadyInactive,
             Action::Hold(question) => {
                 self.holds.push(NewHold {
                     employee: employee.key.clone(),

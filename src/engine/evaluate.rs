@@ -36,6 +36,7 @@ impl Evaluated {
     pub(crate) fn label(&self) -> &'static str {
         match self.decision.action {
             Action::Deactivate(_) => "deactivate",
+            Action::EndSessions(_) => "end sessions",
             Action::Reactivate(_) => "reactivate",
             Action::Hold(_) => "hold",
             Action::Keep(NoActionReason::Employed) => "keep",

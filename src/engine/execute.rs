@@ -32,6 +32,8 @@ pub enum Outcome {
     Kept,
     /// The account was inactive before.
     AlreadyInactive,
+    /// The database did not carry out the deactivation.
+    Blocked,
     /// The employee has no account.
     NoAccount,
     /// The observation repeats what is known.

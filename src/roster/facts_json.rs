@@ -4,7 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use leaver_core::domain::{
-    DateOrInstant, Employee, EmploymentStatus, Fact, Status, UnreadableFacts, WorkEmail,
+    DateOrInstant, Departure, Employee, EmploymentStatus, Fact, Status, UnreadableFacts, WorkEmail,
 };
 
 /// The column `facts`. Its member names are part of the stored data.
@@ -75,6 +75,50 @@ enum StoredMoment {
     Instant(DateTime<Utc>),
 }
 
+/// The column `departure`. Its member names are part of the stored data.
+#[derive(Serialize, Deserialize)]
+pub(crate) struct StoredDeparture {
+    carried_out_at: DateTime<Utc>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    termination_date: Option<StoredMoment>,
+}
+
+impl From<Departure> for StoredDeparture {
+    fn from(departure: Departure) -> Self {
+        Self {
+            carried_out_at: departure.carried_out_at,
+            termination_date: departure.termination_date.map(StoredMoment::from),
+        }
+    }
+}
+
+impl From<StoredDeparture> for Departure {
+    fn from(stored: StoredDeparture) -> Self {
+        Self {
+            carried_out_at: stored.carried_out_at,
+            termination_date: stored.termination_date.map(DateOrInstant::from),
+        }
+    }
+}
+
+impl From<DateOrInstant> for StoredMoment {
+    fn from(date: DateOrInstant) -> Self {
+        match date {
+            DateOrInstant::Day(day) => Self::Day(day),
+            DateOrInstant::Instant(instant) => Self::Instant(instant),
+        }
+    }
+}
+
+impl From<StoredMoment> for DateOrInstant {
+    fn from(stored: StoredMoment) -> Self {
+        match stored {
+            StoredMoment::Day(day) => Self::Day(day),
+            StoredMoment::Instant(instant) => Self::Instant(instant),
+        }
+    }
+}
+
 impl<T> StoredFact<T> {
     fn new<U>(fact: &Fact<U>, into: impl FnOnce(&U) -> T) -> Self {
         Self {
@@ -113,12 +157,9 @@ impl StoredFacts {
             })
         });
         employee.hire_date = self.hire_date.map(|fact| fact.into_fact(|day| day));
-        employee.termination_date = self.termination_date.map(|fact| {
-            fact.into_fact(|moment| match moment {
-                StoredMoment::Day(day) => DateOrInstant::Day(day),
-                StoredMoment::Instant(instant) => DateOrInstant::Instant(instant),
-            })
-        });
+        employee.termination_date = self
+            .termination_date
+            .map(|fact| fact.into_fact(DateOrInstant::from));
         employee.work_email = self.work_email.map(|fact| Fact {
             value: fact.value.as_deref().and_then(WorkEmail::parse),
             as_of: fact.as_of,
@@ -160,12 +201,10 @@ impl StoredFacts {
                 .hire_date
                 .as_ref()
                 .map(|fact| StoredFact::new(fact, |day| *day)),
-            termination_date: employee.termination_date.as_ref().map(|fact| {
-                StoredFact::new(fact, |moment| match moment {
-                    DateOrInstant::Day(day) => StoredMoment::Day(*day),
-                    DateOrInstant::Instant(instant) => StoredMoment::Instant(*instant),
-                })
-            }),
+            termination_date: employee
+                .termination_date
+                .as_ref()
+                .map(|fact| StoredFact::new(fact, |date| StoredMoment::from(*date))),
             work_email: employee
                 .work_email
                 .as_ref()

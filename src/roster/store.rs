@@ -6,10 +6,10 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use super::facts_json::StoredFacts;
+use super::facts_json::{StoredDeparture, StoredFacts};
 use crate::db::employee_keys::{KeyColumns, employee_key};
 use leaver_core::domain::{
-    AccountId, DateOrInstant, DeliveryId, Employee, EmployeeKey, SourceName,
+    AccountId, Blocked, DateOrInstant, DeliveryId, Employee, EmployeeKey, SourceName,
 };
 
 /// Loads and locks these employees, and inserts those that are new. Also locks employees in `sources` who share an account
@@ -75,7 +75,9 @@ async fn lock_known(
                JOIN leaver.employees other ON (other.source, other.account_id) = (s.source, e.account_id)
            )
            SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
-                  e.account_id, e.access_ends_at, e.deactivated_at, e.last_delivery_id, e.modified_at
+                  e.account_id, e.access_ends_at, e.deactivated_at, e.departure AS "departure: Json<StoredDeparture>",
+                  e.blocked_since, e.blocked_retry_at, e.blocked_reason, e.without_account_since, e.missing_since,
+                  e.last_delivery_id, e.modified_at
            FROM leaver.employees e
            JOIN (SELECT * FROM asked UNION SELECT * FROM sharing) AS k USING (source, tenant, employee_id)
            ORDER BY e.source, e.tenant, e.employee_id
@@ -111,7 +113,9 @@ pub(crate) async fn lock_due(
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
-                  account_id, access_ends_at, deactivated_at, last_delivery_id, modified_at
+                  account_id, access_ends_at, deactivated_at, departure AS "departure: Json<StoredDeparture>",
+                  blocked_since, blocked_retry_at, blocked_reason, without_account_since, missing_since,
+                  last_delivery_id, modified_at
            FROM leaver.employees
            WHERE access_ends_at <= $1 AND source = ANY($3)
            ORDER BY access_ends_at
@@ -178,7 +182,9 @@ pub(crate) async fn find_linked(
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
-                  e.account_id, e.access_ends_at, e.deactivated_at, e.last_delivery_id, e.modified_at
+                  e.account_id, e.access_ends_at, e.deactivated_at, e.departure AS "departure: Json<StoredDeparture>",
+                  e.blocked_since, e.blocked_retry_at, e.blocked_reason, e.without_account_since, e.missing_since,
+                  e.last_delivery_id, e.modified_at
            FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[])) AS k (source, account_id)
            JOIN leaver.employees e USING (source, account_id)"#,
         &sources,
@@ -201,7 +207,9 @@ pub async fn find_by_email_or_id(
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
-                  account_id, access_ends_at, deactivated_at, last_delivery_id, modified_at
+                  account_id, access_ends_at, deactivated_at, departure AS "departure: Json<StoredDeparture>",
+                  blocked_since, blocked_retry_at, blocked_reason, without_account_since, missing_since,
+                  last_delivery_id, modified_at
            FROM leaver.employees
            WHERE work_email = $1 OR employee_id = $2
            ORDER BY source, tenant, employee_id"#,
@@ -233,6 +241,18 @@ pub(crate) async fn save(
         .collect();
     let ends: Vec<Option<DateTime<Utc>>> = each().map(|e| e.access_ends_at).collect();
     let deactivated: Vec<Option<DateTime<Utc>>> = each().map(|e| e.deactivated_at).collect();
+    let departures: Vec<Option<Json<StoredDeparture>>> = each()
+        .map(|e| e.departure.map(|departure| Json(departure.into())))
+        .collect();
+    let blocked = |time: fn(&Blocked) -> DateTime<Utc>| -> Vec<Option<DateTime<Utc>>> {
+        each().map(|e| e.blocked.as_ref().map(time)).collect()
+    };
+    let blocked_reasons: Vec<Option<&str>> = each()
+        .map(|e| e.blocked.as_ref().map(|blocked| blocked.reason.as_str()))
+        .collect();
+    let without_account: Vec<Option<DateTime<Utc>>> =
+        each().map(|e| e.without_account_since).collect();
+    let missing: Vec<Option<DateTime<Utc>>> = each().map(|e| e.missing_since).collect();
     let deliveries: Vec<Option<uuid::Uuid>> =
         each().map(|e| e.last_delivery_id.map(|id| id.0)).collect();
     let terminations: Vec<Option<NaiveDate>> = each()
@@ -249,12 +269,20 @@ pub(crate) async fn save(
              termination_on = k.termination_on,
              access_ends_at = k.access_ends_at,
              deactivated_at = k.deactivated_at,
+             departure = k.departure,
+             blocked_since = k.blocked_since,
+             blocked_retry_at = k.blocked_retry_at,
+             blocked_reason = k.blocked_reason,
+             without_account_since = k.without_account_since,
+             missing_since = k.missing_since,
              last_delivery_id = k.last_delivery_id,
              modified_at = COALESCE(k.modified_at, e.modified_at)
          FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::timestamptz[],
-                     $7::timestamptz[], $8::uuid[], $10::date[], $11::timestamptz[])
+                     $7::timestamptz[], $8::uuid[], $10::date[], $11::timestamptz[], $12::jsonb[], $13::timestamptz[],
+                     $14::timestamptz[], $15::text[], $16::timestamptz[], $17::timestamptz[])
               AS k (source, tenant, employee_id, facts, account_id, access_ends_at, deactivated_at,
-                    last_delivery_id, termination_on, modified_at)
+                    last_delivery_id, termination_on, modified_at, departure, blocked_since, blocked_retry_at,
+                    blocked_reason, without_account_since, missing_since)
          WHERE (e.source, e.tenant, e.employee_id) = (k.source, k.tenant, k.employee_id)",
         &columns.sources,
         &columns.tenants,
@@ -267,6 +295,12 @@ pub(crate) async fn save(
         now,
         &terminations as &[Option<NaiveDate>],
         &modified as &[Option<DateTime<Utc>>],
+        &departures as &[Option<Json<StoredDeparture>>],
+        &blocked(|blocked| blocked.since) as &[Option<DateTime<Utc>>],
+        &blocked(|blocked| blocked.retry_at) as &[Option<DateTime<Utc>>],
+        &blocked_reasons as &[Option<&str>],
+        &without_account as &[Option<DateTime<Utc>>],
+        &missing as &[Option<DateTime<Utc>>],
     )
     .execute(conn)
     .await?;
@@ -337,6 +371,12 @@ pub(super) struct Row {
     pub(super) account_id: Option<String>,
     pub(super) access_ends_at: Option<DateTime<Utc>>,
     pub(super) deactivated_at: Option<DateTime<Utc>>,
+    pub(super) departure: Option<Json<StoredDeparture>>,
+    pub(super) blocked_since: Option<DateTime<Utc>>,
+    pub(super) blocked_retry_at: Option<DateTime<Utc>>,
+    pub(super) blocked_reason: Option<String>,
+    pub(super) without_account_since: Option<DateTime<Utc>>,
+    pub(super) missing_since: Option<DateTime<Utc>>,
     pub(super) last_delivery_id: Option<uuid::Uuid>,
     pub(super) modified_at: DateTime<Utc>,
 }
@@ -349,6 +389,14 @@ impl Row {
         employee.account_id = self.account_id.map(AccountId::new);
         employee.access_ends_at = self.access_ends_at;
         employee.deactivated_at = self.deactivated_at;
+        employee.departure = self.departure.map(|departure| departure.0.into());
+        employee.blocked = self.blocked_since.map(|since| Blocked {
+            since,
+            retry_at: self.blocked_retry_at.unwrap_or(since),
+            reason: self.blocked_reason.unwrap_or_default(),
+        });
+        employee.without_account_since = self.without_account_since;
+        employee.missing_since = self.missing_since;
         employee.last_delivery_id = self.last_delivery_id.map(DeliveryId);
         employee.modified_at = Some(self.modified_at);
         Ok(employee)

@@ -41,8 +41,10 @@ fn words_in_the_database_stay() {
             AuditAction::HoldOpened,
             AuditAction::Approved,
             AuditAction::Rejected,
+            AuditAction::Blocked,
+            AuditAction::SessionsEnded,
         ]),
-        "deactivated reactivated scheduled unscheduled hold_opened approved rejected"
+        "deactivated reactivated scheduled unscheduled hold_opened approved rejected blocked sessions_ended"
     );
     assert_eq!(
         words([
@@ -52,12 +54,13 @@ fn words_in_the_database_stay() {
             Outcome::Held,
             Outcome::Kept,
             Outcome::AlreadyInactive,
+            Outcome::Blocked,
             Outcome::NoAccount,
             Outcome::Unchanged,
             Outcome::Stale,
             Outcome::Reading,
         ]),
-        "deactivated reactivated scheduled held kept already_inactive no_account unchanged stale reading"
+        "deactivated reactivated scheduled held kept already_inactive blocked no_account unchanged stale reading"
     );
 }
 

@@ -6,7 +6,7 @@
 pub(crate) mod mapping;
 pub mod store;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
 
@@ -22,6 +22,10 @@ pub struct Applied {
     pub deactivated: BTreeSet<AccountId>,
     /// Reactivated.
     pub reactivated: BTreeSet<AccountId>,
+    /// Inactive before, and their sessions ended now.
+    pub sessions_ended: BTreeSet<AccountId>,
+    /// Not changed by the database although it was asked to, each with the reason, which contains no values of the row.
+    pub blocked: BTreeMap<AccountId, String>,
 }
 
 /// Applies decisions with at most one statement that deactivates, one per entry of `end_sessions`, and one that reactivates.
@@ -44,7 +48,7 @@ pub async fn apply<'a>(
             Action::Reactivate(account) => {
                 on.insert(account.clone());
             }
-            Action::Hold(_) | Action::Keep(_) => {}
+            Action::EndSessions(_) | Action::Hold(_) | Action::Keep(_) => {}
         }
     }
     // A person who left in one source and works in another loses access.
@@ -52,6 +56,7 @@ pub async fn apply<'a>(
     Ok(Applied {
         deactivated: store::deactivate(conn, table, &off).await?,
         reactivated: store::reactivate(conn, table, &on).await?,
+        ..Applied::default()
     })
 }
 

@@ -39,6 +39,10 @@ pub enum AuditAction {
     Approved,
     /// A person rejected a hold.
     Rejected,
+    /// The database did not carry out a deactivation.
+    Blocked,
+    /// The account was inactive before; its sessions were ended.
+    SessionsEnded,
 }
 
 impl AuditAction {

@@ -4,7 +4,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::ClaimedAccounts;
-use crate::roster::facts_json::StoredFacts;
+use crate::roster::facts_json::{StoredDeparture, StoredFacts};
 use crate::roster::store::Row;
 use leaver_core::domain::{Employee, EmployeeKey, SourceName};
 
@@ -22,7 +22,9 @@ pub(crate) async fn entries_after(
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
-                  account_id, access_ends_at, deactivated_at, last_delivery_id, modified_at
+                  account_id, access_ends_at, deactivated_at, departure AS "departure: Json<StoredDeparture>",
+                  blocked_since, blocked_retry_at, blocked_reason, without_account_since, missing_since,
+                  last_delivery_id, modified_at
            FROM leaver.employees
            WHERE source = ANY($1) AND ($2::text IS NULL OR (source, tenant, employee_id) > ($2, $3, $4))
            ORDER BY source, tenant, employee_id

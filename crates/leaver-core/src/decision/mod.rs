@@ -66,6 +66,8 @@ pub struct Decision {
 pub enum Action {
     /// Deactivate it and end its sessions.
     Deactivate(AccountId),
+    /// End its sessions only: the person left, and the account is inactive already.
+    EndSessions(AccountId),
     /// Reactivate it.
     Reactivate(AccountId),
     /// Open a hold.

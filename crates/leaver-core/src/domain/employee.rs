@@ -44,6 +44,26 @@ pub struct UnreadableFacts {
     pub termination_date: Option<DateTime<Utc>>,
 }
 
+/// An end of employment that was carried out: the account was deactivated or found inactive, and its sessions ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Departure {
+    /// When it was carried out.
+    pub carried_out_at: DateTime<Utc>,
+    /// The termination date known then.
+    pub termination_date: Option<DateOrInstant>,
+}
+
+/// A decided deactivation that the database did not carry out.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Blocked {
+    /// When it failed first.
+    pub since: DateTime<Utc>,
+    /// When it is tried again.
+    pub retry_at: DateTime<Utc>,
+    /// Why, with the policy, trigger or constraint where the database names it. It contains no values of the row.
+    pub reason: String,
+}
+
 /// A roster entry: all that the rules depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Employee {
@@ -73,6 +93,14 @@ pub struct Employee {
     pub access_ends_at: Option<DateTime<Utc>>,
     /// When Leaver deactivated the account, while that is still in effect.
     pub deactivated_at: Option<DateTime<Utc>>,
+    /// The last end of employment that was carried out. It is kept until a later employment is known.
+    pub departure: Option<Departure>,
+    /// The deactivation that the database did not carry out, if one is due.
+    pub blocked: Option<Blocked>,
+    /// Since when the person is known to have left while no account is found.
+    pub without_account_since: Option<DateTime<Utc>>,
+    /// Since when the record is missing from complete reads of all employees.
+    pub missing_since: Option<DateTime<Utc>>,
     /// The delivery with the newest facts.
     pub last_delivery_id: Option<DeliveryId>,
     /// When a value last changed, by this service's clock. A report of the same value does not count.
@@ -97,6 +125,10 @@ impl Employee {
             account_id: None,
             access_ends_at: None,
             deactivated_at: None,
+            departure: None,
+            blocked: None,
+            without_account_since: None,
+            missing_since: None,
             last_delivery_id: None,
             modified_at: None,
         }

@@ -236,6 +236,7 @@ fn check_reason(person: &Person, now: &str, expected: &str, words: &str) {
 fn display(decision: &Decision) -> String {
     let action = match &decision.action {
         Action::Deactivate(id) => format!("deactivate {id}"),
+        Action::EndSessions(id) => format!("end sessions {id}"),
         Action::Reactivate(id) => format!("reactivate {id}"),
         Action::Hold(HoldRequest {
             requested_action,

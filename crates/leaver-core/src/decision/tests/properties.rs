@@ -187,6 +187,9 @@ proptest! {
                 assert!(assessed(&person, now).is_employed());
                 assert!(person.employee.deactivated_at.is_some());
             }
+            Action::EndSessions(_) => {
+                assert!(matches!(assessed(&person, now), Employment::Left { .. }));
+            }
             Action::Hold(_) | Action::Keep(_) => {}
         }
     }

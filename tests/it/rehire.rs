@@ -190,16 +190,6 @@ async fn a_return_under_a_new_address_comes_through_the_link() {
 }
 
 #[tokio::test]
-async fn a_status_that_is_not_active_is_no_return() {
-    let mut app = departed(&[REACTIVATE]).await;
-    let fields = json!({"status": "On Leave", "employmentHistoryStatus": "Full-Time"});
-    app.bamboohr(&[employee("7", BACK, &["status"], &fields)])
-        .await;
-    assert!(!app.is_active(DANA).await);
-    assert_eq!(app.audit().await, ["deactivated 7"]);
-}
-
-#[tokio::test]
 async fn a_return_under_a_new_id_gets_the_same_account() {
     let mut app = TestApp::new().await;
     app.add_users(&["dana@example.com"]).await;

@@ -81,20 +81,6 @@ async fn a_bamboohr_date_ends_at_the_cutoff_in_the_time_zone() {
 }
 
 #[tokio::test]
-async fn an_inactive_status_with_a_date_ahead_waits_for_it() {
-    let mut app = TestApp::new().await;
-    app.add_users(&[DANA]).await;
-    let date = Some("2026-11-24T00:00:00Z");
-    let record = merge_record("m1", DANA, "2026-11-22T11:00:00Z", "INACTIVE", date);
-    app.deliver("merge", &record).await;
-    assert_eq!(app.audit().await, ["scheduled m1"]);
-    assert!(app.is_active(DANA).await);
-    app.set_clock("2026-11-25T00:00:00Z");
-    app.run_due().await;
-    assert!(!app.is_active(DANA).await);
-}
-
-#[tokio::test]
 async fn an_end_missed_by_days_is_executed_after_a_restart() {
     let app = announced().await;
     app.set_clock("2026-12-09T08:00:00Z");

@@ -8,6 +8,7 @@ pub(crate) mod scan;
 pub mod store;
 pub(crate) mod sync_state;
 pub(crate) mod facts_json;
+mod row;
 
 use std::collections::BTreeMap;
 

@@ -5,7 +5,7 @@ use sqlx::types::Json;
 
 use super::ClaimedAccounts;
 use crate::roster::facts_json::{StoredDeparture, StoredFacts};
-use crate::roster::store::Row;
+use crate::roster::row::Row;
 use leaver_core::domain::{Employee, EmployeeKey, SourceName};
 
 /// Loads a page of the employees of these sources, in key order: those after `after`, or the first ones.

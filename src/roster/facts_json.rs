@@ -81,6 +81,8 @@ pub(crate) struct StoredDeparture {
     carried_out_at: DateTime<Utc>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     termination_date: Option<StoredMoment>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    returned_at: Option<DateTime<Utc>>,
 }
 
 impl From<Departure> for StoredDeparture {
@@ -88,6 +90,7 @@ impl From<Departure> for StoredDeparture {
         Self {
             carried_out_at: departure.carried_out_at,
             termination_date: departure.termination_date.map(StoredMoment::from),
+            returned_at: departure.returned_at,
         }
     }
 }
@@ -97,6 +100,7 @@ impl From<StoredDeparture> for Departure {
         Self {
             carried_out_at: stored.carried_out_at,
             termination_date: stored.termination_date.map(DateOrInstant::from),
+            returned_at: stored.returned_at,
         }
     }
 }

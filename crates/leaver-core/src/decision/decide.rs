@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::assess::{Employment, assess};
+use super::departure;
 use super::hold_request::Inputs;
 use super::policy::{Policy, Rehire};
 use super::{AccountMatch, Action, Decision, NoActionReason, RequestedAction};
@@ -114,7 +115,19 @@ fn end_access(inputs: &Inputs<'_>, others: &[Employment], reason: String) -> (Ac
         | AccountMatch::Shared { account, .. }
             if !account.is_active =>
         {
-            (Action::Keep(NoActionReason::AlreadyInactive), reason)
+            let is_shared = others.iter().any(Employment::is_employed)
+                || matches!(
+                    inputs.account_match,
+                    AccountMatch::Shared {
+                        other_is_employed: true,
+                        ..
+                    }
+                );
+            if is_shared || departure::is_carried_out(inputs.employee) {
+                (Action::Keep(NoActionReason::AlreadyInactive), reason)
+            } else {
+                (Action::EndSessions(account.id.clone()), reason)
+            }
         }
         AccountMatch::Shared {
             other_is_employed: true,

@@ -4,6 +4,7 @@
 
 pub mod access_end;
 pub mod assess;
+pub mod departure;
 mod unreadable;
 pub mod policy;
 

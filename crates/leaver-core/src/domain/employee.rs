@@ -51,6 +51,8 @@ pub struct Departure {
     pub carried_out_at: DateTime<Utc>,
     /// The termination date known then.
     pub termination_date: Option<DateOrInstant>,
+    /// When access was given back, by a person or after newer facts.
+    pub returned_at: Option<DateTime<Utc>>,
 }
 
 /// A decided deactivation that the database did not carry out.

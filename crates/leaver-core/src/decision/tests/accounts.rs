@@ -59,11 +59,7 @@ fn protected_account_is_held() {
         );
     }
     let off = AccountMatch::Linked(account(false));
-    check(
-        &gone().found(off).policy(protect),
-        NOW,
-        "keep: AlreadyInactive",
-    );
+    check(&gone().found(off).policy(protect), NOW, "end sessions 7");
 }
 
 #[test]
@@ -198,7 +194,8 @@ fn inactive_account_needs_no_action() {
             other_is_employed: true,
         },
     ] {
-        check(&gone().found(found.clone()), NOW, "keep: AlreadyInactive");
+        let gone = gone().carried_out("2026-03-10T10:00:00Z", None);
+        check(&gone.found(found.clone()), NOW, "keep: AlreadyInactive");
         check(
             &doubted().found(found.clone()),
             NOW,

@@ -320,7 +320,7 @@ fn announced_date_deactivates_at_its_end_and_later() {
 }
 
 #[test]
-fn active_observed_after_the_date_is_a_rehire() {
+fn active_observed_after_the_date_is_held() {
     let leaving = merge()
         .observed("2026-03-01T00:00:00Z")
         .status(Status::Active)
@@ -332,19 +332,21 @@ fn active_observed_after_the_date_is_a_rehire() {
         .status(Status::Active);
     check(&on_the_last_day, NOW, "deactivate 7");
     for seen in ["2026-03-10T00:00:00Z", "2026-03-10T09:00:00Z"] {
-        let rehired = leaving.clone().observed(seen).status(Status::Active);
+        let confirmed = leaving.clone().observed(seen).status(Status::Active);
+        check_reason(&confirmed, NOW, "hold: deactivate 7", "has passed");
+        let rehired = confirmed.hired("2026-03-10");
         check_reason(&rehired, NOW, "keep: Employed", "an earlier employment");
     }
 }
 
 #[test]
-fn past_date_observed_late_with_active_status_is_ignored() {
+fn past_date_observed_late_with_active_status_is_held() {
     let late = bamboohr()
         .observed("2026-01-01T00:00:00Z")
         .status(Status::Active)
         .observed("2026-03-10T09:00:00Z")
         .terminated(on("2026-03-09"));
-    check(&late, NOW, "keep: Employed");
+    check(&late, NOW, "hold: deactivate 7");
 }
 
 #[test]

@@ -7,8 +7,8 @@ use super::assess::{Employment, assess};
 use super::policy::{Cutoff, OnUncertain, Policy, Rehire};
 use super::{AccountMatch, Action, Decision, HoldRequest, RequestedAction, decide};
 use crate::domain::{
-    Account, AccountId, DateOrInstant, Employee, EmployeeId, EmployeeKey, EmploymentStatus, Fact,
-    Provider, SourceName, Status, Tenant, UnreadableFacts, WorkEmail,
+    Account, AccountId, DateOrInstant, Departure, Employee, EmployeeId, EmployeeKey,
+    EmploymentStatus, Fact, Provider, SourceName, Status, Tenant, UnreadableFacts, WorkEmail,
 };
 
 mod accounts;
@@ -154,6 +154,16 @@ impl Person {
         self.employee.deactivated_at = Some(at(when));
         self.found = AccountMatch::Linked(account(false));
         self
+    }
+
+    /// The end for this date was carried out, and the account is inactive.
+    fn carried_out(mut self, when: &str, date: Option<DateOrInstant>) -> Self {
+        self.employee.departure = Some(Departure {
+            carried_out_at: at(when),
+            termination_date: date,
+            returned_at: None,
+        });
+        self.deactivated_by_us(when)
     }
 
     fn zone(mut self, zone: &str) -> Self {

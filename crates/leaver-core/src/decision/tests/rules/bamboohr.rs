@@ -106,12 +106,12 @@ fn inactive_before_hire_date_is_kept_as_pre_hire() {
     let returning = pre_hire
         .employment(EmploymentStatus::Terminated)
         .terminated(on("2024-06-30"));
-    check_reason(&returning, NOW, KEPT, "pre-hire");
+    check(&returning, NOW, DEACTIVATED);
     check_reason(
         &returning.terminated(on("2026-03-10")),
         NOW,
-        KEPT,
-        "pre-hire",
+        "keep: Scheduled until 2026-03-11T00:00:00Z",
+        "without a day between",
     );
 }
 

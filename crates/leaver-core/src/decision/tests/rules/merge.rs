@@ -92,9 +92,12 @@ fn newer_record_withdraws_or_moves_the_schedule() {
 }
 
 #[test]
-fn active_with_past_date_is_kept() {
-    for date in ["2019-06-30", "2026-03-09"] {
-        let rehired = merge().status(Status::Active).terminated(on(date));
+fn active_with_date_before_hire_date_is_kept() {
+    for date in ["2019-06-30", "2026-03-08"] {
+        let rehired = merge()
+            .status(Status::Active)
+            .terminated(on(date))
+            .hired("2026-03-09");
         check_reason(&rehired, NOW, KEPT, "an earlier employment");
     }
 }
@@ -107,8 +110,8 @@ fn pending_missing_and_unknown_statuses_are_kept() {
     ] {
         let person = merge().status(status);
         check_reason(&person, NOW, KEPT, words);
-        // A past date makes no difference.
-        check_reason(&person.terminated(on("2026-03-01")), NOW, KEPT, words);
+        let earlier = person.terminated(on("2026-03-01")).hired("2026-03-02");
+        check_reason(&earlier, NOW, KEPT, words);
     }
 }
 
@@ -121,7 +124,7 @@ fn unknown_status_with_a_past_date_is_held() {
         &ended,
         NOW,
         HELD,
-        "`Terminated` is unknown, and the termination date has passed",
+        "`Terminated` is unknown, but the termination date 2026-03-01 (UTC) has passed",
     );
     let rehired = ended.hired("2026-03-05");
     check_reason(&rehired, NOW, KEPT, "never count as inactive");

@@ -3,7 +3,9 @@
 use super::*;
 
 mod bamboohr;
+mod carried_out;
 mod merge;
+mod past_dates;
 
 const DEACTIVATED: &str = "deactivate 7";
 const KEPT: &str = "keep: Employed";
@@ -65,8 +67,7 @@ fn missing_data_changes_nothing() {
             .terminated(None)
             .deleted(false);
         check(&empty, NOW, KEPT);
-        // A date that was in the past when it was observed has no effect by itself.
-        check(&empty.terminated(on("2026-03-01")), NOW, KEPT);
+        check(&empty.terminated(on("2026-03-01")), NOW, HELD);
     }
 }
 
@@ -81,6 +82,7 @@ fn rehire_follows_the_policy() {
             let back = source
                 .status(Status::Active)
                 .terminated(on("2026-01-31"))
+                .hired("2026-02-01")
                 .deactivated_by_us("2026-02-01T00:00:00Z")
                 .policy(|p| p.rehire = rehire);
             check(&back, NOW, expected);

@@ -1,0 +1,104 @@
+//! Ends that were carried out, and what counts as a rehire afterwards.
+
+use super::*;
+
+const DATE: &str = "2026-01-31";
+const ENDED: &str = "2026-02-01T00:00:00Z";
+const OFF: &str = "keep: AlreadyInactive";
+
+/// An active person whose end was carried out at the cut-off, for every provider and every policy.
+fn ended() -> Vec<Person> {
+    let mut people = vec![];
+    for source in [bamboohr(), merge()] {
+        for rehire in [Rehire::Hold, Rehire::Reactivate] {
+            people.push(
+                source
+                    .clone()
+                    .policy(|p| p.rehire = rehire)
+                    .terminated(on(DATE))
+                    .carried_out(ENDED, Some(on(DATE)))
+                    .status(Status::Active),
+            );
+        }
+    }
+    people
+}
+
+#[test]
+fn active_with_the_same_date_is_no_rehire() {
+    for person in ended() {
+        check_reason(&person, NOW, OFF, "no later employment");
+        check(&person.clone().hired("2020-01-01"), NOW, OFF);
+        for status in [Some(Status::Pending), Some(word("Leave")), None] {
+            check(&person.clone().status(status), NOW, OFF);
+        }
+        let confirmed = person
+            .observed("2026-03-10T11:00:00Z")
+            .status(Status::Active)
+            .terminated(on(DATE));
+        check(&confirmed, NOW, OFF);
+    }
+}
+
+#[test]
+fn later_hire_date_or_other_date_is_a_rehire() {
+    for person in ended() {
+        let returns = if person.policy.rehire == Rehire::Hold {
+            "hold: reactivate 7"
+        } else {
+            "reactivate 7"
+        };
+        check(&person.clone().hired("2026-03-02"), NOW, returns);
+        check(&person.clone().terminated(None), NOW, returns);
+        let ahead = person.clone().terminated(on("2026-03-31"));
+        let scheduled = format!("{returns} until 2026-04-01T00:00:00Z");
+        check(&ahead, NOW, &scheduled);
+        // Another date in the past is a correction.
+        check(&person.terminated(on("2026-01-15")), NOW, OFF);
+    }
+}
+
+#[test]
+fn end_without_a_date_is_followed_by_a_newer_status() {
+    let back = bamboohr().status(Status::Active).carried_out(ENDED, None);
+    check(&back, NOW, "hold: reactivate 7");
+}
+
+#[test]
+fn date_is_ignored_after_access_was_given_back() {
+    for mut person in ended() {
+        person.employee.departure.as_mut().unwrap().returned_at = Some(at("2026-02-10T00:00:00Z"));
+        person.employee.deactivated_at = None;
+        person.found = AccountMatch::Linked(account(true));
+        check_reason(&person, NOW, KEPT, "an earlier employment");
+        check(&person.terminated(on("2026-03-01")), NOW, HELD);
+    }
+}
+
+#[test]
+fn account_activated_by_others_is_deactivated_again() {
+    for mut person in ended() {
+        person.employee.deactivated_at = None;
+        person.found = AccountMatch::Linked(account(true));
+        check(&person, NOW, DEACTIVATED);
+    }
+}
+
+#[test]
+fn inactive_account_of_a_leaver_loses_its_sessions_once() {
+    for source in [bamboohr(), merge()] {
+        let mut gone = source
+            .status(Status::Inactive)
+            .terminated(on(DATE))
+            .found(AccountMatch::Found(account(false)));
+        check(&gone, NOW, "end sessions 7");
+        gone.employee.departure = Some(Departure {
+            carried_out_at: at(ENDED),
+            termination_date: Some(on(DATE)),
+            returned_at: None,
+        });
+        check(&gone, NOW, OFF);
+        gone.employee.departure.as_mut().unwrap().returned_at = Some(at(ENDED));
+        check(&gone, NOW, "end sessions 7");
+    }
+}

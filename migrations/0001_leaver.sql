@@ -104,7 +104,7 @@ COMMENT ON COLUMN leaver.employees.work_email IS 'Work e-mail in lower case. Cop
 COMMENT ON COLUMN leaver.employees.termination_on IS 'Day of the termination date in facts. An instant counts as its day in UTC.';
 COMMENT ON COLUMN leaver.employees.account_id IS 'Linked row of the application''s users table. Set once and kept when the e-mail changes.';
 COMMENT ON COLUMN leaver.employees.linked_at IS 'When account_id was set.';
-COMMENT ON COLUMN leaver.employees.access_ends_at IS 'When the timer evaluates this employee: the scheduled end of access.';
+COMMENT ON COLUMN leaver.employees.access_ends_at IS 'The scheduled end of access. Kept while it is blocked. The timer evaluates this employee then, or at blocked_retry_at.';
 COMMENT ON COLUMN leaver.employees.deactivated_at IS 'When Leaver deactivated the account. Empty when the account is active again or was deactivated by others.';
 COMMENT ON COLUMN leaver.employees.departure IS 'The last end of employment that was carried out: when, and the termination date known then. Kept until a later employment is known.';
 COMMENT ON COLUMN leaver.employees.blocked_since IS 'When the database first did not carry out a deactivation that is due. Empty when nothing is blocked.';
@@ -117,8 +117,9 @@ COMMENT ON COLUMN leaver.employees.first_observed_at IS 'When the employee was f
 COMMENT ON COLUMN leaver.employees.modified_at IS 'When a value last changed, by our clock. A confirmation of the same value does not change it.';
 
 CREATE INDEX employees_account_idx ON leaver.employees (account_id, source) WHERE account_id IS NOT NULL;
-CREATE INDEX employees_due_idx ON leaver.employees (access_ends_at) WHERE access_ends_at IS NOT NULL;
-CREATE INDEX employees_blocked_idx ON leaver.employees (blocked_retry_at) WHERE blocked_retry_at IS NOT NULL;
+CREATE INDEX employees_due_idx ON leaver.employees ((COALESCE(blocked_retry_at, access_ends_at)))
+    WHERE COALESCE(blocked_retry_at, access_ends_at) IS NOT NULL;
+CREATE INDEX employees_blocked_idx ON leaver.employees (source) WHERE blocked_since IS NOT NULL;
 CREATE INDEX employees_without_account_idx ON leaver.employees (source) WHERE without_account_since IS NOT NULL;
 CREATE INDEX employees_work_email_idx ON leaver.employees (work_email);
 -- Pages of changed employees, in the order of the changes.

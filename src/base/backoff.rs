@@ -3,6 +3,7 @@
 //! | where | first wait | cap | jitter | why |
 //! |---|---|---|---|---|
 //! | a delivery that failed alone | 2 s | 5 min | up to a quarter more | outlasts a deployment; deliveries that failed together spread |
+//! | a blocked deactivation | 5 s | 1 h | up to a quarter more | a person has to change the database; blocked accounts spread |
 //! | a pending read of an employee | 5 s | 10 min | none | at most 4 reads run at a time; a provider can ask for more |
 //! | a request to a provider | per client | 30 s | full | many clients share a provider's limit |
 //! | the database at start, and for a delivery worker | 200 ms | 3.2 s | none | one cheap query per attempt |
@@ -54,6 +55,13 @@ impl Backoff {
         }
     }
 
+    /// Returns the wait after failures that began this long ago. Each wait is about as long as all waits before it.
+    #[must_use]
+    pub(crate) fn wait_since_first(&self, elapsed: Duration, chance: f64) -> Duration {
+        let doublings = (elapsed.as_millis() / self.base.as_millis().max(1) + 1).ilog2();
+        self.wait(doublings + 1, chance)
+    }
+
     /// Returns [`Self::wait`] with a random chance.
     #[must_use]
     pub(crate) fn random_wait(&self, failures: u32) -> Duration {
@@ -86,6 +94,17 @@ mod tests {
         assert_eq!(waits, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
         assert_eq!(seconds(0), 2);
         assert_eq!(seconds(u32::MAX), 300);
+    }
+
+    #[test]
+    fn waits_since_the_first_failure_double_up_to_the_cap() {
+        let (mut elapsed, mut waits) = (Duration::ZERO, vec![]);
+        for _ in 0..10 {
+            let wait = backoff(Jitter::None).wait_since_first(elapsed, 0.0);
+            waits.push(wait.as_secs());
+            elapsed += wait;
+        }
+        assert_eq!(waits, [2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
     }
 
     #[test]

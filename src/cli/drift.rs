@@ -126,9 +126,13 @@ fn terminated_table(rows: &[TerminatedWithAccess]) -> output::Table {
         "hold",
     ]);
     for row in rows {
-        let reason = match &row.failure {
-            None => row.reason.clone(),
-            Some(failure) => format!("{}; not fixed: {failure}", row.reason),
+        let reason = match (&row.failure, row.blocked_since) {
+            (None, _) => row.reason.clone(),
+            (Some(failure), None) => format!("{}; not fixed: {failure}", row.reason),
+            (Some(failure), Some(since)) => {
+                let since = output::time(since);
+                format!("{}; blocked since {since}: {failure}", row.reason)
+            }
         };
         table.add_row([
             row.employee_id.to_string(),

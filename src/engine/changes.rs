@@ -1,15 +1,24 @@
 //! Collects what executed decisions change: roster entries, audit entries and holds.
 
 use std::collections::HashSet;
+use std::time::Duration;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 
 use super::execute::Outcome;
+use crate::base::backoff::{Backoff, Jitter};
 use crate::engine::accounts::Applied;
 use crate::engine::audit::{Actor, AuditAction, AuditEntry};
 use crate::engine::holds::NewHold;
 use leaver_core::decision::{Action, Decision, NoActionReason};
-use leaver_core::domain::{Account, AccountId, Employee, EmployeeKey};
+use leaver_core::domain::{Account, AccountId, Blocked, Employee, EmployeeKey};
+
+/// Before the next attempt at a decision that the database did not carry out.
+const BLOCKED_RETRY: Backoff = Backoff {
+    base: Duration::from_secs(5),
+    cap: Duration::from_hours(1),
+    jitter: Jitter::Quarter,
+};
 
 /// The rows to save, collected decision by decision.
 pub(crate) struct ChangeSet<'a> {
@@ -57,6 +66,64 @@ impl<'a> ChangeSet<'a> {
             }
             employee.account_id = Some(link.clone());
         }
+        if let Some((id, reason)) = self.blocked(decision) {
+            self.without_hold.push(employee.key.clone());
+            return self.record_blocked(employee, id, reason);
+        }
+        let outcome = self.record_unblocked(employee, account, decision);
+        // While values are unknown, a blocked deactivation stays due.
+        match &mut employee.blocked {
+            Some(blocked) if outcome == Outcome::Reading => {
+                blocked.retry_at = self.retry_at(blocked.since);
+            }
+            blocked => *blocked = None,
+        }
+        outcome
+    }
+
+    /// Returns the account that the database did not change, and why.
+    fn blocked(&self, decision: &Decision) -> Option<(&'a AccountId, &'a str)> {
+        let (Action::Deactivate(id) | Action::EndSessions(id) | Action::Reactivate(id)) =
+            &decision.action
+        else {
+            return None;
+        };
+        let (id, reason) = self.applied.blocked.get_key_value(id)?;
+        Some((id, reason))
+    }
+
+    /// Keeps the decision due, and the schedule that led to it. One audit entry is written per reason.
+    fn record_blocked(
+        &mut self,
+        employee: &mut Employee,
+        account: &AccountId,
+        reason: &str,
+    ) -> Outcome {
+        let known = employee.blocked.take();
+        let since = known.as_ref().map_or(self.now, |known| known.since);
+        if known.is_none_or(|known| known.reason != reason) {
+            self.record_once(AuditAction::Blocked, employee, account, reason);
+        }
+        employee.blocked = Some(Blocked {
+            since,
+            retry_at: self.retry_at(since),
+            reason: reason.to_owned(),
+        });
+        Outcome::Blocked
+    }
+
+    fn retry_at(&self, since: DateTime<Utc>) -> DateTime<Utc> {
+        let elapsed = (self.now - since).to_std().unwrap_or_default();
+        let wait = BLOCKED_RETRY.wait_since_first(elapsed, fastrand::f64());
+        self.now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::hours(1))
+    }
+
+    fn record_unblocked(
+        &mut self,
+        employee: &mut Employee,
+        account: Option<&Account>,
+        decision: &Decision,
+    ) -> Outcome {
         let moved = self.record_schedule(employee, decision);
         // A hold stays open until the pending read has shown what changed.
         if !matches!(
@@ -89,7 +156,12 @@ impl<'a> ChangeSet<'a> {
                 self.record_once(AuditAction::Reactivated, employee, id, &decision.reason);
                 Outcome::Reactivated
             }
-            Action::EndSessions(_) => Outcome::AlreadyInactive,
+            Action::EndSessions(id) => {
+                if self.applied.sessions_ended.contains(id) {
+                    self.record_once(AuditAction::SessionsEnded, employee, id, &decision.reason);
+                }
+                Outcome::AlreadyInactive
+            }
             Action::Hold(question) => {
                 self.holds.push(NewHold {
                     employee: employee.key.clone(),

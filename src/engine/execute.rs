@@ -7,12 +7,14 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::changes::ChangeSet;
+use super::effects;
 use super::evaluate::{Evaluated, Evaluation, evaluate};
 use super::policies::Policies;
-use crate::engine::accounts::{self, AccountsTable};
+use crate::engine::accounts::AccountsTable;
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::holds;
 use crate::roster;
+use leaver_core::decision::Decision;
 use leaver_core::decision::policy::Policy;
 use leaver_core::domain::{Employee, EmployeeKey};
 
@@ -32,7 +34,7 @@ pub enum Outcome {
     Kept,
     /// The account was inactive before.
     AlreadyInactive,
-    /// The database did not carry out the deactivation.
+    /// The database did not carry out the decision. It is tried again.
     Blocked,
     /// The employee has no account.
     NoAccount,
@@ -45,12 +47,12 @@ pub enum Outcome {
 }
 
 impl Outcome {
-    /// Returns whether something was changed, as opposed to found.
+    /// Returns whether something was changed or was to be changed, as opposed to found.
     #[must_use]
     pub fn is_change(self) -> bool {
         matches!(
             self,
-            Self::Deactivated | Self::Reactivated | Self::Scheduled | Self::Held
+            Self::Deactivated | Self::Reactivated | Self::Scheduled | Self::Held | Self::Blocked
         )
     }
 
@@ -70,6 +72,8 @@ pub struct ExecutionReport {
     pub schedule_changed: bool,
     /// True if a read of an employee became due.
     pub reads_pending: bool,
+    /// Why the database did not carry out a decision, by employee.
+    pub blocked: HashMap<EmployeeKey, String>,
 }
 
 /// Evaluates employees and executes the decisions, in a number of statements that does not depend on the number of
@@ -101,8 +105,11 @@ pub async fn execute(
         to_read.extend(read.filter(|_| policy.is_some_and(can_read)));
     }
 
-    let decisions = decided.iter().map(|evaluated| &evaluated.decision);
-    let applied = accounts::apply(conn, table, decisions).await?;
+    let decisions: Vec<&Decision> = decided
+        .iter()
+        .map(|evaluated| &evaluated.decision)
+        .collect();
+    let applied = effects::apply(conn, table, &decisions).await?;
     active_again.extend(applied.reactivated.iter().cloned());
     active_again.retain(|account| !applied.deactivated.contains(account));
     roster::store::forget_deactivation(conn, &active_again).await?;
@@ -119,6 +126,10 @@ pub async fn execute(
         let outcome = changes.record(&mut employee, account.as_ref(), &decision);
         report.schedule_changed |= outcome == Outcome::Scheduled;
         report.outcomes.insert(employee.key.clone(), outcome);
+        if let (Outcome::Blocked, Some(blocked)) = (outcome, &employee.blocked) {
+            let reason = blocked.reason.clone();
+            report.blocked.insert(employee.key.clone(), reason);
+        }
         saved.push(employee);
     }
     let ChangeSet {

@@ -11,6 +11,7 @@ pub(crate) mod failure;
 pub(crate) mod observe;
 pub(crate) mod evaluate;
 pub mod execute;
+mod effects;
 pub(crate) mod reevaluate;
 mod changes;
 mod shared_accounts;
@@ -117,6 +118,10 @@ impl Engine {
     /// Counts outcomes of a source in the metrics, after the commit.
     pub(crate) fn count(&self, source: &str, outcome: Outcome, count: usize) {
         self.metrics.ended(source, outcome.as_str(), count);
+        if outcome == Outcome::Blocked {
+            // The table may have been altered since.
+            self.forget_accounts_table();
+        }
         if outcome == Outcome::Deactivated {
             self.metrics.deactivated(source, count);
         }

@@ -25,6 +25,8 @@ const SPLIT_LIMIT: Duration = Duration::from_secs(10);
 pub(crate) struct PartialExecution {
     /// The outcome of each employee for whom the decision was executed.
     pub outcomes: HashMap<EmployeeKey, Outcome>,
+    /// Why the database did not carry out a decision, by employee.
+    pub blocked: HashMap<EmployeeKey, String>,
     /// The last failure of one of the others.
     pub failure: Option<Failure>,
 }
@@ -93,6 +95,7 @@ impl Engine {
                 Ok(report) => {
                     savepoint.commit().await?;
                     result.outcomes.extend(report.outcomes);
+                    result.blocked.extend(report.blocked);
                 }
                 Err(failure) if failure.is_outage() => return Err(failure),
                 Err(failure) => {

@@ -68,7 +68,7 @@ impl ScheduledEnds {
         let mut tx = conn.begin().await?;
         set_lock_timeout(&mut tx).await?;
         let names = engine.policies.names();
-        let due = roster::store::lock_due(&mut tx, &names, now, SLICE).await?;
+        let due = roster::due::store::lock(&mut tx, &names, now, SLICE).await?;
         if due.is_empty() {
             return Ok(PartialExecution::default());
         }
@@ -98,7 +98,7 @@ impl ScheduledEnds {
         let engine = &self.engine;
         let next = async {
             let mut conn = engine.pool.acquire().await?;
-            roster::store::next_access_end(&mut conn, &engine.policies.names()).await
+            roster::due::store::next_at(&mut conn, &engine.policies.names()).await
         };
         match engine
             .pool

@@ -3,6 +3,7 @@
 //!
 //! It stores only what the rules need, and decides nothing.
 
+pub(crate) mod due;
 pub mod pending_reads;
 pub(crate) mod scan;
 pub mod store;

@@ -97,39 +97,7 @@ async fn lock_known(
     Ok(employees)
 }
 
-/// Loads and locks employees whose scheduled access end has come, oldest first. Skips rows that are locked elsewhere, and
-/// sources that are not configured.
-///
-/// # Errors
-/// Returns the database's error.
-pub(crate) async fn lock_due(
-    conn: &mut PgConnection,
-    sources: &[SourceName],
-    now: DateTime<Utc>,
-    limit: i64,
-) -> Result<Vec<Employee>, sqlx::Error> {
-    let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
-                  account_id, access_ends_at, deactivated_at, departure AS "departure: Json<StoredDeparture>",
-                  blocked_since, blocked_retry_at, blocked_reason, without_account_since, missing_since,
-                  last_delivery_id, modified_at
-           FROM leaver.employees
-           WHERE access_ends_at <= $1 AND source = ANY($3)
-           ORDER BY access_ends_at
-           LIMIT $2
-           FOR UPDATE SKIP LOCKED"#,
-        now,
-        limit,
-        &sources,
-    )
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter().map(Row::into_employee).collect()
-}
-
-/// Returns the number of scheduled access ends, and the time of the next.
+/// Returns the number of scheduled access ends, and the time of the next. An end that is blocked does not count.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -138,31 +106,11 @@ pub(crate) async fn scheduled_ends_summary(
 ) -> Result<(i64, Option<DateTime<Utc>>), sqlx::Error> {
     let row = sqlx::query!(
         r#"SELECT count(*) AS "pending!", min(access_ends_at) AS next_at
-           FROM leaver.employees WHERE access_ends_at IS NOT NULL"#
+           FROM leaver.employees WHERE access_ends_at IS NOT NULL AND blocked_since IS NULL"#
     )
     .fetch_one(conn)
     .await?;
     Ok((row.pending, row.next_at))
-}
-
-/// Finds the next scheduled access end of these sources.
-///
-/// # Errors
-/// Returns the database's error.
-pub(crate) async fn next_access_end(
-    conn: &mut PgConnection,
-    sources: &[SourceName],
-) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
-    let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
-    sqlx::query_scalar!(
-        "SELECT access_ends_at FROM leaver.employees
-         WHERE access_ends_at IS NOT NULL AND source = ANY($1)
-         ORDER BY access_ends_at LIMIT 1",
-        &sources,
-    )
-    .fetch_optional(conn)
-    .await
-    .map(Option::flatten)
 }
 
 /// Finds the employees that are linked to these accounts, pair by pair.

@@ -9,3 +9,25 @@ pub(crate) async fn set_lock_timeout(conn: &mut PgConnection) -> Result<(), sqlx
         .await?;
     Ok(())
 }
+
+/// Checks all deferred constraints now, and those of later statements at once.
+///
+/// # Errors
+/// Returns the database's error, which may come from a deferred trigger of the application.
+pub(crate) async fn check_deferred_constraints(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("SET CONSTRAINTS ALL IMMEDIATE")
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Checks deferrable constraints no earlier than [`check_deferred_constraints`].
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn defer_constraints(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("SET CONSTRAINTS ALL DEFERRED")
+        .execute(conn)
+        .await?;
+    Ok(())
+}

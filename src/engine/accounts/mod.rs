@@ -40,6 +40,7 @@ pub async fn apply<'a>(
 ) -> Result<Applied, sqlx::Error> {
     let mut off = BTreeSet::new();
     let mut on = BTreeSet::new();
+    let mut sessions = BTreeSet::new();
     for decision in decisions {
         match &decision.action {
             Action::Deactivate(account) => {
@@ -48,14 +49,24 @@ pub async fn apply<'a>(
             Action::Reactivate(account) => {
                 on.insert(account.clone());
             }
-            Action::EndSessions(_) | Action::Hold(_) | Action::Keep(_) => {}
+            Action::EndSessions(account) => {
+                sessions.insert(account.clone());
+            }
+            Action::Hold(_) | Action::Keep(_) => {}
         }
     }
     // A person who left in one source and works in another loses access.
     let on: BTreeSet<AccountId> = on.difference(&off).cloned().collect();
+    let deactivated = store::deactivate(conn, table, &off).await?;
+    let reactivated = store::reactivate(conn, table, &on).await?;
+    // One run of each statement for both.
+    let sessions_ended: BTreeSet<AccountId> = sessions.difference(&deactivated).cloned().collect();
+    let ended = deactivated.union(&sessions_ended).cloned().collect();
+    store::end_sessions(conn, table, &ended).await?;
     Ok(Applied {
-        deactivated: store::deactivate(conn, table, &off).await?,
-        reactivated: store::reactivate(conn, table, &on).await?,
+        deactivated,
+        reactivated,
+        sessions_ended,
         ..Applied::default()
     })
 }

@@ -78,7 +78,7 @@ pub(crate) async fn active_after(
     rows.iter().map(read_account).collect()
 }
 
-/// Deactivates accounts and ends their sessions. Returns those that were active.
+/// Deactivates accounts. Returns those that were active.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -87,16 +87,28 @@ pub(super) async fn deactivate(
     table: &AccountsTable,
     ids: &BTreeSet<AccountId>,
 ) -> Result<BTreeSet<AccountId>, sqlx::Error> {
-    let switched = switch(conn, &table.deactivate, ids).await?;
-    if !switched.is_empty() {
-        for statement in &table.end_sessions {
-            sqlx::query(AssertSqlSafe(statement.clone()))
-                .bind(texts(&switched))
-                .execute(&mut *conn)
-                .await?;
-        }
+    switch(conn, &table.deactivate, ids).await
+}
+
+/// Ends the sessions of accounts, with one run of each statement of `accounts.end_sessions`.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn end_sessions(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    ids: &BTreeSet<AccountId>,
+) -> Result<(), sqlx::Error> {
+    if ids.is_empty() {
+        return Ok(());
     }
-    Ok(switched)
+    for statement in &table.end_sessions {
+        sqlx::query(AssertSqlSafe(statement.clone()))
+            .bind(texts(ids))
+            .execute(&mut *conn)
+            .await?;
+    }
+    Ok(())
 }
 
 /// Reactivates accounts. Returns those that were inactive.

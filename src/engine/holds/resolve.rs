@@ -7,6 +7,7 @@ use crate::db::employee_keys::employee_key;
 use crate::db::error::is_malformed_value;
 use crate::engine::accounts::{self, AccountsTable};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
+use crate::engine::effects;
 use crate::engine::holds::{self, Hold};
 use crate::roster;
 use leaver_core::decision::{Action, Decision};
@@ -40,6 +41,18 @@ pub enum ResolveError {
     /// The named account does not exist.
     #[error("there is no account {0} in the accounts table")]
     NoSuchAccount(AccountId),
+    /// The database did not change the account.
+    #[error(
+        "the database did not change account {account}: {reason}; hold {id} is still open, nothing was changed"
+    )]
+    Blocked {
+        /// The hold.
+        id: i64,
+        /// Its account.
+        account: AccountId,
+        /// Why.
+        reason: String,
+    },
     /// The database failed.
     #[error("cannot resolve the hold; nothing was changed")]
     Database(#[from] sqlx::Error),
@@ -101,7 +114,15 @@ pub async fn approve(
         link: Some(account.clone()),
         reason: hold.reason.clone(),
     };
-    let applied = accounts::apply(&mut tx, table, [&decision]).await?;
+    let applied = effects::apply(&mut tx, table, &[&decision]).await?;
+    if let Some(reason) = applied.blocked.get(&account) {
+        let reason = reason.clone();
+        return Err(ResolveError::Blocked {
+            id,
+            account,
+            reason,
+        });
+    }
     roster::store::forget_deactivation(&mut tx, &applied.reactivated).await?;
     let changed = !applied.deactivated.is_empty() || !applied.reactivated.is_empty();
 

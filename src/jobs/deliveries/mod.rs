@@ -20,6 +20,7 @@ use uuid::Uuid;
 use self::batch::{Batch, process_batch};
 pub use self::worker::DeliveryWorker;
 use crate::base::liveness::Liveness;
+use crate::engine::execute::Outcome;
 use crate::engine::{Engine, Failure};
 use crate::ingest::inbox::store::ClaimLimit;
 use leaver_core::domain::DeliveryId;
@@ -191,6 +192,13 @@ impl Deliveries {
             let span = tracing::info_span!("deliveries.process", delivery = %id, source);
             let _entered = span.enter();
             match &settled.reason {
+                None if settled.outcomes.contains_key(&Outcome::Blocked) => {
+                    warn!(
+                        elapsed_ms,
+                        outcome,
+                        "processed; the database did not carry out all of it, `leaver drift` lists the accounts"
+                    );
+                }
                 None => info!(elapsed_ms, outcome, "processed"),
                 Some(reason) if settled.state == "failed" => warn!(elapsed_ms, reason, "failed"),
                 Some(reason) if settled.state == "processed" => {

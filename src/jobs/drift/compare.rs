@@ -187,6 +187,7 @@ fn email_of(decided: &Evaluated) -> Option<String> {
 
 fn terminated_with_access(decided: &Evaluated, hold: Option<i64>) -> TerminatedWithAccess {
     let key = decided.employee.key.clone();
+    let blocked = decided.employee.blocked.as_ref();
     TerminatedWithAccess {
         source: key.source,
         tenant: key.tenant,
@@ -195,7 +196,8 @@ fn terminated_with_access(decided: &Evaluated, hold: Option<i64>) -> TerminatedW
         work_email: email_of(decided),
         reason: decided.decision.reason.clone(),
         hold,
-        failure: None,
+        failure: blocked.map(|blocked| blocked.reason.clone()),
+        blocked_since: blocked.map(|blocked| blocked.since),
     }
 }
 
@@ -223,6 +225,11 @@ async fn fix(
         match executed.outcomes.get(&found.key()) {
             // Two employees may share the account, and either may have been deactivated first.
             Some(Outcome::Deactivated | Outcome::AlreadyInactive) => report.fixed.push(found),
+            Some(Outcome::Blocked) => {
+                found.failure = executed.blocked.get(&found.key()).cloned();
+                found.blocked_since.get_or_insert(report.checked_at);
+                fixable.push(found);
+            }
             // Another replica was faster, or the facts have changed since the page was read.
             Some(_) => {}
             None => {

@@ -72,6 +72,8 @@ pub struct TerminatedWithAccess {
     pub hold: Option<i64>,
     /// Why access could not be ended, if that was tried.
     pub failure: Option<String>,
+    /// Since when the database has not carried out the deactivation, if it was tried.
+    pub blocked_since: Option<DateTime<Utc>>,
 }
 
 impl TerminatedWithAccess {

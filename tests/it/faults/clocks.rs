@@ -57,8 +57,8 @@ async fn a_fast_clock_delays_no_other_replica() {
 #[tokio::test]
 async fn who_waits_for_another_attempt_is_not_called_before_its_time() {
     let mut app = TestApp::new().await;
-    let ids = app.add_users(&[DANA]).await;
-    app.refuse_to_change(&ids, "P0001").await;
+    app.add_users(&[DANA]).await;
+    app.refuse_to_save(&[1]).await;
     let left = employees(&[terminated("1", DANA, "2026-11-22T09:00:00Z")]);
     for _ in 0..9 {
         app.deliver("bamboohr", &left).await;

@@ -73,7 +73,6 @@ async fn a_deadlock_is_retried_and_counts_no_attempt() {
 async fn a_batch_that_takes_too_long_is_done_in_parts() {
     let mut app = crowd().await;
     refuse(&mut app, "(SELECT count(*) FROM changed) > 3", "57014").await;
-    assert_eq!(app.round().await, Round::BatchSplit);
-    app.work().await;
+    assert_eq!(app.round().await, Round::Processed(PEOPLE));
     all_are_off_once_and_nobody_is_to_blame(&mut app).await;
 }

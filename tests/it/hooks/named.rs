@@ -42,8 +42,8 @@ async fn a_delivery_failed_after_parsing_lists_its_employees() {
         .settings(&[("LEAVER__WORKER__MAX_ATTEMPTS", "1")])
         .build()
         .await;
-    let ids = app.add_users(&["dana@example.com"]).await;
-    app.refuse_to_change(&ids, "P0001").await;
+    app.add_users(&["dana@example.com"]).await;
+    app.refuse_to_save(&[7]).await;
     let left = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated", "workEmail": "dana@example.com"});
     let entry = employee("7", "2026-11-22T11:00:00+0000", &["status"], &left);
     app.deliver("bamboohr", &employees(&[entry])).await;

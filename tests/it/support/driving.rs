@@ -222,7 +222,25 @@ impl TestApp {
         .await;
     }
 
-    /// Drops the trigger.
+    /// Creates a trigger that rejects every update of the roster entries with these employee ids.
+    pub(crate) async fn refuse_to_save(&mut self, ids: &[i64]) {
+        let ids: Vec<String> = ids.iter().map(|id| format!("'{id}'")).collect();
+        self.sql(&format!(
+            "CREATE FUNCTION leaver.refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN RAISE EXCEPTION 'employee \"%\" is refused', OLD.work_email; END $$;
+             CREATE TRIGGER refuse BEFORE UPDATE ON leaver.employees FOR EACH ROW
+                 WHEN (OLD.employee_id IN ({})) EXECUTE FUNCTION leaver.refuse();",
+            ids.join(", ")
+        ))
+        .await;
+    }
+
+    /// Drops the trigger on the roster.
+    pub(crate) async fn allow_saves(&mut self) {
+        self.sql("DROP TRIGGER refuse ON leaver.employees").await;
+    }
+
+    /// Drops the trigger on the users.
     pub(crate) async fn allow_changes(&mut self) {
         self.sql("DROP TRIGGER refuse ON users").await;
     }

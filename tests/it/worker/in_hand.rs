@@ -145,7 +145,7 @@ async fn one_delivery_is_executed_for_all_but_the_failing_employee() {
         .build()
         .await;
     crowd(&mut app, 5).await;
-    app.refuse_to_change(&[4], "P0001").await;
+    app.refuse_to_save(&[4]).await;
     let entries: Vec<_> = (1..=5)
         .map(|n| {
             let fields = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated",
@@ -169,7 +169,7 @@ async fn one_delivery_is_executed_for_all_but_the_failing_employee() {
         "{said}"
     );
 
-    app.allow_changes().await;
+    app.allow_saves().await;
     app.advance(chrono::TimeDelta::seconds(3));
     app.work().await;
     assert_eq!(app.lines(active).await, [""; 0]);

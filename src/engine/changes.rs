@@ -10,6 +10,7 @@ use crate::base::backoff::{Backoff, Jitter};
 use crate::engine::accounts::Applied;
 use crate::engine::audit::{Actor, AuditAction, AuditEntry};
 use crate::engine::holds::NewHold;
+use leaver_core::decision::departure;
 use leaver_core::decision::{Action, Decision, NoActionReason};
 use leaver_core::domain::{Account, AccountId, Blocked, Employee, EmployeeKey};
 
@@ -141,6 +142,7 @@ impl<'a> ChangeSet<'a> {
         }
         match &decision.action {
             Action::Deactivate(id) => {
+                departure::carried_out(employee, self.now);
                 if !self.applied.deactivated.contains(id) {
                     return Outcome::AlreadyInactive;
                 }
@@ -153,10 +155,12 @@ impl<'a> ChangeSet<'a> {
                     return Outcome::Kept;
                 }
                 employee.deactivated_at = None;
+                departure::returned(employee, self.now);
                 self.record_once(AuditAction::Reactivated, employee, id, &decision.reason);
                 Outcome::Reactivated
             }
             Action::EndSessions(id) => {
+                departure::carried_out(employee, self.now);
                 if self.applied.sessions_ended.contains(id) {
                     self.record_once(AuditAction::SessionsEnded, employee, id, &decision.reason);
                 }

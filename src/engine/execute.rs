@@ -15,8 +15,10 @@ use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::holds;
 use crate::roster;
 use leaver_core::decision::Decision;
+use leaver_core::decision::assess::assess;
+use leaver_core::decision::departure;
 use leaver_core::decision::policy::Policy;
-use leaver_core::domain::{Employee, EmployeeKey};
+use leaver_core::domain::{Account, Employee, EmployeeKey};
 
 /// The effect on the account of one employee.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
@@ -123,6 +125,9 @@ pub async fn execute(
             decision,
             ..
         } = evaluated;
+        if has_returned(policies, &employee, account.as_ref(), now) {
+            departure::returned(&mut employee, now);
+        }
         let outcome = changes.record(&mut employee, account.as_ref(), &decision);
         report.schedule_changed |= outcome == Outcome::Scheduled;
         report.outcomes.insert(employee.key.clone(), outcome);
@@ -160,4 +165,18 @@ pub async fn execute(
     report.reads_pending = roster::pending_reads::store::insert(conn, &to_read, now).await?;
     audit::store::record(conn, &entries, now).await?;
     Ok(report)
+}
+
+/// Returns whether the person works and has access although an end was carried out: somebody else gave the access back.
+fn has_returned(
+    policies: &Policies,
+    employee: &Employee,
+    account: Option<&Account>,
+    now: DateTime<Utc>,
+) -> bool {
+    departure::is_carried_out(employee)
+        && account.is_some_and(|account| account.is_active)
+        && policies
+            .policy(&employee.key.source)
+            .is_some_and(|policy| assess(policy, employee, now).is_certainly_employed())
 }

@@ -99,7 +99,7 @@ async fn policy_ignore_skips_a_return() {
 }
 
 #[tokio::test]
-async fn a_merge_record_that_keeps_its_old_date_is_a_return() {
+async fn a_merge_record_that_keeps_its_old_date_is_no_return() {
     let mut app = TestApp::builder().settings(&[REACTIVATE]).build().await;
     app.add_users(&[DANA]).await;
     let date = Some("2026-11-20T00:00:00Z");
@@ -108,6 +108,9 @@ async fn a_merge_record_that_keeps_its_old_date_is_a_return() {
     app.deliver("merge", &gone).await;
     assert!(!app.is_active(DANA).await);
     app.deliver("merge", &back).await;
+    assert!(!app.is_active(DANA).await);
+    let withdrawn = merge_record("m1", DANA, "2026-11-22T11:30:00Z", "ACTIVE", None);
+    app.deliver("merge", &withdrawn).await;
     assert!(app.is_active(DANA).await);
 }
 
@@ -120,7 +123,7 @@ async fn an_account_deactivated_by_others_stays_inactive() {
     app.bamboohr(&[working("7", DANA, BACK)]).await;
     assert!(!app.is_active(DANA).await);
     assert!(app.holds().await.is_empty());
-    assert!(app.audit().await.is_empty());
+    assert_eq!(app.audit().await, ["sessions_ended 7"]);
 }
 
 #[tokio::test]

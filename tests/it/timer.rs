@@ -177,7 +177,7 @@ async fn a_due_end_of_an_inactive_account_succeeds() {
         .await;
     app.set_clock("2026-12-01T00:00:00Z");
     app.run_due().await;
-    assert_eq!(app.audit().await, ["scheduled m1"]);
+    assert_eq!(app.audit().await, ["scheduled m1", "sessions_ended m1"]);
     assert_eq!(app.access_ends_at("m1").await, None);
 }
 

@@ -10,7 +10,7 @@ use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::effects;
 use crate::engine::holds::{self, Hold};
 use crate::roster;
-use leaver_core::decision::{Action, Decision};
+use leaver_core::decision::{Action, Decision, departure};
 use leaver_core::domain::{AccountId, DeliveryId, EmployeeKey};
 
 /// Why a hold cannot be resolved.
@@ -132,6 +132,11 @@ pub async fn approve(
         } else if employee.account_id.as_ref() != Some(&account) {
             // The deactivation was that of the earlier account.
             employee.deactivated_at = None;
+        }
+        if reactivates {
+            departure::returned(&mut employee, now);
+        } else {
+            departure::carried_out(&mut employee, now);
         }
         employee.account_id = Some(account.clone());
         roster::store::save(&mut tx, &[employee], now).await?;

@@ -65,7 +65,7 @@ async fn no_reactivation_while_another_replica_processes_a_departure() {
     let departure = bamboohr("7", &terminated(DANA));
     told_at_once(&mut app, [departure, merge(10, "ACTIVE", None)]).await;
     assert!(!app.is_active(DANA).await);
-    assert_eq!(app.audit().await, ["deactivated m1"]);
+    assert_eq!(app.audit().await, ["deactivated m1", "sessions_ended 7"]);
 }
 
 #[tokio::test]
@@ -80,7 +80,10 @@ async fn a_return_in_both_sources_at_once_reactivates() {
     let back = bamboohr("7", &active(DANA));
     told_at_once(&mut app, [back, merge(10, "ACTIVE", None)]).await;
     assert!(app.is_active(DANA).await);
-    assert_eq!(app.audit().await, ["deactivated 7", "reactivated m1"]);
+    assert_eq!(
+        app.audit().await,
+        ["deactivated 7", "sessions_ended m1", "reactivated m1"]
+    );
 }
 
 #[tokio::test]

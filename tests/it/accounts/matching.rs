@@ -204,7 +204,10 @@ async fn a_return_in_the_second_source_reactivates() {
     assert!(!app.is_active("dana@example.com").await);
     app.deliver("merge", &merge(10, "ACTIVE", None)).await;
     assert!(app.is_active("dana@example.com").await);
-    assert_eq!(app.audit().await, ["deactivated 1", "reactivated m1"]);
+    assert_eq!(
+        app.audit().await,
+        ["deactivated 1", "sessions_ended m1", "reactivated m1"]
+    );
 
     // Once is enough: what somebody else switches off now stays off.
     app.sql("UPDATE users SET is_active = false").await;
@@ -355,7 +358,7 @@ async fn a_return_does_not_outweigh_a_departure_in_another_source() {
         (false, 0),
         "Merge still says that she left"
     );
-    assert_eq!(app.audit().await, ["deactivated 1"]);
+    assert_eq!(app.audit().await, ["deactivated 1", "sessions_ended m1"]);
 
     app.deliver("merge", &merge("11", "ACTIVE", None)).await;
     let mut again = active("dana@example.com");

@@ -133,13 +133,15 @@ async fn a_blocked_deactivation_does_not_block_its_neighbours() {
 }
 
 #[tokio::test]
-async fn an_account_that_is_off_already_is_a_quiet_success() {
+async fn an_inactive_account_of_a_leaver_loses_its_sessions_once() {
     let mut app = TestApp::new().await;
     app.add_users(&["dana@example.com"]).await;
     app.sql("UPDATE users SET is_active = false").await;
-    says(&mut app, 9, &[("1", terminated("dana@example.com"))]).await;
-    assert_eq!(outcome(&mut app).await, json!({"already_inactive": 1}));
-    assert_eq!(app.audit().await, [""; 0]);
+    for hour in [9, 10] {
+        says(&mut app, hour, &[("1", terminated("dana@example.com"))]).await;
+        assert_eq!(app.user("dana@example.com").await, (false, 0));
+        assert_eq!(app.audit().await, ["sessions_ended 1"]);
+    }
     assert_eq!(questions(&mut app).await, "");
 }
 
@@ -180,8 +182,11 @@ async fn only_accounts_that_we_deactivated_are_reactivated() {
     says(&mut app, 9, &both(terminated)).await;
     says(&mut app, 10, &both(active)).await;
     assert_eq!(app.user("ours@example.com").await, (true, 0));
-    assert_eq!(app.user("theirs@example.com").await, (false, 2));
-    assert_eq!(app.audit().await, ["deactivated 1", "reactivated 1"]);
+    assert_eq!(app.user("theirs@example.com").await, (false, 0));
+    assert_eq!(
+        app.audit().await,
+        ["deactivated 1", "sessions_ended 2", "reactivated 1"]
+    );
 }
 
 #[tokio::test]

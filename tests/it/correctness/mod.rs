@@ -1,4 +1,5 @@
 //! The rules of correctness, each from a signed delivery to the account.
 
 mod acting;
+mod judging;
 mod reading;

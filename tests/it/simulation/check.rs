@@ -6,7 +6,7 @@ use chrono::{DateTime, Datelike, Utc};
 use sqlx::Row;
 
 use super::journal::{self, Audit, Known, Line, What};
-use super::model::{Facts, Statement, Told, Verdict, verdict};
+use super::model::{Ended, Facts, Statement, Told, Verdict, last_day, verdict};
 use super::ops::{Record, Rehire};
 use super::world::World;
 
@@ -115,10 +115,17 @@ impl World {
         let accounts = self.accounts().await;
         let holds = self.last_holds().await;
         let schedule = self.schedule().await;
+        let departures = self.departures().await;
         for (person, account) in &accounts {
             let records = Record::ALL.into_iter().filter(|of| of.person() == *person);
             let verdicts: Vec<(Record, Verdict)> = records
-                .map(|of| (of, verdict(of.source(), &said(known, of, |_| true), now)))
+                .map(|of| {
+                    let ended = departures.get(of.id()).copied();
+                    (
+                        of,
+                        verdict(of.source(), &said(known, of, |_| true), ended, now),
+                    )
+                })
                 .collect();
             let wrong = |what: &str| {
                 Err(format!(
@@ -228,6 +235,23 @@ impl World {
             .collect()
     }
 
+    /// The end of each employee that was carried out last.
+    async fn departures(&mut self) -> HashMap<String, Ended> {
+        let rows = sqlx::query(
+            "SELECT employee_id, (departure -> 'termination_date' ->> 'day')::date AS last_day,
+                    departure ? 'returned_at' AS returned
+             FROM leaver.employees WHERE departure IS NOT NULL",
+        )
+        .fetch_all(&mut self.app.conn)
+        .await
+        .unwrap();
+        let ended = |row: &sqlx::postgres::PgRow| Ended {
+            last_day: row.get("last_day"),
+            returned: row.get("returned"),
+        };
+        rows.iter().map(|row| (row.get(0), ended(row))).collect()
+    }
+
     async fn schedule(&mut self) -> HashMap<String, Option<DateTime<Utc>>> {
         let rows = sqlx::query("SELECT employee_id, access_ends_at FROM leaver.employees")
             .fetch_all(&mut self.app.conn)
@@ -264,6 +288,35 @@ fn last_switched_by_us(journal: &[Line], person: &str) -> bool {
     })
 }
 
+/// Returns the end of an employee that was carried out last before a line of the journal.
+fn ended_before(line: &Line, of: Record, journal: &[Line], known: &[Known]) -> Option<Ended> {
+    let mut last: Option<Ended> = None;
+    for earlier in journal.iter().filter(|earlier| earlier.seq < line.seq) {
+        let What::Audit(audit) = &earlier.what else {
+            continue;
+        };
+        if audit.employee_id != of.id() {
+            continue;
+        }
+        match audit.action.as_str() {
+            "deactivated" | "sessions_ended" => {
+                let by_then = |known: &Known| known.seq < earlier.seq || known.xid == earlier.xid;
+                last = Some(Ended {
+                    last_day: last_day(&said(known, of, by_then)),
+                    returned: false,
+                });
+            }
+            "reactivated" => {
+                if let Some(ended) = &mut last {
+                    ended.returned = true;
+                }
+            }
+            _ => {}
+        }
+    }
+    last
+}
+
 /// Returns whether the other system said that the person has left: one that does is enough.
 fn left_elsewhere(of: Record, line: &Line, audit: &Audit, known: &[Known]) -> bool {
     let others = Record::ALL
@@ -271,7 +324,8 @@ fn left_elsewhere(of: Record, line: &Line, audit: &Audit, known: &[Known]) -> bo
         .filter(|other| other.person() == of.person());
     others.filter(|other| *other != of).any(|other| {
         let by_then = |known: &Known| known.seq < line.seq || known.xid == line.xid;
-        verdict(other.source(), &said(known, other, by_then), audit.at) == Verdict::Left
+        let said = said(known, other, by_then);
+        verdict(other.source(), &said, None, audit.at) == Verdict::Left
     })
 }
 
@@ -312,7 +366,8 @@ fn justified(line: &Line, audit: &Audit, journal: &[Line], known: &[Known]) -> R
     let by_then = said(known, of, |known| {
         known.seq < line.seq || known.xid == line.xid
     });
-    let verdict = verdict(of.source(), &by_then, audit.at);
+    let ended = ended_before(line, of, journal, known);
+    let verdict = verdict(of.source(), &by_then, ended, audit.at);
     let right = match audit.action.as_str() {
         "deactivated" => verdict == Verdict::Left,
         _ => verdict.works() && !left_elsewhere(of, line, audit, known),

@@ -1,7 +1,7 @@
 //! The expected state, from the documented rules and without the service's own code. The model reads all facts at once,
 //! so it has no order of arrival, no repetition and no crash.
 
-use chrono::{DateTime, Days, NaiveDate, NaiveTime, Utc};
+use chrono::{DateTime, Days, NaiveDate, NaiveTime, TimeDelta, Utc};
 
 use super::ops::Source;
 
@@ -87,9 +87,21 @@ impl Verdict {
     }
 }
 
-/// What follows from all that was said of one employee.
-pub(super) fn verdict(source: Source, said: &[Statement], now: DateTime<Utc>) -> Verdict {
-    let by_facts = by_facts(source, said, now);
+/// An end that the service carried out: the last day known then, and whether access was given back since.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Ended {
+    pub(super) last_day: Option<NaiveDate>,
+    pub(super) returned: bool,
+}
+
+/// What follows from all that was said of one employee, and from the end that was carried out last.
+pub(super) fn verdict(
+    source: Source,
+    said: &[Statement],
+    ended: Option<Ended>,
+    now: DateTime<Utc>,
+) -> Verdict {
+    let by_facts = by_facts(source, said, ended, now);
     let removed = newest(said, |facts| Some(facts.removed));
     if removed.is_some_and(|(removed, _)| removed) && by_facts != Verdict::Left {
         return match source {
@@ -107,58 +119,98 @@ pub(super) fn verdict(source: Source, said: &[Statement], now: DateTime<Utc>) ->
     }
 }
 
-fn by_facts(source: Source, said: &[Statement], now: DateTime<Utc>) -> Verdict {
+fn by_facts(
+    source: Source,
+    said: &[Statement],
+    ended: Option<Ended>,
+    now: DateTime<Utc>,
+) -> Verdict {
     let status = newest(said, |facts| facts.status);
-    let terminated = newest(said, |facts| facts.terminated).is_some_and(|(is, _)| is);
     let first_day = newest(said, |facts| facts.first_day).and_then(|(told, _)| told.day());
     let last_day =
         newest(said, |facts| facts.last_day).and_then(|(told, s)| Some((told.day()?, s)));
+    // A day before the first day of the present employment belongs to an earlier one.
+    let present = last_day
+        .filter(|(day, _)| first_day.is_none_or(|first| begins(first) > now || first <= *day));
     if let Some((Status::Inactive, inactive)) = status {
-        if first_day.is_some_and(|day| begins(day) > now) {
-            // A pre-hire; an end that lies ahead is an end all the same.
-            return match last_day {
-                Some((day, _)) if begins(day) > now => Verdict::Leaves {
-                    at: ends(day),
-                    works: false,
-                },
-                _ => Verdict::Silent,
-            };
-        }
-        if source == Source::Bamboohr && terminated {
-            return Verdict::Left;
-        }
-        let Some((day, announced)) = last_day else {
-            return Verdict::Ask { at: None };
-        };
-        // Said on a day that has begun it means now; said before, it announced the day.
-        let said_since = announced.learned.max(inactive.learned) >= begins(day);
-        return if ends(day) <= now || (begins(day) <= now && said_since) {
-            Verdict::Left
-        } else {
-            Verdict::Leaves {
-                at: ends(day),
-                works: false,
-            }
-        };
+        return when_inactive(source, said, inactive, first_day, present, now);
     }
-    if let Some((day, announced)) = last_day {
+    let is_end = |day: NaiveDate, returned: bool| {
+        ended.is_some_and(|ended| ended.last_day == Some(day) && ended.returned == returned)
+    };
+    if let Some((day, announced)) = present
+        && !is_end(day, true)
+    {
         if ends(day) > now {
             return Verdict::Leaves {
                 at: ends(day),
                 works: matches!(status, Some((Status::Active, _))),
             };
         }
-        // A rehire keeps its old date: it counts when it was announced, and no status was said after it.
-        let said_after = status.is_some_and(|(_, s)| s.learned >= ends(day));
-        let goes_on = first_day == Some(next(day));
-        if announced.learned < ends(day) && !said_after && !goes_on {
-            return Verdict::Left;
+        if first_day != Some(next(day)) {
+            // It was carried out, or was announced and nothing was said since; otherwise it is a sign without proof.
+            let said_after = status.is_some_and(|(_, s)| s.learned >= ends(day));
+            let is_proof = is_end(day, false) || (announced.learned < ends(day) && !said_after);
+            return if is_proof {
+                Verdict::Left
+            } else {
+                Verdict::Ask { at: None }
+            };
         }
     }
     match status {
         Some((Status::Active, _)) => Verdict::Works,
         _ => Verdict::Silent,
     }
+}
+
+fn when_inactive(
+    source: Source,
+    said: &[Statement],
+    inactive: &Statement,
+    first_day: Option<NaiveDate>,
+    present: Option<(NaiveDate, &Statement)>,
+    now: DateTime<Utc>,
+) -> Verdict {
+    let ahead = first_day.filter(|day| begins(*day) > now);
+    if let (Some((day, _)), Some(first)) = (present, ahead)
+        && first == next(day)
+    {
+        return Verdict::Leaves {
+            at: begins(first),
+            works: true,
+        };
+    }
+    let terminated = newest(said, |facts| facts.terminated);
+    if source == Source::Bamboohr && terminated.is_some_and(|(is, _)| is) {
+        return Verdict::Left;
+    }
+    let Some((day, announced)) = present else {
+        return if ahead.is_some() {
+            Verdict::Silent
+        } else {
+            Verdict::Ask { at: None }
+        };
+    };
+    // Said on a day that has begun it means now; said before, it announced the day.
+    let said_since = announced.learned.max(inactive.learned) >= begins(day);
+    if begins(day) > now || (ends(day) > now && !said_since) {
+        return Verdict::Leaves {
+            at: ends(day),
+            works: false,
+        };
+    }
+    let is_old = inactive.learned - ends(day) > TimeDelta::days(7);
+    if is_old && terminated.is_some_and(|(_, s)| s.as_of >= announced.as_of) {
+        Verdict::Ask { at: None }
+    } else {
+        Verdict::Left
+    }
+}
+
+/// The last day that was said, if there is one.
+pub(super) fn last_day(said: &[Statement]) -> Option<NaiveDate> {
+    newest(said, |facts| facts.last_day).and_then(|(told, _)| told.day())
 }
 
 /// The newest of the statements that say something of the kind.

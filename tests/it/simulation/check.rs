@@ -239,7 +239,7 @@ impl World {
     async fn departures(&mut self) -> HashMap<String, Ended> {
         let rows = sqlx::query(
             "SELECT employee_id, (departure -> 'termination_date' ->> 'day')::date AS last_day,
-                    departure ? 'returned_at' AS returned
+                    (departure ->> 'returned_at')::timestamptz AS returned
              FROM leaver.employees WHERE departure IS NOT NULL",
         )
         .fetch_all(&mut self.app.conn)
@@ -303,12 +303,12 @@ fn ended_before(line: &Line, of: Record, journal: &[Line], known: &[Known]) -> O
                 let by_then = |known: &Known| known.seq < earlier.seq || known.xid == earlier.xid;
                 last = Some(Ended {
                     last_day: last_day(&said(known, of, by_then)),
-                    returned: false,
+                    returned: None,
                 });
             }
             "reactivated" => {
                 if let Some(ended) = &mut last {
-                    ended.returned = true;
+                    ended.returned = Some(audit.at);
                 }
             }
             _ => {}

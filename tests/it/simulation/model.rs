@@ -87,11 +87,11 @@ impl Verdict {
     }
 }
 
-/// An end that the service carried out: the last day known then, and whether access was given back since.
+/// An end that the service carried out: the last day known then, and when access was given back since.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Ended {
     pub(super) last_day: Option<NaiveDate>,
-    pub(super) returned: bool,
+    pub(super) returned: Option<DateTime<Utc>>,
 }
 
 /// What follows from all that was said of one employee, and from the end that was carried out last.
@@ -135,11 +135,13 @@ fn by_facts(
     if let Some((Status::Inactive, inactive)) = status {
         return when_inactive(source, said, inactive, first_day, present, now);
     }
-    let is_end = |day: NaiveDate, returned: bool| {
-        ended.is_some_and(|ended| ended.last_day == Some(day) && ended.returned == returned)
+    let of_end = |day: NaiveDate| ended.filter(|ended| ended.last_day == Some(day));
+    let came_back = |day: NaiveDate| {
+        let returned = of_end(day).and_then(|ended| ended.returned);
+        returned.is_some_and(|at| at >= ends(day))
     };
     if let Some((day, announced)) = present
-        && !is_end(day, true)
+        && !came_back(day)
     {
         if ends(day) > now {
             return Verdict::Leaves {
@@ -150,7 +152,8 @@ fn by_facts(
         if first_day != Some(next(day)) {
             // It was carried out, or was announced and nothing was said since; otherwise it is a sign without proof.
             let said_after = status.is_some_and(|(_, s)| s.learned >= ends(day));
-            let is_proof = is_end(day, false) || (announced.learned < ends(day) && !said_after);
+            let is_proof = of_end(day).is_some_and(|ended| ended.returned.is_none())
+                || (announced.learned < ends(day) && !said_after);
             return if is_proof {
                 Verdict::Left
             } else {

@@ -75,10 +75,11 @@ impl Termination {
         })
     }
 
-    /// Returns whether access was given back after this end was carried out.
+    /// Returns whether access was given back after this date had passed and its end was carried out.
     pub(super) fn was_followed_by_a_return(&self, employee: &Employee) -> bool {
         employee.departure.is_some_and(|departure| {
-            departure.termination_date == Some(self.date) && departure.returned_at.is_some()
+            departure.termination_date == Some(self.date)
+                && departure.returned_at.is_some_and(|at| at >= self.ends)
         })
     }
 

@@ -76,6 +76,21 @@ fn date_is_ignored_after_access_was_given_back() {
 }
 
 #[test]
+fn date_still_ends_access_if_the_return_came_before_it() {
+    let mut person = bamboohr()
+        .observed("2026-03-10T09:00:00Z")
+        .terminated(on("2026-03-10"))
+        .carried_out("2026-03-10T09:00:00Z", Some(on("2026-03-10")))
+        .observed("2026-03-10T10:00:00Z")
+        .status(Status::Active);
+    person.employee.departure.as_mut().unwrap().returned_at = Some(at("2026-03-10T10:00:00Z"));
+    person.employee.deactivated_at = None;
+    person.found = AccountMatch::Linked(account(true));
+    check(&person, NOW, "keep: Scheduled until 2026-03-11T00:00:00Z");
+    check(&person, "2026-03-11T00:00:00Z", DEACTIVATED);
+}
+
+#[test]
 fn account_activated_by_others_is_deactivated_again() {
     for mut person in ended() {
         person.employee.deactivated_at = None;

@@ -118,12 +118,13 @@ pub async fn execute(
     let mut saved = unconfigured;
     for evaluated in decided {
         let account = evaluated.account().cloned();
+        let unmatched = evaluated.is_leaver_without_account();
         let Evaluated {
             mut employee,
             decision,
             ..
         } = evaluated;
-        let outcome = changes.record(&mut employee, account.as_ref(), &decision);
+        let outcome = changes.record(&mut employee, account.as_ref(), &decision, unmatched);
         report.schedule_changed |= outcome == Outcome::Scheduled;
         report.outcomes.insert(employee.key.clone(), outcome);
         if let (Outcome::Blocked, Some(blocked)) = (outcome, &employee.blocked) {

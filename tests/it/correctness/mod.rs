@@ -3,3 +3,4 @@
 mod acting;
 mod reading;
 mod rows;
+mod states;

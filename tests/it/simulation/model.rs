@@ -129,20 +129,19 @@ fn by_facts(
     let first_day = newest(said, |facts| facts.first_day).and_then(|(told, _)| told.day());
     let last_day =
         newest(said, |facts| facts.last_day).and_then(|(told, s)| Some((told.day()?, s)));
-    // A day before the first day of the present employment belongs to an earlier one.
-    let present = last_day
-        .filter(|(day, _)| first_day.is_none_or(|first| begins(first) > now || first <= *day));
-    if let Some((Status::Inactive, inactive)) = status {
-        return when_inactive(source, said, inactive, first_day, present, now);
-    }
     let of_end = |day: NaiveDate| ended.filter(|ended| ended.last_day == Some(day));
     let came_back = |day: NaiveDate| {
         let returned = of_end(day).and_then(|ended| ended.returned);
         returned.is_some_and(|at| at >= ends(day))
     };
-    if let Some((day, announced)) = present
-        && !came_back(day)
-    {
+    // A day before the first day of the present employment belongs to an earlier one, and so does one before a return.
+    let present = last_day
+        .filter(|(day, _)| first_day.is_none_or(|first| begins(first) > now || first <= *day))
+        .filter(|(day, _)| !came_back(*day));
+    if let Some((Status::Inactive, inactive)) = status {
+        return when_inactive(source, said, inactive, first_day, present, now);
+    }
+    if let Some((day, announced)) = present {
         if ends(day) > now {
             return Verdict::Leaves {
                 at: ends(day),

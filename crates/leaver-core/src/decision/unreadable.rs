@@ -29,10 +29,6 @@ pub(super) fn unreadable_fact(
     if has_left && is_inactive && employee.unreadable.employment_status.is_some() {
         return Some("an employment status");
     }
-    // A hire date matters if the person could be a pre-hire, or begin another employment without a day between.
-    let rests_on_hire_date = !is_inactive
-        || capabilities.future_hires_are_inactive
-        || employee.termination_date().is_none();
-    (has_left && rests_on_hire_date && employee.unreadable.hire_date.is_some())
-        .then_some("a hire date")
+    // The person could be a pre-hire, or the termination date could belong to an earlier employment.
+    (has_left && employee.unreadable.hire_date.is_some()).then_some("a hire date")
 }

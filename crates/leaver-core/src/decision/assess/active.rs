@@ -3,9 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::super::policy::Policy;
-use super::{
-    Employment, Termination, display, employment_status, leaving, left, uncertain, unclear,
-};
+use super::{Employment, Termination, display, employment_status, leaving, left, unclear};
 use crate::domain::{Employee, EmploymentStatus, Status};
 
 pub(super) fn assess_not_inactive(
@@ -53,15 +51,10 @@ fn assess_past_date(
             "access ended as announced: termination date {shown}"
         ));
     }
-    let status = match status {
-        Some(Status::Active) => "status is active".to_owned(),
-        Some(Status::Pending) => "status is pending".to_owned(),
-        Some(Status::Unknown(word)) => format!("the status `{word}` is unknown"),
-        Some(Status::Inactive) | None => "no status was received".to_owned(),
-    };
     Employment::Uncertain {
         reason: format!(
-            "{status}, but the termination date {shown} has passed, and no later hire date is known"
+            "{}, but the termination date {shown} has passed, and no later hire date is known",
+            describe(status)
         ),
         needs_read: false,
         employed: employee.status() == Some(&Status::Active),
@@ -75,6 +68,14 @@ fn assess_status(
     status: Option<&Status>,
     earlier: Option<&str>,
 ) -> Employment {
+    if is_terminated_since_status(employee) {
+        return Employment::Uncertain {
+            reason: format!("employment status is Terminated, but {}", describe(status)),
+            needs_read: false,
+            employed: status == Some(&Status::Active),
+            ends_at: None,
+        };
+    }
     match status {
         Some(Status::Active) => Employment::Employed {
             reason: match earlier {
@@ -88,13 +89,27 @@ fn assess_status(
         Some(Status::Unknown(word)) => unclear(format!(
             "the status `{word}` is unknown; unknown statuses never count as inactive"
         )),
-        Some(Status::Inactive) | None
-            if employment_status(employee) == Some(EmploymentStatus::Terminated) =>
-        {
-            uncertain("employment status is Terminated, but no status was received")
-        }
         Some(Status::Inactive) | None => {
             unclear("no status was received; missing data never deactivates anyone".to_owned())
         }
+    }
+}
+
+/// Returns whether employment status `Terminated` is known and no newer status contradicts it.
+fn is_terminated_since_status(employee: &Employee) -> bool {
+    let status_as_of = employee.status.as_ref().map(|fact| fact.as_of);
+    employment_status(employee) == Some(EmploymentStatus::Terminated)
+        && employee
+            .employment_status
+            .as_ref()
+            .is_some_and(|fact| Some(fact.as_of) >= status_as_of)
+}
+
+fn describe(status: Option<&Status>) -> String {
+    match status {
+        Some(Status::Active) => "status is active".to_owned(),
+        Some(Status::Pending) => "status is pending".to_owned(),
+        Some(Status::Unknown(word)) => format!("the status `{word}` is unknown"),
+        Some(Status::Inactive) | None => "no status was received".to_owned(),
     }
 }

@@ -1,6 +1,6 @@
 //! Assesses employees whose status is inactive.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::super::access_end::day_start;
 use super::super::policy::{OnUncertain, Policy};
@@ -15,8 +15,10 @@ pub(super) fn assess_inactive(
     now: DateTime<Utc>,
 ) -> Employment {
     let capabilities = policy.provider.capabilities();
-    let termination = Termination::of(policy, employee)
-        .filter(|termination| !termination.is_of_earlier_employment(policy, employee, now));
+    let termination = Termination::of(policy, employee).filter(|termination| {
+        !termination.is_of_earlier_employment(policy, employee, now)
+            && !termination.was_followed_by_a_return(employee)
+    });
     let future_hire = employee
         .hire_date()
         .filter(|day| day_start(*day, policy.timezone) > now);
@@ -44,7 +46,14 @@ pub(super) fn assess_inactive(
     if let Some(day) = future_hire {
         return unclear(format!("a pre-hire: inactive until the hire date {day}"));
     }
-    assess_without_date(policy, employee)
+    let assessed = assess_without_date(policy, employee);
+    // A pre-hire is inactive until the HR system changes the status, which may come late on the first day.
+    match hired_since_status(policy, employee) {
+        Some(day) if matches!(assessed, Employment::Left { .. }) => uncertain(&format!(
+            "status was inactive before the hire date {day}, and no status was received since that day began"
+        )),
+        _ => assessed,
+    }
 }
 
 /// Assesses an inactive status with a termination date.
@@ -76,6 +85,14 @@ fn assess_with_date(
     left(&format!(
         "status is inactive and the termination date {shown} has begun"
     ))
+}
+
+/// Returns the hire date if its day began after the status was received.
+fn hired_since_status(policy: &Policy, employee: &Employee) -> Option<NaiveDate> {
+    let status = employee.status.as_ref()?;
+    employee
+        .hire_date()
+        .filter(|day| day_start(*day, policy.timezone) > status.observed_at)
 }
 
 /// Assesses an inactive status without a termination date of the present employment.

@@ -121,7 +121,7 @@ fn hire_date_begins_in_the_time_zone_of_the_source() {
         .status(Status::Inactive)
         .changed()
         .hired("2026-03-11");
-    check(&starter.clone().zone("Pacific/Auckland"), NOW, DEACTIVATED);
+    check(&starter.clone().zone("Pacific/Auckland"), NOW, HELD);
     check(
         &starter.zone("America/Los_Angeles"),
         "2026-03-11T06:59:59Z",
@@ -170,10 +170,50 @@ fn active_is_kept() {
         KEPT,
         "status is active",
     );
-    let odd = bamboohr()
-        .status(Status::Active)
-        .employment(EmploymentStatus::Terminated);
-    check(&odd, NOW, KEPT);
+}
+
+#[test]
+fn terminated_that_no_newer_status_contradicts_is_held() {
+    for status in [
+        Some(Status::Active),
+        Some(Status::Pending),
+        Some(word("On leave")),
+        None,
+    ] {
+        let odd = bamboohr()
+            .status(status)
+            .employment(EmploymentStatus::Terminated);
+        check_reason(&odd, NOW, HELD, "employment status is Terminated");
+        let later_word = odd
+            .observed("2026-03-10T11:00:00Z")
+            .employment(EmploymentStatus::Terminated);
+        check(&later_word, NOW, HELD);
+        // A later employment status or a later status ends the contradiction.
+        let later = later_word.observed("2026-03-10T11:30:00Z");
+        check(
+            &later.clone().employment(EmploymentStatus::Other),
+            NOW,
+            KEPT,
+        );
+        check(&later.status(Status::Active), NOW, KEPT);
+    }
+}
+
+#[test]
+fn status_of_a_pre_hire_is_no_departure_on_the_first_day() {
+    let starter = bamboohr()
+        .observed("2026-03-01T09:00:00Z")
+        .status(Status::Inactive)
+        .changed()
+        .hired("2026-03-10");
+    check(&starter, "2026-03-09T23:59:59Z", KEPT);
+    check_reason(&starter, NOW, HELD, "before the hire date 2026-03-10");
+    let confirmed = starter
+        .clone()
+        .observed("2026-03-10T09:00:00Z")
+        .status(Status::Inactive);
+    check(&confirmed, NOW, DEACTIVATED);
+    check(&starter.status(Status::Active), NOW, KEPT);
 }
 
 #[test]

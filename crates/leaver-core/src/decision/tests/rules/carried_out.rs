@@ -76,6 +76,24 @@ fn date_is_ignored_after_access_was_given_back() {
 }
 
 #[test]
+fn date_of_a_departure_before_the_return_proves_no_other() {
+    for source in [bamboohr(), merge()] {
+        let mut person = source
+            .status(Status::Active)
+            .carried_out(ENDED, Some(on(DATE)))
+            .status(Status::Inactive)
+            .changed()
+            .terminated(on(DATE));
+        check(&person, NOW, OFF);
+        person.employee.departure.as_mut().unwrap().returned_at = Some(at("2026-02-10T00:00:00Z"));
+        person.employee.deactivated_at = None;
+        person.found = AccountMatch::Linked(account(true));
+        check(&person, NOW, HELD);
+        check(&person.terminated(on("2026-03-01")), NOW, DEACTIVATED);
+    }
+}
+
+#[test]
 fn date_still_ends_access_if_the_return_came_before_it() {
     let mut person = bamboohr()
         .observed("2026-03-10T09:00:00Z")
@@ -114,6 +132,6 @@ fn inactive_account_of_a_leaver_loses_its_sessions_once() {
         });
         check(&gone, NOW, OFF);
         gone.employee.departure.as_mut().unwrap().returned_at = Some(at(ENDED));
-        check(&gone, NOW, "end sessions 7");
+        check(&gone.terminated(on("2026-03-01")), NOW, "end sessions 7");
     }
 }

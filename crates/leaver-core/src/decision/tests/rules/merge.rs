@@ -58,6 +58,17 @@ fn inactive_without_date_before_hire_date_is_a_pre_hire() {
     let starter = merge().status(Status::Inactive).hired("2026-03-11");
     check_reason(&starter, NOW, KEPT, "pre-hire");
     check(&starter, "2026-03-11T00:00:00Z", HELD);
+    let strict = starter.policy(|p| p.inactive_without_date = OnUncertain::Deactivate);
+    check_reason(
+        &strict,
+        "2026-03-11T00:00:00Z",
+        HELD,
+        "before the hire date",
+    );
+    let confirmed = strict
+        .observed("2026-03-11T09:00:00Z")
+        .status(Status::Inactive);
+    check(&confirmed, "2026-03-11T10:00:00Z", DEACTIVATED);
 }
 
 #[test]

@@ -19,7 +19,7 @@ use leaver_core::domain::{Account, AccountId, Employee};
 pub(crate) struct Evaluated {
     /// The employee.
     pub employee: Employee,
-    /// Whether the facts mean that the person left.
+    /// The assessment of the facts.
     pub employment: Employment,
     /// The linked account, or else the accounts with the work e-mail.
     pub found: Vec<Account>,

@@ -15,6 +15,10 @@ impl Health {
             inbox_oldest_pending_seconds: self.backlog.oldest_seconds,
             inbox_failed: self.backlog.failed,
             holds_open: self.holds,
+            deactivations_blocked: self.blocked,
+            leavers_without_account: self.without_account,
+            pending_reads: self.pending_reads,
+            pending_reads_failing: self.failing_reads,
             scheduled_access_ends: self.schedule.pending,
             drift_terminated_with_access: self
                 .drift

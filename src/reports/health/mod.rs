@@ -3,6 +3,14 @@
 mod gauges;
 mod probe;
 mod query;
+mod reasons;
+mod store;
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
+mod tests;
 
 use std::collections::BTreeMap;
 
@@ -10,9 +18,11 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 pub(crate) use self::probe::CACHE_FOR;
-pub use self::probe::HealthProbe;
+pub(crate) use self::probe::HealthProbe;
 use self::query::DatabaseHealth;
+use self::reasons::Reason;
 use crate::base::liveness::Liveness;
+use crate::base::rejections::RejectionReport;
 use crate::ingest::inbox::queries::Backlog;
 use crate::jobs::provider_webhooks::ProviderWebhook;
 use crate::jobs::source_silence::SilenceThreshold;
@@ -25,8 +35,12 @@ const STALLED_AFTER_SECONDS: i64 = 60;
 pub struct Health {
     /// Summary of everything below.
     pub status: HealthState,
+    /// Everything that keeps `status` from being `ok`, the gravest first.
+    pub reasons: Vec<Reason>,
     /// Version of this binary.
     pub version: &'static str,
+    /// `enforce`: decisions are carried out.
+    pub mode: &'static str,
     /// `ok` or `unreachable`.
     pub database: &'static str,
     /// `current`, or `pending` until the migrations are applied.
@@ -39,8 +53,17 @@ pub struct Health {
     pub schedule: Schedule,
     /// Number of open holds.
     pub holds: i64,
+    /// Number of employees whose deactivation the database did not carry out.
+    pub blocked: i64,
+    /// Number of employees who left and for whom no account is found.
+    pub without_account: i64,
     /// Number of employees to be read over their provider's API.
     pub pending_reads: i64,
+    /// Number of these reads that failed and wait for more than a minute, or cannot succeed.
+    #[serde(skip)]
+    pub failing_reads: i64,
+    /// State of the safeguard.
+    pub safeguard: Safeguard,
     /// Result of the last drift check, if there was one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub drift: Option<DriftHealth>,
@@ -67,6 +90,13 @@ pub struct Schedule {
     pub pending: i64,
     /// Time of the next one.
     pub next_at: Option<DateTime<Utc>>,
+}
+
+/// State of the safeguard.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Safeguard {
+    /// True while it stops deactivations.
+    pub tripped: bool,
 }
 
 /// Result of the last drift check.
@@ -120,6 +150,7 @@ impl Health {
         is_migrated: bool,
         liveness: &Liveness,
         silence_thresholds: &[SilenceThreshold],
+        rejections: &RejectionReport,
         now: DateTime<Utc>,
     ) -> Self {
         let worker = match liveness.heartbeat_age_seconds(now) {
@@ -135,23 +166,32 @@ impl Health {
                 .collect(),
             ..DatabaseHealth::default()
         });
-        let status = if !is_reachable || !is_migrated || worker == "stalled" {
-            HealthState::Unavailable
-        } else if found.is_degraded() {
-            HealthState::Degraded
-        } else {
-            HealthState::Ok
+        let database = if is_reachable { "ok" } else { "unreachable" };
+        let mut reasons = reasons::of_service(is_reachable, is_migrated, worker == "stalled");
+        let is_unavailable = !reasons.is_empty();
+        reasons.extend(reasons::of_database(&found));
+        reasons.extend(reasons::of_requests(rejections, now));
+        let status = match (is_unavailable, reasons.is_empty()) {
+            (true, _) => HealthState::Unavailable,
+            (false, false) => HealthState::Degraded,
+            (false, true) => HealthState::Ok,
         };
         Self {
             status,
+            reasons,
+            mode: "enforce",
             version: env!("CARGO_PKG_VERSION"),
-            database: if is_reachable { "ok" } else { "unreachable" },
+            database,
             schema: if is_migrated { "current" } else { "pending" },
             worker,
             backlog: found.backlog,
             schedule: found.schedule,
             holds: found.holds,
+            blocked: found.leavers.blocked,
+            without_account: found.leavers.without_account,
             pending_reads: found.pending_reads,
+            failing_reads: found.failing_reads.count,
+            safeguard: Safeguard::default(),
             drift: found.drift,
             sources: found.sources,
         }

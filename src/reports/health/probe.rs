@@ -11,6 +11,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use super::Health;
 use super::query::DatabaseHealth;
 use crate::base::liveness::{Liveness, Phase};
+use crate::base::rejections::Rejections;
 use crate::ingest::inbox;
 use crate::jobs::source_silence::SilenceThreshold;
 
@@ -77,13 +78,22 @@ impl HealthProbe {
         &self,
         liveness: &Liveness,
         silence_thresholds: &[SilenceThreshold],
+        rejections: &Rejections,
         now: DateTime<Utc>,
     ) -> Health {
         let is_migrated = liveness.phase() != Phase::Starting;
         let found = self
             .database_health(is_migrated, silence_thresholds, now)
             .await;
-        Health::new(found, is_migrated, liveness, silence_thresholds, now)
+        let rejections = rejections.report();
+        Health::new(
+            found,
+            is_migrated,
+            liveness,
+            silence_thresholds,
+            &rejections,
+            now,
+        )
     }
 
     async fn database_health(

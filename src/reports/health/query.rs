@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use super::{DriftHealth, IncompleteSync, Schedule, SourceHealth};
+use super::{DriftHealth, IncompleteSync, Schedule, SourceHealth, store};
 use crate::engine::holds;
 use crate::ingest::inbox;
 use crate::ingest::inbox::queries::Backlog;
@@ -13,6 +13,10 @@ use crate::jobs::source_silence::{self, SilenceThreshold, silent_since};
 use crate::jobs::{drift, provider_webhooks};
 use crate::roster;
 use leaver_core::domain::SourceName;
+use leaver_core::providers::FIELDS_NOT_MAPPED;
+
+/// A pending read that fails for longer degrades health. A failure that cannot pass does so at once.
+const READ_MAY_FAIL_FOR: TimeDelta = TimeDelta::minutes(1);
 
 /// The part of [`Health`] that is stored in the database.
 #[derive(Clone, Debug, Default)]
@@ -20,26 +24,42 @@ pub(super) struct DatabaseHealth {
     pub(super) backlog: Backlog,
     pub(super) schedule: Schedule,
     pub(super) holds: i64,
+    pub(super) leavers: Leavers,
     pub(super) pending_reads: i64,
+    pub(super) failing_reads: FailingReads,
+    pub(super) unmapped: Vec<UnmappedDeliveries>,
     pub(super) drift: Option<DriftHealth>,
     pub(super) sources: BTreeMap<String, SourceHealth>,
 }
 
-impl DatabaseHealth {
-    /// Returns whether an operator should look at something.
-    pub(super) fn is_degraded(&self) -> bool {
-        let drifted = self
-            .drift
-            .as_ref()
-            .is_some_and(|drift| drift.terminated_with_access > 0);
-        let source_degraded = self.sources.values().any(|source| {
-            source.silent_since.is_some()
-                || source.last_sync.is_some()
-                || source.unhealthy_webhooks() > 0
-        });
-        self.backlog.failed > 0 || drifted || source_degraded
-    }
+/// Leavers whose access did not end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Leavers {
+    /// Those whose deactivation the database did not carry out.
+    pub(super) blocked: i64,
+    /// Those for whom no account is found.
+    pub(super) without_account: i64,
+}
 
+/// Pending reads that fail.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FailingReads {
+    /// Number of them.
+    pub(super) count: i64,
+    /// Why one of them failed.
+    pub(super) reason: Option<String>,
+}
+
+/// Deliveries of a source that post fields under unknown names only.
+#[derive(Clone, Debug)]
+pub(super) struct UnmappedDeliveries {
+    /// The source.
+    pub(super) source: String,
+    /// Number of them.
+    pub(super) count: i64,
+}
+
+impl DatabaseHealth {
     pub(super) async fn query(
         conn: &mut PgConnection,
         silence_thresholds: &[SilenceThreshold],
@@ -59,7 +79,10 @@ impl DatabaseHealth {
             backlog: inbox::queries::store::backlog(conn, now).await?,
             schedule: Schedule { pending, next_at },
             holds: holds::store::count_open(conn).await?,
+            leavers: store::leavers(conn).await?,
             pending_reads: roster::pending_reads::store::count(conn).await?,
+            failing_reads: store::failing_reads(conn, now - READ_MAY_FAIL_FOR).await?,
+            unmapped: store::deliveries_with_reason(conn, &sources, FIELDS_NOT_MAPPED).await?,
             drift: drift.map(|checked| DriftHealth {
                 checked_at: checked.at,
                 terminated_with_access: checked.terminated_with_access,

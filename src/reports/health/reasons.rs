@@ -213,7 +213,7 @@ fn is_refusing_all(record: &SignatureRecord, now: DateTime<Utc>) -> bool {
 /// Describes the likely cause of the most frequent refusal.
 fn likely_cause(record: &SignatureRecord) -> &'static str {
     let counts = record.refused.iter();
-    // Of two that are equally frequent, the one that says more about a real sender.
+    // Of two that are equally frequent, the one that a real sender more probably caused.
     let most = counts.max_by_key(|(cause, count)| (**count, **cause == Rejection::WrongSignature));
     match most.map(|(cause, _)| cause) {
         Some(Rejection::MissingSignature | Rejection::MissingTimestamp) => {

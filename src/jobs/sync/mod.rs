@@ -36,6 +36,8 @@ const NEAR_TERMINATION: TimeDelta = TimeDelta::days(2);
 pub struct SyncSource {
     /// Its name.
     pub source: SourceName,
+    /// URL at which providers reach this service for it; `None` if `server.public_url` is not set.
+    pub webhook_url: Option<String>,
     /// The client of its API.
     pub client: ProviderClient,
     /// The time between two reads of what changed.

@@ -4,4 +4,5 @@ mod acting;
 mod judging;
 mod reading;
 mod rows;
+mod seen;
 mod states;

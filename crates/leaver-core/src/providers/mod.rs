@@ -25,7 +25,7 @@ mod ignored;
 pub use ignored::Ignored;
 
 mod parse_error;
-pub use parse_error::{EntryError, InvalidEntry, InvalidResponse, ParseError};
+pub use parse_error::{EntryError, FIELDS_NOT_MAPPED, InvalidEntry, InvalidResponse, ParseError};
 
 mod tenancy;
 pub use tenancy::Tenancy;

@@ -1,6 +1,9 @@
 //! Metrics in Prometheus text. Each service has its own registry, so two services in one process, as in tests, do not
 //! share counters. No label holds personal data.
 
+mod counters;
+mod gauges;
+
 use std::fmt::Debug;
 use std::time::Duration;
 
@@ -11,6 +14,8 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
+pub(crate) use self::counters::CounterLabels;
+pub use self::gauges::Gauges;
 use leaver_core::domain::SourceName;
 
 /// Histogram buckets for durations, in seconds.
@@ -37,27 +42,9 @@ struct SourceReason {
     reason: String,
 }
 
-/// Values that come from the database. Each is set when metrics are read.
-#[derive(Clone, Debug, Default)]
-pub struct Gauges {
-    /// Deliveries that are not processed yet.
-    pub inbox_pending: i64,
-    /// Age of the oldest of them in seconds.
-    pub inbox_oldest_pending_seconds: i64,
-    /// Deliveries that could not be processed.
-    pub inbox_failed: i64,
-    /// Open holds.
-    pub holds_open: i64,
-    /// Access ends that are scheduled.
-    pub scheduled_access_ends: i64,
-    /// Active accounts whose employee has left, at the last drift check; `None` before the first one.
-    pub drift_terminated_with_access: Option<i64>,
-    /// Per source, BambooHR's webhooks that an operator should look at.
-    pub provider_webhooks_unhealthy: Vec<(String, i64)>,
-    /// Per source, seconds since its last delivery.
-    pub last_delivery_age_seconds: Vec<(String, i64)>,
-    /// Per source, seconds since the end of its last complete sync.
-    pub last_sync_age_seconds: Vec<(String, i64)>,
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct RejectReason {
+    reason: String,
 }
 
 /// All metrics of one service.
@@ -80,6 +67,11 @@ pub struct Metrics {
     inbox_oldest_pending: Gauge,
     inbox_failed: Gauge,
     holds_open: Gauge,
+    deactivations_blocked: Gauge,
+    leavers_without_account: Gauge,
+    pending_reads: Gauge,
+    pending_reads_failing: Gauge,
+    requests_unrouted: Family<RejectReason, Counter>,
     scheduled_access_ends: Gauge,
     drift_terminated_with_access: Gauge,
     provider_webhooks_unhealthy: Family<Source, Gauge>,
@@ -172,6 +164,31 @@ impl Default for Metrics {
                 "Deliveries that could not be processed",
             ),
             holds_open: add(all, "holds_open", "Decisions that wait for a person"),
+            deactivations_blocked: add(
+                all,
+                "deactivations_blocked",
+                "Deactivations that the database did not carry out",
+            ),
+            leavers_without_account: add(
+                all,
+                "leavers_without_account",
+                "Employees who left and for whom no account is found",
+            ),
+            pending_reads: add(
+                all,
+                "pending_reads",
+                "Employees to be read over their provider's API",
+            ),
+            pending_reads_failing: add(
+                all,
+                "pending_reads_failing",
+                "Pending reads that failed and wait for more than a minute, or cannot succeed",
+            ),
+            requests_unrouted: add(
+                all,
+                "requests_unrouted",
+                "Requests for which there is no route, by reason",
+            ),
             scheduled_access_ends: add(
                 all,
                 "scheduled_access_ends",
@@ -230,6 +247,14 @@ fn seconds(registry: &mut Registry, name: &str, help: &str) -> Histogram {
 }
 
 impl Metrics {
+    /// Counts a request for which there is no route.
+    pub(crate) fn record_unrouted_request(&self, reason: &str) {
+        let reason = reason.to_owned();
+        self.requests_unrouted
+            .get_or_create(&RejectReason { reason })
+            .inc();
+    }
+
     /// Counts a webhook request: `stored`, `duplicate`, or the name of an error.
     pub(crate) fn record_webhook_request(&self, source: &SourceName, outcome: &str, seconds: f64) {
         self.webhook_requests
@@ -326,30 +351,5 @@ impl Metrics {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;
         Ok(text)
-    }
-
-    fn set(&self, gauges: &Gauges) {
-        self.inbox_pending.set(gauges.inbox_pending);
-        self.inbox_oldest_pending
-            .set(gauges.inbox_oldest_pending_seconds);
-        self.inbox_failed.set(gauges.inbox_failed);
-        self.holds_open.set(gauges.holds_open);
-        self.scheduled_access_ends.set(gauges.scheduled_access_ends);
-        if let Some(count) = gauges.drift_terminated_with_access {
-            self.drift_terminated_with_access.set(count);
-        }
-        for (family, values) in [
-            (
-                &self.provider_webhooks_unhealthy,
-                &gauges.provider_webhooks_unhealthy,
-            ),
-            (&self.last_delivery_age, &gauges.last_delivery_age_seconds),
-            (&self.last_sync_age, &gauges.last_sync_age_seconds),
-        ] {
-            for (source, value) in values {
-                let source = source.clone();
-                family.get_or_create(&Source { source }).set(*value);
-            }
-        }
     }
 }

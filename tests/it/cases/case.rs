@@ -97,8 +97,8 @@ pub(super) enum Step {
     UntilRead {},
     /// Runs a command of the program.
     Cli(Command),
-    /// Stops the service and starts it again.
-    Restart {},
+    /// Stops the service and starts it again, with another configuration file if one is given.
+    Restart { config: Option<String> },
     /// Waits for the start of a second, which `{{sec}}` then is.
     Mark {},
     /// Sends an unsigned request.

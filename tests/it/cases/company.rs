@@ -72,11 +72,12 @@ impl Company {
             url = format!("postgres://{role}@{host}");
         }
 
-        let provider = Provider::start(&case.api).await;
+        let provider = Provider::start().await;
         let context = Context {
             api: provider.stand_in.url.clone(),
             ..Context::default()
         };
+        provider.set(&context.resolve(&case.api));
         let folder = scratch::folder();
         let file = folder.path().join("leaver.toml");
         let config = context.text(&case.config);
@@ -133,9 +134,12 @@ impl Company {
         self.service = Some(service);
     }
 
-    /// Stops the service and starts it again.
-    pub(super) fn restart(&mut self) {
+    /// Stops the service and starts it again, with another configuration file if one is given.
+    pub(super) fn restart(&mut self, config: Option<&str>) {
         self.service.take().expect("a running service").stop();
+        if let Some(config) = config {
+            std::fs::write(&self.env["LEAVER_CONFIG"], config).unwrap();
+        }
         self.serve();
     }
 

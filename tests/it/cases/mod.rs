@@ -12,6 +12,7 @@ mod posts;
 mod provider;
 mod runner;
 mod siblings;
+mod table;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -19,6 +20,9 @@ use std::path::Path;
 
 /// Declares one test for each file `ID-NAME.json` of a folder; `_` in a name stands for `-`. `listed` returns the names.
 macro_rules! cases {
+    ($folder:literal $id:literal: $($name:ident),* $(,)?) => {
+        crate::cases::cases! { $folder: $($id $name,)* }
+    };
     ($folder:literal: $($id:literal $name:ident,)*) => {
         $(
             #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -69,9 +69,16 @@ impl Context {
             }
             "endofday" => Day::parse(argument).next().start().to_rfc3339(),
             "sec" => iso(self.mark.expect("a `mark` before `{{sec}}`")),
+            // The middle of that second, in the resolution of Merge.
+            "zsecmicros" => {
+                let mark = self.mark.expect("a `mark` before `{{zsecmicros}}`");
+                let middle = mark + TimeDelta::milliseconds(500);
+                middle.to_rfc3339_opts(SecondsFormat::Micros, true)
+            }
             "zsec" => {
                 let mark = self.mark.expect("a `mark` before `{{zsec}}`");
-                mark.to_rfc3339_opts(SecondsFormat::Secs, true)
+                let after = if argument.is_empty() { "0" } else { argument };
+                (mark + seconds(after)).to_rfc3339_opts(SecondsFormat::Secs, true)
             }
             "uuid" => {
                 let digest: [u8; 32] = Sha256::digest(argument).into();

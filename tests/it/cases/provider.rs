@@ -25,18 +25,16 @@ pub(super) struct Provider {
 }
 
 impl Provider {
-    /// Starts it with these responses.
-    pub(super) async fn start(set: &Value) -> Self {
+    /// Starts it without responses.
+    pub(super) async fn start() -> Self {
         let responses = Arc::<Mutex<Map<String, Value>>>::default();
         let shared = Arc::clone(&responses);
         let stand_in =
             StandIn::start(move |request| respond(&shared.lock().unwrap(), request)).await;
-        let provider = Self {
+        Self {
             stand_in,
             responses,
-        };
-        provider.set(set);
-        provider
+        }
     }
 
     /// Replaces responses; employees one by one. `null` removes one.
@@ -74,11 +72,13 @@ fn respond(responses: &Map<String, Value>, request: &ApiRequest) -> Answer {
     if let Some(path) = request.path.strip_prefix("/api/hris/v1/") {
         return merge(path, set("merge_rows"), request);
     }
+    if let Some(rest) = request.path.strip_prefix("/api/v1/webhooks") {
+        return given(&set("webhooks")[rest.trim_matches('/')], request);
+    }
     match request.path.strip_prefix("/api/v1/employees/") {
         Some("changed") if set("changed").is_object() => given(set("changed"), request),
         Some("changed") => changed(set("changed")),
         Some(id) => given(&set("employees")[id], request),
-        None if request.path.starts_with("/api/v1/webhooks") => given(set("webhooks"), request),
         None => Answer::status(404),
     }
 }

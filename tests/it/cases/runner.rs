@@ -81,8 +81,8 @@ async fn steps(case: &Case, encoding: Encoding, company: &mut Company) -> Vec<St
                 vec![]
             }
             Step::Cli(command) => cli(&command, company),
-            Step::Restart {} => {
-                company.restart();
+            Step::Restart { config } => {
+                company.restart(config.as_deref());
                 vec![]
             }
             Step::Mark {} => {

@@ -15,7 +15,7 @@ pub use bamboohr::{
 pub(crate) mod merge;
 pub use merge::{
     Connection, ConnectionStatus, EmployeePage, ModelSync, SyncPage, SyncStatus, merge_connection,
-    merge_page, merge_record, merge_sync_page,
+    merge_deleted_account, merge_page, merge_record, merge_sync_page,
 };
 
 #[cfg(test)]

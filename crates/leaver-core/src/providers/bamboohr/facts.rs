@@ -46,6 +46,7 @@ pub(super) fn change(
         as_of: event.at,
         facts: facts(&event, names, timezone),
         notification_only: is_notification_only(&event, names),
+        linked_account: None,
         employee_id: event.employee_id,
     })
 }

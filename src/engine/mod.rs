@@ -13,6 +13,8 @@ pub(crate) mod evaluate;
 pub mod execute;
 pub(crate) mod reevaluate;
 mod changes;
+mod reconcile;
+mod records;
 mod shared_accounts;
 
 use std::sync::{Arc, Mutex, PoisonError};

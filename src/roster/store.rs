@@ -7,10 +7,9 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::facts_json::{StoredDeparture, StoredFacts};
-use crate::db::employee_keys::{KeyColumns, employee_key};
-use leaver_core::domain::{
-    AccountId, Blocked, DateOrInstant, DeliveryId, Employee, EmployeeKey, SourceName,
-};
+use super::row::Row;
+use crate::db::employee_keys::KeyColumns;
+use leaver_core::domain::{AccountId, Blocked, DateOrInstant, Employee, EmployeeKey, SourceName};
 
 /// Loads and locks these employees, and inserts those that are new. Also locks employees in `sources` who share an account
 /// with one of them, since the decision about an account depends on all of them.
@@ -77,7 +76,7 @@ async fn lock_known(
            SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
                   e.account_id, e.access_ends_at, e.deactivated_at, e.departure AS "departure: Json<StoredDeparture>",
                   e.blocked_since, e.blocked_retry_at, e.blocked_reason, e.without_account_since, e.missing_since,
-                  e.last_delivery_id, e.modified_at
+                  e.linked_account_id, e.first_observed_at, e.last_delivery_id, e.modified_at
            FROM leaver.employees e
            JOIN (SELECT * FROM asked UNION SELECT * FROM sharing) AS k USING (source, tenant, employee_id)
            ORDER BY e.source, e.tenant, e.employee_id
@@ -115,7 +114,7 @@ pub(crate) async fn lock_due(
         r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
                   account_id, access_ends_at, deactivated_at, departure AS "departure: Json<StoredDeparture>",
                   blocked_since, blocked_retry_at, blocked_reason, without_account_since, missing_since,
-                  last_delivery_id, modified_at
+                  linked_account_id, first_observed_at, last_delivery_id, modified_at
            FROM leaver.employees
            WHERE access_ends_at <= $1 AND source = ANY($3)
            ORDER BY access_ends_at
@@ -166,35 +165,6 @@ pub(crate) async fn next_access_end(
     .map(Option::flatten)
 }
 
-/// Finds the employees that are linked to these accounts, pair by pair.
-///
-/// # Errors
-/// Returns the database's error.
-pub(crate) async fn find_linked(
-    conn: &mut PgConnection,
-    pairs: &[(SourceName, AccountId)],
-) -> Result<Vec<Employee>, sqlx::Error> {
-    let sources: Vec<String> = pairs.iter().map(|(source, _)| source.to_string()).collect();
-    let accounts: Vec<String> = pairs
-        .iter()
-        .map(|(_, account)| account.to_string())
-        .collect();
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
-                  e.account_id, e.access_ends_at, e.deactivated_at, e.departure AS "departure: Json<StoredDeparture>",
-                  e.blocked_since, e.blocked_retry_at, e.blocked_reason, e.without_account_since, e.missing_since,
-                  e.last_delivery_id, e.modified_at
-           FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[])) AS k (source, account_id)
-           JOIN leaver.employees e USING (source, account_id)"#,
-        &sources,
-        &accounts,
-    )
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter().map(Row::into_employee).collect()
-}
-
 /// Finds the employees with this work e-mail or this id, in any source.
 ///
 /// # Errors
@@ -209,7 +179,7 @@ pub async fn find_by_email_or_id(
         r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
                   account_id, access_ends_at, deactivated_at, departure AS "departure: Json<StoredDeparture>",
                   blocked_since, blocked_retry_at, blocked_reason, without_account_since, missing_since,
-                  last_delivery_id, modified_at
+                  linked_account_id, first_observed_at, last_delivery_id, modified_at
            FROM leaver.employees
            WHERE work_email = $1 OR employee_id = $2
            ORDER BY source, tenant, employee_id"#,
@@ -253,6 +223,8 @@ pub(crate) async fn save(
     let without_account: Vec<Option<DateTime<Utc>>> =
         each().map(|e| e.without_account_since).collect();
     let missing: Vec<Option<DateTime<Utc>>> = each().map(|e| e.missing_since).collect();
+    let linked_accounts: Vec<Option<&str>> =
+        each().map(|e| e.linked_account_id.as_deref()).collect();
     let deliveries: Vec<Option<uuid::Uuid>> =
         each().map(|e| e.last_delivery_id.map(|id| id.0)).collect();
     let terminations: Vec<Option<NaiveDate>> = each()
@@ -275,14 +247,15 @@ pub(crate) async fn save(
              blocked_reason = k.blocked_reason,
              without_account_since = k.without_account_since,
              missing_since = k.missing_since,
+             linked_account_id = k.linked_account_id,
              last_delivery_id = k.last_delivery_id,
              modified_at = COALESCE(k.modified_at, e.modified_at)
          FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::timestamptz[],
                      $7::timestamptz[], $8::uuid[], $10::date[], $11::timestamptz[], $12::jsonb[], $13::timestamptz[],
-                     $14::timestamptz[], $15::text[], $16::timestamptz[], $17::timestamptz[])
+                     $14::timestamptz[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::text[])
               AS k (source, tenant, employee_id, facts, account_id, access_ends_at, deactivated_at,
                     last_delivery_id, termination_on, modified_at, departure, blocked_since, blocked_retry_at,
-                    blocked_reason, without_account_since, missing_since)
+                    blocked_reason, without_account_since, missing_since, linked_account_id)
          WHERE (e.source, e.tenant, e.employee_id) = (k.source, k.tenant, k.employee_id)",
         &columns.sources,
         &columns.tenants,
@@ -301,6 +274,7 @@ pub(crate) async fn save(
         &blocked_reasons as &[Option<&str>],
         &without_account as &[Option<DateTime<Utc>>],
         &missing as &[Option<DateTime<Utc>>],
+        &linked_accounts as &[Option<&str>],
     )
     .execute(conn)
     .await?;
@@ -360,45 +334,5 @@ fn day_of(moment: DateOrInstant) -> NaiveDate {
     match moment {
         DateOrInstant::Day(day) => day,
         DateOrInstant::Instant(instant) => instant.date_naive(),
-    }
-}
-
-pub(super) struct Row {
-    pub(super) source: String,
-    pub(super) tenant: String,
-    pub(super) employee_id: String,
-    pub(super) facts: Json<StoredFacts>,
-    pub(super) account_id: Option<String>,
-    pub(super) access_ends_at: Option<DateTime<Utc>>,
-    pub(super) deactivated_at: Option<DateTime<Utc>>,
-    pub(super) departure: Option<Json<StoredDeparture>>,
-    pub(super) blocked_since: Option<DateTime<Utc>>,
-    pub(super) blocked_retry_at: Option<DateTime<Utc>>,
-    pub(super) blocked_reason: Option<String>,
-    pub(super) without_account_since: Option<DateTime<Utc>>,
-    pub(super) missing_since: Option<DateTime<Utc>>,
-    pub(super) last_delivery_id: Option<uuid::Uuid>,
-    pub(super) modified_at: DateTime<Utc>,
-}
-
-impl Row {
-    pub(super) fn into_employee(self) -> Result<Employee, sqlx::Error> {
-        let mut employee =
-            Employee::new(employee_key(&self.source, self.tenant, self.employee_id)?);
-        self.facts.0.apply_to(&mut employee);
-        employee.account_id = self.account_id.map(AccountId::new);
-        employee.access_ends_at = self.access_ends_at;
-        employee.deactivated_at = self.deactivated_at;
-        employee.departure = self.departure.map(|departure| departure.0.into());
-        employee.blocked = self.blocked_since.map(|since| Blocked {
-            since,
-            retry_at: self.blocked_retry_at.unwrap_or(since),
-            reason: self.blocked_reason.unwrap_or_default(),
-        });
-        employee.without_account_since = self.without_account_since;
-        employee.missing_since = self.missing_since;
-        employee.last_delivery_id = self.last_delivery_id.map(DeliveryId);
-        employee.modified_at = Some(self.modified_at);
-        Ok(employee)
     }
 }

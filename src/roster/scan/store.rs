@@ -5,7 +5,7 @@ use sqlx::types::Json;
 
 use super::ClaimedAccounts;
 use crate::roster::facts_json::{StoredDeparture, StoredFacts};
-use crate::roster::store::Row;
+use crate::roster::row::Row;
 use leaver_core::domain::{Employee, EmployeeKey, SourceName};
 
 /// Loads a page of the employees of these sources, in key order: those after `after`, or the first ones.
@@ -24,7 +24,7 @@ pub(crate) async fn entries_after(
         r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
                   account_id, access_ends_at, deactivated_at, departure AS "departure: Json<StoredDeparture>",
                   blocked_since, blocked_retry_at, blocked_reason, without_account_since, missing_since,
-                  last_delivery_id, modified_at
+                  linked_account_id, first_observed_at, last_delivery_id, modified_at
            FROM leaver.employees
            WHERE source = ANY($1) AND ($2::text IS NULL OR (source, tenant, employee_id) > ($2, $3, $4))
            ORDER BY source, tenant, employee_id

@@ -15,7 +15,7 @@ pub use bamboohr::{
 pub(crate) mod merge;
 pub use merge::{
     Connection, ConnectionStatus, EmployeePage, ModelSync, SyncPage, SyncStatus, merge_connection,
-    merge_deleted_account, merge_page, merge_record, merge_sync_page,
+    merge_page, merge_record, merge_sync_page,
 };
 
 #[cfg(test)]
@@ -110,6 +110,17 @@ pub fn normalize(config: &ProviderConfig, body: &[u8]) -> Result<Parsed, ParseEr
         Provider::Merge => merge::parse(config, body),
         #[cfg(test)]
         Provider::Toy => toy::parse(config, body),
+    }
+}
+
+/// Returns the linked account that a body reports as deleted at the provider.
+#[must_use]
+pub fn deleted_linked_account(config: &ProviderConfig, body: &[u8]) -> Option<String> {
+    match config.provider {
+        Provider::BambooHr => None,
+        Provider::Merge => merge::deleted_account(body),
+        #[cfg(test)]
+        Provider::Toy => None,
     }
 }
 

@@ -40,8 +40,7 @@ pub(super) fn parse(config: &ProviderConfig, body: &[u8]) -> Result<Parsed, Pars
 }
 
 /// Returns the linked account that an authentic body reports as deleted.
-#[must_use]
-pub fn merge_deleted_account(body: &[u8]) -> Option<String> {
+pub(super) fn deleted_account(body: &[u8]) -> Option<String> {
     let event = payload::parse(json::without_byte_order_mark(body)).ok()?;
     let deleted = matches!(event.subject, Err(Ignored::AccountDeleted));
     event.linked_account.filter(|_| deleted)

@@ -113,6 +113,17 @@ pub fn normalize(config: &ProviderConfig, body: &[u8]) -> Result<Parsed, ParseEr
     }
 }
 
+/// Returns the linked account that a body reports as deleted at the provider.
+#[must_use]
+pub fn deleted_linked_account(config: &ProviderConfig, body: &[u8]) -> Option<String> {
+    match config.provider {
+        Provider::BambooHr => None,
+        Provider::Merge => merge::deleted_account(body),
+        #[cfg(test)]
+        Provider::Toy => None,
+    }
+}
+
 #[cfg(test)]
 #[expect(
     clippy::unwrap_used,

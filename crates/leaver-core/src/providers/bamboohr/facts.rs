@@ -51,6 +51,7 @@ pub(super) fn change(
         as_of: event.at,
         facts: facts(&event, names, timezone),
         notification_only,
+        linked_account: None,
         employee_id: event.employee_id,
     })
 }

@@ -75,8 +75,13 @@ fn has_signature(headers: &HeaderMap) -> bool {
         .any(|name| name.as_str().ends_with(SIGNATURE_HEADER))
 }
 
-/// Cuts a path, and escapes what is not printable ASCII.
+/// Cuts a path, removes what may be an e-mail address, and escapes what is not printable ASCII.
 fn printable(path: &str) -> String {
+    let segments = path.split('/').map(|segment| {
+        let may_be_email = segment.contains('@') || segment.contains("%40");
+        if may_be_email { "(removed)" } else { segment }
+    });
+    let path = segments.collect::<Vec<_>>().join("/");
     let escaped = path.chars().take(MAX_PATH_CHARS);
     let mut text: String = escaped.flat_map(char::escape_default).collect();
     if path.chars().nth(MAX_PATH_CHARS).is_some() {
@@ -93,6 +98,11 @@ mod tests {
     fn a_path_is_cut_and_escaped() {
         assert_eq!(printable("/webhooks/acme"), "/webhooks/acme");
         assert_eq!(printable("/a\n\u{1b}[2J\u{e9}"), "/a\\n\\u{1b}[2J\\u{e9}");
+        assert_eq!(
+            printable("/webhooks/ana@example.com/x"),
+            "/webhooks/(removed)/x"
+        );
+        assert_eq!(printable("/ana%40example.com"), "/(removed)");
         let long = printable(&"/x".repeat(300));
         assert_eq!(long.len(), MAX_PATH_CHARS + 3);
     }

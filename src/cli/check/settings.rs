@@ -2,7 +2,7 @@
 
 use super::super::output;
 use super::{CheckReport, CheckStatus};
-use crate::config::{ApiSettings, Settings, Source};
+use crate::config::{ApiSettings, Server, Settings, Source};
 use crate::service;
 use leaver_core::providers::Tenancy;
 use leaver_core::signature::Layout;
@@ -10,7 +10,7 @@ use leaver_core::signature::Layout;
 /// Checks the sources and the mapping.
 pub(super) fn check_settings(report: &mut CheckReport, settings: &Settings) {
     for source in &settings.sources {
-        check_source(report, source);
+        check_source(report, source, &settings.server);
     }
     if settings.accounts.end_sessions.is_empty() {
         report.add(
@@ -21,7 +21,7 @@ pub(super) fn check_settings(report: &mut CheckReport, settings: &Settings) {
     }
 }
 
-fn check_source(report: &mut CheckReport, source: &Source) {
+fn check_source(report: &mut CheckReport, source: &Source, server: &Server) {
     let check = format!("source {}", source.name);
     let provider = source.scheme.provider();
     let mut scheme = provider.display_name().to_owned();
@@ -44,10 +44,12 @@ fn check_source(report: &mut CheckReport, source: &Source) {
         CheckStatus::Ok,
         &check,
         format!(
-            "{scheme}, {}, time zone {}, webhook path /webhooks/{}",
+            "{scheme}, {}, time zone {}, webhooks at {}",
             output::count(source.scheme.keys().len(), "key"),
             source.policy.timezone,
-            source.name
+            server
+                .webhook_url(&source.name)
+                .unwrap_or_else(|| server.webhook_path(&source.name))
         ),
     );
     if provider.capabilities().has_linked_accounts

@@ -173,7 +173,11 @@ fn an_invalid_configuration_stops_every_command() {
         &["explain", "1"],
         &["health"],
     ] {
-        run(args, &env).failed(&["leaver: ", "LEAVER__ACCOUNTS__TABEL", "accounts.tabel"]);
+        run(args, &env).failed(&[
+            "leaver: ",
+            "LEAVER__ACCOUNTS__TABEL",
+            "did you mean LEAVER__ACCOUNTS__TABLE?",
+        ]);
     }
 }
 

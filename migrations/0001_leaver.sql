@@ -107,7 +107,7 @@ COMMENT ON COLUMN leaver.employees.account_id IS 'Linked row of the application'
 COMMENT ON COLUMN leaver.employees.linked_at IS 'When account_id was set.';
 COMMENT ON COLUMN leaver.employees.access_ends_at IS 'The scheduled end of access. Kept while it is blocked. The timer evaluates this employee then, or at blocked_retry_at.';
 COMMENT ON COLUMN leaver.employees.deactivated_at IS 'When Leaver deactivated the account. Empty when the account is active again or was deactivated by others.';
-COMMENT ON COLUMN leaver.employees.departure IS 'The last end of employment that was carried out: when, and the termination date known then. Kept until a later employment is known.';
+COMMENT ON COLUMN leaver.employees.departure IS 'The last end of employment that was carried out: when, the termination date known then, and by_person if `leaver end` did it. Kept until a later employment is known.';
 COMMENT ON COLUMN leaver.employees.blocked_since IS 'When the database first did not carry out a deactivation that is due. Empty when nothing is blocked.';
 COMMENT ON COLUMN leaver.employees.blocked_retry_at IS 'When the blocked deactivation is tried again.';
 COMMENT ON COLUMN leaver.employees.blocked_reason IS 'Why it is blocked. Contains no values of the row.';
@@ -186,7 +186,7 @@ COMMENT ON COLUMN leaver.audit.id IS 'Sequence number.';
 COMMENT ON COLUMN leaver.audit.at IS 'When it was done.';
 COMMENT ON COLUMN leaver.audit.action IS 'What was done.';
 COMMENT ON COLUMN leaver.audit.reason IS 'Why it was done. Contains no name and no e-mail.';
-COMMENT ON COLUMN leaver.audit.source IS 'Source of the employee.';
+COMMENT ON COLUMN leaver.audit.source IS 'Source of the employee. `-` if `leaver end` ended an account of no known employee; tenant and employee_id are `-` then, too.';
 COMMENT ON COLUMN leaver.audit.tenant IS 'Customer company of the employee.';
 COMMENT ON COLUMN leaver.audit.employee_id IS 'Id of the employee at the provider.';
 COMMENT ON COLUMN leaver.audit.account_id IS 'Account, if there is one.';

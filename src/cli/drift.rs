@@ -75,6 +75,7 @@ fn print(report: &DriftReport, mode: DriftMode) {
     }
     for (heading, rows) in [
         ("access ended now", &report.fixed),
+        ("held for a person's decision", &report.held),
         ("access kept by a person's decision", &report.accepted),
     ] {
         if !rows.is_empty() {

@@ -4,6 +4,7 @@ mod check;
 mod deliveries;
 mod drift;
 mod employees;
+mod end;
 mod explain;
 mod health;
 mod holds;
@@ -53,6 +54,7 @@ enum Command {
     Deliveries(deliveries::Deliveries),
     Replay(replay::Replay),
     Holds(holds::Holds),
+    End(end::End),
     Explain(explain::Explain),
     Employees(employees::Employees),
     Health(health::HealthCheck),
@@ -145,6 +147,7 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
             Command::Deliveries(command) => command.run(env).await,
             Command::Replay(command) => command.run(env).await,
             Command::Holds(command) => command.run(env).await,
+            Command::End(command) => command.run(env).await,
             Command::Explain(command) => command.run(env).await,
             Command::Employees(command) => command.run(env).await,
             Command::Health(command) => command.run(env).await,

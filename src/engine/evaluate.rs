@@ -96,6 +96,9 @@ pub(crate) async fn evaluate(
         if employee.deactivated_at.is_none() && policy.rehire == Rehire::Reactivate {
             employee.deactivated_at = shared.missed_return_at(&employee, &found);
         }
+        employee.deactivated_at = employee
+            .deactivated_at
+            .or_else(|| employee.rehired_after_end_by_hand());
         let (account_match, others) = shared.match_account(&employee, &found);
         let decision = decide(policy, &employee, &account_match, &others, now);
         let decision = shared.reconcile_sources(policy, &employee, decision);

@@ -12,6 +12,7 @@ pub(crate) mod observe;
 pub(crate) mod evaluate;
 pub mod execute;
 mod effects;
+pub mod end;
 pub(crate) mod reevaluate;
 mod changes;
 mod reconcile;

@@ -1,10 +1,10 @@
 //! Policies and provider configurations of all configured sources, by name.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use leaver_core::decision::policy::Policy;
-use leaver_core::domain::SourceName;
-use leaver_core::providers::ProviderConfig;
+use leaver_core::domain::{Account, SourceName, Tenant};
+use leaver_core::providers::{ProviderConfig, Tenancy};
 
 /// How payloads of the configured sources are parsed and decided.
 #[derive(Debug, Default)]
@@ -41,6 +41,29 @@ impl Policies {
     #[must_use]
     pub(crate) fn source_name(&self, source: &str) -> Option<&SourceName> {
         self.sources.get(source).map(|(name, _, _)| name)
+    }
+
+    /// Returns the tenants of all configured sources.
+    #[must_use]
+    pub(crate) fn tenants(&self) -> BTreeSet<Tenant> {
+        let mut tenants = BTreeSet::new();
+        for (_, provider_config, _) in self.sources.values() {
+            match &provider_config.tenancy {
+                Tenancy::One(tenant) => drop(tenants.insert(tenant.clone())),
+                Tenancy::ByLinkedAccount(by_account) => {
+                    tenants.extend(by_account.values().cloned());
+                }
+            }
+        }
+        tenants
+    }
+
+    /// Returns true if an account is deactivated only on a person's word.
+    #[must_use]
+    pub(crate) fn is_protected(&self, account: &Account) -> bool {
+        let mut policies = self.sources.values().map(|(_, _, policy)| policy);
+        let email = account.email.as_ref();
+        policies.any(|policy| email.is_some_and(|email| policy.protected.contains(email)))
     }
 
     /// Returns the names of all configured sources, sorted.

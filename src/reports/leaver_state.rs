@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::engine::evaluate::Evaluated;
-use leaver_core::decision::{Action, NoActionReason};
+use leaver_core::decision::{Action, NoActionReason, departure};
 
 /// The state of a person. It is computed from the roster, the account as it is now, and the hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -55,9 +55,9 @@ impl LeaverState {
             Action::Keep(NoActionReason::NoAccount) if decided.is_leaver_without_account() => {
                 Self::NoAccount
             }
-            Action::Keep(NoActionReason::Scheduled) => Self::Scheduled,
             // Access that a person ended by hand while the HR system still reports employment.
-            Action::Keep(_) if employee.departure.is_some() && is_inactive => Self::Ended,
+            Action::Keep(_) if departure::is_carried_out(employee) && is_inactive => Self::Ended,
+            Action::Keep(NoActionReason::Scheduled) => Self::Scheduled,
             Action::Keep(_) => Self::Employed,
         }
     }

@@ -249,11 +249,14 @@ async fn accounts_with_email(
 }
 
 /// Returns the accounts with these ids. A text that is not a value of the id column's type is the id of no account.
-async fn find_tolerantly(
+pub(crate) async fn find_tolerantly(
     conn: &mut PgConnection,
     table: &AccountsTable,
     ids: &BTreeSet<AccountId>,
 ) -> Result<BTreeMap<AccountId, Account>, sqlx::Error> {
+    if ids.is_empty() {
+        return Ok(BTreeMap::new());
+    }
     let mut savepoint = conn.begin().await?;
     match accounts::store::find_by_id(&mut savepoint, table, ids).await {
         Ok(found) => {

@@ -14,9 +14,9 @@ use crate::engine::execute::Outcome;
 use crate::engine::holds;
 use crate::engine::{Engine, Failure};
 use crate::roster;
-use leaver_core::decision::Action;
 use leaver_core::decision::assess::Employment;
 use leaver_core::decision::policy::DriftMode;
+use leaver_core::decision::{Action, RequestedAction};
 use leaver_core::domain::{Account, EmployeeKey, SourceName, WorkEmail};
 
 /// Employees or accounts per page.
@@ -90,6 +90,7 @@ async fn new_report(engine: &Engine) -> Result<DriftReport, sqlx::Error> {
         rests_on_complete_reads: reads.iter().all(|read| read.everybody_read_at.is_some()),
         reads,
         terminated_with_access: vec![],
+        held: vec![],
         accepted: vec![],
         fixed: vec![],
         active_without_employee: vec![],
@@ -111,7 +112,7 @@ fn never_read(source: &SourceName) -> SourceCompleteness {
     }
 }
 
-/// What one page of the roster leaves to do.
+/// The remaining work of one page of the roster.
 struct Page {
     /// Where the next page begins, if there is one.
     next: Option<EmployeeKey>,
@@ -140,11 +141,10 @@ async fn compare_employees(
     report.terminated_with_access.extend(others);
     let (mut with_access, mut rematched) = (vec![], vec![]);
     for decided in evaluation.decided {
-        let left = matches!(decided.employment, Employment::Left { .. });
         if decided.found.is_empty() {
             let left = decided.is_leaver_without_account();
             report.unmatched.push(unmatched(&decided, left));
-        } else if left && has_undue_access(&decided) {
+        } else if has_undue_access(&decided) {
             with_access.push(decided);
         } else if decided.employee.without_account_since.is_some() {
             rematched.push(decided.employee.key);
@@ -152,6 +152,7 @@ async fn compare_employees(
     }
     let mut fixable = vec![];
     for (decided, hold) in with_holds(&mut snapshot, with_access).await? {
+        let left = matches!(decided.employment, Employment::Left { .. });
         let Action::Hold(request) = &decided.decision.action else {
             fixable.push(terminated_with_access(&decided, None));
             continue;
@@ -164,7 +165,12 @@ async fn compare_employees(
             hold => {
                 let open = hold.filter(|hold| !hold.rejected).map(|hold| hold.id);
                 let found = terminated_with_access(&decided, open);
-                report.terminated_with_access.push(found);
+                let list = if left {
+                    &mut report.terminated_with_access
+                } else {
+                    &mut report.held
+                };
+                list.push(found);
             }
         }
     }
@@ -231,10 +237,11 @@ async fn other_accounts(
 /// Returns true if an account is active that the decision would deactivate, or hold for a person.
 fn has_undue_access(decided: &Evaluated) -> bool {
     let is_active = decided.found.iter().any(|account| account.is_active);
-    let ends_access = matches!(
-        decided.decision.action,
-        Action::Deactivate(_) | Action::Hold(_)
-    );
+    let ends_access = match &decided.decision.action {
+        Action::Deactivate(_) => true,
+        Action::Hold(request) => request.requested_action == RequestedAction::Deactivate,
+        _ => false,
+    };
     is_active && ends_access
 }
 

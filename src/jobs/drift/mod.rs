@@ -26,7 +26,9 @@ pub struct DriftReport {
     pub rests_on_complete_reads: bool,
     /// Active accounts of terminated employees.
     pub terminated_with_access: Vec<TerminatedWithAccess>,
-    /// The same, where a person rejected the hold, so access stays.
+    /// Active accounts of employees who may have left, for which a hold is open.
+    pub held: Vec<TerminatedWithAccess>,
+    /// Active accounts of either group where a person rejected the hold, so access stays.
     pub accepted: Vec<TerminatedWithAccess>,
     /// Accounts of terminated employees that this comparison deactivated.
     pub fixed: Vec<TerminatedWithAccess>,

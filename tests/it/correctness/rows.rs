@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::acting::{AS_OF, DANA, EVE, delivery, departures, drift};
 use crate::support::TestApp;
-use crate::support::driving::{leaving, terminated, working};
+use crate::support::driving::{leaving, merge_record, terminated, working};
 
 /// Dana has left, and three accounts have her address.
 async fn three_rows() -> TestApp {
@@ -170,4 +170,19 @@ async fn employees_without_an_account_do_not_count() {
     app.bamboohr(&[working("7", DANA, "2026-11-22T11:20:00Z")])
         .await;
     assert_eq!(app.lines(WITHOUT_ACCOUNT).await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_person_who_may_have_left_is_listed_as_held() {
+    let mut app = TestApp::new().await;
+    app.add_users(&[DANA]).await;
+    let record = merge_record("7", DANA, AS_OF, "INACTIVE", None);
+    app.deliver("merge", &record).await;
+    let report = drift(&app, DriftMode::Fix).await;
+    assert!(report.is_clean(), "{:?}", report.terminated_with_access);
+    let hold = app.open_hold().await;
+    assert_eq!(report.held[0].hold, Some(hold));
+    app.reject(hold).await.unwrap();
+    let report = drift(&app, DriftMode::Fix).await;
+    assert_eq!((report.held.len(), report.accepted.len()), (0, 1));
 }

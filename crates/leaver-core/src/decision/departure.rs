@@ -16,11 +16,24 @@ pub fn is_carried_out(employee: &Employee) -> bool {
 
 /// Records that the account was deactivated, or found inactive and its sessions ended.
 pub fn carried_out(employee: &mut Employee, now: DateTime<Utc>) {
+    employee.departure = Some(departure_of(employee, now));
+}
+
+/// Records that a person ended access by hand, without a statement of the HR system.
+pub fn ended_by_hand(employee: &mut Employee, now: DateTime<Utc>) {
     employee.departure = Some(Departure {
+        by_person: true,
+        ..departure_of(employee, now)
+    });
+}
+
+fn departure_of(employee: &Employee, now: DateTime<Utc>) -> Departure {
+    Departure {
         carried_out_at: now,
         termination_date: employee.termination_date().map(|(date, _)| date),
         returned_at: None,
-    });
+        by_person: false,
+    }
 }
 
 /// Records that the person has access again, by a person's decision or in a later employment. The termination date of

@@ -53,6 +53,8 @@ pub struct Departure {
     pub termination_date: Option<DateOrInstant>,
     /// When access was given back, by a person or after newer facts.
     pub returned_at: Option<DateTime<Utc>>,
+    /// True if a person ended access by hand, without a statement of the HR system.
+    pub by_person: bool,
 }
 
 /// A decided deactivation that the database did not carry out.
@@ -180,6 +182,18 @@ impl Employee {
             && value(self.termination_date.as_ref()) == value(other.termination_date.as_ref())
             && value(self.work_email.as_ref()) == value(other.work_email.as_ref())
             && value(self.deleted.as_ref()) == value(other.deleted.as_ref())
+    }
+
+    /// Returns when a person ended access by hand, if a later employment is known now. A status of active alone is none: the
+    /// HR system may have reported it all the time.
+    #[must_use]
+    pub fn rehired_after_end_by_hand(&self) -> Option<DateTime<Utc>> {
+        let departure = self.departure?;
+        let ended_at = departure.carried_out_at;
+        if !departure.by_person || departure.returned_at.is_some() {
+            return None;
+        }
+        (self.hire_date()? > ended_at.date_naive()).then_some(ended_at)
     }
 
     /// Returns the status, if one is known.

@@ -26,3 +26,34 @@ fn source_name_is_valid_in_a_path() {
         assert!(SourceName::parse(bad).is_err(), "{bad}");
     }
 }
+
+#[test]
+fn only_a_later_hire_date_is_a_rehire_after_an_end_by_hand() {
+    let at = |text: &str| text.parse::<chrono::DateTime<chrono::Utc>>().unwrap();
+    let ended_at = at("2026-11-22T12:00:00Z");
+    let mut employee = Employee::new(EmployeeKey {
+        source: SourceName::parse("merge").unwrap(),
+        tenant: Tenant::new("acme"),
+        employee_id: EmployeeId::new("7"),
+    });
+    for (hired, by_person, expected) in [
+        (None, true, None),
+        (Some("2020-01-06"), true, None),
+        (Some("2026-11-22"), true, None),
+        (Some("2026-11-23"), true, Some(ended_at)),
+        (Some("2026-11-23"), false, None),
+    ] {
+        employee.departure = Some(Departure {
+            carried_out_at: ended_at,
+            termination_date: None,
+            returned_at: None,
+            by_person,
+        });
+        employee.hire_date = hired.map(|day| Fact {
+            value: Some(day.parse().unwrap()),
+            as_of: ended_at,
+            observed_at: ended_at,
+        });
+        assert_eq!(employee.rehired_after_end_by_hand(), expected, "{hired:?}");
+    }
+}

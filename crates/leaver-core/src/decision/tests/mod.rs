@@ -167,6 +167,7 @@ impl Person {
             carried_out_at: at(when),
             termination_date: date,
             returned_at: None,
+            by_person: false,
         });
         self.deactivated_by_us(when)
     }

@@ -129,6 +129,7 @@ fn inactive_account_of_a_leaver_loses_its_sessions_once() {
             carried_out_at: at(ENDED),
             termination_date: Some(on(DATE)),
             returned_at: None,
+            by_person: false,
         });
         check(&gone, NOW, OFF);
         gone.employee.departure.as_mut().unwrap().returned_at = Some(at(ENDED));

@@ -1,0 +1,235 @@
+//! `leaver end`.
+
+use std::io::{IsTerminal, Write};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::Args;
+use serde::Serialize;
+
+use super::holds::Person;
+use super::{Config, Format, open, output};
+use crate::base::clock::{Clock, SystemClock};
+use crate::config::Environment;
+use crate::engine::accounts::AccountsTable;
+use crate::engine::end::{Candidate, Ended, Found, Who, end_access, find};
+use crate::service;
+use leaver_core::domain::{EmployeeKey, SourceName, WorkEmail};
+
+/// Longest reason, in characters.
+const MAX_REASON: usize = 500;
+
+/// End a person's access now, without the HR system
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  leaver end dana.ruiz@example.com --reason \"left today, ticket 4711\"\n  leaver end account:42 --reason \"shared login retired\" --yes\n\nExit codes: 1 no account is found or you answer no, 2 several accounts fit or a flag is missing, 3 the database did not do it"
+)]
+pub(super) struct End {
+    #[command(flatten)]
+    config: Config,
+    /// Work e-mail, employee ID or account ID; or `employee:ID`, `account:ID`
+    #[arg(value_name = "WHO")]
+    who: String,
+    /// Why, for the audit log; without names and e-mails
+    #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
+    reason: String,
+    /// Only employees of this source
+    #[arg(long, value_name = "NAME", value_parser = parse_source)]
+    source: Option<SourceName>,
+    /// End all accounts that fit
+    #[arg(long)]
+    all: bool,
+    /// Also end a protected account (`accounts.protected`)
+    #[arg(long)]
+    protected: bool,
+    /// Do not ask for confirmation
+    #[arg(long)]
+    yes: bool,
+    #[command(flatten)]
+    person: Person,
+    #[command(flatten)]
+    format: Format,
+}
+
+fn parse_reason(text: &str) -> Result<String, String> {
+    let text = text.trim();
+    let problem = if text.is_empty() {
+        "the reason is blank; state why access ends"
+    } else if text.contains('@') {
+        "the reason contains an e-mail; leave it out, the audit log names the account"
+    } else if text.chars().count() > MAX_REASON {
+        "the reason is longer than 500 characters; shorten it"
+    } else if text.chars().any(char::is_control) {
+        "the reason contains a control character; write it on one line"
+    } else {
+        return Ok(text.to_owned());
+    };
+    Err(problem.to_owned())
+}
+
+fn parse_source(text: &str) -> Result<SourceName, String> {
+    SourceName::parse(text).map_err(|error| error.to_string())
+}
+
+impl End {
+    pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
+        let (settings, mut conn) = open(&self.config, env).await?;
+        let table = AccountsTable::inspect(&mut conn, &settings.accounts).await?;
+        let policies = service::policies(&settings);
+        let who = Who::parse(&self.who);
+        let found = find(&mut conn, &table, &policies, &who, self.source.as_ref()).await?;
+        if found.candidates.is_empty() {
+            self.print_candidates(&found)?;
+            output::note(if found.without_account.is_empty() {
+                "no account and no employee fits; an account can be named as `account:ID`"
+            } else {
+                "no account is found for this employee; name the account as `account:ID`"
+            });
+            return Ok(ExitCode::FAILURE);
+        }
+        if found.is_ambiguous() && !self.all {
+            self.print_candidates(&found)?;
+            output::note("several fit; name one as in the first column, or use --all");
+            return Ok(wrong_usage());
+        }
+        if !self.protected && found.candidates.iter().any(|candidate| candidate.protected) {
+            output::note(
+                "the account is protected (`accounts.protected`); add --protected to end it",
+            );
+            return Ok(wrong_usage());
+        }
+        if !self.yes && !std::io::stdin().is_terminal() {
+            output::note("nobody can confirm, since the input is no terminal; add --yes");
+            return Ok(wrong_usage());
+        }
+        if !self.yes && !confirm(&found)? {
+            output::note("nothing was changed");
+            return Ok(ExitCode::FAILURE);
+        }
+        let (name, now) = (self.person.name(env), SystemClock.now());
+        let ended = end_access(
+            &mut conn,
+            &table,
+            &policies,
+            &found.candidates,
+            &self.reason,
+            &name,
+            now,
+        );
+        let ended = ended.await?;
+        if self.format.json {
+            let accounts: Vec<EndedAccount<'_>> = ended.iter().map(EndedAccount::of).collect();
+            output::json(&serde_json::json!({ "accounts": accounts }))?;
+        } else {
+            for account in &ended {
+                output::line!("account {} {}", account.account, effect(account));
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+
+    fn print_candidates(&self, found: &Found) -> anyhow::Result<()> {
+        if self.format.json {
+            let rows: Vec<Row> = rows(found).collect();
+            return output::json(&serde_json::json!({ "candidates": rows }));
+        }
+        if rows(found).next().is_some() {
+            output::line!("{}", table_of(found));
+        }
+        Ok(())
+    }
+}
+
+fn wrong_usage() -> ExitCode {
+    ExitCode::from(2)
+}
+
+fn effect(ended: &Ended) -> &'static str {
+    if ended.changed {
+        "was deactivated and its sessions ended"
+    } else {
+        "was already inactive, its sessions ended"
+    }
+}
+
+/// An account whose access was ended.
+#[derive(Debug, Serialize)]
+struct EndedAccount<'a> {
+    account_id: &'a str,
+    changed: bool,
+}
+
+impl<'a> EndedAccount<'a> {
+    fn of(ended: &'a Ended) -> Self {
+        Self {
+            account_id: ended.account.as_str(),
+            changed: ended.changed,
+        }
+    }
+}
+
+/// An account or an employee that a name fits. It contains personal data, so it has no `Debug`.
+#[derive(Serialize)]
+struct Row {
+    /// The argument that names it and no other.
+    who: String,
+    email: Option<String>,
+    active: Option<bool>,
+    protected: bool,
+    employees: Vec<String>,
+}
+
+fn rows(found: &Found) -> impl Iterator<Item = Row> {
+    let accounts = found.candidates.iter().map(|candidate| Row {
+        who: format!("account:{}", candidate.account.id),
+        email: email_of(candidate),
+        active: Some(candidate.account.is_active),
+        protected: candidate.protected,
+        employees: candidate.employees.iter().map(label).collect(),
+    });
+    accounts.chain(found.without_account.iter().map(|key| Row {
+        who: format!("employee:{}", key.employee_id),
+        email: None,
+        active: None,
+        protected: false,
+        employees: vec![label(key)],
+    }))
+}
+
+fn label(key: &EmployeeKey) -> String {
+    format!(
+        "{} (tenant {}, source {})",
+        key.employee_id, key.tenant, key.source
+    )
+}
+
+fn email_of(candidate: &Candidate) -> Option<String> {
+    let email = candidate.account.email.as_ref();
+    email.map(WorkEmail::expose).map(str::to_owned)
+}
+
+fn table_of(found: &Found) -> output::Table {
+    let mut table = output::Table::new(&["who", "e-mail", "active", "protected", "employees"]);
+    for row in rows(found) {
+        table.add_row([
+            row.who,
+            output::or_dash(row.email),
+            output::or_dash(row.active.map(output::yes_or_no)),
+            output::yes_or_no(row.protected).to_owned(),
+            output::or_dash(Some(row.employees.join("\n")).filter(|text| !text.is_empty())),
+        ]);
+    }
+    table
+}
+
+/// Shows who is meant and reads the answer. Anything but yes counts as no.
+fn confirm(found: &Found) -> anyhow::Result<bool> {
+    let mut err = std::io::stderr();
+    write!(err, "{}\nend this access now? [y/N] ", table_of(found)).context("cannot ask")?;
+    err.flush().context("cannot ask")?;
+    let mut answer = String::new();
+    std::io::stdin()
+        .read_line(&mut answer)
+        .context("cannot read the answer")?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+}

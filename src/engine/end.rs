@@ -1,0 +1,292 @@
+//! Ends access on a person's word, with the guarantees of a deactivation that an HR system causes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use sqlx::{Connection, PgConnection};
+
+use super::policies::Policies;
+use super::shared_accounts::find_accounts;
+use crate::db::employee_keys::employee_key;
+use crate::engine::accounts::{self, AccountsTable, Applied};
+use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
+use crate::engine::effects;
+use crate::engine::holds::{self, resolve::find_tolerantly};
+use crate::roster;
+use leaver_core::decision::{Action, Decision, departure};
+use leaver_core::domain::{
+    Account, AccountId, Employee, EmployeeKey, SourceName, Tenant, WorkEmail,
+};
+
+/// Source, tenant and employee id in the audit log of an account that belongs to no known employee.
+const NOBODY: &str = "-";
+
+/// The person whose access ends, as named at the command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// A work e-mail, an employee id or an account id.
+    Any(String),
+    /// An account id, written as `account:ID`.
+    Account(AccountId),
+    /// An employee id, written as `employee:ID`.
+    Employee(String),
+}
+
+impl Who {
+    /// Reads a text from the command line.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let text = text.trim();
+        if let Some(id) = text.strip_prefix("account:") {
+            return Self::Account(AccountId::new(id));
+        }
+        match text.strip_prefix("employee:") {
+            Some(id) => Self::Employee(id.to_owned()),
+            None => Self::Any(text.to_owned()),
+        }
+    }
+}
+
+/// An account that may be meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Candidate {
+    /// The account.
+    pub account: Account,
+    /// The employees who have it.
+    pub employees: BTreeSet<EmployeeKey>,
+    /// True if `accounts.protected` lists it.
+    pub protected: bool,
+}
+
+/// The accounts and employees that a name fits.
+#[derive(Clone, Debug, Default)]
+pub struct Found {
+    /// The accounts, in the order of their ids.
+    pub candidates: Vec<Candidate>,
+    /// Employees without an account.
+    pub without_account: Vec<EmployeeKey>,
+}
+
+impl Found {
+    /// Returns true if more than one person may be meant.
+    #[must_use]
+    pub fn is_ambiguous(&self) -> bool {
+        self.candidates.len() + self.without_account.len() > 1
+    }
+}
+
+/// An account whose access was ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ended {
+    /// The account.
+    pub account: AccountId,
+    /// True if it was active; false if only its sessions were ended.
+    pub changed: bool,
+}
+
+/// Why access could not be ended.
+#[derive(Debug, thiserror::Error)]
+pub enum EndError {
+    /// The database did not change the account.
+    #[error("the database did not change account {account}: {reason}; nothing was changed")]
+    Blocked {
+        /// The account.
+        account: AccountId,
+        /// Why.
+        reason: String,
+    },
+    /// The database failed.
+    #[error("cannot end access; nothing was changed")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Finds the accounts that a name fits. With a source, only employees of that source count.
+///
+/// # Errors
+/// Returns the database's error.
+pub async fn find(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    policies: &Policies,
+    who: &Who,
+    source: Option<&SourceName>,
+) -> Result<Found, sqlx::Error> {
+    let (id, email) = match who {
+        Who::Account(_) => ("", None),
+        Who::Employee(id) => (id.as_str(), None),
+        Who::Any(text) => (text.as_str(), WorkEmail::parse(text)),
+    };
+    let text = email.as_ref().map_or("", WorkEmail::expose);
+    let mut employees: Vec<Employee> = vec![];
+    if !id.is_empty() {
+        employees = roster::store::find_by_email_or_id(conn, text, id).await?;
+        employees.retain(|employee| source.is_none_or(|source| employee.key.source == *source));
+    }
+
+    let mut by_id: BTreeMap<AccountId, Account> = BTreeMap::new();
+    if source.is_none() {
+        let named = match who {
+            Who::Account(account) => Some(account.clone()),
+            Who::Employee(_) => None,
+            Who::Any(text) => Some(AccountId::new(text)),
+        };
+        by_id.extend(find_tolerantly(conn, table, &named.into_iter().collect()).await?);
+        let wanted: Vec<(WorkEmail, Tenant)> = email
+            .iter()
+            .flat_map(|email| policies.tenants().into_iter().map(|t| (email.clone(), t)))
+            .collect();
+        let found = accounts::store::find_by_email(conn, table, &wanted).await?;
+        by_id.extend(
+            found
+                .into_iter()
+                .flatten()
+                .map(|found| (found.id.clone(), found)),
+        );
+    }
+    let of_employees = find_accounts(conn, table, &employees).await?;
+    let mut holders: BTreeMap<AccountId, BTreeSet<EmployeeKey>> = BTreeMap::new();
+    let mut without_account = vec![];
+    for employee in &employees {
+        let found = of_employees
+            .get(&employee.key)
+            .map_or(&[][..], Vec::as_slice);
+        if found.is_empty() {
+            without_account.push(employee.key.clone());
+        }
+        for account in found {
+            by_id.insert(account.id.clone(), account.clone());
+            let keys = holders.entry(account.id.clone()).or_default();
+            keys.insert(employee.key.clone());
+        }
+    }
+    let names = policies.names();
+    let pairs: Vec<(SourceName, AccountId)> = by_id
+        .keys()
+        .flat_map(|id| names.iter().map(|name| (name.clone(), id.clone())))
+        .collect();
+    for employee in roster::store::find_linked(conn, &pairs).await? {
+        if let Some(account) = employee.account_id {
+            holders.entry(account).or_default().insert(employee.key);
+        }
+    }
+    Ok(Found {
+        candidates: by_id
+            .into_values()
+            .map(|account| Candidate {
+                employees: holders.remove(&account.id).unwrap_or_default(),
+                protected: policies.is_protected(&account),
+                account,
+            })
+            .collect(),
+        without_account,
+    })
+}
+
+/// Ends the access of these accounts now, in one transaction: of all of them or of none.
+///
+/// The HR system may go on reporting employment. Only a person, or a hire date after this day, can give access back.
+///
+/// # Errors
+/// Returns an [`EndError`]; nothing has changed then.
+pub async fn end_access(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    policies: &Policies,
+    candidates: &[Candidate],
+    reason: &str,
+    person: &str,
+    now: DateTime<Utc>,
+) -> Result<Vec<Ended>, EndError> {
+    let mut tx = conn.begin().await?;
+    let keys: BTreeSet<EmployeeKey> = candidates
+        .iter()
+        .flat_map(|c| &c.employees)
+        .cloned()
+        .collect();
+    let keys: Vec<EmployeeKey> = keys.into_iter().collect();
+    let mut employees = roster::store::lock(&mut tx, &keys, &policies.names(), now).await?;
+
+    let applied = apply(&mut tx, table, candidates, reason).await?;
+    if let Some((account, reason)) = applied.blocked.iter().next() {
+        let (account, reason) = (account.clone(), reason.clone());
+        return Err(EndError::Blocked { account, reason });
+    }
+    // A deactivation by a person is not undone when the HR system repeats that the person works there.
+    roster::store::forget_deactivation(&mut tx, &applied.deactivated).await?;
+    for employee in &mut employees {
+        let mut own = candidates
+            .iter()
+            .filter(|c| c.employees.contains(&employee.key));
+        let Some(first) = own.next() else { continue };
+        let is_only = own.next().is_none();
+        if employee.account_id.is_none() && is_only {
+            employee.account_id = Some(first.account.id.clone());
+        }
+        if applied.deactivated.contains(&first.account.id) {
+            employee.deactivated_at = None;
+        }
+        departure::ended_by_hand(employee, now);
+        employee.blocked = None;
+        employee.without_account_since = None;
+    }
+    roster::store::save(&mut tx, &employees, now).await?;
+    let all: BTreeSet<AccountId> = candidates.iter().map(|c| c.account.id.clone()).collect();
+    holds::store::withdraw(&mut tx, &keys, now).await?;
+    holds::store::withdraw_returns(&mut tx, &all, now).await?;
+
+    let nobody = employee_key(NOBODY, NOBODY.to_owned(), NOBODY.to_owned())?;
+    let entries: Vec<AuditEntry> = candidates
+        .iter()
+        .map(|candidate| AuditEntry {
+            action: if applied.deactivated.contains(&candidate.account.id) {
+                AuditAction::Deactivated
+            } else {
+                AuditAction::SessionsEnded
+            },
+            reason: format!("ended by hand: {reason}"),
+            employee: candidate.employees.first().unwrap_or(&nobody).clone(),
+            account: Some(candidate.account.id.clone()),
+            delivery: None,
+            actor: Actor::Person(person.to_owned()),
+        })
+        .collect();
+    audit::store::record(&mut tx, &entries, now).await?;
+    tx.commit().await?;
+    Ok(all
+        .into_iter()
+        .map(|account| Ended {
+            changed: applied.deactivated.contains(&account),
+            account,
+        })
+        .collect())
+}
+
+/// Deactivates the accounts, and ends the sessions of those that were inactive already.
+async fn apply(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    candidates: &[Candidate],
+    reason: &str,
+) -> Result<Applied, sqlx::Error> {
+    let decide = |action: fn(AccountId) -> Action, candidate: &Candidate| Decision {
+        action: action(candidate.account.id.clone()),
+        access_ends_at: None,
+        link: None,
+        reason: reason.to_owned(),
+    };
+    let decisions: Vec<Decision> = candidates
+        .iter()
+        .map(|candidate| decide(Action::Deactivate, candidate))
+        .collect();
+    let mut applied = effects::apply(conn, table, &decisions.iter().collect::<Vec<_>>()).await?;
+    let decisions: Vec<Decision> = candidates
+        .iter()
+        .filter(|c| !applied.deactivated.contains(&c.account.id))
+        .filter(|c| !applied.blocked.contains_key(&c.account.id))
+        .map(|candidate| decide(Action::EndSessions, candidate))
+        .collect();
+    let ended = effects::apply(conn, table, &decisions.iter().collect::<Vec<_>>()).await?;
+    applied.sessions_ended.extend(ended.sessions_ended);
+    applied.blocked.extend(ended.blocked);
+    Ok(applied)
+}

@@ -83,6 +83,8 @@ pub(crate) struct StoredDeparture {
     termination_date: Option<StoredMoment>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     returned_at: Option<DateTime<Utc>>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    while_employed: bool,
 }
 
 impl From<Departure> for StoredDeparture {
@@ -91,6 +93,7 @@ impl From<Departure> for StoredDeparture {
             carried_out_at: departure.carried_out_at,
             termination_date: departure.termination_date.map(StoredMoment::from),
             returned_at: departure.returned_at,
+            while_employed: departure.while_employed,
         }
     }
 }
@@ -101,6 +104,7 @@ impl From<StoredDeparture> for Departure {
             carried_out_at: stored.carried_out_at,
             termination_date: stored.termination_date.map(DateOrInstant::from),
             returned_at: stored.returned_at,
+            while_employed: stored.while_employed,
         }
     }
 }

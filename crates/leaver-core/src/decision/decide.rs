@@ -45,7 +45,7 @@ pub fn decide(
         } => {
             // An open hold about a rehire stays open while the values of a later change are unknown.
             let rehire = (*needs_read && *employed)
-                .then(|| handle_rehire(&inputs))
+                .then(|| handle_rehire(&inputs, now))
                 .flatten()
                 .filter(|action| matches!(action, Action::Hold(_)));
             match rehire {
@@ -54,12 +54,12 @@ pub fn decide(
             }
         }
         Employment::Leaving { employed, .. } => {
-            match employed.then(|| handle_rehire(&inputs)).flatten() {
+            match employed.then(|| handle_rehire(&inputs, now)).flatten() {
                 Some(action) => (action, rehired(&reason)),
                 None => (Action::Keep(NoActionReason::Scheduled), reason),
             }
         }
-        Employment::Employed { .. } => match handle_rehire(&inputs) {
+        Employment::Employed { .. } => match handle_rehire(&inputs, now) {
             Some(action) => (action, rehired(&reason)),
             None => (Action::Keep(NoActionReason::Employed), reason),
         },
@@ -209,7 +209,7 @@ fn rehired(reason: &str) -> String {
 }
 
 /// Returns what to do about an employed person whose account Leaver deactivated, or `None` if there is nothing to do.
-fn handle_rehire(inputs: &Inputs<'_>) -> Option<Action> {
+fn handle_rehire(inputs: &Inputs<'_>, now: DateTime<Utc>) -> Option<Action> {
     // Leaver deactivates linked accounts only. The link is this employee's, or one under a former employee id.
     let (AccountMatch::Linked(account) | AccountMatch::Shared { account, .. }) =
         inputs.account_match
@@ -218,7 +218,7 @@ fn handle_rehire(inputs: &Inputs<'_>) -> Option<Action> {
     };
     // An account that somebody else deactivated is never reactivated.
     let deactivated_at = inputs.employee.deactivated_at?;
-    if account.is_active {
+    if account.is_active || departure::outlasts_the_facts(inputs.policy, inputs.employee, now) {
         return None;
     }
     match inputs.policy.rehire {

@@ -4,7 +4,12 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::domain::{Departure, Employee};
+use super::access_end::{day_start, start_of};
+use super::assess::employment_status;
+use super::policy::Policy;
+use crate::domain::{
+    DateOrInstant, Departure, Employee, EmploymentStatus, Status, UnreadableFacts,
+};
 
 /// Returns whether the present departure of the employee was carried out.
 #[must_use]
@@ -18,9 +23,54 @@ pub fn is_carried_out(employee: &Employee) -> bool {
 pub fn carried_out(employee: &mut Employee, now: DateTime<Utc>) {
     employee.departure = Some(Departure {
         carried_out_at: now,
-        termination_date: employee.termination_date().map(|(date, _)| date),
+        termination_date: termination_date(employee),
         returned_at: None,
+        while_employed: is_reported_as_employed(employee),
     });
+}
+
+/// Records that the HR system reports the person as not employed any more. An active status after that is news.
+pub fn confirm(employee: &mut Employee) {
+    let is_active = employee.status() == Some(&Status::Active);
+    if let Some(departure) = &mut employee.departure
+        && !is_active
+    {
+        departure.while_employed = false;
+    }
+}
+
+/// Returns whether a person's decision ended the access while the HR system reported the person as employed, and the
+/// facts show no later employment.
+///
+/// A repeated status, or a termination date that is added to it, then gives no access back.
+pub(super) fn outlasts_the_facts(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> bool {
+    employee.departure.is_some_and(|departure| {
+        let known = departure.termination_date;
+        let ended_at = known.map_or(departure.carried_out_at, |date| {
+            start_of(date, policy.timezone)
+        });
+        let hired_since = employee.hire_date().is_some_and(|day| {
+            let hired = day_start(day, policy.timezone);
+            hired > ended_at && hired <= now
+        });
+        departure.while_employed
+            && departure.returned_at.is_none()
+            && (known.is_none() || known == termination_date(employee))
+            && !hired_since
+    })
+}
+
+fn termination_date(employee: &Employee) -> Option<DateOrInstant> {
+    employee.termination_date().map(|(date, _)| date)
+}
+
+/// Returns whether all facts that could mean a departure, other than a termination date, report an employed person.
+fn is_reported_as_employed(employee: &Employee) -> bool {
+    employee.status() == Some(&Status::Active)
+        && employment_status(employee) != Some(EmploymentStatus::Terminated)
+        && !employee.is_deleted()
+        && employee.values_pending_since.is_none()
+        && employee.unreadable == UnreadableFacts::default()
 }
 
 /// Records that the person has access again, by a person's decision or in a later employment. The termination date of

@@ -53,6 +53,8 @@ pub struct Departure {
     pub termination_date: Option<DateOrInstant>,
     /// When access was given back, by a person or after newer facts.
     pub returned_at: Option<DateTime<Utc>>,
+    /// True if the HR system has reported the person as employed then and since: a person's decision ended the access.
+    pub while_employed: bool,
 }
 
 /// A decided deactivation that the database did not carry out.

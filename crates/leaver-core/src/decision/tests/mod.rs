@@ -162,6 +162,7 @@ impl Person {
             carried_out_at: at(when),
             termination_date: date,
             returned_at: None,
+            while_employed: false,
         });
         self.deactivated_by_us(when)
     }

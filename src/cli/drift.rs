@@ -25,7 +25,7 @@ const MAX_ROWS: usize = 20;
 /// Compare the roster with current access
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver drift\n  leaver drift --fix\n  leaver drift --json | jq '.terminated_with_access'\n\nExit code 1: someone who left has access"
+    after_help = "Example:\n  leaver drift\n  leaver drift --fix\n  leaver drift --json | jq '.terminated_with_access'\n\nExit code 1: someone who left has access, or has no account that could be found"
 )]
 pub(super) struct Drift {
     #[command(flatten)]
@@ -56,7 +56,7 @@ impl Drift {
         } else {
             print(&report, mode);
         }
-        Ok(exit_code(report.terminated_with_access.is_empty()))
+        Ok(exit_code(report.is_clean()))
     }
 }
 
@@ -86,9 +86,20 @@ fn print(report: &DriftReport, mode: DriftMode) {
         &report.active_without_employee,
         accounts_table,
     );
+    let (left, employed): (Vec<_>, Vec<_>) = report
+        .unmatched
+        .iter()
+        .partition(|unmatched| unmatched.left);
+    output::line!("\nleavers without an account: {}", left.len());
+    if !left.is_empty() {
+        output::line!("{}", leavers_table(&left));
+        output::note(
+            "an account under another e-mail still gives access; next: `leaver end` with the id of that account",
+        );
+    }
     print_first(
-        "employees without an account",
-        &report.unmatched,
+        "other employees without an account",
+        &employed,
         employees_table,
     );
     output::line!(
@@ -159,15 +170,29 @@ fn accounts_table(rows: &[AccountWithoutEmployee]) -> output::Table {
     table
 }
 
-fn employees_table(rows: &[EmployeeWithoutAccount]) -> output::Table {
-    let mut table = output::Table::new(&["employee", "source", "tenant", "work e-mail", "left"]);
+fn leavers_table(rows: &[&EmployeeWithoutAccount]) -> output::Table {
+    let mut table =
+        output::Table::new(&["employee", "source", "tenant", "e-mail looked for", "since"]);
     for row in rows {
         table.add_row([
             row.employee_id.to_string(),
             row.source.to_string(),
             row.tenant.to_string(),
             output::or_dash(row.work_email.as_deref()),
-            output::yes_or_no(row.left).to_owned(),
+            output::time_or_dash(row.since),
+        ]);
+    }
+    table
+}
+
+fn employees_table(rows: &[&EmployeeWithoutAccount]) -> output::Table {
+    let mut table = output::Table::new(&["employee", "source", "tenant", "work e-mail"]);
+    for row in rows {
+        table.add_row([
+            row.employee_id.to_string(),
+            row.source.to_string(),
+            row.tenant.to_string(),
+            output::or_dash(row.work_email.as_deref()),
         ]);
     }
     table

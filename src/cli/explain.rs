@@ -9,6 +9,7 @@ use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::engine::accounts::AccountsTable;
 use crate::reports::explain::{Explanation, KnownFact, KnownFacts, explain};
+use crate::reports::leaver_state::LeaverState;
 use crate::roster;
 use crate::service;
 use leaver_core::domain::WorkEmail;
@@ -63,6 +64,7 @@ fn print(explanation: &Explanation) {
         explanation.source
     );
     output::line!("{}", facts_table(&explanation.facts));
+    output::line!("state:          {}", state(explanation));
     output::line!(
         "account:        {}",
         output::or_dash(explanation.account_id.as_ref().map(ToString::to_string))
@@ -105,6 +107,60 @@ fn print(explanation: &Explanation) {
         }
     }
     output::line!();
+}
+
+/// Returns the state with what belongs to it.
+fn state(explanation: &Explanation) -> String {
+    let Some(state) = explanation.state else {
+        return "unknown, this source is not configured".to_owned();
+    };
+    let word = state.as_str();
+    match (state, explanation) {
+        (
+            LeaverState::Blocked,
+            Explanation {
+                blocked: Some(blocked),
+                ..
+            },
+        ) => format!(
+            "{word} since {}: {}; the next attempt is at {}",
+            output::time(blocked.since),
+            blocked.reason,
+            output::time(blocked.retry_at)
+        ),
+        (
+            LeaverState::Ended,
+            Explanation {
+                departure: Some(departure),
+                ..
+            },
+        ) => format!("{word} at {}", output::time(departure.carried_out_at)),
+        (LeaverState::Scheduled, _) => {
+            format!(
+                "{word} for {}",
+                output::time_or_dash(explanation.access_ends_at)
+            )
+        }
+        (
+            LeaverState::Held,
+            Explanation {
+                hold: Some(hold), ..
+            },
+        ) => {
+            format!(
+                "{word}; `leaver holds approve {0}` or `leaver holds reject {0}`",
+                hold.id
+            )
+        }
+        (LeaverState::NoAccount, _) => {
+            let since = output::time_or_dash(explanation.without_account_since);
+            format!("{word} is found, since {since}")
+        }
+        (LeaverState::HasAccess, _) => {
+            format!("{word} although the person left; `leaver drift` lists the account")
+        }
+        _ => word.to_owned(),
+    }
 }
 
 fn facts_table(facts: &KnownFacts) -> output::Table {

@@ -59,7 +59,12 @@ impl<'a> ChangeSet<'a> {
         employee: &mut Employee,
         account: Option<&Account>,
         decision: &Decision,
+        is_leaver_without_account: bool,
     ) -> Outcome {
+        if decision.action != Action::Keep(NoActionReason::AwaitingRead) {
+            let since = employee.without_account_since.unwrap_or(self.now);
+            employee.without_account_since = is_leaver_without_account.then_some(since);
+        }
         if let Some(link) = &decision.link {
             if employee.account_id.as_ref() != Some(link) {
                 // The deactivation was that of the earlier account.

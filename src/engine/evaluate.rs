@@ -9,8 +9,9 @@ use sqlx::PgConnection;
 use super::policies::Policies;
 use super::shared_accounts::{SharedAccounts, find_accounts};
 use crate::engine::accounts::AccountsTable;
+use leaver_core::decision::assess::{Employment, assess};
 use leaver_core::decision::policy::Rehire;
-use leaver_core::decision::{Action, Decision, NoActionReason, decide};
+use leaver_core::decision::{Action, Decision, NoActionReason, RequestedAction, decide};
 use leaver_core::domain::{Account, AccountId, Employee};
 
 /// An employee and the decision about the account.
@@ -18,6 +19,8 @@ use leaver_core::domain::{Account, AccountId, Employee};
 pub(crate) struct Evaluated {
     /// The employee.
     pub employee: Employee,
+    /// Whether the facts mean that the person left.
+    pub employment: Employment,
     /// The linked account, or else the accounts with the work e-mail.
     pub found: Vec<Account>,
     /// The decision and its reason.
@@ -29,6 +32,13 @@ impl Evaluated {
     #[must_use]
     pub(crate) fn account(&self) -> Option<&Account> {
         self.found.first().filter(|_| self.found.len() == 1)
+    }
+
+    /// Returns true if the person left, or may have left, and no account was found.
+    #[must_use]
+    pub(crate) fn is_leaver_without_account(&self) -> bool {
+        self.decision.action == Action::Keep(NoActionReason::NoAccount)
+            && !self.employment.is_employed()
     }
 
     /// Returns the decision as a short label for people.
@@ -89,8 +99,11 @@ pub(crate) async fn evaluate(
         let (account_match, others) = shared.match_account(&employee, &found);
         let decision = decide(policy, &employee, &account_match, &others, now);
         let decision = shared.reconcile_sources(&employee, decision);
+        let decision = settle_several_inactive(decision, &found);
+        let employment = assess(policy, &employee, now);
         decided.push(Evaluated {
             employee,
+            employment,
             found,
             decision,
         });
@@ -100,4 +113,17 @@ pub(crate) async fn evaluate(
         unconfigured,
         externally_reactivated,
     })
+}
+
+/// Replaces a question about several accounts by the answer if all of them are inactive: there is nothing left to end.
+fn settle_several_inactive(mut decision: Decision, found: &[Account]) -> Decision {
+    let is_question = matches!(
+        &decision.action,
+        Action::Hold(request) if request.requested_action == RequestedAction::Deactivate
+    );
+    if is_question && found.len() > 1 && found.iter().all(|account| !account.is_active) {
+        decision.action = Action::Keep(NoActionReason::AlreadyInactive);
+        decision.reason += "; all of them are inactive";
+    }
+    decision
 }

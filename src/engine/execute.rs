@@ -120,6 +120,7 @@ pub async fn execute(
     let mut saved = unconfigured;
     for evaluated in decided {
         let account = evaluated.account().cloned();
+        let unmatched = evaluated.is_leaver_without_account();
         let Evaluated {
             mut employee,
             decision,
@@ -129,7 +130,7 @@ pub async fn execute(
         if has_returned(policies, &employee, account.as_ref(), now) {
             departure::returned(&mut employee, now);
         }
-        let outcome = changes.record(&mut employee, account.as_ref(), &decision);
+        let outcome = changes.record(&mut employee, account.as_ref(), &decision, unmatched);
         report.schedule_changed |= outcome == Outcome::Scheduled;
         report.outcomes.insert(employee.key.clone(), outcome);
         if let (Outcome::Blocked, Some(blocked)) = (outcome, &employee.blocked) {

@@ -4,12 +4,15 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{Connection, PgConnection};
 
+use super::leaver_state::LeaverState;
 use super::{date_or_instant, employment_status};
 use crate::engine::accounts::AccountsTable;
 use crate::engine::audit;
 use crate::engine::audit::store::AuditRecord;
 use crate::engine::evaluate::{Evaluated, evaluate};
+use crate::engine::holds;
 use crate::engine::policies::Policies;
+use leaver_core::decision::Action;
 use leaver_core::domain::{
     AccountId, DeliveryId, Employee, EmployeeId, Fact, SourceName, Status, Tenant,
 };
@@ -35,12 +38,51 @@ pub(crate) struct Explanation {
     pub values_pending_since: Option<DateTime<Utc>>,
     /// Delivery with the newest facts.
     pub last_delivery_id: Option<DeliveryId>,
+    /// State now; `None` if the source is no longer configured.
+    pub state: Option<LeaverState>,
+    /// Hold of the employee, if one is open or was rejected.
+    pub hold: Option<ExplainedHold>,
+    /// Decision that the database did not carry out.
+    pub blocked: Option<ExplainedBlock>,
+    /// Last end of employment that was carried out.
+    pub departure: Option<ExplainedDeparture>,
+    /// Since when the person is known to have left while no account is found.
+    pub without_account_since: Option<DateTime<Utc>>,
     /// Decision now; `None` if the source is no longer configured.
     pub decision: Option<&'static str>,
     /// Reason for the decision.
     pub reason: Option<String>,
     /// Audit records, oldest first; `None` if the database role may not read the audit log.
     pub history: Option<Vec<AuditRecord>>,
+}
+
+/// A hold of an employee.
+#[derive(Serialize)]
+pub(crate) struct ExplainedHold {
+    /// ID, for `leaver holds`.
+    pub id: i64,
+    /// True if a person rejected it; otherwise it is open.
+    pub rejected: bool,
+}
+
+/// A decision that the database did not carry out.
+#[derive(Serialize)]
+pub(crate) struct ExplainedBlock {
+    /// Since when.
+    pub since: DateTime<Utc>,
+    /// When it is tried again.
+    pub retry_at: DateTime<Utc>,
+    /// Why, without values of the row.
+    pub reason: String,
+}
+
+/// An end of employment that was carried out.
+#[derive(Serialize)]
+pub(crate) struct ExplainedDeparture {
+    /// When it was carried out.
+    pub carried_out_at: DateTime<Utc>,
+    /// Termination date known then.
+    pub termination_date: Option<String>,
 }
 
 /// Facts of an employee; `None` for a fact that no observation named.
@@ -84,12 +126,35 @@ pub(crate) async fn explain(
 ) -> Result<Explanation, sqlx::Error> {
     let evaluation = evaluate(conn, table, policies, vec![employee.clone()], now).await?;
     let decided = evaluation.decided.first();
+    let holds = holds::store::standing(conn, std::slice::from_ref(&employee.key)).await?;
+    let hold = holds.into_iter().flatten().next();
+    let is_rejected = |decided: &Evaluated| {
+        let rejected = hold.as_ref().filter(|hold| hold.rejected);
+        matches!(&decided.decision.action, Action::Hold(request)
+            if rejected.is_some_and(|hold| hold.facts_fingerprint == request.facts_fingerprint))
+    };
+    let state = decided.map(|decided| LeaverState::of(decided, is_rejected(decided)));
     // The service's own role may be allowed to insert into the audit log only. In a transaction of its own,
     // that refusal does not abort an outer one.
     let mut tx = conn.begin().await?;
     let history = audit::store::history(&mut tx, &employee.key).await;
     tx.rollback().await?;
     Ok(Explanation {
+        state,
+        hold: hold.map(|hold| ExplainedHold {
+            id: hold.id,
+            rejected: hold.rejected,
+        }),
+        blocked: employee.blocked.as_ref().map(|blocked| ExplainedBlock {
+            since: blocked.since,
+            retry_at: blocked.retry_at,
+            reason: blocked.reason.clone(),
+        }),
+        departure: employee.departure.map(|departure| ExplainedDeparture {
+            carried_out_at: departure.carried_out_at,
+            termination_date: departure.termination_date.as_ref().map(date_or_instant),
+        }),
+        without_account_since: employee.without_account_since,
         decision: decided.map(Evaluated::label),
         reason: decided.map(|decided| decided.decision.reason.clone()),
         history: history.ok(),

@@ -7,6 +7,7 @@ pub(crate) mod employees;
 pub(crate) mod explain;
 pub(crate) mod health;
 pub(crate) mod holds;
+pub(crate) mod leaver_state;
 
 use leaver_core::domain::{DateOrInstant, EmploymentStatus};
 

@@ -28,7 +28,7 @@ async fn a_return_is_asked_about() {
 
     let hold = app.open_hold().await;
     let done = app.approve(hold, None).await.unwrap();
-    assert!(done.changed);
+    assert!(done.is_change());
     assert!(app.is_active(DANA).await);
     assert_eq!(
         app.audit_in_full().await,

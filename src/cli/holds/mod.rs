@@ -10,11 +10,13 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 
 use crate::config::Environment;
+use crate::engine::holds::Hold;
+use crate::engine::holds::resolve::Approved;
 
 /// List, approve and reject decisions that need a person
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver holds list\n  leaver holds approve 12\n  leaver holds approve 13 --account 4711\n  leaver holds reject 14"
+    after_help = "Example:\n  leaver holds list\n  leaver holds approve 12\n  leaver holds approve 13 --all\n  leaver holds reject 14"
 )]
 pub(super) struct Holds {
     #[command(subcommand)]
@@ -41,14 +43,14 @@ impl Holds {
 
 /// The person who decides.
 #[derive(Debug, Args)]
-struct Person {
+pub(super) struct Person {
     /// Your name in the audit log; default: your login name
     #[arg(long = "as", value_name = "NAME")]
     name: Option<String>,
 }
 
 impl Person {
-    fn name(&self, env: &Environment) -> String {
+    pub(super) fn name(&self, env: &Environment) -> String {
         self.name
             .clone()
             .or_else(|| env.text("SUDO_USER").map(str::to_owned))
@@ -67,6 +69,62 @@ impl Person {
 struct ResolvedHold {
     id: i64,
     state: &'static str,
+    /// The account, if it is one only.
     account_id: Option<String>,
     changed: bool,
+    /// All accounts.
+    accounts: Vec<ResolvedAccount>,
+    /// Accounts with the same e-mail that are still active.
+    still_active: Vec<String>,
+}
+
+/// An account of a hold that a person decided.
+#[derive(Debug, Serialize)]
+struct ResolvedAccount {
+    account_id: String,
+    changed: bool,
+}
+
+impl ResolvedHold {
+    fn approved(approved: &Approved) -> Self {
+        let accounts: Vec<ResolvedAccount> = approved
+            .accounts
+            .iter()
+            .map(|(account, changed)| ResolvedAccount {
+                account_id: account.to_string(),
+                changed: *changed,
+            })
+            .collect();
+        let only = accounts.first().filter(|_| accounts.len() == 1);
+        Self {
+            id: approved.hold.id,
+            state: "approved",
+            account_id: only.map(|account| account.account_id.clone()),
+            changed: approved.is_change(),
+            still_active: approved
+                .still_active
+                .iter()
+                .map(ToString::to_string)
+                .collect(),
+            accounts,
+        }
+    }
+
+    fn rejected(hold: &Hold) -> Self {
+        let account = hold.account_id.clone();
+        Self {
+            id: hold.id,
+            state: "rejected",
+            changed: false,
+            accounts: account
+                .iter()
+                .map(|account| ResolvedAccount {
+                    account_id: account.clone(),
+                    changed: false,
+                })
+                .collect(),
+            still_active: vec![],
+            account_id: account,
+        }
+    }
 }

@@ -28,12 +28,7 @@ impl Reject {
         let (name, now) = (self.person.name(env), SystemClock.now());
         let hold = resolve::reject(&mut conn, self.id, &name, now).await?;
         if self.format.json {
-            return output::json(&ResolvedHold {
-                id: self.id,
-                state: "rejected",
-                account_id: hold.account_id,
-                changed: false,
-            });
+            return output::json(&ResolvedHold::rejected(&hold));
         }
         output::line!(
             "hold {} rejected: nothing changes unless new facts arrive for employee {}",

@@ -1,5 +1,7 @@
 //! Approves or rejects a hold, in one transaction with its audit entries.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 
@@ -11,7 +13,9 @@ use crate::engine::effects;
 use crate::engine::holds::{self, Hold};
 use crate::roster;
 use leaver_core::decision::{Action, Decision, departure};
-use leaver_core::domain::{AccountId, DeliveryId, EmployeeKey};
+use leaver_core::domain::{
+    Account, AccountId, DeliveryId, Employee, EmployeeKey, Tenant, WorkEmail,
+};
 
 /// Why a hold cannot be resolved.
 #[derive(Debug, thiserror::Error)]
@@ -28,7 +32,7 @@ pub enum ResolveError {
         state: String,
     },
     /// The hold has no account.
-    #[error("hold {0} has no account; name it with --account ID")]
+    #[error("hold {0} has no account; name it with --account ID, or several, or use --all")]
     NoAccount(i64),
     /// The hold has an account, and another one was named.
     #[error("hold {id} is about account {account}; --account is only for holds without an account")]
@@ -38,6 +42,11 @@ pub enum ResolveError {
         /// Its account.
         account: AccountId,
     },
+    /// All accounts were requested, and none matches.
+    #[error(
+        "no account has the work e-mail of the employee of hold {0}; name it with --account ID"
+    )]
+    NoneMatches(i64),
     /// The named account does not exist.
     #[error("there is no account {0} in the accounts table")]
     NoSuchAccount(AccountId),
@@ -58,18 +67,39 @@ pub enum ResolveError {
     Database(#[from] sqlx::Error),
 }
 
+/// The accounts that an approval is about.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// The account of the hold.
+    OfHold,
+    /// These accounts, of a hold that has none.
+    Accounts(Vec<AccountId>),
+    /// All accounts with the work e-mail of the employee, of a hold that has none.
+    All,
+}
+
 /// The effect of an approved hold.
 #[derive(Debug)]
 pub struct Approved {
     /// The hold.
     pub hold: Hold,
-    /// Its account.
-    pub account: AccountId,
-    /// True if the account was changed, false if it already was in that state.
-    pub changed: bool,
+    /// Its accounts. Each is true if the account was changed, false if it already was in that state.
+    pub accounts: BTreeMap<AccountId, bool>,
+    /// Accounts with the work e-mail of the employee that are still active.
+    pub still_active: BTreeSet<AccountId>,
 }
 
-/// Approves a hold and executes it. `named` is the account for a hold that has none.
+impl Approved {
+    /// Returns true if an account was changed.
+    #[must_use]
+    pub fn is_change(&self) -> bool {
+        self.accounts.values().any(|changed| *changed)
+    }
+}
+
+/// Approves a hold and executes it, for all its accounts or for none.
+///
+/// The employee is linked to the first account. Drift names other accounts with the work e-mail that stay active.
 ///
 /// # Errors
 /// Returns a [`ResolveError`]; nothing has changed then.
@@ -77,46 +107,46 @@ pub async fn approve(
     conn: &mut PgConnection,
     table: &AccountsTable,
     id: i64,
-    named: Option<AccountId>,
+    named: &Named,
     person: &str,
     now: DateTime<Utc>,
 ) -> Result<Approved, ResolveError> {
     let mut tx = conn.begin().await?;
     let (hold, key) = close(&mut tx, id, "approved", person, now).await?;
-    let account = match (hold.account_id.clone().map(AccountId::new), named) {
-        (Some(account), Some(named)) if account != named => {
-            return Err(ResolveError::OtherAccount { id, account });
-        }
-        (Some(account), _) | (None, Some(account)) => account,
-        (None, None) => return Err(ResolveError::NoAccount(id)),
-    };
-    let exists = accounts::store::find_by_id(&mut tx, table, &[account.clone()].into())
-        .await
-        .or_else(|error| {
-            // A text that is not a value of the id column's type is not the id of an account.
-            if is_malformed_value(&error) {
-                Ok(vec![])
-            } else {
-                Err(error)
-            }
-        })?;
-    if exists.is_empty() {
-        return Err(ResolveError::NoSuchAccount(account));
+    let mut employees = roster::store::lock(&mut tx, std::slice::from_ref(&key), &[], now).await?;
+    let same_email = accounts_with_email(&mut tx, table, &employees).await?;
+    let requested = requested(&hold, named, &same_email)?;
+    let link = requested.first();
+    let ids: BTreeSet<AccountId> = requested.iter().cloned().collect();
+    let found = find_tolerantly(&mut tx, table, &ids).await?;
+    if let Some(missing) = ids.iter().find(|id| !found.contains_key(*id)) {
+        return Err(ResolveError::NoSuchAccount(missing.clone()));
     }
+
     let reactivates = hold.requested_action == "reactivate";
-    let decision = Decision {
-        action: if reactivates {
-            Action::Reactivate(account.clone())
-        } else {
-            Action::Deactivate(account.clone())
-        },
+    let decide = |action: fn(AccountId) -> Action, account: &AccountId| Decision {
+        action: action(account.clone()),
         access_ends_at: None,
-        link: Some(account.clone()),
+        link: None,
         reason: hold.reason.clone(),
     };
-    let applied = effects::apply(&mut tx, table, &[&decision]).await?;
-    if let Some(reason) = applied.blocked.get(&account) {
-        let reason = reason.clone();
+    let action = if reactivates {
+        Action::Reactivate
+    } else {
+        Action::Deactivate
+    };
+    let decisions: Vec<Decision> = ids.iter().map(|id| decide(action, id)).collect();
+    let mut applied = effects::apply(&mut tx, table, &decisions.iter().collect::<Vec<_>>()).await?;
+    if !reactivates {
+        // Sessions of accounts that somebody else deactivated.
+        let inactive = ids.difference(&applied.deactivated);
+        let inactive = inactive.filter(|id| !applied.blocked.contains_key(*id));
+        let decisions: Vec<Decision> = inactive.map(|id| decide(Action::EndSessions, id)).collect();
+        let ended = effects::apply(&mut tx, table, &decisions.iter().collect::<Vec<_>>()).await?;
+        applied.sessions_ended.extend(ended.sessions_ended);
+        applied.blocked.extend(ended.blocked);
+    }
+    if let Some((account, reason)) = applied.blocked.pop_first() {
         return Err(ResolveError::Blocked {
             id,
             account,
@@ -124,24 +154,28 @@ pub async fn approve(
         });
     }
     roster::store::forget_deactivation(&mut tx, &applied.reactivated).await?;
-    let changed = !applied.deactivated.is_empty() || !applied.reactivated.is_empty();
 
-    for mut employee in roster::store::lock(&mut tx, std::slice::from_ref(&key), &[], now).await? {
-        if changed {
+    let changed = applied.deactivated.union(&applied.reactivated).cloned();
+    let changed: BTreeSet<AccountId> = changed.collect();
+    for employee in &mut employees {
+        if !changed.is_empty() {
             employee.deactivated_at = (!reactivates).then_some(now);
-        } else if employee.account_id.as_ref() != Some(&account) {
+        } else if employee.account_id.as_ref() != link {
             // The deactivation was that of the earlier account.
             employee.deactivated_at = None;
         }
         if reactivates {
-            departure::returned(&mut employee, now);
+            departure::returned(employee, now);
         } else {
-            departure::carried_out(&mut employee, now);
+            departure::carried_out(employee, now);
         }
-        employee.account_id = Some(account.clone());
-        roster::store::save(&mut tx, &[employee], now).await?;
+        employee.blocked = None;
+        employee.without_account_since = None;
+        employee.account_id = link.cloned();
     }
-    let entry = |action| AuditEntry {
+    roster::store::save(&mut tx, &employees, now).await?;
+
+    let entry = |action, account: &AccountId| AuditEntry {
         action,
         reason: hold.reason.clone(),
         employee: key.clone(),
@@ -149,21 +183,95 @@ pub async fn approve(
         delivery: hold.delivery_id.map(DeliveryId),
         actor: Actor::Person(person.to_owned()),
     };
-    let mut entries = vec![entry(AuditAction::Approved)];
-    if changed {
-        entries.push(entry(if reactivates {
-            AuditAction::Reactivated
-        } else {
-            AuditAction::Deactivated
-        }));
+    let mut entries = vec![];
+    for account in &ids {
+        entries.push(entry(AuditAction::Approved, account));
+        if applied.deactivated.contains(account) {
+            entries.push(entry(AuditAction::Deactivated, account));
+        } else if applied.reactivated.contains(account) {
+            entries.push(entry(AuditAction::Reactivated, account));
+        } else if applied.sessions_ended.contains(account) {
+            entries.push(entry(AuditAction::SessionsEnded, account));
+        }
     }
     audit::store::record(&mut tx, &entries, now).await?;
     tx.commit().await?;
+    let others = same_email
+        .into_iter()
+        .filter(|account| !ids.contains(&account.id));
+    let still_active = others.filter(|account| account.is_active && !reactivates);
     Ok(Approved {
+        still_active: still_active.map(|account| account.id).collect(),
+        accounts: ids
+            .iter()
+            .map(|id| (id.clone(), changed.contains(id)))
+            .collect(),
         hold,
-        account,
-        changed,
     })
+}
+
+/// Returns the accounts that an approval is about, at least one.
+fn requested(
+    hold: &Hold,
+    named: &Named,
+    same_email: &[Account],
+) -> Result<Vec<AccountId>, ResolveError> {
+    let id = hold.id;
+    let of_hold = hold.account_id.clone().map(AccountId::new);
+    match (of_hold, named) {
+        (Some(account), Named::Accounts(named)) if named.iter().any(|id| *id != account) => {
+            Err(ResolveError::OtherAccount { id, account })
+        }
+        (Some(account), _) => Ok(vec![account]),
+        (None, Named::Accounts(named)) if !named.is_empty() => Ok(named.clone()),
+        (None, Named::All) if same_email.is_empty() => Err(ResolveError::NoneMatches(id)),
+        (None, Named::All) => Ok(same_email
+            .iter()
+            .map(|account| account.id.clone())
+            .collect()),
+        (None, Named::OfHold | Named::Accounts(_)) => Err(ResolveError::NoAccount(id)),
+    }
+}
+
+/// Returns the accounts with the work e-mail of an employee who is linked to none.
+async fn accounts_with_email(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    employees: &[Employee],
+) -> Result<Vec<Account>, sqlx::Error> {
+    let wanted: Vec<(WorkEmail, Tenant)> = employees
+        .iter()
+        .filter(|employee| employee.account_id.is_none())
+        .filter_map(|e| Some((e.work_email()?.clone(), e.key.tenant.clone())))
+        .collect();
+    let found = accounts::store::find_by_email(conn, table, &wanted).await?;
+    Ok(found.into_iter().flatten().collect())
+}
+
+/// Returns the accounts with these ids. A text that is not a value of the id column's type is the id of no account.
+async fn find_tolerantly(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    ids: &BTreeSet<AccountId>,
+) -> Result<BTreeMap<AccountId, Account>, sqlx::Error> {
+    let mut savepoint = conn.begin().await?;
+    match accounts::store::find_by_id(&mut savepoint, table, ids).await {
+        Ok(found) => {
+            savepoint.commit().await?;
+            let by_id = found.into_iter().map(|found| (found.id.clone(), found));
+            return Ok(by_id.collect());
+        }
+        Err(error) if is_malformed_value(&error) => savepoint.rollback().await?,
+        Err(error) => return Err(error),
+    }
+    if ids.len() < 2 {
+        return Ok(BTreeMap::new());
+    }
+    let mut by_id = BTreeMap::new();
+    for id in ids {
+        by_id.extend(Box::pin(find_tolerantly(conn, table, &[id.clone()].into())).await?);
+    }
+    Ok(by_id)
 }
 
 /// Rejects a hold. It is opened again only if the facts it was based on change.

@@ -1,7 +1,6 @@
 //! One comparison, page by page. Each page is read in one snapshot of the database, so an employee who is being
 //! deactivated at that moment is not reported.
 
-use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{
@@ -16,9 +15,9 @@ use crate::engine::holds;
 use crate::engine::{Engine, Failure};
 use crate::roster;
 use leaver_core::decision::Action;
-use leaver_core::decision::assess::{Employment, assess};
+use leaver_core::decision::assess::Employment;
 use leaver_core::decision::policy::DriftMode;
-use leaver_core::domain::{EmployeeKey, SourceName, WorkEmail};
+use leaver_core::domain::{Account, EmployeeKey, SourceName, WorkEmail};
 
 /// Employees or accounts per page.
 const PAGE_SIZE: i64 = 500;
@@ -39,9 +38,18 @@ async fn compare_pages(engine: &Engine, mode: DriftMode) -> Result<DriftReport, 
     let mut after: Option<EmployeeKey> = None;
     loop {
         let page = compare_employees(engine, &table, after.as_ref(), &mut report);
-        let (next, mut fixable) = pool.with_silence_timeout(page).await?;
-        if mode == DriftMode::Fix && !fixable.is_empty() {
-            fix(engine, &mut fixable, &mut report).await?;
+        let Page {
+            next,
+            mut fixable,
+            rematched,
+        } = pool.with_silence_timeout(page).await?;
+        if mode == DriftMode::Fix {
+            if !fixable.is_empty() {
+                fix(engine, &mut fixable, &mut report).await?;
+            }
+            if !rematched.is_empty() {
+                engine.reevaluate(&rematched, &Actor::Drift).await?;
+            }
         }
         report.terminated_with_access.append(&mut fixable);
         match next {
@@ -103,13 +111,23 @@ fn never_read(source: &SourceName) -> SourceCompleteness {
     }
 }
 
-/// Compares one page of the roster. Returns where the next page begins, and whose access can be ended.
+/// What one page of the roster leaves to do.
+struct Page {
+    /// Where the next page begins, if there is one.
+    next: Option<EmployeeKey>,
+    /// Whose access can be ended.
+    fixable: Vec<TerminatedWithAccess>,
+    /// Who had no account, and whose account is found and inactive now.
+    rematched: Vec<EmployeeKey>,
+}
+
+/// Compares one page of the roster.
 async fn compare_employees(
     engine: &Engine,
     table: &AccountsTable,
     after: Option<&EmployeeKey>,
     report: &mut DriftReport,
-) -> Result<(Option<EmployeeKey>, Vec<TerminatedWithAccess>), sqlx::Error> {
+) -> Result<Page, sqlx::Error> {
     let now = engine.clock.now();
     let mut conn = engine.pool.acquire().await?;
     let mut snapshot = store::snapshot(&mut conn).await?;
@@ -118,13 +136,18 @@ async fn compare_employees(
     let is_last = i64::try_from(page.len()).unwrap_or(PAGE_SIZE) < PAGE_SIZE;
     let next = page.last().map(|last| last.key.clone());
     let evaluation = evaluate(&mut snapshot, table, &engine.policies, page, now).await?;
-    let mut with_access = vec![];
+    let others = other_accounts(&mut snapshot, table, &names, &evaluation.decided).await?;
+    report.terminated_with_access.extend(others);
+    let (mut with_access, mut rematched) = (vec![], vec![]);
     for decided in evaluation.decided {
-        let left = has_left(engine, &decided, now);
+        let left = matches!(decided.employment, Employment::Left { .. });
         if decided.found.is_empty() {
+            let left = decided.is_leaver_without_account();
             report.unmatched.push(unmatched(&decided, left));
         } else if left && has_undue_access(&decided) {
             with_access.push(decided);
+        } else if decided.employee.without_account_since.is_some() {
+            rematched.push(decided.employee.key);
         }
     }
     let mut fixable = vec![];
@@ -146,13 +169,63 @@ async fn compare_employees(
         }
     }
     snapshot.rollback().await?;
-    Ok((next.filter(|_| !is_last), fixable))
+    Ok(Page {
+        next: next.filter(|_| !is_last),
+        fixable,
+        rematched,
+    })
 }
 
-fn has_left(engine: &Engine, decided: &Evaluated, now: DateTime<Utc>) -> bool {
-    let employee = &decided.employee;
-    let policy = engine.policies.policy(&employee.key.source);
-    policy.is_some_and(|policy| matches!(assess(policy, employee, now), Employment::Left { .. }))
+/// Finds active accounts with the work e-mail of a person who left and is linked to another account. An account that is linked
+/// to any employee does not count: it may be that of a successor.
+async fn other_accounts(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    sources: &[SourceName],
+    decided: &[Evaluated],
+) -> Result<Vec<TerminatedWithAccess>, sqlx::Error> {
+    let mut linked = vec![];
+    let mut wanted = vec![];
+    for decided in decided {
+        let employee = &decided.employee;
+        let left = matches!(decided.employment, Employment::Left { .. });
+        let is_linked = employee.account_id.is_some() && decided.account().is_some();
+        if let (true, true, Some(email)) = (left, is_linked, employee.work_email()) {
+            wanted.push((email.clone(), employee.key.tenant.clone()));
+            linked.push(decided);
+        }
+    }
+    let found = accounts::store::find_by_email(conn, table, &wanted).await?;
+    let others: Vec<(&Evaluated, Account)> = linked
+        .into_iter()
+        .zip(found)
+        .flat_map(|(decided, found)| found.into_iter().map(move |account| (decided, account)))
+        .filter(|(decided, account)| {
+            account.is_active && decided.employee.account_id.as_ref() != Some(&account.id)
+        })
+        .collect();
+    if others.is_empty() {
+        return Ok(vec![]);
+    }
+    let ids: Vec<&str> = others
+        .iter()
+        .map(|(_, account)| account.id.as_str())
+        .collect();
+    let claimed = roster::scan::store::find_claimed_accounts(conn, sources, &ids, &[]).await?;
+    Ok(others
+        .into_iter()
+        .filter(|(_, account)| !claimed.account_ids.contains(account.id.as_str()))
+        .map(|(decided, account)| TerminatedWithAccess {
+            account_id: Some(account.id),
+            reason: format!(
+                "{}; the employee is linked to another account, and this one has the same e-mail",
+                decided.decision.reason
+            ),
+            failure: None,
+            blocked_since: None,
+            ..terminated_with_access(decided, None)
+        })
+        .collect())
 }
 
 /// Returns true if an account is active that the decision would deactivate, or hold for a person.
@@ -209,6 +282,7 @@ fn unmatched(decided: &Evaluated, left: bool) -> EmployeeWithoutAccount {
         employee_id: key.employee_id,
         work_email: email_of(decided),
         left,
+        since: decided.employee.without_account_since,
     }
 }
 

@@ -76,6 +76,19 @@ pub struct TerminatedWithAccess {
     pub blocked_since: Option<DateTime<Utc>>,
 }
 
+impl DriftReport {
+    /// Returns the employees who left, and for whom no account is found.
+    pub fn leavers_without_account(&self) -> impl Iterator<Item = &EmployeeWithoutAccount> {
+        self.unmatched.iter().filter(|unmatched| unmatched.left)
+    }
+
+    /// Returns true if no leaver has access, and an account was found for each.
+    #[must_use]
+    pub fn is_clean(&self) -> bool {
+        self.terminated_with_access.is_empty() && self.leavers_without_account().next().is_none()
+    }
+}
+
 impl TerminatedWithAccess {
     /// Returns the employee's key.
     #[must_use]
@@ -110,6 +123,8 @@ pub struct EmployeeWithoutAccount {
     pub employee_id: EmployeeId,
     /// The work e-mail, if known.
     pub work_email: Option<String>,
-    /// True if the employee has left. An account under another e-mail would still give access.
+    /// True if the employee left, or may have left. An account under another e-mail would still give access.
     pub left: bool,
+    /// Since when the service knows of it, if the employee left.
+    pub since: Option<DateTime<Utc>>,
 }

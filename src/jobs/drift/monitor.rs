@@ -76,6 +76,13 @@ impl DriftMonitor {
         } else {
             info!(fixed, "drift.check: no terminated employee has access");
         }
+        let unmatched = report.leavers_without_account().count();
+        if unmatched > 0 {
+            warn!(
+                unmatched,
+                "drift.check: no account is found for employees who left; `leaver drift` lists them"
+            );
+        }
         Ok(Some(checked))
     }
 }

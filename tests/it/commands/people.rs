@@ -159,7 +159,8 @@ async fn holds_are_listed_approved_and_rejected() {
         .await;
     assert_eq!(
         output,
-        json!({"id": two.parse::<i64>().unwrap(), "state": "approved", "account_id": account[0], "changed": true})
+        json!({"id": two.parse::<i64>().unwrap(), "state": "approved", "account_id": account[0], "changed": true,
+               "accounts": [{"account_id": account[0], "changed": true}], "still_active": []})
     );
     let output = app
         .run(&["holds", "reject", &four, "--as", "Kim"])

@@ -15,9 +15,9 @@ use sqlx::Row;
 use crate::support::driving::{event, leaving, merge_record, terminated, working};
 use crate::support::{JSON, TestApp, at, employees};
 
-const DANA: &str = "dana@example.com";
-const EVE: &str = "eve@example.com";
-const AS_OF: &str = "2026-11-22T11:00:00Z";
+pub(super) const DANA: &str = "dana@example.com";
+pub(super) const EVE: &str = "eve@example.com";
+pub(super) const AS_OF: &str = "2026-11-22T11:00:00Z";
 /// Longer than the first wait, with its jitter.
 const WAIT: TimeDelta = TimeDelta::seconds(7);
 
@@ -66,7 +66,7 @@ async fn obstructed(obstacle: Obstacle) -> TestApp {
 }
 
 /// Dana has left, by BambooHR or by Merge. Her employee id is 7 in both.
-fn departures() -> [(&'static str, Value); 2] {
+pub(super) fn departures() -> [(&'static str, Value); 2] {
     let date = Some("2026-11-20T00:00:00Z");
     [
         ("bamboohr", employees(&[terminated("7", DANA, AS_OF)])),
@@ -74,7 +74,7 @@ fn departures() -> [(&'static str, Value); 2] {
     ]
 }
 
-async fn delivery(app: &mut TestApp) -> (String, Value, bool) {
+pub(super) async fn delivery(app: &mut TestApp) -> (String, Value, bool) {
     let sql =
         "SELECT state, outcome, body IS NOT NULL FROM leaver.deliveries ORDER BY id DESC LIMIT 1";
     let row = sqlx::query(sql).fetch_one(&mut app.conn).await.unwrap();
@@ -87,7 +87,7 @@ async fn blocked(app: &mut TestApp) -> Option<String> {
         .await
 }
 
-async fn drift(app: &TestApp, mode: DriftMode) -> DriftReport {
+pub(super) async fn drift(app: &TestApp, mode: DriftMode) -> DriftReport {
     compare(&app.parts.engine, mode).await.unwrap()
 }
 
@@ -257,7 +257,7 @@ async fn a_blocked_approval_keeps_its_hold_open() {
         assert_eq!(app.audit().await, ["hold_opened 7"]);
 
         app.sql(obstacle.2).await;
-        assert!(app.approve(hold, None).await.unwrap().changed);
+        assert!(app.approve(hold, None).await.unwrap().is_change());
         assert_eq!(app.user(DANA).await, (false, 0));
     }
 }

@@ -3,3 +3,5 @@
 mod acting;
 mod judging;
 mod reading;
+mod rows;
+mod states;

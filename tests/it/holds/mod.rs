@@ -77,7 +77,7 @@ async fn an_approved_hold_is_executed_and_recorded() {
     let mut app = unread().await;
     let hold = app.open_hold().await;
     let done = app.approve(hold, None).await.unwrap();
-    assert!(done.changed);
+    assert!(done.is_change());
     assert_eq!(app.user(DANA).await, (false, 0));
     assert_eq!(app.user("other@example.com").await, (true, 2));
     assert_eq!(app.holds().await, ["approved deactivate 7 1"]);
@@ -107,13 +107,17 @@ async fn what_a_person_deactivated_counts_as_ours_when_they_return() {
 }
 
 #[tokio::test]
-async fn approving_for_an_inactive_account_changes_nothing() {
+async fn approving_for_an_inactive_account_ends_its_sessions() {
     let mut app = unread().await;
     app.sql("UPDATE users SET is_active = false WHERE id = 1")
         .await;
     let hold = app.open_hold().await;
-    assert!(!app.approve(hold, None).await.unwrap().changed);
-    assert_eq!(app.audit().await, ["hold_opened 7", "approved 7"]);
+    assert!(!app.approve(hold, None).await.unwrap().is_change());
+    assert_eq!(
+        app.audit().await,
+        ["hold_opened 7", "approved 7", "sessions_ended 7"]
+    );
+    assert_eq!(app.user(DANA).await, (false, 0));
     let ours = "SELECT count(*) FROM leaver.employees WHERE deactivated_at IS NOT NULL";
     assert_eq!(app.count(ours).await, 0);
 }

@@ -9,7 +9,7 @@ use leaver::base::liveness::Phase;
 use leaver::config::{Environment, Settings};
 use leaver::engine::accounts::AccountsTable;
 use leaver::engine::holds;
-use leaver::engine::holds::resolve::{Approved, ResolveError, approve, reject};
+use leaver::engine::holds::resolve::{Approved, Named, ResolveError, approve, reject};
 use leaver::jobs::deliveries::{LoopState, Round};
 use leaver::service::Components;
 use leaver_core::domain::{AccountId, DeliveryId};
@@ -193,11 +193,21 @@ impl TestApp {
         id: i64,
         account: Option<&str>,
     ) -> Result<Approved, ResolveError> {
+        let account = account.map(|id| Named::Accounts(vec![AccountId::new(id)]));
+        self.approve_for(id, &account.unwrap_or(Named::OfHold))
+            .await
+    }
+
+    /// Approves a hold for these accounts.
+    pub(crate) async fn approve_for(
+        &mut self,
+        id: i64,
+        named: &Named,
+    ) -> Result<Approved, ResolveError> {
         let now = self.clock.now();
         let table = AccountsTable::inspect(&mut self.session.conn, &self.settings.accounts)
             .await
             .unwrap();
-        let named = account.map(AccountId::new);
         approve(&mut self.conn, &table, id, named, "ada", now).await
     }
 

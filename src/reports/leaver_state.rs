@@ -1,0 +1,77 @@
+//! The state of a person: employed, or one of the states of a leaver (ADR 0009).
+
+use serde::Serialize;
+
+use crate::engine::evaluate::Evaluated;
+use leaver_core::decision::{Action, NoActionReason};
+
+/// The state of a person. It is computed from the roster, the account as it is now, and the hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub(crate) enum LeaverState {
+    /// The facts do not imply that the person left.
+    #[serde(rename = "employed")]
+    Employed,
+    /// Access ends at a known time.
+    #[serde(rename = "scheduled")]
+    Scheduled,
+    /// A person decides.
+    #[serde(rename = "held")]
+    Held,
+    /// The database did not end access.
+    #[serde(rename = "blocked")]
+    Blocked,
+    /// The person left, and no account is found.
+    #[serde(rename = "no account")]
+    NoAccount,
+    /// The account is inactive.
+    #[serde(rename = "ended")]
+    Ended,
+    /// The person left, and the account is active: somebody reactivated it, or rejected the hold. Drift lists it.
+    #[serde(rename = "has access")]
+    HasAccess,
+}
+
+impl LeaverState {
+    /// Returns the state after an evaluation. `is_rejected` is true if a person rejected the hold on these facts.
+    pub(crate) fn of(decided: &Evaluated, is_rejected: bool) -> Self {
+        let employee = &decided.employee;
+        let is_inactive =
+            !decided.found.is_empty() && decided.found.iter().all(|account| !account.is_active);
+        match &decided.decision.action {
+            Action::Deactivate(_) | Action::EndSessions(_) | Action::Reactivate(_)
+                if employee.blocked.is_some() =>
+            {
+                Self::Blocked
+            }
+            Action::Keep(NoActionReason::AwaitingRead) if employee.blocked.is_some() => {
+                Self::Blocked
+            }
+            Action::Hold(_) if is_rejected && !is_inactive => Self::HasAccess,
+            Action::Hold(_) => Self::Held,
+            Action::Deactivate(_) => Self::HasAccess,
+            Action::EndSessions(_)
+            | Action::Reactivate(_)
+            | Action::Keep(NoActionReason::AlreadyInactive) => Self::Ended,
+            Action::Keep(NoActionReason::NoAccount) if decided.is_leaver_without_account() => {
+                Self::NoAccount
+            }
+            Action::Keep(NoActionReason::Scheduled) => Self::Scheduled,
+            // Access that a person ended by hand while the HR system still reports employment.
+            Action::Keep(_) if employee.departure.is_some() && is_inactive => Self::Ended,
+            Action::Keep(_) => Self::Employed,
+        }
+    }
+
+    /// Returns the word shown to people.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Employed => "employed",
+            Self::Scheduled => "scheduled",
+            Self::Held => "held",
+            Self::Blocked => "blocked",
+            Self::NoAccount => "no account",
+            Self::Ended => "ended",
+            Self::HasAccess => "has access",
+        }
+    }
+}

@@ -2,7 +2,7 @@
 //!
 //! An HR system that repeats a termination date reports no rehire. The departure keeps the date for that comparison.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
 use super::access_end::{day_start, start_of};
 use super::assess::employment_status;
@@ -43,21 +43,29 @@ pub fn confirm(employee: &mut Employee) {
 /// facts show no later employment.
 ///
 /// A repeated status, or a termination date that is added to it, then gives no access back.
-pub(super) fn outlasts_the_facts(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> bool {
+pub(super) fn outlasts_the_facts(policy: &Policy, employee: &Employee) -> bool {
     employee.departure.is_some_and(|departure| {
         let known = departure.termination_date;
-        let ended_at = known.map_or(departure.carried_out_at, |date| {
-            start_of(date, policy.timezone)
-        });
-        let hired_since = employee.hire_date().is_some_and(|day| {
-            let hired = day_start(day, policy.timezone);
-            hired > ended_at && hired <= now
-        });
         departure.while_employed
             && departure.returned_at.is_none()
             && (known.is_none() || known == termination_date(employee))
-            && !hired_since
+            && later_hire_date(policy, employee).is_none()
     })
+}
+
+/// Returns the hire date if it lies after the end that was carried out. Its day may not have begun yet.
+pub(super) fn later_hire_date(policy: &Policy, employee: &Employee) -> Option<NaiveDate> {
+    let departure = employee
+        .departure
+        .filter(|departure| departure.returned_at.is_none())?;
+    let ended_at = departure
+        .termination_date
+        .map_or(departure.carried_out_at, |date| {
+            start_of(date, policy.timezone)
+        });
+    employee
+        .hire_date()
+        .filter(|day| day_start(*day, policy.timezone) > ended_at)
 }
 
 fn termination_date(employee: &Employee) -> Option<DateOrInstant> {

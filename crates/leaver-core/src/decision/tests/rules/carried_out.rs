@@ -118,6 +118,28 @@ fn repeated_active_status_does_not_undo_a_decision() {
 }
 
 #[test]
+fn return_announced_for_a_later_day_is_asked_about() {
+    let by_hand = ended_by_hand(None).into_iter();
+    let by_hand = by_hand.map(|person| person.status(Status::Active));
+    for person in ended().into_iter().chain(by_hand) {
+        let announced = person.hired("2026-04-01");
+        check(&announced, NOW, "hold: reactivate 7");
+        let ignored = announced.clone().policy(|p| p.rehire = Rehire::Ignore);
+        assert!(matches!(ignored.decided(NOW).action, Action::Keep(_)));
+        let begun = "2026-04-01T00:00:00Z";
+        match announced.policy.rehire {
+            Rehire::Reactivate => check(&announced, begun, "reactivate 7"),
+            _ => check(&announced, begun, "hold: reactivate 7"),
+        };
+        let inactive = announced.status(Status::Inactive);
+        assert!(!matches!(
+            inactive.decided(NOW).action,
+            Action::Hold(_) | Action::Reactivate(_)
+        ));
+    }
+}
+
+#[test]
 fn decision_about_doubtful_facts_ends_with_newer_ones() {
     let pending = |person: Person| person.values_pending("2026-01-20T00:00:00Z");
     let deleted = |person: Person| person.deleted(true);

@@ -14,7 +14,7 @@ use http::{HeaderMap, HeaderValue};
 use serde_json::{Value, json};
 
 use leaver::roster::{Observation, merge};
-use leaver_core::decision::policy::{Cutoff, OnUncertain, Policy, Rehire};
+use leaver_core::decision::policy::{Cutoff, OnUncertain, Policy, Rehire, SourcesDisagree};
 use leaver_core::decision::{AccountMatch, Action, decide};
 use leaver_core::domain::{
     Account, AccountId, Employee, EmployeeChange, Provider, SourceName, Tenant,
@@ -186,6 +186,8 @@ fn rules(c: &mut Criterion) {
         inactive_without_date: OnUncertain::Hold,
         deleted: OnUncertain::Deactivate,
         rehire: Rehire::Hold,
+        sources_disagree: SourcesDisagree::Hold,
+        sync_interval: None,
         can_read: false,
         protected: std::collections::BTreeSet::new(),
     };

@@ -88,6 +88,7 @@ CREATE TABLE leaver.employees (
     blocked_reason    text,
     without_account_since timestamptz,
     missing_since     timestamptz,
+    linked_account_id text,
     last_delivery_id  uuid,
     first_observed_at timestamptz NOT NULL,
     modified_at       timestamptz NOT NULL,
@@ -112,6 +113,7 @@ COMMENT ON COLUMN leaver.employees.blocked_retry_at IS 'When the blocked deactiv
 COMMENT ON COLUMN leaver.employees.blocked_reason IS 'Why it is blocked. Contains no values of the row.';
 COMMENT ON COLUMN leaver.employees.without_account_since IS 'Since when the person is known to have left while no account is found.';
 COMMENT ON COLUMN leaver.employees.missing_since IS 'Since when the record is missing from complete reads of all employees. Such a record does not keep access.';
+COMMENT ON COLUMN leaver.employees.linked_account_id IS 'Merge''s linked account that reported the record last. Empty for BambooHR.';
 COMMENT ON COLUMN leaver.employees.last_delivery_id IS 'Delivery with the newest facts.';
 COMMENT ON COLUMN leaver.employees.first_observed_at IS 'When the employee was first observed.';
 COMMENT ON COLUMN leaver.employees.modified_at IS 'When a value last changed, by our clock. A confirmation of the same value does not change it.';
@@ -252,6 +254,20 @@ COMMENT ON COLUMN leaver.sync_state.last_completed_at IS 'When the last complete
 COMMENT ON COLUMN leaver.sync_state.state IS 'complete or incomplete. A record missing from an incomplete sync has no meaning.';
 COMMENT ON COLUMN leaver.sync_state.reason IS 'Why the last sync was incomplete.';
 COMMENT ON COLUMN leaver.sync_state.employees IS 'Number of records in the last sync.';
+
+CREATE TABLE leaver.linked_accounts (
+    source            text        NOT NULL,
+    linked_account_id text        NOT NULL,
+    first_seen_at     timestamptz NOT NULL,
+    deleted_at        timestamptz,
+    CONSTRAINT linked_accounts_pkey PRIMARY KEY (source, linked_account_id)
+);
+
+COMMENT ON TABLE leaver.linked_accounts IS 'Linked accounts of Merge: those that deliver to a source without linked_accounts, and those that were deleted.';
+COMMENT ON COLUMN leaver.linked_accounts.source IS 'Name of the configured source.';
+COMMENT ON COLUMN leaver.linked_accounts.linked_account_id IS 'Id of the linked account at Merge.';
+COMMENT ON COLUMN leaver.linked_accounts.first_seen_at IS 'When its first delivery arrived. Without linked_accounts, the earliest one that is not deleted is the company.';
+COMMENT ON COLUMN leaver.linked_accounts.deleted_at IS 'When Merge reported that it was deleted. Its records keep nobody''s access.';
 
 CREATE TABLE leaver.provider_webhooks (
     source       text        NOT NULL,

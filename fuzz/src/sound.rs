@@ -4,7 +4,7 @@ use chrono::{DateTime, Datelike, Utc};
 use chrono_tz::Tz;
 use leaver::roster::{Effect, Observation, merge};
 use leaver_core::decision::assess::{Employment, assess};
-use leaver_core::decision::policy::{Cutoff, OnUncertain, Policy, Rehire};
+use leaver_core::decision::policy::{Cutoff, OnUncertain, Policy, Rehire, SourcesDisagree};
 use leaver_core::decision::{AccountMatch, Action, decide};
 use leaver_core::domain::{
     Account, AccountId, DateOrInstant, Employee, EmployeeChange, EmployeeId, Provider, SourceName,
@@ -120,6 +120,8 @@ fn check_decision(change: &EmployeeChange, provider: Provider) {
             inactive_without_date: OnUncertain::Hold,
             deleted: OnUncertain::Hold,
             rehire: Rehire::Hold,
+            sources_disagree: SourcesDisagree::Hold,
+            sync_interval: None,
             can_read: change.notification_only,
             protected: std::collections::BTreeSet::new(),
         };

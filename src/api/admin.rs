@@ -21,7 +21,7 @@ use tower_http::trace::TraceLayer;
 use tracing::{Span, info_span};
 
 use super::error::ApiError;
-use super::{AppState, employees, health, health_routes, not_found};
+use super::{AppState, employees, health, health_routes, unrouted};
 
 /// The handlers have shorter limits of their own; this one stands behind them.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -37,7 +37,7 @@ pub fn admin_router(state: Arc<AppState>) -> Router {
     }
     // A layer wraps those above it: a request passes the last one first.
     routes
-        .fallback(not_found)
+        .fallback(unrouted::not_found)
         .with_state(state)
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,

@@ -45,6 +45,17 @@ pub(crate) enum ApiError {
 }
 
 impl ApiError {
+    /// The labels that a request to `/webhooks/{source}` of a configured source can get, beside `stored` and `duplicate`.
+    pub(crate) const WEBHOOK_LABELS: [&'static str; 7] = [
+        "invalid_signature",
+        "method_not_allowed",
+        "too_large",
+        "incomplete",
+        "overloaded",
+        "not_stored",
+        "not_ready",
+    ];
+
     /// Returns the label of the metrics.
     #[must_use]
     pub(crate) fn as_str(&self) -> &'static str {

@@ -63,6 +63,11 @@ async fn health(state: &AppState) -> Health {
     let now = state.clock.now();
     let probe = &state.health_probe;
     probe
-        .health(&state.liveness, &state.silence_thresholds, now)
+        .health(
+            &state.liveness,
+            &state.silence_thresholds,
+            &state.rejections,
+            now,
+        )
         .await
 }

@@ -9,6 +9,7 @@ pub mod error;
 mod health;
 pub mod server;
 mod timeouts;
+pub(crate) mod unrouted;
 pub(crate) mod webhook_keys;
 mod webhooks;
 
@@ -20,12 +21,12 @@ use axum::routing::{get, post};
 
 pub use self::admin::admin_router;
 use self::auth::AdminToken;
-use self::error::ApiError;
 use self::webhook_keys::WebhookKeys;
 use super::base::log_throttle::LogThrottle;
 use crate::base::clock::Clock;
 use crate::base::liveness::Liveness;
 use crate::base::metrics::Metrics;
+use crate::base::rejections::Rejections;
 use crate::db::pool::Pool;
 use crate::ingest::SilenceThreshold;
 use crate::ingest::group_commit::GroupCommit;
@@ -49,8 +50,12 @@ pub struct AppState {
     pub liveness: Arc<Liveness>,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
-    /// Limits log lines about refused signatures.
+    /// Limits log lines about refused requests.
     pub log_throttle: LogThrottle,
+    /// Requests that became no delivery, for health.
+    pub rejections: Rejections,
+    /// Path in front of `/webhooks`, such as `/leaver`, or empty.
+    pub path_prefix: String,
     /// Largest body in bytes.
     pub max_body_bytes: usize,
     /// Time limit for receiving a whole body.
@@ -64,13 +69,19 @@ pub struct AppState {
 /// Builds the routes of `server.listen`: webhooks and health.
 pub fn router(state: Arc<AppState>) -> Router {
     // No layers: their default statuses are 4xx, which both providers treat as final (docs/adr/0008).
-    health_routes()
-        .route(
-            "/webhooks/{source}",
-            post(webhooks::receive).fallback(webhooks::method_not_allowed),
-        )
-        .fallback(not_found)
-        .with_state(state)
+    let mut routes = health_routes();
+    // A proxy may remove the prefix or leave it, and a URL may have been entered with a slash at its end.
+    let mut prefixes = vec!["", state.path_prefix.as_str()];
+    prefixes.dedup();
+    for prefix in prefixes {
+        for end in ["", "/"] {
+            routes = routes.route(
+                &format!("{prefix}/webhooks/{{source}}{end}"),
+                post(webhooks::receive).fallback(webhooks::method_not_allowed),
+            );
+        }
+    }
+    routes.fallback(unrouted::not_found).with_state(state)
 }
 
 /// The routes that both listeners serve.
@@ -79,8 +90,4 @@ fn health_routes() -> Router<Arc<AppState>> {
         .route("/health", get(health::report))
         .route("/health/live", get(health::live))
         .route("/health/ready", get(health::ready))
-}
-
-async fn not_found() -> ApiError {
-    ApiError::NotFound
 }

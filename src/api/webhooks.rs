@@ -17,6 +17,7 @@ use tracing::{debug, warn};
 
 use super::AppState;
 use super::error::ApiError;
+use super::unrouted;
 use crate::base::failpoints;
 use crate::base::liveness::Phase;
 use crate::ingest::group_commit::{Reservation, StoreError};
@@ -42,7 +43,7 @@ pub(super) async fn receive(
     let Some((source, scheme)) =
         parse_source(source).and_then(|name| webhook_keys.get_key_value(&name))
     else {
-        return Err(ApiError::UnknownSource);
+        return Err(unrouted::unknown_source(&state, &request));
     };
     let stored = async {
         if state.liveness.phase() != Phase::Ready {
@@ -53,11 +54,13 @@ pub(super) async fn receive(
         let now = state.clock.now();
         let verified = scheme.verify(source, &parts.headers, body, now).map_err(|rejection| {
             state.metrics.record_signature_failure(source, rejection.as_str());
-            if let Some(suppressed) = state.log_throttle.check(source, Instant::now()) {
+            state.rejections.refused(source, rejection, now);
+            if let Some(suppressed) = state.log_throttle.check(source.as_str(), Instant::now()) {
                 warn!(%source, reason = rejection.as_str(), suppressed, "signature.verify: refused: {rejection}");
             }
             ApiError::InvalidSignature
         })?;
+        state.rejections.accepted(source, now);
         failpoints::reach("after_verify", [&verified.body()[..]]);
         store(&state, verified, now, reservation).await
     }
@@ -82,12 +85,18 @@ pub(super) async fn receive(
 pub(super) async fn method_not_allowed(
     State(state): State<Arc<AppState>>,
     source: SourcePath,
+    request: Request,
 ) -> ApiError {
-    if parse_source(source).is_some_and(|name| state.webhook_keys.snapshot().contains_key(&name)) {
-        ApiError::MethodNotAllowed { allow: "POST" }
-    } else {
-        ApiError::UnknownSource
-    }
+    let source = parse_source(source);
+    let Some(source) = source.filter(|name| state.webhook_keys.snapshot().contains_key(name))
+    else {
+        return unrouted::unknown_source(&state, &request);
+    };
+    let error = ApiError::MethodNotAllowed { allow: "POST" };
+    state
+        .metrics
+        .record_webhook_request(&source, error.as_str(), 0.0);
+    error
 }
 
 /// The name in the path. One that is not UTF-8 is an unknown source; axum alone would answer 400.

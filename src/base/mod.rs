@@ -8,3 +8,4 @@ pub mod liveness;
 pub(crate) mod log_throttle;
 pub mod metrics;
 pub(crate) mod panics;
+pub(crate) mod rejections;

@@ -54,6 +54,12 @@ impl HealthCheck {
                 Some(other) => other.to_string(),
             };
             output::line!("{} (leaver {})", word("/status"), word("/version"));
+            let reasons = health.get("reasons").and_then(serde_json::Value::as_array);
+            for reason in reasons.into_iter().flatten() {
+                let part = |name: &str| reason.get(name).and_then(|v| v.as_str()).unwrap_or("-");
+                output::line!("  {}: {}", part("code"), part("text"));
+                output::line!("    run: {}", part("command"));
+            }
             output::line!(
                 "database {}, schema {}, worker {}",
                 word("/database"),
@@ -61,13 +67,15 @@ impl HealthCheck {
                 word("/worker")
             );
             output::line!(
-                "backlog: {} pending, oldest {} s, {} failed; schedule: {} pending, next {}; open holds: {}; pending reads: {}",
+                "backlog: {} pending, oldest {} s, {} failed; schedule: {} pending, next {}; open holds: {}; blocked: {}; without account: {}; pending reads: {}",
                 word("/backlog/pending"),
                 word("/backlog/oldest_seconds"),
                 word("/backlog/failed"),
                 word("/schedule/pending"),
                 word("/schedule/next_at"),
                 word("/holds"),
+                word("/blocked"),
+                word("/without_account"),
                 word("/pending_reads"),
             );
         }

@@ -6,14 +6,22 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::toml_errors::describe_toml_error;
-use super::{DEFAULTS, Environment, Provenance, Raw, SettingsError};
+use super::{DEFAULTS, Environment, Provenance, Raw, SettingsError, variables};
 
 /// Variables with names of their own, each with the section and key that it sets.
-const NAMED: [(&str, &str, &str); 4] = [
+const NAMED: [(&str, &str, &str); 5] = [
     ("LEAVER_LISTEN", "server", "listen"),
     ("LEAVER_ADMIN_LISTEN", "server", "admin_listen"),
+    ("LEAVER_PUBLIC_URL", "server", "public_url"),
     ("LEAVER_LOG", "log", "filter"),
     ("LEAVER_LOG_FORMAT", "log", "format"),
+];
+
+/// Variables that other files read.
+const OTHERS: [&str; 3] = [
+    "LEAVER_CONFIG",
+    "LEAVER_ADMIN_TOKEN",
+    "LEAVER_ADMIN_TOKEN_FILE",
 ];
 
 /// Returns the merged layers and where each key comes from.
@@ -21,7 +29,8 @@ pub(super) fn read(
     file: Option<&Path>,
     env: &Environment,
 ) -> Result<(Raw, Provenance), SettingsError> {
-    let mut table = parse(DEFAULTS, "the built-in defaults")?;
+    let defaults = parse(DEFAULTS, "the built-in defaults")?;
+    let mut table = defaults.clone();
     let file = match (file, env.text("LEAVER_CONFIG")) {
         (Some(path), _) => Some(path.to_owned()),
         (None, Some("")) => {
@@ -46,7 +55,10 @@ pub(super) fn read(
         // Checked before the variables are merged: an invalid file is an error even if a variable overrides it.
         deserialize(table.clone(), &provenance)?;
     }
-    apply_variables(&mut table, env, &mut provenance)?;
+    apply_variables(&mut table, env, &mut provenance, &defaults)?;
+    let named: Vec<&str> = NAMED.iter().map(|(name, ..)| *name).collect();
+    let named = [&named[..], &OTHERS].concat();
+    variables::refuse_unknown(env, &named, &defaults, &table)?;
     Ok((deserialize(table, &provenance)?, provenance))
 }
 
@@ -55,6 +67,7 @@ fn apply_variables(
     table: &mut Table,
     env: &Environment,
     provenance: &mut Provenance,
+    defaults: &Table,
 ) -> Result<(), SettingsError> {
     for (variable, section, key) in NAMED {
         if let Some(text) = env.text(variable) {
@@ -76,6 +89,9 @@ fn apply_variables(
                 });
             }
         };
+        if !variables::is_key(defaults, &path) {
+            return Err(variables::unknown(&name, &[], defaults));
+        }
         let mut target = &mut *table;
         for section in sections {
             let entry = target

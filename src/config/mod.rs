@@ -18,6 +18,7 @@ mod server;
 mod sources;
 mod toml_errors;
 mod values;
+mod variables;
 mod worker;
 
 use std::path::Path;

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use serde::Deserialize;
 
 use super::values::{ConfigTimezone, MaxSilence};
-use leaver_core::decision::policy::{Cutoff, OnUncertain, Rehire};
+use leaver_core::decision::policy::{Cutoff, OnUncertain, Rehire, SourcesDisagree};
 use leaver_core::domain::Provider;
 
 #[derive(Debug, Deserialize)]
@@ -15,6 +15,7 @@ pub(super) struct RawPolicy {
     pub(super) cutoff: Cutoff,
     pub(super) inactive_without_date: OnUncertain,
     pub(super) rehire: Rehire,
+    pub(super) sources_disagree: SourcesDisagree,
     pub(super) max_silence: MaxSilence,
     pub(super) deleted: HashMap<Provider, OnUncertain>,
 }

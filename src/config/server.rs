@@ -1,4 +1,5 @@
-//! Section `[server]`. Variables: `LEAVER_LISTEN`, `LEAVER_ADMIN_LISTEN`, `LEAVER_ADMIN_TOKEN`, `LEAVER_ADMIN_TOKEN_FILE`.
+//! Section `[server]`. Variables: `LEAVER_LISTEN`, `LEAVER_ADMIN_LISTEN`, `LEAVER_PUBLIC_URL`, `LEAVER_ADMIN_TOKEN`,
+//! `LEAVER_ADMIN_TOKEN_FILE`.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -9,6 +10,7 @@ use super::values::{ByteSize, ConfigDuration, SecretRef};
 use super::{Environment, Provenance, SettingsError, secrets};
 use crate::api::auth::AdminToken;
 use crate::api::server::ServerLimits;
+use leaver_core::domain::SourceName;
 
 /// The HTTP server.
 #[derive(Debug, Clone)]
@@ -17,6 +19,10 @@ pub struct Server {
     pub listen: SocketAddr,
     /// Address and port for API, metrics and health; `None` for no such listener.
     pub admin_listen: Option<SocketAddr>,
+    /// URL at which the outside reaches `listen`, without a slash at its end; `None` if it is not set.
+    pub public_url: Option<String>,
+    /// Path that a proxy leaves in front of `/webhooks`, such as `/leaver`; empty for none.
+    pub path_prefix: String,
     /// Largest request body in bytes.
     pub max_body_bytes: usize,
     /// Largest sum of all bodies in flight, in bytes; at least `max_body_bytes`.
@@ -31,11 +37,28 @@ pub struct Server {
     pub limits: ServerLimits,
 }
 
+impl Server {
+    /// Returns the URL at which the outside reaches a source; `None` without `public_url`.
+    #[must_use]
+    pub fn webhook_url(&self, source: &SourceName) -> Option<String> {
+        let public_url = self.public_url.as_ref()?;
+        Some(format!("{public_url}{}", self.webhook_path(source)))
+    }
+
+    /// Returns the path at which the outside reaches a source.
+    #[must_use]
+    pub fn webhook_path(&self, source: &SourceName) -> String {
+        format!("{}/webhooks/{source}", self.path_prefix)
+    }
+}
+
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct RawServer {
     listen: String,
     admin_listen: String,
+    public_url: String,
+    path_prefix: String,
     max_body: ByteSize,
     max_in_flight_bytes: ByteSize,
     body_timeout: ConfigDuration,
@@ -65,6 +88,8 @@ impl RawServer {
         Ok(Server {
             listen,
             admin_listen,
+            public_url: self.public_url(provenance)?,
+            path_prefix: self.path_prefix(provenance)?,
             max_body_bytes: self.max_body.0,
             max_in_flight_bytes: self.max_in_flight_bytes.0,
             body_timeout: timeout("server.body_timeout", self.body_timeout)?,
@@ -79,6 +104,47 @@ impl RawServer {
             },
         })
     }
+
+    /// Checks the URL: `http` or `https`, a host, and nothing after the path.
+    fn public_url(&self, provenance: &Provenance) -> Result<Option<String>, SettingsError> {
+        let text = self.public_url.trim().trim_end_matches('/');
+        if text.is_empty() {
+            return Ok(None);
+        }
+        let rest = ["https://", "http://"]
+            .iter()
+            .find_map(|scheme| text.strip_prefix(scheme));
+        let is_wrong = |c: char| "?#@".contains(c) || c.is_whitespace() || c.is_control();
+        match rest {
+            Some(rest)
+                if !rest.is_empty()
+                    && !rest.starts_with(['/', ':'])
+                    && !rest.contains(is_wrong) =>
+            {
+                Ok(Some(text.to_owned()))
+            }
+            _ => Err(provenance.invalid_setting(
+                "server.public_url",
+                "it is not a URL without user and query; write it like https://leaver.example.com",
+            )),
+        }
+    }
+
+    /// Checks the prefix and removes a slash at its end.
+    fn path_prefix(&self, provenance: &Provenance) -> Result<String, SettingsError> {
+        let text = self.path_prefix.trim_end_matches('/');
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || "/-_.~".contains(c);
+        if text.is_empty()
+            || (text.starts_with('/') && !text.contains("//") && text.chars().all(is_plain))
+        {
+            return Ok(text.to_owned());
+        }
+        Err(provenance.invalid_setting(
+            "server.path_prefix",
+            "it is not a path of letters, digits and any of -_.~; write it like /leaver",
+        ))
+    }
+
     /// Parses both addresses, which must differ. Port 0 means any free port and may stand in both.
     fn listen_addresses(
         &self,

@@ -19,7 +19,7 @@ use leaver_core::domain::{Account, AccountId, Employee};
 pub(crate) struct Evaluated {
     /// The employee.
     pub employee: Employee,
-    /// Whether the facts mean that the person left.
+    /// The assessment of the facts.
     pub employment: Employment,
     /// The linked account, or else the accounts with the work e-mail.
     pub found: Vec<Account>,
@@ -81,7 +81,7 @@ pub(crate) async fn evaluate(
     now: DateTime<Utc>,
 ) -> Result<Evaluation, sqlx::Error> {
     let mut accounts = find_accounts(conn, table, &employees).await?;
-    let shared = SharedAccounts::load(conn, policies, &employees, &accounts, now).await?;
+    let shared = SharedAccounts::load(conn, table, policies, &employees, &accounts, now).await?;
     let externally_reactivated = shared.externally_reactivated(&accounts);
     let mut decided = Vec::with_capacity(employees.len());
     let mut unconfigured = vec![];
@@ -98,7 +98,7 @@ pub(crate) async fn evaluate(
         }
         let (account_match, others) = shared.match_account(&employee, &found);
         let decision = decide(policy, &employee, &account_match, &others, now);
-        let decision = shared.reconcile_sources(&employee, decision);
+        let decision = shared.reconcile_sources(policy, &employee, decision);
         let decision = settle_several_inactive(decision, &found);
         let employment = assess(policy, &employee, now);
         decided.push(Evaluated {

@@ -21,7 +21,18 @@ use leaver_core::decision::policy::Policy;
 use leaver_core::domain::{Account, Employee, EmployeeKey};
 
 /// The effect on the account of one employee.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
 #[strum(serialize_all = "snake_case")]
 pub enum Outcome {
     /// The account was deactivated.
@@ -49,6 +60,9 @@ pub enum Outcome {
 }
 
 impl Outcome {
+    /// All names.
+    pub(crate) const NAMES: &'static [&'static str] = <Self as strum::VariantNames>::VARIANTS;
+
     /// Returns whether something was changed or was to be changed, as opposed to found.
     #[must_use]
     pub fn is_change(self) -> bool {

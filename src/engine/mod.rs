@@ -14,6 +14,8 @@ pub mod execute;
 mod effects;
 pub(crate) mod reevaluate;
 mod changes;
+mod reconcile;
+mod records;
 mod shared_accounts;
 
 use std::sync::{Arc, Mutex, PoisonError};

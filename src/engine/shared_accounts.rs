@@ -6,12 +6,12 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::policies::Policies;
+use super::records::Records;
 use crate::engine::accounts::{self, AccountsTable};
-use crate::roster;
+use crate::roster::sharing::{self, store::SharedAccount};
 use leaver_core::decision::assess::{Employment, assess};
-use leaver_core::decision::{
-    AccountMatch, Action, Decision, HoldRequest, NoActionReason, RequestedAction,
-};
+use leaver_core::decision::policy::Policy;
+use leaver_core::decision::{AccountMatch, OtherRecord};
 use leaver_core::domain::{
     Account, AccountId, Employee, EmployeeKey, SourceName, Tenant, WorkEmail,
 };
@@ -56,119 +56,129 @@ pub(crate) async fn find_accounts(
     Ok(found)
 }
 
+/// Finds who else has these accounts: employees who are linked to them, and employees of other sources with the e-mail.
+async fn find_others(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    sources: &[SourceName],
+    accounts: &HashMap<EmployeeKey, Vec<Account>>,
+) -> Result<Vec<Employee>, sqlx::Error> {
+    let mut asked = vec![];
+    for (key, found) in accounts {
+        let [account] = found.as_slice() else {
+            continue;
+        };
+        for source in sources {
+            asked.push(SharedAccount {
+                source: source.clone(),
+                account: account.id.clone(),
+                email: account.email.clone().filter(|_| *source != key.source),
+                tenant: table.has_tenants.then(|| key.tenant.clone()),
+            });
+        }
+    }
+    sharing::store::find(conn, &asked).await
+}
+
 /// Who shares an account, by source and account.
 pub(crate) struct SharedAccounts {
-    sources: Vec<SourceName>,
-    by_account: HashMap<(SourceName, AccountId), Vec<AccountHolder>>,
+    pub(super) sources: Vec<SourceName>,
+    pub(super) by_account: HashMap<(SourceName, AccountId), Vec<AccountHolder>>,
 }
 
 /// An employee with an account.
-struct AccountHolder {
-    key: EmployeeKey,
-    employment: Employment,
+pub(crate) struct AccountHolder {
+    pub(super) key: EmployeeKey,
+    pub(super) record: OtherRecord,
     /// True if the assessment is uncertain and no read of the API will settle it.
-    needs_person: bool,
+    pub(super) needs_person: bool,
+    /// True if the source was read completely and recently.
+    pub(super) is_fresh: bool,
     deactivated_at: Option<DateTime<Utc>>,
 }
 
+impl AccountHolder {
+    fn new(
+        policies: &Policies,
+        policy: &Policy,
+        records: &Records,
+        employee: &Employee,
+        account: &AccountId,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let employment = assess(policy, employee, now);
+        Self {
+            key: employee.key.clone(),
+            needs_person: matches!(employment, Employment::Uncertain { needs_read, .. } if !(needs_read && policy.can_read)),
+            is_fresh: records.is_fresh(policy, employee, now),
+            record: OtherRecord {
+                employment,
+                hire_date: employee.hire_date(),
+                confirmed_at: records.confirmed_at(employee),
+                presence: records.presence(policies, employee),
+            },
+            deactivated_at: employee
+                .deactivated_at
+                .filter(|_| employee.account_id.as_ref() == Some(account)),
+        }
+    }
+
+    pub(super) fn has_left(&self) -> bool {
+        matches!(self.record.employment, Employment::Left { .. })
+    }
+
+    pub(super) fn is_certainly_employed(&self) -> bool {
+        self.record.employment.is_certainly_employed()
+    }
+}
+
 impl SharedAccounts {
-    /// Loads who is linked to these accounts: `employees` themselves, and others from the roster. For `employees` the given
-    /// values count, which may be newer than the roster's.
+    /// Loads who has these accounts: `employees` themselves, and others from the roster. For `employees` the given values
+    /// count, which may be newer than the roster's.
     pub(crate) async fn load(
         conn: &mut PgConnection,
+        table: &AccountsTable,
         policies: &Policies,
         employees: &[Employee],
         accounts: &HashMap<EmployeeKey, Vec<Account>>,
         now: DateTime<Utc>,
     ) -> Result<Self, sqlx::Error> {
+        let sources = policies.names();
+        let given: HashSet<&EmployeeKey> = employees.iter().map(|e| &e.key).collect();
+        let mut others: Vec<Employee> = find_others(conn, table, &sources, accounts).await?;
+        others.retain(|other| !given.contains(&other.key));
+        let mut holders: Vec<(&Employee, &AccountId)> = vec![];
+        for employee in employees {
+            if let Some([account]) = accounts.get(&employee.key).map(Vec::as_slice) {
+                holders.push((employee, &account.id));
+            }
+        }
+        holders.extend(
+            others
+                .iter()
+                .filter_map(|e| Some((e, e.account_id.as_ref()?))),
+        );
+        let held: HashSet<&AccountId> = holders.iter().map(|(_, account)| *account).collect();
+        let records = if held.len() < holders.len() {
+            Records::load(conn, &sources).await?
+        } else {
+            Records::default()
+        };
         let mut by_account: HashMap<(SourceName, AccountId), Vec<AccountHolder>> = HashMap::new();
-        let mut given = HashSet::new();
-        let mut add = |employee: &Employee, account: &AccountId| {
+        for (employee, account) in holders {
             if let Some(policy) = policies.policy(&employee.key.source) {
-                let employment = assess(policy, employee, now);
                 by_account
                     .entry((employee.key.source.clone(), account.clone()))
                     .or_default()
-                    .push(AccountHolder {
-                        key: employee.key.clone(),
-                        needs_person: matches!(employment, Employment::Uncertain { needs_read, .. } if !(needs_read && policy.can_read)),
-                        employment,
-                        deactivated_at: employee
-                            .deactivated_at
-                            .filter(|_| employee.account_id.as_ref() == Some(account)),
-                    });
-            }
-        };
-        for employee in employees {
-            given.insert(&employee.key);
-            if let Some([account]) = accounts.get(&employee.key).map(Vec::as_slice) {
-                add(employee, &account.id);
-            }
-        }
-        let names = policies.names();
-        let pairs: Vec<(SourceName, AccountId)> = accounts
-            .values()
-            .filter(|accounts| accounts.len() == 1)
-            .flatten()
-            .flat_map(|account| names.iter().map(|name| (name.clone(), account.id.clone())))
-            .collect();
-        for other in roster::store::find_linked(conn, &pairs).await? {
-            if let (false, Some(account)) = (given.contains(&other.key), other.account_id.clone()) {
-                add(&other, &account);
+                    .push(AccountHolder::new(
+                        policies, policy, &records, employee, account, now,
+                    ));
             }
         }
         Ok(Self {
-            sources: names,
+            sources,
             by_account,
         })
-    }
-
-    /// Changes a reactivation that another source contradicts. While another source reports the person as left, the account
-    /// stays inactive. While another source is uncertain, the reactivation becomes a hold: no hold was opened for that
-    /// uncertainty while the account was inactive.
-    pub(crate) fn reconcile_sources(
-        &self,
-        employee: &Employee,
-        mut decision: Decision,
-    ) -> Decision {
-        let Action::Reactivate(account) = &decision.action else {
-            return decision;
-        };
-        let others: Vec<&Vec<AccountHolder>> = self
-            .sources
-            .iter()
-            .filter(|name| **name != employee.key.source)
-            .filter_map(|name| self.by_account.get(&(name.clone(), account.clone())))
-            .collect();
-        let left = |other: &AccountHolder| matches!(other.employment, Employment::Left { .. });
-        let works = |other: &AccountHolder| other.employment.is_employed();
-        if others
-            .iter()
-            .any(|holders| holders.iter().any(left) && !holders.iter().any(works))
-        {
-            decision.action = Action::Keep(NoActionReason::AlreadyInactive);
-            decision.reason += "; but another source reports a termination";
-            return decision;
-        }
-        let uncertain = others
-            .iter()
-            .filter(|holders| {
-                !holders
-                    .iter()
-                    .any(|other| other.employment.is_certainly_employed())
-            })
-            .find_map(|holders| holders.iter().find(|other| other.needs_person));
-        if let Some(other) = uncertain {
-            let uncertainty = other.employment.reason();
-            decision.reason += "; but another source is uncertain: ";
-            decision.reason += uncertainty;
-            decision.action = Action::Hold(HoldRequest {
-                requested_action: RequestedAction::Reactivate,
-                account: Some(account.clone()),
-                facts_fingerprint: format!("uncertain-elsewhere: {uncertainty};account={account}"),
-            });
-        }
-        decision
     }
 
     /// Returns when Leaver last deactivated the employee's current account, for any employee of the same source: a person
@@ -196,17 +206,9 @@ impl SharedAccounts {
         found: &[Account],
     ) -> Option<DateTime<Utc>> {
         let [account] = found else { return None };
-        let others = self
-            .sources
-            .iter()
-            .filter(|name| **name != employee.key.source);
-        let back = others
-            .filter_map(|name| self.by_account.get(&(name.clone(), account.id.clone())))
-            .filter(|holders| {
-                holders
-                    .iter()
-                    .any(|other| other.employment.is_certainly_employed())
-            });
+        let back = self
+            .in_other_sources(&employee.key.source, &account.id)
+            .filter(|holders| holders.iter().any(AccountHolder::is_certainly_employed));
         back.flatten()
             .filter_map(|other| other.deactivated_at)
             .max()
@@ -233,12 +235,12 @@ impl SharedAccounts {
             .collect()
     }
 
-    /// Returns how the employee's account was found, and the employment of the others in the source who have it.
+    /// Returns how the employee's account was found, and the other records in the source that have it.
     pub(crate) fn match_account(
         &self,
         employee: &Employee,
         found: &[Account],
-    ) -> (AccountMatch, Vec<Employment>) {
+    ) -> (AccountMatch, Vec<OtherRecord>) {
         let account = match found {
             [] => return (AccountMatch::None, vec![]),
             [account] => account,
@@ -247,11 +249,11 @@ impl SharedAccounts {
         let holders = self
             .by_account
             .get(&(employee.key.source.clone(), account.id.clone()));
-        let others: Vec<Employment> = holders
+        let others: Vec<OtherRecord> = holders
             .into_iter()
             .flatten()
             .filter(|other| other.key != employee.key)
-            .map(|other| other.employment.clone())
+            .map(|other| other.record.clone())
             .collect();
         let account_match = if employee.account_id.as_ref() == Some(&account.id) {
             AccountMatch::Linked(account.clone())
@@ -260,7 +262,7 @@ impl SharedAccounts {
         } else {
             AccountMatch::Shared {
                 account: account.clone(),
-                other_is_employed: others.iter().any(Employment::is_employed),
+                other_is_employed: others.iter().any(OtherRecord::may_keep_access),
             }
         };
         (account_match, others)

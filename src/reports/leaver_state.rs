@@ -38,12 +38,12 @@ impl LeaverState {
         let is_inactive =
             !decided.found.is_empty() && decided.found.iter().all(|account| !account.is_active);
         match &decided.decision.action {
-            Action::Deactivate(_) | Action::EndSessions(_) | Action::Reactivate(_)
+            Action::Deactivate(_)
+            | Action::EndSessions(_)
+            | Action::Reactivate(_)
+            | Action::Keep(NoActionReason::AwaitingRead)
                 if employee.blocked.is_some() =>
             {
-                Self::Blocked
-            }
-            Action::Keep(NoActionReason::AwaitingRead) if employee.blocked.is_some() => {
                 Self::Blocked
             }
             Action::Hold(_) if is_rejected && !is_inactive => Self::HasAccess,

@@ -4,8 +4,11 @@
 //! It stores only what the rules need, and decides nothing.
 
 pub(crate) mod due;
+pub(crate) mod linked_accounts;
+pub(crate) mod missing;
 pub mod pending_reads;
 pub(crate) mod scan;
+pub(crate) mod sharing;
 pub mod store;
 pub(crate) mod sync_state;
 pub(crate) mod facts_json;
@@ -166,6 +169,7 @@ pub fn merge(employee: &mut Employee, observation: &Observation) -> Effect {
         ),
         merge_unreadable(employee, facts, at),
         merge_read_due(employee, observation),
+        merge_presence(employee, observation),
     ];
     let effect = effects.into_iter().max().unwrap_or(Effect::Unchanged);
     if effect == Effect::Changed {
@@ -265,6 +269,32 @@ fn merge_unreadable(employee: &mut Employee, facts: &Facts, at: Times) -> Effect
     .into_iter()
     .max()
     .unwrap_or(Effect::Unchanged)
+}
+
+/// Records that the HR system has the record, and the linked account through which it was reported.
+fn merge_presence(employee: &mut Employee, observation: &Observation) -> Effect {
+    let mut effect = Effect::Unchanged;
+    // A replayed delivery arrived before the read that missed the record.
+    if employee
+        .missing_since
+        .is_some_and(|since| since < observation.observed_at)
+    {
+        employee.missing_since = None;
+        effect = Effect::Changed;
+    }
+    let is_older = employee
+        .status
+        .as_ref()
+        .is_some_and(|fact| fact.as_of > observation.as_of);
+    let linked_account = observation.change.linked_account.as_ref();
+    if !is_older
+        && linked_account.is_some()
+        && employee.linked_account_id.as_ref() != linked_account
+    {
+        employee.linked_account_id = linked_account.cloned();
+        effect = Effect::Changed;
+    }
+    effect
 }
 
 /// Records that a change without values needs a read, until a newer status arrives.

@@ -7,6 +7,7 @@ use super::facts_json::{StoredDeparture, StoredFacts};
 use crate::db::employee_keys::employee_key;
 use leaver_core::domain::{AccountId, Blocked, DeliveryId, Employee};
 
+/// The columns from which an employee is built.
 pub(super) struct Row {
     pub(super) source: String,
     pub(super) tenant: String,
@@ -21,6 +22,8 @@ pub(super) struct Row {
     pub(super) blocked_reason: Option<String>,
     pub(super) without_account_since: Option<DateTime<Utc>>,
     pub(super) missing_since: Option<DateTime<Utc>>,
+    pub(super) linked_account_id: Option<String>,
+    pub(super) first_observed_at: DateTime<Utc>,
     pub(super) last_delivery_id: Option<uuid::Uuid>,
     pub(super) modified_at: DateTime<Utc>,
 }
@@ -41,6 +44,8 @@ impl Row {
         });
         employee.without_account_since = self.without_account_since;
         employee.missing_since = self.missing_since;
+        employee.linked_account_id = self.linked_account_id;
+        employee.first_observed_at = Some(self.first_observed_at);
         employee.last_delivery_id = self.last_delivery_id.map(DeliveryId);
         employee.modified_at = Some(self.modified_at);
         Ok(employee)

@@ -76,7 +76,7 @@ async fn lock_known(
            SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
                   e.account_id, e.access_ends_at, e.deactivated_at, e.departure AS "departure: Json<StoredDeparture>",
                   e.blocked_since, e.blocked_retry_at, e.blocked_reason, e.without_account_since, e.missing_since,
-                  e.last_delivery_id, e.modified_at
+                  e.linked_account_id, e.first_observed_at, e.last_delivery_id, e.modified_at
            FROM leaver.employees e
            JOIN (SELECT * FROM asked UNION SELECT * FROM sharing) AS k USING (source, tenant, employee_id)
            ORDER BY e.source, e.tenant, e.employee_id
@@ -113,35 +113,6 @@ pub(crate) async fn scheduled_ends_summary(
     Ok((row.pending, row.next_at))
 }
 
-/// Finds the employees that are linked to these accounts, pair by pair.
-///
-/// # Errors
-/// Returns the database's error.
-pub(crate) async fn find_linked(
-    conn: &mut PgConnection,
-    pairs: &[(SourceName, AccountId)],
-) -> Result<Vec<Employee>, sqlx::Error> {
-    let sources: Vec<String> = pairs.iter().map(|(source, _)| source.to_string()).collect();
-    let accounts: Vec<String> = pairs
-        .iter()
-        .map(|(_, account)| account.to_string())
-        .collect();
-    let rows = sqlx::query_as!(
-        Row,
-        r#"SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
-                  e.account_id, e.access_ends_at, e.deactivated_at, e.departure AS "departure: Json<StoredDeparture>",
-                  e.blocked_since, e.blocked_retry_at, e.blocked_reason, e.without_account_since, e.missing_since,
-                  e.last_delivery_id, e.modified_at
-           FROM (SELECT DISTINCT * FROM unnest($1::text[], $2::text[])) AS k (source, account_id)
-           JOIN leaver.employees e USING (source, account_id)"#,
-        &sources,
-        &accounts,
-    )
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter().map(Row::into_employee).collect()
-}
-
 /// Finds the employees with this work e-mail or this id, in any source.
 ///
 /// # Errors
@@ -156,7 +127,7 @@ pub async fn find_by_email_or_id(
         r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
                   account_id, access_ends_at, deactivated_at, departure AS "departure: Json<StoredDeparture>",
                   blocked_since, blocked_retry_at, blocked_reason, without_account_since, missing_since,
-                  last_delivery_id, modified_at
+                  linked_account_id, first_observed_at, last_delivery_id, modified_at
            FROM leaver.employees
            WHERE work_email = $1 OR employee_id = $2
            ORDER BY source, tenant, employee_id"#,
@@ -200,6 +171,8 @@ pub(crate) async fn save(
     let without_account: Vec<Option<DateTime<Utc>>> =
         each().map(|e| e.without_account_since).collect();
     let missing: Vec<Option<DateTime<Utc>>> = each().map(|e| e.missing_since).collect();
+    let linked_accounts: Vec<Option<&str>> =
+        each().map(|e| e.linked_account_id.as_deref()).collect();
     let deliveries: Vec<Option<uuid::Uuid>> =
         each().map(|e| e.last_delivery_id.map(|id| id.0)).collect();
     let terminations: Vec<Option<NaiveDate>> = each()
@@ -222,14 +195,15 @@ pub(crate) async fn save(
              blocked_reason = k.blocked_reason,
              without_account_since = k.without_account_since,
              missing_since = k.missing_since,
+             linked_account_id = k.linked_account_id,
              last_delivery_id = k.last_delivery_id,
              modified_at = COALESCE(k.modified_at, e.modified_at)
          FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::timestamptz[],
                      $7::timestamptz[], $8::uuid[], $10::date[], $11::timestamptz[], $12::jsonb[], $13::timestamptz[],
-                     $14::timestamptz[], $15::text[], $16::timestamptz[], $17::timestamptz[])
+                     $14::timestamptz[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::text[])
               AS k (source, tenant, employee_id, facts, account_id, access_ends_at, deactivated_at,
                     last_delivery_id, termination_on, modified_at, departure, blocked_since, blocked_retry_at,
-                    blocked_reason, without_account_since, missing_since)
+                    blocked_reason, without_account_since, missing_since, linked_account_id)
          WHERE (e.source, e.tenant, e.employee_id) = (k.source, k.tenant, k.employee_id)",
         &columns.sources,
         &columns.tenants,
@@ -248,6 +222,7 @@ pub(crate) async fn save(
         &blocked_reasons as &[Option<&str>],
         &without_account as &[Option<DateTime<Utc>>],
         &missing as &[Option<DateTime<Utc>>],
+        &linked_accounts as &[Option<&str>],
     )
     .execute(conn)
     .await?;

@@ -35,6 +35,7 @@ pub fn companies(
         .map(|(source, api)| {
             Ok(SyncSource {
                 source: source.name.clone(),
+                webhook_url: settings.server.webhook_url(&source.name),
                 client: provider_client(source, api, &transport)?,
                 sync_interval: api.sync_interval,
                 full_sync_interval: api.full_sync_interval,

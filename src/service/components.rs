@@ -10,12 +10,16 @@ use sqlx::postgres::PgConnectOptions;
 use super::database::with_session_settings;
 use crate::api::AppState;
 use crate::api::webhook_keys::WebhookKeys;
+use crate::api::{error::ApiError, unrouted};
 use crate::base::clock::Clock;
 use crate::base::liveness::Liveness;
 use crate::base::log_throttle::LogThrottle;
+use crate::base::metrics::{CounterLabels, Metrics};
+use crate::base::rejections::Rejections;
 use crate::config::Settings;
 use crate::db::pool::{self, Pool};
 use crate::engine::Engine;
+use crate::engine::execute::Outcome;
 use crate::engine::policies::Policies;
 use crate::ingest::SilenceThreshold;
 use crate::ingest::group_commit::{self, GroupCommit};
@@ -24,7 +28,7 @@ use crate::jobs::housekeeping::{Housekeeping, Retention};
 use crate::jobs::scheduled_ends::ScheduledEnds;
 use crate::reports::health::{self, HealthProbe};
 use leaver_core::domain::SourceName;
-use leaver_core::signature::Scheme;
+use leaver_core::signature::{Rejection, Scheme};
 
 /// Connections of the background jobs other than delivery workers: one each for scheduled ends and pending reads, the others
 /// for syncs and checks. The listener has a connection of its own.
@@ -93,6 +97,7 @@ impl Components {
     ) -> Self {
         let options = with_session_settings(database.clone());
         let engine = Arc::new(engine(settings, database, Arc::clone(&clock)));
+        create_counters(settings, &engine.metrics);
         let liveness = Arc::new(Liveness::default());
         let limits = group_commit::QueueLimits {
             max_pending: group_commit::DEFAULT_MAX_PENDING,
@@ -116,6 +121,8 @@ impl Components {
             liveness: Arc::clone(&liveness),
             metrics: Arc::clone(&engine.metrics),
             log_throttle: LogThrottle::default(),
+            rejections: Rejections::default(),
+            path_prefix: settings.server.path_prefix.clone(),
             max_body_bytes: settings.server.max_body_bytes,
             body_timeout: settings.server.body_timeout,
             store_timeout: settings.server.store_timeout,
@@ -135,6 +142,21 @@ impl Components {
             liveness,
         }
     }
+}
+
+/// Creates the counters of all sources at 0.
+fn create_counters(settings: &Settings, metrics: &Metrics) {
+    let request_outcomes = [&["stored", "duplicate"], &ApiError::WEBHOOK_LABELS[..]].concat();
+    metrics.create_counters(
+        settings.sources.iter().map(|source| &source.name),
+        &CounterLabels {
+            request_outcomes: &request_outcomes,
+            signature_failures: Rejection::REASONS,
+            delivery_outcomes: &["processed", "ignored", "failed"],
+            employee_outcomes: Outcome::NAMES,
+            unrouted: &unrouted::REASONS,
+        },
+    );
 }
 
 /// Returns how long each source may send nothing, in the order of names.

@@ -133,6 +133,7 @@ impl Service {
     /// Replaces the webhook keys by those of these settings. Other settings keep their values.
     pub(crate) fn replace_keys(&self, settings: &Settings) {
         let keys = &self.components.state.webhook_keys;
+        self.components.state.rejections.forget_signatures();
         for source in keys.replace_keys(&webhook_keys(settings)) {
             warn!(%source, "service.replace_keys: the source is not configured any more; its keys stay until a restart");
         }

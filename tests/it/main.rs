@@ -7,6 +7,7 @@
 
 mod accounts;
 mod architecture;
+mod cases;
 mod commands;
 mod connections;
 mod correctness;

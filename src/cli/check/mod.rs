@@ -2,6 +2,7 @@
 
 mod database;
 mod settings;
+mod webhooks;
 
 use std::process::ExitCode;
 
@@ -10,6 +11,7 @@ use serde::Serialize;
 
 use self::database::check_database;
 use self::settings::check_settings;
+use self::webhooks::check_webhooks;
 use super::{Config, Format, exit_code, output};
 use crate::config::{Environment, Settings, SettingsError};
 
@@ -72,6 +74,7 @@ impl Check {
                 report.add(CheckStatus::Ok, "configuration", "valid");
                 check_settings(&mut report, &settings);
                 check_database(&mut report, &settings).await;
+                check_webhooks(&mut report, &settings).await;
             }
             Err(error @ SettingsError::NoSource) => {
                 report.add(CheckStatus::Error, "sources", error.to_string());

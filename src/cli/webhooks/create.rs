@@ -12,7 +12,7 @@ use super::WebhooksTarget;
 use crate::config::Environment;
 use crate::connect::{MONITORED_FIELDS, WebhookKind, WebhookRequest};
 use crate::jobs::provider_webhooks::targets_this_service;
-use leaver_core::domain::SourceName;
+use crate::jobs::sync::SyncSource;
 use leaver_core::providers::MonitorField;
 
 /// Create a webhook that posts to this service; its private key is shown only once
@@ -23,9 +23,9 @@ use leaver_core::providers::MonitorField;
 pub(super) struct Create {
     #[command(flatten)]
     target: WebhooksTarget,
-    /// HTTPS address that it posts to; without a path, /webhooks/NAME of the source is added
+    /// HTTPS address that it posts to; default: `server.public_url`. Without a path, that of the source is added
     #[arg(long)]
-    url: String,
+    url: Option<String>,
     /// Name in BambooHR; default: Leaver (NAME)
     #[arg(long, value_name = "TEXT")]
     name: Option<String>,
@@ -46,9 +46,14 @@ enum Kind {
 
 impl Create {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (source, api) = self.target.source(env)?;
-        let source = &source.source;
-        let url = webhook_url(&self.url, source)?;
+        let settings = self.target.config.read(env)?;
+        let (target, api) = self.target.source_in(&settings)?;
+        let source = &target.source;
+        let url = self.url.or_else(|| target.webhook_url.clone());
+        let url = url.with_context(|| {
+            "no address for the webhook; set `server.public_url` (LEAVER_PUBLIC_URL), or add --url"
+        })?;
+        let url = webhook_url(&url, &target, &settings.server.webhook_path(source))?;
         let fields = monitored_fields(&api.monitor_fields().await?)?;
         let request = WebhookRequest {
             name: self.name.unwrap_or_else(|| format!("Leaver ({source})")),
@@ -95,7 +100,8 @@ impl Create {
 }
 
 /// Checks and completes the URL before any request is sent.
-fn webhook_url(text: &str, source: &SourceName) -> anyhow::Result<String> {
+fn webhook_url(text: &str, target: &SyncSource, path: &str) -> anyhow::Result<String> {
+    let source = &target.source;
     let example = format!("https://leaver.example.com/webhooks/{source}");
     let mut url = Url::parse(text.trim())
         .ok()
@@ -109,12 +115,16 @@ fn webhook_url(text: &str, source: &SourceName) -> anyhow::Result<String> {
         bail!("--url must have no user, password or fragment; write it like {example}");
     }
     if url.path() == "/" {
-        url.set_path(&format!("/webhooks/{source}"));
+        url.set_path(path);
         note(&format!("--url has no path; using {url}"));
-    } else if !targets_this_service(url.as_str(), source) {
+    }
+    if !targets_this_service(url.as_str(), source, target.webhook_url.as_deref()) {
+        let expected = target.webhook_url.as_deref().map_or_else(
+            || format!("the path of --url does not end with /webhooks/{source}"),
+            |ours| format!("the webhook would not post to {ours}"),
+        );
         note(&format!(
-            "warning: the path of --url does not end with /webhooks/{source}; deliveries arrive only if a proxy \
-             rewrites the path, and neither `leaver webhooks gaps` nor /health covers this webhook"
+            "warning: {expected}; deliveries arrive only if a proxy rewrites the address, and neither `leaver webhooks gaps` nor /health covers this webhook"
         ));
     }
     Ok(url.into())

@@ -41,7 +41,11 @@ impl List {
             .await?
             .into_iter()
             .map(|webhook| WebhookRow {
-                targets_this_service: targets_this_service(&webhook.url, &source.source),
+                targets_this_service: targets_this_service(
+                    &webhook.url,
+                    &source.source,
+                    source.webhook_url.as_deref(),
+                ),
                 url: without_query(&webhook.url),
                 id: webhook.id,
                 name: webhook.name,

@@ -26,7 +26,11 @@ impl Show {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (source, api) = self.target.source(env)?;
         let config = api.webhook(&self.id).await?;
-        let is_ours = targets_this_service(&config.webhook.url, &source.source);
+        let is_ours = targets_this_service(
+            &config.webhook.url,
+            &source.source,
+            source.webhook_url.as_deref(),
+        );
         if self.format.json {
             output::json(&as_json(config, is_ours))?;
         } else {

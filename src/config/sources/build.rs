@@ -108,6 +108,11 @@ pub(super) fn build_source(
             inactive_without_date: context.policy.inactive_without_date,
             deleted: context.policy.deleted(provider),
             rehire: context.policy.rehire,
+            sources_disagree: context.policy.sources_disagree,
+            sync_interval: raw.api.as_ref().and_then(|api| {
+                let interval = api.sync_interval.map_or(DEFAULT_SYNC_INTERVAL, |d| d.0);
+                TimeDelta::from_std(interval).ok()
+            }),
             can_read: provider.capabilities().has_events_without_values && raw.api.is_some(),
             protected: context.protected.clone(),
         },

@@ -96,11 +96,11 @@ fn a_variable_for_an_unknown_key_is_named() {
     for (variable, words) in [
         (
             "LEAVER__ACCOUNTS__TABEL",
-            ["accounts.tabel", "did you mean `table`?"],
+            ["sets nothing", "did you mean LEAVER__ACCOUNTS__TABLE?"],
         ),
         (
             "LEAVER__ACCOUNT__TABLE",
-            ["account", "did you mean `accounts`?"],
+            ["sets nothing", "did you mean LEAVER__ACCOUNTS__TABLE?"],
         ),
         ("LEAVER__TABLE", ["LEAVER__SECTION__KEY", "LEAVER__TABLE"]),
         (

@@ -104,6 +104,8 @@ pub struct AccountsTable {
     pub email_is_indexed: bool,
     /// The expression that the lookup compares, for the statement that creates an index.
     pub email_expression: String,
+    /// True if a column has the tenant of each account.
+    pub(crate) has_tenants: bool,
     pub(super) find_by_id: String,
     pub(super) find_by_email: String,
     pub(super) active_after: String,
@@ -209,6 +211,7 @@ impl AccountsTable {
         let email_is_indexed =
             is_indexed(conn, &schema, &table, &email.name, &email.base_type).await?;
         Ok(Self {
+            has_tenants: mapping.tenant_column.is_some(),
             id_type: id_type.clone(),
             email_is_indexed,
             email_expression: email_expression.replacen("u.", "", 1),

@@ -16,6 +16,7 @@ use crate::engine::failure::run_catching;
 use crate::engine::policies::Policies;
 use crate::ingest::inbox::store::ClaimLimit;
 use crate::ingest::inbox::{self, Delivery, DeliveryOutcome, Settlement};
+use crate::jobs::deliveries::linked_accounts;
 use crate::jobs::deliveries::parse::{ParsedDelivery, describe, parse};
 use crate::jobs::deliveries::{BatchFailure, Deliveries};
 use crate::roster::{self, Effect, Observation};
@@ -143,10 +144,11 @@ async fn process_claimed(
     claimed: &[Delivery],
     now: DateTime<Utc>,
 ) -> Result<Batch, sqlx::Error> {
-    let parsed: Vec<ParsedDelivery> = claimed
+    let mut parsed: Vec<ParsedDelivery> = claimed
         .iter()
         .map(|delivery| parse(policies, delivery))
         .collect();
+    linked_accounts::admit(tx, policies, claimed, &mut parsed).await?;
     let observations: Vec<Observation> = parsed
         .iter()
         .flat_map(ParsedDelivery::observations)
@@ -217,7 +219,8 @@ fn settlements(
         let mut outcomes: BTreeMap<Outcome, usize> = BTreeMap::new();
         let employee_ids = parsed.named();
         let end = match parsed {
-            ParsedDelivery::Ended(end) => end,
+            ParsedDelivery::Ended(end)
+            | ParsedDelivery::LinkedAccountDeleted { outcome: end, .. } => end,
             ParsedDelivery::Observations {
                 observations,
                 has_event_times,

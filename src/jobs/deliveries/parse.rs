@@ -7,7 +7,7 @@ use crate::engine::policies::Policies;
 use crate::ingest::inbox::{Delivery, DeliveryOutcome};
 use crate::roster::Observation;
 use leaver_core::domain::EmployeeId;
-use leaver_core::providers::{self, InvalidEntry, Parsed};
+use leaver_core::providers::{self, Ignored, InvalidEntry, Parsed};
 
 /// Entries that are named if they cannot be read. A body can have thousands.
 const MAX_NAMED: usize = 10;
@@ -21,6 +21,11 @@ pub(super) enum ParsedDelivery {
     },
     /// Ignored, or failed because it cannot be parsed.
     Ended(DeliveryOutcome),
+    /// A linked account was deleted at the provider. No employee is concerned.
+    LinkedAccountDeleted {
+        linked_account: String,
+        outcome: DeliveryOutcome,
+    },
 }
 
 impl ParsedDelivery {
@@ -28,7 +33,7 @@ impl ParsedDelivery {
     pub(super) fn observations(&self) -> &[Observation] {
         match self {
             Self::Observations { observations, .. } => observations,
-            Self::Ended(_) => &[],
+            Self::Ended(_) | Self::LinkedAccountDeleted { .. } => &[],
         }
     }
 
@@ -66,9 +71,20 @@ pub(super) fn parse(policies: &Policies, delivery: &Delivery) -> ParsedDelivery 
             "a bug: reading the body panicked; report it, and replay after the fix".to_owned(),
         ),
         Ok(Err(unreadable)) => failed(unreadable.to_string()),
-        Ok(Ok(Parsed::Ignored(what))) => ParsedDelivery::Ended(DeliveryOutcome::Ignored {
-            reason: what.to_string(),
-        }),
+        Ok(Ok(Parsed::Ignored(what))) => {
+            let outcome = DeliveryOutcome::Ignored {
+                reason: what.to_string(),
+            };
+            let deleted = matches!(what, Ignored::AccountDeleted)
+                .then(|| providers::deleted_linked_account(provider_config, &delivery.body));
+            match deleted.flatten() {
+                Some(linked_account) => ParsedDelivery::LinkedAccountDeleted {
+                    linked_account,
+                    outcome,
+                },
+                None => ParsedDelivery::Ended(outcome),
+            }
+        }
         Ok(Ok(Parsed::Changes(changes))) if changes.changes.is_empty() => {
             failed(describe(&changes.bad_entries, "no entry can be read"))
         }

@@ -125,6 +125,6 @@ pub struct EmployeeWithoutAccount {
     pub work_email: Option<String>,
     /// True if the employee left, or may have left. An account under another e-mail would still give access.
     pub left: bool,
-    /// Since when the service knows of it, if the employee left.
+    /// Time since which the service has recorded it, if the employee left.
     pub since: Option<DateTime<Utc>>,
 }

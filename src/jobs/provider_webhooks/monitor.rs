@@ -10,7 +10,8 @@ use sqlx::PgConnection;
 use tracing::{debug, info, warn};
 
 use super::{
-    ProviderWebhook, WEBHOOK_MISSING, WEBHOOK_REPOINTED, problem, store, targets_this_service,
+    ProviderWebhook, WEBHOOK_MISSING, WEBHOOK_REPOINTED, has_webhook_path, mapping_problem,
+    problem, store, targets_this_service,
 };
 use crate::connect::{BambooHrApi, WebhookError};
 use crate::db::advisory_lock::AdvisoryLock;
@@ -19,7 +20,7 @@ use crate::engine::Engine;
 use crate::jobs::runner::{Job, Next};
 use crate::jobs::sync::SyncSource;
 use leaver_core::domain::SourceName;
-use leaver_core::providers::{LogEntry, LogTime, Webhook};
+use leaver_core::providers::{FieldNames, LogEntry, LogTime, Webhook};
 
 /// The time between two checks.
 const CHECK_INTERVAL: TimeDelta = TimeDelta::hours(24);
@@ -81,7 +82,14 @@ impl WebhookMonitor {
         }
         let listed = store::list(&mut lock, std::slice::from_ref(source));
         let known = pool.with_silence_timeout(listed).await?;
-        let (checked, error) = check_all(api, source, known, now).await;
+        let names = self.engine.policies.provider_config(source.as_str());
+        let names = names.map_or_else(FieldNames::default, |config| config.fields.clone());
+        let target = Target {
+            source,
+            webhook_url: company.webhook_url.as_deref(),
+            names,
+        };
+        let (checked, elsewhere, error) = check_all(api, &target, known, now).await;
         // A failed check is dated back, so that the next is due after the retry interval.
         let checked_at = match error {
             Some(_) => now - (CHECK_INTERVAL - RETRY_INTERVAL),
@@ -89,6 +97,9 @@ impl WebhookMonitor {
         };
         let saved = async {
             store::save(&mut lock, &checked).await?;
+            for id in &elsewhere {
+                store::forget(&mut lock, source, id).await?;
+            }
             store::save_checked_at(&mut lock, source, checked_at, now).await
         };
         pool.with_silence_timeout(saved).await?;
@@ -158,22 +169,46 @@ async fn is_due(
     Ok(last.is_none_or(|last| now - last >= CHECK_INTERVAL))
 }
 
-/// Checks each webhook that posts here, or did. Returns those checked, and the error that ended the check early.
+/// The source whose webhooks are checked.
+struct Target<'a> {
+    source: &'a SourceName,
+    webhook_url: Option<&'a str>,
+    names: FieldNames,
+}
+
+impl Target<'_> {
+    fn is_hit_by(&self, url: &str) -> bool {
+        targets_this_service(url, self.source, self.webhook_url)
+    }
+}
+
+/// Checks each webhook that posts here, or did. Returns those checked, the ids of those that belong to another
+/// installation, and the error that ended the check early.
 async fn check_all(
     api: &BambooHrApi,
-    source: &SourceName,
+    target: &Target<'_>,
     known: Vec<ProviderWebhook>,
     now: DateTime<Utc>,
-) -> (Vec<ProviderWebhook>, Option<WebhookError>) {
+) -> (Vec<ProviderWebhook>, Vec<String>, Option<WebhookError>) {
     let listed = match api.webhooks().await {
         Ok(listed) => listed,
-        Err(error) => return (vec![], Some(error)),
+        Err(error) => return (vec![], vec![], Some(error)),
     };
-    let mut checked = vec![];
+    let is_reached = listed.iter().any(|listed| target.is_hit_by(&listed.url));
+    let (mut checked, mut elsewhere) = (vec![], vec![]);
     for mut webhook in known {
         let problem = match listed.iter().find(|listed| listed.id == webhook.id) {
             None => WEBHOOK_MISSING,
-            Some(listed) if !targets_this_service(&listed.url, source) => {
+            // Known from before `server.public_url` was set: another installation's, if another one posts here.
+            Some(listed)
+                if is_reached
+                    && !target.is_hit_by(&listed.url)
+                    && has_webhook_path(&listed.url, target.source) =>
+            {
+                elsewhere.push(webhook.id);
+                continue;
+            }
+            Some(listed) if !target.is_hit_by(&listed.url) => {
                 webhook.observed_at = now;
                 WEBHOOK_REPOINTED
             }
@@ -187,21 +222,21 @@ async fn check_all(
     }
     for webhook in listed
         .iter()
-        .filter(|webhook| targets_this_service(&webhook.url, source))
+        .filter(|webhook| target.is_hit_by(&webhook.url))
     {
-        match check_one(api, source, webhook, now).await {
+        match check_one(api, target, webhook, now).await {
             Ok(webhook) => checked.push(webhook),
             // Deleted since it was listed; the next check finds it missing.
             Err(WebhookError::NoSuchWebhook(_)) => {}
-            Err(error) => return (checked, Some(error)),
+            Err(error) => return (checked, elsewhere, Some(error)),
         }
     }
-    (checked, None)
+    (checked, elsewhere, None)
 }
 
 async fn check_one(
     api: &BambooHrApi,
-    source: &SourceName,
+    target: &Target<'_>,
     webhook: &Webhook,
     now: DateTime<Utc>,
 ) -> Result<ProviderWebhook, WebhookError> {
@@ -211,12 +246,21 @@ async fn check_one(
     let last_status = last.map(status_text);
     let accepted = last.is_none_or(LogEntry::was_accepted);
     let refused_status = last_status.as_deref().filter(|_| !accepted);
+    let posted: Vec<String> = config
+        .post_fields
+        .into_iter()
+        .map(|(_, name)| name)
+        .collect();
     Ok(ProviderWebhook {
-        source: source.clone(),
+        source: target.source.clone(),
         id: webhook.id.clone(),
         name: webhook.name.clone(),
         last_sent_at: webhook.last_sent,
-        problem: problem(&config.denied.description(), refused_status),
+        problem: problem(
+            &config.denied.description(),
+            refused_status,
+            mapping_problem(&posted, &target.names),
+        ),
         last_status,
         observed_at: now,
         checked_at: now,

@@ -4,8 +4,9 @@ use chrono::{DateTime, TimeDelta, Utc};
 use proptest::prelude::*;
 
 use super::gaps::{LoggedDelivery, RecordedDelivery, missing_employees};
-use super::{problem, targets_this_service};
+use super::{mapping_problem, problem, targets_this_service};
 use leaver_core::domain::{EmployeeId, SourceName};
+use leaver_core::providers::FieldNames;
 
 fn noon() -> DateTime<Utc> {
     "2026-11-22T12:00:00Z".parse().unwrap()
@@ -107,7 +108,7 @@ fn a_url_is_recognised_by_the_end_of_its_path() {
         "https://leaver.example/webhooks/bamboohr/",
         "https://leaver.example/proxied/webhooks/bamboohr?x=1",
     ] {
-        assert!(targets_this_service(here, &source), "{here}");
+        assert!(targets_this_service(here, &source, None), "{here}");
     }
     for elsewhere in [
         "https://leaver.example/webhooks/bamboohr2",
@@ -117,14 +118,56 @@ fn a_url_is_recognised_by_the_end_of_its_path() {
         "https://leaver.example/mywebhooks/bamboohr",
         "",
     ] {
-        assert!(!targets_this_service(elsewhere, &source), "{elsewhere}");
+        assert!(
+            !targets_this_service(elsewhere, &source, None),
+            "{elsewhere}"
+        );
     }
 }
 
 #[test]
 fn denied_fields_and_refused_deliveries_are_problems() {
-    assert_eq!(problem("", None), None);
-    assert!(problem("", Some("503")).unwrap().contains("503"));
-    let both = problem("monitored: status", Some("503")).unwrap();
+    assert_eq!(problem("", None, None), None);
+    assert!(problem("", Some("503"), None).unwrap().contains("503"));
+    let both = problem("monitored: status", Some("503"), None).unwrap();
     assert!(both.contains("monitored: status") && both.contains("503"));
+}
+
+#[test]
+fn with_a_public_url_another_host_is_not_ours() {
+    let source = SourceName::parse("bamboohr").unwrap();
+    let ours = Some("https://leaver.example/hr/webhooks/bamboohr");
+    for here in [
+        "https://leaver.example/hr/webhooks/bamboohr",
+        "https://LEAVER.example:443/hr/webhooks/bamboohr/?x=1",
+    ] {
+        assert!(targets_this_service(here, &source, ours), "{here}");
+    }
+    for elsewhere in [
+        "https://staging.leaver.example/hr/webhooks/bamboohr",
+        "https://leaver.example/webhooks/bamboohr",
+        "https://leaver.example:8443/hr/webhooks/bamboohr",
+        "http://leaver.example/hr/webhooks/bamboohr",
+        "",
+    ] {
+        assert!(
+            !targets_this_service(elsewhere, &source, ours),
+            "{elsewhere}"
+        );
+    }
+}
+
+#[test]
+fn posted_names_without_any_status_are_a_problem() {
+    let names = FieldNames::default();
+    let of = |posted: &[&str]| {
+        let posted: Vec<String> = posted.iter().map(|&name| name.to_owned()).collect();
+        mapping_problem(&posted, &names)
+    };
+    assert_eq!(of(&[]), None);
+    assert_eq!(of(&["Status", "workEmail"]), None);
+    assert_eq!(of(&["employmentHistoryStatus"]), None);
+    let problem = of(&["employee_status", "work_email"]).unwrap();
+    assert!(problem.contains("employee_status, work_email"), "{problem}");
+    assert!(problem.contains("sources.fields"), "{problem}");
 }

@@ -9,7 +9,7 @@ use crate::engine::Engine;
 use crate::engine::audit::Actor;
 use crate::engine::execute::Outcome;
 use crate::roster::Observation;
-use leaver_core::domain::SourceName;
+use leaver_core::domain::{EmployeeChange, SourceName};
 
 /// Called with an account id and the number of records applied so far.
 pub(super) type Progress<'p> = &'p (dyn Fn(&str, u64) + Sync);
@@ -21,6 +21,7 @@ pub(super) struct SyncRun<'s> {
     account: &'s str,
     progress: Progress<'s>,
     records: u64,
+    read: Vec<String>,
     outcomes: BTreeMap<Outcome, usize>,
     warnings: BTreeMap<String, usize>,
 }
@@ -38,6 +39,7 @@ impl<'s> SyncRun<'s> {
             account,
             progress,
             records: 0,
+            read: vec![],
             outcomes: BTreeMap::new(),
             warnings: BTreeMap::new(),
         }
@@ -52,6 +54,11 @@ impl<'s> SyncRun<'s> {
             self.apply(batch).await?;
         }
         Ok(())
+    }
+
+    /// Returns the ids of the employees that were read so far.
+    pub(super) fn take_ids(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.read)
     }
 
     /// Returns the report. The read is incomplete if it ended with an error or had warnings.
@@ -74,8 +81,16 @@ impl<'s> SyncRun<'s> {
         let observed_at = self.engine.clock.now();
         self.records += u64::try_from(batch.changes.len()).unwrap_or_default();
         let fallback = batch.fallback_as_of;
-        let observe =
-            |change| Observation::new(self.source.clone(), change, fallback, observed_at, None);
+        let ids = batch
+            .changes
+            .iter()
+            .map(|change| change.employee_id.to_string());
+        self.read.extend(ids);
+        let linked_account = Some(self.account).filter(|id| !id.is_empty());
+        let observe = |mut change: EmployeeChange| {
+            change.linked_account = linked_account.map(str::to_owned);
+            Observation::new(self.source.clone(), change, fallback, observed_at, None)
+        };
         let observations: Vec<Observation> = batch.changes.into_iter().map(observe).collect();
         let applied = self
             .engine

@@ -94,7 +94,7 @@ impl Syncer {
         let api = api.ok_or_else(|| GapsError::NoLogs(source.clone()))?;
         let ids = match webhook {
             Some(id) => vec![id.to_owned()],
-            None => webhooks_of(api, source).await?,
+            None => webhooks_of(api, source, company.webhook_url.as_deref()).await?,
         };
         let mut webhooks = vec![];
         for id in ids {
@@ -225,12 +225,16 @@ impl Syncer {
     }
 }
 
-async fn webhooks_of(api: &BambooHrApi, source: &SourceName) -> Result<Vec<String>, GapsError> {
+async fn webhooks_of(
+    api: &BambooHrApi,
+    source: &SourceName,
+    webhook_url: Option<&str>,
+) -> Result<Vec<String>, GapsError> {
     let ids: Vec<String> = api
         .webhooks()
         .await?
         .into_iter()
-        .filter(|webhook| targets_this_service(&webhook.url, source))
+        .filter(|webhook| targets_this_service(&webhook.url, source, webhook_url))
         .map(|webhook| webhook.id)
         .collect();
     if ids.is_empty() {

@@ -21,6 +21,7 @@ use crate::db::advisory_lock::AdvisoryLock;
 use crate::engine::Engine;
 use crate::engine::execute::Outcome;
 use crate::jobs::runner::{Job, Next};
+use crate::roster::missing;
 use crate::roster::sync_state::{self, SyncState};
 use leaver_core::domain::SourceName;
 
@@ -36,6 +37,8 @@ const NEAR_TERMINATION: TimeDelta = TimeDelta::days(2);
 pub struct SyncSource {
     /// Its name.
     pub source: SourceName,
+    /// URL at which providers reach this service for it; `None` if `server.public_url` is not set.
+    pub webhook_url: Option<String>,
     /// The client of its API.
     pub client: ProviderClient,
     /// The time between two reads of what changed.
@@ -143,10 +146,17 @@ impl Syncer {
                 Ok(batches) => run.apply_all(batches).await,
                 Err(error) => Err(error),
             };
+            let read = run.take_ids();
             let report = run.report(since.is_none(), result);
             let state = self.next_state(&report, previous, began);
             let saved = sync_state::store::save(&mut lock, &state);
             pool.with_silence_timeout(saved).await?;
+            // An empty list says nothing about anybody.
+            if report.full && report.incomplete.is_none() && !read.is_empty() {
+                let id = &report.account;
+                let marked = missing::store::mark(&mut lock, source, id, &read, began);
+                pool.with_silence_timeout(marked).await?;
+            }
             log(&report);
             reports.push(report);
         }

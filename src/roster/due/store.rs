@@ -25,7 +25,7 @@ pub(crate) async fn lock(
         r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
                   account_id, access_ends_at, deactivated_at, departure AS "departure: Json<StoredDeparture>",
                   blocked_since, blocked_retry_at, blocked_reason, without_account_since, missing_since,
-                  last_delivery_id, modified_at
+                  linked_account_id, first_observed_at, last_delivery_id, modified_at
            FROM leaver.employees
            WHERE COALESCE(blocked_retry_at, access_ends_at) <= $1 AND source = ANY($3)
            ORDER BY COALESCE(blocked_retry_at, access_ends_at)

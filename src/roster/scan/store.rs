@@ -24,7 +24,7 @@ pub(crate) async fn entries_after(
         r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
                   account_id, access_ends_at, deactivated_at, departure AS "departure: Json<StoredDeparture>",
                   blocked_since, blocked_retry_at, blocked_reason, without_account_since, missing_since,
-                  last_delivery_id, modified_at
+                  linked_account_id, first_observed_at, last_delivery_id, modified_at
            FROM leaver.employees
            WHERE source = ANY($1) AND ($2::text IS NULL OR (source, tenant, employee_id) > ($2, $3, $4))
            ORDER BY source, tenant, employee_id

@@ -33,6 +33,7 @@ fn observed(minute: i64) -> Observation {
         as_of: Some(at(minute)),
         facts: Facts::default(),
         notification_only: false,
+        linked_account: None,
     };
     let source = SourceName::parse("hr").unwrap();
     Observation::new(source, change, None, at(minute + 1), None)
@@ -354,6 +355,7 @@ prop_compose! {
         let change = EmployeeChange {
             kind,
             notification_only,
+            linked_account: None,
             facts: if notification_only { Facts::default() } else { facts },
             ..observed(minute).change
         };

@@ -3,5 +3,7 @@
 mod acting;
 mod judging;
 mod reading;
+mod records;
 mod rows;
+mod seen;
 mod states;

@@ -213,7 +213,7 @@ async fn invalid_records_are_reported_and_others_kept() {
     let causes: Vec<_> = read[0]
         .bad_entries
         .iter()
-        .map(|bad| (bad.position, bad.cause))
+        .map(|bad| (bad.position, bad.cause.clone()))
         .collect();
     assert_eq!(
         causes,

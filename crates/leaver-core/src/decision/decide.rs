@@ -6,25 +6,29 @@ use super::access_end::day_start;
 use super::assess::{Employment, assess};
 use super::departure;
 use super::hold_request::Inputs;
+use super::others::{self, Effect, OtherRecord};
 use super::policy::{Policy, Rehire};
 use super::{AccountMatch, Action, Decision, NoActionReason, RequestedAction};
 use crate::domain::{Account, AccountId, Employee, Status};
 
 const LINKED_ELSEWHERE: &str = "the account is linked to another employee who is still employed";
 const SAME_ACCOUNT: &str = "another employee with the same account is still employed";
+const CONTINUES: &str =
+    "the employment of another record with the same account follows without a day between";
 
 /// Decides what to do about one employee.
 ///
-/// `others` are the assessments of the other employees of the same source that are linked to the same account.
+/// `others` are the other records of the same source with the same account.
 #[must_use]
 pub fn decide(
     policy: &Policy,
     employee: &Employee,
     account_match: &AccountMatch,
-    others: &[Employment],
+    others: &[OtherRecord],
     now: DateTime<Utc>,
 ) -> Decision {
     let employment = assess(policy, employee, now);
+    let others = others::effect(policy, employee, others, now);
     let inputs = Inputs {
         policy,
         employee,
@@ -74,15 +78,18 @@ pub fn decide(
         },
         Employment::Unclear { .. } => (Action::Keep(NoActionReason::Employed), reason),
     };
+    let access_ends_at = match &employment {
+        Employment::Leaving { at, .. } => Some(*at),
+        Employment::Uncertain { ends_at, .. } => *ends_at,
+        Employment::Left { .. } => match others {
+            Effect::Continues(at) if action == Action::Keep(NoActionReason::Scheduled) => Some(at),
+            _ => None,
+        },
+        Employment::Employed { .. } | Employment::Unclear { .. } => None,
+    };
     Decision {
         action,
-        access_ends_at: match &employment {
-            Employment::Leaving { at, .. } => Some(*at),
-            Employment::Uncertain { ends_at, .. } => *ends_at,
-            Employment::Employed { .. } | Employment::Unclear { .. } | Employment::Left { .. } => {
-                None
-            }
-        },
+        access_ends_at,
         link: account_to_link(account_match, &employment),
         reason,
     }
@@ -95,7 +102,12 @@ fn account_to_link(account_match: &AccountMatch, employment: &Employment) -> Opt
         AccountMatch::Shared {
             account,
             other_is_employed,
-        } => (employment.is_employed() || !other_is_employed).then(|| account.id.clone()),
+        } => {
+            // A record whose employment has not begun is linked: it may continue the one that ends.
+            let may_begin = matches!(employment, Employment::Unclear { .. });
+            (may_begin || employment.is_employed() || !other_is_employed)
+                .then(|| account.id.clone())
+        }
         AccountMatch::Ambiguous(_) | AccountMatch::None => None,
     }
 }
@@ -105,7 +117,7 @@ fn hold(inputs: &Inputs<'_>, requested_action: RequestedAction, cause: &str) -> 
 }
 
 /// Ends the access of a person who has left, unless a hold is needed or there is nothing to end.
-fn end_access(inputs: &Inputs<'_>, others: &[Employment], reason: String) -> (Action, String) {
+fn end_access(inputs: &Inputs<'_>, others: Effect, reason: String) -> (Action, String) {
     let is_protected = |account: &Account| {
         let email = account.email.as_ref();
         email.is_some_and(|email| inputs.policy.protected.contains(email))
@@ -124,7 +136,7 @@ fn end_access(inputs: &Inputs<'_>, others: &[Employment], reason: String) -> (Ac
         | AccountMatch::Shared { account, .. }
             if !account.is_active =>
         {
-            let is_shared = others.iter().any(Employment::is_employed)
+            let is_shared = others != Effect::Nothing
                 || matches!(
                     inputs.account_match,
                     AccountMatch::Shared {
@@ -145,10 +157,26 @@ fn end_access(inputs: &Inputs<'_>, others: &[Employment], reason: String) -> (Ac
             hold(inputs, RequestedAction::Deactivate, "linked-elsewhere"),
             format!("{reason}; but {LINKED_ELSEWHERE}"),
         ),
-        AccountMatch::Linked(_) if others.iter().any(Employment::is_employed) => (
-            Action::Keep(NoActionReason::Employed),
-            format!("{reason}; but {SAME_ACCOUNT}"),
-        ),
+        AccountMatch::Linked(_) | AccountMatch::Shared { .. } if others != Effect::Nothing => {
+            match others {
+                Effect::Asks(cause) => (
+                    hold(
+                        inputs,
+                        RequestedAction::Deactivate,
+                        &format!("other-record: {cause}"),
+                    ),
+                    format!("{reason}; but another record has the same account, and {cause}"),
+                ),
+                Effect::Continues(_) => (
+                    Action::Keep(NoActionReason::Scheduled),
+                    format!("{reason}; but {CONTINUES}"),
+                ),
+                Effect::Keeps | Effect::Nothing => (
+                    Action::Keep(NoActionReason::Employed),
+                    format!("{reason}; but {SAME_ACCOUNT}"),
+                ),
+            }
+        }
         AccountMatch::Linked(account)
         | AccountMatch::Found(account)
         | AccountMatch::Shared { account, .. } => {
@@ -167,7 +195,7 @@ fn end_access(inputs: &Inputs<'_>, others: &[Employment], reason: String) -> (Ac
 /// Opens a hold, unless its answer could not change anything.
 fn resolve_uncertainty(
     inputs: &Inputs<'_>,
-    others: &[Employment],
+    others: Effect,
     needs_read: bool,
     reason: String,
 ) -> (Action, String) {
@@ -185,7 +213,7 @@ fn resolve_uncertainty(
         {
             (Action::Keep(NoActionReason::AlreadyInactive), reason)
         }
-        AccountMatch::Linked(_) if others.iter().any(Employment::is_employed) => (
+        AccountMatch::Linked(_) if others == Effect::Keeps => (
             Action::Keep(NoActionReason::Employed),
             format!("{reason}; but {SAME_ACCOUNT}"),
         ),

@@ -11,6 +11,9 @@ pub mod policy;
 mod decide;
 pub use decide::decide;
 
+mod others;
+pub use others::{OtherRecord, Presence};
+
 mod hold_request;
 pub use hold_request::{HoldRequest, RequestedAction};
 
@@ -29,7 +32,7 @@ pub enum AccountMatch {
     Shared {
         /// The account.
         account: Account,
-        /// True if one of the others is still employed.
+        /// True if one of the others may keep access.
         other_is_employed: bool,
     },
     /// The work e-mail matches this many accounts.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use chrono::NaiveTime;
+use chrono::{NaiveTime, TimeDelta};
 use chrono_tz::Tz;
 use serde::Deserialize;
 
@@ -23,6 +23,10 @@ pub struct Policy {
     pub deleted: OnUncertain,
     /// Action if an employee is active again after we deactivated the account.
     pub rehire: Rehire,
+    /// Action if a person left while another source reports the same account's owner as employed.
+    pub sources_disagree: SourcesDisagree,
+    /// The time between two reads of the provider's API, or `None` if it is not read.
+    pub sync_interval: Option<TimeDelta>,
     /// True if a change event without field values is followed by a read from the provider's API.
     pub can_read: bool,
     /// Accounts that are deactivated only after a person approves it.
@@ -72,6 +76,16 @@ pub enum OnUncertain {
     Deactivate,
     /// Nothing.
     Ignore,
+}
+
+/// Action if a person left while another source reports the same account's owner as employed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SourcesDisagree {
+    /// A hold is opened for a person to resolve.
+    Hold,
+    /// The account is deactivated.
+    Deactivate,
 }
 
 /// Action if an employee is active again.

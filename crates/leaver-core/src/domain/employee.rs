@@ -105,6 +105,10 @@ pub struct Employee {
     pub without_account_since: Option<DateTime<Utc>>,
     /// Since when the record is missing from complete reads of all employees.
     pub missing_since: Option<DateTime<Utc>>,
+    /// The linked account through which the record was last reported, from providers that have linked accounts.
+    pub linked_account_id: Option<String>,
+    /// When the record was first observed.
+    pub first_observed_at: Option<DateTime<Utc>>,
     /// The delivery with the newest facts.
     pub last_delivery_id: Option<DeliveryId>,
     /// When a value last changed, by this service's clock. A report of the same value does not count.
@@ -133,6 +137,8 @@ impl Employee {
             blocked: None,
             without_account_since: None,
             missing_since: None,
+            linked_account_id: None,
+            first_observed_at: None,
             last_delivery_id: None,
             modified_at: None,
         }

@@ -19,6 +19,8 @@ pub struct EmployeeChange {
     pub facts: Facts,
     /// True if a change is reported without its values. They have to be read over the API.
     pub notification_only: bool,
+    /// The linked account that reports it, from providers that have linked accounts.
+    pub linked_account: Option<String>,
 }
 
 /// The kind of a change.

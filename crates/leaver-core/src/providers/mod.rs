@@ -25,7 +25,7 @@ mod ignored;
 pub use ignored::Ignored;
 
 mod parse_error;
-pub use parse_error::{EntryError, InvalidEntry, InvalidResponse, ParseError};
+pub use parse_error::{EntryError, FIELDS_NOT_MAPPED, InvalidEntry, InvalidResponse, ParseError};
 
 mod tenancy;
 pub use tenancy::Tenancy;
@@ -110,6 +110,17 @@ pub fn normalize(config: &ProviderConfig, body: &[u8]) -> Result<Parsed, ParseEr
         Provider::Merge => merge::parse(config, body),
         #[cfg(test)]
         Provider::Toy => toy::parse(config, body),
+    }
+}
+
+/// Returns the linked account that a body reports as deleted at the provider.
+#[must_use]
+pub fn deleted_linked_account(config: &ProviderConfig, body: &[u8]) -> Option<String> {
+    match config.provider {
+        Provider::BambooHr => None,
+        Provider::Merge => merge::deleted_account(body),
+        #[cfg(test)]
+        Provider::Toy => None,
     }
 }
 

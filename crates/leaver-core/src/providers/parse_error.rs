@@ -4,6 +4,9 @@
 
 use super::json::UnreadableMember;
 
+/// Part of the text of [`EntryError::FieldsNotMapped`], by which health finds such deliveries.
+pub const FIELDS_NOT_MAPPED: &str = "none of its posted fields is known";
+
 /// Why an authentic body cannot be parsed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[cfg_attr(
@@ -52,7 +55,7 @@ impl From<UnreadableMember> for InvalidResponse {
 }
 
 /// An entry that cannot be parsed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("entry {position}: {cause}")]
 pub struct InvalidEntry {
     /// The position in the body, from 0.
@@ -62,7 +65,7 @@ pub struct InvalidEntry {
 }
 
 /// The problem with an entry.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 pub enum EntryError {
     /// The entry is not an object.
     #[error("it is not an object")]
@@ -76,6 +79,9 @@ pub enum EntryError {
     /// A needed member occurs twice, or has characters or a number that are none.
     #[error("its `{0}` is repeated or cannot be read")]
     UnreadableMember(&'static str),
+    /// It posts fields, and none of their names is configured. Names are no personal data.
+    #[error("{FIELDS_NOT_MAPPED} ({0}); add the posted names to `sources.fields`")]
+    FieldsNotMapped(String),
     /// All facts of an API record are null or hidden. This does not mean that the person left.
     #[error("all required fields are null or hidden; check the permissions of the API key")]
     NullRecord,

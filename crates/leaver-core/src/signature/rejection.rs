@@ -1,7 +1,17 @@
 //! Why a request is rejected. The log and a counter report the cause; the response does not.
 
 /// Why a request is rejected.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error, strum::IntoStaticStr)]
+#[derive(
+    Clone,
+    Copy,
+    Debug,
+    PartialEq,
+    Eq,
+    Hash,
+    thiserror::Error,
+    strum::IntoStaticStr,
+    strum::VariantNames,
+)]
 #[strum(serialize_all = "snake_case")]
 pub enum Rejection {
     /// There is no signature header, or it is empty.
@@ -31,6 +41,9 @@ pub enum Rejection {
 }
 
 impl Rejection {
+    /// All values of the metric label `reason`.
+    pub const REASONS: &'static [&'static str] = <Self as strum::VariantNames>::VARIANTS;
+
     /// Returns the value of the metric label `reason`.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -14,7 +14,7 @@ const OLD_AFTER: TimeDelta = TimeDelta::days(7);
 /// The termination date of an employee.
 pub(super) struct Termination {
     pub(super) date: DateOrInstant,
-    /// When the source said so.
+    /// When it was valid, according to the source.
     pub(super) as_of: DateTime<Utc>,
     /// When this service received it.
     pub(super) observed_at: DateTime<Utc>,

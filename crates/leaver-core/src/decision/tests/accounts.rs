@@ -130,12 +130,12 @@ fn new_employee_shares_the_account_of_their_contractor_record() {
 
 #[test]
 fn contractor_who_became_an_employee_keeps_the_account() {
-    let stays = merge().status(Status::Active);
+    let stays = merge().status(Status::Active).hired("2023-05-01");
     let leaves_later = stays.clone().terminated(on("2026-03-31"));
     let unread = stays.clone().values_pending("2026-03-10T11:00:00Z");
-    let deleted = stays.clone().deleted(true);
-    for employee in [&stays, &leaves_later, &unread, &deleted] {
-        let contractor = gone().shares_account_with(&[&gone(), employee], NOW);
+    for employee in [&stays, &leaves_later, &unread] {
+        let contractor = gone().hired("2020-03-02");
+        let contractor = contractor.shares_account_with(&[&gone(), employee], NOW);
         check_reason(
             &contractor,
             NOW,
@@ -166,8 +166,9 @@ fn last_leaver_of_a_shared_account_deactivates_it() {
 
 #[test]
 fn uncertainty_opens_no_hold_while_a_sharer_is_employed() {
-    let stays = merge().status(Status::Active);
-    for person in [doubted(), merge().status(Status::Active).deleted(true)] {
+    let stays = merge().status(Status::Active).hired("2023-05-01");
+    let deleted = merge().status(Status::Active).deleted(true);
+    for person in [doubted(), deleted].map(|person| person.hired("2020-03-02")) {
         let person = person.shares_account_with(&[&stays], NOW);
         check_reason(
             &person,

@@ -4,8 +4,10 @@ use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use chrono_tz::Tz;
 
 use super::assess::{Employment, assess};
-use super::policy::{Cutoff, OnUncertain, Policy, Rehire};
-use super::{AccountMatch, Action, Decision, HoldRequest, RequestedAction, decide};
+use super::policy::{Cutoff, OnUncertain, Policy, Rehire, SourcesDisagree};
+use super::{
+    AccountMatch, Action, Decision, HoldRequest, OtherRecord, Presence, RequestedAction, decide,
+};
 use crate::domain::{
     Account, AccountId, DateOrInstant, Departure, Employee, EmployeeId, EmployeeKey,
     EmploymentStatus, Fact, Provider, SourceName, Status, Tenant, UnreadableFacts, WorkEmail,
@@ -15,6 +17,7 @@ mod accounts;
 mod dates;
 mod properties;
 mod hold_requests;
+mod others;
 mod rules;
 mod unreadable;
 
@@ -49,7 +52,7 @@ struct Person {
     employee: Employee,
     policy: Policy,
     found: AccountMatch,
-    others: Vec<Employment>,
+    others: Vec<OtherRecord>,
     observed_at: DateTime<Utc>,
 }
 
@@ -82,6 +85,8 @@ fn person(provider: Provider, deleted: OnUncertain) -> Person {
             inactive_without_date: OnUncertain::Hold,
             deleted,
             rehire: Rehire::Hold,
+            sources_disagree: SourcesDisagree::Hold,
+            sync_interval: None,
             can_read: false,
             protected: std::collections::BTreeSet::new(),
         },
@@ -183,8 +188,18 @@ impl Person {
     }
 
     fn shares_account_with(mut self, others: &[&Self], now: &str) -> Self {
-        self.others = others.iter().map(|other| other.assessed(now)).collect();
+        self.others = others.iter().map(|other| other.record(now)).collect();
         self
+    }
+
+    /// Returns the person as another record of the same source, confirmed at the time of the last `observed`.
+    fn record(&self, now: &str) -> OtherRecord {
+        OtherRecord {
+            employment: self.assessed(now),
+            hire_date: self.employee.hire_date(),
+            confirmed_at: Some(self.observed_at),
+            presence: Presence::Present,
+        }
     }
 
     fn assessed(&self, now: &str) -> Employment {

@@ -91,6 +91,8 @@ prop_compose! {
             inactive_without_date: responses[0],
             deleted: responses[1],
             rehire,
+            sources_disagree: SourcesDisagree::Hold,
+            sync_interval: None,
             can_read,
             protected: WorkEmail::parse(EMAIL).into_iter().filter(|_| protects).collect(),
         }

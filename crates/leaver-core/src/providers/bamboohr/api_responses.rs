@@ -189,6 +189,7 @@ pub fn bamboohr_deletion(
         as_of: Some(as_of),
         facts: Facts::default(),
         notification_only: false,
+        linked_account: None,
     }
 }
 

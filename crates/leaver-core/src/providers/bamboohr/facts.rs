@@ -4,7 +4,7 @@ use chrono_tz::Tz;
 
 use super::super::values::{unknown_status, work_email};
 use super::super::{Changes, EntryError, InvalidEntry, Parsed, ProviderConfig, dates, json};
-use super::field_names::{FieldNames, is_among, same_name};
+use super::field_names::{FieldNames, is_among, is_other_field, list_names, same_name};
 use super::payload::{Event, Events, NOT_A_SCALAR, Structure};
 use crate::domain::{ChangeKind, EmployeeChange, EmploymentStatus, Facts, Field, Status, Tenant};
 
@@ -40,12 +40,18 @@ pub(super) fn change(
             }
         }
     }
+    let notification_only = is_notification_only(&event, names);
+    if !notification_only && is_unmapped(&event, names) {
+        let posted = event.fields.iter().map(|(name, _)| name.as_str());
+        return Err(EntryError::FieldsNotMapped(list_names(posted)));
+    }
     Ok(EmployeeChange {
         tenant: tenant.clone(),
         kind: event.kind,
         as_of: event.at,
         facts: facts(&event, names, timezone),
-        notification_only: is_notification_only(&event, names),
+        notification_only,
+        linked_account: None,
         employee_id: event.employee_id,
     })
 }
@@ -69,6 +75,15 @@ fn is_notification_only(event: &Event, names: &FieldNames) -> bool {
             unspecified || changed.any(|name| names.contains(name) || can_be_any_field(name))
         }
     }
+}
+
+/// Returns whether the entry posts none of the needed names, and one that can stand for a needed field. Its changes
+/// would then be lost without a sign.
+fn is_unmapped(event: &Event, names: &FieldNames) -> bool {
+    event.structure == Structure::FieldBased
+        && event.kind != ChangeKind::Deleted
+        && event.fields.iter().all(|(name, _)| !names.contains(name))
+        && event.fields.iter().any(|(name, _)| !is_other_field(name))
 }
 
 /// Returns whether the name of a changed field can stand for any field: it is an id, or cannot be read.

@@ -1,5 +1,10 @@
 //! The names under which a webhook posts fields.
 
+/// Names that a message lists.
+const MAX_LISTED: usize = 10;
+/// Characters of a name that a message shows.
+const MAX_NAME_CHARS: usize = 60;
+
 /// The names under which a webhook posts the fields that the rules need.
 ///
 /// Customers choose the names, so they are configuration. Case and surrounding spaces are ignored. If several names
@@ -45,8 +50,24 @@ impl FieldNames {
         self.fact(name).is_some()
     }
 
+    /// Returns the facts that are posted under none of these names, by their keys in the configuration.
+    #[must_use]
+    pub fn missing_among(&self, posted: &[String]) -> Vec<&'static str> {
+        let facts = self.lists().into_iter();
+        facts
+            .filter(|(_, names)| !posted.iter().any(|name| is_among(name, names)))
+            .map(|(fact, _)| fact)
+            .collect()
+    }
+
     /// Returns the fact that is posted under this name, by its key in the configuration.
     pub(super) fn fact(&self, name: &str) -> Option<&'static str> {
+        self.lists()
+            .into_iter()
+            .find_map(|(fact, names)| is_among(name, names).then_some(fact))
+    }
+
+    fn lists(&self) -> [(&'static str, &[String]); 5] {
         [
             ("status", &self.status),
             ("employment_status", &self.employment_status),
@@ -54,8 +75,6 @@ impl FieldNames {
             ("hire_date", &self.hire_date),
             ("work_email", &self.work_email),
         ]
-        .into_iter()
-        .find_map(|(fact, names)| is_among(name, names).then_some(fact))
     }
 }
 
@@ -72,4 +91,56 @@ pub(super) fn same_name(one: &str, other: &str) -> bool {
     } else {
         one.to_lowercase() == other.to_lowercase()
     }
+}
+
+/// Aliases of standard fields that the rules do not need. Their labels are the same words with spaces.
+///
+/// Source: <https://documentation.bamboohr.com/docs/list-of-field-names>, read on 22 November 2026.
+const OTHER_FIELDS: [&str; 24] = [
+    "firstName",
+    "middleName",
+    "lastName",
+    "preferredName",
+    "displayName",
+    "jobTitle",
+    "department",
+    "division",
+    "location",
+    "supervisor",
+    "homePhone",
+    "mobilePhone",
+    "workPhone",
+    "workPhoneExtension",
+    "homeEmail",
+    "address1",
+    "address2",
+    "city",
+    "state",
+    "zipcode",
+    "country",
+    "employeeNumber",
+    "payRate",
+    "payType",
+];
+
+/// Returns whether a name is that of a standard field that the rules do not need.
+pub(super) fn is_other_field(name: &str) -> bool {
+    let compact: String = name.chars().filter(|c| !c.is_whitespace()).collect();
+    OTHER_FIELDS
+        .iter()
+        .any(|other| other.eq_ignore_ascii_case(&compact))
+}
+
+/// Joins names for a message: at most 10, each cut to 60 characters, without control characters; others are counted.
+pub(super) fn list_names<'n>(names: impl ExactSizeIterator<Item = &'n str>) -> String {
+    let others = names.len().saturating_sub(MAX_LISTED);
+    let plain = |name: &str| -> String {
+        let printable = name.chars().filter(|c| !c.is_control());
+        printable.take(MAX_NAME_CHARS).collect()
+    };
+    let mut listed: Vec<String> = names.take(MAX_LISTED).map(plain).collect();
+    if others > 0 {
+        listed.push(format!("and {others} more"));
+    }
+    listed.join(", ")
 }

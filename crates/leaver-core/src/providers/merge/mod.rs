@@ -9,7 +9,7 @@ pub use api_responses::{
     merge_page, merge_record, merge_sync_page,
 };
 
-use super::{ParseError, Parsed, ProviderConfig};
+use super::{Ignored, ParseError, Parsed, ProviderConfig, json};
 use crate::domain::Capabilities;
 
 /// The capabilities of Merge.
@@ -37,6 +37,13 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
 pub(super) fn parse(config: &ProviderConfig, body: &[u8]) -> Result<Parsed, ParseError> {
     let event = payload::parse(body)?;
     Ok(payload::changes(&event, config))
+}
+
+/// Returns the linked account that an authentic body reports as deleted.
+pub(super) fn deleted_account(body: &[u8]) -> Option<String> {
+    let event = payload::parse(json::without_byte_order_mark(body)).ok()?;
+    let deleted = matches!(event.subject, Err(Ignored::AccountDeleted));
+    event.linked_account.filter(|_| deleted)
 }
 
 #[cfg(test)]

@@ -99,7 +99,10 @@ pub(in crate::providers) fn changes(event: &Event, config: &ProviderConfig) -> P
     };
     let mut changes = Changes::default();
     match change(employee, tenant, config.timezone) {
-        Ok(change) => changes.changes.push(change),
+        Ok(mut change) => {
+            change.linked_account = event.linked_account.clone();
+            changes.changes.push(change);
+        }
         Err(cause) => changes
             .bad_entries
             .push(InvalidEntry { position: 0, cause }),
@@ -154,6 +157,7 @@ pub(in crate::providers) fn record_change(
             .copied(),
         facts: facts(record, timezone),
         notification_only: false,
+        linked_account: None,
     })
 }
 

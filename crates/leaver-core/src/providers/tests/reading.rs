@@ -44,7 +44,7 @@ fn facts(provider: Provider, body: &[u8]) -> Facts {
 fn bad_entry(provider: Provider, body: &[u8]) -> EntryError {
     let read = read(provider, body);
     assert_eq!(read.changes, []);
-    read.bad_entries[0].cause
+    read.bad_entries[0].cause.clone()
 }
 
 #[test]
@@ -277,7 +277,11 @@ fn unreadable_part_of_a_form_spoils_its_entry_only() {
     assert_eq!(read.changes.len(), 1);
     assert_eq!(read.changes[0].employee_id.as_str(), "2");
     assert_eq!(read.changes[0].facts.status, Field::Value(Status::Inactive));
-    let causes: Vec<_> = read.bad_entries.iter().map(|bad| bad.cause).collect();
+    let causes: Vec<_> = read
+        .bad_entries
+        .iter()
+        .map(|bad| bad.cause.clone())
+        .collect();
     assert_eq!(
         causes,
         [

@@ -29,6 +29,7 @@ pub(super) fn parse(body: &[u8], tenancy: &Tenancy) -> Result<Parsed, ParseError
                 ..Facts::default()
             },
             notification_only: false,
+            linked_account: None,
         }),
         Err(cause) => changes
             .bad_entries

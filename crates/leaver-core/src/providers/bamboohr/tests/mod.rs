@@ -5,6 +5,7 @@ use crate::providers::tests::{day, provider_config};
 use crate::providers::*;
 
 mod api_responses;
+mod unmapped;
 mod vectors;
 mod webhooks;
 
@@ -45,7 +46,8 @@ fn posted_names_ignore_case() {
         assert_eq!(facts.employment_status, expected, "{name}");
     }
     for name in ["Employment", "Employment Status: Date", "employmentStatus"] {
-        assert_eq!(posted(&json!({name: "Terminated"})), Facts::default());
+        let facts = posted(&json!({name: "Terminated", "status": null}));
+        assert_eq!(facts, Facts::default());
     }
 }
 
@@ -191,7 +193,7 @@ fn change_without_needed_values_is_notification_only() {
             false,
         ),
         (
-            entry("Updated", json!(["jobTitle"]), json!({"jobTitle": "x"})),
+            entry("Updated", json!(["jobTitle"]), json!({"status": null})),
             false,
             false,
         ),

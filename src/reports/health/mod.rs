@@ -1,0 +1,199 @@
+//! Health of the service: database, schema, worker, backlog, sources. Holds no secret and no personal data.
+
+mod gauges;
+mod probe;
+mod query;
+mod reasons;
+mod store;
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use serde::Serialize;
+
+pub(crate) use self::probe::CACHE_FOR;
+pub(crate) use self::probe::HealthProbe;
+use self::query::DatabaseHealth;
+use self::reasons::Reason;
+use crate::base::liveness::Liveness;
+use crate::base::rejections::RejectionReport;
+use crate::ingest::inbox::queries::Backlog;
+use crate::jobs::provider_webhooks::ProviderWebhook;
+use crate::jobs::source_silence::SilenceThreshold;
+
+/// A worker without a sign of life for longer is stalled.
+const STALLED_AFTER_SECONDS: i64 = 60;
+
+/// The response of `/health`.
+#[derive(Debug, Serialize)]
+pub struct Health {
+    /// Summary of everything below.
+    pub status: HealthState,
+    /// Everything that keeps `status` from being `ok`, the gravest first.
+    pub reasons: Vec<Reason>,
+    /// Version of this binary.
+    pub version: &'static str,
+    /// `enforce`: decisions are carried out.
+    pub mode: &'static str,
+    /// `ok` or `unreachable`.
+    pub database: &'static str,
+    /// `current`, or `pending` until the migrations are applied.
+    pub schema: &'static str,
+    /// `starting`, `running` or `stalled`.
+    pub worker: &'static str,
+    /// Deliveries in the inbox.
+    pub backlog: Backlog,
+    /// Scheduled access ends.
+    pub schedule: Schedule,
+    /// Number of open holds.
+    pub holds: i64,
+    /// Number of employees whose deactivation the database did not carry out.
+    pub blocked: i64,
+    /// Number of employees who left and for whom no account is found.
+    pub without_account: i64,
+    /// Number of employees to be read over their provider's API.
+    pub pending_reads: i64,
+    /// Number of these reads that failed and wait for more than a minute, or cannot succeed.
+    #[serde(skip)]
+    pub failing_reads: i64,
+    /// State of the safeguard.
+    pub safeguard: Safeguard,
+    /// Result of the last drift check, if there was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub drift: Option<DriftHealth>,
+    /// Each source, by name.
+    pub sources: BTreeMap<String, SourceHealth>,
+}
+
+/// Summary of the service's health.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum HealthState {
+    /// Everything works.
+    Ok,
+    /// The service works, and an operator should look at something.
+    Degraded,
+    /// The service does not work; `/health` answers 503.
+    Unavailable,
+}
+
+/// Scheduled access ends.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Schedule {
+    /// Number of them.
+    pub pending: i64,
+    /// Time of the next one.
+    pub next_at: Option<DateTime<Utc>>,
+}
+
+/// State of the safeguard.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Safeguard {
+    /// True while it stops deactivations.
+    pub tripped: bool,
+}
+
+/// Result of the last drift check.
+#[derive(Clone, Debug, Serialize)]
+pub struct DriftHealth {
+    /// Time of the check.
+    pub checked_at: DateTime<Utc>,
+    /// Number of active accounts whose employee has left.
+    pub terminated_with_access: i64,
+}
+
+/// Deliveries and syncs of one source.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct SourceHealth {
+    /// Time of the last authentic delivery.
+    pub last_delivery_at: Option<DateTime<Utc>>,
+    /// Start of the silence, when it is longer than `max_silence`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silent_since: Option<DateTime<Utc>>,
+    /// End of the last complete sync.
+    pub last_sync_at: Option<DateTime<Utc>>,
+    /// The last sync, when it was incomplete.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub last_sync: Option<IncompleteSync>,
+    /// State of BambooHR's webhooks that post to this source, as of the last check.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub webhooks: Vec<ProviderWebhook>,
+}
+
+impl SourceHealth {
+    fn unhealthy_webhooks(&self) -> i64 {
+        let unhealthy = self.webhooks.iter().filter(|hook| hook.problem.is_some());
+        i64::try_from(unhealthy.count()).unwrap_or(i64::MAX)
+    }
+}
+
+/// A sync that did not read everything.
+#[derive(Clone, Debug, Serialize)]
+pub struct IncompleteSync {
+    /// Always `incomplete`.
+    pub state: &'static str,
+    /// The error that it met.
+    pub reason: String,
+    /// Its start.
+    pub started_at: DateTime<Utc>,
+}
+impl Health {
+    /// `found` is `None` when the database did not answer.
+    fn new(
+        found: Option<DatabaseHealth>,
+        is_migrated: bool,
+        liveness: &Liveness,
+        silence_thresholds: &[SilenceThreshold],
+        rejections: &RejectionReport,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let worker = match liveness.heartbeat_age_seconds(now) {
+            None => "starting",
+            Some(age) if age > STALLED_AFTER_SECONDS => "stalled",
+            Some(_) => "running",
+        };
+        let is_reachable = found.is_some();
+        let found = found.unwrap_or_else(|| DatabaseHealth {
+            sources: silence_thresholds
+                .iter()
+                .map(|one| (one.source.to_string(), SourceHealth::default()))
+                .collect(),
+            ..DatabaseHealth::default()
+        });
+        let database = if is_reachable { "ok" } else { "unreachable" };
+        let mut reasons = reasons::of_service(is_reachable, is_migrated, worker == "stalled");
+        let is_unavailable = !reasons.is_empty();
+        reasons.extend(reasons::of_database(&found));
+        reasons.extend(reasons::of_requests(rejections, now));
+        let status = match (is_unavailable, reasons.is_empty()) {
+            (true, _) => HealthState::Unavailable,
+            (false, false) => HealthState::Degraded,
+            (false, true) => HealthState::Ok,
+        };
+        Self {
+            status,
+            reasons,
+            mode: "enforce",
+            version: env!("CARGO_PKG_VERSION"),
+            database,
+            schema: if is_migrated { "current" } else { "pending" },
+            worker,
+            backlog: found.backlog,
+            schedule: found.schedule,
+            holds: found.holds,
+            blocked: found.leavers.blocked,
+            without_account: found.leavers.without_account,
+            pending_reads: found.pending_reads,
+            failing_reads: found.failing_reads.count,
+            safeguard: Safeguard::default(),
+            drift: found.drift,
+            sources: found.sources,
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The part of health that the database holds.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
+
+use super::{DriftHealth, IncompleteSync, Schedule, SourceHealth, store};
+use crate::engine::holds;
+use crate::ingest::inbox;
+use crate::ingest::inbox::queries::Backlog;
+use crate::jobs::source_silence::{self, SilenceThreshold, silent_since};
+use crate::jobs::{drift, provider_webhooks};
+use crate::roster;
+use leaver_core::domain::SourceName;
+use leaver_core::providers::FIELDS_NOT_MAPPED;
+
+/// A pending read that fails for longer degrades health. A failure that cannot pass does so at once.
+const READ_MAY_FAIL_FOR: TimeDelta = TimeDelta::minutes(1);
+
+/// The part of [`Health`] that is stored in the database.
+#[derive(Clone, Debug, Default)]
+pub(super) struct DatabaseHealth {
+    pub(super) backlog: Backlog,
+    pub(super) schedule: Schedule,
+    pub(super) holds: i64,
+    pub(super) leavers: Leavers,
+    pub(super) pending_reads: i64,
+    pub(super) failing_reads: FailingReads,
+    pub(super) unmapped: Vec<UnmappedDeliveries>,
+    pub(super) drift: Option<DriftHealth>,
+    pub(super) sources: BTreeMap<String, SourceHealth>,
+}
+
+/// Leavers whose access did not end.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Leavers {
+    /// Those whose deactivation the database did not carry out.
+    pub(super) blocked: i64,
+    /// Those for whom no account is found.
+    pub(super) without_account: i64,
+}
+
+/// Pending reads that fail.
+#[derive(Clone, Debug, Default)]
+pub(super) struct FailingReads {
+    /// Number of them.
+    pub(super) count: i64,
+    /// Why one of them failed.
+    pub(super) reason: Option<String>,
+}
+
+/// Deliveries of a source that post fields under unknown names only.
+#[derive(Clone, Debug)]
+pub(super) struct UnmappedDeliveries {
+    /// The source.
+    pub(super) source: String,
+    /// Number of them.
+    pub(super) count: i64,
+}
+
+impl DatabaseHealth {
+    pub(super) async fn query(
+        conn: &mut PgConnection,
+        silence_thresholds: &[SilenceThreshold],
+        now: DateTime<Utc>,
+    ) -> Result<Self, sqlx::Error> {
+        let sources: Vec<SourceName> = silence_thresholds
+            .iter()
+            .map(|one| one.source.clone())
+            .collect();
+        let (pending, next_at) = roster::store::scheduled_ends_summary(conn).await?;
+        let last = inbox::queries::store::last_deliveries(conn, &sources).await?;
+        let reads = roster::sync_state::store::list(conn, &sources).await?;
+        let listening = source_silence::store::listening_since(conn, &sources).await?;
+        let drift = drift::store::find_last_check(conn).await?;
+        let known_hooks = provider_webhooks::store::list(conn, &sources).await?;
+        Ok(Self {
+            backlog: inbox::queries::store::backlog(conn, now).await?,
+            schedule: Schedule { pending, next_at },
+            holds: holds::store::count_open(conn).await?,
+            leavers: store::leavers(conn).await?,
+            pending_reads: roster::pending_reads::store::count(conn).await?,
+            failing_reads: store::failing_reads(conn, now - READ_MAY_FAIL_FOR).await?,
+            unmapped: store::deliveries_with_reason(conn, &sources, FIELDS_NOT_MAPPED).await?,
+            drift: drift.map(|checked| DriftHealth {
+                checked_at: checked.at,
+                terminated_with_access: checked.terminated_with_access,
+            }),
+            sources: last
+                .into_iter()
+                .zip(silence_thresholds)
+                .map(|(entry, alarm)| {
+                    let since = listening.get(entry.source.as_str()).copied();
+                    let of_source = reads.iter().filter(|reads| reads.source == entry.source);
+                    let health = SourceHealth {
+                        last_delivery_at: entry.at,
+                        silent_since: silent_since(alarm.after, entry.at, since, now),
+                        last_sync_at: of_source
+                            .clone()
+                            .filter_map(|reads| reads.last_completed_at)
+                            .max(),
+                        last_sync: of_source.clone().find_map(|reads| {
+                            Some(IncompleteSync {
+                                state: "incomplete",
+                                reason: reads.incomplete.clone()?,
+                                started_at: reads.last_started_at,
+                            })
+                        }),
+                        webhooks: known_hooks
+                            .iter()
+                            .filter(|hook| hook.source == entry.source)
+                            .cloned()
+                            .collect(),
+                    };
+                    (entry.source.to_string(), health)
+                })
+                .collect(),
+        })
+    }
+}

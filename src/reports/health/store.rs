@@ -1,0 +1,78 @@
+//! Counts for health over several tables.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::query::{FailingReads, Leavers, UnmappedDeliveries};
+use leaver_core::domain::SourceName;
+
+/// Counts the employees whose deactivation is blocked, and those who left while no account is found.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn leavers(conn: &mut PgConnection) -> Result<Leavers, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT (SELECT count(*) FROM leaver.employees WHERE blocked_retry_at IS NOT NULL) AS "blocked!",
+                  (SELECT count(*) FROM leaver.employees WHERE without_account_since IS NOT NULL) AS "without_account!""#
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(Leavers {
+        blocked: row.blocked,
+        without_account: row.without_account,
+    })
+}
+
+/// Counts the pending reads that failed and either wait since before `older_than` or fail permanently (401, 403, 404).
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn failing_reads(
+    conn: &mut PgConnection,
+    older_than: DateTime<Utc>,
+) -> Result<FailingReads, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"SELECT count(*) AS "count!", max(reason) AS reason FROM leaver.pending_reads
+           WHERE attempts > 0
+             AND (since <= $1 OR reason LIKE '%(401)%' OR reason LIKE '%(403)%' OR reason LIKE '%(404)%')"#,
+        older_than,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(FailingReads {
+        count: row.count,
+        reason: row.reason,
+    })
+}
+
+/// Counts by source the failed deliveries, and those with entries that could not be read, whose reason contains this
+/// text. Sources without any are left out.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn deliveries_with_reason(
+    conn: &mut PgConnection,
+    sources: &[SourceName],
+    text: &str,
+) -> Result<Vec<UnmappedDeliveries>, sqlx::Error> {
+    let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query!(
+        r#"SELECT source AS "source!", count(*) AS "count!"
+           FROM (SELECT source, reason FROM leaver.deliveries WHERE state = 'failed'
+                 UNION ALL
+                 SELECT source, reason FROM leaver.deliveries WHERE state = 'processed' AND body IS NOT NULL) AS d
+           WHERE strpos(reason, $2) > 0 AND source = ANY($1)
+           GROUP BY source ORDER BY source"#,
+        &names,
+        text,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| UnmappedDeliveries {
+            source: row.source,
+            count: row.count,
+        })
+        .collect())
+}

@@ -1,0 +1,118 @@
+use chrono::{DateTime, TimeDelta, Utc};
+
+use super::DriftHealth;
+use super::query::DatabaseHealth;
+use super::reasons::{Reason, of_database, of_requests, of_service};
+use crate::base::rejections::Rejections;
+use leaver_core::domain::SourceName;
+use leaver_core::signature::Rejection;
+
+fn now() -> DateTime<Utc> {
+    "2026-11-22T12:00:00Z".parse().unwrap()
+}
+
+fn codes(reasons: &[Reason]) -> Vec<&str> {
+    reasons.iter().map(|reason| reason.code).collect()
+}
+
+fn bamboohr() -> SourceName {
+    SourceName::parse("bamboohr").unwrap()
+}
+
+#[test]
+fn a_healthy_service_has_no_reasons() {
+    assert_eq!(of_service(true, true, false), []);
+    assert_eq!(of_database(&DatabaseHealth::default()), []);
+    assert_eq!(of_requests(&Rejections::default().report(), now()), []);
+}
+
+#[test]
+fn each_problem_of_the_database_has_its_reason() {
+    let mut found = DatabaseHealth::default();
+    found.leavers.blocked = 1;
+    found.leavers.without_account = 5;
+    found.backlog.failed = 2;
+    found.failing_reads.count = 3;
+    found.drift = Some(DriftHealth {
+        checked_at: now(),
+        terminated_with_access: 1,
+    });
+    let reasons = of_database(&found);
+    assert_eq!(
+        codes(&reasons),
+        [
+            "deactivations_blocked",
+            "terminated_with_access",
+            "deliveries_failed",
+            "pending_reads_failing"
+        ]
+    );
+    assert!(reasons[0].text.contains("1 deactivation;"), "{reasons:?}");
+    assert!(reasons[2].text.contains("2 deliveries"), "{reasons:?}");
+    assert!(
+        reasons
+            .iter()
+            .all(|reason| reason.command.starts_with("leaver "))
+    );
+}
+
+#[test]
+fn leavers_without_an_account_alone_do_not_degrade() {
+    let mut found = DatabaseHealth::default();
+    found.leavers.without_account = 5;
+    assert_eq!(of_database(&found), []);
+}
+
+#[test]
+fn refused_signatures_degrade_until_a_good_one() {
+    let (rejections, source) = (Rejections::default(), bamboohr());
+    rejections.refused(&source, Rejection::WrongSignature, now());
+    let reasons = of_requests(&rejections.report(), now());
+    assert_eq!(codes(&reasons), ["deliveries_refused"]);
+    assert!(reasons[0].text.contains("webhook_secrets"), "{reasons:?}");
+    assert!(reasons[0].text.contains("since the start"), "{reasons:?}");
+    rejections.accepted(&source, now());
+    assert_eq!(of_requests(&rejections.report(), now()), []);
+}
+
+#[test]
+fn refusals_beside_good_deliveries_do_not_degrade() {
+    let (rejections, source) = (Rejections::default(), bamboohr());
+    rejections.accepted(&source, now());
+    rejections.refused(
+        &source,
+        Rejection::StaleTimestamp,
+        now() + TimeDelta::minutes(59),
+    );
+    let at = |minutes| of_requests(&rejections.report(), now() + TimeDelta::minutes(minutes));
+    assert_eq!(at(59), []);
+    let reasons = at(60);
+    assert_eq!(codes(&reasons), ["deliveries_refused"]);
+    assert!(reasons[0].text.contains("clock"), "{reasons:?}");
+    // A stray request is forgotten after a day.
+    assert_eq!(at(59 + 24 * 60), []);
+}
+
+#[test]
+fn the_most_frequent_refusal_names_the_cause() {
+    let (rejections, source) = (Rejections::default(), bamboohr());
+    for cause in [
+        Rejection::WrongSignature,
+        Rejection::MissingSignature,
+        Rejection::MissingSignature,
+    ] {
+        rejections.refused(&source, cause, now());
+    }
+    let reasons = of_requests(&rejections.report(), now());
+    assert!(reasons[0].text.contains("header"), "{reasons:?}");
+    assert!(reasons[0].text.contains("3 deliveries"), "{reasons:?}");
+}
+
+#[test]
+fn a_request_without_a_route_degrades_for_an_hour() {
+    let rejections = Rejections::default();
+    rejections.unrouted(now());
+    let at = |minutes| of_requests(&rejections.report(), now() + TimeDelta::minutes(minutes));
+    assert_eq!(codes(&at(59)), ["requests_unrouted"]);
+    assert_eq!(at(60), []);
+}

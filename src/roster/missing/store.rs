@@ -1,0 +1,41 @@
+//! The column `missing_since` of `leaver.employees`.
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use leaver_core::domain::SourceName;
+
+/// Marks the records of one account that were reported before a complete read of all employees began and are not among
+/// its ids. Rows that are locked elsewhere are left for the next read. Returns the number of rows.
+///
+/// # Errors
+/// Returns the database's error; nothing was written then.
+pub(crate) async fn mark(
+    conn: &mut PgConnection,
+    source: &SourceName,
+    linked_account: &str,
+    read: &[String],
+    began: DateTime<Utc>,
+) -> Result<u64, sqlx::Error> {
+    let marked = sqlx::query!(
+        "WITH gone AS (
+             SELECT e.source, e.tenant, e.employee_id
+             FROM leaver.employees e
+             WHERE e.source = $1 AND COALESCE(e.linked_account_id, '') = $2 AND e.missing_since IS NULL
+               AND e.first_observed_at < $4 AND e.modified_at < $4
+               AND COALESCE((e.facts->'status'->>'observed_at')::timestamptz, e.modified_at) < $4
+               AND NOT EXISTS (SELECT FROM unnest($3::text[]) AS k (employee_id) WHERE k.employee_id = e.employee_id)
+             FOR UPDATE SKIP LOCKED
+         )
+         UPDATE leaver.employees e SET missing_since = $4
+         FROM gone
+         WHERE (e.source, e.tenant, e.employee_id) = (gone.source, gone.tenant, gone.employee_id)",
+        source.as_str(),
+        linked_account,
+        read,
+        began,
+    )
+    .execute(conn)
+    .await?;
+    Ok(marked.rows_affected())
+}

@@ -1,0 +1,27 @@
+//! The cases from public reports, as they were written down; only the names of two settings are today's.
+
+super::cases! { "field":
+    "01a" merge_raw_word_past_date,
+    "02a" merge_new_linked_account,
+    "03a" merge_local_midnight_ahead,
+    "04a" merge_truncated_emoji,
+    "06a" merge_bom,
+    "08a" rehire_already_entered,
+    "08d" pre_hire_control,
+    "09" api_404_for_everything,
+    "10" api_403_for_the_terminated,
+    "11" api_work_email_withheld,
+    "12a" second_event_of_the_same_second,
+    "13a" account_with_trailing_space,
+    "14" posted_under_own_names,
+    "15a" entries_are_bare_ids,
+    "15d" one_bad_entry_beside_a_good_one,
+    "17a" contractor_becomes_employee,
+    "17b" contractor_becomes_employee_step,
+    "17c" old_record_ends_first,
+    "18" duplicate_marked_as_leaver,
+    "19" leave_furlough_contractor,
+    "20" old_date_after_rehire,
+    "21" wrong_date_corrected,
+    "22" terminated_renamed,
+}

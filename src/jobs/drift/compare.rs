@@ -111,7 +111,7 @@ fn never_read(source: &SourceName) -> SourceCompleteness {
     }
 }
 
-/// What one page of the roster leaves to do.
+/// The remaining work of one page of the roster.
 struct Page {
     /// Where the next page begins, if there is one.
     next: Option<EmployeeKey>,

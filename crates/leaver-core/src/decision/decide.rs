@@ -267,9 +267,9 @@ fn announced_return(inputs: &Inputs<'_>, now: DateTime<Utc>) -> Option<(NaiveDat
     let day = departure::later_hire_date(inputs.policy, inputs.employee)
         .filter(|day| day_start(*day, inputs.policy.timezone) > now)?;
     account_to_give_back(inputs)?;
-    let is_asked =
+    let is_open =
         inputs.employee.status() == Some(&Status::Active) && inputs.policy.rehire != Rehire::Ignore;
-    is_asked.then(|| Some((day, request_return(inputs)?)))?
+    is_open.then(|| Some((day, request_return(inputs)?)))?
 }
 
 fn request_return(inputs: &Inputs<'_>) -> Option<Action> {

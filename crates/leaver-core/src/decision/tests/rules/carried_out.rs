@@ -118,7 +118,7 @@ fn repeated_active_status_does_not_undo_a_decision() {
 }
 
 #[test]
-fn return_announced_for_a_later_day_is_asked_about() {
+fn return_announced_for_a_later_day_opens_a_hold() {
     let by_hand = ended_by_hand(None).into_iter();
     let by_hand = by_hand.map(|person| person.status(Status::Active));
     for person in ended().into_iter().chain(by_hand) {
@@ -140,12 +140,12 @@ fn return_announced_for_a_later_day_is_asked_about() {
 }
 
 #[test]
-fn decision_about_doubtful_facts_ends_with_newer_ones() {
+fn decision_about_uncertain_facts_ends_with_newer_ones() {
     let pending = |person: Person| person.values_pending("2026-01-20T00:00:00Z");
     let deleted = |person: Person| person.deleted(true);
     let terminated = |person: Person| person.employment(EmploymentStatus::Terminated);
-    for doubt in [pending, deleted, terminated] {
-        let mut person = doubt(bamboohr().status(Status::Active));
+    for sign in [pending, deleted, terminated] {
+        let mut person = sign(bamboohr().status(Status::Active));
         departure::carried_out(&mut person.employee, at(ENDED));
         person.employee.values_pending_since = None;
         let back = person

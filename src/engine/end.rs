@@ -12,7 +12,8 @@ use crate::engine::accounts::{self, AccountsTable, Applied};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::effects;
 use crate::engine::holds::{self, resolve::find_tolerantly};
-use crate::roster;
+use crate::roster::sharing::store::SharedAccount;
+use crate::roster::{self, sharing};
 use leaver_core::decision::{Action, Decision, departure};
 use leaver_core::domain::{
     Account, AccountId, Employee, EmployeeKey, SourceName, Tenant, WorkEmail,
@@ -160,11 +161,18 @@ pub async fn find(
         }
     }
     let names = policies.names();
-    let pairs: Vec<(SourceName, AccountId)> = by_id
+    let linked: Vec<SharedAccount> = by_id
         .keys()
-        .flat_map(|id| names.iter().map(|name| (name.clone(), id.clone())))
+        .flat_map(|id| {
+            names.iter().map(|name| SharedAccount {
+                source: name.clone(),
+                account: id.clone(),
+                email: None,
+                tenant: None,
+            })
+        })
         .collect();
-    for employee in roster::store::find_linked(conn, &pairs).await? {
+    for employee in sharing::store::find(conn, &linked).await? {
         if let Some(account) = employee.account_id {
             holders.entry(account).or_default().insert(employee.key);
         }

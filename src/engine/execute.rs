@@ -140,6 +140,7 @@ pub async fn execute(
             decision,
             ..
         } = evaluated;
+        departure::confirm(&mut employee);
         if has_returned(policies, &employee, account.as_ref(), now) {
             departure::returned(&mut employee, now);
         }

@@ -85,6 +85,8 @@ pub(crate) struct StoredDeparture {
     returned_at: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     by_person: bool,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    while_employed: bool,
 }
 
 impl From<Departure> for StoredDeparture {
@@ -94,6 +96,7 @@ impl From<Departure> for StoredDeparture {
             termination_date: departure.termination_date.map(StoredMoment::from),
             returned_at: departure.returned_at,
             by_person: departure.by_person,
+            while_employed: departure.while_employed,
         }
     }
 }
@@ -105,6 +108,7 @@ impl From<StoredDeparture> for Departure {
             termination_date: stored.termination_date.map(DateOrInstant::from),
             returned_at: stored.returned_at,
             by_person: stored.by_person,
+            while_employed: stored.while_employed,
         }
     }
 }

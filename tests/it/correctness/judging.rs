@@ -1,6 +1,8 @@
 //! Which employment a termination date belongs to, and what counts as a rehire: through webhooks, forms, syncs, the timer,
 //! drift, replay and holds.
 
+use leaver::jobs::drift::compare;
+use leaver_core::decision::policy::DriftMode;
 use serde_json::json;
 
 use crate::support::driving::{REACTIVATE, leaving, merge_record};
@@ -172,4 +174,82 @@ async fn leaver_with_a_new_employment_ahead_is_no_pre_hire() {
     assert_eq!(app.user(DANA).await, (false, 0));
     assert_eq!(app.user("lee@example.com").await, (false, 0));
     assert_eq!(app.user("new@example.com").await, (true, 2));
+}
+
+#[tokio::test]
+async fn terminated_beside_an_active_status_is_held() {
+    let mut app = TestApp::new().await;
+    app.add_users(&[DANA, "lee@example.com"]).await;
+    let fields =
+        json!({"status": "Active", "employmentHistoryStatus": "Terminated", "workEmail": DANA});
+    let changed = ["employmentHistoryStatus"];
+    app.bamboohr(&[employee("1", "2026-11-22T11:00:00+0000", &changed, &fields)])
+        .await;
+    let form = "employees[2][status]=Active&employees[2][workEmail]=lee@example.com";
+    app.send("bamboohr", FORM, form).await;
+    app.work().await;
+    app.advance(chrono::TimeDelta::minutes(1));
+    // The status is not among the posted fields.
+    let form =
+        "employees[2][employmentHistoryStatus]=Terminated&employees[2][workEmail]=lee@example.com";
+    app.send("bamboohr", FORM, form).await;
+    app.work().await;
+    assert_eq!(
+        app.holds().await,
+        ["open deactivate 1 1", "open deactivate 2 2"]
+    );
+}
+
+#[tokio::test]
+async fn return_announced_for_a_later_day_opens_a_hold() {
+    for rehire in [HOLD, REACTIVATE] {
+        let mut app = ended("merge", rehire).await;
+        let mut back = merge_record("7", DANA, "2026-11-25T01:00:00Z", "ACTIVE", Some(MIDNIGHT));
+        back["data"]["start_date"] = json!("2026-12-07T00:00:00Z");
+        app.deliver("merge", &back).await;
+        assert!(!app.is_active(DANA).await);
+        let hold = app.open_hold().await;
+        app.approve(hold, None).await.unwrap();
+        assert!(app.is_active(DANA).await);
+        app.set_clock("2026-12-07T08:00:00Z");
+        back["data"]["modified_at"] = json!("2026-12-07T07:00:00Z");
+        app.deliver("merge", &back).await;
+        assert!(app.is_active(DANA).await);
+        assert_eq!(app.holds().await, ["approved reactivate 7 1"]);
+    }
+}
+
+#[tokio::test]
+async fn drift_ends_access_that_only_the_old_date_explains() {
+    for source in ["merge", "bamboohr"] {
+        let mut app = ended(source, REACTIVATE).await;
+        let report = compare(&app.parts.engine, DriftMode::Fix).await.unwrap();
+        assert!(report.terminated_with_access.is_empty());
+        app.sql("UPDATE users SET is_active = true").await;
+        let report = compare(&app.parts.engine, DriftMode::Report).await.unwrap();
+        assert_eq!(report.terminated_with_access.len(), 1, "{source}");
+        compare(&app.parts.engine, DriftMode::Fix).await.unwrap();
+        assert!(!app.is_active(DANA).await);
+        assert!(app.holds().await.is_empty());
+    }
+}
+
+#[tokio::test]
+async fn unreadable_hire_date_of_a_leaver_opens_a_hold() {
+    let mut app = TestApp::new().await;
+    app.add_users(&[DANA, "lee@example.com"]).await;
+    let fields = json!({"status": "Inactive", "terminationDate": "2026-11-20", "hireDate": "soon",
+                        "workEmail": DANA});
+    let changed = ["status"];
+    app.bamboohr(&[employee("1", "2026-11-22T11:00:00+0000", &changed, &fields)])
+        .await;
+    let record = merge_changed(&json!({
+        "id": "m1", "modified_at": "2026-11-22T11:00:00Z", "employment_status": "INACTIVE",
+        "termination_date": "2026-11-20T00:00:00Z", "start_date": "soon", "work_email": "lee@example.com",
+    }));
+    app.deliver("merge", &record).await;
+    assert_eq!(
+        app.holds().await,
+        ["open deactivate 1 1", "open deactivate m1 2"]
+    );
 }

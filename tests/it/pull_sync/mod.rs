@@ -3,6 +3,7 @@
 mod bamboohr;
 mod dropped;
 mod replicas;
+mod returns;
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -155,7 +155,8 @@ impl World {
             if all_work && !account.on && !taken {
                 let asked =
                     |(of, _): &(Record, Verdict)| held(of, "reactivate", &["open", "rejected"]);
-                if self.rehire == Rehire::Reactivate || !verdicts.iter().any(asked) {
+                let begins = verdicts.iter().any(|(of, _)| self.began(*of));
+                if (self.rehire == Rehire::Reactivate && !begins) || !verdicts.iter().any(asked) {
                     return wrong("works there and has no access, and nobody is asked");
                 }
             }
@@ -173,7 +174,11 @@ impl World {
                     return wrong("somebody is asked about a departure without a doubt");
                 }
                 let back = verdict.works() || asks;
-                if held(of, "reactivate", &["open"]) && !back && !ever_given_back {
+                if held(of, "reactivate", &["open"])
+                    && !back
+                    && !ever_given_back
+                    && !self.began(*of)
+                {
                     return wrong("somebody is asked about a return that is none");
                 }
                 if held(of, "reactivate", &["open"]) && account.on && !ever_given_back {

@@ -1,14 +1,15 @@
 //! Combines the assessment of an employee with the matching account.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
+use super::access_end::day_start;
 use super::assess::{Employment, assess};
 use super::departure;
 use super::hold_request::Inputs;
 use super::others::{self, Effect, OtherRecord};
 use super::policy::{Policy, Rehire};
 use super::{AccountMatch, Action, Decision, NoActionReason, RequestedAction};
-use crate::domain::{Account, AccountId, Employee};
+use crate::domain::{Account, AccountId, Employee, Status};
 
 const LINKED_ELSEWHERE: &str = "the account is linked to another employee who is still employed";
 const SAME_ACCOUNT: &str = "another employee with the same account is still employed";
@@ -35,7 +36,15 @@ pub fn decide(
     };
     let reason = employment.reason().to_owned();
     let (action, reason) = match &employment {
-        Employment::Left { .. } => end_access(&inputs, others, reason),
+        Employment::Left { .. } => match announced_return(&inputs, now) {
+            Some((day, action)) => (
+                action,
+                format!(
+                    "{reason}; the HR system reports the person as active, and the hire date {day}"
+                ),
+            ),
+            None => end_access(&inputs, others, reason),
+        },
         Employment::Uncertain {
             needs_read: true, ..
         } if policy.can_read => (
@@ -49,7 +58,7 @@ pub fn decide(
         } => {
             // An open hold about a rehire stays open while the values of a later change are unknown.
             let rehire = (*needs_read && *employed)
-                .then(|| handle_rehire(&inputs))
+                .then(|| handle_rehire(&inputs, now))
                 .flatten()
                 .filter(|action| matches!(action, Action::Hold(_)));
             match rehire {
@@ -58,12 +67,12 @@ pub fn decide(
             }
         }
         Employment::Leaving { employed, .. } => {
-            match employed.then(|| handle_rehire(&inputs)).flatten() {
+            match employed.then(|| handle_rehire(&inputs, now)).flatten() {
                 Some(action) => (action, rehired(&reason)),
                 None => (Action::Keep(NoActionReason::Scheduled), reason),
             }
         }
-        Employment::Employed { .. } => match handle_rehire(&inputs) {
+        Employment::Employed { .. } => match handle_rehire(&inputs, now) {
             Some(action) => (action, rehired(&reason)),
             None => (Action::Keep(NoActionReason::Employed), reason),
         },
@@ -237,24 +246,47 @@ fn rehired(reason: &str) -> String {
 }
 
 /// Returns what to do about an employed person whose account Leaver deactivated, or `None` if there is nothing to do.
-fn handle_rehire(inputs: &Inputs<'_>) -> Option<Action> {
+fn handle_rehire(inputs: &Inputs<'_>, now: DateTime<Utc>) -> Option<Action> {
+    if departure::outlasts_the_facts(inputs.policy, inputs.employee) {
+        return None;
+    }
+    let account = account_to_give_back(inputs)?;
+    let begins_later = departure::later_hire_date(inputs.policy, inputs.employee)
+        .is_some_and(|day| day_start(day, inputs.policy.timezone) > now);
+    match inputs.policy.rehire {
+        Rehire::Hold => request_return(inputs),
+        Rehire::Reactivate if begins_later => request_return(inputs),
+        Rehire::Reactivate => Some(Action::Reactivate(account.id.clone())),
+        Rehire::Ignore => None,
+    }
+}
+
+/// Returns a hold for a person whose end was carried out and who is reported as active, if the next employment begins
+/// later. No event has to follow on that day, so the hold is opened now.
+fn announced_return(inputs: &Inputs<'_>, now: DateTime<Utc>) -> Option<(NaiveDate, Action)> {
+    let day = departure::later_hire_date(inputs.policy, inputs.employee)
+        .filter(|day| day_start(*day, inputs.policy.timezone) > now)?;
+    account_to_give_back(inputs)?;
+    let is_open =
+        inputs.employee.status() == Some(&Status::Active) && inputs.policy.rehire != Rehire::Ignore;
+    is_open.then(|| Some((day, request_return(inputs)?)))?
+}
+
+fn request_return(inputs: &Inputs<'_>) -> Option<Action> {
+    let deactivated_at = inputs.employee.deactivated_at?;
+    let cause = format!("rehire@{}", deactivated_at.to_rfc3339());
+    Some(hold(inputs, RequestedAction::Reactivate, &cause))
+}
+
+/// Returns the account if it is inactive and Leaver deactivated it. An account that somebody else deactivated is never
+/// reactivated.
+fn account_to_give_back<'a>(inputs: &Inputs<'a>) -> Option<&'a Account> {
     // Leaver deactivates linked accounts only. The link is this employee's, or one under a former employee id.
     let (AccountMatch::Linked(account) | AccountMatch::Shared { account, .. }) =
         inputs.account_match
     else {
         return None;
     };
-    // An account that somebody else deactivated is never reactivated.
-    let deactivated_at = inputs.employee.deactivated_at?;
-    if account.is_active {
-        return None;
-    }
-    match inputs.policy.rehire {
-        Rehire::Hold => {
-            let cause = format!("rehire@{}", deactivated_at.to_rfc3339());
-            Some(hold(inputs, RequestedAction::Reactivate, &cause))
-        }
-        Rehire::Reactivate => Some(Action::Reactivate(account.id.clone())),
-        Rehire::Ignore => None,
-    }
+    let is_ours = inputs.employee.deactivated_at.is_some();
+    (is_ours && !account.is_active).then_some(account)
 }

@@ -2,9 +2,14 @@
 //!
 //! An HR system that repeats a termination date reports no rehire. The departure keeps the date for that comparison.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 
-use crate::domain::{Departure, Employee};
+use super::access_end::{day_start, start_of};
+use super::assess::employment_status;
+use super::policy::Policy;
+use crate::domain::{
+    DateOrInstant, Departure, Employee, EmploymentStatus, Status, UnreadableFacts,
+};
 
 /// Returns whether the present departure of the employee was carried out.
 #[must_use]
@@ -30,10 +35,63 @@ pub fn ended_by_hand(employee: &mut Employee, now: DateTime<Utc>) {
 fn departure_of(employee: &Employee, now: DateTime<Utc>) -> Departure {
     Departure {
         carried_out_at: now,
-        termination_date: employee.termination_date().map(|(date, _)| date),
+        termination_date: termination_date(employee),
         returned_at: None,
         by_person: false,
+        while_employed: is_reported_as_employed(employee),
     }
+}
+
+/// Records that the HR system reports the person as not employed any more. An active status after that is news.
+pub fn confirm(employee: &mut Employee) {
+    let is_active = employee.status() == Some(&Status::Active);
+    if let Some(departure) = &mut employee.departure
+        && !is_active
+    {
+        departure.while_employed = false;
+    }
+}
+
+/// Returns whether a person's decision ended the access while the HR system reported the person as employed, and the
+/// facts show no later employment.
+///
+/// A repeated status, or a termination date that is added to it, then gives no access back.
+pub(super) fn outlasts_the_facts(policy: &Policy, employee: &Employee) -> bool {
+    employee.departure.is_some_and(|departure| {
+        let known = departure.termination_date;
+        departure.while_employed
+            && departure.returned_at.is_none()
+            && (known.is_none() || known == termination_date(employee))
+            && later_hire_date(policy, employee).is_none()
+    })
+}
+
+/// Returns the hire date if it lies after the end that was carried out. Its day may not have begun yet.
+pub(super) fn later_hire_date(policy: &Policy, employee: &Employee) -> Option<NaiveDate> {
+    let departure = employee
+        .departure
+        .filter(|departure| departure.returned_at.is_none())?;
+    let ended_at = departure
+        .termination_date
+        .map_or(departure.carried_out_at, |date| {
+            start_of(date, policy.timezone)
+        });
+    employee
+        .hire_date()
+        .filter(|day| day_start(*day, policy.timezone) > ended_at)
+}
+
+fn termination_date(employee: &Employee) -> Option<DateOrInstant> {
+    employee.termination_date().map(|(date, _)| date)
+}
+
+/// Returns whether all facts that could mean a departure, other than a termination date, report an employed person.
+fn is_reported_as_employed(employee: &Employee) -> bool {
+    employee.status() == Some(&Status::Active)
+        && employment_status(employee) != Some(EmploymentStatus::Terminated)
+        && !employee.is_deleted()
+        && employee.values_pending_since.is_none()
+        && employee.unreadable == UnreadableFacts::default()
 }
 
 /// Records that the person has access again, by a person's decision or in a later employment. The termination date of

@@ -55,6 +55,8 @@ pub struct Departure {
     pub returned_at: Option<DateTime<Utc>>,
     /// True if a person ended access by hand, without a statement of the HR system.
     pub by_person: bool,
+    /// True if the HR system has reported the person as employed then and since: a person's decision ended the access.
+    pub while_employed: bool,
 }
 
 /// A decided deactivation that the database did not carry out.

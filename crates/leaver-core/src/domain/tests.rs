@@ -48,6 +48,7 @@ fn only_a_later_hire_date_is_a_rehire_after_an_end_by_hand() {
             termination_date: None,
             returned_at: None,
             by_person,
+            while_employed: false,
         });
         employee.hire_date = hired.map(|day| Fact {
             value: Some(day.parse().unwrap()),

@@ -168,6 +168,7 @@ impl Person {
             termination_date: date,
             returned_at: None,
             by_person: false,
+            while_employed: false,
         });
         self.deactivated_by_us(when)
     }

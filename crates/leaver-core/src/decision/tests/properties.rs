@@ -5,7 +5,7 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::super::access_end::{access_end, day_start};
+use super::super::access_end::{access_end, day_start, start_of};
 use super::*;
 
 /// Any day of the calendar, mostly near the present or near the first and last day.
@@ -175,6 +175,47 @@ proptest! {
         if let Employment::Leaving { at, .. } | Employment::Uncertain { ends_at: Some(at), .. } = assessed(&person, now) {
             assert!(at > now);
             assert!(!matches!(assessed(&person, at), Employment::Leaving { .. }));
+        }
+    }
+
+    #[test]
+    fn order_of_date_and_status_does_not_matter(person in people(), now in instants(), earlier in instants()) {
+        let policy = &person.policy;
+        let status_since = person.employee.status.as_ref().map(|fact| fact.observed_at);
+        let mut reordered = person.clone();
+        let Some(date) = reordered.employee.termination_date.as_mut() else { return Ok(()) };
+        let Some(value) = date.value else { return Ok(()) };
+        let passed = access_end(value, policy.timezone, policy.cutoff);
+        // A status that was confirmed after the date passed is the same evidence, whenever the date was learned.
+        if person.employee.status() != Some(&Status::Inactive) && status_since >= Some(passed) {
+            date.observed_at = earlier;
+            assert_eq!(assessed(&person, now), assessed(&reordered, now));
+        }
+    }
+
+    #[test]
+    fn only_evidence_of_a_return_gives_access_back(person in people(), now in instants(), while_employed in any::<bool>()) {
+        let mut person = person;
+        let Some((date, _)) = person.employee.termination_date() else { return Ok(()) };
+        let zone = person.policy.timezone;
+        let hired_since = person.employee.hire_date()
+            .is_some_and(|day| day_start(day, zone) > start_of(date, zone));
+        person.employee.departure = Some(Departure {
+            carried_out_at: now,
+            termination_date: Some(date),
+            returned_at: None,
+            by_person: false,
+            while_employed,
+        });
+        person.found = AccountMatch::Linked(account(false));
+        if !hired_since && access_end(date, zone, person.policy.cutoff) <= now {
+            match decide(&person.policy, &person.employee, &person.found, &[], now).action {
+                Action::Reactivate(_) => panic!("reactivated"),
+                Action::Hold(request) => {
+                    assert_ne!(request.requested_action, RequestedAction::Reactivate);
+                }
+                _ => {}
+            }
         }
     }
 

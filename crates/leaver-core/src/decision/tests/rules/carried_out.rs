@@ -1,5 +1,6 @@
 //! Ends that were carried out, and what counts as a rehire afterwards.
 
+use super::super::super::departure;
 use super::*;
 
 const DATE: &str = "2026-01-31";
@@ -11,14 +12,14 @@ fn ended() -> Vec<Person> {
     let mut people = vec![];
     for source in [bamboohr(), merge()] {
         for rehire in [Rehire::Hold, Rehire::Reactivate] {
-            people.push(
-                source
-                    .clone()
-                    .policy(|p| p.rehire = rehire)
-                    .terminated(on(DATE))
-                    .carried_out(ENDED, Some(on(DATE)))
-                    .status(Status::Active),
-            );
+            let mut person = source
+                .clone()
+                .policy(|p| p.rehire = rehire)
+                .terminated(on(DATE))
+                .carried_out(ENDED, Some(on(DATE)))
+                .status(Status::Active);
+            person.employee.departure.as_mut().unwrap().while_employed = true;
+            people.push(person);
         }
     }
     people
@@ -48,7 +49,9 @@ fn later_hire_date_or_other_date_is_a_rehire() {
         } else {
             "reactivate 7"
         };
-        check(&person.clone().hired("2026-03-02"), NOW, returns);
+        for hired in ["2026-02-01", "2026-03-02"] {
+            check(&person.clone().hired(hired), NOW, returns);
+        }
         check(&person.clone().terminated(None), NOW, returns);
         let ahead = person.clone().terminated(on("2026-03-31"));
         let scheduled = format!("{returns} until 2026-04-01T00:00:00Z");
@@ -62,6 +65,97 @@ fn later_hire_date_or_other_date_is_a_rehire() {
 fn end_without_a_date_is_followed_by_a_newer_status() {
     let back = bamboohr().status(Status::Active).carried_out(ENDED, None);
     check(&back, NOW, "hold: reactivate 7");
+}
+
+/// An active person whose access a person's decision ended, for every provider and both policies.
+fn ended_by_hand(date: Option<DateOrInstant>) -> Vec<Person> {
+    let mut people = vec![];
+    for source in [bamboohr(), merge()] {
+        for rehire in [Rehire::Hold, Rehire::Reactivate] {
+            let mut person = source
+                .clone()
+                .policy(|p| p.rehire = rehire)
+                .observed("2026-01-15T00:00:00Z")
+                .status(Status::Active)
+                .terminated(date);
+            departure::carried_out(&mut person.employee, at(ENDED));
+            people.push(
+                person
+                    .deactivated_by_us(ENDED)
+                    .observed("2026-03-10T09:00:00Z"),
+            );
+        }
+    }
+    people
+}
+
+#[test]
+fn repeated_active_status_does_not_undo_a_decision() {
+    for person in ended_by_hand(None) {
+        let again = person.status(Status::Active);
+        check(&again, NOW, KEPT);
+        check(&again.clone().hired("2026-01-20"), NOW, KEPT);
+        let announced = again.clone().terminated(on("2026-03-31"));
+        check(
+            &announced,
+            NOW,
+            "keep: Scheduled until 2026-04-01T00:00:00Z",
+        );
+        let rehired = again.clone().hired("2026-03-02").decided(NOW).action;
+        assert!(!matches!(rehired, Action::Keep(_)), "{rehired:?}");
+        // After an inactive status, an active one is news.
+        let mut inactive = again.status(Status::Inactive);
+        departure::confirm(&mut inactive.employee);
+        let back = inactive.status(Status::Active).decided(NOW).action;
+        assert!(!matches!(back, Action::Keep(_)), "{back:?}");
+    }
+    for person in ended_by_hand(Some(on("2026-03-31"))) {
+        let again = person.status(Status::Active);
+        check(&again, NOW, "keep: Scheduled until 2026-04-01T00:00:00Z");
+        let moved = again.terminated(on("2026-04-30")).decided(NOW).action;
+        assert!(!matches!(moved, Action::Keep(_)), "{moved:?}");
+    }
+}
+
+#[test]
+fn return_announced_for_a_later_day_opens_a_hold() {
+    let by_hand = ended_by_hand(None).into_iter();
+    let by_hand = by_hand.map(|person| person.status(Status::Active));
+    for person in ended().into_iter().chain(by_hand) {
+        let announced = person.hired("2026-04-01");
+        check(&announced, NOW, "hold: reactivate 7");
+        let ignored = announced.clone().policy(|p| p.rehire = Rehire::Ignore);
+        assert!(matches!(ignored.decided(NOW).action, Action::Keep(_)));
+        let begun = "2026-04-01T00:00:00Z";
+        match announced.policy.rehire {
+            Rehire::Reactivate => check(&announced, begun, "reactivate 7"),
+            _ => check(&announced, begun, "hold: reactivate 7"),
+        };
+        let inactive = announced.status(Status::Inactive);
+        assert!(!matches!(
+            inactive.decided(NOW).action,
+            Action::Hold(_) | Action::Reactivate(_)
+        ));
+    }
+}
+
+#[test]
+fn decision_about_uncertain_facts_ends_with_newer_ones() {
+    let pending = |person: Person| person.values_pending("2026-01-20T00:00:00Z");
+    let deleted = |person: Person| person.deleted(true);
+    let terminated = |person: Person| person.employment(EmploymentStatus::Terminated);
+    for sign in [pending, deleted, terminated] {
+        let mut person = sign(bamboohr().status(Status::Active));
+        departure::carried_out(&mut person.employee, at(ENDED));
+        person.employee.values_pending_since = None;
+        let back = person
+            .deactivated_by_us(ENDED)
+            .observed("2026-03-10T11:00:00Z")
+            .deleted(false)
+            .employment(EmploymentStatus::Other)
+            .status(Status::Active);
+        check(&back, NOW, "hold: reactivate 7");
+    }
 }
 
 #[test]
@@ -130,6 +224,7 @@ fn inactive_account_of_a_leaver_loses_its_sessions_once() {
             termination_date: Some(on(DATE)),
             returned_at: None,
             by_person: false,
+            while_employed: false,
         });
         check(&gone, NOW, OFF);
         gone.employee.departure.as_mut().unwrap().returned_at = Some(at(ENDED));

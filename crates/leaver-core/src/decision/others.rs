@@ -16,11 +16,11 @@ pub struct OtherRecord {
     pub hire_date: Option<NaiveDate>,
     /// When its status was last confirmed: by a delivery, or by a complete read of all employees.
     pub confirmed_at: Option<DateTime<Utc>>,
-    /// Whether the HR system still has it, as far as is known.
+    /// Its presence in the HR system, as far as is known.
     pub presence: Presence,
 }
 
-/// Whether the HR system still has a record.
+/// The presence of a record in the HR system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// Nothing contradicts it.

@@ -46,7 +46,7 @@ pub(super) enum Effect {
     Nothing,
     /// One of them may keep access, but the evidence is short. The text is the cause.
     Asks(&'static str),
-    /// The next employment follows without a day between. It has begun by this time, or a person is asked.
+    /// The next employment follows without a day between. It has to begin by this time; otherwise a hold is opened.
     Continues(DateTime<Utc>),
     /// One of them is a present employment that is not earlier.
     Keeps,

@@ -163,6 +163,7 @@ pub async fn execute(
 
     holds::store::withdraw(conn, &without_hold, now).await?;
     holds::store::withdraw_returns(conn, &applied.reactivated, now).await?;
+    holds::store::withdraw_ends(conn, &applied.deactivated, now).await?;
     holds::store::lapse(conn, &not_leaving).await?;
     for position in holds::store::raise(conn, &holds, now).await? {
         let Some(hold) = holds.get(position) else {

@@ -56,7 +56,9 @@ impl SharedAccounts {
                 employee.status(),
                 employee.termination_date().map(|(date, _)| date)
             );
-            decision.reason += &format!("; but source {name} reports the person as employed");
+            decision.reason += "; but source ";
+            decision.reason += name.as_str();
+            decision.reason += " reports the person as employed";
             decision.action = Action::Hold(HoldRequest {
                 requested_action: RequestedAction::Deactivate,
                 account: Some(account.clone()),

@@ -1,4 +1,4 @@
-//! Whether the HR systems still have the records of the roster, as far as reads and linked accounts show.
+//! The presence of roster records in the HR systems, as far as reads and linked accounts show.
 
 use std::collections::HashSet;
 
@@ -36,7 +36,7 @@ impl Records {
         Ok(Self { reads, deleted })
     }
 
-    /// Returns whether the HR system still has a record.
+    /// Returns the presence of a record in the HR system.
     pub(super) fn presence(&self, policies: &Policies, employee: &Employee) -> Presence {
         let source = &employee.key.source;
         if let Some(id) = &employee.linked_account_id {

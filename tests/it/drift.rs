@@ -163,10 +163,12 @@ async fn orphaned_accounts_and_unmatched_employees_are_listed() {
 async fn an_account_shared_with_an_employed_person_is_no_drift() {
     let mut app = app(&[]).await;
     // A contractor who became an employee: the old record is terminated, the new one is active.
-    app.bamboohr(&[working("30", "cem@example.com", THEN)])
-        .await;
-    app.bamboohr(&[terminated("3", "cem@example.com", "2026-11-22T11:30:00Z")])
-        .await;
+    let mut employee = working("30", "cem@example.com", THEN);
+    employee["fields"]["hireDate"] = "2023-05-01".into();
+    let mut contractor = terminated("3", "cem@example.com", "2026-11-22T11:30:00Z");
+    contractor["fields"]["hireDate"] = "2020-03-02".into();
+    app.bamboohr(&[employee]).await;
+    app.bamboohr(&[contractor]).await;
     assert!(app.is_active("cem@example.com").await);
     let found = compared(&app, DriftMode::Fix).await;
     assert_eq!(ids(&found.terminated_with_access), [""; 0]);

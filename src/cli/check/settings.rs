@@ -58,7 +58,7 @@ fn check_source(report: &mut CheckReport, source: &Source, server: &Server) {
         report.add(
             CheckStatus::Warning,
             &check,
-            "every linked account of the Merge organization counts as one company; list yours in `linked_accounts`",
+            "the first linked account that delivers is the company, and deliveries of others fail; list yours in `linked_accounts`",
         );
     }
     check_api(report, &check, source);

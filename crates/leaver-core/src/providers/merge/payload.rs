@@ -100,7 +100,7 @@ pub(in crate::providers) fn changes(event: &Event, config: &ProviderConfig) -> P
     let mut changes = Changes::default();
     match change(employee, tenant, config.timezone) {
         Ok(mut change) => {
-            change.linked_account = event.linked_account.clone();
+            change.linked_account.clone_from(&event.linked_account);
             changes.changes.push(change);
         }
         Err(cause) => changes

@@ -97,7 +97,8 @@ fn given(response: &Value, request: &ApiRequest) -> Answer {
         let content_type = response["content_type"]
             .as_str()
             .unwrap_or("application/json");
-        let mut answer = Answer::text(status.unwrap_or(404), content_type, "");
+        let usual = if response["json"].is_null() { 404 } else { 200 };
+        let mut answer = Answer::text(status.unwrap_or(usual), content_type, "");
         answer.body = bytes::body(&text);
         return answer;
     };

@@ -25,8 +25,8 @@ mod rule_03 {
 
 mod rule_04 {
     crate::cases::cases! { "siblings" "04":
-        mapped_names_are_read, replay_after_the_names_are_mapped, unmapped_names_in_both_encodings,
-        unmapped_names_with_wrapped_values,
+        field_ids_in_place_of_names, mapped_names_are_read, replay_after_the_names_are_mapped,
+        unmapped_names_in_both_encodings, unmapped_names_with_wrapped_values,
     }
 }
 

@@ -129,8 +129,8 @@ impl Company {
     fn serve(&mut self) {
         let mut service = RunningService::start(&self.env(&BTreeMap::new()));
         service.wait_until_ready();
-        self.context.url = service.url.clone();
-        self.context.admin_url = service.admin_url.clone();
+        self.context.url.clone_from(&service.url);
+        self.context.admin_url.clone_from(&service.admin_url);
         self.service = Some(service);
     }
 

@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Days, NaiveTime, SecondsFormat, TimeDelta, TimeZone, Utc};
 use chrono_tz::Tz;
+use leaver::base::clock::{Clock, SystemClock};
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use uuid::Builder;
@@ -56,10 +57,12 @@ impl Context {
     fn one(&self, placeholder: &str) -> String {
         let (name, argument) = placeholder.split_once(':').unwrap_or((placeholder, ""));
         match name {
-            "iso" => iso(Utc::now() + seconds(argument)),
-            "z" => (Utc::now() + seconds(argument)).to_rfc3339_opts(SecondsFormat::Secs, true),
+            "iso" => iso(SystemClock.now() + seconds(argument)),
+            "z" => {
+                (SystemClock.now() + seconds(argument)).to_rfc3339_opts(SecondsFormat::Secs, true)
+            }
             "zmicros" => {
-                (Utc::now() + seconds(argument)).to_rfc3339_opts(SecondsFormat::Micros, true)
+                (SystemClock.now() + seconds(argument)).to_rfc3339_opts(SecondsFormat::Micros, true)
             }
             "day" => Day::parse(argument).date.to_string(),
             "midnight" => Day::parse(argument).start().to_rfc3339(),
@@ -116,7 +119,7 @@ impl Day {
     fn parse(argument: &str) -> Self {
         let (offset, zone) = argument.split_once(':').unwrap_or((argument, "UTC"));
         let zone: Tz = zone.parse().expect("an IANA time zone");
-        let today = Utc::now().with_timezone(&zone).date_naive();
+        let today = SystemClock.now().with_timezone(&zone).date_naive();
         let offset: i64 = offset.parse().expect("a number of days");
         Self {
             date: today + TimeDelta::days(offset),

@@ -2,7 +2,8 @@
 
 use std::sync::{Arc, Mutex};
 
-use chrono::{SecondsFormat, Utc};
+use chrono::SecondsFormat;
+use leaver::base::clock::{Clock, SystemClock};
 use serde_json::{Map, Value, json};
 
 use super::bytes;
@@ -96,7 +97,8 @@ fn given(response: &Value, request: &ApiRequest) -> Answer {
         let content_type = response["content_type"]
             .as_str()
             .unwrap_or("application/json");
-        let mut answer = Answer::text(status.unwrap_or(404), content_type, "");
+        let usual = if response["json"].is_null() { 404 } else { 200 };
+        let mut answer = Answer::text(status.unwrap_or(usual), content_type, "");
         answer.body = bytes::body(&text);
         return answer;
     };
@@ -115,7 +117,7 @@ fn given(response: &Value, request: &ApiRequest) -> Answer {
 
 /// Returns the list of changes. An entry is an ID, or an object that names the action, too.
 fn changed(entries: &Value) -> Answer {
-    let now = Utc::now().to_rfc3339_opts(SecondsFormat::Secs, true);
+    let now = SystemClock.now().to_rfc3339_opts(SecondsFormat::Secs, true);
     let mut employees = Map::new();
     for entry in entries.as_array().unwrap_or(&vec![]) {
         let id = if entry.is_object() {

@@ -2,6 +2,7 @@
 
 use std::time::{Duration, Instant};
 
+use leaver::base::clock::{Clock, SystemClock};
 use tokio::sync::Semaphore;
 
 use super::case::{Case, Command, Encoding, Request, Step};
@@ -167,10 +168,10 @@ async fn send(request: &Request, company: &Company) -> Vec<String> {
 
 /// Waits for the start of a second, so that what follows happens within it.
 async fn next_second() -> chrono::DateTime<chrono::Utc> {
-    let now = chrono::Utc::now();
+    let now = SystemClock.now();
     let rest = 1_000 - u64::from(now.timestamp_subsec_millis().min(999));
     tokio::time::sleep(Duration::from_millis(rest)).await;
-    let now = chrono::Utc::now();
+    let now = SystemClock.now();
     chrono::DateTime::from_timestamp(now.timestamp(), 0).unwrap()
 }
 

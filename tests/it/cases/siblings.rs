@@ -11,7 +11,7 @@ mod rule_01 {
 mod rule_02 {
     crate::cases::cases! { "siblings" "02":
         a_form_without_one_readable_entry, bad_entries_keep_their_body_for_replay, employee_id_in_place_of_id,
-        merge_record_with_a_null_id, the_body_chooses_the_parser,
+        merge_data_that_is_a_list, merge_record_with_a_null_id, the_body_chooses_the_parser,
     }
 }
 
@@ -25,8 +25,8 @@ mod rule_03 {
 
 mod rule_04 {
     crate::cases::cases! { "siblings" "04":
-        mapped_names_are_read, replay_after_the_names_are_mapped, unmapped_names_in_both_encodings,
-        unmapped_names_with_wrapped_values,
+        field_ids_in_place_of_names, mapped_names_are_read, replay_after_the_names_are_mapped,
+        unmapped_names_in_both_encodings, unmapped_names_with_wrapped_values,
     }
 }
 
@@ -55,9 +55,9 @@ mod rule_07 {
 
 mod rule_08 {
     crate::cases::cases! { "siblings" "08":
-        a_sync_finds_active_with_a_past_date, active_and_no_hire_date_known, active_with_a_date_after_the_hire_date,
-        no_status_and_a_date_that_has_passed, pending_with_a_date_that_has_passed, the_question_is_approved,
-        the_word_comes_through_a_restart,
+        a_restart_after_the_date_passed_unseen, a_sync_finds_active_with_a_past_date, active_and_no_hire_date_known,
+        active_with_a_date_after_the_hire_date, no_status_and_a_date_that_has_passed,
+        pending_with_a_date_that_has_passed, the_question_is_approved, the_word_comes_through_a_restart,
     }
 }
 
@@ -93,8 +93,9 @@ mod rule_12 {
 
 mod rule_13 {
     crate::cases::cases! { "siblings" "13":
-        a_decomposed_letter, a_domain_in_punycode, a_plus_address_is_another, a_protected_address_with_a_blank,
-        a_renamed_domain, a_sync_with_a_trailing_tab, no_break_space_and_capitals,
+        a_decomposed_letter, a_domain_in_punycode, a_dotless_i_is_another_letter, a_plus_address_is_another,
+        a_protected_address_with_a_blank, a_renamed_domain, a_sync_with_a_trailing_tab, capitals_of_three_alphabets,
+        no_break_space_and_capitals,
     }
 }
 
@@ -130,8 +131,11 @@ mod rule_17 {
 
 mod rule_18 {
     crate::cases::cases! { "siblings" "18":
-        a_sync_is_blocked, a_trigger_keeps_the_flag, an_approval_is_blocked, drift_does_not_fix_what_is_blocked,
-        merge_a_trigger_drops_the_update, row_level_security_without_an_update_policy, the_timer_is_blocked,
+        a_deactivated_at_in_the_future, a_disabled_column_that_is_null, a_soft_deleted_row_beside_the_account,
+        a_status_column_with_two_active_values, a_sync_is_blocked, a_trigger_keeps_the_flag,
+        a_view_whose_trigger_does_nothing, a_view_with_an_instead_of_trigger, an_approval_is_blocked,
+        drift_does_not_fix_what_is_blocked, merge_a_trigger_drops_the_update,
+        row_level_security_without_an_update_policy, the_last_owner_is_protected, the_timer_is_blocked,
         the_trigger_is_dropped,
     }
 }

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::policies::Policies;
-use super::shared_accounts::{SharedAccounts, find_accounts};
+use super::shared_accounts::{FoundAccounts, SharedAccounts, find_accounts};
 use crate::engine::accounts::AccountsTable;
 use leaver_core::decision::policy::Rehire;
 use leaver_core::decision::{Action, Decision, NoActionReason, decide};
@@ -18,7 +18,7 @@ use leaver_core::domain::{Account, AccountId, Employee};
 pub(crate) struct Evaluated {
     /// The employee.
     pub employee: Employee,
-    /// The linked account, or else the accounts with the work e-mail.
+    /// The linked account, or without a link the accounts with the work e-mail.
     pub found: Vec<Account>,
     /// The decision and its reason.
     pub decision: Decision,
@@ -70,7 +70,10 @@ pub(crate) async fn evaluate(
     employees: Vec<Employee>,
     now: DateTime<Utc>,
 ) -> Result<Evaluation, sqlx::Error> {
-    let mut accounts = find_accounts(conn, table, &employees).await?;
+    let FoundAccounts {
+        by_employee: mut accounts,
+        link_gone,
+    } = find_accounts(conn, table, &employees).await?;
     let shared = SharedAccounts::load(conn, policies, &employees, &accounts, now).await?;
     let externally_reactivated = shared.externally_reactivated(&accounts);
     let mut decided = Vec::with_capacity(employees.len());
@@ -86,7 +89,11 @@ pub(crate) async fn evaluate(
         if employee.deactivated_at.is_none() && policy.rehire == Rehire::Reactivate {
             employee.deactivated_at = shared.missed_return_at(&employee, &found);
         }
-        let (account_match, others) = shared.match_account(&employee, &found);
+        let (account_match, others) = shared.match_account(
+            &employee,
+            &found,
+            link_gone.get(&employee.key).copied(),
+        );
         let decision = decide(policy, &employee, &account_match, &others, now);
         let decision = shared.reconcile_sources(&employee, decision);
         decided.push(Evaluated {

@@ -121,10 +121,10 @@ async fn compare_employees(
     let mut with_access = vec![];
     for decided in evaluation.decided {
         let left = has_left(engine, &decided, now);
-        if decided.found.is_empty() {
-            report.unmatched.push(unmatched(&decided, left));
-        } else if left && has_undue_access(&decided) {
+        if left && has_undue_access(&decided) {
             with_access.push(decided);
+        } else if decided.found.is_empty() {
+            report.unmatched.push(unmatched(&decided, left));
         }
     }
     let mut fixable = vec![];
@@ -155,9 +155,11 @@ fn has_left(engine: &Engine, decided: &Evaluated, now: DateTime<Utc>) -> bool {
     policy.is_some_and(|policy| matches!(assess(policy, employee, now), Employment::Left { .. }))
 }
 
-/// Returns true if an account is active that the decision would deactivate, or hold for a person.
+/// Returns true if an account is active that the decision would deactivate, or hold for a person. After a link whose account
+/// is gone, the hold concerns accounts that are not known to be the employee's.
 fn has_undue_access(decided: &Evaluated) -> bool {
-    let is_active = decided.found.iter().any(|account| account.is_active);
+    let is_active =
+        decided.found.is_empty() || decided.found.iter().any(|account| account.is_active);
     let ends_access = matches!(
         decided.decision.action,
         Action::Deactivate(_) | Action::Hold(_)

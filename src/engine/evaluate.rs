@@ -89,11 +89,8 @@ pub(crate) async fn evaluate(
         if employee.deactivated_at.is_none() && policy.rehire == Rehire::Reactivate {
             employee.deactivated_at = shared.missed_return_at(&employee, &found);
         }
-        let (account_match, others) = shared.match_account(
-            &employee,
-            &found,
-            link_gone.get(&employee.key).copied(),
-        );
+        let (account_match, others) =
+            shared.match_account(&employee, &found, link_gone.get(&employee.key).copied());
         let decision = decide(policy, &employee, &account_match, &others, now);
         let decision = shared.reconcile_sources(&employee, decision);
         decided.push(Evaluated {

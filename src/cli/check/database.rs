@@ -140,13 +140,6 @@ async fn check_accounts(
             ),
         ),
     }
-    if !rights.folds_unicode {
-        report.add(
-            CheckStatus::Warning,
-            "accounts.email_column",
-            "this database lowercases only ASCII, so an e-mail with other letters matches only if it is stored in lower case",
-        );
-    }
     for (position, statement) in mapping.end_sessions.iter().enumerate() {
         let check = format!("accounts.end_sessions[{position}]");
         match crate::engine::accounts::store::try_end_sessions(conn, statement).await {

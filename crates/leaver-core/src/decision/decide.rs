@@ -109,7 +109,9 @@ fn end_access(inputs: &Inputs<'_>, others: &[Employment], reason: String) -> (Ac
         ),
         AccountMatch::LinkGone(0) => (
             Action::Keep(NoActionReason::NoAccount),
-            format!("{reason}; the linked account is gone, and no active account has the work e-mail"),
+            format!(
+                "{reason}; the linked account is gone, and no active account has the work e-mail"
+            ),
         ),
         AccountMatch::LinkGone(_) => (
             hold(inputs, RequestedAction::Deactivate, "link-gone"),

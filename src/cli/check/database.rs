@@ -109,7 +109,7 @@ async fn check_accounts(
             CheckStatus::Warning,
             "accounts.email_column",
             format!(
-                "no index for the look-up by e-mail; run: {}",
+                "no index on `leaver.email_key` for the look-up by e-mail; after `leaver migrate`, run: {}",
                 table.index_statement()
             ),
         );

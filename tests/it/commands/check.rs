@@ -69,14 +69,14 @@ async fn every_check_of_a_good_setup_is_ok() {
         "database",
         "schema leaver",
         "accounts.table",
-        "accounts.email_column",
         "accounts rights",
         "accounts.end_sessions[0]",
     ] {
         line(&output, what, "ok");
     }
     assert!(line(&output, "accounts.table", "ok").contains("bigint"));
-    // The check itself applies no migration.
+    // The index needs a function of the first migration, and the check itself applies none.
+    line(&output, "accounts.email_column", "warning");
     assert!(line(&output, "schema leaver", "ok").contains("pending"));
 
     app.run(&["migrate"]).succeeded();

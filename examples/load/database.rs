@@ -17,7 +17,7 @@ use uuid::Uuid;
 const USERS: &str = "
     CREATE TABLE IF NOT EXISTS users (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL,
                                       is_active boolean NOT NULL DEFAULT true);
-    CREATE INDEX IF NOT EXISTS users_email_idx ON users (lower(email));
+    CREATE INDEX IF NOT EXISTS users_email_idx ON users (leaver.email_key(email));
     TRUNCATE users;
     INSERT INTO users (email) SELECT 'employee' || n || '@example.com' FROM generate_series(0, 4999) n;
     ANALYZE users;";

@@ -27,7 +27,6 @@ const TABLES: &str = "
         hashed_password text NOT NULL,
         is_active       boolean NOT NULL DEFAULT true
     );
-    CREATE INDEX users_email_lower_idx ON users (lower(email));
     CREATE TABLE sessions (
         id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         user_id bigint NOT NULL REFERENCES users

@@ -149,6 +149,7 @@ pub async fn find(
     let mut without_account = vec![];
     for employee in &employees {
         let found = of_employees
+            .by_employee
             .get(&employee.key)
             .map_or(&[][..], Vec::as_slice);
         if found.is_empty() {

@@ -7,7 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::policies::Policies;
-use super::shared_accounts::{SharedAccounts, find_accounts};
+use super::shared_accounts::{FoundAccounts, SharedAccounts, find_accounts};
 use crate::engine::accounts::AccountsTable;
 use leaver_core::decision::assess::{Employment, assess};
 use leaver_core::decision::policy::Rehire;
@@ -21,7 +21,7 @@ pub(crate) struct Evaluated {
     pub employee: Employee,
     /// The assessment of the facts.
     pub employment: Employment,
-    /// The linked account, or else the accounts with the work e-mail.
+    /// The linked account, or without a link the accounts with the work e-mail.
     pub found: Vec<Account>,
     /// The decision and its reason.
     pub decision: Decision,
@@ -80,7 +80,10 @@ pub(crate) async fn evaluate(
     employees: Vec<Employee>,
     now: DateTime<Utc>,
 ) -> Result<Evaluation, sqlx::Error> {
-    let mut accounts = find_accounts(conn, table, &employees).await?;
+    let FoundAccounts {
+        by_employee: mut accounts,
+        link_gone,
+    } = find_accounts(conn, table, &employees).await?;
     let shared = SharedAccounts::load(conn, table, policies, &employees, &accounts, now).await?;
     let externally_reactivated = shared.externally_reactivated(&accounts);
     let mut decided = Vec::with_capacity(employees.len());
@@ -99,7 +102,8 @@ pub(crate) async fn evaluate(
         employee.deactivated_at = employee
             .deactivated_at
             .or_else(|| employee.rehired_after_end_by_hand());
-        let (account_match, others) = shared.match_account(&employee, &found);
+        let gone = link_gone.get(&employee.key).copied();
+        let (account_match, others) = shared.match_account(&employee, &found, gone);
         let decision = decide(policy, &employee, &account_match, &others, now);
         let decision = shared.reconcile_sources(policy, &employee, decision);
         let decision = settle_several_inactive(decision, &found);

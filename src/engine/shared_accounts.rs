@@ -16,13 +16,21 @@ use leaver_core::domain::{
     Account, AccountId, Employee, EmployeeKey, SourceName, Tenant, WorkEmail,
 };
 
-/// Finds the accounts of each employee: the linked one, or else those with the work e-mail. A link to a deleted account
-/// counts as no link.
+/// The accounts of employees.
+pub(crate) struct FoundAccounts {
+    /// The linked account, or without a link those with the work e-mail.
+    pub by_employee: HashMap<EmployeeKey, Vec<Account>>,
+    /// Employees whose linked account is gone, each with the number of active accounts that have the work e-mail. These
+    /// accounts are not the employee's: the address may have been given to a successor.
+    pub link_gone: HashMap<EmployeeKey, usize>,
+}
+
+/// Finds the accounts of each employee: the linked one, or without a link those with the work e-mail.
 pub(crate) async fn find_accounts(
     conn: &mut PgConnection,
     table: &AccountsTable,
     employees: &[Employee],
-) -> Result<HashMap<EmployeeKey, Vec<Account>>, sqlx::Error> {
+) -> Result<FoundAccounts, sqlx::Error> {
     let ids: BTreeSet<AccountId> = employees
         .iter()
         .filter_map(|e| e.account_id.clone())
@@ -34,11 +42,17 @@ pub(crate) async fn find_accounts(
         .collect();
 
     let mut found = HashMap::new();
+    let mut link_gone = HashMap::new();
     let mut wanted: BTreeMap<(WorkEmail, Tenant), Vec<EmployeeKey>> = BTreeMap::new();
     for employee in employees {
         if let Some(account) = employee.account_id.as_ref().and_then(|id| by_id.get(id)) {
             found.insert(employee.key.clone(), vec![account.clone()]);
-        } else if let Some(email) = employee.work_email() {
+            continue;
+        }
+        if employee.account_id.is_some() {
+            link_gone.insert(employee.key.clone(), 0);
+        }
+        if let Some(email) = employee.work_email() {
             let tenant = employee.key.tenant.clone();
             wanted
                 .entry((email.clone(), tenant))
@@ -50,10 +64,17 @@ pub(crate) async fn find_accounts(
     let by_email = accounts::store::find_by_email(conn, table, &emails).await?;
     for (keys, accounts) in keys.into_iter().zip(by_email) {
         for key in keys {
-            found.insert(key, accounts.clone());
+            if let Some(count) = link_gone.get_mut(&key) {
+                *count = accounts.iter().filter(|account| account.is_active).count();
+            } else {
+                found.insert(key, accounts.clone());
+            }
         }
     }
-    Ok(found)
+    Ok(FoundAccounts {
+        by_employee: found,
+        link_gone,
+    })
 }
 
 /// Finds who else has these accounts: employees who are linked to them, and employees of other sources with the e-mail.
@@ -240,7 +261,11 @@ impl SharedAccounts {
         &self,
         employee: &Employee,
         found: &[Account],
+        link_gone: Option<usize>,
     ) -> (AccountMatch, Vec<OtherRecord>) {
+        if let Some(count) = link_gone {
+            return (AccountMatch::LinkGone(count), vec![]);
+        }
         let account = match found {
             [] => return (AccountMatch::None, vec![]),
             [account] => account,

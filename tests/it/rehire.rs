@@ -138,7 +138,7 @@ async fn an_account_toggled_by_others_is_not_ours_any_more() {
 }
 
 #[tokio::test]
-async fn a_replaced_account_stays_as_it_is() {
+async fn a_replaced_account_is_not_taken_over() {
     let mut app = departed(&[REACTIVATE]).await;
     app.sql(
         "DELETE FROM users WHERE id = 1;
@@ -150,7 +150,7 @@ async fn a_replaced_account_stays_as_it_is() {
     assert!(!app.is_active(DANA).await);
     assert_eq!(app.audit().await, ["deactivated 7"]);
     let linked = "SELECT account_id FROM leaver.employees";
-    assert_eq!(app.text(linked).await.as_deref(), Some("3"));
+    assert_eq!(app.text(linked).await.as_deref(), Some("1"));
 }
 
 #[tokio::test]

@@ -109,7 +109,7 @@ async fn check_accounts(
             CheckStatus::Warning,
             "accounts.email_column",
             format!(
-                "no index for the look-up by e-mail; run: {}",
+                "no index on `leaver.email_key` for the look-up by e-mail; after `leaver migrate`, run: {}",
                 table.index_statement()
             ),
         );
@@ -139,13 +139,6 @@ async fn check_accounts(
                 mapping.grant_statement(&table, &rights.role)
             ),
         ),
-    }
-    if !rights.folds_unicode {
-        report.add(
-            CheckStatus::Warning,
-            "accounts.email_column",
-            "this database lowercases only ASCII, so an e-mail with other letters matches only if it is stored in lower case",
-        );
     }
     for (position, statement) in mapping.end_sessions.iter().enumerate() {
         let check = format!("accounts.end_sessions[{position}]");

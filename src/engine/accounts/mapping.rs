@@ -119,7 +119,6 @@ pub(super) struct Column {
     pub(super) name: String,
     pub(super) type_name: String,
     pub(super) base_type: String,
-    pub(super) type_schema: String,
 }
 
 impl AccountsTable {
@@ -171,19 +170,7 @@ impl AccountsTable {
         let (id_column, active_column) = (quote(&id.name), quote(&active.name));
         let id_type = id.type_name.clone();
         let email_column = quote(&email.name);
-        let (email_expression, is_wanted) = if email.base_type == "citext" {
-            // If the extension's schema is not on the search path, `=` is the operator of text, which is case-sensitive.
-            let home = quote(&email.type_schema);
-            (
-                format!("u.{email_column}"),
-                format!("OPERATOR({home}.=) w.email::{home}.citext"),
-            )
-        } else {
-            (
-                format!("lower(u.{email_column}::text)"),
-                "= w.email".to_owned(),
-            )
-        };
+        let email_expression = format!("leaver.email_key(u.{email_column}::text)");
         let tenant_expression = tenant.map_or_else(
             || "NULL::text".to_owned(),
             |column| format!("u.{}::text", quote(&column.name)),
@@ -208,8 +195,7 @@ impl AccountsTable {
                  RETURNING u.{id_column}::text AS id"
             )
         };
-        let email_is_indexed =
-            is_indexed(conn, &schema, &table, &email.name, &email.base_type).await?;
+        let email_is_indexed = is_indexed(conn, &schema, &table, &email.name).await?;
         Ok(Self {
             has_tenants: mapping.tenant_column.is_some(),
             id_type: id_type.clone(),
@@ -219,8 +205,8 @@ impl AccountsTable {
                 "SELECT {read} FROM {name} u WHERE u.{id_column} = ANY($1::text[]::{id_type}[])"
             ),
             find_by_email: format!(
-                "SELECT w.n, {read} FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (email, tenant, n)
-                 JOIN {name} u ON {email_expression} {is_wanted}{same_tenant} ORDER BY w.n"
+                "SELECT w.n, {read} FROM unnest($1::text[], $2::text[], $3::bigint[]) AS w (email, tenant, n)
+                 JOIN {name} u ON {email_expression} = leaver.email_key(w.email){same_tenant} ORDER BY w.n"
             ),
             active_after: format!(
                 "SELECT {read} FROM {name} u
@@ -353,21 +339,16 @@ async fn is_indexed(
     schema: &str,
     table: &str,
     email_column: &str,
-    base_type: &str,
 ) -> Result<bool, sqlx::Error> {
     let keys = super::store::leading_index_keys(conn, schema, table).await?;
     let plain = [email_column.to_owned(), quote(email_column)];
     Ok(keys.iter().any(|key| {
-        if base_type == "citext" {
-            plain.contains(key)
-        } else {
-            let inner = key
-                .strip_prefix("lower(")
-                .and_then(|rest| rest.strip_suffix(')'));
-            inner.is_some_and(|inner| {
-                let inner = inner.trim_end_matches("::text").trim_matches(['(', ')']);
-                plain.iter().any(|name| name == inner)
-            })
-        }
+        let inner = key
+            .strip_prefix("leaver.email_key(")
+            .and_then(|rest| rest.strip_suffix(')'));
+        inner.is_some_and(|inner| {
+            let inner = inner.trim_end_matches("::text").trim_matches(['(', ')']);
+            plain.iter().any(|name| name == inner)
+        })
     }))
 }

@@ -28,11 +28,13 @@ pub(crate) async fn find_by_id(
     rows.iter().map(read_account).collect()
 }
 
-/// Returns the accounts with each work e-mail, in the order given. Letter case is ignored.
+/// Returns the accounts with each work e-mail, in the order given, whichever of its spellings they hold.
+///
+/// The query may find more than these: its key follows IDNA less closely than [`WorkEmail`].
 ///
 /// # Errors
 /// Returns the database's error.
-pub(crate) async fn find_by_email(
+pub async fn find_by_email(
     conn: &mut PgConnection,
     table: &AccountsTable,
     wanted: &[(WorkEmail, Tenant)],
@@ -41,20 +43,30 @@ pub(crate) async fn find_by_email(
     if wanted.is_empty() {
         return Ok(found);
     }
-    let emails: Vec<&str> = wanted.iter().map(|(email, _)| email.expose()).collect();
-    let tenants: Vec<&str> = wanted.iter().map(|(_, tenant)| tenant.as_str()).collect();
+    let (mut emails, mut tenants, mut positions) = (vec![], vec![], vec![]);
+    for (position, (email, tenant)) in (0_i64..).zip(wanted) {
+        for spelling in email.spellings() {
+            emails.push(spelling);
+            tenants.push(tenant.as_str());
+            positions.push(position);
+        }
+    }
     let rows = sqlx::query(AssertSqlSafe(table.find_by_email.clone()))
         .bind(emails)
         .bind(tenants)
+        .bind(positions)
         .fetch_all(conn)
         .await?;
     for row in &rows {
-        let position: i64 = row.try_get("n")?;
-        if let Some(slot) = usize::try_from(position - 1)
-            .ok()
-            .and_then(|n| found.get_mut(n))
+        let Ok(position) = usize::try_from(row.try_get::<i64, _>("n")?) else {
+            continue;
+        };
+        let account = read_account(row)?;
+        if let (Some((email, _)), Some(slot)) = (wanted.get(position), found.get_mut(position))
+            && account.email.as_ref() == Some(email)
+            && !slot.contains(&account)
         {
-            slot.push(read_account(row)?);
+            slot.push(account);
         }
     }
     Ok(found)
@@ -189,7 +201,6 @@ pub(super) async fn columns(
                 name: row.name,
                 type_name: row.type_name,
                 base_type,
-                type_schema: row.type_schema,
             }
         })
         .collect())
@@ -241,8 +252,6 @@ pub struct Rights {
     pub select: bool,
     /// True if it can update the column that ends access.
     pub update: bool,
-    /// True if `lower` of the database covers letters beyond ASCII.
-    pub folds_unicode: bool,
 }
 
 /// Returns the privileges of the connected role on the accounts table.
@@ -257,8 +266,7 @@ pub async fn rights(
     let row = sqlx::query!(
         r#"SELECT current_user::text AS "role!",
                   (SELECT bool_and(has_column_privilege($1, c, 'SELECT')) FROM unnest($2::text[]) AS c) AS "select!",
-                  has_column_privilege($1, $3, 'UPDATE') AS "update!",
-                  lower('É') = 'é' AS "folds!""#,
+                  has_column_privilege($1, $3, 'UPDATE') AS "update!""#,
         table.name,
         &mapping.columns() as &[&str],
         mapping.active_column,
@@ -269,7 +277,6 @@ pub async fn rights(
         role: row.role,
         select: row.select,
         update: row.update,
-        folds_unicode: row.folds,
     })
 }
 

@@ -141,11 +141,11 @@ async fn compare_employees(
     report.terminated_with_access.extend(others);
     let (mut with_access, mut rematched) = (vec![], vec![]);
     for decided in evaluation.decided {
-        if decided.found.is_empty() {
+        if has_undue_access(&decided) {
+            with_access.push(decided);
+        } else if decided.found.is_empty() {
             let left = decided.is_leaver_without_account();
             report.unmatched.push(unmatched(&decided, left));
-        } else if has_undue_access(&decided) {
-            with_access.push(decided);
         } else if decided.employee.without_account_since.is_some() {
             rematched.push(decided.employee.key);
         }
@@ -234,9 +234,11 @@ async fn other_accounts(
         .collect())
 }
 
-/// Returns true if an account is active that the decision would deactivate, or hold for a person.
+/// Returns true if an account is active that the decision would deactivate, or hold for a person. After a link whose account
+/// is gone, the hold concerns accounts that are not known to be the employee's.
 fn has_undue_access(decided: &Evaluated) -> bool {
-    let is_active = decided.found.iter().any(|account| account.is_active);
+    let is_link_gone = decided.found.is_empty() && decided.employee.account_id.is_some();
+    let is_active = is_link_gone || decided.found.iter().any(|account| account.is_active);
     let ends_access = match &decided.decision.action {
         Action::Deactivate(_) => true,
         Action::Hold(request) => request.requested_action == RequestedAction::Deactivate,

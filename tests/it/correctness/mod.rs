@@ -1,6 +1,7 @@
 //! The rules of correctness, each from a signed delivery to the account.
 
 mod acting;
+mod addresses;
 mod by_hand;
 mod judging;
 mod reading;

@@ -23,6 +23,8 @@ const FAST: [&str; 4] = [
 
 /// Our tables, and nothing else.
 const MIGRATED: &str = "template_migrated";
+/// The index that `leaver check` proposes for [`USERS`].
+const USERS_INDEX: &str = "CREATE INDEX ON users (leaver.email_key(email))";
 /// Our tables beside [`USERS`].
 const WITH_USERS: &str = "template_with_users";
 
@@ -139,6 +141,9 @@ pub(crate) async fn postgres() -> &'static Embedded {
                 let mut conn = connect(&postgres, template).await;
                 execute(&mut conn, tables).await;
                 schema::migrate(&mut conn).await.unwrap();
+                if !tables.is_empty() {
+                    execute(&mut conn, USERS_INDEX).await;
+                }
                 sqlx::Connection::close(conn).await.unwrap();
             }
             postgres

@@ -40,7 +40,6 @@ pub(crate) const UNSYNCED: &str = "DO $$ BEGIN EXECUTE format('ALTER DATABASE %I
 pub(crate) const USERS: &str = "
     CREATE TABLE users (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL,
                         hashed_password text, is_active boolean NOT NULL DEFAULT true);
-    CREATE INDEX ON users (lower(email));
     CREATE TABLE sessions (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, user_id bigint NOT NULL);";
 
 /// A moment in RFC 3339.

@@ -12,6 +12,8 @@ use super::{AccountMatch, Action, Decision, NoActionReason, RequestedAction};
 use crate::domain::{Account, AccountId, Employee, Status};
 
 const LINKED_ELSEWHERE: &str = "the account is linked to another employee who is still employed";
+const LINK_GONE: &str =
+    "the linked account is gone, and the work e-mail may belong to somebody else by now";
 const SAME_ACCOUNT: &str = "another employee with the same account is still employed";
 const CONTINUES: &str =
     "the employment of another record with the same account follows without a day between";
@@ -108,7 +110,7 @@ fn account_to_link(account_match: &AccountMatch, employment: &Employment) -> Opt
             (may_begin || employment.is_employed() || !other_is_employed)
                 .then(|| account.id.clone())
         }
-        AccountMatch::Ambiguous(_) | AccountMatch::None => None,
+        AccountMatch::Ambiguous(_) | AccountMatch::LinkGone(_) | AccountMatch::None => None,
     }
 }
 
@@ -126,6 +128,16 @@ fn end_access(inputs: &Inputs<'_>, others: Effect, reason: String) -> (Action, S
         AccountMatch::None => (
             Action::Keep(NoActionReason::NoAccount),
             format!("{reason}; no account is linked and the work e-mail matches none"),
+        ),
+        AccountMatch::LinkGone(0) => (
+            Action::Keep(NoActionReason::NoAccount),
+            format!(
+                "{reason}; the linked account is gone, and no active account has the work e-mail"
+            ),
+        ),
+        AccountMatch::LinkGone(_) => (
+            hold(inputs, RequestedAction::Deactivate, "link-gone"),
+            format!("{reason}; but {LINK_GONE}"),
         ),
         AccountMatch::Ambiguous(count) => (
             hold(inputs, RequestedAction::Deactivate, "ambiguous"),
@@ -205,7 +217,17 @@ fn resolve_uncertainty(
     };
     match inputs.account_match {
         // A read could still return an e-mail that matches an account.
-        AccountMatch::None if !needs_read => (Action::Keep(NoActionReason::NoAccount), reason),
+        AccountMatch::None | AccountMatch::LinkGone(0) if !needs_read => {
+            (Action::Keep(NoActionReason::NoAccount), reason)
+        }
+        AccountMatch::LinkGone(_) => (
+            hold(
+                inputs,
+                RequestedAction::Deactivate,
+                &format!("link-gone: {cause}"),
+            ),
+            format!("{reason}; and {LINK_GONE}"),
+        ),
         AccountMatch::Linked(account)
         | AccountMatch::Found(account)
         | AccountMatch::Shared { account, .. }

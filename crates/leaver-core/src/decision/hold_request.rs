@@ -80,7 +80,9 @@ impl Inputs<'_> {
         };
         let deleted = self.employee.is_deleted();
         let account = match (self.account_match, self.account_match.account()) {
-            (AccountMatch::Ambiguous(count), _) => format!("{count} of them"),
+            (AccountMatch::Ambiguous(count) | AccountMatch::LinkGone(count), _) => {
+                format!("{count} of them")
+            }
             (_, Some(account)) => account.id.to_string(),
             (_, None) => "-".to_owned(),
         };

@@ -37,6 +37,9 @@ pub enum AccountMatch {
     },
     /// The work e-mail matches this many accounts.
     Ambiguous(usize),
+    /// The account the employee is linked to is gone. This many active accounts have the work e-mail, which may belong to
+    /// somebody else by now.
+    LinkGone(usize),
     /// No account is linked and none matches.
     None,
 }
@@ -47,7 +50,7 @@ impl AccountMatch {
             Self::Linked(account) | Self::Found(account) | Self::Shared { account, .. } => {
                 Some(account)
             }
-            Self::Ambiguous(_) | Self::None => None,
+            Self::Ambiguous(_) | Self::LinkGone(_) | Self::None => None,
         }
     }
 }

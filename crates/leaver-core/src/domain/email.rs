@@ -1,18 +1,40 @@
 //! A work e-mail in the form used for comparison.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
-/// A work e-mail, trimmed and in lower case. It is never blank. `Debug` does not print it, since it is personal data.
+use unicode_normalization::UnicodeNormalization;
+
+/// Most spellings of one domain that are looked for.
+const MAX_SPELLINGS: usize = 16;
+
+/// A work e-mail in one form for all its spellings. It is never blank. `Debug` does not print it, since it is personal data.
+///
+/// Outer white space and invisible characters are removed, the local part is case-folded and composed (NFC), and the domain is
+/// written in ASCII (IDNA). An address with a domain that IDNA does not allow keeps it, folded.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WorkEmail(String);
 
 impl WorkEmail {
-    /// Trims a text and converts it to lower case. Returns `None` if it is blank.
+    /// Converts a text to the form used for comparison. Returns `None` if it is blank.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {
-        // Not in the database: with the `C` locale, Postgres converts ASCII letters only.
-        let folded = text.trim().to_lowercase();
-        (!folded.is_empty()).then_some(Self(folded))
+        // Not in the database: there the result depends on the locale.
+        let visible: String = text.chars().filter(|c| !is_invisible(*c)).collect();
+        let visible = visible.trim();
+        if visible.is_empty() {
+            return None;
+        }
+        let (local, domain) = match visible.rsplit_once('@') {
+            Some((local, domain)) => (local, Some(domain)),
+            None => (visible, None),
+        };
+        let mut email: String = folded(local).replace('ß', "ss").nfc().collect();
+        if let Some(domain) = domain {
+            email.push('@');
+            email.push_str(&ascii_domain(domain));
+        }
+        Some(Self(email))
     }
 
     /// Returns the text, for the database and for reports about this person.
@@ -20,10 +42,85 @@ impl WorkEmail {
     pub fn expose(&self) -> &str {
         &self.0
     }
+
+    /// Returns the spellings of the address that an accounts table may hold: each label of the domain in ASCII or in its own
+    /// letters.
+    #[must_use]
+    pub fn spellings(&self) -> BTreeSet<String> {
+        let Some((local, domain)) = self.0.rsplit_once('@') else {
+            return [self.0.clone()].into();
+        };
+        let (unicode, _) = idna::domain_to_unicode(domain);
+        let mut domains = vec![String::new()];
+        for (position, (ascii, letters)) in domain.split('.').zip(unicode.split('.')).enumerate() {
+            let dot = if position == 0 { "" } else { "." };
+            let mut longer = vec![];
+            for start in &domains {
+                longer.push(format!("{start}{dot}{ascii}"));
+                if ascii != letters {
+                    longer.push(format!("{start}{dot}{letters}"));
+                }
+            }
+            domains = longer;
+            if domains.len() > MAX_SPELLINGS {
+                domains = vec![domain.to_owned(), unicode.clone()];
+                break;
+            }
+        }
+        let spelled = domains
+            .into_iter()
+            .map(|domain| format!("{local}@{domain}"));
+        spelled.collect()
+    }
 }
 
 impl fmt::Debug for WorkEmail {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("WorkEmail(redacted)")
     }
+}
+
+/// Returns a domain in ASCII, or folded if IDNA does not allow it.
+fn ascii_domain(domain: &str) -> String {
+    match idna::domain_to_ascii(domain) {
+        Ok(ascii) if !ascii.is_empty() => ascii,
+        _ => folded(domain),
+    }
+}
+
+fn folded(text: &str) -> String {
+    text.nfc().flat_map(fold).nfc().collect()
+}
+
+/// Folds the case of a character, in the same way for every language. A sharp s stays one, and a dotless i is not an i.
+fn fold(c: char) -> impl Iterator<Item = char> {
+    let mut upper = c.to_uppercase();
+    let base = match (upper.next(), upper.next()) {
+        (Some(upper), None) if c != 'ı' => upper,
+        _ => c,
+    };
+    base.to_lowercase()
+}
+
+/// Returns true for characters that are not displayed (`Default_Ignorable_Code_Point` of Unicode).
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{AD}'
+        | '\u{34F}'
+        | '\u{61C}'
+        | '\u{115F}'..='\u{1160}'
+        | '\u{17B4}'..='\u{17B5}'
+        | '\u{180B}'..='\u{180F}'
+        | '\u{200B}'..='\u{200F}'
+        | '\u{202A}'..='\u{202E}'
+        | '\u{2060}'..='\u{206F}'
+        | '\u{3164}'
+        | '\u{FE00}'..='\u{FE0F}'
+        | '\u{FEFF}'
+        | '\u{FFA0}'
+        | '\u{FFF0}'..='\u{FFF8}'
+        | '\u{1BCA0}'..='\u{1BCA3}'
+        | '\u{1D173}'..='\u{1D17A}'
+        | '\u{E0000}'..='\u{E0FFF}'
+    )
 }

@@ -98,6 +98,30 @@ fn ambiguous_email_is_held_without_an_account() {
 }
 
 #[test]
+fn link_to_a_deleted_account_is_a_question() {
+    let after = gone().found(AccountMatch::LinkGone(1));
+    check_reason(&after, NOW, "hold: deactivate -", "linked account is gone");
+    assert_eq!(after.decided(NOW).link, None);
+    let unsure = doubted().found(AccountMatch::LinkGone(1));
+    check_reason(&unsure, NOW, "hold: deactivate -", "linked account is gone");
+}
+
+#[test]
+fn deleted_account_whose_address_nobody_has_is_no_account() {
+    let after = gone().found(AccountMatch::LinkGone(0));
+    check_reason(&after, NOW, "keep: NoAccount", "linked account is gone");
+}
+
+#[test]
+fn employed_person_takes_over_no_account_after_a_deleted_one() {
+    let here = merge()
+        .status(Status::Active)
+        .found(AccountMatch::LinkGone(1));
+    let decision = check(&here, NOW, "keep: Employed");
+    assert_eq!(linked_to(&decision), None);
+}
+
+#[test]
 fn account_linked_to_another_employed_person_is_held() {
     let person = gone().found(shared(true));
     check_reason(

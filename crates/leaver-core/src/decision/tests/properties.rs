@@ -119,6 +119,8 @@ prop_compose! {
             AccountMatch::Shared { account: account(true), other_is_employed: true },
             AccountMatch::Shared { account: account(false), other_is_employed: false },
             AccountMatch::Ambiguous(2),
+            AccountMatch::LinkGone(0),
+            AccountMatch::LinkGone(1),
             AccountMatch::None,
         ]),
     ) -> Person {

@@ -252,7 +252,11 @@ fn a_change_without_values_needs_a_read() {
 
 #[test]
 fn only_a_newer_status_ends_the_need_for_a_read() {
-    for (minute, due) in [(4, Some(end_of_second(5))), (5, Some(end_of_second(5))), (6, None)] {
+    for (minute, due) in [
+        (4, Some(end_of_second(5))),
+        (5, Some(end_of_second(5))),
+        (6, None),
+    ] {
         for order in [
             [notification_only(5), status(minute, Status::Active)],
             [status(minute, Status::Active), notification_only(5)],

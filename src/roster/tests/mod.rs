@@ -251,27 +251,6 @@ fn a_change_without_values_needs_a_read() {
 }
 
 #[test]
-fn only_a_newer_status_ends_the_need_for_a_read() {
-    for (minute, due) in [
-        (4, Some(end_of_second(5))),
-        (5, Some(end_of_second(5))),
-        (6, None),
-    ] {
-        for order in [
-            [notification_only(5), status(minute, Status::Active)],
-            [status(minute, Status::Active), notification_only(5)],
-        ] {
-            assert_eq!(known(&order).values_pending_since, due, "{minute}");
-        }
-    }
-    let other_fact = with(observed(6), |facts| facts.hire_date = Field::Empty);
-    assert_eq!(
-        known(&[notification_only(5), other_fact]).values_pending_since,
-        Some(end_of_second(5))
-    );
-}
-
-#[test]
 fn a_creation_without_values_needs_no_read() {
     let mut created = notification_only(5);
     created.change.kind = ChangeKind::Created;

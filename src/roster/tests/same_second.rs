@@ -38,3 +38,24 @@ fn a_late_event_of_the_second_of_a_read_needs_another_read() {
     assert!(is_due(&[read_at(300), notified(60_000)]));
     assert!(!is_due(&[read_at(1_000), notified(60_000)]));
 }
+
+#[test]
+fn only_a_newer_status_ends_the_need_for_a_read() {
+    for (minute, due) in [
+        (4, Some(end_of_second(5))),
+        (5, Some(end_of_second(5))),
+        (6, None),
+    ] {
+        for order in [
+            [notification_only(5), status(minute, Status::Active)],
+            [status(minute, Status::Active), notification_only(5)],
+        ] {
+            assert_eq!(known(&order).values_pending_since, due, "{minute}");
+        }
+    }
+    let other_fact = with(observed(6), |facts| facts.hire_date = Field::Empty);
+    assert_eq!(
+        known(&[notification_only(5), other_fact]).values_pending_since,
+        Some(end_of_second(5))
+    );
+}

@@ -28,6 +28,11 @@ pub enum ReadError {
         /// The settings that can be the cause.
         check: &'static str,
     },
+    /// HTTP 404 for an employee whom the list of changes does not contain as deleted.
+    #[error(
+        "the API does not return this employee (404), and does not list a deletion; check `api.base_url`, `api.company_domain` and the employee in the HR system"
+    )]
+    NotListedAsDeleted,
     /// Another 4xx.
     #[error("the API refused the request ({status}); if it persists, report a bug in Leaver")]
     Refused {

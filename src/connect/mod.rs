@@ -24,6 +24,8 @@ pub use bamboohr::{
     BambooHrApi, MONITORED_FIELDS, WebhookError, WebhookKind, WebhookRequest, history_begins,
 };
 
+pub(crate) use bamboohr::withheld;
+
 mod merge;
 pub use merge::{LinkedAccount, MergeApi};
 

@@ -16,7 +16,7 @@ mod row;
 
 use std::collections::BTreeMap;
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use leaver_core::domain::{
@@ -62,6 +62,17 @@ impl Observation {
             observed_at,
             delivery,
         }
+    }
+
+    /// Returns the latest moment that `as_of` can stand for: a time in whole seconds stands for any moment of that
+    /// second, up to the observation.
+    // BambooHR's times are whole seconds; the beginning of a read has microseconds.
+    fn latest_as_of(&self) -> DateTime<Utc> {
+        if self.as_of.timestamp_subsec_nanos() != 0 {
+            return self.as_of;
+        }
+        let end_of_second = self.as_of + TimeDelta::microseconds(999_999);
+        end_of_second.min(self.observed_at).max(self.as_of)
     }
 
     /// Returns the key of the employee.
@@ -298,18 +309,19 @@ fn merge_presence(employee: &mut Employee, observation: &Observation) -> Effect 
 }
 
 /// Records that a change without values needs a read, until a newer status arrives.
-// A status of the same second may be older than the change, so it must be strictly newer. A deletion ends no read:
-// `pending_reads::for_employee` ignores the read while the deletion is newer.
+// It must be strictly newer than the latest moment of the change: a read of the same second can precede the change. A
+// deletion ends no read: `pending_reads::for_employee` ignores the read while the deletion is newer.
 fn merge_read_due(employee: &mut Employee, observation: &Observation) -> Effect {
     let change = &observation.change;
     let status_as_of = employee.status.as_ref().map(|fact| fact.as_of);
     let mut effect = Effect::Unchanged;
     if change.notification_only && change.kind == ChangeKind::Updated {
-        if status_as_of.is_some_and(|at| at > observation.as_of) {
+        let latest = observation.latest_as_of();
+        if status_as_of.is_some_and(|at| at > latest) {
             return Effect::Stale;
         }
-        if employee.values_pending_since < Some(observation.as_of) {
-            employee.values_pending_since = Some(observation.as_of);
+        if employee.values_pending_since < Some(latest) {
+            employee.values_pending_since = Some(latest);
             effect = Effect::Changed;
         }
     }

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 use chrono::{DateTime, Utc};
 use tokio::task::JoinSet;
 
-use super::{BambooHrApi, history_begins};
+use super::{BambooHrApi, history_begins, withheld};
 use crate::connect::{EmployeeBatch, ReadError};
 use leaver_core::domain::{EmployeeChange, EmployeeId};
 use leaver_core::providers::{ChangedAction, EmployeeRead, bamboohr_deletion};
@@ -123,8 +123,8 @@ impl EmployeeBatches<'_> {
             match self.reads.join_next().await {
                 None => break,
                 Some(Ok(Ok(Some(read)))) => {
-                    if read.restricted_fields.contains(&"status") {
-                        self.warn("the API does not return `status`");
+                    if let Some(missing) = withheld(&read) {
+                        self.warn(missing);
                     }
                     changes.push(read.change);
                 }

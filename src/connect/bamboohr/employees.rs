@@ -7,7 +7,8 @@ use crate::connect::ReadError;
 use crate::connect::http::Scope;
 use leaver_core::domain::EmployeeId;
 use leaver_core::providers::{
-    BAMBOOHR_FIELDS, ChangedSince, EmployeeRead, EntryError, bamboohr_changed, bamboohr_employee,
+    BAMBOOHR_FIELDS, ChangedAction, ChangedSince, EmployeeRead, EntryError, bamboohr_changed,
+    bamboohr_employee,
 };
 
 /// Returns the beginning of BambooHR's change history. Everybody has changed since then.
@@ -17,7 +18,34 @@ pub fn history_begins() -> DateTime<Utc> {
     DateTime::from_timestamp(1_307_232_000, 0).unwrap_or_default()
 }
 
+/// Returns the reason if the key's user cannot see all fields that the rules need. No departure follows then, or no
+/// account is found.
+pub(crate) fn withheld(read: &EmployeeRead) -> Option<String> {
+    let names: Vec<String> = read
+        .restricted_fields
+        .iter()
+        .map(|name| format!("`{name}`"))
+        .collect();
+    (!names.is_empty()).then(|| format!("the API does not return {}", names.join(", ")))
+}
+
 impl BambooHrApi {
+    /// Returns true if the list of changes since `since` contains this employee as deleted.
+    ///
+    /// # Errors
+    /// [`ReadError`].
+    pub(crate) async fn is_listed_as_deleted(
+        &self,
+        id: &EmployeeId,
+        since: DateTime<Utc>,
+    ) -> Result<bool, ReadError> {
+        let changed = self.changed_since(since).await?;
+        Ok(changed
+            .employees
+            .iter()
+            .any(|entry| entry.employee_id == *id && entry.action == ChangedAction::Deleted))
+    }
+
     /// Lists who changed after `since`, in one response without pages. Any field counts as a change; no value is
     /// included (`tests/openapi/bamboohr.yaml`, `get-changed-employee-ids`).
     ///

@@ -10,6 +10,7 @@ mod webhooks;
 
 pub(crate) use self::batches::EmployeeBatches;
 pub use self::employees::history_begins;
+pub(crate) use self::employees::withheld;
 pub use self::webhooks::{MONITORED_FIELDS, WebhookError, WebhookKind, WebhookRequest};
 
 use base64::Engine;

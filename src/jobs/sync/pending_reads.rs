@@ -14,14 +14,14 @@ use tracing::{info, warn};
 
 use super::SyncSource;
 use crate::base::backoff::{Backoff, Jitter};
-use crate::connect::{BambooHrApi, ReadError};
+use crate::connect::{BambooHrApi, ReadError, withheld};
 use crate::db::transaction::{roll_back, set_lock_timeout};
 use crate::engine::audit::Actor;
 use crate::engine::{Engine, Failure};
 use crate::jobs::runner::{Job, Next};
 use crate::roster::Observation;
 use crate::roster::pending_reads::{self, PendingRead};
-use leaver_core::domain::{ChangeKind, EmployeeChange, Field, SourceName};
+use leaver_core::domain::{EmployeeChange, Field, SourceName};
 use leaver_core::providers::{EmployeeRead, bamboohr_deletion};
 
 /// Reads in flight at the same time.
@@ -40,8 +40,12 @@ const RETRY: Backoff = Backoff {
 const MAX_RETRY_AFTER: TimeDelta = TimeDelta::hours(1);
 /// A change further in the future than this comes from a clock that has stepped back since.
 const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::minutes(10);
+/// How far before the reported change a deletion is looked for in the list of changes.
+const DELETION_OVERLAP: TimeDelta = TimeDelta::hours(1);
+/// What to do about fields that a read did not return.
+const SEE_FIELDS: &str = "let the BambooHR user who made `api.api_key` see these fields";
 /// Why a read stays pending that returned no status.
-const NO_STATUS: &str = "the API returns no `status` of this employee; let the BambooHR user who made `api.api_key` see that field";
+const NO_STATUS: &str = "the API returns no `status` of this employee";
 
 /// Reads the employees of pending reads.
 pub struct PendingReader {
@@ -53,7 +57,7 @@ pub struct PendingReader {
 struct EmployeeResponse {
     read: PendingRead,
     began: DateTime<Utc>,
-    /// `None` within if the employee does not exist.
+    /// `None` within if the employee was deleted.
     result: Result<Option<EmployeeRead>, ReadError>,
 }
 
@@ -102,7 +106,7 @@ impl PendingReader {
             let began = self.engine.clock.now().max(after_change);
             let requested = read.clone();
             let task = reads.spawn(async move {
-                let result = api.employee(&requested.key.employee_id).await;
+                let result = read_employee(&api, &requested).await;
                 EmployeeResponse {
                     read: requested,
                     began,
@@ -167,14 +171,15 @@ impl PendingReader {
                 reason: error.to_string(),
             }),
             Ok(result) => {
+                let missing = result.as_ref().and_then(missing_values);
                 let change = result.map_or_else(
                     || bamboohr_deletion(&read.key.employee_id, response.began, &read.key.tenant),
                     |result| result.change,
                 );
-                let applied = self.apply(read, change, response.began);
+                let is_complete = missing.is_none();
+                let applied = self.apply(read, change, response.began, is_complete);
                 let failed = match self.engine.pool.with_silence_timeout(applied).await {
-                    Ok(true) => None,
-                    Ok(false) => Some(NO_STATUS.to_owned()),
+                    Ok(()) => missing,
                     Err(failure) if failure.is_outage() => return Err(failure),
                     Err(failure) => Some(failure.to_string()),
                 };
@@ -194,17 +199,16 @@ impl PendingReader {
         Ok(self.postpone(read, Some(&reason), until).await?)
     }
 
-    /// Applies a change in one transaction. Returns false if the response has no status, so the read stays pending.
+    /// Applies a change in one transaction. Deletes the read if the response is complete.
     async fn apply(
         &self,
         read: &PendingRead,
         mut change: EmployeeChange,
         began: DateTime<Utc>,
-    ) -> Result<bool, Failure> {
+        is_complete: bool,
+    ) -> Result<(), Failure> {
         // The tenant may have been renamed in the settings since; the employee is still the same.
         change.tenant = read.key.tenant.clone();
-        let has_status = matches!(change.facts.status, Field::Value(_) | Field::Empty);
-        let is_complete = change.kind == ChangeKind::Deleted || has_status;
         let table = self.engine.accounts_table().await?;
         let source = read.key.source.clone();
         let observation = Observation::new(source, change, Some(began), began, None);
@@ -229,7 +233,7 @@ impl PendingReader {
         }
         tx.commit().await?;
         self.engine.after_commit(read.key.source.as_str(), &applied);
-        Ok(is_complete)
+        Ok(())
     }
 
     async fn postpone(
@@ -245,6 +249,31 @@ impl PendingReader {
         };
         pool.with_silence_timeout(postponed).await
     }
+}
+
+/// Reads one employee. A 404 is a deletion only if the list of changes contains it: a wrong address answers 404, too.
+async fn read_employee(
+    api: &BambooHrApi,
+    read: &PendingRead,
+) -> Result<Option<EmployeeRead>, ReadError> {
+    let id = &read.key.employee_id;
+    if let Some(found) = api.employee(id).await? {
+        return Ok(Some(found));
+    }
+    if api
+        .is_listed_as_deleted(id, read.since - DELETION_OVERLAP)
+        .await?
+    {
+        return Ok(None);
+    }
+    Err(ReadError::NotListedAsDeleted)
+}
+
+/// Returns why a response is incomplete: fields are withheld, or there is no status.
+fn missing_values(read: &EmployeeRead) -> Option<String> {
+    let has_status = matches!(read.change.facts.status, Field::Value(_) | Field::Empty);
+    let missing = withheld(read).or_else(|| (!has_status).then(|| NO_STATUS.to_owned()));
+    missing.map(|missing| format!("{missing}; {SEE_FIELDS}"))
 }
 
 /// Executes pending reads, until stopped.

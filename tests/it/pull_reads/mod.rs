@@ -174,17 +174,24 @@ async fn a_read_reschedules_an_access_end() {
 }
 
 #[tokio::test]
-async fn a_404_acts_as_a_deletion_of_a_linked_employee() {
-    let mut test = ReadsTest::new(vec![]).await;
-    test.app.bamboohr(&[working("1", &email(1), EARLIER)]).await;
-    test.event("employee.updated", "1").await;
-    // The e-mail of this one is unknown, so no account is linked.
-    test.event("employee.updated", "9").await;
-    test.read().await;
-    assert_eq!(test.due().await, [""; 0]);
-    assert!(!test.is_active(1).await);
-    assert_eq!(test.app.audit().await, ["deactivated 1"]);
-    assert!(test.is_active(2).await && test.is_active(3).await);
+async fn a_404_ends_access_only_with_a_listed_deletion() {
+    let listed = r#"{"latest":"","employees":{"1":{"id":"1","action":"Deleted"}}}"#;
+    for (list, ends) in [
+        (Answer::text(200, "application/json", listed), true),
+        (
+            Answer::text(200, "application/json", r#"{"latest":"","employees":[]}"#),
+            false,
+        ),
+        (Answer::status(404), false),
+    ] {
+        let mut test = ReadsTest::new(vec![]).await;
+        test.api.script("/api/v1/employees/changed", [list]);
+        test.app.bamboohr(&[working("1", &email(1), EARLIER)]).await;
+        test.event("employee.updated", "1").await;
+        test.read().await;
+        assert_eq!(test.due().await.is_empty(), ends);
+        assert_eq!(test.is_active(1).await, !ends);
+    }
 }
 
 #[tokio::test]

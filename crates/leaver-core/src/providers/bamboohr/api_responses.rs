@@ -175,7 +175,7 @@ pub fn bamboohr_record(
     })
 }
 
-/// Returns the change for a deleted record: one listed as deleted by [`bamboohr_changed`], or answered with 404.
+/// Returns the change for a deleted record: one listed as deleted by [`bamboohr_changed`].
 #[must_use]
 pub fn bamboohr_deletion(
     employee_id: &EmployeeId,

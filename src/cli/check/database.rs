@@ -99,19 +99,16 @@ async fn check_accounts(
             mapping.id_column,
             table.id_type,
             mapping.email_column,
-            mapping.active_column
+            mapping.shape.column()
         ),
     );
     if table.email_is_indexed {
         report.add(CheckStatus::Ok, "accounts.email_column", "indexed");
-    } else {
+    } else if let Some(statement) = table.index_statement() {
         report.add(
             CheckStatus::Warning,
             "accounts.email_column",
-            format!(
-                "no index for the look-up by e-mail; run: {}",
-                table.index_statement()
-            ),
+            format!("no index for the look-up by e-mail; run: {statement}"),
         );
     }
     let rights = crate::engine::accounts::store::rights(conn, &table, mapping).await?;

@@ -77,12 +77,13 @@ pub async fn approve(
         (Some(account), _) | (None, Some(account)) => account,
         (None, None) => return Err(ResolveError::NoAccount(id)),
     };
-    let exists = accounts::store::find_by_id(&mut tx, table, &[account.clone()].into())
+    let link = (account.clone(), key.tenant.clone());
+    let exists = accounts::store::find_by_id(&mut tx, table, &[link].into())
         .await
         .or_else(|error| {
             // A text that is not a value of the id column's type is not the id of an account.
             if is_malformed_value(&error) {
-                Ok(vec![])
+                Ok(std::collections::HashMap::new())
             } else {
                 Err(error)
             }

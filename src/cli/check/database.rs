@@ -3,9 +3,9 @@
 use sqlx::PgConnection;
 
 use super::super::output;
+use super::accounts;
 use super::{CheckReport, CheckStatus};
 use crate::config::Settings;
-use crate::db::error::redacted_message;
 use crate::db::schema;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::accounts::store::Rights;
@@ -144,16 +144,6 @@ async fn check_accounts(
             "this database lowercases only ASCII, so an e-mail with other letters matches only if it is stored in lower case",
         );
     }
-    for (position, statement) in mapping.end_sessions.iter().enumerate() {
-        let check = format!("accounts.end_sessions[{position}]");
-        match crate::engine::accounts::store::try_end_sessions(conn, statement).await {
-            Ok(()) => report.add(CheckStatus::Ok, &check, "accepted by Postgres"),
-            Err(error) => report.add(
-                CheckStatus::Error,
-                &check,
-                format!("rejected by Postgres: {}", redacted_message(&error)),
-            ),
-        }
-    }
+    accounts::check_trials(report, conn, mapping, &table).await;
     Ok(())
 }

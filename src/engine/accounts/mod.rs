@@ -7,6 +7,7 @@ pub(crate) mod catalog;
 pub(crate) mod mapping;
 mod switch;
 pub mod store;
+pub(crate) mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -368,19 +368,3 @@ pub async fn rights(
         folds_unicode: row.folds,
     })
 }
-
-/// Runs a statement that ends sessions, without ids, and rolls it back.
-///
-/// # Errors
-/// Returns why Postgres rejects it.
-pub(crate) async fn try_end_sessions(
-    conn: &mut PgConnection,
-    statement: &str,
-) -> Result<(), sqlx::Error> {
-    let mut tx = sqlx::Connection::begin(conn).await?;
-    sqlx::query(AssertSqlSafe(statement.to_owned()))
-        .bind(Vec::<String>::new())
-        .execute(&mut *tx)
-        .await?;
-    tx.rollback().await
-}

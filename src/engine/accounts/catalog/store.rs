@@ -18,7 +18,11 @@ pub(in crate::engine::accounts) async fn relation(
     sqlx::query_as!(
         Relation,
         r#"SELECT c.relkind::text AS "kind!", current_user::text AS "role!",
-                  pg_column_is_updatable(c.oid, access.attnum, true) AS "is_updatable!",
+                  pg_relation_is_updatable(c.oid, true) & 4 <> 0
+                  AND (pg_column_is_updatable(c.oid, access.attnum, true)
+                       OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgtype & 80 = 80)
+                       OR EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '2' AND r.is_instead))
+                      AS "is_updatable!",
                   access.attgenerated <> '' AS "is_generated!",
                   row_security_active(c.oid) AS "has_row_security!",
                   ARRAY(SELECT t.tgname::text FROM pg_trigger t

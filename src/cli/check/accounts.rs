@@ -24,12 +24,13 @@ const WITHOUT_ACCESS: [&str; 10] = [
 /// Words in the name of a column that is true for an account with access.
 const WITH_ACCESS: [&str; 3] = ["active", "enabled", "activated"];
 
-/// Checks the shape, then tries the update and the statements that end sessions.
+/// Checks the shape, then tries the update and the statements that end sessions. Without privileges the update is not tried.
 pub(super) async fn check_trials(
     report: &mut CheckReport,
     conn: &mut PgConnection,
     mapping: &AccountsMapping,
     table: &AccountsTable,
+    has_privileges: bool,
 ) {
     let check = format!("accounts.{}", mapping.shape.key());
     if let Some(problem) = opposite_name(&mapping.shape) {
@@ -42,7 +43,11 @@ pub(super) async fn check_trials(
             "no unique index guarantees that an id names one row; add a primary key or a unique index",
         );
     }
-    let account = check_update(report, conn, mapping, table, &check).await;
+    let account = if has_privileges {
+        check_update(report, conn, mapping, table, &check).await
+    } else {
+        None
+    };
     for (position, statement) in mapping.end_sessions.iter().enumerate() {
         let check = format!("accounts.end_sessions[{position}]");
         match try_end_sessions(conn, table, statement, account.as_ref()).await {

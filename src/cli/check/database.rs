@@ -144,6 +144,6 @@ async fn check_accounts(
             "this database lowercases only ASCII, so an e-mail with other letters matches only if it is stored in lower case",
         );
     }
-    accounts::check_trials(report, conn, mapping, &table).await;
+    accounts::check_trials(report, conn, mapping, &table, missing.is_none()).await;
     Ok(())
 }

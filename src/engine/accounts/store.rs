@@ -124,7 +124,8 @@ pub(super) async fn enter_search_path(
     conn: &mut PgConnection,
     table: &AccountsTable,
 ) -> Result<Option<String>, sqlx::Error> {
-    if table.search_path.is_empty() || !(table.has_expressions || !table.end_sessions.is_empty()) {
+    let matters = table.has_expressions || !table.end_sessions.is_empty();
+    if table.search_path.is_empty() || !matters {
         return Ok(None);
     }
     let before: String = sqlx::query_scalar("SELECT current_setting('search_path')")

@@ -9,6 +9,10 @@ use super::AccountsTable;
 
 /// A table or view, as the connected role sees it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each is an independent fact of the catalog"
+)]
 pub(crate) struct Relation {
     /// `pg_class.relkind`: table, partitioned table, view or foreign table.
     pub(crate) kind: String,

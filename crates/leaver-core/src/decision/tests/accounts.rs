@@ -75,7 +75,7 @@ fn an_account_marked_as_protected_is_held() {
     check(
         &gone().found(AccountMatch::Found(marked)),
         NOW,
-        "hold deactivate",
+        "hold: deactivate 7",
     );
 }
 

@@ -86,7 +86,7 @@ impl Settings {
             sources: sources::build(&raw, &protected, env, &provenance)?,
             server: raw.server.build(env, &provenance)?,
             database: raw.database.build(env),
-            accounts: raw.accounts.build(),
+            accounts: raw.accounts.build(&provenance)?,
             drift: raw.drift.build(&provenance)?,
             inbox: raw.inbox.build(&provenance)?,
             worker: raw.worker.build(&provenance)?,

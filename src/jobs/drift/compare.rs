@@ -359,7 +359,7 @@ async fn compare_accounts(
             }
             report.active_without_employee.push(AccountWithoutEmployee {
                 email: email.map(|email| email.expose().to_owned()),
-                protected: email.is_some_and(is_protected),
+                protected: account.is_protected || email.is_some_and(is_protected),
                 account_id: account.id,
             });
         }

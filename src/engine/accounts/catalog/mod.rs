@@ -4,7 +4,7 @@ mod store;
 
 use sqlx::PgConnection;
 
-pub(super) use self::store::relation;
+pub(super) use self::store::{columns, leading_index_keys, relation, tables_like};
 use super::AccountsTable;
 
 /// A table or view, as the connected role sees it.

@@ -3,6 +3,7 @@
 use leaver::engine::accounts::{AccountsTable, Applied, apply};
 use leaver_core::decision::{Action, Decision};
 use leaver_core::domain::AccountId;
+use uuid::Uuid;
 
 use crate::support::TestApp;
 use crate::support::driving::{REACTIVATE, terminated, working};
@@ -206,10 +207,11 @@ async fn apply_to_1(
         .tables(tables)
         .build()
         .await;
-    app.sql(
-        "DROP ROLE IF EXISTS shapes_service; CREATE ROLE shapes_service;
-         GRANT SELECT, UPDATE ON users TO shapes_service; SET ROLE shapes_service",
-    )
+    // Roles belong to the server, which other tests use at the same time.
+    let role = format!("shapes_{}", Uuid::new_v4().simple());
+    app.sql(&format!(
+        "CREATE ROLE {role}; GRANT SELECT, UPDATE ON users TO {role}; SET ROLE {role}"
+    ))
     .await;
     let table = inspect(&mut app).await.unwrap();
     let account = AccountId::new("1");
@@ -222,8 +224,10 @@ async fn apply_to_1(
     let applied = apply(&mut app.session.conn, &table, [&decision])
         .await
         .unwrap();
-    app.sql("RESET ROLE; REVOKE ALL ON users FROM shapes_service; DROP OWNED BY shapes_service; DROP ROLE shapes_service")
-        .await;
+    app.sql(&format!(
+        "RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}"
+    ))
+    .await;
     applied
 }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::Deserialize;
 
 use super::{Provenance, SettingsError};
-use crate::engine::accounts::{AccountsMapping, Shape};
+use crate::engine::accounts::{AccountsMapping, ProtectedIds, Shape};
 use leaver_core::domain::WorkEmail;
 
 #[derive(Debug, Deserialize)]
@@ -79,7 +79,7 @@ impl RawAccounts {
             filter: trimmed(self.filter),
             also_set: self.also_set.into_iter().collect(),
             end_sessions: self.end_sessions,
-            protected: self.protected.into_iter().map(trimmed).collect(),
+            protected: ProtectedIds(self.protected.into_iter().map(trimmed).collect()),
             protected_where: trimmed(self.protected_where),
             search_path: trimmed(self.search_path),
         })

@@ -165,7 +165,7 @@ async fn a_mapping_that_does_not_fit_names_its_key() {
         filter: String::new(),
         also_set: vec![],
         end_sessions: vec![],
-        protected: vec![],
+        protected: leaver::engine::accounts::ProtectedIds::default(),
         protected_where: String::new(),
         search_path: String::new(),
     };

@@ -38,11 +38,21 @@ pub struct AccountsMapping {
     /// Statements that end sessions; `$1` is the list of account IDs as `text[]`.
     pub end_sessions: Vec<String>,
     /// Ids of accounts that are deactivated only after a person approves it.
-    pub protected: Vec<String>,
+    pub protected: ProtectedIds,
     /// Predicate: the same for rows for which it holds. Empty: no row.
     pub protected_where: String,
     /// Search path of `end_sessions` and the predicates. Empty: that of the role.
     pub search_path: String,
+}
+
+/// The entries of `accounts.protected`, some of which may be e-mails. Its `Debug` shows only their number.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct ProtectedIds(pub Vec<String>);
+
+impl std::fmt::Debug for ProtectedIds {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "ProtectedIds({} entries)", self.0.len())
+    }
 }
 
 impl AccountsMapping {
@@ -164,7 +174,7 @@ impl AccountsTable {
             access: &access,
         }
         .build(&email_key);
-        let keys = super::store::leading_index_keys(conn, &schema, &bare_name).await?;
+        let keys = catalog::store::leading_index_keys(conn, &schema, &bare_name).await?;
         let table = Self {
             id_type: id.type_name.clone(),
             email_is_indexed: is_indexed(&keys, &email.name),
@@ -224,7 +234,7 @@ impl AccountsTable {
 }
 
 async fn suggest_table(conn: &mut PgConnection, table: &str) -> Result<String, sqlx::Error> {
-    let alike = super::store::tables_like(conn, table).await?;
+    let alike = catalog::store::tables_like(conn, table).await?;
     Ok(if alike.is_empty() {
         String::new()
     } else {

@@ -47,7 +47,8 @@ impl Parts<'_> {
         let kind = &self.id.type_name;
         let name = self.name;
         let id = self.id();
-        let accounts = self.accounts(email_key);
+        let accounts = self.accounts(None);
+        let accounts_by_email = self.accounts(Some(email_key));
         let read = "a.id, a.email, a.is_active, a.is_protected";
         let same_tenant = if self.has_tenant {
             " AND a.leaver_tenant = w.tenant"
@@ -67,7 +68,7 @@ impl Parts<'_> {
             ),
             find_by_email: format!(
                 "SELECT w.n, {read} FROM unnest($1::text[], $2::text[], $3::bigint[]) AS w (email, tenant, n)
-                 JOIN ({accounts}) a ON a.leaver_email = leaver.email_key(w.email){same_tenant} ORDER BY w.n, a.leaver_id"
+                 JOIN ({accounts_by_email}) a ON a.leaver_email = leaver.email_key(w.email){same_tenant} ORDER BY w.n, a.leaver_id"
             ),
             active_after: format!(
                 "SELECT {read} FROM ({accounts}) a
@@ -87,8 +88,8 @@ impl Parts<'_> {
         format!("{}.{}", self.table, quote(&self.id.name))
     }
 
-    /// Returns the query of all accounts.
-    fn accounts(&self, email_key: &str) -> String {
+    /// Returns the query of all accounts, with the key of the e-mail if one is given.
+    fn accounts(&self, email_key: Option<&str>) -> String {
         let (id, table) = (self.id(), self.table);
         let email = quote(&self.email.name);
         let tenant = match &self.mapping.tenant_column {
@@ -96,8 +97,8 @@ impl Parts<'_> {
             None => "NULL::text".to_owned(),
         };
         let mut protected = vec![];
-        if !self.mapping.protected.is_empty() {
-            let listed = text_array(&self.mapping.protected);
+        if !self.mapping.protected.0.is_empty() {
+            let listed = text_array(&self.mapping.protected.0);
             protected.push(format!("{id}::text = ANY ({listed})"));
         }
         if let Some(condition) = predicate(&self.mapping.protected_where) {
@@ -109,9 +110,10 @@ impl Parts<'_> {
             protected.join(" OR ")
         };
         format!(
-            "SELECT {id} AS leaver_id, {email_key} AS leaver_email, {tenant} AS leaver_tenant, {id}::text AS id,
+            "SELECT {id} AS leaver_id,{email_key} {tenant} AS leaver_tenant, {id}::text AS id,
                     {table}.{email}::text AS email, ({has_access}) AS is_active, ({is_protected}) AS is_protected
              FROM {name} WHERE {filter}",
+            email_key = email_key.map_or_else(String::new, |key| format!(" {key} AS leaver_email,")),
             has_access = self.access.has_access,
             name = self.name,
             filter = filter(self.mapping),

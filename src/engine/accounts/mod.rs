@@ -14,7 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::PgConnection;
 
 pub(crate) use self::mapping::MappingError;
-pub use self::mapping::{AccountsMapping, AccountsTable, ProtectedIds, Shape};
+pub use self::mapping::{AccountsMapping, AccountsTable, Shape};
 use leaver_core::decision::{Action, Decision};
 use leaver_core::domain::AccountId;
 

@@ -42,7 +42,7 @@ const MAX_RETRY_AFTER: TimeDelta = TimeDelta::hours(1);
 const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::minutes(10);
 /// How far before the reported change a deletion is looked for in the list of changes.
 const DELETION_OVERLAP: TimeDelta = TimeDelta::hours(1);
-/// What to do about fields that a read did not return.
+/// The remedy for fields that a read did not return.
 const SEE_FIELDS: &str = "let the BambooHR user who made `api.api_key` see these fields";
 /// Why a read stays pending that returned no status.
 const NO_STATUS: &str = "the API returns no `status` of this employee";

@@ -7,6 +7,8 @@ mod names;
 mod shape;
 mod statements;
 
+use std::fmt;
+
 use sqlx::PgConnection;
 
 pub(super) use self::columns::Column;
@@ -17,9 +19,12 @@ pub use self::shape::Shape;
 use self::statements::Parts;
 pub(super) use self::statements::{Statements, Switch};
 use super::catalog::{self, Relation};
+use leaver_core::domain::EmailDomains;
 
 /// The section `[accounts]`. Names are spelled as in the database.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` shows names only: the SQL of the operator and the protected accounts may contain personal data.
+#[derive(Clone, PartialEq, Eq)]
 pub struct AccountsMapping {
     /// `schema.table`, or a table of `public`. A part that contains a dot stands in double quotes.
     pub table: String,
@@ -27,6 +32,8 @@ pub struct AccountsMapping {
     pub id_column: String,
     /// The work e-mail.
     pub email_column: String,
+    /// Domains of work e-mails that were renamed.
+    pub email_domains: EmailDomains,
     /// How a row stores access.
     pub shape: Shape,
     /// The column of the tenant, if the table holds accounts of several companies.
@@ -38,20 +45,23 @@ pub struct AccountsMapping {
     /// Statements that end sessions; `$1` is the list of account IDs as `text[]`.
     pub end_sessions: Vec<String>,
     /// Ids of accounts that are deactivated only after a person approves it.
-    pub protected: ProtectedIds,
+    pub protected: Vec<String>,
     /// Predicate: the same for rows for which it holds. Empty: no row.
     pub protected_where: String,
     /// Search path of `end_sessions` and the predicates. Empty: that of the role.
     pub search_path: String,
 }
 
-/// The entries of `accounts.protected`, some of which may be e-mails. Its `Debug` shows only their number.
-#[derive(Clone, Default, PartialEq, Eq)]
-pub struct ProtectedIds(pub Vec<String>);
-
-impl std::fmt::Debug for ProtectedIds {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ProtectedIds({} entries)", self.0.len())
+impl fmt::Debug for AccountsMapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountsMapping")
+            .field("table", &self.table)
+            .field("id_column", &self.id_column)
+            .field("email_column", &self.email_column)
+            .field("email_domains", &self.email_domains)
+            .field("shape", &self.shape)
+            .field("tenant_column", &self.tenant_column)
+            .finish_non_exhaustive()
     }
 }
 
@@ -104,6 +114,8 @@ pub struct AccountsTable {
     pub email_is_indexed: bool,
     /// The expression that the lookup compares, for the statement that creates an index.
     pub email_expression: String,
+    /// Domains of work e-mails that were renamed.
+    pub(crate) email_domains: EmailDomains,
     /// The table in the catalog, as inspected.
     pub(crate) relation: Relation,
     pub(super) schema: String,
@@ -179,6 +191,7 @@ impl AccountsTable {
             id_type: id.type_name.clone(),
             email_is_indexed: is_indexed(&keys, &email.name),
             email_expression: email_key.replacen(&format!("{table}."), "", 1),
+            email_domains: mapping.email_domains.clone(),
             relation,
             id_column: mapping.id_column.clone(),
             access_column: access_column.to_owned(),

@@ -327,6 +327,7 @@ fn merge_read_due(employee: &mut Employee, observation: &Observation) -> Effect 
     }
     if employee.values_pending_since < status_as_of {
         employee.values_pending_since = None;
+        employee.read_failed = None;
     }
     effect
 }

@@ -3,7 +3,6 @@
 use leaver::engine::accounts::{AccountsTable, Applied, apply};
 use leaver_core::decision::{Action, Decision};
 use leaver_core::domain::AccountId;
-use uuid::Uuid;
 
 use crate::support::TestApp;
 use crate::support::driving::{REACTIVATE, terminated, working};
@@ -207,8 +206,8 @@ async fn apply_to_1(
         .tables(tables)
         .build()
         .await;
-    // Roles belong to the server, which other tests use at the same time.
-    let role = format!("shapes_{}", Uuid::new_v4().simple());
+    // Roles belong to the whole server, and tests run at the same time.
+    let role = format!("shapes_{}", uuid::Uuid::new_v4().simple());
     app.sql(&format!(
         "CREATE ROLE {role}; GRANT SELECT, UPDATE ON users TO {role}; SET ROLE {role}"
     ))

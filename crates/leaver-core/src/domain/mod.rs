@@ -20,7 +20,7 @@ pub use employee_change::{
 };
 
 mod employee;
-pub use employee::{Blocked, Departure, Employee, EmployeeKey, Fact, UnreadableFacts};
+pub use employee::{Blocked, Departure, Employee, EmployeeKey, Fact, ReadFailure, UnreadableFacts};
 
 mod account;
 pub use account::Account;

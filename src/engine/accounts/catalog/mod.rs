@@ -1,10 +1,10 @@
 //! The accounts table in the catalog of Postgres, and what there can keep a row as it is.
 
-mod store;
+pub(super) mod store;
 
 use sqlx::PgConnection;
 
-pub(super) use self::store::{columns, leading_index_keys, relation, tables_like};
+pub(super) use self::store::relation;
 use super::AccountsTable;
 
 /// A table or view, as the connected role sees it.

@@ -3,7 +3,6 @@
 use sqlx::PgConnection;
 
 use super::Relation;
-use crate::engine::accounts::mapping::Column;
 
 /// Reads a table that exists, with its id and access columns.
 ///
@@ -49,49 +48,6 @@ pub(in crate::engine::accounts) async fn relation(
     )
     .fetch_one(conn)
     .await
-}
-
-/// Returns the columns of a table or view, in order; none if it does not exist.
-///
-/// Types are named so that a cast does not truncate: `bpchar`, since `character` is `character(1)`.
-pub(in crate::engine::accounts) async fn columns(
-    conn: &mut PgConnection,
-    schema: &str,
-    table: &str,
-) -> Result<Vec<Column>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"SELECT a.attname::text AS "name!", format_type(a.atttypid, -1) AS "type_name!",
-                  COALESCE(format_type(NULLIF(t.typbasetype, 0), -1), t.typname::text) AS "base_name!",
-                  t.typtype::text AS "kind!", t.typname::text AS "bare!",
-                  ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid IN (t.oid, t.typbasetype)
-                        ORDER BY e.enumsortorder) AS "labels!"
-           FROM pg_class c
-           JOIN pg_namespace n ON n.oid = c.relnamespace
-           JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-           JOIN pg_type t ON t.oid = a.atttypid
-           WHERE n.nspname::text = $1 AND c.relname::text = $2 AND c.relkind IN ('r', 'p', 'v', 'f')
-           ORDER BY a.attnum"#,
-        schema,
-        table,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let base_type = match (row.kind.as_str(), row.bare.as_str()) {
-                ("d", _) => row.base_name,
-                (_, "citext") => "citext".to_owned(),
-                _ => row.type_name.clone(),
-            };
-            Column {
-                name: row.name,
-                type_name: row.type_name,
-                base_type,
-                labels: row.labels,
-            }
-        })
-        .collect())
 }
 
 /// Returns tables whose name differs only in case or schema.

@@ -142,7 +142,7 @@ impl AccountsTable {
         mapping: &AccountsMapping,
     ) -> Result<Self, MappingError> {
         let (schema, bare_name) = split_table_name(&mapping.table)?;
-        let present = catalog::columns(conn, &schema, &bare_name).await?;
+        let present = super::store::columns(conn, &schema, &bare_name).await?;
         if present.is_empty() {
             let hint = suggest_table(conn, &bare_name).await?;
             let table = bare_name;
@@ -186,7 +186,7 @@ impl AccountsTable {
             access: &access,
         }
         .build(&email_key);
-        let keys = catalog::leading_index_keys(conn, &schema, &bare_name).await?;
+        let keys = catalog::store::leading_index_keys(conn, &schema, &bare_name).await?;
         let table = Self {
             id_type: id.type_name.clone(),
             email_is_indexed: is_indexed(&keys, &email.name),
@@ -247,7 +247,7 @@ impl AccountsTable {
 }
 
 async fn suggest_table(conn: &mut PgConnection, table: &str) -> Result<String, sqlx::Error> {
-    let alike = catalog::tables_like(conn, table).await?;
+    let alike = catalog::store::tables_like(conn, table).await?;
     Ok(if alike.is_empty() {
         String::new()
     } else {

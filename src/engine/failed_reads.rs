@@ -62,7 +62,14 @@ impl Engine {
         for employee in &mut employees {
             employee.read_failed = Some(failure.clone());
         }
-        let work = execute(&mut tx, &table, &self.policies, employees, &Actor::System, now);
+        let work = execute(
+            &mut tx,
+            &table,
+            &self.policies,
+            employees,
+            &Actor::System,
+            now,
+        );
         match run_catching(work).await {
             Ok(report) => {
                 tx.commit().await?;

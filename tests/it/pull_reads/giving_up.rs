@@ -16,7 +16,7 @@ async fn fail_until_given_up(test: &mut ReadsTest) {
 #[tokio::test]
 async fn a_permanent_failure_opens_a_hold_with_its_cause() {
     for (answer, cause) in [
-        (Answer::status(401), "refused our credentials"),
+        (Answer::status(401), "(401)"),
         (Answer::status(403), "(403)"),
         (Answer::status(404), "(404)"),
         (Answer::text(200, "text/html", "<html></html>"), "HTML"),

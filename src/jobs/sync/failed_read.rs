@@ -21,7 +21,7 @@ const RETRY: Backoff = Backoff {
 const MAX_RETRY_AFTER: TimeDelta = TimeDelta::hours(1);
 /// The wait after a permanent failure, once a person has to decide.
 const RETRY_GIVEN_UP: TimeDelta = TimeDelta::hours(1);
-/// What to do about fields that a read did not return.
+/// The advice about fields that a read did not return.
 const SEE_FIELDS: &str = "let the BambooHR user who made `api.api_key` see these fields";
 /// Why a read stays pending that returned no status.
 const NO_STATUS: &str = "the API returns no `status` of this employee";

@@ -1,6 +1,7 @@
 //! Changes that arrive without values: the employee is read over the API, and the decision follows the read.
 
 mod clocks;
+mod giving_up;
 
 use std::sync::Arc;
 use std::time::Duration;

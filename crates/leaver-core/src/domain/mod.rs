@@ -22,6 +22,9 @@ pub use employee_change::{
 mod employee;
 pub use employee::{Blocked, Departure, Employee, EmployeeKey, Fact, ReadFailure, UnreadableFacts};
 
+mod moment;
+pub use moment::{is_older, is_same_moment};
+
 mod account;
 pub use account::Account;
 

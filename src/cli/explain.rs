@@ -1,5 +1,6 @@
 //! `leaver explain`.
 
+use std::collections::BTreeSet;
 use std::process::ExitCode;
 
 use clap::Args;
@@ -32,12 +33,12 @@ pub(super) struct Explain {
 impl Explain {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (settings, mut conn) = open(&self.config, env).await?;
-        let email = WorkEmail::parse(&self.who);
-        let email = email.as_ref().map_or("", WorkEmail::expose);
-        let employees =
-            roster::store::find_by_email_or_id(&mut conn, email, self.who.trim()).await?;
         let policies = service::policies(&settings);
         let table = AccountsTable::inspect(&mut conn, &settings.accounts).await?;
+        let email = WorkEmail::parse(&self.who);
+        let emails = email.map_or_else(BTreeSet::new, |email| table.email_domains.aliases(&email));
+        let employees =
+            roster::store::find_by_email_or_id(&mut conn, &emails, self.who.trim()).await?;
         let mut explanations = vec![];
         for employee in employees {
             let now = SystemClock.now();

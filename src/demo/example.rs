@@ -1,5 +1,7 @@
 //! The example application: a table of users and a table of sessions.
 
+use std::collections::BTreeSet;
+
 use anyhow::Context;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection, Row};
@@ -12,6 +14,7 @@ use crate::engine::evaluate::evaluate;
 use crate::roster;
 use crate::service;
 use embedded_postgres::Embedded;
+use leaver_core::domain::WorkEmail;
 
 /// Database of the demo.
 pub(super) const DATABASE: &str = "leaver_demo";
@@ -132,8 +135,8 @@ pub(super) async fn explain_unchanged(
     let table = AccountsTable::inspect(conn, &settings.accounts).await?;
     let policies = service::policies(settings);
     for user in users.iter_mut().filter(|user| user.why.is_none()) {
-        let email = user.email.to_lowercase();
-        let known = roster::store::find_by_email_or_id(conn, &email, "").await?;
+        let emails: BTreeSet<WorkEmail> = WorkEmail::parse(&user.email).into_iter().collect();
+        let known = roster::store::find_by_email_or_id(conn, &emails, "").await?;
         user.why = Some(match known.first() {
             None => "not named in an authentic delivery".to_owned(),
             Some(employee) => {

@@ -117,10 +117,12 @@ pub async fn find(
         Who::Employee(id) => (id.as_str(), None),
         Who::Any(text) => (text.as_str(), WorkEmail::parse(text)),
     };
-    let text = email.as_ref().map_or("", WorkEmail::expose);
+    let emails = email
+        .as_ref()
+        .map_or_else(BTreeSet::new, |email| table.email_domains.aliases(email));
     let mut employees: Vec<Employee> = vec![];
     if !id.is_empty() {
-        employees = roster::store::find_by_email_or_id(conn, text, id).await?;
+        employees = roster::store::find_by_email_or_id(conn, &emails, id).await?;
         employees.retain(|employee| source.is_none_or(|source| employee.key.source == *source));
     }
 

@@ -9,7 +9,9 @@ use sqlx::types::Json;
 use super::facts_json::{StoredDeparture, StoredFacts};
 use super::row::Row;
 use crate::db::employee_keys::KeyColumns;
-use leaver_core::domain::{AccountId, Blocked, DateOrInstant, Employee, EmployeeKey, SourceName};
+use leaver_core::domain::{
+    AccountId, Blocked, DateOrInstant, Employee, EmployeeKey, SourceName, WorkEmail,
+};
 
 /// Loads and locks these employees, and inserts those that are new. Also locks employees in `sources` who share an account
 /// with one of them, since the decision about an account depends on all of them.
@@ -113,15 +115,16 @@ pub(crate) async fn scheduled_ends_summary(
     Ok((row.pending, row.next_at))
 }
 
-/// Finds the employees with this work e-mail or this id, in any source.
+/// Finds the employees with one of these work e-mails or this id, in any source.
 ///
 /// # Errors
 /// Returns the database's error.
 pub async fn find_by_email_or_id(
     conn: &mut PgConnection,
-    email: &str,
+    emails: &BTreeSet<WorkEmail>,
     employee_id: &str,
 ) -> Result<Vec<Employee>, sqlx::Error> {
+    let emails: Vec<&str> = emails.iter().map(WorkEmail::expose).collect();
     let rows = sqlx::query_as!(
         Row,
         r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
@@ -129,9 +132,9 @@ pub async fn find_by_email_or_id(
                   blocked_since, blocked_retry_at, blocked_reason, without_account_since, missing_since,
                   linked_account_id, first_observed_at, last_delivery_id, modified_at
            FROM leaver.employees
-           WHERE work_email = $1 OR employee_id = $2
+           WHERE work_email = ANY($1) OR employee_id = $2
            ORDER BY source, tenant, employee_id"#,
-        email,
+        &emails as &[&str],
         employee_id,
     )
     .fetch_all(conn)

@@ -1,6 +1,9 @@
 //! Checks which spellings of an address are one, and that an account is never found by an address after its link is gone.
 
 use leaver::engine::accounts::{AccountsTable, store};
+use leaver::engine::end::{Who, find};
+use leaver::jobs::drift::compare;
+use leaver_core::decision::policy::DriftMode;
 use leaver_core::domain::{Tenant, WorkEmail};
 
 use crate::support::TestApp;
@@ -147,4 +150,53 @@ async fn a_linked_account_gone_without_successor_is_no_account() {
     app.bamboohr(&[terminated("7", "dana@example.com", LEFT)])
         .await;
     assert_eq!(app.count("SELECT count(*) FROM leaver.holds").await, 0);
+}
+
+#[tokio::test]
+async fn a_renamed_domain_is_one_domain_everywhere() {
+    let settings = [
+        (
+            "LEAVER__ACCOUNTS__EMAIL_DOMAINS",
+            r#"{ "old.example" = "new.example" }"#,
+        ),
+        ("LEAVER__ACCOUNTS__PROTECTED", r#"["root@old.example"]"#),
+    ];
+    let mut app = TestApp::builder().settings(&settings).build().await;
+    app.bamboohr(&[
+        working("1", "ana@new.example", EMPLOYED),
+        working("2", "ben@old.example", EMPLOYED),
+    ])
+    .await;
+    app.add_users(&["ana@old.example", "ben@new.example", "root@new.example"])
+        .await;
+    let report = compare(&app.parts.engine, DriftMode::Report).await.unwrap();
+    let strangers: Vec<_> = report
+        .active_without_employee
+        .iter()
+        .map(|row| (row.email.as_deref(), row.protected))
+        .collect();
+    assert_eq!(strangers, [(Some("root@new.example"), true)]);
+
+    let table = AccountsTable::inspect(&mut app.session.conn, &app.settings.accounts)
+        .await
+        .unwrap();
+    let policies = &app.parts.engine.policies;
+    let who = Who::parse("ben@new.example");
+    let found = find(&mut app.session.conn, &table, policies, &who, None)
+        .await
+        .unwrap();
+    assert_eq!(found.candidates.len(), 1);
+    assert_eq!(found.candidates[0].employees.len(), 1);
+
+    app.bamboohr(&[
+        terminated("1", "ana@new.example", LEFT),
+        terminated("2", "ben@old.example", LEFT),
+        terminated("3", "root@old.example", LEFT),
+    ])
+    .await;
+    assert!(!app.is_active("ana@old.example").await);
+    assert!(!app.is_active("ben@new.example").await);
+    assert!(app.is_active("root@new.example").await);
+    let holds = "SELECT count(*) FROM leaver.holds WHERE state = 'open'";
+    assert_eq!(app.count(holds).await, 1);
 }

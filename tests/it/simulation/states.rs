@@ -1,6 +1,6 @@
 //! Compares the states of `leaver explain` with the model, with drift, with `/health` and with `/metrics`.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use leaver::engine::accounts::AccountsTable;
 use leaver::jobs::drift::{self, DriftReport};
@@ -109,7 +109,8 @@ impl World {
         let now = self.now();
         let policies = self.app.parts.engine.policies.clone();
         let session = &mut *self.app;
-        let employee = roster::store::find_by_email_or_id(&mut session.conn, "", of.id())
+        let no_emails = BTreeSet::new();
+        let employee = roster::store::find_by_email_or_id(&mut session.conn, &no_emails, of.id())
             .await
             .unwrap()
             .pop()?;

@@ -109,7 +109,7 @@ fn milliseconds_and_microseconds_can_be_one_moment() {
 fn a_date_of_the_second_of_a_read_is_kept() {
     let date = DateOrInstant::Day(day("2026-03-31"));
     let dated = with(observed(5), |facts| {
-        facts.termination_date = Field::Value(date)
+        facts.termination_date = Field::Value(date);
     });
     let mut undated = with(observed(5), |facts| facts.termination_date = Field::Empty);
     undated.as_of = at(5) + TimeDelta::milliseconds(300);

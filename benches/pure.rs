@@ -195,6 +195,7 @@ fn rules(c: &mut Criterion) {
         id: AccountId::new("42"),
         email: None,
         is_active: true,
+        is_protected: false,
     });
     let ahead: NaiveDate = now().date_naive() + TimeDelta::days(30);
     let mut group = c.benchmark_group("decide");

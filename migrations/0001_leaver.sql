@@ -293,6 +293,17 @@ COMMENT ON COLUMN leaver.provider_webhooks.problem IS 'What an operator must fix
 COMMENT ON COLUMN leaver.provider_webhooks.observed_at IS 'When the API last listed it. A webhook that is no longer listed stays here as a problem until `leaver webhooks delete`.';
 COMMENT ON COLUMN leaver.provider_webhooks.checked_at IS 'When it was last checked.';
 
+CREATE TABLE leaver.account_status (
+    account_id text        NOT NULL CONSTRAINT account_status_pkey PRIMARY KEY,
+    previous   text        NOT NULL,
+    at         timestamptz NOT NULL
+);
+
+COMMENT ON TABLE leaver.account_status IS 'The status of an account before its last deactivation, for `accounts.status_column`. A return restores it.';
+COMMENT ON COLUMN leaver.account_status.account_id IS 'Row of the application''s users table.';
+COMMENT ON COLUMN leaver.account_status.previous IS 'Value of the status column before the deactivation.';
+COMMENT ON COLUMN leaver.account_status.at IS 'Time of the deactivation, by the clock of the database.';
+
 CREATE TABLE leaver.source_status (
     source              text        NOT NULL CONSTRAINT source_status_pkey PRIMARY KEY,
     since               timestamptz NOT NULL,

@@ -6,7 +6,7 @@ pub mod engine;
 pub mod roster;
 pub mod jobs;
 pub mod connect;
-pub(crate) mod reports;
+pub mod reports;
 pub mod db;
 pub mod base;
 pub mod config;

@@ -107,6 +107,7 @@ fn check_decision(change: &EmployeeChange, provider: Provider) {
         id: AccountId::new("1"),
         email: employee.work_email().cloned(),
         is_active: true,
+        is_protected: false,
     };
     for (timezone, cutoff) in [
         (Tz::UTC, Cutoff::EndOfDay),

@@ -31,6 +31,7 @@ pub(super) fn read(
 ) -> Result<(Raw, Provenance), SettingsError> {
     let defaults = parse(DEFAULTS, "the built-in defaults")?;
     let mut table = defaults.clone();
+    let default_shape = take_default_shape(&mut table);
     let file = match (file, env.text("LEAVER_CONFIG")) {
         (Some(path), _) => Some(path.to_owned()),
         (None, Some("")) => {
@@ -59,7 +60,37 @@ pub(super) fn read(
     let named: Vec<&str> = NAMED.iter().map(|(name, ..)| *name).collect();
     let named = [&named[..], &OTHERS].concat();
     variables::refuse_unknown(env, &named, &defaults, &table)?;
+    restore_default_shape(&mut table, default_shape);
     Ok((deserialize(table, &provenance)?, provenance))
+}
+
+/// The keys of which exactly one names the column that stores access.
+const SHAPES: [&str; 4] = [
+    "active_column",
+    "disabled_column",
+    "deactivated_at_column",
+    "status_column",
+];
+
+/// Removes the default of `accounts.active_column`, so that it does not collide with another shape in a layer above.
+fn take_default_shape(table: &mut Table) -> Option<Value> {
+    let accounts = table.get_mut("accounts")?.as_table_mut()?;
+    accounts.remove(SHAPES[0])
+}
+
+/// Puts the default back if no layer sets a shape.
+fn restore_default_shape(table: &mut Table, default: Option<Value>) {
+    let accounts = table.get_mut("accounts").and_then(Value::as_table_mut);
+    if let (Some(accounts), Some(default)) = (accounts, default) {
+        let is_set = |key: &&str| {
+            accounts
+                .get(*key)
+                .is_some_and(|value| value.as_str() != Some(""))
+        };
+        if !SHAPES.iter().any(is_set) && !accounts.contains_key(SHAPES[0]) {
+            accounts.insert(SHAPES[0].to_owned(), default);
+        }
+    }
 }
 
 /// Sets the keys that variables name. Fails if a variable's name is not a key in a section.

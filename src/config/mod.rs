@@ -90,7 +90,7 @@ impl Settings {
             sources: sources::build(&raw, &protected, env, &provenance)?,
             server: raw.server.build(env, &provenance)?,
             database: raw.database.build(env),
-            accounts: raw.accounts.build(),
+            accounts: raw.accounts.build(&provenance)?,
             drift: raw.drift.build(&provenance)?,
             pending_reads: raw.pending_reads.build(&provenance)?,
             inbox: raw.inbox.build(&provenance)?,

@@ -131,7 +131,7 @@ pub async fn find(
             Who::Employee(_) => None,
             Who::Any(text) => Some(AccountId::new(text)),
         };
-        by_id.extend(find_tolerantly(conn, table, &named.into_iter().collect()).await?);
+        by_id.extend(find_tolerantly(conn, table, &named.into_iter().collect(), None).await?);
         let wanted: Vec<(WorkEmail, Tenant)> = email
             .iter()
             .flat_map(|email| policies.tenants().into_iter().map(|t| (email.clone(), t)))

@@ -31,21 +31,18 @@ pub(crate) async fn find_accounts(
     table: &AccountsTable,
     employees: &[Employee],
 ) -> Result<FoundAccounts, sqlx::Error> {
-    let ids: BTreeSet<AccountId> = employees
-        .iter()
-        .filter_map(|e| e.account_id.clone())
-        .collect();
-    let by_id: HashMap<AccountId, Account> = accounts::store::find_by_id(conn, table, &ids)
-        .await?
-        .into_iter()
-        .map(|account| (account.id.clone(), account))
-        .collect();
+    let link = |employee: &Employee| {
+        let account = employee.account_id.clone();
+        account.map(|account| (account, employee.key.tenant.clone()))
+    };
+    let links: BTreeSet<(AccountId, Tenant)> = employees.iter().filter_map(link).collect();
+    let by_id = accounts::store::find_by_id(conn, table, &links).await?;
 
     let mut found = HashMap::new();
     let mut link_gone = HashMap::new();
     let mut wanted: BTreeMap<(WorkEmail, Tenant), Vec<EmployeeKey>> = BTreeMap::new();
     for employee in employees {
-        if let Some(account) = employee.account_id.as_ref().and_then(|id| by_id.get(id)) {
+        if let Some(account) = link(employee).and_then(|link| by_id.get(&link)) {
             found.insert(employee.key.clone(), vec![account.clone()]);
             continue;
         }
@@ -90,12 +87,21 @@ async fn find_others(
             continue;
         };
         for source in sources {
-            asked.push(SharedAccount {
+            let shared = SharedAccount {
                 source: source.clone(),
                 account: account.id.clone(),
-                email: account.email.clone().filter(|_| *source != key.source),
+                email: None,
                 tenant: table.has_tenants.then(|| key.tenant.clone()),
-            });
+            };
+            if let Some(email) = account.email.as_ref().filter(|_| *source != key.source) {
+                let aliases = table.email_domains.aliases(email).into_iter();
+                asked.extend(aliases.map(|alias| SharedAccount {
+                    email: Some(alias),
+                    ..shared.clone()
+                }));
+            } else {
+                asked.push(shared);
+            }
         }
     }
     sharing::store::find(conn, &asked).await

@@ -19,7 +19,7 @@ use leaver_core::domain::{
 
 /// Everything known about one employee. It contains personal data, so it has no `Debug`.
 #[derive(Serialize)]
-pub(crate) struct Explanation {
+pub struct Explanation {
     /// Source of the employee.
     pub source: SourceName,
     /// Tenant of the employee.
@@ -58,7 +58,7 @@ pub(crate) struct Explanation {
 
 /// A hold of an employee.
 #[derive(Serialize)]
-pub(crate) struct ExplainedHold {
+pub struct ExplainedHold {
     /// ID, for `leaver holds`.
     pub id: i64,
     /// True if a person rejected it; otherwise it is open.
@@ -67,7 +67,7 @@ pub(crate) struct ExplainedHold {
 
 /// A decision that the database did not carry out.
 #[derive(Serialize)]
-pub(crate) struct ExplainedBlock {
+pub struct ExplainedBlock {
     /// Since when.
     pub since: DateTime<Utc>,
     /// When it is tried again.
@@ -78,7 +78,7 @@ pub(crate) struct ExplainedBlock {
 
 /// An end of employment that was carried out.
 #[derive(Serialize)]
-pub(crate) struct ExplainedDeparture {
+pub struct ExplainedDeparture {
     /// When it was carried out.
     pub carried_out_at: DateTime<Utc>,
     /// Termination date known then.
@@ -87,7 +87,7 @@ pub(crate) struct ExplainedDeparture {
 
 /// Facts of an employee; `None` for a fact that no observation named.
 #[derive(Serialize)]
-pub(crate) struct KnownFacts {
+pub struct KnownFacts {
     /// Employment status: `active`, `pending`, `inactive`, or a word that Leaver does not know.
     pub status: Option<KnownFact>,
     /// BambooHR's employment history status: `terminated` or `other`.
@@ -104,7 +104,7 @@ pub(crate) struct KnownFacts {
 
 /// One fact with its times.
 #[derive(Serialize)]
-pub(crate) struct KnownFact {
+pub struct KnownFact {
     /// The value; `None` if the HR system states that there is none.
     pub value: Option<String>,
     /// Time since which the value holds, by the HR system.
@@ -117,7 +117,7 @@ pub(crate) struct KnownFact {
 ///
 /// # Errors
 /// Returns the database's error. A role that may not read the audit log is no error.
-pub(crate) async fn explain(
+pub async fn explain(
     conn: &mut PgConnection,
     table: &AccountsTable,
     policies: &Policies,

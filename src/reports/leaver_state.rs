@@ -7,7 +7,7 @@ use leaver_core::decision::{Action, NoActionReason, departure};
 
 /// The state of a person. It is computed from the roster, the account as it is now, and the hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub(crate) enum LeaverState {
+pub enum LeaverState {
     /// The facts do not imply that the person left.
     #[serde(rename = "employed")]
     Employed,
@@ -63,7 +63,8 @@ impl LeaverState {
     }
 
     /// Returns the word shown to people.
-    pub(crate) fn as_str(self) -> &'static str {
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
         match self {
             Self::Employed => "employed",
             Self::Scheduled => "scheduled",

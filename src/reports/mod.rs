@@ -4,10 +4,10 @@
 pub(crate) mod deliveries;
 pub(crate) mod drift;
 pub(crate) mod employees;
-pub(crate) mod explain;
+pub mod explain;
 pub(crate) mod health;
 pub(crate) mod holds;
-pub(crate) mod leaver_state;
+pub mod leaver_state;
 
 use leaver_core::domain::{DateOrInstant, EmploymentStatus};
 

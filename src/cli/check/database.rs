@@ -3,9 +3,9 @@
 use sqlx::PgConnection;
 
 use super::super::output;
+use super::accounts;
 use super::{CheckReport, CheckStatus};
 use crate::config::Settings;
-use crate::db::error::redacted_message;
 use crate::db::schema;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::accounts::store::Rights;
@@ -99,18 +99,17 @@ async fn check_accounts(
             mapping.id_column,
             table.id_type,
             mapping.email_column,
-            mapping.active_column
+            mapping.shape.column()
         ),
     );
     if table.email_is_indexed {
         report.add(CheckStatus::Ok, "accounts.email_column", "indexed");
-    } else {
+    } else if let Some(statement) = table.index_statement() {
         report.add(
             CheckStatus::Warning,
             "accounts.email_column",
             format!(
-                "no index on `leaver.email_key` for the look-up by e-mail; after `leaver migrate`, run: {}",
-                table.index_statement()
+                "no index on `leaver.email_key` for the look-up by e-mail; after `leaver migrate`, run: {statement}"
             ),
         );
     }
@@ -140,16 +139,6 @@ async fn check_accounts(
             ),
         ),
     }
-    for (position, statement) in mapping.end_sessions.iter().enumerate() {
-        let check = format!("accounts.end_sessions[{position}]");
-        match crate::engine::accounts::store::try_end_sessions(conn, statement).await {
-            Ok(()) => report.add(CheckStatus::Ok, &check, "accepted by Postgres"),
-            Err(error) => report.add(
-                CheckStatus::Error,
-                &check,
-                format!("rejected by Postgres: {}", redacted_message(&error)),
-            ),
-        }
-    }
+    accounts::check_trials(report, conn, mapping, &table, missing.is_none()).await;
     Ok(())
 }

@@ -1,5 +1,6 @@
 //! `leaver check`: one line per check, with its status and what to do.
 
+mod accounts;
 mod database;
 mod settings;
 mod webhooks;

@@ -3,15 +3,18 @@
 //! It executes decisions and makes none. In the application's schema it uses the mapped columns and the `end_sessions`
 //! statements, and nothing else.
 
+pub(crate) mod catalog;
 pub(crate) mod mapping;
+mod switch;
 pub mod store;
+pub(crate) mod trial;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
 
 pub(crate) use self::mapping::MappingError;
-pub use self::mapping::{AccountsMapping, AccountsTable};
+pub use self::mapping::{AccountsMapping, AccountsTable, Shape};
 use leaver_core::decision::{Action, Decision};
 use leaver_core::domain::AccountId;
 
@@ -28,8 +31,8 @@ pub struct Applied {
     pub blocked: BTreeMap<AccountId, String>,
 }
 
-/// Applies decisions with at most one statement that deactivates, one per entry of `end_sessions`, and one that reactivates.
-/// Each statement checks its precondition again, so a repetition changes nothing.
+/// Applies decisions in a number of statements that does not depend on their number. Each row is read again after its write:
+/// only an account that is seen in its new state counts as changed, and any other is blocked.
 ///
 /// # Errors
 /// Returns the database's error, which may come from a trigger of the application. The transaction must be rolled back then.
@@ -57,17 +60,23 @@ pub async fn apply<'a>(
     }
     // A person who left in one source and works in another loses access.
     let on: BTreeSet<AccountId> = on.difference(&off).cloned().collect();
-    let deactivated = store::deactivate(conn, table, &off).await?;
-    let reactivated = store::reactivate(conn, table, &on).await?;
-    // One run of each statement for both.
-    let sessions_ended: BTreeSet<AccountId> = sessions.difference(&deactivated).cloned().collect();
-    let ended = deactivated.union(&sessions_ended).cloned().collect();
-    store::end_sessions(conn, table, &ended).await?;
+    let path = store::enter_search_path(conn, table).await?;
+    let ended = switch::switch(conn, table, &table.statements.deactivate, &off).await?;
+    let returned = switch::switch(conn, table, &table.statements.reactivate, &on).await?;
+    let sessions_ended: BTreeSet<AccountId> = sessions
+        .into_iter()
+        .filter(|account| !off.contains(account) && !on.contains(account))
+        .collect();
+    let to_end = ended.changed.union(&sessions_ended).cloned().collect();
+    store::end_sessions(conn, table, &to_end).await?;
+    store::leave_search_path(conn, path).await?;
+    let mut blocked = ended.blocked;
+    blocked.extend(returned.blocked);
     Ok(Applied {
-        deactivated,
-        reactivated,
+        deactivated: ended.changed,
+        reactivated: returned.changed,
         sessions_ended,
-        ..Applied::default()
+        blocked,
     })
 }
 

@@ -1,34 +1,66 @@
 //! The application's accounts table and the catalog that describes it. The statements on the accounts table are built from the
 //! configuration, so only they are not checked at compile time.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use sqlx::{AssertSqlSafe, PgConnection, Row};
+use sqlx::postgres::{PgArguments, PgRow};
+use sqlx::query::Query;
+use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 
-use super::mapping::Column;
+use super::mapping::{Column, quote};
 use super::{AccountsMapping, AccountsTable};
 use leaver_core::domain::{Account, AccountId, Tenant, WorkEmail};
 
-/// Returns the accounts with these ids. An id without a row is left out.
+/// Returns the accounts of links, by link. Where a tenant column is mapped, a link leads to accounts of its tenant only.
 ///
 /// # Errors
 /// Returns the database's error.
 pub(crate) async fn find_by_id(
     conn: &mut PgConnection,
     table: &AccountsTable,
+    links: &BTreeSet<(AccountId, Tenant)>,
+) -> Result<HashMap<(AccountId, Tenant), Account>, sqlx::Error> {
+    if links.is_empty() {
+        return Ok(HashMap::new());
+    }
+    let links: Vec<&(AccountId, Tenant)> = links.iter().collect();
+    let ids: Vec<&str> = links.iter().map(|(id, _)| id.as_str()).collect();
+    let tenants: Vec<&str> = links.iter().map(|(_, tenant)| tenant.as_str()).collect();
+    let query = sqlx::query(AssertSqlSafe(table.statements.find_by_id.clone()))
+        .bind(ids)
+        .bind(tenants);
+    let mut found = HashMap::new();
+    for row in read(conn, table, query).await? {
+        if let Some(link) = position(&row)?.and_then(|n| links.get(n)) {
+            found.insert((*link).clone(), read_account(table, &row)?);
+        }
+    }
+    Ok(found)
+}
+
+/// Returns the accounts with these ids in a tenant, or in any. An id without a row is left out.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn find_in_tenant(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
     ids: &BTreeSet<AccountId>,
+    tenant: Option<&Tenant>,
 ) -> Result<Vec<Account>, sqlx::Error> {
     if ids.is_empty() {
         return Ok(vec![]);
     }
-    let rows = sqlx::query(AssertSqlSafe(table.find_by_id.clone()))
+    let tenants: Vec<Option<&str>> = ids.iter().map(|_| tenant.map(Tenant::as_str)).collect();
+    let query = sqlx::query(AssertSqlSafe(table.statements.find_by_id.clone()))
         .bind(texts(ids))
-        .fetch_all(conn)
-        .await?;
-    rows.iter().map(read_account).collect()
+        .bind(tenants);
+    let rows = read(conn, table, query).await?;
+    rows.iter().map(|row| read_account(table, row)).collect()
 }
 
-/// Returns the accounts with each work e-mail, in the order given, whichever of its spellings they hold.
+/// Returns the accounts with each work e-mail, in the order given, whichever of its spellings they hold, and whichever name
+/// of a renamed domain.
 ///
 /// The query may find more than these: its key follows IDNA less closely than [`WorkEmail`].
 ///
@@ -44,26 +76,25 @@ pub async fn find_by_email(
         return Ok(found);
     }
     let (mut emails, mut tenants, mut positions) = (vec![], vec![], vec![]);
-    for (position, (email, tenant)) in (0_i64..).zip(wanted) {
-        for spelling in email.spellings() {
+    for (position, (email, tenant)) in (1_i64..).zip(wanted) {
+        let aliases = table.email_domains.aliases(email);
+        for spelling in aliases.iter().flat_map(WorkEmail::spellings) {
             emails.push(spelling);
             tenants.push(tenant.as_str());
             positions.push(position);
         }
     }
-    let rows = sqlx::query(AssertSqlSafe(table.find_by_email.clone()))
+    let query = sqlx::query(AssertSqlSafe(table.statements.find_by_email.clone()))
         .bind(emails)
         .bind(tenants)
-        .bind(positions)
-        .fetch_all(conn)
-        .await?;
-    for row in &rows {
-        let Ok(position) = usize::try_from(row.try_get::<i64, _>("n")?) else {
+        .bind(positions);
+    for row in read(conn, table, query).await? {
+        let Some(position) = position(&row)? else {
             continue;
         };
-        let account = read_account(row)?;
+        let account = read_account(table, &row)?;
         if let (Some((email, _)), Some(slot)) = (wanted.get(position), found.get_mut(position))
-            && account.email.as_ref() == Some(email)
+            && account.email == Some(table.email_domains.present(email))
             && !slot.contains(&account)
         {
             slot.push(account);
@@ -82,27 +113,85 @@ pub(crate) async fn active_after(
     after: Option<&AccountId>,
     limit: i64,
 ) -> Result<Vec<Account>, sqlx::Error> {
-    let rows = sqlx::query(AssertSqlSafe(table.active_after.clone()))
+    let query = sqlx::query(AssertSqlSafe(table.statements.active_after.clone()))
         .bind(after.map(AccountId::as_str))
-        .bind(limit)
-        .fetch_all(conn)
-        .await?;
-    rows.iter().map(read_account).collect()
+        .bind(limit);
+    let rows = read(conn, table, query).await?;
+    rows.iter().map(|row| read_account(table, row)).collect()
 }
 
-/// Deactivates accounts. Returns those that were active.
+/// Returns true if no two accounts have the same id.
 ///
 /// # Errors
 /// Returns the database's error.
-pub(super) async fn deactivate(
+pub(super) async fn has_unique_ids(
     conn: &mut PgConnection,
     table: &AccountsTable,
-    ids: &BTreeSet<AccountId>,
-) -> Result<BTreeSet<AccountId>, sqlx::Error> {
-    switch(conn, &table.deactivate, ids).await
+) -> Result<bool, sqlx::Error> {
+    let id = format!("{}.{}", quote(&table.bare_name), quote(&table.id_column));
+    let statement = format!(
+        "SELECT NOT EXISTS (SELECT FROM {} WHERE {} GROUP BY {id} HAVING count(*) > 1) AS is_unique",
+        table.name, table.filter
+    );
+    let rows = read(conn, table, sqlx::query(AssertSqlSafe(statement))).await?;
+    rows.first()
+        .map_or(Ok(true), |row| row.try_get("is_unique"))
 }
 
-/// Ends the sessions of accounts, with one run of each statement of `accounts.end_sessions`.
+/// Runs a query under the configured search path, which applies to the predicates in it.
+async fn read(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    query: Query<'_, Postgres, PgArguments>,
+) -> Result<Vec<PgRow>, sqlx::Error> {
+    if !table.has_expressions || table.search_path.is_empty() {
+        return query.fetch_all(conn).await;
+    }
+    // The rollback restores the search path.
+    let mut tx = sqlx::Connection::begin(conn).await?;
+    enter_search_path(&mut tx, table).await?;
+    let rows = query.fetch_all(&mut *tx).await?;
+    tx.rollback().await?;
+    Ok(rows)
+}
+
+/// Sets the configured search path until [`leave_search_path`]. Returns the one before.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn enter_search_path(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+) -> Result<Option<String>, sqlx::Error> {
+    let matters = table.has_expressions || !table.end_sessions.is_empty();
+    if table.search_path.is_empty() || !matters {
+        return Ok(None);
+    }
+    let before: String = sqlx::query_scalar("SELECT current_setting('search_path')")
+        .fetch_one(&mut *conn)
+        .await?;
+    leave_search_path(conn, Some(table.search_path.clone())).await?;
+    Ok(Some(before))
+}
+
+/// Sets the search path of the transaction.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn leave_search_path(
+    conn: &mut PgConnection,
+    path: Option<String>,
+) -> Result<(), sqlx::Error> {
+    if let Some(path) = path {
+        sqlx::query("SELECT set_config('search_path', $1, true)")
+            .bind(path)
+            .execute(conn)
+            .await?;
+    }
+    Ok(())
+}
+
+/// Runs the statements that end sessions, if there are accounts.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -123,26 +212,15 @@ pub(super) async fn end_sessions(
     Ok(())
 }
 
-/// Reactivates accounts. Returns those that were inactive.
+/// Returns the ids that have not reached the target of a direction, and locks their rows where that is possible.
 ///
 /// # Errors
 /// Returns the database's error.
-pub(super) async fn reactivate(
-    conn: &mut PgConnection,
-    table: &AccountsTable,
-    ids: &BTreeSet<AccountId>,
-) -> Result<BTreeSet<AccountId>, sqlx::Error> {
-    switch(conn, &table.reactivate, ids).await
-}
-
-async fn switch(
+pub(super) async fn select_ids(
     conn: &mut PgConnection,
     statement: &str,
     ids: &BTreeSet<AccountId>,
 ) -> Result<BTreeSet<AccountId>, sqlx::Error> {
-    if ids.is_empty() {
-        return Ok(BTreeSet::new());
-    }
     let rows = sqlx::query(AssertSqlSafe(statement.to_owned()))
         .bind(texts(ids))
         .fetch_all(conn)
@@ -152,16 +230,60 @@ async fn switch(
         .collect()
 }
 
+/// Runs the update of a direction.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn update(
+    conn: &mut PgConnection,
+    statement: &str,
+    ids: &BTreeSet<AccountId>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query(AssertSqlSafe(statement.to_owned()))
+        .bind(texts(ids))
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Returns which accounts have access now, of those that are visible.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn read_back(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    ids: &BTreeSet<AccountId>,
+) -> Result<BTreeMap<AccountId, bool>, sqlx::Error> {
+    let rows = sqlx::query(AssertSqlSafe(table.statements.read_back.clone()))
+        .bind(texts(ids))
+        .fetch_all(conn)
+        .await?;
+    rows.iter()
+        .map(|row| {
+            let id = AccountId::new(row.try_get::<String, _>("id")?);
+            Ok((id, row.try_get("is_active")?))
+        })
+        .collect()
+}
+
 fn texts(ids: &BTreeSet<AccountId>) -> Vec<String> {
     ids.iter().map(ToString::to_string).collect()
 }
 
-fn read_account(row: &sqlx::postgres::PgRow) -> Result<Account, sqlx::Error> {
+fn position(row: &PgRow) -> Result<Option<usize>, sqlx::Error> {
+    let position: i64 = row.try_get("n")?;
+    Ok(usize::try_from(position - 1).ok())
+}
+
+fn read_account(table: &AccountsTable, row: &PgRow) -> Result<Account, sqlx::Error> {
     let email: Option<String> = row.try_get("email")?;
+    let email = email.as_deref().and_then(WorkEmail::parse);
     Ok(Account {
         id: AccountId::new(row.try_get::<String, _>("id")?),
-        email: email.as_deref().and_then(WorkEmail::parse),
+        email: email.map(|email| table.email_domains.present(&email)),
         is_active: row.try_get("is_active")?,
+        is_protected: row.try_get("is_protected")?,
     })
 }
 
@@ -176,12 +298,13 @@ pub(super) async fn columns(
     let rows = sqlx::query!(
         r#"SELECT a.attname::text AS "name!", format_type(a.atttypid, -1) AS "type_name!",
                   COALESCE(format_type(NULLIF(t.typbasetype, 0), -1), t.typname::text) AS "base_name!",
-                  t.typtype::text AS "kind!", bn.nspname::text AS "type_schema!", t.typname::text AS "bare!"
+                  t.typtype::text AS "kind!", t.typname::text AS "bare!",
+                  ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid IN (t.oid, t.typbasetype)
+                        ORDER BY e.enumsortorder) AS "labels!"
            FROM pg_class c
            JOIN pg_namespace n ON n.oid = c.relnamespace
            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
            JOIN pg_type t ON t.oid = a.atttypid
-           JOIN pg_namespace bn ON bn.oid = t.typnamespace
            WHERE n.nspname::text = $1 AND c.relname::text = $2 AND c.relkind IN ('r', 'p', 'v', 'f')
            ORDER BY a.attnum"#,
         schema,
@@ -201,46 +324,10 @@ pub(super) async fn columns(
                 name: row.name,
                 type_name: row.type_name,
                 base_type,
+                labels: row.labels,
             }
         })
         .collect())
-}
-
-/// Returns tables whose name differs only in case or schema.
-pub(super) async fn tables_like(
-    conn: &mut PgConnection,
-    table: &str,
-) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT n.nspname || '.' || c.relname AS "name!"
-           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-           WHERE c.relkind IN ('r', 'p', 'v', 'f')
-             AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'leaver')
-             AND trim(trailing 's' FROM lower(c.relname)) = trim(trailing 's' FROM lower($1))
-           ORDER BY 1 LIMIT 5"#,
-        table,
-    )
-    .fetch_all(conn)
-    .await
-}
-
-/// Returns the first key of each valid index of a table, spelled as in the catalog.
-pub(super) async fn leading_index_keys(
-    conn: &mut PgConnection,
-    schema: &str,
-    table: &str,
-) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT pg_get_indexdef(i.indexrelid, 1, true) AS "key!"
-           FROM pg_index i
-           JOIN pg_class c ON c.oid = i.indrelid
-           JOIN pg_namespace n ON n.oid = c.relnamespace
-           WHERE n.nspname::text = $1 AND c.relname::text = $2 AND i.indisvalid AND i.indpred IS NULL"#,
-        schema,
-        table,
-    )
-    .fetch_all(conn)
-    .await
 }
 
 /// Privileges of the connected role, for `leaver check`.
@@ -250,7 +337,7 @@ pub struct Rights {
     pub role: String,
     /// True if it can read the mapped columns.
     pub select: bool,
-    /// True if it can update the column that ends access.
+    /// True if it can update the columns that end access.
     pub update: bool,
 }
 
@@ -266,10 +353,10 @@ pub async fn rights(
     let row = sqlx::query!(
         r#"SELECT current_user::text AS "role!",
                   (SELECT bool_and(has_column_privilege($1, c, 'SELECT')) FROM unnest($2::text[]) AS c) AS "select!",
-                  has_column_privilege($1, $3, 'UPDATE') AS "update!""#,
+                  (SELECT bool_and(has_column_privilege($1, c, 'UPDATE')) FROM unnest($3::text[]) AS c) AS "update!""#,
         table.name,
         &mapping.columns() as &[&str],
-        mapping.active_column,
+        &mapping.written_columns() as &[&str],
     )
     .fetch_one(conn)
     .await?;
@@ -278,20 +365,4 @@ pub async fn rights(
         select: row.select,
         update: row.update,
     })
-}
-
-/// Runs a statement that ends sessions, without ids, and rolls it back.
-///
-/// # Errors
-/// Returns why Postgres rejects it.
-pub(crate) async fn try_end_sessions(
-    conn: &mut PgConnection,
-    statement: &str,
-) -> Result<(), sqlx::Error> {
-    let mut tx = sqlx::Connection::begin(conn).await?;
-    sqlx::query(AssertSqlSafe(statement.to_owned()))
-        .bind(Vec::<String>::new())
-        .execute(&mut *tx)
-        .await?;
-    tx.rollback().await
 }

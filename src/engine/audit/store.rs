@@ -52,7 +52,7 @@ pub(crate) async fn record(
 
 /// An entry as shown to people.
 #[derive(Clone, Debug, Serialize)]
-pub(crate) struct AuditRecord {
+pub struct AuditRecord {
     /// When it was done.
     pub at: DateTime<Utc>,
     /// The action.

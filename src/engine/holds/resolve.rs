@@ -118,7 +118,7 @@ pub async fn approve(
     let requested = requested(&hold, named, &same_email)?;
     let link = requested.first();
     let ids: BTreeSet<AccountId> = requested.iter().cloned().collect();
-    let found = find_tolerantly(&mut tx, table, &ids).await?;
+    let found = find_tolerantly(&mut tx, table, &ids, Some(&key.tenant)).await?;
     if let Some(missing) = ids.iter().find(|id| !found.contains_key(*id)) {
         return Err(ResolveError::NoSuchAccount(missing.clone()));
     }
@@ -253,12 +253,13 @@ pub(crate) async fn find_tolerantly(
     conn: &mut PgConnection,
     table: &AccountsTable,
     ids: &BTreeSet<AccountId>,
+    tenant: Option<&Tenant>,
 ) -> Result<BTreeMap<AccountId, Account>, sqlx::Error> {
     if ids.is_empty() {
         return Ok(BTreeMap::new());
     }
     let mut savepoint = conn.begin().await?;
-    match accounts::store::find_by_id(&mut savepoint, table, ids).await {
+    match accounts::store::find_in_tenant(&mut savepoint, table, ids, tenant).await {
         Ok(found) => {
             savepoint.commit().await?;
             let by_id = found.into_iter().map(|found| (found.id.clone(), found));
@@ -272,7 +273,7 @@ pub(crate) async fn find_tolerantly(
     }
     let mut by_id = BTreeMap::new();
     for id in ids {
-        by_id.extend(Box::pin(find_tolerantly(conn, table, &[id.clone()].into())).await?);
+        by_id.extend(Box::pin(find_tolerantly(conn, table, &[id.clone()].into(), tenant)).await?);
     }
     Ok(by_id)
 }

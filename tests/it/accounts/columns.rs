@@ -1,6 +1,7 @@
 //! The application's users table: ids of every type, quoted names, and errors that name the mistake.
 
-use leaver::engine::accounts::{AccountsMapping, AccountsTable};
+use leaver::engine::accounts::{AccountsMapping, AccountsTable, Shape};
+use leaver_core::domain::EmailDomains;
 
 use super::{active, says, terminated};
 use crate::support::TestApp;
@@ -160,9 +161,15 @@ async fn a_mapping_that_does_not_fit_names_its_key() {
         table: "odd".to_owned(),
         id_column: "good".to_owned(),
         email_column: "mail".to_owned(),
-        active_column: "flag".to_owned(),
+        email_domains: EmailDomains::default(),
+        shape: Shape::Active("flag".to_owned()),
         tenant_column: None,
+        filter: String::new(),
+        also_set: vec![],
         end_sessions: vec![],
+        protected: vec![],
+        protected_where: String::new(),
+        search_path: String::new(),
     };
     AccountsTable::inspect(&mut app.conn, &good).await.unwrap();
     let cases: [(&str, &str, &[&str]); 12] = [
@@ -186,7 +193,7 @@ async fn a_mapping_that_does_not_fit_names_its_key() {
             "table" => mapping.table = value,
             "id_column" => mapping.id_column = value,
             "email_column" => mapping.email_column = value,
-            "active_column" => mapping.active_column = value,
+            "active_column" => mapping.shape = Shape::Active(value),
             _ => mapping.tenant_column = Some(value),
         }
         let inspected = AccountsTable::inspect(&mut app.conn, &mapping).await;

@@ -8,4 +8,5 @@ mod reading;
 mod records;
 mod rows;
 mod seen;
+mod shapes;
 mod states;

@@ -11,8 +11,8 @@ use super::ops::{Record, Rehire};
 use super::world::World;
 
 /// An account as it is.
-struct Account {
-    on: bool,
+pub(super) struct Account {
+    pub(super) on: bool,
     sessions: i64,
 }
 
@@ -30,7 +30,9 @@ impl World {
         if at_the_end {
             self.nothing_is_missing(&known).await?;
         }
-        self.accounts_are_right(&journal, &known, at_the_end).await
+        self.accounts_are_right(&journal, &known, at_the_end)
+            .await?;
+        self.states_agree(&known, at_the_end).await
     }
 
     /// Each change of an account has one record, in the same transaction, or was made by somebody's hand.
@@ -136,13 +138,14 @@ impl World {
             let given_back = self.hands.given_back.contains(person);
             let ever_given_back = self.hands.ever_given_back.contains(person);
             let taken = self.hands.taken.contains(person);
+            let may_be_blocked = self.may_be_blocked(person, now);
             let found = |of: Record| of != Record::Dia || has_address(known, of);
             let left = verdicts
                 .iter()
                 .any(|(of, v)| *v == Verdict::Left && found(*of));
             // Of a hire date that comes nobody is told; the comparison finds what follows.
             let may_wait = !at_the_end && verdicts.iter().any(|(of, _)| self.began(*of));
-            if left && account.on && !given_back && !may_wait {
+            if left && account.on && !given_back && !may_wait && !may_be_blocked {
                 return wrong("has left and has access");
             }
             let held = |of: &Record, wants: &str, states: &[&str]| {
@@ -152,7 +155,7 @@ impl World {
                 })
             };
             let all_work = verdicts.iter().all(|(_, v)| v.works());
-            if all_work && !account.on && !taken {
+            if all_work && !account.on && !taken && !may_be_blocked {
                 let asked =
                     |(of, _): &(Record, Verdict)| held(of, "reactivate", &["open", "rejected"]);
                 let begins = verdicts.iter().any(|(of, _)| self.began(*of));
@@ -185,7 +188,9 @@ impl World {
                     return wrong("somebody is asked to switch on what is on");
                 }
                 let at = verdict.at().filter(|at| *at > now);
-                if schedule.get(of.id()).copied().flatten() != at && !self.began(*of) {
+                let due = schedule.get(of.id()).copied().flatten();
+                let due = due.filter(|at| *at > now || !may_be_blocked);
+                if due != at && !self.began(*of) {
                     return wrong(&format!("the timer looks at {schedule:?}, not at {at:?}"));
                 }
             }
@@ -198,7 +203,7 @@ impl World {
     }
 
     /// Returns whether a hire date that may lie ahead was ever told: then things follow without anything being said.
-    fn began(&self, of: Record) -> bool {
+    pub(super) fn began(&self, of: Record) -> bool {
         self.post.bodies.iter().any(|body| {
             let hired = |facts: &Facts| {
                 let day = facts.first_day.and_then(Told::day);
@@ -209,7 +214,7 @@ impl World {
         })
     }
 
-    async fn accounts(&mut self) -> Vec<(&'static str, Account)> {
+    pub(super) async fn accounts(&mut self) -> Vec<(&'static str, Account)> {
         let rows = sqlx::query(
             "SELECT is_active, (SELECT count(*) FROM sessions s WHERE s.user_id = u.id) AS sessions FROM users u ORDER BY id",
         )
@@ -227,7 +232,7 @@ impl World {
     }
 
     /// Of each employee the last hold that was not withdrawn: its state and what it wants.
-    async fn last_holds(&mut self) -> HashMap<String, (String, String)> {
+    pub(super) async fn last_holds(&mut self) -> HashMap<String, (String, String)> {
         let rows = sqlx::query(
             "SELECT DISTINCT ON (employee_id) employee_id, state, requested_action FROM leaver.holds
              WHERE state <> 'withdrawn' ORDER BY employee_id, id DESC",
@@ -241,7 +246,7 @@ impl World {
     }
 
     /// The end of each employee that was carried out last.
-    async fn departures(&mut self) -> HashMap<String, Ended> {
+    pub(super) async fn departures(&mut self) -> HashMap<String, Ended> {
         let rows = sqlx::query(
             "SELECT employee_id, (departure -> 'termination_date' ->> 'day')::date AS last_day,
                     (departure ->> 'returned_at')::timestamptz AS returned
@@ -270,13 +275,13 @@ fn is_change(audit: &Audit) -> bool {
     matches!(audit.action.as_str(), "deactivated" | "reactivated")
 }
 
-fn has_address(known: &[Known], of: Record) -> bool {
+pub(super) fn has_address(known: &[Known], of: Record) -> bool {
     known
         .iter()
         .any(|known| known.of == of && known.statement.facts.address)
 }
 
-fn said(known: &[Known], of: Record, which: impl Fn(&Known) -> bool) -> Vec<Statement> {
+pub(super) fn said(known: &[Known], of: Record, which: impl Fn(&Known) -> bool) -> Vec<Statement> {
     let of_them = known.iter().filter(|known| known.of == of && which(known));
     of_them.map(|known| known.statement.clone()).collect()
 }

@@ -4,14 +4,17 @@ use proptest::option;
 use proptest::prelude::*;
 use proptest::sample::select;
 
-use super::ops::{Bad, KillPoint, Letter, Op, OpList, Record, Rehire, Says, Signed, Source};
+use super::ops::{
+    Bad, KillPoint, Letter, Obstacle, Op, OpList, Record, Rehire, Says, Signed, Source,
+};
 
 /// Who is in a list: a few, so that much happens to each.
-const CASTS: [&[Record]; 6] = [
+const CASTS: [&[Record]; 7] = [
     &[Record::Ana],
     &[Record::Eve],
     &[Record::GusInBamboohr, Record::GusInMerge],
     &[Record::Ben, Record::Dia, Record::Fay],
+    &[Record::Hal, Record::Eve],
     &[Record::Dia, Record::GusInMerge, Record::GusInBamboohr],
     &Record::ALL,
 ];
@@ -68,6 +71,8 @@ fn op() -> impl Strategy<Value = Op> {
         2 => record().prop_map(Op::SwitchOn),
         1 => record().prop_map(Op::SwitchOff),
         1 => Just(Op::FixDrift),
+        3 => (record(), obstacle()).prop_map(|(of, by)| Op::Obstruct { of, by }),
+        2 => record().prop_map(Op::Permit),
     ]
 }
 
@@ -107,6 +112,16 @@ fn bad() -> impl Strategy<Value = Bad> {
         Just(Bad::Stale),
         Just(Bad::Ignored),
     ]
+}
+
+fn obstacle() -> impl Strategy<Value = Obstacle> {
+    select(vec![
+        Obstacle::Raises,
+        Obstacle::RaisesLate,
+        Obstacle::Reverts,
+        Obstacle::Skips,
+        Obstacle::KeepsSessions,
+    ])
 }
 
 fn record() -> impl Strategy<Value = Record> {

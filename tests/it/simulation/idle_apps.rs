@@ -3,6 +3,7 @@
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::journal::JOURNAL;
+use super::obstacles::OBSTACLES;
 use super::world::World;
 use crate::support::TestApp;
 
@@ -37,6 +38,7 @@ impl IdleApps {
         } else {
             let mut app = TestApp::new().await;
             app.sql(JOURNAL).await;
+            app.sql(OBSTACLES).await;
             app
         };
         let emails = World::people().map(|person| format!("{person}@example.com"));

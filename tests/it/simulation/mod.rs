@@ -13,11 +13,14 @@ mod journal;
 mod kill;
 mod letters;
 mod model;
+mod obstacles;
 mod ops;
 mod post;
 mod rounds;
 mod senders;
 mod shrink;
+mod situation;
+mod states;
 mod world;
 
 use std::path::{Path, PathBuf};
@@ -80,6 +83,7 @@ impl World {
     /// All faults are over: everything that waits is done, now and when all that was announced has come.
     async fn drain(&mut self) -> Result<(), String> {
         self.restore().await?;
+        self.remove_all_obstacles().await;
         for _ in 0..20 {
             self.app.advance(TimeDelta::minutes(10));
             self.settle().await?;

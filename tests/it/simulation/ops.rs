@@ -78,6 +78,26 @@ pub(super) enum Op {
     SwitchOff(Record),
     /// The comparison of roster and accounts, with `drift.mode = "fix"`.
     FixDrift,
+    /// The database does not let the service change an account, from now on.
+    Obstruct { of: Record, by: Obstacle },
+    /// It does again.
+    Permit(Record),
+}
+
+/// How the database keeps an account as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Obstacle {
+    /// A trigger raises an error.
+    Raises,
+    /// A deferred trigger raises an error at the end of the transaction.
+    RaisesLate,
+    /// A trigger puts the old value back.
+    Reverts,
+    /// A trigger skips the row.
+    Skips,
+    /// A trigger raises an error when a session is deleted.
+    KeepsSessions,
 }
 
 /// What HR says of somebody.
@@ -132,6 +152,8 @@ pub(super) enum Record {
     /// Gus is in both systems, with one account.
     GusInBamboohr,
     GusInMerge,
+    /// Hal has no account.
+    Hal,
 }
 
 /// Who sends.
@@ -186,14 +208,17 @@ impl Op {
         match self {
             Self::Send(letter) => Some(&mut letter.of),
             Self::Kill { meanwhile, .. } => meanwhile.as_mut().map(|letter| &mut letter.of),
-            Self::SwitchOn(of) | Self::SwitchOff(of) => Some(of),
+            Self::SwitchOn(of)
+            | Self::SwitchOff(of)
+            | Self::Obstruct { of, .. }
+            | Self::Permit(of) => Some(of),
             _ => None,
         }
     }
 }
 
 impl Record {
-    pub(super) const ALL: [Self; 7] = [
+    pub(super) const ALL: [Self; 8] = [
         Self::Ana,
         Self::Ben,
         Self::Dia,
@@ -201,11 +226,12 @@ impl Record {
         Self::Fay,
         Self::GusInBamboohr,
         Self::GusInMerge,
+        Self::Hal,
     ];
 
     pub(super) fn source(self) -> Source {
         match self {
-            Self::Ana | Self::Ben | Self::Dia | Self::GusInBamboohr => Source::Bamboohr,
+            Self::Ana | Self::Ben | Self::Dia | Self::GusInBamboohr | Self::Hal => Source::Bamboohr,
             Self::Eve | Self::Fay | Self::GusInMerge => Source::Merge,
         }
     }
@@ -217,6 +243,7 @@ impl Record {
             Self::Ben => "102",
             Self::Dia => "103",
             Self::GusInBamboohr => "104",
+            Self::Hal => "105",
             Self::Eve => "m-eve",
             Self::Fay => "m-fay",
             Self::GusInMerge => "m-gus",
@@ -232,6 +259,7 @@ impl Record {
             Self::Eve => "eve",
             Self::Fay => "fay",
             Self::GusInBamboohr | Self::GusInMerge => "gus",
+            Self::Hal => "hal",
         }
     }
 }

@@ -178,6 +178,8 @@ impl World {
             Op::Kill { at, meanwhile } => self.kill(*at, meanwhile.as_ref()).await?,
             Op::KeepHouse => self.run_housekeeping_once().await?,
             Op::FixDrift => self.fix_drift().await?,
+            Op::Obstruct { of, by } => self.obstruct(*of, *by).await,
+            Op::Permit(of) => self.permit(*of).await,
         }
         Ok(())
     }

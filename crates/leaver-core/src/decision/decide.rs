@@ -124,7 +124,7 @@ fn hold(inputs: &Inputs<'_>, requested_action: RequestedAction, cause: &str) -> 
 fn end_access(inputs: &Inputs<'_>, others: Effect, reason: String) -> (Action, String) {
     let is_protected = |account: &Account| {
         let email = account.email.as_ref();
-        email.is_some_and(|email| inputs.policy.protected.contains(email))
+        account.is_protected || email.is_some_and(|email| inputs.policy.protected.contains(email))
     };
     match inputs.account_match {
         AccountMatch::None => (

@@ -11,4 +11,6 @@ pub struct Account {
     pub email: Option<WorkEmail>,
     /// True if the account is enabled.
     pub is_active: bool,
+    /// True if only a person may end its access, by its id or the predicate of protected accounts.
+    pub is_protected: bool,
 }

@@ -11,6 +11,9 @@ pub use provider::{Capabilities, Provider};
 mod email;
 pub use email::WorkEmail;
 
+mod email_domains;
+pub use email_domains::{EmailDomains, InvalidDomains};
+
 mod employee_change;
 pub use employee_change::{
     ChangeKind, DateOrInstant, EmployeeChange, EmploymentStatus, Facts, Field, Status,

@@ -63,6 +63,19 @@ fn protected_account_is_held() {
 }
 
 #[test]
+fn an_account_marked_as_protected_is_held() {
+    let marked = Account {
+        is_protected: true,
+        ..account(true)
+    };
+    check(
+        &gone().found(AccountMatch::Found(marked)),
+        NOW,
+        "hold: deactivate 7",
+    );
+}
+
+#[test]
 fn protection_applies_to_the_listed_account_only() {
     let other = |policy: &mut Policy| {
         policy

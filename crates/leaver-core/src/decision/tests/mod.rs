@@ -102,6 +102,7 @@ fn account(is_active: bool) -> Account {
         id: AccountId::new(ACCOUNT),
         email: WorkEmail::parse(EMAIL),
         is_active,
+        is_protected: false,
     }
 }
 

@@ -1,0 +1,88 @@
+//! Queries on the catalog of Postgres.
+
+use sqlx::PgConnection;
+
+use super::Relation;
+
+/// Reads a table that exists, with its id and access columns.
+///
+/// # Errors
+/// Returns the database's error; `RowNotFound` if the table or a column is gone.
+pub(in crate::engine::accounts) async fn relation(
+    conn: &mut PgConnection,
+    schema: &str,
+    table: &str,
+    id_column: &str,
+    access_column: &str,
+) -> Result<Relation, sqlx::Error> {
+    sqlx::query_as!(
+        Relation,
+        r#"SELECT c.relkind::text AS "kind!", current_user::text AS "role!",
+                  pg_relation_is_updatable(c.oid, true) & 4 <> 0
+                  AND (pg_column_is_updatable(c.oid, access.attnum, true)
+                       OR EXISTS (SELECT FROM pg_trigger t WHERE t.tgrelid = c.oid AND t.tgtype & 80 = 80)
+                       OR EXISTS (SELECT FROM pg_rewrite r WHERE r.ev_class = c.oid AND r.ev_type = '2' AND r.is_instead))
+                      AS "is_updatable!",
+                  access.attgenerated <> '' AS "is_generated!",
+                  row_security_active(c.oid) AS "has_row_security!",
+                  ARRAY(SELECT t.tgname::text FROM pg_trigger t
+                        WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 16 <> 0
+                          AND t.tgtype & 66 <> 0
+                        ORDER BY 1) AS "triggers!",
+                  ARRAY(SELECT r.rulename::text FROM pg_rewrite r
+                        WHERE r.ev_class = c.oid AND r.ev_type = '2' AND r.ev_enabled IN ('O', 'A')
+                        ORDER BY 1) AS "rules!",
+                  EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid
+                          AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = id.attnum) AS "id_is_unique!",
+                  EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid
+                          AND i.indnkeyatts > 1 AND id.attnum = ANY (i.indkey)) AS "id_is_part_of_key!"
+           FROM pg_class c
+           JOIN pg_namespace n ON n.oid = c.relnamespace
+           JOIN pg_attribute id ON id.attrelid = c.oid AND id.attname::text = $3
+           JOIN pg_attribute access ON access.attrelid = c.oid AND access.attname::text = $4
+           WHERE n.nspname::text = $1 AND c.relname::text = $2"#,
+        schema,
+        table,
+        id_column,
+        access_column,
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Returns tables whose name differs only in case or schema.
+pub(in crate::engine::accounts) async fn tables_like(
+    conn: &mut PgConnection,
+    table: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT n.nspname || '.' || c.relname AS "name!"
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE c.relkind IN ('r', 'p', 'v', 'f')
+             AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'leaver')
+             AND trim(trailing 's' FROM lower(c.relname)) = trim(trailing 's' FROM lower($1))
+           ORDER BY 1 LIMIT 5"#,
+        table,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Returns the first key of each valid index of a table, spelled as in the catalog.
+pub(in crate::engine::accounts) async fn leading_index_keys(
+    conn: &mut PgConnection,
+    schema: &str,
+    table: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT pg_get_indexdef(i.indexrelid, 1, true) AS "key!"
+           FROM pg_index i
+           JOIN pg_class c ON c.oid = i.indrelid
+           JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE n.nspname::text = $1 AND c.relname::text = $2 AND i.indisvalid AND i.indpred IS NULL"#,
+        schema,
+        table,
+    )
+    .fetch_all(conn)
+    .await
+}

@@ -1,0 +1,84 @@
+//! Checks of the configured columns against the catalog.
+
+use super::{MappingError, quote};
+
+/// A column, from the catalog.
+pub(in crate::engine::accounts) struct Column {
+    pub(in crate::engine::accounts) name: String,
+    pub(in crate::engine::accounts) type_name: String,
+    pub(in crate::engine::accounts) base_type: String,
+    /// The values of an enum type, else empty.
+    pub(in crate::engine::accounts) labels: Vec<String>,
+}
+
+/// The columns of one table.
+pub(super) struct Columns<'a> {
+    pub(super) table: &'a str,
+    pub(super) columns: &'a [Column],
+}
+
+impl<'a> Columns<'a> {
+    /// Returns the column of a key. Fails if it is missing or its type does not fit.
+    pub(super) fn find(
+        &self,
+        key: &'static str,
+        column: &str,
+        fits: fn(&Column) -> bool,
+        wanted: &'static str,
+    ) -> Result<&'a Column, MappingError> {
+        let found = self
+            .columns
+            .iter()
+            .find(|candidate| candidate.name == column)
+            .ok_or_else(|| MappingError::NoColumn {
+                key,
+                table: self.table.to_owned(),
+                column: column.to_owned(),
+                present: self.names(),
+            })?;
+        if fits(found) {
+            Ok(found)
+        } else {
+            Err(MappingError::ColumnType {
+                key,
+                table: self.table.to_owned(),
+                column: column.to_owned(),
+                found: found.type_name.clone(),
+                wanted,
+            })
+        }
+    }
+
+    fn names(&self) -> String {
+        let names: Vec<&str> = self.columns.iter().map(|c| c.name.as_str()).collect();
+        names.join(", ")
+    }
+}
+
+pub(super) fn is_id(column: &Column) -> bool {
+    matches!(
+        column.base_type.as_str(),
+        "smallint" | "integer" | "bigint" | "uuid"
+    ) || is_text(column)
+}
+
+pub(super) fn is_text(column: &Column) -> bool {
+    matches!(
+        column.base_type.as_str(),
+        "text" | "character varying" | "character" | "bpchar" | "citext" | "name"
+    )
+}
+
+/// Returns whether an index with one of these leading keys supports the look-up by e-mail.
+pub(super) fn is_indexed(keys: &[String], email_column: &str) -> bool {
+    let plain = [email_column.to_owned(), quote(email_column)];
+    keys.iter().any(|key| {
+        let inner = key
+            .strip_prefix("leaver.email_key(")
+            .and_then(|rest| rest.strip_suffix(')'));
+        inner.is_some_and(|inner| {
+            let inner = inner.trim_end_matches("::text").trim_matches(['(', ')']);
+            plain.iter().any(|name| name == inner)
+        })
+    })
+}

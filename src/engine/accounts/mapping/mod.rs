@@ -1,0 +1,256 @@
+//! Checks the configured names of the application's accounts table against the catalog of Postgres, and builds the statements
+//! for it once.
+
+mod columns;
+mod error;
+mod names;
+mod shape;
+mod statements;
+
+use std::fmt;
+
+use sqlx::PgConnection;
+
+pub(super) use self::columns::Column;
+use self::columns::{Columns, is_id, is_indexed, is_text};
+pub(crate) use self::error::MappingError;
+pub(super) use self::names::{literal, quote, split_table_name, text_array};
+pub use self::shape::Shape;
+use self::statements::Parts;
+pub(super) use self::statements::{Statements, Switch};
+use super::catalog::{self, Relation};
+use leaver_core::domain::EmailDomains;
+
+/// The section `[accounts]`. Names are spelled as in the database.
+///
+/// `Debug` shows names only: the SQL of the operator and the protected accounts may contain personal data.
+#[derive(Clone, PartialEq, Eq)]
+pub struct AccountsMapping {
+    /// `schema.table`, or a table of `public`. A part that contains a dot stands in double quotes.
+    pub table: String,
+    /// The primary key, of any integer, uuid or text type.
+    pub id_column: String,
+    /// The work e-mail.
+    pub email_column: String,
+    /// Domains of work e-mails that were renamed.
+    pub email_domains: EmailDomains,
+    /// How a row stores access.
+    pub shape: Shape,
+    /// The column of the tenant, if the table holds accounts of several companies.
+    pub tenant_column: Option<String>,
+    /// Predicate: only rows for which it holds are accounts. Empty: all rows.
+    pub filter: String,
+    /// Further columns that both directions write, each with its SQL expression.
+    pub also_set: Vec<(String, String)>,
+    /// Statements that end sessions; `$1` is the list of account IDs as `text[]`.
+    pub end_sessions: Vec<String>,
+    /// Ids of accounts that are deactivated only after a person approves it.
+    pub protected: Vec<String>,
+    /// Predicate: the same for rows for which it holds. Empty: no row.
+    pub protected_where: String,
+    /// Search path of `end_sessions` and the predicates. Empty: that of the role.
+    pub search_path: String,
+}
+
+impl fmt::Debug for AccountsMapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountsMapping")
+            .field("table", &self.table)
+            .field("id_column", &self.id_column)
+            .field("email_column", &self.email_column)
+            .field("email_domains", &self.email_domains)
+            .field("shape", &self.shape)
+            .field("tenant_column", &self.tenant_column)
+            .finish_non_exhaustive()
+    }
+}
+
+impl AccountsMapping {
+    /// Returns the columns that Leaver reads.
+    pub(super) fn columns(&self) -> Vec<&str> {
+        let columns = [&self.id_column, &self.email_column];
+        let columns = columns.into_iter().chain(&self.tenant_column);
+        let mut columns: Vec<&str> = columns.map(String::as_str).collect();
+        columns.push(self.shape.column());
+        columns
+    }
+
+    /// Returns the columns that Leaver writes.
+    pub(super) fn written_columns(&self) -> Vec<&str> {
+        let also = self.also_set.iter().map(|(column, _)| column.as_str());
+        std::iter::once(self.shape.column()).chain(also).collect()
+    }
+
+    /// Returns true if statements on the table contain SQL of the operator.
+    fn has_expressions(&self) -> bool {
+        !self.filter.is_empty() || !self.protected_where.is_empty() || !self.also_set.is_empty()
+    }
+
+    /// Returns the statement that grants a role the privileges on the table that the service needs, and no more.
+    #[must_use]
+    pub(crate) fn grant_statement(&self, table: &AccountsTable, role: &str) -> String {
+        let list = |columns: Vec<&str>| {
+            let quoted: Vec<String> = columns.into_iter().map(quote).collect();
+            quoted.join(", ")
+        };
+        format!(
+            "GRANT SELECT ({}), UPDATE ({}) ON {} TO {};",
+            list(self.columns()),
+            list(self.written_columns()),
+            table.name,
+            quote(role)
+        )
+    }
+}
+
+/// An accounts table that fits the mapping, and the statements for it.
+#[derive(Clone, Debug)]
+pub struct AccountsTable {
+    /// The table's name, quoted where needed.
+    pub name: String,
+    /// Type of the id column, as the catalog spells it.
+    pub id_type: String,
+    /// True if an index supports the lookup by e-mail.
+    pub email_is_indexed: bool,
+    /// The expression that the lookup compares, for the statement that creates an index.
+    pub email_expression: String,
+    /// Domains of work e-mails that were renamed.
+    pub(crate) email_domains: EmailDomains,
+    /// The table in the catalog, as inspected.
+    pub(crate) relation: Relation,
+    pub(super) schema: String,
+    pub(super) bare_name: String,
+    pub(super) id_column: String,
+    pub(super) access_column: String,
+    pub(super) filter: String,
+    pub(super) statements: Statements,
+    /// True if the table holds accounts of several tenants.
+    pub(crate) has_tenants: bool,
+    pub(super) end_sessions: Vec<String>,
+    pub(super) search_path: String,
+    /// True if the search path matters to the statements on the table.
+    pub(super) has_expressions: bool,
+}
+
+impl AccountsTable {
+    /// Finds the table and checks every name and type, and that an id names one row.
+    ///
+    /// # Errors
+    /// Returns a [`MappingError`], which names the key to change.
+    pub async fn inspect(
+        conn: &mut PgConnection,
+        mapping: &AccountsMapping,
+    ) -> Result<Self, MappingError> {
+        let (schema, bare_name) = split_table_name(&mapping.table)?;
+        let present = super::store::columns(conn, &schema, &bare_name).await?;
+        if present.is_empty() {
+            let hint = suggest_table(conn, &bare_name).await?;
+            let table = bare_name;
+            return Err(MappingError::NoTable {
+                schema,
+                table,
+                hint,
+            });
+        }
+        let name = format!("{}.{}", quote(&schema), quote(&bare_name));
+        let columns = Columns {
+            table: &name,
+            columns: &present,
+        };
+        let wanted = "an integer, uuid or text type";
+        let id = columns.find("id_column", &mapping.id_column, is_id, wanted)?;
+        let wanted = "text, varchar or citext";
+        let email = columns.find("email_column", &mapping.email_column, is_text, wanted)?;
+        let table = quote(&bare_name);
+        let access = mapping.shape.sql(&columns, &table, &quote(&id.name))?;
+        if let Some(column) = &mapping.tenant_column {
+            columns.find("tenant_column", column, |_| true, "any type")?;
+        }
+        for (column, _) in &mapping.also_set {
+            columns.find("also_set", column, |_| true, "any type")?;
+        }
+        let access_column = mapping.shape.column();
+        let relation =
+            catalog::relation(conn, &schema, &bare_name, &id.name, access_column).await?;
+
+        let email_column = quote(&email.name);
+        let email_key = format!("leaver.email_key({table}.{email_column}::text)");
+        let statements = Parts {
+            mapping,
+            name: &name,
+            table: &table,
+            id,
+            email,
+            has_tenant: mapping.tenant_column.is_some(),
+            can_lock: relation.can_lock(),
+            access: &access,
+        }
+        .build(&email_key);
+        let keys = catalog::store::leading_index_keys(conn, &schema, &bare_name).await?;
+        let table = Self {
+            id_type: id.type_name.clone(),
+            email_is_indexed: is_indexed(&keys, &email.name),
+            email_expression: email_key.replacen(&format!("{table}."), "", 1),
+            email_domains: mapping.email_domains.clone(),
+            relation,
+            id_column: mapping.id_column.clone(),
+            access_column: access_column.to_owned(),
+            filter: statements::filter(mapping),
+            statements,
+            has_tenants: mapping.tenant_column.is_some(),
+            end_sessions: mapping.end_sessions.clone(),
+            search_path: mapping.search_path.clone(),
+            has_expressions: mapping.has_expressions(),
+            name,
+            schema,
+            bare_name,
+        };
+        if !table.id_is_unique(conn).await? {
+            return Err(MappingError::IdNotUnique {
+                column: mapping.id_column.clone(),
+                table: table.name,
+            });
+        }
+        Ok(table)
+    }
+
+    /// Returns true if an id names one row. Without an index that guarantees it, the rows are compared.
+    async fn id_is_unique(&self, conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        if self.relation.id_is_unique {
+            return Ok(true);
+        }
+        if self.relation.id_is_part_of_key && self.relation.is_plain_table() {
+            return Ok(false);
+        }
+        super::store::has_unique_ids(conn, self).await
+    }
+
+    /// Returns the statement that creates an index for the lookup by e-mail. None if Postgres would not accept one.
+    #[must_use]
+    pub(crate) fn index_statement(&self) -> Option<String> {
+        let concurrently = match self.relation.kind.as_str() {
+            "r" => " CONCURRENTLY",
+            "p" => "",
+            _ => return None,
+        };
+        Some(format!(
+            "CREATE INDEX{concurrently} ON {} ({});",
+            self.name, self.email_expression
+        ))
+    }
+
+    /// Returns the configured statements that end sessions.
+    #[must_use]
+    pub fn end_sessions(&self) -> &[String] {
+        &self.end_sessions
+    }
+}
+
+async fn suggest_table(conn: &mut PgConnection, table: &str) -> Result<String, sqlx::Error> {
+    let alike = catalog::store::tables_like(conn, table).await?;
+    Ok(if alike.is_empty() {
+        String::new()
+    } else {
+        format!("; is it one of {}?", alike.join(", "))
+    })
+}

@@ -1,0 +1,187 @@
+//! Builds the statements on the accounts table. Columns are qualified with the table's own name, so that predicates of the
+//! operator can name columns and the table as in any query of theirs.
+
+use std::fmt;
+
+use super::columns::Column;
+use super::shape::AccessSql;
+use super::{AccountsMapping, quote, text_array};
+
+/// One direction of a change of access.
+#[derive(Clone, Debug)]
+pub(in crate::engine::accounts) struct Switch {
+    /// Returns the ids that have not reached the target, in order, and locks their rows.
+    pub(in crate::engine::accounts) select: String,
+    /// Writes the target.
+    pub(in crate::engine::accounts) update: String,
+    /// The target: true for access.
+    pub(in crate::engine::accounts) to_active: bool,
+}
+
+/// All statements on the table. `Debug` shows none, since they name the protected accounts.
+#[derive(Clone)]
+pub(in crate::engine::accounts) struct Statements {
+    pub(in crate::engine::accounts) find_by_id: String,
+    pub(in crate::engine::accounts) find_by_email: String,
+    pub(in crate::engine::accounts) active_after: String,
+    pub(in crate::engine::accounts) deactivate: Switch,
+    pub(in crate::engine::accounts) reactivate: Switch,
+    /// Returns access after a write, of rows that `where` hides as well.
+    pub(in crate::engine::accounts) read_back: String,
+}
+
+impl fmt::Debug for Statements {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Statements")
+    }
+}
+
+/// The parts of which statements are built.
+pub(super) struct Parts<'a> {
+    pub(super) mapping: &'a AccountsMapping,
+    /// The name with its schema, quoted.
+    pub(super) name: &'a str,
+    /// The name without its schema, quoted.
+    pub(super) table: &'a str,
+    pub(super) id: &'a Column,
+    pub(super) email: &'a Column,
+    pub(super) has_tenant: bool,
+    pub(super) can_lock: bool,
+    pub(super) access: &'a AccessSql,
+}
+
+impl Parts<'_> {
+    pub(super) fn build(&self, email_key: &str) -> Statements {
+        let kind = &self.id.type_name;
+        let name = self.name;
+        let id = self.id();
+        let accounts = self.accounts("");
+        let with_key = self.accounts(&format!("{email_key} AS leaver_email, "));
+        let read = "a.id, a.email, a.is_active, a.is_protected";
+        let same_tenant = if self.has_tenant {
+            " AND a.leaver_tenant = w.tenant"
+        } else {
+            ""
+        };
+        let linked_tenant = if self.has_tenant {
+            " AND (w.tenant IS NULL OR a.leaver_tenant = w.tenant)"
+        } else {
+            ""
+        };
+        let has_access = &self.access.has_access;
+        Statements {
+            find_by_id: format!(
+                "SELECT w.n, {read} FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (id, tenant, n)
+                 JOIN ({accounts}) a ON a.leaver_id = w.id::{kind}{linked_tenant} ORDER BY w.n"
+            ),
+            find_by_email: format!(
+                "SELECT w.n, {read} FROM unnest($1::text[], $2::text[], $3::bigint[]) AS w (email, tenant, n)
+                 JOIN ({with_key}) a ON a.leaver_email = leaver.email_key(w.email){same_tenant} ORDER BY w.n, a.leaver_id"
+            ),
+            active_after: format!(
+                "SELECT {read} FROM ({accounts}) a
+                 WHERE a.is_active AND ($1::text IS NULL OR a.leaver_id > $1::text::{kind})
+                 ORDER BY a.leaver_id LIMIT $2"
+            ),
+            deactivate: self.switch(false),
+            reactivate: self.switch(true),
+            read_back: format!(
+                "SELECT {id}::text AS id, ({has_access}) AS is_active FROM {name}
+                 WHERE {id} = ANY ($1::text[]::{kind}[])"
+            ),
+        }
+    }
+
+    fn id(&self) -> String {
+        format!("{}.{}", self.table, quote(&self.id.name))
+    }
+
+    /// Returns the query of all accounts, with further columns. The e-mail's key is one of them only where it is compared:
+    /// `leaver check` reads accounts before the function of the key exists.
+    fn accounts(&self, further: &str) -> String {
+        let (id, table) = (self.id(), self.table);
+        let email = quote(&self.email.name);
+        let tenant = match &self.mapping.tenant_column {
+            Some(column) => format!("{table}.{}::text", quote(column)),
+            None => "NULL::text".to_owned(),
+        };
+        let mut protected = vec![];
+        if !self.mapping.protected.is_empty() {
+            let listed = text_array(&self.mapping.protected);
+            protected.push(format!("{id}::text = ANY ({listed})"));
+        }
+        if let Some(condition) = predicate(&self.mapping.protected_where) {
+            protected.push(format!("COALESCE({condition}, false)"));
+        }
+        let is_protected = if protected.is_empty() {
+            "false".to_owned()
+        } else {
+            protected.join(" OR ")
+        };
+        format!(
+            "SELECT {id} AS leaver_id, {further}{tenant} AS leaver_tenant, {id}::text AS id,
+                    {table}.{email}::text AS email, ({has_access}) AS is_active, ({is_protected}) AS is_protected
+             FROM {name} WHERE {filter}",
+            has_access = self.access.has_access,
+            name = self.name,
+            filter = filter(self.mapping),
+        )
+    }
+
+    fn switch(&self, to_active: bool) -> Switch {
+        let (name, id, kind) = (self.name, self.id(), &self.id.type_name);
+        let has_access = &self.access.has_access;
+        let condition = format!(
+            "{id} = ANY ($1::text[]::{kind}[]) AND {} AND {}({has_access})",
+            filter(self.mapping),
+            if to_active { "NOT " } else { "" }
+        );
+        // A view cannot always be locked.
+        let lock = if self.can_lock {
+            " FOR NO KEY UPDATE"
+        } else {
+            ""
+        };
+        let previous = self.access.remembered.as_ref().filter(|_| !to_active);
+        let select = match previous {
+            None => {
+                format!("SELECT {id}::text AS id FROM {name} WHERE {condition} ORDER BY {id}{lock}")
+            }
+            Some(previous) => format!(
+                "WITH found AS MATERIALIZED (
+                     SELECT {id}::text AS id, {previous} AS previous FROM {name} WHERE {condition} ORDER BY {id}{lock}
+                 ), remembered AS (
+                     INSERT INTO leaver.account_status (account_id, previous, at)
+                     SELECT DISTINCT ON (id) id, previous, now() FROM found ORDER BY id
+                     ON CONFLICT (account_id) DO UPDATE SET previous = EXCLUDED.previous, at = EXCLUDED.at
+                 )
+                 SELECT id FROM found"
+            ),
+        };
+        let value = if to_active {
+            &self.access.on
+        } else {
+            &self.access.off
+        };
+        let mut set = vec![format!("{} = {value}", quote(self.mapping.shape.column()))];
+        for (column, expression) in &self.mapping.also_set {
+            set.push(format!("{} = ({expression}\n)", quote(column)));
+        }
+        Switch {
+            select,
+            update: format!("UPDATE {name} SET {} WHERE {condition}", set.join(", ")),
+            to_active,
+        }
+    }
+}
+
+/// Returns the predicate of accounts.
+pub(super) fn filter(mapping: &AccountsMapping) -> String {
+    predicate(&mapping.filter).unwrap_or_else(|| "true".to_owned())
+}
+
+/// Returns a configured predicate in parentheses. The line break ends a comment at its end.
+fn predicate(text: &str) -> Option<String> {
+    let text = text.trim();
+    (!text.is_empty()).then(|| format!("({text}\n)"))
+}

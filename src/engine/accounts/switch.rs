@@ -1,0 +1,68 @@
+//! Changes access and reads the rows again.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sqlx::PgConnection;
+
+use super::mapping::Switch;
+use super::{AccountsTable, catalog, store};
+use leaver_core::domain::AccountId;
+
+/// The effect of one direction.
+#[derive(Debug, Default)]
+pub(super) struct Switched {
+    /// Seen in the new state, and not in it before.
+    pub(super) changed: BTreeSet<AccountId>,
+    /// Not seen in the new state, each with the reason.
+    pub(super) blocked: BTreeMap<AccountId, String>,
+}
+
+/// Changes access of accounts. One that another session changed in the meantime is in neither set.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn switch(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    direction: &Switch,
+    ids: &BTreeSet<AccountId>,
+) -> Result<Switched, sqlx::Error> {
+    if ids.is_empty() {
+        return Ok(Switched::default());
+    }
+    let before = store::select_ids(conn, &direction.select, ids).await?;
+    if !before.is_empty() && is_writable(conn, table).await? {
+        store::update(conn, &direction.update, &before).await?;
+    }
+    let after = store::read_back(conn, table, ids).await?;
+    let mut switched = Switched::default();
+    let mut unchanged = vec![];
+    for id in ids {
+        if after.get(id) != Some(&direction.to_active) {
+            unchanged.push(id.clone());
+        } else if before.contains(id) {
+            switched.changed.insert(id.clone());
+        }
+    }
+    if !unchanged.is_empty() {
+        let reason = catalog::current(conn, table)
+            .await?
+            .obstacles(&table.access_column);
+        let reason = format!("the database did not change the account: {reason}");
+        switched.blocked = unchanged
+            .into_iter()
+            .map(|id| (id, reason.clone()))
+            .collect();
+    }
+    Ok(switched)
+}
+
+/// Returns whether the column can be written. A table that could not be written when it was inspected is read again.
+async fn is_writable(conn: &mut PgConnection, table: &AccountsTable) -> Result<bool, sqlx::Error> {
+    let column = &table.access_column;
+    Ok(table.relation.refusal(column).is_none()
+        || catalog::current(conn, table)
+            .await?
+            .refusal(column)
+            .is_none())
+}

@@ -1,0 +1,227 @@
+//! Compares the states of `leaver explain` with the model, with drift, with `/health` and with `/metrics`.
+
+use std::collections::{BTreeMap, HashMap};
+
+use leaver::engine::accounts::AccountsTable;
+use leaver::jobs::drift::{self, DriftReport};
+use leaver::reports::explain::{Explanation, explain};
+use leaver::reports::leaver_state::LeaverState;
+use leaver::roster;
+use leaver_core::decision::policy::DriftMode;
+use serde_json::Value;
+
+use super::check::{has_address, said};
+use super::journal::Known;
+use super::model::{Verdict, verdict};
+use super::ops::Record;
+use super::situation::Situation;
+use super::world::{TRIES, World};
+
+/// How many employees are in each state, by the member of `/health` that counts them.
+type Counts = BTreeMap<&'static str, i64>;
+
+/// The members of `/health`, with their gauges.
+const COUNTED: [(&str, &str); 4] = [
+    ("holds", "leaver_holds_open"),
+    ("blocked", "leaver_deactivations_blocked"),
+    ("without_account", "leaver_leavers_without_account"),
+    ("schedule", "leaver_scheduled_access_ends"),
+];
+
+impl World {
+    /// Each person is in exactly one state, and everything that shows states shows the same.
+    pub(super) async fn states_agree(
+        &mut self,
+        known: &[Known],
+        at_the_end: bool,
+    ) -> Result<(), String> {
+        let situations = self.situations(known).await;
+        let report = self.drift_report().await?;
+        let mut counts = Counts::from(COUNTED.map(|(member, _)| (member, 0)));
+        for (of, situation) in situations {
+            let Some(explanation) = self.explanation(of).await else {
+                continue;
+            };
+            let state = explanation.state.ok_or("a source is not configured")?;
+            let wrong = |what: &str| {
+                let hold = explanation.hold.as_ref().map(|hold| hold.rejected);
+                let blocked = explanation.blocked.as_ref().map(|blocked| &blocked.reason);
+                Err(format!(
+                    "{of:?} is {state:?}: {what}; {situation:?}, decision {:?} {:?}, rejected: {hold:?}, blocked: {blocked:?}, \
+                     no account since {:?}, ends at {:?}",
+                    explanation.decision,
+                    explanation.reason,
+                    explanation.without_account_since,
+                    explanation.access_ends_at
+                ))
+            };
+            if !self.began(of) && !situation.states().contains(&state) {
+                return wrong("the rules allow others");
+            }
+            if at_the_end && state == LeaverState::Blocked {
+                return wrong("nothing blocks it any more");
+            }
+            if let Some(what) = evidence(state, &explanation) {
+                return wrong(what);
+            }
+            if let Some(what) = drift_disagrees(of, state, &situation, &report) {
+                return wrong(what);
+            }
+            count(&mut counts, state, &explanation);
+        }
+        self.health_agrees(&counts).await
+    }
+
+    async fn situations(&mut self, known: &[Known]) -> Vec<(Record, Situation)> {
+        let now = self.now();
+        let accounts: HashMap<&str, bool> = self
+            .accounts()
+            .await
+            .into_iter()
+            .map(|(person, account)| (person, account.on))
+            .collect();
+        let holds = self.last_holds().await;
+        let departures = self.departures().await;
+        let verdict_of = |of: Record| {
+            let ended = departures.get(of.id()).copied();
+            verdict(of.source(), &said(known, of, |_| true), ended, now)
+        };
+        let situation = |of: Record| {
+            let found = of != Record::Dia || has_address(known, of);
+            let mut others = Record::ALL.into_iter().filter(|other| *other != of);
+            Situation {
+                verdict: verdict_of(of),
+                left_elsewhere: others.any(|other| {
+                    other.person() == of.person()
+                        && matches!(verdict_of(other), Verdict::Left | Verdict::Ask { .. })
+                }),
+                is_active: accounts.get(of.person()).copied().filter(|_| found),
+                may_be_blocked: self.may_be_blocked(of.person(), now),
+                hold: holds.get(of.id()).cloned(),
+                was_given_back: self.hands.ever_given_back.contains(of.person()),
+            }
+        };
+        let of_all = Record::ALL.into_iter();
+        of_all.map(|of| (of, situation(of))).collect()
+    }
+
+    async fn explanation(&mut self, of: Record) -> Option<Explanation> {
+        let now = self.now();
+        let policies = self.app.parts.engine.policies.clone();
+        let session = &mut *self.app;
+        let employee = roster::store::find_by_email_or_id(&mut session.conn, "", of.id())
+            .await
+            .unwrap()
+            .pop()?;
+        let settings = self.app.settings.accounts.clone();
+        let conn = &mut self.app.conn;
+        let table = AccountsTable::inspect(conn, &settings).await.unwrap();
+        let explained = explain(conn, &table, &policies, employee, now).await;
+        Some(explained.unwrap())
+    }
+
+    async fn drift_report(&mut self) -> Result<DriftReport, String> {
+        for _ in 0..TRIES {
+            if let Ok(report) = drift::compare(&self.app.parts.engine, DriftMode::Report).await {
+                return Ok(report);
+            }
+        }
+        Err("drift cannot compare".to_owned())
+    }
+
+    async fn health_agrees(&mut self, counts: &Counts) -> Result<(), String> {
+        let mut health = Value::Null;
+        for _ in 0..TRIES {
+            health = self.app.get("/health").await.body;
+            if health["database"] == "ok" {
+                break;
+            }
+        }
+        let metrics = self.app.get("/metrics").await.body;
+        let metrics = metrics.as_str().unwrap_or_default();
+        for (member, gauge) in COUNTED {
+            let shown = &health[member];
+            let shown = shown.as_i64().or_else(|| shown["pending"].as_i64());
+            let exported = metrics
+                .lines()
+                .find_map(|line| line.strip_prefix(gauge)?.trim().parse().ok());
+            let expected = counts.get(member).copied();
+            if shown != expected || exported != expected {
+                return Err(format!(
+                    "`explain` finds {expected:?} for `{member}`, /health {shown:?}, {gauge} {exported:?}"
+                ));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Counts an employee where `/health` should.
+fn count(counts: &mut Counts, state: LeaverState, explanation: &Explanation) {
+    let mut add = |member| *counts.entry(member).or_default() += 1;
+    match state {
+        LeaverState::Held => add("holds"),
+        LeaverState::Blocked => add("blocked"),
+        LeaverState::NoAccount => add("without_account"),
+        _ => {}
+    }
+    // Of a person who is asked about, access may end at an announced time all the same.
+    if state != LeaverState::Blocked && explanation.access_ends_at.is_some() {
+        add("schedule");
+    }
+}
+
+/// Returns where the stored state of an employee is not that which is shown.
+fn evidence(state: LeaverState, explanation: &Explanation) -> Option<&'static str> {
+    let is_open = explanation.hold.as_ref().is_some_and(|hold| !hold.rejected);
+    let shown = [
+        (LeaverState::Held, is_open, "the hold"),
+        (
+            LeaverState::Blocked,
+            explanation.blocked.is_some(),
+            "the block",
+        ),
+        (
+            LeaverState::NoAccount,
+            explanation.without_account_since.is_some(),
+            "that no account is found",
+        ),
+    ];
+    let wrong = shown
+        .into_iter()
+        .find(|(of, is_stored, _)| (state == *of) != *is_stored);
+    if let Some((_, _, what)) = wrong {
+        return Some(what);
+    }
+    let is_scheduled = explanation.access_ends_at.is_some();
+    (state == LeaverState::Scheduled && !is_scheduled).then_some("no end is scheduled")
+}
+
+/// Returns how drift disagrees.
+fn drift_disagrees(
+    of: Record,
+    state: LeaverState,
+    situation: &Situation,
+    report: &DriftReport,
+) -> Option<&'static str> {
+    let lists = |list: &[drift::TerminatedWithAccess]| {
+        list.iter()
+            .any(|found| found.employee_id.as_str() == of.id())
+    };
+    let mut unmatched = report.leavers_without_account();
+    let is_unmatched = unmatched.any(|found| found.employee_id.as_str() == of.id());
+    if is_unmatched != (state == LeaverState::NoAccount) {
+        return Some("drift on leavers without an account");
+    }
+    let with_access = lists(&report.terminated_with_access);
+    let accepted = lists(&report.accepted);
+    let held = lists(&report.held);
+    let is_active = situation.is_active == Some(true);
+    let right = match state {
+        LeaverState::HasAccess => with_access || accepted,
+        LeaverState::Blocked if is_active => with_access,
+        LeaverState::Held if is_active => !accepted,
+        _ => !(with_access || accepted || held),
+    };
+    (!right).then_some("drift on the access of leavers")
+}

@@ -111,19 +111,21 @@ async fn health_lists_reasons_and_counts() {
 #[tokio::test]
 async fn a_failing_read_degrades_at_once_or_after_a_minute() {
     let mut app = TestApp::new().await;
-    let insert = |reason: &str| {
+    let insert = |failed_since: &str, reason: &str| {
         format!(
             "DELETE FROM leaver.pending_reads;
-             INSERT INTO leaver.pending_reads (source, tenant, employee_id, since, attempts, next_attempt_at, reason)
-             VALUES ('bamboohr', 'default', '7', '2026-11-22T12:00:00Z', 1, '2026-11-22T12:00:00Z', '{reason}')"
+             INSERT INTO leaver.pending_reads (source, tenant, employee_id, since, attempts, next_attempt_at, failed_since, reason)
+             VALUES ('bamboohr', 'default', '7', '2026-11-22T12:00:00Z', 1, '2026-11-22T12:00:00Z', {failed_since}, '{reason}')"
         )
     };
     app.sql(&insert(
+        "'2026-11-22T12:00:00Z'",
         "the API does not allow this read (403); check the rights",
     ))
     .await;
     assert_eq!(codes(&app).await, degraded("pending_reads_failing"));
-    app.sql(&insert("the API did not respond in time")).await;
+    app.sql(&insert("NULL", "the API did not respond in time"))
+        .await;
     assert_eq!(codes(&app).await, ok());
     assert_eq!(health(&app).await["pending_reads"], 1);
     app.advance(TimeDelta::minutes(1));

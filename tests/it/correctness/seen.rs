@@ -114,8 +114,10 @@ async fn a_failing_read_degrades_at_once_or_after_a_minute() {
     let insert = |failed_since: &str, reason: &str| {
         format!(
             "DELETE FROM leaver.pending_reads;
-             INSERT INTO leaver.pending_reads (source, tenant, employee_id, since, attempts, next_attempt_at, failed_since, reason)
-             VALUES ('bamboohr', 'default', '7', '2026-11-22T12:00:00Z', 1, '2026-11-22T12:00:00Z', {failed_since}, '{reason}')"
+             INSERT INTO leaver.pending_reads
+                 (source, tenant, employee_id, since, attempts, next_attempt_at, failed_since, reason)
+             VALUES ('bamboohr', 'default', '7', '2026-11-22T12:00:00Z', 1, '2026-11-22T12:00:00Z', {failed_since},
+                     '{reason}')"
         )
     };
     app.sql(&insert(

@@ -1,13 +1,13 @@
 //! A read of many employees: the list of changes first, then each employee, several at a time.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 
 use chrono::{DateTime, Utc};
 use tokio::task::JoinSet;
 
 use super::{BambooHrApi, history_begins, withheld};
 use crate::connect::{EmployeeBatch, ReadError};
-use leaver_core::domain::{EmployeeChange, EmployeeId};
+use leaver_core::domain::{ChangeKind, EmployeeChange, EmployeeId, Facts, Field};
 use leaver_core::providers::{ChangedAction, EmployeeRead, bamboohr_deletion};
 
 /// Employees read at the same time.
@@ -23,7 +23,9 @@ pub(crate) struct EmployeeBatches<'a> {
     list: Option<ChangeList>,
     removals: VecDeque<EmployeeChange>,
     pending: VecDeque<EmployeeId>,
-    reads: JoinSet<Result<Option<EmployeeRead>, ReadError>>,
+    reads: JoinSet<(EmployeeId, Result<Option<EmployeeRead>, ReadError>)>,
+    /// When the listed employees of an incremental read changed.
+    changed_at: HashMap<EmployeeId, DateTime<Utc>>,
     warnings: Vec<String>,
     error: Option<ReadError>,
 }
@@ -55,6 +57,7 @@ impl BambooHrApi {
             removals: VecDeque::new(),
             pending: employees.into(),
             reads: JoinSet::new(),
+            changed_at: HashMap::new(),
             warnings: vec![],
             error: None,
         }
@@ -101,6 +104,12 @@ impl EmployeeBatches<'_> {
                 let removal = bamboohr_deletion(&entry.employee_id, deleted_at, &self.api.tenant);
                 self.removals.push_back(removal);
             } else {
+                // A full read lists everybody since the beginning, also those who are out of sight for good.
+                if list.since.is_some()
+                    && let Some(at) = entry.last_changed
+                {
+                    self.changed_at.insert(entry.employee_id.clone(), at);
+                }
                 to_read.push(entry.employee_id);
             }
         }
@@ -118,32 +127,62 @@ impl EmployeeBatches<'_> {
                 && let Some(id) = self.pending.pop_front()
             {
                 let api = self.api.clone();
-                self.reads.spawn(async move { api.employee(&id).await });
+                self.reads.spawn(async move {
+                    let read = api.employee(&id).await;
+                    (id, read)
+                });
             }
             match self.reads.join_next().await {
                 None => break,
-                Some(Ok(Ok(Some(read)))) => {
+                Some(Ok((id, Ok(Some(read))))) => {
                     if let Some(missing) = withheld(&read) {
                         self.warn(missing);
+                    }
+                    if matches!(read.change.facts.status, Field::Absent) {
+                        changes.extend(self.change_without_values(id));
                     }
                     changes.push(read.change);
                 }
                 // An employee that is listed as changed and does not exist is a contradiction, not a removal.
-                Some(Ok(Ok(None))) => self.warn("listed as changed, but does not exist (404)"),
-                Some(Ok(Err(
-                    error @ (ReadError::Forbidden { .. }
-                    | ReadError::NullRecord { .. }
-                    | ReadError::UnreadableRecord { .. }
-                    | ReadError::InvalidId),
-                ))) => self.warn(error.to_string()),
+                Some(Ok((id, Ok(None)))) => {
+                    self.warn("listed as changed, but does not exist (404)");
+                    changes.extend(self.change_without_values(id));
+                }
+                Some(Ok((
+                    id,
+                    Err(
+                        error @ (ReadError::Forbidden { .. }
+                        | ReadError::NullRecord { .. }
+                        | ReadError::UnreadableRecord { .. }),
+                    ),
+                ))) => {
+                    self.warn(error.to_string());
+                    changes.extend(self.change_without_values(id));
+                }
+                Some(Ok((_, Err(error @ ReadError::InvalidId)))) => self.warn(error.to_string()),
                 // Later errors may follow from the first.
-                Some(Ok(Err(error))) => {
+                Some(Ok((_, Err(error)))) => {
                     self.error.get_or_insert(error);
                 }
                 Some(Err(_panic)) => self.warn("a bug ended the read"),
             }
         }
         changes
+    }
+
+    /// Returns the change of a listed employee whose values cannot be read. It has the same effect as a webhook without
+    /// values: the read stays pending.
+    fn change_without_values(&mut self, employee_id: EmployeeId) -> Option<EmployeeChange> {
+        let changed_at = self.changed_at.remove(&employee_id)?;
+        Some(EmployeeChange {
+            tenant: self.api.tenant.clone(),
+            employee_id,
+            kind: ChangeKind::Updated,
+            as_of: Some(changed_at),
+            facts: Facts::default(),
+            notification_only: true,
+            linked_account: None,
+        })
     }
 
     fn warn(&mut self, warning: impl Into<String>) {

@@ -94,3 +94,25 @@ async fn employees_near_their_termination_are_read_again() {
     let asked = test.api.requests();
     assert_eq!(asked.last().unwrap().path, "/api/v1/employees/1");
 }
+
+#[tokio::test]
+async fn a_listed_employee_who_cannot_be_read_stays_pending() {
+    let list = r#"{"latest":"","employees":{"1":{"id":"1","action":"Updated","lastChanged":"2026-11-22T12:10:00+00:00"}}}"#;
+    for status in [403, 404] {
+        let mut test = SyncTest::bamboohr((1..=3).map(bamboohr_employee).collect()).await;
+        test.sync(SyncMode::Incremental).await;
+        for _ in 0..2 {
+            test.app.advance(TimeDelta::minutes(20));
+            let listed = Answer::text(200, "application/json", list);
+            test.api.script(CHANGED, [listed]);
+            test.api
+                .script("/api/v1/employees/1", [Answer::status(status)]);
+            let reports = test.sync(SyncMode::Incremental).await;
+            assert!(reports[0].incomplete.is_some());
+            let pending = "SELECT employee_id || ' ' || since FROM leaver.pending_reads";
+            let pending = test.app.lines(pending).await;
+            assert_eq!(pending, ["1 2026-11-22 12:10:00.999999+00"], "{status}");
+        }
+        assert_eq!(test.off().await, [""; 0]);
+    }
+}

@@ -18,7 +18,7 @@ use leaver_core::providers::FIELDS_NOT_MAPPED;
 /// A pending read that fails for longer degrades health. A failure that cannot pass does so at once.
 const READ_MAY_FAIL_FOR: TimeDelta = TimeDelta::minutes(1);
 
-/// The part of [`Health`] that is stored in the database.
+/// The part of the health report that is stored in the database.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DatabaseHealth {
     pub(super) backlog: Backlog,

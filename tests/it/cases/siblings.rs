@@ -110,7 +110,7 @@ mod rule_14 {
 mod rule_15 {
     crate::cases::cases! { "siblings" "15":
         a_linked_account_moved_to_another_company, an_id_that_is_not_unique_is_an_error,
-        an_id_unique_per_company_is_right, the_same_address_in_two_companies, the_timer_stays_inside_the_company,
+        an_id_unique_per_company_only_is_refused, the_same_address_in_two_companies, the_timer_stays_inside_the_company,
     }
 }
 

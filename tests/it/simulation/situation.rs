@@ -37,6 +37,10 @@ impl Situation {
     }
 
     fn without_account(&self) -> Vec<LeaverState> {
+        // The HR system could still supply an address that an account has.
+        if self.holds("open") {
+            return vec![LeaverState::Held];
+        }
         match self.verdict {
             Verdict::Works | Verdict::Silent => vec![LeaverState::Employed],
             Verdict::Leaves { .. } => vec![LeaverState::Scheduled],

@@ -215,6 +215,7 @@ CREATE TABLE leaver.pending_reads (
     since           timestamptz NOT NULL,
     attempts        integer     NOT NULL DEFAULT 0,
     next_attempt_at timestamptz NOT NULL,
+    failed_since    timestamptz,
     reason          text,
     CONSTRAINT pending_reads_pkey PRIMARY KEY (source, tenant, employee_id)
 );
@@ -226,6 +227,7 @@ COMMENT ON COLUMN leaver.pending_reads.employee_id IS 'Id of the employee at the
 COMMENT ON COLUMN leaver.pending_reads.since IS 'Time of the change. Only a read that starts later satisfies this row.';
 COMMENT ON COLUMN leaver.pending_reads.attempts IS 'Number of failed attempts.';
 COMMENT ON COLUMN leaver.pending_reads.next_attempt_at IS 'Earliest time of the next attempt. While a read is in flight, the end of its lease.';
+COMMENT ON COLUMN leaver.pending_reads.failed_since IS 'Time of the first permanent failure, such as 403 or withheld fields. Kept when a newer change arrives.';
 COMMENT ON COLUMN leaver.pending_reads.reason IS 'Why the last attempt failed. Contains no key and no part of a response.';
 
 CREATE INDEX pending_reads_next_attempt_idx ON leaver.pending_reads (next_attempt_at);

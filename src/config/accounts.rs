@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::{Provenance, SettingsError};
 use crate::engine::accounts::{AccountsMapping, Shape};
-use leaver_core::domain::WorkEmail;
+use leaver_core::domain::{EmailDomains, WorkEmail};
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -14,6 +14,7 @@ pub(super) struct RawAccounts {
     table: String,
     id_column: String,
     email_column: String,
+    email_domains: BTreeMap<String, String>,
     /// Without a default: the layers set it if no other shape is set.
     #[serde(default)]
     active_column: String,
@@ -49,11 +50,24 @@ impl RawAccounts {
                 "an entry is blank or listed twice; remove it",
             ));
         }
-        Ok(protected)
+        let domains = self.email_domains(provenance)?;
+        Ok(protected
+            .iter()
+            .map(|email| domains.present(email))
+            .collect())
+    }
+
+    fn email_domains(&self, provenance: &Provenance) -> Result<EmailDomains, SettingsError> {
+        let renamed = self.email_domains.iter();
+        EmailDomains::new(renamed.map(|(former, present)| (former.as_str(), present.as_str())))
+            .map_err(|error| {
+                provenance.invalid_setting("accounts.email_domains", error.to_string())
+            })
     }
 
     pub(super) fn build(self, provenance: &Provenance) -> Result<AccountsMapping, SettingsError> {
         let shape = self.shape(provenance)?;
+        let email_domains = self.email_domains(provenance)?;
         let trimmed = |text: String| text.trim().to_owned();
         if self.also_set.contains_key(shape.column()) {
             return Err(provenance.invalid_setting(
@@ -74,6 +88,7 @@ impl RawAccounts {
             table: self.table,
             id_column: self.id_column,
             email_column: self.email_column,
+            email_domains,
             shape,
             tenant_column: Some(self.tenant_column).filter(|name| !name.is_empty()),
             filter: trimmed(self.filter),

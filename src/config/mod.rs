@@ -10,6 +10,7 @@ mod inbox;
 mod layers;
 mod log;
 mod minimums;
+mod pending_reads;
 mod policy;
 mod provenance;
 mod raw;
@@ -30,6 +31,7 @@ pub(crate) use self::error::SettingsError;
 pub(crate) use self::inbox::InboxSettings;
 pub use self::log::Log;
 pub(crate) use self::log::LogFormat;
+pub(crate) use self::pending_reads::PendingReadsSettings;
 use self::provenance::Provenance;
 use self::raw::Raw;
 pub(crate) use self::server::Server;
@@ -54,6 +56,8 @@ pub struct Settings {
     pub sources: Vec<Source>,
     /// The periodic comparison of roster and accounts.
     pub drift: DriftSettings,
+    /// Reads of changes that arrive without values.
+    pub pending_reads: PendingReadsSettings,
     /// Retention of deliveries.
     pub inbox: InboxSettings,
     /// Processing of deliveries.
@@ -88,6 +92,7 @@ impl Settings {
             database: raw.database.build(env),
             accounts: raw.accounts.build(&provenance)?,
             drift: raw.drift.build(&provenance)?,
+            pending_reads: raw.pending_reads.build(&provenance)?,
             inbox: raw.inbox.build(&provenance)?,
             worker: raw.worker.build(&provenance)?,
             log: raw.log.build(),

@@ -7,6 +7,7 @@ use super::database::RawDatabase;
 use super::drift::RawDrift;
 use super::inbox::RawInbox;
 use super::log::RawLog;
+use super::pending_reads::RawPendingReads;
 use super::policy::RawPolicy;
 use super::server::RawServer;
 use super::sources::RawSource;
@@ -21,6 +22,7 @@ pub(super) struct Raw {
     pub(super) accounts: RawAccounts,
     pub(super) policy: RawPolicy,
     pub(super) drift: RawDrift,
+    pub(super) pending_reads: RawPendingReads,
     pub(super) inbox: RawInbox,
     pub(super) worker: RawWorker,
     pub(super) log: RawLog,

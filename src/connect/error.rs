@@ -130,6 +130,41 @@ impl ReadError {
         }
     }
 
+    /// Returns whether the same read probably fails until somebody changes the settings or the HR system.
+    #[must_use]
+    pub fn is_permanent(&self) -> bool {
+        match self {
+            Self::Unauthorized { .. }
+            | Self::Forbidden { .. }
+            | Self::NotFound { .. }
+            | Self::NotListedAsDeleted
+            | Self::Refused { .. }
+            | Self::UnexpectedResponse { .. }
+            | Self::TooLong { .. }
+            | Self::Truncated { .. }
+            | Self::NullRecord { .. }
+            | Self::UnreadableRecord { .. }
+            | Self::InvalidId
+            | Self::CredentialsBlocked { .. } => true,
+            Self::RateLimited { .. }
+            | Self::Unavailable { .. }
+            | Self::Timeout
+            | Self::NoEmployees
+            | Self::NotReady { .. }
+            | Self::HostThrottled => false,
+        }
+    }
+
+    /// Returns the failure without the time of the next attempt.
+    pub(crate) fn cause(&self) -> String {
+        match self {
+            Self::CredentialsBlocked { check, .. } => {
+                format!("the API refused our credentials; check {check}")
+            }
+            other => other.to_string(),
+        }
+    }
+
     /// Returns the label used in the log.
     #[must_use]
     pub fn as_str(&self) -> &'static str {

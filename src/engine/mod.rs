@@ -7,6 +7,7 @@ pub mod accounts;
 pub(crate) mod audit;
 pub mod holds;
 pub(crate) mod policies;
+mod failed_reads;
 pub(crate) mod failure;
 pub(crate) mod observe;
 pub(crate) mod evaluate;

@@ -63,7 +63,8 @@ impl Policies {
     pub(crate) fn is_protected(&self, account: &Account) -> bool {
         let mut policies = self.sources.values().map(|(_, _, policy)| policy);
         let email = account.email.as_ref();
-        policies.any(|policy| email.is_some_and(|email| policy.protected.contains(email)))
+        account.is_protected
+            || policies.any(|policy| email.is_some_and(|email| policy.protected.contains(email)))
     }
 
     /// Returns the names of all configured sources, sorted.

@@ -87,12 +87,21 @@ async fn find_others(
             continue;
         };
         for source in sources {
-            asked.push(SharedAccount {
+            let shared = SharedAccount {
                 source: source.clone(),
                 account: account.id.clone(),
-                email: account.email.clone().filter(|_| *source != key.source),
+                email: None,
                 tenant: table.has_tenants.then(|| key.tenant.clone()),
-            });
+            };
+            if let Some(email) = account.email.as_ref().filter(|_| *source != key.source) {
+                let aliases = table.email_domains.aliases(email).into_iter();
+                asked.extend(aliases.map(|alias| SharedAccount {
+                    email: Some(alias),
+                    ..shared.clone()
+                }));
+            } else {
+                asked.push(shared);
+            }
         }
     }
     sharing::store::find(conn, &asked).await

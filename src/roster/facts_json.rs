@@ -4,7 +4,8 @@ use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 
 use leaver_core::domain::{
-    DateOrInstant, Departure, Employee, EmploymentStatus, Fact, Status, UnreadableFacts, WorkEmail,
+    DateOrInstant, Departure, Employee, EmploymentStatus, Fact, ReadFailure, Status,
+    UnreadableFacts, WorkEmail,
 };
 
 /// The column `facts`. Its member names are part of the stored data.
@@ -28,6 +29,8 @@ pub(crate) struct StoredFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
     values_pending_since: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    read_failed: Option<StoredReadFailure>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     status_unreadable_since: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     employment_status_unreadable_since: Option<DateTime<Utc>>,
@@ -35,6 +38,12 @@ pub(crate) struct StoredFacts {
     hire_date_unreadable_since: Option<DateTime<Utc>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     termination_date_unreadable_since: Option<DateTime<Utc>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct StoredReadFailure {
+    since: DateTime<Utc>,
+    cause: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -179,6 +188,10 @@ impl StoredFacts {
         });
         employee.deleted = self.deleted.map(|fact| fact.into_fact(|deleted| deleted));
         employee.values_pending_since = self.values_pending_since;
+        employee.read_failed = self.read_failed.map(|failure| ReadFailure {
+            since: failure.since,
+            cause: failure.cause,
+        });
         employee.unreadable = UnreadableFacts {
             status: self.status_unreadable_since,
             employment_status: self.employment_status_unreadable_since,
@@ -226,6 +239,13 @@ impl StoredFacts {
                 .as_ref()
                 .map(|fact| StoredFact::new(fact, |deleted| *deleted)),
             values_pending_since: employee.values_pending_since,
+            read_failed: employee
+                .read_failed
+                .as_ref()
+                .map(|failure| StoredReadFailure {
+                    since: failure.since,
+                    cause: failure.cause.clone(),
+                }),
             status_unreadable_since: employee.unreadable.status,
             employment_status_unreadable_since: employee.unreadable.employment_status,
             hire_date_unreadable_since: employee.unreadable.hire_date,

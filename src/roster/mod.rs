@@ -21,7 +21,7 @@ use sqlx::PgConnection;
 
 use leaver_core::domain::{
     ChangeKind, DeliveryId, Employee, EmployeeChange, EmployeeKey, Fact, Facts, Field, SourceName,
-    Status,
+    Status, is_older, is_same_moment,
 };
 
 /// A change with its source and its times, ready to be merged.
@@ -208,25 +208,23 @@ struct Times {
     observed_at: DateTime<Utc>,
 }
 
-/// Merges one fact. Facts with the same `as_of` are ordered by value, so the result does not depend on arrival order. A
-/// repeated fact keeps its first `observed_at`.
+/// Merges one fact. Facts of the same moment are ordered by value, so the result does not depend on arrival order: of a
+/// whole second and a read within it, either can be the later one. A repeated fact keeps its first `observed_at`.
 fn merge_fact<T: Clone + Ord>(known: &mut Option<Fact<T>>, posted: &Field<T>, at: Times) -> Effect {
     let value = match posted {
         Field::Absent | Field::Unreadable => return Effect::Unchanged,
         Field::Empty => None,
         Field::Value(value) => Some(value.clone()),
     };
-    match known {
-        Some(fact) if at.as_of < fact.as_of => return Effect::Stale,
-        Some(fact) if at.as_of == fact.as_of && value < fact.value => return Effect::Unchanged,
-        Some(fact)
-            if at.as_of == fact.as_of
-                && value == fact.value
-                && at.observed_at >= fact.observed_at =>
-        {
+    if let Some(fact) = known {
+        if is_older(at.as_of, fact.as_of) {
+            return Effect::Stale;
+        }
+        let ordered = (&value, at.as_of, fact.observed_at);
+        let is_greater = ordered > (&fact.value, fact.as_of, at.observed_at);
+        if is_same_moment(at.as_of, fact.as_of) && !is_greater {
             return Effect::Unchanged;
         }
-        _ => {}
     }
     *known = Some(Fact {
         value,
@@ -249,7 +247,9 @@ fn merge_unreadable(employee: &mut Employee, facts: &Facts, at: Times) -> Effect
         if is_unreadable {
             *unreadable = before.max(Some(at.as_of));
         }
-        if known.is_some_and(|fact| Some(fact.as_of) >= *unreadable) {
+        if let (Some(fact), Some(since)) = (known, *unreadable)
+            && !is_older(fact.as_of, since)
+        {
             *unreadable = None;
         }
         match *unreadable == before {
@@ -296,7 +296,7 @@ fn merge_presence(employee: &mut Employee, observation: &Observation) -> Effect 
     let is_older = employee
         .status
         .as_ref()
-        .is_some_and(|fact| fact.as_of > observation.as_of);
+        .is_some_and(|fact| is_older(observation.as_of, fact.as_of));
     let linked_account = observation.change.linked_account.as_ref();
     if !is_older
         && linked_account.is_some()
@@ -327,6 +327,7 @@ fn merge_read_due(employee: &mut Employee, observation: &Observation) -> Effect 
     }
     if employee.values_pending_since < status_as_of {
         employee.values_pending_since = None;
+        employee.read_failed = None;
     }
     effect
 }

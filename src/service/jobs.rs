@@ -25,6 +25,8 @@ pub(super) struct JobSettings {
     pub(super) drift_mode: DriftMode,
     /// Between two drift checks.
     pub(super) drift_interval: Duration,
+    /// How long a pending read fails permanently before a person has to decide.
+    pub(super) give_up_after: Duration,
     /// How long each source may send nothing.
     pub(super) silence_thresholds: Vec<SilenceThreshold>,
     /// Sources with an API.
@@ -59,7 +61,11 @@ pub(super) fn start(
     let (pool, clock) = (engine.pool.clone(), Arc::clone(&engine.clock));
     let thresholds = settings.silence_thresholds;
     runner.start(move || SilenceMonitor::new(pool.clone(), Arc::clone(&clock), thresholds.clone()));
-    let reader = PendingReader::new(Arc::clone(engine), &settings.sources);
+    let reader = PendingReader::new(
+        Arc::clone(engine),
+        &settings.sources,
+        settings.give_up_after,
+    );
     if reader.has_sources() {
         let (reader, stop) = (Arc::new(reader), stop.clone());
         runner.start(move || PendingReadsJob {

@@ -61,6 +61,7 @@ impl Service {
             workers: settings.worker.concurrency,
             drift_mode: settings.drift.mode,
             drift_interval: settings.drift.interval,
+            give_up_after: settings.pending_reads.give_up_after,
             silence_thresholds: silence_thresholds(settings),
             sources: companies(settings, &crate::connect::ClientLimits::default(), &clock)?,
         };

@@ -141,7 +141,11 @@ async fn random_bamboohr_responses_end_no_access() {
         let mut test = over("bamboohr", "bamboohr.yaml", seed, OF_BAMBOOHR).await;
         let read = test.sync().await;
         (complete, records) = (complete + read.0, records + read.1);
-        let reader = PendingReader::new(Arc::clone(&test.app.parts.engine), &test.companies);
+        let reader = PendingReader::new(
+            Arc::clone(&test.app.parts.engine),
+            &test.companies,
+            Duration::from_mins(15),
+        );
         for id in ["1", "2", "3", "4175"] {
             let as_of = test.app.clock.now().to_rfc3339();
             let thin = event("employee.updated", id, &as_of);

@@ -167,7 +167,7 @@ fn spawn(launch: &Launch<'_>, log: &File) -> io::Result<SupervisedChild> {
         "listen_addresses=",
         "unix_socket_permissions=0700",
         // The tests share one server, and each test has its own pool.
-        "max_connections=100",
+        "max_connections=300",
         // An acknowledged delivery survives any crash of this process or the machine. (fsync is on by default and not set here,
         // so that tests can turn it off.)
         "synchronous_commit=on",

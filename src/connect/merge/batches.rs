@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
+use super::withheld::WithheldFields;
 use super::{EmployeePages, LinkedAccount, MergeApi};
 use crate::connect::{EmployeeBatch, ReadError};
 use leaver_core::providers::ModelSync;
@@ -16,6 +17,7 @@ pub(crate) struct EmployeeBatches<'a> {
     pages: EmployeePages<'a>,
     is_full: bool,
     is_checked: bool,
+    withheld: WithheldFields,
     has_records: bool,
 }
 
@@ -32,6 +34,7 @@ impl MergeApi {
             pages: self.employees(account, since),
             is_full: since.is_none(),
             is_checked: false,
+            withheld: WithheldFields::default(),
             has_records: false,
         }
     }
@@ -48,12 +51,17 @@ impl EmployeeBatches<'_> {
             self.is_checked = true;
         }
         let Some(page) = self.pages.next().await? else {
-            return if self.is_full && !self.has_records {
-                Err(ReadError::NoEmployees)
-            } else {
-                Ok(None)
-            };
+            if self.is_full && !self.has_records {
+                return Err(ReadError::NoEmployees);
+            }
+            let warnings = self.withheld.take_warnings(self.is_full);
+            return Ok((!warnings.is_empty()).then(|| EmployeeBatch {
+                warnings,
+                changes: vec![],
+                fallback_as_of: None,
+            }));
         };
+        self.withheld.record(&page.changes);
         self.has_records |= !page.changes.is_empty();
         let causes = page.bad_entries.iter().map(|bad| bad.cause.to_string());
         Ok(Some(EmployeeBatch {

@@ -2,6 +2,7 @@
 
 mod batches;
 mod employees;
+mod withheld;
 
 use std::collections::HashSet;
 

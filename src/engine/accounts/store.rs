@@ -32,7 +32,7 @@ pub(crate) async fn find_by_id(
     let mut found = HashMap::new();
     for row in read(conn, table, query).await? {
         if let Some(link) = position(&row)?.and_then(|n| links.get(n)) {
-            found.insert((*link).clone(), read_account(&row)?);
+            found.insert((*link).clone(), read_account(table, &row)?);
         }
     }
     Ok(found)
@@ -56,10 +56,11 @@ pub(crate) async fn find_in_tenant(
         .bind(texts(ids))
         .bind(tenants);
     let rows = read(conn, table, query).await?;
-    rows.iter().map(read_account).collect()
+    rows.iter().map(|row| read_account(table, row)).collect()
 }
 
-/// Returns the accounts with each work e-mail, in the order given, whichever of its spellings they hold.
+/// Returns the accounts with each work e-mail, in the order given, whichever of its spellings they hold, and whichever name
+/// of a renamed domain.
 ///
 /// The query may find more than these: its key follows IDNA less closely than [`WorkEmail`].
 ///
@@ -76,7 +77,8 @@ pub async fn find_by_email(
     }
     let (mut emails, mut tenants, mut positions) = (vec![], vec![], vec![]);
     for (position, (email, tenant)) in (1_i64..).zip(wanted) {
-        for spelling in email.spellings() {
+        let aliases = table.email_domains.aliases(email);
+        for spelling in aliases.iter().flat_map(WorkEmail::spellings) {
             emails.push(spelling);
             tenants.push(tenant.as_str());
             positions.push(position);
@@ -90,9 +92,9 @@ pub async fn find_by_email(
         let Some(position) = position(&row)? else {
             continue;
         };
-        let account = read_account(&row)?;
+        let account = read_account(table, &row)?;
         if let (Some((email, _)), Some(slot)) = (wanted.get(position), found.get_mut(position))
-            && account.email.as_ref() == Some(email)
+            && account.email == Some(table.email_domains.present(email))
             && !slot.contains(&account)
         {
             slot.push(account);
@@ -115,7 +117,7 @@ pub(crate) async fn active_after(
         .bind(after.map(AccountId::as_str))
         .bind(limit);
     let rows = read(conn, table, query).await?;
-    rows.iter().map(read_account).collect()
+    rows.iter().map(|row| read_account(table, row)).collect()
 }
 
 /// Returns true if no two accounts have the same id.
@@ -274,11 +276,12 @@ fn position(row: &PgRow) -> Result<Option<usize>, sqlx::Error> {
     Ok(usize::try_from(position - 1).ok())
 }
 
-fn read_account(row: &PgRow) -> Result<Account, sqlx::Error> {
+fn read_account(table: &AccountsTable, row: &PgRow) -> Result<Account, sqlx::Error> {
     let email: Option<String> = row.try_get("email")?;
+    let email = email.as_deref().and_then(WorkEmail::parse);
     Ok(Account {
         id: AccountId::new(row.try_get::<String, _>("id")?),
-        email: email.as_deref().and_then(WorkEmail::parse),
+        email: email.map(|email| table.email_domains.present(&email)),
         is_active: row.try_get("is_active")?,
         is_protected: row.try_get("is_protected")?,
     })
@@ -325,43 +328,6 @@ pub(super) async fn columns(
             }
         })
         .collect())
-}
-
-/// Returns tables whose name differs only in case or schema.
-pub(super) async fn tables_like(
-    conn: &mut PgConnection,
-    table: &str,
-) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT n.nspname || '.' || c.relname AS "name!"
-           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
-           WHERE c.relkind IN ('r', 'p', 'v', 'f')
-             AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'leaver')
-             AND trim(trailing 's' FROM lower(c.relname)) = trim(trailing 's' FROM lower($1))
-           ORDER BY 1 LIMIT 5"#,
-        table,
-    )
-    .fetch_all(conn)
-    .await
-}
-
-/// Returns the first key of each valid index of a table, spelled as in the catalog.
-pub(super) async fn leading_index_keys(
-    conn: &mut PgConnection,
-    schema: &str,
-    table: &str,
-) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT pg_get_indexdef(i.indexrelid, 1, true) AS "key!"
-           FROM pg_index i
-           JOIN pg_class c ON c.oid = i.indrelid
-           JOIN pg_namespace n ON n.oid = c.relnamespace
-           WHERE n.nspname::text = $1 AND c.relname::text = $2 AND i.indisvalid AND i.indpred IS NULL"#,
-        schema,
-        table,
-    )
-    .fetch_all(conn)
-    .await
 }
 
 /// Privileges of the connected role, for `leaver check`.

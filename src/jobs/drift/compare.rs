@@ -1,6 +1,8 @@
 //! One comparison, page by page. Each page is read in one snapshot of the database, so an employee who is being
 //! deactivated at that moment is not reported.
 
+use std::collections::BTreeSet;
+
 use sqlx::PgConnection;
 
 use super::outdated::is_outdated;
@@ -359,17 +361,21 @@ async fn compare_accounts(
         };
         after = Some(last.id.clone());
         let ids: Vec<&str> = page.iter().map(|account| account.id.as_str()).collect();
-        let emails: Vec<&str> = page
-            .iter()
-            .filter_map(|account| account.email.as_ref().map(WorkEmail::expose))
-            .collect();
+        let aliases = |account: &Account| {
+            let email = account.email.as_ref();
+            email.map_or_else(BTreeSet::new, |email| table.email_domains.aliases(email))
+        };
+        let emails: BTreeSet<WorkEmail> = page.iter().flat_map(aliases).collect();
+        let emails: Vec<&str> = emails.iter().map(WorkEmail::expose).collect();
         let claimed =
             roster::scan::store::find_claimed_accounts(&mut snapshot, &names, &ids, &emails)
                 .await?;
         for account in page {
             let email = account.email.as_ref();
             if claimed.account_ids.contains(account.id.as_str())
-                || email.is_some_and(|email| claimed.work_emails.contains(email.expose()))
+                || aliases(&account)
+                    .iter()
+                    .any(|email| claimed.work_emails.contains(email.expose()))
             {
                 continue;
             }

@@ -4,6 +4,7 @@
 mod collect;
 mod error;
 pub mod gaps;
+mod failed_read;
 pub mod pending_reads;
 
 use std::collections::BTreeMap;

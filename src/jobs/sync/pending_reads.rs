@@ -13,15 +13,15 @@ use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
 use super::SyncSource;
-use crate::base::backoff::{Backoff, Jitter};
-use crate::connect::{BambooHrApi, ReadError, withheld};
+use super::failed_read::FailedRead;
+use crate::connect::{BambooHrApi, ReadError};
 use crate::db::transaction::{roll_back, set_lock_timeout};
 use crate::engine::audit::Actor;
 use crate::engine::{Engine, Failure};
 use crate::jobs::runner::{Job, Next};
 use crate::roster::Observation;
 use crate::roster::pending_reads::{self, PendingRead};
-use leaver_core::domain::{EmployeeChange, Field, SourceName};
+use leaver_core::domain::{EmployeeChange, ReadFailure, SourceName};
 use leaver_core::providers::{EmployeeRead, bamboohr_deletion};
 
 /// Reads in flight at the same time.
@@ -30,27 +30,15 @@ const BATCH_SIZE: i64 = 4;
 const POLL_INTERVAL: Duration = Duration::from_secs(3);
 /// How long a claimed read belongs to this process; longer than one read with all its attempts.
 const LEASE: TimeDelta = TimeDelta::minutes(5);
-/// The wait after a failure, unless the API asks for more.
-const RETRY: Backoff = Backoff {
-    base: Duration::from_secs(5),
-    cap: Duration::from_mins(10),
-    jitter: Jitter::None,
-};
-/// The longest wait that the API can ask for.
-const MAX_RETRY_AFTER: TimeDelta = TimeDelta::hours(1);
 /// A change further in the future than this comes from a clock that has stepped back since.
 const MAX_CLOCK_SKEW: TimeDelta = TimeDelta::minutes(10);
 /// How far before the reported change a deletion is looked for in the list of changes.
 const DELETION_OVERLAP: TimeDelta = TimeDelta::hours(1);
-/// What to do about fields that a read did not return.
-const SEE_FIELDS: &str = "let the BambooHR user who made `api.api_key` see these fields";
-/// Why a read stays pending that returned no status.
-const NO_STATUS: &str = "the API returns no `status` of this employee";
-
 /// Reads the employees of pending reads.
 pub struct PendingReader {
     engine: Arc<Engine>,
     apis: HashMap<SourceName, BambooHrApi>,
+    give_up_after: TimeDelta,
 }
 
 /// The API's response to one read.
@@ -61,16 +49,11 @@ struct EmployeeResponse {
     result: Result<Option<EmployeeRead>, ReadError>,
 }
 
-/// Why and until when a read stays pending.
-struct RetryLater {
-    reason: String,
-    until: DateTime<Utc>,
-}
-
 impl PendingReader {
-    /// Creates a reader for those sources whose API reads single employees.
+    /// Creates a reader for those sources whose API reads single employees. A person has to decide about an employee
+    /// whose read fails permanently for `give_up_after`.
     #[must_use]
-    pub fn new(engine: Arc<Engine>, companies: &[SyncSource]) -> Self {
+    pub fn new(engine: Arc<Engine>, companies: &[SyncSource], give_up_after: Duration) -> Self {
         let apis = companies
             .iter()
             .filter_map(|company| {
@@ -78,7 +61,11 @@ impl PendingReader {
                 Some((company.source.clone(), api.clone()))
             })
             .collect();
-        Self { engine, apis }
+        Self {
+            engine,
+            apis,
+            give_up_after: TimeDelta::from_std(give_up_after).unwrap_or(TimeDelta::MAX),
+        }
     }
 
     /// Returns true if a source can have pending reads.
@@ -136,7 +123,7 @@ impl PendingReader {
         // Stopped: reads without a response are due at once, so that another replica can claim them.
         let now = self.engine.clock.now();
         for read in in_flight.values() {
-            self.postpone(read, None, now).await?;
+            self.postpone(read, None, None, now).await?;
         }
         Ok(count)
     }
@@ -165,38 +152,75 @@ impl PendingReader {
     async fn settle(&self, response: EmployeeResponse) -> Result<(), Failure> {
         let now = self.engine.clock.now();
         let read = &response.read;
-        let retry = match response.result {
-            Err(error) => Some(RetryLater {
-                until: retry_at(read, &error, now),
-                reason: error.to_string(),
-            }),
+        let failed = match response.result {
+            Err(error) => Some(FailedRead::of_api(&error)),
             Ok(result) => {
-                let missing = result.as_ref().and_then(missing_values);
+                let missing = result.as_ref().and_then(FailedRead::of_response);
                 let change = result.map_or_else(
                     || bamboohr_deletion(&read.key.employee_id, response.began, &read.key.tenant),
                     |result| result.change,
                 );
                 let is_complete = missing.is_none();
                 let applied = self.apply(read, change, response.began, is_complete);
-                let failed = match self.engine.pool.with_silence_timeout(applied).await {
+                match self.engine.pool.with_silence_timeout(applied).await {
                     Ok(()) => missing,
                     Err(failure) if failure.is_outage() => return Err(failure),
-                    Err(failure) => Some(failure.to_string()),
-                };
-                failed.map(|reason| RetryLater {
-                    until: now + backoff(read.attempts),
-                    reason,
-                })
+                    Err(failure) => Some(FailedRead::of_engine(&failure)),
+                }
             }
         };
         let source = read.key.source.as_str();
-        let Some(RetryLater { reason, until }) = retry else {
+        let Some(failed) = failed else {
             info!(source, employee = %read.key.employee_id, "pending_reads.read: done");
             return Ok(());
         };
+        let retry = failed.retry(read, self.give_up_after, now);
+        if let Some(since) = retry.given_up_since
+            && !self.give_up(read, &failed, since).await?
+        {
+            info!(source, employee = %read.key.employee_id, "pending_reads.read: newer values are known; no read is needed");
+            return Ok(());
+        }
         let attempts = read.attempts + 1;
-        warn!(source, employee = %read.key.employee_id, attempts, reason, next_attempt_at = %until, "pending_reads.read: failed; will retry");
-        Ok(self.postpone(read, Some(&reason), until).await?)
+        let reason = failed.reason.as_str();
+        warn!(source, employee = %read.key.employee_id, attempts, reason, next_attempt_at = %retry.at, "pending_reads.read: failed; will retry");
+        Ok(self
+            .postpone(read, Some(reason), retry.failed_since, retry.at)
+            .await?)
+    }
+
+    /// Leaves the decision to a person. Returns false if the read is deleted, since newer values are known.
+    async fn give_up(
+        &self,
+        read: &PendingRead,
+        failed: &FailedRead,
+        since: DateTime<Utc>,
+    ) -> Result<bool, Failure> {
+        let failure = ReadFailure {
+            since,
+            cause: failed.cause.clone(),
+        };
+        let is_waiting = match self.engine.record_read_failure(&read.key, &failure).await {
+            Ok(is_waiting) => is_waiting,
+            Err(failure) if failure.is_outage() => return Err(failure),
+            Err(error) => {
+                warn!(%error, "pending_reads.give_up: cannot open a hold now; will retry");
+                true
+            }
+        };
+        // Withheld fields stay a problem although the status is known.
+        if is_waiting || !failed.is_empty {
+            return Ok(true);
+        }
+        let pool = &self.engine.pool;
+        let forgotten = async {
+            let mut conn = pool.acquire().await?;
+            let after_change = read.since + TimeDelta::microseconds(1);
+            pending_reads::store::forget(&mut conn, &read.key, after_change).await
+        };
+        pool.with_silence_timeout::<_, sqlx::Error>(forgotten)
+            .await?;
+        Ok(false)
     }
 
     /// Applies a change in one transaction. Deletes the read if the response is complete.
@@ -240,12 +264,13 @@ impl PendingReader {
         &self,
         read: &PendingRead,
         reason: Option<&str>,
+        failed_since: Option<DateTime<Utc>>,
         until: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
         let pool = &self.engine.pool;
         let postponed = async {
             let mut conn = pool.acquire().await?;
-            pending_reads::store::postpone(&mut conn, read, reason, until).await
+            pending_reads::store::postpone(&mut conn, read, reason, failed_since, until).await
         };
         pool.with_silence_timeout(postponed).await
     }
@@ -267,13 +292,6 @@ async fn read_employee(
         return Ok(None);
     }
     Err(ReadError::NotListedAsDeleted)
-}
-
-/// Returns why a response is incomplete: fields are withheld, or there is no status.
-fn missing_values(read: &EmployeeRead) -> Option<String> {
-    let has_status = matches!(read.change.facts.status, Field::Value(_) | Field::Empty);
-    let missing = withheld(read).or_else(|| (!has_status).then(|| NO_STATUS.to_owned()));
-    missing.map(|missing| format!("{missing}; {SEE_FIELDS}"))
 }
 
 /// Executes pending reads, until stopped.
@@ -302,23 +320,4 @@ impl Job for PendingReadsJob {
             }
         }
     }
-}
-
-/// The wait after this many earlier failures.
-fn backoff(attempts: i32) -> TimeDelta {
-    let failures = u32::try_from(attempts).unwrap_or(0).saturating_add(1);
-    TimeDelta::from_std(RETRY.random_wait(failures)).unwrap_or(TimeDelta::minutes(10))
-}
-
-/// Returns when to read again: as late as the API asks for, and at least after the backoff.
-fn retry_at(read: &PendingRead, error: &ReadError, now: DateTime<Utc>) -> DateTime<Utc> {
-    let earliest = now + backoff(read.attempts);
-    let requested = match error {
-        ReadError::CredentialsBlocked { until, .. } => Some(*until),
-        _ => error
-            .retry_after()
-            .and_then(|wait| TimeDelta::from_std(wait).ok())
-            .and_then(|wait| now.checked_add_signed(wait)),
-    };
-    requested.map_or(earliest, |at| at.min(now + MAX_RETRY_AFTER).max(earliest))
 }

@@ -23,7 +23,7 @@ pub(super) async fn leavers(conn: &mut PgConnection) -> Result<Leavers, sqlx::Er
     })
 }
 
-/// Counts the pending reads that failed and either wait since before `older_than` or fail permanently (401, 403, 404).
+/// Counts the pending reads that fail permanently, and those that failed and wait since before `older_than`.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -33,8 +33,7 @@ pub(super) async fn failing_reads(
 ) -> Result<FailingReads, sqlx::Error> {
     let row = sqlx::query!(
         r#"SELECT count(*) AS "count!", max(reason) AS reason FROM leaver.pending_reads
-           WHERE attempts > 0
-             AND (since <= $1 OR reason LIKE '%(401)%' OR reason LIKE '%(403)%' OR reason LIKE '%(404)%')"#,
+           WHERE failed_since IS NOT NULL OR (attempts > 0 AND since <= $1)"#,
         older_than,
     )
     .fetch_one(conn)

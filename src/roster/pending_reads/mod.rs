@@ -16,6 +16,8 @@ pub struct PendingRead {
     pub since: DateTime<Utc>,
     /// How often it failed.
     pub attempts: i32,
+    /// When it first failed permanently.
+    pub failed_since: Option<DateTime<Utc>>,
 }
 
 /// Returns the read that an employee waits for, if any. None is needed if the employee was deleted after the change.
@@ -30,5 +32,6 @@ pub(crate) fn for_employee(employee: &Employee) -> Option<PendingRead> {
         key: employee.key.clone(),
         since,
         attempts: 0,
+        failed_since: None,
     })
 }

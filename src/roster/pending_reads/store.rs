@@ -7,8 +7,8 @@ use super::PendingRead;
 use crate::db::employee_keys::{KeyColumns, employee_key};
 use leaver_core::domain::{EmployeeKey, SourceName};
 
-/// Inserts reads that are due at once. An existing read changes only if the new change is newer. Returns true if any read
-/// was inserted or changed.
+/// Inserts reads that are due at once. An existing read changes only if the new change is newer, and keeps its
+/// permanent failure. Returns true if any read was inserted or changed.
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
@@ -32,7 +32,8 @@ pub async fn insert(
               AS k (source, tenant, employee_id, since, n)
          ORDER BY n
          ON CONFLICT ON CONSTRAINT pending_reads_pkey DO UPDATE
-         SET since = excluded.since, attempts = 0, next_attempt_at = excluded.next_attempt_at, reason = NULL
+         SET since = excluded.since, attempts = 0, next_attempt_at = excluded.next_attempt_at,
+             reason = CASE WHEN d.failed_since IS NOT NULL THEN d.reason END
          WHERE d.since < excluded.since",
         &columns.sources,
         &columns.tenants,
@@ -78,7 +79,7 @@ pub(crate) async fn claim(
                ORDER BY next_attempt_at LIMIT $2
                FOR UPDATE SKIP LOCKED) AS k
          WHERE (d.source, d.tenant, d.employee_id) = (k.source, k.tenant, k.employee_id)
-         RETURNING d.source, d.tenant, d.employee_id, d.since, d.attempts",
+         RETURNING d.source, d.tenant, d.employee_id, d.since, d.attempts, d.failed_since",
         &sources,
         limit,
         now,
@@ -93,6 +94,7 @@ pub(crate) async fn claim(
                 key: employee_key(&row.source, row.tenant, row.employee_id)?,
                 since: row.since,
                 attempts: row.attempts,
+                failed_since: row.failed_since,
             })
         })
         .collect()
@@ -150,7 +152,8 @@ pub async fn forget(
     Ok(())
 }
 
-/// Postpones a read, and counts a failure if there is a reason. A read whose change is newer stays due.
+/// Postpones a read, and counts a failure if there is a reason. A read whose change is newer stays due. `failed_since` is
+/// stored unless an earlier one is known.
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
@@ -158,11 +161,13 @@ pub(crate) async fn postpone(
     conn: &mut PgConnection,
     read: &PendingRead,
     reason: Option<&str>,
+    failed_since: Option<DateTime<Utc>>,
     until: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE leaver.pending_reads
          SET next_attempt_at = $5,
+             failed_since = COALESCE(failed_since, $7),
              attempts = attempts + CASE WHEN $6::text IS NULL THEN 0 ELSE 1 END,
              reason = COALESCE($6, reason)
          WHERE source = $1 AND tenant = $2 AND employee_id = $3 AND since = $4",
@@ -172,6 +177,7 @@ pub(crate) async fn postpone(
         read.since,
         until,
         reason,
+        failed_since,
     )
     .execute(conn)
     .await?;

@@ -1,6 +1,7 @@
 //! The application's users table: ids of every type, quoted names, and errors that name the mistake.
 
 use leaver::engine::accounts::{AccountsMapping, AccountsTable, Shape};
+use leaver_core::domain::EmailDomains;
 
 use super::{active, says, terminated};
 use crate::support::TestApp;
@@ -160,6 +161,7 @@ async fn a_mapping_that_does_not_fit_names_its_key() {
         table: "odd".to_owned(),
         id_column: "good".to_owned(),
         email_column: "mail".to_owned(),
+        email_domains: EmailDomains::default(),
         shape: Shape::Active("flag".to_owned()),
         tenant_column: None,
         filter: String::new(),

@@ -225,8 +225,8 @@ async fn two_sources(disagree: &str) -> TestApp {
     app.add_users(&[EMAIL]).await;
     let company = app.sync_sources(3).remove(0);
     let syncer = Syncer::new(Arc::clone(&app.parts.engine));
-    let synced = syncer.sync(&company, SyncMode::Full, &|_, _| {}).await;
-    assert_eq!(synced.unwrap().unwrap()[0].incomplete, None);
+    let read = syncer.sync(&company, SyncMode::Full, &|_, _| {}).await;
+    assert_eq!(read.unwrap().unwrap()[0].incomplete, None);
     app
 }
 

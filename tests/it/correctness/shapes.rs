@@ -206,10 +206,11 @@ async fn apply_to_1(
         .tables(tables)
         .build()
         .await;
-    app.sql(
-        "DROP ROLE IF EXISTS shapes_service; CREATE ROLE shapes_service;
-         GRANT SELECT, UPDATE ON users TO shapes_service; SET ROLE shapes_service",
-    )
+    // Roles belong to the whole server, and tests run at the same time.
+    let role = format!("shapes_{}", uuid::Uuid::new_v4().simple());
+    app.sql(&format!(
+        "CREATE ROLE {role}; GRANT SELECT, UPDATE ON users TO {role}; SET ROLE {role}"
+    ))
     .await;
     let table = inspect(&mut app).await.unwrap();
     let account = AccountId::new("1");
@@ -222,8 +223,10 @@ async fn apply_to_1(
     let applied = apply(&mut app.session.conn, &table, [&decision])
         .await
         .unwrap();
-    app.sql("RESET ROLE; REVOKE ALL ON users FROM shapes_service; DROP OWNED BY shapes_service; DROP ROLE shapes_service")
-        .await;
+    app.sql(&format!(
+        "RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}"
+    ))
+    .await;
     applied
 }
 

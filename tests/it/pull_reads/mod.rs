@@ -1,6 +1,7 @@
 //! Changes that arrive without values: the employee is read over the API, and the decision follows the read.
 
 mod clocks;
+mod giving_up;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,6 +20,8 @@ use crate::support::driving::{event, leaving, terminated, working};
 use crate::support::logs::Captured;
 use crate::support::{BAMBOOHR_KEY, END_SESSIONS, FORM, TestApp};
 
+/// A person has to decide about a read that fails permanently for this long.
+const GIVE_UP_AFTER: Duration = Duration::from_mins(15);
 const API_KEY: &str = "bamboohr-api-key-sentinel";
 const EARLIER: &str = "2026-11-22T10:00:00+0000";
 
@@ -98,7 +101,11 @@ impl ReadsTest {
 }
 
 fn reader(app: &TestApp) -> PendingReader {
-    PendingReader::new(Arc::clone(&app.parts.engine), &app.sync_sources(3))
+    PendingReader::new(
+        Arc::clone(&app.parts.engine),
+        &app.sync_sources(3),
+        GIVE_UP_AFTER,
+    )
 }
 
 #[tokio::test]

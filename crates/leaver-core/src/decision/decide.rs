@@ -5,6 +5,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use super::access_end::day_start;
 use super::assess::{Employment, assess};
 use super::departure;
+use super::failed_read::is_unread;
 use super::hold_request::Inputs;
 use super::others::{self, Effect, OtherRecord};
 use super::policy::{Policy, Rehire};
@@ -59,13 +60,14 @@ pub fn decide(
             ..
         } => {
             // An open hold about a rehire stays open while the values of a later change are unknown.
-            let rehire = (*needs_read && *employed)
+            let is_unread = is_unread(employee, *needs_read);
+            let rehire = (is_unread && *employed)
                 .then(|| handle_rehire(&inputs, now))
                 .flatten()
                 .filter(|action| matches!(action, Action::Hold(_)));
             match rehire {
                 Some(action) => (action, rehired(&reason)),
-                None => resolve_uncertainty(&inputs, others, *needs_read, reason),
+                None => resolve_uncertainty(&inputs, others, is_unread, reason),
             }
         }
         Employment::Leaving { employed, .. } => {
@@ -208,16 +210,16 @@ fn end_access(inputs: &Inputs<'_>, others: Effect, reason: String) -> (Action, S
 fn resolve_uncertainty(
     inputs: &Inputs<'_>,
     others: Effect,
-    needs_read: bool,
+    is_unread: bool,
     reason: String,
 ) -> (Action, String) {
     let cause = match inputs.employee.values_pending_since {
-        Some(at) if needs_read => format!("needs-read@{}", at.to_rfc3339()),
+        Some(at) if is_unread => format!("needs-read@{}", at.to_rfc3339()),
         _ => reason.clone(),
     };
     match inputs.account_match {
         // A read could still return an e-mail that matches an account.
-        AccountMatch::None | AccountMatch::LinkGone(0) if !needs_read => {
+        AccountMatch::None | AccountMatch::LinkGone(0) if !is_unread => {
             (Action::Keep(NoActionReason::NoAccount), reason)
         }
         AccountMatch::LinkGone(_) => (

@@ -5,6 +5,7 @@
 pub mod access_end;
 pub mod assess;
 pub mod departure;
+mod failed_read;
 mod unreadable;
 pub mod policy;
 

@@ -43,6 +43,17 @@ impl WorkEmail {
         &self.0
     }
 
+    /// Returns the domain.
+    pub(super) fn domain(&self) -> Option<&str> {
+        self.0.rsplit_once('@').map(|(_, domain)| domain)
+    }
+
+    /// Returns the address at another domain, given in the form used for comparison. `None` if it has no domain.
+    pub(super) fn with_domain(&self, domain: &str) -> Option<Self> {
+        let (local, _) = self.0.rsplit_once('@')?;
+        Some(Self(format!("{local}@{domain}")))
+    }
+
     /// Returns the spellings of the address that an accounts table may hold: each label of the domain in ASCII or in its own
     /// letters.
     #[must_use]

@@ -70,6 +70,15 @@ pub struct Blocked {
     pub reason: String,
 }
 
+/// Permanent failures of the read of a changed employee, over so long a time that a person has to decide.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ReadFailure {
+    /// When the read first failed permanently.
+    pub since: DateTime<Utc>,
+    /// Why it failed last. It contains no key and no part of a response.
+    pub cause: String,
+}
+
 /// A roster entry: all that the rules depend on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Employee {
@@ -93,6 +102,8 @@ pub struct Employee {
     pub unreadable: UnreadableFacts,
     /// The time of a change whose values are not known yet.
     pub values_pending_since: Option<DateTime<Utc>>,
+    /// The failure to read these values, once a person has to decide. It is removed together with `values_pending_since`.
+    pub read_failed: Option<ReadFailure>,
     /// The linked account.
     pub account_id: Option<AccountId>,
     /// When access ends, if that is scheduled.
@@ -132,6 +143,7 @@ impl Employee {
             deleted: None,
             unreadable: UnreadableFacts::default(),
             values_pending_since: None,
+            read_failed: None,
             account_id: None,
             access_ends_at: None,
             deactivated_at: None,
@@ -167,12 +179,13 @@ impl Employee {
             && same(self.deleted.as_ref(), other.deleted.as_ref())
             && self.unreadable == other.unreadable
             && self.values_pending_since == other.values_pending_since
+            && self.read_failed == other.read_failed
     }
 
     /// Returns true if a list of employees shows the same values for both.
     ///
-    /// An unknown value equals an empty one. `status_changed`, `unreadable` and `values_pending_since` are
-    /// ignored.
+    /// An unknown value equals an empty one. `status_changed`, `unreadable`, `values_pending_since` and
+    /// `read_failed` are ignored.
     #[must_use]
     pub fn has_same_listed_values(&self, other: &Self) -> bool {
         fn value<T>(fact: Option<&Fact<T>>) -> Option<&T> {

@@ -11,13 +11,19 @@ pub use provider::{Capabilities, Provider};
 mod email;
 pub use email::WorkEmail;
 
+mod email_domains;
+pub use email_domains::{EmailDomains, InvalidDomains};
+
 mod employee_change;
 pub use employee_change::{
     ChangeKind, DateOrInstant, EmployeeChange, EmploymentStatus, Facts, Field, Status,
 };
 
 mod employee;
-pub use employee::{Blocked, Departure, Employee, EmployeeKey, Fact, UnreadableFacts};
+pub use employee::{Blocked, Departure, Employee, EmployeeKey, Fact, ReadFailure, UnreadableFacts};
+
+mod moment;
+pub use moment::{is_older, is_same_moment};
 
 mod account;
 pub use account::Account;

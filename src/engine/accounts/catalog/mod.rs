@@ -1,6 +1,6 @@
 //! The accounts table in the catalog of Postgres, and what there can keep a row as it is.
 
-mod store;
+pub(super) mod store;
 
 use sqlx::PgConnection;
 

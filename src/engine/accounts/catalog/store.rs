@@ -49,3 +49,40 @@ pub(in crate::engine::accounts) async fn relation(
     .fetch_one(conn)
     .await
 }
+
+/// Returns tables whose name differs only in case or schema.
+pub(in crate::engine::accounts) async fn tables_like(
+    conn: &mut PgConnection,
+    table: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT n.nspname || '.' || c.relname AS "name!"
+           FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE c.relkind IN ('r', 'p', 'v', 'f')
+             AND n.nspname NOT IN ('pg_catalog', 'information_schema', 'leaver')
+             AND trim(trailing 's' FROM lower(c.relname)) = trim(trailing 's' FROM lower($1))
+           ORDER BY 1 LIMIT 5"#,
+        table,
+    )
+    .fetch_all(conn)
+    .await
+}
+
+/// Returns the first key of each valid index of a table, spelled as in the catalog.
+pub(in crate::engine::accounts) async fn leading_index_keys(
+    conn: &mut PgConnection,
+    schema: &str,
+    table: &str,
+) -> Result<Vec<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT pg_get_indexdef(i.indexrelid, 1, true) AS "key!"
+           FROM pg_index i
+           JOIN pg_class c ON c.oid = i.indrelid
+           JOIN pg_namespace n ON n.oid = c.relnamespace
+           WHERE n.nspname::text = $1 AND c.relname::text = $2 AND i.indisvalid AND i.indpred IS NULL"#,
+        schema,
+        table,
+    )
+    .fetch_all(conn)
+    .await
+}

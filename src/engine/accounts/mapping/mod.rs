@@ -7,6 +7,8 @@ mod names;
 mod shape;
 mod statements;
 
+use std::fmt;
+
 use sqlx::PgConnection;
 
 pub(super) use self::columns::Column;
@@ -17,9 +19,12 @@ pub use self::shape::Shape;
 use self::statements::Parts;
 pub(super) use self::statements::{Statements, Switch};
 use super::catalog::{self, Relation};
+use leaver_core::domain::EmailDomains;
 
 /// The section `[accounts]`. Names are spelled as in the database.
-#[derive(Clone, Debug, PartialEq, Eq)]
+///
+/// `Debug` shows names only: the SQL of the operator and the protected accounts may contain personal data.
+#[derive(Clone, PartialEq, Eq)]
 pub struct AccountsMapping {
     /// `schema.table`, or a table of `public`. A part that contains a dot stands in double quotes.
     pub table: String,
@@ -27,6 +32,8 @@ pub struct AccountsMapping {
     pub id_column: String,
     /// The work e-mail.
     pub email_column: String,
+    /// Domains of work e-mails that were renamed.
+    pub email_domains: EmailDomains,
     /// How a row stores access.
     pub shape: Shape,
     /// The column of the tenant, if the table holds accounts of several companies.
@@ -43,6 +50,19 @@ pub struct AccountsMapping {
     pub protected_where: String,
     /// Search path of `end_sessions` and the predicates. Empty: that of the role.
     pub search_path: String,
+}
+
+impl fmt::Debug for AccountsMapping {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("AccountsMapping")
+            .field("table", &self.table)
+            .field("id_column", &self.id_column)
+            .field("email_column", &self.email_column)
+            .field("email_domains", &self.email_domains)
+            .field("shape", &self.shape)
+            .field("tenant_column", &self.tenant_column)
+            .finish_non_exhaustive()
+    }
 }
 
 impl AccountsMapping {
@@ -94,6 +114,8 @@ pub struct AccountsTable {
     pub email_is_indexed: bool,
     /// The expression that the lookup compares, for the statement that creates an index.
     pub email_expression: String,
+    /// Domains of work e-mails that were renamed.
+    pub(crate) email_domains: EmailDomains,
     /// The table in the catalog, as inspected.
     pub(crate) relation: Relation,
     pub(super) schema: String,
@@ -164,11 +186,12 @@ impl AccountsTable {
             access: &access,
         }
         .build(&email_key);
-        let keys = super::store::leading_index_keys(conn, &schema, &bare_name).await?;
+        let keys = catalog::store::leading_index_keys(conn, &schema, &bare_name).await?;
         let table = Self {
             id_type: id.type_name.clone(),
             email_is_indexed: is_indexed(&keys, &email.name),
             email_expression: email_key.replacen(&format!("{table}."), "", 1),
+            email_domains: mapping.email_domains.clone(),
             relation,
             id_column: mapping.id_column.clone(),
             access_column: access_column.to_owned(),
@@ -224,7 +247,7 @@ impl AccountsTable {
 }
 
 async fn suggest_table(conn: &mut PgConnection, table: &str) -> Result<String, sqlx::Error> {
-    let alike = super::store::tables_like(conn, table).await?;
+    let alike = catalog::store::tables_like(conn, table).await?;
     Ok(if alike.is_empty() {
         String::new()
     } else {

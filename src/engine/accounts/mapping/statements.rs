@@ -1,6 +1,8 @@
 //! Builds the statements on the accounts table. Columns are qualified with the table's own name, so that predicates of the
 //! operator can name columns and the table as in any query of theirs.
 
+use std::fmt;
+
 use super::columns::Column;
 use super::shape::AccessSql;
 use super::{AccountsMapping, quote, text_array};
@@ -16,8 +18,8 @@ pub(in crate::engine::accounts) struct Switch {
     pub(in crate::engine::accounts) to_active: bool,
 }
 
-/// All statements on the table.
-#[derive(Clone, Debug)]
+/// All statements on the table. `Debug` shows none, since they name the protected accounts.
+#[derive(Clone)]
 pub(in crate::engine::accounts) struct Statements {
     pub(in crate::engine::accounts) find_by_id: String,
     pub(in crate::engine::accounts) find_by_email: String,
@@ -26,6 +28,12 @@ pub(in crate::engine::accounts) struct Statements {
     pub(in crate::engine::accounts) reactivate: Switch,
     /// Returns access after a write, of rows that `where` hides as well.
     pub(in crate::engine::accounts) read_back: String,
+}
+
+impl fmt::Debug for Statements {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Statements")
+    }
 }
 
 /// The parts of which statements are built.
@@ -47,7 +55,8 @@ impl Parts<'_> {
         let kind = &self.id.type_name;
         let name = self.name;
         let id = self.id();
-        let accounts = self.accounts(email_key);
+        let accounts = self.accounts("");
+        let with_key = self.accounts(&format!("{email_key} AS leaver_email, "));
         let read = "a.id, a.email, a.is_active, a.is_protected";
         let same_tenant = if self.has_tenant {
             " AND a.leaver_tenant = w.tenant"
@@ -67,7 +76,7 @@ impl Parts<'_> {
             ),
             find_by_email: format!(
                 "SELECT w.n, {read} FROM unnest($1::text[], $2::text[], $3::bigint[]) AS w (email, tenant, n)
-                 JOIN ({accounts}) a ON a.leaver_email = leaver.email_key(w.email){same_tenant} ORDER BY w.n, a.leaver_id"
+                 JOIN ({with_key}) a ON a.leaver_email = leaver.email_key(w.email){same_tenant} ORDER BY w.n, a.leaver_id"
             ),
             active_after: format!(
                 "SELECT {read} FROM ({accounts}) a
@@ -87,8 +96,9 @@ impl Parts<'_> {
         format!("{}.{}", self.table, quote(&self.id.name))
     }
 
-    /// Returns the query of all accounts.
-    fn accounts(&self, email_key: &str) -> String {
+    /// Returns the query of all accounts, with further columns. The e-mail's key is one of them only where it is compared:
+    /// `leaver check` reads accounts before the function of the key exists.
+    fn accounts(&self, further: &str) -> String {
         let (id, table) = (self.id(), self.table);
         let email = quote(&self.email.name);
         let tenant = match &self.mapping.tenant_column {
@@ -109,7 +119,7 @@ impl Parts<'_> {
             protected.join(" OR ")
         };
         format!(
-            "SELECT {id} AS leaver_id, {email_key} AS leaver_email, {tenant} AS leaver_tenant, {id}::text AS id,
+            "SELECT {id} AS leaver_id, {further}{tenant} AS leaver_tenant, {id}::text AS id,
                     {table}.{email}::text AS email, ({has_access}) AS is_active, ({is_protected}) AS is_protected
              FROM {name} WHERE {filter}",
             has_access = self.access.has_access,

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::super::policy::Policy;
 use super::{Employment, Termination, display, employment_status, leaving, left, unclear};
-use crate::domain::{Employee, EmploymentStatus, Status};
+use crate::domain::{Employee, EmploymentStatus, Status, is_older};
 
 pub(super) fn assess_not_inactive(
     policy: &Policy,
@@ -97,12 +97,11 @@ fn assess_status(
 
 /// Returns whether employment status `Terminated` is known and no newer status contradicts it.
 fn is_terminated_since_status(employee: &Employee) -> bool {
-    let status_as_of = employee.status.as_ref().map(|fact| fact.as_of);
     employment_status(employee) == Some(EmploymentStatus::Terminated)
-        && employee
-            .employment_status
-            .as_ref()
-            .is_some_and(|fact| Some(fact.as_of) >= status_as_of)
+        && employee.employment_status.as_ref().is_some_and(|fact| {
+            let status = employee.status.as_ref();
+            status.is_none_or(|status| !is_older(fact.as_of, status.as_of))
+        })
 }
 
 fn describe(status: Option<&Status>) -> String {

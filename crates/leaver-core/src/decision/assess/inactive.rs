@@ -7,7 +7,7 @@ use super::super::policy::{OnUncertain, Policy};
 use super::{
     Employment, Termination, display, employment_status, leaving, left, uncertain, unclear,
 };
-use crate::domain::{Employee, EmploymentStatus};
+use crate::domain::{Employee, EmploymentStatus, is_older};
 
 pub(super) fn assess_inactive(
     policy: &Policy,
@@ -132,7 +132,8 @@ fn assess_without_date(policy: &Policy, employee: &Employee) -> Employment {
 fn is_contradicted(employee: &Employee) -> bool {
     match (&employee.status, &employee.employment_status) {
         (Some(status), Some(employment)) => {
-            employment.value == Some(EmploymentStatus::Other) && employment.as_of >= status.as_of
+            employment.value == Some(EmploymentStatus::Other)
+                && !is_older(employment.as_of, status.as_of)
         }
         _ => false,
     }

@@ -11,6 +11,7 @@ mod termination;
 use self::active::assess_not_inactive;
 use self::inactive::assess_inactive;
 use self::termination::Termination;
+use super::failed_read::failed_read;
 use super::policy::{Cutoff, OnUncertain, Policy};
 use super::unreadable::unreadable_fact;
 use crate::domain::{DateOrInstant, Employee, EmploymentStatus, Status};
@@ -120,6 +121,9 @@ pub fn assess(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Emplo
         by_facts,
         Employment::Left { .. } | Employment::Leaving { .. }
     );
+    if let Some(reason) = failed_read(employee).filter(|_| !is_ending) {
+        return overlay_uncertainty(&by_facts, reason, false);
+    }
     match employee.values_pending_since {
         Some(changed_at) if !is_ending => overlay_uncertainty(
             &by_facts,

@@ -5,7 +5,7 @@ use chrono::{DateTime, Days, NaiveDate, Offset, TimeDelta, TimeZone, Utc};
 use super::super::access_end::{access_end, day_start, start_of};
 use super::super::policy::Policy;
 use super::employment_status;
-use crate::domain::{DateOrInstant, Employee, EmploymentStatus};
+use crate::domain::{DateOrInstant, Employee, EmploymentStatus, is_older};
 
 /// Age from which a date is old enough to be left over from an earlier employment: the time between its access end and
 /// the observation of the status.
@@ -93,7 +93,7 @@ impl Termination {
         let other = employee
             .employment_status
             .as_ref()
-            .is_some_and(|fact| fact.as_of >= self.as_of);
+            .is_some_and(|fact| !is_older(fact.as_of, self.as_of));
         is_old && other && employment_status(employee) == Some(EmploymentStatus::Other)
     }
 }

@@ -16,6 +16,7 @@ use crate::domain::{
 mod accounts;
 mod dates;
 mod properties;
+mod failed_reads;
 mod hold_requests;
 mod others;
 mod rules;

@@ -19,7 +19,7 @@ fn employee() -> Person {
 }
 
 #[track_caller]
-fn check_with(other: OtherRecord, expected: &str, words: &str) {
+fn check_with(other: &OtherRecord, expected: &str, words: &str) {
     for found in [
         AccountMatch::Linked(account(true)),
         AccountMatch::Shared {
@@ -36,7 +36,7 @@ fn check_with(other: OtherRecord, expected: &str, words: &str) {
 #[test]
 fn later_employment_keeps_access() {
     check_with(
-        employee().record(NOW),
+        &employee().record(NOW),
         "keep: Employed",
         "another employee with the same account",
     );
@@ -45,7 +45,7 @@ fn later_employment_keeps_access() {
 #[test]
 fn earlier_hire_date_is_no_proof_of_a_later_employment() {
     let earlier = employee().hired("2019-01-01").record(NOW);
-    check_with(earlier, "hold: deactivate 7", "earlier hire date");
+    check_with(&earlier, "hold: deactivate 7", "earlier hire date");
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn unknown_hire_date_is_no_proof_of_a_later_employment() {
         hire_date: None,
         ..employee().record(NOW)
     };
-    check_with(other, "hold: deactivate 7", "hire date of that record");
+    check_with(&other, "hold: deactivate 7", "hire date of that record");
     let mut person = contractor();
     person.employee.hire_date = None;
     person.others = vec![employee().record(NOW)];
@@ -67,13 +67,13 @@ fn unknown_hire_date_is_no_proof_of_a_later_employment() {
 #[test]
 fn same_hire_date_needs_a_report_since_the_leaver_is_known() {
     let same = employee().hired("2020-03-02").record(NOW);
-    check_with(same.clone(), "keep: Employed", "another employee");
+    check_with(&same, "keep: Employed", "another employee");
     for confirmed_at in [None, Some(at("2025-12-31T00:00:00Z"))] {
         let old = OtherRecord {
             confirmed_at,
             ..same.clone()
         };
-        check_with(old, "hold: deactivate 7", "has not been confirmed");
+        check_with(&old, "hold: deactivate 7", "has not been confirmed");
     }
 }
 
@@ -83,7 +83,7 @@ fn record_missing_from_complete_reads_keeps_no_access() {
         presence: Presence::Missing,
         ..employee().record(NOW)
     };
-    check_with(missing, "hold: deactivate 7", "did not have that record");
+    check_with(&missing, "hold: deactivate 7", "did not have that record");
 }
 
 #[test]
@@ -92,15 +92,15 @@ fn record_of_a_deleted_linked_account_counts_for_nothing() {
         presence: Presence::Disconnected,
         ..employee().record(NOW)
     };
-    check_with(gone, "deactivate 7", "has begun");
+    check_with(&gone, "deactivate 7", "has begun");
 }
 
 #[test]
 fn uncertain_record_asks_and_unread_record_keeps() {
     let deleted = employee().deleted(true).record(NOW);
-    check_with(deleted, "hold: deactivate 7", "uncertain");
+    check_with(&deleted, "hold: deactivate 7", "uncertain");
     let unread = employee().values_pending("2026-03-10T11:00:00Z");
-    check_with(unread.record(NOW), "keep: Employed", "another employee");
+    check_with(&unread.record(NOW), "keep: Employed", "another employee");
 }
 
 #[test]
@@ -138,7 +138,7 @@ fn employment_that_did_not_begin_on_its_day_is_a_question() {
 #[test]
 fn employment_after_a_gap_does_not_keep_access() {
     let later = merge().status(Status::Pending).hired("2026-03-20");
-    check_with(later.record(NOW), "deactivate 7", "has begun");
+    check_with(&later.record(NOW), "deactivate 7", "has begun");
 }
 
 #[test]

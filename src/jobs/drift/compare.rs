@@ -24,6 +24,7 @@ use leaver_core::domain::{Account, EmployeeKey, SourceName, WorkEmail};
 
 /// Employees or accounts per page.
 const PAGE_SIZE: i64 = 500;
+/// Outdated employees per transaction.
 const PAGE_LENGTH: usize = 500;
 
 /// Compares all employees and accounts. Ends the access that should have ended if the mode is `fix`.
@@ -47,10 +48,8 @@ async fn compare_pages(engine: &Engine, mode: DriftMode) -> Result<DriftReport, 
             mut fixable,
             outdated,
         } = pool.with_silence_timeout(page).await?;
-        if mode == DriftMode::Fix {
-            if !fixable.is_empty() {
-                fix(engine, &mut fixable, &mut report).await?;
-            }
+        if mode == DriftMode::Fix && !fixable.is_empty() {
+            fix(engine, &mut fixable, &mut report).await?;
         }
         report.outdated.extend(outdated);
         report.terminated_with_access.append(&mut fixable);

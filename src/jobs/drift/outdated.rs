@@ -11,8 +11,9 @@ pub(super) fn is_outdated(decided: &Evaluated, hold: Option<&HoldStatus>) -> boo
     let is_counted = employee.without_account_since.is_some();
     match &decided.decision.action {
         // Their access differs from the decision, which only the mode `fix` or newer facts change.
-        Action::Deactivate(_) | Action::Reactivate(_) => false,
-        Action::Keep(NoActionReason::AwaitingRead) => false,
+        Action::Deactivate(_)
+        | Action::Reactivate(_)
+        | Action::Keep(NoActionReason::AwaitingRead) => false,
         Action::Hold(request) => {
             let is_same = |hold: &HoldStatus| hold.facts_fingerprint == request.facts_fingerprint;
             !hold.is_some_and(is_same) || is_counted || employee.blocked.is_some()

@@ -227,20 +227,20 @@ async fn recorded_operations_end_as_the_model_predicts() {
     let mut running = JoinSet::new();
     for file in files {
         if running.len() >= AT_ONCE {
-            agree(running.join_next().await);
+            agree(running.join_next().await.unwrap().unwrap());
         }
         let list: OpList = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
         let idle_apps = Arc::clone(&idle_apps);
         running.spawn(async move { (file, outcome(list, &idle_apps).await) });
     }
-    while !running.is_empty() {
-        agree(running.join_next().await);
+    while let Some(ended) = running.join_next().await {
+        agree(ended.unwrap());
     }
 }
 
 /// Fails if the replay of a file has failed.
-fn agree(ended: Option<Result<(PathBuf, Result<(), String>), tokio::task::JoinError>>) {
-    if let Some((file, Err(error))) = ended.map(Result::unwrap) {
+fn agree((file, done): (PathBuf, Result<(), String>)) {
+    if let Err(error) = done {
         panic!("{}: {error}", file.display());
     }
 }

@@ -11,7 +11,7 @@ use crate::engine::accounts::Applied;
 use crate::engine::audit::{Actor, AuditAction, AuditEntry};
 use crate::engine::holds::NewHold;
 use leaver_core::decision::departure;
-use leaver_core::decision::{Action, Decision, NoActionReason};
+use leaver_core::decision::{Action, Decision, HoldRequest, NoActionReason, RequestedAction};
 use leaver_core::domain::{Account, AccountId, Blocked, Employee, EmployeeKey};
 
 /// Before the next attempt at a decision that the database did not carry out.
@@ -124,6 +124,13 @@ impl<'a> ChangeSet<'a> {
         self.now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::hours(1))
     }
 
+    /// Returns true if a question asks to deactivate an account that was deactivated just now.
+    fn is_settled(&self, question: &HoldRequest) -> bool {
+        let account = question.account.as_ref();
+        question.requested_action == RequestedAction::Deactivate
+            && account.is_some_and(|id| self.applied.deactivated.contains(id))
+    }
+
     fn record_unblocked(
         &mut self,
         employee: &mut Employee,
@@ -169,6 +176,11 @@ impl<'a> ChangeSet<'a> {
                 if self.applied.sessions_ended.contains(id) {
                     self.record_once(AuditAction::SessionsEnded, employee, id, &decision.reason);
                 }
+                Outcome::AlreadyInactive
+            }
+            // Another record of the person has ended access in the same transaction.
+            Action::Hold(question) if self.is_settled(question) => {
+                self.without_hold.push(employee.key.clone());
                 Outcome::AlreadyInactive
             }
             Action::Hold(question) => {

@@ -38,7 +38,7 @@ impl Evaluated {
     #[must_use]
     pub(crate) fn is_leaver_without_account(&self) -> bool {
         self.decision.action == Action::Keep(NoActionReason::NoAccount)
-            && !self.employment.is_employed()
+            && !self.employment.is_certainly_employed()
     }
 
     /// Returns the decision as a short label for people.

@@ -46,7 +46,8 @@ impl LeaverState {
             {
                 Self::Blocked
             }
-            Action::Hold(_) if is_rejected && !is_inactive => Self::HasAccess,
+            Action::Hold(_) if is_rejected && is_inactive => Self::Ended,
+            Action::Hold(_) if is_rejected => Self::HasAccess,
             Action::Hold(_) => Self::Held,
             Action::Deactivate(_) => Self::HasAccess,
             Action::EndSessions(_)

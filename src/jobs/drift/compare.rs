@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
+use super::outdated::is_outdated;
 use super::{
     AccountWithoutEmployee, DriftReport, EmployeeWithoutAccount, SourceCompleteness,
     TerminatedWithAccess, store,
@@ -23,6 +24,8 @@ use leaver_core::domain::{Account, EmployeeKey, SourceName, WorkEmail};
 
 /// Employees or accounts per page.
 const PAGE_SIZE: i64 = 500;
+/// Outdated employees per transaction.
+const PAGE_LENGTH: usize = 500;
 
 /// Compares all employees and accounts. Ends the access that should have ended if the mode is `fix`.
 ///
@@ -43,25 +46,36 @@ async fn compare_pages(engine: &Engine, mode: DriftMode) -> Result<DriftReport, 
         let Page {
             next,
             mut fixable,
-            rematched,
+            outdated,
         } = pool.with_silence_timeout(page).await?;
-        if mode == DriftMode::Fix {
-            if !fixable.is_empty() {
-                fix(engine, &mut fixable, &mut report).await?;
-            }
-            if !rematched.is_empty() {
-                engine.reevaluate(&rematched, &Actor::Drift).await?;
-            }
+        if mode == DriftMode::Fix && !fixable.is_empty() {
+            fix(engine, &mut fixable, &mut report).await?;
         }
+        report.outdated.extend(outdated);
         report.terminated_with_access.append(&mut fixable);
         match next {
             Some(key) => after = Some(key),
             None => break,
         }
     }
+    if mode == DriftMode::Fix {
+        store_states(engine, &mut report).await?;
+    }
     let accounts = compare_accounts(engine, &table, &mut report);
     pool.with_silence_timeout(accounts).await?;
     Ok(report)
+}
+
+/// Evaluates the employees whose stored state is outdated, page by page.
+///
+/// # Errors
+/// Returns the failure; the states stored before it are kept.
+pub(super) async fn store_states(engine: &Engine, report: &mut DriftReport) -> Result<(), Failure> {
+    let outdated = std::mem::take(&mut report.outdated);
+    for page in outdated.chunks(PAGE_LENGTH) {
+        engine.reevaluate(page, &Actor::Drift).await?;
+    }
+    Ok(())
 }
 
 async fn new_report(engine: &Engine) -> Result<DriftReport, sqlx::Error> {
@@ -97,6 +111,7 @@ async fn new_report(engine: &Engine) -> Result<DriftReport, sqlx::Error> {
         fixed: vec![],
         active_without_employee: vec![],
         unmatched: vec![],
+        outdated: vec![],
     })
 }
 
@@ -120,8 +135,8 @@ struct Page {
     next: Option<EmployeeKey>,
     /// Whose access can be ended.
     fixable: Vec<TerminatedWithAccess>,
-    /// Who had no account, and whose account is found and inactive now.
-    rematched: Vec<EmployeeKey>,
+    /// Whose stored state is outdated.
+    outdated: Vec<EmployeeKey>,
 }
 
 /// Compares one page of the roster.
@@ -141,19 +156,19 @@ async fn compare_employees(
     let evaluation = evaluate(&mut snapshot, table, &engine.policies, page, now).await?;
     let others = other_accounts(&mut snapshot, table, &names, &evaluation.decided).await?;
     report.terminated_with_access.extend(others);
-    let (mut with_access, mut rematched) = (vec![], vec![]);
-    for decided in evaluation.decided {
-        if has_undue_access(&decided) {
-            with_access.push(decided);
-        } else if decided.found.is_empty() {
-            let left = decided.is_leaver_without_account();
-            report.unmatched.push(unmatched(&decided, left));
-        } else if decided.employee.without_account_since.is_some() {
-            rematched.push(decided.employee.key);
+    let holds = standing_holds(&mut snapshot, &evaluation.decided).await?;
+    let (mut fixable, mut outdated) = (vec![], vec![]);
+    for (decided, hold) in evaluation.decided.into_iter().zip(holds) {
+        if is_outdated(&decided, hold.as_ref()) {
+            outdated.push(decided.employee.key.clone());
         }
-    }
-    let mut fixable = vec![];
-    for (decided, hold) in with_holds(&mut snapshot, with_access).await? {
+        if !has_undue_access(&decided) {
+            if decided.found.is_empty() {
+                let left = decided.is_leaver_without_account();
+                report.unmatched.push(unmatched(&decided, left));
+            }
+            continue;
+        }
         let left = matches!(decided.employment, Employment::Left { .. });
         let Action::Hold(request) = &decided.decision.action else {
             fixable.push(terminated_with_access(&decided, None));
@@ -180,7 +195,7 @@ async fn compare_employees(
     Ok(Page {
         next: next.filter(|_| !is_last),
         fixable,
-        rematched,
+        outdated,
     })
 }
 
@@ -249,19 +264,19 @@ fn has_undue_access(decided: &Evaluated) -> bool {
     is_active && ends_access
 }
 
-async fn with_holds(
+/// Finds the open or rejected hold of each, in the same order.
+async fn standing_holds(
     conn: &mut PgConnection,
-    with_access: Vec<Evaluated>,
-) -> Result<Vec<(Evaluated, Option<holds::HoldStatus>)>, sqlx::Error> {
-    if with_access.is_empty() {
+    decided: &[Evaluated],
+) -> Result<Vec<Option<holds::HoldStatus>>, sqlx::Error> {
+    if decided.is_empty() {
         return Ok(vec![]);
     }
-    let keys: Vec<EmployeeKey> = with_access
+    let keys: Vec<EmployeeKey> = decided
         .iter()
         .map(|decided| decided.employee.key.clone())
         .collect();
-    let holds = holds::store::standing(conn, &keys).await?;
-    Ok(with_access.into_iter().zip(holds).collect())
+    holds::store::standing(conn, &keys).await
 }
 
 fn email_of(decided: &Evaluated) -> Option<String> {

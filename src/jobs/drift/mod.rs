@@ -7,6 +7,7 @@
 pub mod store;
 mod compare;
 mod monitor;
+mod outdated;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
@@ -36,6 +37,9 @@ pub struct DriftReport {
     pub active_without_employee: Vec<AccountWithoutEmployee>,
     /// Employees without an account.
     pub unmatched: Vec<EmployeeWithoutAccount>,
+    /// Employees whose stored state is outdated, such as a hold on an account that somebody deactivated by hand.
+    #[serde(skip)]
+    pub outdated: Vec<EmployeeKey>,
 }
 
 /// How completely a source, or one of its linked accounts, was read.

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use sqlx::PgConnection;
 use tracing::{info, warn};
 
-use super::compare;
+use super::compare::{compare, store_states};
 use super::store::{self, LastCheck};
 use crate::db::advisory_lock::AdvisoryLock;
 use crate::engine::{Engine, Failure};
@@ -58,7 +58,8 @@ impl DriftMonitor {
         if last.is_some_and(|last| self.engine.clock.now() - last.at < interval) {
             return Ok(None);
         }
-        let report = compare(&self.engine, self.mode).await?;
+        let mut report = compare(&self.engine, self.mode).await?;
+        store_states(&self.engine, &mut report).await?;
         let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
         let checked = LastCheck {
             at: report.checked_at,

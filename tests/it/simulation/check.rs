@@ -189,8 +189,10 @@ impl World {
                 }
                 let at = verdict.at().filter(|at| *at > now);
                 let due = schedule.get(of.id()).copied().flatten();
+                // A blocked end keeps the schedule that led to it, or that it replaces.
+                let is_blocked = may_be_blocked && !matches!(verdict, Verdict::Ask { .. });
                 let due = due.filter(|at| *at > now || !may_be_blocked);
-                if due != at && !self.began(*of) {
+                if due != at && !is_blocked && !self.began(*of) {
                     return wrong(&format!("the timer looks at {schedule:?}, not at {at:?}"));
                 }
             }

@@ -19,6 +19,8 @@ pub(super) struct Hands {
     pub(super) flips: usize,
     /// Switched on, against what HR says perhaps, and not compared since.
     pub(super) given_back: HashSet<&'static str>,
+    /// Switched on or off, and not compared since.
+    pub(super) touched: HashSet<&'static str>,
     /// Ever switched on so.
     pub(super) ever_given_back: HashSet<&'static str>,
     /// Switched off, and not on since.
@@ -37,6 +39,7 @@ impl World {
             return;
         };
         self.hands.flips += 1;
+        self.hands.touched.insert(person);
         if on {
             self.app
                 .sql(&format!("INSERT INTO sessions (user_id) VALUES ({id})"))

@@ -226,13 +226,21 @@ async fn recorded_operations_end_as_the_model_predicts() {
     let idle_apps = Arc::new(IdleApps::default());
     let mut running = JoinSet::new();
     for file in files {
+        if running.len() >= AT_ONCE {
+            agree(running.join_next().await.unwrap().unwrap());
+        }
         let list: OpList = serde_json::from_str(&std::fs::read_to_string(&file).unwrap()).unwrap();
         let idle_apps = Arc::clone(&idle_apps);
         running.spawn(async move { (file, outcome(list, &idle_apps).await) });
     }
     while let Some(ended) = running.join_next().await {
-        if let (file, Err(error)) = ended.unwrap() {
-            panic!("{}: {error}", file.display());
-        }
+        agree(ended.unwrap());
+    }
+}
+
+/// Fails if the replay of a file has failed.
+fn agree((file, done): (PathBuf, Result<(), String>)) {
+    if let Err(error) = done {
+        panic!("{}: {error}", file.display());
     }
 }

@@ -152,7 +152,7 @@ pub(super) enum Record {
     /// Gus is in both systems, with one account.
     GusInBamboohr,
     GusInMerge,
-    /// Hal has no account.
+    /// Nothing is known of Hal at first, and Hal has no account.
     Hal,
 }
 

@@ -55,6 +55,7 @@ impl World {
         };
         self.retried(compare).await?;
         self.hands.given_back.clear();
+        self.hands.touched.clear();
         Ok(())
     }
 

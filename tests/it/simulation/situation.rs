@@ -29,7 +29,7 @@ impl Situation {
             Some(false) => self.inactive(),
             Some(true) => self.active(),
         };
-        let changes_account = matches!(self.verdict, Verdict::Left | Verdict::Works);
+        let changes_account = self.verdict.works() || self.verdict == Verdict::Left;
         if self.may_be_blocked && self.is_active.is_some() && changes_account {
             states.push(LeaverState::Blocked);
         }
@@ -37,6 +37,10 @@ impl Situation {
     }
 
     fn without_account(&self) -> Vec<LeaverState> {
+        // The HR system could still supply an address that an account has.
+        if self.holds("open") {
+            return vec![LeaverState::Held];
+        }
         match self.verdict {
             Verdict::Works | Verdict::Silent => vec![LeaverState::Employed],
             Verdict::Leaves { .. } => vec![LeaverState::Scheduled],

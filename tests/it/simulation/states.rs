@@ -55,19 +55,24 @@ impl World {
                     explanation.access_ends_at
                 ))
             };
-            if !self.began(of) && !situation.states().contains(&state) {
+            // Nothing reports that an account was changed by hand, or that a day has come: the next comparison finds it.
+            let has_changed = self.began(of) || self.hands.touched.contains(of.person());
+            let is_outdated = has_changed && !at_the_end;
+            if !is_outdated && !situation.states().contains(&state) {
                 return wrong("the rules allow others");
             }
             if at_the_end && state == LeaverState::Blocked {
                 return wrong("nothing blocks it any more");
             }
-            if let Some(what) = evidence(state, &explanation) {
+            if let Some(what) = evidence(state, &explanation)
+                && !is_outdated
+            {
                 return wrong(what);
             }
             if let Some(what) = drift_disagrees(of, state, &situation, &report) {
                 return wrong(what);
             }
-            count(&mut counts, state, &explanation);
+            count(&mut counts, &explanation);
         }
         self.health_agrees(&counts).await
     }
@@ -158,17 +163,24 @@ impl World {
 }
 
 /// Counts an employee where `/health` should.
-fn count(counts: &mut Counts, state: LeaverState, explanation: &Explanation) {
-    let mut add = |member| *counts.entry(member).or_default() += 1;
-    match state {
-        LeaverState::Held => add("holds"),
-        LeaverState::Blocked => add("blocked"),
-        LeaverState::NoAccount => add("without_account"),
-        _ => {}
-    }
-    // Of a person who is asked about, access may end at an announced time all the same.
-    if state != LeaverState::Blocked && explanation.access_ends_at.is_some() {
-        add("schedule");
+fn count(counts: &mut Counts, explanation: &Explanation) {
+    let is_open = explanation.hold.as_ref().is_some_and(|hold| !hold.rejected);
+    let is_blocked = explanation.blocked.is_some();
+    let stored = [
+        ("holds", is_open),
+        ("blocked", is_blocked),
+        (
+            "without_account",
+            explanation.without_account_since.is_some(),
+        ),
+        // Of a person who is asked about, access may end at an announced time all the same.
+        (
+            "schedule",
+            explanation.access_ends_at.is_some() && !is_blocked,
+        ),
+    ];
+    for (member, _) in stored.into_iter().filter(|(_, is_stored)| *is_stored) {
+        *counts.entry(member).or_default() += 1;
     }
 }
 

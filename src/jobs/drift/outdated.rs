@@ -1,0 +1,28 @@
+//! Employees whose stored state is outdated: an account, or the date, has changed since the last evaluation.
+
+use crate::engine::evaluate::Evaluated;
+use crate::engine::holds::HoldStatus;
+use leaver_core::decision::{Action, NoActionReason};
+
+/// Returns true if an evaluation would store another state: open or withdraw a hold, find or miss the account, or clear a
+/// block. Evaluating these employees again gives nobody access.
+pub(super) fn is_outdated(decided: &Evaluated, hold: Option<&HoldStatus>) -> bool {
+    let employee = &decided.employee;
+    let is_counted = employee.without_account_since.is_some();
+    match &decided.decision.action {
+        // Their access differs from the decision, which only the mode `fix` or newer facts change.
+        Action::Deactivate(_)
+        | Action::Reactivate(_)
+        | Action::Keep(NoActionReason::AwaitingRead) => false,
+        Action::Hold(request) => {
+            let is_same = |hold: &HoldStatus| hold.facts_fingerprint == request.facts_fingerprint;
+            !hold.is_some_and(is_same) || is_counted || employee.blocked.is_some()
+        }
+        Action::EndSessions(_) => hold.is_some_and(|hold| !hold.rejected) || is_counted,
+        Action::Keep(_) => {
+            hold.is_some_and(|hold| !hold.rejected)
+                || employee.blocked.is_some()
+                || is_counted != decided.is_leaver_without_account()
+        }
+    }
+}

@@ -72,11 +72,15 @@ impl<'a> ChangeSet<'a> {
             }
             employee.account_id = Some(link.clone());
         }
+        // Somebody else activated the account: an earlier deactivation is not in effect any more.
+        if account.is_some_and(|account| account.is_active) {
+            employee.deactivated_at = None;
+        }
         if let Some((id, reason)) = self.blocked(decision) {
             self.without_hold.push(employee.key.clone());
             return self.record_blocked(employee, id, reason);
         }
-        let outcome = self.record_unblocked(employee, account, decision);
+        let outcome = self.record_unblocked(employee, decision);
         // While values are unknown, a blocked deactivation stays due.
         match &mut employee.blocked {
             Some(blocked) if outcome == Outcome::Reading => {
@@ -131,12 +135,7 @@ impl<'a> ChangeSet<'a> {
             && account.is_some_and(|id| self.applied.deactivated.contains(id))
     }
 
-    fn record_unblocked(
-        &mut self,
-        employee: &mut Employee,
-        account: Option<&Account>,
-        decision: &Decision,
-    ) -> Outcome {
+    fn record_unblocked(&mut self, employee: &mut Employee, decision: &Decision) -> Outcome {
         let moved = self.record_schedule(employee, decision);
         // A hold stays open until the pending read has shown what changed.
         if !matches!(
@@ -156,6 +155,10 @@ impl<'a> ChangeSet<'a> {
             Action::Deactivate(id) => {
                 departure::carried_out(employee, self.now);
                 if !self.applied.deactivated.contains(id) {
+                    if self.applied.sessions_ended.contains(id) {
+                        let reason = &decision.reason;
+                        self.record_once(AuditAction::SessionsEnded, employee, id, reason);
+                    }
                     return Outcome::AlreadyInactive;
                 }
                 employee.deactivated_at = Some(self.now);
@@ -192,19 +195,14 @@ impl<'a> ChangeSet<'a> {
                 });
                 Outcome::Held
             }
-            Action::Keep(reason) => {
-                if account.is_some_and(|account| account.is_active) {
-                    employee.deactivated_at = None;
-                }
-                match reason {
-                    NoActionReason::Scheduled if moved => Outcome::Scheduled,
-                    NoActionReason::Scheduled => Outcome::Unchanged,
-                    NoActionReason::Employed => Outcome::Kept,
-                    NoActionReason::AlreadyInactive => Outcome::AlreadyInactive,
-                    NoActionReason::NoAccount => Outcome::NoAccount,
-                    NoActionReason::AwaitingRead => Outcome::Reading,
-                }
-            }
+            Action::Keep(reason) => match reason {
+                NoActionReason::Scheduled if moved => Outcome::Scheduled,
+                NoActionReason::Scheduled => Outcome::Unchanged,
+                NoActionReason::Employed => Outcome::Kept,
+                NoActionReason::AlreadyInactive => Outcome::AlreadyInactive,
+                NoActionReason::NoAccount => Outcome::NoAccount,
+                NoActionReason::AwaitingRead => Outcome::Reading,
+            },
         }
     }
 

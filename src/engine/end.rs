@@ -244,6 +244,7 @@ pub async fn end_access(
     let all: BTreeSet<AccountId> = candidates.iter().map(|c| c.account.id.clone()).collect();
     holds::store::withdraw(&mut tx, &keys, now).await?;
     holds::store::withdraw_returns(&mut tx, &all, now).await?;
+    holds::store::withdraw_ends(&mut tx, &all, now).await?;
 
     let nobody = employee_key(NOBODY, NOBODY.to_owned(), NOBODY.to_owned())?;
     let entries: Vec<AuditEntry> = candidates

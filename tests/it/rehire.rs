@@ -234,3 +234,22 @@ async fn an_account_toggled_by_others_is_not_reactivated() {
     assert!(!app.user("dana@example.com").await.0);
     assert_eq!(app.audit().await, ["deactivated 1"]);
 }
+
+#[tokio::test]
+async fn an_account_closed_by_others_during_a_question_stays_closed() {
+    let mut app = TestApp::builder().settings(&[REACTIVATE]).build().await;
+    app.add_users(&[DANA]).await;
+    let date = Some("2026-11-20T00:00:00Z");
+    app.deliver("merge", &merge_record("m1", DANA, LEFT, "INACTIVE", date))
+        .await;
+    assert!(!app.is_active(DANA).await);
+    app.sql("UPDATE users SET is_active = true").await;
+    let unclear = merge_record("m1", DANA, BACK, "INACTIVE", None);
+    app.deliver("merge", &unclear).await;
+    assert_eq!(app.holds().await, ["open deactivate m1 1"]);
+
+    app.sql("UPDATE users SET is_active = false").await;
+    let back = merge_record("m1", DANA, LEFT_AGAIN, "ACTIVE", None);
+    app.deliver("merge", &back).await;
+    assert!(!app.is_active(DANA).await);
+}

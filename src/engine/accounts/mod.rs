@@ -63,9 +63,15 @@ pub async fn apply<'a>(
     let path = store::enter_search_path(conn, table).await?;
     let ended = switch::switch(conn, table, &table.statements.deactivate, &off).await?;
     let returned = switch::switch(conn, table, &table.statements.reactivate, &on).await?;
+    // Accounts that another session deactivated after the decision lose their sessions as well.
+    let found_inactive = off
+        .iter()
+        .filter(|id| !ended.changed.contains(*id) && !ended.blocked.contains_key(*id))
+        .cloned();
     let sessions_ended: BTreeSet<AccountId> = sessions
         .into_iter()
         .filter(|account| !off.contains(account) && !on.contains(account))
+        .chain(found_inactive)
         .collect();
     let to_end = ended.changed.union(&sessions_ended).cloned().collect();
     store::end_sessions(conn, table, &to_end).await?;

@@ -154,6 +154,8 @@ pub async fn approve(
         });
     }
     roster::store::forget_deactivation(&mut tx, &applied.reactivated).await?;
+    holds::store::withdraw_ends(&mut tx, &applied.deactivated, now).await?;
+    holds::store::withdraw_returns(&mut tx, &applied.reactivated, now).await?;
 
     let changed = applied.deactivated.union(&applied.reactivated).cloned();
     let changed: BTreeSet<AccountId> = changed.collect();

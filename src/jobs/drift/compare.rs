@@ -159,7 +159,7 @@ async fn compare_employees(
     let holds = standing_holds(&mut snapshot, &evaluation.decided).await?;
     let (mut fixable, mut outdated) = (vec![], vec![]);
     for (decided, hold) in evaluation.decided.into_iter().zip(holds) {
-        if is_outdated(&decided, hold.as_ref()) {
+        if is_outdated(&decided, hold.as_ref(), now) {
             outdated.push(decided.employee.key.clone());
         }
         if !has_undue_access(&decided) {

@@ -1,14 +1,23 @@
-//! Employees whose stored state is outdated: an account, or the date, has changed since the last evaluation.
+//! Employees whose stored state is outdated: an account, the date or the policy has changed since the last evaluation.
+
+use chrono::{DateTime, Utc};
 
 use crate::engine::evaluate::Evaluated;
 use crate::engine::holds::HoldStatus;
 use leaver_core::decision::{Action, NoActionReason};
 
-/// Returns true if an evaluation would store another state: open or withdraw a hold, find or miss the account, or clear a
-/// block. Evaluating these employees again gives nobody access.
-pub(super) fn is_outdated(decided: &Evaluated, hold: Option<&HoldStatus>) -> bool {
+/// Returns true if an evaluation would store another state: open or withdraw a hold, find or miss the account, move a
+/// scheduled end, or clear a block. Evaluating these employees again gives nobody access.
+pub(super) fn is_outdated(
+    decided: &Evaluated,
+    hold: Option<&HoldStatus>,
+    now: DateTime<Utc>,
+) -> bool {
     let employee = &decided.employee;
     let is_counted = employee.without_account_since.is_some();
+    // A changed cut-off or time zone moves the ends that are scheduled.
+    let has_moved =
+        employee.access_ends_at != decided.decision.access_ends_at.filter(|at| *at > now);
     match &decided.decision.action {
         // Their access differs from the decision, which only the mode `fix` or newer facts change.
         Action::Deactivate(_)
@@ -16,12 +25,13 @@ pub(super) fn is_outdated(decided: &Evaluated, hold: Option<&HoldStatus>) -> boo
         | Action::Keep(NoActionReason::AwaitingRead) => false,
         Action::Hold(request) => {
             let is_same = |hold: &HoldStatus| hold.facts_fingerprint == request.facts_fingerprint;
-            !hold.is_some_and(is_same) || is_counted || employee.blocked.is_some()
+            !hold.is_some_and(is_same) || is_counted || employee.blocked.is_some() || has_moved
         }
         Action::EndSessions(_) => hold.is_some_and(|hold| !hold.rejected) || is_counted,
         Action::Keep(_) => {
             hold.is_some_and(|hold| !hold.rejected)
                 || employee.blocked.is_some()
+                || has_moved
                 || is_counted != decided.is_leaver_without_account()
         }
     }

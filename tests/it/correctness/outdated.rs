@@ -8,7 +8,7 @@ use leaver_core::decision::policy::DriftMode;
 use serde_json::json;
 
 use crate::support::driving::{event, leaving, merge_record};
-use crate::support::{TestApp, employee};
+use crate::support::{TestApp, at, employee};
 
 const THEN: &str = "2026-11-22T11:00:00Z";
 
@@ -61,4 +61,24 @@ async fn nobody_is_asked_about_an_account_that_another_source_ended() {
     app.work().await;
     assert!(!app.is_active("ana@example.com").await);
     assert_eq!(app.get("/health").await.body["holds"], 0);
+}
+
+#[tokio::test]
+async fn a_changed_cutoff_moves_stored_ends() {
+    let mut app = TestApp::new().await;
+    app.add_users(&["ana@example.com"]).await;
+    app.bamboohr(&[leaving("1", "ana@example.com", THEN, "2026-11-30")])
+        .await;
+    assert_eq!(
+        app.access_ends_at("1").await,
+        Some(at("2026-12-01T00:00:00Z"))
+    );
+
+    let cutoff = [("LEAVER__POLICY__CUTOFF", "start_of_day")];
+    let restarted = app.beside(&["bamboohr", "merge"], &cutoff).await;
+    compare(&restarted).await;
+    assert_eq!(
+        app.access_ends_at("1").await,
+        Some(at("2026-11-30T00:00:00Z"))
+    );
 }

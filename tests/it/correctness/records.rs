@@ -312,3 +312,25 @@ async fn duplicate_marked_as_a_leaver_asks() {
     assert!(app.is_active(EMAIL).await);
     assert_eq!(app.holds().await, ["open deactivate 2 1"]);
 }
+
+#[tokio::test]
+async fn approved_end_withdraws_the_other_question_about_the_account() {
+    let mut app = app().await;
+    for status in ["ACTIVE", "INACTIVE"] {
+        for (id, minute) in [("m1", 1), ("m2", 2)] {
+            let as_of = if status == "ACTIVE" {
+                format!("2026-11-22T11:{minute:02}:00Z")
+            } else {
+                format!("2026-11-22T11:3{minute}:00Z")
+            };
+            app.deliver("merge", &merge_record(id, EMAIL, &as_of, status, None))
+                .await;
+        }
+    }
+    let open = "SELECT count(*) FROM leaver.holds WHERE state = 'open'";
+    assert_eq!(app.holds().await.len(), 2, "{:?}", app.holds().await);
+    let hold = app.count("SELECT min(id) FROM leaver.holds").await;
+    app.approve(hold, None).await.unwrap();
+    assert!(!app.is_active(EMAIL).await);
+    assert_eq!(app.count(open).await, 0);
+}

@@ -4,9 +4,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 
 use super::super::access_end::day_start;
 use super::super::policy::{OnUncertain, Policy};
-use super::{
-    Employment, Termination, display, employment_status, leaving, left, uncertain, unclear,
-};
+use super::{Employment, Termination, display, leaving, left, uncertain, unclear};
 use crate::domain::{Employee, EmploymentStatus, is_older};
 
 pub(super) fn assess_inactive(
@@ -36,8 +34,7 @@ pub(super) fn assess_inactive(
         };
     }
     // A termination that has begun comes before the pre-hire exception.
-    let terminated = employment_status(employee) == Some(EmploymentStatus::Terminated);
-    if capabilities.reports_employment_status && terminated {
+    if capabilities.reports_employment_status && is_terminated(policy, employee, now) {
         return left("status is Inactive and employment status is Terminated");
     }
     if let Some(termination) = &termination {
@@ -54,6 +51,18 @@ pub(super) fn assess_inactive(
         )),
         _ => assessed,
     }
+}
+
+/// Returns whether employment status `Terminated` is known and is not older than the present employment.
+fn is_terminated(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> bool {
+    let begun = employee
+        .hire_date()
+        .map(|day| day_start(day, policy.timezone))
+        .filter(|begins| *begins <= now);
+    employee.employment_status.as_ref().is_some_and(|fact| {
+        fact.value == Some(EmploymentStatus::Terminated)
+            && begun.is_none_or(|begins| !is_older(fact.as_of, begins))
+    })
 }
 
 /// Assesses an inactive status with a termination date.

@@ -98,7 +98,13 @@ pub fn assess(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> Emplo
         Some(fact) => overlay_uncertainty(
             &by_facts,
             format!(
-                "the HR system sent {fact} that cannot be read; correct it there, or approve or reject"
+                "the HR system sent {fact} that cannot be read{}; correct it there, or approve or reject",
+                // An answer before the end does not answer the question at the end.
+                if matches!(by_facts, Employment::Left { .. }) {
+                    ", and without it the person has left"
+                } else {
+                    ""
+                }
             ),
             false,
         ),

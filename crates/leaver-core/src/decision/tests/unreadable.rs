@@ -128,3 +128,12 @@ fn unreadable_fact_keeps_a_schedule_during_a_read() {
     let decision = reading.decided(NOW);
     assert_eq!(decision.access_ends_at, Some(at("2026-03-21T00:00:00Z")));
 }
+
+#[test]
+fn answer_before_the_end_does_not_answer_at_the_end() {
+    let announced = without_date(merge().status(Status::Active).terminated(on("2026-03-20")));
+    let (before, after) = (NOW, "2026-03-21T00:00:00Z");
+    let question = |now| announced.request(now).facts_fingerprint;
+    assert_ne!(question(before), question(after));
+    assert_eq!(question(after), question("2026-03-22T00:00:00Z"));
+}

@@ -145,3 +145,19 @@ fn next_employment_without_a_day_between_continues() {
         }
     }
 }
+
+#[test]
+fn terminated_before_the_hire_date_proves_no_departure() {
+    let leave = bamboohr()
+        .observed("2024-06-01T09:00:00Z")
+        .employment(EmploymentStatus::Terminated)
+        .observed("2026-03-10T09:00:00Z")
+        .status(Status::Inactive)
+        .hired("2025-01-06");
+    check(&leave, NOW, HELD);
+    check(
+        &leave.employment(EmploymentStatus::Terminated),
+        NOW,
+        DEACTIVATED,
+    );
+}

@@ -23,6 +23,7 @@ mod hooks;
 mod intake;
 mod migrations;
 mod privacy;
+mod recipes;
 mod rehire;
 mod rights;
 mod scale;

@@ -82,7 +82,7 @@ impl Shape {
                 let now = now_as(&column.base_type).unwrap_or("now()");
                 Ok(AccessSql {
                     has_access: format!("{name} IS NULL OR {name} > {now}"),
-                    off: now.to_owned(),
+                    off: past_as(&column.base_type).unwrap_or(now).to_owned(),
                     on: "NULL".to_owned(),
                     remembered: None,
                 })
@@ -120,6 +120,17 @@ fn now_as(base_type: &str) -> Option<&'static str> {
         "timestamp without time zone" => Some("(now() AT TIME ZONE 'UTC')"),
         "date" => Some("(now() AT TIME ZONE 'UTC')::date"),
         _ => None,
+    }
+}
+
+/// Returns the second of the transaction's begin as a value of this type.
+fn past_as(base_type: &str) -> Option<&'static str> {
+    // A column such as timestamp(3) rounds what is written. A fraction of a second could be rounded into the
+    // future, which means access.
+    match base_type {
+        "timestamp with time zone" => Some("date_trunc('second', now())"),
+        "timestamp without time zone" => Some("date_trunc('second', now() AT TIME ZONE 'UTC')"),
+        _ => now_as(base_type),
     }
 }
 

@@ -34,7 +34,7 @@ pub(super) struct End {
     #[arg(long, value_name = "TEXT", value_parser = parse_reason)]
     reason: String,
     /// Only employees of this source
-    #[arg(long, value_name = "NAME", value_parser = parse_source)]
+    #[arg(long, value_name = "NAME", value_parser = SourceName::parse)]
     source: Option<SourceName>,
     /// End all accounts that fit
     #[arg(long)]
@@ -51,24 +51,32 @@ pub(super) struct End {
     format: Format,
 }
 
-fn parse_reason(text: &str) -> Result<String, String> {
-    let text = text.trim();
-    let problem = if text.is_empty() {
-        "the reason is blank; state why access ends"
-    } else if text.contains('@') {
-        "the reason contains an e-mail; leave it out, the audit log names the account"
-    } else if text.chars().count() > MAX_REASON {
-        "the reason is longer than 500 characters; shorten it"
-    } else if text.chars().any(char::is_control) {
-        "the reason contains a control character; write it on one line"
-    } else {
-        return Ok(text.to_owned());
-    };
-    Err(problem.to_owned())
+/// A text that the audit log does not accept as a reason.
+#[derive(Debug, thiserror::Error)]
+enum InvalidReason {
+    #[error("the reason is blank; state why access ends")]
+    Blank,
+    #[error("the reason contains an e-mail; leave it out, the audit log names the account")]
+    Email,
+    #[error("the reason is longer than {MAX_REASON} characters; shorten it")]
+    TooLong,
+    #[error("the reason contains a control character; write it on one line")]
+    ControlCharacter,
 }
 
-fn parse_source(text: &str) -> Result<SourceName, String> {
-    SourceName::parse(text).map_err(|error| error.to_string())
+fn parse_reason(text: &str) -> Result<String, InvalidReason> {
+    let text = text.trim();
+    if text.is_empty() {
+        Err(InvalidReason::Blank)
+    } else if text.contains('@') {
+        Err(InvalidReason::Email)
+    } else if text.chars().count() > MAX_REASON {
+        Err(InvalidReason::TooLong)
+    } else if text.chars().any(char::is_control) {
+        Err(InvalidReason::ControlCharacter)
+    } else {
+        Ok(text.to_owned())
+    }
 }
 
 impl End {

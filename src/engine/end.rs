@@ -14,7 +14,7 @@ use crate::engine::effects;
 use crate::engine::holds::{self, resolve::find_tolerantly};
 use crate::roster::sharing::store::SharedAccount;
 use crate::roster::{self, sharing};
-use leaver_core::decision::{Action, Decision, departure};
+use leaver_core::decision::{Action, Decision, RequestedAction, departure};
 use leaver_core::domain::{
     Account, AccountId, Employee, EmployeeKey, SourceName, Tenant, WorkEmail,
 };
@@ -243,8 +243,8 @@ pub async fn end_access(
     roster::store::save(&mut tx, &employees, now).await?;
     let all: BTreeSet<AccountId> = candidates.iter().map(|c| c.account.id.clone()).collect();
     holds::store::withdraw(&mut tx, &keys, now).await?;
-    holds::store::withdraw_returns(&mut tx, &all, now).await?;
-    holds::store::withdraw_ends(&mut tx, &all, now).await?;
+    holds::store::withdraw_applied(&mut tx, RequestedAction::Reactivate, &all, now).await?;
+    holds::store::withdraw_applied(&mut tx, RequestedAction::Deactivate, &all, now).await?;
 
     let nobody = employee_key(NOBODY, NOBODY.to_owned(), NOBODY.to_owned())?;
     let entries: Vec<AuditEntry> = candidates

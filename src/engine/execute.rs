@@ -14,10 +14,10 @@ use crate::engine::accounts::AccountsTable;
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::holds;
 use crate::roster;
-use leaver_core::decision::Decision;
 use leaver_core::decision::assess::assess;
 use leaver_core::decision::departure;
 use leaver_core::decision::policy::Policy;
+use leaver_core::decision::{Decision, RequestedAction};
 use leaver_core::domain::{Account, Employee, EmployeeKey};
 
 /// The effect on the account of one employee.
@@ -162,8 +162,10 @@ pub async fn execute(
     } = changes;
 
     holds::store::withdraw(conn, &without_hold, now).await?;
-    holds::store::withdraw_returns(conn, &applied.reactivated, now).await?;
-    holds::store::withdraw_ends(conn, &applied.deactivated, now).await?;
+    holds::store::withdraw_applied(conn, RequestedAction::Reactivate, &applied.reactivated, now)
+        .await?;
+    holds::store::withdraw_applied(conn, RequestedAction::Deactivate, &applied.deactivated, now)
+        .await?;
     holds::store::lapse(conn, &not_leaving).await?;
     for position in holds::store::raise(conn, &holds, now).await? {
         let Some(hold) = holds.get(position) else {

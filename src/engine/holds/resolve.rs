@@ -12,7 +12,7 @@ use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::effects;
 use crate::engine::holds::{self, Hold};
 use crate::roster;
-use leaver_core::decision::{Action, Decision, departure};
+use leaver_core::decision::{Action, Decision, RequestedAction, departure};
 use leaver_core::domain::{
     Account, AccountId, DeliveryId, Employee, EmployeeKey, Tenant, WorkEmail,
 };
@@ -154,8 +154,20 @@ pub async fn approve(
         });
     }
     roster::store::forget_deactivation(&mut tx, &applied.reactivated).await?;
-    holds::store::withdraw_ends(&mut tx, &applied.deactivated, now).await?;
-    holds::store::withdraw_returns(&mut tx, &applied.reactivated, now).await?;
+    holds::store::withdraw_applied(
+        &mut tx,
+        RequestedAction::Deactivate,
+        &applied.deactivated,
+        now,
+    )
+    .await?;
+    holds::store::withdraw_applied(
+        &mut tx,
+        RequestedAction::Reactivate,
+        &applied.reactivated,
+        now,
+    )
+    .await?;
 
     let changed = applied.deactivated.union(&applied.reactivated).cloned();
     let changed: BTreeSet<AccountId> = changed.collect();

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{Hold, HoldStatus, NewHold};
 use crate::db::employee_keys::KeyColumns;
+use leaver_core::decision::RequestedAction;
 use leaver_core::domain::{AccountId, EmployeeKey};
 
 /// Opens holds, and returns the positions of those that are new. A hold that is open is updated in place. A hold that was
@@ -136,12 +137,13 @@ pub(crate) async fn withdraw(
     Ok(done.rows_affected())
 }
 
-/// Withdraws the open holds that ask to reactivate these accounts, which are active now.
+/// Withdraws the open holds that request this action for these accounts, to which it was applied.
 ///
 /// # Errors
 /// Returns the database's error.
-pub(crate) async fn withdraw_returns(
+pub(crate) async fn withdraw_applied(
     conn: &mut PgConnection,
+    action: RequestedAction,
     accounts: &BTreeSet<AccountId>,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
@@ -152,33 +154,10 @@ pub(crate) async fn withdraw_returns(
     let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
     sqlx::query!(
         "UPDATE leaver.holds SET state = 'withdrawn', closed_at = $2
-         WHERE state = 'open' AND requested_action = 'reactivate' AND account_id = ANY($1)",
+         WHERE state = 'open' AND requested_action = $3 AND account_id = ANY($1)",
         &accounts,
         now,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
-}
-
-/// Withdraws the open holds that ask to deactivate these accounts, which are inactive now.
-///
-/// # Errors
-/// Returns the database's error.
-pub(crate) async fn withdraw_ends(
-    conn: &mut PgConnection,
-    accounts: &BTreeSet<AccountId>,
-    now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    if accounts.is_empty() {
-        return Ok(());
-    }
-    let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
-    sqlx::query!(
-        "UPDATE leaver.holds SET state = 'withdrawn', closed_at = $2
-         WHERE state = 'open' AND requested_action = 'deactivate' AND account_id = ANY($1)",
-        &accounts,
-        now,
+        action.as_str(),
     )
     .execute(conn)
     .await?;

@@ -61,7 +61,8 @@ pub fn decide(
         } => {
             // An open hold about a rehire stays open while the values of a later change are unknown.
             let is_unread = is_unread(employee, *needs_read);
-            let rehire = (is_unread && *employed)
+            let is_news = departure::is_reported_since(employee);
+            let rehire = (is_unread && *employed && is_news)
                 .then(|| handle_rehire(&inputs, now))
                 .flatten()
                 .filter(|action| matches!(action, Action::Hold(_)));

@@ -52,6 +52,16 @@ pub fn confirm(employee: &mut Employee) {
     }
 }
 
+/// Returns whether the status was reported after the present departure was carried out.
+pub(super) fn is_reported_since(employee: &Employee) -> bool {
+    let reported_at = employee.status.as_ref().map(|fact| fact.observed_at);
+    let ended_at = employee
+        .departure
+        .filter(|departure| departure.returned_at.is_none())
+        .map(|departure| departure.carried_out_at);
+    ended_at.is_none_or(|ended_at| reported_at.is_some_and(|at| at > ended_at))
+}
+
 /// Returns whether a person's decision ended the access while the HR system reported the person as employed, and the
 /// facts show no later employment.
 ///

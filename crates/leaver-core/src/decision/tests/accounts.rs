@@ -336,6 +336,19 @@ fn rehire_hold_stays_open_while_values_are_pending() {
 }
 
 #[test]
+fn end_approved_while_values_are_pending_is_no_rehire() {
+    // The active status was known before the approval.
+    let back = bamboohr()
+        .observed("2026-03-01T00:00:00Z")
+        .status(Status::Active)
+        .carried_out("2026-03-10T11:30:00Z", None)
+        .values_pending("2026-03-10T11:00:00Z");
+    check(&back, NOW, "keep: AlreadyInactive");
+    let confirmed = back.observed("2026-03-10T11:45:00Z").status(Status::Active);
+    check(&confirmed, NOW, "hold: reactivate 7");
+}
+
+#[test]
 fn deleted_or_unclear_person_is_not_reactivated() {
     let off = merge().deactivated_by_us("2026-02-01T00:00:00Z");
     let deleted = off.clone().status(Status::Active).deleted(true);

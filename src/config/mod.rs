@@ -14,6 +14,7 @@ mod pending_reads;
 mod policy;
 mod provenance;
 mod raw;
+mod safeguard;
 mod secrets;
 mod server;
 mod sources;
@@ -34,6 +35,7 @@ pub(crate) use self::log::LogFormat;
 pub(crate) use self::pending_reads::PendingReadsSettings;
 use self::provenance::Provenance;
 use self::raw::Raw;
+pub(crate) use self::safeguard::SafeguardSettings;
 pub(crate) use self::server::Server;
 pub(crate) use self::sources::ApiSettings;
 pub use self::sources::Source;
@@ -56,6 +58,8 @@ pub struct Settings {
     pub sources: Vec<Source>,
     /// The periodic comparison of roster and accounts.
     pub drift: DriftSettings,
+    /// Limits on the number of accounts that are changed.
+    pub safeguard: SafeguardSettings,
     /// Reads of changes that arrive without values.
     pub pending_reads: PendingReadsSettings,
     /// Retention of deliveries.
@@ -92,6 +96,7 @@ impl Settings {
             database: raw.database.build(env),
             accounts: raw.accounts.build(&provenance)?,
             drift: raw.drift.build(&provenance)?,
+            safeguard: raw.safeguard.build(&provenance)?,
             pending_reads: raw.pending_reads.build(&provenance)?,
             inbox: raw.inbox.build(&provenance)?,
             worker: raw.worker.build(&provenance)?,

@@ -9,6 +9,7 @@ use super::inbox::RawInbox;
 use super::log::RawLog;
 use super::pending_reads::RawPendingReads;
 use super::policy::RawPolicy;
+use super::safeguard::RawSafeguard;
 use super::server::RawServer;
 use super::sources::RawSource;
 use super::worker::RawWorker;
@@ -22,6 +23,7 @@ pub(super) struct Raw {
     pub(super) accounts: RawAccounts,
     pub(super) policy: RawPolicy,
     pub(super) drift: RawDrift,
+    pub(super) safeguard: RawSafeguard,
     pub(super) pending_reads: RawPendingReads,
     pub(super) inbox: RawInbox,
     pub(super) worker: RawWorker,

@@ -60,6 +60,7 @@ impl<'a> ChangeSet<'a> {
         account: Option<&Account>,
         decision: &Decision,
         is_leaver_without_account: bool,
+        trip: Option<i64>,
     ) -> Outcome {
         if decision.action != Action::Keep(NoActionReason::AwaitingRead) {
             let since = employee.without_account_since.unwrap_or(self.now);
@@ -80,7 +81,7 @@ impl<'a> ChangeSet<'a> {
             self.without_hold.push(employee.key.clone());
             return self.record_blocked(employee, id, reason);
         }
-        let outcome = self.record_unblocked(employee, decision);
+        let outcome = self.record_unblocked(employee, decision, trip);
         // While values are unknown, a blocked deactivation stays due.
         match &mut employee.blocked {
             Some(blocked) if outcome == Outcome::Reading => {
@@ -135,7 +136,12 @@ impl<'a> ChangeSet<'a> {
             && account.is_some_and(|id| self.applied.deactivated.contains(id))
     }
 
-    fn record_unblocked(&mut self, employee: &mut Employee, decision: &Decision) -> Outcome {
+    fn record_unblocked(
+        &mut self,
+        employee: &mut Employee,
+        decision: &Decision,
+        trip: Option<i64>,
+    ) -> Outcome {
         let moved = self.record_schedule(employee, decision);
         // A hold stays open until the pending read has shown what changed.
         if !matches!(
@@ -192,6 +198,7 @@ impl<'a> ChangeSet<'a> {
                     question: question.clone(),
                     reason: decision.reason.clone(),
                     delivery: employee.last_delivery_id,
+                    trip,
                 });
                 Outcome::Held
             }
@@ -202,6 +209,7 @@ impl<'a> ChangeSet<'a> {
                 NoActionReason::AlreadyInactive => Outcome::AlreadyInactive,
                 NoActionReason::NoAccount => Outcome::NoAccount,
                 NoActionReason::AwaitingRead => Outcome::Reading,
+                NoActionReason::Planned(_) => Outcome::Planned,
             },
         }
     }

@@ -10,8 +10,10 @@ use super::shared_accounts::find_accounts;
 use crate::db::employee_keys::employee_key;
 use crate::engine::accounts::{self, AccountsTable, Applied};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
+use crate::engine::batches::{self, Change, Direction};
 use crate::engine::effects;
 use crate::engine::holds::{self, resolve::find_tolerantly};
+use crate::engine::origin::{Cause, Origin};
 use crate::roster::sharing::store::SharedAccount;
 use crate::roster::{self, sharing};
 use leaver_core::decision::{Action, Decision, RequestedAction, departure};
@@ -241,12 +243,29 @@ pub async fn end_access(
         employee.without_account_since = None;
     }
     roster::store::save(&mut tx, &employees, now).await?;
+    let nobody = employee_key(NOBODY, NOBODY.to_owned(), NOBODY.to_owned())?;
+    let origin = Origin::person(Cause::Cli, person);
+    let changes: Vec<Change> = candidates
+        .iter()
+        .map(|candidate| &candidate.account.id)
+        .filter(|id| applied.deactivated.contains(*id))
+        .map(|id| {
+            let holder = candidates
+                .iter()
+                .filter(|candidate| candidate.account.id == *id)
+                .find_map(|candidate| candidate.employees.first());
+            let known = employees.iter().find(|e| Some(&e.key) == holder);
+            let unknown = Employee::new(nobody.clone());
+            let employee = known.unwrap_or(&unknown);
+            Change::of(employee, id, Direction::Deactivated, &origin, false)
+        })
+        .collect();
+    batches::record(&mut tx, table, &changes, &origin, now).await?;
     let all: BTreeSet<AccountId> = candidates.iter().map(|c| c.account.id.clone()).collect();
     holds::store::withdraw(&mut tx, &keys, now).await?;
     holds::store::withdraw_applied(&mut tx, RequestedAction::Reactivate, &all, now).await?;
     holds::store::withdraw_applied(&mut tx, RequestedAction::Deactivate, &all, now).await?;
 
-    let nobody = employee_key(NOBODY, NOBODY.to_owned(), NOBODY.to_owned())?;
     let entries: Vec<AuditEntry> = candidates
         .iter()
         .map(|candidate| AuditEntry {

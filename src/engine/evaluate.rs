@@ -7,6 +7,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::policies::Policies;
+use super::safeguard::standing;
 use super::shared_accounts::{FoundAccounts, SharedAccounts, find_accounts};
 use crate::engine::accounts::AccountsTable;
 use leaver_core::decision::assess::{Employment, assess};
@@ -25,6 +26,8 @@ pub(crate) struct Evaluated {
     pub found: Vec<Account>,
     /// The decision and its reason.
     pub decision: Decision,
+    /// The trip that holds the change.
+    pub trip: Option<i64>,
 }
 
 impl Evaluated {
@@ -54,6 +57,7 @@ impl Evaluated {
             Action::Keep(NoActionReason::NoAccount) => "no account",
             Action::Keep(NoActionReason::Scheduled) => "scheduled",
             Action::Keep(NoActionReason::AwaitingRead) => "reading",
+            Action::Keep(NoActionReason::Planned(_)) => "planned",
         }
     }
 }
@@ -69,11 +73,28 @@ pub(crate) struct Evaluation {
     pub externally_reactivated: BTreeSet<AccountId>,
 }
 
-/// Decides about employees, in a number of statements that does not depend on their number.
+/// Decides about employees, in a number of statements that does not depend on their number. A change that a person rejected
+/// on the same facts, or that an open trip holds, is a hold.
 ///
 /// # Errors
 /// Returns the database's error.
 pub(crate) async fn evaluate(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    policies: &Policies,
+    employees: Vec<Employee>,
+    now: DateTime<Utc>,
+) -> Result<Evaluation, sqlx::Error> {
+    let mut evaluation = evaluate_facts(conn, table, policies, employees, now).await?;
+    standing::apply(conn, &mut evaluation.decided).await?;
+    Ok(evaluation)
+}
+
+/// Decides about employees by the facts alone, whatever a person or a trip has said about the change.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn evaluate_facts(
     conn: &mut PgConnection,
     table: &AccountsTable,
     policies: &Policies,
@@ -113,6 +134,7 @@ pub(crate) async fn evaluate(
             employment,
             found,
             decision,
+            trip: None,
         });
     }
     Ok(Evaluation {

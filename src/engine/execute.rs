@@ -1,17 +1,20 @@
 //! Executes decisions about a list of employees in one transaction: changes accounts, opens and withdraws holds, saves the
 //! roster and writes the audit log. Every source of observations ends here.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::changes::ChangeSet;
 use super::effects;
-use super::evaluate::{Evaluated, Evaluation, evaluate};
+use super::evaluate::{Evaluated, Evaluation, evaluate, evaluate_facts};
+use super::origin::{Cause, Origin};
 use super::policies::Policies;
-use crate::engine::accounts::AccountsTable;
-use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
+use super::safeguard::{self, Admission, change_of};
+use crate::engine::accounts::{AccountsTable, Applied};
+use crate::engine::audit::{self, AuditAction, AuditEntry};
+use crate::engine::batches::{self, Change, Direction};
 use crate::engine::holds;
 use crate::roster;
 use leaver_core::decision::assess::assess;
@@ -57,6 +60,8 @@ pub enum Outcome {
     Stale,
     /// The employee is read from the provider's API first.
     Reading,
+    /// The source is in shadow mode: the change is planned.
+    Planned,
 }
 
 impl Outcome {
@@ -105,14 +110,19 @@ pub async fn execute(
     table: &AccountsTable,
     policies: &Policies,
     employees: Vec<Employee>,
-    actor: &Actor,
+    origin: &Origin,
     now: DateTime<Utc>,
 ) -> Result<ExecutionReport, sqlx::Error> {
     let Evaluation {
-        decided,
+        mut decided,
         unconfigured,
         externally_reactivated: mut active_again,
-    } = evaluate(conn, table, policies, employees, now).await?;
+    } = match origin.cause {
+        // The person decided about the holds of the trip.
+        Cause::Release => evaluate_facts(conn, table, policies, employees, now).await?,
+        _ => evaluate(conn, table, policies, employees, now).await?,
+    };
+    let admission = safeguard::admit(conn, table, policies, &mut decided, origin, now).await?;
     let mut to_read = vec![];
     for Evaluated { employee, .. } in &decided {
         let can_read = |policy: &Policy| policy.can_read;
@@ -129,7 +139,9 @@ pub async fn execute(
     active_again.extend(applied.reactivated.iter().cloned());
     active_again.retain(|account| !applied.deactivated.contains(account));
     roster::store::forget_deactivation(conn, &active_again).await?;
-    let mut changes = ChangeSet::new(actor, now, &applied);
+    let changed = seen_changes(&decided, &applied, &admission, origin, policies);
+    batches::record(conn, table, &changed, origin, now).await?;
+    let mut changes = ChangeSet::new(&origin.actor, now, &applied);
     let mut report = ExecutionReport::default();
     let mut saved = unconfigured;
     for evaluated in decided {
@@ -138,13 +150,14 @@ pub async fn execute(
         let Evaluated {
             mut employee,
             decision,
+            trip,
             ..
         } = evaluated;
         departure::confirm(&mut employee);
         if has_returned(policies, &employee, account.as_ref(), now) {
             departure::returned(&mut employee, now);
         }
-        let outcome = changes.record(&mut employee, account.as_ref(), &decision, unmatched);
+        let outcome = changes.record(&mut employee, account.as_ref(), &decision, unmatched, trip);
         report.schedule_changed |= outcome == Outcome::Scheduled;
         report.outcomes.insert(employee.key.clone(), outcome);
         if let (Outcome::Blocked, Some(blocked)) = (outcome, &employee.blocked) {
@@ -177,13 +190,46 @@ pub async fn execute(
             employee: hold.employee.clone(),
             account: hold.question.account.clone(),
             delivery: hold.delivery,
-            actor: actor.clone(),
+            actor: origin.actor.clone(),
         });
     }
     roster::store::save(conn, &saved, now).await?;
     report.reads_pending = roster::pending_reads::store::insert(conn, &to_read, now).await?;
     audit::store::record(conn, &entries, now).await?;
     Ok(report)
+}
+
+/// Returns the changes that were seen in the database, one per account.
+fn seen_changes(
+    decided: &[Evaluated],
+    applied: &Applied,
+    admission: &Admission,
+    origin: &Origin,
+    policies: &Policies,
+) -> Vec<Change> {
+    let mut recorded = BTreeSet::new();
+    let mut changes = vec![];
+    for evaluated in decided {
+        let Some((account, direction)) = change_of(&evaluated.decision) else {
+            continue;
+        };
+        let seen = match direction {
+            Direction::Deactivated => &applied.deactivated,
+            Direction::Reactivated => &applied.reactivated,
+        };
+        if !seen.contains(account) || !recorded.insert(account) {
+            continue;
+        }
+        let employee = &evaluated.employee;
+        let is_counted = !origin.cause.is_decided_by_person()
+            && admission.is_counted(&employee.key.tenant, direction);
+        let change = Change::of(employee, account, direction, origin, is_counted);
+        changes.push(match policies.policy(&employee.key.source) {
+            Some(policy) => change.effective_by(policy, employee),
+            None => change,
+        });
+    }
+    changes
 }
 
 /// Returns whether the person works and has access although an end was carried out: somebody else gave the access back.

@@ -5,8 +5,8 @@ use sqlx::Connection;
 use super::Engine;
 use super::execute::{ExecutionReport, execute};
 use super::failure::{Failure, run_catching};
+use super::origin::Origin;
 use crate::db::transaction::{roll_back, set_lock_timeout};
-use crate::engine::audit::Actor;
 use crate::roster;
 use leaver_core::domain::{EmployeeKey, ReadFailure};
 
@@ -62,14 +62,8 @@ impl Engine {
         for employee in &mut employees {
             employee.read_failed = Some(failure.clone());
         }
-        let work = execute(
-            &mut tx,
-            &table,
-            &self.policies,
-            employees,
-            &Actor::System,
-            now,
-        );
+        let origin = Origin::api();
+        let work = execute(&mut tx, &table, &self.policies, employees, &origin, now);
         match run_catching(work).await {
             Ok(report) => {
                 tx.commit().await?;

@@ -4,8 +4,10 @@
 //! resolved in [`holds::resolve`].
 
 pub mod accounts;
+pub(crate) mod batches;
 pub(crate) mod audit;
 pub mod holds;
+pub mod origin;
 pub(crate) mod policies;
 mod failed_reads;
 pub(crate) mod failure;
@@ -17,6 +19,7 @@ pub mod end;
 pub(crate) mod reevaluate;
 mod changes;
 mod reconcile;
+pub mod safeguard;
 mod records;
 mod shared_accounts;
 

@@ -11,7 +11,7 @@ use super::failure::{Failure, run_catching};
 use crate::base::halves::Halves;
 use crate::db::transaction::{roll_back, set_lock_timeout};
 use crate::engine::accounts::AccountsTable;
-use crate::engine::audit::Actor;
+use crate::engine::origin::Origin;
 use crate::roster::{self, Effect, Observation, Observed};
 use leaver_core::decision::assess::assess;
 use leaver_core::domain::Employee;
@@ -50,10 +50,10 @@ impl Engine {
         conn: &mut PgConnection,
         table: &AccountsTable,
         observations: &[Observation],
-        actor: &Actor,
+        origin: &Origin,
     ) -> Result<ApplyReport, Failure> {
         let now = self.clock.now();
-        run_catching(self.observe_and_execute(conn, table, observations, actor, now)).await
+        run_catching(self.observe_and_execute(conn, table, observations, origin, now)).await
     }
 
     async fn observe_and_execute(
@@ -61,7 +61,7 @@ impl Engine {
         conn: &mut PgConnection,
         table: &AccountsTable,
         observations: &[Observation],
-        actor: &Actor,
+        origin: &Origin,
         now: DateTime<Utc>,
     ) -> Result<ApplyReport, sqlx::Error> {
         let names = self.policies.names();
@@ -89,7 +89,7 @@ impl Engine {
         if changed.is_empty() {
             return Ok(report);
         }
-        let executed = execute(conn, table, &self.policies, changed, actor, now).await?;
+        let executed = execute(conn, table, &self.policies, changed, origin, now).await?;
         for outcome in executed.outcomes.values() {
             *report.outcomes.entry(*outcome).or_default() += 1;
         }
@@ -114,12 +114,12 @@ impl Engine {
         &self,
         source: &str,
         observations: Vec<Observation>,
-        actor: &Actor,
+        origin: &Origin,
     ) -> ApplyResult {
         let mut result = ApplyResult::default();
         let mut halves = Halves::new(observations);
         while let Some(part) = halves.next() {
-            let applied = self.apply_and_commit(&part, actor);
+            let applied = self.apply_and_commit(&part, origin);
             let failure = match self.pool.with_silence_timeout(applied).await {
                 Ok(report) => {
                     self.after_commit(source, &report);
@@ -146,13 +146,13 @@ impl Engine {
     async fn apply_and_commit(
         &self,
         observations: &[Observation],
-        actor: &Actor,
+        origin: &Origin,
     ) -> Result<ApplyReport, Failure> {
         let table = self.accounts_table().await?;
         let mut conn = self.pool.acquire().await?;
         let mut tx = conn.begin().await?;
         set_lock_timeout(&mut tx).await?;
-        let applied = self.apply_observations(&mut tx, &table, observations, actor);
+        let applied = self.apply_observations(&mut tx, &table, observations, origin);
         match applied.await {
             Ok(report) => {
                 tx.commit().await?;

@@ -5,11 +5,13 @@ use std::collections::{BTreeSet, HashMap};
 use leaver_core::decision::policy::Policy;
 use leaver_core::domain::{Account, SourceName, Tenant};
 use leaver_core::providers::{ProviderConfig, Tenancy};
+use leaver_core::safeguard::Limits;
 
 /// How payloads of the configured sources are parsed and decided.
 #[derive(Debug, Default)]
 pub struct Policies {
     sources: HashMap<String, (SourceName, ProviderConfig, Policy)>,
+    limits: Limits,
 }
 
 impl Policies {
@@ -18,7 +20,21 @@ impl Policies {
         let by_name = |source: (SourceName, ProviderConfig, Policy)| (source.0.to_string(), source);
         Self {
             sources: sources.into_iter().map(by_name).collect(),
+            limits: Limits::default(),
         }
+    }
+
+    /// Sets the limits of the safeguard.
+    #[must_use]
+    pub fn with_limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
+    /// Returns the limits of the safeguard.
+    #[must_use]
+    pub(crate) fn limits(&self) -> &Limits {
+        &self.limits
     }
 
     /// Returns the policy of a source; `None` if it is not configured.

@@ -13,7 +13,7 @@ use super::failure::{Failure, run_catching};
 use crate::base::halves::Halves;
 use crate::db::transaction::{roll_back, set_lock_timeout};
 use crate::engine::accounts::AccountsTable;
-use crate::engine::audit::Actor;
+use crate::engine::origin::Origin;
 use crate::roster;
 use leaver_core::domain::{Employee, EmployeeKey};
 
@@ -39,7 +39,7 @@ impl Engine {
     pub(crate) async fn reevaluate(
         &self,
         keys: &[EmployeeKey],
-        actor: &Actor,
+        origin: &Origin,
     ) -> Result<PartialExecution, Failure> {
         let table = self.accounts_table().await?;
         let now = self.clock.now();
@@ -51,7 +51,7 @@ impl Engine {
             set_lock_timeout(&mut tx).await?;
             let names = self.policies.names();
             let employees = roster::store::lock(&mut tx, &keys, &names, now).await?;
-            let executed = self.execute_partially(&mut tx, &table, employees, actor, now);
+            let executed = self.execute_partially(&mut tx, &table, employees, origin, now);
             match executed.await {
                 Ok(executed) => {
                     tx.commit().await?;
@@ -81,7 +81,7 @@ impl Engine {
         tx: &mut PgConnection,
         table: &AccountsTable,
         employees: Vec<Employee>,
-        actor: &Actor,
+        origin: &Origin,
         now: DateTime<Utc>,
     ) -> Result<PartialExecution, Failure> {
         let until = Instant::now() + SPLIT_LIMIT;
@@ -90,7 +90,7 @@ impl Engine {
         while let Some(part) = halves.next() {
             let mut savepoint = tx.begin().await?;
             let tried = part.clone();
-            let work = execute(&mut savepoint, table, &self.policies, tried, actor, now);
+            let work = execute(&mut savepoint, table, &self.policies, tried, origin, now);
             match run_catching(work).await {
                 Ok(report) => {
                     savepoint.commit().await?;

@@ -10,8 +10,8 @@ use tracing::{info, warn};
 use crate::base::liveness::Liveness;
 use crate::db::transaction::{roll_back, set_lock_timeout};
 use crate::engine::accounts::AccountsTable;
-use crate::engine::audit::Actor;
 use crate::engine::execute::Outcome;
+use crate::engine::origin::Origin;
 use crate::engine::reevaluate::PartialExecution;
 use crate::engine::{Engine, Failure};
 use crate::jobs::runner::{Job, Next};
@@ -49,8 +49,9 @@ impl ScheduledEnds {
 
     async fn run_slices(&self) -> Result<(), Failure> {
         let table = self.engine.accounts_table().await?;
+        let origin = Origin::timer();
         loop {
-            let slice = self.run_slice(&table);
+            let slice = self.run_slice(&table, &origin);
             let executed = self.engine.pool.with_silence_timeout(slice).await?;
             match executed.failure {
                 // Those that failed are due again at once, so a slice that executed nothing would repeat without end.
@@ -61,7 +62,11 @@ impl ScheduledEnds {
         }
     }
 
-    async fn run_slice(&self, table: &AccountsTable) -> Result<PartialExecution, Failure> {
+    async fn run_slice(
+        &self,
+        table: &AccountsTable,
+        origin: &Origin,
+    ) -> Result<PartialExecution, Failure> {
         let engine = &self.engine;
         let now = engine.clock.now();
         let mut conn = engine.pool.acquire().await?;
@@ -72,7 +77,7 @@ impl ScheduledEnds {
         if due.is_empty() {
             return Ok(PartialExecution::default());
         }
-        let executed = engine.execute_partially(&mut tx, table, due, &Actor::Timer, now);
+        let executed = engine.execute_partially(&mut tx, table, due, origin, now);
         let executed = match executed.await {
             Ok(executed) => executed,
             Err(failure) => {

@@ -48,6 +48,7 @@ pub fn policies(settings: &Settings) -> Policies {
             source.policy.clone(),
         )
     }))
+    .with_limits(settings.safeguard.limits)
 }
 
 /// Builds the engine, without the receiver and the jobs. Connects when a connection is first needed.

@@ -7,3 +7,4 @@ pub mod domain;
 pub mod signature;
 pub mod providers;
 pub mod decision;
+pub mod safeguard;

@@ -13,6 +13,7 @@ use crate::config::{Environment, Provenance, SettingsError, secrets};
 use leaver_core::decision::policy::Policy;
 use leaver_core::domain::{Capabilities, Provider, SourceName, Tenant, WorkEmail};
 use leaver_core::providers::{ProviderConfig, Tenancy};
+use leaver_core::safeguard::SourceMode;
 use leaver_core::signature::{Key, Scheme};
 
 /// BambooHR's last retry comes after 155 minutes, and a 4xx ends the retries.
@@ -23,6 +24,7 @@ const DEFAULT_FULL_SYNC_INTERVAL: Duration = Duration::from_hours(24);
 /// Settings that all sources share.
 pub(super) struct Context<'a> {
     pub(super) policy: &'a RawPolicy,
+    pub(super) mode: SourceMode,
     pub(super) protected: &'a BTreeSet<WorkEmail>,
     pub(super) env: &'a Environment,
     pub(super) provenance: &'a Provenance,
@@ -121,6 +123,7 @@ pub(super) fn build_source(
             Some(api) => Some(api_settings(context, path, api, accounts.tokens)?),
         },
         max_silence: raw.max_silence.unwrap_or(context.policy.max_silence).0,
+        mode: raw.mode.unwrap_or(context.mode),
     })
 }
 

@@ -15,6 +15,7 @@ use super::{Environment, Provenance, Raw, SettingsError, secrets};
 use leaver_core::decision::policy::Policy;
 use leaver_core::domain::{Provider, SourceName, WorkEmail};
 use leaver_core::providers::ProviderConfig;
+use leaver_core::safeguard::SourceMode;
 use leaver_core::signature::Scheme;
 
 /// One configured sender of webhooks.
@@ -32,6 +33,8 @@ pub struct Source {
     pub api: Option<ApiSettings>,
     /// How long it may send nothing before health is degraded; `None` for no limit.
     pub max_silence: Option<Duration>,
+    /// The mode in which it starts when it is first seen.
+    pub mode: SourceMode,
 }
 
 /// A provider's API.
@@ -60,6 +63,7 @@ pub(super) fn build(
 ) -> Result<Vec<Source>, SettingsError> {
     let context = Context {
         policy: &raw.policy,
+        mode: raw.safeguard.mode,
         protected,
         env,
         provenance,

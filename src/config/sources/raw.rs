@@ -6,6 +6,7 @@ use crate::config::values::{ConfigDuration, ConfigTimezone, MaxSilence, SecretRe
 use leaver_core::decision::policy::Cutoff;
 use leaver_core::domain::Provider;
 use leaver_core::providers::FieldNames;
+use leaver_core::safeguard::SourceMode;
 use leaver_core::signature::Layout;
 
 #[derive(Debug, Deserialize)]
@@ -19,6 +20,7 @@ pub(in crate::config) struct RawSource {
     pub(super) timezone: Option<ConfigTimezone>,
     pub(super) cutoff: Option<Cutoff>,
     pub(super) max_silence: Option<MaxSilence>,
+    pub(super) mode: Option<SourceMode>,
     pub(super) timestamp_tolerance: Option<ConfigDuration>,
     pub(super) signature_layout: Option<Layout>,
     pub(super) fields: Option<RawFields>,
@@ -68,6 +70,7 @@ impl RawSource {
             timezone: None,
             cutoff: None,
             max_silence: None,
+            mode: None,
             timestamp_tolerance: None,
             signature_layout: None,
             fields: None,

@@ -43,6 +43,8 @@ pub enum AuditAction {
     Blocked,
     /// The account was inactive before; its sessions were ended.
     SessionsEnded,
+    /// The safeguard stopped changes.
+    Tripped,
 }
 
 impl AuditAction {

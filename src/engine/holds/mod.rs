@@ -21,6 +21,8 @@ pub(crate) struct NewHold {
     pub reason: String,
     /// The delivery that caused it.
     pub delivery: Option<DeliveryId>,
+    /// The trip that holds the change.
+    pub trip: Option<i64>,
 }
 
 /// A hold as shown to people.
@@ -46,6 +48,8 @@ pub struct Hold {
     pub state: String,
     /// The delivery that caused it.
     pub delivery_id: Option<uuid::Uuid>,
+    /// The trip of the safeguard that holds the change.
+    pub trip_id: Option<i64>,
 }
 
 /// The last open or rejected hold of an employee.
@@ -57,4 +61,6 @@ pub(crate) struct HoldStatus {
     pub rejected: bool,
     /// The facts that it is based on, as text that is only compared.
     pub facts_fingerprint: String,
+    /// The trip that holds the change, if the hold and the trip are open.
+    pub open_trip: Option<i64>,
 }

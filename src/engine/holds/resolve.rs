@@ -9,8 +9,10 @@ use crate::db::employee_keys::employee_key;
 use crate::db::error::is_malformed_value;
 use crate::engine::accounts::{self, AccountsTable};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
+use crate::engine::batches::{self, Change, Direction};
 use crate::engine::effects;
 use crate::engine::holds::{self, Hold};
+use crate::engine::origin::{Cause, Origin};
 use crate::roster;
 use leaver_core::decision::{Action, Decision, RequestedAction, departure};
 use leaver_core::domain::{
@@ -188,6 +190,20 @@ pub async fn approve(
         employee.account_id = link.cloned();
     }
     roster::store::save(&mut tx, &employees, now).await?;
+    let direction = if reactivates {
+        Direction::Reactivated
+    } else {
+        Direction::Deactivated
+    };
+    let origin = Origin::person(Cause::Cli, person);
+    let changes: Vec<Change> = employees
+        .first()
+        .map(|employee| {
+            let of = |id| Change::of(employee, id, direction, &origin, false);
+            changed.iter().map(of).collect()
+        })
+        .unwrap_or_default();
+    batches::record(&mut tx, table, &changes, &origin, now).await?;
 
     let entry = |action, account: &AccountId| AuditEntry {
         action,

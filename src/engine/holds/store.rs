@@ -28,29 +28,32 @@ pub(crate) async fn raise(
         .map(|h| h.question.account.as_ref().map(AccountId::as_str))
         .collect();
     let deliveries: Vec<Option<Uuid>> = holds.iter().map(|h| h.delivery.map(|id| id.0)).collect();
+    let trips: Vec<Option<i64>> = holds.iter().map(|hold| hold.trip).collect();
     let positions = sqlx::query_scalar!(
         r#"WITH asked AS (
                SELECT * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
-                                    $8::text[], $9::uuid[])
+                                    $8::text[], $9::uuid[], $10::bigint[])
                     WITH ORDINALITY AS a (source, tenant, employee_id, account_id, requested_action, reason, facts_fingerprint,
-                                          delivery_id, n)
+                                          delivery_id, trip_id, n)
            ), last AS (
-               SELECT a.n, h.id, h.state, h.facts_fingerprint
+               SELECT a.n, h.id, h.state, h.facts_fingerprint, h.trip_id
                FROM asked a LEFT JOIN LATERAL (
-                   SELECT id, state, facts_fingerprint FROM leaver.holds h
+                   SELECT id, state, facts_fingerprint, trip_id FROM leaver.holds h
                    WHERE (h.source, h.tenant, h.employee_id) = (a.source, a.tenant, a.employee_id)
                      AND h.state IN ('open', 'rejected')
                    ORDER BY id DESC LIMIT 1
                ) h ON true
            ), renewed AS (
                UPDATE leaver.holds AS h
-               SET account_id = a.account_id, requested_action = a.requested_action, reason = a.reason, facts_fingerprint = a.facts_fingerprint
+               SET account_id = a.account_id, requested_action = a.requested_action, reason = a.reason, facts_fingerprint = a.facts_fingerprint,
+                   trip_id = a.trip_id
                FROM asked a JOIN last ON last.n = a.n
-               WHERE h.id = last.id AND last.state = 'open' AND last.facts_fingerprint <> a.facts_fingerprint
+               WHERE h.id = last.id AND last.state = 'open'
+                 AND (last.facts_fingerprint, last.trip_id) IS DISTINCT FROM (a.facts_fingerprint, a.trip_id)
            ), raised AS (
                INSERT INTO leaver.holds
-                   (opened_at, source, tenant, employee_id, account_id, requested_action, reason, facts_fingerprint, delivery_id)
-               SELECT $1, a.source, a.tenant, a.employee_id, a.account_id, a.requested_action, a.reason, a.facts_fingerprint, a.delivery_id
+                   (opened_at, source, tenant, employee_id, account_id, requested_action, reason, facts_fingerprint, delivery_id, trip_id)
+               SELECT $1, a.source, a.tenant, a.employee_id, a.account_id, a.requested_action, a.reason, a.facts_fingerprint, a.delivery_id, a.trip_id
                FROM asked a JOIN last ON last.n = a.n
                WHERE last.state IS NULL OR (last.state = 'rejected' AND last.facts_fingerprint <> a.facts_fingerprint)
                ORDER BY a.n
@@ -66,6 +69,7 @@ pub(crate) async fn raise(
         &each(|h| h.reason.clone()),
         &each(|h| h.question.facts_fingerprint.clone()),
         &deliveries as &[Option<Uuid>],
+        &trips as &[Option<i64>],
     )
     .fetch_all(conn)
     .await?;
@@ -85,14 +89,16 @@ pub(crate) async fn standing(
 ) -> Result<Vec<Option<HoldStatus>>, sqlx::Error> {
     let columns = KeyColumns::of(employees);
     let rows = sqlx::query!(
-        r#"SELECT h.id AS "id?", h.state AS "state?", h.facts_fingerprint AS "facts_fingerprint?"
+        r#"SELECT h.id AS "id?", h.state AS "state?", h.facts_fingerprint AS "facts_fingerprint?",
+                  CASE WHEN h.state = 'open' THEN t.id END AS open_trip
            FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (source, tenant, employee_id, n)
            LEFT JOIN LATERAL (
-               SELECT id, state, facts_fingerprint FROM leaver.holds h
+               SELECT id, state, facts_fingerprint, trip_id FROM leaver.holds h
                WHERE (h.source, h.tenant, h.employee_id) = (k.source, k.tenant, k.employee_id)
                  AND h.state IN ('open', 'rejected')
                ORDER BY id DESC LIMIT 1
            ) h ON true
+           LEFT JOIN leaver.trips t ON t.id = h.trip_id AND t.state = 'open'
            ORDER BY k.n"#,
         &columns.sources,
         &columns.tenants,
@@ -107,6 +113,7 @@ pub(crate) async fn standing(
                 id: row.id?,
                 rejected: row.state? == "rejected",
                 facts_fingerprint: row.facts_fingerprint?,
+                open_trip: row.open_trip,
             })
         })
         .collect())
@@ -203,7 +210,7 @@ pub async fn close(
         Hold,
         "UPDATE leaver.holds SET state = $2, closed_by = $3, closed_at = $4
          WHERE id = $1 AND state = 'open'
-         RETURNING id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id",
+         RETURNING id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id, trip_id",
         id,
         state,
         by,
@@ -220,7 +227,7 @@ pub async fn close(
 pub async fn find(conn: &mut PgConnection, id: i64) -> Result<Option<Hold>, sqlx::Error> {
     sqlx::query_as!(
         Hold,
-        "SELECT id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id
+        "SELECT id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id, trip_id
          FROM leaver.holds WHERE id = $1",
         id,
     )
@@ -235,7 +242,7 @@ pub async fn find(conn: &mut PgConnection, id: i64) -> Result<Option<Hold>, sqlx
 pub async fn list_open(conn: &mut PgConnection) -> Result<Vec<Hold>, sqlx::Error> {
     sqlx::query_as!(
         Hold,
-        "SELECT id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id
+        "SELECT id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id, trip_id
          FROM leaver.holds WHERE state = 'open' ORDER BY id",
     )
     .fetch_all(conn)

@@ -10,9 +10,9 @@ use crate::base::failpoints;
 use crate::db::transaction::{roll_back, set_lock_timeout};
 use crate::engine::Failure;
 use crate::engine::accounts::AccountsTable;
-use crate::engine::audit::Actor;
 use crate::engine::execute::{ExecutionReport, Outcome, execute};
 use crate::engine::failure::run_catching;
+use crate::engine::origin::Origin;
 use crate::engine::policies::Policies;
 use crate::ingest::inbox::store::ClaimLimit;
 use crate::ingest::inbox::{self, Delivery, DeliveryOutcome, Settlement};
@@ -174,7 +174,7 @@ async fn process_claimed(
         "mid_batch",
         claimed.iter().map(|delivery| &delivery.body[..]),
     );
-    let executed = execute(tx, table, policies, changed, &Actor::System, now).await?;
+    let executed = execute(tx, table, policies, changed, &Origin::deliveries(), now).await?;
     let (batch, settlements) = settlements(claimed, parsed, &effects, &latest, &executed);
     inbox::store::settle(tx, &settlements, now).await?;
     Ok(batch)

@@ -15,9 +15,9 @@ use crate::db::error::error_chain;
 use crate::db::transaction::set_lock_timeout;
 use crate::engine::Failure;
 use crate::engine::accounts::AccountsTable;
-use crate::engine::audit::Actor;
 use crate::engine::execute::Outcome;
 use crate::engine::failure::run_catching;
+use crate::engine::origin::Origin;
 use crate::ingest::inbox::{self, Delivery, DeliveryOutcome, Settlement};
 use crate::roster::{self, Effect};
 use leaver_core::domain::{DeliveryId, Employee, EmployeeKey};
@@ -164,9 +164,10 @@ impl Deliveries {
             return Ok(nothing);
         }
         let employees = changed.len();
-        let executed =
-            self.engine
-                .execute_partially(&mut savepoint, table, changed, &Actor::System, now);
+        let origin = Origin::deliveries();
+        let executed = self
+            .engine
+            .execute_partially(&mut savepoint, table, changed, &origin, now);
         let outcomes = executed.await?.outcomes;
         if outcomes.is_empty() {
             savepoint.rollback().await?;

@@ -11,10 +11,10 @@ use super::{
     TerminatedWithAccess, store,
 };
 use crate::engine::accounts::{self, AccountsTable};
-use crate::engine::audit::Actor;
 use crate::engine::evaluate::{Evaluated, evaluate};
 use crate::engine::execute::Outcome;
 use crate::engine::holds;
+use crate::engine::origin::Origin;
 use crate::engine::{Engine, Failure};
 use crate::roster;
 use leaver_core::decision::assess::Employment;
@@ -40,6 +40,7 @@ async fn compare_pages(engine: &Engine, mode: DriftMode) -> Result<DriftReport, 
     let table = engine.accounts_table().await?;
     let pool = &engine.pool;
     let mut report = pool.with_silence_timeout(new_report(engine)).await?;
+    let origin = Origin::drift();
     let mut after: Option<EmployeeKey> = None;
     loop {
         let page = compare_employees(engine, &table, after.as_ref(), &mut report);
@@ -49,7 +50,7 @@ async fn compare_pages(engine: &Engine, mode: DriftMode) -> Result<DriftReport, 
             outdated,
         } = pool.with_silence_timeout(page).await?;
         if mode == DriftMode::Fix && !fixable.is_empty() {
-            fix(engine, &mut fixable, &mut report).await?;
+            fix(engine, &mut fixable, &mut report, &origin).await?;
         }
         report.outdated.extend(outdated);
         report.terminated_with_access.append(&mut fixable);
@@ -71,9 +72,10 @@ async fn compare_pages(engine: &Engine, mode: DriftMode) -> Result<DriftReport, 
 /// # Errors
 /// Returns the failure; the states stored before it are kept.
 pub(super) async fn store_states(engine: &Engine, report: &mut DriftReport) -> Result<(), Failure> {
+    let origin = Origin::drift();
     let outdated = std::mem::take(&mut report.outdated);
     for page in outdated.chunks(PAGE_LENGTH) {
-        engine.reevaluate(page, &Actor::Drift).await?;
+        engine.reevaluate(page, &origin).await?;
     }
     Ok(())
 }
@@ -317,9 +319,10 @@ async fn fix(
     engine: &Engine,
     fixable: &mut Vec<TerminatedWithAccess>,
     report: &mut DriftReport,
+    origin: &Origin,
 ) -> Result<(), Failure> {
     let keys: Vec<EmployeeKey> = fixable.iter().map(TerminatedWithAccess::key).collect();
-    let executed = engine.reevaluate(&keys, &Actor::Drift).await?;
+    let executed = engine.reevaluate(&keys, origin).await?;
     let failure = executed.failure.map(|failure| failure.to_string());
     for mut found in std::mem::take(fixable) {
         match executed.outcomes.get(&found.key()) {

@@ -6,8 +6,8 @@ use std::collections::BTreeMap;
 use super::{SyncError, SyncReport};
 use crate::connect::{EmployeeBatch, EmployeeBatches};
 use crate::engine::Engine;
-use crate::engine::audit::Actor;
 use crate::engine::execute::Outcome;
+use crate::engine::origin::Origin;
 use crate::roster::Observation;
 use leaver_core::domain::{EmployeeChange, SourceName};
 
@@ -20,6 +20,7 @@ pub(super) struct SyncRun<'s> {
     source: &'s SourceName,
     account: &'s str,
     progress: Progress<'s>,
+    origin: Origin,
     records: u64,
     read: Vec<String>,
     outcomes: BTreeMap<Outcome, usize>,
@@ -38,6 +39,7 @@ impl<'s> SyncRun<'s> {
             source,
             account,
             progress,
+            origin: Origin::sync(),
             records: 0,
             read: vec![],
             outcomes: BTreeMap::new(),
@@ -94,7 +96,7 @@ impl<'s> SyncRun<'s> {
         let observations: Vec<Observation> = batch.changes.into_iter().map(observe).collect();
         let applied = self
             .engine
-            .apply_in_chunks(self.source.as_str(), observations, &Actor::Sync)
+            .apply_in_chunks(self.source.as_str(), observations, &self.origin)
             .await;
         for (outcome, count) in applied.outcomes {
             *self.outcomes.entry(outcome).or_default() += count;

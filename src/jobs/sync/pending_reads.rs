@@ -16,7 +16,7 @@ use super::SyncSource;
 use super::failed_read::FailedRead;
 use crate::connect::{BambooHrApi, ReadError};
 use crate::db::transaction::{roll_back, set_lock_timeout};
-use crate::engine::audit::Actor;
+use crate::engine::origin::Origin;
 use crate::engine::{Engine, Failure};
 use crate::jobs::runner::{Job, Next};
 use crate::roster::Observation;
@@ -241,7 +241,7 @@ impl PendingReader {
         set_lock_timeout(&mut tx).await?;
         let applied = self
             .engine
-            .apply_observations(&mut tx, &table, &[observation], &Actor::System)
+            .apply_observations(&mut tx, &table, &[observation], &Origin::api())
             .await;
         let applied = match applied {
             Ok(applied) => applied,

@@ -57,28 +57,7 @@ impl Inputs<'_> {
         }
     }
 
-    // The fingerprint has every fact that the rules use but none of its times: a repeated delivery of the same
-    // facts must not open the hold again.
     fn fingerprint(&self, cause: &str) -> String {
-        let status = self.employee.status().map_or("-", |status| match status {
-            Status::Active => "active",
-            Status::Pending => "pending",
-            Status::Unknown(word) => word,
-            Status::Inactive => "inactive",
-        });
-        let employment = match known(self.employee.employment_status.as_ref()) {
-            Some(EmploymentStatus::Terminated) => "terminated",
-            Some(EmploymentStatus::Other) => "other",
-            None => "-",
-        };
-        let hire_date = self.employee.hire_date();
-        let hire_date = hire_date.map_or_else(|| "-".to_owned(), |day| day.to_string());
-        let termination_date = match known(self.employee.termination_date.as_ref()) {
-            Some(DateOrInstant::Day(day)) => day.to_string(),
-            Some(DateOrInstant::Instant(instant)) => instant.to_rfc3339(),
-            None => "-".to_owned(),
-        };
-        let deleted = self.employee.is_deleted();
         let account = match (self.account_match, self.account_match.account()) {
             (AccountMatch::Ambiguous(count) | AccountMatch::LinkGone(count), _) => {
                 format!("{count} of them")
@@ -86,9 +65,54 @@ impl Inputs<'_> {
             (_, Some(account)) => account.id.to_string(),
             (_, None) => "-".to_owned(),
         };
-        format!(
-            "{cause};status={status};employment_status={employment};hire_date={hire_date};\
-             termination_date={termination_date};deleted={deleted};account={account}"
-        )
+        facts_fingerprint(self.employee, cause, &account)
     }
+}
+
+/// Returns the request to approve a change that the rules imply and something other than a rule holds back: the safeguard, or
+/// an undo. While the facts are the same, a rejected request is not repeated.
+#[must_use]
+pub fn request_change(
+    employee: &Employee,
+    requested_action: RequestedAction,
+    account: &AccountId,
+) -> HoldRequest {
+    // Each return is a request of its own.
+    let cause = match (requested_action, employee.deactivated_at) {
+        (RequestedAction::Reactivate, Some(at)) => format!("change@{}", at.to_rfc3339()),
+        _ => "change".to_owned(),
+    };
+    HoldRequest {
+        requested_action,
+        account: Some(account.clone()),
+        facts_fingerprint: facts_fingerprint(employee, &cause, account.as_str()),
+    }
+}
+
+// The fingerprint has every fact that the rules use but none of its times: a repeated delivery of the same
+// facts must not open the hold again.
+fn facts_fingerprint(employee: &Employee, cause: &str, account: &str) -> String {
+    let status = employee.status().map_or("-", |status| match status {
+        Status::Active => "active",
+        Status::Pending => "pending",
+        Status::Unknown(word) => word,
+        Status::Inactive => "inactive",
+    });
+    let employment = match known(employee.employment_status.as_ref()) {
+        Some(EmploymentStatus::Terminated) => "terminated",
+        Some(EmploymentStatus::Other) => "other",
+        None => "-",
+    };
+    let hire_date = employee.hire_date();
+    let hire_date = hire_date.map_or_else(|| "-".to_owned(), |day| day.to_string());
+    let termination_date = match known(employee.termination_date.as_ref()) {
+        Some(DateOrInstant::Day(day)) => day.to_string(),
+        Some(DateOrInstant::Instant(instant)) => instant.to_rfc3339(),
+        None => "-".to_owned(),
+    };
+    let deleted = employee.is_deleted();
+    format!(
+        "{cause};status={status};employment_status={employment};hire_date={hire_date};\
+         termination_date={termination_date};deleted={deleted};account={account}"
+    )
 }

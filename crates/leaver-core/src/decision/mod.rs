@@ -16,7 +16,7 @@ mod others;
 pub use others::{OtherRecord, Presence};
 
 mod hold_request;
-pub use hold_request::{HoldRequest, RequestedAction};
+pub use hold_request::{HoldRequest, RequestedAction, request_change};
 
 use chrono::{DateTime, Utc};
 
@@ -97,6 +97,8 @@ pub enum NoActionReason {
     Scheduled,
     /// The values of a change have to be read first.
     AwaitingRead,
+    /// The source is in shadow mode: the change is planned.
+    Planned(RequestedAction),
 }
 
 #[cfg(test)]

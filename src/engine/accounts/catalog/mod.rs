@@ -24,6 +24,8 @@ pub(crate) struct Relation {
     pub(crate) is_generated: bool,
     /// True if row level security applies to the role.
     pub(crate) has_row_security: bool,
+    /// True if the role can read which transaction wrote a row.
+    pub(crate) shows_writers: bool,
     /// Triggers before or instead of an update.
     pub(crate) triggers: Vec<String>,
     /// Rewrite rules for updates.

@@ -25,6 +25,7 @@ pub(in crate::engine::accounts) async fn relation(
                       AS "is_updatable!",
                   access.attgenerated <> '' AS "is_generated!",
                   row_security_active(c.oid) AS "has_row_security!",
+                  c.relkind IN ('r', 'p') AND has_column_privilege(c.oid, 'xmin', 'SELECT') AS "shows_writers!",
                   ARRAY(SELECT t.tgname::text FROM pg_trigger t
                         WHERE t.tgrelid = c.oid AND NOT t.tgisinternal AND t.tgenabled IN ('O', 'A') AND t.tgtype & 16 <> 0
                           AND t.tgtype & 66 <> 0

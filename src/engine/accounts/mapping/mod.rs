@@ -93,9 +93,14 @@ impl AccountsMapping {
             let quoted: Vec<String> = columns.into_iter().map(quote).collect();
             quoted.join(", ")
         };
+        let mut readable = self.columns();
+        if table.relation.can_lock() {
+            // An undo compares who wrote the row last.
+            readable.push("xmin");
+        }
         format!(
             "GRANT SELECT ({}), UPDATE ({}) ON {} TO {};",
-            list(self.columns()),
+            list(readable),
             list(self.written_columns()),
             table.name,
             quote(role)

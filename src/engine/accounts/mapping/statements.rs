@@ -28,6 +28,10 @@ pub(in crate::engine::accounts) struct Statements {
     pub(in crate::engine::accounts) reactivate: Switch,
     /// Returns access after a write, of rows that `where` hides as well.
     pub(in crate::engine::accounts) read_back: String,
+    /// Returns the transactions that wrote rows.
+    pub(in crate::engine::accounts) last_writers: String,
+    /// Counts the accounts of a tenant of which the limits of the safeguard are a percentage.
+    pub(in crate::engine::accounts) population: String,
 }
 
 impl fmt::Debug for Statements {
@@ -68,6 +72,11 @@ impl Parts<'_> {
         } else {
             ""
         };
+        let own_tenant = if self.has_tenant {
+            " AND a.leaver_tenant = $1"
+        } else {
+            ""
+        };
         let has_access = &self.access.has_access;
         Statements {
             find_by_id: format!(
@@ -88,6 +97,31 @@ impl Parts<'_> {
             read_back: format!(
                 "SELECT {id}::text AS id, ({has_access}) AS is_active FROM {name}
                  WHERE {id} = ANY ($1::text[]::{kind}[])"
+            ),
+            // A subtransaction has a number of its own, of the same epoch as the transaction's or of the next.
+            last_writers: format!(
+                "SELECT w.id, w.current - w.current % 4294967296 + w.writer
+                        + CASE WHEN w.writer < w.current % 4294967296 THEN 4294967296 ELSE 0 END AS writer
+                 FROM (SELECT {id}::text AS id, {table}.xmin::text::bigint AS writer,
+                              pg_current_xact_id()::text::bigint AS current
+                       FROM {name} WHERE {id} = ANY ($1::text[]::{kind}[])) AS w",
+                table = self.table,
+            ),
+            population: format!(
+                "WITH present AS (
+                     SELECT a.id FROM (SELECT DISTINCT account_id FROM leaver.employees
+                                       WHERE tenant = $1 AND account_id IS NOT NULL) AS e
+                     JOIN ({accounts}) AS a ON a.leaver_id = e.account_id::{kind}
+                     WHERE a.is_active{own_tenant}
+                     UNION SELECT unnest($2::text[])
+                 ), ended AS (
+                     SELECT account_id, max(at) AS at FROM leaver.changes
+                     WHERE tenant = $1 AND direction = 'deactivated' AND at > $4 GROUP BY account_id
+                 )
+                 SELECT (SELECT count(*) FROM (SELECT id FROM present
+                                               UNION SELECT account_id FROM ended WHERE at > $3) AS hour) AS hour,
+                        (SELECT count(*) FROM (SELECT id FROM present
+                                               UNION SELECT account_id FROM ended) AS day) AS day"
             ),
         }
     }

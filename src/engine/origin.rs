@@ -1,0 +1,113 @@
+//! What causes changes of accounts: a delivery, a sync, a timer round, a drift fix or a command.
+
+use uuid::Uuid;
+
+use crate::engine::audit::Actor;
+use leaver_core::domain::Employee;
+
+/// The kind of a cause.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
+#[strum(serialize_all = "snake_case")]
+pub enum Cause {
+    /// A delivery.
+    Webhook,
+    /// A scheduled end of access, or the retry of one that the database did not carry out.
+    Timer,
+    /// A sync of a source.
+    Sync,
+    /// A drift fix.
+    Drift,
+    /// The read of one employee over the API.
+    Api,
+    /// A command, or an approved hold.
+    Cli,
+    /// The release of a trip.
+    Release,
+    /// An undo.
+    Undo,
+}
+
+impl Cause {
+    /// Returns the value in `leaver.changes` and `leaver.batches`.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        self.into()
+    }
+
+    /// Returns true if a person decided about each account: the safeguard neither stops nor counts such changes.
+    #[must_use]
+    pub(crate) fn is_decided_by_person(self) -> bool {
+        matches!(self, Self::Cli | Self::Release | Self::Undo)
+    }
+}
+
+/// Who and what causes changes, and the batch that they belong to.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// Who causes them, for the audit log.
+    pub actor: Actor,
+    /// What causes them.
+    pub cause: Cause,
+    /// The batch. Changes of deliveries belong to the delivery.
+    batch: Uuid,
+}
+
+impl Origin {
+    fn new(cause: Cause, actor: Actor) -> Self {
+        Self {
+            actor,
+            cause,
+            batch: Uuid::now_v7(),
+        }
+    }
+
+    /// Returns the origin of the changes that deliveries cause.
+    #[must_use]
+    pub fn deliveries() -> Self {
+        Self::new(Cause::Webhook, Actor::System)
+    }
+
+    /// Returns the origin of one round of the timer.
+    #[must_use]
+    pub fn timer() -> Self {
+        Self::new(Cause::Timer, Actor::Timer)
+    }
+
+    /// Returns the origin of one sync.
+    #[must_use]
+    pub fn sync() -> Self {
+        Self::new(Cause::Sync, Actor::Sync)
+    }
+
+    /// Returns the origin of one drift check.
+    #[must_use]
+    pub fn drift() -> Self {
+        Self::new(Cause::Drift, Actor::Drift)
+    }
+
+    /// Returns the origin of the read of one employee.
+    #[must_use]
+    pub fn api() -> Self {
+        Self::new(Cause::Api, Actor::System)
+    }
+
+    /// Returns the origin of a command of a person.
+    #[must_use]
+    pub fn person(cause: Cause, person: &str) -> Self {
+        Self::new(cause, Actor::Person(person.to_owned()))
+    }
+
+    /// Returns the batch of a change of this employee's account.
+    pub(crate) fn batch_of(&self, employee: &Employee) -> Uuid {
+        match (self.cause, employee.last_delivery_id) {
+            (Cause::Webhook, Some(delivery)) => delivery.0,
+            _ => self.batch,
+        }
+    }
+
+    /// Returns the batch of changes that no delivery causes.
+    #[must_use]
+    pub fn batch(&self) -> Uuid {
+        self.batch
+    }
+}

@@ -1,0 +1,202 @@
+//! Admits the changes of a transaction, or holds all of a scope back.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use tracing::error;
+
+use super::store::{self, Usage};
+use super::{Scope, change_of};
+use crate::base::failpoints;
+use crate::db::employee_keys::employee_key;
+use crate::engine::accounts::{self, AccountsTable};
+use crate::engine::audit::{self, AuditAction, AuditEntry};
+use crate::engine::batches::Direction;
+use crate::engine::evaluate::Evaluated;
+use crate::engine::origin::Origin;
+use crate::engine::policies::Policies;
+use leaver_core::decision::{Action, request_change};
+use leaver_core::domain::{AccountId, Tenant};
+use leaver_core::safeguard::Exceeded;
+
+/// Source and employee id of an audit entry that is about no employee.
+const NOBODY: &str = "-";
+
+/// What the safeguard decided about the changes of a transaction.
+#[derive(Debug, Default)]
+pub(crate) struct Admission {
+    /// Scopes whose changes do not count: they go under a grant.
+    granted: BTreeSet<Scope>,
+}
+
+impl Admission {
+    /// Returns whether a change counts in the windows.
+    pub(crate) fn is_counted(&self, tenant: &Tenant, direction: Direction) -> bool {
+        let scope = Scope {
+            tenant: tenant.clone(),
+            direction,
+        };
+        !self.granted.contains(&scope)
+    }
+}
+
+/// Why the changes of a scope are held.
+enum Refusal {
+    /// A trip is open already.
+    Open(i64),
+    /// A limit is exceeded.
+    Exceeded(Exceeded),
+    /// A grant is used up.
+    Grant { changes: u64, allowed: u64 },
+}
+
+/// Counts the changes that are due against the limits. If they stay within, nothing changes; otherwise all changes of the
+/// scope become holds of a trip. Without a change that is due, it runs no statement.
+///
+/// # Errors
+/// Returns the database's error; the transaction must be rolled back then.
+pub(crate) async fn admit(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    policies: &Policies,
+    decided: &mut [Evaluated],
+    origin: &Origin,
+    now: DateTime<Utc>,
+) -> Result<Admission, sqlx::Error> {
+    let mut admission = Admission::default();
+    let wanted = wanted(decided);
+    if wanted.is_empty() || origin.cause.is_decided_by_person() {
+        return Ok(admission);
+    }
+    let scopes: Vec<&Scope> = wanted.keys().collect();
+    // A statement of its own: the snapshot of the count must be younger than the lock.
+    store::lock(conn, &scopes).await?;
+    failpoints::reach("safeguard_locked", []);
+    let usages = store::usages(conn, &wanted, now).await?;
+    failpoints::reach("safeguard_counted", []);
+    for ((scope, accounts), usage) in wanted.iter().zip(usages) {
+        let refusal = refusal(conn, table, policies, scope, accounts, &usage, now).await?;
+        match refusal {
+            None => {
+                if let Some(grant) = usage.grant {
+                    store::use_grant(conn, grant.id, accounts.len()).await?;
+                    admission.granted.insert(scope.clone());
+                }
+            }
+            Some(refusal) => {
+                let trip = match refusal {
+                    Refusal::Open(trip) => trip,
+                    other => open_trip(conn, scope, &other, origin, now).await?,
+                };
+                hold(decided, scope, trip);
+            }
+        }
+    }
+    Ok(admission)
+}
+
+/// Returns the accounts to be changed, by scope.
+fn wanted(decided: &[Evaluated]) -> BTreeMap<Scope, BTreeSet<AccountId>> {
+    let mut wanted: BTreeMap<Scope, BTreeSet<AccountId>> = BTreeMap::new();
+    for evaluated in decided {
+        if let Some((account, direction)) = change_of(&evaluated.decision) {
+            let tenant = evaluated.employee.key.tenant.clone();
+            let scope = Scope { tenant, direction };
+            wanted.entry(scope).or_default().insert(account.clone());
+        }
+    }
+    wanted
+}
+
+async fn refusal(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    policies: &Policies,
+    scope: &Scope,
+    accounts: &BTreeSet<AccountId>,
+    usage: &Usage,
+    now: DateTime<Utc>,
+) -> Result<Option<Refusal>, sqlx::Error> {
+    if let Some(trip) = usage.open_trip {
+        return Ok(Some(Refusal::Open(trip)));
+    }
+    if let Some(grant) = usage.grant {
+        let changes = grant.used + u64::try_from(accounts.len()).unwrap_or(u64::MAX);
+        let allowed = grant.allowed;
+        return Ok((changes > allowed).then_some(Refusal::Grant { changes, allowed }));
+    }
+    let limits = policies.limits();
+    // Nearly always. The population takes a query of the accounts.
+    if limits.allow_any_population(usage.changes) {
+        return Ok(None);
+    }
+    let population = accounts::store::population(conn, table, &scope.tenant, accounts, now).await?;
+    let exceeded = limits.exceeded(usage.changes, population);
+    Ok(exceeded.map(Refusal::Exceeded))
+}
+
+async fn open_trip(
+    conn: &mut PgConnection,
+    scope: &Scope,
+    refusal: &Refusal,
+    origin: &Origin,
+    now: DateTime<Utc>,
+) -> Result<i64, sqlx::Error> {
+    let (limited_by, changes, limit, population) = match refusal {
+        Refusal::Exceeded(exceeded) => (
+            exceeded.window.as_str(),
+            exceeded.changes,
+            exceeded.limit,
+            exceeded.population,
+        ),
+        Refusal::Grant { changes, allowed } => ("grant", *changes, *allowed, 0),
+        Refusal::Open(trip) => return Ok(*trip),
+    };
+    let trip = store::open(conn, scope, limited_by, changes, limit, population, now).await?;
+    let what = match scope.direction {
+        Direction::Deactivated => "ends of access",
+        Direction::Reactivated => "returns of access",
+    };
+    let bound = match limited_by {
+        "hour" => format!("within 60 minutes, limit {limit} of {population} accounts"),
+        "day" => format!("within 24 hours, limit {limit} of {population} accounts"),
+        _ => format!("under a grant of {limit}"),
+    };
+    let reason = format!("the safeguard tripped (trip {trip}): {changes} {what} {bound}");
+    error!(
+        trip,
+        tenant = scope.tenant.as_str(),
+        direction = scope.direction.as_str(),
+        changes,
+        limit,
+        "safeguard.admit: tripped; no account is changed until `leaver safeguard release {trip}` or `reject {trip}`"
+    );
+    let nobody = employee_key(NOBODY, scope.tenant.as_str().to_owned(), NOBODY.to_owned())?;
+    let entry = AuditEntry {
+        action: AuditAction::Tripped,
+        reason,
+        employee: nobody,
+        account: None,
+        delivery: None,
+        actor: origin.actor.clone(),
+    };
+    audit::store::record(conn, &[entry], now).await?;
+    Ok(trip)
+}
+
+/// Turns all changes of a scope into holds of a trip.
+fn hold(decided: &mut [Evaluated], scope: &Scope, trip: i64) {
+    for evaluated in decided {
+        let Some((account, direction)) = change_of(&evaluated.decision) else {
+            continue;
+        };
+        if evaluated.employee.key.tenant != scope.tenant || direction != scope.direction {
+            continue;
+        }
+        let request = request_change(&evaluated.employee, direction.requested_action(), account);
+        evaluated.decision.reason += "; but the safeguard has tripped";
+        evaluated.decision.action = Action::Hold(request);
+        evaluated.trip = Some(trip);
+    }
+}

@@ -1,0 +1,194 @@
+//! The tables `leaver.trips` and `leaver.grants`, and the windows over `leaver.changes`.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::Scope;
+use leaver_core::domain::AccountId;
+use leaver_core::safeguard::{PerWindow, Window};
+
+/// First half of the keys of the advisory locks: "leav" in ASCII.
+const LOCK_CLASS: i32 = 0x6c65_6176;
+
+/// What is counted of a scope.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Usage {
+    /// The open trip.
+    pub open_trip: Option<i64>,
+    /// Accounts that were changed or are to be changed, within each window.
+    pub changes: PerWindow,
+    /// The grant that takes the place of the limits.
+    pub grant: Option<GrantUsage>,
+}
+
+/// A grant that has not expired.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct GrantUsage {
+    /// The ID.
+    pub id: i64,
+    /// Accounts that may be changed.
+    pub allowed: u64,
+    /// Accounts that were changed.
+    pub used: u64,
+}
+
+/// Locks scopes until the transaction ends, in an order that is the same everywhere.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn lock(conn: &mut PgConnection, scopes: &[&Scope]) -> Result<(), sqlx::Error> {
+    let keys: BTreeSet<i32> = scopes.iter().map(|scope| lock_key(scope)).collect();
+    let keys: Vec<i32> = keys.into_iter().collect();
+    sqlx::query!(
+        r#"SELECT pg_advisory_xact_lock($1, k)::text AS locked FROM unnest($2::int[]) AS k"#,
+        LOCK_CLASS,
+        &keys,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(())
+}
+
+/// Returns the second half of the lock's key. Scopes with the same key only wait for each other.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    reason = "any bits of the hash do"
+)]
+fn lock_key(scope: &Scope) -> i32 {
+    // The default keys of this hasher are fixed, so all replicas compute the same.
+    let mut hasher = DefaultHasher::new();
+    scope.tenant.as_str().hash(&mut hasher);
+    scope.direction.as_str().hash(&mut hasher);
+    hasher.finish() as i32
+}
+
+/// Counts the changes of each scope within each window, with those that are wanted. The scopes must be locked.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn usages(
+    conn: &mut PgConnection,
+    wanted: &BTreeMap<Scope, BTreeSet<AccountId>>,
+    now: DateTime<Utc>,
+) -> Result<Vec<Usage>, sqlx::Error> {
+    let tenants: Vec<&str> = wanted.keys().map(|scope| scope.tenant.as_str()).collect();
+    let directions: Vec<&str> = wanted.keys().map(|s| s.direction.as_str()).collect();
+    let (mut positions, mut accounts) = (vec![], vec![]);
+    for (position, ids) in (1_i64..).zip(wanted.values()) {
+        for id in ids {
+            positions.push(position);
+            accounts.push(id.as_str());
+        }
+    }
+    let rows = sqlx::query!(
+        r#"WITH scope AS (
+               SELECT s.n, s.tenant, s.direction,
+                      COALESCE((SELECT max(t.closed_at) FROM leaver.trips t
+                                WHERE t.tenant = s.tenant AND t.direction = s.direction AND t.closed_at IS NOT NULL),
+                               '-infinity') AS window_from
+               FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS s (tenant, direction, n)
+           ), wanted AS (
+               SELECT * FROM unnest($3::bigint[], $4::text[]) AS w (n, account_id)
+           ), counted AS (
+               SELECT s.n, c.account_id, max(c.at) AS at
+               FROM scope s
+               JOIN leaver.changes c ON c.tenant = s.tenant AND c.direction = s.direction
+               WHERE c.counted AND c.at > $6 AND c.at > s.window_from
+               GROUP BY s.n, c.account_id
+           )
+           SELECT (SELECT t.id FROM leaver.trips t
+                   WHERE t.tenant = s.tenant AND t.direction = s.direction AND t.state = 'open') AS open_trip,
+                  (SELECT count(*) FROM (
+                       SELECT c.account_id FROM counted c WHERE c.n = s.n AND c.at > $5
+                       UNION SELECT w.account_id FROM wanted w WHERE w.n = s.n) AS hour) AS "hour!",
+                  (SELECT count(*) FROM (
+                       SELECT c.account_id FROM counted c WHERE c.n = s.n
+                       UNION SELECT w.account_id FROM wanted w WHERE w.n = s.n) AS day) AS "day!",
+                  g.id AS "grant_id?", g.allowed AS "allowed?", g.used AS "used?"
+           FROM scope s
+           LEFT JOIN LATERAL (
+               SELECT id, allowed, used FROM leaver.grants g
+               WHERE g.tenant = s.tenant AND g.direction = s.direction AND g.granted_at <= $7 AND g.expires_at > $7
+               ORDER BY id DESC LIMIT 1
+           ) g ON true
+           ORDER BY s.n"#,
+        &tenants as &[&str],
+        &directions as &[&str],
+        &positions,
+        &accounts as &[&str],
+        now - Window::Hour.length(),
+        now - Window::Day.length(),
+        now,
+    )
+    .fetch_all(conn)
+    .await?;
+    let number = |n: i64| u64::try_from(n).unwrap_or_default();
+    Ok(rows
+        .into_iter()
+        .map(|row| Usage {
+            open_trip: row.open_trip,
+            changes: PerWindow {
+                hour: number(row.hour),
+                day: number(row.day),
+            },
+            grant: row.grant_id.map(|id| GrantUsage {
+                id,
+                allowed: number(row.allowed.unwrap_or_default()),
+                used: number(row.used.unwrap_or_default()),
+            }),
+        })
+        .collect())
+}
+
+/// Opens a trip and returns its ID. The scope must be locked, and have no open trip.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn open(
+    conn: &mut PgConnection,
+    scope: &Scope,
+    limited_by: &str,
+    changes: u64,
+    limit: u64,
+    population: u64,
+    now: DateTime<Utc>,
+) -> Result<i64, sqlx::Error> {
+    let number = |n: u64| i64::try_from(n).unwrap_or(i64::MAX);
+    sqlx::query_scalar!(
+        "INSERT INTO leaver.trips (tenant, direction, opened_at, limited_by, window_count, limit_count, population)
+         VALUES ($1, $2, $3, $4, $5, $6, $7) RETURNING id",
+        scope.tenant.as_str(),
+        scope.direction.as_str(),
+        now,
+        limited_by,
+        number(changes),
+        number(limit),
+        number(population),
+    )
+    .fetch_one(conn)
+    .await
+}
+
+/// Uses up a part of a grant.
+///
+/// # Errors
+/// Returns the database's error, also if less than that is left.
+pub(super) async fn use_grant(
+    conn: &mut PgConnection,
+    id: i64,
+    accounts: usize,
+) -> Result<(), sqlx::Error> {
+    let accounts = i64::try_from(accounts).unwrap_or(i64::MAX);
+    sqlx::query!(
+        "UPDATE leaver.grants SET used = used + $2 WHERE id = $1",
+        id,
+        accounts,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

@@ -90,7 +90,7 @@ pub(crate) async fn evaluate(
     Ok(evaluation)
 }
 
-/// Decides about employees by the facts alone, whatever a person or a trip has said about the change.
+/// Decides about employees by the facts alone, whatever a person decided about the change and whether a trip is open.
 ///
 /// # Errors
 /// Returns the database's error.

@@ -13,7 +13,7 @@ use leaver_core::safeguard::{PerWindow, Window};
 /// First half of the keys of the advisory locks: "leav" in ASCII.
 const LOCK_CLASS: i32 = 0x6c65_6176;
 
-/// What is counted of a scope.
+/// The count of a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Usage {
     /// The open trip.

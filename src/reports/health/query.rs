@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use super::{DriftHealth, IncompleteSync, Schedule, SourceHealth, store};
+use super::{DriftHealth, IncompleteSync, Schedule, SourceHealth, TripHealth, store};
 use crate::engine::holds;
 use crate::ingest::inbox;
 use crate::ingest::inbox::queries::Backlog;
@@ -28,6 +28,7 @@ pub(super) struct DatabaseHealth {
     pub(super) pending_reads: i64,
     pub(super) failing_reads: FailingReads,
     pub(super) unmapped: Vec<UnmappedDeliveries>,
+    pub(super) trips: Vec<TripHealth>,
     pub(super) drift: Option<DriftHealth>,
     pub(super) sources: BTreeMap<String, SourceHealth>,
 }
@@ -83,6 +84,7 @@ impl DatabaseHealth {
             pending_reads: roster::pending_reads::store::count(conn).await?,
             failing_reads: store::failing_reads(conn, now - READ_MAY_FAIL_FOR).await?,
             unmapped: store::deliveries_with_reason(conn, &sources, FIELDS_NOT_MAPPED).await?,
+            trips: store::open_trips(conn).await?,
             drift: drift.map(|checked| DriftHealth {
                 checked_at: checked.at,
                 terminated_with_access: checked.terminated_with_access,

@@ -66,6 +66,22 @@ pub(super) fn of_service(is_reachable: bool, is_migrated: bool, is_stalled: bool
 /// Lists what the database shows.
 pub(super) fn of_database(found: &DatabaseHealth) -> Vec<Reason> {
     let mut reasons = vec![];
+    for trip in &found.trips {
+        let what = if trip.direction == "deactivated" {
+            "people who left keep access"
+        } else {
+            "people who returned stay without access"
+        };
+        reasons.push(Reason::new(
+            "safeguard_tripped",
+            format!(
+                "the safeguard holds {} of tenant {} until a person decides; {what} meanwhile",
+                count(trip.held, "change"),
+                trip.tenant
+            ),
+            format!("leaver safeguard release {}", trip.trip),
+        ));
+    }
     if found.leavers.blocked > 0 {
         reasons.push(Reason::new(
             "deactivations_blocked",

@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
+use super::TripHealth;
 use super::query::{FailingReads, Leavers, UnmappedDeliveries};
 use leaver_core::domain::SourceName;
 
@@ -74,4 +75,19 @@ pub(super) async fn deliveries_with_reason(
             count: row.count,
         })
         .collect())
+}
+
+/// Returns the open trips of the safeguard, oldest first, with the number of changes that each holds.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn open_trips(conn: &mut PgConnection) -> Result<Vec<TripHealth>, sqlx::Error> {
+    sqlx::query_as!(
+        TripHealth,
+        r#"SELECT t.tenant, t.direction, t.id AS trip,
+                  (SELECT count(*) FROM leaver.holds h WHERE h.trip_id = t.id AND h.state = 'open') AS "held!"
+           FROM leaver.trips t WHERE t.state = 'open' ORDER BY t.id"#
+    )
+    .fetch_all(conn)
+    .await
 }

@@ -1,6 +1,8 @@
 //! The safeguard: limits, trips, releases and everything that a person can do about them.
 
 mod concurrent;
+#[cfg(feature = "failpoints")]
+mod killed;
 mod limits;
 mod tripped;
 

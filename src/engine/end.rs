@@ -195,7 +195,8 @@ pub async fn find(
 
 /// Ends the access of these accounts now, in one transaction: of all of them or of none.
 ///
-/// The HR system may go on reporting employment. Only a person, or a hire date after this day, can give access back.
+/// The HR system may go on reporting employment. Only a person can give access back, or a hire date after this day that is not
+/// known yet.
 ///
 /// # Errors
 /// Returns an [`EndError`]; nothing has changed then.

@@ -168,6 +168,7 @@ impl Person {
         self.employee.departure = Some(Departure {
             carried_out_at: at(when),
             termination_date: date,
+            hire_date: None,
             returned_at: None,
             by_person: false,
             while_employed: false,

@@ -281,25 +281,12 @@ async fn apply(
     candidates: &[Candidate],
     reason: &str,
 ) -> Result<Applied, sqlx::Error> {
-    let decide = |action: fn(AccountId) -> Action, candidate: &Candidate| Decision {
-        action: action(candidate.account.id.clone()),
+    let decide = |candidate: &Candidate| Decision {
+        action: Action::Deactivate(candidate.account.id.clone()),
         access_ends_at: None,
         link: None,
         reason: reason.to_owned(),
     };
-    let decisions: Vec<Decision> = candidates
-        .iter()
-        .map(|candidate| decide(Action::Deactivate, candidate))
-        .collect();
-    let mut applied = effects::apply(conn, table, &decisions.iter().collect::<Vec<_>>()).await?;
-    let decisions: Vec<Decision> = candidates
-        .iter()
-        .filter(|c| !applied.deactivated.contains(&c.account.id))
-        .filter(|c| !applied.blocked.contains_key(&c.account.id))
-        .map(|candidate| decide(Action::EndSessions, candidate))
-        .collect();
-    let ended = effects::apply(conn, table, &decisions.iter().collect::<Vec<_>>()).await?;
-    applied.sessions_ended.extend(ended.sessions_ended);
-    applied.blocked.extend(ended.blocked);
-    Ok(applied)
+    let decisions: Vec<Decision> = candidates.iter().map(decide).collect();
+    effects::apply(conn, table, &decisions.iter().collect::<Vec<_>>()).await
 }

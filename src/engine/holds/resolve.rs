@@ -137,15 +137,6 @@ pub async fn approve(
     };
     let decisions: Vec<Decision> = ids.iter().map(|id| decide(action, id)).collect();
     let mut applied = effects::apply(&mut tx, table, &decisions.iter().collect::<Vec<_>>()).await?;
-    if !reactivates {
-        // Sessions of accounts that somebody else deactivated.
-        let inactive = ids.difference(&applied.deactivated);
-        let inactive = inactive.filter(|id| !applied.blocked.contains_key(*id));
-        let decisions: Vec<Decision> = inactive.map(|id| decide(Action::EndSessions, id)).collect();
-        let ended = effects::apply(&mut tx, table, &decisions.iter().collect::<Vec<_>>()).await?;
-        applied.sessions_ended.extend(ended.sessions_ended);
-        applied.blocked.extend(ended.blocked);
-    }
     if let Some((account, reason)) = applied.blocked.pop_first() {
         return Err(ResolveError::Blocked {
             id,

@@ -8,6 +8,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection};
 use tracing::{debug, error, warn};
 
+use super::linked_accounts;
 use super::parse::parse;
 use super::{BatchFailure, Deliveries, LoopState, Round};
 use crate::base::backoff::{Backoff, Jitter};
@@ -145,11 +146,16 @@ impl Deliveries {
     ) -> Result<(usize, HashMap<EmployeeKey, Outcome>), Failure> {
         let nothing = (0, HashMap::new());
         let policies = &self.engine.policies;
-        let parsed = parse(policies, delivery);
+        let mut parsed = [parse(policies, delivery)];
         let names = policies.names();
         let mut savepoint = tx.begin().await?;
-        let observed = roster::observe(&mut savepoint, parsed.observations(), &names, now);
-        let Ok(observed) = run_catching(observed).await else {
+        let observing = async {
+            let delivery = std::slice::from_ref(delivery);
+            linked_accounts::admit(&mut savepoint, policies, delivery, &mut parsed).await?;
+            let [parsed] = &parsed;
+            roster::observe(&mut savepoint, parsed.observations(), &names, now).await
+        };
+        let Ok(observed) = run_catching(observing).await else {
             savepoint.rollback().await?;
             return Ok(nothing);
         };

@@ -5,7 +5,7 @@
 
 pub(crate) mod batch;
 mod in_flight;
-mod linked_accounts;
+pub(crate) mod linked_accounts;
 pub mod notify;
 mod parse;
 mod retry;

@@ -9,6 +9,7 @@ use super::{DriftHealth, IncompleteSync, Schedule, SourceHealth, store};
 use crate::engine::holds;
 use crate::ingest::inbox;
 use crate::ingest::inbox::queries::Backlog;
+use crate::jobs::deliveries::linked_accounts::NOT_THE_COMPANY;
 use crate::jobs::source_silence::{self, SilenceThreshold, silent_since};
 use crate::jobs::{drift, provider_webhooks};
 use crate::roster;
@@ -27,7 +28,10 @@ pub(super) struct DatabaseHealth {
     pub(super) leavers: Leavers,
     pub(super) pending_reads: i64,
     pub(super) failing_reads: FailingReads,
-    pub(super) unmapped: Vec<UnmappedDeliveries>,
+    /// Deliveries that post fields under unknown names only.
+    pub(super) unmapped: Vec<DeliveriesOfSource>,
+    /// Deliveries of linked accounts that are not listed.
+    pub(super) unlisted: Vec<DeliveriesOfSource>,
     pub(super) drift: Option<DriftHealth>,
     pub(super) sources: BTreeMap<String, SourceHealth>,
 }
@@ -50,9 +54,9 @@ pub(super) struct FailingReads {
     pub(super) reason: Option<String>,
 }
 
-/// Deliveries of a source that post fields under unknown names only.
+/// Deliveries of a source that failed for one cause.
 #[derive(Clone, Debug)]
-pub(super) struct UnmappedDeliveries {
+pub(super) struct DeliveriesOfSource {
     /// The source.
     pub(super) source: String,
     /// Number of them.
@@ -83,6 +87,7 @@ impl DatabaseHealth {
             pending_reads: roster::pending_reads::store::count(conn).await?,
             failing_reads: store::failing_reads(conn, now - READ_MAY_FAIL_FOR).await?,
             unmapped: store::deliveries_with_reason(conn, &sources, FIELDS_NOT_MAPPED).await?,
+            unlisted: store::deliveries_with_reason(conn, &sources, NOT_THE_COMPANY).await?,
             drift: drift.map(|checked| DriftHealth {
                 checked_at: checked.at,
                 terminated_with_access: checked.terminated_with_access,

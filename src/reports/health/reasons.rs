@@ -100,6 +100,18 @@ pub(super) fn of_database(found: &DatabaseHealth) -> Vec<Reason> {
             format!("leaver deliveries --source {}", unmapped.source),
         ));
     }
+    for unlisted in &found.unlisted {
+        reasons.push(Reason::new(
+            "linked_account_not_listed",
+            format!(
+                "source {}: {} of linked accounts other than the company have no effect; list the accounts in \
+                 `linked_accounts` of the source and replay",
+                unlisted.source,
+                count(unlisted.count, "delivery")
+            ),
+            format!("leaver deliveries --source {}", unlisted.source),
+        ));
+    }
     if found.backlog.failed > 0 {
         reasons.push(Reason::new(
             "deliveries_failed",

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::query::{FailingReads, Leavers, UnmappedDeliveries};
+use super::query::{DeliveriesOfSource, FailingReads, Leavers};
 use leaver_core::domain::SourceName;
 
 /// Counts the employees whose deactivation is blocked, and those who left while no account is found.
@@ -53,7 +53,7 @@ pub(super) async fn deliveries_with_reason(
     conn: &mut PgConnection,
     sources: &[SourceName],
     text: &str,
-) -> Result<Vec<UnmappedDeliveries>, sqlx::Error> {
+) -> Result<Vec<DeliveriesOfSource>, sqlx::Error> {
     let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
         r#"SELECT source AS "source!", count(*) AS "count!"
@@ -69,7 +69,7 @@ pub(super) async fn deliveries_with_reason(
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| UnmappedDeliveries {
+        .map(|row| DeliveriesOfSource {
             source: row.source,
             count: row.count,
         })

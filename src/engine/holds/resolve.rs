@@ -50,6 +50,17 @@ pub enum ResolveError {
     /// The named account does not exist.
     #[error("there is no account {0} in the accounts table")]
     NoSuchAccount(AccountId),
+    /// The account is to be given back, and somebody else has set another status since.
+    #[error(
+        "account {account} has another status than a deactivation sets, so somebody else has changed it; hold {id} is \
+         still open, nothing was changed; set the status by hand and reject the hold"
+    )]
+    OtherStatus {
+        /// The hold.
+        id: i64,
+        /// Its account.
+        account: AccountId,
+    },
     /// The database did not change the account.
     #[error(
         "the database did not change account {account}: {reason}; hold {id} is still open, nothing was changed"
@@ -124,6 +135,13 @@ pub async fn approve(
     }
 
     let reactivates = hold.requested_action == "reactivate";
+    let mut other = found
+        .values()
+        .filter(|found| reactivates && found.has_other_inactive_status);
+    if let Some(account) = other.next() {
+        let account = account.id.clone();
+        return Err(ResolveError::OtherStatus { id, account });
+    }
     let decide = |action: fn(AccountId) -> Action, account: &AccountId| Decision {
         action: action(account.clone()),
         access_ends_at: None,

@@ -313,6 +313,6 @@ fn account_to_give_back<'a>(inputs: &Inputs<'a>) -> Option<&'a Account> {
     else {
         return None;
     };
-    let is_ours = inputs.employee.deactivated_at.is_some();
+    let is_ours = inputs.employee.deactivated_at.is_some() && !account.has_other_inactive_status;
     (is_ours && !account.is_active).then_some(account)
 }

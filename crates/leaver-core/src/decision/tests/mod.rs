@@ -103,6 +103,7 @@ fn account(is_active: bool) -> Account {
         email: WorkEmail::parse(EMAIL),
         is_active,
         is_protected: false,
+        has_other_inactive_status: false,
     }
 }
 

@@ -256,15 +256,21 @@ fn requested(
     }
 }
 
-/// Returns the accounts with the work e-mail of an employee who is linked to none.
+/// Returns the accounts with the work e-mail of an employee who is linked to none, or to one that does not exist any more.
 async fn accounts_with_email(
     conn: &mut PgConnection,
     table: &AccountsTable,
     employees: &[Employee],
 ) -> Result<Vec<Account>, sqlx::Error> {
+    let link = |employee: &Employee| {
+        let account = employee.account_id.clone();
+        account.map(|account| (account, employee.key.tenant.clone()))
+    };
+    let links = employees.iter().filter_map(link).collect();
+    let linked = accounts::store::find_by_id(conn, table, &links).await?;
     let wanted: Vec<(WorkEmail, Tenant)> = employees
         .iter()
-        .filter(|employee| employee.account_id.is_none())
+        .filter(|employee| link(employee).is_none_or(|link| !linked.contains_key(&link)))
         .filter_map(|e| Some((e.work_email()?.clone(), e.key.tenant.clone())))
         .collect();
     let found = accounts::store::find_by_email(conn, table, &wanted).await?;

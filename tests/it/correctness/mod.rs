@@ -2,6 +2,7 @@
 
 mod acting;
 mod addresses;
+mod afterwards;
 mod by_hand;
 mod judging;
 mod outdated;

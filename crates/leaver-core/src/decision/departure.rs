@@ -19,6 +19,24 @@ pub fn is_carried_out(employee: &Employee) -> bool {
         .is_some_and(|departure| departure.returned_at.is_none())
 }
 
+/// Returns whether the end that the facts describe is the one that was carried out. Its account may be gone by now.
+#[must_use]
+pub fn is_settled(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> bool {
+    let Some(departure) = employee.departure.filter(|_| is_carried_out(employee)) else {
+        return false;
+    };
+    let has_begun_again =
+        later_hire_date(policy, employee).is_some_and(|day| day_start(day, policy.timezone) <= now);
+    // A date after the end may be that of another employment.
+    let is_same_end = match (departure.termination_date, termination_date(employee)) {
+        (Some(known), Some(date)) if known != date => {
+            start_of(date, policy.timezone) <= departure.carried_out_at
+        }
+        _ => true,
+    };
+    !has_begun_again && is_same_end
+}
+
 /// Records that the account was deactivated, or found inactive and its sessions ended.
 pub fn carried_out(employee: &mut Employee, now: DateTime<Utc>) {
     employee.departure = Some(departure_of(employee, now));

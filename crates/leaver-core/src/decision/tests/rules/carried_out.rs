@@ -182,6 +182,23 @@ fn hire_date_known_before_an_announced_end_is_a_question() {
 }
 
 #[test]
+fn end_is_settled_until_another_one_is_known() {
+    let is_settled =
+        |person: &Person| departure::is_settled(&person.policy, &person.employee, at(NOW));
+    for mut person in ended() {
+        assert!(is_settled(&person));
+        assert!(is_settled(&person.clone().hired("2020-01-01")));
+        assert!(is_settled(&person.clone().hired("2026-04-01")));
+        assert!(is_settled(&person.clone().terminated(on("2026-01-15"))));
+        assert!(!is_settled(&person.clone().terminated(on("2026-03-01"))));
+        assert!(!is_settled(&person.clone().hired("2026-03-02")));
+        person.employee.departure.as_mut().unwrap().returned_at = Some(at(NOW));
+        assert!(!is_settled(&person));
+    }
+    assert!(!is_settled(&bamboohr().terminated(on(DATE))));
+}
+
+#[test]
 fn decision_about_uncertain_facts_ends_with_newer_ones() {
     let pending = |person: Person| person.values_pending("2026-01-20T00:00:00Z");
     let deleted = |person: Person| person.deleted(true);

@@ -10,6 +10,15 @@ pub(crate) async fn set_lock_timeout(conn: &mut PgConnection) -> Result<(), sqlx
     Ok(())
 }
 
+/// Limits the further waits of this transaction to 100 ms: another session is known to hold a lock for long, and others
+/// must not wait with us.
+pub(crate) async fn set_short_lock_timeout(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT set_config('lock_timeout', '100ms', true)")
+        .fetch_one(conn)
+        .await?;
+    Ok(())
+}
+
 /// Checks all deferred constraints now. Those of later statements are deferred until the next check, or the commit.
 ///
 /// # Errors

@@ -19,11 +19,15 @@ use leaver_core::providers::FIELDS_NOT_MAPPED;
 /// A pending read that fails for longer degrades health. A failure that cannot pass does so at once.
 const READ_MAY_FAIL_FOR: TimeDelta = TimeDelta::minutes(1);
 
+/// A scheduled end that is later degrades health.
+const END_MAY_BE_LATE_BY: TimeDelta = TimeDelta::minutes(1);
+
 /// The part of the health report that is stored in the database.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DatabaseHealth {
     pub(super) backlog: Backlog,
     pub(super) schedule: Schedule,
+    pub(super) overdue: OverdueEnds,
     pub(super) holds: i64,
     pub(super) leavers: Leavers,
     pub(super) pending_reads: i64,
@@ -34,6 +38,15 @@ pub(super) struct DatabaseHealth {
     pub(super) unlisted: Vec<DeliveriesOfSource>,
     pub(super) drift: Option<DriftHealth>,
     pub(super) sources: BTreeMap<String, SourceHealth>,
+}
+
+/// Scheduled ends that were due a while ago and are neither carried out nor blocked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct OverdueEnds {
+    /// Number of them.
+    pub(super) count: i64,
+    /// When the oldest was due.
+    pub(super) oldest_at: Option<DateTime<Utc>>,
 }
 
 /// Leavers whose access did not end.
@@ -82,6 +95,7 @@ impl DatabaseHealth {
         Ok(Self {
             backlog: inbox::queries::store::backlog(conn, now).await?,
             schedule: Schedule { pending, next_at },
+            overdue: store::overdue_ends(conn, &sources, now - END_MAY_BE_LATE_BY).await?,
             holds: holds::store::count_open(conn).await?,
             leavers: store::leavers(conn).await?,
             pending_reads: roster::pending_reads::store::count(conn).await?,

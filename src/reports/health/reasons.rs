@@ -76,6 +76,18 @@ pub(super) fn of_database(found: &DatabaseHealth) -> Vec<Reason> {
             "leaver drift",
         ));
     }
+    if let Some(oldest_at) = found.overdue.oldest_at {
+        reasons.push(Reason::new(
+            "scheduled_ends_overdue",
+            format!(
+                "{} not carried out, the oldest was due at {}; the service may hang, or another session locks the \
+                 accounts: look for long transactions in `pg_stat_activity`",
+                count(found.overdue.count, "scheduled end"),
+                minute(oldest_at)
+            ),
+            "leaver drift",
+        ));
+    }
     if let Some(drift) = &found.drift
         && drift.terminated_with_access > 0
     {

@@ -1,7 +1,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::DriftHealth;
-use super::query::DatabaseHealth;
+use super::query::{DatabaseHealth, OverdueEnds};
 use super::reasons::{Reason, of_database, of_requests, of_service};
 use crate::base::rejections::Rejections;
 use leaver_core::domain::SourceName;
@@ -31,6 +31,10 @@ fn each_problem_of_the_database_has_its_reason() {
     let mut found = DatabaseHealth::default();
     found.leavers.blocked = 1;
     found.leavers.without_account = 5;
+    found.overdue = OverdueEnds {
+        count: 2,
+        oldest_at: Some(now()),
+    };
     found.backlog.failed = 2;
     found.failing_reads.count = 3;
     found.drift = Some(DriftHealth {
@@ -42,13 +46,14 @@ fn each_problem_of_the_database_has_its_reason() {
         codes(&reasons),
         [
             "deactivations_blocked",
+            "scheduled_ends_overdue",
             "terminated_with_access",
             "deliveries_failed",
             "pending_reads_failing"
         ]
     );
     assert!(reasons[0].text.contains("1 deactivation;"), "{reasons:?}");
-    assert!(reasons[2].text.contains("2 deliveries"), "{reasons:?}");
+    assert!(reasons[3].text.contains("2 deliveries"), "{reasons:?}");
     assert!(
         reasons
             .iter()

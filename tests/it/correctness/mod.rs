@@ -5,6 +5,7 @@ mod addresses;
 mod afterwards;
 mod by_hand;
 mod judging;
+mod locked;
 mod outdated;
 mod reading;
 mod records;

@@ -8,6 +8,7 @@ use sqlx::{Connection, PgConnection};
 use super::policies::Policies;
 use super::shared_accounts::find_accounts;
 use crate::db::employee_keys::employee_key;
+use crate::db::transaction::set_lock_timeout;
 use crate::engine::accounts::{self, AccountsTable, Applied};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::effects;
@@ -210,6 +211,7 @@ pub async fn end_access(
     now: DateTime<Utc>,
 ) -> Result<Vec<Ended>, EndError> {
     let mut tx = conn.begin().await?;
+    set_lock_timeout(&mut tx).await?;
     let keys: BTreeSet<EmployeeKey> = candidates
         .iter()
         .flat_map(|c| &c.employees)

@@ -7,6 +7,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::db::employee_keys::employee_key;
 use crate::db::error::is_malformed_value;
+use crate::db::transaction::set_lock_timeout;
 use crate::engine::accounts::{self, AccountsTable};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::effects;
@@ -123,6 +124,7 @@ pub async fn approve(
     now: DateTime<Utc>,
 ) -> Result<Approved, ResolveError> {
     let mut tx = conn.begin().await?;
+    set_lock_timeout(&mut tx).await?;
     let (hold, key) = close(&mut tx, id, "approved", person, now).await?;
     let mut employees = roster::store::lock(&mut tx, std::slice::from_ref(&key), &[], now).await?;
     let same_email = accounts_with_email(&mut tx, table, &employees).await?;
@@ -318,6 +320,7 @@ pub async fn reject(
     now: DateTime<Utc>,
 ) -> Result<Hold, ResolveError> {
     let mut tx = conn.begin().await?;
+    set_lock_timeout(&mut tx).await?;
     let (hold, key) = close(&mut tx, id, "rejected", person, now).await?;
     let entry = AuditEntry {
         action: AuditAction::Rejected,

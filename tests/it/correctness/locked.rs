@@ -34,6 +34,11 @@ fn entries(count: usize, entry: impl Fn(&str, &str) -> Value) -> Vec<Value> {
         .collect()
 }
 
+/// An employee about whom a person has to decide.
+fn doubtful(id: &str, email: &str) -> Value {
+    leaving(id, email, AS_OF, "2026-11-20")
+}
+
 /// A transaction of the application that has locked these users.
 async fn lock(app: &TestApp, ids: &[usize]) -> PgConnection {
     let mut conn = app.connect().await;
@@ -140,6 +145,25 @@ async fn a_locked_account_delays_no_other_of_its_delivery() {
     release(lock).await;
     app.advance(TimeDelta::seconds(13));
     app.work().await;
+    assert_eq!(app.active().await, [""; 0]);
+}
+
+#[tokio::test]
+async fn a_command_does_not_wait_long_for_a_locked_account() {
+    let mut app = users(1).await;
+    app.bamboohr(&entries(1, doubtful)).await;
+    let hold = app.open_hold().await;
+    let lock = lock(&app, &[1]).await;
+    let began = Instant::now();
+    app.approve(hold, None).await.unwrap_err();
+    let output = app.run(&["end", "account:1", "--yes", "--reason", "left"]);
+    let elapsed = began.elapsed();
+    assert!(elapsed < Duration::from_secs(20), "{elapsed:?}");
+    assert_eq!(output.code, Some(3), "{output:?}");
+    assert!(output.err.contains("lock was not available"), "{output:?}");
+    release(lock).await;
+    assert_eq!(app.open_hold().await, hold);
+    app.approve(hold, None).await.unwrap();
     assert_eq!(app.active().await, [""; 0]);
 }
 

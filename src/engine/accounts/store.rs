@@ -284,6 +284,7 @@ fn read_account(table: &AccountsTable, row: &PgRow) -> Result<Account, sqlx::Err
         email: email.map(|email| table.email_domains.present(&email)),
         is_active: row.try_get("is_active")?,
         is_protected: row.try_get("is_protected")?,
+        has_other_inactive_status: row.try_get("has_other_status")?,
     })
 }
 

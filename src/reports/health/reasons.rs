@@ -92,6 +92,18 @@ pub(super) fn of_database(found: &DatabaseHealth) -> Vec<Reason> {
             "leaver drift",
         ));
     }
+    if let Some(oldest_at) = found.overdue.oldest_at {
+        reasons.push(Reason::new(
+            "scheduled_ends_overdue",
+            format!(
+                "{} not carried out, the oldest was due at {}; the service may hang, or another session locks the \
+                 accounts: look for long transactions in `pg_stat_activity`",
+                count(found.overdue.count, "scheduled end"),
+                minute(oldest_at)
+            ),
+            "leaver drift",
+        ));
+    }
     if let Some(drift) = &found.drift
         && drift.terminated_with_access > 0
     {
@@ -114,6 +126,18 @@ pub(super) fn of_database(found: &DatabaseHealth) -> Vec<Reason> {
                 count(unmapped.count, "delivery")
             ),
             format!("leaver deliveries --source {}", unmapped.source),
+        ));
+    }
+    for unlisted in &found.unlisted {
+        reasons.push(Reason::new(
+            "linked_account_not_listed",
+            format!(
+                "source {}: {} of linked accounts other than the company have no effect; list the accounts in \
+                 `linked_accounts` of the source and replay",
+                unlisted.source,
+                count(unlisted.count, "delivery")
+            ),
+            format!("leaver deliveries --source {}", unlisted.source),
         ));
     }
     if found.backlog.failed > 0 {

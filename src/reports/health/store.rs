@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::TripHealth;
-use super::query::{FailingReads, Leavers, UnmappedDeliveries};
+use super::query::{DeliveriesOfSource, FailingReads, Leavers, OverdueEnds};
 use leaver_core::domain::SourceName;
 
 /// Counts the employees whose deactivation is blocked, and those who left while no account is found.
@@ -21,6 +21,30 @@ pub(super) async fn leavers(conn: &mut PgConnection) -> Result<Leavers, sqlx::Er
     Ok(Leavers {
         blocked: row.blocked,
         without_account: row.without_account,
+    })
+}
+
+/// Counts the scheduled ends of these sources that were due before a time and are not blocked.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn overdue_ends(
+    conn: &mut PgConnection,
+    sources: &[SourceName],
+    before: DateTime<Utc>,
+) -> Result<OverdueEnds, sqlx::Error> {
+    let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    let row = sqlx::query!(
+        r#"SELECT count(*) AS "count!", min(access_ends_at) AS oldest_at FROM leaver.employees
+           WHERE COALESCE(blocked_retry_at, access_ends_at) < $1 AND blocked_retry_at IS NULL AND source = ANY($2)"#,
+        before,
+        &names,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(OverdueEnds {
+        count: row.count,
+        oldest_at: row.oldest_at,
     })
 }
 
@@ -54,7 +78,7 @@ pub(super) async fn deliveries_with_reason(
     conn: &mut PgConnection,
     sources: &[SourceName],
     text: &str,
-) -> Result<Vec<UnmappedDeliveries>, sqlx::Error> {
+) -> Result<Vec<DeliveriesOfSource>, sqlx::Error> {
     let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
         r#"SELECT source AS "source!", count(*) AS "count!"
@@ -70,7 +94,7 @@ pub(super) async fn deliveries_with_reason(
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| UnmappedDeliveries {
+        .map(|row| DeliveriesOfSource {
             source: row.source,
             count: row.count,
         })

@@ -1,6 +1,6 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::query::DatabaseHealth;
+use super::query::{DatabaseHealth, OverdueEnds};
 use super::reasons::{Reason, of_database, of_requests, of_service};
 use super::{DriftHealth, TripHealth};
 use crate::base::rejections::Rejections;
@@ -37,6 +37,10 @@ fn each_problem_of_the_database_has_its_reason() {
     }];
     found.leavers.blocked = 1;
     found.leavers.without_account = 5;
+    found.overdue = OverdueEnds {
+        count: 2,
+        oldest_at: Some(now()),
+    };
     found.backlog.failed = 2;
     found.failing_reads.count = 3;
     found.drift = Some(DriftHealth {
@@ -49,6 +53,7 @@ fn each_problem_of_the_database_has_its_reason() {
         [
             "safeguard_tripped",
             "deactivations_blocked",
+            "scheduled_ends_overdue",
             "terminated_with_access",
             "deliveries_failed",
             "pending_reads_failing"
@@ -59,7 +64,7 @@ fn each_problem_of_the_database_has_its_reason() {
         "{reasons:?}"
     );
     assert!(reasons[1].text.contains("1 deactivation;"), "{reasons:?}");
-    assert!(reasons[3].text.contains("2 deliveries"), "{reasons:?}");
+    assert!(reasons[4].text.contains("2 deliveries"), "{reasons:?}");
     assert!(
         reasons
             .iter()

@@ -77,9 +77,10 @@ pub(crate) async fn evaluate(
     conn: &mut PgConnection,
     table: &AccountsTable,
     policies: &Policies,
-    employees: Vec<Employee>,
+    mut employees: Vec<Employee>,
     now: DateTime<Utc>,
 ) -> Result<Evaluation, sqlx::Error> {
+    table.complete_links(&mut employees);
     let FoundAccounts {
         by_employee: mut accounts,
         link_gone,

@@ -49,8 +49,8 @@ impl Engine {
             let mut conn = self.pool.acquire().await?;
             let mut tx = conn.begin().await?;
             set_lock_timeout(&mut tx).await?;
-            let names = self.policies.names();
-            let employees = roster::store::lock(&mut tx, &keys, &names, now).await?;
+            let sharing = self.policies.sharing(&table);
+            let employees = roster::store::lock(&mut tx, &keys, &sharing, now).await?;
             let executed = self.execute_partially(&mut tx, &table, employees, actor, now);
             match executed.await {
                 Ok(executed) => {

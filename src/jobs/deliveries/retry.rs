@@ -146,9 +146,9 @@ impl Deliveries {
         let nothing = (0, HashMap::new());
         let policies = &self.engine.policies;
         let parsed = parse(policies, delivery);
-        let names = policies.names();
+        let sharing = policies.sharing(table);
         let mut savepoint = tx.begin().await?;
-        let observed = roster::observe(&mut savepoint, parsed.observations(), &names, now);
+        let observed = roster::observe(&mut savepoint, parsed.observations(), &sharing, now);
         let Ok(observed) = run_catching(observed).await else {
             savepoint.rollback().await?;
             return Ok(nothing);

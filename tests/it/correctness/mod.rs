@@ -11,3 +11,4 @@ mod rows;
 mod seen;
 mod shapes;
 mod states;
+mod tenants;

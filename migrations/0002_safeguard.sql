@@ -93,6 +93,8 @@ CREATE INDEX trips_closed_idx ON leaver.trips (tenant, direction, closed_at);
 
 ALTER TABLE leaver.holds ADD COLUMN trip_id bigint;
 COMMENT ON COLUMN leaver.holds.trip_id IS 'Trip that holds the change. Empty if a rule holds it.';
+ALTER TABLE leaver.holds ADD COLUMN cause text;
+COMMENT ON COLUMN leaver.holds.cause IS 'Cause of the change that is held, as in leaver.changes. Empty if a replica of the version before opened the hold.';
 CREATE INDEX holds_trip_idx ON leaver.holds (trip_id) WHERE trip_id IS NOT NULL;
 
 CREATE TABLE leaver.grants (

@@ -8,7 +8,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::holds::Person;
-use super::{Config, Format, open, output};
+use super::{Config, Format, open, output, wrong_usage};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::engine::accounts::AccountsTable;
@@ -56,8 +56,8 @@ pub(super) struct End {
 
 /// A text that the audit log does not accept as a reason.
 #[derive(Debug, thiserror::Error)]
-enum InvalidReason {
-    #[error("the reason is blank; state why access ends")]
+pub(super) enum InvalidReason {
+    #[error("the reason is blank; write why")]
     Blank,
     #[error("the reason contains an e-mail; leave it out, the audit log names the account")]
     Email,
@@ -67,7 +67,8 @@ enum InvalidReason {
     ControlCharacter,
 }
 
-fn parse_reason(text: &str) -> Result<String, InvalidReason> {
+/// Accepts a reason for the audit log.
+pub(super) fn parse_reason(text: &str) -> Result<String, InvalidReason> {
     let text = text.trim();
     if text.is_empty() {
         Err(InvalidReason::Blank)
@@ -151,10 +152,6 @@ impl End {
         }
         Ok(())
     }
-}
-
-fn wrong_usage() -> ExitCode {
-    ExitCode::from(2)
 }
 
 fn described(account: &AccountId) -> String {

@@ -11,6 +11,7 @@ mod holds;
 mod migrate;
 pub(crate) mod output;
 mod replay;
+mod safeguard;
 mod send;
 mod serve;
 mod sync;
@@ -54,6 +55,7 @@ enum Command {
     Deliveries(deliveries::Deliveries),
     Replay(replay::Replay),
     Holds(holds::Holds),
+    Safeguard(safeguard::Safeguard),
     End(end::End),
     Explain(explain::Explain),
     Employees(employees::Employees),
@@ -147,6 +149,7 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
             Command::Deliveries(command) => command.run(env).await,
             Command::Replay(command) => command.run(env).await,
             Command::Holds(command) => command.run(env).await,
+            Command::Safeguard(command) => command.run(env).await,
             Command::End(command) => command.run(env).await,
             Command::Explain(command) => command.run(env).await,
             Command::Employees(command) => command.run(env).await,
@@ -167,6 +170,11 @@ fn exit_code(is_clean: bool) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+/// Returns exit code 2.
+fn wrong_usage() -> ExitCode {
+    ExitCode::from(2)
 }
 
 /// Returns exit code 3.

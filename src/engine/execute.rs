@@ -184,7 +184,7 @@ pub async fn execute(
     holds::store::withdraw_applied(conn, RequestedAction::Deactivate, &applied.deactivated, now)
         .await?;
     holds::store::lapse(conn, &not_leaving).await?;
-    for position in holds::store::raise(conn, &holds, now).await? {
+    for position in holds::store::raise(conn, &holds, origin.cause, now).await? {
         let Some(hold) = holds.get(position) else {
             continue;
         };

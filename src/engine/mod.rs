@@ -4,7 +4,7 @@
 //! resolved in [`holds::resolve`].
 
 pub mod accounts;
-pub(crate) mod batches;
+pub mod batches;
 pub(crate) mod audit;
 pub mod holds;
 pub mod origin;

@@ -64,16 +64,18 @@ impl Policies {
     /// Returns the tenants of all configured sources.
     #[must_use]
     pub(crate) fn tenants(&self) -> BTreeSet<Tenant> {
-        let mut tenants = BTreeSet::new();
-        for (_, provider_config, _) in self.sources.values() {
-            match &provider_config.tenancy {
-                Tenancy::One(tenant) => drop(tenants.insert(tenant.clone())),
-                Tenancy::ByLinkedAccount(by_account) => {
-                    tenants.extend(by_account.values().cloned());
-                }
-            }
+        let sources = self.sources.keys();
+        sources.flat_map(|source| self.tenants_of(source)).collect()
+    }
+
+    /// Returns the tenants of a source.
+    #[must_use]
+    pub(crate) fn tenants_of(&self, source: &str) -> BTreeSet<Tenant> {
+        match self.provider_config(source).map(|config| &config.tenancy) {
+            None => BTreeSet::new(),
+            Some(Tenancy::One(tenant)) => [tenant.clone()].into(),
+            Some(Tenancy::ByLinkedAccount(by_account)) => by_account.values().cloned().collect(),
         }
-        tenants
     }
 
     /// Returns true if an account is deactivated only on a person's word.

@@ -8,6 +8,7 @@ pub mod explain;
 pub(crate) mod health;
 pub(crate) mod holds;
 pub mod leaver_state;
+pub mod safeguard;
 
 use leaver_core::domain::{DateOrInstant, EmploymentStatus};
 

@@ -12,7 +12,14 @@ use crate::support::{JSON, TestApp, employee, employees};
 
 /// The statements that this thread sends to a database while it is alive, by their first words.
 #[derive(Clone, Default)]
-struct Statements(Arc<Mutex<Vec<String>>>);
+pub(crate) struct Statements(Arc<Mutex<Vec<String>>>);
+
+impl Statements {
+    /// Returns the statements so far, and forgets them.
+    pub(crate) fn take(&self) -> Vec<String> {
+        std::mem::take(&mut *self.0.lock().unwrap())
+    }
+}
 
 impl<S: Subscriber> Layer<S> for Statements {
     fn on_event(&self, event: &Event<'_>, _: Context<'_, S>) {
@@ -131,7 +138,7 @@ async fn statements_do_not_grow_with_the_number_of_employees() {
             );
             app.deliver("bamboohr", &body).await;
             drop(guard);
-            steps.push(std::mem::take(&mut *statements.0.lock().unwrap()));
+            steps.push(statements.take());
         }
         assert!(
             steps.iter().all(|step| step.len() > 5),
@@ -180,7 +187,7 @@ async fn scheduled_ends_share_their_statements() {
                 .await,
             0
         );
-        counted.push(statements.0.lock().unwrap().clone());
+        counted.push(statements.take());
     }
     assert!(counted[0].len() > 5);
     assert_eq!(counted[0], counted[1]);
@@ -213,7 +220,7 @@ async fn many_small_deliveries_share_their_statements() {
                 .await,
             0
         );
-        counted.push(statements.0.lock().unwrap().clone());
+        counted.push(statements.take());
     }
     assert!(counted[0].len() > 5);
     assert_eq!(counted[0], counted[1]);

@@ -45,6 +45,10 @@ pub enum AuditAction {
     SessionsEnded,
     /// The safeguard stopped changes.
     Tripped,
+    /// A person released a trip.
+    Released,
+    /// A person permitted a number of changes ahead.
+    Granted,
 }
 
 impl AuditAction {

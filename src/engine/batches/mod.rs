@@ -29,6 +29,16 @@ impl Direction {
     pub fn as_str(self) -> &'static str {
         self.into()
     }
+
+    /// Reads the value in `leaver.changes` and `leaver.trips`, which have no others.
+    #[must_use]
+    pub(crate) fn from_stored(text: &str) -> Self {
+        if text == Self::Reactivated.as_str() {
+            Self::Reactivated
+        } else {
+            Self::Deactivated
+        }
+    }
 }
 
 /// A change of an account, seen in the database.

@@ -50,6 +50,8 @@ pub struct Hold {
     pub delivery_id: Option<uuid::Uuid>,
     /// The trip of the safeguard that holds the change.
     pub trip_id: Option<i64>,
+    /// The cause of the change that is held, as in `leaver.changes`.
+    pub cause: Option<String>,
 }
 
 /// The last open or rejected hold of an employee.

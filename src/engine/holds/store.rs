@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{Hold, HoldStatus, NewHold};
 use crate::db::employee_keys::{AccountColumns, KeyColumns};
+use crate::engine::origin::Cause;
 use leaver_core::decision::RequestedAction;
 use leaver_core::domain::{AccountId, EmployeeKey};
 
@@ -19,6 +20,7 @@ use leaver_core::domain::{AccountId, EmployeeKey};
 pub(crate) async fn raise(
     conn: &mut PgConnection,
     holds: &[NewHold],
+    cause: Cause,
     now: DateTime<Utc>,
 ) -> Result<Vec<usize>, sqlx::Error> {
     let columns = KeyColumns::of(holds.iter().map(|hold| &hold.employee));
@@ -46,14 +48,14 @@ pub(crate) async fn raise(
            ), renewed AS (
                UPDATE leaver.holds AS h
                SET account_id = a.account_id, requested_action = a.requested_action, reason = a.reason, facts_fingerprint = a.facts_fingerprint,
-                   trip_id = a.trip_id
+                   trip_id = a.trip_id, cause = $11
                FROM asked a JOIN last ON last.n = a.n
                WHERE h.id = last.id AND last.state = 'open'
                  AND (last.facts_fingerprint, last.trip_id) IS DISTINCT FROM (a.facts_fingerprint, a.trip_id)
            ), raised AS (
                INSERT INTO leaver.holds
-                   (opened_at, source, tenant, employee_id, account_id, requested_action, reason, facts_fingerprint, delivery_id, trip_id)
-               SELECT $1, a.source, a.tenant, a.employee_id, a.account_id, a.requested_action, a.reason, a.facts_fingerprint, a.delivery_id, a.trip_id
+                   (opened_at, source, tenant, employee_id, account_id, requested_action, reason, facts_fingerprint, delivery_id, trip_id, cause)
+               SELECT $1, a.source, a.tenant, a.employee_id, a.account_id, a.requested_action, a.reason, a.facts_fingerprint, a.delivery_id, a.trip_id, $11
                FROM asked a JOIN last ON last.n = a.n
                WHERE last.state IS NULL OR (last.state = 'rejected' AND last.facts_fingerprint <> a.facts_fingerprint)
                ORDER BY a.n
@@ -70,6 +72,7 @@ pub(crate) async fn raise(
         &each(|h| h.question.facts_fingerprint.clone()),
         &deliveries as &[Option<Uuid>],
         &trips as &[Option<i64>],
+        cause.as_str(),
     )
     .fetch_all(conn)
     .await?;
@@ -213,7 +216,7 @@ pub async fn close(
         Hold,
         "UPDATE leaver.holds SET state = $2, closed_by = $3, closed_at = $4
          WHERE id = $1 AND state = 'open'
-         RETURNING id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id, trip_id",
+         RETURNING id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id, trip_id, cause",
         id,
         state,
         by,
@@ -230,7 +233,7 @@ pub async fn close(
 pub async fn find(conn: &mut PgConnection, id: i64) -> Result<Option<Hold>, sqlx::Error> {
     sqlx::query_as!(
         Hold,
-        "SELECT id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id, trip_id
+        "SELECT id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id, trip_id, cause
          FROM leaver.holds WHERE id = $1",
         id,
     )
@@ -245,7 +248,7 @@ pub async fn find(conn: &mut PgConnection, id: i64) -> Result<Option<Hold>, sqlx
 pub async fn list_open(conn: &mut PgConnection) -> Result<Vec<Hold>, sqlx::Error> {
     sqlx::query_as!(
         Hold,
-        "SELECT id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id, trip_id
+        "SELECT id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id, trip_id, cause
          FROM leaver.holds WHERE state = 'open' ORDER BY id",
     )
     .fetch_all(conn)

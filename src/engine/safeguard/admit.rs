@@ -7,11 +7,11 @@ use sqlx::PgConnection;
 use tracing::error;
 
 use super::store::{self, Usage};
+use super::trips::entry_about_tenant;
 use super::{Scope, change_of};
 use crate::base::failpoints;
-use crate::db::employee_keys::employee_key;
 use crate::engine::accounts::{self, AccountsTable};
-use crate::engine::audit::{self, AuditAction, AuditEntry};
+use crate::engine::audit::{self, AuditAction};
 use crate::engine::batches::Direction;
 use crate::engine::evaluate::Evaluated;
 use crate::engine::origin::Origin;
@@ -19,9 +19,6 @@ use crate::engine::policies::Policies;
 use leaver_core::decision::{Action, request_change};
 use leaver_core::domain::{AccountId, Tenant};
 use leaver_core::safeguard::Exceeded;
-
-/// Source and employee id of an audit entry that is about no employee.
-const NOBODY: &str = "-";
 
 /// The decision of the safeguard about the changes of a transaction.
 #[derive(Debug, Default)]
@@ -173,15 +170,8 @@ async fn open_trip(
         limit,
         "safeguard.admit: tripped; no account is changed until `leaver safeguard release {trip}` or `reject {trip}`"
     );
-    let nobody = employee_key(NOBODY, scope.tenant.as_str().to_owned(), NOBODY.to_owned())?;
-    let entry = AuditEntry {
-        action: AuditAction::Tripped,
-        reason,
-        employee: nobody,
-        account: None,
-        delivery: None,
-        actor: origin.actor.clone(),
-    };
+    let actor = origin.actor.clone();
+    let entry = entry_about_tenant(AuditAction::Tripped, &scope.tenant, actor, reason)?;
     audit::store::record(conn, &[entry], now).await?;
     Ok(trip)
 }

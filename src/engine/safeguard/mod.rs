@@ -4,11 +4,10 @@
 //! Facts, schedules and deliveries are processed as always.
 
 mod admit;
+pub mod grants;
 pub(crate) mod standing;
 pub(crate) mod store;
-
-use chrono::{DateTime, Utc};
-use serde::Serialize;
+pub mod trips;
 
 pub(super) use self::admit::{Admission, admit};
 use crate::engine::batches::Direction;
@@ -24,32 +23,8 @@ pub struct Scope {
     pub direction: Direction,
 }
 
-/// A trip as shown to people.
-#[derive(Clone, Debug, Serialize)]
-pub struct Trip {
-    /// The ID, for `leaver safeguard release` and `reject`.
-    pub id: i64,
-    /// The tenant.
-    pub tenant: String,
-    /// `deactivated` or `reactivated`.
-    pub direction: String,
-    /// When it tripped.
-    pub opened_at: DateTime<Utc>,
-    /// The limit that was exceeded: `hour`, `day` or `grant`.
-    pub limited_by: String,
-    /// Changes within the window, with those that would have come.
-    pub window_count: i64,
-    /// The limit at that time.
-    pub limit_count: i64,
-    /// Accounts of which the limit is a percentage.
-    pub population: i64,
-    /// `open`, `released` or `rejected`.
-    pub state: String,
-    /// When a person decided.
-    pub closed_at: Option<DateTime<Utc>>,
-    /// The person who decided.
-    pub closed_by: Option<String>,
-}
+/// Source and employee id of an audit entry that is about no employee.
+const NOBODY: &str = "-";
 
 /// Returns the account that a decision changes, and the direction.
 pub(crate) fn change_of(decision: &Decision) -> Option<(&AccountId, Direction)> {

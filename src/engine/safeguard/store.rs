@@ -8,7 +8,8 @@ use sqlx::PgConnection;
 
 use super::Scope;
 use crate::db::transaction::set_lock_timeout;
-use leaver_core::domain::AccountId;
+use crate::engine::batches::Direction;
+use leaver_core::domain::{AccountId, Tenant};
 use leaver_core::safeguard::{PerWindow, Window};
 
 /// First half of the keys of the advisory locks: "leav" in ASCII.
@@ -200,4 +201,49 @@ pub(super) async fn use_grant(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Accounts that were changed at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Counted {
+    /// The tenant and the direction.
+    pub scope: Scope,
+    /// When they were changed.
+    pub at: DateTime<Utc>,
+    /// The number of accounts.
+    pub accounts: u64,
+}
+
+/// Returns the changes that count now, of all scopes, oldest first.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn counted(
+    conn: &mut PgConnection,
+    now: DateTime<Utc>,
+) -> Result<Vec<Counted>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT l.tenant AS "tenant!", l.direction AS "direction!", l.at AS "at!", count(*) AS "accounts!"
+           FROM (SELECT c.tenant, c.direction, c.account_id, max(c.at) AS at
+                 FROM leaver.changes c
+                 WHERE c.counted AND c.at > $1
+                   AND NOT EXISTS (SELECT FROM leaver.trips t
+                                   WHERE t.tenant = c.tenant AND t.direction = c.direction AND t.closed_at >= c.at)
+                 GROUP BY c.tenant, c.direction, c.account_id) AS l
+           GROUP BY l.tenant, l.direction, l.at ORDER BY l.at"#,
+        now - Window::Day.length(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| Counted {
+            scope: Scope {
+                tenant: Tenant::new(row.tenant),
+                direction: Direction::from_stored(&row.direction),
+            },
+            at: row.at,
+            accounts: u64::try_from(row.accounts).unwrap_or_default(),
+        })
+        .collect())
 }

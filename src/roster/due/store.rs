@@ -6,10 +6,10 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use crate::db::employee_keys::KeyColumns;
+use crate::db::employee_keys::{KeyColumns, source_name};
 use crate::roster::facts_json::{StoredDeparture, StoredFacts};
 use crate::roster::row::Row;
-use leaver_core::domain::{Employee, EmployeeKey, SourceName};
+use leaver_core::domain::{AccountId, Employee, EmployeeKey, SourceName, Tenant};
 
 /// Loads and locks employees whose scheduled access end has come, or whose blocked deactivation is tried again, oldest first.
 /// Skips these employees, rows that are locked elsewhere, and sources that are not configured.
@@ -67,4 +67,53 @@ pub(crate) async fn next_at(
     .fetch_optional(conn)
     .await
     .map(Option::flatten)
+}
+
+/// A scheduled access end of an employee with an account.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ScheduledEnd {
+    /// The source.
+    pub source: SourceName,
+    /// The tenant.
+    pub tenant: Tenant,
+    /// The account.
+    pub account: AccountId,
+    /// When its access ends.
+    pub at: DateTime<Utc>,
+}
+
+/// Returns the scheduled access ends of these sources after `from` and up to `until`, the earliest first. An end that is
+/// blocked, and one without an account, is left out.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn scheduled_between(
+    conn: &mut PgConnection,
+    sources: &[SourceName],
+    from: DateTime<Utc>,
+    until: DateTime<Utc>,
+) -> Result<Vec<ScheduledEnd>, sqlx::Error> {
+    let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    let rows = sqlx::query!(
+        r#"SELECT source, tenant, account_id AS "account_id!", access_ends_at AS "access_ends_at!"
+           FROM leaver.employees
+           WHERE access_ends_at > $1 AND access_ends_at <= $2 AND source = ANY($3)
+             AND account_id IS NOT NULL AND blocked_since IS NULL
+           ORDER BY access_ends_at, source, tenant, employee_id"#,
+        from,
+        until,
+        &sources,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(ScheduledEnd {
+                source: source_name(&row.source)?,
+                tenant: Tenant::new(row.tenant),
+                account: AccountId::new(row.account_id),
+                at: row.access_ends_at,
+            })
+        })
+        .collect()
 }

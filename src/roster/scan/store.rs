@@ -4,6 +4,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::ClaimedAccounts;
+use crate::db::employee_keys::KeyColumns;
 use crate::roster::facts_json::{StoredDeparture, StoredFacts};
 use crate::roster::row::Row;
 use crate::roster::sharing::Sharing;
@@ -35,6 +36,34 @@ pub(crate) async fn entries_after(
         after.map(|key| key.tenant.as_str()),
         after.map(|key| key.employee_id.as_str()),
         limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter().map(Row::into_employee).collect()
+}
+
+/// Loads employees, in key order. Rows are not locked.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn find(
+    conn: &mut PgConnection,
+    keys: &[EmployeeKey],
+) -> Result<Vec<Employee>, sqlx::Error> {
+    let columns = KeyColumns::of(keys);
+    let rows = sqlx::query_as!(
+        Row,
+        r#"SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
+                  e.account_id, e.access_ends_at, e.deactivated_at, e.departure AS "departure: Json<StoredDeparture>",
+                  e.blocked_since, e.blocked_retry_at, e.blocked_reason, e.without_account_since, e.missing_since,
+                  e.linked_account_id, e.first_observed_at, e.last_delivery_id, e.modified_at
+           FROM leaver.employees e
+           JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (source, tenant, employee_id)
+                USING (source, tenant, employee_id)
+           ORDER BY e.source, e.tenant, e.employee_id"#,
+        &columns.sources,
+        &columns.tenants,
+        &columns.employee_ids,
     )
     .fetch_all(conn)
     .await?;

@@ -1,9 +1,12 @@
 //! The safeguard: limits, trips, releases and everything that a person can do about them.
 
+mod commands;
 mod concurrent;
 #[cfg(feature = "failpoints")]
 mod killed;
 mod limits;
+mod reject;
+mod release;
 mod tripped;
 
 use std::ops::Range;

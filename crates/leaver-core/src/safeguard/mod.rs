@@ -2,8 +2,12 @@
 //!
 //! A stream of webhooks has no run that a limit could apply to, so the windows slide.
 
+mod forecast;
+
 use chrono::TimeDelta;
 use serde::Deserialize;
+
+pub use self::forecast::{Allowance, Excess, ForecastDay, PlannedEnds, forecast};
 
 /// A limit within a window: the larger of a number and a percentage of the accounts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,0 +1,103 @@
+//! `leaver safeguard`. One file per command.
+
+mod grant;
+mod reject;
+mod release;
+mod status;
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+
+use super::{Config, Format, output};
+use crate::config::Environment;
+use crate::engine::safeguard::trips::{Member, Trip};
+
+/// Show the limits on changes and what trips hold; release and reject trips, grant changes ahead
+#[derive(Debug, Args)]
+#[command(
+    args_conflicts_with_subcommands = true,
+    after_help = "Example:\n  leaver safeguard\n  leaver safeguard release 3\n  leaver safeguard reject 3\n  leaver safeguard grant --tenant acme --count 40 --for 2h --reason \"site closes, ticket 4711\"\n\nExit code 1: a trip is open"
+)]
+pub(super) struct Safeguard {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    config: Config,
+    #[command(flatten)]
+    format: Format,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    Release(release::Release),
+    Reject(reject::Reject),
+    Grant(grant::Grant),
+}
+
+impl Safeguard {
+    pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
+        match self.command {
+            None => status::run(&self.config, self.format, env).await,
+            Some(Command::Release(command)) => command.run(env).await,
+            Some(Command::Reject(command)) => command.run(env).await,
+            Some(Command::Grant(command)) => command.run(env).await,
+        }
+    }
+}
+
+/// Returns the effect of the changes in a direction, for people.
+fn effect(direction: &str) -> &'static str {
+    match direction {
+        "reactivated" => "given back access",
+        _ => "deactivated",
+    }
+}
+
+/// Returns the limit that a trip exceeded, such as `34 ends of access within 60 minutes, limit 21`.
+fn excess(limited_by: &str, direction: &str, changes: i64, limit: i64) -> String {
+    let noun = match direction {
+        "reactivated" => "returns of access",
+        _ => "ends of access",
+    };
+    match limited_by {
+        "hour" => format!("{changes} {noun} within 60 minutes, limit {limit}"),
+        "day" => format!("{changes} {noun} within 24 hours, limit {limit}"),
+        _ => format!("{changes} {noun} under a grant of {limit}"),
+    }
+}
+
+fn excess_of(trip: &Trip) -> String {
+    excess(
+        &trip.limited_by,
+        &trip.direction,
+        trip.window_count,
+        trip.limit_count,
+    )
+}
+
+fn members_table(members: &[Member]) -> output::Table {
+    let mut table = output::Table::new(&[
+        "hold",
+        "source",
+        "tenant",
+        "employee",
+        "account",
+        "cause",
+        "reason",
+        "skipped because",
+    ]);
+    for member in members {
+        table.add_row([
+            member.hold.to_string(),
+            member.source.clone(),
+            member.tenant.clone(),
+            member.employee_id.clone(),
+            output::or_dash(member.account_id.as_deref()),
+            output::or_dash(member.cause.as_deref()),
+            member.reason.clone(),
+            output::or_dash(member.skipped.as_deref()),
+        ]);
+    }
+    table
+}

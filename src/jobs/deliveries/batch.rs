@@ -155,6 +155,8 @@ async fn process_claimed(
         .cloned()
         .collect();
     let observed = roster::observe(tx, &observations, &policies.names(), now).await?;
+    let origin = Origin::deliveries();
+    roster::observations::store::insert(tx, &observed, origin.cause.as_str(), now).await?;
     let effects = effects_by_delivery(&observed);
     let latest: LatestDeliveries = observed
         .iter()
@@ -174,7 +176,7 @@ async fn process_claimed(
         "mid_batch",
         claimed.iter().map(|delivery| &delivery.body[..]),
     );
-    let executed = execute(tx, table, policies, changed, &Origin::deliveries(), now).await?;
+    let executed = execute(tx, table, policies, changed, &origin, now).await?;
     let (batch, settlements) = settlements(claimed, parsed, &effects, &latest, &executed);
     inbox::store::settle(tx, &settlements, now).await?;
     Ok(batch)

@@ -149,15 +149,13 @@ impl Deliveries {
         let names = policies.names();
         let mut savepoint = tx.begin().await?;
         let observed = roster::observe(&mut savepoint, parsed.observations(), &names, now);
-        let Ok(observed) = run_catching(observed).await else {
+        let Ok(mut observed) = run_catching(observed).await else {
             savepoint.rollback().await?;
             return Ok(nothing);
         };
-        let changed: Vec<Employee> = observed
-            .into_iter()
-            .filter(|observed| observed.effect == Effect::Changed)
-            .map(|observed| observed.employee)
-            .collect();
+        observed.retain(|observed| observed.effect == Effect::Changed);
+        let employees = observed.iter().map(|observed| &observed.employee);
+        let changed: Vec<Employee> = employees.cloned().collect();
         // A single employee has failed already, with the delivery.
         if changed.len() < 2 {
             savepoint.rollback().await?;
@@ -173,6 +171,9 @@ impl Deliveries {
             savepoint.rollback().await?;
             return Ok(nothing);
         }
+        observed.retain(|observed| outcomes.contains_key(&observed.employee.key));
+        let via = origin.cause.as_str();
+        roster::observations::store::insert(&mut savepoint, &observed, via, now).await?;
         savepoint.commit().await?;
         Ok((employees, outcomes))
     }

@@ -19,6 +19,7 @@ pub mod end;
 pub(crate) mod reevaluate;
 mod changes;
 mod reconcile;
+pub mod previews;
 pub mod safeguard;
 mod records;
 mod shared_accounts;

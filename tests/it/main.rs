@@ -27,6 +27,7 @@ mod privacy;
 mod recipes;
 mod rehire;
 mod rights;
+mod safeguard;
 mod scale;
 mod serving;
 mod silence;

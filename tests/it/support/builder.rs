@@ -28,6 +28,9 @@ impl TestAppBuilder {
             ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
             ("MERGE_WEBHOOK_SECRET", MERGE_KEY),
             END_SESSIONS,
+            // Tests of the safeguard set limits of their own.
+            ("LEAVER__SAFEGUARD__HOUR__FLOOR", "1000000"),
+            ("LEAVER__SAFEGUARD__DAY__FLOOR", "1000000"),
         ];
         Self {
             config_file: None,

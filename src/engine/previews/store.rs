@@ -1,0 +1,92 @@
+//! The table `leaver.previews`.
+
+use std::collections::BTreeSet;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+use sqlx::types::Json;
+
+use super::{Preview, PreviewKind};
+
+/// A stored list.
+pub(super) struct Stored {
+    /// The IDs of the members.
+    pub(super) members: Json<BTreeSet<i64>>,
+    /// When it was shown first.
+    pub(super) made_at: DateTime<Utc>,
+    /// When it was carried out.
+    pub(super) used_at: Option<DateTime<Utc>>,
+}
+
+/// Inserts a list, unless it is there.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn insert(
+    conn: &mut PgConnection,
+    preview: &Preview,
+    digest: &str,
+    person: &str,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "INSERT INTO leaver.previews (kind, subject, digest, members, made_at, made_by)
+         VALUES ($1, $2, $3, $4, $5, $6)
+         ON CONFLICT (kind, subject, digest) DO UPDATE SET made_at = EXCLUDED.made_at
+         WHERE previews.used_at IS NULL",
+        preview.kind.as_str(),
+        preview.subject,
+        digest,
+        Json(&preview.members) as _,
+        now,
+        person,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Locks a list until the transaction ends.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn lock(
+    conn: &mut PgConnection,
+    kind: PreviewKind,
+    subject: &str,
+    digest: &str,
+) -> Result<Option<Stored>, sqlx::Error> {
+    sqlx::query_as!(
+        Stored,
+        r#"SELECT members AS "members: Json<BTreeSet<i64>>", made_at, used_at FROM leaver.previews
+           WHERE kind = $1 AND subject = $2 AND digest = $3 FOR UPDATE"#,
+        kind.as_str(),
+        subject,
+        digest,
+    )
+    .fetch_optional(conn)
+    .await
+}
+
+/// Marks a list as carried out.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn mark_used(
+    conn: &mut PgConnection,
+    kind: PreviewKind,
+    subject: &str,
+    digest: &str,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE leaver.previews SET used_at = $4 WHERE kind = $1 AND subject = $2 AND digest = $3",
+        kind.as_str(),
+        subject,
+        digest,
+        now,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}

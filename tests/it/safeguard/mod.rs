@@ -1,0 +1,3 @@
+//! The safeguard: limits, trips, releases and everything that a person can do about them.
+
+mod limits;

@@ -107,7 +107,7 @@ COMMENT ON COLUMN leaver.employees.account_id IS 'Linked row of the application'
 COMMENT ON COLUMN leaver.employees.linked_at IS 'When account_id was set.';
 COMMENT ON COLUMN leaver.employees.access_ends_at IS 'The scheduled end of access. Kept while it is blocked. The timer evaluates this employee then, or at blocked_retry_at.';
 COMMENT ON COLUMN leaver.employees.deactivated_at IS 'When Leaver deactivated the account. Empty when the account is active again or was deactivated by others.';
-COMMENT ON COLUMN leaver.employees.departure IS 'The last end of employment that was carried out: when, the termination date known then, and by_person if `leaver end` did it. Kept until a later employment is known.';
+COMMENT ON COLUMN leaver.employees.departure IS 'The last end of employment that was carried out: when, the termination date and the hire date known then, and by_person if `leaver end` did it. Kept until a later employment is known.';
 COMMENT ON COLUMN leaver.employees.blocked_since IS 'When the database first did not carry out a deactivation that is due. Empty when nothing is blocked.';
 COMMENT ON COLUMN leaver.employees.blocked_retry_at IS 'When the blocked deactivation is tried again.';
 COMMENT ON COLUMN leaver.employees.blocked_reason IS 'Why it is blocked. Contains no values of the row.';

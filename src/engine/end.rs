@@ -8,6 +8,7 @@ use sqlx::{Connection, PgConnection};
 use super::policies::Policies;
 use super::shared_accounts::find_accounts;
 use crate::db::employee_keys::employee_key;
+use crate::db::transaction::set_lock_timeout;
 use crate::engine::accounts::{self, AccountsTable, Applied};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::batches::{self, Change, Direction};
@@ -197,7 +198,8 @@ pub async fn find(
 
 /// Ends the access of these accounts now, in one transaction: of all of them or of none.
 ///
-/// The HR system may go on reporting employment. Only a person, or a hire date after this day, can give access back.
+/// The HR system may go on reporting employment. Only a person can give access back, or a hire date after this day that is not
+/// known yet.
 ///
 /// # Errors
 /// Returns an [`EndError`]; nothing has changed then.
@@ -211,6 +213,7 @@ pub async fn end_access(
     now: DateTime<Utc>,
 ) -> Result<Vec<Ended>, EndError> {
     let mut tx = conn.begin().await?;
+    set_lock_timeout(&mut tx).await?;
     let keys: BTreeSet<EmployeeKey> = candidates
         .iter()
         .flat_map(|c| &c.employees)
@@ -299,25 +302,12 @@ async fn apply(
     candidates: &[Candidate],
     reason: &str,
 ) -> Result<Applied, sqlx::Error> {
-    let decide = |action: fn(AccountId) -> Action, candidate: &Candidate| Decision {
-        action: action(candidate.account.id.clone()),
+    let decide = |candidate: &Candidate| Decision {
+        action: Action::Deactivate(candidate.account.id.clone()),
         access_ends_at: None,
         link: None,
         reason: reason.to_owned(),
     };
-    let decisions: Vec<Decision> = candidates
-        .iter()
-        .map(|candidate| decide(Action::Deactivate, candidate))
-        .collect();
-    let mut applied = effects::apply(conn, table, &decisions.iter().collect::<Vec<_>>()).await?;
-    let decisions: Vec<Decision> = candidates
-        .iter()
-        .filter(|c| !applied.deactivated.contains(&c.account.id))
-        .filter(|c| !applied.blocked.contains_key(&c.account.id))
-        .map(|candidate| decide(Action::EndSessions, candidate))
-        .collect();
-    let ended = effects::apply(conn, table, &decisions.iter().collect::<Vec<_>>()).await?;
-    applied.sessions_ended.extend(ended.sessions_ended);
-    applied.blocked.extend(ended.blocked);
-    Ok(applied)
+    let decisions: Vec<Decision> = candidates.iter().map(decide).collect();
+    effects::apply(conn, table, &decisions.iter().collect::<Vec<_>>()).await
 }

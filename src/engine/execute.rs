@@ -12,6 +12,7 @@ use super::evaluate::{Evaluated, Evaluation, evaluate, evaluate_facts};
 use super::origin::{Cause, Origin};
 use super::policies::Policies;
 use super::safeguard::{self, Admission, change_of};
+use crate::base::failpoints;
 use crate::engine::accounts::{AccountsTable, Applied};
 use crate::engine::audit::{self, AuditAction, AuditEntry};
 use crate::engine::batches::{self, Change, Direction};
@@ -141,6 +142,9 @@ pub async fn execute(
     roster::store::forget_deactivation(conn, &active_again).await?;
     let changed = seen_changes(&decided, &applied, &admission, origin, policies);
     batches::record(conn, table, &changed, origin, now).await?;
+    if !changed.is_empty() {
+        failpoints::reach("changes_recorded", []);
+    }
     let mut changes = ChangeSet::new(&origin.actor, now, &applied);
     let mut report = ExecutionReport::default();
     let mut saved = unconfigured;

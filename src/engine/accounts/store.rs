@@ -3,7 +3,6 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
@@ -11,7 +10,6 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 use super::mapping::{Column, quote};
 use super::{AccountsMapping, AccountsTable};
 use leaver_core::domain::{Account, AccountId, Tenant, WorkEmail};
-use leaver_core::safeguard::{PerWindow, Window};
 
 /// Returns the accounts of links, by link. Where a tenant column is mapped, a link leads to accounts of its tenant only.
 ///
@@ -141,7 +139,7 @@ pub(super) async fn has_unique_ids(
 }
 
 /// Runs a query under the configured search path, which applies to the predicates in it.
-async fn read(
+pub(super) async fn read(
     conn: &mut PgConnection,
     table: &AccountsTable,
     query: Query<'_, Postgres, PgArguments>,
@@ -269,61 +267,7 @@ pub(super) async fn read_back(
         .collect()
 }
 
-/// Returns the transactions that wrote the rows of accounts that this transaction has written. Empty where rows show none:
-/// views, foreign tables, and roles that may not read `xmin`.
-///
-/// # Errors
-/// Returns the database's error.
-pub(crate) async fn last_writers(
-    conn: &mut PgConnection,
-    table: &AccountsTable,
-    ids: &BTreeSet<AccountId>,
-) -> Result<BTreeMap<AccountId, i64>, sqlx::Error> {
-    if !table.relation.shows_writers {
-        return Ok(BTreeMap::new());
-    }
-    let rows = sqlx::query(AssertSqlSafe(table.statements.last_writers.clone()))
-        .bind(texts(ids))
-        .fetch_all(conn)
-        .await?;
-    rows.iter()
-        .map(|row| {
-            let id = AccountId::new(row.try_get::<String, _>("id")?);
-            Ok((id, row.try_get("writer")?))
-        })
-        .collect()
-}
-
-/// Counts the accounts of a tenant of which the limits of the safeguard are a percentage: active and linked, or ended within
-/// the window, or among `wanted`.
-///
-/// # Errors
-/// Returns the database's error.
-pub(crate) async fn population(
-    conn: &mut PgConnection,
-    table: &AccountsTable,
-    tenant: &Tenant,
-    wanted: &BTreeSet<AccountId>,
-    now: DateTime<Utc>,
-) -> Result<PerWindow, sqlx::Error> {
-    let query = sqlx::query(AssertSqlSafe(table.statements.population.clone()))
-        .bind(tenant.as_str())
-        .bind(texts(wanted))
-        .bind(now - Window::Hour.length())
-        .bind(now - Window::Day.length());
-    let rows = read(conn, table, query).await?;
-    let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    let number = |column| {
-        let count: i64 = row.try_get(column)?;
-        Ok::<u64, sqlx::Error>(u64::try_from(count).unwrap_or_default())
-    };
-    Ok(PerWindow {
-        hour: number("hour")?,
-        day: number("day")?,
-    })
-}
-
-fn texts(ids: &BTreeSet<AccountId>) -> Vec<String> {
+pub(super) fn texts(ids: &BTreeSet<AccountId>) -> Vec<String> {
     ids.iter().map(ToString::to_string).collect()
 }
 
@@ -340,6 +284,7 @@ fn read_account(table: &AccountsTable, row: &PgRow) -> Result<Account, sqlx::Err
         email: email.map(|email| table.email_domains.present(&email)),
         is_active: row.try_get("is_active")?,
         is_protected: row.try_get("is_protected")?,
+        has_other_inactive_status: row.try_get("has_other_status")?,
     })
 }
 

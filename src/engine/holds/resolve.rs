@@ -7,6 +7,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::db::employee_keys::employee_key;
 use crate::db::error::is_malformed_value;
+use crate::db::transaction::set_lock_timeout;
 use crate::engine::accounts::{self, AccountsTable};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::batches::{self, Change, Direction};
@@ -52,6 +53,17 @@ pub enum ResolveError {
     /// The named account does not exist.
     #[error("there is no account {0} in the accounts table")]
     NoSuchAccount(AccountId),
+    /// The account is to be given back, and somebody else has set another status since.
+    #[error(
+        "account {account} has another status than a deactivation sets, so somebody else has changed it; hold {id} is \
+         still open, nothing was changed; set the status by hand and reject the hold"
+    )]
+    OtherStatus {
+        /// The hold.
+        id: i64,
+        /// Its account.
+        account: AccountId,
+    },
     /// The database did not change the account.
     #[error(
         "the database did not change account {account}: {reason}; hold {id} is still open, nothing was changed"
@@ -114,6 +126,7 @@ pub async fn approve(
     now: DateTime<Utc>,
 ) -> Result<Approved, ResolveError> {
     let mut tx = conn.begin().await?;
+    set_lock_timeout(&mut tx).await?;
     let (hold, key) = close(&mut tx, id, "approved", person, now).await?;
     let mut employees = roster::store::lock(&mut tx, std::slice::from_ref(&key), &[], now).await?;
     let same_email = accounts_with_email(&mut tx, table, &employees).await?;
@@ -126,6 +139,13 @@ pub async fn approve(
     }
 
     let reactivates = hold.requested_action == "reactivate";
+    let mut other = found
+        .values()
+        .filter(|found| reactivates && found.has_other_inactive_status);
+    if let Some(account) = other.next() {
+        let account = account.id.clone();
+        return Err(ResolveError::OtherStatus { id, account });
+    }
     let decide = |action: fn(AccountId) -> Action, account: &AccountId| Decision {
         action: action(account.clone()),
         access_ends_at: None,
@@ -139,15 +159,6 @@ pub async fn approve(
     };
     let decisions: Vec<Decision> = ids.iter().map(|id| decide(action, id)).collect();
     let mut applied = effects::apply(&mut tx, table, &decisions.iter().collect::<Vec<_>>()).await?;
-    if !reactivates {
-        // Sessions of accounts that somebody else deactivated.
-        let inactive = ids.difference(&applied.deactivated);
-        let inactive = inactive.filter(|id| !applied.blocked.contains_key(*id));
-        let decisions: Vec<Decision> = inactive.map(|id| decide(Action::EndSessions, id)).collect();
-        let ended = effects::apply(&mut tx, table, &decisions.iter().collect::<Vec<_>>()).await?;
-        applied.sessions_ended.extend(ended.sessions_ended);
-        applied.blocked.extend(ended.blocked);
-    }
     if let Some((account, reason)) = applied.blocked.pop_first() {
         return Err(ResolveError::Blocked {
             id,
@@ -263,15 +274,21 @@ fn requested(
     }
 }
 
-/// Returns the accounts with the work e-mail of an employee who is linked to none.
+/// Returns the accounts with the work e-mail of an employee who is linked to none, or to one that does not exist any more.
 async fn accounts_with_email(
     conn: &mut PgConnection,
     table: &AccountsTable,
     employees: &[Employee],
 ) -> Result<Vec<Account>, sqlx::Error> {
+    let link = |employee: &Employee| {
+        let account = employee.account_id.clone();
+        account.map(|account| (account, employee.key.tenant.clone()))
+    };
+    let links = employees.iter().filter_map(link).collect();
+    let linked = accounts::store::find_by_id(conn, table, &links).await?;
     let wanted: Vec<(WorkEmail, Tenant)> = employees
         .iter()
-        .filter(|employee| employee.account_id.is_none())
+        .filter(|employee| link(employee).is_none_or(|link| !linked.contains_key(&link)))
         .filter_map(|e| Some((e.work_email()?.clone(), e.key.tenant.clone())))
         .collect();
     let found = accounts::store::find_by_email(conn, table, &wanted).await?;
@@ -319,6 +336,7 @@ pub async fn reject(
     now: DateTime<Utc>,
 ) -> Result<Hold, ResolveError> {
     let mut tx = conn.begin().await?;
+    set_lock_timeout(&mut tx).await?;
     let (hold, key) = close(&mut tx, id, "rejected", person, now).await?;
     let entry = AuditEntry {
         action: AuditAction::Rejected,

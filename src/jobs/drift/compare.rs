@@ -165,7 +165,7 @@ async fn compare_employees(
             outdated.push(decided.employee.key.clone());
         }
         if !has_undue_access(&decided) {
-            if decided.found.is_empty() {
+            if decided.found.is_empty() && !decided.is_ended_without_account() {
                 let left = decided.is_leaver_without_account();
                 report.unmatched.push(unmatched(&decided, left));
             }

@@ -2,8 +2,10 @@
 
 mod acting;
 mod addresses;
+mod afterwards;
 mod by_hand;
 mod judging;
+mod locked;
 mod outdated;
 mod reading;
 mod records;

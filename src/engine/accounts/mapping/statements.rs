@@ -61,7 +61,7 @@ impl Parts<'_> {
         let id = self.id();
         let accounts = self.accounts("");
         let with_key = self.accounts(&format!("{email_key} AS leaver_email, "));
-        let read = "a.id, a.email, a.is_active, a.is_protected";
+        let read = "a.id, a.email, a.is_active, a.is_protected, a.has_other_status";
         let same_tenant = if self.has_tenant {
             " AND a.leaver_tenant = w.tenant"
         } else {
@@ -154,9 +154,11 @@ impl Parts<'_> {
         };
         format!(
             "SELECT {id} AS leaver_id, {further}{tenant} AS leaver_tenant, {id}::text AS id,
-                    {table}.{email}::text AS email, ({has_access}) AS is_active, ({is_protected}) AS is_protected
+                    {table}.{email}::text AS email, ({has_access}) AS is_active, ({is_protected}) AS is_protected,
+                    ({has_other_status}) AS has_other_status
              FROM {name} WHERE {filter}",
             has_access = self.access.has_access,
+            has_other_status = self.access.has_other_status.as_deref().unwrap_or("false"),
             name = self.name,
             filter = filter(self.mapping),
         )
@@ -165,10 +167,15 @@ impl Parts<'_> {
     fn switch(&self, to_active: bool) -> Switch {
         let (name, id, kind) = (self.name, self.id(), &self.id.type_name);
         let has_access = &self.access.has_access;
+        let other = self.access.has_other_status.as_ref();
         let condition = format!(
-            "{id} = ANY ($1::text[]::{kind}[]) AND {} AND {}({has_access})",
+            "{id} = ANY ($1::text[]::{kind}[]) AND {} AND {}({has_access}){}",
             filter(self.mapping),
-            if to_active { "NOT " } else { "" }
+            if to_active { "NOT " } else { "" },
+            // What somebody else has set since is not overwritten.
+            other
+                .filter(|_| to_active)
+                .map_or(String::new(), |other| format!(" AND NOT ({other})")),
         );
         // A view cannot always be locked.
         let lock = if self.can_lock {

@@ -186,7 +186,7 @@ COMMENT ON COLUMN leaver.audit.id IS 'Sequence number.';
 COMMENT ON COLUMN leaver.audit.at IS 'When it was done.';
 COMMENT ON COLUMN leaver.audit.action IS 'What was done.';
 COMMENT ON COLUMN leaver.audit.reason IS 'Why it was done. Contains no name and no e-mail.';
-COMMENT ON COLUMN leaver.audit.source IS 'Source of the employee. `-` if `leaver end` ended an account of no known employee; tenant and employee_id are `-` then, too.';
+COMMENT ON COLUMN leaver.audit.source IS 'Source of the employee. `-` if `leaver end` ended an account of no known employee; employee_id is `-` then, too, and tenant unless the account has one.';
 COMMENT ON COLUMN leaver.audit.tenant IS 'Customer company of the employee.';
 COMMENT ON COLUMN leaver.audit.employee_id IS 'Id of the employee at the provider.';
 COMMENT ON COLUMN leaver.audit.account_id IS 'Account, if there is one.';
@@ -294,12 +294,15 @@ COMMENT ON COLUMN leaver.provider_webhooks.observed_at IS 'When the API last lis
 COMMENT ON COLUMN leaver.provider_webhooks.checked_at IS 'When it was last checked.';
 
 CREATE TABLE leaver.account_status (
-    account_id text        NOT NULL CONSTRAINT account_status_pkey PRIMARY KEY,
+    tenant     text        NOT NULL,
+    account_id text        NOT NULL,
     previous   text        NOT NULL,
-    at         timestamptz NOT NULL
+    at         timestamptz NOT NULL,
+    CONSTRAINT account_status_pkey PRIMARY KEY (tenant, account_id)
 );
 
 COMMENT ON TABLE leaver.account_status IS 'The status of an account before its last deactivation, for `accounts.status_column`. A return restores it.';
+COMMENT ON COLUMN leaver.account_status.tenant IS 'Tenant of the row. Empty without `accounts.tenant_column`.';
 COMMENT ON COLUMN leaver.account_status.account_id IS 'Row of the application''s users table.';
 COMMENT ON COLUMN leaver.account_status.previous IS 'Value of the status column before the deactivation.';
 COMMENT ON COLUMN leaver.account_status.at IS 'Time of the deactivation, by the clock of the database.';

@@ -107,9 +107,10 @@ pub(super) async fn evaluate_facts(
     conn: &mut PgConnection,
     table: &AccountsTable,
     policies: &Policies,
-    employees: Vec<Employee>,
+    mut employees: Vec<Employee>,
     now: DateTime<Utc>,
 ) -> Result<Evaluation, sqlx::Error> {
+    table.complete_links(&mut employees);
     let FoundAccounts {
         by_employee: mut accounts,
         link_gone,

@@ -64,8 +64,8 @@ impl Engine {
         origin: &Origin,
         now: DateTime<Utc>,
     ) -> Result<ApplyReport, sqlx::Error> {
-        let names = self.policies.names();
-        let observed = roster::observe(conn, observations, &names, now).await?;
+        let sharing = self.policies.sharing(table);
+        let observed = roster::observe(conn, observations, &sharing, now).await?;
         roster::observations::store::insert(conn, &observed, origin.cause.as_str(), now).await?;
         let mut report = ApplyReport::default();
         let (mut confirmed, mut changed): (Vec<Employee>, Vec<Employee>) = (vec![], vec![]);

@@ -66,7 +66,7 @@ impl Engine {
         };
         while !all.untried.is_empty() {
             let keys = std::mem::take(&mut all.untried);
-            all.add(self.reevaluate_in_time(keys, actor).await?);
+            all.add(self.reevaluate_in_time(keys, origin).await?);
         }
         Ok(all)
     }
@@ -74,7 +74,7 @@ impl Engine {
     async fn reevaluate_in_time(
         &self,
         mut keys: Vec<EmployeeKey>,
-        actor: &Actor,
+        origin: &Origin,
     ) -> Result<PartialExecution, Failure> {
         let table = self.accounts_table().await?;
         let now = self.clock.now();
@@ -83,8 +83,8 @@ impl Engine {
             let mut conn = self.pool.acquire().await?;
             let mut tx = conn.begin().await?;
             set_lock_timeout(&mut tx).await?;
-            let names = self.policies.names();
-            let employees = roster::store::lock(&mut tx, &keys, &names, now).await?;
+            let sharing = self.policies.sharing(&table);
+            let employees = roster::store::lock(&mut tx, &keys, &sharing, now).await?;
             let executed = self.execute_partially(&mut tx, &table, employees, origin, now);
             match executed.await {
                 Ok(executed) => {

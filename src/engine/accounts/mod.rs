@@ -87,6 +87,18 @@ pub async fn apply<'a>(
     })
 }
 
+/// Returns whether a statement that ends sessions uses `$2`, the tenant of the accounts.
+fn uses_tenant(statement: &str) -> bool {
+    let mut rest = statement;
+    while let Some((_, after)) = rest.split_once("$2") {
+        if !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '$') {
+            return true;
+        }
+        rest = after;
+    }
+    false
+}
+
 #[cfg(test)]
 #[expect(
     clippy::unwrap_used,

@@ -14,7 +14,7 @@ use crate::engine::batches::{self, Change, Direction};
 use crate::engine::effects;
 use crate::engine::holds::{self, Hold};
 use crate::engine::origin::{Cause, Origin};
-use crate::roster;
+use crate::roster::{self, sharing::Sharing};
 use leaver_core::decision::{Action, Decision, RequestedAction, departure};
 use leaver_core::domain::{
     Account, AccountId, DeliveryId, Employee, EmployeeKey, Tenant, WorkEmail,
@@ -128,9 +128,16 @@ pub async fn approve(
     let mut tx = conn.begin().await?;
     set_lock_timeout(&mut tx).await?;
     let (hold, key) = close(&mut tx, id, "approved", person, now).await?;
-    let mut employees = roster::store::lock(&mut tx, std::slice::from_ref(&key), &[], now).await?;
+    let alone = Sharing::default();
+    let mut employees =
+        roster::store::lock(&mut tx, std::slice::from_ref(&key), &alone, now).await?;
+    table.complete_links(&mut employees);
     let same_email = accounts_with_email(&mut tx, table, &employees).await?;
     let requested = requested(&hold, named, &same_email)?;
+    let requested: Vec<AccountId> = requested
+        .into_iter()
+        .map(|id| table.account_in(id, &key.tenant))
+        .collect();
     let link = requested.first();
     let ids: BTreeSet<AccountId> = requested.iter().cloned().collect();
     let found = find_tolerantly(&mut tx, table, &ids, Some(&key.tenant)).await?;
@@ -363,7 +370,7 @@ async fn close(
         .await?
         .ok_or(ResolveError::Unknown(id))?;
     let key = employee_key(&found.source, found.tenant, found.employee_id)?;
-    roster::store::lock(conn, std::slice::from_ref(&key), &[], now).await?;
+    roster::store::lock(conn, std::slice::from_ref(&key), &Sharing::default(), now).await?;
     if let Some(hold) = holds::store::close(conn, id, state, person, now).await? {
         return Ok((hold, key));
     }

@@ -158,7 +158,7 @@ async fn process_claimed(
         .flat_map(ParsedDelivery::observations)
         .cloned()
         .collect();
-    let observed = roster::observe(tx, &observations, &policies.names(), now).await?;
+    let observed = roster::observe(tx, &observations, &policies.sharing(table), now).await?;
     let origin = Origin::deliveries();
     roster::observations::store::insert(tx, &observed, origin.cause.as_str(), now).await?;
     let effects = effects_by_delivery(&observed);

@@ -157,13 +157,13 @@ impl Deliveries {
         let nothing = (0, HashMap::new());
         let policies = &self.engine.policies;
         let mut parsed = [parse(policies, delivery)];
-        let names = policies.names();
+        let sharing = policies.sharing(table);
         let mut savepoint = tx.begin().await?;
         let observing = async {
             let delivery = std::slice::from_ref(delivery);
             linked_accounts::admit(&mut savepoint, policies, delivery, &mut parsed).await?;
             let [parsed] = &parsed;
-            roster::observe(&mut savepoint, parsed.observations(), &names, now).await
+            roster::observe(&mut savepoint, parsed.observations(), &sharing, now).await
         };
         let Ok(mut observed) = run_catching(observing).await else {
             savepoint.rollback().await?;

@@ -13,3 +13,4 @@ mod rows;
 mod seen;
 mod shapes;
 mod states;
+mod tenants;

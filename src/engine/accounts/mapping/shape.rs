@@ -57,12 +57,13 @@ impl Shape {
         }
     }
 
-    /// Checks the column and returns its expressions. `table` and `id` are quoted names.
+    /// Checks the column and returns its expressions. `table` and `id` are quoted names, `tenant` is an expression.
     pub(super) fn sql(
         &self,
         columns: &Columns<'_>,
         table: &str,
         id: &str,
+        tenant: &str,
     ) -> Result<AccessSql, MappingError> {
         let name = format!("{table}.{}", quote(self.column()));
         match self {
@@ -115,7 +116,8 @@ impl Shape {
                     off: format!("{off}::{kind}"),
                     on: format!(
                         "COALESCE((SELECT s.previous FROM leaver.account_status s
-                             WHERE s.account_id = {table}.{id}::text AND s.previous = ANY ({values})), {first})::{kind}"
+                             WHERE s.tenant = COALESCE({tenant}, '') AND s.account_id = {table}.{id}::text
+                               AND s.previous = ANY ({values})), {first})::{kind}"
                     ),
                     remembered: Some(format!("{name}::text")),
                 })

@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use crate::engine::accounts::AccountsTable;
-use crate::engine::accounts::store::{read, texts};
+use crate::engine::accounts::store::{about, read, read_id, texts};
 use leaver_core::domain::{AccountId, Tenant};
 use leaver_core::safeguard::{PerWindow, Window};
 
@@ -23,15 +23,10 @@ pub(crate) async fn last_writers(
     if !table.relation.shows_writers {
         return Ok(BTreeMap::new());
     }
-    let rows = sqlx::query(AssertSqlSafe(table.statements.last_writers.clone()))
-        .bind(texts(ids))
-        .fetch_all(conn)
-        .await?;
+    let query = about(table, &table.statements.last_writers, ids);
+    let rows = query.fetch_all(conn).await?;
     rows.iter()
-        .map(|row| {
-            let id = AccountId::new(row.try_get::<String, _>("id")?);
-            Ok((id, row.try_get("writer")?))
-        })
+        .map(|row| Ok((read_id(row, "tenant")?, row.try_get("writer")?)))
         .collect()
 }
 

@@ -165,11 +165,10 @@ COMMENT ON COLUMN leaver.observations.via IS 'webhook, sync or api.';
 COMMENT ON COLUMN leaver.observations.source IS 'Name of the configured source.';
 COMMENT ON COLUMN leaver.observations.tenant IS 'Customer company of the employee.';
 COMMENT ON COLUMN leaver.observations.employee_id IS 'Id of the employee at the provider.';
-COMMENT ON COLUMN leaver.observations.facts IS 'The facts that changed, as in leaver.employees.';
+COMMENT ON COLUMN leaver.observations.facts IS 'The facts that changed, as in leaver.employees. A member that was cleared is null.';
 COMMENT ON COLUMN leaver.observations.delivery_id IS 'Delivery, if one was the reason.';
 
-CREATE INDEX observations_at_idx ON leaver.observations (at);
-CREATE INDEX observations_employee_idx ON leaver.observations (source, tenant, employee_id, id);
+-- No further index: each would slow down every delivery, and the table is only read whole, in the order of ids.
 
 CREATE TABLE leaver.previews (
     kind    text        NOT NULL CONSTRAINT previews_kind_check

@@ -10,6 +10,7 @@ mod inbox;
 mod layers;
 mod log;
 mod minimums;
+mod observations;
 mod pending_reads;
 mod policy;
 mod provenance;
@@ -32,6 +33,7 @@ pub(crate) use self::error::SettingsError;
 pub(crate) use self::inbox::InboxSettings;
 pub use self::log::Log;
 pub(crate) use self::log::LogFormat;
+pub(crate) use self::observations::ObservationsSettings;
 pub(crate) use self::pending_reads::PendingReadsSettings;
 use self::provenance::Provenance;
 use self::raw::Raw;
@@ -64,6 +66,8 @@ pub struct Settings {
     pub pending_reads: PendingReadsSettings,
     /// Retention of deliveries.
     pub inbox: InboxSettings,
+    /// Recorded observations.
+    pub observations: ObservationsSettings,
     /// Processing of deliveries.
     pub worker: WorkerSettings,
     /// Filter and format of the log.
@@ -99,6 +103,7 @@ impl Settings {
             safeguard: raw.safeguard.build(&provenance)?,
             pending_reads: raw.pending_reads.build(&provenance)?,
             inbox: raw.inbox.build(&provenance)?,
+            observations: raw.observations.build(&provenance)?,
             worker: raw.worker.build(&provenance)?,
             log: raw.log.build(),
         })

@@ -7,6 +7,7 @@ use super::database::RawDatabase;
 use super::drift::RawDrift;
 use super::inbox::RawInbox;
 use super::log::RawLog;
+use super::observations::RawObservations;
 use super::pending_reads::RawPendingReads;
 use super::policy::RawPolicy;
 use super::safeguard::RawSafeguard;
@@ -26,6 +27,7 @@ pub(super) struct Raw {
     pub(super) safeguard: RawSafeguard,
     pub(super) pending_reads: RawPendingReads,
     pub(super) inbox: RawInbox,
+    pub(super) observations: RawObservations,
     pub(super) worker: RawWorker,
     pub(super) log: RawLog,
     #[serde(default)]

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
+use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
 use tracing::{info, warn};
 
 use crate::engine::Failure;
@@ -27,13 +28,15 @@ const DEDUP_WINDOW: TimeDelta = TimeDelta::days(7);
 /// Rows per statement, so that no statement holds its locks for long.
 const SLICE: i64 = 5_000;
 
-/// How long deliveries are kept.
+/// How long deliveries and observations are kept.
 #[derive(Clone, Copy, Debug)]
 pub struct Retention {
     /// Bodies of failed deliveries.
     pub failed_bodies: TimeDelta,
     /// Rows of processed, ignored and failed deliveries.
     pub settled: TimeDelta,
+    /// Recorded observations.
+    pub observations: TimeDelta,
 }
 
 /// The housekeeping job.
@@ -116,6 +119,29 @@ impl Housekeeping {
             info!(
                 deliveries = settled,
                 "housekeeping.delete: deleted old deliveries"
+            );
+        }
+        self.delete_observations(&mut conn, now).await
+    }
+
+    async fn delete_observations(
+        &self,
+        conn: &mut PgConnection,
+        now: DateTime<Utc>,
+    ) -> Result<(), Failure> {
+        let before = now - self.retention.observations;
+        let mut observations = 0;
+        loop {
+            let delete = roster::observations::store::delete_before;
+            match delete(conn, before, SLICE).await? {
+                0 => break,
+                deleted => observations += deleted,
+            }
+        }
+        if observations > 0 {
+            info!(
+                observations,
+                "housekeeping.delete: deleted old observations"
             );
         }
         Ok(())

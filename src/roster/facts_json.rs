@@ -1,15 +1,14 @@
 //! The JSON in the column `facts` of `leaver.employees`, kept apart from the domain types so that either can change.
 
 use chrono::{DateTime, NaiveDate, Utc};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use leaver_core::domain::{
-    DateOrInstant, Departure, Employee, EmploymentStatus, Fact, ReadFailure, Status,
-    UnreadableFacts, WorkEmail,
+    DateOrInstant, Departure, Employee, EmploymentStatus, Fact, ReadFailure, Status, WorkEmail,
 };
 
-/// The column `facts`. Its member names are part of the stored data.
-#[derive(Default, Serialize, Deserialize)]
+/// The column `facts` of `leaver.employees`, and of `leaver.observations`. Its member names are part of the stored data.
+#[derive(Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub(crate) struct StoredFacts {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,34 +25,43 @@ pub(crate) struct StoredFacts {
     work_email: Option<StoredFact<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     deleted: Option<StoredFact<bool>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    values_pending_since: Option<DateTime<Utc>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    read_failed: Option<StoredReadFailure>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    status_unreadable_since: Option<DateTime<Utc>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    employment_status_unreadable_since: Option<DateTime<Utc>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    hire_date_unreadable_since: Option<DateTime<Utc>>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    termination_date_unreadable_since: Option<DateTime<Utc>>,
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
+    values_pending_since: Clearable<DateTime<Utc>>,
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
+    read_failed: Clearable<StoredReadFailure>,
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
+    status_unreadable_since: Clearable<DateTime<Utc>>,
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
+    employment_status_unreadable_since: Clearable<DateTime<Utc>>,
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
+    hire_date_unreadable_since: Clearable<DateTime<Utc>>,
+    #[serde(deserialize_with = "nullable", skip_serializing_if = "Option::is_none")]
+    termination_date_unreadable_since: Clearable<DateTime<Utc>>,
 }
 
-#[derive(Serialize, Deserialize)]
+/// A member that an observation can clear. `Some(None)` is `null` in JSON: cleared. `None` is an absent member: unchanged.
+type Clearable<T> = Option<Option<T>>;
+
+fn nullable<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Clearable<T>, D::Error> {
+    Option::deserialize(deserializer).map(Some)
+}
+
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 struct StoredReadFailure {
     since: DateTime<Utc>,
     cause: String,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 struct StoredFact<T> {
     value: Option<T>,
     as_of: DateTime<Utc>,
     observed_at: DateTime<Utc>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 struct StoredStatusFact {
     #[serde(flatten)]
     stored: StoredFact<StoredStatus>,
@@ -61,7 +69,7 @@ struct StoredStatusFact {
     word: Option<String>,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum StoredStatus {
     Active,
@@ -70,14 +78,14 @@ enum StoredStatus {
     Unknown,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum StoredEmployment {
     Terminated,
     Other,
 }
 
-#[derive(Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 enum StoredMoment {
     Day(NaiveDate),
@@ -163,9 +171,14 @@ impl<T> StoredFact<T> {
 }
 
 impl StoredFacts {
-    /// Sets the facts of a new employee.
+    /// Sets the facts that are present. Others keep their values.
     pub(crate) fn apply_to(self, employee: &mut Employee) {
-        employee.status = self.status.map(|fact| {
+        fn set<T>(fact: &mut Option<Fact<T>>, new: Option<Fact<T>>) {
+            if new.is_some() {
+                *fact = new;
+            }
+        }
+        let status = self.status.map(|fact| {
             let word = fact.word;
             fact.stored.into_fact(|status| match status {
                 StoredStatus::Active => Status::Active,
@@ -174,40 +187,70 @@ impl StoredFacts {
                 StoredStatus::Unknown => Status::Unknown(word.unwrap_or_default()),
             })
         });
-        employee.status_changed = self.status_changed;
-        employee.employment_status = self.employment_status.map(|fact| {
+        set(&mut employee.status, status);
+        employee.status_changed |= self.status_changed;
+        let employment_status = self.employment_status.map(|fact| {
             fact.into_fact(|word| match word {
                 StoredEmployment::Terminated => EmploymentStatus::Terminated,
                 StoredEmployment::Other => EmploymentStatus::Other,
             })
         });
-        employee.hire_date = self.hire_date.map(|fact| fact.into_fact(|day| day));
-        employee.termination_date = self
+        set(&mut employee.employment_status, employment_status);
+        let hire_date = self.hire_date.map(|fact| fact.into_fact(|day| day));
+        set(&mut employee.hire_date, hire_date);
+        let termination_date = self
             .termination_date
             .map(|fact| fact.into_fact(DateOrInstant::from));
-        employee.work_email = self.work_email.map(|fact| Fact {
+        set(&mut employee.termination_date, termination_date);
+        let work_email = self.work_email.map(|fact| Fact {
             value: fact.value.as_deref().and_then(WorkEmail::parse),
             as_of: fact.as_of,
             observed_at: fact.observed_at,
         });
-        employee.deleted = self.deleted.map(|fact| fact.into_fact(|deleted| deleted));
-        employee.values_pending_since = self.values_pending_since;
-        employee.read_failed = self.read_failed.map(|failure| ReadFailure {
-            since: failure.since,
-            cause: failure.cause,
-        });
-        employee.unreadable = UnreadableFacts {
-            status: self.status_unreadable_since,
-            employment_status: self.employment_status_unreadable_since,
-            hire_date: self.hire_date_unreadable_since,
-            termination_date: self.termination_date_unreadable_since,
-        };
+        set(&mut employee.work_email, work_email);
+        let deleted = self.deleted.map(|fact| fact.into_fact(|deleted| deleted));
+        set(&mut employee.deleted, deleted);
+        if let Some(since) = self.values_pending_since {
+            employee.values_pending_since = since;
+        }
+        if let Some(failure) = self.read_failed {
+            employee.read_failed = failure.map(|failure| ReadFailure {
+                since: failure.since,
+                cause: failure.cause,
+            });
+        }
+        let unreadable = &mut employee.unreadable;
+        for (fact, since) in [
+            (&mut unreadable.status, self.status_unreadable_since),
+            (
+                &mut unreadable.employment_status,
+                self.employment_status_unreadable_since,
+            ),
+            (&mut unreadable.hire_date, self.hire_date_unreadable_since),
+            (
+                &mut unreadable.termination_date,
+                self.termination_date_unreadable_since,
+            ),
+        ] {
+            if let Some(since) = since {
+                *fact = since;
+            }
+        }
     }
 
     /// Returns the facts of an employee.
     pub(super) fn from_employee(employee: &Employee) -> Self {
+        Self::of(None, employee)
+    }
+
+    /// Returns the facts that differ from those before.
+    pub(super) fn changed(before: &Employee, employee: &Employee) -> Self {
+        Self::of(Some(before), employee)
+    }
+
+    fn of(before: Option<&Employee>, employee: &Employee) -> Self {
         Self {
-            status: employee.status.as_ref().map(|fact| StoredStatusFact {
+            status: changed(before, employee, |e| e.status.as_ref()).map(|fact| StoredStatusFact {
                 stored: StoredFact::new(fact, |status| match status {
                     Status::Active => StoredStatus::Active,
                     Status::Pending => StoredStatus::Pending,
@@ -219,41 +262,65 @@ impl StoredFacts {
                     _ => None,
                 },
             }),
-            status_changed: employee.status_changed,
-            employment_status: employee.employment_status.as_ref().map(|fact| {
-                StoredFact::new(fact, |word| match word {
-                    EmploymentStatus::Terminated => StoredEmployment::Terminated,
-                    EmploymentStatus::Other => StoredEmployment::Other,
-                })
-            }),
-            hire_date: employee
-                .hire_date
-                .as_ref()
+            status_changed: employee.status_changed
+                && before.is_none_or(|before| !before.status_changed),
+            employment_status: changed(before, employee, |e| e.employment_status.as_ref()).map(
+                |fact| {
+                    StoredFact::new(fact, |word| match word {
+                        EmploymentStatus::Terminated => StoredEmployment::Terminated,
+                        EmploymentStatus::Other => StoredEmployment::Other,
+                    })
+                },
+            ),
+            hire_date: changed(before, employee, |e| e.hire_date.as_ref())
                 .map(|fact| StoredFact::new(fact, |day| *day)),
-            termination_date: employee
-                .termination_date
-                .as_ref()
+            termination_date: changed(before, employee, |e| e.termination_date.as_ref())
                 .map(|fact| StoredFact::new(fact, |date| StoredMoment::from(*date))),
-            work_email: employee
-                .work_email
-                .as_ref()
+            work_email: changed(before, employee, |e| e.work_email.as_ref())
                 .map(|fact| StoredFact::new(fact, |email| email.expose().to_owned())),
-            deleted: employee
-                .deleted
-                .as_ref()
+            deleted: changed(before, employee, |e| e.deleted.as_ref())
                 .map(|fact| StoredFact::new(fact, |deleted| *deleted)),
-            values_pending_since: employee.values_pending_since,
-            read_failed: employee
-                .read_failed
-                .as_ref()
-                .map(|failure| StoredReadFailure {
+            values_pending_since: clearable(before, employee, |e| e.values_pending_since),
+            read_failed: clearable(before, employee, |e| e.read_failed.as_ref()).map(|failure| {
+                failure.map(|failure| StoredReadFailure {
                     since: failure.since,
                     cause: failure.cause.clone(),
-                }),
-            status_unreadable_since: employee.unreadable.status,
-            employment_status_unreadable_since: employee.unreadable.employment_status,
-            hire_date_unreadable_since: employee.unreadable.hire_date,
-            termination_date_unreadable_since: employee.unreadable.termination_date,
+                })
+            }),
+            status_unreadable_since: clearable(before, employee, |e| e.unreadable.status),
+            employment_status_unreadable_since: clearable(before, employee, |e| {
+                e.unreadable.employment_status
+            }),
+            hire_date_unreadable_since: clearable(before, employee, |e| e.unreadable.hire_date),
+            termination_date_unreadable_since: clearable(before, employee, |e| {
+                e.unreadable.termination_date
+            }),
         }
     }
+
+    /// Removes the failure of a read, which is no fact of the HR system.
+    pub(super) fn without_read_failure(mut self) -> Self {
+        self.read_failed = None;
+        self
+    }
+}
+
+/// Returns a fact unless it was known before.
+fn changed<'a, T: PartialEq>(
+    before: Option<&'a Employee>,
+    employee: &'a Employee,
+    fact: impl Fn(&'a Employee) -> Option<&'a Fact<T>>,
+) -> Option<&'a Fact<T>> {
+    let known = before.and_then(&fact);
+    fact(employee).filter(|fact| known != Some(*fact))
+}
+
+/// Returns a member that an observation can clear, unless it was the same before.
+fn clearable<'a, T: PartialEq>(
+    before: Option<&'a Employee>,
+    employee: &'a Employee,
+    member: impl Fn(&'a Employee) -> Option<T>,
+) -> Clearable<T> {
+    let (known, now) = (before.and_then(&member), member(employee));
+    (known != now).then_some(now)
 }

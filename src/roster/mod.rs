@@ -6,6 +6,7 @@
 pub(crate) mod due;
 pub(crate) mod linked_accounts;
 pub(crate) mod missing;
+pub(crate) mod observations;
 pub mod pending_reads;
 pub(crate) mod scan;
 pub(crate) mod sharing;
@@ -14,11 +15,13 @@ pub(crate) mod sync_state;
 pub(crate) mod facts_json;
 mod row;
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
+use self::observations::FactChange;
 use self::sharing::Sharing;
 use leaver_core::domain::{
     ChangeKind, DeliveryId, Employee, EmployeeChange, EmployeeKey, Fact, Facts, Field, SourceName,
@@ -109,11 +112,15 @@ pub(crate) struct Observed {
     pub effect: Effect,
     /// The effect of each observation, with its delivery.
     pub by_delivery: Vec<(Option<DeliveryId>, Effect)>,
+    /// The facts that the observations changed, one after the other.
+    pub changes: Vec<FactChange>,
 }
 
 /// Merges a slice of observations, with at most three statements whatever its length.
 ///
-/// Locks the rows of all employees concerned, and of employees who share an account with one of them. The merged employees are in memory only; [`store::save`] writes them together with the decision.
+/// Locks the rows of all employees concerned, and of employees who share an account with one of them. The merged employees
+/// are in memory only; [`store::save`] writes them together with the decision, and [`observations::store::insert`] records
+/// what changed.
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
@@ -137,10 +144,16 @@ pub(crate) async fn observe(
         .map(|mut employee| {
             let observations = by_key.remove(&employee.key).unwrap_or_default();
             let previous = employee.clone();
-            let by_delivery: Vec<_> = observations
-                .into_iter()
-                .map(|observation| (observation.delivery, merge(&mut employee, observation)))
-                .collect();
+            let (mut by_delivery, mut changes) = (vec![], vec![]);
+            let mut before = Cow::Borrowed(&previous);
+            for observation in observations {
+                let effect = merge(&mut employee, observation);
+                by_delivery.push((observation.delivery, effect));
+                if effect == Effect::Changed {
+                    changes.extend(FactChange::between(&before, &employee, observation));
+                    before = Cow::Owned(employee.clone());
+                }
+            }
             if !employee.has_same_listed_values(&previous) {
                 employee.modified_at = Some(now);
             }
@@ -150,6 +163,7 @@ pub(crate) async fn observe(
                 previous,
                 effect: effect.unwrap_or(Effect::Unchanged),
                 by_delivery,
+                changes,
             }
         })
         .collect())

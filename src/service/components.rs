@@ -194,8 +194,10 @@ fn worker_config(settings: &Settings) -> WorkerConfig {
 fn retention(settings: &Settings) -> Retention {
     let failed_bodies = TimeDelta::from_std(settings.inbox.failed_body_retention);
     let settled = TimeDelta::from_std(settings.inbox.delivery_retention);
+    let observations = TimeDelta::from_std(settings.observations.retention);
     Retention {
         failed_bodies: failed_bodies.unwrap_or(TimeDelta::days(7)),
         settled: settled.unwrap_or(TimeDelta::days(90)),
+        observations: observations.unwrap_or(TimeDelta::days(400)),
     }
 }

@@ -7,6 +7,7 @@
 
 mod accounts;
 mod architecture;
+mod backtest;
 mod cases;
 mod commands;
 mod connections;

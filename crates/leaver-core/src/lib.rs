@@ -7,4 +7,5 @@ pub mod domain;
 pub mod signature;
 pub mod providers;
 pub mod decision;
+pub mod backtest;
 pub mod safeguard;

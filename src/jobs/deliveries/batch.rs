@@ -159,6 +159,8 @@ async fn process_claimed(
         .cloned()
         .collect();
     let observed = roster::observe(tx, &observations, &policies.sharing(table), now).await?;
+    let origin = Origin::deliveries();
+    roster::observations::store::insert(tx, &observed, origin.cause.as_str(), now).await?;
     let effects = effects_by_delivery(&observed);
     let latest: LatestDeliveries = observed
         .iter()
@@ -182,7 +184,7 @@ async fn process_claimed(
     if has_short_waits {
         set_short_lock_timeout(tx).await?;
     }
-    let executed = execute(tx, table, policies, changed, &Origin::deliveries(), now).await?;
+    let executed = execute(tx, table, policies, changed, &origin, now).await?;
     let (batch, settlements) = settlements(claimed, parsed, &effects, &latest, &executed);
     inbox::store::settle(tx, &settlements, now).await?;
     Ok(batch)

@@ -165,15 +165,13 @@ impl Deliveries {
             let [parsed] = &parsed;
             roster::observe(&mut savepoint, parsed.observations(), &sharing, now).await
         };
-        let Ok(observed) = run_catching(observing).await else {
+        let Ok(mut observed) = run_catching(observing).await else {
             savepoint.rollback().await?;
             return Ok(nothing);
         };
-        let changed: Vec<Employee> = observed
-            .into_iter()
-            .filter(|observed| observed.effect == Effect::Changed)
-            .map(|observed| observed.employee)
-            .collect();
+        observed.retain(|observed| observed.effect == Effect::Changed);
+        let employees = observed.iter().map(|observed| &observed.employee);
+        let changed: Vec<Employee> = employees.cloned().collect();
         // A single employee has failed already, with the delivery.
         if changed.len() < 2 {
             savepoint.rollback().await?;
@@ -189,6 +187,9 @@ impl Deliveries {
             savepoint.rollback().await?;
             return Ok(nothing);
         }
+        observed.retain(|observed| outcomes.contains_key(&observed.employee.key));
+        let via = origin.cause.as_str();
+        roster::observations::store::insert(&mut savepoint, &observed, via, now).await?;
         savepoint.commit().await?;
         Ok((employees, outcomes))
     }

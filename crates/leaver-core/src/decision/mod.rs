@@ -5,6 +5,7 @@
 pub mod access_end;
 pub mod assess;
 pub mod departure;
+pub mod repeat;
 mod failed_read;
 mod unreadable;
 pub mod policy;

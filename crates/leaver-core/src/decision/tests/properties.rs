@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use proptest::sample::select;
 
 use super::super::access_end::{access_end, day_start, start_of};
+use super::super::repeat::can_matter;
 use super::*;
 
 /// Any day of the calendar, mostly near the present or near the first and last day.
@@ -242,4 +243,38 @@ proptest! {
             Action::Hold(_) | Action::Keep(_) => {}
         }
     }
+
+    #[test]
+    fn time_of_a_repeat_does_not_matter_unless_it_can(
+        person in people(),
+        repeated in prop::array::uniform4(any::<bool>()),
+        later in 0..3_000_000_i64,
+        now in instants(),
+    ) {
+        if can_matter(&person.employee) {
+            return Ok(());
+        }
+        let mut known = person.clone();
+        let facts = &mut known.employee;
+        let times = [
+            repeat(facts.status.as_mut(), repeated[0], later),
+            repeat(facts.employment_status.as_mut(), repeated[1], later),
+            repeat(facts.hire_date.as_mut(), repeated[2], later),
+            repeat(facts.termination_date.as_mut(), repeated[3], later),
+        ];
+        let now = times.into_iter().flatten().fold(now, DateTime::max);
+        assert_eq!(assessed(&person, now), assessed(&known, now));
+    }
+}
+
+/// Moves the times of a fact if it is repeated. Returns when it was observed.
+fn repeat<T>(fact: Option<&mut Fact<T>>, is_repeated: bool, later: i64) -> Option<DateTime<Utc>> {
+    let fact = fact?;
+    let by = TimeDelta::seconds(if is_repeated { later } else { 0 });
+    fact.as_of = fact.as_of.checked_add_signed(by).unwrap_or(fact.as_of);
+    fact.observed_at = fact
+        .observed_at
+        .checked_add_signed(by)
+        .unwrap_or(fact.observed_at);
+    Some(fact.observed_at)
 }

@@ -1,0 +1,48 @@
+//! Recorded observations: the facts that each observation changed, for `leaver backtest`. Rows are only added.
+//!
+//! A repeat of known values is recorded only while its time can matter. Otherwise each complete read would add a row for each
+//! employee.
+
+pub(crate) mod store;
+
+use std::fmt;
+
+use super::Observation;
+use super::facts_json::StoredFacts;
+use leaver_core::decision::repeat::can_matter;
+use leaver_core::domain::{DeliveryId, Employee};
+
+/// The facts that one observation changed.
+#[derive(Clone)]
+pub(crate) struct FactChange {
+    facts: StoredFacts,
+    delivery: Option<DeliveryId>,
+}
+
+impl FactChange {
+    /// Returns the facts that an observation changed; `None` if it changed none, or only repeats values at a time that cannot
+    /// matter.
+    pub(super) fn between(
+        before: &Employee,
+        after: &Employee,
+        observation: &Observation,
+    ) -> Option<Self> {
+        if after.has_same_values(before) && !can_matter(before) {
+            return None;
+        }
+        let facts = StoredFacts::changed(before, after).without_read_failure();
+        (facts != StoredFacts::default()).then_some(Self {
+            facts,
+            delivery: observation.delivery,
+        })
+    }
+}
+
+// The facts contain the work e-mail.
+impl fmt::Debug for FactChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FactChange")
+            .field("delivery", &self.delivery)
+            .finish_non_exhaustive()
+    }
+}

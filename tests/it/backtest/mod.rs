@@ -1,0 +1,3 @@
+//! Recorded observations, and `leaver backtest` over them.
+
+mod recording;

@@ -13,6 +13,9 @@ use leaver_core::domain::AccountId;
 
 /// Inserts changes and their batches. `writers` are the transactions that wrote the rows of the accounts.
 ///
+/// A transaction may have read the clock before a trip was closed, and changed accounts afterwards. Its changes are dated after
+/// the closing, since they belong to the windows that start there.
+///
 /// # Errors
 /// Returns the database's error.
 pub(super) async fn insert(
@@ -46,9 +49,11 @@ pub(super) async fn insert(
          )
          INSERT INTO leaver.changes (batch_id, account_id, source, tenant, employee_id, direction, cause, at, xid, counted,
                                      effective_at, provider_at, received_at)
-         SELECT batch_id, account_id, source, tenant, employee_id, direction, $2, $1, writer::text::xid8, counted,
-                effective_at, provider_at, received_at
-         FROM change ORDER BY n",
+         SELECT batch_id, account_id, source, tenant, employee_id, direction, $2,
+                GREATEST($1, (SELECT max(t.closed_at) + interval '1 microsecond' FROM leaver.trips t
+                              WHERE t.tenant = c.tenant AND t.direction = c.direction)),
+                writer::text::xid8, counted, effective_at, provider_at, received_at
+         FROM change c ORDER BY n",
         now,
         origin.cause.as_str(),
         origin.actor.as_str(),

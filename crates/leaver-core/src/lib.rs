@@ -8,3 +8,4 @@ pub mod signature;
 pub mod providers;
 pub mod decision;
 pub mod safeguard;
+pub mod undo;

@@ -8,6 +8,7 @@ pub(crate) mod mapping;
 mod switch;
 pub mod store;
 pub(crate) mod trial;
+pub(crate) mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
 

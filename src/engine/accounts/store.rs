@@ -269,31 +269,6 @@ pub(super) async fn read_back(
         .collect()
 }
 
-/// Returns the transactions that wrote the rows of accounts that this transaction has written. Empty where rows show none:
-/// views, foreign tables, and roles that may not read `xmin`.
-///
-/// # Errors
-/// Returns the database's error.
-pub(crate) async fn last_writers(
-    conn: &mut PgConnection,
-    table: &AccountsTable,
-    ids: &BTreeSet<AccountId>,
-) -> Result<BTreeMap<AccountId, i64>, sqlx::Error> {
-    if !table.relation.shows_writers {
-        return Ok(BTreeMap::new());
-    }
-    let rows = sqlx::query(AssertSqlSafe(table.statements.last_writers.clone()))
-        .bind(texts(ids))
-        .fetch_all(conn)
-        .await?;
-    rows.iter()
-        .map(|row| {
-            let id = AccountId::new(row.try_get::<String, _>("id")?);
-            Ok((id, row.try_get("writer")?))
-        })
-        .collect()
-}
-
 /// Counts the accounts of a tenant of which the limits of the safeguard are a percentage: active and linked, or ended within
 /// the window, or among `wanted`.
 ///
@@ -323,7 +298,7 @@ pub(crate) async fn population(
     })
 }
 
-fn texts(ids: &BTreeSet<AccountId>) -> Vec<String> {
+pub(super) fn texts(ids: &BTreeSet<AccountId>) -> Vec<String> {
     ids.iter().map(ToString::to_string).collect()
 }
 

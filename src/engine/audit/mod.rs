@@ -45,6 +45,8 @@ pub enum AuditAction {
     SessionsEnded,
     /// The safeguard stopped changes.
     Tripped,
+    /// A person undid changes.
+    Undone,
 }
 
 impl AuditAction {

@@ -30,6 +30,10 @@ pub(in crate::engine::accounts) struct Statements {
     pub(in crate::engine::accounts) read_back: String,
     /// Returns the transactions that wrote rows.
     pub(in crate::engine::accounts) last_writers: String,
+    /// Returns access and the transactions that wrote rows.
+    pub(in crate::engine::accounts) present: String,
+    /// The same, and locks the rows.
+    pub(in crate::engine::accounts) lock_present: String,
     /// Counts the accounts of a tenant of which the limits of the safeguard are a percentage.
     pub(in crate::engine::accounts) population: String,
 }
@@ -51,6 +55,7 @@ pub(super) struct Parts<'a> {
     pub(super) email: &'a Column,
     pub(super) has_tenant: bool,
     pub(super) can_lock: bool,
+    pub(super) shows_writers: bool,
     pub(super) access: &'a AccessSql,
 }
 
@@ -78,6 +83,7 @@ impl Parts<'_> {
             ""
         };
         let has_access = &self.access.has_access;
+        let present = self.present();
         Statements {
             find_by_id: format!(
                 "SELECT w.n, {read} FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (id, tenant, n)
@@ -107,6 +113,8 @@ impl Parts<'_> {
                        FROM {name} WHERE {id} = ANY ($1::text[]::{kind}[])) AS w",
                 table = self.table,
             ),
+            lock_present: format!("{present}{}", self.lock()),
+            present,
             population: format!(
                 "WITH present AS (
                      SELECT a.id FROM (SELECT DISTINCT account_id FROM leaver.employees
@@ -162,6 +170,31 @@ impl Parts<'_> {
         )
     }
 
+    fn present(&self) -> String {
+        let (name, id, kind) = (self.name, self.id(), &self.id.type_name);
+        let writer = if self.shows_writers {
+            format!("{}.xmin::text::bigint", self.table)
+        } else {
+            "NULL::bigint".to_owned()
+        };
+        format!(
+            "SELECT {id}::text AS id, ({has_access}) AS is_active, {writer} AS writer FROM {name}
+             WHERE {id} = ANY ($1::text[]::{kind}[]) AND {filter} ORDER BY {id}",
+            has_access = self.access.has_access,
+            filter = filter(self.mapping),
+        )
+    }
+
+    /// Returns the clause that locks rows.
+    fn lock(&self) -> &'static str {
+        // A view cannot always be locked.
+        if self.can_lock {
+            " FOR NO KEY UPDATE"
+        } else {
+            ""
+        }
+    }
+
     fn switch(&self, to_active: bool) -> Switch {
         let (name, id, kind) = (self.name, self.id(), &self.id.type_name);
         let has_access = &self.access.has_access;
@@ -170,12 +203,7 @@ impl Parts<'_> {
             filter(self.mapping),
             if to_active { "NOT " } else { "" }
         );
-        // A view cannot always be locked.
-        let lock = if self.can_lock {
-            " FOR NO KEY UPDATE"
-        } else {
-            ""
-        };
+        let lock = self.lock();
         let previous = self.access.remembered.as_ref().filter(|_| !to_active);
         let select = match previous {
             None => {

@@ -14,6 +14,7 @@ mod replay;
 mod send;
 mod serve;
 mod sync;
+mod undo;
 mod webhooks;
 
 use std::path::PathBuf;
@@ -55,6 +56,7 @@ enum Command {
     Replay(replay::Replay),
     Holds(holds::Holds),
     End(end::End),
+    Undo(undo::UndoCommand),
     Explain(explain::Explain),
     Employees(employees::Employees),
     Health(health::HealthCheck),
@@ -148,6 +150,7 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
             Command::Replay(command) => command.run(env).await,
             Command::Holds(command) => command.run(env).await,
             Command::End(command) => command.run(env).await,
+            Command::Undo(command) => command.run(env).await,
             Command::Explain(command) => command.run(env).await,
             Command::Employees(command) => command.run(env).await,
             Command::Health(command) => command.run(env).await,

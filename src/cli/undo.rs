@@ -16,6 +16,9 @@ use crate::engine::undo::{Selection, Undo, UndoError, UndoReport, UndoneAccount,
 use crate::reports::employees;
 use crate::service;
 
+/// Most restorable accounts in the table for people; `--json` has all of them.
+const MAX_ROWS: usize = 20;
+
 /// Undo changes of accounts: list them, then confirm the list
 #[derive(Debug, Args)]
 #[command(
@@ -190,7 +193,13 @@ fn print(undo: &Undo, report: &UndoReport, is_done: bool) {
         output::count(all, "account")
     );
     if restored > 0 {
-        output::line!("{}", table_of(report.restored()));
+        output::line!("{}", table_of(report.restored().take(MAX_ROWS)));
+    }
+    if restored > MAX_ROWS {
+        output::note(&format!(
+            "{} more rows; --json has all of them",
+            restored - MAX_ROWS
+        ));
     }
     if kept > 0 {
         output::line!("\nleft as they are: {kept}\n{}", table_of(report.kept()));

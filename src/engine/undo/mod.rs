@@ -27,7 +27,7 @@ pub enum UndoError {
     /// The digest is not accepted.
     #[error(transparent)]
     Digest(DigestError),
-    /// Touched accounts cannot be told from others.
+    /// Rows do not show who wrote them last.
     #[error("{0}add --touched to restore also accounts that somebody has changed since")]
     NoWriters(String),
     /// The database failed.
@@ -47,7 +47,7 @@ impl From<DigestError> for UndoError {
 /// The changes to undo.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Undo {
-    /// Which changes.
+    /// Selects the changes.
     pub selection: Selection,
     /// True if accounts that somebody has touched since are restored as well.
     pub also_touched: bool,

@@ -1,11 +1,11 @@
-//! Which changes an undo is about.
+//! Selects the changes of an undo.
 
 use std::fmt;
 
 use chrono::{DateTime, SecondsFormat, Utc};
 use uuid::Uuid;
 
-/// Which changes an undo is about.
+/// Selects the changes of an undo.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Selection {
     /// Those of a delivery.

@@ -1,4 +1,4 @@
 //! The safeguard: limits, trips, releases and everything that a person can do about them.
 
 mod limits;
-mod undo;
+pub(crate) mod undo;

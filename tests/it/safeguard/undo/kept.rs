@@ -158,3 +158,23 @@ async fn an_end_by_hand_can_be_undone() {
     compare(&app.parts.engine, DriftMode::Fix).await.unwrap();
     assert_eq!(app.active().await, [DANA, EVE]);
 }
+
+#[tokio::test]
+async fn an_undone_approval_is_not_asked_about_again() {
+    let mut app = TestApp::new().await;
+    app.add_users(&[DANA]).await;
+    let uncertain = |at| merge_record("m1", DANA, at, "INACTIVE", None);
+    app.deliver("merge", &uncertain(NINE)).await;
+    let hold = app.open_hold().await;
+    app.approve(hold, None).await.unwrap();
+    assert!(!app.is_active(DANA).await);
+    undo_last(&mut app).await;
+    app.advance(TimeDelta::minutes(1));
+    app.deliver("merge", &uncertain(TEN)).await;
+    compare(&app.parts.engine, DriftMode::Fix).await.unwrap();
+    assert!(app.is_active(DANA).await);
+    assert_eq!(
+        app.holds().await,
+        ["approved deactivate m1 1", "rejected deactivate m1 1"]
+    );
+}

@@ -79,7 +79,7 @@ pub(super) async fn undone(app: &mut TestApp, undo: &Undo) -> UndoReport {
 }
 
 /// Undoes the batch that changed accounts last.
-pub(super) async fn undo_last(app: &mut TestApp) -> UndoReport {
+pub(crate) async fn undo_last(app: &mut TestApp) -> UndoReport {
     let undo = of_last_batch(app).await;
     undone(app, &undo).await
 }

@@ -1,4 +1,4 @@
-//! Which changes an undo is about, and both directions.
+//! The changes that an undo selects, and both directions.
 
 use chrono::TimeDelta;
 use leaver::base::clock::Clock as _;
@@ -189,4 +189,26 @@ async fn a_later_batch_is_named() {
     assert_eq!(kept(&report), ["2 changed_later"]);
     let reason = report.accounts[0].kept_because.as_ref().unwrap();
     assert_eq!(reason.text(), format!("changed later by batch {later}"));
+}
+
+#[tokio::test]
+async fn a_trip_under_a_grant_selects_what_went_under_it() {
+    let mut app = app_with_limits((9, 1), (9, 1)).await;
+    employ(&mut app, 5).await;
+    report(&mut app, 0..1, false).await;
+    app.advance(TimeDelta::minutes(1));
+    let now = app.clock.now().to_rfc3339();
+    app.sql(&format!(
+        "INSERT INTO leaver.grants (tenant, direction, allowed, reason, granted_by, granted_at, expires_at)
+         SELECT tenant, direction, 2, 'lay-off', 'ada', '{now}', '2026-11-22T16:00:00Z' FROM leaver.changes"
+    ))
+    .await;
+    for n in 1..5 {
+        app.advance(TimeDelta::minutes(1));
+        report(&mut app, n..n + 1, false).await;
+    }
+    assert_eq!((inactive(&mut app).await, held(&mut app).await), (3, 2));
+    let trip: i64 = app.count("SELECT id FROM leaver.trips").await;
+    let report = undone(&mut app, &of(Selection::Trip(trip))).await;
+    assert_eq!(restored(&report), ["2", "3"]);
 }

@@ -1,5 +1,6 @@
 //! `leaver undo`.
 
+use std::collections::HashMap;
 use std::process::ExitCode;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -12,7 +13,9 @@ use super::{Config, Format, exit_code, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::engine::accounts::AccountsTable;
-use crate::engine::undo::{Selection, Undo, UndoError, UndoReport, UndoneAccount, carry_out, list};
+use crate::engine::undo::{
+    KeptBecause, Selection, Undo, UndoError, UndoReport, UndoneAccount, carry_out, list,
+};
 use crate::reports::employees;
 use crate::service;
 
@@ -167,8 +170,8 @@ impl<'a> Row<'a> {
             at: account.at,
             cause: &account.cause,
             batch: account.batch,
-            reason: reason.map(|reason| reason.as_str()),
-            reason_text: reason.map(|reason| reason.text()),
+            reason: reason.map(KeptBecause::as_str),
+            reason_text: reason.map(KeptBecause::text),
         }
     }
 }
@@ -192,6 +195,10 @@ fn print(undo: &Undo, report: &UndoReport, is_done: bool) {
         "{selection}: {restored} of {} {verb}",
         output::count(all, "account")
     );
+    let batches = batches_of(&report.accounts);
+    if batches.len() > 1 {
+        output::line!("{}\n", batches_table(&batches));
+    }
     if restored > 0 {
         output::line!("{}", table_of(report.restored().take(MAX_ROWS)));
     }
@@ -217,6 +224,33 @@ fn print(undo: &Undo, report: &UndoReport, is_done: bool) {
     }
 }
 
+/// Returns the first account of each batch with the number of accounts, in order.
+fn batches_of(accounts: &[UndoneAccount]) -> Vec<(&UndoneAccount, usize)> {
+    let mut batches: Vec<(&UndoneAccount, usize)> = vec![];
+    let mut positions = HashMap::new();
+    for account in accounts {
+        let position = *positions.entry(account.batch).or_insert(batches.len());
+        match batches.get_mut(position) {
+            Some((_, count)) => *count += 1,
+            None => batches.push((account, 1)),
+        }
+    }
+    batches
+}
+
+fn batches_table(batches: &[(&UndoneAccount, usize)]) -> output::Table {
+    let mut table = output::Table::new(&["batch", "cause", "first change", "accounts"]);
+    for (first, count) in batches {
+        table.add_row([
+            first.batch.to_string(),
+            first.cause.clone(),
+            output::time(first.at),
+            count.to_string(),
+        ]);
+    }
+    table
+}
+
 fn arguments(selection: &Selection) -> String {
     let time = |at: &DateTime<Utc>| at.to_rfc3339_opts(chrono::SecondsFormat::AutoSi, true);
     match selection {
@@ -233,10 +267,10 @@ fn arguments(selection: &Selection) -> String {
 
 fn table_of<'a>(accounts: impl Iterator<Item = &'a UndoneAccount>) -> output::Table {
     let mut table = output::Table::new(&[
-        "account", "employee", "source", "tenant", "change", "at", "cause", "batch", "reason",
+        "account", "employee", "source", "tenant", "change", "at", "cause", "reason",
     ]);
     for account in accounts {
-        let reason = account.kept_because.as_ref().map(|reason| reason.text());
+        let reason = account.kept_because.as_ref().map(KeptBecause::text);
         table.add_row([
             account.account.to_string(),
             account.employee.employee_id.to_string(),
@@ -245,7 +279,6 @@ fn table_of<'a>(accounts: impl Iterator<Item = &'a UndoneAccount>) -> output::Ta
             account.direction.as_str().to_owned(),
             output::time(account.at),
             account.cause.clone(),
-            account.batch.to_string(),
             output::or_dash(reason),
         ]);
     }

@@ -13,7 +13,7 @@ use crate::db::employee_keys::employee_key;
 use crate::db::transaction::set_lock_timeout;
 use crate::engine::accounts::{AccountsTable, Applied};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
-use crate::engine::batches::{self, Change, Direction};
+use crate::engine::batches::{self, Change};
 use crate::engine::effects;
 use crate::engine::origin::{Cause, Origin};
 use crate::engine::policies::Policies;
@@ -195,7 +195,12 @@ async fn record(
             let unknown = Employee::new(account.employee.clone());
             let employee = by_key.get(&account.employee).copied().unwrap_or(&unknown);
             let direction = account.opposite();
-            Change::of(employee, &account.account, direction, origin, false)
+            Change {
+                // No fact decided it.
+                provider_at: None,
+                received_at: None,
+                ..Change::of(employee, &account.account, direction, origin, false)
+            }
         })
         .collect();
     batches::record(conn, table, &changes, origin, now).await?;
@@ -257,19 +262,4 @@ fn summaries(accounts: &[UndoneAccount], origin: &Origin) -> Result<Vec<AuditEnt
         });
     }
     Ok(entries)
-}
-
-impl UndoneAccount {
-    /// Returns true if the undo gives access back.
-    pub(super) fn activates(&self) -> bool {
-        self.opposite() == Direction::Reactivated
-    }
-
-    /// Returns the direction of the undo.
-    fn opposite(&self) -> Direction {
-        match self.direction {
-            Direction::Deactivated => Direction::Reactivated,
-            Direction::Reactivated => Direction::Deactivated,
-        }
-    }
 }

@@ -1,6 +1,6 @@
 //! The command: its lists, digests and exit codes, and 100 changes of which 20 were touched.
 
-use super::{DANA, NINE, last_batch};
+use super::{DANA, EVE, NINE, last_batch};
 use crate::support::apis::{StandIn, bamboohr_company};
 use crate::support::apis_setup::{source_with_api, terminated_bamboohr_employee};
 use crate::support::driving::terminated;
@@ -85,6 +85,21 @@ async fn the_list_names_the_command_that_confirms_it() {
     let output = app.run(&arguments).succeeded();
     assert!(output.out.contains("1 of 1 account restored"), "{output:?}");
     assert!(app.is_active(DANA).await);
+}
+
+#[tokio::test]
+async fn a_list_of_several_batches_names_each() {
+    let mut app = one_leaver().await;
+    app.add_users(&[EVE]).await;
+    let first = last_batch(&mut app).await;
+    app.bamboohr(&[terminated("2", EVE, NINE)]).await;
+    let second = last_batch(&mut app).await;
+    let since = ["undo", "--since", "2026-11-22 11:00:00Z"];
+    let output = app.run(&since).succeeded();
+    for batch in [first, second] {
+        let row = format!("{batch}\twebhook\t2026-11-22 12:00:00Z\t1");
+        assert!(output.out.contains(&row), "{output:?}");
+    }
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ mod safeguard;
 mod send;
 mod serve;
 mod sync;
+mod undo;
 mod webhooks;
 
 use std::path::PathBuf;
@@ -57,6 +58,7 @@ enum Command {
     Holds(holds::Holds),
     Safeguard(safeguard::Safeguard),
     End(end::End),
+    Undo(undo::UndoCommand),
     Explain(explain::Explain),
     Employees(employees::Employees),
     Health(health::HealthCheck),
@@ -151,6 +153,7 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
             Command::Holds(command) => command.run(env).await,
             Command::Safeguard(command) => command.run(env).await,
             Command::End(command) => command.run(env).await,
+            Command::Undo(command) => command.run(env).await,
             Command::Explain(command) => command.run(env).await,
             Command::Employees(command) => command.run(env).await,
             Command::Health(command) => command.run(env).await,

@@ -23,6 +23,7 @@ pub mod previews;
 pub mod safeguard;
 mod records;
 mod shared_accounts;
+pub mod undo;
 
 use std::sync::{Arc, Mutex, PoisonError};
 

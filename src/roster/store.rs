@@ -56,7 +56,11 @@ pub async fn lock(
     Ok(employees)
 }
 
-async fn lock_known(
+/// Loads and locks those of these employees that are known, and employees in `sources` who share an account with one of them.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn lock_known(
     conn: &mut PgConnection,
     keys: &[EmployeeKey],
     sharing: &Sharing,

@@ -8,6 +8,7 @@ use tracing::field::{Field, Visit};
 use tracing::{Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
+use crate::safeguard::undo::undo_last;
 use crate::support::{JSON, TestApp, employee, employees};
 
 /// The statements that this thread sends to a database while it is alive, by their first words.
@@ -223,5 +224,25 @@ async fn many_small_deliveries_share_their_statements() {
         counted.push(statements.take());
     }
     assert!(counted[0].len() > 5);
+    assert_eq!(counted[0], counted[1]);
+}
+
+#[tokio::test]
+async fn an_undo_takes_as_many_statements_for_1000_as_for_10() {
+    let mut counted = vec![];
+    for count in [10, 1_000] {
+        let mut app = company(count, &[]).await;
+        app.deliver("bamboohr", &said(count, "2026-11-22T06:00:00Z", &left()))
+            .await;
+        let statements = Statements::default();
+        let guard = tracing::subscriber::set_default(
+            tracing_subscriber::registry().with(statements.clone()),
+        );
+        let report = undo_last(&mut app).await;
+        drop(guard);
+        assert_eq!(report.restored().count(), count);
+        counted.push(std::mem::take(&mut *statements.0.lock().unwrap()));
+    }
+    assert!(counted[0].len() > 20, "they are counted: {:?}", counted[0]);
     assert_eq!(counted[0], counted[1]);
 }

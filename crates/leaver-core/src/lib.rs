@@ -9,3 +9,4 @@ pub mod providers;
 pub mod decision;
 pub mod backtest;
 pub mod safeguard;
+pub mod undo;

@@ -9,6 +9,7 @@ pub(crate) mod safeguarded;
 mod switch;
 pub mod store;
 pub(crate) mod trial;
+pub(crate) mod writers;
 
 use std::collections::{BTreeMap, BTreeSet};
 

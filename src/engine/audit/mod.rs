@@ -49,6 +49,8 @@ pub enum AuditAction {
     Released,
     /// A person permitted a number of changes ahead.
     Granted,
+    /// A person undid changes.
+    Undone,
 }
 
 impl AuditAction {

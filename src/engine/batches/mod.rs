@@ -128,6 +128,6 @@ pub(crate) async fn record(
         .iter()
         .map(|change| change.account.clone())
         .collect();
-    let writers = accounts::safeguarded::store::last_writers(conn, table, &ids).await?;
+    let writers = accounts::writers::store::last_writers(conn, table, &ids).await?;
     store::insert(conn, changes, &writers, origin, now).await
 }

@@ -8,6 +8,7 @@ mod limits;
 mod reject;
 mod release;
 mod tripped;
+mod undo;
 
 use std::ops::Range;
 

@@ -106,7 +106,12 @@ async fn a_sync_does_not_repeat_a_rejected_change() {
             .collect()
     };
     let api = StandIn::start(bamboohr_company(company(8))).await;
-    let secrets = [("SECRET", BAMBOOHR_KEY), ("API_KEY", "api-key")];
+    let secrets = [
+        ("SECRET", BAMBOOHR_KEY),
+        ("API_KEY", "api-key"),
+        ("LEAVER__SAFEGUARD__HOUR__FLOOR", "5"),
+        ("LEAVER__SAFEGUARD__DAY__FLOOR", "10"),
+    ];
     let mut app = TestApp::builder()
         .config_file(&source_with_api("bamboohr", "bamboohr", &api), &secrets)
         .build()

@@ -200,6 +200,7 @@ impl AccountsTable {
             tenant: &tenant,
             pages_by_tenant: tenant.is_mapped() && !relation.id_is_unique,
             can_lock: relation.can_lock(),
+            shows_writers: relation.shows_writers,
             access: &access,
         }
         .build(&email_key);
@@ -292,6 +293,24 @@ impl AccountsTable {
             "CREATE INDEX{concurrently} ON {} ({});",
             self.name, self.email_expression
         ))
+    }
+
+    /// Returns why a row does not show which transaction wrote it, as the beginning of a message; `None` if it does.
+    #[must_use]
+    pub(crate) fn hides_writers(&self) -> Option<String> {
+        let Self { name, relation, .. } = self;
+        if relation.shows_writers {
+            return None;
+        }
+        Some(if relation.can_lock() {
+            let role = &relation.role;
+            let grant = format!("GRANT SELECT (xmin) ON {name} TO {};", quote(role));
+            format!("role {role} cannot read who wrote a row of {name} last; run `{grant}`, or ")
+        } else {
+            format!(
+                "{name} is a view or a foreign table, which does not show who wrote a row last; "
+            )
+        })
     }
 
     /// Returns the configured statements that end sessions.

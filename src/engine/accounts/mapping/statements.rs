@@ -33,6 +33,10 @@ pub(in crate::engine::accounts) struct Statements {
     pub(in crate::engine::accounts) read_back: String,
     /// Returns the transactions that wrote rows.
     pub(in crate::engine::accounts) last_writers: String,
+    /// Returns access and the transactions that wrote rows.
+    pub(in crate::engine::accounts) present: String,
+    /// The same, and locks the rows.
+    pub(in crate::engine::accounts) lock_present: String,
     /// Counts the accounts of a tenant of which the limits of the safeguard are a percentage.
     pub(in crate::engine::accounts) population: String,
 }
@@ -56,6 +60,7 @@ pub(super) struct Parts<'a> {
     /// True if pages of accounts are in the order of tenant and id, and not of the id alone.
     pub(super) pages_by_tenant: bool,
     pub(super) can_lock: bool,
+    pub(super) shows_writers: bool,
     pub(super) access: &'a AccessSql,
 }
 
@@ -80,6 +85,7 @@ impl Parts<'_> {
             ""
         };
         let has_access = &self.access.has_access;
+        let present = self.present();
         let find_by_id = |tenant: &str| {
             format!(
                 "SELECT w.n, {read} FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (id, tenant, n)
@@ -125,6 +131,8 @@ impl Parts<'_> {
                 tenant = self.tenant.text,
                 is_named = self.tenant.is_named(&id, kind),
             ),
+            lock_present: format!("{present}{}", self.lock()),
+            present,
             population: format!(
                 "WITH present AS (
                      SELECT a.id FROM (SELECT DISTINCT account_id FROM leaver.employees
@@ -180,6 +188,33 @@ impl Parts<'_> {
         )
     }
 
+    fn present(&self) -> String {
+        let (name, id, kind) = (self.name, self.id(), &self.id.type_name);
+        let writer = if self.shows_writers {
+            format!("{}.xmin::text::bigint", self.table)
+        } else {
+            "NULL::bigint".to_owned()
+        };
+        format!(
+            "SELECT {id}::text AS id, {tenant} AS tenant, ({has_access}) AS is_active, {writer} AS writer FROM {name}
+             WHERE {is_named} AND {filter} ORDER BY {id}",
+            tenant = self.tenant.text,
+            is_named = self.tenant.is_named(&id, kind),
+            has_access = self.access.has_access,
+            filter = filter(self.mapping),
+        )
+    }
+
+    /// Returns the clause that locks rows.
+    fn lock(&self) -> &'static str {
+        // A view cannot always be locked.
+        if self.can_lock {
+            " FOR NO KEY UPDATE"
+        } else {
+            ""
+        }
+    }
+
     fn switch(&self, to_active: bool) -> Switch {
         let (name, id, tenant) = (self.name, self.id(), &self.tenant.text);
         let has_access = &self.access.has_access;
@@ -199,12 +234,7 @@ impl Parts<'_> {
         } else {
             id.clone()
         };
-        // A view cannot always be locked.
-        let lock = if self.can_lock {
-            " FOR NO KEY UPDATE"
-        } else {
-            ""
-        };
+        let lock = self.lock();
         let found = |further: &str| {
             format!(
                 "SELECT {id}::text AS id, {tenant} AS tenant{further} FROM {name} WHERE {condition} ORDER BY {order}{lock}"

@@ -1,3 +1,3 @@
-//! Reads of the accounts for the safeguard and for an undo: how many there are, and who wrote a row last.
+//! Counts the accounts for the safeguard.
 
 pub(crate) mod store;

@@ -1,34 +1,14 @@
-//! Queries on the accounts table for the safeguard and for an undo.
+//! Queries on the accounts table for the safeguard.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use chrono::{DateTime, Utc};
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use crate::engine::accounts::AccountsTable;
-use crate::engine::accounts::store::{about, read, read_id, texts};
+use crate::engine::accounts::store::{read, texts};
 use leaver_core::domain::{AccountId, Tenant};
 use leaver_core::safeguard::{PerWindow, Window};
-
-/// Returns the transactions that wrote the rows of accounts that this transaction has written. Empty where rows show none:
-/// views, foreign tables, and roles that may not read `xmin`.
-///
-/// # Errors
-/// Returns the database's error.
-pub(crate) async fn last_writers(
-    conn: &mut PgConnection,
-    table: &AccountsTable,
-    ids: &BTreeSet<AccountId>,
-) -> Result<BTreeMap<AccountId, i64>, sqlx::Error> {
-    if !table.relation.shows_writers {
-        return Ok(BTreeMap::new());
-    }
-    let query = about(table, &table.statements.last_writers, ids);
-    let rows = query.fetch_all(conn).await?;
-    rows.iter()
-        .map(|row| Ok((read_id(row, "tenant")?, row.try_get("writer")?)))
-        .collect()
-}
 
 /// Counts the accounts of a tenant of which the limits of the safeguard are a percentage: active and linked, or ended within
 /// the window, or among `wanted`.

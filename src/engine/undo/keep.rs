@@ -1,0 +1,107 @@
+//! Keeps restored accounts as they are until the facts change: neither a sync nor a drift fix, a replay or the timer repeats
+//! the change that was undone.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
+
+use super::UndoneAccount;
+use crate::engine::accounts::{AccountsTable, Applied};
+use crate::engine::evaluate::{Evaluated, evaluate_facts};
+use crate::engine::holds::{self, NewHold};
+use crate::engine::origin::Origin;
+use crate::engine::policies::Policies;
+use crate::engine::safeguard::change_of;
+use crate::roster;
+use leaver_core::decision::{Action, HoldRequest, RequestedAction, departure, request_change};
+use leaver_core::domain::{AccountId, Employee, EmployeeKey};
+
+/// The accounts that an undo has restored.
+pub(super) struct Restored<'a> {
+    /// By account.
+    pub(super) accounts: BTreeMap<AccountId, &'a UndoneAccount>,
+    /// The effects.
+    pub(super) applied: &'a Applied,
+}
+
+impl Restored<'_> {
+    /// Returns the restored account that an employee has.
+    fn account_of(&self, employee: &Employee) -> Option<&UndoneAccount> {
+        let account = employee.account_id.as_ref()?;
+        self.accounts.get(account).copied()
+    }
+}
+
+/// Updates the roster entries of everybody who has a restored account, and rejects what the facts would change again.
+pub(super) async fn keep_restored(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    policies: &Policies,
+    employees: &mut [Employee],
+    restored: &Restored<'_>,
+    origin: &Origin,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let applied = restored.applied;
+    roster::store::forget_deactivation(conn, &applied.reactivated).await?;
+    let mut holders = vec![];
+    for employee in employees {
+        let Some(account) = restored.account_of(employee) else {
+            continue;
+        };
+        employee.blocked = None;
+        if account.activates() {
+            employee.deactivated_at = None;
+            departure::returned(employee, now);
+        } else if employee.key == account.employee {
+            employee.deactivated_at = Some(now);
+            departure::carried_out(employee, now);
+        }
+        holders.push(employee.clone());
+    }
+    roster::store::save(conn, &holders, now).await?;
+    holds::store::withdraw_applied(conn, RequestedAction::Reactivate, &applied.reactivated, now)
+        .await?;
+    holds::store::withdraw_applied(conn, RequestedAction::Deactivate, &applied.deactivated, now)
+        .await?;
+    let evaluation = evaluate_facts(conn, table, policies, holders, now).await?;
+    let rejected: Vec<NewHold> = evaluation
+        .decided
+        .iter()
+        .filter_map(|evaluated| rejection(evaluated, restored))
+        .collect();
+    let keys: Vec<EmployeeKey> = rejected.iter().map(|hold| hold.employee.clone()).collect();
+    holds::store::withdraw(conn, &keys, now).await?;
+    holds::store::insert_rejected(conn, &rejected, origin.actor.as_str(), now).await
+}
+
+/// Returns the request that would repeat the change that was undone, if the facts imply or request it.
+fn rejection(evaluated: &Evaluated, restored: &Restored<'_>) -> Option<NewHold> {
+    let restored = restored.account_of(&evaluated.employee)?;
+    let repeated = restored.direction;
+    let question = match (&evaluated.decision.action, change_of(&evaluated.decision)) {
+        (_, Some((account, direction)))
+            if *account == restored.account && direction == repeated =>
+        {
+            request_change(&evaluated.employee, repeated.requested_action(), account)
+        }
+        (Action::Hold(request), None) if asks_for(request, restored) => request.clone(),
+        _ => return None,
+    };
+    Some(NewHold {
+        employee: evaluated.employee.key.clone(),
+        question,
+        reason: format!(
+            "{}; but an undo keeps the account as it is until the facts change",
+            evaluated.decision.reason
+        ),
+        delivery: None,
+        trip: None,
+    })
+}
+
+fn asks_for(request: &HoldRequest, restored: &UndoneAccount) -> bool {
+    request.requested_action == restored.direction.requested_action()
+        && request.account.as_ref() == Some(&restored.account)
+}

@@ -8,7 +8,7 @@ mod limits;
 mod reject;
 mod release;
 mod tripped;
-mod undo;
+pub(crate) mod undo;
 
 use std::ops::Range;
 

@@ -89,6 +89,7 @@ impl Walk {
             email: employee.work_email().cloned(),
             is_active,
             is_protected: false,
+            has_other_inactive_status: false,
         });
         let decision = decide(policy, employee, &account, &[], now);
         departure::confirm(employee);

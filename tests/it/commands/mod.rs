@@ -31,6 +31,7 @@ const COMMANDS: &[&[&str]] = &[
     &["health"],
     &["sync"],
     &["drift"],
+    &["backtest"],
     &["webhooks"],
     &["webhooks", "create"],
     &["webhooks", "list"],

@@ -1,5 +1,6 @@
 //! The command line, one file per command. Exit codes: 0 done, 1 findings, 2 wrong usage, 3 could not be done.
 
+mod backtest;
 mod check;
 mod deliveries;
 mod drift;
@@ -65,6 +66,7 @@ enum Command {
     Sync(sync::Sync),
     Drift(drift::Drift),
     Webhooks(webhooks::Webhooks),
+    Backtest(backtest::Backtest),
 }
 
 /// Source of the settings.
@@ -160,6 +162,7 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
             Command::Sync(command) => command.run(env).await,
             Command::Drift(command) => command.run(env).await,
             Command::Webhooks(command) => command.run(env).await,
+            Command::Backtest(command) => command.run(env).await,
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

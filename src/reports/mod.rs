@@ -1,6 +1,7 @@
 //! Read-only views of the current state. Each has one serialisable type, which a command's table, its `--json` and
 //! the HTTP API share.
 
+pub(crate) mod backtest;
 pub(crate) mod deliveries;
 pub(crate) mod drift;
 pub(crate) mod employees;

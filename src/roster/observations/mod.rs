@@ -5,15 +5,13 @@
 
 pub(crate) mod store;
 
-use std::fmt;
-
 use super::Observation;
 use super::facts_json::StoredFacts;
 use leaver_core::decision::repeat::can_matter;
 use leaver_core::domain::{DeliveryId, Employee};
 
 /// The facts that one observation changed.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct FactChange {
     facts: StoredFacts,
     delivery: Option<DeliveryId>,
@@ -35,14 +33,5 @@ impl FactChange {
             facts,
             delivery: observation.delivery,
         })
-    }
-}
-
-// The facts contain the work e-mail.
-impl fmt::Debug for FactChange {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FactChange")
-            .field("delivery", &self.delivery)
-            .finish_non_exhaustive()
     }
 }

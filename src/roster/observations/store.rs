@@ -1,12 +1,15 @@
 //! The table `leaver.observations`.
 
+use std::collections::BTreeMap;
+
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
-use crate::db::employee_keys::KeyColumns;
+use crate::db::employee_keys::{KeyColumns, employee_key};
 use crate::roster::Observed;
 use crate::roster::facts_json::StoredFacts;
+use leaver_core::domain::{EmployeeKey, Tenant};
 
 /// Inserts one row for each observation that changed a fact. Without any, it runs no statement. `via` is `webhook`, `sync`, or
 /// `api` for the read of one employee.
@@ -50,6 +53,71 @@ pub(crate) async fn insert(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// One row.
+pub(crate) struct RecordedObservation {
+    /// The sequence number.
+    pub(crate) id: i64,
+    /// When it was observed.
+    pub(crate) at: DateTime<Utc>,
+    /// The employee.
+    pub(crate) key: EmployeeKey,
+    /// The facts that changed.
+    pub(crate) facts: StoredFacts,
+}
+
+/// Loads the rows after a sequence number, `limit` at most, in the order of recording.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn page(
+    conn: &mut PgConnection,
+    after: i64,
+    limit: i64,
+) -> Result<Vec<RecordedObservation>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT id, at, source, tenant, employee_id, facts AS "facts: Json<StoredFacts>"
+           FROM leaver.observations WHERE id > $1 ORDER BY id LIMIT $2"#,
+        after,
+        limit,
+    )
+    .fetch_all(conn)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(RecordedObservation {
+                id: row.id,
+                at: row.at,
+                key: employee_key(&row.source, row.tenant, row.employee_id)?,
+                facts: row.facts.0,
+            })
+        })
+        .collect()
+}
+
+/// Counts the linked accounts of each tenant of which no employee was observed, without those that Leaver deactivated.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn accounts_without_observation(
+    conn: &mut PgConnection,
+) -> Result<BTreeMap<Tenant, u64>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT e.tenant, count(DISTINCT e.account_id) AS "accounts!"
+           FROM leaver.employees e
+           LEFT JOIN (SELECT DISTINCT source, tenant, employee_id FROM leaver.observations) o
+                  USING (source, tenant, employee_id)
+           WHERE e.account_id IS NOT NULL AND e.deactivated_at IS NULL AND o.source IS NULL
+           GROUP BY e.tenant"#
+    )
+    .fetch_all(conn)
+    .await?;
+    let counts = rows.into_iter().map(|row| {
+        let accounts = u64::try_from(row.accounts).unwrap_or_default();
+        (Tenant::new(row.tenant), accounts)
+    });
+    Ok(counts.collect())
 }
 
 /// Deletes the rows from before a moment among the `limit` oldest. Returns how many. The sequence number stands for the age, so

@@ -1,3 +1,4 @@
 //! Recorded observations, and `leaver backtest` over them.
 
+mod command;
 mod recording;

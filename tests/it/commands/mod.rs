@@ -35,6 +35,7 @@ const COMMANDS: &[&[&str]] = &[
     &["health"],
     &["sync"],
     &["drift"],
+    &["backtest"],
     &["webhooks"],
     &["webhooks", "create"],
     &["webhooks", "list"],

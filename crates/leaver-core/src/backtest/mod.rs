@@ -49,7 +49,7 @@ impl<T> Both<T> {
 }
 
 /// A configuration, as far as it decides.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// The policy of each configured source.
     pub policies: HashMap<SourceName, Policy>,

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use crate::domain::{Provider, WorkEmail};
 
 /// How one source's facts become decisions.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     /// The provider that the facts come from.
     pub provider: Provider,

@@ -15,6 +15,7 @@ mod safeguard;
 mod send;
 mod serve;
 mod sync;
+mod trips;
 mod webhooks;
 
 use std::path::PathBuf;

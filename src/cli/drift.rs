@@ -7,7 +7,7 @@ use anyhow::anyhow;
 use clap::Args;
 use sqlx::Connection;
 
-use super::{Config, Format, exit_code, open, output};
+use super::{Config, Format, exit_code, open, output, trips};
 use crate::base::clock::SystemClock;
 use crate::config::Environment;
 use crate::jobs::drift::compare;
@@ -25,7 +25,7 @@ const MAX_ROWS: usize = 20;
 /// Compare the roster with current access
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver drift\n  leaver drift --fix\n  leaver drift --json | jq '.terminated_with_access'\n\nExit code 1: someone who left has access, or has no account that could be found"
+    after_help = "Example:\n  leaver drift\n  leaver drift --fix\n  leaver drift --json | jq '.terminated_with_access'\n\nExit code 1: someone who left has access, or has no account that could be found; with --fix also: a trip of the safeguard is open"
 )]
 pub(super) struct Drift {
     #[command(flatten)]
@@ -51,12 +51,20 @@ impl Drift {
         let report = compare(&engine, mode)
             .await
             .map_err(|reason| anyhow!(reason))?;
+        let mut met = vec![];
+        if mode == DriftMode::Fix {
+            let mut conn = engine.pool.acquire().await?;
+            met = trips::met(&mut conn, &engine.policies.tenants()).await?;
+        }
         if self.format.json {
-            output::json(&report)?;
+            let mut shown = serde_json::to_value(&report)?;
+            shown["trips"] = trips::ids(&met).into();
+            output::json(&shown)?;
         } else {
             print(&report, mode);
         }
-        Ok(exit_code(report.is_clean()))
+        trips::note(&met);
+        Ok(exit_code(report.is_clean() && met.is_empty()))
     }
 }
 

@@ -1,9 +1,8 @@
 //! `leaver end`.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
-use anyhow::Context;
 use clap::Args;
 use serde::Serialize;
 
@@ -250,14 +249,7 @@ fn table_of(found: &Found) -> output::Table {
     table
 }
 
-/// Shows who is meant and reads the answer. Anything but yes counts as no.
+/// Shows who is meant and asks.
 fn confirm(found: &Found) -> anyhow::Result<bool> {
-    let mut err = std::io::stderr();
-    write!(err, "{}\nend this access now? [y/N] ", table_of(found)).context("cannot ask")?;
-    err.flush().context("cannot ask")?;
-    let mut answer = String::new();
-    std::io::stdin()
-        .read_line(&mut answer)
-        .context("cannot read the answer")?;
-    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
+    output::ask(&format!("{}\nend this access now?", table_of(found)))
 }

@@ -17,6 +17,7 @@ mod send;
 mod serve;
 mod sync;
 mod undo;
+mod trips;
 mod webhooks;
 
 use std::path::PathBuf;

@@ -3,6 +3,7 @@
 use std::fmt::{Arguments, Display, Formatter, Result};
 use std::io::{IsTerminal, Write};
 
+use anyhow::Context;
 use chrono::{DateTime, Utc};
 use comfy_table::{ColumnConstraint, ContentArrangement, presets};
 use serde::Serialize;
@@ -133,6 +134,18 @@ pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
 #[expect(clippy::print_stderr, reason = "stdout is for the result")]
 pub(crate) fn note(text: &str) {
     eprintln!("{text}");
+}
+
+/// Asks on stderr and reads the answer from stdin. Anything but yes counts as no.
+pub(crate) fn ask(question: &str) -> anyhow::Result<bool> {
+    let mut err = std::io::stderr();
+    write!(err, "{question} [y/N] ").context("cannot ask")?;
+    err.flush().context("cannot ask")?;
+    let mut answer = String::new();
+    std::io::stdin()
+        .read_line(&mut answer)
+        .context("cannot read the answer")?;
+    Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
 /// Returns an error with its causes on one line.

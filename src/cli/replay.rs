@@ -5,16 +5,17 @@ use std::process::ExitCode;
 use clap::Args;
 use uuid::Uuid;
 
-use super::{Config, Format, could_not_be_done, open, output};
+use super::{Config, Format, could_not_be_done, exit_code, open, output, trips};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::ingest::inbox::{self, Replay as ReplayResult};
+use crate::service;
 use leaver_core::domain::DeliveryId;
 
 /// Process failed deliveries and unreadable entries again, for example after a fix
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver replay 0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10\n  leaver deliveries --state failed --json | jq -r '.[].id' | xargs leaver replay\n\nExit code 3: a delivery cannot be processed again"
+    after_help = "Example:\n  leaver replay 0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10\n  leaver deliveries --state failed --json | jq -r '.[].id' | xargs leaver replay\n\nExit codes: 1 a trip of the safeguard is open and holds the changes, 3 a delivery cannot be processed again"
 )]
 pub(super) struct Replay {
     #[command(flatten)]
@@ -28,9 +29,11 @@ pub(super) struct Replay {
 
 impl Replay {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (_, mut conn) = open(&self.config, env).await?;
+        let (settings, mut conn) = open(&self.config, env).await?;
         let ids: Vec<DeliveryId> = self.ids.iter().copied().map(DeliveryId).collect();
         let results = inbox::store::replay(&mut conn, &ids, SystemClock.now()).await?;
+        let tenants = service::policies(&settings).tenants();
+        let met = trips::met(&mut conn, &tenants).await?;
         if self.format.json {
             let rows: Vec<_> = results
                 .iter()
@@ -47,8 +50,9 @@ impl Replay {
         let all_queued = results.iter().all(|(_, result)| {
             matches!(result, ReplayResult::Queued | ReplayResult::AlreadyPending)
         });
+        trips::note(&met);
         Ok(if all_queued {
-            ExitCode::SUCCESS
+            exit_code(met.is_empty())
         } else {
             could_not_be_done()
         })

@@ -9,7 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use sqlx::Connection;
 
-use super::{Config, Format, exit_code, open, output};
+use super::{Config, Format, exit_code, open, output, trips};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::connect::ClientLimits;
@@ -19,7 +19,7 @@ use crate::service;
 /// Sync employees from the providers' APIs now
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver sync\n  leaver sync --source merge --full --json\n\nExit code 1: a sync is incomplete"
+    after_help = "Example:\n  leaver sync\n  leaver sync --source merge --full --json\n\nExit code 1: a sync is incomplete, or a trip of the safeguard is open"
 )]
 pub(super) struct Sync {
     #[command(flatten)]
@@ -43,6 +43,8 @@ struct SyncLine {
     records: u64,
     outcome: serde_json::Map<String, serde_json::Value>,
     reason: Option<String>,
+    /// Open trips of the source's tenants: what they hold was not changed.
+    trips: Vec<i64>,
 }
 
 impl Sync {
@@ -64,7 +66,7 @@ impl Sync {
         );
         let options = service::connect_options(&settings.database)?;
         let engine = Arc::new(service::engine(&settings, options, clock));
-        let syncer = Syncer::new(engine);
+        let syncer = Syncer::new(Arc::clone(&engine));
         let mode = if self.full {
             SyncMode::Full
         } else {
@@ -96,12 +98,26 @@ impl Sync {
                 Some(reports) => lines.extend(reports.into_iter().map(SyncLine::new)),
             }
         }
+        let policies = &engine.policies;
+        let of = |source: &str| policies.tenants_of(source);
+        let synced = lines.iter().flat_map(|line| of(&line.source)).collect();
+        let mut conn = engine.pool.acquire().await?;
+        let met = trips::met(&mut conn, &synced).await?;
+        for line in &mut lines {
+            let tenants = of(&line.source);
+            let own = met
+                .iter()
+                .filter(|open| tenants.contains(&open.trip.scope().tenant));
+            line.trips = own.map(|open| open.trip.id).collect();
+        }
         if self.format.json {
             output::json(&lines)?;
         } else {
             print(&lines);
         }
-        Ok(exit_code(lines.iter().all(|line| line.reason.is_none())))
+        trips::note(&met);
+        let is_complete = lines.iter().all(|line| line.reason.is_none());
+        Ok(exit_code(is_complete && met.is_empty()))
     }
 }
 
@@ -115,6 +131,7 @@ impl SyncLine {
             records: 0,
             outcome: serde_json::Map::new(),
             reason: Some(reason.to_owned()),
+            trips: vec![],
         }
     }
 
@@ -135,6 +152,7 @@ impl SyncLine {
                 .map(|(outcome, count)| (outcome.as_str().to_owned(), (*count).into()))
                 .collect(),
             reason: report.incomplete,
+            trips: vec![],
         }
     }
 }

@@ -35,6 +35,10 @@ pub(crate) struct OpenHold {
     pub reason: String,
     /// Delivery that opened it; `None` if a sync or a scheduled end did.
     pub delivery_id: Option<Uuid>,
+    /// Trip of the safeguard that holds the change; `None` if a rule holds it.
+    pub trip_id: Option<i64>,
+    /// Cause of the change that is held, as in `leaver.changes`.
+    pub cause: Option<String>,
 }
 
 /// Returns all open holds, oldest first.
@@ -43,6 +47,17 @@ pub(crate) struct OpenHold {
 /// Returns the database's error, or a decoding error for an invalid source name.
 pub(crate) async fn list_open(conn: &mut PgConnection) -> Result<Vec<OpenHold>, sqlx::Error> {
     let holds = holds::store::list_open(conn).await?;
+    with_emails(conn, holds).await
+}
+
+/// Returns holds with the work e-mails of their employees.
+///
+/// # Errors
+/// Returns the database's error, or a decoding error for an invalid source name.
+pub(crate) async fn with_emails(
+    conn: &mut PgConnection,
+    holds: Vec<Hold>,
+) -> Result<Vec<OpenHold>, sqlx::Error> {
     let keys = holds.iter().map(key).collect::<Result<Vec<_>, _>>()?;
     let emails = roster::store::work_emails(conn, &keys).await?;
     let rows = holds.into_iter().zip(emails);
@@ -69,6 +84,8 @@ impl OpenHold {
             requested_action: hold.requested_action,
             reason: hold.reason,
             delivery_id: hold.delivery_id,
+            trip_id: hold.trip_id,
+            cause: hold.cause,
         }
     }
 }

@@ -1,29 +1,46 @@
 //! `leaver holds approve`.
 
+use std::collections::BTreeSet;
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use chrono::TimeDelta;
 use clap::Args;
+use serde::Serialize;
+use serde_json::json;
+use sqlx::PgConnection;
 
-use super::super::{Config, Format, open, output};
-use super::{Person, ResolvedHold};
+use super::super::{Config, Format, exit_code, open, output, wrong_usage};
+use super::{Person, ResolvedHold, list};
 use crate::base::clock::{Clock, SystemClock};
-use crate::config::Environment;
+use crate::config::{Environment, Settings};
 use crate::engine::accounts::AccountsTable;
-use crate::engine::holds::resolve::{self, Approved, Named};
-use leaver_core::domain::AccountId;
+use crate::engine::holds::resolve::{self, Approved, Named, ResolveError};
+use crate::engine::holds::selection::{self, HoldFilter};
+use crate::engine::previews::DigestError;
+use crate::reports::holds::with_emails;
+use leaver_core::domain::{AccountId, SourceName};
 
-/// Approve a hold
+/// Approve holds: by ID, or all that a filter lists
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver holds approve 12 --as dana\n  leaver holds approve 13 --account 4711 --account 4712\n  leaver holds approve 13 --all"
+    after_help = "Example:\n  leaver holds approve 12 --as dana\n  leaver holds approve 13 --account 4711 --account 4712\n  leaver holds approve 13 --all\n  leaver holds approve 14 15 16\n  leaver holds approve --source merge --reason-contains \"another account\"\n  leaver holds approve --trip 3 --confirm 8f3a-02bc-71d4-90ee\n\nA filter only lists the holds and their digest, until --confirm; on a terminal it asks.\n\nExit codes: 1 one of several holds was not approved or you answer no, 2 the digest is wrong or used: nothing was changed, 3 the one hold was not approved"
 )]
 pub(super) struct Approve {
     #[command(flatten)]
     config: Config,
-    /// Hold ID
-    id: i64,
+    /// Hold IDs
+    #[arg(value_name = "ID", required_unless_present_any = ["trip", "source", "reason_contains"])]
+    ids: Vec<i64>,
+    #[command(flatten)]
+    filter: FilterArgs,
+    /// Approve the list with this digest
+    #[arg(long, value_name = "DIGEST", conflicts_with = "ids")]
+    confirm: Option<String>,
     /// Account ID, if the hold names no account; may be repeated
     #[arg(long, value_name = "ID", conflicts_with = "all")]
     account: Vec<String>,
-    /// All accounts with the work e-mail, if the hold names no account
+    /// All accounts with the work e-mail, if a hold names no account
     #[arg(long)]
     all: bool,
     #[command(flatten)]
@@ -32,35 +49,181 @@ pub(super) struct Approve {
     format: Format,
 }
 
+#[derive(Debug, Args)]
+struct FilterArgs {
+    /// All holds of this trip
+    #[arg(long, value_name = "TRIP", conflicts_with_all = ["ids", "account"])]
+    trip: Option<i64>,
+    /// All holds about employees of this source
+    #[arg(long, value_name = "NAME", value_parser = SourceName::parse, conflicts_with_all = ["ids", "account"])]
+    source: Option<SourceName>,
+    /// All holds whose reason contains this text
+    #[arg(long, value_name = "TEXT", conflicts_with_all = ["ids", "account"])]
+    reason_contains: Option<String>,
+}
+
+/// A hold that was not approved.
+#[derive(Debug, Serialize)]
+struct FailedHold {
+    id: i64,
+    error: String,
+}
+
+/// The hold IDs to approve, or the exit code of a command that approves none.
+enum Choice {
+    Approve(BTreeSet<i64>),
+    Nothing(ExitCode),
+}
+
 impl Approve {
-    pub(super) async fn run(self, env: &Environment) -> anyhow::Result<()> {
+    pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (settings, mut conn) = open(&self.config, env).await?;
         let table = AccountsTable::inspect(&mut conn, &settings.accounts).await?;
+        let name = self.person.name(env);
         let named = if self.all {
             Named::All
         } else if self.account.is_empty() {
             Named::OfHold
         } else {
-            Named::Accounts(self.account.into_iter().map(AccountId::new).collect())
+            let ids = self.account.iter().map(|id| AccountId::new(id.as_str()));
+            Named::Accounts(ids.collect())
         };
-        let (name, now) = (self.person.name(env), SystemClock.now());
-        let approved = resolve::approve(&mut conn, &table, self.id, &named, &name, now).await?;
+        if let [id] = self.ids[..] {
+            let now = SystemClock.now();
+            let approved = resolve::approve(&mut conn, &table, id, &named, &name, now).await?;
+            if self.format.json {
+                output::json(&ResolvedHold::approved(&approved))?;
+            } else {
+                print(&approved);
+            }
+            return Ok(ExitCode::SUCCESS);
+        }
+        if !self.account.is_empty() {
+            output::note("leaver: --account is for one hold; name one hold, or use --all");
+            return Ok(wrong_usage());
+        }
+        let ids = if self.ids.is_empty() {
+            match self.choose(&mut conn, &settings, &name).await? {
+                Choice::Approve(ids) => ids,
+                Choice::Nothing(code) => return Ok(code),
+            }
+        } else {
+            self.ids.iter().copied().collect()
+        };
+        let mut results: Vec<(i64, Result<Approved, ResolveError>)> = vec![];
+        for id in ids {
+            let now = SystemClock.now();
+            let approved = resolve::approve(&mut conn, &table, id, &named, &name, now).await;
+            results.push((id, approved));
+        }
+        self.report(results)
+    }
+
+    /// Lists what the filter means, or returns it once it is confirmed.
+    async fn choose(
+        &self,
+        conn: &mut PgConnection,
+        settings: &Settings,
+        name: &str,
+    ) -> anyhow::Result<Choice> {
+        let filter = HoldFilter {
+            trip: self.filter.trip,
+            source: self.filter.source.clone(),
+            reason_contains: self.filter.reason_contains.clone(),
+        };
+        let digest = match &self.confirm {
+            Some(digest) => digest.clone(),
+            None => match self.show(conn, &filter, name).await? {
+                Some(digest) => digest,
+                None => return Ok(Choice::Nothing(ExitCode::SUCCESS)),
+            },
+        };
+        if self.confirm.is_none() && !output::ask("approve these holds now?")? {
+            output::note("nothing was changed");
+            return Ok(Choice::Nothing(ExitCode::FAILURE));
+        }
+        let expires = settings.safeguard.approval_expires;
+        let expires = TimeDelta::from_std(expires).unwrap_or(TimeDelta::MAX);
+        match selection::confirm(conn, &filter, &digest, expires, SystemClock.now()).await {
+            Ok(ids) => Ok(Choice::Approve(ids)),
+            Err(DigestError::Database(error)) => Err(error.into()),
+            Err(error) => {
+                output::note(&format!("leaver: {error}; nothing was changed"));
+                Ok(Choice::Nothing(wrong_usage()))
+            }
+        }
+    }
+
+    /// Shows what the filter means. Returns the digest if a person can be asked.
+    async fn show(
+        &self,
+        conn: &mut PgConnection,
+        filter: &HoldFilter,
+        name: &str,
+    ) -> anyhow::Result<Option<String>> {
+        let selected = selection::select(conn, filter, name, SystemClock.now()).await?;
+        let (count, digest) = (selected.holds.len(), selected.digest);
+        let holds = with_emails(conn, selected.holds).await?;
         if self.format.json {
-            return output::json(&ResolvedHold::approved(&approved));
+            output::json(&json!({ "count": count, "digest": digest, "holds": holds }))?;
+            return Ok(None);
         }
-        for (account, changed) in &approved.accounts {
-            output::line!(
-                "hold {} approved: account {account} {}",
-                self.id,
-                effect(&approved, *changed)
-            );
+        if count == 0 {
+            output::note("no open hold fits");
+            return Ok(None);
         }
-        for account in &approved.still_active {
-            output::note(&format!(
-                "account {account} has the same e-mail and is still active; `leaver drift` lists it"
-            ));
+        output::line!("{}", list::table(holds));
+        output::line!("{}, digest: {digest}", output::count(count, "hold"));
+        if std::io::stdin().is_terminal() {
+            return Ok(Some(digest));
         }
-        Ok(())
+        output::note(&format!(
+            "next: the same command with --confirm {digest} approves them"
+        ));
+        Ok(None)
+    }
+
+    fn report(
+        &self,
+        results: Vec<(i64, Result<Approved, ResolveError>)>,
+    ) -> anyhow::Result<ExitCode> {
+        let are_all_approved = results.iter().all(|(_, result)| result.is_ok());
+        let mut rows = vec![];
+        for (id, result) in results {
+            match result {
+                Ok(approved) if self.format.json => {
+                    rows.push(serde_json::to_value(ResolvedHold::approved(&approved))?);
+                }
+                Ok(approved) => print(&approved),
+                Err(error) => {
+                    let error = output::chain(&error.into());
+                    if self.format.json {
+                        rows.push(serde_json::to_value(FailedHold { id, error })?);
+                    } else {
+                        output::line!("hold {id} not approved: {error}");
+                    }
+                }
+            }
+        }
+        if self.format.json {
+            output::json(&rows)?;
+        }
+        Ok(exit_code(are_all_approved))
+    }
+}
+
+fn print(approved: &Approved) {
+    for (account, changed) in &approved.accounts {
+        output::line!(
+            "hold {} approved: account {account} {}",
+            approved.hold.id,
+            effect(approved, *changed)
+        );
+    }
+    for account in &approved.still_active {
+        output::note(&format!(
+            "account {account} has the same e-mail and is still active; `leaver drift` lists it"
+        ));
     }
 }
 

@@ -28,14 +28,16 @@ impl List {
             return Ok(());
         }
         output::line!("{}", table(holds));
-        output::note("next: `leaver holds approve ID` or `leaver holds reject ID`");
+        output::note(
+            "next: `leaver holds approve ID` or `leaver holds reject ID`; `leaver safeguard` for those of a trip",
+        );
         Ok(())
     }
 }
 
-fn table(holds: Vec<OpenHold>) -> output::Table {
+pub(super) fn table(holds: Vec<OpenHold>) -> output::Table {
     let mut table = output::Table::new(&[
-        "hold", "opened", "source", "employee", "account", "action", "reason",
+        "hold", "opened", "source", "employee", "account", "action", "trip", "reason",
     ]);
     for hold in holds {
         let employee = match hold.work_email {
@@ -49,6 +51,7 @@ fn table(holds: Vec<OpenHold>) -> output::Table {
             employee,
             output::or_dash(hold.account_id),
             hold.requested_action,
+            output::or_dash(hold.trip_id.map(|trip| trip.to_string())),
             hold.reason,
         ]);
     }

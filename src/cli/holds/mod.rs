@@ -16,7 +16,7 @@ use crate::engine::holds::resolve::Approved;
 /// List, approve and reject decisions that need a person
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver holds list\n  leaver holds approve 12\n  leaver holds approve 13 --all\n  leaver holds reject 14"
+    after_help = "Example:\n  leaver holds list\n  leaver holds approve 12\n  leaver holds approve 13 --all\n  leaver holds approve 14 15 16\n  leaver holds reject 14"
 )]
 pub(super) struct Holds {
     #[command(subcommand)]
@@ -34,7 +34,7 @@ impl Holds {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         match self.command {
             Command::List(command) => command.run(env).await?,
-            Command::Approve(command) => command.run(env).await?,
+            Command::Approve(command) => return command.run(env).await,
             Command::Reject(command) => command.run(env).await?,
         }
         Ok(ExitCode::SUCCESS)

@@ -2,6 +2,7 @@
 //! facts it was based on have changed.
 
 pub mod resolve;
+pub mod selection;
 pub mod store;
 
 use chrono::{DateTime, Utc};

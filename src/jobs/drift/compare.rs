@@ -334,6 +334,13 @@ async fn fix(
                 found.blocked_since.get_or_insert(report.checked_at);
                 fixable.push(found);
             }
+            // The safeguard has tripped, or newer facts need a person.
+            Some(Outcome::Held) => {
+                let held =
+                    "a person must decide; `leaver holds list` and `leaver safeguard` show it";
+                found.failure = Some(held.to_owned());
+                fixable.push(found);
+            }
             // Another replica was faster, or the facts have changed since the page was read.
             Some(_) => {}
             None => {

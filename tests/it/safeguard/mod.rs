@@ -1,9 +1,11 @@
 //! The safeguard: limits, trips, releases and everything that a person can do about them.
 
+mod approvals;
 mod commands;
 mod concurrent;
 #[cfg(feature = "failpoints")]
 mod killed;
+mod grants;
 mod limits;
 mod reject;
 mod release;

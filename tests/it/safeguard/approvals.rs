@@ -1,0 +1,196 @@
+//! `leaver holds approve` for several holds, and commands that meet a trip.
+
+use leaver::base::clock::{Clock as _, SystemClock};
+use serde_json::{Value, json};
+
+use super::limits::{app_with_limits, employ, held, inactive, report};
+use crate::support::apis::{StandIn, bamboohr_company};
+use crate::support::apis_setup::{source_with_api, terminated_bamboohr_employee};
+use crate::support::{BAMBOOHR_KEY, TestApp};
+
+/// Returns an app with a limit of three, whose clock is that of the commands, with a trip that holds five.
+async fn tripped() -> TestApp {
+    let mut app = app_with_limits((3, 1), (10, 1)).await;
+    app.clock.set(SystemClock.now());
+    employ(&mut app, 10).await;
+    report(&mut app, 0..5, false).await;
+    app
+}
+
+fn digest(list: &Value) -> &str {
+    list["digest"].as_str().unwrap()
+}
+
+#[tokio::test]
+async fn several_holds_are_approved_and_each_result_is_shown() {
+    let mut app = tripped().await;
+    let shown = app.run(&["holds", "list", "--json"]).succeeded().json();
+    assert_eq!(
+        (&shown[0]["trip_id"], &shown[0]["cause"]),
+        (&json!(1), &json!("webhook"))
+    );
+    let shown = app.run(&["holds", "list"]).succeeded();
+    assert!(shown.out.contains("\tdeactivate\t1\t"), "{shown:?}");
+
+    let done = app
+        .run(&["holds", "approve", "1", "2", "--as", "Kim"])
+        .succeeded();
+    assert_eq!(done.out.lines().count(), 2, "{done:?}");
+    assert_eq!((inactive(&mut app).await, held(&mut app).await), (2, 3));
+    let mixed = app.run(&["holds", "approve", "2", "3", "99"]);
+    assert_eq!(mixed.code, Some(1));
+    for words in [
+        "hold 2 not approved: hold 2 is not open any more",
+        "hold 3 approved",
+        "hold 99 not approved: there is no hold 99",
+    ] {
+        assert!(mixed.out.contains(words), "no {words:?} in {mixed:?}");
+    }
+    let mixed = app.run(&["holds", "approve", "3", "4", "--json"]);
+    assert_eq!(mixed.code, Some(1));
+    let rows = mixed.json();
+    assert!(
+        rows[0]["error"].as_str().unwrap().contains("not open"),
+        "{rows}"
+    );
+    assert_eq!(
+        (&rows[1]["id"], &rows[1]["state"]),
+        (&json!(4), &json!("approved"))
+    );
+    assert_eq!((inactive(&mut app).await, held(&mut app).await), (4, 1));
+    let counted = "SELECT count(*) FROM leaver.changes WHERE counted";
+    assert_eq!(app.count(counted).await, 0);
+
+    let accounts = app.run(&["holds", "approve", "5", "6", "--account", "5"]);
+    assert_eq!(accounts.code, Some(2));
+    assert_eq!(held(&mut app).await, 1);
+}
+
+#[tokio::test]
+async fn a_filter_lists_until_its_digest_is_confirmed() {
+    let mut app = tripped().await;
+    let by_trip = ["holds", "approve", "--trip", "1"];
+    let listed = app
+        .run(&[&by_trip[..], &["--json"]].concat())
+        .succeeded()
+        .json();
+    assert_eq!(
+        (&listed["count"], listed["holds"].as_array().unwrap().len()),
+        (&json!(5), 5)
+    );
+    let shown = app.run(&by_trip).succeeded();
+    assert!(
+        shown.out.contains("5 holds, digest: ") && shown.out.contains(digest(&listed)),
+        "{shown:?}"
+    );
+    let by_reason = [
+        "holds",
+        "approve",
+        "--source",
+        "bamboohr",
+        "--reason-contains",
+        "SAFEGUARD",
+    ];
+    let same = app
+        .run(&[&by_reason[..], &["--json"]].concat())
+        .succeeded()
+        .json();
+    assert_eq!(same["count"], json!(5));
+    let other = app
+        .run(&["holds", "approve", "--source", "merge", "--json"])
+        .succeeded()
+        .json();
+    assert_eq!(other["count"], json!(0));
+    assert_eq!((inactive(&mut app).await, held(&mut app).await), (0, 5));
+
+    // The digest belongs to the filter with which it was shown.
+    for wrong in ["0000-0000-0000-0000", digest(&listed)] {
+        let filter = ["holds", "approve", "--source", "merge", "--confirm", wrong];
+        let refused = app.run(&filter);
+        assert_eq!(
+            (refused.code, refused.out.as_str()),
+            (Some(2), ""),
+            "{refused:?}"
+        );
+    }
+    // A hold that joins later is not in the list.
+    report(&mut app, 5..6, false).await;
+    let confirm = [&by_trip[..], &["--confirm", digest(&listed), "--as", "Kim"]].concat();
+    let done = app.run(&confirm).succeeded();
+    assert_eq!(done.out.lines().count(), 5, "{done:?}");
+    assert_eq!((inactive(&mut app).await, held(&mut app).await), (5, 1));
+    assert_eq!(app.run(&confirm).code, Some(2));
+    assert_eq!(inactive(&mut app).await, 5);
+}
+
+#[tokio::test]
+async fn one_hold_that_cannot_be_approved_exits_3() {
+    let app = tripped().await;
+    app.run(&["holds", "approve", "99"]).failed(&["no hold 99"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_sync_and_a_drift_fix_that_meet_a_trip_exit_1() {
+    let company = (1..=8).map(terminated_bamboohr_employee).collect();
+    let api = StandIn::start(bamboohr_company(company)).await;
+    let secrets = [("SECRET", BAMBOOHR_KEY), ("API_KEY", "api-key")];
+    let mut app = TestApp::builder()
+        .config_file(&source_with_api("bamboohr", "bamboohr", &api), &secrets)
+        .build()
+        .await;
+    app.add_employees_users(1..=8).await;
+    for args in [&["sync"][..], &["sync", "--full"], &["drift", "--fix"]] {
+        let met = app.run(args);
+        assert_eq!(met.code, Some(1), "{args:?}: {met:?}");
+        assert!(
+            met.err.contains("trip 1 of tenant") && met.err.contains("holds 8 changes"),
+            "{args:?}: {met:?}"
+        );
+        assert_eq!((inactive(&mut app).await, held(&mut app).await), (0, 8));
+    }
+    let lines = app.run(&["sync", "--json"]).json();
+    assert_eq!(lines[0]["trips"], json!([1]));
+    let shown = app.run(&["drift", "--fix", "--json"]).json();
+    assert_eq!(shown["trips"], json!([1]));
+    assert_eq!(shown["terminated_with_access"].as_array().unwrap().len(), 8);
+    app.run(&["safeguard", "reject", "1"]).succeeded();
+    app.run(&["sync", "--full"]).succeeded();
+    app.run(&["drift", "--fix"]).succeeded();
+    assert_eq!((inactive(&mut app).await, held(&mut app).await), (0, 0));
+}
+
+#[tokio::test]
+async fn a_drift_fix_that_trips_the_safeguard_lists_whom_it_holds() {
+    let mut app = app_with_limits((100, 1), (100, 1)).await;
+    app.clock.set(SystemClock.now());
+    employ(&mut app, 10).await;
+    report(&mut app, 0..5, false).await;
+    assert_eq!(inactive(&mut app).await, 5);
+    app.sql("UPDATE users SET is_active = true; DELETE FROM leaver.changes")
+        .await;
+    let limit = [
+        ("LEAVER__SAFEGUARD__HOUR__FLOOR", "3"),
+        ("LEAVER__SAFEGUARD__DAY__FLOOR", "3"),
+    ];
+    let found = app.run_with(&["drift", "--fix", "--json"], &limit);
+    assert_eq!(found.code, Some(1));
+    assert!(found.err.contains("trip 1 of tenant"), "{found:?}");
+    let found = found.json();
+    assert_eq!(found["terminated_with_access"].as_array().unwrap().len(), 5);
+    assert_eq!((inactive(&mut app).await, held(&mut app).await), (0, 5));
+    let causes = "SELECT DISTINCT cause FROM leaver.holds WHERE state = 'open'";
+    assert_eq!(app.lines(causes).await, ["drift"]);
+}
+
+#[tokio::test]
+async fn a_replay_while_tripped_exits_1() {
+    let mut app = tripped().await;
+    let id = app.store("bamboohr", &json!("nonsense")).await;
+    app.work().await;
+    let replayed = app.run(&["replay", &id.0.to_string()]);
+    assert_eq!(replayed.code, Some(1), "{replayed:?}");
+    assert!(
+        replayed.out.contains("queued") && replayed.err.contains("trip 1 of tenant"),
+        "{replayed:?}"
+    );
+}

@@ -4,6 +4,7 @@ mod acting;
 mod addresses;
 mod by_hand;
 mod judging;
+mod locales;
 mod outdated;
 mod reading;
 mod records;

@@ -9,7 +9,7 @@ use leaver::jobs::deliveries::LoopState;
 use sqlx::postgres::PgConnectOptions;
 
 use super::app::{Files, TestApp, parts};
-use super::database::{Session, empty_database, migrated_database, postgres};
+use super::database::{Session, database_with, empty_database, migrated_database, postgres};
 use super::{BAMBOOHR_KEY, END_SESSIONS, MERGE_KEY, USERS, at, scratch};
 
 /// What a [`TestApp`] is made of. Without further calls: the sources `bamboohr` and `merge`, the tables [`USERS`] and a
@@ -19,6 +19,7 @@ pub(crate) struct TestAppBuilder {
     variables: Vec<(String, String)>,
     tables: String,
     is_migrated: bool,
+    created_with: Option<String>,
     server: Option<(String, PgConnectOptions)>,
 }
 
@@ -34,6 +35,7 @@ impl TestAppBuilder {
             variables: owned(&usual),
             tables: USERS.to_owned(),
             is_migrated: true,
+            created_with: None,
             server: None,
         }
     }
@@ -65,6 +67,12 @@ impl TestAppBuilder {
         self
     }
 
+    /// Creates the database with these options of `CREATE DATABASE`, and leaves the migrations to the test.
+    pub(crate) fn created_with(mut self, options: &str) -> Self {
+        self.created_with = Some(options.to_owned());
+        self.unmigrated()
+    }
+
     /// Uses a database of the test's own server, which must be unmigrated.
     pub(crate) fn on_server(mut self, url: String, options: PgConnectOptions) -> Self {
         self.server = Some((url, options));
@@ -90,7 +98,9 @@ impl TestAppBuilder {
         let (url, options, database) = if let Some((url, options)) = self.server {
             (url, options, None)
         } else {
-            let (options, database) = if self.is_migrated {
+            let (options, database) = if let Some(created_with) = &self.created_with {
+                database_with(created_with).await
+            } else if self.is_migrated {
                 migrated_database(&self.tables).await
             } else {
                 empty_database().await

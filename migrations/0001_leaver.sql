@@ -335,10 +335,7 @@ COMMENT ON COLUMN leaver.drift.fixed IS 'Number of accounts that the check deact
 -- The form of an e-mail by which accounts are looked up. It does not depend on the locale of the database, so an index on it
 -- stays valid. Leaver compares the accounts found once more, by IDNA. An index on an expression runs with the rights of the role
 -- that writes the row. So every role may execute these functions, and RETURN makes them work without rights on the schema.
-DO $create$
-BEGIN
-    IF pg_catalog.current_setting('server_encoding') = 'UTF8' THEN
-        EXECUTE $utf8$
+-- The normal forms of Unicode exist in UTF8 databases only; the migrator refuses others.
 CREATE FUNCTION leaver.fold_email(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN pg_catalog.replace(pg_catalog.translate($1,
         E'\u0041\u0042\u0043\u0044\u0045\u0046\u0047\u0048\u0049\u004A\u004B\u004C\u004D\u004E\u004F\u0050'
@@ -528,11 +525,11 @@ CREATE FUNCTION leaver.fold_email(text) RETURNS text LANGUAGE sql IMMUTABLE STRI
 CREATE FUNCTION leaver.visible_email(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN pg_catalog.btrim(pg_catalog.regexp_replace($1, E'[\u00AD\u034F\u061C\u115F-\u1160\u17B4-\u17B5\u180B-\u180F\u200B-\u200F\u202A-\u202E\u2060-\u206F\u3164\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFF8\U0001BCA0-\U0001BCA3\U0001D173-\U0001D17A\U000E0000-\U000E0FFF]', '', 'g'), E'\u0009\u000A\u000B\u000C\u000D\u0020\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000');
 
--- The local part: NFC, with sharp s as ss. The domain: NFKC, as IDNA has it.
+-- The local part: NFC, with sharp s as ss. The domain: NFKC, as IDNA has it, with the iota below a Greek letter beside it.
 CREATE FUNCTION leaver.unicode_email_key(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
     RETURN (
     SELECT normalize(pg_catalog.replace(leaver.fold_email(normalize(local, NFC)), E'\u00DF', 'ss'), NFC)
-        || normalize(pg_catalog.translate(leaver.fold_email(normalize(domain, NFKC)), E'\u3002', '.'), NFKC)
+        || normalize(pg_catalog.translate(leaver.fold_email(normalize(domain, NFKD)), E'\u3002\u0345', E'.\u03B9'), NFKC)
     FROM (SELECT pg_catalog.regexp_replace(visible, '@[^@]*$', '') AS local,
                  COALESCE(pg_catalog.substring(visible, '@[^@]*$'), '') AS domain
           FROM (SELECT leaver.visible_email($1 COLLATE pg_catalog."C") AS visible) AS v) AS parts
@@ -545,13 +542,3 @@ CREATE FUNCTION leaver.email_key(text) RETURNS text LANGUAGE sql IMMUTABLE PARAL
             THEN pg_catalog.lower(pg_catalog.btrim($1, E' \t\n\u000B\f\r') COLLATE pg_catalog."C")
         ELSE leaver.unicode_email_key($1)
     END;
-        $utf8$;
-    ELSE
-        -- Unicode's normal forms exist in UTF8 databases only.
-        EXECUTE $other$
-CREATE FUNCTION leaver.email_key(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN pg_catalog.lower(pg_catalog.btrim($1, E' \t\n\x0B\f\r'));
-        $other$;
-    END IF;
-END
-$create$;

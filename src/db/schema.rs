@@ -15,23 +15,64 @@ pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
 
 const TABLE: &str = "leaver._sqlx_migrations";
 
+/// The database cannot hold what HR systems send.
+#[derive(Debug, thiserror::Error)]
+pub enum EncodingError {
+    /// It is not UTF8.
+    #[error(
+        "the encoding of this database is {0}, and HR systems send Unicode; use a database that was created with `ENCODING 'UTF8'`"
+    )]
+    Unsupported(String),
+    /// It could not be read.
+    #[error("cannot read the encoding of the database")]
+    Database(#[from] sqlx::Error),
+}
+
+/// Why migrations were not applied.
+#[derive(Debug, thiserror::Error)]
+pub enum MigrationError {
+    /// The database cannot hold what HR systems send.
+    #[error(transparent)]
+    Encoding(#[from] EncodingError),
+    /// A migration failed.
+    #[error(transparent)]
+    Failed(#[from] MigrateError),
+}
+
+/// Checks that the encoding of the database is UTF8.
+///
+/// # Errors
+/// Returns the encoding if it is another one, or the database's error.
+pub async fn check_encoding(conn: &mut PgConnection) -> Result<(), EncodingError> {
+    let (encoding,): (String,) = sqlx::query_as("SELECT current_setting('server_encoding')")
+        .fetch_one(conn)
+        .await?;
+    if encoding == "UTF8" {
+        Ok(())
+    } else {
+        Err(EncodingError::Unsupported(encoding))
+    }
+}
+
 /// Applies pending migrations. Replicas that start together wait for each other.
 ///
 /// The owner of the schema can do this. The privilege to create schemas is needed only if the schema does not exist: Postgres
 /// checks it even for `CREATE SCHEMA IF NOT EXISTS`.
 ///
 /// # Errors
-/// Returns an error if a migration fails, or if the database has a migration that this binary lacks.
-pub async fn migrate(conn: &mut PgConnection) -> Result<(), MigrateError> {
+/// Returns an error if the database is not in UTF8, if a migration fails, or if it has a migration that this binary lacks.
+pub async fn migrate(conn: &mut PgConnection) -> Result<(), MigrationError> {
+    check_encoding(conn).await?;
     let there: (bool,) = sqlx::query_as("SELECT to_regnamespace('leaver') IS NOT NULL")
         .fetch_one(&mut *conn)
-        .await?;
+        .await
+        .map_err(MigrateError::from)?;
     if !there.0 {
-        return MIGRATOR.run_direct(None, conn, false).await;
+        return Ok(MIGRATOR.run_direct(None, conn, false).await?);
     }
     let mut migrator = Migrator::with_migrations(MIGRATOR.iter().cloned().collect());
     migrator.dangerous_set_table_name(TABLE);
-    migrator.run_direct(None, conn, false).await
+    Ok(migrator.run_direct(None, conn, false).await?)
 }
 
 /// Returns the number of pending migrations; all of them if the schema does not exist.

@@ -40,6 +40,7 @@ impl Startup {
 
     async fn attempt(&self) -> anyhow::Result<bool> {
         let mut conn = self.pool.acquire().await?;
+        schema::check_encoding(&mut conn).await?;
         // Only if migrations are pending: where another role migrates, the role of the service may not create tables.
         match schema::pending(&mut conn).await? {
             0 => {}

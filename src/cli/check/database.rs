@@ -21,6 +21,10 @@ pub(super) async fn check_database(report: &mut CheckReport, settings: &Settings
         Err(error) => return report.add(CheckStatus::Error, "database", output::chain(&error)),
     };
     report.add(CheckStatus::Ok, "database", "connected");
+    match schema::check_encoding(&mut conn).await {
+        Ok(()) => report.add(CheckStatus::Ok, "encoding", "UTF8"),
+        Err(error) => report.add(CheckStatus::Error, "encoding", output::chain(&error.into())),
+    }
     let (status, message) = match check_durability(&mut conn).await {
         Ok(line) => line,
         Err(error) => (CheckStatus::Error, output::chain(&error.into())),

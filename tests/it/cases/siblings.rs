@@ -170,7 +170,7 @@ mod rule_22 {
     crate::cases::cases! { "siblings" "22":
         a_full_sync_of_404s, a_page_with_status_200, an_empty_list_of_changes,
         an_updated_employee_answers_404_alone, deleted_in_the_list_of_changes, merge_an_empty_company,
-        updates_in_both_encodings_meet_404,
+        others_are_answered_within_the_minute, updates_in_both_encodings_meet_404,
     }
 }
 

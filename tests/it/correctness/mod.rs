@@ -6,6 +6,7 @@ mod afterwards;
 mod by_hand;
 mod judging;
 mod locked;
+mod locales;
 mod outdated;
 mod reading;
 mod records;

@@ -9,7 +9,7 @@ use leaver::jobs::deliveries::LoopState;
 use sqlx::postgres::PgConnectOptions;
 
 use super::app::{Files, TestApp, parts};
-use super::database::{Session, empty_database, migrated_database, postgres};
+use super::database::{Session, database_with, empty_database, migrated_database, postgres};
 use super::{BAMBOOHR_KEY, END_SESSIONS, MERGE_KEY, USERS, at, scratch};
 
 /// Limits that no test reaches. Tests of the safeguard set their own.
@@ -25,6 +25,7 @@ pub(crate) struct TestAppBuilder {
     variables: Vec<(String, String)>,
     tables: String,
     is_migrated: bool,
+    created_with: Option<String>,
     server: Option<(String, PgConnectOptions)>,
 }
 
@@ -42,6 +43,7 @@ impl TestAppBuilder {
             variables: owned(&usual),
             tables: USERS.to_owned(),
             is_migrated: true,
+            created_with: None,
             server: None,
         }
     }
@@ -74,6 +76,12 @@ impl TestAppBuilder {
         self
     }
 
+    /// Creates the database with these options of `CREATE DATABASE`, and leaves the migrations to the test.
+    pub(crate) fn created_with(mut self, options: &str) -> Self {
+        self.created_with = Some(options.to_owned());
+        self.unmigrated()
+    }
+
     /// Uses a database of the test's own server, which must be unmigrated.
     pub(crate) fn on_server(mut self, url: String, options: PgConnectOptions) -> Self {
         self.server = Some((url, options));
@@ -99,7 +107,9 @@ impl TestAppBuilder {
         let (url, options, database) = if let Some((url, options)) = self.server {
             (url, options, None)
         } else {
-            let (options, database) = if self.is_migrated {
+            let (options, database) = if let Some(created_with) = &self.created_with {
+                database_with(created_with).await
+            } else if self.is_migrated {
                 migrated_database(&self.tables).await
             } else {
                 empty_database().await

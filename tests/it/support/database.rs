@@ -156,6 +156,16 @@ pub(crate) async fn empty_database() -> (PgConnectOptions, Database) {
     copy_of("template0").await
 }
 
+/// Makes an empty database with options of `CREATE DATABASE`, such as its encoding and locale.
+pub(crate) async fn database_with(options: &str) -> (PgConnectOptions, Database) {
+    let postgres = postgres().await;
+    let name = format!("test_{}", Uuid::new_v4().simple());
+    let mut admin = connect(postgres, "postgres").await;
+    let create = format!("CREATE DATABASE {name} TEMPLATE template0 {options}");
+    execute(&mut admin, &create).await;
+    (postgres.connect_options(&name), Database { name })
+}
+
 /// Makes a database with our tables and those that this SQL makes.
 pub(crate) async fn migrated_database(tables: &str) -> (PgConnectOptions, Database) {
     if tables == USERS {

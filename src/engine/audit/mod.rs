@@ -45,6 +45,10 @@ pub enum AuditAction {
     SessionsEnded,
     /// The safeguard stopped changes.
     Tripped,
+    /// A person accepted that a planned change is not made.
+    Accepted,
+    /// A person changed the mode of a source.
+    ModeChanged,
 }
 
 impl AuditAction {

@@ -13,10 +13,11 @@ use crate::engine::batches::{self, Change, Direction};
 use crate::engine::effects;
 use crate::engine::holds::{self, Hold};
 use crate::engine::origin::{Cause, Origin};
+use crate::engine::shadow;
 use crate::roster;
 use leaver_core::decision::{Action, Decision, RequestedAction, departure};
 use leaver_core::domain::{
-    Account, AccountId, DeliveryId, Employee, EmployeeKey, Tenant, WorkEmail,
+    Account, AccountId, DeliveryId, Employee, EmployeeKey, SourceName, Tenant, WorkEmail,
 };
 
 /// Why a hold cannot be resolved.
@@ -63,6 +64,16 @@ pub enum ResolveError {
         account: AccountId,
         /// Why.
         reason: String,
+    },
+    /// The source is in shadow mode.
+    #[error(
+        "hold {id} is not carried out, since source {source_name} is in shadow mode; leave it with `leaver enforce --source {source_name}`, or end this access with `leaver end`"
+    )]
+    Shadow {
+        /// The hold.
+        id: i64,
+        /// The source.
+        source_name: SourceName,
     },
     /// The database failed.
     #[error("cannot resolve the hold; nothing was changed")]
@@ -115,6 +126,10 @@ pub async fn approve(
 ) -> Result<Approved, ResolveError> {
     let mut tx = conn.begin().await?;
     let (hold, key) = close(&mut tx, id, "approved", person, now).await?;
+    if shadow::store::is_shadowed(&mut tx, &key.source).await? {
+        let source_name = key.source;
+        return Err(ResolveError::Shadow { id, source_name });
+    }
     let mut employees = roster::store::lock(&mut tx, std::slice::from_ref(&key), &[], now).await?;
     let same_email = accounts_with_email(&mut tx, table, &employees).await?;
     let requested = requested(&hold, named, &same_email)?;

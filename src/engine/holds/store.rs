@@ -21,6 +21,10 @@ pub(crate) async fn raise(
     holds: &[NewHold],
     now: DateTime<Utc>,
 ) -> Result<Vec<usize>, sqlx::Error> {
+    // Nearly always.
+    if holds.is_empty() {
+        return Ok(vec![]);
+    }
     let columns = KeyColumns::of(holds.iter().map(|hold| &hold.employee));
     let each = |read: fn(&NewHold) -> String| holds.iter().map(read).collect::<Vec<String>>();
     let accounts: Vec<Option<&str>> = holds
@@ -77,6 +81,45 @@ pub(crate) async fn raise(
         .into_iter()
         .filter_map(|n| usize::try_from(n - 1).ok())
         .collect())
+}
+
+/// Inserts holds that a person has rejected already: the accounts stay as they are until the facts change.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn insert_rejected(
+    conn: &mut PgConnection,
+    holds: &[NewHold],
+    by: &str,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let columns = KeyColumns::of(holds.iter().map(|hold| &hold.employee));
+    let each = |read: fn(&NewHold) -> String| holds.iter().map(read).collect::<Vec<String>>();
+    let accounts: Vec<Option<&str>> = holds
+        .iter()
+        .map(|h| h.question.account.as_ref().map(AccountId::as_str))
+        .collect();
+    sqlx::query!(
+        "INSERT INTO leaver.holds
+             (opened_at, source, tenant, employee_id, account_id, requested_action, reason, facts_fingerprint, state, closed_at,
+              closed_by)
+         SELECT $1, source, tenant, employee_id, account_id, requested_action, reason, facts_fingerprint, 'rejected', $1, $2
+         FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[])
+              WITH ORDINALITY AS h (source, tenant, employee_id, account_id, requested_action, reason, facts_fingerprint, n)
+         ORDER BY n",
+        now,
+        by,
+        &columns.sources,
+        &columns.tenants,
+        &columns.employee_ids,
+        &accounts as &[Option<&str>],
+        &each(|h| h.question.requested_action.as_str().to_owned()),
+        &each(|h| h.reason.clone()),
+        &each(|h| h.question.facts_fingerprint.clone()),
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Returns the last open or rejected hold of each employee, in the order given.

@@ -4,6 +4,7 @@
 //! Facts, schedules and deliveries are processed as always.
 
 mod admit;
+mod outlook;
 pub(crate) mod standing;
 pub(crate) mod store;
 
@@ -11,6 +12,8 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 
 pub(super) use self::admit::{Admission, admit};
+pub use self::outlook::Outlook;
+pub(super) use self::outlook::outlooks;
 use crate::engine::batches::Direction;
 use leaver_core::decision::{Action, Decision, RequestedAction};
 use leaver_core::domain::{AccountId, Tenant};

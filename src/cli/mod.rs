@@ -5,11 +5,14 @@ mod deliveries;
 mod drift;
 mod employees;
 mod end;
+mod enforce;
 mod explain;
 mod health;
 mod holds;
 mod migrate;
+mod modes;
 pub(crate) mod output;
+mod plan;
 mod replay;
 mod send;
 mod serve;
@@ -55,6 +58,9 @@ enum Command {
     Replay(replay::Replay),
     Holds(holds::Holds),
     End(end::End),
+    Plan(plan::ShowPlan),
+    Enforce(enforce::Enforce),
+    Shadow(enforce::Shadow),
     Explain(explain::Explain),
     Employees(employees::Employees),
     Health(health::HealthCheck),
@@ -148,6 +154,9 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
             Command::Replay(command) => command.run(env).await,
             Command::Holds(command) => command.run(env).await,
             Command::End(command) => command.run(env).await,
+            Command::Plan(command) => command.run(env).await,
+            Command::Enforce(command) => command.run(env).await,
+            Command::Shadow(command) => command.run(env).await,
             Command::Explain(command) => command.run(env).await,
             Command::Employees(command) => command.run(env).await,
             Command::Health(command) => command.run(env).await,

@@ -8,6 +8,8 @@ use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::holds::resolve::{self, Approved, Named};
+use crate::engine::shadow;
+use crate::service;
 use leaver_core::domain::AccountId;
 
 /// Approve a hold
@@ -44,6 +46,7 @@ impl Approve {
             Named::Accounts(self.account.into_iter().map(AccountId::new).collect())
         };
         let (name, now) = (self.person.name(env), SystemClock.now());
+        shadow::store_start_modes(&mut conn, &service::policies(&settings), now).await?;
         let approved = resolve::approve(&mut conn, &table, self.id, &named, &name, now).await?;
         if self.format.json {
             return output::json(&ResolvedHold::approved(&approved));

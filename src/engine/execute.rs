@@ -75,7 +75,12 @@ impl Outcome {
     pub fn is_change(self) -> bool {
         matches!(
             self,
-            Self::Deactivated | Self::Reactivated | Self::Scheduled | Self::Held | Self::Blocked
+            Self::Deactivated
+                | Self::Reactivated
+                | Self::Scheduled
+                | Self::Held
+                | Self::Blocked
+                | Self::Planned
         )
     }
 

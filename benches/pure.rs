@@ -196,6 +196,7 @@ fn rules(c: &mut Criterion) {
         email: None,
         is_active: true,
         is_protected: false,
+        has_other_inactive_status: false,
     });
     let ahead: NaiveDate = now().date_naive() + TimeDelta::days(30);
     let mut group = c.benchmark_group("decide");

@@ -107,7 +107,7 @@ COMMENT ON COLUMN leaver.employees.account_id IS 'Linked row of the application'
 COMMENT ON COLUMN leaver.employees.linked_at IS 'When account_id was set.';
 COMMENT ON COLUMN leaver.employees.access_ends_at IS 'The scheduled end of access. Kept while it is blocked. The timer evaluates this employee then, or at blocked_retry_at.';
 COMMENT ON COLUMN leaver.employees.deactivated_at IS 'When Leaver deactivated the account. Empty when the account is active again or was deactivated by others.';
-COMMENT ON COLUMN leaver.employees.departure IS 'The last end of employment that was carried out: when, the termination date known then, and by_person if `leaver end` did it. Kept until a later employment is known.';
+COMMENT ON COLUMN leaver.employees.departure IS 'The last end of employment that was carried out: when, the termination date and the hire date known then, and by_person if `leaver end` did it. Kept until a later employment is known.';
 COMMENT ON COLUMN leaver.employees.blocked_since IS 'When the database first did not carry out a deactivation that is due. Empty when nothing is blocked.';
 COMMENT ON COLUMN leaver.employees.blocked_retry_at IS 'When the blocked deactivation is tried again.';
 COMMENT ON COLUMN leaver.employees.blocked_reason IS 'Why it is blocked. Contains no values of the row.';
@@ -186,7 +186,7 @@ COMMENT ON COLUMN leaver.audit.id IS 'Sequence number.';
 COMMENT ON COLUMN leaver.audit.at IS 'When it was done.';
 COMMENT ON COLUMN leaver.audit.action IS 'What was done.';
 COMMENT ON COLUMN leaver.audit.reason IS 'Why it was done. Contains no name and no e-mail.';
-COMMENT ON COLUMN leaver.audit.source IS 'Source of the employee. `-` if `leaver end` ended an account of no known employee; tenant and employee_id are `-` then, too.';
+COMMENT ON COLUMN leaver.audit.source IS 'Source of the employee. `-` if `leaver end` ended an account of no known employee; employee_id is `-` then, too, and tenant unless the account has one.';
 COMMENT ON COLUMN leaver.audit.tenant IS 'Customer company of the employee.';
 COMMENT ON COLUMN leaver.audit.employee_id IS 'Id of the employee at the provider.';
 COMMENT ON COLUMN leaver.audit.account_id IS 'Account, if there is one.';
@@ -294,12 +294,15 @@ COMMENT ON COLUMN leaver.provider_webhooks.observed_at IS 'When the API last lis
 COMMENT ON COLUMN leaver.provider_webhooks.checked_at IS 'When it was last checked.';
 
 CREATE TABLE leaver.account_status (
-    account_id text        NOT NULL CONSTRAINT account_status_pkey PRIMARY KEY,
+    tenant     text        NOT NULL,
+    account_id text        NOT NULL,
     previous   text        NOT NULL,
-    at         timestamptz NOT NULL
+    at         timestamptz NOT NULL,
+    CONSTRAINT account_status_pkey PRIMARY KEY (tenant, account_id)
 );
 
 COMMENT ON TABLE leaver.account_status IS 'The status of an account before its last deactivation, for `accounts.status_column`. A return restores it.';
+COMMENT ON COLUMN leaver.account_status.tenant IS 'Tenant of the row. Empty without `accounts.tenant_column`.';
 COMMENT ON COLUMN leaver.account_status.account_id IS 'Row of the application''s users table.';
 COMMENT ON COLUMN leaver.account_status.previous IS 'Value of the status column before the deactivation.';
 COMMENT ON COLUMN leaver.account_status.at IS 'Time of the deactivation, by the clock of the database.';

@@ -48,7 +48,7 @@ COMMENT ON COLUMN leaver.changes.at IS 'When the account was changed, by the clo
 COMMENT ON COLUMN leaver.changes.xid IS 'Transaction that wrote the row of the account. The row has been touched by nobody while its xmin equals the low 32 bits. Empty for views and foreign tables.';
 COMMENT ON COLUMN leaver.changes.counted IS 'True if the change counts in the windows of the safeguard. False for what a person decided: approvals, `leaver end`, releases, undo, and changes under a grant.';
 COMMENT ON COLUMN leaver.changes.undone_by IS 'Batch that undid the change.';
-COMMENT ON COLUMN leaver.changes.effective_at IS 'When the HR system says that access ends, if it says so.';
+COMMENT ON COLUMN leaver.changes.effective_at IS 'End of access by the HR system, if it reports one.';
 COMMENT ON COLUMN leaver.changes.provider_at IS 'Time that the provider gave the deciding fact.';
 COMMENT ON COLUMN leaver.changes.received_at IS 'When the service received the deciding fact.';
 
@@ -84,7 +84,7 @@ COMMENT ON COLUMN leaver.trips.window_count IS 'Changes within the window, with 
 COMMENT ON COLUMN leaver.trips.limit_count IS 'The limit at that time.';
 COMMENT ON COLUMN leaver.trips.population IS 'Accounts of which the limit is a percentage. 0 if it was not needed: under a grant.';
 COMMENT ON COLUMN leaver.trips.state IS 'open: holds changes. released, rejected: decided by a person.';
-COMMENT ON COLUMN leaver.trips.closed_at IS 'When a person decided. The windows of the tenant and direction start anew then.';
+COMMENT ON COLUMN leaver.trips.closed_at IS 'When a person decided. The windows of the tenant and direction start again then.';
 COMMENT ON COLUMN leaver.trips.closed_by IS 'Person who decided.';
 
 -- At most one open trip per tenant and direction.

@@ -108,6 +108,7 @@ fn check_decision(change: &EmployeeChange, provider: Provider) {
         email: employee.work_email().cloned(),
         is_active: true,
         is_protected: false,
+        has_other_inactive_status: false,
     };
     for (timezone, cutoff) in [
         (Tz::UTC, Cutoff::EndOfDay),

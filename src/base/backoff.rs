@@ -3,6 +3,7 @@
 //! | where | first wait | cap | jitter | why |
 //! |---|---|---|---|---|
 //! | a delivery that failed alone | 2 s | 5 min | up to a quarter more | outlasts a deployment; deliveries that failed together spread |
+//! | a delivery whose account is locked | 2 s | 10 s | up to a quarter more | an attempt waits for the lock for 100 ms only |
 //! | a blocked deactivation | 5 s | 1 h | up to a quarter more | a person has to change the database; blocked accounts spread |
 //! | a pending read of an employee | 5 s | 10 min | none | at most 4 reads run at a time; a provider can ask for more |
 //! | a request to a provider | per client | 30 s | full | many clients share a provider's limit |

@@ -165,10 +165,11 @@ fn terminated_table(rows: &[TerminatedWithAccess]) -> output::Table {
 }
 
 fn accounts_table(rows: &[AccountWithoutEmployee]) -> output::Table {
-    let mut table = output::Table::new(&["account", "e-mail", "protected"]);
+    let mut table = output::Table::new(&["account", "tenant", "e-mail", "protected"]);
     for row in rows {
         table.add_row([
             row.account_id.to_string(),
+            output::or_dash(row.tenant.as_deref()),
             output::or_dash(row.email.as_deref()),
             output::yes_or_no(row.protected).to_owned(),
         ]);

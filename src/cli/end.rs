@@ -14,7 +14,7 @@ use crate::config::Environment;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::end::{Candidate, Ended, Found, Who, end_access, find};
 use crate::service;
-use leaver_core::domain::{EmployeeKey, SourceName, WorkEmail};
+use leaver_core::domain::{AccountId, EmployeeKey, SourceName, Tenant, WorkEmail};
 
 /// Longest reason, in characters.
 const MAX_REASON: usize = 500;
@@ -36,6 +36,9 @@ pub(super) struct End {
     /// Only employees of this source
     #[arg(long, value_name = "NAME", value_parser = SourceName::parse)]
     source: Option<SourceName>,
+    /// Only employees and accounts of this tenant
+    #[arg(long, value_name = "NAME")]
+    tenant: Option<String>,
     /// End all accounts that fit
     #[arg(long)]
     all: bool,
@@ -85,7 +88,9 @@ impl End {
         let table = AccountsTable::inspect(&mut conn, &settings.accounts).await?;
         let policies = service::policies(&settings);
         let who = Who::parse(&self.who);
-        let found = find(&mut conn, &table, &policies, &who, self.source.as_ref()).await?;
+        let tenant = self.tenant.as_deref().map(Tenant::new);
+        let source = self.source.as_ref();
+        let found = find(&mut conn, &table, &policies, &who, source, tenant.as_ref()).await?;
         if found.candidates.is_empty() {
             self.print_candidates(&found)?;
             output::note(if found.without_account.is_empty() {
@@ -130,7 +135,7 @@ impl End {
             output::json(&serde_json::json!({ "accounts": accounts }))?;
         } else {
             for account in &ended {
-                output::line!("account {} {}", account.account, effect(account));
+                output::line!("{} {}", described(&account.account), effect(account));
             }
         }
         Ok(ExitCode::SUCCESS)
@@ -152,6 +157,21 @@ fn wrong_usage() -> ExitCode {
     ExitCode::from(2)
 }
 
+fn described(account: &AccountId) -> String {
+    match account.tenant() {
+        Some(tenant) => format!("account {account} of tenant {tenant}"),
+        None => format!("account {account}"),
+    }
+}
+
+/// Returns the arguments that name an account and no other.
+fn arguments(account: &AccountId) -> String {
+    match account.tenant() {
+        Some(tenant) => format!("account:{account} --tenant {tenant}"),
+        None => format!("account:{account}"),
+    }
+}
+
 fn effect(ended: &Ended) -> &'static str {
     if ended.changed {
         "was deactivated and its sessions ended"
@@ -164,6 +184,8 @@ fn effect(ended: &Ended) -> &'static str {
 #[derive(Debug, Serialize)]
 struct EndedAccount<'a> {
     account_id: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tenant: Option<&'a str>,
     changed: bool,
 }
 
@@ -171,6 +193,7 @@ impl<'a> EndedAccount<'a> {
     fn of(ended: &'a Ended) -> Self {
         Self {
             account_id: ended.account.as_str(),
+            tenant: ended.account.tenant(),
             changed: ended.changed,
         }
     }
@@ -179,7 +202,7 @@ impl<'a> EndedAccount<'a> {
 /// An account or an employee that a name fits. It contains personal data, so it has no `Debug`.
 #[derive(Serialize)]
 struct Row {
-    /// The argument that names it and no other.
+    /// The arguments that name it and no other.
     who: String,
     email: Option<String>,
     active: Option<bool>,
@@ -189,7 +212,7 @@ struct Row {
 
 fn rows(found: &Found) -> impl Iterator<Item = Row> {
     let accounts = found.candidates.iter().map(|candidate| Row {
-        who: format!("account:{}", candidate.account.id),
+        who: arguments(&candidate.account.id),
         email: email_of(candidate),
         active: Some(candidate.account.is_active),
         protected: candidate.protected,

@@ -64,7 +64,7 @@ impl PlanReport {
         let (policies, now) = (service::policies(settings), SystemClock.now());
         let mut sources = shadow::modes(conn, &policies).await?;
         sources.retain(|found| source.is_none_or(|source| found.source == *source));
-        let plan = Plan::load(conn, source).await?;
+        let plan = Plan::load(conn, &table, source).await?;
         let limits = plan.outlooks(conn, &table, &policies, now).await?;
         let keys = plan.changes.iter().map(PlannedChange::key);
         let keys = keys.collect::<Result<Vec<EmployeeKey>, _>>()?;

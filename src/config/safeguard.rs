@@ -41,7 +41,7 @@ impl RawLimit {
         let percent = u8::try_from(self.percent).ok();
         let percent = percent.filter(|percent| (1..=50).contains(percent));
         let Some(percent) = percent else {
-            let problem = "it must be 1 to 50; the safeguard cannot be switched off";
+            let problem = "it must be 1 to 50; the safeguard is always on";
             return Err(provenance.invalid_setting(&format!("{key}.percent"), problem));
         };
         Ok(Limit {

@@ -1,6 +1,6 @@
-//! Employee keys as the columns of a statement, and back.
+//! Employee keys and account ids as the columns of a statement, and back.
 
-use leaver_core::domain::{EmployeeId, EmployeeKey, SourceName, Tenant};
+use leaver_core::domain::{AccountId, EmployeeId, EmployeeKey, SourceName, Tenant};
 
 /// The columns of a slice of keys, for `unnest` in statements about many employees.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +21,27 @@ impl KeyColumns {
             columns.sources.push(key.source.to_string());
             columns.tenants.push(key.tenant.to_string());
             columns.employee_ids.push(key.employee_id.to_string());
+        }
+        columns
+    }
+}
+
+/// The columns of accounts, for `unnest` in statements about employees who are linked to them.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct AccountColumns {
+    /// The ids.
+    pub(crate) ids: Vec<String>,
+    /// The tenants; `None` for an account of employees of any tenant.
+    pub(crate) tenants: Vec<Option<String>>,
+}
+
+impl AccountColumns {
+    /// Splits account ids into columns, keeping their order.
+    pub(crate) fn of<'a>(accounts: impl IntoIterator<Item = &'a AccountId>) -> Self {
+        let mut columns = Self::default();
+        for account in accounts {
+            columns.ids.push(account.to_string());
+            columns.tenants.push(account.tenant().map(str::to_owned));
         }
         columns
     }

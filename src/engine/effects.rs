@@ -9,7 +9,7 @@ use tracing::warn;
 
 use crate::base::halves::Halves;
 use crate::db::error::redacted_message;
-use crate::db::transaction::{check_deferred_constraints, defer_constraints};
+use crate::db::transaction::check_deferred_constraints;
 use crate::engine::Failure;
 use crate::engine::accounts::{self, AccountsTable, Applied};
 use leaver_core::decision::{Action, Decision};
@@ -44,7 +44,7 @@ pub(crate) async fn apply(
     }
     let until = Instant::now() + SPLIT_LIMIT;
     let mut halves = Halves::new(by_account.into_values().collect());
-    let (mut is_first, mut has_progress) = (true, false);
+    let mut has_progress = false;
     let mut last_reason = String::new();
     while let Some(part) = halves.next() {
         // Without progress the same accounts would be left at each attempt.
@@ -53,7 +53,7 @@ pub(crate) async fn apply(
             block(&mut all, &part, &reason);
             continue;
         }
-        match attempt(conn, table, &part, is_first).await {
+        match attempt(conn, table, &part).await {
             Ok(applied) => {
                 has_progress = true;
                 add(&mut all, applied);
@@ -66,7 +66,6 @@ pub(crate) async fn apply(
                 }
             }
         }
-        is_first = false;
     }
     warn_about(&all);
     Ok(all)
@@ -77,15 +76,10 @@ async fn attempt(
     conn: &mut PgConnection,
     table: &AccountsTable,
     part: &[AboutAccount<'_>],
-    is_first: bool,
 ) -> Result<Applied, sqlx::Error> {
     let mut savepoint = conn.begin().await?;
     let decisions = part.iter().flatten().copied();
     let applying = async {
-        if !is_first {
-            // The attempt before left them checked at once.
-            defer_constraints(&mut savepoint).await?;
-        }
         let applied = accounts::apply(&mut savepoint, table, decisions).await?;
         // A deferred trigger of the application would otherwise fail the commit, and the new facts would be lost with it.
         check_deferred_constraints(&mut savepoint).await?;

@@ -8,6 +8,7 @@ use sqlx::{Connection, PgConnection};
 use super::policies::Policies;
 use super::shared_accounts::find_accounts;
 use crate::db::employee_keys::employee_key;
+use crate::db::transaction::set_lock_timeout;
 use crate::engine::accounts::{self, AccountsTable, Applied};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::batches::{self, Change, Direction};
@@ -22,7 +23,7 @@ use leaver_core::domain::{
     Account, AccountId, Employee, EmployeeKey, SourceName, Tenant, WorkEmail,
 };
 
-/// Source, tenant and employee id in the audit log of an account that belongs to no known employee.
+/// Source, employee id and, unless the account has one, tenant in the audit log of an account of no known employee.
 const NOBODY: &str = "-";
 
 /// The person whose access ends, as named at the command line.
@@ -104,7 +105,8 @@ pub enum EndError {
     Database(#[from] sqlx::Error),
 }
 
-/// Finds the accounts that a name fits. With a source, only employees of that source count.
+/// Finds the accounts that a name fits. With a source, only employees of that source count; with a tenant, only employees and
+/// accounts of that tenant.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -114,6 +116,7 @@ pub async fn find(
     policies: &Policies,
     who: &Who,
     source: Option<&SourceName>,
+    tenant: Option<&Tenant>,
 ) -> Result<Found, sqlx::Error> {
     let (id, email) = match who {
         Who::Account(_) => ("", None),
@@ -127,19 +130,23 @@ pub async fn find(
     if !id.is_empty() {
         employees = roster::store::find_by_email_or_id(conn, &emails, id).await?;
         employees.retain(|employee| source.is_none_or(|source| employee.key.source == *source));
+        employees.retain(|employee| tenant.is_none_or(|tenant| employee.key.tenant == *tenant));
     }
+    table.complete_links(&mut employees);
 
     let mut by_id: BTreeMap<AccountId, Account> = BTreeMap::new();
-    if source.is_none() {
+    // An account without a tenant is of a tenant only by its employees.
+    if source.is_none() && (tenant.is_none() || table.has_tenants) {
         let named = match who {
             Who::Account(account) => Some(account.clone()),
             Who::Employee(_) => None,
             Who::Any(text) => Some(AccountId::new(text)),
         };
-        by_id.extend(find_tolerantly(conn, table, &named.into_iter().collect(), None).await?);
+        by_id.extend(find_tolerantly(conn, table, &named.into_iter().collect(), tenant).await?);
         let wanted: Vec<(WorkEmail, Tenant)> = email
             .iter()
             .flat_map(|email| policies.tenants().into_iter().map(|t| (email.clone(), t)))
+            .filter(|(_, of)| tenant.is_none_or(|tenant| of == tenant))
             .collect();
         let found = accounts::store::find_by_email(conn, table, &wanted).await?;
         by_id.extend(
@@ -174,11 +181,13 @@ pub async fn find(
                 source: name.clone(),
                 account: id.clone(),
                 email: None,
-                tenant: None,
+                tenant: id.tenant().map(str::to_owned),
             })
         })
         .collect();
-    for employee in sharing::store::find(conn, &linked).await? {
+    let mut sharers = sharing::store::find(conn, &linked).await?;
+    table.complete_links(&mut sharers);
+    for employee in sharers {
         if let Some(account) = employee.account_id {
             holders.entry(account).or_default().insert(employee.key);
         }
@@ -198,7 +207,8 @@ pub async fn find(
 
 /// Ends the access of these accounts now, in one transaction: of all of them or of none.
 ///
-/// The HR system may go on reporting employment. Only a person, or a hire date after this day, can give access back.
+/// The HR system may go on reporting employment. Only a person can give access back, or a hire date after this day that is not
+/// known yet.
 ///
 /// # Errors
 /// Returns an [`EndError`]; nothing has changed then.
@@ -212,13 +222,15 @@ pub async fn end_access(
     now: DateTime<Utc>,
 ) -> Result<Vec<Ended>, EndError> {
     let mut tx = conn.begin().await?;
+    set_lock_timeout(&mut tx).await?;
     let keys: BTreeSet<EmployeeKey> = candidates
         .iter()
         .flat_map(|c| &c.employees)
         .cloned()
         .collect();
     let keys: Vec<EmployeeKey> = keys.into_iter().collect();
-    let mut employees = roster::store::lock(&mut tx, &keys, &policies.names(), now).await?;
+    let mut employees = roster::store::lock(&mut tx, &keys, &policies.sharing(table), now).await?;
+    table.complete_links(&mut employees);
 
     let applied = apply(&mut tx, table, candidates, reason).await?;
     if let Some((account, reason)) = applied.blocked.iter().next() {
@@ -244,7 +256,6 @@ pub async fn end_access(
         employee.without_account_since = None;
     }
     roster::store::save(&mut tx, &employees, now).await?;
-    let nobody = employee_key(NOBODY, NOBODY.to_owned(), NOBODY.to_owned())?;
     let origin = Origin::person(Cause::Cli, person);
     let changes: Vec<Change> = candidates
         .iter()
@@ -256,11 +267,18 @@ pub async fn end_access(
                 .filter(|candidate| candidate.account.id == *id)
                 .find_map(|candidate| candidate.employees.first());
             let known = employees.iter().find(|e| Some(&e.key) == holder);
-            let unknown = Employee::new(nobody.clone());
-            let employee = known.unwrap_or(&unknown);
-            Change::of(employee, id, Direction::Deactivated, &origin, false)
+            let unknown;
+            let employee = match known {
+                Some(employee) => employee,
+                None => {
+                    unknown = Employee::new(nobody(id)?);
+                    &unknown
+                }
+            };
+            let direction = Direction::Deactivated;
+            Ok(Change::of(employee, id, direction, &origin, false))
         })
-        .collect();
+        .collect::<Result<_, sqlx::Error>>()?;
     batches::record(&mut tx, table, &changes, &origin, now).await?;
     let all: BTreeSet<AccountId> = candidates.iter().map(|c| c.account.id.clone()).collect();
     holds::store::withdraw(&mut tx, &keys, now).await?;
@@ -270,19 +288,25 @@ pub async fn end_access(
 
     let entries: Vec<AuditEntry> = candidates
         .iter()
-        .map(|candidate| AuditEntry {
-            action: if applied.deactivated.contains(&candidate.account.id) {
-                AuditAction::Deactivated
-            } else {
-                AuditAction::SessionsEnded
-            },
-            reason: format!("ended by hand: {reason}"),
-            employee: candidate.employees.first().unwrap_or(&nobody).clone(),
-            account: Some(candidate.account.id.clone()),
-            delivery: None,
-            actor: Actor::Person(person.to_owned()),
+        .map(|candidate| {
+            let account = &candidate.account.id;
+            Ok(AuditEntry {
+                action: if applied.deactivated.contains(account) {
+                    AuditAction::Deactivated
+                } else {
+                    AuditAction::SessionsEnded
+                },
+                reason: format!("ended by hand: {reason}"),
+                employee: match candidate.employees.first() {
+                    Some(employee) => employee.clone(),
+                    None => nobody(account)?,
+                },
+                account: Some(account.clone()),
+                delivery: None,
+                actor: Actor::Person(person.to_owned()),
+            })
         })
-        .collect();
+        .collect::<Result<_, sqlx::Error>>()?;
     audit::store::record(&mut tx, &entries, now).await?;
     tx.commit().await?;
     Ok(all
@@ -294,6 +318,12 @@ pub async fn end_access(
         .collect())
 }
 
+/// Returns the key under which the audit log has an account of no known employee.
+fn nobody(account: &AccountId) -> Result<EmployeeKey, sqlx::Error> {
+    let tenant = account.tenant().unwrap_or(NOBODY);
+    employee_key(NOBODY, tenant.to_owned(), NOBODY.to_owned())
+}
+
 /// Deactivates the accounts, and ends the sessions of those that were inactive already.
 async fn apply(
     conn: &mut PgConnection,
@@ -301,25 +331,12 @@ async fn apply(
     candidates: &[Candidate],
     reason: &str,
 ) -> Result<Applied, sqlx::Error> {
-    let decide = |action: fn(AccountId) -> Action, candidate: &Candidate| Decision {
-        action: action(candidate.account.id.clone()),
+    let decide = |candidate: &Candidate| Decision {
+        action: Action::Deactivate(candidate.account.id.clone()),
         access_ends_at: None,
         link: None,
         reason: reason.to_owned(),
     };
-    let decisions: Vec<Decision> = candidates
-        .iter()
-        .map(|candidate| decide(Action::Deactivate, candidate))
-        .collect();
-    let mut applied = effects::apply(conn, table, &decisions.iter().collect::<Vec<_>>()).await?;
-    let decisions: Vec<Decision> = candidates
-        .iter()
-        .filter(|c| !applied.deactivated.contains(&c.account.id))
-        .filter(|c| !applied.blocked.contains_key(&c.account.id))
-        .map(|candidate| decide(Action::EndSessions, candidate))
-        .collect();
-    let ended = effects::apply(conn, table, &decisions.iter().collect::<Vec<_>>()).await?;
-    applied.sessions_ended.extend(ended.sessions_ended);
-    applied.blocked.extend(ended.blocked);
-    Ok(applied)
+    let decisions: Vec<Decision> = candidates.iter().map(decide).collect();
+    effects::apply(conn, table, &decisions.iter().collect::<Vec<_>>()).await
 }

@@ -14,7 +14,7 @@ use super::shared_accounts::{FoundAccounts, SharedAccounts, find_accounts};
 use crate::engine::accounts::AccountsTable;
 use leaver_core::decision::assess::{Employment, assess};
 use leaver_core::decision::policy::Rehire;
-use leaver_core::decision::{Action, Decision, NoActionReason, RequestedAction, decide};
+use leaver_core::decision::{Action, Decision, NoActionReason, RequestedAction, decide, departure};
 use leaver_core::domain::{Account, AccountId, Employee};
 
 /// An employee and the decision about the account.
@@ -32,6 +32,8 @@ pub(crate) struct Evaluated {
     pub trip: Option<i64>,
     /// The change that shadow mode replaced.
     pub planned: Option<Planned>,
+    /// True if the end was carried out, whether or not the account still exists.
+    pub is_settled: bool,
 }
 
 impl Evaluated {
@@ -41,11 +43,18 @@ impl Evaluated {
         self.found.first().filter(|_| self.found.len() == 1)
     }
 
-    /// Returns true if the person left, or may have left, and no account was found.
+    /// Returns true if the person left, or may have left, no account was found, and none was ended before.
     #[must_use]
     pub(crate) fn is_leaver_without_account(&self) -> bool {
         self.decision.action == Action::Keep(NoActionReason::NoAccount)
             && !self.employment.is_certainly_employed()
+            && !self.is_settled
+    }
+
+    /// Returns true if the end was carried out, and the account was deleted since.
+    #[must_use]
+    pub(crate) fn is_ended_without_account(&self) -> bool {
+        self.decision.action == Action::Keep(NoActionReason::NoAccount) && self.is_settled
     }
 
     /// Returns the decision as a short label for people.
@@ -119,9 +128,10 @@ pub(super) async fn evaluate_facts(
     conn: &mut PgConnection,
     table: &AccountsTable,
     policies: &Policies,
-    employees: Vec<Employee>,
+    mut employees: Vec<Employee>,
     now: DateTime<Utc>,
 ) -> Result<Evaluation, sqlx::Error> {
+    table.complete_links(&mut employees);
     let FoundAccounts {
         by_employee: mut accounts,
         link_gone,
@@ -151,6 +161,7 @@ pub(super) async fn evaluate_facts(
         let decision = settle_several_inactive(decision, &found);
         let employment = assess(policy, &employee, now);
         decided.push(Evaluated {
+            is_settled: departure::is_settled(policy, &employee, now),
             employee,
             employment,
             found,

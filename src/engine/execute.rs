@@ -14,6 +14,7 @@ use super::policies::Policies;
 use super::safeguard::{self, Admission, change_of};
 use super::shadow::plan::PlannedChange;
 use super::shadow::{self, ModeRead};
+use crate::base::failpoints;
 use crate::engine::accounts::{AccountsTable, Applied};
 use crate::engine::audit::{self, AuditAction, AuditEntry};
 use crate::engine::batches::{self, Change, Direction};
@@ -149,6 +150,9 @@ pub async fn execute(
     roster::store::forget_deactivation(conn, &active_again).await?;
     let changed = seen_changes(&decided, &applied, &admission, origin, policies);
     batches::record(conn, table, &changed, origin, now).await?;
+    if !changed.is_empty() {
+        failpoints::reach("changes_recorded", []);
+    }
     save_plan(conn, &decided, origin, now).await?;
     let mut changes = ChangeSet::new(&origin.actor, now, &applied);
     let mut report = ExecutionReport::default();

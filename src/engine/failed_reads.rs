@@ -43,9 +43,9 @@ impl Engine {
         let mut conn = self.pool.acquire().await?;
         let mut tx = conn.begin().await?;
         set_lock_timeout(&mut tx).await?;
-        let names = self.policies.names();
+        let sharing = self.policies.sharing(&table);
         let keys = std::slice::from_ref(key);
-        let mut employees = roster::store::lock(&mut tx, keys, &names, now).await?;
+        let mut employees = roster::store::lock(&mut tx, keys, &sharing, now).await?;
         employees.retain(|employee| roster::pending_reads::for_employee(employee).is_some());
         if employees.is_empty() {
             roll_back(tx).await;

@@ -30,6 +30,12 @@ impl Failure {
     pub(crate) fn is_outage(&self) -> bool {
         matches!(self, Self::Outage(_) | Self::AccountsTable(_))
     }
+
+    /// Returns whether another session holds a lock.
+    #[must_use]
+    pub(crate) fn is_lock(&self) -> bool {
+        matches!(self, Self::Locked(_))
+    }
 }
 
 impl From<sqlx::Error> for Failure {

@@ -9,7 +9,7 @@ use super::Engine;
 use super::execute::{Outcome, execute};
 use super::failure::{Failure, run_catching};
 use crate::base::halves::Halves;
-use crate::db::transaction::{roll_back, set_lock_timeout};
+use crate::db::transaction::{roll_back, set_lock_timeout, set_short_lock_timeout};
 use crate::engine::accounts::AccountsTable;
 use crate::engine::origin::Origin;
 use crate::roster::{self, Effect, Observation, Observed};
@@ -64,8 +64,8 @@ impl Engine {
         origin: &Origin,
         now: DateTime<Utc>,
     ) -> Result<ApplyReport, sqlx::Error> {
-        let names = self.policies.names();
-        let observed = roster::observe(conn, observations, &names, now).await?;
+        let sharing = self.policies.sharing(table);
+        let observed = roster::observe(conn, observations, &sharing, now).await?;
         let mut report = ApplyReport::default();
         let (mut confirmed, mut changed): (Vec<Employee>, Vec<Employee>) = (vec![], vec![]);
         for observed in observed {
@@ -109,7 +109,8 @@ impl Engine {
     }
 
     /// Applies observations of one source in one transaction, and after a failure in halves, so that one employee that
-    /// fails does not hold up the others. Ends early at an outage, at a lock, or after more than 10 failures.
+    /// fails does not hold up the others. After a lock, the waits are short. Ends early at an outage, or after more than 10
+    /// failures.
     pub(crate) async fn apply_in_chunks(
         &self,
         source: &str,
@@ -118,8 +119,9 @@ impl Engine {
     ) -> ApplyResult {
         let mut result = ApplyResult::default();
         let mut halves = Halves::new(observations);
+        let mut has_short_waits = false;
         while let Some(part) = halves.next() {
-            let applied = self.apply_and_commit(&part, origin);
+            let applied = self.apply_and_commit(&part, origin, has_short_waits);
             let failure = match self.pool.with_silence_timeout(applied).await {
                 Ok(report) => {
                     self.after_commit(source, &report);
@@ -132,7 +134,8 @@ impl Engine {
             };
             self.forget_accounts_table();
             let is_systematic = result.failed.values().sum::<usize>() >= MAX_FAILURES;
-            if failure.is_outage() || matches!(failure, Failure::Locked(_)) || is_systematic {
+            has_short_waits |= failure.is_lock();
+            if failure.is_outage() || is_systematic {
                 result.ended = Some(failure);
                 break;
             }
@@ -147,11 +150,15 @@ impl Engine {
         &self,
         observations: &[Observation],
         origin: &Origin,
+        has_short_waits: bool,
     ) -> Result<ApplyReport, Failure> {
         let table = self.accounts_table().await?;
         let mut conn = self.pool.acquire().await?;
         let mut tx = conn.begin().await?;
         set_lock_timeout(&mut tx).await?;
+        if has_short_waits {
+            set_short_lock_timeout(&mut tx).await?;
+        }
         let applied = self.apply_observations(&mut tx, &table, observations, origin);
         match applied.await {
             Ok(report) => {

@@ -1,4 +1,4 @@
-//! What causes changes of accounts: a delivery, a sync, a timer round, a drift fix or a command.
+//! Causes of changes of accounts: a delivery, a sync, a timer round, a drift fix or a command.
 
 use uuid::Uuid;
 
@@ -39,12 +39,12 @@ impl Cause {
     }
 }
 
-/// Who and what causes changes, and the batch that they belong to.
+/// The cause of changes, the actor, and the batch that they belong to.
 #[derive(Clone, Debug)]
 pub struct Origin {
     /// Who causes them, for the audit log.
     pub actor: Actor,
-    /// What causes them.
+    /// The cause.
     pub cause: Cause,
     /// True if a person decided about each account: the safeguard neither stops nor counts such changes.
     pub(crate) is_decided_by_person: bool,

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeSet, HashMap};
 
+use crate::engine::accounts::AccountsTable;
+use crate::roster::sharing::Sharing;
 use leaver_core::decision::policy::Policy;
 use leaver_core::domain::{Account, SourceName, Tenant};
 use leaver_core::providers::{ProviderConfig, Tenancy};
@@ -101,6 +103,15 @@ impl Policies {
         let email = account.email.as_ref();
         account.is_protected
             || policies.any(|policy| email.is_some_and(|email| policy.protected.contains(email)))
+    }
+
+    /// Returns which employees may share an account.
+    #[must_use]
+    pub(crate) fn sharing(&self, table: &AccountsTable) -> Sharing {
+        Sharing {
+            sources: self.names(),
+            within_tenant: table.has_tenants,
+        }
     }
 
     /// Returns the names of all configured sources, sorted.

@@ -1,7 +1,7 @@
 //! Evaluates employees again without a new observation: a scheduled end has come, or drift found access that should have
 //! ended.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
@@ -11,13 +11,13 @@ use super::Engine;
 use super::execute::{Outcome, execute};
 use super::failure::{Failure, run_catching};
 use crate::base::halves::Halves;
-use crate::db::transaction::{roll_back, set_lock_timeout};
+use crate::db::transaction::{roll_back, set_lock_timeout, set_short_lock_timeout};
 use crate::engine::accounts::AccountsTable;
 use crate::engine::origin::Origin;
 use crate::roster;
 use leaver_core::domain::{Employee, EmployeeKey};
 
-/// Time limit for splitting. The rows are locked meanwhile; employees that are left stay due.
+/// Time limit for splitting. The rows are locked meanwhile; employees that are left need another transaction.
 const SPLIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// The executed part of a list of employees.
@@ -27,30 +27,64 @@ pub(crate) struct PartialExecution {
     pub outcomes: HashMap<EmployeeKey, Outcome>,
     /// Why the database did not carry out a decision, by employee.
     pub blocked: HashMap<EmployeeKey, String>,
+    /// Employees for whom it failed alone.
+    pub failed: BTreeSet<EmployeeKey>,
+    /// Employees who were not tried in time. If there are any, somebody else was executed or failed alone.
+    pub untried: Vec<EmployeeKey>,
     /// The last failure of one of the others.
     pub failure: Option<Failure>,
 }
 
+impl PartialExecution {
+    /// Returns whether no employee is done with, and none failed alone.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.outcomes.is_empty() && self.failed.is_empty()
+    }
+
+    fn add(&mut self, next: Self) {
+        self.outcomes.extend(next.outcomes);
+        self.blocked.extend(next.blocked);
+        self.failed.extend(next.failed);
+        self.untried = next.untried;
+        self.failure = next.failure.or(self.failure.take());
+    }
+}
+
 impl Engine {
-    /// Evaluates these employees again and executes the decisions, in one transaction.
+    /// Evaluates these employees again and executes the decisions, in one transaction, or in more if it takes long.
     ///
     /// # Errors
-    /// Returns the failure if the transaction failed; nothing was done then.
+    /// Returns the failure if a transaction failed; those before it stay committed.
     pub(crate) async fn reevaluate(
         &self,
         keys: &[EmployeeKey],
         origin: &Origin,
     ) -> Result<PartialExecution, Failure> {
+        let mut all = PartialExecution {
+            untried: keys.to_vec(),
+            ..PartialExecution::default()
+        };
+        while !all.untried.is_empty() {
+            let keys = std::mem::take(&mut all.untried);
+            all.add(self.reevaluate_in_time(keys, origin).await?);
+        }
+        Ok(all)
+    }
+
+    async fn reevaluate_in_time(
+        &self,
+        mut keys: Vec<EmployeeKey>,
+        origin: &Origin,
+    ) -> Result<PartialExecution, Failure> {
         let table = self.accounts_table().await?;
         let now = self.clock.now();
-        let mut keys = keys.to_vec();
         keys.sort();
         let executed = async {
             let mut conn = self.pool.acquire().await?;
             let mut tx = conn.begin().await?;
             set_lock_timeout(&mut tx).await?;
-            let names = self.policies.names();
-            let employees = roster::store::lock(&mut tx, &keys, &names, now).await?;
+            let sharing = self.policies.sharing(&table);
+            let employees = roster::store::lock(&mut tx, &keys, &sharing, now).await?;
             let executed = self.execute_partially(&mut tx, &table, employees, origin, now);
             match executed.await {
                 Ok(executed) => {
@@ -72,7 +106,7 @@ impl Engine {
     }
 
     /// Executes the decisions about all employees, and after a failure about halves, each behind a savepoint: one account
-    /// that cannot be deactivated does not hold up the others.
+    /// that cannot be deactivated does not hold up the others. After a lock, the waits of the transaction are short.
     ///
     /// # Errors
     /// Returns an outage, or the failure of a savepoint; the transaction must be rolled back then.
@@ -87,7 +121,12 @@ impl Engine {
         let until = Instant::now() + SPLIT_LIMIT;
         let mut result = PartialExecution::default();
         let mut halves = Halves::new(employees);
+        let mut has_short_waits = false;
         while let Some(part) = halves.next() {
+            if !result.is_empty() && Instant::now() > until {
+                result.untried.extend(part.into_iter().map(|e| e.key));
+                continue;
+            }
             let mut savepoint = tx.begin().await?;
             let tried = part.clone();
             let work = execute(&mut savepoint, table, &self.policies, tried, origin, now);
@@ -100,12 +139,14 @@ impl Engine {
                 Err(failure) if failure.is_outage() => return Err(failure),
                 Err(failure) => {
                     savepoint.rollback().await?;
-                    result.failure = Some(failure);
-                    if Instant::now() > until {
-                        break;
+                    if failure.is_lock() && !has_short_waits {
+                        set_short_lock_timeout(tx).await?;
+                        has_short_waits = true;
                     }
-                    // A single item that failed is left as it is; the caller repeats it later.
-                    let _failed = halves.split(part);
+                    result.failure = Some(failure);
+                    // A single one that failed is left as it is; the caller repeats it later.
+                    let alone = halves.split(part).into_iter().flatten();
+                    result.failed.extend(alone.map(|employee| employee.key));
                 }
             }
         }

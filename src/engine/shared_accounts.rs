@@ -91,7 +91,7 @@ async fn find_others(
                 source: source.clone(),
                 account: account.id.clone(),
                 email: None,
-                tenant: table.has_tenants.then(|| key.tenant.clone()),
+                tenant: table.has_tenants.then(|| key.tenant.to_string()),
             };
             if let Some(email) = account.email.as_ref().filter(|_| *source != key.source) {
                 let aliases = table.email_domains.aliases(email).into_iter();
@@ -104,7 +104,9 @@ async fn find_others(
             }
         }
     }
-    sharing::store::find(conn, &asked).await
+    let mut others = sharing::store::find(conn, &asked).await?;
+    table.complete_links(&mut others);
+    Ok(others)
 }
 
 /// Who shares an account, by source and account.

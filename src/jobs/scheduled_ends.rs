@@ -1,5 +1,6 @@
 //! Ends access at scheduled times. Sleeps until the next one, and executes those that were missed while no process ran.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use tokio::sync::Notify;
 use tracing::{info, warn};
 
 use crate::base::liveness::Liveness;
-use crate::db::transaction::{roll_back, set_lock_timeout};
+use crate::db::transaction::{roll_back, set_short_lock_timeout};
 use crate::engine::accounts::AccountsTable;
 use crate::engine::execute::Outcome;
 use crate::engine::origin::Origin;
@@ -16,6 +17,7 @@ use crate::engine::reevaluate::PartialExecution;
 use crate::engine::{Engine, Failure};
 use crate::jobs::runner::{Job, Next};
 use crate::roster;
+use leaver_core::domain::EmployeeKey;
 
 /// Access ends per transaction, at most.
 const SLICE: i64 = 500;
@@ -29,51 +31,74 @@ const MIN_SLEEP: Duration = Duration::from_millis(20);
 pub struct ScheduledEnds {
     engine: Arc<Engine>,
     liveness: Arc<Liveness>,
+    /// Those that failed alone since the last pause. They are due again at once, and would be in front of the others in each
+    /// slice.
+    failed: BTreeSet<EmployeeKey>,
 }
 
 impl ScheduledEnds {
     /// Creates the job.
     #[must_use]
     pub fn new(engine: Arc<Engine>, liveness: Arc<Liveness>) -> Self {
-        Self { engine, liveness }
+        Self {
+            engine,
+            liveness,
+            failed: BTreeSet::new(),
+        }
     }
 
-    /// Executes everything that is due now. Tests call this instead of running the job.
+    /// Executes everything that is due now and can be executed. Tests call this instead of running the job.
     ///
     /// # Errors
-    /// Returns why nothing more could be executed. What is left stays due.
+    /// Returns why not everything could be executed. What is left stays due.
     pub async fn run_due(&self) -> Result<(), Failure> {
-        let ran = self.run_slices().await;
-        ran.inspect_err(|_| self.engine.forget_accounts_table())
-    }
-
-    async fn run_slices(&self) -> Result<(), Failure> {
-        let table = self.engine.accounts_table().await?;
+        let mut failed = BTreeSet::new();
+        let mut last_failure = None;
         let origin = Origin::timer();
         loop {
-            let slice = self.run_slice(&table, &origin);
-            let executed = self.engine.pool.with_silence_timeout(slice).await?;
-            match executed.failure {
-                // Those that failed are due again at once, so a slice that executed nothing would repeat without end.
-                None if executed.outcomes.is_empty() => return Ok(()),
-                Some(failure) if executed.outcomes.is_empty() => return Err(failure),
-                None | Some(_) => {}
+            let slice = self.run_next(&failed, &origin).await?;
+            let is_last = slice.is_empty();
+            failed.extend(slice.failed);
+            last_failure = slice.failure.or(last_failure);
+            if is_last {
+                return last_failure.map_or(Ok(()), Err);
             }
         }
+    }
+
+    /// Executes what is due next, without those that failed.
+    async fn run_next(
+        &self,
+        failed: &BTreeSet<EmployeeKey>,
+        origin: &Origin,
+    ) -> Result<PartialExecution, Failure> {
+        let engine = &self.engine;
+        let ran = async {
+            let table = engine.accounts_table().await?;
+            let slice = self.run_slice(&table, failed, origin);
+            engine.pool.with_silence_timeout(slice).await
+        };
+        let ran = ran.await;
+        if !matches!(&ran, Ok(slice) if slice.failure.is_none()) {
+            engine.forget_accounts_table();
+        }
+        ran
     }
 
     async fn run_slice(
         &self,
         table: &AccountsTable,
+        failed: &BTreeSet<EmployeeKey>,
         origin: &Origin,
     ) -> Result<PartialExecution, Failure> {
         let engine = &self.engine;
         let now = engine.clock.now();
         let mut conn = engine.pool.acquire().await?;
         let mut tx = conn.begin().await?;
-        set_lock_timeout(&mut tx).await?;
+        // An end has two seconds, and is tried again soon.
+        set_short_lock_timeout(&mut tx).await?;
         let names = engine.policies.names();
-        let due = roster::due::store::lock(&mut tx, &names, now, SLICE).await?;
+        let due = roster::due::store::lock(&mut tx, &names, now, failed, SLICE).await?;
         if due.is_empty() {
             return Ok(PartialExecution::default());
         }
@@ -86,6 +111,9 @@ impl ScheduledEnds {
             }
         };
         tx.commit().await?;
+        if executed.outcomes.is_empty() {
+            return Ok(executed);
+        }
         for (key, outcome) in &executed.outcomes {
             engine.count(key.source.as_str(), *outcome, 1);
         }
@@ -128,14 +156,30 @@ impl Job for ScheduledEnds {
     }
 
     async fn tick(&mut self) -> Next {
-        let wait = match self.run_due().await {
-            Ok(()) => self.time_until_next().await,
+        let ran = self.run_next(&self.failed, &Origin::timer()).await;
+        self.liveness.scheduled_ends_ticked(self.engine.clock.now());
+        let failure = match ran {
+            Ok(slice) if slice.is_empty() => {
+                let has_failed = !std::mem::take(&mut self.failed).is_empty();
+                return Next::Wait(if has_failed {
+                    MAX_SLEEP
+                } else {
+                    self.time_until_next().await
+                });
+            }
+            Ok(slice) => {
+                self.failed.extend(slice.failed);
+                slice.failure.map(|failure| (failure, Next::Again))
+            }
             Err(failure) => {
-                warn!(error = %failure, "scheduled_ends.run: cannot execute scheduled ends; they stay due");
-                MAX_SLEEP
+                self.failed.clear();
+                Some((failure, Next::Wait(MAX_SLEEP)))
             }
         };
-        self.liveness.scheduled_ends_ticked(self.engine.clock.now());
-        Next::Wait(wait)
+        let Some((failure, next)) = failure else {
+            return Next::Again;
+        };
+        warn!(error = %failure, "scheduled_ends.run: cannot execute scheduled ends; they stay due");
+        next
     }
 }

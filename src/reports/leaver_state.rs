@@ -23,7 +23,7 @@ pub enum LeaverState {
     /// The person left, and no account is found.
     #[serde(rename = "no account")]
     NoAccount,
-    /// The account is inactive.
+    /// The account is inactive, or was deleted after its end.
     #[serde(rename = "ended")]
     Ended,
     /// The person left, and the account is active: somebody reactivated it, or rejected the hold, or the source is in shadow
@@ -61,6 +61,7 @@ impl LeaverState {
             Action::Keep(NoActionReason::NoAccount) if decided.is_leaver_without_account() => {
                 Self::NoAccount
             }
+            Action::Keep(_) if decided.is_ended_without_account() => Self::Ended,
             // Access that a person ended by hand while the HR system still reports employment.
             Action::Keep(_) if departure::is_carried_out(employee) && is_inactive => Self::Ended,
             Action::Keep(NoActionReason::Scheduled) => Self::Scheduled,

@@ -91,6 +91,8 @@ pub(crate) struct StoredDeparture {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     termination_date: Option<StoredMoment>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    hire_date: Option<NaiveDate>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     returned_at: Option<DateTime<Utc>>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     by_person: bool,
@@ -103,6 +105,7 @@ impl From<Departure> for StoredDeparture {
         Self {
             carried_out_at: departure.carried_out_at,
             termination_date: departure.termination_date.map(StoredMoment::from),
+            hire_date: departure.hire_date,
             returned_at: departure.returned_at,
             by_person: departure.by_person,
             while_employed: departure.while_employed,
@@ -115,6 +118,7 @@ impl From<StoredDeparture> for Departure {
         Self {
             carried_out_at: stored.carried_out_at,
             termination_date: stored.termination_date.map(DateOrInstant::from),
+            hire_date: stored.hire_date,
             returned_at: stored.returned_at,
             by_person: stored.by_person,
             while_employed: stored.while_employed,

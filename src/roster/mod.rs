@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
+use self::sharing::Sharing;
 use leaver_core::domain::{
     ChangeKind, DeliveryId, Employee, EmployeeChange, EmployeeKey, Fact, Facts, Field, SourceName,
     Status, is_older, is_same_moment,
@@ -112,15 +113,14 @@ pub(crate) struct Observed {
 
 /// Merges a slice of observations, with at most three statements whatever its length.
 ///
-/// Locks the rows of all employees concerned, and of employees in `sources` who share an account with one of them. The
-/// merged employees are in memory only; [`store::save`] writes them together with the decision.
+/// Locks the rows of all employees concerned, and of employees who share an account with one of them. The merged employees are in memory only; [`store::save`] writes them together with the decision.
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
 pub(crate) async fn observe(
     conn: &mut PgConnection,
     observations: &[Observation],
-    sources: &[SourceName],
+    sharing: &Sharing,
     now: DateTime<Utc>,
 ) -> Result<Vec<Observed>, sqlx::Error> {
     let mut by_key: BTreeMap<EmployeeKey, Vec<&Observation>> = BTreeMap::new();
@@ -131,7 +131,7 @@ pub(crate) async fn observe(
             .push(observation);
     }
     let keys: Vec<EmployeeKey> = by_key.keys().cloned().collect();
-    let employees = store::lock(conn, &keys, sources, now).await?;
+    let employees = store::lock(conn, &keys, sharing, now).await?;
     Ok(employees
         .into_iter()
         .map(|mut employee| {

@@ -8,13 +8,12 @@ use sqlx::types::Json;
 
 use super::facts_json::{StoredDeparture, StoredFacts};
 use super::row::Row;
-use crate::db::employee_keys::KeyColumns;
-use leaver_core::domain::{
-    AccountId, Blocked, DateOrInstant, Employee, EmployeeKey, SourceName, WorkEmail,
-};
+use crate::db::employee_keys::{AccountColumns, KeyColumns};
+use crate::roster::sharing::Sharing;
+use leaver_core::domain::{AccountId, Blocked, DateOrInstant, Employee, EmployeeKey, WorkEmail};
 
-/// Loads and locks these employees, and inserts those that are new. Also locks employees in `sources` who share an account
-/// with one of them, since the decision about an account depends on all of them.
+/// Loads and locks these employees, and inserts those that are new. Also locks employees who share an account with one of
+/// them, since the decision about an account depends on all of them.
 ///
 /// Keys must be sorted, so that overlapping slices wait for each other instead of deadlocking. New rows are inserted only
 /// after all known ones are locked.
@@ -24,10 +23,10 @@ use leaver_core::domain::{
 pub async fn lock(
     conn: &mut PgConnection,
     keys: &[EmployeeKey],
-    sources: &[SourceName],
+    sharing: &Sharing,
     now: DateTime<Utc>,
 ) -> Result<Vec<Employee>, sqlx::Error> {
-    let mut employees = lock_known(conn, keys, sources).await?;
+    let mut employees = lock_known(conn, keys, sharing).await?;
     if employees.len() == keys.len() {
         return Ok(employees);
     }
@@ -52,7 +51,7 @@ pub async fn lock(
     .execute(&mut *conn)
     .await?;
     // Another transaction may have inserted some of them meanwhile. No other rows are locked this late.
-    employees.extend(lock_known(conn, &new, &[]).await?);
+    employees.extend(lock_known(conn, &new, &Sharing::default()).await?);
     employees.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(employees)
 }
@@ -60,10 +59,10 @@ pub async fn lock(
 async fn lock_known(
     conn: &mut PgConnection,
     keys: &[EmployeeKey],
-    sources: &[SourceName],
+    sharing: &Sharing,
 ) -> Result<Vec<Employee>, sqlx::Error> {
     let columns = KeyColumns::of(keys);
-    let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    let sources: Vec<String> = sharing.sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query_as!(
         Row,
         r#"WITH asked AS MATERIALIZED (
@@ -74,6 +73,7 @@ async fn lock_known(
                JOIN leaver.employees e USING (source, tenant, employee_id)
                CROSS JOIN unnest($4::text[]) AS s (source)
                JOIN leaver.employees other ON (other.source, other.account_id) = (s.source, e.account_id)
+                                           AND (NOT $5 OR other.tenant = e.tenant)
            )
            SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
                   e.account_id, e.access_ends_at, e.deactivated_at, e.departure AS "departure: Json<StoredDeparture>",
@@ -87,6 +87,7 @@ async fn lock_known(
         &columns.tenants,
         &columns.employee_ids,
         &sources,
+        sharing.within_tenant,
     )
     .fetch_all(conn)
     .await?;
@@ -245,11 +246,15 @@ pub(crate) async fn forget_deactivation(
     if accounts.is_empty() {
         return Ok(());
     }
-    let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
+    let columns = AccountColumns::of(accounts);
     sqlx::query!(
         "UPDATE leaver.employees SET deactivated_at = NULL
-         WHERE account_id = ANY($1) AND deactivated_at IS NOT NULL",
-        &accounts,
+         WHERE account_id = ANY($1) AND deactivated_at IS NOT NULL
+           AND EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS k (account_id, tenant)
+                       WHERE k.account_id = employees.account_id
+                         AND (k.tenant IS NULL OR k.tenant = employees.tenant))",
+        &columns.ids,
+        &columns.tenants as &[Option<String>],
     )
     .execute(conn)
     .await?;

@@ -122,7 +122,7 @@ impl Limits {
     }
 }
 
-/// Whether changes are made or only planned.
+/// The effect of decisions about the employees of a source.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, strum::IntoStaticStr,
 )]

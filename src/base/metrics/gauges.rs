@@ -13,6 +13,8 @@ pub struct Gauges {
     pub inbox_failed: i64,
     /// Open holds.
     pub holds_open: i64,
+    /// 1 while the safeguard holds changes of a tenant, else 0.
+    pub safeguard_tripped: i64,
     /// Deactivations that the database did not carry out.
     pub deactivations_blocked: i64,
     /// Employees who left and for whom no account is found.
@@ -41,6 +43,7 @@ impl Metrics {
             .set(gauges.inbox_oldest_pending_seconds);
         self.inbox_failed.set(gauges.inbox_failed);
         self.holds_open.set(gauges.holds_open);
+        self.safeguard_tripped.set(gauges.safeguard_tripped);
         self.deactivations_blocked.set(gauges.deactivations_blocked);
         self.leavers_without_account
             .set(gauges.leavers_without_account);

@@ -67,6 +67,7 @@ pub struct Metrics {
     inbox_oldest_pending: Gauge,
     inbox_failed: Gauge,
     holds_open: Gauge,
+    safeguard_tripped: Gauge,
     deactivations_blocked: Gauge,
     leavers_without_account: Gauge,
     pending_reads: Gauge,
@@ -164,6 +165,11 @@ impl Default for Metrics {
                 "Deliveries that could not be processed",
             ),
             holds_open: add(all, "holds_open", "Decisions that wait for a person"),
+            safeguard_tripped: add(
+                all,
+                "safeguard_tripped",
+                "1 while the safeguard holds changes of a tenant until a person decides",
+            ),
             deactivations_blocked: add(
                 all,
                 "deactivations_blocked",

@@ -36,12 +36,14 @@ pub(super) async fn check_trials(
     if let Some(problem) = opposite_name(&mapping.shape) {
         report.add(CheckStatus::Error, &check, problem);
     }
-    if !table.relation.id_is_unique && table.relation.kind == "r" {
-        report.add(
-            CheckStatus::Error,
-            "accounts.id_column",
-            "no unique index guarantees that an id names one row; add a primary key or a unique index",
-        );
+    let relation = &table.relation;
+    if !relation.id_is_unique && !relation.id_is_unique_in_tenant && relation.kind == "r" {
+        let message = if table.has_tenants {
+            "no unique index guarantees that an id names one row of a tenant; add a unique index on the id, or on tenant and id with a tenant that is not null"
+        } else {
+            "no unique index guarantees that an id names one row; add a primary key or a unique index"
+        };
+        report.add(CheckStatus::Error, "accounts.id_column", message);
     }
     let account = if has_privileges {
         check_update(report, conn, mapping, table, &check).await

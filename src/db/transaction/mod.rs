@@ -7,7 +7,9 @@ use std::time::Duration;
 use sqlx::{Postgres, Transaction};
 use tracing::warn;
 
-pub(crate) use self::store::{check_deferred_constraints, defer_constraints, set_lock_timeout};
+pub(crate) use self::store::{
+    check_deferred_constraints, set_lock_timeout, set_short_lock_timeout,
+};
 use super::error::redacted_message;
 
 /// Time limit for a rollback. On a dead connection it would never return.

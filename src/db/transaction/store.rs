@@ -10,23 +10,22 @@ pub(crate) async fn set_lock_timeout(conn: &mut PgConnection) -> Result<(), sqlx
     Ok(())
 }
 
-/// Checks all deferred constraints now, and those of later statements at once.
-///
-/// # Errors
-/// Returns the database's error, which may come from a deferred trigger of the application.
-pub(crate) async fn check_deferred_constraints(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("SET CONSTRAINTS ALL IMMEDIATE")
-        .execute(conn)
+/// Limits the further waits of this transaction to 100 ms: another session is known to hold a lock for long, and others
+/// must not wait with us.
+pub(crate) async fn set_short_lock_timeout(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::query!("SELECT set_config('lock_timeout', '100ms', true)")
+        .fetch_one(conn)
         .await?;
     Ok(())
 }
 
-/// Checks deferrable constraints no earlier than [`check_deferred_constraints`].
+/// Checks all deferred constraints now. Those of later statements are deferred until the next check, or the commit.
 ///
 /// # Errors
-/// Returns the database's error.
-pub(crate) async fn defer_constraints(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("SET CONSTRAINTS ALL DEFERRED")
+/// Returns the database's error, which may come from a deferred trigger of the application.
+pub(crate) async fn check_deferred_constraints(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    // In one message: the second statement must not cost a round trip.
+    sqlx::raw_sql("SET CONSTRAINTS ALL IMMEDIATE; SET CONSTRAINTS ALL DEFERRED")
         .execute(conn)
         .await?;
     Ok(())

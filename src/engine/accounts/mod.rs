@@ -6,6 +6,7 @@
 pub(crate) mod catalog;
 pub(crate) mod mapping;
 pub(crate) mod privileges;
+pub(crate) mod safeguarded;
 mod switch;
 pub mod store;
 pub(crate) mod trial;
@@ -85,6 +86,18 @@ pub async fn apply<'a>(
         sessions_ended,
         blocked,
     })
+}
+
+/// Returns whether a statement that ends sessions uses `$2`, the tenant of the accounts.
+fn uses_tenant(statement: &str) -> bool {
+    let mut rest = statement;
+    while let Some((_, after)) = rest.split_once("$2") {
+        if !after.starts_with(|c: char| c.is_ascii_alphanumeric() || c == '_' || c == '$') {
+            return true;
+        }
+        rest = after;
+    }
+    false
 }
 
 #[cfg(test)]

@@ -3,15 +3,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
 use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 
 use super::AccountsTable;
-use super::mapping::{Column, quote};
+use super::mapping::quote;
 use leaver_core::domain::{Account, AccountId, Tenant, WorkEmail};
-use leaver_core::safeguard::{PerWindow, Window};
 
 /// Returns the accounts of links, by link. Where a tenant column is mapped, a link leads to accounts of its tenant only.
 ///
@@ -54,8 +52,13 @@ pub(crate) async fn find_in_tenant(
         return Ok(vec![]);
     }
     let tenants: Vec<Option<&str>> = ids.iter().map(|_| tenant.map(Tenant::as_str)).collect();
-    let query = sqlx::query(AssertSqlSafe(table.statements.find_by_id.clone()))
-        .bind(texts(ids))
+    let ids: Vec<&str> = ids.iter().map(AccountId::as_str).collect();
+    let statement = match tenant {
+        Some(_) => &table.statements.find_by_id,
+        None => &table.statements.find_in_any_tenant,
+    };
+    let query = sqlx::query(AssertSqlSafe(statement.clone()))
+        .bind(ids)
         .bind(tenants);
     let rows = read(conn, table, query).await?;
     rows.iter().map(|row| read_account(table, row)).collect()
@@ -105,7 +108,7 @@ pub async fn find_by_email(
     Ok(found)
 }
 
-/// Returns a page of active accounts in the order of their ids: those after `after`, or the first.
+/// Returns a page of active accounts in a stable order: those after `after`, or the first.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -115,24 +118,33 @@ pub(crate) async fn active_after(
     after: Option<&AccountId>,
     limit: i64,
 ) -> Result<Vec<Account>, sqlx::Error> {
-    let query = sqlx::query(AssertSqlSafe(table.statements.active_after.clone()))
+    let mut query = sqlx::query(AssertSqlSafe(table.statements.active_after.clone()))
         .bind(after.map(AccountId::as_str))
         .bind(limit);
+    if table.pages_by_tenant() {
+        query = query.bind(after.and_then(AccountId::tenant));
+    }
     let rows = read(conn, table, query).await?;
     rows.iter().map(|row| read_account(table, row)).collect()
 }
 
-/// Returns true if no two accounts have the same id.
+/// Returns true if no two accounts have the same id, or the same id and tenant.
 ///
 /// # Errors
 /// Returns the database's error.
 pub(super) async fn has_unique_ids(
     conn: &mut PgConnection,
     table: &AccountsTable,
+    in_tenant: bool,
 ) -> Result<bool, sqlx::Error> {
-    let id = format!("{}.{}", quote(&table.bare_name), quote(&table.id_column));
+    let tenant = table.tenant_column.iter().filter(|_| in_tenant);
+    let columns: Vec<String> = std::iter::once(&table.id_column)
+        .chain(tenant)
+        .map(|column| format!("{}.{}", quote(&table.bare_name), quote(column)))
+        .collect();
+    let columns = columns.join(", ");
     let statement = format!(
-        "SELECT NOT EXISTS (SELECT FROM {} WHERE {} GROUP BY {id} HAVING count(*) > 1) AS is_unique",
+        "SELECT NOT EXISTS (SELECT FROM {} WHERE {} GROUP BY {columns} HAVING count(*) > 1) AS is_unique",
         table.name, table.filter
     );
     let rows = read(conn, table, sqlx::query(AssertSqlSafe(statement))).await?;
@@ -141,7 +153,7 @@ pub(super) async fn has_unique_ids(
 }
 
 /// Runs a query under the configured search path, which applies to the predicates in it.
-async fn read(
+pub(super) async fn read(
     conn: &mut PgConnection,
     table: &AccountsTable,
     query: Query<'_, Postgres, PgArguments>,
@@ -206,30 +218,46 @@ pub(super) async fn end_sessions(
         return Ok(());
     }
     for statement in &table.end_sessions {
-        sqlx::query(AssertSqlSafe(statement.clone()))
-            .bind(texts(ids))
-            .execute(&mut *conn)
-            .await?;
+        for query in ending_sessions(table, statement, ids) {
+            query.execute(&mut *conn).await?;
+        }
     }
     Ok(())
 }
 
-/// Returns the ids that have not reached the target of a direction, and locks their rows where that is possible.
+/// Returns the queries of a statement that ends sessions: one, or one for each tenant if the statement uses it.
+fn ending_sessions<'q>(
+    table: &AccountsTable,
+    statement: &str,
+    ids: &BTreeSet<AccountId>,
+) -> Vec<Query<'q, Postgres, PgArguments>> {
+    let query = || sqlx::query(AssertSqlSafe(statement.to_owned()));
+    if !table.has_tenants || !super::uses_tenant(statement) {
+        return vec![query().bind(texts(ids))];
+    }
+    let mut by_tenant: BTreeMap<Option<String>, BTreeSet<AccountId>> = BTreeMap::new();
+    for id in ids {
+        let tenant = id.tenant().map(str::to_owned);
+        by_tenant.entry(tenant).or_default().insert(id.clone());
+    }
+    by_tenant
+        .into_iter()
+        .map(|(tenant, ids)| query().bind(texts(&ids)).bind(tenant))
+        .collect()
+}
+
+/// Returns the accounts that have not reached the target of a direction, and locks their rows where that is possible.
 ///
 /// # Errors
 /// Returns the database's error.
 pub(super) async fn select_ids(
     conn: &mut PgConnection,
+    table: &AccountsTable,
     statement: &str,
     ids: &BTreeSet<AccountId>,
 ) -> Result<BTreeSet<AccountId>, sqlx::Error> {
-    let rows = sqlx::query(AssertSqlSafe(statement.to_owned()))
-        .bind(texts(ids))
-        .fetch_all(conn)
-        .await?;
-    rows.iter()
-        .map(|row| Ok(AccountId::new(row.try_get::<String, _>("id")?)))
-        .collect()
+    let rows = about(table, statement, ids).fetch_all(conn).await?;
+    rows.iter().map(|row| read_id(row, "tenant")).collect()
 }
 
 /// Runs the update of a direction.
@@ -238,13 +266,11 @@ pub(super) async fn select_ids(
 /// Returns the database's error.
 pub(super) async fn update(
     conn: &mut PgConnection,
+    table: &AccountsTable,
     statement: &str,
     ids: &BTreeSet<AccountId>,
 ) -> Result<(), sqlx::Error> {
-    sqlx::query(AssertSqlSafe(statement.to_owned()))
-        .bind(texts(ids))
-        .execute(conn)
-        .await?;
+    about(table, statement, ids).execute(conn).await?;
     Ok(())
 }
 
@@ -257,74 +283,37 @@ pub(super) async fn read_back(
     table: &AccountsTable,
     ids: &BTreeSet<AccountId>,
 ) -> Result<BTreeMap<AccountId, bool>, sqlx::Error> {
-    let rows = sqlx::query(AssertSqlSafe(table.statements.read_back.clone()))
-        .bind(texts(ids))
-        .fetch_all(conn)
-        .await?;
+    let query = about(table, &table.statements.read_back, ids);
+    let rows = query.fetch_all(conn).await?;
     rows.iter()
-        .map(|row| {
-            let id = AccountId::new(row.try_get::<String, _>("id")?);
-            Ok((id, row.try_get("is_active")?))
-        })
+        .map(|row| Ok((read_id(row, "tenant")?, row.try_get("is_active")?)))
         .collect()
 }
 
-/// Returns the transactions that wrote the rows of accounts that this transaction has written. Empty where rows show none:
-/// views, foreign tables, and roles that may not read `xmin`.
-///
-/// # Errors
-/// Returns the database's error.
-pub(crate) async fn last_writers(
-    conn: &mut PgConnection,
+/// Returns the query of a statement about these accounts: `$1` their ids, and `$2` their tenants if a column is mapped.
+pub(super) fn about<'q>(
     table: &AccountsTable,
+    statement: &str,
     ids: &BTreeSet<AccountId>,
-) -> Result<BTreeMap<AccountId, i64>, sqlx::Error> {
-    if !table.relation.shows_writers {
-        return Ok(BTreeMap::new());
+) -> Query<'q, Postgres, PgArguments> {
+    let query = sqlx::query(AssertSqlSafe(statement.to_owned())).bind(texts(ids));
+    if !table.has_tenants {
+        return query;
     }
-    let rows = sqlx::query(AssertSqlSafe(table.statements.last_writers.clone()))
-        .bind(texts(ids))
-        .fetch_all(conn)
-        .await?;
-    rows.iter()
-        .map(|row| {
-            let id = AccountId::new(row.try_get::<String, _>("id")?);
-            Ok((id, row.try_get("writer")?))
-        })
-        .collect()
+    let tenants: Vec<Option<String>> = ids
+        .iter()
+        .map(|id| id.tenant().map(str::to_owned))
+        .collect();
+    query.bind(tenants)
 }
 
-/// Counts the accounts of a tenant of which the limits of the safeguard are a percentage: active and linked, or ended within
-/// the window, or among `wanted`.
-///
-/// # Errors
-/// Returns the database's error.
-pub(crate) async fn population(
-    conn: &mut PgConnection,
-    table: &AccountsTable,
-    tenant: &Tenant,
-    wanted: &BTreeSet<AccountId>,
-    now: DateTime<Utc>,
-) -> Result<PerWindow, sqlx::Error> {
-    let query = sqlx::query(AssertSqlSafe(table.statements.population.clone()))
-        .bind(tenant.as_str())
-        .bind(texts(wanted))
-        .bind(now - Window::Hour.length())
-        .bind(now - Window::Day.length());
-    let rows = read(conn, table, query).await?;
-    let row = rows.first().ok_or(sqlx::Error::RowNotFound)?;
-    let number = |column| {
-        let count: i64 = row.try_get(column)?;
-        Ok::<u64, sqlx::Error>(u64::try_from(count).unwrap_or_default())
-    };
-    Ok(PerWindow {
-        hour: number("hour")?,
-        day: number("day")?,
-    })
-}
-
-fn texts(ids: &BTreeSet<AccountId>) -> Vec<String> {
+pub(super) fn texts(ids: &BTreeSet<AccountId>) -> Vec<String> {
     ids.iter().map(ToString::to_string).collect()
+}
+
+pub(super) fn read_id(row: &PgRow, tenant: &str) -> Result<AccountId, sqlx::Error> {
+    let id = AccountId::new(row.try_get::<String, _>("id")?);
+    Ok(id.in_tenant(row.try_get::<Option<String>, _>(tenant)?))
 }
 
 fn position(row: &PgRow) -> Result<Option<usize>, sqlx::Error> {
@@ -336,52 +325,10 @@ fn read_account(table: &AccountsTable, row: &PgRow) -> Result<Account, sqlx::Err
     let email: Option<String> = row.try_get("email")?;
     let email = email.as_deref().and_then(WorkEmail::parse);
     Ok(Account {
-        id: AccountId::new(row.try_get::<String, _>("id")?),
+        id: read_id(row, "leaver_tenant")?,
         email: email.map(|email| table.email_domains.present(&email)),
         is_active: row.try_get("is_active")?,
         is_protected: row.try_get("is_protected")?,
+        has_other_inactive_status: row.try_get("has_other_status")?,
     })
-}
-
-/// Returns the columns of a table or view, in order; none if it does not exist.
-///
-/// Types are named so that a cast does not truncate: `bpchar`, since `character` is `character(1)`.
-pub(super) async fn columns(
-    conn: &mut PgConnection,
-    schema: &str,
-    table: &str,
-) -> Result<Vec<Column>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"SELECT a.attname::text AS "name!", format_type(a.atttypid, -1) AS "type_name!",
-                  COALESCE(format_type(NULLIF(t.typbasetype, 0), -1), t.typname::text) AS "base_name!",
-                  t.typtype::text AS "kind!", t.typname::text AS "bare!",
-                  ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid IN (t.oid, t.typbasetype)
-                        ORDER BY e.enumsortorder) AS "labels!"
-           FROM pg_class c
-           JOIN pg_namespace n ON n.oid = c.relnamespace
-           JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
-           JOIN pg_type t ON t.oid = a.atttypid
-           WHERE n.nspname::text = $1 AND c.relname::text = $2 AND c.relkind IN ('r', 'p', 'v', 'f')
-           ORDER BY a.attnum"#,
-        schema,
-        table,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            let base_type = match (row.kind.as_str(), row.bare.as_str()) {
-                ("d", _) => row.base_name,
-                (_, "citext") => "citext".to_owned(),
-                _ => row.type_name.clone(),
-            };
-            Column {
-                name: row.name,
-                type_name: row.type_name,
-                base_type,
-                labels: row.labels,
-            }
-        })
-        .collect())
 }

@@ -30,9 +30,9 @@ pub(super) async fn switch(
     if ids.is_empty() {
         return Ok(Switched::default());
     }
-    let before = store::select_ids(conn, &direction.select, ids).await?;
+    let before = store::select_ids(conn, table, &direction.select, ids).await?;
     if !before.is_empty() && is_writable(conn, table).await? {
-        store::update(conn, &direction.update, &before).await?;
+        store::update(conn, table, &direction.update, &before).await?;
     }
     let after = store::read_back(conn, table, ids).await?;
     let mut switched = Switched::default();

@@ -44,7 +44,7 @@ pub(crate) struct Change {
     pub direction: Direction,
     /// True if it counts in the windows of the safeguard.
     pub is_counted: bool,
-    /// When the HR system says that access ends.
+    /// End of access by the HR system.
     pub effective_at: Option<DateTime<Utc>>,
     /// The time that the provider gave the deciding fact.
     pub provider_at: Option<DateTime<Utc>>,
@@ -118,6 +118,6 @@ pub(crate) async fn record(
         .iter()
         .map(|change| change.account.clone())
         .collect();
-    let writers = accounts::store::last_writers(conn, table, &ids).await?;
+    let writers = accounts::safeguarded::store::last_writers(conn, table, &ids).await?;
     store::insert(conn, changes, &writers, origin, now).await
 }

@@ -7,6 +7,7 @@ use sqlx::{Connection, PgConnection};
 
 use crate::db::employee_keys::employee_key;
 use crate::db::error::is_malformed_value;
+use crate::db::transaction::set_lock_timeout;
 use crate::engine::accounts::{self, AccountsTable};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::batches::{self, Change, Direction};
@@ -14,7 +15,7 @@ use crate::engine::effects;
 use crate::engine::holds::{self, Hold};
 use crate::engine::origin::{Cause, Origin};
 use crate::engine::shadow;
-use crate::roster;
+use crate::roster::{self, sharing::Sharing};
 use leaver_core::decision::{Action, Decision, RequestedAction, departure};
 use leaver_core::domain::{
     Account, AccountId, DeliveryId, Employee, EmployeeKey, SourceName, Tenant, WorkEmail,
@@ -53,6 +54,17 @@ pub enum ResolveError {
     /// The named account does not exist.
     #[error("there is no account {0} in the accounts table")]
     NoSuchAccount(AccountId),
+    /// The account is to be given back, and somebody else has set another status since.
+    #[error(
+        "account {account} has another status than a deactivation sets, so somebody else has changed it; hold {id} is \
+         still open, nothing was changed; set the status by hand and reject the hold"
+    )]
+    OtherStatus {
+        /// The hold.
+        id: i64,
+        /// Its account.
+        account: AccountId,
+    },
     /// The database did not change the account.
     #[error(
         "the database did not change account {account}: {reason}; hold {id} is still open, nothing was changed"
@@ -125,14 +137,22 @@ pub async fn approve(
     now: DateTime<Utc>,
 ) -> Result<Approved, ResolveError> {
     let mut tx = conn.begin().await?;
+    set_lock_timeout(&mut tx).await?;
     let (hold, key) = close(&mut tx, id, "approved", person, now).await?;
     if shadow::store::is_shadowed(&mut tx, &key.source).await? {
         let source_name = key.source;
         return Err(ResolveError::Shadow { id, source_name });
     }
-    let mut employees = roster::store::lock(&mut tx, std::slice::from_ref(&key), &[], now).await?;
+    let alone = Sharing::default();
+    let mut employees =
+        roster::store::lock(&mut tx, std::slice::from_ref(&key), &alone, now).await?;
+    table.complete_links(&mut employees);
     let same_email = accounts_with_email(&mut tx, table, &employees).await?;
     let requested = requested(&hold, named, &same_email)?;
+    let requested: Vec<AccountId> = requested
+        .into_iter()
+        .map(|id| table.account_in(id, &key.tenant))
+        .collect();
     let link = requested.first();
     let ids: BTreeSet<AccountId> = requested.iter().cloned().collect();
     let found = find_tolerantly(&mut tx, table, &ids, Some(&key.tenant)).await?;
@@ -141,6 +161,13 @@ pub async fn approve(
     }
 
     let reactivates = hold.requested_action == "reactivate";
+    let mut other = found
+        .values()
+        .filter(|found| reactivates && found.has_other_inactive_status);
+    if let Some(account) = other.next() {
+        let account = account.id.clone();
+        return Err(ResolveError::OtherStatus { id, account });
+    }
     let decide = |action: fn(AccountId) -> Action, account: &AccountId| Decision {
         action: action(account.clone()),
         access_ends_at: None,
@@ -154,15 +181,6 @@ pub async fn approve(
     };
     let decisions: Vec<Decision> = ids.iter().map(|id| decide(action, id)).collect();
     let mut applied = effects::apply(&mut tx, table, &decisions.iter().collect::<Vec<_>>()).await?;
-    if !reactivates {
-        // Sessions of accounts that somebody else deactivated.
-        let inactive = ids.difference(&applied.deactivated);
-        let inactive = inactive.filter(|id| !applied.blocked.contains_key(*id));
-        let decisions: Vec<Decision> = inactive.map(|id| decide(Action::EndSessions, id)).collect();
-        let ended = effects::apply(&mut tx, table, &decisions.iter().collect::<Vec<_>>()).await?;
-        applied.sessions_ended.extend(ended.sessions_ended);
-        applied.blocked.extend(ended.blocked);
-    }
     if let Some((account, reason)) = applied.blocked.pop_first() {
         return Err(ResolveError::Blocked {
             id,
@@ -278,15 +296,21 @@ fn requested(
     }
 }
 
-/// Returns the accounts with the work e-mail of an employee who is linked to none.
+/// Returns the accounts with the work e-mail of an employee who is linked to none, or to one that does not exist any more.
 async fn accounts_with_email(
     conn: &mut PgConnection,
     table: &AccountsTable,
     employees: &[Employee],
 ) -> Result<Vec<Account>, sqlx::Error> {
+    let link = |employee: &Employee| {
+        let account = employee.account_id.clone();
+        account.map(|account| (account, employee.key.tenant.clone()))
+    };
+    let links = employees.iter().filter_map(link).collect();
+    let linked = accounts::store::find_by_id(conn, table, &links).await?;
     let wanted: Vec<(WorkEmail, Tenant)> = employees
         .iter()
-        .filter(|employee| employee.account_id.is_none())
+        .filter(|employee| link(employee).is_none_or(|link| !linked.contains_key(&link)))
         .filter_map(|e| Some((e.work_email()?.clone(), e.key.tenant.clone())))
         .collect();
     let found = accounts::store::find_by_email(conn, table, &wanted).await?;
@@ -334,6 +358,7 @@ pub async fn reject(
     now: DateTime<Utc>,
 ) -> Result<Hold, ResolveError> {
     let mut tx = conn.begin().await?;
+    set_lock_timeout(&mut tx).await?;
     let (hold, key) = close(&mut tx, id, "rejected", person, now).await?;
     let entry = AuditEntry {
         action: AuditAction::Rejected,
@@ -360,7 +385,7 @@ async fn close(
         .await?
         .ok_or(ResolveError::Unknown(id))?;
     let key = employee_key(&found.source, found.tenant, found.employee_id)?;
-    roster::store::lock(conn, std::slice::from_ref(&key), &[], now).await?;
+    roster::store::lock(conn, std::slice::from_ref(&key), &Sharing::default(), now).await?;
     if let Some(hold) = holds::store::close(conn, id, state, person, now).await? {
         return Ok((hold, key));
     }

@@ -7,7 +7,7 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::{Hold, HoldStatus, NewHold};
-use crate::db::employee_keys::KeyColumns;
+use crate::db::employee_keys::{AccountColumns, KeyColumns};
 use leaver_core::decision::RequestedAction;
 use leaver_core::domain::{AccountId, EmployeeKey};
 
@@ -201,13 +201,16 @@ pub(crate) async fn withdraw_applied(
     if accounts.is_empty() {
         return Ok(());
     }
-    let accounts: Vec<String> = accounts.iter().map(ToString::to_string).collect();
+    let columns = AccountColumns::of(accounts);
     sqlx::query!(
-        "UPDATE leaver.holds SET state = 'withdrawn', closed_at = $2
-         WHERE state = 'open' AND requested_action = $3 AND account_id = ANY($1)",
-        &accounts,
+        "UPDATE leaver.holds h SET state = 'withdrawn', closed_at = $2
+         WHERE state = 'open' AND requested_action = $3 AND account_id = ANY($1)
+           AND EXISTS (SELECT FROM unnest($1::text[], $4::text[]) AS k (account_id, tenant)
+                       WHERE k.account_id = h.account_id AND (k.tenant IS NULL OR k.tenant = h.tenant))",
+        &columns.ids,
         now,
         action.as_str(),
+        &columns.tenants as &[Option<String>],
     )
     .execute(conn)
     .await?;

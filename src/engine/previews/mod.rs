@@ -11,7 +11,7 @@ use sqlx::PgConnection;
 /// Bytes of a digest that are shown.
 const DIGEST_BYTES: usize = 8;
 
-/// What a list is for.
+/// The purpose of a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, strum::IntoStaticStr)]
 #[strum(serialize_all = "snake_case")]
 pub enum PreviewKind {
@@ -31,12 +31,12 @@ impl PreviewKind {
     }
 }
 
-/// A list and what it is for.
+/// A list and its purpose.
 #[derive(Clone, Debug)]
 pub struct Preview {
-    /// What it is for.
+    /// Its purpose.
     pub kind: PreviewKind,
-    /// What was listed: a trip, a batch or a filter.
+    /// The trip, the batch or the filter that was listed.
     pub subject: String,
     /// The IDs of the members.
     pub members: BTreeSet<i64>,
@@ -57,7 +57,7 @@ pub enum DigestError {
     Used(String),
     /// The list is too old.
     #[error(
-        "the list {0} was shown longer ago than `safeguard.approval_expires`; run the command without --confirm to see it anew"
+        "the list {0} was shown longer ago than `safeguard.approval_expires`; run the command without --confirm to see it again"
     )]
     Expired(String),
     /// The database failed.

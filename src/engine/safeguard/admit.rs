@@ -23,7 +23,7 @@ use leaver_core::safeguard::Exceeded;
 /// Source and employee id of an audit entry that is about no employee.
 const NOBODY: &str = "-";
 
-/// What the safeguard decided about the changes of a transaction.
+/// The decision of the safeguard about the changes of a transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Admission {
     /// Scopes whose changes do not count: they go under a grant.
@@ -135,7 +135,8 @@ pub(super) async fn refusal(
     if limits.allow_any_population(usage.changes) {
         return Ok(None);
     }
-    let population = accounts::store::population(conn, table, &scope.tenant, accounts, now).await?;
+    let population =
+        accounts::safeguarded::store::population(conn, table, &scope.tenant, accounts, now).await?;
     let exceeded = limits.exceeded(usage.changes, population);
     Ok(exceeded.map(Refusal::Exceeded))
 }

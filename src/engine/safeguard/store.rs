@@ -7,13 +7,14 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::Scope;
+use crate::db::transaction::set_lock_timeout;
 use leaver_core::domain::AccountId;
 use leaver_core::safeguard::{PerWindow, Window};
 
 /// First half of the keys of the advisory locks: "leav" in ASCII.
 const LOCK_CLASS: i32 = 0x6c65_6176;
 
-/// What is counted of a scope.
+/// The count of a scope.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Usage {
     /// The open trip.
@@ -35,20 +36,28 @@ pub(super) struct GrantUsage {
     pub used: u64,
 }
 
-/// Locks scopes until the transaction ends, in an order that is the same everywhere.
+/// Locks scopes until the transaction ends, in an order that is the same everywhere. Waits up to 5 s, however short the waits
+/// for other locks are: the holder is another transaction of ours, which ends soon.
 ///
 /// # Errors
 /// Returns the database's error.
 pub(crate) async fn lock(conn: &mut PgConnection, scopes: &[&Scope]) -> Result<(), sqlx::Error> {
     let keys: BTreeSet<i32> = scopes.iter().map(|scope| lock_key(scope)).collect();
     let keys: Vec<i32> = keys.into_iter().collect();
+    let timeout = sqlx::query_scalar!(r#"SELECT current_setting('lock_timeout') AS "timeout!""#)
+        .fetch_one(&mut *conn)
+        .await?;
+    set_lock_timeout(conn).await?;
     sqlx::query!(
         r#"SELECT pg_advisory_xact_lock($1, k)::text AS locked FROM unnest($2::int[]) AS k"#,
         LOCK_CLASS,
         &keys,
     )
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
+    sqlx::query!("SELECT set_config('lock_timeout', $1, true)", timeout)
+        .fetch_one(conn)
+        .await?;
     Ok(())
 }
 

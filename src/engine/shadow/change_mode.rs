@@ -148,16 +148,16 @@ async fn try_to_leave(
     let mut tx = conn.begin().await?;
     // Employees before the mode, as in each transaction that changes accounts.
     let planned: Vec<EmployeeKey> = match backlog {
-        Some(_) => Plan::load(&mut tx, Some(source)).await?.keys()?,
+        Some(_) => Plan::load(&mut tx, table, Some(source)).await?.keys()?,
         None => BTreeSet::new(),
     }
     .into_iter()
     .collect();
-    let names = policies.names();
-    roster::store::lock(&mut tx, &planned, &names, now).await?;
+    let sharing = policies.sharing(table);
+    roster::store::lock(&mut tx, &planned, &sharing, now).await?;
     let before = store::lock_mode(&mut tx, source).await?;
     // From here on nothing is added to the plan.
-    let plan = Plan::load(&mut tx, Some(source)).await?;
+    let plan = Plan::load(&mut tx, table, Some(source)).await?;
     let mut change = ModeChange {
         source: source.clone(),
         before,
@@ -183,7 +183,7 @@ async fn try_to_leave(
     let entry = mode_changed(source, format!("from shadow to enforce; {what}"), person)?;
     audit::store::record(&mut tx, &[entry], now).await?;
     let keys: Vec<EmployeeKey> = change.plan.keys()?.into_iter().collect();
-    let employees = roster::store::lock(&mut tx, &keys, &names, now).await?;
+    let employees = roster::store::lock(&mut tx, &keys, &sharing, now).await?;
     let employees = in_order_of(&change.plan, employees)?;
     match backlog {
         Some(Backlog::Release) => {

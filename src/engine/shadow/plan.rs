@@ -58,7 +58,7 @@ impl PlannedChange {
             source: key.source.to_string(),
             tenant: key.tenant.to_string(),
             employee_id: key.employee_id.to_string(),
-            account_id: planned.account.to_string(),
+            account_id: planned.account.as_str().to_owned(),
             direction: planned.direction.as_str().to_owned(),
             cause: origin.cause.as_str().to_owned(),
             reason: planned.reason.clone(),
@@ -73,6 +73,11 @@ impl PlannedChange {
     pub fn key(&self) -> Result<EmployeeKey, sqlx::Error> {
         let (tenant, employee) = (self.tenant.clone(), self.employee_id.clone());
         employee_key(&self.source, tenant, employee)
+    }
+
+    fn account(&self, table: &AccountsTable) -> AccountId {
+        let id = AccountId::new(self.account_id.clone());
+        table.account_in(id, &Tenant::new(self.tenant.clone()))
     }
 
     /// Returns the line of the digest.
@@ -119,6 +124,7 @@ impl Plan {
     /// Returns the database's error.
     pub async fn load(
         conn: &mut PgConnection,
+        table: &AccountsTable,
         source: Option<&SourceName>,
     ) -> Result<Self, sqlx::Error> {
         let changes = store::list_plan(conn, source).await?;
@@ -126,7 +132,7 @@ impl Plan {
         let mut accounts = BTreeSet::new();
         let lines = changes
             .iter()
-            .filter(|change| accounts.insert((&change.direction, &change.account_id)))
+            .filter(|change| accounts.insert((&change.direction, change.account(table))))
             .map(PlannedChange::line);
         Ok(Self {
             digest: previews::digest(lines),
@@ -162,7 +168,7 @@ impl Plan {
         let mut wanted: BTreeMap<Scope, BTreeSet<AccountId>> = BTreeMap::new();
         for change in &self.changes {
             let accounts = wanted.entry(change.scope()).or_default();
-            accounts.insert(AccountId::new(change.account_id.clone()));
+            accounts.insert(change.account(table));
         }
         safeguard::outlooks(conn, table, policies, &wanted, now).await
     }

@@ -4,10 +4,9 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
-use uuid::Uuid;
 
 use crate::base::failpoints;
-use crate::db::transaction::{roll_back, set_lock_timeout};
+use crate::db::transaction::{roll_back, set_lock_timeout, set_short_lock_timeout};
 use crate::engine::Failure;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::execute::{ExecutionReport, Outcome, execute};
@@ -18,7 +17,7 @@ use crate::ingest::inbox::store::ClaimLimit;
 use crate::ingest::inbox::{self, Delivery, DeliveryOutcome, Settlement};
 use crate::jobs::deliveries::linked_accounts;
 use crate::jobs::deliveries::parse::{ParsedDelivery, describe, parse};
-use crate::jobs::deliveries::{BatchFailure, Deliveries};
+use crate::jobs::deliveries::{BatchFailure, Deliveries, LoopState};
 use crate::roster::{self, Effect, Observation};
 use leaver_core::domain::{DeliveryId, EmployeeKey};
 
@@ -56,13 +55,13 @@ pub(crate) struct SettledDelivery {
 /// Returns a [`BatchFailure`] with the deliveries that were claimed; nothing was done then.
 pub(crate) async fn process_batch(
     deliveries: &Deliveries,
-    worker: Uuid,
+    state: &LoopState,
     table: &AccountsTable,
     limit: ClaimLimit,
     now: DateTime<Utc>,
 ) -> Result<Batch, BatchFailure> {
     let next =
-        async |concurrency| process_next(deliveries, worker, table, limit, now, concurrency).await;
+        async |concurrency| process_next(deliveries, state, table, limit, now, concurrency).await;
     let shared = deliveries.concurrency.read().await;
     let batch = next(Concurrency::Shared).await?;
     drop(shared);
@@ -85,7 +84,7 @@ enum Concurrency {
 /// Returns `None` if the next delivery is isolated and other batches may be in flight.
 async fn process_next(
     deliveries: &Deliveries,
-    worker: Uuid,
+    state: &LoopState,
     table: &AccountsTable,
     limit: ClaimLimit,
     now: DateTime<Utc>,
@@ -112,11 +111,15 @@ async fn process_next(
     let ids: Vec<DeliveryId> = claimed.iter().map(|delivery| delivery.id).collect();
     let bodies = || claimed.iter().map(|delivery| &delivery.body[..]);
     failpoints::reach("after_claim", bodies());
+    // One that was postponed may be so for a lock that still is not released.
+    let has_short_waits = state.has_short_waits || claimed.iter().any(|it| it.attempts > 0);
     let work = async {
-        deliveries.mark_in_flight(worker, &ids, now).await?;
+        deliveries.mark_in_flight(state.id, &ids, now).await?;
         let policies = &deliveries.engine.policies;
-        let batch = process_claimed(&mut tx, table, policies, &claimed, now).await?;
-        inbox::in_flight::store::forget(&mut tx, worker).await?;
+        let claimed = &claimed;
+        let batch =
+            process_claimed(&mut tx, table, policies, claimed, has_short_waits, now).await?;
+        inbox::in_flight::store::forget(&mut tx, state.id).await?;
         failpoints::reach("after_effect_before_commit", bodies());
         Ok::<_, sqlx::Error>(batch)
     };
@@ -142,6 +145,7 @@ async fn process_claimed(
     table: &AccountsTable,
     policies: &Policies,
     claimed: &[Delivery],
+    has_short_waits: bool,
     now: DateTime<Utc>,
 ) -> Result<Batch, sqlx::Error> {
     let mut parsed: Vec<ParsedDelivery> = claimed
@@ -154,7 +158,7 @@ async fn process_claimed(
         .flat_map(ParsedDelivery::observations)
         .cloned()
         .collect();
-    let observed = roster::observe(tx, &observations, &policies.names(), now).await?;
+    let observed = roster::observe(tx, &observations, &policies.sharing(table), now).await?;
     let effects = effects_by_delivery(&observed);
     let latest: LatestDeliveries = observed
         .iter()
@@ -174,6 +178,10 @@ async fn process_claimed(
         "mid_batch",
         claimed.iter().map(|delivery| &delivery.body[..]),
     );
+    // Rows of the roster are locked by now. Other workers may have held them for long.
+    if has_short_waits {
+        set_short_lock_timeout(tx).await?;
+    }
     let executed = execute(tx, table, policies, changed, &Origin::deliveries(), now).await?;
     let (batch, settlements) = settlements(claimed, parsed, &effects, &latest, &executed);
     inbox::store::settle(tx, &settlements, now).await?;

@@ -64,6 +64,7 @@ impl Deliveries {
                         reason: "the service ended while it was processed: report that as a bug"
                             .to_owned(),
                         max_attempts: self.config.max_attempts.min(MAX_CRASHES),
+                        is_lock: false,
                     };
                     self.next_step_after_failure(&mut tx, &delivery, &failed, now)
                         .await?;

@@ -10,6 +10,9 @@ use crate::roster::linked_accounts::{LinkedAccount, company, store};
 use leaver_core::domain::SourceName;
 use leaver_core::providers::Tenancy;
 
+/// The part of the reason of a failed delivery that names the cause: its linked account is not the company.
+pub(crate) const NOT_THE_COMPANY: &str = "is not the company of this source";
+
 /// The mention of a linked account in a delivery.
 struct Mention {
     source: SourceName,
@@ -61,7 +64,7 @@ pub(super) async fn admit(
         if is_other && !was_deleted {
             *parsed = ParsedDelivery::Ended(DeliveryOutcome::Failed {
                 reason: format!(
-                    "linked account {} is not the company of this source; list it in `linked_accounts` of the source, \
+                    "linked account {} {NOT_THE_COMPANY}; list it in `linked_accounts` of the source, \
                      and replay",
                     mention.id
                 ),

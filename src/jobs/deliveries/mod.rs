@@ -5,7 +5,7 @@
 
 pub(crate) mod batch;
 mod in_flight;
-mod linked_accounts;
+pub(crate) mod linked_accounts;
 pub mod notify;
 mod parse;
 mod retry;
@@ -94,6 +94,8 @@ pub struct LoopState {
     /// Identifies this start of this worker in `leaver.in_flight_batches`.
     id: Uuid,
     reduced_batch_size: Option<i64>,
+    /// True while a batch that met a lock is retried in parts. They wait for locks of the application only shortly.
+    has_short_waits: bool,
     orphans_reclaimed: bool,
 }
 
@@ -102,6 +104,7 @@ impl Default for LoopState {
         Self {
             id: Uuid::new_v4(),
             reduced_batch_size: None,
+            has_short_waits: false,
             orphans_reclaimed: false,
         }
     }
@@ -146,9 +149,10 @@ impl Deliveries {
             bytes: self.config.batch_max_bytes,
         };
         let began = Instant::now();
-        match process_batch(self, state.id, &table, limit, now).await {
+        match process_batch(self, state, &table, limit, now).await {
             Ok(batch) if batch.deliveries.is_empty() => {
                 state.reduced_batch_size = None;
+                state.has_short_waits = false;
                 Round::Idle
             }
             Ok(batch) => {
@@ -156,6 +160,7 @@ impl Deliveries {
                     .reduced_batch_size
                     .map(|size| size.saturating_mul(2))
                     .filter(|size| *size < self.config.batch_max_deliveries);
+                state.has_short_waits &= state.reduced_batch_size.is_some();
                 self.engine.metrics.processed(began.elapsed());
                 self.report(&batch);
                 Round::Processed(batch.deliveries.len())

@@ -8,11 +8,12 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection};
 use tracing::{debug, error, warn};
 
+use super::linked_accounts;
 use super::parse::parse;
 use super::{BatchFailure, Deliveries, LoopState, Round};
 use crate::base::backoff::{Backoff, Jitter};
 use crate::db::error::error_chain;
-use crate::db::transaction::set_lock_timeout;
+use crate::db::transaction::{set_lock_timeout, set_short_lock_timeout};
 use crate::engine::Failure;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::execute::Outcome;
@@ -29,10 +30,18 @@ const RETRY: Backoff = Backoff {
     jitter: Jitter::Quarter,
 };
 
+/// Before the next attempt at a delivery whose accounts are locked. It costs others little.
+const RETRY_LOCKED: Backoff = Backoff {
+    cap: Duration::from_secs(10),
+    ..RETRY
+};
+
 /// Why a delivery failed, and how often it may.
 pub(super) struct Failed {
     pub(super) reason: String,
     pub(super) max_attempts: i32,
+    /// True if another session holds a lock.
+    pub(super) is_lock: bool,
 }
 
 impl Deliveries {
@@ -80,6 +89,7 @@ impl Deliveries {
                 );
                 let half = i64::try_from(several.len() / 2).unwrap_or(1).max(1);
                 state.reduced_batch_size = Some(half);
+                state.has_short_waits |= failure.is_lock();
                 Round::BatchSplit
             }
         }
@@ -96,6 +106,7 @@ impl Deliveries {
         let mut failed = Failed {
             reason: failure.to_string(),
             max_attempts: self.config.max_attempts,
+            is_lock: failure.is_lock(),
         };
         let table = self.engine.accounts_table().await;
         let mut conn = self.engine.pool.acquire().await?;
@@ -105,23 +116,23 @@ impl Deliveries {
             // Another replica has processed it in the meantime.
             return Ok(());
         };
-        let mut outcomes = HashMap::new();
-        match (failure, table) {
+        if failed.is_lock {
             // However long the application holds a lock, the delivery is not at fault.
-            (Failure::Locked(_), _) => failed.max_attempts = i32::MAX,
-            (_, Ok(table)) => {
-                let executed = self.execute_employees(&mut tx, &table, &delivery, now);
-                let (employees, executed) = executed.await?;
-                if !executed.is_empty() {
-                    failed.reason = format!(
-                        "nothing could be done for {} of the {employees} employees in it: {}",
-                        employees - executed.len(),
-                        failed.reason
-                    );
-                }
-                outcomes = executed;
+            failed.max_attempts = i32::MAX;
+            set_short_lock_timeout(&mut tx).await?;
+        }
+        let mut outcomes = HashMap::new();
+        if let Ok(table) = table {
+            let executed = self.execute_employees(&mut tx, &table, &delivery, now);
+            let (employees, executed) = executed.await?;
+            if !executed.is_empty() {
+                failed.reason = format!(
+                    "nothing could be done for {} of the {employees} employees in it: {}",
+                    employees - executed.len(),
+                    failed.reason
+                );
             }
-            (_, Err(_)) => {}
+            outcomes = executed;
         }
         self.next_step_after_failure(&mut tx, &delivery, &failed, now)
             .await?;
@@ -145,11 +156,16 @@ impl Deliveries {
     ) -> Result<(usize, HashMap<EmployeeKey, Outcome>), Failure> {
         let nothing = (0, HashMap::new());
         let policies = &self.engine.policies;
-        let parsed = parse(policies, delivery);
-        let names = policies.names();
+        let mut parsed = [parse(policies, delivery)];
+        let sharing = policies.sharing(table);
         let mut savepoint = tx.begin().await?;
-        let observed = roster::observe(&mut savepoint, parsed.observations(), &names, now);
-        let Ok(observed) = run_catching(observed).await else {
+        let observing = async {
+            let delivery = std::slice::from_ref(delivery);
+            linked_accounts::admit(&mut savepoint, policies, delivery, &mut parsed).await?;
+            let [parsed] = &parsed;
+            roster::observe(&mut savepoint, parsed.observations(), &sharing, now).await
+        };
+        let Ok(observed) = run_catching(observing).await else {
             savepoint.rollback().await?;
             return Ok(nothing);
         };
@@ -188,7 +204,8 @@ impl Deliveries {
         let (id, reason) = (delivery.id, &failed.reason);
         let attempts = delivery.attempts.saturating_add(1);
         if attempts < failed.max_attempts {
-            let wait = RETRY.random_wait(u32::try_from(attempts).unwrap_or(1));
+            let backoff = if failed.is_lock { RETRY_LOCKED } else { RETRY };
+            let wait = backoff.random_wait(u32::try_from(attempts).unwrap_or(1));
             let at = now + TimeDelta::from_std(wait).unwrap_or(TimeDelta::minutes(5));
             warn!(delivery = %id, attempts, reason, next_attempt_at = %at, "deliveries.process: failed; will retry");
             return inbox::store::postpone(conn, id, reason, at).await;

@@ -17,7 +17,7 @@ use crate::engine::holds;
 use crate::engine::origin::Origin;
 use crate::engine::shadow;
 use crate::engine::{Engine, Failure};
-use crate::roster;
+use crate::roster::{self, sharing::Sharing};
 use leaver_core::decision::assess::Employment;
 use leaver_core::decision::policy::DriftMode;
 use leaver_core::decision::{Action, NoActionReason, RequestedAction};
@@ -166,7 +166,8 @@ async fn compare_employees(
     let is_last = i64::try_from(page.len()).unwrap_or(PAGE_SIZE) < PAGE_SIZE;
     let next = page.last().map(|last| last.key.clone());
     let evaluation = evaluate(&mut snapshot, table, &engine.policies, page, now).await?;
-    let others = other_accounts(&mut snapshot, table, &names, &evaluation.decided).await?;
+    let sharing = engine.policies.sharing(table);
+    let others = other_accounts(&mut snapshot, table, &sharing, &evaluation.decided).await?;
     report.terminated_with_access.extend(others);
     let keys = evaluation.decided.iter();
     let keys: Vec<EmployeeKey> = keys.map(|decided| decided.employee.key.clone()).collect();
@@ -178,7 +179,7 @@ async fn compare_employees(
             outdated.push(decided.employee.key.clone());
         }
         if !has_undue_access(&decided) {
-            if decided.found.is_empty() {
+            if decided.found.is_empty() && !decided.is_ended_without_account() {
                 let left = decided.is_leaver_without_account();
                 report.unmatched.push(unmatched(&decided, left));
             }
@@ -219,7 +220,7 @@ async fn compare_employees(
 async fn other_accounts(
     conn: &mut PgConnection,
     table: &AccountsTable,
-    sources: &[SourceName],
+    sharing: &Sharing,
     decided: &[Evaluated],
 ) -> Result<Vec<TerminatedWithAccess>, sqlx::Error> {
     let mut linked = vec![];
@@ -249,10 +250,10 @@ async fn other_accounts(
         .iter()
         .map(|(_, account)| account.id.as_str())
         .collect();
-    let claimed = roster::scan::store::find_claimed_accounts(conn, sources, &ids, &[]).await?;
+    let claimed = roster::scan::store::find_claimed_accounts(conn, sharing, &ids, &[]).await?;
     Ok(others
         .into_iter()
-        .filter(|(_, account)| !claimed.account_ids.contains(account.id.as_str()))
+        .filter(|(_, account)| !claimed.has_link(&account.id))
         .map(|(decided, account)| TerminatedWithAccess {
             account_id: Some(account.id),
             reason: format!(
@@ -352,6 +353,7 @@ async fn compare_accounts(
     report: &mut DriftReport,
 ) -> Result<(), sqlx::Error> {
     let names = engine.policies.names();
+    let sharing = engine.policies.sharing(table);
     let policies = || names.iter().filter_map(|name| engine.policies.policy(name));
     let is_protected = |email: &WorkEmail| policies().any(|p| p.protected.contains(email));
     let mut after = None;
@@ -372,20 +374,21 @@ async fn compare_accounts(
         let emails: BTreeSet<WorkEmail> = page.iter().flat_map(aliases).collect();
         let emails: Vec<&str> = emails.iter().map(WorkEmail::expose).collect();
         let claimed =
-            roster::scan::store::find_claimed_accounts(&mut snapshot, &names, &ids, &emails)
+            roster::scan::store::find_claimed_accounts(&mut snapshot, &sharing, &ids, &emails)
                 .await?;
         for account in page {
             let email = account.email.as_ref();
-            if claimed.account_ids.contains(account.id.as_str())
+            if claimed.has_link(&account.id)
                 || aliases(&account)
                     .iter()
-                    .any(|email| claimed.work_emails.contains(email.expose()))
+                    .any(|email| claimed.has_email(&account.id, email))
             {
                 continue;
             }
             report.active_without_employee.push(AccountWithoutEmployee {
                 email: email.map(|email| email.expose().to_owned()),
                 protected: account.is_protected || email.is_some_and(is_protected),
+                tenant: account.id.tenant().map(str::to_owned),
                 account_id: account.id,
             });
         }

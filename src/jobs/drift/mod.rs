@@ -125,6 +125,9 @@ impl TerminatedWithAccess {
 pub struct AccountWithoutEmployee {
     /// The account.
     pub account_id: AccountId,
+    /// Its tenant; `None` if the accounts table has no tenant column.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tenant: Option<String>,
     /// Its e-mail.
     pub email: Option<String>,
     /// True if it is listed in `accounts.protected`.

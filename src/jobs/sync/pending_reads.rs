@@ -15,7 +15,7 @@ use tracing::{info, warn};
 use super::SyncSource;
 use super::failed_read::FailedRead;
 use crate::connect::{BambooHrApi, ReadError};
-use crate::db::transaction::{roll_back, set_lock_timeout};
+use crate::db::transaction::{roll_back, set_lock_timeout, set_short_lock_timeout};
 use crate::engine::origin::Origin;
 use crate::engine::{Engine, Failure};
 use crate::jobs::runner::{Job, Next};
@@ -239,6 +239,10 @@ impl PendingReader {
         let mut conn = self.engine.pool.acquire().await?;
         let mut tx = conn.begin().await?;
         set_lock_timeout(&mut tx).await?;
+        if read.attempts > 0 {
+            // Other reads must not wait again and again for one that was locked.
+            set_short_lock_timeout(&mut tx).await?;
+        }
         let applied = self
             .engine
             .apply_observations(&mut tx, &table, &[observation], &Origin::api())

@@ -15,6 +15,7 @@ impl Health {
             inbox_oldest_pending_seconds: self.backlog.oldest_seconds,
             inbox_failed: self.backlog.failed,
             holds_open: self.holds,
+            safeguard_tripped: i64::from(!self.safeguard.tripped.is_empty()),
             deactivations_blocked: self.blocked,
             leavers_without_account: self.without_account,
             pending_reads: self.pending_reads,

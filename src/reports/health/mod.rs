@@ -98,10 +98,23 @@ pub struct Schedule {
 }
 
 /// State of the safeguard.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct Safeguard {
-    /// True while it stops deactivations.
-    pub tripped: bool,
+    /// Open trips; empty while it stops nothing.
+    pub tripped: Vec<TripHealth>,
+}
+
+/// An open trip of the safeguard.
+#[derive(Clone, Debug, Serialize)]
+pub struct TripHealth {
+    /// The tenant.
+    pub tenant: String,
+    /// `deactivated` or `reactivated`: the changes that it holds.
+    pub direction: String,
+    /// The ID of the trip.
+    pub trip: i64,
+    /// Number of held changes.
+    pub held: i64,
 }
 
 /// Result of the last drift check.
@@ -223,7 +236,9 @@ impl Health {
             without_account: found.leavers.without_account,
             pending_reads: found.pending_reads,
             failing_reads: found.failing_reads.count,
-            safeguard: Safeguard::default(),
+            safeguard: Safeguard {
+                tripped: found.trips,
+            },
             drift: found.drift,
             sources: found.sources,
         }

@@ -5,10 +5,13 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use super::{DriftHealth, IncompleteSync, Schedule, SourceHealth, StartModes, start_mode, store};
+use super::{
+    DriftHealth, IncompleteSync, Schedule, SourceHealth, StartModes, TripHealth, start_mode, store,
+};
 use crate::engine::{holds, shadow};
 use crate::ingest::inbox;
 use crate::ingest::inbox::queries::Backlog;
+use crate::jobs::deliveries::linked_accounts::NOT_THE_COMPANY;
 use crate::jobs::source_silence::{self, SilenceThreshold, silent_since};
 use crate::jobs::{drift, provider_webhooks};
 use crate::roster;
@@ -18,18 +21,36 @@ use leaver_core::providers::FIELDS_NOT_MAPPED;
 /// A pending read that fails for longer degrades health. A failure that cannot pass does so at once.
 const READ_MAY_FAIL_FOR: TimeDelta = TimeDelta::minutes(1);
 
+/// A scheduled end that is later degrades health.
+const END_MAY_BE_LATE_BY: TimeDelta = TimeDelta::minutes(1);
+
 /// The part of the health report that is stored in the database.
 #[derive(Clone, Debug, Default)]
 pub(super) struct DatabaseHealth {
     pub(super) backlog: Backlog,
     pub(super) schedule: Schedule,
+    pub(super) overdue: OverdueEnds,
     pub(super) holds: i64,
     pub(super) leavers: Leavers,
     pub(super) pending_reads: i64,
     pub(super) failing_reads: FailingReads,
-    pub(super) unmapped: Vec<UnmappedDeliveries>,
+    /// Deliveries that post fields under unknown names only.
+    pub(super) unmapped: Vec<DeliveriesOfSource>,
+    /// Deliveries of linked accounts that are not listed.
+    pub(super) unlisted: Vec<DeliveriesOfSource>,
+    /// Open trips of the safeguard.
+    pub(super) trips: Vec<TripHealth>,
     pub(super) drift: Option<DriftHealth>,
     pub(super) sources: BTreeMap<String, SourceHealth>,
+}
+
+/// Scheduled ends that were due a while ago and are neither carried out nor blocked.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct OverdueEnds {
+    /// Number of them.
+    pub(super) count: i64,
+    /// When the oldest was due.
+    pub(super) oldest_at: Option<DateTime<Utc>>,
 }
 
 /// Leavers whose access did not end.
@@ -50,9 +71,9 @@ pub(super) struct FailingReads {
     pub(super) reason: Option<String>,
 }
 
-/// Deliveries of a source that post fields under unknown names only.
+/// Deliveries of a source that failed for one cause.
 #[derive(Clone, Debug)]
-pub(super) struct UnmappedDeliveries {
+pub(super) struct DeliveriesOfSource {
     /// The source.
     pub(super) source: String,
     /// Number of them.
@@ -80,11 +101,14 @@ impl DatabaseHealth {
         Ok(Self {
             backlog: inbox::queries::store::backlog(conn, now).await?,
             schedule: Schedule { pending, next_at },
+            overdue: store::overdue_ends(conn, &sources, now - END_MAY_BE_LATE_BY).await?,
             holds: holds::store::count_open(conn).await?,
             leavers: store::leavers(conn).await?,
             pending_reads: roster::pending_reads::store::count(conn).await?,
             failing_reads: store::failing_reads(conn, now - READ_MAY_FAIL_FOR).await?,
             unmapped: store::deliveries_with_reason(conn, &sources, FIELDS_NOT_MAPPED).await?,
+            unlisted: store::deliveries_with_reason(conn, &sources, NOT_THE_COMPANY).await?,
+            trips: store::open_trips(conn).await?,
             drift: drift.map(|checked| DriftHealth {
                 checked_at: checked.at,
                 terminated_with_access: checked.terminated_with_access,

@@ -66,12 +66,40 @@ pub(super) fn of_service(is_reachable: bool, is_migrated: bool, is_stalled: bool
 /// Lists what the database shows.
 pub(super) fn of_database(found: &DatabaseHealth) -> Vec<Reason> {
     let mut reasons = vec![];
+    for trip in &found.trips {
+        let what = if trip.direction == "deactivated" {
+            "people who left keep access"
+        } else {
+            "people who returned stay without access"
+        };
+        reasons.push(Reason::new(
+            "safeguard_tripped",
+            format!(
+                "the safeguard holds {} of tenant {} until a person decides; {what} meanwhile",
+                count(trip.held, "change"),
+                trip.tenant
+            ),
+            format!("leaver safeguard release {}", trip.trip),
+        ));
+    }
     if found.leavers.blocked > 0 {
         reasons.push(Reason::new(
             "deactivations_blocked",
             format!(
                 "the database did not carry out {}; these people left and still have access",
                 count(found.leavers.blocked, "deactivation")
+            ),
+            "leaver drift",
+        ));
+    }
+    if let Some(oldest_at) = found.overdue.oldest_at {
+        reasons.push(Reason::new(
+            "scheduled_ends_overdue",
+            format!(
+                "{} not carried out, the oldest was due at {}; the service may hang, or another session locks the \
+                 accounts: look for long transactions in `pg_stat_activity`",
+                count(found.overdue.count, "scheduled end"),
+                minute(oldest_at)
             ),
             "leaver drift",
         ));
@@ -98,6 +126,18 @@ pub(super) fn of_database(found: &DatabaseHealth) -> Vec<Reason> {
                 count(unmapped.count, "delivery")
             ),
             format!("leaver deliveries --source {}", unmapped.source),
+        ));
+    }
+    for unlisted in &found.unlisted {
+        reasons.push(Reason::new(
+            "linked_account_not_listed",
+            format!(
+                "source {}: {} of linked accounts other than the company have no effect; list the accounts in \
+                 `linked_accounts` of the source and replay",
+                unlisted.source,
+                count(unlisted.count, "delivery")
+            ),
+            format!("leaver deliveries --source {}", unlisted.source),
         ));
     }
     if found.backlog.failed > 0 {

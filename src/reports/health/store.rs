@@ -3,7 +3,8 @@
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
-use super::query::{FailingReads, Leavers, UnmappedDeliveries};
+use super::TripHealth;
+use super::query::{DeliveriesOfSource, FailingReads, Leavers, OverdueEnds};
 use leaver_core::domain::SourceName;
 
 /// Counts the employees whose deactivation is blocked, and those who left while no account is found.
@@ -20,6 +21,30 @@ pub(super) async fn leavers(conn: &mut PgConnection) -> Result<Leavers, sqlx::Er
     Ok(Leavers {
         blocked: row.blocked,
         without_account: row.without_account,
+    })
+}
+
+/// Counts the scheduled ends of these sources that were due before a time and are not blocked.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn overdue_ends(
+    conn: &mut PgConnection,
+    sources: &[SourceName],
+    before: DateTime<Utc>,
+) -> Result<OverdueEnds, sqlx::Error> {
+    let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    let row = sqlx::query!(
+        r#"SELECT count(*) AS "count!", min(access_ends_at) AS oldest_at FROM leaver.employees
+           WHERE COALESCE(blocked_retry_at, access_ends_at) < $1 AND blocked_retry_at IS NULL AND source = ANY($2)"#,
+        before,
+        &names,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(OverdueEnds {
+        count: row.count,
+        oldest_at: row.oldest_at,
     })
 }
 
@@ -53,7 +78,7 @@ pub(super) async fn deliveries_with_reason(
     conn: &mut PgConnection,
     sources: &[SourceName],
     text: &str,
-) -> Result<Vec<UnmappedDeliveries>, sqlx::Error> {
+) -> Result<Vec<DeliveriesOfSource>, sqlx::Error> {
     let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
         r#"SELECT source AS "source!", count(*) AS "count!"
@@ -69,9 +94,24 @@ pub(super) async fn deliveries_with_reason(
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| UnmappedDeliveries {
+        .map(|row| DeliveriesOfSource {
             source: row.source,
             count: row.count,
         })
         .collect())
+}
+
+/// Returns the open trips of the safeguard, oldest first, with the number of changes that each holds.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn open_trips(conn: &mut PgConnection) -> Result<Vec<TripHealth>, sqlx::Error> {
+    sqlx::query_as!(
+        TripHealth,
+        r#"SELECT t.tenant, t.direction, t.id AS trip,
+                  (SELECT count(*) FROM leaver.holds h WHERE h.trip_id = t.id AND h.state = 'open') AS "held!"
+           FROM leaver.trips t WHERE t.state = 'open' ORDER BY t.id"#
+    )
+    .fetch_all(conn)
+    .await
 }

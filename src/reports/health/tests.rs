@@ -1,8 +1,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::DriftHealth;
-use super::query::DatabaseHealth;
+use super::query::{DatabaseHealth, OverdueEnds};
 use super::reasons::{Reason, of_database, of_requests, of_service};
+use super::{DriftHealth, TripHealth};
 use crate::base::rejections::Rejections;
 use leaver_core::domain::SourceName;
 use leaver_core::signature::Rejection;
@@ -29,8 +29,18 @@ fn a_healthy_service_has_no_reasons() {
 #[test]
 fn each_problem_of_the_database_has_its_reason() {
     let mut found = DatabaseHealth::default();
+    found.trips = vec![TripHealth {
+        tenant: "acme".to_owned(),
+        direction: "deactivated".to_owned(),
+        trip: 3,
+        held: 23,
+    }];
     found.leavers.blocked = 1;
     found.leavers.without_account = 5;
+    found.overdue = OverdueEnds {
+        count: 2,
+        oldest_at: Some(now()),
+    };
     found.backlog.failed = 2;
     found.failing_reads.count = 3;
     found.drift = Some(DriftHealth {
@@ -41,14 +51,20 @@ fn each_problem_of_the_database_has_its_reason() {
     assert_eq!(
         codes(&reasons),
         [
+            "safeguard_tripped",
             "deactivations_blocked",
+            "scheduled_ends_overdue",
             "terminated_with_access",
             "deliveries_failed",
             "pending_reads_failing"
         ]
     );
-    assert!(reasons[0].text.contains("1 deactivation;"), "{reasons:?}");
-    assert!(reasons[2].text.contains("2 deliveries"), "{reasons:?}");
+    assert!(
+        reasons[0].text.contains("23 changes of tenant acme"),
+        "{reasons:?}"
+    );
+    assert!(reasons[1].text.contains("1 deactivation;"), "{reasons:?}");
+    assert!(reasons[4].text.contains("2 deliveries"), "{reasons:?}");
     assert!(
         reasons
             .iter()

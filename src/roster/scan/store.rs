@@ -6,6 +6,7 @@ use sqlx::types::Json;
 use super::ClaimedAccounts;
 use crate::roster::facts_json::{StoredDeparture, StoredFacts};
 use crate::roster::row::Row;
+use crate::roster::sharing::Sharing;
 use leaver_core::domain::{Employee, EmployeeKey, SourceName};
 
 /// Loads a page of the employees of these sources, in key order: those after `after`, or the first ones.
@@ -40,22 +41,22 @@ pub(crate) async fn entries_after(
     rows.into_iter().map(Row::into_employee).collect()
 }
 
-/// Finds those of these accounts and work e-mails that an employee of these sources has. The result may contain more.
+/// Finds those of these accounts and work e-mails that an employee has. The result may contain more.
 ///
 /// # Errors
 /// Returns the database's error.
 pub(crate) async fn find_claimed_accounts(
     conn: &mut PgConnection,
-    sources: &[SourceName],
+    sharing: &Sharing,
     accounts: &[&str],
     emails: &[&str],
 ) -> Result<ClaimedAccounts, sqlx::Error> {
-    let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    let sources: Vec<String> = sharing.sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
-        "SELECT account_id, work_email FROM leaver.employees
+        "SELECT tenant, account_id, work_email FROM leaver.employees
          WHERE source = ANY($1) AND account_id = ANY($2)
          UNION ALL
-         SELECT account_id, work_email FROM leaver.employees
+         SELECT tenant, account_id, work_email FROM leaver.employees
          WHERE source = ANY($1) AND work_email = ANY($3)",
         &sources,
         accounts as &[&str],
@@ -65,8 +66,10 @@ pub(crate) async fn find_claimed_accounts(
     .await?;
     let mut claimed = ClaimedAccounts::default();
     for row in rows {
-        claimed.account_ids.extend(row.account_id);
-        claimed.work_emails.extend(row.work_email);
+        let tenant = row.tenant.filter(|_| sharing.within_tenant);
+        let of_tenant = |text| (text, tenant.clone());
+        claimed.account_ids.extend(row.account_id.map(of_tenant));
+        claimed.work_emails.extend(row.work_email.map(of_tenant));
     }
     Ok(claimed)
 }

@@ -5,7 +5,7 @@ use sqlx::types::Json;
 
 use crate::roster::facts_json::{StoredDeparture, StoredFacts};
 use crate::roster::row::Row;
-use leaver_core::domain::{AccountId, Employee, SourceName, Tenant, WorkEmail};
+use leaver_core::domain::{AccountId, Employee, SourceName, WorkEmail};
 
 /// An account, and the source whose employees are searched.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -16,8 +16,8 @@ pub(crate) struct SharedAccount {
     pub account: AccountId,
     /// The e-mail of the account, to also find employees without a link; `None` to find linked ones only.
     pub email: Option<WorkEmail>,
-    /// The tenant of the employees with that e-mail; `None` for any.
-    pub tenant: Option<Tenant>,
+    /// The tenant of the employees; `None` for any.
+    pub tenant: Option<String>,
 }
 
 /// Finds the employees that are linked to these accounts, and those without a link who have the e-mail. They are returned
@@ -35,10 +35,7 @@ pub(crate) async fn find(
         .iter()
         .map(|a| a.email.as_ref().map(WorkEmail::expose))
         .collect();
-    let tenants: Vec<Option<&str>> = accounts
-        .iter()
-        .map(|a| a.tenant.as_ref().map(Tenant::as_str))
-        .collect();
+    let tenants: Vec<Option<&str>> = accounts.iter().map(|a| a.tenant.as_deref()).collect();
     let rows = sqlx::query_as!(
         Row,
         r#"WITH asked AS MATERIALIZED (
@@ -46,8 +43,9 @@ pub(crate) async fn find(
                                  AS k (source, account_id, work_email, tenant)
            ), sharing AS MATERIALIZED (
                SELECT e.source, e.tenant, e.employee_id, k.account_id
-               FROM (SELECT DISTINCT source, account_id FROM asked) AS k
-               JOIN leaver.employees e USING (source, account_id)
+               FROM (SELECT DISTINCT source, account_id, tenant FROM asked) AS k
+               JOIN leaver.employees e ON e.source = k.source AND e.account_id = k.account_id
+                                      AND (k.tenant IS NULL OR e.tenant = k.tenant)
                UNION
                SELECT e.source, e.tenant, e.employee_id, k.account_id
                FROM asked k

@@ -109,8 +109,12 @@ mod rule_14 {
 
 mod rule_15 {
     crate::cases::cases! { "siblings" "15":
-        a_linked_account_moved_to_another_company, an_id_that_is_not_unique_is_an_error,
-        an_id_unique_per_company_only_is_refused, the_same_address_in_two_companies, the_timer_stays_inside_the_company,
+        a_drift_fix_with_the_same_id_in_two_companies, a_linked_account_moved_to_another_company,
+        a_sync_finds_the_same_id_in_two_companies, an_approval_with_the_same_id_in_two_companies,
+        an_end_by_hand_with_the_same_id_in_two_companies, an_id_that_is_not_unique_is_an_error,
+        bamboohr_the_same_id_in_two_companies, sessions_of_the_same_id_are_not_told_apart,
+        the_same_address_in_two_companies, the_same_id_in_two_companies, the_timer_finds_the_same_id_in_two_companies,
+        the_timer_stays_inside_the_company,
     }
 }
 

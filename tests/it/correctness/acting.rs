@@ -151,6 +151,32 @@ async fn a_rejected_effect_spoils_no_neighbour() {
 }
 
 #[tokio::test]
+async fn deferred_constraints_wait_for_each_part() {
+    let mut app = TestApp::new().await;
+    app.add_users(&[DANA, EVE, "fay@example.com", "gus@example.com"])
+        .await;
+    // Sessions end after the update of the account, so the constraint holds at the end only.
+    app.sql(
+        "CREATE FUNCTION no_session() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+             IF EXISTS (SELECT FROM sessions WHERE user_id = NEW.id) THEN RAISE 'sessions are left'; END IF;
+             RETURN NULL; END $$;
+         CREATE CONSTRAINT TRIGGER no_session AFTER UPDATE ON users DEFERRABLE INITIALLY DEFERRED
+             FOR EACH ROW EXECUTE FUNCTION no_session()",
+    )
+    .await;
+    app.refuse_to_save(&[1]).await;
+    let emails = [DANA, EVE, "fay@example.com", "gus@example.com"];
+    let all: Vec<Value> = (1..)
+        .zip(emails)
+        .map(|(id, email)| terminated(&id.to_string(), email, AS_OF))
+        .collect();
+    app.bamboohr(&all).await;
+    assert_eq!(app.active().await, [DANA]);
+    let blocked = "SELECT count(*) FROM leaver.employees WHERE blocked_since IS NOT NULL";
+    assert_eq!(app.count(blocked).await, 0);
+}
+
+#[tokio::test]
 async fn row_level_security_blocks_and_is_named() {
     let mut app = TestApp::new().await;
     app.add_users(&[DANA, EVE]).await;

@@ -182,7 +182,7 @@ async fn a_renamed_domain_is_one_domain_everywhere() {
         .unwrap();
     let policies = &app.parts.engine.policies;
     let who = Who::parse("ben@new.example");
-    let found = find(&mut app.session.conn, &table, policies, &who, None)
+    let found = find(&mut app.session.conn, &table, policies, &who, None, None)
         .await
         .unwrap();
     assert_eq!(found.candidates.len(), 1);

@@ -98,6 +98,33 @@ async fn a_later_hire_date_is_a_rehire_after_an_end_by_hand() {
 }
 
 #[tokio::test]
+async fn a_hire_date_known_before_an_end_by_hand_undoes_nothing() {
+    let mut app = TestApp::builder().settings(&[REACTIVATE]).build().await;
+    app.add_users(&[DANA]).await;
+    let hired = |at: &str, day: &str| {
+        let mut record = working("7", DANA, at);
+        record["fields"]["hireDate"] = json!(day);
+        record
+    };
+    app.bamboohr(&[hired(AS_OF, "2099-01-04")]).await;
+    end(&app, &["7", "--yes"]).succeeded();
+    app.bamboohr(&[hired("2026-11-22T11:30:00Z", "2099-01-04")])
+        .await;
+    app.set_clock("2099-01-05T12:00:00Z");
+    app.bamboohr(&[hired("2099-01-05T11:00:00Z", "2099-01-04")])
+        .await;
+    drift(&app, DriftMode::Fix).await;
+    assert!(!app.is_active(DANA).await);
+    assert_eq!(app.holds().await, [""; 0]);
+    // A row that was stored without the date loads, and another date is a newer fact.
+    app.sql("UPDATE leaver.employees SET departure = departure - 'hire_date'")
+        .await;
+    app.bamboohr(&[hired("2099-01-05T11:30:00Z", "2099-01-05")])
+        .await;
+    assert!(app.is_active(DANA).await);
+}
+
+#[tokio::test]
 async fn an_account_without_an_employee_can_be_ended() {
     let mut app = employed(&[]).await;
     let output = end(&app, &[EVE, "--yes", "--json"]).succeeded().json();

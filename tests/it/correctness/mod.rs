@@ -2,8 +2,10 @@
 
 mod acting;
 mod addresses;
+mod afterwards;
 mod by_hand;
 mod judging;
+mod locked;
 mod outdated;
 mod reading;
 mod records;
@@ -11,3 +13,4 @@ mod rows;
 mod seen;
 mod shapes;
 mod states;
+mod tenants;

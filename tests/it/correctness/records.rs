@@ -103,6 +103,11 @@ async fn unlisted_linked_account_has_no_effect_until_replay() {
     assert_eq!(app.lines(states).await, ["processed", "failed"]);
     let known = "SELECT employee_id FROM leaver.employees";
     assert_eq!(app.lines(known).await, ["old"]);
+    let health = app.get("/health").await.body;
+    assert_eq!(
+        health["reasons"][0]["code"], "linked_account_not_listed",
+        "{health}"
+    );
     // Once the first account is deleted, the next one takes its place.
     app.deliver("merge", &account_deleted(OLD)).await;
     app.send(

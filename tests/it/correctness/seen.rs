@@ -77,7 +77,7 @@ async fn health_lists_reasons_and_counts() {
         ("blocked", json!(0)),
         ("without_account", json!(0)),
         ("pending_reads", json!(0)),
-        ("safeguard", json!({"tripped": false})),
+        ("safeguard", json!({"tripped": []})),
     ] {
         assert_eq!(healthy[member], value, "{member}");
     }

@@ -10,7 +10,7 @@ use leaver_core::domain::SourceName;
 use serde_json::json;
 use sqlx::Connection;
 
-use super::limits::{email, employ, inactive, report};
+use super::{email, employ, inactive, report};
 use crate::support::driving::{REACTIVATE, leaving, merge_record};
 use crate::support::{TestApp, employee, employees};
 
@@ -166,7 +166,7 @@ async fn drift_lists_a_planned_leaver_and_health_stays_ok() {
 
 #[tokio::test]
 async fn a_rejected_hold_is_not_planned() {
-    let mut app = super::limits::app_with_limits((1, 1), (1, 1)).await;
+    let mut app = super::app_with_limits((1, 1), (1, 1)).await;
     employ(&mut app, 3).await;
     app.advance(TimeDelta::minutes(1));
     report(&mut app, 0..2, false).await;

@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 use serde_json::Value;
 
-use super::limits::{email, employ, held, inactive, report};
 use super::shadow::{SHADOW, shadowed_app};
+use super::{email, employ, held, inactive, report};
 use crate::support::TestApp;
 use crate::support::driving::event;
 

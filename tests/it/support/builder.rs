@@ -12,6 +12,12 @@ use super::app::{Files, TestApp, parts};
 use super::database::{Session, empty_database, migrated_database, postgres};
 use super::{BAMBOOHR_KEY, END_SESSIONS, MERGE_KEY, USERS, at, scratch};
 
+/// Limits that no test reaches. Tests of the safeguard set their own.
+pub(crate) const HIGH_LIMITS: [(&str, &str); 2] = [
+    ("LEAVER__SAFEGUARD__HOUR__FLOOR", "1000000"),
+    ("LEAVER__SAFEGUARD__DAY__FLOOR", "1000000"),
+];
+
 /// What a [`TestApp`] is made of. Without further calls: the sources `bamboohr` and `merge`, the tables [`USERS`] and a
 /// migrated database.
 pub(crate) struct TestAppBuilder {
@@ -28,9 +34,8 @@ impl TestAppBuilder {
             ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
             ("MERGE_WEBHOOK_SECRET", MERGE_KEY),
             END_SESSIONS,
-            // Tests of the safeguard set limits of their own.
-            ("LEAVER__SAFEGUARD__HOUR__FLOOR", "1000000"),
-            ("LEAVER__SAFEGUARD__DAY__FLOOR", "1000000"),
+            HIGH_LIMITS[0],
+            HIGH_LIMITS[1],
         ];
         Self {
             config_file: None,
@@ -52,7 +57,8 @@ impl TestAppBuilder {
     /// Replaces all settings by a configuration file and the environment variables that it names.
     pub(crate) fn config_file(mut self, text: &str, variables: &[(&str, &str)]) -> Self {
         self.config_file = Some(text.to_owned());
-        self.variables = owned(variables);
+        self.variables = owned(&HIGH_LIMITS);
+        self.variables.extend(owned(variables));
         self
     }
 

@@ -18,6 +18,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection, Row};
 use uuid::Uuid;
 
+use super::builder::HIGH_LIMITS;
 use super::database::Session;
 use super::{
     BAMBOOHR_KEY, END_SESSIONS, JSON, MERGE_KEY, TestApp, employee, employees, merge_changed,
@@ -93,6 +94,7 @@ impl TestApp {
             .map(|(_, name, key)| (name, key))
             .collect();
         env.extend([END_SESSIONS]);
+        env.extend(HIGH_LIMITS);
         env.extend(settings.iter().copied());
         let settings = Settings::load(None, &Environment::of(env)).unwrap();
         let parts =

@@ -278,9 +278,10 @@ fn handle_rehire(inputs: &Inputs<'_>, now: DateTime<Utc>) -> Option<Action> {
     let account = account_to_give_back(inputs)?;
     let begins_later = departure::later_hire_date(inputs.policy, inputs.employee)
         .is_some_and(|day| day_start(day, inputs.policy.timezone) > now);
+    let is_repeated = departure::is_hire_date_repeated(inputs.policy, inputs.employee);
     match inputs.policy.rehire {
         Rehire::Hold => request_return(inputs),
-        Rehire::Reactivate if begins_later => request_return(inputs),
+        Rehire::Reactivate if begins_later || is_repeated => request_return(inputs),
         Rehire::Reactivate => Some(Action::Reactivate(account.id.clone())),
         Rehire::Ignore => None,
     }
@@ -312,6 +313,6 @@ fn account_to_give_back<'a>(inputs: &Inputs<'a>) -> Option<&'a Account> {
     else {
         return None;
     };
-    let is_ours = inputs.employee.deactivated_at.is_some();
+    let is_ours = inputs.employee.deactivated_at.is_some() && !account.has_other_inactive_status;
     (is_ours && !account.is_active).then_some(account)
 }

@@ -19,6 +19,24 @@ pub fn is_carried_out(employee: &Employee) -> bool {
         .is_some_and(|departure| departure.returned_at.is_none())
 }
 
+/// Returns whether the end that the facts describe is the one that was carried out. Its account may be gone by now.
+#[must_use]
+pub fn is_settled(policy: &Policy, employee: &Employee, now: DateTime<Utc>) -> bool {
+    let Some(departure) = employee.departure.filter(|_| is_carried_out(employee)) else {
+        return false;
+    };
+    let has_begun_again =
+        later_hire_date(policy, employee).is_some_and(|day| day_start(day, policy.timezone) <= now);
+    // A date after the end may be that of another employment.
+    let is_same_end = match (departure.termination_date, termination_date(employee)) {
+        (Some(known), Some(date)) if known != date => {
+            start_of(date, policy.timezone) <= departure.carried_out_at
+        }
+        _ => true,
+    };
+    !has_begun_again && is_same_end
+}
+
 /// Records that the account was deactivated, or found inactive and its sessions ended.
 pub fn carried_out(employee: &mut Employee, now: DateTime<Utc>) {
     employee.departure = Some(departure_of(employee, now));
@@ -36,6 +54,7 @@ fn departure_of(employee: &Employee, now: DateTime<Utc>) -> Departure {
     Departure {
         carried_out_at: now,
         termination_date: termination_date(employee),
+        hire_date: employee.hire_date(),
         returned_at: None,
         by_person: false,
         while_employed: is_reported_as_employed(employee),
@@ -65,15 +84,30 @@ pub(super) fn is_reported_since(employee: &Employee) -> bool {
 /// Returns whether a person's decision ended the access while the HR system reported the person as employed, and the
 /// facts show no later employment.
 ///
-/// A repeated status, or a termination date that is added to it, then gives no access back.
+/// A repeated status, or a termination date that is added to it, then gives no access back. Neither does a hire date that
+/// the person could see, unless the HR system had announced an end before it.
 pub(super) fn outlasts_the_facts(policy: &Policy, employee: &Employee) -> bool {
     employee.departure.is_some_and(|departure| {
         let known = departure.termination_date;
         departure.while_employed
             && departure.returned_at.is_none()
             && (known.is_none() || known == termination_date(employee))
-            && later_hire_date(policy, employee).is_none()
+            && later_hire_date(policy, employee).is_none_or(|_| {
+                let is_announced = known.is_some() && !departure.by_person;
+                employee.has_hire_date_of_departure() && !is_announced
+            })
     })
+}
+
+/// Returns whether a later hire date is no newer fact: it was known at the end, and the HR system reported the person as
+/// employed all the time, or a person ended the access by hand.
+pub(super) fn is_hire_date_repeated(policy: &Policy, employee: &Employee) -> bool {
+    let is_decided = employee
+        .departure
+        .is_some_and(|departure| departure.while_employed || departure.by_person);
+    is_decided
+        && employee.has_hire_date_of_departure()
+        && later_hire_date(policy, employee).is_some()
 }
 
 /// Returns the hire date if it lies after the end that was carried out. Its day may not have begun yet.

@@ -110,17 +110,26 @@ fn missing_evidence(
         return Some("the hire date of that record is unknown");
     };
     // An employment that begins after the end is later, also if the beginning of the earlier one is unknown.
-    if ended_on(policy, employee).is_some_and(|ended| hired > ended) {
-        return None;
-    }
+    let is_after_the_end = ended_on(policy, employee).is_some_and(|ended| hired > ended);
     match employee.hire_date() {
-        None => Some("the hire date of the record that ends is unknown"),
-        Some(earlier) if hired > earlier => None,
-        Some(earlier) if hired < earlier => Some("that record has an earlier hire date"),
-        // With one hire date, the record that was reported last is the present one.
-        Some(_) if other.confirmed_at >= employee.first_observed_at => None,
-        Some(_) => Some("that record has not been confirmed since the one that ends is known"),
+        None if !is_after_the_end => Some("the hire date of the record that ends is unknown"),
+        Some(earlier) if !is_after_the_end && hired < earlier => {
+            Some("that record has an earlier hire date")
+        }
+        _ if other.confirmed_at < known_since(employee) => {
+            Some("that record has not been confirmed since the one that ends is known")
+        }
+        _ => None,
     }
+}
+
+/// Returns since when a record is known. A record that one delivery reports together with another is known since then, and
+/// not since its row was inserted a moment later.
+fn known_since(employee: &Employee) -> Option<DateTime<Utc>> {
+    let reported = employee.status.as_ref().map(|fact| fact.observed_at);
+    employee
+        .first_observed_at
+        .map(|first| reported.map_or(first, |reported| first.min(reported)))
 }
 
 /// Judges a record that is not employed yet: its employment may follow the one that ends without a day between.

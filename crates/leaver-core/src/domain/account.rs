@@ -13,4 +13,6 @@ pub struct Account {
     pub is_active: bool,
     /// True if only a person may end its access, by its id or the predicate of protected accounts.
     pub is_protected: bool,
+    /// True if the row is inactive by a status that Leaver does not write. Such an account is not given back.
+    pub has_other_inactive_status: bool,
 }

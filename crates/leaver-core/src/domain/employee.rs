@@ -51,6 +51,8 @@ pub struct Departure {
     pub carried_out_at: DateTime<Utc>,
     /// The termination date known then.
     pub termination_date: Option<DateOrInstant>,
+    /// The hire date known then.
+    pub hire_date: Option<NaiveDate>,
     /// When access was given back, by a person or after newer facts.
     pub returned_at: Option<DateTime<Utc>>,
     /// True if a person ended access by hand, without a statement of the HR system.
@@ -200,7 +202,7 @@ impl Employee {
     }
 
     /// Returns when a person ended access by hand, if a later employment is known now. A status of active alone is none: the
-    /// HR system may have reported it all the time.
+    /// HR system may have reported it all the time. The same holds for a hire date that was known at the end.
     #[must_use]
     pub fn rehired_after_end_by_hand(&self) -> Option<DateTime<Utc>> {
         let departure = self.departure?;
@@ -208,7 +210,16 @@ impl Employee {
         if !departure.by_person || departure.returned_at.is_some() {
             return None;
         }
-        (self.hire_date()? > ended_at.date_naive()).then_some(ended_at)
+        let is_later = self.hire_date()? > ended_at.date_naive();
+        let is_repeated = departure.while_employed && self.has_hire_date_of_departure();
+        (is_later && !is_repeated).then_some(ended_at)
+    }
+
+    /// Returns whether the hire date was known already when the last end was carried out.
+    #[must_use]
+    pub fn has_hire_date_of_departure(&self) -> bool {
+        let known = self.departure.and_then(|departure| departure.hire_date);
+        known.is_some() && known == self.hire_date()
     }
 
     /// Returns the status, if one is known.

@@ -40,10 +40,54 @@ pub struct Tenant(String);
 #[serde(transparent)]
 pub struct EmployeeId(String);
 
-/// The id of a row in the application's users table, as text for any column type.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(transparent)]
-pub struct AccountId(String);
+/// The id of a row in the application's users table, as text for any column type, and the row's tenant if the table has a
+/// tenant column. The text form is the id alone.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AccountId {
+    id: String,
+    tenant: Option<String>,
+}
+
+impl AccountId {
+    /// Wraps the id of a table without a tenant column.
+    pub fn new(id: impl Into<String>) -> Self {
+        Self {
+            id: id.into(),
+            tenant: None,
+        }
+    }
+
+    /// Sets the tenant. Accounts of two tenants differ even if their ids are equal.
+    #[must_use]
+    pub fn in_tenant(self, tenant: Option<impl Into<String>>) -> Self {
+        let tenant = tenant.map(Into::into);
+        Self { tenant, ..self }
+    }
+
+    /// Returns the id.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.id
+    }
+
+    /// Returns the tenant; `None` if the table has no tenant column or the row no tenant.
+    #[must_use]
+    pub fn tenant(&self) -> Option<&str> {
+        self.tenant.as_deref()
+    }
+}
+
+impl fmt::Display for AccountId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.id)
+    }
+}
+
+impl Serialize for AccountId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.id)
+    }
+}
 
 macro_rules! opaque_text {
     ($($name:ident),*) => {$(
@@ -74,8 +118,8 @@ macro_rules! reads_as_text {
     )*};
 }
 
-opaque_text!(Tenant, EmployeeId, AccountId);
-reads_as_text!(SourceName, Tenant, EmployeeId, AccountId);
+opaque_text!(Tenant, EmployeeId);
+reads_as_text!(SourceName, Tenant, EmployeeId);
 
 /// The id of a stored webhook request: a version 7 UUID, so ids sort by time of arrival.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

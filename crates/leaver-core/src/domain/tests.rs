@@ -46,6 +46,7 @@ fn only_a_later_hire_date_is_a_rehire_after_an_end_by_hand() {
         employee.departure = Some(Departure {
             carried_out_at: ended_at,
             termination_date: None,
+            hire_date: None,
             returned_at: None,
             by_person,
             while_employed: false,
@@ -56,5 +57,9 @@ fn only_a_later_hire_date_is_a_rehire_after_an_end_by_hand() {
             observed_at: ended_at,
         });
         assert_eq!(employee.rehired_after_end_by_hand(), expected, "{hired:?}");
+        let known = employee.departure.as_mut().unwrap();
+        known.hire_date = employee.hire_date.as_ref().and_then(|fact| fact.value);
+        known.while_employed = true;
+        assert_eq!(employee.rehired_after_end_by_hand(), None, "{hired:?}");
     }
 }

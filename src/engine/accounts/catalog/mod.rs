@@ -32,8 +32,18 @@ pub(crate) struct Relation {
     pub(crate) rules: Vec<String>,
     /// True if a unique index has the id column alone.
     pub(crate) id_is_unique: bool,
+    /// True if a unique index has the id column and a tenant column that is not null.
+    pub(crate) id_is_unique_in_tenant: bool,
     /// True if a unique index has the id column beside others.
     pub(crate) id_is_part_of_key: bool,
+}
+
+/// The mapped columns that the catalog describes further.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct MappedColumns<'a> {
+    pub(super) id: &'a str,
+    pub(super) access: &'a str,
+    pub(super) tenant: Option<&'a str>,
 }
 
 /// Reads the table in the catalog again.
@@ -44,8 +54,7 @@ pub(super) async fn current(
     conn: &mut PgConnection,
     table: &AccountsTable,
 ) -> Result<Relation, sqlx::Error> {
-    let (schema, name) = (&table.schema, &table.bare_name);
-    relation(conn, schema, name, &table.id_column, &table.access_column).await
+    relation(conn, &table.schema, &table.bare_name, table.columns()).await
 }
 
 impl Relation {

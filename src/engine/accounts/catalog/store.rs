@@ -2,9 +2,10 @@
 
 use sqlx::PgConnection;
 
-use super::Relation;
+use super::{MappedColumns, Relation};
+use crate::engine::accounts::mapping::Column;
 
-/// Reads a table that exists, with its id and access columns.
+/// Reads a table that exists, with its mapped columns.
 ///
 /// # Errors
 /// Returns the database's error; `RowNotFound` if the table or a column is gone.
@@ -12,8 +13,7 @@ pub(in crate::engine::accounts) async fn relation(
     conn: &mut PgConnection,
     schema: &str,
     table: &str,
-    id_column: &str,
-    access_column: &str,
+    columns: MappedColumns<'_>,
 ) -> Result<Relation, sqlx::Error> {
     sqlx::query_as!(
         Relation,
@@ -35,17 +35,25 @@ pub(in crate::engine::accounts) async fn relation(
                         ORDER BY 1) AS "rules!",
                   EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid
                           AND i.indpred IS NULL AND i.indnkeyatts = 1 AND i.indkey[0] = id.attnum) AS "id_is_unique!",
+                  tenant.attnotnull IS TRUE
+                  AND EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid
+                              AND i.indpred IS NULL AND i.indnkeyatts = 2
+                              AND ((i.indkey[0] = id.attnum AND i.indkey[1] = tenant.attnum)
+                                   OR (i.indkey[0] = tenant.attnum AND i.indkey[1] = id.attnum)))
+                      AS "id_is_unique_in_tenant!",
                   EXISTS (SELECT FROM pg_index i WHERE i.indrelid = c.oid AND i.indisunique AND i.indisvalid
                           AND i.indnkeyatts > 1 AND id.attnum = ANY (i.indkey)) AS "id_is_part_of_key!"
            FROM pg_class c
            JOIN pg_namespace n ON n.oid = c.relnamespace
            JOIN pg_attribute id ON id.attrelid = c.oid AND id.attname::text = $3
            JOIN pg_attribute access ON access.attrelid = c.oid AND access.attname::text = $4
+           LEFT JOIN pg_attribute tenant ON tenant.attrelid = c.oid AND tenant.attname::text = $5
            WHERE n.nspname::text = $1 AND c.relname::text = $2"#,
         schema,
         table,
-        id_column,
-        access_column,
+        columns.id,
+        columns.access,
+        columns.tenant,
     )
     .fetch_one(conn)
     .await
@@ -86,4 +94,49 @@ pub(in crate::engine::accounts) async fn leading_index_keys(
     )
     .fetch_all(conn)
     .await
+}
+
+/// Returns the columns of a table or view, in order; none if it does not exist.
+///
+/// Types are named so that a cast does not truncate: `bpchar`, since `character` is `character(1)`.
+pub(in crate::engine::accounts) async fn columns(
+    conn: &mut PgConnection,
+    schema: &str,
+    table: &str,
+) -> Result<Vec<Column>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"SELECT a.attname::text AS "name!", format_type(a.atttypid, -1) AS "type_name!",
+                  COALESCE(format_type(NULLIF(t.typbasetype, 0), -1), t.typname::text) AS "base_name!",
+                  a.attnotnull AS "is_not_null!",
+                  t.typtype::text AS "kind!", t.typname::text AS "bare!",
+                  ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid IN (t.oid, t.typbasetype)
+                        ORDER BY e.enumsortorder) AS "labels!"
+           FROM pg_class c
+           JOIN pg_namespace n ON n.oid = c.relnamespace
+           JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
+           JOIN pg_type t ON t.oid = a.atttypid
+           WHERE n.nspname::text = $1 AND c.relname::text = $2 AND c.relkind IN ('r', 'p', 'v', 'f')
+           ORDER BY a.attnum"#,
+        schema,
+        table,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| {
+            let base_type = match (row.kind.as_str(), row.bare.as_str()) {
+                ("d", _) => row.base_name,
+                (_, "citext") => "citext".to_owned(),
+                _ => row.type_name.clone(),
+            };
+            Column {
+                name: row.name,
+                type_name: row.type_name,
+                base_type,
+                is_not_null: row.is_not_null,
+                labels: row.labels,
+            }
+        })
+        .collect())
 }

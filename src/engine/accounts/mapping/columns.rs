@@ -7,6 +7,7 @@ pub(in crate::engine::accounts) struct Column {
     pub(in crate::engine::accounts) name: String,
     pub(in crate::engine::accounts) type_name: String,
     pub(in crate::engine::accounts) base_type: String,
+    pub(in crate::engine::accounts) is_not_null: bool,
     /// The values of an enum type, else empty.
     pub(in crate::engine::accounts) labels: Vec<String>,
 }

@@ -58,13 +58,21 @@ pub enum MappingError {
     },
     /// Several rows may have the same id.
     #[error(
-        "accounts.id_column: \"{column}\" does not identify one row of {table}; name a column with a unique index of its own, or add one"
+        "accounts.id_column: \"{column}\" does not identify one row of {table}; name a column with a unique index of its own, or map `accounts.tenant_column`, not null, and add a unique index on both"
     )]
     IdNotUnique {
         /// The column.
         column: String,
         /// The table.
         table: String,
+    },
+    /// A statement that ends sessions would end those of another tenant.
+    #[error(
+        "accounts.end_sessions[{position}] uses no $2, but ids are unique inside a tenant only; add a condition on the tenant such as `tenant_id::text = $2`"
+    )]
+    SessionsWithoutTenant {
+        /// The position of the statement.
+        position: usize,
     },
     /// The catalog could not be read.
     #[error("cannot read the definition of the accounts table")]

@@ -6,6 +6,7 @@ mod error;
 mod names;
 mod shape;
 mod statements;
+mod tenant;
 
 use std::fmt;
 
@@ -18,8 +19,9 @@ pub(super) use self::names::{literal, quote, split_table_name, text_array};
 pub use self::shape::Shape;
 use self::statements::Parts;
 pub(super) use self::statements::{Statements, Switch};
-use super::catalog::{self, Relation};
-use leaver_core::domain::EmailDomains;
+use self::tenant::TenantSql;
+use super::catalog::{self, MappedColumns, Relation};
+use leaver_core::domain::{AccountId, EmailDomains, Employee, Tenant};
 
 /// The section `[accounts]`. Names are spelled as in the database.
 ///
@@ -28,7 +30,7 @@ use leaver_core::domain::EmailDomains;
 pub struct AccountsMapping {
     /// `schema.table`, or a table of `public`. A part that contains a dot stands in double quotes.
     pub table: String,
-    /// The primary key, of any integer, uuid or text type.
+    /// The primary key, of any integer, uuid or text type. It is unique by itself or together with the tenant column.
     pub id_column: String,
     /// The work e-mail.
     pub email_column: String,
@@ -42,7 +44,7 @@ pub struct AccountsMapping {
     pub filter: String,
     /// Further columns that both directions write, each with its SQL expression.
     pub also_set: Vec<(String, String)>,
-    /// Statements that end sessions; `$1` is the list of account IDs as `text[]`.
+    /// Statements that end sessions; `$1` is the list of account IDs as `text[]`, `$2` their tenant.
     pub end_sessions: Vec<String>,
     /// Ids of accounts that are deactivated only after a person approves it.
     pub protected: Vec<String>,
@@ -154,6 +156,7 @@ pub struct AccountsTable {
     pub(super) bare_name: String,
     pub(super) id_column: String,
     pub(super) access_column: String,
+    pub(super) tenant_column: Option<String>,
     pub(super) filter: String,
     pub(super) statements: Statements,
     /// True if the table holds accounts of several tenants.
@@ -165,7 +168,7 @@ pub struct AccountsTable {
 }
 
 impl AccountsTable {
-    /// Finds the table and checks every name and type, and that an id names one row.
+    /// Finds the table and checks every name and type, and that an id names one row, or one row of a tenant.
     ///
     /// # Errors
     /// Returns a [`MappingError`], which names the key to change.
@@ -174,7 +177,7 @@ impl AccountsTable {
         mapping: &AccountsMapping,
     ) -> Result<Self, MappingError> {
         let (schema, bare_name) = split_table_name(&mapping.table)?;
-        let present = super::store::columns(conn, &schema, &bare_name).await?;
+        let present = catalog::store::columns(conn, &schema, &bare_name).await?;
         if present.is_empty() {
             let hint = suggest_table(conn, &bare_name).await?;
             let table = bare_name;
@@ -194,16 +197,24 @@ impl AccountsTable {
         let wanted = "text, varchar or citext";
         let email = columns.find("email_column", &mapping.email_column, is_text, wanted)?;
         let table = quote(&bare_name);
-        let access = mapping.shape.sql(&columns, &table, &quote(&id.name))?;
-        if let Some(column) = &mapping.tenant_column {
-            columns.find("tenant_column", column, |_| true, "any type")?;
-        }
+        let tenant = match &mapping.tenant_column {
+            Some(column) => Some(columns.find("tenant_column", column, |_| true, "any type")?),
+            None => None,
+        };
+        let tenant = TenantSql::new(&table, tenant);
+        let access = mapping
+            .shape
+            .sql(&columns, &table, &quote(&id.name), &tenant.text)?;
         for (column, _) in &mapping.also_set {
             columns.find("also_set", column, |_| true, "any type")?;
         }
         let access_column = mapping.shape.column();
-        let relation =
-            catalog::relation(conn, &schema, &bare_name, &id.name, access_column).await?;
+        let mapped = MappedColumns {
+            id: &id.name,
+            access: access_column,
+            tenant: mapping.tenant_column.as_deref(),
+        };
+        let relation = catalog::relation(conn, &schema, &bare_name, mapped).await?;
 
         let email_column = quote(&email.name);
         let email_key = format!("leaver.email_key({table}.{email_column}::text)");
@@ -213,7 +224,8 @@ impl AccountsTable {
             table: &table,
             id,
             email,
-            has_tenant: mapping.tenant_column.is_some(),
+            tenant: &tenant,
+            pages_by_tenant: tenant.is_mapped() && !relation.id_is_unique,
             can_lock: relation.can_lock(),
             access: &access,
         }
@@ -227,9 +239,10 @@ impl AccountsTable {
             relation,
             id_column: mapping.id_column.clone(),
             access_column: access_column.to_owned(),
+            tenant_column: mapping.tenant_column.clone(),
             filter: statements::filter(mapping),
             statements,
-            has_tenants: mapping.tenant_column.is_some(),
+            has_tenants: tenant.is_mapped(),
             end_sessions: mapping.end_sessions.clone(),
             search_path: mapping.search_path.clone(),
             has_expressions: mapping.has_expressions(),
@@ -237,24 +250,61 @@ impl AccountsTable {
             schema,
             bare_name,
         };
-        if !table.id_is_unique(conn).await? {
-            return Err(MappingError::IdNotUnique {
-                column: mapping.id_column.clone(),
-                table: table.name,
-            });
-        }
+        table.check_ids(conn).await?;
         Ok(table)
     }
 
-    /// Returns true if an id names one row. Without an index that guarantees it, the rows are compared.
-    async fn id_is_unique(&self, conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    /// Checks that an id names one row. Without an index that guarantees it, the rows are compared. If ids are unique inside a
+    /// tenant only, each statement that ends sessions must use the tenant.
+    async fn check_ids(&self, conn: &mut PgConnection) -> Result<(), MappingError> {
         if self.relation.id_is_unique {
-            return Ok(true);
+            return Ok(());
         }
-        if self.relation.id_is_part_of_key && self.relation.is_plain_table() {
-            return Ok(false);
+        let is_contradicted = self.relation.id_is_part_of_key && self.relation.is_plain_table();
+        if !is_contradicted && super::store::has_unique_ids(conn, self, false).await? {
+            return Ok(());
         }
-        super::store::has_unique_ids(conn, self).await
+        let is_unique_in_tenant = self.has_tenants
+            && (self.relation.id_is_unique_in_tenant
+                || (!is_contradicted && super::store::has_unique_ids(conn, self, true).await?));
+        if !is_unique_in_tenant {
+            return Err(MappingError::IdNotUnique {
+                column: self.id_column.clone(),
+                table: self.name.clone(),
+            });
+        }
+        let without_tenant = |statement: &String| !super::uses_tenant(statement);
+        match self.end_sessions.iter().position(without_tenant) {
+            Some(position) => Err(MappingError::SessionsWithoutTenant { position }),
+            None => Ok(()),
+        }
+    }
+
+    /// Returns true if pages of accounts are in the order of tenant and id, and not of the id alone.
+    pub(super) fn pages_by_tenant(&self) -> bool {
+        self.has_tenants && !self.relation.id_is_unique
+    }
+
+    /// Returns the mapped columns that the catalog describes further.
+    pub(super) fn columns(&self) -> MappedColumns<'_> {
+        MappedColumns {
+            id: &self.id_column,
+            access: &self.access_column,
+            tenant: self.tenant_column.as_deref(),
+        }
+    }
+
+    /// Returns the account of an id in a tenant. Without a tenant column, ids have no tenant.
+    pub(crate) fn account_in(&self, id: AccountId, tenant: &Tenant) -> AccountId {
+        id.in_tenant(self.has_tenants.then(|| tenant.as_str()))
+    }
+
+    /// Sets the tenant of the linked accounts: the roster stores their ids alone.
+    pub(crate) fn complete_links(&self, employees: &mut [Employee]) {
+        for employee in employees {
+            let link = employee.account_id.take();
+            employee.account_id = link.map(|id| self.account_in(id, &employee.key.tenant));
+        }
     }
 
     /// Returns the statement that creates an index for the lookup by e-mail. None if Postgres would not accept one.

@@ -28,6 +28,8 @@ pub(super) struct AccessSql {
     pub(super) has_access: String,
     pub(super) off: String,
     pub(super) on: String,
+    /// True for a status that neither has access nor is written by a deactivation. It names the table.
+    pub(super) has_other_status: Option<String>,
     /// The status to remember before a deactivation.
     pub(super) remembered: Option<String>,
 }
@@ -55,12 +57,13 @@ impl Shape {
         }
     }
 
-    /// Checks the column and returns its expressions. `table` and `id` are quoted names.
+    /// Checks the column and returns its expressions. `table` and `id` are quoted names, `tenant` is an expression.
     pub(super) fn sql(
         &self,
         columns: &Columns<'_>,
         table: &str,
         id: &str,
+        tenant: &str,
     ) -> Result<AccessSql, MappingError> {
         let name = format!("{table}.{}", quote(self.column()));
         match self {
@@ -72,6 +75,7 @@ impl Shape {
                     has_access: format!("{name} IS DISTINCT FROM {}", !on),
                     off: (!on).to_string(),
                     on: on.to_string(),
+                    has_other_status: None,
                     remembered: None,
                 })
             }
@@ -84,6 +88,7 @@ impl Shape {
                     has_access: format!("{name} IS NULL OR {name} > {now}"),
                     off: past_as(&column.base_type).unwrap_or(now).to_owned(),
                     on: "NULL".to_owned(),
+                    has_other_status: None,
                     remembered: None,
                 })
             }
@@ -99,12 +104,20 @@ impl Shape {
                 check_label(column, "inactive_value", inactive)?;
                 let (values, kind) = (text_array(active), &column.type_name);
                 let first = active.first().map_or("NULL".to_owned(), |v| literal(v));
+                let (has_access, off) = (
+                    format!("COALESCE({name}::text = ANY ({values}), false)"),
+                    literal(inactive),
+                );
                 Ok(AccessSql {
-                    has_access: format!("COALESCE({name}::text = ANY ({values}), false)"),
-                    off: format!("{}::{kind}", literal(inactive)),
+                    has_other_status: Some(format!(
+                        "NOT {has_access} AND {name}::text IS DISTINCT FROM {off}"
+                    )),
+                    has_access,
+                    off: format!("{off}::{kind}"),
                     on: format!(
                         "COALESCE((SELECT s.previous FROM leaver.account_status s
-                             WHERE s.account_id = {table}.{id}::text AND s.previous = ANY ({values})), {first})::{kind}"
+                             WHERE s.tenant = COALESCE({tenant}, '') AND s.account_id = {table}.{id}::text
+                               AND s.previous = ANY ({values})), {first})::{kind}"
                     ),
                     remembered: Some(format!("{name}::text")),
                 })

@@ -5,12 +5,13 @@ use std::fmt;
 
 use super::columns::Column;
 use super::shape::AccessSql;
+use super::tenant::TenantSql;
 use super::{AccountsMapping, quote, text_array};
 
 /// One direction of a change of access.
 #[derive(Clone, Debug)]
 pub(in crate::engine::accounts) struct Switch {
-    /// Returns the ids that have not reached the target, in order, and locks their rows.
+    /// Returns the accounts that have not reached the target, in order, and locks their rows.
     pub(in crate::engine::accounts) select: String,
     /// Writes the target.
     pub(in crate::engine::accounts) update: String,
@@ -22,6 +23,8 @@ pub(in crate::engine::accounts) struct Switch {
 #[derive(Clone)]
 pub(in crate::engine::accounts) struct Statements {
     pub(in crate::engine::accounts) find_by_id: String,
+    /// The same for ids of any tenant.
+    pub(in crate::engine::accounts) find_in_any_tenant: String,
     pub(in crate::engine::accounts) find_by_email: String,
     pub(in crate::engine::accounts) active_after: String,
     pub(in crate::engine::accounts) deactivate: Switch,
@@ -49,7 +52,9 @@ pub(super) struct Parts<'a> {
     pub(super) table: &'a str,
     pub(super) id: &'a Column,
     pub(super) email: &'a Column,
-    pub(super) has_tenant: bool,
+    pub(super) tenant: &'a TenantSql,
+    /// True if pages of accounts are in the order of tenant and id, and not of the id alone.
+    pub(super) pages_by_tenant: bool,
     pub(super) can_lock: bool,
     pub(super) access: &'a AccessSql,
 }
@@ -61,51 +66,64 @@ impl Parts<'_> {
         let id = self.id();
         let accounts = self.accounts("");
         let with_key = self.accounts(&format!("{email_key} AS leaver_email, "));
-        let read = "a.id, a.email, a.is_active, a.is_protected";
-        let same_tenant = if self.has_tenant {
+        let read =
+            "a.id, a.leaver_tenant, a.email, a.is_active, a.is_protected, a.has_other_status";
+        let linked_tenant = self.tenant.equals_wanted();
+        let same_tenant = if self.tenant.is_mapped() {
             " AND a.leaver_tenant = w.tenant"
         } else {
             ""
         };
-        let linked_tenant = if self.has_tenant {
-            " AND (w.tenant IS NULL OR a.leaver_tenant = w.tenant)"
-        } else {
-            ""
-        };
-        let own_tenant = if self.has_tenant {
+        let own_tenant = if self.tenant.is_mapped() {
             " AND a.leaver_tenant = $1"
         } else {
             ""
         };
         let has_access = &self.access.has_access;
-        Statements {
-            find_by_id: format!(
+        let find_by_id = |tenant: &str| {
+            format!(
                 "SELECT w.n, {read} FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (id, tenant, n)
-                 JOIN ({accounts}) a ON a.leaver_id = w.id::{kind}{linked_tenant} ORDER BY w.n"
-            ),
+                 JOIN ({accounts}) a ON a.leaver_id = w.id::{kind}{tenant} ORDER BY w.n"
+            )
+        };
+        let (order, after) = if self.pages_by_tenant {
+            let (order, after) = self.tenant.order();
+            (
+                format!("{order}, a.leaver_id"),
+                format!("({after}, $1::text::{kind})"),
+            )
+        } else {
+            ("a.leaver_id".to_owned(), format!("($1::text::{kind})"))
+        };
+        Statements {
+            find_by_id: find_by_id(&linked_tenant),
+            find_in_any_tenant: find_by_id(""),
             find_by_email: format!(
                 "SELECT w.n, {read} FROM unnest($1::text[], $2::text[], $3::bigint[]) AS w (email, tenant, n)
                  JOIN ({with_key}) a ON a.leaver_email = leaver.email_key(w.email){same_tenant} ORDER BY w.n, a.leaver_id"
             ),
             active_after: format!(
                 "SELECT {read} FROM ({accounts}) a
-                 WHERE a.is_active AND ($1::text IS NULL OR a.leaver_id > $1::text::{kind})
-                 ORDER BY a.leaver_id LIMIT $2"
+                 WHERE a.is_active AND ($1::text IS NULL OR ({order}) > {after})
+                 ORDER BY {order} LIMIT $2"
             ),
             deactivate: self.switch(false),
             reactivate: self.switch(true),
             read_back: format!(
-                "SELECT {id}::text AS id, ({has_access}) AS is_active FROM {name}
-                 WHERE {id} = ANY ($1::text[]::{kind}[])"
+                "SELECT {id}::text AS id, {tenant} AS tenant, ({has_access}) AS is_active FROM {name} WHERE {is_named}",
+                tenant = self.tenant.text,
+                is_named = self.tenant.is_named(&id, kind),
             ),
             // A subtransaction has a number of its own, of the same epoch as the transaction's or of the next.
             last_writers: format!(
-                "SELECT w.id, w.current - w.current % 4294967296 + w.writer
+                "SELECT w.id, w.tenant, w.current - w.current % 4294967296 + w.writer
                         + CASE WHEN w.writer < w.current % 4294967296 THEN 4294967296 ELSE 0 END AS writer
-                 FROM (SELECT {id}::text AS id, {table}.xmin::text::bigint AS writer,
+                 FROM (SELECT {id}::text AS id, {tenant} AS tenant, {table}.xmin::text::bigint AS writer,
                               pg_current_xact_id()::text::bigint AS current
-                       FROM {name} WHERE {id} = ANY ($1::text[]::{kind}[])) AS w",
+                       FROM {name} WHERE {is_named}) AS w",
                 table = self.table,
+                tenant = self.tenant.text,
+                is_named = self.tenant.is_named(&id, kind),
             ),
             population: format!(
                 "WITH present AS (
@@ -135,10 +153,7 @@ impl Parts<'_> {
     fn accounts(&self, further: &str) -> String {
         let (id, table) = (self.id(), self.table);
         let email = quote(&self.email.name);
-        let tenant = match &self.mapping.tenant_column {
-            Some(column) => format!("{table}.{}::text", quote(column)),
-            None => "NULL::text".to_owned(),
-        };
+        let (tenant, tenant_key) = (&self.tenant.text, self.tenant.key());
         let mut protected = vec![];
         if !self.mapping.protected.is_empty() {
             let listed = text_array(&self.mapping.protected);
@@ -153,43 +168,62 @@ impl Parts<'_> {
             protected.join(" OR ")
         };
         format!(
-            "SELECT {id} AS leaver_id, {further}{tenant} AS leaver_tenant, {id}::text AS id,
-                    {table}.{email}::text AS email, ({has_access}) AS is_active, ({is_protected}) AS is_protected
+            "SELECT {id} AS leaver_id, {further}{tenant} AS leaver_tenant, {tenant_key} AS leaver_tenant_key,
+                    {id}::text AS id,
+                    {table}.{email}::text AS email, ({has_access}) AS is_active, ({is_protected}) AS is_protected,
+                    ({has_other_status}) AS has_other_status
              FROM {name} WHERE {filter}",
             has_access = self.access.has_access,
+            has_other_status = self.access.has_other_status.as_deref().unwrap_or("false"),
             name = self.name,
             filter = filter(self.mapping),
         )
     }
 
     fn switch(&self, to_active: bool) -> Switch {
-        let (name, id, kind) = (self.name, self.id(), &self.id.type_name);
+        let (name, id, tenant) = (self.name, self.id(), &self.tenant.text);
         let has_access = &self.access.has_access;
+        let other = self.access.has_other_status.as_ref();
         let condition = format!(
-            "{id} = ANY ($1::text[]::{kind}[]) AND {} AND {}({has_access})",
+            "{} AND {} AND {}({has_access}){}",
+            self.tenant.is_named(&id, &self.id.type_name),
             filter(self.mapping),
-            if to_active { "NOT " } else { "" }
+            if to_active { "NOT " } else { "" },
+            // What somebody else has set since is not overwritten.
+            other
+                .filter(|_| to_active)
+                .map_or(String::new(), |other| format!(" AND NOT ({other})")),
         );
+        let order = if self.tenant.is_mapped() {
+            format!("{id}, {tenant}")
+        } else {
+            id.clone()
+        };
         // A view cannot always be locked.
         let lock = if self.can_lock {
             " FOR NO KEY UPDATE"
         } else {
             ""
         };
+        let found = |further: &str| {
+            format!(
+                "SELECT {id}::text AS id, {tenant} AS tenant{further} FROM {name} WHERE {condition} ORDER BY {order}{lock}"
+            )
+        };
         let previous = self.access.remembered.as_ref().filter(|_| !to_active);
         let select = match previous {
-            None => {
-                format!("SELECT {id}::text AS id FROM {name} WHERE {condition} ORDER BY {id}{lock}")
-            }
+            None => found(""),
             Some(previous) => format!(
                 "WITH found AS MATERIALIZED (
-                     SELECT {id}::text AS id, {previous} AS previous FROM {name} WHERE {condition} ORDER BY {id}{lock}
+                     {found}
                  ), remembered AS (
-                     INSERT INTO leaver.account_status (account_id, previous, at)
-                     SELECT DISTINCT ON (id) id, previous, now() FROM found ORDER BY id
-                     ON CONFLICT (account_id) DO UPDATE SET previous = EXCLUDED.previous, at = EXCLUDED.at
+                     INSERT INTO leaver.account_status (tenant, account_id, previous, at)
+                     SELECT DISTINCT ON (COALESCE(tenant, ''), id) COALESCE(tenant, ''), id, previous, now()
+                     FROM found ORDER BY COALESCE(tenant, ''), id
+                     ON CONFLICT (tenant, account_id) DO UPDATE SET previous = EXCLUDED.previous, at = EXCLUDED.at
                  )
-                 SELECT id FROM found"
+                 SELECT id, tenant FROM found",
+                found = found(&format!(", {previous} AS previous")),
             ),
         };
         let value = if to_active {

@@ -83,13 +83,13 @@ pub(crate) async fn try_end_sessions(
     }
     let mut tx = store::begin(conn).await?;
     super::store::enter_search_path(&mut tx, table).await?;
-    let rows = store::run(&mut tx, statement, &[]).await?;
+    let rows = store::run(&mut tx, table, statement, None).await?;
     // A SELECT that calls a function returns a row and changes none.
     if rows > 0 && keyword != "SELECT" {
         return Err(SessionsError::Unlimited);
     }
-    if let Some(account) = account {
-        store::run(&mut tx, statement, &[account.as_str()]).await?;
+    if account.is_some() {
+        store::run(&mut tx, table, statement, account).await?;
     }
     tx.rollback().await?;
     Ok(())

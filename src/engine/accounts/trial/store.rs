@@ -2,6 +2,9 @@
 
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Transaction};
 
+use crate::engine::accounts::{AccountsTable, uses_tenant};
+use leaver_core::domain::AccountId;
+
 /// Begins a transaction that does not wait long for a lock of the application.
 ///
 /// # Errors
@@ -16,18 +19,20 @@ pub(super) async fn begin(
     Ok(tx)
 }
 
-/// Runs a statement that ends sessions of these ids. Returns the number of rows.
+/// Runs a statement that ends sessions, of an account or of none. Returns the number of rows.
 ///
 /// # Errors
 /// Returns why Postgres rejects it.
 pub(super) async fn run(
     conn: &mut PgConnection,
+    table: &AccountsTable,
     statement: &str,
-    ids: &[&str],
+    account: Option<&AccountId>,
 ) -> Result<u64, sqlx::Error> {
-    let done = sqlx::query(AssertSqlSafe(statement.to_owned()))
-        .bind(ids)
-        .execute(conn)
-        .await?;
-    Ok(done.rows_affected())
+    let mut query = sqlx::query(AssertSqlSafe(statement.to_owned()))
+        .bind(Vec::from_iter(account.map(AccountId::as_str)));
+    if table.has_tenants && uses_tenant(statement) {
+        query = query.bind(account.and_then(AccountId::tenant));
+    }
+    Ok(query.execute(conn).await?.rows_affected())
 }

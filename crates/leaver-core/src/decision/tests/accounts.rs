@@ -66,6 +66,7 @@ fn protected_account_is_held() {
 fn an_account_marked_as_protected_is_held() {
     let marked = Account {
         is_protected: true,
+        has_other_inactive_status: false,
         ..account(true)
     };
     check(

@@ -103,6 +103,7 @@ fn account(is_active: bool) -> Account {
         email: WorkEmail::parse(EMAIL),
         is_active,
         is_protected: false,
+        has_other_inactive_status: false,
     }
 }
 
@@ -168,6 +169,7 @@ impl Person {
         self.employee.departure = Some(Departure {
             carried_out_at: at(when),
             termination_date: date,
+            hire_date: None,
             returned_at: None,
             by_person: false,
             while_employed: false,

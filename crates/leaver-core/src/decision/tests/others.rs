@@ -65,16 +65,28 @@ fn unknown_hire_date_is_no_proof_of_a_later_employment() {
 }
 
 #[test]
-fn same_hire_date_needs_a_report_since_the_leaver_is_known() {
-    let same = employee().hired("2020-03-02").record(NOW);
-    check_with(&same, "keep: Employed", "another employee");
-    for confirmed_at in [None, Some(at("2025-12-31T00:00:00Z"))] {
-        let old = OtherRecord {
-            confirmed_at,
-            ..same.clone()
-        };
-        check_with(&old, "hold: deactivate 7", "has not been confirmed");
+fn record_needs_a_report_since_the_leaver_is_known() {
+    // The same hire date, a later one, and one after the end.
+    for hired in ["2020-03-02", "2023-05-01", "2026-03-10"] {
+        let other = employee().hired(hired).record(NOW);
+        check_with(&other, "keep: Employed", "another employee");
+        for confirmed_at in [None, Some(at("2025-12-31T00:00:00Z"))] {
+            let old = OtherRecord {
+                confirmed_at,
+                ..other.clone()
+            };
+            check_with(&old, "hold: deactivate 7", "has not been confirmed");
+        }
     }
+}
+
+#[test]
+fn two_records_of_one_delivery_are_known_since_then() {
+    let mut person = contractor();
+    person.others = vec![employee().record(NOW)];
+    // The row is inserted after the delivery has arrived.
+    person.employee.first_observed_at = Some(person.observed_at + TimeDelta::milliseconds(3));
+    check(&person, NOW, "keep: Employed");
 }
 
 #[test]

@@ -205,6 +205,7 @@ proptest! {
         person.employee.departure = Some(Departure {
             carried_out_at: now,
             termination_date: Some(date),
+            hire_date: None,
             returned_at: None,
             by_person: false,
             while_employed,

@@ -69,6 +69,15 @@ fn end_without_a_date_is_followed_by_a_newer_status() {
 
 /// An active person whose access a person's decision ended, for every provider and both policies.
 fn ended_by_hand(date: Option<DateOrInstant>) -> Vec<Person> {
+    ended_with(date, |person| person)
+}
+
+/// The same, with a hire date that was known before.
+fn ended_by_hand_at_hire_date(date: Option<DateOrInstant>, hired: &str) -> Vec<Person> {
+    ended_with(date, |person| person.hired(hired))
+}
+
+fn ended_with(date: Option<DateOrInstant>, known: impl Fn(Person) -> Person) -> Vec<Person> {
     let mut people = vec![];
     for source in [bamboohr(), merge()] {
         for rehire in [Rehire::Hold, Rehire::Reactivate] {
@@ -78,6 +87,7 @@ fn ended_by_hand(date: Option<DateOrInstant>) -> Vec<Person> {
                 .observed("2026-01-15T00:00:00Z")
                 .status(Status::Active)
                 .terminated(date);
+            person = known(person);
             departure::carried_out(&mut person.employee, at(ENDED));
             people.push(
                 person
@@ -137,6 +147,55 @@ fn return_announced_for_a_later_day_opens_a_hold() {
             Action::Hold(_) | Action::Reactivate(_)
         ));
     }
+}
+
+#[test]
+fn hire_date_known_before_a_decision_gives_nothing_back() {
+    for hired in ["2026-02-15", "2026-04-01"] {
+        for person in ended_by_hand_at_hire_date(None, hired) {
+            for now in [NOW, "2026-04-02T12:00:00Z"] {
+                check(&person, now, KEPT);
+            }
+            // Another later hire date is a newer fact.
+            let moved = person.hired("2026-03-02").decided(NOW).action;
+            assert!(!matches!(moved, Action::Keep(_)), "{moved:?}");
+        }
+    }
+}
+
+#[test]
+fn hire_date_known_before_an_announced_end_is_a_question() {
+    for mut person in ended() {
+        person = person.hired("2026-03-02");
+        person.employee.departure.as_mut().unwrap().hire_date = Some(day("2026-03-02"));
+        check(&person, NOW, "hold: reactivate 7");
+        // The status of active is news after an inactive one.
+        person.employee.departure.as_mut().unwrap().while_employed = false;
+        let returns = match person.policy.rehire {
+            Rehire::Hold => "hold: reactivate 7",
+            _ => "reactivate 7",
+        };
+        check(&person, NOW, returns);
+        person.employee.departure.as_mut().unwrap().by_person = true;
+        check(&person, NOW, "hold: reactivate 7");
+    }
+}
+
+#[test]
+fn end_is_settled_until_another_one_is_known() {
+    let is_settled =
+        |person: &Person| departure::is_settled(&person.policy, &person.employee, at(NOW));
+    for mut person in ended() {
+        assert!(is_settled(&person));
+        assert!(is_settled(&person.clone().hired("2020-01-01")));
+        assert!(is_settled(&person.clone().hired("2026-04-01")));
+        assert!(is_settled(&person.clone().terminated(on("2026-01-15"))));
+        assert!(!is_settled(&person.clone().terminated(on("2026-03-01"))));
+        assert!(!is_settled(&person.clone().hired("2026-03-02")));
+        person.employee.departure.as_mut().unwrap().returned_at = Some(at(NOW));
+        assert!(!is_settled(&person));
+    }
+    assert!(!is_settled(&bamboohr().terminated(on(DATE))));
 }
 
 #[test]
@@ -222,6 +281,7 @@ fn inactive_account_of_a_leaver_loses_its_sessions_once() {
         gone.employee.departure = Some(Departure {
             carried_out_at: at(ENDED),
             termination_date: Some(on(DATE)),
+            hire_date: None,
             returned_at: None,
             by_person: false,
             while_employed: false,

@@ -33,7 +33,7 @@ pub(super) struct Enforce {
     /// The source
     #[arg(long, value_name = "NAME", value_parser = SourceName::parse)]
     source: SourceName,
-    /// What happens to the planned changes
+    /// Make the planned changes, or keep those accounts as they are
     #[arg(long, value_enum)]
     backlog: Option<BacklogArg>,
     #[command(flatten)]
@@ -201,6 +201,9 @@ fn print(change: &ModeChange) {
     }
     if let Some(digest) = &change.digest {
         output::line!("digest of the changes that were made: {digest}");
+    }
+    if let Some(batch) = change.batch {
+        output::note(&format!("`leaver undo --batch {batch}` takes them back"));
     }
     for trip in &change.trips {
         output::note(&format!(

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{Connection, PgConnection};
+use uuid::Uuid;
 
 use super::plan::{Plan, PlannedChange, digest_of_batch};
 use super::store;
@@ -53,6 +54,8 @@ pub struct ModeChange {
     pub results: Vec<BacklogResult>,
     /// The digest of the changes that were made, after a release.
     pub digest: Option<String>,
+    /// The batch of the changes that were made.
+    pub batch: Option<Uuid>,
     /// Trips that hold changes.
     pub trips: BTreeSet<i64>,
 }
@@ -165,6 +168,7 @@ async fn try_to_leave(
         plan,
         results: vec![],
         digest: None,
+        batch: None,
         trips: BTreeSet::new(),
     };
     if before == SourceMode::Enforce {
@@ -266,6 +270,8 @@ async fn release(
     }
     change.trips = trips.into_values().collect();
     change.digest = Some(digest_of_batch(conn, origin.batch()).await?);
+    let is_made = |result: &BacklogResult| result.why.is_none();
+    change.batch = change.results.iter().any(is_made).then(|| origin.batch());
     Ok(())
 }
 

@@ -3,12 +3,17 @@
 use std::sync::Arc;
 
 use leaver::base::clock::Clock as _;
+use leaver::engine::accounts::AccountsTable;
 use leaver::engine::previews;
+use leaver::engine::shadow::change_mode::{Backlog, leave_shadow_mode};
+use leaver::service;
 use serde_json::json;
 use sqlx::Row;
 
-use super::shadow::SHADOW;
+use super::shadow::{SHADOW, bamboohr};
 use super::shadow_roles::{as_role, shadow_role};
+use super::{employ, inactive, report, reported};
+use crate::support::database::Session;
 use crate::support::{TestApp, employee, employees};
 
 const PEOPLE: usize = 5_000;
@@ -89,4 +94,38 @@ async fn the_plan_of_ten_thousand_deliveries_is_what_enforce_does() {
     assert_eq!(out.json()["digest"], digest);
     let same = "SELECT string_agg(is_active::text, ',' ORDER BY id) FROM users";
     assert_eq!(app.text(same).await, enforcing.text(same).await);
+}
+
+#[tokio::test]
+async fn nobody_is_lost_while_the_mode_changes() {
+    let mut app = TestApp::builder()
+        .settings(&[SHADOW, ("LEAVER__WORKER__BATCH_SIZE", "5")])
+        .build()
+        .await;
+    employ(&mut app, 200).await;
+    app.advance(chrono::TimeDelta::minutes(1));
+    report(&mut app, 0..40, false).await;
+    for n in 40..200 {
+        let body = reported(&app, n..n + 1, false);
+        app.store("bamboohr", &body).await;
+    }
+    let (mut other, mut watching) = (app.connect().await, Session::open(&app.options).await);
+    let table = AccountsTable::inspect(&mut other, &app.settings.accounts).await;
+    let (table, policies) = (table.unwrap(), service::policies(&app.settings));
+    let (source, now) = (bamboohr(), app.clock.now());
+    let leaving = async {
+        // Some of the deliveries are processed, and others are not.
+        while watching.count("SELECT count(*) FROM leaver.plan").await < 60 {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        let backlog = Some(Backlog::Release);
+        leave_shadow_mode(&mut other, &table, &policies, &source, backlog, "ada", now).await
+    };
+    let (change, ()) = tokio::join!(leaving, app.work());
+    let change = change.unwrap();
+    assert!(change.results.iter().all(|result| result.why.is_none()));
+    // Each leaver was planned and released, or deactivated after the mode had changed.
+    assert_eq!(inactive(&mut app).await, 200);
+    assert_eq!(app.count("SELECT count(*) FROM leaver.plan").await, 0);
+    assert_eq!(app.count("SELECT count(*) FROM leaver.changes").await, 200);
 }

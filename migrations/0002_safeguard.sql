@@ -203,4 +203,4 @@ COMMENT ON COLUMN leaver.source_status.mode_by IS 'Person who changed the mode. 
 ALTER TABLE leaver.audit DROP CONSTRAINT audit_action_check;
 ALTER TABLE leaver.audit ADD CONSTRAINT audit_action_check CHECK (action IN (
     'deactivated', 'reactivated', 'scheduled', 'unscheduled', 'hold_opened', 'approved', 'rejected', 'blocked',
-    'sessions_ended', 'tripped', 'released', 'granted', 'undone', 'planned', 'accepted', 'mode_changed')) NOT VALID;
+    'sessions_ended', 'tripped', 'released', 'granted', 'undone', 'accepted', 'mode_changed')) NOT VALID;

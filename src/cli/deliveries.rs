@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use clap::{Args, ValueEnum};
 
+use super::modes::note_shadow_modes;
 use super::{Config, Format, open, output};
 use crate::config::Environment;
 use crate::reports::deliveries::{self, DeliverySummary};
@@ -39,7 +40,7 @@ enum State {
 
 impl Deliveries {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (_, mut conn) = open(&self.config, env).await?;
+        let (settings, mut conn) = open(&self.config, env).await?;
         let state = self.state.map(|state| match state {
             State::Pending => "pending",
             State::Processed => "processed",
@@ -54,6 +55,7 @@ impl Deliveries {
             output::note("no deliveries");
         } else {
             print(list);
+            note_shadow_modes(&mut conn, &settings).await?;
         }
         Ok(ExitCode::SUCCESS)
     }

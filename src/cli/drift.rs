@@ -75,7 +75,12 @@ fn print(report: &DriftReport, mode: DriftMode) {
     } else {
         output::line!("terminated with access: {found}");
         output::line!("{}", terminated_table(&report.terminated_with_access));
-        if mode == DriftMode::Report {
+        if report.unplanned_access() < found {
+            output::note(
+                "access of sources in shadow mode is not ended; `leaver plan` lists the planned changes",
+            );
+        }
+        if mode == DriftMode::Report && report.unplanned_access() > 0 {
             output::note(
                 "next: `leaver drift --fix` ends this access; with `drift.mode = \"fix\"` the service does so itself",
             );
@@ -211,6 +216,7 @@ fn employees_table(rows: &[&EmployeeWithoutAccount]) -> output::Table {
 fn sources_table(rows: &[SourceCompleteness]) -> output::Table {
     let mut table = output::Table::new(&[
         "source",
+        "mode",
         "linked account",
         "last complete sync",
         "last full sync",
@@ -219,6 +225,7 @@ fn sources_table(rows: &[SourceCompleteness]) -> output::Table {
     for row in rows {
         table.add_row([
             row.source.to_string(),
+            row.mode.as_str().to_owned(),
             output::or_dash(Some(row.account.as_str())),
             output::time_or_dash(row.last_complete_at),
             output::time_or_dash(row.everybody_read_at),

@@ -7,6 +7,7 @@ use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use strum::VariantNames;
 
+use super::modes::note_shadow_modes;
 use super::{Config, Format, open, output};
 use crate::config::Environment;
 use crate::reports::employees::{
@@ -43,7 +44,7 @@ pub(super) struct Employees {
 
 impl Employees {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (_, mut conn) = open(&self.config, env).await?;
+        let (settings, mut conn) = open(&self.config, env).await?;
         let query = EmployeeQuery {
             modified_after: self.modified_after,
             status: self.status,
@@ -61,6 +62,7 @@ impl Employees {
         }
         let next = page.next.clone();
         print(page);
+        note_shadow_modes(&mut conn, &settings).await?;
         if let Some(next) = next {
             output::note(&format!("next page:\n  {}", self.next_command(&next)));
         }

@@ -157,6 +157,13 @@ fn state(explanation: &Explanation) -> String {
             let since = output::time_or_dash(explanation.without_account_since);
             format!("{word} is found, since {since}")
         }
+        (
+            LeaverState::HasAccess,
+            Explanation {
+                decision: Some("planned"),
+                ..
+            },
+        ) => format!("{word}, since the source is in shadow mode; `leaver plan` lists the change"),
         (LeaverState::HasAccess, _) => {
             format!("{word} although the person left; `leaver drift` lists the account")
         }

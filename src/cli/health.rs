@@ -53,7 +53,12 @@ impl HealthCheck {
                 Some(serde_json::Value::Null) | None => "-".to_owned(),
                 Some(other) => other.to_string(),
             };
-            output::line!("{} (leaver {})", word("/status"), word("/version"));
+            output::line!(
+                "{} (leaver {}), mode {}",
+                word("/status"),
+                word("/version"),
+                word("/mode")
+            );
             let reasons = health.get("reasons").and_then(serde_json::Value::as_array);
             for reason in reasons.into_iter().flatten() {
                 let part = |name: &str| reason.get(name).and_then(|v| v.as_str()).unwrap_or("-");

@@ -6,11 +6,14 @@ mod deliveries;
 mod drift;
 mod employees;
 mod end;
+mod enforce;
 mod explain;
 mod health;
 mod holds;
 mod migrate;
+mod modes;
 pub(crate) mod output;
+mod plan;
 mod replay;
 mod safeguard;
 mod send;
@@ -61,6 +64,9 @@ enum Command {
     Safeguard(safeguard::Safeguard),
     End(end::End),
     Undo(undo::UndoCommand),
+    Plan(plan::ShowPlan),
+    Enforce(enforce::Enforce),
+    Shadow(enforce::Shadow),
     Explain(explain::Explain),
     Employees(employees::Employees),
     Health(health::HealthCheck),
@@ -157,6 +163,9 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
             Command::Safeguard(command) => command.run(env).await,
             Command::End(command) => command.run(env).await,
             Command::Undo(command) => command.run(env).await,
+            Command::Plan(command) => command.run(env).await,
+            Command::Enforce(command) => command.run(env).await,
+            Command::Shadow(command) => command.run(env).await,
             Command::Explain(command) => command.run(env).await,
             Command::Employees(command) => command.run(env).await,
             Command::Health(command) => command.run(env).await,

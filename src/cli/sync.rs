@@ -9,6 +9,7 @@ use clap::Args;
 use serde::Serialize;
 use sqlx::Connection;
 
+use super::modes::note_shadow_modes;
 use super::{Config, Format, exit_code, open, output, trips};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
@@ -49,7 +50,10 @@ struct SyncLine {
 
 impl Sync {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (settings, conn) = open(&self.config, env).await?;
+        let (settings, mut conn) = open(&self.config, env).await?;
+        if !self.format.json {
+            note_shadow_modes(&mut conn, &settings).await?;
+        }
         conn.close().await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let mut companies = service::companies(&settings, &ClientLimits::default(), &clock)?;

@@ -159,3 +159,16 @@ pub async fn grant_to(conn: &mut PgConnection, role: &str) -> Result<(), sqlx::E
     }
     Ok(())
 }
+
+/// Runs statements that grant or revoke privileges on the application's table.
+///
+/// # Errors
+/// Returns the database's error, for example if the connected role does not own the table.
+pub async fn run_grants(conn: &mut PgConnection, statements: &[String]) -> Result<(), sqlx::Error> {
+    for statement in statements {
+        sqlx::query(AssertSqlSafe(statement.clone()))
+            .execute(&mut *conn)
+            .await?;
+    }
+    Ok(())
+}

@@ -153,7 +153,11 @@ impl<'a> ChangeSet<'a> {
         if matches!(
             decision.action,
             Action::Reactivate(_)
-                | Action::Keep(NoActionReason::Employed | NoActionReason::Scheduled)
+                | Action::Keep(
+                    NoActionReason::Employed
+                        | NoActionReason::Scheduled
+                        | NoActionReason::Planned(RequestedAction::Reactivate)
+                )
         ) {
             self.not_leaving.push(employee.key.clone());
         }
@@ -234,7 +238,11 @@ impl<'a> ChangeSet<'a> {
             return true;
         }
         let withdrawn = before.is_some_and(|at| at > self.now)
-            && !matches!(decision.action, Action::Deactivate(_));
+            && !matches!(
+                decision.action,
+                Action::Deactivate(_)
+                    | Action::Keep(NoActionReason::Planned(RequestedAction::Deactivate))
+            );
         if withdrawn {
             let reason = &decision.reason;
             self.push(AuditAction::Unscheduled, employee, account.as_ref(), reason);

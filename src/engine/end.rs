@@ -15,6 +15,7 @@ use crate::engine::batches::{self, Change, Direction};
 use crate::engine::effects;
 use crate::engine::holds::{self, resolve::find_tolerantly};
 use crate::engine::origin::{Cause, Origin};
+use crate::engine::shadow;
 use crate::roster::sharing::store::SharedAccount;
 use crate::roster::{self, sharing};
 use leaver_core::decision::{Action, Decision, RequestedAction, departure};
@@ -281,6 +282,7 @@ pub async fn end_access(
     batches::record(&mut tx, table, &changes, &origin, now).await?;
     let all: BTreeSet<AccountId> = candidates.iter().map(|c| c.account.id.clone()).collect();
     holds::store::withdraw(&mut tx, &keys, now).await?;
+    shadow::store::save_plan(&mut tx, &[], &keys).await?;
     holds::store::withdraw_applied(&mut tx, RequestedAction::Reactivate, &all, now).await?;
     holds::store::withdraw_applied(&mut tx, RequestedAction::Deactivate, &all, now).await?;
 

@@ -8,6 +8,8 @@ use sqlx::PgConnection;
 
 use super::policies::Policies;
 use super::safeguard::standing;
+use super::shadow::plan::Planned;
+use super::shadow::{self, ModeRead};
 use super::shared_accounts::{FoundAccounts, SharedAccounts, find_accounts};
 use crate::engine::accounts::AccountsTable;
 use leaver_core::decision::assess::{Employment, assess};
@@ -28,6 +30,8 @@ pub(crate) struct Evaluated {
     pub decision: Decision,
     /// The trip that holds the change.
     pub trip: Option<i64>,
+    /// The change that shadow mode replaced.
+    pub planned: Option<Planned>,
     /// True if the end was carried out, whether or not the account still exists.
     pub is_settled: bool,
 }
@@ -83,11 +87,28 @@ pub(crate) struct Evaluation {
 }
 
 /// Decides about employees, in a number of statements that does not depend on their number. A change that a person rejected
-/// on the same facts, or that an open trip holds, is a hold.
+/// on the same facts, or that an open trip holds, is a hold. A change of a source in shadow mode is planned.
 ///
 /// # Errors
 /// Returns the database's error.
 pub(crate) async fn evaluate(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    policies: &Policies,
+    employees: Vec<Employee>,
+    now: DateTime<Utc>,
+) -> Result<Evaluation, sqlx::Error> {
+    let mut evaluation = evaluate_answers(conn, table, policies, employees, now).await?;
+    let decided = &mut evaluation.decided;
+    shadow::plan_changes(conn, policies, decided, ModeRead::Shown, now).await?;
+    Ok(evaluation)
+}
+
+/// Does the same whatever the mode of the source is.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn evaluate_answers(
     conn: &mut PgConnection,
     table: &AccountsTable,
     policies: &Policies,
@@ -99,7 +120,7 @@ pub(crate) async fn evaluate(
     Ok(evaluation)
 }
 
-/// Decides about employees by the facts alone, whatever a person decided about the change and whether a trip is open.
+/// Decides about employees by the facts alone: without the answers of people, trips and modes.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -146,6 +167,7 @@ pub(super) async fn evaluate_facts(
             found,
             decision,
             trip: None,
+            planned: None,
         });
     }
     Ok(Evaluation {

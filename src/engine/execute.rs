@@ -8,10 +8,12 @@ use sqlx::PgConnection;
 
 use super::changes::ChangeSet;
 use super::effects;
-use super::evaluate::{Evaluated, Evaluation, evaluate, evaluate_facts};
+use super::evaluate::{Evaluated, Evaluation, evaluate_answers, evaluate_facts};
 use super::origin::{Cause, Origin};
 use super::policies::Policies;
 use super::safeguard::{self, Admission, change_of};
+use super::shadow::plan::PlannedChange;
+use super::shadow::{self, ModeRead};
 use crate::base::failpoints;
 use crate::engine::accounts::{AccountsTable, Applied};
 use crate::engine::audit::{self, AuditAction, AuditEntry};
@@ -21,7 +23,7 @@ use crate::roster;
 use leaver_core::decision::assess::assess;
 use leaver_core::decision::departure;
 use leaver_core::decision::policy::Policy;
-use leaver_core::decision::{Decision, RequestedAction};
+use leaver_core::decision::{Action, Decision, NoActionReason, RequestedAction};
 use leaver_core::domain::{Account, Employee, EmployeeKey};
 
 /// The effect on the account of one employee.
@@ -74,7 +76,12 @@ impl Outcome {
     pub fn is_change(self) -> bool {
         matches!(
             self,
-            Self::Deactivated | Self::Reactivated | Self::Scheduled | Self::Held | Self::Blocked
+            Self::Deactivated
+                | Self::Reactivated
+                | Self::Scheduled
+                | Self::Held
+                | Self::Blocked
+                | Self::Planned
         )
     }
 
@@ -121,8 +128,9 @@ pub async fn execute(
     } = match origin.cause {
         // The person decided about the holds of the trip.
         Cause::Release => evaluate_facts(conn, table, policies, employees, now).await?,
-        _ => evaluate(conn, table, policies, employees, now).await?,
+        _ => evaluate_answers(conn, table, policies, employees, now).await?,
     };
+    shadow::plan_changes(conn, policies, &mut decided, ModeRead::Locked, now).await?;
     let admission = safeguard::admit(conn, table, policies, &mut decided, origin, now).await?;
     let mut to_read = vec![];
     for Evaluated { employee, .. } in &decided {
@@ -145,6 +153,7 @@ pub async fn execute(
     if !changed.is_empty() {
         failpoints::reach("changes_recorded", []);
     }
+    save_plan(conn, &decided, origin, now).await?;
     let mut changes = ChangeSet::new(&origin.actor, now, &applied);
     let mut report = ExecutionReport::default();
     let mut saved = unconfigured;
@@ -203,6 +212,28 @@ pub async fn execute(
     Ok(report)
 }
 
+/// Stores what shadow mode plans. While values are unknown, a planned change stays as it is.
+async fn save_plan(
+    conn: &mut PgConnection,
+    decided: &[Evaluated],
+    origin: &Origin,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let planned: Vec<PlannedChange> = decided
+        .iter()
+        .filter_map(|evaluated| PlannedChange::of(evaluated, origin, now))
+        .collect();
+    let settled: Vec<EmployeeKey> = decided
+        .iter()
+        .filter(|evaluated| {
+            let is_known = evaluated.decision.action != Action::Keep(NoActionReason::AwaitingRead);
+            evaluated.planned.is_none() && is_known
+        })
+        .map(|evaluated| evaluated.employee.key.clone())
+        .collect();
+    shadow::store::save_plan(conn, &planned, &settled).await
+}
+
 /// Returns the changes that were seen in the database, one per account.
 fn seen_changes(
     decided: &[Evaluated],
@@ -225,8 +256,8 @@ fn seen_changes(
             continue;
         }
         let employee = &evaluated.employee;
-        let is_counted = !origin.cause.is_decided_by_person()
-            && admission.is_counted(&employee.key.tenant, direction);
+        let is_counted =
+            !origin.is_decided_by_person && admission.is_counted(&employee.key.tenant, direction);
         let change = Change::of(employee, account, direction, origin, is_counted);
         changes.push(match policies.policy(&employee.key.source) {
             Some(policy) => change.effective_by(policy, employee),

@@ -21,6 +21,7 @@ mod changes;
 mod reconcile;
 pub mod previews;
 pub mod safeguard;
+pub mod shadow;
 mod records;
 mod shared_accounts;
 pub mod undo;

@@ -34,9 +34,7 @@ impl Cause {
         self.into()
     }
 
-    /// Returns true if a person decided about each account: the safeguard neither stops nor counts such changes.
-    #[must_use]
-    pub(crate) fn is_decided_by_person(self) -> bool {
+    fn is_decided_by_person(self) -> bool {
         matches!(self, Self::Cli | Self::Release | Self::Undo)
     }
 }
@@ -48,6 +46,8 @@ pub struct Origin {
     pub actor: Actor,
     /// The cause.
     pub cause: Cause,
+    /// True if a person decided about each account: the safeguard neither stops nor counts such changes.
+    pub(crate) is_decided_by_person: bool,
     /// The batch. Changes of deliveries belong to the delivery.
     batch: Uuid,
 }
@@ -57,6 +57,7 @@ impl Origin {
         Self {
             actor,
             cause,
+            is_decided_by_person: cause.is_decided_by_person(),
             batch: Uuid::now_v7(),
         }
     }
@@ -95,6 +96,15 @@ impl Origin {
     #[must_use]
     pub fn person(cause: Cause, person: &str) -> Self {
         Self::new(cause, Actor::Person(person.to_owned()))
+    }
+
+    /// Returns the origin of the changes that shadow mode has only planned. A person decided to make them, and not about each.
+    #[must_use]
+    pub fn backlog(person: &str) -> Self {
+        Self {
+            is_decided_by_person: false,
+            ..Self::person(Cause::Cli, person)
+        }
     }
 
     /// Returns the batch of a change of this employee's account.

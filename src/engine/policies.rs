@@ -7,13 +7,14 @@ use crate::roster::sharing::Sharing;
 use leaver_core::decision::policy::Policy;
 use leaver_core::domain::{Account, SourceName, Tenant};
 use leaver_core::providers::{ProviderConfig, Tenancy};
-use leaver_core::safeguard::Limits;
+use leaver_core::safeguard::{Limits, SourceMode};
 
 /// How payloads of the configured sources are parsed and decided.
 #[derive(Debug, Default)]
 pub struct Policies {
     sources: HashMap<String, (SourceName, ProviderConfig, Policy)>,
     limits: Limits,
+    start_modes: HashMap<String, SourceMode>,
 }
 
 impl Policies {
@@ -23,6 +24,7 @@ impl Policies {
         Self {
             sources: sources.into_iter().map(by_name).collect(),
             limits: Limits::default(),
+            start_modes: HashMap::new(),
         }
     }
 
@@ -31,6 +33,24 @@ impl Policies {
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
+    }
+
+    /// Sets the modes in which sources start; the others start in [`SourceMode::Enforce`].
+    #[must_use]
+    pub fn with_start_modes(
+        mut self,
+        modes: impl IntoIterator<Item = (SourceName, SourceMode)>,
+    ) -> Self {
+        let modes = modes.into_iter();
+        self.start_modes = modes.map(|(name, mode)| (name.to_string(), mode)).collect();
+        self
+    }
+
+    /// Returns the mode in which a source starts when it is first seen.
+    #[must_use]
+    pub(crate) fn start_mode(&self, source: &SourceName) -> SourceMode {
+        let mode = self.start_modes.get(source.as_str());
+        mode.copied().unwrap_or_default()
     }
 
     /// Returns the limits of the safeguard.

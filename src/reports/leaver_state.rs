@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::engine::evaluate::Evaluated;
-use leaver_core::decision::{Action, NoActionReason, departure};
+use leaver_core::decision::{Action, NoActionReason, RequestedAction, departure};
 
 /// The state of a person. It is computed from the roster, the account as it is now, and the hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -26,7 +26,8 @@ pub enum LeaverState {
     /// The account is inactive, or was deleted after its end.
     #[serde(rename = "ended")]
     Ended,
-    /// The person left, and the account is active: somebody reactivated it, or rejected the hold. Drift lists it.
+    /// The person left, and the account is active: somebody reactivated it, or rejected the hold, or the source is in shadow
+    /// mode. Drift lists it.
     #[serde(rename = "has access")]
     HasAccess,
 }
@@ -49,10 +50,14 @@ impl LeaverState {
             Action::Hold(_) if is_rejected && is_inactive => Self::Ended,
             Action::Hold(_) if is_rejected => Self::HasAccess,
             Action::Hold(_) => Self::Held,
-            Action::Deactivate(_) => Self::HasAccess,
+            Action::Deactivate(_)
+            | Action::Keep(NoActionReason::Planned(RequestedAction::Deactivate)) => Self::HasAccess,
             Action::EndSessions(_)
             | Action::Reactivate(_)
-            | Action::Keep(NoActionReason::AlreadyInactive) => Self::Ended,
+            | Action::Keep(
+                NoActionReason::AlreadyInactive
+                | NoActionReason::Planned(RequestedAction::Reactivate),
+            ) => Self::Ended,
             Action::Keep(NoActionReason::NoAccount) if decided.is_leaver_without_account() => {
                 Self::NoAccount
             }

@@ -49,6 +49,12 @@ pub fn policies(settings: &Settings) -> Policies {
         )
     }))
     .with_limits(settings.safeguard.limits)
+    .with_start_modes(
+        settings
+            .sources
+            .iter()
+            .map(|source| (source.name.clone(), source.mode)),
+    )
 }
 
 /// Builds the engine, without the receiver and the jobs. Connects when a connection is first needed.
@@ -116,7 +122,15 @@ impl Components {
             webhook_keys: WebhookKeys::new(webhook_keys(settings)),
             silence_thresholds: silence_thresholds(settings),
             intake,
-            health_probe: HealthProbe::new(options.clone(), health_cache),
+            health_probe: HealthProbe::new(
+                options.clone(),
+                health_cache,
+                settings
+                    .sources
+                    .iter()
+                    .map(|source| (source.name.clone(), source.mode))
+                    .collect(),
+            ),
             read_pool: Pool::new(options, LISTING_CONNECTIONS, pool::RESPONSE_TIMEOUT),
             clock,
             liveness: Arc::clone(&liveness),

@@ -75,6 +75,8 @@ impl Service {
             pool: components.engine.pool.clone(),
             mapping: settings.accounts.clone(),
             migrate: settings.database.migrate,
+            policies: Arc::clone(&components.engine.policies),
+            clock: Arc::clone(&components.engine.clock),
         };
         work.spawn({
             let (components, work_stop) = (Arc::clone(&components), work_stop.clone());

@@ -1,13 +1,18 @@
 //! Checks before deliveries are accepted: the database is reachable and migrated, commits are durable, the accounts table fits.
 
+use std::sync::Arc;
+
 use anyhow::Context;
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::base::backoff::DATABASE;
+use crate::base::clock::Clock;
 use crate::db::error::{Class, classify_chain, error_chain};
 use crate::db::pool::Pool;
 use crate::db::schema;
 use crate::engine::accounts::{AccountsMapping, AccountsTable};
+use crate::engine::policies::Policies;
+use crate::engine::shadow::{self, ModeOfSource};
 use crate::ingest::group_commit::{self, NotDurable};
 
 /// The checks before the service is ready.
@@ -15,6 +20,8 @@ pub(super) struct Startup {
     pub(super) pool: Pool,
     pub(super) mapping: AccountsMapping,
     pub(super) migrate: bool,
+    pub(super) policies: Arc<Policies>,
+    pub(super) clock: Arc<dyn Clock>,
 }
 
 impl Startup {
@@ -63,6 +70,25 @@ impl Startup {
                 "accounts.inspect: no index supports the lookup by e-mail; `leaver check` prints the statement that creates one"
             );
         }
+        let now = self.clock.now();
+        shadow::store_start_modes(&mut conn, &self.policies, now).await?;
+        log_modes(&shadow::modes(&mut conn, &self.policies).await?);
         Ok(true)
+    }
+}
+
+fn log_modes(modes: &[ModeOfSource]) {
+    for found in modes {
+        let (source, mode) = (&found.source, found.mode.as_str());
+        info!(%source, mode, "service.start: mode of the source");
+        if found.mode != found.configured {
+            let configured = found.configured.as_str();
+            warn!(
+                %source,
+                mode,
+                configured,
+                "service.start: the configured mode has no effect, since the source was seen before; `leaver {mode}` was run or the setting changed later"
+            );
+        }
     }
 }

@@ -169,6 +169,39 @@ async fn statements_do_not_grow_with_the_number_of_employees() {
 }
 
 #[tokio::test]
+async fn planned_changes_share_their_statements() {
+    let mut counted: Vec<Vec<Vec<String>>> = vec![];
+    for count in [10, 1_000] {
+        let env = [
+            ("LEAVER__WORKER__BATCH_SIZE", "1"),
+            ("LEAVER__SAFEGUARD__MODE", "shadow"),
+        ];
+        let mut app = company(count, &env).await;
+        let active = json!({"status": "Active", "employmentHistoryStatus": "Full-Time"});
+        let statements = Statements::default();
+        let mut steps = vec![];
+        for (hour, facts) in [("05", &active), ("06", &left()), ("07", &active)] {
+            let body = said(count, &format!("2026-11-22T{hour}:00:00Z"), facts);
+            let guard = tracing::subscriber::set_default(
+                tracing_subscriber::registry().with(statements.clone()),
+            );
+            app.deliver("bamboohr", &body).await;
+            drop(guard);
+            steps.push(std::mem::take(&mut *statements.0.lock().unwrap()));
+            let planned = app.count("SELECT count(*) FROM leaver.plan").await;
+            let expected = if hour == "06" { count } else { 0 };
+            assert_eq!(usize::try_from(planned).unwrap(), expected);
+        }
+        // The mode is read only if an account is to be changed.
+        let is_mode = |summary: &&String| summary.starts_with("SELECT source, mode");
+        let reads = steps.iter().map(|step| step.iter().filter(is_mode).count());
+        assert_eq!(reads.collect::<Vec<_>>(), [0, 2, 0], "{steps:?}");
+        counted.push(steps);
+    }
+    assert_eq!(counted[0], counted[1]);
+}
+
+#[tokio::test]
 async fn scheduled_ends_share_their_statements() {
     let ahead = json!({"status": "Active", "terminationDate": "2026-11-22"});
     let mut counted = vec![];

@@ -4,11 +4,12 @@ use sqlx::PgConnection;
 
 use super::super::output;
 use super::accounts;
+use super::modes::{check_modes, check_shadow_rights};
 use super::{CheckReport, CheckStatus};
 use crate::config::Settings;
 use crate::db::schema;
 use crate::engine::accounts::AccountsTable;
-use crate::engine::accounts::store::Rights;
+use crate::engine::accounts::privileges::{self, Rights};
 use crate::ingest::group_commit::{self, NotDurable};
 use crate::service;
 
@@ -34,8 +35,16 @@ pub(super) async fn check_database(report: &mut CheckReport, settings: &Settings
         Ok(line) => line,
         Err(error) => (CheckStatus::Error, output::chain(&error)),
     };
+    let is_readable = status != CheckStatus::Error;
     report.add(status, "schema leaver", message);
-    if let Err(error) = check_accounts(report, settings, &mut conn).await {
+    let is_shadowed = match check_modes(report, settings, &mut conn, is_readable).await {
+        Ok(is_shadowed) => is_shadowed,
+        Err(error) => {
+            report.add(CheckStatus::Error, "modes", output::chain(&error));
+            false
+        }
+    };
+    if let Err(error) = check_accounts(report, settings, &mut conn, is_shadowed).await {
         report.add(CheckStatus::Error, "accounts", output::chain(&error));
     }
 }
@@ -91,6 +100,7 @@ async fn check_accounts(
     report: &mut CheckReport,
     settings: &Settings,
     conn: &mut PgConnection,
+    is_shadowed: bool,
 ) -> anyhow::Result<()> {
     let mapping = &settings.accounts;
     let table = AccountsTable::inspect(conn, mapping).await?;
@@ -117,7 +127,11 @@ async fn check_accounts(
             ),
         );
     }
-    let rights = crate::engine::accounts::store::rights(conn, &table, mapping).await?;
+    let rights = privileges::rights(conn, &table, mapping, None).await?;
+    if is_shadowed {
+        check_shadow_rights(report, mapping, &table, &rights);
+        return Ok(());
+    }
     let missing = match rights {
         Rights {
             select: true,

@@ -2,6 +2,7 @@
 
 mod accounts;
 mod database;
+mod modes;
 mod settings;
 mod webhooks;
 

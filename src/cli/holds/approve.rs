@@ -18,7 +18,9 @@ use crate::engine::accounts::AccountsTable;
 use crate::engine::holds::resolve::{self, Approved, Named, ResolveError};
 use crate::engine::holds::selection::{self, HoldFilter};
 use crate::engine::previews::DigestError;
+use crate::engine::shadow;
 use crate::reports::holds::with_emails;
+use crate::service;
 use leaver_core::domain::{AccountId, SourceName};
 
 /// Approve holds: by ID, or all that a filter lists
@@ -88,6 +90,8 @@ impl Approve {
             let ids = self.account.iter().map(|id| AccountId::new(id.as_str()));
             Named::Accounts(ids.collect())
         };
+        let policies = service::policies(&settings);
+        shadow::store_start_modes(&mut conn, &policies, SystemClock.now()).await?;
         if let [id] = self.ids[..] {
             let now = SystemClock.now();
             let approved = resolve::approve(&mut conn, &table, id, &named, &name, now).await?;

@@ -2,6 +2,7 @@
 
 use clap::Args;
 
+use super::super::modes::note_shadow_modes;
 use super::super::{Config, Format, open, output};
 use crate::config::Environment;
 use crate::reports::holds::{OpenHold, list_open};
@@ -18,7 +19,7 @@ pub(super) struct List {
 
 impl List {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<()> {
-        let (_, mut conn) = open(&self.config, env).await?;
+        let (settings, mut conn) = open(&self.config, env).await?;
         let holds = list_open(&mut conn).await?;
         if self.format.json {
             return output::json(&holds);
@@ -28,6 +29,7 @@ impl List {
             return Ok(());
         }
         output::line!("{}", table(holds));
+        note_shadow_modes(&mut conn, &settings).await?;
         output::note(
             "next: `leaver holds approve ID` or `leaver holds reject ID`; `leaver safeguard` for those of a trip",
         );

@@ -72,6 +72,12 @@ pub(crate) fn is_malformed_value(error: &sqlx::Error) -> bool {
     sqlstate(error).starts_with("22")
 }
 
+/// Returns whether Postgres ended the transaction because it and another waited for each other.
+#[must_use]
+pub(crate) fn is_deadlock(error: &sqlx::Error) -> bool {
+    sqlstate(error) == "40P01"
+}
+
 /// Returns the SQLSTATE of an error; empty if the error is not from Postgres.
 #[must_use]
 pub(crate) fn sqlstate(error: &sqlx::Error) -> Cow<'_, str> {

@@ -5,6 +5,7 @@
 
 pub(crate) mod catalog;
 pub(crate) mod mapping;
+pub(crate) mod privileges;
 pub(crate) mod safeguarded;
 mod switch;
 pub mod store;

@@ -7,8 +7,8 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 
+use super::AccountsTable;
 use super::mapping::quote;
-use super::{AccountsMapping, AccountsTable};
 use leaver_core::domain::{Account, AccountId, Tenant, WorkEmail};
 
 /// Returns the accounts of links, by link. Where a tenant column is mapped, a link leads to accounts of its tenant only.
@@ -330,42 +330,5 @@ fn read_account(table: &AccountsTable, row: &PgRow) -> Result<Account, sqlx::Err
         is_active: row.try_get("is_active")?,
         is_protected: row.try_get("is_protected")?,
         has_other_inactive_status: row.try_get("has_other_status")?,
-    })
-}
-
-/// Privileges of the connected role, for `leaver check`.
-#[derive(Clone, Debug)]
-pub struct Rights {
-    /// The role.
-    pub role: String,
-    /// True if it can read the mapped columns.
-    pub select: bool,
-    /// True if it can update the columns that end access.
-    pub update: bool,
-}
-
-/// Returns the privileges of the connected role on the accounts table.
-///
-/// # Errors
-/// Returns the database's error.
-pub async fn rights(
-    conn: &mut PgConnection,
-    table: &AccountsTable,
-    mapping: &AccountsMapping,
-) -> Result<Rights, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"SELECT current_user::text AS "role!",
-                  (SELECT bool_and(has_column_privilege($1, c, 'SELECT')) FROM unnest($2::text[]) AS c) AS "select!",
-                  (SELECT bool_and(has_column_privilege($1, c, 'UPDATE')) FROM unnest($3::text[]) AS c) AS "update!""#,
-        table.name,
-        &mapping.columns() as &[&str],
-        &mapping.written_columns() as &[&str],
-    )
-    .fetch_one(conn)
-    .await?;
-    Ok(Rights {
-        role: row.role,
-        select: row.select,
-        update: row.update,
     })
 }

@@ -51,6 +51,10 @@ pub enum AuditAction {
     Granted,
     /// A person undid changes.
     Undone,
+    /// A person accepted that a planned change is not made.
+    Accepted,
+    /// A person changed the mode of a source.
+    ModeChanged,
 }
 
 impl AuditAction {

@@ -14,10 +14,11 @@ use crate::engine::batches::{self, Change, Direction};
 use crate::engine::effects;
 use crate::engine::holds::{self, Hold};
 use crate::engine::origin::{Cause, Origin};
+use crate::engine::shadow;
 use crate::roster::{self, sharing::Sharing};
 use leaver_core::decision::{Action, Decision, RequestedAction, departure};
 use leaver_core::domain::{
-    Account, AccountId, DeliveryId, Employee, EmployeeKey, Tenant, WorkEmail,
+    Account, AccountId, DeliveryId, Employee, EmployeeKey, SourceName, Tenant, WorkEmail,
 };
 
 /// Why a hold cannot be resolved.
@@ -76,6 +77,16 @@ pub enum ResolveError {
         /// Why.
         reason: String,
     },
+    /// The source is in shadow mode.
+    #[error(
+        "hold {id} is not carried out, since source {source_name} is in shadow mode; leave it with `leaver enforce --source {source_name}`, or end this access with `leaver end`"
+    )]
+    Shadow {
+        /// The hold.
+        id: i64,
+        /// The source.
+        source_name: SourceName,
+    },
     /// The database failed.
     #[error("cannot resolve the hold; nothing was changed")]
     Database(#[from] sqlx::Error),
@@ -128,6 +139,10 @@ pub async fn approve(
     let mut tx = conn.begin().await?;
     set_lock_timeout(&mut tx).await?;
     let (hold, key) = close(&mut tx, id, "approved", person, now).await?;
+    if shadow::store::is_shadowed(&mut tx, &key.source).await? {
+        let source_name = key.source;
+        return Err(ResolveError::Shadow { id, source_name });
+    }
     let alone = Sharing::default();
     let mut employees =
         roster::store::lock(&mut tx, std::slice::from_ref(&key), &alone, now).await?;

@@ -23,6 +23,10 @@ pub(crate) async fn raise(
     cause: Cause,
     now: DateTime<Utc>,
 ) -> Result<Vec<usize>, sqlx::Error> {
+    // Nearly always.
+    if holds.is_empty() {
+        return Ok(vec![]);
+    }
     let columns = KeyColumns::of(holds.iter().map(|hold| &hold.employee));
     let each = |read: fn(&NewHold) -> String| holds.iter().map(read).collect::<Vec<String>>();
     let accounts: Vec<Option<&str>> = holds

@@ -39,7 +39,7 @@ impl Admission {
 }
 
 /// Why the changes of a scope are held.
-enum Refusal {
+pub(super) enum Refusal {
     /// A trip is open already.
     Open(i64),
     /// A limit is exceeded.
@@ -63,7 +63,7 @@ pub(crate) async fn admit(
 ) -> Result<Admission, sqlx::Error> {
     let mut admission = Admission::default();
     let wanted = wanted(decided);
-    if wanted.is_empty() || origin.cause.is_decided_by_person() {
+    if wanted.is_empty() || origin.is_decided_by_person {
         return Ok(admission);
     }
     let scopes: Vec<&Scope> = wanted.keys().collect();
@@ -106,7 +106,11 @@ fn wanted(decided: &[Evaluated]) -> BTreeMap<Scope, BTreeSet<AccountId>> {
     wanted
 }
 
-async fn refusal(
+/// Returns why the changes of a scope are held; `None` if they are within the limits.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn refusal(
     conn: &mut PgConnection,
     table: &AccountsTable,
     policies: &Policies,

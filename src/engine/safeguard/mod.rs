@@ -5,11 +5,14 @@
 
 mod admit;
 pub mod grants;
+mod outlook;
 pub(crate) mod standing;
 pub(crate) mod store;
 pub mod trips;
 
 pub(super) use self::admit::{Admission, admit};
+pub use self::outlook::Outlook;
+pub(super) use self::outlook::outlooks;
 use crate::engine::batches::Direction;
 use leaver_core::decision::{Action, Decision, RequestedAction};
 use leaver_core::domain::{AccountId, Tenant};

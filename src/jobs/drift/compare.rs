@@ -15,12 +15,14 @@ use crate::engine::evaluate::{Evaluated, evaluate};
 use crate::engine::execute::Outcome;
 use crate::engine::holds;
 use crate::engine::origin::Origin;
+use crate::engine::shadow;
 use crate::engine::{Engine, Failure};
 use crate::roster::{self, sharing::Sharing};
 use leaver_core::decision::assess::Employment;
 use leaver_core::decision::policy::DriftMode;
-use leaver_core::decision::{Action, RequestedAction};
+use leaver_core::decision::{Action, NoActionReason, RequestedAction};
 use leaver_core::domain::{Account, EmployeeKey, SourceName, WorkEmail};
+use leaver_core::safeguard::SourceMode;
 
 /// Employees or accounts per page.
 const PAGE_SIZE: i64 = 500;
@@ -84,6 +86,11 @@ async fn new_report(engine: &Engine) -> Result<DriftReport, sqlx::Error> {
     let names = engine.policies.names();
     let mut conn = engine.pool.acquire().await?;
     let known = roster::sync_state::store::list(&mut conn, &names).await?;
+    let modes = shadow::modes(&mut conn, &engine.policies).await?;
+    let mode = |source: &SourceName| {
+        let found = modes.iter().find(|found| found.source == *source);
+        found.map_or(SourceMode::Enforce, |found| found.mode)
+    };
     let mut reads: Vec<SourceCompleteness> = known
         .into_iter()
         .map(|state| {
@@ -91,6 +98,7 @@ async fn new_report(engine: &Engine) -> Result<DriftReport, sqlx::Error> {
             let no_full_read =
                 (!has_full_read).then(|| "not all employees were read yet".to_owned());
             SourceCompleteness {
+                mode: mode(&state.source),
                 source: state.source,
                 account: state.linked_account_id,
                 complete: has_full_read && state.incomplete.is_none(),
@@ -101,7 +109,8 @@ async fn new_report(engine: &Engine) -> Result<DriftReport, sqlx::Error> {
         })
         .collect();
     let unread = |name: &&SourceName| reads.iter().all(|read| read.source != **name);
-    let unread: Vec<SourceCompleteness> = names.iter().filter(unread).map(never_read).collect();
+    let unread = names.iter().filter(unread);
+    let unread: Vec<SourceCompleteness> = unread.map(|name| never_read(name, mode(name))).collect();
     reads.extend(unread);
     Ok(DriftReport {
         checked_at: engine.clock.now(),
@@ -117,9 +126,10 @@ async fn new_report(engine: &Engine) -> Result<DriftReport, sqlx::Error> {
     })
 }
 
-fn never_read(source: &SourceName) -> SourceCompleteness {
+fn never_read(source: &SourceName, mode: SourceMode) -> SourceCompleteness {
     SourceCompleteness {
         source: source.clone(),
+        mode,
         account: String::new(),
         complete: false,
         last_complete_at: None,
@@ -159,10 +169,13 @@ async fn compare_employees(
     let sharing = engine.policies.sharing(table);
     let others = other_accounts(&mut snapshot, table, &sharing, &evaluation.decided).await?;
     report.terminated_with_access.extend(others);
-    let holds = standing_holds(&mut snapshot, &evaluation.decided).await?;
+    let keys = evaluation.decided.iter();
+    let keys: Vec<EmployeeKey> = keys.map(|decided| decided.employee.key.clone()).collect();
+    let holds = holds::store::standing(&mut snapshot, &keys).await?;
+    let planned = shadow::store::are_planned(&mut snapshot, &keys).await?;
     let (mut fixable, mut outdated) = (vec![], vec![]);
-    for (decided, hold) in evaluation.decided.into_iter().zip(holds) {
-        if is_outdated(&decided, hold.as_ref(), now) {
+    for ((decided, hold), is_planned) in evaluation.decided.into_iter().zip(holds).zip(planned) {
+        if is_outdated(&decided, hold.as_ref(), is_planned, now) {
             outdated.push(decided.employee.key.clone());
         }
         if !has_undue_access(&decided) {
@@ -247,6 +260,7 @@ async fn other_accounts(
                 "{}; the employee is linked to another account, and this one has the same e-mail",
                 decided.decision.reason
             ),
+            planned: false,
             failure: None,
             blocked_since: None,
             ..terminated_with_access(decided, None)
@@ -260,26 +274,12 @@ fn has_undue_access(decided: &Evaluated) -> bool {
     let is_link_gone = decided.found.is_empty() && decided.employee.account_id.is_some();
     let is_active = is_link_gone || decided.found.iter().any(|account| account.is_active);
     let ends_access = match &decided.decision.action {
-        Action::Deactivate(_) => true,
+        Action::Deactivate(_)
+        | Action::Keep(NoActionReason::Planned(RequestedAction::Deactivate)) => true,
         Action::Hold(request) => request.requested_action == RequestedAction::Deactivate,
         _ => false,
     };
     is_active && ends_access
-}
-
-/// Finds the open or rejected hold of each, in the same order.
-async fn standing_holds(
-    conn: &mut PgConnection,
-    decided: &[Evaluated],
-) -> Result<Vec<Option<holds::HoldStatus>>, sqlx::Error> {
-    if decided.is_empty() {
-        return Ok(vec![]);
-    }
-    let keys: Vec<EmployeeKey> = decided
-        .iter()
-        .map(|decided| decided.employee.key.clone())
-        .collect();
-    holds::store::standing(conn, &keys).await
 }
 
 fn email_of(decided: &Evaluated) -> Option<String> {
@@ -298,6 +298,7 @@ fn terminated_with_access(decided: &Evaluated, hold: Option<i64>) -> TerminatedW
         work_email: email_of(decided),
         reason: decided.decision.reason.clone(),
         hold,
+        planned: decided.planned.is_some(),
         failure: blocked.map(|blocked| blocked.reason.clone()),
         blocked_since: blocked.map(|blocked| blocked.since),
     }
@@ -341,6 +342,7 @@ async fn fix(
                 found.failure = Some(held.to_owned());
                 fixable.push(found);
             }
+            Some(Outcome::Planned) => fixable.push(found),
             // Another replica was faster, or the facts have changed since the page was read.
             Some(_) => {}
             None => {

@@ -15,6 +15,7 @@ use serde::Serialize;
 pub use self::compare::compare;
 pub use self::monitor::DriftMonitor;
 use leaver_core::domain::{AccountId, EmployeeId, EmployeeKey, SourceName, Tenant};
+use leaver_core::safeguard::SourceMode;
 
 /// The result of a comparison.
 #[derive(Debug, Serialize)]
@@ -47,6 +48,8 @@ pub struct DriftReport {
 pub struct SourceCompleteness {
     /// The source.
     pub source: SourceName,
+    /// The mode: its changes are made, or only planned.
+    pub mode: SourceMode,
     /// Merge's linked account; empty for BambooHR.
     pub account: String,
     /// True if the last read was complete, and everybody was read at some time.
@@ -76,6 +79,8 @@ pub struct TerminatedWithAccess {
     pub reason: String,
     /// The hold that a person has to resolve first.
     pub hold: Option<i64>,
+    /// True if the source is in shadow mode, so that ending the access is only planned.
+    pub planned: bool,
     /// Why access could not be ended, if that was tried.
     pub failure: Option<String>,
     /// Since when the database has not carried out the deactivation, if it was tried.
@@ -86,6 +91,14 @@ impl DriftReport {
     /// Returns the employees who left, and for whom no account is found.
     pub fn leavers_without_account(&self) -> impl Iterator<Item = &EmployeeWithoutAccount> {
         self.unmatched.iter().filter(|unmatched| unmatched.left)
+    }
+
+    /// Counts the active accounts of terminated employees that somebody has to look at: all but those whose source is in
+    /// shadow mode.
+    #[must_use]
+    pub fn unplanned_access(&self) -> usize {
+        let found = self.terminated_with_access.iter();
+        found.filter(|found| !found.planned).count()
     }
 
     /// Returns true if no leaver has access, and an account was found for each.

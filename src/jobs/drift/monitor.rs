@@ -63,7 +63,7 @@ impl DriftMonitor {
         let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
         let checked = LastCheck {
             at: report.checked_at,
-            terminated_with_access: count(report.terminated_with_access.len()),
+            terminated_with_access: count(report.unplanned_access()),
             fixed: count(report.fixed.len()),
         };
         let saved = store::save_last_check(lock, &checked);

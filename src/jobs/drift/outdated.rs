@@ -7,10 +7,11 @@ use crate::engine::holds::HoldStatus;
 use leaver_core::decision::{Action, NoActionReason};
 
 /// Returns true if an evaluation would store another state: open or withdraw a hold, find or miss the account, move a
-/// scheduled end, or clear a block. Evaluating these employees again gives nobody access.
+/// scheduled end, clear a block, or remove a change from the plan. Evaluating these employees again gives nobody access.
 pub(super) fn is_outdated(
     decided: &Evaluated,
     hold: Option<&HoldStatus>,
+    is_planned: bool,
     now: DateTime<Utc>,
 ) -> bool {
     let employee = &decided.employee;
@@ -22,7 +23,8 @@ pub(super) fn is_outdated(
         // Their access differs from the decision, which only the mode `fix` or newer facts change.
         Action::Deactivate(_)
         | Action::Reactivate(_)
-        | Action::Keep(NoActionReason::AwaitingRead) => false,
+        | Action::Keep(NoActionReason::AwaitingRead | NoActionReason::Planned(_)) => false,
+        _ if is_planned => true,
         Action::Hold(request) => {
             let is_same = |hold: &HoldStatus| hold.facts_fingerprint == request.facts_fingerprint;
             !hold.is_some_and(is_same) || is_counted || employee.blocked.is_some() || has_moved

@@ -26,6 +26,11 @@ use crate::base::rejections::RejectionReport;
 use crate::ingest::inbox::queries::Backlog;
 use crate::jobs::provider_webhooks::ProviderWebhook;
 use crate::jobs::source_silence::SilenceThreshold;
+use leaver_core::domain::SourceName;
+use leaver_core::safeguard::SourceMode;
+
+/// The mode in which each source starts.
+pub(crate) type StartModes = BTreeMap<SourceName, SourceMode>;
 
 /// A worker without a sign of life for longer is stalled.
 const STALLED_AFTER_SECONDS: i64 = 60;
@@ -39,7 +44,7 @@ pub struct Health {
     pub reasons: Vec<Reason>,
     /// Version of this binary.
     pub version: &'static str,
-    /// `enforce`: decisions are carried out.
+    /// `enforce`: decisions are carried out. `shadow`: they are planned. `mixed`: the sources differ.
     pub mode: &'static str,
     /// `ok` or `unreachable`.
     pub database: &'static str,
@@ -124,6 +129,8 @@ pub struct DriftHealth {
 /// Deliveries and syncs of one source.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct SourceHealth {
+    /// `enforce`: its changes are made. `shadow`: they are planned.
+    pub mode: SourceMode,
     /// Time of the last authentic delivery.
     pub last_delivery_at: Option<DateTime<Utc>>,
     /// Start of the silence, when it is longer than `max_silence`.
@@ -139,7 +146,31 @@ pub struct SourceHealth {
     pub webhooks: Vec<ProviderWebhook>,
 }
 
+/// Returns the mode in which a source starts.
+fn start_mode(modes: &StartModes, source: &SourceName) -> SourceMode {
+    modes.get(source).copied().unwrap_or_default()
+}
+
+/// Returns the mode of all sources, or `mixed`.
+fn common_mode(modes: impl Iterator<Item = SourceMode>) -> &'static str {
+    let modes: Vec<SourceMode> = modes.collect();
+    let is_any = |mode: SourceMode| modes.contains(&mode);
+    match (is_any(SourceMode::Enforce), is_any(SourceMode::Shadow)) {
+        (true, true) => "mixed",
+        (false, true) => SourceMode::Shadow.as_str(),
+        (_, false) => SourceMode::Enforce.as_str(),
+    }
+}
+
 impl SourceHealth {
+    /// Makes the health of a source of which only the configuration is known.
+    fn of(threshold: &SilenceThreshold, start_modes: &StartModes) -> Self {
+        Self {
+            mode: start_mode(start_modes, &threshold.source),
+            ..Self::default()
+        }
+    }
+
     fn unhealthy_webhooks(&self) -> i64 {
         let unhealthy = self.webhooks.iter().filter(|hook| hook.problem.is_some());
         i64::try_from(unhealthy.count()).unwrap_or(i64::MAX)
@@ -162,6 +193,7 @@ impl Health {
         found: Option<DatabaseHealth>,
         is_migrated: bool,
         liveness: &Liveness,
+        start_modes: &StartModes,
         silence_thresholds: &[SilenceThreshold],
         rejections: &RejectionReport,
         now: DateTime<Utc>,
@@ -175,7 +207,7 @@ impl Health {
         let found = found.unwrap_or_else(|| DatabaseHealth {
             sources: silence_thresholds
                 .iter()
-                .map(|one| (one.source.to_string(), SourceHealth::default()))
+                .map(|one| (one.source.to_string(), SourceHealth::of(one, start_modes)))
                 .collect(),
             ..DatabaseHealth::default()
         });
@@ -192,7 +224,7 @@ impl Health {
         Self {
             status,
             reasons,
-            mode: "enforce",
+            mode: common_mode(found.sources.values().map(|source| source.mode)),
             version: env!("CARGO_PKG_VERSION"),
             database,
             schema: if is_migrated { "current" } else { "pending" },

@@ -8,8 +8,8 @@ use sqlx::{ConnectOptions, PgConnection};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::Health;
 use super::query::DatabaseHealth;
+use super::{Health, StartModes};
 use crate::base::liveness::{Liveness, Phase};
 use crate::base::rejections::Rejections;
 use crate::ingest::inbox;
@@ -31,6 +31,7 @@ const PING_TIMEOUT: Duration = Duration::from_millis(500);
 pub struct HealthProbe {
     options: PgConnectOptions,
     cache_for: Duration,
+    start_modes: StartModes,
     // Apart from `reports`, so that slow queries of `/health` do not delay `/health/ready`.
     pings: Mutex<Option<PgConnection>>,
     reports: Mutex<Reports>,
@@ -51,12 +52,14 @@ struct CachedReport {
 }
 
 impl HealthProbe {
-    /// Connects at the first request. What is found is cached for `cache_for`, an unreachable database too.
+    /// Connects at the first request. What is found is cached for `cache_for`, an unreachable database too. A source
+    /// that was never seen has its start mode.
     #[must_use]
-    pub fn new(options: PgConnectOptions, cache_for: Duration) -> Self {
+    pub fn new(options: PgConnectOptions, cache_for: Duration, start_modes: StartModes) -> Self {
         Self {
             options,
             cache_for,
+            start_modes,
             pings: Mutex::default(),
             reports: Mutex::default(),
         }
@@ -90,6 +93,7 @@ impl HealthProbe {
             found,
             is_migrated,
             liveness,
+            &self.start_modes,
             silence_thresholds,
             &rejections,
             now,
@@ -115,7 +119,7 @@ impl HealthProbe {
         let query = async {
             let mut conn = self.connection(idle).await?;
             let found = if is_migrated {
-                DatabaseHealth::query(&mut conn, silence_thresholds, now).await?
+                DatabaseHealth::query(&mut conn, silence_thresholds, &self.start_modes, now).await?
             } else {
                 DatabaseHealth::default()
             };

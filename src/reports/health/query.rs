@@ -5,8 +5,10 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
-use super::{DriftHealth, IncompleteSync, Schedule, SourceHealth, TripHealth, store};
-use crate::engine::holds;
+use super::{
+    DriftHealth, IncompleteSync, Schedule, SourceHealth, StartModes, TripHealth, start_mode, store,
+};
+use crate::engine::{holds, shadow};
 use crate::ingest::inbox;
 use crate::ingest::inbox::queries::Backlog;
 use crate::jobs::deliveries::linked_accounts::NOT_THE_COMPANY;
@@ -82,6 +84,7 @@ impl DatabaseHealth {
     pub(super) async fn query(
         conn: &mut PgConnection,
         silence_thresholds: &[SilenceThreshold],
+        start_modes: &StartModes,
         now: DateTime<Utc>,
     ) -> Result<Self, sqlx::Error> {
         let sources: Vec<SourceName> = silence_thresholds
@@ -92,6 +95,7 @@ impl DatabaseHealth {
         let last = inbox::queries::store::last_deliveries(conn, &sources).await?;
         let reads = roster::sync_state::store::list(conn, &sources).await?;
         let listening = source_silence::store::listening_since(conn, &sources).await?;
+        let modes = shadow::store::modes(conn, &sources).await?;
         let drift = drift::store::find_last_check(conn).await?;
         let known_hooks = provider_webhooks::store::list(conn, &sources).await?;
         Ok(Self {
@@ -115,7 +119,12 @@ impl DatabaseHealth {
                 .map(|(entry, alarm)| {
                     let since = listening.get(entry.source.as_str()).copied();
                     let of_source = reads.iter().filter(|reads| reads.source == entry.source);
+                    let stored = modes.iter().find(|stored| stored.source == entry.source);
                     let health = SourceHealth {
+                        mode: stored.map_or_else(
+                            || start_mode(start_modes, &entry.source),
+                            |stored| stored.mode,
+                        ),
                         last_delivery_at: entry.at,
                         silent_since: silent_since(alarm.after, entry.at, since, now),
                         last_sync_at: of_source

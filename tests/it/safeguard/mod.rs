@@ -9,6 +9,10 @@ mod grants;
 mod limits;
 mod reject;
 mod release;
+mod shadow;
+mod shadow_commands;
+mod shadow_feed;
+mod shadow_roles;
 mod tripped;
 pub(crate) mod undo;
 

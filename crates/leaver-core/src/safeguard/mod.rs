@@ -5,7 +5,7 @@
 mod forecast;
 
 use chrono::TimeDelta;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 pub use self::forecast::{Allowance, Excess, ForecastDay, PlannedEnds, forecast};
 
@@ -127,7 +127,9 @@ impl Limits {
 }
 
 /// The effect of decisions about the employees of a source.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, strum::IntoStaticStr)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, strum::IntoStaticStr,
+)]
 #[serde(rename_all = "lowercase")]
 #[strum(serialize_all = "snake_case")]
 pub enum SourceMode {

@@ -91,23 +91,50 @@ impl AccountsMapping {
     /// Returns the statement that grants a role the privileges on the table that the service needs, and no more.
     #[must_use]
     pub(crate) fn grant_statement(&self, table: &AccountsTable, role: &str) -> String {
-        let list = |columns: Vec<&str>| {
-            let quoted: Vec<String> = columns.into_iter().map(quote).collect();
-            quoted.join(", ")
-        };
+        format!(
+            "GRANT SELECT ({}), UPDATE ({}) ON {} TO {};",
+            quoted_list(self.readable_columns(table)),
+            quoted_list(self.written_columns()),
+            table.name,
+            quote(role)
+        )
+    }
+
+    /// Returns the statement that grants a role the privileges that the service needs in shadow mode.
+    #[must_use]
+    pub(crate) fn select_statement(&self, table: &AccountsTable, role: &str) -> String {
+        format!(
+            "GRANT SELECT ({}) ON {} TO {};",
+            quoted_list(self.readable_columns(table)),
+            table.name,
+            quote(role)
+        )
+    }
+
+    /// Returns the statement that takes from a role the privilege to change accounts.
+    #[must_use]
+    pub(crate) fn revoke_statement(&self, table: &AccountsTable, role: &str) -> String {
+        format!(
+            "REVOKE UPDATE, UPDATE ({}) ON {} FROM {};",
+            quoted_list(self.written_columns()),
+            table.name,
+            quote(role)
+        )
+    }
+
+    fn readable_columns(&self, table: &AccountsTable) -> Vec<&str> {
         let mut readable = self.columns();
         if table.relation.can_lock() {
             // An undo compares who wrote the row last.
             readable.push("xmin");
         }
-        format!(
-            "GRANT SELECT ({}), UPDATE ({}) ON {} TO {};",
-            list(readable),
-            list(self.written_columns()),
-            table.name,
-            quote(role)
-        )
+        readable
     }
+}
+
+fn quoted_list(columns: Vec<&str>) -> String {
+    let quoted: Vec<String> = columns.into_iter().map(quote).collect();
+    quoted.join(", ")
 }
 
 /// An accounts table that fits the mapping, and the statements for it.

@@ -1,0 +1,213 @@
+//! `leaver enforce` and `leaver shadow`.
+
+use std::process::ExitCode;
+
+use anyhow::ensure;
+use clap::{Args, ValueEnum};
+use sqlx::PgConnection;
+
+use super::holds::Person;
+use super::plan::PlanReport;
+use super::{Config, Format, exit_code, open, output};
+use crate::base::clock::{Clock, SystemClock};
+use crate::config::{Environment, Settings};
+use crate::engine::accounts::{AccountsTable, privileges};
+use crate::engine::shadow::change_mode::{
+    Backlog, ModeChange, leave_shadow_mode, start_shadow_mode,
+};
+use crate::service;
+use leaver_core::domain::SourceName;
+use leaver_core::safeguard::SourceMode;
+
+/// Most rows that are shown before a decision; `leaver plan` shows all.
+const MAX_ROWS: usize = 20;
+
+/// Leave shadow mode: the changes of a source are made from now on
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  leaver enforce --source bamboohr\n  leaver enforce --source bamboohr --backlog release\n\nExit codes: 1 changes are planned and --backlog is missing, or the safeguard tripped, or the database did not make a change"
+)]
+pub(super) struct Enforce {
+    #[command(flatten)]
+    config: Config,
+    /// The source
+    #[arg(long, value_name = "NAME", value_parser = SourceName::parse)]
+    source: SourceName,
+    /// Make the planned changes, or keep those accounts as they are
+    #[arg(long, value_enum)]
+    backlog: Option<BacklogArg>,
+    #[command(flatten)]
+    person: Person,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// The answer about the planned changes.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum BacklogArg {
+    /// Make them, within the limits of the safeguard
+    Release,
+    /// Keep these accounts as they are until the facts change
+    Accept,
+}
+
+/// Start shadow mode: the changes of a source are only planned from now on
+#[derive(Debug, Args)]
+#[command(after_help = "Example:\n  leaver shadow --source bamboohr --as dana\n  leaver plan")]
+pub(super) struct Shadow {
+    #[command(flatten)]
+    config: Config,
+    /// The source
+    #[arg(long, value_name = "NAME", value_parser = SourceName::parse)]
+    source: SourceName,
+    #[command(flatten)]
+    person: Person,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// Returns true if the source is configured; otherwise prints which ones are.
+fn is_configured(settings: &Settings, source: &SourceName) -> bool {
+    let names: Vec<&str> = settings.sources.iter().map(|s| s.name.as_str()).collect();
+    let is_known = names.contains(&source.as_str());
+    if !is_known {
+        output::note(&format!(
+            "no source {source} is configured; nothing was changed; there is: {}",
+            names.join(", ")
+        ));
+    }
+    is_known
+}
+
+impl Shadow {
+    pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
+        let (settings, mut conn) = open(&self.config, env).await?;
+        if !is_configured(&settings, &self.source) {
+            return Ok(ExitCode::from(2));
+        }
+        let (policies, source) = (service::policies(&settings), &self.source);
+        let (name, now) = (self.person.name(env), SystemClock.now());
+        let changed = start_shadow_mode(&mut conn, &policies, source, &name, now).await?;
+        if self.format.json {
+            output::json(&serde_json::json!({
+                "source": source, "mode": SourceMode::Shadow, "changed": changed
+            }))?;
+        } else if changed {
+            output::line!(
+                "source {source} is in shadow mode now: its changes are only planned, in all replicas"
+            );
+        } else {
+            output::line!("source {source} is in shadow mode already");
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+impl Enforce {
+    pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
+        let (settings, mut conn) = open(&self.config, env).await?;
+        if !is_configured(&settings, &self.source) {
+            return Ok(ExitCode::from(2));
+        }
+        let table = AccountsTable::inspect(&mut conn, &settings.accounts).await?;
+        ensure_update(&mut conn, &settings, &table).await?;
+        let report = PlanReport::of(&mut conn, &settings, Some(&self.source)).await?;
+        let (policies, backlog) = (service::policies(&settings), self.backlog());
+        let (name, now) = (self.person.name(env), SystemClock.now());
+        let change = leave_shadow_mode(
+            &mut conn,
+            &table,
+            &policies,
+            &self.source,
+            backlog,
+            &name,
+            now,
+        );
+        let change = change.await?;
+        if self.format.json {
+            output::json(&change)?;
+        } else if change.needs_answer() {
+            report.print(MAX_ROWS);
+            let source = &self.source;
+            output::note(&format!(
+                "nothing was changed; next: `leaver enforce --source {source} --backlog release` makes these changes, `--backlog accept` keeps these accounts as they are until the facts change"
+            ));
+        } else {
+            print(&change);
+        }
+        let is_blocked = change.outcomes().contains_key("blocked");
+        let is_clean = !change.needs_answer() && change.trips.is_empty() && !is_blocked;
+        Ok(exit_code(is_clean))
+    }
+
+    fn backlog(&self) -> Option<Backlog> {
+        self.backlog.map(|backlog| match backlog {
+            BacklogArg::Release => Backlog::Release,
+            BacklogArg::Accept => Backlog::Accept,
+        })
+    }
+}
+
+/// Fails if the role may not change accounts: each change would be blocked.
+async fn ensure_update(
+    conn: &mut PgConnection,
+    settings: &Settings,
+    table: &AccountsTable,
+) -> anyhow::Result<()> {
+    let mapping = &settings.accounts;
+    let rights = privileges::rights(conn, table, mapping, None).await?;
+    ensure!(
+        rights.update,
+        "role {} may not UPDATE the users table, so nothing was changed; for the role of the service, run: {}",
+        rights.role,
+        mapping.grant_statement(table, &rights.role)
+    );
+    Ok(())
+}
+
+fn print(change: &ModeChange) {
+    let source = &change.source;
+    if change.before == SourceMode::Enforce {
+        output::line!("source {source} is in enforce mode already");
+        return;
+    }
+    output::line!("source {source} is in enforce mode now: its changes are made, in all replicas");
+    if change.results.is_empty() {
+        output::line!("nothing was planned");
+        return;
+    }
+    output::line!(
+        "planned changes: {}; {}",
+        change.plan.changes.len(),
+        output::outcomes(change.outcomes())
+    );
+    let left: Vec<_> = change
+        .results
+        .iter()
+        .filter_map(|result| Some((result, result.why.as_ref()?)))
+        .collect();
+    if !left.is_empty() {
+        let mut table = output::Table::new(&["employee", "tenant", "account", "outcome", "why"]);
+        for (result, why) in left {
+            table.add_row([
+                result.change.employee_id.clone(),
+                result.change.tenant.clone(),
+                result.change.account_id.clone(),
+                result.outcome.replace('_', " "),
+                why.clone(),
+            ]);
+        }
+        output::line!("{table}");
+    }
+    if let Some(digest) = &change.digest {
+        output::line!("digest of the changes that were made: {digest}");
+    }
+    if let Some(batch) = change.batch {
+        output::note(&format!("`leaver undo --batch {batch}` takes them back"));
+    }
+    for trip in &change.trips {
+        output::note(&format!(
+            "the safeguard tripped: trip {trip} holds changes; next: `leaver safeguard release {trip}` or `leaver safeguard reject {trip}`"
+        ));
+    }
+}

@@ -1,0 +1,162 @@
+//! `leaver plan`.
+
+use std::process::ExitCode;
+
+use clap::Args;
+use serde::Serialize;
+use sqlx::PgConnection;
+
+use super::modes::described;
+use super::{Config, Format, open, output};
+use crate::base::clock::{Clock, SystemClock};
+use crate::config::{Environment, Settings};
+use crate::engine::accounts::AccountsTable;
+use crate::engine::safeguard::Outlook;
+use crate::engine::shadow::plan::{Plan, PlannedChange};
+use crate::engine::shadow::{self, ModeOfSource};
+use crate::roster;
+use crate::service;
+use leaver_core::domain::{EmployeeKey, SourceName};
+
+/// Show what shadow mode would have done
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Example:\n  leaver plan\n  leaver plan --source bamboohr --json\n\nNext: `leaver enforce --source NAME`"
+)]
+pub(super) struct ShowPlan {
+    #[command(flatten)]
+    config: Config,
+    /// Only this source
+    #[arg(long, value_name = "NAME", value_parser = SourceName::parse)]
+    source: Option<SourceName>,
+    #[command(flatten)]
+    format: Format,
+}
+
+/// The plan with all that belongs to it. It contains personal data, so it has no `Debug`.
+#[derive(Serialize)]
+pub(super) struct PlanReport {
+    /// The digest of the changes.
+    digest: String,
+    /// The modes of the sources.
+    sources: Vec<ModeOfSource>,
+    /// The changes, by person.
+    changes: Vec<Row>,
+    /// How the safeguard would admit all of them now.
+    limits: Vec<Outlook>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    #[serde(flatten)]
+    change: PlannedChange,
+    work_email: Option<String>,
+}
+
+impl PlanReport {
+    /// Makes the report of a plan.
+    pub(super) async fn of(
+        conn: &mut PgConnection,
+        settings: &Settings,
+        source: Option<&SourceName>,
+    ) -> anyhow::Result<Self> {
+        let table = AccountsTable::inspect(conn, &settings.accounts).await?;
+        let (policies, now) = (service::policies(settings), SystemClock.now());
+        let mut sources = shadow::modes(conn, &policies).await?;
+        sources.retain(|found| source.is_none_or(|source| found.source == *source));
+        let plan = Plan::load(conn, &table, source).await?;
+        let limits = plan.outlooks(conn, &table, &policies, now).await?;
+        let keys = plan.changes.iter().map(PlannedChange::key);
+        let keys = keys.collect::<Result<Vec<EmployeeKey>, _>>()?;
+        let emails = roster::store::work_emails(conn, &keys).await?;
+        let rows = plan.changes.into_iter().zip(emails);
+        let rows = rows.map(|(change, work_email)| Row { change, work_email });
+        Ok(Self {
+            digest: plan.digest,
+            sources,
+            changes: rows.collect(),
+            limits,
+        })
+    }
+
+    /// Prints the report with at most this many changes.
+    pub(super) fn print(&self, most: usize) {
+        for found in &self.sources {
+            output::line!("source {}: {}", found.source, described(found));
+        }
+        if self.changes.is_empty() {
+            output::line!("planned changes: none");
+            return;
+        }
+        output::line!("planned changes: {}", self.changes.len());
+        output::line!("{}", table(self.changes.iter().take(most)));
+        if self.changes.len() > most {
+            let left = self.changes.len() - most;
+            output::note(&format!("{left} more; `leaver plan` lists all of them"));
+        }
+        output::line!("digest: {}", self.digest);
+        for limit in &self.limits {
+            output::line!("{}", outlook(limit));
+        }
+    }
+}
+
+fn table<'a>(rows: impl Iterator<Item = &'a Row>) -> output::Table {
+    let mut table = output::Table::new(&[
+        "employee", "source", "tenant", "account", "change", "since", "reason",
+    ]);
+    for Row { change, work_email } in rows {
+        let employee = match work_email {
+            Some(email) => format!("{}\n{email}", change.employee_id),
+            None => change.employee_id.clone(),
+        };
+        table.add_row([
+            employee,
+            change.source.clone(),
+            change.tenant.clone(),
+            change.account_id.clone(),
+            verb(&change.direction).to_owned(),
+            output::time(change.planned_at),
+            change.reason.clone(),
+        ]);
+    }
+    table
+}
+
+fn verb(direction: &str) -> &'static str {
+    match direction {
+        "reactivated" => "reactivate",
+        _ => "deactivate",
+    }
+}
+
+fn outlook(limit: &Outlook) -> String {
+    let what = format!(
+        "tenant {}: {} to {}",
+        limit.tenant,
+        output::count(limit.accounts, "account"),
+        verb(&limit.direction)
+    );
+    match &limit.reason {
+        None => format!("{what}, within the limits of the safeguard"),
+        Some(reason) => format!(
+            "{what}; a release of all of them meets the safeguard: {reason}; give a grant first with `leaver safeguard grant`, or decide about the trip then"
+        ),
+    }
+}
+
+impl ShowPlan {
+    pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
+        let (settings, mut conn) = open(&self.config, env).await?;
+        let report = PlanReport::of(&mut conn, &settings, self.source.as_ref()).await?;
+        if self.format.json {
+            output::json(&report)?;
+        } else {
+            report.print(usize::MAX);
+            if !report.changes.is_empty() {
+                output::note("next: `leaver enforce --source NAME` leaves shadow mode");
+            }
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}

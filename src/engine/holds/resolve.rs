@@ -114,7 +114,7 @@ pub async fn approve(
     let mut tx = conn.begin().await?;
     let (hold, key) = close(&mut tx, id, "approved", person, now).await?;
     let mut employees = roster::store::lock(&mut tx, std::slice::from_ref(&key), &[], now).await?;
-    let same_email = accounts_with_email(&mut tx, table, &employees).await?;
+    let same_email = accounts_with_email(&mut tx, table, &hold, &employees).await?;
     let requested = requested(&hold, named, &same_email)?;
     let link = requested.first();
     let ids: BTreeSet<AccountId> = requested.iter().cloned().collect();
@@ -247,15 +247,16 @@ fn requested(
     }
 }
 
-/// Returns the accounts with the work e-mail of an employee who is linked to none.
+/// Returns the accounts with the work e-mail of an employee who is linked to none, or whose linked account is gone.
 async fn accounts_with_email(
     conn: &mut PgConnection,
     table: &AccountsTable,
+    hold: &Hold,
     employees: &[Employee],
 ) -> Result<Vec<Account>, sqlx::Error> {
     let wanted: Vec<(WorkEmail, Tenant)> = employees
         .iter()
-        .filter(|employee| employee.account_id.is_none())
+        .filter(|employee| hold.account_id.is_none() || employee.account_id.is_none())
         .filter_map(|e| Some((e.work_email()?.clone(), e.key.tenant.clone())))
         .collect();
     let found = accounts::store::find_by_email(conn, table, &wanted).await?;

@@ -18,7 +18,7 @@ use leaver_core::decision::assess::assess;
 use leaver_core::decision::departure;
 use leaver_core::decision::policy::Policy;
 use leaver_core::decision::{Decision, RequestedAction};
-use leaver_core::domain::{Account, Employee, EmployeeKey};
+use leaver_core::domain::{Employee, EmployeeKey};
 
 /// The effect on the account of one employee.
 #[derive(
@@ -135,13 +135,18 @@ pub async fn execute(
     for evaluated in decided {
         let account = evaluated.account().cloned();
         let unmatched = evaluated.is_leaver_without_account();
+        let has_account = match evaluated.link_gone {
+            // The end was that of the account that is gone. A later end needs another look for an account.
+            Some(_) => true,
+            None => account.as_ref().is_some_and(|account| account.is_active),
+        };
         let Evaluated {
             mut employee,
             decision,
             ..
         } = evaluated;
         departure::confirm(&mut employee);
-        if has_returned(policies, &employee, account.as_ref(), now) {
+        if has_returned(policies, &employee, has_account, now) {
             departure::returned(&mut employee, now);
         }
         let outcome = changes.record(&mut employee, account.as_ref(), &decision, unmatched);
@@ -186,15 +191,16 @@ pub async fn execute(
     Ok(report)
 }
 
-/// Returns whether the person works and has access although an end was carried out: somebody else gave the access back.
+/// Returns whether the person works although an end was carried out, and has access or another account: somebody else gave
+/// it.
 fn has_returned(
     policies: &Policies,
     employee: &Employee,
-    account: Option<&Account>,
+    has_account: bool,
     now: DateTime<Utc>,
 ) -> bool {
     departure::is_carried_out(employee)
-        && account.is_some_and(|account| account.is_active)
+        && has_account
         && policies
             .policy(&employee.key.source)
             .is_some_and(|policy| assess(policy, employee, now).is_certainly_employed())

@@ -251,17 +251,14 @@ async fn other_accounts(
         .collect())
 }
 
-/// Returns true if an account is active that the decision would deactivate, or hold for a person. After a link whose account
-/// is gone, the hold concerns accounts that are not known to be the employee's.
+/// Returns true if an account is active that the decision would deactivate, or hold for a person.
 fn has_undue_access(decided: &Evaluated) -> bool {
-    let is_link_gone = decided.found.is_empty() && decided.employee.account_id.is_some();
-    let is_active = is_link_gone || decided.found.iter().any(|account| account.is_active);
     let ends_access = match &decided.decision.action {
         Action::Deactivate(_) => true,
         Action::Hold(request) => request.requested_action == RequestedAction::Deactivate,
         _ => false,
     };
-    is_active && ends_access
+    ends_access && decided.has_active_account()
 }
 
 /// Finds the open or rejected hold of each, in the same order.

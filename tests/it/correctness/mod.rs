@@ -3,6 +3,7 @@
 mod acting;
 mod addresses;
 mod by_hand;
+mod deleted;
 mod judging;
 mod outdated;
 mod reading;

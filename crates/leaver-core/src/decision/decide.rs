@@ -15,6 +15,8 @@ use crate::domain::{Account, AccountId, Employee, Status};
 const LINKED_ELSEWHERE: &str = "the account is linked to another employee who is still employed";
 const LINK_GONE: &str =
     "the linked account is gone, and the work e-mail may belong to somebody else by now";
+const DELETED_AFTER_ITS_END: &str =
+    "access ended before, the account is gone since, and no active account has the work e-mail";
 const SAME_ACCOUNT: &str = "another employee with the same account is still employed";
 const CONTINUES: &str =
     "the employment of another record with the same account follows without a day between";
@@ -132,6 +134,10 @@ fn end_access(inputs: &Inputs<'_>, others: Effect, reason: String) -> (Action, S
             Action::Keep(NoActionReason::NoAccount),
             format!("{reason}; no account is linked and the work e-mail matches none"),
         ),
+        AccountMatch::LinkGone(0) if departure::is_carried_out(inputs.employee) => (
+            Action::Keep(NoActionReason::AlreadyInactive),
+            format!("{reason}; {DELETED_AFTER_ITS_END}"),
+        ),
         AccountMatch::LinkGone(0) => (
             Action::Keep(NoActionReason::NoAccount),
             format!(
@@ -219,11 +225,15 @@ fn resolve_uncertainty(
         _ => reason.clone(),
     };
     match inputs.account_match {
+        AccountMatch::LinkGone(0) if departure::is_carried_out(inputs.employee) => (
+            Action::Keep(NoActionReason::AlreadyInactive),
+            format!("{reason}; {DELETED_AFTER_ITS_END}"),
+        ),
         // A read could still return an e-mail that matches an account.
         AccountMatch::None | AccountMatch::LinkGone(0) if !is_unread => {
             (Action::Keep(NoActionReason::NoAccount), reason)
         }
-        AccountMatch::LinkGone(_) => (
+        AccountMatch::LinkGone(1..) => (
             hold(
                 inputs,
                 RequestedAction::Deactivate,

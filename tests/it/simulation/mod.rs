@@ -4,6 +4,8 @@
 //! maximum length of a list) select others. A failing list is printed with its seed and written, shrunk, to a file. Move it
 //! to `tests/repro`: all files there are replayed.
 
+mod access;
+mod accounts;
 mod bad;
 mod check;
 mod generate;
@@ -26,7 +28,7 @@ mod world;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use chrono::TimeDelta;
 use proptest::strategy::{Strategy, ValueTree};
@@ -35,7 +37,7 @@ use tokio::task::JoinSet;
 
 use self::idle_apps::IdleApps;
 use self::ops::{Op, OpList};
-use self::shrink::Failing;
+use self::shrink::{Failing, SHRINKING_TIME};
 use self::world::World;
 
 /// The seed of the first list, so that a failure depends on the change under test and not on chance.
@@ -192,12 +194,14 @@ async fn random_operations_end_as_the_model_predicts() {
             continue;
         };
         let again = format!("SIMULATION_SEED={seed} SIMULATION_LISTS=1 SIMULATION_OPS={most}");
+        say(&format!("{again}: {error}"));
         failed.push(if failed.len() < SHRUNK {
             let list = seeded(seed, most);
             let mut failing = Failing {
                 list,
                 error,
                 runs: SHRINKING,
+                until: Instant::now() + SHRINKING_TIME,
             };
             failing
                 .shrink(async |list| outcome(list, &idle_apps).await)

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
-use super::outdated::is_outdated;
+use super::outdated::{is_found_now, is_outdated};
 use super::{
     AccountWithoutEmployee, DriftReport, EmployeeWithoutAccount, SourceCompleteness,
     TerminatedWithAccess, store,
@@ -66,7 +66,7 @@ async fn compare_pages(engine: &Engine, mode: DriftMode) -> Result<DriftReport, 
     Ok(report)
 }
 
-/// Evaluates the employees whose stored state is outdated, page by page.
+/// Evaluates the employees whose stored state is outdated, page by page. Stores that others have an account now.
 ///
 /// # Errors
 /// Returns the failure; the states stored before it are kept.
@@ -74,6 +74,9 @@ pub(super) async fn store_states(engine: &Engine, report: &mut DriftReport) -> R
     let outdated = std::mem::take(&mut report.outdated);
     for page in outdated.chunks(PAGE_LENGTH) {
         engine.reevaluate(page, &Actor::Drift).await?;
+    }
+    for page in std::mem::take(&mut report.found_now).chunks(PAGE_LENGTH) {
+        engine.store_found_accounts(page).await?;
     }
     Ok(())
 }
@@ -112,6 +115,7 @@ async fn new_report(engine: &Engine) -> Result<DriftReport, sqlx::Error> {
         active_without_employee: vec![],
         unmatched: vec![],
         outdated: vec![],
+        found_now: vec![],
     })
 }
 
@@ -161,6 +165,9 @@ async fn compare_employees(
     for (decided, hold) in evaluation.decided.into_iter().zip(holds) {
         if is_outdated(&decided, hold.as_ref(), now) {
             outdated.push(decided.employee.key.clone());
+        }
+        if is_found_now(&decided) {
+            report.found_now.push(decided.employee.key.clone());
         }
         if !has_undue_access(&decided) {
             if decided.found.is_empty() {

@@ -1,6 +1,6 @@
 # `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, start private servers
 # and stop them afterwards.
-.PHONY: demo test check lint fix queries bench fuzz help
+.PHONY: demo test simulation check lint fix queries bench fuzz help
 
 help:            ## print this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -13,6 +13,14 @@ test:            ## run all tests
 	@./.ci/ensure-postgres
 	@# Tests mostly wait for processes and databases, so two more run than there are processors.
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$(( $$(getconf _NPROCESSORS_ONLN) + 2 ))} cargo test --locked --workspace --features failpoints
+
+LISTS = 400
+SEED = random
+
+simulation:      ## run LISTS=400 random lists of operations against the model (SEED=7: repeat a run)
+	@./.ci/ensure-postgres
+	SIMULATION_SEED=$(SEED) SIMULATION_LISTS=$(LISTS) cargo test --locked --features failpoints --test it -- \
+		simulation::random_operations --nocapture
 
 check: test lint ## run the tests and the lints
 

@@ -26,6 +26,8 @@ pub(crate) struct Evaluated {
     pub employment: Employment,
     /// The linked account, or without a link the accounts with the work e-mail.
     pub found: Vec<Account>,
+    /// The number of active accounts with the work e-mail, if the linked account is gone.
+    pub link_gone: Option<usize>,
     /// The decision and its reason.
     pub decision: Decision,
     /// The trip that holds the change.
@@ -41,6 +43,13 @@ impl Evaluated {
     #[must_use]
     pub(crate) fn account(&self) -> Option<&Account> {
         self.found.first().filter(|_| self.found.len() == 1)
+    }
+
+    /// Returns true if an account is active that is the person's, or may be after the linked one is gone.
+    #[must_use]
+    pub(crate) fn has_active_account(&self) -> bool {
+        self.link_gone.is_some_and(|count| count > 0)
+            || self.found.iter().any(|account| account.is_active)
     }
 
     /// Returns true if the person left, or may have left, no account was found, and none was ended before.
@@ -165,6 +174,7 @@ pub(super) async fn evaluate_facts(
             employee,
             employment,
             found,
+            link_gone: gone,
             decision,
             trip: None,
             planned: None,

@@ -24,7 +24,7 @@ use leaver_core::decision::assess::assess;
 use leaver_core::decision::departure;
 use leaver_core::decision::policy::Policy;
 use leaver_core::decision::{Action, Decision, NoActionReason, RequestedAction};
-use leaver_core::domain::{Account, Employee, EmployeeKey};
+use leaver_core::domain::{Employee, EmployeeKey};
 
 /// The effect on the account of one employee.
 #[derive(
@@ -160,6 +160,11 @@ pub async fn execute(
     for evaluated in decided {
         let account = evaluated.account().cloned();
         let unmatched = evaluated.is_leaver_without_account();
+        let has_account = match evaluated.link_gone {
+            // The end was that of the account that is gone. A later end needs another look for an account.
+            Some(_) => true,
+            None => account.as_ref().is_some_and(|account| account.is_active),
+        };
         let Evaluated {
             mut employee,
             decision,
@@ -167,7 +172,7 @@ pub async fn execute(
             ..
         } = evaluated;
         departure::confirm(&mut employee);
-        if has_returned(policies, &employee, account.as_ref(), now) {
+        if has_returned(policies, &employee, has_account, now) {
             departure::returned(&mut employee, now);
         }
         let outcome = changes.record(&mut employee, account.as_ref(), &decision, unmatched, trip);
@@ -267,15 +272,16 @@ fn seen_changes(
     changes
 }
 
-/// Returns whether the person works and has access although an end was carried out: somebody else gave the access back.
+/// Returns whether the person works although an end was carried out, and has access or another account: somebody else gave
+/// it.
 fn has_returned(
     policies: &Policies,
     employee: &Employee,
-    account: Option<&Account>,
+    has_account: bool,
     now: DateTime<Utc>,
 ) -> bool {
     departure::is_carried_out(employee)
-        && account.is_some_and(|account| account.is_active)
+        && has_account
         && policies
             .policy(&employee.key.source)
             .is_some_and(|policy| assess(policy, employee, now).is_certainly_employed())

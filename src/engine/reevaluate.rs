@@ -14,7 +14,7 @@ use crate::base::halves::Halves;
 use crate::db::transaction::{roll_back, set_lock_timeout, set_short_lock_timeout};
 use crate::engine::accounts::AccountsTable;
 use crate::engine::origin::Origin;
-use crate::roster;
+use crate::roster::{self, sharing::Sharing};
 use leaver_core::domain::{Employee, EmployeeKey};
 
 /// Time limit for splitting. The rows are locked meanwhile; employees that are left need another transaction.
@@ -103,6 +103,29 @@ impl Engine {
             self.count(key.source.as_str(), *outcome, 1);
         }
         Ok(executed)
+    }
+
+    /// Stores that an account was found for these leavers, whose access does not change now.
+    ///
+    /// # Errors
+    /// Returns the failure; nothing was stored then.
+    pub(crate) async fn store_found_accounts(&self, keys: &[EmployeeKey]) -> Result<(), Failure> {
+        let now = self.clock.now();
+        let mut keys = keys.to_vec();
+        keys.sort();
+        let stored = async {
+            let mut conn = self.pool.acquire().await?;
+            let mut tx = conn.begin().await?;
+            set_lock_timeout(&mut tx).await?;
+            let mut employees =
+                roster::store::lock(&mut tx, &keys, &Sharing::default(), now).await?;
+            for employee in &mut employees {
+                employee.without_account_since = None;
+            }
+            roster::store::save(&mut tx, &employees, now).await?;
+            tx.commit().await
+        };
+        Ok(self.pool.with_silence_timeout(stored).await?)
     }
 
     /// Executes the decisions about all employees, and after a failure about halves, each behind a savepoint: one account

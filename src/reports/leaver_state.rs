@@ -48,7 +48,9 @@ impl LeaverState {
                 Self::Blocked
             }
             Action::Hold(_) if is_rejected && is_inactive => Self::Ended,
-            Action::Hold(_) if is_rejected => Self::HasAccess,
+            Action::Hold(_) if is_rejected && decided.has_active_account() => Self::HasAccess,
+            // A person answered that nothing follows, and there is no account.
+            Action::Hold(_) if is_rejected => Self::Employed,
             Action::Hold(_) => Self::Held,
             Action::Deactivate(_)
             | Action::Keep(NoActionReason::Planned(RequestedAction::Deactivate)) => Self::HasAccess,

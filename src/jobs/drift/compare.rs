@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
-use super::outdated::is_outdated;
+use super::outdated::{is_found_now, is_outdated};
 use super::{
     AccountWithoutEmployee, DriftReport, EmployeeWithoutAccount, SourceCompleteness,
     TerminatedWithAccess, store,
@@ -69,7 +69,7 @@ async fn compare_pages(engine: &Engine, mode: DriftMode) -> Result<DriftReport, 
     Ok(report)
 }
 
-/// Evaluates the employees whose stored state is outdated, page by page.
+/// Evaluates the employees whose stored state is outdated, page by page. Stores that others have an account now.
 ///
 /// # Errors
 /// Returns the failure; the states stored before it are kept.
@@ -78,6 +78,9 @@ pub(super) async fn store_states(engine: &Engine, report: &mut DriftReport) -> R
     let outdated = std::mem::take(&mut report.outdated);
     for page in outdated.chunks(PAGE_LENGTH) {
         engine.reevaluate(page, &origin).await?;
+    }
+    for page in std::mem::take(&mut report.found_now).chunks(PAGE_LENGTH) {
+        engine.store_found_accounts(page).await?;
     }
     Ok(())
 }
@@ -123,6 +126,7 @@ async fn new_report(engine: &Engine) -> Result<DriftReport, sqlx::Error> {
         active_without_employee: vec![],
         unmatched: vec![],
         outdated: vec![],
+        found_now: vec![],
     })
 }
 
@@ -177,6 +181,9 @@ async fn compare_employees(
     for ((decided, hold), is_planned) in evaluation.decided.into_iter().zip(holds).zip(planned) {
         if is_outdated(&decided, hold.as_ref(), is_planned, now) {
             outdated.push(decided.employee.key.clone());
+        }
+        if is_found_now(&decided) {
+            report.found_now.push(decided.employee.key.clone());
         }
         if !has_undue_access(&decided) {
             if decided.found.is_empty() && !decided.is_ended_without_account() {
@@ -268,18 +275,15 @@ async fn other_accounts(
         .collect())
 }
 
-/// Returns true if an account is active that the decision would deactivate, or hold for a person. After a link whose account
-/// is gone, the hold concerns accounts that are not known to be the employee's.
+/// Returns true if an account is active that the decision would deactivate, or hold for a person.
 fn has_undue_access(decided: &Evaluated) -> bool {
-    let is_link_gone = decided.found.is_empty() && decided.employee.account_id.is_some();
-    let is_active = is_link_gone || decided.found.iter().any(|account| account.is_active);
     let ends_access = match &decided.decision.action {
         Action::Deactivate(_)
         | Action::Keep(NoActionReason::Planned(RequestedAction::Deactivate)) => true,
         Action::Hold(request) => request.requested_action == RequestedAction::Deactivate,
         _ => false,
     };
-    is_active && ends_access
+    ends_access && decided.has_active_account()
 }
 
 fn email_of(decided: &Evaluated) -> Option<String> {

@@ -41,6 +41,9 @@ pub struct DriftReport {
     /// Employees whose stored state is outdated, such as a hold on an account that somebody deactivated by hand.
     #[serde(skip)]
     pub outdated: Vec<EmployeeKey>,
+    /// Employees who are stored as leavers without an account, and who have one now.
+    #[serde(skip)]
+    pub found_now: Vec<EmployeeKey>,
 }
 
 /// How completely a source, or one of its linked accounts, was read.

@@ -6,6 +6,16 @@ use crate::engine::evaluate::Evaluated;
 use crate::engine::holds::HoldStatus;
 use leaver_core::decision::{Action, NoActionReason};
 
+/// Returns true if an account is found now for a leaver who is stored without one, and only the mode `fix` or newer facts
+/// change it.
+pub(super) fn is_found_now(decided: &Evaluated) -> bool {
+    decided.employee.without_account_since.is_some()
+        && matches!(
+            decided.decision.action,
+            Action::Deactivate(_) | Action::Reactivate(_)
+        )
+}
+
 /// Returns true if an evaluation would store another state: open or withdraw a hold, find or miss the account, move a
 /// scheduled end, clear a block, or remove a change from the plan. Evaluating these employees again gives nobody access.
 pub(super) fn is_outdated(

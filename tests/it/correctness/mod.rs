@@ -4,6 +4,7 @@ mod acting;
 mod addresses;
 mod afterwards;
 mod by_hand;
+mod deleted;
 mod judging;
 mod locked;
 mod locales;

@@ -2,19 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use chrono::{DateTime, Datelike, Utc};
+use chrono::Datelike;
 use sqlx::Row;
 
+use super::accounts::link_at;
 use super::journal::{self, Audit, Known, Line, What};
 use super::model::{Ended, Facts, Statement, Told, Verdict, last_day, verdict};
-use super::ops::{Record, Rehire};
+use super::ops::Record;
 use super::world::World;
-
-/// An account as it is.
-pub(super) struct Account {
-    pub(super) on: bool,
-    sessions: i64,
-}
 
 impl World {
     /// Checks everything. At the end, too, that all that was acknowledged has been taken in.
@@ -30,9 +25,9 @@ impl World {
         if at_the_end {
             self.nothing_is_missing(&known).await?;
         }
-        self.accounts_are_right(&journal, &known, at_the_end)
-            .await?;
-        self.states_agree(&known, at_the_end).await
+        links_are_kept(&journal)?;
+        self.access_is_right(&journal, &known, at_the_end).await?;
+        self.states_agree(&journal, &known, at_the_end).await
     }
 
     /// Each change of an account has one record, in the same transaction, or was made by somebody's hand.
@@ -41,16 +36,15 @@ impl World {
         let mut records: BTreeMap<&str, Vec<(String, bool)>> = BTreeMap::new();
         for line in journal {
             match &line.what {
-                What::Account { id, on } => deeds
-                    .entry(&line.xid)
-                    .or_default()
-                    .push((id.to_string(), *on)),
+                What::Account { id, on, .. } => {
+                    deeds.entry(&line.xid).or_default().push((id.clone(), *on))
+                }
                 What::Audit(audit) if is_change(audit) => {
                     let account = audit.account_id.clone().unwrap_or_default();
                     let on = audit.action == "reactivated";
                     records.entry(&line.xid).or_default().push((account, on));
                 }
-                What::Audit(_) | What::Settled(_) => {}
+                What::Audit(_) | What::Settled(_) | What::Link { .. } => {}
             }
         }
         let mut by_hand = 0;
@@ -107,103 +101,6 @@ impl World {
         Ok(())
     }
 
-    async fn accounts_are_right(
-        &mut self,
-        journal: &[Line],
-        known: &[Known],
-        at_the_end: bool,
-    ) -> Result<(), String> {
-        let now = self.now();
-        let accounts = self.accounts().await;
-        let holds = self.last_holds().await;
-        let schedule = self.schedule().await;
-        let departures = self.departures().await;
-        for (person, account) in &accounts {
-            let records = Record::ALL.into_iter().filter(|of| of.person() == *person);
-            let verdicts: Vec<(Record, Verdict)> = records
-                .map(|of| {
-                    let ended = departures.get(of.id()).copied();
-                    (
-                        of,
-                        verdict(of.source(), &said(known, of, |_| true), ended, now),
-                    )
-                })
-                .collect();
-            let wrong = |what: &str| {
-                Err(format!(
-                    "{person}: {what}; on: {}, {verdicts:?}, holds: {holds:?}",
-                    account.on
-                ))
-            };
-            let given_back = self.hands.given_back.contains(person);
-            let ever_given_back = self.hands.ever_given_back.contains(person);
-            let taken = self.hands.taken.contains(person);
-            let may_be_blocked = self.may_be_blocked(person, now);
-            let found = |of: Record| of != Record::Dia || has_address(known, of);
-            let left = verdicts
-                .iter()
-                .any(|(of, v)| *v == Verdict::Left && found(*of));
-            // Of a hire date that comes nobody is told; the comparison finds what follows.
-            let may_wait = !at_the_end && verdicts.iter().any(|(of, _)| self.began(*of));
-            if left && account.on && !given_back && !may_wait && !may_be_blocked {
-                return wrong("has left and has access");
-            }
-            let held = |of: &Record, wants: &str, states: &[&str]| {
-                let hold = holds.get(of.id());
-                hold.is_some_and(|(state, asked)| {
-                    asked == wants && states.contains(&state.as_str())
-                })
-            };
-            let all_work = verdicts.iter().all(|(_, v)| v.works());
-            if all_work && !account.on && !taken && !may_be_blocked {
-                let asked =
-                    |(of, _): &(Record, Verdict)| held(of, "reactivate", &["open", "rejected"]);
-                let begins = verdicts.iter().any(|(of, _)| self.began(*of));
-                if (self.rehire == Rehire::Reactivate && !begins) || !verdicts.iter().any(asked) {
-                    return wrong("works there and has no access, and nobody is asked");
-                }
-            }
-            for (of, verdict) in &verdicts {
-                let asks = matches!(verdict, Verdict::Ask { .. });
-                let states = ["open", "rejected", "approved"];
-                let any = ["deactivate", "reactivate"]
-                    .iter()
-                    .any(|wants| held(of, wants, &states));
-                if asks && account.on && !any && !ever_given_back && !self.began(*of) && found(*of)
-                {
-                    return wrong("nobody is asked");
-                }
-                if held(of, "deactivate", &["open"]) && !asks && !self.began(*of) {
-                    return wrong("somebody is asked about a departure without a doubt");
-                }
-                let back = verdict.works() || asks;
-                if held(of, "reactivate", &["open"])
-                    && !back
-                    && !ever_given_back
-                    && !self.began(*of)
-                {
-                    return wrong("somebody is asked about a return that is none");
-                }
-                if held(of, "reactivate", &["open"]) && account.on && !ever_given_back {
-                    return wrong("somebody is asked to switch on what is on");
-                }
-                let at = verdict.at().filter(|at| *at > now);
-                let due = schedule.get(of.id()).copied().flatten();
-                // A blocked end keeps the schedule that led to it, or that it replaces.
-                let is_blocked = may_be_blocked && !matches!(verdict, Verdict::Ask { .. });
-                let due = due.filter(|at| *at > now || !may_be_blocked);
-                if due != at && !is_blocked && !self.began(*of) {
-                    return wrong(&format!("the timer looks at {schedule:?}, not at {at:?}"));
-                }
-            }
-            let ours = last_switched_by_us(journal, person);
-            if !account.on && ours && account.sessions > 0 {
-                return wrong("sessions have outlived access");
-            }
-        }
-        Ok(())
-    }
-
     /// Returns whether a hire date that may lie ahead was ever told: then things follow without anything being said.
     pub(super) fn began(&self, of: Record) -> bool {
         self.post.bodies.iter().any(|body| {
@@ -214,37 +111,6 @@ impl World {
             let said = body.says.as_ref();
             said.is_some_and(|(who, facts)| *who == of && hired(facts))
         })
-    }
-
-    pub(super) async fn accounts(&mut self) -> Vec<(&'static str, Account)> {
-        let rows = sqlx::query(
-            "SELECT is_active, (SELECT count(*) FROM sessions s WHERE s.user_id = u.id) AS sessions FROM users u ORDER BY id",
-        )
-        .fetch_all(&mut self.app.conn)
-        .await
-        .unwrap();
-        let account = |row: &sqlx::postgres::PgRow| Account {
-            on: row.get("is_active"),
-            sessions: row.get("sessions"),
-        };
-        Self::people()
-            .into_iter()
-            .zip(rows.iter().map(account))
-            .collect()
-    }
-
-    /// Of each employee the last hold that was not withdrawn: its state and what it wants.
-    pub(super) async fn last_holds(&mut self) -> HashMap<String, (String, String)> {
-        let rows = sqlx::query(
-            "SELECT DISTINCT ON (employee_id) employee_id, state, requested_action FROM leaver.holds
-             WHERE state <> 'withdrawn' ORDER BY employee_id, id DESC",
-        )
-        .fetch_all(&mut self.app.conn)
-        .await
-        .unwrap();
-        rows.iter()
-            .map(|row| (row.get(0), (row.get(1), row.get(2))))
-            .collect()
     }
 
     /// The end of each employee that was carried out last.
@@ -263,41 +129,15 @@ impl World {
         };
         rows.iter().map(|row| (row.get(0), ended(row))).collect()
     }
-
-    async fn schedule(&mut self) -> HashMap<String, Option<DateTime<Utc>>> {
-        let rows = sqlx::query("SELECT employee_id, access_ends_at FROM leaver.employees")
-            .fetch_all(&mut self.app.conn)
-            .await
-            .unwrap();
-        rows.iter().map(|row| (row.get(0), row.get(1))).collect()
-    }
 }
 
-fn is_change(audit: &Audit) -> bool {
+pub(super) fn is_change(audit: &Audit) -> bool {
     matches!(audit.action.as_str(), "deactivated" | "reactivated")
-}
-
-pub(super) fn has_address(known: &[Known], of: Record) -> bool {
-    known
-        .iter()
-        .any(|known| known.of == of && known.statement.facts.address)
 }
 
 pub(super) fn said(known: &[Known], of: Record, which: impl Fn(&Known) -> bool) -> Vec<Statement> {
     let of_them = known.iter().filter(|known| known.of == of && which(known));
     of_them.map(|known| known.statement.clone()).collect()
-}
-
-fn last_switched_by_us(journal: &[Line], person: &str) -> bool {
-    let id = World::people().iter().position(|p| *p == person).unwrap() + 1;
-    let last = journal.iter().rev().find(|line| {
-        matches!(&line.what, What::Account { id: changed, .. } if usize::try_from(*changed).unwrap() == id)
-    });
-    last.is_some_and(|last| {
-        let same = journal.iter().filter(|line| line.xid == last.xid);
-        same.into_iter()
-            .any(|line| matches!(&line.what, What::Audit(audit) if is_change(audit)))
-    })
 }
 
 /// Returns the end of an employee that was carried out last before a line of the journal.
@@ -329,12 +169,22 @@ fn ended_before(line: &Line, of: Record, journal: &[Line], known: &[Known]) -> O
     last
 }
 
-/// Returns whether the other system said that the person has left: one that does is enough.
-fn left_elsewhere(of: Record, line: &Line, audit: &Audit, known: &[Known]) -> bool {
+/// Returns whether the other system, of which a record has the same account, said that the person has left: one that does
+/// is enough.
+fn left_elsewhere(
+    of: Record,
+    line: &Line,
+    audit: &Audit,
+    journal: &[Line],
+    known: &[Known],
+) -> bool {
     let others = Record::ALL
         .into_iter()
         .filter(|other| other.person() == of.person());
     others.filter(|other| *other != of).any(|other| {
+        if link_at(journal, other, Some(line)) != audit.account_id {
+            return false;
+        }
         let by_then = |known: &Known| known.seq < line.seq || known.xid == line.xid;
         let said = said(known, other, by_then);
         verdict(other.source(), &said, None, audit.at) == Verdict::Left
@@ -362,6 +212,24 @@ fn justified(line: &Line, audit: &Audit, journal: &[Line], known: &[Known]) -> R
     if !is_change(audit) {
         return Ok(());
     }
+    let of = Record::ALL
+        .into_iter()
+        .find(|of| of.id() == audit.employee_id);
+    let of = of.ok_or_else(|| format!("{} is nobody", audit.employee_id))?;
+    let is_theirs = |line: &&&Line| match &line.what {
+        What::Account { id, email, .. } => {
+            Some(id) == audit.account_id.as_ref() && email.split('@').next() == Some(of.person())
+        }
+        _ => false,
+    };
+    if together.iter().find(is_theirs).is_none()
+        || link_at(journal, of, Some(line)) != audit.account_id
+    {
+        return Err(format!(
+            "{} of {} changed account {:?}, which is not theirs",
+            audit.action, audit.employee_id, audit.account_id
+        ));
+    }
     let approved = |line: &&Line| matches!(&line.what, What::Audit(other) if other.action == "approved" && other.employee_id == audit.employee_id);
     if audit.actor == "ada" {
         let approved = together.iter().any(approved);
@@ -371,10 +239,6 @@ fn justified(line: &Line, audit: &Audit, journal: &[Line], known: &[Known]) -> R
             Err("a person did what no person approved".to_owned())
         };
     }
-    let of = Record::ALL
-        .into_iter()
-        .find(|of| of.id() == audit.employee_id);
-    let of = of.ok_or_else(|| format!("{} is nobody", audit.employee_id))?;
     let by_then = said(known, of, |known| {
         known.seq < line.seq || known.xid == line.xid
     });
@@ -382,7 +246,7 @@ fn justified(line: &Line, audit: &Audit, journal: &[Line], known: &[Known]) -> R
     let verdict = verdict(of.source(), &by_then, ended, audit.at);
     let right = match audit.action.as_str() {
         "deactivated" => verdict == Verdict::Left,
-        _ => verdict.works() && !left_elsewhere(of, line, audit, known),
+        _ => verdict.works() && !left_elsewhere(of, line, audit, journal, known),
     };
     if right {
         return Ok(());
@@ -393,4 +257,31 @@ fn justified(line: &Line, audit: &Audit, journal: &[Line], known: &[Known]) -> R
         audit.action,
         audit.at
     ))
+}
+
+/// A link moves to another account by a person's word only.
+fn links_are_kept(journal: &[Line]) -> Result<(), String> {
+    let mut links: HashMap<&str, &str> = HashMap::new();
+    for line in journal {
+        let What::Link {
+            employee_id,
+            account_id,
+        } = &line.what
+        else {
+            continue;
+        };
+        let approved = |other: &&Line| {
+            matches!(&other.what, What::Audit(audit) if audit.action == "approved"
+            && audit.employee_id == *employee_id && audit.account_id == *account_id)
+        };
+        let new = account_id.as_deref().unwrap_or_default();
+        let before = links.insert(employee_id, new);
+        let mut together = journal.iter().filter(|other| other.xid == line.xid);
+        if before.is_some_and(|before| before != new) && together.find(approved).is_none() {
+            return Err(format!(
+                "{employee_id} was linked to {new}, and nobody said so"
+            ));
+        }
+    }
+    Ok(())
 }

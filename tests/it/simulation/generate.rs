@@ -73,6 +73,9 @@ fn op() -> impl Strategy<Value = Op> {
         1 => Just(Op::FixDrift),
         3 => (record(), obstacle()).prop_map(|(of, by)| Op::Obstruct { of, by }),
         2 => record().prop_map(Op::Permit),
+        1 => record().prop_map(Op::DeleteAccount),
+        2 => record().prop_map(Op::CreateAccount),
+        2 => Just(Op::CheckDrift),
     ]
 }
 
@@ -121,6 +124,9 @@ fn obstacle() -> impl Strategy<Value = Obstacle> {
         Obstacle::Reverts,
         Obstacle::Skips,
         Obstacle::KeepsSessions,
+        Obstacle::Hides,
+        Obstacle::Locks,
+        Obstacle::Refuses,
     ])
 }
 

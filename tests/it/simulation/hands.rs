@@ -4,9 +4,9 @@ use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use leaver::engine::holds;
-use leaver::engine::holds::resolve::ResolveError;
+use leaver::engine::holds::resolve::{Named, ResolveError, approve, reject};
 use leaver::ingest::inbox;
-use leaver_core::domain::DeliveryId;
+use leaver_core::domain::{AccountId, DeliveryId};
 use sqlx::Row;
 
 use super::ops::Record;
@@ -23,10 +23,23 @@ pub(super) struct Hands {
     pub(super) touched: HashSet<&'static str>,
     /// Ever switched on so.
     pub(super) ever_given_back: HashSet<&'static str>,
+    /// Accounts that ever appeared: created, or hidden and shown again.
+    pub(super) ever_appeared: HashSet<&'static str>,
     /// Switched off, and not on since.
     pub(super) taken: HashSet<&'static str>,
     /// Accounts that the database protects, or protected until then.
     pub(super) obstructed: HashMap<&'static str, Option<DateTime<Utc>>>,
+    /// Accounts that the service cannot see.
+    pub(super) hidden: HashSet<&'static str>,
+}
+
+impl Hands {
+    /// An account is there that the service has not seen yet, perhaps of somebody who has left.
+    pub(super) fn appeared(&mut self, person: &'static str) {
+        self.touched.insert(person);
+        self.given_back.insert(person);
+        self.ever_appeared.insert(person);
+    }
 }
 
 impl World {
@@ -52,34 +65,48 @@ impl World {
         }
     }
 
-    /// A person's word on the nth of the open holds that know their account.
+    /// A person's word on the nth of the open holds. Where a hold knows no account, the person names the one with the
+    /// address, if there is one.
     pub(super) async fn answer(&mut self, nth: usize, yes: bool) -> Result<(), String> {
         let open = holds::store::list_open(&mut self.app.conn).await.unwrap();
-        let open: Vec<_> = open
-            .into_iter()
-            .filter(|hold| hold.account_id.is_some())
-            .collect();
         let Some(hold) = open.get(nth % open.len().max(1)) else {
             return Ok(());
         };
+        let now = self.now();
         if !yes {
-            return self
-                .app
-                .reject(hold.id)
-                .await
-                .map(drop)
-                .map_err(|e| e.to_string());
+            let rejected = reject(&mut self.operator, hold.id, "ada", now).await;
+            return rejected.map(drop).map_err(|error| error.to_string());
         }
-        if hold.requested_action == "reactivate" {
-            let id: usize = hold.account_id.as_ref().unwrap().parse().unwrap();
-            let person = Self::people()[id - 1];
-            self.hands.given_back.insert(person);
-            self.hands.ever_given_back.insert(person);
-        }
-        let is_obstructed = !self.hands.obstructed.is_empty();
-        match self.app.approve(hold.id, None).await {
-            Err(ResolveError::Blocked { .. }) if is_obstructed => Ok(()),
-            approved => approved.map(drop).map_err(|error| error.to_string()),
+        let of = Record::ALL
+            .into_iter()
+            .find(|of| of.id() == hold.employee_id);
+        let person = of.unwrap().person();
+        let accounts = self.accounts().await;
+        let of_person = accounts.get(person).map(|account| account.id.clone());
+        let named = match (&hold.account_id, &of_person) {
+            (Some(_), _) => Named::OfHold,
+            (None, Some(id)) => Named::Accounts(vec![AccountId::new(id)]),
+            (None, None) => return Ok(()),
+        };
+        let is_gone = hold.account_id.is_some() && hold.account_id != of_person;
+        let (operator, table) = (&mut self.operator, &self.table);
+        let approved = approve(operator, table, hold.id, &named, "ada", now).await;
+        // A transaction that failed is rolled back with the next statement; a command's ends with its process.
+        sqlx::raw_sql("SELECT 1").execute(operator).await.unwrap();
+        match approved {
+            Ok(_) if hold.requested_action == "reactivate" => {
+                self.hands.given_back.insert(person);
+                self.hands.ever_given_back.insert(person);
+                Ok(())
+            }
+            Ok(_) => Ok(()),
+            Err(ResolveError::Blocked { .. }) if !self.hands.obstructed.is_empty() => Ok(()),
+            Err(ResolveError::NoSuchAccount(_))
+                if is_gone || self.hands.hidden.contains(person) =>
+            {
+                Ok(())
+            }
+            Err(error) => Err(error.to_string()),
         }
     }
 

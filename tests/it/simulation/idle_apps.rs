@@ -2,8 +2,10 @@
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use leaver::db::schema;
+
 use super::journal::JOURNAL;
-use super::obstacles::OBSTACLES;
+use super::obstacles::{OBSTACLES, ROLE};
 use super::world::World;
 use crate::support::TestApp;
 
@@ -39,6 +41,7 @@ impl IdleApps {
             let mut app = TestApp::new().await;
             app.sql(JOURNAL).await;
             app.sql(OBSTACLES).await;
+            schema::grant_to(&mut app.conn, ROLE).await.unwrap();
             app
         };
         let emails = World::people().map(|person| format!("{person}@example.com"));

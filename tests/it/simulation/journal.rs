@@ -15,11 +15,14 @@ use crate::support::TestApp;
 pub(super) const JOURNAL: &str = "
     CREATE TABLE journal (seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, xid text NOT NULL DEFAULT pg_current_xact_id()::text,
                           what text NOT NULL, detail jsonb NOT NULL);
-    CREATE FUNCTION write_down() RETURNS trigger LANGUAGE plpgsql AS $$
+    CREATE FUNCTION write_down() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
     BEGIN
         IF TG_ARGV[0] = 'settled' THEN
             INSERT INTO journal (what, detail) VALUES ('settled', jsonb_build_object(
                 'id', OLD.id, 'state', NEW.state, 'signed_at', OLD.signed_at, 'received_at', OLD.received_at));
+        ELSIF TG_ARGV[0] = 'link' THEN
+            INSERT INTO journal (what, detail) VALUES ('link', jsonb_build_object(
+                'employee_id', NEW.employee_id, 'account_id', NEW.account_id));
         ELSE
             INSERT INTO journal (what, detail) VALUES (TG_ARGV[0], to_jsonb(NEW));
         END IF;
@@ -27,6 +30,10 @@ pub(super) const JOURNAL: &str = "
     END $$;
     CREATE TRIGGER journal AFTER UPDATE ON users FOR EACH ROW
         WHEN (OLD.is_active <> NEW.is_active) EXECUTE FUNCTION write_down('account');
+    CREATE TRIGGER journal AFTER INSERT ON leaver.employees FOR EACH ROW
+        WHEN (NEW.account_id IS NOT NULL) EXECUTE FUNCTION write_down('link');
+    CREATE TRIGGER journal_of_updates AFTER UPDATE ON leaver.employees FOR EACH ROW
+        WHEN (OLD.account_id IS DISTINCT FROM NEW.account_id) EXECUTE FUNCTION write_down('link');
     CREATE TRIGGER journal AFTER INSERT ON leaver.audit FOR EACH ROW EXECUTE FUNCTION write_down('audit');
     CREATE TRIGGER journal AFTER UPDATE ON leaver.deliveries FOR EACH ROW
         WHEN (OLD.state = 'pending' AND NEW.state <> 'pending') EXECUTE FUNCTION write_down('settled');";
@@ -40,7 +47,12 @@ pub(super) struct Line {
 
 pub(super) enum What {
     /// An account was switched.
-    Account { id: i64, on: bool },
+    Account { id: String, email: String, on: bool },
+    /// An employee was linked to an account.
+    Link {
+        employee_id: String,
+        account_id: Option<String>,
+    },
     /// A row of the record.
     Audit(Audit),
     /// A delivery was settled.
@@ -91,8 +103,13 @@ pub(super) async fn read(app: &mut TestApp) -> Vec<Line> {
         let detail: Value = row.get("detail");
         let what = match row.get("what") {
             "account" => What::Account {
-                id: detail["id"].as_i64().unwrap(),
+                id: detail["id"].to_string(),
+                email: text(&detail, "email").unwrap(),
                 on: detail["is_active"].as_bool().unwrap(),
+            },
+            "link" => What::Link {
+                employee_id: text(&detail, "employee_id").unwrap(),
+                account_id: text(&detail, "account_id"),
             },
             "audit" => What::Audit(Audit {
                 action: text(&detail, "action").unwrap(),

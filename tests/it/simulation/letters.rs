@@ -7,7 +7,7 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
 use sha2::Sha256;
 
-use super::model::{Facts, Status, Told};
+use super::model::{Address, Facts, Status, Told};
 use super::ops::{Letter, Record, Says, Source};
 use crate::support::driving::{event, merge_record};
 use crate::support::{FORM, JSON, employee, employees};
@@ -51,11 +51,18 @@ fn new_address(record: Record, fresh: usize) -> String {
     }
 }
 
+fn renamed(record: Record) -> Address {
+    match record {
+        Record::Dia => Address::Own,
+        _ => Address::Unused,
+    }
+}
+
 fn bamboohr(letter: &Letter, as_of: DateTime<Utc>, today: NaiveDate, fresh: usize) -> Written {
     let of = letter.of;
     let email = address(of);
     let mut facts = Facts {
-        address: true,
+        address: Some(Address::Own),
         ..Facts::default()
     };
     let time = as_of.to_rfc3339_opts(SecondsFormat::Secs, true);
@@ -70,7 +77,7 @@ fn bamboohr(letter: &Letter, as_of: DateTime<Utc>, today: NaiveDate, fresh: usiz
         }
         Says::StillWorks { .. } => {
             facts.status = Some(Status::Active);
-            facts.address = false;
+            facts.address = None;
             json!({"status": "Active"})
         }
         Says::WorksUntil { days } => {
@@ -99,7 +106,10 @@ fn bamboohr(letter: &Letter, as_of: DateTime<Utc>, today: NaiveDate, fresh: usiz
             json!({"status": "Inactive", "employmentHistoryStatus": "Full-Time",
                    "terminationDate": "0000-00-00", "hireDate": first.to_string(), "workEmail": email})
         }
-        Says::Renamed => json!({"workEmail": new_address(of, fresh)}),
+        Says::Renamed => {
+            facts.address = Some(renamed(of));
+            json!({"workEmail": new_address(of, fresh)})
+        }
         Says::Removed => {
             facts = Facts {
                 removed: true,
@@ -177,7 +187,10 @@ fn merge(letter: &Letter, as_of: DateTime<Utc>, today: NaiveDate, fresh: usize) 
         status: Some(status),
         last_day: Some(last_day.map_or(Told::NoDay, Told::Day)),
         removed,
-        address: true,
+        address: Some(match letter.says {
+            Says::Renamed => renamed(of),
+            _ => Address::Own,
+        }),
         ..Facts::default()
     };
     as_json(&body, facts)

@@ -19,8 +19,17 @@ pub(super) struct Facts {
     pub(super) removed: bool,
     /// Something changed, and what is not said.
     pub(super) thin: bool,
-    /// A work e-mail came along.
-    pub(super) address: bool,
+    /// The work e-mail that came along.
+    pub(super) address: Option<Address>,
+}
+
+/// A work e-mail.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Address {
+    /// The address of the person's account.
+    Own,
+    /// One that no account has.
+    Unused,
 }
 
 /// What is said of a day.
@@ -184,7 +193,12 @@ fn when_inactive(
         };
     }
     let terminated = newest(said, |facts| facts.terminated);
-    if source == Source::Bamboohr && terminated.is_some_and(|(is, _)| is) {
+    // One from before the first day is of an earlier employment.
+    let is_present = |s: &Statement| {
+        let begun = first_day.filter(|day| begins(*day) <= now);
+        begun.is_none_or(|day| s.as_of >= begins(day))
+    };
+    if source == Source::Bamboohr && terminated.is_some_and(|(is, s)| is && is_present(s)) {
         return Verdict::Left;
     }
     let Some((day, announced)) = present else {
@@ -208,6 +222,11 @@ fn when_inactive(
     } else {
         Verdict::Left
     }
+}
+
+/// Returns whether the work e-mail that was said last is that of the person's account.
+pub(super) fn has_own_address(said: &[Statement]) -> bool {
+    newest(said, |facts| facts.address).is_some_and(|(address, _)| address == Address::Own)
 }
 
 /// The last day that was said, if there is one.

@@ -82,6 +82,12 @@ pub(super) enum Op {
     Obstruct { of: Record, by: Obstacle },
     /// It does again.
     Permit(Record),
+    /// The application deletes the account.
+    DeleteAccount(Record),
+    /// The application creates an account under the address, if there is none.
+    CreateAccount(Record),
+    /// The periodic comparison of roster and accounts, with `drift.mode = "report"`.
+    CheckDrift,
 }
 
 /// How the database keeps an account as it is.
@@ -98,6 +104,12 @@ pub(super) enum Obstacle {
     Skips,
     /// A trigger raises an error when a session is deleted.
     KeepsSessions,
+    /// Row level security hides the account.
+    Hides,
+    /// Row level security shows the account and lets no update see it.
+    Locks,
+    /// Row level security rejects the changed account.
+    Refuses,
 }
 
 /// What HR says of somebody.
@@ -211,7 +223,9 @@ impl Op {
             Self::SwitchOn(of)
             | Self::SwitchOff(of)
             | Self::Obstruct { of, .. }
-            | Self::Permit(of) => Some(of),
+            | Self::Permit(of)
+            | Self::DeleteAccount(of)
+            | Self::CreateAccount(of) => Some(of),
             _ => None,
         }
     }

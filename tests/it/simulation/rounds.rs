@@ -1,11 +1,13 @@
 //! Drives the jobs of the service step by step.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use leaver::jobs::deliveries::Round;
-use leaver::jobs::drift;
+use leaver::jobs::drift::{self, DriftMonitor};
 use leaver_core::decision::policy::DriftMode;
 
+use super::states::value_of;
 use super::world::{TRIES, World};
 use crate::support::TestApp;
 
@@ -56,6 +58,29 @@ impl World {
         self.retried(compare).await?;
         self.hands.given_back.clear();
         self.hands.touched.clear();
+        Ok(())
+    }
+
+    /// The periodic comparison. Everything that counts leavers with access shows the number of the report.
+    pub(super) async fn check_drift(&mut self) -> Result<(), String> {
+        let compare = async |app: &mut TestApp| {
+            let engine = Arc::clone(&app.parts.engine);
+            let monitor = DriftMonitor::new(engine, DriftMode::Report, Duration::from_secs(1));
+            let checked = monitor.check_if_due().await;
+            checked.map(drop).map_err(|error| format!("{error:?}"))
+        };
+        self.retried(compare).await?;
+        self.hands.touched.clear();
+        let listed = self.drift_report().await?.terminated_with_access.len();
+        let health = self.health().await;
+        let counted = &health["drift"]["terminated_with_access"];
+        let exported = value_of("leaver_drift_terminated_with_access", &self.metrics().await);
+        let listed = i64::try_from(listed).ok();
+        if counted.as_i64() != listed || exported != listed {
+            return Err(format!(
+                "drift lists {listed:?} leavers with access, /health {counted}, the gauge {exported:?}"
+            ));
+        }
         Ok(())
     }
 

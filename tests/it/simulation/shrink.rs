@@ -1,5 +1,7 @@
 //! Shrinks a failing list for as long as it fails.
 
+use std::time::{Duration, Instant};
+
 use super::ops::{Letter, Op, OpList};
 
 /// A list that fails, how it does, and how many runs may still be spent on it.
@@ -7,7 +9,12 @@ pub(super) struct Failing {
     pub(super) list: OpList,
     pub(super) error: String,
     pub(super) runs: usize,
+    /// When the last of them may begin.
+    pub(super) until: Instant,
 }
+
+/// How long shrinking may take. A list that does not end takes long each time.
+pub(super) const SHRINKING_TIME: Duration = Duration::from_secs(90);
 
 impl Failing {
     /// Leaves out what it can, in ever smaller pieces, and makes plainer what is left.
@@ -21,7 +28,7 @@ impl Failing {
                 piece /= 2;
             }
             smaller |= self.make_plainer(&outcome).await;
-            if !smaller || before == self.runs {
+            if !smaller || before == self.runs || Instant::now() > self.until {
                 return;
             }
         }
@@ -69,7 +76,7 @@ impl Failing {
         list: OpList,
         outcome: &impl AsyncFn(OpList) -> Result<(), String>,
     ) -> bool {
-        if self.runs == 0 {
+        if self.runs == 0 || Instant::now() > self.until {
             return false;
         }
         self.runs -= 1;
@@ -141,6 +148,7 @@ async fn what_does_not_matter_for_a_failure_is_left_out() {
         list,
         error,
         runs: 200,
+        until: Instant::now() + SHRINKING_TIME,
     };
     failing.shrink(outcome).await;
     let left = serde_json::to_value(&failing.list.ops).unwrap();

@@ -2,6 +2,7 @@
 
 use leaver::reports::leaver_state::LeaverState;
 
+use super::accounts::Seen;
 use super::model::Verdict;
 
 /// Everything about a person that decides the state.
@@ -11,8 +12,10 @@ pub(super) struct Situation {
     pub(super) verdict: Verdict,
     /// True if another record of the person has left, or may have left.
     pub(super) left_elsewhere: bool,
-    /// True if the account is active; `None` if there is no account.
-    pub(super) is_active: Option<bool>,
+    /// The account that the rules find.
+    pub(super) seen: Seen,
+    /// True if the last end was carried out.
+    pub(super) has_ended: bool,
     /// True if the database may have refused to change it.
     pub(super) may_be_blocked: bool,
     /// State of the last hold and what it asks for.
@@ -24,13 +27,15 @@ pub(super) struct Situation {
 impl Situation {
     /// Returns the states that the rules allow.
     pub(super) fn states(&self) -> Vec<LeaverState> {
-        let mut states = match self.is_active {
-            None => self.without_account(),
-            Some(false) => self.inactive(),
-            Some(true) => self.active(),
+        let mut states = match self.seen {
+            Seen::Nothing | Seen::LinkGone { other_is_on: false } => self.without_account(),
+            Seen::LinkGone { other_is_on: true } => self.with_another_account(),
+            Seen::Account { on: false } => self.inactive(),
+            Seen::Account { on: true } => self.active(),
         };
         let changes_account = self.verdict.works() || self.verdict == Verdict::Left;
-        if self.may_be_blocked && self.is_active.is_some() && changes_account {
+        let is_found = matches!(self.seen, Seen::Account { .. });
+        if self.may_be_blocked && is_found && changes_account {
             states.push(LeaverState::Blocked);
         }
         states
@@ -44,7 +49,27 @@ impl Situation {
         match self.verdict {
             Verdict::Works | Verdict::Silent => vec![LeaverState::Employed],
             Verdict::Leaves { .. } => vec![LeaverState::Scheduled],
+            // A person said that nothing follows from a change without values.
+            Verdict::Ask { .. } if self.holds("rejected") => {
+                vec![LeaverState::Employed, LeaverState::NoAccount]
+            }
+            // The account was deleted after its end.
+            Verdict::Left | Verdict::Ask { .. } if self.has_ended && self.seen != Seen::Nothing => {
+                vec![LeaverState::Ended]
+            }
             Verdict::Left | Verdict::Ask { .. } => vec![LeaverState::NoAccount],
+        }
+    }
+
+    /// The linked account is gone, and one that has the address may be the person's or a successor's.
+    fn with_another_account(&self) -> Vec<LeaverState> {
+        match self.verdict {
+            Verdict::Works | Verdict::Silent => vec![LeaverState::Employed],
+            Verdict::Leaves { .. } => vec![LeaverState::Scheduled],
+            Verdict::Left | Verdict::Ask { .. } if self.holds("rejected") => {
+                vec![LeaverState::HasAccess, LeaverState::Held]
+            }
+            Verdict::Left | Verdict::Ask { .. } => vec![LeaverState::Held],
         }
     }
 

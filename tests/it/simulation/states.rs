@@ -1,8 +1,7 @@
 //! Compares the states of `leaver explain` with the model, with drift, with `/health` and with `/metrics`.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 
-use leaver::engine::accounts::AccountsTable;
 use leaver::jobs::drift::{self, DriftReport};
 use leaver::reports::explain::{Explanation, explain};
 use leaver::reports::leaver_state::LeaverState;
@@ -10,9 +9,9 @@ use leaver::roster;
 use leaver_core::decision::policy::DriftMode;
 use serde_json::Value;
 
-use super::check::{has_address, said};
-use super::journal::Known;
-use super::model::{Verdict, verdict};
+use super::access::View;
+use super::journal::{Known, Line};
+use super::model::Verdict;
 use super::ops::Record;
 use super::situation::Situation;
 use super::world::{TRIES, World};
@@ -32,10 +31,11 @@ impl World {
     /// Each person is in exactly one state, and everything that shows states shows the same.
     pub(super) async fn states_agree(
         &mut self,
+        journal: &[Line],
         known: &[Known],
         at_the_end: bool,
     ) -> Result<(), String> {
-        let situations = self.situations(known).await;
+        let situations = self.situations(journal, known).await;
         let report = self.drift_report().await?;
         let mut counts = Counts::from(COUNTED.map(|(member, _)| (member, 0)));
         for (of, situation) in situations {
@@ -77,37 +77,31 @@ impl World {
         self.health_agrees(&counts).await
     }
 
-    async fn situations(&mut self, known: &[Known]) -> Vec<(Record, Situation)> {
+    async fn situations(&mut self, journal: &[Line], known: &[Known]) -> Vec<(Record, Situation)> {
         let now = self.now();
-        let accounts: HashMap<&str, bool> = self
-            .accounts()
-            .await
-            .into_iter()
-            .map(|(person, account)| (person, account.on))
-            .collect();
+        let views = self.views(journal, known).await;
         let holds = self.last_holds().await;
-        let departures = self.departures().await;
-        let verdict_of = |of: Record| {
-            let ended = departures.get(of.id()).copied();
-            verdict(of.source(), &said(known, of, |_| true), ended, now)
-        };
-        let situation = |of: Record| {
-            let found = of != Record::Dia || has_address(known, of);
-            let mut others = Record::ALL.into_iter().filter(|other| *other != of);
+        let situation = |view: &View| {
+            let of = view.of;
+            let person = of.person();
+            let has_left = |verdict| matches!(verdict, Verdict::Left | Verdict::Ask { .. });
+            let mut others = views.iter().filter(|other| other.of != of);
             Situation {
-                verdict: verdict_of(of),
-                left_elsewhere: others.any(|other| {
-                    other.person() == of.person()
-                        && matches!(verdict_of(other), Verdict::Left | Verdict::Ask { .. })
-                }),
-                is_active: accounts.get(of.person()).copied().filter(|_| found),
-                may_be_blocked: self.may_be_blocked(of.person(), now),
+                verdict: view.verdict,
+                left_elsewhere: others
+                    .any(|other| other.of.person() == person && has_left(other.verdict)),
+                seen: view.seen,
+                has_ended: view.has_ended,
+                may_be_blocked: self.may_be_blocked(person, now),
                 hold: holds.get(of.id()).cloned(),
-                was_given_back: self.hands.ever_given_back.contains(of.person()),
+                was_given_back: self.hands.ever_given_back.contains(person)
+                    || self.hands.given_back.contains(person),
             }
         };
-        let of_all = Record::ALL.into_iter();
-        of_all.map(|of| (of, situation(of))).collect()
+        views
+            .iter()
+            .map(|view| (view.of, situation(view)))
+            .collect()
     }
 
     async fn explanation(&mut self, of: Record) -> Option<Explanation> {
@@ -119,14 +113,11 @@ impl World {
             .await
             .unwrap()
             .pop()?;
-        let settings = self.app.settings.accounts.clone();
-        let conn = &mut self.app.conn;
-        let table = AccountsTable::inspect(conn, &settings).await.unwrap();
-        let explained = explain(conn, &table, &policies, employee, now).await;
+        let explained = explain(&mut self.operator, &self.table, &policies, employee, now).await;
         Some(explained.unwrap())
     }
 
-    async fn drift_report(&mut self) -> Result<DriftReport, String> {
+    pub(super) async fn drift_report(&mut self) -> Result<DriftReport, String> {
         for _ in 0..TRIES {
             if let Ok(report) = drift::compare(&self.app.parts.engine, DriftMode::Report).await {
                 return Ok(report);
@@ -135,7 +126,7 @@ impl World {
         Err("drift cannot compare".to_owned())
     }
 
-    async fn health_agrees(&mut self, counts: &Counts) -> Result<(), String> {
+    pub(super) async fn health(&mut self) -> Value {
         let mut health = Value::Null;
         for _ in 0..TRIES {
             health = self.app.get("/health").await.body;
@@ -143,14 +134,22 @@ impl World {
                 break;
             }
         }
+        health
+    }
+
+    /// Returns what `/metrics` exports.
+    pub(super) async fn metrics(&mut self) -> String {
         let metrics = self.app.get("/metrics").await.body;
-        let metrics = metrics.as_str().unwrap_or_default();
+        metrics.as_str().unwrap_or_default().to_owned()
+    }
+
+    async fn health_agrees(&mut self, counts: &Counts) -> Result<(), String> {
+        let health = self.health().await;
+        let metrics = self.metrics().await;
         for (member, gauge) in COUNTED {
             let shown = &health[member];
             let shown = shown.as_i64().or_else(|| shown["pending"].as_i64());
-            let exported = metrics
-                .lines()
-                .find_map(|line| line.strip_prefix(gauge)?.trim().parse().ok());
+            let exported = value_of(gauge, &metrics);
             let expected = counts.get(member).copied();
             if shown != expected || exported != expected {
                 return Err(format!(
@@ -160,6 +159,13 @@ impl World {
         }
         Ok(())
     }
+}
+
+/// Returns the value of a metric without labels.
+pub(super) fn value_of(name: &str, metrics: &str) -> Option<i64> {
+    metrics
+        .lines()
+        .find_map(|line| line.strip_prefix(name)?.trim().parse().ok())
 }
 
 /// Counts an employee where `/health` should.
@@ -229,7 +235,7 @@ fn drift_disagrees(
     let with_access = lists(&report.terminated_with_access);
     let accepted = lists(&report.accepted);
     let held = lists(&report.held);
-    let is_active = situation.is_active == Some(true);
+    let is_active = situation.seen.has_access();
     let right = match state {
         LeaverState::HasAccess => with_access || accepted,
         LeaverState::Blocked if is_active => with_access,

@@ -5,8 +5,11 @@ use std::sync::Arc;
 
 use chrono::{DateTime, TimeDelta, Utc};
 use leaver::base::clock::Clock;
+use leaver::engine::accounts::AccountsTable;
+use sqlx::{ConnectOptions, PgConnection};
 
 use super::hands::Hands;
+use super::obstacles::ROLE;
 use super::ops::{Letter, Op, OpList, Record, Rehire, Says, Source};
 use super::post::{Keys, Post, key};
 use crate::support::TestApp;
@@ -20,6 +23,10 @@ const LONGEST_CUT: usize = 4;
 
 pub(super) struct World {
     ground: TestApp,
+    /// The connection of commands, in the role of the service.
+    pub(super) operator: PgConnection,
+    /// The accounts table as that role sees it.
+    pub(super) table: AccountsTable,
     pub(super) app: TestApp,
     pub(super) second: Option<TestApp>,
     proxy: Proxy,
@@ -37,7 +44,15 @@ impl World {
     /// Everybody but Dia and Hal works there, and that is known.
     pub(super) async fn new(list: &OpList, ground: TestApp) -> Result<Self, String> {
         let keys = BOTH.map(|source| (source, Keys::default()));
+        let operator = ground.options.clone().username(ROLE);
+        let mut operator = operator.connect().await.unwrap();
+        let mapping = &ground.settings.accounts;
+        let table = AccountsTable::inspect(&mut operator, mapping)
+            .await
+            .unwrap();
         let mut world = Self {
+            operator,
+            table,
             app: ground.beside(&BOTH, &[]).await,
             ground,
             second: None,
@@ -99,6 +114,7 @@ impl World {
                 "LEAVER__SERVER__STORE_TIMEOUT".to_owned(),
                 "500ms".to_owned(),
             ),
+            ("LEAVER__DATABASE__MIGRATE".to_owned(), "false".to_owned()),
             ("LEAVER__INBOX__RETENTION".to_owned(), "14d".to_owned()),
             (
                 "LEAVER__WORKER__BATCH_SIZE".to_owned(),
@@ -129,7 +145,7 @@ impl World {
             .map(|(k, v)| (k.as_str(), v.as_str()))
             .collect();
         let clock = Arc::new(self.app.clock.clone());
-        let database = self.proxy.to(self.app.database_name());
+        let database = self.proxy.to(self.app.database_name()).username(ROLE);
         self.app.replica(&BOTH, &settings, clock, database).await
     }
 
@@ -180,6 +196,9 @@ impl World {
             Op::FixDrift => self.fix_drift().await?,
             Op::Obstruct { of, by } => self.obstruct(*of, *by).await,
             Op::Permit(of) => self.permit(*of).await,
+            Op::DeleteAccount(of) => self.delete_account(*of).await,
+            Op::CreateAccount(of) => self.create_account(*of).await,
+            Op::CheckDrift => self.check_drift().await?,
         }
         Ok(())
     }

@@ -15,6 +15,8 @@ use crate::domain::{Account, AccountId, Employee, Status};
 const LINKED_ELSEWHERE: &str = "the account is linked to another employee who is still employed";
 const LINK_GONE: &str =
     "the linked account is gone, and the work e-mail may belong to somebody else by now";
+const DELETED_AFTER_ITS_END: &str =
+    "access ended before, the account is gone since, and no active account has the work e-mail";
 const SAME_ACCOUNT: &str = "another employee with the same account is still employed";
 const CONTINUES: &str =
     "the employment of another record with the same account follows without a day between";
@@ -46,7 +48,7 @@ pub fn decide(
                     "{reason}; the HR system reports the person as active, and the hire date {day}"
                 ),
             ),
-            None => end_access(&inputs, others, reason),
+            None => end_access(&inputs, others, now, reason),
         },
         Employment::Uncertain {
             needs_read: true, ..
@@ -68,7 +70,7 @@ pub fn decide(
                 .filter(|action| matches!(action, Action::Hold(_)));
             match rehire {
                 Some(action) => (action, rehired(&reason)),
-                None => resolve_uncertainty(&inputs, others, is_unread, reason),
+                None => resolve_uncertainty(&inputs, others, is_unread, now, reason),
             }
         }
         Employment::Leaving { employed, .. } => {
@@ -122,7 +124,12 @@ fn hold(inputs: &Inputs<'_>, requested_action: RequestedAction, cause: &str) -> 
 }
 
 /// Ends the access of a person who has left, unless a hold is needed or there is nothing to end.
-fn end_access(inputs: &Inputs<'_>, others: Effect, reason: String) -> (Action, String) {
+fn end_access(
+    inputs: &Inputs<'_>,
+    others: Effect,
+    now: DateTime<Utc>,
+    reason: String,
+) -> (Action, String) {
     let is_protected = |account: &Account| {
         let email = account.email.as_ref();
         account.is_protected || email.is_some_and(|email| inputs.policy.protected.contains(email))
@@ -131,6 +138,10 @@ fn end_access(inputs: &Inputs<'_>, others: Effect, reason: String) -> (Action, S
         AccountMatch::None => (
             Action::Keep(NoActionReason::NoAccount),
             format!("{reason}; no account is linked and the work e-mail matches none"),
+        ),
+        AccountMatch::LinkGone(0) if inputs.is_settled(now) => (
+            Action::Keep(NoActionReason::AlreadyInactive),
+            format!("{reason}; {DELETED_AFTER_ITS_END}"),
         ),
         AccountMatch::LinkGone(0) => (
             Action::Keep(NoActionReason::NoAccount),
@@ -212,6 +223,7 @@ fn resolve_uncertainty(
     inputs: &Inputs<'_>,
     others: Effect,
     is_unread: bool,
+    now: DateTime<Utc>,
     reason: String,
 ) -> (Action, String) {
     let cause = match inputs.employee.values_pending_since {
@@ -219,11 +231,15 @@ fn resolve_uncertainty(
         _ => reason.clone(),
     };
     match inputs.account_match {
+        AccountMatch::LinkGone(0) if inputs.is_settled(now) => (
+            Action::Keep(NoActionReason::AlreadyInactive),
+            format!("{reason}; {DELETED_AFTER_ITS_END}"),
+        ),
         // A read could still return an e-mail that matches an account.
         AccountMatch::None | AccountMatch::LinkGone(0) if !is_unread => {
             (Action::Keep(NoActionReason::NoAccount), reason)
         }
-        AccountMatch::LinkGone(_) => (
+        AccountMatch::LinkGone(1..) => (
             hold(
                 inputs,
                 RequestedAction::Deactivate,

@@ -1,6 +1,9 @@
 //! The request that a hold puts to a person.
 
+use chrono::{DateTime, Utc};
+
 use super::AccountMatch;
+use super::departure;
 use super::policy::Policy;
 use crate::domain::{AccountId, DateOrInstant, Employee, EmploymentStatus, Fact, Status};
 
@@ -45,6 +48,11 @@ fn known<T: Copy>(fact: Option<&Fact<T>>) -> Option<T> {
 }
 
 impl Inputs<'_> {
+    /// Returns whether the end that the facts describe is the one that was carried out.
+    pub(super) fn is_settled(&self, now: DateTime<Utc>) -> bool {
+        departure::is_settled(self.policy, self.employee, now)
+    }
+
     /// Returns a request to approve an action.
     pub(super) fn request(&self, requested_action: RequestedAction, cause: &str) -> HoldRequest {
         HoldRequest {

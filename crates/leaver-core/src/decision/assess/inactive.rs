@@ -47,7 +47,7 @@ pub(super) fn assess_inactive(
     // A pre-hire is inactive until the HR system changes the status, which may come late on the first day.
     match hired_since_status(policy, employee) {
         Some(day) if matches!(assessed, Employment::Left { .. }) => uncertain(&format!(
-            "status was inactive before the hire date {day}, and no status was received since that day began"
+            "status was inactive before the hire date {day}, and no status was reported since that day began"
         )),
         _ => assessed,
     }
@@ -96,12 +96,13 @@ fn assess_with_date(
     ))
 }
 
-/// Returns the hire date if its day began after the status was received.
+/// Returns the hire date if its day began after the status was true. A delivery may arrive long after that.
 fn hired_since_status(policy: &Policy, employee: &Employee) -> Option<NaiveDate> {
     let status = employee.status.as_ref()?;
+    let known_at = status.as_of.min(status.observed_at);
     employee
         .hire_date()
-        .filter(|day| day_start(*day, policy.timezone) > status.observed_at)
+        .filter(|day| day_start(*day, policy.timezone) > known_at)
 }
 
 /// Assesses an inactive status without a termination date of the present employment.

@@ -127,6 +127,36 @@ fn deleted_account_whose_address_nobody_has_is_no_account() {
 }
 
 #[test]
+fn account_deleted_after_its_end_leaves_the_end() {
+    let ended = |person: Person| {
+        let person = person.carried_out("2026-03-10T10:00:00Z", None);
+        person.found(AccountMatch::LinkGone(0))
+    };
+    let reason = "the account is gone since";
+    let unread = bamboohr().status(Status::Active).values_pending(NOW);
+    for person in [gone(), doubted(), unread] {
+        check_reason(&ended(person), NOW, "keep: AlreadyInactive", reason);
+    }
+    let another = ended(gone()).found(AccountMatch::LinkGone(1));
+    check_reason(
+        &another,
+        NOW,
+        "hold: deactivate -",
+        "linked account is gone",
+    );
+}
+
+#[test]
+fn change_without_values_of_a_deleted_account_names_no_other() {
+    let unread = merge()
+        .status(Status::Active)
+        .values_pending(NOW)
+        .found(AccountMatch::LinkGone(0));
+    let decision = check(&unread, NOW, "hold: deactivate -");
+    assert!(!decision.reason.contains("somebody else"));
+}
+
+#[test]
 fn employed_person_takes_over_no_account_after_a_deleted_one() {
     let here = merge()
         .status(Status::Active)

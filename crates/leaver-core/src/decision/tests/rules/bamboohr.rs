@@ -217,6 +217,20 @@ fn status_of_a_pre_hire_is_no_departure_on_the_first_day() {
 }
 
 #[test]
+fn status_of_a_pre_hire_that_arrives_late_is_no_departure() {
+    let starter = bamboohr()
+        .observed("2026-03-09T23:00:00Z")
+        .status(Status::Inactive)
+        .changed()
+        .hired("2026-03-10");
+    let mut late = starter;
+    late.employee.status.as_mut().unwrap().observed_at = at("2026-03-10T01:30:00Z");
+    check_reason(&late, NOW, HELD, "before the hire date 2026-03-10");
+    let terminated = late.employment(EmploymentStatus::Terminated);
+    check_reason(&terminated, NOW, HELD, "before the hire date 2026-03-10");
+}
+
+#[test]
 fn terminated_without_status_is_held() {
     let odd = bamboohr().employment(EmploymentStatus::Terminated);
     check_reason(&odd, NOW, HELD, "no status was received");

@@ -12,7 +12,6 @@ use crate::engine::accounts::{self, AccountsTable, Applied};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::effects;
 use crate::engine::holds::{self, resolve::find_tolerantly};
-use crate::roster::sharing::store::SharedAccount;
 use crate::roster::{self, sharing};
 use leaver_core::decision::{Action, Decision, RequestedAction, departure};
 use leaver_core::domain::{
@@ -163,19 +162,8 @@ pub async fn find(
             keys.insert(employee.key.clone());
         }
     }
-    let names = policies.names();
-    let linked: Vec<SharedAccount> = by_id
-        .keys()
-        .flat_map(|id| {
-            names.iter().map(|name| SharedAccount {
-                source: name.clone(),
-                account: id.clone(),
-                email: None,
-                tenant: None,
-            })
-        })
-        .collect();
-    for employee in sharing::store::find(conn, &linked).await? {
+    let ids: BTreeSet<AccountId> = by_id.keys().cloned().collect();
+    for employee in sharing::store::find_linked(conn, &policies.names(), &ids).await? {
         if let Some(account) = employee.account_id {
             holders.entry(account).or_default().insert(employee.key);
         }

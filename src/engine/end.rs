@@ -16,7 +16,6 @@ use crate::engine::effects;
 use crate::engine::holds::{self, resolve::find_tolerantly};
 use crate::engine::origin::{Cause, Origin};
 use crate::engine::shadow;
-use crate::roster::sharing::store::SharedAccount;
 use crate::roster::{self, sharing};
 use leaver_core::decision::{Action, Decision, RequestedAction, departure};
 use leaver_core::domain::{
@@ -173,19 +172,8 @@ pub async fn find(
             keys.insert(employee.key.clone());
         }
     }
-    let names = policies.names();
-    let linked: Vec<SharedAccount> = by_id
-        .keys()
-        .flat_map(|id| {
-            names.iter().map(|name| SharedAccount {
-                source: name.clone(),
-                account: id.clone(),
-                email: None,
-                tenant: id.tenant().map(str::to_owned),
-            })
-        })
-        .collect();
-    let mut sharers = sharing::store::find(conn, &linked).await?;
+    let ids: BTreeSet<AccountId> = by_id.keys().cloned().collect();
+    let mut sharers = sharing::store::find_linked(conn, &policies.names(), &ids).await?;
     table.complete_links(&mut sharers);
     for employee in sharers {
         if let Some(account) = employee.account_id {

@@ -8,7 +8,7 @@ use sqlx::PgConnection;
 use super::policies::Policies;
 use super::records::Records;
 use crate::engine::accounts::{self, AccountsTable};
-use crate::roster::sharing::{self, store::SharedAccount};
+use crate::roster::sharing::{self, store::AccountEmail};
 use leaver_core::decision::assess::{Employment, assess};
 use leaver_core::decision::policy::Policy;
 use leaver_core::decision::{AccountMatch, OtherRecord};
@@ -81,30 +81,28 @@ async fn find_others(
     sources: &[SourceName],
     accounts: &HashMap<EmployeeKey, Vec<Account>>,
 ) -> Result<Vec<Employee>, sqlx::Error> {
-    let mut asked = vec![];
+    let mut ids = BTreeSet::new();
+    let mut emails = BTreeSet::new();
     for (key, found) in accounts {
         let [account] = found.as_slice() else {
             continue;
         };
-        for source in sources {
-            let shared = SharedAccount {
+        ids.insert(account.id.clone());
+        let Some(email) = &account.email else {
+            continue;
+        };
+        for source in sources.iter().filter(|source| **source != key.source) {
+            let aliases = table.email_domains.aliases(email).into_iter();
+            emails.extend(aliases.map(|email| AccountEmail {
                 source: source.clone(),
                 account: account.id.clone(),
-                email: None,
-                tenant: table.has_tenants.then(|| key.tenant.to_string()),
-            };
-            if let Some(email) = account.email.as_ref().filter(|_| *source != key.source) {
-                let aliases = table.email_domains.aliases(email).into_iter();
-                asked.extend(aliases.map(|alias| SharedAccount {
-                    email: Some(alias),
-                    ..shared.clone()
-                }));
-            } else {
-                asked.push(shared);
-            }
+                email,
+                tenant: table.has_tenants.then(|| key.tenant.clone()),
+            }));
         }
     }
-    let mut others = sharing::store::find(conn, &asked).await?;
+    let mut others = sharing::store::find_linked(conn, sources, &ids).await?;
+    others.extend(sharing::store::find_by_email(conn, &emails).await?);
     table.complete_links(&mut others);
     Ok(others)
 }

@@ -1,11 +1,12 @@
 //! Thousands of employees in one delivery: fast, and in as many statements as for ten.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 use tracing::field::{Field, Visit};
-use tracing::{Event, Subscriber};
+use tracing::subscriber::DefaultGuard;
+use tracing::{Dispatch, Event, Subscriber};
 use tracing_subscriber::layer::{Context, Layer, SubscriberExt};
 
 use crate::safeguard::undo::undo_last;
@@ -19,6 +20,16 @@ impl Statements {
     /// Returns the statements so far, and forgets them.
     pub(crate) fn take(&self) -> Vec<String> {
         std::mem::take(&mut *self.0.lock().unwrap())
+    }
+
+    /// Collects the statements of this thread until the guard is dropped.
+    fn collect(&self) -> DefaultGuard {
+        // While a process has only one subscriber, an event that a thread without it reaches first is disabled for all.
+        static SECOND: LazyLock<Dispatch> = LazyLock::new(|| {
+            Dispatch::new(tracing_subscriber::registry().with(Statements::default()))
+        });
+        LazyLock::force(&SECOND);
+        tracing::subscriber::set_default(tracing_subscriber::registry().with(self.clone()))
     }
 }
 
@@ -134,9 +145,7 @@ async fn statements_do_not_grow_with_the_number_of_employees() {
         let statements = Statements::default();
         let mut steps = vec![];
         for body in bodies {
-            let guard = tracing::subscriber::set_default(
-                tracing_subscriber::registry().with(statements.clone()),
-            );
+            let guard = statements.collect();
             app.deliver("bamboohr", &body).await;
             drop(guard);
             steps.push(statements.take());
@@ -211,9 +220,7 @@ async fn scheduled_ends_share_their_statements() {
             .await;
         app.advance(chrono::TimeDelta::days(1));
         let statements = Statements::default();
-        let guard = tracing::subscriber::set_default(
-            tracing_subscriber::registry().with(statements.clone()),
-        );
+        let guard = statements.collect();
         app.run_due().await;
         drop(guard);
         assert_eq!(
@@ -244,9 +251,7 @@ async fn many_small_deliveries_share_their_statements() {
             app.send("bamboohr", JSON, body.to_string()).await;
         }
         let statements = Statements::default();
-        let guard = tracing::subscriber::set_default(
-            tracing_subscriber::registry().with(statements.clone()),
-        );
+        let guard = statements.collect();
         app.work().await;
         drop(guard);
         assert_eq!(
@@ -268,9 +273,7 @@ async fn an_undo_takes_as_many_statements_for_1000_as_for_10() {
         app.deliver("bamboohr", &said(count, "2026-11-22T06:00:00Z", &left()))
             .await;
         let statements = Statements::default();
-        let guard = tracing::subscriber::set_default(
-            tracing_subscriber::registry().with(statements.clone()),
-        );
+        let guard = statements.collect();
         let report = undo_last(&mut app).await;
         drop(guard);
         assert_eq!(report.restored().count(), count);
@@ -278,4 +281,36 @@ async fn an_undo_takes_as_many_statements_for_1000_as_for_10() {
     }
     assert!(counted[0].len() > 20, "they are counted: {:?}", counted[0]);
     assert_eq!(counted[0], counted[1]);
+}
+
+#[tokio::test]
+async fn a_backlog_is_processed_without_reading_all_rows_for_each() {
+    let count = 1_500;
+    let mut app = company(count, &[("LEAVER__WORKER__BATCH_SIZE", "100")]).await;
+    let employed = json!({"status": "Active"});
+    app.deliver("bamboohr", &said(count, "2026-11-22T05:00:00Z", &employed))
+        .await;
+    // The tables have no statistics about them yet, as after a first read of a large company.
+    for n in 0..count {
+        let fields = json!({"status": "Active", "workEmail": format!("u{n}@example.com")});
+        let entry = employee(&n.to_string(), "2026-11-22T06:00:00Z", &["status"], &fields);
+        app.send("bamboohr", JSON, employees(&[entry]).to_string())
+            .await;
+    }
+    app.work().await;
+    app.publish_statistics().await;
+
+    let limits = [
+        ("relname = 'employees'", 30),
+        ("indexrelname = 'deliveries_pending_idx'", 4),
+    ];
+    for (which, limit) in limits {
+        let read = app
+            .count(&format!(
+                "SELECT sum(idx_tup_read)::bigint / {count} FROM pg_stat_user_indexes
+                 WHERE schemaname = 'leaver' AND {which}"
+            ))
+            .await;
+        assert!(read < limit, "{which}: {read} entries for each delivery");
+    }
 }

@@ -20,7 +20,6 @@ use crate::engine::policies::Policies;
 use crate::engine::previews::{self, PreviewKind};
 use crate::roster;
 use crate::roster::sharing;
-use crate::roster::sharing::store::SharedAccount;
 use leaver_core::decision::{Action, Decision};
 use leaver_core::domain::{AccountId, Employee, EmployeeKey, Tenant};
 
@@ -114,20 +113,9 @@ async fn lock_holders(
     ids: &[i64],
 ) -> Result<Vec<Employee>, sqlx::Error> {
     let changes = store::load(conn, table, ids).await?;
-    let names = policies.names();
-    let accounts: BTreeSet<&AccountId> = changes.iter().map(|change| &change.account).collect();
-    let linked: Vec<SharedAccount> = accounts
-        .into_iter()
-        .flat_map(|account| {
-            names.iter().map(|name| SharedAccount {
-                source: name.clone(),
-                account: account.clone(),
-                email: None,
-                tenant: account.tenant().map(str::to_owned),
-            })
-        })
-        .collect();
-    let holders = sharing::store::find(conn, &linked).await?;
+    let accounts = changes.iter().map(|change| change.account.clone());
+    let accounts: BTreeSet<AccountId> = accounts.collect();
+    let holders = sharing::store::find_linked(conn, &policies.names(), &accounts).await?;
     let keys: BTreeSet<EmployeeKey> = changes
         .into_iter()
         .map(|change| change.employee)

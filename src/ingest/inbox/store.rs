@@ -29,7 +29,9 @@ pub(crate) async fn claim(
     limit: ClaimLimit,
     now: DateTime<Utc>,
 ) -> Result<Vec<Delivery>, sqlx::Error> {
-    // A body up to its share of the limit is loaded here, a larger one only if its delivery is claimed.
+    // A body up to its share of the limit is loaded here, a larger one only if its delivery is claimed. The planner does not
+    // know the value of a subquery, and so expects a small limit: it reads the index in its order. Otherwise, without
+    // statistics about a new backlog, it sorts the whole backlog for each claim.
     let share = limit.bytes / limit.deliveries.max(1);
     let mut due = sqlx::query!(
         "SELECT id, source, signed_at, received_at, attempts, isolated, body_bytes,
@@ -37,7 +39,7 @@ pub(crate) async fn claim(
          FROM leaver.deliveries
          WHERE state = 'pending' AND next_attempt_at <= $1
          ORDER BY next_attempt_at, id
-         LIMIT $2
+         LIMIT (SELECT $2::bigint)
          FOR UPDATE SKIP LOCKED",
         now,
         limit.deliveries,

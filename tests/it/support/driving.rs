@@ -130,6 +130,13 @@ impl TestApp {
         self.deliver("bamboohr", &employees(entries)).await;
     }
 
+    /// Ends all other sessions in the database, since a session publishes its statistics at its end.
+    pub(crate) async fn publish_statistics(&mut self) {
+        let others = "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+                      WHERE datname = current_database() AND pid <> pg_backend_pid()";
+        self.wait_for_count(0, others).await;
+    }
+
     /// Runs one round of the worker.
     pub(crate) async fn round(&mut self) -> Round {
         self.parts.deliveries.round(&mut self.memory).await

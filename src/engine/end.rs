@@ -15,7 +15,6 @@ use crate::engine::batches::{self, Change, Direction};
 use crate::engine::effects;
 use crate::engine::holds::{self, resolve::find_tolerantly};
 use crate::engine::origin::{Cause, Origin};
-use crate::engine::shadow;
 use crate::roster::{self, sharing};
 use leaver_core::decision::{Action, Decision, RequestedAction, departure};
 use leaver_core::domain::{
@@ -243,7 +242,7 @@ pub async fn end_access(
         employee.blocked = None;
         employee.without_account_since = None;
     }
-    roster::store::save(&mut tx, &employees, now).await?;
+    roster::store::save_evaluated(&mut tx, &employees, |_| false, now).await?;
     let origin = Origin::person(Cause::Cli, person);
     let changes: Vec<Change> = candidates
         .iter()
@@ -270,7 +269,6 @@ pub async fn end_access(
     batches::record(&mut tx, table, &changes, &origin, now).await?;
     let all: BTreeSet<AccountId> = candidates.iter().map(|c| c.account.id.clone()).collect();
     holds::store::withdraw(&mut tx, &keys, now).await?;
-    shadow::store::save_plan(&mut tx, &[], &keys).await?;
     holds::store::withdraw_applied(&mut tx, RequestedAction::Reactivate, &all, now).await?;
     holds::store::withdraw_applied(&mut tx, RequestedAction::Deactivate, &all, now).await?;
 

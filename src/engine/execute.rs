@@ -154,6 +154,15 @@ pub async fn execute(
         failpoints::reach("changes_recorded", []);
     }
     save_plan(conn, &decided, origin, now).await?;
+    // While values are unknown, a planned change stays as it is.
+    let keeps_plan: BTreeSet<EmployeeKey> = decided
+        .iter()
+        .filter(|evaluated| {
+            let is_unread = evaluated.decision.action == Action::Keep(NoActionReason::AwaitingRead);
+            evaluated.planned.is_some() || is_unread
+        })
+        .map(|evaluated| evaluated.employee.key.clone())
+        .collect();
     let mut changes = ChangeSet::new(&origin.actor, now, &applied);
     let mut report = ExecutionReport::default();
     let mut saved = unconfigured;
@@ -211,13 +220,13 @@ pub async fn execute(
             actor: origin.actor.clone(),
         });
     }
-    roster::store::save(conn, &saved, now).await?;
+    roster::store::save_evaluated(conn, &saved, |key| keeps_plan.contains(key), now).await?;
     report.reads_pending = roster::pending_reads::store::insert(conn, &to_read, now).await?;
     audit::store::record(conn, &entries, now).await?;
     Ok(report)
 }
 
-/// Stores what shadow mode plans. While values are unknown, a planned change stays as it is.
+/// Stores what shadow mode plans.
 async fn save_plan(
     conn: &mut PgConnection,
     decided: &[Evaluated],
@@ -228,15 +237,7 @@ async fn save_plan(
         .iter()
         .filter_map(|evaluated| PlannedChange::of(evaluated, origin, now))
         .collect();
-    let settled: Vec<EmployeeKey> = decided
-        .iter()
-        .filter(|evaluated| {
-            let is_known = evaluated.decision.action != Action::Keep(NoActionReason::AwaitingRead);
-            evaluated.planned.is_none() && is_known
-        })
-        .map(|evaluated| evaluated.employee.key.clone())
-        .collect();
-    shadow::store::save_plan(conn, &planned, &settled).await
+    shadow::store::save_plan(conn, &planned).await
 }
 
 /// Returns the changes that were seen in the database, one per account.

@@ -157,6 +157,21 @@ pub(crate) async fn save(
     employees: &[Employee],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
+    save_evaluated(conn, employees, |_| true, now).await
+}
+
+/// Does the same after an evaluation. Deletes the planned change of each employee for whom `keeps_plan` is false, in the same
+/// statement: most batches plan nothing, and must not pay for shadow mode.
+///
+/// # Errors
+/// Returns the database's error; nothing was written then.
+pub(crate) async fn save_evaluated(
+    conn: &mut PgConnection,
+    employees: &[Employee],
+    keeps_plan: impl Fn(&EmployeeKey) -> bool,
+    now: DateTime<Utc>,
+) -> Result<(), sqlx::Error> {
+    let keeps_plan: Vec<bool> = employees.iter().map(|e| keeps_plan(&e.key)).collect();
     let columns = KeyColumns::of(employees.iter().map(|employee| &employee.key));
     let each = || employees.iter();
     let facts: Vec<Json<StoredFacts>> = each()
@@ -188,7 +203,20 @@ pub(crate) async fn save(
         .collect();
     let modified: Vec<Option<DateTime<Utc>>> = each().map(|e| e.modified_at).collect();
     sqlx::query!(
-        "UPDATE leaver.employees AS e
+        "WITH saved AS MATERIALIZED (
+             SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::timestamptz[],
+                                  $7::timestamptz[], $8::uuid[], $10::date[], $11::timestamptz[], $12::jsonb[],
+                                  $13::timestamptz[], $14::timestamptz[], $15::text[], $16::timestamptz[],
+                                  $17::timestamptz[], $18::text[], $19::boolean[])
+                  AS k (source, tenant, employee_id, facts, account_id, access_ends_at, deactivated_at,
+                        last_delivery_id, termination_on, modified_at, departure, blocked_since, blocked_retry_at,
+                        blocked_reason, without_account_since, missing_since, linked_account_id, keeps_plan)
+         ), unplanned AS (
+             DELETE FROM leaver.plan AS p USING saved AS k
+             WHERE NOT k.keeps_plan
+               AND (p.source, p.tenant, p.employee_id) = (k.source, k.tenant, k.employee_id)
+         )
+         UPDATE leaver.employees AS e
          SET facts = k.facts,
              account_id = k.account_id,
              linked_at = CASE WHEN k.account_id IS NULL THEN NULL
@@ -206,12 +234,7 @@ pub(crate) async fn save(
              linked_account_id = k.linked_account_id,
              last_delivery_id = k.last_delivery_id,
              modified_at = COALESCE(k.modified_at, e.modified_at)
-         FROM unnest($1::text[], $2::text[], $3::text[], $4::jsonb[], $5::text[], $6::timestamptz[],
-                     $7::timestamptz[], $8::uuid[], $10::date[], $11::timestamptz[], $12::jsonb[], $13::timestamptz[],
-                     $14::timestamptz[], $15::text[], $16::timestamptz[], $17::timestamptz[], $18::text[])
-              AS k (source, tenant, employee_id, facts, account_id, access_ends_at, deactivated_at,
-                    last_delivery_id, termination_on, modified_at, departure, blocked_since, blocked_retry_at,
-                    blocked_reason, without_account_since, missing_since, linked_account_id)
+         FROM saved AS k
          WHERE (e.source, e.tenant, e.employee_id) = (k.source, k.tenant, k.employee_id)",
         &columns.sources,
         &columns.tenants,
@@ -231,6 +254,7 @@ pub(crate) async fn save(
         &without_account as &[Option<DateTime<Utc>>],
         &missing as &[Option<DateTime<Utc>>],
         &linked_accounts as &[Option<&str>],
+        &keeps_plan,
     )
     .execute(conn)
     .await?;

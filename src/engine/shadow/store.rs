@@ -170,34 +170,26 @@ pub(super) async fn set_mode(
     Ok(())
 }
 
-/// Stores planned changes, and deletes those of employees for whom no change is planned any more. A change that is planned
-/// already keeps its time.
+/// Stores planned changes. A change that is planned already keeps its time. Without any, it runs no statement.
 ///
 /// # Errors
 /// Returns the database's error.
 pub(crate) async fn save_plan(
     conn: &mut PgConnection,
     planned: &[PlannedChange],
-    settled: &[EmployeeKey],
 ) -> Result<(), sqlx::Error> {
-    if planned.is_empty() && settled.is_empty() {
+    if planned.is_empty() {
         return Ok(());
     }
-    let settled = KeyColumns::of(settled);
     let each = |read: fn(&PlannedChange) -> &String| {
         let texts = planned.iter().map(read);
         texts.cloned().collect::<Vec<String>>()
     };
     let times: Vec<DateTime<Utc>> = planned.iter().map(|change| change.planned_at).collect();
     sqlx::query!(
-        "WITH settled AS (
-             DELETE FROM leaver.plan AS p
-             USING unnest($1::text[], $2::text[], $3::text[]) AS k (source, tenant, employee_id)
-             WHERE (p.source, p.tenant, p.employee_id) = (k.source, k.tenant, k.employee_id)
-         )
-         INSERT INTO leaver.plan AS p (source, tenant, employee_id, account_id, direction, cause, reason, planned_at)
-         SELECT * FROM unnest($4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-                              $11::timestamptz[])
+        "INSERT INTO leaver.plan AS p (source, tenant, employee_id, account_id, direction, cause, reason, planned_at)
+         SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
+                              $8::timestamptz[])
          ON CONFLICT ON CONSTRAINT plan_pkey DO UPDATE
          SET account_id = EXCLUDED.account_id, direction = EXCLUDED.direction, reason = EXCLUDED.reason,
              cause = CASE WHEN (p.account_id, p.direction) = (EXCLUDED.account_id, EXCLUDED.direction)
@@ -205,9 +197,6 @@ pub(crate) async fn save_plan(
              planned_at = CASE WHEN (p.account_id, p.direction) = (EXCLUDED.account_id, EXCLUDED.direction)
                                THEN p.planned_at ELSE EXCLUDED.planned_at END
          WHERE (p.account_id, p.direction, p.reason) <> (EXCLUDED.account_id, EXCLUDED.direction, EXCLUDED.reason)",
-        &settled.sources,
-        &settled.tenants,
-        &settled.employee_ids,
         &each(|change| &change.source),
         &each(|change| &change.tenant),
         &each(|change| &change.employee_id),

@@ -112,7 +112,7 @@ impl World {
 pub(super) fn link_at(journal: &[Line], of: Record, line: Option<&Line>) -> Option<String> {
     let until =
         |other: &&Line| line.is_none_or(|line| other.seq < line.seq || other.xid == line.xid);
-    let links = journal
+    let mut links = journal
         .iter()
         .filter(until)
         .filter_map(|line| match &line.what {
@@ -122,5 +122,5 @@ pub(super) fn link_at(journal: &[Line], of: Record, line: Option<&Line>) -> Opti
             } if employee_id == of.id() => Some(account_id.clone()),
             _ => None,
         });
-    links.last().flatten()
+    links.next_back().flatten()
 }

@@ -37,7 +37,7 @@ impl World {
         for line in journal {
             match &line.what {
                 What::Account { id, on, .. } => {
-                    deeds.entry(&line.xid).or_default().push((id.clone(), *on))
+                    deeds.entry(&line.xid).or_default().push((id.clone(), *on));
                 }
                 What::Audit(audit) if is_change(audit) => {
                     let account = audit.account_id.clone().unwrap_or_default();

@@ -2,20 +2,17 @@
 
 use leaver::reports::leaver_state::LeaverState;
 
+use super::access::View;
 use super::accounts::Seen;
 use super::model::Verdict;
 
 /// Everything about a person that decides the state.
 #[derive(Debug)]
 pub(super) struct Situation {
-    /// What the facts imply.
-    pub(super) verdict: Verdict,
+    /// The record, and the account that the rules find.
+    pub(super) view: View,
     /// True if another record of the person has left, or may have left.
     pub(super) left_elsewhere: bool,
-    /// The account that the rules find.
-    pub(super) seen: Seen,
-    /// True if the last end was carried out.
-    pub(super) has_ended: bool,
     /// True if the database may have refused to change it.
     pub(super) may_be_blocked: bool,
     /// State of the last hold and what it asks for.
@@ -27,14 +24,14 @@ pub(super) struct Situation {
 impl Situation {
     /// Returns the states that the rules allow.
     pub(super) fn states(&self) -> Vec<LeaverState> {
-        let mut states = match self.seen {
+        let mut states = match self.view.seen {
             Seen::Nothing | Seen::LinkGone { other_is_on: false } => self.without_account(),
             Seen::LinkGone { other_is_on: true } => self.with_another_account(),
             Seen::Account { on: false } => self.inactive(),
             Seen::Account { on: true } => self.active(),
         };
-        let changes_account = self.verdict.works() || self.verdict == Verdict::Left;
-        let is_found = matches!(self.seen, Seen::Account { .. });
+        let changes_account = self.view.verdict.works() || self.view.verdict == Verdict::Left;
+        let is_found = matches!(self.view.seen, Seen::Account { .. });
         if self.may_be_blocked && is_found && changes_account {
             states.push(LeaverState::Blocked);
         }
@@ -46,7 +43,7 @@ impl Situation {
         if self.holds("open") {
             return vec![LeaverState::Held];
         }
-        match self.verdict {
+        match self.view.verdict {
             Verdict::Works | Verdict::Silent => vec![LeaverState::Employed],
             Verdict::Leaves { .. } => vec![LeaverState::Scheduled],
             // A person said that nothing follows from a change without values.
@@ -54,7 +51,9 @@ impl Situation {
                 vec![LeaverState::Employed, LeaverState::NoAccount]
             }
             // The account was deleted after its end.
-            Verdict::Left | Verdict::Ask { .. } if self.has_ended && self.seen != Seen::Nothing => {
+            Verdict::Left | Verdict::Ask { .. }
+                if self.view.has_ended && self.view.seen != Seen::Nothing =>
+            {
                 vec![LeaverState::Ended]
             }
             Verdict::Left | Verdict::Ask { .. } => vec![LeaverState::NoAccount],
@@ -63,7 +62,7 @@ impl Situation {
 
     /// The linked account is gone, and one that has the address may be the person's or a successor's.
     fn with_another_account(&self) -> Vec<LeaverState> {
-        match self.verdict {
+        match self.view.verdict {
             Verdict::Works | Verdict::Silent => vec![LeaverState::Employed],
             Verdict::Leaves { .. } => vec![LeaverState::Scheduled],
             Verdict::Left | Verdict::Ask { .. } if self.holds("rejected") => {
@@ -77,7 +76,7 @@ impl Situation {
         if self.holds("open") {
             return vec![LeaverState::Held];
         }
-        match self.verdict {
+        match self.view.verdict {
             Verdict::Left | Verdict::Ask { .. } => vec![LeaverState::Ended],
             Verdict::Leaves { .. } => vec![LeaverState::Scheduled, LeaverState::Ended],
             // Somebody else ended the access, or a person did not give it back.
@@ -89,10 +88,10 @@ impl Situation {
         if self.holds("open") {
             return vec![LeaverState::Held];
         }
-        if self.holds("rejected") && matches!(self.verdict, Verdict::Ask { .. }) {
+        if self.holds("rejected") && matches!(self.view.verdict, Verdict::Ask { .. }) {
             return vec![LeaverState::HasAccess];
         }
-        match self.verdict {
+        match self.view.verdict {
             // Only a hand can have given it back, until the next comparison.
             Verdict::Left | Verdict::Ask { .. } if self.was_given_back => {
                 vec![LeaverState::HasAccess, LeaverState::Held]

@@ -87,11 +87,9 @@ impl World {
             let has_left = |verdict| matches!(verdict, Verdict::Left | Verdict::Ask { .. });
             let mut others = views.iter().filter(|other| other.of != of);
             Situation {
-                verdict: view.verdict,
+                view: view.clone(),
                 left_elsewhere: others
                     .any(|other| other.of.person() == person && has_left(other.verdict)),
-                seen: view.seen,
-                has_ended: view.has_ended,
                 may_be_blocked: self.may_be_blocked(person, now),
                 hold: holds.get(of.id()).cloned(),
                 was_given_back: self.hands.ever_given_back.contains(person)
@@ -235,7 +233,7 @@ fn drift_disagrees(
     let with_access = lists(&report.terminated_with_access);
     let accepted = lists(&report.accepted);
     let held = lists(&report.held);
-    let is_active = situation.seen.has_access();
+    let is_active = situation.view.seen.has_access();
     let right = match state {
         LeaverState::HasAccess => with_access || accepted,
         LeaverState::Blocked if is_active => with_access,

@@ -78,10 +78,13 @@ async fn grant_shadow(
 ) -> anyhow::Result<Rights> {
     let mapping = &settings.accounts;
     let table = AccountsTable::inspect(conn, mapping).await?;
-    let statements = [
+    let before = privileges::rights(conn, &table, mapping, Some(role)).await?;
+    let usage = (!before.usage).then(|| AccountsMapping::usage_statement(&table, role));
+    let mut statements: Vec<String> = usage.into_iter().collect();
+    statements.extend([
         mapping.select_statement(&table, role),
         mapping.revoke_statement(&table, role),
-    ];
+    ]);
     let granted = schema::run_grants(conn, &statements).await;
     granted.with_context(|| {
         format!(

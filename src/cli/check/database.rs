@@ -129,7 +129,7 @@ async fn check_accounts(
     }
     let rights = privileges::rights(conn, &table, mapping, None).await?;
     if is_shadowed {
-        check_shadow_rights(report, mapping, &table, &rights);
+        check_shadow_rights(report, conn, mapping, &table, &rights).await;
         return Ok(());
     }
     let missing = match rights {

@@ -5,9 +5,10 @@ use sqlx::PgConnection;
 use super::super::modes::described;
 use super::{CheckReport, CheckStatus};
 use crate::config::Settings;
+use crate::db::error::redacted_message;
 use crate::db::schema;
 use crate::engine::accounts::privileges::Rights;
-use crate::engine::accounts::{AccountsMapping, AccountsTable};
+use crate::engine::accounts::{self, AccountsMapping, AccountsTable};
 use crate::engine::shadow::{self, ModeOfSource};
 use crate::service;
 use leaver_core::safeguard::SourceMode;
@@ -51,9 +52,10 @@ fn line(found: &ModeOfSource) -> (CheckStatus, String) {
     )
 }
 
-/// Adds the line about the privileges on the users table while all sources are in shadow mode.
-pub(super) fn check_shadow_rights(
+/// Adds the lines about the users table while all sources are in shadow mode. Only reading is tried.
+pub(super) async fn check_shadow_rights(
     report: &mut CheckReport,
+    conn: &mut PgConnection,
     mapping: &AccountsMapping,
     table: &AccountsTable,
     rights: &Rights,
@@ -82,9 +84,19 @@ pub(super) fn check_shadow_rights(
         ),
     };
     report.add(status, check, message);
-    report.add(
-        CheckStatus::Ok,
-        "accounts trial",
-        "no write was tried, since all sources are in shadow mode",
-    );
+    let (status, message) = match accounts::store::active_after(conn, table, None, 1).await {
+        Ok(_) => (
+            CheckStatus::Ok,
+            "accounts can be read; no write was tried, since all sources are in shadow mode"
+                .to_owned(),
+        ),
+        Err(error) => (
+            CheckStatus::Error,
+            format!(
+                "reading was rejected by Postgres: {}; as the owner of the table, run `leaver migrate --grant-to {role} --shadow`",
+                redacted_message(&error)
+            ),
+        ),
+    };
+    report.add(status, "accounts trial", message);
 }

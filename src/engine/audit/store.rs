@@ -18,6 +18,9 @@ pub(crate) async fn record(
     entries: &[AuditEntry],
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
+    if entries.is_empty() {
+        return Ok(());
+    }
     let columns = KeyColumns::of(entries.iter().map(|entry| &entry.employee));
     let each = |read: fn(&AuditEntry) -> String| entries.iter().map(read).collect::<Vec<String>>();
     let accounts: Vec<Option<&str>> = entries

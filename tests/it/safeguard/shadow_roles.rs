@@ -85,3 +85,29 @@ async fn migrate_with_shadow_revokes_update() {
     assert!(out.err.contains("PUBLIC"), "{out:?}");
     assert_eq!(app.run(&["migrate", "--shadow"]).code, Some(2));
 }
+
+#[tokio::test]
+async fn a_role_of_shadow_mode_reads_a_table_of_another_schema() {
+    let tables = "CREATE SCHEMA app;
+        CREATE TABLE app.members (id bigint PRIMARY KEY, email text, is_active boolean DEFAULT true, kind text);
+        INSERT INTO app.members VALUES (1, 'dana@example.com', true, 'staff')";
+    let mut app = TestApp::builder()
+        .tables(tables)
+        .settings(&[
+            SHADOW,
+            ("LEAVER__ACCOUNTS__TABLE", "app.members"),
+            ("LEAVER__ACCOUNTS__WHERE", "kind = 'staff'"),
+        ])
+        .build()
+        .await;
+    let role = new_role(&mut app).await;
+    let url = url_of(&app, &role);
+    let env = [("DATABASE_URL", url.as_str())];
+    app.run(&["migrate", "--grant-to", &role]).succeeded();
+    let out = app.run_with(&["check"], &env).findings(&["lacks SELECT"]);
+    assert!(out.out.contains("reading was rejected"), "{out:?}");
+    app.run(&["migrate", "--grant-to", &role, "--shadow"])
+        .succeeded();
+    let out = app.run_with(&["check"], &env).succeeded().out;
+    assert!(out.contains("accounts can be read"), "{out}");
+}

@@ -100,15 +100,24 @@ impl AccountsMapping {
         )
     }
 
-    /// Returns the statement that grants a role the privileges that the service needs in shadow mode.
+    /// Returns the statement that grants a role the privileges that the service needs in shadow mode. Predicates may read
+    /// columns that are not mapped.
     #[must_use]
     pub(crate) fn select_statement(&self, table: &AccountsTable, role: &str) -> String {
-        format!(
-            "GRANT SELECT ({}) ON {} TO {};",
-            quoted_list(self.readable_columns(table)),
-            table.name,
-            quote(role)
-        )
+        let columns = if self.filter.is_empty() && self.protected_where.is_empty() {
+            format!(" ({})", quoted_list(self.readable_columns(table)))
+        } else {
+            String::new()
+        };
+        let (name, role) = (&table.name, quote(role));
+        format!("GRANT SELECT{columns} ON {name} TO {role};")
+    }
+
+    /// Returns the statement that lets a role use the schema of the table.
+    #[must_use]
+    pub(crate) fn usage_statement(table: &AccountsTable, role: &str) -> String {
+        let (schema, role) = (quote(&table.schema), quote(role));
+        format!("GRANT USAGE ON SCHEMA {schema} TO {role};")
     }
 
     /// Returns the statement that takes from a role the privilege to change accounts.

@@ -5,10 +5,10 @@ use std::collections::BTreeSet;
 
 use sqlx::PgConnection;
 
+use super::completeness::new_report;
 use super::outdated::{is_found_now, is_outdated};
 use super::{
-    AccountWithoutEmployee, DriftReport, EmployeeWithoutAccount, SourceCompleteness,
-    TerminatedWithAccess, store,
+    AccountWithoutEmployee, DriftReport, EmployeeWithoutAccount, TerminatedWithAccess, store,
 };
 use crate::engine::accounts::{self, AccountsTable};
 use crate::engine::evaluate::{Evaluated, evaluate};
@@ -22,7 +22,6 @@ use leaver_core::decision::assess::Employment;
 use leaver_core::decision::policy::DriftMode;
 use leaver_core::decision::{Action, NoActionReason, RequestedAction};
 use leaver_core::domain::{Account, EmployeeKey, SourceName, WorkEmail};
-use leaver_core::safeguard::SourceMode;
 
 /// Employees or accounts per page.
 const PAGE_SIZE: i64 = 500;
@@ -83,66 +82,6 @@ pub(super) async fn store_states(engine: &Engine, report: &mut DriftReport) -> R
         engine.store_found_accounts(page).await?;
     }
     Ok(())
-}
-
-async fn new_report(engine: &Engine) -> Result<DriftReport, sqlx::Error> {
-    let names = engine.policies.names();
-    let mut conn = engine.pool.acquire().await?;
-    let known = roster::sync_state::store::list(&mut conn, &names).await?;
-    let modes = shadow::modes(&mut conn, &engine.policies).await?;
-    let mode = |source: &SourceName| {
-        let found = modes.iter().find(|found| found.source == *source);
-        found.map_or(SourceMode::Enforce, |found| found.mode)
-    };
-    let mut reads: Vec<SourceCompleteness> = known
-        .into_iter()
-        .map(|state| {
-            let has_full_read = state.last_full_started_at.is_some();
-            let no_full_read =
-                (!has_full_read).then(|| "not all employees were read yet".to_owned());
-            SourceCompleteness {
-                mode: mode(&state.source),
-                source: state.source,
-                account: state.linked_account_id,
-                complete: has_full_read && state.incomplete.is_none(),
-                last_complete_at: state.last_completed_at,
-                everybody_read_at: state.last_full_started_at,
-                reason: state.incomplete.or(no_full_read),
-            }
-        })
-        .collect();
-    let unread = |name: &&SourceName| reads.iter().all(|read| read.source != **name);
-    let unread = names.iter().filter(unread);
-    let unread: Vec<SourceCompleteness> = unread.map(|name| never_read(name, mode(name))).collect();
-    reads.extend(unread);
-    Ok(DriftReport {
-        checked_at: engine.clock.now(),
-        rests_on_complete_reads: reads.iter().all(|read| read.everybody_read_at.is_some()),
-        reads,
-        terminated_with_access: vec![],
-        held: vec![],
-        accepted: vec![],
-        fixed: vec![],
-        active_without_employee: vec![],
-        unmatched: vec![],
-        outdated: vec![],
-        found_now: vec![],
-    })
-}
-
-fn never_read(source: &SourceName, mode: SourceMode) -> SourceCompleteness {
-    SourceCompleteness {
-        source: source.clone(),
-        mode,
-        account: String::new(),
-        complete: false,
-        last_complete_at: None,
-        everybody_read_at: None,
-        reason: Some(
-            "never read, so only what its webhooks sent is known; set `sources.api` to read it"
-                .to_owned(),
-        ),
-    }
 }
 
 /// The remaining work of one page of the roster.

@@ -6,6 +6,7 @@
 
 pub mod store;
 mod compare;
+mod completeness;
 mod monitor;
 mod outdated;
 

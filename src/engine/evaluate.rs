@@ -63,7 +63,11 @@ impl Evaluated {
     /// Returns true if the end was carried out, and the account was deleted since.
     #[must_use]
     pub(crate) fn is_ended_without_account(&self) -> bool {
-        self.decision.action == Action::Keep(NoActionReason::NoAccount) && self.is_settled
+        let is_kept = matches!(
+            self.decision.action,
+            Action::Keep(NoActionReason::NoAccount | NoActionReason::AlreadyInactive)
+        );
+        is_kept && self.found.is_empty() && self.is_settled
     }
 
     /// Returns the decision as a short label for people.

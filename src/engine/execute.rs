@@ -15,6 +15,7 @@ use super::safeguard::{self, Admission, change_of};
 use super::shadow::plan::PlannedChange;
 use super::shadow::{self, ModeRead};
 use crate::base::failpoints;
+use crate::db::transaction::{restore_lock_timeout, wait_for_own_locks};
 use crate::engine::accounts::{AccountsTable, Applied};
 use crate::engine::audit::{self, AuditAction, AuditEntry};
 use crate::engine::batches::{self, Change, Direction};
@@ -130,8 +131,7 @@ pub async fn execute(
         Cause::Release => evaluate_facts(conn, table, policies, employees, now).await?,
         _ => evaluate_answers(conn, table, policies, employees, now).await?,
     };
-    shadow::plan_changes(conn, policies, &mut decided, ModeRead::Locked, now).await?;
-    let admission = safeguard::admit(conn, table, policies, &mut decided, origin, now).await?;
+    let admission = admit(conn, table, policies, &mut decided, origin, now).await?;
     let mut to_read = vec![];
     for Evaluated { employee, .. } in &decided {
         let can_read = |policy: &Policy| policy.can_read;
@@ -224,6 +224,27 @@ pub async fn execute(
     report.reads_pending = roster::pending_reads::store::insert(conn, &to_read, now).await?;
     audit::store::record(conn, &entries, now).await?;
     Ok(report)
+}
+
+/// Replaces the changes of sources in shadow mode, and those that the safeguard holds. Without a change that is due, it runs no
+/// statement.
+async fn admit(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    policies: &Policies,
+    decided: &mut [Evaluated],
+    origin: &Origin,
+    now: DateTime<Utc>,
+) -> Result<Admission, sqlx::Error> {
+    let is_due = |evaluated: &Evaluated| shadow::writes_account(&evaluated.decision.action);
+    if !decided.iter().any(is_due) {
+        return Ok(Admission::default());
+    }
+    let timeout = wait_for_own_locks(conn).await?;
+    shadow::plan_changes(conn, policies, decided, ModeRead::Locked, now).await?;
+    let admission = safeguard::admit(conn, table, policies, decided, origin, now).await?;
+    restore_lock_timeout(conn, &timeout).await?;
+    Ok(admission)
 }
 
 /// Stores what shadow mode plans.

@@ -8,7 +8,8 @@ use sqlx::{Postgres, Transaction};
 use tracing::warn;
 
 pub(crate) use self::store::{
-    check_deferred_constraints, set_lock_timeout, set_short_lock_timeout,
+    check_deferred_constraints, restore_lock_timeout, set_lock_timeout, set_short_lock_timeout,
+    wait_for_own_locks,
 };
 use super::error::redacted_message;
 

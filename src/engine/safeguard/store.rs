@@ -7,7 +7,6 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::Scope;
-use crate::db::transaction::set_lock_timeout;
 use crate::engine::batches::Direction;
 use leaver_core::domain::{AccountId, Tenant};
 use leaver_core::safeguard::{PerWindow, Window};
@@ -37,18 +36,13 @@ pub(super) struct GrantUsage {
     pub used: u64,
 }
 
-/// Locks scopes until the transaction ends, in an order that is the same everywhere. Waits up to 5 s, however short the waits
-/// for other locks are: the holder is another transaction of ours, which ends soon.
+/// Locks scopes until the transaction ends, in an order that is the same everywhere.
 ///
 /// # Errors
 /// Returns the database's error.
 pub(crate) async fn lock(conn: &mut PgConnection, scopes: &[&Scope]) -> Result<(), sqlx::Error> {
     let keys: BTreeSet<i32> = scopes.iter().map(|scope| lock_key(scope)).collect();
     let keys: Vec<i32> = keys.into_iter().collect();
-    let timeout = sqlx::query_scalar!(r#"SELECT current_setting('lock_timeout') AS "timeout!""#)
-        .fetch_one(&mut *conn)
-        .await?;
-    set_lock_timeout(conn).await?;
     sqlx::query!(
         r#"SELECT pg_advisory_xact_lock($1, k)::text AS locked FROM unnest($2::int[]) AS k"#,
         LOCK_CLASS,
@@ -56,9 +50,6 @@ pub(crate) async fn lock(conn: &mut PgConnection, scopes: &[&Scope]) -> Result<(
     )
     .fetch_all(&mut *conn)
     .await?;
-    sqlx::query!("SELECT set_config('lock_timeout', $1, true)", timeout)
-        .fetch_one(conn)
-        .await?;
     Ok(())
 }
 

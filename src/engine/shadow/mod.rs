@@ -155,7 +155,8 @@ pub(crate) async fn plan_changes(
     Ok(())
 }
 
-fn writes_account(action: &Action) -> bool {
+/// Returns whether an action changes an account or ends sessions.
+pub(crate) fn writes_account(action: &Action) -> bool {
     match action {
         Action::Deactivate(_) | Action::EndSessions(_) | Action::Reactivate(_) => true,
         Action::Hold(_) | Action::Keep(_) => false,

@@ -21,7 +21,7 @@ use crate::roster::{self, sharing::Sharing};
 use leaver_core::decision::assess::Employment;
 use leaver_core::decision::policy::DriftMode;
 use leaver_core::decision::{Action, NoActionReason, RequestedAction};
-use leaver_core::domain::{Account, EmployeeKey, SourceName, WorkEmail};
+use leaver_core::domain::{Account, EmployeeKey, WorkEmail};
 
 /// Employees or accounts per page.
 const PAGE_SIZE: i64 = 500;

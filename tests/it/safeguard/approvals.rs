@@ -133,7 +133,12 @@ async fn one_hold_that_cannot_be_approved_exits_3() {
 async fn a_sync_and_a_drift_fix_that_meet_a_trip_exit_1() {
     let company = (1..=8).map(terminated_bamboohr_employee).collect();
     let api = StandIn::start(bamboohr_company(company)).await;
-    let secrets = [("SECRET", BAMBOOHR_KEY), ("API_KEY", "api-key")];
+    let secrets = [
+        ("SECRET", BAMBOOHR_KEY),
+        ("API_KEY", "api-key"),
+        ("LEAVER__SAFEGUARD__HOUR__FLOOR", "5"),
+        ("LEAVER__SAFEGUARD__DAY__FLOOR", "10"),
+    ];
     let mut app = TestApp::builder()
         .config_file(&source_with_api("bamboohr", "bamboohr", &api), &secrets)
         .build()

@@ -88,7 +88,7 @@ impl Engine {
         }
     }
 
-    /// Returns the accounts table, inspected now or earlier.
+    /// Returns the accounts table, inspected now or earlier. At an inspection, sources that are new get their mode.
     pub(crate) async fn accounts_table(&self) -> Result<Arc<AccountsTable>, Failure> {
         let known = self.known_table().clone();
         if let Some(table) = known {
@@ -96,6 +96,9 @@ impl Engine {
         }
         let inspected = async {
             let mut conn = self.pool.acquire().await?;
+            // Before any work, so that no transaction of ours holds a new row.
+            let now = self.clock.now();
+            shadow::store_start_modes(&mut conn, &self.policies, now).await?;
             AccountsTable::inspect(&mut conn, &self.mapping).await
         };
         let inspected = self.pool.with_silence_timeout(inspected).await?;

@@ -115,11 +115,21 @@ pub(super) async fn insert_new(
     }
     let sources: Vec<String> = modes.iter().map(|(source, _)| source.to_string()).collect();
     let words: Vec<&str> = modes.iter().map(|(_, mode)| mode.as_str()).collect();
+    // `DO UPDATE` would wait for transactions that have read the mode.
     sqlx::query!(
-        "INSERT INTO leaver.source_status AS s (source, since, mode, mode_since)
+        "INSERT INTO leaver.source_status (source, since, mode, mode_since)
          SELECT source, $3, mode, $3 FROM unnest($1::text[], $2::text[]) AS m (source, mode) ORDER BY source
-         ON CONFLICT ON CONSTRAINT source_status_pkey DO UPDATE SET mode = EXCLUDED.mode, mode_since = EXCLUDED.mode_since
-         WHERE s.mode IS NULL",
+         ON CONFLICT ON CONSTRAINT source_status_pkey DO NOTHING",
+        &sources,
+        &words as &[&str],
+        now,
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "UPDATE leaver.source_status AS s SET mode = m.mode, mode_since = $3
+         FROM unnest($1::text[], $2::text[]) AS m (source, mode)
+         WHERE s.source = m.source AND s.mode IS NULL",
         &sources,
         &words as &[&str],
         now,

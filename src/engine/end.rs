@@ -254,14 +254,8 @@ pub async fn end_access(
                 .filter(|candidate| candidate.account.id == *id)
                 .find_map(|candidate| candidate.employees.first());
             let known = employees.iter().find(|e| Some(&e.key) == holder);
-            let unknown;
-            let employee = match known {
-                Some(employee) => employee,
-                None => {
-                    unknown = Employee::new(nobody(id)?);
-                    &unknown
-                }
-            };
+            let unknown = Employee::new(nobody(id)?);
+            let employee = known.unwrap_or(&unknown);
             let direction = Direction::Deactivated;
             Ok(Change::of(employee, id, direction, &origin, false))
         })

@@ -148,9 +148,9 @@ pub async fn execute(
     active_again.extend(applied.reactivated.iter().cloned());
     active_again.retain(|account| !applied.deactivated.contains(account));
     roster::store::forget_deactivation(conn, &active_again).await?;
-    let changed = seen_changes(&decided, &applied, &admission, origin, policies);
-    batches::record(conn, table, &changed, origin, now).await?;
-    if !changed.is_empty() {
+    let seen = seen_changes(&decided, &applied, &admission, origin, policies);
+    batches::record(conn, table, &seen, origin, now).await?;
+    if !seen.is_empty() {
         failpoints::reach("changes_recorded", []);
     }
     save_plan(conn, &decided, origin, now).await?;

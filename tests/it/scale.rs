@@ -306,7 +306,7 @@ async fn a_backlog_is_processed_without_reading_all_rows_for_each() {
     app.publish_statistics().await;
 
     let limits = [
-        ("relname = 'employees'", 35),
+        ("relname = 'employees'", 60),
         ("indexrelname = 'deliveries_pending_idx'", 4),
     ];
     for (which, limit) in limits {

@@ -108,6 +108,7 @@ mod tests {
         ..END
     };
 
+    #[expect(clippy::unnecessary_wraps, reason = "an account may be gone")]
     fn account(is_active: bool, writer: u32) -> Option<PresentAccount> {
         let writer = Some(writer);
         Some(PresentAccount { is_active, writer })

@@ -229,14 +229,14 @@ pub async fn approve(
         Direction::Deactivated
     };
     let origin = Origin::person(Cause::Cli, person);
-    let changes: Vec<Change> = employees
+    let records: Vec<Change> = employees
         .first()
         .map(|employee| {
             let of = |id| Change::of(employee, id, direction, &origin, false);
             changed.iter().map(of).collect()
         })
         .unwrap_or_default();
-    batches::record(&mut tx, table, &changes, &origin, now).await?;
+    batches::record(&mut tx, table, &records, &origin, now).await?;
 
     let entry = |action, account: &AccountId| AuditEntry {
         action,

@@ -28,13 +28,15 @@ fn a_healthy_service_has_no_reasons() {
 
 #[test]
 fn each_problem_of_the_database_has_its_reason() {
-    let mut found = DatabaseHealth::default();
-    found.trips = vec![TripHealth {
-        tenant: "acme".to_owned(),
-        direction: "deactivated".to_owned(),
-        trip: 3,
-        held: 23,
-    }];
+    let mut found = DatabaseHealth {
+        trips: vec![TripHealth {
+            tenant: "acme".to_owned(),
+            direction: "deactivated".to_owned(),
+            trip: 3,
+            held: 23,
+        }],
+        ..DatabaseHealth::default()
+    };
     found.leavers.blocked = 1;
     found.leavers.without_account = 5;
     found.overdue = OverdueEnds {

@@ -85,7 +85,7 @@ async fn one_policy_has_no_difference_over_10000_observations() {
     let began = Instant::now();
     let output = backtest(&app, "", &["--json"]).succeeded();
     let took = began.elapsed();
-    println!("10,000 observations took {took:?}");
+    say(&format!("10,000 observations took {took:?}"));
     assert!(took < Duration::from_secs(10), "it took {took:?}");
     let report = output.json();
     assert_eq!(report["observations"], 10_000);
@@ -222,4 +222,10 @@ async fn mistakes_have_their_exit_codes() {
     let output = backtest(&app, "", &[]).succeeded();
     assert!(output.out.contains("none recorded yet"), "{output:?}");
     assert!(output.err.contains("decide alike"), "{output:?}");
+}
+
+/// Prints a measured figure.
+#[expect(clippy::print_stderr, reason = "the figure is for the reader of a run")]
+fn say(words: &str) {
+    eprintln!("{words}");
 }

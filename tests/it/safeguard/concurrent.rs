@@ -1,12 +1,12 @@
 //! The limits are exact while several workers of several replicas process deliveries at the same time.
 
-use leaver::base::clock::Clock as _;
+use leaver::base::clock::{Clock as _, SystemClock};
 use leaver::jobs::deliveries::{LoopState, Round};
 use std::sync::Arc;
 
 use super::{app_with_limits, inactive, limits, reported};
 use crate::support::{JSON, TestApp};
-use chrono::{TimeDelta, Utc};
+use chrono::TimeDelta;
 
 const ROUNDS: usize = 20;
 const DELIVERIES: usize = 16;
@@ -20,7 +20,7 @@ async fn two_processes_never_exceed_a_limit() {
     let limit = u32::try_from(LIMIT).unwrap();
     let mut app = app_with_limits((limit, 1), (limit, 1)).await;
     add_people(&mut app).await;
-    app.clock.set(Utc::now());
+    app.clock.set(SystemClock.now());
     let batches = [("LEAVER__WORKER__BATCH_SIZE", "1")];
     let services = [app.serve(&batches), app.serve(&batches)];
     for round in 0..ROUNDS {

@@ -4,6 +4,7 @@ use super::{changes, employ, held, inactive, limits, reported, trips};
 use crate::support::process::RunningService;
 use crate::support::{JSON, TestApp};
 use chrono::TimeDelta;
+use leaver::base::clock::{Clock as _, SystemClock};
 
 const PEOPLE: usize = 40;
 const LIMIT: u32 = 20;
@@ -15,7 +16,7 @@ async fn a_kill_at_any_point_exceeds_no_limit() {
     settings.push(("LEAVER__WORKER__BATCH_SIZE", "1"));
     let mut app = TestApp::builder().settings(&settings).build().await;
     // The service that is killed has the clock of this machine.
-    app.clock.set(chrono::Utc::now() - TimeDelta::minutes(10));
+    app.clock.set(SystemClock.now() - TimeDelta::minutes(10));
     employ(&mut app, PEOPLE).await;
     app.advance(TimeDelta::minutes(1));
     for n in 0..PEOPLE {

@@ -149,8 +149,8 @@ async fn a_sync_is_limited() {
         app.add_employees_users(0..=40).await;
         let source = app.sync_sources(3).remove(0);
         let syncer = Syncer::new(Arc::clone(&app.parts.engine));
-        let synced = syncer.sync(&source, SyncMode::Full, &|_, _| {}).await;
-        synced.unwrap().unwrap();
+        let reports = syncer.sync(&source, SyncMode::Full, &|_, _| {}).await;
+        reports.unwrap().unwrap();
         assert_eq!(inactive(&mut app).await, off);
         assert_eq!(held(&mut app).await, if off == 0 { 6 } else { 0 });
     }

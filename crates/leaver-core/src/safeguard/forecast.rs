@@ -135,11 +135,14 @@ mod tests {
         }
     }
 
+    /// The limit that is exceeded, the changes and the limit.
+    type Shown = Option<(&'static str, u64, u64)>;
+
     fn of(
         done: &[(DateTime<Utc>, u64)],
         planned: &[PlannedEnds],
         allowance: Option<Allowance>,
-    ) -> Vec<(u64, Option<(&'static str, u64, u64)>)> {
+    ) -> Vec<(u64, Shown)> {
         let days = forecast(&Limits::default(), POPULATION, done, planned, allowance);
         days.into_iter()
             .map(|day| {

@@ -172,7 +172,7 @@ pub async fn release(
         close(&mut tx, &trip, "released", person, now).await?;
         trip = store::find(&mut tx, trip.id).await?.unwrap_or(trip);
     } else {
-        reason += &format!("; {waiting} that joined later still wait");
+        reason = format!("{reason}; {waiting} that joined later still wait");
     }
     let tenant = &scope.tenant;
     let entry = entry_about_tenant(AuditAction::Released, tenant, origin.actor.clone(), reason)?;

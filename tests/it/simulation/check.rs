@@ -31,7 +31,7 @@ impl World {
     }
 
     /// Each change of an account has one record, in the same transaction, or was made by somebody's hand.
-    fn deeds_have_records(&self, journal: &[Line]) -> Result<(), String> {
+    pub(super) fn deeds_have_records(&self, journal: &[Line]) -> Result<(), String> {
         let mut deeds: BTreeMap<&str, Vec<(String, bool)>> = BTreeMap::new();
         let mut records: BTreeMap<&str, Vec<(String, bool)>> = BTreeMap::new();
         for line in journal {

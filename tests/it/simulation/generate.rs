@@ -33,6 +33,7 @@ pub(super) fn lists(most: usize) -> impl Strategy<Value = OpList> {
             about: String::new(),
             rehire,
             batch,
+            limit: None,
             ops,
         }
     })
@@ -76,6 +77,8 @@ fn op() -> impl Strategy<Value = Op> {
         1 => record().prop_map(Op::DeleteAccount),
         2 => record().prop_map(Op::CreateAccount),
         2 => Just(Op::CheckDrift),
+        1 => Just(Op::ReleaseTrips),
+        1 => Just(Op::RejectTrips),
     ]
 }
 

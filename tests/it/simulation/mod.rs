@@ -14,6 +14,7 @@ mod hands;
 mod journal;
 mod kill;
 mod letters;
+mod limits;
 mod model;
 mod obstacles;
 mod ops;

@@ -12,6 +12,9 @@ pub(super) struct OpList {
     /// Deliveries per transaction at most; with one, two replicas really work at the same time.
     #[serde(default = "many")]
     pub(super) batch: u16,
+    /// Accounts that may be changed within an hour, and twice as many within a day; without it, any number.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) limit: Option<u32>,
     pub(super) ops: Vec<Op>,
 }
 
@@ -88,6 +91,10 @@ pub(super) enum Op {
     CreateAccount(Record),
     /// The periodic comparison of roster and accounts, with `drift.mode = "report"`.
     CheckDrift,
+    /// A person releases all open trips, of those that are held at that moment.
+    ReleaseTrips,
+    /// A person rejects all open trips.
+    RejectTrips,
 }
 
 /// How the database keeps an account as it is.

@@ -50,11 +50,11 @@ impl Situation {
             Verdict::Ask { .. } if self.holds("rejected") => {
                 vec![LeaverState::Employed, LeaverState::NoAccount]
             }
-            // The account was deleted after its end.
+            // The account was deleted after its end. A later date may be that of another employment, with another account.
             Verdict::Left | Verdict::Ask { .. }
                 if self.view.has_ended && self.view.seen != Seen::Nothing =>
             {
-                vec![LeaverState::Ended]
+                vec![LeaverState::Ended, LeaverState::NoAccount]
             }
             Verdict::Left | Verdict::Ask { .. } => vec![LeaverState::NoAccount],
         }

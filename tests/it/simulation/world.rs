@@ -32,6 +32,7 @@ pub(super) struct World {
     proxy: Proxy,
     pub(super) rehire: Rehire,
     batch: u16,
+    pub(super) limit: Option<u32>,
     pub(super) post: Post,
     pub(super) keys: BTreeMap<&'static str, Keys>,
     cut_since: Option<usize>,
@@ -59,6 +60,7 @@ impl World {
             proxy: Proxy::start().await,
             rehire: list.rehire,
             batch: list.batch,
+            limit: list.limit,
             post: Post::default(),
             keys: keys.into(),
             cut_since: None,
@@ -132,6 +134,12 @@ impl World {
                 },
             ),
         ];
+        if let Some(limit) = self.limit {
+            for (window, floor) in [("HOUR", limit), ("DAY", 2 * limit)] {
+                let name = format!("LEAVER__SAFEGUARD__{window}__FLOOR");
+                settings.push((name, floor.to_string()));
+            }
+        }
         for source in [Source::Bamboohr, Source::Merge] {
             let keys = self.keys[source.name()];
             let variable = format!("{}_WEBHOOK_SECRET", source.name().to_uppercase());
@@ -199,6 +207,8 @@ impl World {
             Op::DeleteAccount(of) => self.delete_account(*of).await,
             Op::CreateAccount(of) => self.create_account(*of).await,
             Op::CheckDrift => self.check_drift().await?,
+            Op::ReleaseTrips => self.decide_trips(true).await?,
+            Op::RejectTrips => self.decide_trips(false).await?,
         }
         Ok(())
     }

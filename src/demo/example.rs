@@ -181,3 +181,27 @@ pub(super) async fn count_pending(conn: &mut PgConnection) -> anyhow::Result<i64
         .await?;
     Ok(row.try_get("n")?)
 }
+
+/// Returns the open trip of the safeguard.
+pub(super) async fn open_trip(conn: &mut PgConnection) -> anyhow::Result<Option<i64>> {
+    let row = sqlx::query("SELECT max(id) AS id FROM leaver.trips WHERE state = 'open'")
+        .fetch_one(conn)
+        .await?;
+    Ok(row.try_get("id")?)
+}
+
+/// Returns whether each of these users is active.
+pub(super) async fn are_active(
+    conn: &mut PgConnection,
+    emails: &[&str],
+) -> anyhow::Result<Vec<bool>> {
+    let mut active = vec![];
+    for email in emails {
+        let row = sqlx::query("SELECT is_active FROM users WHERE email = $1")
+            .bind(*email)
+            .fetch_one(&mut *conn)
+            .await?;
+        active.push(row.try_get("is_active")?);
+    }
+    Ok(active)
+}

@@ -1,6 +1,7 @@
 //! `leaver demo`: an end-to-end demo without setup. It runs the real service on a private Postgres and sends it signed
 //! deliveries over HTTP; nothing is simulated.
 
+mod bad_feed;
 mod deliver;
 pub(crate) mod example;
 mod story;
@@ -257,6 +258,7 @@ async fn run_story(
     } else {
         output::line!("Some results are not as expected; see above.");
     }
+    as_expected &= bad_feed::run(settings, service, conn).await?;
     Ok(as_expected)
 }
 

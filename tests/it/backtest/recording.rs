@@ -135,8 +135,8 @@ async fn syncs_and_reads_record_what_they_changed() {
     let company = app.sync_sources(3).remove(0);
     let syncer = Syncer::new(Arc::clone(&app.parts.engine));
     for rows in [2, 2] {
-        let synced = syncer.sync(&company, SyncMode::Full, &|_, _| {}).await;
-        assert_eq!(synced.unwrap().unwrap()[0].incomplete, None);
+        let result = syncer.sync(&company, SyncMode::Full, &|_, _| {}).await;
+        assert_eq!(result.unwrap().unwrap()[0].incomplete, None);
         // The second read repeats all values.
         assert_eq!(recorded(&mut app).await.len(), rows);
         app.advance(TimeDelta::hours(24));

@@ -100,9 +100,9 @@ impl Sync {
         }
         let policies = &engine.policies;
         let of = |source: &str| policies.tenants_of(source);
-        let synced = lines.iter().flat_map(|line| of(&line.source)).collect();
+        let tenants = lines.iter().flat_map(|line| of(&line.source)).collect();
         let mut conn = engine.pool.acquire().await?;
-        let met = trips::met(&mut conn, &synced).await?;
+        let met = trips::met(&mut conn, &tenants).await?;
         for line in &mut lines {
             let tenants = of(&line.source);
             let own = met

@@ -54,11 +54,7 @@ pub(crate) async fn lock(conn: &mut PgConnection, scopes: &[&Scope]) -> Result<(
 }
 
 /// Returns the second half of the lock's key. Scopes with the same key only wait for each other.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_possible_wrap,
-    reason = "any bits of the hash do"
-)]
+#[expect(clippy::cast_possible_truncation, reason = "any bits of the hash do")]
 fn lock_key(scope: &Scope) -> i32 {
     // The default keys of this hasher are fixed, so all replicas compute the same.
     let mut hasher = DefaultHasher::new();

@@ -8,6 +8,15 @@ use crate::support::{TestApp, employee, employees};
 
 /// Returns an app whose safeguard has these floors and percentages.
 pub(super) async fn app_with_limits(hour: (u32, u32), day: (u32, u32)) -> TestApp {
+    app_with(hour, day, &[]).await
+}
+
+/// Returns an app whose safeguard has these floors and percentages, with other settings.
+pub(super) async fn app_with(
+    hour: (u32, u32),
+    day: (u32, u32),
+    settings: &[(&str, &str)],
+) -> TestApp {
     let texts = [hour.0, hour.1, day.0, day.1].map(|n| n.to_string());
     TestApp::builder()
         .settings(&[
@@ -16,6 +25,7 @@ pub(super) async fn app_with_limits(hour: (u32, u32), day: (u32, u32)) -> TestAp
             ("LEAVER__SAFEGUARD__DAY__FLOOR", &texts[2]),
             ("LEAVER__SAFEGUARD__DAY__PERCENT", &texts[3]),
         ])
+        .settings(settings)
         .build()
         .await
 }

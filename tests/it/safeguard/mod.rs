@@ -2,6 +2,7 @@
 
 mod approvals;
 mod commands;
+mod concurrent;
 mod grants;
 mod limits;
 mod reject;

@@ -13,7 +13,7 @@ use crate::engine::safeguard::Scope;
 pub(super) async fn insert(
     conn: &mut PgConnection,
     scope: &Scope,
-    allowed: i64,
+    count: i64,
     reason: &str,
     person: &str,
     now: DateTime<Utc>,
@@ -26,7 +26,7 @@ pub(super) async fn insert(
          RETURNING id, tenant, direction, allowed, used, reason, granted_by, granted_at, expires_at",
         scope.tenant.as_str(),
         scope.direction.as_str(),
-        allowed,
+        count,
         reason,
         person,
         now,

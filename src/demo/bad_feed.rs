@@ -58,7 +58,7 @@ pub(super) async fn run(
     let are_spared = example::are_active(conn, &[ADA.email, SAM.email]).await? == [true, true];
     output::line!(
         "The safeguard trips: both keep access until a person decides. `leaver safeguard release {trip}` lists them:\n{}\n",
-        table_of(&listed.members)
+        table_of(&listed.members, "would be deactivated")
     );
 
     output::line!(
@@ -85,7 +85,10 @@ pub(super) async fn run(
         .chain(&released.skipped)
         .cloned()
         .collect();
-    output::line!("Each change is decided again:\n{}", table_of(&all));
+    output::line!(
+        "Each change is decided again:\n{}",
+        table_of(&all, "deactivated")
+    );
     let is_right = example::are_active(conn, &[ADA.email, SAM.email]).await? == [true, false];
     let counts = (released.changed.len(), released.skipped.len());
     let as_expected = is_stored && are_spared && is_corrected && is_right && counts == (1, 1);
@@ -140,7 +143,7 @@ fn employees(at: DateTime<Utc>, people: &[(Person, bool)]) -> String {
     json!({ "employees": entries }).to_string()
 }
 
-fn table_of(members: &[Member]) -> comfy_table::Table {
+fn table_of(members: &[Member], result: &str) -> comfy_table::Table {
     let mut table = output::drawn(&["email", "why", "result"]);
     for member in members {
         let person = [ADA, SAM]
@@ -149,10 +152,7 @@ fn table_of(members: &[Member]) -> comfy_table::Table {
         table.add_row([
             person.map_or("-", |person| person.email).to_owned(),
             member.reason.clone(),
-            member
-                .skipped
-                .clone()
-                .unwrap_or_else(|| "deactivate".to_owned()),
+            member.skipped.clone().unwrap_or_else(|| result.to_owned()),
         ]);
     }
     table

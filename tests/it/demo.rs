@@ -98,6 +98,20 @@ fn assert_shown(out: &str) {
     assert!(because("nora.silva").contains("pre-hire"), "{out}");
     assert!(because("ada.keller").contains("not named"), "{out}");
     assert!(out.contains("4 leavers lost access"), "{out}");
+
+    assert!(out.contains("The safeguard trips"), "{out}");
+    let decided = table(out, &["email", "why", "result"]);
+    let results: Vec<(&str, &str)> = decided
+        .iter()
+        .map(|row| (row[0].as_str(), row[2].as_str()))
+        .collect();
+    assert_eq!(
+        results[0],
+        ("sam.okoye@example.com", "deactivated"),
+        "{out}"
+    );
+    assert!(results[1].1.contains("newer facts"), "{out}");
+    assert!(out.contains("Sam lost access, Ada did not"), "{out}");
 }
 
 /// Returns the Postgres servers whose data is in a folder.

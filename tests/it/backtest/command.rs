@@ -61,7 +61,6 @@ async fn inactive(app: &mut TestApp, id: &str) {
     app.deliver("merge", &record).await;
 }
 
-#[expect(clippy::print_stdout, reason = "the figure is for people")]
 #[tokio::test]
 async fn one_policy_has_no_difference_over_10000_observations() {
     let mut app = app().await;

@@ -7,7 +7,7 @@ use leaver_core::decision::policy::DriftMode;
 use serde_json::Value;
 use std::sync::Arc;
 
-pub(super) use super::{app_with_limits, email, employ, held, inactive, report};
+pub(super) use super::{app_with, app_with_limits, email, employ, held, inactive, report};
 use super::{changes, limits, trips};
 use crate::support::apis::{StandIn, bamboohr_company, bamboohr_employee};
 use crate::support::apis_setup::{source_with_api, terminated_bamboohr_employee};

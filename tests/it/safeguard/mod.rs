@@ -1,6 +1,7 @@
 //! The safeguard: limits, trips, releases and everything that a person can do about them.
 
 mod approvals;
+mod beside;
 mod commands;
 mod concurrent;
 #[cfg(feature = "failpoints")]
@@ -35,9 +36,22 @@ pub(crate) fn limits(hour: (u32, u32), day: (u32, u32)) -> [(&'static str, Strin
 
 /// Returns an app whose safeguard has these limits.
 pub(crate) async fn app_with_limits(hour: (u32, u32), day: (u32, u32)) -> TestApp {
+    app_with(hour, day, &[]).await
+}
+
+/// Returns an app whose safeguard has these limits, with other settings.
+pub(crate) async fn app_with(
+    hour: (u32, u32),
+    day: (u32, u32),
+    settings: &[(&str, &str)],
+) -> TestApp {
     let limits = limits(hour, day);
     let limits: Vec<(&str, &str)> = limits.iter().map(|(n, v)| (*n, v.as_str())).collect();
-    TestApp::builder().settings(&limits).build().await
+    TestApp::builder()
+        .settings(&limits)
+        .settings(settings)
+        .build()
+        .await
 }
 
 pub(crate) fn email(n: usize) -> String {

@@ -12,7 +12,7 @@ use crate::scale::Statements;
 use crate::support::TestApp;
 
 /// How long a list can be confirmed, by default.
-const EXPIRES: TimeDelta = TimeDelta::hours(24);
+pub(super) const EXPIRES: TimeDelta = TimeDelta::hours(24);
 
 pub(super) async fn list(app: &mut TestApp, trip: i64) -> Result<Listed, TripError> {
     let now = app.clock.now();

@@ -180,7 +180,7 @@ async fn random_operations_never_exceed_a_limit() {
         {
             let list = limited(seed, most);
             let idle_apps = Arc::clone(&idle_apps);
-            running.spawn(async move { (seed, outcome(list, idle_apps).await) });
+            running.spawn(async move { (seed, Box::pin(outcome(list, idle_apps)).await) });
         }
         let Some(ended) = running.join_next().await else {
             break;

@@ -162,18 +162,16 @@ pub async fn release(
     let members = store::members(&mut tx, trip.id).await?;
     let waiting = members.iter().filter(|hold| !listed.contains(&hold.id));
     let waiting = waiting.count();
-    let mut reason = format!(
-        "trip {} was released: {} accounts changed, {} skipped",
+    if waiting == 0 {
+        close(&mut tx, &trip, "released", person, now).await?;
+        trip = store::find(&mut tx, trip.id).await?.unwrap_or(trip);
+    }
+    let reason = format!(
+        "trip {} was released: {} accounts changed, {} skipped, {waiting} that joined later wait",
         trip.id,
         changed.len(),
         skipped.len()
     );
-    if waiting == 0 {
-        close(&mut tx, &trip, "released", person, now).await?;
-        trip = store::find(&mut tx, trip.id).await?.unwrap_or(trip);
-    } else {
-        reason = format!("{reason}; {waiting} that joined later still wait");
-    }
     let tenant = &scope.tenant;
     let entry = entry_about_tenant(AuditAction::Released, tenant, origin.actor.clone(), reason)?;
     audit::store::record(&mut tx, &[entry], now).await?;

@@ -62,7 +62,7 @@ pub(super) async fn run(
     );
 
     output::line!(
-        "Ada is corrected: she works there. Then the list is confirmed by its digest:\n\n  leaver safeguard release {trip} --confirm {}\n",
+        "Ada is corrected: she works there. Then `leaver safeguard release {trip} --confirm {}` decides about each again:",
         listed.digest
     );
     let body = employees(SystemClock.now(), &[(ADA, true)]);

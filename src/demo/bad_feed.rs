@@ -85,10 +85,7 @@ pub(super) async fn run(
         .chain(&released.skipped)
         .cloned()
         .collect();
-    output::line!(
-        "Each change is decided again:\n{}",
-        table_of(&all, "deactivated")
-    );
+    output::line!("{}", table_of(&all, "deactivated"));
     let is_right = example::are_active(conn, &[ADA.email, SAM.email]).await? == [true, false];
     let counts = (released.changed.len(), released.skipped.len());
     let as_expected = is_stored && are_spared && is_corrected && is_right && counts == (1, 1);

@@ -68,6 +68,13 @@ pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<
     let overrides = setting_overrides();
     let overrides = overrides.iter().map(|(name, value)| (&**name, &**value));
     let mut env: BTreeMap<&str, &str> = overrides.collect();
+    // Whole companies leave here. The cost of the safeguard is that of its count, whatever the limit.
+    for window in [
+        "LEAVER__SAFEGUARD__HOUR__FLOOR",
+        "LEAVER__SAFEGUARD__DAY__FLOOR",
+    ] {
+        env.entry(window).or_insert("1000000");
+    }
     env.extend([
         ("BAMBOOHR_WEBHOOK_SECRET", KEY),
         ("DATABASE_URL", url),

@@ -11,8 +11,9 @@ demo:            ## run the end-to-end demo, no setup; Ctrl-C stops it (ARGS=--o
 
 test:            ## run all tests
 	@./.ci/ensure-postgres
+	@# The same random inputs each time, so that a failure depends on the change and not on chance.
 	@# Tests mostly wait for processes and databases, so two more run than there are processors.
-	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$(( $$(getconf _NPROCESSORS_ONLN) + 2 ))} cargo test --locked --workspace --features failpoints
+	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-20261127} RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$(( $$(getconf _NPROCESSORS_ONLN) + 2 ))} cargo test --locked --workspace --features failpoints
 
 LISTS = 400
 SEED = random

@@ -323,7 +323,8 @@ fn merge_presence(employee: &mut Employee, observation: &Observation) -> Effect 
 }
 
 /// Records that a change without values needs a read, until a newer status arrives.
-// It must be strictly newer than the latest moment of the change: a read of the same second can precede the change. A
+// It must be newer than the latest moment of the change: a read of the same second can precede the change, and another status
+// of that second may replace it. A
 // deletion ends no read: `pending_reads::for_employee` ignores the read while the deletion is newer.
 fn merge_read_due(employee: &mut Employee, observation: &Observation) -> Effect {
     let change = &observation.change;
@@ -331,7 +332,7 @@ fn merge_read_due(employee: &mut Employee, observation: &Observation) -> Effect 
     let mut effect = Effect::Unchanged;
     if change.notification_only && change.kind == ChangeKind::Updated {
         let latest = observation.latest_as_of();
-        if status_as_of.is_some_and(|at| at > latest) {
+        if status_as_of.is_some_and(|at| is_older(latest, at)) {
             return Effect::Stale;
         }
         if employee.values_pending_since < Some(latest) {
@@ -339,7 +340,9 @@ fn merge_read_due(employee: &mut Employee, observation: &Observation) -> Effect 
             effect = Effect::Changed;
         }
     }
-    if employee.values_pending_since < status_as_of {
+    if let (Some(since), Some(at)) = (employee.values_pending_since, status_as_of)
+        && is_older(since, at)
+    {
         employee.values_pending_since = None;
         employee.read_failed = None;
     }

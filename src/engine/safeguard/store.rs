@@ -1,9 +1,9 @@
 //! The tables `leaver.trips` and `leaver.grants`, and the windows over `leaver.changes`.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::hash::{DefaultHasher, Hash, Hasher};
 
 use chrono::{DateTime, Utc};
+use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
 use super::Scope;
@@ -53,14 +53,12 @@ pub(crate) async fn lock(conn: &mut PgConnection, scopes: &[&Scope]) -> Result<(
     Ok(())
 }
 
-/// Returns the second half of the lock's key. Scopes with the same key only wait for each other.
-#[expect(clippy::cast_possible_truncation, reason = "any bits of the hash do")]
+/// Returns the second half of the lock's key: the same in all replicas, whatever compiled them. Scopes with the same key only
+/// wait for each other.
 fn lock_key(scope: &Scope) -> i32 {
-    // The default keys of this hasher are fixed, so all replicas compute the same.
-    let mut hasher = DefaultHasher::new();
-    scope.tenant.as_str().hash(&mut hasher);
-    scope.direction.as_str().hash(&mut hasher);
-    hasher.finish() as i32
+    let name = format!("{} {}", scope.direction.as_str(), scope.tenant.as_str());
+    let hash = Sha256::digest(name);
+    i32::from_be_bytes([hash[0], hash[1], hash[2], hash[3]])
 }
 
 /// Counts the changes of each scope within each window, with those that are wanted. The scopes must be locked.

@@ -8,6 +8,7 @@ pub mod store;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
+use crate::engine::batches::Direction;
 use leaver_core::decision::HoldRequest;
 use leaver_core::domain::{DeliveryId, EmployeeKey};
 
@@ -64,6 +65,6 @@ pub(crate) struct HoldStatus {
     pub rejected: bool,
     /// The facts that it is based on, as text that is only compared.
     pub facts_fingerprint: String,
-    /// The trip that holds the change, if the hold and the trip are open.
-    pub open_trip: Option<i64>,
+    /// The trip that holds the change and its direction, if the hold and the trip are open.
+    pub open_trip: Option<(i64, Direction)>,
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{Hold, HoldStatus, NewHold};
 use crate::db::employee_keys::{AccountColumns, KeyColumns};
+use crate::engine::batches::Direction;
 use crate::engine::origin::Cause;
 use leaver_core::decision::RequestedAction;
 use leaver_core::domain::{AccountId, EmployeeKey};
@@ -136,7 +137,7 @@ pub(crate) async fn standing(
     let columns = KeyColumns::of(employees);
     let rows = sqlx::query!(
         r#"SELECT h.id AS "id?", h.state AS "state?", h.facts_fingerprint AS "facts_fingerprint?",
-                  CASE WHEN h.state = 'open' THEN t.id END AS open_trip
+                  CASE WHEN h.state = 'open' THEN t.id END AS open_trip, t.direction AS "direction?"
            FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (source, tenant, employee_id, n)
            LEFT JOIN LATERAL (
                SELECT id, state, facts_fingerprint, trip_id FROM leaver.holds h
@@ -159,7 +160,9 @@ pub(crate) async fn standing(
                 id: row.id?,
                 rejected: row.state? == "rejected",
                 facts_fingerprint: row.facts_fingerprint?,
-                open_trip: row.open_trip,
+                open_trip: row
+                    .open_trip
+                    .zip(row.direction.as_deref().map(Direction::from_stored)),
             })
         })
         .collect())

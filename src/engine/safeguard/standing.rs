@@ -33,7 +33,12 @@ pub(crate) async fn apply(
         };
         let request = request_change(&evaluated.employee, direction.requested_action(), account);
         let is_rejected = hold.rejected && hold.facts_fingerprint == request.facts_fingerprint;
-        if !is_rejected && hold.open_trip.is_none() {
+        // A trip holds changes in its own direction only.
+        let trip = hold
+            .open_trip
+            .filter(|(_, held)| *held == direction)
+            .map(|(id, _)| id);
+        if !is_rejected && trip.is_none() {
             continue;
         }
         evaluated.decision.reason += if is_rejected {
@@ -42,7 +47,7 @@ pub(crate) async fn apply(
             "; but the safeguard has tripped"
         };
         evaluated.decision.action = Action::Hold(request);
-        evaluated.trip = hold.open_trip;
+        evaluated.trip = trip;
     }
     Ok(())
 }

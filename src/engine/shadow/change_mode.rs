@@ -251,7 +251,7 @@ async fn release(
     let trips: HashMap<EmployeeKey, i64> = keys
         .into_iter()
         .zip(holds)
-        .filter_map(|(key, hold)| Some((key, hold?.open_trip?)))
+        .filter_map(|(key, hold)| Some((key, hold?.open_trip?.0)))
         .collect();
     for planned in &change.plan.changes {
         let key = planned.key()?;

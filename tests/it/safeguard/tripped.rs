@@ -116,3 +116,27 @@ async fn explain_and_drift_show_a_held_change() {
     assert_eq!(inactive(&mut app).await, 0);
     assert_eq!(held(&mut app).await, 4);
 }
+
+#[tokio::test]
+async fn a_trip_of_ends_holds_no_return() {
+    let settings = limits((3, 1), (10, 1));
+    let mut settings: Vec<(&str, &str)> = settings.iter().map(|(n, v)| (*n, v.as_str())).collect();
+    settings.push(crate::support::driving::REACTIVATE);
+    let mut app = TestApp::builder().settings(&settings).build().await;
+    employ(&mut app, 8).await;
+    report(&mut app, 7..8, false).await;
+    assert_eq!(inactive(&mut app).await, 1);
+    // Somebody gave the access back, and the next report of the departure joins the trip.
+    app.sql("UPDATE users SET is_active = true").await;
+    report(&mut app, 0..4, false).await;
+    assert_eq!(held(&mut app).await, 4);
+    app.sql(
+        "UPDATE leaver.employees SET deactivated_at = now() WHERE employee_id = '0';
+         UPDATE users SET is_active = false WHERE email = 'person0@example.com'",
+    )
+    .await;
+    app.advance(TimeDelta::minutes(1));
+    report(&mut app, 0..1, true).await;
+    assert!(app.is_active(&email(0)).await);
+    assert_eq!(held(&mut app).await, 3);
+}

@@ -9,11 +9,18 @@ demo:            ## run the end-to-end demo, no setup; Ctrl-C stops it (ARGS=--o
 	@./.ci/ensure-postgres
 	cargo run --release --locked -- demo $(ARGS)
 
+# Tests that compare a time with a limit, or what one server read: they run alone, since neighbours change both.
+TIMED = scale:: connections:: correctness::locked faults::disk faults::hostile intake:: pull_clients::retries \
+	safeguard::tripped serving::stop webhooks::unavailable
+# Tests mostly wait for processes and databases, so two more run than there are processors.
+THREADS = $$(( $$(getconf _NPROCESSORS_ONLN) + 2 ))
+# The same random inputs each time, so that a failure depends on the change and not on chance.
+CARGO_TEST = PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-20261127} cargo test --locked --workspace --features failpoints
+
 test:            ## run all tests
 	@./.ci/ensure-postgres
-	@# The same random inputs each time, so that a failure depends on the change and not on chance.
-	@# Tests mostly wait for processes and databases, so two more run than there are processors.
-	PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-20261127} RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$$(( $$(getconf _NPROCESSORS_ONLN) + 2 ))} cargo test --locked --workspace --features failpoints
+	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} $(CARGO_TEST) -- $(addprefix --skip ,$(TIMED))
+	$(CARGO_TEST) --test it -- --test-threads=1 $(TIMED)
 
 LISTS = 400
 SEED = random

@@ -19,6 +19,7 @@ mod embedded;
 mod employees;
 mod faults;
 mod fuzzing;
+mod hardening;
 mod holds;
 mod hooks;
 mod intake;

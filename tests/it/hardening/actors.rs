@@ -1,0 +1,1 @@
+//! Actors cannot be claimed.

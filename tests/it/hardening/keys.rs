@@ -1,0 +1,1 @@
+//! Weak, published and shared keys do not start.

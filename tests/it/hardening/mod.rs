@@ -1,0 +1,14 @@
+//! Attacks: each line of the threat model in `docs/THREATS.md` has its tests here.
+
+mod actors;
+mod keys;
+mod path;
+mod payloads;
+mod printed;
+mod refusals;
+mod secrets;
+mod slices;
+mod slots;
+mod tenants;
+mod threats;
+mod tls;

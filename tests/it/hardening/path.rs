@@ -1,0 +1,1 @@
+//! Functions and operators that others plant are never called.

@@ -1,0 +1,1 @@
+//! Bodies, pages and headers that mislead a parser.

@@ -1,0 +1,1 @@
+//! Refusals are counted and throttled.

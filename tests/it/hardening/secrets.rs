@@ -1,0 +1,1 @@
+//! Each command reads only the secrets that it uses.

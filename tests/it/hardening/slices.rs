@@ -1,0 +1,1 @@
+//! A hostile body stays inside its memory.

@@ -1,0 +1,1 @@
+//! Connections of strangers take nothing from senders that were verified.

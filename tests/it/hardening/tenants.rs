@@ -1,0 +1,1 @@
+//! One company never reaches the accounts of another.

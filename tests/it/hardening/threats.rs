@@ -1,0 +1,1 @@
+//! The threat model names tests that exist.

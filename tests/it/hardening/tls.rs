@@ -1,0 +1,1 @@
+//! A server that does not prove who it is gets no password.

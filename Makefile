@@ -1,9 +1,9 @@
 # `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, start private servers
 # and stop them afterwards.
-.PHONY: demo test simulation check lint fix queries bench fuzz help
+.PHONY: demo test simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases help
 
 help:            ## print this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
 
 demo:            ## run the end-to-end demo, no setup; Ctrl-C stops it (ARGS=--once: exit when finished)
 	@./.ci/ensure-postgres
@@ -38,7 +38,12 @@ lint:            ## check format, clippy, docs, query data and dependencies
 	cargo clippy --locked --workspace --all-targets --features failpoints -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --document-private-items
 	./.ci/query-data --check
-	cargo deny --log-level error check licenses bans sources
+	cargo deny --log-level error --locked check licenses bans sources
+	cargo deny --log-level error --locked --config deny.toml --manifest-path fuzz/Cargo.toml check bans sources
+	@./.ci/advisories
+
+advisories:      ## check both lock files against the RustSec database (ADVISORY_DB=DIR: a copy of it)
+	@./.ci/advisories
 
 fix:             ## format, and apply the fixes of clippy
 	cargo fmt --all
@@ -46,6 +51,15 @@ fix:             ## format, and apply the fixes of clippy
 
 queries:         ## renew .sqlx after a change of a query or a migration
 	./.ci/query-data
+
+dist:            ## build the release into dist/: archive, SBOM and checksums
+	@./.ci/dist
+
+reproducible:    ## build the release in two folders and compare the binaries
+	@./.ci/reproducible
+
+pin-bases:       ## renew the digests of the base images in the Dockerfile (needs docker)
+	@./.ci/pin-bases
 
 bench:           ## measure the pure modules (ARGS=verify: only these benches)
 	cargo bench --locked --bench pure -- $(ARGS)

@@ -172,6 +172,7 @@ fn checkout() -> Vec<(String, String)> {
         "README.md",
         "CONTRIBUTING.md",
         "CHANGELOG.md",
+        "SECURITY.md",
     ] {
         files_below(&root.join(place), &mut files);
     }

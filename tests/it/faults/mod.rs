@@ -16,7 +16,7 @@ mod poison;
 mod refusals;
 mod load_test;
 mod stops;
-mod table;
+pub(crate) mod table;
 
 /// Says why a test shows nothing here, or how to repeat it.
 #[expect(clippy::print_stderr, reason = "whoever runs the tests should read it")]

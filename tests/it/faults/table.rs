@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 /// Returns whether some file of this module has a function of that name.
-fn exists(test: &str) -> bool {
+pub(crate) fn exists(test: &str) -> bool {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (module, name) = test.rsplit_once("::").unwrap();
     let module = module.replace("::", "/");

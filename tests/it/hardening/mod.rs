@@ -9,6 +9,7 @@ mod refusals;
 mod secrets;
 mod slices;
 mod slots;
+mod supply;
 mod tenants;
 mod threats;
 mod tls;

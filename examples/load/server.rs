@@ -17,6 +17,7 @@ use axum::{Json, Router};
 use bytes::Bytes;
 use clap::ValueEnum;
 use leaver::api::server;
+use leaver::api::slots::Slots;
 use leaver::base::clock::{Clock, SystemClock};
 use leaver::base::liveness::Phase;
 use leaver::config::{Environment, Settings};
@@ -149,8 +150,21 @@ async fn listen(
         admin_listener.local_addr()?
     );
     let limits = settings.server.limits.clone();
-    let serving = tokio::spawn(server::serve(listener, app, limits.clone(), stop.clone()));
-    tokio::spawn(server::serve(admin_listener, admin, limits, stop.clone()));
+    let slots = || {
+        let proxies = settings.server.trusted_proxies.clone();
+        Slots::public(limits.max_connections, proxies, Arc::default())
+    };
+    let serve = |listener, routes| {
+        tokio::spawn(server::serve(
+            listener,
+            routes,
+            limits.clone(),
+            slots(),
+            stop.clone(),
+        ))
+    };
+    let serving = serve(listener, app);
+    serve(admin_listener, admin);
     input_ended().await;
     stop.cancel();
     serving.await?;

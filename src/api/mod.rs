@@ -4,10 +4,14 @@
 
 mod admin;
 pub(crate) mod auth;
+mod bodies;
+mod connection;
 mod employees;
 pub mod error;
 mod health;
+pub mod proxies;
 pub mod server;
+pub mod slots;
 mod timeouts;
 pub(crate) mod unrouted;
 pub(crate) mod webhook_keys;

@@ -1,49 +1,44 @@
 //! Accepts connections and limits them. `axum::serve` has no limit on connections and no timeouts: a client that
 //! sends nothing, half a request or a byte a second would stay for ever and delay a shutdown. HTTP/1 only.
 
-use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
-use axum::body::{Body, HttpBody};
-use axum::extract::ConnectInfo;
-use axum::http::header::{CONNECTION, CONTENT_TYPE, TRANSFER_ENCODING};
-use axum::http::{HeaderMap, HeaderValue, Request, Response, StatusCode};
-use hyper::body::Incoming;
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tower::Service;
 
-use super::timeouts::{ConnectionState, TimeoutStream};
+use super::connection::{ConnectionContext, protocol};
+use super::slots::Slots;
 
-/// Larger request headers are answered 431. Common proxies allow about as much.
-const MAX_HEAD_BYTES: usize = 32 * 1024;
-/// More headers are answered 431. hyper's default is 100, and a delivery with headers added by proxies would be lost.
-const MAX_HEADERS: usize = 512;
-/// hyper's buffer for one connection. Its default of 400 KB is 400 MB for a thousand connections.
-const MAX_BUFFER_BYTES: usize = 64 * 1024;
-/// Connections beyond the limit that are answered 503 at a time; more of them are closed without a response.
+/// Clients without a slot that are answered 503 at a time; more of them are closed without a response.
 const MAX_REJECTIONS: usize = 64;
-const REJECT_DEADLINE: Duration = Duration::from_millis(500);
+/// Time limit for such a response.
+pub(super) const REJECT_DEADLINE: Duration = Duration::from_millis(500);
+/// New connections that wait for a slot at a time; more of them are answered 503 at once.
+const MAX_QUEUED: usize = 256;
+/// How long a new connection waits for a slot.
+const QUEUE_DEADLINE: Duration = Duration::from_millis(500);
+/// A queued connection tries again after this pause: a client may have been waited for long enough to be closed.
+const QUEUE_PAUSE: Duration = Duration::from_millis(25);
+/// Interval of [`Slots::maintain`].
+const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 const RESPONSE_503: &[u8] =
     b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
 /// Pause after a failed accept: without descriptors or memory, the next one fails at once too.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Time that aborted connections get to end.
 const ABORT_GRACE: Duration = Duration::from_secs(1);
+/// Pause after a client was closed for its descriptor, until the descriptor is free.
+const DESCRIPTOR_PAUSE: Duration = Duration::from_millis(5);
 /// Connections that the kernel queues until they are accepted. `net.core.somaxconn` may lower it; tokio's default is 128.
-const BACKLOG: u32 = 1024;
+const BACKLOG: u32 = 4096;
 
 /// Limits of one listener.
 #[derive(Debug, Clone)]
@@ -98,35 +93,43 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves `app` on `listener` until `stop`, and returns once every connection has ended.
+/// Serves `app` on `listener` until `stop`, and returns once every connection has ended. The slots are of this listener only.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
     limits: ServerLimits,
+    slots: Arc<Slots>,
     stop: CancellationToken,
 ) -> Drained {
     let connections = TaskTracker::new();
     let abort = CancellationToken::new();
     let _abort_when_dropped = abort.clone().drop_guard();
-    let permits = Arc::new(Semaphore::new(
-        limits.max_connections.min(Semaphore::MAX_PERMITS),
-    ));
-    let rejections = Arc::new(Semaphore::new(MAX_REJECTIONS));
+    let queue = Arc::new(Semaphore::new(MAX_QUEUED));
     let context = ConnectionContext {
         // Builds the routes now instead of for each request.
         app: app.with_state(()),
         protocol: protocol(limits.idle_timeout),
         header_timeout: limits.header_timeout,
         write_timeout: limits.write_timeout,
+        rejections: Arc::new(Semaphore::new(MAX_REJECTIONS)),
         stop: stop.clone(),
         abort: abort.clone(),
     };
+    tokio::spawn(maintain(Arc::clone(&slots), abort.clone()));
 
-    while let Some((stream, peer)) = accept(&listener, &stop).await {
-        if let Ok(permit) = Arc::clone(&permits).try_acquire_owned() {
-            connections.spawn(context.clone().serve_connection(stream, peer, permit));
-        } else if let Ok(permit) = Arc::clone(&rejections).try_acquire_owned() {
-            tokio::spawn(reject(stream, permit));
+    while let Some((stream, peer)) = accept(&listener, &slots, &stop).await {
+        if let Some(slot) = slots.admit(peer.ip(), Instant::now()) {
+            connections.spawn(context.clone().serve_connection(stream, peer, slot));
+        } else if let Ok(place) = Arc::clone(&queue).try_acquire_owned() {
+            let new = NewConnection { stream, peer };
+            tokio::spawn(new.wait_for_slot(
+                Arc::clone(&slots),
+                context.clone(),
+                connections.clone(),
+                place,
+            ));
+        } else {
+            reject(stream, &slots, &context.rejections);
         }
     }
 
@@ -135,8 +138,55 @@ pub async fn serve(
     drain(&connections, &abort, limits.drain_timeout).await
 }
 
+async fn maintain(slots: Arc<Slots>, abort: CancellationToken) {
+    while abort
+        .run_until_cancelled(sleep(MAINTENANCE_INTERVAL))
+        .await
+        .is_some()
+    {
+        slots.maintain(Instant::now());
+    }
+}
+
+/// A connection without a slot.
+struct NewConnection {
+    stream: TcpStream,
+    peer: SocketAddr,
+}
+
+impl NewConnection {
+    /// Serves the connection once it has a slot. Answers 503 if it gets none.
+    async fn wait_for_slot(
+        self,
+        slots: Arc<Slots>,
+        context: ConnectionContext,
+        connections: TaskTracker,
+        place: OwnedSemaphorePermit,
+    ) {
+        let slot = async {
+            loop {
+                let _ = timeout(QUEUE_PAUSE, slots.freed()).await;
+                if let Some(slot) = slots.admit(self.peer.ip(), Instant::now()) {
+                    return slot;
+                }
+            }
+        };
+        let slot = context
+            .stop
+            .run_until_cancelled(timeout(QUEUE_DEADLINE, slot));
+        let slot = slot.await;
+        drop(place);
+        if let Some(Ok(slot)) = slot {
+            connections.spawn(context.serve_connection(self.stream, self.peer, slot));
+        } else {
+            reject(self.stream, &slots, &context.rejections);
+        }
+    }
+}
+
 async fn accept(
     listener: &TcpListener,
+    slots: &Slots,
     stop: &CancellationToken,
 ) -> Option<(TcpStream, SocketAddr)> {
     loop {
@@ -145,16 +195,21 @@ async fn accept(
             () = stop.cancelled() => return None,
             accepted = listener.accept() => accepted,
         };
-        match accepted {
+        let error = match accepted {
             Ok(accepted) => return Some(accepted),
-            Err(error) if is_about_one_connection(&error) => {}
-            Err(error) => {
-                tracing::warn!(%error, "cannot accept connections");
-                tokio::select! {
-                    () = stop.cancelled() => return None,
-                    () = sleep(ACCEPT_PAUSE) => {}
-                }
-            }
+            Err(error) if is_about_one_connection(&error) => continue,
+            Err(error) => error,
+        };
+        // Without descriptors or memory, a client that is waited for gives its own to the next one.
+        let pause = if slots.free_descriptor(Instant::now()) {
+            DESCRIPTOR_PAUSE
+        } else {
+            tracing::warn!(%error, "cannot accept connections");
+            ACCEPT_PAUSE
+        };
+        tokio::select! {
+            () = stop.cancelled() => return None,
+            () = sleep(pause) => {}
         }
     }
 }
@@ -167,7 +222,15 @@ fn is_about_one_connection(error: &io::Error) -> bool {
     )
 }
 
-async fn reject(mut stream: TcpStream, _permit: OwnedSemaphorePermit) {
+/// Answers 503 in the background, if not too many are answered already.
+fn reject(stream: TcpStream, slots: &Slots, rejections: &Arc<Semaphore>) {
+    slots.reject();
+    if let Ok(permit) = Arc::clone(rejections).try_acquire_owned() {
+        tokio::spawn(respond_503(stream, permit));
+    }
+}
+
+async fn respond_503(mut stream: TcpStream, _permit: OwnedSemaphorePermit) {
     let response = async {
         stream.write_all(RESPONSE_503).await?;
         stream.shutdown().await?;
@@ -205,127 +268,4 @@ async fn drain(
         finished: at_stop.saturating_sub(left),
         aborted: left,
     }
-}
-
-fn protocol(idle_timeout: Duration) -> http1::Builder {
-    let mut protocol = http1::Builder::new();
-    protocol
-        .timer(TokioTimer::new())
-        // hyper counts from the last response, so this is the idle timeout; `TimeoutStream` limits the headers.
-        .header_read_timeout(idle_timeout)
-        .max_buf_size(MAX_BUFFER_BYTES)
-        .max_headers(MAX_HEADERS)
-        .max_header_size(MAX_HEAD_BYTES);
-    protocol
-}
-
-/// State that all connections share.
-#[derive(Debug, Clone)]
-struct ConnectionContext {
-    app: Router,
-    protocol: http1::Builder,
-    header_timeout: Duration,
-    write_timeout: Duration,
-    stop: CancellationToken,
-    abort: CancellationToken,
-}
-
-impl ConnectionContext {
-    async fn serve_connection(
-        self,
-        stream: TcpStream,
-        peer: SocketAddr,
-        _permit: OwnedSemaphorePermit,
-    ) {
-        if let Err(error) = stream.set_nodelay(true) {
-            tracing::debug!(%peer, %error, "cannot turn off write coalescing");
-        }
-        let Self {
-            app,
-            protocol,
-            header_timeout,
-            write_timeout,
-            stop,
-            abort,
-        } = self;
-        let state = Arc::new(ConnectionState::default());
-        let stream = TimeoutStream::new(stream, header_timeout, write_timeout, Arc::clone(&state));
-        let service = service_fn(move |request: Request<Incoming>| {
-            state.start_request(!request.body().is_end_stream());
-            let (app, state) = (app.clone(), Arc::clone(&state));
-            async move {
-                let response = respond(app, peer, request).await;
-                state.end_request();
-                response
-            }
-        });
-        let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
-
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            () = stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                tokio::select! {
-                    ended = connection.as_mut() => ended,
-                    () = abort.cancelled() => {
-                        tracing::warn!(%peer, "connection aborted after `server.drain_timeout`");
-                        return;
-                    }
-                }
-            }
-            () = abort.cancelled() => return,
-        };
-        if let Err(error) = ended {
-            let cause = std::error::Error::source(&error).map(ToString::to_string);
-            tracing::debug!(%peer, %error, cause, "connection ended early");
-        }
-    }
-}
-
-async fn respond(
-    mut app: Router,
-    peer: SocketAddr,
-    mut request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
-    let encoding = transfer_encoding(request.headers());
-    let mut response = if encoding == TransferEncoding::Unsupported {
-        unsupported_transfer_encoding()
-    } else {
-        request.extensions_mut().insert(ConnectInfo(peer));
-        app.call(request.map(Body::new)).await?
-    };
-    // hyper drops a `Content-Length` beside a `Transfer-Encoding`, so we cannot see it. A proxy in front may have used
-    // it, and then the bytes behind this request are part of its body. RFC 9112, section 6.1, requires to close the
-    // connection after such a request; we close it after each one with a `Transfer-Encoding`.
-    if encoding != TransferEncoding::None {
-        let headers = response.headers_mut();
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
-    }
-    Ok(response)
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum TransferEncoding {
-    None,
-    Chunked,
-    Unsupported,
-}
-
-fn transfer_encoding(headers: &HeaderMap) -> TransferEncoding {
-    let mut encodings = headers.get_all(TRANSFER_ENCODING).iter();
-    match (encodings.next(), encodings.next()) {
-        (None, _) => TransferEncoding::None,
-        (Some(one), None) if one.as_bytes().eq_ignore_ascii_case(b"chunked") => {
-            TransferEncoding::Chunked
-        }
-        _ => TransferEncoding::Unsupported,
-    }
-}
-
-fn unsupported_transfer_encoding() -> Response<Body> {
-    let mut response = Response::new(Body::from(r#"{"error":"unsupported transfer encoding"}"#));
-    *response.status_mut() = StatusCode::BAD_REQUEST;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    response
 }

@@ -4,15 +4,19 @@
 
 use std::future::Future;
 use std::io;
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use axum::http::HeaderMap;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
+
+use super::slots::Slot;
 
 /// Time that a client gets to close its side after we have closed ours.
 const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
@@ -20,34 +24,59 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 /// The state of the request on a socket.
 #[derive(Debug)]
 pub(super) struct ConnectionState {
+    slot: Arc<Slot>,
     is_in_request: AtomicBool,
+    /// True once the first request has begun or the slot waits for it.
+    is_first_wait_over: AtomicBool,
     /// True if a request began since the socket last looked: hyper need not read while it is handled.
     has_read_headers: AtomicBool,
     /// True if the client may be in the middle of a request, so that closing has to linger.
     may_send_more: AtomicBool,
 }
 
-impl Default for ConnectionState {
-    fn default() -> Self {
+impl ConnectionState {
+    /// The state of a new socket.
+    pub(super) fn new(slot: Arc<Slot>) -> Self {
         Self {
+            slot,
             is_in_request: AtomicBool::new(false),
+            is_first_wait_over: AtomicBool::new(false),
             has_read_headers: AtomicBool::new(false),
             may_send_more: AtomicBool::new(true),
         }
     }
-}
 
-impl ConnectionState {
+    /// Returns the slot of the connection.
+    pub(super) fn slot(&self) -> &Arc<Slot> {
+        &self.slot
+    }
+
+    /// Returns whether a request has no response yet.
+    pub(super) fn is_in_request(&self) -> bool {
+        self.is_in_request.load(Ordering::Relaxed)
+    }
+
     /// Records that the headers of a request were read.
-    pub(super) fn start_request(&self, has_body: bool) {
+    pub(super) fn start_request(&self, peer: SocketAddr, headers: &HeaderMap, has_body: bool) {
+        self.is_first_wait_over.store(true, Ordering::Relaxed);
         self.may_send_more.store(has_body, Ordering::Relaxed);
         self.has_read_headers.store(true, Ordering::Relaxed);
         self.is_in_request.store(true, Ordering::Relaxed);
+        let now = std::time::Instant::now();
+        self.slot.start_request(peer.ip(), headers, has_body, now);
     }
 
     /// Records that the response is made. What the client sends from now on belongs to the next request.
     pub(super) fn end_request(&self) {
         self.is_in_request.store(false, Ordering::Relaxed);
+        self.slot.end_request(std::time::Instant::now());
+    }
+
+    /// Records that the client has to act. Until a new connection was read for the first time, it does not.
+    fn wait_for_client(&self) {
+        if !self.is_first_wait_over.swap(true, Ordering::Relaxed) {
+            self.slot.wait();
+        }
     }
 }
 
@@ -96,8 +125,11 @@ impl TimeoutStream {
         if self.state.has_read_headers.swap(false, Ordering::Relaxed) {
             self.header_deadline = None;
         }
-        if self.state.is_in_request.load(Ordering::Relaxed) {
+        if self.state.is_in_request() {
             return Ok(());
+        }
+        if is_pending {
+            self.state.wait_for_client();
         }
         if has_read && self.header_deadline.is_none() {
             self.header_deadline = Some(Box::pin(sleep(self.header_timeout)));

@@ -4,20 +4,15 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, Request, State};
-use axum::http::HeaderMap;
-use axum::http::header::CONTENT_LENGTH;
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
 use serde::Serialize;
 use tracing::{debug, warn};
 
-use super::AppState;
 use super::error::ApiError;
-use super::unrouted;
+use super::slots::Slot;
+use super::{AppState, bodies, unrouted};
 use crate::base::failpoints;
 use crate::base::liveness::Phase;
 use crate::ingest::group_commit::{Reservation, StoreError};
@@ -50,7 +45,12 @@ pub(super) async fn receive(
             return Err(ApiError::NotReady);
         }
         let (parts, body) = request.into_parts();
-        let (body, reservation) = read_body(&state, &parts.headers, body).await?;
+        let slot = parts.extensions.get::<Arc<Slot>>();
+        let (body, reservation) = bodies::read(&state, &parts.headers, body, slot).await?;
+        // From here on the client waits for the service, so its connection is not closed for another one.
+        if slot.is_some_and(|slot| !slot.start_work()) {
+            return Err(ApiError::Overloaded);
+        }
         let now = state.clock.now();
         let verified = scheme.verify(source, &parts.headers, body, now).map_err(|rejection| {
             state.metrics.record_signature_failure(source, rejection.as_str());
@@ -61,6 +61,9 @@ pub(super) async fn receive(
             ApiError::InvalidSignature
         })?;
         state.rejections.accepted(source, now);
+        if let Some(slot) = slot {
+            slot.verified();
+        }
         failpoints::reach("after_verify", [&verified.body()[..]]);
         store(&state, verified, now, reservation).await
     }
@@ -105,54 +108,6 @@ type SourcePath = Result<Path<String>, PathRejection>;
 fn parse_source(source: SourcePath) -> Option<SourceName> {
     let Path(name) = source.ok()?;
     SourceName::parse(&name).ok()
-}
-
-/// Reads the raw bytes, at most `server.max_body` within `server.body_timeout`, and reserves the memory that they take.
-/// A declared length above the limit fails before a byte is read.
-async fn read_body(
-    state: &AppState,
-    headers: &HeaderMap,
-    body: Body,
-) -> Result<(Bytes, Reservation), ApiError> {
-    let declared = headers
-        .get(CONTENT_LENGTH)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| text.parse::<u64>().ok());
-    if declared.is_some_and(|length| length > state.max_body_bytes as u64) {
-        return Err(ApiError::TooLarge);
-    }
-    let declared = declared.and_then(|length| usize::try_from(length).ok());
-    let budget = state.intake.budget();
-    if !budget.has_capacity(declared.unwrap_or_default()) {
-        return Err(ApiError::Overloaded);
-    }
-    let mut reservation = budget.reserve();
-    let read = async {
-        let mut body = Limited::new(body, state.max_body_bytes);
-        // A copy: a frame would keep the connection's whole buffer alive.
-        let mut bytes = Vec::with_capacity(declared.unwrap_or_default());
-        while let Some(frame) = body.frame().await {
-            let Ok(frame) = frame.map_err(|error| body_error(&error))?.into_data() else {
-                continue;
-            };
-            if !reservation.try_grow(frame.len()) {
-                return Err(ApiError::Overloaded);
-            }
-            bytes.extend_from_slice(&frame);
-        }
-        Ok(Bytes::from(bytes))
-    };
-    let read = tokio::time::timeout(state.body_timeout, read).await;
-    let bytes = read.unwrap_or(Err(ApiError::Incomplete))?;
-    Ok((bytes, reservation))
-}
-
-fn body_error(error: &axum::BoxError) -> ApiError {
-    if error.is::<LengthLimitError>() {
-        ApiError::TooLarge
-    } else {
-        ApiError::Incomplete
-    }
 }
 
 /// Stores a delivery. A short outage of the database is waited for, up to `server.store_timeout`.

@@ -9,6 +9,7 @@ use serde::Deserialize;
 use super::values::{ByteSize, ConfigDuration, SecretRef};
 use super::{Environment, Provenance, SettingsError, secrets};
 use crate::api::auth::AdminToken;
+use crate::api::proxies::TrustedProxies;
 use crate::api::server::ServerLimits;
 use leaver_core::domain::SourceName;
 
@@ -35,6 +36,8 @@ pub struct Server {
     pub admin_token: Option<AdminToken>,
     /// Limits of the connections of each listener.
     pub limits: ServerLimits,
+    /// Proxies whose headers name the client.
+    pub trusted_proxies: TrustedProxies,
 }
 
 impl Server {
@@ -67,6 +70,7 @@ pub(super) struct RawServer {
     idle_timeout: ConfigDuration,
     write_timeout: ConfigDuration,
     max_connections: usize,
+    trusted_proxies: Vec<String>,
     drain_timeout: ConfigDuration,
     admin_token: SecretRef,
 }
@@ -90,6 +94,7 @@ impl RawServer {
             admin_listen,
             public_url: self.public_url(provenance)?,
             path_prefix: self.path_prefix(provenance)?,
+            trusted_proxies: self.trusted_proxies(provenance)?,
             max_body_bytes: self.max_body.0,
             max_in_flight_bytes: self.max_in_flight_bytes.0,
             body_timeout: timeout("server.body_timeout", self.body_timeout)?,
@@ -103,6 +108,17 @@ impl RawServer {
                 drain_timeout: self.drain_timeout.0,
             },
         })
+    }
+
+    /// Parses addresses and networks.
+    fn trusted_proxies(&self, provenance: &Provenance) -> Result<TrustedProxies, SettingsError> {
+        let networks = self.trusted_proxies.iter().map(|text| {
+            text.trim().parse().map_err(|error| {
+                let problem = format!("`{text}`: {error}");
+                provenance.invalid_setting("server.trusted_proxies", problem)
+            })
+        });
+        Ok(TrustedProxies::new(networks.collect::<Result<_, _>>()?))
     }
 
     /// Checks the URL: `http` or `https`, a host, and nothing after the path.

@@ -9,8 +9,11 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tracing::{error, info};
 
+use crate::api::proxies::TrustedProxies;
 use crate::api::server::{self, Drained, ServerLimits};
+use crate::api::slots::Slots;
 use crate::api::{AppState, admin_router, router};
+use crate::base::metrics::Metrics;
 use crate::config::Server;
 
 /// Bound, but not accepting yet.
@@ -18,6 +21,7 @@ pub(super) struct Listeners {
     public: Bound,
     admin: Option<Bound>,
     limits: ServerLimits,
+    proxies: TrustedProxies,
 }
 
 struct Bound {
@@ -37,6 +41,7 @@ impl Listeners {
             public,
             admin,
             limits: settings.limits.clone(),
+            proxies: settings.trusted_proxies.clone(),
         })
     }
 
@@ -52,13 +57,22 @@ impl Listeners {
 
     /// Starts accepting on both, until `stop`.
     pub(super) fn serve(self, state: &Arc<AppState>, stop: &CancellationToken) -> Serving {
-        let serve = |bound: Bound, routes| {
+        let serve = |bound: Bound, routes, slots| {
             let (limits, stop) = (self.limits.clone(), stop.clone());
-            tokio::spawn(server::serve(bound.listener, routes, limits, stop))
+            tokio::spawn(server::serve(bound.listener, routes, limits, slots, stop))
         };
-        let mut tasks = vec![serve(self.public, router(Arc::clone(state)))];
+        let slots = |create: fn(usize, TrustedProxies, Arc<Metrics>) -> Arc<Slots>| {
+            create(
+                self.limits.max_connections,
+                self.proxies.clone(),
+                Arc::clone(&state.metrics),
+            )
+        };
+        let public = router(Arc::clone(state));
+        let mut tasks = vec![serve(self.public, public, slots(Slots::public))];
         if let Some(admin) = self.admin {
-            tasks.push(serve(admin, admin_router(Arc::clone(state))));
+            let routes = admin_router(Arc::clone(state));
+            tasks.push(serve(admin, routes, slots(Slots::admin)));
         }
         Serving(tasks)
     }

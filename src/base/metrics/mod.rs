@@ -1,6 +1,7 @@
 //! Metrics in Prometheus text. Each service has its own registry, so two services in one process, as in tests, do not
 //! share counters. No label holds personal data.
 
+mod connections;
 mod counters;
 mod gauges;
 
@@ -47,6 +48,17 @@ struct RejectReason {
     reason: String,
 }
 
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct Listener {
+    listener: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+struct ListenerReason {
+    listener: String,
+    reason: String,
+}
+
 /// All metrics of one service.
 #[derive(Debug)]
 pub struct Metrics {
@@ -73,6 +85,8 @@ pub struct Metrics {
     pending_reads: Gauge,
     pending_reads_failing: Gauge,
     requests_unrouted: Family<RejectReason, Counter>,
+    clients_rejected: Family<ListenerReason, Counter>,
+    connections_open: Family<Listener, Gauge>,
     scheduled_access_ends: Gauge,
     drift_terminated_with_access: Gauge,
     provider_webhooks_unhealthy: Family<Source, Gauge>,
@@ -195,6 +209,12 @@ impl Default for Metrics {
                 "requests_unrouted",
                 "Requests for which there is no route, by reason",
             ),
+            clients_rejected: add(
+                all,
+                "clients_rejected",
+                "Clients that were closed or got 503 for want of a slot or of memory, by listener and reason",
+            ),
+            connections_open: add(all, "connections_open", "Open connections by listener"),
             scheduled_access_ends: add(
                 all,
                 "scheduled_access_ends",

@@ -3,9 +3,19 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-/// The free bytes, shared by all requests.
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
+
+/// The bytes of all requests.
 #[derive(Clone, Debug)]
-pub struct MemoryBudget(Arc<AtomicUsize>);
+pub struct MemoryBudget(Arc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    total: usize,
+    free: AtomicUsize,
+    freed: Notify,
+}
 
 /// The bytes that one request has taken; dropping it frees them.
 #[derive(Debug)]
@@ -18,13 +28,28 @@ impl MemoryBudget {
     /// Creates a budget of this many bytes, all free.
     #[must_use]
     pub fn new(bytes: usize) -> Self {
-        Self(Arc::new(AtomicUsize::new(bytes)))
+        Self(Arc::new(Shared {
+            total: bytes,
+            free: AtomicUsize::new(bytes),
+            freed: Notify::new(),
+        }))
+    }
+
+    /// Returns the number of bytes, free or not.
+    #[must_use]
+    pub(crate) fn total(&self) -> usize {
+        self.0.total
     }
 
     /// Returns true if this many bytes are free now.
     #[must_use]
     pub(crate) fn has_capacity(&self, bytes: usize) -> bool {
-        self.0.load(Ordering::Relaxed) >= bytes
+        self.0.free.load(Ordering::Relaxed) >= bytes
+    }
+
+    /// Completes when bytes are freed after this call.
+    pub(crate) fn freed(&self) -> Notified<'_> {
+        self.0.freed.notified()
     }
 
     /// Creates an empty reservation.
@@ -38,11 +63,11 @@ impl MemoryBudget {
 }
 
 impl Reservation {
-    /// Takes this many bytes more; returns false and takes nothing if they are not free.
+    /// Takes this many bytes more; returns false and takes nothing if fewer than `keep_free` would stay free.
     #[must_use]
-    pub(crate) fn try_grow(&mut self, bytes: usize) -> bool {
-        let take = |free: usize| free.checked_sub(bytes);
-        let free = &self.budget.0;
+    pub(crate) fn try_grow(&mut self, bytes: usize, keep_free: usize) -> bool {
+        let take = |free: usize| free.checked_sub(bytes).filter(|left| *left >= keep_free);
+        let free = &self.budget.0.free;
         let taken = free.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take);
         self.bytes += if taken.is_ok() { bytes } else { 0 };
         taken.is_ok()
@@ -51,6 +76,7 @@ impl Reservation {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.budget.0.fetch_add(self.bytes, Ordering::Relaxed);
+        self.budget.0.free.fetch_add(self.bytes, Ordering::Relaxed);
+        self.budget.0.freed.notify_waiters();
     }
 }

@@ -127,11 +127,22 @@ async fn assert_refused(queue: &Queue) {
 fn a_dropped_reservation_frees_its_memory() {
     let budget = MemoryBudget::new(10);
     let mut first = budget.reserve();
-    assert!(
-        first.try_grow(4) && first.try_grow(3) && budget.has_capacity(3) && !budget.has_capacity(4)
-    );
+    assert!(first.try_grow(4, 0) && first.try_grow(3, 0));
+    assert!(budget.has_capacity(3) && !budget.has_capacity(4));
     let mut second = budget.reserve();
-    assert!(!second.try_grow(4) && second.try_grow(3) && !first.try_grow(1));
+    assert!(!second.try_grow(4, 0) && second.try_grow(3, 0) && !first.try_grow(1, 0));
     drop(first);
-    assert!(second.try_grow(7) && !budget.has_capacity(1));
+    assert!(second.try_grow(7, 0) && !budget.has_capacity(1));
+}
+
+#[tokio::test]
+async fn unknown_clients_leave_memory_free_for_known_ones() {
+    let budget = MemoryBudget::new(10);
+    let (mut unknown, mut known) = (budget.reserve(), budget.reserve());
+    assert!(unknown.try_grow(7, 3) && !unknown.try_grow(1, 3));
+    let freed = budget.freed();
+    assert!(known.try_grow(3, 0) && !known.try_grow(1, 0));
+    drop(unknown);
+    freed.await;
+    assert!(known.try_grow(7, 0));
 }

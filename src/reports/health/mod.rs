@@ -4,6 +4,7 @@ mod gauges;
 mod probe;
 mod query;
 mod reasons;
+mod shared;
 mod store;
 #[cfg(test)]
 #[expect(

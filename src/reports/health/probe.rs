@@ -1,21 +1,22 @@
 //! Queries the database for health over connections of its own, and caches what it found.
 
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
-use tokio::sync::Mutex;
-use tokio::time::{Instant, timeout, timeout_at};
+use tokio::time::timeout;
 
 use super::query::DatabaseHealth;
+use super::shared::Shared;
 use super::{Health, StartModes};
 use crate::base::liveness::{Liveness, Phase};
 use crate::base::rejections::Rejections;
 use crate::ingest::inbox;
 use crate::jobs::source_silence::SilenceThreshold;
 
-/// Time that health from the database is cached: a scrape and a check in the same second query it once.
+/// Time that health from the database is cached: many scrapes and checks in the same second query it once.
 pub(crate) const CACHE_FOR: Duration = Duration::from_secs(1);
 
 /// Time limit for all queries.
@@ -29,23 +30,17 @@ const PING_TIMEOUT: Duration = Duration::from_millis(500);
 /// It uses no pool: a connection that does not answer is dropped, while a pool would wait for it to close.
 #[derive(Debug)]
 pub struct HealthProbe {
-    options: PgConnectOptions,
     cache_for: Duration,
-    start_modes: StartModes,
+    start_modes: Arc<StartModes>,
     // Apart from `reports`, so that slow queries of `/health` do not delay `/health/ready`.
-    pings: Mutex<Option<PgConnection>>,
-    reports: Mutex<Reports>,
+    pings: Shared<bool>,
+    ping_connection: Arc<IdleConnection>,
+    reports: Shared<Report>,
+    report_connection: Arc<IdleConnection>,
 }
 
-#[derive(Debug, Default)]
-struct Reports {
-    idle: Option<PgConnection>,
-    cached: Option<CachedReport>,
-}
-
-#[derive(Debug)]
-struct CachedReport {
-    at: Instant,
+#[derive(Clone, Debug)]
+struct Report {
     is_migrated: bool,
     /// `None` when the database did not answer.
     found: Option<DatabaseHealth>,
@@ -57,23 +52,31 @@ impl HealthProbe {
     #[must_use]
     pub fn new(options: PgConnectOptions, cache_for: Duration, start_modes: StartModes) -> Self {
         Self {
-            options,
             cache_for,
-            start_modes,
-            pings: Mutex::default(),
-            reports: Mutex::default(),
+            start_modes: Arc::new(start_modes),
+            pings: Shared::default(),
+            ping_connection: Arc::new(IdleConnection::new(options.clone())),
+            reports: Shared::default(),
+            report_connection: Arc::new(IdleConnection::new(options)),
         }
     }
 
-    /// Returns whether the database answers within 2 s. Never cached.
+    /// Returns whether the database answered within 2 s, now or at most a second ago.
     pub async fn ping(&self) -> bool {
-        let ping = async {
-            let mut idle = self.pings.lock().await;
-            let conn = self.connection(idle.take()).await.ok()?;
-            *idle = Some(conn);
-            Some(())
+        let connection = &self.ping_connection;
+        let ping = || {
+            let connection = Arc::clone(connection);
+            async move {
+                let answered = timeout(DATABASE_TIMEOUT, connection.take()).await;
+                let Ok(Ok(conn)) = answered else {
+                    return false;
+                };
+                connection.put(conn);
+                true
+            }
         };
-        matches!(timeout(DATABASE_TIMEOUT, ping).await, Ok(Some(())))
+        let keep_for = self.cache_for.min(CACHE_FOR);
+        self.pings.get(keep_for, |_| true, ping).await == Some(true)
     }
 
     /// Returns the health of the service within 2 s, also when the database does not answer.
@@ -106,39 +109,67 @@ impl HealthProbe {
         silence_thresholds: &[SilenceThreshold],
         now: DateTime<Utc>,
     ) -> Option<DatabaseHealth> {
-        let deadline = Instant::now() + DATABASE_TIMEOUT;
-        // Requests that arrive during a query wait here, and then find its result in the cache.
-        let mut reports = timeout_at(deadline, self.reports.lock()).await.ok()?;
-        if let Some(cached) = &reports.cached
-            && cached.is_migrated == is_migrated
-            && cached.at.elapsed() < self.cache_for
-        {
-            return cached.found.clone();
-        }
-        let idle = reports.idle.take();
-        let query = async {
-            let mut conn = self.connection(idle).await?;
-            let found = if is_migrated {
-                DatabaseHealth::query(&mut conn, silence_thresholds, &self.start_modes, now).await?
-            } else {
-                DatabaseHealth::default()
-            };
-            Ok::<_, sqlx::Error>((conn, found))
+        let query = || {
+            let connection = Arc::clone(&self.report_connection);
+            let start_modes = Arc::clone(&self.start_modes);
+            let thresholds = silence_thresholds.to_vec();
+            async move {
+                let query = async {
+                    let mut conn = connection.take().await?;
+                    let found = if is_migrated {
+                        DatabaseHealth::query(&mut conn, &thresholds, &start_modes, now).await?
+                    } else {
+                        DatabaseHealth::default()
+                    };
+                    // Only a connection that has answered everything is used again.
+                    connection.put(conn);
+                    Ok::<_, sqlx::Error>(found)
+                };
+                let found = timeout(DATABASE_TIMEOUT, query).await;
+                Report {
+                    is_migrated,
+                    found: found.ok().and_then(Result::ok),
+                }
+            }
         };
-        let answer = timeout_at(deadline, query).await.ok().and_then(Result::ok);
-        // Only a connection that has answered everything is used again.
-        let (conn, found) = answer.unzip();
-        reports.idle = conn;
-        reports.cached = Some(CachedReport {
-            at: Instant::now(),
-            is_migrated,
-            found: found.clone(),
-        });
-        found
+        let still_holds = |report: &Report| report.is_migrated == is_migrated;
+        let report = self.reports.get(self.cache_for, still_holds, query).await?;
+        if still_holds(&report) {
+            return report.found;
+        }
+        // The query in progress began before the end of the migrations.
+        let report = self.reports.get(self.cache_for, still_holds, query).await?;
+        report.found
+    }
+}
+
+/// A connection that is kept between queries.
+#[derive(Debug)]
+struct IdleConnection {
+    options: PgConnectOptions,
+    idle: Mutex<Option<PgConnection>>,
+}
+
+impl IdleConnection {
+    fn new(options: PgConnectOptions) -> Self {
+        Self {
+            options,
+            idle: Mutex::default(),
+        }
     }
 
-    /// Returns the idle connection if it still answers, else a new one.
-    async fn connection(&self, idle: Option<PgConnection>) -> Result<PgConnection, sqlx::Error> {
+    fn put(&self, conn: PgConnection) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        *idle = Some(conn);
+    }
+
+    /// Returns the idle connection if it still answers a ping, else a new one that does.
+    async fn take(&self) -> Result<PgConnection, sqlx::Error> {
+        let idle = self
+            .idle
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
         if let Some(mut conn) = idle
             && let Ok(Ok(())) = timeout(PING_TIMEOUT, inbox::queries::store::ping(&mut conn)).await
         {

@@ -6,13 +6,16 @@ mod slow;
 mod stop;
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Bytes;
 use axum::extract::ConnectInfo;
 use axum::routing::{get, post};
+use leaver::api::proxies::TrustedProxies;
 use leaver::api::server::{Drained, ServerLimits, listen, serve};
+use leaver::api::slots::Slots;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
@@ -47,7 +50,7 @@ impl TestServer {
     fn start_with(limits: ServerLimits) -> Self {
         let (arrival, arrived) = mpsc::unbounded_channel();
         let (release, released) = mpsc::unbounded_channel::<()>();
-        let released = std::sync::Arc::new(tokio::sync::Mutex::new(released));
+        let released = Arc::new(tokio::sync::Mutex::new(released));
         let slow = move || {
             arrival.send(()).unwrap();
             async move {
@@ -72,7 +75,12 @@ impl TestServer {
         let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
         let stop = CancellationToken::new();
-        let serving = tokio::spawn(serve(listener, app, limits, stop.clone()));
+        let slots = Slots::public(
+            limits.max_connections,
+            TrustedProxies::default(),
+            Arc::default(),
+        );
+        let serving = tokio::spawn(serve(listener, app, limits, slots, stop.clone()));
         Self {
             address,
             stop,

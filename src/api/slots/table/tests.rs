@@ -1,0 +1,206 @@
+//! Who gets a slot, and who is closed for it.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::*;
+
+/// A table of 8 slots, 2 of them reserved; an unknown peer has up to 8.
+struct Fixture {
+    table: Table,
+    start: Instant,
+    now: Instant,
+}
+
+fn peer(n: u8) -> Peer {
+    Peer::from(IpAddr::V4(Ipv4Addr::new(192, 0, 2, n)))
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let start = Instant::now();
+        Self {
+            table: Table::new(TableLimits::of(8), KnownPeers::default()),
+            start,
+            now: start,
+        }
+    }
+
+    fn advance(&mut self, by: Duration) {
+        self.now += by;
+    }
+
+    /// Connects. Returns the number, and why another client was closed.
+    fn try_connect(&mut self, n: u8) -> Option<(u64, Option<Reason>)> {
+        let (id, _, eviction) = self.table.admit(peer(n), false, self.now)?;
+        Some((id, eviction.map(|(reason, _)| reason)))
+    }
+
+    /// Connects, and waits for the client.
+    fn wait_for(&mut self, n: u8) -> u64 {
+        let (id, _) = self.try_connect(n).unwrap();
+        self.table.entry(id).unwrap().phase = Phase::Waiting;
+        id
+    }
+
+    /// Connects and receives a body of so many bytes.
+    fn receive(&mut self, n: u8, bytes: usize) -> u64 {
+        let id = self.wait_for(n);
+        let entry = self.table.entry(id).unwrap();
+        (entry.phase, entry.bytes) = (Phase::Receiving, bytes);
+        id
+    }
+
+    fn is_open(&self, id: u64) -> bool {
+        self.table.entries.contains_key(&id)
+    }
+}
+
+#[test]
+fn the_client_waited_for_longest_is_closed_first() {
+    let mut all = Fixture::new();
+    let mut ids = vec![];
+    for n in 0..6 {
+        ids.push(all.wait_for(n));
+        all.advance(MIN_WAIT);
+    }
+    // A byte a second does not make a client younger: only a request or a response does.
+    all.table.entry(ids[0]).unwrap().since = all.now;
+    assert_eq!(all.try_connect(9).unwrap().1, Some(Reason::Evicted));
+    assert!(all.is_open(ids[0]) && !all.is_open(ids[1]) && all.is_open(ids[2]));
+}
+
+#[test]
+fn a_client_at_work_or_just_accepted_is_not_closed() {
+    let mut all = Fixture::new();
+    for n in 0..6 {
+        all.try_connect(n).unwrap();
+    }
+    all.advance(Duration::from_mins(1));
+    assert!(all.try_connect(9).is_none());
+    let mut young = Fixture::new();
+    for n in 0..6 {
+        young.wait_for(n);
+    }
+    assert!(young.try_connect(9).is_none());
+    young.advance(MIN_WAIT);
+    assert!(young.try_connect(9).is_some());
+}
+
+#[test]
+fn a_share_of_the_slots_is_reserved_for_known_peers() {
+    let mut all = Fixture::new();
+    let first = all.wait_for(1);
+    all.table.verified(first);
+    for n in 2..=7 {
+        all.try_connect(n).unwrap();
+    }
+    assert!(all.try_connect(9).is_none());
+    assert_eq!(all.try_connect(1).unwrap().1, None);
+    assert_eq!(all.table.len(), 8);
+}
+
+#[test]
+fn unknown_clients_are_closed_before_known_ones() {
+    let mut all = Fixture::new();
+    let verified = all.wait_for(1);
+    all.table.verified(verified);
+    let known = all.wait_for(1);
+    all.advance(MIN_WAIT);
+    let unknown: Vec<u64> = (2..=7).map(|n| all.receive(n, 0)).collect();
+    all.advance(MIN_WAIT);
+    for id in unknown {
+        all.try_connect(1).unwrap();
+        assert!(!all.is_open(id) && all.is_open(known));
+    }
+    all.try_connect(1).unwrap();
+    assert!(!all.is_open(known) && all.is_open(verified));
+    all.try_connect(1).unwrap();
+    assert!(!all.is_open(verified));
+    assert!(all.try_connect(1).is_none());
+}
+
+#[test]
+fn a_known_client_keeps_its_slot_for_a_second() {
+    let mut all = Fixture::new();
+    for _ in 0..8 {
+        let id = all.wait_for(1);
+        all.table.verified(id);
+    }
+    all.advance(KNOWN_MAY_IDLE / 2);
+    assert!(all.try_connect(9).is_none());
+    all.advance(KNOWN_MAY_IDLE / 2);
+    assert_eq!(all.try_connect(9).unwrap().1, Some(Reason::Evicted));
+}
+
+#[test]
+fn an_unknown_peer_at_its_limit_closes_its_own() {
+    let mut all = Fixture::new();
+    all.table.limits = TableLimits {
+        slots: 100,
+        reserved: 25,
+        per_peer: 8,
+    };
+    let other = all.wait_for(2);
+    all.advance(MIN_WAIT);
+    let own: Vec<u64> = (0..8).map(|_| all.wait_for(1)).collect();
+    // They are too young to be closed, and there is space.
+    assert_eq!(all.try_connect(1).unwrap().1, None);
+    all.advance(MIN_WAIT);
+    assert_eq!(all.try_connect(1).unwrap().1, Some(Reason::PeerLimit));
+    assert!(all.is_open(other) && !all.is_open(own[0]));
+    // The limit ends with the first good signature.
+    all.table.verified(own[1]);
+    assert_eq!(all.try_connect(1).unwrap().1, None);
+}
+
+#[test]
+fn a_body_takes_the_memory_of_older_unknown_ones() {
+    let mut all = Fixture::new();
+    let older = all.receive(2, 100);
+    all.advance(MIN_WAIT);
+    let (own, empty) = (all.receive(3, 0), all.receive(4, 0));
+    assert!(all.table.evict_body(own).is_some() && !all.is_open(older));
+    assert!(all.table.evict_body(own).is_none() && all.is_open(empty));
+    let younger = all.receive(5, 100);
+    all.table.entry(younger).unwrap().since = all.now + MIN_WAIT;
+    assert!(all.table.evict_body(own).is_none());
+    all.table.verified(own);
+    assert!(all.table.evict_body(own).is_some() && !all.is_open(younger));
+    let unknown = all.receive(6, 100);
+    assert!(all.table.evict_body(unknown).is_none());
+}
+
+#[test]
+fn under_pressure_idle_clients_end_early() {
+    let mut all = Fixture::new();
+    let verified = all.wait_for(1);
+    all.table.verified(verified);
+    let silent = all.wait_for(2);
+    let body = all.receive(3, 100);
+    all.advance(IDLE_UNDER_PRESSURE);
+    assert!(all.table.evict_idle(all.now).is_empty());
+    let busy: Vec<u64> = (4..6).map(|n| all.try_connect(n).unwrap().0).collect();
+    assert_eq!(all.table.evict_idle(all.now).len(), 1);
+    assert!(!all.is_open(silent) && all.is_open(verified) && all.is_open(body));
+    assert!(busy.iter().all(|id| all.is_open(*id)));
+    assert!(all.now > all.start);
+}
+
+#[test]
+fn clients_of_a_proxy_are_trusted_one_by_one() {
+    let mut all = Fixture::new();
+    let (id, _, _) = all.table.admit(peer(1), true, all.now).unwrap();
+    let trust = |all: &mut Fixture| all.table.entry(id).unwrap().trust;
+    assert_eq!(trust(&mut all), Trust::Known);
+    all.table.set_client(id, peer(2));
+    assert_eq!(trust(&mut all), Trust::Unknown);
+    all.table.verified(id);
+    assert_eq!(trust(&mut all), Trust::Verified);
+    all.table.set_client(id, peer(3));
+    assert_eq!(trust(&mut all), Trust::Unknown);
+    all.table.set_client(id, peer(2));
+    assert_eq!(trust(&mut all), Trust::Known);
+    // Nobody has that address but the proxy, whose other clients stay unknown.
+    let (direct, _) = all.try_connect(1).unwrap();
+    assert_eq!(all.table.entry(direct).unwrap().trust, Trust::Unknown);
+}

@@ -1,0 +1,41 @@
+//! Metrics of the listeners' connections.
+
+use std::ops::Deref;
+
+use prometheus_client::metrics::counter::Counter;
+
+use super::{Listener, ListenerReason, Metrics};
+
+impl Metrics {
+    /// Creates the counters of a listener at 0.
+    pub(crate) fn create_rejected_clients<'r>(
+        &self,
+        listener: &str,
+        reasons: impl IntoIterator<Item = &'r str>,
+    ) {
+        for reason in reasons {
+            drop(self.rejected_clients(listener, reason));
+        }
+    }
+
+    /// Counts a client that was closed or answered 503 for want of a slot or of memory.
+    pub(crate) fn record_rejected_client(&self, listener: &str, reason: &str) {
+        self.rejected_clients(listener, reason).inc();
+    }
+
+    /// Sets how many connections a listener has open.
+    pub(crate) fn set_open_connections(&self, listener: &str, open: usize) {
+        let listener = Listener {
+            listener: listener.to_owned(),
+        };
+        let open = i64::try_from(open).unwrap_or(i64::MAX);
+        self.connections_open.get_or_create(&listener).set(open);
+    }
+
+    fn rejected_clients(&self, listener: &str, reason: &str) -> impl Deref<Target = Counter> {
+        self.clients_rejected.get_or_create(&ListenerReason {
+            listener: listener.to_owned(),
+            reason: reason.to_owned(),
+        })
+    }
+}

@@ -70,6 +70,18 @@ impl Evaluated {
         is_kept && self.found.is_empty() && self.is_settled
     }
 
+    /// Returns true if the decision changes an account, or leaves that to a person.
+    #[must_use]
+    pub(super) fn changes_or_asks(&self) -> bool {
+        match self.decision.action {
+            Action::Deactivate(_)
+            | Action::EndSessions(_)
+            | Action::Reactivate(_)
+            | Action::Hold(_) => true,
+            Action::Keep(_) => false,
+        }
+    }
+
     /// Returns the decision as a short label for people.
     #[must_use]
     pub(crate) fn label(&self) -> &'static str {

@@ -104,6 +104,8 @@ pub struct ExecutionReport {
     pub reads_pending: bool,
     /// Why the database did not carry out a decision, by employee.
     pub blocked: HashMap<EmployeeKey, String>,
+    /// Employees whose account would be changed, or who would be held. They are unchanged, since the origin defers changes.
+    pub deferred: Vec<EmployeeKey>,
 }
 
 /// Evaluates employees and executes the decisions, in a number of statements that does not depend on the number of
@@ -131,6 +133,16 @@ pub async fn execute(
         Cause::Release => evaluate_facts(conn, table, policies, employees, now).await?,
         _ => evaluate_answers(conn, table, policies, employees, now).await?,
     };
+    let mut report = ExecutionReport::default();
+    if origin.defers_changes {
+        decided.retain(|evaluated| {
+            let waits = evaluated.changes_or_asks();
+            if waits {
+                report.deferred.push(evaluated.employee.key.clone());
+            }
+            !waits
+        });
+    }
     let admission = admit(conn, table, policies, &mut decided, origin, now).await?;
     let mut to_read = vec![];
     for Evaluated { employee, .. } in &decided {
@@ -164,7 +176,6 @@ pub async fn execute(
         .map(|evaluated| evaluated.employee.key.clone())
         .collect();
     let mut changes = ChangeSet::new(&origin.actor, now, &applied);
-    let mut report = ExecutionReport::default();
     let mut saved = unconfigured;
     for evaluated in decided {
         let account = evaluated.account().cloned();

@@ -48,6 +48,8 @@ pub struct Origin {
     pub cause: Cause,
     /// True if a person decided about each account: the safeguard neither stops nor counts such changes.
     pub(crate) is_decided_by_person: bool,
+    /// True if changes of accounts and holds wait: the employees are left as they are, and reported.
+    pub(crate) defers_changes: bool,
     /// The batch. Changes of deliveries belong to the delivery.
     batch: Uuid,
 }
@@ -58,6 +60,7 @@ impl Origin {
             actor,
             cause,
             is_decided_by_person: cause.is_decided_by_person(),
+            defers_changes: false,
             batch: Uuid::now_v7(),
         }
     }
@@ -66,6 +69,15 @@ impl Origin {
     #[must_use]
     pub fn deliveries() -> Self {
         Self::new(Cause::Webhook, Actor::System)
+    }
+
+    /// Returns the same origin, whose changes of accounts and holds wait.
+    #[must_use]
+    pub(crate) fn deferring_changes(self) -> Self {
+        Self {
+            defers_changes: true,
+            ..self
+        }
     }
 
     /// Returns the origin of one round of the timer.

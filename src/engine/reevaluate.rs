@@ -27,6 +27,8 @@ pub(crate) struct PartialExecution {
     pub outcomes: HashMap<EmployeeKey, Outcome>,
     /// Why the database did not carry out a decision, by employee.
     pub blocked: HashMap<EmployeeKey, String>,
+    /// Employees whose changes wait, since the origin defers them.
+    pub deferred: Vec<EmployeeKey>,
     /// Employees for whom it failed alone.
     pub failed: BTreeSet<EmployeeKey>,
     /// Employees who were not tried in time. If there are any, somebody else was executed or failed alone.
@@ -38,12 +40,13 @@ pub(crate) struct PartialExecution {
 impl PartialExecution {
     /// Returns whether no employee is done with, and none failed alone.
     pub(crate) fn is_empty(&self) -> bool {
-        self.outcomes.is_empty() && self.failed.is_empty()
+        self.outcomes.is_empty() && self.deferred.is_empty() && self.failed.is_empty()
     }
 
     fn add(&mut self, next: Self) {
         self.outcomes.extend(next.outcomes);
         self.blocked.extend(next.blocked);
+        self.deferred.extend(next.deferred);
         self.failed.extend(next.failed);
         self.untried = next.untried;
         self.failure = next.failure.or(self.failure.take());
@@ -158,6 +161,7 @@ impl Engine {
                     savepoint.commit().await?;
                     result.outcomes.extend(report.outcomes);
                     result.blocked.extend(report.blocked);
+                    result.deferred.extend(report.deferred);
                 }
                 Err(failure) if failure.is_outage() => return Err(failure),
                 Err(failure) => {

@@ -110,7 +110,7 @@ pub(crate) struct Observed {
     pub previous: Employee,
     /// The strongest effect among the observations.
     pub effect: Effect,
-    /// The effect of each observation, with its delivery.
+    /// The deliveries of the observations, each with its strongest effect.
     pub by_delivery: Vec<(Option<DeliveryId>, Effect)>,
     /// The facts that the observations changed, one after the other.
     pub changes: Vec<FactChange>,
@@ -124,9 +124,9 @@ pub(crate) struct Observed {
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
-pub(crate) async fn observe(
+pub(crate) async fn observe<'o>(
     conn: &mut PgConnection,
-    observations: &[Observation],
+    observations: impl IntoIterator<Item = &'o Observation>,
     sharing: &Sharing,
     now: DateTime<Utc>,
 ) -> Result<Vec<Observed>, sqlx::Error> {
@@ -141,32 +141,51 @@ pub(crate) async fn observe(
     let employees = store::lock(conn, &keys, sharing, now).await?;
     Ok(employees
         .into_iter()
-        .map(|mut employee| {
+        .map(|employee| {
             let observations = by_key.remove(&employee.key).unwrap_or_default();
-            let previous = employee.clone();
-            let (mut by_delivery, mut changes) = (vec![], vec![]);
-            let mut before = Cow::Borrowed(&previous);
-            for observation in observations {
-                let effect = merge(&mut employee, observation);
-                by_delivery.push((observation.delivery, effect));
-                if effect == Effect::Changed {
-                    changes.extend(FactChange::between(&before, &employee, observation));
-                    before = Cow::Owned(employee.clone());
-                }
-            }
-            if !employee.has_same_listed_values(&previous) {
-                employee.modified_at = Some(now);
-            }
-            let effect = by_delivery.iter().map(|(_, effect)| *effect).max();
-            Observed {
+            let mut observed = Observed {
+                previous: employee.clone(),
                 employee,
-                previous,
-                effect: effect.unwrap_or(Effect::Unchanged),
-                by_delivery,
-                changes,
-            }
+                effect: Effect::Unchanged,
+                by_delivery: vec![],
+                changes: vec![],
+            };
+            observed.merge(observations, now);
+            observed
         })
         .collect())
+}
+
+impl Observed {
+    /// Merges further observations of the employee.
+    pub(crate) fn merge<'o>(
+        &mut self,
+        observations: impl IntoIterator<Item = &'o Observation>,
+        now: DateTime<Utc>,
+    ) {
+        let mut before = match self.by_delivery.as_slice() {
+            [] => Cow::Borrowed(&self.previous),
+            _ => Cow::Owned(self.employee.clone()),
+        };
+        for observation in observations {
+            let effect = merge(&mut self.employee, observation);
+            self.effect = self.effect.max(effect);
+            match self.by_delivery.last_mut() {
+                Some((delivery, strongest)) if *delivery == observation.delivery => {
+                    *strongest = (*strongest).max(effect);
+                }
+                _ => self.by_delivery.push((observation.delivery, effect)),
+            }
+            if effect == Effect::Changed {
+                let change = FactChange::between(&before, &self.employee, observation);
+                self.changes.extend(change);
+                before = Cow::Owned(self.employee.clone());
+            }
+        }
+        if !self.employee.has_same_listed_values(&self.previous) {
+            self.employee.modified_at = Some(now);
+        }
+    }
 }
 
 /// Merges one observation into an employee. The same observations in any order give the same facts.

@@ -21,7 +21,7 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use leaver_core::domain::{DeliveryId, EmployeeId};
+use leaver_core::domain::DeliveryId;
 
 /// A delivery to be processed. Its row is locked until the transaction that loaded it ends.
 #[derive(Clone)]
@@ -52,6 +52,43 @@ impl std::fmt::Debug for Delivery {
     }
 }
 
+impl Delivery {
+    /// Returns true if it is processed in a batch of its own.
+    pub(crate) fn is_large(&self) -> bool {
+        self.body.len() > SMALL_BODY_BYTES
+    }
+}
+
+/// Bodies up to this size are processed together. A larger one can name thousands of employees, so it is processed alone,
+/// and one at a time in a process.
+pub(crate) const SMALL_BODY_BYTES: usize = 16 * 1024;
+
+/// Employee ids as the text of a Postgres array. A list of a million takes a few megabytes so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EmployeeIds(String);
+
+impl EmployeeIds {
+    /// Returns these ids.
+    pub(crate) fn of<'i>(ids: impl IntoIterator<Item = &'i str>) -> Self {
+        let mut text = String::from("{");
+        for id in ids {
+            if text.len() > 1 {
+                text.push(',');
+            }
+            text.push('"');
+            for character in id.chars() {
+                if matches!(character, '\\' | '"') {
+                    text.push('\\');
+                }
+                text.push(character);
+            }
+            text.push('"');
+        }
+        text.push('}');
+        Self(text)
+    }
+}
+
 /// The result of processing a delivery, to be stored.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settlement {
@@ -60,7 +97,7 @@ pub struct Settlement {
     /// Its final state.
     pub end: DeliveryOutcome,
     /// The employees that it names, by the provider's ids; `None` if they could not be read.
-    pub employee_ids: Option<Vec<EmployeeId>>,
+    pub employee_ids: Option<EmployeeIds>,
 }
 
 /// The final state of a delivery.

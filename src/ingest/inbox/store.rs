@@ -7,8 +7,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Delivery, DeliveryOutcome, Replay, Settlement};
-use leaver_core::domain::{DeliveryId, EmployeeId};
+use super::{Delivery, DeliveryOutcome, Replay, SMALL_BODY_BYTES, Settlement};
+use leaver_core::domain::DeliveryId;
 
 /// The size of a claim.
 #[derive(Clone, Copy, Debug)]
@@ -17,10 +17,15 @@ pub(crate) struct ClaimLimit {
     pub deliveries: i64,
     /// Bytes of their bodies together. A single larger delivery is still claimed, alone.
     pub bytes: i64,
+    /// Whether a delivery with a large body may be claimed.
+    pub takes_large: bool,
 }
 
+/// Bytes of a large body that are read at once.
+const PART_BYTES: usize = 1 << 20;
+
 /// Claims deliveries that are due, oldest first, and locks their rows until the transaction ends. Skips rows that are
-/// locked elsewhere. A delivery that must be processed alone is returned alone.
+/// locked elsewhere. A delivery that must be processed alone is returned alone, as one with a large body.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -31,53 +36,93 @@ pub(crate) async fn claim(
 ) -> Result<Vec<Delivery>, sqlx::Error> {
     // A body up to its share of the limit is loaded here, a larger one only if its delivery is claimed. The planner does not
     // know the value of a subquery, and so expects a small limit: it reads the index in its order. Otherwise, without
-    // statistics about a new backlog, it sorts the whole backlog for each claim.
-    let share = limit.bytes / limit.deliveries.max(1);
+    // statistics about a new backlog, it sorts the whole backlog for each claim. If the first one is large, no others are
+    // locked, since it can take long.
+    let small = i64::try_from(SMALL_BODY_BYTES).unwrap_or(i64::MAX);
+    let share = (limit.bytes / limit.deliveries.max(1)).min(small);
     let mut due = sqlx::query!(
-        "SELECT id, source, signed_at, received_at, attempts, isolated, body_bytes,
+        "WITH first AS MATERIALIZED (
+             SELECT body_bytes FROM leaver.deliveries
+             WHERE state = 'pending' AND next_attempt_at <= $1 AND ($5 OR body_bytes <= $4::bigint)
+             ORDER BY next_attempt_at, id
+             LIMIT 1
+             FOR UPDATE SKIP LOCKED
+         )
+         SELECT id, source, signed_at, received_at, attempts, isolated, body_bytes,
                 CASE WHEN body_bytes <= $3::bigint THEN body END AS body
          FROM leaver.deliveries
-         WHERE state = 'pending' AND next_attempt_at <= $1
+         WHERE state = 'pending' AND next_attempt_at <= $1 AND ($5 OR body_bytes <= $4)
          ORDER BY next_attempt_at, id
-         LIMIT (SELECT $2::bigint)
+         LIMIT (SELECT CASE WHEN (SELECT body_bytes FROM first) > $4 THEN 1 ELSE $2::bigint END)
          FOR UPDATE SKIP LOCKED",
         now,
         limit.deliveries,
         share,
+        small,
+        limit.takes_large,
     )
     .fetch_all(&mut *conn)
     .await?;
     let mut total = 0_i64;
-    let first_is_isolated = due.first().is_some_and(|row| row.isolated);
+    let is_alone = |isolated: bool, bytes: i32| isolated || i64::from(bytes) > small;
+    let first_is_alone = due
+        .first()
+        .is_some_and(|row| is_alone(row.isolated, row.body_bytes));
     let taken = due.iter().enumerate().take_while(|(position, row)| {
         total += i64::from(row.body_bytes);
-        *position == 0 || (total <= limit.bytes && !first_is_isolated && !row.isolated)
+        let is_alone = first_is_alone || is_alone(row.isolated, row.body_bytes);
+        *position == 0 || (total <= limit.bytes && !is_alone)
     });
     due.truncate(taken.count());
-    let large: Vec<Uuid> = due
+    let missing = due
         .iter()
-        .filter(|row| row.body.is_none())
-        .map(|row| row.id)
-        .collect();
-    let mut bodies = bodies(conn, &large).await?;
-    let mut claimed: Vec<Delivery> = due
-        .into_iter()
-        .map(|row| Delivery {
-            id: DeliveryId(row.id),
+        .filter(|row| row.body.is_none() && i64::from(row.body_bytes) <= small);
+    let missing: Vec<Uuid> = missing.map(|row| row.id).collect();
+    let mut bodies = bodies(conn, &missing).await?;
+    let mut claimed = Vec::with_capacity(due.len());
+    for row in due {
+        let id = DeliveryId(row.id);
+        let body = match row.body.or_else(|| bodies.remove(&row.id)) {
+            Some(body) => body,
+            None => body(conn, id, row.body_bytes).await?,
+        };
+        claimed.push(Delivery {
+            id,
             source: row.source,
             signed_at: row.signed_at,
             received_at: row.received_at,
-            body: Bytes::from(
-                row.body
-                    .or_else(|| bodies.remove(&row.id))
-                    .unwrap_or_default(),
-            ),
+            body: Bytes::from(body),
             attempts: row.attempts,
             isolated: row.isolated,
-        })
-        .collect();
+        });
+    }
     claimed.sort_by_key(|delivery| (delivery.received_at, delivery.id));
     Ok(claimed)
+}
+
+/// Loads a body part by part: a row takes as much memory again as its body.
+async fn body(
+    conn: &mut PgConnection,
+    id: DeliveryId,
+    bytes: i32,
+) -> Result<Vec<u8>, sqlx::Error> {
+    let mut body = Vec::with_capacity(usize::try_from(bytes).unwrap_or_default());
+    for start in (1..).step_by(PART_BYTES) {
+        let part = sqlx::query_scalar!(
+            r#"SELECT substring(body FROM $2 FOR $3) AS "part!" FROM leaver.deliveries WHERE id = $1"#,
+            id.0,
+            start,
+            i32::try_from(PART_BYTES).unwrap_or(i32::MAX),
+        )
+        .fetch_one(&mut *conn)
+        .await?;
+        let is_last = part.len() < PART_BYTES;
+        body.extend(part);
+        if is_last {
+            break;
+        }
+    }
+    Ok(body)
 }
 
 async fn bodies(
@@ -123,18 +168,19 @@ pub async fn lock(
     id: DeliveryId,
 ) -> Result<Option<Delivery>, sqlx::Error> {
     let row = sqlx::query!(
-        r#"SELECT source, signed_at, received_at, body AS "body!", attempts, isolated
-           FROM leaver.deliveries WHERE id = $1 AND state = 'pending' FOR UPDATE"#,
+        "SELECT source, signed_at, received_at, body_bytes, attempts, isolated
+         FROM leaver.deliveries WHERE id = $1 AND state = 'pending' FOR UPDATE",
         id.0,
     )
-    .fetch_optional(conn)
+    .fetch_optional(&mut *conn)
     .await?;
-    Ok(row.map(|row| Delivery {
+    let Some(row) = row else { return Ok(None) };
+    Ok(Some(Delivery {
         id,
         source: row.source,
         signed_at: row.signed_at,
         received_at: row.received_at,
-        body: Bytes::from(row.body),
+        body: Bytes::from(body(conn, id, row.body_bytes).await?),
         attempts: row.attempts,
         isolated: row.isolated,
     }))
@@ -157,7 +203,7 @@ pub async fn settle(
     let mut outcomes: Vec<Option<&serde_json::Value>> = vec![];
     let mut timed: Vec<bool> = vec![];
     // Postgres arrays must be rectangular, so each list is sent as the text of an array.
-    let mut named: Vec<Option<String>> = vec![];
+    let mut named: Vec<Option<&str>> = vec![];
     for settlement in settlements {
         let (state, reason, outcome, has_event_times) = match &settlement.end {
             DeliveryOutcome::Processed {
@@ -177,7 +223,7 @@ pub async fn settle(
         reasons.push(reason);
         outcomes.push(outcome);
         timed.push(has_event_times);
-        named.push(settlement.employee_ids.as_deref().map(array));
+        named.push(settlement.employee_ids.as_ref().map(|ids| ids.0.as_str()));
     }
     sqlx::query!(
         "UPDATE leaver.deliveries AS d
@@ -196,7 +242,7 @@ pub async fn settle(
         &outcomes as &[Option<&serde_json::Value>],
         &timed,
         now,
-        &named as &[Option<String>],
+        &named as &[Option<&str>],
     )
     .execute(&mut *conn)
     .await?;
@@ -220,15 +266,6 @@ pub async fn settle(
     .execute(conn)
     .await?;
     Ok(())
-}
-
-/// Formats a Postgres array of text.
-fn array(ids: &[EmployeeId]) -> String {
-    let quoted = ids.iter().map(|id| {
-        let plain = id.as_str().replace('\\', r"\\").replace('"', r#"\""#);
-        format!("\"{plain}\"")
-    });
-    format!("{{{}}}", quoted.collect::<Vec<_>>().join(","))
 }
 
 /// Records a failed attempt and the time of the next one.

@@ -15,9 +15,9 @@ use crate::engine::origin::Origin;
 use crate::engine::policies::Policies;
 use crate::ingest::inbox::store::ClaimLimit;
 use crate::ingest::inbox::{self, Delivery, DeliveryOutcome, Settlement};
-use crate::jobs::deliveries::linked_accounts;
-use crate::jobs::deliveries::parse::{ParsedDelivery, describe, parse};
-use crate::jobs::deliveries::{BatchFailure, Deliveries, LoopState};
+use crate::jobs::deliveries::parse::{BadEntries, ParsedDelivery, parse_some};
+use crate::jobs::deliveries::slices::ManyEmployees;
+use crate::jobs::deliveries::{BatchFailure, Deliveries, LoopState, linked_accounts, slices};
 use crate::roster::{self, Effect, Observation};
 use leaver_core::domain::{DeliveryId, EmployeeKey};
 
@@ -91,6 +91,11 @@ async fn process_next(
     concurrency: Concurrency,
 ) -> Result<Option<Batch>, BatchFailure> {
     let pool = &deliveries.engine.pool;
+    let large_body = deliveries.large_body.try_lock().ok();
+    let limit = ClaimLimit {
+        takes_large: large_body.is_some(),
+        ..limit
+    };
     let mut conn = pool.acquire().await.map_err(BatchFailure::before_claim)?;
     let conn = &mut *conn;
     let claiming = async move {
@@ -100,7 +105,7 @@ async fn process_next(
         Ok((tx, claimed))
     };
     let claiming = pool.with_silence_timeout(claiming).await;
-    let (mut tx, claimed) = claiming.map_err(BatchFailure::before_claim)?;
+    let (mut tx, mut claimed) = claiming.map_err(BatchFailure::before_claim)?;
     if claimed.is_empty() {
         return Ok(Some(Batch::default()));
     }
@@ -108,25 +113,52 @@ async fn process_next(
         roll_back(tx).await;
         return Ok(None);
     }
+    let is_large = claimed.iter().any(Delivery::is_large);
+    let _until_committed = large_body.filter(|_| is_large);
     let ids: Vec<DeliveryId> = claimed.iter().map(|delivery| delivery.id).collect();
-    let bodies = || claimed.iter().map(|delivery| &delivery.body[..]);
-    failpoints::reach("after_claim", bodies());
+    let failed = |claimed, failure| BatchFailure {
+        claimed,
+        is_large,
+        failure,
+    };
+    failpoints::reach("after_claim", bodies(&claimed));
+    // Before the bodies are parsed, since one of them can end the process.
+    let marked = deliveries.mark_in_flight(state.id, &ids, now);
+    if let Err(error) = pool.with_silence_timeout(marked).await {
+        roll_back(tx).await;
+        return Err(failed(ids, error.into()));
+    }
+    let policies = &deliveries.engine.policies;
+    let parsed = parse_some(policies, &claimed);
+    // The others stay due.
+    claimed.truncate(parsed.len());
+    let ids: Vec<DeliveryId> = claimed.iter().map(|delivery| delivery.id).collect();
     // One that was postponed may be so for a lock that still is not released.
     let has_short_waits = state.has_short_waits || claimed.iter().any(|it| it.attempts > 0);
     let work = async {
-        deliveries.mark_in_flight(state.id, &ids, now).await?;
-        let policies = &deliveries.engine.policies;
         let claimed = &claimed;
-        let batch =
-            process_claimed(&mut tx, table, policies, claimed, has_short_waits, now).await?;
+        let batch = if let ([delivery], [ParsedDelivery::Many(entries)]) = (&**claimed, &*parsed) {
+            let many = ManyEmployees {
+                table,
+                policies,
+                delivery,
+                entries,
+                now,
+                partially: None,
+                has_short_waits,
+            };
+            slices::process(&mut tx, many).await?
+        } else {
+            process_parsed(&mut tx, table, policies, claimed, parsed, has_short_waits, now).await?
+        };
         inbox::in_flight::store::forget(&mut tx, state.id).await?;
-        failpoints::reach("after_effect_before_commit", bodies());
-        Ok::<_, sqlx::Error>(batch)
+        failpoints::reach("after_effect_before_commit", bodies(claimed));
+        Ok::<_, Failure>(batch)
     };
     let processed = match pool.with_silence_timeout(run_catching(work)).await {
         Ok(batch) => {
             let committed = pool.with_silence_timeout(tx.commit()).await;
-            failpoints::reach("after_effect_commit", bodies());
+            failpoints::reach("after_effect_commit", bodies(&claimed));
             committed.map(|()| Some(batch)).map_err(Failure::from)
         }
         Err(failure) => {
@@ -134,33 +166,28 @@ async fn process_next(
             Err(failure)
         }
     };
-    processed.map_err(|failure| BatchFailure {
-        claimed: ids,
-        failure,
-    })
+    processed.map_err(|failure| failed(ids, failure))
 }
 
-async fn process_claimed(
+fn bodies(deliveries: &[Delivery]) -> impl Iterator<Item = &[u8]> {
+    deliveries.iter().map(|delivery| &delivery.body[..])
+}
+
+async fn process_parsed(
     tx: &mut PgConnection,
     table: &AccountsTable,
     policies: &Policies,
     claimed: &[Delivery],
+    mut parsed: Vec<ParsedDelivery>,
     has_short_waits: bool,
     now: DateTime<Utc>,
 ) -> Result<Batch, sqlx::Error> {
-    let mut parsed: Vec<ParsedDelivery> = claimed
-        .iter()
-        .map(|delivery| parse(policies, delivery))
-        .collect();
     linked_accounts::admit(tx, policies, claimed, &mut parsed).await?;
-    let observations: Vec<Observation> = parsed
-        .iter()
-        .flat_map(ParsedDelivery::observations)
-        .cloned()
-        .collect();
-    let observed = roster::observe(tx, &observations, &policies.sharing(table), now).await?;
+    let observations = parsed.iter().flat_map(ParsedDelivery::observations);
+    let observed = roster::observe(tx, observations, &policies.sharing(table), now).await?;
     let origin = Origin::deliveries();
-    roster::observations::store::insert(tx, &observed, origin.cause.as_str(), now).await?;
+    let changes = roster::observations::of(&observed);
+    roster::observations::store::insert(tx, &changes, origin.cause.as_str(), now).await?;
     let effects = effects_by_delivery(&observed);
     let latest: LatestDeliveries = observed
         .iter()
@@ -176,10 +203,7 @@ async fn process_claimed(
         .filter(|observed| observed.effect == Effect::Changed)
         .map(|observed| observed.employee)
         .collect();
-    failpoints::reach(
-        "mid_batch",
-        claimed.iter().map(|delivery| &delivery.body[..]),
-    );
+    failpoints::reach("mid_batch", bodies(claimed));
     // Rows of the roster are locked by now. Other workers may have held them for long.
     if has_short_waits {
         set_short_lock_timeout(tx).await?;
@@ -231,12 +255,13 @@ fn settlements(
         let end = match parsed {
             ParsedDelivery::Ended(end)
             | ParsedDelivery::LinkedAccountDeleted { outcome: end, .. } => end,
+            // Processed by itself, in slices.
+            ParsedDelivery::Many(_) => continue,
             ParsedDelivery::Observations {
                 observations,
                 has_event_times,
                 bad_entries,
             } => {
-                let entries = observations.len() + bad_entries.len();
                 let keys: BTreeSet<EmployeeKey> =
                     observations.iter().map(Observation::key).collect();
                 for key in keys {
@@ -250,39 +275,11 @@ fn settlements(
                     };
                     *outcomes.entry(outcome).or_default() += 1;
                 }
-                let mut outcome: serde_json::Map<String, serde_json::Value> = outcomes
-                    .iter()
-                    .map(|(outcome, count)| (outcome.as_str().to_owned(), (*count).into()))
-                    .collect();
-                let count = bad_entries.len();
-                if count > 0 {
-                    outcome.insert("bad_entries".to_owned(), count.into());
-                }
-                DeliveryOutcome::Processed {
-                    outcome: outcome.into(),
-                    has_event_times,
-                    bad_entries: (count > 0).then(|| {
-                        describe(
-                            &bad_entries,
-                            &format!("{count} of {entries} entries cannot be read"),
-                        )
-                    }),
-                }
+                processed(&outcomes, observations.len(), has_event_times, &bad_entries)
             }
         };
-        let (state, reason) = match &end {
-            DeliveryOutcome::Processed { bad_entries, .. } => ("processed", bad_entries.clone()),
-            DeliveryOutcome::Ignored { reason } => ("ignored", Some(reason.clone())),
-            DeliveryOutcome::Failed { reason } => ("failed", Some(reason.clone())),
-        };
-        batch.deliveries.push(SettledDelivery {
-            id: delivery.id,
-            source: delivery.source.clone(),
-            received_at: delivery.received_at,
-            state,
-            reason,
-            outcomes,
-        });
+        let settled = SettledDelivery::new(delivery, &end, outcomes);
+        batch.deliveries.push(settled);
         settlements.push(Settlement {
             id: delivery.id,
             end,
@@ -290,4 +287,50 @@ fn settlements(
         });
     }
     (batch, settlements)
+}
+
+/// Returns the outcome of a delivery of which this many entries were read.
+pub(super) fn processed(
+    outcomes: &BTreeMap<Outcome, usize>,
+    read: usize,
+    has_event_times: bool,
+    bad_entries: &BadEntries,
+) -> DeliveryOutcome {
+    let mut outcome: serde_json::Map<String, serde_json::Value> = outcomes
+        .iter()
+        .map(|(outcome, count)| (outcome.as_str().to_owned(), (*count).into()))
+        .collect();
+    let count = bad_entries.count();
+    if count > 0 {
+        outcome.insert("bad_entries".to_owned(), count.into());
+    }
+    let entries = read + count;
+    DeliveryOutcome::Processed {
+        outcome: outcome.into(),
+        has_event_times,
+        bad_entries: (count > 0)
+            .then(|| bad_entries.describe(&format!("{count} of {entries} entries cannot be read"))),
+    }
+}
+
+impl SettledDelivery {
+    pub(super) fn new(
+        delivery: &Delivery,
+        end: &DeliveryOutcome,
+        outcomes: BTreeMap<Outcome, usize>,
+    ) -> Self {
+        let (state, reason) = match end {
+            DeliveryOutcome::Processed { bad_entries, .. } => ("processed", bad_entries.clone()),
+            DeliveryOutcome::Ignored { reason } => ("ignored", Some(reason.clone())),
+            DeliveryOutcome::Failed { reason } => ("failed", Some(reason.clone())),
+        };
+        Self {
+            id: delivery.id,
+            source: delivery.source.clone(),
+            received_at: delivery.received_at,
+            state,
+            reason,
+            outcomes,
+        }
+    }
 }

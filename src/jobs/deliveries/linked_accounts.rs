@@ -91,7 +91,7 @@ impl Mention {
                 };
                 (observations.first()?.change.linked_account.as_ref()?, false)
             }
-            ParsedDelivery::Ended(_) => return None,
+            ParsedDelivery::Many(_) | ParsedDelivery::Ended(_) => return None,
         };
         Some(Self {
             source,

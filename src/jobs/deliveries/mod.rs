@@ -9,6 +9,7 @@ pub(crate) mod linked_accounts;
 pub mod notify;
 mod parse;
 mod retry;
+mod slices;
 mod worker;
 
 use std::sync::Arc;
@@ -51,6 +52,8 @@ pub struct Deliveries {
     liveness: Arc<Liveness>,
     /// Held shared by each batch, and exclusively by the batch of an isolated delivery.
     concurrency: RwLock<()>,
+    /// Held by the batch of a large body, so that a process has only one of them in memory.
+    large_body: Mutex<()>,
     /// Under overload held by one worker after the other, so that inserts of new deliveries come first.
     pub overload_lock: Mutex<()>,
 }
@@ -58,8 +61,10 @@ pub struct Deliveries {
 /// A batch that failed; nothing of it was done.
 #[derive(Debug)]
 pub(crate) struct BatchFailure {
-    /// The deliveries that were claimed; none if the failure came before the claim.
+    /// The deliveries of the batch; none if the failure came before the claim.
     pub claimed: Vec<DeliveryId>,
+    /// True if it is one with a large body.
+    pub is_large: bool,
     /// Why it failed.
     pub failure: Failure,
 }
@@ -68,6 +73,7 @@ impl BatchFailure {
     fn before_claim(error: sqlx::Error) -> Self {
         Self {
             claimed: vec![],
+            is_large: false,
             failure: error.into(),
         }
     }
@@ -119,6 +125,7 @@ impl Deliveries {
             config,
             liveness,
             concurrency: RwLock::default(),
+            large_body: Mutex::default(),
             overload_lock: Mutex::default(),
         }
     }
@@ -147,6 +154,7 @@ impl Deliveries {
                 .reduced_batch_size
                 .unwrap_or(self.config.batch_max_deliveries),
             bytes: self.config.batch_max_bytes,
+            takes_large: false,
         };
         let began = Instant::now();
         match process_batch(self, state, &table, limit, now).await {

@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::engine::policies::Policies;
-use crate::ingest::inbox::{Delivery, DeliveryOutcome};
+use crate::ingest::inbox::{Delivery, DeliveryOutcome, EmployeeIds};
 use crate::roster::Observation;
 use leaver_core::domain::EmployeeId;
-use leaver_core::providers::{self, Ignored, InvalidEntry, Parsed};
+use leaver_core::providers::{self, Entries, Ignored, InvalidEntry, Opened, Parsed};
 
+/// Entries of one delivery that are processed at once. Each takes a few kilobytes.
+pub(super) const SLICE: usize = 5_000;
+/// Entries of several small deliveries that are processed at once. Two workers may have as many at a time.
+const MAX_OBSERVATIONS: usize = 2_000;
 /// Entries that are named if they cannot be read. A body can have thousands.
 const MAX_NAMED: usize = 10;
 
@@ -17,8 +21,10 @@ pub(super) enum ParsedDelivery {
     Observations {
         observations: Vec<Observation>,
         has_event_times: bool,
-        bad_entries: Vec<InvalidEntry>,
+        bad_entries: BadEntries,
     },
+    /// More employees than are processed at once.
+    Many(Entries),
     /// Ignored, or failed because it cannot be parsed.
     Ended(DeliveryOutcome),
     /// A linked account was deleted at the provider. No employee is concerned.
@@ -33,22 +39,73 @@ impl ParsedDelivery {
     pub(super) fn observations(&self) -> &[Observation] {
         match self {
             Self::Observations { observations, .. } => observations,
-            Self::Ended(_) | Self::LinkedAccountDeleted { .. } => &[],
+            Self::Many(_) | Self::Ended(_) | Self::LinkedAccountDeleted { .. } => &[],
         }
     }
 
     /// Returns the employees that the delivery names; `None` if it cannot be parsed.
-    pub(super) fn named(&self) -> Option<Vec<EmployeeId>> {
-        if let Self::Ended(DeliveryOutcome::Failed { .. }) = self {
-            return None;
+    pub(super) fn named(&self) -> Option<EmployeeIds> {
+        match self {
+            Self::Ended(DeliveryOutcome::Failed { .. }) => None,
+            Self::Many(entries) => Some(EmployeeIds::of(entries.ids())),
+            _ => {
+                let observations = self.observations().iter();
+                let ids: BTreeSet<&EmployeeId> =
+                    observations.map(|o| &o.change.employee_id).collect();
+                Some(EmployeeIds::of(ids.into_iter().map(EmployeeId::as_str)))
+            }
         }
-        let ids: BTreeSet<&EmployeeId> = self
-            .observations()
-            .iter()
-            .map(|observation| &observation.change.employee_id)
-            .collect();
-        Some(ids.into_iter().cloned().collect())
     }
+}
+
+/// The entries of a delivery that cannot be read.
+#[derive(Default)]
+pub(super) struct BadEntries {
+    first: Vec<InvalidEntry>,
+    more: usize,
+}
+
+impl BadEntries {
+    pub(super) fn new(first: &[InvalidEntry], more: usize) -> Self {
+        let first = first.to_vec();
+        Self { first, more }
+    }
+
+    pub(super) fn count(&self) -> usize {
+        self.first.len() + self.more
+    }
+
+    /// Describes which entries cannot be read, and why. It names the first of them, and counts the others.
+    pub(super) fn describe(&self, summary: &str) -> String {
+        let named = self.first.iter().take(MAX_NAMED);
+        let mut causes: Vec<String> = named.map(ToString::to_string).collect();
+        let others = self.count().saturating_sub(MAX_NAMED);
+        if others > 0 {
+            causes.push(format!("and {others} more"));
+        }
+        format!("{summary}: {}", causes.join("; "))
+    }
+}
+
+/// Parses deliveries in their order until they have [`MAX_OBSERVATIONS`] together, at least the first one. The others wait for
+/// the next batch, as does one with many employees behind another.
+pub(super) fn parse_some(policies: &Policies, deliveries: &[Delivery]) -> Vec<ParsedDelivery> {
+    let (mut all, mut observations) = (vec![], 0);
+    for delivery in deliveries {
+        let parsed = parse(policies, delivery);
+        observations += match &parsed {
+            ParsedDelivery::Many(_) => MAX_OBSERVATIONS,
+            other => other.observations().len(),
+        };
+        if observations > MAX_OBSERVATIONS && !all.is_empty() {
+            break;
+        }
+        all.push(parsed);
+        if observations >= MAX_OBSERVATIONS {
+            break;
+        }
+    }
+    all
 }
 
 /// Parses one delivery. After a panic of the parser this delivery fails; others of the batch are unaffected.
@@ -64,14 +121,15 @@ pub(super) fn parse(policies: &Policies, delivery: &Delivery) -> ParsedDelivery 
         return failed("the source has no valid name".to_owned());
     };
     let normalized = catch_unwind(AssertUnwindSafe(|| {
-        providers::normalize(provider_config, &delivery.body)
+        providers::open(provider_config, delivery.body.clone(), SLICE)
     }));
     match normalized {
         Err(_panic) => failed(
             "a bug: reading the body panicked; report it, and replay after the fix".to_owned(),
         ),
         Ok(Err(unreadable)) => failed(unreadable.to_string()),
-        Ok(Ok(Parsed::Ignored(what))) => {
+        Ok(Ok(Opened::Many(entries))) => ParsedDelivery::Many(entries),
+        Ok(Ok(Opened::Parsed(Parsed::Ignored(what)))) => {
             let outcome = DeliveryOutcome::Ignored {
                 reason: what.to_string(),
             };
@@ -85,12 +143,12 @@ pub(super) fn parse(policies: &Policies, delivery: &Delivery) -> ParsedDelivery 
                 None => ParsedDelivery::Ended(outcome),
             }
         }
-        Ok(Ok(Parsed::Changes(changes))) if changes.changes.is_empty() => {
-            failed(describe(&changes.bad_entries, "no entry can be read"))
-        }
-        Ok(Ok(Parsed::Changes(changes))) => {
+        Ok(Ok(Opened::Parsed(Parsed::Changes(changes)))) => {
+            let bad_entries = BadEntries::new(&changes.bad_entries, changes.more_bad_entries);
+            if changes.changes.is_empty() {
+                return failed(bad_entries.describe("no entry can be read"));
+            }
             let has_event_times = changes.has_event_times();
-            let bad_entries = changes.bad_entries;
             let observations = changes
                 .changes
                 .into_iter()
@@ -111,14 +169,4 @@ pub(super) fn parse(policies: &Policies, delivery: &Delivery) -> ParsedDelivery 
             }
         }
     }
-}
-
-/// Describes which entries cannot be read, and why. It names the first of them, and counts the others.
-pub(super) fn describe(bad_entries: &[InvalidEntry], summary: &str) -> String {
-    let (named, others) = bad_entries.split_at(bad_entries.len().min(MAX_NAMED));
-    let mut causes: Vec<String> = named.iter().map(ToString::to_string).collect();
-    if !others.is_empty() {
-        causes.push(format!("and {} more", others.len()));
-    }
-    format!("{summary}: {}", causes.join("; "))
 }

@@ -1,7 +1,6 @@
 //! Handles a batch that failed: retries it in halves. A delivery that fails alone is postponed with backoff, and fails for good
 //! after `max_attempts` attempts.
 
-use std::collections::HashMap;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -9,19 +8,19 @@ use sqlx::{Connection, PgConnection};
 use tracing::{debug, error, warn};
 
 use super::linked_accounts;
-use super::parse::parse;
-use super::{BatchFailure, Deliveries, LoopState, Round};
+use super::parse::{ParsedDelivery, parse};
+use super::slices::{ManyEmployees, Tally};
+use super::{BatchFailure, Deliveries, LoopState, Round, slices};
 use crate::base::backoff::{Backoff, Jitter};
 use crate::db::error::error_chain;
 use crate::db::transaction::{set_lock_timeout, set_short_lock_timeout};
 use crate::engine::Failure;
 use crate::engine::accounts::AccountsTable;
-use crate::engine::execute::Outcome;
 use crate::engine::failure::run_catching;
 use crate::engine::origin::Origin;
 use crate::ingest::inbox::{self, Delivery, DeliveryOutcome, Settlement};
 use crate::roster::{self, Effect};
-use leaver_core::domain::{DeliveryId, Employee, EmployeeKey};
+use leaver_core::domain::{DeliveryId, Employee};
 
 /// Before the next attempt at a delivery that failed alone.
 const RETRY: Backoff = Backoff {
@@ -61,7 +60,11 @@ impl Deliveries {
                 "deliveries.recover: cannot delete the record of the batch; the next batch replaces it"
             );
         }
-        let BatchFailure { claimed, failure } = failed;
+        let BatchFailure {
+            claimed,
+            is_large,
+            failure,
+        } = failed;
         if failure.is_outage() {
             warn!(error = %failure, "deliveries.process: cannot use the database; deliveries wait");
             return Round::Outage;
@@ -72,6 +75,10 @@ impl Deliveries {
                 Round::Outage
             }
             [delivery] => {
+                let _until_committed = match is_large {
+                    true => Some(self.large_body.lock().await),
+                    false => None,
+                };
                 let handled = self.postpone_or_fail(*delivery, &failure, now);
                 match self.engine.pool.with_silence_timeout(handled).await {
                     Ok(()) => Round::Postponed,
@@ -121,44 +128,57 @@ impl Deliveries {
             failed.max_attempts = i32::MAX;
             set_short_lock_timeout(&mut tx).await?;
         }
-        let mut outcomes = HashMap::new();
+        let mut done = Tally::default();
         if let Ok(table) = table {
-            let executed = self.execute_employees(&mut tx, &table, &delivery, now);
-            let (employees, executed) = executed.await?;
-            if !executed.is_empty() {
+            let executed = self.execute_employees(&mut tx, &table, &delivery, failed.is_lock, now);
+            done = executed.await?;
+            if done.executed > 0 {
                 failed.reason = format!(
-                    "nothing could be done for {} of the {employees} employees in it: {}",
-                    employees - executed.len(),
+                    "nothing could be done for {} of the {} employees in it: {}",
+                    done.changed.saturating_sub(done.executed),
+                    done.changed,
                     failed.reason
                 );
             }
-            outcomes = executed;
         }
         self.next_step_after_failure(&mut tx, &delivery, &failed, now)
             .await?;
         tx.commit().await?;
-        for (key, outcome) in &outcomes {
-            self.engine.count(key.source.as_str(), *outcome, 1);
+        for (outcome, count) in &done.outcomes {
+            self.engine.count(&delivery.source, *outcome, *count);
         }
-        let is_changed = !outcomes.is_empty();
+        let is_changed = done.executed > 0;
         self.engine.notify_jobs(is_changed, is_changed);
         Ok(())
     }
 
-    /// Executes what is possible of a delivery that failed as a whole. Returns the number of employees with a change, and
-    /// the outcomes of those for whom it succeeded.
+    /// Executes what is possible of a delivery that failed as a whole.
     async fn execute_employees(
         &self,
         tx: &mut PgConnection,
         table: &AccountsTable,
         delivery: &Delivery,
+        has_short_waits: bool,
         now: DateTime<Utc>,
-    ) -> Result<(usize, HashMap<EmployeeKey, Outcome>), Failure> {
-        let nothing = (0, HashMap::new());
+    ) -> Result<Tally, Failure> {
         let policies = &self.engine.policies;
         let mut parsed = [parse(policies, delivery)];
-        let sharing = policies.sharing(table);
         let mut savepoint = tx.begin().await?;
+        if let [ParsedDelivery::Many(entries)] = &parsed {
+            let many = ManyEmployees {
+                table,
+                policies,
+                delivery,
+                entries,
+                now,
+                partially: Some(&self.engine),
+                has_short_waits,
+            };
+            let done = slices::execute_all(&mut savepoint, many).await?;
+            savepoint.commit().await?;
+            return Ok(done);
+        }
+        let sharing = policies.sharing(table);
         let observing = async {
             let delivery = std::slice::from_ref(delivery);
             linked_accounts::admit(&mut savepoint, policies, delivery, &mut parsed).await?;
@@ -167,7 +187,7 @@ impl Deliveries {
         };
         let Ok(mut observed) = run_catching(observing).await else {
             savepoint.rollback().await?;
-            return Ok(nothing);
+            return Ok(Tally::default());
         };
         observed.retain(|observed| observed.effect == Effect::Changed);
         let employees = observed.iter().map(|observed| &observed.employee);
@@ -175,9 +195,12 @@ impl Deliveries {
         // A single employee has failed already, with the delivery.
         if changed.len() < 2 {
             savepoint.rollback().await?;
-            return Ok(nothing);
+            return Ok(Tally::default());
         }
-        let employees = changed.len();
+        let mut done = Tally {
+            changed: changed.len(),
+            ..Tally::default()
+        };
         let origin = Origin::deliveries();
         let executed = self
             .engine
@@ -185,13 +208,18 @@ impl Deliveries {
         let outcomes = executed.await?.outcomes;
         if outcomes.is_empty() {
             savepoint.rollback().await?;
-            return Ok(nothing);
+            return Ok(Tally::default());
         }
         observed.retain(|observed| outcomes.contains_key(&observed.employee.key));
         let via = origin.cause.as_str();
-        roster::observations::store::insert(&mut savepoint, &observed, via, now).await?;
+        let changes = roster::observations::of(&observed);
+        roster::observations::store::insert(&mut savepoint, &changes, via, now).await?;
         savepoint.commit().await?;
-        Ok((employees, outcomes))
+        done.executed = outcomes.len();
+        for outcome in outcomes.into_values() {
+            *done.outcomes.entry(outcome).or_default() += 1;
+        }
+        Ok(done)
     }
 
     /// Records a failed attempt at a locked delivery: postpones it, or fails it for good after its last attempt.

@@ -5,16 +5,24 @@
 
 pub(crate) mod store;
 
-use super::Observation;
+use super::{Observation, Observed};
 use super::facts_json::StoredFacts;
 use leaver_core::decision::repeat::can_matter;
-use leaver_core::domain::{DeliveryId, Employee};
+use leaver_core::domain::{DeliveryId, Employee, EmployeeKey};
 
 /// The facts that one observation changed.
 #[derive(Clone, Debug)]
 pub(crate) struct FactChange {
     facts: StoredFacts,
     delivery: Option<DeliveryId>,
+}
+
+/// Returns the changes of employees, each with the employee.
+pub(crate) fn of(observed: &[Observed]) -> Vec<(&EmployeeKey, &FactChange)> {
+    observed
+        .iter()
+        .flat_map(|one| one.changes.iter().map(|change| (&one.employee.key, change)))
+        .collect()
 }
 
 impl FactChange {

@@ -7,8 +7,8 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use crate::db::employee_keys::{KeyColumns, employee_key};
-use crate::roster::Observed;
 use crate::roster::facts_json::StoredFacts;
+use crate::roster::observations::FactChange;
 use leaver_core::domain::{EmployeeKey, Tenant};
 
 /// Inserts one row for each observation that changed a fact. Without any, it runs no statement. `via` is `webhook`, `sync`, or
@@ -18,22 +18,17 @@ use leaver_core::domain::{EmployeeKey, Tenant};
 /// Returns the database's error; nothing was written then.
 pub(crate) async fn insert(
     conn: &mut PgConnection,
-    observed: &[Observed],
+    changes: &[(&EmployeeKey, &FactChange)],
     via: &str,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let changes = || {
-        observed.iter().flat_map(|observed| {
-            let key = &observed.employee.key;
-            observed.changes.iter().map(move |change| (key, change))
-        })
-    };
-    let columns = KeyColumns::of(changes().map(|(key, _)| key));
-    if columns.sources.is_empty() {
+    if changes.is_empty() {
         return Ok(());
     }
-    let facts: Vec<Json<&StoredFacts>> = changes().map(|(_, change)| Json(&change.facts)).collect();
-    let deliveries: Vec<Option<uuid::Uuid>> = changes()
+    let columns = KeyColumns::of(changes.iter().map(|(key, _)| *key));
+    let facts: Vec<Json<&StoredFacts>> = changes.iter().map(|(_, c)| Json(&c.facts)).collect();
+    let deliveries: Vec<Option<uuid::Uuid>> = changes
+        .iter()
         .map(|(_, change)| change.delivery.map(|id| id.0))
         .collect();
     sqlx::query!(

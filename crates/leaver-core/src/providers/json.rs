@@ -8,11 +8,15 @@
 
 use std::fmt;
 
-use serde::de::{Deserialize, DeserializeOwned, Deserializer, MapAccess, SeqAccess, Visitor};
+use bytes::Bytes;
+use serde::de::{
+    Deserialize, DeserializeOwned, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor,
+};
 use serde_json::map::Entry;
 use serde_json::{Map, Number, Value};
 
 use super::ParseError;
+use super::json_keep::{Keep, kept};
 use super::json_repair::repaired;
 
 /// Stands for a part of a text that cannot be read.
@@ -22,15 +26,41 @@ pub(super) const UNREADABLE: char = char::REPLACEMENT_CHARACTER;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct UnreadableMember(pub(super) &'static str);
 
-/// Parses a body that must be an object, up to the nesting limit of `serde_json` (128 levels).
-pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, ParseError> {
-    match value(body) {
+/// Parses the needed parts of a body that must be an object.
+pub(super) fn object(
+    body: &[u8],
+    keep: &'static Keep,
+) -> Result<Map<String, Value>, ParseError> {
+    match kept(body, keep) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(ParseError::NotAnObject),
-        Err(error) => Err(ParseError::NotJson {
-            line: error.line(),
-            column: error.column(),
-        }),
+        Err(error) => Err(not_json(&error)),
+    }
+}
+
+/// Returns a body that is JSON in UTF-8: the same bytes, or repaired ones. Takes no memory for values.
+pub(super) fn readable(body: Bytes) -> Result<Bytes, ParseError> {
+    let check = |body: &[u8]| -> Result<(), serde_json::Error> {
+        let mut deserializer = serde_json::Deserializer::from_slice(body);
+        IgnoredAny::deserialize(&mut deserializer)?;
+        deserializer.end()
+    };
+    let checked = check(&body);
+    if checked.is_ok() && std::str::from_utf8(&body).is_ok() {
+        return Ok(body);
+    }
+    match repaired(&body) {
+        Some(repaired) => check(&repaired)
+            .map(|()| repaired.into())
+            .map_err(|error| not_json(&error)),
+        None => Err(checked.map_or_else(|error| not_json(&error), |()| ParseError::NotAnObject)),
+    }
+}
+
+pub(super) fn not_json(error: &serde_json::Error) -> ParseError {
+    ParseError::NotJson {
+        line: error.line(),
+        column: error.column(),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Makes JSON out of text that is JSON except for single characters or numbers.
 //!
 //! A part that cannot be read becomes [`UNREADABLE`]. The structure is left alone: a body that is truncated, or that has a word
-//! without quotes, stays invalid.
+//! without quotes, stays invalid. The repaired text has at most three times the bytes of the original.
 
 use super::json::UNREADABLE;
 
@@ -69,9 +69,24 @@ fn string(text: &[u8], repaired: &mut Vec<u8>) -> usize {
         }
     }
     repaired.push(b'"');
-    characters(&String::from_utf8_lossy(&text[1..end]), repaired);
+    // Not as a whole, since a string can be as long as the body.
+    for part in text[1..end].utf8_chunks() {
+        characters(part.valid(), repaired);
+        if !part.invalid().is_empty() {
+            mark_unreadable(repaired);
+        }
+    }
     repaired.push(b'"');
     end + 1
+}
+
+/// Adds one [`UNREADABLE`] in place of neighbouring parts that cannot be read.
+fn mark_unreadable(repaired: &mut Vec<u8>) {
+    let mut mark = [0; 4];
+    let mark = UNREADABLE.encode_utf8(&mut mark).as_bytes();
+    if !repaired.ends_with(mark) {
+        repaired.extend(mark);
+    }
 }
 
 /// Copies the inside of a string.
@@ -89,7 +104,7 @@ fn characters(mut text: &str, repaired: &mut Vec<u8>) {
             [b'\\', ..] => (false, special.chars().take(2).map(char::len_utf8).sum()),
             // A control character is readable, although JSON wants an escape.
             [control, ..] => {
-                repaired.extend(format!("\\u{control:04x}").bytes());
+                repaired.extend(escaped(*control));
                 text = &special[1..];
                 continue;
             }
@@ -98,11 +113,23 @@ fn characters(mut text: &str, repaired: &mut Vec<u8>) {
         if readable {
             repaired.extend(special[..length].bytes());
         } else {
-            repaired.extend(UNREADABLE.to_string().bytes());
+            mark_unreadable(repaired);
         }
         text = &special[length..];
     }
     repaired.extend(text.bytes());
+}
+
+/// Returns the escape of a control character. Those without a short one become a backspace, or a form feed if they are white
+/// space: an escape of six bytes would multiply the size of the text, and no value with one of them is used.
+fn escaped(control: u8) -> &'static [u8] {
+    match control {
+        b'\t' => b"\\t",
+        b'\n' => b"\\n",
+        b'\r' => b"\\r",
+        0x0b | 0x0c => b"\\f",
+        _ => b"\\b",
+    }
 }
 
 /// Returns whether an escape stands for a character, and its length: 12 bytes for a surrogate pair.

@@ -33,11 +33,16 @@ pub use tenancy::Tenancy;
 mod responses;
 pub use responses::error_in_success;
 
+mod entries;
+pub use entries::{Entries, Opened};
+
 mod dates;
 mod json;
+mod json_keep;
 mod json_repair;
 mod values;
 
+use bytes::Bytes;
 use chrono_tz::Tz;
 
 use crate::domain::{Capabilities, EmployeeChange, Provider};
@@ -82,8 +87,10 @@ pub enum Parsed {
 pub struct Changes {
     /// The entries that could be parsed, in the body's order.
     pub changes: Vec<EmployeeChange>,
-    /// The entries that could not be parsed.
+    /// The first entries that could not be parsed, up to 100.
     pub bad_entries: Vec<InvalidEntry>,
+    /// The number of further entries that could not be parsed.
+    pub more_bad_entries: usize,
 }
 
 impl Changes {
@@ -94,22 +101,36 @@ impl Changes {
     }
 }
 
-/// Parses a body in the format of the configured provider.
+/// Parses a body in the format of the configured provider. Takes memory for each change, so it is for small bodies.
 ///
 /// The body alone selects JSON or form: the `Content-Type` is not signed, and proxies change it.
 ///
 /// # Errors
 /// Returns [`ParseError`] if the body as a whole cannot be parsed. A retry cannot succeed.
 pub fn normalize(config: &ProviderConfig, body: &[u8]) -> Result<Parsed, ParseError> {
-    let body = json::without_byte_order_mark(body);
+    let opened = open(config, Bytes::copy_from_slice(body), usize::MAX)?;
+    Ok(match opened {
+        Opened::Parsed(parsed) => parsed,
+        // Not reached: no body has so many changes.
+        Opened::Many(_) => Parsed::Changes(Changes::default()),
+    })
+}
+
+/// Opens a body in the format of the configured provider. If it has more than `max` changes, only their places are kept.
+///
+/// # Errors
+/// Returns [`ParseError`] if the body as a whole cannot be parsed. A retry cannot succeed.
+pub fn open(config: &ProviderConfig, body: Bytes, max: usize) -> Result<Opened, ParseError> {
+    let start = body.len() - json::without_byte_order_mark(&body).len();
+    let body = body.slice(start..);
     if body.is_empty() {
-        return Ok(Parsed::Ignored(Ignored::Empty));
+        return Ok(Opened::Parsed(Parsed::Ignored(Ignored::Empty)));
     }
     match config.provider {
-        Provider::BambooHr => bamboohr::parse(config, body),
-        Provider::Merge => merge::parse(config, body),
+        Provider::BambooHr => bamboohr::open(config, body, max),
+        Provider::Merge => merge::parse(config, &body).map(Opened::Parsed),
         #[cfg(test)]
-        Provider::Toy => toy::parse(config, body),
+        Provider::Toy => toy::parse(config, &body).map(Opened::Parsed),
     }
 }
 

@@ -15,9 +15,9 @@ pub const FIELDS_NOT_MAPPED: &str = "none of its posted fields is known";
     strum(serialize_all = "snake_case")
 )]
 pub enum ParseError {
-    /// The body is not JSON, is truncated or exceeds the nesting limit.
+    /// The body is not JSON or is truncated.
     #[error(
-        "the body is not JSON, is truncated or is nested too deeply (line {line}, column {column})"
+        "the body is not JSON or is truncated (line {line}, column {column})"
     )]
     NotJson {
         /// Where parsing stopped, from 1.

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value, error::Category};
 
+use super::json_keep::{Keep, kept};
 use super::{InvalidResponse, json};
 
 /// Longest body that can be an error, in bytes. Longer ones are data.
@@ -21,8 +22,20 @@ pub fn error_in_success(body: &[u8]) -> Option<u16> {
     (400..600).contains(&code).then_some(code)
 }
 
-/// Parses a response that must be an object.
-pub(super) fn object(body: &[u8]) -> Result<Map<String, Value>, InvalidResponse> {
+/// Parses the needed parts of a response that must be an object.
+pub(super) fn object(
+    body: &[u8],
+    keep: &'static Keep,
+) -> Result<Map<String, Value>, InvalidResponse> {
+    match kept(body, keep) {
+        Ok(Value::Object(object)) => Ok(object),
+        Ok(_) => Err(InvalidResponse::WrongShape("it is not an object")),
+        Err(error) => Err(bad_json(&error)),
+    }
+}
+
+/// Parses a whole response that must be an object. For responses that are small by a limit of the client.
+pub(super) fn small_object(body: &[u8]) -> Result<Map<String, Value>, InvalidResponse> {
     match json::value(body) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(InvalidResponse::WrongShape("it is not an object")),

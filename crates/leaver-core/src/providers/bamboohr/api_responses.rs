@@ -7,10 +7,11 @@ use std::fmt;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Value};
 
-use super::super::json::{self, Lenient};
+use super::super::json;
+use super::super::json_keep::{Keep, Kept, Name};
 use super::super::values::{drop_empty, is_empty};
 use super::super::{EntryError, InvalidEntry, InvalidResponse, responses};
 use super::facts;
@@ -74,6 +75,16 @@ pub struct EmployeeRead {
     pub restricted_fields: Vec<&'static str>,
 }
 
+/// The members of an entry of the list that are used.
+static LISTED: Keep = Keep::Members(&[
+    ("id", Keep::Scalar),
+    ("action", Keep::Scalar),
+    ("lastChanged", Keep::Scalar),
+]);
+
+/// Most employees that a list may name.
+const MAX_LISTED: usize = 400_000;
+
 /// Parses who changed. Entries are parsed one at a time, so 100,000 of them need a few megabytes of memory.
 ///
 /// # Errors
@@ -104,7 +115,7 @@ pub fn bamboohr_employee(
     tenant: &Tenant,
     timezone: Tz,
 ) -> Result<Result<EmployeeRead, EntryError>, InvalidResponse> {
-    let record = responses::object(body)?;
+    let record = responses::small_object(body)?;
     let own_id = json::member(&record, "id")?;
     if own_id.is_some() && id(own_id, None).as_ref() != Ok(employee_id) {
         return Err(InvalidResponse::WrongShape("it is about another employee"));
@@ -197,11 +208,22 @@ pub fn bamboohr_deletion(
 struct Entries(ChangedSince);
 
 impl ChangedSince {
-    fn add(&mut self, position: usize, key: Option<&str>, entry: &Value) {
+    fn add<E: de::Error>(
+        &mut self,
+        position: usize,
+        key: Option<&str>,
+        entry: &Value,
+    ) -> Result<(), E> {
         match changed_employee(key, entry) {
-            Ok(employee) => self.employees.push(employee),
-            Err(cause) => self.bad_entries.push(InvalidEntry { position, cause }),
+            Ok(employee) if self.employees.len() < MAX_LISTED => self.employees.push(employee),
+            Ok(_) => return Err(E::custom("too many employees")),
+            // A hundred are enough for a warning.
+            Err(cause) if self.bad_entries.len() < 100 => {
+                self.bad_entries.push(InvalidEntry { position, cause });
+            }
+            Err(_) => {}
         }
+        Ok(())
     }
 }
 
@@ -237,8 +259,9 @@ impl<'de> Visitor<'de> for EntriesVisitor {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<ChangedSince, A::Error> {
         let (mut changed, mut position) = (ChangedSince::default(), 0);
-        while let Some((key, Lenient(entry))) = map.next_entry::<String, Lenient>()? {
-            changed.add(position, Some(&key), &entry);
+        while let Some(key) = map.next_key_seed(Name)? {
+            let entry = map.next_value_seed(Kept(&LISTED))?;
+            changed.add(position, Some(&key), &entry)?;
             position += 1;
         }
         Ok(changed)
@@ -246,8 +269,8 @@ impl<'de> Visitor<'de> for EntriesVisitor {
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<ChangedSince, A::Error> {
         let (mut changed, mut position) = (ChangedSince::default(), 0);
-        while let Some(Lenient(entry)) = list.next_element()? {
-            changed.add(position, None, &entry);
+        while let Some(entry) = list.next_element_seed(Kept(&LISTED))? {
+            changed.add(position, None, &entry)?;
             position += 1;
         }
         Ok(changed)

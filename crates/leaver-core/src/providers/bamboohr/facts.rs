@@ -3,26 +3,10 @@
 use chrono_tz::Tz;
 
 use super::super::values::{unknown_status, work_email};
-use super::super::{Changes, EntryError, InvalidEntry, Parsed, ProviderConfig, dates, json};
+use super::super::{EntryError, dates, json};
 use super::field_names::{FieldNames, is_among, is_other_field, list_names, same_name};
-use super::payload::{Event, Events, NOT_A_SCALAR, Structure};
+use super::payload::{Event, NOT_A_SCALAR, Structure};
 use crate::domain::{ChangeKind, EmployeeChange, EmploymentStatus, Facts, Field, Status, Tenant};
-
-/// Converts the events of a body. Its employees belong to the source's only tenant.
-pub(super) fn changes(events: Events, config: &ProviderConfig) -> Parsed {
-    let tenant = match config.tenancy.tenant_of(None, false) {
-        Ok(tenant) => tenant,
-        Err(ignored) => return Parsed::Ignored(ignored),
-    };
-    let mut changes = Changes::default();
-    for (position, event) in events.into_iter().enumerate() {
-        match event.and_then(|event| change(event, &config.fields, tenant, config.timezone)) {
-            Ok(change) => changes.changes.push(change),
-            Err(cause) => changes.bad_entries.push(InvalidEntry { position, cause }),
-        }
-    }
-    Parsed::Changes(changes)
-}
 
 /// Converts one event.
 pub(super) fn change(

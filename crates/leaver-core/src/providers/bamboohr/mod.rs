@@ -1,6 +1,7 @@
 //! BambooHR: webhooks of two structures, as JSON or form, and an API for single employees.
 
 mod api_responses;
+mod employees;
 mod facts;
 mod field_names;
 mod form;
@@ -20,8 +21,13 @@ pub use webhooks::{
     bamboohr_webhook_log, bamboohr_webhooks,
 };
 
-use super::{ParseError, Parsed, ProviderConfig};
-use crate::domain::Capabilities;
+use std::ops::Range;
+
+use bytes::Bytes;
+
+use super::entries::{Collector, Entries, Opened};
+use super::{InvalidEntry, ParseError, ProviderConfig, json};
+use crate::domain::{Capabilities, EmployeeChange};
 
 /// The capabilities of BambooHR.
 pub(super) const CAPABILITIES: Capabilities = Capabilities {
@@ -46,12 +52,47 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     last_retry_after_minutes: 155,
 };
 
-/// Parses a body that is not blank.
-pub(super) fn parse(config: &ProviderConfig, body: &[u8]) -> Result<Parsed, ParseError> {
-    Ok(match payload::parse(body)? {
-        payload::Payload::Events(events) => facts::changes(events, config),
-        payload::Payload::Ignored(ignored) => Parsed::Ignored(ignored),
-    })
+/// Parses a body that is not blank. With more than `max` changes, it returns their places.
+pub(super) fn open(
+    config: &ProviderConfig,
+    body: Bytes,
+    max: usize,
+) -> Result<Opened, ParseError> {
+    // Its employees belong to the source's only tenant.
+    let tenant = config.tenancy.tenant_of(None, false);
+    // No key of a form begins like JSON.
+    if !matches!(body.first(), Some(b'{' | b'[')) {
+        return form::open(config, tenant, &body, max);
+    }
+    let body = json::readable(body)?;
+    let (mut found, mut position) = (Collector::new(max), 0);
+    let ignored = payload::read(&body, |place, event| {
+        let Ok(tenant) = tenant else { return };
+        let change =
+            event.and_then(|event| facts::change(event, &config.fields, tenant, config.timezone));
+        match change {
+            Ok(change) => found.add(&place, change),
+            Err(cause) => found.add_bad(InvalidEntry { position, cause }),
+        }
+        position += 1;
+    })?;
+    let ignored = ignored.or(tenant.err());
+    Ok(found.finish(config, &body, ignored, entries_at))
+}
+
+/// Parses entries of a JSON body again.
+fn entries_at(entries: &Entries, positions: Range<usize>) -> Vec<EmployeeChange> {
+    let config = entries.config();
+    let Ok(tenant) = config.tenancy.tenant_of(None, false) else {
+        return vec![];
+    };
+    let index = entries.index();
+    positions
+        .filter_map(|position| {
+            let event = payload::entry(entries.text(index.place(position)), index.id(position));
+            facts::change(event.ok()?, &config.fields, tenant, config.timezone).ok()
+        })
+        .collect()
 }
 
 #[cfg(test)]

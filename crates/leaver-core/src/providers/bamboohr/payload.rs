@@ -3,22 +3,16 @@
 //! Event-based bodies name one employee and the changed fields. Field-based bodies list employees with posted values.
 //! Both come as JSON or as a form. Source: <https://documentation.bamboohr.com/docs/webhooks>, page of 26 May 2026.
 
+use std::ops::Range;
+
 use chrono::{DateTime, Utc};
 use serde_json::{Map, Value};
 
+use super::super::json_keep::Keep;
 use super::super::values::employee_id;
-use super::super::{EntryError, Ignored, ParseError, dates, json};
-use super::form;
+use super::super::{EntryError, Ignored, ParseError, dates, json, json_keep};
+use super::employees::{self, Listed};
 use crate::domain::{ChangeKind, EmployeeId};
-
-/// The content of a body.
-pub(in crate::providers) enum Payload {
-    Events(Events),
-    Ignored(Ignored),
-}
-
-/// The entries of one body, in its order.
-pub(in crate::providers) type Events = Vec<Result<Event, EntryError>>;
 
 /// The entry of one employee.
 pub(in crate::providers) struct Event {
@@ -42,39 +36,66 @@ pub(in crate::providers) enum Structure {
     FieldBased,
 }
 
-/// Parses a body that does not begin with white space or a byte order mark.
-pub(in crate::providers) fn parse(body: &[u8]) -> Result<Payload, ParseError> {
-    // No key of a form begins like JSON.
-    if !matches!(body.first(), Some(b'{' | b'[')) {
-        return form::parse(body);
-    }
-    let object = json::object(body)?;
-    match (
-        json::member(&object, "employees")?,
-        json::member(&object, "type")?,
-    ) {
-        (Some(Value::Array(list)), _) => {
-            Ok(collect(list.iter().map(|entry| field_based(entry, None))))
-        }
-        (Some(Value::Object(map)), _) => Ok(collect(
-            map.iter().map(|(key, entry)| field_based(entry, Some(key))),
-        )),
-        (Some(Value::Null), _) => Ok(Payload::Ignored(Ignored::Empty)),
-        (_, Some(event)) => Ok(match kind_of_event(event.as_str().unwrap_or_default()) {
-            Ok(kind) => collect([event_based(kind, &object)]),
-            Err(ignored) => Payload::Ignored(ignored),
+/// The needed members of an event-based body.
+static ENVELOPE: Keep = Keep::Members(&[
+    ("type", Keep::Scalar),
+    ("timestamp", Keep::Scalar),
+    (
+        "data",
+        Keep::Members(&[
+            ("employeeId", Keep::Scalar),
+            ("changedFields", Keep::All(&Keep::Scalar)),
+        ]),
+    ),
+]);
+
+/// The needed members of an entry of `employees`. A posted value is a scalar or an object `{"value": ...}`.
+static ENTRY: Keep = Keep::Members(&[
+    ("id", Keep::Scalar),
+    ("action", Keep::Scalar),
+    ("timestamp", Keep::Scalar),
+    ("changedFields", Keep::All(&Keep::Scalar)),
+    (
+        "fields",
+        Keep::All(&Keep::Members(&[("value", Keep::Scalar)])),
+    ),
+]);
+
+/// Parses a JSON body that was checked by [`json::readable`]. Passes each entry on with the place of its text in the body.
+/// Returns why the body is ignored, if it is.
+pub(super) fn read(
+    body: &[u8],
+    mut add: impl FnMut(Range<usize>, Result<Event, EntryError>),
+) -> Result<Option<Ignored>, ParseError> {
+    let body_object = json::object(body, &ENVELOPE)?;
+    let listed = employees::find(body)?;
+    let event = json::member(&body_object, "type")?;
+    let count = match listed {
+        Some(Listed::Null) => return Ok(Some(Ignored::Empty)),
+        Some(Listed::Entries(list)) => list.read(body, |place, key, entry| {
+            let event = json_keep::kept(entry.as_bytes(), &ENTRY)
+                .map_err(|_| EntryError::NotAnObject)
+                .and_then(|entry| field_based(&entry, key));
+            add(place, event);
         }),
-        (_, None) => Err(ParseError::NoEmployees),
-    }
+        Some(Listed::Other) | None => match event {
+            None => return Err(ParseError::NoEmployees),
+            Some(event) => match kind_of_event(event.as_str().unwrap_or_default()) {
+                Ok(kind) => {
+                    add(0..body.len(), event_based(kind, &body_object));
+                    1
+                }
+                Err(ignored) => return Ok(Some(ignored)),
+            },
+        },
+    };
+    Ok((count == 0).then_some(Ignored::Empty))
 }
 
-/// Collects the entries of a body. A body without entries is ignored.
-pub(super) fn collect(entries: impl IntoIterator<Item = Result<Event, EntryError>>) -> Payload {
-    let entries: Events = entries.into_iter().collect();
-    if entries.is_empty() {
-        return Payload::Ignored(Ignored::Empty);
-    }
-    Payload::Events(entries)
+/// Parses the text of an entry that [`read`] passed on, of the employee with this id.
+pub(super) fn entry(text: &[u8], id: &str) -> Result<Event, EntryError> {
+    let entry = json_keep::kept(text, &ENTRY).map_err(|_| EntryError::NotAnObject)?;
+    field_based(&entry, Some(id))
 }
 
 /// Returns the kind of an event type, or why the event is ignored.

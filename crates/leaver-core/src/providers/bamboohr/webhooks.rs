@@ -166,7 +166,7 @@ impl RefusedFields {
 /// # Errors
 /// Returns [`InvalidResponse`] if it has another shape.
 pub fn bamboohr_webhooks(body: &[u8]) -> Result<Vec<Webhook>, InvalidResponse> {
-    let response = responses::object(body)?;
+    let response = responses::small_object(body)?;
     let list = response.get("webhooks").and_then(Value::as_array);
     list.ok_or(InvalidResponse::WrongShape("it has no `webhooks`"))?
         .iter()
@@ -179,7 +179,7 @@ pub fn bamboohr_webhooks(body: &[u8]) -> Result<Vec<Webhook>, InvalidResponse> {
 /// # Errors
 /// Returns [`InvalidResponse`] if it has another shape.
 pub fn bamboohr_webhook(body: &[u8]) -> Result<WebhookConfig, InvalidResponse> {
-    let response = responses::object(body)?;
+    let response = responses::small_object(body)?;
     let texts = |name: &str| {
         let list = response.get(name).and_then(Value::as_array);
         list.into_iter().flatten().filter_map(word).collect()
@@ -205,7 +205,7 @@ pub fn bamboohr_webhook(body: &[u8]) -> Result<WebhookConfig, InvalidResponse> {
 /// # Errors
 /// Returns [`InvalidResponse`] if it has another shape or no key.
 pub fn bamboohr_new_webhook(body: &[u8]) -> Result<NewWebhook, InvalidResponse> {
-    let response = responses::object(body)?;
+    let response = responses::small_object(body)?;
     let key = response.get("privateKey").and_then(Value::as_str);
     let key = key
         .filter(|key| !key.is_empty())
@@ -255,7 +255,7 @@ pub fn bamboohr_webhook_log(body: &[u8]) -> Result<Vec<LogEntry>, InvalidRespons
 /// # Errors
 /// Returns [`InvalidResponse`] if it has another shape.
 pub fn bamboohr_monitor_fields(body: &[u8]) -> Result<Vec<MonitorField>, InvalidResponse> {
-    let response = responses::object(body)?;
+    let response = responses::small_object(body)?;
     let list = response.get("fields").and_then(Value::as_array);
     list.ok_or(InvalidResponse::WrongShape("it has no `fields`"))?
         .iter()

@@ -6,10 +6,35 @@ use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
+use super::super::json_keep::Keep;
 use super::super::values::{is_empty, printable};
 use super::super::{EntryError, InvalidEntry, InvalidResponse, dates, json, responses};
 use super::payload;
 use crate::domain::{ChangeKind, EmployeeChange, Tenant};
+
+/// The members of a page of employees that are used. A page has 100 records.
+static EMPLOYEES: Keep = Keep::Members(&[
+    ("next", Keep::Scalar),
+    ("results", Keep::All(&payload::RECORD)),
+]);
+
+/// The members of a page of sync states that are used.
+static MODELS: Keep = Keep::Members(&[
+    ("next", Keep::Scalar),
+    (
+        "results",
+        Keep::All(&Keep::Members(&[
+            ("model_id", Keep::Scalar),
+            ("status", Keep::Scalar),
+            ("last_sync_result", Keep::Scalar),
+            ("last_sync_finished", Keep::Scalar),
+            ("is_initial_sync", Keep::Scalar),
+        ])),
+    ),
+]);
+
+/// The members of a connection that are used.
+static CONNECTION: Keep = Keep::Members(&[("status", Keep::Scalar)]);
 
 /// A page of `GET /employees`.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,7 +56,7 @@ pub fn merge_page(
     tenant: &Tenant,
     timezone: Tz,
 ) -> Result<EmployeePage, InvalidResponse> {
-    let (results, next) = page(body)?;
+    let (results, next) = page(body, &EMPLOYEES)?;
     let mut page = EmployeePage {
         changes: Vec::with_capacity(results.len()),
         bad_entries: vec![],
@@ -144,7 +169,7 @@ impl ModelSync {
 /// # Errors
 /// Returns [`InvalidResponse`] if the response is not such a page.
 pub fn merge_sync_page(body: &[u8]) -> Result<SyncPage, InvalidResponse> {
-    let (results, next) = page(body)?;
+    let (results, next) = page(body, &MODELS)?;
     let models = results.iter().filter_map(model_sync).collect();
     Ok(SyncPage { models, next })
 }
@@ -217,7 +242,7 @@ impl Connection {
 /// # Errors
 /// Returns [`InvalidResponse`] if the response has no `status`.
 pub fn merge_connection(body: &[u8]) -> Result<Connection, InvalidResponse> {
-    let object = responses::object(body)?;
+    let object = responses::object(body, &CONNECTION)?;
     let status = json::member(&object, "status")?.and_then(Value::as_str);
     let status = status.ok_or(InvalidResponse::WrongShape("it has no `status`"))?;
     Ok(Connection {
@@ -232,11 +257,17 @@ pub fn merge_connection(body: &[u8]) -> Result<Connection, InvalidResponse> {
 }
 
 /// Returns the entries of a page and the cursor of the next page.
-fn page(body: &[u8]) -> Result<(Vec<Value>, Option<String>), InvalidResponse> {
-    let mut object = responses::object(body)?;
+fn page(
+    body: &[u8],
+    needed: &'static Keep,
+) -> Result<(Vec<Value>, Option<String>), InvalidResponse> {
+    let mut object = responses::object(body, needed)?;
     let next = next_cursor(&object)?;
     match object.remove("results") {
         Some(Value::Array(results)) => Ok((results, next)),
+        Some(Value::String(_)) => Err(InvalidResponse::WrongShape(
+            "its `results` are repeated or far more than a page has",
+        )),
         _ => Err(InvalidResponse::WrongShape("it has no list `results`")),
     }
 }

@@ -8,6 +8,7 @@ use chrono::NaiveDate;
 use chrono_tz::Tz;
 use serde_json::{Map, Value};
 
+use super::super::json_keep::Keep;
 use super::super::values::{drop_empty, employee_id, unknown_status, work_email};
 use super::super::{
     Changes, EntryError, Ignored, InvalidEntry, ParseError, Parsed, ProviderConfig, dates, json,
@@ -32,7 +33,7 @@ pub(in crate::providers) struct Employee {
 
 /// Parses a body that is not blank.
 pub(in crate::providers) fn parse(body: &[u8]) -> Result<Event, ParseError> {
-    let mut envelope = json::object(body)?;
+    let mut envelope = json::object(body, &ENVELOPE)?;
     let subject = match json::member(&envelope, "hook")? {
         // The dashboard's test sends an object without `hook`.
         None | Some(Value::Null) => Err(Ignored::Ping),
@@ -130,6 +131,28 @@ const NEEDED: [&str; 8] = [
     "termination_date",
     "work_email",
 ];
+
+/// The same for a parser. Merge can send much more of a person than that.
+pub(in crate::providers) const RECORD: Keep = Keep::Members(&[
+    (NEEDED[0], Keep::Scalar),
+    (NEEDED[1], Keep::Scalar),
+    (NEEDED[2], Keep::Scalar),
+    (NEEDED[3], Keep::Scalar),
+    (NEEDED[4], Keep::Scalar),
+    (NEEDED[5], Keep::Scalar),
+    (NEEDED[6], Keep::Scalar),
+    (NEEDED[7], Keep::Scalar),
+]);
+
+/// The members of an envelope that are used.
+static ENVELOPE: Keep = Keep::Members(&[
+    ("hook", Keep::Members(&[("event", Keep::Scalar)])),
+    (
+        "linked_account",
+        Keep::Members(&[("id", Keep::Scalar), ("account_type", Keep::Scalar)]),
+    ),
+    ("data", RECORD),
+]);
 
 /// Converts a record of a webhook or of an API page. Both have the same shape.
 pub(in crate::providers) fn record_change(

@@ -6,6 +6,7 @@ use crate::domain::{ChangeKind, Tenant};
 
 mod midnights;
 mod reading;
+mod slices;
 
 pub(super) fn provider_config(provider: Provider) -> ProviderConfig {
     ProviderConfig {
@@ -66,12 +67,12 @@ fn parse_errors_have_a_position_and_no_content() {
         }
     }
     insta::assert_snapshot!(shown.join("\n"), @r"
-    bamboohr: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 29)
-    merge: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 29)
-    bamboohr: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 27)
-    merge: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 27)
-    bamboohr: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 35)
-    merge: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 35)
+    bamboohr: not_json - the body is not JSON or is truncated (line 1, column 29)
+    merge: not_json - the body is not JSON or is truncated (line 1, column 29)
+    bamboohr: not_json - the body is not JSON or is truncated (line 1, column 27)
+    merge: not_json - the body is not JSON or is truncated (line 1, column 27)
+    bamboohr: not_json - the body is not JSON or is truncated (line 1, column 35)
+    merge: not_json - the body is not JSON or is truncated (line 1, column 35)
     bamboohr: unreadable_member - the body's `type` is repeated or cannot be read
     merge: unreadable_member - the body's `hook` is repeated or cannot be read
     bamboohr: no_employees - the body has neither employees nor an event type
@@ -79,13 +80,13 @@ fn parse_errors_have_a_position_and_no_content() {
     bamboohr: not_an_object - the body is JSON, but not an object
     merge: not_an_object - the body is JSON, but not an object
     bamboohr: no_employees - the body has neither employees nor an event type
-    merge: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 1)
-    bamboohr: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 7)
-    merge: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 7)
-    bamboohr: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 128)
-    merge: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 128)
-    bamboohr: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 1017)
-    merge: not_json - the body is not JSON, is truncated or is nested too deeply (line 1, column 1017)
+    merge: not_json - the body is not JSON or is truncated (line 1, column 1)
+    bamboohr: not_json - the body is not JSON or is truncated (line 1, column 7)
+    merge: not_json - the body is not JSON or is truncated (line 1, column 7)
+    bamboohr: not_json - the body is not JSON or is truncated (line 1, column 100000)
+    merge: not_json - the body is not JSON or is truncated (line 1, column 100000)
+    bamboohr: not_json - the body is not JSON or is truncated (line 1, column 800000)
+    merge: not_json - the body is not JSON or is truncated (line 1, column 800000)
     ");
 }
 
@@ -125,7 +126,7 @@ proptest! {
 }
 
 /// JSON with the members that are parsed, and arbitrary values.
-fn shapes() -> impl Strategy<Value = Value> {
+pub(super) fn shapes() -> impl Strategy<Value = Value> {
     let names = "employees|id|action|timestamp|changedFields|fields|value|status|Hire Date|type|\
         data|employeeId|hook|event|linked_account|account_type|employment_status|modified_at|\
         termination_date|work_email|start_date|remote_was_deleted";

@@ -2,13 +2,16 @@
 
 use serde_json::Value;
 
+use super::super::json_keep::Keep;
 use super::super::values::employee_id;
 use super::super::{Changes, InvalidEntry, ParseError, Parsed, Tenancy, dates, json};
 use crate::domain::{ChangeKind, DateOrInstant, EmployeeChange, Facts, Field, Status};
 
+const BODY: Keep = Keep::Members(&[("person", Keep::Scalar), ("gone_on", Keep::Scalar)]);
+
 /// Parses a body that is not blank.
 pub(super) fn parse(body: &[u8], tenancy: &Tenancy) -> Result<Parsed, ParseError> {
-    let object = json::object(body)?;
+    let object = json::object(body, &BODY)?;
     let tenant = match tenancy.tenant_of(None, false) {
         Ok(tenant) => tenant,
         Err(ignored) => return Ok(Parsed::Ignored(ignored)),

@@ -24,6 +24,7 @@ pub(super) struct RawAccounts {
     active_values: Vec<String>,
     inactive_value: String,
     tenant_column: String,
+    single_company: bool,
     #[serde(rename = "where")]
     filter: String,
     also_set: BTreeMap<String, String>,
@@ -65,6 +66,16 @@ impl RawAccounts {
             })
     }
 
+    /// Returns true if a column holds the tenant of an account.
+    pub(super) fn has_tenant_column(&self) -> bool {
+        !self.tenant_column.is_empty()
+    }
+
+    /// Returns true if the tenants of all sources are declared to be one company.
+    pub(super) fn is_single_company(&self) -> bool {
+        self.single_company
+    }
+
     pub(super) fn build(self, provenance: &Provenance) -> Result<AccountsMapping, SettingsError> {
         let shape = self.shape(provenance)?;
         let email_domains = self.email_domains(provenance)?;
@@ -91,6 +102,7 @@ impl RawAccounts {
             email_domains,
             shape,
             tenant_column: Some(self.tenant_column).filter(|name| !name.is_empty()),
+            single_company: self.single_company,
             filter: trimmed(self.filter),
             also_set: self.also_set.into_iter().collect(),
             end_sessions: self.end_sessions,

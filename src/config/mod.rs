@@ -19,6 +19,7 @@ mod safeguard;
 mod secrets;
 mod server;
 mod sources;
+mod tenants;
 mod toml_errors;
 mod values;
 mod variables;
@@ -94,8 +95,10 @@ impl Settings {
     pub fn read(file: Option<&Path>, env: &Environment) -> Result<Self, SettingsError> {
         let (raw, provenance) = layers::read(file, env)?;
         let protected = raw.accounts.protected(&provenance)?;
+        let sources = sources::build(&raw, &protected, env, &provenance)?;
+        tenants::check(&raw, &sources, &provenance)?;
         Ok(Self {
-            sources: sources::build(&raw, &protected, env, &provenance)?,
+            sources,
             server: raw.server.build(env, &provenance)?,
             database: raw.database.build(env),
             accounts: raw.accounts.build(&provenance)?,

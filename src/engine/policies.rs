@@ -6,7 +6,7 @@ use crate::engine::accounts::AccountsTable;
 use crate::roster::sharing::Sharing;
 use leaver_core::decision::policy::Policy;
 use leaver_core::domain::{Account, SourceName, Tenant};
-use leaver_core::providers::{ProviderConfig, Tenancy};
+use leaver_core::providers::ProviderConfig;
 use leaver_core::safeguard::{Limits, SourceMode};
 
 /// How payloads of the configured sources are parsed and decided.
@@ -91,11 +91,11 @@ impl Policies {
     /// Returns the tenants of a source.
     #[must_use]
     pub(crate) fn tenants_of(&self, source: &str) -> BTreeSet<Tenant> {
-        match self.provider_config(source).map(|config| &config.tenancy) {
-            None => BTreeSet::new(),
-            Some(Tenancy::One(tenant)) => [tenant.clone()].into(),
-            Some(Tenancy::ByLinkedAccount(by_account)) => by_account.values().cloned().collect(),
-        }
+        let config = self.provider_config(source);
+        let tenants = config
+            .into_iter()
+            .flat_map(|config| config.tenancy.tenants());
+        tenants.cloned().collect()
     }
 
     /// Returns true if an account is deactivated only on a person's word.

@@ -4,6 +4,7 @@ use super::super::output;
 use super::{CheckReport, CheckStatus};
 use crate::config::{ApiSettings, Server, Settings, Source};
 use crate::service;
+use leaver_core::domain::Tenant;
 use leaver_core::providers::Tenancy;
 use leaver_core::signature::Layout;
 
@@ -12,6 +13,7 @@ pub(super) fn check_settings(report: &mut CheckReport, settings: &Settings) {
     for source in &settings.sources {
         check_source(report, source, &settings.server);
     }
+    check_tenants(report, settings);
     if settings.accounts.end_sessions.is_empty() {
         report.add(
             CheckStatus::Warning,
@@ -19,6 +21,31 @@ pub(super) fn check_settings(report: &mut CheckReport, settings: &Settings) {
             "empty, so open sessions of a deactivated account stay valid unless the application checks `is_active` on every request; add a statement that ends them",
         );
     }
+}
+
+/// Checks the declaration that all tenants are one company. Without it, and without a column, the settings do not load.
+fn check_tenants(report: &mut CheckReport, settings: &Settings) {
+    if !settings.accounts.single_company {
+        return;
+    }
+    let (check, tenants) = (
+        "accounts.single_company",
+        service::policies(settings).tenants(),
+    );
+    if settings.accounts.tenant_column.is_some() {
+        let message = "it has no effect, since `accounts.tenant_column` separates the tenants; remove one of the two";
+        return report.add(CheckStatus::Warning, check, message);
+    }
+    let names: Vec<&str> = tenants.iter().map(Tenant::as_str).collect();
+    report.add(
+        CheckStatus::Ok,
+        check,
+        format!(
+            "the accounts of {} ({}) are those of one company",
+            output::count(names.len(), "tenant"),
+            names.join(", ")
+        ),
+    );
 }
 
 fn check_source(report: &mut CheckReport, source: &Source, server: &Server) {

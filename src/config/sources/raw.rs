@@ -12,11 +12,11 @@ use leaver_core::signature::Layout;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(in crate::config) struct RawSource {
-    pub(super) name: String,
-    pub(super) provider: Provider,
+    pub(in crate::config) name: String,
+    pub(in crate::config) provider: Provider,
     #[serde(default)]
     pub(super) webhook_secrets: SecretRefs,
-    pub(super) tenant: Option<String>,
+    pub(in crate::config) tenant: Option<String>,
     pub(super) timezone: Option<ConfigTimezone>,
     pub(super) cutoff: Option<Cutoff>,
     pub(super) max_silence: Option<MaxSilence>,
@@ -26,7 +26,7 @@ pub(in crate::config) struct RawSource {
     pub(super) fields: Option<RawFields>,
     pub(super) api: Option<RawApi>,
     #[serde(default)]
-    pub(super) linked_accounts: Vec<RawLinkedAccount>,
+    pub(in crate::config) linked_accounts: Vec<RawLinkedAccount>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -53,7 +53,7 @@ pub(super) struct RawApi {
 
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct RawLinkedAccount {
+pub(in crate::config) struct RawLinkedAccount {
     pub(super) id: String,
     pub(super) tenant: String,
     pub(super) token: Option<SecretRef>,

@@ -48,6 +48,7 @@ fn the_documented_source_settings_are_the_defaults() {
         name = 'bamboohr'
         provider = 'bamboohr'
         webhook_secrets = ['env:BAMBOOHR_WEBHOOK_SECRET']
+        tenant = 'acme'
         timezone = 'Europe/Berlin'
         cutoff = '17:30'
         max_silence = '3d'
@@ -86,6 +87,7 @@ id_column     = "id"
 email_column  = "email"
 active_column = "is_active"
 tenant_column = ""              # when set, an account is only ever matched inside its tenant
+single_company = false          # several tenants share one users table without a tenant column
 end_sessions  = []              # SQL run in the same transaction, $1 = the ids, as text[]: "DELETE FROM sessions WHERE user_id::text = ANY($1)"
 protected     = []              # e-mails that are never deactivated: break-glass, service accounts, owners
 

@@ -20,6 +20,7 @@ mod layers;
 mod mistakes;
 mod secrets;
 mod sources;
+mod tenants;
 mod variables;
 
 /// A part of every secret.

@@ -257,6 +257,7 @@ fn a_missing_or_weak_admin_token_is_rejected() {
 #[test]
 fn debug_output_contains_no_secret() {
     let text = "[[sources]]\nname = \"hr\"\nprovider = \"bamboohr\"\nwebhook_secrets = [\"env:A\", \"env:B\"]\n\
+                tenant = \"acme\"\n\
                 api = { company_domain = \"acme\", api_key = \"env:C\" }\n\
                 [[sources]]\nname = \"merge\"\nprovider = \"merge\"\nwebhook_secrets = [\"env:A\"]\n\
                 api = { api_key = \"env:C\" }\n\

@@ -31,7 +31,7 @@ fn secret_variables_are_ignored_beside_sections() {
 #[test]
 fn a_source_overrides_the_policy() {
     let text = format!(
-        "[policy]\ntimezone = \"Europe/Berlin\"\ncutoff = \"start_of_day\"\n\
+        "[accounts]\nsingle_company = true\n[policy]\ntimezone = \"Europe/Berlin\"\ncutoff = \"start_of_day\"\n\
          [policy.deleted]\nbamboohr = \"hold\"\nmerge = \"deactivate\"\n{}{}{}",
         bamboohr("here", ""),
         bamboohr(
@@ -85,6 +85,7 @@ fn linked_accounts_map_to_tenants() {
         "merge",
         "linked_accounts = [{ id = \"5b0f\", tenant = \"acme\" }, { id = \"77aa\", tenant = \"umbra\" }]",
     );
+    let text = format!("[accounts]\ntenant_column = \"company\"\n{text}");
     let settings = load_sources(&text).unwrap();
     let Tenancy::ByLinkedAccount(tenants) = &settings.sources[0].provider_config.tenancy else {
         panic!("linked accounts were configured");

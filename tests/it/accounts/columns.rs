@@ -164,6 +164,7 @@ async fn a_mapping_that_does_not_fit_names_its_key() {
         email_domains: EmailDomains::default(),
         shape: Shape::Active("flag".to_owned()),
         tenant_column: None,
+        single_company: false,
         filter: String::new(),
         also_set: vec![],
         end_sessions: vec![],

@@ -6,7 +6,7 @@ use crate::support::apis::{
     Answer, MERGE_EMPLOYEES, StandIn, bamboohr_company, bamboohr_employee, merge_account,
     merge_company, merge_employee, merge_sync,
 };
-use crate::support::apis_setup::{source_with_api, terminated_merge_employee};
+use crate::support::apis_setup::{SINGLE_COMPANY, source_with_api, terminated_merge_employee};
 use crate::support::{BAMBOOHR_KEY, TestApp};
 
 const SECRETS: [(&str, &str); 3] = [
@@ -126,6 +126,7 @@ async fn each_bad_read_changes_nobody_and_shows_in_health() {
         .iter()
         .map(|one| source_with_api(&one.name, one.provider, &one.api))
         .collect();
+    let sources = format!("{SINGLE_COMPANY}{sources}");
     let mut app = TestApp::builder()
         .config_file(&sources, &SECRETS)
         .build()

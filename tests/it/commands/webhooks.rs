@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 
 use crate::support::apis::{Answer, ApiRequest, StandIn, bamboohr_employee, bamboohr_with_hooks};
-use crate::support::apis_setup::{source_with_api, terminated_bamboohr_employee};
+use crate::support::apis_setup::{SINGLE_COMPANY, source_with_api, terminated_bamboohr_employee};
 use crate::support::hooks::{Hooks, PRIVATE_KEY, denied, log_entry};
 use crate::support::process::{CommandOutput, run};
 use crate::support::{BAMBOOHR_KEY, TestApp};
@@ -300,7 +300,7 @@ async fn the_source_option_is_needed_only_with_several_sources() {
         run(&[&args, more].concat(), &SECRETS)
     };
     let source = |name| source_with_api(name, "bamboohr", &test.api);
-    let both = source("acme") + &source("globex");
+    let both = format!("{SINGLE_COMPANY}{}{}", source("acme"), source("globex"));
     list(&both, &[]).failed(&["--source", "acme, globex"]);
     list(&both, &["--source", "acme"]).succeeded();
     list(&both, &["--source", "initech"]).failed(&["initech", "[sources.api]"]);

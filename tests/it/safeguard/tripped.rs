@@ -10,6 +10,9 @@ use crate::support::driving::merge_record;
 use crate::support::{JSON, TestApp};
 
 const TWO_TENANTS: &str = r#"
+[accounts]
+single_company = true
+
 [[sources]]
 name = "bamboohr"
 provider = "bamboohr"

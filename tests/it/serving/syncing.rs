@@ -10,7 +10,7 @@ use crate::support::apis::{
     Answer, MERGE_EMPLOYEES, StandIn, bamboohr_company, merge_company, merge_employee,
 };
 use crate::support::apis_setup::{
-    source_with_api, terminated_bamboohr_employee, terminated_merge_employee,
+    SINGLE_COMPANY, source_with_api, terminated_bamboohr_employee, terminated_merge_employee,
 };
 use crate::support::process::{RunningService, wait_until};
 use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp};
@@ -136,7 +136,7 @@ async fn a_syncing_service_leaks_no_key_or_token() {
     ]
     .map(|(name, provider, api)| frequent_source(name, provider, api))
     .concat();
-    let mut app = app(&sources).await;
+    let mut app = app(&format!("{SINGLE_COMPANY}{sources}")).await;
     let service = app.serve(&[("LEAVER_LOG", "trace")]);
     // An event without values makes the service read the employee.
     let thin = json!({"type": "employee.updated", "timestamp": "2026-11-22T11:00:00Z",

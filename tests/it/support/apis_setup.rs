@@ -37,6 +37,9 @@ pub(crate) fn source_with_api(name: &str, provider: &str, api: &StandIn) -> Stri
     )
 }
 
+/// The setting under which sources of several companies share the users table.
+pub(crate) const SINGLE_COMPANY: &str = "[accounts]\nsingle_company = true\n";
+
 /// Returns Merge's record of the `n`th employee, terminated on 20 November 2026.
 pub(crate) fn terminated_merge_employee(n: usize) -> Value {
     let mut employee = merge_employee(n);

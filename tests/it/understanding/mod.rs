@@ -8,6 +8,8 @@ use crate::support::{FORM, JSON, TestApp, employee, employees, merge_changed};
 
 const AS_OF: &str = "2026-11-22T11:59:55+0000";
 const LINKED: &str = r#"
+    [accounts]
+    single_company = true
     [[sources]]
     name = "merge"
     provider = "merge"

@@ -15,6 +15,15 @@ pub enum Tenancy {
 }
 
 impl Tenancy {
+    /// Returns the tenants, some of them more than once if several linked accounts have the same.
+    pub fn tenants(&self) -> impl Iterator<Item = &Tenant> {
+        let (one, listed) = match self {
+            Self::One(tenant) => (Some(tenant), None),
+            Self::ByLinkedAccount(tenants) => (None, Some(tenants.values())),
+        };
+        one.into_iter().chain(listed.into_iter().flatten())
+    }
+
     /// Returns the tenant of a body, or why the body is ignored.
     pub(super) fn tenant_of(
         &self,

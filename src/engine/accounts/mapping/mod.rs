@@ -40,6 +40,8 @@ pub struct AccountsMapping {
     pub shape: Shape,
     /// The column of the tenant, if the table holds accounts of several companies.
     pub tenant_column: Option<String>,
+    /// True if the tenants of all sources are declared to be one company.
+    pub single_company: bool,
     /// Predicate: only rows for which it holds are accounts. Empty: all rows.
     pub filter: String,
     /// Further columns that both directions write, each with its SQL expression.

@@ -1,1 +1,0 @@
-//! One company never reaches the accounts of another.

@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use chrono::TimeDelta;
-use leaver::config::{Environment, Settings};
+use leaver::config::{Environment, SecretScope, Settings};
 
 use super::sound;
 
@@ -51,9 +51,10 @@ fn read(file: &[u8], variables: &str) -> Result<Settings, String> {
         variables
             .filter(|(name, _)| name.starts_with("LEAVER__"))
             .map(|(name, value)| (name, value.to_owned()))
-            .chain(secrets.map(|name| (name, format!("{MARK}-{name}")))),
+            .chain(secrets.map(|name| (name, format!("{MARK}-{name}-of-the-fuzzer")))),
     );
-    Settings::read(Some(written.path()), &env).map_err(|error| format!("{error} {error:?}"))
+    Settings::read(Some(written.path()), &env, &SecretScope::all())
+        .map_err(|error| format!("{error} {error:?}"))
 }
 
 fn check_usable(settings: &Settings) {

@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::{Config, Format, exit_code, open, output};
 use crate::base::clock::{Clock, SystemClock};
-use crate::config::{Environment, Settings};
+use crate::config::{Environment, SecretScope, Settings};
 use crate::reports::backtest::{BacktestReport, DifferenceRow, TripRow, compare};
 use crate::reports::employees::parse_time;
 use leaver_core::backtest::{Both, Rules, Standing};
@@ -42,7 +42,9 @@ impl Backtest {
             output::note("--since lies in the future; give a past time");
             return Ok(ExitCode::from(2));
         }
-        let new = Settings::load(Some(&self.against), env).context("the new configuration")?;
+        let new = Settings::read(Some(&self.against), env, &SecretScope::none())
+            .and_then(Settings::with_sources)
+            .context("the new configuration")?;
         let (present, mut conn) = open(&self.config, env).await?;
         let rules = Both {
             present: rules(present),

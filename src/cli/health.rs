@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 
 use super::{Config, Format, exit_code, output};
-use crate::config::Environment;
+use crate::config::{Environment, SecretScope};
 use crate::connect::client;
 
 /// Print the health of a running service
@@ -30,7 +30,7 @@ impl HealthCheck {
         let base = if let Some(url) = self.url {
             url.trim_end_matches('/').to_owned()
         } else {
-            let server = self.config.read(env)?.server;
+            let server = self.config.read(env, &SecretScope::none())?.server;
             client::local_url(server.admin_listen.unwrap_or(server.listen))
         };
         let answer = client::new(Duration::from_secs(5))?

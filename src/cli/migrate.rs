@@ -7,7 +7,7 @@ use clap::Args;
 use sqlx::PgConnection;
 
 use super::{Config, Format, connect, exit_code, output};
-use crate::config::{Environment, Settings};
+use crate::config::{Environment, SecretScope, Settings};
 use crate::db::schema;
 use crate::engine::accounts::privileges::{self, Rights};
 use crate::engine::accounts::{AccountsMapping, AccountsTable};
@@ -32,7 +32,7 @@ pub(super) struct Migrate {
 
 impl Migrate {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (settings, mut conn) = connect(&self.config, env).await?;
+        let (settings, mut conn) = connect(&self.config, env, &SecretScope::database()).await?;
         let pending = schema::pending(&mut conn).await?;
         schema::migrate(&mut conn)
             .await

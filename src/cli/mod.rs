@@ -31,7 +31,7 @@ use clap::{Args, Parser, Subcommand};
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 
-use crate::config::{Environment, Settings};
+use crate::config::{Environment, SecretScope, Settings};
 use crate::db::schema;
 use crate::service;
 use embedded_postgres::{self, Embedded};
@@ -97,14 +97,23 @@ impl Config {
         Ok(Settings::load(self.config.as_deref(), env)?)
     }
 
-    fn read(&self, env: &Environment) -> anyhow::Result<Settings> {
-        Ok(Settings::read(self.config.as_deref(), env)?)
+    fn read(&self, env: &Environment, scope: &SecretScope<'_>) -> anyhow::Result<Settings> {
+        Ok(Settings::read(self.config.as_deref(), env, scope)?)
     }
 }
 
-/// Loads the settings and connects, for commands that need the schema `leaver`.
+/// Reads the settings without any secret but the URL of the database, and connects, for commands that need the schema `leaver`.
 async fn open(config: &Config, env: &Environment) -> anyhow::Result<(Settings, PgConnection)> {
-    let (settings, mut conn) = connect(config, env).await?;
+    open_with(config, env, &SecretScope::database()).await
+}
+
+/// Does the same with the secrets of a scope, which must have the URL of the database.
+async fn open_with(
+    config: &Config,
+    env: &Environment,
+    scope: &SecretScope<'_>,
+) -> anyhow::Result<(Settings, PgConnection)> {
+    let (settings, mut conn) = connect(config, env, scope).await?;
     let pending = schema::pending(&mut conn).await?;
     ensure!(
         pending == 0,
@@ -114,9 +123,13 @@ async fn open(config: &Config, env: &Environment) -> anyhow::Result<(Settings, P
     Ok((settings, conn))
 }
 
-/// Loads the settings and connects. The database may be empty.
-async fn connect(config: &Config, env: &Environment) -> anyhow::Result<(Settings, PgConnection)> {
-    let settings = config.read(env)?;
+/// Reads the settings and connects. The database may be empty.
+async fn connect(
+    config: &Config,
+    env: &Environment,
+    scope: &SecretScope<'_>,
+) -> anyhow::Result<(Settings, PgConnection)> {
+    let settings = config.read(env, scope)?;
     let conn = service::connect(&service::connect_options(&settings.database)?).await?;
     Ok((settings, conn))
 }

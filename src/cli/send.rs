@@ -9,7 +9,7 @@ use clap::Args;
 
 use super::{Config, Format, exit_code, output};
 use crate::base::clock::{Clock, SystemClock};
-use crate::config::{Environment, Source};
+use crate::config::{Environment, SecretScope, Source};
 use crate::connect::client;
 
 /// Sign a payload file as the provider does and post it
@@ -40,7 +40,8 @@ pub(super) struct Send {
 
 impl Send {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let settings = self.config.load(env)?;
+        let scope = SecretScope::signing_key(&self.source);
+        let settings = self.config.read(env, &scope)?.with_sources()?;
         let Some(source) = settings
             .sources
             .iter()

@@ -6,11 +6,11 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::Args;
 use tokio::signal::unix::{SignalKind, signal};
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use super::{Config, start_embedded};
 use crate::base::clock::SystemClock;
-use crate::config::Environment;
+use crate::config::{Environment, Settings};
 use crate::demo::example;
 use crate::service::telemetry;
 use crate::service::{self, Service};
@@ -35,6 +35,7 @@ impl Serve {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let mut settings = self.config.load(env)?;
         telemetry::init(&settings.log).context("log.filter (LEAVER_LOG)")?;
+        log_secrets(&settings);
         settings.database.migrate &= !self.no_migrate;
         #[cfg(feature = "failpoints")]
         crate::base::failpoints::arm(env.text("FAILPOINTS").unwrap_or_default())?;
@@ -66,7 +67,10 @@ impl Serve {
                 _ = interrupt.recv() => break Ok(ExitCode::SUCCESS),
                 error = service.failed() => break Err(error),
                 _ = hangup.recv() => match self.config.load(env) {
-                    Ok(newer) => service.replace_keys(&newer),
+                    Ok(newer) => {
+                        log_secrets(&newer);
+                        service.replace_keys(&newer);
+                    }
                     // The current keys stay valid. Without keys, every delivery would get a final 401.
                     Err(error) => error!("service.replace_keys: cannot read the configuration; keeping the current webhook keys: {error:#}"),
                 },
@@ -82,5 +86,17 @@ impl Serve {
             tokio::task::spawn_blocking(move || postgres.stop()).await??;
         }
         ended
+    }
+}
+
+/// Logs the remarks about the secrets.
+fn log_secrets(settings: &Settings) {
+    for remark in settings.secrets.remarks() {
+        let (setting, text) = (&remark.setting, &remark.text);
+        if remark.is_warning {
+            warn!(setting, "config.secrets: {text}");
+        } else {
+            info!(setting, "config.secrets: {text}");
+        }
     }
 }

@@ -10,9 +10,9 @@ use serde::Serialize;
 use sqlx::Connection;
 
 use super::modes::note_shadow_modes;
-use super::{Config, Format, exit_code, open, output, trips};
+use super::{Config, Format, exit_code, open_with, output, trips};
 use crate::base::clock::{Clock, SystemClock};
-use crate::config::Environment;
+use crate::config::{Environment, SecretScope};
 use crate::connect::ClientLimits;
 use crate::jobs::sync::{SyncMode, SyncReport, Syncer};
 use crate::service;
@@ -50,7 +50,8 @@ struct SyncLine {
 
 impl Sync {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (settings, mut conn) = open(&self.config, env).await?;
+        let scope = SecretScope::apis(self.source.as_deref()).with_database();
+        let (settings, mut conn) = open_with(&self.config, env, &scope).await?;
         if !self.format.json {
             note_shadow_modes(&mut conn, &settings).await?;
         }

@@ -3,8 +3,8 @@
 use secrecy::SecretString;
 use serde::Deserialize;
 
+use super::secrets::SecretReader;
 use super::values::SecretRef;
-use super::{Environment, secrets};
 
 /// The application's Postgres.
 #[derive(Debug, Clone)]
@@ -25,10 +25,10 @@ pub(super) struct RawDatabase {
 }
 
 impl RawDatabase {
-    pub(super) fn build(&self, env: &Environment) -> Database {
-        let (url, missing) = match secrets::resolve("database.url", &self.url.0, env) {
+    pub(super) fn build(&self, secrets: &SecretReader<'_>) -> Database {
+        let (url, missing) = match secrets.database_url(&self.url) {
             Ok(url) => (Some(url), None),
-            Err(error) => (None, Some(error.to_string())),
+            Err(missing) => (None, Some(missing)),
         };
         Database {
             url,

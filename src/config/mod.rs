@@ -39,6 +39,9 @@ pub(crate) use self::pending_reads::PendingReadsSettings;
 use self::provenance::Provenance;
 use self::raw::Raw;
 pub(crate) use self::safeguard::SafeguardSettings;
+use self::secrets::SecretReader;
+pub(crate) use self::secrets::SecretReport;
+pub use self::secrets::SecretScope;
 pub(crate) use self::server::Server;
 pub(crate) use self::sources::ApiSettings;
 pub use self::sources::Source;
@@ -73,6 +76,8 @@ pub struct Settings {
     pub worker: WorkerSettings,
     /// Filter and format of the log.
     pub log: Log,
+    /// What people should know about the secrets.
+    pub(crate) secrets: SecretReport,
 }
 
 impl Settings {
@@ -81,26 +86,28 @@ impl Settings {
     /// # Errors
     /// [`SettingsError`] for the first invalid setting, and [`SettingsError::NoSource`] without any source.
     pub fn load(file: Option<&Path>, env: &Environment) -> Result<Self, SettingsError> {
-        let settings = Self::read(file, env)?;
-        if settings.sources.is_empty() {
-            return Err(SettingsError::NoSource);
-        }
-        Ok(settings)
+        Self::read(file, env, &SecretScope::all())?.with_sources()
     }
 
-    /// Reads the settings as [`Settings::load`] does, for commands that need no source, such as `migrate`.
+    /// Reads the settings as [`Settings::load`] does, with the secrets of `scope` only. There may be no source.
     ///
     /// # Errors
     /// [`SettingsError`] for the first invalid setting.
-    pub fn read(file: Option<&Path>, env: &Environment) -> Result<Self, SettingsError> {
+    pub fn read(
+        file: Option<&Path>,
+        env: &Environment,
+        scope: &SecretScope<'_>,
+    ) -> Result<Self, SettingsError> {
         let (raw, provenance) = layers::read(file, env)?;
         let protected = raw.accounts.protected(&provenance)?;
-        let sources = sources::build(&raw, &protected, env, &provenance)?;
+        let secrets = SecretReader::new(env, scope);
+        let sources = sources::build(&raw, &protected, &secrets, &provenance)?;
         tenants::check(&raw, &sources, &provenance)?;
         Ok(Self {
             sources,
-            server: raw.server.build(env, &provenance)?,
-            database: raw.database.build(env),
+            server: raw.server.build(&secrets, &provenance)?,
+            database: raw.database.build(&secrets),
+            secrets: secrets.finish()?,
             accounts: raw.accounts.build(&provenance)?,
             drift: raw.drift.build(&provenance)?,
             safeguard: raw.safeguard.build(&provenance)?,
@@ -110,6 +117,17 @@ impl Settings {
             worker: raw.worker.build(&provenance)?,
             log: raw.log.build(),
         })
+    }
+
+    /// Returns the settings if there is a source.
+    ///
+    /// # Errors
+    /// [`SettingsError::NoSource`] without any source.
+    pub(crate) fn with_sources(self) -> Result<Self, SettingsError> {
+        if self.sources.is_empty() {
+            return Err(SettingsError::NoSource);
+        }
+        Ok(self)
     }
 }
 

@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use super::secrets::SecretReader;
 use super::values::{ByteSize, ConfigDuration, SecretRef};
-use super::{Environment, Provenance, SettingsError, secrets};
+use super::{Provenance, SettingsError};
 use crate::api::auth::AdminToken;
 use crate::api::proxies::TrustedProxies;
 use crate::api::server::ServerLimits;
@@ -78,7 +79,7 @@ pub(super) struct RawServer {
 impl RawServer {
     pub(super) fn build(
         self,
-        env: &Environment,
+        secrets: &SecretReader<'_>,
         provenance: &Provenance,
     ) -> Result<Server, SettingsError> {
         let (listen, admin_listen) = self.listen_addresses(provenance)?;
@@ -99,7 +100,7 @@ impl RawServer {
             max_in_flight_bytes: self.max_in_flight_bytes.0,
             body_timeout: timeout("server.body_timeout", self.body_timeout)?,
             store_timeout: timeout("server.store_timeout", self.store_timeout)?,
-            admin_token: secrets::admin_token(&self.admin_token.0, env)?,
+            admin_token: secrets.admin_token(&self.admin_token)?,
             limits: ServerLimits {
                 max_connections: self.max_connections,
                 header_timeout: timeout("server.header_timeout", self.header_timeout)?,

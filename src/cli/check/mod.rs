@@ -12,10 +12,10 @@ use clap::Args;
 use serde::Serialize;
 
 use self::database::check_database;
-use self::settings::check_settings;
+use self::settings::{check_secrets, check_settings};
 use self::webhooks::check_webhooks;
 use super::{Config, Format, exit_code, output};
-use crate::config::{Environment, Settings, SettingsError};
+use crate::config::{Environment, SecretScope, Settings, SettingsError};
 
 /// Check the configuration, the database and the users table
 #[derive(Debug, Args)]
@@ -74,13 +74,16 @@ impl Check {
         match Settings::load(self.config.config.as_deref(), env) {
             Ok(settings) => {
                 report.add(CheckStatus::Ok, "configuration", "valid");
+                check_secrets(&mut report, &settings);
                 check_settings(&mut report, &settings);
                 check_database(&mut report, &settings).await;
                 check_webhooks(&mut report, &settings).await;
             }
             Err(error @ SettingsError::NoSource) => {
                 report.add(CheckStatus::Error, "sources", error.to_string());
-                if let Ok(settings) = Settings::read(self.config.config.as_deref(), env) {
+                if let Ok(settings) =
+                    Settings::read(self.config.config.as_deref(), env, &SecretScope::all())
+                {
                     check_database(&mut report, &settings).await;
                 }
             }

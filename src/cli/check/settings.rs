@@ -8,6 +8,18 @@ use leaver_core::domain::Tenant;
 use leaver_core::providers::Tenancy;
 use leaver_core::signature::Layout;
 
+/// Adds the remarks about the secrets.
+pub(super) fn check_secrets(report: &mut CheckReport, settings: &Settings) {
+    for remark in settings.secrets.remarks() {
+        let status = if remark.is_warning {
+            CheckStatus::Warning
+        } else {
+            CheckStatus::Ok
+        };
+        report.add(status, &remark.setting, remark.text.as_str());
+    }
+}
+
 /// Checks the sources and the mapping.
 pub(super) fn check_settings(report: &mut CheckReport, settings: &Settings) {
     for source in &settings.sources {

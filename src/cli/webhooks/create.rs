@@ -46,7 +46,7 @@ enum Kind {
 
 impl Create {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let settings = self.target.config.read(env)?;
+        let settings = self.target.config.read(env, &self.target.scope())?;
         let (target, api) = self.target.source_in(&settings)?;
         let source = &target.source;
         let url = self.url.or_else(|| target.webhook_url.clone());

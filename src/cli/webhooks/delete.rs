@@ -6,7 +6,7 @@ use anyhow::bail;
 use clap::Args;
 use sqlx::Connection;
 
-use super::super::{Format, open, output};
+use super::super::{Format, open_with, output};
 use super::WebhooksTarget;
 use crate::config::Environment;
 use crate::connect::WebhookError;
@@ -27,7 +27,8 @@ pub(super) struct Delete {
 impl Delete {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         // The database must be reachable before anything is deleted at BambooHR.
-        let (settings, mut conn) = open(&self.target.config, env).await?;
+        let scope = self.target.scope().with_database();
+        let (settings, mut conn) = open_with(&self.target.config, env, &scope).await?;
         let (source, api) = self.target.source_in(&settings)?;
         let deleted = match api.delete_webhook(&self.id).await {
             Ok(()) => true,

@@ -8,7 +8,7 @@ use anyhow::anyhow;
 use clap::Args;
 use sqlx::Connection;
 
-use super::super::{Format, exit_code, open, output};
+use super::super::{Format, exit_code, open_with, output};
 use super::WebhooksTarget;
 use crate::base::clock::SystemClock;
 use crate::config::Environment;
@@ -34,7 +34,8 @@ pub(super) struct Gaps {
 
 impl Gaps {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (settings, conn) = open(&self.target.config, env).await?;
+        let scope = self.target.scope().with_database();
+        let (settings, conn) = open_with(&self.target.config, env, &scope).await?;
         conn.close().await?;
         let (source, _) = self.target.source_in(&settings)?;
         let options = service::connect_options(&settings.database)?;

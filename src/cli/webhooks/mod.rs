@@ -16,7 +16,7 @@ use clap::{Args, Subcommand};
 
 use super::Config;
 use crate::base::clock::{Clock, SystemClock};
-use crate::config::{Environment, Settings};
+use crate::config::{Environment, SecretScope, Settings};
 use crate::connect::{BambooHrApi, ClientLimits};
 use crate::jobs::sync::SyncSource;
 use crate::service;
@@ -67,9 +67,14 @@ struct WebhooksTarget {
 }
 
 impl WebhooksTarget {
+    /// The secrets that are needed: only the API key of the selected source.
+    fn scope(&self) -> SecretScope<'_> {
+        SecretScope::webhook_apis(self.source.as_deref())
+    }
+
     /// Returns the selected source and its client, without connecting to the database.
     fn source(&self, env: &Environment) -> anyhow::Result<(SyncSource, BambooHrApi)> {
-        self.source_in(&self.config.read(env)?)
+        self.source_in(&self.config.read(env, &self.scope())?)
     }
 
     fn source_in(&self, settings: &Settings) -> anyhow::Result<(SyncSource, BambooHrApi)> {

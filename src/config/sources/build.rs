@@ -9,7 +9,8 @@ use secrecy::SecretString;
 use super::raw::{RawApi, RawFields, RawSource};
 use super::{ApiSettings, Source};
 use crate::config::policy::RawPolicy;
-use crate::config::{Environment, Provenance, SettingsError, secrets};
+use crate::config::secrets::SecretReader;
+use crate::config::{Provenance, SettingsError};
 use leaver_core::decision::policy::Policy;
 use leaver_core::domain::{Capabilities, Provider, SourceName, Tenant, WorkEmail};
 use leaver_core::providers::{ProviderConfig, Tenancy};
@@ -26,7 +27,7 @@ pub(super) struct Context<'a> {
     pub(super) policy: &'a RawPolicy,
     pub(super) mode: SourceMode,
     pub(super) protected: &'a BTreeSet<WorkEmail>,
-    pub(super) env: &'a Environment,
+    pub(super) secrets: &'a SecretReader<'a>,
     pub(super) provenance: &'a Provenance,
 }
 
@@ -50,25 +51,11 @@ pub(super) fn parse_source(
             "at least one is needed, such as [\"env:BAMBOOHR_WEBHOOK_SECRET\"]",
         ));
     }
-    let keys = raw
-        .webhook_secrets
-        .0
-        .iter()
-        .enumerate()
-        .map(|(n, reference)| {
-            let key = format!("{path}.webhook_secrets[{n}]");
-            webhook_key(&key, &secrets::resolve(&key, &reference.0, context.env)?)
-        })
-        .collect::<Result<Vec<Key>, _>>()?;
+    let list = format!("{path}.webhook_secrets");
+    let keys = context
+        .secrets
+        .webhook_keys(&raw.name, &list, &raw.webhook_secrets.0)?;
     build_source(context, &path, raw, keys)
-}
-
-/// Makes a key that verifies signatures. `key` is the setting or variable that holds the secret.
-pub(super) fn webhook_key(key: &str, secret: &SecretString) -> Result<Key, SettingsError> {
-    Key::new(secret).map_err(|_| SettingsError::Secret {
-        key: key.to_owned(),
-        problem: "the secret is empty, and anyone can sign with an empty key; set one".to_owned(),
-    })
 }
 
 /// Builds a source whose keys are known. `path` is the start of the key in error messages.
@@ -120,7 +107,7 @@ pub(super) fn build_source(
         },
         api: match &raw.api {
             None => None,
-            Some(api) => Some(api_settings(context, path, api, accounts.tokens)?),
+            Some(api) => api_settings(context, path, raw, api, accounts.tokens)?,
         },
         max_silence: raw.max_silence.unwrap_or(context.policy.max_silence).0,
         mode: raw.mode.unwrap_or(context.mode),
@@ -218,28 +205,41 @@ fn linked_accounts(
             ));
         }
         if let Some(reference) = &account.token {
-            let token = secrets::resolve(&format!("{path}.token"), &reference.0, context.env)?;
-            accounts.tokens.insert(account.id.clone(), token);
+            let token = context.secrets.account_token(
+                &raw.name,
+                raw.provider,
+                raw.api.is_some(),
+                &format!("{path}.token"),
+                reference,
+            )?;
+            let token = token.map(|token| (account.id.clone(), token));
+            accounts.tokens.extend(token);
         }
     }
     Ok(accounts)
 }
 
+/// Returns `None` if the API key is not in the scope of the command.
 fn api_settings(
     context: &Context<'_>,
     path: &str,
+    raw: &RawSource,
     api: &RawApi,
     account_tokens: BTreeMap<String, SecretString>,
-) -> Result<ApiSettings, SettingsError> {
+) -> Result<Option<ApiSettings>, SettingsError> {
     let non_empty = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-    Ok(ApiSettings {
+    let setting = format!("{path}.api.api_key");
+    let api_key = context
+        .secrets
+        .api_key(&raw.name, raw.provider, &setting, &api.api_key)?;
+    Ok(api_key.map(|api_key| ApiSettings {
         base_url: non_empty(&api.base_url),
         company_domain: non_empty(&api.company_domain),
-        api_key: secrets::resolve(&format!("{path}.api.api_key"), &api.api_key.0, context.env)?,
+        api_key,
         sync_interval: api.sync_interval.map_or(DEFAULT_SYNC_INTERVAL, |d| d.0),
         full_sync_interval: api
             .full_sync_interval
             .map_or(DEFAULT_FULL_SYNC_INTERVAL, |d| d.0),
         account_tokens,
-    })
+    }))
 }

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use secrecy::SecretString;
 
-use self::build::{Context, build_source, parse_source, webhook_key};
+use self::build::{Context, build_source, parse_source};
 pub(super) use self::raw::RawSource;
-use super::{Environment, Provenance, Raw, SettingsError, secrets};
+use super::secrets::SecretReader;
+use super::{Provenance, Raw, SettingsError};
 use leaver_core::decision::policy::Policy;
 use leaver_core::domain::{Provider, SourceName, WorkEmail};
 use leaver_core::providers::ProviderConfig;
@@ -23,13 +24,13 @@ use leaver_core::signature::Scheme;
 pub struct Source {
     /// Name; the last part of the webhook's path.
     pub name: SourceName,
-    /// How its deliveries are signed, with the keys.
+    /// How its deliveries are signed, with the keys that are in the scope of the command.
     pub scheme: Scheme,
     /// How its bodies are parsed.
     pub provider_config: ProviderConfig,
     /// How its facts become decisions.
     pub policy: Policy,
-    /// The provider's API; without it the source is never read.
+    /// The provider's API; without it the source is never read. `None` also if it is not in the scope of the command.
     pub api: Option<ApiSettings>,
     /// How long it may send nothing before health is degraded; `None` for no limit.
     pub max_silence: Option<Duration>,
@@ -58,14 +59,14 @@ pub struct ApiSettings {
 pub(super) fn build(
     raw: &Raw,
     protected: &BTreeSet<WorkEmail>,
-    env: &Environment,
+    secrets: &SecretReader<'_>,
     provenance: &Provenance,
 ) -> Result<Vec<Source>, SettingsError> {
     let context = Context {
         policy: &raw.policy,
         mode: raw.safeguard.mode,
         protected,
-        env,
+        secrets,
         provenance,
     };
     if raw.sources.is_empty() {
@@ -97,28 +98,19 @@ fn source_from_variables(
     context: &Context<'_>,
     provider: Provider,
 ) -> Result<Option<Source>, SettingsError> {
-    let secret = |name: &str| {
-        secrets::variable(name, context.env).map_err(|error| SettingsError::Secret {
-            key: name.to_owned(),
-            problem: error.to_string(),
-        })
-    };
+    let secrets = context.secrets;
     let variable = format!("{}_WEBHOOK_SECRET", provider.as_str().to_uppercase());
-    let previous_variable = format!("{variable}_PREVIOUS");
-    let (current, previous) = (secret(&variable)?, secret(&previous_variable)?);
-    let Some(current) = current else {
-        return match previous {
-            None => Ok(None),
-            Some(_) => Err(SettingsError::Secret {
-                key: previous_variable,
-                problem: format!("{variable} is not set; set it too, or unset this one"),
-            }),
-        };
-    };
-    let mut keys = vec![webhook_key(&variable, &current)?];
-    if let Some(previous) = previous {
-        keys.push(webhook_key(&previous_variable, &previous)?);
+    let previous = format!("{variable}_PREVIOUS");
+    if !secrets.is_set(&variable) {
+        if !secrets.is_set(&previous) {
+            return Ok(None);
+        }
+        return Err(SettingsError::Secret {
+            key: previous,
+            problem: format!("{variable} is not set; set it too, or unset this one"),
+        });
     }
+    let keys = secrets.webhook_keys_of_variables(provider.as_str(), &[&variable, &previous])?;
     let raw = RawSource::of_provider(provider);
     build_source(context, "sources", &raw, keys).map(Some)
 }

@@ -16,8 +16,8 @@ fn documented_sources() -> String {
 }
 
 const VARIABLES: [(&str, &str); 5] = [
-    ("BAMBOOHR_WEBHOOK_SECRET", "hush-1"),
-    ("MERGE_WEBHOOK_SECRET", "hush-2"),
+    ("BAMBOOHR_WEBHOOK_SECRET", "hush-bamboohr-key"),
+    ("MERGE_WEBHOOK_SECRET", "hush-merge-key-2"),
     ("BAMBOOHR_API_KEY", "hush-3"),
     ("MERGE_API_KEY", "hush-4"),
     ("MERGE_ACCOUNT_TOKEN_ACME", "hush-5"),

@@ -16,8 +16,10 @@ use leaver_core::signature::{Layout, Scheme};
 
 mod documentation;
 mod enum_words;
+mod keys;
 mod layers;
 mod mistakes;
+mod scope;
 mod secrets;
 mod sources;
 mod tenants;

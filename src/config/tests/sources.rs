@@ -5,7 +5,7 @@ use leaver_core::decision::policy::{Cutoff, OnUncertain};
 
 fn bamboohr(name: &str, more: &str) -> String {
     format!(
-        "[[sources]]\nname = \"{name}\"\nprovider = \"bamboohr\"\nwebhook_secrets = [\"env:K\"]\n{more}\n"
+        "[[sources]]\nname = \"{name}\"\nprovider = \"bamboohr\"\nwebhook_secrets = [\"env:K-{name}\"]\n{more}\n"
     )
 }
 
@@ -14,14 +14,17 @@ fn merge(name: &str, more: &str) -> String {
 }
 
 fn load_sources(text: &str) -> Result<Settings, SettingsError> {
-    load(text, &[("K", KEY)])
+    let names = ["here", "tokyo", "merge", "hr", "m", "HR Europe", ""];
+    let keys = names.map(|name| (format!("K-{name}"), format!("{KEY}-{name}")));
+    let pairs: Vec<(&str, &str)> = keys.iter().map(|(n, k)| (n.as_str(), k.as_str())).collect();
+    load(text, &pairs)
 }
 
 #[test]
 fn secret_variables_are_ignored_beside_sections() {
     let settings = load(
         &merge("hr", ""),
-        &[("K", KEY), ("BAMBOOHR_WEBHOOK_SECRET", OLD_KEY)],
+        &[("K-hr", KEY), ("BAMBOOHR_WEBHOOK_SECRET", OLD_KEY)],
     );
     let settings = settings.unwrap();
     assert_eq!(settings.sources.len(), 1);
@@ -177,7 +180,7 @@ fn an_invalid_source_is_rejected_by_name() {
             ["sources[0]", ".provider", "`merge`"],
         ),
         (
-            bamboohr("hr", "").replace("[\"env:K\"]", "[]"),
+            bamboohr("hr", "").replace("[\"env:K-hr\"]", "[]"),
             ["sources[0] (hr)", ".webhook_secrets", "at least one"],
         ),
         (

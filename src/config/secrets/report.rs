@@ -1,0 +1,60 @@
+//! What people should know about secrets that are accepted. It names settings and paths, and no secret.
+
+use secrecy::{ExposeSecret, SecretString};
+
+use super::file::FoundSecret;
+use super::rules;
+
+/// Remarks about the secrets that were read.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SecretReport(Vec<SecretRemark>);
+
+/// A remark about one secret.
+#[derive(Clone, Debug)]
+pub(crate) struct SecretRemark {
+    /// The setting or variable that holds it.
+    pub(crate) setting: String,
+    /// False if nothing has to be done.
+    pub(crate) is_warning: bool,
+    /// What it is, and what to do.
+    pub(crate) text: String,
+}
+
+impl SecretReport {
+    /// Returns the remarks, in the order of reading.
+    pub(crate) fn remarks(&self) -> &[SecretRemark] {
+        &self.0
+    }
+
+    fn add(&mut self, setting: &str, is_warning: bool, text: impl Into<String>) {
+        self.0.push(SecretRemark {
+            setting: setting.to_owned(),
+            is_warning,
+            text: text.into(),
+        });
+    }
+
+    pub(super) fn add_file(&mut self, setting: &str, path: &str, found: &FoundSecret) {
+        if found.is_trimmed {
+            let text = format!("white space at the ends of the file {path} was removed");
+            self.add(setting, false, text);
+        }
+        if found.is_open_to_others {
+            let text = format!(
+                "the file {path} can be read or changed by every user of this machine; run: chmod o-rwx {path}"
+            );
+            self.add(setting, true, text);
+        }
+    }
+
+    pub(super) fn add_weaknesses(&mut self, setting: &str, secret: &SecretString) {
+        if rules::is_of_tests(secret) {
+            let text = "the key is published with the tests of this project, so anyone can sign with it; use it for tests only";
+            self.add(setting, true, text);
+        }
+        if rules::visible(secret) != secret.expose_secret() {
+            let text = "the key begins or ends with white space, which is part of it; remove it unless the provider's key has it";
+            self.add(setting, true, text);
+        }
+    }
+}

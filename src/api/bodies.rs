@@ -1,17 +1,26 @@
 //! Reads a webhook's body into memory that is taken as bytes arrive, within the budget of all bodies.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::body::Body;
 use axum::http::HeaderMap;
 use axum::http::header::CONTENT_LENGTH;
 use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
+use tokio::time::timeout;
 
 use super::AppState;
 use super::error::ApiError;
-use super::slots::Slot;
+use super::slots::{FreedMemory, Slot};
 use crate::ingest::group_commit::{MemoryBudget, Reservation};
+
+/// How long a body waits for memory.
+const MEMORY_DEADLINE: Duration = Duration::from_millis(500);
+/// It tries again after this pause: the memory of another body may be freed by then.
+const MEMORY_PAUSE: Duration = Duration::from_millis(25);
+/// The connection that was closed frees its memory when its task runs, on a busy machine within this time.
+const EVICTION_PAUSE: Duration = Duration::from_millis(100);
 
 /// A body in progress.
 struct Buffer<'a> {
@@ -48,8 +57,8 @@ pub(super) async fn read(
         Some(slot) if !slot.is_known() => reserved_share(budget.total(), state.max_body_bytes),
         _ => 0,
     };
-    let has_capacity = budget.has_capacity(declared.unwrap_or_default() + keep_free);
-    if !has_capacity && !slot.is_some_and(Slot::could_evict_body) {
+    // Without a slot there is no other client to be closed.
+    if slot.is_none() && !budget.has_capacity(declared.unwrap_or_default()) {
         return Err(ApiError::Overloaded);
     }
     let mut buffer = Buffer {
@@ -69,7 +78,7 @@ pub(super) async fn read(
         }
         Ok(())
     };
-    let read = tokio::time::timeout(state.body_timeout, read).await;
+    let read = timeout(state.body_timeout, read).await;
     read.unwrap_or(Err(ApiError::Incomplete))?;
     Ok((Bytes::from(buffer.bytes), buffer.reservation))
 }
@@ -98,16 +107,22 @@ impl Buffer<'_> {
 
     /// Takes memory from the budget, if need be that of bodies which are received for longer.
     async fn take(&mut self, bytes: usize) -> Result<(), ApiError> {
+        let deadline = Instant::now() + MEMORY_DEADLINE;
         loop {
             let freed = self.budget.freed();
             if self.reservation.try_grow(bytes, self.keep_free) {
                 return Ok(());
             }
-            if !self.slot.is_some_and(Slot::evict_body) {
+            let Some(slot) = self.slot else {
                 return Err(ApiError::Overloaded);
-            }
-            // The connection that was closed frees its memory when it ends, which takes no wait.
-            freed.await;
+            };
+            let pause = match slot.evict_body(Instant::now()) {
+                FreedMemory::Now => EVICTION_PAUSE,
+                FreedMemory::Later if Instant::now() < deadline => MEMORY_PAUSE,
+                FreedMemory::Later | FreedMemory::Never => return Err(ApiError::Overloaded),
+            };
+            // Freed bytes end the pause. Others may have taken them then.
+            let _ = timeout(pause, freed).await;
         }
     }
 }

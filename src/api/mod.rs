@@ -14,6 +14,7 @@ pub mod server;
 pub mod slots;
 mod timeouts;
 pub(crate) mod unrouted;
+mod verification;
 pub(crate) mod webhook_keys;
 mod webhooks;
 
@@ -25,6 +26,7 @@ use axum::routing::{get, post};
 
 pub use self::admin::admin_router;
 use self::auth::AdminToken;
+pub use self::verification::Verification;
 use self::webhook_keys::WebhookKeys;
 use super::base::log_throttle::LogThrottle;
 use crate::base::clock::Clock;
@@ -64,6 +66,8 @@ pub struct AppState {
     pub max_body_bytes: usize,
     /// Time limit for receiving a whole body.
     pub body_timeout: Duration,
+    /// Places for checks of signatures.
+    pub verification: Verification,
     /// Time limit for reading a page of the roster.
     pub store_timeout: Duration,
     /// Authorizes requests to `/api`; without it those routes do not exist.

@@ -17,12 +17,16 @@ use tokio_util::task::TaskTracker;
 use super::connection::{ConnectionContext, protocol};
 use super::slots::Slots;
 
-/// Clients without a slot that are answered 503 at a time; more of them are closed without a response.
+/// Most clients without a slot that are answered 503 at a time; more of them are closed without a response.
 const MAX_REJECTIONS: usize = 64;
 /// Time limit for such a response.
 pub(super) const REJECT_DEADLINE: Duration = Duration::from_millis(500);
-/// New connections that wait for a slot at a time; more of them are answered 503 at once.
+/// Most new connections that wait for a slot at a time; more of them are answered 503 at once.
 const MAX_QUEUED: usize = 256;
+/// For so many slots, one new connection may wait for a slot, and one client may be answered 503 without.
+const SLOTS_PER_WAITING: usize = 4;
+/// Descriptors for files, and for connections to the database and to provider APIs.
+const OTHER_DESCRIPTORS: u64 = 64;
 /// How long a new connection waits for a slot.
 const QUEUE_DEADLINE: Duration = Duration::from_millis(500);
 /// A queued connection tries again after this pause: a client may have been waited for long enough to be closed.
@@ -43,7 +47,7 @@ const BACKLOG: u32 = 4096;
 /// Limits of one listener.
 #[derive(Debug, Clone)]
 pub struct ServerLimits {
-    /// Connections at a time; one more is answered 503 and closed.
+    /// Connections at a time. One more takes the slot of a client that is waited for, or is answered 503.
     pub max_connections: usize,
     /// From a connection's start, or the first byte of a later request, to the end of that request's headers.
     pub header_timeout: Duration,
@@ -53,6 +57,25 @@ pub struct ServerLimits {
     pub drain_timeout: Duration,
     /// From a blocked write until everything written so far is taken.
     pub write_timeout: Duration,
+}
+
+impl ServerLimits {
+    /// Lowers the number of connections to what a process with this many descriptors can have on two listeners. Returns
+    /// true if it did.
+    pub fn fit_descriptors(&mut self, descriptors: u64) -> bool {
+        // A listener has its slots, and half as many connections that wait for a slot or get 503.
+        let available = descriptors - OTHER_DESCRIPTORS.min(descriptors / 2);
+        let slots = usize::try_from(available / 3).unwrap_or(usize::MAX).max(1);
+        let is_lowered = slots < self.max_connections;
+        self.max_connections = self.max_connections.min(slots);
+        is_lowered
+    }
+
+    /// Returns how many connections wait for a slot at a time, at most `limit`.
+    fn waiting(&self, limit: usize) -> Arc<Semaphore> {
+        let count = (self.max_connections / SLOTS_PER_WAITING).clamp(1, limit);
+        Arc::new(Semaphore::new(count))
+    }
 }
 
 impl Default for ServerLimits {
@@ -104,23 +127,24 @@ pub async fn serve(
     let connections = TaskTracker::new();
     let abort = CancellationToken::new();
     let _abort_when_dropped = abort.clone().drop_guard();
-    let queue = Arc::new(Semaphore::new(MAX_QUEUED));
+    let queue = limits.waiting(MAX_QUEUED);
     let context = ConnectionContext {
         // Builds the routes now instead of for each request.
         app: app.with_state(()),
         protocol: protocol(limits.idle_timeout),
         header_timeout: limits.header_timeout,
         write_timeout: limits.write_timeout,
-        rejections: Arc::new(Semaphore::new(MAX_REJECTIONS)),
+        rejections: limits.waiting(MAX_REJECTIONS),
         stop: stop.clone(),
         abort: abort.clone(),
     };
     tokio::spawn(maintain(Arc::clone(&slots), abort.clone()));
 
     while let Some((stream, peer)) = accept(&listener, &slots, &stop).await {
-        if let Some(slot) = slots.admit(peer.ip(), Instant::now()) {
+        let place = Arc::clone(&queue).try_acquire_owned();
+        if let Some(slot) = slots.admit(peer.ip(), place.is_ok(), Instant::now()) {
             connections.spawn(context.clone().serve_connection(stream, peer, slot));
-        } else if let Ok(place) = Arc::clone(&queue).try_acquire_owned() {
+        } else if let Ok(place) = place {
             let new = NewConnection { stream, peer };
             tokio::spawn(new.wait_for_slot(
                 Arc::clone(&slots),
@@ -166,7 +190,7 @@ impl NewConnection {
         let slot = async {
             loop {
                 let _ = timeout(QUEUE_PAUSE, slots.freed()).await;
-                if let Some(slot) = slots.admit(self.peer.ip(), Instant::now()) {
+                if let Some(slot) = slots.admit(self.peer.ip(), true, Instant::now()) {
                     return slot;
                 }
             }
@@ -267,5 +291,19 @@ async fn drain(
     Drained {
         finished: at_stop.saturating_sub(left),
         aborted: left,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_listeners_fit_into_few_descriptors() {
+        for (descriptors, expected) in [(64, 10), (1_024, 320), (3_136, 1_024), (u64::MAX, 1_024)] {
+            let mut limits = ServerLimits::default();
+            assert_eq!(limits.fit_descriptors(descriptors), expected < 1_024);
+            assert_eq!(limits.max_connections, expected);
+        }
     }
 }

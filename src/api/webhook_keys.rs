@@ -7,7 +7,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 use leaver_core::domain::SourceName;
 use leaver_core::signature::Scheme;
 
-type Schemes = HashMap<SourceName, Scheme>;
+/// Schemes by source.
+pub(super) type Schemes = HashMap<SourceName, Scheme>;
 
 /// Signature scheme and keys of each source.
 #[derive(Debug)]

@@ -12,6 +12,7 @@ use tracing::{debug, warn};
 
 use super::error::ApiError;
 use super::slots::Slot;
+use super::verification::Unverified;
 use super::{AppState, bodies, unrouted};
 use crate::base::failpoints;
 use crate::base::liveness::Phase;
@@ -35,9 +36,8 @@ pub(super) async fn receive(
 ) -> Result<Json<Stored>, ApiError> {
     let began = Instant::now();
     let webhook_keys = state.webhook_keys.snapshot();
-    let Some((source, scheme)) =
-        parse_source(source).and_then(|name| webhook_keys.get_key_value(&name))
-    else {
+    let source = parse_source(source).filter(|name| webhook_keys.contains_key(name));
+    let Some(source) = &source else {
         return Err(unrouted::unknown_source(&state, &request));
     };
     let stored = async {
@@ -47,12 +47,15 @@ pub(super) async fn receive(
         let (parts, body) = request.into_parts();
         let slot = parts.extensions.get::<Arc<Slot>>();
         let (body, reservation) = bodies::read(&state, &parts.headers, body, slot).await?;
-        // From here on the client waits for the service, so its connection is not closed for another one.
-        if slot.is_some_and(|slot| !slot.start_work()) {
-            return Err(ApiError::Overloaded);
-        }
-        let now = state.clock.now();
-        let verified = scheme.verify(source, &parts.headers, body, now).map_err(|rejection| {
+        let unverified = Unverified {
+            schemes: &webhook_keys,
+            source,
+            headers: parts.headers,
+            body,
+            slot,
+        };
+        let (verified, now) = unverified.verify(&state).await?;
+        let verified = verified.map_err(|rejection| {
             state.metrics.record_signature_failure(source, rejection.as_str());
             state.rejections.refused(source, rejection, now);
             if let Some(suppressed) = state.log_throttle.check(source.as_str(), Instant::now()) {

@@ -2,6 +2,7 @@
 
 pub(crate) mod backoff;
 pub mod clock;
+pub(crate) mod descriptors;
 pub(crate) mod failpoints;
 pub(crate) mod halves;
 pub mod liveness;

@@ -8,8 +8,8 @@ use chrono::TimeDelta;
 use sqlx::postgres::PgConnectOptions;
 
 use super::database::with_session_settings;
-use crate::api::AppState;
 use crate::api::webhook_keys::WebhookKeys;
+use crate::api::{AppState, Verification};
 use crate::api::{error::ApiError, unrouted};
 use crate::base::clock::Clock;
 use crate::base::liveness::Liveness;
@@ -140,6 +140,7 @@ impl Components {
             path_prefix: settings.server.path_prefix.clone(),
             max_body_bytes: settings.server.max_body_bytes,
             body_timeout: settings.server.body_timeout,
+            verification: Verification::default(),
             store_timeout: settings.server.store_timeout,
             admin_token: settings.server.admin_token.clone(),
         });

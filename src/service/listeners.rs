@@ -7,12 +7,13 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
-use tracing::{error, info};
+use tracing::{error, info, warn};
 
 use crate::api::proxies::TrustedProxies;
 use crate::api::server::{self, Drained, ServerLimits};
 use crate::api::slots::Slots;
 use crate::api::{AppState, admin_router, router};
+use crate::base::descriptors;
 use crate::base::metrics::Metrics;
 use crate::config::Server;
 
@@ -37,10 +38,22 @@ impl Listeners {
             .admin_listen
             .map(|listen| Bound::new(listen, "server.admin_listen, LEAVER_ADMIN_LISTEN"))
             .transpose()?;
+        let mut limits = settings.limits.clone();
+        if let Some(descriptors) = descriptors::raise_limit()
+            && limits.fit_descriptors(descriptors)
+        {
+            let connections = limits.max_connections;
+            warn!(
+                descriptors,
+                connections,
+                "service.start: fewer connections than `server.max_connections`: the process may open too few files; raise \
+                 the limit, such as `LimitNOFILE` or `ulimit -n`"
+            );
+        }
         Ok(Self {
             public,
             admin,
-            limits: settings.limits.clone(),
+            limits,
             proxies: settings.trusted_proxies.clone(),
         })
     }

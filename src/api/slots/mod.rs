@@ -17,7 +17,7 @@ use tracing::warn;
 
 use self::peers::{KnownPeers, Peer};
 use self::rejected::{Reason, Rejected};
-use self::table::{Eviction, Phase, Table, TableLimits, Trust};
+use self::table::{BodyEviction, Eviction, GRACE, Phase, SHORT_GRACE, Table, TableLimits, Trust};
 use super::proxies::TrustedProxies;
 use crate::base::metrics::Metrics;
 
@@ -38,6 +38,17 @@ pub(crate) struct Slot {
     slots: Arc<Slots>,
     id: u64,
     evicted: CancellationToken,
+}
+
+/// Whether another client was closed for the memory of its body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FreedMemory {
+    /// Its memory is free as soon as its connection has ended.
+    Now,
+    /// A client can be closed soon.
+    Later,
+    /// No client is to be closed.
+    Never,
 }
 
 impl Slots {
@@ -73,11 +84,19 @@ impl Slots {
         })
     }
 
-    /// Takes a slot for a new connection, if need be that of another client. Returns `None` if no slot is free and the
-    /// service is at work for all clients.
-    pub(crate) fn admit(self: &Arc<Self>, address: IpAddr, now: Instant) -> Option<Slot> {
+    /// Takes a slot for a new connection, if need be that of another client. Returns `None` if no slot is free and no client
+    /// has been waited for long enough, less long if there is no time for the new connection to wait.
+    pub(crate) fn admit(
+        self: &Arc<Self>,
+        address: IpAddr,
+        may_wait: bool,
+        now: Instant,
+    ) -> Option<Slot> {
         let is_proxy = self.proxies.contains(address);
-        let admitted = self.table().admit(Peer::from(address), is_proxy, now);
+        let grace = if may_wait { GRACE } else { SHORT_GRACE };
+        let admitted = self
+            .table()
+            .admit(Peer::from(address), is_proxy, grace, now);
         let (id, evicted, eviction) = admitted?;
         self.end(eviction);
         Some(Slot {
@@ -85,6 +104,12 @@ impl Slots {
             id,
             evicted,
         })
+    }
+
+    /// Returns the number of open connections.
+    #[must_use]
+    pub fn open(&self) -> usize {
+        self.table().len()
     }
 
     /// Waits until a slot is freed.
@@ -109,7 +134,7 @@ impl Slots {
     pub(crate) fn maintain(&self, now: Instant) {
         let evictions = self.table().evict_idle(now);
         self.end(evictions);
-        let open = self.table().len();
+        let open = self.open();
         self.metrics.set_open_connections(self.listener, open);
         let line = lock(&self.rejected).line(now);
         if let Some((clients, reasons)) = line {
@@ -178,7 +203,7 @@ impl Slot {
             Phase::Busy
         };
         let eviction = (entry.proxy.is_some() && has_body && entry.trust == Trust::Unknown)
-            .then(|| table.enforce_peer_limit(client, now))
+            .then(|| table.enforce_peer_limit(client, GRACE, now))
             .flatten();
         drop(table);
         self.slots.end(eviction);
@@ -223,17 +248,17 @@ impl Slot {
         self.change(|entry| entry.bytes = bytes);
     }
 
-    /// Closes a client whose body is received for longer and is trusted no more. Returns false if there is none.
-    pub(crate) fn evict_body(&self) -> bool {
-        let eviction = self.slots.table().evict_body(self.id);
-        let is_evicted = eviction.is_some();
-        self.slots.end(eviction);
-        is_evicted
-    }
-
-    /// Returns whether [`Slot::evict_body`] would close a client.
-    pub(crate) fn could_evict_body(&self) -> bool {
-        self.slots.table().replaceable_body(self.id).is_some()
+    /// Closes a client whose body is received for longer and that is trusted no more.
+    pub(crate) fn evict_body(&self, now: Instant) -> FreedMemory {
+        let eviction = self.slots.table().evict_body(self.id, now);
+        match eviction {
+            BodyEviction::Now(eviction) => {
+                self.slots.end([eviction]);
+                FreedMemory::Now
+            }
+            BodyEviction::Later => FreedMemory::Later,
+            BodyEviction::None => FreedMemory::Never,
+        }
     }
 
     /// Changes the entry. Returns false if the slot was taken.

@@ -8,8 +8,11 @@ use tokio_util::sync::CancellationToken;
 use super::peers::{KnownPeers, Peer};
 use super::rejected::Reason;
 
-/// A client is not closed for others before it has been waited for this long: its bytes may be on their way.
-const MIN_WAIT: Duration = Duration::from_millis(20);
+/// A client is not closed for one that is trusted no more before it has been waited for this long: its bytes may be on their
+/// way.
+pub(super) const GRACE: Duration = Duration::from_millis(250);
+/// The same for one that is trusted more, and while many new connections wait for a slot.
+pub(super) const SHORT_GRACE: Duration = Duration::from_millis(20);
 /// Longest wait for a client without a good signature while most slots are taken.
 const IDLE_UNDER_PRESSURE: Duration = Duration::from_secs(2);
 /// Known clients that have been idle for less keep their slots when unknown ones connect.
@@ -87,6 +90,16 @@ pub(super) struct Table {
 /// Why a connection was closed for others, and its token, which the caller cancels.
 pub(super) type Eviction = (Reason, CancellationToken);
 
+/// Whether the memory of another body can be freed.
+pub(super) enum BodyEviction {
+    /// The other body was closed.
+    Now(Eviction),
+    /// Only bodies that are still in their grace could be closed.
+    Later,
+    /// There is no other body, or all are to be kept.
+    None,
+}
+
 impl Table {
     pub(super) fn new(limits: TableLimits, known: KnownPeers) -> Self {
         Self {
@@ -117,11 +130,13 @@ impl Table {
         }
     }
 
-    /// Adds a connection, if need be in place of another one. Returns `None` if no slot is free and no client can be closed.
+    /// Adds a connection, if need be in place of a client that has been waited for longer than `grace`. Returns `None` if
+    /// no slot is free and no client can be closed.
     pub(super) fn admit(
         &mut self,
         peer: Peer,
         is_proxy: bool,
+        grace: Duration,
         now: Instant,
     ) -> Option<(u64, CancellationToken, Option<Eviction>)> {
         let trust = if is_proxy {
@@ -129,7 +144,7 @@ impl Table {
         } else {
             self.trust_of(peer)
         };
-        let eviction = self.make_space(peer, trust, now)?;
+        let eviction = self.make_space(peer, trust, grace, now)?;
         let (id, evicted) = (self.next, CancellationToken::new());
         self.next += 1;
         self.entries.insert(
@@ -148,9 +163,15 @@ impl Table {
     }
 
     /// Evicts a connection if the new one needs its slot. Returns `None` if there is no space.
-    fn make_space(&mut self, peer: Peer, trust: Trust, now: Instant) -> Option<Option<Eviction>> {
+    fn make_space(
+        &mut self,
+        peer: Peer,
+        trust: Trust,
+        grace: Duration,
+        now: Instant,
+    ) -> Option<Option<Eviction>> {
         let is_unknown = trust == Trust::Unknown;
-        if is_unknown && let Some(eviction) = self.enforce_peer_limit(peer, now) {
+        if is_unknown && let Some(eviction) = self.enforce_peer_limit(peer, grace, now) {
             return Some(Some(eviction));
         }
         let is_full = self.len() >= self.limits.slots;
@@ -158,14 +179,15 @@ impl Table {
         if !is_full && !is_share_full {
             return Some(None);
         }
+        let of_unknown = if is_unknown { grace } else { SHORT_GRACE };
         let victim = self
-            .longest(now, |entry| entry.trust == Trust::Unknown)
+            .longest(of_unknown, now, |entry| entry.trust == Trust::Unknown)
             .or_else(|| {
                 // Unknown clients never get the slots that are reserved for known ones.
                 if is_share_full {
                     return None;
                 }
-                self.longest(now, |entry| {
+                self.longest(grace, now, |entry| {
                     let idle = entry.phase == Phase::Waiting;
                     let waited = now.saturating_duration_since(entry.since);
                     if is_unknown {
@@ -179,7 +201,12 @@ impl Table {
     }
 
     /// Evicts a connection of an unknown peer that has as many as it may have.
-    pub(super) fn enforce_peer_limit(&mut self, peer: Peer, now: Instant) -> Option<Eviction> {
+    pub(super) fn enforce_peer_limit(
+        &mut self,
+        peer: Peer,
+        grace: Duration,
+        now: Instant,
+    ) -> Option<Eviction> {
         if self.len() < self.limits.per_peer {
             return None;
         }
@@ -189,7 +216,7 @@ impl Table {
             return None;
         }
         // All of them may be busy. Then the slots are shared with others until the next connection.
-        let victim = self.longest(now, is_own)?;
+        let victim = self.longest(grace, now, is_own)?;
         self.evict(victim, Reason::PeerLimit)
     }
 
@@ -205,12 +232,17 @@ impl Table {
     }
 
     /// Returns the least trusted client that meets the condition and has been waited for longest.
-    fn longest(&self, now: Instant, is_candidate: impl Fn(&Entry) -> bool) -> Option<u64> {
+    fn longest(
+        &self,
+        grace: Duration,
+        now: Instant,
+        is_candidate: impl Fn(&Entry) -> bool,
+    ) -> Option<u64> {
         self.entries
             .iter()
             .filter(|(_, entry)| {
                 entry.phase != Phase::Busy
-                    && now.saturating_duration_since(entry.since) >= MIN_WAIT
+                    && now.saturating_duration_since(entry.since) >= grace
                     && is_candidate(entry)
             })
             .min_by_key(|(id, entry)| (entry.trust, entry.since, **id))
@@ -224,32 +256,42 @@ impl Table {
 
     /// Evicts the client that a known one would replace, since the process has no descriptor for another connection.
     pub(super) fn evict_longest(&mut self, now: Instant) -> Option<Eviction> {
-        let victim = self.longest(now, |entry| {
+        let victim = self.longest(SHORT_GRACE, now, |entry| {
             entry.phase == Phase::Waiting || entry.trust < Trust::Verified
         })?;
         self.evict(victim, Reason::NoDescriptor)
     }
 
-    /// Evicts the body that has been received for longest, to free its memory for the body of this connection. Bodies of
-    /// clients that are trusted more, and younger ones of those trusted the same, stay.
-    pub(super) fn evict_body(&mut self, id: u64) -> Option<Eviction> {
-        let victim = self.replaceable_body(id)?;
-        self.evict(victim, Reason::Memory)
-    }
-
-    pub(super) fn replaceable_body(&self, id: u64) -> Option<u64> {
-        let own = self.entries.get(&id)?;
-        let is_replaceable = |other: &Entry| {
-            other.phase == Phase::Receiving
-                && other.bytes > 0
-                && other.trust < Trust::Verified
-                && (other.trust, other.since) < (own.trust, own.since)
+    /// Evicts the body that has been received for longest, to free its memory for the body of this connection. A body of a
+    /// client that is trusted the same stays for the grace, one of a client that is trusted more for good.
+    pub(super) fn evict_body(&mut self, id: u64, now: Instant) -> BodyEviction {
+        let Some(own) = self.entries.get(&id) else {
+            return BodyEviction::None;
         };
-        self.entries
+        let (trust, since) = (own.trust, own.since);
+        let victim = self
+            .entries
             .iter()
-            .filter(|(_, entry)| is_replaceable(entry))
-            .min_by_key(|(id, entry)| (entry.trust, entry.since, **id))
-            .map(|(id, _)| *id)
+            .filter(|(_, entry)| {
+                entry.phase == Phase::Receiving
+                    && entry.bytes > 0
+                    && entry.trust < Trust::Verified
+                    && (entry.trust, entry.since) < (trust, since)
+            })
+            .min_by_key(|(id, entry)| (entry.trust, entry.since, **id));
+        match victim {
+            None => BodyEviction::None,
+            Some((_, victim))
+                if victim.trust == trust && now.saturating_duration_since(victim.since) < GRACE =>
+            {
+                BodyEviction::Later
+            }
+            Some((victim, _)) => {
+                let victim = *victim;
+                self.evict(victim, Reason::Memory)
+                    .map_or(BodyEviction::None, BodyEviction::Now)
+            }
+        }
     }
 
     /// While three quarters of the slots are taken, evicts clients without a good signature that have been idle for 2 s.

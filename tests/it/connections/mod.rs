@@ -34,6 +34,7 @@ const LAST_GET: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 
 struct TestServer {
     address: SocketAddr,
+    slots: Arc<Slots>,
     stop: CancellationToken,
     serving: JoinHandle<Drained>,
     /// One message for each `/slow` request that has reached its handler.
@@ -80,9 +81,16 @@ impl TestServer {
             TrustedProxies::default(),
             Arc::default(),
         );
-        let serving = tokio::spawn(serve(listener, app, limits, slots, stop.clone()));
+        let serving = tokio::spawn(serve(
+            listener,
+            app,
+            limits,
+            Arc::clone(&slots),
+            stop.clone(),
+        ));
         Self {
             address,
+            slots,
             stop,
             serving,
             arrived,

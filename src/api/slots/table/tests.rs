@@ -31,7 +31,7 @@ impl Fixture {
 
     /// Connects. Returns the number, and why another client was closed.
     fn try_connect(&mut self, n: u8) -> Option<(u64, Option<Reason>)> {
-        let (id, _, eviction) = self.table.admit(peer(n), false, self.now)?;
+        let (id, _, eviction) = self.table.admit(peer(n), false, GRACE, self.now)?;
         Some((id, eviction.map(|(reason, _)| reason)))
     }
 
@@ -61,7 +61,7 @@ fn the_client_waited_for_longest_is_closed_first() {
     let mut ids = vec![];
     for n in 0..6 {
         ids.push(all.wait_for(n));
-        all.advance(MIN_WAIT);
+        all.advance(GRACE);
     }
     // A byte a second does not make a client younger: only a request or a response does.
     all.table.entry(ids[0]).unwrap().since = all.now;
@@ -82,7 +82,7 @@ fn a_client_at_work_or_just_accepted_is_not_closed() {
         young.wait_for(n);
     }
     assert!(young.try_connect(9).is_none());
-    young.advance(MIN_WAIT);
+    young.advance(GRACE);
     assert!(young.try_connect(9).is_some());
 }
 
@@ -105,9 +105,9 @@ fn unknown_clients_are_closed_before_known_ones() {
     let verified = all.wait_for(1);
     all.table.verified(verified);
     let known = all.wait_for(1);
-    all.advance(MIN_WAIT);
+    all.advance(GRACE);
     let unknown: Vec<u64> = (2..=7).map(|n| all.receive(n, 0)).collect();
-    all.advance(MIN_WAIT);
+    all.advance(GRACE);
     for id in unknown {
         all.try_connect(1).unwrap();
         assert!(!all.is_open(id) && all.is_open(known));
@@ -141,11 +141,11 @@ fn an_unknown_peer_at_its_limit_closes_its_own() {
         per_peer: 8,
     };
     let other = all.wait_for(2);
-    all.advance(MIN_WAIT);
+    all.advance(GRACE);
     let own: Vec<u64> = (0..8).map(|_| all.wait_for(1)).collect();
     // They are too young to be closed, and there is space.
     assert_eq!(all.try_connect(1).unwrap().1, None);
-    all.advance(MIN_WAIT);
+    all.advance(GRACE);
     assert_eq!(all.try_connect(1).unwrap().1, Some(Reason::PeerLimit));
     assert!(all.is_open(other) && !all.is_open(own[0]));
     // The limit ends with the first good signature.
@@ -154,20 +154,45 @@ fn an_unknown_peer_at_its_limit_closes_its_own() {
 }
 
 #[test]
+fn new_connections_that_cannot_wait_shorten_the_grace() {
+    let mut all = Fixture::new();
+    for n in 0..6 {
+        all.wait_for(n);
+    }
+    all.advance(SHORT_GRACE);
+    assert!(all.try_connect(9).is_none());
+    let admitted = all.table.admit(peer(9), false, SHORT_GRACE, all.now);
+    assert!(admitted.unwrap().2.is_some());
+}
+
+#[test]
 fn a_body_takes_the_memory_of_older_unknown_ones() {
     let mut all = Fixture::new();
     let older = all.receive(2, 100);
-    all.advance(MIN_WAIT);
+    all.advance(Duration::from_millis(1));
     let (own, empty) = (all.receive(3, 0), all.receive(4, 0));
-    assert!(all.table.evict_body(own).is_some() && !all.is_open(older));
-    assert!(all.table.evict_body(own).is_none() && all.is_open(empty));
-    let younger = all.receive(5, 100);
-    all.table.entry(younger).unwrap().since = all.now + MIN_WAIT;
-    assert!(all.table.evict_body(own).is_none());
+    let evict = |all: &mut Fixture, id| all.table.evict_body(id, all.now);
+    assert!(matches!(evict(&mut all, own), BodyEviction::Later));
+    all.advance(GRACE);
+    assert!(matches!(evict(&mut all, own), BodyEviction::Now(_)));
+    assert!(!all.is_open(older) && all.is_open(empty));
+    assert!(matches!(evict(&mut all, own), BodyEviction::None));
+}
+
+#[test]
+fn a_verified_client_takes_memory_at_once_and_gives_none() {
+    let mut all = Fixture::new();
+    let (own, younger) = (all.receive(1, 100), all.receive(2, 100));
     all.table.verified(own);
-    assert!(all.table.evict_body(own).is_some() && !all.is_open(younger));
-    let unknown = all.receive(6, 100);
-    assert!(all.table.evict_body(unknown).is_none());
+    let evict = |all: &mut Fixture, id| all.table.evict_body(id, all.now);
+    assert!(matches!(evict(&mut all, own), BodyEviction::Now(_)));
+    assert!(!all.is_open(younger));
+    let unknown = all.receive(3, 100);
+    all.advance(GRACE);
+    assert!(matches!(evict(&mut all, unknown), BodyEviction::None));
+    let known = all.receive(1, 100);
+    assert!(matches!(evict(&mut all, known), BodyEviction::Now(_)));
+    assert!(!all.is_open(unknown) && all.is_open(own));
 }
 
 #[test]
@@ -189,7 +214,7 @@ fn under_pressure_idle_clients_end_early() {
 #[test]
 fn clients_of_a_proxy_are_trusted_one_by_one() {
     let mut all = Fixture::new();
-    let (id, _, _) = all.table.admit(peer(1), true, all.now).unwrap();
+    let (id, _, _) = all.table.admit(peer(1), true, GRACE, all.now).unwrap();
     let trust = |all: &mut Fixture| all.table.entry(id).unwrap().trust;
     assert_eq!(trust(&mut all), Trust::Known);
     all.table.set_client(id, peer(2));

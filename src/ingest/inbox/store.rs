@@ -101,11 +101,7 @@ pub(crate) async fn claim(
 }
 
 /// Loads a body part by part: a row takes as much memory again as its body.
-async fn body(
-    conn: &mut PgConnection,
-    id: DeliveryId,
-    bytes: i32,
-) -> Result<Vec<u8>, sqlx::Error> {
+async fn body(conn: &mut PgConnection, id: DeliveryId, bytes: i32) -> Result<Vec<u8>, sqlx::Error> {
     let mut body = Vec::with_capacity(usize::try_from(bytes).unwrap_or_default());
     for start in (1..).step_by(PART_BYTES) {
         let part = sqlx::query_scalar!(

@@ -84,7 +84,7 @@ pub(crate) async fn claim(
         let id = DeliveryId(row.id);
         let body = match row.body.or_else(|| bodies.remove(&row.id)) {
             Some(body) => body,
-            None => body(conn, id, row.body_bytes).await?,
+            None => body(conn, id).await?,
         };
         claimed.push(Delivery {
             id,
@@ -100,16 +100,15 @@ pub(crate) async fn claim(
     Ok(claimed)
 }
 
-/// Loads a body part by part: a row takes as much memory again as its body.
-async fn body(
-    conn: &mut PgConnection,
-    id: DeliveryId,
-    bytes: i32,
-) -> Result<Vec<u8>, sqlx::Error> {
-    let mut body = Vec::with_capacity(usize::try_from(bytes).unwrap_or_default());
+/// Loads a body part by part: a row takes as much memory again as its body. Without one, it is empty.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn body(conn: &mut PgConnection, id: DeliveryId) -> Result<Vec<u8>, sqlx::Error> {
+    let mut body = vec![];
     for start in (1..).step_by(PART_BYTES) {
         let part = sqlx::query_scalar!(
-            r#"SELECT substring(body FROM $2 FOR $3) AS "part!" FROM leaver.deliveries WHERE id = $1"#,
+            r#"SELECT COALESCE(substring(body FROM $2 FOR $3), '') AS "part!" FROM leaver.deliveries WHERE id = $1"#,
             id.0,
             start,
             i32::try_from(PART_BYTES).unwrap_or(i32::MAX),
@@ -168,7 +167,7 @@ pub async fn lock(
     id: DeliveryId,
 ) -> Result<Option<Delivery>, sqlx::Error> {
     let row = sqlx::query!(
-        "SELECT source, signed_at, received_at, body_bytes, attempts, isolated
+        "SELECT source, signed_at, received_at, attempts, isolated
          FROM leaver.deliveries WHERE id = $1 AND state = 'pending' FOR UPDATE",
         id.0,
     )
@@ -180,7 +179,7 @@ pub async fn lock(
         source: row.source,
         signed_at: row.signed_at,
         received_at: row.received_at,
-        body: Bytes::from(body(conn, id, row.body_bytes).await?),
+        body: Bytes::from(body(conn, id).await?),
         attempts: row.attempts,
         isolated: row.isolated,
     }))

@@ -149,7 +149,16 @@ async fn process_next(
             };
             slices::process(&mut tx, many).await?
         } else {
-            process_parsed(&mut tx, table, policies, claimed, parsed, has_short_waits, now).await?
+            process_parsed(
+                &mut tx,
+                table,
+                policies,
+                claimed,
+                parsed,
+                has_short_waits,
+                now,
+            )
+            .await?
         };
         inbox::in_flight::store::forget(&mut tx, state.id).await?;
         failpoints::reach("after_effect_before_commit", bodies(claimed));

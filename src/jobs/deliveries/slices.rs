@@ -3,8 +3,9 @@
 //! An employee is never divided between slices. Employees whose account would be changed, or who would be held, wait until the
 //! facts of all slices are known: the record of another employment of the same person can be in another slice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
@@ -12,6 +13,7 @@ use sqlx::{Connection, PgConnection};
 use super::batch::{Batch, SettledDelivery, processed};
 use super::parse::{BadEntries, SLICE};
 use crate::base::failpoints;
+use crate::base::halves::Halves;
 use crate::db::transaction::set_short_lock_timeout;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::execute::{Outcome, execute};
@@ -24,6 +26,9 @@ use crate::roster::observations::{self, FactChange};
 use crate::roster::{self, Effect, Observation, Observed};
 use leaver_core::domain::{Employee, EmployeeKey, SourceName};
 use leaver_core::providers::Entries;
+
+/// Time limit for splitting a slice that failed. The rows are locked meanwhile; employees that are left wait for the next attempt.
+const SPLIT_LIMIT: Duration = Duration::from_secs(10);
 
 /// A delivery with many employees, and how its decisions are executed.
 #[derive(Clone, Copy)]
@@ -142,7 +147,7 @@ struct Run<'d> {
 }
 
 impl Run<'_> {
-    /// Processes one slice. If only a part is to be executed, a slice that fails is left out.
+    /// Processes one slice. If only a part is to be executed, employees that fail alone are left out.
     async fn slice(
         &self,
         tx: &mut PgConnection,
@@ -153,17 +158,26 @@ impl Run<'_> {
         if self.many.partially.is_none() {
             return self.execute(tx, slice, origin, tally).await;
         }
-        let mut savepoint = tx.begin().await?;
-        let mut with_slice = tally.clone();
-        match run_catching(self.execute(&mut savepoint, slice, origin, &mut with_slice)).await {
-            Ok(()) => {
-                savepoint.commit().await?;
-                *tally = with_slice;
+        let until = Instant::now() + SPLIT_LIMIT;
+        let mut halves = Halves::new(slice.to_vec());
+        while let Some(part) = halves.next() {
+            if part.len() < slice.len() && Instant::now() > until {
+                tally.changed += part.len();
+                continue;
             }
-            Err(failure) if failure.is_outage() => return Err(failure),
-            Err(_) => {
-                savepoint.rollback().await?;
-                tally.changed += slice.len();
+            let mut savepoint = tx.begin().await?;
+            let mut with_part = tally.clone();
+            match run_catching(self.execute(&mut savepoint, &part, origin, &mut with_part)).await {
+                Ok(()) => {
+                    savepoint.commit().await?;
+                    *tally = with_part;
+                }
+                Err(failure) if failure.is_outage() => return Err(failure),
+                Err(_) => {
+                    savepoint.rollback().await?;
+                    let alone = halves.split(part);
+                    tally.changed += alone.map_or(0, |alone| alone.len());
+                }
             }
         }
         Ok(())
@@ -316,6 +330,6 @@ impl Run<'_> {
 
 /// The executed part of a slice.
 struct Executed {
-    outcomes: std::collections::HashMap<EmployeeKey, Outcome>,
+    outcomes: HashMap<EmployeeKey, Outcome>,
     deferred: Vec<EmployeeKey>,
 }

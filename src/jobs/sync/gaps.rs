@@ -2,19 +2,19 @@
 
 use std::collections::BTreeSet;
 
+use bytes::Bytes;
 use chrono::{DateTime, Utc};
 
 use super::collect::{Progress, SyncRun};
 use super::{GapsError, SyncReport, SyncSource, Syncer};
 use crate::connect::{BambooHrApi, EmployeeBatches, WebhookError};
 use crate::ingest::inbox;
-use crate::ingest::inbox::queries::ArrivedDelivery;
 use crate::jobs::provider_webhooks::gaps::{
     LoggedDelivery, MAX_EARLY, RecordedDelivery, missing_employees,
 };
 use crate::jobs::provider_webhooks::targets_this_service;
 use leaver_core::domain::{EmployeeId, SourceName};
-use leaver_core::providers::{LogEntry, Parsed, normalize};
+use leaver_core::providers::{LogEntry, Opened, Parsed, open};
 
 /// The most entries that a log has. A log of this length may not reach back its whole 14 days
 /// (`tests/openapi/bamboohr.yaml`, `list-webhook-logs`).
@@ -176,38 +176,40 @@ impl Syncer {
         let pool = &self.engine.pool;
         let arrived = async {
             let mut conn = pool.acquire().await?;
-            inbox::queries::store::arrived(&mut conn, source, earliest - MAX_EARLY, &named).await
+            let since = earliest - MAX_EARLY;
+            let arrived = inbox::queries::store::arrived(&mut conn, source, since, &named).await?;
+            let mut recorded = Vec::with_capacity(arrived.len());
+            for delivery in arrived {
+                let employees = match delivery.employee_ids {
+                    Some(ids) => ids.into_iter().collect(),
+                    // The ids are stored on processing, so until then they are in the body only.
+                    None => {
+                        let body = inbox::store::body(&mut conn, delivery.id).await?;
+                        self.named_employees(source, body.into())
+                    }
+                };
+                recorded.push(RecordedDelivery {
+                    at: delivery.received_at,
+                    employees,
+                });
+            }
+            Ok::<_, sqlx::Error>(recorded)
         };
-        let arrived: Vec<ArrivedDelivery> = pool.with_silence_timeout(arrived).await?;
-        Ok(arrived
-            .into_iter()
-            .map(|delivery| RecordedDelivery {
-                at: delivery.received_at,
-                employees: self.named_employees(source, delivery),
-            })
-            .collect())
+        Ok(pool.with_silence_timeout(arrived).await?)
     }
 
-    fn named_employees(
-        &self,
-        source: &SourceName,
-        delivery: ArrivedDelivery,
-    ) -> BTreeSet<EmployeeId> {
-        if let Some(ids) = delivery.employee_ids {
-            return ids.into_iter().collect();
-        }
-        // The ids are stored on processing, so until then they are in the body only.
-        let provider_config = self.engine.policies.provider_config(source.as_str());
-        let (Some(provider_config), Some(body)) = (provider_config, delivery.body) else {
+    fn named_employees(&self, source: &SourceName, body: Bytes) -> BTreeSet<EmployeeId> {
+        let Some(provider_config) = self.engine.policies.provider_config(source.as_str()) else {
             return BTreeSet::new();
         };
-        match normalize(provider_config, &body) {
-            Ok(Parsed::Changes(changes)) => changes
+        match open(provider_config, body, 1) {
+            Ok(Opened::Many(entries)) => entries.ids().map(EmployeeId::new).collect(),
+            Ok(Opened::Parsed(Parsed::Changes(changes))) => changes
                 .changes
                 .into_iter()
                 .map(|change| change.employee_id)
                 .collect(),
-            Ok(Parsed::Ignored(_)) | Err(_) => BTreeSet::new(),
+            Ok(Opened::Parsed(Parsed::Ignored(_))) | Err(_) => BTreeSet::new(),
         }
     }
 

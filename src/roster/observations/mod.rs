@@ -5,8 +5,8 @@
 
 pub(crate) mod store;
 
-use super::{Observation, Observed};
 use super::facts_json::StoredFacts;
+use super::{Observation, Observed};
 use leaver_core::decision::repeat::can_matter;
 use leaver_core::domain::{DeliveryId, Employee, EmployeeKey};
 

@@ -1,1 +1,322 @@
-//! A hostile body stays inside its memory.
+//! Deliveries that name thousands of employees, and bodies made to exhaust the memory.
+
+use std::fmt::Write;
+
+use serde_json::{Value, json};
+
+use crate::support::driving::{terminated, working};
+use crate::support::process::RunningService;
+use crate::support::{FORM, JSON, TestApp, employee, employees};
+
+/// More employees than one slice has.
+const MANY: usize = 5_600;
+
+const AT: &str = "2026-11-22T09:00:00Z";
+
+/// Returns an app with this many users, `u0@example.com` and so on.
+async fn company(count: usize, env: &[(&str, &str)]) -> TestApp {
+    let mut app = TestApp::builder().settings(env).build().await;
+    add_users(&mut app, count).await;
+    app
+}
+
+async fn add_users(app: &mut TestApp, count: usize) {
+    app.sql(&format!(
+        "INSERT INTO users (email) SELECT 'u' || n || '@example.com' FROM generate_series(0, {count} - 1) n;
+         CREATE INDEX ON sessions ((user_id::text)); ANALYZE users, sessions;"
+    ))
+    .await;
+}
+
+/// An id that keeps the order of numbers.
+fn id(n: usize) -> String {
+    format!("e{n:06}")
+}
+
+fn leaver(n: usize) -> Value {
+    terminated(&id(n), &format!("u{n}@example.com"), AT)
+}
+
+/// An entry that changes no account.
+fn other(n: usize) -> Value {
+    employee(&id(n), AT, &["status"], &json!({"status": "Active"}))
+}
+
+#[tokio::test]
+async fn two_records_of_one_person_in_two_slices_are_decided_together() {
+    let mut app = company(2, &[]).await;
+    // A contractor who became an employee, with both records in one body, and somebody who left.
+    let mut entries = vec![terminated("a", "u0@example.com", AT)];
+    entries.push(terminated("b", "u1@example.com", AT));
+    entries.extend((0..MANY).map(other));
+    entries.push(working("z", "u0@example.com", AT));
+    app.bamboohr(&entries).await;
+    assert_eq!(app.active().await, ["u0@example.com"]);
+    let outcome = "SELECT outcome::text FROM leaver.deliveries";
+    let outcome: Value = serde_json::from_str(&app.text(outcome).await.unwrap()).unwrap();
+    assert_eq!(outcome["deactivated"], json!(1));
+    let counts = outcome.as_object().unwrap().values();
+    let total: u64 = counts.map(|count| count.as_u64().unwrap()).sum();
+    assert_eq!(usize::try_from(total), Ok(entries.len()));
+    let named = "SELECT cardinality(employee_ids) FROM leaver.deliveries";
+    assert_eq!(usize::try_from(app.count(named).await), Ok(entries.len()));
+}
+
+#[tokio::test]
+async fn a_body_of_leavers_above_the_limit_changes_no_account() {
+    let limits = [
+        ("LEAVER__SAFEGUARD__HOUR__FLOOR", "5"),
+        ("LEAVER__SAFEGUARD__DAY__FLOOR", "10"),
+    ];
+    let mut app = company(MANY, &limits).await;
+    let entries: Vec<Value> = (0..MANY).map(leaver).collect();
+    app.bamboohr(&entries).await;
+    assert_eq!(
+        app.count("SELECT count(*) FROM users WHERE NOT is_active")
+            .await,
+        0
+    );
+    assert_eq!(app.count("SELECT count(*) FROM leaver.trips").await, 1);
+    let held = "SELECT count(*) FROM leaver.holds WHERE state = 'open' AND trip_id IS NOT NULL";
+    assert_eq!(usize::try_from(app.count(held).await), Ok(MANY));
+}
+
+#[tokio::test]
+async fn all_changes_of_a_delivery_belong_to_one_batch() {
+    let mut app = company(MANY, &[]).await;
+    let mut form = String::new();
+    // As a form whose keys are not sorted by employee.
+    for (field, value) in [("status", "Inactive"), ("employmentHistoryStatus", "Terminated")] {
+        for n in 0..MANY {
+            write!(form, "employees%5B{}%5D%5B{field}%5D={value}&", id(n)).unwrap();
+        }
+    }
+    for n in 0..MANY {
+        write!(form, "employees[{}][workEmail]=u{n}%40example.com&", id(n)).unwrap();
+    }
+    let answer = app.send("bamboohr", FORM, form).await;
+    app.work().await;
+    assert_eq!(
+        app.count("SELECT count(*) FROM users WHERE is_active").await,
+        0
+    );
+    let batches = "SELECT string_agg(DISTINCT batch_id::text, ' ') FROM leaver.changes";
+    let batches = app.text(batches).await.unwrap();
+    assert_eq!(json!(batches), answer.body["delivery"]);
+    assert_eq!(
+        app.count("SELECT count(*) FROM leaver.observations").await,
+        i64::try_from(MANY).unwrap()
+    );
+}
+
+#[tokio::test]
+async fn entries_of_one_person_beyond_a_slice_are_merged_before_the_decision() {
+    let mut app = company(2, &[]).await;
+    let count = 12_000;
+    let mut entries = vec![];
+    for n in 0..count {
+        let at = format!("2026-11-22T{:02}:{:02}:{:02}Z", n / 3600, n / 60 % 60, n % 60);
+        entries.push(if n + 1 < count {
+            terminated("1", "u0@example.com", &at)
+        } else {
+            working("1", "u0@example.com", &at)
+        });
+    }
+    entries.push(terminated("2", "u1@example.com", AT));
+    app.bamboohr(&entries).await;
+    assert_eq!(app.active().await, ["u0@example.com"]);
+    assert_eq!(
+        app.count("SELECT count(*) FROM leaver.employees").await,
+        2
+    );
+    // Of the others, each only repeats the values.
+    assert_eq!(app.count("SELECT count(*) FROM leaver.audit").await, 1);
+}
+
+#[tokio::test]
+async fn one_bad_employee_among_thousands_is_left_alone() {
+    let env = [("LEAVER__WORKER__MAX_ATTEMPTS", "2")];
+    let mut app = company(MANY, &env).await;
+    app.sql(
+        "CREATE FUNCTION no() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE EXCEPTION ''no''; END';
+         CREATE TRIGGER no BEFORE INSERT ON leaver.employees FOR EACH ROW WHEN (NEW.employee_id = 'e000003')
+         EXECUTE FUNCTION no()",
+    )
+    .await;
+    let entries: Vec<Value> = (0..MANY)
+        .map(|n| if n % 100 == 3 { leaver(n) } else { other(n) })
+        .collect();
+    app.bamboohr(&entries).await;
+    let active = "SELECT count(*) FROM users WHERE NOT is_active";
+    assert_eq!(app.count(active).await, 55);
+    let roster = app.count("SELECT count(*) FROM leaver.employees").await;
+    assert_eq!(usize::try_from(roster), Ok(MANY - 1));
+    app.advance(chrono::TimeDelta::minutes(10));
+    app.work().await;
+    let failed = app
+        .text("SELECT state || ' ' || reason FROM leaver.deliveries")
+        .await
+        .unwrap();
+    assert!(failed.starts_with("failed failed 2 times"), "{failed}");
+    // Once it is mended, a replay does the rest.
+    app.sql("DROP TRIGGER no ON leaver.employees; UPDATE leaver.deliveries SET state = 'pending', attempts = 0")
+        .await;
+    app.work().await;
+    assert_eq!(app.count(active).await, 56);
+    let state = app.text("SELECT state FROM leaver.deliveries").await;
+    assert_eq!(state.as_deref(), Some("processed"));
+}
+
+#[tokio::test]
+async fn small_deliveries_with_many_entries_are_processed_in_several_batches() {
+    let mut app = TestApp::new().await;
+    for part in 0..4_u32 {
+        let entries: Vec<Value> = (0..700)
+            .map(|n| json!({"id": format!("{part}-{n}")}))
+            .collect();
+        let body = employees(&entries).to_string();
+        assert!(body.len() < 16 * 1024);
+        app.send("bamboohr", JSON, body).await;
+    }
+    let mut sizes = vec![];
+    while let leaver::jobs::deliveries::Round::Processed(count) = app.round().await {
+        sizes.push(count);
+    }
+    assert_eq!(sizes, [2, 2]);
+}
+
+/// Sends a signed body to a service, as the source's provider does.
+async fn post(app: &TestApp, service: &RunningService, source: &str, body: Vec<u8>) {
+    let (parts, body) = app.signed(source, JSON, body).into_parts();
+    let body = http_body_util::BodyExt::collect(body).await.unwrap().to_bytes();
+    let client = leaver::connect::client::new(crate::support::process::WAIT_LIMIT).unwrap();
+    let sent = client
+        .post(format!("{}/webhooks/{source}", service.url))
+        .headers(parts.headers)
+        .body(body)
+        .send()
+        .await;
+    assert_eq!(sent.unwrap().status().as_u16(), 200);
+}
+
+/// Peak of the resident memory in MiB that a body may add to that of a service which has processed a few deliveries. In a
+/// release build this is about 15 MiB, so that the process stays below 100 MiB.
+const MAX_ADDED_MIB: u64 = 80;
+
+/// Starts a service that has processed a delivery. Returns it with its peak of memory.
+async fn started(app: &mut TestApp) -> (RunningService, u64) {
+    let service = app.serve(&[]);
+    app.clock.set(chrono::Utc::now());
+    post(app, &service, "bamboohr", employees(&[other(1)]).to_string().into()).await;
+    app.wait_until_processed().await;
+    let peak = service.process.peak_memory_mib();
+    (service, peak)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tens_of_thousands_of_entries_take_little_memory() {
+    let mut app = TestApp::new().await;
+    let (service, before) = started(&mut app).await;
+    let bare: Vec<Value> = (0..30_000).map(|n| json!({"id": n})).collect();
+    post(&app, &service, "bamboohr", employees(&bare).to_string().into()).await;
+    let full: Vec<Value> = (0..20_000).map(leaver).collect();
+    post(&app, &service, "bamboohr", employees(&full).to_string().into()).await;
+    let mut form = String::new();
+    for n in 0..20_000 {
+        write!(form, "employees%5Bf{n}%5D%5Bstatus%5D=Active&").unwrap();
+    }
+    post(&app, &service, "bamboohr", form.into()).await;
+    app.wait_until_processed().await;
+    let added = service.process.peak_memory_mib() - before;
+    assert!(added < MAX_ADDED_MIB, "{added} MiB");
+    assert_eq!(
+        app.count("SELECT count(*) FROM leaver.employees").await,
+        70_001
+    );
+    service.stop();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn hostile_bodies_of_10_mib_take_little_memory() {
+    const SIZE: usize = 10 * 1024 * 1024 - 1024;
+    let mut app = TestApp::new().await;
+    let (service, before) = started(&mut app).await;
+    let repeated = |text: &str| text.repeat((SIZE - 300) / text.len());
+    let entry = |inside: &str| {
+        format!(r#"{{"employees": [{{"id": "1", "fields": {{"status": "Active"}}, {inside}}}]}}"#)
+    };
+    let bodies = [
+        // Entries that are none.
+        format!(r#"{{"employees": [{}1]}}"#, repeated("1,")),
+        format!(r#"{{"employees": [{}{{}}]}}"#, repeated("{},")),
+        // One entry with much that is not needed, and with much that is.
+        entry(&format!(r#""junk": [{}1]"#, repeated("1,"))),
+        entry(&format!(r#""junk": [{}1]"#, repeated("\"\",[],{},"))),
+        entry(&format!(r#""changedFields": [{}1]"#, repeated("1,"))),
+        entry(&format!(r#""junk": {}1{}"#, repeated("[")[..SIZE / 2].to_owned(), "]".repeat(SIZE / 2))),
+        entry(&format!(r#""timestamp": "{}""#, repeated(r"\u00e9"))),
+        entry(&format!(r#""action": "{}""#, repeated("a"))),
+        // What has to be repaired.
+        entry(&format!(r#""junk": [{}1]"#, repeated("NaN,"))),
+        entry(&format!(r#""junk": [{}1]"#, repeated(".,"))),
+        entry(&format!(r#""junk": "{}""#, repeated("\u{1}"))),
+        entry(&format!(r#""junk": "{}""#, repeated(r"\ud83d "))),
+        // Forms.
+        format!("employees[1][status]=Active&employees[1][note]={}", repeated("a")),
+        format!("employees[1][status]=Active{}", repeated("&employees[1][a]=")),
+        repeated("employees[]&"),
+    ];
+    let count = i64::try_from(bodies.len()).unwrap();
+    for body in bodies {
+        post(&app, &service, "bamboohr", body.into()).await;
+    }
+    let record = |inside: &str| {
+        format!(
+            r#"{{"hook": {{"event": "Employee.changed"}}, "linked_account": {{"id": "5b0f3a9e-1c2d-4e3f-8a4b-6c7d8e9f0a1b"}},
+            "data": {{"id": "1", "employment_status": "ACTIVE", {inside}}}}}"#
+        )
+    };
+    for body in [
+        record(&format!(r#""junk": [{}1]"#, repeated("1,"))),
+        record(&format!(r#""junk": {{{}"z": 1}}"#, repeated(r#""a":1,"#))),
+        record(&format!(r#""work_email": "{}""#, repeated(r"\u00e9"))),
+    ] {
+        post(&app, &service, "merge", body.into()).await;
+    }
+    app.wait_until_processed().await;
+    let added = service.process.peak_memory_mib() - before;
+    assert!(added < MAX_ADDED_MIB, "{added} MiB");
+    let all = "SELECT count(*) FROM leaver.deliveries WHERE state <> 'pending'";
+    assert_eq!(app.count(all).await, count + 4);
+    service.stop();
+}
+
+#[cfg(feature = "failpoints")]
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_crash_between_slices_loses_nothing_and_repeats_nothing() {
+    let mut app = TestApp::new().await;
+    add_users(&mut app, MANY).await;
+    let service = app.serve(&[("FAILPOINTS", "between_slices=abort@3")]);
+    app.clock.set(chrono::Utc::now());
+    let entries: Vec<Value> = (0..MANY)
+        .map(|n| if n % 100 == 3 { leaver(n) } else { other(n) })
+        .collect();
+    let body = employees(&entries).to_string().into_bytes();
+    post(&app, &service, "bamboohr", body).await;
+    let mut process = service.process;
+    crate::support::process::wait_until("the service has crashed", || !process.is_running());
+    assert_eq!(app.count("SELECT count(*) FROM leaver.audit").await, 0);
+    assert_eq!(app.count("SELECT count(*) FROM leaver.employees").await, 0);
+    let pending = "SELECT count(*) FROM leaver.deliveries WHERE state = 'pending'";
+    assert_eq!(app.count(pending).await, 1);
+
+    let service = app.serve(&[]);
+    app.wait_until_processed().await;
+    let left = "SELECT count(*) FROM users WHERE NOT is_active";
+    assert_eq!(app.count(left).await, 56);
+    let audit = "SELECT count(*) FROM leaver.audit WHERE action = 'deactivated'";
+    assert_eq!(app.count(audit).await, 56);
+    let roster = app.count("SELECT count(*) FROM leaver.employees").await;
+    assert_eq!(usize::try_from(roster), Ok(MANY));
+    service.stop();
+}

@@ -79,7 +79,8 @@ impl Index {
     pub(super) fn sort(&mut self) {
         let ids = std::mem::take(&mut self.ids);
         let key = |place: &Place| (&ids[place.id_range()], place.start);
-        self.places.sort_unstable_by(|one, other| key(one).cmp(&key(other)));
+        self.places
+            .sort_unstable_by(|one, other| key(one).cmp(&key(other)));
         self.ids = ids;
     }
 
@@ -93,7 +94,9 @@ impl Index {
 
     /// Returns the id at a position.
     pub(super) fn id(&self, position: usize) -> &str {
-        self.places.get(position).map_or("", |place| self.id_of(*place))
+        self.places
+            .get(position)
+            .map_or("", |place| self.id_of(*place))
     }
 
     /// Returns the place in the body at a position.
@@ -295,7 +298,11 @@ impl Entries {
 
     /// Divides the positions of one employee into parts of at most `max` entries.
     pub fn parts(&self, employee: Range<usize>, max: usize) -> impl Iterator<Item = Range<usize>> {
-        let step = if self.is_divisible { max.max(1) } else { usize::MAX };
+        let step = if self.is_divisible {
+            max.max(1)
+        } else {
+            usize::MAX
+        };
         let end = employee.end;
         employee
             .step_by(step)

@@ -27,10 +27,7 @@ pub(super) const UNREADABLE: char = char::REPLACEMENT_CHARACTER;
 pub(super) struct UnreadableMember(pub(super) &'static str);
 
 /// Parses the needed parts of a body that must be an object.
-pub(super) fn object(
-    body: &[u8],
-    keep: &'static Keep,
-) -> Result<Map<String, Value>, ParseError> {
+pub(super) fn object(body: &[u8], keep: &'static Keep) -> Result<Map<String, Value>, ParseError> {
     match kept(body, keep) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => Err(ParseError::NotAnObject),

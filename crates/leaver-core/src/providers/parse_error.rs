@@ -16,9 +16,7 @@ pub const FIELDS_NOT_MAPPED: &str = "none of its posted fields is known";
 )]
 pub enum ParseError {
     /// The body is not JSON or is truncated.
-    #[error(
-        "the body is not JSON or is truncated (line {line}, column {column})"
-    )]
+    #[error("the body is not JSON or is truncated (line {line}, column {column})")]
     NotJson {
         /// Where parsing stopped, from 1.
         line: usize,

@@ -2,11 +2,10 @@
 
 pub(crate) mod store;
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use leaver_core::domain::{EmployeeId, SourceName};
+use leaver_core::domain::{DeliveryId, EmployeeId, SourceName};
 
 /// The size of the backlog.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -28,21 +27,13 @@ pub(crate) struct LastDelivery {
     pub at: Option<DateTime<Utc>>,
 }
 
-/// A stored delivery with its employees, or with the body that names them.
-#[derive(Clone)]
+/// A stored delivery with its employees.
+#[derive(Clone, Debug)]
 pub(crate) struct ArrivedDelivery {
+    /// Its id.
+    pub id: DeliveryId,
     /// When it arrived.
     pub received_at: DateTime<Utc>,
-    /// The provider's ids of its employees; `None` if it is not settled, or could not be read.
+    /// The provider's ids of its employees. Without them it is not settled, or could not be read.
     pub employee_ids: Option<Vec<EmployeeId>>,
-    /// Its bytes, if the ids are unknown.
-    pub body: Option<Bytes>,
-}
-
-impl std::fmt::Debug for ArrivedDelivery {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("ArrivedDelivery")
-            .field("received_at", &self.received_at)
-            .finish_non_exhaustive()
-    }
 }

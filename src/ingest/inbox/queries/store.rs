@@ -1,11 +1,10 @@
 //! Read-only queries of `leaver.deliveries`.
 
-use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::{ArrivedDelivery, Backlog, LastDelivery};
-use leaver_core::domain::{EmployeeId, SourceName};
+use leaver_core::domain::{DeliveryId, EmployeeId, SourceName};
 
 /// Checks that the database responds.
 ///
@@ -83,8 +82,7 @@ pub(crate) async fn arrived(
 ) -> Result<Vec<ArrivedDelivery>, sqlx::Error> {
     let ids: Vec<String> = employees.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
-        "SELECT received_at, employee_ids,
-                CASE WHEN employee_ids IS NULL THEN body END AS body
+        "SELECT id, received_at, employee_ids
          FROM leaver.deliveries
          WHERE source = $1 AND received_at >= $2
            AND (employee_ids && $3 OR (employee_ids IS NULL AND body IS NOT NULL))
@@ -98,11 +96,11 @@ pub(crate) async fn arrived(
     Ok(rows
         .into_iter()
         .map(|row| ArrivedDelivery {
+            id: DeliveryId(row.id),
             received_at: row.received_at,
             employee_ids: row
                 .employee_ids
                 .map(|ids| ids.into_iter().map(EmployeeId::new).collect()),
-            body: row.body.map(Bytes::from),
         })
         .collect())
 }

@@ -79,7 +79,10 @@ fn repeated_keys(object: &str) -> HashSet<u64> {
     let _parsed = deserializer.deserialize_map(EachMember(|key: &str, _| hashes.push(hash(key))));
     hashes.sort_unstable();
     let pairs = hashes.windows(2);
-    pairs.filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect()
+    pairs
+        .filter(|pair| pair[0] == pair[1])
+        .map(|pair| pair[0])
+        .collect()
 }
 
 fn hash(key: &str) -> u64 {

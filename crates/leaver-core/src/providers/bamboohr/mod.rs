@@ -53,11 +53,7 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
 };
 
 /// Parses a body that is not blank. With more than `max` changes, it returns their places.
-pub(super) fn open(
-    config: &ProviderConfig,
-    body: Bytes,
-    max: usize,
-) -> Result<Opened, ParseError> {
+pub(super) fn open(config: &ProviderConfig, body: Bytes, max: usize) -> Result<Opened, ParseError> {
     // Its employees belong to the source's only tenant.
     let tenant = config.tenancy.tenant_of(None, false);
     // No key of a form begins like JSON.

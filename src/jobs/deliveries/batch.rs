@@ -230,7 +230,7 @@ fn settlements(
         let employee_ids = parsed.named();
         let end = match parsed {
             ParsedDelivery::Ended(end)
-            | ParsedDelivery::LinkedAccountDeleted { outcome: end, .. } => end,
+            | ParsedDelivery::AboutLinkedAccount { outcome: end, .. } => end,
             ParsedDelivery::Observations {
                 observations,
                 has_event_times,

@@ -9,7 +9,7 @@ use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::query::DatabaseHealth;
-use super::{Health, StartModes};
+use super::{Health, ProviderConfigs, StartModes};
 use crate::base::liveness::{Liveness, Phase};
 use crate::base::rejections::Rejections;
 use crate::ingest::inbox;
@@ -32,6 +32,7 @@ pub struct HealthProbe {
     options: PgConnectOptions,
     cache_for: Duration,
     start_modes: StartModes,
+    provider_configs: ProviderConfigs,
     // Apart from `reports`, so that slow queries of `/health` do not delay `/health/ready`.
     pings: Mutex<Option<PgConnection>>,
     reports: Mutex<Reports>,
@@ -55,11 +56,17 @@ impl HealthProbe {
     /// Connects at the first request. What is found is cached for `cache_for`, an unreachable database too. A source
     /// that was never seen has its start mode.
     #[must_use]
-    pub fn new(options: PgConnectOptions, cache_for: Duration, start_modes: StartModes) -> Self {
+    pub fn new(
+        options: PgConnectOptions,
+        cache_for: Duration,
+        start_modes: StartModes,
+        provider_configs: ProviderConfigs,
+    ) -> Self {
         Self {
             options,
             cache_for,
             start_modes,
+            provider_configs,
             pings: Mutex::default(),
             reports: Mutex::default(),
         }
@@ -119,7 +126,8 @@ impl HealthProbe {
         let query = async {
             let mut conn = self.connection(idle).await?;
             let found = if is_migrated {
-                DatabaseHealth::query(&mut conn, silence_thresholds, &self.start_modes, now).await?
+                let (modes, configs) = (&self.start_modes, &self.provider_configs);
+                DatabaseHealth::query(&mut conn, silence_thresholds, modes, configs, now).await?
             } else {
                 DatabaseHealth::default()
             };

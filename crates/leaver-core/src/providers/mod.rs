@@ -38,6 +38,8 @@ mod json;
 mod json_repair;
 mod values;
 
+use std::collections::HashSet;
+
 use chrono_tz::Tz;
 
 use crate::domain::{Capabilities, EmployeeChange, Provider};
@@ -64,8 +66,22 @@ pub struct ProviderConfig {
     pub fields: FieldNames,
     /// Which tenant the employees of a body belong to.
     pub tenancy: Tenancy,
+    /// Linked accounts of other applications. Their bodies are ignored.
+    pub ignored_accounts: HashSet<String>,
     /// The zone of the source's calendar days.
     pub timezone: Tz,
+}
+
+impl ProviderConfig {
+    /// Returns true if a linked account is listed, either as one of a tenant or as one to ignore.
+    #[must_use]
+    pub fn lists(&self, linked_account: &str) -> bool {
+        let is_of_tenant = match &self.tenancy {
+            Tenancy::One(_) => false,
+            Tenancy::ByLinkedAccount(tenants) => tenants.contains_key(linked_account),
+        };
+        is_of_tenant || self.ignored_accounts.contains(linked_account)
+    }
 }
 
 /// The content of a body.
@@ -113,12 +129,12 @@ pub fn normalize(config: &ProviderConfig, body: &[u8]) -> Result<Parsed, ParseEr
     }
 }
 
-/// Returns the linked account that a body reports as deleted at the provider.
+/// Returns the linked account that a body names.
 #[must_use]
-pub fn deleted_linked_account(config: &ProviderConfig, body: &[u8]) -> Option<String> {
+pub fn linked_account(config: &ProviderConfig, body: &[u8]) -> Option<String> {
     match config.provider {
         Provider::BambooHr => None,
-        Provider::Merge => merge::deleted_account(body),
+        Provider::Merge => merge::linked_account(body),
         #[cfg(test)]
         Provider::Toy => None,
     }

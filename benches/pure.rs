@@ -79,6 +79,7 @@ fn provider_config(provider: Provider) -> ProviderConfig {
         provider,
         fields: FieldNames::default(),
         tenancy: Tenancy::One(tenant()),
+        ignored_accounts: std::collections::HashSet::new(),
         timezone: chrono_tz::Tz::UTC,
     }
 }

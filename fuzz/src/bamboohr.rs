@@ -24,6 +24,7 @@ pub(crate) fn parse(body: &[u8]) -> Result<Parsed, ParseError> {
         provider: Provider::BambooHr,
         fields: FieldNames::default(),
         tenancy: Tenancy::One(Tenant::new("acme")),
+        ignored_accounts: std::collections::HashSet::new(),
         timezone: chrono_tz::Tz::UTC,
     };
     normalize(&provider_config, body)

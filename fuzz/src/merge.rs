@@ -41,6 +41,7 @@ fn parse(tenancy: Tenancy, body: &[u8]) -> Result<Parsed, ParseError> {
         provider: Provider::Merge,
         fields: FieldNames::default(),
         tenancy,
+        ignored_accounts: std::collections::HashSet::new(),
         timezone: chrono_tz::Tz::UTC,
     };
     normalize(&provider_config, body)

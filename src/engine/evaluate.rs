@@ -7,10 +7,12 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::policies::Policies;
+use super::records::Records;
 use super::safeguard::standing;
 use super::shadow::plan::Planned;
 use super::shadow::{self, ModeRead};
 use super::shared_accounts::{FoundAccounts, SharedAccounts, find_accounts};
+use super::tenants;
 use crate::engine::accounts::AccountsTable;
 use leaver_core::decision::assess::{Employment, assess};
 use leaver_core::decision::policy::Rehire;
@@ -165,6 +167,7 @@ pub(super) async fn evaluate_facts(
     let externally_reactivated = shared.externally_reactivated(&accounts);
     let mut decided = Vec::with_capacity(employees.len());
     let mut unconfigured = vec![];
+    let mut records = None;
     for mut employee in employees {
         let Some(policy) = policies.policy(&employee.key.source) else {
             unconfigured.push(employee);
@@ -184,6 +187,16 @@ pub(super) async fn evaluate_facts(
         let decision = decide(policy, &employee, &account_match, &others, now);
         let decision = shared.reconcile_sources(policy, &employee, decision);
         let decision = settle_several_inactive(decision, &found);
+        let decision = if tenants::is_change(&decision) {
+            let known = match &records {
+                Some(known) => known,
+                None => records.insert(companies(conn, policies).await?),
+            };
+            tenants::hold_if_outside(policies, known, &employee, decision)
+        } else {
+            decision
+        };
+        let decision = tenants::explain_hold(policies, &shared, &employee, &found, decision);
         let employment = assess(policy, &employee, now);
         decided.push(Evaluated {
             is_settled: departure::is_settled(policy, &employee, now),
@@ -201,6 +214,15 @@ pub(super) async fn evaluate_facts(
         unconfigured,
         externally_reactivated,
     })
+}
+
+/// Loads which linked accounts are companies. Where no source has a company that is remembered, it runs no statement.
+async fn companies(conn: &mut PgConnection, policies: &Policies) -> Result<Records, sqlx::Error> {
+    let sources = policies.sources_with_remembered_company();
+    if sources.is_empty() {
+        return Ok(Records::default());
+    }
+    Records::load(conn, &sources).await
 }
 
 /// Replaces a question about several accounts by the answer if all of them are inactive: there is nothing left to end.

@@ -16,7 +16,7 @@ use super::shadow::plan::PlannedChange;
 use super::shadow::{self, ModeRead};
 use crate::base::failpoints;
 use crate::db::transaction::{restore_lock_timeout, wait_for_own_locks};
-use crate::engine::accounts::{AccountsTable, Applied};
+use crate::engine::accounts::{self, AccountsTable, Applied};
 use crate::engine::audit::{self, AuditAction, AuditEntry};
 use crate::engine::batches::{self, Change, Direction};
 use crate::engine::holds;
@@ -152,6 +152,8 @@ pub async fn execute(
         to_read.extend(read.filter(|_| policy.is_some_and(can_read)));
     }
 
+    let found = decided.iter().flat_map(|evaluated| &evaluated.found);
+    accounts::protected::store::remember(conn, table, found, now).await?;
     let decisions: Vec<&Decision> = decided
         .iter()
         .map(|evaluated| &evaluated.decision)

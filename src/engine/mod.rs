@@ -24,6 +24,7 @@ pub mod safeguard;
 pub mod shadow;
 mod records;
 mod shared_accounts;
+mod tenants;
 pub mod undo;
 
 use std::sync::{Arc, Mutex, PoisonError};
@@ -99,12 +100,29 @@ impl Engine {
             // Before any work, so that no transaction of ours holds a new row.
             let now = self.clock.now();
             shadow::store_start_modes(&mut conn, &self.policies, now).await?;
-            AccountsTable::inspect(&mut conn, &self.mapping).await
+            let table = AccountsTable::inspect(&mut conn, &self.mapping).await?;
+            let tenants = self.policies.tenants();
+            accounts::protected::remember_all(&mut conn, &table, &tenants, now).await?;
+            Ok::<_, accounts::MappingError>(table)
         };
         let inspected = self.pool.with_silence_timeout(inspected).await?;
         let table = Arc::new(inspected);
         *self.known_table() = Some(Arc::clone(&table));
         Ok(table)
+    }
+
+    /// Remembers the accounts that have a protected address now.
+    ///
+    /// # Errors
+    /// Returns the failure; nothing was changed then.
+    pub(crate) async fn remember_protection(&self) -> Result<(), Failure> {
+        let table = self.accounts_table().await?;
+        let remembered = async {
+            let mut conn = self.pool.acquire().await?;
+            let (tenants, now) = (self.policies.tenants(), self.clock.now());
+            accounts::protected::remember_all(&mut conn, &table, &tenants, now).await
+        };
+        Ok(self.pool.with_silence_timeout(remembered).await?)
     }
 
     /// Has the accounts table inspected again before its next use. Called after a failure: a cached plan or the mapping may

@@ -5,8 +5,8 @@ use std::collections::{BTreeSet, HashMap};
 use crate::engine::accounts::AccountsTable;
 use crate::roster::sharing::Sharing;
 use leaver_core::decision::policy::Policy;
-use leaver_core::domain::{Account, SourceName, Tenant};
-use leaver_core::providers::ProviderConfig;
+use leaver_core::domain::{Account, EmployeeKey, SourceName, Tenant};
+use leaver_core::providers::{ProviderConfig, Tenancy};
 use leaver_core::safeguard::{Limits, SourceMode};
 
 /// How payloads of the configured sources are parsed and decided.
@@ -96,6 +96,23 @@ impl Policies {
             .into_iter()
             .flat_map(|config| config.tenancy.tenants());
         tenants.cloned().collect()
+    }
+
+    /// Returns the sources whose company is the first linked account that delivered.
+    #[must_use]
+    pub(crate) fn sources_with_remembered_company(&self) -> Vec<SourceName> {
+        let sources = self.sources.values().filter(|(_, config, _)| {
+            config.provider.capabilities().has_linked_accounts
+                && matches!(config.tenancy, Tenancy::One(_))
+        });
+        sources.map(|(name, ..)| name.clone()).collect()
+    }
+
+    /// Returns true if the tenant of an employee is one of the source.
+    #[must_use]
+    pub(crate) fn has_tenant(&self, key: &EmployeeKey) -> bool {
+        let config = self.provider_config(key.source.as_str());
+        config.is_some_and(|config| config.tenancy.tenants().any(|tenant| *tenant == key.tenant))
     }
 
     /// Returns true if an account is deactivated only on a person's word.

@@ -31,21 +31,26 @@ impl SharedAccounts {
             Action::Deactivate(_) if policy.sources_disagree == SourcesDisagree::Hold => {
                 self.reconcile_end(employee, decision)
             }
-            Action::Reactivate(_) => self.reconcile_return(employee, decision),
+            Action::Reactivate(_) => {
+                let decision = self.ask_about_return(employee, decision);
+                self.reconcile_return(employee, decision)
+            }
             _ => decision,
         }
     }
 
     /// Changes a deactivation to a hold while another source, read completely and recently, reports the owner of the account
-    /// as employed.
+    /// as employed. A record of another tenant needs no read: it may be the one that tells the truth.
     fn reconcile_end(&self, employee: &Employee, mut decision: Decision) -> Decision {
         let Action::Deactivate(account) = decision.action.clone() else {
             return decision;
         };
         let works = |other: &&AccountHolder| {
-            other.is_fresh
+            let is_read = other.is_fresh
                 && other.record.presence == Presence::Present
-                && other.is_certainly_employed()
+                && other.is_certainly_employed();
+            let is_of_other_tenant = other.key.tenant != employee.key.tenant;
+            is_read || (is_of_other_tenant && other.record.may_keep_access())
         };
         let source = &employee.key.source;
         let mut others = self.in_other_sources(source, &account).flatten();

@@ -1,6 +1,6 @@
 //! The presence of roster records in the HR systems, as far as reads and linked accounts show.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -18,6 +18,8 @@ use leaver_core::providers::Tenancy;
 pub(super) struct Records {
     reads: Vec<SyncState>,
     deleted: HashSet<(SourceName, String)>,
+    /// The linked accounts that are the companies of sources without `linked_accounts`.
+    companies: HashMap<SourceName, String>,
 }
 
 impl Records {
@@ -28,28 +30,54 @@ impl Records {
     ) -> Result<Self, sqlx::Error> {
         let reads = sync_state::store::list(conn, sources).await?;
         let accounts = linked_accounts::store::list(conn, sources).await?;
+        let company = |source: &SourceName| {
+            let company = linked_accounts::company(&accounts, source)?;
+            Some((source.clone(), company.id.clone()))
+        };
+        let companies = sources.iter().filter_map(company).collect();
         let deleted = accounts
             .into_iter()
             .filter(|account| account.deleted_at.is_some())
             .map(|account| (account.source, account.id))
             .collect();
-        Ok(Self { reads, deleted })
+        Ok(Self {
+            reads,
+            deleted,
+            companies,
+        })
+    }
+
+    /// Returns why a record belongs to no configured company any more; `None` if it belongs to one.
+    pub(super) fn why_outside(&self, policies: &Policies, employee: &Employee) -> Option<String> {
+        let key = &employee.key;
+        let source = &key.source;
+        let config = policies.provider_config(source.as_str())?;
+        if !policies.has_tenant(key) {
+            let tenant = &key.tenant;
+            return Some(format!(
+                "tenant {tenant} is no tenant of source {source} any more"
+            ));
+        }
+        let account = employee.linked_account_id.as_ref()?;
+        match &config.tenancy {
+            Tenancy::ByLinkedAccount(listed) if !listed.contains_key(account) => Some(format!(
+                "linked account {account} is not in `linked_accounts` of source {source} any more"
+            )),
+            Tenancy::One(_) if self.companies.get(source).is_some_and(|id| id != account) => Some(
+                format!("linked account {account} is not the company of source {source} any more"),
+            ),
+            _ => None,
+        }
     }
 
     /// Returns the presence of a record in the HR system.
     pub(super) fn presence(&self, policies: &Policies, employee: &Employee) -> Presence {
         let source = &employee.key.source;
-        if let Some(id) = &employee.linked_account_id {
-            let is_listed = match policies
-                .provider_config(source.as_str())
-                .map(|c| &c.tenancy)
-            {
-                Some(Tenancy::ByLinkedAccount(listed)) => listed.contains_key(id),
-                Some(Tenancy::One(_)) | None => true,
-            };
-            if !is_listed || self.deleted.contains(&(source.clone(), id.clone())) {
-                return Presence::Disconnected;
-            }
+        let account = employee.linked_account_id.as_ref();
+        let is_deleted =
+            account.is_some_and(|id| self.deleted.contains(&(source.clone(), id.clone())));
+        if is_deleted || self.why_outside(policies, employee).is_some() {
+            return Presence::Disconnected;
         }
         if employee.missing_since.is_some() {
             Presence::Missing

@@ -74,10 +74,12 @@ pub(crate) async fn find_accounts(
     })
 }
 
-/// Finds who else has these accounts: employees who are linked to them, and employees of other sources with the e-mail.
+/// Finds who else has these accounts: employees who are linked to them, and employees of other sources, or of other tenants of
+/// the source, with the e-mail.
 async fn find_others(
     conn: &mut PgConnection,
     table: &AccountsTable,
+    policies: &Policies,
     sources: &[SourceName],
     accounts: &HashMap<EmployeeKey, Vec<Account>>,
 ) -> Result<Vec<Employee>, sqlx::Error> {
@@ -91,14 +93,24 @@ async fn find_others(
         let Some(email) = &account.email else {
             continue;
         };
-        for source in sources.iter().filter(|source| **source != key.source) {
+        let mut add = |source: &SourceName, tenant: Option<Tenant>| {
             let aliases = table.email_domains.aliases(email).into_iter();
             emails.extend(aliases.map(|email| AccountEmail {
                 source: source.clone(),
                 account: account.id.clone(),
                 email,
-                tenant: table.has_tenants.then(|| key.tenant.clone()),
+                tenant: tenant.clone(),
             }));
+        };
+        for source in sources.iter().filter(|source| **source != key.source) {
+            add(source, table.has_tenants.then(|| key.tenant.clone()));
+        }
+        if !table.has_tenants {
+            let mut others = policies.tenants_of(key.source.as_str());
+            others.remove(&key.tenant);
+            for tenant in others {
+                add(&key.source, Some(tenant));
+            }
         }
     }
     let mut others = sharing::store::find_linked(conn, sources, &ids).await?;
@@ -143,6 +155,7 @@ impl AccountHolder {
                 hire_date: employee.hire_date(),
                 confirmed_at: records.confirmed_at(employee),
                 presence: records.presence(policies, employee),
+                is_of_other_tenant: false,
             },
             deactivated_at: employee
                 .deactivated_at
@@ -156,6 +169,11 @@ impl AccountHolder {
 
     pub(super) fn is_certainly_employed(&self) -> bool {
         self.record.employment.is_certainly_employed()
+    }
+
+    /// Returns true if Leaver deactivated the account for this record.
+    pub(super) fn has_ended_access(&self) -> bool {
+        self.deactivated_at.is_some()
     }
 }
 
@@ -172,7 +190,8 @@ impl SharedAccounts {
     ) -> Result<Self, sqlx::Error> {
         let sources = policies.names();
         let given: HashSet<&EmployeeKey> = employees.iter().map(|e| &e.key).collect();
-        let mut others: Vec<Employee> = find_others(conn, table, &sources, accounts).await?;
+        let mut others: Vec<Employee> =
+            find_others(conn, table, policies, &sources, accounts).await?;
         others.retain(|other| !given.contains(&other.key));
         let mut holders: Vec<(&Employee, &AccountId)> = vec![];
         for employee in employees {
@@ -284,7 +303,10 @@ impl SharedAccounts {
             .into_iter()
             .flatten()
             .filter(|other| other.key != employee.key)
-            .map(|other| other.record.clone())
+            .map(|other| OtherRecord {
+                is_of_other_tenant: other.key.tenant != employee.key.tenant,
+                ..other.record.clone()
+            })
             .collect();
         let account_match = if employee.account_id.as_ref() == Some(&account.id) {
             AccountMatch::Linked(account.clone())

@@ -130,6 +130,11 @@ impl Components {
                     .iter()
                     .map(|source| (source.name.clone(), source.mode))
                     .collect(),
+                settings
+                    .sources
+                    .iter()
+                    .map(|source| (source.name.clone(), source.provider_config.clone()))
+                    .collect(),
             ),
             read_pool: Pool::new(options, LISTING_CONNECTIONS, pool::RESPONSE_TIMEOUT),
             clock,

@@ -10,7 +10,7 @@ use crate::base::clock::Clock;
 use crate::db::error::{Class, classify_chain, error_chain};
 use crate::db::pool::Pool;
 use crate::db::schema;
-use crate::engine::accounts::{AccountsMapping, AccountsTable};
+use crate::engine::accounts::{AccountsMapping, AccountsTable, protected};
 use crate::engine::policies::Policies;
 use crate::engine::shadow::{self, ModeOfSource};
 use crate::ingest::group_commit::{self, NotDurable};
@@ -71,6 +71,8 @@ impl Startup {
             );
         }
         let now = self.clock.now();
+        let tenants = self.policies.tenants();
+        protected::remember_all(&mut conn, &table, &tenants, now).await?;
         shadow::store_start_modes(&mut conn, &self.policies, now).await?;
         log_modes(&shadow::modes(&mut conn, &self.policies).await?);
         Ok(true)

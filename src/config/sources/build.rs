@@ -1,6 +1,6 @@
 //! Checks one source: keys that fit its provider, values in range, secrets that can be resolved.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::time::Duration;
 
 use chrono::TimeDelta;
@@ -88,6 +88,7 @@ pub(super) fn build_source(
             } else {
                 Tenancy::ByLinkedAccount(accounts.tenants)
             },
+            ignored_accounts: ignored_accounts(context, path, raw)?,
             timezone,
         },
         policy: Policy {
@@ -123,7 +124,7 @@ fn reject_without_effect(
     path: &str,
     raw: &RawSource,
 ) -> Result<(), SettingsError> {
-    let keys: [(&str, bool, HasEffect); 4] = [
+    let keys: [(&str, bool, HasEffect); 5] = [
         (
             "timestamp_tolerance",
             raw.timestamp_tolerance.is_some(),
@@ -140,6 +141,11 @@ fn reject_without_effect(
         (
             "linked_accounts",
             !raw.linked_accounts.is_empty(),
+            |capabilities| capabilities.has_linked_accounts,
+        ),
+        (
+            "ignored_linked_accounts",
+            !raw.ignored_linked_accounts.is_empty(),
             |capabilities| capabilities.has_linked_accounts,
         ),
     ];
@@ -217,6 +223,26 @@ fn linked_accounts(
         }
     }
     Ok(accounts)
+}
+
+/// Collects the linked accounts of other applications. Fails if one of them is listed as a company too.
+fn ignored_accounts(
+    context: &Context<'_>,
+    path: &str,
+    raw: &RawSource,
+) -> Result<HashSet<String>, SettingsError> {
+    let ignored: HashSet<String> = raw.ignored_linked_accounts.iter().cloned().collect();
+    match raw
+        .linked_accounts
+        .iter()
+        .position(|account| ignored.contains(&account.id))
+    {
+        None => Ok(ignored),
+        Some(position) => Err(context.provenance.invalid_setting(
+            &format!("{path}.linked_accounts[{position}].id"),
+            "this linked account is in `ignored_linked_accounts` as well; remove one of the two",
+        )),
+    }
 }
 
 /// Returns `None` if the API key is not in the scope of the command.

@@ -27,6 +27,8 @@ pub(in crate::config) struct RawSource {
     pub(super) api: Option<RawApi>,
     #[serde(default)]
     pub(in crate::config) linked_accounts: Vec<RawLinkedAccount>,
+    #[serde(default)]
+    pub(super) ignored_linked_accounts: Vec<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -76,6 +78,7 @@ impl RawSource {
             fields: None,
             api: None,
             linked_accounts: vec![],
+            ignored_linked_accounts: vec![],
         }
     }
 }

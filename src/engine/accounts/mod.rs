@@ -6,6 +6,7 @@
 pub(crate) mod catalog;
 pub(crate) mod mapping;
 pub(crate) mod privileges;
+pub(crate) mod protected;
 pub(crate) mod safeguarded;
 mod switch;
 pub mod store;

@@ -7,8 +7,8 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 
-use super::AccountsTable;
 use super::mapping::quote;
+use super::{AccountsTable, protected};
 use leaver_core::domain::{Account, AccountId, Tenant, WorkEmail};
 
 /// Returns the accounts of links, by link. Where a tenant column is mapped, a link leads to accounts of its tenant only.
@@ -29,13 +29,15 @@ pub(crate) async fn find_by_id(
     let query = sqlx::query(AssertSqlSafe(table.statements.find_by_id.clone()))
         .bind(ids)
         .bind(tenants);
-    let mut found = HashMap::new();
+    let (mut found, mut accounts) = (vec![], vec![]);
     for row in read(conn, table, query).await? {
         if let Some(link) = position(&row)?.and_then(|n| links.get(n)) {
-            found.insert((*link).clone(), read_account(table, &row)?);
+            found.push((*link).clone());
+            accounts.push(read_account(table, &row)?);
         }
     }
-    Ok(found)
+    protected::store::mark(conn, table, &mut accounts).await?;
+    Ok(found.into_iter().zip(accounts).collect())
 }
 
 /// Returns the accounts with these ids in a tenant, or in any. An id without a row is left out.
@@ -60,8 +62,7 @@ pub(crate) async fn find_in_tenant(
     let query = sqlx::query(AssertSqlSafe(statement.clone()))
         .bind(ids)
         .bind(tenants);
-    let rows = read(conn, table, query).await?;
-    rows.iter().map(|row| read_account(table, row)).collect()
+    read_accounts(conn, table, query).await
 }
 
 /// Returns the accounts with each work e-mail, in the order given, whichever of its spellings they hold, and whichever name
@@ -93,11 +94,14 @@ pub async fn find_by_email(
         .bind(emails)
         .bind(tenants)
         .bind(positions);
-    for row in read(conn, table, query).await? {
-        let Some(position) = position(&row)? else {
+    let rows = read(conn, table, query).await?;
+    let accounts = rows.iter().map(|row| read_account(table, row));
+    let mut accounts = accounts.collect::<Result<Vec<Account>, _>>()?;
+    protected::store::mark(conn, table, &mut accounts).await?;
+    for (row, account) in rows.iter().zip(accounts) {
+        let Some(position) = position(row)? else {
             continue;
         };
-        let account = read_account(table, &row)?;
         if let (Some((email, _)), Some(slot)) = (wanted.get(position), found.get_mut(position))
             && account.email == Some(table.email_domains.present(email))
             && !slot.contains(&account)
@@ -124,8 +128,20 @@ pub(crate) async fn active_after(
     if table.pages_by_tenant() {
         query = query.bind(after.and_then(AccountId::tenant));
     }
+    read_accounts(conn, table, query).await
+}
+
+/// Returns the accounts that a query finds, with their protection.
+async fn read_accounts(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    query: Query<'_, Postgres, PgArguments>,
+) -> Result<Vec<Account>, sqlx::Error> {
     let rows = read(conn, table, query).await?;
-    rows.iter().map(|row| read_account(table, row)).collect()
+    let accounts = rows.iter().map(|row| read_account(table, row));
+    let mut accounts = accounts.collect::<Result<Vec<Account>, _>>()?;
+    protected::store::mark(conn, table, &mut accounts).await?;
+    Ok(accounts)
 }
 
 /// Returns true if no two accounts have the same id, or the same id and tenant.
@@ -324,11 +340,15 @@ fn position(row: &PgRow) -> Result<Option<usize>, sqlx::Error> {
 fn read_account(table: &AccountsTable, row: &PgRow) -> Result<Account, sqlx::Error> {
     let email: Option<String> = row.try_get("email")?;
     let email = email.as_deref().and_then(WorkEmail::parse);
+    let email = email.map(|email| table.email_domains.present(&email));
+    let is_listed = email
+        .as_ref()
+        .is_some_and(|email| table.protected_emails.contains(email));
     Ok(Account {
         id: read_id(row, "leaver_tenant")?,
-        email: email.map(|email| table.email_domains.present(&email)),
+        email,
         is_active: row.try_get("is_active")?,
-        is_protected: row.try_get("is_protected")?,
+        is_protected: is_listed || row.try_get("is_protected")?,
         has_other_inactive_status: row.try_get("has_other_status")?,
     })
 }

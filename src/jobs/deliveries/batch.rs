@@ -263,7 +263,7 @@ fn settlements(
         let employee_ids = parsed.named();
         let end = match parsed {
             ParsedDelivery::Ended(end)
-            | ParsedDelivery::LinkedAccountDeleted { outcome: end, .. } => end,
+            | ParsedDelivery::AboutLinkedAccount { outcome: end, .. } => end,
             // Processed by itself, in slices.
             ParsedDelivery::Many(_) => continue,
             ParsedDelivery::Observations {

@@ -27,11 +27,21 @@ pub(super) enum ParsedDelivery {
     Many(Entries),
     /// Ignored, or failed because it cannot be parsed.
     Ended(DeliveryOutcome),
-    /// A linked account was deleted at the provider. No employee is concerned.
-    LinkedAccountDeleted {
+    /// Ignored, and it shows something about a linked account. No employee is concerned.
+    AboutLinkedAccount {
         linked_account: String,
+        event: AccountEvent,
         outcome: DeliveryOutcome,
     },
+}
+
+/// The content of an ignored delivery about a linked account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum AccountEvent {
+    /// The account was deleted at the provider.
+    Deleted,
+    /// The account delivers, and is not listed.
+    Unlisted,
 }
 
 impl ParsedDelivery {
@@ -39,7 +49,7 @@ impl ParsedDelivery {
     pub(super) fn observations(&self) -> &[Observation] {
         match self {
             Self::Observations { observations, .. } => observations,
-            Self::Many(_) | Self::Ended(_) | Self::LinkedAccountDeleted { .. } => &[],
+            Self::Many(_) | Self::Ended(_) | Self::AboutLinkedAccount { .. } => &[],
         }
     }
 
@@ -133,11 +143,16 @@ pub(super) fn parse(policies: &Policies, delivery: &Delivery) -> ParsedDelivery 
             let outcome = DeliveryOutcome::Ignored {
                 reason: what.to_string(),
             };
-            let deleted = matches!(what, Ignored::AccountDeleted)
-                .then(|| providers::deleted_linked_account(provider_config, &delivery.body));
-            match deleted.flatten() {
-                Some(linked_account) => ParsedDelivery::LinkedAccountDeleted {
+            let event = match what {
+                Ignored::AccountDeleted => Some(AccountEvent::Deleted),
+                Ignored::UnknownLinkedAccount => Some(AccountEvent::Unlisted),
+                _ => None,
+            };
+            let named = || providers::linked_account(provider_config, &delivery.body);
+            match event.and_then(|event| Some((event, named()?))) {
+                Some((event, linked_account)) => ParsedDelivery::AboutLinkedAccount {
                     linked_account,
+                    event,
                     outcome,
                 },
                 None => ParsedDelivery::Ended(outcome),

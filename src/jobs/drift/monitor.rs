@@ -58,6 +58,7 @@ impl DriftMonitor {
         if last.is_some_and(|last| self.engine.clock.now() - last.at < interval) {
             return Ok(None);
         }
+        self.engine.remember_protection().await?;
         let mut report = compare(&self.engine, self.mode).await?;
         store_states(&self.engine, &mut report).await?;
         let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);

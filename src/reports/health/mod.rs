@@ -28,10 +28,14 @@ use crate::ingest::inbox::queries::Backlog;
 use crate::jobs::provider_webhooks::ProviderWebhook;
 use crate::jobs::source_silence::SilenceThreshold;
 use leaver_core::domain::SourceName;
+use leaver_core::providers::ProviderConfig;
 use leaver_core::safeguard::SourceMode;
 
 /// The mode in which each source starts.
 pub(crate) type StartModes = BTreeMap<SourceName, SourceMode>;
+
+/// How the payloads of each source are parsed; it lists the linked accounts.
+pub(crate) type ProviderConfigs = BTreeMap<SourceName, ProviderConfig>;
 
 /// A worker without a sign of life for longer is stalled.
 const STALLED_AFTER_SECONDS: i64 = 60;

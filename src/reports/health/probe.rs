@@ -10,7 +10,7 @@ use tokio::time::timeout;
 
 use super::query::DatabaseHealth;
 use super::shared::Shared;
-use super::{Health, StartModes};
+use super::{Health, ProviderConfigs, StartModes};
 use crate::base::liveness::{Liveness, Phase};
 use crate::base::rejections::Rejections;
 use crate::ingest::inbox;
@@ -32,6 +32,7 @@ const PING_TIMEOUT: Duration = Duration::from_millis(500);
 pub struct HealthProbe {
     cache_for: Duration,
     start_modes: Arc<StartModes>,
+    provider_configs: Arc<ProviderConfigs>,
     // Apart from `reports`, so that slow queries of `/health` do not delay `/health/ready`.
     pings: Shared<bool>,
     ping_connection: Arc<IdleConnection>,
@@ -50,10 +51,16 @@ impl HealthProbe {
     /// Connects at the first request. What is found is cached for `cache_for`, an unreachable database too. A source
     /// that was never seen has its start mode.
     #[must_use]
-    pub fn new(options: PgConnectOptions, cache_for: Duration, start_modes: StartModes) -> Self {
+    pub fn new(
+        options: PgConnectOptions,
+        cache_for: Duration,
+        start_modes: StartModes,
+        provider_configs: ProviderConfigs,
+    ) -> Self {
         Self {
             cache_for,
             start_modes: Arc::new(start_modes),
+            provider_configs: Arc::new(provider_configs),
             pings: Shared::default(),
             ping_connection: Arc::new(IdleConnection::new(options.clone())),
             reports: Shared::default(),
@@ -111,13 +118,14 @@ impl HealthProbe {
     ) -> Option<DatabaseHealth> {
         let query = || {
             let connection = Arc::clone(&self.report_connection);
-            let start_modes = Arc::clone(&self.start_modes);
+            let modes = Arc::clone(&self.start_modes);
+            let configs = Arc::clone(&self.provider_configs);
             let thresholds = silence_thresholds.to_vec();
             async move {
                 let query = async {
                     let mut conn = connection.take().await?;
                     let found = if is_migrated {
-                        DatabaseHealth::query(&mut conn, &thresholds, &start_modes, now).await?
+                        DatabaseHealth::query(&mut conn, &thresholds, &modes, &configs, now).await?
                     } else {
                         DatabaseHealth::default()
                     };

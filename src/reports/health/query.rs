@@ -6,17 +6,18 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use super::{
-    DriftHealth, IncompleteSync, Schedule, SourceHealth, StartModes, TripHealth, start_mode, store,
+    DriftHealth, IncompleteSync, ProviderConfigs, Schedule, SourceHealth, StartModes, TripHealth,
+    start_mode, store,
 };
 use crate::engine::{holds, shadow};
 use crate::ingest::inbox;
 use crate::ingest::inbox::queries::Backlog;
-use crate::jobs::deliveries::linked_accounts::NOT_THE_COMPANY;
 use crate::jobs::source_silence::{self, SilenceThreshold, silent_since};
 use crate::jobs::{drift, provider_webhooks};
 use crate::roster;
+use crate::roster::linked_accounts::{LinkedAccount, company};
 use leaver_core::domain::SourceName;
-use leaver_core::providers::FIELDS_NOT_MAPPED;
+use leaver_core::providers::{FIELDS_NOT_MAPPED, ProviderConfig, Tenancy};
 
 /// A pending read that fails for longer degrades health. A failure that cannot pass does so at once.
 const READ_MAY_FAIL_FOR: TimeDelta = TimeDelta::minutes(1);
@@ -36,8 +37,8 @@ pub(super) struct DatabaseHealth {
     pub(super) failing_reads: FailingReads,
     /// Deliveries that post fields under unknown names only.
     pub(super) unmapped: Vec<DeliveriesOfSource>,
-    /// Deliveries of linked accounts that are not listed.
-    pub(super) unlisted: Vec<DeliveriesOfSource>,
+    /// Linked accounts that deliver and are not listed.
+    pub(super) unlisted: Vec<UnlistedAccounts>,
     /// Open trips of the safeguard.
     pub(super) trips: Vec<TripHealth>,
     pub(super) drift: Option<DriftHealth>,
@@ -80,11 +81,44 @@ pub(super) struct DeliveriesOfSource {
     pub(super) count: i64,
 }
 
+/// Linked accounts that deliver to a source, have no effect and are not listed.
+#[derive(Clone, Debug)]
+pub(super) struct UnlistedAccounts {
+    /// The source.
+    pub(super) source: SourceName,
+    /// Merge's ids of the accounts.
+    pub(super) accounts: Vec<String>,
+}
+
+/// Returns the linked accounts that have no effect, by source.
+fn unlisted(accounts: &[LinkedAccount], configs: &ProviderConfigs) -> Vec<UnlistedAccounts> {
+    let of_source = |(source, config): (&SourceName, &ProviderConfig)| {
+        let company = match config.tenancy {
+            Tenancy::One(_) => company(accounts, source),
+            Tenancy::ByLinkedAccount(_) => None,
+        };
+        let others = accounts.iter().filter(|account| {
+            account.source == *source
+                && account.deleted_at.is_none()
+                && company != Some(*account)
+                && !config.lists(&account.id)
+        });
+        UnlistedAccounts {
+            source: source.clone(),
+            accounts: others.map(|account| account.id.clone()).collect(),
+        }
+    };
+    let mut found: Vec<UnlistedAccounts> = configs.iter().map(of_source).collect();
+    found.retain(|unlisted| !unlisted.accounts.is_empty());
+    found
+}
+
 impl DatabaseHealth {
     pub(super) async fn query(
         conn: &mut PgConnection,
         silence_thresholds: &[SilenceThreshold],
         start_modes: &StartModes,
+        configs: &ProviderConfigs,
         now: DateTime<Utc>,
     ) -> Result<Self, sqlx::Error> {
         let sources: Vec<SourceName> = silence_thresholds
@@ -97,6 +131,7 @@ impl DatabaseHealth {
         let listening = source_silence::store::listening_since(conn, &sources).await?;
         let modes = shadow::store::modes(conn, &sources).await?;
         let drift = drift::store::find_last_check(conn).await?;
+        let linked_accounts = roster::linked_accounts::store::list(conn, &sources).await?;
         let known_hooks = provider_webhooks::store::list(conn, &sources).await?;
         Ok(Self {
             backlog: inbox::queries::store::backlog(conn, now).await?,
@@ -107,7 +142,7 @@ impl DatabaseHealth {
             pending_reads: roster::pending_reads::store::count(conn).await?,
             failing_reads: store::failing_reads(conn, now - READ_MAY_FAIL_FOR).await?,
             unmapped: store::deliveries_with_reason(conn, &sources, FIELDS_NOT_MAPPED).await?,
-            unlisted: store::deliveries_with_reason(conn, &sources, NOT_THE_COMPANY).await?,
+            unlisted: unlisted(&linked_accounts, configs),
             trips: store::open_trips(conn).await?,
             drift: drift.map(|checked| DriftHealth {
                 checked_at: checked.at,

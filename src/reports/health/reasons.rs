@@ -15,6 +15,9 @@ const NO_GOOD_DELIVERY_FOR: TimeDelta = TimeDelta::hours(1);
 /// How long the last refused signature degrades health. Afterwards it was a stray request.
 const REFUSED_FOR: TimeDelta = TimeDelta::hours(24);
 
+/// Ids of linked accounts that are named.
+const MAX_IDS: usize = 5;
+
 /// One cause of a status other than `ok`. Holds no personal data.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Reason {
@@ -132,10 +135,11 @@ pub(super) fn of_database(found: &DatabaseHealth) -> Vec<Reason> {
         reasons.push(Reason::new(
             "linked_account_not_listed",
             format!(
-                "source {}: {} of linked accounts other than the company have no effect; list the accounts in \
-                 `linked_accounts` of the source and replay",
+                "source {}: {} without effect ({}); list those of your company in `linked_accounts` of the source and \
+                 replay, and the others in `ignored_linked_accounts`",
                 unlisted.source,
-                count(unlisted.count, "delivery")
+                count(i64::try_from(unlisted.accounts.len()).unwrap_or(i64::MAX), "linked account"),
+                first_of(&unlisted.accounts)
             ),
             format!("leaver deliveries --source {}", unlisted.source),
         ));
@@ -272,6 +276,16 @@ fn likely_cause(record: &SignatureRecord) -> &'static str {
             "the secret is probably wrong, or was rotated: check `webhook_secrets` and `signature_layout`, and that no proxy rewrites bodies"
         }
     }
+}
+
+/// Names the first of these ids, and counts the others.
+fn first_of(ids: &[String]) -> String {
+    let (shown, others) = ids.split_at(ids.len().min(MAX_IDS));
+    let mut text = shown.join(", ");
+    if !others.is_empty() {
+        text += &format!(" and {} more", others.len());
+    }
+    text
 }
 
 fn minute(at: DateTime<Utc>) -> String {

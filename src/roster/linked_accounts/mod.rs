@@ -1,7 +1,7 @@
 //! Linked accounts of Merge that deliver, and those that were deleted.
 //!
-//! A source without `linked_accounts` is one company: the earliest linked account that is not deleted. The deliveries of
-//! others have no effect until they are listed.
+//! A source without `linked_accounts` is one company: the first linked account that delivers. Once it is deleted, the next one
+//! that delivers takes its place. The deliveries of others have no effect until they are listed.
 
 pub(crate) mod store;
 
@@ -18,6 +18,8 @@ pub(crate) struct LinkedAccount {
     pub id: String,
     /// When its first delivery arrived.
     pub first_seen_at: DateTime<Utc>,
+    /// Since when it is the company of a source without `linked_accounts`; `None` if it never was.
+    pub company_since: Option<DateTime<Utc>>,
     /// When Merge reported that it was deleted.
     pub deleted_at: Option<DateTime<Utc>>,
 }
@@ -27,8 +29,7 @@ pub(crate) fn company<'a>(
     accounts: &'a [LinkedAccount],
     source: &SourceName,
 ) -> Option<&'a LinkedAccount> {
-    accounts
-        .iter()
-        .filter(|account| account.source == *source && account.deleted_at.is_none())
-        .min_by_key(|account| (account.first_seen_at, &account.id))
+    accounts.iter().find(|account| {
+        account.source == *source && account.company_since.is_some() && account.deleted_at.is_none()
+    })
 }

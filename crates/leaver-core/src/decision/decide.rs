@@ -12,6 +12,9 @@ use super::policy::{Policy, Rehire};
 use super::{AccountMatch, Action, Decision, NoActionReason, RequestedAction};
 use crate::domain::{Account, AccountId, Employee, Status};
 
+/// The end of a sentence about an account that is deactivated only after a person approves it.
+pub const PROTECTED: &str = "is protected (`accounts.protected`)";
+
 const LINKED_ELSEWHERE: &str = "the account is linked to another employee who is still employed";
 const LINK_GONE: &str =
     "the linked account is gone, and the work e-mail may belong to somebody else by now";
@@ -209,7 +212,7 @@ fn end_access(
             if is_protected(account) {
                 (
                     hold(inputs, RequestedAction::Deactivate, "protected"),
-                    format!("{reason}; but the account is protected (`accounts.protected`)"),
+                    format!("{reason}; but the account {PROTECTED}"),
                 )
             } else {
                 (Action::Deactivate(account.id.clone()), reason)

@@ -11,7 +11,7 @@ mod unreadable;
 pub mod policy;
 
 mod decide;
-pub use decide::decide;
+pub use decide::{PROTECTED, decide};
 
 mod others;
 pub use others::{OtherRecord, Presence};

@@ -18,6 +18,8 @@ pub struct OtherRecord {
     pub confirmed_at: Option<DateTime<Utc>>,
     /// Its presence in the HR system, as far as is known.
     pub presence: Presence,
+    /// True if it belongs to another tenant. It keeps no access without a person.
+    pub is_of_other_tenant: bool,
 }
 
 /// The presence of a record in the HR system.
@@ -74,6 +76,13 @@ fn effect_of(
 ) -> Effect {
     if other.presence == Presence::Disconnected {
         return Effect::Nothing;
+    }
+    if other.is_of_other_tenant {
+        return if other.employment.is_employed() {
+            Effect::Asks("that record belongs to another tenant")
+        } else {
+            Effect::Nothing
+        };
     }
     // The values of an unread change are read next; until then the earlier ones count.
     let is_certain = other.employment.is_certainly_employed()

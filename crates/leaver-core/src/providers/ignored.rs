@@ -30,6 +30,8 @@ pub enum Ignored {
     Company,
     /// An event of a Merge test account.
     TestAccount,
+    /// An event of a linked account of another application.
+    OtherApplication,
     /// An event of a linked account that is not configured.
     UnknownLinkedAccount,
 }
@@ -59,6 +61,9 @@ impl Ignored {
             }
             Self::Company => "an event about the company, not about an employee",
             Self::TestAccount => "an event of a Merge test account",
+            Self::OtherApplication => {
+                "the linked account is in `ignored_linked_accounts` of this source"
+            }
             Self::UnknownLinkedAccount => {
                 "the linked account is not in `linked_accounts` of this source"
             }

@@ -42,6 +42,8 @@ mod json_keep;
 mod json_repair;
 mod values;
 
+use std::collections::HashSet;
+
 use bytes::Bytes;
 use chrono_tz::Tz;
 
@@ -69,8 +71,22 @@ pub struct ProviderConfig {
     pub fields: FieldNames,
     /// Which tenant the employees of a body belong to.
     pub tenancy: Tenancy,
+    /// Linked accounts of other applications. Their bodies are ignored.
+    pub ignored_accounts: HashSet<String>,
     /// The zone of the source's calendar days.
     pub timezone: Tz,
+}
+
+impl ProviderConfig {
+    /// Returns true if a linked account is listed, either as one of a tenant or as one to ignore.
+    #[must_use]
+    pub fn lists(&self, linked_account: &str) -> bool {
+        let is_of_tenant = match &self.tenancy {
+            Tenancy::One(_) => false,
+            Tenancy::ByLinkedAccount(tenants) => tenants.contains_key(linked_account),
+        };
+        is_of_tenant || self.ignored_accounts.contains(linked_account)
+    }
 }
 
 /// The content of a body.
@@ -134,12 +150,12 @@ pub fn open(config: &ProviderConfig, body: Bytes, max: usize) -> Result<Opened, 
     }
 }
 
-/// Returns the linked account that a body reports as deleted at the provider.
+/// Returns the linked account that a body names.
 #[must_use]
-pub fn deleted_linked_account(config: &ProviderConfig, body: &[u8]) -> Option<String> {
+pub fn linked_account(config: &ProviderConfig, body: &[u8]) -> Option<String> {
     match config.provider {
         Provider::BambooHr => None,
-        Provider::Merge => merge::deleted_account(body),
+        Provider::Merge => merge::linked_account(body),
         #[cfg(test)]
         Provider::Toy => None,
     }

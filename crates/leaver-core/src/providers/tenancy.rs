@@ -34,9 +34,14 @@ impl Tenancy {
             // Test accounts sign with the same key as production accounts.
             Self::One(_) if is_test => Err(Ignored::TestAccount),
             Self::One(tenant) => Ok(tenant),
-            Self::ByLinkedAccount(tenants) => linked_account
-                .and_then(|id| tenants.get(id))
-                .ok_or(Ignored::UnknownLinkedAccount),
+            Self::ByLinkedAccount(tenants) => {
+                let listed = linked_account.and_then(|id| tenants.get(id));
+                listed.ok_or(if is_test {
+                    Ignored::TestAccount
+                } else {
+                    Ignored::UnknownLinkedAccount
+                })
+            }
         }
     }
 }

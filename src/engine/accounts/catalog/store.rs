@@ -140,3 +140,15 @@ pub(in crate::engine::accounts) async fn columns(
         })
         .collect())
 }
+
+/// Returns true if the table of remembered protection exists.
+///
+/// # Errors
+/// Returns the database's error.
+pub(in crate::engine::accounts) async fn has_protected_accounts(
+    conn: &mut PgConnection,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar("SELECT to_regclass('leaver.protected_accounts') IS NOT NULL")
+        .fetch_one(conn)
+        .await
+}

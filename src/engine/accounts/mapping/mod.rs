@@ -8,6 +8,7 @@ mod shape;
 mod statements;
 mod tenant;
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use sqlx::PgConnection;
@@ -21,7 +22,7 @@ use self::statements::Parts;
 pub(super) use self::statements::{Statements, Switch};
 use self::tenant::TenantSql;
 use super::catalog::{self, MappedColumns, Relation};
-use leaver_core::domain::{AccountId, EmailDomains, Employee, Tenant};
+use leaver_core::domain::{AccountId, EmailDomains, Employee, Tenant, WorkEmail};
 
 /// The section `[accounts]`. Names are spelled as in the database.
 ///
@@ -77,6 +78,15 @@ impl AccountsMapping {
         let mut columns: Vec<&str> = columns.map(String::as_str).collect();
         columns.push(self.shape.column());
         columns
+    }
+
+    /// Returns the protected entries as addresses. An id is one that no account has.
+    fn protected_emails(&self) -> BTreeSet<WorkEmail> {
+        let entries = self.protected.iter();
+        let emails = entries.filter_map(|entry| WorkEmail::parse(entry));
+        emails
+            .map(|email| self.email_domains.present(&email))
+            .collect()
     }
 
     /// Returns the columns that Leaver writes.
@@ -161,6 +171,10 @@ pub struct AccountsTable {
     pub email_expression: String,
     /// Domains of work e-mails that were renamed.
     pub(crate) email_domains: EmailDomains,
+    /// Addresses of protected accounts, with the present name of a renamed domain.
+    pub(crate) protected_emails: BTreeSet<WorkEmail>,
+    /// True if Leaver's own tables exist, so that protected accounts can be remembered.
+    pub(crate) remembers_protection: bool,
     /// The table in the catalog, as inspected.
     pub(crate) relation: Relation,
     pub(super) schema: String,
@@ -248,6 +262,8 @@ impl AccountsTable {
             email_is_indexed: is_indexed(&keys, &email.name),
             email_expression: email_key.replacen(&format!("{table}."), "", 1),
             email_domains: mapping.email_domains.clone(),
+            protected_emails: mapping.protected_emails(),
+            remembers_protection: catalog::store::has_protected_accounts(conn).await?,
             relation,
             id_column: mapping.id_column.clone(),
             access_column: access_column.to_owned(),

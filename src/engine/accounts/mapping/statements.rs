@@ -164,7 +164,7 @@ impl Parts<'_> {
         let (tenant, tenant_key) = (&self.tenant.text, self.tenant.key());
         let mut protected = vec![];
         if !self.mapping.protected.is_empty() {
-            let listed = text_array(&self.mapping.protected);
+            let listed = text_array(&self.protected_ids());
             protected.push(format!("{id}::text = ANY ({listed})"));
         }
         if let Some(condition) = predicate(&self.mapping.protected_where) {
@@ -186,6 +186,18 @@ impl Parts<'_> {
             name = self.name,
             filter = filter(self.mapping),
         )
+    }
+
+    /// Returns the protected entries as ids, in the spelling of Postgres.
+    fn protected_ids(&self) -> Vec<String> {
+        let is_uuid = self.id.base_type == "uuid";
+        let entries = self.mapping.protected.iter();
+        entries
+            .map(|entry| match is_uuid {
+                true => entry.to_ascii_lowercase(),
+                false => entry.clone(),
+            })
+            .collect()
     }
 
     fn present(&self) -> String {

@@ -1,8 +1,14 @@
 //! One company never reaches the accounts of another.
 
+mod linked_accounts;
 mod refused;
 
-use crate::support::{BAMBOOHR_KEY, MERGE_KEY};
+use leaver::base::liveness::Phase;
+use leaver::config::{Environment, Settings};
+use serde_json::{Value, json};
+
+use crate::support::driving::merge_record;
+use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp, parts};
 
 /// The variables that the configurations below name.
 const KEYS: [(&str, &str); 3] = [
@@ -62,3 +68,41 @@ const TWO_COMPANIES: [(&str, &str); 3] = [
     ("two sources", BAMBOOHR_TWICE),
     ("both providers", BOTH_PROVIDERS),
 ];
+
+/// A Merge delivery of one record through a linked account.
+fn record(account: &str, id: &str, email: &str, at: &str, left_on: Option<&str>) -> Value {
+    let status = if left_on.is_some() {
+        "INACTIVE"
+    } else {
+        "ACTIVE"
+    };
+    let mut body = merge_record(id, email, at, status, left_on);
+    body["linked_account"]["id"] = account.into();
+    body
+}
+
+/// The deletion of a linked account at Merge.
+fn deletion(account: &str) -> Value {
+    json!({"hook": {"id": "h", "event": "LinkedAccount.deleted"},
+           "linked_account": {"id": account, "category": "hris"}, "data": {}})
+}
+
+/// Returns the service on the same database with another configuration.
+async fn with_config(app: &TestApp, text: &str) -> TestApp {
+    let path = app.file("other.toml", text);
+    let settings = Settings::load(Some(&path), &Environment::of(KEYS)).unwrap();
+    let mut other = app.beside(&["merge"], &[]).await;
+    other.parts = parts(&settings, app.options.clone(), &app.clock);
+    other.parts.liveness.enter(Phase::Ready);
+    other.settings = settings;
+    other
+}
+
+/// Returns the codes of the reasons in `/health`.
+async fn reasons(app: &TestApp) -> Vec<String> {
+    let health = app.get("/health").await.body;
+    let reasons = health["reasons"].as_array().unwrap().iter();
+    reasons
+        .map(|reason| reason["code"].as_str().unwrap().to_owned())
+        .collect()
+}

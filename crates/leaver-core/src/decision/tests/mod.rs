@@ -203,6 +203,7 @@ impl Person {
             employment: self.assessed(now),
             hire_date: self.employee.hire_date(),
             confirmed_at: Some(self.observed_at),
+            is_of_other_tenant: false,
             presence: Presence::Present,
         }
     }

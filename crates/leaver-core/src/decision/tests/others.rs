@@ -165,3 +165,22 @@ fn record_that_has_not_begun_is_linked_to_the_shared_account() {
     let decision = check(&contractor().found(shared), NOW, "hold: deactivate 7");
     assert_eq!(decision.link, None);
 }
+
+#[test]
+fn record_of_another_tenant_keeps_no_access_by_itself() {
+    let elsewhere = OtherRecord {
+        is_of_other_tenant: true,
+        ..employee().record(NOW)
+    };
+    check_with(&elsewhere, "hold: deactivate 7", "another tenant");
+    // One that begins tomorrow does not even ask.
+    let next = OtherRecord {
+        is_of_other_tenant: true,
+        employment: Employment::Unclear {
+            reason: "pending".to_owned(),
+        },
+        hire_date: Some(at(NOW).date_naive() + Days::new(1)),
+        ..employee().record(NOW)
+    };
+    check_with(&next, "deactivate 7", "has begun");
+}

@@ -9,7 +9,7 @@ pub use api_responses::{
     merge_page, merge_record, merge_sync_page,
 };
 
-use super::{Ignored, ParseError, Parsed, ProviderConfig, json};
+use super::{ParseError, Parsed, ProviderConfig, json};
 use crate::domain::Capabilities;
 
 /// The capabilities of Merge.
@@ -39,11 +39,10 @@ pub(super) fn parse(config: &ProviderConfig, body: &[u8]) -> Result<Parsed, Pars
     Ok(payload::changes(&event, config))
 }
 
-/// Returns the linked account that an authentic body reports as deleted.
-pub(super) fn deleted_account(body: &[u8]) -> Option<String> {
+/// Returns the linked account that an authentic body names.
+pub(super) fn linked_account(body: &[u8]) -> Option<String> {
     let event = payload::parse(json::without_byte_order_mark(body)).ok()?;
-    let deleted = matches!(event.subject, Err(Ignored::AccountDeleted));
-    event.linked_account.filter(|_| deleted)
+    event.linked_account
 }
 
 #[cfg(test)]

@@ -94,6 +94,9 @@ pub(in crate::providers) fn changes(event: &Event, config: &ProviderConfig) -> P
         Err(ignored) => return Parsed::Ignored(*ignored),
     };
     let account = event.linked_account.as_deref();
+    if account.is_some_and(|id| config.ignored_accounts.contains(id)) {
+        return Parsed::Ignored(Ignored::OtherApplication);
+    }
     let tenant = match config.tenancy.tenant_of(account, event.is_test) {
         Ok(tenant) => tenant,
         Err(ignored) => return Parsed::Ignored(ignored),

@@ -13,6 +13,7 @@ pub(super) fn provider_config(provider: Provider) -> ProviderConfig {
         provider,
         fields: FieldNames::default(),
         tenancy: Tenancy::One(Tenant::new("acme")),
+        ignored_accounts: std::collections::HashSet::new(),
         timezone: chrono_tz::Tz::UTC,
     }
 }

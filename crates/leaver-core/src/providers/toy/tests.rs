@@ -31,6 +31,7 @@ fn new_provider_is_reached_by_every_dispatch() {
         provider: scheme.provider(),
         fields: FieldNames::default(),
         tenancy: Tenancy::One(Tenant::new("acme")),
+        ignored_accounts: std::collections::HashSet::new(),
         timezone: chrono_tz::Tz::UTC,
     };
     let Parsed::Changes(parsed) = normalize(&config, delivery.body()).unwrap() else {

@@ -49,6 +49,7 @@ fn vectors_are_parsed_as_expected() {
             provider: Provider::BambooHr,
             fields: FieldNames::default(),
             tenancy: Tenancy::One(Tenant::new("acme")),
+            ignored_accounts: std::collections::HashSet::new(),
             timezone: chrono_tz::Tz::UTC,
         };
         let parsed = normalize(&provider_config, body);

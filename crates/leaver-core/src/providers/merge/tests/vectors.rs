@@ -92,6 +92,7 @@ fn unregistered_linked_accounts_are_ignored() {
             registered.to_owned(),
             Tenant::new("acme"),
         )])),
+        ignored_accounts: std::collections::HashSet::new(),
         timezone: chrono_tz::Tz::UTC,
     };
     let mut seen: HashMap<&str, usize> = HashMap::new();

@@ -42,7 +42,7 @@ webhook_secrets = [\"env:BAMBOOHR_WEBHOOK_SECRET\"]
 name = \"b\"
 provider = \"bamboohr\"
 tenant = \"{b}\"
-webhook_secrets = [\"env:BAMBOOHR_WEBHOOK_SECRET\"]
+webhook_secrets = [\"env:KEY_OF_B\"]
 [[sources]]
 name = \"merge\"
 provider = \"merge\"
@@ -64,6 +64,7 @@ async fn of_type(kind: &str, [a, b]: [&str; 2], head: &str) -> TestApp {
     let tables = tables.replace("{a}", a).replace("{b}", b);
     let keys = [
         ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
+        ("KEY_OF_B", "a key of company b"),
         ("MERGE_WEBHOOK_SECRET", MERGE_KEY),
     ];
     TestApp::builder()
@@ -293,6 +294,7 @@ async fn tenants_of_every_type_are_compared() {
 async fn the_remembered_status_belongs_to_a_tenant() {
     let keys = [
         ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
+        ("KEY_OF_B", "a key of company b"),
         ("MERGE_WEBHOOK_SECRET", MERGE_KEY),
     ];
     let shape = "[accounts]\nstatus_column = \"status\"\nactive_values = [\"active\", \"invited\"]\ninactive_value = \"off\"";

@@ -4,11 +4,14 @@
 
 mod admin;
 pub(crate) mod auth;
+pub(crate) mod authorize;
 mod employees;
 pub mod error;
 mod health;
+mod peer;
 pub mod server;
 mod timeouts;
+mod token_failures;
 pub(crate) mod unrouted;
 pub(crate) mod webhook_keys;
 mod webhooks;
@@ -21,6 +24,7 @@ use axum::routing::{get, post};
 
 pub use self::admin::admin_router;
 use self::auth::AdminToken;
+use self::token_failures::TokenFailures;
 use self::webhook_keys::WebhookKeys;
 use super::base::log_throttle::LogThrottle;
 use crate::base::clock::Clock;
@@ -51,7 +55,9 @@ pub struct AppState {
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
     /// Limits log lines about refused requests.
-    pub log_throttle: LogThrottle,
+    pub log_throttle: Arc<LogThrottle>,
+    /// Limits answers to wrong tokens.
+    pub token_failures: TokenFailures,
     /// Requests that became no delivery, for health.
     pub rejections: Rejections,
     /// Path in front of `/webhooks`, such as `/leaver`, or empty.

@@ -17,6 +17,7 @@ use tracing::{debug, warn};
 
 use super::AppState;
 use super::error::ApiError;
+use super::peer::peer;
 use super::unrouted;
 use crate::base::failpoints;
 use crate::base::liveness::Phase;
@@ -45,26 +46,30 @@ pub(super) async fn receive(
     else {
         return Err(unrouted::unknown_source(&state, &request));
     };
-    let stored = async {
-        if state.liveness.phase() != Phase::Ready {
-            return Err(ApiError::NotReady);
-        }
-        let (parts, body) = request.into_parts();
-        let (body, reservation) = read_body(&state, &parts.headers, body).await?;
-        let now = state.clock.now();
-        let verified = scheme.verify(source, &parts.headers, body, now).map_err(|rejection| {
+    let stored =
+        async {
+            if state.liveness.phase() != Phase::Ready {
+                return Err(ApiError::NotReady);
+            }
+            let (parts, body) = request.into_parts();
+            let (body, reservation) = read_body(&state, &parts.headers, body).await?;
+            let now = state.clock.now();
+            let verified = scheme.verify(source, &parts.headers, body, now).map_err(|rejection| {
             state.metrics.record_signature_failure(source, rejection.as_str());
             state.rejections.refused(source, rejection, now);
-            if let Some(suppressed) = state.log_throttle.check(source.as_str(), Instant::now()) {
-                warn!(%source, reason = rejection.as_str(), suppressed, "signature.verify: refused: {rejection}");
+            let (reason, peer) = (rejection.as_str(), peer(&parts.extensions));
+            let subject = format!("signature of {source}: {reason}");
+            if let Some(line) = state.log_throttle.check(&subject, peer, Instant::now()) {
+                let (count, peers) = (line.count, line.peers);
+                warn!(%source, reason, count, peers, "signature.verify: refused: {rejection}");
             }
             ApiError::InvalidSignature
         })?;
-        state.rejections.accepted(source, now);
-        failpoints::reach("after_verify", [&verified.body()[..]]);
-        store(&state, verified, now, reservation).await
-    }
-    .await;
+            state.rejections.accepted(source, now);
+            failpoints::reach("after_verify", [&verified.body()[..]]);
+            store(&state, verified, now, reservation).await
+        }
+        .await;
     let outcome = match &stored {
         Ok(receipt) if receipt.duplicate => "duplicate",
         Ok(_) => "stored",

@@ -73,6 +73,7 @@ pub struct Metrics {
     pending_reads: Gauge,
     pending_reads_failing: Gauge,
     requests_unrouted: Family<RejectReason, Counter>,
+    admin_requests_refused: Family<RejectReason, Counter>,
     scheduled_access_ends: Gauge,
     drift_terminated_with_access: Gauge,
     provider_webhooks_unhealthy: Family<Source, Gauge>,
@@ -195,6 +196,11 @@ impl Default for Metrics {
                 "requests_unrouted",
                 "Requests for which there is no route, by reason",
             ),
+            admin_requests_refused: add(
+                all,
+                "admin_requests_refused",
+                "API requests without the administrator's token, by reason",
+            ),
             scheduled_access_ends: add(
                 all,
                 "scheduled_access_ends",
@@ -257,6 +263,14 @@ impl Metrics {
     pub(crate) fn record_unrouted_request(&self, reason: &str) {
         let reason = reason.to_owned();
         self.requests_unrouted
+            .get_or_create(&RejectReason { reason })
+            .inc();
+    }
+
+    /// Counts a request without the administrator's token.
+    pub(crate) fn record_refused_admin_request(&self, reason: &str) {
+        let reason = reason.to_owned();
+        self.admin_requests_refused
             .get_or_create(&RejectReason { reason })
             .inc();
     }

@@ -41,10 +41,8 @@ async fn list_page(state: &AppState, query: &str, peer: Option<IpAddr>) -> Resul
     if state.liveness.phase() != Phase::Ready {
         return Err(ApiError::NotReady);
     }
-    let mut filter = wanted.describe(size);
-    if let Some(peer) = peer {
-        filter.push_str(&format!("; from {peer}"));
-    }
+    let from = peer.map_or_else(String::new, |peer| format!("; from {peer}"));
+    let filter = wanted.describe(size) + &from;
     let reading = async {
         let mut conn = state.read_pool.acquire().await?;
         let now = state.clock.now();

@@ -11,7 +11,7 @@ mod health;
 mod peer;
 pub mod server;
 mod timeouts;
-mod token_failures;
+pub(crate) mod token_failures;
 pub(crate) mod unrouted;
 pub(crate) mod webhook_keys;
 mod webhooks;

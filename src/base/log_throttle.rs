@@ -148,6 +148,7 @@ impl Window {
 mod tests {
     use super::*;
 
+    #[expect(clippy::unnecessary_wraps, reason = "requests may have no peer")]
     fn peer(n: u32) -> Option<IpAddr> {
         Some(IpAddr::V4((0x0A00_0000 + n).into()))
     }

@@ -1,4 +1,4 @@
-//! Records in the audit log who reads the roster at the command line, and with which filter.
+//! Records each read of the roster at the command line, with the user and the filter, in the audit log.
 
 use anyhow::Context;
 use sqlx::PgConnection;

@@ -9,6 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::database::with_session_settings;
 use crate::api::AppState;
+use crate::api::token_failures::TokenFailures;
 use crate::api::webhook_keys::WebhookKeys;
 use crate::api::{authorize, error::ApiError, unrouted};
 use crate::base::clock::Clock;
@@ -135,7 +136,7 @@ impl Components {
             liveness: Arc::clone(&liveness),
             metrics: Arc::clone(&engine.metrics),
             log_throttle: Arc::default(),
-            token_failures: Default::default(),
+            token_failures: TokenFailures::default(),
             rejections: Rejections::default(),
             path_prefix: settings.server.path_prefix.clone(),
             max_body_bytes: settings.server.max_body_bytes,

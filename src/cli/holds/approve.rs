@@ -137,15 +137,14 @@ impl Approve {
             source: self.filter.source.clone(),
             reason_contains: self.filter.reason_contains.clone(),
         };
-        let digest = match &self.confirm {
-            Some(digest) => digest.clone(),
-            None => {
-                record_read(conn, env, "holds approve, the list to confirm").await?;
-                match self.show(conn, &filter, name).await? {
-                    Some(digest) => digest,
-                    None => return Ok(Choice::Nothing(ExitCode::SUCCESS)),
-                }
-            }
+        let shown = if let Some(digest) = &self.confirm {
+            Some(digest.clone())
+        } else {
+            record_read(conn, env, "holds approve, the list to confirm").await?;
+            self.show(conn, &filter, name).await?
+        };
+        let Some(digest) = shown else {
+            return Ok(Choice::Nothing(ExitCode::SUCCESS));
         };
         if self.confirm.is_none() && !output::ask("approve these holds now?")? {
             output::note("nothing was changed");

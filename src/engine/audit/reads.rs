@@ -1,4 +1,4 @@
-//! Records who read the roster, and with which filter.
+//! Records each read of the roster, with its reader and its filter.
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
@@ -10,7 +10,7 @@ use leaver_core::domain::EmployeeKey;
 /// Source, tenant and employee id of a read that is about no single employee.
 const NOBODY: &str = "-";
 
-/// Records a read before its result is shown. Without `employees` it is one entry about nobody, otherwise one for each.
+/// Records a read before its result is shown. Without `employees` it is one entry, otherwise one for each of them.
 ///
 /// `filter` must not contain an e-mail or a name.
 ///

@@ -1,16 +1,19 @@
 //! `GET /api/v1/employees`: the roster in the order of changes, page by page, with the administrator's token. The log
-//! has the number of employees on a page, and nothing about them.
+//! has the number of employees on a page, and nothing about them. The audit log has each read, with its filter.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{RawQuery, State};
-use axum::http::HeaderMap;
+use axum::extract::{Request, State};
 use tracing::{info, warn};
 
 use super::AppState;
+use super::authorize::authorize;
 use super::error::ApiError;
+use super::peer::peer;
 use crate::base::liveness::Phase;
+use crate::engine::audit::{Actor, record_read};
 use crate::reports::employees::{
     self, Cursor, DEFAULT_PAGE_SIZE, EmployeeQuery, MAX_PAGE_SIZE, Page, UnknownStatus,
 };
@@ -21,36 +24,35 @@ const PARAMETERS: [&str; 5] = ["modified_after", "status", "source", "cursor", "
 
 pub(super) async fn list(
     State(state): State<Arc<AppState>>,
-    RawQuery(query): RawQuery,
-    headers: HeaderMap,
+    request: Request,
 ) -> Result<Json<Page>, ApiError> {
-    let page = list_page(&state, &headers, query.as_deref().unwrap_or_default()).await?;
-    Ok(Json(page))
+    authorize(&state, &request)?;
+    let query = request.uri().query().unwrap_or_default();
+    let peer = peer(request.extensions());
+    Ok(Json(list_page(&state, query, peer).await?))
 }
 
 pub(super) async fn method_not_allowed() -> ApiError {
     ApiError::MethodNotAllowed { allow: "GET" }
 }
 
-async fn list_page(state: &AppState, headers: &HeaderMap, query: &str) -> Result<Page, ApiError> {
-    let Some(token) = &state.admin_token else {
-        return Err(ApiError::NotFound);
-    };
-    if !token.authorizes(headers) {
-        warn!("employees.list: refused: the administrator's token is missing or wrong");
-        return Err(ApiError::Unauthorized);
-    }
+async fn list_page(state: &AppState, query: &str, peer: Option<IpAddr>) -> Result<Page, ApiError> {
     let (wanted, size) = parse_query(query)?;
     if state.liveness.phase() != Phase::Ready {
         return Err(ApiError::NotReady);
     }
+    let from = peer.map_or_else(String::new, |peer| format!("; from {peer}"));
+    let filter = wanted.describe(size) + &from;
     let reading = async {
         let mut conn = state.read_pool.acquire().await?;
+        let now = state.clock.now();
+        record_read(&mut conn, &Actor::AdminToken, &filter, &[], now).await?;
         employees::store::page(&mut conn, &wanted, size).await
     };
     match tokio::time::timeout(state.store_timeout, reading).await {
         Ok(Ok(page)) => {
-            info!(count = page.results.len(), "employees.list: listed");
+            let peer = peer.map(tracing::field::display);
+            info!(count = page.results.len(), peer, "employees.list: listed");
             Ok(page)
         }
         Ok(Err(error)) => {

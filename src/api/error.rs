@@ -36,6 +36,8 @@ pub(crate) enum ApiError {
     NotReady,
     /// The administrator's token is missing or wrong. Never the answer to a webhook.
     Unauthorized,
+    /// The peer sent many wrong tokens within a second. Never the answer to a webhook.
+    TooManyFailures,
     /// A query parameter is wrong; the text names it. Never the answer to a webhook.
     BadParameter(String),
     /// The roster was not read within `server.store_timeout`.
@@ -80,6 +82,10 @@ impl IntoResponse for ApiError {
                 StatusCode::UNAUTHORIZED,
                 "needs the header Authorization: Bearer with the administrator's token",
             ),
+            Self::TooManyFailures => (
+                StatusCode::TOO_MANY_REQUESTS,
+                "too many wrong tokens; try again in a second",
+            ),
             Self::BadParameter(problem) => (StatusCode::BAD_REQUEST, problem.as_str()),
             Self::QueryUnavailable => (StatusCode::SERVICE_UNAVAILABLE, "cannot read now"),
             Self::Internal => (StatusCode::INTERNAL_SERVER_ERROR, "internal error"),
@@ -96,6 +102,9 @@ impl IntoResponse for ApiError {
         match self {
             Self::MethodNotAllowed { allow } => {
                 headers.insert(ALLOW, HeaderValue::from_static(allow));
+            }
+            Self::TooManyFailures => {
+                headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
             }
             Self::Unauthorized => {
                 headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

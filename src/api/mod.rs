@@ -4,15 +4,18 @@
 
 mod admin;
 pub(crate) mod auth;
+pub(crate) mod authorize;
 mod bodies;
 mod connection;
 mod employees;
 pub mod error;
 mod health;
+mod peer;
 pub mod proxies;
 pub mod server;
 pub mod slots;
 mod timeouts;
+pub(crate) mod token_failures;
 pub(crate) mod unrouted;
 mod verification;
 pub(crate) mod webhook_keys;
@@ -26,6 +29,7 @@ use axum::routing::{get, post};
 
 pub use self::admin::admin_router;
 use self::auth::AdminToken;
+use self::token_failures::TokenFailures;
 pub use self::verification::Verification;
 use self::webhook_keys::WebhookKeys;
 use super::base::log_throttle::LogThrottle;
@@ -57,7 +61,9 @@ pub struct AppState {
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
     /// Limits log lines about refused requests.
-    pub log_throttle: LogThrottle,
+    pub log_throttle: Arc<LogThrottle>,
+    /// Limits answers to wrong tokens.
+    pub token_failures: TokenFailures,
     /// Requests that became no delivery, for health.
     pub rejections: Rejections,
     /// Path in front of `/webhooks`, such as `/leaver`, or empty.

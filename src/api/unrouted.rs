@@ -1,16 +1,16 @@
 //! Requests for which there is no route. Both providers treat the 404 as final, so each is counted, and one that looks
 //! like a webhook is logged and degrades health.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use axum::extract::{ConnectInfo, Request, State};
+use axum::extract::{Request, State};
 use axum::http::HeaderMap;
 use tracing::{debug, warn};
 
 use super::AppState;
 use super::error::ApiError;
+use super::peer::peer;
 
 /// Labels of `leaver_requests_unrouted_total`.
 pub(crate) const REASONS: [&str; 2] = [UNKNOWN_SOURCE, UNKNOWN_PATH];
@@ -38,19 +38,19 @@ pub(super) fn unknown_source(state: &AppState, request: &Request) -> ApiError {
 fn record(state: &AppState, request: &Request, reason: &str) {
     state.metrics.record_unrouted_request(reason);
     let path = printable(request.uri().path());
-    let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-    let peer = peer.map(|ConnectInfo(peer)| tracing::field::display(*peer));
+    let peer = peer(request.extensions());
     if !resembles_webhook(state, request) {
+        let peer = peer.map(tracing::field::display);
         debug!(path, peer, "api.route: no such path");
         return;
     }
     state.rejections.unrouted(state.clock.now());
-    if let Some(suppressed) = state.log_throttle.check(reason, Instant::now()) {
+    if let Some(line) = state.log_throttle.check(reason, peer, Instant::now()) {
         warn!(
             path,
-            peer,
             method = %request.method(),
-            suppressed,
+            count = line.count,
+            peers = line.peers,
             "api.route: a webhook got 404, {reason}; correct its URL or `server.path_prefix`"
         );
     }

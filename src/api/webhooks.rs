@@ -11,6 +11,7 @@ use serde::Serialize;
 use tracing::{debug, warn};
 
 use super::error::ApiError;
+use super::peer::peer;
 use super::slots::Slot;
 use super::verification::Unverified;
 use super::{AppState, bodies, unrouted};
@@ -45,6 +46,7 @@ pub(super) async fn receive(
             return Err(ApiError::NotReady);
         }
         let (parts, body) = request.into_parts();
+        let peer = peer(&parts.extensions);
         let slot = parts.extensions.get::<Arc<Slot>>();
         let (body, reservation) = bodies::read(&state, &parts.headers, body, slot).await?;
         let unverified = Unverified {
@@ -58,8 +60,11 @@ pub(super) async fn receive(
         let verified = verified.map_err(|rejection| {
             state.metrics.record_signature_failure(source, rejection.as_str());
             state.rejections.refused(source, rejection, now);
-            if let Some(suppressed) = state.log_throttle.check(source.as_str(), Instant::now()) {
-                warn!(%source, reason = rejection.as_str(), suppressed, "signature.verify: refused: {rejection}");
+            let reason = rejection.as_str();
+            let subject = format!("signature of {source}: {reason}");
+            if let Some(line) = state.log_throttle.check(&subject, peer, Instant::now()) {
+                let (count, peers) = (line.count, line.peers);
+                warn!(%source, reason, count, peers, "signature.verify: refused: {rejection}");
             }
             ApiError::InvalidSignature
         })?;

@@ -7,6 +7,7 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::Args;
 
+use super::reads::record_read;
 use super::{Config, Format, exit_code, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, SecretScope, Settings};
@@ -51,6 +52,7 @@ impl Backtest {
             new: rules(new),
         };
         let is_same = rules.present == rules.new;
+        record_read(&mut conn, env, "backtest").await?;
         let report = compare(&mut conn, rules, self.since, now).await?;
         if self.format.json {
             output::json(&report)?;

@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use clap::Args;
 use sqlx::Connection;
 
+use super::reads::record_read;
 use super::{Config, Format, exit_code, open, output, trips};
 use crate::base::clock::SystemClock;
 use crate::config::Environment;
@@ -39,7 +40,9 @@ pub(super) struct Drift {
 
 impl Drift {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (settings, conn) = open(&self.config, env).await?;
+        let (settings, mut conn) = open(&self.config, env).await?;
+        let filter = if self.fix { "drift --fix" } else { "drift" };
+        record_read(&mut conn, env, filter).await?;
         conn.close().await?;
         let options = service::connect_options(&settings.database)?;
         let engine = Arc::new(service::engine(&settings, options, Arc::new(SystemClock)));

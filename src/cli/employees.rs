@@ -8,6 +8,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use strum::VariantNames;
 
 use super::modes::note_shadow_modes;
+use super::reads::record_read;
 use super::{Config, Format, open, output};
 use crate::config::Environment;
 use crate::reports::employees::{
@@ -51,6 +52,7 @@ impl Employees {
             source: self.source.clone(),
             cursor: self.cursor.clone(),
         };
+        record_read(&mut conn, env, &query.describe(self.limit)).await?;
         let page = employees::store::page(&mut conn, &query, self.limit).await?;
         if self.format.json {
             output::json(&page)?;

@@ -5,8 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 use serde::Serialize;
+use sqlx::PgConnection;
 
 use super::holds::Person;
+use super::reads::record_read;
 use super::{Config, Format, open, output, wrong_usage};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
@@ -92,7 +94,7 @@ impl End {
         let source = self.source.as_ref();
         let found = find(&mut conn, &table, &policies, &who, source, tenant.as_ref()).await?;
         if found.candidates.is_empty() {
-            self.print_candidates(&found)?;
+            self.print_candidates(&mut conn, env, &found).await?;
             output::note(if found.without_account.is_empty() {
                 "no account and no employee fits; an account can be named as `account:ID`"
             } else {
@@ -101,7 +103,7 @@ impl End {
             return Ok(ExitCode::FAILURE);
         }
         if found.is_ambiguous() && !self.all {
-            self.print_candidates(&found)?;
+            self.print_candidates(&mut conn, env, &found).await?;
             output::note("several fit; name one as in the first column, or use --all");
             return Ok(wrong_usage());
         }
@@ -114,6 +116,9 @@ impl End {
         if !self.yes && !std::io::stdin().is_terminal() {
             output::note("nobody can confirm, since the input is no terminal; add --yes");
             return Ok(wrong_usage());
+        }
+        if !self.yes {
+            record_read(&mut conn, env, "end, the accounts that fit").await?;
         }
         if !self.yes && !confirm(&found)? {
             output::note("nothing was changed");
@@ -141,7 +146,13 @@ impl End {
         Ok(ExitCode::SUCCESS)
     }
 
-    fn print_candidates(&self, found: &Found) -> anyhow::Result<()> {
+    async fn print_candidates(
+        &self,
+        conn: &mut PgConnection,
+        env: &Environment,
+        found: &Found,
+    ) -> anyhow::Result<()> {
+        record_read(conn, env, "end, the accounts that fit").await?;
         if self.format.json {
             let rows: Vec<Row> = rows(found).collect();
             return output::json(&serde_json::json!({ "candidates": rows }));

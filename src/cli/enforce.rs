@@ -8,6 +8,7 @@ use sqlx::PgConnection;
 
 use super::holds::Person;
 use super::plan::PlanReport;
+use super::reads::record_read;
 use super::{Config, Format, exit_code, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, Settings};
@@ -124,6 +125,10 @@ impl Enforce {
             now,
         );
         let change = change.await?;
+        if change.needs_answer() {
+            let filter = format!("enforce, source {}, the plan to decide about", self.source);
+            record_read(&mut conn, env, &filter).await?;
+        }
         if self.format.json {
             output::json(&change)?;
         } else if change.needs_answer() {

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::reads::record_read_of;
 use super::{Config, Format, exit_code, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
@@ -13,7 +14,7 @@ use crate::reports::explain::{Explanation, KnownFact, KnownFacts, explain};
 use crate::reports::leaver_state::LeaverState;
 use crate::roster;
 use crate::service;
-use leaver_core::domain::WorkEmail;
+use leaver_core::domain::{EmployeeKey, WorkEmail};
 
 /// Show what is known about a person, the decision and its reason
 #[derive(Debug, Args)]
@@ -39,6 +40,14 @@ impl Explain {
         let emails = email.map_or_else(BTreeSet::new, |email| table.email_domains.aliases(&email));
         let employees =
             roster::store::find_by_email_or_id(&mut conn, &emails, self.who.trim()).await?;
+        // What was typed may be an e-mail or a name, so it is left out.
+        let filter = if self.who.contains('@') {
+            "explain, by work e-mail"
+        } else {
+            "explain, by employee ID"
+        };
+        let keys: Vec<EmployeeKey> = employees.iter().map(|found| found.key.clone()).collect();
+        record_read_of(&mut conn, env, filter, &keys).await?;
         let mut explanations = vec![];
         for employee in employees {
             let now = SystemClock.now();

@@ -14,6 +14,7 @@ mod migrate;
 mod modes;
 pub(crate) mod output;
 mod plan;
+mod reads;
 mod replay;
 mod safeguard;
 mod send;

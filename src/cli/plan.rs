@@ -7,6 +7,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::modes::described;
+use super::reads::record_read;
 use super::{Config, Format, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, Settings};
@@ -148,6 +149,11 @@ fn outlook(limit: &Outlook) -> String {
 impl ShowPlan {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (settings, mut conn) = open(&self.config, env).await?;
+        let filter = match &self.source {
+            Some(source) => format!("plan, source {source}"),
+            None => "plan".to_owned(),
+        };
+        record_read(&mut conn, env, &filter).await?;
         let report = PlanReport::of(&mut conn, &settings, self.source.as_ref()).await?;
         if self.format.json {
             output::json(&report)?;

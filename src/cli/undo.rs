@@ -9,6 +9,7 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::holds::Person;
+use super::reads::record_read;
 use super::{Config, Format, exit_code, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
@@ -69,7 +70,10 @@ impl UndoCommand {
         };
         let (name, now) = (self.person.name(env), SystemClock.now());
         let done = match &self.confirm {
-            None => list(&mut conn, &table, &undo, &name, now).await,
+            None => {
+                record_read(&mut conn, env, "undo, the list to confirm").await?;
+                list(&mut conn, &table, &undo, &name, now).await
+            }
             Some(digest) => {
                 let expires = TimeDelta::from_std(settings.safeguard.approval_expires);
                 let expires = expires.unwrap_or(TimeDelta::MAX);

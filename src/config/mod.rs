@@ -76,7 +76,7 @@ pub struct Settings {
     pub worker: WorkerSettings,
     /// Filter and format of the log.
     pub log: Log,
-    /// What people should know about the secrets.
+    /// Remarks about the secrets.
     pub(crate) secrets: SecretReport,
 }
 

@@ -8,12 +8,12 @@ use chrono::TimeDelta;
 use sqlx::postgres::PgConnectOptions;
 
 use super::database::with_session_settings;
+use crate::api::token_failures::TokenFailures;
 use crate::api::webhook_keys::WebhookKeys;
 use crate::api::{AppState, Verification};
-use crate::api::{error::ApiError, unrouted};
+use crate::api::{authorize, error::ApiError, unrouted};
 use crate::base::clock::Clock;
 use crate::base::liveness::Liveness;
-use crate::base::log_throttle::LogThrottle;
 use crate::base::metrics::{CounterLabels, Metrics};
 use crate::base::rejections::Rejections;
 use crate::config::Settings;
@@ -140,7 +140,8 @@ impl Components {
             clock,
             liveness: Arc::clone(&liveness),
             metrics: Arc::clone(&engine.metrics),
-            log_throttle: LogThrottle::default(),
+            log_throttle: Arc::default(),
+            token_failures: TokenFailures::default(),
             rejections: Rejections::default(),
             path_prefix: settings.server.path_prefix.clone(),
             max_body_bytes: settings.server.max_body_bytes,
@@ -176,6 +177,7 @@ fn create_counters(settings: &Settings, metrics: &Metrics) {
             delivery_outcomes: &["processed", "ignored", "failed"],
             employee_outcomes: Outcome::NAMES,
             unrouted: &unrouted::REASONS,
+            admin_refusals: &authorize::REASONS,
         },
     );
 }

@@ -69,6 +69,13 @@ impl Service {
         let (http_stop, work_stop) = (CancellationToken::new(), CancellationToken::new());
         let http = listeners.serve(&components.state, &http_stop);
         let work = TaskTracker::new();
+        work.spawn({
+            let (throttle, stop) = (
+                Arc::clone(&components.state.log_throttle),
+                work_stop.clone(),
+            );
+            async move { throttle.report(&stop).await }
+        });
         let failed = CancellationToken::new();
         let failure = Arc::new(std::sync::Mutex::new(None));
         let startup = Startup {

@@ -16,6 +16,8 @@ pub(crate) struct CounterLabels<'a> {
     pub(crate) employee_outcomes: &'a [&'a str],
     /// Reasons of requests without a route.
     pub(crate) unrouted: &'a [&'a str],
+    /// Reasons of refused requests to the API.
+    pub(crate) admin_refusals: &'a [&'a str],
 }
 
 impl Metrics {
@@ -51,12 +53,14 @@ impl Metrics {
             }
             drop(self.deactivations.get_or_create(&Source { source }));
         }
-        for reason in labels.unrouted {
-            let reason = (*reason).to_owned();
-            drop(
-                self.requests_unrouted
-                    .get_or_create(&RejectReason { reason }),
-            );
+        for (family, reasons) in [
+            (&self.requests_unrouted, labels.unrouted),
+            (&self.admin_requests_refused, labels.admin_refusals),
+        ] {
+            for reason in reasons {
+                let reason = (*reason).to_owned();
+                drop(family.get_or_create(&RejectReason { reason }));
+            }
         }
     }
 }

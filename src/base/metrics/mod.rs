@@ -87,6 +87,7 @@ pub struct Metrics {
     requests_unrouted: Family<RejectReason, Counter>,
     clients_rejected: Family<ListenerReason, Counter>,
     connections_open: Family<Listener, Gauge>,
+    admin_requests_refused: Family<RejectReason, Counter>,
     scheduled_access_ends: Gauge,
     drift_terminated_with_access: Gauge,
     provider_webhooks_unhealthy: Family<Source, Gauge>,
@@ -215,6 +216,11 @@ impl Default for Metrics {
                 "Clients that were closed or got 503 for want of a slot or of memory, by listener and reason",
             ),
             connections_open: add(all, "connections_open", "Open connections by listener"),
+            admin_requests_refused: add(
+                all,
+                "admin_requests_refused",
+                "API requests without the administrator's token, by reason",
+            ),
             scheduled_access_ends: add(
                 all,
                 "scheduled_access_ends",
@@ -277,6 +283,14 @@ impl Metrics {
     pub(crate) fn record_unrouted_request(&self, reason: &str) {
         let reason = reason.to_owned();
         self.requests_unrouted
+            .get_or_create(&RejectReason { reason })
+            .inc();
+    }
+
+    /// Counts a request without the administrator's token.
+    pub(crate) fn record_refused_admin_request(&self, reason: &str) {
+        let reason = reason.to_owned();
+        self.admin_requests_refused
             .get_or_create(&RejectReason { reason })
             .inc();
     }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::PgConnection;
 
+use super::super::reads::record_read;
 use super::super::{Config, Format, exit_code, open, output, wrong_usage};
 use super::{Person, ResolvedHold, list};
 use crate::base::clock::{Clock, SystemClock};
@@ -107,7 +108,7 @@ impl Approve {
             return Ok(wrong_usage());
         }
         let ids = if self.ids.is_empty() {
-            match self.choose(&mut conn, &settings, &name).await? {
+            match self.choose(&mut conn, env, &settings, &name).await? {
                 Choice::Approve(ids) => ids,
                 Choice::Nothing(code) => return Ok(code),
             }
@@ -127,6 +128,7 @@ impl Approve {
     async fn choose(
         &self,
         conn: &mut PgConnection,
+        env: &Environment,
         settings: &Settings,
         name: &str,
     ) -> anyhow::Result<Choice> {
@@ -135,12 +137,14 @@ impl Approve {
             source: self.filter.source.clone(),
             reason_contains: self.filter.reason_contains.clone(),
         };
-        let digest = match &self.confirm {
-            Some(digest) => digest.clone(),
-            None => match self.show(conn, &filter, name).await? {
-                Some(digest) => digest,
-                None => return Ok(Choice::Nothing(ExitCode::SUCCESS)),
-            },
+        let shown = if let Some(digest) = &self.confirm {
+            Some(digest.clone())
+        } else {
+            record_read(conn, env, "holds approve, the list to confirm").await?;
+            self.show(conn, &filter, name).await?
+        };
+        let Some(digest) = shown else {
+            return Ok(Choice::Nothing(ExitCode::SUCCESS));
         };
         if self.confirm.is_none() && !output::ask("approve these holds now?")? {
             output::note("nothing was changed");

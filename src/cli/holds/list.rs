@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::super::modes::note_shadow_modes;
+use super::super::reads::record_read;
 use super::super::{Config, Format, open, output};
 use crate::config::Environment;
 use crate::reports::holds::{OpenHold, list_open};
@@ -20,6 +21,7 @@ pub(super) struct List {
 impl List {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<()> {
         let (settings, mut conn) = open(&self.config, env).await?;
+        record_read(&mut conn, env, "holds list").await?;
         let holds = list_open(&mut conn).await?;
         if self.format.json {
             return output::json(&holds);

@@ -50,6 +50,11 @@ pub(super) struct Person {
 }
 
 impl Person {
+    /// Returns the user who runs the command.
+    pub(super) fn logged_in(env: &Environment) -> String {
+        Self { name: None }.name(env)
+    }
+
     pub(super) fn name(&self, env: &Environment) -> String {
         self.name
             .clone()

@@ -8,6 +8,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::super::holds::Person;
+use super::super::reads::record_read;
 use super::super::{Config, Format, exit_code, open, output, wrong_usage};
 use super::{effect, excess_of, members_table};
 use crate::base::clock::{Clock, SystemClock};
@@ -44,6 +45,8 @@ impl Release {
         let policies = service::policies(&settings);
         let (name, now) = (self.person.name(env), SystemClock.now());
         let Some(digest) = &self.confirm else {
+            let filter = format!("safeguard release {}, the list to confirm", self.trip);
+            record_read(&mut conn, env, &filter).await?;
             let listed =
                 trips::preview(&mut conn, &table, &policies, self.trip, &name, now).await?;
             if self.format.json {

@@ -35,7 +35,7 @@ pub(super) struct SecretReader<'a> {
     used: RefCell<Vec<Used>>,
 }
 
-fn invalid(key: &str, problem: impl ToString) -> SettingsError {
+fn invalid(key: &str, problem: &(impl ToString + ?Sized)) -> SettingsError {
     SettingsError::Secret {
         key: key.to_owned(),
         problem: problem.to_string(),
@@ -52,7 +52,7 @@ impl<'a> SecretReader<'a> {
         }
     }
 
-    /// Fails if one secret has two purposes. Returns what people should know about the secrets.
+    /// Fails if one secret has two purposes. Returns the remarks about the secrets.
     pub(super) fn finish(self) -> Result<SecretReport, SettingsError> {
         shared::refuse_shared(&self.used.into_inner())?;
         Ok(self.report.into_inner())
@@ -104,7 +104,7 @@ impl<'a> SecretReader<'a> {
         let mut keys = vec![];
         for variable in variables.iter().take(count) {
             let secret = self.variable(variable, variable);
-            if let Some(secret) = secret.map_err(|error| invalid(variable, error))? {
+            if let Some(secret) = secret.map_err(|error| invalid(variable, &error))? {
                 keys.push(self.webhook_key(source, variable, &secret)?);
             }
         }
@@ -118,8 +118,8 @@ impl<'a> SecretReader<'a> {
         setting: &str,
         secret: &SecretString,
     ) -> Result<Key, SettingsError> {
-        rules::check_webhook_key(secret).map_err(|error| invalid(setting, error))?;
-        let key = Key::new(secret).map_err(|error| invalid(setting, error))?;
+        rules::check_webhook_key(secret).map_err(|error| invalid(setting, &error))?;
+        let key = Key::new(secret).map_err(|error| invalid(setting, &error))?;
         let mut report = self.report.borrow_mut();
         report.add_weaknesses(setting, secret);
         self.remember(setting, Purpose::Webhooks(source.to_owned()), &key);
@@ -183,12 +183,12 @@ impl<'a> SecretReader<'a> {
             return Ok(None);
         }
         let from_variable = self.variable(ADMIN_TOKEN, ADMIN_TOKEN);
-        let (key, secret) = match from_variable.map_err(|error| invalid(ADMIN_TOKEN, error))? {
+        let (key, secret) = match from_variable.map_err(|error| invalid(ADMIN_TOKEN, &error))? {
             Some(secret) => (ADMIN_TOKEN, secret),
             None if is_missing => return Ok(None),
             None => (ADMIN_TOKEN_KEY, self.resolve(ADMIN_TOKEN_KEY, reference)?),
         };
-        let token = AdminToken::new(&secret).map_err(|error| invalid(key, error))?;
+        let token = AdminToken::new(&secret).map_err(|error| invalid(key, &error))?;
         rules::check_not_example(&secret).map_err(|_| {
             invalid(
                 key,
@@ -205,14 +205,14 @@ impl<'a> SecretReader<'a> {
     fn resolve(&self, key: &str, reference: &SecretRef) -> Result<SecretString, SettingsError> {
         refuse_literal(key, reference)?;
         if let Some(path) = reference.0.strip_prefix("file:") {
-            return self.file(key, path).map_err(|error| invalid(key, error));
+            return self.file(key, path).map_err(|error| invalid(key, &error));
         }
         let name = reference.0.trim_start_matches("env:");
         let secret = self.variable(key, name);
-        secret.map_err(|error| invalid(key, error))?.ok_or_else(|| {
+        secret.map_err(|error| invalid(key, &error))?.ok_or_else(|| {
             invalid(
                 key,
-                format!(
+                &format!(
                     "the variable {name} is not set (nor {name}_FILE); set it, or change the reference"
                 ),
             )

@@ -1,4 +1,4 @@
-//! What people should know about secrets that are accepted. It names settings and paths, and no secret.
+//! Remarks about secrets that are accepted. They name settings and paths, and no secret.
 
 use secrecy::{ExposeSecret, SecretString};
 
@@ -16,7 +16,7 @@ pub(crate) struct SecretRemark {
     pub(crate) setting: String,
     /// False if nothing has to be done.
     pub(crate) is_warning: bool,
-    /// What it is, and what to do.
+    /// The finding, and what to do about it.
     pub(crate) text: String,
 }
 

@@ -1,4 +1,4 @@
-//! Refuses a secret with two purposes: whoever knows it for one could use it for the other.
+//! Refuses a secret with two purposes: who has it for one could use it for the other.
 
 use super::{SettingsError, invalid};
 use leaver_core::signature::Key;
@@ -34,11 +34,11 @@ pub(super) fn refuse_shared(used: &[Used]) -> Result<(), SettingsError> {
             (Purpose::Webhooks(_), Purpose::Webhooks(_)) => {
                 "a delivery of one source would be valid for the other"
             }
-            _ => "whoever holds it for one purpose could use it for the other",
+            _ => "who has it for one purpose could use it for the other",
         };
         return Err(invalid(
             &later.setting,
-            format!(
+            &format!(
                 "it holds the same secret as `{}`, so {effect}; give each its own",
                 earlier.setting
             ),

@@ -1,7 +1,9 @@
 //! The audit log: what was done, why and by whom. Entries are only ever added, in the transaction of the change.
 
+mod reads;
 pub(crate) mod store;
 
+pub(crate) use self::reads::record_read;
 use leaver_core::domain::{AccountId, DeliveryId, EmployeeKey};
 
 /// One entry of the audit log.
@@ -55,6 +57,8 @@ pub enum AuditAction {
     Accepted,
     /// A person changed the mode of a source.
     ModeChanged,
+    /// Somebody read the roster.
+    RosterRead,
 }
 
 impl AuditAction {
@@ -76,6 +80,8 @@ pub enum Actor {
     Sync,
     /// The service, because of a drift check.
     Drift,
+    /// A program with the administrator's token.
+    AdminToken,
     /// A person at the command line, by user name.
     Person(String),
 }
@@ -89,6 +95,7 @@ impl Actor {
             Self::Timer => "timer",
             Self::Sync => "sync",
             Self::Drift => "drift",
+            Self::AdminToken => "token:admin",
             Self::Person(name) => name,
         }
     }

@@ -70,7 +70,7 @@ pub struct AuditRecord {
     pub actor: String,
 }
 
-/// Returns the entries of one employee, oldest first. With separate roles the role of the service cannot read them.
+/// Returns the changes of one employee, oldest first; reads are left out. With separate roles the role of the service cannot read them.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -81,7 +81,7 @@ pub(crate) async fn history(
     sqlx::query_as!(
         AuditRecord,
         "SELECT at, action, reason, account_id, delivery_id, actor FROM leaver.audit
-         WHERE source = $1 AND tenant = $2 AND employee_id = $3 ORDER BY id",
+         WHERE source = $1 AND tenant = $2 AND employee_id = $3 AND action <> 'roster_read' ORDER BY id",
         key.source.as_str(),
         key.tenant.as_str(),
         key.employee_id.as_str(),

@@ -8,7 +8,7 @@ mod cursor;
 mod filters;
 pub(crate) mod store;
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use serde::{Serialize, Serializer};
 
 pub(crate) use self::cursor::Cursor;
@@ -35,6 +35,28 @@ pub(crate) struct EmployeeQuery {
     pub source: Option<SourceName>,
     /// Continues after an earlier page: its `next` value.
     pub cursor: Option<Cursor>,
+}
+
+impl EmployeeQuery {
+    /// Describes the filters for the audit log. The cursor, which names an employee, is left out.
+    pub(crate) fn describe(&self, limit: u16) -> String {
+        let mut parts = vec![];
+        if let Some(after) = self.modified_after {
+            let after = after.to_rfc3339_opts(SecondsFormat::AutoSi, true);
+            parts.push(format!("changed after {after}"));
+        }
+        if let Some(status) = self.status {
+            parts.push(format!("status {}", status.as_str()));
+        }
+        if let Some(source) = &self.source {
+            parts.push(format!("source {source}"));
+        }
+        if self.cursor.is_some() {
+            parts.push("a later page".to_owned());
+        }
+        parts.push(format!("at most {limit}"));
+        format!("employees: {}", parts.join(", "))
+    }
 }
 
 /// A page of employees.

@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{active, outcome, questions, says, terminated};
 use crate::support::driving::{REACTIVATE, merge_record};
-use crate::support::{TestApp, employee, employees, merge_changed};
+use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp, employee, employees, merge_changed};
 
 #[tokio::test]
 async fn an_account_is_only_matched_inside_its_tenant() {
@@ -19,7 +19,7 @@ async fn an_account_is_only_matched_inside_its_tenant() {
         [[sources]]
         name = "globex-hr"
         provider = "bamboohr"
-        webhook_secrets = ["env:K"]
+        webhook_secrets = ["env:L"]
         tenant = "globex""#;
     for kind in ["text", "varchar(20)", "companies"] {
         let tables = format!(
@@ -29,7 +29,7 @@ async fn an_account_is_only_matched_inside_its_tenant() {
              VALUES ('acme', 'dana@example.com'), ('globex', 'dana@example.com'), (NULL, 'dana@example.com');",
         );
         let mut app = TestApp::builder()
-            .config_file(file, &[("K", "k")])
+            .config_file(file, &[("K", BAMBOOHR_KEY), ("L", MERGE_KEY)])
             .tables(&tables)
             .build()
             .await;

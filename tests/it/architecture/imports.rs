@@ -40,7 +40,8 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
 ];
 
 /// What `api` may use of `engine`.
-const API_MAY_USE_OF_ENGINE: [&str; 3] = [
+const API_MAY_USE_OF_ENGINE: [&str; 4] = [
+    "engine::audit",
     "engine::holds::resolve",
     "engine::evaluate",
     "engine::safeguard",

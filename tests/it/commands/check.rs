@@ -256,7 +256,9 @@ async fn an_unset_secret_is_an_error_that_names_its_key() {
         "{says}"
     );
 
-    let output = app.run_with(&check, &[("HR_KEY", "hush")]).succeeded();
+    let output = app
+        .run_with(&check, &[("HR_KEY", "hush-key-of-the-source")])
+        .succeeded();
     assert!(line(&output, "source hr", "warning").contains("155 minutes"));
     assert!(!output.out.contains("hush"), "{output:?}");
 }

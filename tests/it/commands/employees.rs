@@ -111,7 +111,7 @@ fn serve_rejects_a_weak_admin_token() {
         ("hush with spaces in it", "a space"),
     ] {
         let env = [
-            ("BAMBOOHR_WEBHOOK_SECRET", "k"),
+            ("BAMBOOHR_WEBHOOK_SECRET", "a key of sixteen bytes"),
             ("LEAVER_ADMIN_TOKEN", token),
         ];
         let output = run(&["serve"], &env);

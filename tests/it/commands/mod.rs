@@ -205,7 +205,7 @@ fn serve_and_send_need_a_source() {
 #[test]
 fn an_invalid_configuration_stops_every_command() {
     let env = [
-        ("BAMBOOHR_WEBHOOK_SECRET", "k"),
+        ("BAMBOOHR_WEBHOOK_SECRET", "a key of sixteen bytes"),
         ("LEAVER__ACCOUNTS__TABEL", "users"),
     ];
     for args in [

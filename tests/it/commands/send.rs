@@ -121,7 +121,7 @@ async fn a_rejected_delivery_exits_1_with_the_response() {
     let file = app.file("five.json", &five());
     let file = file.to_str().unwrap();
     let send = ["send", "--source", "bamboohr", "--to", &service.url, file];
-    let forged = app.run_with(&send, &[("BAMBOOHR_WEBHOOK_SECRET", "another-key")]);
+    let forged = app.run_with(&send, &[("BAMBOOHR_WEBHOOK_SECRET", "another-webhook-key")]);
     assert_eq!(forged.code, Some(1), "{forged:?}");
     assert!(
         forged.out.contains("401") && forged.out.contains("invalid signature"),

@@ -136,7 +136,7 @@ async fn reloading_keys_under_load_rejects_no_sender() {
         let keys = if n % 2 == 0 {
             ["", MERGE_KEY]
         } else {
-            [MERGE_KEY, "a newer key"]
+            [MERGE_KEY, "a newer merge key"]
         };
         app.file("old", keys[0]);
         app.file("new", keys[1]);

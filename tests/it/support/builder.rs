@@ -6,6 +6,7 @@ use leaver::base::clock::FixedClock;
 use leaver::base::liveness::Phase;
 use leaver::config::{Environment, Settings};
 use leaver::jobs::deliveries::LoopState;
+use leaver_core::signature::{Key, Scheme};
 use sqlx::postgres::PgConnectOptions;
 
 use super::app::{Files, TestApp, parts};
@@ -23,6 +24,7 @@ pub(crate) const HIGH_LIMITS: [(&str, &str); 2] = [
 pub(crate) struct TestAppBuilder {
     config_file: Option<String>,
     variables: Vec<(String, String)>,
+    webhook_keys: Vec<(String, Vec<String>)>,
     tables: String,
     is_migrated: bool,
     created_with: Option<String>,
@@ -41,6 +43,7 @@ impl TestAppBuilder {
         Self {
             config_file: None,
             variables: owned(&usual),
+            webhook_keys: vec![],
             tables: USERS.to_owned(),
             is_migrated: true,
             created_with: None,
@@ -58,9 +61,36 @@ impl TestAppBuilder {
 
     /// Replaces all settings by a configuration file and the environment variables that it names.
     pub(crate) fn config_file(mut self, text: &str, variables: &[(&str, &str)]) -> Self {
-        self.config_file = Some(text.to_owned());
         self.variables = owned(&HIGH_LIMITS);
         self.variables.extend(owned(variables));
+        self.config_file = Some(self.with_own_keys(text));
+        self
+    }
+
+    /// Gives each source after the first that reads its webhook key from `SECRET` a key of its own, since two sources may
+    /// not share one.
+    fn with_own_keys(&mut self, text: &str) -> String {
+        let secret = self.variables.iter().find(|(name, _)| name == "SECRET");
+        let secret = secret.map(|(_, secret)| secret.clone());
+        let mut parts = text.split("[\"env:SECRET\"]");
+        let mut text = parts.next().unwrap_or_default().to_owned();
+        for (n, part) in (1..).zip(parts) {
+            let name = if n == 1 {
+                "SECRET".to_owned()
+            } else {
+                format!("SECRET_{n}")
+            };
+            text.push_str(&format!("[\"env:{name}\"]{part}"));
+            if let Some(secret) = secret.as_ref().filter(|_| n > 1) {
+                self.variables.push((name, format!("{secret}-{n}")));
+            }
+        }
+        text
+    }
+
+    /// Replaces the webhook keys of sources after the settings were checked: several vectors have one key.
+    pub(crate) fn webhook_keys(mut self, keys: Vec<(String, Vec<String>)>) -> Self {
+        self.webhook_keys = keys;
         self
     }
 
@@ -98,7 +128,18 @@ impl TestAppBuilder {
             std::fs::write(&path, text).unwrap();
             path
         });
-        let settings = Settings::load(config_file.as_deref(), &env).unwrap();
+        let mut settings = Settings::load(config_file.as_deref(), &env).unwrap();
+        for source in &mut settings.sources {
+            let mut others = self.webhook_keys.iter();
+            if let Some((_, keys)) = others.find(|(name, _)| name == source.name.as_str()) {
+                let keys = keys
+                    .iter()
+                    .map(|key| Key::new(&key.as_str().into()).unwrap());
+                let (layout, tolerance) = source.scheme.timestamp_options().unwrap_or_default();
+                let provider = source.scheme.provider();
+                source.scheme = Scheme::new(provider, keys.collect(), layout, tolerance);
+            }
+        }
         if let Some(path) = &config_file {
             let path = path.to_str().unwrap();
             variables.extend(owned(&[("LEAVER_CONFIG", path)]));

@@ -4,7 +4,9 @@ mod vectors;
 
 use serde_json::{Value, json};
 
-use crate::support::{FORM, JSON, TestApp, employee, employees, merge_changed};
+use crate::support::{
+    BAMBOOHR_KEY, FORM, JSON, MERGE_KEY, TestApp, employee, employees, merge_changed,
+};
 
 const AS_OF: &str = "2026-11-22T11:59:55+0000";
 const LINKED: &str = r#"
@@ -108,7 +110,7 @@ async fn a_deletion_event_goes_by_the_policy_of_the_provider() {
 #[tokio::test]
 async fn events_of_other_objects_are_recorded_as_ignored() {
     let mut app = TestApp::builder()
-        .config_file(LINKED, &[("MERGE", "k")])
+        .config_file(LINKED, &[("MERGE", MERGE_KEY)])
         .build()
         .await;
     app.add_users(&["m@example.com"]).await;
@@ -196,7 +198,7 @@ async fn configured_field_names_replace_the_usual_ones() {
         webhook_secrets = ["env:HR"]
         fields = { status = ["Beschäftigt"], work_email = ["customEmail", "4321"] }"#;
     let mut app = TestApp::builder()
-        .config_file(file, &[("HR", "k")])
+        .config_file(file, &[("HR", BAMBOOHR_KEY)])
         .build()
         .await;
     app.add_users(&["a@example.com", "b@example.com", "c@example.com"])

@@ -73,19 +73,18 @@ async fn send_all(file: &str, now: &str) -> (TestApp, Vec<Vector>) {
         .collect();
     let mut config = "[accounts]\ntenant_column = \"company\"\n".to_owned();
     let mut env = vec![];
+    let mut keys = vec![];
     for Vector { source, content } in &vectors {
         let several = ["configured_secrets", "accepted_secrets"]
             .iter()
             .find_map(|list| content[list].as_array());
         let secrets = several.map_or(std::slice::from_ref(&content["secret"]), Vec::as_slice);
-        let names: Vec<String> = (0..secrets.len())
-            .map(|n| format!("env:{source}_{n}"))
-            .collect();
-        for (secret, name) in secrets.iter().zip(&names) {
-            let secret = secret.as_str().unwrap().to_owned();
-            env.push((name.trim_start_matches("env:").to_owned(), secret));
-        }
-        writeln!(config, "[[sources]]\nname = \"{source}\"\nprovider = \"{provider}\"\nwebhook_secrets = {names:?}").unwrap();
+        let secrets = secrets
+            .iter()
+            .map(|secret| secret.as_str().unwrap().to_owned());
+        keys.push((source.clone(), secrets.collect()));
+        env.push((source.clone(), format!("a key for the source {source}")));
+        writeln!(config, "[[sources]]\nname = \"{source}\"\nprovider = \"{provider}\"\nwebhook_secrets = [\"env:{source}\"]").unwrap();
         if provider == "merge" {
             let id = file["registered_production_tenants"][0].as_str().unwrap();
             writeln!(
@@ -105,6 +104,7 @@ async fn send_all(file: &str, now: &str) -> (TestApp, Vec<Vector>) {
     let env: Vec<(&str, &str)> = env.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
     let mut app = TestApp::builder()
         .config_file(&config, &env)
+        .webhook_keys(keys)
         .tables(USERS)
         .build()
         .await;

@@ -195,16 +195,16 @@ async fn each_forgery_gets_the_same_401_and_is_not_stored() {
 async fn accepts_all_keys_of_a_rotation_and_no_others() {
     let env = [
         ("BAMBOOHR_WEBHOOK_SECRET_PREVIOUS", "old bamboohr key"),
-        ("MERGE_WEBHOOK_SECRET_PREVIOUS", "old merge key"),
+        ("MERGE_WEBHOOK_SECRET_PREVIOUS", "old key of merge"),
     ];
     let app = TestApp::builder().settings(&env).build().await;
     let layout = Layout::BodyThenTimestamp;
     for (source, scheme, expected) in [
         ("bamboohr", bamboohr(BAMBOOHR_KEY, layout), 200),
         ("bamboohr", bamboohr("old bamboohr key", layout), 200),
-        ("bamboohr", bamboohr("old merge key", layout), 401),
+        ("bamboohr", bamboohr("old key of merge", layout), 401),
         ("merge", merge(MERGE_KEY), 200),
-        ("merge", merge("old merge key"), 200),
+        ("merge", merge("old key of merge"), 200),
         ("merge", merge("old bamboohr key"), 401),
     ] {
         let answer = app
@@ -225,7 +225,7 @@ async fn the_signature_layout_is_a_setting() {
         timestamp_tolerance = "5m"
     "#;
     let app = TestApp::builder()
-        .config_file(file, &[("COPYCAT", "a key")])
+        .config_file(file, &[("COPYCAT", "a key of the copycat")])
         .build()
         .await;
     let now = app.clock.now();
@@ -235,7 +235,7 @@ async fn the_signature_layout_is_a_setting() {
         (Layout::BodyThenTimestamp, now, 401),
         (Layout::TimestampDotBody, six_minutes_ago, 401),
     ] {
-        let signed = signs(&bamboohr("a key", layout), BODY, at);
+        let signed = signs(&bamboohr("a key of the copycat", layout), BODY, at);
         let headers: Vec<(&str, &str)> = signed
             .iter()
             .map(|(n, v)| (n.as_str(), v.as_str()))

@@ -1,0 +1,12 @@
+//! The address of the client of a request.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::ConnectInfo;
+use axum::http::Extensions;
+
+/// Returns the client's address, without its port. `None` for a request that no connection sent, as in tests.
+pub(super) fn peer(extensions: &Extensions) -> Option<IpAddr> {
+    let connected = extensions.get::<ConnectInfo<SocketAddr>>();
+    connected.map(|ConnectInfo(peer)| peer.ip().to_canonical())
+}

@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, PgConnection};
 use tokio::sync::Mutex;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -12,6 +12,7 @@ use super::query::DatabaseHealth;
 use super::{Health, StartModes};
 use crate::base::liveness::{Liveness, Phase};
 use crate::base::rejections::Rejections;
+use crate::db::connection;
 use crate::ingest::inbox;
 use crate::jobs::source_silence::SilenceThreshold;
 
@@ -144,7 +145,7 @@ impl HealthProbe {
         {
             return Ok(conn);
         }
-        let mut conn = self.options.connect().await?;
+        let mut conn = connection::open(&self.options).await?;
         inbox::queries::store::ping(&mut conn).await?;
         Ok(conn)
     }

@@ -1,5 +1,7 @@
 //! Objects that others plant in the schemas of the search path, under the names that our statements use.
 
+mod rights;
+
 use chrono::TimeDelta;
 use leaver::base::clock::{Clock as _, SystemClock};
 use leaver::db::connection;

@@ -14,9 +14,11 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{ConnectOptions, PgConnection, PgPool, Postgres};
+use sqlx::{PgConnection, PgPool, Postgres};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout};
+
+use super::connection;
 
 /// Time limit for one response: a little longer than the `statement_timeout` of our connections, 30 s.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(35);
@@ -39,9 +41,7 @@ impl Pool {
     /// Creates a pool of at most `connections`. Connects when a connection is first needed.
     #[must_use]
     pub fn new(options: PgConnectOptions, connections: u32, response_timeout: Duration) -> Self {
-        let connections = PgPoolOptions::new()
-            .max_connections(connections)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
+        let connections = pool_options(connections)
             .idle_timeout(IDLE_TIMEOUT)
             .connect_lazy_with(options);
         Self {
@@ -64,7 +64,7 @@ impl Pool {
     /// Returns [`sqlx::Error::PoolTimedOut`] after 3 s, or why no connection could be made.
     pub(crate) async fn connect_dedicated(&self) -> Result<PgConnection, sqlx::Error> {
         let options = self.connections.connect_options();
-        timeout(ACQUIRE_TIMEOUT, options.connect())
+        timeout(ACQUIRE_TIMEOUT, connection::open(&options))
             .await
             .map_err(|_| sqlx::Error::PoolTimedOut)?
     }
@@ -106,16 +106,25 @@ impl Pool {
     #[must_use]
     pub fn dedicated_pool(&self) -> PgPool {
         let options = self.connections.connect_options();
-        PgPoolOptions::new()
-            .max_connections(1)
-            .acquire_timeout(ACQUIRE_TIMEOUT)
-            .connect_lazy_with((*options).clone())
+        pool_options(1).connect_lazy_with((*options).clone())
     }
 
     /// Closes the pool, and waits until every connection has returned and is closed.
     pub async fn close(&self) {
         self.connections.close().await;
     }
+}
+
+fn pool_options(connections: u32) -> PgPoolOptions {
+    PgPoolOptions::new()
+        .max_connections(connections)
+        .acquire_timeout(ACQUIRE_TIMEOUT)
+        .after_connect(|conn, _| {
+            Box::pin(connection::apply_settings(
+                conn,
+                connection::STATEMENT_TIMEOUT,
+            ))
+        })
 }
 
 /// A connection that returns to the pool when it is dropped, or is closed if it does not respond.

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use anyhow::Context;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, PgConnection, Row};
+use sqlx::{PgConnection, Row};
 
 use super::story::{DemoOutcome, PEOPLE};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Settings;
+use crate::db::connection;
 use crate::engine::accounts::{AccountsMapping, AccountsTable};
 use crate::engine::evaluate::evaluate;
 use crate::roster;
@@ -24,15 +25,15 @@ pub(super) const END_SESSIONS: &str = r#"["DELETE FROM sessions WHERE user_id::t
 const END_SESSIONS_STATEMENT: &str = "DELETE FROM sessions WHERE user_id::text = ANY($1)";
 
 const TABLES: &str = "
-    CREATE TABLE users (
+    CREATE TABLE public.users (
         id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
         email           text NOT NULL UNIQUE,
         hashed_password text NOT NULL,
         is_active       boolean NOT NULL DEFAULT true
     );
-    CREATE TABLE sessions (
+    CREATE TABLE public.sessions (
         id      bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-        user_id bigint NOT NULL REFERENCES users
+        user_id bigint NOT NULL REFERENCES public.users
     );";
 
 /// A user of the example application.
@@ -54,7 +55,7 @@ pub(crate) async fn create_if_missing(
     options: &PgConnectOptions,
     mapping: &mut AccountsMapping,
 ) -> anyhow::Result<()> {
-    let mut conn = options.connect().await?;
+    let mut conn = connection::open(options).await?;
     let row = sqlx::query(
         "SELECT to_regclass('public.users') IS NOT NULL AS users,
                 to_regclass('public.sessions') IS NOT NULL AS sessions",
@@ -74,7 +75,7 @@ pub(crate) async fn create_if_missing(
 
 /// Recreates the demo database, with the example's tables and users.
 pub(super) async fn fresh_database(postgres: &Embedded) -> anyhow::Result<PgConnectOptions> {
-    let mut admin = postgres.connect_options("postgres").connect().await?;
+    let mut admin = connection::open(&postgres.connect_options("postgres")).await?;
     sqlx::raw_sql("DROP DATABASE IF EXISTS leaver_demo WITH (FORCE)")
         .execute(&mut admin)
         .await?;
@@ -82,7 +83,7 @@ pub(super) async fn fresh_database(postgres: &Embedded) -> anyhow::Result<PgConn
         .execute(&mut admin)
         .await?;
     let options = postgres.connect_options(DATABASE);
-    let mut conn = options.connect().await?;
+    let mut conn = connection::open(&options).await?;
     sqlx::raw_sql(TABLES)
         .execute(&mut conn)
         .await
@@ -90,11 +91,11 @@ pub(super) async fn fresh_database(postgres: &Embedded) -> anyhow::Result<PgConn
     let emails: Vec<&str> = PEOPLE.iter().map(|(email, _)| *email).collect();
     sqlx::query(
         "WITH made AS (
-             INSERT INTO users (email, hashed_password)
+             INSERT INTO public.users (email, hashed_password)
              SELECT email, 'not a password' FROM unnest($1::text[]) WITH ORDINALITY AS p (email, n) ORDER BY n
              RETURNING id
          )
-         INSERT INTO sessions (user_id) SELECT id FROM made, generate_series(1, 2)",
+         INSERT INTO public.sessions (user_id) SELECT id FROM made, generate_series(1, 2)",
     )
     .bind(emails)
     .execute(&mut conn)
@@ -106,10 +107,10 @@ pub(super) async fn fresh_database(postgres: &Embedded) -> anyhow::Result<PgConn
 pub(super) async fn users(conn: &mut PgConnection) -> anyhow::Result<Vec<User>> {
     let rows = sqlx::query(
         "SELECT u.id, u.email, u.is_active,
-                (SELECT count(*) FROM sessions s WHERE s.user_id = u.id) AS sessions,
+                (SELECT count(*) FROM public.sessions s WHERE s.user_id = u.id) AS sessions,
                 (SELECT replace(a.action, '_', ' ') || ': ' || a.reason FROM leaver.audit a
                  WHERE a.account_id = u.id::text ORDER BY a.id DESC LIMIT 1) AS why
-         FROM users u ORDER BY u.id",
+         FROM public.users u ORDER BY u.id",
     )
     .fetch_all(conn)
     .await?;
@@ -197,7 +198,7 @@ pub(super) async fn are_active(
 ) -> anyhow::Result<Vec<bool>> {
     let mut active = vec![];
     for email in emails {
-        let row = sqlx::query("SELECT is_active FROM users WHERE email = $1")
+        let row = sqlx::query("SELECT is_active FROM public.users WHERE email = $1")
             .bind(*email)
             .fetch_one(&mut *conn)
             .await?;

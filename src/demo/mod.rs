@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, bail, ensure};
 use clap::Args;
 use comfy_table::{Attribute, Cell, Color};
-use sqlx::{ConnectOptions, PgConnection};
+use sqlx::PgConnection;
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
 
@@ -25,6 +25,7 @@ use self::story::DemoOutcome;
 use crate::base::clock::{Clock, SystemClock};
 use crate::cli::output;
 use crate::config::{Environment, Settings};
+use crate::db::connection;
 use crate::service::Service;
 use crate::service::telemetry;
 use embedded_postgres::{self, Embedded};
@@ -61,7 +62,7 @@ impl Demo {
             postgres.base().display()
         );
         let options = example::fresh_database(&postgres).await?;
-        let mut conn = options.connect().await?;
+        let mut conn = connection::open(&options).await?;
         let service = Service::start(&settings, options.clone(), Arc::new(SystemClock))?;
         let result = tokio::select! {
             result = run_story(&settings, &service, &mut conn) => result,

@@ -9,7 +9,6 @@ use tracing::warn;
 
 use crate::base::halves::Halves;
 use crate::db::error::redacted_message;
-use crate::db::transaction::check_deferred_constraints;
 use crate::engine::Failure;
 use crate::engine::accounts::{self, AccountsTable, Applied};
 use leaver_core::decision::{Action, Decision};
@@ -79,13 +78,7 @@ async fn attempt(
 ) -> Result<Applied, sqlx::Error> {
     let mut savepoint = conn.begin().await?;
     let decisions = part.iter().flatten().copied();
-    let applying = async {
-        let applied = accounts::apply(&mut savepoint, table, decisions).await?;
-        // A deferred trigger of the application would otherwise fail the commit, and the new facts would be lost with it.
-        check_deferred_constraints(&mut savepoint).await?;
-        Ok(applied)
-    };
-    match applying.await {
+    match accounts::apply(&mut savepoint, table, decisions).await {
         Ok(applied) => {
             savepoint.commit().await?;
             Ok(applied)

@@ -9,6 +9,7 @@ use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 
 use crate::config::Database;
+use crate::db::connection;
 use crate::db::error::redacted_message;
 
 /// Returns how to connect to the configured database.
@@ -32,23 +33,12 @@ pub fn connect_options(database: &Database) -> anyhow::Result<PgConnectOptions> 
         .ok_or_else(|| anyhow!("database.url: not a Postgres URL; it should look like postgres://user:password@host:5432/database"))
 }
 
-/// Adds the settings that all our connections have.
+/// Adds the name and the logging that all our connections have.
 pub(super) fn with_session_settings(options: PgConnectOptions) -> PgConnectOptions {
     options
         .application_name("leaver")
-        .options([
-            ("statement_timeout", "30s"),
-            // Our statements end before compilation would pay off.
-            ("jit", "off"),
-            ("idle_in_transaction_session_timeout", "30s"),
-            // Messages of the application's triggers may hold personal data, which must not reach our log.
-            ("client_min_messages", "error"),
-            // Postgres detects a dead client only by these probes. Until then it keeps the client's advisory locks, so no
-            // other replica takes over: half a minute, instead of two hours by default.
-            ("tcp_keepalives_idle", "15"),
-            ("tcp_keepalives_interval", "5"),
-            ("tcp_keepalives_count", "3"),
-        ])
+        // A pooler may refuse it, and no statement of ours reads a float as text.
+        .extra_float_digits(None)
         .log_statements(tracing::log::LevelFilter::Trace)
         .log_slow_statements(tracing::log::LevelFilter::Debug, Duration::from_secs(5))
 }
@@ -72,7 +62,7 @@ fn describe(options: &PgConnectOptions) -> String {
 /// Returns why no connection could be made within 10 s, with the host, the port and the database.
 pub async fn connect(options: &PgConnectOptions) -> anyhow::Result<PgConnection> {
     let options = with_session_settings(options.clone());
-    tokio::time::timeout(Duration::from_secs(10), options.connect())
+    tokio::time::timeout(Duration::from_secs(10), connection::open(&options))
         .await
         .map_err(|_| {
             anyhow!(

@@ -38,7 +38,10 @@ impl<S: Subscriber> Layer<S> for Statements {
         if event.metadata().target() == "sqlx::query" {
             let mut summary = Summary::default();
             event.record(&mut summary);
-            self.0.lock().unwrap().push(summary.0);
+            // The settings of a new connection: it depends on other jobs how many there are.
+            if !summary.0.starts_with("SET search_path") {
+                self.0.lock().unwrap().push(summary.0);
+            }
         }
     }
 }

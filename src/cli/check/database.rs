@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use super::super::output;
 use super::accounts;
 use super::modes::{check_modes, check_shadow_rights};
+use super::rights::{check_role, check_schemas};
 use super::{CheckReport, CheckStatus};
 use crate::config::Settings;
 use crate::db::schema;
@@ -22,6 +23,9 @@ pub(super) async fn check_database(report: &mut CheckReport, settings: &Settings
         Err(error) => return report.add(CheckStatus::Error, "database", output::chain(&error)),
     };
     report.add(CheckStatus::Ok, "database", "connected");
+    if let Err(error) = check_role(report, &mut conn).await {
+        report.add(CheckStatus::Error, "role", output::chain(&error.into()));
+    }
     match schema::check_encoding(&mut conn).await {
         Ok(()) => report.add(CheckStatus::Ok, "encoding", "UTF8"),
         Err(error) => report.add(CheckStatus::Error, "encoding", output::chain(&error.into())),
@@ -127,6 +131,7 @@ async fn check_accounts(
             ),
         );
     }
+    check_schemas(report, conn, &table).await?;
     let rights = privileges::rights(conn, &table, mapping, None).await?;
     if is_shadowed {
         check_shadow_rights(report, conn, mapping, &table, &rights).await;

@@ -19,6 +19,7 @@ use sqlx::PgConnection;
 
 pub(crate) use self::mapping::MappingError;
 pub use self::mapping::{AccountsMapping, AccountsTable, Shape};
+use crate::db::transaction::check_deferred_constraints;
 use leaver_core::decision::{Action, Decision};
 use leaver_core::domain::AccountId;
 
@@ -64,7 +65,10 @@ pub async fn apply<'a>(
     }
     // A person who left in one source and works in another loses access.
     let on: BTreeSet<AccountId> = on.difference(&off).cloned().collect();
-    let path = store::enter_search_path(conn, table).await?;
+    if off.is_empty() && on.is_empty() && sessions.is_empty() {
+        return Ok(Applied::default());
+    }
+    store::enter_search_path(conn, table).await?;
     let ended = switch::switch(conn, table, &table.statements.deactivate, &off).await?;
     let returned = switch::switch(conn, table, &table.statements.reactivate, &on).await?;
     // Accounts that another session deactivated after the decision lose their sessions as well.
@@ -79,7 +83,9 @@ pub async fn apply<'a>(
         .collect();
     let to_end = ended.changed.union(&sessions_ended).cloned().collect();
     store::end_sessions(conn, table, &to_end).await?;
-    store::leave_search_path(conn, path).await?;
+    // A deferred trigger of the application would otherwise fail the commit, and the new facts would be lost with it.
+    check_deferred_constraints(conn).await?;
+    store::leave_search_path(conn).await?;
     let mut blocked = ended.blocked;
     blocked.extend(returned.blocked);
     Ok(Applied {

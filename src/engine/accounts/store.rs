@@ -9,6 +9,7 @@ use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 
 use super::mapping::quote;
 use super::{AccountsTable, protected};
+use crate::db::connection::SEARCH_PATH;
 use leaver_core::domain::{Account, AccountId, Tenant, WorkEmail};
 
 /// Returns the accounts of links, by link. Where a tenant column is mapped, a link leads to accounts of its tenant only.
@@ -160,7 +161,7 @@ pub(super) async fn has_unique_ids(
         .collect();
     let columns = columns.join(", ");
     let statement = format!(
-        "SELECT NOT EXISTS (SELECT FROM {} WHERE {} GROUP BY {columns} HAVING count(*) > 1) AS is_unique",
+        "SELECT NOT EXISTS (SELECT FROM {} WHERE {} GROUP BY {columns} HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 1) AS is_unique",
         table.name, table.filter
     );
     let rows = read(conn, table, sqlx::query(AssertSqlSafe(statement))).await?;
@@ -168,13 +169,18 @@ pub(super) async fn has_unique_ids(
         .map_or(Ok(true), |row| row.try_get("is_unique"))
 }
 
-/// Runs a query under the configured search path, which applies to the predicates in it.
+/// Runs a query. It runs under the configured search path if it contains SQL of the operator, or runs SQL of the application:
+/// that of a view or of a policy.
+///
+/// # Errors
+/// Returns the database's error.
 pub(super) async fn read(
     conn: &mut PgConnection,
     table: &AccountsTable,
     query: Query<'_, Postgres, PgArguments>,
 ) -> Result<Vec<PgRow>, sqlx::Error> {
-    if !table.has_expressions || table.search_path.is_empty() {
+    let is_ours = !table.has_expressions && table.relation.runs_no_foreign_code();
+    if is_ours {
         return query.fetch_all(conn).await;
     }
     // The rollback restores the search path.
@@ -185,39 +191,38 @@ pub(super) async fn read(
     Ok(rows)
 }
 
-/// Sets the configured search path until [`leave_search_path`]. Returns the one before.
+/// Sets the configured search path until [`leave_search_path`], for SQL of the operator and of the application, such as the
+/// triggers of the table. `pg_catalog` comes first and `pg_temp` last.
 ///
 /// # Errors
 /// Returns the database's error.
 pub(super) async fn enter_search_path(
     conn: &mut PgConnection,
     table: &AccountsTable,
-) -> Result<Option<String>, sqlx::Error> {
-    let matters = table.has_expressions || !table.end_sessions.is_empty();
-    if table.search_path.is_empty() || !matters {
-        return Ok(None);
-    }
-    let before: String = sqlx::query_scalar("SELECT current_setting('search_path')")
-        .fetch_one(&mut *conn)
-        .await?;
-    leave_search_path(conn, Some(table.search_path.clone())).await?;
-    Ok(Some(before))
+) -> Result<(), sqlx::Error> {
+    let configured = table.search_path.trim();
+    let path = if configured.is_empty() {
+        SEARCH_PATH.to_owned()
+    } else {
+        format!("pg_catalog, {configured}, pg_temp")
+    };
+    set_search_path(conn, &path).await
 }
 
-/// Sets the search path of the transaction.
+/// Sets the search path of all connections again.
 ///
 /// # Errors
 /// Returns the database's error.
-pub(super) async fn leave_search_path(
-    conn: &mut PgConnection,
-    path: Option<String>,
-) -> Result<(), sqlx::Error> {
-    if let Some(path) = path {
-        sqlx::query("SELECT set_config('search_path', $1, true)")
-            .bind(path)
-            .execute(conn)
-            .await?;
-    }
+pub(super) async fn leave_search_path(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    set_search_path(conn, SEARCH_PATH).await
+}
+
+/// Sets the search path of the transaction.
+async fn set_search_path(conn: &mut PgConnection, path: &str) -> Result<(), sqlx::Error> {
+    sqlx::query("SELECT pg_catalog.set_config('search_path', $1, true)")
+        .bind(path)
+        .execute(conn)
+        .await?;
     Ok(())
 }
 

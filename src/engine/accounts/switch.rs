@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
 
+use super::catalog::Relation;
 use super::mapping::Switch;
 use super::{AccountsTable, catalog, store};
 use leaver_core::domain::AccountId;
@@ -17,7 +18,8 @@ pub(super) struct Switched {
     pub(super) blocked: BTreeMap<AccountId, String>,
 }
 
-/// Changes access of accounts. One that another session changed in the meantime is in neither set.
+/// Changes access of accounts. One that another session changed in the meantime is in neither set. It runs under the configured
+/// search path, and is back under it when it returns.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -45,9 +47,7 @@ pub(super) async fn switch(
         }
     }
     if !unchanged.is_empty() {
-        let reason = catalog::current(conn, table)
-            .await?
-            .obstacles(&table.access_column);
+        let reason = current(conn, table).await?.obstacles(&table.access_column);
         let reason = format!("the database did not change the account: {reason}");
         switched.blocked = unchanged
             .into_iter()
@@ -61,8 +61,13 @@ pub(super) async fn switch(
 async fn is_writable(conn: &mut PgConnection, table: &AccountsTable) -> Result<bool, sqlx::Error> {
     let column = &table.access_column;
     Ok(table.relation.refusal(column).is_none()
-        || catalog::current(conn, table)
-            .await?
-            .refusal(column)
-            .is_none())
+        || current(conn, table).await?.refusal(column).is_none())
+}
+
+/// Reads the table in the catalog, under the search path of all connections.
+async fn current(conn: &mut PgConnection, table: &AccountsTable) -> Result<Relation, sqlx::Error> {
+    store::leave_search_path(conn).await?;
+    let relation = catalog::current(conn, table).await?;
+    store::enter_search_path(conn, table).await?;
+    Ok(relation)
 }

@@ -2,12 +2,13 @@
 
 use std::time::Duration;
 
+use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, PgConnection};
 use tokio::time::{sleep, timeout};
 
 use super::failure::{FlushError, NotDurable};
 use crate::base::backoff::{Backoff, Jitter};
+use crate::db::connection;
 use crate::ingest::inbox::arrivals::store;
 
 /// The wait before the next attempt. Senders wait meanwhile.
@@ -22,15 +23,21 @@ const BACKOFF: Backoff = Backoff {
 pub(super) struct ReconnectingConnection {
     options: PgConnectOptions,
     connect_timeout: Duration,
+    statement_timeout: Duration,
     connection: Option<PgConnection>,
     failures: u32,
 }
 
 impl ReconnectingConnection {
-    pub(super) fn new(options: PgConnectOptions, connect_timeout: Duration) -> Self {
+    pub(super) fn new(
+        options: PgConnectOptions,
+        connect_timeout: Duration,
+        statement_timeout: Duration,
+    ) -> Self {
         Self {
             options,
             connect_timeout,
+            statement_timeout,
             connection: None,
             failures: 0,
         }
@@ -43,9 +50,12 @@ impl ReconnectingConnection {
     pub(super) async fn connection(&mut self) -> Result<&mut PgConnection, FlushError> {
         let connection = match self.connection.take() {
             Some(connection) => connection,
-            None => timeout(self.connect_timeout, connect(&self.options))
-                .await
-                .map_err(|_| FlushError::TimedOut)??,
+            None => {
+                let opened = connect(&self.options, self.statement_timeout);
+                timeout(self.connect_timeout, opened)
+                    .await
+                    .map_err(|_| FlushError::TimedOut)??
+            }
         };
         Ok(self.connection.insert(connection))
     }
@@ -64,8 +74,11 @@ impl ReconnectingConnection {
     }
 }
 
-async fn connect(options: &PgConnectOptions) -> Result<PgConnection, FlushError> {
-    let mut connection = options.connect().await?;
+async fn connect(
+    options: &PgConnectOptions,
+    statement_timeout: Duration,
+) -> Result<PgConnection, FlushError> {
+    let mut connection = connection::open_with(options, statement_timeout).await?;
     if store::durability(&mut connection).await?.waits_for_disk {
         Ok(connection)
     } else {

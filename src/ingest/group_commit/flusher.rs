@@ -56,7 +56,12 @@ pub(super) async fn run(shared: Arc<Shared>, insert: Insert) {
         Insert::Duplicate => &shared.duplicates,
     };
     let mut flusher = Flusher {
-        connection: ReconnectingConnection::new(shared.options.clone(), shared.connect_timeout),
+        connection: ReconnectingConnection::new(
+            shared.options.clone(),
+            shared.connect_timeout,
+            // Postgres cancels a statement before we discard its connection, so none continues for long afterwards.
+            shared.response_timeout * 3 / 4,
+        ),
         shared: &shared,
         insert,
     };

@@ -96,17 +96,12 @@ impl GroupCommit {
         liveness: Arc<Liveness>,
     ) -> Self {
         let response_timeout = limits.store_timeout / 2;
-        // Postgres cancels a statement before we discard its connection, so none continues for long afterwards.
-        let statement_timeout = (response_timeout * 3 / 4).as_millis().max(1);
-        let options = options
-            .clone()
-            .options([("statement_timeout", statement_timeout.to_string())]);
         let shared = Arc::new(Shared {
             new: Queue::with_capacity(limits.max_pending),
             duplicates: Queue::with_capacity(limits.max_pending),
             connect_timeout: limits.store_timeout / 4,
             response_timeout,
-            options,
+            options: options.clone(),
             stored,
             metrics,
         });

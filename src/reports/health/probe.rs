@@ -4,8 +4,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
+use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, PgConnection};
 use tokio::time::timeout;
 
 use super::query::DatabaseHealth;
@@ -13,6 +13,7 @@ use super::shared::Shared;
 use super::{Health, ProviderConfigs, StartModes};
 use crate::base::liveness::{Liveness, Phase};
 use crate::base::rejections::Rejections;
+use crate::db::connection;
 use crate::ingest::inbox;
 use crate::jobs::source_silence::SilenceThreshold;
 
@@ -183,7 +184,7 @@ impl IdleConnection {
         {
             return Ok(conn);
         }
-        let mut conn = self.options.connect().await?;
+        let mut conn = connection::open(&self.options).await?;
         inbox::queries::store::ping(&mut conn).await?;
         Ok(conn)
     }

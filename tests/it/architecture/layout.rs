@@ -63,6 +63,15 @@ fn only_our_pool_uses_the_pool_of_sqlx() {
 }
 
 #[test]
+fn only_our_own_functions_open_connections() {
+    assert_only(
+        &[".connect()", "connect_with(options", "ConnectOptions as _"],
+        |file| file.is_in("src/db") || !file.is_in("src"),
+        "use `db::connection::open`, which sets the search path",
+    );
+}
+
+#[test]
 fn only_api_and_service_use_axum() {
     assert_only(
         &["axum::"],

@@ -62,6 +62,11 @@ impl Relation {
         matches!(self.kind.as_str(), "r" | "p")
     }
 
+    /// Returns true if a query of the relation runs no function of the application: neither that of a view nor of a policy.
+    pub(super) fn runs_no_foreign_code(&self) -> bool {
+        self.can_lock() && !self.has_row_security
+    }
+
     pub(super) fn is_plain_table(&self) -> bool {
         self.kind == "r"
     }

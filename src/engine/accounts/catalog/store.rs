@@ -106,15 +106,17 @@ pub(in crate::engine::accounts) async fn columns(
 ) -> Result<Vec<Column>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"SELECT a.attname::text AS "name!", format_type(a.atttypid, -1) AS "type_name!",
-                  COALESCE(format_type(NULLIF(t.typbasetype, 0), -1), t.typname::text) AS "base_name!",
+                  format_type(b.oid, -1) AS "base_name!", b.typname::text AS "base_bare!",
+                  bn.nspname::text AS "base_schema!",
                   a.attnotnull AS "is_not_null!",
-                  t.typtype::text AS "kind!", t.typname::text AS "bare!",
                   ARRAY(SELECT e.enumlabel::text FROM pg_enum e WHERE e.enumtypid IN (t.oid, t.typbasetype)
                         ORDER BY e.enumsortorder) AS "labels!"
            FROM pg_class c
            JOIN pg_namespace n ON n.oid = c.relnamespace
            JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
            JOIN pg_type t ON t.oid = a.atttypid
+           JOIN pg_type b ON b.oid = COALESCE(NULLIF(t.typbasetype, 0), t.oid)
+           JOIN pg_namespace bn ON bn.oid = b.typnamespace
            WHERE n.nspname::text = $1 AND c.relname::text = $2 AND c.relkind IN ('r', 'p', 'v', 'f')
            ORDER BY a.attnum"#,
         schema,
@@ -125,15 +127,16 @@ pub(in crate::engine::accounts) async fn columns(
     Ok(rows
         .into_iter()
         .map(|row| {
-            let base_type = match (row.kind.as_str(), row.bare.as_str()) {
-                ("d", _) => row.base_name,
-                (_, "citext") => "citext".to_owned(),
-                _ => row.type_name.clone(),
+            // The type of an extension may be in any schema.
+            let base_type = match row.base_bare.as_str() {
+                "citext" => row.base_bare,
+                _ => row.base_name,
             };
             Column {
                 name: row.name,
                 type_name: row.type_name,
                 base_type,
+                base_schema: row.base_schema,
                 is_not_null: row.is_not_null,
                 labels: row.labels,
             }

@@ -7,9 +7,45 @@ pub(in crate::engine::accounts) struct Column {
     pub(in crate::engine::accounts) name: String,
     pub(in crate::engine::accounts) type_name: String,
     pub(in crate::engine::accounts) base_type: String,
+    /// The schema of the base type.
+    pub(in crate::engine::accounts) base_schema: String,
     pub(in crate::engine::accounts) is_not_null: bool,
     /// The values of an enum type, else empty.
     pub(in crate::engine::accounts) labels: Vec<String>,
+}
+
+impl Column {
+    /// Returns an operator that compares values of [`Column::compared_type`], by its schema. An operator that others have
+    /// created in another schema is never used.
+    pub(super) fn operator(&self, symbol: &str) -> String {
+        if self.is_citext() {
+            format!("OPERATOR({}.{symbol})", quote(&self.base_schema))
+        } else {
+            format!("OPERATOR(pg_catalog.{symbol})")
+        }
+    }
+
+    /// Returns the type as which values are compared. `citext` has operators for itself, but not for a domain over it.
+    pub(super) fn compared_type(&self) -> String {
+        if self.is_citext() {
+            format!("{}.citext", quote(&self.base_schema))
+        } else {
+            self.type_name.clone()
+        }
+    }
+
+    /// Returns an expression of this column as it is compared.
+    pub(super) fn compared(&self, expression: &str) -> String {
+        if self.is_citext() {
+            format!("{expression}::{}", self.compared_type())
+        } else {
+            expression.to_owned()
+        }
+    }
+
+    pub(super) fn is_citext(&self) -> bool {
+        self.base_type == "citext"
+    }
 }
 
 /// The columns of one table.

@@ -53,7 +53,7 @@ pub struct AccountsMapping {
     pub protected: Vec<String>,
     /// Predicate: the same for rows for which it holds. Empty: no row.
     pub protected_where: String,
-    /// Search path of `end_sessions` and the predicates. Empty: that of the role.
+    /// Schemas in which `end_sessions`, the predicates and the triggers of the table find names. Empty: `pg_catalog` alone.
     pub search_path: String,
 }
 

@@ -72,7 +72,8 @@ impl Shape {
                 columns.find(self.key(), self.column(), is_boolean, "boolean")?;
                 let on = matches!(self, Self::Active(_));
                 Ok(AccessSql {
-                    has_access: format!("{name} IS DISTINCT FROM {}", !on),
+                    // IS [NOT] TRUE uses no operator, while IS DISTINCT FROM looks one up in the search path.
+                    has_access: format!("{name} IS NOT {}", if on { "FALSE" } else { "TRUE" }),
                     off: (!on).to_string(),
                     on: on.to_string(),
                     has_other_status: None,
@@ -83,9 +84,9 @@ impl Shape {
                 let is_time = |column: &Column| now_as(&column.base_type).is_some();
                 let wanted = "timestamptz, timestamp or date";
                 let column = columns.find(self.key(), self.column(), is_time, wanted)?;
-                let now = now_as(&column.base_type).unwrap_or("now()");
+                let now = now_as(&column.base_type).unwrap_or("pg_catalog.now()");
                 Ok(AccessSql {
-                    has_access: format!("{name} IS NULL OR {name} > {now}"),
+                    has_access: format!("{name} IS NULL OR {name} OPERATOR(pg_catalog.>) {now}"),
                     off: past_as(&column.base_type).unwrap_or(now).to_owned(),
                     on: "NULL".to_owned(),
                     has_other_status: None,
@@ -105,19 +106,20 @@ impl Shape {
                 let (values, kind) = (text_array(active), &column.type_name);
                 let first = active.first().map_or("NULL".to_owned(), |v| literal(v));
                 let (has_access, off) = (
-                    format!("COALESCE({name}::text = ANY ({values}), false)"),
+                    format!("COALESCE({name}::text OPERATOR(pg_catalog.=) ANY ({values}), false)"),
                     literal(inactive),
                 );
                 Ok(AccessSql {
                     has_other_status: Some(format!(
-                        "NOT {has_access} AND {name}::text IS DISTINCT FROM {off}"
+                        "NOT {has_access} AND COALESCE({name}::text OPERATOR(pg_catalog.<>) {off}, true)"
                     )),
                     has_access,
                     off: format!("{off}::{kind}"),
                     on: format!(
                         "COALESCE((SELECT s.previous FROM leaver.account_status s
-                             WHERE s.tenant = COALESCE({tenant}, '') AND s.account_id = {table}.{id}::text
-                               AND s.previous = ANY ({values})), {first})::{kind}"
+                             WHERE s.tenant OPERATOR(pg_catalog.=) COALESCE({tenant}, '')
+                               AND s.account_id OPERATOR(pg_catalog.=) {table}.{id}::text
+                               AND s.previous OPERATOR(pg_catalog.=) ANY ({values})), {first})::{kind}"
                     ),
                     remembered: Some(format!("{name}::text")),
                 })
@@ -129,9 +131,9 @@ impl Shape {
 /// Returns the time of the transaction as a value of this type. Columns without a time zone hold UTC.
 fn now_as(base_type: &str) -> Option<&'static str> {
     match base_type {
-        "timestamp with time zone" => Some("now()"),
-        "timestamp without time zone" => Some("(now() AT TIME ZONE 'UTC')"),
-        "date" => Some("(now() AT TIME ZONE 'UTC')::date"),
+        "timestamp with time zone" => Some("pg_catalog.now()"),
+        "timestamp without time zone" => Some("(pg_catalog.now() AT TIME ZONE 'UTC')"),
+        "date" => Some("(pg_catalog.now() AT TIME ZONE 'UTC')::pg_catalog.date"),
         _ => None,
     }
 }
@@ -141,8 +143,10 @@ fn past_as(base_type: &str) -> Option<&'static str> {
     // A column such as timestamp(3) rounds what is written. A fraction of a second could be rounded into the
     // future, which means access.
     match base_type {
-        "timestamp with time zone" => Some("date_trunc('second', now())"),
-        "timestamp without time zone" => Some("date_trunc('second', now() AT TIME ZONE 'UTC')"),
+        "timestamp with time zone" => Some("pg_catalog.date_trunc('second', pg_catalog.now())"),
+        "timestamp without time zone" => {
+            Some("pg_catalog.date_trunc('second', pg_catalog.now() AT TIME ZONE 'UTC')")
+        }
         _ => now_as(base_type),
     }
 }

@@ -1,5 +1,8 @@
 //! Builds the statements on the accounts table. Columns are qualified with the table's own name, so that predicates of the
 //! operator can name columns and the table as in any query of theirs.
+//!
+//! Most of them run under `accounts.search_path`, in which others may be able to create functions and operators. So each function
+//! and operator of ours is named with its schema, and the predicates stand in parentheses.
 
 use std::fmt;
 
@@ -66,21 +69,22 @@ pub(super) struct Parts<'a> {
 
 impl Parts<'_> {
     pub(super) fn build(&self, email_key: &str) -> Statements {
-        let kind = &self.id.type_name;
+        let (kind, equals) = (&self.id.compared_type(), &self.id.operator("="));
         let name = self.name;
         let id = self.id();
+        let compared_id = self.id.compared("a.leaver_id");
         let accounts = self.accounts("");
         let with_key = self.accounts(&format!("{email_key} AS leaver_email, "));
         let read =
             "a.id, a.leaver_tenant, a.email, a.is_active, a.is_protected, a.has_other_status";
         let linked_tenant = self.tenant.equals_wanted();
         let same_tenant = if self.tenant.is_mapped() {
-            " AND a.leaver_tenant = w.tenant"
+            " AND a.leaver_tenant OPERATOR(pg_catalog.=) w.tenant"
         } else {
             ""
         };
         let own_tenant = if self.tenant.is_mapped() {
-            " AND a.leaver_tenant = $1"
+            " AND a.leaver_tenant OPERATOR(pg_catalog.=) $1"
         } else {
             ""
         };
@@ -89,28 +93,34 @@ impl Parts<'_> {
         let find_by_id = |tenant: &str| {
             format!(
                 "SELECT w.n, {read} FROM unnest($1::text[], $2::text[]) WITH ORDINALITY AS w (id, tenant, n)
-                 JOIN ({accounts}) a ON a.leaver_id = w.id::{kind}{tenant} ORDER BY w.n"
+                 JOIN ({accounts}) a ON {compared_id} {equals} w.id::{kind}{tenant} ORDER BY w.n"
             )
+        };
+        let (id_order, after_id) = if self.id.is_citext() {
+            // Its own order would need its own operators beside those of the tenant.
+            ("(a.id COLLATE pg_catalog.\"C\")", "$1::text".to_owned())
+        } else {
+            ("a.leaver_id", format!("$1::text::{kind}"))
         };
         let (order, after) = if self.pages_by_tenant {
             let (order, after) = self.tenant.order();
             (
-                format!("{order}, a.leaver_id"),
-                format!("({after}, $1::text::{kind})"),
+                format!("{order}, {id_order}"),
+                format!("({after}, {after_id})"),
             )
         } else {
-            ("a.leaver_id".to_owned(), format!("($1::text::{kind})"))
+            (id_order.to_owned(), format!("({after_id})"))
         };
         Statements {
             find_by_id: find_by_id(&linked_tenant),
             find_in_any_tenant: find_by_id(""),
             find_by_email: format!(
                 "SELECT w.n, {read} FROM unnest($1::text[], $2::text[], $3::bigint[]) AS w (email, tenant, n)
-                 JOIN ({with_key}) a ON a.leaver_email = leaver.email_key(w.email){same_tenant} ORDER BY w.n, a.leaver_id"
+                 JOIN ({with_key}) a ON a.leaver_email OPERATOR(pg_catalog.=) leaver.email_key(w.email){same_tenant} ORDER BY w.n, a.leaver_id"
             ),
             active_after: format!(
                 "SELECT {read} FROM ({accounts}) a
-                 WHERE a.is_active AND ($1::text IS NULL OR ({order}) > {after})
+                 WHERE a.is_active AND ($1::text IS NULL OR ({order}) OPERATOR(pg_catalog.>) {after})
                  ORDER BY {order} LIMIT $2"
             ),
             deactivate: self.switch(false),
@@ -118,10 +128,11 @@ impl Parts<'_> {
             read_back: format!(
                 "SELECT {id}::text AS id, {tenant} AS tenant, ({has_access}) AS is_active FROM {name} WHERE {is_named}",
                 tenant = self.tenant.text,
-                is_named = self.tenant.is_named(&id, kind),
+                is_named = self.tenant.is_named(&id, self.id),
             ),
             // A subtransaction has a number of its own, of the same epoch as the transaction's or of the next.
             last_writers: format!(
+                // This one runs under the search path of all connections.
                 "SELECT w.id, w.tenant, w.current - w.current % 4294967296 + w.writer
                         + CASE WHEN w.writer < w.current % 4294967296 THEN 4294967296 ELSE 0 END AS writer
                  FROM (SELECT {id}::text AS id, {tenant} AS tenant, {table}.xmin::text::bigint AS writer,
@@ -129,24 +140,25 @@ impl Parts<'_> {
                        FROM {name} WHERE {is_named}) AS w",
                 table = self.table,
                 tenant = self.tenant.text,
-                is_named = self.tenant.is_named(&id, kind),
+                is_named = self.tenant.is_named(&id, self.id),
             ),
             lock_present: format!("{present}{}", self.lock()),
             present,
             population: format!(
                 "WITH present AS (
                      SELECT a.id FROM (SELECT DISTINCT account_id FROM leaver.employees
-                                       WHERE tenant = $1 AND account_id IS NOT NULL) AS e
-                     JOIN ({accounts}) AS a ON a.leaver_id = e.account_id::{kind}
+                                       WHERE tenant OPERATOR(pg_catalog.=) $1 AND account_id IS NOT NULL) AS e
+                     JOIN ({accounts}) AS a ON {compared_id} {equals} e.account_id::{kind}
                      WHERE a.is_active{own_tenant}
-                     UNION SELECT unnest($2::text[])
+                     UNION SELECT pg_catalog.unnest($2::text[])
                  ), ended AS (
-                     SELECT account_id, max(at) AS at FROM leaver.changes
-                     WHERE tenant = $1 AND direction = 'deactivated' AND at > $4 GROUP BY account_id
+                     SELECT account_id, pg_catalog.max(at) AS at FROM leaver.changes
+                     WHERE tenant OPERATOR(pg_catalog.=) $1 AND direction OPERATOR(pg_catalog.=) 'deactivated'
+                       AND at OPERATOR(pg_catalog.>) $4 GROUP BY account_id
                  )
-                 SELECT (SELECT count(*) FROM (SELECT id FROM present
-                                               UNION SELECT account_id FROM ended WHERE at > $3) AS hour) AS hour,
-                        (SELECT count(*) FROM (SELECT id FROM present
+                 SELECT (SELECT pg_catalog.count(*) FROM (SELECT id FROM present
+                         UNION SELECT account_id FROM ended WHERE at OPERATOR(pg_catalog.>) $3) AS hour) AS hour,
+                        (SELECT pg_catalog.count(*) FROM (SELECT id FROM present
                                                UNION SELECT account_id FROM ended) AS day) AS day"
             ),
         }
@@ -165,7 +177,7 @@ impl Parts<'_> {
         let mut protected = vec![];
         if !self.mapping.protected.is_empty() {
             let listed = text_array(&self.protected_ids());
-            protected.push(format!("{id}::text = ANY ({listed})"));
+            protected.push(format!("{id}::text OPERATOR(pg_catalog.=) ANY ({listed})"));
         }
         if let Some(condition) = predicate(&self.mapping.protected_where) {
             protected.push(format!("COALESCE({condition}, false)"));
@@ -201,7 +213,7 @@ impl Parts<'_> {
     }
 
     fn present(&self) -> String {
-        let (name, id, kind) = (self.name, self.id(), &self.id.type_name);
+        let (name, id) = (self.name, self.id());
         let writer = if self.shows_writers {
             format!("{}.xmin::text::bigint", self.table)
         } else {
@@ -211,7 +223,7 @@ impl Parts<'_> {
             "SELECT {id}::text AS id, {tenant} AS tenant, ({has_access}) AS is_active, {writer} AS writer FROM {name}
              WHERE {is_named} AND {filter} ORDER BY {id}",
             tenant = self.tenant.text,
-            is_named = self.tenant.is_named(&id, kind),
+            is_named = self.tenant.is_named(&id, self.id),
             has_access = self.access.has_access,
             filter = filter(self.mapping),
         )
@@ -233,7 +245,7 @@ impl Parts<'_> {
         let other = self.access.has_other_status.as_ref();
         let condition = format!(
             "{} AND {} AND {}({has_access}){}",
-            self.tenant.is_named(&id, &self.id.type_name),
+            self.tenant.is_named(&id, self.id),
             filter(self.mapping),
             if to_active { "NOT " } else { "" },
             // What somebody else has set since is not overwritten.
@@ -260,7 +272,7 @@ impl Parts<'_> {
                      {found}
                  ), remembered AS (
                      INSERT INTO leaver.account_status (tenant, account_id, previous, at)
-                     SELECT DISTINCT ON (COALESCE(tenant, ''), id) COALESCE(tenant, ''), id, previous, now()
+                     SELECT DISTINCT ON (COALESCE(tenant, ''), id) COALESCE(tenant, ''), id, previous, pg_catalog.now()
                      FROM found ORDER BY COALESCE(tenant, ''), id
                      ON CONFLICT (tenant, account_id) DO UPDATE SET previous = EXCLUDED.previous, at = EXCLUDED.at
                  )

@@ -15,6 +15,9 @@ struct TenantColumn {
     is_not_null: bool,
     /// The type with which an index can be used; `None` if the tenant is compared as text only.
     cast: Option<Cast>,
+    /// The operator that compares the column with a value of that type.
+    equals: String,
+    is_citext: bool,
 }
 
 struct Cast {
@@ -27,14 +30,16 @@ impl TenantSql {
     /// Takes the quoted name of the table, and the column.
     pub(super) fn new(table: &str, column: Option<&Column>) -> Self {
         let column = column.map(|column| TenantColumn {
-            name: format!("{table}.{}", quote(&column.name)),
+            name: column.compared(&format!("{table}.{}", quote(&column.name))),
             is_not_null: column.is_not_null,
             cast: cast(column),
+            equals: column.operator("="),
+            is_citext: column.is_citext(),
         });
         let text = column.as_ref().map_or_else(
             || "NULL::text".to_owned(),
             // Equal means equal in every byte, whatever the collation of the column.
-            |column| format!("({}::text COLLATE \"C\")", column.name),
+            |column| format!("({}::text COLLATE pg_catalog.\"C\")", column.name),
         );
         Self { text, column }
     }
@@ -56,17 +61,19 @@ impl TenantSql {
         let typed = column.cast.as_ref().map(|cast| {
             let value = format!("w.tenant::{}", cast.type_name);
             let value = cast.texts.map_or(value.clone(), |texts| {
-                format!("CASE WHEN w.tenant ~ '{texts}' THEN {value} END")
+                format!("CASE WHEN w.tenant OPERATOR(pg_catalog.~) '{texts}' THEN {value} END")
             });
-            format!(" AND a.leaver_tenant_key = {value}")
+            format!(" AND a.leaver_tenant_key {} {value}", column.equals)
         });
         let typed = typed.unwrap_or_default();
-        format!("{typed} AND a.leaver_tenant = w.tenant")
+        format!("{typed} AND a.leaver_tenant OPERATOR(pg_catalog.=) w.tenant")
     }
 
     /// Returns the condition that a row is one of the accounts with the ids `$1` and, if a column is mapped, the tenants `$2`.
-    pub(super) fn is_named(&self, id: &str, kind: &str) -> String {
-        let by_id = format!("{id} = ANY ($1::text[]::{kind}[])");
+    pub(super) fn is_named(&self, name: &str, id: &Column) -> String {
+        let (kind, equals_id) = (id.compared_type(), id.operator("="));
+        let id = id.compared(name);
+        let by_id = format!("{id} {equals_id} ANY ($1::text[]::{kind}[])");
         let Some(column) = &self.column else {
             return by_id;
         };
@@ -79,25 +86,29 @@ impl TenantSql {
                 format!("{name} IS NULL OR ")
             };
             let kind = &cast.type_name;
-            format!(" AND ({or_null}{name} = ANY ($2::text[]::{kind}[]))")
+            let equals = &column.equals;
+            format!(" AND ({or_null}{name} {equals} ANY ($2::text[]::{kind}[]))")
         });
-        let equals = if column.is_not_null {
-            "="
+        let text = &self.text;
+        let equal = format!("leaver_named.tenant OPERATOR(pg_catalog.=) {text}");
+        let same_tenant = if column.is_not_null {
+            equal
         } else {
-            "IS NOT DISTINCT FROM"
+            format!("COALESCE({equal}, leaver_named.tenant IS NULL AND {text} IS NULL)")
         };
+        // `unnest` of several arrays is syntax. No search path applies to it.
         format!(
             "{by_id}{} AND EXISTS (SELECT FROM unnest($1::text[], $2::text[]) AS leaver_named (id, tenant)
-                 WHERE leaver_named.id::{kind} = {id} AND leaver_named.tenant {equals} {})",
+                 WHERE leaver_named.id::{kind} {equals_id} {id} AND {same_tenant})",
             by_tenant.unwrap_or_default(),
-            self.text
         )
     }
 
     /// Returns the expressions by which pages are ordered before the id: of a row `a`, and of the last row before, whose tenant
     /// is `$3`.
     pub(super) fn order(&self) -> (String, String) {
-        let cast = self.column.as_ref().filter(|column| column.is_not_null);
+        let cast = self.column.as_ref();
+        let cast = cast.filter(|column| column.is_not_null && !column.is_citext);
         match cast.and_then(|column| column.cast.as_ref()) {
             Some(cast) => (
                 "a.leaver_tenant_key".to_owned(),
@@ -113,15 +124,16 @@ impl TenantSql {
 
 fn cast(column: &Column) -> Option<Cast> {
     let (type_name, texts) = match column.base_type.as_str() {
-        // The type may be in a schema of its own.
-        "citext" => (column.type_name.as_str(), None),
-        "smallint" | "integer" | "bigint" => ("bigint", Some("^(0|-?[1-9][0-9]{0,17})$")),
-        "uuid" => ("uuid", Some("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")),
-        base_type if is_text(column) => (base_type, None),
+        "citext" => (column.compared_type(), None),
+        "smallint" | "integer" | "bigint" => {
+            ("bigint".to_owned(), Some("^(0|-?[1-9][0-9]{0,17})$"))
+        }
+        "uuid" => (
+            "uuid".to_owned(),
+            Some("^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$"),
+        ),
+        base_type if is_text(column) => (base_type.to_owned(), None),
         _ => return None,
     };
-    Some(Cast {
-        type_name: type_name.to_owned(),
-        texts,
-    })
+    Some(Cast { type_name, texts })
 }

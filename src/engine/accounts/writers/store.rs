@@ -46,9 +46,9 @@ pub(crate) async fn present(
     } else {
         &statements.present
     };
-    let path = enter_search_path(conn, table).await?;
+    enter_search_path(conn, table).await?;
     let rows = about(table, statement, ids).fetch_all(&mut *conn).await?;
-    leave_search_path(conn, path).await?;
+    leave_search_path(conn).await?;
     rows.iter()
         .map(|row| {
             let id = read_id(row, "tenant")?;

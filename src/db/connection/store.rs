@@ -1,0 +1,42 @@
+//! The session settings.
+
+use std::fmt::Write as _;
+use std::time::Duration;
+
+use sqlx::{AssertSqlSafe, PgConnection};
+
+use super::SEARCH_PATH;
+
+const SETTINGS: [(&str, &str); 6] = [
+    // Our statements end before compilation would pay off.
+    ("jit", "off"),
+    ("idle_in_transaction_session_timeout", "30s"),
+    // Messages of the application's triggers may hold personal data, which must not reach our log.
+    ("client_min_messages", "error"),
+    // Postgres detects a dead client only by these probes. Until then it keeps the client's advisory locks, so no
+    // other replica takes over: half a minute, instead of two hours by default.
+    ("tcp_keepalives_idle", "15"),
+    ("tcp_keepalives_interval", "5"),
+    ("tcp_keepalives_count", "3"),
+];
+
+/// Applies the session settings to a new connection.
+///
+/// # Errors
+/// Returns the database's error. The connection must be closed then.
+pub(crate) async fn apply_settings(
+    conn: &mut PgConnection,
+    statement_timeout: Duration,
+) -> Result<(), sqlx::Error> {
+    // SET looks up no function and no operator, so nothing that others have created can run before the path is in force.
+    let mut statements = format!("SET search_path = {SEARCH_PATH};");
+    let timeout = statement_timeout.as_millis().max(1);
+    let _ = write!(statements, " SET statement_timeout = {timeout};");
+    for (name, value) in SETTINGS {
+        let _ = write!(statements, " SET {name} = '{value}';");
+    }
+    sqlx::raw_sql(AssertSqlSafe(statements))
+        .execute(conn)
+        .await?;
+    Ok(())
+}

@@ -1,1 +1,0 @@
-//! Functions and operators that others plant are never called.

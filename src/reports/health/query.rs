@@ -8,7 +8,8 @@ use sqlx::PgConnection;
 use super::{
     DriftHealth, IncompleteSync, Schedule, SourceHealth, StartModes, TripHealth, start_mode, store,
 };
-use crate::engine::{holds, shadow};
+use crate::engine::holds;
+use crate::engine::shadow::{self, ModeRead};
 use crate::ingest::inbox;
 use crate::ingest::inbox::queries::Backlog;
 use crate::jobs::deliveries::linked_accounts::NOT_THE_COMPANY;
@@ -95,7 +96,7 @@ impl DatabaseHealth {
         let last = inbox::queries::store::last_deliveries(conn, &sources).await?;
         let reads = roster::sync_state::store::list(conn, &sources).await?;
         let listening = source_silence::store::listening_since(conn, &sources).await?;
-        let modes = shadow::store::modes(conn, &sources).await?;
+        let modes = shadow::store::modes(conn, &sources, ModeRead::Shown).await?;
         let drift = drift::store::find_last_check(conn).await?;
         let known_hooks = provider_webhooks::store::list(conn, &sources).await?;
         Ok(Self {

@@ -34,8 +34,9 @@ pub(crate) struct ChangeSet<'a> {
     pub(crate) holds: Vec<NewHold>,
     /// Employees whose open hold no longer applies.
     pub(crate) without_hold: Vec<EmployeeKey>,
-    /// Employees who have not left, as far as is known.
-    pub(crate) not_leaving: Vec<EmployeeKey>,
+    /// Employees whose rejected holds have no effect any more: they have not left, as far as is known, or the account was
+    /// changed.
+    pub(crate) lapsed: Vec<EmployeeKey>,
 }
 
 impl<'a> ChangeSet<'a> {
@@ -49,7 +50,7 @@ impl<'a> ChangeSet<'a> {
             entries: vec![],
             holds: vec![],
             without_hold: vec![],
-            not_leaving: vec![],
+            lapsed: vec![],
         }
     }
 
@@ -159,7 +160,7 @@ impl<'a> ChangeSet<'a> {
                         | NoActionReason::Planned(RequestedAction::Reactivate)
                 )
         ) {
-            self.not_leaving.push(employee.key.clone());
+            self.lapsed.push(employee.key.clone());
         }
         match &decision.action {
             Action::Deactivate(id) => {
@@ -172,6 +173,7 @@ impl<'a> ChangeSet<'a> {
                     return Outcome::AlreadyInactive;
                 }
                 employee.deactivated_at = Some(self.now);
+                self.lapsed.push(employee.key.clone());
                 self.record_once(AuditAction::Deactivated, employee, id, &decision.reason);
                 Outcome::Deactivated
             }

@@ -19,7 +19,7 @@ use crate::db::transaction::{restore_lock_timeout, wait_for_own_locks};
 use crate::engine::accounts::{self, AccountsTable, Applied};
 use crate::engine::audit::{self, AuditAction, AuditEntry};
 use crate::engine::batches::{self, Change, Direction};
-use crate::engine::holds;
+use crate::engine::holds::{self, NewHold};
 use crate::roster;
 use leaver_core::decision::assess::assess;
 use leaver_core::decision::departure;
@@ -163,6 +163,7 @@ pub async fn execute(
     active_again.retain(|account| !applied.deactivated.contains(account));
     roster::store::forget_deactivation(conn, &active_again).await?;
     let seen = seen_changes(&decided, &applied, &admission, origin, policies);
+    admission.use_grants(conn, &seen).await?;
     batches::record(conn, table, &seen, origin, now).await?;
     if !seen.is_empty() {
         failpoints::reach("changes_recorded", []);
@@ -209,17 +210,18 @@ pub async fn execute(
     let ChangeSet {
         mut entries,
         holds,
-        without_hold,
-        not_leaving,
+        mut without_hold,
+        lapsed,
         ..
     } = changes;
+    let holds = unanswered(conn, holds, &mut without_hold).await?;
 
     holds::store::withdraw(conn, &without_hold, now).await?;
     holds::store::withdraw_applied(conn, RequestedAction::Reactivate, &applied.reactivated, now)
         .await?;
     holds::store::withdraw_applied(conn, RequestedAction::Deactivate, &applied.deactivated, now)
         .await?;
-    holds::store::lapse(conn, &not_leaving).await?;
+    holds::store::lapse(conn, &lapsed).await?;
     for position in holds::store::raise(conn, &holds, origin.cause, now).await? {
         let Some(hold) = holds.get(position) else {
             continue;
@@ -258,6 +260,30 @@ async fn admit(
     let admission = safeguard::admit(conn, table, policies, decided, origin, now).await?;
     restore_lock_timeout(conn, &timeout).await?;
     Ok(admission)
+}
+
+/// Returns the holds that no person has rejected on the same facts. Of the others, an open hold of the employee no longer
+/// applies. Without holds, it runs no statement.
+async fn unanswered(
+    conn: &mut PgConnection,
+    mut holds: Vec<NewHold>,
+    without_hold: &mut Vec<EmployeeKey>,
+) -> Result<Vec<NewHold>, sqlx::Error> {
+    if holds.is_empty() {
+        return Ok(holds);
+    }
+    let keys: Vec<EmployeeKey> = holds.iter().map(|hold| hold.employee.clone()).collect();
+    let mut histories = holds::store::history(conn, &keys).await?.into_iter();
+    holds.retain(|hold| {
+        let history = histories.next().unwrap_or_default();
+        let fingerprint = &hold.question.facts_fingerprint;
+        let is_answered = history.rejection(fingerprint).is_some();
+        if is_answered {
+            without_hold.push(hold.employee.clone());
+        }
+        !is_answered
+    });
+    Ok(holds)
 }
 
 /// Stores what shadow mode plans.

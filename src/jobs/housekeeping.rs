@@ -7,7 +7,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 use tracing::{info, warn};
 
-use crate::engine::Failure;
+use crate::engine::{Failure, previews};
 use crate::ingest::inbox;
 use crate::jobs::deliveries::{Deliveries, LoopState};
 use crate::jobs::runner::{Job, Next};
@@ -37,6 +37,8 @@ pub struct Retention {
     pub settled: TimeDelta,
     /// Recorded observations.
     pub observations: TimeDelta,
+    /// Lists that were shown to a person.
+    pub previews: TimeDelta,
 }
 
 /// The housekeeping job.
@@ -121,7 +123,10 @@ impl Housekeeping {
                 "housekeeping.delete: deleted old deliveries"
             );
         }
-        self.delete_observations(&mut conn, now).await
+        self.delete_observations(&mut conn, now).await?;
+        let shown_before = now - self.retention.previews;
+        while previews::store::delete_before(&mut conn, shown_before, SLICE).await? > 0 {}
+        Ok(())
     }
 
     async fn delete_observations(

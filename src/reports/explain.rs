@@ -126,14 +126,14 @@ pub async fn explain(
 ) -> Result<Explanation, sqlx::Error> {
     let evaluation = evaluate(conn, table, policies, vec![employee.clone()], now).await?;
     let decided = evaluation.decided.first();
-    let holds = holds::store::standing(conn, std::slice::from_ref(&employee.key)).await?;
-    let hold = holds.into_iter().flatten().next();
-    let is_rejected = |decided: &Evaluated| {
-        let rejected = hold.as_ref().filter(|hold| hold.rejected);
-        matches!(&decided.decision.action, Action::Hold(request)
-            if rejected.is_some_and(|hold| hold.facts_fingerprint == request.facts_fingerprint))
-    };
-    let state = decided.map(|decided| LeaverState::of(decided, is_rejected(decided)));
+    let holds = holds::store::history(conn, std::slice::from_ref(&employee.key)).await?;
+    let holds = holds.into_iter().next().unwrap_or_default();
+    let rejection = decided.and_then(|decided| match &decided.decision.action {
+        Action::Hold(request) => holds.rejection(&request.facts_fingerprint),
+        _ => None,
+    });
+    let state = decided.map(|decided| LeaverState::of(decided, rejection.is_some()));
+    let hold = rejection.or_else(|| holds.last());
     // The service's own role may be allowed to insert into the audit log only. In a transaction of its own,
     // that refusal does not abort an outer one.
     let mut tx = conn.begin().await?;
@@ -143,7 +143,7 @@ pub async fn explain(
         state,
         hold: hold.map(|hold| ExplainedHold {
             id: hold.id,
-            rejected: hold.rejected,
+            rejected: hold.is_rejected(),
         }),
         blocked: employee.blocked.as_ref().map(|blocked| ExplainedBlock {
             since: blocked.since,

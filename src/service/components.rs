@@ -213,13 +213,19 @@ fn worker_config(settings: &Settings) -> WorkerConfig {
     }
 }
 
+/// Lists that were shown to a person are kept at least this long.
+const PREVIEWS_KEPT: TimeDelta = TimeDelta::days(31);
+
 fn retention(settings: &Settings) -> Retention {
     let failed_bodies = TimeDelta::from_std(settings.inbox.failed_body_retention);
     let settled = TimeDelta::from_std(settings.inbox.delivery_retention);
     let observations = TimeDelta::from_std(settings.observations.retention);
+    let expires = TimeDelta::from_std(settings.safeguard.approval_expires);
     Retention {
         failed_bodies: failed_bodies.unwrap_or(TimeDelta::days(7)),
         settled: settled.unwrap_or(TimeDelta::days(90)),
         observations: observations.unwrap_or(TimeDelta::days(400)),
+        // A list that was used or has expired is still refused with its reason.
+        previews: expires.unwrap_or(PREVIEWS_KEPT).max(PREVIEWS_KEPT),
     }
 }

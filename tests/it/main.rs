@@ -24,6 +24,7 @@ mod holds;
 mod hooks;
 mod intake;
 mod migrations;
+mod older_queries;
 mod privacy;
 mod recipes;
 mod rehire;

@@ -27,6 +27,8 @@ pub struct Gauges {
     pub scheduled_access_ends: i64,
     /// Active accounts whose employee has left, at the last drift check; `None` before the first one.
     pub drift_terminated_with_access: Option<i64>,
+    /// Per source, 1 while its changes are only planned, else 0.
+    pub source_shadow_mode: Vec<(String, i64)>,
     /// Per source, BambooHR's webhooks that an operator should look at.
     pub provider_webhooks_unhealthy: Vec<(String, i64)>,
     /// Per source, seconds since its last delivery.
@@ -54,6 +56,7 @@ impl Metrics {
             self.drift_terminated_with_access.set(count);
         }
         for (family, values) in [
+            (&self.source_shadow_mode, &gauges.source_shadow_mode),
             (
                 &self.provider_webhooks_unhealthy,
                 &gauges.provider_webhooks_unhealthy,

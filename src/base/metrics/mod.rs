@@ -90,6 +90,7 @@ pub struct Metrics {
     admin_requests_refused: Family<RejectReason, Counter>,
     scheduled_access_ends: Gauge,
     drift_terminated_with_access: Gauge,
+    source_shadow_mode: Family<Source, Gauge>,
     provider_webhooks_unhealthy: Family<Source, Gauge>,
     last_delivery_age: Family<Source, Gauge>,
     last_sync_age: Family<Source, Gauge>,
@@ -230,6 +231,11 @@ impl Default for Metrics {
                 all,
                 "drift_terminated_with_access",
                 "Active accounts whose employee has left, at the last drift check",
+            ),
+            source_shadow_mode: add(
+                all,
+                "source_shadow_mode",
+                "1 while a source is in shadow mode: its changes are only planned",
             ),
             provider_webhooks_unhealthy: add(
                 all,

@@ -17,7 +17,7 @@ use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, Settings};
 use crate::engine::accounts::AccountsTable;
 use crate::engine::holds::resolve::{self, Approved, Named, ResolveError};
-use crate::engine::holds::selection::{self, HoldFilter};
+use crate::engine::holds::selection::{self, HoldFilter, ListedHold, approve_listed};
 use crate::engine::previews::DigestError;
 use crate::engine::shadow;
 use crate::reports::holds::with_emails;
@@ -72,9 +72,9 @@ struct FailedHold {
     error: String,
 }
 
-/// The hold IDs to approve, or the exit code of a command that approves none.
+/// The holds to approve, or the exit code of a command that approves none.
 enum Choice {
-    Approve(BTreeSet<i64>),
+    Approve(Vec<ListedHold>),
     Nothing(ExitCode),
 }
 
@@ -107,15 +107,19 @@ impl Approve {
             output::note("leaver: --account is for one hold; name one hold, or use --all");
             return Ok(wrong_usage());
         }
-        let ids = if self.ids.is_empty() {
-            match self.choose(&mut conn, env, &settings, &name).await? {
-                Choice::Approve(ids) => ids,
-                Choice::Nothing(code) => return Ok(code),
-            }
-        } else {
-            self.ids.iter().copied().collect()
-        };
         let mut results: Vec<(i64, Result<Approved, ResolveError>)> = vec![];
+        if self.ids.is_empty() {
+            let listed = match self.choose(&mut conn, env, &settings, &name).await? {
+                Choice::Approve(listed) => listed,
+                Choice::Nothing(code) => return Ok(code),
+            };
+            for hold in listed {
+                let now = SystemClock.now();
+                let approved = approve_listed(&mut conn, &table, &hold, &named, &name, now).await;
+                results.push((hold.id, approved));
+            }
+        }
+        let ids: BTreeSet<i64> = self.ids.iter().copied().collect();
         for id in ids {
             let now = SystemClock.now();
             let approved = resolve::approve(&mut conn, &table, id, &named, &name, now).await;
@@ -153,7 +157,7 @@ impl Approve {
         let expires = settings.safeguard.approval_expires;
         let expires = TimeDelta::from_std(expires).unwrap_or(TimeDelta::MAX);
         match selection::confirm(conn, &filter, &digest, expires, SystemClock.now()).await {
-            Ok(ids) => Ok(Choice::Approve(ids)),
+            Ok(listed) => Ok(Choice::Approve(listed)),
             Err(DigestError::Database(error)) => Err(error.into()),
             Err(error) => {
                 output::note(&format!("leaver: {error}; nothing was changed"));

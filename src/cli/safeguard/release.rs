@@ -62,9 +62,7 @@ impl Release {
             &mut conn, &table, &policies, self.trip, digest, expires, &name, now,
         );
         let released = match released.await {
-            Err(TripError::Digest(
-                error @ (DigestError::Unknown(_) | DigestError::Used(_) | DigestError::Expired(_)),
-            )) => {
+            Err(TripError::Digest(error)) if !matches!(error, DigestError::Database(_)) => {
                 output::note(&format!("leaver: {error}; nothing was changed"));
                 return Ok(wrong_usage());
             }

@@ -7,9 +7,11 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::SEARCH_PATH;
 
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 7] = [
     // Our statements end before compilation would pay off.
     ("jit", "off"),
+    // A count of the safeguard must see what committed before its lock. Under a snapshot it would not.
+    ("default_transaction_isolation", "read committed"),
     ("idle_in_transaction_session_timeout", "30s"),
     // Messages of the application's triggers may hold personal data, which must not reach our log.
     ("client_min_messages", "error"),

@@ -1,6 +1,8 @@
 //! Holds: decisions that wait for a person. There is one open hold per employee; a rejected hold is opened again only if the
 //! facts it was based on have changed.
 
+mod close;
+mod history;
 pub mod resolve;
 pub mod selection;
 pub mod store;
@@ -8,7 +10,7 @@ pub mod store;
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 
-use crate::engine::batches::Direction;
+pub(crate) use self::history::{HoldHistory, HoldState, HoldStatus};
 use leaver_core::decision::HoldRequest;
 use leaver_core::domain::{DeliveryId, EmployeeKey};
 
@@ -54,17 +56,4 @@ pub struct Hold {
     pub trip_id: Option<i64>,
     /// The cause of the change that is held, as in `leaver.changes`.
     pub cause: Option<String>,
-}
-
-/// The last open or rejected hold of an employee.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct HoldStatus {
-    /// The ID.
-    pub id: i64,
-    /// True if a person rejected it; otherwise it is open.
-    pub rejected: bool,
-    /// The facts that it is based on, as text that is only compared.
-    pub facts_fingerprint: String,
-    /// The trip that holds the change and its direction, if the hold and the trip are open.
-    pub open_trip: Option<(i64, Direction)>,
 }

@@ -5,20 +5,19 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 
-use crate::db::employee_keys::employee_key;
 use crate::db::error::is_malformed_value;
-use crate::db::transaction::set_lock_timeout;
 use crate::engine::accounts::{self, AccountsTable};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::batches::{self, Change, Direction};
 use crate::engine::effects;
+use crate::engine::holds::close::close;
 use crate::engine::holds::{self, Hold};
 use crate::engine::origin::{Cause, Origin};
 use crate::engine::shadow;
 use crate::roster::{self, sharing::Sharing};
 use leaver_core::decision::{Action, Decision, RequestedAction, departure};
 use leaver_core::domain::{
-    Account, AccountId, DeliveryId, Employee, EmployeeKey, SourceName, Tenant, WorkEmail,
+    Account, AccountId, DeliveryId, Employee, SourceName, Tenant, WorkEmail,
 };
 
 /// Why a hold cannot be resolved.
@@ -35,6 +34,9 @@ pub enum ResolveError {
         /// Its state.
         state: String,
     },
+    /// Newer facts request something else than what was listed.
+    #[error("hold {0} requests something else than when it was listed; list it again")]
+    Changed(i64),
     /// The hold has no account.
     #[error("hold {0} has no account; name it with --account ID, or several, or use --all")]
     NoAccount(i64),
@@ -137,7 +139,6 @@ pub async fn approve(
     now: DateTime<Utc>,
 ) -> Result<Approved, ResolveError> {
     let mut tx = conn.begin().await?;
-    set_lock_timeout(&mut tx).await?;
     let (hold, key) = close(&mut tx, id, "approved", person, now).await?;
     if shadow::store::is_shadowed(&mut tx, &key.source).await? {
         let source_name = key.source;
@@ -358,7 +359,6 @@ pub async fn reject(
     now: DateTime<Utc>,
 ) -> Result<Hold, ResolveError> {
     let mut tx = conn.begin().await?;
-    set_lock_timeout(&mut tx).await?;
     let (hold, key) = close(&mut tx, id, "rejected", person, now).await?;
     let entry = AuditEntry {
         action: AuditAction::Rejected,
@@ -371,29 +371,4 @@ pub async fn reject(
     audit::store::record(&mut tx, &[entry], now).await?;
     tx.commit().await?;
     Ok(hold)
-}
-
-/// Closes the hold. The roster entry is locked first: execution locks in this order, and the reverse would deadlock.
-async fn close(
-    conn: &mut PgConnection,
-    id: i64,
-    state: &str,
-    person: &str,
-    now: DateTime<Utc>,
-) -> Result<(Hold, EmployeeKey), ResolveError> {
-    let found = holds::store::find(conn, id)
-        .await?
-        .ok_or(ResolveError::Unknown(id))?;
-    let key = employee_key(&found.source, found.tenant, found.employee_id)?;
-    roster::store::lock(conn, std::slice::from_ref(&key), &Sharing::default(), now).await?;
-    if let Some(hold) = holds::store::close(conn, id, state, person, now).await? {
-        return Ok((hold, key));
-    }
-    let hold = holds::store::find(conn, id).await?;
-    Err(
-        hold.map_or(ResolveError::Unknown(id), |hold| ResolveError::Closed {
-            id,
-            state: hold.state,
-        }),
-    )
 }

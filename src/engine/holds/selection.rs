@@ -1,11 +1,11 @@
 //! Open holds that a filter selects, to be approved together.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection};
 
-use super::{Hold, store};
+use super::resolve::{self, Approved, Named, ResolveError};
+use super::{Hold, close, store};
+use crate::engine::accounts::AccountsTable;
 use crate::engine::previews::{self, DigestError, Preview, PreviewKind};
 use leaver_core::domain::SourceName;
 
@@ -45,6 +45,35 @@ impl HoldFilter {
     }
 }
 
+/// A hold as it was listed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ListedHold {
+    /// The ID.
+    pub id: i64,
+    requested_action: String,
+    account_id: Option<String>,
+}
+
+impl ListedHold {
+    fn of(hold: &Hold) -> Self {
+        Self {
+            id: hold.id,
+            requested_action: hold.requested_action.clone(),
+            account_id: hold.account_id.clone(),
+        }
+    }
+
+    /// Returns the line of the digest: newer facts can change the request of an open hold.
+    fn line(&self) -> String {
+        let account = self.account_id.as_deref().unwrap_or_default();
+        format!("{}\t{}\t{account}", self.id, self.requested_action)
+    }
+}
+
+fn digest_of<'a>(holds: impl IntoIterator<Item = &'a Hold>) -> String {
+    previews::digest(holds.into_iter().map(|hold| ListedHold::of(hold).line()))
+}
+
 /// Open holds, and the digest with which they can be approved.
 #[derive(Debug)]
 pub struct Selection {
@@ -70,16 +99,18 @@ pub async fn select(
         kind: PreviewKind::Approve,
         subject: filter.subject(),
         members: holds.iter().map(|hold| hold.id).collect(),
+        digest: digest_of(&holds),
     };
-    let digest = if holds.is_empty() {
-        preview.digest()
-    } else {
-        preview.keep(conn, person, now).await?
-    };
-    Ok(Selection { holds, digest })
+    if !holds.is_empty() {
+        preview.keep(conn, person, now).await?;
+    }
+    Ok(Selection {
+        holds,
+        digest: preview.digest,
+    })
 }
 
-/// Marks a list as confirmed and returns its holds. They are approved one by one afterwards.
+/// Marks a list as confirmed and returns its holds. They are approved one by one afterwards, by [`approve_listed`].
 ///
 /// # Errors
 /// Returns a [`DigestError`]; nothing has changed then.
@@ -89,12 +120,39 @@ pub async fn confirm(
     digest: &str,
     expires_after: TimeDelta,
     now: DateTime<Utc>,
-) -> Result<BTreeSet<i64>, DigestError> {
+) -> Result<Vec<ListedHold>, DigestError> {
     let mut tx = conn.begin().await?;
     let (kind, subject) = (PreviewKind::Approve, filter.subject());
-    let holds = previews::confirm(&mut tx, kind, &subject, digest, expires_after, now).await?;
+    let ids = previews::confirm(&mut tx, kind, &subject, digest, expires_after, now).await?;
+    let holds = store::find_all(&mut tx, &ids).await?;
+    let digest = previews::normalized(digest);
+    if digest_of(&holds) != digest {
+        return Err(DigestError::Changed(digest));
+    }
     tx.commit().await?;
-    Ok(holds)
+    Ok(holds.iter().map(ListedHold::of).collect())
+}
+
+/// Approves a hold if its request is still the listed one.
+///
+/// # Errors
+/// Returns a [`ResolveError`]; nothing has changed then.
+pub async fn approve_listed(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    listed: &ListedHold,
+    named: &Named,
+    person: &str,
+    now: DateTime<Utc>,
+) -> Result<Approved, ResolveError> {
+    let mut tx = conn.begin().await?;
+    let hold = close::lock(&mut tx, listed.id, now).await?;
+    if ListedHold::of(&hold) != *listed {
+        return Err(ResolveError::Changed(listed.id));
+    }
+    let approved = resolve::approve(&mut tx, table, listed.id, named, person, now).await?;
+    tx.commit().await?;
+    Ok(approved)
 }
 
 #[cfg(test)]

@@ -6,15 +6,18 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::{Hold, HoldStatus, NewHold};
+use super::{Hold, HoldHistory, HoldState, HoldStatus, NewHold};
 use crate::db::employee_keys::{AccountColumns, KeyColumns};
 use crate::engine::batches::Direction;
 use crate::engine::origin::Cause;
 use leaver_core::decision::RequestedAction;
 use leaver_core::domain::{AccountId, EmployeeKey};
 
-/// Opens holds, and returns the positions of those that are new. A hold that is open is updated in place. A hold that was
-/// rejected on the same facts stays rejected.
+/// Holds of one employee that are read: those that can matter to a decision are the last ones.
+const HISTORY: i64 = 50;
+
+/// Opens holds, and returns the positions of those that are new. A hold that is open is updated in place. The caller leaves out
+/// those that a person has rejected.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -42,27 +45,24 @@ pub(crate) async fn raise(
                                     $8::text[], $9::uuid[], $10::bigint[])
                     WITH ORDINALITY AS a (source, tenant, employee_id, account_id, requested_action, reason, facts_fingerprint,
                                           delivery_id, trip_id, n)
-           ), last AS (
-               SELECT a.n, h.id, h.state, h.facts_fingerprint, h.trip_id
-               FROM asked a LEFT JOIN LATERAL (
-                   SELECT id, state, facts_fingerprint, trip_id FROM leaver.holds h
-                   WHERE (h.source, h.tenant, h.employee_id) = (a.source, a.tenant, a.employee_id)
-                     AND h.state IN ('open', 'rejected')
-                   ORDER BY id DESC LIMIT 1
-               ) h ON true
+           ), present AS (
+               SELECT a.n, h.id, h.facts_fingerprint, h.trip_id
+               FROM asked a
+               LEFT JOIN leaver.holds h ON (h.source, h.tenant, h.employee_id) = (a.source, a.tenant, a.employee_id)
+                                       AND h.state = 'open'
            ), renewed AS (
                UPDATE leaver.holds AS h
                SET account_id = a.account_id, requested_action = a.requested_action, reason = a.reason, facts_fingerprint = a.facts_fingerprint,
                    trip_id = a.trip_id, cause = $11
-               FROM asked a JOIN last ON last.n = a.n
-               WHERE h.id = last.id AND last.state = 'open'
-                 AND (last.facts_fingerprint, last.trip_id) IS DISTINCT FROM (a.facts_fingerprint, a.trip_id)
+               FROM asked a JOIN present ON present.n = a.n
+               WHERE h.id = present.id
+                 AND (present.facts_fingerprint, present.trip_id) IS DISTINCT FROM (a.facts_fingerprint, a.trip_id)
            ), raised AS (
                INSERT INTO leaver.holds
                    (opened_at, source, tenant, employee_id, account_id, requested_action, reason, facts_fingerprint, delivery_id, trip_id, cause)
                SELECT $1, a.source, a.tenant, a.employee_id, a.account_id, a.requested_action, a.reason, a.facts_fingerprint, a.delivery_id, a.trip_id, $11
-               FROM asked a JOIN last ON last.n = a.n
-               WHERE last.state IS NULL OR (last.state = 'rejected' AND last.facts_fingerprint <> a.facts_fingerprint)
+               FROM asked a JOIN present ON present.n = a.n
+               WHERE present.id IS NULL
                ORDER BY a.n
                RETURNING source, tenant, employee_id
            )
@@ -126,46 +126,54 @@ pub(crate) async fn insert_rejected(
     Ok(())
 }
 
-/// Returns the last open or rejected hold of each employee, in the order given.
+/// Returns the last holds of each employee that are not withdrawn, in the order given.
 ///
 /// # Errors
 /// Returns the database's error.
-pub(crate) async fn standing(
+pub(crate) async fn history(
     conn: &mut PgConnection,
     employees: &[EmployeeKey],
-) -> Result<Vec<Option<HoldStatus>>, sqlx::Error> {
+) -> Result<Vec<HoldHistory>, sqlx::Error> {
     let columns = KeyColumns::of(employees);
     let rows = sqlx::query!(
-        r#"SELECT h.id AS "id?", h.state AS "state?", h.facts_fingerprint AS "facts_fingerprint?",
+        r#"SELECT k.n AS "n!", h.id, h.state, h.facts_fingerprint,
                   CASE WHEN h.state = 'open' THEN t.id END AS open_trip, t.direction AS "direction?"
            FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (source, tenant, employee_id, n)
-           LEFT JOIN LATERAL (
+           CROSS JOIN LATERAL (
                SELECT id, state, facts_fingerprint, trip_id FROM leaver.holds h
                WHERE (h.source, h.tenant, h.employee_id) = (k.source, k.tenant, k.employee_id)
-                 AND h.state IN ('open', 'rejected')
-               ORDER BY id DESC LIMIT 1
-           ) h ON true
+                 AND h.state IN ('open', 'approved', 'rejected')
+               ORDER BY id DESC LIMIT $4
+           ) h
            LEFT JOIN leaver.trips t ON t.id = h.trip_id AND t.state = 'open'
-           ORDER BY k.n"#,
+           ORDER BY k.n, h.id DESC"#,
         &columns.sources,
         &columns.tenants,
         &columns.employee_ids,
+        HISTORY,
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| {
-            Some(HoldStatus {
-                id: row.id?,
-                rejected: row.state? == "rejected",
-                facts_fingerprint: row.facts_fingerprint?,
-                open_trip: row
-                    .open_trip
-                    .zip(row.direction.as_deref().map(Direction::from_stored)),
-            })
-        })
-        .collect())
+    let mut histories = vec![HoldHistory::default(); employees.len()];
+    for row in rows {
+        let position = usize::try_from(row.n - 1).unwrap_or(usize::MAX);
+        let Some(history) = histories.get_mut(position) else {
+            continue;
+        };
+        history.0.push(HoldStatus {
+            id: row.id,
+            state: match row.state.as_str() {
+                "approved" => HoldState::Approved,
+                "rejected" => HoldState::Rejected,
+                _ => HoldState::Open,
+            },
+            facts_fingerprint: row.facts_fingerprint,
+            open_trip: row
+                .open_trip
+                .zip(row.direction.as_deref().map(Direction::from_stored)),
+        });
+    }
+    Ok(histories)
 }
 
 /// Withdraws the open holds of these employees: newer facts have settled them.
@@ -284,6 +292,25 @@ pub async fn find(conn: &mut PgConnection, id: i64) -> Result<Option<Hold>, sqlx
         id,
     )
     .fetch_optional(conn)
+    .await
+}
+
+/// Returns holds in any state, oldest first.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn find_all(
+    conn: &mut PgConnection,
+    ids: &BTreeSet<i64>,
+) -> Result<Vec<Hold>, sqlx::Error> {
+    let ids: Vec<i64> = ids.iter().copied().collect();
+    sqlx::query_as!(
+        Hold,
+        "SELECT id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id, trip_id, cause
+         FROM leaver.holds WHERE id = ANY($1) ORDER BY id",
+        &ids,
+    )
+    .fetch_all(conn)
     .await
 }
 

@@ -1,6 +1,6 @@
 //! Lists that are shown to a person before anything is done. `--confirm DIGEST` carries out exactly such a list, once.
 
-mod store;
+pub(crate) mod store;
 
 use std::collections::BTreeSet;
 
@@ -40,6 +40,8 @@ pub struct Preview {
     pub subject: String,
     /// The IDs of the members.
     pub members: BTreeSet<i64>,
+    /// The digest of what was shown.
+    pub digest: String,
 }
 
 /// Why a digest is not accepted. Nothing was done.
@@ -55,6 +57,11 @@ pub enum DigestError {
         "the list {0} was carried out already; run the command without --confirm to see what is left"
     )]
     Used(String),
+    /// A member has changed.
+    #[error(
+        "the list {0} has changed since it was shown; run the command without --confirm to see it again"
+    )]
+    Changed(String),
     /// The list is too old.
     #[error(
         "the list {0} was shown longer ago than `safeguard.approval_expires`; run the command without --confirm to see it again"
@@ -66,10 +73,15 @@ pub enum DigestError {
 }
 
 impl Preview {
-    /// Returns the digest of the members.
+    /// Makes a list whose digest is that of the IDs: each member is decided again when the list is carried out.
     #[must_use]
-    pub fn digest(&self) -> String {
-        digest(self.members.iter().map(ToString::to_string))
+    pub fn of_ids(kind: PreviewKind, subject: String, members: BTreeSet<i64>) -> Self {
+        Self {
+            digest: digest(members.iter().map(ToString::to_string)),
+            kind,
+            subject,
+            members,
+        }
     }
 
     /// Stores the list, so that it can be confirmed. A list that was carried out stays as it is.
@@ -81,10 +93,8 @@ impl Preview {
         conn: &mut PgConnection,
         person: &str,
         now: DateTime<Utc>,
-    ) -> Result<String, sqlx::Error> {
-        let digest = self.digest();
-        store::insert(conn, self, &digest, person, now).await?;
-        Ok(digest)
+    ) -> Result<(), sqlx::Error> {
+        store::insert(conn, self, person, now).await
     }
 }
 
@@ -137,7 +147,7 @@ fn grouped(digits: &str) -> String {
 }
 
 /// Accepts a digest as a person types it: in any case, with or without the hyphens.
-fn normalized(digest: &str) -> String {
+pub(super) fn normalized(digest: &str) -> String {
     let digits: String = digest
         .chars()
         .filter(char::is_ascii_alphanumeric)

@@ -25,7 +25,6 @@ pub(super) struct Stored {
 pub(super) async fn insert(
     conn: &mut PgConnection,
     preview: &Preview,
-    digest: &str,
     person: &str,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
@@ -36,7 +35,7 @@ pub(super) async fn insert(
          WHERE previews.used_at IS NULL",
         preview.kind.as_str(),
         preview.subject,
-        digest,
+        preview.digest,
         Json(&preview.members) as _,
         now,
         person,
@@ -89,4 +88,25 @@ pub(super) async fn mark_used(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Deletes up to `limit` lists that were shown before a time, and returns how many.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn delete_before(
+    conn: &mut PgConnection,
+    before: DateTime<Utc>,
+    limit: i64,
+) -> Result<u64, sqlx::Error> {
+    let done = sqlx::query!(
+        "DELETE FROM leaver.previews AS p
+         USING (SELECT kind, subject, digest FROM leaver.previews WHERE made_at < $1 LIMIT $2) AS old
+         WHERE (p.kind, p.subject, p.digest) = (old.kind, old.subject, old.digest)",
+        before,
+        limit,
+    )
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected())
 }

@@ -12,7 +12,7 @@ use super::{Scope, change_of};
 use crate::base::failpoints;
 use crate::engine::accounts::{self, AccountsTable};
 use crate::engine::audit::{self, AuditAction};
-use crate::engine::batches::Direction;
+use crate::engine::batches::{Change, Direction};
 use crate::engine::evaluate::Evaluated;
 use crate::engine::origin::Origin;
 use crate::engine::policies::Policies;
@@ -23,8 +23,8 @@ use leaver_core::safeguard::Exceeded;
 /// The decision of the safeguard about the changes of a transaction.
 #[derive(Debug, Default)]
 pub(crate) struct Admission {
-    /// Scopes whose changes do not count: they go under a grant.
-    granted: BTreeSet<Scope>,
+    /// Scopes whose changes go under a grant, and so do not count, with the ID of the grant.
+    granted: BTreeMap<Scope, i64>,
 }
 
 impl Admission {
@@ -34,7 +34,29 @@ impl Admission {
             tenant: tenant.clone(),
             direction,
         };
-        !self.granted.contains(&scope)
+        !self.granted.contains_key(&scope)
+    }
+
+    /// Uses up grants by the changes that were seen in the database. What the database did not change uses up nothing, so an
+    /// account that is tried again and again takes no other's place.
+    ///
+    /// # Errors
+    /// Returns the database's error; the transaction must be rolled back then.
+    pub(crate) async fn use_grants(
+        &self,
+        conn: &mut PgConnection,
+        seen: &[Change],
+    ) -> Result<(), sqlx::Error> {
+        for (scope, grant) in &self.granted {
+            let own = seen.iter().filter(|change| {
+                change.direction == scope.direction && change.employee.tenant == scope.tenant
+            });
+            match own.count() {
+                0 => {}
+                accounts => store::use_grant(conn, *grant, accounts).await?,
+            }
+        }
+        Ok(())
     }
 }
 
@@ -77,8 +99,7 @@ pub(crate) async fn admit(
         match refusal {
             None => {
                 if let Some(grant) = usage.grant {
-                    store::use_grant(conn, grant.id, accounts.len()).await?;
-                    admission.granted.insert(scope.clone());
+                    admission.granted.insert(scope.clone(), grant.id);
                 }
             }
             Some(refusal) => {

@@ -25,17 +25,17 @@ pub(crate) async fn apply(
         return Ok(());
     }
     let keys: Vec<EmployeeKey> = due.iter().map(|e| e.employee.key.clone()).collect();
-    let holds = holds::store::standing(conn, &keys).await?;
-    for (evaluated, hold) in due.iter_mut().zip(holds) {
-        let (Some(hold), Some((account, direction))) = (hold, change_of(&evaluated.decision))
-        else {
+    let histories = holds::store::history(conn, &keys).await?;
+    for (evaluated, history) in due.iter_mut().zip(histories) {
+        let Some((account, direction)) = change_of(&evaluated.decision) else {
             continue;
         };
         let request = request_change(&evaluated.employee, direction.requested_action(), account);
-        let is_rejected = hold.rejected && hold.facts_fingerprint == request.facts_fingerprint;
+        let is_rejected = history.rejection(&request.facts_fingerprint).is_some();
         // A trip holds changes in its own direction only.
-        let trip = hold
-            .open_trip
+        let trip = history
+            .open()
+            .and_then(|hold| hold.open_trip)
             .filter(|(_, held)| *held == direction)
             .map(|(id, _)| id);
         if !is_rejected && trip.is_none() {
@@ -47,7 +47,7 @@ pub(crate) async fn apply(
             "; but the safeguard has tripped"
         };
         evaluated.decision.action = Action::Hold(request);
-        evaluated.trip = trip;
+        evaluated.trip = trip.filter(|_| !is_rejected);
     }
     Ok(())
 }

@@ -106,10 +106,10 @@ pub(super) async fn usages(
                   g.id AS "grant_id?", g.allowed AS "allowed?", g.used AS "used?"
            FROM scope s
            LEFT JOIN LATERAL (
-               SELECT id, allowed, used FROM leaver.grants g
-               WHERE g.tenant = s.tenant AND g.direction = s.direction AND g.granted_at <= $7 AND g.expires_at > $7
+               SELECT id, allowed, used, expires_at FROM leaver.grants g
+               WHERE g.tenant = s.tenant AND g.direction = s.direction
                ORDER BY id DESC LIMIT 1
-           ) g ON true
+           ) g ON g.expires_at > $7
            ORDER BY s.n"#,
         &tenants as &[&str],
         &directions as &[&str],

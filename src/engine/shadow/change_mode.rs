@@ -247,11 +247,11 @@ async fn release(
     let origin = Origin::backlog(person);
     let report = execute(conn, table, policies, employees, &origin, now).await?;
     let keys: Vec<EmployeeKey> = report.outcomes.keys().cloned().collect();
-    let holds = holds::store::standing(conn, &keys).await?;
+    let holds = holds::store::history(conn, &keys).await?;
     let trips: HashMap<EmployeeKey, i64> = keys
         .into_iter()
         .zip(holds)
-        .filter_map(|(key, hold)| Some((key, hold?.open_trip?.0)))
+        .filter_map(|(key, holds)| Some((key, holds.open()?.open_trip?.0)))
         .collect();
     for planned in &change.plan.changes {
         let key = planned.key()?;

@@ -52,7 +52,7 @@ pub async fn modes(
     policies: &Policies,
 ) -> Result<Vec<ModeOfSource>, sqlx::Error> {
     let names = policies.names();
-    let stored = store::modes(conn, &names).await?;
+    let stored = store::modes(conn, &names, ModeRead::Shown).await?;
     let of_source = |source: SourceName| {
         let configured = policies.start_mode(&source);
         let stored = stored.iter().find(|stored| stored.source == source);
@@ -77,7 +77,7 @@ pub async fn store_start_modes(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     let names = policies.names().into_iter().collect();
-    let known = store::modes(conn, &policies.names()).await?;
+    let known = store::modes(conn, &policies.names(), ModeRead::Shown).await?;
     store_missing(conn, policies, &names, &known, now).await
 }
 
@@ -109,13 +109,10 @@ pub(crate) async fn in_shadow_mode(
     now: DateTime<Utc>,
 ) -> Result<BTreeSet<SourceName>, sqlx::Error> {
     let names: Vec<SourceName> = sources.iter().cloned().collect();
-    let mut stored = match read {
-        ModeRead::Shown => store::modes(conn, &names).await?,
-        ModeRead::Locked => store::lock_modes(conn, &names).await?,
-    };
+    let mut stored = store::modes(conn, &names, read).await?;
     if read == ModeRead::Locked && stored.len() < names.len() {
         store_missing(conn, policies, sources, &stored, now).await?;
-        stored = store::lock_modes(conn, &names).await?;
+        stored = store::modes(conn, &names, read).await?;
     }
     let mode = |source: &SourceName| {
         let stored = stored.iter().find(|stored| stored.source == *source);

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::ModeRead;
 use super::plan::PlannedChange;
 use crate::db::employee_keys::{KeyColumns, source_name};
 use leaver_core::domain::{EmployeeKey, SourceName};
@@ -33,58 +34,59 @@ fn texts(sources: &[SourceName]) -> Vec<String> {
     sources.iter().map(ToString::to_string).collect()
 }
 
-/// Returns the modes of these sources. Those that were never seen are left out.
+/// A row of `leaver.source_status` with a mode.
+struct ModeRow {
+    source: String,
+    mode: String,
+    mode_since: Option<DateTime<Utc>>,
+    mode_by: Option<String>,
+}
+
+impl ModeRow {
+    fn read(self) -> Result<StoredMode, sqlx::Error> {
+        Ok(StoredMode {
+            source: source_name(&self.source)?,
+            mode: mode_of(&self.mode),
+            since: self.mode_since,
+            by: self.mode_by,
+        })
+    }
+}
+
+/// Returns the modes of these sources. Those that were never seen are left out. Modes that are locked stay as they are until
+/// the transaction ends.
 ///
 /// # Errors
 /// Returns the database's error.
 pub(crate) async fn modes(
     conn: &mut PgConnection,
     sources: &[SourceName],
+    read: ModeRead,
 ) -> Result<Vec<StoredMode>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"SELECT source, mode AS "mode!", mode_since, mode_by FROM leaver.source_status
-           WHERE source = ANY($1) AND mode IS NOT NULL"#,
-        &texts(sources),
-    )
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(StoredMode {
-                source: source_name(&row.source)?,
-                mode: mode_of(&row.mode),
-                since: row.mode_since,
-                by: row.mode_by,
-            })
-        })
-        .collect()
-}
-
-/// Returns the same, and keeps the modes as they are until the transaction ends.
-///
-/// # Errors
-/// Returns the database's error.
-pub(super) async fn lock_modes(
-    conn: &mut PgConnection,
-    sources: &[SourceName],
-) -> Result<Vec<StoredMode>, sqlx::Error> {
-    let rows = sqlx::query!(
-        r#"SELECT source, mode AS "mode!", mode_since, mode_by FROM leaver.source_status
-           WHERE source = ANY($1) AND mode IS NOT NULL ORDER BY source FOR SHARE"#,
-        &texts(sources),
-    )
-    .fetch_all(conn)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(StoredMode {
-                source: source_name(&row.source)?,
-                mode: mode_of(&row.mode),
-                since: row.mode_since,
-                by: row.mode_by,
-            })
-        })
-        .collect()
+    let sources = texts(sources);
+    let rows = match read {
+        ModeRead::Shown => {
+            sqlx::query_as!(
+                ModeRow,
+                r#"SELECT source, mode AS "mode!", mode_since, mode_by FROM leaver.source_status
+               WHERE source = ANY($1) AND mode IS NOT NULL"#,
+                &sources,
+            )
+            .fetch_all(conn)
+            .await?
+        }
+        ModeRead::Locked => {
+            sqlx::query_as!(
+                ModeRow,
+                r#"SELECT source, mode AS "mode!", mode_since, mode_by FROM leaver.source_status
+               WHERE source = ANY($1) AND mode IS NOT NULL ORDER BY source FOR SHARE"#,
+                &sources,
+            )
+            .fetch_all(conn)
+            .await?
+        }
+    };
+    rows.into_iter().map(ModeRow::read).collect()
 }
 
 /// Returns whether a source is in shadow mode, and keeps its mode until the transaction ends.
@@ -95,7 +97,7 @@ pub(crate) async fn is_shadowed(
     conn: &mut PgConnection,
     source: &SourceName,
 ) -> Result<bool, sqlx::Error> {
-    let stored = lock_modes(conn, std::slice::from_ref(source)).await?;
+    let stored = modes(conn, std::slice::from_ref(source), ModeRead::Locked).await?;
     Ok(stored
         .iter()
         .any(|stored| stored.mode == SourceMode::Shadow))

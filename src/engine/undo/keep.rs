@@ -14,7 +14,9 @@ use crate::engine::origin::Origin;
 use crate::engine::policies::Policies;
 use crate::engine::safeguard::change_of;
 use crate::roster;
-use leaver_core::decision::{Action, HoldRequest, RequestedAction, departure, request_change};
+use leaver_core::decision::{
+    Action, HoldRequest, NoActionReason, RequestedAction, departure, request_change,
+};
 use leaver_core::domain::{AccountId, Employee, EmployeeKey};
 
 /// The accounts that an undo has restored.
@@ -69,36 +71,48 @@ pub(super) async fn keep_restored(
     let rejected: Vec<NewHold> = evaluation
         .decided
         .iter()
-        .filter_map(|evaluated| rejection(evaluated, restored))
+        .flat_map(|evaluated| rejections(evaluated, restored))
         .collect();
     let keys: Vec<EmployeeKey> = rejected.iter().map(|hold| hold.employee.clone()).collect();
     holds::store::withdraw(conn, &keys, now).await?;
     holds::store::insert_rejected(conn, &rejected, origin.actor.as_str(), now).await
 }
 
-/// Returns the request that would repeat the change that was undone, if the facts imply or request it.
-fn rejection(evaluated: &Evaluated, restored: &Restored<'_>) -> Option<NewHold> {
-    let restored = restored.account_of(&evaluated.employee)?;
-    let repeated = restored.direction;
-    let question = match (&evaluated.decision.action, change_of(&evaluated.decision)) {
-        (_, Some((account, direction)))
-            if *account == restored.account && direction == repeated =>
-        {
-            request_change(&evaluated.employee, repeated.requested_action(), account)
-        }
-        (Action::Hold(request), None) if asks_for(request, restored) => request.clone(),
-        _ => return None,
+/// Returns the requests that would repeat the change that was undone: the one that a rule makes now, and the plain change, which
+/// the same facts imply once the rule or the pending read has no effect any more. None if the facts imply neither.
+fn rejections(evaluated: &Evaluated, restored: &Restored<'_>) -> Vec<NewHold> {
+    let employee = &evaluated.employee;
+    let Some(restored) = restored.account_of(employee) else {
+        return vec![];
     };
-    Some(NewHold {
-        employee: evaluated.employee.key.clone(),
+    let repeated = restored.direction;
+    let by_rule = match &evaluated.decision.action {
+        Action::Hold(request) if asks_for(request, restored) => Some(request.clone()),
+        Action::Keep(NoActionReason::AwaitingRead) => None,
+        _ => match change_of(&evaluated.decision) {
+            Some((account, direction)) if *account == restored.account && direction == repeated => {
+                None
+            }
+            _ => return vec![],
+        },
+    };
+    let change = request_change(employee, repeated.requested_action(), &restored.account);
+    let reason = format!(
+        "{}; but an undo keeps the account as it is until the facts change",
+        evaluated.decision.reason
+    );
+    let hold = |question| NewHold {
+        employee: employee.key.clone(),
         question,
-        reason: format!(
-            "{}; but an undo keeps the account as it is until the facts change",
-            evaluated.decision.reason
-        ),
+        reason: reason.clone(),
         delivery: None,
         trip: None,
-    })
+    };
+    [Some(change), by_rule]
+        .into_iter()
+        .flatten()
+        .map(hold)
+        .collect()
 }
 
 fn asks_for(request: &HoldRequest, restored: &UndoneAccount) -> bool {

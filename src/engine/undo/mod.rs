@@ -81,12 +81,9 @@ pub async fn list(
     let members: BTreeSet<i64> = restorable.flat_map(|a| a.changes.clone()).collect();
     let mut digest = None;
     if !members.is_empty() {
-        let preview = Preview {
-            kind: PreviewKind::Undo,
-            subject: undo.subject(),
-            members,
-        };
-        digest = Some(preview.keep(conn, person, now).await?);
+        let preview = Preview::of_ids(PreviewKind::Undo, undo.subject(), members);
+        preview.keep(conn, person, now).await?;
+        digest = Some(preview.digest);
     }
     Ok(UndoReport {
         accounts,

@@ -114,11 +114,11 @@ async fn compare_employees(
     report.terminated_with_access.extend(others);
     let keys = evaluation.decided.iter();
     let keys: Vec<EmployeeKey> = keys.map(|decided| decided.employee.key.clone()).collect();
-    let holds = holds::store::standing(&mut snapshot, &keys).await?;
+    let holds = holds::store::history(&mut snapshot, &keys).await?;
     let planned = shadow::store::are_planned(&mut snapshot, &keys).await?;
     let (mut fixable, mut outdated) = (vec![], vec![]);
-    for ((decided, hold), is_planned) in evaluation.decided.into_iter().zip(holds).zip(planned) {
-        if is_outdated(&decided, hold.as_ref(), is_planned, now) {
+    for ((decided, holds), is_planned) in evaluation.decided.into_iter().zip(holds).zip(planned) {
+        if is_outdated(&decided, &holds, is_planned, now) {
             outdated.push(decided.employee.key.clone());
         }
         if is_found_now(&decided) {
@@ -136,13 +136,13 @@ async fn compare_employees(
             fixable.push(terminated_with_access(&decided, None));
             continue;
         };
-        match hold {
-            Some(hold) if hold.rejected && hold.facts_fingerprint == request.facts_fingerprint => {
+        match holds.rejection(&request.facts_fingerprint) {
+            Some(hold) => {
                 let accepted = terminated_with_access(&decided, Some(hold.id));
                 report.accepted.push(accepted);
             }
-            hold => {
-                let open = hold.filter(|hold| !hold.rejected).map(|hold| hold.id);
+            None => {
+                let open = holds.open().map(|hold| hold.id);
                 let found = terminated_with_access(&decided, open);
                 let list = if left {
                     &mut report.terminated_with_access

@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use crate::engine::evaluate::Evaluated;
-use crate::engine::holds::HoldStatus;
+use crate::engine::holds::HoldHistory;
 use leaver_core::decision::{Action, NoActionReason};
 
 /// Returns true if an account is found now for a leaver who is stored without one, and only the mode `fix` or newer facts
@@ -20,7 +20,7 @@ pub(super) fn is_found_now(decided: &Evaluated) -> bool {
 /// scheduled end, clear a block, or remove a change from the plan. Evaluating these employees again gives nobody access.
 pub(super) fn is_outdated(
     decided: &Evaluated,
-    hold: Option<&HoldStatus>,
+    holds: &HoldHistory,
     is_planned: bool,
     now: DateTime<Utc>,
 ) -> bool {
@@ -36,12 +36,18 @@ pub(super) fn is_outdated(
         | Action::Keep(NoActionReason::AwaitingRead | NoActionReason::Planned(_)) => false,
         _ if is_planned => true,
         Action::Hold(request) => {
-            let is_same = |hold: &HoldStatus| hold.facts_fingerprint == request.facts_fingerprint;
-            !hold.is_some_and(is_same) || is_counted || employee.blocked.is_some() || has_moved
+            let fingerprint = &request.facts_fingerprint;
+            let is_stored = match holds.open() {
+                Some(hold) => {
+                    hold.facts_fingerprint == *fingerprint && holds.rejection(fingerprint).is_none()
+                }
+                None => holds.rejection(fingerprint).is_some(),
+            };
+            !is_stored || is_counted || employee.blocked.is_some() || has_moved
         }
-        Action::EndSessions(_) => hold.is_some_and(|hold| !hold.rejected) || is_counted,
+        Action::EndSessions(_) => holds.open().is_some() || is_counted,
         Action::Keep(_) => {
-            hold.is_some_and(|hold| !hold.rejected)
+            holds.open().is_some()
                 || employee.blocked.is_some()
                 || has_moved
                 || is_counted != decided.is_leaver_without_account()

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Health, SourceHealth};
 use crate::base::metrics::Gauges;
+use leaver_core::safeguard::SourceMode;
 
 impl Health {
     /// Returns the values of the gauges, or `None` when the database did not answer: unknown is not zero.
@@ -25,6 +26,7 @@ impl Health {
                 .drift
                 .as_ref()
                 .map(|drift| drift.terminated_with_access),
+            source_shadow_mode: self.by_source(|it| Some((it.mode == SourceMode::Shadow).into())),
             provider_webhooks_unhealthy: self.by_source(|it| Some(it.unhealthy_webhooks())),
             last_delivery_age_seconds: self
                 .by_source(|it| Some((now - it.last_delivery_at?).num_seconds())),

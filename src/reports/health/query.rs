@@ -9,7 +9,8 @@ use super::{
     DriftHealth, IncompleteSync, ProviderConfigs, Schedule, SourceHealth, StartModes, TripHealth,
     start_mode, store,
 };
-use crate::engine::{holds, shadow};
+use crate::engine::holds;
+use crate::engine::shadow::{self, ModeRead};
 use crate::ingest::inbox;
 use crate::ingest::inbox::queries::Backlog;
 use crate::jobs::source_silence::{self, SilenceThreshold, silent_since};
@@ -129,7 +130,7 @@ impl DatabaseHealth {
         let last = inbox::queries::store::last_deliveries(conn, &sources).await?;
         let reads = roster::sync_state::store::list(conn, &sources).await?;
         let listening = source_silence::store::listening_since(conn, &sources).await?;
-        let modes = shadow::store::modes(conn, &sources).await?;
+        let modes = shadow::store::modes(conn, &sources, ModeRead::Shown).await?;
         let drift = drift::store::find_last_check(conn).await?;
         let linked_accounts = roster::linked_accounts::store::list(conn, &sources).await?;
         let known_hooks = provider_webhooks::store::list(conn, &sources).await?;

@@ -1,29 +1,22 @@
 //! `leaver holds approve` for several holds, and commands that meet a trip.
 
+use chrono::TimeDelta;
 use leaver::base::clock::{Clock as _, SystemClock};
+use leaver::engine::accounts::AccountsTable;
+use leaver::engine::holds::resolve::{Named, ResolveError};
+use leaver::engine::holds::selection::{self, HoldFilter, approve_listed};
+use leaver_core::domain::SourceName;
 use serde_json::{Value, json};
 
-use super::limits::{app_with_limits, employ, held, inactive, report};
+use super::{app_with_limits, digest, employ, held, inactive, report, tripped_now};
 use crate::support::apis::{StandIn, bamboohr_company};
 use crate::support::apis_setup::{source_with_api, terminated_bamboohr_employee};
+use crate::support::driving::terminated;
 use crate::support::{BAMBOOHR_KEY, TestApp};
-
-/// Returns an app with a limit of three, whose clock is that of the commands, with a trip that holds five.
-async fn tripped() -> TestApp {
-    let mut app = app_with_limits((3, 1), (10, 1)).await;
-    app.clock.set(SystemClock.now());
-    employ(&mut app, 10).await;
-    report(&mut app, 0..5, false).await;
-    app
-}
-
-fn digest(list: &Value) -> &str {
-    list["digest"].as_str().unwrap()
-}
 
 #[tokio::test]
 async fn several_holds_are_approved_and_each_result_is_shown() {
-    let mut app = tripped().await;
+    let mut app = tripped_now().await;
     let shown = app.run(&["holds", "list", "--json"]).succeeded().json();
     assert_eq!(
         (&shown[0]["trip_id"], &shown[0]["cause"]),
@@ -68,7 +61,7 @@ async fn several_holds_are_approved_and_each_result_is_shown() {
 
 #[tokio::test]
 async fn a_filter_lists_until_its_digest_is_confirmed() {
-    let mut app = tripped().await;
+    let mut app = tripped_now().await;
     let by_trip = ["holds", "approve", "--trip", "1"];
     let listed = app
         .run(&[&by_trip[..], &["--json"]].concat())
@@ -123,9 +116,74 @@ async fn a_filter_lists_until_its_digest_is_confirmed() {
     assert_eq!(inactive(&mut app).await, 5);
 }
 
+/// Returns an app with a protected account whose owner left, and the list with the hold of it.
+async fn listed_owner() -> (TestApp, Value) {
+    let tables = "CREATE TABLE users (id int PRIMARY KEY, email text, is_active bool DEFAULT true);
+                  CREATE TABLE sessions (user_id int);
+                  INSERT INTO users VALUES (1, 'dana@example.com', true)";
+    let settings = [
+        ("LEAVER__ACCOUNTS__PROTECTED_WHERE", "id > 0"),
+        ("LEAVER__ACCOUNTS__END_SESSIONS", "[]"),
+    ];
+    let builder = TestApp::builder().settings(&settings).tables(tables);
+    let mut app = builder.build().await;
+    app.clock.set(SystemClock.now());
+    let now = app.clock.now().to_rfc3339();
+    app.bamboohr(&[terminated("1", "dana@example.com", &now)])
+        .await;
+    let list = ["holds", "approve", "--source", "bamboohr", "--json"];
+    let listed = app.run(&list).succeeded().json();
+    assert_eq!(listed["holds"][0]["account_id"], "1");
+    (app, listed)
+}
+
+#[tokio::test]
+async fn a_hold_that_changed_since_the_list_is_not_approved() {
+    let (mut app, listed) = listed_owner().await;
+    app.sql("UPDATE leaver.holds SET account_id = NULL").await;
+    let confirm = [
+        "holds",
+        "approve",
+        "--source",
+        "bamboohr",
+        "--all",
+        "--confirm",
+        digest(&listed),
+    ];
+    let refused = app.run(&confirm);
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.err.contains("has changed since"), "{refused:?}");
+    assert_eq!(inactive(&mut app).await, 0);
+    // The digest was not used.
+    app.sql("UPDATE leaver.holds SET account_id = '1'").await;
+    app.run(&confirm).succeeded();
+    assert_eq!(inactive(&mut app).await, 1);
+}
+
+#[tokio::test]
+async fn a_hold_that_changes_after_the_confirmation_stays_open() {
+    let (mut app, listed) = listed_owner().await;
+    let filter = HoldFilter {
+        source: SourceName::parse("bamboohr").ok(),
+        ..HoldFilter::default()
+    };
+    let (day, now) = (TimeDelta::days(1), app.clock.now());
+    let mut conn = app.connect().await;
+    let confirmed = selection::confirm(&mut conn, &filter, digest(&listed), day, now).await;
+    let hold = confirmed.unwrap().remove(0);
+    app.sql("UPDATE leaver.holds SET account_id = NULL").await;
+    let table = AccountsTable::inspect(&mut conn, &app.settings.accounts)
+        .await
+        .unwrap();
+    let approved = approve_listed(&mut conn, &table, &hold, &Named::All, "ada", now).await;
+    assert!(matches!(approved, Err(ResolveError::Changed(id)) if id == hold.id));
+    assert_eq!(app.open_hold().await, hold.id);
+    assert_eq!(inactive(&mut app).await, 0);
+}
+
 #[tokio::test]
 async fn one_hold_that_cannot_be_approved_exits_3() {
-    let app = tripped().await;
+    let app = tripped_now().await;
     app.run(&["holds", "approve", "99"]).failed(&["no hold 99"]);
 }
 
@@ -189,7 +247,7 @@ async fn a_drift_fix_that_trips_the_safeguard_lists_whom_it_holds() {
 
 #[tokio::test]
 async fn a_replay_while_tripped_exits_1() {
-    let mut app = tripped().await;
+    let mut app = tripped_now().await;
     let id = app.store("bamboohr", &json!("nonsense")).await;
     app.work().await;
     let replayed = app.run(&["replay", &id.0.to_string()]);

@@ -4,22 +4,8 @@ use chrono::TimeDelta;
 use leaver::base::clock::{Clock as _, SystemClock};
 use serde_json::{Value, json};
 
-use super::limits::{app_with_limits, email, employ, held, inactive, report};
-use crate::support::TestApp;
+use super::{app_with_limits, digest, email, employ, held, inactive, report, tripped_now};
 use crate::support::driving::leaving;
-
-/// Returns an app with a limit of three, whose clock is that of the commands, with a trip that holds five.
-async fn tripped() -> TestApp {
-    let mut app = app_with_limits((3, 1), (10, 1)).await;
-    app.clock.set(SystemClock.now());
-    employ(&mut app, 10).await;
-    report(&mut app, 0..5, false).await;
-    app
-}
-
-fn digest(list: &Value) -> &str {
-    list["digest"].as_str().unwrap()
-}
 
 #[tokio::test]
 async fn the_state_shows_limits_trips_and_causes() {
@@ -103,7 +89,7 @@ async fn the_forecast_names_the_days_that_need_a_grant() {
 
 #[tokio::test]
 async fn a_release_needs_the_digest_of_its_list() {
-    let mut app = tripped().await;
+    let mut app = tripped_now().await;
     let listed = app
         .run(&["safeguard", "release", "1", "--json"])
         .succeeded()
@@ -149,7 +135,7 @@ async fn a_release_needs_the_digest_of_its_list() {
 
 #[tokio::test]
 async fn a_rejection_is_one_command() {
-    let mut app = tripped().await;
+    let mut app = tripped_now().await;
     let done = app
         .run(&["safeguard", "reject", "1", "--as", "Kim"])
         .succeeded();

@@ -118,3 +118,19 @@ async fn replicas_together_never_exceed_a_limit() {
     let rounds = i64::try_from(ROUNDS).unwrap();
     assert_eq!(app.count(users).await, rounds * PASSING);
 }
+
+#[tokio::test]
+async fn no_default_of_the_database_hides_what_committed() {
+    let mut app = TestApp::new().await;
+    let alter = format!(
+        "ALTER DATABASE {} SET default_transaction_isolation = 'repeatable read'",
+        app.database_name()
+    );
+    app.sql(&alter).await;
+    let mut conn = app.parts.engine.pool.acquire().await.unwrap();
+    let level: String = sqlx::query_scalar("SELECT current_setting('transaction_isolation')")
+        .fetch_one(&mut *conn)
+        .await
+        .unwrap();
+    assert_eq!(level, "read committed");
+}

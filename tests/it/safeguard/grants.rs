@@ -107,6 +107,43 @@ async fn a_grant_that_is_used_up_ends_with_the_decision_about_its_trip() {
 }
 
 #[tokio::test]
+async fn a_grant_is_in_effect_whichever_clock_is_ahead() {
+    let mut app = app_with_limits((2, 1), (10, 1)).await;
+    employ(&mut app, 20).await;
+    grant(&mut app, 10, TimeDelta::hours(2)).await;
+    // The clock of the person's host is ahead.
+    app.advance(TimeDelta::minutes(10));
+    grant(&mut app, 4, TimeDelta::hours(2)).await;
+    app.advance(TimeDelta::minutes(-10));
+    report(&mut app, 0..4, false).await;
+    assert_eq!((inactive(&mut app).await, held(&mut app).await), (4, 0));
+    report(&mut app, 4..5, false).await;
+    assert_eq!((inactive(&mut app).await, held(&mut app).await), (4, 1));
+}
+
+#[tokio::test]
+async fn what_the_database_refuses_uses_up_no_grant() {
+    let mut app = app_with_limits((2, 1), (10, 1)).await;
+    employ(&mut app, 20).await;
+    grant(&mut app, 4, TimeDelta::hours(12)).await;
+    app.refuse_to_change(&[1], "P0001").await;
+    report(&mut app, 0..2, false).await;
+    for _ in 0..5 {
+        app.advance(TimeDelta::hours(1));
+        app.run_due().await;
+    }
+    let used = "SELECT used::text FROM leaver.grants";
+    assert_eq!(app.lines(used).await, ["1"]);
+    report(&mut app, 2..4, false).await;
+    app.allow_changes().await;
+    app.advance(TimeDelta::hours(2));
+    app.run_due().await;
+    assert_eq!((inactive(&mut app).await, held(&mut app).await), (4, 0));
+    report(&mut app, 4..5, false).await;
+    assert_eq!((inactive(&mut app).await, held(&mut app).await), (4, 1));
+}
+
+#[tokio::test]
 async fn a_grant_ends_an_earlier_one_and_opens_no_trip() {
     let mut app = app_with_limits((3, 1), (10, 1)).await;
     employ(&mut app, 20).await;

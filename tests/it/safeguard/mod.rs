@@ -19,8 +19,8 @@ pub(crate) mod undo;
 
 use std::ops::Range;
 
-use leaver::base::clock::Clock as _;
-use serde_json::json;
+use leaver::base::clock::{Clock as _, SystemClock};
+use serde_json::{Value, json};
 
 use crate::support::{TestApp, employee, employees};
 
@@ -52,6 +52,20 @@ pub(crate) async fn app_with(
         .settings(settings)
         .build()
         .await
+}
+
+/// Returns an app with a limit of three, whose clock is that of the commands, with a trip that holds five.
+async fn tripped_now() -> TestApp {
+    let mut app = app_with_limits((3, 1), (10, 1)).await;
+    app.clock.set(SystemClock.now());
+    employ(&mut app, 10).await;
+    report(&mut app, 0..5, false).await;
+    app
+}
+
+/// Returns the digest of a list that a command printed as JSON.
+fn digest(list: &Value) -> &str {
+    list["digest"].as_str().unwrap()
 }
 
 pub(crate) fn email(n: usize) -> String {

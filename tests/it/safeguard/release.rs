@@ -1,13 +1,16 @@
 //! Releases of trips: what is listed, what is carried out, and what waits.
 
+use std::collections::BTreeSet;
+
 use chrono::TimeDelta;
 use leaver::base::clock::Clock as _;
 use leaver::engine::accounts::AccountsTable;
 use leaver::engine::previews::DigestError;
-use leaver::engine::safeguard::trips::{self, Listed, Released, TripError};
+use leaver::engine::safeguard::trips::{self, Listed, Member, Released, TripError};
 use tracing_subscriber::layer::SubscriberExt;
 
 use super::limits::{app_with_limits, employ, held, inactive, report};
+use super::shadow::start;
 use crate::scale::Statements;
 use crate::support::TestApp;
 
@@ -211,6 +214,37 @@ async fn after_a_release_the_next_leaver_passes() {
     report(&mut app, 8..9, false).await;
     assert_eq!((inactive(&mut app).await, held(&mut app).await), (8, 1));
     assert_eq!(trips(&mut app).await, ["1 released ada", "2 open"]);
+}
+
+#[tokio::test]
+async fn a_source_in_shadow_mode_is_skipped_and_planned() {
+    let mut app = tripped(10, 0..5).await;
+    start(&mut app).await;
+    let listed = list(&mut app, 1).await.unwrap();
+    let shown = |members: &[Member]| -> BTreeSet<String> {
+        let skipped = members.iter().filter_map(|member| member.skipped.clone());
+        skipped.collect()
+    };
+    let in_shadow_mode = ["the source is in shadow mode, so the change is only planned".to_owned()];
+    assert_eq!(shown(&listed.members), in_shadow_mode.clone().into());
+    let released = release(&mut app, 1, &listed.digest).await.unwrap();
+    assert_eq!((released.changed.len(), released.skipped.len()), (0, 5));
+    assert_eq!(shown(&released.skipped), in_shadow_mode.into());
+    assert_eq!(app.count("SELECT count(*) FROM leaver.plan").await, 5);
+    assert_eq!((inactive(&mut app).await, held(&mut app).await), (0, 0));
+}
+
+#[tokio::test]
+async fn the_windows_start_after_all_changes_so_far() {
+    let mut app = tripped(10, 0..3).await;
+    report(&mut app, 3..5, false).await;
+    assert_eq!((inactive(&mut app).await, held(&mut app).await), (3, 2));
+    // The clock of the person's host is behind.
+    app.advance(TimeDelta::minutes(-10));
+    super::reject::reject(&mut app, 1).await.unwrap();
+    app.advance(TimeDelta::minutes(10));
+    report(&mut app, 5..8, false).await;
+    assert_eq!((inactive(&mut app).await, held(&mut app).await), (6, 0));
 }
 
 #[tokio::test]

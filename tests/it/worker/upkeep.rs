@@ -49,6 +49,31 @@ async fn what_was_settled_long_ago_is_forgotten_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn lists_that_were_shown_are_deleted_and_changes_are_kept() {
+    let settings = [("LEAVER__SAFEGUARD__APPROVAL_EXPIRES", "40d")];
+    let mut app = TestApp::builder().settings(&settings).build().await;
+    crowd(&mut app, 3).await;
+    app.deliver("bamboohr", &departure(1)).await;
+    for subject in ["used", "open"] {
+        app.sql(&format!(
+            "INSERT INTO leaver.previews (kind, subject, digest, members, made_at, made_by, used_at)
+             VALUES ('undo', '{subject}', '1f0c-77ab-90d2-e5b1', '[1]', '2026-11-22 12:00Z', 'ada',
+                     CASE WHEN '{subject}' = 'used' THEN timestamptz '2026-11-22 12:01Z' END)"
+        ))
+        .await;
+    }
+    let previews = "SELECT count(*) FROM leaver.previews";
+    for (days, left) in [(39, 2), (500, 0)] {
+        app.advance(TimeDelta::days(days));
+        app.parts.housekeeping.run_once().await.unwrap();
+        assert_eq!(app.count(previews).await, left);
+    }
+    let recorded =
+        "SELECT (SELECT count(*) FROM leaver.changes) + (SELECT count(*) FROM leaver.batches)";
+    assert_eq!(app.count(recorded).await, 2);
+}
+
+#[tokio::test]
 async fn more_than_a_slice_goes_in_one_night() {
     let mut app = TestApp::new().await;
     app.sql(

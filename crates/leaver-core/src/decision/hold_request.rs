@@ -124,3 +124,17 @@ fn facts_fingerprint(employee: &Employee, cause: &str, account: &str) -> String 
          termination_date={termination_date};deleted={deleted};account={account}"
     )
 }
+
+/// Returns true if the fingerprints of two requests show other facts of the employee, whatever the causes and the accounts are.
+/// A fingerprint without those facts differs from none.
+#[must_use]
+pub fn differ_in_facts(one: &str, other: &str) -> bool {
+    facts_of(one)
+        .zip(facts_of(other))
+        .is_some_and(|(one, other)| one != other)
+}
+
+fn facts_of(fingerprint: &str) -> Option<&str> {
+    let facts = fingerprint.get(fingerprint.find(";status=")?..fingerprint.rfind(";account=")?)?;
+    facts.contains(";employment_status=").then_some(facts)
+}

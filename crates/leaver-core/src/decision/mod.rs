@@ -17,7 +17,7 @@ mod others;
 pub use others::{OtherRecord, Presence};
 
 mod hold_request;
-pub use hold_request::{HoldRequest, RequestedAction, request_change};
+pub use hold_request::{HoldRequest, RequestedAction, differ_in_facts, request_change};
 
 use chrono::{DateTime, Utc};
 

@@ -79,7 +79,7 @@ pub(in crate::engine::safeguard) async fn end_used_up(
     Ok(())
 }
 
-/// Returns the grants that have not expired, oldest first. Of a scope the last one is in effect.
+/// Returns the grants in effect, oldest first: the last one of each scope, if it has not expired.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -90,7 +90,11 @@ pub(crate) async fn list_live(
     sqlx::query_as!(
         Grant,
         "SELECT id, tenant, direction, allowed, used, reason, granted_by, granted_at, expires_at
-         FROM leaver.grants WHERE granted_at <= $1 AND expires_at > $1 ORDER BY id",
+         FROM leaver.grants g
+         WHERE expires_at > $1
+           AND NOT EXISTS (SELECT FROM leaver.grants l
+                           WHERE l.tenant = g.tenant AND l.direction = g.direction AND l.id > g.id)
+         ORDER BY id",
         now,
     )
     .fetch_all(conn)

@@ -12,14 +12,18 @@ use crate::engine::audit::{self, AuditAction};
 use crate::engine::batches::Direction;
 use crate::engine::evaluate::{Evaluated, Evaluation, evaluate_facts};
 use crate::engine::execute::{Outcome, execute};
-use crate::engine::holds::Hold;
+use crate::engine::holds::{self, Hold};
 use crate::engine::origin::{Cause, Origin};
 use crate::engine::policies::Policies;
 use crate::engine::previews::{self, Preview, PreviewKind};
 use crate::engine::safeguard::{self, change_of};
+use crate::engine::shadow::{self, ModeRead};
 use crate::roster;
 use leaver_core::decision::{Action, Decision, NoActionReason};
 use leaver_core::domain::{Employee, EmployeeKey};
+
+/// Why a change of a source in shadow mode is skipped.
+const IN_SHADOW_MODE: &str = "the source is in shadow mode, so the change is only planned";
 
 /// The list of a trip that a person can confirm.
 #[derive(Debug, Serialize)]
@@ -74,12 +78,9 @@ pub async fn preview(
     let employees = roster::scan::store::find(conn, &keys_of(&holds)?).await?;
     let direction = trip.scope().direction;
     let verdicts = decide_again(conn, table, policies, employees, direction, now).await?;
-    let kept = Preview {
-        kind: PreviewKind::Release,
-        subject: trip.id.to_string(),
-        members: holds.iter().map(|hold| hold.id).collect(),
-    };
-    let digest = kept.keep(conn, person, now).await?;
+    let ids = holds.iter().map(|hold| hold.id).collect();
+    let kept = Preview::of_ids(PreviewKind::Release, trip.id.to_string(), ids);
+    kept.keep(conn, person, now).await?;
     let members = holds
         .into_iter()
         .map(|hold| judged(hold, &verdicts))
@@ -87,7 +88,7 @@ pub async fn preview(
     Ok(Listed {
         trip,
         members,
-        digest,
+        digest: kept.digest,
     })
 }
 
@@ -114,12 +115,12 @@ pub async fn release(
     let subject = trip.to_string();
     let listed = previews::confirm(&mut tx, kind, &subject, digest, expires_after, now).await?;
     // In the order of all transactions: employees, then the scope.
-    let keys = keys_of(&store::holds(&mut tx, &listed).await?)?;
+    let keys = keys_of(&holds::store::find_all(&mut tx, &listed).await?)?;
     let mut employees = roster::store::lock(&mut tx, &keys, &policies.sharing(table), now).await?;
     safeguard::store::lock(&mut tx, &[&scope]).await?;
     let mut trip = find_open(&mut tx, trip).await?;
 
-    let (held, gone): (Vec<Hold>, Vec<Hold>) = store::holds(&mut tx, &listed)
+    let (held, gone): (Vec<Hold>, Vec<Hold>) = holds::store::find_all(&mut tx, &listed)
         .await?
         .into_iter()
         .partition(|hold| hold.state == OPEN && hold.trip_id == Some(trip.id));
@@ -145,6 +146,7 @@ pub async fn release(
                 changed.push(member);
                 continue;
             }
+            Some(Outcome::Planned) => member.skipped = Some(IN_SHADOW_MODE.to_owned()),
             Some(Outcome::Blocked) => {
                 let reason = report.blocked.get(&key).map_or("", String::as_str);
                 member.skipped = Some(format!("the database did not change the account: {reason}"));
@@ -197,10 +199,11 @@ async fn decide_again(
 ) -> Result<BTreeMap<EmployeeKey, Verdict>, sqlx::Error> {
     let evaluation = evaluate_facts(conn, table, policies, employees, now).await?;
     let Evaluation {
-        decided,
+        mut decided,
         unconfigured,
         ..
     } = evaluation;
+    shadow::plan_changes(conn, policies, &mut decided, ModeRead::Shown, now).await?;
     let mut verdicts: BTreeMap<EmployeeKey, Verdict> = decided
         .into_iter()
         .map(
@@ -244,7 +247,7 @@ fn why_skipped(decision: &Decision, direction: Direction) -> Option<&'static str
         Action::Keep(NoActionReason::Scheduled) => "the access ends later",
         Action::Keep(NoActionReason::NoAccount) => "no account is found",
         Action::Keep(NoActionReason::AwaitingRead) => "the employee is read from the API first",
-        Action::Keep(NoActionReason::Planned(_)) => "the source is in shadow mode",
+        Action::Keep(NoActionReason::Planned(_)) => IN_SHADOW_MODE,
     })
 }
 

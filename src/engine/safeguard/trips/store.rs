@@ -1,7 +1,5 @@
 //! The tables `leaver.trips` and `leaver.holds`: the members of a trip are its open holds.
 
-use std::collections::BTreeSet;
-
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
@@ -37,7 +35,8 @@ pub(crate) async fn list_open(conn: &mut PgConnection) -> Result<Vec<Trip>, sqlx
     .await
 }
 
-/// Closes an open trip as a person decided. The scope must be locked.
+/// Closes an open trip as a person decided. The scope must be locked. The windows start after all changes so far, also where
+/// the clock of this host is behind that of a replica.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -49,7 +48,11 @@ pub(super) async fn close(
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "UPDATE leaver.trips SET state = $2, closed_by = $3, closed_at = $4 WHERE id = $1 AND state = 'open'",
+        "UPDATE leaver.trips AS t
+         SET state = $2, closed_by = $3,
+             closed_at = GREATEST($4, (SELECT max(c.at) FROM leaver.changes c
+                                       WHERE c.tenant = t.tenant AND c.direction = t.direction))
+         WHERE t.id = $1 AND t.state = 'open'",
         id,
         state,
         by,
@@ -94,25 +97,6 @@ pub(crate) async fn count_members(
         .into_iter()
         .map(|row| (row.trip_id, row.cause, row.held))
         .collect())
-}
-
-/// Returns holds in any state, oldest first.
-///
-/// # Errors
-/// Returns the database's error.
-pub(super) async fn holds(
-    conn: &mut PgConnection,
-    ids: &BTreeSet<i64>,
-) -> Result<Vec<Hold>, sqlx::Error> {
-    let ids: Vec<i64> = ids.iter().copied().collect();
-    sqlx::query_as!(
-        Hold,
-        "SELECT id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id, trip_id, cause
-         FROM leaver.holds WHERE id = ANY($1) ORDER BY id",
-        &ids,
-    )
-    .fetch_all(conn)
-    .await
 }
 
 /// Closes holds as a person decided, also those that the change itself withdrew in this transaction.

@@ -125,3 +125,22 @@ fn each_rehire_is_its_own_request() {
         RequestedAction::Reactivate
     );
 }
+
+#[test]
+fn fingerprints_are_compared_by_their_facts() {
+    let person = protected();
+    let fingerprint = |person: &Person| person.request(NOW).facts_fingerprint;
+    let change = request_change(
+        &person.employee,
+        RequestedAction::Deactivate,
+        &AccountId::new("9"),
+    )
+    .facts_fingerprint;
+    assert_ne!(fingerprint(&person), change);
+    assert!(!differ_in_facts(&fingerprint(&person), &change));
+    let moved = person.clone().terminated(on("2026-03-01"));
+    assert!(differ_in_facts(&fingerprint(&moved), &change));
+    for without_facts in ["", "uncertain-elsewhere: it is unknown;account=8"] {
+        assert!(!differ_in_facts(without_facts, &change));
+    }
+}

@@ -7,6 +7,7 @@ use super::assess::{Employment, assess};
 use super::policy::{Cutoff, OnUncertain, Policy, Rehire, SourcesDisagree};
 use super::{
     AccountMatch, Action, Decision, HoldRequest, OtherRecord, Presence, RequestedAction, decide,
+    differ_in_facts, request_change,
 };
 use crate::domain::{
     Account, AccountId, DateOrInstant, Departure, Employee, EmployeeId, EmployeeKey,

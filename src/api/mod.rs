@@ -7,6 +7,7 @@ pub(crate) mod auth;
 mod employees;
 pub mod error;
 mod health;
+mod hygiene;
 pub mod server;
 mod timeouts;
 pub(crate) mod unrouted;

@@ -25,6 +25,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::Service;
 
+use super::hygiene::{has_one_host, set_response_headers};
 use super::timeouts::{ConnectionState, TimeoutStream};
 
 /// Larger request headers are answered 431. Common proxies allow about as much.
@@ -37,7 +38,8 @@ const MAX_BUFFER_BYTES: usize = 64 * 1024;
 const MAX_REJECTIONS: usize = 64;
 const REJECT_DEADLINE: Duration = Duration::from_millis(500);
 const RESPONSE_503: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\
+Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n";
 /// Pause after a failed accept: without descriptors or memory, the next one fails at once too.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Time that aborted connections get to end.
@@ -289,7 +291,9 @@ async fn respond(
 ) -> Result<Response<Body>, Infallible> {
     let encoding = transfer_encoding(request.headers());
     let mut response = if encoding == TransferEncoding::Unsupported {
-        unsupported_transfer_encoding()
+        bad_request(r#"{"error":"unsupported transfer encoding"}"#)
+    } else if !has_one_host(&request) {
+        bad_request(r#"{"error":"needs exactly one Host header"}"#)
     } else {
         request.extensions_mut().insert(ConnectInfo(peer));
         app.call(request.map(Body::new)).await?
@@ -301,6 +305,7 @@ async fn respond(
         let headers = response.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    set_response_headers(response.headers_mut());
     Ok(response)
 }
 
@@ -322,8 +327,8 @@ fn transfer_encoding(headers: &HeaderMap) -> TransferEncoding {
     }
 }
 
-fn unsupported_transfer_encoding() -> Response<Body> {
-    let mut response = Response::new(Body::from(r#"{"error":"unsupported transfer encoding"}"#));
+fn bad_request(body: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::BAD_REQUEST;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

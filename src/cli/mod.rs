@@ -13,6 +13,7 @@ mod holds;
 mod migrate;
 mod modes;
 pub(crate) mod output;
+mod person;
 mod plan;
 mod replay;
 mod safeguard;
@@ -31,10 +32,12 @@ use clap::{Args, Parser, Subcommand};
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::base::process;
 use crate::config::{Environment, Settings};
 use crate::db::schema;
 use crate::service;
 use embedded_postgres::{self, Embedded};
+use leaver_core::domain::is_unprintable;
 
 /// Exit code of a command that failed.
 const COULD_NOT_BE_DONE: i32 = 3;
@@ -136,6 +139,27 @@ async fn start_embedded(env: &Environment) -> anyhow::Result<(Embedded, PgConnec
     let postgres = tokio::task::spawn_blocking(move || Embedded::start(&options)).await??;
     let connect = postgres.connect_options("postgres");
     Ok((postgres, connect))
+}
+
+/// Runs the command of the process's arguments and returns its exit code.
+#[must_use]
+pub fn main(env: &Environment) -> ExitCode {
+    // Before anything is read: nearly every command holds a key or a password.
+    if let Err(error) = process::protect_memory() {
+        output::note(&format!("leaver: cannot turn core dumps off: {error}"));
+    }
+    match Cli::try_parse() {
+        Ok(cli) => run(cli, env),
+        Err(mistake) => {
+            let shown = mistake.render().to_string();
+            if shown.chars().all(|c| c == '\n' || !is_unprintable(c)) {
+                mistake.exit();
+            }
+            // An argument may come from a text that somebody else wrote.
+            shown.trim_end().lines().for_each(output::note);
+            wrong_usage()
+        }
+    }
 }
 
 /// Runs a command and returns its exit code.

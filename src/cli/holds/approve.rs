@@ -10,8 +10,9 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::PgConnection;
 
+use super::super::person::Person;
 use super::super::{Config, Format, exit_code, open, output, wrong_usage};
-use super::{Person, ResolvedHold, list};
+use super::{ResolvedHold, list};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, Settings};
 use crate::engine::accounts::AccountsTable;
@@ -21,7 +22,7 @@ use crate::engine::previews::DigestError;
 use crate::engine::shadow;
 use crate::reports::holds::with_emails;
 use crate::service;
-use leaver_core::domain::{AccountId, SourceName};
+use leaver_core::domain::{AccountId, Actor, SourceName};
 
 /// Approve holds: by ID, or all that a filter lists
 #[derive(Debug, Args)]
@@ -81,7 +82,7 @@ impl Approve {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (settings, mut conn) = open(&self.config, env).await?;
         let table = AccountsTable::inspect(&mut conn, &settings.accounts).await?;
-        let name = self.person.name(env);
+        let actor = self.person.actor(env)?;
         let named = if self.all {
             Named::All
         } else if self.account.is_empty() {
@@ -94,7 +95,7 @@ impl Approve {
         shadow::store_start_modes(&mut conn, &policies, SystemClock.now()).await?;
         if let [id] = self.ids[..] {
             let now = SystemClock.now();
-            let approved = resolve::approve(&mut conn, &table, id, &named, &name, now).await?;
+            let approved = resolve::approve(&mut conn, &table, id, &named, &actor, now).await?;
             if self.format.json {
                 output::json(&ResolvedHold::approved(&approved))?;
             } else {
@@ -107,7 +108,7 @@ impl Approve {
             return Ok(wrong_usage());
         }
         let ids = if self.ids.is_empty() {
-            match self.choose(&mut conn, &settings, &name).await? {
+            match self.choose(&mut conn, &settings, &actor).await? {
                 Choice::Approve(ids) => ids,
                 Choice::Nothing(code) => return Ok(code),
             }
@@ -117,7 +118,7 @@ impl Approve {
         let mut results: Vec<(i64, Result<Approved, ResolveError>)> = vec![];
         for id in ids {
             let now = SystemClock.now();
-            let approved = resolve::approve(&mut conn, &table, id, &named, &name, now).await;
+            let approved = resolve::approve(&mut conn, &table, id, &named, &actor, now).await;
             results.push((id, approved));
         }
         self.report(results)
@@ -128,7 +129,7 @@ impl Approve {
         &self,
         conn: &mut PgConnection,
         settings: &Settings,
-        name: &str,
+        actor: &Actor,
     ) -> anyhow::Result<Choice> {
         let filter = HoldFilter {
             trip: self.filter.trip,
@@ -137,7 +138,7 @@ impl Approve {
         };
         let digest = match &self.confirm {
             Some(digest) => digest.clone(),
-            None => match self.show(conn, &filter, name).await? {
+            None => match self.show(conn, &filter, actor).await? {
                 Some(digest) => digest,
                 None => return Ok(Choice::Nothing(ExitCode::SUCCESS)),
             },
@@ -163,9 +164,9 @@ impl Approve {
         &self,
         conn: &mut PgConnection,
         filter: &HoldFilter,
-        name: &str,
+        actor: &Actor,
     ) -> anyhow::Result<Option<String>> {
-        let selected = selection::select(conn, filter, name, SystemClock.now()).await?;
+        let selected = selection::select(conn, filter, actor, SystemClock.now()).await?;
         let (count, digest) = (selected.holds.len(), selected.digest);
         let holds = with_emails(conn, selected.holds).await?;
         if self.format.json {
@@ -219,8 +220,9 @@ impl Approve {
 fn print(approved: &Approved) {
     for (account, changed) in &approved.accounts {
         output::line!(
-            "hold {} approved: account {account} {}",
+            "hold {} approved: account {} {}",
             approved.hold.id,
+            output::text(account),
             effect(approved, *changed)
         );
     }

@@ -133,12 +133,12 @@ pub async fn approve(
     table: &AccountsTable,
     id: i64,
     named: &Named,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Approved, ResolveError> {
     let mut tx = conn.begin().await?;
     set_lock_timeout(&mut tx).await?;
-    let (hold, key) = close(&mut tx, id, "approved", person, now).await?;
+    let (hold, key) = close(&mut tx, id, "approved", actor, now).await?;
     if shadow::store::is_shadowed(&mut tx, &key.source).await? {
         let source_name = key.source;
         return Err(ResolveError::Shadow { id, source_name });
@@ -228,7 +228,7 @@ pub async fn approve(
     } else {
         Direction::Deactivated
     };
-    let origin = Origin::person(Cause::Cli, person);
+    let origin = Origin::person(Cause::Cli, actor);
     let records: Vec<Change> = employees
         .first()
         .map(|employee| {
@@ -244,7 +244,7 @@ pub async fn approve(
         employee: key.clone(),
         account: Some(account.clone()),
         delivery: hold.delivery_id.map(DeliveryId),
-        actor: Actor::Person(person.to_owned()),
+        actor: actor.clone(),
     };
     let mut entries = vec![];
     for account in &ids {
@@ -354,19 +354,19 @@ pub(crate) async fn find_tolerantly(
 pub async fn reject(
     conn: &mut PgConnection,
     id: i64,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Hold, ResolveError> {
     let mut tx = conn.begin().await?;
     set_lock_timeout(&mut tx).await?;
-    let (hold, key) = close(&mut tx, id, "rejected", person, now).await?;
+    let (hold, key) = close(&mut tx, id, "rejected", actor, now).await?;
     let entry = AuditEntry {
         action: AuditAction::Rejected,
         reason: hold.reason.clone(),
         employee: key,
         account: hold.account_id.clone().map(AccountId::new),
         delivery: hold.delivery_id.map(DeliveryId),
-        actor: Actor::Person(person.to_owned()),
+        actor: actor.clone(),
     };
     audit::store::record(&mut tx, &[entry], now).await?;
     tx.commit().await?;
@@ -378,7 +378,7 @@ async fn close(
     conn: &mut PgConnection,
     id: i64,
     state: &str,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<(Hold, EmployeeKey), ResolveError> {
     let found = holds::store::find(conn, id)
@@ -386,7 +386,7 @@ async fn close(
         .ok_or(ResolveError::Unknown(id))?;
     let key = employee_key(&found.source, found.tenant, found.employee_id)?;
     roster::store::lock(conn, std::slice::from_ref(&key), &Sharing::default(), now).await?;
-    if let Some(hold) = holds::store::close(conn, id, state, person, now).await? {
+    if let Some(hold) = holds::store::close(conn, id, state, actor, now).await? {
         return Ok((hold, key));
     }
     let hold = holds::store::find(conn, id).await?;

@@ -6,6 +6,7 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::{Connection, PgConnection};
 
 use super::{Hold, store};
+use crate::engine::audit::Actor;
 use crate::engine::previews::{self, DigestError, Preview, PreviewKind};
 use leaver_core::domain::SourceName;
 
@@ -61,7 +62,7 @@ pub struct Selection {
 pub async fn select(
     conn: &mut PgConnection,
     filter: &HoldFilter,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Selection, sqlx::Error> {
     let mut holds = store::list_open(conn).await?;
@@ -74,7 +75,7 @@ pub async fn select(
     let digest = if holds.is_empty() {
         preview.digest()
     } else {
-        preview.keep(conn, person, now).await?
+        preview.keep(conn, actor, now).await?
     };
     Ok(Selection { holds, digest })
 }

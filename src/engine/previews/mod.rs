@@ -8,6 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
+use crate::engine::audit::Actor;
+
 /// Bytes of a digest that are shown.
 const DIGEST_BYTES: usize = 8;
 
@@ -79,11 +81,11 @@ impl Preview {
     pub async fn keep(
         &self,
         conn: &mut PgConnection,
-        person: &str,
+        actor: &Actor,
         now: DateTime<Utc>,
     ) -> Result<String, sqlx::Error> {
         let digest = self.digest();
-        store::insert(conn, self, &digest, person, now).await?;
+        store::insert(conn, self, &digest, actor, now).await?;
         Ok(digest)
     }
 }

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::{Preview, PreviewKind};
+use crate::engine::audit::Actor;
 
 /// A stored list.
 pub(super) struct Stored {
@@ -26,7 +27,7 @@ pub(super) async fn insert(
     conn: &mut PgConnection,
     preview: &Preview,
     digest: &str,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
@@ -39,7 +40,7 @@ pub(super) async fn insert(
         digest,
         Json(&preview.members) as _,
         now,
-        person,
+        actor.to_string(),
     )
     .execute(conn)
     .await?;

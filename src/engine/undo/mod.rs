@@ -18,6 +18,7 @@ pub use self::carry_out::carry_out;
 use self::examine::examine;
 pub use self::selection::Selection;
 use crate::engine::accounts::AccountsTable;
+use crate::engine::audit::Actor;
 use crate::engine::previews::{DigestError, Preview, PreviewKind};
 
 /// Why nothing was undone.
@@ -69,7 +70,7 @@ pub async fn list(
     conn: &mut PgConnection,
     table: &AccountsTable,
     undo: &Undo,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<UndoReport, UndoError> {
     require_writers(table, undo)?;
@@ -86,7 +87,7 @@ pub async fn list(
             subject: undo.subject(),
             members,
         };
-        digest = Some(preview.keep(conn, person, now).await?);
+        digest = Some(preview.keep(conn, actor, now).await?);
     }
     Ok(UndoReport {
         accounts,

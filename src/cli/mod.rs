@@ -24,6 +24,7 @@ mod undo;
 mod trips;
 mod webhooks;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -37,7 +38,7 @@ use crate::config::{Environment, Settings};
 use crate::db::schema;
 use crate::service;
 use embedded_postgres::{self, Embedded};
-use leaver_core::domain::is_unprintable;
+use leaver_core::domain::printable;
 
 /// Exit code of a command that failed.
 const COULD_NOT_BE_DONE: i32 = 3;
@@ -148,18 +149,29 @@ pub fn main(env: &Environment) -> ExitCode {
     if let Err(error) = process::protect_memory() {
         output::note(&format!("leaver: cannot turn core dumps off: {error}"));
     }
-    match Cli::try_parse() {
-        Ok(cli) => run(cli, env),
-        Err(mistake) => {
-            let shown = mistake.render().to_string();
-            if shown.chars().all(|c| c == '\n' || !is_unprintable(c)) {
-                mistake.exit();
-            }
-            // An argument may come from a text that somebody else wrote.
-            shown.trim_end().lines().for_each(output::note);
+    let mistake = match Cli::try_parse() {
+        Ok(cli) => return run(cli, env),
+        Err(mistake) => mistake,
+    };
+    let written: Vec<OsString> = std::env::args_os().collect();
+    let shown: Vec<OsString> = written.iter().map(printable_argument).collect();
+    if shown == written {
+        mistake.exit();
+    }
+    // The message quotes an argument, which may be a copy of a text that somebody else wrote.
+    match Cli::try_parse_from(shown) {
+        Err(mistake) => mistake.exit(),
+        Ok(_) => {
+            output::note(
+                "error: an argument has a control character or an invisible one; leave it out",
+            );
             wrong_usage()
         }
     }
+}
+
+fn printable_argument(argument: &OsString) -> OsString {
+    printable(&argument.to_string_lossy()).into_owned().into()
 }
 
 /// Runs a command and returns its exit code.

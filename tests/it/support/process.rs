@@ -91,6 +91,10 @@ impl RunningProcess {
         std::fs::read_to_string(self.folder.path().join("err")).unwrap()
     }
 
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }

@@ -2,10 +2,9 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
-use leaver::cli::{self, Cli};
+use leaver::cli;
 use leaver::config::Environment;
 
 fn main() -> ExitCode {
-    cli::run(Cli::parse(), &Environment::of_process())
+    cli::main(&Environment::of_process())
 }

@@ -23,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tower::Service;
 
 use super::error::ApiError;
+use super::hygiene::{has_one_host, set_response_headers};
 use super::server::REJECT_DEADLINE;
 use super::slots::Slot;
 use super::timeouts::{ConnectionState, TimeoutStream};
@@ -129,7 +130,9 @@ async fn respond(
 ) -> Result<Response<Body>, Infallible> {
     let encoding = transfer_encoding(request.headers());
     let mut response = if encoding == TransferEncoding::Unsupported {
-        unsupported_transfer_encoding()
+        bad_request(r#"{"error":"unsupported transfer encoding"}"#)
+    } else if !has_one_host(&request) {
+        bad_request(r#"{"error":"needs exactly one Host header"}"#)
     } else {
         request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(Arc::clone(slot));
@@ -146,6 +149,7 @@ async fn respond(
         let headers = response.headers_mut();
         headers.insert(CONNECTION, HeaderValue::from_static("close"));
     }
+    set_response_headers(response.headers_mut());
     Ok(response)
 }
 
@@ -167,8 +171,8 @@ fn transfer_encoding(headers: &HeaderMap) -> TransferEncoding {
     }
 }
 
-fn unsupported_transfer_encoding() -> Response<Body> {
-    let mut response = Response::new(Body::from(r#"{"error":"unsupported transfer encoding"}"#));
+fn bad_request(body: &'static str) -> Response<Body> {
+    let mut response = Response::new(Body::from(body));
     *response.status_mut() = StatusCode::BAD_REQUEST;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));

@@ -46,7 +46,7 @@ async fn list_page(state: &AppState, query: &str, peer: Option<IpAddr>) -> Resul
     let reading = async {
         let mut conn = state.read_pool.acquire().await?;
         let now = state.clock.now();
-        record_read(&mut conn, &Actor::AdminToken, &filter, &[], now).await?;
+        record_read(&mut conn, &Actor::admin_token(), &filter, &[], now).await?;
         employees::store::page(&mut conn, &wanted, size).await
     };
     match tokio::time::timeout(state.store_timeout, reading).await {

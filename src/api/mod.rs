@@ -10,6 +10,7 @@ mod connection;
 mod employees;
 pub mod error;
 mod health;
+mod hygiene;
 mod peer;
 pub mod proxies;
 pub mod server;

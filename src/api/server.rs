@@ -34,7 +34,8 @@ const QUEUE_PAUSE: Duration = Duration::from_millis(25);
 /// Interval of [`Slots::maintain`].
 const MAINTENANCE_INTERVAL: Duration = Duration::from_secs(1);
 const RESPONSE_503: &[u8] =
-    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\r\n";
+    b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 5\r\nConnection: close\r\nContent-Length: 0\r\n\
+Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n\r\n";
 /// Pause after a failed accept: without descriptors or memory, the next one fails at once too.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// Time that aborted connections get to end.

@@ -9,4 +9,5 @@ pub mod liveness;
 pub(crate) mod log_throttle;
 pub mod metrics;
 pub(crate) mod panics;
+pub(crate) mod process;
 pub(crate) mod rejections;

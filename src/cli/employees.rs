@@ -66,7 +66,8 @@ impl Employees {
         print(page);
         note_shadow_modes(&mut conn, &settings).await?;
         if let Some(next) = next {
-            output::note(&format!("next page:\n  {}", self.next_command(&next)));
+            output::note("next page:");
+            output::note(&format!("  {}", self.next_command(&next)));
         }
         Ok(ExitCode::SUCCESS)
     }

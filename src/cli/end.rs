@@ -7,7 +7,8 @@ use clap::Args;
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::holds::Person;
+use super::output::Cell;
+use super::person::Person;
 use super::reads::record_read;
 use super::{Config, Format, open, output, wrong_usage};
 use crate::base::clock::{Clock, SystemClock};
@@ -124,14 +125,14 @@ impl End {
             output::note("nothing was changed");
             return Ok(ExitCode::FAILURE);
         }
-        let (name, now) = (self.person.name(env), SystemClock.now());
+        let (actor, now) = (self.person.actor(env)?, SystemClock.now());
         let ended = end_access(
             &mut conn,
             &table,
             &policies,
             &found.candidates,
             &self.reason,
-            &name,
+            &actor,
             now,
         );
         let ended = ended.await?;
@@ -166,8 +167,8 @@ impl End {
 
 fn described(account: &AccountId) -> String {
     match account.tenant() {
-        Some(tenant) => format!("account {account} of tenant {tenant}"),
-        None => format!("account {account}"),
+        Some(tenant) => output::text(format_args!("account {account} of tenant {tenant}")),
+        None => output::text(format_args!("account {account}")),
     }
 }
 
@@ -250,11 +251,15 @@ fn table_of(found: &Found) -> output::Table {
     let mut table = output::Table::new(&["who", "e-mail", "active", "protected", "employees"]);
     for row in rows(found) {
         table.add_row([
-            row.who,
-            output::or_dash(row.email),
-            output::or_dash(row.active.map(output::yes_or_no)),
-            output::yes_or_no(row.protected).to_owned(),
-            output::or_dash(Some(row.employees.join("\n")).filter(|text| !text.is_empty())),
+            row.who.into(),
+            output::or_dash(row.email).into(),
+            output::or_dash(row.active.map(output::yes_or_no)).into(),
+            output::yes_or_no(row.protected).into(),
+            if row.employees.is_empty() {
+                "-".into()
+            } else {
+                Cell::lines(&row.employees)
+            },
         ]);
     }
     table

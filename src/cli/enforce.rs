@@ -6,7 +6,7 @@ use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use sqlx::PgConnection;
 
-use super::holds::Person;
+use super::person::Person;
 use super::plan::PlanReport;
 use super::reads::record_read;
 use super::{Config, Format, exit_code, open, output};
@@ -87,8 +87,8 @@ impl Shadow {
             return Ok(ExitCode::from(2));
         }
         let (policies, source) = (service::policies(&settings), &self.source);
-        let (name, now) = (self.person.name(env), SystemClock.now());
-        let changed = start_shadow_mode(&mut conn, &policies, source, &name, now).await?;
+        let (actor, now) = (self.person.actor(env)?, SystemClock.now());
+        let changed = start_shadow_mode(&mut conn, &policies, source, &actor, now).await?;
         if self.format.json {
             output::json(&serde_json::json!({
                 "source": source, "mode": SourceMode::Shadow, "changed": changed
@@ -114,14 +114,14 @@ impl Enforce {
         ensure_update(&mut conn, &settings, &table).await?;
         let report = PlanReport::of(&mut conn, &settings, Some(&self.source)).await?;
         let (policies, backlog) = (service::policies(&settings), self.backlog());
-        let (name, now) = (self.person.name(env), SystemClock.now());
+        let (actor, now) = (self.person.actor(env)?, SystemClock.now());
         let change = leave_shadow_mode(
             &mut conn,
             &table,
             &policies,
             &self.source,
             backlog,
-            &name,
+            &actor,
             now,
         );
         let change = change.await?;

@@ -69,15 +69,15 @@ impl Explain {
 fn print(explanation: &Explanation) {
     output::line!(
         "employee {} (tenant {}, source {})",
-        explanation.employee_id,
-        explanation.tenant,
+        output::text(&explanation.employee_id),
+        output::text(&explanation.tenant),
         explanation.source
     );
     output::line!("{}", facts_table(&explanation.facts));
-    output::line!("state:          {}", state(explanation));
+    output::line!("state:          {}", output::text(state(explanation)));
     output::line!(
         "account:        {}",
-        output::or_dash(explanation.account_id.as_ref().map(ToString::to_string))
+        output::or_dash(explanation.account_id.as_ref().map(output::text))
     );
     output::line!(
         "last delivery:  {}",
@@ -94,10 +94,12 @@ fn print(explanation: &Explanation) {
     output::line!("decision now:   {}", explanation.decision.unwrap_or("none"));
     output::line!(
         "reason:         {}",
-        explanation
-            .reason
-            .as_deref()
-            .unwrap_or("this source is not configured")
+        output::text(
+            explanation
+                .reason
+                .as_deref()
+                .unwrap_or("this source is not configured")
+        )
     );
     match &explanation.history {
         None => output::line!("audit log:      not readable by this role"),

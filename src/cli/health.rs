@@ -33,7 +33,7 @@ impl HealthCheck {
             let server = self.config.read(env, &SecretScope::none())?.server;
             client::local_url(server.admin_listen.unwrap_or(server.listen))
         };
-        let answer = client::new(Duration::from_secs(5))?
+        let answer = client::for_url(&base, Duration::from_secs(5))?
             .get(format!("{base}/health"))
             .send()
             .await
@@ -49,9 +49,9 @@ impl HealthCheck {
             output::json(&health)?;
         } else {
             let word = |pointer: &str| match health.pointer(pointer) {
-                Some(serde_json::Value::String(text)) => text.clone(),
+                Some(serde_json::Value::String(text)) => output::text(text),
                 Some(serde_json::Value::Null) | None => "-".to_owned(),
-                Some(other) => other.to_string(),
+                Some(other) => output::text(other),
             };
             output::line!(
                 "{} (leaver {}), mode {}",
@@ -61,7 +61,9 @@ impl HealthCheck {
             );
             let reasons = health.get("reasons").and_then(serde_json::Value::as_array);
             for reason in reasons.into_iter().flatten() {
-                let part = |name: &str| reason.get(name).and_then(|v| v.as_str()).unwrap_or("-");
+                let part = |name: &str| {
+                    output::text(reason.get(name).and_then(|v| v.as_str()).unwrap_or("-"))
+                };
                 output::line!("  {}: {}", part("code"), part("text"));
                 output::line!("    run: {}", part("command"));
             }

@@ -13,6 +13,7 @@ mod holds;
 mod migrate;
 mod modes;
 pub(crate) mod output;
+mod person;
 mod plan;
 mod reads;
 mod replay;
@@ -24,6 +25,7 @@ mod undo;
 mod trips;
 mod webhooks;
 
+use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -32,10 +34,12 @@ use clap::{Args, Parser, Subcommand};
 use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 
+use crate::base::process;
 use crate::config::{Environment, SecretScope, Settings};
 use crate::db::schema;
 use crate::service;
 use embedded_postgres::{self, Embedded};
+use leaver_core::domain::printable;
 
 /// Exit code of a command that failed.
 const COULD_NOT_BE_DONE: i32 = 3;
@@ -150,6 +154,38 @@ async fn start_embedded(env: &Environment) -> anyhow::Result<(Embedded, PgConnec
     let postgres = tokio::task::spawn_blocking(move || Embedded::start(&options)).await??;
     let connect = postgres.connect_options("postgres");
     Ok((postgres, connect))
+}
+
+/// Runs the command of the process's arguments and returns its exit code.
+#[must_use]
+pub fn main(env: &Environment) -> ExitCode {
+    // Before anything is read: nearly every command holds a key or a password.
+    if let Err(error) = process::protect_memory() {
+        output::note(&format!("leaver: cannot turn core dumps off: {error}"));
+    }
+    let mistake = match Cli::try_parse() {
+        Ok(cli) => return run(cli, env),
+        Err(mistake) => mistake,
+    };
+    let written: Vec<OsString> = std::env::args_os().collect();
+    let shown: Vec<OsString> = written.iter().map(printable_argument).collect();
+    if shown == written {
+        mistake.exit();
+    }
+    // The message quotes an argument, which may be a copy of a text that somebody else wrote.
+    match Cli::try_parse_from(shown) {
+        Err(mistake) => mistake.exit(),
+        Ok(_) => {
+            output::note(
+                "error: an argument has a control character or an invisible one; leave it out",
+            );
+            wrong_usage()
+        }
+    }
+}
+
+fn printable_argument(argument: &OsString) -> OsString {
+    printable(&argument.to_string_lossy()).into_owned().into()
 }
 
 /// Runs a command and returns its exit code.

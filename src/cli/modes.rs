@@ -34,6 +34,10 @@ pub(super) fn described(found: &ModeOfSource) -> String {
     match (found.since, &found.by) {
         (None, _) => format!("{effect} (not seen yet)"),
         (Some(since), None) => format!("{effect} (since {})", output::time(since)),
-        (Some(since), Some(by)) => format!("{effect} (since {}, by {by})", output::time(since)),
+        (Some(since), Some(by)) => format!(
+            "{effect} (since {}, by {})",
+            output::time(since),
+            output::text(by)
+        ),
     }
 }

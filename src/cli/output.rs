@@ -1,4 +1,7 @@
 //! Output of commands: tables for people, tab-separated lines for pipes, JSON for programs.
+//!
+//! HR systems and the application choose some of the texts. [`leaver_core::domain::printable`] escapes the characters of them
+//! that would steer a terminal: per cell, in [`text`], and once more for each line.
 
 use std::fmt::{Arguments, Display, Formatter, Result};
 use std::io::{IsTerminal, Write};
@@ -9,6 +12,7 @@ use comfy_table::{ColumnConstraint, ContentArrangement, presets};
 use serde::Serialize;
 
 use super::COULD_NOT_BE_DONE;
+use leaver_core::domain::{printable, printable_json, printable_lines};
 
 /// Width of a drawn table when stdout is no terminal, in columns.
 const WIDTH_WITHOUT_TERMINAL: u16 = 120;
@@ -20,6 +24,24 @@ pub(crate) struct Table {
     rows: Vec<Vec<String>>,
     wraps: bool,
     is_drawn: bool,
+}
+
+/// The text of a cell, escaped.
+#[derive(Debug)]
+pub(crate) struct Cell(String);
+
+impl Cell {
+    /// Makes a cell of several lines.
+    pub(crate) fn lines<T: AsRef<str>>(lines: impl IntoIterator<Item = T>) -> Self {
+        let lines = lines.into_iter().map(|line| text(line.as_ref()));
+        Self(lines.collect::<Vec<String>>().join("\n"))
+    }
+}
+
+impl<T: AsRef<str>> From<T> for Cell {
+    fn from(text: T) -> Self {
+        Self::lines([text])
+    }
 }
 
 impl Table {
@@ -42,8 +64,9 @@ impl Table {
     }
 
     /// Adds a row.
-    pub(crate) fn add_row<Cell: Into<String>>(&mut self, cells: impl IntoIterator<Item = Cell>) {
-        self.rows.push(cells.into_iter().map(Into::into).collect());
+    pub(crate) fn add_row<C: Into<Cell>>(&mut self, cells: impl IntoIterator<Item = C>) {
+        let cells = cells.into_iter().map(|cell| cell.into().0);
+        self.rows.push(cells.collect());
     }
 
     fn drawn(&self) -> comfy_table::Table {
@@ -79,12 +102,9 @@ impl Display for Table {
     }
 }
 
-/// Joins cells with tabs; a tab or line break inside a cell becomes a space.
+/// Joins cells with tabs; a line break inside a cell becomes a space.
 fn separated(cells: &[String]) -> String {
-    let cells: Vec<String> = cells
-        .iter()
-        .map(|cell| cell.replace(['\t', '\n', '\r'], " "))
-        .collect();
+    let cells: Vec<String> = cells.iter().map(|cell| cell.replace('\n', " ")).collect();
     cells.join("\t")
 }
 
@@ -119,27 +139,28 @@ pub(crate) use line;
 /// Prints a line on stdout; ends the process with exit code 3 if that fails.
 pub(crate) fn write_line(text: Arguments<'_>) {
     // A closed pipe, as in `leaver deliveries | head -1`, is no bug, and `println!` would panic.
-    if writeln!(std::io::stdout(), "{text}").is_err() {
+    let text = text.to_string();
+    if writeln!(std::io::stdout(), "{}", printable_lines(&text)).is_err() {
         std::process::exit(COULD_NOT_BE_DONE);
     }
 }
 
 /// Prints one JSON value on one line.
 pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
-    line!("{}", serde_json::to_string(value)?);
+    line!("{}", printable_json(&serde_json::to_string(value)?));
     Ok(())
 }
 
-/// Prints a remark for people on stderr, so that stdout holds nothing but the result.
+/// Prints a remark of one line for people on stderr, so that stdout holds nothing but the result.
 #[expect(clippy::print_stderr, reason = "stdout is for the result")]
 pub(crate) fn note(text: &str) {
-    eprintln!("{text}");
+    eprintln!("{}", printable(text));
 }
 
 /// Asks on stderr and reads the answer from stdin. Anything but yes counts as no.
 pub(crate) fn ask(question: &str) -> anyhow::Result<bool> {
     let mut err = std::io::stderr();
-    write!(err, "{question} [y/N] ").context("cannot ask")?;
+    write!(err, "{} [y/N] ", printable_lines(question)).context("cannot ask")?;
     err.flush().context("cannot ask")?;
     let mut answer = String::new();
     std::io::stdin()
@@ -148,9 +169,14 @@ pub(crate) fn ask(question: &str) -> anyhow::Result<bool> {
     Ok(matches!(answer.trim().to_lowercase().as_str(), "y" | "yes"))
 }
 
-/// Returns an error with its causes on one line.
+/// Returns a value as text on one line, escaped.
+pub(crate) fn text(value: impl Display) -> String {
+    printable(&value.to_string()).into_owned()
+}
+
+/// Returns an error with its causes on one line, escaped.
 pub(crate) fn chain(error: &anyhow::Error) -> String {
-    crate::db::error::error_chain(error.as_ref())
+    text(crate::db::error::error_chain(error.as_ref()))
 }
 
 /// Returns a failed request's innermost cause. The outer ones name parts of the HTTP library.
@@ -208,13 +234,16 @@ mod tests {
             is_drawn,
             ..Table::new(&["hold", "employee"])
         };
-        table.add_row(["12", "40217\ndana\t@example.com"]);
+        table.add_row(["12", "40217\ndana\t@example.com\u{1b}[2J\u{202e}"]);
         table.to_string()
     }
 
     #[test]
     fn a_pipe_gets_one_tab_separated_line_per_row() {
-        assert_eq!(table(false), "hold\temployee\n12\t40217 dana @example.com");
+        assert_eq!(
+            table(false),
+            "hold\temployee\n12\t40217\\ndana\\t@example.com\\u{1b}[2J\\u{202e}"
+        );
     }
 
     #[test]

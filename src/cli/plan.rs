@@ -7,6 +7,7 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::modes::described;
+use super::output::Cell;
 use super::reads::record_read;
 use super::{Config, Format, open, output};
 use crate::base::clock::{Clock, SystemClock};
@@ -108,17 +109,17 @@ fn table<'a>(rows: impl Iterator<Item = &'a Row>) -> output::Table {
     ]);
     for Row { change, work_email } in rows {
         let employee = match work_email {
-            Some(email) => format!("{}\n{email}", change.employee_id),
-            None => change.employee_id.clone(),
+            Some(email) => Cell::lines([&change.employee_id, email]),
+            None => Cell::from(&change.employee_id),
         };
         table.add_row([
             employee,
-            change.source.clone(),
-            change.tenant.clone(),
-            change.account_id.clone(),
-            verb(&change.direction).to_owned(),
-            output::time(change.planned_at),
-            change.reason.clone(),
+            Cell::from(&change.source),
+            Cell::from(&change.tenant),
+            Cell::from(&change.account_id),
+            verb(&change.direction).into(),
+            output::time(change.planned_at).into(),
+            Cell::from(&change.reason),
         ]);
     }
     table
@@ -134,7 +135,7 @@ fn verb(direction: &str) -> &'static str {
 fn outlook(limit: &Outlook) -> String {
     let what = format!(
         "tenant {}: {} to {}",
-        limit.tenant,
+        output::text(&limit.tenant),
         output::count(limit.accounts, "account"),
         verb(&limit.direction)
     );

@@ -3,10 +3,10 @@
 use anyhow::Context;
 use sqlx::PgConnection;
 
-use super::holds::Person;
+use super::person::Person;
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
-use crate::engine::audit::{self, Actor};
+use crate::engine::audit;
 use leaver_core::domain::EmployeeKey;
 
 /// Records a read about many employees, by the user who runs the command. Fails if it cannot be recorded.
@@ -25,7 +25,7 @@ pub(super) async fn record_read_of(
     filter: &str,
     employees: &[EmployeeKey],
 ) -> anyhow::Result<()> {
-    let actor = Actor::Person(Person::logged_in(env));
+    let actor = Person::logged_in(env)?;
     audit::record_read(conn, &actor, filter, employees, SystemClock.now())
         .await
         .context("cannot record this read in the audit log, so nothing is shown; run `leaver migrate --grant-to ROLE` for the role of this command")

@@ -103,7 +103,7 @@ impl Send {
             return Ok(ExitCode::SUCCESS);
         }
 
-        let mut request = client::new(Duration::from_secs(30))?
+        let mut request = client::for_url(&url, Duration::from_secs(30))?
             .post(&url)
             .header(reqwest::header::CONTENT_TYPE, &content_type);
         for (name, value) in signed {
@@ -121,7 +121,7 @@ impl Send {
             let body = serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text));
             output::json(&serde_json::json!({ "status": status.as_u16(), "body": body }))?;
         } else {
-            output::line!("{status} {text}");
+            output::line!("{status} {}", output::text(text));
         }
         Ok(exit_code(status.is_success()))
     }

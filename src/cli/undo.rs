@@ -8,7 +8,7 @@ use clap::{ArgGroup, Args};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::holds::Person;
+use super::person::Person;
 use super::reads::record_read;
 use super::{Config, Format, exit_code, open, output};
 use crate::base::clock::{Clock, SystemClock};
@@ -68,17 +68,17 @@ impl UndoCommand {
             selection: self.selection(),
             also_touched: self.touched,
         };
-        let (name, now) = (self.person.name(env), SystemClock.now());
+        let (actor, now) = (self.person.actor(env)?, SystemClock.now());
         let done = match &self.confirm {
             None => {
                 record_read(&mut conn, env, "undo, the list to confirm").await?;
-                list(&mut conn, &table, &undo, &name, now).await
+                list(&mut conn, &table, &undo, &actor, now).await
             }
             Some(digest) => {
                 let expires = TimeDelta::from_std(settings.safeguard.approval_expires);
                 let expires = expires.unwrap_or(TimeDelta::MAX);
                 let (conn, table, policies) = (&mut conn, &table, &policies);
-                carry_out(conn, table, policies, &undo, digest, expires, &name, now).await
+                carry_out(conn, table, policies, &undo, digest, expires, &actor, now).await
             }
         };
         let report = match done {

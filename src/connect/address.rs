@@ -89,11 +89,13 @@ fn parse_base_url(text: &str, default_path: &str) -> Result<Url, InvalidAddress>
     Ok(url)
 }
 
-// Stand-in APIs of tests and trial runs listen on this machine, without TLS.
-fn is_loopback(url: &Url) -> bool {
+/// Returns true for addresses of this machine. Stand-in APIs of tests and trial runs listen there, without TLS. A proxy would
+/// reach another machine, so requests to them never go through one.
+pub(super) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
-    host == "localhost" || bare.parse::<IpAddr>().is_ok_and(|ip| ip.is_loopback())
+    let address = bare.parse::<IpAddr>();
+    host == "localhost" || address.is_ok_and(|ip| ip.to_canonical().is_loopback())
 }
 
 /// Appends path segments, each percent-encoded, and a query to a base URL.

@@ -3,19 +3,41 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
+use reqwest::{Client, ClientBuilder, Url};
+
+use super::address;
+
 /// Builds a client with this timeout per request. It follows no redirect.
 ///
 /// # Errors
 /// Fails if TLS cannot be set up.
-pub fn new(timeout: Duration) -> anyhow::Result<reqwest::Client> {
+pub fn new(timeout: Duration) -> anyhow::Result<Client> {
+    Ok(builder(timeout).build()?)
+}
+
+/// Builds the same for one URL. It uses no proxy if the URL is on this machine, whatever the environment contains.
+///
+/// # Errors
+/// Fails if TLS cannot be set up.
+pub fn for_url(url: &str, timeout: Duration) -> anyhow::Result<Client> {
+    let is_local = Url::parse(url).is_ok_and(|url| address::is_loopback(&url));
+    let builder = builder(timeout);
+    let builder = if is_local {
+        builder.no_proxy()
+    } else {
+        builder
+    };
+    Ok(builder.build()?)
+}
+
+fn builder(timeout: Duration) -> ClientBuilder {
     // A second install in one process fails; the first stays in place.
     drop(rustls::crypto::ring::default_provider().install_default());
-    Ok(reqwest::Client::builder()
+    Client::builder()
         .timeout(timeout)
         // A provider would not follow a redirect of a webhook either.
         .redirect(reqwest::redirect::Policy::none())
         .user_agent(concat!("leaver/", env!("CARGO_PKG_VERSION")))
-        .build()?)
 }
 
 /// Returns the URL of a service on this machine that listens on this address. `0.0.0.0` becomes `127.0.0.1`.
@@ -36,7 +58,7 @@ pub(crate) fn local_url(listen: SocketAddr) -> String {
 /// # Errors
 /// Returns a hint with an example if the text is not an `http` or `https` URL.
 pub(crate) fn parse_url(text: &str) -> Result<String, &'static str> {
-    let parsed = reqwest::Url::parse(text).ok();
+    let parsed = Url::parse(text).ok();
     parsed
         .filter(|url| ["http", "https"].contains(&url.scheme()))
         .map(|_| text.to_owned())

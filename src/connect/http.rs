@@ -11,7 +11,7 @@ use reqwest::{Client, Response, StatusCode, Url, redirect::Policy};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::rate_limit::{CredentialBreaker, HostLimiter};
-use super::{ClientLimits, ReadError, retry};
+use super::{ClientLimits, ReadError, address, retry};
 use crate::base::clock::Clock;
 use leaver_core::providers::error_in_success;
 
@@ -24,6 +24,8 @@ pub struct Transport(Arc<Inner>);
 
 struct Inner {
     client: Client,
+    /// For addresses of this machine.
+    direct_client: Client,
     limits: ClientLimits,
     clock: Arc<dyn Clock>,
     credentials: CredentialBreaker,
@@ -115,20 +117,29 @@ impl Transport {
     pub fn new(limits: ClientLimits, clock: Arc<dyn Clock>) -> Result<Self, reqwest::Error> {
         // A second install in one process fails; the first stays in place.
         drop(rustls::crypto::ring::default_provider().install_default());
-        let client = Client::builder()
-            .connect_timeout(limits.connect_timeout)
-            // Credentials must not be sent to another address than the configured one.
-            .redirect(Policy::none())
-            .user_agent(concat!("leaver/", env!("CARGO_PKG_VERSION")))
-            .build()?;
+        let builder = || {
+            Client::builder()
+                .connect_timeout(limits.connect_timeout)
+                // Credentials must not be sent to another address than the configured one.
+                .redirect(Policy::none())
+                .user_agent(concat!("leaver/", env!("CARGO_PKG_VERSION")))
+        };
+        let client = builder().build()?;
+        let direct_client = builder().no_proxy().build()?;
         let hosts = HostLimiter::new(limits.max_host_failures, limits.host_failure_window);
         Ok(Self(Arc::new(Inner {
             client,
+            direct_client,
             limits,
             clock,
             credentials: CredentialBreaker::default(),
             hosts,
         })))
+    }
+
+    /// Returns how many pages of one list are read at most.
+    pub(crate) fn max_pages(&self) -> usize {
+        self.0.limits.max_pages
     }
 
     /// Returns the time, for reads that are as of their beginning.
@@ -223,7 +234,11 @@ impl Transport {
     }
 
     async fn send_once(&self, request: &ApiRequest<'_>) -> Result<Bytes, RequestFailure> {
-        let client = &self.0.client;
+        let client = if address::is_loopback(&request.url) {
+            &self.0.direct_client
+        } else {
+            &self.0.client
+        };
         let (builder, expected) = match &request.method {
             Method::Get => (client.get(request.url.clone()), StatusCode::OK),
             Method::Post(body) => (

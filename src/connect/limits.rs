@@ -17,6 +17,9 @@ pub struct ClientLimits {
     pub first_backoff: Duration,
     /// The longest response body accepted; default 32 MiB.
     pub max_body_bytes: usize,
+    /// Pages of one list; default 10,000. A list that promises more was not read in full.
+    // With 100 records a page, a million employees: an API that promises more repeats itself.
+    pub max_pages: usize,
     /// How long no request is sent with credentials that were refused; default 15 min.
     pub credential_block: Duration,
     /// Failing responses that a host may give per [`Self::host_failure_window`]; default 10, at least 1.
@@ -38,6 +41,7 @@ impl Default for ClientLimits {
             first_backoff: Duration::from_millis(500),
             // BambooHR lists all changed employees in one response, about 90 bytes each.
             max_body_bytes: 32 * 1024 * 1024,
+            max_pages: 10_000,
             credential_block: Duration::from_mins(15),
             max_host_failures: 10,
             host_failure_window: Duration::from_secs(10),

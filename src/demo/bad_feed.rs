@@ -14,6 +14,7 @@ use crate::config::Settings;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::safeguard::trips::{self, Member};
 use crate::service::{self, Service};
+use leaver_core::domain::{Actor, CliUser, Operator};
 
 /// The name of the person who releases the trip.
 const PERSON: &str = "demo";
@@ -54,7 +55,8 @@ pub(super) async fn run(
     let trip = example::open_trip(conn).await?;
     let trip = trip.context("the safeguard did not trip")?;
     let now = SystemClock.now();
-    let listed = trips::preview(conn, &table, &policies, trip, PERSON, now).await?;
+    let actor = Actor::Cli(CliUser::new(Operator::parse(PERSON)?, "-", "-"));
+    let listed = trips::preview(conn, &table, &policies, trip, &actor, now).await?;
     let are_spared = example::are_active(conn, &[ADA.email, SAM.email]).await? == [true, true];
     output::line!(
         "The safeguard trips: both keep access until a person decides. `leaver safeguard release {trip}` lists them:\n{}\n",
@@ -75,7 +77,7 @@ pub(super) async fn run(
         trip,
         digest,
         expires_after,
-        PERSON,
+        &actor,
         now,
     )
     .await?;

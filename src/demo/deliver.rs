@@ -59,8 +59,9 @@ pub(super) async fn deliver(
         .find(|source| source.name.as_str() == name)
         .with_context(|| format!("the demo has no source {name}"))?;
     let scheme: &Scheme = &source.scheme;
-    let mut request = client::new(Duration::from_secs(15))?
-        .post(format!("http://{}/webhooks/{name}", service.address()))
+    let url = format!("http://{}/webhooks/{name}", service.address());
+    let mut request = client::for_url(&url, Duration::from_secs(15))?
+        .post(&url)
         .header(reqwest::header::CONTENT_TYPE, step.content_type);
     // A forged delivery has a signature over other bytes.
     let signed_body = if step.sender == Sender::Attacker {

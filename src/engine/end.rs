@@ -205,7 +205,7 @@ pub async fn end_access(
     policies: &Policies,
     candidates: &[Candidate],
     reason: &str,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Vec<Ended>, EndError> {
     let mut tx = conn.begin().await?;
@@ -243,7 +243,7 @@ pub async fn end_access(
         employee.without_account_since = None;
     }
     roster::store::save_evaluated(&mut tx, &employees, |_| false, now).await?;
-    let origin = Origin::person(Cause::Cli, person);
+    let origin = Origin::person(Cause::Cli, actor);
     let changes: Vec<Change> = candidates
         .iter()
         .map(|candidate| &candidate.account.id)
@@ -283,7 +283,7 @@ pub async fn end_access(
                 },
                 account: Some(account.clone()),
                 delivery: None,
-                actor: Actor::Person(person.to_owned()),
+                actor: actor.clone(),
             })
         })
         .collect::<Result<_, sqlx::Error>>()?;

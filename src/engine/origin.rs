@@ -68,7 +68,7 @@ impl Origin {
     /// Returns the origin of the changes that deliveries cause.
     #[must_use]
     pub fn deliveries() -> Self {
-        Self::new(Cause::Webhook, Actor::System)
+        Self::new(Cause::Webhook, Actor::WORKER)
     }
 
     /// Returns the same origin, whose changes of accounts and holds wait.
@@ -83,39 +83,39 @@ impl Origin {
     /// Returns the origin of one round of the timer.
     #[must_use]
     pub fn timer() -> Self {
-        Self::new(Cause::Timer, Actor::Timer)
+        Self::new(Cause::Timer, Actor::TIMER)
     }
 
     /// Returns the origin of one sync.
     #[must_use]
     pub fn sync() -> Self {
-        Self::new(Cause::Sync, Actor::Sync)
+        Self::new(Cause::Sync, Actor::SYNC)
     }
 
     /// Returns the origin of one drift check.
     #[must_use]
     pub fn drift() -> Self {
-        Self::new(Cause::Drift, Actor::Drift)
+        Self::new(Cause::Drift, Actor::DRIFT)
     }
 
     /// Returns the origin of the read of one employee.
     #[must_use]
     pub fn api() -> Self {
-        Self::new(Cause::Api, Actor::System)
+        Self::new(Cause::Api, Actor::WORKER)
     }
 
     /// Returns the origin of a command of a person.
     #[must_use]
-    pub fn person(cause: Cause, person: &str) -> Self {
-        Self::new(cause, Actor::Person(person.to_owned()))
+    pub fn person(cause: Cause, actor: &Actor) -> Self {
+        Self::new(cause, actor.clone())
     }
 
     /// Returns the origin of the changes that shadow mode has only planned. A person decided to make them, and not about each.
     #[must_use]
-    pub fn backlog(person: &str) -> Self {
+    pub fn backlog(actor: &Actor) -> Self {
         Self {
             is_decided_by_person: false,
-            ..Self::person(Cause::Cli, person)
+            ..Self::person(Cause::Cli, actor)
         }
     }
 

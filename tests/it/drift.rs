@@ -79,7 +79,7 @@ async fn the_fix_mode_ends_access_and_sessions() {
     assert!(app.is_active("cem@example.com").await && app.is_active("eve@example.com").await);
     let last = app.audit_in_full().await.pop().unwrap();
     assert!(
-        last.starts_with("deactivated 1 ") && last.ends_with(" drift"),
+        last.starts_with("deactivated 1 ") && last.ends_with(" system:drift"),
         "{last}"
     );
     // A second comparison finds nothing.

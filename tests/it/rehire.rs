@@ -33,10 +33,10 @@ async fn a_return_is_asked_about() {
     assert_eq!(
         app.audit_in_full().await,
         [
-            "deactivated 7 1 system",
-            "hold_opened 7 1 system",
-            "approved 7 1 ada",
-            "reactivated 7 1 ada"
+            "deactivated 7 1 system:worker",
+            "hold_opened 7 1 system:worker",
+            "approved 7 1 cli:ada",
+            "reactivated 7 1 cli:ada"
         ]
     );
 }
@@ -84,7 +84,10 @@ async fn policy_reactivate_executes_a_return() {
     assert_eq!(app.user(DANA).await, (true, 0));
     assert_eq!(
         app.audit_in_full().await,
-        ["deactivated 7 1 system", "reactivated 7 1 system"]
+        [
+            "deactivated 7 1 system:worker",
+            "reactivated 7 1 system:worker"
+        ]
     );
     assert!(app.holds().await.is_empty());
 }

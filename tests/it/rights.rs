@@ -100,7 +100,7 @@ async fn a_minimal_role_can_deactivate() {
 
     assert_eq!(app.user(DANA).await, (false, 0));
     assert_eq!(app.user("other@example.com").await, (true, 2));
-    assert_eq!(app.audit_in_full().await, ["deactivated 7 1 system"]);
+    assert_eq!(app.audit_in_full().await, ["deactivated 7 1 system:worker"]);
     assert_eq!(app.get("/health").await.body["database"], "ok");
 }
 

@@ -30,7 +30,7 @@ async fn announced() -> TestApp {
 #[tokio::test]
 async fn a_future_leaver_keeps_access_until_the_end() {
     let mut app = announced().await;
-    assert_eq!(app.audit_in_full().await, ["scheduled m1 1 system"]);
+    assert_eq!(app.audit_in_full().await, ["scheduled m1 1 system:worker"]);
     assert_eq!(
         app.access_ends_at("m1").await,
         Some(at("2026-12-01T00:00:00Z"))
@@ -52,7 +52,10 @@ async fn a_future_leaver_keeps_access_until_the_end() {
     assert_eq!(app.user("other@example.com").await, (true, 2));
     assert_eq!(
         app.audit_in_full().await,
-        ["scheduled m1 1 system", "deactivated m1 1 timer"]
+        [
+            "scheduled m1 1 system:worker",
+            "deactivated m1 1 system:timer"
+        ]
     );
     assert_eq!(app.access_ends_at("m1").await, None);
     let schedule = app.get("/health").await.body["schedule"].clone();
@@ -357,7 +360,10 @@ async fn the_running_timer_carries_an_end_out_within_two_seconds() {
     loops.await.unwrap();
     assert_eq!(
         app.audit_in_full().await,
-        ["scheduled m1 1 system", "deactivated m1 1 timer"]
+        [
+            "scheduled m1 1 system:worker",
+            "deactivated m1 1 system:timer"
+        ]
     );
     assert_eq!(
         app.count("SELECT count(*) FROM leaver.audit WHERE action = 'deactivated' AND reason LIKE '%announced%'").await,

@@ -10,9 +10,10 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::PgConnection;
 
+use super::super::person::Person;
 use super::super::reads::record_read;
 use super::super::{Config, Format, exit_code, open, output, wrong_usage};
-use super::{Person, ResolvedHold, list};
+use super::{ResolvedHold, list};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, Settings};
 use crate::engine::accounts::AccountsTable;
@@ -22,7 +23,7 @@ use crate::engine::previews::DigestError;
 use crate::engine::shadow;
 use crate::reports::holds::with_emails;
 use crate::service;
-use leaver_core::domain::{AccountId, SourceName};
+use leaver_core::domain::{AccountId, Actor, SourceName};
 
 /// Approve holds: by ID, or all that a filter lists
 #[derive(Debug, Args)]
@@ -82,7 +83,7 @@ impl Approve {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (settings, mut conn) = open(&self.config, env).await?;
         let table = AccountsTable::inspect(&mut conn, &settings.accounts).await?;
-        let name = self.person.name(env);
+        let actor = self.person.actor(env)?;
         let named = if self.all {
             Named::All
         } else if self.account.is_empty() {
@@ -95,7 +96,7 @@ impl Approve {
         shadow::store_start_modes(&mut conn, &policies, SystemClock.now()).await?;
         if let [id] = self.ids[..] {
             let now = SystemClock.now();
-            let approved = resolve::approve(&mut conn, &table, id, &named, &name, now).await?;
+            let approved = resolve::approve(&mut conn, &table, id, &named, &actor, now).await?;
             if self.format.json {
                 output::json(&ResolvedHold::approved(&approved))?;
             } else {
@@ -109,20 +110,20 @@ impl Approve {
         }
         let mut results: Vec<(i64, Result<Approved, ResolveError>)> = vec![];
         if self.ids.is_empty() {
-            let listed = match self.choose(&mut conn, env, &settings, &name).await? {
+            let listed = match self.choose(&mut conn, env, &settings, &actor).await? {
                 Choice::Approve(listed) => listed,
                 Choice::Nothing(code) => return Ok(code),
             };
             for hold in listed {
                 let now = SystemClock.now();
-                let approved = approve_listed(&mut conn, &table, &hold, &named, &name, now).await;
+                let approved = approve_listed(&mut conn, &table, &hold, &named, &actor, now).await;
                 results.push((hold.id, approved));
             }
         }
         let ids: BTreeSet<i64> = self.ids.iter().copied().collect();
         for id in ids {
             let now = SystemClock.now();
-            let approved = resolve::approve(&mut conn, &table, id, &named, &name, now).await;
+            let approved = resolve::approve(&mut conn, &table, id, &named, &actor, now).await;
             results.push((id, approved));
         }
         self.report(results)
@@ -134,7 +135,7 @@ impl Approve {
         conn: &mut PgConnection,
         env: &Environment,
         settings: &Settings,
-        name: &str,
+        actor: &Actor,
     ) -> anyhow::Result<Choice> {
         let filter = HoldFilter {
             trip: self.filter.trip,
@@ -145,7 +146,7 @@ impl Approve {
             Some(digest.clone())
         } else {
             record_read(conn, env, "holds approve, the list to confirm").await?;
-            self.show(conn, &filter, name).await?
+            self.show(conn, &filter, actor).await?
         };
         let Some(digest) = shown else {
             return Ok(Choice::Nothing(ExitCode::SUCCESS));
@@ -171,9 +172,9 @@ impl Approve {
         &self,
         conn: &mut PgConnection,
         filter: &HoldFilter,
-        name: &str,
+        actor: &Actor,
     ) -> anyhow::Result<Option<String>> {
-        let selected = selection::select(conn, filter, name, SystemClock.now()).await?;
+        let selected = selection::select(conn, filter, actor, SystemClock.now()).await?;
         let (count, digest) = (selected.holds.len(), selected.digest);
         let holds = with_emails(conn, selected.holds).await?;
         if self.format.json {
@@ -227,8 +228,9 @@ impl Approve {
 fn print(approved: &Approved) {
     for (account, changed) in &approved.accounts {
         output::line!(
-            "hold {} approved: account {account} {}",
+            "hold {} approved: account {} {}",
             approved.hold.id,
+            output::text(account),
             effect(approved, *changed)
         );
     }

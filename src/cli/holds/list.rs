@@ -3,6 +3,7 @@
 use clap::Args;
 
 use super::super::modes::note_shadow_modes;
+use super::super::output::Cell;
 use super::super::reads::record_read;
 use super::super::{Config, Format, open, output};
 use crate::config::Environment;
@@ -45,18 +46,18 @@ pub(super) fn table(holds: Vec<OpenHold>) -> output::Table {
     ]);
     for hold in holds {
         let employee = match hold.work_email {
-            Some(email) => format!("{}\n{email}", hold.employee_id),
-            None => hold.employee_id,
+            Some(email) => Cell::lines([&hold.employee_id, &email]),
+            None => hold.employee_id.into(),
         };
         table.add_row([
-            hold.id.to_string(),
-            output::time(hold.opened_at),
-            hold.source,
+            hold.id.to_string().into(),
+            output::time(hold.opened_at).into(),
+            hold.source.into(),
             employee,
-            output::or_dash(hold.account_id),
-            hold.requested_action,
-            output::or_dash(hold.trip_id.map(|trip| trip.to_string())),
-            hold.reason,
+            output::or_dash(hold.account_id).into(),
+            hold.requested_action.into(),
+            output::or_dash(hold.trip_id.map(|trip| trip.to_string())).into(),
+            hold.reason.into(),
         ]);
     }
     table

@@ -41,34 +41,6 @@ impl Holds {
     }
 }
 
-/// The person who decides.
-#[derive(Debug, Args)]
-pub(super) struct Person {
-    /// Your name in the audit log; default: your login name
-    #[arg(long = "as", value_name = "NAME")]
-    name: Option<String>,
-}
-
-impl Person {
-    /// Returns the user who runs the command.
-    pub(super) fn logged_in(env: &Environment) -> String {
-        Self { name: None }.name(env)
-    }
-
-    pub(super) fn name(&self, env: &Environment) -> String {
-        self.name
-            .clone()
-            .or_else(|| env.text("SUDO_USER").map(str::to_owned))
-            .or_else(|| {
-                nix::unistd::User::from_uid(nix::unistd::getuid())
-                    .ok()
-                    .flatten()
-                    .map(|user| user.name)
-            })
-            .unwrap_or_else(|| "unknown".to_owned())
-    }
-}
-
 /// A hold that a person decided.
 #[derive(Debug, Serialize)]
 struct ResolvedHold {

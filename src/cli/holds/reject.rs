@@ -2,8 +2,9 @@
 
 use clap::Args;
 
+use super::super::person::Person;
 use super::super::{Config, Format, open, output};
-use super::{Person, ResolvedHold};
+use super::ResolvedHold;
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::engine::holds::resolve;
@@ -25,15 +26,15 @@ pub(super) struct Reject {
 impl Reject {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<()> {
         let (_, mut conn) = open(&self.config, env).await?;
-        let (name, now) = (self.person.name(env), SystemClock.now());
-        let hold = resolve::reject(&mut conn, self.id, &name, now).await?;
+        let (actor, now) = (self.person.actor(env)?, SystemClock.now());
+        let hold = resolve::reject(&mut conn, self.id, &actor, now).await?;
         if self.format.json {
             return output::json(&ResolvedHold::rejected(&hold));
         }
         output::line!(
             "hold {} rejected: nothing changes unless new facts arrive for employee {}",
             self.id,
-            hold.employee_id
+            output::text(&hold.employee_id)
         );
         Ok(())
     }

@@ -7,7 +7,7 @@ use clap::{Args, ValueEnum};
 use serde_json::json;
 
 use super::super::end::parse_reason;
-use super::super::holds::Person;
+use super::super::person::Person;
 use super::super::{Config, Format, open, output, wrong_usage};
 use super::effect;
 use crate::base::clock::{Clock, SystemClock};
@@ -95,14 +95,14 @@ impl Grant {
             ));
             return Ok(wrong_usage());
         }
-        let (name, now) = (self.person.name(env), SystemClock.now());
+        let (actor, now) = (self.person.actor(env)?, SystemClock.now());
         let given = grants::give(
             &mut conn,
             &scope,
             self.count,
             self.lasts,
             &self.reason,
-            &name,
+            &actor,
             now,
         );
         let given = given.await?;
@@ -126,7 +126,7 @@ fn print(given: &Given) {
             usize::try_from(grant.allowed).unwrap_or_default(),
             "account"
         ),
-        grant.tenant,
+        output::text(&grant.tenant),
         effect(&grant.direction),
         output::time(grant.expires_at)
     );

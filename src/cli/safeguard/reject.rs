@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::json;
 
-use super::super::holds::Person;
+use super::super::person::Person;
 use super::super::{Config, Format, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
@@ -29,8 +29,8 @@ pub(super) struct Reject {
 impl Reject {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (_, mut conn) = open(&self.config, env).await?;
-        let (name, now) = (self.person.name(env), SystemClock.now());
-        let rejected = trips::reject(&mut conn, self.trip, &name, now).await?;
+        let (actor, now) = (self.person.actor(env)?, SystemClock.now());
+        let rejected = trips::reject(&mut conn, self.trip, &actor, now).await?;
         if self.format.json {
             let holds: Vec<i64> = rejected.holds.iter().map(|hold| hold.id).collect();
             output::json(&json!({ "trip": rejected.trip, "rejected": holds }))?;

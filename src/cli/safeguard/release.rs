@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use clap::Args;
 use serde_json::json;
 
-use super::super::holds::Person;
+use super::super::person::Person;
 use super::super::reads::record_read;
 use super::super::{Config, Format, exit_code, open, output, wrong_usage};
 use super::{effect, excess_of, members_table};
@@ -43,12 +43,12 @@ impl Release {
         let (settings, mut conn) = open(&self.config, env).await?;
         let table = AccountsTable::inspect(&mut conn, &settings.accounts).await?;
         let policies = service::policies(&settings);
-        let (name, now) = (self.person.name(env), SystemClock.now());
+        let (actor, now) = (self.person.actor(env)?, SystemClock.now());
         let Some(digest) = &self.confirm else {
             let filter = format!("safeguard release {}, the list to confirm", self.trip);
             record_read(&mut conn, env, &filter).await?;
             let listed =
-                trips::preview(&mut conn, &table, &policies, self.trip, &name, now).await?;
+                trips::preview(&mut conn, &table, &policies, self.trip, &actor, now).await?;
             if self.format.json {
                 output::json(&listed)?;
             } else {
@@ -59,7 +59,7 @@ impl Release {
         let expires = settings.safeguard.approval_expires;
         let expires = TimeDelta::from_std(expires).unwrap_or(TimeDelta::MAX);
         let released = trips::release(
-            &mut conn, &table, &policies, self.trip, digest, expires, &name, now,
+            &mut conn, &table, &policies, self.trip, digest, expires, &actor, now,
         );
         let released = match released.await {
             Err(TripError::Digest(error)) if !matches!(error, DigestError::Database(_)) => {
@@ -90,7 +90,7 @@ fn print_list(listed: &Listed) {
     output::line!(
         "trip {} of tenant {} holds {}: {} would be {}, {} would be skipped ({})",
         trip.id,
-        trip.tenant,
+        output::text(&trip.tenant),
         listed.members.len(),
         due,
         effect(&trip.direction),

@@ -41,16 +41,19 @@ fn print(report: &SafeguardReport) {
             output::line!(
                 "\ngrant {} of tenant {}: {} of {} used, until {}, by {}: {}",
                 grant.id,
-                grant.tenant,
+                output::text(&grant.tenant),
                 grant.used,
                 grant.allowed,
                 output::time(grant.expires_at),
-                grant.granted_by,
-                grant.reason
+                output::text(&grant.granted_by),
+                output::text(&grant.reason)
             );
         }
         if !scope.forecast.is_empty() {
-            output::line!("\nscheduled ends of access of tenant {}:", scope.tenant);
+            output::line!(
+                "\nscheduled ends of access of tenant {}:",
+                output::text(&scope.tenant)
+            );
             for day in &scope.forecast {
                 output::line!("  {}", day_line(day));
             }
@@ -95,7 +98,7 @@ fn print_trip(open: &OpenTrip) {
     output::line!(
         "\ntrip {} of tenant {} since {}: {}\nholds {held}: {}",
         trip.id,
-        trip.tenant,
+        output::text(&trip.tenant),
         output::time(trip.opened_at),
         excess_of(trip),
         output::or_dash(Some(causes))

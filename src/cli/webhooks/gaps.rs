@@ -115,7 +115,9 @@ fn print(report: &GapReport) {
     for hook in &report.webhooks {
         let id = &hook.id;
         match &hook.log_error {
-            Some(error) => output::line!("webhook {id}: cannot read its log: {error}"),
+            Some(error) => {
+                output::line!("webhook {id}: cannot read its log: {}", output::text(error))
+            }
             None => output::line!(
                 "webhook {id}: {} deliveries in its log, {} not received{}",
                 hook.entries,
@@ -155,6 +157,6 @@ fn print(report: &GapReport) {
         }
     );
     if let Some(cause) = &read.incomplete {
-        output::line!("incomplete: {cause}");
+        output::line!("incomplete: {}", output::text(cause));
     }
 }

@@ -1,12 +1,9 @@
 //! Employees of one linked account, page by page (`tests/openapi/merge-hris.yaml`, `GET /hris/v1/employees`).
 
-use std::collections::HashSet;
-
 use chrono::{DateTime, SecondsFormat, Utc};
 
-use super::{
-    LinkedAccount, MergeApi, PAGE_SIZE, check_new_cursor, truncated, truncated_if_refused,
-};
+use super::cursors::Cursors;
+use super::{LinkedAccount, MergeApi, PAGE_SIZE, truncated, truncated_if_refused};
 use crate::connect::ReadError;
 use leaver_core::providers::{EmployeePage, merge_page};
 
@@ -19,7 +16,7 @@ pub struct EmployeePages<'a> {
     account: &'a LinkedAccount,
     modified_after: Option<String>,
     position: Position,
-    seen: HashSet<String>,
+    cursors: Cursors,
     empty_pages: usize,
 }
 
@@ -45,7 +42,7 @@ impl MergeApi {
             modified_after: modified_after
                 .map(|at| at.to_rfc3339_opts(SecondsFormat::Micros, true)),
             position: Position::First,
-            seen: HashSet::new(),
+            cursors: Cursors::new(self.transport.max_pages()),
             empty_pages: 0,
         }
     }
@@ -91,7 +88,7 @@ impl EmployeePages<'_> {
             }
             None => self.position = Position::End,
             Some(next) => {
-                check_new_cursor(&mut self.seen, next)?;
+                self.cursors.admit(next)?;
                 self.position = Position::At(next.clone());
             }
         }

@@ -1,10 +1,9 @@
 //! Merge's HRIS API: employees page by page, and the state of Merge's own syncs.
 
 mod batches;
+mod cursors;
 mod employees;
 mod withheld;
-
-use std::collections::HashSet;
 
 use bytes::Bytes;
 use chrono_tz::Tz;
@@ -13,6 +12,7 @@ use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 pub(crate) use self::batches::EmployeeBatches;
+use self::cursors::Cursors;
 pub(crate) use self::employees::EmployeePages;
 use super::ReadError;
 use super::address::{self, MergeAddress};
@@ -66,7 +66,8 @@ impl MergeApi {
     /// # Errors
     /// [`ReadError`].
     pub async fn sync_status(&self, account: &LinkedAccount) -> Result<Vec<ModelSync>, ReadError> {
-        let (mut models, mut cursor, mut seen) = (vec![], None::<String>, HashSet::new());
+        let (mut models, mut cursor) = (vec![], None::<String>);
+        let mut cursors = Cursors::new(self.transport.max_pages());
         loop {
             let mut query = vec![("page_size", PAGE_SIZE)];
             query.extend(cursor.as_deref().map(|cursor| ("cursor", cursor)));
@@ -76,7 +77,7 @@ impl MergeApi {
             let Some(next) = page.next else {
                 return Ok(models);
             };
-            check_new_cursor(&mut seen, &next)?;
+            cursors.admit(&next)?;
             cursor = Some(next);
         }
     }
@@ -142,15 +143,6 @@ fn truncated_if_refused(
         }
         other => other,
     })
-}
-
-fn check_new_cursor(seen: &mut HashSet<String>, cursor: &str) -> Result<(), ReadError> {
-    // A repeated cursor would repeat the same pages without end.
-    if seen.insert(cursor.to_owned()) {
-        Ok(())
-    } else {
-        Err(truncated("the same cursor came twice"))
-    }
 }
 
 fn truncated(problem: &'static str) -> ReadError {

@@ -4,6 +4,7 @@ mod reads;
 pub(crate) mod store;
 
 pub(crate) use self::reads::record_read;
+pub(crate) use leaver_core::domain::Actor;
 use leaver_core::domain::{AccountId, DeliveryId, EmployeeKey};
 
 /// One entry of the audit log.
@@ -66,37 +67,5 @@ impl AuditAction {
     #[must_use]
     pub fn as_str(self) -> &'static str {
         self.into()
-    }
-}
-
-/// Who did it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Actor {
-    /// The service, because of a delivery.
-    System,
-    /// The service, at a scheduled time.
-    Timer,
-    /// The service, because of a sync.
-    Sync,
-    /// The service, because of a drift check.
-    Drift,
-    /// A program with the administrator's token.
-    AdminToken,
-    /// A person at the command line, by user name.
-    Person(String),
-}
-
-impl Actor {
-    /// Returns the value in `leaver.audit`.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        match self {
-            Self::System => "system",
-            Self::Timer => "timer",
-            Self::Sync => "sync",
-            Self::Drift => "drift",
-            Self::AdminToken => "token:admin",
-            Self::Person(name) => name,
-        }
     }
 }

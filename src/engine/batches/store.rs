@@ -56,7 +56,7 @@ pub(super) async fn insert(
          FROM change c ORDER BY n",
         now,
         origin.cause.as_str(),
-        origin.actor.as_str(),
+        origin.actor.to_string(),
         &batches,
         &accounts as &[&str],
         &keys.sources,

@@ -7,6 +7,7 @@ use super::resolve::ResolveError;
 use super::{Hold, store};
 use crate::db::employee_keys::employee_key;
 use crate::db::transaction::set_lock_timeout;
+use crate::engine::audit::Actor;
 use crate::roster::{self, sharing::Sharing};
 use leaver_core::domain::EmployeeKey;
 
@@ -30,13 +31,13 @@ pub(super) async fn close(
     conn: &mut PgConnection,
     id: i64,
     state: &str,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<(Hold, EmployeeKey), ResolveError> {
     let found = lock(conn, id, now).await?;
     let key = employee_key(&found.source, found.tenant, found.employee_id)?;
     let state_before = found.state;
-    match store::close(conn, id, state, person, now).await? {
+    match store::close(conn, id, state, actor, now).await? {
         Some(hold) => Ok((hold, key)),
         None => Err(ResolveError::Closed {
             id,

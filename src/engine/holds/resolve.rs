@@ -135,11 +135,11 @@ pub async fn approve(
     table: &AccountsTable,
     id: i64,
     named: &Named,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Approved, ResolveError> {
     let mut tx = conn.begin().await?;
-    let (hold, key) = close(&mut tx, id, "approved", person, now).await?;
+    let (hold, key) = close(&mut tx, id, "approved", actor, now).await?;
     if shadow::store::is_shadowed(&mut tx, &key.source).await? {
         let source_name = key.source;
         return Err(ResolveError::Shadow { id, source_name });
@@ -229,7 +229,7 @@ pub async fn approve(
     } else {
         Direction::Deactivated
     };
-    let origin = Origin::person(Cause::Cli, person);
+    let origin = Origin::person(Cause::Cli, actor);
     let records: Vec<Change> = employees
         .first()
         .map(|employee| {
@@ -245,7 +245,7 @@ pub async fn approve(
         employee: key.clone(),
         account: Some(account.clone()),
         delivery: hold.delivery_id.map(DeliveryId),
-        actor: Actor::Person(person.to_owned()),
+        actor: actor.clone(),
     };
     let mut entries = vec![];
     for account in &ids {
@@ -355,18 +355,18 @@ pub(crate) async fn find_tolerantly(
 pub async fn reject(
     conn: &mut PgConnection,
     id: i64,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Hold, ResolveError> {
     let mut tx = conn.begin().await?;
-    let (hold, key) = close(&mut tx, id, "rejected", person, now).await?;
+    let (hold, key) = close(&mut tx, id, "rejected", actor, now).await?;
     let entry = AuditEntry {
         action: AuditAction::Rejected,
         reason: hold.reason.clone(),
         employee: key,
         account: hold.account_id.clone().map(AccountId::new),
         delivery: hold.delivery_id.map(DeliveryId),
-        actor: Actor::Person(person.to_owned()),
+        actor: actor.clone(),
     };
     audit::store::record(&mut tx, &[entry], now).await?;
     tx.commit().await?;

@@ -6,6 +6,7 @@ use sqlx::{Connection, PgConnection};
 use super::resolve::{self, Approved, Named, ResolveError};
 use super::{Hold, close, store};
 use crate::engine::accounts::AccountsTable;
+use crate::engine::audit::Actor;
 use crate::engine::previews::{self, DigestError, Preview, PreviewKind};
 use leaver_core::domain::SourceName;
 
@@ -90,7 +91,7 @@ pub struct Selection {
 pub async fn select(
     conn: &mut PgConnection,
     filter: &HoldFilter,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Selection, sqlx::Error> {
     let mut holds = store::list_open(conn).await?;
@@ -102,7 +103,7 @@ pub async fn select(
         digest: digest_of(&holds),
     };
     if !holds.is_empty() {
-        preview.keep(conn, person, now).await?;
+        preview.keep(conn, actor, now).await?;
     }
     Ok(Selection {
         holds,
@@ -142,7 +143,7 @@ pub async fn approve_listed(
     table: &AccountsTable,
     listed: &ListedHold,
     named: &Named,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Approved, ResolveError> {
     let mut tx = conn.begin().await?;
@@ -150,7 +151,7 @@ pub async fn approve_listed(
     if ListedHold::of(&hold) != *listed {
         return Err(ResolveError::Changed(listed.id));
     }
-    let approved = resolve::approve(&mut tx, table, listed.id, named, person, now).await?;
+    let approved = resolve::approve(&mut tx, table, listed.id, named, actor, now).await?;
     tx.commit().await?;
     Ok(approved)
 }

@@ -8,6 +8,7 @@ use uuid::Uuid;
 
 use super::{Hold, HoldHistory, HoldState, HoldStatus, NewHold};
 use crate::db::employee_keys::{AccountColumns, KeyColumns};
+use crate::engine::audit::Actor;
 use crate::engine::batches::Direction;
 use crate::engine::origin::Cause;
 use leaver_core::decision::RequestedAction;
@@ -95,7 +96,7 @@ pub(crate) async fn raise(
 pub(crate) async fn insert_rejected(
     conn: &mut PgConnection,
     holds: &[NewHold],
-    by: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     let columns = KeyColumns::of(holds.iter().map(|hold| &hold.employee));
@@ -112,7 +113,7 @@ pub(crate) async fn insert_rejected(
               AS h (source, tenant, employee_id, account_id, requested_action, reason, facts_fingerprint, n)
          ORDER BY n",
         now,
-        by,
+        actor.to_string(),
         &columns.sources,
         &columns.tenants,
         &columns.employee_ids,
@@ -263,7 +264,7 @@ pub async fn close(
     conn: &mut PgConnection,
     id: i64,
     state: &str,
-    by: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Option<Hold>, sqlx::Error> {
     sqlx::query_as!(
@@ -273,7 +274,7 @@ pub async fn close(
          RETURNING id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id, trip_id, cause",
         id,
         state,
-        by,
+        actor.to_string(),
         now,
     )
     .fetch_optional(conn)

@@ -8,6 +8,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sha2::{Digest, Sha256};
 use sqlx::PgConnection;
 
+use crate::engine::audit::Actor;
+
 /// Bytes of a digest that are shown.
 const DIGEST_BYTES: usize = 8;
 
@@ -91,10 +93,10 @@ impl Preview {
     pub async fn keep(
         &self,
         conn: &mut PgConnection,
-        person: &str,
+        actor: &Actor,
         now: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
-        store::insert(conn, self, person, now).await
+        store::insert(conn, self, actor, now).await
     }
 }
 

@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use super::{Preview, PreviewKind};
+use crate::engine::audit::Actor;
 
 /// A stored list.
 pub(super) struct Stored {
@@ -25,7 +26,7 @@ pub(super) struct Stored {
 pub(super) async fn insert(
     conn: &mut PgConnection,
     preview: &Preview,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
@@ -38,7 +39,7 @@ pub(super) async fn insert(
         preview.digest,
         Json(&preview.members) as _,
         now,
-        person,
+        actor.to_string(),
     )
     .execute(conn)
     .await?;

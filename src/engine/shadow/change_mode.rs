@@ -99,7 +99,7 @@ pub async fn start_shadow_mode(
     conn: &mut PgConnection,
     policies: &Policies,
     source: &SourceName,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<bool, sqlx::Error> {
     super::store_start_modes(conn, policies, now).await?;
@@ -107,9 +107,9 @@ pub async fn start_shadow_mode(
     if store::lock_mode(&mut tx, source).await? == SourceMode::Shadow {
         return Ok(false);
     }
-    store::set_mode(&mut tx, source, SourceMode::Shadow, person, now).await?;
+    store::set_mode(&mut tx, source, SourceMode::Shadow, actor, now).await?;
     let reason = "from enforce to shadow: changes are only planned";
-    let entry = mode_changed(source, reason.to_owned(), person)?;
+    let entry = mode_changed(source, reason.to_owned(), actor)?;
     audit::store::record(&mut tx, &[entry], now).await?;
     tx.commit().await?;
     Ok(true)
@@ -125,13 +125,13 @@ pub async fn leave_shadow_mode(
     policies: &Policies,
     source: &SourceName,
     backlog: Option<Backlog>,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<ModeChange, sqlx::Error> {
     super::store_start_modes(conn, policies, now).await?;
     let mut attempt = 1;
     loop {
-        match try_to_leave(conn, table, policies, source, backlog, person, now).await {
+        match try_to_leave(conn, table, policies, source, backlog, actor, now).await {
             // A delivery holds an employee and waits for the mode, while this waits for the employee.
             Err(error) if attempt < ATTEMPTS && is_deadlock(&error) => attempt += 1,
             result => return result,
@@ -145,7 +145,7 @@ async fn try_to_leave(
     policies: &Policies,
     source: &SourceName,
     backlog: Option<Backlog>,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<ModeChange, sqlx::Error> {
     let mut tx = conn.begin().await?;
@@ -183,36 +183,18 @@ async fn try_to_leave(
         (Some(Backlog::Release), count) => format!("planned changes released: {count}"),
         (Some(Backlog::Accept), count) => format!("planned changes accepted: {count}"),
     };
-    store::set_mode(&mut tx, source, SourceMode::Enforce, person, now).await?;
-    let entry = mode_changed(source, format!("from shadow to enforce; {what}"), person)?;
+    store::set_mode(&mut tx, source, SourceMode::Enforce, actor, now).await?;
+    let entry = mode_changed(source, format!("from shadow to enforce; {what}"), actor)?;
     audit::store::record(&mut tx, &[entry], now).await?;
     let keys: Vec<EmployeeKey> = change.plan.keys()?.into_iter().collect();
     let employees = roster::store::lock(&mut tx, &keys, &sharing, now).await?;
     let employees = in_order_of(&change.plan, employees)?;
     match backlog {
         Some(Backlog::Release) => {
-            release(
-                &mut tx,
-                table,
-                policies,
-                &mut change,
-                employees,
-                person,
-                now,
-            )
-            .await?;
+            release(&mut tx, table, policies, &mut change, employees, actor, now).await?;
         }
         Some(Backlog::Accept) => {
-            accept(
-                &mut tx,
-                table,
-                policies,
-                &mut change,
-                employees,
-                person,
-                now,
-            )
-            .await?;
+            accept(&mut tx, table, policies, &mut change, employees, actor, now).await?;
         }
         None => {}
     }
@@ -241,10 +223,10 @@ async fn release(
     policies: &Policies,
     change: &mut ModeChange,
     employees: Vec<Employee>,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    let origin = Origin::backlog(person);
+    let origin = Origin::backlog(actor);
     let report = execute(conn, table, policies, employees, &origin, now).await?;
     let keys: Vec<EmployeeKey> = report.outcomes.keys().cloned().collect();
     let holds = holds::store::history(conn, &keys).await?;
@@ -293,7 +275,7 @@ async fn accept(
     policies: &Policies,
     change: &mut ModeChange,
     employees: Vec<Employee>,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     let evaluation = evaluate_answers(conn, table, policies, employees, now).await?;
@@ -317,10 +299,10 @@ async fn accept(
             employee: employee.key.clone(),
             account: Some(account.clone()),
             delivery: employee.last_delivery_id,
-            actor: Actor::Person(person.to_owned()),
+            actor: actor.clone(),
         });
     }
-    holds::store::insert_rejected(conn, &rejected, person, now).await?;
+    holds::store::insert_rejected(conn, &rejected, actor, now).await?;
     audit::store::record(conn, &entries, now).await?;
     let accepted: BTreeSet<&EmployeeKey> = rejected.iter().map(|hold| &hold.employee).collect();
     for planned in &change.plan.changes {
@@ -337,7 +319,7 @@ async fn accept(
 fn mode_changed(
     source: &SourceName,
     reason: String,
-    person: &str,
+    actor: &Actor,
 ) -> Result<AuditEntry, sqlx::Error> {
     Ok(AuditEntry {
         action: AuditAction::ModeChanged,
@@ -345,6 +327,6 @@ fn mode_changed(
         employee: employee_key(source.as_str(), NOBODY.to_owned(), NOBODY.to_owned())?,
         account: None,
         delivery: None,
-        actor: Actor::Person(person.to_owned()),
+        actor: actor.clone(),
     })
 }

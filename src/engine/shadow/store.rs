@@ -7,6 +7,7 @@ use uuid::Uuid;
 use super::ModeRead;
 use super::plan::PlannedChange;
 use crate::db::employee_keys::{KeyColumns, source_name};
+use crate::engine::audit::Actor;
 use leaver_core::domain::{EmployeeKey, SourceName};
 use leaver_core::safeguard::SourceMode;
 
@@ -167,7 +168,7 @@ pub(super) async fn set_mode(
     conn: &mut PgConnection,
     source: &SourceName,
     mode: SourceMode,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
@@ -175,7 +176,7 @@ pub(super) async fn set_mode(
         source.as_str(),
         mode.as_str(),
         now,
-        person,
+        actor.to_string(),
     )
     .execute(conn)
     .await?;

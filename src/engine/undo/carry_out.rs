@@ -39,7 +39,7 @@ pub async fn carry_out(
     undo: &Undo,
     digest: &str,
     expires_after: TimeDelta,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<UndoReport, UndoError> {
     require_writers(table, undo)?;
@@ -68,7 +68,7 @@ pub async fn carry_out(
 
     let applied = apply(&mut tx, table, &accounts).await?;
     note_effects(&mut accounts, &applied);
-    let origin = Origin::person(Cause::Undo, person);
+    let origin = Origin::person(Cause::Undo, actor);
     let restored = Restored {
         accounts: accounts
             .iter()

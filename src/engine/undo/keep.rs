@@ -75,7 +75,7 @@ pub(super) async fn keep_restored(
         .collect();
     let keys: Vec<EmployeeKey> = rejected.iter().map(|hold| hold.employee.clone()).collect();
     holds::store::withdraw(conn, &keys, now).await?;
-    holds::store::insert_rejected(conn, &rejected, origin.actor.as_str(), now).await
+    holds::store::insert_rejected(conn, &rejected, &origin.actor, now).await
 }
 
 /// Returns the requests that would repeat the change that was undone: the one that a rule makes now, and the plain change, which

@@ -18,6 +18,7 @@ pub use self::carry_out::carry_out;
 use self::examine::examine;
 pub use self::selection::Selection;
 use crate::engine::accounts::AccountsTable;
+use crate::engine::audit::Actor;
 use crate::engine::previews::{DigestError, Preview, PreviewKind};
 
 /// Why nothing was undone.
@@ -69,7 +70,7 @@ pub async fn list(
     conn: &mut PgConnection,
     table: &AccountsTable,
     undo: &Undo,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<UndoReport, UndoError> {
     require_writers(table, undo)?;
@@ -82,7 +83,7 @@ pub async fn list(
     let mut digest = None;
     if !members.is_empty() {
         let preview = Preview::of_ids(PreviewKind::Undo, undo.subject(), members);
-        preview.keep(conn, person, now).await?;
+        preview.keep(conn, actor, now).await?;
         digest = Some(preview.digest);
     }
     Ok(UndoReport {

@@ -233,7 +233,7 @@ async fn a_blocked_end_keeps_its_schedule_and_is_retried() {
     assert_eq!(app.user(DANA).await, (false, 0));
     assert_eq!(app.access_ends_at("7").await, None);
     let last = app.audit_in_full().await.pop();
-    assert_eq!(last.as_deref(), Some("deactivated 7 1 timer"));
+    assert_eq!(last.as_deref(), Some("deactivated 7 1 system:timer"));
 }
 
 #[tokio::test]

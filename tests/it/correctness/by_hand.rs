@@ -44,7 +44,11 @@ async fn each_name_of_a_person_ends_access() {
         );
         assert_eq!(app.user(DANA).await, (false, 0), "{who}");
         assert_eq!(app.active().await, [EVE]);
-        assert_eq!(app.audit_in_full().await, ["deactivated 7 1 kim"], "{who}");
+        assert_eq!(
+            app.audit_in_full().await,
+            ["deactivated 7 1 cli:kim"],
+            "{who}"
+        );
         assert_eq!(
             app.lines(REASONS).await,
             ["ended by hand: left today, ticket 4711"]
@@ -132,7 +136,7 @@ async fn an_account_without_an_employee_can_be_ended() {
     assert_eq!(output, expected);
     assert_eq!(app.user(EVE).await, (false, 0));
     let row = "SELECT concat_ws(' ', action, source, tenant, employee_id, account_id, actor) FROM leaver.audit";
-    assert_eq!(app.lines(row).await, ["deactivated - - - 2 kim"]);
+    assert_eq!(app.lines(row).await, ["deactivated - - - 2 cli:kim"]);
 }
 
 #[tokio::test]
@@ -251,5 +255,5 @@ async fn an_inactive_account_still_loses_its_sessions() {
     let output = end(&app, &[DANA, "--yes"]).succeeded();
     assert!(output.out.contains("was already inactive"), "{output:?}");
     assert_eq!(app.user(DANA).await, (false, 0));
-    assert_eq!(app.audit_in_full().await, ["sessions_ended 7 1 kim"]);
+    assert_eq!(app.audit_in_full().await, ["sessions_ended 7 1 cli:kim"]);
 }

@@ -34,9 +34,9 @@ async fn several_rows_of_a_person_are_one_question() {
     assert_eq!((done.accounts.len(), done.still_active.len()), (3, 0));
     assert_eq!(app.active().await, [EVE]);
     assert_eq!(app.count("SELECT count(*) FROM sessions").await, 2);
-    let ended = |account| format!("deactivated 7 {account} ada");
-    let approved = |account| format!("approved 7 {account} ada");
-    let mut expected = vec!["hold_opened 7 - system".to_owned()];
+    let ended = |account| format!("deactivated 7 {account} cli:ada");
+    let approved = |account| format!("approved 7 {account} cli:ada");
+    let mut expected = vec!["hold_opened 7 - system:worker".to_owned()];
     expected.extend((1..=3).flat_map(|account| [approved(account), ended(account)]));
     assert_eq!(app.audit_in_full().await, expected);
     assert!(drift(&app, DriftMode::Report).await.is_clean());

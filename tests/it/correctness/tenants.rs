@@ -92,7 +92,7 @@ async fn a_leaver_of_one_company_spares_the_same_id_elsewhere() {
     let mut app = employed(ACCOUNTS).await;
     deliver(&mut app, "a", terminated("7", "ana@a.example", LEFT)).await;
     assert_eq!(app.lines(STATE).await, A_ENDED);
-    assert_eq!(app.audit_in_full().await, ["deactivated 7 7 system"]);
+    assert_eq!(app.audit_in_full().await, ["deactivated 7 7 system:worker"]);
 }
 
 #[tokio::test]

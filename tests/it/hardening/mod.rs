@@ -2,6 +2,7 @@
 
 mod actors;
 mod keys;
+mod memory;
 mod path;
 mod payloads;
 mod printed;

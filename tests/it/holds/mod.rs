@@ -7,8 +7,8 @@ use leaver::engine::holds;
 use leaver::engine::holds::resolve::ResolveError;
 use serde_json::{Value, json};
 
-use crate::support::TestApp;
 use crate::support::driving::{event, merge_record, terminated, working};
+use crate::support::{TestApp, ada};
 
 const DANA: &str = "dana@example.com";
 
@@ -84,9 +84,9 @@ async fn an_approved_hold_is_executed_and_recorded() {
     assert_eq!(
         app.audit_in_full().await,
         [
-            "hold_opened 7 1 system",
-            "approved 7 1 ada",
-            "deactivated 7 1 ada"
+            "hold_opened 7 1 system:worker",
+            "approved 7 1 cli:ada",
+            "deactivated 7 1 cli:ada"
         ]
     );
     let kept = "SELECT account_id || ' ' || (deactivated_at IS NOT NULL) FROM leaver.employees";
@@ -133,7 +133,7 @@ async fn a_rejected_hold_is_not_reopened_by_the_same_facts() {
     assert_eq!(app.holds().await, ["rejected deactivate m1 1"]);
     assert_eq!(
         app.audit_in_full().await,
-        ["hold_opened m1 1 system", "rejected m1 1 ada"]
+        ["hold_opened m1 1 system:worker", "rejected m1 1 cli:ada"]
     );
 }
 
@@ -192,9 +192,9 @@ async fn an_ambiguous_hold_needs_the_account_named() {
     assert_eq!(
         app.audit_in_full().await,
         [
-            "hold_opened 7 - system",
-            "approved 7 2 ada",
-            "deactivated 7 2 ada"
+            "hold_opened 7 - system:worker",
+            "approved 7 2 cli:ada",
+            "deactivated 7 2 cli:ada"
         ]
     );
 }
@@ -305,7 +305,7 @@ async fn resolving_a_hold_waits_for_the_worker() {
         let (options, now) = (app.options.clone(), app.clock.now());
         async move {
             let mut conn = leaver::service::connect(&options).await.unwrap();
-            leaver::engine::holds::resolve::reject(&mut conn, hold, "ada", now).await
+            leaver::engine::holds::resolve::reject(&mut conn, hold, &ada(), now).await
         }
     });
     app.wait_until_the_service_waits_for_a_lock().await;

@@ -80,7 +80,8 @@ async fn a_missing_delivery_is_found_and_its_leaver_deactivated() {
     // Nobody else was read; the next sync finds the other leaver.
     assert_eq!(test.read(), ["4"]);
     assert_eq!(test.off().await, ["dana.4@widgets.example"]);
-    let by = "SELECT count(*) FROM leaver.audit WHERE actor = 'sync' AND action = 'deactivated'";
+    let by =
+        "SELECT count(*) FROM leaver.audit WHERE actor = 'system:sync' AND action = 'deactivated'";
     assert_eq!(test.app.count(by).await, 1);
 }
 

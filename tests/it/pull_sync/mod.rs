@@ -137,7 +137,7 @@ async fn a_merge_sync_deactivates_only_leavers() {
     let health = test.app.get("/health").await.body;
     let merge = &health["sources"]["merge"];
     assert!(merge["last_sync_at"].is_string() && merge["last_sync"].is_null());
-    let by = "SELECT count(*) FROM leaver.audit WHERE actor = 'sync'";
+    let by = "SELECT count(*) FROM leaver.audit WHERE actor = 'system:sync'";
     assert_eq!(test.app.count(by).await, 3);
     // Three pages and two retries, the first of them after the requested wait.
     let asked = test.api.requests();

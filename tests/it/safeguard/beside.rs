@@ -11,8 +11,8 @@ use tokio::task::JoinHandle;
 use super::limits::{app_with, email, employ, held, inactive, report};
 use super::reject::reject;
 use super::release::{EXPIRES, list, release, tripped};
-use crate::support::TestApp;
 use crate::support::driving::{REACTIVATE, working};
+use crate::support::{TestApp, ada};
 
 /// What a person does about trip 1.
 #[derive(Clone)]
@@ -35,7 +35,7 @@ async fn decide(app: &TestApp, does: Does) -> JoinHandle<Result<(usize, usize, u
         let digest = match does {
             Does::Release(digest) => digest,
             Does::Reject => {
-                let rejected = trips::reject(conn, 1, "ada", now).await;
+                let rejected = trips::reject(conn, 1, &ada(), now).await;
                 return rejected
                     .map(|rejected| (0, rejected.holds.len(), 0))
                     .map_err(|error| error.to_string());
@@ -43,7 +43,7 @@ async fn decide(app: &TestApp, does: Does) -> JoinHandle<Result<(usize, usize, u
         };
         let table = AccountsTable::inspect(conn, &mapping).await.unwrap();
         let released =
-            trips::release(conn, &table, &policies, 1, &digest, EXPIRES, "ada", now).await;
+            trips::release(conn, &table, &policies, 1, &digest, EXPIRES, &ada(), now).await;
         released
             .map(|done| (done.changed.len(), done.skipped.len(), done.waiting))
             .map_err(|error| error.to_string())

@@ -127,7 +127,7 @@ async fn a_release_needs_the_digest_of_its_list() {
     assert_eq!(used.code, Some(2));
     assert!(used.err.contains("carried out already"), "{used:?}");
     app.run(&["safeguard", "release", "1"])
-        .failed(&["trip 1 is not open any more", "released by Kim"]);
+        .failed(&["trip 1 is not open any more", "released by cli:Kim"]);
     app.run(&["safeguard", "release", "9"])
         .failed(&["no trip 9"]);
     app.run(&["safeguard"]).succeeded();
@@ -142,6 +142,6 @@ async fn a_rejection_is_one_command() {
     assert!(done.out.contains("5 accounts stay as they are"), "{done:?}");
     assert_eq!((inactive(&mut app).await, held(&mut app).await), (0, 0));
     app.run(&["safeguard", "reject", "1"])
-        .failed(&["trip 1 is not open any more", "rejected by Kim"]);
+        .failed(&["trip 1 is not open any more", "rejected by cli:Kim"]);
     app.run(&["safeguard"]).succeeded();
 }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 use super::limits::{app_with_limits, employ, held, inactive, report};
 use super::release::{list, release};
-use crate::support::TestApp;
+use crate::support::{TestApp, ada};
 
 async fn tenant(app: &mut TestApp) -> String {
     let tenants = "SELECT DISTINCT tenant FROM leaver.employees";
@@ -24,7 +24,7 @@ async fn grant(app: &mut TestApp, allowed: u32, lasts: TimeDelta) -> Given {
     };
     let now = app.clock.now();
     let conn = &mut app.session.conn;
-    grants::give(conn, &scope, allowed, lasts, "site closes", "ada", now)
+    grants::give(conn, &scope, allowed, lasts, "site closes", &ada(), now)
         .await
         .unwrap()
 }
@@ -181,9 +181,17 @@ async fn a_grant_of_the_other_direction_permits_nothing() {
     };
     let now = app.clock.now();
     let lasts = TimeDelta::hours(2);
-    grants::give(&mut app.session.conn, &scope, 40, lasts, "back", "ada", now)
-        .await
-        .unwrap();
+    grants::give(
+        &mut app.session.conn,
+        &scope,
+        40,
+        lasts,
+        "back",
+        &ada(),
+        now,
+    )
+    .await
+    .unwrap();
     report(&mut app, 0..4, false).await;
     assert_eq!((inactive(&mut app).await, held(&mut app).await), (0, 4));
 }
@@ -238,7 +246,7 @@ async fn the_command_grants_for_a_known_tenant() {
             &state["scopes"][0]["grant"]["allowed"],
             &state["scopes"][0]["grant"]["granted_by"]
         ),
-        (&json!(4), &json!("Kim"))
+        (&json!(4), &json!("cli:Kim"))
     );
     app.clock.set(SystemClock.now());
     report(&mut app, 0..4, false).await;

@@ -14,11 +14,11 @@ use super::release::tripped;
 use crate::support::apis::{StandIn, bamboohr_company, bamboohr_employee};
 use crate::support::apis_setup::{source_with_api, terminated_bamboohr_employee};
 use crate::support::driving::{leaving, terminated};
-use crate::support::{BAMBOOHR_KEY, TestApp, employees};
+use crate::support::{BAMBOOHR_KEY, TestApp, ada, employees};
 
 pub(super) async fn reject(app: &mut TestApp, trip: i64) -> Result<Rejected, TripError> {
     let now = app.clock.now();
-    trips::reject(&mut app.session.conn, trip, "ada", now).await
+    trips::reject(&mut app.session.conn, trip, &ada(), now).await
 }
 
 async fn fix(app: &TestApp) -> DriftReport {
@@ -43,17 +43,17 @@ async fn a_rejection_closes_the_trip_and_all_its_holds() {
     assert_eq!(
         app.lines("SELECT concat_ws(' ', state, closed_by) FROM leaver.trips")
             .await,
-        ["rejected ada"]
+        ["rejected cli:ada"]
     );
     assert_eq!(
         app.lines("SELECT DISTINCT concat_ws(' ', state, closed_by) FROM leaver.holds")
             .await,
-        ["rejected ada"]
+        ["rejected cli:ada"]
     );
     let audit = app.audit_in_full().await;
     let by_ada: Vec<&String> = audit
         .iter()
-        .filter(|line| line.starts_with("rejected ") && line.ends_with(" ada"))
+        .filter(|line| line.starts_with("rejected ") && line.ends_with(" cli:ada"))
         .collect();
     assert_eq!(by_ada.len(), 5);
     assert_untouched(&mut app, "the rejection").await;

@@ -12,7 +12,7 @@ use tracing_subscriber::layer::SubscriberExt;
 use super::limits::{app_with_limits, employ, held, inactive, report};
 use super::shadow::start;
 use crate::scale::Statements;
-use crate::support::TestApp;
+use crate::support::{TestApp, ada};
 
 /// How long a list can be confirmed, by default.
 pub(super) const EXPIRES: TimeDelta = TimeDelta::hours(24);
@@ -24,7 +24,7 @@ pub(super) async fn list(app: &mut TestApp, trip: i64) -> Result<Listed, TripErr
     let table = AccountsTable::inspect(conn, &app.settings.accounts)
         .await
         .unwrap();
-    trips::preview(conn, &table, &policies, trip, "ada", now).await
+    trips::preview(conn, &table, &policies, trip, &ada(), now).await
 }
 
 pub(super) async fn release(
@@ -38,7 +38,7 @@ pub(super) async fn release(
     let table = AccountsTable::inspect(conn, &app.settings.accounts)
         .await
         .unwrap();
-    trips::release(conn, &table, &policies, trip, digest, EXPIRES, "ada", now).await
+    trips::release(conn, &table, &policies, trip, digest, EXPIRES, &ada(), now).await
 }
 
 /// Returns an app with a limit of three, of whose people these have tripped the safeguard: trip 1.
@@ -80,11 +80,11 @@ async fn a_release_carries_out_what_the_list_has() {
         (5, 0, 0)
     );
     assert_eq!((inactive(&mut app).await, held(&mut app).await), (5, 0));
-    assert_eq!(trips(&mut app).await, ["1 released ada"]);
+    assert_eq!(trips(&mut app).await, ["1 released cli:ada"]);
     assert_eq!(
         app.lines("SELECT DISTINCT state || ' ' || closed_by FROM leaver.holds")
             .await,
-        ["approved ada"]
+        ["approved cli:ada"]
     );
     assert_eq!(
         app.lines("SELECT DISTINCT concat_ws(' ', cause, counted, batch_id) FROM leaver.changes")
@@ -95,11 +95,14 @@ async fn a_release_carries_out_what_the_list_has() {
     assert_eq!(
         audit
             .iter()
-            .filter(|line| line.starts_with("deactivated") && line.ends_with("ada"))
+            .filter(|line| line.starts_with("deactivated") && line.ends_with(" cli:ada"))
             .count(),
         5
     );
-    assert!(audit.contains(&"released - - ada".to_owned()), "{audit:?}");
+    assert!(
+        audit.contains(&"released - - cli:ada".to_owned()),
+        "{audit:?}"
+    );
     assert_eq!(app.count("SELECT count(*) FROM sessions").await, 10);
 }
 
@@ -149,7 +152,7 @@ async fn somebody_reinstated_meanwhile_keeps_access() {
     assert!(why.contains("newer facts"), "{why}");
     assert!(app.is_active("person2@example.com").await);
     assert_eq!(inactive(&mut app).await, 4);
-    assert_eq!(trips(&mut app).await, ["1 released ada"]);
+    assert_eq!(trips(&mut app).await, ["1 released cli:ada"]);
 }
 
 #[tokio::test]
@@ -197,7 +200,7 @@ async fn members_that_joined_later_wait_and_keep_the_trip_open() {
     assert_ne!(rest.digest, digest);
     release(&mut app, 1, &rest.digest).await.unwrap();
     assert_eq!(inactive(&mut app).await, 7);
-    assert_eq!(trips(&mut app).await, ["1 released ada"]);
+    assert_eq!(trips(&mut app).await, ["1 released cli:ada"]);
 }
 
 #[tokio::test]
@@ -213,7 +216,7 @@ async fn after_a_release_the_next_leaver_passes() {
     app.advance(TimeDelta::minutes(1));
     report(&mut app, 8..9, false).await;
     assert_eq!((inactive(&mut app).await, held(&mut app).await), (8, 1));
-    assert_eq!(trips(&mut app).await, ["1 released ada", "2 open"]);
+    assert_eq!(trips(&mut app).await, ["1 released cli:ada", "2 open"]);
 }
 
 #[tokio::test]

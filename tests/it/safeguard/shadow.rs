@@ -12,7 +12,7 @@ use sqlx::Connection;
 
 use super::{email, employ, inactive, report};
 use crate::support::driving::{REACTIVATE, leaving, merge_record};
-use crate::support::{TestApp, employee, employees};
+use crate::support::{TestApp, ada, employee, employees};
 
 /// The mode in which all sources start.
 pub(super) const SHADOW: (&str, &str) = ("LEAVER__SAFEGUARD__MODE", "shadow");
@@ -183,8 +183,8 @@ async fn a_rejected_hold_is_not_planned() {
 /// Puts BambooHR into shadow mode.
 pub(super) async fn start(app: &mut TestApp) {
     let (policies, now) = (service::policies(&app.settings), app.clock.now());
-    let source = bamboohr();
-    let started = start_shadow_mode(&mut app.session.conn, &policies, &source, "ada", now);
+    let (source, ada) = (bamboohr(), ada());
+    let started = start_shadow_mode(&mut app.session.conn, &policies, &source, &ada, now);
     assert!(started.await.unwrap());
 }
 
@@ -206,8 +206,8 @@ async fn shadow_mode_begins_after_the_changes_in_flight() {
     let working = async { report(&mut service, 0..1, false).await };
     let starting = async {
         app.wait_until_the_service_waits_for_a_lock().await;
-        let source = bamboohr();
-        let starting = start_shadow_mode(&mut other, &policies, &source, "ada", clock.now());
+        let (source, ada) = (bamboohr(), ada());
+        let starting = start_shadow_mode(&mut other, &policies, &source, &ada, clock.now());
         tokio::pin!(starting);
         let waits = tokio::time::timeout(std::time::Duration::from_millis(300), &mut starting);
         assert!(waits.await.is_err(), "it did not wait for the change");

@@ -69,10 +69,10 @@ async fn a_release_makes_the_changes_with_the_digest_of_the_plan() {
     assert_eq!(
         app.audit_in_full().await,
         [
-            "mode_changed - - ada",
-            "deactivated 0 1 ada",
-            "deactivated 1 2 ada",
-            "deactivated 2 3 ada"
+            "mode_changed - - cli:ada",
+            "deactivated 0 1 cli:ada",
+            "deactivated 1 2 cli:ada",
+            "deactivated 2 3 cli:ada"
         ]
     );
     let changes = "SELECT count(*) FROM leaver.changes WHERE counted AND cause = 'cli'";
@@ -154,7 +154,7 @@ async fn shadow_and_enforce_change_the_mode_and_say_so() {
         .find(|line| line.contains("source bamboohr mode"));
     let line = line.unwrap();
     assert!(
-        line.starts_with("warning") && line.contains("by ada"),
+        line.starts_with("warning") && line.contains("by cli:ada"),
         "{line}"
     );
     assert!(line.contains("leaver enforce --source bamboohr"), "{line}");

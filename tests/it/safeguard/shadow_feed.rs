@@ -14,7 +14,7 @@ use super::shadow::{SHADOW, bamboohr};
 use super::shadow_roles::{as_role, shadow_role};
 use super::{employ, inactive, report, reported};
 use crate::support::database::Session;
-use crate::support::{TestApp, employee, employees};
+use crate::support::{TestApp, ada, employee, employees};
 
 const PEOPLE: usize = 5_000;
 /// Every user's row, and who wrote it.
@@ -119,7 +119,7 @@ async fn nobody_is_lost_while_the_mode_changes() {
             tokio::time::sleep(std::time::Duration::from_millis(1)).await;
         }
         let backlog = Some(Backlog::Release);
-        leave_shadow_mode(&mut other, &table, &policies, &source, backlog, "ada", now).await
+        leave_shadow_mode(&mut other, &table, &policies, &source, backlog, &ada(), now).await
     };
     let (change, ()) = tokio::join!(leaving, app.work());
     let change = change.unwrap();

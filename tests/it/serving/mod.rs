@@ -65,7 +65,7 @@ async fn ends_access_at_the_scheduled_time_despite_a_kill_9() {
     let audit = "SELECT action || ' by ' || actor FROM leaver.audit ORDER BY id";
     assert_eq!(
         app.lines(audit).await,
-        ["scheduled by system", "deactivated by timer"]
+        ["scheduled by system:worker", "deactivated by system:timer"]
     );
     service.stop();
 }

@@ -198,7 +198,7 @@ fn justified(line: &Line, audit: &Audit, journal: &[Line], known: &[Known]) -> R
         .iter()
         .filter(|other| other.xid == line.xid)
         .collect();
-    if audit.actor == "system" {
+    if audit.actor == "system:worker" {
         let id = audit.delivery_id.as_ref();
         let settled =
             |line: &&Line| matches!(&line.what, What::Settled(settled) if Some(&settled.id) == id);
@@ -231,7 +231,7 @@ fn justified(line: &Line, audit: &Audit, journal: &[Line], known: &[Known]) -> R
         ));
     }
     let approved = |line: &&Line| matches!(&line.what, What::Audit(other) if other.action == "approved" && other.employee_id == audit.employee_id);
-    if audit.actor == "ada" {
+    if audit.actor == "cli:ada" {
         let approved = together.iter().any(approved);
         return if approved {
             Ok(())

@@ -11,6 +11,7 @@ use sqlx::Row;
 
 use super::ops::Record;
 use super::world::World;
+use crate::support::ada;
 
 /// What people have done to accounts, by the person whose account it is.
 #[derive(Default)]
@@ -74,7 +75,7 @@ impl World {
         };
         let now = self.now();
         if !yes {
-            let rejected = reject(&mut self.operator, hold.id, "ada", now).await;
+            let rejected = reject(&mut self.operator, hold.id, &ada(), now).await;
             return rejected.map(drop).map_err(|error| error.to_string());
         }
         let of = Record::ALL
@@ -90,7 +91,7 @@ impl World {
         };
         let is_gone = hold.account_id.is_some() && hold.account_id != of_person;
         let (operator, table) = (&mut self.operator, &self.table);
-        let approved = approve(operator, table, hold.id, &named, "ada", now).await;
+        let approved = approve(operator, table, hold.id, &named, &ada(), now).await;
         // A transaction that failed is rolled back with the next statement; a command's ends with its process.
         sqlx::raw_sql("SELECT 1").execute(operator).await.unwrap();
         match approved {

@@ -12,6 +12,7 @@ use super::journal;
 use super::ops::{Op, OpList, Record};
 use super::world::World;
 use super::{AT_ONCE, first_seed, in_time, say, seeded, variable, written};
+use crate::support::ada;
 
 /// A change that no person decided.
 struct Change {
@@ -30,7 +31,7 @@ impl World {
             let decided = if yes {
                 self.release_trip(trip, now).await
             } else {
-                trips::reject(&mut self.operator, trip, "ada", now)
+                trips::reject(&mut self.operator, trip, &ada(), now)
                     .await
                     .map(drop)
             };
@@ -41,10 +42,10 @@ impl World {
 
     async fn release_trip(&mut self, trip: i64, now: DateTime<Utc>) -> Result<(), TripError> {
         let policies = Arc::clone(&self.app.parts.engine.policies);
-        let (operator, table) = (&mut self.operator, &self.table);
-        let listed = trips::preview(operator, table, &policies, trip, "ada", now).await?;
+        let (operator, table, ada) = (&mut self.operator, &self.table, ada());
+        let listed = trips::preview(operator, table, &policies, trip, &ada, now).await?;
         let (digest, day) = (listed.digest, TimeDelta::days(1));
-        let released = trips::release(operator, table, &policies, trip, &digest, day, "ada", now);
+        let released = trips::release(operator, table, &policies, trip, &digest, day, &ada, now);
         released.await.map(drop)
     }
 
@@ -57,7 +58,7 @@ impl World {
         let journal = journal::read(&mut self.app).await;
         self.deeds_have_records(&journal)?;
         let rows = "SELECT tenant, action, account_id, at FROM leaver.audit
-                    WHERE action IN ('deactivated', 'reactivated') AND actor IN ('system', 'timer', 'sync', 'drift')";
+                    WHERE action IN ('deactivated', 'reactivated') AND actor LIKE 'system:%'";
         let rows = sqlx::query(rows)
             .fetch_all(&mut self.app.conn)
             .await

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use super::builder::HIGH_LIMITS;
 use super::database::Session;
 use super::{
-    BAMBOOHR_KEY, END_SESSIONS, JSON, MERGE_KEY, TestApp, employee, employees, merge_changed,
+    BAMBOOHR_KEY, END_SESSIONS, JSON, MERGE_KEY, TestApp, ada, employee, employees, merge_changed,
 };
 
 /// Policy `rehire = "reactivate"`.
@@ -217,13 +217,13 @@ impl TestApp {
         let table = AccountsTable::inspect(&mut self.session.conn, &self.settings.accounts)
             .await
             .unwrap();
-        approve(&mut self.conn, &table, id, named, "ada", now).await
+        approve(&mut self.conn, &table, id, named, &ada(), now).await
     }
 
     /// Rejects a hold.
     pub(crate) async fn reject(&mut self, id: i64) -> Result<holds::Hold, ResolveError> {
         let now = self.clock.now();
-        reject(&mut self.conn, id, "ada", now).await
+        reject(&mut self.conn, id, &ada(), now).await
     }
 
     /// Creates a trigger that rejects every update of these users with this SQLSTATE.

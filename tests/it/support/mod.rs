@@ -15,6 +15,7 @@ pub(crate) mod database;
 pub(crate) mod scratch;
 
 use chrono::{DateTime, Utc};
+use leaver_core::domain::{Actor, CliUser, Operator};
 use serde_json::Value;
 
 pub(crate) use self::app::{Answer, TestApp, parts};
@@ -41,6 +42,12 @@ pub(crate) const USERS: &str = "
     CREATE TABLE users (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, email text NOT NULL,
                         hashed_password text, is_active boolean NOT NULL DEFAULT true);
     CREATE TABLE sessions (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, user_id bigint NOT NULL);";
+
+/// The person who decides: `cli:ada` in the audit log.
+pub(crate) fn ada() -> Actor {
+    let name = Operator::parse("ada").unwrap();
+    Actor::Cli(CliUser::new(name, "ada", "admin-1"))
+}
 
 /// A moment in RFC 3339.
 pub(crate) fn at(text: &str) -> DateTime<Utc> {

@@ -5,6 +5,8 @@ use std::fmt;
 
 use unicode_normalization::UnicodeNormalization;
 
+use super::printable::is_invisible;
+
 /// Most spellings of one domain that are looked for.
 const MAX_SPELLINGS: usize = 16;
 
@@ -111,27 +113,4 @@ fn fold(c: char) -> impl Iterator<Item = char> {
         _ => c,
     };
     base.to_lowercase()
-}
-
-/// Returns true for characters that are not displayed (`Default_Ignorable_Code_Point` of Unicode).
-fn is_invisible(c: char) -> bool {
-    matches!(c,
-        '\u{AD}'
-        | '\u{34F}'
-        | '\u{61C}'
-        | '\u{115F}'..='\u{1160}'
-        | '\u{17B4}'..='\u{17B5}'
-        | '\u{180B}'..='\u{180F}'
-        | '\u{200B}'..='\u{200F}'
-        | '\u{202A}'..='\u{202E}'
-        | '\u{2060}'..='\u{206F}'
-        | '\u{3164}'
-        | '\u{FE00}'..='\u{FE0F}'
-        | '\u{FEFF}'
-        | '\u{FFA0}'
-        | '\u{FFF0}'..='\u{FFF8}'
-        | '\u{1BCA0}'..='\u{1BCA3}'
-        | '\u{1D173}'..='\u{1D17A}'
-        | '\u{E0000}'..='\u{E0FFF}'
-    )
 }

@@ -8,6 +8,15 @@ pub use ids::{AccountId, DeliveryId, EmployeeId, InvalidName, SourceName, Tenant
 mod provider;
 pub use provider::{Capabilities, Provider};
 
+mod actor;
+pub use actor::{Actor, CliUser, InvalidActor, ServicePart, TokenId, UserId};
+
+mod operator;
+pub use operator::Operator;
+
+mod printable;
+pub use printable::{is_unprintable, printable, printable_json, printable_lines};
+
 mod email;
 pub use email::WorkEmail;
 

@@ -61,7 +61,7 @@ pub async fn give(
     allowed: u32,
     lasts: TimeDelta,
     reason: &str,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Given, sqlx::Error> {
     let mut tx = conn.begin().await?;
@@ -69,7 +69,7 @@ pub async fn give(
     let ended = store::end_live(&mut tx, scope, now).await?;
     let expires_at = now + lasts;
     let allowed = i64::from(allowed);
-    let grant = store::insert(&mut tx, scope, allowed, reason, person, now, expires_at).await?;
+    let grant = store::insert(&mut tx, scope, allowed, reason, actor, now, expires_at).await?;
     let open = trips::store::list_open(&mut tx).await?;
     let open_trip = open.into_iter().find(|trip| trip.scope() == *scope);
     let text = format!(
@@ -77,7 +77,7 @@ pub async fn give(
         scope.direction.as_str(),
         expires_at.format("%Y-%m-%dT%H:%M:%SZ")
     );
-    let actor = Actor::Person(person.to_owned());
+    let actor = actor.clone();
     let entry = entry_about_tenant(AuditAction::Granted, &scope.tenant, actor, text)?;
     audit::store::record(&mut tx, &[entry], now).await?;
     tx.commit().await?;

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::Grant;
+use crate::engine::audit::Actor;
 use crate::engine::safeguard::Scope;
 
 /// Inserts a grant. The scope must be locked.
@@ -15,7 +16,7 @@ pub(super) async fn insert(
     scope: &Scope,
     count: i64,
     reason: &str,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
     expires_at: DateTime<Utc>,
 ) -> Result<Grant, sqlx::Error> {
@@ -28,7 +29,7 @@ pub(super) async fn insert(
         scope.direction.as_str(),
         count,
         reason,
-        person,
+        actor.to_string(),
         now,
         expires_at,
     )

@@ -142,10 +142,10 @@ async fn close(
     conn: &mut PgConnection,
     trip: &Trip,
     state: &str,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    store::close(conn, trip.id, state, person, now).await?;
+    store::close(conn, trip.id, state, actor, now).await?;
     grants::store::end_used_up(conn, &trip.scope(), now).await
 }
 

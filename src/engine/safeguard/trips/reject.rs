@@ -31,12 +31,12 @@ pub struct Rejected {
 pub async fn reject(
     conn: &mut PgConnection,
     trip: i64,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Rejected, TripError> {
     for _ in 0..ATTEMPTS {
         let mut tx = conn.begin().await?;
-        if let Some(rejected) = attempt(&mut tx, trip, person, now).await? {
+        if let Some(rejected) = attempt(&mut tx, trip, actor, now).await? {
             tx.commit().await?;
             return Ok(rejected);
         }
@@ -50,7 +50,7 @@ pub async fn reject(
 async fn attempt(
     conn: &mut PgConnection,
     id: i64,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Option<Rejected>, TripError> {
     let scope = find_open(conn, id).await?.scope();
@@ -64,23 +64,23 @@ async fn attempt(
         return Ok(None);
     }
     let ids: Vec<i64> = holds.iter().map(|hold| hold.id).collect();
-    store::close_holds(conn, &ids, "rejected", person, now).await?;
-    close(conn, &trip, "rejected", person, now).await?;
+    store::close_holds(conn, &ids, "rejected", actor, now).await?;
+    close(conn, &trip, "rejected", actor, now).await?;
     let entries = holds
         .iter()
-        .map(|hold| entry(hold, person))
+        .map(|hold| entry(hold, actor))
         .collect::<Result<Vec<_>, sqlx::Error>>()?;
     audit::store::record(conn, &entries, now).await?;
     Ok(Some(Rejected { trip, holds }))
 }
 
-fn entry(hold: &Hold, person: &str) -> Result<AuditEntry, sqlx::Error> {
+fn entry(hold: &Hold, actor: &Actor) -> Result<AuditEntry, sqlx::Error> {
     Ok(AuditEntry {
         action: AuditAction::Rejected,
         reason: hold.reason.clone(),
         employee: super::key_of(hold)?,
         account: hold.account_id.clone().map(AccountId::new),
         delivery: hold.delivery_id.map(DeliveryId),
-        actor: Actor::Person(person.to_owned()),
+        actor: actor.clone(),
     })
 }

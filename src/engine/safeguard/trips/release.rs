@@ -8,7 +8,7 @@ use sqlx::{Connection, PgConnection};
 
 use super::{Member, OPEN, Trip, TripError, close, entry_about_tenant, find_open, keys_of, store};
 use crate::engine::accounts::AccountsTable;
-use crate::engine::audit::{self, AuditAction};
+use crate::engine::audit::{self, Actor, AuditAction};
 use crate::engine::batches::Direction;
 use crate::engine::evaluate::{Evaluated, Evaluation, evaluate_facts};
 use crate::engine::execute::{Outcome, execute};
@@ -70,7 +70,7 @@ pub async fn preview(
     table: &AccountsTable,
     policies: &Policies,
     trip: i64,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Listed, TripError> {
     let trip = find_open(conn, trip).await?;
@@ -80,7 +80,7 @@ pub async fn preview(
     let verdicts = decide_again(conn, table, policies, employees, direction, now).await?;
     let ids = holds.iter().map(|hold| hold.id).collect();
     let kept = Preview::of_ids(PreviewKind::Release, trip.id.to_string(), ids);
-    kept.keep(conn, person, now).await?;
+    kept.keep(conn, actor, now).await?;
     let members = holds
         .into_iter()
         .map(|hold| judged(hold, &verdicts))
@@ -105,7 +105,7 @@ pub async fn release(
     trip: i64,
     digest: &str,
     expires_after: TimeDelta,
-    person: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Released, TripError> {
     let mut tx = conn.begin().await?;
@@ -132,7 +132,7 @@ pub async fn release(
         let verdict = verdicts.get(&employee.key);
         verdict.is_some_and(|verdict| !verdict.is_opposite)
     });
-    let origin = Origin::person(Cause::Release, person);
+    let origin = Origin::person(Cause::Release, actor);
     let report = execute(&mut tx, table, policies, employees, &origin, now).await?;
 
     let mut skipped: Vec<Member> = gone.into_iter().map(settled).collect();
@@ -159,13 +159,13 @@ pub async fn release(
     }
     skipped.sort_by_key(|member| member.hold);
     let ids: Vec<i64> = changed.iter().map(|member| member.hold).collect();
-    store::close_holds(&mut tx, &ids, "approved", person, now).await?;
+    store::close_holds(&mut tx, &ids, "approved", actor, now).await?;
 
     let members = store::members(&mut tx, trip.id).await?;
     let waiting = members.iter().filter(|hold| !listed.contains(&hold.id));
     let waiting = waiting.count();
     if waiting == 0 {
-        close(&mut tx, &trip, "released", person, now).await?;
+        close(&mut tx, &trip, "released", actor, now).await?;
         trip = store::find(&mut tx, trip.id).await?.unwrap_or(trip);
     }
     let reason = format!(

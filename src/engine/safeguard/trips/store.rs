@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use super::Trip;
+use crate::engine::audit::Actor;
 use crate::engine::holds::Hold;
 
 /// Returns a trip; `None` if it does not exist.
@@ -44,7 +45,7 @@ pub(super) async fn close(
     conn: &mut PgConnection,
     id: i64,
     state: &str,
-    by: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
@@ -55,7 +56,7 @@ pub(super) async fn close(
          WHERE t.id = $1 AND t.state = 'open'",
         id,
         state,
-        by,
+        actor.to_string(),
         now,
     )
     .execute(conn)
@@ -107,14 +108,14 @@ pub(super) async fn close_holds(
     conn: &mut PgConnection,
     ids: &[i64],
     state: &str,
-    by: &str,
+    actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "UPDATE leaver.holds SET state = $2, closed_by = $3, closed_at = $4 WHERE id = ANY($1)",
         ids,
         state,
-        by,
+        actor.to_string(),
         now,
     )
     .execute(conn)

@@ -11,6 +11,9 @@ use super::{Durability, NewArrival};
 use leaver_core::domain::DeliveryId;
 use leaver_core::signature::VerifiedDelivery;
 
+/// How often a repeated body makes a failed delivery pending again.
+const MAX_REPEATS_OF_FAILED: i32 = 5;
+
 /// Inserts deliveries and returns the ids of those inserted. Skips a delivery whose body from the same source is stored
 /// already, or comes earlier in the slice; see [`record_repeats`].
 ///
@@ -57,6 +60,10 @@ pub async fn insert(
 /// without event times becomes pending. For a row that is not settled, the later signature is stored, and
 /// [`settle`](crate::ingest::inbox::store::settle) decides.
 ///
+/// A failed row becomes pending if the sender repeats the body with another `Content-Type`: the sender has corrected something.
+/// Its times stay those of the first arrival, so that a replay does not make its facts newer. Nobody signs the header, so this
+/// happens at most [`MAX_REPEATS_OF_FAILED`] times.
+///
 /// Waits for a job that is processing a row that has to change.
 ///
 /// # Errors
@@ -81,15 +88,26 @@ pub(crate) async fn record_repeats(
                SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::bytea[])
                              AS a (fingerprint, content_type, signed_at, received_at, body)
            ), news AS MATERIALIZED (
-               SELECT d.id, d.state, a.content_type, a.signed_at, a.received_at, a.body
+               SELECT d.id, d.state, a.content_type, a.signed_at, a.received_at, a.body,
+                      a.signed_at > GREATEST(d.signed_at, d.resigned_at) AS is_later,
+                      d.state = 'failed' AND a.content_type IS DISTINCT FROM d.content_type
+                          AND d.reprocess_count < $6 AS is_corrected
                FROM leaver.deliveries d JOIN arrived a USING (fingerprint)
-               WHERE a.signed_at > GREATEST(d.signed_at, d.resigned_at)
-                 AND (d.state IN ('pending', 'failed') OR (d.state = 'processed' AND NOT d.has_event_times))
+               WHERE (a.signed_at > GREATEST(d.signed_at, d.resigned_at)
+                      AND (d.state IN ('pending', 'failed') OR (d.state = 'processed' AND NOT d.has_event_times)))
+                  OR (d.state = 'failed' AND a.content_type IS DISTINCT FROM d.content_type AND d.reprocess_count < $6)
                ORDER BY d.fingerprint
                FOR UPDATE OF d
            ), noted AS (
                UPDATE leaver.deliveries d SET resigned_at = news.signed_at FROM news
-               WHERE d.id = news.id AND news.state <> 'processed'
+               WHERE d.id = news.id AND news.state <> 'processed' AND NOT news.is_corrected
+           ), corrected AS (
+               UPDATE leaver.deliveries d
+               SET state = 'pending', body = news.body, content_type = news.content_type,
+                   resigned_at = CASE WHEN news.is_later THEN news.signed_at ELSE d.resigned_at END,
+                   next_attempt_at = news.received_at, attempts = 0, processed_at = NULL, reason = NULL,
+                   reprocess_count = d.reprocess_count + 1
+               FROM news WHERE d.id = news.id AND news.is_corrected
            ), requeued AS (
                UPDATE leaver.deliveries d
                SET state = 'pending', body = news.body, content_type = news.content_type, signed_at = news.signed_at,
@@ -104,6 +122,7 @@ pub(crate) async fn record_repeats(
         &rows.signed as &[Option<DateTime<Utc>>],
         &rows.received,
         &rows.bodies as &[&[u8]],
+        MAX_REPEATS_OF_FAILED,
     )
     .fetch_all(conn)
     .await?;

@@ -31,6 +31,9 @@ pub(crate) async fn forget_fingerprints(
 /// Deletes settled deliveries without a body from before a moment, `limit` of the failed and of the others at most. Returns how
 /// many. Keeps deliveries with event times until [`forget_fingerprints`] was applied to them.
 ///
+/// A body without event times and without a signed time is ordered by its arrival alone. Stored again, an old one would pass
+/// for the newest, so such a delivery is never deleted, and its body stays a duplicate.
+///
 /// # Errors
 /// Returns the database's error; nothing was written then.
 pub(crate) async fn forget_settled(
@@ -44,6 +47,7 @@ pub(crate) async fn forget_settled(
              SELECT id FROM leaver.deliveries
              WHERE state IN ('processed', 'ignored') AND processed_at < $1 AND body IS NULL
                AND NOT (has_event_times AND fingerprint IS NOT NULL)
+               AND (has_event_times OR signed_at IS NOT NULL)
              ORDER BY processed_at LIMIT $2 FOR UPDATE SKIP LOCKED
          ), spent AS (
              SELECT id FROM leaver.deliveries

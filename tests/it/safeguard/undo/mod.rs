@@ -16,7 +16,7 @@ use leaver::engine::undo::{
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use crate::support::TestApp;
+use crate::support::{TestApp, ada};
 
 pub(super) const DANA: &str = "dana@example.com";
 pub(super) const EVE: &str = "eve@example.com";
@@ -41,7 +41,7 @@ pub(super) async fn of_last_batch(app: &mut TestApp) -> Undo {
 /// Lists an undo, as `ada`.
 pub(super) async fn listed(app: &mut TestApp, undo: &Undo) -> Result<UndoReport, UndoError> {
     let (table, now) = (inspect(app).await, app.clock.now());
-    list(&mut app.session.conn, &table, undo, "ada", now).await
+    list(&mut app.session.conn, &table, undo, &ada(), now).await
 }
 
 /// Confirms a list, as `ada`.
@@ -69,7 +69,7 @@ pub(super) async fn confirmed_on(
         TimeDelta::days(1),
         app.clock.now(),
     );
-    carry_out(conn, &table, policies, undo, digest, day, "ada", now).await
+    carry_out(conn, &table, policies, undo, digest, day, &ada(), now).await
 }
 
 /// Lists and confirms an undo.

@@ -51,7 +51,7 @@ async fn a_delivery_is_undone_and_others_are_not() {
     assert_eq!(app.count(&marked).await, 1);
     assert_eq!(
         app.audit_in_full().await[2..],
-        ["reactivated 2 2 ada", "undone - - ada"]
+        ["reactivated 2 2 cli:ada", "undone - - cli:ada"]
     );
     let reasons = "SELECT reason FROM leaver.audit WHERE action = 'reactivated'";
     let reason = format!(

@@ -4,7 +4,8 @@
 FROM rust:1.95.0-slim-bookworm@sha256:d7482085ff5b415f84dba5647ae71606650bdef00db7aeb69f4b3d170c3e4082 AS build
 # `cargo auditable` puts the list of crates into the binary, for scanners of images. The paths are those of .ci/release.
 RUN cargo install --locked cargo-auditable@0.7.7
-ENV RUSTFLAGS="--remap-path-prefix=/src=/leaver --remap-path-prefix=/usr/local/cargo=/cargo"
+ENV RUSTFLAGS="--remap-path-prefix=/src=/leaver --remap-path-prefix=/usr/local/cargo=/cargo" \
+    CFLAGS="-ffile-prefix-map=/src=/leaver -ffile-prefix-map=/usr/local/cargo=/cargo"
 WORKDIR /src
 COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock build.rs ./

@@ -6,8 +6,18 @@ use std::path::Path;
 
 /// Returns whether some file of this module has a function of that name.
 pub(crate) fn exists(test: &str) -> bool {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let (module, name) = test.rsplit_once("::").unwrap();
+    // A module `tests` stands in a file of its own, or at the end of the file that it tests.
+    let outer = module.strip_suffix("::tests");
+    [Some(module), outer]
+        .iter()
+        .flatten()
+        .any(|module| is_in(module, name))
+}
+
+/// Returns whether the file of this module has a function of that name.
+fn is_in(module: &str, name: &str) -> bool {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let module = module.replace("::", "/");
     let function = format!("fn {name}(");
     let places = [

@@ -68,6 +68,7 @@ fn a_release_checks_sums_and_hides_its_folders() {
         assert!(text.contains("cargo auditable build"), "{builder}");
         let remapped = text.matches("--remap-path-prefix=").count();
         assert_eq!(remapped, prefixes, "{builder}");
+        assert_eq!(text.matches("-ffile-prefix-map=").count(), 2, "{builder}");
     }
 }
 

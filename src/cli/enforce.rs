@@ -135,7 +135,7 @@ impl Enforce {
             report.print(MAX_ROWS);
             let source = &self.source;
             output::note(&format!(
-                "nothing was changed; next: `leaver enforce --source {source} --backlog release` makes these changes, `--backlog accept` keeps these accounts as they are until the facts change"
+                "nothing was changed\nnext: `leaver enforce --source {source} --backlog release` makes these changes\n      `--backlog accept` keeps these accounts as they are until the facts change"
             ));
         } else {
             print(&change);
@@ -212,7 +212,7 @@ fn print(change: &ModeChange) {
     }
     for trip in &change.trips {
         output::note(&format!(
-            "the safeguard tripped: trip {trip} holds changes; next: `leaver safeguard release {trip}` or `leaver safeguard reject {trip}`"
+            "the safeguard tripped: trip {trip} holds changes\nnext: `leaver safeguard release {trip}` lists them\n      `leaver safeguard reject {trip}` drops them"
         ));
     }
 }

@@ -12,6 +12,7 @@ mod health;
 mod holds;
 mod migrate;
 mod modes;
+mod narrow;
 pub(crate) mod output;
 mod person;
 mod plan;

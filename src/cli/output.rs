@@ -12,6 +12,7 @@ use comfy_table::{ColumnConstraint, ContentArrangement, presets};
 use serde::Serialize;
 
 use super::COULD_NOT_BE_DONE;
+use super::narrow::narrowed;
 use leaver_core::domain::{printable, printable_json, printable_lines};
 
 /// Width of a drawn table when stdout is no terminal, in columns.
@@ -23,6 +24,7 @@ pub(crate) struct Table {
     headings: Vec<String>,
     rows: Vec<Vec<String>>,
     wraps: bool,
+    keeps_columns: bool,
     is_drawn: bool,
 }
 
@@ -45,13 +47,22 @@ impl<T: AsRef<str>> From<T> for Cell {
 }
 
 impl Table {
-    /// Makes an empty table that wraps long cells.
+    /// Makes an empty table that wraps long cells. On a narrow terminal, values that all rows share are shown above it.
     pub(crate) fn new(headings: &[&str]) -> Self {
         Self {
             headings: headings.iter().map(|&heading| heading.to_owned()).collect(),
             rows: vec![],
             wraps: true,
+            keeps_columns: false,
             is_drawn: std::io::stdout().is_terminal(),
+        }
+    }
+
+    /// Makes an empty table that shows each column at any width.
+    pub(crate) fn with_all_columns(headings: &[&str]) -> Self {
+        Self {
+            keeps_columns: true,
+            ..Self::new(headings)
         }
     }
 
@@ -71,10 +82,7 @@ impl Table {
 
     fn drawn(&self) -> comfy_table::Table {
         if self.wraps {
-            let headings: Vec<&str> = self.headings.iter().map(String::as_str).collect();
-            let mut table = drawn(&headings);
-            table.add_rows(&self.rows);
-            table
+            drawn_rows(&self.headings, &self.rows)
         } else {
             let mut table = comfy_table::Table::new();
             table
@@ -92,7 +100,17 @@ impl Table {
 impl Display for Table {
     fn fmt(&self, f: &mut Formatter<'_>) -> Result {
         if self.is_drawn {
-            return f.write_str(&self.drawn().trim_fmt());
+            let drawn = self.drawn();
+            let width = drawn.width().map_or(usize::MAX, usize::from);
+            let narrow = narrowed(&self.headings, &self.rows, width);
+            return match narrow.filter(|_| self.wraps && !self.keeps_columns) {
+                None => f.write_str(&drawn.trim_fmt()),
+                Some(narrow) => {
+                    let drawn = drawn_rows(&narrow.headings, &narrow.rows);
+                    let break_after = if narrow.shared.is_empty() { "" } else { "\n" };
+                    write!(f, "{}{break_after}{}", narrow.shared, drawn.trim_fmt())
+                }
+            };
         }
         let lines: Vec<String> = std::iter::once(&self.headings)
             .chain(&self.rows)
@@ -100,6 +118,13 @@ impl Display for Table {
             .collect();
         f.write_str(&lines.join("\n"))
     }
+}
+
+fn drawn_rows(headings: &[String], rows: &[Vec<String>]) -> comfy_table::Table {
+    let headings: Vec<&str> = headings.iter().map(String::as_str).collect();
+    let mut table = drawn(&headings);
+    table.add_rows(rows);
+    table
 }
 
 /// Joins cells with tabs; a line break inside a cell becomes a space.

@@ -142,7 +142,7 @@ fn outlook(limit: &Outlook) -> String {
     match &limit.reason {
         None => format!("{what}, within the limits of the safeguard"),
         Some(reason) => format!(
-            "{what}; a release of all of them meets the safeguard: {reason}; give a grant first with `leaver safeguard grant`, or decide about the trip then"
+            "{what}; a release of all of them trips the safeguard: {reason}\nnext: `leaver safeguard grant` permits them ahead; otherwise decide about the trip"
         ),
     }
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use chrono::{DateTime, TimeDelta, Utc};
 use clap::{ArgGroup, Args};
 use serde::Serialize;
+use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::person::Person;
@@ -18,7 +19,9 @@ use crate::engine::undo::{
     KeptBecause, Selection, Undo, UndoError, UndoReport, UndoneAccount, carry_out, list,
 };
 use crate::reports::employees;
+use crate::roster;
 use crate::service;
+use leaver_core::domain::EmployeeKey;
 
 /// Most restorable accounts in the table for people; `--json` has all of them.
 const MAX_ROWS: usize = 20;
@@ -90,10 +93,11 @@ impl UndoCommand {
             Err(error) => return Err(error.into()),
         };
         let is_done = self.confirm.is_some();
+        let emails = emails(&mut conn, &report).await?;
         if self.format.json {
-            output::json(&Summary::of(&undo, &report, is_done))?;
+            output::json(&Summary::of(&undo, &report, &emails, is_done))?;
         } else {
-            print(&undo, &report, is_done);
+            print(&undo, &report, &emails, is_done);
         }
         Ok(exit_code(if is_done {
             report.missed == 0
@@ -113,6 +117,22 @@ impl UndoCommand {
             },
         }
     }
+}
+
+/// The work e-mails of employees.
+type Emails = HashMap<EmployeeKey, String>;
+
+async fn emails(conn: &mut PgConnection, report: &UndoReport) -> anyhow::Result<Emails> {
+    let keys = report
+        .accounts
+        .iter()
+        .map(|account| account.employee.clone());
+    let keys: Vec<EmployeeKey> = keys.collect();
+    let emails = roster::store::work_emails(conn, &keys).await?;
+    let found = keys.into_iter().zip(emails);
+    Ok(found
+        .filter_map(|(key, email)| Some((key, email?)))
+        .collect())
 }
 
 /// An undo for programs.
@@ -138,6 +158,7 @@ struct Row<'a> {
     source: &'a str,
     tenant: &'a str,
     employee_id: &'a str,
+    work_email: Option<&'a str>,
     /// The change: `deactivated` or `reactivated`.
     change: &'static str,
     at: DateTime<Utc>,
@@ -149,27 +170,28 @@ struct Row<'a> {
 }
 
 impl<'a> Summary<'a> {
-    fn of(undo: &Undo, report: &'a UndoReport, carried_out: bool) -> Self {
+    fn of(undo: &Undo, report: &'a UndoReport, emails: &'a Emails, carried_out: bool) -> Self {
         Self {
             selection: undo.selection.to_string(),
             touched: undo.also_touched,
             carried_out,
             digest: report.digest.as_deref(),
             batch: report.batch,
-            restored: report.restored().map(Row::of).collect(),
-            kept: report.kept().map(Row::of).collect(),
+            restored: report.restored().map(|it| Row::of(it, emails)).collect(),
+            kept: report.kept().map(|it| Row::of(it, emails)).collect(),
         }
     }
 }
 
 impl<'a> Row<'a> {
-    fn of(account: &'a UndoneAccount) -> Self {
+    fn of(account: &'a UndoneAccount, emails: &'a Emails) -> Self {
         let reason = account.kept_because.as_ref();
         Self {
             account_id: account.account.as_str(),
             source: account.employee.source.as_str(),
             tenant: account.employee.tenant.as_str(),
             employee_id: account.employee.employee_id.as_str(),
+            work_email: emails.get(&account.employee).map(String::as_str),
             change: account.direction.as_str(),
             at: account.at,
             cause: &account.cause,
@@ -180,7 +202,7 @@ impl<'a> Row<'a> {
     }
 }
 
-fn print(undo: &Undo, report: &UndoReport, is_done: bool) {
+fn print(undo: &Undo, report: &UndoReport, emails: &Emails, is_done: bool) {
     let selection = &undo.selection;
     let all = report.accounts.len();
     if all == 0 {
@@ -204,7 +226,7 @@ fn print(undo: &Undo, report: &UndoReport, is_done: bool) {
         output::line!("{}\n", batches_table(&batches));
     }
     if restored > 0 {
-        output::line!("{}", table_of(report.restored().take(MAX_ROWS)));
+        output::line!("{}", table_of(report.restored().take(MAX_ROWS), emails));
     }
     if restored > MAX_ROWS {
         output::note(&format!(
@@ -213,16 +235,19 @@ fn print(undo: &Undo, report: &UndoReport, is_done: bool) {
         ));
     }
     if kept > 0 {
-        output::line!("\nleft as they are: {kept}\n{}", table_of(report.kept()));
+        output::line!(
+            "\nleft as they are: {kept}\n{}",
+            table_of(report.kept(), emails)
+        );
     }
     match (&report.digest, report.batch) {
         (Some(digest), _) => output::note(&format!(
-            "nothing was changed yet; sessions stay ended; next: `leaver undo {}{} --confirm {digest}`",
+            "nothing was changed yet; sessions stay ended\nnext: `leaver undo {}{} --confirm {digest}`",
             arguments(selection),
             if undo.also_touched { " --touched" } else { "" },
         )),
         (None, Some(batch)) => output::note(&format!(
-            "done as batch {batch}; sessions stay ended; the accounts stay as they are until newer facts come"
+            "done as batch {batch}; sessions stay ended\nthe accounts stay as they are until the facts change"
         )),
         (None, None) => output::note("nothing was changed"),
     }
@@ -269,7 +294,10 @@ fn arguments(selection: &Selection) -> String {
     }
 }
 
-fn table_of<'a>(accounts: impl Iterator<Item = &'a UndoneAccount>) -> output::Table {
+fn table_of<'a>(
+    accounts: impl Iterator<Item = &'a UndoneAccount>,
+    emails: &Emails,
+) -> output::Table {
     let mut table = output::Table::new(&[
         "account", "employee", "source", "tenant", "change", "at", "cause", "reason",
     ]);
@@ -277,7 +305,10 @@ fn table_of<'a>(accounts: impl Iterator<Item = &'a UndoneAccount>) -> output::Ta
         let reason = account.kept_because.as_ref().map(KeptBecause::text);
         table.add_row([
             account.account.to_string(),
-            account.employee.employee_id.to_string(),
+            match emails.get(&account.employee) {
+                Some(email) => format!("{}\n{email}", account.employee.employee_id),
+                None => account.employee.employee_id.to_string(),
+            },
             account.employee.source.to_string(),
             account.employee.tenant.to_string(),
             account.direction.as_str().to_owned(),

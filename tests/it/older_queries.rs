@@ -101,6 +101,7 @@ fn value(name: &str) -> String {
         "FLOAT8" => "1::float8",
         "BOOL" => "true",
         "TIMESTAMPTZ" => "'2026-11-20 08:00Z'::timestamptz",
+        "DATE" => "'2026-11-20'::date",
         "INTERVAL" => "'1 hour'::interval",
         "UUID" => "'01990000-0000-7000-8000-000000000009'::uuid",
         "BYTEA" => "'\\x01'::bytea",

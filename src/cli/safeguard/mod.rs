@@ -8,10 +8,14 @@ mod status;
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
+use serde::Serialize;
+use sqlx::PgConnection;
 
 use super::{Config, Format, output};
 use crate::config::Environment;
 use crate::engine::safeguard::trips::{Member, Trip};
+use crate::roster;
+use leaver_core::domain::EmployeeKey;
 
 /// Show the limits on changes and what trips hold; release and reject trips, grant changes ahead
 #[derive(Debug, Args)]
@@ -76,24 +80,49 @@ fn excess_of(trip: &Trip) -> String {
     )
 }
 
-fn members_table(members: &[Member]) -> output::Table {
+/// A member for output. It contains personal data, so it has no `Debug`.
+#[derive(Serialize)]
+struct MemberRow {
+    #[serde(flatten)]
+    member: Member,
+    work_email: Option<String>,
+}
+
+/// Returns members with the work e-mails of the employees.
+async fn with_emails(
+    conn: &mut PgConnection,
+    members: Vec<Member>,
+) -> anyhow::Result<Vec<MemberRow>> {
+    let keys = members.iter().map(Member::key);
+    let keys = keys.collect::<Result<Vec<EmployeeKey>, _>>()?;
+    let emails = roster::store::work_emails(conn, &keys).await?;
+    let rows = members.into_iter().zip(emails);
+    Ok(rows
+        .map(|(member, work_email)| MemberRow { member, work_email })
+        .collect())
+}
+
+fn members_table<'a>(rows: impl IntoIterator<Item = &'a MemberRow>) -> output::Table {
     let mut table = output::Table::new(&[
         "hold",
-        "source",
-        "tenant",
         "employee",
         "account",
+        "source",
+        "tenant",
         "cause",
         "reason",
         "skipped because",
     ]);
-    for member in members {
+    for MemberRow { member, work_email } in rows {
         table.add_row([
             member.hold.to_string(),
+            match work_email {
+                Some(email) => format!("{}\n{email}", member.employee_id),
+                None => member.employee_id.clone(),
+            },
+            output::or_dash(member.account_id.as_deref()),
             member.source.clone(),
             member.tenant.clone(),
-            member.employee_id.clone(),
-            output::or_dash(member.account_id.as_deref()),
             output::or_dash(member.cause.as_deref()),
             member.reason.clone(),
             output::or_dash(member.skipped.as_deref()),

@@ -10,12 +10,12 @@ use serde_json::json;
 use super::super::person::Person;
 use super::super::reads::record_read;
 use super::super::{Config, Format, exit_code, open, output, wrong_usage};
-use super::{effect, excess_of, members_table};
+use super::{MemberRow, effect, excess_of, members_table, with_emails};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::previews::DigestError;
-use crate::engine::safeguard::trips::{self, Listed, Member, Released, TripError};
+use crate::engine::safeguard::trips::{self, Released, Trip, TripError};
 use crate::service;
 
 /// List what a trip holds, and carry it out with --confirm
@@ -49,10 +49,12 @@ impl Release {
             record_read(&mut conn, env, &filter).await?;
             let listed =
                 trips::preview(&mut conn, &table, &policies, self.trip, &actor, now).await?;
+            let (trip, digest) = (&listed.trip, &listed.digest);
+            let members = with_emails(&mut conn, listed.members).await?;
             if self.format.json {
-                output::json(&listed)?;
+                output::json(&json!({ "trip": trip, "members": members, "digest": digest }))?;
             } else {
-                print_list(&listed);
+                print_list(trip, &members, digest);
             }
             return Ok(ExitCode::SUCCESS);
         };
@@ -68,68 +70,77 @@ impl Release {
             }
             released => released?,
         };
+        let changed = with_emails(&mut conn, released.changed.clone()).await?;
+        let skipped = with_emails(&mut conn, released.skipped.clone()).await?;
         if self.format.json {
             output::json(&json!({
-                "trip": released.trip, "batch": released.batch, "changed": released.changed,
-                "skipped": released.skipped, "waiting": released.waiting,
+                "trip": released.trip, "batch": released.batch, "changed": changed,
+                "skipped": skipped, "waiting": released.waiting,
             }))?;
         } else {
-            print_released(&released);
+            print_released(&released, &skipped);
         }
         Ok(exit_code(released.waiting == 0 && !released.is_blocked))
     }
 }
 
-fn print_list(listed: &Listed) {
-    let trip = &listed.trip;
-    if !listed.members.is_empty() {
-        output::line!("{}", members_table(&listed.members));
+fn print_list(trip: &Trip, rows: &[MemberRow], digest: &str) {
+    let is_due = |row: &&MemberRow| row.member.skipped.is_none();
+    let due: Vec<&MemberRow> = rows.iter().filter(is_due).collect();
+    if !rows.is_empty() {
+        output::line!("{}", members_table(rows));
     }
-    let is_due = |member: &&Member| member.skipped.is_none();
-    let due = listed.members.iter().filter(is_due).count();
     output::line!(
-        "trip {} of tenant {} holds {}: {} would be {}, {} would be skipped ({})",
+        "trip {} of tenant {}: {}",
         trip.id,
         output::text(&trip.tenant),
-        listed.members.len(),
-        due,
-        effect(&trip.direction),
-        listed.members.len() - due,
         excess_of(trip)
     );
-    for (cause, count) in by_cause(&listed.members) {
+    output::line!(
+        "it holds {}: {} would be {}, {} would be skipped",
+        rows.len(),
+        due.len(),
+        effect(&trip.direction),
+        rows.len() - due.len()
+    );
+    for (cause, count) in by_cause(rows) {
         output::line!("  {count} by {cause}");
     }
-    output::line!("digest: {}", listed.digest);
+    output::line!("digest: {digest}");
     output::note(&format!(
-        "next: `leaver safeguard release {0} --confirm {1}` carries them out, `leaver safeguard reject {0}` drops them",
-        trip.id, listed.digest
+        "next: `leaver safeguard release {0} --confirm {digest}` carries them out\n      `leaver safeguard reject {0}` drops them",
+        trip.id
     ));
 }
 
-fn by_cause(members: &[Member]) -> BTreeMap<&str, usize> {
+fn by_cause(rows: &[MemberRow]) -> BTreeMap<&str, usize> {
     let mut counts = BTreeMap::new();
-    for member in members {
+    for row in rows {
         *counts
-            .entry(member.cause.as_deref().unwrap_or("unknown cause"))
+            .entry(row.member.cause.as_deref().unwrap_or("unknown cause"))
             .or_default() += 1;
     }
     counts
 }
 
-fn print_released(released: &Released) {
+fn print_released(released: &Released, skipped: &[MemberRow]) {
     let trip = &released.trip;
-    if !released.skipped.is_empty() {
-        output::line!("{}", members_table(&released.skipped));
+    if !skipped.is_empty() {
+        output::line!("{}", members_table(skipped));
     }
     output::line!(
-        "trip {}: {} {}, {} skipped (batch {})",
+        "trip {}: {} {}, {} skipped",
         trip.id,
         output::count(released.changed.len(), "account"),
         effect(&trip.direction),
-        released.skipped.len(),
-        released.batch
+        skipped.len()
     );
+    if !released.changed.is_empty() {
+        output::note(&format!(
+            "`leaver undo --batch {}` takes them back",
+            released.batch
+        ));
+    }
     if released.waiting == 0 {
         output::line!("trip {} is closed", trip.id);
     } else {

@@ -4,6 +4,7 @@ use std::process::ExitCode;
 
 use chrono::Datelike;
 
+use super::super::modes::note_shadow_modes;
 use super::super::{Config, Format, exit_code, open, output};
 use super::{excess, excess_of};
 use crate::base::clock::{Clock, SystemClock};
@@ -27,6 +28,7 @@ pub(super) async fn run(
         output::json(&report)?;
     } else {
         print(&report);
+        note_shadow_modes(&mut conn, &settings).await?;
     }
     Ok(exit_code(report.is_clean()))
 }
@@ -65,7 +67,7 @@ fn print(report: &SafeguardReport) {
 }
 
 fn limits_table(report: &SafeguardReport) -> output::Table {
-    let mut table = output::Table::new(&[
+    let mut table = output::Table::with_all_columns(&[
         "tenant",
         "changes",
         "last 60 minutes",
@@ -104,7 +106,7 @@ fn print_trip(open: &OpenTrip) {
         output::or_dash(Some(causes))
     );
     output::note(&format!(
-        "next: `leaver safeguard release {0}` lists them, `leaver safeguard reject {0}` drops them",
+        "next: `leaver safeguard release {0}` lists them\n      `leaver safeguard reject {0}` drops them",
         trip.id
     ));
 }

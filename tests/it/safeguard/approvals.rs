@@ -12,7 +12,7 @@ use super::{app_with_limits, digest, employ, held, inactive, report, tripped_now
 use crate::support::apis::{StandIn, bamboohr_company};
 use crate::support::apis_setup::{source_with_api, terminated_bamboohr_employee};
 use crate::support::driving::terminated;
-use crate::support::{BAMBOOHR_KEY, TestApp};
+use crate::support::{BAMBOOHR_KEY, TestApp, ada};
 
 #[tokio::test]
 async fn several_holds_are_approved_and_each_result_is_shown() {
@@ -175,7 +175,7 @@ async fn a_hold_that_changes_after_the_confirmation_stays_open() {
     let table = AccountsTable::inspect(&mut conn, &app.settings.accounts)
         .await
         .unwrap();
-    let approved = approve_listed(&mut conn, &table, &hold, &Named::All, "ada", now).await;
+    let approved = approve_listed(&mut conn, &table, &hold, &Named::All, &ada(), now).await;
     assert!(matches!(approved, Err(ResolveError::Changed(id)) if id == hold.id));
     assert_eq!(app.open_hold().await, hold.id);
     assert_eq!(inactive(&mut app).await, 0);

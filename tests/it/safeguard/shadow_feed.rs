@@ -97,7 +97,7 @@ async fn the_plan_of_ten_thousand_deliveries_is_what_enforce_does() {
 }
 
 #[tokio::test]
-async fn nobody_is_lost_while_the_mode_changes() {
+async fn no_leaver_is_lost_while_the_mode_changes() {
     let mut app = TestApp::builder()
         .settings(&[SHADOW, ("LEAVER__WORKER__BATCH_SIZE", "5")])
         .build()

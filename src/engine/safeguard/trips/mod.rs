@@ -93,6 +93,14 @@ impl Member {
             skipped: None,
         }
     }
+
+    /// Returns the key of the employee.
+    ///
+    /// # Errors
+    /// Returns a decoding error for an invalid source name.
+    pub fn key(&self) -> Result<EmployeeKey, sqlx::Error> {
+        employee_key(&self.source, self.tenant.clone(), self.employee_id.clone())
+    }
 }
 
 /// Why a trip cannot be released or rejected.

@@ -16,7 +16,7 @@ use crate::config::Environment;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::end::{Candidate, Ended, Found, Who, end_access, find};
 use crate::service;
-use leaver_core::domain::{AccountId, EmployeeKey, SourceName, Tenant, WorkEmail};
+use leaver_core::domain::{AccountId, EmployeeKey, SourceName, Tenant, WorkEmail, is_unprintable};
 
 /// Longest reason, in characters.
 const MAX_REASON: usize = 500;
@@ -65,7 +65,9 @@ pub(super) enum InvalidReason {
     Email,
     #[error("the reason is longer than {MAX_REASON} characters; shorten it")]
     TooLong,
-    #[error("the reason contains a control character; write it on one line")]
+    #[error(
+        "the reason contains a control character or an invisible one; write plain text on one line"
+    )]
     ControlCharacter,
 }
 
@@ -78,7 +80,7 @@ pub(super) fn parse_reason(text: &str) -> Result<String, InvalidReason> {
         Err(InvalidReason::Email)
     } else if text.chars().count() > MAX_REASON {
         Err(InvalidReason::TooLong)
-    } else if text.chars().any(char::is_control) {
+    } else if text.chars().any(is_unprintable) {
         Err(InvalidReason::ControlCharacter)
     } else {
         Ok(text.to_owned())

@@ -174,15 +174,11 @@ pub fn main(env: &Environment) -> ExitCode {
         mistake.exit();
     }
     // The message quotes an argument, which may be a copy of a text that somebody else wrote.
-    match Cli::try_parse_from(shown) {
-        Err(mistake) => mistake.exit(),
-        Ok(_) => {
-            output::note(
-                "error: an argument has a control character or an invisible one; leave it out",
-            );
-            wrong_usage()
-        }
+    if let Err(mistake) = Cli::try_parse_from(shown) {
+        mistake.exit();
     }
+    output::note("error: an argument has a control character or an invisible one; leave it out");
+    wrong_usage()
 }
 
 fn printable_argument(argument: &OsString) -> OsString {

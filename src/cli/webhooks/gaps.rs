@@ -116,7 +116,7 @@ fn print(report: &GapReport) {
         let id = &hook.id;
         match &hook.log_error {
             Some(error) => {
-                output::line!("webhook {id}: cannot read its log: {}", output::text(error))
+                output::line!("webhook {id}: cannot read its log: {}", output::text(error));
             }
             None => output::line!(
                 "webhook {id}: {} deliveries in its log, {} not received{}",

@@ -8,7 +8,7 @@ use super::printable::is_unprintable;
 
 /// Longest name and longest id of a token, in characters.
 pub(super) const MAX_CHARS: usize = 64;
-/// Longest issuer or subject of a signed-in user, in bytes. OpenID Connect limits a subject to 255.
+/// Longest issuer or subject of a signed-in user, in bytes. A subject of OIDC has at most 255.
 const MAX_ID_BYTES: usize = 255;
 
 /// Who caused a change. As text it is `system:timer`, `cli:alice`, `user:issuer/subject` or `token:id`.

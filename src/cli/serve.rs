@@ -35,7 +35,6 @@ impl Serve {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let mut settings = self.config.load(env)?;
         telemetry::init(&settings.log).context("log.filter (LEAVER_LOG)")?;
-        log_secrets(&settings);
         settings.database.migrate &= !self.no_migrate;
         #[cfg(feature = "failpoints")]
         crate::base::failpoints::arm(env.text("FAILPOINTS").unwrap_or_default())?;
@@ -61,6 +60,7 @@ impl Serve {
                 .context("no database; `--embedded` starts a private one")?,
         };
         let service = Service::start(&settings, options, Arc::new(SystemClock))?;
+        log_secrets(&settings);
         let ended = loop {
             tokio::select! {
                 _ = terminate.recv() => break Ok(ExitCode::SUCCESS),

@@ -52,6 +52,10 @@ impl SecretReport {
             let text = "the key is published with the tests of this project, so anyone can sign with it; use it for tests only";
             self.add(setting, true, text);
         }
+        if rules::is_repetitive(secret) {
+            let text = "the key repeats very few characters, so it could be guessed; use the key that the provider generated";
+            self.add(setting, true, text);
+        }
         if rules::visible(secret) != secret.expose_secret() {
             let text = "the key begins or ends with white space, which is part of it; remove it unless the provider's key has it";
             self.add(setting, true, text);

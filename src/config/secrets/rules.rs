@@ -1,9 +1,14 @@
 //! Which secrets are refused because others know or guess them. The lists of known examples are here and nowhere else.
 
+use std::collections::BTreeSet;
+
 use secrecy::{ExposeSecret, SecretString};
 
 /// Fewest bytes of a webhook key, without white space at its ends.
 const MIN_KEY_BYTES: usize = 16;
+
+/// Fewest different characters of a key without a remark. A random key of 32 hex digits has fewer with a chance of 10^-16.
+const MIN_DISTINCT_CHARS: usize = 5;
 
 /// Published examples and usual placeholders, in lower case and without punctuation.
 const EXAMPLES: [&str; 36] = [
@@ -121,6 +126,12 @@ pub(super) fn check_not_example(secret: &SecretString) -> Result<(), WeakSecret>
 /// Returns whether the secret is published with the tests of this project.
 pub(super) fn is_of_tests(secret: &SecretString) -> bool {
     OF_TESTS.contains(&visible(secret))
+}
+
+/// Returns whether the secret repeats so few characters that it could be guessed.
+pub(super) fn is_repetitive(secret: &SecretString) -> bool {
+    let distinct: BTreeSet<char> = visible(secret).chars().collect();
+    distinct.len() < MIN_DISTINCT_CHARS
 }
 
 /// Returns the secret without white space and invisible characters at its ends.

@@ -222,6 +222,22 @@ fn a_key_of_the_test_vectors_is_reported() {
     assert!(!format!("{remarks:?}").contains(vector), "{remarks:?}");
 }
 
+#[test]
+fn a_key_of_few_characters_is_reported() {
+    for (key, is_reported) in [
+        ("hhhhhhhhhhhhhhhh", true),
+        ("huhuhuhuhuhuhuhu", true),
+        (KEY, false),
+    ] {
+        let settings = Settings::load(None, &env(&[("MERGE_WEBHOOK_SECRET", key)])).unwrap();
+        let remarks = settings.secrets.remarks();
+        let found = remarks
+            .iter()
+            .any(|remark| remark.is_warning && remark.text.contains("few"));
+        assert_eq!(found, is_reported, "{remarks:?}");
+    }
+}
+
 const TWO_SOURCES: &str = "[[sources]]\nname = \"a\"\nprovider = \"bamboohr\"\nwebhook_secrets = [\"env:A1\", \"env:A2\"]\n\
     api = { company_domain = \"acme\", api_key = \"env:API_A\" }\n\
     [[sources]]\nname = \"b\"\nprovider = \"merge\"\nwebhook_secrets = [\"env:B1\", \"env:B2\"]\n\

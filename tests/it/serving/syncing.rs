@@ -191,7 +191,9 @@ async fn a_syncing_service_leaks_no_key_or_token() {
 /// Sends a signed BambooHR delivery.
 async fn post(service: &RunningService, body: &str) {
     use leaver::base::clock::Clock;
-    let key = leaver_core::signature::Key::new(&MERGE_KEY.into()).unwrap();
+    // The source is the fourth that the test configures.
+    let key = format!("{MERGE_KEY}-4");
+    let key = leaver_core::signature::Key::new(&key.as_str().into()).unwrap();
     let scheme = leaver_core::signature::Scheme::BambooHr {
         keys: vec![key],
         timestamp_tolerance: chrono::TimeDelta::hours(3),

@@ -39,7 +39,7 @@ impl List {
 
 pub(super) fn table(holds: Vec<OpenHold>) -> output::Table {
     let mut table = output::Table::new(&[
-        "hold", "opened", "source", "employee", "account", "action", "trip", "reason",
+        "hold", "opened", "source", "tenant", "employee", "account", "action", "trip", "reason",
     ]);
     for hold in holds {
         let employee = match hold.work_email {
@@ -50,6 +50,7 @@ pub(super) fn table(holds: Vec<OpenHold>) -> output::Table {
             hold.id.to_string(),
             output::time(hold.opened_at),
             hold.source,
+            hold.tenant,
             employee,
             output::or_dash(hold.account_id),
             hold.requested_action,

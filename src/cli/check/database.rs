@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use super::super::output;
 use super::accounts;
 use super::modes::{check_modes, check_shadow_rights};
+use super::protected::check_protected;
 use super::{CheckReport, CheckStatus};
 use crate::config::Settings;
 use crate::db::schema;
@@ -126,6 +127,10 @@ async fn check_accounts(
                 "no index on `leaver.email_key` for the look-up by e-mail; after `leaver migrate`, run: {statement}"
             ),
         );
+    }
+    if let Err(error) = check_protected(report, conn, settings, &table).await {
+        let message = output::chain(&error.into());
+        report.add(CheckStatus::Error, "accounts.protected", message);
     }
     let rights = privileges::rights(conn, &table, mapping, None).await?;
     if is_shadowed {

@@ -3,6 +3,7 @@
 mod accounts;
 mod database;
 mod modes;
+mod protected;
 mod settings;
 mod webhooks;
 

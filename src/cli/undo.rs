@@ -69,7 +69,7 @@ impl UndoCommand {
         };
         let (name, now) = (self.person.name(env), SystemClock.now());
         let done = match &self.confirm {
-            None => list(&mut conn, &table, &undo, &name, now).await,
+            None => list(&mut conn, &table, &policies, &undo, &name, now).await,
             Some(digest) => {
                 let expires = TimeDelta::from_std(settings.safeguard.approval_expires);
                 let expires = expires.unwrap_or(TimeDelta::MAX);

@@ -94,7 +94,8 @@ impl Approve {
         shadow::store_start_modes(&mut conn, &policies, SystemClock.now()).await?;
         if let [id] = self.ids[..] {
             let now = SystemClock.now();
-            let approved = resolve::approve(&mut conn, &table, id, &named, &name, now).await?;
+            let approved =
+                resolve::approve(&mut conn, &table, &policies, id, &named, &name, now).await?;
             if self.format.json {
                 output::json(&ResolvedHold::approved(&approved))?;
             } else {
@@ -117,7 +118,8 @@ impl Approve {
         let mut results: Vec<(i64, Result<Approved, ResolveError>)> = vec![];
         for id in ids {
             let now = SystemClock.now();
-            let approved = resolve::approve(&mut conn, &table, id, &named, &name, now).await;
+            let approved =
+                resolve::approve(&mut conn, &table, &policies, id, &named, &name, now).await;
             results.push((id, approved));
         }
         self.report(results)

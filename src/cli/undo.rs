@@ -75,7 +75,7 @@ impl UndoCommand {
         let done = match &self.confirm {
             None => {
                 record_read(&mut conn, env, "undo, the list to confirm").await?;
-                list(&mut conn, &table, &undo, &actor, now).await
+                list(&mut conn, &table, &policies, &undo, &actor, now).await
             }
             Some(digest) => {
                 let expires = TimeDelta::from_std(settings.safeguard.approval_expires);

@@ -5,6 +5,7 @@ use sqlx::PgConnection;
 use super::super::output;
 use super::accounts;
 use super::modes::{check_modes, check_shadow_rights};
+use super::protected::check_protected;
 use super::rights::{check_role, check_schemas};
 use super::{CheckReport, CheckStatus};
 use crate::config::Settings;
@@ -132,6 +133,10 @@ async fn check_accounts(
         );
     }
     check_schemas(report, conn, &table).await?;
+    if let Err(error) = check_protected(report, conn, settings, &table).await {
+        let message = output::chain(&error.into());
+        report.add(CheckStatus::Error, "accounts.protected", message);
+    }
     let rights = privileges::rights(conn, &table, mapping, None).await?;
     if is_shadowed {
         check_shadow_rights(report, conn, mapping, &table, &rights).await;

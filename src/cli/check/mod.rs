@@ -3,6 +3,7 @@
 mod accounts;
 mod database;
 mod modes;
+mod protected;
 mod rights;
 mod settings;
 mod webhooks;

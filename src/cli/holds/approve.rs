@@ -96,7 +96,8 @@ impl Approve {
         shadow::store_start_modes(&mut conn, &policies, SystemClock.now()).await?;
         if let [id] = self.ids[..] {
             let now = SystemClock.now();
-            let approved = resolve::approve(&mut conn, &table, id, &named, &actor, now).await?;
+            let approved =
+                resolve::approve(&mut conn, &table, &policies, id, &named, &actor, now).await?;
             if self.format.json {
                 output::json(&ResolvedHold::approved(&approved))?;
             } else {
@@ -116,14 +117,16 @@ impl Approve {
             };
             for hold in listed {
                 let now = SystemClock.now();
-                let approved = approve_listed(&mut conn, &table, &hold, &named, &actor, now).await;
+                let approved =
+                    approve_listed(&mut conn, &table, &policies, &hold, &named, &actor, now).await;
                 results.push((hold.id, approved));
             }
         }
         let ids: BTreeSet<i64> = self.ids.iter().copied().collect();
         for id in ids {
             let now = SystemClock.now();
-            let approved = resolve::approve(&mut conn, &table, id, &named, &actor, now).await;
+            let approved =
+                resolve::approve(&mut conn, &table, &policies, id, &named, &actor, now).await;
             results.push((id, approved));
         }
         self.report(results)

@@ -42,7 +42,7 @@ impl List {
 
 pub(super) fn table(holds: Vec<OpenHold>) -> output::Table {
     let mut table = output::Table::new(&[
-        "hold", "opened", "source", "employee", "account", "action", "trip", "reason",
+        "hold", "opened", "source", "tenant", "employee", "account", "action", "trip", "reason",
     ]);
     for hold in holds {
         let employee = match hold.work_email {
@@ -53,6 +53,7 @@ pub(super) fn table(holds: Vec<OpenHold>) -> output::Table {
             hold.id.to_string().into(),
             output::time(hold.opened_at).into(),
             hold.source.into(),
+            hold.tenant.into(),
             employee,
             output::or_dash(hold.account_id).into(),
             hold.requested_action.into(),

@@ -16,13 +16,14 @@ use leaver_core::domain::EmployeeKey;
 pub(super) async fn lock(
     conn: &mut PgConnection,
     id: i64,
+    sharing: &Sharing,
     now: DateTime<Utc>,
 ) -> Result<Hold, ResolveError> {
     set_lock_timeout(conn).await?;
     let unknown = || ResolveError::Unknown(id);
     let found = store::find(conn, id).await?.ok_or_else(unknown)?;
     let key = employee_key(&found.source, found.tenant, found.employee_id)?;
-    roster::store::lock(conn, &[key], &Sharing::default(), now).await?;
+    roster::store::lock(conn, &[key], sharing, now).await?;
     store::find(conn, id).await?.ok_or_else(unknown)
 }
 
@@ -31,10 +32,11 @@ pub(super) async fn close(
     conn: &mut PgConnection,
     id: i64,
     state: &str,
+    sharing: &Sharing,
     actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<(Hold, EmployeeKey), ResolveError> {
-    let found = lock(conn, id, now).await?;
+    let found = lock(conn, id, sharing, now).await?;
     let key = employee_key(&found.source, found.tenant, found.employee_id)?;
     let state_before = found.state;
     match store::close(conn, id, state, actor, now).await? {

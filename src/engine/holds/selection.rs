@@ -7,6 +7,7 @@ use super::resolve::{self, Approved, Named, ResolveError};
 use super::{Hold, close, store};
 use crate::engine::accounts::AccountsTable;
 use crate::engine::audit::Actor;
+use crate::engine::policies::Policies;
 use crate::engine::previews::{self, DigestError, Preview, PreviewKind};
 use leaver_core::domain::SourceName;
 
@@ -141,19 +142,21 @@ pub async fn confirm(
 pub async fn approve_listed(
     conn: &mut PgConnection,
     table: &AccountsTable,
+    policies: &Policies,
     listed: &ListedHold,
     named: &Named,
     actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Approved, ResolveError> {
     let mut tx = conn.begin().await?;
-    let hold = close::lock(&mut tx, listed.id, now).await?;
+    let hold = close::lock(&mut tx, listed.id, &policies.sharing(table), now).await?;
     if ListedHold::of(&hold) != *listed {
         return Err(ResolveError::Changed(listed.id));
     }
-    let approved = resolve::approve(&mut tx, table, listed.id, named, actor, now).await?;
+    let approved = resolve::approve(&mut tx, table, policies, listed.id, named, actor, now).await;
+    // What a refusal added to the reason stays. The approval itself is rolled back then.
     tx.commit().await?;
-    Ok(approved)
+    approved
 }
 
 #[cfg(test)]

@@ -281,6 +281,25 @@ pub async fn close(
     .await
 }
 
+/// Adds a text to the reason of an open hold.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn add_to_reason(
+    conn: &mut PgConnection,
+    id: i64,
+    text: &str,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "UPDATE leaver.holds SET reason = reason || '; ' || $2 WHERE id = $1 AND state = 'open'",
+        id,
+        text,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
 /// Returns a hold in any state; `None` if it does not exist.
 ///
 /// # Errors

@@ -4,6 +4,7 @@ use chrono::{DateTime, Utc};
 use uuid::Uuid;
 
 use crate::engine::batches::Direction;
+use leaver_core::decision::PROTECTED;
 use leaver_core::domain::{AccountId, EmployeeKey};
 
 /// An account and its selected changes.
@@ -64,6 +65,10 @@ pub enum KeptBecause {
     NotComparable,
     /// It is not in the list that was confirmed.
     NotListed,
+    /// It is to be deactivated, and is protected.
+    Protected,
+    /// It is to be deactivated, and another tenant reports the person as employed. The text names the tenant.
+    Objection(String),
     /// The database did not change it.
     Blocked(String),
 }
@@ -89,6 +94,8 @@ impl KeptBecause {
                 "the row does not show who wrote it last; --touched restores it as well".to_owned()
             }
             Self::NotListed => "not in the confirmed list".to_owned(),
+            Self::Protected => format!("it {PROTECTED}; `leaver end` ends this access"),
+            Self::Objection(text) => text.clone(),
             Self::Blocked(reason) => format!("blocked by the database: {reason}"),
         }
     }

@@ -7,7 +7,8 @@ use sqlx::{Connection, PgConnection};
 
 use super::keep::{Restored, keep_restored};
 use super::{
-    KeptBecause, Undo, UndoError, UndoReport, UndoneAccount, examine, require_writers, store,
+    KeptBecause, Undo, UndoError, UndoReport, UndoneAccount, examine, object, require_writers,
+    store,
 };
 use crate::db::employee_keys::employee_key;
 use crate::db::transaction::set_lock_timeout;
@@ -59,6 +60,7 @@ pub async fn carry_out(
     let mut employees = lock_holders(&mut tx, table, policies, &ids).await?;
     store::lock(&mut tx, &ids).await?;
     let mut accounts = examine(&mut tx, table, &ids, undo, true).await?;
+    object::keep_accounts(&mut tx, table, policies, &mut accounts, now).await?;
     for account in &mut accounts {
         let is_listed = account.changes.iter().all(|id| members.contains(id));
         if account.kept_because.is_none() && !is_listed {

@@ -5,6 +5,7 @@ mod account;
 mod carry_out;
 mod examine;
 mod keep;
+mod object;
 mod selection;
 mod store;
 
@@ -19,6 +20,7 @@ use self::examine::examine;
 pub use self::selection::Selection;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::audit::Actor;
+use crate::engine::policies::Policies;
 use crate::engine::previews::{DigestError, Preview, PreviewKind};
 
 /// Why nothing was undone.
@@ -69,6 +71,7 @@ impl Undo {
 pub async fn list(
     conn: &mut PgConnection,
     table: &AccountsTable,
+    policies: &Policies,
     undo: &Undo,
     actor: &Actor,
     now: DateTime<Utc>,
@@ -76,7 +79,8 @@ pub async fn list(
     require_writers(table, undo)?;
     let mut tx = conn.begin().await?;
     let ids = store::ids(&mut tx, &undo.selection).await?;
-    let accounts = examine(&mut tx, table, &ids, undo, false).await?;
+    let mut accounts = examine(&mut tx, table, &ids, undo, false).await?;
+    object::keep_accounts(&mut tx, table, policies, &mut accounts, now).await?;
     tx.rollback().await?;
     let restorable = accounts.iter().filter(|a| a.kept_because.is_none());
     let members: BTreeSet<i64> = restorable.flat_map(|a| a.changes.clone()).collect();

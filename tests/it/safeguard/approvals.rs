@@ -175,7 +175,9 @@ async fn a_hold_that_changes_after_the_confirmation_stays_open() {
     let table = AccountsTable::inspect(&mut conn, &app.settings.accounts)
         .await
         .unwrap();
-    let approved = approve_listed(&mut conn, &table, &hold, &Named::All, &ada(), now).await;
+    let policies = leaver::service::policies(&app.settings);
+    let all = Named::All;
+    let approved = approve_listed(&mut conn, &table, &policies, &hold, &all, &ada(), now).await;
     assert!(matches!(approved, Err(ResolveError::Changed(id)) if id == hold.id));
     assert_eq!(app.open_hold().await, hold.id);
     assert_eq!(inactive(&mut app).await, 0);

@@ -90,8 +90,9 @@ impl World {
             (None, None) => return Ok(()),
         };
         let is_gone = hold.account_id.is_some() && hold.account_id != of_person;
+        let policies = self.app.parts.engine.policies.clone();
         let (operator, table) = (&mut self.operator, &self.table);
-        let approved = approve(operator, table, hold.id, &named, &ada(), now).await;
+        let approved = approve(operator, table, &policies, hold.id, &named, &ada(), now).await;
         // A transaction that failed is rolled back with the next statement; a command's ends with its process.
         sqlx::raw_sql("SELECT 1").execute(operator).await.unwrap();
         match approved {

@@ -217,7 +217,9 @@ impl TestApp {
         let table = AccountsTable::inspect(&mut self.session.conn, &self.settings.accounts)
             .await
             .unwrap();
-        approve(&mut self.conn, &table, id, named, &ada(), now).await
+        let policies = leaver::service::policies(&self.settings);
+        let conn = &mut self.session.conn;
+        approve(conn, &table, &policies, id, named, &ada(), now).await
     }
 
     /// Rejects a hold.

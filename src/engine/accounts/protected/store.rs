@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 
 use crate::engine::accounts::AccountsTable;
-use leaver_core::domain::{Account, WorkEmail};
+use leaver_core::domain::{Account, AccountId, Tenant, WorkEmail};
 
 /// Remembers those of these accounts that have a listed address. If there are none, it runs no statement.
 ///
@@ -93,6 +93,27 @@ pub(crate) async fn mark(
         account.is_protected |= remembered.contains(&(tenant, account.id.to_string()));
     }
     Ok(())
+}
+
+/// Returns the accounts that had this listed address before, or have it.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn accounts_of(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    email: &WorkEmail,
+) -> Result<Vec<AccountId>, sqlx::Error> {
+    let rows = sqlx::query!(
+        "SELECT tenant, account_id FROM leaver.protected_accounts WHERE entry = $1",
+        email.expose(),
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| table.account_in(AccountId::new(row.account_id), &Tenant::new(row.tenant)))
+        .collect())
 }
 
 fn entries(table: &AccountsTable) -> Vec<String> {

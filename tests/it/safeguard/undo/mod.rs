@@ -41,7 +41,8 @@ pub(super) async fn of_last_batch(app: &mut TestApp) -> Undo {
 /// Lists an undo, as `ada`.
 pub(super) async fn listed(app: &mut TestApp, undo: &Undo) -> Result<UndoReport, UndoError> {
     let (table, now) = (inspect(app).await, app.clock.now());
-    list(&mut app.session.conn, &table, undo, &ada(), now).await
+    let policies = leaver::service::policies(&app.settings);
+    list(&mut app.session.conn, &table, &policies, undo, &ada(), now).await
 }
 
 /// Confirms a list, as `ada`.

@@ -1,10 +1,14 @@
 //! Approves or rejects a hold, in one transaction with its audit entries.
 
+mod error;
+mod recheck;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 
+pub use self::error::ResolveError;
 use crate::db::error::is_malformed_value;
 use crate::engine::accounts::{self, AccountsTable};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
@@ -13,86 +17,13 @@ use crate::engine::effects;
 use crate::engine::holds::close::close;
 use crate::engine::holds::{self, Hold};
 use crate::engine::origin::{Cause, Origin};
+use crate::engine::policies::Policies;
 use crate::engine::shadow;
 use crate::roster::{self, sharing::Sharing};
 use leaver_core::decision::{Action, Decision, RequestedAction, departure};
 use leaver_core::domain::{
-    Account, AccountId, DeliveryId, Employee, SourceName, Tenant, WorkEmail,
+    Account, AccountId, DeliveryId, Employee, Tenant, WorkEmail,
 };
-
-/// Why a hold cannot be resolved.
-#[derive(Debug, thiserror::Error)]
-pub enum ResolveError {
-    /// There is no such hold.
-    #[error("there is no hold {0}; `leaver holds list` shows the open ones")]
-    Unknown(i64),
-    /// Another person resolved it, or newer facts withdrew it.
-    #[error("hold {id} is not open any more: it is {state}")]
-    Closed {
-        /// The hold.
-        id: i64,
-        /// Its state.
-        state: String,
-    },
-    /// Newer facts request something else than what was listed.
-    #[error("hold {0} requests something else than when it was listed; list it again")]
-    Changed(i64),
-    /// The hold has no account.
-    #[error("hold {0} has no account; name it with --account ID, or several, or use --all")]
-    NoAccount(i64),
-    /// The hold has an account, and another one was named.
-    #[error("hold {id} is about account {account}; --account is only for holds without an account")]
-    OtherAccount {
-        /// The hold.
-        id: i64,
-        /// Its account.
-        account: AccountId,
-    },
-    /// All accounts were requested, and none matches.
-    #[error(
-        "no account has the work e-mail of the employee of hold {0}; name it with --account ID"
-    )]
-    NoneMatches(i64),
-    /// The named account does not exist.
-    #[error("there is no account {0} in the accounts table")]
-    NoSuchAccount(AccountId),
-    /// The account is to be given back, and somebody else has set another status since.
-    #[error(
-        "account {account} has another status than a deactivation sets, so somebody else has changed it; hold {id} is \
-         still open, nothing was changed; set the status by hand and reject the hold"
-    )]
-    OtherStatus {
-        /// The hold.
-        id: i64,
-        /// Its account.
-        account: AccountId,
-    },
-    /// The database did not change the account.
-    #[error(
-        "the database did not change account {account}: {reason}; hold {id} is still open, nothing was changed"
-    )]
-    Blocked {
-        /// The hold.
-        id: i64,
-        /// Its account.
-        account: AccountId,
-        /// Why.
-        reason: String,
-    },
-    /// The source is in shadow mode.
-    #[error(
-        "hold {id} is not carried out, since source {source_name} is in shadow mode; leave it with `leaver enforce --source {source_name}`, or end this access with `leaver end`"
-    )]
-    Shadow {
-        /// The hold.
-        id: i64,
-        /// The source.
-        source_name: SourceName,
-    },
-    /// The database failed.
-    #[error("cannot resolve the hold; nothing was changed")]
-    Database(#[from] sqlx::Error),
-}
 
 /// The accounts that an approval is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,25 +60,48 @@ impl Approved {
 /// The employee is linked to the first account. Drift names other accounts with the work e-mail that stay active.
 ///
 /// # Errors
-/// Returns a [`ResolveError`]; nothing has changed then.
+/// Returns a [`ResolveError`]; no account has changed then.
 pub async fn approve(
     conn: &mut PgConnection,
     table: &AccountsTable,
+    policies: &Policies,
+    id: i64,
+    named: &Named,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<Approved, ResolveError> {
+    let approved = try_to_approve(conn, table, policies, id, named, actor, now).await;
+    if let Err(ResolveError::Unread { id, news }) = &approved {
+        holds::store::add_to_reason(conn, *id, news).await?;
+    }
+    approved
+}
+
+async fn try_to_approve(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    policies: &Policies,
     id: i64,
     named: &Named,
     actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Approved, ResolveError> {
     let mut tx = conn.begin().await?;
-    let (hold, key) = close(&mut tx, id, "approved", actor, now).await?;
+    // Others who have the account stay as they are until the commit.
+    let sharing = policies.sharing(table);
+    let (hold, key) = close(&mut tx, id, "approved", &sharing, actor, now).await?;
     if shadow::store::is_shadowed(&mut tx, &key.source).await? {
         let source_name = key.source;
         return Err(ResolveError::Shadow { id, source_name });
     }
-    let alone = Sharing::default();
     let mut employees =
-        roster::store::lock(&mut tx, std::slice::from_ref(&key), &alone, now).await?;
+        roster::store::lock(&mut tx, std::slice::from_ref(&key), &sharing, now).await?;
     table.complete_links(&mut employees);
+    for employee in &employees {
+        if let Some(reason) = recheck::why_outside(&mut tx, policies, employee).await? {
+            return Err(ResolveError::Outside { id, reason });
+        }
+    }
     let same_email = accounts_with_email(&mut tx, table, &employees).await?;
     let requested = requested(&hold, named, &same_email)?;
     let requested: Vec<AccountId> = requested
@@ -168,6 +122,14 @@ pub async fn approve(
     if let Some(account) = other.next() {
         let account = account.id.clone();
         return Err(ResolveError::OtherStatus { id, account });
+    }
+    for employee in &employees {
+        let unread = recheck::unread(&mut tx, table, policies, &hold, employee, &found, now);
+        let unread = unread.await?;
+        if !unread.is_empty() {
+            let news = unread.join("; ");
+            return Err(ResolveError::Unread { id, news });
+        }
     }
     let decide = |action: fn(AccountId) -> Action, account: &AccountId| Decision {
         action: action(account.clone()),
@@ -359,7 +321,8 @@ pub async fn reject(
     now: DateTime<Utc>,
 ) -> Result<Hold, ResolveError> {
     let mut tx = conn.begin().await?;
-    let (hold, key) = close(&mut tx, id, "rejected", actor, now).await?;
+    let alone = Sharing::default();
+    let (hold, key) = close(&mut tx, id, "rejected", &alone, actor, now).await?;
     let entry = AuditEntry {
         action: AuditAction::Rejected,
         reason: hold.reason.clone(),

@@ -17,7 +17,7 @@ use leaver_core::domain::SourceName;
 use leaver_core::signature::{Rejection, VerifiedDelivery};
 
 /// A smaller body is hashed sooner than it is handed to another thread.
-const LARGE: usize = 64 * 1024;
+const LARGE: usize = 256 * 1024;
 
 /// Places for large bodies that are hashed at a time.
 #[derive(Debug)]
@@ -29,7 +29,7 @@ pub struct Verification {
 impl Default for Verification {
     fn default() -> Self {
         Self {
-            known: Semaphore::new(1),
+            known: Semaphore::new(2),
             unknown: Semaphore::new(1),
         }
     }

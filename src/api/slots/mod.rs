@@ -40,7 +40,7 @@ pub(crate) struct Slot {
     evicted: CancellationToken,
 }
 
-/// Whether another client was closed for the memory of its body.
+/// Result of closing another client for the memory of its body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FreedMemory {
     /// Its memory is free as soon as its connection has ended.
@@ -211,11 +211,10 @@ impl Slot {
 
     /// Records that the body has been read and that the service is at work. Returns false if the slot was taken before.
     pub(crate) fn start_work(&self) -> bool {
-        let has_slot = self.change(|entry| {
+        self.change(|entry| {
             entry.phase = Phase::Busy;
             entry.bytes = 0;
-        });
-        has_slot
+        })
     }
 
     /// Records a response. The client has to take it, or to send its next request.

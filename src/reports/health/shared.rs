@@ -68,10 +68,6 @@ impl<T: Clone + Send + Sync + 'static> Shared<T> {
 }
 
 #[cfg(test)]
-#[expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot set itself up should fail"
-)]
 mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 

@@ -196,6 +196,20 @@ fn a_verified_client_takes_memory_at_once_and_gives_none() {
 }
 
 #[test]
+fn without_descriptors_the_client_waited_for_longest_is_closed() {
+    let mut all = Fixture::new();
+    let verified = all.wait_for(1);
+    all.table.verified(verified);
+    let (busy, unknown) = (all.try_connect(2).unwrap().0, all.wait_for(3));
+    assert!(all.table.evict_longest(all.now).is_none());
+    all.advance(SHORT_GRACE);
+    for closed in [unknown, verified] {
+        assert!(all.table.evict_longest(all.now).is_some() && !all.is_open(closed));
+    }
+    assert!(all.table.evict_longest(all.now).is_none() && all.is_open(busy));
+}
+
+#[test]
 fn under_pressure_idle_clients_end_early() {
     let mut all = Fixture::new();
     let verified = all.wait_for(1);

@@ -90,7 +90,17 @@ pub(super) struct Table {
 /// Why a connection was closed for others, and its token, which the caller cancels.
 pub(super) type Eviction = (Reason, CancellationToken);
 
-/// Whether the memory of another body can be freed.
+/// Space for a new connection.
+enum Space {
+    /// A slot is free.
+    Free,
+    /// The slot of a connection that was evicted.
+    Of(Eviction),
+    /// No slot is free, and none can be taken.
+    None,
+}
+
+/// Result of freeing the memory of another body.
 pub(super) enum BodyEviction {
     /// The other body was closed.
     Now(Eviction),
@@ -144,7 +154,11 @@ impl Table {
         } else {
             self.trust_of(peer)
         };
-        let eviction = self.make_space(peer, trust, grace, now)?;
+        let eviction = match self.make_space(peer, trust, grace, now) {
+            Space::Free => None,
+            Space::Of(eviction) => Some(eviction),
+            Space::None => return None,
+        };
         let (id, evicted) = (self.next, CancellationToken::new());
         self.next += 1;
         self.entries.insert(
@@ -162,22 +176,16 @@ impl Table {
         Some((id, evicted, eviction))
     }
 
-    /// Evicts a connection if the new one needs its slot. Returns `None` if there is no space.
-    fn make_space(
-        &mut self,
-        peer: Peer,
-        trust: Trust,
-        grace: Duration,
-        now: Instant,
-    ) -> Option<Option<Eviction>> {
+    /// Evicts a connection if the new one needs its slot.
+    fn make_space(&mut self, peer: Peer, trust: Trust, grace: Duration, now: Instant) -> Space {
         let is_unknown = trust == Trust::Unknown;
         if is_unknown && let Some(eviction) = self.enforce_peer_limit(peer, grace, now) {
-            return Some(Some(eviction));
+            return Space::Of(eviction);
         }
         let is_full = self.len() >= self.limits.slots;
         let is_share_full = is_unknown && self.is_unknown_share_full();
         if !is_full && !is_share_full {
-            return Some(None);
+            return Space::Free;
         }
         let of_unknown = if is_unknown { grace } else { SHORT_GRACE };
         let victim = self
@@ -196,8 +204,10 @@ impl Table {
                         idle || entry.trust < Trust::Verified
                     }
                 })
-            })?;
-        Some(self.evict(victim, Reason::Evicted))
+            });
+        victim
+            .and_then(|victim| self.evict(victim, Reason::Evicted))
+            .map_or(Space::None, Space::Of)
     }
 
     /// Evicts a connection of an unknown peer that has as many as it may have.

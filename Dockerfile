@@ -10,12 +10,13 @@ WORKDIR /src
 COPY .cargo .cargo
 COPY Cargo.toml Cargo.lock build.rs ./
 COPY crates/leaver-core/Cargo.toml crates/leaver-core/
+COPY crates/allocator/Cargo.toml crates/allocator/
 COPY crates/embedded-postgres/Cargo.toml crates/embedded-postgres/
 # Empty stand-ins for every target that the manifests name, so that Cargo builds the dependencies alone.
-RUN mkdir -p src tests/it benches/sweep crates/leaver-core/src crates/embedded-postgres/src \
+RUN mkdir -p src tests/it benches/sweep crates/leaver-core/src crates/embedded-postgres/src crates/allocator/src \
     && echo 'fn main() {}' > src/main.rs \
     && touch src/lib.rs tests/it/main.rs benches/pure.rs benches/sweep/main.rs \
-    && touch crates/leaver-core/src/lib.rs crates/embedded-postgres/src/lib.rs \
+    && touch crates/leaver-core/src/lib.rs crates/embedded-postgres/src/lib.rs crates/allocator/src/lib.rs \
     && cargo auditable build --release --locked --bin leaver
 COPY .sqlx .sqlx
 COPY config config

@@ -13,6 +13,7 @@
 #![expect(clippy::print_stdout, reason = "the program prints its result")]
 
 mod database;
+mod large;
 mod report;
 mod sender;
 mod server;
@@ -85,11 +86,15 @@ enum Trial {
     Flood,
     /// Receiving and processing with an empty inbox, and with millions of processed deliveries
     Settled,
+    /// Time and peak memory for large bodies: many employees, and 10 MiB of what is not needed
+    Large,
     /// A long, steady load; fails if memory keeps growing, or if descriptors or tasks leak
     Soak,
 }
 
 fn main() -> anyhow::Result<()> {
+    // As the program does.
+    allocator::limit_freed_memory();
     let args = Args::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -107,6 +112,7 @@ async fn run(args: Args) -> anyhow::Result<()> {
             Trial::Reaction => trial::reaction(&args, &mut database).await?,
             Trial::Flood => trial::flood(&args, &mut database).await?,
             Trial::Settled => trial::settled(&args, &mut database).await?,
+            Trial::Large => large::large(&mut database).await?,
             Trial::Soak => soak::soak(&args, &mut database).await?,
         };
         result["flushes_per_second"] = database.flushes_per_second()?.round().into();

@@ -68,6 +68,17 @@ pub(crate) enum Scope {
     Webhook,
 }
 
+impl Scope {
+    /// Returns the longest body accepted. A parsed one takes many times as much memory, and eight records are read at a time.
+    fn max_body_bytes(self) -> usize {
+        match self {
+            Self::Account => usize::MAX,
+            Self::Record => 256 * 1024,
+            Self::Webhook => 4 * 1024 * 1024,
+        }
+    }
+}
+
 /// An attempt without a usable body.
 pub(crate) struct RequestFailure {
     pub(crate) error: ReadError,
@@ -281,7 +292,8 @@ impl Transport {
                 .to_ascii_lowercase()
                 .starts_with(b"text/html")
         });
-        let body = read_body(response, self.0.limits.max_body_bytes).await?;
+        let limit = request.scope.max_body_bytes().min(self.0.limits.max_body_bytes);
+        let body = read_body(response, limit).await?;
         if is_html || body.trim_ascii_start().starts_with(b"<") {
             return Err(unexpected("it is HTML or XML instead of JSON"));
         }

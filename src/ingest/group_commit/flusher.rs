@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::Connection;
 use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
@@ -70,6 +71,9 @@ pub(super) async fn run(shared: Arc<Shared>, insert: Insert) {
         flusher.flush(batch).await;
     }
 }
+
+/// Bodies from which on the buffers of the connection are freed after the flush.
+const LARGE_BODY_BYTES: usize = 256 * 1024;
 
 struct Flusher<'a> {
     shared: &'a Shared,
@@ -157,6 +161,10 @@ impl Flusher<'_> {
         let ids = timeout(self.shared.response_timeout, written)
             .await
             .map_err(|_| FlushError::TimedOut)??;
+        if bodies().any(|body| body.len() > LARGE_BODY_BYTES) {
+            // The connection would keep a buffer of the size of the largest statement.
+            conn.shrink_buffers();
+        }
         failpoints::reach("after_commit_before_reply", bodies());
         Ok(ids)
     }

@@ -161,6 +161,10 @@ async fn process_next(
             .await?
         };
         inbox::in_flight::store::forget(&mut tx, state.id).await?;
+        if is_large {
+            // The connection would keep a buffer of the size of the largest statement.
+            tx.shrink_buffers();
+        }
         failpoints::reach("after_effect_before_commit", bodies(claimed));
         Ok::<_, Failure>(batch)
     };

@@ -16,6 +16,9 @@ pub enum ResolveError {
         /// Its state.
         state: String,
     },
+    /// Newer facts request something else than what was listed.
+    #[error("hold {0} requests something else than when it was listed; list it again")]
+    Changed(i64),
     /// The hold has no account.
     #[error("hold {0} has no account; name it with --account ID, or several, or use --all")]
     NoAccount(i64),

@@ -80,7 +80,7 @@ impl TestAppBuilder {
             } else {
                 format!("SECRET_{n}")
             };
-            text.push_str(&format!("[\"env:{name}\"]{part}"));
+            text.extend(["[\"env:", &name, "\"]", part]);
             if let Some(secret) = secret.as_ref().filter(|_| n > 1) {
                 self.variables.push((name, format!("{secret}-{n}")));
             }

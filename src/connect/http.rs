@@ -292,7 +292,10 @@ impl Transport {
                 .to_ascii_lowercase()
                 .starts_with(b"text/html")
         });
-        let limit = request.scope.max_body_bytes().min(self.0.limits.max_body_bytes);
+        let limit = request
+            .scope
+            .max_body_bytes()
+            .min(self.0.limits.max_body_bytes);
         let body = read_body(response, limit).await?;
         if is_html || body.trim_ascii_start().starts_with(b"<") {
             return Err(unexpected("it is HTML or XML instead of JSON"));

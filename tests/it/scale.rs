@@ -128,7 +128,7 @@ async fn statements_do_not_grow_with_the_number_of_employees() {
     ];
     let mut counted: Vec<Vec<Vec<String>>> = vec![];
     // Both bodies are large ones, which are read part by part.
-    for count in [100, 1_000] {
+    for count in [200, 1_000] {
         let mut app = company(count, &env).await;
         let bodies = [
             // Everybody's first day with us, departure, return, a doubt, and one announced for later.
@@ -185,7 +185,7 @@ async fn statements_do_not_grow_with_the_number_of_employees() {
 async fn planned_changes_share_their_statements() {
     let mut counted: Vec<Vec<Vec<String>>> = vec![];
     // Both bodies are large ones, which are read part by part.
-    for count in [100, 1_000] {
+    for count in [200, 1_000] {
         let env = [
             ("LEAVER__WORKER__BATCH_SIZE", "1"),
             ("LEAVER__SAFEGUARD__MODE", "shadow"),

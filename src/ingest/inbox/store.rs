@@ -17,7 +17,7 @@ pub(crate) struct ClaimLimit {
     pub deliveries: i64,
     /// Bytes of their bodies together. A single larger delivery is still claimed, alone.
     pub bytes: i64,
-    /// Whether a delivery with a large body may be claimed.
+    /// True if a delivery with a large body may be claimed.
     pub takes_large: bool,
 }
 

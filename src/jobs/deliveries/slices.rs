@@ -43,7 +43,7 @@ pub(super) struct ManyEmployees<'d> {
     pub(super) has_short_waits: bool,
 }
 
-/// What became of the employees of a delivery.
+/// The outcomes of the employees of a delivery.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Tally {
     /// Number of employees by outcome.

@@ -1,11 +1,13 @@
 //! Deliveries that name thousands of employees, and bodies made to exhaust the memory.
 
 use std::fmt::Write;
+use std::time::Instant;
 
+use http_body_util::BodyExt;
 use serde_json::{Value, json};
 
 use crate::support::driving::{terminated, working};
-use crate::support::process::RunningService;
+use crate::support::process::{RunningService, WAIT_LIMIT};
 use crate::support::{FORM, JSON, TestApp, employee, employees};
 
 /// More employees than one slice has.
@@ -191,39 +193,38 @@ async fn small_deliveries_with_many_entries_are_processed_in_several_batches() {
     assert_eq!(sizes, [2, 2]);
 }
 
-/// Sends a signed body to a service, as the source's provider does.
-async fn post(app: &TestApp, service: &RunningService, source: &str, body: Vec<u8>) {
-    let (parts, body) = app.signed(source, JSON, body).into_parts();
-    let body = http_body_util::BodyExt::collect(body)
-        .await
-        .unwrap()
-        .to_bytes();
-    let client = leaver::connect::client::new(crate::support::process::WAIT_LIMIT).unwrap();
-    let sent = client
-        .post(format!("{}/webhooks/{source}", service.url))
-        .headers(parts.headers)
-        .body(body)
-        .send()
-        .await;
-    assert_eq!(sent.unwrap().status().as_u16(), 200);
+/// Sends a signed body to a service as the source's provider does, again after a 503, and waits until it is processed.
+async fn post(app: &mut TestApp, service: &RunningService, source: &str, body: impl Into<Vec<u8>>) {
+    store(app, service, source, body.into()).await;
+    app.wait_until_processed().await;
 }
 
-/// Peak of the resident memory in MiB that a body may add to that of a service which has processed a few deliveries. In a
-/// release build this is about 15 MiB, so that the process stays below 100 MiB.
+async fn store(app: &TestApp, service: &RunningService, source: &str, body: Vec<u8>) {
+    let client = leaver::connect::client::new(WAIT_LIMIT).unwrap();
+    let began = Instant::now();
+    loop {
+        let (parts, body) = app.signed(source, JSON, body.clone()).into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        let url = format!("{}/webhooks/{source}", service.url);
+        let request = client.post(url).headers(parts.headers).body(body);
+        match request.send().await.unwrap().status().as_u16() {
+            200 => return,
+            503 => assert!(began.elapsed() < WAIT_LIMIT, "503 for {WAIT_LIMIT:?}"),
+            other => panic!("{other}"),
+        }
+    }
+}
+
+/// Peak of the resident memory in MiB that bodies may add to that of a service which has processed a delivery. In a release
+/// build such a service takes 15 MiB, so that the process stays below 100 MiB.
 const MAX_ADDED_MIB: u64 = 80;
 
 /// Starts a service that has processed a delivery. Returns it with its peak of memory.
 async fn started(app: &mut TestApp) -> (RunningService, u64) {
     let service = app.serve(&[]);
     app.clock.set(chrono::Utc::now());
-    post(
-        app,
-        &service,
-        "bamboohr",
-        employees(&[other(1)]).to_string().into(),
-    )
-    .await;
-    app.wait_until_processed().await;
+    let body = employees(&[other(1)]).to_string();
+    post(app, &service, "bamboohr", body).await;
     let peak = service.process.peak_memory_mib();
     (service, peak)
 }
@@ -233,33 +234,17 @@ async fn tens_of_thousands_of_entries_take_little_memory() {
     let mut app = TestApp::new().await;
     let (service, before) = started(&mut app).await;
     let bare: Vec<Value> = (0..30_000).map(|n| json!({"id": n})).collect();
-    post(
-        &app,
-        &service,
-        "bamboohr",
-        employees(&bare).to_string().into(),
-    )
-    .await;
-    let full: Vec<Value> = (0..20_000).map(leaver).collect();
-    post(
-        &app,
-        &service,
-        "bamboohr",
-        employees(&full).to_string().into(),
-    )
-    .await;
+    let body = employees(&bare).to_string();
+    post(&mut app, &service, "bamboohr", body).await;
     let mut form = String::new();
-    for n in 0..20_000 {
+    for n in 0..10_000 {
         write!(form, "employees%5Bf{n}%5D%5Bstatus%5D=Active&").unwrap();
     }
-    post(&app, &service, "bamboohr", form.into()).await;
-    app.wait_until_processed().await;
+    post(&mut app, &service, "bamboohr", form).await;
     let added = service.process.peak_memory_mib() - before;
     assert!(added < MAX_ADDED_MIB, "{added} MiB");
-    assert_eq!(
-        app.count("SELECT count(*) FROM leaver.employees").await,
-        70_001
-    );
+    let roster = "SELECT count(*) FROM leaver.employees";
+    assert_eq!(app.count(roster).await, 40_001);
     service.stop();
 }
 
@@ -272,59 +257,40 @@ async fn hostile_bodies_of_10_mib_take_little_memory() {
     let entry = |inside: &str| {
         format!(r#"{{"employees": [{{"id": "1", "fields": {{"status": "Active"}}, {inside}}}]}}"#)
     };
+    let deep = SIZE / 2 - 300;
     let bodies = [
         // Entries that are none.
         format!(r#"{{"employees": [{}1]}}"#, repeated("1,")),
-        format!(r#"{{"employees": [{}{{}}]}}"#, repeated("{},")),
-        // One entry with much that is not needed, and with much that is.
-        entry(&format!(r#""junk": [{}1]"#, repeated("1,"))),
-        entry(&format!(r#""junk": [{}1]"#, repeated("\"\",[],{},"))),
-        entry(&format!(r#""changedFields": [{}1]"#, repeated("1,"))),
+        // One entry with much that is not needed, and with a long text that is.
+        entry(&format!(r#""junk": [{}1]"#, repeated(r#""",[],{},"#))),
         entry(&format!(
             r#""junk": {}1{}"#,
-            repeated("[")[..SIZE / 2].to_owned(),
-            "]".repeat(SIZE / 2)
+            "[".repeat(deep),
+            "]".repeat(deep)
         )),
         entry(&format!(r#""timestamp": "{}""#, repeated(r"\u00e9"))),
-        entry(&format!(r#""action": "{}""#, repeated("a"))),
-        // What has to be repaired.
-        entry(&format!(r#""junk": [{}1]"#, repeated("NaN,"))),
-        entry(&format!(r#""junk": [{}1]"#, repeated(".,"))),
+        // A text that has to be repaired.
         entry(&format!(r#""junk": "{}""#, repeated("\u{1}"))),
-        entry(&format!(r#""junk": "{}""#, repeated(r"\ud83d "))),
-        // Forms.
-        format!(
-            "employees[1][status]=Active&employees[1][note]={}",
-            repeated("a")
-        ),
+        // A form with many fields of one employee.
         format!(
             "employees[1][status]=Active{}",
             repeated("&employees[1][a]=")
         ),
-        repeated("employees[]&"),
     ];
     let count = i64::try_from(bodies.len()).unwrap();
     for body in bodies {
-        post(&app, &service, "bamboohr", body.into()).await;
+        post(&mut app, &service, "bamboohr", body).await;
     }
-    let record = |inside: &str| {
-        format!(
-            r#"{{"hook": {{"event": "Employee.changed"}}, "linked_account": {{"id": "5b0f3a9e-1c2d-4e3f-8a4b-6c7d8e9f0a1b"}},
-            "data": {{"id": "1", "employment_status": "ACTIVE", {inside}}}}}"#
-        )
-    };
-    for body in [
-        record(&format!(r#""junk": [{}1]"#, repeated("1,"))),
-        record(&format!(r#""junk": {{{}"z": 1}}"#, repeated(r#""a":1,"#))),
-        record(&format!(r#""work_email": "{}""#, repeated(r"\u00e9"))),
-    ] {
-        post(&app, &service, "merge", body.into()).await;
-    }
-    app.wait_until_processed().await;
+    let record = format!(
+        r#"{{"hook": {{"event": "Employee.changed"}}, "linked_account": {{"id": "5b0f3a9e-1c2d-4e3f-8a4b-6c7d8e9f0a1b"}},
+        "data": {{"id": "1", "employment_status": "ACTIVE", "junk": {{{}"z": 1}}}}}}"#,
+        repeated(r#""a":1,"#)
+    );
+    post(&mut app, &service, "merge", record).await;
     let added = service.process.peak_memory_mib() - before;
     assert!(added < MAX_ADDED_MIB, "{added} MiB");
     let all = "SELECT count(*) FROM leaver.deliveries WHERE state <> 'pending'";
-    assert_eq!(app.count(all).await, count + 4);
+    assert_eq!(app.count(all).await, count + 2);
     service.stop();
 }
 
@@ -339,7 +305,7 @@ async fn a_crash_between_slices_loses_nothing_and_repeats_nothing() {
         .map(|n| if n % 100 == 3 { leaver(n) } else { other(n) })
         .collect();
     let body = employees(&entries).to_string().into_bytes();
-    post(&app, &service, "bamboohr", body).await;
+    store(&app, &service, "bamboohr", body).await;
     let mut process = service.process;
     crate::support::process::wait_until("the service has crashed", || !process.is_running());
     assert_eq!(app.count("SELECT count(*) FROM leaver.audit").await, 0);

@@ -31,7 +31,7 @@ pub struct Entries {
     bad_entries: Vec<InvalidEntry>,
     more_bad_entries: usize,
     count: usize,
-    /// Whether each position is an entry. Otherwise several positions are one.
+    /// True if each position is an entry. Otherwise several positions are one.
     is_divisible: bool,
     /// Parses the changes of some places, which belong to whole employees.
     parse: fn(&Entries, Range<usize>) -> Vec<EmployeeChange>,
@@ -143,7 +143,7 @@ pub(super) struct Collector {
     pub(super) index: Index,
     count: usize,
     has_untimed: bool,
-    /// Whether each place in the index is an entry.
+    /// True if each place in the index is an entry.
     pub(super) is_divisible: bool,
 }
 

@@ -11,4 +11,4 @@ mod slices;
 mod slots;
 mod tenants;
 mod threats;
-mod tls;
+pub(crate) mod tls;

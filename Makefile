@@ -11,8 +11,7 @@ demo:            ## run the end-to-end demo, no setup; Ctrl-C stops it (ARGS=--o
 
 # Tests that compare a time with a limit, or what one server read: they run alone, since neighbours change both.
 TIMED = scale:: connections:: correctness::locked faults::disk faults::hostile hardening::slices hardening::slots intake:: \
-	pull_clients::retries \
-	safeguard::tripped serving::stop webhooks::unavailable
+	pull_clients::retries safeguard::tripped serving::stop webhooks::unavailable
 # Tests mostly wait for processes and databases, so two more run than there are processors.
 THREADS = $$(( $$(getconf _NPROCESSORS_ONLN) + 2 ))
 # The same random inputs each time, so that a failure depends on the change and not on chance.

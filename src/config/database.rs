@@ -15,6 +15,18 @@ pub struct Database {
     pub missing: Option<String>,
     /// True if `leaver serve` applies pending migrations first.
     pub migrate: bool,
+    /// Protection that a connection to another machine needs.
+    pub tls: DatabaseTls,
+}
+
+/// Protection that a connection to another machine needs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DatabaseTls {
+    /// TLS with a verified certificate that names the host.
+    VerifyFull,
+    /// Nothing: the mode of the URL applies.
+    Unverified,
 }
 
 #[derive(Debug, Deserialize)]
@@ -22,6 +34,7 @@ pub struct Database {
 pub(super) struct RawDatabase {
     url: SecretRef,
     migrate: bool,
+    tls: DatabaseTls,
 }
 
 impl RawDatabase {
@@ -34,6 +47,7 @@ impl RawDatabase {
             url,
             missing,
             migrate: self.migrate,
+            tls: self.tls,
         }
     }
 }

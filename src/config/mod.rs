@@ -27,7 +27,7 @@ mod worker;
 
 use std::path::Path;
 
-pub use self::database::Database;
+pub use self::database::{Database, DatabaseTls};
 pub(crate) use self::drift::DriftSettings;
 pub use self::environment::Environment;
 pub(crate) use self::error::SettingsError;

@@ -14,11 +14,11 @@ use std::time::Duration;
 
 use sqlx::pool::PoolConnection;
 use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{PgConnection, PgPool, Postgres};
+use sqlx::{Connection, PgConnection, PgPool, Postgres};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::connection;
+use super::connection::{self, SessionTimeouts, guard};
 
 /// Time limit for one response: a little longer than the `statement_timeout` of our connections, 30 s.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(35);
@@ -34,6 +34,9 @@ const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 #[derive(Clone, Debug)]
 pub struct Pool {
     connections: PgPool,
+    options: PgConnectOptions,
+    /// True if each new connection needs a check of the server first.
+    is_guarded: bool,
     response_timeout: Duration,
 }
 
@@ -41,11 +44,19 @@ impl Pool {
     /// Creates a pool of at most `connections`. Connects when a connection is first needed.
     #[must_use]
     pub fn new(options: PgConnectOptions, connections: u32, response_timeout: Duration) -> Self {
-        let connections = pool_options(connections)
+        let is_guarded = guard::is_needed(&options);
+        let first = if is_guarded {
+            guard::without_password(&options)
+        } else {
+            options.clone()
+        };
+        let connections = pool_options(connections, response_timeout)
             .idle_timeout(IDLE_TIMEOUT)
-            .connect_lazy_with(options);
+            .connect_lazy_with(first);
         Self {
             connections,
+            options,
+            is_guarded,
             response_timeout,
         }
     }
@@ -55,6 +66,18 @@ impl Pool {
     /// # Errors
     /// Returns [`sqlx::Error::PoolTimedOut`] after 3 s, or why no connection could be made.
     pub async fn acquire(&self) -> Result<PooledConnection, sqlx::Error> {
+        if self.is_guarded {
+            while let Some(idle) = self.connections.try_acquire() {
+                let mut idle = PooledConnection(idle);
+                if let Ok(Ok(())) = timeout(RETURN_TIMEOUT, idle.ping()).await {
+                    return Ok(idle);
+                }
+            }
+            let options = timeout(ACQUIRE_TIMEOUT, guard::checked(&self.options))
+                .await
+                .map_err(|_| sqlx::Error::PoolTimedOut)??;
+            self.connections.set_connect_options(options);
+        }
         self.connections.acquire().await.map(PooledConnection)
     }
 
@@ -63,8 +86,7 @@ impl Pool {
     /// # Errors
     /// Returns [`sqlx::Error::PoolTimedOut`] after 3 s, or why no connection could be made.
     pub(crate) async fn connect_dedicated(&self) -> Result<PgConnection, sqlx::Error> {
-        let options = self.connections.connect_options();
-        timeout(ACQUIRE_TIMEOUT, connection::open(&options))
+        timeout(ACQUIRE_TIMEOUT, connection::open(&self.options))
             .await
             .map_err(|_| sqlx::Error::PoolTimedOut)?
     }
@@ -101,12 +123,14 @@ impl Pool {
         }
     }
 
-    /// Returns a pool of one connection for `LISTEN`. sqlx's listener returns its connection to its pool by itself, without
-    /// [`PooledConnection`], so it must not use this pool.
-    #[must_use]
-    pub fn dedicated_pool(&self) -> PgPool {
-        let options = self.connections.connect_options();
-        pool_options(1).connect_lazy_with((*options).clone())
+    /// Returns a pool of one connection for `LISTEN`, to be opened soon and once. sqlx's listener returns its connection to its
+    /// pool by itself, without [`PooledConnection`], so it must not use this pool.
+    ///
+    /// # Errors
+    /// Returns an error if the server may not be connected to.
+    pub async fn dedicated_pool(&self) -> Result<PgPool, sqlx::Error> {
+        let options = guard::checked(&self.options).await?;
+        Ok(pool_options(1, self.response_timeout).connect_lazy_with(options))
     }
 
     /// Closes the pool, and waits until every connection has returned and is closed.
@@ -115,16 +139,17 @@ impl Pool {
     }
 }
 
-fn pool_options(connections: u32) -> PgPoolOptions {
+fn pool_options(connections: u32, response_timeout: Duration) -> PgPoolOptions {
+    let usual = SessionTimeouts::default();
+    let timeouts = SessionTimeouts {
+        // Locks of a connection that was given up end no later than the wait for it.
+        idle_in_transaction: usual.idle_in_transaction.min(response_timeout),
+        ..usual
+    };
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .after_connect(|conn, _| {
-            Box::pin(connection::apply_settings(
-                conn,
-                connection::STATEMENT_TIMEOUT,
-            ))
-        })
+        .after_connect(move |conn, _| Box::pin(connection::apply_settings(conn, timeouts)))
 }
 
 /// A connection that returns to the pool when it is dropped, or is closed if it does not respond.

@@ -1,6 +1,5 @@
 //! How every part of Leaver connects to its database.
 
-use std::str::FromStr;
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
@@ -8,6 +7,7 @@ use secrecy::ExposeSecret;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 
+use super::database_url;
 use crate::config::Database;
 use crate::db::connection;
 use crate::db::error::redacted_message;
@@ -15,7 +15,7 @@ use crate::db::error::redacted_message;
 /// Returns how to connect to the configured database.
 ///
 /// # Errors
-/// Returns an error if none is configured, or its URL is not one of Postgres.
+/// Returns an error if none is configured, if its URL is not one of Postgres, or if nothing would verify the server.
 pub fn connect_options(database: &Database) -> anyhow::Result<PgConnectOptions> {
     let Some(url) = &database.url else {
         let missing = database.missing.as_deref();
@@ -24,13 +24,7 @@ pub fn connect_options(database: &Database) -> anyhow::Result<PgConnectOptions> 
             missing.unwrap_or("database.url: no database is configured")
         );
     };
-    let url = url.expose_secret();
-    // The parser accepts any scheme, and its error may quote the URL, which holds a password.
-    let schemes = ["postgres://", "postgresql://"];
-    let parsed = PgConnectOptions::from_str(url).ok();
-    parsed
-        .filter(|_| schemes.iter().any(|scheme| url.starts_with(scheme)))
-        .ok_or_else(|| anyhow!("database.url: not a Postgres URL; it should look like postgres://user:password@host:5432/database"))
+    database_url::parse(url.expose_secret(), database.tls)
 }
 
 /// Adds the name and the logging that all our connections have.

@@ -3,6 +3,7 @@
 mod apis;
 mod components;
 mod database;
+mod database_url;
 mod jobs;
 mod listeners;
 pub mod telemetry;

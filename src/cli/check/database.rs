@@ -1,6 +1,7 @@
 //! Checks that need the database.
 
 use sqlx::PgConnection;
+use sqlx::postgres::PgConnectOptions;
 
 use super::super::output;
 use super::accounts;
@@ -9,6 +10,7 @@ use super::protected::check_protected;
 use super::rights::{check_role, check_schemas};
 use super::{CheckReport, CheckStatus};
 use crate::config::Settings;
+use crate::db::connection::protection::{Protection, is_socket};
 use crate::db::schema;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::accounts::privileges::{self, Rights};
@@ -17,13 +19,17 @@ use crate::service;
 
 /// Connects, and checks durability, the schema `leaver` and the users table.
 pub(super) async fn check_database(report: &mut CheckReport, settings: &Settings) {
-    let connected =
-        async { service::connect(&service::connect_options(&settings.database)?).await };
-    let mut conn = match connected.await {
-        Ok(conn) => conn,
+    let connected = async {
+        let options = service::connect_options(&settings.database)?;
+        anyhow::Ok((service::connect(&options).await?, options))
+    };
+    let (mut conn, options) = match connected.await {
+        Ok(connected) => connected,
         Err(error) => return report.add(CheckStatus::Error, "database", output::chain(&error)),
     };
     report.add(CheckStatus::Ok, "database", "connected");
+    let (status, message) = protection_line(&options);
+    report.add(status, "database.tls", message);
     if let Err(error) = check_role(report, &mut conn).await {
         report.add(CheckStatus::Error, "role", output::chain(&error.into()));
     }
@@ -51,6 +57,28 @@ pub(super) async fn check_database(report: &mut CheckReport, settings: &Settings
     };
     if let Err(error) = check_accounts(report, settings, &mut conn, is_shadowed).await {
         report.add(CheckStatus::Error, "accounts", output::chain(&error));
+    }
+}
+
+/// Returns what protects the connection.
+fn protection_line(options: &PgConnectOptions) -> (CheckStatus, &'static str) {
+    match Protection::of(options) {
+        Protection::VerifiedTls => (
+            CheckStatus::Ok,
+            "TLS, with a verified certificate that names the host",
+        ),
+        Protection::Local if is_socket(options) => (
+            CheckStatus::Ok,
+            "a socket of this machine, without TLS; the password is used for SCRAM only",
+        ),
+        Protection::Local => (
+            CheckStatus::Ok,
+            "an address of this machine, without TLS; the password is used for SCRAM only",
+        ),
+        Protection::Unverified => (
+            CheckStatus::Warning,
+            "nothing verifies the server, so another one could get the password and every e-mail; set `database.tls` to \"verify-full\"",
+        ),
     }
 }
 

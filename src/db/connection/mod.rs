@@ -2,6 +2,10 @@
 //!
 //! The settings are sent after connecting, not in the start-up packet: a pooler may drop or refuse them there.
 
+pub(crate) mod guard;
+mod probe;
+pub mod protection;
+mod scram;
 mod store;
 
 use std::time::Duration;
@@ -15,26 +19,42 @@ pub(crate) use self::store::apply_settings;
 /// `pg_catalog`; unnamed, it would come first for tables and types.
 pub const SEARCH_PATH: &str = "pg_catalog, pg_temp";
 
-/// Time limit for one statement, unless a connection has its own.
-pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(30);
+/// Time limits that Postgres keeps for a connection.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct SessionTimeouts {
+    /// For one statement.
+    pub(crate) statement: Duration,
+    /// For a transaction without a statement.
+    pub(crate) idle_in_transaction: Duration,
+}
 
-/// Opens a connection with the session settings and the usual statement timeout.
+impl Default for SessionTimeouts {
+    fn default() -> Self {
+        let limit = Duration::from_secs(30);
+        Self {
+            statement: limit,
+            idle_in_transaction: limit,
+        }
+    }
+}
+
+/// Opens a connection with the session settings and the usual time limits.
 ///
 /// # Errors
 /// Returns why no connection could be made.
 pub async fn open(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    open_with(options, STATEMENT_TIMEOUT).await
+    open_with(options, SessionTimeouts::default()).await
 }
 
-/// Does the same with another time limit for statements.
+/// Does the same with other time limits.
 ///
 /// # Errors
 /// Returns why no connection could be made.
 pub(crate) async fn open_with(
     options: &PgConnectOptions,
-    statement_timeout: Duration,
+    timeouts: SessionTimeouts,
 ) -> Result<PgConnection, sqlx::Error> {
-    let mut conn = options.connect().await?;
-    apply_settings(&mut conn, statement_timeout).await?;
+    let mut conn = guard::checked(options).await?.connect().await?;
+    apply_settings(&mut conn, timeouts).await?;
     Ok(conn)
 }

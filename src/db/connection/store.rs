@@ -1,18 +1,16 @@
 //! The session settings.
 
 use std::fmt::Write as _;
-use std::time::Duration;
 
 use sqlx::{AssertSqlSafe, PgConnection};
 
-use super::SEARCH_PATH;
+use super::{SEARCH_PATH, SessionTimeouts};
 
-const SETTINGS: [(&str, &str); 7] = [
+const SETTINGS: [(&str, &str); 6] = [
     // Our statements end before compilation would pay off.
     ("jit", "off"),
     // A count of the safeguard must see what committed before its lock. Under a snapshot it would not.
     ("default_transaction_isolation", "read committed"),
-    ("idle_in_transaction_session_timeout", "30s"),
     // Messages of the application's triggers may hold personal data, which must not reach our log.
     ("client_min_messages", "error"),
     // Postgres detects a dead client only by these probes. Until then it keeps the client's advisory locks, so no
@@ -28,12 +26,20 @@ const SETTINGS: [(&str, &str); 7] = [
 /// Returns the database's error. The connection must be closed then.
 pub(crate) async fn apply_settings(
     conn: &mut PgConnection,
-    statement_timeout: Duration,
+    timeouts: SessionTimeouts,
 ) -> Result<(), sqlx::Error> {
     // SET looks up no function and no operator, so nothing that others have created can run before the path is in force.
     let mut statements = format!("SET search_path = {SEARCH_PATH};");
-    let timeout = statement_timeout.as_millis().max(1);
-    let _ = write!(statements, " SET statement_timeout = {timeout};");
+    for (name, limit) in [
+        ("statement_timeout", timeouts.statement),
+        (
+            "idle_in_transaction_session_timeout",
+            timeouts.idle_in_transaction,
+        ),
+    ] {
+        // 0 would mean no limit.
+        let _ = write!(statements, " SET {name} = {};", limit.as_millis().max(1));
+    }
     for (name, value) in SETTINGS {
         let _ = write!(statements, " SET {name} = '{value}';");
     }

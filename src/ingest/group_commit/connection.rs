@@ -8,7 +8,7 @@ use tokio::time::{sleep, timeout};
 
 use super::failure::{FlushError, NotDurable};
 use crate::base::backoff::{Backoff, Jitter};
-use crate::db::connection;
+use crate::db::connection::{self, SessionTimeouts};
 use crate::ingest::inbox::arrivals::store;
 
 /// The wait before the next attempt. Senders wait meanwhile.
@@ -78,7 +78,14 @@ async fn connect(
     options: &PgConnectOptions,
     statement_timeout: Duration,
 ) -> Result<PgConnection, FlushError> {
-    let mut connection = connection::open_with(options, statement_timeout).await?;
+    let mut connection = connection::open_with(
+        options,
+        SessionTimeouts {
+            statement: statement_timeout,
+            ..SessionTimeouts::default()
+        },
+    )
+    .await?;
     if store::durability(&mut connection).await?.waits_for_disk {
         Ok(connection)
     } else {

@@ -71,15 +71,19 @@ impl Listener {
     }
 
     async fn listen(&self) -> Result<(), sqlx::Error> {
-        let connection = self.pool.dedicated_pool();
+        let connection = self.pool.dedicated_pool().await?;
         let mut listener = PgListener::connect_with(&connection).await?;
+        // A new connection needs a new check of the server, so a lost one ends this.
+        listener.eager_reconnect(false);
         let listening = listener.listen(inbox::store::CHANNEL);
         self.pool
             .with_silence_timeout::<_, sqlx::Error>(listening)
             .await?;
         loop {
-            if let Ok(notification) = timeout(PING_INTERVAL, listener.recv()).await {
-                notification?;
+            if let Ok(notification) = timeout(PING_INTERVAL, listener.try_recv()).await {
+                if notification?.is_none() {
+                    return Err(sqlx::Error::WorkerCrashed);
+                }
                 self.deliveries_arrived.notify_one();
             } else {
                 let ping = async { listener.acquire().await?.ping().await };

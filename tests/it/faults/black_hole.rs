@@ -24,10 +24,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 
 /// So many connections of the working half, through the proxy.
 fn pool(app: &TestApp, proxy: &Proxy) -> Pool {
-    let options = proxy
-        .to(app.database_name())
-        .application_name("leaver")
-        .options([("idle_in_transaction_session_timeout", "1s")]);
+    let options = proxy.to(app.database_name()).application_name("leaver");
     Pool::new(options, CONNECTIONS, SILENCE)
 }
 

@@ -13,4 +13,4 @@ mod slots;
 mod supply;
 mod tenants;
 mod threats;
-mod tls;
+pub(crate) mod tls;

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use leaver::db::connection;
 use leaver::jobs::sync::{SyncMode, Syncer};
 
 use super::{ACCOUNT_DETAILS, SyncTest, company};
-use crate::support::TestApp;
+use crate::hardening::tls::server::Server;
 use crate::support::apis::{Answer, merge_account, merge_employee};
 
 #[tokio::test]
@@ -37,13 +38,12 @@ async fn only_one_of_two_replicas_syncs() {
 
 #[tokio::test]
 async fn postgres_uses_tcp_keepalives_on_our_connections() {
-    let app = TestApp::new().await;
-    // Over a unix socket the setting has no effect, so this reads the configured value.
-    let sql = "SELECT name || ' ' || reset_val FROM pg_settings WHERE name LIKE 'tcp_keepalives%' ORDER BY 1";
-    let set: Vec<String> = sqlx::query_scalar(sql)
-        .fetch_all(&mut *app.parts.engine.pool.acquire().await.unwrap())
-        .await
-        .unwrap();
+    // Over a unix socket the setting has no effect.
+    let server = Server::start(&["localhost".to_owned()]).await;
+    let options = server.url("app", "127.0.0.1", "").parse().unwrap();
+    let mut conn = connection::open(&options).await.unwrap();
+    let sql = "SELECT name || ' ' || setting FROM pg_settings WHERE name LIKE 'tcp_keepalives%' ORDER BY 1";
+    let set: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut conn).await.unwrap();
     let expected = ["count 3", "idle 15", "interval 5"];
     assert_eq!(set, expected.map(|one| format!("tcp_keepalives_{one}")));
 }

@@ -93,9 +93,10 @@ async fn a_full_batch_notifies_the_other_replicas() {
         .build()
         .await;
     crowd(&mut app, 5).await;
-    let mut listener = PgListener::connect_with(&app.parts.engine.pool.dedicated_pool())
-        .await
-        .unwrap();
+    let mut listener =
+        PgListener::connect_with(&app.parts.engine.pool.dedicated_pool().await.unwrap())
+            .await
+            .unwrap();
     listener.listen("leaver_arrived").await.unwrap();
     for n in 1..=5 {
         app.store("bamboohr", &departure(n)).await;

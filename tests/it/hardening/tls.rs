@@ -1,1 +1,0 @@
-//! A server that does not prove who it is gets no password.

@@ -82,10 +82,15 @@ mod tests {
         ];
         assert_eq!(natural_width(&headings, &rows), 47);
         assert_eq!(narrowed(&headings, &rows, 47), None);
-        let narrow = narrowed(&headings, &rows, 46).unwrap();
-        assert_eq!(narrow.shared, "in all rows: source bamboohr");
-        assert_eq!(narrow.headings, ["hold", "employee"]);
-        assert_eq!(narrow.rows[1], ["2", "40218\neve@example.com"]);
+        let narrow = Narrowed {
+            shared: "in all rows: source bamboohr".to_owned(),
+            headings: texts(&["hold", "employee"]),
+            rows: vec![
+                texts(&["1", "40217\ndana@example.com"]),
+                texts(&["2", "40218\neve@example.com"]),
+            ],
+        };
+        assert_eq!(narrowed(&headings, &rows, 46), Some(narrow));
     }
 
     #[test]

@@ -136,21 +136,18 @@ async fn compare_employees(
             fixable.push(terminated_with_access(&decided, None));
             continue;
         };
-        match holds.rejection(&request.facts_fingerprint) {
-            Some(hold) => {
-                let accepted = terminated_with_access(&decided, Some(hold.id));
-                report.accepted.push(accepted);
-            }
-            None => {
-                let open = holds.open().map(|hold| hold.id);
-                let found = terminated_with_access(&decided, open);
-                let list = if left {
-                    &mut report.terminated_with_access
-                } else {
-                    &mut report.held
-                };
-                list.push(found);
-            }
+        if let Some(hold) = holds.rejection(&request.facts_fingerprint) {
+            let accepted = terminated_with_access(&decided, Some(hold.id));
+            report.accepted.push(accepted);
+        } else {
+            let open = holds.open().map(|hold| hold.id);
+            let found = terminated_with_access(&decided, open);
+            let list = if left {
+                &mut report.terminated_with_access
+            } else {
+                &mut report.held
+            };
+            list.push(found);
         }
     }
     snapshot.rollback().await?;

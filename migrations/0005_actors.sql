@@ -12,6 +12,3 @@ COMMENT ON COLUMN leaver.audit.actor IS 'Kind and name. system:worker: a deliver
 COMMENT ON COLUMN leaver.audit.os_user IS 'For cli: user of the operating system, from the user id of the process.';
 COMMENT ON COLUMN leaver.audit.host IS 'For cli: name of the machine on which the command ran.';
 COMMENT ON COLUMN leaver.audit.database_role IS 'Role that the session of the database was opened with. Set by the database, not by the program.';
-
--- Fires in every mode: otherwise `session_replication_role = replica` turns it off for the session of a superuser.
-ALTER TABLE leaver.audit ENABLE ALWAYS TRIGGER audit_is_append_only;

@@ -53,9 +53,6 @@ COMMENT ON COLUMN leaver.audit.os_user IS 'For cli: user of the operating system
 COMMENT ON COLUMN leaver.audit.host IS 'For cli: name of the machine on which the command ran.';
 COMMENT ON COLUMN leaver.audit.database_role IS 'Role that the session of the database was opened with. Set by the database, not by the program.';
 
--- Fires in every mode: otherwise `session_replication_role = replica` turns it off for the session of a superuser.
-ALTER TABLE leaver.audit ENABLE ALWAYS TRIGGER audit_is_append_only;
-
 -- The trigger of the audit log runs in sessions of other roles. The e-mail functions need no search path: the body of a RETURN
 -- function is bound to its functions and operators when it is created.
 ALTER FUNCTION leaver.refuse_to_change_audit() SET search_path = pg_catalog, pg_temp;

@@ -114,27 +114,6 @@ async fn service_is_recorded_as_the_part_that_acted() {
 }
 
 #[tokio::test]
-async fn replication_mode_does_not_open_the_audit_log() {
-    let mut app = app().await;
-    app.run(&["end", DANA, "--reason", "left", "--yes", "--as", "ada"])
-        .succeeded();
-    app.sql("SET session_replication_role = replica").await;
-    for statement in [
-        "DELETE FROM leaver.audit",
-        "UPDATE leaver.audit SET actor = 'system:timer'",
-        "TRUNCATE leaver.audit",
-    ] {
-        let refused = sqlx::query(statement).execute(&mut app.session.conn).await;
-        let refused = refused.unwrap_err().to_string();
-        assert!(refused.contains("append-only"), "{statement}: {refused}");
-    }
-    assert_eq!(
-        app.lines("SELECT actor FROM leaver.audit").await,
-        ["cli:ada"]
-    );
-}
-
-#[tokio::test]
 async fn role_of_a_planted_entry_is_set_by_the_database() {
     let mut app = app().await;
     app.sql(

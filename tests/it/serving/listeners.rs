@@ -45,10 +45,12 @@ async fn each_listener_serves_its_own_routes() {
 }
 
 #[tokio::test]
-async fn the_admin_listener_names_each_request() {
+async fn the_admin_listener_adds_headers_to_each_response() {
     let app = with_token().await;
     for path in ["/health", "/metrics", EMPLOYEES, "/nowhere"] {
         let headers = app.get(path).await.headers;
+        assert_eq!(headers["cache-control"], "no-store", "{path}");
+        assert_eq!(headers["x-content-type-options"], "nosniff", "{path}");
         assert!(!headers["x-request-id"].is_empty(), "{path}");
     }
     let request = Request::get("/health/live").header("x-request-id", "a-client's-own");
@@ -57,14 +59,16 @@ async fn the_admin_listener_names_each_request() {
 }
 
 #[tokio::test]
-async fn the_webhook_listener_has_no_layers() {
+async fn the_webhook_listener_adds_no_headers() {
     let app = with_token().await;
     for method in [Method::POST, Method::GET] {
         let mut request = app.signed("bamboohr", JSON, "{}");
         *request.method_mut() = method;
         let router = router(Arc::clone(&app.parts.state));
         let response = router.oneshot(request).await.unwrap();
-        assert!(!response.headers().contains_key("x-request-id"));
+        for layered in ["cache-control", "x-content-type-options", "x-request-id"] {
+            assert!(!response.headers().contains_key(layered), "{layered}");
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::raw::Raw;
 use super::{Provenance, SettingsError, Source};
 use leaver_core::domain::{Provider, Tenant};
 
-/// Fails if the sources have several tenants, and neither a column tells them apart nor the settings declare one company.
+/// Fails if the sources have several tenants, and neither does a column separate them nor do the settings declare one company.
 ///
 /// Names that differ are different tenants, also if they are similar.
 pub(super) fn check(

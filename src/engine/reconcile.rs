@@ -40,7 +40,7 @@ impl SharedAccounts {
     }
 
     /// Changes a deactivation to a hold while another source, read completely and recently, reports the owner of the account
-    /// as employed. A record of another tenant needs no read: it may be the one that tells the truth.
+    /// as employed. A record of another tenant needs no read: which of the two is right is not known.
     fn reconcile_end(&self, employee: &Employee, mut decision: Decision) -> Decision {
         let Action::Deactivate(account) = decision.action.clone() else {
             return decision;

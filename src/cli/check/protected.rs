@@ -25,7 +25,7 @@ pub(super) async fn check_protected(
     if entries.is_empty() {
         return Ok(());
     }
-    if !table.remembers_protection {
+    if !table.protection.is_remembered {
         let message =
             "not looked up, since migrations are pending; run `leaver migrate`, then check again";
         report.add(CheckStatus::Warning, CHECK, message);

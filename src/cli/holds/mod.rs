@@ -46,8 +46,6 @@ impl Holds {
 struct ResolvedHold {
     id: i64,
     state: &'static str,
-    source: String,
-    tenant: String,
     /// The account, if it is one only.
     account_id: Option<String>,
     changed: bool,
@@ -78,8 +76,6 @@ impl ResolvedHold {
         Self {
             id: approved.hold.id,
             state: "approved",
-            source: approved.hold.source.clone(),
-            tenant: approved.hold.tenant.clone(),
             account_id: only.map(|account| account.account_id.clone()),
             changed: approved.is_change(),
             still_active: approved
@@ -96,8 +92,6 @@ impl ResolvedHold {
         Self {
             id: hold.id,
             state: "rejected",
-            source: hold.source.clone(),
-            tenant: hold.tenant.clone(),
             changed: false,
             accounts: account
                 .iter()

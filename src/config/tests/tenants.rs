@@ -1,4 +1,4 @@
-//! Several companies on one users table: refused, unless a column tells them apart or they are declared to be one.
+//! Several companies on one users table: refused, unless a column separates them or they are declared to be one.
 
 use super::*;
 

@@ -348,7 +348,7 @@ fn read_account(table: &AccountsTable, row: &PgRow) -> Result<Account, sqlx::Err
     let email = email.map(|email| table.email_domains.present(&email));
     let is_listed = email
         .as_ref()
-        .is_some_and(|email| table.protected_emails.contains(email));
+        .is_some_and(|email| table.protection.emails.contains(email));
     Ok(Account {
         id: read_id(row, "leaver_tenant")?,
         email,

@@ -281,11 +281,11 @@ fn likely_cause(record: &SignatureRecord) -> &'static str {
 /// Names the first of these ids, and counts the others.
 fn first_of(ids: &[String]) -> String {
     let (shown, others) = ids.split_at(ids.len().min(MAX_IDS));
-    let mut text = shown.join(", ");
-    if !others.is_empty() {
-        text += &format!(" and {} more", others.len());
+    let shown = shown.join(", ");
+    match others.len() {
+        0 => shown,
+        more => format!("{shown} and {more} more"),
     }
-    text
 }
 
 fn minute(at: DateTime<Utc>) -> String {

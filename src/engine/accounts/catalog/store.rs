@@ -144,14 +144,19 @@ pub(in crate::engine::accounts) async fn columns(
         .collect())
 }
 
-/// Returns true if the table of remembered protection exists.
+/// Returns true if the table of remembered protection exists and can be read.
 ///
 /// # Errors
 /// Returns the database's error.
 pub(in crate::engine::accounts) async fn has_protected_accounts(
     conn: &mut PgConnection,
 ) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar("SELECT to_regclass('leaver.protected_accounts') IS NOT NULL")
-        .fetch_one(conn)
-        .await
+    // A role without the schema gets an error from `to_regclass`.
+    sqlx::query_scalar(
+        "SELECT EXISTS (SELECT FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+                        WHERE n.nspname = 'leaver' AND c.relname = 'protected_accounts'
+                          AND has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))",
+    )
+    .fetch_one(conn)
+    .await
 }

@@ -22,6 +22,7 @@ use self::statements::Parts;
 pub(super) use self::statements::{Statements, Switch};
 use self::tenant::TenantSql;
 use super::catalog::{self, MappedColumns, Relation};
+use super::protected::Protection;
 use leaver_core::domain::{AccountId, EmailDomains, Employee, Tenant, WorkEmail};
 
 /// The section `[accounts]`. Names are spelled as in the database.
@@ -171,10 +172,8 @@ pub struct AccountsTable {
     pub email_expression: String,
     /// Domains of work e-mails that were renamed.
     pub(crate) email_domains: EmailDomains,
-    /// Addresses of protected accounts, with the present name of a renamed domain.
-    pub(crate) protected_emails: BTreeSet<WorkEmail>,
-    /// True if Leaver's own tables exist, so that protected accounts can be remembered.
-    pub(crate) remembers_protection: bool,
+    /// Protection by e-mail.
+    pub(crate) protection: Protection,
     /// The table in the catalog, as inspected.
     pub(crate) relation: Relation,
     pub(super) schema: String,
@@ -262,8 +261,10 @@ impl AccountsTable {
             email_is_indexed: is_indexed(&keys, &email.name),
             email_expression: email_key.replacen(&format!("{table}."), "", 1),
             email_domains: mapping.email_domains.clone(),
-            protected_emails: mapping.protected_emails(),
-            remembers_protection: catalog::store::has_protected_accounts(conn).await?,
+            protection: Protection {
+                emails: mapping.protected_emails(),
+                is_remembered: catalog::store::has_protected_accounts(conn).await?,
+            },
             relation,
             id_column: mapping.id_column.clone(),
             access_column: access_column.to_owned(),

@@ -203,13 +203,14 @@ impl Parts<'_> {
     /// Returns the protected entries as ids, in the spelling of Postgres.
     fn protected_ids(&self) -> Vec<String> {
         let is_uuid = self.id.base_type == "uuid";
-        let entries = self.mapping.protected.iter();
-        entries
-            .map(|entry| match is_uuid {
-                true => entry.to_ascii_lowercase(),
-                false => entry.clone(),
-            })
-            .collect()
+        let spelled = |entry: &String| {
+            if is_uuid {
+                entry.to_ascii_lowercase()
+            } else {
+                entry.clone()
+            }
+        };
+        self.mapping.protected.iter().map(spelled).collect()
     }
 
     fn present(&self) -> String {

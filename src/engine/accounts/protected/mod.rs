@@ -10,6 +10,15 @@ use sqlx::PgConnection;
 use super::AccountsTable;
 use leaver_core::domain::{Account, Tenant, WorkEmail};
 
+/// Protection by e-mail.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Protection {
+    /// The listed addresses, with the present name of a renamed domain.
+    pub(crate) emails: BTreeSet<WorkEmail>,
+    /// True if Leaver's own tables exist, so that protected accounts can be remembered.
+    pub(crate) is_remembered: bool,
+}
+
 /// Finds the accounts that have a listed address now, and remembers them. Forgets those whose entry was removed.
 ///
 /// # Errors
@@ -20,7 +29,7 @@ pub(crate) async fn remember_all(
     tenants: &BTreeSet<Tenant>,
     now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
-    if !table.remembers_protection {
+    if !table.protection.is_remembered {
         return Ok(());
     }
     store::forget_others(conn, table).await?;
@@ -30,7 +39,7 @@ pub(crate) async fn remember_all(
         .take(if table.has_tenants { usize::MAX } else { 1 });
     let wanted: Vec<(WorkEmail, Tenant)> = tenants
         .flat_map(|tenant| {
-            let emails = table.protected_emails.iter();
+            let emails = table.protection.emails.iter();
             emails.map(|email| (email.clone(), tenant.clone()))
         })
         .collect();

@@ -21,8 +21,8 @@ pub(crate) async fn remember<'a>(
     let (mut tenants, mut ids, mut entries) = (vec![], vec![], vec![]);
     for account in accounts {
         if let Some(email) = &account.email
-            && table.remembers_protection
-            && table.protected_emails.contains(email)
+            && table.protection.is_remembered
+            && table.protection.emails.contains(email)
         {
             tenants.push(account.id.tenant().unwrap_or_default().to_owned());
             ids.push(account.id.to_string());
@@ -73,7 +73,8 @@ pub(crate) async fn mark(
     table: &AccountsTable,
     accounts: &mut [Account],
 ) -> Result<(), sqlx::Error> {
-    if accounts.is_empty() || !table.remembers_protection || table.protected_emails.is_empty() {
+    if accounts.is_empty() || !table.protection.is_remembered || table.protection.emails.is_empty()
+    {
         return Ok(());
     }
     let ids: Vec<&str> = accounts.iter().map(|account| account.id.as_str()).collect();
@@ -117,6 +118,6 @@ pub(crate) async fn accounts_of(
 }
 
 fn entries(table: &AccountsTable) -> Vec<String> {
-    let emails = table.protected_emails.iter().map(WorkEmail::expose);
+    let emails = table.protection.emails.iter().map(WorkEmail::expose);
     emails.map(str::to_owned).collect()
 }

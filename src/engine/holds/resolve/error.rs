@@ -79,7 +79,7 @@ pub enum ResolveError {
     Unread {
         /// The hold.
         id: i64,
-        /// What was not known.
+        /// The facts that were not known.
         news: String,
     },
     /// The source is in shadow mode.

@@ -1,5 +1,7 @@
 //! Which other records of the same source keep the access of a leaver.
 
+use chrono::Days;
+
 use super::*;
 
 const LEFT_ON: &str = "2026-03-09";

@@ -133,8 +133,8 @@ fn unregistered_linked_accounts_are_ignored() {
     other_model: 2
     ping: 1
     sync_report: 2
+    test_account: 1
     unknown_event: 1
-    unknown_linked_account: 1
     unreadable_member: 1
     ");
 }

@@ -29,6 +29,9 @@ const SLOTS_PER_WAITING: usize = 4;
 const OTHER_DESCRIPTORS: u64 = 64;
 /// How long a new connection waits for a slot.
 const QUEUE_DEADLINE: Duration = Duration::from_millis(500);
+/// After this time in the queue, a connection also takes the slot of a client that has not been waited for long. Otherwise
+/// clients with a request every 200 ms would keep all slots.
+const QUEUE_GRACE: Duration = Duration::from_millis(100);
 /// A queued connection tries again after this pause: a client may have been waited for long enough to be closed.
 const QUEUE_PAUSE: Duration = Duration::from_millis(25);
 /// Interval of [`Slots::maintain`].
@@ -188,10 +191,12 @@ impl NewConnection {
         connections: TaskTracker,
         place: OwnedSemaphorePermit,
     ) {
+        let queued_at = Instant::now();
         let slot = async {
             loop {
                 let _ = timeout(QUEUE_PAUSE, slots.freed()).await;
-                if let Some(slot) = slots.admit(self.peer.ip(), true, Instant::now()) {
+                let may_wait = queued_at.elapsed() < QUEUE_GRACE;
+                if let Some(slot) = slots.admit(self.peer.ip(), may_wait, Instant::now()) {
                     return slot;
                 }
             }

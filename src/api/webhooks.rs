@@ -58,7 +58,9 @@ pub(super) async fn receive(
         };
         let (verified, now) = unverified.verify(&state).await?;
         let verified = verified.map_err(|rejection| {
-            state.metrics.record_signature_failure(source, rejection.as_str());
+            state
+                .metrics
+                .record_signature_failure(source, rejection.as_str());
             state.rejections.refused(source, rejection, now);
             let reason = rejection.as_str();
             let subject = format!("signature of {source}: {reason}");

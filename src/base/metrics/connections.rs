@@ -4,7 +4,8 @@ use std::ops::Deref;
 
 use prometheus_client::metrics::counter::Counter;
 
-use super::{Listener, ListenerReason, Metrics};
+use super::Metrics;
+use super::labels::{Listener, ListenerReason};
 
 impl Metrics {
     /// Creates the counters of a listener at 0.

@@ -1,6 +1,7 @@
 //! Creates counters at 0.
 
-use super::{Metrics, RejectReason, Source, SourceOutcome, SourceReason};
+use super::Metrics;
+use super::labels::{RejectReason, Source, SourceOutcome, SourceReason};
 use leaver_core::domain::SourceName;
 
 /// The label values of the counters of each source. All counters exist at 0 from the start.

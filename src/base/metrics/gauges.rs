@@ -1,6 +1,7 @@
 //! Gauges whose values come from the database.
 
-use super::{Metrics, Source};
+use super::Metrics;
+use super::labels::Source;
 
 /// Values that come from the database. Each is set when metrics are read.
 #[derive(Clone, Debug, Default)]

@@ -4,11 +4,12 @@
 mod connections;
 mod counters;
 mod gauges;
+mod labels;
 
 use std::fmt::Debug;
 use std::time::Duration;
 
-use prometheus_client::encoding::{EncodeLabelSet, text::encode};
+use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -17,6 +18,7 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 
 pub(crate) use self::counters::CounterLabels;
 pub use self::gauges::Gauges;
+use self::labels::{Listener, ListenerReason, RejectReason, Source, SourceOutcome, SourceReason};
 use leaver_core::domain::SourceName;
 
 /// Histogram buckets for durations, in seconds.
@@ -25,39 +27,6 @@ const SECONDS: [f64; 16] = [
 ];
 /// Histogram buckets for the number of deliveries in one INSERT.
 const BATCH_ROWS: [f64; 10] = [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 512.0];
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Source {
-    source: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct SourceOutcome {
-    source: String,
-    outcome: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct SourceReason {
-    source: String,
-    reason: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct RejectReason {
-    reason: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct Listener {
-    listener: String,
-}
-
-#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
-struct ListenerReason {
-    listener: String,
-    reason: String,
-}
 
 /// All metrics of one service.
 #[derive(Debug)]

@@ -21,9 +21,7 @@ use crate::engine::policies::Policies;
 use crate::engine::shadow;
 use crate::roster::{self, sharing::Sharing};
 use leaver_core::decision::{Action, Decision, RequestedAction, departure};
-use leaver_core::domain::{
-    Account, AccountId, DeliveryId, Employee, Tenant, WorkEmail,
-};
+use leaver_core::domain::{Account, AccountId, DeliveryId, Employee, Tenant, WorkEmail};
 
 /// The accounts that an approval is about.
 #[derive(Clone, Debug, PartialEq, Eq)]

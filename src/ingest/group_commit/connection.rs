@@ -48,14 +48,13 @@ impl ReconnectingConnection {
     /// # Errors
     /// Returns why none could be opened, or that its commits would not be durable.
     pub(super) async fn connection(&mut self) -> Result<&mut PgConnection, FlushError> {
-        let connection = match self.connection.take() {
-            Some(connection) => connection,
-            None => {
-                let opened = connect(&self.options, self.statement_timeout);
-                timeout(self.connect_timeout, opened)
-                    .await
-                    .map_err(|_| FlushError::TimedOut)??
-            }
+        let connection = if let Some(connection) = self.connection.take() {
+            connection
+        } else {
+            let opened = connect(&self.options, self.statement_timeout);
+            timeout(self.connect_timeout, opened)
+                .await
+                .map_err(|_| FlushError::TimedOut)??
         };
         Ok(self.connection.insert(connection))
     }

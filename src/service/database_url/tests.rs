@@ -1,3 +1,5 @@
+//! Which URLs are refused, and how the others are protected.
+
 use super::parse;
 use crate::config::DatabaseTls::{Unverified, VerifyFull};
 use crate::db::connection::protection::Protection;

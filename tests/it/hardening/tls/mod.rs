@@ -171,7 +171,7 @@ fn a_mode_that_verifies_nothing_is_refused_before_connecting() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn who_takes_the_port_of_a_stopped_server_gets_no_password() {
+async fn a_process_on_the_port_of_a_stopped_server_gets_no_password() {
     let mut server = Server::start(&["localhost".to_owned()]).await;
     let url = server.url("app", "127.0.0.1", "");
     let env = [

@@ -131,13 +131,14 @@ fn demand_password(
         received.len() - 1
     };
     match demand {
-        Demand::Cleartext => authentication(&mut stream, 3, b"")?,
         Demand::Md5 => authentication(&mut stream, 5, b"salt")?,
         Demand::NothingThenCleartext if number == 0 => {
             authentication(&mut stream, 0, b"")?;
             stream.write_all(b"Z\0\0\0\x05I")?;
         }
-        Demand::NothingThenCleartext => authentication(&mut stream, 3, b"")?,
+        Demand::Cleartext | Demand::NothingThenCleartext => {
+            authentication(&mut stream, 3, b"")?;
+        }
         Demand::ScramThenCleartext => {
             authentication(&mut stream, 10, b"SCRAM-SHA-256\0\0")?;
             let first = message(&mut stream)?;

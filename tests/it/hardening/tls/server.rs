@@ -149,9 +149,10 @@ async fn prepare_roles(embedded: &Embedded) {
         ("trusted", "scram-sha-256"),
         ("with_certificate", "scram-sha-256"),
     ] {
-        statements += &format!(
+        let create = format!(
             "SET password_encryption = '{encryption}'; CREATE ROLE {role} SUPERUSER LOGIN PASSWORD '{PASSWORD}';"
         );
+        statements += &create;
     }
     statements += "CREATE TABLE public.users (id bigint PRIMARY KEY, email text NOT NULL, is_active boolean NOT NULL DEFAULT true);";
     sqlx::raw_sql(sqlx::AssertSqlSafe(statements))
@@ -162,9 +163,7 @@ async fn prepare_roles(embedded: &Embedded) {
 
 /// Returns a path as the value of a parameter.
 pub(super) fn parameter(name: &str, path: &Path) -> String {
-    let mut query = String::new();
-    for byte in path.to_str().unwrap().bytes() {
-        query += &format!("%{byte:02X}");
-    }
-    format!("{name}={query}")
+    let bytes = path.to_str().unwrap().bytes();
+    let query: Vec<String> = bytes.map(|byte| format!("%{byte:02X}")).collect();
+    format!("{name}={}", query.concat())
 }

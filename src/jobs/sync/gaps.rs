@@ -185,7 +185,7 @@ impl Syncer {
                     // The ids are stored on processing, so until then they are in the body only.
                     None => {
                         let body = inbox::store::body(&mut conn, delivery.id).await?;
-                        self.named_employees(source, body.into())
+                        self.named_employees(source, &body.into())
                     }
                 };
                 recorded.push(RecordedDelivery {
@@ -198,7 +198,7 @@ impl Syncer {
         Ok(pool.with_silence_timeout(arrived).await?)
     }
 
-    fn named_employees(&self, source: &SourceName, body: Bytes) -> BTreeSet<EmployeeId> {
+    fn named_employees(&self, source: &SourceName, body: &Bytes) -> BTreeSet<EmployeeId> {
         let Some(provider_config) = self.engine.policies.provider_config(source.as_str()) else {
             return BTreeSet::new();
         };

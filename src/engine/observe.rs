@@ -66,8 +66,8 @@ impl Engine {
     ) -> Result<ApplyReport, sqlx::Error> {
         let sharing = self.policies.sharing(table);
         let observed = roster::observe(conn, observations, &sharing, now).await?;
-        let changes = roster::observations::of(&observed);
-        roster::observations::store::insert(conn, &changes, origin.cause.as_str(), now).await?;
+        let recorded = roster::observations::of(&observed);
+        roster::observations::store::insert(conn, &recorded, origin.cause.as_str(), now).await?;
         let mut report = ApplyReport::default();
         let (mut confirmed, mut changed): (Vec<Employee>, Vec<Employee>) = (vec![], vec![]);
         for observed in observed {

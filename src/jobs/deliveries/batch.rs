@@ -147,7 +147,7 @@ async fn process_next(
                 partially: None,
                 has_short_waits,
             };
-            slices::process(&mut tx, many).await?
+            Box::pin(slices::process(&mut tx, many)).await?
         } else {
             process_parsed(
                 &mut tx,
@@ -199,8 +199,8 @@ async fn process_parsed(
     let observations = parsed.iter().flat_map(ParsedDelivery::observations);
     let observed = roster::observe(tx, observations, &policies.sharing(table), now).await?;
     let origin = Origin::deliveries();
-    let changes = roster::observations::of(&observed);
-    roster::observations::store::insert(tx, &changes, origin.cause.as_str(), now).await?;
+    let recorded = roster::observations::of(&observed);
+    roster::observations::store::insert(tx, &recorded, origin.cause.as_str(), now).await?;
     let effects = effects_by_delivery(&observed);
     let latest: LatestDeliveries = observed
         .iter()

@@ -24,7 +24,7 @@ pub(super) enum ParsedDelivery {
         bad_entries: BadEntries,
     },
     /// More employees than are processed at once.
-    Many(Entries),
+    Many(Box<Entries>),
     /// Ignored, or failed because it cannot be parsed.
     Ended(DeliveryOutcome),
     /// Ignored, and it shows something about a linked account. No employee is concerned.
@@ -131,7 +131,7 @@ pub(super) fn parse(policies: &Policies, delivery: &Delivery) -> ParsedDelivery 
         return failed("the source has no valid name".to_owned());
     };
     let normalized = catch_unwind(AssertUnwindSafe(|| {
-        providers::open(provider_config, delivery.body.clone(), SLICE)
+        providers::open(provider_config, &delivery.body, SLICE)
     }));
     match normalized {
         Err(_panic) => failed(

@@ -75,9 +75,10 @@ impl Deliveries {
                 Round::Outage
             }
             [delivery] => {
-                let _until_committed = match is_large {
-                    true => Some(self.large_body.lock().await),
-                    false => None,
+                let _until_committed = if is_large {
+                    Some(self.large_body.lock().await)
+                } else {
+                    None
                 };
                 let handled = self.postpone_or_fail(*delivery, &failure, now);
                 match self.engine.pool.with_silence_timeout(handled).await {
@@ -131,7 +132,7 @@ impl Deliveries {
         let mut done = Tally::default();
         if let Ok(table) = table {
             let executed = self.execute_employees(&mut tx, &table, &delivery, failed.is_lock, now);
-            done = executed.await?;
+            done = Box::pin(executed).await?;
             if done.executed > 0 {
                 failed.reason = format!(
                     "nothing could be done for {} of the {} employees in it: {}",
@@ -174,7 +175,7 @@ impl Deliveries {
                 partially: Some(&self.engine),
                 has_short_waits,
             };
-            let done = slices::execute_all(&mut savepoint, many).await?;
+            let done = Box::pin(slices::execute_all(&mut savepoint, many)).await?;
             savepoint.commit().await?;
             return Ok(done);
         }
@@ -212,8 +213,8 @@ impl Deliveries {
         }
         observed.retain(|observed| outcomes.contains_key(&observed.employee.key));
         let via = origin.cause.as_str();
-        let changes = roster::observations::of(&observed);
-        roster::observations::store::insert(&mut savepoint, &changes, via, now).await?;
+        let recorded = roster::observations::of(&observed);
+        roster::observations::store::insert(&mut savepoint, &recorded, via, now).await?;
         savepoint.commit().await?;
         done.executed = outcomes.len();
         for outcome in outcomes.into_values() {

@@ -302,7 +302,8 @@ impl Run<'_> {
             ..
         } = self.many;
         let Some(engine) = self.many.partially else {
-            let report = execute(tx, table, policies, employees, origin, now).await?;
+            let executing = execute(tx, table, policies, employees, origin, now);
+            let report = Box::pin(executing).await?;
             tally.schedule_changed |= report.schedule_changed;
             tally.reads_pending |= report.reads_pending;
             return Ok(Executed {
@@ -312,7 +313,7 @@ impl Run<'_> {
         };
         let count = employees.len();
         let executed = engine.execute_partially(tx, table, employees, origin, now);
-        let executed = executed.await?;
+        let executed = Box::pin(executed).await?;
         let done = executed.outcomes.len() + executed.deferred.len();
         match executed.failure {
             // Its observations are stored already.

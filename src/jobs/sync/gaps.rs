@@ -180,13 +180,12 @@ impl Syncer {
             let arrived = inbox::queries::store::arrived(&mut conn, source, since, &named).await?;
             let mut recorded = Vec::with_capacity(arrived.len());
             for delivery in arrived {
-                let employees = match delivery.employee_ids {
-                    Some(ids) => ids.into_iter().collect(),
+                let employees = if let Some(ids) = delivery.employee_ids {
+                    ids.into_iter().collect()
+                } else {
                     // The ids are stored on processing, so until then they are in the body only.
-                    None => {
-                        let body = inbox::store::body(&mut conn, delivery.id).await?;
-                        self.named_employees(source, body.into())
-                    }
+                    let body = inbox::store::body(&mut conn, delivery.id).await?;
+                    self.named_employees(source, &body.into())
                 };
                 recorded.push(RecordedDelivery {
                     at: delivery.received_at,
@@ -195,10 +194,10 @@ impl Syncer {
             }
             Ok::<_, sqlx::Error>(recorded)
         };
-        Ok(pool.with_silence_timeout(arrived).await?)
+        pool.with_silence_timeout(arrived).await
     }
 
-    fn named_employees(&self, source: &SourceName, body: Bytes) -> BTreeSet<EmployeeId> {
+    fn named_employees(&self, source: &SourceName, body: &Bytes) -> BTreeSet<EmployeeId> {
         let Some(provider_config) = self.engine.policies.provider_config(source.as_str()) else {
             return BTreeSet::new();
         };

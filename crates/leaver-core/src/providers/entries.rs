@@ -18,7 +18,7 @@ pub enum Opened {
     /// Few changes, or none.
     Parsed(Parsed),
     /// Many changes.
-    Many(Entries),
+    Many(Box<Entries>),
 }
 
 /// The entries of one body, sorted by employee id. The entries of one employee keep the body's order.
@@ -28,8 +28,8 @@ pub struct Entries {
     body: Bytes,
     index: Index,
     has_event_times: bool,
-    bad_entries: Vec<InvalidEntry>,
-    more_bad_entries: usize,
+    bad: Vec<InvalidEntry>,
+    more_bad: usize,
     count: usize,
     /// True if each position is an entry. Otherwise several positions are one.
     is_divisible: bool,
@@ -201,17 +201,17 @@ impl Collector {
             return Opened::Parsed(Parsed::Changes(self.changes));
         }
         self.index.sort();
-        Opened::Many(Entries {
+        Opened::Many(Box::new(Entries {
             config: config.clone(),
             body: body.clone(),
             index: self.index,
             has_event_times: !self.has_untimed,
-            bad_entries: self.changes.bad_entries,
-            more_bad_entries: self.changes.more_bad_entries,
+            bad: self.changes.bad_entries,
+            more_bad: self.changes.more_bad_entries,
             count: self.count,
             is_divisible: self.is_divisible,
             parse,
-        })
+        }))
     }
 }
 
@@ -242,7 +242,7 @@ impl Entries {
     /// Returns the first entries that could not be parsed, and the number of the others.
     #[must_use]
     pub fn bad_entries(&self) -> (&[InvalidEntry], usize) {
-        (&self.bad_entries, self.more_bad_entries)
+        (&self.bad, self.more_bad)
     }
 
     /// Returns the number of positions. A position is an entry or a part of one.

@@ -124,7 +124,7 @@ impl Changes {
 /// # Errors
 /// Returns [`ParseError`] if the body as a whole cannot be parsed. A retry cannot succeed.
 pub fn normalize(config: &ProviderConfig, body: &[u8]) -> Result<Parsed, ParseError> {
-    let opened = open(config, Bytes::copy_from_slice(body), usize::MAX)?;
+    let opened = open(config, &Bytes::copy_from_slice(body), usize::MAX)?;
     Ok(match opened {
         Opened::Parsed(parsed) => parsed,
         // Not reached: no body has so many changes.
@@ -136,8 +136,8 @@ pub fn normalize(config: &ProviderConfig, body: &[u8]) -> Result<Parsed, ParseEr
 ///
 /// # Errors
 /// Returns [`ParseError`] if the body as a whole cannot be parsed. A retry cannot succeed.
-pub fn open(config: &ProviderConfig, body: Bytes, max: usize) -> Result<Opened, ParseError> {
-    let start = body.len() - json::without_byte_order_mark(&body).len();
+pub fn open(config: &ProviderConfig, body: &Bytes, max: usize) -> Result<Opened, ParseError> {
+    let start = body.len() - json::without_byte_order_mark(body).len();
     let body = body.slice(start..);
     if body.is_empty() {
         return Ok(Opened::Parsed(Parsed::Ignored(Ignored::Empty)));

@@ -12,12 +12,12 @@ use crate::providers::*;
 
 fn open_with(max: usize, body: &[u8]) -> Result<Opened, ParseError> {
     let body = Bytes::copy_from_slice(body);
-    open(&provider_config(Provider::BambooHr), body, max)
+    open(&provider_config(Provider::BambooHr), &body, max)
 }
 
 fn many(max: usize, body: &[u8]) -> Entries {
     match open_with(max, body).unwrap() {
-        Opened::Many(entries) => entries,
+        Opened::Many(entries) => *entries,
         Opened::Parsed(few) => panic!("{few:?}"),
     }
 }

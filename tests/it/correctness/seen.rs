@@ -187,7 +187,7 @@ async fn other_unknown_paths_are_counted_and_do_not_degrade() {
 }
 
 #[tokio::test]
-async fn unrouted_webhooks_are_logged_once_a_second() {
+async fn unrouted_webhooks_are_logged_once_a_minute() {
     let (captured, _guard) = Captured::start("warn");
     let app = TestApp::new().await;
     for n in 0..20 {
@@ -196,7 +196,7 @@ async fn unrouted_webhooks_are_logged_once_a_second() {
     }
     let log = captured.text();
     let lines = log.matches("a webhook got 404").count();
-    assert!((1..=3).contains(&lines), "{log}");
+    assert_eq!(lines, 1, "{log}");
     assert!(log.contains("/webhooks/no%0Asuch0"), "{log}");
     assert!(!log.contains(&"x".repeat(120)), "{log}");
 }

@@ -4,6 +4,7 @@ use std::fmt::Write;
 use std::time::Instant;
 
 use http_body_util::BodyExt;
+use leaver::base::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 
 use crate::support::driving::{terminated, working};
@@ -222,7 +223,7 @@ const MAX_ADDED_MIB: u64 = 80;
 /// Starts a service that has processed a delivery. Returns it with its peak of memory.
 async fn started(app: &mut TestApp) -> (RunningService, u64) {
     let service = app.serve(&[]);
-    app.clock.set(chrono::Utc::now());
+    app.clock.set(SystemClock.now());
     let body = employees(&[other(1)]).to_string();
     post(app, &service, "bamboohr", body).await;
     let peak = service.process.peak_memory_mib();
@@ -300,7 +301,7 @@ async fn a_crash_between_slices_loses_nothing_and_repeats_nothing() {
     let mut app = TestApp::new().await;
     add_users(&mut app, MANY).await;
     let service = app.serve(&[("FAILPOINTS", "between_slices=abort@3")]);
-    app.clock.set(chrono::Utc::now());
+    app.clock.set(SystemClock.now());
     let entries: Vec<Value> = (0..MANY)
         .map(|n| if n % 100 == 3 { leaver(n) } else { other(n) })
         .collect();

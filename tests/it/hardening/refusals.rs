@@ -220,7 +220,7 @@ async fn each_read_at_the_command_line_leaves_who_and_which_filter() {
             assert_eq!(reads.len(), before + 1, "{args:?} {reads:?}");
             assert_eq!(
                 reads[before],
-                format!("{me}: {filter} ({employee})"),
+                format!("cli:{me}: {filter} ({employee})"),
                 "{args:?}"
             );
             before += 1;

@@ -15,7 +15,7 @@ use crate::support::TestApp;
 pub(super) const JOURNAL: &str = "
     CREATE TABLE journal (seq bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, xid text NOT NULL DEFAULT pg_current_xact_id()::text,
                           what text NOT NULL, detail jsonb NOT NULL);
-    CREATE FUNCTION write_down() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
+    CREATE FUNCTION write_down() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
     BEGIN
         IF TG_ARGV[0] = 'settled' THEN
             INSERT INTO journal (what, detail) VALUES ('settled', jsonb_build_object(

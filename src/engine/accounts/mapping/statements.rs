@@ -132,11 +132,13 @@ impl Parts<'_> {
             ),
             // A subtransaction has a number of its own, of the same epoch as the transaction's or of the next.
             last_writers: format!(
-                // This one runs under the search path of all connections.
-                "SELECT w.id, w.tenant, w.current - w.current % 4294967296 + w.writer
-                        + CASE WHEN w.writer < w.current % 4294967296 THEN 4294967296 ELSE 0 END AS writer
+                "SELECT w.id, w.tenant,
+                        (w.current OPERATOR(pg_catalog.-) w.low) OPERATOR(pg_catalog.+) w.writer
+                        OPERATOR(pg_catalog.+) CASE WHEN w.writer OPERATOR(pg_catalog.<) w.low
+                                                    THEN 4294967296::bigint ELSE 0::bigint END AS writer
                  FROM (SELECT {id}::text AS id, {tenant} AS tenant, {table}.xmin::text::bigint AS writer,
-                              pg_current_xact_id()::text::bigint AS current
+                              pg_catalog.pg_current_xact_id()::text::bigint AS current,
+                              pg_catalog.pg_current_xact_id()::text::bigint OPERATOR(pg_catalog.%) 4294967296::bigint AS low
                        FROM {name} WHERE {is_named}) AS w",
                 table = self.table,
                 tenant = self.tenant.text,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use sqlx::{PgConnection, Row};
 
 use super::super::AccountsTable;
-use super::super::store::{about, enter_search_path, leave_search_path, read_id};
+use super::super::store::{about, enter_search_path, leave_search_path, read, read_id};
 use leaver_core::domain::AccountId;
 use leaver_core::undo::PresentAccount;
 
@@ -23,7 +23,7 @@ pub(crate) async fn last_writers(
         return Ok(BTreeMap::new());
     }
     let query = about(table, &table.statements.last_writers, ids);
-    let rows = query.fetch_all(conn).await?;
+    let rows = read(conn, table, query).await?;
     rows.iter()
         .map(|row| Ok((read_id(row, "tenant")?, row.try_get("writer")?)))
         .collect()

@@ -238,7 +238,7 @@ fn a_key_of_few_characters_is_reported() {
     }
 }
 
-const TWO_SOURCES: &str = "[[sources]]\nname = \"a\"\nprovider = \"bamboohr\"\nwebhook_secrets = [\"env:A1\", \"env:A2\"]\n\
+const TWO_SOURCES: &str = "[[sources]]\nname = \"a\"\nprovider = \"bamboohr\"\ntenant = \"acme\"\nwebhook_secrets = [\"env:A1\", \"env:A2\"]\n\
     api = { company_domain = \"acme\", api_key = \"env:API_A\" }\n\
     [[sources]]\nname = \"b\"\nprovider = \"merge\"\nwebhook_secrets = [\"env:B1\", \"env:B2\"]\n\
     api = { api_key = \"env:API_B\" }\nlinked_accounts = [{ id = \"5b0f\", tenant = \"acme\", token = \"env:TOKEN\" }]";

@@ -3,7 +3,7 @@
 use super::*;
 
 const TEXT: &str = "[server]\nadmin_token = \"env:ADMIN\"\n\
-    [[sources]]\nname = \"a\"\nprovider = \"bamboohr\"\nwebhook_secrets = [\"env:A1\", \"env:A2\"]\n\
+    [[sources]]\nname = \"a\"\nprovider = \"bamboohr\"\ntenant = \"acme\"\nwebhook_secrets = [\"env:A1\", \"env:A2\"]\n\
     api = { company_domain = \"acme\", api_key = \"env:API_A\" }\n\
     [[sources]]\nname = \"b\"\nprovider = \"merge\"\nwebhook_secrets = [\"file:/nowhere/b\"]\n\
     api = { api_key = \"env:API_B\" }\nlinked_accounts = [{ id = \"5b0f\", tenant = \"acme\", token = \"env:TOKEN\" }]";

@@ -4,15 +4,22 @@ use super::*;
 
 const COLUMN: &str = "[accounts]\ntenant_column = \"company\"\n";
 const ONE_COMPANY: &str = "[accounts]\nsingle_company = true\n";
+/// A key for each source, by its name.
+const KEYS: [(&str, &str); 4] = [
+    ("K_hr", "first-key-of-the-tests-7d1c"),
+    ("K_merge", "second-key-of-the-tests-9e2b"),
+    ("K_a", "third-key-of-the-tests-4f3a"),
+    ("K_b", "fourth-key-of-the-tests-1c8d"),
+];
 
 fn source_of(name: &str, provider: &str, more: &str) -> String {
     format!(
-        "[[sources]]\nname = \"{name}\"\nprovider = \"{provider}\"\nwebhook_secrets = [\"env:K\"]\n{more}\n"
+        "[[sources]]\nname = \"{name}\"\nprovider = \"{provider}\"\nwebhook_secrets = [\"env:K_{name}\"]\n{more}\n"
     )
 }
 
 fn load_sources(text: &str) -> Result<Settings, SettingsError> {
-    load(text, &[("K", KEY)])
+    load(text, &KEYS)
 }
 
 /// Returns the ways in which two companies can be configured.
@@ -59,10 +66,11 @@ fn variables_declare_them_too() {
         ("LEAVER__ACCOUNTS__TENANT_COLUMN", "company"),
         ("LEAVER__ACCOUNTS__SINGLE_COMPANY", "true"),
     ] {
-        load(text, &[("K", KEY), (variable, value)]).unwrap();
+        load(text, &[&KEYS[..], &[(variable, value)]].concat()).unwrap();
     }
-    let not_declared = ("LEAVER__ACCOUNTS__SINGLE_COMPANY", "false");
-    assert_refused(load(text, &[("K", KEY), not_declared]), &["tenant_column"]);
+    let not_declared = [("LEAVER__ACCOUNTS__SINGLE_COMPANY", "false")];
+    let loaded = load(text, &[&KEYS[..], &not_declared].concat());
+    assert_refused(loaded, &["tenant_column"]);
 }
 
 #[test]

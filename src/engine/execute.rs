@@ -11,7 +11,7 @@ use super::effects;
 use super::evaluate::{Evaluated, Evaluation, evaluate_answers, evaluate_facts};
 use super::origin::{Cause, Origin};
 use super::policies::Policies;
-use super::safeguard::{self, Admission, change_of};
+use super::safeguard::{self, Admission, Wanted, change_of};
 use super::shadow::plan::PlannedChange;
 use super::shadow::{self, ModeRead};
 use crate::base::failpoints;
@@ -106,6 +106,8 @@ pub struct ExecutionReport {
     pub blocked: HashMap<EmployeeKey, String>,
     /// Employees whose account would be changed, or who would be held. They are unchanged, since the origin defers changes.
     pub deferred: Vec<EmployeeKey>,
+    /// The changes that wait, or that were announced and are decided now.
+    pub(crate) wanted: Wanted,
 }
 
 /// Evaluates employees and executes the decisions, in a number of statements that does not depend on the number of
@@ -135,13 +137,13 @@ pub async fn execute(
     };
     let mut report = ExecutionReport::default();
     if origin.defers_changes {
-        decided.retain(|evaluated| {
-            let waits = evaluated.changes_or_asks();
-            if waits {
-                report.deferred.push(evaluated.employee.key.clone());
-            }
-            !waits
-        });
+        let (waiting, others): (Vec<Evaluated>, Vec<Evaluated>) =
+            decided.into_iter().partition(Evaluated::changes_or_asks);
+        report.wanted = safeguard::wanted(&waiting);
+        report.deferred = waiting.into_iter().map(|e| e.employee.key).collect();
+        decided = others;
+    } else if !origin.announced.is_empty() {
+        report.wanted = safeguard::wanted(&decided);
     }
     let admission = admit(conn, table, policies, &mut decided, origin, now).await?;
     let mut to_read = vec![];

@@ -3,6 +3,7 @@
 use uuid::Uuid;
 
 use crate::engine::audit::Actor;
+use crate::engine::safeguard::Wanted;
 use leaver_core::domain::Employee;
 
 /// The kind of a cause.
@@ -50,6 +51,8 @@ pub struct Origin {
     pub(crate) is_decided_by_person: bool,
     /// True if changes of accounts and holds wait: the employees are left as they are, and reported.
     pub(crate) defers_changes: bool,
+    /// Changes of this and of later slices of the transaction. The safeguard counts them with the first slice.
+    pub(crate) announced: Wanted,
     /// The batch. Changes of deliveries belong to the delivery.
     batch: Uuid,
 }
@@ -61,6 +64,7 @@ impl Origin {
             cause,
             is_decided_by_person: cause.is_decided_by_person(),
             defers_changes: false,
+            announced: Wanted::new(),
             batch: Uuid::now_v7(),
         }
     }
@@ -78,6 +82,12 @@ impl Origin {
             defers_changes: true,
             ..self
         }
+    }
+
+    /// Returns the same origin, which announces the changes of later slices.
+    #[must_use]
+    pub(crate) fn announcing(self, announced: Wanted) -> Self {
+        Self { announced, ..self }
     }
 
     /// Returns the origin of one round of the timer.

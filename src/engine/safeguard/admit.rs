@@ -8,7 +8,7 @@ use tracing::error;
 
 use super::store::{self, Usage};
 use super::trips::entry_about_tenant;
-use super::{Scope, change_of};
+use super::{Scope, Wanted, change_of};
 use crate::base::failpoints;
 use crate::engine::accounts::{self, AccountsTable};
 use crate::engine::audit::{self, AuditAction};
@@ -92,9 +92,10 @@ pub(crate) async fn admit(
     // A statement of its own: the snapshot of the count must be younger than the lock.
     store::lock(conn, &scopes).await?;
     failpoints::reach("safeguard_locked", []);
-    let usages = store::usages(conn, &wanted, now).await?;
+    let counted = with_announced(&wanted, origin);
+    let usages = store::usages(conn, &counted, now).await?;
     failpoints::reach("safeguard_counted", []);
-    for ((scope, accounts), usage) in wanted.iter().zip(usages) {
+    for ((scope, accounts), usage) in counted.iter().zip(usages) {
         let refusal = refusal(conn, table, policies, scope, accounts, &usage, now).await?;
         match refusal {
             None => {
@@ -114,9 +115,20 @@ pub(crate) async fn admit(
     Ok(admission)
 }
 
+/// Adds what the origin announces for later slices of the transaction, in the scopes of these changes.
+fn with_announced(wanted: &Wanted, origin: &Origin) -> Wanted {
+    let mut counted = wanted.clone();
+    for (scope, accounts) in &mut counted {
+        if let Some(announced) = origin.announced.get(scope) {
+            accounts.extend(announced.iter().cloned());
+        }
+    }
+    counted
+}
+
 /// Returns the accounts to be changed, by scope.
-fn wanted(decided: &[Evaluated]) -> BTreeMap<Scope, BTreeSet<AccountId>> {
-    let mut wanted: BTreeMap<Scope, BTreeSet<AccountId>> = BTreeMap::new();
+pub(in crate::engine) fn wanted(decided: &[Evaluated]) -> Wanted {
+    let mut wanted = Wanted::new();
     for evaluated in decided {
         if let Some((account, direction)) = change_of(&evaluated.decision) {
             let tenant = evaluated.employee.key.tenant.clone();

@@ -10,9 +10,11 @@ pub(crate) mod standing;
 pub(crate) mod store;
 pub mod trips;
 
-pub(super) use self::admit::{Admission, admit};
+pub(super) use self::admit::{Admission, admit, wanted};
 pub use self::outlook::Outlook;
 pub(super) use self::outlook::outlooks;
+use std::collections::{BTreeMap, BTreeSet};
+
 use crate::engine::batches::Direction;
 use leaver_core::decision::{Action, Decision, RequestedAction};
 use leaver_core::domain::{AccountId, Tenant};
@@ -25,6 +27,9 @@ pub struct Scope {
     /// The direction.
     pub direction: Direction,
 }
+
+/// Accounts to be changed, by scope.
+pub(crate) type Wanted = BTreeMap<Scope, BTreeSet<AccountId>>;
 
 /// Source and employee id of an audit entry that is about no employee.
 const NOBODY: &str = "-";

@@ -20,6 +20,7 @@ use crate::engine::execute::{Outcome, execute};
 use crate::engine::failure::run_catching;
 use crate::engine::origin::Origin;
 use crate::engine::policies::Policies;
+use crate::engine::safeguard::Wanted;
 use crate::engine::{Engine, Failure};
 use crate::ingest::inbox::{self, Delivery, EmployeeIds, Settlement};
 use crate::roster::observations::{self, FactChange};
@@ -56,6 +57,8 @@ pub(super) struct Tally {
     pub(super) reads_pending: bool,
     /// The first position of each employee who waits.
     pub(super) deferred: Vec<u32>,
+    /// The changes that wait.
+    pub(super) announced: Wanted,
 }
 
 /// Processes and settles a delivery.
@@ -117,7 +120,8 @@ pub(super) async fn execute_all(
         many.entries.employee_at(first)
     });
     for slice in slices(many.entries, employees) {
-        let origin = Origin::deliveries();
+        // The safeguard admits or holds the changes of all slices together.
+        let origin = Origin::deliveries().announcing(tally.announced.clone());
         run.slice(tx, &slice, &origin, &mut tally).await?;
         failpoints::reach("between_slices", []);
     }
@@ -139,6 +143,20 @@ fn slices(
         }
         Some(slice)
     })
+}
+
+impl Tally {
+    /// Adds changes that wait, or removes those that are decided.
+    fn announce(&mut self, wanted: Wanted, origin: &Origin) {
+        for (scope, accounts) in wanted {
+            let announced = self.announced.entry(scope).or_default();
+            if origin.defers_changes {
+                announced.extend(accounts);
+            } else {
+                announced.retain(|account| !accounts.contains(account));
+            }
+        }
+    }
 }
 
 struct Run<'d> {
@@ -306,6 +324,7 @@ impl Run<'_> {
             let report = Box::pin(executing).await?;
             tally.schedule_changed |= report.schedule_changed;
             tally.reads_pending |= report.reads_pending;
+            tally.announce(report.wanted, origin);
             return Ok(Executed {
                 outcomes: report.outcomes,
                 deferred: report.deferred,

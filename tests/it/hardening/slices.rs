@@ -3,10 +3,12 @@
 use std::fmt::Write;
 use std::time::Instant;
 
+use chrono::TimeDelta;
 use http_body_util::BodyExt;
 use leaver::base::clock::{Clock, SystemClock};
 use serde_json::{Value, json};
 
+use crate::safeguard::grants::grant;
 use crate::support::driving::{terminated, working};
 use crate::support::process::{RunningService, WAIT_LIMIT};
 use crate::support::{FORM, JSON, TestApp, employee, employees};
@@ -82,6 +84,41 @@ async fn a_body_of_leavers_above_the_limit_changes_no_account() {
     assert_eq!(app.count("SELECT count(*) FROM leaver.trips").await, 1);
     let held = "SELECT count(*) FROM leaver.holds WHERE state = 'open' AND trip_id IS NOT NULL";
     assert_eq!(usize::try_from(app.count(held).await), Ok(MANY));
+}
+
+#[tokio::test]
+async fn leavers_of_all_slices_are_held_or_admitted_together() {
+    for (limit, inactive) in [(MANY - 1, 0), (MANY, MANY)] {
+        let limit = limit.to_string();
+        let limits = [
+            ("LEAVER__SAFEGUARD__HOUR__FLOOR", limit.as_str()),
+            ("LEAVER__SAFEGUARD__DAY__FLOOR", limit.as_str()),
+            ("LEAVER__SAFEGUARD__HOUR__PERCENT", "1"),
+            ("LEAVER__SAFEGUARD__DAY__PERCENT", "1"),
+        ];
+        let mut app = company(MANY, &limits).await;
+        let entries: Vec<Value> = (0..MANY).map(leaver).collect();
+        app.bamboohr(&entries).await;
+        let ended = app.count("SELECT count(*) FROM users WHERE NOT is_active");
+        assert_eq!(usize::try_from(ended.await), Ok(inactive), "limit {limit}");
+        let trips = "SELECT limited_by || ' ' || window_count FROM leaver.trips";
+        let expected: &[&str] = if inactive == 0 { &["hour 5600"] } else { &[] };
+        assert_eq!(app.lines(trips).await, expected);
+    }
+}
+
+#[tokio::test]
+async fn a_grant_counts_the_leavers_of_all_slices_once() {
+    for (allowed, inactive) in [(MANY - 1, 0), (MANY, MANY)] {
+        let mut app = company(MANY, &[]).await;
+        app.bamboohr(&[other(1)]).await;
+        let allowed = u32::try_from(allowed).unwrap();
+        grant(&mut app, allowed, TimeDelta::hours(2)).await;
+        let entries: Vec<Value> = (0..MANY).map(leaver).collect();
+        app.bamboohr(&entries).await;
+        let ended = app.count("SELECT count(*) FROM users WHERE NOT is_active");
+        assert_eq!(usize::try_from(ended.await), Ok(inactive), "{allowed}");
+    }
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ async fn tenant(app: &mut TestApp) -> String {
     app.lines(tenants).await.remove(0)
 }
 
-async fn grant(app: &mut TestApp, allowed: u32, lasts: TimeDelta) -> Given {
+pub(crate) async fn grant(app: &mut TestApp, allowed: u32, lasts: TimeDelta) -> Given {
     let scope = Scope {
         tenant: Tenant::new(tenant(app).await),
         direction: Direction::Deactivated,

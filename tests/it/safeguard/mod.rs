@@ -6,7 +6,7 @@ mod commands;
 mod concurrent;
 #[cfg(feature = "failpoints")]
 mod killed;
-mod grants;
+pub(crate) mod grants;
 mod limits;
 mod reject;
 mod release;

@@ -12,6 +12,7 @@ mod cases;
 mod commands;
 mod connections;
 mod correctness;
+mod databases;
 mod demo;
 mod drift;
 mod duplicates;

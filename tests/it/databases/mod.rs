@@ -1,0 +1,11 @@
+//! Databases as they are met in production: poolers, limits, failover, restore, large tables, every supported version.
+
+mod bounds;
+mod health;
+mod idle;
+mod numbers;
+mod poolers;
+mod replicas;
+mod restore;
+mod urls;
+mod versions;

@@ -1,6 +1,6 @@
 # `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, start private servers
 # and stop them afterwards.
-.PHONY: demo test simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases help
+.PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases help
 
 help:            ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -10,7 +10,7 @@ demo:            ## run the end-to-end demo, no setup; Ctrl-C stops it (ARGS=--o
 	cargo run --release --locked -- demo $(ARGS)
 
 # Tests that compare a time with a limit, or what one server read: they run alone, since neighbours change both.
-TIMED = scale:: connections:: correctness::locked faults::black_hole faults::disk faults::hostile faults::points \
+TIMED = scale:: connections:: correctness::locked databases::idle faults::black_hole faults::disk faults::hostile faults::points \
 	hardening::slices hardening::slots intake:: pull_clients::retries safeguard::release::a_release_of_many safeguard::tripped \
 	serving::stop webhooks::unavailable
 # Tests mostly wait for processes and databases, so two more run than there are processors.
@@ -22,6 +22,10 @@ test:            ## run all tests
 	@./.ci/ensure-postgres
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} $(CARGO_TEST) -- $(addprefix --skip ,$(TIMED))
 	$(CARGO_TEST) --test it -- --test-threads=1 $(TIMED)
+
+rest:            ## count the transactions of two replicas at rest for ten minutes (REST_SECONDS=60)
+	@./.ci/ensure-postgres
+	REST_SECONDS=$${REST_SECONDS:-600} $(CARGO_TEST) --test it -- databases::idle --nocapture --test-threads=1
 
 LISTS = 400
 SEED = random

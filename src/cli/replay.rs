@@ -8,6 +8,7 @@ use uuid::Uuid;
 use super::{Config, Format, could_not_be_done, exit_code, open, output, trips};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
+use crate::db::notification::{self, Topic};
 use crate::ingest::inbox::{self, Replay as ReplayResult};
 use crate::service;
 use leaver_core::domain::DeliveryId;
@@ -32,6 +33,12 @@ impl Replay {
         let (settings, mut conn) = open(&self.config, env).await?;
         let ids: Vec<DeliveryId> = self.ids.iter().copied().map(DeliveryId).collect();
         let results = inbox::store::replay(&mut conn, &ids, SystemClock.now()).await?;
+        if results
+            .iter()
+            .any(|(_, result)| *result == ReplayResult::Queued)
+        {
+            notification::store::send_alone(&mut conn, Topic::Deliveries).await?;
+        }
         let tenants = service::policies(&settings).tenants();
         let met = trips::met(&mut conn, &tenants).await?;
         if self.format.json {

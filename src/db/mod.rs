@@ -1,9 +1,10 @@
-//! Access to Postgres: the connection pool, errors, transactions, advisory locks and the schema `leaver`.
+//! Access to Postgres: the connection pool, errors, transactions, advisory locks, messages between processes and the schema `leaver`.
 
 pub(crate) mod advisory_lock;
 pub mod connection;
 pub(crate) mod employee_keys;
 pub mod error;
+pub(crate) mod notification;
 pub mod pool;
 pub mod schema;
 pub(crate) mod transaction;

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use super::changes::ChangeSet;
@@ -15,6 +15,7 @@ use super::safeguard::{self, Admission, Wanted, change_of};
 use super::shadow::plan::PlannedChange;
 use super::shadow::{self, ModeRead};
 use crate::base::failpoints;
+use crate::db::notification::{self, Topic};
 use crate::db::transaction::{restore_lock_timeout, wait_for_own_locks};
 use crate::engine::accounts::{self, AccountsTable, Applied};
 use crate::engine::audit::{self, AuditAction, AuditEntry};
@@ -26,6 +27,9 @@ use leaver_core::decision::departure;
 use leaver_core::decision::policy::Policy;
 use leaver_core::decision::{Action, Decision, NoActionReason, RequestedAction};
 use leaver_core::domain::{Employee, EmployeeKey};
+
+/// Other processes are notified of an end that is scheduled within this time. They look up later ones before.
+const DUE_SOON: TimeDelta = TimeDelta::minutes(2);
 
 /// The effect on the account of one employee.
 #[derive(
@@ -182,6 +186,7 @@ pub async fn execute(
         .collect();
     let mut changes = ChangeSet::new(&origin.actor, now, &applied);
     let mut saved = unconfigured;
+    let mut is_due_soon = false;
     for evaluated in decided {
         let account = evaluated.account().cloned();
         let unmatched = evaluated.is_leaver_without_account();
@@ -201,7 +206,15 @@ pub async fn execute(
             departure::returned(&mut employee, now);
         }
         let outcome = changes.record(&mut employee, account.as_ref(), &decision, unmatched, trip);
-        report.schedule_changed |= outcome == Outcome::Scheduled;
+        report.schedule_changed |= matches!(outcome, Outcome::Scheduled | Outcome::Blocked);
+        is_due_soon |= match outcome {
+            Outcome::Blocked => true,
+            Outcome::Scheduled => {
+                let ends_at = employee.access_ends_at;
+                ends_at.is_some_and(|at| at <= now + DUE_SOON)
+            }
+            _ => false,
+        };
         report.outcomes.insert(employee.key.clone(), outcome);
         if let (Outcome::Blocked, Some(blocked)) = (outcome, &employee.blocked) {
             let reason = blocked.reason.clone();
@@ -240,6 +253,9 @@ pub async fn execute(
     roster::store::save_evaluated(conn, &saved, |key| keeps_plan.contains(key), now).await?;
     report.reads_pending = roster::pending_reads::store::insert(conn, &to_read, now).await?;
     audit::store::record(conn, &entries, now).await?;
+    if is_due_soon {
+        notification::store::send(conn, Topic::Schedule).await?;
+    }
     Ok(report)
 }
 

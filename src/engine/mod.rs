@@ -27,6 +27,7 @@ mod shared_accounts;
 mod tenants;
 pub mod undo;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -66,6 +67,8 @@ pub struct Notifications {
     pub schedule_changed: Arc<Notify>,
     /// A read of an employee became due.
     pub reads_due: Arc<Notify>,
+    /// True while messages of other processes arrive. Otherwise the jobs have to poll.
+    pub is_listening: Arc<AtomicBool>,
 }
 
 impl Engine {

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::Connection;
 use tokio::sync::Notify;
 use tracing::{info, warn};
@@ -15,13 +16,15 @@ use crate::engine::execute::Outcome;
 use crate::engine::origin::Origin;
 use crate::engine::reevaluate::PartialExecution;
 use crate::engine::{Engine, Failure};
+use crate::jobs::runner::idle::{IdleWait, Now};
 use crate::jobs::runner::{Job, Next};
 use crate::roster;
 use leaver_core::domain::EmployeeKey;
 
 /// Access ends per transaction, at most.
 const SLICE: i64 = 500;
-/// The longest sleep. An end that another replica schedules is seen after it, well within the promised 2 s.
+/// The longest sleep. The clock is compared with the next end after it. Without messages of other processes, the database
+/// is queried after it: an end that another replica schedules is found well within the promised 2 s.
 const MAX_SLEEP: Duration = Duration::from_secs(1);
 /// The shortest sleep, so that an end that cannot be executed yet is not looked up without a pause.
 const MIN_SLEEP: Duration = Duration::from_millis(20);
@@ -34,6 +37,24 @@ pub struct ScheduledEnds {
     /// Those that failed alone since the last pause. They are due again at once, and would be in front of the others in each
     /// slice.
     failed: BTreeSet<EmployeeKey>,
+    idle: IdleWait,
+}
+
+/// Ends that were executed in one transaction.
+#[derive(Debug, Default)]
+struct Slice {
+    executed: PartialExecution,
+    /// When the next one is due, if none was due now.
+    next_at: Option<DateTime<Utc>>,
+}
+
+impl From<PartialExecution> for Slice {
+    fn from(executed: PartialExecution) -> Self {
+        Self {
+            executed,
+            next_at: None,
+        }
+    }
 }
 
 impl ScheduledEnds {
@@ -44,6 +65,7 @@ impl ScheduledEnds {
             engine,
             liveness,
             failed: BTreeSet::new(),
+            idle: IdleWait::default(),
         }
     }
 
@@ -56,7 +78,9 @@ impl ScheduledEnds {
         let mut last_failure = None;
         let origin = Origin::timer();
         loop {
-            let slice = self.run_next(&failed, &origin).await?;
+            let Slice {
+                executed: slice, ..
+            } = self.run_next(&failed, &origin).await?;
             let is_last = slice.is_empty();
             failed.extend(slice.failed);
             last_failure = slice.failure.or(last_failure);
@@ -71,7 +95,7 @@ impl ScheduledEnds {
         &self,
         failed: &BTreeSet<EmployeeKey>,
         origin: &Origin,
-    ) -> Result<PartialExecution, Failure> {
+    ) -> Result<Slice, Failure> {
         let engine = &self.engine;
         let ran = async {
             let table = engine.accounts_table().await?;
@@ -79,7 +103,7 @@ impl ScheduledEnds {
             engine.pool.with_silence_timeout(slice).await
         };
         let ran = ran.await;
-        if !matches!(&ran, Ok(slice) if slice.failure.is_none()) {
+        if !matches!(&ran, Ok(slice) if slice.executed.failure.is_none()) {
             engine.forget_accounts_table();
         }
         ran
@@ -90,7 +114,7 @@ impl ScheduledEnds {
         table: &AccountsTable,
         failed: &BTreeSet<EmployeeKey>,
         origin: &Origin,
-    ) -> Result<PartialExecution, Failure> {
+    ) -> Result<Slice, Failure> {
         let engine = &self.engine;
         let now = engine.clock.now();
         let mut conn = engine.pool.acquire().await?;
@@ -100,7 +124,11 @@ impl ScheduledEnds {
         let names = engine.policies.names();
         let due = roster::due::store::lock(&mut tx, &names, now, failed, SLICE).await?;
         if due.is_empty() {
-            return Ok(PartialExecution::default());
+            let next_at = roster::due::store::next_at(&mut tx, &names).await?;
+            return Ok(Slice {
+                next_at,
+                ..Slice::default()
+            });
         }
         let executed = engine.execute_partially(&mut tx, table, due, origin, now);
         let executed = match executed.await {
@@ -112,7 +140,7 @@ impl ScheduledEnds {
         };
         tx.commit().await?;
         if executed.outcomes.is_empty() {
-            return Ok(executed);
+            return Ok(executed.into());
         }
         for (key, outcome) in &executed.outcomes {
             engine.count(key.source.as_str(), *outcome, 1);
@@ -124,26 +152,19 @@ impl ScheduledEnds {
             deactivated = deactivated.count(),
             "scheduled_ends.run: executed"
         );
-        Ok(executed)
+        Ok(executed.into())
     }
 
-    async fn time_until_next(&self) -> Duration {
-        let engine = &self.engine;
-        let next = async {
-            let mut conn = engine.pool.acquire().await?;
-            roster::due::store::next_at(&mut conn, &engine.policies.names()).await
-        };
-        match engine
-            .pool
-            .with_silence_timeout::<_, sqlx::Error>(next)
-            .await
-        {
-            Ok(Some(at)) => (at - engine.clock.now())
-                .to_std()
-                .unwrap_or(Duration::ZERO)
-                .clamp(MIN_SLEEP, MAX_SLEEP),
-            Ok(None) | Err(_) => MAX_SLEEP,
+    /// Begins to wait for the next end, and returns the time until the next tick.
+    fn wait_until(&mut self, next_at: Option<DateTime<Utc>>) -> Duration {
+        let clock = &*self.engine.clock;
+        if next_at.is_some_and(|at| at <= clock.now()) {
+            // Another replica executes it now.
+            return MIN_SLEEP;
         }
+        let now = Now::of(clock);
+        self.idle.begin(next_at, now);
+        self.idle.tick_after(MAX_SLEEP, now)
     }
 }
 
@@ -155,24 +176,34 @@ impl Job for ScheduledEnds {
         Some(Arc::clone(&notifications.schedule_changed))
     }
 
+    fn notified(&mut self) {
+        self.idle.end();
+    }
+
     async fn tick(&mut self) -> Next {
+        let now = Now::of(&*self.engine.clock);
+        let is_listening = &self.engine.notifications.is_listening;
+        if self.idle.is_idle(MAX_SLEEP, is_listening, now) {
+            return Next::Wait(self.idle.tick_after(MAX_SLEEP, now));
+        }
         let ran = self.run_next(&self.failed, &Origin::timer()).await;
         self.liveness.scheduled_ends_ticked(self.engine.clock.now());
         let failure = match ran {
-            Ok(slice) if slice.is_empty() => {
-                let has_failed = !std::mem::take(&mut self.failed).is_empty();
-                return Next::Wait(if has_failed {
-                    MAX_SLEEP
-                } else {
-                    self.time_until_next().await
-                });
+            Ok(slice) if slice.executed.is_empty() => {
+                if !std::mem::take(&mut self.failed).is_empty() {
+                    self.idle.end();
+                    return Next::Wait(MAX_SLEEP);
+                }
+                return Next::Wait(self.wait_until(slice.next_at));
             }
-            Ok(slice) => {
-                self.failed.extend(slice.failed);
-                slice.failure.map(|failure| (failure, Next::Again))
+            Ok(Slice { executed, .. }) => {
+                self.idle.end();
+                self.failed.extend(executed.failed);
+                executed.failure.map(|failure| (failure, Next::Again))
             }
             Err(failure) => {
                 self.failed.clear();
+                self.idle.end();
                 Some((failure, Next::Wait(MAX_SLEEP)))
             }
         };

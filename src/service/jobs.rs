@@ -45,12 +45,8 @@ pub(super) fn start(
         let deliveries = Arc::clone(&components.deliveries);
         runner.start(move || DeliveryWorker::new(Arc::clone(&deliveries)));
     }
-    let (pool, arrived) = (
-        engine.pool.clone(),
-        &engine.notifications.deliveries_arrived,
-    );
-    let arrived = Arc::clone(arrived);
-    runner.start(move || Listener::new(pool.clone(), Arc::clone(&arrived)));
+    let (pool, notifications) = (engine.pool.clone(), engine.notifications.clone());
+    runner.start(move || Listener::new(pool.clone(), notifications.clone()));
     let ends = components.scheduled_ends.clone();
     runner.start(move || ends.clone());
     let housekeeping = components.housekeeping.clone();
@@ -68,10 +64,7 @@ pub(super) fn start(
     );
     if reader.has_sources() {
         let (reader, stop) = (Arc::new(reader), stop.clone());
-        runner.start(move || PendingReadsJob {
-            reader: Arc::clone(&reader),
-            stop: stop.clone(),
-        });
+        runner.start(move || PendingReadsJob::new(Arc::clone(&reader), stop.clone()));
     }
     let syncer = Arc::new(Syncer::new(Arc::clone(engine)));
     let monitor = Arc::new(WebhookMonitor::new(Arc::clone(engine)));

@@ -140,22 +140,19 @@ async fn bodies(
     Ok(rows.into_iter().map(|row| (row.id, row.body)).collect())
 }
 
-/// The notification channel of the replicas.
-pub(crate) const CHANNEL: &str = "leaver_arrived";
-
-/// Notifies the other replicas, without waiting for the disk.
+/// Returns when the next pending delivery is due, also one that another transaction has locked.
 ///
 /// # Errors
 /// Returns the database's error.
-pub async fn notify(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        r#"WITH sparing AS (SELECT set_config('synchronous_commit', 'off', true))
-           SELECT true AS "notified!" FROM sparing, LATERAL (SELECT pg_notify($1, '')) AS notified"#,
-        CHANNEL,
+pub(crate) async fn next_attempt_at(
+    conn: &mut PgConnection,
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    sqlx::query_scalar!(
+        "SELECT next_attempt_at FROM leaver.deliveries
+         WHERE state = 'pending' ORDER BY next_attempt_at, id LIMIT 1"
     )
-    .fetch_one(conn)
-    .await?;
-    Ok(())
+    .fetch_optional(conn)
+    .await
 }
 
 /// Loads a pending delivery and locks its row until the transaction ends; `None` if it is not pending.

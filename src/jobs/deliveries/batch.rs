@@ -30,6 +30,8 @@ pub(crate) struct Batch {
     pub schedule_changed: bool,
     /// True if a read of an employee became due.
     pub reads_pending: bool,
+    /// When the next delivery is due, if none was due now.
+    pub next_attempt_at: Option<DateTime<Utc>>,
 }
 
 /// A delivery that is processed, ignored or failed.
@@ -107,7 +109,12 @@ async fn process_next(
     let claiming = pool.with_silence_timeout(claiming).await;
     let (mut tx, mut claimed) = claiming.map_err(BatchFailure::before_claim)?;
     if claimed.is_empty() {
-        return Ok(Some(Batch::default()));
+        let next = inbox::store::next_attempt_at(&mut tx);
+        let next = pool.with_silence_timeout(next).await;
+        return Ok(Some(Batch {
+            next_attempt_at: next.map_err(BatchFailure::before_claim)?,
+            ..Batch::default()
+        }));
     }
     if concurrency == Concurrency::Shared && claimed.iter().any(|delivery| delivery.isolated) {
         roll_back(tx).await;
@@ -260,6 +267,7 @@ fn settlements(
         deliveries: vec![],
         schedule_changed: executed.schedule_changed,
         reads_pending: executed.reads_pending,
+        next_attempt_at: None,
     };
     let mut settlements = vec![];
     for (delivery, parsed) in claimed.iter().zip(parsed) {

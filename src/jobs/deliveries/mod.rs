@@ -12,9 +12,10 @@ mod retry;
 mod slices;
 mod worker;
 
-use std::sync::Arc;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use chrono::{DateTime, Utc};
 use tokio::sync::{Mutex, RwLock};
 use tracing::{debug, error, info, warn};
 use uuid::Uuid;
@@ -25,6 +26,7 @@ use crate::base::liveness::Liveness;
 use crate::engine::execute::Outcome;
 use crate::engine::{Engine, Failure};
 use crate::ingest::inbox::store::ClaimLimit;
+use crate::jobs::runner::idle::IdleWait;
 use leaver_core::domain::DeliveryId;
 
 /// Larger batches log deliveries without a change in one summary line.
@@ -56,6 +58,8 @@ pub struct Deliveries {
     large_body: Mutex<()>,
     /// Under overload held by one worker after the other, so that inserts of new deliveries come first.
     pub overload_lock: Mutex<()>,
+    /// The wait of all workers of this process. One of them queries the database for all.
+    idle: std::sync::Mutex<IdleWait>,
 }
 
 /// A batch that failed; nothing of it was done.
@@ -103,6 +107,8 @@ pub struct LoopState {
     /// True while a batch that met a lock is retried in parts. They wait for locks of the application only shortly.
     has_short_waits: bool,
     orphans_reclaimed: bool,
+    /// When the next delivery is due, as found by the last round that found none.
+    pub(crate) next_attempt_at: Option<DateTime<Utc>>,
 }
 
 impl Default for LoopState {
@@ -112,6 +118,7 @@ impl Default for LoopState {
             reduced_batch_size: None,
             has_short_waits: false,
             orphans_reclaimed: false,
+            next_attempt_at: None,
         }
     }
 }
@@ -127,7 +134,12 @@ impl Deliveries {
             concurrency: RwLock::default(),
             large_body: Mutex::default(),
             overload_lock: Mutex::default(),
+            idle: std::sync::Mutex::default(),
         }
+    }
+
+    fn idle(&self) -> MutexGuard<'_, IdleWait> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Processes one batch, or handles its failure. Tests call this instead of running a [`DeliveryWorker`].
@@ -161,6 +173,7 @@ impl Deliveries {
             Ok(batch) if batch.deliveries.is_empty() => {
                 state.reduced_batch_size = None;
                 state.has_short_waits = false;
+                state.next_attempt_at = batch.next_attempt_at;
                 Round::Idle
             }
             Ok(batch) => {

@@ -1,32 +1,34 @@
-//! Wakes the workers of other replicas when there is more to do than one process handles.
+//! Wakes the jobs of other processes, and those of this process when another one has something for them.
 //!
-//! `NOTIFY` serialises commits of the whole database, so there is none per delivery: the receiving process also runs a
-//! worker, and polling is the fallback.
+//! The receiving process also runs a worker, so other replicas are notified to share a backlog, and to poll often while
+//! deliveries come: then they soon find those of a process that ended.
 
-use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use sqlx::postgres::PgListener;
 use sqlx::{Acquire, Connection};
-use tokio::sync::Notify;
 use tokio::time::timeout;
 use tracing::debug;
 
 use super::Deliveries;
 use crate::db::error::error_chain;
+use crate::db::notification::{self, CHANNEL, Topic};
 use crate::db::pool::Pool;
-use crate::ingest::inbox;
+use crate::engine::Notifications;
 use crate::jobs::runner::{Job, Next};
 
-/// Between two notifications of one worker.
-const MIN_NOTIFY_INTERVAL: Duration = Duration::from_millis(100);
+/// Between two notifications of one worker after full batches.
+const FULL_BATCH_INTERVAL: Duration = Duration::from_millis(100);
+/// Between two notifications of one worker after other batches.
+const NOTIFY_INTERVAL: Duration = Duration::from_secs(1);
 /// Before another attempt to listen. Behind some connection poolers it never succeeds, and polling does the work.
 const LISTEN_RETRY: Duration = Duration::from_secs(30);
 /// After this time without a notification the listener checks that its connection is alive.
 const PING_INTERVAL: Duration = Duration::from_mins(1);
 
 impl Deliveries {
-    /// Notifies other replicas after a full batch, since more is probably due. At most 10 times a second per worker.
+    /// Notifies other replicas: at most once a second, or ten times after full batches, since more is probably due then.
     pub(crate) async fn notify_replicas(
         &self,
         notified_at: &mut Option<Instant>,
@@ -34,15 +36,19 @@ impl Deliveries {
     ) {
         let processed = i64::try_from(processed).unwrap_or(i64::MAX);
         let is_full = processed >= self.config.batch_max_deliveries;
-        let is_recent = notified_at.is_some_and(|at| at.elapsed() < MIN_NOTIFY_INTERVAL);
-        if !is_full || is_recent {
+        let interval = if is_full {
+            FULL_BATCH_INTERVAL
+        } else {
+            NOTIFY_INTERVAL
+        };
+        if notified_at.is_some_and(|at| at.elapsed() < interval) {
             return;
         }
         *notified_at = Some(Instant::now());
         let pool = &self.engine.pool;
         let notified = async {
             let mut conn = pool.acquire().await?;
-            inbox::store::notify(&mut conn).await
+            notification::store::send_alone(&mut conn, Topic::Deliveries).await
         };
         let notified: Result<(), sqlx::Error> = pool.with_silence_timeout(notified).await;
         if let Err(error) = notified {
@@ -54,19 +60,28 @@ impl Deliveries {
     }
 }
 
-/// Wakes this process's workers on notifications of other replicas.
+/// Wakes the jobs of this process on messages of other processes.
 pub struct Listener {
     pool: Pool,
-    deliveries_arrived: Arc<Notify>,
+    notifications: Notifications,
 }
 
 impl Listener {
     /// Creates a listener with a connection of its own.
     #[must_use]
-    pub fn new(pool: Pool, deliveries_arrived: Arc<Notify>) -> Self {
+    pub fn new(pool: Pool, notifications: Notifications) -> Self {
         Self {
             pool,
-            deliveries_arrived,
+            notifications,
+        }
+    }
+
+    fn wake(&self, topic: Topic) {
+        let notifications = &self.notifications;
+        match topic {
+            Topic::Deliveries => notifications.deliveries_arrived.notify_one(),
+            Topic::Schedule => notifications.schedule_changed.notify_one(),
+            Topic::Reads => notifications.reads_due.notify_one(),
         }
     }
 
@@ -75,16 +90,25 @@ impl Listener {
         let mut listener = PgListener::connect_with(&connection).await?;
         // A new connection needs a new check of the server, so a lost one ends this.
         listener.eager_reconnect(false);
-        let listening = listener.listen(inbox::store::CHANNEL);
+        let listening = listener.listen(CHANNEL);
         self.pool
             .with_silence_timeout::<_, sqlx::Error>(listening)
             .await?;
+        self.notifications
+            .is_listening
+            .store(true, Ordering::Relaxed);
+        // Messages before this one may be lost.
+        for topic in [Topic::Deliveries, Topic::Schedule, Topic::Reads] {
+            self.wake(topic);
+        }
         loop {
             if let Ok(notification) = timeout(PING_INTERVAL, listener.try_recv()).await {
-                if notification?.is_none() {
+                let Some(notification) = notification? else {
                     return Err(sqlx::Error::WorkerCrashed);
+                };
+                if let Ok(topic) = notification.payload().parse() {
+                    self.wake(topic);
                 }
-                self.deliveries_arrived.notify_one();
             } else {
                 let ping = async { listener.acquire().await?.ping().await };
                 self.pool.with_silence_timeout(ping).await?;
@@ -99,7 +123,11 @@ impl Job for Listener {
 
     /// Listens until the connection is lost.
     async fn tick(&mut self) -> Next {
-        if let Err(error) = self.listen().await {
+        let listened = self.listen().await;
+        self.notifications
+            .is_listening
+            .store(false, Ordering::Relaxed);
+        if let Err(error) = listened {
             debug!(
                 error = error_chain(&error),
                 "deliveries.listen: cannot listen; polling"

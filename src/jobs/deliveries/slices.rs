@@ -89,6 +89,7 @@ pub(super) async fn process(
         deliveries: vec![settled],
         schedule_changed: tally.schedule_changed,
         reads_pending: tally.reads_pending,
+        next_attempt_at: None,
     })
 }
 

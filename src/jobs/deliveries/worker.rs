@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use super::{Deliveries, LoopState, Round};
 use crate::base::backoff::DATABASE;
+use crate::jobs::runner::idle::Now;
 use crate::jobs::runner::{Job, Next};
 
 /// Processes deliveries, round by round.
@@ -33,6 +34,10 @@ impl DeliveryWorker {
 impl Job for DeliveryWorker {
     const NAME: &'static str = "deliveries";
 
+    fn notified(&mut self) {
+        self.deliveries.idle().end();
+    }
+
     fn wakes_on(&self) -> Option<Arc<Notify>> {
         let notifications = &self.deliveries.engine.notifications;
         Some(Arc::clone(&notifications.deliveries_arrived))
@@ -40,6 +45,16 @@ impl Job for DeliveryWorker {
 
     async fn tick(&mut self) -> Next {
         let deliveries = &self.deliveries;
+        let engine = &deliveries.engine;
+        let poll_interval = deliveries.config.poll_interval;
+        let is_listening = &engine.notifications.is_listening;
+        let now = Now::of(&*engine.clock);
+        {
+            let idle = deliveries.idle();
+            if idle.is_idle(poll_interval, is_listening, now) {
+                return Next::Poll(idle.tick_after(poll_interval, now));
+            }
+        }
         let lock = if deliveries.liveness.is_overloaded() {
             Some(deliveries.overload_lock.lock().await)
         } else {
@@ -47,25 +62,28 @@ impl Job for DeliveryWorker {
         };
         let round = deliveries.round(&mut self.state).await;
         drop(lock);
-        let now = deliveries.engine.clock.now();
-        deliveries.liveness.deliveries_ticked(now);
+        let now = Now::of(&*engine.clock);
+        deliveries.liveness.deliveries_ticked(engine.clock.now());
+        if round == Round::Idle {
+            self.outages = 0;
+            let mut idle = deliveries.idle();
+            idle.begin(self.state.next_attempt_at, now);
+            return Next::Poll(idle.tick_after(poll_interval, now));
+        }
+        deliveries.idle().end();
         match round {
+            Round::Outage => {
+                self.outages = self.outages.saturating_add(1);
+                // Notifications do not shorten it: the database is needed, not another delivery.
+                Next::Pause(DATABASE.random_wait(self.outages))
+            }
             Round::Processed(count) => {
                 deliveries
                     .notify_replicas(&mut self.notified_at, count)
                     .await;
                 Next::Again
             }
-            Round::Postponed | Round::BatchSplit => Next::Again,
-            Round::Idle => {
-                self.outages = 0;
-                Next::Poll(deliveries.config.poll_interval)
-            }
-            Round::Outage => {
-                self.outages = self.outages.saturating_add(1);
-                // Notifications do not shorten it: the database is needed, not another delivery.
-                Next::Pause(DATABASE.random_wait(self.outages))
-            }
+            Round::Postponed | Round::BatchSplit | Round::Idle => Next::Again,
         }
     }
 }

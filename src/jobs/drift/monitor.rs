@@ -15,7 +15,7 @@ use crate::jobs::runner::{Job, Next};
 use leaver_core::decision::policy::DriftMode;
 
 /// How often each replica looks up whether a comparison is due.
-const POLL_INTERVAL: Duration = Duration::from_secs(30);
+const POLL_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Compares the roster with the accounts whenever a comparison is due.
 pub struct DriftMonitor {
@@ -41,7 +41,16 @@ impl DriftMonitor {
     /// # Errors
     /// Returns the failure; the comparison stays due then.
     pub async fn check_if_due(&self) -> Result<Option<LastCheck>, Failure> {
-        let Some(mut lock) = AdvisoryLock::try_acquire(&self.engine.pool, "drift").await? else {
+        let pool = &self.engine.pool;
+        let last = async {
+            let mut conn = pool.acquire().await?;
+            store::find_last_check(&mut conn).await
+        };
+        let last: Result<_, sqlx::Error> = pool.with_silence_timeout(last).await;
+        if !self.is_due(last?) {
+            return Ok(None);
+        }
+        let Some(mut lock) = AdvisoryLock::try_acquire(pool, "drift").await? else {
             return Ok(None);
         };
         let checked = self.check(&mut lock).await?;
@@ -49,13 +58,18 @@ impl DriftMonitor {
         Ok(checked)
     }
 
-    async fn check(&self, lock: &mut PgConnection) -> Result<Option<LastCheck>, Failure> {
+    fn is_due(&self, last: Option<LastCheck>) -> bool {
         let interval = TimeDelta::from_std(self.interval).unwrap_or(TimeDelta::MAX);
+        last.is_none_or(|last| self.engine.clock.now() - last.at >= interval)
+    }
+
+    async fn check(&self, lock: &mut PgConnection) -> Result<Option<LastCheck>, Failure> {
         let pool = &self.engine.pool;
         let last = pool
             .with_silence_timeout(store::find_last_check(lock))
             .await?;
-        if last.is_some_and(|last| self.engine.clock.now() - last.at < interval) {
+        // Again, since another replica may have compared before we had the lock.
+        if !self.is_due(last) {
             return Ok(None);
         }
         self.engine.remember_protection().await?;

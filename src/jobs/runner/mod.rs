@@ -6,6 +6,8 @@
 //!         -> Pause -------> elapsed -------------> tick()
 //! ```
 
+pub(crate) mod idle;
+
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -35,6 +37,9 @@ pub trait Job: Send + 'static {
 
     /// Does the work once. Handles its own failures, and logs them.
     fn tick(&mut self) -> impl Future<Output = Next> + Send;
+
+    /// Called when a notification has ended a wait.
+    fn notified(&mut self) {}
 
     /// Returns the notification that ends a wait early, if there is one.
     fn wakes_on(&self) -> Option<Arc<Notify>> {
@@ -122,7 +127,7 @@ pub async fn run<J: Job>(mut job: J, stop: &CancellationToken) {
         };
         tokio::select! {
             () = stop.cancelled() => return,
-            () = optional(notified), if may_be_notified => {}
+            () = optional(notified), if may_be_notified => job.notified(),
             () = tokio::time::sleep(wait) => {}
         }
     }

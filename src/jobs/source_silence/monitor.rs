@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::Connection;
 use tracing::{info, warn};
 
 use super::{SilenceThreshold, silent_since, store};
@@ -55,9 +56,12 @@ impl SilenceMonitor {
             .collect();
         let loaded = async {
             let mut conn = self.pool.acquire().await?;
-            store::insert_new(&mut conn, &names, now).await?;
-            let since = store::listening_since(&mut conn, &names).await?;
-            let last = inbox::queries::store::last_deliveries(&mut conn, &names).await?;
+            // One transaction, so that a database at rest has little to do.
+            let mut tx = conn.begin().await?;
+            store::insert_new(&mut tx, &names, now).await?;
+            let since = store::listening_since(&mut tx, &names).await?;
+            let last = inbox::queries::store::last_deliveries(&mut tx, &names).await?;
+            tx.commit().await?;
             Ok::<_, sqlx::Error>((since, last))
         };
         let (listening_since, last) = self.pool.with_silence_timeout(loaded).await?;

@@ -30,7 +30,7 @@ use leaver_core::domain::SourceName;
 // A provider may list a change late.
 const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 /// How often each replica checks whether a read is due, so that it takes over when another one dies.
-const POLL_INTERVAL: Duration = Duration::from_secs(20);
+const POLL_INTERVAL: Duration = Duration::from_mins(1);
 /// Employees whose termination date is at most this far away are read again, since no change is reported on that day.
 const NEAR_TERMINATION: TimeDelta = TimeDelta::days(2);
 
@@ -123,6 +123,9 @@ impl Syncer {
     ) -> Result<Option<Vec<SyncReport>>, SyncError> {
         let source = &company.source;
         let pool = &self.engine.pool;
+        if mode == SyncMode::IfDue && !self.is_any_due(company).await? {
+            return Ok(Some(vec![]));
+        }
         let lock = AdvisoryLock::try_acquire(pool, &format!("reads {source}")).await?;
         let Some(mut lock) = lock else {
             return Ok(None);
@@ -135,10 +138,7 @@ impl Syncer {
                 .iter()
                 .find(|state| state.linked_account_id == account.id());
             let began = self.engine.clock.now();
-            if mode == SyncMode::IfDue
-                && previous
-                    .is_some_and(|p| !is_due(p.last_started_at, company.sync_interval, began))
-            {
+            if mode == SyncMode::IfDue && !is_read_due(previous, company.sync_interval, began) {
                 continue;
             }
             let since = since(company, mode, previous, began);
@@ -163,6 +163,23 @@ impl Syncer {
         }
         lock.release().await?;
         Ok(Some(reports))
+    }
+
+    /// Returns true if a read is due, without a connection and a lock of its own.
+    async fn is_any_due(&self, company: &SyncSource) -> Result<bool, SyncError> {
+        let pool = &self.engine.pool;
+        let listed = async {
+            let mut conn = pool.acquire().await?;
+            sync_state::store::list(&mut conn, std::slice::from_ref(&company.source)).await
+        };
+        let known: Result<_, sqlx::Error> = pool.with_silence_timeout(listed).await;
+        let (known, now) = (known?, self.engine.clock.now());
+        Ok(company.client.accounts().into_iter().any(|account| {
+            let previous = known
+                .iter()
+                .find(|state| state.linked_account_id == account.id());
+            is_read_due(previous, company.sync_interval, now)
+        }))
     }
 
     async fn batches<'a>(
@@ -231,6 +248,10 @@ fn since(
     previous?
         .last_complete_started_at?
         .checked_sub_signed(OVERLAP)
+}
+
+fn is_read_due(previous: Option<&SyncState>, interval: Duration, now: DateTime<Utc>) -> bool {
+    previous.is_none_or(|state| is_due(state.last_started_at, interval, now))
 }
 
 fn is_due(last: DateTime<Utc>, interval: Duration, now: DateTime<Utc>) -> bool {

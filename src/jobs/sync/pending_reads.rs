@@ -18,6 +18,7 @@ use crate::connect::{BambooHrApi, ReadError};
 use crate::db::transaction::{roll_back, set_lock_timeout, set_short_lock_timeout};
 use crate::engine::origin::Origin;
 use crate::engine::{Engine, Failure};
+use crate::jobs::runner::idle::{IdleWait, Now};
 use crate::jobs::runner::{Job, Next};
 use crate::roster::Observation;
 use crate::roster::pending_reads::{self, PendingRead};
@@ -80,7 +81,15 @@ impl PendingReader {
     /// # Errors
     /// Returns the failure; reads without a response stay pending.
     pub async fn read_due(&self, stop: &CancellationToken) -> Result<usize, Failure> {
-        let claimed = self.claim().await?;
+        Ok(self.read_claimed(stop).await?.0)
+    }
+
+    /// Does the same. Without a read that is due, returns when the next one is.
+    async fn read_claimed(
+        &self,
+        stop: &CancellationToken,
+    ) -> Result<(usize, Option<DateTime<Utc>>), Failure> {
+        let (claimed, next_at) = self.claim().await?;
         let count = claimed.len();
         let mut reads = JoinSet::new();
         let mut in_flight: HashMap<tokio::task::Id, PendingRead> = HashMap::new();
@@ -125,17 +134,18 @@ impl PendingReader {
         for read in in_flight.values() {
             self.postpone(read, None, None, now).await?;
         }
-        Ok(count)
+        Ok((count, next_at))
     }
 
-    async fn claim(&self) -> Result<Vec<PendingRead>, sqlx::Error> {
+    /// Claims reads that are due. Without one, returns when the next one is due.
+    async fn claim(&self) -> Result<(Vec<PendingRead>, Option<DateTime<Utc>>), sqlx::Error> {
         let sources: Vec<SourceName> = self.apis.keys().cloned().collect();
         let now = self.engine.clock.now();
         let (leased_until, max_since) = (now + LEASE, now + MAX_CLOCK_SKEW);
         let pool = &self.engine.pool;
         let claimed = async {
             let mut conn = pool.acquire().await?;
-            pending_reads::store::claim(
+            let claimed = pending_reads::store::claim(
                 &mut conn,
                 &sources,
                 BATCH_SIZE,
@@ -143,7 +153,13 @@ impl PendingReader {
                 leased_until,
                 max_since,
             )
-            .await
+            .await?;
+            let next_at = if claimed.is_empty() {
+                pending_reads::store::next_attempt_at(&mut conn, &sources).await?
+            } else {
+                None
+            };
+            Ok((claimed, next_at))
         };
         pool.with_silence_timeout(claimed).await
     }
@@ -300,10 +316,22 @@ async fn read_employee(
 
 /// Executes pending reads, until stopped.
 pub(crate) struct PendingReadsJob {
-    /// Executes them.
-    pub reader: Arc<PendingReader>,
+    reader: Arc<PendingReader>,
     /// Ends a batch early.
-    pub stop: CancellationToken,
+    stop: CancellationToken,
+    idle: IdleWait,
+}
+
+impl PendingReadsJob {
+    /// Creates the job.
+    #[must_use]
+    pub(crate) fn new(reader: Arc<PendingReader>, stop: CancellationToken) -> Self {
+        Self {
+            reader,
+            stop,
+            idle: IdleWait::default(),
+        }
+    }
 }
 
 impl Job for PendingReadsJob {
@@ -313,11 +341,28 @@ impl Job for PendingReadsJob {
         Some(Arc::clone(&self.reader.engine.notifications.reads_due))
     }
 
+    fn notified(&mut self) {
+        self.idle.end();
+    }
+
     async fn tick(&mut self) -> Next {
-        match self.reader.read_due(&self.stop).await {
-            Ok(0) => Next::Poll(POLL_INTERVAL),
-            Ok(_) => Next::Again,
+        let engine = &self.reader.engine;
+        let is_listening = &engine.notifications.is_listening;
+        let now = Now::of(&*engine.clock);
+        if self.idle.is_idle(POLL_INTERVAL, is_listening, now) {
+            return Next::Poll(self.idle.tick_after(POLL_INTERVAL, now));
+        }
+        match self.reader.read_claimed(&self.stop).await {
+            Ok((0, next_at)) => {
+                self.idle.begin(next_at, now);
+                Next::Poll(self.idle.tick_after(POLL_INTERVAL, now))
+            }
+            Ok(_) => {
+                self.idle.end();
+                Next::Again
+            }
             Err(error) => {
+                self.idle.end();
                 self.reader.engine.forget_accounts_table();
                 warn!(%error, "pending_reads.run: cannot read now; the reads stay pending");
                 Next::Poll(POLL_INTERVAL)

@@ -56,6 +56,23 @@ pub async fn count(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
         .await
 }
 
+/// Returns when the next read of these sources is due.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn next_attempt_at(
+    conn: &mut PgConnection,
+    sources: &[SourceName],
+) -> Result<Option<DateTime<Utc>>, sqlx::Error> {
+    let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
+    sqlx::query_scalar!(
+        "SELECT min(next_attempt_at) FROM leaver.pending_reads WHERE source = ANY($1)",
+        &sources,
+    )
+    .fetch_one(conn)
+    .await
+}
+
 /// Claims due reads of these sources, longest due first, until `leased_until`. After that another replica may claim them.
 ///
 /// A change in the future waits for its time, unless it is later than `max_since`: then a clock has stepped back.

@@ -130,8 +130,7 @@ async fn the_working_half_goes_on_with_all_its_connections() {
         work.spawn(async move { run(worker, &stop).await });
     }
     let engine = Arc::clone(&worker.engine);
-    let arrived = Arc::clone(&engine.notifications.deliveries_arrived);
-    let listener = Listener::new(engine.pool.clone(), arrived);
+    let listener = Listener::new(engine.pool.clone(), engine.notifications.clone());
     let timer = ScheduledEnds::new(engine, Arc::clone(&app.parts.liveness));
     let (stop_timer, stop_listener) = (stop.clone(), stop.clone());
     work.spawn(async move { run(timer, &stop_timer).await });

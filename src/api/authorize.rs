@@ -15,7 +15,7 @@ pub(crate) const REASONS: [&str; 2] = ["unauthorized", "too_many_failures"];
 /// Fails unless the request has the administrator's token.
 ///
 /// A right token is accepted from every peer, also from one with many failures: all programs on a machine, or behind one
-/// proxy, are one peer.
+/// proxy that is not trusted, are one peer.
 pub(super) fn authorize(state: &AppState, request: &Request) -> Result<(), ApiError> {
     let Some(token) = &state.admin_token else {
         return Err(ApiError::NotFound);

@@ -134,7 +134,10 @@ async fn respond(
     } else if !has_one_host(&request) {
         bad_request(r#"{"error":"needs exactly one Host header"}"#)
     } else {
-        request.extensions_mut().insert(ConnectInfo(peer));
+        let client = slot.client(peer.ip(), request.headers());
+        // The port is the one of the connection, also behind a proxy.
+        let client = ConnectInfo(SocketAddr::new(client, peer.port()));
+        request.extensions_mut().insert(client);
         request.extensions_mut().insert(Arc::clone(slot));
         tokio::select! {
             biased;

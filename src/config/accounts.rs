@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Deserialize;
 
+use super::values::AccountRefs;
 use super::{Provenance, SettingsError};
 use crate::engine::accounts::{AccountsMapping, Shape};
 use leaver_core::domain::{EmailDomains, WorkEmail};
@@ -29,7 +30,7 @@ pub(super) struct RawAccounts {
     filter: String,
     also_set: BTreeMap<String, String>,
     end_sessions: Vec<String>,
-    protected: Vec<String>,
+    protected: AccountRefs,
     protected_where: String,
     search_path: String,
 }
@@ -42,10 +43,11 @@ impl RawAccounts {
     ) -> Result<BTreeSet<WorkEmail>, SettingsError> {
         let protected: BTreeSet<WorkEmail> = self
             .protected
+            .0
             .iter()
             .filter_map(|email| WorkEmail::parse(email))
             .collect();
-        if protected.len() < self.protected.len() {
+        if protected.len() < self.protected.0.len() {
             return Err(provenance.invalid_setting(
                 "accounts.protected",
                 "an entry is blank or listed twice; remove it",
@@ -106,7 +108,7 @@ impl RawAccounts {
             filter: trimmed(self.filter),
             also_set: self.also_set.into_iter().collect(),
             end_sessions: self.end_sessions,
-            protected: self.protected.into_iter().map(trimmed).collect(),
+            protected: self.protected.0.into_iter().map(trimmed).collect(),
             protected_where: trimmed(self.protected_where),
             search_path: trimmed(self.search_path),
         })

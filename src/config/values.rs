@@ -24,6 +24,10 @@ pub(super) struct SecretRef(pub(super) String);
 #[derive(Clone, Debug, Default)]
 pub(super) struct SecretRefs(pub(super) Vec<SecretRef>);
 
+/// A list of accounts: e-mails, or ids as texts or as whole numbers. No error contains an entry.
+#[derive(Clone, Debug, Default)]
+pub(super) struct AccountRefs(pub(super) Vec<String>);
+
 /// An IANA time zone.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct ConfigTimezone(pub(super) chrono_tz::Tz);
@@ -53,6 +57,26 @@ impl<'de> Deserialize<'de> for SecretRefs {
         };
         list.into_iter()
             .map(|value| SecretRef::deserialize(value).map_err(D::Error::custom))
+            .collect::<Result<_, _>>()
+            .map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for AccountRefs {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let toml::Value::Array(list) = toml::Value::deserialize(deserializer)? else {
+            return Err(D::Error::custom(
+                "expected a list of e-mails and ids, such as [\"root@example.com\", 7]",
+            ));
+        };
+        list.into_iter()
+            .map(|entry| match entry {
+                toml::Value::String(text) => Ok(text),
+                toml::Value::Integer(id) => Ok(id.to_string()),
+                _ => Err(D::Error::custom(
+                    "expected an e-mail or an id, such as \"root@example.com\" or 7",
+                )),
+            })
             .collect::<Result<_, _>>()
             .map(Self)
     }

@@ -10,7 +10,7 @@ use tracing::warn;
 use crate::base::halves::Halves;
 use crate::db::error::redacted_message;
 use crate::engine::Failure;
-use crate::engine::accounts::{self, AccountsTable, Applied};
+use crate::engine::accounts::{self, AccountsTable, Applied, IfProtected};
 use leaver_core::decision::{Action, Decision};
 use leaver_core::domain::AccountId;
 
@@ -30,6 +30,7 @@ pub(crate) async fn apply(
     conn: &mut PgConnection,
     table: &AccountsTable,
     decisions: &[&Decision],
+    if_protected: IfProtected,
 ) -> Result<Applied, sqlx::Error> {
     let mut by_account: BTreeMap<&AccountId, AboutAccount<'_>> = BTreeMap::new();
     for decision in decisions {
@@ -52,7 +53,7 @@ pub(crate) async fn apply(
             block(&mut all, &part, &reason);
             continue;
         }
-        match attempt(conn, table, &part).await {
+        match attempt(conn, table, &part, if_protected).await {
             Ok(applied) => {
                 has_progress = true;
                 add(&mut all, applied);
@@ -75,10 +76,11 @@ async fn attempt(
     conn: &mut PgConnection,
     table: &AccountsTable,
     part: &[AboutAccount<'_>],
+    if_protected: IfProtected,
 ) -> Result<Applied, sqlx::Error> {
     let mut savepoint = conn.begin().await?;
     let decisions = part.iter().flatten().copied();
-    match accounts::apply(&mut savepoint, table, decisions).await {
+    match accounts::apply(&mut savepoint, table, decisions, if_protected).await {
         Ok(applied) => {
             savepoint.commit().await?;
             Ok(applied)

@@ -9,7 +9,7 @@ use super::policies::Policies;
 use super::shared_accounts::find_accounts;
 use crate::db::employee_keys::employee_key;
 use crate::db::transaction::set_lock_timeout;
-use crate::engine::accounts::{self, AccountsTable, Applied};
+use crate::engine::accounts::{self, AccountsTable, Applied, IfProtected};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::batches::{self, Change, Direction};
 use crate::engine::effects;
@@ -318,5 +318,12 @@ async fn apply(
         reason: reason.to_owned(),
     };
     let decisions: Vec<Decision> = candidates.iter().map(decide).collect();
-    effects::apply(conn, table, &decisions.iter().collect::<Vec<_>>()).await
+    let decisions: Vec<&Decision> = decisions.iter().collect();
+    let has_protected = candidates.iter().any(|candidate| candidate.protected);
+    let if_protected = if has_protected {
+        IfProtected::Deactivate
+    } else {
+        IfProtected::Block
+    };
+    effects::apply(conn, table, &decisions, if_protected).await
 }

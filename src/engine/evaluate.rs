@@ -197,6 +197,7 @@ pub(super) async fn evaluate_facts(
             decision
         };
         let decision = tenants::explain_hold(policies, &shared, &employee, &found, decision);
+        let decision = name_row_security(table, decision);
         let employment = assess(policy, &employee, now);
         decided.push(Evaluated {
             is_settled: departure::is_settled(policy, &employee, now),
@@ -223,6 +224,16 @@ async fn companies(conn: &mut PgConnection, policies: &Policies) -> Result<Recor
         return Ok(Records::default());
     }
     Records::load(conn, &sources).await
+}
+
+/// Adds to the reason that an account may be there and hidden.
+fn name_row_security(table: &AccountsTable, mut decision: Decision) -> Decision {
+    if decision.action == Action::Keep(NoActionReason::NoAccount)
+        && let Some(hint) = table.relation.may_hide()
+    {
+        decision.reason = format!("{}; {hint}", decision.reason);
+    }
+    decision
 }
 
 /// Replaces a question about several accounts by the answer if all of them are inactive: there is nothing left to end.

@@ -17,7 +17,7 @@ use super::shadow::{self, ModeRead};
 use crate::base::failpoints;
 use crate::db::notification::{self, Topic};
 use crate::db::transaction::{restore_lock_timeout, wait_for_own_locks};
-use crate::engine::accounts::{self, AccountsTable, Applied};
+use crate::engine::accounts::{self, AccountsTable, Applied, IfProtected};
 use crate::engine::audit::{self, AuditAction, AuditEntry};
 use crate::engine::batches::{self, Change, Direction};
 use crate::engine::holds::{self, NewHold};
@@ -164,7 +164,7 @@ pub async fn execute(
         .iter()
         .map(|evaluated| &evaluated.decision)
         .collect();
-    let applied = effects::apply(conn, table, &decisions).await?;
+    let applied = effects::apply(conn, table, &decisions, IfProtected::Block).await?;
     active_again.extend(applied.reactivated.iter().cloned());
     active_again.retain(|account| !applied.deactivated.contains(account));
     roster::store::forget_deactivation(conn, &active_again).await?;

@@ -30,6 +30,7 @@ pub mod undo;
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use chrono::{DateTime, TimeDelta, Utc};
 use tokio::sync::Notify;
 
 use self::accounts::{AccountsMapping, AccountsTable};
@@ -55,7 +56,25 @@ pub struct Engine {
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
     /// The accounts table as last inspected, shared by all jobs.
-    accounts_table: Mutex<Option<Arc<AccountsTable>>>,
+    accounts_table: Mutex<Option<KnownTable>>,
+}
+
+/// The longest time for which the catalog is not looked at. A change there, such as a new policy, needs no restart.
+const CATALOG_INTERVAL: TimeDelta = TimeDelta::seconds(10);
+
+/// An inspected accounts table.
+#[derive(Clone)]
+struct KnownTable {
+    table: Arc<AccountsTable>,
+    /// When the catalog was like this last.
+    seen_at: DateTime<Utc>,
+}
+
+impl KnownTable {
+    /// Returns whether the catalog was looked at recently. A time ahead of now comes from a clock that stepped back.
+    fn is_recent(&self, now: DateTime<Utc>) -> bool {
+        (TimeDelta::zero()..CATALOG_INTERVAL).contains(&(now - self.seen_at))
+    }
 }
 
 /// Wakes background jobs of this process before their next poll.
@@ -92,25 +111,35 @@ impl Engine {
         }
     }
 
-    /// Returns the accounts table, inspected now or earlier. At an inspection, sources that are new get their mode.
+    /// Returns the accounts table, inspected now or earlier. It is inspected again if the catalog differs from what was
+    /// inspected. At an inspection, sources that are new get their mode.
     pub(crate) async fn accounts_table(&self) -> Result<Arc<AccountsTable>, Failure> {
         let known = self.known_table().clone();
-        if let Some(table) = known {
-            return Ok(table);
+        let now = self.clock.now();
+        if let Some(known) = &known
+            && known.is_recent(now)
+        {
+            return Ok(Arc::clone(&known.table));
         }
         let inspected = async {
             let mut conn = self.pool.acquire().await?;
+            if let Some(KnownTable { table, .. }) = known
+                && table.is_current(&mut conn).await?
+            {
+                return Ok(table);
+            }
             // Before any work, so that no transaction of ours holds a new row.
-            let now = self.clock.now();
             shadow::store_start_modes(&mut conn, &self.policies, now).await?;
             let table = AccountsTable::inspect(&mut conn, &self.mapping).await?;
             let tenants = self.policies.tenants();
             accounts::protected::remember_all(&mut conn, &table, &tenants, now).await?;
-            Ok::<_, accounts::MappingError>(table)
+            Ok::<_, accounts::MappingError>(Arc::new(table))
         };
-        let inspected = self.pool.with_silence_timeout(inspected).await?;
-        let table = Arc::new(inspected);
-        *self.known_table() = Some(Arc::clone(&table));
+        let table = self.pool.with_silence_timeout(inspected).await?;
+        *self.known_table() = Some(KnownTable {
+            table: Arc::clone(&table),
+            seen_at: now,
+        });
         Ok(table)
     }
 
@@ -134,7 +163,7 @@ impl Engine {
         *self.known_table() = None;
     }
 
-    fn known_table(&self) -> std::sync::MutexGuard<'_, Option<Arc<AccountsTable>>> {
+    fn known_table(&self) -> std::sync::MutexGuard<'_, Option<KnownTable>> {
         let table = self.accounts_table.lock();
         table.unwrap_or_else(PoisonError::into_inner)
     }

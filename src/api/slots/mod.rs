@@ -190,7 +190,7 @@ impl Slot {
         has_body: bool,
         now: Instant,
     ) {
-        let client = Peer::from(self.slots.proxies.client(address, headers));
+        let client = Peer::from(self.client(address, headers));
         let mut table = self.slots.table();
         table.set_client(self.id, client);
         let Some(entry) = table.entry(self.id) else {
@@ -207,6 +207,12 @@ impl Slot {
             .flatten();
         drop(table);
         self.slots.end(eviction);
+    }
+
+    /// Returns the address of the client of a request that came from `address`, directly or through a trusted proxy.
+    pub(crate) fn client(&self, address: IpAddr, headers: &HeaderMap) -> IpAddr {
+        let client = self.slots.proxies.client(address, headers);
+        client.to_canonical()
     }
 
     /// Records that the body has been read and that the service is at work. Returns false if the slot was taken before.

@@ -273,7 +273,13 @@ fn an_unreadable_file_is_named() {
 
 #[test]
 fn blank_and_duplicate_protected_emails_are_rejected() {
-    for list in ["[\"a@example.com\", \"A@example.com \"]", "[\" \"]"] {
+    for list in [
+        "[\"a@example.com\", \"A@example.com \"]",
+        "[\" \"]",
+        "[7, \"7\"]",
+        "[true]",
+        "7",
+    ] {
         let refused = load_with_key(&format!("[accounts]\nprotected = {list}"), &[]);
         assert_refused(refused, &["leaver.toml: ", "accounts.protected"]);
     }

@@ -36,6 +36,15 @@ pub struct Applied {
     pub blocked: BTreeMap<AccountId, String>,
 }
 
+/// Accounts that became protected after the decision about them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfProtected {
+    /// They keep access and are blocked: the decision was made for accounts without protection.
+    Block,
+    /// A person decided with the protection in view.
+    Deactivate,
+}
+
 /// Applies decisions in a number of statements that does not depend on their number. Each row is read again after its write:
 /// only an account that is seen in its new state counts as changed, and any other is blocked.
 ///
@@ -45,6 +54,7 @@ pub async fn apply<'a>(
     conn: &mut PgConnection,
     table: &AccountsTable,
     decisions: impl IntoIterator<Item = &'a Decision>,
+    if_protected: IfProtected,
 ) -> Result<Applied, sqlx::Error> {
     let mut off = BTreeSet::new();
     let mut on = BTreeSet::new();
@@ -69,7 +79,7 @@ pub async fn apply<'a>(
         return Ok(Applied::default());
     }
     store::enter_search_path(conn, table).await?;
-    let ended = switch::switch(conn, table, &table.statements.deactivate, &off).await?;
+    let ended = switch::deactivate(conn, table, &off, if_protected).await?;
     let returned = switch::switch(conn, table, &table.statements.reactivate, &on).await?;
     // Accounts that another session deactivated after the decision lose their sessions as well.
     let found_inactive = off

@@ -113,6 +113,23 @@ pub async fn find_by_email(
     Ok(found)
 }
 
+/// Returns those of these accounts that are protected and have access now.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn protected_among(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    ids: &BTreeSet<AccountId>,
+) -> Result<BTreeSet<AccountId>, sqlx::Error> {
+    let found = find_in_tenant(conn, table, ids, None).await?.into_iter();
+    let protected = found.filter(|account| account.is_protected && account.is_active);
+    Ok(protected
+        .map(|account| account.id)
+        .filter(|id| ids.contains(id))
+        .collect())
+}
+
 /// Returns a page of active accounts in a stable order: those after `after`, or the first.
 ///
 /// # Errors

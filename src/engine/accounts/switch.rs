@@ -6,7 +6,7 @@ use sqlx::PgConnection;
 
 use super::catalog::Relation;
 use super::mapping::Switch;
-use super::{AccountsTable, catalog, store};
+use super::{AccountsTable, IfProtected, catalog, store};
 use leaver_core::domain::AccountId;
 
 /// The effect of one direction.
@@ -16,6 +16,34 @@ pub(super) struct Switched {
     pub(super) changed: BTreeSet<AccountId>,
     /// Not seen in the new state, each with the reason.
     pub(super) blocked: BTreeMap<AccountId, String>,
+}
+
+/// Ends access of accounts. The rows are locked before protection is read again, so no other session can change it in between.
+/// Otherwise it does the same as [`switch`].
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn deactivate(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    ids: &BTreeSet<AccountId>,
+    if_protected: IfProtected,
+) -> Result<Switched, sqlx::Error> {
+    let direction = &table.statements.deactivate;
+    if ids.is_empty() || if_protected == IfProtected::Deactivate {
+        return switch(conn, table, direction, ids).await;
+    }
+    store::select_ids(conn, table, &table.statements.lock_present, ids).await?;
+    // The queries on our own tables run under the search path of all connections.
+    store::leave_search_path(conn).await?;
+    let protected = store::protected_among(conn, table, ids).await?;
+    store::enter_search_path(conn, table).await?;
+    let others = ids.difference(&protected).cloned().collect();
+    let mut switched = switch(conn, table, direction, &others).await?;
+    let reason = "the account became protected before its access ended; it is decided again";
+    let blocked = protected.into_iter().map(|id| (id, reason.to_owned()));
+    switched.blocked.extend(blocked);
+    Ok(switched)
 }
 
 /// Changes access of accounts. One that another session changed in the meantime is in neither set. It runs under the configured

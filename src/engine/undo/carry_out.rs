@@ -12,7 +12,7 @@ use super::{
 };
 use crate::db::employee_keys::employee_key;
 use crate::db::transaction::set_lock_timeout;
-use crate::engine::accounts::{AccountsTable, Applied};
+use crate::engine::accounts::{AccountsTable, Applied, IfProtected};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::batches::{self, Change};
 use crate::engine::effects;
@@ -148,7 +148,8 @@ async fn apply(
             reason: String::new(),
         })
         .collect();
-    effects::apply(conn, table, &decisions.iter().collect::<Vec<_>>()).await
+    let decisions: Vec<&Decision> = decisions.iter().collect();
+    effects::apply(conn, table, &decisions, IfProtected::Block).await
 }
 
 /// Names the accounts that were not seen to change.

@@ -116,15 +116,34 @@ pub enum DeliveryOutcome {
     Ignored {
         /// Why it is not relevant.
         reason: String,
+        /// False if it may have an entry without a time of its own, which another configuration would read.
+        has_event_times: bool,
     },
     /// No entry of it could be read, or processing failed too often. Its body is kept for a while; `replay` processes it again.
     Failed {
         /// The problem, without any part of the body.
         reason: String,
+        /// False if it may have an entry without a time of its own.
+        has_event_times: bool,
     },
 }
 
 impl DeliveryOutcome {
+    /// Returns whether every entry of the body has a time of its own, as far as that could be determined.
+    pub(crate) fn has_event_times(&self) -> bool {
+        match self {
+            Self::Processed {
+                has_event_times, ..
+            }
+            | Self::Ignored {
+                has_event_times, ..
+            }
+            | Self::Failed {
+                has_event_times, ..
+            } => *has_event_times,
+        }
+    }
+
     /// Returns true if the same body, signed later, may carry new facts.
     #[must_use]
     pub(crate) fn may_carry_new_facts(&self) -> bool {

@@ -212,8 +212,14 @@ pub async fn settle(
                 Some(outcome),
                 *has_event_times,
             ),
-            DeliveryOutcome::Ignored { reason } => ("ignored", Some(reason.as_str()), None, true),
-            DeliveryOutcome::Failed { reason } => ("failed", Some(reason.as_str()), None, true),
+            DeliveryOutcome::Ignored {
+                reason,
+                has_event_times,
+            } => ("ignored", Some(reason.as_str()), None, *has_event_times),
+            DeliveryOutcome::Failed {
+                reason,
+                has_event_times,
+            } => ("failed", Some(reason.as_str()), None, *has_event_times),
         };
         states.push(state);
         reasons.push(reason);

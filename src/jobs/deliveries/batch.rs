@@ -342,8 +342,8 @@ impl SettledDelivery {
     ) -> Self {
         let (state, reason) = match end {
             DeliveryOutcome::Processed { bad_entries, .. } => ("processed", bad_entries.clone()),
-            DeliveryOutcome::Ignored { reason } => ("ignored", Some(reason.clone())),
-            DeliveryOutcome::Failed { reason } => ("failed", Some(reason.clone())),
+            DeliveryOutcome::Ignored { reason, .. } => ("ignored", Some(reason.clone())),
+            DeliveryOutcome::Failed { reason, .. } => ("failed", Some(reason.clone())),
         };
         Self {
             id: delivery.id,

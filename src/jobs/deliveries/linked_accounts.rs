@@ -60,7 +60,11 @@ pub(super) async fn admit(
     }
     for (parsed, refusal) in parsed.iter_mut().zip(refusals) {
         if let Some(reason) = refusal {
-            *parsed = ParsedDelivery::Ended(DeliveryOutcome::Failed { reason });
+            let has_event_times = parsed.has_event_times();
+            *parsed = ParsedDelivery::Ended(DeliveryOutcome::Failed {
+                reason,
+                has_event_times,
+            });
         }
     }
     after.retain(|account| !before.contains(account));

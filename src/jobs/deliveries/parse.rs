@@ -53,6 +53,19 @@ impl ParsedDelivery {
         }
     }
 
+    /// Returns whether all entries state their own time. False if it cannot be parsed.
+    pub(super) fn has_event_times(&self) -> bool {
+        match self {
+            Self::Observations {
+                has_event_times, ..
+            } => *has_event_times,
+            Self::Many(entries) => entries.has_event_times(),
+            Self::Ended(outcome) | Self::AboutLinkedAccount { outcome, .. } => {
+                outcome.has_event_times()
+            }
+        }
+    }
+
     /// Returns the employees that the delivery names; `None` if it cannot be parsed.
     pub(super) fn named(&self) -> Option<EmployeeIds> {
         match self {
@@ -120,7 +133,12 @@ pub(super) fn parse_some(policies: &Policies, deliveries: &[Delivery]) -> Vec<Pa
 
 /// Parses one delivery. After a panic of the parser this delivery fails; others of the batch are unaffected.
 pub(super) fn parse(policies: &Policies, delivery: &Delivery) -> ParsedDelivery {
-    let failed = |reason: String| ParsedDelivery::Ended(DeliveryOutcome::Failed { reason });
+    let failed = |reason: String| {
+        ParsedDelivery::Ended(DeliveryOutcome::Failed {
+            reason,
+            has_event_times: false,
+        })
+    };
     let Some(provider_config) = policies.provider_config(&delivery.source) else {
         return failed(format!(
             "no source named `{}` is configured any more; configure it and replay",
@@ -142,6 +160,7 @@ pub(super) fn parse(policies: &Policies, delivery: &Delivery) -> ParsedDelivery 
         Ok(Ok(Opened::Parsed(Parsed::Ignored(what)))) => {
             let outcome = DeliveryOutcome::Ignored {
                 reason: what.to_string(),
+                has_event_times: providers::has_event_times(provider_config, &delivery.body),
             };
             let event = match what {
                 Ignored::AccountDeleted => Some(AccountEvent::Deleted),

@@ -242,10 +242,14 @@ impl Deliveries {
         }
         let reason = format!("failed {attempts} times, last: {reason}");
         error!(delivery = %id, reason, "deliveries.process: failed permanently; `leaver replay` retries it");
+        let parsed = parse(&self.engine.policies, delivery);
         let settlement = Settlement {
             id,
-            end: DeliveryOutcome::Failed { reason },
-            employee_ids: parse(&self.engine.policies, delivery).named(),
+            end: DeliveryOutcome::Failed {
+                reason,
+                has_event_times: parsed.has_event_times(),
+            },
+            employee_ids: parsed.named(),
         };
         inbox::store::settle(conn, &[settlement], now).await?;
         self.engine.metrics.delivery_failed();

@@ -1,6 +1,6 @@
 //! Users tables of every shape, and writes that the database does not carry out.
 
-use leaver::engine::accounts::{AccountsTable, Applied, apply};
+use leaver::engine::accounts::{AccountsTable, Applied, IfProtected, apply};
 use leaver_core::decision::{Action, Decision};
 use leaver_core::domain::AccountId;
 
@@ -229,9 +229,14 @@ async fn apply_to_1(
         link: Some(account),
         reason: String::new(),
     };
-    let applied = apply(&mut app.session.conn, &table, [&decision])
-        .await
-        .unwrap();
+    let applied = apply(
+        &mut app.session.conn,
+        &table,
+        [&decision],
+        IfProtected::Block,
+    )
+    .await
+    .unwrap();
     app.sql(&format!(
         "RESET ROLE; DROP OWNED BY {role}; DROP ROLE {role}"
     ))

@@ -124,3 +124,26 @@ async fn role_of_a_planted_entry_is_set_by_the_database() {
     let row = "SELECT (database_role = session_user)::text FROM leaver.audit";
     assert_eq!(app.lines(row).await, ["true"]);
 }
+
+#[tokio::test]
+async fn replication_role_does_not_free_the_audit_log() {
+    let mut app = app().await;
+    app.sql(
+        "INSERT INTO leaver.audit (at, action, reason, source, tenant, employee_id, actor)
+         VALUES (now(), 'rejected', 'none', 'hr', 'acme', '7', 'system:timer')",
+    )
+    .await;
+    // The test is a superuser. A role with `GRANT SET ON PARAMETER` can do this as well.
+    app.sql("SET session_replication_role = replica").await;
+    for statement in [
+        "UPDATE leaver.audit SET actor = 'cli:mallory'",
+        "DELETE FROM leaver.audit",
+        "TRUNCATE leaver.audit",
+    ] {
+        let refused = sqlx::raw_sql(statement).execute(&mut app.conn).await;
+        let refused = refused.unwrap_err().to_string();
+        assert!(refused.contains("append-only"), "{statement}: {refused}");
+    }
+    let row = "SELECT actor FROM leaver.audit";
+    assert_eq!(app.lines(row).await, ["system:timer"]);
+}

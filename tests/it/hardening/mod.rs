@@ -7,6 +7,7 @@ mod path;
 mod payloads;
 mod printed;
 mod refusals;
+mod row_security;
 mod secrets;
 mod slices;
 mod slots;

@@ -125,6 +125,42 @@ async fn wrong_signatures_get_401_always_and_a_line_a_minute() {
     assert_throttled(&log, began, &["signature.verify", "signature of merge"]);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn peers_behind_a_trusted_proxy_are_slowed_down_apart() {
+    const GUESSER: &str = "198.51.100.1";
+    let mut app = TestApp::new().await;
+    for (proxies, same_peer) in [("[\"127.0.0.1\"]", false), ("[\"192.0.2.7\"]", true)] {
+        let service = app.serve(&[
+            ("LEAVER_ADMIN_TOKEN", TOKEN),
+            ("LEAVER_LOG_FORMAT", "json"),
+            ("LEAVER__SERVER__TRUSTED_PROXIES", proxies),
+            END_SESSIONS,
+        ]);
+        let get = |client: &str, token: &str| {
+            let url = format!("{}/api/v1/employees", service.admin_url);
+            let request = self::client().get(url).header("X-Forwarded-For", client);
+            request.header(AUTHORIZATION, format!("Bearer {token}"))
+        };
+        let statuses = flood(get(GUESSER, "hush-and-wrong-token")).await;
+        assert!(statuses.contains_key(&429), "{statuses:?}");
+        // The window of the guesser slides, so it has failed again just before.
+        let mut others = BTreeMap::<u16, u64>::new();
+        for n in 0..40 {
+            let _ = get(GUESSER, "hush-and-wrong-token").send().await.unwrap();
+            let other = get(&format!("203.0.113.{n}"), "hush-and-wrong-token");
+            let status = other.send().await.unwrap().status().as_u16();
+            *others.entry(status).or_default() += 1;
+        }
+        assert_eq!(others.contains_key(&429), same_peer, "{others:?}");
+        assert_eq!(get(GUESSER, TOKEN).send().await.unwrap().status(), 200);
+        let from = if same_peer { "127.0.0.1" } else { GUESSER };
+        let last = reads(&mut app).await.pop().unwrap();
+        assert!(last.contains(&format!("; from {from} ")), "{last}");
+        let log = service.stop().err;
+        assert!(log.contains(&format!("\"peers\":\"{from} (")), "{log}");
+    }
+}
+
 /// Returns the reads in the audit log as `actor: reason (employee)`, in order, and forgets none.
 async fn reads(app: &mut TestApp) -> Vec<String> {
     app.lines(

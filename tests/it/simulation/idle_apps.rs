@@ -12,10 +12,12 @@ use crate::support::TestApp;
 /// The time at which each list begins.
 const BEGINNING: &str = "2026-11-22T12:00:00Z";
 
-/// Ends the connections of the last list and deletes all rows. The role `replica` disables the triggers.
+/// Ends the connections of the last list and deletes all rows. The role `replica` disables the triggers, except that
+/// of the audit log.
 const CLEAR: &str = "
     SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid();
     SET session_replication_role = replica;
+    ALTER TABLE leaver.audit DISABLE TRIGGER audit_is_append_only;
     DO $$ DECLARE name text; BEGIN
         FOR name IN SELECT format('%I.%I', schemaname, tablename) FROM pg_tables
                     WHERE schemaname IN ('leaver', 'public') AND tablename <> '_sqlx_migrations'
@@ -23,6 +25,7 @@ const CLEAR: &str = "
         FOR name IN SELECT format('%I.%I', schemaname, sequencename) FROM pg_sequences
         LOOP EXECUTE 'ALTER SEQUENCE ' || name || ' RESTART'; END LOOP;
     END $$;
+    ALTER TABLE leaver.audit ENABLE ALWAYS TRIGGER audit_is_append_only;
     RESET session_replication_role;";
 
 /// The apps that no list uses at the moment.

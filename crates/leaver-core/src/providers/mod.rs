@@ -161,6 +161,17 @@ pub fn linked_account(config: &ProviderConfig, body: &[u8]) -> Option<String> {
     }
 }
 
+/// Returns whether all entries of an ignored body state their own time. Another configuration may read them.
+#[must_use]
+pub fn has_event_times(config: &ProviderConfig, body: &[u8]) -> bool {
+    match config.provider {
+        Provider::BambooHr => true,
+        Provider::Merge => merge::has_event_times(body),
+        #[cfg(test)]
+        Provider::Toy => true,
+    }
+}
+
 #[cfg(test)]
 #[expect(
     clippy::unwrap_used,

@@ -57,6 +57,20 @@ pub(super) async fn current(
     relation(conn, &table.schema, &table.bare_name, table.columns()).await
 }
 
+impl AccountsTable {
+    /// Returns whether the table is in the catalog as it was inspected.
+    ///
+    /// # Errors
+    /// Returns the database's error.
+    pub(crate) async fn is_current(&self, conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+        match current(conn, self).await {
+            Ok(relation) => Ok(relation == self.relation),
+            Err(sqlx::Error::RowNotFound) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+}
+
 impl Relation {
     pub(super) fn can_lock(&self) -> bool {
         matches!(self.kind.as_str(), "r" | "p")
@@ -69,6 +83,16 @@ impl Relation {
 
     pub(super) fn is_plain_table(&self) -> bool {
         self.kind == "r"
+    }
+
+    /// Returns what may hide an account from the role, as the end of a sentence.
+    pub(crate) fn may_hide(&self) -> Option<String> {
+        self.has_row_security.then(|| {
+            format!(
+                "row level security applies to role {} and may hide one",
+                self.role
+            )
+        })
     }
 
     /// Returns why no row can be written, if that is so.

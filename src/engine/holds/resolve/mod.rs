@@ -10,7 +10,7 @@ use sqlx::{Connection, PgConnection};
 
 pub use self::error::ResolveError;
 use crate::db::error::is_malformed_value;
-use crate::engine::accounts::{self, AccountsTable};
+use crate::engine::accounts::{self, AccountsTable, IfProtected};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::batches::{self, Change, Direction};
 use crate::engine::effects;
@@ -108,10 +108,7 @@ async fn try_to_approve(
         .collect();
     let link = requested.first();
     let ids: BTreeSet<AccountId> = requested.iter().cloned().collect();
-    let found = find_tolerantly(&mut tx, table, &ids, Some(&key.tenant)).await?;
-    if let Some(missing) = ids.iter().find(|id| !found.contains_key(*id)) {
-        return Err(ResolveError::NoSuchAccount(missing.clone()));
-    }
+    let found = find_and_lock(&mut tx, table, &ids, &key.tenant).await?;
 
     let reactivates = hold.requested_action == "reactivate";
     let mut other = found
@@ -141,7 +138,8 @@ async fn try_to_approve(
         Action::Deactivate
     };
     let decisions: Vec<Decision> = ids.iter().map(|id| decide(action, id)).collect();
-    let mut applied = effects::apply(&mut tx, table, &decisions.iter().collect::<Vec<_>>()).await?;
+    let decisions: Vec<&Decision> = decisions.iter().collect();
+    let mut applied = effects::apply(&mut tx, table, &decisions, IfProtected::Deactivate).await?;
     if let Some((account, reason)) = applied.blocked.pop_first() {
         return Err(ResolveError::Blocked {
             id,
@@ -276,6 +274,29 @@ async fn accounts_with_email(
         .collect();
     let found = accounts::store::find_by_email(conn, table, &wanted).await?;
     Ok(found.into_iter().flatten().collect())
+}
+
+/// Returns the accounts with these ids in a tenant, as they are under a lock: what another session changes meanwhile is read
+/// after its commit.
+///
+/// # Errors
+/// Returns an error if an id is that of no account, or the database's error.
+async fn find_and_lock(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    ids: &BTreeSet<AccountId>,
+    tenant: &Tenant,
+) -> Result<BTreeMap<AccountId, Account>, ResolveError> {
+    let missing = |found: &BTreeMap<AccountId, Account>| {
+        let missing = ids.iter().find(|id| !found.contains_key(*id));
+        missing.map_or(Ok(()), |id| Err(ResolveError::NoSuchAccount(id.clone())))
+    };
+    // The statement that locks fails on a text that is not a value of the id column's type.
+    missing(&find_tolerantly(conn, table, ids, Some(tenant)).await?)?;
+    accounts::writers::store::present(conn, table, ids, true).await?;
+    let found = find_tolerantly(conn, table, ids, Some(tenant)).await?;
+    missing(&found)?;
+    Ok(found)
 }
 
 /// Returns the accounts with these ids. A text that is not a value of the id column's type is the id of no account.

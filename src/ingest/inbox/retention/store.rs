@@ -32,7 +32,8 @@ pub(crate) async fn forget_fingerprints(
 /// many. Keeps deliveries with event times until [`forget_fingerprints`] was applied to them.
 ///
 /// A body without event times and without a signed time is ordered by its arrival alone. Stored again, an old one would pass
-/// for the newest, so such a delivery is never deleted, and its body stays a duplicate.
+/// for the newest, so such a delivery is never deleted, and its body stays a duplicate. A failed one becomes ignored: there is
+/// nothing left to replay.
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
@@ -51,8 +52,14 @@ pub(crate) async fn forget_settled(
              ORDER BY processed_at LIMIT $2 FOR UPDATE SKIP LOCKED
          ), spent AS (
              SELECT id FROM leaver.deliveries
-             WHERE state = 'failed' AND processed_at < $1 AND body IS NULL
+             WHERE state = 'failed' AND processed_at < $1 AND body IS NULL AND (has_event_times OR signed_at IS NOT NULL)
              ORDER BY processed_at LIMIT $2 FOR UPDATE SKIP LOCKED
+         ), untimed AS (
+             SELECT id FROM leaver.deliveries
+             WHERE state = 'failed' AND processed_at < $1 AND body IS NULL AND NOT has_event_times AND signed_at IS NULL
+             ORDER BY processed_at LIMIT $2 FOR UPDATE SKIP LOCKED
+         ), kept AS (
+             UPDATE leaver.deliveries SET state = 'ignored' WHERE id IN (SELECT id FROM untimed)
          )
          DELETE FROM leaver.deliveries
          WHERE id IN (SELECT id FROM done UNION ALL SELECT id FROM spent)",

@@ -28,6 +28,15 @@ const TABLES: &str = "
                             hashed_password text, company varchar(40) DEFAULT 'default',
                             status app.status NOT NULL DEFAULT 'trial', is_active app.flag NOT NULL DEFAULT true);
     CREATE TABLE app.sessions (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, user_id integer NOT NULL);";
+/// The same with `citext`, of an extension in a schema of the path.
+const CITEXT: &str = "
+    CREATE SCHEMA app;
+    CREATE EXTENSION citext SCHEMA public;
+    CREATE SEQUENCE app.ids;
+    CREATE TABLE app.users (id public.citext DEFAULT nextval('app.ids')::text PRIMARY KEY, email public.citext NOT NULL,
+                            hashed_password public.citext, company public.citext DEFAULT 'default',
+                            status public.citext NOT NULL DEFAULT 'trial', is_active boolean NOT NULL DEFAULT true);
+    CREATE TABLE app.sessions (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, user_id text NOT NULL);";
 const SESSIONS: &str =
     r#"["DELETE FROM app.sessions WHERE user_id::pg_catalog.text OPERATOR(pg_catalog.=) ANY($1)"]"#;
 
@@ -59,7 +68,7 @@ async fn calls(app: &mut TestApp) -> i64 {
 }
 
 /// Returns an app whose database has planted objects, with three people at the provider and ten known by webhook.
-async fn app_with_planted_objects(accounts: &str) -> (TestApp, StandIn) {
+async fn app_with_planted_objects(tables: &str, accounts: &str) -> (TestApp, StandIn) {
     let people: Vec<_> = (1..=3).map(terminated_bamboohr_employee).collect();
     let api = StandIn::start(bamboohr_company(people)).await;
     let config = source_with_api("bamboohr", "bamboohr", &api) + accounts;
@@ -69,7 +78,7 @@ async fn app_with_planted_objects(accounts: &str) -> (TestApp, StandIn) {
     variables.extend(secrets);
     let mut app = TestApp::builder()
         .config_file(&config, &variables)
-        .tables(TABLES)
+        .tables(tables)
         .unmigrated()
         .build()
         .await;
@@ -127,7 +136,7 @@ async fn run_main_job(app: &mut TestApp) {
     assert_eq!(active(app).await, 11);
     app.clock.set(SystemClock.now());
 
-    app.sql("UPDATE app.users SET is_active = true WHERE id OPERATOR(pg_catalog.=) 1")
+    app.sql("UPDATE app.users SET is_active = true WHERE id::pg_catalog.text OPERATOR(pg_catalog.=) '1'")
         .await;
     let fixed = compare(&app.parts.engine, DriftMode::Fix).await.unwrap();
     assert_eq!(fixed.fixed.len(), 1, "{fixed:?}");
@@ -184,26 +193,38 @@ async fn run_main_job(app: &mut TestApp) {
     assert!(!output.err.contains("planted"), "{output:?}");
 }
 
+const MAPPING: &str = "where = \"users.email IS NOT NULL\"\nprotected = [\"10\"]\nprotected_where = \"users.hashed_password IS NOT NULL\"\nalso_set = { hashed_password = \"users.hashed_password\" }";
+const STATUS: &str = "active_column = \"\"\nstatus_column = \"status\"\nactive_values = [\"on\", \"trial\"]\ninactive_value = \"off\"\ntenant_column = \"company\"\nwhere = \"true\"\n[policy]\nrehire = \"reactivate\"\n";
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_main_job_uses_no_planted_object() {
-    let mapping = accounts(
-        "where = \"users.email IS NOT NULL\"\nprotected = [\"10\"]\nprotected_where = \"users.hashed_password IS NOT NULL\"\nalso_set = { hashed_password = \"users.hashed_password\" }",
-    );
-    let (mut app, _api) = app_with_planted_objects(&mapping).await;
+    let (mut app, _api) = app_with_planted_objects(TABLES, &accounts(MAPPING)).await;
+    run_main_job(&mut app).await;
+    assert_eq!(calls(&mut app).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_main_job_on_citext_uses_no_planted_object() {
+    let mapping = accounts(&format!("tenant_column = \"company\"\n{MAPPING}"));
+    let (mut app, _api) = app_with_planted_objects(CITEXT, &mapping).await;
     run_main_job(&mut app).await;
     assert_eq!(calls(&mut app).await, 0);
 }
 
 #[tokio::test]
 async fn types_without_exact_operators_use_no_planted_object() {
-    let mapping = accounts(
-        "active_column = \"\"\nstatus_column = \"status\"\nactive_values = [\"on\", \"trial\"]\ninactive_value = \"off\"\ntenant_column = \"company\"\nwhere = \"true\"\n[policy]\nrehire = \"reactivate\"\n",
-    );
-    let (mut app, _api) = app_with_planted_objects(&mapping).await;
+    for tables in [TABLES, CITEXT] {
+        change_status(tables).await;
+    }
+}
+
+/// Switches an account both ways by a status.
+async fn change_status(tables: &str) {
+    let (mut app, _api) = app_with_planted_objects(tables, &accounts(STATUS)).await;
     app.run(&["migrate"]).succeeded();
     let checked = app.run(&["check"]);
     assert!(!checked.out.contains("ERROR"), "{checked:?}");
-    let status = "SELECT status::pg_catalog.text FROM app.users WHERE id OPERATOR(pg_catalog.=) 1";
+    let status = "SELECT status::pg_catalog.text FROM app.users WHERE id::pg_catalog.text OPERATOR(pg_catalog.=) '1'";
     for (works, expected) in [(true, "trial"), (false, "off"), (true, "trial")] {
         app.advance(TimeDelta::minutes(1));
         let now = app.clock.now().to_rfc3339();
@@ -220,9 +241,17 @@ async fn types_without_exact_operators_use_no_planted_object() {
 
 #[tokio::test]
 async fn planted_objects_are_found_by_other_sessions() {
-    let (mut app, _api) = app_with_planted_objects(&accounts("")).await;
+    let (mut app, _api) = app_with_planted_objects(CITEXT, &accounts("")).await;
     let mut other = app.options.connect().await.unwrap();
-    let statement = sqlx::raw_sql("SELECT unnest('{a}'::pg_catalog.text[])");
-    statement.execute(&mut other).await.unwrap_err();
-    assert_eq!(calls(&mut app).await, 1);
+    for (n, statement) in (1..).zip([
+        "SELECT unnest('{a}'::pg_catalog.text[])",
+        "SELECT lower('a'::public.citext)",
+        "SELECT 'a'::public.citext = 'a'::pg_catalog.name",
+        "SELECT 'a'::public.citext::public.planted_type",
+        "SELECT 'a'::pg_catalog.text = 'x'::public.planted_type",
+    ]) {
+        let ran = sqlx::raw_sql(statement).execute(&mut other).await;
+        ran.unwrap_err();
+        assert_eq!(calls(&mut app).await, n, "{statement}");
+    }
 }

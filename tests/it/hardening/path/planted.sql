@@ -10,12 +10,26 @@ BEGIN
     RAISE EXCEPTION 'a planted object was used';
 END $$;
 
+-- Runs a statement. The extension `citext` may have such an object already.
+CREATE FUNCTION planted.try(statement text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $$
+BEGIN
+    IF statement NOT LIKE '%citext%' THEN
+        EXECUTE statement;
+        RETURN;
+    END IF;
+    BEGIN
+        EXECUTE statement;
+    EXCEPTION WHEN duplicate_function THEN
+    END;
+END $$;
+
 CREATE FUNCTION planted.plant(target text) RETURNS void LANGUAGE plpgsql SET search_path = pg_catalog AS $plant$
 DECLARE
     types text[] := ARRAY['text', 'varchar', 'bpchar', 'name', 'int2', 'int4', 'int8', 'bool', 'uuid', 'timestamptz', 'timestamp',
                           'date', 'jsonb', 'bytea', 'oid', '"char"', 'text[]', 'int8[]', 'uuid[]', 'regclass', 'xid8'];
     own text[] := ARRAY(SELECT pg_catalog.format('%I.%I', n.nspname, t.typname) FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace
-                        WHERE n.nspname = 'app' AND t.typtype IN ('d', 'e'));
+                        WHERE (n.nspname = 'app' AND t.typtype IN ('d', 'e')) OR t.typname = 'citext');
+    casts text[] := ARRAY['text', 'varchar', 'name', 'int4', 'int8', 'bool', 'uuid', 'timestamptz', 'jsonb', 'text[]'];
     many text[] := ARRAY['text', 'int8', 'bool', 'timestamptz', 'jsonb', 'text[]', 'uuid', 'int4', 'interval'];
     functions text[] := ARRAY['unnest', 'count', 'max', 'min', 'now', 'set_config', 'current_setting', 'format_type', 'bool_and',
         'has_column_privilege', 'has_schema_privilege', 'has_table_privilege', 'has_database_privilege', 'to_regclass', 'to_regnamespace', 'lower',
@@ -33,11 +47,26 @@ BEGIN
         FOREACH b IN ARRAY types LOOP
             EXECUTE format('CREATE FUNCTION %I.planted_operand(%s, %s) RETURNS bool %s', target, a, b, body);
             FOREACH name IN ARRAY operators LOOP
-                EXECUTE format('CREATE OPERATOR %I.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = %I.planted_operand)', target, name, a, b, target);
+                PERFORM planted.try(format('CREATE OPERATOR %I.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = %I.planted_operand)',
+                    target, name, a, b, target));
             END LOOP;
         END LOOP;
         FOREACH name IN ARRAY functions LOOP
-            EXECUTE format('CREATE FUNCTION %I.%I(%s) RETURNS text %s', target, name, a, body);
+            PERFORM planted.try(format('CREATE FUNCTION %I.%I(%s) RETURNS text %s', target, name, a, body));
+        END LOOP;
+    END LOOP;
+    -- Casts have no schema: the owner of one of the two types creates them for every session. They run before an operator of
+    -- another type, or in its place.
+    EXECUTE format('CREATE TYPE %I.planted_type AS ENUM (''x'')', target);
+    b := format('%I.planted_type', target);
+    FOREACH a IN ARRAY casts || own LOOP
+        EXECUTE format('CREATE FUNCTION %I.planted_cast(%s) RETURNS %s %s', target, a, b, body);
+        PERFORM planted.try(format('CREATE CAST (%s AS %s) WITH FUNCTION %I.planted_cast(%s) AS IMPLICIT', a, b, target, a));
+        EXECUTE format('CREATE FUNCTION %I.planted_operand(%s, %s) RETURNS bool %s', target, a, b, body);
+        EXECUTE format('CREATE FUNCTION %I.planted_operand(%s, %s) RETURNS bool %s', target, b, a, body);
+        FOREACH name IN ARRAY operators LOOP
+            EXECUTE format('CREATE OPERATOR %I.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = %I.planted_operand)', target, name, a, b, target);
+            EXECUTE format('CREATE OPERATOR %I.%s (LEFTARG = %s, RIGHTARG = %s, FUNCTION = %I.planted_operand)', target, name, b, a, target);
         END LOOP;
     END LOOP;
     FOREACH name IN ARRAY functions LOOP

@@ -1,12 +1,14 @@
 //! One company never reaches the accounts of another.
 
 mod approvals;
+mod concurrent;
 mod leftovers;
 mod linked_accounts;
 mod lists;
 mod matrix;
 mod protected;
 mod refused;
+mod untimed;
 
 use leaver::base::liveness::Phase;
 use leaver::config::{Environment, Settings};

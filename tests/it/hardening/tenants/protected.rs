@@ -28,6 +28,8 @@ async fn assert_held(app: &mut TestApp, email: &str) {
 async fn an_id_protects_as_an_address_does() {
     for protected in [
         "[\"1\"]",
+        "[1]",
+        "[\"nobody@example.com\", 1]",
         "[\"ANA@example.com \"]",
         "[\"nobody@example.com\", \"1\"]",
     ] {

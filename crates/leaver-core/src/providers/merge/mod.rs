@@ -45,6 +45,12 @@ pub(super) fn linked_account(body: &[u8]) -> Option<String> {
     event.linked_account
 }
 
+/// Returns whether an authentic body states its own time. A body that names no employee has no need of one.
+pub(super) fn has_event_times(body: &[u8]) -> bool {
+    let event = payload::parse(json::without_byte_order_mark(body));
+    event.is_ok_and(|event| event.has_event_time())
+}
+
 #[cfg(test)]
 #[expect(
     clippy::unwrap_used,

@@ -31,6 +31,20 @@ pub(in crate::providers) struct Employee {
     data: Value,
 }
 
+impl Event {
+    /// Returns whether the record has a time of its own, or there is none.
+    pub(in crate::providers) fn has_event_time(&self) -> bool {
+        let Ok(employee) = &self.subject else {
+            return true;
+        };
+        let record = employee.data.as_object();
+        record.is_some_and(|record| {
+            let modified_at = member(record, "modified_at", dates::instant);
+            modified_at.value().is_some()
+        })
+    }
+}
+
 /// Parses a body that is not blank.
 pub(in crate::providers) fn parse(body: &[u8]) -> Result<Event, ParseError> {
     let mut envelope = json::object(body, &ENVELOPE)?;

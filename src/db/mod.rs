@@ -4,6 +4,8 @@ pub(crate) mod advisory_lock;
 pub mod connection;
 pub(crate) mod employee_keys;
 pub mod error;
+pub mod lineage;
 pub mod pool;
+pub mod replication;
 pub mod schema;
 pub(crate) mod transaction;

@@ -53,6 +53,8 @@ pub(super) fn start(
     runner.start(move || Listener::new(pool.clone(), Arc::clone(&arrived)));
     let ends = components.scheduled_ends.clone();
     runner.start(move || ends.clone());
+    let lineage = components.lineage.clone();
+    runner.start(move || lineage.clone());
     let housekeeping = components.housekeeping.clone();
     runner.start(move || housekeeping.clone());
     let compared = Arc::clone(engine);

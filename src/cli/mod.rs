@@ -18,6 +18,7 @@ mod person;
 mod plan;
 mod reads;
 mod replay;
+mod restores;
 mod safeguard;
 mod send;
 mod serve;
@@ -79,6 +80,7 @@ enum Command {
     Sync(sync::Sync),
     Drift(drift::Drift),
     Webhooks(webhooks::Webhooks),
+    Restores(restores::Restores),
     Backtest(backtest::Backtest),
 }
 
@@ -219,6 +221,7 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
             Command::Sync(command) => command.run(env).await,
             Command::Drift(command) => command.run(env).await,
             Command::Webhooks(command) => command.run(env).await,
+            Command::Restores(command) => command.run(env).await,
             Command::Backtest(command) => command.run(env).await,
         }
     });

@@ -1,5 +1,7 @@
 //! Section `[database]`. By default the URL comes from `DATABASE_URL` or `DATABASE_URL_FILE`.
 
+use std::path::PathBuf;
+
 use secrecy::SecretString;
 use serde::Deserialize;
 
@@ -17,6 +19,8 @@ pub struct Database {
     pub migrate: bool,
     /// Protection that a connection to another machine needs.
     pub tls: DatabaseTls,
+    /// Folder for the state file; `None` for no file.
+    pub state_dir: Option<PathBuf>,
 }
 
 /// Protection that a connection to another machine needs.
@@ -35,6 +39,7 @@ pub(super) struct RawDatabase {
     url: SecretRef,
     migrate: bool,
     tls: DatabaseTls,
+    state_dir: PathBuf,
 }
 
 impl RawDatabase {
@@ -48,6 +53,7 @@ impl RawDatabase {
             missing,
             migrate: self.migrate,
             tls: self.tls,
+            state_dir: Some(self.state_dir.clone()).filter(|path| !path.as_os_str().is_empty()),
         }
     }
 }

@@ -5,6 +5,8 @@ pub mod connection;
 pub(crate) mod employee_keys;
 pub mod error;
 pub(crate) mod notification;
+pub mod lineage;
 pub mod pool;
+pub mod replication;
 pub mod schema;
 pub(crate) mod transaction;

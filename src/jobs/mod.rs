@@ -4,6 +4,7 @@ pub mod runner;
 pub mod deliveries;
 pub mod scheduled_ends;
 pub(crate) mod housekeeping;
+pub mod lineage;
 pub mod sync;
 pub mod drift;
 pub mod source_silence;

@@ -17,6 +17,7 @@ use crate::base::liveness::Liveness;
 use crate::base::metrics::{CounterLabels, Metrics};
 use crate::base::rejections::Rejections;
 use crate::config::Settings;
+use crate::db::lineage::{Memory, StateFile};
 use crate::db::pool::{self, Pool};
 use crate::engine::Engine;
 use crate::engine::execute::Outcome;
@@ -25,6 +26,7 @@ use crate::ingest::SilenceThreshold;
 use crate::ingest::group_commit::{self, GroupCommit};
 use crate::jobs::deliveries::{Deliveries, WorkerConfig};
 use crate::jobs::housekeeping::{Housekeeping, Retention};
+use crate::jobs::lineage::LineageMonitor;
 use crate::jobs::scheduled_ends::ScheduledEnds;
 use crate::reports::health::{self, HealthProbe};
 use leaver_core::domain::SourceName;
@@ -83,6 +85,8 @@ pub struct Components {
     pub scheduled_ends: ScheduledEnds,
     /// Deletes what is kept no longer.
     pub housekeeping: Housekeeping,
+    /// Detects that the database went back in time.
+    pub lineage: LineageMonitor,
     /// Phase and heartbeats.
     pub liveness: Arc<Liveness>,
 }
@@ -106,6 +110,7 @@ impl Components {
         let engine = Arc::new(engine(settings, database, Arc::clone(&clock)));
         create_counters(settings, &engine.metrics);
         let liveness = Arc::new(Liveness::default());
+        let memory = Arc::new(Memory::default());
         let limits = group_commit::QueueLimits {
             max_pending: group_commit::DEFAULT_MAX_PENDING,
             max_bytes: settings.server.max_in_flight_bytes,
@@ -117,6 +122,7 @@ impl Components {
             Arc::clone(&engine.notifications.deliveries_arrived),
             Arc::clone(&engine.metrics),
             Arc::clone(&liveness),
+            Arc::clone(&memory),
         );
         let state = Arc::new(AppState {
             webhook_keys: WebhookKeys::new(webhook_keys(settings)),
@@ -155,8 +161,15 @@ impl Components {
             worker_config(settings),
             Arc::clone(&liveness),
         ));
+        let state_file = settings.database.state_dir.clone().map(StateFile::new);
         Self {
             state,
+            lineage: LineageMonitor::new(
+                engine.pool.clone(),
+                Arc::clone(&engine.clock),
+                memory,
+                state_file,
+            ),
             scheduled_ends: ScheduledEnds::new(Arc::clone(&engine), Arc::clone(&liveness)),
             housekeeping: Housekeeping::new(Arc::clone(&deliveries), retention(settings)),
             engine,

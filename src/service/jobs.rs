@@ -49,6 +49,8 @@ pub(super) fn start(
     runner.start(move || Listener::new(pool.clone(), notifications.clone()));
     let ends = components.scheduled_ends.clone();
     runner.start(move || ends.clone());
+    let lineage = components.lineage.clone();
+    runner.start(move || lineage.clone());
     let housekeeping = components.housekeeping.clone();
     runner.start(move || housekeeping.clone());
     let compared = Arc::clone(engine);

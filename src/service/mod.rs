@@ -30,6 +30,7 @@ use self::startup::Startup;
 use crate::base::clock::Clock;
 use crate::base::liveness::Phase;
 use crate::config::Settings;
+use crate::db::lineage::StateFile;
 use crate::jobs::runner::Runner;
 
 /// A running service.
@@ -56,6 +57,9 @@ impl Service {
         database: PgConnectOptions,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
+        if let Some(folder) = &settings.database.state_dir {
+            StateFile::new(folder.clone()).prepare()?;
+        }
         let listeners = Listeners::bind(&settings.server)?;
         let (address, admin_address) = (listeners.address(), listeners.admin_address());
         let job_settings = JobSettings {

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use sqlx::PgConnection;
 use tracing::{info, warn};
 
 use crate::base::backoff::DATABASE;
 use crate::base::clock::Clock;
 use crate::db::error::{Class, classify_chain, error_chain};
 use crate::db::pool::Pool;
+use crate::db::replication::{self, InRecovery};
 use crate::db::schema;
 use crate::engine::accounts::{AccountsMapping, AccountsTable, protected};
 use crate::engine::policies::Policies;
@@ -24,14 +26,24 @@ pub(super) struct Startup {
     pub(super) clock: Arc<dyn Clock>,
 }
 
+/// Result of one attempt.
+enum Attempt {
+    Passed,
+    /// The server is a standby. It may be promoted.
+    InRecovery,
+    /// Migrations are pending.
+    Unmigrated,
+}
+
 impl Startup {
     /// Runs the checks. Repeats them until the database is reachable and migrated; other failures are errors.
     pub(super) async fn startup_checks(&self) -> anyhow::Result<()> {
         let mut failures = 0_u32;
         loop {
             match self.pool.with_silence_timeout(self.attempt()).await {
-                Ok(true) => return Ok(()),
-                Ok(false) => warn!(
+                Ok(Attempt::Passed) => return Ok(()),
+                Ok(Attempt::InRecovery) => warn!("service.start: {InRecovery}; will retry"),
+                Ok(Attempt::Unmigrated) => warn!(
                     "service.start: migrations are pending; run `leaver migrate` (database.migrate is false)"
                 ),
                 Err(error) if classify_chain(error.as_ref()) == Class::Outage => {
@@ -45,8 +57,11 @@ impl Startup {
         }
     }
 
-    async fn attempt(&self) -> anyhow::Result<bool> {
+    async fn attempt(&self) -> anyhow::Result<Attempt> {
         let mut conn = self.pool.acquire().await?;
+        if replication::store::is_in_recovery(&mut conn).await? {
+            return Ok(Attempt::InRecovery);
+        }
         schema::check_encoding(&mut conn).await?;
         // Only if migrations are pending: where another role migrates, the role of the service may not create tables.
         match schema::pending(&mut conn).await? {
@@ -54,7 +69,7 @@ impl Startup {
             _ if self.migrate => schema::migrate(&mut conn).await.context(
                 "cannot apply the migrations; run `leaver migrate --grant-to ROLE` as the owner of the database, with the role of the service",
             )?,
-            _ => return Ok(false),
+            _ => return Ok(Attempt::Unmigrated),
         }
         let durability = group_commit::durability(&mut conn).await?;
         if !durability.waits_for_disk {
@@ -63,7 +78,13 @@ impl Startup {
         if let Some(durability_warning) = durability.durability_warning() {
             warn!("service.start: {durability_warning}");
         }
+        if let Some(warning) = failover_warning(&mut conn).await? {
+            warn!("service.start: {warning}");
+        }
         let table = AccountsTable::inspect(&mut conn, &self.mapping).await?;
+        if let Some(replica) = replication::store::logical_replica(&mut conn, &table.name).await? {
+            return Err(replica.into());
+        }
         if !table.email_is_indexed {
             warn!(
                 table = table.name,
@@ -75,7 +96,16 @@ impl Startup {
         protected::remember_all(&mut conn, &table, &tenants, now).await?;
         shadow::store_start_modes(&mut conn, &self.policies, now).await?;
         log_modes(&shadow::modes(&mut conn, &self.policies).await?);
-        Ok(true)
+        Ok(Attempt::Passed)
+    }
+}
+
+/// Returns what a failover would lose. A managed server may refuse the views of replication.
+async fn failover_warning(conn: &mut PgConnection) -> Result<Option<String>, sqlx::Error> {
+    match replication::store::replication(conn).await {
+        Ok(found) => Ok(found.failover_warning()),
+        Err(sqlx::Error::Database(_)) => Ok(None),
+        Err(error) => Err(error),
     }
 }
 

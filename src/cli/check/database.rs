@@ -11,6 +11,8 @@ use super::rights::{check_role, check_schemas};
 use super::{CheckReport, CheckStatus};
 use crate::config::Settings;
 use crate::db::connection::protection::{Protection, is_socket};
+use crate::db::lineage::{self, StateFile};
+use crate::db::replication::{self, InRecovery};
 use crate::db::schema;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::accounts::privileges::{self, Rights};
@@ -48,6 +50,12 @@ pub(super) async fn check_database(report: &mut CheckReport, settings: &Settings
     };
     let is_readable = status != CheckStatus::Error;
     report.add(status, "schema leaver", message);
+    if is_readable
+        && matches!(schema::pending(&mut conn).await, Ok(0))
+        && let Err(error) = check_lineage(report, settings, &mut conn).await
+    {
+        report.add(CheckStatus::Error, "restored", output::chain(&error.into()));
+    }
     let is_shadowed = match check_modes(report, settings, &mut conn, is_readable).await {
         Ok(is_shadowed) => is_shadowed,
         Err(error) => {
@@ -89,8 +97,49 @@ async fn check_durability(conn: &mut PgConnection) -> Result<(CheckStatus, Strin
     } else if let Some(durability_warning) = durability.durability_warning() {
         (CheckStatus::Warning, durability_warning.to_owned())
     } else {
-        (CheckStatus::Ok, "commits wait for the disk".to_owned())
+        replication_line(conn).await?
     })
+}
+
+/// Returns what a commit waits for, and what a failover loses.
+async fn replication_line(conn: &mut PgConnection) -> Result<(CheckStatus, String), sqlx::Error> {
+    let found = match replication::store::replication(conn).await {
+        Err(sqlx::Error::Database(_)) => {
+            let message = "commits wait for the disk of this server; it does not show its standbys, so find out what a failover loses";
+            return Ok((CheckStatus::Ok, message.to_owned()));
+        }
+        found => found?,
+    };
+    if found.in_recovery {
+        return Ok((CheckStatus::Error, InRecovery.to_string()));
+    }
+    Ok(match found.failover_warning() {
+        Some(warning) => (CheckStatus::Warning, warning),
+        None => (CheckStatus::Ok, found.commit_description()),
+    })
+}
+
+/// Checks whether the database went back in time, and the folder outside it.
+async fn check_lineage(
+    report: &mut CheckReport,
+    settings: &Settings,
+    conn: &mut PgConnection,
+) -> Result<(), sqlx::Error> {
+    if let Some(restore) = lineage::store::find_open(conn).await? {
+        let message = format!(
+            "{}; run `leaver sync --full` and `leaver webhooks gaps`, then `leaver restores acknowledge {}`",
+            restore.description(),
+            restore.id
+        );
+        report.add(CheckStatus::Warning, "restored", message);
+    }
+    if let Some(folder) = &settings.database.state_dir {
+        match StateFile::new(folder.clone()).prepare() {
+            Ok(()) => report.add(CheckStatus::Ok, "database.state_dir", "can be written"),
+            Err(error) => report.add(CheckStatus::Error, "database.state_dir", error.to_string()),
+        }
+    }
+    Ok(())
 }
 
 async fn check_schema(
@@ -159,6 +208,9 @@ async fn check_accounts(
                 "no index on `leaver.email_key` for the look-up by e-mail; after `leaver migrate`, run: {statement}"
             ),
         );
+    }
+    if let Some(replica) = replication::store::logical_replica(conn, &table.name).await? {
+        report.add(CheckStatus::Error, "replica", replica.to_string());
     }
     check_schemas(report, conn, &table).await?;
     if let Err(error) = check_protected(report, conn, settings, &table).await {

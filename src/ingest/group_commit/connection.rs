@@ -1,5 +1,6 @@
 //! A flusher's own connection. It is not pooled: a pool would keep a dead connection's place occupied.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgConnection;
@@ -9,6 +10,7 @@ use tokio::time::{sleep, timeout};
 use super::failure::{FlushError, NotDurable};
 use crate::base::backoff::{Backoff, Jitter};
 use crate::db::connection::{self, SessionTimeouts};
+use crate::db::lineage::Memory;
 use crate::ingest::inbox::arrivals::store;
 
 /// The wait before the next attempt. Senders wait meanwhile.
@@ -24,6 +26,7 @@ pub(super) struct ReconnectingConnection {
     options: PgConnectOptions,
     connect_timeout: Duration,
     statement_timeout: Duration,
+    lineage: Arc<Memory>,
     connection: Option<PgConnection>,
     failures: u32,
 }
@@ -33,11 +36,13 @@ impl ReconnectingConnection {
         options: PgConnectOptions,
         connect_timeout: Duration,
         statement_timeout: Duration,
+        lineage: Arc<Memory>,
     ) -> Self {
         Self {
             options,
             connect_timeout,
             statement_timeout,
+            lineage,
             connection: None,
             failures: 0,
         }
@@ -52,9 +57,11 @@ impl ReconnectingConnection {
             connection
         } else {
             let opened = connect(&self.options, self.statement_timeout);
-            timeout(self.connect_timeout, opened)
+            let opened = timeout(self.connect_timeout, opened)
                 .await
-                .map_err(|_| FlushError::TimedOut)??
+                .map_err(|_| FlushError::TimedOut)??;
+            self.lineage.connected();
+            opened
         };
         Ok(self.connection.insert(connection))
     }

@@ -16,6 +16,7 @@ use super::queue::{BatchLimit, PendingInsert, Queue};
 use crate::base::failpoints;
 use crate::base::halves::Halves;
 use crate::base::metrics::Metrics;
+use crate::db::lineage::Memory;
 use crate::ingest::inbox::arrivals::{NewArrival, Receipt, store};
 use leaver_core::domain::DeliveryId;
 
@@ -40,6 +41,8 @@ pub(super) struct Shared {
     /// Notifies the jobs that something was stored.
     pub(super) stored: Arc<Notify>,
     pub(super) metrics: Arc<Metrics>,
+    /// Remembers what was acknowledged.
+    pub(super) lineage: Arc<Memory>,
 }
 
 /// The kind of statement that a flusher executes, and so the queue that it takes from.
@@ -62,6 +65,7 @@ pub(super) async fn run(shared: Arc<Shared>, insert: Insert) {
             shared.connect_timeout,
             // Postgres cancels a statement before we discard its connection, so none continues for long afterwards.
             shared.response_timeout * 3 / 4,
+            Arc::clone(&shared.lineage),
         ),
         shared: &shared,
         insert,
@@ -171,6 +175,15 @@ impl Flusher<'_> {
 
     fn complete(&self, batch: Vec<PendingInsert>, ids: StoredIds) {
         self.shared.stored.notify_one();
+        if self.insert == Insert::New {
+            // Remembered before the response, and only if new: an older row may be deleted at any time.
+            let new = batch.iter().zip(&ids).filter(|(_, id)| id.is_some());
+            self.shared.lineage.acknowledged(new.map(|(pending, _)| {
+                let arrival = &pending.arrival;
+                let source = arrival.delivery.source().as_str();
+                (source, arrival.id.0, arrival.received_at)
+            }));
+        }
         for (pending, id) in batch.into_iter().zip(ids) {
             match (id, self.insert) {
                 (Some(id), _) => {

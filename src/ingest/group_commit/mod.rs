@@ -32,6 +32,7 @@ use self::queue::{PendingInsert, Queue};
 use crate::base::liveness::Liveness;
 use crate::base::metrics::Metrics;
 use crate::base::panics::catch_panic;
+use crate::db::lineage::Memory;
 pub use crate::ingest::inbox::arrivals::store::durability;
 use crate::ingest::inbox::arrivals::{NewArrival, Receipt};
 use leaver_core::domain::DeliveryId;
@@ -94,6 +95,7 @@ impl GroupCommit {
         stored: Arc<Notify>,
         metrics: Arc<Metrics>,
         liveness: Arc<Liveness>,
+        lineage: Arc<Memory>,
     ) -> Self {
         let response_timeout = limits.store_timeout / 2;
         let shared = Arc::new(Shared {
@@ -104,6 +106,7 @@ impl GroupCommit {
             options: options.clone(),
             stored,
             metrics,
+            lineage,
         });
         let group_commit = Self {
             shared: Arc::clone(&shared),

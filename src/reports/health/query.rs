@@ -9,6 +9,8 @@ use super::{
     DriftHealth, IncompleteSync, ProviderConfigs, Schedule, SourceHealth, StartModes, TripHealth,
     start_mode, store,
 };
+use crate::db::lineage::{self, Restore};
+use crate::db::replication::{self, Replication};
 use crate::engine::holds;
 use crate::engine::shadow::{self, ModeRead};
 use crate::ingest::inbox;
@@ -43,6 +45,10 @@ pub(super) struct DatabaseHealth {
     /// Open trips of the safeguard.
     pub(super) trips: Vec<TripHealth>,
     pub(super) drift: Option<DriftHealth>,
+    /// `None` where the server refuses to show it.
+    pub(super) replication: Option<Replication>,
+    /// A way back in time that is not acknowledged.
+    pub(super) restore: Option<Restore>,
     pub(super) sources: BTreeMap<String, SourceHealth>,
 }
 
@@ -134,7 +140,13 @@ impl DatabaseHealth {
         let drift = drift::store::find_last_check(conn).await?;
         let linked_accounts = roster::linked_accounts::store::list(conn, &sources).await?;
         let known_hooks = provider_webhooks::store::list(conn, &sources).await?;
+        let replication = match replication::store::replication(conn).await {
+            Err(sqlx::Error::Database(_)) => None,
+            found => Some(found?),
+        };
         Ok(Self {
+            replication,
+            restore: lineage::store::find_open(conn).await?,
             backlog: inbox::queries::store::backlog(conn, now).await?,
             schedule: Schedule { pending, next_at },
             overdue: store::overdue_ends(conn, &sources, now - END_MAY_BE_LATE_BY).await?,

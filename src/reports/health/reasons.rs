@@ -6,6 +6,8 @@ use serde::Serialize;
 use super::SourceHealth;
 use super::query::DatabaseHealth;
 use crate::base::rejections::{RejectionReport, SignatureRecord};
+use crate::db::lineage::Restore;
+use crate::db::replication::Replication;
 use leaver_core::signature::Rejection;
 
 /// How long a request without a route degrades health.
@@ -69,6 +71,9 @@ pub(super) fn of_service(is_reachable: bool, is_migrated: bool, is_stalled: bool
 /// Lists what the database shows.
 pub(super) fn of_database(found: &DatabaseHealth) -> Vec<Reason> {
     let mut reasons = vec![];
+    if let Some(restore) = &found.restore {
+        reasons.push(restored(restore));
+    }
     for trip in &found.trips {
         let what = if trip.direction == "deactivated" {
             "people who left keep access"
@@ -169,7 +174,30 @@ pub(super) fn of_database(found: &DatabaseHealth) -> Vec<Reason> {
     for (name, source) in &found.sources {
         reasons.extend(of_source(name, source));
     }
+    let replication = found.replication.as_ref();
+    if let Some(warning) = replication.and_then(Replication::failover_warning) {
+        reasons.push(Reason::new(
+            "standby_not_synchronous",
+            warning,
+            "leaver check",
+        ));
+    }
     reasons
+}
+
+fn restored(restore: &Restore) -> Reason {
+    Reason::new(
+        "restored",
+        format!(
+            "{}; rows were known until {}, and this was found at {}; run `leaver sync --full` and `leaver webhooks gaps`, then \
+             `leaver restores acknowledge {}`",
+            restore.description(),
+            second(restore.known_until),
+            second(restore.found_at),
+            restore.id
+        ),
+        "leaver sync --full",
+    )
 }
 
 fn of_source(name: &str, source: &SourceHealth) -> Vec<Reason> {
@@ -290,6 +318,10 @@ fn first_of(ids: &[String]) -> String {
 
 fn minute(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
+}
+
+fn second(at: DateTime<Utc>) -> String {
+    at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
 fn count(number: i64, noun: &str) -> String {

@@ -1,6 +1,8 @@
 //! Databases as they are met in production: poolers, limits, failover, restore, large tables, every supported version.
 
 mod bounds;
+mod cluster;
+mod failover;
 mod health;
 mod idle;
 mod numbers;

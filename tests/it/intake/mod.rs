@@ -274,6 +274,7 @@ async fn a_full_queue_refuses_at_once_and_recovers() {
         Arc::new(Notify::new()),
         Arc::new(Metrics::default()),
         Arc::new(Liveness::default()),
+        Arc::default(),
     );
     let store = |n: usize| {
         let (intake, delivery) = (intake.clone(), verified(&app, &format!("{{\"n\":{n}}}")));

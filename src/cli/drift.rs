@@ -11,22 +11,22 @@ use super::reads::record_read;
 use super::{Config, Format, exit_code, open, output, trips};
 use crate::base::clock::SystemClock;
 use crate::config::Environment;
-use crate::jobs::drift::compare;
+use crate::jobs::drift::compare_each;
 use crate::reports::drift::{
-    AccountWithoutEmployee, DriftReport, EmployeeWithoutAccount, SourceCompleteness,
+    AccountWithoutEmployee, DriftReport, EmployeeWithoutAccount, Finding, SourceCompleteness,
     TerminatedWithAccess,
 };
 use crate::service;
 use leaver_core::decision::policy::DriftMode;
 use leaver_core::domain::AccountId;
 
-/// Most rows of the two informational tables; `--json` has all of them.
+/// Most rows of the two informational tables.
 const MAX_ROWS: usize = 20;
 
 /// Compare the roster with current access
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver drift\n  leaver drift --fix\n  leaver drift --json | jq '.terminated_with_access'\n\nExit code 1: someone who left has access, or has no account that could be found; with --fix also: a trip of the safeguard is open"
+    after_help = "Example:\n  leaver drift\n  leaver drift --fix\n  leaver drift --json | jq '.terminated_with_access'\n  leaver drift --json --all | jq 'select(.group == \"active_without_employee\")'\n\nExit code 1: someone who left has access, or has no account that could be found; with --fix also: a trip of the safeguard is open"
 )]
 pub(super) struct Drift {
     #[command(flatten)]
@@ -34,6 +34,9 @@ pub(super) struct Drift {
     /// End that access, as `drift.mode = "fix"` does
     #[arg(long)]
     fix: bool,
+    /// Print every row as it is found, one JSON object per line with its `group`, and the counts last
+    #[arg(long, requires = "json")]
+    all: bool,
     #[command(flatten)]
     format: Format,
 }
@@ -51,9 +54,23 @@ impl Drift {
         } else {
             settings.drift.mode
         };
-        let report = compare(&engine, mode)
+        let mut unprinted = None;
+        let mut on_found = |finding: &Finding| {
+            if self.all
+                && let Err(error) = output::json(finding)
+            {
+                unprinted.get_or_insert(error);
+            }
+        };
+        let mut report = compare_each(&engine, mode, &mut on_found)
             .await
             .map_err(|reason| anyhow!(reason))?;
+        if let Some(error) = unprinted {
+            return Err(error);
+        }
+        if self.all {
+            report.clear_lists();
+        }
         let mut met = vec![];
         if mode == DriftMode::Fix {
             let mut conn = engine.pool.acquire().await?;
@@ -72,12 +89,14 @@ impl Drift {
 }
 
 fn print(report: &DriftReport, mode: DriftMode) {
-    let found = report.terminated_with_access.len();
+    let counts = &report.counts;
+    let found = counts.terminated_with_access;
     if found == 0 {
         output::line!("terminated with access: none");
     } else {
         output::line!("terminated with access: {found}");
         output::line!("{}", terminated_table(&report.terminated_with_access));
+        note_more(found, report.terminated_with_access.len());
         if report.unplanned_access() < found {
             output::note(
                 "access of sources in shadow mode is not ended; `leaver plan` lists the planned changes",
@@ -89,17 +108,23 @@ fn print(report: &DriftReport, mode: DriftMode) {
             );
         }
     }
-    for (heading, rows) in [
-        ("access ended now", &report.fixed),
-        ("held for a person's decision", &report.held),
-        ("access kept by a person's decision", &report.accepted),
+    for (heading, count, rows) in [
+        ("access ended now", counts.fixed, &report.fixed),
+        ("held for a person's decision", counts.held, &report.held),
+        (
+            "access kept by a person's decision",
+            counts.accepted,
+            &report.accepted,
+        ),
     ] {
-        if !rows.is_empty() {
-            output::line!("\n{heading}: {}\n{}", rows.len(), terminated_table(rows));
+        if count > 0 {
+            output::line!("\n{heading}: {count}\n{}", terminated_table(rows));
+            note_more(count, rows.len());
         }
     }
     print_first(
         "active accounts without an employee",
+        counts.active_without_employee,
         &report.active_without_employee,
         accounts_table,
     );
@@ -107,15 +132,18 @@ fn print(report: &DriftReport, mode: DriftMode) {
         .unmatched
         .iter()
         .partition(|unmatched| unmatched.left);
-    output::line!("\nleavers without an account: {}", left.len());
+    let unmatched = counts.leavers_without_account;
+    output::line!("\nleavers without an account: {unmatched}");
     if !left.is_empty() {
         output::line!("{}", leavers_table(&left));
+        note_more(unmatched, left.len());
         output::note(
             "an account under another e-mail still gives access; next: `leaver end` with the id of that account",
         );
     }
     print_first(
         "other employees without an account",
+        counts.employees_without_account,
         &employed,
         employees_table,
     );
@@ -130,15 +158,21 @@ fn print(report: &DriftReport, mode: DriftMode) {
     }
 }
 
-fn print_first<T>(heading: &str, rows: &[T], table: fn(&[T]) -> output::Table) {
-    output::line!("\n{heading}: {}", rows.len());
-    if !rows.is_empty() {
-        output::line!("{}", table(&rows[..rows.len().min(MAX_ROWS)]));
+fn print_first<T>(heading: &str, count: usize, rows: &[T], table: fn(&[T]) -> output::Table) {
+    output::line!("\n{heading}: {count}");
+    let shown = rows.len().min(MAX_ROWS);
+    if shown > 0 {
+        output::line!("{}", table(&rows[..shown]));
     }
-    if rows.len() > MAX_ROWS {
+    note_more(count, shown);
+}
+
+/// Prints how many rows of a group are not shown.
+fn note_more(count: usize, shown: usize) {
+    if count > shown {
         output::note(&format!(
-            "{} more rows; `leaver drift --json` has all of them",
-            rows.len() - MAX_ROWS
+            "{} more rows; `leaver drift --json --all` prints all of them",
+            count - shown
         ));
     }
 }

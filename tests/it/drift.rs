@@ -190,10 +190,10 @@ async fn all_pages_are_compared() {
     app.deliver("bamboohr", &employees(&all)).await;
     app.sql("UPDATE users SET is_active = true").await;
     let found = compared(&app, DriftMode::Report).await;
-    assert_eq!(found.terminated_with_access.len(), 1203);
+    assert_eq!(found.counts.terminated_with_access, 1203);
     assert!(found.active_without_employee.is_empty() && found.unmatched.is_empty());
     let found = compared(&app, DriftMode::Fix).await;
-    assert_eq!(found.fixed.len(), 1203);
+    assert_eq!(found.counts.fixed, 1203);
     assert_eq!(
         app.count("SELECT count(*) FROM users WHERE is_active")
             .await,

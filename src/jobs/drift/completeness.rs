@@ -1,6 +1,6 @@
 //! Starts a report with how completely each source was read.
 
-use super::{DriftReport, SourceCompleteness};
+use super::{Counts, DriftReport, SourceCompleteness};
 use crate::engine::Engine;
 use crate::engine::shadow;
 use crate::roster;
@@ -45,14 +45,13 @@ pub(super) async fn new_report(engine: &Engine) -> Result<DriftReport, sqlx::Err
         checked_at: engine.clock.now(),
         rests_on_complete_reads: reads.iter().all(|read| read.everybody_read_at.is_some()),
         reads,
+        counts: Counts::default(),
         terminated_with_access: vec![],
         held: vec![],
         accepted: vec![],
         fixed: vec![],
         active_without_employee: vec![],
         unmatched: vec![],
-        outdated: vec![],
-        found_now: vec![],
     })
 }
 

@@ -7,7 +7,7 @@ use chrono::TimeDelta;
 use sqlx::PgConnection;
 use tracing::{info, warn};
 
-use super::compare::{compare, store_states};
+use super::compare::compare_and_store;
 use super::store::{self, LastCheck};
 use crate::db::advisory_lock::AdvisoryLock;
 use crate::engine::{Engine, Failure};
@@ -73,13 +73,12 @@ impl DriftMonitor {
             return Ok(None);
         }
         self.engine.remember_protection().await?;
-        let mut report = compare(&self.engine, self.mode).await?;
-        store_states(&self.engine, &mut report).await?;
+        let report = compare_and_store(&self.engine, self.mode, true, &mut |_| {}).await?;
         let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
         let checked = LastCheck {
             at: report.checked_at,
             terminated_with_access: count(report.unplanned_access()),
-            fixed: count(report.fixed.len()),
+            fixed: count(report.counts.fixed),
         };
         let saved = store::save_last_check(lock, &checked);
         pool.with_silence_timeout(saved).await?;
@@ -92,7 +91,7 @@ impl DriftMonitor {
         } else {
             info!(fixed, "drift.check: no terminated employee has access");
         }
-        let unmatched = report.leavers_without_account().count();
+        let unmatched = report.counts.leavers_without_account;
         if unmatched > 0 {
             warn!(
                 unmatched,

@@ -4,7 +4,61 @@ use chrono::{DateTime, Utc};
 
 use crate::engine::evaluate::Evaluated;
 use crate::engine::holds::HoldHistory;
+use crate::engine::origin::Origin;
+use crate::engine::{Engine, Failure};
 use leaver_core::decision::{Action, NoActionReason};
+use leaver_core::domain::EmployeeKey;
+
+/// Employees per transaction. No more than two such pages are in memory.
+const PAGE_LENGTH: usize = 500;
+
+/// States that wait until they are stored.
+#[derive(Debug, Default)]
+pub(super) struct States {
+    /// Employees whose stored state is outdated, such as a hold on an account that somebody deactivated by hand.
+    outdated: Vec<EmployeeKey>,
+    /// Employees who are stored as leavers without an account, and who have one now.
+    found_now: Vec<EmployeeKey>,
+}
+
+impl States {
+    /// Adds the employees of a page.
+    pub(super) fn add(&mut self, outdated: Vec<EmployeeKey>, found_now: Vec<EmployeeKey>) {
+        self.outdated.extend(outdated);
+        self.found_now.extend(found_now);
+    }
+
+    /// Stores the states of full pages, so that memory does not grow with their number.
+    ///
+    /// # Errors
+    /// Returns the failure; the states stored before it are kept.
+    pub(super) async fn store_full_pages(&mut self, engine: &Engine) -> Result<(), Failure> {
+        while self.outdated.len() >= PAGE_LENGTH {
+            let page: Vec<EmployeeKey> = self.outdated.drain(..PAGE_LENGTH).collect();
+            engine.reevaluate(&page, &Origin::drift()).await?;
+        }
+        while self.found_now.len() >= PAGE_LENGTH {
+            let page: Vec<EmployeeKey> = self.found_now.drain(..PAGE_LENGTH).collect();
+            engine.store_found_accounts(&page).await?;
+        }
+        Ok(())
+    }
+
+    /// Stores the other states.
+    ///
+    /// # Errors
+    /// Returns the failure; the states stored before it are kept.
+    pub(super) async fn store_rest(mut self, engine: &Engine) -> Result<(), Failure> {
+        self.store_full_pages(engine).await?;
+        if !self.outdated.is_empty() {
+            engine.reevaluate(&self.outdated, &Origin::drift()).await?;
+        }
+        if !self.found_now.is_empty() {
+            engine.store_found_accounts(&self.found_now).await?;
+        }
+        Ok(())
+    }
+}
 
 /// Returns true if an account is found now for a leaver who is stored without one, and only the mode `fix` or newer facts
 /// change it.

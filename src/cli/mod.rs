@@ -34,10 +34,10 @@ use std::process::ExitCode;
 use anyhow::ensure;
 use clap::{Args, Parser, Subcommand};
 use sqlx::PgConnection;
-use sqlx::postgres::PgConnectOptions;
 
 use crate::base::process;
 use crate::config::{Environment, SecretScope, Settings};
+use crate::db::connection::Servers;
 use crate::db::schema;
 use crate::service;
 use embedded_postgres::{self, Embedded};
@@ -143,7 +143,7 @@ async fn connect(
 }
 
 /// Starts a private Postgres whose data is kept between runs.
-async fn start_embedded(env: &Environment) -> anyhow::Result<(Embedded, PgConnectOptions)> {
+async fn start_embedded(env: &Environment) -> anyhow::Result<(Embedded, Servers)> {
     let home = embedded_postgres::default_data_dir(
         nix::unistd::geteuid().is_root(),
         env.raw("XDG_STATE_HOME").map(AsRef::as_ref),
@@ -156,7 +156,7 @@ async fn start_embedded(env: &Environment) -> anyhow::Result<(Embedded, PgConnec
     };
     let postgres = tokio::task::spawn_blocking(move || Embedded::start(&options)).await??;
     let connect = postgres.connect_options("postgres");
-    Ok((postgres, connect))
+    Ok((postgres, connect.into()))
 }
 
 /// Runs the command of the process's arguments and returns its exit code.

@@ -18,7 +18,7 @@ use sqlx::{Connection, PgConnection, PgPool, Postgres};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::connection::{self, SessionTimeouts, guard};
+use super::connection::{self, Servers, SessionTimeouts, guard};
 
 /// Time limit for one response: a little longer than the `statement_timeout` of our connections, 30 s.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(35);
@@ -34,29 +34,32 @@ const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 #[derive(Clone, Debug)]
 pub struct Pool {
     connections: PgPool,
-    options: PgConnectOptions,
-    /// True if each new connection needs a check of the server first.
-    is_guarded: bool,
+    servers: Servers,
+    /// True if each new connection needs a choice or a check of the server first.
+    needs_choice: bool,
     response_timeout: Duration,
 }
 
 impl Pool {
     /// Creates a pool of at most `connections`. Connects when a connection is first needed.
     #[must_use]
-    pub fn new(options: PgConnectOptions, connections: u32, response_timeout: Duration) -> Self {
-        let is_guarded = guard::is_needed(&options);
-        let first = if is_guarded {
-            guard::without_password(&options)
-        } else {
-            options.clone()
+    pub fn new(servers: impl Into<Servers>, connections: u32, response_timeout: Duration) -> Self {
+        let servers = servers.into();
+        let needs_choice = servers.needs_choice();
+        let first = servers.all().first().cloned();
+        // A chosen server replaces these options before the first connection.
+        let first = match first {
+            Some(first) if needs_choice => guard::without_password(&first),
+            Some(first) => first,
+            None => PgConnectOptions::new_without_pgpass(),
         };
-        let connections = pool_options(connections, response_timeout)
+        let connections = pool_options(connections, response_timeout, servers.must_write())
             .idle_timeout(IDLE_TIMEOUT)
             .connect_lazy_with(first);
         Self {
             connections,
-            options,
-            is_guarded,
+            servers,
+            needs_choice,
             response_timeout,
         }
     }
@@ -66,14 +69,22 @@ impl Pool {
     /// # Errors
     /// Returns [`sqlx::Error::PoolTimedOut`] after 3 s, or why no connection could be made.
     pub async fn acquire(&self) -> Result<PooledConnection, sqlx::Error> {
-        if self.is_guarded {
-            while let Some(idle) = self.connections.try_acquire() {
-                let mut idle = PooledConnection(idle);
-                if let Ok(Ok(())) = timeout(RETURN_TIMEOUT, idle.ping()).await {
-                    return Ok(idle);
+        if self.needs_choice {
+            while let Some(mut idle) = self.connections.try_acquire() {
+                let answer = async {
+                    if self.servers.must_write() {
+                        connection::check_writable(&mut idle).await
+                    } else {
+                        idle.ping().await
+                    }
+                };
+                if let Ok(Ok(())) = timeout(RETURN_TIMEOUT, answer).await {
+                    return Ok(PooledConnection(idle));
                 }
+                // Closed, so that a server that accepts no more writes is left.
+                drop(idle.detach());
             }
-            let options = timeout(ACQUIRE_TIMEOUT, guard::checked(&self.options))
+            let options = timeout(ACQUIRE_TIMEOUT, connection::usable(&self.servers))
                 .await
                 .map_err(|_| sqlx::Error::PoolTimedOut)??;
             self.connections.set_connect_options(options);
@@ -86,7 +97,7 @@ impl Pool {
     /// # Errors
     /// Returns [`sqlx::Error::PoolTimedOut`] after 3 s, or why no connection could be made.
     pub(crate) async fn connect_dedicated(&self) -> Result<PgConnection, sqlx::Error> {
-        timeout(ACQUIRE_TIMEOUT, connection::open(&self.options))
+        timeout(ACQUIRE_TIMEOUT, connection::open(&self.servers))
             .await
             .map_err(|_| sqlx::Error::PoolTimedOut)?
     }
@@ -129,8 +140,9 @@ impl Pool {
     /// # Errors
     /// Returns an error if the server may not be connected to.
     pub async fn dedicated_pool(&self) -> Result<PgPool, sqlx::Error> {
-        let options = guard::checked(&self.options).await?;
-        Ok(pool_options(1, self.response_timeout).connect_lazy_with(options))
+        let options = connection::usable(&self.servers).await?;
+        let pool = pool_options(1, self.response_timeout, self.servers.must_write());
+        Ok(pool.connect_lazy_with(options))
     }
 
     /// Closes the pool, and waits until every connection has returned and is closed.
@@ -139,7 +151,7 @@ impl Pool {
     }
 }
 
-fn pool_options(connections: u32, response_timeout: Duration) -> PgPoolOptions {
+fn pool_options(connections: u32, response_timeout: Duration, must_write: bool) -> PgPoolOptions {
     let usual = SessionTimeouts::default();
     let timeouts = SessionTimeouts {
         // Locks of a connection that was given up end no later than the wait for it.
@@ -149,7 +161,7 @@ fn pool_options(connections: u32, response_timeout: Duration) -> PgPoolOptions {
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .after_connect(move |conn, _| Box::pin(connection::apply_settings(conn, timeouts)))
+        .after_connect(move |conn, _| Box::pin(connection::prepare(conn, timeouts, must_write)))
 }
 
 /// A connection that returns to the pool when it is dropped, or is closed if it does not respond.

@@ -9,7 +9,7 @@ use sqlx::{PgConnection, Row};
 use super::story::{DemoOutcome, PEOPLE};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Settings;
-use crate::db::connection;
+use crate::db::connection::{self, Servers};
 use crate::engine::accounts::{AccountsMapping, AccountsTable};
 use crate::engine::evaluate::evaluate;
 use crate::roster;
@@ -52,10 +52,10 @@ pub(super) struct User {
 /// # Errors
 /// Returns the database's error.
 pub(crate) async fn create_if_missing(
-    options: &PgConnectOptions,
+    servers: &Servers,
     mapping: &mut AccountsMapping,
 ) -> anyhow::Result<()> {
-    let mut conn = connection::open(options).await?;
+    let mut conn = connection::open(servers).await?;
     let row = sqlx::query(
         "SELECT to_regclass('public.users') IS NOT NULL AS users,
                 to_regclass('public.sessions') IS NOT NULL AS sessions",

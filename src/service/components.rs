@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use sqlx::postgres::PgConnectOptions;
 
 use super::database::with_session_settings;
 use crate::api::token_failures::TokenFailures;
@@ -17,6 +16,7 @@ use crate::base::liveness::Liveness;
 use crate::base::metrics::{CounterLabels, Metrics};
 use crate::base::rejections::Rejections;
 use crate::config::Settings;
+use crate::db::connection::Servers;
 use crate::db::lineage::{Memory, StateFile};
 use crate::db::pool::{self, Pool};
 use crate::engine::Engine;
@@ -61,11 +61,11 @@ pub fn policies(settings: &Settings) -> Policies {
 
 /// Builds the engine, without the receiver and the jobs. Connects when a connection is first needed.
 #[must_use]
-pub fn engine(settings: &Settings, database: PgConnectOptions, clock: Arc<dyn Clock>) -> Engine {
+pub fn engine(settings: &Settings, database: impl Into<Servers>, clock: Arc<dyn Clock>) -> Engine {
     let connections = WORKER_CONNECTIONS + BATCH_CONNECTIONS * settings.worker.concurrency;
-    let options = with_session_settings(database);
+    let servers = with_session_settings(&database.into());
     Engine::new(
-        Pool::new(options, connections, pool::RESPONSE_TIMEOUT),
+        Pool::new(servers, connections, pool::RESPONSE_TIMEOUT),
         clock,
         settings.accounts.clone(),
         policies(settings),
@@ -94,7 +94,7 @@ pub struct Components {
 impl Components {
     /// Builds the parts. Connects when a connection is first needed.
     #[must_use]
-    pub fn new(settings: &Settings, database: PgConnectOptions, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(settings: &Settings, database: impl Into<Servers>, clock: Arc<dyn Clock>) -> Self {
         Self::with_health_cache(settings, database, clock, health::CACHE_FOR)
     }
 
@@ -102,12 +102,13 @@ impl Components {
     #[must_use]
     pub fn with_health_cache(
         settings: &Settings,
-        database: PgConnectOptions,
+        database: impl Into<Servers>,
         clock: Arc<dyn Clock>,
         health_cache: Duration,
     ) -> Self {
-        let options = with_session_settings(database.clone());
-        let engine = Arc::new(engine(settings, database, Arc::clone(&clock)));
+        let database = database.into();
+        let servers = with_session_settings(&database);
+        let engine = Arc::new(engine(settings, &database, Arc::clone(&clock)));
         create_counters(settings, &engine.metrics);
         let liveness = Arc::new(Liveness::default());
         let memory = Arc::new(Memory::default());
@@ -117,7 +118,7 @@ impl Components {
             store_timeout: settings.server.store_timeout,
         };
         let intake = GroupCommit::open(
-            &options,
+            &servers,
             limits,
             Arc::clone(&engine.notifications.deliveries_arrived),
             Arc::clone(&engine.metrics),
@@ -129,7 +130,7 @@ impl Components {
             silence_thresholds: silence_thresholds(settings),
             intake,
             health_probe: HealthProbe::new(
-                options.clone(),
+                servers.clone(),
                 health_cache,
                 settings
                     .sources
@@ -142,7 +143,7 @@ impl Components {
                     .map(|source| (source.name.clone(), source.provider_config.clone()))
                     .collect(),
             ),
-            read_pool: Pool::new(options, LISTING_CONNECTIONS, pool::RESPONSE_TIMEOUT),
+            read_pool: Pool::new(servers, LISTING_CONNECTIONS, pool::RESPONSE_TIMEOUT),
             clock,
             liveness: Arc::clone(&liveness),
             metrics: Arc::clone(&engine.metrics),

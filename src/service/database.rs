@@ -4,19 +4,18 @@ use std::time::Duration;
 
 use anyhow::{anyhow, bail};
 use secrecy::ExposeSecret;
-use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 
 use super::database_url;
 use crate::config::Database;
-use crate::db::connection;
-use crate::db::error::redacted_message;
+use crate::db::connection::{Servers, SessionTimeouts, connect_first};
 
-/// Returns how to connect to the configured database.
+/// Returns the servers of the configured database.
 ///
 /// # Errors
-/// Returns an error if none is configured, if its URL is not one of Postgres, or if nothing would verify the server.
-pub fn connect_options(database: &Database) -> anyhow::Result<PgConnectOptions> {
+/// Returns an error if none is configured, if its URL is not one of Postgres, if a file for TLS cannot be used, or if nothing
+/// would verify a server.
+pub fn connect_options(database: &Database) -> anyhow::Result<Servers> {
     let Some(url) = &database.url else {
         let missing = database.missing.as_deref();
         bail!(
@@ -28,47 +27,44 @@ pub fn connect_options(database: &Database) -> anyhow::Result<PgConnectOptions> 
 }
 
 /// Adds the name and the logging that all our connections have.
-pub(super) fn with_session_settings(options: PgConnectOptions) -> PgConnectOptions {
-    options
-        .application_name("leaver")
-        // A pooler may refuse it, and no statement of ours reads a float as text.
-        .extra_float_digits(None)
-        .log_statements(tracing::log::LevelFilter::Trace)
-        .log_slow_statements(tracing::log::LevelFilter::Debug, Duration::from_secs(5))
+pub(super) fn with_session_settings(servers: &Servers) -> Servers {
+    servers.map(|options| {
+        let options = match options.get_application_name() {
+            Some(_) => options,
+            None => options.application_name("leaver"),
+        };
+        options
+            // A pooler may refuse it, and no statement of ours reads a float as text.
+            .extra_float_digits(None)
+            .log_statements(tracing::log::LevelFilter::Trace)
+            .log_slow_statements(tracing::log::LevelFilter::Debug, Duration::from_secs(5))
+    })
 }
 
-/// Names the server and the database, without user and password.
-fn describe(options: &PgConnectOptions) -> String {
-    let database = options.get_database().unwrap_or("(default)");
-    match options.get_socket() {
-        Some(socket) => format!("socket {}, database {database}", socket.display()),
-        None => format!(
-            "{}:{}, database {database}",
-            options.get_host(),
-            options.get_port()
-        ),
-    }
+/// Names the servers and the database, without user and password.
+fn describe(servers: &Servers) -> String {
+    let first = servers.all().first();
+    let database = first.and_then(|options| options.get_database());
+    format!("{servers}, database {}", database.unwrap_or("(default)"))
 }
 
 /// Opens one connection, for a command.
 ///
 /// # Errors
-/// Returns why no connection could be made within 10 s, with the host, the port and the database.
-pub async fn connect(options: &PgConnectOptions) -> anyhow::Result<PgConnection> {
-    let options = with_session_settings(options.clone());
-    tokio::time::timeout(Duration::from_secs(10), connection::open(&options))
-        .await
-        .map_err(|_| {
-            anyhow!(
-                "no response from Postgres at {} within 10 s; check `database.url` (DATABASE_URL)",
-                describe(&options)
-            )
-        })?
-        .map_err(|error| {
-            anyhow!(
-                "cannot connect to Postgres at {}: {}; check `database.url` (DATABASE_URL)",
-                describe(&options),
-                redacted_message(&error)
-            )
-        })
+/// Returns why no connection could be made within 10 s, with the hosts, the ports and the database.
+pub async fn connect(servers: impl Into<Servers>) -> anyhow::Result<PgConnection> {
+    let servers = with_session_settings(&servers.into());
+    let connecting = connect_first(&servers, SessionTimeouts::default());
+    let connected = tokio::time::timeout(Duration::from_secs(10), connecting).await;
+    match connected {
+        Ok(Ok((_, conn))) => Ok(conn),
+        Ok(Err(failures)) => Err(anyhow!(
+            "cannot connect to Postgres at {}: {failures}; check `database.url` (DATABASE_URL)",
+            describe(&servers),
+        )),
+        Err(_) => Err(anyhow!(
+            "no response from Postgres at {} within 10 s; check `database.url` (DATABASE_URL)",
+            describe(&servers)
+        )),
+    }
 }

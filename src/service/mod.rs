@@ -14,7 +14,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use sqlx::postgres::PgConnectOptions;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
@@ -30,6 +29,7 @@ use self::startup::Startup;
 use crate::base::clock::Clock;
 use crate::base::liveness::Phase;
 use crate::config::Settings;
+use crate::db::connection::Servers;
 use crate::db::lineage::StateFile;
 use crate::jobs::runner::Runner;
 
@@ -54,7 +54,7 @@ impl Service {
     /// that does not fit ends the service later, see [`Service::failed`].
     pub fn start(
         settings: &Settings,
-        database: PgConnectOptions,
+        database: impl Into<Servers>,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
         if let Some(folder) = &settings.database.state_dir {

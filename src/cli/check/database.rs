@@ -22,16 +22,22 @@ use crate::service;
 /// Connects, and checks durability, the schema `leaver` and the users table.
 pub(super) async fn check_database(report: &mut CheckReport, settings: &Settings) {
     let connected = async {
-        let options = service::connect_options(&settings.database)?;
-        anyhow::Ok((service::connect(&options).await?, options))
+        let servers = service::connect_options(&settings.database)?;
+        anyhow::Ok((service::connect(&servers).await?, servers))
     };
-    let (mut conn, options) = match connected.await {
+    let (mut conn, servers) = match connected.await {
         Ok(connected) => connected,
         Err(error) => return report.add(CheckStatus::Error, "database", output::chain(&error)),
     };
     report.add(CheckStatus::Ok, "database", "connected");
-    let (status, message) = protection_line(&options);
-    report.add(status, "database.tls", message);
+    for server in servers.all() {
+        let (status, message) = protection_line(server);
+        let host = server.get_host();
+        match servers.all() {
+            [_] => report.add(status, "database.tls", message),
+            _ => report.add(status, "database.tls", format!("{host}: {message}")),
+        }
+    }
     if let Err(error) = check_role(report, &mut conn).await {
         report.add(CheckStatus::Error, "role", output::chain(&error.into()));
     }

@@ -2,18 +2,23 @@
 //!
 //! The settings are sent after connecting, not in the start-up packet: a pooler may drop or refuse them there.
 
+mod attempts;
 pub(crate) mod guard;
 mod probe;
 pub mod protection;
 mod scram;
+mod servers;
 mod store;
 
+use std::io;
 use std::time::Duration;
 
+use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, PgConnection};
 
-pub(crate) use self::store::apply_settings;
+pub(crate) use self::attempts::connect_first;
+pub use self::servers::Servers;
+use self::store::{Role, apply_settings};
 
 /// Search path of every connection. Functions and operators are found in `pg_catalog` alone. Naming `pg_temp` puts it behind
 /// `pg_catalog`; unnamed, it would come first for tables and types.
@@ -38,12 +43,12 @@ impl Default for SessionTimeouts {
     }
 }
 
-/// Opens a connection with the session settings and the usual time limits.
+/// Opens a connection with the session settings and the usual time limits, to the first server that can be used.
 ///
 /// # Errors
 /// Returns why no connection could be made.
-pub async fn open(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
-    open_with(options, SessionTimeouts::default()).await
+pub async fn open(servers: impl Into<Servers>) -> Result<PgConnection, sqlx::Error> {
+    open_with(&servers.into(), SessionTimeouts::default()).await
 }
 
 /// Does the same with other time limits.
@@ -51,10 +56,54 @@ pub async fn open(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Erro
 /// # Errors
 /// Returns why no connection could be made.
 pub(crate) async fn open_with(
-    options: &PgConnectOptions,
+    servers: &Servers,
     timeouts: SessionTimeouts,
 ) -> Result<PgConnection, sqlx::Error> {
-    let mut conn = guard::checked(options).await?.connect().await?;
-    apply_settings(&mut conn, timeouts).await?;
-    Ok(conn)
+    match connect_first(servers, timeouts).await {
+        Ok((_, conn)) => Ok(conn),
+        Err(failures) => Err(failures.into_error()),
+    }
+}
+
+/// Returns the options with which a pool may connect now.
+///
+/// # Errors
+/// Returns why no server may be connected to.
+pub(crate) async fn usable(servers: &Servers) -> Result<PgConnectOptions, sqlx::Error> {
+    if let Some(only) = servers.only() {
+        return guard::checked(only).await;
+    }
+    match connect_first(servers, SessionTimeouts::default()).await {
+        Ok((options, _)) => Ok(options),
+        Err(failures) => Err(failures.into_error()),
+    }
+}
+
+/// Applies the session settings to a new connection. Refuses a server that accepts no writes if they are needed.
+///
+/// # Errors
+/// Returns the database's error, or that the server accepts no writes. The connection must be closed then.
+pub(crate) async fn prepare(
+    conn: &mut PgConnection,
+    timeouts: SessionTimeouts,
+    must_write: bool,
+) -> Result<(), sqlx::Error> {
+    apply_settings(conn, timeouts).await?;
+    if must_write {
+        check_writable(conn).await?;
+    }
+    Ok(())
+}
+
+/// Returns an error if the server accepts no writes now.
+///
+/// # Errors
+/// Returns the database's error, or that the server accepts no writes.
+pub(crate) async fn check_writable(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    let problem = match store::role(conn).await? {
+        Role::Writable => return Ok(()),
+        Role::InRecovery => "the server is in recovery: a standby, which takes no writes",
+        Role::ReadOnly => "the server is read only (`default_transaction_read_only`)",
+    };
+    Err(io::Error::other(problem).into())
 }

@@ -35,7 +35,7 @@ pub fn is_socket(options: &PgConnectOptions) -> bool {
 }
 
 /// Returns the password, from wherever sqlx took it.
-pub(super) fn password(options: &PgConnectOptions) -> Option<String> {
+pub(crate) fn password(options: &PgConnectOptions) -> Option<String> {
     // Only the password is read from this URL, and a user or host that fits no URL cannot spoil it.
     let url = options
         .clone()

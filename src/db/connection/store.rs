@@ -1,8 +1,8 @@
-//! The session settings.
+//! The session settings, and the role of the server.
 
 use std::fmt::Write as _;
 
-use sqlx::{AssertSqlSafe, PgConnection};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::{SEARCH_PATH, SessionTimeouts};
 
@@ -47,4 +47,35 @@ pub(crate) async fn apply_settings(
         .execute(conn)
         .await?;
     Ok(())
+}
+
+/// The role of a server.
+pub(super) enum Role {
+    /// It accepts writes.
+    Writable,
+    /// It is a standby.
+    InRecovery,
+    /// Sessions are read only by a setting.
+    ReadOnly,
+}
+
+/// Returns the role of the server.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn role(conn: &mut PgConnection) -> Result<Role, sqlx::Error> {
+    // Not prepared: a pooler may forward the next statement to another session.
+    let row = sqlx::raw_sql(
+        "SELECT pg_catalog.pg_is_in_recovery() AS in_recovery,
+                pg_catalog.current_setting('transaction_read_only') AS read_only",
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(if row.try_get("in_recovery")? {
+        Role::InRecovery
+    } else if row.try_get::<String, _>("read_only")? == "on" {
+        Role::ReadOnly
+    } else {
+        Role::Writable
+    })
 }

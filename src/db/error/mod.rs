@@ -3,6 +3,8 @@
 //! Values may be personal data, and descriptions end up in the log and in `leaver.deliveries`. The full message is in the
 //! log of Postgres itself.
 
+mod tls;
+
 use std::borrow::Cow;
 use std::error::Error;
 
@@ -112,8 +114,8 @@ pub(crate) fn redacted_message(error: &sqlx::Error) -> String {
         sqlx::Error::Decode(_) => "a row of the database cannot be decoded".to_owned(),
         sqlx::Error::PoolTimedOut => "no connection to the database in time".to_owned(),
         // The text of sqlx adds only that it is about the database.
-        sqlx::Error::Io(error) => error.to_string(),
-        other => other.to_string(),
+        sqlx::Error::Io(error) => tls::explained(error.to_string()),
+        other => tls::explained(other.to_string()),
     }
 }
 

@@ -4,12 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::PgConnection;
-use sqlx::postgres::PgConnectOptions;
 use tokio::time::{sleep, timeout};
 
 use super::failure::{FlushError, NotDurable};
 use crate::base::backoff::{Backoff, Jitter};
-use crate::db::connection::{self, SessionTimeouts};
+use crate::db::connection::{self, Servers, SessionTimeouts};
 use crate::db::lineage::Memory;
 use crate::ingest::inbox::arrivals::store;
 
@@ -23,7 +22,7 @@ const BACKOFF: Backoff = Backoff {
 /// A connection that is opened again after a failure.
 #[derive(Debug)]
 pub(super) struct ReconnectingConnection {
-    options: PgConnectOptions,
+    servers: Servers,
     connect_timeout: Duration,
     statement_timeout: Duration,
     lineage: Arc<Memory>,
@@ -33,13 +32,13 @@ pub(super) struct ReconnectingConnection {
 
 impl ReconnectingConnection {
     pub(super) fn new(
-        options: PgConnectOptions,
+        servers: Servers,
         connect_timeout: Duration,
         statement_timeout: Duration,
         lineage: Arc<Memory>,
     ) -> Self {
         Self {
-            options,
+            servers,
             connect_timeout,
             statement_timeout,
             lineage,
@@ -56,7 +55,7 @@ impl ReconnectingConnection {
         let connection = if let Some(connection) = self.connection.take() {
             connection
         } else {
-            let opened = connect(&self.options, self.statement_timeout);
+            let opened = connect(&self.servers, self.statement_timeout);
             let opened = timeout(self.connect_timeout, opened)
                 .await
                 .map_err(|_| FlushError::TimedOut)??;
@@ -81,11 +80,11 @@ impl ReconnectingConnection {
 }
 
 async fn connect(
-    options: &PgConnectOptions,
+    servers: &Servers,
     statement_timeout: Duration,
 ) -> Result<PgConnection, FlushError> {
     let mut connection = connection::open_with(
-        options,
+        servers,
         SessionTimeouts {
             statement: statement_timeout,
             ..SessionTimeouts::default()

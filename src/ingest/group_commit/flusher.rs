@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Connection;
-use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, error, warn};
@@ -16,6 +15,7 @@ use super::queue::{BatchLimit, PendingInsert, Queue};
 use crate::base::failpoints;
 use crate::base::halves::Halves;
 use crate::base::metrics::Metrics;
+use crate::db::connection::Servers;
 use crate::db::lineage::Memory;
 use crate::ingest::inbox::arrivals::{NewArrival, Receipt, store};
 use leaver_core::domain::DeliveryId;
@@ -37,7 +37,7 @@ pub(super) struct Shared {
     pub(super) connect_timeout: Duration,
     /// Time limit for the response to a statement.
     pub(super) response_timeout: Duration,
-    pub(super) options: PgConnectOptions,
+    pub(super) servers: Servers,
     /// Notifies the jobs that something was stored.
     pub(super) stored: Arc<Notify>,
     pub(super) metrics: Arc<Metrics>,
@@ -61,7 +61,7 @@ pub(super) async fn run(shared: Arc<Shared>, insert: Insert) {
     };
     let mut flusher = Flusher {
         connection: ReconnectingConnection::new(
-            shared.options.clone(),
+            shared.servers.clone(),
             shared.connect_timeout,
             // Postgres cancels a statement before we discard its connection, so none continues for long afterwards.
             shared.response_timeout * 3 / 4,

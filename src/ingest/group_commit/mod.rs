@@ -18,7 +18,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
@@ -32,6 +31,7 @@ use self::queue::{PendingInsert, Queue};
 use crate::base::liveness::Liveness;
 use crate::base::metrics::Metrics;
 use crate::base::panics::catch_panic;
+use crate::db::connection::Servers;
 use crate::db::lineage::Memory;
 pub use crate::ingest::inbox::arrivals::store::durability;
 use crate::ingest::inbox::arrivals::{NewArrival, Receipt};
@@ -90,7 +90,7 @@ impl GroupCommit {
     /// Starts the flushers. They connect with the first delivery.
     #[must_use]
     pub fn open(
-        options: &PgConnectOptions,
+        servers: &Servers,
         limits: QueueLimits,
         stored: Arc<Notify>,
         metrics: Arc<Metrics>,
@@ -103,7 +103,7 @@ impl GroupCommit {
             duplicates: Queue::with_capacity(limits.max_pending),
             connect_timeout: limits.store_timeout / 4,
             response_timeout,
-            options: options.clone(),
+            servers: servers.clone(),
             stored,
             metrics,
             lineage,

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
-use sqlx::postgres::PgConnectOptions;
 use tokio::time::timeout;
 
 use super::query::DatabaseHealth;
@@ -13,7 +12,7 @@ use super::shared::Shared;
 use super::{Health, ProviderConfigs, StartModes};
 use crate::base::liveness::{Liveness, Phase};
 use crate::base::rejections::Rejections;
-use crate::db::connection;
+use crate::db::connection::{self, Servers};
 use crate::ingest::inbox;
 use crate::jobs::source_silence::SilenceThreshold;
 
@@ -53,7 +52,7 @@ impl HealthProbe {
     /// that was never seen has its start mode.
     #[must_use]
     pub fn new(
-        options: PgConnectOptions,
+        servers: Servers,
         cache_for: Duration,
         start_modes: StartModes,
         provider_configs: ProviderConfigs,
@@ -63,9 +62,9 @@ impl HealthProbe {
             start_modes: Arc::new(start_modes),
             provider_configs: Arc::new(provider_configs),
             pings: Shared::default(),
-            ping_connection: Arc::new(IdleConnection::new(options.clone())),
+            ping_connection: Arc::new(IdleConnection::new(servers.clone())),
             reports: Shared::default(),
-            report_connection: Arc::new(IdleConnection::new(options)),
+            report_connection: Arc::new(IdleConnection::new(servers)),
         }
     }
 
@@ -155,14 +154,14 @@ impl HealthProbe {
 /// A connection that is kept between queries.
 #[derive(Debug)]
 struct IdleConnection {
-    options: PgConnectOptions,
+    servers: Servers,
     idle: Mutex<Option<PgConnection>>,
 }
 
 impl IdleConnection {
-    fn new(options: PgConnectOptions) -> Self {
+    fn new(servers: Servers) -> Self {
         Self {
-            options,
+            servers,
             idle: Mutex::default(),
         }
     }
@@ -184,7 +183,7 @@ impl IdleConnection {
         {
             return Ok(conn);
         }
-        let mut conn = connection::open(&self.options).await?;
+        let mut conn = connection::open(&self.servers).await?;
         inbox::queries::store::ping(&mut conn).await?;
         Ok(conn)
     }

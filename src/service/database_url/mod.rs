@@ -1,94 +1,195 @@
-//! The URL of the database, and the protection of the connection.
+//! The servers of `database.url`, and the protection of the connection to each.
 
+mod files;
+mod parameters;
+mod written;
+
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::str::FromStr;
+use std::time::Duration;
 
 use anyhow::{anyhow, bail, ensure};
 use sqlx::postgres::{PgConnectOptions, PgSslMode};
 
 use crate::config::DatabaseTls;
+use crate::db::connection::Servers;
 use crate::db::connection::protection::is_socket;
 
-/// The parameters of a URL. sqlx would log any other one with its value, which may be a password.
-const PARAMETERS: [&str; 19] = [
-    "sslmode",
-    "ssl-mode",
-    "sslrootcert",
-    "ssl-root-cert",
-    "ssl-ca",
-    "sslcert",
-    "ssl-cert",
-    "sslkey",
-    "ssl-key",
-    "statement-cache-capacity",
-    "host",
-    "hostaddr",
-    "port",
+const NO_URL: &str = "database.url: not a Postgres URL; it should look like postgres://user:password@host:5432/database, or like host=... port=5432 dbname=... user=... password=...";
+
+/// Names of the parameters that sqlx applies.
+const PASSED: [&str; 9] = [
     "dbname",
     "user",
     "password",
-    "application_name",
+    "sslmode",
+    "sslrootcert",
+    "sslcert",
+    "sslkey",
+    "statement-cache-capacity",
     "options",
-    "options[",
 ];
 
-const NO_URL: &str = "database.url: not a Postgres URL; it should look like postgres://user:password@host:5432/database";
+type Parameters = BTreeMap<&'static str, String>;
 
-/// Parses a URL and decides how the connection is protected. The decision is kept in the TLS mode: see
-/// [`Protection`](crate::db::connection::protection::Protection).
+/// Parses a URL or a `key=value` string and decides how the connection to each server is protected. The decision is kept in
+/// the TLS mode: see [`Protection`](crate::db::connection::protection::Protection).
 ///
 /// # Errors
-/// Returns an error for a URL that is not one of Postgres, for an unknown parameter, and for a mode that does not verify the
-/// server although `tls` asks for it. No error quotes a value of the URL except the host.
-pub(super) fn parse(url: &str, tls: DatabaseTls) -> anyhow::Result<PgConnectOptions> {
-    let parameters = parameters(url)?;
-    // The parser accepts any scheme, and its error may quote the URL, which holds a password.
-    let schemes = ["postgres://", "postgresql://"];
-    let is_postgres = schemes.iter().any(|scheme| url.starts_with(scheme));
-    ensure!(is_postgres, NO_URL);
-    let options = PgConnectOptions::from_str(url).map_err(|_| anyhow!(NO_URL))?;
-    let options = without_brackets(options);
-    let has = |names: &[&str]| parameters.iter().any(|name| names.contains(&name.as_str()));
-    let has_mode = has(&["sslmode", "ssl-mode"]);
-    let has_certificates = has(&[
-        "sslrootcert",
-        "ssl-root-cert",
-        "ssl-ca",
-        "sslcert",
-        "ssl-cert",
-    ]);
-    let mode = mode(&options, tls, has_mode, has_certificates)?;
-    Ok(options.ssl_mode(mode))
+/// Returns an error for a text that is neither, for an unknown parameter, for a file that cannot be used, and for a mode that
+/// does not verify a server although `tls` asks for it. No error quotes a value except hosts and paths.
+pub(super) fn parse(text: &str, tls: DatabaseTls) -> anyhow::Result<Servers> {
+    let mut parameters = parameters(text)?;
+    let has_mode = parameters.contains_key("sslmode");
+    let has_certificates =
+        parameters.contains_key("sslrootcert") || parameters.contains_key("sslcert");
+    // Since libpq 16: the CAs that come with the client, not a file.
+    if parameters
+        .get("sslrootcert")
+        .is_some_and(|value| value == "system")
+    {
+        parameters.remove("sslrootcert");
+    }
+    let mut servers = vec![];
+    for (host, port) in addresses(&parameters)? {
+        let options = options(&parameters, host.as_deref(), port)?;
+        let mode = mode(&options, tls, has_mode, has_certificates)?;
+        servers.push(options.ssl_mode(mode));
+    }
+    let uses_tls = servers
+        .iter()
+        .any(|server| !matches!(server.get_ssl_mode(), PgSslMode::Disable | PgSslMode::Allow));
+    if uses_tls {
+        files::check(&parameters)?;
+    }
+    let must_write = must_write(&parameters, servers.len())?;
+    Ok(Servers::new(servers, must_write, limit(&parameters)?))
 }
 
-/// Returns the names of the parameters.
-fn parameters(url: &str) -> anyhow::Result<Vec<String>> {
-    let query = url.split_once('?').map_or("", |(_, query)| query);
-    let query = query.split('#').next().unwrap_or_default();
-    let mut names = vec![];
-    for (name, _) in form_urlencoded::parse(query.as_bytes()) {
-        let bare = match name.split_once('[') {
-            Some((before, _)) => format!("{before}["),
-            None => name.to_string(),
-        };
-        if !PARAMETERS.contains(&bare.as_str()) {
-            bail!("database.url: unknown parameter `{bare}`; remove it");
+/// Returns the parameters that are applied. The last value of each counts.
+fn parameters(text: &str) -> anyhow::Result<Parameters> {
+    let mut found = Parameters::new();
+    let mut before = String::new();
+    for (name, value) in written::read(text)? {
+        if let Some(known) = parameters::applied(&name, &value, &before)? {
+            let value = match found.get(known) {
+                Some(earlier) if known == "options" => format!("{earlier} {value}"),
+                _ => value,
+            };
+            found.insert(known, value);
         }
-        names.push(bare);
+        before = name;
     }
-    Ok(names)
+    Ok(found)
 }
 
-/// Removes the brackets of an IPv6 address, with which neither a connection nor a certificate would work.
-fn without_brackets(options: PgConnectOptions) -> PgConnectOptions {
-    let host = options.get_host();
-    let inner = host
-        .strip_prefix('[')
-        .and_then(|rest| rest.strip_suffix(']'));
-    match inner.map(str::to_owned) {
-        Some(inner) => options.host(&inner),
-        None => options,
+/// Returns the host and the port of each server; `None` where the default applies.
+fn addresses(parameters: &Parameters) -> anyhow::Result<Vec<(Option<String>, Option<u16>)>> {
+    let list = |name: &str| -> Vec<&str> {
+        let values = parameters.get(name).map(|value| value.split(','));
+        values.into_iter().flatten().map(str::trim).collect()
+    };
+    let (hosts, addresses, ports) = (list("host"), list("hostaddr"), list("port"));
+    ensure!(
+        hosts.is_empty() || addresses.is_empty() || hosts.len() == addresses.len(),
+        "database.url: `hostaddr` and `host` differ in length; give each host one address"
+    );
+    let count = hosts.len().max(addresses.len()).max(1);
+    ensure!(
+        ports.len() <= 1 || ports.len() == count,
+        "database.url: `port` and `host` differ in length; give each host one port, or one port for all"
+    );
+    let mut servers = vec![];
+    for position in 0..count {
+        let address = addresses.get(position).filter(|text| !text.is_empty());
+        // Without brackets: with them neither a connection nor a certificate would work.
+        let host = hosts.get(position).map(|host| {
+            let inner = host
+                .strip_prefix('[')
+                .and_then(|rest| rest.strip_suffix(']'));
+            inner.unwrap_or(host)
+        });
+        if let Some(address) = address {
+            ensure!(address.parse::<IpAddr>().is_ok(), NO_URL);
+        }
+        let host = address.copied().or(host);
+        ensure!(
+            host != Some("") || count == 1,
+            "database.url: a host of the list is empty; remove the comma or name the host"
+        );
+        ensure!(
+            host.is_none_or(|host| !host.starts_with('@')),
+            "database.url: abstract sockets are not supported; name the folder of a socket, or a host"
+        );
+        let port = ports.get(if ports.len() == 1 { 0 } else { position });
+        let port = match port.filter(|port| !port.is_empty()) {
+            None => None,
+            Some(port) => Some(port.parse().ok().filter(|port| *port > 0).ok_or_else(|| {
+                anyhow!(
+                    "database.url: a port is not a number from 1 to 65535; write a `/` or `:` in a password as %2F or %3A"
+                )
+            })?),
+        };
+        servers.push((host.map(str::to_owned), port));
     }
+    Ok(servers)
+}
+
+/// Returns the options of one server. sqlx fills in what is missing, from the variables of libpq and its password file.
+fn options(
+    parameters: &Parameters,
+    host: Option<&str>,
+    port: Option<u16>,
+) -> anyhow::Result<PgConnectOptions> {
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    for name in PASSED {
+        if let Some(value) = parameters.get(name) {
+            query.append_pair(name, value);
+        }
+    }
+    let own = parameters.get("application_name");
+    if let Some(name) = own.or_else(|| parameters.get("fallback_application_name")) {
+        query.append_pair("application_name", name);
+    }
+    if let Some(host) = host {
+        query.append_pair("host", host);
+    }
+    if let Some(port) = port {
+        query.append_pair("port", &port.to_string());
+    }
+    // The error may quote the text, which holds a password.
+    let options = PgConnectOptions::from_str(&format!("postgres:///?{}", query.finish()))
+        .map_err(|_| anyhow!(NO_URL))?;
+    ensure!(
+        host.is_some() || !options.get_host().contains(','),
+        "database.url: PGHOST or PGHOSTADDR lists several hosts; write them into `database.url`"
+    );
+    Ok(options)
+}
+
+/// Returns true if servers that accept no writes are skipped.
+fn must_write(parameters: &Parameters, servers: usize) -> anyhow::Result<bool> {
+    match parameters.get("target_session_attrs").map(String::as_str) {
+        None => Ok(servers > 1),
+        Some("any") => Ok(false),
+        Some("read-write" | "primary") => Ok(true),
+        Some(_) => bail!(
+            "database.url: `target_session_attrs` has a value that is not supported; Leaver writes, so set it to read-write, primary or any"
+        ),
+    }
+}
+
+/// Returns the time limit for one server.
+fn limit(parameters: &Parameters) -> anyhow::Result<Option<Duration>> {
+    let Some(value) = parameters.get("connect_timeout") else {
+        return Ok(None);
+    };
+    let Ok(seconds) = value.trim().parse::<i32>() else {
+        bail!("database.url: `connect_timeout` is not a whole number; set it to seconds");
+    };
+    let seconds = u64::try_from(seconds).unwrap_or(0);
+    Ok((seconds > 0).then(|| Duration::from_secs(seconds)))
 }
 
 fn mode(

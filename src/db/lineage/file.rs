@@ -28,11 +28,11 @@ pub enum StateFileError {
         "cannot {action} {path}: {error}; check `database.state_dir`, which must be a folder of Leaver's user"
     )]
     Io {
-        /// What failed.
+        /// The operation.
         action: &'static str,
         /// The file or folder.
         path: String,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
     /// The file holds something else.

@@ -1,6 +1,6 @@
 //! Standbys that commits wait for or not, a hot standby and a logical replica as the database.
 
-use leaver::db::replication::store::replication;
+use leaver::db::replication::store::{logical_replica, replication};
 use serde_json::Value;
 use sqlx::ConnectOptions;
 
@@ -127,6 +127,16 @@ async fn a_logical_replica_is_refused_and_is_no_standby() {
     session.wait_for_count(1, streaming).await;
     let found = replication(&mut session.conn).await.unwrap();
     assert_eq!(found.standbys, 0, "{found:?}");
+
+    // Any role can see it.
+    let mut owner = replica.session().await;
+    owner.sql("CREATE ROLE plain LOGIN").await;
+    let plain = replica.options().username("plain");
+    let mut conn = plain.connect().await.unwrap();
+    for table in ["public.users", "public.sessions"] {
+        let found = logical_replica(&mut conn, table).await.unwrap();
+        assert_eq!(found.unwrap().subscription, "copied");
+    }
 
     let app = replica.app(&[]).await;
     let (status, message) = check_line(&app, "replica");

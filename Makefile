@@ -1,6 +1,6 @@
 # `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, start private servers
 # and stop them afterwards.
-.PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases help
+.PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases help failover
 
 help:            ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -10,7 +10,7 @@ demo:            ## run the end-to-end demo, no setup; Ctrl-C stops it (ARGS=--o
 	cargo run --release --locked -- demo $(ARGS)
 
 # Tests that compare a time with a limit, or what one server read: they run alone, since neighbours change both.
-TIMED = scale:: connections:: correctness::locked databases::idle faults::black_hole faults::disk faults::hostile faults::points \
+TIMED = scale:: connections:: correctness::locked databases::idle faults::black_hole faults::disk faults::hostile faults::points databases::failover \
 	hardening::slices hardening::slots intake:: pull_clients::retries safeguard::release::a_release_of_many safeguard::tripped \
 	serving::stop webhooks::unavailable
 # Tests mostly wait for processes and databases, so two more run than there are processors.
@@ -29,6 +29,11 @@ rest:            ## count the transactions of two replicas at rest for ten minut
 
 LISTS = 400
 SEED = random
+
+failover:        ## fail over to a synchronous standby under load, FAILOVERS=5 times with 30 s of load each
+	@./.ci/ensure-postgres
+	FAILOVERS=$${FAILOVERS:-5} FAILOVER_SECONDS=$${FAILOVER_SECONDS:-30} cargo test --locked --features failpoints --test it -- \
+		databases::failover --nocapture --test-threads=1
 
 simulation:      ## run LISTS=400 random lists of operations against the model (SEED=7: repeat a run)
 	@./.ci/ensure-postgres

@@ -15,6 +15,8 @@ use crate::jobs::runner::{Job, Next};
 
 /// Between two checks.
 const INTERVAL: Duration = Duration::from_secs(30);
+/// Before a check that failed is repeated.
+const RETRY_INTERVAL: Duration = Duration::from_secs(5);
 /// Between two writes of the state file.
 const FILE_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -27,6 +29,7 @@ pub struct LineageMonitor {
     file: Option<StateFile>,
     is_loaded: bool,
     checked_at: Option<Instant>,
+    is_failing: bool,
 }
 
 impl LineageMonitor {
@@ -45,6 +48,7 @@ impl LineageMonitor {
             file,
             is_loaded: false,
             checked_at: None,
+            is_failing: false,
         }
     }
 
@@ -113,7 +117,7 @@ impl LineageMonitor {
     }
 
     /// Writes the state file if anything has changed. Returns whether it did.
-    async fn save(&self) -> bool {
+    pub(crate) async fn save(&self) -> bool {
         let Some(file) = self.file.clone() else {
             return false;
         };
@@ -138,11 +142,18 @@ impl Job for LineageMonitor {
         let is_due = since.is_none_or(|since| since >= INTERVAL);
         if self.memory.take_connected() || is_due {
             self.checked_at = Some(Instant::now());
-            if let Err(error) = self.check().await {
+            let Err(error) = self.check().await else {
+                self.is_failing = false;
+                return Next::Pause(FILE_INTERVAL);
+            };
+            // Due again, since a connection may have brought another database.
+            self.checked_at = None;
+            if !std::mem::replace(&mut self.is_failing, true) {
                 let error = error_chain(&error);
                 warn!(error, "lineage.check: cannot check now; will retry");
             }
-            return Next::Pause(FILE_INTERVAL);
+            self.save().await;
+            return Next::Pause(RETRY_INTERVAL);
         }
         if self.save().await {
             return Next::Pause(FILE_INTERVAL);

@@ -178,6 +178,7 @@ impl Service {
                 "service.stop: a job did not end within 10 s; its transaction is rolled back and repeated at the next start"
             );
         }
+        self.components.lineage.save().await;
         let pool = &self.components.engine.pool;
         drop(tokio::time::timeout(Duration::from_secs(3), pool.close()).await);
         info!("service.stop: stopped");

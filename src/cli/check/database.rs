@@ -50,6 +50,11 @@ pub(super) async fn check_database(report: &mut CheckReport, settings: &Settings
         Err(error) => (CheckStatus::Error, output::chain(&error.into())),
     };
     report.add(status, "durability", message);
+    let (status, message) = match replication_line(&mut conn).await {
+        Ok(line) => line,
+        Err(error) => (CheckStatus::Error, output::chain(&error.into())),
+    };
+    report.add(status, "replication", message);
     let (status, message) = match check_schema(&mut conn, settings.database.migrate).await {
         Ok(line) => line,
         Err(error) => (CheckStatus::Error, output::chain(&error)),
@@ -103,7 +108,10 @@ async fn check_durability(conn: &mut PgConnection) -> Result<(CheckStatus, Strin
     } else if let Some(durability_warning) = durability.durability_warning() {
         (CheckStatus::Warning, durability_warning.to_owned())
     } else {
-        replication_line(conn).await?
+        (
+            CheckStatus::Ok,
+            "commits wait for the disk of this server".to_owned(),
+        )
     })
 }
 
@@ -111,7 +119,7 @@ async fn check_durability(conn: &mut PgConnection) -> Result<(CheckStatus, Strin
 async fn replication_line(conn: &mut PgConnection) -> Result<(CheckStatus, String), sqlx::Error> {
     let found = match replication::store::replication(conn).await {
         Err(sqlx::Error::Database(_)) => {
-            let message = "commits wait for the disk of this server; it does not show its standbys, so find out what a failover loses";
+            let message = "the server does not show its standbys; find out what a failover loses";
             return Ok((CheckStatus::Ok, message.to_owned()));
         }
         found => found?,
@@ -140,8 +148,13 @@ async fn check_lineage(
         report.add(CheckStatus::Warning, "restored", message);
     }
     if let Some(folder) = &settings.database.state_dir {
-        match StateFile::new(folder.clone()).prepare() {
-            Ok(()) => report.add(CheckStatus::Ok, "database.state_dir", "can be written"),
+        match StateFile::new(folder.clone()).try_write() {
+            Ok(true) => report.add(CheckStatus::Ok, "database.state_dir", "can be written"),
+            Ok(false) => report.add(
+                CheckStatus::Ok,
+                "database.state_dir",
+                "does not exist yet; `leaver serve` makes it",
+            ),
             Err(error) => report.add(CheckStatus::Error, "database.state_dir", error.to_string()),
         }
     }

@@ -5,6 +5,8 @@ use std::io::{self, Write};
 use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+use uuid::Uuid;
+
 use super::Remembered;
 
 /// Name of the file.
@@ -14,6 +16,8 @@ const NAME: &str = "lineage.json";
 #[derive(Clone, Debug)]
 pub struct StateFile {
     folder: PathBuf,
+    /// Part of the names of unfinished files. Process ids are equal in two containers that share the folder.
+    writer: Uuid,
 }
 
 /// Why the file cannot be used.
@@ -24,11 +28,11 @@ pub enum StateFileError {
         "cannot {action} {path}: {error}; check `database.state_dir`, which must be a folder of Leaver's user"
     )]
     Io {
-        /// What failed.
+        /// The operation.
         action: &'static str,
         /// The file or folder.
         path: String,
-        /// Why.
+        /// The cause.
         error: io::Error,
     },
     /// The file holds something else.
@@ -42,7 +46,24 @@ impl StateFile {
     /// Uses a folder, which [`Self::prepare`] makes.
     #[must_use]
     pub fn new(folder: PathBuf) -> Self {
-        Self { folder }
+        Self {
+            folder,
+            writer: Uuid::new_v4(),
+        }
+    }
+
+    /// Tries a write into the folder. Returns false if there is none, which [`Self::prepare`] makes.
+    ///
+    /// # Errors
+    /// Returns why it cannot be written.
+    pub fn try_write(&self) -> Result<bool, StateFileError> {
+        if !self.folder.exists() {
+            return Ok(false);
+        }
+        let trial = self.folder.join(format!(".{NAME}.{}.trial", self.writer));
+        write_new(&trial, b"")?;
+        fs::remove_file(&trial).map_err(failed("remove", &trial))?;
+        Ok(true)
     }
 
     /// Makes the folder if there is none, and tries a write.
@@ -55,11 +76,7 @@ impl StateFile {
             let private = Permissions::from_mode(0o700);
             fs::set_permissions(&self.folder, private).map_err(failed("close", &self.folder))?;
         }
-        let trial = self
-            .folder
-            .join(format!(".{NAME}.{}.trial", std::process::id()));
-        write_new(&trial, b"")?;
-        fs::remove_file(&trial).map_err(failed("remove", &trial))
+        self.try_write().map(drop)
     }
 
     /// Reads the file; `None` if there is none.
@@ -84,7 +101,7 @@ impl StateFile {
     /// Returns why it cannot be written.
     pub(crate) fn write(&self, remembered: &Remembered) -> Result<(), StateFileError> {
         let path = self.folder.join(NAME);
-        let unfinished = self.folder.join(format!(".{NAME}.{}", std::process::id()));
+        let unfinished = self.folder.join(format!(".{NAME}.{}", self.writer));
         let bytes = serde_json::to_vec(remembered).unwrap_or_default();
         write_new(&unfinished, &bytes)?;
         fs::rename(&unfinished, &path).map_err(failed("rename", &unfinished))?;

@@ -1,4 +1,4 @@
-//! What a process remembers of the database. The same is kept in the state file.
+//! The memory of a process about the database. The state file has the same.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -15,7 +15,7 @@ use super::RECEIPTS_COUNT;
 /// is lost, one of the last deliveries is lost with it.
 const RECEIPTS_PER_SOURCE: usize = 8;
 
-/// What is remembered. Holds ids and names of sources only.
+/// The content of the memory and of the state file: ids, times and names of sources.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Remembered {
     /// The last mark; `None` before the first check.

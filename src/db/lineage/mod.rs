@@ -47,7 +47,7 @@ impl Cause {
     }
 }
 
-/// What the database shows of itself.
+/// The state of the database, for the comparison.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     /// The id of the database.

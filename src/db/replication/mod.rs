@@ -72,13 +72,13 @@ impl Replication {
                 ""
             };
             return format!(
-                "commits wait for the disk of this server, and for a standby of `synchronous_standby_names` ({}){flushed}; \
+                "commits wait for a standby of `synchronous_standby_names` ({}){flushed}; \
                  a failover to another standby can lose deliveries that were answered 200",
                 self.standby_names.trim()
             );
         }
-        "commits wait for the disk of this server only, and no standby is visible: if the server is lost, so are the \
-         deliveries since its last backup"
+        "no standby is visible, so a commit is on this server only: if its disk is lost, so are the deliveries since the last \
+         backup"
             .to_owned()
     }
 

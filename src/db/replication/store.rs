@@ -63,7 +63,7 @@ pub async fn logical_replica(
     users_table: &str,
 ) -> Result<Option<LogicalReplica>, sqlx::Error> {
     // Not by the oid of pg_subscription: on Postgres 13 only superusers may read it.
-    let found: Option<(String, String)> = sqlx::query_as(
+    let found: Result<Option<(String, String)>, sqlx::Error> = sqlx::query_as(
         "SELECT n.nspname || '.' || c.relname, p.subname::text
          FROM pg_subscription_rel r
          JOIN pg_class c ON c.oid = r.srrelid
@@ -76,7 +76,12 @@ pub async fn logical_replica(
     )
     .bind(users_table)
     .fetch_optional(conn)
-    .await?;
+    .await;
+    let found = match found {
+        // A managed server may refuse these catalogs, and it is the database all the same.
+        Err(sqlx::Error::Database(_)) => None,
+        found => found?,
+    };
     Ok(found.map(|(table, subscription)| LogicalReplica {
         table,
         subscription,

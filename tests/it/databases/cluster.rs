@@ -130,6 +130,8 @@ impl Node {
         ]);
         let usual = [
             "wal_level=replica",
+            // As the cluster was made: a standby may not have fewer.
+            "max_connections=300",
             "max_wal_senders=8",
             "fsync=off",
             "full_page_writes=on",

@@ -1,6 +1,6 @@
 //! Standbys that commits wait for or not, a hot standby and a logical replica as the database.
 
-use leaver::db::replication::store::replication;
+use leaver::db::replication::store::{logical_replica, replication};
 use serde_json::Value;
 use sqlx::ConnectOptions;
 
@@ -36,7 +36,7 @@ async fn commits_that_wait_for_no_standby_are_a_warning() {
     assert_eq!(health.status, 200);
     assert_eq!(health.body["status"], "degraded", "{:?}", health.body);
     assert_eq!(reasons(&app).await, ["standby_not_synchronous"]);
-    let (status, message) = check_line(&app, "durability");
+    let (status, message) = check_line(&app, "replication");
     assert_eq!(status, "warning");
     for words in [
         "answered 200",
@@ -48,7 +48,7 @@ async fn commits_that_wait_for_no_standby_are_a_warning() {
 
     set(&primary, "synchronous_standby_names = 'b'").await;
     assert_eq!(reasons(&app).await, Vec::<String>::new());
-    let (status, message) = check_line(&app, "durability");
+    let (status, message) = check_line(&app, "replication");
     assert_eq!(status, "ok", "{message}");
     assert!(message.contains("for a standby"), "{message}");
 
@@ -57,7 +57,7 @@ async fn commits_that_wait_for_no_standby_are_a_warning() {
     primary.session().await.sql(local).await;
     let app = primary.app(&[]).await;
     assert_eq!(reasons(&app).await, ["standby_not_synchronous"]);
-    let (status, message) = check_line(&app, "durability");
+    let (status, message) = check_line(&app, "replication");
     assert_eq!(status, "warning");
     assert!(
         message.contains("`synchronous_commit` is local"),
@@ -67,8 +67,15 @@ async fn commits_that_wait_for_no_standby_are_a_warning() {
 
 #[tokio::test]
 async fn a_role_without_rights_counts_standbys() {
-    let (primary, mut standby) = cluster::pair(1, &[], &["primary_slot_name=b"]).await;
+    let mut primary = Node::stopped(1).await;
+    let mut standby = primary.copy();
+    primary.start(&[]);
     let mut session = primary.session().await;
+    let slot = "SELECT pg_create_physical_replication_slot('b')";
+    session.sql(slot).await;
+    standby.follow(&primary, "b", &["primary_slot_name=b"]);
+    let connected = "SELECT count(*) FROM pg_stat_replication";
+    session.wait_for_count(1, connected).await;
     session.sql("CREATE ROLE plain LOGIN").await;
     let plain = primary.options().username("plain");
     let mut conn = plain.connect().await.unwrap();
@@ -81,7 +88,6 @@ async fn a_role_without_rights_counts_standbys() {
 
     // A standby that is down can be promoted too, and its slot is known.
     standby.end(nix::sys::signal::Signal::SIGINT);
-    let connected = "SELECT count(*) FROM pg_stat_replication";
     session.wait_for_count(0, connected).await;
     assert_eq!(replication(&mut conn).await.unwrap().standbys, 1);
 }
@@ -90,7 +96,7 @@ async fn a_role_without_rights_counts_standbys() {
 async fn a_standby_as_the_database_is_named_and_waited_for() {
     let (primary, standby) = cluster::pair(1, &[], &[]).await;
     let app = standby.app(&[]).await;
-    let (status, message) = check_line(&app, "durability");
+    let (status, message) = check_line(&app, "replication");
     assert_eq!(status, "error", "{message}");
     assert!(message.contains("in recovery"), "{message}");
     let mut service = RunningService::start(&app.env(&[]));
@@ -121,6 +127,16 @@ async fn a_logical_replica_is_refused_and_is_no_standby() {
     session.wait_for_count(1, streaming).await;
     let found = replication(&mut session.conn).await.unwrap();
     assert_eq!(found.standbys, 0, "{found:?}");
+
+    // Any role can see it.
+    let mut owner = replica.session().await;
+    owner.sql("CREATE ROLE plain LOGIN").await;
+    let plain = replica.options().username("plain");
+    let mut conn = plain.connect().await.unwrap();
+    for table in ["public.users", "public.sessions"] {
+        let found = logical_replica(&mut conn, table).await.unwrap();
+        assert_eq!(found.unwrap().subscription, "copied");
+    }
 
     let app = replica.app(&[]).await;
     let (status, message) = check_line(&app, "replica");

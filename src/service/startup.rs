@@ -10,7 +10,7 @@ use crate::base::clock::Clock;
 use crate::db::error::{Class, classify_chain, error_chain};
 use crate::db::pool::Pool;
 use crate::db::schema;
-use crate::engine::accounts::{AccountsMapping, AccountsTable, protected};
+use crate::engine::accounts::{AccountsMapping, AccountsTable, lookup, protected};
 use crate::engine::policies::Policies;
 use crate::engine::shadow::{self, ModeOfSource};
 use crate::ingest::group_commit::{self, NotDurable};
@@ -64,7 +64,7 @@ impl Startup {
             warn!("service.start: {durability_warning}");
         }
         let table = AccountsTable::inspect(&mut conn, &self.mapping).await?;
-        if !table.email_is_indexed {
+        if !lookup::is_indexed(&mut conn, &table).await? {
             warn!(
                 table = table.name,
                 "accounts.inspect: no index supports the lookup by e-mail; `leaver check` prints the statement that creates one"

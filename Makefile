@@ -10,7 +10,7 @@ demo:            ## run the end-to-end demo, no setup; Ctrl-C stops it (ARGS=--o
 	cargo run --release --locked -- demo $(ARGS)
 
 # Tests that compare a time with a limit, or what one server read: they run alone, since neighbours change both.
-TIMED = scale:: connections:: correctness::locked databases::idle faults::black_hole faults::disk faults::hostile faults::points databases::failover \
+TIMED = scale:: connections:: correctness::locked databases::idle faults::black_hole faults::disk faults::hostile faults::points databases::failover databases::numbers::large \
 	hardening::slices hardening::slots intake:: pull_clients::retries safeguard::release::a_release_of_many safeguard::tripped \
 	serving::stop webhooks::unavailable
 # Tests mostly wait for processes and databases, so two more run than there are processors.

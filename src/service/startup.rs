@@ -12,7 +12,7 @@ use crate::db::error::{Class, classify_chain, error_chain};
 use crate::db::pool::Pool;
 use crate::db::replication::{self, InRecovery};
 use crate::db::schema;
-use crate::engine::accounts::{AccountsMapping, AccountsTable, protected};
+use crate::engine::accounts::{AccountsMapping, AccountsTable, lookup, protected};
 use crate::engine::policies::Policies;
 use crate::engine::shadow::{self, ModeOfSource};
 use crate::ingest::group_commit::{self, NotDurable};
@@ -85,7 +85,7 @@ impl Startup {
         if let Some(replica) = replication::store::logical_replica(&mut conn, &table.name).await? {
             return Err(replica.into());
         }
-        if !table.email_is_indexed {
+        if !lookup::is_indexed(&mut conn, &table).await? {
             warn!(
                 table = table.name,
                 "accounts.inspect: no index supports the lookup by e-mail; `leaver check` prints the statement that creates one"

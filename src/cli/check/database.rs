@@ -5,7 +5,9 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::super::output;
 use super::accounts;
+use super::lookup::check_lookup;
 use super::modes::{check_modes, check_shadow_rights};
+use super::numbers::check_numbers;
 use super::protected::check_protected;
 use super::rights::{check_role, check_schemas};
 use super::{CheckReport, CheckStatus};
@@ -217,20 +219,11 @@ async fn check_accounts(
             mapping.shape.column()
         ),
     );
-    if table.email_is_indexed {
-        report.add(CheckStatus::Ok, "accounts.email_column", "indexed");
-    } else if let Some(statement) = table.index_statement() {
-        report.add(
-            CheckStatus::Warning,
-            "accounts.email_column",
-            format!(
-                "no index on `leaver.email_key` for the look-up by e-mail; after `leaver migrate`, run: {statement}"
-            ),
-        );
-    }
     if let Some(replica) = replication::store::logical_replica(conn, &table.name).await? {
         report.add(CheckStatus::Error, "replica", replica.to_string());
     }
+    check_lookup(report, conn, &table).await?;
+    check_numbers(report, conn, &table).await?;
     check_schemas(report, conn, &table).await?;
     if let Err(error) = check_protected(report, conn, settings, &table).await {
         let message = output::chain(&error.into());

@@ -2,7 +2,9 @@
 
 mod accounts;
 mod database;
+mod lookup;
 mod modes;
+mod numbers;
 mod protected;
 mod rights;
 mod settings;

@@ -4,7 +4,9 @@
 //! statements, and nothing else.
 
 pub(crate) mod catalog;
+pub mod lookup;
 pub(crate) mod mapping;
+pub(crate) mod numbers;
 pub(crate) mod privileges;
 pub(crate) mod protected;
 pub(crate) mod safeguarded;

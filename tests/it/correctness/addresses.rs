@@ -1,6 +1,6 @@
 //! Checks which spellings of an address are one, and that an account is never found by an address after its link is gone.
 
-use leaver::engine::accounts::{AccountsTable, store};
+use leaver::engine::accounts::{AccountsTable, lookup, store};
 use leaver::engine::end::{Who, find};
 use leaver::jobs::drift::compare;
 use leaver_core::decision::policy::DriftMode;
@@ -101,7 +101,8 @@ pub(super) async fn assert_pairs_are_found(app: &mut TestApp, pairs: &[Pair]) {
     let table = AccountsTable::inspect(&mut app.session.conn, &app.settings.accounts)
         .await
         .unwrap();
-    assert!(table.email_is_indexed);
+    let is_indexed = lookup::is_indexed(&mut app.session.conn, &table).await;
+    assert!(is_indexed.unwrap());
     let wanted: Vec<(WorkEmail, Tenant)> = pairs
         .iter()
         .map(|pair| (WorkEmail::parse(&pair.wanted).unwrap(), Tenant::new("")))

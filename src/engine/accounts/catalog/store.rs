@@ -77,25 +77,6 @@ pub(in crate::engine::accounts) async fn tables_like(
     .await
 }
 
-/// Returns the first key of each valid index of a table, spelled as in the catalog.
-pub(in crate::engine::accounts) async fn leading_index_keys(
-    conn: &mut PgConnection,
-    schema: &str,
-    table: &str,
-) -> Result<Vec<String>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"SELECT pg_get_indexdef(i.indexrelid, 1, true) AS "key!"
-           FROM pg_index i
-           JOIN pg_class c ON c.oid = i.indrelid
-           JOIN pg_namespace n ON n.oid = c.relnamespace
-           WHERE n.nspname::text = $1 AND c.relname::text = $2 AND i.indisvalid AND i.indpred IS NULL"#,
-        schema,
-        table,
-    )
-    .fetch_all(conn)
-    .await
-}
-
 /// Returns the columns of a table or view, in order; none if it does not exist.
 ///
 /// Types are named so that a cast does not truncate: `bpchar`, since `character` is `character(1)`.

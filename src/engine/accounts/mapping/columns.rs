@@ -105,17 +105,3 @@ pub(super) fn is_text(column: &Column) -> bool {
         "text" | "character varying" | "character" | "bpchar" | "citext" | "name"
     )
 }
-
-/// Returns whether an index with one of these leading keys supports the look-up by e-mail.
-pub(super) fn is_indexed(keys: &[String], email_column: &str) -> bool {
-    let plain = [email_column.to_owned(), quote(email_column)];
-    keys.iter().any(|key| {
-        let inner = key
-            .strip_prefix("leaver.email_key(")
-            .and_then(|rest| rest.strip_suffix(')'));
-        inner.is_some_and(|inner| {
-            let inner = inner.trim_end_matches("::text").trim_matches(['(', ')']);
-            plain.iter().any(|name| name == inner)
-        })
-    })
-}

@@ -14,7 +14,7 @@ use std::fmt;
 use sqlx::PgConnection;
 
 pub(super) use self::columns::Column;
-use self::columns::{Columns, is_id, is_indexed, is_text};
+use self::columns::{Columns, is_id, is_text};
 pub(crate) use self::error::MappingError;
 pub(super) use self::names::{literal, quote, split_table_name, text_array};
 pub use self::shape::Shape;
@@ -166,10 +166,9 @@ pub struct AccountsTable {
     pub name: String,
     /// Type of the id column, as the catalog spells it.
     pub id_type: String,
-    /// True if an index supports the lookup by e-mail.
-    pub email_is_indexed: bool,
     /// The expression that the lookup compares, for the statement that creates an index.
-    pub email_expression: String,
+    pub(super) email_expression: String,
+    pub(super) email_column: String,
     /// Domains of work e-mails that were renamed.
     pub(crate) email_domains: EmailDomains,
     /// Protection by e-mail.
@@ -255,11 +254,10 @@ impl AccountsTable {
             access: &access,
         }
         .build(&email_key);
-        let keys = catalog::store::leading_index_keys(conn, &schema, &bare_name).await?;
         let table = Self {
             id_type: id.type_name.clone(),
-            email_is_indexed: is_indexed(&keys, &email.name),
             email_expression: email_key.replacen(&format!("{table}."), "", 1),
+            email_column: email.name.clone(),
             email_domains: mapping.email_domains.clone(),
             protection: Protection {
                 emails: mapping.protected_emails(),
@@ -334,20 +332,6 @@ impl AccountsTable {
             let link = employee.account_id.take();
             employee.account_id = link.map(|id| self.account_in(id, &employee.key.tenant));
         }
-    }
-
-    /// Returns the statement that creates an index for the lookup by e-mail. None if Postgres would not accept one.
-    #[must_use]
-    pub(crate) fn index_statement(&self) -> Option<String> {
-        let concurrently = match self.relation.kind.as_str() {
-            "r" => " CONCURRENTLY",
-            "p" => "",
-            _ => return None,
-        };
-        Some(format!(
-            "CREATE INDEX{concurrently} ON {} ({});",
-            self.name, self.email_expression
-        ))
     }
 
     /// Returns why a row does not show which transaction wrote it, as the beginning of a message; `None` if it does.

@@ -42,6 +42,12 @@ pub(in crate::engine::accounts) struct Statements {
     pub(in crate::engine::accounts) lock_present: String,
     /// Counts the accounts of a tenant of which the limits of the safeguard are a percentage.
     pub(in crate::engine::accounts) population: String,
+    /// Counts visible rows, accounts, and accounts with access.
+    pub(in crate::engine::accounts) count_rows: String,
+    /// The same for a percentage of the pages of a table.
+    pub(in crate::engine::accounts) sample_rows: String,
+    /// Counts addresses that several accounts of a tenant have, and these accounts.
+    pub(in crate::engine::accounts) count_shared_emails: String,
 }
 
 impl fmt::Debug for Statements {
@@ -144,6 +150,9 @@ impl Parts<'_> {
                 tenant = self.tenant.text,
                 is_named = self.tenant.is_named(&id, self.id),
             ),
+            count_rows: self.count_rows(""),
+            sample_rows: self.count_rows(" TABLESAMPLE pg_catalog.system ($1::real)"),
+            count_shared_emails: self.count_shared_emails(email_key),
             lock_present: format!("{present}{}", self.lock()),
             present,
             population: format!(
@@ -213,6 +222,30 @@ impl Parts<'_> {
             }
         };
         self.mapping.protected.iter().map(spelled).collect()
+    }
+
+    fn count_rows(&self, sample: &str) -> String {
+        format!(
+            "SELECT pg_catalog.count(*) AS visible, pg_catalog.count(*) FILTER (WHERE {filter}) AS accounts,
+                    pg_catalog.count(*) FILTER (WHERE {filter} AND ({has_access})) AS active
+             FROM {name}{sample}",
+            filter = filter(self.mapping),
+            has_access = self.access.has_access,
+            name = self.name,
+        )
+    }
+
+    fn count_shared_emails(&self, email_key: &str) -> String {
+        format!(
+            "SELECT pg_catalog.count(*) AS emails, COALESCE(pg_catalog.sum(n), 0)::bigint AS accounts
+             FROM (SELECT pg_catalog.count(*) AS n
+                   FROM (SELECT {email_key} AS key, {tenant} AS tenant FROM {name} WHERE {filter}) AS a
+                   WHERE key OPERATOR(pg_catalog.<>) '' GROUP BY key, tenant) AS same
+             WHERE n OPERATOR(pg_catalog.>) 1",
+            tenant = self.tenant.text,
+            name = self.name,
+            filter = filter(self.mapping),
+        )
     }
 
     fn present(&self) -> String {

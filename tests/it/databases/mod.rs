@@ -3,6 +3,7 @@
 mod bounds;
 mod health;
 mod idle;
+mod nodes;
 mod numbers;
 mod poolers;
 mod replicas;

@@ -1,6 +1,6 @@
 # `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, start private servers
 # and stop them afterwards.
-.PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases help failover
+.PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases help failover versions
 
 help:            ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -20,12 +20,27 @@ CARGO_TEST = PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-20261127} cargo test --lock
 
 test:            ## run all tests
 	@./.ci/ensure-postgres
+	@./.ci/ensure-versions
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} $(CARGO_TEST) -- $(addprefix --skip ,$(TIMED))
 	$(CARGO_TEST) --test it -- --test-threads=1 $(TIMED)
 
 rest:            ## count the transactions of two replicas at rest for ten minutes (REST_SECONDS=60)
 	@./.ci/ensure-postgres
 	REST_SECONDS=$${REST_SECONDS:-600} $(CARGO_TEST) --test it -- databases::idle --nocapture --test-threads=1
+
+# The main job of each module, for the run on every version.
+MAIN_JOB = commands:: databases:: demo drift:: employees:: hardening::path hardening::tls holds:: migrations pull_sync:: rehire \
+	safeguard:: timer webhooks:: worker::
+
+versions:        ## run the tests of the main job on every supported version of Postgres (MAJORS="17 18": only these)
+	@./.ci/ensure-versions all
+	POSTGRES_VERSIONS=all $(CARGO_TEST) --test it -- --test-threads=1 databases::versions
+	for major in $(MAJORS); do \
+		echo "== Postgres $$major"; \
+		PG_BINDIR=$$PWD/target/postgres/$$major/bin $(CARGO_TEST) --test it -- --skip databases::versions $(MAIN_JOB) || exit 1; \
+	done
+
+MAJORS = 14 15 16 17 18
 
 LISTS = 400
 SEED = random

@@ -90,7 +90,7 @@ impl GroupCommit {
     /// Starts the flushers. They connect with the first delivery.
     #[must_use]
     pub fn open(
-        servers: &Servers,
+        servers: impl Into<Servers>,
         limits: QueueLimits,
         stored: Arc<Notify>,
         metrics: Arc<Metrics>,
@@ -103,7 +103,7 @@ impl GroupCommit {
             duplicates: Queue::with_capacity(limits.max_pending),
             connect_timeout: limits.store_timeout / 4,
             response_timeout,
-            servers: servers.clone(),
+            servers: servers.into(),
             stored,
             metrics,
             lineage,

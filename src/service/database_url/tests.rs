@@ -321,8 +321,8 @@ fn a_parameter_of_libpq_is_applied_or_refused_with_advice() {
                 error.contains(name) && error.contains(advice),
                 "{text}: {error}"
             );
-            let is_told = error.contains("hush") || error.contains("77777");
-            assert!(!is_told, "{text}: {error}");
+            let is_shown = error.contains("hush") || error.contains("77777");
+            assert!(!is_shown, "{text}: {error}");
         }
     }
 }

@@ -5,6 +5,7 @@ mod cluster;
 mod failover;
 mod health;
 mod idle;
+mod nodes;
 mod numbers;
 mod poolers;
 mod replicas;

@@ -1,20 +1,20 @@
 //! Crashes, failures of Postgres and hostile clients. docs/RELIABILITY.md numbers the faults and names the test of each.
 
 mod black_hole;
-mod checker;
+pub(crate) mod checker;
 mod clocks;
 mod database;
 mod disk;
 mod hostile;
 mod kills;
 pub(crate) mod ledger;
-mod own_postgres;
+pub(crate) mod own_postgres;
 #[cfg(feature = "failpoints")]
 mod points;
 #[cfg(feature = "failpoints")]
 mod poison;
 mod refusals;
-mod load_test;
+pub(crate) mod load_test;
 mod stops;
 pub(crate) mod table;
 

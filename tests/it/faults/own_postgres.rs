@@ -116,11 +116,15 @@ impl OwnPostgres {
         self.home.path()
     }
 
+    /// Returns the URL of its database.
+    pub(crate) fn url(&self) -> String {
+        self.running.as_ref().unwrap().url("postgres")
+    }
+
     /// Returns an app on this server with this many users.
     pub(crate) async fn app(&self, count: usize) -> TestApp {
-        let url = self.running.as_ref().unwrap().url("postgres");
         TestApp::builder()
-            .on_server(url, self.options())
+            .on_server(self.url(), self.options())
             .tables(&(USERS.to_owned() + &people(count)))
             .build()
             .await

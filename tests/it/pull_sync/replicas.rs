@@ -40,7 +40,8 @@ async fn only_one_of_two_replicas_syncs() {
 async fn postgres_uses_tcp_keepalives_on_our_connections() {
     // Over a unix socket the setting has no effect.
     let server = Server::start(&["localhost".to_owned()]).await;
-    let options = server.url("app", "127.0.0.1", "").parse().unwrap();
+    let url = server.url("app", "127.0.0.1", "");
+    let options: sqlx::postgres::PgConnectOptions = url.parse().unwrap();
     let mut conn = connection::open(&options).await.unwrap();
     let sql = "SELECT name || ' ' || setting FROM pg_settings WHERE name LIKE 'tcp_keepalives%' ORDER BY 1";
     let set: Vec<String> = sqlx::query_scalar(sql).fetch_all(&mut conn).await.unwrap();

@@ -1,9 +1,12 @@
 //! Which servers get the password of the database, and what protects the connection.
 
 mod certificates;
+mod refused;
 mod rogue;
 pub(crate) mod server;
 
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
 use leaver::config::{Environment, Settings};
@@ -255,6 +258,7 @@ async fn a_client_certificate_takes_the_place_of_a_password() {
     let own = server.authority.sign(&["with_certificate".to_owned()]);
     let certificate = server.file("client.pem", &own.certificate);
     let key = server.file("client.key", &own.key);
+    fs::set_permissions(&key, fs::Permissions::from_mode(0o600)).unwrap();
     let parameters = [
         parameter("sslrootcert", &server.authority_file()),
         parameter("sslcert", &certificate),

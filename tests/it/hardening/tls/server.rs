@@ -34,6 +34,7 @@ pub(crate) struct Server {
     pub(crate) port: u16,
     pub(super) authority: Authority,
     folder: tempfile::TempDir,
+    data: PathBuf,
     process: Option<Child>,
 }
 
@@ -92,6 +93,7 @@ impl Server {
             port,
             authority,
             folder,
+            data,
             process: Some(process),
         }
     }
@@ -117,6 +119,16 @@ impl Server {
     pub(crate) fn url(&self, role: &str, host: &str, parameters: &str) -> String {
         let port = self.port;
         format!("postgres://{role}:{PASSWORD}@{host}:{port}/postgres?{parameters}")
+    }
+
+    /// Replaces its certificate. The server reads it a moment later.
+    pub(super) fn use_certificate(&self, certificate: &Certificate) {
+        let process = self.process.as_ref().unwrap();
+        let data = &self.data;
+        fs::write(data.join("server.pem"), &certificate.certificate).unwrap();
+        fs::write(data.join("server.key"), &certificate.key).unwrap();
+        let pid = Pid::from_raw(i32::try_from(process.id()).unwrap());
+        kill(pid, Signal::SIGHUP).unwrap();
     }
 
     /// Stops it at once.

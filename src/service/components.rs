@@ -86,7 +86,7 @@ pub struct Components {
     /// Deletes what is kept no longer.
     pub housekeeping: Housekeeping,
     /// Detects that the database went back in time.
-    pub lineage: LineageMonitor,
+    pub lineage: Box<LineageMonitor>,
     /// Phase and heartbeats.
     pub liveness: Arc<Liveness>,
 }
@@ -165,12 +165,12 @@ impl Components {
         let state_file = settings.database.state_dir.clone().map(StateFile::new);
         Self {
             state,
-            lineage: LineageMonitor::new(
+            lineage: Box::new(LineageMonitor::new(
                 engine.pool.clone(),
                 Arc::clone(&engine.clock),
                 memory,
                 state_file,
-            ),
+            )),
             scheduled_ends: ScheduledEnds::new(Arc::clone(&engine), Arc::clone(&liveness)),
             housekeeping: Housekeeping::new(Arc::clone(&deliveries), retention(settings)),
             engine,

@@ -50,7 +50,7 @@ pub(super) fn start(
     let ends = components.scheduled_ends.clone();
     runner.start(move || ends.clone());
     let lineage = components.lineage.clone();
-    runner.start(move || lineage.clone());
+    runner.start(move || (*lineage).clone());
     let housekeeping = components.housekeeping.clone();
     runner.start(move || housekeeping.clone());
     let compared = Arc::clone(engine);

@@ -1,4 +1,4 @@
-//! A failover under load, through HAProxy, to a standby that commits wait for.
+//! A failover under load, through a proxy, to a standby that commits wait for.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::support::TestApp;
 use crate::support::database::Session;
 use crate::support::process::{RunningProcess, wait_until};
 
-/// HAProxy before two servers. The second one gets connections while the first is down.
+/// A proxy before two servers. The second one gets connections while the first is down.
 pub(crate) struct Haproxy {
     pub(crate) port: u16,
     _process: RunningProcess,
@@ -187,8 +187,8 @@ async fn fails_over_under_load(seconds: usize) {
 #[tokio::test]
 async fn nothing_acknowledged_is_lost_with_a_synchronous_standby() {
     let number = |name: &str, default: usize| {
-        let text = std::env::var(name).ok();
-        text.map_or(default, |text| text.parse().unwrap())
+        let text = std::env::var_os(name);
+        text.map_or(default, |text| text.to_str().unwrap().parse().unwrap())
     };
     for _ in 0..number("FAILOVERS", 1) {
         fails_over_under_load(number("FAILOVER_SECONDS", 6)).await;

@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::Context;
+use sqlx::PgConnection;
 use tracing::{info, warn};
 
 use crate::base::backoff::DATABASE;
 use crate::base::clock::Clock;
-use crate::db::error::{Class, classify_chain, error_chain};
+use crate::db::error::{Class, classify_chain, error_chain, redacted_message};
 use crate::db::pool::Pool;
 use crate::db::schema;
 use crate::engine::accounts::{AccountsMapping, AccountsTable, lookup, protected};
@@ -64,18 +65,30 @@ impl Startup {
             warn!("service.start: {durability_warning}");
         }
         let table = AccountsTable::inspect(&mut conn, &self.mapping).await?;
-        if !lookup::is_indexed(&mut conn, &table).await? {
-            warn!(
-                table = table.name,
-                "accounts.inspect: no index supports the lookup by e-mail; `leaver check` prints the statement that creates one"
-            );
-        }
+        warn_without_index(&mut conn, &table).await;
         let now = self.clock.now();
         let tenants = self.policies.tenants();
         protected::remember_all(&mut conn, &table, &tenants, now).await?;
         shadow::store_start_modes(&mut conn, &self.policies, now).await?;
         log_modes(&shadow::modes(&mut conn, &self.policies).await?);
         Ok(true)
+    }
+}
+
+/// Logs if no index serves the look-up. An inspection that fails, such as by a lock of the application, does not stop the start.
+async fn warn_without_index(conn: &mut PgConnection, table: &AccountsTable) {
+    let table_name = &table.name;
+    match lookup::is_indexed(conn, table).await {
+        Ok(true) => {}
+        Ok(false) => warn!(
+            table = table_name,
+            "accounts.inspect: no index supports the lookup by e-mail; `leaver check` prints the statement that creates one"
+        ),
+        Err(error) => warn!(
+            table = table_name,
+            error = redacted_message(&error),
+            "accounts.inspect: cannot inspect the lookup by e-mail; run `leaver check`"
+        ),
     }
 }
 

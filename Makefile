@@ -1,6 +1,6 @@
 # `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, start private servers
 # and stop them afterwards.
-.PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases help failover versions
+.PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases help failover versions large-table
 
 help:            ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -54,6 +54,13 @@ simulation:      ## run LISTS=400 random lists of operations against the model (
 	@./.ci/ensure-postgres
 	SIMULATION_SEED=$(SEED) SIMULATION_LISTS=$(LISTS) cargo test --locked --features failpoints --test it -- \
 		simulation::random_operations --nocapture
+
+ROWS = 2000000
+
+large-table:     ## run the tests of a large users table with ROWS=2000000 rows
+	@./.ci/ensure-postgres
+	LARGE_TABLE=$(ROWS) cargo test --locked --features failpoints --test it -- --test-threads=1 --nocapture \
+		databases::numbers::large
 
 check: test lint ## run the tests and the lints
 

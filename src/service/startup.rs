@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use crate::base::backoff::DATABASE;
 use crate::base::clock::Clock;
-use crate::db::error::{Class, classify_chain, error_chain};
+use crate::db::error::{Class, classify_chain, error_chain, redacted_message};
 use crate::db::pool::Pool;
 use crate::db::replication::{self, InRecovery};
 use crate::db::schema;
@@ -85,12 +85,7 @@ impl Startup {
         if let Some(replica) = replication::store::logical_replica(&mut conn, &table.name).await? {
             return Err(replica.into());
         }
-        if !lookup::is_indexed(&mut conn, &table).await? {
-            warn!(
-                table = table.name,
-                "accounts.inspect: no index supports the lookup by e-mail; `leaver check` prints the statement that creates one"
-            );
-        }
+        warn_without_index(&mut conn, &table).await;
         let now = self.clock.now();
         let tenants = self.policies.tenants();
         protected::remember_all(&mut conn, &table, &tenants, now).await?;
@@ -106,6 +101,23 @@ async fn failover_warning(conn: &mut PgConnection) -> Result<Option<String>, sql
         Ok(found) => Ok(found.failover_warning()),
         Err(sqlx::Error::Database(_)) => Ok(None),
         Err(error) => Err(error),
+    }
+}
+
+/// Logs if no index serves the look-up. An inspection that fails, such as by a lock of the application, does not stop the start.
+async fn warn_without_index(conn: &mut PgConnection, table: &AccountsTable) {
+    let table_name = &table.name;
+    match lookup::is_indexed(conn, table).await {
+        Ok(true) => {}
+        Ok(false) => warn!(
+            table = table_name,
+            "accounts.inspect: no index supports the lookup by e-mail; `leaver check` prints the statement that creates one"
+        ),
+        Err(error) => warn!(
+            table = table_name,
+            error = redacted_message(&error),
+            "accounts.inspect: cannot inspect the lookup by e-mail; run `leaver check`"
+        ),
     }
 }
 

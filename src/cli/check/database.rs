@@ -222,14 +222,16 @@ async fn check_accounts(
     if let Some(replica) = replication::store::logical_replica(conn, &table.name).await? {
         report.add(CheckStatus::Error, "replica", replica.to_string());
     }
-    check_lookup(report, conn, &table).await?;
-    check_numbers(report, conn, &table).await?;
     check_schemas(report, conn, &table).await?;
     if let Err(error) = check_protected(report, conn, settings, &table).await {
         let message = output::chain(&error.into());
         report.add(CheckStatus::Error, "accounts.protected", message);
     }
     let rights = privileges::rights(conn, &table, mapping, None).await?;
+    if rights.select {
+        check_lookup(report, conn, &table).await;
+        check_numbers(report, conn, &table).await;
+    }
     if is_shadowed {
         check_shadow_rights(report, conn, mapping, &table, &rights).await;
         return Ok(());

@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 
 use super::{CheckReport, CheckStatus};
+use crate::db::error::redacted_message;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::accounts::lookup::{Advice, EmailLookup, Trial, advise, inspect};
 
@@ -11,6 +12,29 @@ const CHECK: &str = "accounts.email_column";
 
 /// Reports how the look-up finds accounts. Without an index, adds the statement that creates one.
 pub(super) async fn check_lookup(
+    report: &mut CheckReport,
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+) {
+    if let Err(error) = add_lookup(report, conn, table).await {
+        let message = format!(
+            "cannot inspect the look-up by e-mail: {}",
+            redacted_message(&error)
+        );
+        report.add(status_of(&error), CHECK, message);
+    }
+}
+
+/// Returns the status of a failed inspection. A lock of the application, or a lack of time, is no error of the setup.
+pub(super) fn status_of(error: &sqlx::Error) -> CheckStatus {
+    let code = error.as_database_error().and_then(|error| error.code());
+    match code.as_deref() {
+        Some("55P03" | "57014") => CheckStatus::Warning,
+        _ => CheckStatus::Error,
+    }
+}
+
+async fn add_lookup(
     report: &mut CheckReport,
     conn: &mut PgConnection,
     table: &AccountsTable,
@@ -49,7 +73,7 @@ fn message(unusable: &[String], advice: &Advice, is_migrated: bool, kind: &str) 
     let tried = match trial {
         Trial::Used => "tried on an empty copy of the table: the look-up uses it".to_owned(),
         Trial::Accepted => "tried on an empty copy of the table: Postgres accepts it".to_owned(),
-        Trial::Untried(reason) => format!("it was not tried: {reason}"),
+        Trial::Untried(reason) => format!("not tried: {reason}"),
         Trial::Refused(reason) => {
             return format!(
                 "{problem}; an index was tried on an empty copy of the table: {reason}"
@@ -61,5 +85,6 @@ fn message(unusable: &[String], advice: &Advice, is_migrated: bool, kind: &str) 
     } else {
         ""
     };
-    format!("{problem}; run: {statements} ({tried}{writes})")
+    // The statement ends the line, so that it can be copied.
+    format!("{problem}; an index was {tried}{writes}; run: {statements}")
 }

@@ -4,7 +4,9 @@ use std::time::Duration;
 
 use sqlx::PgConnection;
 
+use super::lookup::status_of;
 use super::{CheckReport, CheckStatus};
+use crate::db::error::redacted_message;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::accounts::numbers::{Numbers, SEARCH, SharedEmails, measure};
 
@@ -16,8 +18,14 @@ pub(super) async fn check_numbers(
     report: &mut CheckReport,
     conn: &mut PgConnection,
     table: &AccountsTable,
-) -> Result<(), sqlx::Error> {
-    let numbers = measure(conn, table).await?;
+) {
+    let numbers = match measure(conn, table).await {
+        Ok(numbers) => numbers,
+        Err(error) => {
+            let message = format!("cannot measure the table: {}", redacted_message(&error));
+            return report.add(status_of(&error), "accounts.rows", message);
+        }
+    };
     add_rows(report, &numbers);
     if table.relation.has_row_security {
         add_visible(report, &numbers, &table.relation.role);
@@ -26,7 +34,6 @@ pub(super) async fn check_numbers(
         add_shared(report, numbers.shared);
         add_times(report, &numbers);
     }
-    Ok(())
 }
 
 fn add_rows(report: &mut CheckReport, numbers: &Numbers) {

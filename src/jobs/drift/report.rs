@@ -90,7 +90,7 @@ impl DriftReport {
                 let count = &mut counts.active_without_employee;
                 list(count, &mut self.active_without_employee, row);
             }
-            // Each kind has a limit of its own, so that employees who work there leave room for those who left.
+            // Each kind has a limit of its own, so that employees who work there do not displace those who left.
             Finding::Unmatched(row) if row.left => {
                 list(
                     &mut counts.leavers_without_account,

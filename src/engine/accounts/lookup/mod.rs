@@ -25,7 +25,7 @@ pub(crate) enum EmailLookup {
     Unindexed(Vec<String>),
 }
 
-/// What would make an index serve the look-up.
+/// Advice on an index for the look-up.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Advice {
     /// Statements to run, and the result of their trial.

@@ -43,7 +43,7 @@ pub(crate) struct SharedEmails {
     pub(crate) accounts: u64,
 }
 
-/// What was measured. `None` stands for a measurement that took too long.
+/// Measurements. `None` stands for a measurement that took too long.
 #[derive(Debug)]
 pub(crate) struct Numbers {
     /// False before the first migration: then neither addresses nor times are measured.

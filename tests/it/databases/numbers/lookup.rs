@@ -23,7 +23,6 @@ async fn follow(app: &mut TestApp, words: &[&str]) {
         assert!(message.contains(word), "no {word:?} in {message}");
     }
     let (_, statements) = message.split_once("run: ").unwrap();
-    let (statements, _) = statements.rsplit_once("; (").unwrap();
     for statement in statements.split_inclusive(';') {
         app.sql(statement).await;
     }

@@ -151,7 +151,9 @@ async fn odd_passwords_connect_in_every_spelling() {
                 .unwrap(),
         };
         session
-            .sql(&format!("ALTER ROLE app PASSWORD '{quoted}'"))
+            .sql(&format!(
+                "SET password_encryption = 'scram-sha-256'; ALTER ROLE app PASSWORD '{quoted}'"
+            ))
             .await;
         let encoded: String = password
             .bytes()

@@ -64,7 +64,8 @@ async fn a_role_past_row_level_security_is_reported() {
     let role = format!("past_{}", uuid::Uuid::new_v4().simple());
     app.sql(&format!(
         "CREATE ROLE {role} NOSUPERUSER BYPASSRLS LOGIN; GRANT SELECT, UPDATE ON users TO {role};
-         GRANT SELECT, DELETE ON sessions TO {role};"
+         GRANT SELECT, DELETE ON sessions TO {role};
+         REVOKE CREATE ON SCHEMA public FROM PUBLIC;"
     ))
     .await;
     app.run(&["migrate", "--grant-to", &role]).succeeded();

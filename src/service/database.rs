@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, PgConnection};
 
 use super::database_url;
 use crate::config::Database;
-use crate::db::connection;
+use crate::db::connection::sessions;
 use crate::db::error::redacted_message;
 
 /// Returns how to connect to the configured database.
@@ -50,13 +50,14 @@ fn describe(options: &PgConnectOptions) -> String {
     }
 }
 
-/// Opens one connection, for a command.
+/// Opens one connection, for a command, and checks that it keeps a session of its own.
 ///
 /// # Errors
-/// Returns why no connection could be made within 10 s, with the host, the port and the database.
+/// Returns why no connection could be made within 10 s, with the host, the port and the database, or that a pooler shares
+/// sessions.
 pub async fn connect(options: &PgConnectOptions) -> anyhow::Result<PgConnection> {
     let options = with_session_settings(options.clone());
-    tokio::time::timeout(Duration::from_secs(10), connection::open(&options))
+    tokio::time::timeout(Duration::from_secs(10), sessions::open_checked(&options))
         .await
         .map_err(|_| {
             anyhow!(
@@ -65,6 +66,9 @@ pub async fn connect(options: &PgConnectOptions) -> anyhow::Result<PgConnection>
             )
         })?
         .map_err(|error| {
+            if sessions::is_shared_session(&error) {
+                return anyhow!("{}: {}", describe(&options), redacted_message(&error));
+            }
             anyhow!(
                 "cannot connect to Postgres at {}: {}; check `database.url` (DATABASE_URL)",
                 describe(&options),

@@ -7,6 +7,7 @@ use tracing::{info, warn};
 
 use crate::base::backoff::DATABASE;
 use crate::base::clock::Clock;
+use crate::db::connection::sessions::is_shared_session;
 use crate::db::error::{Class, classify_chain, error_chain};
 use crate::db::pool::Pool;
 use crate::db::schema;
@@ -34,6 +35,7 @@ impl Startup {
                 Ok(false) => warn!(
                     "service.start: migrations are pending; run `leaver migrate` (database.migrate is false)"
                 ),
+                Err(error) if is_pooled(&error) => return Err(error),
                 Err(error) if classify_chain(error.as_ref()) == Class::Outage => {
                     let error = error_chain(error.as_ref());
                     warn!(error, "service.start: cannot reach the database yet");
@@ -46,6 +48,7 @@ impl Startup {
     }
 
     async fn attempt(&self) -> anyhow::Result<bool> {
+        self.pool.check_sessions().await?;
         let mut conn = self.pool.acquire().await?;
         schema::check_encoding(&mut conn).await?;
         // Only if migrations are pending: where another role migrates, the role of the service may not create tables.
@@ -77,6 +80,13 @@ impl Startup {
         log_modes(&shadow::modes(&mut conn, &self.policies).await?);
         Ok(true)
     }
+}
+
+/// Returns true if a pooler shares sessions. Waiting would change nothing.
+fn is_pooled(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<sqlx::Error>()
+        .is_some_and(is_shared_session)
 }
 
 fn log_modes(modes: &[ModeOfSource]) {

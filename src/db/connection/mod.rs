@@ -6,14 +6,15 @@ pub(crate) mod guard;
 mod probe;
 pub mod protection;
 mod scram;
+pub mod sessions;
 mod store;
 
 use std::time::Duration;
 
+use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, PgConnection};
 
-pub(crate) use self::store::apply_settings;
+pub(crate) use self::sessions::begin;
 
 /// Search path of every connection. Functions and operators are found in `pg_catalog` alone. Naming `pg_temp` puts it behind
 /// `pg_catalog`; unnamed, it would come first for tables and types.
@@ -54,7 +55,6 @@ pub(crate) async fn open_with(
     options: &PgConnectOptions,
     timeouts: SessionTimeouts,
 ) -> Result<PgConnection, sqlx::Error> {
-    let mut conn = guard::checked(options).await?.connect().await?;
-    apply_settings(&mut conn, timeouts).await?;
+    let (conn, _) = sessions::open(options, timeouts).await?;
     Ok(conn)
 }

@@ -9,6 +9,8 @@ use std::error::Error;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::PgDatabaseError;
 
+use super::connection::sessions::is_shared_session;
+
 /// The meaning of a database error for its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -54,6 +56,7 @@ pub fn classify(error: &sqlx::Error) -> Class {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => Class::Outage,
+        _ if is_shared_session(error) => Class::Outage,
         _ => Class::Other,
     }
 }
@@ -113,6 +116,7 @@ pub(crate) fn redacted_message(error: &sqlx::Error) -> String {
         sqlx::Error::PoolTimedOut => "no connection to the database in time".to_owned(),
         // The text of sqlx adds only that it is about the database.
         sqlx::Error::Io(error) => error.to_string(),
+        sqlx::Error::Configuration(cause) if is_shared_session(error) => cause.to_string(),
         other => other.to_string(),
     }
 }

@@ -1,0 +1,146 @@
+//! Checks that each connection keeps a session of Postgres of its own.
+//!
+//! A pooler in transaction or statement mode gives each transaction of a connection to any session. Then a session's locks,
+//! settings and `LISTEN` belong to nobody or to somebody else (ADR 0013). Each session of ours gets a random mark. A new
+//! connection whose session has a mark already, or whose process or mark changes between two statements, does not keep it.
+
+use std::time::Duration;
+
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::time::timeout;
+
+use super::store::{self, Session};
+use super::{SessionTimeouts, guard};
+use crate::db::error::sqlstate;
+
+/// Connections that are tried while sessions have marks. A pool that was in transaction mode before has such sessions, and
+/// session mode clears each when its connection ends.
+const ATTEMPTS: usize = 3;
+/// Rounds of the check with two connections: a pooler that takes sessions in turn may give the same one back once.
+const ROUNDS: usize = 3;
+/// Time limit for each part of that check.
+const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
+
+/// A connection does not keep its session.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error(
+    "a connection pooler shares sessions of Postgres between connections (transaction or statement pooling), so locks and settings do not hold; use the direct URL of Postgres in `database.url` (DATABASE_URL), or a pool in session mode (PgBouncer: `pool_mode = session`, with `server_reset_query` at its default)"
+)]
+pub struct SharedSession;
+
+/// A session of ours, as it was when the connection was opened.
+#[derive(Clone, Debug)]
+pub(crate) struct OwnSession(Session);
+
+impl OwnSession {
+    /// Checks that this session answers the connection.
+    ///
+    /// # Errors
+    /// Returns [`SharedSession`] if another one does, or the database's error.
+    pub(crate) async fn check(&self, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+        if store::session(conn).await? == self.0 {
+            Ok(())
+        } else {
+            Err(shared_session())
+        }
+    }
+}
+
+/// Returns true if the error is [`SharedSession`].
+#[must_use]
+pub fn is_shared_session(error: &sqlx::Error) -> bool {
+    matches!(error, sqlx::Error::Configuration(cause) if cause.is::<SharedSession>())
+}
+
+fn shared_session() -> sqlx::Error {
+    sqlx::Error::Configuration(SharedSession.into())
+}
+
+/// Applies the settings to a new connection, and marks its session.
+///
+/// # Errors
+/// Returns [`SharedSession`] if the session has a mark already or does not stay, or the database's error. The connection must
+/// be closed then.
+pub(crate) async fn begin(
+    conn: &mut PgConnection,
+    timeouts: SessionTimeouts,
+) -> Result<OwnSession, sqlx::Error> {
+    let mark = uuid::Uuid::new_v4().to_string();
+    let before = store::begin(conn, timeouts, &mark).await?;
+    if !before.mark.is_empty() {
+        return Err(shared_session());
+    }
+    let session = OwnSession(Session { mark, ..before });
+    session.check(conn).await?;
+    Ok(session)
+}
+
+/// Opens a connection and returns its session too.
+///
+/// # Errors
+/// Returns [`SharedSession`], or why no connection could be made.
+pub(crate) async fn open(
+    options: &PgConnectOptions,
+    timeouts: SessionTimeouts,
+) -> Result<(PgConnection, OwnSession), sqlx::Error> {
+    let mut attempt = 1;
+    loop {
+        let mut conn = guard::checked(options).await?.connect().await?;
+        match begin(&mut conn, timeouts).await {
+            Ok(session) => return Ok((conn, session)),
+            Err(error) if is_shared_session(&error) && attempt < ATTEMPTS => {
+                attempt += 1;
+                drop(conn.close().await);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Opens a connection and checks by a second one that it keeps its session: while the second has a transaction, a pooler that
+/// shares sessions gives the second the session of the first, or the first another one, or makes the first wait.
+///
+/// # Errors
+/// Returns [`SharedSession`], or why no connection could be made. A second connection that cannot be made is no error: a role
+/// may be limited to one.
+pub(crate) async fn open_checked(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
+    let (mut first, session) = open(options, SessionTimeouts::default()).await?;
+    let second = async {
+        let (mut second, _) = open(options, SessionTimeouts::default()).await?;
+        for _ in 0..ROUNDS {
+            let other = store::session_of_transaction(&mut second)
+                .await
+                .map_err(explain_refusal)?;
+            if other.pid == session.0.pid || other.mark == session.0.mark {
+                return Err(shared_session());
+            }
+            check_in_time(&session, &mut first).await?;
+            store::end_transaction(&mut second).await?;
+        }
+        drop(second.close().await);
+        Ok(())
+    };
+    match timeout(CHECK_TIMEOUT, second).await {
+        Ok(Err(error)) if is_shared_session(&error) => return Err(error),
+        Ok(_) | Err(_) => {}
+    }
+    check_in_time(&session, &mut first).await?;
+    Ok(first)
+}
+
+/// Checks the session of a connection that has nothing to wait for but a pooler.
+async fn check_in_time(session: &OwnSession, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    timeout(CHECK_TIMEOUT, session.check(conn))
+        .await
+        .unwrap_or_else(|_| Err(shared_session()))
+}
+
+/// Replaces the error with which a pooler in statement mode answers BEGIN. Postgres answers it with none of this class.
+fn explain_refusal(error: sqlx::Error) -> sqlx::Error {
+    if sqlstate(&error) == "08P01" {
+        shared_session()
+    } else {
+        error
+    }
+}

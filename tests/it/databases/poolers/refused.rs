@@ -1,0 +1,147 @@
+//! Transaction and statement pooling, in every way that a pooler can assign sessions.
+
+use leaver::service;
+use sqlx::postgres::PgConnectOptions;
+use sqlx::{ConnectOptions, Connection, PgConnection};
+
+use super::REFUSAL;
+use crate::support::TestApp;
+use crate::support::pgbouncer::PgBouncer;
+use crate::support::process::run;
+
+const TRANSACTION: &str = "pool_mode = transaction";
+
+/// Expects that a command cannot connect, and why.
+async fn assert_refused(options: &PgConnectOptions, case: &str) {
+    let error = service::connect(options).await.map(drop).unwrap_err();
+    let text = error.to_string();
+    for words in REFUSAL {
+        assert!(text.contains(words), "{case}: {text}");
+    }
+}
+
+/// Makes the pooler hold this many sessions, by as many transactions at once.
+async fn warm_up(options: &PgConnectOptions, sessions: usize) {
+    let mut all: Vec<PgConnection> = vec![];
+    for _ in 0..sessions {
+        let mut conn = options.connect().await.unwrap();
+        sqlx::raw_sql("BEGIN").execute(&mut conn).await.unwrap();
+        all.push(conn);
+    }
+    for mut conn in all {
+        sqlx::raw_sql("ROLLBACK").execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_command_refuses_transaction_pooling() {
+    let pooler = PgBouncer::start(TRANSACTION).await;
+    let app = TestApp::new().await;
+    let url = pooler.url(app.database_name());
+    let env = [("DATABASE_URL", url.as_str())];
+    for args in [
+        &["serve"][..],
+        &["migrate"],
+        &["sync"],
+        &["drift"],
+        &["replay", "--all"],
+        &["deliveries"],
+        &["holds", "list"],
+        &["employees"],
+        &["safeguard", "status"],
+        &["plan"],
+        &["explain", "dana@example.com"],
+    ] {
+        app.run_with(args, &env).failed(&REFUSAL);
+    }
+    app.run_with(&["check"], &env).findings(&REFUSAL);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_empty_database_is_not_migrated_by_transactions() {
+    let pooler = PgBouncer::start(TRANSACTION).await;
+    let mut app = TestApp::builder().unmigrated().build().await;
+    let url = pooler.url(app.database_name());
+    let env = app.env(&[("DATABASE_URL", &url)]);
+    run(&["serve"], &env).failed(&REFUSAL);
+    let schemas = "SELECT count(*) FROM pg_namespace WHERE nspname = 'leaver'";
+    assert_eq!(app.count(schemas).await, 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transaction_pooling_is_found_with_any_number_of_sessions() {
+    let app = TestApp::new().await;
+    for lines in [
+        "default_pool_size = 1",
+        "default_pool_size = 2",
+        "",
+        "server_round_robin = 1",
+    ] {
+        for sessions in [0, 1, 2, 3, 8] {
+            let pooler = PgBouncer::start(&format!("{TRANSACTION}\n{lines}")).await;
+            let options = pooler.to(app.database_name());
+            let most = if lines.ends_with("size = 1") {
+                1
+            } else if lines.ends_with("size = 2") {
+                2
+            } else {
+                8
+            };
+            warm_up(&options, sessions.min(most)).await;
+            assert_refused(&options, &format!("{lines}, {sessions} sessions")).await;
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn transaction_pooling_is_found_while_others_use_the_pool() {
+    let pooler = PgBouncer::start(TRANSACTION).await;
+    let app = TestApp::new().await;
+    let options = pooler.to(app.database_name());
+    let mut busy = tokio::task::JoinSet::new();
+    for _ in 0..6 {
+        let mut conn = options.connect().await.unwrap();
+        busy.spawn(async move {
+            loop {
+                let work = "BEGIN; SELECT pg_sleep(0.002); COMMIT";
+                sqlx::raw_sql(work).execute(&mut conn).await.unwrap();
+            }
+        });
+    }
+    for attempt in 0..20 {
+        assert_refused(&options, &format!("attempt {attempt}")).await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn statement_pooling_is_refused() {
+    let pooler = PgBouncer::start("pool_mode = statement").await;
+    let app = TestApp::new().await;
+    for sessions in 0..3 {
+        assert_refused(&pooler.to(app.database_name()), &sessions.to_string()).await;
+    }
+    let url = pooler.url(app.database_name());
+    app.run_with(&["migrate"], &[("DATABASE_URL", &url)])
+        .failed(&REFUSAL);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_that_are_not_reset_are_refused() {
+    let pooler = PgBouncer::start("server_reset_query =").await;
+    let app = TestApp::new().await;
+    let options = pooler.to(app.database_name());
+    let first = service::connect(&options).await.unwrap();
+    first.close().await.unwrap();
+    let error = service::connect(&options).await.map(drop).unwrap_err();
+    assert!(error.to_string().contains("server_reset_query"), "{error}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_session_pool_of_one_serves_commands() {
+    let pooler = PgBouncer::start("default_pool_size = 1").await;
+    let app = TestApp::new().await;
+    let url = pooler.url(app.database_name());
+    app.run_with(&["holds", "list"], &[("DATABASE_URL", &url)])
+        .succeeded();
+}

@@ -19,6 +19,9 @@ use crate::db::error::sqlstate;
 const ATTEMPTS: usize = 3;
 /// Rounds of the check with two connections: a pooler that takes sessions in turn may give the same one back once.
 const ROUNDS: usize = 3;
+/// Connections that are opened after these two, in turn. Several poolers may share one address, and of more connections than
+/// poolers two meet at the same pooler.
+const FURTHER_CONNECTIONS: usize = 2;
 /// Time limit for each part of that check.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
@@ -98,15 +101,15 @@ pub(crate) async fn open(
     }
 }
 
-/// Opens a connection and checks by a second one that it keeps its session: while the second has a transaction, a pooler that
+/// Opens a connection and checks by others that it keeps its session: while a second one has a transaction, a pooler that
 /// shares sessions gives the second the session of the first, or the first another one, or makes the first wait.
 ///
 /// # Errors
-/// Returns [`SharedSession`], or why no connection could be made. A second connection that cannot be made is no error: a role
+/// Returns [`SharedSession`], or why no connection could be made. Another connection that cannot be made is no error: a role
 /// may be limited to one.
 pub(crate) async fn open_checked(options: &PgConnectOptions) -> Result<PgConnection, sqlx::Error> {
     let (mut first, session) = open(options, SessionTimeouts::default()).await?;
-    let second = async {
+    let others = async {
         let (mut second, _) = open(options, SessionTimeouts::default()).await?;
         for _ in 0..ROUNDS {
             let other = store::session_of_transaction(&mut second)
@@ -119,9 +122,13 @@ pub(crate) async fn open_checked(options: &PgConnectOptions) -> Result<PgConnect
             store::end_transaction(&mut second).await?;
         }
         drop(second.close().await);
+        for _ in 0..FURTHER_CONNECTIONS {
+            let (further, _) = open(options, SessionTimeouts::default()).await?;
+            drop(further.close().await);
+        }
         Ok(())
     };
-    match timeout(CHECK_TIMEOUT, second).await {
+    match timeout(CHECK_TIMEOUT, others).await {
         Ok(Err(error)) if is_shared_session(&error) => return Err(error),
         Ok(_) | Err(_) => {}
     }

@@ -34,6 +34,8 @@ const PARAMETERS: [&str; 19] = [
 
 const NO_URL: &str = "database.url: not a Postgres URL; it should look like postgres://user:password@host:5432/database";
 
+const WITH_OPTIONS: &str = "database.url: `options` (or the variable PGOPTIONS) is not supported, since poolers refuse it; remove it, and run ALTER ROLE ... SET for settings of the role";
+
 /// Parses a URL and decides how the connection is protected. The decision is kept in the TLS mode: see
 /// [`Protection`](crate::db::connection::protection::Protection).
 ///
@@ -48,6 +50,7 @@ pub(super) fn parse(url: &str, tls: DatabaseTls) -> anyhow::Result<PgConnectOpti
     ensure!(is_postgres, NO_URL);
     let options = PgConnectOptions::from_str(url).map_err(|_| anyhow!(NO_URL))?;
     let options = without_brackets(options);
+    ensure!(options.get_options().is_none(), WITH_OPTIONS);
     let has = |names: &[&str]| parameters.iter().any(|name| names.contains(&name.as_str()));
     let has_mode = has(&["sslmode", "ssl-mode"]);
     let has_certificates = has(&[

@@ -74,6 +74,10 @@ impl PgBouncer {
         });
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     /// Returns the URL of a database behind it.
     pub(crate) fn url(&self, database: &str) -> String {
         format!(

@@ -3,6 +3,8 @@
 use leaver::service;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, Connection, PgConnection};
+use tokio::io::copy_bidirectional;
+use tokio::net::{TcpListener, TcpStream};
 
 use super::REFUSAL;
 use crate::support::TestApp;
@@ -45,11 +47,14 @@ async fn each_command_refuses_transaction_pooling() {
         &["migrate"],
         &["sync"],
         &["drift"],
-        &["replay", "--all"],
+        &["replay", "0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10"],
         &["deliveries"],
         &["holds", "list"],
         &["employees"],
-        &["safeguard", "status"],
+        &["safeguard"],
+        &["end", "dana@example.com", "--reason", "test"],
+        &["undo", "--since", "2026-11-01"],
+        &["enforce", "--source", "merge"],
         &["plan"],
         &["explain", "dana@example.com"],
     ] {
@@ -72,25 +77,48 @@ async fn an_empty_database_is_not_migrated_by_transactions() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn transaction_pooling_is_found_with_any_number_of_sessions() {
     let app = TestApp::new().await;
-    for lines in [
-        "default_pool_size = 1",
-        "default_pool_size = 2",
-        "",
-        "server_round_robin = 1",
+    for (lines, sessions) in [
+        ("default_pool_size = 1", &[0, 1][..]),
+        ("default_pool_size = 2", &[0, 1, 2]),
+        ("", &[0, 1, 2, 3, 8]),
+        ("server_round_robin = 1", &[0, 1, 2, 3, 8]),
     ] {
-        for sessions in [0, 1, 2, 3, 8] {
+        for sessions in sessions {
             let pooler = PgBouncer::start(&format!("{TRANSACTION}\n{lines}")).await;
             let options = pooler.to(app.database_name());
-            let most = if lines.ends_with("size = 1") {
-                1
-            } else if lines.ends_with("size = 2") {
-                2
-            } else {
-                8
-            };
-            warm_up(&options, sessions.min(most)).await;
+            warm_up(&options, *sessions).await;
             assert_refused(&options, &format!("{lines}, {sessions} sessions")).await;
         }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_mode_of_a_user_is_found_too() {
+    let pooler = PgBouncer::start("[users]\npostgres = pool_mode=transaction").await;
+    let app = TestApp::new().await;
+    assert_refused(&pooler.to(app.database_name()), "of the user").await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn poolers_that_share_a_port_are_found_too() {
+    let poolers = [
+        PgBouncer::start(TRANSACTION).await,
+        PgBouncer::start(TRANSACTION).await,
+    ];
+    let app = TestApp::new().await;
+    let options = poolers[0].to(app.database_name());
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let shared = options.port(listener.local_addr().unwrap().port());
+    let ports = poolers.each_ref().map(PgBouncer::port);
+    tokio::spawn(async move {
+        for port in ports.into_iter().cycle() {
+            let (mut client, _) = listener.accept().await.unwrap();
+            let mut server = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
+            tokio::spawn(async move { copy_bidirectional(&mut client, &mut server).await });
+        }
+    });
+    for attempt in 0..4 {
+        assert_refused(&shared, &format!("attempt {attempt}")).await;
     }
 }
 
@@ -130,11 +158,7 @@ async fn statement_pooling_is_refused() {
 async fn sessions_that_are_not_reset_are_refused() {
     let pooler = PgBouncer::start("server_reset_query =").await;
     let app = TestApp::new().await;
-    let options = pooler.to(app.database_name());
-    let first = service::connect(&options).await.unwrap();
-    first.close().await.unwrap();
-    let error = service::connect(&options).await.map(drop).unwrap_err();
-    assert!(error.to_string().contains("server_reset_query"), "{error}");
+    assert_refused(&pooler.to(app.database_name()), "no reset").await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -144,4 +168,18 @@ async fn a_session_pool_of_one_serves_commands() {
     let url = pooler.url(app.database_name());
     app.run_with(&["holds", "list"], &[("DATABASE_URL", &url)])
         .succeeded();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_role_with_one_connection_runs_commands() {
+    let mut app = TestApp::new().await;
+    let role = format!("only_one_{}", app.database_name());
+    app.sql(&format!(
+        "CREATE ROLE {role} SUPERUSER LOGIN CONNECTION LIMIT 1"
+    ))
+    .await;
+    let url = app.url.replace("postgres@", &format!("{role}@"));
+    app.run_with(&["holds", "list"], &[("DATABASE_URL", &url)])
+        .succeeded();
+    app.sql(&format!("DROP ROLE {role}")).await;
 }

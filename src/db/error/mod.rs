@@ -28,7 +28,11 @@ pub enum Class {
 
 /// SQLSTATE prefixes by class; the first match counts.
 const PREFIXES: [(Class, &[&str]); 4] = [
-    (Class::Outage, &["08", "53", "57P", "25006", "40"]),
+    // A prepared statement is missing or there already only if a pooler has given the connection another session.
+    (
+        Class::Outage,
+        &["08", "53", "57P", "25006", "26", "40", "42P05"],
+    ),
     (Class::Locked, &["55P03"]),
     (Class::Data, &["22", "23", "44", "54", "P0"]),
     (Class::Permission, &["28", "42501"]),

@@ -74,6 +74,12 @@ impl PgBouncer {
         });
     }
 
+    /// Has the password itself in `auth_file` from now on, not its SCRAM secret.
+    pub(crate) fn forget_secret(&self) {
+        write_users(self.folder.path(), PASSWORD);
+        self.process.signal(Signal::SIGHUP);
+    }
+
     pub(crate) fn port(&self) -> u16 {
         self.port
     }
@@ -100,9 +106,14 @@ impl PgBouncer {
     }
 }
 
-fn configure(folder: &Path, sockets: &Path, port: u16, lines: &str) {
+fn write_users(folder: &Path, secret: &str) -> PathBuf {
     let users = folder.join("users.txt");
-    fs::write(&users, format!("\"postgres\" \"{SECRET}\"\n")).unwrap();
+    fs::write(&users, format!("\"postgres\" \"{secret}\"\n")).unwrap();
+    users
+}
+
+fn configure(folder: &Path, sockets: &Path, port: u16, lines: &str) {
+    let users = write_users(folder, SECRET);
     // `md5` is the default; a user with a SCRAM secret is asked for SCRAM.
     let text = format!(
         "[databases]\n* = host={} port=5432\n\n[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\nauth_type = md5\nauth_file = {}\n{lines}\n",

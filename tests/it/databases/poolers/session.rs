@@ -8,7 +8,7 @@ use crate::support::apis::{Answer, MERGE_EMPLOYEES, StandIn, merge_company, merg
 use crate::support::apis_setup::{source_with_api, terminated_merge_employee};
 use crate::support::pgbouncer::PgBouncer;
 use crate::support::process::{RunningProcess, RunningService, command, wait_until};
-use crate::support::{BAMBOOHR_KEY, JSON, TestApp, merge_changed};
+use crate::support::{BAMBOOHR_KEY, JSON, TestApp, merge_changed, scratch};
 
 const DANA: &str = "dana.ruiz@example.com";
 const ADVISORY_LOCKS: &str =
@@ -132,4 +132,33 @@ async fn sessions_left_by_transaction_pooling_do_no_harm() {
         &[("DATABASE_URL", &pooler.url(app.database_name()))],
     )
     .succeeded();
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_works_over_a_socket_and_without_a_password() {
+    let sockets = scratch::open_folder();
+    let folder = sockets.path().to_str().unwrap();
+    let pooler = PgBouncer::start(&format!("unix_socket_dir = {folder}\nauth_type = trust")).await;
+    let app = TestApp::new().await;
+    let (port, name) = (pooler.port(), app.database_name());
+    let socket = folder.replace('/', "%2F");
+    for url in [
+        format!("postgres://postgres@localhost:{port}/{name}?host={socket}"),
+        format!("postgres://postgres@127.0.0.1:{port}/{name}"),
+        pooler.url(name),
+    ] {
+        app.run_with(&["migrate"], &[("DATABASE_URL", &url)])
+            .succeeded();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_local_pooler_that_asks_for_md5_is_refused_with_the_remedy() {
+    let pooler = PgBouncer::start("").await;
+    pooler.forget_secret();
+    let app = TestApp::new().await;
+    let url = pooler.url(app.database_name());
+    let words = ["as an md5 hash", "PgBouncer: `auth_type`"];
+    app.run_with(&["migrate"], &[("DATABASE_URL", &url)])
+        .failed(&words);
 }

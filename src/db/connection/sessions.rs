@@ -4,6 +4,7 @@
 //! settings and `LISTEN` belong to nobody or to somebody else (ADR 0013). Each session of ours gets a random mark. A new
 //! connection whose session has a mark already, or whose process or mark changes between two statements, does not keep it.
 
+use std::io;
 use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
@@ -22,7 +23,9 @@ const ROUNDS: usize = 3;
 /// Connections that are opened after these two, in turn. Several poolers may share one address, and of more connections than
 /// poolers two meet at the same pooler.
 const FURTHER_CONNECTIONS: usize = 2;
-/// Time limit for each part of that check.
+/// Time limit for the other connections. They wait for ever where all sessions of a pool are taken.
+const OTHERS_TIMEOUT: Duration = Duration::from_secs(5);
+/// Time limit for the last look at the first connection.
 const CHECK_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// A connection does not keep its session.
@@ -102,7 +105,7 @@ pub(crate) async fn open(
 }
 
 /// Opens a connection and checks by others that it keeps its session: while a second one has a transaction, a pooler that
-/// shares sessions gives the second the session of the first, or the first another one, or makes the first wait.
+/// shares sessions gives the second the session of the first, or the first another one.
 ///
 /// # Errors
 /// Returns [`SharedSession`], or why no connection could be made. Another connection that cannot be made is no error: a role
@@ -118,7 +121,7 @@ pub(crate) async fn open_checked(options: &PgConnectOptions) -> Result<PgConnect
             if other.pid == session.0.pid || other.mark == session.0.mark {
                 return Err(shared_session());
             }
-            check_in_time(&session, &mut first).await?;
+            session.check(&mut first).await?;
             store::end_transaction(&mut second).await?;
         }
         drop(second.close().await);
@@ -128,19 +131,14 @@ pub(crate) async fn open_checked(options: &PgConnectOptions) -> Result<PgConnect
         }
         Ok(())
     };
-    match timeout(CHECK_TIMEOUT, others).await {
+    match timeout(OTHERS_TIMEOUT, others).await {
         Ok(Err(error)) if is_shared_session(&error) => return Err(error),
         Ok(_) | Err(_) => {}
     }
-    check_in_time(&session, &mut first).await?;
-    Ok(first)
-}
-
-/// Checks the session of a connection that has nothing to wait for but a pooler.
-async fn check_in_time(session: &OwnSession, conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    timeout(CHECK_TIMEOUT, session.check(conn))
+    timeout(CHECK_TIMEOUT, session.check(&mut first))
         .await
-        .unwrap_or_else(|_| Err(shared_session()))
+        .map_err(|_| io::Error::new(io::ErrorKind::TimedOut, "no response in time"))??;
+    Ok(first)
 }
 
 /// Replaces the error with which a pooler in statement mode answers BEGIN. Postgres answers it with none of this class.

@@ -1,4 +1,4 @@
-//! PgBouncer in front of the Postgres of the tests, with its own defaults.
+//! `PgBouncer` in front of the Postgres of the tests, with its own defaults.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -20,7 +20,7 @@ const PASSWORD: &str = "pooler-password";
 /// The SCRAM secret of that password.
 const SECRET: &str = "SCRAM-SHA-256$4096:bGVhdmVyLXRlc3Qtc2FsdA==$PHfYOi4ydEcWX3/iLcgiD4XeG6JgQYr98gATWzV1U6U=:nRUoepN1pY4zfM6rNn5tura1K47aLPKPDkDx8+CppIo=";
 
-/// A running PgBouncer on a port of its own.
+/// A running `PgBouncer` on a port of its own.
 pub(crate) struct PgBouncer {
     process: RunningProcess,
     folder: TempDir,

@@ -1,28 +1,19 @@
-//! PgBouncer with its defaults, which pool sessions.
+//! `PgBouncer` with its defaults, which pool sessions.
 
 use std::time::Duration;
 
 use serde_json::json;
 
+use super::{DANA, left};
 use crate::support::apis::{Answer, MERGE_EMPLOYEES, StandIn, merge_company, merge_employee};
 use crate::support::apis_setup::{source_with_api, terminated_merge_employee};
 use crate::support::pgbouncer::PgBouncer;
 use crate::support::process::{RunningProcess, RunningService, command, wait_until};
-use crate::support::{BAMBOOHR_KEY, JSON, TestApp, merge_changed, scratch};
+use crate::support::{BAMBOOHR_KEY, JSON, TestApp, scratch};
 
-const DANA: &str = "dana.ruiz@example.com";
 const ADVISORY_LOCKS: &str =
     "SELECT count(*) FROM pg_locks l JOIN pg_database d ON d.oid = l.database
      WHERE l.locktype = 'advisory' AND d.datname = current_database()";
-
-/// A delivery: Dana has left.
-fn left() -> String {
-    merge_changed(&json!({
-        "id": "m-dana", "work_email": DANA, "employment_status": "INACTIVE",
-        "termination_date": "2026-11-20T00:00:00Z", "modified_at": "2026-11-21T08:00:00Z",
-    }))
-    .to_string()
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_main_job_works_with_pgbouncers_defaults() {

@@ -82,6 +82,7 @@ async fn transaction_pooling_is_found_with_any_number_of_sessions() {
         ("default_pool_size = 2", &[0, 1, 2]),
         ("", &[0, 1, 2, 3, 8]),
         ("server_round_robin = 1", &[0, 1, 2, 3, 8]),
+        ("server_reset_query_always = 1", &[0, 2]),
     ] {
         for sessions in sessions {
             let pooler = PgBouncer::start(&format!("{TRANSACTION}\n{lines}")).await;

@@ -153,3 +153,16 @@ async fn a_local_pooler_that_asks_for_md5_is_refused_with_the_remedy() {
     app.run_with(&["migrate"], &[("DATABASE_URL", &url)])
         .failed(&words);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pooler_that_refuses_a_password_is_named() {
+    let pooler = PgBouncer::start("").await;
+    let app = TestApp::new().await;
+    let url = pooler.url(app.database_name());
+    let url = url.replace("pooler-password", "hush");
+    let words = ["a connection pooler refuses", "wrong password", "127.0.0.1"];
+    let output = app
+        .run_with(&["migrate"], &[("DATABASE_URL", &url)])
+        .failed(&words);
+    assert!(!output.err.contains("hush"), "{output:?}");
+}

@@ -17,7 +17,7 @@ const MAX_MESSAGE: usize = 65_536;
 /// Errors about the role or the database. A session without the password gets the same one, so it is left to sqlx.
 const LOGIN_ERRORS: [&str; 3] = ["28P01", "28000", "3D000"];
 
-/// The code of most errors of PgBouncer, whatever their cause. Postgres sends it for malformed messages only.
+/// The code of most errors of `PgBouncer`, whatever their cause. Postgres sends it for malformed messages only.
 const POOLER_ERROR: &str = "08P01";
 
 /// How a server asks for the password.

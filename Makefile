@@ -1,5 +1,5 @@
-# `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, start private servers
-# and stop them afterwards.
+# `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, and `make test` PgBouncer and
+# HAProxy too. They start private servers and stop them afterwards.
 .PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases help failover versions large-table
 
 help:            ## print this list
@@ -21,6 +21,7 @@ CARGO_TEST = PROPTEST_RNG_SEED=$${PROPTEST_RNG_SEED:-20261127} cargo test --lock
 test:            ## run all tests
 	@./.ci/ensure-postgres
 	@./.ci/ensure-versions
+	@./.ci/ensure-servers
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} $(CARGO_TEST) -- $(addprefix --skip ,$(TIMED))
 	$(CARGO_TEST) --test it -- --test-threads=1 $(TIMED)
 

@@ -102,6 +102,17 @@ impl Pool {
             .map_err(|_| sqlx::Error::PoolTimedOut)?
     }
 
+    /// Checks that each connection keeps a session of its own.
+    ///
+    /// # Errors
+    /// Returns [`SharedSession`](connection::sessions::SharedSession) if a pooler shares sessions, or why no connection could
+    /// be made.
+    pub(crate) async fn check_sessions(&self) -> Result<(), sqlx::Error> {
+        let conn = connection::sessions::open_checked(&self.servers).await?;
+        drop(conn.close().await);
+        Ok(())
+    }
+
     /// Runs work on the database, and ends it when one response takes longer than the limit. The work as a whole has no
     /// limit. It must wait for nothing but the database.
     ///
@@ -161,7 +172,13 @@ fn pool_options(connections: u32, response_timeout: Duration, must_write: bool) 
     PgPoolOptions::new()
         .max_connections(connections)
         .acquire_timeout(ACQUIRE_TIMEOUT)
-        .after_connect(move |conn, _| Box::pin(connection::prepare(conn, timeouts, must_write)))
+        .after_connect(move |conn, _| {
+            Box::pin(async move {
+                connection::prepare(conn, timeouts, must_write)
+                    .await
+                    .map(drop)
+            })
+        })
 }
 
 /// A connection that returns to the pool when it is dropped, or is closed if it does not respond.

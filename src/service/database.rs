@@ -8,7 +8,8 @@ use sqlx::{ConnectOptions, PgConnection};
 
 use super::database_url;
 use crate::config::Database;
-use crate::db::connection::{Servers, SessionTimeouts, connect_first};
+use crate::db::connection::{Servers, sessions};
+use crate::db::error::redacted_message;
 
 /// Returns the servers of the configured database.
 ///
@@ -48,19 +49,26 @@ fn describe(servers: &Servers) -> String {
     format!("{servers}, database {}", database.unwrap_or("(default)"))
 }
 
-/// Opens one connection, for a command.
+/// Opens one connection, for a command, and checks that it keeps a session of its own.
 ///
 /// # Errors
-/// Returns why no connection could be made within 10 s, with the hosts, the ports and the database.
+/// Returns why no connection could be made within 10 s, with the hosts, the ports and the database, or that a pooler shares
+/// sessions.
 pub async fn connect(servers: impl Into<Servers>) -> anyhow::Result<PgConnection> {
     let servers = with_session_settings(&servers.into());
-    let connecting = connect_first(&servers, SessionTimeouts::default());
+    let connecting = sessions::open_checked(&servers);
     let connected = tokio::time::timeout(Duration::from_secs(10), connecting).await;
     match connected {
-        Ok(Ok((_, conn))) => Ok(conn),
-        Ok(Err(failures)) => Err(anyhow!(
-            "cannot connect to Postgres at {}: {failures}; check `database.url` (DATABASE_URL)",
+        Ok(Ok(conn)) => Ok(conn),
+        Ok(Err(error)) if sessions::is_shared_session(&error) => Err(anyhow!(
+            "{}: {}",
             describe(&servers),
+            redacted_message(&error)
+        )),
+        Ok(Err(error)) => Err(anyhow!(
+            "cannot connect to Postgres at {}: {}; check `database.url` (DATABASE_URL)",
+            describe(&servers),
+            redacted_message(&error)
         )),
         Err(_) => Err(anyhow!(
             "no response from Postgres at {} within 10 s; check `database.url` (DATABASE_URL)",

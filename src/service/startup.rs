@@ -8,6 +8,7 @@ use tracing::{info, warn};
 
 use crate::base::backoff::DATABASE;
 use crate::base::clock::Clock;
+use crate::db::connection::sessions::is_shared_session;
 use crate::db::error::{Class, classify_chain, error_chain, redacted_message};
 use crate::db::pool::Pool;
 use crate::db::replication::{self, InRecovery};
@@ -46,6 +47,7 @@ impl Startup {
                 Ok(Attempt::Unmigrated) => warn!(
                     "service.start: migrations are pending; run `leaver migrate` (database.migrate is false)"
                 ),
+                Err(error) if is_pooled(&error) => return Err(error),
                 Err(error) if classify_chain(error.as_ref()) == Class::Outage => {
                     let error = error_chain(error.as_ref());
                     warn!(error, "service.start: cannot reach the database yet");
@@ -58,6 +60,7 @@ impl Startup {
     }
 
     async fn attempt(&self) -> anyhow::Result<Attempt> {
+        self.pool.check_sessions().await?;
         let mut conn = self.pool.acquire().await?;
         if replication::store::is_in_recovery(&mut conn).await? {
             return Ok(Attempt::InRecovery);
@@ -119,6 +122,13 @@ async fn warn_without_index(conn: &mut PgConnection, table: &AccountsTable) {
             "accounts.inspect: cannot inspect the lookup by e-mail; run `leaver check`"
         ),
     }
+}
+
+/// Returns true if a pooler shares sessions. Waiting would change nothing.
+fn is_pooled(error: &anyhow::Error) -> bool {
+    error
+        .downcast_ref::<sqlx::Error>()
+        .is_some_and(is_shared_session)
 }
 
 fn log_modes(modes: &[ModeOfSource]) {

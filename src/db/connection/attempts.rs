@@ -5,25 +5,43 @@ use std::time::Duration;
 use std::{fmt, io};
 
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, PgConnection};
+use sqlx::{ConnectOptions, Connection, PgConnection};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::servers::{Servers, address};
+use super::sessions::{OwnSession, is_shared_session};
 use super::{SessionTimeouts, guard, prepare};
 use crate::db::error::redacted_message;
 
 /// After this, the next server is tried too. The attempt before it continues: a distant server may need longer.
 const HEAD_START: Duration = Duration::from_millis(700);
 
+/// Connections to one server that are tried while its sessions have marks. A pool that was in transaction mode before has
+/// such sessions, and session mode clears each when its connection ends.
+const ATTEMPTS: usize = 3;
+
+/// A new connection.
+pub(crate) struct Connected {
+    /// The options that were used.
+    pub(crate) options: PgConnectOptions,
+    /// The connection.
+    pub(crate) conn: PgConnection,
+    /// Its session.
+    pub(crate) session: OwnSession,
+}
+
 /// Why no server could be connected to: one error per server.
 #[derive(Debug)]
 pub(crate) struct Failures(Vec<(String, sqlx::Error)>);
 
 impl Failures {
-    /// Returns one error: that of the only server, else the first answer of a database, else an I/O error that lists all.
+    /// Returns one error: that of the only server, else that a session is shared or the first answer of a database, else an I/O
+    /// error that lists all.
     pub(crate) fn into_error(mut self) -> sqlx::Error {
-        let is_answer = |(_, error): &(String, sqlx::Error)| error.as_database_error().is_some();
+        let is_answer = |(_, error): &(String, sqlx::Error)| {
+            error.as_database_error().is_some() || is_shared_session(error)
+        };
         let position = match self.0.len() {
             1 => Some(0),
             _ => self.0.iter().position(is_answer),
@@ -60,7 +78,7 @@ impl Error for Failures {}
 pub(crate) async fn connect_first(
     servers: &Servers,
     timeouts: SessionTimeouts,
-) -> Result<(PgConnectOptions, PgConnection), Failures> {
+) -> Result<Connected, Failures> {
     let mut order = servers.order();
     let mut attempts = JoinSet::new();
     let mut failures = vec![];
@@ -94,19 +112,34 @@ pub(crate) async fn connect_first(
     }
 }
 
-/// Connects to one server, and returns the options that were used.
+/// Connects to one server.
 async fn attempt(
     servers: &Servers,
     position: usize,
     timeouts: SessionTimeouts,
-) -> Result<(PgConnectOptions, PgConnection), sqlx::Error> {
+) -> Result<Connected, sqlx::Error> {
     let server = servers.all().get(position);
     let server = server.ok_or_else(|| io::Error::other("no such server"))?;
     let attempt = async {
-        let options = guard::checked(server).await?;
-        let mut conn = options.connect().await?;
-        prepare(&mut conn, timeouts, servers.must_write()).await?;
-        Ok((options, conn))
+        let mut attempt = 1;
+        loop {
+            let options = guard::checked(server).await?;
+            let mut conn = options.connect().await?;
+            match prepare(&mut conn, timeouts, servers.must_write()).await {
+                Ok(session) => {
+                    return Ok(Connected {
+                        options,
+                        conn,
+                        session,
+                    });
+                }
+                Err(error) if is_shared_session(&error) && attempt < ATTEMPTS => {
+                    attempt += 1;
+                    drop(conn.close().await);
+                }
+                Err(error) => return Err(error),
+            }
+        }
     };
     match servers.limit() {
         None => attempt.await,

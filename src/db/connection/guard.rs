@@ -47,7 +47,7 @@ pub(crate) async fn checked(options: &PgConnectOptions) -> Result<PgConnectOptio
         Answer::Wants(method) => Err(io::Error::new(
             io::ErrorKind::PermissionDenied,
             format!(
-                "the server asks for the password {method}, and nothing verifies that it is yours; set the password again under `password_encryption = 'scram-sha-256'` and use that method in pg_hba.conf, use sslmode=verify-full, or set `database.tls` = \"unverified\""
+                "the server asks for the password {method}, and nothing verifies that it is yours; set the password again under `password_encryption = 'scram-sha-256'` and use that method in pg_hba.conf (PgBouncer: `auth_type`), use sslmode=verify-full, or set `database.tls` = \"unverified\""
             ),
         )
         .into()),

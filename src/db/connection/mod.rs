@@ -8,6 +8,7 @@ mod probe;
 pub mod protection;
 mod scram;
 mod servers;
+pub mod sessions;
 mod store;
 
 use std::io;
@@ -18,7 +19,8 @@ use sqlx::postgres::PgConnectOptions;
 
 pub(crate) use self::attempts::connect_first;
 pub use self::servers::Servers;
-use self::store::{Role, apply_settings};
+use self::sessions::OwnSession;
+use self::store::Role;
 
 /// Search path of every connection. Functions and operators are found in `pg_catalog` alone. Naming `pg_temp` puts it behind
 /// `pg_catalog`; unnamed, it would come first for tables and types.
@@ -60,7 +62,7 @@ pub(crate) async fn open_with(
     timeouts: SessionTimeouts,
 ) -> Result<PgConnection, sqlx::Error> {
     match connect_first(servers, timeouts).await {
-        Ok((_, conn)) => Ok(conn),
+        Ok(connected) => Ok(connected.conn),
         Err(failures) => Err(failures.into_error()),
     }
 }
@@ -74,25 +76,27 @@ pub(crate) async fn usable(servers: &Servers) -> Result<PgConnectOptions, sqlx::
         return guard::checked(only).await;
     }
     match connect_first(servers, SessionTimeouts::default()).await {
-        Ok((options, _)) => Ok(options),
+        Ok(connected) => Ok(connected.options),
         Err(failures) => Err(failures.into_error()),
     }
 }
 
-/// Applies the session settings to a new connection. Refuses a server that accepts no writes if they are needed.
+/// Applies the session settings to a new connection, and marks its session. Refuses a server that accepts no writes if they
+/// are needed.
 ///
 /// # Errors
-/// Returns the database's error, or that the server accepts no writes. The connection must be closed then.
+/// Returns the database's error, that the session is shared, or that the server accepts no writes. The connection must be
+/// closed then.
 pub(crate) async fn prepare(
     conn: &mut PgConnection,
     timeouts: SessionTimeouts,
     must_write: bool,
-) -> Result<(), sqlx::Error> {
-    apply_settings(conn, timeouts).await?;
+) -> Result<OwnSession, sqlx::Error> {
+    let session = sessions::begin(conn, timeouts).await?;
     if must_write {
         check_writable(conn).await?;
     }
-    Ok(())
+    Ok(session)
 }
 
 /// Returns an error if the server accepts no writes now.

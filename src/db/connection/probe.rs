@@ -17,6 +17,9 @@ const MAX_MESSAGE: usize = 65_536;
 /// Errors about the role or the database. A session without the password gets the same one, so it is left to sqlx.
 const LOGIN_ERRORS: [&str; 3] = ["28P01", "28000", "3D000"];
 
+/// The code of most errors of `PgBouncer`, whatever their cause. Postgres sends it for malformed messages only.
+const POOLER_ERROR: &str = "08P01";
+
 /// How a server asks for the password.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Answer {
@@ -151,9 +154,13 @@ async fn authentication(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Mes
                 if LOGIN_ERRORS.contains(&code.as_str()) {
                     return Ok(Message::LoginError);
                 }
-                return Err(io::Error::other(format!(
-                    "the server refuses connections (SQLSTATE {code})"
-                )));
+                return Err(io::Error::other(if code == POOLER_ERROR {
+                    format!(
+                        "a connection pooler refuses the connection (SQLSTATE {code}), for example for a wrong password or its `max_client_conn`; see its log"
+                    )
+                } else {
+                    format!("the server refuses connections (SQLSTATE {code})")
+                }));
             }
             // Messages for people, and the newest version of the protocol that the server supports.
             b'N' | b'v' => {}

@@ -6,6 +6,14 @@ use sqlx::{AssertSqlSafe, PgConnection, Row};
 
 use super::{SEARCH_PATH, SessionTimeouts};
 
+/// Reads the server process and the mark of a session. The names are qualified, since the search path may not be in force.
+macro_rules! session {
+    () => {
+        "SELECT pg_catalog.pg_backend_pid() AS pid,
+                coalesce(pg_catalog.current_setting('leaver.session', true), '') AS mark;"
+    };
+}
+
 const SETTINGS: [(&str, &str); 6] = [
     // Our statements end before compilation would pay off.
     ("jit", "off"),
@@ -20,14 +28,22 @@ const SETTINGS: [(&str, &str); 6] = [
     ("tcp_keepalives_count", "3"),
 ];
 
-/// Applies the session settings to a new connection.
+/// The server process that answers a statement, and the mark of its session; empty without one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Session {
+    pub(super) pid: i32,
+    pub(super) mark: String,
+}
+
+/// Applies the session settings to a new connection, and marks its session. Returns the session as it was before.
 ///
 /// # Errors
 /// Returns the database's error. The connection must be closed then.
-pub(crate) async fn apply_settings(
+pub(super) async fn begin(
     conn: &mut PgConnection,
     timeouts: SessionTimeouts,
-) -> Result<(), sqlx::Error> {
+    mark: &str,
+) -> Result<Session, sqlx::Error> {
     // SET looks up no function and no operator, so nothing that others have created can run before the path is in force.
     let mut statements = format!("SET search_path = {SEARCH_PATH};");
     for (name, limit) in [
@@ -43,10 +59,36 @@ pub(crate) async fn apply_settings(
     for (name, value) in SETTINGS {
         let _ = write!(statements, " SET {name} = '{value}';");
     }
-    sqlx::raw_sql(AssertSqlSafe(statements))
-        .execute(conn)
+    let _ = write!(statements, "{} SET leaver.session = '{mark}';", session!());
+    read(conn, statements).await
+}
+
+/// Returns the session that answers now.
+pub(super) async fn session(conn: &mut PgConnection) -> Result<Session, sqlx::Error> {
+    read(conn, session!().to_owned()).await
+}
+
+/// Begins a transaction, and returns the session that it is in.
+pub(super) async fn session_of_transaction(
+    conn: &mut PgConnection,
+) -> Result<Session, sqlx::Error> {
+    read(conn, format!("BEGIN; {}", session!())).await
+}
+
+/// Ends the transaction.
+pub(super) async fn end_transaction(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
+    sqlx::raw_sql("ROLLBACK").execute(conn).await.map(drop)
+}
+
+/// Runs statements of which one returns a session. Without the extended protocol: old poolers do not support it in all modes.
+async fn read(conn: &mut PgConnection, statements: String) -> Result<Session, sqlx::Error> {
+    let row = sqlx::raw_sql(AssertSqlSafe(statements))
+        .fetch_one(conn)
         .await?;
-    Ok(())
+    Ok(Session {
+        pid: row.try_get("pid")?,
+        mark: row.try_get("mark")?,
+    })
 }
 
 /// The role of a server.

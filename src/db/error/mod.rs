@@ -11,6 +11,8 @@ use std::error::Error;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::PgDatabaseError;
 
+use super::connection::sessions::is_shared_session;
+
 /// The meaning of a database error for its caller.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Class {
@@ -28,7 +30,11 @@ pub enum Class {
 
 /// SQLSTATE prefixes by class; the first match counts.
 const PREFIXES: [(Class, &[&str]); 4] = [
-    (Class::Outage, &["08", "53", "57P", "25006", "40"]),
+    // A prepared statement is missing or there already only if a pooler has given the connection another session.
+    (
+        Class::Outage,
+        &["08", "53", "57P", "25006", "26", "40", "42P05"],
+    ),
     (Class::Locked, &["55P03"]),
     (Class::Data, &["22", "23", "44", "54", "P0"]),
     (Class::Permission, &["28", "42501"]),
@@ -56,6 +62,7 @@ pub fn classify(error: &sqlx::Error) -> Class {
         | sqlx::Error::PoolTimedOut
         | sqlx::Error::PoolClosed
         | sqlx::Error::WorkerCrashed => Class::Outage,
+        _ if is_shared_session(error) => Class::Outage,
         _ => Class::Other,
     }
 }
@@ -115,6 +122,7 @@ pub(crate) fn redacted_message(error: &sqlx::Error) -> String {
         sqlx::Error::PoolTimedOut => "no connection to the database in time".to_owned(),
         // The text of sqlx adds only that it is about the database.
         sqlx::Error::Io(error) => tls::explained(error.to_string()),
+        sqlx::Error::Configuration(cause) if is_shared_session(error) => cause.to_string(),
         other => tls::explained(other.to_string()),
     }
 }

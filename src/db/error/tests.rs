@@ -54,6 +54,8 @@ fn classifies_answers_by_sqlstate() {
     let cases = [
         ("08000", "connection_exception", Class::Outage),
         ("08006", "connection_failure", Class::Outage),
+        ("26000", "invalid_sql_statement_name", Class::Outage),
+        ("42P05", "duplicate_prepared_statement", Class::Outage),
         ("53100", "disk_full", Class::Outage),
         ("53300", "too_many_connections", Class::Outage),
         ("57P01", "admin_shutdown", Class::Outage),

@@ -22,7 +22,7 @@ use crate::jobs::runner::{Job, Next};
 const FULL_BATCH_INTERVAL: Duration = Duration::from_millis(100);
 /// Between two notifications of one worker after other batches.
 const NOTIFY_INTERVAL: Duration = Duration::from_secs(1);
-/// Before another attempt to listen. Behind some connection poolers it never succeeds, and polling does the work.
+/// Before another attempt to listen. Polling does the work meanwhile.
 const LISTEN_RETRY: Duration = Duration::from_secs(30);
 /// After this time without a notification the listener checks that its connection is alive.
 const PING_INTERVAL: Duration = Duration::from_mins(1);

@@ -192,10 +192,19 @@ pub struct IncompleteSync {
     /// Its start.
     pub started_at: DateTime<Utc>,
 }
+
+/// Why the database was not queried.
+#[derive(Clone, Copy, Debug)]
+enum Unavailable {
+    /// It did not answer.
+    NoAnswer,
+    /// A pooler in between shares sessions.
+    SharedSessions,
+}
+
 impl Health {
-    /// `found` is `None` when the database did not answer.
     fn new(
-        found: Option<DatabaseHealth>,
+        found: Result<DatabaseHealth, Unavailable>,
         is_migrated: bool,
         liveness: &Liveness,
         start_modes: &StartModes,
@@ -208,16 +217,20 @@ impl Health {
             Some(age) if age > STALLED_AFTER_SECONDS => "stalled",
             Some(_) => "running",
         };
-        let is_reachable = found.is_some();
-        let found = found.unwrap_or_else(|| DatabaseHealth {
+        let unavailable = found.as_ref().err().copied();
+        let found = found.unwrap_or_else(|_| DatabaseHealth {
             sources: silence_thresholds
                 .iter()
                 .map(|one| (one.source.to_string(), SourceHealth::of(one, start_modes)))
                 .collect(),
             ..DatabaseHealth::default()
         });
-        let database = if is_reachable { "ok" } else { "unreachable" };
-        let mut reasons = reasons::of_service(is_reachable, is_migrated, worker == "stalled");
+        let database = if unavailable.is_none() {
+            "ok"
+        } else {
+            "unreachable"
+        };
+        let mut reasons = reasons::of_service(unavailable, is_migrated, worker == "stalled");
         let is_unavailable = !reasons.is_empty();
         reasons.extend(reasons::of_database(&found));
         reasons.extend(reasons::of_requests(rejections, now));

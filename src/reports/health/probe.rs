@@ -9,11 +9,11 @@ use tokio::time::timeout;
 
 use super::query::DatabaseHealth;
 use super::shared::Shared;
-use super::{Health, ProviderConfigs, StartModes};
+use super::{Health, ProviderConfigs, StartModes, Unavailable};
 use crate::base::liveness::{Liveness, Phase};
 use crate::base::rejections::Rejections;
-use crate::db::connection::{self, Servers};
-use crate::ingest::inbox;
+use crate::db::connection::sessions::{self, OwnSession, is_shared_session};
+use crate::db::connection::{Servers, SessionTimeouts};
 use crate::jobs::source_silence::SilenceThreshold;
 
 /// Time that health from the database is cached: many scrapes and checks in the same second query it once.
@@ -43,8 +43,7 @@ pub struct HealthProbe {
 #[derive(Clone, Debug)]
 struct Report {
     is_migrated: bool,
-    /// `None` when the database did not answer.
-    found: Option<DatabaseHealth>,
+    found: Result<DatabaseHealth, Unavailable>,
 }
 
 impl HealthProbe {
@@ -115,7 +114,7 @@ impl HealthProbe {
         is_migrated: bool,
         silence_thresholds: &[SilenceThreshold],
         now: DateTime<Utc>,
-    ) -> Option<DatabaseHealth> {
+    ) -> Result<DatabaseHealth, Unavailable> {
         let query = || {
             let connection = Arc::clone(&self.report_connection);
             let modes = Arc::clone(&self.start_modes);
@@ -125,7 +124,8 @@ impl HealthProbe {
                 let query = async {
                     let mut conn = connection.take().await?;
                     let found = if is_migrated {
-                        DatabaseHealth::query(&mut conn, &thresholds, &modes, &configs, now).await?
+                        DatabaseHealth::query(&mut conn.0, &thresholds, &modes, &configs, now)
+                            .await?
                     } else {
                         DatabaseHealth::default()
                     };
@@ -136,26 +136,43 @@ impl HealthProbe {
                 let found = timeout(DATABASE_TIMEOUT, query).await;
                 Report {
                     is_migrated,
-                    found: found.ok().and_then(Result::ok),
+                    found: match found {
+                        Ok(found) => found.map_err(|error| Unavailable::of(&error)),
+                        Err(_) => Err(Unavailable::NoAnswer),
+                    },
                 }
             }
         };
         let still_holds = |report: &Report| report.is_migrated == is_migrated;
-        let report = self.reports.get(self.cache_for, still_holds, query).await?;
+        let report = self.reports.get(self.cache_for, still_holds, query).await;
+        let report = report.ok_or(Unavailable::NoAnswer)?;
         if still_holds(&report) {
             return report.found;
         }
         // The query in progress began before the end of the migrations.
-        let report = self.reports.get(self.cache_for, still_holds, query).await?;
-        report.found
+        let report = self.reports.get(self.cache_for, still_holds, query).await;
+        report.ok_or(Unavailable::NoAnswer)?.found
     }
 }
+
+impl Unavailable {
+    fn of(error: &sqlx::Error) -> Self {
+        if is_shared_session(error) {
+            Self::SharedSessions
+        } else {
+            Self::NoAnswer
+        }
+    }
+}
+
+/// A connection and the session that it must keep.
+type Connected = (PgConnection, OwnSession);
 
 /// A connection that is kept between queries.
 #[derive(Debug)]
 struct IdleConnection {
     servers: Servers,
-    idle: Mutex<Option<PgConnection>>,
+    idle: Mutex<Option<Connected>>,
 }
 
 impl IdleConnection {
@@ -166,25 +183,25 @@ impl IdleConnection {
         }
     }
 
-    fn put(&self, conn: PgConnection) {
+    fn put(&self, conn: Connected) {
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
         *idle = Some(conn);
     }
 
-    /// Returns the idle connection if it still answers a ping, else a new one that does.
-    async fn take(&self) -> Result<PgConnection, sqlx::Error> {
+    /// Returns the idle connection if it still answers with its session, else a new one.
+    async fn take(&self) -> Result<Connected, sqlx::Error> {
         let idle = self
             .idle
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .take();
-        if let Some(mut conn) = idle
-            && let Ok(Ok(())) = timeout(PING_TIMEOUT, inbox::queries::store::ping(&mut conn)).await
-        {
-            return Ok(conn);
+        if let Some((mut conn, session)) = idle {
+            match timeout(PING_TIMEOUT, session.check(&mut conn)).await {
+                Ok(Ok(())) => return Ok((conn, session)),
+                Ok(Err(error)) if is_shared_session(&error) => return Err(error),
+                Ok(Err(_)) | Err(_) => {}
+            }
         }
-        let mut conn = connection::open(&self.servers).await?;
-        inbox::queries::store::ping(&mut conn).await?;
-        Ok(conn)
+        sessions::open(&self.servers, SessionTimeouts::default()).await
     }
 }

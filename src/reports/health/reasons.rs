@@ -3,9 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::SourceHealth;
 use super::query::DatabaseHealth;
+use super::{SourceHealth, Unavailable};
 use crate::base::rejections::{RejectionReport, SignatureRecord};
+use crate::db::connection::sessions::SharedSession;
 use crate::db::lineage::Restore;
 use crate::db::replication::Replication;
 use leaver_core::signature::Rejection;
@@ -42,14 +43,24 @@ impl Reason {
 }
 
 /// Lists why the service is unavailable.
-pub(super) fn of_service(is_reachable: bool, is_migrated: bool, is_stalled: bool) -> Vec<Reason> {
+pub(super) fn of_service(
+    unavailable: Option<Unavailable>,
+    is_migrated: bool,
+    is_stalled: bool,
+) -> Vec<Reason> {
     let mut reasons = vec![];
-    if !is_reachable {
-        reasons.push(Reason::new(
+    match unavailable {
+        Some(Unavailable::NoAnswer) => reasons.push(Reason::new(
             "database_unreachable",
             "the database does not answer; deliveries get 503 and the providers send them again",
             "leaver check",
-        ));
+        )),
+        Some(Unavailable::SharedSessions) => reasons.push(Reason::new(
+            "sessions_shared",
+            SharedSession.to_string(),
+            "leaver check",
+        )),
+        None => {}
     }
     if !is_migrated {
         reasons.push(Reason::new(

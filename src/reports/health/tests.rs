@@ -21,7 +21,7 @@ fn bamboohr() -> SourceName {
 
 #[test]
 fn a_healthy_service_has_no_reasons() {
-    assert_eq!(of_service(true, true, false), []);
+    assert_eq!(of_service(None, true, false), []);
     assert_eq!(of_database(&DatabaseHealth::default()), []);
     assert_eq!(of_requests(&Rejections::default().report(), now()), []);
 }

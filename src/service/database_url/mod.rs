@@ -19,7 +19,7 @@ use crate::db::connection::protection::is_socket;
 const NO_URL: &str = "database.url: not a Postgres URL; it should look like postgres://user:password@host:5432/database, or like host=... port=5432 dbname=... user=... password=...";
 
 /// Names of the parameters that sqlx applies.
-const PASSED: [&str; 9] = [
+const PASSED: [&str; 8] = [
     "dbname",
     "user",
     "password",
@@ -28,8 +28,9 @@ const PASSED: [&str; 9] = [
     "sslcert",
     "sslkey",
     "statement-cache-capacity",
-    "options",
 ];
+
+const WITH_OPTIONS: &str = "database.url: the variable PGOPTIONS is set; unset it, since poolers refuse such settings, and run ALTER ROLE ... SET for settings of the role";
 
 type Parameters = BTreeMap<&'static str, String>;
 
@@ -73,10 +74,6 @@ fn parameters(text: &str) -> anyhow::Result<Parameters> {
     let mut before = String::new();
     for (name, value) in written::read(text)? {
         if let Some(known) = parameters::applied(&name, &value, &before)? {
-            let value = match found.get(known) {
-                Some(earlier) if known == "options" => format!("{earlier} {value}"),
-                _ => value,
-            };
             found.insert(known, value);
         }
         before = name;
@@ -161,6 +158,7 @@ fn options(
     // The error may quote the text, which holds a password.
     let options = PgConnectOptions::from_str(&format!("postgres:///?{}", query.finish()))
         .map_err(|_| anyhow!(NO_URL))?;
+    ensure!(options.get_options().is_none(), WITH_OPTIONS);
     ensure!(
         host.is_some() || !options.get_host().contains(','),
         "database.url: PGHOST or PGHOSTADDR lists several hosts; write them into `database.url`"

@@ -15,6 +15,8 @@ pub(super) enum Use {
 
 use Use::{Applied, Only, Refused};
 
+const NO_OPTIONS: &str =
+    "remove it, since poolers refuse it, and run ALTER ROLE ... SET for settings of the role";
 const NO_GSS: &str = "GSSAPI is not supported; remove it, and use SCRAM or a client certificate";
 const NO_OAUTH: &str = "OAuth is not supported; remove it, and use SCRAM or a client certificate";
 const NO_KEEPALIVES: &str =
@@ -34,7 +36,7 @@ const PARAMETERS: &[(&[&str], Use)] = &[
     (&["sslrootcert", "ssl-root-cert", "ssl-ca"], Applied),
     (&["sslcert", "ssl-cert"], Applied),
     (&["sslkey", "ssl-key"], Applied),
-    (&["options"], Applied),
+    (&["options"], Refused(NO_OPTIONS)),
     (&["application_name"], Applied),
     (&["fallback_application_name"], Applied),
     (&["statement-cache-capacity"], Applied),

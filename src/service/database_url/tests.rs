@@ -125,6 +125,17 @@ fn an_unknown_parameter_is_named_without_its_value() {
 }
 
 #[test]
+fn options_for_the_start_up_packet_are_refused() {
+    for parameter in ["options=-c%20a.b%3Dhush", "options[a.b]=hush"] {
+        let error = protection(&format!("postgres://localhost/app?{parameter}")).unwrap_err();
+        assert!(
+            error.contains("`options`") && !error.contains("hush"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
 fn what_is_no_url_of_postgres_is_refused() {
     for url in [
         "",

@@ -10,6 +10,7 @@ pub(crate) mod apis_setup;
 pub(crate) mod hooks;
 pub(crate) mod contract;
 pub(crate) mod generated;
+pub(crate) mod pgbouncer;
 pub(crate) mod proxy;
 pub(crate) mod database;
 pub(crate) mod scratch;

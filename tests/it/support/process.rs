@@ -108,7 +108,6 @@ impl RunningProcess {
         kib.parse::<u64>().unwrap() / 1024
     }
 
-    #[cfg(feature = "failpoints")]
     pub(crate) fn is_running(&mut self) -> bool {
         self.child.try_wait().unwrap().is_none()
     }

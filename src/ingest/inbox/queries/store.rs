@@ -6,15 +6,6 @@ use sqlx::PgConnection;
 use super::{ArrivedDelivery, Backlog, LastDelivery};
 use leaver_core::domain::{DeliveryId, EmployeeId, SourceName};
 
-/// Checks that the database responds.
-///
-/// # Errors
-/// Returns the database's error.
-pub(crate) async fn ping(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    sqlx::query!("SELECT 1 AS one").fetch_one(conn).await?;
-    Ok(())
-}
-
 /// Counts pending and failed deliveries.
 ///
 /// # Errors

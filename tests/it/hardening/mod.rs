@@ -11,6 +11,7 @@ mod row_security;
 mod secrets;
 mod slices;
 mod slots;
+mod statements;
 mod supply;
 mod tenants;
 mod threats;

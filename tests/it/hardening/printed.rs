@@ -256,7 +256,7 @@ async fn responses_of_other_servers_are_printed_escaped() {
 
 #[tokio::test]
 async fn log_of_the_service_is_printable_in_both_formats() {
-    for format in ["text", "json"] {
+    for (format, escaped) in [("text", r"\u{202e}"), ("json", r"\u202e")] {
         let mut app = hostile(&[]).await;
         let settings = [("LEAVER_LOG_FORMAT", format), ("LEAVER_LOG", "trace")];
         let mut service = app.serve(&settings);
@@ -268,6 +268,13 @@ async fn log_of_the_service_is_printable_in_both_formats() {
         )];
         let file = app.file("hostile.json", &employees(&entries).to_string());
         service.send(&app, "bamboohr", &file).succeeded();
+        // The second linked account is not the company of the source. The log names it as the cause of a failure.
+        for (name, account) in [("first.json", "first"), ("second.json", HOSTILE)] {
+            let mut body = merge_changed(&json!({"id": "m1", "employment_status": "ACTIVE"}));
+            body["linked_account"] = json!({"id": account});
+            let file = app.file(name, &body.to_string());
+            service.send(&app, "merge", &file).succeeded();
+        }
         app.wait_until_processed().await;
         let client = leaver::connect::client::new(std::time::Duration::from_secs(10)).unwrap();
         for path in [
@@ -284,5 +291,6 @@ async fn log_of_the_service_is_printable_in_both_formats() {
         let ended = service.process.wait();
         assert!(ended.err.contains("service.stop"), "{ended:?}");
         assert_printable(format, &ended);
+        assert!(ended.err.contains(escaped), "{format}: {ended:?}");
     }
 }

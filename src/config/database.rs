@@ -5,6 +5,8 @@ use serde::Deserialize;
 
 use super::secrets::SecretReader;
 use super::values::SecretRef;
+use super::{Provenance, SettingsError};
+use crate::db::backends::MIN_CONNECTIONS;
 
 /// The application's Postgres.
 #[derive(Debug, Clone)]
@@ -17,6 +19,8 @@ pub struct Database {
     pub migrate: bool,
     /// Protection that a connection to another machine needs.
     pub tls: DatabaseTls,
+    /// Largest number of connections of `leaver serve`.
+    pub max_connections: u32,
 }
 
 /// Protection that a connection to another machine needs.
@@ -35,19 +39,30 @@ pub(super) struct RawDatabase {
     url: SecretRef,
     migrate: bool,
     tls: DatabaseTls,
+    max_connections: u32,
 }
 
 impl RawDatabase {
-    pub(super) fn build(&self, secrets: &SecretReader<'_>) -> Database {
+    pub(super) fn build(
+        &self,
+        secrets: &SecretReader<'_>,
+        provenance: &Provenance,
+    ) -> Result<Database, SettingsError> {
+        provenance.require_minimum(
+            "database.max_connections",
+            self.max_connections >= MIN_CONNECTIONS,
+            &MIN_CONNECTIONS.to_string(),
+        )?;
         let (url, missing) = match secrets.database_url(&self.url) {
             Ok(url) => (Some(url), None),
             Err(missing) => (None, Some(missing)),
         };
-        Database {
+        Ok(Database {
             url,
             missing,
             migrate: self.migrate,
             tls: self.tls,
-        }
+            max_connections: self.max_connections,
+        })
     }
 }

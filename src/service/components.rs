@@ -17,6 +17,7 @@ use crate::base::liveness::Liveness;
 use crate::base::metrics::{CounterLabels, Metrics};
 use crate::base::rejections::Rejections;
 use crate::config::Settings;
+use crate::db::backends::Backends;
 use crate::db::pool::{self, Pool};
 use crate::engine::Engine;
 use crate::engine::execute::Outcome;
@@ -30,13 +31,8 @@ use crate::reports::health::{self, HealthProbe};
 use leaver_core::domain::SourceName;
 use leaver_core::signature::{Rejection, Scheme};
 
-/// Connections of the background jobs other than delivery workers: one each for scheduled ends and pending reads, the others
-/// for syncs and checks. The listener has a connection of its own.
-const WORKER_CONNECTIONS: u32 = 6;
-/// Connections of a delivery worker: one for its batch, and one for the record of what is in flight.
-const BATCH_CONNECTIONS: u32 = 2;
-/// Connections for lists of the roster. They are separate, so that a client with many requests delays nothing else.
-const LISTING_CONNECTIONS: u32 = 2;
+/// Connections for lists of the roster at a time, so that a client with many requests does not delay the jobs.
+const LISTING_CONNECTIONS: usize = 1;
 
 /// Collects the policies of all configured sources.
 #[must_use]
@@ -57,13 +53,20 @@ pub fn policies(settings: &Settings) -> Policies {
     )
 }
 
-/// Builds the engine, without the receiver and the jobs. Connects when a connection is first needed.
+/// Builds the engine of a command. Connects when a connection is first needed.
 #[must_use]
 pub fn engine(settings: &Settings, database: PgConnectOptions, clock: Arc<dyn Clock>) -> Engine {
-    let connections = WORKER_CONNECTIONS + BATCH_CONNECTIONS * settings.worker.concurrency;
+    engine_with(settings, &backends(settings, database), clock)
+}
+
+fn backends(settings: &Settings, database: PgConnectOptions) -> Backends {
     let options = with_session_settings(database);
+    Backends::new(&options, settings.database.max_connections)
+}
+
+fn engine_with(settings: &Settings, backends: &Backends, clock: Arc<dyn Clock>) -> Engine {
     Engine::new(
-        Pool::new(options, connections, pool::RESPONSE_TIMEOUT),
+        Pool::of(backends, pool::RESPONSE_TIMEOUT),
         clock,
         settings.accounts.clone(),
         policies(settings),
@@ -85,6 +88,8 @@ pub struct Components {
     pub housekeeping: Housekeeping,
     /// Phase and heartbeats.
     pub liveness: Arc<Liveness>,
+    /// The connections.
+    pub backends: Backends,
 }
 
 impl Components {
@@ -102,8 +107,8 @@ impl Components {
         clock: Arc<dyn Clock>,
         health_cache: Duration,
     ) -> Self {
-        let options = with_session_settings(database.clone());
-        let engine = Arc::new(engine(settings, database, Arc::clone(&clock)));
+        let backends = backends(settings, database);
+        let engine = Arc::new(engine_with(settings, &backends, Arc::clone(&clock)));
         create_counters(settings, &engine.metrics);
         let liveness = Arc::new(Liveness::default());
         let limits = group_commit::QueueLimits {
@@ -112,7 +117,7 @@ impl Components {
             store_timeout: settings.server.store_timeout,
         };
         let intake = GroupCommit::open(
-            &options,
+            &backends,
             limits,
             Arc::clone(&engine.notifications.deliveries_arrived),
             Arc::clone(&engine.metrics),
@@ -123,7 +128,7 @@ impl Components {
             silence_thresholds: silence_thresholds(settings),
             intake,
             health_probe: HealthProbe::new(
-                options.clone(),
+                &backends.health,
                 health_cache,
                 settings
                     .sources
@@ -136,7 +141,7 @@ impl Components {
                     .map(|source| (source.name.clone(), source.provider_config.clone()))
                     .collect(),
             ),
-            read_pool: Pool::new(options, LISTING_CONNECTIONS, pool::RESPONSE_TIMEOUT),
+            read_pool: engine.pool.limited_to(LISTING_CONNECTIONS),
             clock,
             liveness: Arc::clone(&liveness),
             metrics: Arc::clone(&engine.metrics),
@@ -162,6 +167,7 @@ impl Components {
             engine,
             deliveries,
             liveness,
+            backends,
         }
     }
 }

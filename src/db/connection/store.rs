@@ -6,7 +6,7 @@ use sqlx::{AssertSqlSafe, PgConnection};
 
 use super::{SEARCH_PATH, SessionTimeouts};
 
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 7] = [
     // Our statements end before compilation would pay off.
     ("jit", "off"),
     // A count of the safeguard must see what committed before its lock. Under a snapshot it would not.
@@ -18,6 +18,8 @@ const SETTINGS: [(&str, &str); 6] = [
     ("tcp_keepalives_idle", "15"),
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),
+    // Keepalives are not sent while a response is not acknowledged. This is the limit for that, in milliseconds.
+    ("tcp_user_timeout", "30000"),
 ];
 
 /// Applies the session settings to a new connection.

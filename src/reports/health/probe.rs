@@ -1,11 +1,10 @@
 //! Queries the database for health over connections of its own, and caches what it found.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
-use sqlx::postgres::PgConnectOptions;
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 use tokio::time::timeout;
 
 use super::query::DatabaseHealth;
@@ -13,7 +12,8 @@ use super::shared::Shared;
 use super::{Health, ProviderConfigs, StartModes};
 use crate::base::liveness::{Liveness, Phase};
 use crate::base::rejections::Rejections;
-use crate::db::connection;
+use crate::db::backends::{Connection, Share};
+use crate::db::connection::SessionTimeouts;
 use crate::ingest::inbox;
 use crate::jobs::source_silence::SilenceThreshold;
 
@@ -53,19 +53,25 @@ impl HealthProbe {
     /// that was never seen has its start mode.
     #[must_use]
     pub fn new(
-        options: PgConnectOptions,
+        share: &Share,
         cache_for: Duration,
         start_modes: StartModes,
         provider_configs: ProviderConfigs,
     ) -> Self {
+        let ping_connection = Arc::new(IdleConnection::new(share.clone()));
+        let report_connection = if share.size() > 1 {
+            Arc::new(IdleConnection::new(share.clone()))
+        } else {
+            Arc::clone(&ping_connection)
+        };
         Self {
             cache_for,
             start_modes: Arc::new(start_modes),
             provider_configs: Arc::new(provider_configs),
             pings: Shared::default(),
-            ping_connection: Arc::new(IdleConnection::new(options.clone())),
+            ping_connection,
             reports: Shared::default(),
-            report_connection: Arc::new(IdleConnection::new(options)),
+            report_connection,
         }
     }
 
@@ -79,7 +85,7 @@ impl HealthProbe {
                 let Ok(Ok(conn)) = answered else {
                     return false;
                 };
-                connection.put(conn);
+                conn.put_back();
                 true
             }
         };
@@ -124,14 +130,15 @@ impl HealthProbe {
             let thresholds = silence_thresholds.to_vec();
             async move {
                 let query = async {
-                    let mut conn = connection.take().await?;
+                    let mut taken = connection.take().await?;
+                    let conn = &mut taken.conn;
                     let found = if is_migrated {
-                        DatabaseHealth::query(&mut conn, &thresholds, &modes, &configs, now).await?
+                        DatabaseHealth::query(conn, &thresholds, &modes, &configs, now).await?
                     } else {
                         DatabaseHealth::default()
                     };
                     // Only a connection that has answered everything is used again.
-                    connection.put(conn);
+                    taken.put_back();
                     Ok::<_, sqlx::Error>(found)
                 };
                 let found = timeout(DATABASE_TIMEOUT, query).await;
@@ -152,40 +159,43 @@ impl HealthProbe {
     }
 }
 
-/// A connection that is kept between queries.
+/// A connection that is kept between queries. Queries take turns.
 #[derive(Debug)]
 struct IdleConnection {
-    options: PgConnectOptions,
-    idle: Mutex<Option<PgConnection>>,
+    share: Share,
+    idle: AsyncMutex<Option<Connection>>,
+}
+
+/// A connection in use. It is kept only if [`TakenConnection::put_back`] is called.
+struct TakenConnection<'a> {
+    idle: MutexGuard<'a, Option<Connection>>,
+    conn: Connection,
+}
+
+impl TakenConnection<'_> {
+    fn put_back(mut self) {
+        *self.idle = Some(self.conn);
+    }
 }
 
 impl IdleConnection {
-    fn new(options: PgConnectOptions) -> Self {
+    fn new(share: Share) -> Self {
         Self {
-            options,
-            idle: Mutex::default(),
+            share,
+            idle: AsyncMutex::default(),
         }
-    }
-
-    fn put(&self, conn: PgConnection) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        *idle = Some(conn);
     }
 
     /// Returns the idle connection if it still answers a ping, else a new one that does.
-    async fn take(&self) -> Result<PgConnection, sqlx::Error> {
-        let idle = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(mut conn) = idle
+    async fn take(&self) -> Result<TakenConnection<'_>, sqlx::Error> {
+        let mut idle = self.idle.lock().await;
+        if let Some(mut conn) = idle.take()
             && let Ok(Ok(())) = timeout(PING_TIMEOUT, inbox::queries::store::ping(&mut conn)).await
         {
-            return Ok(conn);
+            return Ok(TakenConnection { idle, conn });
         }
-        let mut conn = connection::open(&self.options).await?;
+        let mut conn = self.share.open(SessionTimeouts::default()).await?;
         inbox::queries::store::ping(&mut conn).await?;
-        Ok(conn)
+        Ok(TakenConnection { idle, conn })
     }
 }

@@ -7,7 +7,7 @@ mod database;
 mod disk;
 mod hostile;
 mod kills;
-mod ledger;
+pub(crate) mod ledger;
 mod own_postgres;
 #[cfg(feature = "failpoints")]
 mod points;

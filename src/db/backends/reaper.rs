@@ -17,20 +17,18 @@ use super::store::{self, Backend};
 use crate::db::connection::{self, SessionTimeouts};
 use crate::db::error::redacted_message;
 
-/// Time limits for a connection of the reaper, from the first attempt to later ones. Longer ones delay the recovery, shorter
-/// ones leave more attempts at a server that stands still.
-const CONNECT_TIMEOUTS: [Duration; 3] = [
-    Duration::from_secs(1),
-    Duration::from_secs(2),
-    Duration::from_secs(3),
-];
+/// Time limit for a connection of the reaper, so that it returns soon after a short outage.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
+/// The same after [`SHORT_ATTEMPTS`]. Each attempt can leave a backend at a server that stands still.
+const LATER_CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
+const SHORT_ATTEMPTS: u32 = 10;
 /// Time limit for each response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// An idle backend ends by itself when its socket closes. After this it is terminated.
 const IDLE_LIMIT: Duration = Duration::from_secs(1);
 /// Waits between two looks.
 const FIRST_WAIT: Duration = Duration::from_millis(10);
-const LONGEST_WAIT: Duration = Duration::from_millis(500);
+const LONGEST_WAIT: Duration = Duration::from_millis(250);
 /// If no place is free for a new connection of the reaper, it waits so long for the end of the one that does not respond.
 const END_LIMIT: Duration = Duration::from_secs(5);
 
@@ -71,7 +69,7 @@ struct Control {
     /// When a connection was given up whose backend may still be there.
     lost_at: Option<Instant>,
     /// Attempts in a row without a connection.
-    failures: usize,
+    failures: u32,
 }
 
 impl Reaper {
@@ -243,8 +241,12 @@ impl Inner {
                 let backend = store::identify(&mut conn).await?;
                 Ok::<_, sqlx::Error>((conn, Some(backend)))
             };
-            let limit = CONNECT_TIMEOUTS[control.failures.min(CONNECT_TIMEOUTS.len() - 1)];
-            control.failures += 1;
+            let limit = if control.failures < SHORT_ATTEMPTS {
+                CONNECT_TIMEOUT
+            } else {
+                LATER_CONNECT_TIMEOUT
+            };
+            control.failures = control.failures.saturating_add(1);
             let opened = timeout(limit, opened)
                 .await
                 .map_err(|_| sqlx::Error::PoolTimedOut)??;

@@ -101,7 +101,10 @@ async fn a_role_with_eight_connections_takes_every_webhook() {
 #[tokio::test]
 async fn a_role_with_four_connections_is_refused_at_start() {
     let limited = Limited::to(4).await;
-    let ended = limited.serve().process.wait();
+    let listen = ("LEAVER_LISTEN", "127.0.0.1:0");
+    let admin = ("LEAVER_ADMIN_LISTEN", "127.0.0.1:0");
+    let url = ("DATABASE_URL", &*limited.url);
+    let ended = limited.app.run_with(&["serve"], &[url, listen, admin]);
     assert_ne!(ended.code, Some(0));
     let role = &limited.role;
     for words in [
@@ -129,7 +132,7 @@ async fn receiving_keeps_its_share_when_the_limit_is_lowered() {
     limited
         .app
         .sql(&format!(
-            "ALTER ROLE {role} CONNECTION LIMIT 5;
+            "ALTER ROLE {role} CONNECTION LIMIT 8;
              SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = '{role}'"
         ))
         .await;

@@ -27,12 +27,12 @@ async fn a_backend_that_hangs_is_ended_before_its_place_is_used() {
     let watch = Watch::start(&app.options, app.database_name()).await;
     let pool = pool(&app, 2);
     let mut lock = app.options.connect().await.unwrap();
-    sqlx::raw_sql("BEGIN; LOCK TABLE users")
+    sqlx::raw_sql("BEGIN; LOCK TABLE public.users")
         .execute(&mut lock)
         .await
         .unwrap();
     give_up(&pool, "SELECT pg_sleep(600)").await;
-    give_up(&pool, "SELECT count(*) FROM users").await;
+    give_up(&pool, "SELECT count(*) FROM public.users").await;
     for _ in 0..2 {
         // The check of a connection that returns takes up to 5 s.
         let mut free = pool.acquire().await;

@@ -25,7 +25,7 @@ const SHORT_ATTEMPTS: u32 = 10;
 /// Time limit for each response.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(1);
 /// An idle backend ends by itself when its socket closes. After this it is terminated.
-const IDLE_LIMIT: Duration = Duration::from_secs(1);
+const IDLE_LIMIT: Duration = Duration::from_millis(250);
 /// Waits between two looks.
 const FIRST_WAIT: Duration = Duration::from_millis(10);
 const LONGEST_WAIT: Duration = Duration::from_millis(250);
@@ -52,7 +52,7 @@ pub(crate) struct Reaper(Arc<Inner>);
 struct Inner {
     options: PgConnectOptions,
     /// The share from which a new connection of the reaper takes the place of one that does not respond.
-    lent: Arc<Semaphore>,
+    spare: Arc<Semaphore>,
     work: Mutex<Work>,
     control: tokio::sync::Mutex<Control>,
 }
@@ -73,10 +73,10 @@ struct Control {
 }
 
 impl Reaper {
-    pub(super) fn new(options: PgConnectOptions, lent: Arc<Semaphore>) -> Self {
+    pub(super) fn new(options: PgConnectOptions, spare: Arc<Semaphore>) -> Self {
         Self(Arc::new(Inner {
             options,
-            lent,
+            spare,
             work: Mutex::default(),
             control: tokio::sync::Mutex::default(),
         }))
@@ -108,12 +108,13 @@ impl Reaper {
     }
 
     async fn run(&self) {
-        let _running = Running(self);
         let (mut wait, mut is_reported) = (FIRST_WAIT, false);
         loop {
             let (given_up, newest) = {
                 let mut work = self.lock();
                 if work.given_up.is_empty() {
+                    // Under the same lock, so that the next one starts a new run.
+                    work.is_running = false;
                     return;
                 }
                 let newest = work.given_up.iter().map(|it| it.since).max();
@@ -143,15 +144,6 @@ impl Reaper {
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Work> {
         self.0.work.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Marks the end of a run, however it ends.
-struct Running<'a>(&'a Reaper);
-
-impl Drop for Running<'_> {
-    fn drop(&mut self) {
-        self.0.lock().is_running = false;
     }
 }
 
@@ -209,7 +201,7 @@ impl Inner {
         drop(conn);
         // Without a response the backend may still be there. It counts until it has ended.
         if matches!(error, sqlx::Error::PoolTimedOut) {
-            match Arc::clone(&self.lent).try_acquire_owned() {
+            match Arc::clone(&self.spare).try_acquire_owned() {
                 Ok(place) => given_up.push(GivenUp {
                     _place: Some(place),
                     backend,

@@ -33,7 +33,7 @@ pub(super) async fn identify(conn: &mut PgConnection) -> Result<Backend, sqlx::E
     .await
 }
 
-/// Returns which of these backends are there and are ours. A pooler may have lent one to another client.
+/// Returns which of these backends are there and are ours. Behind a pooler one may serve another client now.
 pub(super) async fn present(
     conn: &mut PgConnection,
     backends: &[Backend],

@@ -159,7 +159,7 @@ impl HealthProbe {
     }
 }
 
-/// A connection that is kept between queries. Queries take turns.
+/// A connection that is kept between queries. Queries run one at a time.
 #[derive(Debug)]
 struct IdleConnection {
     share: Share,

@@ -1,6 +1,6 @@
 # `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, start private servers
 # and stop them afterwards.
-.PHONY: demo test simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases help
+.PHONY: demo test simulation standby-outage check lint advisories fix queries bench fuzz dist reproducible pin-bases help
 
 help:            ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -11,7 +11,7 @@ demo:            ## run the end-to-end demo, no setup; Ctrl-C stops it (ARGS=--o
 
 # Tests that compare a time with a limit, or what one server read: they run alone, since neighbours change both.
 TIMED = scale:: connections:: correctness::locked faults::black_hole faults::disk faults::hostile faults::points \
-	hardening::slices hardening::slots intake:: pull_clients::retries safeguard::release::a_release_of_many safeguard::tripped \
+	hardening::slices hardening::slots databases::bounds intake:: pull_clients::retries safeguard::release::a_release_of_many safeguard::tripped \
 	serving::stop webhooks::unavailable
 # Tests mostly wait for processes and databases, so two more run than there are processors.
 THREADS = $$(( $$(getconf _NPROCESSORS_ONLN) + 2 ))
@@ -30,6 +30,12 @@ simulation:      ## run LISTS=400 random lists of operations against the model (
 	@./.ci/ensure-postgres
 	SIMULATION_SEED=$(SEED) SIMULATION_LISTS=$(LISTS) cargo test --locked --features failpoints --test it -- \
 		simulation::random_operations --nocapture
+
+OUTAGE = 300
+
+standby-outage:  ## take the only synchronous standby away for OUTAGE=300 seconds under 20 deliveries a second
+	STANDBY_OUTAGE_SECONDS=$(OUTAGE) cargo test --locked --features failpoints --test it -- \
+		databases::bounds::standby --nocapture
 
 check: test lint ## run the tests and the lints
 

@@ -67,14 +67,14 @@ impl Pool {
     /// Creates a pool of at most `connections` that shares no limit with another one. Connects when a connection is first
     /// needed.
     #[must_use]
-    pub fn new(options: PgConnectOptions, connections: u32, response_timeout: Duration) -> Self {
+    pub fn new(options: &PgConnectOptions, connections: u32, response_timeout: Duration) -> Self {
         let split = Split {
             jobs: connections,
             locks: 2,
             listening: 1,
             ..Split::of(0)
         };
-        Self::of(&Backends::with_split(&options, split), response_timeout)
+        Self::of(&Backends::with_split(options, split), response_timeout)
     }
 
     /// Creates a pool of the share of the jobs.

@@ -11,7 +11,7 @@ use crate::support::TestApp;
 
 fn pool(app: &TestApp, connections: u32) -> Pool {
     let options = app.options.clone().application_name("leaver");
-    Pool::new(options, connections, Duration::from_secs(35))
+    Pool::new(&options, connections, Duration::from_secs(35))
 }
 
 /// Starts a statement that hangs, and gives its connection up.

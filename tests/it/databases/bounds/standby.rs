@@ -15,8 +15,17 @@ use crate::support::{TestApp, USERS};
 
 /// Seconds of the outage. `make standby-outage` sets 300.
 fn outage() -> Duration {
-    let seconds = std::env::var("STANDBY_OUTAGE_SECONDS").ok();
-    Duration::from_secs(seconds.map_or(15, |seconds| seconds.parse().unwrap()))
+    let seconds = std::env::var_os("STANDBY_OUTAGE_SECONDS");
+    let seconds = seconds.map_or(15, |seconds| seconds.to_str().unwrap().parse().unwrap());
+    Duration::from_secs(seconds)
+}
+
+#[expect(clippy::print_stderr, reason = "`make standby-outage` shows them")]
+fn report(first: Duration, highest: i64, connected: usize) {
+    eprintln!(
+        "stored {} ms after the standby answered; {highest} backends at most; the application connected {connected} times",
+        first.as_millis()
+    );
 }
 
 #[tokio::test]
@@ -73,13 +82,12 @@ async fn an_outage_of_the_synchronous_standby_keeps_the_bounds() {
             assert_eq!(post(&address, &delivery).await, 200);
         }
     }
-    eprintln!("stored {} ms after the standby answered", first.as_millis());
     assert!(first < Duration::from_secs(3), "{first:?}");
     ends.store(true, Ordering::Relaxed);
     let connected = application.await.unwrap();
     assert!(connected > 10, "{connected}");
     let highest = watch.end().await;
-    eprintln!("{highest} backends at most, {connected} connections of the application");
+    report(first, highest, connected);
     assert!(highest <= 12, "{highest}");
     let mut app = app;
     app.wait_until_processed().await;

@@ -1,6 +1,6 @@
-# `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, and `make test` PgBouncer and
-# HAProxy too. They start private servers and stop them afterwards.
-.PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases help failover versions large-table
+# `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, start private servers
+# and stop them afterwards.
+.PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases help failover versions large-table standby-outage
 
 help:            ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -10,8 +10,7 @@ demo:            ## run the end-to-end demo, no setup; Ctrl-C stops it (ARGS=--o
 	cargo run --release --locked -- demo $(ARGS)
 
 # Tests that compare a time with a limit, or what one server read: they run alone, since neighbours change both.
-TIMED = scale:: connections:: correctness::locked databases::idle faults::black_hole faults::disk faults::hostile faults::points databases::failover databases::numbers::large \
-	hardening::slices hardening::slots intake:: pull_clients::retries safeguard::release::a_release_of_many safeguard::tripped \
+TIMED = scale:: connections:: correctness::locked databases::idle faults::black_hole faults::disk faults::hostile faults::points databases::failover databases::numbers::large hardening::slices hardening::slots intake:: pull_clients::retries safeguard::release::a_release_of_many safeguard::tripped databases::bounds \
 	serving::stop webhooks::unavailable
 # Tests mostly wait for processes and databases, so two more run than there are processors.
 THREADS = $$(( $$(getconf _NPROCESSORS_ONLN) + 2 ))
@@ -62,6 +61,11 @@ large-table:     ## run the tests of a large users table with ROWS=2000000 rows
 	@./.ci/ensure-postgres
 	LARGE_TABLE=$(ROWS) cargo test --locked --features failpoints --test it -- --test-threads=1 --nocapture \
 		databases::numbers::large
+OUTAGE = 300
+
+standby-outage:  ## take the only synchronous standby away for OUTAGE=300 seconds under 20 deliveries a second
+	STANDBY_OUTAGE_SECONDS=$(OUTAGE) cargo test --locked --features failpoints --test it -- \
+		databases::bounds::standby --nocapture
 
 check: test lint ## run the tests and the lints
 

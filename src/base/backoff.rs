@@ -9,6 +9,7 @@
 //! | a request to a provider | per client | 30 s | full | many clients share a provider's limit |
 //! | the database at start, and for a delivery worker | 200 ms | 3.2 s | none | one cheap query per attempt |
 //! | the insert of deliveries | 25 ms | 400 ms | none | senders wait for it, 5 s by default |
+//! | a connection that ends lost backends | 10 ms | 250 ms | none | other connections wait for it |
 //! | a background job after a panic | 1 s | 1 min | none | a defect that repeats must not fill the log |
 
 use std::time::Duration;

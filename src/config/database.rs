@@ -7,6 +7,8 @@ use serde::Deserialize;
 
 use super::secrets::SecretReader;
 use super::values::SecretRef;
+use super::{Provenance, SettingsError};
+use crate::db::backends::MIN_CONNECTIONS;
 
 /// The application's Postgres.
 #[derive(Debug, Clone)]
@@ -21,6 +23,8 @@ pub struct Database {
     pub tls: DatabaseTls,
     /// Folder for the state file; `None` for no file.
     pub state_dir: Option<PathBuf>,
+    /// Largest number of connections of `leaver serve`.
+    pub max_connections: u32,
 }
 
 /// Protection that a connection to another machine needs.
@@ -40,20 +44,31 @@ pub(super) struct RawDatabase {
     migrate: bool,
     tls: DatabaseTls,
     state_dir: PathBuf,
+    max_connections: u32,
 }
 
 impl RawDatabase {
-    pub(super) fn build(&self, secrets: &SecretReader<'_>) -> Database {
+    pub(super) fn build(
+        &self,
+        secrets: &SecretReader<'_>,
+        provenance: &Provenance,
+    ) -> Result<Database, SettingsError> {
+        provenance.require_minimum(
+            "database.max_connections",
+            self.max_connections >= MIN_CONNECTIONS,
+            &MIN_CONNECTIONS.to_string(),
+        )?;
         let (url, missing) = match secrets.database_url(&self.url) {
             Ok(url) => (Some(url), None),
             Err(missing) => (None, Some(missing)),
         };
-        Database {
+        Ok(Database {
             url,
             missing,
             migrate: self.migrate,
             tls: self.tls,
             state_dir: Some(self.state_dir.clone()).filter(|path| !path.as_os_str().is_empty()),
-        }
+            max_connections: self.max_connections,
+        })
     }
 }

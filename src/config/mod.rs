@@ -106,7 +106,7 @@ impl Settings {
         Ok(Self {
             sources,
             server: raw.server.build(&secrets, &provenance)?,
-            database: raw.database.build(&secrets),
+            database: raw.database.build(&secrets, &provenance)?,
             secrets: secrets.finish()?,
             accounts: raw.accounts.build(&provenance)?,
             drift: raw.drift.build(&provenance)?,

@@ -1,67 +1,114 @@
 //! Connections of the background jobs.
 //!
-//! A connection can be dead without a sign of it: the other machine is gone, and no packet reports it. Two things follow that
-//! sqlx's own pool does not do: a connection that does not respond must not keep its place in the pool, and a statement must
-//! not wait for its response for ever. (<https://github.com/transact-rs/sqlx/issues/4349>, open as of sqlx 0.9.0; remove
-//! [`PooledConnection`] once a release limits the time of a return.)
+//! A connection can be dead without a sign of it: the other machine is gone, and no packet reports it. Three things follow that
+//! sqlx's own pool does not do. A connection that does not respond must not keep its place in the pool. A statement must not
+//! wait for its response for ever. A backend that hangs counts until it has ended (ADR 0014).
 
 use std::future::poll_fn;
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
-use sqlx::pool::PoolConnection;
-use sqlx::postgres::{PgConnectOptions, PgPoolOptions};
-use sqlx::{Connection, PgConnection, PgPool, Postgres};
+use sqlx::Connection as _;
+use sqlx::PgConnection;
 use tokio::runtime::Handle;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
-use super::connection::{self, Servers, SessionTimeouts, guard};
+use super::backends::{Backends, Connection, Listening, Share, Split};
+use super::connection::{self, Servers, SessionTimeouts};
 
 /// Time limit for one response: a little longer than the `statement_timeout` of our connections, 30 s.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(35);
 
 /// Time limit for a free or a new connection.
 const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(3);
+/// Time limit for the wait for another piece of work that one replica does at a time.
+const LOCK_TIMEOUT: Duration = Duration::from_secs(20);
 /// Time limit for the health check of a connection that returns to the pool.
 const RETURN_TIMEOUT: Duration = Duration::from_secs(5);
 /// An unused connection is closed after this.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
+/// A connection is replaced after this, since a backend keeps memory.
+const MAX_AGE: Duration = Duration::from_mins(30);
 
 /// A pool of connections with a time limit for each response.
 #[derive(Clone, Debug)]
 pub struct Pool {
-    connections: PgPool,
-    servers: Servers,
-    /// True if each new connection needs a choice or a check of the server first.
-    needs_choice: bool,
+    shared: Arc<Shared>,
+    /// Limits the connections of one user of the pool.
+    turns: Option<Arc<Semaphore>>,
     response_timeout: Duration,
 }
 
+#[derive(Debug)]
+struct Shared {
+    share: Share,
+    locks: Share,
+    listening: Share,
+    /// Connections without a place, the one used last at the end. One is opened only if there are none, so the backends of the
+    /// share are never more than its places.
+    idle: Mutex<Vec<Idle>>,
+    is_closed: AtomicBool,
+}
+
+#[derive(Debug)]
+struct Idle {
+    conn: Connection,
+    since: Instant,
+}
+
 impl Pool {
-    /// Creates a pool of at most `connections`. Connects when a connection is first needed.
+    /// Creates a pool of at most `connections` that shares no limit with another one. Connects when a connection is first
+    /// needed.
     #[must_use]
     pub fn new(servers: impl Into<Servers>, connections: u32, response_timeout: Duration) -> Self {
-        let servers = servers.into();
-        let needs_choice = servers.needs_choice();
-        let first = servers.all().first().cloned();
-        // A chosen server replaces these options before the first connection.
-        let first = match first {
-            Some(first) if needs_choice => guard::without_password(&first),
-            Some(first) => first,
-            None => PgConnectOptions::new_without_pgpass(),
+        let split = Split {
+            jobs: connections,
+            locks: 2,
+            listening: 1,
+            ..Split::of(0)
         };
-        let connections = pool_options(connections, response_timeout, servers.must_write())
-            .idle_timeout(IDLE_TIMEOUT)
-            .connect_lazy_with(first);
+        Self::of(
+            &Backends::with_split(&servers.into(), split),
+            response_timeout,
+        )
+    }
+
+    /// Creates a pool of the share of the jobs.
+    #[must_use]
+    pub fn of(backends: &Backends, response_timeout: Duration) -> Self {
         Self {
-            connections,
-            servers,
-            needs_choice,
+            shared: Arc::new(Shared {
+                share: backends.jobs.clone(),
+                locks: backends.locks.clone(),
+                listening: backends.listening.clone(),
+                idle: Mutex::default(),
+                is_closed: AtomicBool::new(false),
+            }),
+            turns: None,
             response_timeout,
         }
+    }
+
+    /// Returns the same pool for a user that may have this many connections at a time.
+    #[must_use]
+    pub fn limited_to(&self, connections: usize) -> Self {
+        Self {
+            turns: Some(Arc::new(Semaphore::new(connections))),
+            ..self.clone()
+        }
+    }
+
+    /// Returns how many batches of deliveries can be processed at a time. Each needs a connection, and all of them share one
+    /// for their records in `leaver.in_flight_batches`.
+    #[must_use]
+    pub fn max_batches(&self) -> u32 {
+        self.shared.share.size().saturating_sub(1).max(1)
     }
 
     /// Returns a free connection, or a new one.
@@ -69,35 +116,67 @@ impl Pool {
     /// # Errors
     /// Returns [`sqlx::Error::PoolTimedOut`] after 3 s, or why no connection could be made.
     pub async fn acquire(&self) -> Result<PooledConnection, sqlx::Error> {
-        if self.needs_choice {
-            while let Some(mut idle) = self.connections.try_acquire() {
-                let answer = async {
-                    if self.servers.must_write() {
-                        connection::check_writable(&mut idle).await
-                    } else {
-                        idle.ping().await
-                    }
-                };
-                if let Ok(Ok(())) = timeout(RETURN_TIMEOUT, answer).await {
-                    return Ok(PooledConnection(idle));
-                }
-                // Closed, so that a server that accepts no more writes is left.
-                drop(idle.detach());
+        let acquired = timeout(ACQUIRE_TIMEOUT, self.wait_for_connection()).await;
+        acquired.map_err(|_| sqlx::Error::PoolTimedOut)?
+    }
+
+    async fn wait_for_connection(&self) -> Result<PooledConnection, sqlx::Error> {
+        let turn = match &self.turns {
+            Some(turns) => {
+                let turn = Arc::clone(turns).acquire_owned().await;
+                Some(turn.map_err(|_| sqlx::Error::PoolClosed)?)
             }
-            let options = timeout(ACQUIRE_TIMEOUT, connection::usable(&self.servers))
-                .await
-                .map_err(|_| sqlx::Error::PoolTimedOut)??;
-            self.connections.set_connect_options(options);
+            None => None,
+        };
+        loop {
+            let place = self.shared.share.place().await?;
+            if self.shared.is_closed.load(Ordering::Relaxed) {
+                return Err(sqlx::Error::PoolClosed);
+            }
+            let Some(idle) = self.shared.idle().pop() else {
+                let conn = self.shared.share.open_in(place, self.timeouts()).await?;
+                return Ok(PooledConnection::new(conn, turn, &self.shared));
+            };
+            let mut conn = idle.conn;
+            conn.set_place(place);
+            if self.shared.share.must_give_way() {
+                conn.close().await;
+                continue;
+            }
+            let must_write = self.shared.share.servers().must_write();
+            let answer = async {
+                if must_write {
+                    connection::check_writable(&mut conn).await
+                } else {
+                    conn.ping().await
+                }
+            };
+            // Otherwise closed, so that a server that accepts no more writes is left.
+            if let Ok(Ok(())) = timeout(RETURN_TIMEOUT, answer).await {
+                return Ok(PooledConnection::new(conn, turn, &self.shared));
+            }
         }
-        self.connections.acquire().await.map(PooledConnection)
+    }
+
+    fn timeouts(&self) -> SessionTimeouts {
+        let usual = SessionTimeouts::default();
+        SessionTimeouts {
+            // Locks of a connection that was given up end no later than the wait for it.
+            idle_in_transaction: usual.idle_in_transaction.min(self.response_timeout),
+            ..usual
+        }
     }
 
     /// Returns a new connection outside the pool, for an owner that keeps it long.
     ///
     /// # Errors
-    /// Returns [`sqlx::Error::PoolTimedOut`] after 3 s, or why no connection could be made.
-    pub(crate) async fn connect_dedicated(&self) -> Result<PgConnection, sqlx::Error> {
-        timeout(ACQUIRE_TIMEOUT, connection::open(&self.servers))
+    /// Returns [`sqlx::Error::PoolTimedOut`] after 20 s, or why no connection could be made.
+    pub(crate) async fn connect_dedicated(&self) -> Result<Connection, sqlx::Error> {
+        let place = timeout(LOCK_TIMEOUT, self.shared.locks.place())
+            .await
+            .map_err(|_| sqlx::Error::PoolTimedOut)??;
+        let opening = self.shared.locks.open_in(place, SessionTimeouts::default());
+        timeout(ACQUIRE_TIMEOUT, opening)
             .await
             .map_err(|_| sqlx::Error::PoolTimedOut)?
     }
@@ -108,7 +187,7 @@ impl Pool {
     /// Returns [`SharedSession`](connection::sessions::SharedSession) if a pooler shares sessions, or why no connection could
     /// be made.
     pub(crate) async fn check_sessions(&self) -> Result<(), sqlx::Error> {
-        let conn = connection::sessions::open_checked(&self.servers).await?;
+        let conn = connection::sessions::open_checked(self.shared.share.servers()).await?;
         drop(conn.close().await);
         Ok(())
     }
@@ -145,66 +224,114 @@ impl Pool {
         }
     }
 
-    /// Returns a pool of one connection for `LISTEN`, to be opened soon and once. sqlx's listener returns its connection to its
-    /// pool by itself, without [`PooledConnection`], so it must not use this pool.
+    /// Returns a connection for `LISTEN`.
     ///
     /// # Errors
-    /// Returns an error if the server may not be connected to.
-    pub async fn dedicated_pool(&self) -> Result<PgPool, sqlx::Error> {
-        let options = connection::usable(&self.servers).await?;
-        let pool = pool_options(1, self.response_timeout, self.servers.must_write());
-        Ok(pool.connect_lazy_with(options))
+    /// Returns [`sqlx::Error::PoolTimedOut`] if the limit leaves none for it, or why no connection could be made.
+    pub(crate) async fn listening(&self) -> Result<Listening, sqlx::Error> {
+        Listening::open(&self.shared.listening, self.timeouts()).await
     }
 
     /// Closes the pool, and waits until every connection has returned and is closed.
     pub async fn close(&self) {
-        self.connections.close().await;
+        let shared = &self.shared;
+        shared.is_closed.store(true, Ordering::Relaxed);
+        for _ in 0..shared.share.size() {
+            let Ok(place) = shared.share.place().await else {
+                return;
+            };
+            let idle = shared.idle().pop();
+            if let Some(idle) = idle {
+                idle.conn.close().await;
+            }
+            place.forget();
+        }
     }
 }
 
-fn pool_options(connections: u32, response_timeout: Duration, must_write: bool) -> PgPoolOptions {
-    let usual = SessionTimeouts::default();
-    let timeouts = SessionTimeouts {
-        // Locks of a connection that was given up end no later than the wait for it.
-        idle_in_transaction: usual.idle_in_transaction.min(response_timeout),
-        ..usual
-    };
-    PgPoolOptions::new()
-        .max_connections(connections)
-        .acquire_timeout(ACQUIRE_TIMEOUT)
-        .after_connect(move |conn, _| {
-            Box::pin(async move {
-                connection::prepare(conn, timeouts, must_write)
-                    .await
-                    .map(drop)
-            })
-        })
+impl Shared {
+    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes a connection back if it responds, and closes those that were not used for long.
+    async fn take_back(&self, mut conn: Connection) {
+        // This also ends a transaction that was dropped.
+        if !matches!(timeout(RETURN_TIMEOUT, conn.ping()).await, Ok(Ok(()))) {
+            return;
+        }
+        let is_old = conn.opened_at().elapsed() > MAX_AGE;
+        if is_old || self.share.must_give_way() || self.is_closed.load(Ordering::Relaxed) {
+            return conn.close().await;
+        }
+        {
+            let mut idle = self.idle();
+            let place = conn.take_place();
+            idle.push(Idle {
+                conn,
+                since: Instant::now(),
+            });
+            drop(place);
+        }
+        while let Some(unused) = self.take_unused() {
+            unused.close().await;
+        }
+    }
+
+    /// Takes the connection that was not used for longest, if that is too long.
+    fn take_unused(&self) -> Option<Connection> {
+        let mut idle = self.idle();
+        let is_unused = idle.first()?.since.elapsed() > IDLE_TIMEOUT;
+        let place = is_unused.then(|| self.share.try_place()).flatten()?;
+        let mut conn = idle.remove(0).conn;
+        conn.set_place(place);
+        Some(conn)
+    }
 }
 
 /// A connection that returns to the pool when it is dropped, or is closed if it does not respond.
 #[derive(Debug)]
-pub struct PooledConnection(PoolConnection<Postgres>);
+pub struct PooledConnection {
+    conn: Option<Connection>,
+    turn: Option<OwnedSemaphorePermit>,
+    shared: Arc<Shared>,
+}
+
+impl PooledConnection {
+    fn new(conn: Connection, turn: Option<OwnedSemaphorePermit>, shared: &Arc<Shared>) -> Self {
+        Self {
+            conn: Some(conn),
+            turn,
+            shared: Arc::clone(shared),
+        }
+    }
+}
 
 impl Drop for PooledConnection {
     fn drop(&mut self) {
-        let back = self.0.return_to_pool();
-        // After the limit the future is dropped, which closes the socket and frees the place in the pool.
-        if let Ok(runtime) = Handle::try_current() {
-            drop(runtime.spawn(async move { timeout(RETURN_TIMEOUT, back).await }));
-        }
+        let (Some(conn), Ok(runtime)) = (self.conn.take(), Handle::try_current()) else {
+            return;
+        };
+        let (shared, turn) = (Arc::clone(&self.shared), self.turn.take());
+        drop(runtime.spawn(async move {
+            shared.take_back(conn).await;
+            drop(turn);
+        }));
     }
 }
 
 impl Deref for PooledConnection {
     type Target = PgConnection;
 
+    #[expect(clippy::expect_used, reason = "only a drop takes it")]
     fn deref(&self) -> &PgConnection {
-        &self.0
+        self.conn.as_ref().expect("a connection")
     }
 }
 
 impl DerefMut for PooledConnection {
+    #[expect(clippy::expect_used, reason = "only a drop takes it")]
     fn deref_mut(&mut self) -> &mut PgConnection {
-        &mut self.0
+        self.conn.as_mut().expect("a connection")
     }
 }

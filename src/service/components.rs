@@ -16,6 +16,7 @@ use crate::base::liveness::Liveness;
 use crate::base::metrics::{CounterLabels, Metrics};
 use crate::base::rejections::Rejections;
 use crate::config::Settings;
+use crate::db::backends::Backends;
 use crate::db::connection::Servers;
 use crate::db::lineage::{Memory, StateFile};
 use crate::db::pool::{self, Pool};
@@ -32,13 +33,8 @@ use crate::reports::health::{self, HealthProbe};
 use leaver_core::domain::SourceName;
 use leaver_core::signature::{Rejection, Scheme};
 
-/// Connections of the background jobs other than delivery workers: one each for scheduled ends and pending reads, the others
-/// for syncs and checks. The listener has a connection of its own.
-const WORKER_CONNECTIONS: u32 = 6;
-/// Connections of a delivery worker: one for its batch, and one for the record of what is in flight.
-const BATCH_CONNECTIONS: u32 = 2;
-/// Connections for lists of the roster. They are separate, so that a client with many requests delays nothing else.
-const LISTING_CONNECTIONS: u32 = 2;
+/// Connections for lists of the roster at a time, so that a client with many requests does not delay the jobs.
+const LISTING_CONNECTIONS: usize = 1;
 
 /// Collects the policies of all configured sources.
 #[must_use]
@@ -59,13 +55,20 @@ pub fn policies(settings: &Settings) -> Policies {
     )
 }
 
-/// Builds the engine, without the receiver and the jobs. Connects when a connection is first needed.
+/// Builds the engine of a command. Connects when a connection is first needed.
 #[must_use]
 pub fn engine(settings: &Settings, database: impl Into<Servers>, clock: Arc<dyn Clock>) -> Engine {
-    let connections = WORKER_CONNECTIONS + BATCH_CONNECTIONS * settings.worker.concurrency;
-    let servers = with_session_settings(&database.into());
+    engine_with(settings, &backends(settings, &database.into()), clock)
+}
+
+fn backends(settings: &Settings, database: &Servers) -> Backends {
+    let servers = with_session_settings(database);
+    Backends::new(&servers, settings.database.max_connections)
+}
+
+fn engine_with(settings: &Settings, backends: &Backends, clock: Arc<dyn Clock>) -> Engine {
     Engine::new(
-        Pool::new(servers, connections, pool::RESPONSE_TIMEOUT),
+        Pool::of(backends, pool::RESPONSE_TIMEOUT),
         clock,
         settings.accounts.clone(),
         policies(settings),
@@ -89,6 +92,8 @@ pub struct Components {
     pub lineage: Box<LineageMonitor>,
     /// Phase and heartbeats.
     pub liveness: Arc<Liveness>,
+    /// The connections.
+    pub backends: Backends,
 }
 
 impl Components {
@@ -106,9 +111,8 @@ impl Components {
         clock: Arc<dyn Clock>,
         health_cache: Duration,
     ) -> Self {
-        let database = database.into();
-        let servers = with_session_settings(&database);
-        let engine = Arc::new(engine(settings, &database, Arc::clone(&clock)));
+        let backends = backends(settings, &database.into());
+        let engine = Arc::new(engine_with(settings, &backends, Arc::clone(&clock)));
         create_counters(settings, &engine.metrics);
         let liveness = Arc::new(Liveness::default());
         let memory = Arc::new(Memory::default());
@@ -118,7 +122,7 @@ impl Components {
             store_timeout: settings.server.store_timeout,
         };
         let intake = GroupCommit::open(
-            &servers,
+            &backends,
             limits,
             Arc::clone(&engine.notifications.deliveries_arrived),
             Arc::clone(&engine.metrics),
@@ -130,7 +134,7 @@ impl Components {
             silence_thresholds: silence_thresholds(settings),
             intake,
             health_probe: HealthProbe::new(
-                servers.clone(),
+                &backends.health,
                 health_cache,
                 settings
                     .sources
@@ -143,7 +147,7 @@ impl Components {
                     .map(|source| (source.name.clone(), source.provider_config.clone()))
                     .collect(),
             ),
-            read_pool: Pool::new(servers, LISTING_CONNECTIONS, pool::RESPONSE_TIMEOUT),
+            read_pool: engine.pool.limited_to(LISTING_CONNECTIONS),
             clock,
             liveness: Arc::clone(&liveness),
             metrics: Arc::clone(&engine.metrics),
@@ -176,6 +180,7 @@ impl Components {
             engine,
             deliveries,
             liveness,
+            backends,
         }
     }
 }

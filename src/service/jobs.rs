@@ -41,7 +41,9 @@ pub(super) fn start(
     stop: &CancellationToken,
 ) {
     let engine = &components.engine;
-    for _ in 0..settings.workers {
+    // More batches at a time would wait for connections that other batches hold.
+    let workers = settings.workers.min(engine.pool.max_batches());
+    for _ in 0..workers {
         let deliveries = Arc::clone(&components.deliveries);
         runner.start(move || DeliveryWorker::new(Arc::clone(&deliveries)));
     }

@@ -84,6 +84,9 @@ impl Service {
         let failed = CancellationToken::new();
         let failure = Arc::new(std::sync::Mutex::new(None));
         let startup = Startup {
+            backends: components.backends.clone(),
+            intake: components.state.intake.clone(),
+            max_connections: settings.database.max_connections,
             pool: components.engine.pool.clone(),
             mapping: settings.accounts.clone(),
             migrate: settings.database.migrate,

@@ -8,6 +8,7 @@ use tracing::{info, warn};
 
 use crate::base::backoff::DATABASE;
 use crate::base::clock::Clock;
+use crate::db::backends::{Backends, Limits};
 use crate::db::connection::sessions::is_shared_session;
 use crate::db::error::{Class, classify_chain, error_chain, redacted_message};
 use crate::db::pool::Pool;
@@ -16,10 +17,13 @@ use crate::db::schema;
 use crate::engine::accounts::{AccountsMapping, AccountsTable, lookup, protected};
 use crate::engine::policies::Policies;
 use crate::engine::shadow::{self, ModeOfSource};
-use crate::ingest::group_commit::{self, NotDurable};
+use crate::ingest::group_commit::{self, GroupCommit, NotDurable};
 
 /// The checks before the service is ready.
 pub(super) struct Startup {
+    pub(super) backends: Backends,
+    pub(super) intake: GroupCommit,
+    pub(super) max_connections: u32,
     pub(super) pool: Pool,
     pub(super) mapping: AccountsMapping,
     pub(super) migrate: bool,
@@ -65,6 +69,19 @@ impl Startup {
         if replication::store::is_in_recovery(&mut conn).await? {
             return Ok(Attempt::InRecovery);
         }
+        let limits = Limits::query(&mut conn).await?;
+        let usable = limits.usable(self.max_connections)?;
+        if usable < self.max_connections {
+            let (_, limit, statement) = limits.lowest(self.max_connections);
+            warn!(
+                max_connections = self.max_connections,
+                usable,
+                statement,
+                "service.start: {limit} allows fewer connections than `database.max_connections`; processing is slower"
+            );
+        }
+        self.backends.lower_to(usable);
+        self.backends.open_control().await;
         schema::check_encoding(&mut conn).await?;
         // Only if migrations are pending: where another role migrates, the role of the service may not create tables.
         match schema::pending(&mut conn).await? {
@@ -93,6 +110,7 @@ impl Startup {
         let tenants = self.policies.tenants();
         protected::remember_all(&mut conn, &table, &tenants, now).await?;
         shadow::store_start_modes(&mut conn, &self.policies, now).await?;
+        self.intake.connect_early();
         log_modes(&shadow::modes(&mut conn, &self.policies).await?);
         Ok(Attempt::Passed)
     }

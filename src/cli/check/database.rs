@@ -5,6 +5,7 @@ use sqlx::postgres::PgConnectOptions;
 
 use super::super::output;
 use super::accounts;
+use super::connections::check_connections;
 use super::lookup::check_lookup;
 use super::modes::{check_modes, check_shadow_rights};
 use super::numbers::check_numbers;
@@ -42,6 +43,11 @@ pub(super) async fn check_database(report: &mut CheckReport, settings: &Settings
     }
     if let Err(error) = check_role(report, &mut conn).await {
         report.add(CheckStatus::Error, "role", output::chain(&error.into()));
+    }
+    let max_connections = settings.database.max_connections;
+    if let Err(error) = check_connections(report, &mut conn, max_connections).await {
+        let message = output::chain(&error.into());
+        report.add(CheckStatus::Error, "database.max_connections", message);
     }
     match schema::check_encoding(&mut conn).await {
         Ok(()) => report.add(CheckStatus::Ok, "encoding", "UTF8"),

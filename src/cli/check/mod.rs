@@ -1,6 +1,7 @@
 //! `leaver check`: one line per check, with its status and what to do.
 
 mod accounts;
+mod connections;
 mod database;
 mod lookup;
 mod modes;

@@ -6,14 +6,15 @@ mod store;
 
 use std::ops::{Deref, DerefMut};
 
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 
+use crate::db::backends::Connection;
 use crate::db::pool::Pool;
 
 /// A held lock, and the connection that holds it. Dropping it closes the connection, which releases the lock a moment later.
 #[derive(Debug)]
 pub(crate) struct AdvisoryLock {
-    conn: PgConnection,
+    conn: Connection,
     pool: Pool,
 }
 
@@ -29,7 +30,7 @@ impl AdvisoryLock {
                 let pool = pool.clone();
                 return Ok(Some(Self { conn, pool }));
             }
-            drop(conn.close().await);
+            conn.close().await;
             Ok(None)
         };
         pool.with_silence_timeout(acquired).await
@@ -42,7 +43,7 @@ impl AdvisoryLock {
     pub(crate) async fn release(mut self) -> Result<(), sqlx::Error> {
         let unlocked = store::unlock(&mut self.conn);
         self.pool.with_silence_timeout(unlocked).await?;
-        drop(self.conn.close().await);
+        self.conn.close().await;
         Ok(())
     }
 }

@@ -17,13 +17,8 @@ use super::protection::{Protection, password};
 /// Time limit for the probe.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// Returns true if connections with these options need [`checked`] first.
-pub(crate) fn is_needed(options: &PgConnectOptions) -> bool {
-    Protection::of(options) == Protection::Local && password(options).is_some()
-}
-
 /// Returns the options without the password.
-pub(crate) fn without_password(options: &PgConnectOptions) -> PgConnectOptions {
+fn without_password(options: &PgConnectOptions) -> PgConnectOptions {
     options.clone().password("")
 }
 

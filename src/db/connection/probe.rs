@@ -3,6 +3,7 @@
 //! <https://www.postgresql.org/docs/current/protocol-flow.html>, read on 27 November 2026.
 
 use std::io;
+use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
@@ -10,6 +11,9 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::protection::is_socket;
 use super::scram::Exchange;
+
+/// Time limit for the end of the session.
+const END_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Longer messages do not occur before a session has begun.
 const MAX_MESSAGE: usize = 65_536;
@@ -109,6 +113,10 @@ async fn exchange(
         Some(server_final) if answer.is_proven_by(&server_final) => {
             // The end is announced, so that the server logs no lost connection. A failure changes nothing.
             drop(write(&mut stream, Some(b'X'), &[]).await);
+            // The backend counts against limits of the role until it has ended.
+            let mut rest = tokio::io::sink();
+            let ended = tokio::io::copy(&mut stream, &mut rest);
+            drop(tokio::time::timeout(END_TIMEOUT, ended).await);
             Answer::HasPassword
         }
         Some(_) => Answer::Wants("without a proof that it has it"),

@@ -7,8 +7,6 @@ use std::time::Duration;
 
 use sqlx::postgres::PgConnectOptions;
 
-use super::guard;
-
 /// The servers that may be connected to, in order of preference.
 #[derive(Clone)]
 pub struct Servers {
@@ -60,11 +58,6 @@ impl Servers {
             [only] if !self.must_write => Some(only),
             _ => None,
         }
-    }
-
-    /// Returns true if each new connection must first be tried: to choose a server, or to guard the password.
-    pub(crate) fn needs_choice(&self) -> bool {
-        self.only().is_none_or(guard::is_needed)
     }
 
     pub(super) fn limit(&self) -> Option<Duration> {

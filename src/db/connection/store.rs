@@ -14,7 +14,7 @@ macro_rules! session {
     };
 }
 
-const SETTINGS: [(&str, &str); 6] = [
+const SETTINGS: [(&str, &str); 7] = [
     // Our statements end before compilation would pay off.
     ("jit", "off"),
     // A count of the safeguard must see what committed before its lock. Under a snapshot it would not.
@@ -26,6 +26,8 @@ const SETTINGS: [(&str, &str); 6] = [
     ("tcp_keepalives_idle", "15"),
     ("tcp_keepalives_interval", "5"),
     ("tcp_keepalives_count", "3"),
+    // Keepalives are not sent while a response is not acknowledged. This is the limit for that, in milliseconds.
+    ("tcp_user_timeout", "30000"),
 ];
 
 /// The server process that answers a statement, and the mark of its session; empty without one.

@@ -87,6 +87,12 @@ pub(crate) fn is_deadlock(error: &sqlx::Error) -> bool {
     sqlstate(error) == "40P01"
 }
 
+/// Returns whether Postgres has no free connection for us: the limit of the server, the role or the database is reached.
+#[must_use]
+pub(crate) fn is_connection_limit(error: &sqlx::Error) -> bool {
+    sqlstate(error) == "53300"
+}
+
 /// Returns the SQLSTATE of an error; empty if the error is not from Postgres.
 #[must_use]
 pub(crate) fn sqlstate(error: &sqlx::Error) -> Cow<'_, str> {

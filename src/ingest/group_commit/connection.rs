@@ -8,7 +8,8 @@ use tokio::time::{sleep, timeout};
 
 use super::failure::{FlushError, NotDurable};
 use crate::base::backoff::{Backoff, Jitter};
-use crate::db::connection::{self, Servers, SessionTimeouts};
+use crate::db::backends::{Connection, Place, Share};
+use crate::db::connection::SessionTimeouts;
 use crate::db::lineage::Memory;
 use crate::ingest::inbox::arrivals::store;
 
@@ -22,29 +23,43 @@ const BACKOFF: Backoff = Backoff {
 /// A connection that is opened again after a failure.
 #[derive(Debug)]
 pub(super) struct ReconnectingConnection {
-    servers: Servers,
+    share: Share,
     connect_timeout: Duration,
     statement_timeout: Duration,
     lineage: Arc<Memory>,
-    connection: Option<PgConnection>,
+    place: Option<Place>,
+    connection: Option<Connection>,
     failures: u32,
 }
 
 impl ReconnectingConnection {
     pub(super) fn new(
-        servers: Servers,
+        share: Share,
         connect_timeout: Duration,
         statement_timeout: Duration,
         lineage: Arc<Memory>,
     ) -> Self {
         Self {
-            servers,
+            share,
             connect_timeout,
             statement_timeout,
             lineage,
+            place: None,
             connection: None,
             failures: 0,
         }
+    }
+
+    /// Waits until there is a connection or a place for one. While those that were given up have not ended, there is none.
+    pub(super) async fn reserve(&mut self) {
+        if self.connection.is_none() && self.place.is_none() {
+            self.place = self.share.place().await.ok();
+        }
+    }
+
+    /// Frees a place that is not used yet.
+    pub(super) fn release_place(&mut self) {
+        self.place = None;
     }
 
     /// Returns the connection, and opens one if there is none. Refuses a connection whose commits could be lost.
@@ -55,7 +70,7 @@ impl ReconnectingConnection {
         let connection = if let Some(connection) = self.connection.take() {
             connection
         } else {
-            let opened = connect(&self.servers, self.statement_timeout);
+            let opened = connect(&self.share, self.place.take(), self.statement_timeout);
             let opened = timeout(self.connect_timeout, opened)
                 .await
                 .map_err(|_| FlushError::TimedOut)??;
@@ -80,17 +95,19 @@ impl ReconnectingConnection {
 }
 
 async fn connect(
-    servers: &Servers,
+    share: &Share,
+    place: Option<Place>,
     statement_timeout: Duration,
-) -> Result<PgConnection, FlushError> {
-    let mut connection = connection::open_with(
-        servers,
-        SessionTimeouts {
-            statement: statement_timeout,
-            ..SessionTimeouts::default()
-        },
-    )
-    .await?;
+) -> Result<Connection, FlushError> {
+    let place = match place {
+        Some(place) => place,
+        None => share.place().await?,
+    };
+    let timeouts = SessionTimeouts {
+        statement: statement_timeout,
+        ..SessionTimeouts::default()
+    };
+    let mut connection = share.open_in(place, timeouts).await?;
     if store::durability(&mut connection).await?.waits_for_disk {
         Ok(connection)
     } else {

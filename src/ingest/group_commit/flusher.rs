@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Connection;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 use tokio::time::{Instant, timeout};
 use tracing::{debug, error, warn};
 
@@ -15,7 +15,7 @@ use super::queue::{BatchLimit, PendingInsert, Queue};
 use crate::base::failpoints;
 use crate::base::halves::Halves;
 use crate::base::metrics::Metrics;
-use crate::db::connection::Servers;
+use crate::db::backends::Backends;
 use crate::db::lineage::Memory;
 use crate::ingest::inbox::arrivals::{NewArrival, Receipt, store};
 use leaver_core::domain::DeliveryId;
@@ -37,7 +37,9 @@ pub(super) struct Shared {
     pub(super) connect_timeout: Duration,
     /// Time limit for the response to a statement.
     pub(super) response_timeout: Duration,
-    pub(super) servers: Servers,
+    pub(super) backends: Backends,
+    /// True once connections are opened before the first delivery.
+    pub(super) connects_early: watch::Sender<bool>,
     /// Notifies the jobs that something was stored.
     pub(super) stored: Arc<Notify>,
     pub(super) metrics: Arc<Metrics>,
@@ -55,13 +57,13 @@ pub(super) enum Insert {
 
 /// Flushes until the queue is closed and empty.
 pub(super) async fn run(shared: Arc<Shared>, insert: Insert) {
-    let queue = match insert {
-        Insert::New => &shared.new,
-        Insert::Duplicate => &shared.duplicates,
+    let (queue, share) = match insert {
+        Insert::New => (&shared.new, &shared.backends.receiving),
+        Insert::Duplicate => (&shared.duplicates, &shared.backends.duplicates),
     };
     let mut flusher = Flusher {
         connection: ReconnectingConnection::new(
-            shared.servers.clone(),
+            share.clone(),
             shared.connect_timeout,
             // Postgres cancels a statement before we discard its connection, so none continues for long afterwards.
             shared.response_timeout * 3 / 4,
@@ -70,7 +72,28 @@ pub(super) async fn run(shared: Arc<Shared>, insert: Insert) {
         shared: &shared,
         insert,
     };
-    while let Some(batch) = queue.take(BATCH).await {
+    let mut early = shared.connects_early.subscribe();
+    loop {
+        // A flusher that can have no connection must take no delivery from the others.
+        tokio::select! {
+            () = flusher.connection.reserve() => {}
+            () = queue.closed() => {}
+        }
+        if *early.borrow_and_update() {
+            // A failure is repeated with the next delivery.
+            drop(flusher.connection.connection().await);
+        }
+        let batch = tokio::select! {
+            batch = queue.take(BATCH) => batch,
+            Ok(()) = early.changed() => {
+                // The share may have become smaller.
+                flusher.connection.release_place();
+                continue;
+            }
+        };
+        let Some(batch) = batch else {
+            return;
+        };
         shared.metrics.set_queue_length(shared.new.len());
         flusher.flush(batch).await;
     }

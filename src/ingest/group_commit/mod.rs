@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
 use tracing::error;
@@ -31,7 +31,7 @@ use self::queue::{PendingInsert, Queue};
 use crate::base::liveness::Liveness;
 use crate::base::metrics::Metrics;
 use crate::base::panics::catch_panic;
-use crate::db::connection::Servers;
+use crate::db::backends::Backends;
 use crate::db::lineage::Memory;
 pub use crate::ingest::inbox::arrivals::store::durability;
 use crate::ingest::inbox::arrivals::{NewArrival, Receipt};
@@ -90,7 +90,7 @@ impl GroupCommit {
     /// Starts the flushers. They connect with the first delivery.
     #[must_use]
     pub fn open(
-        servers: impl Into<Servers>,
+        backends: &Backends,
         limits: QueueLimits,
         stored: Arc<Notify>,
         metrics: Arc<Metrics>,
@@ -103,7 +103,8 @@ impl GroupCommit {
             duplicates: Queue::with_capacity(limits.max_pending),
             connect_timeout: limits.store_timeout / 4,
             response_timeout,
-            servers: servers.into(),
+            backends: backends.clone(),
+            connects_early: watch::Sender::new(false),
             stored,
             metrics,
             lineage,
@@ -124,6 +125,11 @@ impl GroupCommit {
             group_commit.flushers.spawn(supervise(run));
         }
         group_commit
+    }
+
+    /// Opens the connections now, so that receiving has its share before anything else connects.
+    pub fn connect_early(&self) {
+        self.shared.connects_early.send_replace(true);
     }
 
     /// Returns the memory budget of bodies in flight.

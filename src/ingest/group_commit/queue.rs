@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
 use tokio::time::Instant;
@@ -9,6 +10,9 @@ use tokio::time::Instant;
 use super::StoreError;
 use super::budget::Reservation;
 use crate::ingest::inbox::arrivals::{NewArrival, Receipt};
+
+/// How often a flusher without a connection looks for the end.
+const CLOSED_INTERVAL: Duration = Duration::from_millis(50);
 
 /// A delivery to be stored, and the request that waits for it. Dropping it fails the request.
 #[derive(Debug)]
@@ -98,6 +102,13 @@ impl Queue {
                 }
             }
             changed.await;
+        }
+    }
+
+    /// Returns once the queue is closed.
+    pub(super) async fn closed(&self) {
+        while !self.lock().closed {
+            tokio::time::sleep(CLOSED_INTERVAL).await;
         }
     }
 

@@ -6,7 +6,6 @@
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use sqlx::postgres::PgListener;
 use sqlx::{Acquire, Connection};
 use tokio::time::timeout;
 use tracing::debug;
@@ -86,10 +85,8 @@ impl Listener {
     }
 
     async fn listen(&self) -> Result<(), sqlx::Error> {
-        let connection = self.pool.dedicated_pool().await?;
-        let mut listener = PgListener::connect_with(&connection).await?;
-        // A new connection needs a new check of the server, so a lost one ends this.
-        listener.eager_reconnect(false);
+        let mut connection = self.pool.listening().await?;
+        let listener = &mut connection.listener;
         let listening = listener.listen(CHANNEL);
         self.pool
             .with_silence_timeout::<_, sqlx::Error>(listening)

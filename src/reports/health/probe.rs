@@ -1,10 +1,10 @@
 //! Queries the database for health over connections of its own, and caches what it found.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::PgConnection;
+use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 use tokio::time::timeout;
 
 use super::query::DatabaseHealth;
@@ -12,8 +12,9 @@ use super::shared::Shared;
 use super::{Health, ProviderConfigs, StartModes, Unavailable};
 use crate::base::liveness::{Liveness, Phase};
 use crate::base::rejections::Rejections;
-use crate::db::connection::sessions::{self, OwnSession, is_shared_session};
-use crate::db::connection::{Servers, SessionTimeouts};
+use crate::db::backends::{Connection, Share};
+use crate::db::connection::SessionTimeouts;
+use crate::db::connection::sessions::is_shared_session;
 use crate::jobs::source_silence::SilenceThreshold;
 
 /// Time that health from the database is cached: many scrapes and checks in the same second query it once.
@@ -51,19 +52,25 @@ impl HealthProbe {
     /// that was never seen has its start mode.
     #[must_use]
     pub fn new(
-        servers: Servers,
+        share: &Share,
         cache_for: Duration,
         start_modes: StartModes,
         provider_configs: ProviderConfigs,
     ) -> Self {
+        let ping_connection = Arc::new(IdleConnection::new(share.clone()));
+        let report_connection = if share.size() > 1 {
+            Arc::new(IdleConnection::new(share.clone()))
+        } else {
+            Arc::clone(&ping_connection)
+        };
         Self {
             cache_for,
             start_modes: Arc::new(start_modes),
             provider_configs: Arc::new(provider_configs),
             pings: Shared::default(),
-            ping_connection: Arc::new(IdleConnection::new(servers.clone())),
+            ping_connection,
             reports: Shared::default(),
-            report_connection: Arc::new(IdleConnection::new(servers)),
+            report_connection,
         }
     }
 
@@ -77,7 +84,7 @@ impl HealthProbe {
                 let Ok(Ok(conn)) = answered else {
                     return false;
                 };
-                connection.put(conn);
+                conn.put_back();
                 true
             }
         };
@@ -122,15 +129,15 @@ impl HealthProbe {
             let thresholds = silence_thresholds.to_vec();
             async move {
                 let query = async {
-                    let mut conn = connection.take().await?;
+                    let mut taken = connection.take().await?;
+                    let conn = &mut taken.conn;
                     let found = if is_migrated {
-                        DatabaseHealth::query(&mut conn.0, &thresholds, &modes, &configs, now)
-                            .await?
+                        DatabaseHealth::query(conn, &thresholds, &modes, &configs, now).await?
                     } else {
                         DatabaseHealth::default()
                     };
                     // Only a connection that has answered everything is used again.
-                    connection.put(conn);
+                    taken.put_back();
                     Ok::<_, sqlx::Error>(found)
                 };
                 let found = timeout(DATABASE_TIMEOUT, query).await;
@@ -165,43 +172,44 @@ impl Unavailable {
     }
 }
 
-/// A connection and the session that it must keep.
-type Connected = (PgConnection, OwnSession);
-
-/// A connection that is kept between queries.
+/// A connection that is kept between queries. Queries run one at a time.
 #[derive(Debug)]
 struct IdleConnection {
-    servers: Servers,
-    idle: Mutex<Option<Connected>>,
+    share: Share,
+    idle: AsyncMutex<Option<Connection>>,
+}
+
+/// A connection in use. It is kept only if [`TakenConnection::put_back`] is called.
+struct TakenConnection<'a> {
+    idle: MutexGuard<'a, Option<Connection>>,
+    conn: Connection,
+}
+
+impl TakenConnection<'_> {
+    fn put_back(mut self) {
+        *self.idle = Some(self.conn);
+    }
 }
 
 impl IdleConnection {
-    fn new(servers: Servers) -> Self {
+    fn new(share: Share) -> Self {
         Self {
-            servers,
-            idle: Mutex::default(),
+            share,
+            idle: AsyncMutex::default(),
         }
     }
 
-    fn put(&self, conn: Connected) {
-        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        *idle = Some(conn);
-    }
-
-    /// Returns the idle connection if it still answers with its session, else a new one.
-    async fn take(&self) -> Result<Connected, sqlx::Error> {
-        let idle = self
-            .idle
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some((mut conn, session)) = idle {
-            match timeout(PING_TIMEOUT, session.check(&mut conn)).await {
-                Ok(Ok(())) => return Ok((conn, session)),
+    /// Returns the idle connection if it still answers with its session, else a new one that does.
+    async fn take(&self) -> Result<TakenConnection<'_>, sqlx::Error> {
+        let mut idle = self.idle.lock().await;
+        if let Some(mut conn) = idle.take() {
+            match timeout(PING_TIMEOUT, conn.check_session()).await {
+                Ok(Ok(())) => return Ok(TakenConnection { idle, conn }),
                 Ok(Err(error)) if is_shared_session(&error) => return Err(error),
                 Ok(Err(_)) | Err(_) => {}
             }
         }
-        sessions::open(&self.servers, SessionTimeouts::default()).await
+        let conn = self.share.open(SessionTimeouts::default()).await?;
+        Ok(TakenConnection { idle, conn })
     }
 }

@@ -33,7 +33,10 @@ const MAY_IMPORT: [(&str, &[&str]); 14] = [
     ("ingest", &["db", "base"]),
     ("connect", &["db", "base"]),
     // Only the types whose values it reads from the settings.
-    ("config", &["api", "engine", "jobs", "ingest", "connect"]),
+    (
+        "config",
+        &["api", "engine", "jobs", "ingest", "connect", "db"],
+    ),
     ("db", &[]),
     ("base", &[]),
     ("leaver-core", &[]),

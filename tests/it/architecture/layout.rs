@@ -57,7 +57,7 @@ fn sql_is_in_store_files_only() {
 fn only_our_pool_uses_the_pool_of_sqlx() {
     assert_only(
         &["PgPool", "sqlx::pool", "sqlx::Pool"],
-        |file| file.path == "src/db/pool.rs" || file.is_in("src/db/pool"),
+        |file| file.path == "src/db/backends/listening.rs",
         "borrow connections from `db::pool`: sqlx's pool never frees the place of a dead connection",
     );
 }

@@ -25,7 +25,7 @@ const SILENCE: Duration = Duration::from_secs(1);
 /// So many connections of the working half, through the proxy.
 fn pool(app: &TestApp, proxy: &Proxy) -> Pool {
     let options = proxy.to(app.database_name()).application_name("leaver");
-    Pool::new(options, CONNECTIONS, SILENCE)
+    Pool::new(&options, CONNECTIONS, SILENCE)
 }
 
 /// The app's worker over other connections.

@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use leaver::base::clock::Clock;
 use leaver::base::liveness::Liveness;
 use leaver::base::metrics::Metrics;
+use leaver::db::backends::Backends;
 use leaver::ingest::group_commit::{GroupCommit, QueueLimits, StoreError};
 use leaver_core::signature::VerifiedDelivery;
 use serde_json::{Value, json};
@@ -269,7 +270,7 @@ async fn a_full_queue_refuses_at_once_and_recovers() {
         store_timeout: Duration::from_secs(8),
     };
     let intake = GroupCommit::open(
-        &app.options,
+        &Backends::new(&app.options, 12),
         limits,
         Arc::new(Notify::new()),
         Arc::new(Metrics::default()),

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use leaver::db::connection;
 use leaver::jobs::sync::{SyncMode, Syncer};
+use leaver::service;
 
 use super::{ACCOUNT_DETAILS, SyncTest, company};
 use crate::hardening::tls::server::Server;
@@ -16,7 +17,10 @@ async fn only_one_of_two_replicas_syncs() {
     let slow = Answer::json(&merge_account("COMPLETE")).after(Duration::from_millis(600));
     test.api.script(ACCOUNT_DETAILS, [slow]);
     let beside = company(&test.app);
-    let second = Syncer::new(Arc::clone(&test.app.parts.engine));
+    let app = &test.app;
+    let clock = Arc::clone(&app.parts.engine.clock);
+    let engine = service::engine(&app.settings, app.options.clone(), clock);
+    let second = Syncer::new(Arc::new(engine));
     let no_progress = |_: &str, _: u64| {};
     let late = async {
         test.api.wait_until_requested(1).await;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde_json::json;
-use sqlx::postgres::PgListener;
+use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio_util::sync::CancellationToken;
 
 use super::{crowd, departure};
@@ -94,7 +94,7 @@ async fn a_full_batch_notifies_the_other_replicas() {
         .await;
     crowd(&mut app, 5).await;
     let mut listener =
-        PgListener::connect_with(&app.parts.engine.pool.dedicated_pool().await.unwrap())
+        PgListener::connect_with(&PgPoolOptions::new().connect_lazy_with(app.options.clone()))
             .await
             .unwrap();
     listener.listen("leaver").await.unwrap();

@@ -83,6 +83,8 @@ pub(crate) async fn record_repeats(
     let unique: Vec<(Uuid, &NewArrival)> = latest.into_iter().collect();
     let rows = Columns::of(&unique);
     // The rows are locked first, in key order, so each comes in its newest version.
+    // A row can be here although no standby has it: its commit was ended while it waited for one. A transaction that writes
+    // nothing does not wait, so this one writes a message to the log.
     let there = sqlx::query!(
         r#"WITH arrived AS (
                SELECT * FROM unnest($1::uuid[], $2::text[], $3::timestamptz[], $4::timestamptz[], $5::bytea[])
@@ -115,8 +117,12 @@ pub(crate) async fn record_repeats(
                    processed_at = NULL, reason = NULL, outcome = NULL, reprocess_count = d.reprocess_count + 1
                FROM news WHERE d.id = news.id AND news.state = 'processed'
            )
-           SELECT d.id AS "id!", fingerprint AS "fingerprint!"
-           FROM leaver.deliveries d JOIN arrived a USING (fingerprint)"#,
+           SELECT d.id AS "id!", fingerprint AS "fingerprint!", waits.lsn AS waits_for
+           FROM leaver.deliveries d JOIN arrived a USING (fingerprint)
+           CROSS JOIN (
+               SELECT CASE WHEN current_setting('synchronous_standby_names') <> ''
+                   THEN pg_logical_emit_message(true, 'leaver', ''::text)::text END AS lsn
+           ) AS waits"#,
         &rows.fingerprints,
         &rows.types as &[Option<&str>],
         &rows.signed as &[Option<DateTime<Utc>>],

@@ -27,7 +27,7 @@ impl Haproxy {
     pub(crate) fn start(folder: &Path, first: &Node, second: &Node) -> Self {
         let port = free_port();
         let config = format!(
-            "defaults\n  mode tcp\n  option redispatch\n  timeout connect 1s\n  timeout client 1h\n  timeout server 1h\n\
+            "defaults\n  mode tcp\n  option redispatch 1\n  timeout connect 300ms\n  timeout client 1h\n  timeout server 1h\n\
              listen postgres\n  bind 127.0.0.1:{port}\n\
              \x20 default-server check inter 100ms fall 1 rise 1 on-marked-down shutdown-sessions\n\
              \x20 server a 127.0.0.1:{}\n  server b 127.0.0.1:{} backup\n",

@@ -27,7 +27,9 @@ pub(super) async fn check_lookup(
 
 /// Returns the status of a failed inspection. A lock of the application, or a lack of time, is no error of the setup.
 pub(super) fn status_of(error: &sqlx::Error) -> CheckStatus {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     match code.as_deref() {
         Some("55P03" | "57014") => CheckStatus::Warning,
         _ => CheckStatus::Error,

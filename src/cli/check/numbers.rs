@@ -102,7 +102,8 @@ fn add_shared(report: &mut CheckReport, shared: Option<SharedEmails>) {
                 "{emails} e-mails belong to several accounts, {accounts} accounts in all; the end of such a person waits as a hold until somebody decides"
             ),
         ),
-        None => (CheckStatus::Ok, "not counted: it took too long".to_owned()),
+        None => (CheckStatus::Ok, "not counted: it took too long; run `leaver check` again when the database is less busy"
+                .to_owned()),
     };
     report.add(status, "accounts e-mails shared", message);
 }

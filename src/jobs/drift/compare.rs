@@ -97,7 +97,9 @@ async fn compare_pages(
             let rows = page.fixable.into_iter();
             rows.map(Finding::TerminatedWithAccess).collect()
         };
-        rows.into_iter().for_each(|row| found.add(row));
+        for row in rows {
+            found.add(row);
+        }
         if stores_states {
             states.add(page.outdated, page.found_now);
             states.store_full_pages(engine).await?;

@@ -25,7 +25,7 @@ pub(super) async fn fix(
         match executed.outcomes.get(&found.key()) {
             // Two employees may share the account, and either may have been deactivated first.
             Some(Outcome::Deactivated | Outcome::AlreadyInactive) => {
-                rows.push(Finding::Fixed(found))
+                rows.push(Finding::Fixed(found));
             }
             Some(Outcome::Blocked) => {
                 found.failure = executed.blocked.get(&found.key()).cloned();

@@ -182,7 +182,9 @@ async fn try_on_copy(conn: &mut PgConnection, table: &AccountsTable) -> Trial {
 
 /// Returns the trial that an error ended.
 fn failed(error: &sqlx::Error) -> Trial {
-    let code = error.as_database_error().and_then(|error| error.code());
+    let code = error
+        .as_database_error()
+        .and_then(sqlx::error::DatabaseError::code);
     let reason = redacted_message(error);
     match code.as_deref() {
         // No privilege, read-only, a lock of the application, no time left.

@@ -32,7 +32,9 @@ fn in_time<T>(result: Result<T, sqlx::Error>) -> Result<Option<T>, sqlx::Error> 
     match result {
         Ok(value) => Ok(Some(value)),
         Err(error) => {
-            let code = error.as_database_error().and_then(|error| error.code());
+            let code = error
+                .as_database_error()
+                .and_then(sqlx::error::DatabaseError::code);
             match code.as_deref() {
                 Some("57014" | "55P03") => Ok(None),
                 _ => Err(error),

@@ -115,7 +115,7 @@ pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<
         Kind::Nothing | Kind::Single => {
             let pool = PgPoolOptions::new()
                 .max_connections(SINGLE_CONNECTIONS)
-                .connect_with(options)
+                .connect_with(options.all()[0].clone())
                 .await?;
             let source = settings
                 .sources

@@ -10,7 +10,7 @@ use sqlx::postgres::PgConnectOptions;
 /// The servers that may be connected to, in order of preference.
 #[derive(Clone)]
 pub struct Servers {
-    servers: Arc<[PgConnectOptions]>,
+    options: Arc<[PgConnectOptions]>,
     /// True if a server that accepts no writes is skipped.
     must_write: bool,
     /// Time limit for one server; `None`: only the limits of the callers.
@@ -24,7 +24,7 @@ impl Servers {
     #[must_use]
     pub fn new(servers: Vec<PgConnectOptions>, must_write: bool, limit: Option<Duration>) -> Self {
         Self {
-            servers: servers.into(),
+            options: servers.into(),
             must_write,
             limit,
             last: Arc::default(),
@@ -34,7 +34,7 @@ impl Servers {
     /// Returns the options of each server, in order.
     #[must_use]
     pub fn all(&self) -> &[PgConnectOptions] {
-        &self.servers
+        &self.options
     }
 
     /// Returns true if a server that accepts no writes is skipped.
@@ -47,14 +47,14 @@ impl Servers {
     #[must_use]
     pub fn map(&self, change: impl FnMut(PgConnectOptions) -> PgConnectOptions) -> Self {
         Self {
-            servers: self.servers.iter().cloned().map(change).collect(),
+            options: self.options.iter().cloned().map(change).collect(),
             ..self.clone()
         }
     }
 
     /// Returns the options of the only server, if its role does not matter.
     pub(crate) fn only(&self) -> Option<&PgConnectOptions> {
-        match &*self.servers {
+        match &*self.options {
             [only] if !self.must_write => Some(only),
             _ => None,
         }
@@ -67,7 +67,7 @@ impl Servers {
     /// Returns the positions in the order in which they are tried: the one that was used last, then the others in order.
     pub(super) fn order(&self) -> impl ExactSizeIterator<Item = usize> + use<> {
         let last = self.last.load(Ordering::Relaxed);
-        let mut order: Vec<usize> = (0..self.servers.len()).collect();
+        let mut order: Vec<usize> = (0..self.options.len()).collect();
         order.sort_by_key(|position| (*position != last, *position));
         order.into_iter()
     }
@@ -99,7 +99,7 @@ impl From<&Servers> for Servers {
 /// Lists the servers, without user, password and parameters.
 impl fmt::Display for Servers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let names: Vec<String> = self.servers.iter().map(address).collect();
+        let names: Vec<String> = self.options.iter().map(address).collect();
         f.write_str(&names.join(", "))
     }
 }

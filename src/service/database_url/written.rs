@@ -119,15 +119,12 @@ fn decode(text: &str) -> anyhow::Result<String> {
             let digit = char::from(*after.get(position)?).to_digit(16)?;
             u8::try_from(digit).ok()
         };
-        match (*first, digit(0), digit(1)) {
-            (b'%', Some(high), Some(low)) => {
-                bytes.push(high * 16 + low);
-                rest = &after[2..];
-            }
-            _ => {
-                bytes.push(*first);
-                rest = after;
-            }
+        if let (b'%', Some(high), Some(low)) = (*first, digit(0), digit(1)) {
+            bytes.push(high * 16 + low);
+            rest = &after[2..];
+        } else {
+            bytes.push(*first);
+            rest = after;
         }
     }
     let text = String::from_utf8(bytes).map_err(|_| anyhow!(NO_URL))?;

@@ -155,10 +155,11 @@ async fn odd_passwords_connect_in_every_spelling() {
                 "SET password_encryption = 'scram-sha-256'; ALTER ROLE app PASSWORD '{quoted}'"
             ))
             .await;
-        let encoded: String = password
+        let encoded: Vec<String> = password
             .bytes()
             .map(|byte| format!("%{byte:02X}"))
             .collect();
+        let encoded = encoded.concat();
         let escaped = password.replace('\\', r"\\").replace('\'', r"\'");
         for url in [
             format!("postgres://app:{encoded}@127.0.0.1:{port}/postgres"),

@@ -109,8 +109,8 @@ async fn a_sync_finds_the_leavers() {
         app.add_employees_users(1..=3).await;
         let syncer = Syncer::new(Arc::clone(&app.parts.engine));
         let source = app.sync_sources(3).remove(0);
-        let synced = syncer.sync(&source, SyncMode::Full, &|_, _| {}).await;
-        let reports = synced.unwrap().unwrap();
+        let done = syncer.sync(&source, SyncMode::Full, &|_, _| {}).await;
+        let reports = done.unwrap().unwrap();
         assert_eq!((reports[0].records, reports[0].full), (3, true));
         let off = "SELECT email FROM users WHERE NOT is_active";
         assert_eq!(

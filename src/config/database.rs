@@ -3,7 +3,8 @@
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::secrets::SecretReader;
+use super::Environment;
+use super::secrets::{SecretReader, SecretScope};
 use super::values::SecretRef;
 
 /// The application's Postgres.
@@ -11,12 +12,25 @@ use super::values::SecretRef;
 pub struct Database {
     /// URL; it contains a password.
     pub url: Option<SecretString>,
+    /// The reference that names the URL.
+    pub(super) reference: SecretRef,
     /// Why there is no URL. Commands that connect report it; the others work without one.
     pub missing: Option<String>,
     /// True if `leaver serve` applies pending migrations first.
     pub migrate: bool,
     /// Protection that a connection to another machine needs.
     pub tls: DatabaseTls,
+}
+
+impl Database {
+    /// Reads the URL again from where its reference points. A file may have changed; a variable of the process cannot.
+    ///
+    /// # Errors
+    /// Returns why it cannot be read.
+    pub(crate) fn read_url(&self, env: &Environment) -> Result<SecretString, String> {
+        let scope = SecretScope::database();
+        SecretReader::new(env, &scope).database_url(&self.reference)
+    }
 }
 
 /// Protection that a connection to another machine needs.
@@ -45,6 +59,7 @@ impl RawDatabase {
         };
         Database {
             url,
+            reference: self.url.clone(),
             missing,
             migrate: self.migrate,
             tls: self.tls,

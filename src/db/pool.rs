@@ -18,7 +18,7 @@ use sqlx::{Connection, PgConnection, PgPool, Postgres};
 use tokio::runtime::Handle;
 use tokio::time::{Instant, sleep, timeout};
 
-use super::connection::{self, SessionTimeouts, guard};
+use super::connection::{self, ConnectSource, SessionTimeouts, guard};
 
 /// Time limit for one response: a little longer than the `statement_timeout` of our connections, 30 s.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(35);
@@ -34,29 +34,26 @@ const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 #[derive(Clone, Debug)]
 pub struct Pool {
     connections: PgPool,
-    options: PgConnectOptions,
-    /// True if each new connection needs a check of the server first.
-    is_guarded: bool,
+    source: ConnectSource,
     response_timeout: Duration,
 }
 
 impl Pool {
     /// Creates a pool of at most `connections`. Connects when a connection is first needed.
     #[must_use]
-    pub fn new(options: PgConnectOptions, connections: u32, response_timeout: Duration) -> Self {
-        let is_guarded = guard::is_needed(&options);
-        let first = if is_guarded {
-            guard::without_password(&options)
-        } else {
-            options.clone()
-        };
+    pub fn new(
+        source: impl Into<ConnectSource>,
+        connections: u32,
+        response_timeout: Duration,
+    ) -> Self {
+        let source = source.into();
+        // Each new connection gets the current options first.
         let connections = pool_options(connections, response_timeout)
             .idle_timeout(IDLE_TIMEOUT)
-            .connect_lazy_with(first);
+            .connect_lazy_with(guard::without_password(&source.current()));
         Self {
             connections,
-            options,
-            is_guarded,
+            source,
             response_timeout,
         }
     }
@@ -66,17 +63,32 @@ impl Pool {
     /// # Errors
     /// Returns [`sqlx::Error::PoolTimedOut`] after 3 s, or why no connection could be made.
     pub async fn acquire(&self) -> Result<PooledConnection, sqlx::Error> {
-        if self.is_guarded {
+        let options = self.source.current();
+        match self.acquire_with(&options).await {
+            Err(error) if self.source.has_changed_after(&error, &options).await => {
+                self.acquire_with(&self.source.current()).await
+            }
+            done => done,
+        }
+    }
+
+    async fn acquire_with(
+        &self,
+        options: &PgConnectOptions,
+    ) -> Result<PooledConnection, sqlx::Error> {
+        if guard::is_needed(options) {
             while let Some(idle) = self.connections.try_acquire() {
                 let mut idle = PooledConnection(idle);
                 if let Ok(Ok(())) = timeout(RETURN_TIMEOUT, idle.ping()).await {
                     return Ok(idle);
                 }
             }
-            let options = timeout(ACQUIRE_TIMEOUT, guard::checked(&self.options))
+            let options = timeout(ACQUIRE_TIMEOUT, guard::checked(options))
                 .await
                 .map_err(|_| sqlx::Error::PoolTimedOut)??;
             self.connections.set_connect_options(options);
+        } else {
+            self.connections.set_connect_options(options.clone());
         }
         self.connections.acquire().await.map(PooledConnection)
     }
@@ -86,7 +98,8 @@ impl Pool {
     /// # Errors
     /// Returns [`sqlx::Error::PoolTimedOut`] after 3 s, or why no connection could be made.
     pub(crate) async fn connect_dedicated(&self) -> Result<PgConnection, sqlx::Error> {
-        timeout(ACQUIRE_TIMEOUT, connection::open(&self.options))
+        let opened = self.source.open(SessionTimeouts::default());
+        timeout(ACQUIRE_TIMEOUT, opened)
             .await
             .map_err(|_| sqlx::Error::PoolTimedOut)?
     }
@@ -123,14 +136,26 @@ impl Pool {
         }
     }
 
-    /// Returns a pool of one connection for `LISTEN`, to be opened soon and once. sqlx's listener returns its connection to its
-    /// pool by itself, without [`PooledConnection`], so it must not use this pool.
+    /// Returns a connected pool of one connection for `LISTEN`, to be used at once. sqlx's listener returns its connection to
+    /// its pool by itself, without [`PooledConnection`], so it must not use this pool.
     ///
     /// # Errors
     /// Returns an error if the server may not be connected to.
     pub async fn dedicated_pool(&self) -> Result<PgPool, sqlx::Error> {
-        let options = guard::checked(&self.options).await?;
-        Ok(pool_options(1, self.response_timeout).connect_lazy_with(options))
+        let options = self.source.current();
+        match self.dedicated_pool_with(&options).await {
+            Err(error) if self.source.has_changed_after(&error, &options).await => {
+                self.dedicated_pool_with(&self.source.current()).await
+            }
+            done => done,
+        }
+    }
+
+    async fn dedicated_pool_with(&self, options: &PgConnectOptions) -> Result<PgPool, sqlx::Error> {
+        let options = guard::checked(options).await?;
+        pool_options(1, self.response_timeout)
+            .connect_with(options)
+            .await
     }
 
     /// Closes the pool, and waits until every connection has returned and is closed.

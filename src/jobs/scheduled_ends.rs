@@ -157,7 +157,9 @@ impl Job for ScheduledEnds {
 
     async fn tick(&mut self) -> Next {
         let ran = self.run_next(&self.failed, &Origin::timer()).await;
-        self.liveness.scheduled_ends_ticked(self.engine.clock.now());
+        if ran.is_ok() {
+            self.liveness.scheduled_ends_ticked(self.engine.clock.now());
+        }
         let failure = match ran {
             Ok(slice) if slice.is_empty() => {
                 let has_failed = !std::mem::take(&mut self.failed).is_empty();

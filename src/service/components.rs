@@ -4,10 +4,6 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use chrono::TimeDelta;
-use sqlx::postgres::PgConnectOptions;
-
-use super::database::with_session_settings;
 use crate::api::token_failures::TokenFailures;
 use crate::api::webhook_keys::WebhookKeys;
 use crate::api::{AppState, Verification};
@@ -17,6 +13,7 @@ use crate::base::liveness::Liveness;
 use crate::base::metrics::{CounterLabels, Metrics};
 use crate::base::rejections::Rejections;
 use crate::config::Settings;
+use crate::db::connection::ConnectSource;
 use crate::db::pool::{self, Pool};
 use crate::engine::Engine;
 use crate::engine::execute::Outcome;
@@ -27,6 +24,7 @@ use crate::jobs::deliveries::{Deliveries, WorkerConfig};
 use crate::jobs::housekeeping::{Housekeeping, Retention};
 use crate::jobs::scheduled_ends::ScheduledEnds;
 use crate::reports::health::{self, HealthProbe};
+use chrono::TimeDelta;
 use leaver_core::domain::SourceName;
 use leaver_core::signature::{Rejection, Scheme};
 
@@ -59,11 +57,14 @@ pub fn policies(settings: &Settings) -> Policies {
 
 /// Builds the engine, without the receiver and the jobs. Connects when a connection is first needed.
 #[must_use]
-pub fn engine(settings: &Settings, database: PgConnectOptions, clock: Arc<dyn Clock>) -> Engine {
+pub fn engine(
+    settings: &Settings,
+    database: impl Into<ConnectSource>,
+    clock: Arc<dyn Clock>,
+) -> Engine {
     let connections = WORKER_CONNECTIONS + BATCH_CONNECTIONS * settings.worker.concurrency;
-    let options = with_session_settings(database);
     Engine::new(
-        Pool::new(options, connections, pool::RESPONSE_TIMEOUT),
+        Pool::new(database, connections, pool::RESPONSE_TIMEOUT),
         clock,
         settings.accounts.clone(),
         policies(settings),
@@ -85,12 +86,18 @@ pub struct Components {
     pub housekeeping: Housekeeping,
     /// Phase and heartbeats.
     pub liveness: Arc<Liveness>,
+    /// How everything connects.
+    pub source: ConnectSource,
 }
 
 impl Components {
     /// Builds the parts. Connects when a connection is first needed.
     #[must_use]
-    pub fn new(settings: &Settings, database: PgConnectOptions, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        settings: &Settings,
+        database: impl Into<ConnectSource>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self::with_health_cache(settings, database, clock, health::CACHE_FOR)
     }
 
@@ -98,12 +105,12 @@ impl Components {
     #[must_use]
     pub fn with_health_cache(
         settings: &Settings,
-        database: PgConnectOptions,
+        database: impl Into<ConnectSource>,
         clock: Arc<dyn Clock>,
         health_cache: Duration,
     ) -> Self {
-        let options = with_session_settings(database.clone());
-        let engine = Arc::new(engine(settings, database, Arc::clone(&clock)));
+        let source = database.into();
+        let engine = Arc::new(engine(settings, source.clone(), Arc::clone(&clock)));
         create_counters(settings, &engine.metrics);
         let liveness = Arc::new(Liveness::default());
         let limits = group_commit::QueueLimits {
@@ -112,7 +119,7 @@ impl Components {
             store_timeout: settings.server.store_timeout,
         };
         let intake = GroupCommit::open(
-            &options,
+            source.clone(),
             limits,
             Arc::clone(&engine.notifications.deliveries_arrived),
             Arc::clone(&engine.metrics),
@@ -121,9 +128,8 @@ impl Components {
         let state = Arc::new(AppState {
             webhook_keys: WebhookKeys::new(webhook_keys(settings)),
             silence_thresholds: silence_thresholds(settings),
-            intake,
             health_probe: HealthProbe::new(
-                options.clone(),
+                &source,
                 health_cache,
                 settings
                     .sources
@@ -135,8 +141,10 @@ impl Components {
                     .iter()
                     .map(|source| (source.name.clone(), source.provider_config.clone()))
                     .collect(),
+                Arc::clone(intake.signs()),
             ),
-            read_pool: Pool::new(options, LISTING_CONNECTIONS, pool::RESPONSE_TIMEOUT),
+            intake,
+            read_pool: Pool::new(source.clone(), LISTING_CONNECTIONS, pool::RESPONSE_TIMEOUT),
             clock,
             liveness: Arc::clone(&liveness),
             metrics: Arc::clone(&engine.metrics),
@@ -162,6 +170,7 @@ impl Components {
             engine,
             deliveries,
             liveness,
+            source,
         }
     }
 }

@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
-use secrecy::ExposeSecret;
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{ConnectOptions, PgConnection};
 
 use super::database_url;
-use crate::config::Database;
-use crate::db::connection;
-use crate::db::error::redacted_message;
+use crate::config::{Database, Environment};
+use crate::db::connection::{ConnectSource, SessionTimeouts};
+use crate::db::error::{Cause, redacted_message};
 
 /// Returns how to connect to the configured database.
 ///
@@ -27,14 +27,20 @@ pub fn connect_options(database: &Database) -> anyhow::Result<PgConnectOptions> 
     database_url::parse(url.expose_secret(), database.tls)
 }
 
-/// Adds the name and the logging that all our connections have.
-pub(super) fn with_session_settings(options: PgConnectOptions) -> PgConnectOptions {
-    options
-        .application_name("leaver")
-        // A pooler may refuse it, and no statement of ours reads a float as text.
-        .extra_float_digits(None)
-        .log_statements(tracing::log::LevelFilter::Trace)
-        .log_slow_statements(tracing::log::LevelFilter::Debug, Duration::from_secs(5))
+/// Returns how a process that runs for long connects: the URL is read again when authentication fails.
+///
+/// # Errors
+/// Returns an error if there is no usable URL now.
+pub fn connect_source(database: &Database, env: &Environment) -> anyhow::Result<ConnectSource> {
+    // The first read of the settings has the better error for a URL that is missing.
+    connect_options(database)?;
+    let (database, env) = (database.clone(), env.clone());
+    ConnectSource::reread(move || {
+        let url: SecretString = database
+            .read_url(&env)
+            .map_err(|problem| anyhow!(problem))?;
+        database_url::parse(url.expose_secret(), database.tls)
+    })
 }
 
 /// Names the server and the database, without user and password.
@@ -55,20 +61,32 @@ fn describe(options: &PgConnectOptions) -> String {
 /// # Errors
 /// Returns why no connection could be made within 10 s, with the host, the port and the database.
 pub async fn connect(options: &PgConnectOptions) -> anyhow::Result<PgConnection> {
-    let options = with_session_settings(options.clone());
-    tokio::time::timeout(Duration::from_secs(10), connection::open(&options))
+    let source = ConnectSource::from(options);
+    let opened = source.open(SessionTimeouts::default());
+    tokio::time::timeout(Duration::from_secs(10), opened)
         .await
         .map_err(|_| {
             anyhow!(
                 "no response from Postgres at {} within 10 s; check `database.url` (DATABASE_URL)",
-                describe(&options)
+                describe(options)
             )
         })?
         .map_err(|error| {
             anyhow!(
-                "cannot connect to Postgres at {}: {}; check `database.url` (DATABASE_URL)",
-                describe(&options),
-                redacted_message(&error)
+                "cannot connect to Postgres at {}: {}; {}",
+                describe(options),
+                redacted_message(&error),
+                what_to_do(&Cause::of(&error))
             )
         })
+}
+
+/// Returns what to do about a connection that could not be made. Only some causes lie in the URL.
+fn what_to_do(cause: &Cause) -> String {
+    match cause {
+        Cause::NotReachable(_) | Cause::Other(_) => {
+            "check `database.url` (DATABASE_URL)".to_owned()
+        }
+        cause => cause.advice(),
+    }
 }

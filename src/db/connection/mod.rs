@@ -6,6 +6,7 @@ pub(crate) mod guard;
 mod probe;
 pub mod protection;
 mod scram;
+pub mod source;
 mod store;
 
 use std::time::Duration;
@@ -13,7 +14,9 @@ use std::time::Duration;
 use sqlx::postgres::PgConnectOptions;
 use sqlx::{ConnectOptions, PgConnection};
 
-pub(crate) use self::store::apply_settings;
+pub(crate) use self::probe::Refused;
+pub use self::source::ConnectSource;
+pub(crate) use self::store::{apply_settings, is_in_recovery};
 
 /// Search path of every connection. Functions and operators are found in `pg_catalog` alone. Naming `pg_temp` puts it behind
 /// `pg_catalog`; unnamed, it would come first for tables and types.

@@ -48,3 +48,13 @@ pub(crate) async fn apply_settings(
         .await?;
     Ok(())
 }
+
+/// Returns whether the server is a standby.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn is_in_recovery(conn: &mut PgConnection) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(r#"SELECT pg_is_in_recovery() AS "standby!""#)
+        .fetch_one(conn)
+        .await
+}

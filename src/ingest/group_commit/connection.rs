@@ -3,12 +3,11 @@
 use std::time::Duration;
 
 use sqlx::PgConnection;
-use sqlx::postgres::PgConnectOptions;
 use tokio::time::{sleep, timeout};
 
 use super::failure::{FlushError, NotDurable};
 use crate::base::backoff::{Backoff, Jitter};
-use crate::db::connection::{self, SessionTimeouts};
+use crate::db::connection::{ConnectSource, SessionTimeouts};
 use crate::ingest::inbox::arrivals::store;
 
 /// The wait before the next attempt. Senders wait meanwhile.
@@ -21,7 +20,7 @@ const BACKOFF: Backoff = Backoff {
 /// A connection that is opened again after a failure.
 #[derive(Debug)]
 pub(super) struct ReconnectingConnection {
-    options: PgConnectOptions,
+    source: ConnectSource,
     connect_timeout: Duration,
     statement_timeout: Duration,
     connection: Option<PgConnection>,
@@ -30,12 +29,12 @@ pub(super) struct ReconnectingConnection {
 
 impl ReconnectingConnection {
     pub(super) fn new(
-        options: PgConnectOptions,
+        source: ConnectSource,
         connect_timeout: Duration,
         statement_timeout: Duration,
     ) -> Self {
         Self {
-            options,
+            source,
             connect_timeout,
             statement_timeout,
             connection: None,
@@ -51,7 +50,7 @@ impl ReconnectingConnection {
         let connection = if let Some(connection) = self.connection.take() {
             connection
         } else {
-            let opened = connect(&self.options, self.statement_timeout);
+            let opened = connect(&self.source, self.statement_timeout);
             timeout(self.connect_timeout, opened)
                 .await
                 .map_err(|_| FlushError::TimedOut)??
@@ -74,17 +73,14 @@ impl ReconnectingConnection {
 }
 
 async fn connect(
-    options: &PgConnectOptions,
+    source: &ConnectSource,
     statement_timeout: Duration,
 ) -> Result<PgConnection, FlushError> {
-    let mut connection = connection::open_with(
-        options,
-        SessionTimeouts {
-            statement: statement_timeout,
-            ..SessionTimeouts::default()
-        },
-    )
-    .await?;
+    let timeouts = SessionTimeouts {
+        statement: statement_timeout,
+        ..SessionTimeouts::default()
+    };
+    let mut connection = source.open(timeouts).await?;
     if store::durability(&mut connection).await?.waits_for_disk {
         Ok(connection)
     } else {

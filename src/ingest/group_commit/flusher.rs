@@ -4,19 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sqlx::Connection;
-use sqlx::postgres::PgConnectOptions;
 use tokio::sync::Notify;
 use tokio::time::{Instant, timeout};
 use tracing::{debug, error, warn};
 
 use super::StoreError;
 use super::connection::ReconnectingConnection;
-use super::failure::FlushError;
+use super::failure::{FlushError, rejected};
 use super::queue::{BatchLimit, PendingInsert, Queue};
 use crate::base::failpoints;
 use crate::base::halves::Halves;
 use crate::base::metrics::Metrics;
+use crate::db::connection::ConnectSource;
 use crate::ingest::inbox::arrivals::{NewArrival, Receipt, store};
+use crate::ingest::store_signs::StoreSigns;
 use leaver_core::domain::DeliveryId;
 
 /// Larger batches gain nothing, and take longer to split.
@@ -36,10 +37,12 @@ pub(super) struct Shared {
     pub(super) connect_timeout: Duration,
     /// Time limit for the response to a statement.
     pub(super) response_timeout: Duration,
-    pub(super) options: PgConnectOptions,
+    pub(super) source: ConnectSource,
     /// Notifies the jobs that something was stored.
     pub(super) stored: Arc<Notify>,
     pub(super) metrics: Arc<Metrics>,
+    /// For health.
+    pub(super) signs: Arc<StoreSigns>,
 }
 
 /// The kind of statement that a flusher executes, and so the queue that it takes from.
@@ -58,7 +61,7 @@ pub(super) async fn run(shared: Arc<Shared>, insert: Insert) {
     };
     let mut flusher = Flusher {
         connection: ReconnectingConnection::new(
-            shared.options.clone(),
+            shared.source.clone(),
             shared.connect_timeout,
             // Postgres cancels a statement before we discard its connection, so none continues for long afterwards.
             shared.response_timeout * 3 / 4,
@@ -104,6 +107,7 @@ impl Flusher<'_> {
                     code,
                     "group_commit.flush: the database rejects one delivery, answered 503; check triggers and constraints on leaver.deliveries"
                 );
+                self.shared.signs.failed(rejected(&code));
                 pending.complete(Err(StoreError::Refused));
             }
         }
@@ -124,6 +128,10 @@ impl Flusher<'_> {
             match self.attempt(batch).await {
                 Ok(ids) => {
                     self.connection.reset_backoff();
+                    // A repeated body alone may write nothing.
+                    if self.insert == Insert::New && ids.iter().any(Option::is_some) {
+                        self.shared.signs.stored();
+                    }
                     self.shared.metrics.flushed(batch.len(), now.elapsed());
                     return Ok(ids);
                 }
@@ -135,6 +143,7 @@ impl Flusher<'_> {
                         "group_commit.flush: cannot store now; will retry"
                     );
                     self.shared.metrics.flush_failed();
+                    self.shared.signs.failed(cause.cause());
                     self.connection.discard().await;
                 }
             }

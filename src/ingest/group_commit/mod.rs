@@ -18,7 +18,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use sqlx::postgres::PgConnectOptions;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, timeout_at};
 use tokio_util::task::TaskTracker;
@@ -32,8 +31,10 @@ use self::queue::{PendingInsert, Queue};
 use crate::base::liveness::Liveness;
 use crate::base::metrics::Metrics;
 use crate::base::panics::catch_panic;
+use crate::db::connection::ConnectSource;
 pub use crate::ingest::inbox::arrivals::store::durability;
 use crate::ingest::inbox::arrivals::{NewArrival, Receipt};
+use crate::ingest::store_signs::StoreSigns;
 use leaver_core::domain::DeliveryId;
 use leaver_core::signature::VerifiedDelivery;
 
@@ -89,7 +90,7 @@ impl GroupCommit {
     /// Starts the flushers. They connect with the first delivery.
     #[must_use]
     pub fn open(
-        options: &PgConnectOptions,
+        source: impl Into<ConnectSource>,
         limits: QueueLimits,
         stored: Arc<Notify>,
         metrics: Arc<Metrics>,
@@ -101,9 +102,10 @@ impl GroupCommit {
             duplicates: Queue::with_capacity(limits.max_pending),
             connect_timeout: limits.store_timeout / 4,
             response_timeout,
-            options: options.clone(),
+            source: source.into(),
             stored,
             metrics,
+            signs: Arc::default(),
         });
         let group_commit = Self {
             shared: Arc::clone(&shared),
@@ -127,6 +129,11 @@ impl GroupCommit {
     #[must_use]
     pub fn budget(&self) -> &MemoryBudget {
         &self.budget
+    }
+
+    /// Returns what the last attempts showed.
+    pub(crate) fn signs(&self) -> &Arc<StoreSigns> {
+        &self.shared.signs
     }
 
     /// Stores a delivery and returns after the commit. If the future is dropped, the delivery is stored all the same.

@@ -47,8 +47,10 @@ impl Job for DeliveryWorker {
         };
         let round = deliveries.round(&mut self.state).await;
         drop(lock);
-        let now = deliveries.engine.clock.now();
-        deliveries.liveness.deliveries_ticked(now);
+        if round != Round::Outage {
+            let now = deliveries.engine.clock.now();
+            deliveries.liveness.deliveries_ticked(now);
+        }
         match round {
             Round::Processed(count) => {
                 deliveries

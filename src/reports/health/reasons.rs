@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::SourceHealth;
 use super::query::DatabaseHealth;
 use crate::base::rejections::{RejectionReport, SignatureRecord};
+use crate::db::error::Cause;
 use leaver_core::signature::Rejection;
 
 /// How long a request without a route degrades health.
@@ -39,31 +40,56 @@ impl Reason {
     }
 }
 
+/// What decides whether the service works.
+#[derive(Debug)]
+pub(super) struct Service<'a> {
+    /// Why deliveries cannot be stored.
+    pub(super) not_stored: Option<&'a Cause>,
+    /// True once the checks at start have passed.
+    pub(super) is_migrated: bool,
+    /// True if no worker has finished a round for a minute.
+    pub(super) is_stalled: bool,
+}
+
 /// Lists why the service is unavailable.
-pub(super) fn of_service(is_reachable: bool, is_migrated: bool, is_stalled: bool) -> Vec<Reason> {
+pub(super) fn of_service(service: &Service<'_>) -> Vec<Reason> {
     let mut reasons = vec![];
-    if !is_reachable {
-        reasons.push(Reason::new(
-            "database_unreachable",
-            "the database does not answer; deliveries get 503 and the providers send them again",
-            "leaver check",
-        ));
+    if let Some(cause) = service.not_stored {
+        reasons.push(not_stored(cause));
     }
-    if !is_migrated {
+    if !service.is_migrated {
         reasons.push(Reason::new(
             "not_started",
             "the checks at start have not passed, such as pending migrations or an unreachable database; deliveries get 503",
             "leaver check",
         ));
     }
-    if is_stalled {
+    // Without storing, no worker can finish a round, and a restart does not help.
+    if service.is_stalled && service.not_stored.is_none() {
         reasons.push(Reason::new(
             "worker_stalled",
-            "no worker has shown a sign of life for a minute; deliveries are stored and not processed; restart the service",
+            "no worker has finished a round for a minute; deliveries are stored and not processed; the log names the cause, and \
+             without one restart the service",
             "leaver deliveries --state pending",
         ));
     }
     reasons
+}
+
+fn not_stored(cause: &Cause) -> Reason {
+    let (code, text) = if cause.is_unreachable() {
+        (
+            "database_unreachable",
+            "the database does not answer; deliveries get 503 and the providers send them again",
+        )
+    } else {
+        (
+            "not_stored",
+            "deliveries cannot be stored; they get 503 and the providers send them again",
+        )
+    };
+    let text = format!("{text}; {}: {}", cause.name(), cause.advice());
+    Reason::new(code, text, "leaver check")
 }
 
 /// Lists what the database shows.

@@ -1,7 +1,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::query::{DatabaseHealth, OverdueEnds};
-use super::reasons::{Reason, of_database, of_requests, of_service};
+use super::reasons::{Reason, Service, of_database, of_requests, of_service};
 use super::{DriftHealth, TripHealth};
 use crate::base::rejections::Rejections;
 use leaver_core::domain::SourceName;
@@ -21,7 +21,12 @@ fn bamboohr() -> SourceName {
 
 #[test]
 fn a_healthy_service_has_no_reasons() {
-    assert_eq!(of_service(true, true, false), []);
+    let service = Service {
+        not_stored: None,
+        is_migrated: true,
+        is_stalled: false,
+    };
+    assert_eq!(of_service(&service), []);
     assert_eq!(of_database(&DatabaseHealth::default()), []);
     assert_eq!(of_requests(&Rejections::default().report(), now()), []);
 }

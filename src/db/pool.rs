@@ -158,6 +158,15 @@ impl Pool {
             .await
     }
 
+    /// Closes the connections that nothing uses now. After an outage each may have been opened while the database was read only,
+    /// and would stay so.
+    pub(crate) fn close_idle(&self) {
+        while let Some(idle) = self.connections.try_acquire() {
+            let closed = timeout(RETURN_TIMEOUT, idle.detach().close());
+            drop(tokio::spawn(async move { drop(closed.await) }));
+        }
+    }
+
     /// Closes the pool, and waits until every connection has returned and is closed.
     pub async fn close(&self) {
         self.connections.close().await;

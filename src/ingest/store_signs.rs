@@ -1,4 +1,4 @@
-//! What the last attempts to store deliveries showed, in the memory of this process.
+//! Results of the last attempts to store deliveries, in the memory of this process.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -11,7 +11,7 @@ const STORED_COUNTS_FOR: Duration = Duration::from_secs(10);
 /// A refusal of deliveries alone counts for this long, since no probe can show its end.
 const REFUSED_COUNTS_FOR: Duration = Duration::from_mins(1);
 
-/// What the last attempts to store deliveries showed.
+/// Results of the last attempts to store deliveries.
 #[derive(Debug, Default)]
 pub(crate) struct StoreSigns(Mutex<State>);
 
@@ -22,7 +22,7 @@ struct State {
     start_failure: Option<Cause>,
 }
 
-/// What is known without a probe.
+/// The evidence without a probe.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Sign {
     /// A delivery was stored lately, and none failed since.
@@ -57,7 +57,7 @@ impl StoreSigns {
         self.state().start_failure.clone()
     }
 
-    /// Returns what is known without a probe.
+    /// Returns the evidence without a probe.
     pub(crate) fn sign(&self, now: Instant) -> Sign {
         let state = self.state();
         let failure = state

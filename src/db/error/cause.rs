@@ -120,7 +120,7 @@ impl Cause {
     pub fn advice(&self) -> String {
         let text = match self {
             Self::ReadOnly => {
-                "`default_transaction_read_only` is on for the server, the database or the role; set it to off"
+                "`default_transaction_read_only` is on for the server, the database or the role, or the server is a standby; set it to off, or name the primary in `database.url`"
             }
             Self::InRecovery => {
                 "the server is a standby, which takes no writes; name the primary in `database.url`, or promote this server"
@@ -142,7 +142,7 @@ impl Cause {
                 "another session locks a table of schema leaver; look for long transactions in `pg_stat_activity`"
             }
             Self::Interrupted => {
-                "another session or a time limit ended the transaction; it is repeated"
+                "another session or a time limit ended the transaction; the same work may succeed later"
             }
             Self::NotAllowed => {
                 "the role lacks a privilege; as owner of the schema, run: leaver migrate --grant-to ROLE"
@@ -162,6 +162,21 @@ impl Cause {
             Self::Other(error) => return format!("{error}; look at the log of the server"),
         };
         text.to_owned()
+    }
+
+    /// Returns whether the cause lies in the server or the role, whatever the statement was.
+    #[must_use]
+    pub(crate) fn is_of_server(&self) -> bool {
+        matches!(
+            self,
+            Self::ReadOnly
+                | Self::AuthenticationFailed
+                | Self::TooManyConnections
+                | Self::DiskFull
+                | Self::StartingOrStopping
+                | Self::NoSuchDatabase
+                | Self::Interrupted
+        )
     }
 
     /// Returns whether no server has answered.

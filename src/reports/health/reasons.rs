@@ -40,7 +40,7 @@ impl Reason {
     }
 }
 
-/// What decides whether the service works.
+/// Facts that decide whether the service works.
 #[derive(Debug)]
 pub(super) struct Service<'a> {
     /// Why deliveries cannot be stored.

@@ -1,5 +1,6 @@
 //! Health and readiness while deliveries cannot be stored, the texts of these errors, and a password that changes.
 
+mod alive;
 mod causes;
 mod password;
 mod refused;

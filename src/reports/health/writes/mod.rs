@@ -18,7 +18,7 @@ use uuid::Uuid;
 use super::idle::IdleConnection;
 use super::shared::Shared;
 use crate::db::connection::{ConnectSource, SessionTimeouts, is_in_recovery};
-use crate::db::error::Cause;
+use crate::db::error::{Cause, sqlstate};
 use crate::ingest::group_commit;
 use crate::ingest::store_signs::{Sign, StoreSigns};
 
@@ -198,7 +198,7 @@ impl Session {
                 done => return done,
             }
         }
-        let conn = self.connect().await?;
+        let conn = self.open_session().await?;
         self.write_on(conn, now).await
     }
 
@@ -212,14 +212,14 @@ impl Session {
                 Cause::ReadOnly if is_in_recovery(&mut conn).await.unwrap_or(false) => {
                     Cause::InRecovery
                 }
-                // Its time limit ends the statement while it waits for a lock.
-                Cause::Interrupted => Cause::WaitingForLock,
+                // Its time limit ended the statement while it waited for a lock.
+                _ if sqlstate(&error) == "57014" => Cause::WaitingForLock,
                 cause => cause,
             }),
         }
     }
 
-    async fn connect(&self) -> Result<PgConnection, Cause> {
+    async fn open_session(&self) -> Result<PgConnection, Cause> {
         self.backend.store(0, Ordering::Relaxed);
         let timeouts = SessionTimeouts {
             statement: STATEMENT_TIMEOUT,
@@ -247,10 +247,6 @@ impl Session {
 
 /// Returns whether a new connection may do what this one did not.
 fn is_of_connection(cause: &Cause) -> bool {
-    cause.is_unreachable()
-        || matches!(
-            cause,
-            // An administrator ended the session, or a restart did.
-            Cause::StartingOrStopping
-        )
+    // An administrator or a restart may have ended the session.
+    cause.is_unreachable() || matches!(cause, Cause::StartingOrStopping)
 }

@@ -44,7 +44,7 @@ pub(super) async fn backend(conn: &mut PgConnection) -> Result<i32, sqlx::Error>
         .await
 }
 
-/// What a session waits for.
+/// The event that a session waits for.
 #[derive(Debug)]
 pub(super) struct Wait {
     /// The class of the event; `None` if it waits for nothing, or belongs to another role.

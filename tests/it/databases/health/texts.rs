@@ -23,6 +23,17 @@ async fn commands_name_the_cause_of_a_refused_connection() {
     let out = check(&good);
     assert!(out.contains("CONNECTION LIMIT"), "{out}");
     assert!(!out.contains("check `database.url`"), "{out}");
+
+    server
+        .sql(&[
+            "ALTER ROLE service CONNECTION LIMIT -1",
+            "DROP SCHEMA leaver CASCADE",
+            "ALTER DATABASE postgres OWNER TO service",
+            "ALTER ROLE service SET default_transaction_read_only = on",
+        ])
+        .await;
+    let migrated = app.run(&["migrate"]);
+    migrated.failed(&["25006", "default_transaction_read_only"]);
     server
         .sql(&["ALTER ROLE service CONNECTION LIMIT -1"])
         .await;

@@ -9,6 +9,7 @@ use std::future::poll_fn;
 use std::io;
 use std::ops::{Deref, DerefMut};
 use std::pin::pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::Poll;
 use std::time::Duration;
 
@@ -30,11 +31,20 @@ const RETURN_TIMEOUT: Duration = Duration::from_secs(5);
 /// An unused connection is closed after this.
 const IDLE_TIMEOUT: Duration = Duration::from_mins(5);
 
+/// When a pool was last renewed.
+type RenewedAt = Arc<Mutex<Option<Instant>>>;
+
+fn lock(renewed_at: &RenewedAt) -> MutexGuard<'_, Option<Instant>> {
+    renewed_at.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A pool of connections with a time limit for each response.
 #[derive(Clone, Debug)]
 pub struct Pool {
     connections: PgPool,
     source: ConnectSource,
+    /// Connections that are older are closed when they return.
+    renewed_at: RenewedAt,
     response_timeout: Duration,
 }
 
@@ -47,13 +57,20 @@ impl Pool {
         response_timeout: Duration,
     ) -> Self {
         let source = source.into();
+        let renewed_at = RenewedAt::default();
+        let renewed = Arc::clone(&renewed_at);
         // Each new connection gets the current options first.
         let connections = pool_options(connections, response_timeout)
             .idle_timeout(IDLE_TIMEOUT)
+            .after_release(move |_, found| {
+                let is_newer = lock(&renewed).is_none_or(|at| found.age < at.elapsed());
+                Box::pin(async move { Ok(is_newer) })
+            })
             .connect_lazy_with(guard::without_password(&source.current()));
         Self {
             connections,
             source,
+            renewed_at,
             response_timeout,
         }
     }
@@ -158,9 +175,10 @@ impl Pool {
             .await
     }
 
-    /// Closes the connections that nothing uses now. After an outage each may have been opened while the database was read only,
-    /// and would stay so.
-    pub(crate) fn close_idle(&self) {
+    /// Closes the connections that nothing uses now, and the others when they return. After an outage each may have been opened
+    /// while the database was read only, and would stay so.
+    pub(crate) fn renew(&self) {
+        *lock(&self.renewed_at) = Some(Instant::now());
         while let Some(idle) = self.connections.try_acquire() {
             let closed = timeout(RETURN_TIMEOUT, idle.detach().close());
             drop(tokio::spawn(async move { drop(closed.await) }));

@@ -175,6 +175,7 @@ impl Job for ScheduledEnds {
             }
             Err(failure) => {
                 self.failed.clear();
+                self.engine.pool.renew();
                 Some((failure, Next::Wait(MAX_SLEEP)))
             }
         };

@@ -65,7 +65,7 @@ impl Job for DeliveryWorker {
             }
             Round::Outage => {
                 self.outages = self.outages.saturating_add(1);
-                deliveries.engine.pool.close_idle();
+                deliveries.engine.pool.renew();
                 // Notifications do not shorten it: the database is needed, not another delivery.
                 Next::Pause(DATABASE.random_wait(self.outages))
             }

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use sqlx::error::DatabaseError;
+
 use super::{redacted_message, sqlstate};
 use crate::db::connection::Refused;
 
@@ -192,7 +194,7 @@ pub(crate) fn is_authentication_failure(error: &sqlx::Error) -> bool {
     let code = sqlstate(error);
     let is_of_pooler = || {
         // PgBouncer reports it as a violation of the protocol.
-        let message = error.as_database_error().map(|answer| answer.message());
+        let message = error.as_database_error().map(DatabaseError::message);
         message.is_some_and(|message| message.contains("authentication failed"))
     };
     code.starts_with("28") || (code == "08P01" && is_of_pooler())

@@ -159,7 +159,7 @@ impl Service {
             .and_then(|newer| Ok(self.components.source.adopt(&newer)?));
         match adopted {
             Ok(true) => {
-                info!("service.replace_database: replaced `database.url`; new connections use it")
+                info!("service.replace_database: replaced `database.url`; new connections use it");
             }
             Ok(false) => {}
             Err(error) => error!(

@@ -40,7 +40,7 @@ versions:        ## run the tests of the main job on every supported version of 
 		PG_BINDIR=$$PWD/target/postgres/$$major/bin $(CARGO_TEST) --test it -- --skip databases::versions $(MAIN_JOB) || exit 1; \
 	done
 
-MAJORS = 14 15 16 17 18
+MAJORS = 13 14 15 16 17 18
 
 LISTS = 400
 SEED = random

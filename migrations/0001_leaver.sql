@@ -338,8 +338,22 @@ COMMENT ON COLUMN leaver.drift.fixed IS 'Number of accounts that the check deact
 -- stays valid. Leaver compares the accounts found once more, by IDNA. An index on an expression runs with the rights of the role
 -- that writes the row. So every role may execute these functions, and RETURN makes them work without rights on the schema.
 -- The normal forms of Unicode exist in UTF8 databases only; the migrator refuses others.
-CREATE FUNCTION leaver.fold_email(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN pg_catalog.replace(pg_catalog.translate($1,
+-- Postgres 13 has no RETURN. There the body is a text that is parsed at each call, with a search path of its own; so each role
+-- may look names up in the schema.
+CREATE FUNCTION pg_temp.create_sql_function(head text, expression text) RETURNS void LANGUAGE plpgsql AS $create$
+BEGIN
+    IF current_setting('server_version_num')::integer >= 140000 THEN
+        EXECUTE head || ' RETURN ' || expression;
+    ELSE
+        EXECUTE head || ' SET search_path = pg_catalog, pg_temp AS $body$ SELECT ' || expression || ' $body$';
+        GRANT USAGE ON SCHEMA leaver TO PUBLIC;
+    END IF;
+END
+$create$;
+
+SELECT pg_temp.create_sql_function(
+    'CREATE FUNCTION leaver.fold_email(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE',
+    $sql$pg_catalog.replace(pg_catalog.translate($1,
         E'\u0041\u0042\u0043\u0044\u0045\u0046\u0047\u0048\u0049\u004A\u004B\u004C\u004D\u004E\u004F\u0050'
         '\u0051\u0052\u0053\u0054\u0055\u0056\u0057\u0058\u0059\u005A\u00B5\u00C0\u00C1\u00C2\u00C3\u00C4'
         '\u00C5\u00C6\u00C7\u00C8\u00C9\u00CA\u00CB\u00CC\u00CD\u00CE\u00CF\u00D0\u00D1\u00D2\u00D3\u00D4'
@@ -522,25 +536,29 @@ CREATE FUNCTION leaver.fold_email(text) RETURNS text LANGUAGE sql IMMUTABLE STRI
         '\U00016E74\U00016E75\U00016E76\U00016E77\U00016E78\U00016E79\U00016E7A\U00016E7B\U00016E7C\U00016E7D\U00016E7E\U00016E7F\U0001E922\U0001E923\U0001E924\U0001E925'
         '\U0001E926\U0001E927\U0001E928\U0001E929\U0001E92A\U0001E92B\U0001E92C\U0001E92D\U0001E92E\U0001E92F\U0001E930\U0001E931\U0001E932\U0001E933\U0001E934\U0001E935'
         '\U0001E936\U0001E937\U0001E938\U0001E939\U0001E93A\U0001E93B\U0001E93C\U0001E93D\U0001E93E\U0001E93F\U0001E940\U0001E941\U0001E942\U0001E943'),
-        E'\u0130', E'i\u0307');
+        E'\u0130', E'i\u0307')$sql$);
 
-CREATE FUNCTION leaver.visible_email(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN pg_catalog.btrim(pg_catalog.regexp_replace($1, E'[\u00AD\u034F\u061C\u115F-\u1160\u17B4-\u17B5\u180B-\u180F\u200B-\u200F\u202A-\u202E\u2060-\u206F\u3164\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFF8\U0001BCA0-\U0001BCA3\U0001D173-\U0001D17A\U000E0000-\U000E0FFF]', '', 'g'), E'\u0009\u000A\u000B\u000C\u000D\u0020\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000');
+SELECT pg_temp.create_sql_function(
+    'CREATE FUNCTION leaver.visible_email(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE',
+    $sql$pg_catalog.btrim(pg_catalog.regexp_replace($1, E'[\u00AD\u034F\u061C\u115F-\u1160\u17B4-\u17B5\u180B-\u180F\u200B-\u200F\u202A-\u202E\u2060-\u206F\u3164\uFE00-\uFE0F\uFEFF\uFFA0\uFFF0-\uFFF8\U0001BCA0-\U0001BCA3\U0001D173-\U0001D17A\U000E0000-\U000E0FFF]', '', 'g'), E'\u0009\u000A\u000B\u000C\u000D\u0020\u0085\u00A0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200A\u2028\u2029\u202F\u205F\u3000')$sql$);
 
 -- The local part: NFC, with sharp s as ss. The domain: NFKC, as IDNA has it, with the iota below a Greek letter beside it.
-CREATE FUNCTION leaver.unicode_email_key(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    RETURN (
+SELECT pg_temp.create_sql_function(
+    'CREATE FUNCTION leaver.unicode_email_key(text) RETURNS text LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE',
+    $sql$(
     SELECT normalize(pg_catalog.replace(leaver.fold_email(normalize(local, NFC)), E'\u00DF', 'ss'), NFC)
         || normalize(pg_catalog.translate(leaver.fold_email(normalize(domain, NFKD)), E'\u3002\u0345', E'.\u03B9'), NFKC)
     FROM (SELECT pg_catalog.regexp_replace(visible, '@[^@]*$', '') AS local,
                  COALESCE(pg_catalog.substring(visible, '@[^@]*$'), '') AS domain
           FROM (SELECT leaver.visible_email($1 COLLATE pg_catalog."C") AS visible) AS v) AS parts
-    );
+    )$sql$);
 
 -- Not STRICT, so that the planner can put the body in place of the call.
-CREATE FUNCTION leaver.email_key(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    RETURN CASE
+SELECT pg_temp.create_sql_function(
+    'CREATE FUNCTION leaver.email_key(text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE',
+    $sql$CASE
         WHEN pg_catalog.octet_length($1) = pg_catalog.char_length($1)
             THEN pg_catalog.lower(pg_catalog.btrim($1, E' \t\n\u000B\f\r') COLLATE pg_catalog."C")
         ELSE leaver.unicode_email_key($1)
-    END;
+    END$sql$);
+DROP FUNCTION pg_temp.create_sql_function(text, text);

@@ -57,6 +57,7 @@ async fn list_page(state: &AppState, query: &str, peer: Option<IpAddr>) -> Resul
         }
         Ok(Err(error)) => {
             warn!(%error, "employees.list: cannot read the roster; answered 503");
+            state.read_pool.renew();
             Err(ApiError::QueryUnavailable)
         }
         Err(_) => {

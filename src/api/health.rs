@@ -20,9 +20,11 @@ pub(super) async fn live() -> impl IntoResponse {
     Json(json!({ "status": "live" }))
 }
 
-/// Answers 200 while deliveries can be stored: migrated, not draining, and the database answers a ping.
+/// Answers 200 while deliveries can be stored: migrated, not draining, and the database answers and stores rows.
 pub(super) async fn ready(State(state): State<Arc<AppState>>) -> Response {
-    if state.liveness.phase() == Phase::Ready && state.health_probe.ping().await {
+    if state.liveness.phase() == Phase::Ready
+        && state.health_probe.can_store(state.clock.now()).await
+    {
         Json(json!({ "status": "ready" })).into_response()
     } else {
         ApiError::NotReady.into_response()
@@ -44,6 +46,7 @@ pub(super) async fn report(State(state): State<Arc<AppState>>) -> Response {
 pub(super) async fn metrics(State(state): State<Arc<AppState>>) -> Response {
     let health = health(&state).await;
     let gauges = health.gauges(state.clock.now());
+    state.metrics.set_storing(health.storing == "ok");
     let tasks = Handle::current().metrics().num_alive_tasks();
     state.metrics.set_alive_tasks(tasks);
     match state.metrics.text(gauges.as_ref()) {

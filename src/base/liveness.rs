@@ -60,12 +60,12 @@ impl Liveness {
         self.phase.fetch_max(number, Ordering::AcqRel);
     }
 
-    /// Records that a delivery worker finished a round.
+    /// Records that a delivery worker finished a round without an outage.
     pub(crate) fn deliveries_ticked(&self, now: DateTime<Utc>) {
         self.deliveries_at.store(now.timestamp(), Ordering::Relaxed);
     }
 
-    /// Records that the job of scheduled ends finished a round.
+    /// Records that the job of scheduled ends finished a round without an error.
     pub(crate) fn scheduled_ends_ticked(&self, now: DateTime<Utc>) {
         let now = now.timestamp();
         self.scheduled_ends_at.store(now, Ordering::Relaxed);

@@ -47,8 +47,8 @@ impl Drift {
         let filter = if self.fix { "drift --fix" } else { "drift" };
         record_read(&mut conn, env, filter).await?;
         conn.close().await?;
-        let options = service::connect_options(&settings.database)?;
-        let engine = Arc::new(service::engine(&settings, options, Arc::new(SystemClock)));
+        let source = service::connect_source(&settings.database, env)?;
+        let engine = Arc::new(service::engine(&settings, source, Arc::new(SystemClock)));
         let mode = if self.fix {
             DriftMode::Fix
         } else {

@@ -68,8 +68,9 @@ impl HealthCheck {
                 output::line!("    run: {}", part("command"));
             }
             output::line!(
-                "database {}, schema {}, worker {}",
+                "database {}, storing {}, schema {}, worker {}",
                 word("/database"),
+                word("/storing"),
                 word("/schema"),
                 word("/worker")
             );

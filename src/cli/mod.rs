@@ -38,6 +38,7 @@ use sqlx::PgConnection;
 use crate::base::process;
 use crate::config::{Environment, SecretScope, Settings};
 use crate::db::connection::Servers;
+use crate::db::error::{Cause, database_error};
 use crate::db::schema;
 use crate::service;
 use embedded_postgres::{self, Embedded};
@@ -249,6 +250,11 @@ fn could_not_be_done() -> ExitCode {
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
-    output::note(&format!("leaver: {}", output::chain(error)));
+    let cause = database_error(error.as_ref()).map(Cause::of);
+    let advice = cause
+        .filter(Cause::is_of_server)
+        .map(|cause| format!("; {}", cause.advice()))
+        .unwrap_or_default();
+    output::note(&format!("leaver: {}{advice}", output::chain(error)));
     could_not_be_done()
 }

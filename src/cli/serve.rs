@@ -54,12 +54,12 @@ impl Serve {
         } else {
             None
         };
-        let options = match &embedded {
-            Some((_, options)) => options.clone(),
-            None => service::connect_options(&settings.database)
+        let source = match &embedded {
+            Some((_, options)) => options.into(),
+            None => service::connect_source(&settings.database, env)
                 .context("no database; `--embedded` starts a private one")?,
         };
-        let service = Service::start(&settings, options, Arc::new(SystemClock))?;
+        let service = Service::start(&settings, source, Arc::new(SystemClock))?;
         log_secrets(&settings);
         let ended = loop {
             tokio::select! {
@@ -70,9 +70,12 @@ impl Serve {
                     Ok(newer) => {
                         log_secrets(&newer);
                         service.replace_keys(&newer);
+                        if embedded.is_none() {
+                            service.replace_database(&newer, env);
+                        }
                     }
                     // The current keys stay valid. Without keys, every delivery would get a final 401.
-                    Err(error) => error!("service.replace_keys: cannot read the configuration; keeping the current webhook keys: {error:#}"),
+                    Err(error) => error!("service.replace_keys: cannot read the configuration; keeping the current webhook keys and `database.url`: {error:#}"),
                 },
             }
         };

@@ -69,8 +69,8 @@ impl Sync {
             !companies.is_empty(),
             "no source has an API; add `[sources.api]`, as in config/default.toml"
         );
-        let options = service::connect_options(&settings.database)?;
-        let engine = Arc::new(service::engine(&settings, options, clock));
+        let source = service::connect_source(&settings.database, env)?;
+        let engine = Arc::new(service::engine(&settings, source, clock));
         let syncer = Syncer::new(Arc::clone(&engine));
         let mode = if self.full {
             SyncMode::Full

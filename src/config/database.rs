@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::secrets::SecretReader;
+use super::Environment;
+use super::secrets::{SecretReader, SecretScope};
 use super::values::SecretRef;
 use super::{Provenance, SettingsError};
 use crate::db::backends::MIN_CONNECTIONS;
@@ -15,6 +16,8 @@ use crate::db::backends::MIN_CONNECTIONS;
 pub struct Database {
     /// URL; it contains a password.
     pub url: Option<SecretString>,
+    /// The reference that names the URL.
+    pub(super) reference: SecretRef,
     /// Why there is no URL. Commands that connect report it; the others work without one.
     pub missing: Option<String>,
     /// True if `leaver serve` applies pending migrations first.
@@ -25,6 +28,17 @@ pub struct Database {
     pub state_dir: Option<PathBuf>,
     /// Largest number of connections of `leaver serve`.
     pub max_connections: u32,
+}
+
+impl Database {
+    /// Reads the URL again from where its reference points. A file may have changed; a variable of the process cannot.
+    ///
+    /// # Errors
+    /// Returns why it cannot be read.
+    pub(crate) fn read_url(&self, env: &Environment) -> Result<SecretString, String> {
+        let scope = SecretScope::database();
+        SecretReader::new(env, &scope).database_url(&self.reference)
+    }
 }
 
 /// Protection that a connection to another machine needs.
@@ -64,6 +78,7 @@ impl RawDatabase {
         };
         Ok(Database {
             url,
+            reference: self.url.clone(),
             missing,
             migrate: self.migrate,
             tls: self.tls,

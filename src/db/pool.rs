@@ -20,7 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep, timeout};
 
 use super::backends::{Backends, Connection, Listening, Share, Split};
-use super::connection::{self, Servers, SessionTimeouts};
+use super::connection::{self, ConnectSource, SessionTimeouts};
 
 /// Time limit for one response: a little longer than the `statement_timeout` of our connections, 30 s.
 pub const RESPONSE_TIMEOUT: Duration = Duration::from_secs(35);
@@ -53,6 +53,8 @@ struct Shared {
     /// Connections without a place, the one used last at the end. One is opened only if there are none, so the backends of the
     /// share are never more than its places.
     idle: Mutex<Vec<Idle>>,
+    /// Connections that are older are closed when they return.
+    renewed_at: Mutex<Option<std::time::Instant>>,
     is_closed: AtomicBool,
 }
 
@@ -66,7 +68,11 @@ impl Pool {
     /// Creates a pool of at most `connections` that shares no limit with another one. Connects when a connection is first
     /// needed.
     #[must_use]
-    pub fn new(servers: impl Into<Servers>, connections: u32, response_timeout: Duration) -> Self {
+    pub fn new(
+        source: impl Into<ConnectSource>,
+        connections: u32,
+        response_timeout: Duration,
+    ) -> Self {
         let split = Split {
             jobs: connections,
             locks: 2,
@@ -74,7 +80,7 @@ impl Pool {
             ..Split::of(0)
         };
         Self::of(
-            &Backends::with_split(&servers.into(), split),
+            &Backends::with_split(&source.into(), split),
             response_timeout,
         )
     }
@@ -88,6 +94,7 @@ impl Pool {
                 locks: backends.locks.clone(),
                 listening: backends.listening.clone(),
                 idle: Mutex::default(),
+                renewed_at: Mutex::default(),
                 is_closed: AtomicBool::new(false),
             }),
             turns: None,
@@ -139,11 +146,11 @@ impl Pool {
             };
             let mut conn = idle.conn;
             conn.set_place(place);
-            if self.shared.share.must_give_way() {
+            if self.shared.share.must_give_way() || self.shared.is_outdated(&conn) {
                 conn.close().await;
                 continue;
             }
-            let must_write = self.shared.share.servers().must_write();
+            let must_write = self.shared.share.source().current().must_write();
             let answer = async {
                 if must_write {
                     connection::check_writable(&mut conn).await
@@ -187,7 +194,7 @@ impl Pool {
     /// Returns [`SharedSession`](connection::sessions::SharedSession) if a pooler shares sessions, or why no connection could
     /// be made.
     pub(crate) async fn check_sessions(&self) -> Result<(), sqlx::Error> {
-        let conn = connection::sessions::open_checked(self.shared.share.servers()).await?;
+        let conn = self.shared.share.source().open_checked().await?;
         drop(conn.close().await);
         Ok(())
     }
@@ -232,6 +239,12 @@ impl Pool {
         Listening::open(&self.shared.listening, self.timeouts()).await
     }
 
+    /// Closes connections before they are used again. After an outage each may have been opened while the database was read
+    /// only, and would stay so.
+    pub(crate) fn renew(&self) {
+        *self.shared.renewed_at() = Some(std::time::Instant::now());
+    }
+
     /// Closes the pool, and waits until every connection has returned and is closed.
     pub async fn close(&self) {
         let shared = &self.shared;
@@ -254,6 +267,16 @@ impl Shared {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn renewed_at(&self) -> MutexGuard<'_, Option<std::time::Instant>> {
+        let renewed_at = self.renewed_at.lock();
+        renewed_at.unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns true if the connection was opened before the pool was renewed.
+    fn is_outdated(&self, conn: &Connection) -> bool {
+        self.renewed_at().is_some_and(|at| conn.opened_at() < at)
+    }
+
     /// Takes a connection back if it responds, and closes those that were not used for long.
     async fn take_back(&self, mut conn: Connection) {
         // This also ends a transaction that was dropped.
@@ -261,7 +284,12 @@ impl Shared {
             return;
         }
         let is_old = conn.opened_at().elapsed() > MAX_AGE;
-        if is_old || self.share.must_give_way() || self.is_closed.load(Ordering::Relaxed) {
+        let is_outdated = self.is_outdated(&conn);
+        if is_old
+            || is_outdated
+            || self.share.must_give_way()
+            || self.is_closed.load(Ordering::Relaxed)
+        {
             return conn.close().await;
         }
         {

@@ -112,7 +112,15 @@ pub struct SchemaPrivileges {
 /// Returns the database's error.
 pub async fn privileges(conn: &mut PgConnection) -> Result<SchemaPrivileges, sqlx::Error> {
     let (role, may_migrate): (String, bool) = sqlx::query_as(
-        "SELECT current_user::text, has_database_privilege(current_database(), 'CREATE')",
+        // Changing a table needs its owner; only a missing schema needs a privilege on the database.
+        "SELECT current_user::text,
+                CASE WHEN to_regnamespace('leaver') IS NULL
+                     THEN has_database_privilege(current_database(), 'CREATE')
+                     ELSE (SELECT pg_has_role(n.nspowner, 'USAGE') FROM pg_namespace n WHERE n.nspname = 'leaver')
+                          AND NOT EXISTS (SELECT FROM pg_class t
+                                          WHERE t.relnamespace = to_regnamespace('leaver') AND t.relkind = 'r'
+                                            AND NOT pg_has_role(t.relowner, 'USAGE'))
+                END",
     )
     .fetch_one(&mut *conn)
     .await?;
@@ -147,7 +155,7 @@ pub async fn grant_to(conn: &mut PgConnection, role: &str) -> Result<(), sqlx::E
     for statement in [
         format!("GRANT USAGE ON SCHEMA leaver TO {role}"),
         format!(
-            "GRANT SELECT, INSERT, UPDATE, DELETE ON leaver.deliveries, leaver.employees, leaver.holds, leaver.pending_reads, leaver.sync_state, leaver.linked_accounts, leaver.provider_webhooks, leaver.source_status, leaver.drift, leaver.in_flight_batches, leaver.account_status, leaver.batches, leaver.changes, leaver.trips, leaver.grants, leaver.plan, leaver.observations, leaver.previews, leaver.protected_accounts, leaver.lineage, leaver.lineage_marks, leaver.restores TO {role}"
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON leaver.deliveries, leaver.employees, leaver.holds, leaver.pending_reads, leaver.sync_state, leaver.linked_accounts, leaver.provider_webhooks, leaver.source_status, leaver.drift, leaver.in_flight_batches, leaver.account_status, leaver.batches, leaver.changes, leaver.trips, leaver.grants, leaver.plan, leaver.observations, leaver.previews, leaver.protected_accounts, leaver.lineage, leaver.lineage_marks, leaver.restores, leaver.write_probes TO {role}"
         ),
         format!("REVOKE ALL ON leaver.audit FROM {role}"),
         format!("GRANT INSERT ON leaver.audit TO {role}"),

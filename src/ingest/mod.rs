@@ -3,5 +3,6 @@
 pub mod group_commit;
 pub mod inbox;
 mod silence_threshold;
+pub(crate) mod store_signs;
 
 pub use self::silence_threshold::SilenceThreshold;

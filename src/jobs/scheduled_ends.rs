@@ -187,7 +187,9 @@ impl Job for ScheduledEnds {
             return Next::Wait(self.idle.tick_after(MAX_SLEEP, now));
         }
         let ran = self.run_next(&self.failed, &Origin::timer()).await;
-        self.liveness.scheduled_ends_ticked(self.engine.clock.now());
+        if ran.is_ok() {
+            self.liveness.scheduled_ends_ticked(self.engine.clock.now());
+        }
         let failure = match ran {
             Ok(slice) if slice.executed.is_empty() => {
                 if !std::mem::take(&mut self.failed).is_empty() {
@@ -204,6 +206,7 @@ impl Job for ScheduledEnds {
             Err(failure) => {
                 self.failed.clear();
                 self.idle.end();
+                self.engine.pool.renew();
                 Some((failure, Next::Wait(MAX_SLEEP)))
             }
         };

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 
-use super::database::with_session_settings;
 use crate::api::token_failures::TokenFailures;
 use crate::api::webhook_keys::WebhookKeys;
 use crate::api::{AppState, Verification};
@@ -17,7 +16,7 @@ use crate::base::metrics::{CounterLabels, Metrics};
 use crate::base::rejections::Rejections;
 use crate::config::Settings;
 use crate::db::backends::Backends;
-use crate::db::connection::Servers;
+use crate::db::connection::ConnectSource;
 use crate::db::lineage::{Memory, StateFile};
 use crate::db::pool::{self, Pool};
 use crate::engine::Engine;
@@ -57,13 +56,16 @@ pub fn policies(settings: &Settings) -> Policies {
 
 /// Builds the engine of a command. Connects when a connection is first needed.
 #[must_use]
-pub fn engine(settings: &Settings, database: impl Into<Servers>, clock: Arc<dyn Clock>) -> Engine {
+pub fn engine(
+    settings: &Settings,
+    database: impl Into<ConnectSource>,
+    clock: Arc<dyn Clock>,
+) -> Engine {
     engine_with(settings, &backends(settings, &database.into()), clock)
 }
 
-fn backends(settings: &Settings, database: &Servers) -> Backends {
-    let servers = with_session_settings(database);
-    Backends::new(&servers, settings.database.max_connections)
+fn backends(settings: &Settings, source: &ConnectSource) -> Backends {
+    Backends::new(source, settings.database.max_connections)
 }
 
 fn engine_with(settings: &Settings, backends: &Backends, clock: Arc<dyn Clock>) -> Engine {
@@ -94,12 +96,18 @@ pub struct Components {
     pub liveness: Arc<Liveness>,
     /// The connections.
     pub backends: Backends,
+    /// How everything connects.
+    pub source: ConnectSource,
 }
 
 impl Components {
     /// Builds the parts. Connects when a connection is first needed.
     #[must_use]
-    pub fn new(settings: &Settings, database: impl Into<Servers>, clock: Arc<dyn Clock>) -> Self {
+    pub fn new(
+        settings: &Settings,
+        database: impl Into<ConnectSource>,
+        clock: Arc<dyn Clock>,
+    ) -> Self {
         Self::with_health_cache(settings, database, clock, health::CACHE_FOR)
     }
 
@@ -107,11 +115,12 @@ impl Components {
     #[must_use]
     pub fn with_health_cache(
         settings: &Settings,
-        database: impl Into<Servers>,
+        database: impl Into<ConnectSource>,
         clock: Arc<dyn Clock>,
         health_cache: Duration,
     ) -> Self {
-        let backends = backends(settings, &database.into());
+        let source = database.into();
+        let backends = backends(settings, &source);
         let engine = Arc::new(engine_with(settings, &backends, Arc::clone(&clock)));
         create_counters(settings, &engine.metrics);
         let liveness = Arc::new(Liveness::default());
@@ -132,7 +141,6 @@ impl Components {
         let state = Arc::new(AppState {
             webhook_keys: WebhookKeys::new(webhook_keys(settings)),
             silence_thresholds: silence_thresholds(settings),
-            intake,
             health_probe: HealthProbe::new(
                 &backends.health,
                 health_cache,
@@ -146,7 +154,9 @@ impl Components {
                     .iter()
                     .map(|source| (source.name.clone(), source.provider_config.clone()))
                     .collect(),
+                Arc::clone(intake.signs()),
             ),
+            intake,
             read_pool: engine.pool.limited_to(LISTING_CONNECTIONS),
             clock,
             liveness: Arc::clone(&liveness),
@@ -181,6 +191,7 @@ impl Components {
             deliveries,
             liveness,
             backends,
+            source,
         }
     }
 }

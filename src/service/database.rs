@@ -3,13 +3,14 @@
 use std::time::Duration;
 
 use anyhow::{anyhow, bail};
-use secrecy::ExposeSecret;
-use sqlx::{ConnectOptions, PgConnection};
+use secrecy::{ExposeSecret, SecretString};
+use sqlx::PgConnection;
 
 use super::database_url;
-use crate::config::Database;
-use crate::db::connection::{Servers, sessions};
-use crate::db::error::redacted_message;
+use crate::config::{Database, Environment};
+use crate::db::connection::sessions::is_shared_session;
+use crate::db::connection::{ConnectSource, Servers};
+use crate::db::error::{Cause, redacted_message};
 
 /// Returns the servers of the configured database.
 ///
@@ -27,18 +28,19 @@ pub fn connect_options(database: &Database) -> anyhow::Result<Servers> {
     database_url::parse(url.expose_secret(), database.tls)
 }
 
-/// Adds the name and the logging that all our connections have.
-pub(super) fn with_session_settings(servers: &Servers) -> Servers {
-    servers.map(|options| {
-        let options = match options.get_application_name() {
-            Some(_) => options,
-            None => options.application_name("leaver"),
-        };
-        options
-            // A pooler may refuse it, and no statement of ours reads a float as text.
-            .extra_float_digits(None)
-            .log_statements(tracing::log::LevelFilter::Trace)
-            .log_slow_statements(tracing::log::LevelFilter::Debug, Duration::from_secs(5))
+/// Returns how a process that runs for long connects: the URL is read again when authentication fails.
+///
+/// # Errors
+/// Returns an error if there is no usable URL now.
+pub fn connect_source(database: &Database, env: &Environment) -> anyhow::Result<ConnectSource> {
+    // The first read of the settings has the better error for a URL that is missing.
+    connect_options(database)?;
+    let (database, env) = (database.clone(), env.clone());
+    ConnectSource::reread(move || {
+        let url: SecretString = database
+            .read_url(&env)
+            .map_err(|problem| anyhow!(problem))?;
+        database_url::parse(url.expose_secret(), database.tls)
     })
 }
 
@@ -54,25 +56,36 @@ fn describe(servers: &Servers) -> String {
 /// # Errors
 /// Returns why no connection could be made within 10 s, with the hosts, the ports and the database, or that a pooler shares
 /// sessions.
-pub async fn connect(servers: impl Into<Servers>) -> anyhow::Result<PgConnection> {
-    let servers = with_session_settings(&servers.into());
-    let connecting = sessions::open_checked(&servers);
-    let connected = tokio::time::timeout(Duration::from_secs(10), connecting).await;
+pub async fn connect(database: impl Into<ConnectSource>) -> anyhow::Result<PgConnection> {
+    let source = database.into();
+    let servers = source.current();
+    let connected = tokio::time::timeout(Duration::from_secs(10), source.open_checked()).await;
     match connected {
         Ok(Ok(conn)) => Ok(conn),
-        Ok(Err(error)) if sessions::is_shared_session(&error) => Err(anyhow!(
+        Ok(Err(error)) if is_shared_session(&error) => Err(anyhow!(
             "{}: {}",
             describe(&servers),
             redacted_message(&error)
         )),
         Ok(Err(error)) => Err(anyhow!(
-            "cannot connect to Postgres at {}: {}; check `database.url` (DATABASE_URL)",
+            "cannot connect to Postgres at {}: {}; {}",
             describe(&servers),
-            redacted_message(&error)
+            redacted_message(&error),
+            what_to_do(&Cause::of(&error))
         )),
         Err(_) => Err(anyhow!(
             "no response from Postgres at {} within 10 s; check `database.url` (DATABASE_URL)",
             describe(&servers)
         )),
+    }
+}
+
+/// Returns what to do about a connection that could not be made. Only some causes lie in the URL.
+fn what_to_do(cause: &Cause) -> String {
+    match cause {
+        Cause::NotReachable(_) | Cause::Other(_) => {
+            "check `database.url` (DATABASE_URL)".to_owned()
+        }
+        cause => cause.advice(),
     }
 }

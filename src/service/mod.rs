@@ -16,20 +16,20 @@ use std::time::Duration;
 use anyhow::anyhow;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
+use tracing::{error, info, warn};
 
 pub(crate) use self::apis::check_address;
 pub use self::apis::companies;
 pub use self::components::{Components, engine, policies};
 use self::components::{silence_thresholds, webhook_keys};
-pub use self::database::{connect, connect_options};
+pub use self::database::{connect, connect_options, connect_source};
 use self::jobs::JobSettings;
 use self::listeners::{Listeners, Serving};
 use self::startup::Startup;
 use crate::base::clock::Clock;
 use crate::base::liveness::Phase;
-use crate::config::Settings;
-use crate::db::connection::Servers;
+use crate::config::{Environment, Settings};
+use crate::db::connection::ConnectSource;
 use crate::db::lineage::StateFile;
 use crate::jobs::runner::Runner;
 
@@ -54,7 +54,7 @@ impl Service {
     /// that does not fit ends the service later, see [`Service::failed`].
     pub fn start(
         settings: &Settings,
-        database: impl Into<Servers>,
+        database: impl Into<ConnectSource>,
         clock: Arc<dyn Clock>,
     ) -> anyhow::Result<Self> {
         if let Some(folder) = &settings.database.state_dir {
@@ -92,6 +92,7 @@ impl Service {
             migrate: settings.database.migrate,
             policies: Arc::clone(&components.engine.policies),
             clock: Arc::clone(&components.engine.clock),
+            signs: Arc::clone(components.state.intake.signs()),
         };
         work.spawn({
             let (components, work_stop) = (Arc::clone(&components), work_stop.clone());
@@ -156,6 +157,22 @@ impl Service {
             warn!(%source, "service.replace_keys: the source is not configured any more; its keys stay until a restart");
         }
         info!("service.replace_keys: replaced the webhook keys");
+    }
+
+    /// Replaces the role, the password and the certificates of the database by those of these settings. Open connections stay.
+    /// A URL that cannot be used, or that names another database, is logged and changes nothing.
+    pub(crate) fn replace_database(&self, settings: &Settings, env: &Environment) {
+        let adopted = connect_source(&settings.database, env)
+            .and_then(|newer| Ok(self.components.source.adopt(&newer)?));
+        match adopted {
+            Ok(true) => {
+                info!("service.replace_database: replaced `database.url`; new connections use it");
+            }
+            Ok(false) => {}
+            Err(error) => error!(
+                "service.replace_database: cannot use the new `database.url`; keeping the current one: {error:#}"
+            ),
+        }
     }
 
     /// Waits until the service cannot continue, and returns why.

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use anyhow::Context;
 use sqlx::PgConnection;
 use tracing::{info, warn};
 
@@ -10,14 +9,17 @@ use crate::base::backoff::DATABASE;
 use crate::base::clock::Clock;
 use crate::db::backends::{Backends, Limits};
 use crate::db::connection::sessions::is_shared_session;
-use crate::db::error::{Class, classify_chain, error_chain, redacted_message};
+use crate::db::error::{
+    Cause, Class, classify_chain, database_error, error_chain, redacted_message,
+};
 use crate::db::pool::Pool;
 use crate::db::replication::{self, InRecovery};
-use crate::db::schema;
+use crate::db::schema::{self, MigrationError};
 use crate::engine::accounts::{AccountsMapping, AccountsTable, lookup, protected};
 use crate::engine::policies::Policies;
 use crate::engine::shadow::{self, ModeOfSource};
 use crate::ingest::group_commit::{self, GroupCommit, NotDurable};
+use crate::ingest::store_signs::StoreSigns;
 
 /// The checks before the service is ready.
 pub(super) struct Startup {
@@ -29,6 +31,8 @@ pub(super) struct Startup {
     pub(super) migrate: bool,
     pub(super) policies: Arc<Policies>,
     pub(super) clock: Arc<dyn Clock>,
+    /// For health.
+    pub(super) signs: Arc<StoreSigns>,
 }
 
 /// Result of one attempt.
@@ -46,15 +50,34 @@ impl Startup {
         let mut failures = 0_u32;
         loop {
             match self.pool.with_silence_timeout(self.attempt()).await {
-                Ok(Attempt::Passed) => return Ok(()),
-                Ok(Attempt::InRecovery) => warn!("service.start: {InRecovery}; will retry"),
-                Ok(Attempt::Unmigrated) => warn!(
-                    "service.start: migrations are pending; run `leaver migrate` (database.migrate is false)"
-                ),
+                Ok(Attempt::Passed) => {
+                    self.signs.set_start_failure(None);
+                    return Ok(());
+                }
+                Ok(Attempt::InRecovery) => {
+                    self.signs.set_start_failure(Some(Cause::InRecovery));
+                    warn!("service.start: {InRecovery}; will retry");
+                }
+                Ok(Attempt::Unmigrated) => {
+                    self.signs.set_start_failure(None);
+                    warn!(
+                        "service.start: migrations are pending; run `leaver migrate` (database.migrate is false)"
+                    );
+                }
                 Err(error) if is_pooled(&error) => return Err(error),
                 Err(error) if classify_chain(error.as_ref()) == Class::Outage => {
+                    let cause = self.cause(&error).await;
+                    let (name, advice) = (cause.name(), cause.advice());
                     let error = error_chain(error.as_ref());
-                    warn!(error, "service.start: cannot reach the database yet");
+                    if cause.is_unreachable() {
+                        warn!(error, "service.start: cannot reach the database yet");
+                    } else {
+                        warn!(
+                            error,
+                            advice, "service.start: cannot use the database yet: {name}"
+                        );
+                    }
+                    self.signs.set_start_failure(Some(cause));
                 }
                 Err(error) => return Err(error),
             }
@@ -63,9 +86,31 @@ impl Startup {
         }
     }
 
+    /// Returns the cause of a failure that may pass.
+    async fn cause(&self, error: &anyhow::Error) -> Cause {
+        let cause = database_error(error.as_ref()).map_or(Cause::NoResponse, Cause::of);
+        let is_standby = async {
+            let mut conn = self.pool.connect_dedicated().await?;
+            replication::store::is_in_recovery(&mut conn).await
+        };
+        match cause {
+            Cause::ReadOnly
+                if self
+                    .pool
+                    .with_silence_timeout(is_standby)
+                    .await
+                    .unwrap_or(false) =>
+            {
+                Cause::InRecovery
+            }
+            cause => cause,
+        }
+    }
+
     async fn attempt(&self) -> anyhow::Result<Attempt> {
         self.pool.check_sessions().await?;
-        let mut conn = self.pool.acquire().await?;
+        // Not from the pool, which repeats some refusals until its time limit and then has no cause.
+        let mut conn = self.pool.connect_dedicated().await?;
         if replication::store::is_in_recovery(&mut conn).await? {
             return Ok(Attempt::InRecovery);
         }
@@ -86,9 +131,7 @@ impl Startup {
         // Only if migrations are pending: where another role migrates, the role of the service may not create tables.
         match schema::pending(&mut conn).await? {
             0 => {}
-            _ if self.migrate => schema::migrate(&mut conn).await.context(
-                "cannot apply the migrations; run `leaver migrate --grant-to ROLE` as the owner of the database, with the role of the service",
-            )?,
+            _ if self.migrate => schema::migrate(&mut conn).await.map_err(with_what_to_do)?,
             _ => return Ok(Attempt::Unmigrated),
         }
         let durability = group_commit::durability(&mut conn).await?;
@@ -147,6 +190,17 @@ fn is_pooled(error: &anyhow::Error) -> bool {
     error
         .downcast_ref::<sqlx::Error>()
         .is_some_and(is_shared_session)
+}
+
+/// Adds what to do about a migration that failed. Only a lack of privileges needs another role.
+fn with_what_to_do(error: MigrationError) -> anyhow::Error {
+    let error = anyhow::Error::new(error);
+    let text = if classify_chain(error.as_ref()) == Class::Permission {
+        "cannot apply the migrations; run `leaver migrate --grant-to ROLE` as the owner of the database, with the role of the service"
+    } else {
+        "cannot apply the migrations"
+    };
+    error.context(text)
 }
 
 fn log_modes(modes: &[ModeOfSource]) {

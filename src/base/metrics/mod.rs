@@ -38,6 +38,7 @@ pub struct Metrics {
     insert_batch_rows: Histogram,
     insert_failures: Counter,
     insert_queue_length: Gauge,
+    deliveries_storable: Gauge,
     batch_duration: Histogram,
     deliveries_settled: Family<SourceOutcome, Counter>,
     deliveries_failed: Counter,
@@ -107,6 +108,11 @@ impl Default for Metrics {
                 all,
                 "insert_queue_length",
                 "Deliveries in memory that wait for an INSERT",
+            ),
+            deliveries_storable: add(
+                all,
+                "deliveries_storable",
+                "1 while deliveries can be stored, else 0",
             ),
             batch_duration: seconds(
                 all,
@@ -307,6 +313,11 @@ impl Metrics {
     pub(crate) fn set_queue_length(&self, length: usize) {
         self.insert_queue_length
             .set(i64::try_from(length).unwrap_or(i64::MAX));
+    }
+
+    /// Sets whether deliveries can be stored.
+    pub(crate) fn set_storing(&self, is_storing: bool) {
+        self.deliveries_storable.set(is_storing.into());
     }
 
     /// Sets how many tasks of the process have not ended.

@@ -38,8 +38,8 @@ impl Gaps {
         let (settings, conn) = open_with(&self.target.config, env, &scope).await?;
         conn.close().await?;
         let (source, _) = self.target.source_in(&settings)?;
-        let options = service::connect_options(&settings.database)?;
-        let engine = Arc::new(service::engine(&settings, options, Arc::new(SystemClock)));
+        let database = service::connect_source(&settings.database, env)?;
+        let engine = Arc::new(service::engine(&settings, database, Arc::new(SystemClock)));
         let syncer = Syncer::new(engine);
         let on_terminal = std::io::stderr().is_terminal();
         let progress = |_: &str, read: u64| {

@@ -8,8 +8,8 @@ use sqlx::{Connection as _, PgConnection};
 use super::Place;
 use super::reaper::{GivenUp, Reaper};
 use super::store::{self, Backend};
-use crate::db::connection::sessions::{self, OwnSession};
-use crate::db::connection::{Servers, SessionTimeouts};
+use crate::db::connection::sessions::OwnSession;
+use crate::db::connection::{ConnectSource, SessionTimeouts};
 
 /// A connection of ours. Dropping it closes the socket; its place is free once the backend has ended.
 #[derive(Debug)]
@@ -57,11 +57,11 @@ impl Opening {
 
     pub(super) async fn open(
         mut self,
-        servers: &Servers,
+        source: &ConnectSource,
         timeouts: SessionTimeouts,
     ) -> Result<Connection, sqlx::Error> {
         let opened = async {
-            let (mut conn, session) = sessions::open(servers, timeouts).await?;
+            let (mut conn, session) = source.open_session(timeouts).await?;
             let backend = store::identify(&mut conn).await?;
             Ok((conn, session, backend))
         };

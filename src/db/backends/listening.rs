@@ -59,8 +59,8 @@ impl Listening {
             backend: Arc::clone(&backend),
         };
         // Each new connection needs a new check of the server, so the pool is made for one.
-        let options = connection::usable(share.servers()).await?;
-        let must_write = share.servers().must_write();
+        let options = share.source().usable().await?;
+        let must_write = share.source().current().must_write();
         let pool: PgPool = PgPoolOptions::new()
             .max_connections(1)
             .acquire_timeout(CONNECT_TIMEOUT)

@@ -23,7 +23,7 @@ pub use self::limits::{Limits, TooFewConnections};
 pub(crate) use self::listening::Listening;
 use self::reaper::Reaper;
 pub use self::split::{MIN_CONNECTIONS, Split};
-use super::connection::{Servers, SessionTimeouts};
+use super::connection::{ConnectSource, SessionTimeouts};
 use super::error::is_connection_limit;
 
 /// After the server has refused a connection of receiving, jobs open none for this time.
@@ -50,16 +50,16 @@ pub struct Backends {
 impl Backends {
     /// Creates the shares. Opens no connection.
     #[must_use]
-    pub fn new(servers: &Servers, connections: u32) -> Self {
-        Self::with_split(servers, Split::of(connections))
+    pub fn new(source: impl Into<ConnectSource>, connections: u32) -> Self {
+        Self::with_split(&source.into(), Split::of(connections))
     }
 
-    pub(super) fn with_split(servers: &Servers, split: Split) -> Self {
+    pub(super) fn with_split(source: &ConnectSource, split: Split) -> Self {
         let locks = Arc::new(Semaphore::new(split.locks as usize));
-        let reaper = Reaper::new(servers.clone(), Arc::clone(&locks));
+        let reaper = Reaper::new(source.clone(), Arc::clone(&locks));
         let priority = Priority::default();
         let share = |connections: u32, places, is_receiving| Share {
-            servers: servers.clone(),
+            source: source.clone(),
             size: Arc::new(AtomicU32::new(connections)),
             places,
             reaper: reaper.clone(),
@@ -105,7 +105,7 @@ impl Backends {
 /// The connections of one part of the service.
 #[derive(Clone, Debug)]
 pub struct Share {
-    servers: Servers,
+    source: ConnectSource,
     size: Arc<AtomicU32>,
     places: Arc<Semaphore>,
     reaper: Reaper,
@@ -162,7 +162,7 @@ impl Share {
             tokio::time::sleep(GIVE_WAY_FOR / 20).await;
         }
         let opening = Opening::new(place, self.reaper.clone());
-        let opened = opening.open(&self.servers, timeouts).await;
+        let opened = opening.open(&self.source, timeouts).await;
         if self.is_receiving
             && let Err(error) = &opened
             && is_connection_limit(error)
@@ -177,8 +177,8 @@ impl Share {
         !self.is_receiving && self.priority.is_given()
     }
 
-    pub(crate) fn servers(&self) -> &Servers {
-        &self.servers
+    pub(crate) fn source(&self) -> &ConnectSource {
+        &self.source
     }
 
     pub(super) fn reaper(&self) -> &Reaper {

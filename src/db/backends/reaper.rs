@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 use tracing::{debug, warn};
 
 use super::store::{self, Backend};
-use crate::db::connection::{self, Servers, SessionTimeouts};
+use crate::db::connection::{ConnectSource, SessionTimeouts};
 use crate::db::error::redacted_message;
 
 /// Time limit for a connection of the reaper, so that it returns soon after a short outage.
@@ -49,7 +49,7 @@ pub(crate) struct Reaper(Arc<Inner>);
 
 #[derive(Debug)]
 struct Inner {
-    servers: Servers,
+    source: ConnectSource,
     /// The share from which a new connection of the reaper takes the place of one that does not respond.
     spare: Arc<Semaphore>,
     work: Mutex<Work>,
@@ -72,9 +72,9 @@ struct Control {
 }
 
 impl Reaper {
-    pub(super) fn new(servers: Servers, spare: Arc<Semaphore>) -> Self {
+    pub(super) fn new(source: ConnectSource, spare: Arc<Semaphore>) -> Self {
         Self(Arc::new(Inner {
-            servers,
+            source,
             spare,
             work: Mutex::default(),
             control: tokio::sync::Mutex::default(),
@@ -228,7 +228,7 @@ impl Inner {
                 ..SessionTimeouts::default()
             };
             let opened = async {
-                let mut conn = connection::open_with(&self.servers, timeouts).await?;
+                let mut conn = self.source.open(timeouts).await?;
                 let backend = store::identify(&mut conn).await?;
                 Ok::<_, sqlx::Error>((conn, Some(backend)))
             };

@@ -1,7 +1,7 @@
 //! The split of `database.max_connections` (ADR 0014).
 
 /// The smallest number of connections with which the service works.
-pub const MIN_CONNECTIONS: u32 = 7;
+pub const MIN_CONNECTIONS: u32 = 8;
 
 /// The connections of each part of the service. Their sum is [`Split::total`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +12,7 @@ pub struct Split {
     pub duplicates: u32,
     /// Ends backends that were given up.
     pub control: u32,
-    /// Health and readiness.
+    /// Health and readiness: one for queries, one for the write probe.
     pub health: u32,
     /// Work that one replica does at a time.
     pub locks: u32,
@@ -31,13 +31,13 @@ impl Split {
         let total = connections.max(MIN_CONNECTIONS);
         let mut split = Self {
             receiving: if total < 10 {
-                2 - u32::from(total == 7)
+                2 - u32::from(total == 8)
             } else {
                 3
             },
             duplicates: 1,
             control: 1,
-            health: 1 + u32::from(total >= 11),
+            health: 2,
             locks: 1 + u32::from(total >= 14),
             listening: u32::from(total >= 12),
             jobs: 0,

@@ -9,6 +9,7 @@ pub mod protection;
 mod scram;
 mod servers;
 pub mod sessions;
+pub mod source;
 mod store;
 
 use std::io;
@@ -18,8 +19,10 @@ use sqlx::PgConnection;
 use sqlx::postgres::PgConnectOptions;
 
 pub(crate) use self::attempts::connect_first;
+pub(crate) use self::probe::Refused;
 pub use self::servers::Servers;
 use self::sessions::OwnSession;
+pub use self::source::ConnectSource;
 use self::store::Role;
 
 /// Search path of every connection. Functions and operators are found in `pg_catalog` alone. Naming `pg_temp` puts it behind

@@ -19,10 +19,16 @@ const END_TIMEOUT: Duration = Duration::from_millis(500);
 const MAX_MESSAGE: usize = 65_536;
 
 /// Errors about the role or the database. A session without the password gets the same one, so it is left to sqlx.
-const LOGIN_ERRORS: [&str; 3] = ["28P01", "28000", "3D000"];
+// 08P01 is that of PgBouncer.
+const LOGIN_ERRORS: [&str; 4] = ["28P01", "28000", "3D000", "08P01"];
 
-/// The code of most errors of `PgBouncer`, whatever their cause. Postgres sends it for malformed messages only.
-const POOLER_ERROR: &str = "08P01";
+/// The server refuses connections before it asks for the password.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("the server refuses connections (SQLSTATE {code})")]
+pub(crate) struct Refused {
+    /// The SQLSTATE.
+    pub(crate) code: String,
+}
 
 /// How a server asks for the password.
 #[derive(Debug, PartialEq, Eq)]
@@ -162,13 +168,7 @@ async fn authentication(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Mes
                 if LOGIN_ERRORS.contains(&code.as_str()) {
                     return Ok(Message::LoginError);
                 }
-                return Err(io::Error::other(if code == POOLER_ERROR {
-                    format!(
-                        "a connection pooler refuses the connection (SQLSTATE {code}), for example for a wrong password or its `max_client_conn`; see its log"
-                    )
-                } else {
-                    format!("the server refuses connections (SQLSTATE {code})")
-                }));
+                return Err(io::Error::other(Refused { code }));
             }
             // Messages for people, and the newest version of the protocol that the server supports.
             b'N' | b'v' => {}

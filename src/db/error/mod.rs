@@ -3,6 +3,7 @@
 //! Values may be personal data, and descriptions end up in the log and in `leaver.deliveries`. The full message is in the
 //! log of Postgres itself.
 
+mod cause;
 mod tls;
 
 use std::borrow::Cow;
@@ -11,6 +12,8 @@ use std::error::Error;
 use sqlx::error::DatabaseError;
 use sqlx::postgres::PgDatabaseError;
 
+pub use self::cause::Cause;
+pub(crate) use self::cause::is_authentication_failure;
 use super::connection::sessions::is_shared_session;
 
 /// The meaning of a database error for its caller.
@@ -70,9 +73,13 @@ pub fn classify(error: &sqlx::Error) -> Class {
 /// Returns the class of the first database error among an error and its sources; [`Class::Other`] if there is none.
 #[must_use]
 pub(crate) fn classify_chain(error: &(dyn Error + 'static)) -> Class {
-    sources(error)
-        .find_map(|error| error.downcast_ref::<sqlx::Error>())
-        .map_or(Class::Other, classify)
+    database_error(error).map_or(Class::Other, classify)
+}
+
+/// Returns the first database error among an error and its sources.
+#[must_use]
+pub(crate) fn database_error<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e sqlx::Error> {
+    sources(error).find_map(|error| error.downcast_ref())
 }
 
 /// Returns whether Postgres could not read a text as a value of the column's type (class 22).

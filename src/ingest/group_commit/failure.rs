@@ -1,6 +1,6 @@
 //! Why a flush failed, and what the log shows of it.
 
-use crate::db::error::{Class, classify, redacted_message, sqlstate};
+use crate::db::error::{Cause, Class, classify, redacted_message, sqlstate};
 
 /// The database would confirm a commit before it is on disk.
 #[derive(Clone, Copy, Debug, thiserror::Error)]
@@ -25,6 +25,25 @@ pub(super) enum FlushError {
     /// The database is unavailable or refuses the statement.
     #[error("{}", redacted_message(.0))]
     Unavailable(sqlx::Error),
+}
+
+impl FlushError {
+    /// Returns the cause, for health.
+    pub(super) fn cause(&self) -> Cause {
+        match self {
+            Self::TimedOut => Cause::NoResponse,
+            Self::NotDurable(_) => Cause::NotDurable,
+            Self::Rejected(code) => rejected(code),
+            Self::Unavailable(error) => Cause::of(error),
+        }
+    }
+}
+
+/// Returns the cause when the database rejects a delivery with this SQLSTATE.
+pub(super) fn rejected(code: &str) -> Cause {
+    Cause::Other(format!(
+        "a trigger or constraint on leaver.deliveries rejects deliveries (SQLSTATE {code})"
+    ))
 }
 
 impl From<sqlx::Error> for FlushError {

@@ -10,7 +10,7 @@ use tracing::{debug, error, warn};
 
 use super::StoreError;
 use super::connection::ReconnectingConnection;
-use super::failure::FlushError;
+use super::failure::{FlushError, rejected};
 use super::queue::{BatchLimit, PendingInsert, Queue};
 use crate::base::failpoints;
 use crate::base::halves::Halves;
@@ -18,6 +18,7 @@ use crate::base::metrics::Metrics;
 use crate::db::backends::Backends;
 use crate::db::lineage::Memory;
 use crate::ingest::inbox::arrivals::{NewArrival, Receipt, store};
+use crate::ingest::store_signs::StoreSigns;
 use leaver_core::domain::DeliveryId;
 
 /// Larger batches gain nothing, and take longer to split.
@@ -45,6 +46,8 @@ pub(super) struct Shared {
     pub(super) metrics: Arc<Metrics>,
     /// Remembers what was acknowledged.
     pub(super) lineage: Arc<Memory>,
+    /// For health.
+    pub(super) signs: Arc<StoreSigns>,
 }
 
 /// The kind of statement that a flusher executes, and so the queue that it takes from.
@@ -131,6 +134,7 @@ impl Flusher<'_> {
                     code,
                     "group_commit.flush: the database rejects one delivery, answered 503; check triggers and constraints on leaver.deliveries"
                 );
+                self.shared.signs.failed(rejected(&code));
                 pending.complete(Err(StoreError::Refused));
             }
         }
@@ -151,6 +155,10 @@ impl Flusher<'_> {
             match self.attempt(batch).await {
                 Ok(ids) => {
                     self.connection.reset_backoff();
+                    // A repeated body alone may write nothing.
+                    if self.insert == Insert::New && ids.iter().any(Option::is_some) {
+                        self.shared.signs.stored();
+                    }
                     self.shared.metrics.flushed(batch.len(), now.elapsed());
                     return Ok(ids);
                 }
@@ -162,6 +170,7 @@ impl Flusher<'_> {
                         "group_commit.flush: cannot store now; will retry"
                     );
                     self.shared.metrics.flush_failed();
+                    self.shared.signs.failed(cause.cause());
                     self.connection.discard().await;
                 }
             }

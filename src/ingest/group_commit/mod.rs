@@ -35,6 +35,7 @@ use crate::db::backends::Backends;
 use crate::db::lineage::Memory;
 pub use crate::ingest::inbox::arrivals::store::durability;
 use crate::ingest::inbox::arrivals::{NewArrival, Receipt};
+use crate::ingest::store_signs::StoreSigns;
 use leaver_core::domain::DeliveryId;
 use leaver_core::signature::VerifiedDelivery;
 
@@ -108,6 +109,7 @@ impl GroupCommit {
             stored,
             metrics,
             lineage,
+            signs: Arc::default(),
         });
         let group_commit = Self {
             shared: Arc::clone(&shared),
@@ -136,6 +138,11 @@ impl GroupCommit {
     #[must_use]
     pub fn budget(&self) -> &MemoryBudget {
         &self.budget
+    }
+
+    /// Returns what the last attempts showed.
+    pub(crate) fn signs(&self) -> &Arc<StoreSigns> {
+        &self.shared.signs
     }
 
     /// Stores a delivery and returns after the commit. If the future is dropped, the delivery is stored all the same.

@@ -156,7 +156,7 @@ impl Deliveries {
         if !state.orphans_reclaimed {
             let reclaimed = self.reclaim_orphans(state);
             if let Err(failure) = self.engine.pool.with_silence_timeout(reclaimed).await {
-                warn!(error = %failure, "deliveries.process: cannot use the database; deliveries wait");
+                warn!(error = %failure, "deliveries.process: the database did not finish the work; deliveries wait");
                 return Round::Outage;
             }
             state.orphans_reclaimed = true;

@@ -63,7 +63,9 @@ impl Job for DeliveryWorker {
         let round = deliveries.round(&mut self.state).await;
         drop(lock);
         let now = Now::of(&*engine.clock);
-        deliveries.liveness.deliveries_ticked(engine.clock.now());
+        if round != Round::Outage {
+            deliveries.liveness.deliveries_ticked(engine.clock.now());
+        }
         if round == Round::Idle {
             self.outages = 0;
             let mut idle = deliveries.idle();
@@ -74,6 +76,7 @@ impl Job for DeliveryWorker {
         match round {
             Round::Outage => {
                 self.outages = self.outages.saturating_add(1);
+                engine.pool.renew();
                 // Notifications do not shorten it: the database is needed, not another delivery.
                 Next::Pause(DATABASE.random_wait(self.outages))
             }

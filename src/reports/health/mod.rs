@@ -1,11 +1,13 @@
 //! Health of the service: database, schema, worker, backlog, sources. Holds no secret and no personal data.
 
 mod gauges;
+mod idle;
 mod probe;
 mod query;
 mod reasons;
 mod shared;
 mod store;
+mod writes;
 #[cfg(test)]
 #[expect(
     clippy::unwrap_used,
@@ -24,6 +26,7 @@ use self::query::DatabaseHealth;
 use self::reasons::Reason;
 use crate::base::liveness::Liveness;
 use crate::base::rejections::RejectionReport;
+use crate::db::error::Cause;
 use crate::ingest::inbox::queries::Backlog;
 use crate::jobs::provider_webhooks::ProviderWebhook;
 use crate::jobs::source_silence::SilenceThreshold;
@@ -53,6 +56,8 @@ pub struct Health {
     pub mode: &'static str,
     /// `ok` or `unreachable`.
     pub database: &'static str,
+    /// `ok`, or why deliveries cannot be stored, such as `read only`.
+    pub storing: &'static str,
     /// `current`, or `pending` until the migrations are applied.
     pub schema: &'static str,
     /// `starting`, `running` or `stalled`.
@@ -193,18 +198,15 @@ pub struct IncompleteSync {
     pub started_at: DateTime<Utc>,
 }
 
-/// Why the database was not queried.
-#[derive(Clone, Copy, Debug)]
-enum Unavailable {
-    /// It did not answer.
-    NoAnswer,
-    /// A pooler in between shares sessions.
-    SharedSessions,
-}
-
 impl Health {
+    /// `found` is `None` when the database did not answer. `stored` has the cause when deliveries cannot be stored.
+    #[expect(
+        clippy::too_many_arguments,
+        reason = "each is a separate source of what is known"
+    )]
     fn new(
-        found: Result<DatabaseHealth, Unavailable>,
+        found: Option<DatabaseHealth>,
+        stored: &Result<(), Cause>,
         is_migrated: bool,
         liveness: &Liveness,
         start_modes: &StartModes,
@@ -217,20 +219,20 @@ impl Health {
             Some(age) if age > STALLED_AFTER_SECONDS => "stalled",
             Some(_) => "running",
         };
-        let unavailable = found.as_ref().err().copied();
-        let found = found.unwrap_or_else(|_| DatabaseHealth {
+        let is_reachable = found.is_some();
+        let found = found.unwrap_or_else(|| DatabaseHealth {
             sources: silence_thresholds
                 .iter()
                 .map(|one| (one.source.to_string(), SourceHealth::of(one, start_modes)))
                 .collect(),
             ..DatabaseHealth::default()
         });
-        let database = if unavailable.is_none() {
-            "ok"
-        } else {
-            "unreachable"
-        };
-        let mut reasons = reasons::of_service(unavailable, is_migrated, worker == "stalled");
+        let database = if is_reachable { "ok" } else { "unreachable" };
+        let mut reasons = reasons::of_service(&reasons::Service {
+            not_stored: stored.as_ref().err(),
+            is_migrated,
+            is_stalled: worker == "stalled",
+        });
         let is_unavailable = !reasons.is_empty();
         reasons.extend(reasons::of_database(&found));
         reasons.extend(reasons::of_requests(rejections, now));
@@ -245,6 +247,7 @@ impl Health {
             mode: common_mode(found.sources.values().map(|source| source.mode)),
             version: env!("CARGO_PKG_VERSION"),
             database,
+            storing: stored.as_ref().err().map_or("ok", Cause::name),
             schema: if is_migrated { "current" } else { "pending" },
             worker,
             backlog: found.backlog,

@@ -4,17 +4,18 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use tokio::sync::{Mutex as AsyncMutex, MutexGuard};
 use tokio::time::timeout;
 
+use super::idle::IdleConnection;
 use super::query::DatabaseHealth;
 use super::shared::Shared;
-use super::{Health, ProviderConfigs, StartModes, Unavailable};
+use super::writes::WriteProbe;
+use super::{Health, ProviderConfigs, StartModes};
 use crate::base::liveness::{Liveness, Phase};
 use crate::base::rejections::Rejections;
-use crate::db::backends::{Connection, Share};
-use crate::db::connection::SessionTimeouts;
-use crate::db::connection::sessions::is_shared_session;
+use crate::db::backends::Share;
+use crate::db::error::Cause;
+use crate::ingest::store_signs::StoreSigns;
 use crate::jobs::source_silence::SilenceThreshold;
 
 /// Time that health from the database is cached: many scrapes and checks in the same second query it once.
@@ -22,9 +23,6 @@ pub(crate) const CACHE_FOR: Duration = Duration::from_secs(1);
 
 /// Time limit for all queries.
 const DATABASE_TIMEOUT: Duration = Duration::from_secs(2);
-
-/// Time limit for a ping of an idle connection. A connection that fails it is dropped.
-const PING_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Queries the database for health, over connections of its own.
 ///
@@ -35,64 +33,80 @@ pub struct HealthProbe {
     start_modes: Arc<StartModes>,
     provider_configs: Arc<ProviderConfigs>,
     // Apart from `reports`, so that slow queries of `/health` do not delay `/health/ready`.
-    pings: Shared<bool>,
+    pings: Shared<Result<(), Cause>>,
     ping_connection: Arc<IdleConnection>,
     reports: Shared<Report>,
     report_connection: Arc<IdleConnection>,
+    writes: WriteProbe,
+    signs: Arc<StoreSigns>,
 }
 
 #[derive(Clone, Debug)]
 struct Report {
     is_migrated: bool,
-    found: Result<DatabaseHealth, Unavailable>,
+    /// The cause when the database did not answer.
+    found: Result<DatabaseHealth, Cause>,
 }
 
 impl HealthProbe {
     /// Connects at the first request. What is found is cached for `cache_for`, an unreachable database too. A source
     /// that was never seen has its start mode.
     #[must_use]
-    pub fn new(
+    pub(crate) fn new(
         share: &Share,
         cache_for: Duration,
         start_modes: StartModes,
         provider_configs: ProviderConfigs,
+        signs: Arc<StoreSigns>,
     ) -> Self {
         let ping_connection = Arc::new(IdleConnection::new(share.clone()));
-        let report_connection = if share.size() > 1 {
-            Arc::new(IdleConnection::new(share.clone()))
-        } else {
-            Arc::clone(&ping_connection)
-        };
         Self {
             cache_for,
             start_modes: Arc::new(start_modes),
             provider_configs: Arc::new(provider_configs),
             pings: Shared::default(),
+            writes: WriteProbe::new(
+                share.clone(),
+                Arc::clone(&ping_connection),
+                Arc::clone(&signs),
+            ),
+            // One place of the share is for the write probe.
+            report_connection: if share.size() > 2 {
+                Arc::new(IdleConnection::new(share.clone()))
+            } else {
+                Arc::clone(&ping_connection)
+            },
             ping_connection,
             reports: Shared::default(),
-            report_connection,
+            signs,
         }
     }
 
-    /// Returns whether the database answered within 2 s, now or at most a second ago.
-    pub async fn ping(&self) -> bool {
+    /// Returns whether deliveries can be stored: the database answered within 2 s, now or at most a second ago, and a
+    /// delivery was stored lately, or a row could be written.
+    pub async fn can_store(&self, now: DateTime<Utc>) -> bool {
+        self.ping().await.is_ok() && self.writes.check(self.cache_for, now).await.is_ok()
+    }
+
+    async fn ping(&self) -> Result<(), Cause> {
         let connection = &self.ping_connection;
         let ping = || {
             let connection = Arc::clone(connection);
             async move {
-                let answered = timeout(DATABASE_TIMEOUT, connection.take()).await;
-                let Ok(Ok(conn)) = answered else {
-                    return false;
-                };
+                let conn = timeout(DATABASE_TIMEOUT, connection.take())
+                    .await
+                    .map_err(|_| Cause::NoResponse)?
+                    .map_err(|error| Cause::of(&error))?;
                 conn.put_back();
-                true
+                Ok(())
             }
         };
         let keep_for = self.cache_for.min(CACHE_FOR);
-        self.pings.get(keep_for, |_| true, ping).await == Some(true)
+        let pinged = self.pings.get(keep_for, |_| true, ping).await;
+        pinged.unwrap_or(Err(Cause::NoResponse))
     }
 
-    /// Returns the health of the service within 2 s, also when the database does not answer.
+    /// Returns the health of the service within a few seconds, also when the database does not answer.
     pub async fn health(
         &self,
         liveness: &Liveness,
@@ -104,9 +118,16 @@ impl HealthProbe {
         let found = self
             .database_health(is_migrated, silence_thresholds, now)
             .await;
+        // Without an answer no row can be stored. Before the migrations the table of the probe is missing.
+        let stored = match &found {
+            Err(cause) => Err(cause.clone()),
+            Ok(_) if is_migrated => self.writes.check(self.cache_for, now).await,
+            Ok(_) => self.signs.start_failure().map_or(Ok(()), Err),
+        };
         let rejections = rejections.report();
         Health::new(
-            found,
+            found.ok(),
+            &stored,
             is_migrated,
             liveness,
             &self.start_modes,
@@ -121,7 +142,7 @@ impl HealthProbe {
         is_migrated: bool,
         silence_thresholds: &[SilenceThreshold],
         now: DateTime<Utc>,
-    ) -> Result<DatabaseHealth, Unavailable> {
+    ) -> Result<DatabaseHealth, Cause> {
         let query = || {
             let connection = Arc::clone(&self.report_connection);
             let modes = Arc::clone(&self.start_modes);
@@ -144,72 +165,24 @@ impl HealthProbe {
                 Report {
                     is_migrated,
                     found: match found {
-                        Ok(found) => found.map_err(|error| Unavailable::of(&error)),
-                        Err(_) => Err(Unavailable::NoAnswer),
+                        Ok(found) => found.map_err(|error| Cause::of(&error)),
+                        Err(_) => Err(Cause::NoResponse),
                     },
                 }
             }
         };
         let still_holds = |report: &Report| report.is_migrated == is_migrated;
+        let no_report = || Report {
+            is_migrated,
+            found: Err(Cause::NoResponse),
+        };
         let report = self.reports.get(self.cache_for, still_holds, query).await;
-        let report = report.ok_or(Unavailable::NoAnswer)?;
+        let report = report.unwrap_or_else(no_report);
         if still_holds(&report) {
             return report.found;
         }
         // The query in progress began before the end of the migrations.
         let report = self.reports.get(self.cache_for, still_holds, query).await;
-        report.ok_or(Unavailable::NoAnswer)?.found
-    }
-}
-
-impl Unavailable {
-    fn of(error: &sqlx::Error) -> Self {
-        if is_shared_session(error) {
-            Self::SharedSessions
-        } else {
-            Self::NoAnswer
-        }
-    }
-}
-
-/// A connection that is kept between queries. Queries run one at a time.
-#[derive(Debug)]
-struct IdleConnection {
-    share: Share,
-    idle: AsyncMutex<Option<Connection>>,
-}
-
-/// A connection in use. It is kept only if [`TakenConnection::put_back`] is called.
-struct TakenConnection<'a> {
-    idle: MutexGuard<'a, Option<Connection>>,
-    conn: Connection,
-}
-
-impl TakenConnection<'_> {
-    fn put_back(mut self) {
-        *self.idle = Some(self.conn);
-    }
-}
-
-impl IdleConnection {
-    fn new(share: Share) -> Self {
-        Self {
-            share,
-            idle: AsyncMutex::default(),
-        }
-    }
-
-    /// Returns the idle connection if it still answers with its session, else a new one that does.
-    async fn take(&self) -> Result<TakenConnection<'_>, sqlx::Error> {
-        let mut idle = self.idle.lock().await;
-        if let Some(mut conn) = idle.take() {
-            match timeout(PING_TIMEOUT, conn.check_session()).await {
-                Ok(Ok(())) => return Ok(TakenConnection { idle, conn }),
-                Ok(Err(error)) if is_shared_session(&error) => return Err(error),
-                Ok(Err(_)) | Err(_) => {}
-            }
-        }
-        let conn = self.share.open(SessionTimeouts::default()).await?;
-        Ok(TakenConnection { idle, conn })
+        report.unwrap_or_else(no_report).found
     }
 }

@@ -3,10 +3,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
+use super::SourceHealth;
 use super::query::DatabaseHealth;
-use super::{SourceHealth, Unavailable};
 use crate::base::rejections::{RejectionReport, SignatureRecord};
-use crate::db::connection::sessions::SharedSession;
+use crate::db::error::Cause;
 use crate::db::lineage::Restore;
 use crate::db::replication::Replication;
 use leaver_core::signature::Rejection;
@@ -42,41 +42,59 @@ impl Reason {
     }
 }
 
+/// Facts that decide whether the service works.
+#[derive(Debug)]
+pub(super) struct Service<'a> {
+    /// Why deliveries cannot be stored.
+    pub(super) not_stored: Option<&'a Cause>,
+    /// True once the checks at start have passed.
+    pub(super) is_migrated: bool,
+    /// True if no worker has finished a round for a minute.
+    pub(super) is_stalled: bool,
+}
+
 /// Lists why the service is unavailable.
-pub(super) fn of_service(
-    unavailable: Option<Unavailable>,
-    is_migrated: bool,
-    is_stalled: bool,
-) -> Vec<Reason> {
+pub(super) fn of_service(service: &Service<'_>) -> Vec<Reason> {
     let mut reasons = vec![];
-    match unavailable {
-        Some(Unavailable::NoAnswer) => reasons.push(Reason::new(
-            "database_unreachable",
-            "the database does not answer; deliveries get 503 and the providers send them again",
-            "leaver check",
-        )),
-        Some(Unavailable::SharedSessions) => reasons.push(Reason::new(
-            "sessions_shared",
-            SharedSession.to_string(),
-            "leaver check",
-        )),
-        None => {}
+    if let Some(cause) = service.not_stored {
+        reasons.push(not_stored(cause));
     }
-    if !is_migrated {
+    if !service.is_migrated {
         reasons.push(Reason::new(
             "not_started",
             "the checks at start have not passed, such as pending migrations or an unreachable database; deliveries get 503",
             "leaver check",
         ));
     }
-    if is_stalled {
+    // Without storing, no worker can finish a round, and a restart does not help.
+    if service.is_stalled && service.not_stored.is_none() {
         reasons.push(Reason::new(
             "worker_stalled",
-            "no worker has shown a sign of life for a minute; deliveries are stored and not processed; restart the service",
+            "no worker has finished a round for a minute; deliveries are stored and not processed; the log names the cause, and \
+             without one restart the service",
             "leaver deliveries --state pending",
         ));
     }
     reasons
+}
+
+fn not_stored(cause: &Cause) -> Reason {
+    if *cause == Cause::SharedSessions {
+        return Reason::new("sessions_shared", cause.advice(), "leaver check");
+    }
+    let (code, text) = if cause.is_unreachable() {
+        (
+            "database_unreachable",
+            "the database does not answer; deliveries get 503 and the providers send them again",
+        )
+    } else {
+        (
+            "not_stored",
+            "deliveries cannot be stored; they get 503 and the providers send them again",
+        )
+    };
+    let text = format!("{text}; {}: {}", cause.name(), cause.advice());
+    Reason::new(code, text, "leaver check")
 }
 
 /// Lists what the database shows.

@@ -1,9 +1,10 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use super::query::{DatabaseHealth, OverdueEnds};
-use super::reasons::{Reason, of_database, of_requests, of_service};
+use super::reasons::{Reason, Service, of_database, of_requests, of_service};
 use super::{DriftHealth, TripHealth};
 use crate::base::rejections::Rejections;
+use crate::db::error::Cause;
 use leaver_core::domain::SourceName;
 use leaver_core::signature::Rejection;
 
@@ -21,9 +22,39 @@ fn bamboohr() -> SourceName {
 
 #[test]
 fn a_healthy_service_has_no_reasons() {
-    assert_eq!(of_service(None, true, false), []);
+    let service = Service {
+        not_stored: None,
+        is_migrated: true,
+        is_stalled: false,
+    };
+    assert_eq!(of_service(&service), []);
     assert_eq!(of_database(&DatabaseHealth::default()), []);
     assert_eq!(of_requests(&Rejections::default().report(), now()), []);
+}
+
+#[test]
+fn a_cause_of_the_server_is_named_and_nothing_else() {
+    let of = |cause: &Cause| {
+        of_service(&Service {
+            not_stored: Some(cause),
+            is_migrated: true,
+            is_stalled: true,
+        })
+    };
+    for cause in [
+        Cause::ReadOnly,
+        Cause::InRecovery,
+        Cause::AuthenticationFailed,
+        Cause::WaitingForStandby,
+        Cause::TooManyConnections,
+        Cause::DiskFull,
+        Cause::StartingOrStopping,
+    ] {
+        let reasons = of(&cause);
+        assert_eq!(codes(&reasons), ["not_stored"]);
+        assert!(reasons[0].text.contains(cause.name()), "{reasons:?}");
+    }
+    assert_eq!(codes(&of(&Cause::NoResponse)), ["database_unreachable"]);
 }
 
 #[test]

@@ -18,7 +18,7 @@ use crate::support::apis_setup::{source_with_api, terminated_merge_employee};
 use crate::support::driving::{merge_record, terminated};
 use crate::support::{END_SESSIONS, MERGE_KEY, TestApp, USERS, employees, scratch};
 
-const OLDEST_AND_NEWEST: [u32; 2] = [14, 18];
+const OLDEST_AND_NEWEST: [u32; 2] = [13, 18];
 
 /// Returns the folders of the programs. Fails if a version is missing.
 fn versions() -> Vec<PathBuf> {

@@ -109,7 +109,7 @@ async fn a_role_with_four_connections_is_refused_at_start() {
     let role = &limited.role;
     for words in [
         &*format!("role {role} allows 4 connections"),
-        "at least 7",
+        "at least 8",
         "`database.max_connections` = 12",
         "CONNECTION LIMIT 12",
     ] {

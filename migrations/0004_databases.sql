@@ -1,4 +1,10 @@
--- Detects that the database went back in time: after a restore, or after a failover that lost commits.
+-- The service in its database: shown to store rows, and found to have gone back in time.
+
+CREATE TABLE leaver.write_probes (
+    process    uuid        NOT NULL CONSTRAINT write_probes_pkey PRIMARY KEY,
+    written_at timestamptz NOT NULL
+);
+COMMENT ON TABLE leaver.write_probes IS 'One row per process, rewritten by its health to show that rows can be stored. Rows of ended processes are deleted after a day.';
 
 CREATE TABLE leaver.lineage (
     only_row    boolean NOT NULL DEFAULT true CONSTRAINT lineage_pkey PRIMARY KEY
@@ -41,3 +47,7 @@ COMMENT ON COLUMN leaver.restores.known_until IS 'Time of the newest thing that 
 COMMENT ON COLUMN leaver.restores.cause IS 'rows_missing: a mark or an acknowledged delivery is gone. another_database: the id differs. timeline: the server was promoted while no process ran, and there was no state file.';
 COMMENT ON COLUMN leaver.restores.acknowledged_at IS 'When a person acknowledged it; /health is degraded until then.';
 COMMENT ON COLUMN leaver.restores.acknowledged_by IS 'Who did.';
+
+-- The trigger of the audit log fires in every session, whatever `session_replication_role` is. A role that may set this
+-- parameter, or a subscription of logical replication, could change entries otherwise.
+ALTER TABLE leaver.audit ENABLE ALWAYS TRIGGER audit_is_append_only;

@@ -24,7 +24,7 @@ pub(crate) use self::listening::Listening;
 use self::reaper::Reaper;
 pub use self::split::{MIN_CONNECTIONS, Split};
 use super::connection::{ConnectSource, SessionTimeouts};
-use super::error::is_connection_limit;
+use super::error::{Cause, is_connection_limit};
 
 /// After the server has refused a connection of receiving, jobs open none for this time.
 const GIVE_WAY_FOR: Duration = Duration::from_secs(2);
@@ -170,6 +170,11 @@ impl Share {
             self.priority.give();
         }
         opened
+    }
+
+    /// Returns why no place becomes free, if the server does not confirm the end of others.
+    pub(crate) fn problem(&self) -> Option<Cause> {
+        self.reaper.problem()
     }
 
     /// Returns true while connections of this share must be closed, because the server refused one of receiving.

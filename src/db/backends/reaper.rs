@@ -14,7 +14,7 @@ use tracing::{debug, warn};
 
 use super::store::{self, Backend};
 use crate::db::connection::{ConnectSource, SessionTimeouts};
-use crate::db::error::redacted_message;
+use crate::db::error::{Cause, redacted_message};
 
 /// Time limit for a connection of the reaper, so that it returns soon after a short outage.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(1);
@@ -54,6 +54,8 @@ struct Inner {
     spare: Arc<Semaphore>,
     work: Mutex<Work>,
     control: tokio::sync::Mutex<Control>,
+    /// Why the last attempt to connect failed, while there is something to end.
+    problem: Mutex<Option<Cause>>,
 }
 
 #[derive(Debug, Default)]
@@ -78,6 +80,7 @@ impl Reaper {
             spare,
             work: Mutex::default(),
             control: tokio::sync::Mutex::default(),
+            problem: Mutex::default(),
         }))
     }
 
@@ -90,6 +93,12 @@ impl Reaper {
                 "backends.connect: no connection yet"
             );
         }
+    }
+
+    /// Returns why no place becomes free, if that is known.
+    pub(super) fn problem(&self) -> Option<Cause> {
+        let problem = self.0.problem.lock();
+        problem.unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Takes a connection that was given up.
@@ -114,6 +123,7 @@ impl Reaper {
                 if work.given_up.is_empty() {
                     // Under the same lock, so that the next one starts a new run.
                     work.is_running = false;
+                    self.0.set_problem(None);
                     return;
                 }
                 let newest = work.given_up.iter().map(|it| it.since).max();
@@ -213,6 +223,10 @@ impl Inner {
         given_up
     }
 
+    fn set_problem(&self, cause: Option<Cause>) {
+        *self.problem.lock().unwrap_or_else(PoisonError::into_inner) = cause;
+    }
+
     async fn connected<'c>(
         &self,
         control: &'c mut Control,
@@ -240,7 +254,9 @@ impl Inner {
             control.failures = control.failures.saturating_add(1);
             let opened = timeout(limit, opened)
                 .await
-                .map_err(|_| sqlx::Error::PoolTimedOut)??;
+                .unwrap_or(Err(sqlx::Error::PoolTimedOut));
+            self.set_problem(opened.as_ref().err().map(Cause::of));
+            let opened = opened?;
             control.failures = 0;
             control.lost_at = None;
             control.conn = Some(opened);

@@ -39,6 +39,7 @@ pub struct HealthProbe {
     report_connection: Arc<IdleConnection>,
     writes: WriteProbe,
     signs: Arc<StoreSigns>,
+    share: Share,
 }
 
 #[derive(Clone, Debug)]
@@ -79,6 +80,7 @@ impl HealthProbe {
             ping_connection,
             reports: Shared::default(),
             signs,
+            share: share.clone(),
         }
     }
 
@@ -124,6 +126,7 @@ impl HealthProbe {
             Ok(_) if is_migrated => self.writes.check(self.cache_for, now).await,
             Ok(_) => self.signs.start_failure().map_or(Ok(()), Err),
         };
+        let stored = stored.map_err(|cause| self.explained(&cause));
         let rejections = rejections.report();
         Health::new(
             found.ok(),
@@ -135,6 +138,13 @@ impl HealthProbe {
             &rejections,
             now,
         )
+    }
+
+    /// Returns why a connection was waited for in vain, if that is known.
+    fn explained(&self, cause: &Cause) -> Cause {
+        let known = self.share.problem();
+        let known = known.filter(|_| *cause == Cause::NoResponse);
+        known.unwrap_or_else(|| cause.clone())
     }
 
     async fn database_health(

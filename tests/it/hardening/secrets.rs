@@ -27,7 +27,7 @@ const API: &[&str] = &["API_B"];
 type Row = (&'static [&'static str], &'static [&'static str]);
 
 /// Every command, but those of [`ALL_OR_NONE`].
-const MATRIX: [Row; 37] = [
+const MATRIX: [Row; 39] = [
     (&["health"], &[]),
     (&["migrate"], DB),
     (&["migrate", "--grant-to", "nobody-of-this-name"], DB),
@@ -42,6 +42,8 @@ const MATRIX: [Row; 37] = [
     (&["holds", "approve", "1"], DB),
     (&["holds", "approve", "--source", "merge"], DB),
     (&["holds", "reject", "1"], DB),
+    (&["restores"], DB),
+    (&["restores", "acknowledge", "1"], DB),
     (&["safeguard"], DB),
     (&["safeguard", "release", "1"], DB),
     (&["safeguard", "reject", "1"], DB),

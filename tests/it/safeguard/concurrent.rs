@@ -69,6 +69,7 @@ async fn replicas_together_never_exceed_a_limit() {
     let mut settings: Vec<(&str, &str)> = limits.iter().map(|(n, v)| (*n, v.as_str())).collect();
     settings.push(("LEAVER__WORKER__BATCH_SIZE", "1"));
     settings.push(("LEAVER__WORKER__CONCURRENCY", "8"));
+    settings.push(("LEAVER__DATABASE__MAX_CONNECTIONS", "24"));
     let replicas = [
         app.beside(&["bamboohr"], &settings).await,
         app.beside(&["bamboohr"], &settings).await,

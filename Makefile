@@ -1,6 +1,7 @@
-# `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, start private servers
-# and stop them afterwards.
-.PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases help failover versions large-table standby-outage
+# `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, and `make test` PgBouncer and
+# HAProxy too. They start private servers and stop them afterwards.
+.PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases \
+	help failover versions large-table standby-outage
 
 help:            ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -10,8 +11,10 @@ demo:            ## run the end-to-end demo, no setup; Ctrl-C stops it (ARGS=--o
 	cargo run --release --locked -- demo $(ARGS)
 
 # Tests that compare a time with a limit, or what one server read: they run alone, since neighbours change both.
-TIMED = scale:: connections:: correctness::locked databases::idle faults::black_hole faults::disk faults::hostile faults::points databases::failover databases::numbers::large hardening::slices hardening::slots intake:: pull_clients::retries safeguard::release::a_release_of_many safeguard::tripped databases::bounds \
-	serving::stop webhooks::unavailable
+TIMED = connections:: correctness::locked databases::bounds databases::failover databases::idle \
+	databases::numbers::large faults::black_hole faults::disk faults::hostile faults::points hardening::slices \
+	hardening::slots intake:: pull_clients::retries safeguard::release::a_release_of_many safeguard::tripped \
+	scale:: serving::stop webhooks::unavailable
 # Tests mostly wait for processes and databases, so two more run than there are processors.
 THREADS = $$(( $$(getconf _NPROCESSORS_ONLN) + 2 ))
 # The same random inputs each time, so that a failure depends on the change and not on chance.

@@ -23,8 +23,10 @@ const USUAL: Duration = Duration::from_secs(45);
 const WARM_UP: Duration = Duration::from_secs(35);
 
 fn measured_for() -> Duration {
-    let seconds = std::env::var("REST_SECONDS").ok();
-    seconds.map_or(USUAL, |text| Duration::from_secs(text.parse().unwrap()))
+    let seconds = std::env::var_os("REST_SECONDS");
+    seconds.map_or(USUAL, |text| {
+        Duration::from_secs(text.to_str().unwrap().parse().unwrap())
+    })
 }
 
 /// Returns the transactions of a database so far, without those of the session that counts.
@@ -66,7 +68,9 @@ async fn two_replicas_at_rest_make_under_one_transaction_a_second() {
     let made = transactions(app.database_name()).await - before;
     let seconds = began.elapsed().as_secs_f64();
     let rate = f64::from(i32::try_from(made).unwrap()) / seconds;
-    println!("{made} transactions of two replicas in {seconds:.0} s at rest: {rate:.2} a second");
+    crate::faults::say(&format!(
+        "{made} transactions of two replicas in {seconds:.0} s at rest: {rate:.2} a second"
+    ));
     assert!(rate < 1.0, "{rate} transactions a second at rest");
     drop(replicas);
 }
@@ -97,7 +101,9 @@ async fn a_webhook_at_rest_is_processed_within_50_ms() {
              FROM leaver.deliveries WHERE state = 'processed'",
         )
         .await;
-    println!("median from receipt to the end of processing: {median} ms");
+    crate::faults::say(&format!(
+        "median from receipt to the end of processing: {median} ms"
+    ));
     assert_eq!(app.active().await.len(), 0);
     assert!(median < 50, "{median} ms");
 }

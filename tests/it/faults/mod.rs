@@ -20,7 +20,7 @@ pub(crate) mod table;
 
 /// Says why a test shows nothing here, or how to repeat it.
 #[expect(clippy::print_stderr, reason = "whoever runs the tests should read it")]
-fn say(words: &str) {
+pub(crate) fn say(words: &str) {
     eprintln!("{words}");
 }
 

@@ -161,7 +161,7 @@ async fn outcome(list: OpList, idle_apps: Arc<IdleApps>) -> (Result<(), String>,
         Ok(world) => world,
         Err(error) => return (Err(error), 0),
     };
-    let done = world.run_limited(&list.ops).await;
+    let done = Box::pin(world.run_limited(&list.ops)).await;
     let trips = world.app.count("SELECT count(*) FROM leaver.trips").await;
     idle_apps.give_back(Box::pin(world.end()).await);
     (done, trips)

@@ -55,7 +55,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// Carries a list out from the beginning.
 async fn run(list: OpList, idle_apps: Arc<IdleApps>) -> Result<(), String> {
     let mut world = Box::pin(World::new(&list, idle_apps.take().await)).await?;
-    let done = run_in(&mut world, &list.ops).await;
+    let done = Box::pin(run_in(&mut world, &list.ops)).await;
     idle_apps.give_back(Box::pin(world.end()).await);
     done
 }

@@ -10,8 +10,8 @@ use crate::support::{JSON, TestApp, employees};
 const THEN: &str = "2026-11-22T11:00:00Z";
 
 fn size() -> usize {
-    let size = std::env::var("LARGE_TABLE").ok();
-    size.map_or(200_000, |size| size.parse().unwrap())
+    let size = std::env::var_os("LARGE_TABLE");
+    size.map_or(200_000, |size| size.to_str().unwrap().parse().unwrap())
 }
 
 /// An app with this many users.
@@ -53,7 +53,7 @@ async fn memory_of_a_drift_comparison_does_not_grow() {
             .await;
         assert_eq!(found, 0);
     }
-    println!("peak memory in MiB: {peaks:?}");
+    crate::faults::say(&format!("peak memory in MiB: {peaks:?}"));
     assert!(peaks[1] < 64, "{peaks:?}");
     // One row of the report takes more than 100 bytes.
     assert!(peaks[1] - peaks[0].min(peaks[1]) < 12, "{peaks:?}");
@@ -81,7 +81,7 @@ async fn memory_of_a_comparison_does_not_grow_with_leavers() {
         let stored = "SELECT count(*) FROM leaver.employees WHERE without_account_since IS NULL";
         assert_eq!(app.count(stored).await, 0);
     }
-    println!("peak memory in MiB: {peaks:?}");
+    crate::faults::say(&format!("peak memory in MiB: {peaks:?}"));
     assert!(peaks[1] - peaks[0].min(peaks[1]) < 12, "{peaks:?}");
 }
 
@@ -98,14 +98,14 @@ async fn check_prints_numbers_of_a_large_table_in_10_seconds() {
         let began = Instant::now();
         let output = app.run(&["check", "--json"]).succeeded();
         let took = began.elapsed();
-        println!("check with an index: {has_index}: {took:?}");
+        crate::faults::say(&format!("check with an index: {has_index}: {took:?}"));
         assert!(took < Duration::from_secs(10), "{took:?}");
         for check in ["rows", "e-mails shared", "look-up", "sweep"] {
             let check = match check {
                 "rows" => "accounts.rows".to_owned(),
                 other => format!("accounts {other}"),
             };
-            println!("{check}: {:?}", line(&output, &check));
+            crate::faults::say(&format!("{check}: {:?}", line(&output, &check)));
         }
         let (_, rows) = line(&output, "accounts.rows");
         let (active, estimated) = (count - 100, rows.contains("estimated"));
@@ -138,7 +138,7 @@ async fn a_deactivation_in_a_large_table_takes_50_ms() {
         assert!(!app.is_active(&email).await, "{email}");
     }
     took.sort();
-    println!("deactivations: {took:?}");
+    crate::faults::say(&format!("deactivations: {took:?}"));
     // The fastest: the others also show what else the machine does. A look-up that reads all rows takes longer each time.
     assert!(took[0] < Duration::from_millis(50), "{took:?}");
 }

@@ -21,7 +21,7 @@ async fn a_hot_standby_is_red_until_it_is_promoted() {
     let mut service = RunningService::start(&app.env(&[]));
     service
         .process
-        .wait_for("cannot use the database yet: in recovery");
+        .wait_for("the server is a standby (in recovery)");
     run(&["health", "--url", &service.admin_url], &[]).findings(&["not_stored", "in recovery"]);
     assert!(!service.process.err().contains("cannot reach the database"));
     assert_eq!(service.get("/health/ready").await.0, 503);

@@ -16,6 +16,8 @@ pub struct DeliveryWorker {
     state: LoopState,
     outages: u32,
     notified_at: Option<Instant>,
+    /// True after a notification. Another worker may begin the shared wait by a query from before it.
+    must_query: bool,
 }
 
 impl DeliveryWorker {
@@ -27,6 +29,7 @@ impl DeliveryWorker {
             state: LoopState::default(),
             outages: 0,
             notified_at: None,
+            must_query: false,
         }
     }
 }
@@ -35,6 +38,7 @@ impl Job for DeliveryWorker {
     const NAME: &'static str = "deliveries";
 
     fn notified(&mut self) {
+        self.must_query = true;
         self.deliveries.idle().end();
     }
 
@@ -49,7 +53,7 @@ impl Job for DeliveryWorker {
         let poll_interval = deliveries.config.poll_interval;
         let is_listening = &engine.notifications.is_listening;
         let now = Now::of(&*engine.clock);
-        {
+        if !std::mem::take(&mut self.must_query) {
             let idle = deliveries.idle();
             if idle.is_idle(poll_interval, is_listening, now) {
                 return Next::Poll(idle.tick_after(poll_interval, now));

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use chrono::TimeDelta;
 use serde_json::json;
+use sqlx::Connection;
 use sqlx::postgres::{PgListener, PgPoolOptions};
 use tokio_util::sync::CancellationToken;
 
 use super::{crowd, departure};
 use leaver::jobs::deliveries::DeliveryWorker;
 use leaver::jobs::deliveries::notify::Listener;
-use leaver::jobs::runner::run;
+use leaver::jobs::runner::{Job, Next, run};
 
 use crate::support::{FORM, TestApp};
 
@@ -208,4 +209,30 @@ async fn a_notification_wakes_a_worker() {
         .unwrap();
     stop.cancel();
     listening.await.unwrap();
+}
+
+#[tokio::test]
+async fn a_notified_worker_queries_though_another_found_nothing() {
+    let mut app = TestApp::new().await;
+    crowd(&mut app, 1).await;
+    let deliveries = &app.parts.deliveries;
+    let mut notified = DeliveryWorker::new(Arc::clone(deliveries));
+    let mut other = DeliveryWorker::new(Arc::clone(deliveries));
+    assert!(matches!(notified.tick().await, Next::Poll(_)));
+
+    app.store("bamboohr", &departure(1)).await;
+    notified.notified();
+    // The other one finds nothing, as by a query from before the delivery, and begins the wait that both share.
+    let mut session = app.connect().await;
+    let mut tx = session.begin().await.unwrap();
+    sqlx::query("SELECT id FROM leaver.deliveries FOR UPDATE")
+        .fetch_all(&mut *tx)
+        .await
+        .unwrap();
+    assert!(matches!(other.tick().await, Next::Poll(_)));
+    tx.rollback().await.unwrap();
+
+    assert_eq!(notified.tick().await, Next::Again);
+    let pending = "SELECT count(*) FROM leaver.deliveries WHERE state = 'pending'";
+    assert_eq!(app.count(pending).await, 0);
 }

@@ -1,0 +1,1 @@
+//! `leaver audit` and `leaver leavers`.

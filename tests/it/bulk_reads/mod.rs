@@ -1,0 +1,1 @@
+//! Companies read in few requests.

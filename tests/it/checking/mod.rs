@@ -1,0 +1,1 @@
+//! `check`, errors that name the place, `explain`, progress.

@@ -1,0 +1,1 @@
+//! A replica leaves a load balancer, and nobody is refused.

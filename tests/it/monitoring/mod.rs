@@ -1,0 +1,1 @@
+//! Prometheus reads the metrics, its alerts fire, the dashboard has data.

@@ -1,0 +1,1 @@
+//! The systemd unit, the package, the image and the chart.

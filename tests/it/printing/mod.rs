@@ -1,0 +1,1 @@
+//! Printed results: terminals, pipes, columns, colours, exit status.

@@ -1,0 +1,1 @@
+//! From nothing to the first deactivated user: `init`, `config`, completions, man pages.

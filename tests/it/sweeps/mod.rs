@@ -1,0 +1,1 @@
+//! Large reads of everybody: their memory, time and writes.

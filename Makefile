@@ -1,7 +1,7 @@
-# `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, and `make test` PgBouncer and
-# HAProxy too. They start private servers and stop them afterwards.
+# `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, and `make test` PgBouncer,
+# HAProxy and nginx too. They start private servers and stop them afterwards.
 .PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases \
-	help failover versions large-table standby-outage
+	help book failover versions large-table standby-outage
 
 help:            ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -26,6 +26,9 @@ test:            ## run all tests
 	@./.ci/ensure-servers
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} $(CARGO_TEST) -- $(addprefix --skip ,$(TIMED))
 	$(CARGO_TEST) --test it -- --test-threads=1 $(TIMED)
+
+book:            ## build the documentation site into target/book
+	@./.ci/book
 
 rest:            ## count the transactions of two replicas at rest for ten minutes (REST_SECONDS=60)
 	@./.ci/ensure-postgres

@@ -1,1 +1,6 @@
-//! The pages of the documentation: their links and their shell blocks.
+//! The pages of the documentation: their links, and what they state.
+
+mod erasure;
+mod links;
+mod pages;
+mod proxies;

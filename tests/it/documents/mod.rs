@@ -1,5 +1,6 @@
 //! The pages of the documentation: their links, and what they state.
 
+mod blocks;
 mod erasure;
 mod links;
 mod pages;

@@ -1,0 +1,110 @@
+//! Every shell block of every page runs, word for word, from an empty folder.
+
+mod stage;
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::pages::{Page, all, page};
+use crate::support::TestApp;
+use crate::support::apis::{StandIn, bamboohr_company, bamboohr_employee};
+use crate::support::apis_setup::{SINGLE_COMPANY, source_with_api};
+use stage::Stage;
+
+/// The pages with shell blocks. Each has a test below.
+const PAGES: [&str; 5] = [
+    "CONTRIBUTING.md",
+    "docs/MEASURED.md",
+    "docs/OPERATIONS.md",
+    "docs/RELEASING.md",
+    "docs/SECURITY.md",
+];
+
+fn run_all(page: &Page, stage: &Stage) {
+    for block in page.blocks.iter().filter(|block| block.info == "sh") {
+        stage.run(&page.path, block);
+    }
+}
+
+#[test]
+fn every_page_with_a_shell_block_is_run() {
+    let with_blocks: BTreeSet<_> = all()
+        .into_iter()
+        .filter(|page| page.blocks.iter().any(|block| block.info == "sh"))
+        .map(|page| page.path)
+        .collect();
+    let run = PAGES
+        .iter()
+        .map(|path| Path::new(path).to_owned())
+        .collect();
+    assert_eq!(with_blocks, run);
+}
+
+#[test]
+fn every_block_names_its_language() {
+    let known = [
+        "ini", "json", "nginx", "python", "sh", "sql", "text", "toml", "yaml",
+    ];
+    for page in all() {
+        for block in &page.blocks {
+            assert!(
+                known.contains(&block.info.as_str()),
+                "{}:{}: {:?} is none of {known:?}",
+                page.path.display(),
+                block.line,
+                block.info
+            );
+        }
+    }
+}
+
+/// Returns an app of the company `acme` whose employees are those of the pages, with an API for BambooHR.
+async fn acme() -> (TestApp, StandIn) {
+    let hr = StandIn::start(bamboohr_company(vec![bamboohr_employee(1)])).await;
+    let source = source_with_api("bamboohr", "bamboohr", &hr);
+    let source = source.replace("provider = ", "tenant = \"acme\"\nprovider = ");
+    let variables = [
+        ("SECRET", "a key of sixteen bytes or more"),
+        ("API_KEY", "an API key of the tests"),
+        ("LEAVER_ADMIN_TOKEN", "a-token-of-the-pages-0123456789"),
+    ];
+    let mut app = TestApp::builder()
+        .config_file(&format!("{SINGLE_COMPANY}{source}"), &variables)
+        .build()
+        .await;
+    app.add_users(&["dana.ruiz@example.com", "ada.keller@example.com"])
+        .await;
+    // Roles belong to the whole server, which other tests use too.
+    app.sql("DO $$ BEGIN CREATE ROLE leaver_service; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$")
+        .await;
+    (app, hr)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_for_a_checkout_exist() {
+    let app = TestApp::new().await;
+    for path in ["CONTRIBUTING.md", "docs/MEASURED.md", "docs/RELEASING.md"] {
+        run_all(&page(path), &Stage::new(&app).await);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_blocks_of_operations_run() {
+    let (app, _hr) = acme().await;
+    let stage = Stage::new(&app)
+        .await
+        .file("new.toml", "[policy]\ncutoff = \"start_of_day\"\n");
+    run_all(&page("docs/OPERATIONS.md"), &stage);
+    let made = stage.path().join("server.pem");
+    assert!(made.exists(), "no certificate");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_blocks_of_security_run() {
+    let (app, _hr) = acme().await;
+    let owner = "postgres://owner@db.example/app?sslrootcert=/etc/leaver/ca.pem";
+    let stage = Stage::new(&app)
+        .await
+        .with(owner, &format!("'{}'", app.url));
+    run_all(&page("docs/SECURITY.md"), &stage);
+}

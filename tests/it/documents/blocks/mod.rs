@@ -58,8 +58,9 @@ fn every_block_names_its_language() {
     }
 }
 
-/// Returns an app of the company `acme` whose employees are those of the pages, with an API for BambooHR.
-async fn acme() -> (TestApp, StandIn) {
+/// Returns an app of the company `acme` whose employees are those of the pages, with an API for BambooHR. The text is
+/// its configuration.
+async fn acme() -> (TestApp, StandIn, String) {
     let hr = StandIn::start(bamboohr_company(vec![bamboohr_employee(1)])).await;
     let source = source_with_api("bamboohr", "bamboohr", &hr);
     let source = source.replace("provider = ", "tenant = \"acme\"\nprovider = ");
@@ -68,8 +69,9 @@ async fn acme() -> (TestApp, StandIn) {
         ("API_KEY", "an API key of the tests"),
         ("LEAVER_ADMIN_TOKEN", "a-token-of-the-pages-0123456789"),
     ];
+    let config = format!("{SINGLE_COMPANY}{source}");
     let mut app = TestApp::builder()
-        .config_file(&format!("{SINGLE_COMPANY}{source}"), &variables)
+        .config_file(&config, &variables)
         .build()
         .await;
     app.add_users(&["dana.ruiz@example.com", "ada.keller@example.com"])
@@ -77,7 +79,7 @@ async fn acme() -> (TestApp, StandIn) {
     // Roles belong to the whole server, which other tests use too.
     app.sql("DO $$ BEGIN CREATE ROLE leaver_service; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$")
         .await;
-    (app, hr)
+    (app, hr, config)
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -90,10 +92,9 @@ async fn the_commands_for_a_checkout_exist() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_blocks_of_operations_run() {
-    let (app, _hr) = acme().await;
-    let stage = Stage::new(&app)
-        .await
-        .file("new.toml", "[policy]\ncutoff = \"start_of_day\"\n");
+    let (app, _hr, config) = acme().await;
+    let other = format!("[policy]\ncutoff = \"start_of_day\"\n{config}");
+    let stage = Stage::new(&app).await.file("new.toml", &other);
     run_all(&page("docs/OPERATIONS.md"), &stage);
     let made = stage.path().join("server.pem");
     assert!(made.exists(), "no certificate");
@@ -101,7 +102,7 @@ async fn the_blocks_of_operations_run() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_blocks_of_security_run() {
-    let (app, _hr) = acme().await;
+    let (app, _hr, _) = acme().await;
     let owner = "postgres://owner@db.example/app?sslrootcert=/etc/leaver/ca.pem";
     let stage = Stage::new(&app)
         .await

@@ -15,6 +15,7 @@ use leaver_core::domain::printable;
 
 /// Options of every command.
 #[derive(Debug, Args)]
+#[command(next_help_heading = "Global options")]
 pub(super) struct Globals {
     #[command(flatten)]
     config: Config,
@@ -24,7 +25,7 @@ pub(super) struct Globals {
     /// Log to stderr what the command does; -vv logs more
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
-    /// Colour states and errors
+    /// Colour states and errors; auto: on a terminal without NO_COLOR
     #[arg(
         long,
         global = true,

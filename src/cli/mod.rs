@@ -58,15 +58,17 @@ Start with `leaver demo`, which needs no setup.
 
 Settings: config/default.toml
 
-Output: a table on a terminal; otherwise a header and one tab-separated line per row. Notes go to stderr.
+Output: a table on a terminal, else a header and one tab-separated line per row.
+Notes go to stderr.
 
 Exit status:
   0    done, or nothing found
-  1    findings: drift, missing deliveries, an incomplete read, an error that `check` names, an open trip, \
-an unhealthy service, nobody of that name
-  2    used wrongly: a flag, an unknown source, a digest that is not of the list
-  3    could not be done: an invalid configuration, no database, an API or a service that does not answer
-  141  the reader of stdout left";
+  1    findings: drift, missing deliveries, an incomplete read, an open trip,
+       an error that `check` names, an unhealthy service, nobody of that name
+  2    used wrongly: a flag, an unknown source, a digest of another list
+  3    could not be done: an invalid configuration, no database, an API or a
+       service that does not answer, a result that cannot be written
+  141  the reader of stdout has left";
 
 /// Ends a leaver's access in your own Postgres as soon as the HR system reports it.
 #[derive(Debug, Parser)]

@@ -17,12 +17,9 @@ static STYLE: OnceLock<Style> = OnceLock::new();
 /// Values of `--color`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ColorChoice {
-    /// On a terminal, without `NO_COLOR`
     #[default]
     Auto,
-    /// Always
     Always,
-    /// Never
     Never,
 }
 

@@ -3,19 +3,21 @@
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use chrono::{DateTime, Utc};
 use clap::Args;
 
+use super::output::{Listing, Table, TableColumns};
 use super::reads::record_read;
-use super::{Config, Format, exit_code, open, output};
+use super::sources::WrongUse;
+use super::{Config, exit_code, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, SecretScope, Settings};
 use crate::reports::backtest::{BacktestReport, DifferenceRow, TripRow, compare};
 use crate::reports::employees::parse_time;
 use leaver_core::backtest::{Both, Rules, Standing};
 
-/// Most rows of the table of differences; `--json` has all of them.
+/// Most rows of the table of differences on a terminal; a pipe and `--json` have all of them.
 const MAX_ROWS: usize = 200;
 
 /// Try a new configuration on the recorded observations; nothing is changed
@@ -33,15 +35,32 @@ pub(super) struct Backtest {
     #[arg(long, value_name = "TIME", value_parser = parse_time)]
     since: Option<DateTime<Utc>>,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+#[derive(Debug)]
+struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[
+        ("employee", 0),
+        ("source", 5),
+        ("tenant", 6),
+        ("from", 1),
+        ("until", 3),
+        ("present", 0),
+        ("new", 0),
+        ("reason", 4),
+    ];
 }
 
 impl Backtest {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let now = SystemClock.now();
         if self.since.is_some_and(|since| since > now) {
-            output::note("--since lies in the future; give a past time");
-            return Ok(ExitCode::from(2));
+            bail!(WrongUse::new(
+                "--since lies in the future; give a past time"
+            ));
         }
         let new = Settings::read(Some(&self.against), env, &SecretScope::none())
             .and_then(Settings::with_sources)
@@ -54,10 +73,10 @@ impl Backtest {
         let is_same = rules.present == rules.new;
         record_read(&mut conn, env, "backtest").await?;
         let report = compare(&mut conn, rules, self.since, now).await?;
-        if self.format.json {
+        if self.listing.json {
             output::json(&report)?;
         } else {
-            print(&report);
+            print(&report, Table::of(&self.listing));
             if is_same {
                 output::note(
                     "both configurations decide alike; an environment variable may override the new file",
@@ -76,47 +95,53 @@ fn rules(settings: Settings) -> Rules {
     }
 }
 
-fn print(report: &BacktestReport) {
+fn print(report: &BacktestReport, mut table: Table) {
     let Some(recorded_since) = report.recorded_since else {
-        output::line!("observations: none recorded yet; nothing can be added to the past");
-        return;
+        return table
+            .print_empty("observations: none recorded yet; nothing can be added to the past");
     };
-    output::line!(
+    output::remark!(
         "observations: {} of {}, recorded since {}; nothing can be added to the past",
         report.observations,
         counted(report.employees, "employee"),
         output::time(recorded_since)
     );
-    output::line!(
+    output::remark!(
         "period:       {} to {}",
         output::time(report.since.unwrap_or(recorded_since).max(recorded_since)),
         output::time(report.until)
     );
     let differences = &report.differences;
-    output::line!(
+    output::remark!(
         "differences:  {}; {} would lose access under the new policy only",
         differences.len(),
         counted(report.more_without_access, "employee")
     );
-    output::line!(
+    output::remark!(
         "trips:        {} under the present policy, {} under the new one",
         report.trips.present.len(),
         report.trips.new.len()
     );
-    if !differences.is_empty() {
-        output::line!();
-        output::line!("{}", differences_table(differences));
-        if differences.len() > MAX_ROWS {
-            output::note(&format!(
-                "{} more differences; `--json` lists all",
-                differences.len() - MAX_ROWS
-            ));
-        }
+    let most = if output::is_terminal() {
+        MAX_ROWS
+    } else {
+        usize::MAX
+    };
+    for difference in differences.iter().take(most) {
+        table.add_row(cells(difference));
     }
-    if !report.trips.new.is_empty() {
-        output::line!();
-        output::line!("trips under the new policy, each released at once:");
-        output::line!("{}", trips_table(&report.trips.new, &report.trips.present));
+    if !(differences.is_empty() && output::is_terminal()) {
+        table.print();
+    }
+    if differences.len() > most {
+        output::note(&format!(
+            "{} more differences; `--json` lists all",
+            differences.len() - most
+        ));
+    }
+    if !report.trips.new.is_empty() && output::is_terminal() {
+        output::line!("\ntrips under the new policy, each released at once:");
+        trips_table(&report.trips.new, &report.trips.present).print();
     }
 }
 
@@ -124,35 +149,29 @@ fn counted(number: u64, noun: &str) -> String {
     output::count(usize::try_from(number).unwrap_or(usize::MAX), noun)
 }
 
-fn differences_table(differences: &[DifferenceRow]) -> output::Table {
-    let mut table = output::Table::new(&[
-        "employee", "source", "tenant", "from", "until", "present", "new", "reason",
-    ]);
-    for difference in differences.iter().take(MAX_ROWS) {
-        table.add_row([
-            difference.employee_id.to_string(),
-            difference.source.to_string(),
-            difference.tenant.to_string(),
-            output::time(difference.from),
-            output::time_or_dash(difference.until),
-            shown(difference.standings.present).to_owned(),
-            shown(difference.standings.new).to_owned(),
-            difference.new_reason.clone(),
-        ]);
-    }
-    table
+fn cells(difference: &DifferenceRow) -> [String; 8] {
+    [
+        difference.employee_id.to_string(),
+        difference.source.to_string(),
+        difference.tenant.to_string(),
+        output::time(difference.from),
+        output::time_or_dash(difference.until),
+        shown(difference.standings.present).to_owned(),
+        shown(difference.standings.new).to_owned(),
+        difference.new_reason.clone(),
+    ]
 }
 
-fn trips_table(trips: &[TripRow], present: &[TripRow]) -> output::Table {
-    let mut table = output::Table::new(&[
-        "tenant",
-        "at",
-        "direction",
-        "window",
-        "changes",
-        "limit",
-        "accounts",
-        "also now",
+fn trips_table(trips: &[TripRow], present: &[TripRow]) -> Table {
+    let mut table = Table::with([
+        ("tenant", 0),
+        ("at", 0),
+        ("direction", 2),
+        ("window", 3),
+        ("changes", 0),
+        ("limit", 0),
+        ("accounts", 1),
+        ("also now", 0),
     ]);
     for trip in trips {
         table.add_row([

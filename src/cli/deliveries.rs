@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 
 use super::modes::note_shadow_modes;
-use super::{Config, Format, open, output};
+use super::output::{Listing, TableColumns};
+use super::sources::open_about;
+use super::{Config, output};
 use crate::config::Environment;
 use crate::reports::deliveries::{self, DeliverySummary};
 
@@ -27,7 +29,20 @@ pub(super) struct Deliveries {
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(i64).range(1..=10_000))]
     limit: i64,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+#[derive(Debug)]
+struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[
+        ("delivery", 0),
+        ("source", 3),
+        ("received", 2),
+        ("state", 0),
+        ("outcome", 1),
+    ];
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -40,7 +55,7 @@ enum State {
 
 impl Deliveries {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (settings, mut conn) = open(&self.config, env).await?;
+        let (settings, mut conn) = open_about(&self.config, env, self.source.as_deref()).await?;
         let state = self.state.map(|state| match state {
             State::Pending => "pending",
             State::Processed => "processed",
@@ -49,20 +64,19 @@ impl Deliveries {
         });
         let list =
             deliveries::store::list(&mut conn, state, self.source.as_deref(), self.limit).await?;
-        if self.format.json {
+        if self.listing.json {
             output::json(&list)?;
         } else if list.is_empty() {
-            output::note("no deliveries");
+            output::Table::of(&self.listing).print_empty("no deliveries");
         } else {
-            print(list);
+            print(list, output::Table::of(&self.listing));
             note_shadow_modes(&mut conn, &settings).await?;
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn print(list: Vec<DeliverySummary>) {
-    let mut table = output::Table::new(&["delivery", "source", "received", "state", "outcome"]);
+fn print(list: Vec<DeliverySummary>, mut table: output::Table) {
     for delivery in list {
         let outcome = match (&delivery.reason, &delivery.outcome) {
             (Some(reason), None) => reason.clone(),
@@ -87,5 +101,5 @@ fn print(list: Vec<DeliverySummary>) {
             outcome,
         ]);
     }
-    output::line!("{table}");
+    table.print();
 }

@@ -7,8 +7,10 @@ use anyhow::anyhow;
 use clap::Args;
 use sqlx::Connection;
 
+use super::drift_rows::{Columns, fill};
+use super::output::{Listing, Table};
 use super::reads::record_read;
-use super::{Config, Format, exit_code, open, output, trips};
+use super::{Config, exit_code, open, output, trips};
 use crate::base::clock::SystemClock;
 use crate::config::Environment;
 use crate::jobs::drift::compare_each;
@@ -38,7 +40,7 @@ pub(super) struct Drift {
     #[arg(long, requires = "json")]
     all: bool,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
 }
 
 impl Drift {
@@ -76,37 +78,57 @@ impl Drift {
             let mut conn = engine.pool.acquire().await?;
             met = trips::met(&mut conn, &engine.policies.tenants()).await?;
         }
-        if self.format.json {
+        if self.listing.json {
             let mut shown = serde_json::to_value(&report)?;
             shown["trips"] = trips::ids(&met).into();
             output::json(&shown)?;
         } else {
-            print(&report, mode);
+            let is_flat = !output::is_terminal() || self.listing.is_given();
+            print(&report, mode, is_flat.then(|| Table::of(&self.listing)));
         }
         trips::note(&met);
         Ok(exit_code(report.is_clean() && met.is_empty()))
     }
 }
 
-fn print(report: &DriftReport, mode: DriftMode) {
+/// Prints the groups: each with its own table on a terminal, or all in one table, with a remark for each group.
+fn print(report: &DriftReport, mode: DriftMode, flat: Option<Table>) {
+    let has_tables = flat.is_none();
+    if let Some(table) = flat {
+        fill(table, report).print();
+    }
+    let show = |heading: &str, count: usize, table: Table, shown: usize| {
+        output::remark!(
+            "\n{heading}: {}",
+            if count == 0 {
+                "none".to_owned()
+            } else {
+                count.to_string()
+            }
+        );
+        if has_tables && shown > 0 {
+            table.print();
+        }
+        note_more(count, shown);
+    };
     let counts = &report.counts;
     let found = counts.terminated_with_access;
-    if found == 0 {
-        output::line!("terminated with access: none");
-    } else {
-        output::line!("terminated with access: {found}");
-        output::line!("{}", terminated_table(&report.terminated_with_access));
-        note_more(found, report.terminated_with_access.len());
-        if report.unplanned_access() < found {
-            output::note(
-                "access of sources in shadow mode is not ended; `leaver plan` lists the planned changes",
-            );
-        }
-        if mode == DriftMode::Report && report.unplanned_access() > 0 {
-            output::note(
-                "next: `leaver drift --fix` ends this access; with `drift.mode = \"fix\"` the service does so itself",
-            );
-        }
+    let rows = &report.terminated_with_access;
+    show(
+        "terminated with access",
+        found,
+        terminated_table(rows),
+        rows.len(),
+    );
+    if report.unplanned_access() < found {
+        output::note(
+            "access of sources in shadow mode is not ended; `leaver plan` lists the planned changes",
+        );
+    }
+    if mode == DriftMode::Report && report.unplanned_access() > 0 {
+        output::note(
+            "next: `leaver drift --fix` ends this access; with `drift.mode = \"fix\"` the service does so itself",
+        );
     }
     for (heading, count, rows) in [
         ("access ended now", counts.fixed, &report.fixed),
@@ -118,53 +140,57 @@ fn print(report: &DriftReport, mode: DriftMode) {
         ),
     ] {
         if count > 0 {
-            output::line!("\n{heading}: {count}\n{}", terminated_table(rows));
-            note_more(count, rows.len());
+            show(heading, count, terminated_table(rows), rows.len());
         }
     }
-    print_first(
-        "active accounts without an employee",
+    let most = if has_tables { MAX_ROWS } else { usize::MAX };
+    let (count, rows) = (
         counts.active_without_employee,
         &report.active_without_employee,
-        accounts_table,
+    );
+    let rows = &rows[..rows.len().min(most)];
+    show(
+        "active accounts without an employee",
+        count,
+        accounts_table(rows),
+        rows.len(),
     );
     let (left, employed): (Vec<_>, Vec<_>) = report
         .unmatched
         .iter()
         .partition(|unmatched| unmatched.left);
-    let unmatched = counts.leavers_without_account;
-    output::line!("\nleavers without an account: {unmatched}");
+    let count = counts.leavers_without_account;
+    show(
+        "leavers without an account",
+        count,
+        leavers_table(&left),
+        left.len(),
+    );
     if !left.is_empty() {
-        output::line!("{}", leavers_table(&left));
-        note_more(unmatched, left.len());
         output::note(
             "an account under another e-mail still gives access; next: `leaver end` with the id of that account",
         );
     }
-    print_first(
+    let count = counts.employees_without_account;
+    let rows = &employed[..employed.len().min(most)];
+    show(
         "other employees without an account",
-        counts.employees_without_account,
-        &employed,
-        employees_table,
+        count,
+        employees_table(rows),
+        rows.len(),
     );
-    output::line!(
-        "\nsyncs behind this report:\n{}",
-        sources_table(&report.reads)
+    let reads = &report.reads;
+    show(
+        "syncs behind this report",
+        reads.len(),
+        sources_table(reads),
+        reads.len(),
     );
     if !report.rests_on_complete_reads {
         output::note(
             "not every source has been read in full, so an account without an employee may belong to one not read yet",
         );
     }
-}
-
-fn print_first<T>(heading: &str, count: usize, rows: &[T], table: fn(&[T]) -> output::Table) {
-    output::line!("\n{heading}: {count}");
-    let shown = rows.len().min(MAX_ROWS);
-    if shown > 0 {
-        output::line!("{}", table(&rows[..shown]));
-    }
-    note_more(count, shown);
 }
 
 /// Prints how many rows of a group are not shown.
@@ -177,25 +203,30 @@ fn note_more(count: usize, shown: usize) {
     }
 }
 
-fn terminated_table(rows: &[TerminatedWithAccess]) -> output::Table {
-    let mut table = output::Table::new(&[
-        "employee",
-        "source",
-        "tenant",
-        "account",
-        "work e-mail",
-        "reason",
-        "hold",
+/// Returns the reason, and why the access is not ended.
+pub(super) fn reason(row: &TerminatedWithAccess) -> String {
+    match (&row.failure, row.blocked_since) {
+        (None, _) => row.reason.clone(),
+        (Some(failure), None) => format!("{}; not fixed: {failure}", row.reason),
+        (Some(failure), Some(since)) => {
+            let since = output::time(since);
+            format!("{}; blocked since {since}: {failure}", row.reason)
+        }
+    }
+}
+
+fn terminated_table(rows: &[TerminatedWithAccess]) -> Table {
+    let mut table = Table::with([
+        ("employee", 0),
+        ("source", 4),
+        ("tenant", 5),
+        ("account", 0),
+        ("work e-mail", 1),
+        ("reason", 3),
+        ("hold", 2),
     ]);
     for row in rows {
-        let reason = match (&row.failure, row.blocked_since) {
-            (None, _) => row.reason.clone(),
-            (Some(failure), None) => format!("{}; not fixed: {failure}", row.reason),
-            (Some(failure), Some(since)) => {
-                let since = output::time(since);
-                format!("{}; blocked since {since}: {failure}", row.reason)
-            }
-        };
+        let reason = reason(row);
         table.add_row([
             row.employee_id.to_string(),
             row.source.to_string(),
@@ -209,8 +240,8 @@ fn terminated_table(rows: &[TerminatedWithAccess]) -> output::Table {
     table
 }
 
-fn accounts_table(rows: &[AccountWithoutEmployee]) -> output::Table {
-    let mut table = output::Table::new(&["account", "tenant", "e-mail", "protected"]);
+fn accounts_table(rows: &[AccountWithoutEmployee]) -> Table {
+    let mut table = Table::new(&["account", "tenant", "e-mail", "protected"]);
     for row in rows {
         table.add_row([
             row.account_id.to_string(),
@@ -222,9 +253,8 @@ fn accounts_table(rows: &[AccountWithoutEmployee]) -> output::Table {
     table
 }
 
-fn leavers_table(rows: &[&EmployeeWithoutAccount]) -> output::Table {
-    let mut table =
-        output::Table::new(&["employee", "source", "tenant", "e-mail looked for", "since"]);
+fn leavers_table(rows: &[&EmployeeWithoutAccount]) -> Table {
+    let mut table = Table::new(&["employee", "source", "tenant", "e-mail looked for", "since"]);
     for row in rows {
         table.add_row([
             row.employee_id.to_string(),
@@ -237,8 +267,8 @@ fn leavers_table(rows: &[&EmployeeWithoutAccount]) -> output::Table {
     table
 }
 
-fn employees_table(rows: &[&EmployeeWithoutAccount]) -> output::Table {
-    let mut table = output::Table::new(&["employee", "source", "tenant", "work e-mail"]);
+fn employees_table(rows: &[&EmployeeWithoutAccount]) -> Table {
+    let mut table = Table::new(&["employee", "source", "tenant", "work e-mail"]);
     for row in rows {
         table.add_row([
             row.employee_id.to_string(),
@@ -250,8 +280,8 @@ fn employees_table(rows: &[&EmployeeWithoutAccount]) -> output::Table {
     table
 }
 
-fn sources_table(rows: &[SourceCompleteness]) -> output::Table {
-    let mut table = output::Table::new(&[
+fn sources_table(rows: &[SourceCompleteness]) -> Table {
+    let mut table = Table::new(&[
         "source",
         "mode",
         "linked account",

@@ -8,8 +8,10 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use strum::VariantNames;
 
 use super::modes::note_shadow_modes;
+use super::output::{Listing, TableColumns};
 use super::reads::record_read;
-use super::{Config, Format, open, output};
+use super::sources::open_about;
+use super::{Config, output};
 use crate::config::Environment;
 use crate::reports::employees::{
     self, Cursor, DEFAULT_PAGE_SIZE, EmployeeQuery, EmploymentFilter, MAX_PAGE_SIZE, Page,
@@ -40,12 +42,30 @@ pub(super) struct Employees {
     #[arg(long, value_parser = Cursor::parse)]
     cursor: Option<Cursor>,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+#[derive(Debug)]
+struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[
+        ("employee", 0),
+        ("source", 6),
+        ("tenant", 5),
+        ("status", 1),
+        ("work e-mail", 0),
+        ("termination date", 2),
+        ("account", 3),
+        ("deactivated", 1),
+        ("modified", 4),
+    ];
 }
 
 impl Employees {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (settings, mut conn) = open(&self.config, env).await?;
+        let source = self.source.as_ref().map(SourceName::as_str);
+        let (settings, mut conn) = open_about(&self.config, env, source).await?;
         let query = EmployeeQuery {
             modified_after: self.modified_after,
             status: self.status,
@@ -54,16 +74,16 @@ impl Employees {
         };
         record_read(&mut conn, env, &query.describe(self.limit)).await?;
         let page = employees::store::page(&mut conn, &query, self.limit).await?;
-        if self.format.json {
+        if self.listing.json {
             output::json(&page)?;
             return Ok(ExitCode::SUCCESS);
         }
         if page.results.is_empty() {
-            output::note("no employees");
+            output::Table::of(&self.listing).print_empty("no employees");
             return Ok(ExitCode::SUCCESS);
         }
         let next = page.next.clone();
-        print(page);
+        print(page, output::Table::of(&self.listing));
         note_shadow_modes(&mut conn, &settings).await?;
         if let Some(next) = next {
             output::note("next page:");
@@ -96,18 +116,7 @@ impl Employees {
     }
 }
 
-fn print(page: Page) {
-    let mut table = output::Table::new(&[
-        "employee",
-        "source",
-        "tenant",
-        "status",
-        "work e-mail",
-        "termination date",
-        "account",
-        "deactivated",
-        "modified",
-    ]);
+fn print(page: Page, mut table: output::Table) {
     for employee in page.results {
         let status = match (employee.deleted, employee.status) {
             (true, _) => "deleted".to_owned(),
@@ -125,5 +134,5 @@ fn print(page: Page) {
             output::time(employee.modified_at),
         ]);
     }
-    output::line!("{table}");
+    table.print();
 }

@@ -7,10 +7,11 @@ use clap::Args;
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::output::Cell;
+use super::output::Table;
 use super::person::Person;
 use super::reads::record_read;
-use super::{Config, Format, open, output, wrong_usage};
+use super::sources::open_about;
+use super::{Config, Format, output, wrong_usage};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::engine::accounts::AccountsTable;
@@ -89,7 +90,8 @@ pub(super) fn parse_reason(text: &str) -> Result<String, InvalidReason> {
 
 impl End {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (settings, mut conn) = open(&self.config, env).await?;
+        let source = self.source.as_ref().map(SourceName::as_str);
+        let (settings, mut conn) = open_about(&self.config, env, source).await?;
         let table = AccountsTable::inspect(&mut conn, &settings.accounts).await?;
         let policies = service::policies(&settings);
         let who = Who::parse(&self.who);
@@ -98,7 +100,7 @@ impl End {
         let found = find(&mut conn, &table, &policies, &who, source, tenant.as_ref()).await?;
         if found.candidates.is_empty() {
             self.print_candidates(&mut conn, env, &found).await?;
-            output::note(if found.without_account.is_empty() {
+            output::problem(if found.without_account.is_empty() {
                 "no account and no employee fits; an account can be named as `account:ID`"
             } else {
                 "no account is found for this employee; name the account as `account:ID`"
@@ -107,24 +109,24 @@ impl End {
         }
         if found.is_ambiguous() && !self.all {
             self.print_candidates(&mut conn, env, &found).await?;
-            output::note("several fit; name one as in the first column, or use --all");
+            output::problem("several fit; name one as in the first column, or use --all");
             return Ok(wrong_usage());
         }
         if !self.protected && found.candidates.iter().any(|candidate| candidate.protected) {
-            output::note(
+            output::problem(
                 "the account is protected (`accounts.protected`); add --protected to end it",
             );
             return Ok(wrong_usage());
         }
         if !self.yes && !std::io::stdin().is_terminal() {
-            output::note("nobody can confirm, since the input is no terminal; add --yes");
+            output::problem("nobody can confirm, since the input is no terminal; add --yes");
             return Ok(wrong_usage());
         }
         if !self.yes {
             record_read(&mut conn, env, "end, the accounts that fit").await?;
         }
         if !self.yes && !confirm(&found)? {
-            output::note("nothing was changed");
+            output::problem("nothing was changed");
             return Ok(ExitCode::FAILURE);
         }
         let (actor, now) = (self.person.actor(env)?, SystemClock.now());
@@ -161,7 +163,7 @@ impl End {
             return output::json(&serde_json::json!({ "candidates": rows }));
         }
         if rows(found).next().is_some() {
-            output::line!("{}", table_of(found));
+            table_of(found).print();
         }
         Ok(())
     }
@@ -249,19 +251,22 @@ fn email_of(candidate: &Candidate) -> Option<String> {
     email.map(WorkEmail::expose).map(str::to_owned)
 }
 
-fn table_of(found: &Found) -> output::Table {
-    let mut table = output::Table::new(&["who", "e-mail", "active", "protected", "employees"]);
+fn table_of(found: &Found) -> Table {
+    let columns = [
+        ("who", 0),
+        ("e-mail", 0),
+        ("active", 1),
+        ("protected", 2),
+        ("employees", 3),
+    ];
+    let mut table = Table::with(columns);
     for row in rows(found) {
         table.add_row([
-            row.who.into(),
-            output::or_dash(row.email).into(),
-            output::or_dash(row.active.map(output::yes_or_no)).into(),
-            output::yes_or_no(row.protected).into(),
-            if row.employees.is_empty() {
-                "-".into()
-            } else {
-                Cell::lines(&row.employees)
-            },
+            row.who,
+            output::or_dash(row.email),
+            output::or_dash(row.active.map(output::yes_or_no)),
+            output::yes_or_no(row.protected).to_owned(),
+            output::or_dash(Some(row.employees.join(", "))),
         ]);
     }
     table

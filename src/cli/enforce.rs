@@ -6,10 +6,12 @@ use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use sqlx::PgConnection;
 
+use super::output::{Table, TableColumns};
 use super::person::Person;
-use super::plan::PlanReport;
+use super::plan::{self, PlanReport};
 use super::reads::record_read;
-use super::{Config, Format, exit_code, open, output};
+use super::sources::open_about;
+use super::{Config, Format, exit_code, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, Settings};
 use crate::engine::accounts::{AccountsTable, privileges};
@@ -67,25 +69,10 @@ pub(super) struct Shadow {
     format: Format,
 }
 
-/// Returns true if the source is configured; otherwise prints which ones are.
-fn is_configured(settings: &Settings, source: &SourceName) -> bool {
-    let names: Vec<&str> = settings.sources.iter().map(|s| s.name.as_str()).collect();
-    let is_known = names.contains(&source.as_str());
-    if !is_known {
-        output::note(&format!(
-            "no source {source} is configured; nothing was changed; there is: {}",
-            names.join(", ")
-        ));
-    }
-    is_known
-}
-
 impl Shadow {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (settings, mut conn) = open(&self.config, env).await?;
-        if !is_configured(&settings, &self.source) {
-            return Ok(ExitCode::from(2));
-        }
+        let source = Some(self.source.as_str());
+        let (settings, mut conn) = open_about(&self.config, env, source).await?;
         let (policies, source) = (service::policies(&settings), &self.source);
         let (actor, now) = (self.person.actor(env)?, SystemClock.now());
         let changed = start_shadow_mode(&mut conn, &policies, source, &actor, now).await?;
@@ -106,10 +93,8 @@ impl Shadow {
 
 impl Enforce {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (settings, mut conn) = open(&self.config, env).await?;
-        if !is_configured(&settings, &self.source) {
-            return Ok(ExitCode::from(2));
-        }
+        let source = Some(self.source.as_str());
+        let (settings, mut conn) = open_about(&self.config, env, source).await?;
         let table = AccountsTable::inspect(&mut conn, &settings.accounts).await?;
         ensure_update(&mut conn, &settings, &table).await?;
         let report = PlanReport::of(&mut conn, &settings, Some(&self.source)).await?;
@@ -132,11 +117,21 @@ impl Enforce {
         if self.format.json {
             output::json(&change)?;
         } else if change.needs_answer() {
-            report.print(MAX_ROWS);
+            let most = if output::is_terminal() {
+                MAX_ROWS
+            } else {
+                usize::MAX
+            };
+            let columns = plan::Columns::COLUMNS.iter().copied();
+            report.print(Table::with(columns), most);
             let source = &self.source;
+            output::problem("nothing was changed; the planned changes need an answer");
             output::note(&format!(
-                "nothing was changed\nnext: `leaver enforce --source {source} --backlog release` makes these changes\n      `--backlog accept` keeps these accounts as they are until the facts change"
+                "next: `leaver enforce --source {source} --backlog release` makes these changes"
             ));
+            output::note(
+                "      `--backlog accept` keeps these accounts as they are until the facts change",
+            );
         } else {
             print(&change);
         }
@@ -192,7 +187,14 @@ fn print(change: &ModeChange) {
         .filter_map(|result| Some((result, result.why.as_ref()?)))
         .collect();
     if !left.is_empty() {
-        let mut table = output::Table::new(&["employee", "tenant", "account", "outcome", "why"]);
+        let columns = [
+            ("employee", 0),
+            ("tenant", 1),
+            ("account", 0),
+            ("outcome", 0),
+            ("why", 0),
+        ];
+        let mut table = Table::with(columns);
         for (result, why) in left {
             table.add_row([
                 result.change.employee_id.clone(),
@@ -202,7 +204,7 @@ fn print(change: &ModeChange) {
                 why.clone(),
             ]);
         }
-        output::line!("{table}");
+        table.print();
     }
     if let Some(digest) = &change.digest {
         output::line!("digest of the changes that were made: {digest}");
@@ -211,8 +213,12 @@ fn print(change: &ModeChange) {
         output::note(&format!("`leaver undo --batch {batch}` takes them back"));
     }
     for trip in &change.trips {
+        output::note(&format!("the safeguard tripped: trip {trip} holds changes"));
         output::note(&format!(
-            "the safeguard tripped: trip {trip} holds changes\nnext: `leaver safeguard release {trip}` lists them\n      `leaver safeguard reject {trip}` drops them"
+            "next: `leaver safeguard release {trip}` lists them"
+        ));
+        output::note(&format!(
+            "      `leaver safeguard reject {trip}` drops them"
         ));
     }
 }

@@ -5,8 +5,10 @@ use std::process::ExitCode;
 
 use clap::Args;
 
+use super::explain_rows::{Columns, fill};
+use super::output::{Listing, Table};
 use super::reads::record_read_of;
-use super::{Config, Format, exit_code, open, output};
+use super::{Config, exit_code, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::engine::accounts::AccountsTable;
@@ -28,7 +30,7 @@ pub(super) struct Explain {
     #[arg(value_name = "EMAIL-OR-EMPLOYEE-ID")]
     who: String,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
 }
 
 impl Explain {
@@ -53,12 +55,14 @@ impl Explain {
             let now = SystemClock.now();
             explanations.push(explain(&mut conn, &table, &policies, employee, now).await?);
         }
-        if self.format.json {
+        if self.listing.json {
             output::json(&explanations)?;
         } else if explanations.is_empty() {
-            output::note(
+            output::problem(
                 "no employee has this work e-mail or employee ID; no delivery or sync has named one",
             );
+        } else if !output::is_terminal() || self.listing.is_given() {
+            fill(Table::of(&self.listing), &explanations).print();
         } else {
             explanations.iter().for_each(print);
         }
@@ -73,7 +77,7 @@ fn print(explanation: &Explanation) {
         output::text(&explanation.tenant),
         explanation.source
     );
-    output::line!("{}", facts_table(&explanation.facts));
+    facts_table(&explanation.facts).print();
     output::line!("state:          {}", output::text(state(explanation)));
     output::line!(
         "account:        {}",
@@ -115,14 +119,14 @@ fn print(explanation: &Explanation) {
                     record.reason.clone(),
                 ]);
             }
-            output::line!("{table}");
+            table.print();
         }
     }
     output::line!();
 }
 
 /// Returns the state with what belongs to it.
-fn state(explanation: &Explanation) -> String {
+pub(super) fn state(explanation: &Explanation) -> String {
     let Some(state) = explanation.state else {
         return "unknown, this source is not configured".to_owned();
     };

@@ -6,7 +6,8 @@ use std::time::Duration;
 use anyhow::Context;
 use clap::Args;
 
-use super::{Config, Format, exit_code, output};
+use super::output::{Listing, Table, TableColumns};
+use super::{Config, exit_code, output};
 use crate::config::{Environment, SecretScope};
 use crate::connect::client;
 
@@ -22,7 +23,14 @@ pub(super) struct HealthCheck {
     #[arg(long, value_parser = client::parse_url)]
     url: Option<String>,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+#[derive(Debug)]
+struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[("item", 0), ("value", 0), ("command", 1)];
 }
 
 impl HealthCheck {
@@ -45,8 +53,10 @@ impl HealthCheck {
             .await
             .map_err(output::request_error)
             .with_context(|| format!("{base}/health is not a Leaver service"))?;
-        if self.format.json {
+        if self.listing.json {
             output::json(&health)?;
+        } else if !output::is_terminal() || self.listing.is_given() {
+            rows(&health, Table::of(&self.listing)).print();
         } else {
             let word = |pointer: &str| match health.pointer(pointer) {
                 Some(serde_json::Value::String(text)) => output::text(text),
@@ -88,5 +98,35 @@ impl HealthCheck {
             );
         }
         Ok(exit_code(good))
+    }
+}
+
+/// Adds one row for each value, and one for each reason with the command that helps.
+fn rows(health: &serde_json::Value, mut table: Table) -> Table {
+    for (item, value) in health.as_object().into_iter().flatten() {
+        match value {
+            serde_json::Value::Array(_) => {}
+            serde_json::Value::Object(values) => {
+                for (part, value) in values {
+                    table.add_row([format!("{item}.{part}"), word(value), "-".to_owned()]);
+                }
+            }
+            value => table.add_row([item.clone(), word(value), "-".to_owned()]),
+        }
+    }
+    let reasons = health.get("reasons").and_then(serde_json::Value::as_array);
+    for reason in reasons.into_iter().flatten() {
+        let part = |name: &str| reason.get(name).map_or_else(|| "-".to_owned(), word);
+        let value = format!("{}: {}", part("code"), part("text"));
+        table.add_row(["reason".to_owned(), value, part("command")]);
+    }
+    table
+}
+
+fn word(value: &serde_json::Value) -> String {
+    match value {
+        serde_json::Value::String(text) => text.clone(),
+        serde_json::Value::Null => "-".to_owned(),
+        other => other.to_string(),
     }
 }

@@ -4,15 +4,17 @@ mod backtest;
 mod check;
 mod deliveries;
 mod drift;
+mod drift_rows;
 mod employees;
 mod end;
 mod enforce;
 mod explain;
+mod explain_rows;
+mod globals;
 mod health;
 mod holds;
 mod migrate;
 mod modes;
-mod narrow;
 pub(crate) mod output;
 mod person;
 mod plan;
@@ -22,12 +24,12 @@ mod restores;
 mod safeguard;
 mod send;
 mod serve;
+mod sources;
 mod sync;
 mod undo;
 mod trips;
 mod webhooks;
 
-use std::ffi::OsString;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
@@ -35,6 +37,9 @@ use anyhow::ensure;
 use clap::{Args, Parser, Subcommand};
 use sqlx::PgConnection;
 
+use self::globals::Globals;
+use self::output::OutputError;
+use self::sources::WrongUse;
 use crate::base::process;
 use crate::config::{Environment, SecretScope, Settings};
 use crate::db::connection::Servers;
@@ -42,19 +47,39 @@ use crate::db::error::{Cause, database_error};
 use crate::db::schema;
 use crate::service;
 use embedded_postgres::{self, Embedded};
-use leaver_core::domain::printable;
 
-/// Exit code of a command that failed.
-const COULD_NOT_BE_DONE: i32 = 3;
+pub(crate) use globals::start_log;
+
+/// Exit status of a command that failed.
+const COULD_NOT_BE_DONE: u8 = 3;
+
+const AFTER_HELP: &str = "\
+Start with `leaver demo`, which needs no setup.
+
+Settings: config/default.toml
+
+Output: a table on a terminal, else a header and one tab-separated line per row.
+Notes go to stderr.
+
+Exit status:
+  0    done, or nothing found
+  1    findings: drift, missing deliveries, an incomplete read, an open trip,
+       an error that `check` names, an unhealthy service, nobody of that name
+  2    used wrongly: a flag, an unknown source, a digest of another list
+  3    could not be done: an invalid configuration, no database, an API or a
+       service that does not answer, a result that cannot be written
+  141  the reader of stdout has left";
 
 /// Ends a leaver's access in your own Postgres as soon as the HR system reports it.
 #[derive(Debug, Parser)]
 #[command(
     name = "leaver",
     version,
-    after_help = "Start with `leaver demo`, which needs no setup.\n\nSettings:   config/default.toml\nExit codes: 0 done, 1 findings, 2 wrong usage, 3 could not be done"
+    after_help = AFTER_HELP
 )]
 pub struct Cli {
+    #[command(flatten)]
+    globals: Globals,
     #[command(subcommand)]
     command: Command,
 }
@@ -89,7 +114,7 @@ enum Command {
 #[derive(Debug, Clone, Args)]
 pub struct Config {
     /// Configuration file; default: `LEAVER_CONFIG`, else only the environment
-    #[arg(long, value_name = "FILE")]
+    #[arg(short, long, value_name = "FILE", global = true)]
     config: Option<PathBuf>,
 }
 
@@ -97,7 +122,7 @@ pub struct Config {
 #[derive(Debug, Clone, Copy, Args)]
 pub(crate) struct Format {
     /// Print JSON
-    #[arg(long)]
+    #[arg(long, global = true)]
     json: bool,
 }
 
@@ -123,13 +148,18 @@ async fn open_with(
     scope: &SecretScope<'_>,
 ) -> anyhow::Result<(Settings, PgConnection)> {
     let (settings, mut conn) = connect(config, env, scope).await?;
-    let pending = schema::pending(&mut conn).await?;
+    ensure_migrated(&mut conn).await?;
+    Ok((settings, conn))
+}
+
+async fn ensure_migrated(conn: &mut PgConnection) -> anyhow::Result<()> {
+    let pending = schema::pending(conn).await?;
     ensure!(
         pending == 0,
         "{} pending in this database; run `leaver migrate` or start `leaver serve`",
         output::count(pending, "migration")
     );
-    Ok((settings, conn))
+    Ok(())
 }
 
 /// Reads the settings and connects. The database may be empty.
@@ -140,6 +170,7 @@ async fn connect(
 ) -> anyhow::Result<(Settings, PgConnection)> {
     let settings = config.read(env, scope)?;
     let conn = service::connect(&service::connect_options(&settings.database)?).await?;
+    tracing::info!("cli.connect: connected to the database");
     Ok((settings, conn))
 }
 
@@ -167,30 +198,20 @@ pub fn main(env: &Environment) -> ExitCode {
     if let Err(error) = process::protect_memory() {
         output::note(&format!("leaver: cannot turn core dumps off: {error}"));
     }
-    let mistake = match Cli::try_parse() {
-        Ok(cli) => return run(cli, env),
-        Err(mistake) => mistake,
-    };
-    let written: Vec<OsString> = std::env::args_os().collect();
-    let shown: Vec<OsString> = written.iter().map(printable_argument).collect();
-    if shown == written {
-        mistake.exit();
+    match globals::parse(env) {
+        Ok(cli) => run(cli, env),
+        Err(code) => code,
     }
-    // The message quotes an argument, which may be a copy of a text that somebody else wrote.
-    if let Err(mistake) = Cli::try_parse_from(shown) {
-        mistake.exit();
-    }
-    output::note("error: an argument has a control character or an invisible one; leave it out");
-    wrong_usage()
-}
-
-fn printable_argument(argument: &OsString) -> OsString {
-    printable(&argument.to_string_lossy()).into_owned().into()
 }
 
 /// Runs a command and returns its exit code.
 #[must_use]
 pub fn run(cli: Cli, env: &Environment) -> ExitCode {
+    let starts_log = matches!(cli.command, Command::Serve(_) | Command::Demo(_));
+    if let Err(error) = cli.globals.apply(env, starts_log) {
+        return failed(&error);
+    }
+    let started_at = std::time::Instant::now();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -227,6 +248,10 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    tracing::info!(
+        elapsed_ms = started_at.elapsed().as_millis(),
+        "cli.end: done"
+    );
     done.unwrap_or_else(|error| failed(&error))
 }
 
@@ -246,15 +271,22 @@ fn wrong_usage() -> ExitCode {
 
 /// Returns exit code 3.
 fn could_not_be_done() -> ExitCode {
-    u8::try_from(COULD_NOT_BE_DONE).map_or(ExitCode::FAILURE, ExitCode::from)
+    ExitCode::from(COULD_NOT_BE_DONE)
 }
 
 fn failed(error: &anyhow::Error) -> ExitCode {
+    if let Some(error) = error.downcast_ref::<OutputError>() {
+        return ExitCode::from(error.report());
+    }
     let cause = database_error(error.as_ref()).map(Cause::of);
     let advice = cause
         .filter(Cause::is_of_server)
         .map(|cause| format!("; {}", cause.advice()))
         .unwrap_or_default();
-    output::note(&format!("leaver: {}{advice}", output::chain(error)));
-    could_not_be_done()
+    output::problem(&format!("leaver: {}{advice}", output::chain(error)));
+    if error.is::<WrongUse>() {
+        wrong_usage()
+    } else {
+        could_not_be_done()
+    }
 }

@@ -7,9 +7,10 @@ use serde::Serialize;
 use sqlx::PgConnection;
 
 use super::modes::described;
-use super::output::Cell;
+use super::output::{Listing, Table, TableColumns};
 use super::reads::record_read;
-use super::{Config, Format, open, output};
+use super::sources::open_about;
+use super::{Config, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, Settings};
 use crate::engine::accounts::AccountsTable;
@@ -32,7 +33,24 @@ pub(super) struct ShowPlan {
     #[arg(long, value_name = "NAME", value_parser = SourceName::parse)]
     source: Option<SourceName>,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+/// Columns of the planned changes.
+#[derive(Debug)]
+pub(super) struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[
+        ("employee", 0),
+        ("work e-mail", 3),
+        ("source", 6),
+        ("tenant", 5),
+        ("account", 0),
+        ("change", 0),
+        ("since", 4),
+        ("reason", 2),
+    ];
 }
 
 /// The plan with all that belongs to it. It contains personal data, so it has no `Debug`.
@@ -82,47 +100,48 @@ impl PlanReport {
     }
 
     /// Prints the report with at most this many changes.
-    pub(super) fn print(&self, most: usize) {
+    pub(super) fn print(&self, mut table: Table, most: usize) {
         for found in &self.sources {
-            output::line!("source {}: {}", found.source, described(found));
+            output::remark!("source {}: {}", found.source, described(found));
         }
         if self.changes.is_empty() {
-            output::line!("planned changes: none");
-            return;
+            return table.print_empty("planned changes: none");
         }
-        output::line!("planned changes: {}", self.changes.len());
-        output::line!("{}", table(self.changes.iter().take(most)));
+        output::remark!("planned changes: {}", self.changes.len());
+        for row in self.changes.iter().take(most) {
+            table.add_row(row.cells());
+        }
+        table.print();
         if self.changes.len() > most {
             let left = self.changes.len() - most;
             output::note(&format!("{left} more; `leaver plan` lists all of them"));
         }
-        output::line!("digest: {}", self.digest);
+        output::remark!("digest: {}", self.digest);
         for limit in &self.limits {
-            output::line!("{}", outlook(limit));
+            output::remark!("{}", outlook(limit));
+            if limit.reason.is_some() {
+                output::note(
+                    "next: `leaver safeguard grant` permits them ahead; otherwise decide about the trip",
+                );
+            }
         }
     }
 }
 
-fn table<'a>(rows: impl Iterator<Item = &'a Row>) -> output::Table {
-    let mut table = output::Table::new(&[
-        "employee", "source", "tenant", "account", "change", "since", "reason",
-    ]);
-    for Row { change, work_email } in rows {
-        let employee = match work_email {
-            Some(email) => Cell::lines([&change.employee_id, email]),
-            None => Cell::from(&change.employee_id),
-        };
-        table.add_row([
-            employee,
-            Cell::from(&change.source),
-            Cell::from(&change.tenant),
-            Cell::from(&change.account_id),
-            verb(&change.direction).into(),
-            output::time(change.planned_at).into(),
-            Cell::from(&change.reason),
-        ]);
+impl Row {
+    fn cells(&self) -> [String; 8] {
+        let change = &self.change;
+        [
+            change.employee_id.clone(),
+            output::or_dash(self.work_email.as_deref()),
+            change.source.clone(),
+            change.tenant.clone(),
+            change.account_id.clone(),
+            verb(&change.direction).to_owned(),
+            output::time(change.planned_at),
+            change.reason.clone(),
+        ]
     }
-    table
 }
 
 fn verb(direction: &str) -> &'static str {
@@ -141,25 +160,28 @@ fn outlook(limit: &Outlook) -> String {
     );
     match &limit.reason {
         None => format!("{what}, within the limits of the safeguard"),
-        Some(reason) => format!(
-            "{what}; a release of all of them trips the safeguard: {reason}\nnext: `leaver safeguard grant` permits them ahead; otherwise decide about the trip"
-        ),
+        Some(reason) => format!("{what}; a release of all of them trips the safeguard: {reason}"),
     }
 }
 
 impl ShowPlan {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (settings, mut conn) = open(&self.config, env).await?;
+        let (settings, mut conn) = open_about(
+            &self.config,
+            env,
+            self.source.as_ref().map(SourceName::as_str),
+        )
+        .await?;
         let filter = match &self.source {
             Some(source) => format!("plan, source {source}"),
             None => "plan".to_owned(),
         };
         record_read(&mut conn, env, &filter).await?;
         let report = PlanReport::of(&mut conn, &settings, self.source.as_ref()).await?;
-        if self.format.json {
+        if self.listing.json {
             output::json(&report)?;
         } else {
-            report.print(usize::MAX);
+            report.print(Table::of(&self.listing), usize::MAX);
             if !report.changes.is_empty() {
                 output::note("next: `leaver enforce --source NAME` leaves shadow mode");
             }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use uuid::Uuid;
 
-use super::{Config, Format, could_not_be_done, exit_code, open, output, trips};
+use super::output::{Listing, TableColumns};
+use super::{Config, could_not_be_done, exit_code, open, output, trips};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::db::notification::{self, Topic};
@@ -25,7 +26,14 @@ pub(super) struct Replay {
     #[arg(required = true, value_name = "ID")]
     ids: Vec<Uuid>,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+#[derive(Debug)]
+struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[("delivery", 0), ("result", 0)];
 }
 
 impl Replay {
@@ -41,18 +49,18 @@ impl Replay {
         }
         let tenants = service::policies(&settings).tenants();
         let met = trips::met(&mut conn, &tenants).await?;
-        if self.format.json {
+        if self.listing.json {
             let rows: Vec<_> = results
                 .iter()
                 .map(|(id, result)| serde_json::json!({ "delivery": id, "result": result }))
                 .collect();
             output::json(&rows)?;
         } else {
-            let mut table = output::Table::without_wrapping(&["delivery", "result"]);
+            let mut table = output::Table::of(&self.listing);
             for (id, result) in &results {
                 table.add_row([id.to_string(), describe(*result).to_owned()]);
             }
-            output::line!("{table}");
+            table.print();
         }
         let all_queued = results.iter().all(|(_, result)| {
             matches!(result, ReplayResult::Queued | ReplayResult::AlreadyPending)

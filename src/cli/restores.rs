@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use clap::{Args, Subcommand};
 use serde_json::json;
 
+use super::output::{Listing, TableColumns};
 use super::person::Person;
+use super::sources::ensure_unused;
 use super::{Config, Format, exit_code, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
@@ -14,7 +16,6 @@ use crate::db::lineage::{Restore, store};
 /// Show when the database went back in time, after a restore or a failover; acknowledge it
 #[derive(Debug, Args)]
 #[command(
-    args_conflicts_with_subcommands = true,
     after_help = "Example:\n  leaver restores\n  leaver sync --full\n  leaver webhooks gaps\n  leaver restores acknowledge 3\n\nExit code 1: one is not acknowledged"
 )]
 pub(super) struct Restores {
@@ -23,7 +24,20 @@ pub(super) struct Restores {
     #[command(flatten)]
     config: Config,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+#[derive(Debug)]
+struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[
+        ("id", 0),
+        ("found", 1),
+        ("rows known until", 3),
+        ("acknowledged", 0),
+        ("cause", 2),
+    ];
 }
 
 #[derive(Debug, Subcommand)]
@@ -49,26 +63,25 @@ struct Acknowledge {
 impl Restores {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         if let Some(Command::Acknowledge(command)) = self.command {
+            ensure_unused(&self.listing)?;
             return command.run(env).await;
         }
         let (_, mut conn) = open(&self.config, env).await?;
         let restores = store::list(&mut conn).await?;
         let is_clean = restores.iter().all(|it| it.acknowledged_at.is_some());
-        if self.format.json {
+        if self.listing.json {
             output::json(&restores)?;
         } else {
-            print(&restores);
+            print(&restores, output::Table::of(&self.listing));
         }
         Ok(exit_code(is_clean))
     }
 }
 
-fn print(restores: &[Restore]) {
+fn print(restores: &[Restore], mut table: output::Table) {
     if restores.is_empty() {
-        return output::note("the database was never found to have gone back in time");
+        return table.print_empty("the database was never found to have gone back in time");
     }
-    let mut table =
-        output::Table::new(&["id", "found", "rows known until", "acknowledged", "cause"]);
     for restore in restores {
         let by = restore.acknowledged_by.as_deref();
         table.add_row([
@@ -79,7 +92,7 @@ fn print(restores: &[Restore]) {
             restore.description().to_owned(),
         ]);
     }
-    output::line!("{table}");
+    table.print();
     if let Some(open) = restores.iter().find(|it| it.acknowledged_at.is_none()) {
         output::note(&format!(
             "next: `leaver sync --full` and `leaver webhooks gaps`, then `leaver restores acknowledge {}`",

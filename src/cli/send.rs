@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 
+use super::sources::ensure_configured;
 use super::{Config, Format, exit_code, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, SecretScope, Source};
@@ -15,7 +16,7 @@ use crate::connect::client;
 /// Sign a payload file as the provider does and post it
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver send --source bamboohr docs/examples/five.json\n  leaver send --source merge left.json --to https://leaver.example.com --print\n\nExit code 1: the service rejected the delivery"
+    after_help = "Example:\n  leaver send --source bamboohr docs/examples/five.json\n  leaver send --source merge left.json --to https://leaver.example.com --print\n\nExit status: 1 the service rejected the delivery, 3 it did not answer"
 )]
 pub(super) struct Send {
     #[command(flatten)]
@@ -42,22 +43,11 @@ impl Send {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let scope = SecretScope::signing_key(&self.source);
         let settings = self.config.read(env, &scope)?.with_sources()?;
-        let Some(source) = settings
-            .sources
-            .iter()
+        ensure_configured(&settings, Some(&self.source))?;
+        let mut sources = settings.sources.iter();
+        let source = sources
             .find(|source| source.name.as_str() == self.source)
-        else {
-            let names: Vec<&str> = settings
-                .sources
-                .iter()
-                .map(|source| source.name.as_str())
-                .collect();
-            bail!(
-                "source {} is not configured; use one of {}",
-                self.source,
-                names.join(", ")
-            );
-        };
+            .context("no source")?;
         let body = if self.file.as_os_str() == "-" {
             use tokio::io::AsyncReadExt;
             let mut bytes = vec![];

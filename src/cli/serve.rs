@@ -12,7 +12,6 @@ use super::{Config, start_embedded};
 use crate::base::clock::SystemClock;
 use crate::config::{Environment, Settings};
 use crate::demo::example;
-use crate::service::telemetry;
 use crate::service::{self, Service};
 
 /// Run the service: webhooks, API, workers, timers
@@ -34,7 +33,7 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let mut settings = self.config.load(env)?;
-        telemetry::init(&settings.log).context("log.filter (LEAVER_LOG)")?;
+        super::start_log(&settings.log, 2)?;
         settings.database.migrate &= !self.no_migrate;
         #[cfg(feature = "failpoints")]
         crate::base::failpoints::arm(env.text("FAILPOINTS").unwrap_or_default())?;

@@ -4,13 +4,15 @@ use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{anyhow, ensure};
+use anyhow::{anyhow, bail, ensure};
 use clap::Args;
 use serde::Serialize;
 use sqlx::Connection;
 
 use super::modes::note_shadow_modes;
-use super::{Config, Format, exit_code, open_with, output, trips};
+use super::output::{Listing, TableColumns};
+use super::sources::{WrongUse, ensure_configured};
+use super::{Config, could_not_be_done, exit_code, open_with, output, trips};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, SecretScope};
 use crate::connect::ClientLimits;
@@ -20,7 +22,7 @@ use crate::service;
 /// Sync employees from the providers' APIs now
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver sync\n  leaver sync --source merge --full --json\n\nExit code 1: a sync is incomplete, or a trip of the safeguard is open"
+    after_help = "Example:\n  leaver sync\n  leaver sync --source merge --full --json\n\nExit status: 1 a sync is incomplete, or a trip of the safeguard is open, 3 an API did not answer"
 )]
 pub(super) struct Sync {
     #[command(flatten)]
@@ -32,7 +34,21 @@ pub(super) struct Sync {
     #[arg(long)]
     full: bool,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+#[derive(Debug)]
+struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[
+        ("source", 0),
+        ("linked account", 4),
+        ("sync", 0),
+        ("employees", 3),
+        ("outcome", 2),
+        ("incomplete because", 1),
+    ];
 }
 
 #[derive(Debug, Serialize)]
@@ -51,8 +67,9 @@ struct SyncLine {
 impl Sync {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let scope = SecretScope::apis(self.source.as_deref()).with_database();
+        ensure_configured(&self.config.read(env, &scope)?, self.source.as_deref())?;
         let (settings, mut conn) = open_with(&self.config, env, &scope).await?;
-        if !self.format.json {
+        if !self.listing.json {
             note_shadow_modes(&mut conn, &settings).await?;
         }
         conn.close().await?;
@@ -60,10 +77,11 @@ impl Sync {
         let mut companies = service::companies(&settings, &ClientLimits::default(), &clock)?;
         if let Some(name) = &self.source {
             companies.retain(|company| company.source.as_str() == name);
-            ensure!(
-                !companies.is_empty(),
-                "no source {name} with an API is configured; add `api` to it, as in config/default.toml"
-            );
+            if companies.is_empty() {
+                bail!(WrongUse::new(format!(
+                    "source {name} has no API; add `[sources.api]` to it, as in config/default.toml"
+                )));
+            }
         }
         ensure!(
             !companies.is_empty(),
@@ -79,6 +97,7 @@ impl Sync {
         };
         let on_terminal = std::io::stderr().is_terminal();
         let mut lines = vec![];
+        let mut has_failed = false;
         for company in &companies {
             let source = company.source.as_str();
             let progress = |account: &str, records: u64| {
@@ -100,7 +119,10 @@ impl Sync {
                     source,
                     "no linked account has a token; add one to `linked_accounts`",
                 )),
-                Some(reports) => lines.extend(reports.into_iter().map(SyncLine::new)),
+                Some(reports) => {
+                    has_failed |= reports.iter().any(|report| report.failed);
+                    lines.extend(reports.into_iter().map(SyncLine::new));
+                }
             }
         }
         let policies = &engine.policies;
@@ -115,12 +137,15 @@ impl Sync {
                 .filter(|open| tenants.contains(&open.trip.scope().tenant));
             line.trips = own.map(|open| open.trip.id).collect();
         }
-        if self.format.json {
+        if self.listing.json {
             output::json(&lines)?;
         } else {
-            print(&lines);
+            print(&lines, output::Table::of(&self.listing));
         }
         trips::note(&met);
+        if has_failed {
+            return Ok(could_not_be_done());
+        }
         let is_complete = lines.iter().all(|line| line.reason.is_none());
         Ok(exit_code(is_complete && met.is_empty()))
     }
@@ -162,15 +187,7 @@ impl SyncLine {
     }
 }
 
-fn print(lines: &[SyncLine]) {
-    let mut table = output::Table::new(&[
-        "source",
-        "linked account",
-        "sync",
-        "employees",
-        "outcome",
-        "incomplete because",
-    ]);
+fn print(lines: &[SyncLine], mut table: output::Table) {
     for line in lines {
         let outcome = output::outcomes(
             line.outcome
@@ -187,5 +204,5 @@ fn print(lines: &[SyncLine]) {
             output::or_dash(line.reason.as_deref()),
         ]);
     }
-    output::line!("{table}");
+    table.print();
 }

@@ -23,10 +23,14 @@ pub(super) fn note(met: &[OpenTrip]) {
     for open in met {
         let held = usize::try_from(open.held).unwrap_or_default();
         output::note(&format!(
-            "the safeguard has tripped: trip {0} of tenant {1} holds {2}\nnext: `leaver safeguard release {0}` lists them",
+            "the safeguard has tripped: trip {} of tenant {} holds {}",
             open.trip.id,
             open.trip.tenant,
             output::count(held, "change")
+        ));
+        output::note(&format!(
+            "next: `leaver safeguard release {}` lists them",
+            open.trip.id
         ));
     }
 }

@@ -9,9 +9,10 @@ use serde::Serialize;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+use super::output::{Listing, Table, TableColumns};
 use super::person::Person;
 use super::reads::record_read;
-use super::{Config, Format, exit_code, open, output};
+use super::{Config, exit_code, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::engine::accounts::AccountsTable;
@@ -23,7 +24,7 @@ use crate::roster;
 use crate::service;
 use leaver_core::domain::EmployeeKey;
 
-/// Most restorable accounts in the table for people; `--json` has all of them.
+/// Most restorable accounts in the table on a terminal; a pipe and `--json` have all of them.
 const MAX_ROWS: usize = 20;
 
 /// Undo changes of accounts: list them, then confirm the list
@@ -59,7 +60,25 @@ pub(super) struct UndoCommand {
     #[command(flatten)]
     person: Person,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+#[derive(Debug)]
+struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[
+        ("account", 0),
+        ("employee", 2),
+        ("work e-mail", 1),
+        ("source", 7),
+        ("tenant", 6),
+        ("change", 3),
+        ("at", 4),
+        ("cause", 5),
+        ("result", 0),
+        ("reason", 1),
+    ];
 }
 
 impl UndoCommand {
@@ -87,17 +106,17 @@ impl UndoCommand {
         let report = match done {
             Ok(report) => report,
             Err(error @ (UndoError::Digest(_) | UndoError::NoWriters(_))) => {
-                output::note(&format!("leaver: {error}; nothing was changed"));
+                output::problem(&format!("leaver: {error}; nothing was changed"));
                 return Ok(ExitCode::from(2));
             }
             Err(error) => return Err(error.into()),
         };
         let is_done = self.confirm.is_some();
         let emails = emails(&mut conn, &report).await?;
-        if self.format.json {
+        if self.listing.json {
             output::json(&Summary::of(&undo, &report, &emails, is_done))?;
         } else {
-            print(&undo, &report, &emails, is_done);
+            print(&undo, &report, &emails, is_done, Table::of(&self.listing));
         }
         Ok(exit_code(if is_done {
             report.missed == 0
@@ -202,14 +221,13 @@ impl<'a> Row<'a> {
     }
 }
 
-fn print(undo: &Undo, report: &UndoReport, emails: &Emails, is_done: bool) {
+fn print(undo: &Undo, report: &UndoReport, emails: &Emails, is_done: bool, mut table: Table) {
     let selection = &undo.selection;
     let all = report.accounts.len();
     if all == 0 {
-        output::note(&format!(
+        return table.print_empty(&format!(
             "no change of an account is recorded for {selection}"
         ));
-        return;
     }
     let (restored, kept) = (report.restored().count(), report.kept().count());
     let verb = if is_done {
@@ -217,38 +235,48 @@ fn print(undo: &Undo, report: &UndoReport, emails: &Emails, is_done: bool) {
     } else {
         "can be restored"
     };
-    output::line!(
+    output::remark!(
         "{selection}: {restored} of {} {verb}",
         output::count(all, "account")
     );
     let batches = batches_of(&report.accounts);
-    if batches.len() > 1 {
-        output::line!("{}\n", batches_table(&batches));
+    if batches.len() > 1 && output::is_terminal() {
+        batches_table(&batches).print();
     }
-    if restored > 0 {
-        output::line!("{}", table_of(report.restored().take(MAX_ROWS), emails));
+    let most = if output::is_terminal() {
+        MAX_ROWS
+    } else {
+        usize::MAX
+    };
+    for account in report.restored().take(most) {
+        table.add_row(cells(account, emails, verb));
     }
-    if restored > MAX_ROWS {
+    for account in report.kept() {
+        table.add_row(cells(account, emails, "left as it is"));
+    }
+    table.print();
+    if restored > most {
         output::note(&format!(
             "{} more rows; --json has all of them",
-            restored - MAX_ROWS
+            restored - most
         ));
     }
     if kept > 0 {
-        output::line!(
-            "\nleft as they are: {kept}\n{}",
-            table_of(report.kept(), emails)
-        );
+        output::remark!("left as they are: {kept}");
     }
     match (&report.digest, report.batch) {
-        (Some(digest), _) => output::note(&format!(
-            "nothing was changed yet; sessions stay ended\nnext: `leaver undo {}{} --confirm {digest}`",
-            arguments(selection),
-            if undo.also_touched { " --touched" } else { "" },
-        )),
-        (None, Some(batch)) => output::note(&format!(
-            "done as batch {batch}; sessions stay ended\nthe accounts stay as they are until the facts change"
-        )),
+        (Some(digest), _) => {
+            output::note("nothing was changed yet; sessions stay ended");
+            output::note(&format!(
+                "next: `leaver undo {}{} --confirm {digest}`",
+                arguments(selection),
+                if undo.also_touched { " --touched" } else { "" },
+            ));
+        }
+        (None, Some(batch)) => {
+            output::note(&format!("done as batch {batch}; sessions stay ended"));
+            output::note("the accounts stay as they are until the facts change");
+        }
         (None, None) => output::note("nothing was changed"),
     }
 }
@@ -267,8 +295,14 @@ fn batches_of(accounts: &[UndoneAccount]) -> Vec<(&UndoneAccount, usize)> {
     batches
 }
 
-fn batches_table(batches: &[(&UndoneAccount, usize)]) -> output::Table {
-    let mut table = output::Table::new(&["batch", "cause", "first change", "accounts"]);
+fn batches_table(batches: &[(&UndoneAccount, usize)]) -> Table {
+    let columns = [
+        ("batch", 0),
+        ("cause", 1),
+        ("first change", 2),
+        ("accounts", 0),
+    ];
+    let mut table = Table::with(columns);
     for (first, count) in batches {
         table.add_row([
             first.batch.to_string(),
@@ -294,28 +328,18 @@ fn arguments(selection: &Selection) -> String {
     }
 }
 
-fn table_of<'a>(
-    accounts: impl Iterator<Item = &'a UndoneAccount>,
-    emails: &Emails,
-) -> output::Table {
-    let mut table = output::Table::new(&[
-        "account", "employee", "source", "tenant", "change", "at", "cause", "reason",
-    ]);
-    for account in accounts {
-        let reason = account.kept_because.as_ref().map(KeptBecause::text);
-        table.add_row([
-            account.account.to_string(),
-            match emails.get(&account.employee) {
-                Some(email) => format!("{}\n{email}", account.employee.employee_id),
-                None => account.employee.employee_id.to_string(),
-            },
-            account.employee.source.to_string(),
-            account.employee.tenant.to_string(),
-            account.direction.as_str().to_owned(),
-            output::time(account.at),
-            account.cause.clone(),
-            output::or_dash(reason),
-        ]);
-    }
-    table
+fn cells(account: &UndoneAccount, emails: &Emails, result: &str) -> [String; 10] {
+    let reason = account.kept_because.as_ref().map(KeptBecause::text);
+    [
+        account.account.to_string(),
+        account.employee.employee_id.to_string(),
+        output::or_dash(emails.get(&account.employee).cloned()),
+        account.employee.source.to_string(),
+        account.employee.tenant.to_string(),
+        account.direction.as_str().to_owned(),
+        output::time(account.at),
+        account.cause.clone(),
+        result.to_owned(),
+        output::or_dash(reason),
+    ]
 }

@@ -52,6 +52,8 @@ pub enum ReadError {
     Unavailable {
         /// The failure, without the URL.
         problem: String,
+        /// True if there was a response, a 5xx.
+        answered: bool,
         /// The wait that the API asks for, counted from its response.
         retry_after: Option<Duration>,
     },
@@ -128,6 +130,19 @@ impl ReadError {
             }
             _ => None,
         }
+    }
+
+    /// Returns true if the API did not answer at all.
+    #[must_use]
+    pub fn is_without_answer(&self) -> bool {
+        matches!(
+            self,
+            Self::Timeout
+                | Self::Unavailable {
+                    answered: false,
+                    ..
+                }
+        )
     }
 
     /// Returns whether the same read probably fails until somebody changes the settings or the HR system.

@@ -330,7 +330,11 @@ fn status_failure(
         404 => ReadError::NotFound { check },
         408 => ReadError::Timeout,
         429 => ReadError::RateLimited { retry_after },
-        500.. => unavailable(format!("it responds with {status}"), retry_after),
+        500.. => ReadError::Unavailable {
+            problem: format!("it responds with {status}"),
+            answered: true,
+            retry_after,
+        },
         400.. => ReadError::Refused { status },
         300.. => ReadError::UnexpectedResponse {
             problem: "it redirects to another address",
@@ -366,16 +370,13 @@ fn connection_failure(error: &reqwest::Error) -> RequestFailure {
     let error = if error.is_timeout() {
         ReadError::Timeout
     } else {
-        unavailable(causes(error), None)
+        ReadError::Unavailable {
+            problem: causes(error),
+            answered: false,
+            retry_after: None,
+        }
     };
     RequestFailure::new(error, None)
-}
-
-fn unavailable(problem: String, retry_after: Option<Duration>) -> ReadError {
-    ReadError::Unavailable {
-        problem,
-        retry_after,
-    }
 }
 
 /// Joins the causes of an error, at most 200 characters.

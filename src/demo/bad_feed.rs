@@ -9,7 +9,7 @@ use super::deliver::deliver;
 use super::story::{Sender, Step};
 use super::{example, wait_until_processed};
 use crate::base::clock::{Clock, SystemClock};
-use crate::cli::output;
+use crate::cli::output::{self, Table};
 use crate::config::Settings;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::safeguard::trips::{self, Member};
@@ -142,8 +142,8 @@ fn employees(at: DateTime<Utc>, people: &[(Person, bool)]) -> String {
     json!({ "employees": entries }).to_string()
 }
 
-fn table_of(members: &[Member], result: &str) -> comfy_table::Table {
-    let mut table = output::drawn(&["email", "why", "result"]);
+fn table_of(members: &[Member], result: &str) -> Table {
+    let mut table = Table::with([("email", 0), ("why", 1), ("result", 0)]);
     for member in members {
         let person = [ADA, SAM]
             .into_iter()

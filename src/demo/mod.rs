@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 use clap::Args;
-use comfy_table::{Attribute, Cell, Color};
 use sqlx::PgConnection;
 use tokio::signal::unix::{SignalKind, signal};
 use uuid::Uuid;
@@ -23,11 +22,11 @@ use self::deliver::{deliver, milliseconds};
 use self::example::User;
 use self::story::DemoOutcome;
 use crate::base::clock::{Clock, SystemClock};
-use crate::cli::output;
+use crate::cli::output::{Color, Table};
+use crate::cli::{output, start_log};
 use crate::config::{Environment, Settings};
 use crate::db::connection;
 use crate::service::Service;
-use crate::service::telemetry;
 use embedded_postgres::{self, Embedded};
 
 /// Run an end-to-end demo on a private Postgres, without setup
@@ -49,7 +48,8 @@ impl Demo {
     pub(crate) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let keys = Keys::new();
         let settings = self.settings(env, &keys)?;
-        telemetry::init(&settings.log).context("LEAVER_LOG")?;
+        output::defer_end();
+        start_log(&settings.log, 1)?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
 
@@ -70,7 +70,7 @@ impl Demo {
             _ = terminate.recv() => Err(anyhow::anyhow!("interrupted")),
             _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted")),
         };
-        if result.is_ok() && !self.once {
+        if result.is_ok() && !self.once && output::failed_write().is_none() {
             keys.print_next_steps(&service, &postgres);
             tokio::select! {
                 _ = terminate.recv() => {}
@@ -82,7 +82,11 @@ impl Demo {
         drop(conn);
         service.stop().await;
         tokio::task::spawn_blocking(move || postgres.stop()).await??;
-        Ok(if result? {
+        let result = result?;
+        if let Some(code) = output::failed_write() {
+            return Ok(code);
+        }
+        Ok(if result {
             ExitCode::SUCCESS
         } else {
             ExitCode::FAILURE
@@ -200,7 +204,13 @@ async fn run_story(
     let now = SystemClock.now();
     let steps = story::steps(now);
     let mut as_expected = true;
-    let mut deliveries = output::drawn(&["", "from", "HR reports", "response", "processed in"]);
+    let mut deliveries = Table::with([
+        ("#", 0),
+        ("from", 1),
+        ("HR reports", 0),
+        ("response", 0),
+        ("processed in", 2),
+    ]);
     for (position, step) in steps.iter().enumerate() {
         let response = deliver(settings, service, step).await?;
         as_expected &=
@@ -213,7 +223,7 @@ async fn run_story(
         };
         deliveries.add_row([
             (position + 1).to_string(),
-            format!("{}\n{}", step.sender.name(), step.form),
+            format!("{} {}", step.sender.name(), step.form),
             step.event.to_owned(),
             response.display(),
             processed_in,
@@ -263,33 +273,36 @@ async fn run_story(
     Ok(as_expected)
 }
 
-fn users_table(users: &[User], before: Option<&[User]>) -> comfy_table::Table {
-    let headings: &[&str] = match before {
-        None => &["id", "email", "is_active", "sessions"],
-        Some(_) => &["id", "email", "is_active", "sessions", "why"],
+fn users_table(users: &[User], before: Option<&[User]>) -> Table {
+    let columns = [
+        ("id", 0),
+        ("email", 0),
+        ("is_active", 0),
+        ("sessions", 1),
+        ("why", 2),
+    ];
+    let shown = if before.is_some() {
+        columns.len()
+    } else {
+        columns.len() - 1
     };
-    let mut table = output::drawn(headings);
+    let mut table = Table::with(columns.into_iter().take(shown));
     for user in users {
         let previous = before.and_then(|before| before.iter().find(|other| other.id == user.id));
         let has_changed = previous.is_some_and(|previous| previous.is_active != user.is_active);
-        let cell = |text: String| {
-            let cell = Cell::new(text);
-            if has_changed {
-                cell.fg(Color::Red).add_attribute(Attribute::Bold)
-            } else {
-                cell
-            }
-        };
-        let mut row = vec![
-            cell(user.id.to_string()),
-            cell(user.email.clone()),
-            cell(user.is_active.to_string()),
-            cell(user.sessions.to_string()),
+        let cells = [
+            user.id.to_string(),
+            user.email.clone(),
+            user.is_active.to_string(),
+            user.sessions.to_string(),
+            user.why.clone().unwrap_or_default(),
         ];
-        if before.is_some() {
-            row.push(cell(user.why.clone().unwrap_or_default()));
+        let cells = cells.into_iter().take(shown);
+        if has_changed {
+            table.add_colored_row(Color::Red, cells);
+        } else {
+            table.add_row(cells);
         }
-        table.add_row(row);
     }
     table
 }

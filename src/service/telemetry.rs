@@ -3,7 +3,7 @@
 //! Ids and paths come from outside. Values are escaped, so that a line stays one line and steers no terminal.
 
 use std::fmt;
-use std::io::{self, IsTerminal, Stderr, Write};
+use std::io::{self, Stderr, Write};
 
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::field::RecordFields;
@@ -14,16 +14,17 @@ use tracing_subscriber::fmt::format::{DefaultFields, Writer};
 use crate::config::{Log, LogFormat};
 use leaver_core::domain::{printable, printable_json};
 
-/// Starts logging to stderr, once per process.
+/// Starts logging to stderr, once per process, with colours or without.
 ///
 /// # Errors
 /// Returns an error if the filter is invalid.
-pub fn init(log: &Log) -> Result<(), ParseError> {
+pub fn init(log: &Log, colors: bool) -> Result<(), ParseError> {
     let filter = filter(&log.filter)?;
     let lines = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        // Escape sequences of colours do not belong into files and log collectors.
-        .with_ansi(io::stderr().is_terminal());
+        .with_ansi(colors)
+        // A report to a stderr that is gone would panic.
+        .log_internal_errors(false);
     let started = match log.format {
         LogFormat::Text => lines
             .with_target(false)

@@ -30,7 +30,10 @@ pub(super) async fn check_database(report: &mut CheckReport, settings: &Settings
     };
     let (mut conn, servers) = match connected.await {
         Ok(connected) => connected,
-        Err(error) => return report.add(CheckStatus::Error, "database", output::chain(&error)),
+        Err(error) => {
+            report.has_no_database = true;
+            return report.add(CheckStatus::Error, "database", output::chain(&error));
+        }
     };
     report.add(CheckStatus::Ok, "database", "connected");
     for server in servers.all() {

@@ -19,19 +19,27 @@ use serde::Serialize;
 use self::database::check_database;
 use self::settings::{check_secrets, check_settings};
 use self::webhooks::check_webhooks;
-use super::{Config, Format, exit_code, output};
+use super::output::{Listing, TableColumns};
+use super::{Config, could_not_be_done, exit_code, output};
 use crate::config::{Environment, SecretScope, Settings, SettingsError};
 
 /// Check the configuration, the database and the users table
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver check\n  leaver check --config /etc/leaver.toml --json\n\nExit code 1: at least one line is an error"
+    after_help = "Example:\n  leaver check\n  leaver check --config /etc/leaver.toml --json\n\nExit status: 1 a line is an error, 3 the database did not answer"
 )]
 pub(super) struct Check {
     #[command(flatten)]
     config: Config,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+#[derive(Debug)]
+struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[("status", 0), ("check", 0), ("message", 0)];
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -61,11 +69,15 @@ impl CheckLine {
 }
 
 #[derive(Debug, Default)]
-struct CheckReport(Vec<CheckLine>);
+struct CheckReport {
+    lines: Vec<CheckLine>,
+    /// True if the database did not answer, so that most was not checked.
+    has_no_database: bool,
+}
 
 impl CheckReport {
     fn add(&mut self, status: CheckStatus, check: &str, message: impl Into<String>) {
-        self.0.push(CheckLine {
+        self.lines.push(CheckLine {
             check: check.to_owned(),
             status,
             message: message.into(),
@@ -99,17 +111,20 @@ impl Check {
             ),
         }
         let has_errors = report
-            .0
+            .lines
             .iter()
             .any(|line| line.status == CheckStatus::Error);
-        if self.format.json {
-            output::json(&report.0)?;
+        if self.listing.json {
+            output::json(&report.lines)?;
         } else {
-            let mut table = output::Table::without_wrapping(&["status", "check", "message"]);
-            for line in &report.0 {
+            let mut table = output::Table::of(&self.listing).without_borders();
+            for line in &report.lines {
                 table.add_row(line.row());
             }
-            output::line!("{table}");
+            table.print();
+        }
+        if report.has_no_database {
+            return Ok(could_not_be_done());
         }
         Ok(exit_code(!has_errors))
     }

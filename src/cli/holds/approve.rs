@@ -10,9 +10,11 @@ use serde::Serialize;
 use serde_json::json;
 use sqlx::PgConnection;
 
+use super::super::output::{Listing, Table};
 use super::super::person::Person;
 use super::super::reads::record_read;
-use super::super::{Config, Format, exit_code, open, output, wrong_usage};
+use super::super::sources::open_about;
+use super::super::{Config, exit_code, output, wrong_usage};
 use super::{ResolvedHold, list};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, Settings};
@@ -50,7 +52,7 @@ pub(super) struct Approve {
     #[command(flatten)]
     person: Person,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<list::Columns>,
 }
 
 #[derive(Debug, Args)]
@@ -81,7 +83,8 @@ enum Choice {
 
 impl Approve {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (settings, mut conn) = open(&self.config, env).await?;
+        let source = self.filter.source.as_ref().map(SourceName::as_str);
+        let (settings, mut conn) = open_about(&self.config, env, source).await?;
         let table = AccountsTable::inspect(&mut conn, &settings.accounts).await?;
         let actor = self.person.actor(env)?;
         let named = if self.all {
@@ -98,7 +101,7 @@ impl Approve {
             let now = SystemClock.now();
             let approved =
                 resolve::approve(&mut conn, &table, &policies, id, &named, &actor, now).await?;
-            if self.format.json {
+            if self.listing.json {
                 output::json(&ResolvedHold::approved(&approved))?;
             } else {
                 print(&approved);
@@ -106,7 +109,7 @@ impl Approve {
             return Ok(ExitCode::SUCCESS);
         }
         if !self.account.is_empty() {
-            output::note("leaver: --account is for one hold; name one hold, or use --all");
+            output::problem("leaver: --account is for one hold; name one hold, or use --all");
             return Ok(wrong_usage());
         }
         let mut results: Vec<(i64, Result<Approved, ResolveError>)> = vec![];
@@ -155,7 +158,7 @@ impl Approve {
             return Ok(Choice::Nothing(ExitCode::SUCCESS));
         };
         if self.confirm.is_none() && !output::ask("approve these holds now?")? {
-            output::note("nothing was changed");
+            output::problem("nothing was changed");
             return Ok(Choice::Nothing(ExitCode::FAILURE));
         }
         let expires = settings.safeguard.approval_expires;
@@ -164,7 +167,7 @@ impl Approve {
             Ok(listed) => Ok(Choice::Approve(listed)),
             Err(DigestError::Database(error)) => Err(error.into()),
             Err(error) => {
-                output::note(&format!("leaver: {error}; nothing was changed"));
+                output::problem(&format!("leaver: {error}; nothing was changed"));
                 Ok(Choice::Nothing(wrong_usage()))
             }
         }
@@ -180,16 +183,16 @@ impl Approve {
         let selected = selection::select(conn, filter, actor, SystemClock.now()).await?;
         let (count, digest) = (selected.holds.len(), selected.digest);
         let holds = with_emails(conn, selected.holds).await?;
-        if self.format.json {
+        if self.listing.json {
             output::json(&json!({ "count": count, "digest": digest, "holds": holds }))?;
             return Ok(None);
         }
         if count == 0 {
-            output::note("no open hold fits");
+            Table::of(&self.listing).print_empty("no open hold fits");
             return Ok(None);
         }
-        output::line!("{}", list::table(holds));
-        output::line!("{}, digest: {digest}", output::count(count, "hold"));
+        list::fill(Table::of(&self.listing), holds).print();
+        output::remark!("{}, digest: {digest}", output::count(count, "hold"));
         if std::io::stdin().is_terminal() {
             return Ok(Some(digest));
         }
@@ -207,13 +210,13 @@ impl Approve {
         let mut rows = vec![];
         for (id, result) in results {
             match result {
-                Ok(approved) if self.format.json => {
+                Ok(approved) if self.listing.json => {
                     rows.push(serde_json::to_value(ResolvedHold::approved(&approved))?);
                 }
                 Ok(approved) => print(&approved),
                 Err(error) => {
                     let error = output::chain(&error.into());
-                    if self.format.json {
+                    if self.listing.json {
                         rows.push(serde_json::to_value(FailedHold { id, error })?);
                     } else {
                         output::line!("hold {id} not approved: {error}");
@@ -221,7 +224,7 @@ impl Approve {
                 }
             }
         }
-        if self.format.json {
+        if self.listing.json {
             output::json(&rows)?;
         }
         Ok(exit_code(are_all_approved))

@@ -3,9 +3,10 @@
 use clap::Args;
 
 use super::super::modes::note_shadow_modes;
-use super::super::output::Cell;
+use super::super::output::{Listing, Table, TableColumns};
 use super::super::reads::record_read;
-use super::super::{Config, Format, open, output};
+use super::super::sources::ensure_unused;
+use super::super::{Config, open, output};
 use crate::config::Environment;
 use crate::reports::holds::{OpenHold, list_open};
 
@@ -16,22 +17,46 @@ pub(super) struct List {
     #[command(flatten)]
     config: Config,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+/// Columns of a list of holds.
+#[derive(Debug)]
+pub(super) struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[
+        ("hold", 0),
+        ("opened", 4),
+        ("source", 6),
+        ("tenant", 5),
+        ("employee", 0),
+        ("work e-mail", 2),
+        ("account", 1),
+        ("action", 1),
+        ("trip", 3),
+        ("reason", 1),
+    ];
 }
 
 impl List {
+    /// Returns an error if an option of the list is given, although a subcommand follows.
+    pub(super) fn ensure_unused(&self) -> anyhow::Result<()> {
+        ensure_unused(&self.listing)
+    }
+
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<()> {
         let (settings, mut conn) = open(&self.config, env).await?;
         record_read(&mut conn, env, "holds list").await?;
         let holds = list_open(&mut conn).await?;
-        if self.format.json {
+        if self.listing.json {
             return output::json(&holds);
         }
         if holds.is_empty() {
-            output::note("no open holds");
+            Table::of(&self.listing).print_empty("no open holds");
             return Ok(());
         }
-        output::line!("{}", table(holds));
+        fill(Table::of(&self.listing), holds).print();
         note_shadow_modes(&mut conn, &settings).await?;
         output::note(
             "next: `leaver holds approve ID` or `leaver holds reject ID`; `leaver safeguard` for those of a trip",
@@ -40,25 +65,20 @@ impl List {
     }
 }
 
-pub(super) fn table(holds: Vec<OpenHold>) -> output::Table {
-    let mut table = output::Table::new(&[
-        "hold", "opened", "source", "tenant", "employee", "account", "action", "trip", "reason",
-    ]);
+/// Adds a row for each hold.
+pub(super) fn fill(mut table: Table, holds: Vec<OpenHold>) -> Table {
     for hold in holds {
-        let employee = match hold.work_email {
-            Some(email) => Cell::lines([&hold.employee_id, &email]),
-            None => hold.employee_id.into(),
-        };
         table.add_row([
-            hold.id.to_string().into(),
-            output::time(hold.opened_at).into(),
-            hold.source.into(),
-            hold.tenant.into(),
-            employee,
-            output::or_dash(hold.account_id).into(),
-            hold.requested_action.into(),
-            output::or_dash(hold.trip_id.map(|trip| trip.to_string())).into(),
-            hold.reason.into(),
+            hold.id.to_string(),
+            output::time(hold.opened_at),
+            hold.source,
+            hold.tenant,
+            hold.employee_id,
+            output::or_dash(hold.work_email),
+            output::or_dash(hold.account_id),
+            hold.requested_action,
+            output::or_dash(hold.trip_id.map(|trip| trip.to_string())),
+            hold.reason,
         ]);
     }
     table

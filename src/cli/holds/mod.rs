@@ -13,14 +13,16 @@ use crate::config::Environment;
 use crate::engine::holds::Hold;
 use crate::engine::holds::resolve::Approved;
 
-/// List, approve and reject decisions that need a person
+/// List, approve and reject decisions that need a person; alone it lists
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver holds list\n  leaver holds approve 12\n  leaver holds approve 13 --all\n  leaver holds approve 14 15 16\n  leaver holds reject 14"
+    after_help = "Example:\n  leaver holds\n  leaver holds list\n  leaver holds approve 12\n  leaver holds approve 13 --all\n  leaver holds approve 14 15 16\n  leaver holds reject 14"
 )]
 pub(super) struct Holds {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    list: list::List,
 }
 
 #[derive(Debug, Subcommand)]
@@ -32,10 +34,14 @@ enum Command {
 
 impl Holds {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
+        if self.command.is_some() {
+            self.list.ensure_unused()?;
+        }
         match self.command {
-            Command::List(command) => command.run(env).await?,
-            Command::Approve(command) => return command.run(env).await,
-            Command::Reject(command) => command.run(env).await?,
+            None => self.list.run(env).await?,
+            Some(Command::List(command)) => command.run(env).await?,
+            Some(Command::Approve(command)) => return command.run(env).await,
+            Some(Command::Reject(command)) => command.run(env).await?,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -88,7 +88,7 @@ impl Grant {
         };
         if !tenants.contains(&scope.tenant) {
             let known: Vec<&str> = tenants.iter().map(Tenant::as_str).collect();
-            output::note(&format!(
+            output::problem(&format!(
                 "leaver: no source has the tenant {}; the tenants are: {}",
                 self.tenant,
                 output::or_dash(Some(known.join(", ")))

@@ -11,7 +11,9 @@ use clap::{Args, Subcommand};
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::{Config, Format, output};
+use super::output::{Listing, Table, TableColumns};
+use super::sources::ensure_unused;
+use super::{Config, output};
 use crate::config::Environment;
 use crate::engine::safeguard::trips::{Member, Trip};
 use crate::roster;
@@ -20,7 +22,6 @@ use leaver_core::domain::EmployeeKey;
 /// Show the limits on changes and what trips hold; release and reject trips, grant changes ahead
 #[derive(Debug, Args)]
 #[command(
-    args_conflicts_with_subcommands = true,
     after_help = "Example:\n  leaver safeguard\n  leaver safeguard release 3\n  leaver safeguard reject 3\n  leaver safeguard grant --tenant acme --count 40 --for 2h --reason \"site closes, ticket 4711\"\n\nExit code 1: a trip is open"
 )]
 pub(super) struct Safeguard {
@@ -29,7 +30,24 @@ pub(super) struct Safeguard {
     #[command(flatten)]
     config: Config,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<status::Columns>,
+}
+
+#[derive(Debug)]
+struct Members;
+
+impl TableColumns for Members {
+    const COLUMNS: &'static [(&'static str, u8)] = &[
+        ("hold", 0),
+        ("employee", 0),
+        ("work e-mail", 2),
+        ("account", 1),
+        ("source", 6),
+        ("tenant", 5),
+        ("cause", 4),
+        ("reason", 3),
+        ("skipped because", 1),
+    ];
 }
 
 #[derive(Debug, Subcommand)]
@@ -41,8 +59,11 @@ enum Command {
 
 impl Safeguard {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
+        if self.command.is_some() {
+            ensure_unused(&self.listing)?;
+        }
         match self.command {
-            None => status::run(&self.config, self.format, env).await,
+            None => status::run(&self.config, &self.listing, env).await,
             Some(Command::Release(command)) => command.run(env).await,
             Some(Command::Reject(command)) => command.run(env).await,
             Some(Command::Grant(command)) => command.run(env).await,
@@ -102,24 +123,13 @@ async fn with_emails(
         .collect())
 }
 
-fn members_table<'a>(rows: impl IntoIterator<Item = &'a MemberRow>) -> output::Table {
-    let mut table = output::Table::new(&[
-        "hold",
-        "employee",
-        "account",
-        "source",
-        "tenant",
-        "cause",
-        "reason",
-        "skipped because",
-    ]);
+/// Adds a row for each member.
+fn fill<'a>(mut table: Table, rows: impl IntoIterator<Item = &'a MemberRow>) -> Table {
     for MemberRow { member, work_email } in rows {
         table.add_row([
             member.hold.to_string(),
-            match work_email {
-                Some(email) => format!("{}\n{email}", member.employee_id),
-                None => member.employee_id.clone(),
-            },
+            member.employee_id.clone(),
+            output::or_dash(work_email.as_deref()),
             output::or_dash(member.account_id.as_deref()),
             member.source.clone(),
             member.tenant.clone(),

@@ -7,10 +7,11 @@ use chrono::TimeDelta;
 use clap::Args;
 use serde_json::json;
 
+use super::super::output::{Listing, Table};
 use super::super::person::Person;
 use super::super::reads::record_read;
-use super::super::{Config, Format, exit_code, open, output, wrong_usage};
-use super::{MemberRow, effect, excess_of, members_table, with_emails};
+use super::super::{Config, exit_code, open, output, wrong_usage};
+use super::{MemberRow, Members, effect, excess_of, fill, with_emails};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::engine::accounts::AccountsTable;
@@ -35,7 +36,7 @@ pub(super) struct Release {
     #[command(flatten)]
     person: Person,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Members>,
 }
 
 impl Release {
@@ -51,10 +52,10 @@ impl Release {
                 trips::preview(&mut conn, &table, &policies, self.trip, &actor, now).await?;
             let (trip, digest) = (&listed.trip, &listed.digest);
             let members = with_emails(&mut conn, listed.members).await?;
-            if self.format.json {
+            if self.listing.json {
                 output::json(&json!({ "trip": trip, "members": members, "digest": digest }))?;
             } else {
-                print_list(trip, &members, digest);
+                print_list(trip, &members, digest, Table::of(&self.listing));
             }
             return Ok(ExitCode::SUCCESS);
         };
@@ -65,38 +66,38 @@ impl Release {
         );
         let released = match released.await {
             Err(TripError::Digest(error)) if !matches!(error, DigestError::Database(_)) => {
-                output::note(&format!("leaver: {error}; nothing was changed"));
+                output::problem(&format!("leaver: {error}; nothing was changed"));
                 return Ok(wrong_usage());
             }
             released => released?,
         };
         let changed = with_emails(&mut conn, released.changed.clone()).await?;
         let skipped = with_emails(&mut conn, released.skipped.clone()).await?;
-        if self.format.json {
+        if self.listing.json {
             output::json(&json!({
                 "trip": released.trip, "batch": released.batch, "changed": changed,
                 "skipped": skipped, "waiting": released.waiting,
             }))?;
         } else {
-            print_released(&released, &skipped);
+            print_released(&released, &skipped, Table::of(&self.listing));
         }
         Ok(exit_code(released.waiting == 0 && !released.is_blocked))
     }
 }
 
-fn print_list(trip: &Trip, rows: &[MemberRow], digest: &str) {
+fn print_list(trip: &Trip, rows: &[MemberRow], digest: &str, table: Table) {
     let is_due = |row: &&MemberRow| row.member.skipped.is_none();
     let due: Vec<&MemberRow> = rows.iter().filter(is_due).collect();
-    if !rows.is_empty() {
-        output::line!("{}", members_table(rows));
+    if !(rows.is_empty() && output::is_terminal()) {
+        fill(table, rows).print();
     }
-    output::line!(
+    output::remark!(
         "trip {} of tenant {}: {}",
         trip.id,
         output::text(&trip.tenant),
         excess_of(trip)
     );
-    output::line!(
+    output::remark!(
         "it holds {}: {} would be {}, {} would be skipped",
         rows.len(),
         due.len(),
@@ -104,11 +105,15 @@ fn print_list(trip: &Trip, rows: &[MemberRow], digest: &str) {
         rows.len() - due.len()
     );
     for (cause, count) in by_cause(rows) {
-        output::line!("  {count} by {cause}");
+        output::remark!("  {count} by {cause}");
     }
-    output::line!("digest: {digest}");
+    output::remark!("digest: {digest}");
     output::note(&format!(
-        "next: `leaver safeguard release {0} --confirm {digest}` carries them out\n      `leaver safeguard reject {0}` drops them",
+        "next: `leaver safeguard release {} --confirm {digest}` carries them out",
+        trip.id
+    ));
+    output::note(&format!(
+        "      `leaver safeguard reject {}` drops them",
         trip.id
     ));
 }
@@ -123,12 +128,12 @@ fn by_cause(rows: &[MemberRow]) -> BTreeMap<&str, usize> {
     counts
 }
 
-fn print_released(released: &Released, skipped: &[MemberRow]) {
+fn print_released(released: &Released, skipped: &[MemberRow], table: Table) {
     let trip = &released.trip;
-    if !skipped.is_empty() {
-        output::line!("{}", members_table(skipped));
+    if !(skipped.is_empty() && output::is_terminal()) {
+        fill(table, skipped).print();
     }
-    output::line!(
+    output::remark!(
         "trip {}: {} {}, {} skipped",
         trip.id,
         output::count(released.changed.len(), "account"),
@@ -142,7 +147,7 @@ fn print_released(released: &Released, skipped: &[MemberRow]) {
         ));
     }
     if released.waiting == 0 {
-        output::line!("trip {} is closed", trip.id);
+        output::remark!("trip {} is closed", trip.id);
     } else {
         output::note(&format!(
             "trip {0} is still open: {1} joined after the list was shown; next: `leaver safeguard release {0}`",

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use chrono::Datelike;
 
 use super::super::modes::note_shadow_modes;
-use super::super::{Config, Format, exit_code, open, output};
+use super::super::output::{Listing, Table, TableColumns};
+use super::super::{Config, exit_code, open, output};
 use super::{excess, excess_of};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
@@ -15,32 +16,47 @@ use crate::reports::safeguard::{
 };
 use crate::service;
 
+/// Columns of the limits.
+#[derive(Debug)]
+pub(super) struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[
+        ("tenant", 0),
+        ("changes", 0),
+        ("last 60 minutes", 0),
+        ("last 24 hours", 0),
+        ("accounts", 1),
+        ("state", 0),
+    ];
+}
+
 pub(super) async fn run(
     config: &Config,
-    format: Format,
+    listing: &Listing<Columns>,
     env: &Environment,
 ) -> anyhow::Result<ExitCode> {
     let (settings, mut conn) = open(config, env).await?;
     let table = AccountsTable::inspect(&mut conn, &settings.accounts).await?;
     let policies = service::policies(&settings);
     let report = safeguard(&mut conn, &table, &policies, SystemClock.now()).await?;
-    if format.json {
+    if listing.json {
         output::json(&report)?;
     } else {
-        print(&report);
+        print(&report, Table::of(listing));
         note_shadow_modes(&mut conn, &settings).await?;
     }
     Ok(exit_code(report.is_clean()))
 }
 
-fn print(report: &SafeguardReport) {
-    output::line!("{}", limits_table(report));
+fn print(report: &SafeguardReport, table: Table) {
+    fill(table, report).print();
     for scope in &report.scopes {
         if let Some(open) = &scope.trip {
             print_trip(open);
         }
         if let Some(grant) = &scope.grant {
-            output::line!(
+            output::remark!(
                 "\ngrant {} of tenant {}: {} of {} used, until {}, by {}: {}",
                 grant.id,
                 output::text(&grant.tenant),
@@ -52,12 +68,12 @@ fn print(report: &SafeguardReport) {
             );
         }
         if !scope.forecast.is_empty() {
-            output::line!(
+            output::remark!(
                 "\nscheduled ends of access of tenant {}:",
                 output::text(&scope.tenant)
             );
             for day in &scope.forecast {
-                output::line!("  {}", day_line(day));
+                output::remark!("  {}", day_line(day));
             }
         }
         if let Some(advice) = advice(scope) {
@@ -66,15 +82,9 @@ fn print(report: &SafeguardReport) {
     }
 }
 
-fn limits_table(report: &SafeguardReport) -> output::Table {
-    let mut table = output::Table::with_all_columns(&[
-        "tenant",
-        "changes",
-        "last 60 minutes",
-        "last 24 hours",
-        "accounts",
-        "state",
-    ]);
+fn fill(table: Table, report: &SafeguardReport) -> Table {
+    // Each row is a limit of its own, also where rows are alike.
+    let mut table = table.with_own_values();
     let window = |window: &WindowState| format!("{} of {}", window.changes, window.limit);
     for scope in &report.scopes {
         let state = match (&scope.trip, &scope.grant) {
@@ -97,7 +107,7 @@ fn limits_table(report: &SafeguardReport) -> output::Table {
 fn print_trip(open: &OpenTrip) {
     let OpenTrip { trip, held, causes } = open;
     let causes = output::outcomes(causes.iter().map(|(cause, held)| (cause.as_str(), held)));
-    output::line!(
+    output::remark!(
         "\ntrip {} of tenant {} since {}: {}\nholds {held}: {}",
         trip.id,
         output::text(&trip.tenant),
@@ -106,7 +116,11 @@ fn print_trip(open: &OpenTrip) {
         output::or_dash(Some(causes))
     );
     output::note(&format!(
-        "next: `leaver safeguard release {0}` lists them\n      `leaver safeguard reject {0}` drops them",
+        "next: `leaver safeguard release {}` lists them",
+        trip.id
+    ));
+    output::note(&format!(
+        "      `leaver safeguard reject {}` drops them",
         trip.id
     ));
 }

@@ -7,10 +7,11 @@ use clap::{Args, ValueEnum};
 use reqwest::Url;
 use secrecy::ExposeSecret;
 
-use super::super::{Format, output};
+use super::super::output::OutputError;
+use super::super::{Format, could_not_be_done, output};
 use super::WebhooksTarget;
 use crate::config::Environment;
-use crate::connect::{MONITORED_FIELDS, WebhookKind, WebhookRequest};
+use crate::connect::{BambooHrApi, MONITORED_FIELDS, WebhookKind, WebhookRequest};
 use crate::jobs::provider_webhooks::targets_this_service;
 use crate::jobs::sync::SyncSource;
 use leaver_core::providers::MonitorField;
@@ -66,15 +67,23 @@ impl Create {
         };
         let created = api.create_webhook(&request).await?;
         let key = created.private_key.expose_secret();
-        if self.format.json {
-            output::json(&serde_json::json!({
+        let first = if self.format.json {
+            output::json_text(&serde_json::json!({
                 "source": source,
                 "id": created.webhook.id,
                 "name": request.name,
                 "url": request.url,
                 "monitor_fields": request.fields,
                 "private_key": key,
-            }))?;
+            }))?
+        } else {
+            format!("private key: {key}\n")
+        };
+        // The key is shown once, so it goes out before all else.
+        if let Err(error) = output::try_write_line(format_args!("{first}")) {
+            return Ok(withdraw(&api, &created.webhook.id, &error).await);
+        }
+        if self.format.json {
             return Ok(ExitCode::SUCCESS);
         }
         output::line!(
@@ -83,9 +92,8 @@ impl Create {
             request.url,
             request.fields.join(", ")
         );
-        output::line!("\nprivate key: {key}\n");
         output::line!(
-            "It is not shown again. Store it where `webhook_secrets` of source {source} points, by default \
+            "\nThe key is not shown again. Store it where `webhook_secrets` of source {source} points, by default \
              BAMBOOHR_WEBHOOK_SECRET;\nduring a rotation, keep the old key beside it. Then send the service SIGHUP, or \
              restart it if the key is in an\nenvironment variable. Until then the service rejects this webhook's \
              deliveries and BambooHR does not repeat them;\n`leaver webhooks gaps` reads the employees concerned."
@@ -97,6 +105,21 @@ impl Create {
         }
         Ok(ExitCode::SUCCESS)
     }
+}
+
+/// Deletes a webhook whose key could not be written: nobody could check its signatures.
+async fn withdraw(api: &BambooHrApi, id: &str, cause: &OutputError) -> ExitCode {
+    let code = cause.report();
+    if let Err(error) = api.delete_webhook(id).await {
+        output::problem(&format!(
+            "leaver: the key of webhook {id} was not written and the webhook is still there: {error}; run `leaver webhooks delete {id}`"
+        ));
+        return could_not_be_done();
+    }
+    output::note(&format!(
+        "leaver: the key could not be written, so webhook {id} was deleted again"
+    ));
+    ExitCode::from(code)
 }
 
 /// Checks and completes the URL before any request is sent.

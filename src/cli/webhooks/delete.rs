@@ -28,6 +28,7 @@ impl Delete {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         // The database must be reachable before anything is deleted at BambooHR.
         let scope = self.target.scope().with_database();
+        self.target.ensure_configured(env, &scope)?;
         let (settings, mut conn) = open_with(&self.target.config, env, &scope).await?;
         let (source, api) = self.target.source_in(&settings)?;
         let deleted = match api.delete_webhook(&self.id).await {

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use super::super::{Format, output};
+use super::super::output;
+use super::super::output::{Listing, TableColumns};
 use super::WebhooksTarget;
 use crate::config::Environment;
 use crate::connect::MONITORED_FIELDS;
@@ -17,7 +18,15 @@ pub(super) struct Fields {
     #[command(flatten)]
     target: WebhooksTarget,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+#[derive(Debug)]
+struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] =
+        &[("field", 1), ("alias", 0), ("name", 2), ("needed", 0)];
 }
 
 #[derive(Debug, Serialize)]
@@ -44,17 +53,16 @@ impl Fields {
                 alias: field.alias,
             })
             .collect();
-        if self.format.json {
+        if self.listing.json {
             output::json(&fields)?;
         } else {
-            print(&fields);
+            print(&fields, output::Table::of(&self.listing));
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn print(fields: &[FieldRow]) {
-    let mut table = output::Table::new(&["field", "alias", "name", "needed"]);
+fn print(fields: &[FieldRow], mut table: output::Table) {
     for field in fields {
         table.add_row([
             field.id.as_str(),
@@ -63,7 +71,7 @@ fn print(fields: &[FieldRow]) {
             output::yes_or_no(field.needed),
         ]);
     }
-    output::line!("{table}");
+    table.print();
     let missing: Vec<&str> = MONITORED_FIELDS
         .into_iter()
         .filter(|name| fields.iter().all(|f| f.alias.as_deref() != Some(*name)))

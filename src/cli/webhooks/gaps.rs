@@ -8,10 +8,12 @@ use anyhow::anyhow;
 use clap::Args;
 use sqlx::Connection;
 
-use super::super::{Format, exit_code, open_with, output};
+use super::super::output::{Listing, TableColumns};
+use super::super::{could_not_be_done, exit_code, open_with, output};
 use super::WebhooksTarget;
 use crate::base::clock::SystemClock;
 use crate::config::Environment;
+use crate::connect::WebhookError;
 use crate::jobs::sync::gaps::GapReport;
 use crate::jobs::sync::{SyncReport, Syncer};
 use crate::service;
@@ -20,7 +22,7 @@ use leaver_core::domain::EmployeeId;
 /// Compare BambooHR's delivery logs with received deliveries and read the missing employees
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver webhooks gaps\n  leaver webhooks gaps --source bamboohr --webhook 7 --json\n\nExit code 1: a delivery is missing, or a log cannot be read"
+    after_help = "Example:\n  leaver webhooks gaps\n  leaver webhooks gaps --source bamboohr --webhook 7 --json\n\nExit status: 1 a delivery is missing, or a log cannot be read, 3 BambooHR did not answer"
 )]
 pub(super) struct Gaps {
     #[command(flatten)]
@@ -29,12 +31,26 @@ pub(super) struct Gaps {
     #[arg(long, value_name = "ID")]
     webhook: Option<String>,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+#[derive(Debug)]
+struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[
+        ("webhook", 0),
+        ("sent", 0),
+        ("status", 0),
+        ("at BambooHR", 2),
+        ("employees", 1),
+    ];
 }
 
 impl Gaps {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let scope = self.target.scope().with_database();
+        self.target.ensure_configured(env, &scope)?;
         let (settings, conn) = open_with(&self.target.config, env, &scope).await?;
         conn.close().await?;
         let (source, _) = self.target.source_in(&settings)?;
@@ -54,10 +70,19 @@ impl Gaps {
         if on_terminal && report.sync.is_some() {
             drop(writeln!(std::io::stderr()));
         }
-        if self.format.json {
+        if self.listing.json {
             output::json(&as_json(&report))?;
         } else {
-            print(&report);
+            print(&report, output::Table::of(&self.listing));
+        }
+        let is_read_failed = report.sync.as_ref().is_some_and(|read| read.failed);
+        let is_unanswered = |error: &WebhookError| matches!(error, WebhookError::Read(error) if error.is_without_answer());
+        let mut errors = report
+            .webhooks
+            .iter()
+            .filter_map(|hook| hook.log_error.as_ref());
+        if is_read_failed || errors.any(is_unanswered) {
+            return Ok(could_not_be_done());
         }
         let is_complete = report
             .webhooks
@@ -111,14 +136,14 @@ fn outcome(read: &SyncReport) -> serde_json::Map<String, serde_json::Value> {
         .collect()
 }
 
-fn print(report: &GapReport) {
+fn print(report: &GapReport, mut table: output::Table) {
     for hook in &report.webhooks {
         let id = &hook.id;
         match &hook.log_error {
             Some(error) => {
-                output::line!("webhook {id}: cannot read its log: {}", output::text(error));
+                output::remark!("webhook {id}: cannot read its log: {}", output::text(error));
             }
-            None => output::line!(
+            None => output::remark!(
                 "webhook {id}: {} deliveries in its log, {} not received{}",
                 hook.entries,
                 hook.gaps.len(),
@@ -130,8 +155,9 @@ fn print(report: &GapReport) {
             ),
         }
     }
-    let Some(read) = &report.sync else { return };
-    let mut table = output::Table::new(&["webhook", "sent", "status", "at BambooHR", "employees"]);
+    let Some(read) = &report.sync else {
+        return table.print_empty("no delivery is missing");
+    };
     for hook in &report.webhooks {
         for gap in &hook.gaps {
             let ids: Vec<&str> = gap.employees.iter().map(EmployeeId::as_str).collect();
@@ -144,10 +170,10 @@ fn print(report: &GapReport) {
             ]);
         }
     }
-    output::line!("{table}");
+    table.print();
     let counts = read.outcomes.iter();
     let outcomes = output::outcomes(counts.map(|(outcome, count)| (outcome.as_str(), count)));
-    output::line!(
+    output::remark!(
         "{} employees read over the API: {}",
         read.records,
         if outcomes.is_empty() {
@@ -157,6 +183,6 @@ fn print(report: &GapReport) {
         }
     );
     if let Some(cause) = &read.incomplete {
-        output::line!("incomplete: {}", output::text(cause));
+        output::remark!("incomplete: {}", output::text(cause));
     }
 }

@@ -6,7 +6,9 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 use serde::Serialize;
 
-use super::super::{Format, output};
+use super::super::output;
+use super::super::output::{Listing, TableColumns};
+use super::super::sources::ensure_unused;
 use super::{WebhooksTarget, without_query};
 use crate::config::Environment;
 use crate::jobs::provider_webhooks::targets_this_service;
@@ -20,7 +22,20 @@ pub(super) struct List {
     #[command(flatten)]
     target: WebhooksTarget,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+#[derive(Debug)]
+struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[
+        ("webhook", 0),
+        ("name", 2),
+        ("url", 1),
+        ("this service", 0),
+        ("last sent", 3),
+    ];
 }
 
 #[derive(Debug, Serialize)]
@@ -34,6 +49,11 @@ struct WebhookRow {
 }
 
 impl List {
+    /// Returns an error if an option of the list is given, although a subcommand follows.
+    pub(super) fn ensure_unused(&self) -> anyhow::Result<()> {
+        ensure_unused(&self.listing)
+    }
+
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (source, api) = self.target.source(env)?;
         let webhooks: Vec<WebhookRow> = api
@@ -53,21 +73,20 @@ impl List {
                 last_sent_at: webhook.last_sent,
             })
             .collect();
-        if self.format.json {
+        if self.listing.json {
             output::json(&webhooks)?;
         } else if webhooks.is_empty() {
-            output::note(
+            output::Table::of(&self.listing).print_empty(
                 "no webhooks; BambooHR lists only those of the user who owns `api.api_key`",
             );
         } else {
-            print(webhooks);
+            print(webhooks, output::Table::of(&self.listing));
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn print(webhooks: Vec<WebhookRow>) {
-    let mut table = output::Table::new(&["webhook", "name", "url", "this service", "last sent"]);
+fn print(webhooks: Vec<WebhookRow>, mut table: output::Table) {
     for webhook in webhooks {
         table.add_row([
             webhook.id,
@@ -77,5 +96,5 @@ fn print(webhooks: Vec<WebhookRow>) {
             output::time_or_dash(webhook.last_sent_at),
         ]);
     }
-    output::line!("{table}");
+    table.print();
 }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use super::super::{Format, output};
+use super::super::output;
+use super::super::output::{Listing, TableColumns};
 use super::WebhooksTarget;
 use crate::config::Environment;
 use leaver_core::domain::EmployeeId;
@@ -20,7 +21,19 @@ pub(super) struct Log {
     /// Webhook ID, from `leaver webhooks list`
     id: String,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+#[derive(Debug)]
+struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[
+        ("last attempt", 0),
+        ("last success", 2),
+        ("status", 0),
+        ("employees", 1),
+    ];
 }
 
 #[derive(Debug, Serialize)]
@@ -45,19 +58,18 @@ impl Log {
                 employee_ids: entry.employee_ids,
             })
             .collect();
-        if self.format.json {
+        if self.listing.json {
             output::json(&entries)?;
         } else if entries.is_empty() {
-            output::note("no deliveries in the last 14 days");
+            output::Table::of(&self.listing).print_empty("no deliveries in the last 14 days");
         } else {
-            print(entries);
+            print(entries, output::Table::of(&self.listing));
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn print(entries: Vec<LogRow>) {
-    let mut table = output::Table::new(&["last attempt", "last success", "status", "employees"]);
+fn print(entries: Vec<LogRow>, mut table: output::Table) {
     for entry in entries {
         let ids: Vec<&str> = entry.employee_ids.iter().map(EmployeeId::as_str).collect();
         table.add_row([
@@ -67,7 +79,7 @@ fn print(entries: Vec<LogRow>) {
             output::or_dash(Some(ids.join(", "))),
         ]);
     }
-    output::line!("{table}");
+    table.print();
 }
 
 /// Returns a time of the log, or the text that BambooHR has in its place.

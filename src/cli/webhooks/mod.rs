@@ -11,24 +11,27 @@ mod show;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{anyhow, bail};
+use anyhow::bail;
 use clap::{Args, Subcommand};
 
 use super::Config;
+use super::sources::{WrongUse, ensure_configured};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, SecretScope, Settings};
 use crate::connect::{BambooHrApi, ClientLimits};
 use crate::jobs::sync::SyncSource;
 use crate::service;
 
-/// Create, list, compare and delete BambooHR webhooks that post to this service
+/// Create, list, compare and delete BambooHR webhooks that post to this service; alone it lists
 #[derive(Debug, Args)]
 #[command(
     after_help = "Example:\n  leaver webhooks create --url https://leaver.example.com\n  leaver webhooks list\n  leaver webhooks gaps --json"
 )]
 pub(super) struct Webhooks {
     #[command(subcommand)]
-    command: Command,
+    command: Option<Command>,
+    #[command(flatten)]
+    list: list::List,
 }
 
 #[derive(Debug, Subcommand)]
@@ -44,7 +47,11 @@ enum Command {
 
 impl Webhooks {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        match self.command {
+        let Some(command) = self.command else {
+            return self.list.run(env).await;
+        };
+        self.list.ensure_unused()?;
+        match command {
             Command::Create(command) => command.run(env).await,
             Command::List(command) => command.run(env).await,
             Command::Show(command) => command.run(env).await,
@@ -62,7 +69,7 @@ struct WebhooksTarget {
     #[command(flatten)]
     config: Config,
     /// BambooHR source; only needed if several have an API
-    #[arg(long, value_name = "NAME")]
+    #[arg(long, value_name = "NAME", global = true)]
     source: Option<String>,
 }
 
@@ -72,12 +79,18 @@ impl WebhooksTarget {
         SecretScope::webhook_apis(self.source.as_deref())
     }
 
+    /// Returns an error if the source is not configured, before anything is connected to.
+    fn ensure_configured(&self, env: &Environment, scope: &SecretScope<'_>) -> anyhow::Result<()> {
+        ensure_configured(&self.config.read(env, scope)?, self.source.as_deref())
+    }
+
     /// Returns the selected source and its client, without connecting to the database.
     fn source(&self, env: &Environment) -> anyhow::Result<(SyncSource, BambooHrApi)> {
         self.source_in(&self.config.read(env, &self.scope())?)
     }
 
     fn source_in(&self, settings: &Settings) -> anyhow::Result<(SyncSource, BambooHrApi)> {
+        ensure_configured(settings, self.source.as_deref())?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let sources = service::companies(settings, &ClientLimits::default(), &clock)?;
         let mut ours: Vec<(SyncSource, BambooHrApi)> = sources
@@ -90,7 +103,8 @@ impl WebhooksTarget {
         if let Some(name) = &self.source {
             ours.retain(|(source, _)| source.source.as_str() == name);
             return ours.pop().ok_or_else(|| {
-                anyhow!("no BambooHR source {name} with an API is configured; add `[sources.api]` to it, as in config/default.toml")
+                let text = format!("source {name} has no API of BambooHR; add `[sources.api]` to it, as in config/default.toml");
+                WrongUse::new(text).into()
             });
         }
         let names: Vec<String> = ours
@@ -102,10 +116,10 @@ impl WebhooksTarget {
             (None, _) => bail!(
                 "no BambooHR source has an API; add `[sources.api]` to it, as in config/default.toml"
             ),
-            (Some(_), several) => bail!(
+            (Some(_), several) => bail!(WrongUse::new(format!(
                 "several BambooHR sources have an API; choose one with --source: {}",
                 several.join(", ")
-            ),
+            ))),
         }
     }
 }

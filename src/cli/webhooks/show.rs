@@ -4,7 +4,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::super::{Format, output};
+use super::super::output;
+use super::super::output::{Listing, TableColumns};
 use super::{WebhooksTarget, without_query};
 use crate::config::Environment;
 use crate::jobs::provider_webhooks::targets_this_service;
@@ -19,7 +20,14 @@ pub(super) struct Show {
     /// Webhook ID, from `leaver webhooks list`
     id: String,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+#[derive(Debug)]
+struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[("setting", 0), ("value", 0)];
 }
 
 impl Show {
@@ -31,10 +39,10 @@ impl Show {
             &source.source,
             source.webhook_url.as_deref(),
         );
-        if self.format.json {
+        if self.listing.json {
             output::json(&as_json(config, is_ours))?;
         } else {
-            print(config, is_ours);
+            print(config, is_ours, output::Table::of(&self.listing));
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -62,7 +70,7 @@ fn as_json(config: WebhookConfig, is_ours: bool) -> serde_json::Value {
     })
 }
 
-fn print(config: WebhookConfig, is_ours: bool) {
+fn print(config: WebhookConfig, is_ours: bool, mut table: output::Table) {
     let post_fields: Vec<String> = config
         .post_fields
         .iter()
@@ -74,7 +82,6 @@ fn print(config: WebhookConfig, is_ours: bool) {
             }
         })
         .collect();
-    let mut table = output::Table::new(&["setting", "value"]);
     for (setting, value) in [
         ("webhook", config.webhook.id),
         ("name", config.webhook.name),
@@ -90,5 +97,5 @@ fn print(config: WebhookConfig, is_ours: bool) {
     ] {
         table.add_row([setting.to_owned(), output::or_dash(Some(value))]);
     }
-    output::line!("{table}");
+    table.print();
 }

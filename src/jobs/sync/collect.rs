@@ -65,6 +65,10 @@ impl<'s> SyncRun<'s> {
 
     /// Returns the report. The read is incomplete if it ended with an error or had warnings.
     pub(super) fn report(self, full: bool, result: Result<(), SyncError>) -> SyncReport {
+        let failed = result.as_ref().is_err_and(|error| match error {
+            SyncError::Api(error) => self.records == 0 && error.is_without_answer(),
+            SyncError::Database(_) | SyncError::Engine(_) => true,
+        });
         let error = result.err().map(|error| error.to_string());
         SyncReport {
             source: self.source.clone(),
@@ -73,6 +77,7 @@ impl<'s> SyncRun<'s> {
             records: self.records,
             incomplete: error.or_else(|| warnings_text(&self.warnings)),
             outcomes: self.outcomes,
+            failed,
         }
     }
 

@@ -96,6 +96,8 @@ pub struct SyncReport {
     pub outcomes: BTreeMap<Outcome, usize>,
     /// Why the read is incomplete; `None` if it is complete.
     pub incomplete: Option<String>,
+    /// True if the read could not be done: the API did not answer at all, or our database failed.
+    pub failed: bool,
 }
 
 /// Reads sources and applies what it read through the engine.

@@ -2,6 +2,8 @@
 
 mod backtest;
 mod check;
+mod completions;
+mod config;
 mod deliveries;
 mod drift;
 mod employees;
@@ -10,6 +12,7 @@ mod enforce;
 mod explain;
 mod health;
 mod holds;
+mod man;
 mod migrate;
 mod modes;
 mod narrow;
@@ -51,7 +54,7 @@ const COULD_NOT_BE_DONE: i32 = 3;
 #[derive(Debug, Parser)]
 #[command(
     name = "leaver",
-    version,
+    version = crate::base::build::DESCRIPTION,
     after_help = "Start with `leaver demo`, which needs no setup.\n\nSettings:   config/default.toml\nExit codes: 0 done, 1 findings, 2 wrong usage, 3 could not be done"
 )]
 pub struct Cli {
@@ -83,6 +86,9 @@ enum Command {
     Webhooks(webhooks::Webhooks),
     Restores(restores::Restores),
     Backtest(backtest::Backtest),
+    Config(config::ConfigCommand),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Source of the settings.
@@ -224,6 +230,9 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
             Command::Webhooks(command) => command.run(env).await,
             Command::Restores(command) => command.run(env).await,
             Command::Backtest(command) => command.run(env).await,
+            Command::Config(command) => command.run(env),
+            Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

@@ -1,6 +1,6 @@
 # `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, and `make test` PgBouncer,
 # HAProxy and nginx too. They start private servers and stop them afterwards.
-.PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases \
+.PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist man reproducible pin-bases \
 	help book failover versions large-table standby-outage
 
 help:            ## print this list
@@ -94,6 +94,9 @@ fix:             ## format, and apply the fixes of clippy
 
 queries:         ## renew .sqlx after a change of a query or a migration
 	./.ci/query-data
+
+man:             ## write the man pages into target/man
+	cargo run --quiet --locked -- man target/man
 
 dist:            ## build the release into dist/: archive, SBOM and checksums
 	@./.ci/dist

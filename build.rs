@@ -1,5 +1,101 @@
 //! Rebuilds the library when `migrations/` changes: the migrations are embedded, and Cargo does not detect new files there.
+//! Sets `LEAVER_BUILD_COMMIT` and `LEAVER_BUILD_DATE`, which `leaver --version` shows.
+//!
+//! Both depend on the sources alone, so that two builds of one commit are identical. The commit is that of
+//! `LEAVER_BUILD_REVISION`, of the archive (`.ci/archive-commit`), or of the checkout. The date is `SOURCE_DATE_EPOCH`, else the
+//! time of the commit. Without any of them the value is `unknown`.
+
+use std::env;
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+const UNKNOWN: &str = "unknown";
+/// `git archive` replaces the placeholders in this file by the commit and its time.
+const ARCHIVE: &str = ".ci/archive-commit";
+/// Digits of a commit that are shown.
+const DIGITS: usize = 12;
 
 fn main() {
+    println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=migrations");
+    if Path::new(ARCHIVE).exists() {
+        println!("cargo:rerun-if-changed={ARCHIVE}");
+    }
+    for variable in ["LEAVER_BUILD_REVISION", "SOURCE_DATE_EPOCH"] {
+        println!("cargo:rerun-if-env-changed={variable}");
+    }
+    let known = archive().or_else(checkout);
+    let revision = variable("LEAVER_BUILD_REVISION");
+    let commit = revision.or_else(|| known.as_ref().map(|known| known.0.clone()));
+    let seconds = variable("SOURCE_DATE_EPOCH").or_else(|| known.map(|known| known.1));
+    let date = seconds.and_then(|seconds| Some(day(seconds.parse().ok()?)));
+    let commit = commit.map(|commit| commit.chars().take(DIGITS).collect());
+    set("COMMIT", commit);
+    set("DATE", date);
+}
+
+fn set(name: &str, value: Option<String>) {
+    let value = value.unwrap_or_else(|| UNKNOWN.to_owned());
+    println!("cargo:rustc-env=LEAVER_BUILD_{name}={value}");
+}
+
+/// Returns a variable that is set and of one word.
+fn variable(name: &str) -> Option<String> {
+    let value = env::var(name).ok()?;
+    let is_word = !value.is_empty() && value != UNKNOWN && value.chars().all(char::is_alphanumeric);
+    is_word.then_some(value)
+}
+
+/// Returns commit and time of an archive that `git archive` made.
+fn archive() -> Option<(String, String)> {
+    let text = fs::read_to_string(ARCHIVE).ok()?;
+    let (commit, time) = text.trim().split_once(' ')?;
+    let is_replaced = commit.chars().all(|c| c.is_ascii_hexdigit());
+    is_replaced.then(|| (commit.to_owned(), time.to_owned()))
+}
+
+/// Returns commit and time of the checkout. A folder inside another project's checkout is none.
+fn checkout() -> Option<(String, String)> {
+    let top = git(&["rev-parse", "--show-toplevel"])?;
+    let here = env::var("CARGO_MANIFEST_DIR").ok()?;
+    if fs::canonicalize(top).ok()? != fs::canonicalize(here).ok()? {
+        return None;
+    }
+    // The log of HEAD grows with each commit, and HEAD itself changes with the branch.
+    for name in ["HEAD", "logs/HEAD"] {
+        let path = git(&["rev-parse", "--git-path", name])?;
+        if Path::new(&path).exists() {
+            println!("cargo:rerun-if-changed={path}");
+        }
+    }
+    let text = git(&["log", "-1", "--format=%H %ct"])?;
+    let (commit, time) = text.split_once(' ')?;
+    Some((commit.to_owned(), time.to_owned()))
+}
+
+fn git(args: &[&str]) -> Option<String> {
+    let output = Command::new("git").args(args).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned())
+}
+
+/// Returns the day of a Unix time in UTC, such as `2026-11-27`.
+// The algorithm is `civil_from_days` of https://howardhinnant.github.io/date_algorithms.html, read 2026-11-27.
+fn day(seconds: i64) -> String {
+    let days = seconds.div_euclid(86_400) + 719_468;
+    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
+    let year_of_era =
+        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    // Years begin in March here.
+    let shifted = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
+    let month = if shifted < 10 {
+        shifted + 3
+    } else {
+        shifted - 9
+    };
+    let year = year_of_era + era * 400 + i64::from(month <= 2);
+    format!("{year:04}-{month:02}-{day:02}")
 }

@@ -1,6 +1,7 @@
 //! Small parts that every module may use: clock, liveness, metrics, backoff, fail points, log throttling.
 
 pub(crate) mod backoff;
+pub mod build;
 pub mod clock;
 pub(crate) mod descriptors;
 pub(crate) mod failpoints;

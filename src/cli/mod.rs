@@ -2,6 +2,8 @@
 
 mod backtest;
 mod check;
+mod completions;
+mod config;
 mod deliveries;
 mod drift;
 mod drift_rows;
@@ -13,6 +15,7 @@ mod explain_rows;
 mod globals;
 mod health;
 mod holds;
+mod man;
 mod migrate;
 mod modes;
 pub(crate) mod output;
@@ -74,7 +77,7 @@ Exit status:
 #[derive(Debug, Parser)]
 #[command(
     name = "leaver",
-    version,
+    version = crate::base::build::DESCRIPTION,
     after_help = AFTER_HELP
 )]
 pub struct Cli {
@@ -108,6 +111,9 @@ enum Command {
     Webhooks(webhooks::Webhooks),
     Restores(restores::Restores),
     Backtest(backtest::Backtest),
+    Config(config::ConfigCommand),
+    Completions(completions::Completions),
+    Man(man::Man),
 }
 
 /// Source of the settings.
@@ -245,6 +251,9 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
             Command::Webhooks(command) => command.run(env).await,
             Command::Restores(command) => command.run(env).await,
             Command::Backtest(command) => command.run(env).await,
+            Command::Config(command) => command.run(env),
+            Command::Completions(command) => command.run(),
+            Command::Man(command) => command.run(),
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));

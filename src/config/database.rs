@@ -18,6 +18,8 @@ pub struct Database {
     pub url: Option<SecretString>,
     /// The reference that names the URL.
     pub(super) reference: SecretRef,
+    /// Folder of the configuration file, below which a relative path of the reference is.
+    pub(super) folder: Option<PathBuf>,
     /// Why there is no URL. Commands that connect report it; the others work without one.
     pub missing: Option<String>,
     /// True if `leaver serve` applies pending migrations first.
@@ -37,7 +39,7 @@ impl Database {
     /// Returns why it cannot be read.
     pub(crate) fn read_url(&self, env: &Environment) -> Result<SecretString, String> {
         let scope = SecretScope::database();
-        SecretReader::new(env, &scope).database_url(&self.reference)
+        SecretReader::new(env, &scope, self.folder.as_deref()).database_url(&self.reference)
     }
 }
 
@@ -79,6 +81,7 @@ impl RawDatabase {
         Ok(Database {
             url,
             reference: self.url.clone(),
+            folder: provenance.folder().map(PathBuf::from),
             missing,
             migrate: self.migrate,
             tls: self.tls,

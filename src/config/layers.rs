@@ -9,7 +9,7 @@ use super::toml_errors::describe_toml_error;
 use super::{DEFAULTS, Environment, Provenance, Raw, SettingsError, variables};
 
 /// Variables with names of their own, each with the section and key that it sets.
-const NAMED: [(&str, &str, &str); 5] = [
+pub(super) const NAMED: [(&str, &str, &str); 5] = [
     ("LEAVER_LISTEN", "server", "listen"),
     ("LEAVER_ADMIN_LISTEN", "server", "admin_listen"),
     ("LEAVER_PUBLIC_URL", "server", "public_url"),
@@ -29,6 +29,15 @@ pub(super) fn read(
     file: Option<&Path>,
     env: &Environment,
 ) -> Result<(Raw, Provenance), SettingsError> {
+    let (table, provenance) = merged(file, env)?;
+    Ok((deserialize(table, &provenance)?, provenance))
+}
+
+/// Returns the merged layers as written and where each key comes from. The last layer is not deserialized.
+pub(super) fn merged(
+    file: Option<&Path>,
+    env: &Environment,
+) -> Result<(Table, Provenance), SettingsError> {
     let defaults = parse(DEFAULTS, "the built-in defaults")?;
     let mut table = defaults.clone();
     let default_shape = take_default_shape(&mut table);
@@ -52,7 +61,7 @@ pub(super) fn read(
         // Some editors put a byte order mark before the text.
         let text = text.trim_start_matches('\u{FEFF}');
         table = merge(table, parse(text, &name)?);
-        provenance.set_file(name);
+        provenance.set_file(name, text);
         // Checked before the variables are merged: an invalid file is an error even if a variable overrides it.
         deserialize(table.clone(), &provenance)?;
     }
@@ -61,7 +70,7 @@ pub(super) fn read(
     let named = [&named[..], &OTHERS].concat();
     variables::refuse_unknown(env, &named, &defaults, &table)?;
     restore_default_shape(&mut table, default_shape);
-    Ok((deserialize(table, &provenance)?, provenance))
+    Ok((table, provenance))
 }
 
 /// The keys of which exactly one names the column that stores access.

@@ -15,6 +15,7 @@ mod pending_reads;
 mod policy;
 mod provenance;
 mod raw;
+mod reference;
 mod safeguard;
 mod secrets;
 mod server;
@@ -38,6 +39,7 @@ pub(crate) use self::observations::ObservationsSettings;
 pub(crate) use self::pending_reads::PendingReadsSettings;
 use self::provenance::Provenance;
 use self::raw::Raw;
+pub(crate) use self::reference::{Origin, SecretState, Shown, ShownSetting, Variable, schema};
 pub(crate) use self::safeguard::SafeguardSettings;
 use self::secrets::SecretReader;
 pub(crate) use self::secrets::SecretReport;
@@ -100,7 +102,7 @@ impl Settings {
     ) -> Result<Self, SettingsError> {
         let (raw, provenance) = layers::read(file, env)?;
         let protected = raw.accounts.protected(&provenance)?;
-        let secrets = SecretReader::new(env, scope);
+        let secrets = SecretReader::new(env, scope, provenance.folder());
         let sources = sources::build(&raw, &protected, &secrets, &provenance)?;
         tenants::check(&raw, &sources, &provenance)?;
         Ok(Self {
@@ -117,6 +119,18 @@ impl Settings {
             worker: raw.worker.build(&provenance)?,
             log: raw.log.build(),
         })
+    }
+
+    /// Returns every variable that the program reads, with those that these settings refer to.
+    ///
+    /// # Errors
+    /// [`SettingsError`] if the file cannot be read, or a layer has an unknown key.
+    pub(crate) fn variables(
+        file: Option<&Path>,
+        env: &Environment,
+    ) -> Result<Vec<Variable>, SettingsError> {
+        let (table, _) = layers::merged(file, env)?;
+        Ok(reference::variables(&table, env))
     }
 
     /// Returns the settings if there is a source.

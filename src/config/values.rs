@@ -135,7 +135,7 @@ deserialize_text!(
     |text| text.parse().ok()
 );
 
-fn parse_duration(text: &str) -> Option<Duration> {
+pub(super) fn parse_duration(text: &str) -> Option<Duration> {
     humantime::parse_duration(text)
         .ok()
         .filter(|duration| *duration <= MAX_DURATION)
@@ -144,7 +144,7 @@ fn parse_duration(text: &str) -> Option<Duration> {
 /// A hundred years.
 const MAX_DURATION: Duration = Duration::from_hours(100 * 366 * 24);
 
-fn parse_size(text: &str) -> Option<usize> {
+pub(super) fn parse_size(text: &str) -> Option<usize> {
     let digits = text
         .find(|c: char| !c.is_ascii_digit())
         .unwrap_or(text.len());

@@ -84,7 +84,8 @@ fn is_service_link(name: &str, value: &str) -> bool {
         || (name.ends_with("_PORT") && is_address)
 }
 
-fn collect_references(table: &Table, names: &mut Vec<String>) {
+/// Collects the variables that references name, such as `NAME` of `env:NAME`.
+pub(super) fn collect_references(table: &Table, names: &mut Vec<String>) {
     let mut values: Vec<&Value> = table.values().collect();
     while let Some(value) = values.pop() {
         match value {

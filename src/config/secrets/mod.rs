@@ -1,17 +1,20 @@
 //! Resolves references to secrets: `env:NAME` is the variable `NAME` or the file named by `NAME_FILE`, and
-//! `file:PATH` is a file. Variables: `LEAVER_ADMIN_TOKEN`, `LEAVER_ADMIN_TOKEN_FILE`.
+//! `file:PATH` is a file, by default beside the configuration file. Variables: `LEAVER_ADMIN_TOKEN`, `LEAVER_ADMIN_TOKEN_FILE`.
 
 mod file;
+mod location;
 mod report;
 mod rules;
 mod scope;
 mod shared;
 
 use std::cell::RefCell;
+use std::path::Path;
 
 use secrecy::SecretString;
 
 use self::file::SecretError;
+pub(super) use self::location::leads_to_secret;
 pub(crate) use self::report::SecretReport;
 pub use self::scope::SecretScope;
 use self::shared::{Purpose, Used};
@@ -22,15 +25,17 @@ use leaver_core::domain::Provider;
 use leaver_core::signature::Key;
 
 /// The variable that overrides [`ADMIN_TOKEN_KEY`].
-const ADMIN_TOKEN: &str = "LEAVER_ADMIN_TOKEN";
+pub(super) const ADMIN_TOKEN: &str = "LEAVER_ADMIN_TOKEN";
 
 /// The key that holds a reference to the administrator's token.
-const ADMIN_TOKEN_KEY: &str = "server.admin_token";
+pub(super) const ADMIN_TOKEN_KEY: &str = "server.admin_token";
 
 /// Reads the secrets of a scope, and remembers where each was found.
 pub(super) struct SecretReader<'a> {
     env: &'a Environment,
     scope: &'a SecretScope<'a>,
+    /// Folder of the configuration file.
+    folder: Option<&'a Path>,
     report: RefCell<SecretReport>,
     used: RefCell<Vec<Used>>,
 }
@@ -43,10 +48,15 @@ fn invalid(key: &str, problem: &(impl ToString + ?Sized)) -> SettingsError {
 }
 
 impl<'a> SecretReader<'a> {
-    pub(super) fn new(env: &'a Environment, scope: &'a SecretScope<'a>) -> Self {
+    pub(super) fn new(
+        env: &'a Environment,
+        scope: &'a SecretScope<'a>,
+        folder: Option<&'a Path>,
+    ) -> Self {
         Self {
             env,
             scope,
+            folder,
             report: RefCell::default(),
             used: RefCell::default(),
         }
@@ -205,7 +215,8 @@ impl<'a> SecretReader<'a> {
     fn resolve(&self, key: &str, reference: &SecretRef) -> Result<SecretString, SettingsError> {
         refuse_literal(key, reference)?;
         if let Some(path) = reference.0.strip_prefix("file:") {
-            return self.file(key, path).map_err(|error| invalid(key, &error));
+            let path = location::find(path, self.folder, self.env);
+            return self.file(key, &path).map_err(|error| invalid(key, &error));
         }
         let name = reference.0.trim_start_matches("env:");
         let secret = self.variable(key, name);

@@ -60,7 +60,11 @@ async fn each_command_refuses_transaction_pooling() {
     ] {
         app.run_with(args, &env).failed(&REFUSAL);
     }
-    app.run_with(&["check"], &env).findings(&REFUSAL);
+    let checked = app.run_with(&["check"], &env);
+    assert_eq!(checked.code, Some(3), "{checked:?}");
+    for words in REFUSAL {
+        assert!(checked.out.contains(words), "{checked:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -278,6 +278,8 @@ fn the_schema_is_neither_stricter_nor_laxer_than_the_settings() {
                 .map(|error| error.to_string());
             let is_valid = validator.is_valid(&as_json(&text));
             match refused {
+                // A URL in place of the reference is refused where a command connects.
+                None if !is_valid && one == "database.url" => {}
                 None if !is_valid => {
                     differences.push(format!("{one} = {value}: the schema is stricter"))
                 }

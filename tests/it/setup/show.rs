@@ -198,7 +198,7 @@ fn an_invalid_value_is_shown_and_reported() {
         &["config", "show"],
         &[("LEAVER__WORKER__BATCH_SIZE", "many")],
     )
-    .failed(&["worker.batch_size"]);
+    .findings(&["worker.batch_size\tmany"]);
 }
 
 #[test]

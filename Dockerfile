@@ -18,6 +18,9 @@ RUN mkdir -p src tests/it benches/sweep crates/leaver-core/src crates/embedded-p
     && touch src/lib.rs tests/it/main.rs benches/pure.rs benches/sweep/main.rs \
     && touch crates/leaver-core/src/lib.rs crates/embedded-postgres/src/lib.rs crates/allocator/src/lib.rs \
     && cargo auditable build --release --locked --bin leaver
+# For `leaver --version`: the checkout itself is not in the build.
+ARG REVISION=unknown SOURCE_DATE_EPOCH
+ENV LEAVER_BUILD_REVISION=$REVISION
 COPY .sqlx .sqlx
 COPY config config
 COPY migrations migrations

@@ -15,6 +15,7 @@ mod explain_rows;
 mod globals;
 mod health;
 mod holds;
+mod init;
 mod man;
 mod migrate;
 mod modes;
@@ -26,6 +27,7 @@ mod replay;
 mod restores;
 mod safeguard;
 mod send;
+mod sending;
 mod serve;
 mod sources;
 mod sync;
@@ -111,6 +113,7 @@ enum Command {
     Webhooks(webhooks::Webhooks),
     Restores(restores::Restores),
     Backtest(backtest::Backtest),
+    Init(init::Init),
     Config(config::ConfigCommand),
     Completions(completions::Completions),
     Man(man::Man),
@@ -251,6 +254,7 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
             Command::Webhooks(command) => command.run(env).await,
             Command::Restores(command) => command.run(env).await,
             Command::Backtest(command) => command.run(env).await,
+            Command::Init(command) => command.run(env).await,
             Command::Config(command) => command.run(env),
             Command::Completions(command) => command.run(),
             Command::Man(command) => command.run(),

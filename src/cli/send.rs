@@ -1,22 +1,25 @@
 //! `leaver send`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::Context;
+use chrono::{DateTime, Utc};
 use clap::Args;
+use tokio::io::AsyncReadExt;
 
+use super::sending::{self, Request};
 use super::sources::ensure_configured;
 use super::{Config, Format, exit_code, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, SecretScope, Source};
 use crate::connect::client;
+use leaver_core::providers::departure;
 
 /// Sign a payload file as the provider does and post it
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver send --source bamboohr docs/examples/five.json\n  leaver send --source merge left.json --to https://leaver.example.com --print\n\nExit status: 1 the service rejected the delivery, 3 it did not answer"
+    after_help = "Example:\n  leaver send --source bamboohr docs/examples/five.json\n  leaver send --source bamboohr --left dana.ruiz@example.com --wait\n  leaver send --source merge left.json --to https://leaver.example.com --print\n\nExit status: 1 the service rejected the delivery, or with --wait did not process it, 3 it did not answer"
 )]
 pub(super) struct Send {
     #[command(flatten)]
@@ -25,7 +28,14 @@ pub(super) struct Send {
     #[arg(long, value_name = "NAME")]
     source: String,
     /// Request body, sent unchanged; `-` reads stdin
-    file: PathBuf,
+    #[arg(required_unless_present = "left")]
+    file: Option<PathBuf>,
+    /// Report that this person left two days ago, as the provider would, in place of FILE
+    #[arg(long, value_name = "EMAIL", conflicts_with = "file")]
+    left: Option<String>,
+    /// Wait up to 30 s until the service listens, and until it has processed the delivery; needs the database
+    #[arg(long, conflicts_with = "print")]
+    wait: bool,
     /// Address of the service, or a full webhook URL; default: `server.listen` on this machine
     #[arg(long, value_name = "URL", value_parser = client::parse_url)]
     to: Option<String>,
@@ -41,26 +51,18 @@ pub(super) struct Send {
 
 impl Send {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let scope = SecretScope::signing_key(&self.source);
+        let mut scope = SecretScope::signing_key(&self.source);
+        if self.wait {
+            scope = scope.with_database();
+        }
         let settings = self.config.read(env, &scope)?.with_sources()?;
         ensure_configured(&settings, Some(&self.source))?;
         let mut sources = settings.sources.iter();
         let source = sources
             .find(|source| source.name.as_str() == self.source)
             .context("no source")?;
-        let body = if self.file.as_os_str() == "-" {
-            use tokio::io::AsyncReadExt;
-            let mut bytes = vec![];
-            tokio::io::stdin()
-                .read_to_end(&mut bytes)
-                .await
-                .context("cannot read stdin")?;
-            bytes
-        } else {
-            tokio::fs::read(&self.file)
-                .await
-                .with_context(|| format!("cannot read {}", self.file.display()))?
-        };
+        let now = SystemClock.now();
+        let body = self.body(source, now).await?;
         let content_type = self
             .content_type
             .clone()
@@ -70,7 +72,7 @@ impl Send {
             &client::local_url(settings.server.listen),
             source,
         );
-        let signed = source.scheme.sign(&body, SystemClock.now());
+        let signed = source.scheme.sign(&body, now);
 
         if self.print {
             let header = |text: String| format!("-H {}", quote(&text));
@@ -84,36 +86,67 @@ impl Send {
                     String::from_utf8_lossy(value.as_bytes())
                 ))
             }));
-            parts.push(format!(
-                "--data-binary {}",
-                quote(&format!("@{}", self.file.display()))
-            ));
+            let data = match &self.file {
+                Some(file) => quote(&format!("@{}", file.display())),
+                None => quote(&String::from_utf8_lossy(&body)),
+            };
+            parts.push(format!("--data-binary {data}"));
             let command = parts.join(" \\\n  ");
             output::line!("{command}");
             return Ok(ExitCode::SUCCESS);
         }
 
-        let mut request = client::for_url(&url, Duration::from_secs(30))?
-            .post(&url)
-            .header(reqwest::header::CONTENT_TYPE, &content_type);
-        for (name, value) in signed {
-            request = request.header(name, value);
-        }
-        let response = request
-            .body(body)
-            .send()
-            .await
-            .map_err(output::request_error)
-            .with_context(|| format!("no response from {url}"))?;
-        let status = response.status();
-        let text = response.text().await.unwrap_or_default();
+        let request = Request {
+            url: &url,
+            content_type: &content_type,
+            headers: signed,
+            body,
+        };
+        let (status, text) = request.post(self.wait).await?;
+        let outcome = if self.wait && status.is_success() {
+            Some(sending::outcome(&settings, &self.source, &text).await?)
+        } else {
+            None
+        };
         if self.format.json {
             let body = serde_json::from_str(&text).unwrap_or(serde_json::Value::String(text));
-            output::json(&serde_json::json!({ "status": status.as_u16(), "body": body }))?;
+            let mut answer = serde_json::json!({ "status": status.as_u16(), "body": body });
+            if let Some(outcome) = &outcome {
+                answer["delivery"] = serde_json::to_value(outcome)?;
+            }
+            output::json(&answer)?;
         } else {
             output::line!("{status} {}", output::text(text));
+            if let Some(outcome) = &outcome {
+                output::line!("{}", sending::describe(outcome));
+            }
         }
-        Ok(exit_code(status.is_success()))
+        let is_settled = outcome.is_none_or(|outcome| sending::is_settled(&outcome));
+        Ok(exit_code(status.is_success() && is_settled))
+    }
+
+    /// Returns the bytes to send.
+    async fn body(&self, source: &Source, now: DateTime<Utc>) -> anyhow::Result<Vec<u8>> {
+        if let Some(email) = &self.left {
+            let body = departure(&source.provider_config, email, now);
+            let body = body.with_context(|| {
+                format!(
+                    "source {} has no `linked_accounts`, and the account of a made-up delivery would become its company; list yours, or send a FILE",
+                    self.source
+                )
+            })?;
+            return Ok(body.into_bytes());
+        }
+        // clap requires one of the two.
+        let file = self.file.as_deref().unwrap_or(Path::new("-"));
+        if file.as_os_str() == "-" {
+            let mut bytes = vec![];
+            let read = tokio::io::stdin().read_to_end(&mut bytes).await;
+            read.context("cannot read stdin")?;
+            return Ok(bytes);
+        }
+        let read = tokio::fs::read(file).await;
+        read.with_context(|| format!("cannot read {}", file.display()))
     }
 }
 

@@ -44,6 +44,22 @@ impl Environment {
         self.0.get(name)
     }
 
+    /// Returns the same set with this variable, and without the one that names a file for it.
+    #[must_use]
+    pub(crate) fn with(&self, name: &str, value: &str) -> Self {
+        let mut set = self.without(&format!("{name}_FILE"));
+        set.0.insert(name.to_owned(), value.into());
+        set
+    }
+
+    /// Returns the same set without this variable.
+    #[must_use]
+    pub(crate) fn without(&self, name: &str) -> Self {
+        let mut set = self.clone();
+        set.0.remove(name);
+        set
+    }
+
     /// Returns the variables with this prefix: the rest of each name, and its value.
     pub(super) fn with_prefix<'a>(
         &'a self,

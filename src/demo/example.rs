@@ -73,6 +73,25 @@ pub(crate) async fn create_if_missing(
     Ok(())
 }
 
+/// Creates the example's tables and users, for `leaver init --example`. Returns false if there is a table `public.users`.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn create_with_users(conn: &mut PgConnection) -> anyhow::Result<bool> {
+    let row = sqlx::query("SELECT to_regclass('public.users') IS NULL AS is_missing")
+        .fetch_one(&mut *conn)
+        .await?;
+    if !row.try_get::<bool, _>("is_missing")? {
+        return Ok(false);
+    }
+    sqlx::raw_sql(TABLES)
+        .execute(&mut *conn)
+        .await
+        .context("cannot create the example's tables")?;
+    add_users(conn).await?;
+    Ok(true)
+}
+
 /// Recreates the demo database, with the example's tables and users.
 pub(super) async fn fresh_database(postgres: &Embedded) -> anyhow::Result<PgConnectOptions> {
     let mut admin = connection::open(&postgres.connect_options("postgres")).await?;
@@ -88,6 +107,12 @@ pub(super) async fn fresh_database(postgres: &Embedded) -> anyhow::Result<PgConn
         .execute(&mut conn)
         .await
         .context("cannot create the example's tables")?;
+    add_users(&mut conn).await?;
+    Ok(options)
+}
+
+/// Adds the example's users, each with two sessions.
+async fn add_users(conn: &mut PgConnection) -> anyhow::Result<()> {
     let emails: Vec<&str> = PEOPLE.iter().map(|(email, _)| *email).collect();
     sqlx::query(
         "WITH made AS (
@@ -98,9 +123,9 @@ pub(super) async fn fresh_database(postgres: &Embedded) -> anyhow::Result<PgConn
          INSERT INTO public.sessions (user_id) SELECT id FROM made, generate_series(1, 2)",
     )
     .bind(emails)
-    .execute(&mut conn)
+    .execute(conn)
     .await?;
-    Ok(options)
+    Ok(())
 }
 
 /// Returns all users with their newest audit record.

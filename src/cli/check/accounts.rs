@@ -3,11 +3,13 @@
 use sqlx::PgConnection;
 
 use super::{CheckReport, CheckStatus};
-use crate::db::error::redacted_message;
+use crate::db::error::{redacted_message, sqlstate};
 use crate::engine::accounts::trial::{SessionsError, UpdateTrial, try_end_sessions, try_update};
 use crate::engine::accounts::{AccountsMapping, AccountsTable, Shape};
 use leaver_core::domain::AccountId;
 
+/// `SQLSTATE` of a table that does not exist.
+const UNDEFINED_TABLE: &str = "42P01";
 /// Words in the name of a column that is true for an account without access.
 const WITHOUT_ACCESS: [&str; 10] = [
     "archived",
@@ -96,6 +98,11 @@ async fn check_update(
             check,
             "no account is active, so the update was not tried; check the mapping if there should be some",
         ),
+        Err(error) if lacks_our_schema(&error) => report.add(
+            CheckStatus::Warning,
+            check,
+            "the update needs the schema leaver, so it was not tried; run `leaver migrate`, then this check again",
+        ),
         Err(error) => report.add(
             CheckStatus::Error,
             check,
@@ -103,6 +110,12 @@ async fn check_update(
         ),
     }
     None
+}
+
+/// Returns whether a table of ours is missing: with a status column, the value before a deactivation is stored there.
+fn lacks_our_schema(error: &sqlx::Error) -> bool {
+    let message = error.as_database_error().map(|error| error.message());
+    sqlstate(error) == UNDEFINED_TABLE && message.is_some_and(|text| text.contains("leaver."))
 }
 
 /// Returns the problem of a boolean whose name means the opposite of its key.

@@ -7,12 +7,12 @@ use super::{Documented, Key, SOURCES, documented};
 
 /// Form of a reference to a secret.
 const REFERENCE: &str = "^(env:.+|file:.+)$";
-/// Form of a duration: 0, or numbers, each with a unit of humantime.
-const DURATION: &str = "^\\s*(0|([0-9]+\\s*(nanos|nsec|ns|usec|us|millis|msec|ms|seconds|second|secs|sec|s|minutes|minute|mins|min|m|hours|hour|hrs|hr|h|days|day|d|weeks|week|wks|wk|w|months|month|M|years|year|yrs|yr|y)\\s*)+)$";
+/// Form of a duration: numbers, each with a unit of humantime.
+const DURATION: &str = "^\\s*([0-9]+\\s*(nanos|nsec|ns|usec|us|millis|msec|ms|seconds|second|secs|sec|s|minutes|minute|mins|min|m|hours|hour|hrs|hr|h|days|day|d|weeks|week|wks|wk|w|months|month|M|years|year|yrs|yr|y)\\s*)+$";
 /// Form of a size.
-const SIZE: &str = "^[0-9]+\\s*(B|KiB|MiB|GiB)?\\s*$";
+const SIZE: &str = "^0*[1-9][0-9]*\\s*(B|KiB|MiB|GiB)?\\s*$";
 /// Form of a cut-off.
-const CUTOFF: &str = "^(start_of_day|end_of_day|[0-9]{2}:[0-9]{2}(:[0-9]{2})?)$";
+const CUTOFF: &str = "^(start_of_day|end_of_day|([01]?[0-9]|2[0-3]):[0-5][0-9])$";
 /// The section of a provider's API.
 const API: &str = "sources[].api";
 /// Keys that a source must have.
@@ -105,7 +105,7 @@ fn kind_schema(kind: &Kind) -> Value {
         Kind::Integer(minimum) => json!({"type": "integer", "minimum": minimum}),
         Kind::Text => json!({"type": "string"}),
         Kind::Choice(words) => json!({"type": "string", "enum": words}),
-        Kind::Duration => text(DURATION),
+        Kind::Duration => json!({"anyOf": [{"const": "0"}, text(DURATION)]}),
         Kind::DurationOrOff => json!({"anyOf": [{"const": "off"}, text(DURATION)]}),
         Kind::Size => text(SIZE),
         Kind::Cutoff => text(CUTOFF),

@@ -4,6 +4,7 @@
 //! statements, and nothing else.
 
 pub(crate) mod catalog;
+pub(crate) mod discovery;
 pub mod lookup;
 pub(crate) mod mapping;
 pub(crate) mod numbers;

@@ -27,7 +27,7 @@ const API: &[&str] = &["API_B"];
 type Row = (&'static [&'static str], &'static [&'static str]);
 
 /// Every command, but those of [`ALL_OR_NONE`].
-const MATRIX: [Row; 39] = [
+const MATRIX: [Row; 44] = [
     (&["health"], &[]),
     (&["migrate"], DB),
     (&["migrate", "--grant-to", "nobody-of-this-name"], DB),
@@ -36,6 +36,21 @@ const MATRIX: [Row; 39] = [
         &["B1"],
     ),
     (&["send", "--source", "merge", "--print", "BODY"], &["M1"]),
+    (
+        &[
+            "send",
+            "--source",
+            "bamboohr",
+            "--left",
+            "ana@example.com",
+            "--print",
+        ],
+        &["B1"],
+    ),
+    (&["config", "show"], &[]),
+    (&["config", "env"], &[]),
+    (&["config", "schema"], &[]),
+    (&["config", "defaults"], &[]),
     (&["deliveries"], DB),
     (&["replay", "0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10"], DB),
     (&["holds", "list"], DB),
@@ -95,8 +110,9 @@ const MATRIX: [Row; 39] = [
     (&["webhooks", "gaps"], &["DATABASE_URL", "API_B"]),
 ];
 
-/// `serve` and `check` read all secrets; `demo` makes its own.
-const ALL_OR_NONE: [&str; 3] = ["serve", "check", "demo"];
+/// `serve` and `check` read all secrets; `demo` makes its own. `init` reads the URL of the database before there is a
+/// configuration. `completions` and `man` read no settings.
+const ALL_OR_NONE: [&str; 6] = ["serve", "check", "demo", "init", "completions", "man"];
 
 /// The name of every command and subcommand.
 fn leaf_commands(command: &clap::Command, path: &str, names: &mut BTreeSet<String>) {

@@ -36,6 +36,9 @@ pub use responses::error_in_success;
 mod entries;
 pub use entries::{Entries, Opened};
 
+mod example;
+pub use example::departure;
+
 mod dates;
 mod json;
 mod json_keep;

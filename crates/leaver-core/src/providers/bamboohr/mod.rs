@@ -1,6 +1,7 @@
 //! BambooHR: webhooks of two structures, as JSON or form, and an API for single employees.
 
 mod api_responses;
+mod departure;
 mod employees;
 mod facts;
 mod field_names;
@@ -13,6 +14,7 @@ pub use api_responses::{
     BAMBOOHR_FIELDS, ChangedAction, ChangedEmployee, ChangedSince, EmployeeRead, bamboohr_changed,
     bamboohr_deletion, bamboohr_employee, bamboohr_record,
 };
+pub(in crate::providers) use departure::departure;
 pub use field_names::FieldNames;
 pub use scheme::Layout;
 pub use webhooks::{

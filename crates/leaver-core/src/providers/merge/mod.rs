@@ -1,6 +1,7 @@
 //! Merge: webhooks with whole records of many companies, and an API with pages of them.
 
 mod api_responses;
+mod departure;
 mod payload;
 pub(crate) mod scheme;
 
@@ -8,6 +9,7 @@ pub use api_responses::{
     Connection, ConnectionStatus, EmployeePage, ModelSync, SyncPage, SyncStatus, merge_connection,
     merge_page, merge_record, merge_sync_page,
 };
+pub(in crate::providers) use departure::departure;
 
 use super::{ParseError, Parsed, ProviderConfig, json};
 use crate::domain::Capabilities;

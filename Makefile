@@ -12,7 +12,7 @@ demo:            ## run the end-to-end demo, no setup; Ctrl-C stops it (ARGS=--o
 
 # Tests that compare a time with a limit, or what one server read: they run alone, since neighbours change both.
 TIMED = connections:: correctness::locked databases::bounds databases::failover databases::idle \
-	databases::numbers::large faults::black_hole faults::disk faults::hostile faults::points hardening::slices \
+	databases::numbers::large draining:: faults::black_hole faults::disk faults::hostile faults::points hardening::slices \
 	hardening::slots intake:: pull_clients::retries safeguard::release::a_release_of_many safeguard::tripped \
 	scale:: serving::stop webhooks::unavailable
 # Tests mostly wait for processes and databases, so two more run than there are processors.

@@ -1,7 +1,7 @@
 # `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, and `make test` PgBouncer and
 # HAProxy too. They start private servers and stop them afterwards.
 .PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases \
-	help failover versions large-table standby-outage
+	help failover versions large-table standby-outage chart
 
 help:            ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -100,6 +100,9 @@ reproducible:    ## build the release in two folders and compare the binaries
 
 pin-bases:       ## renew the digests of the base images in the Dockerfile (needs docker)
 	@./.ci/pin-bases
+
+chart:           ## render the Helm chart and validate it against three versions of Kubernetes
+	@./.ci/chart
 
 bench:           ## measure the pure modules (ARGS=verify: only these benches)
 	cargo bench --locked --bench pure -- $(ARGS)

@@ -1,5 +1,6 @@
 //! A replica leaves a load balancer, and nobody is refused.
 
+mod chart;
 mod compose;
 mod delay;
 mod haproxy;

@@ -42,7 +42,7 @@ LABEL org.opencontainers.image.title="leaver" \
     org.opencontainers.image.created="$CREATED" \
     org.opencontainers.image.base.name="gcr.io/distroless/cc-debian12:nonroot"
 COPY --from=build /src/target/release/leaver /usr/local/bin/leaver
-ENV LEAVER_LISTEN=0.0.0.0:8080 LEAVER_ADMIN_LISTEN=0.0.0.0:8081 LEAVER_LOG_FORMAT=json
+ENV LEAVER_LISTEN=0.0.0.0:8080 LEAVER_ADMIN_LISTEN=0.0.0.0:8081 LEAVER_LOG_FORMAT=json LEAVER__SERVER__DRAIN_DELAY=5s
 EXPOSE 8080 8081
 USER 65532:65532
 HEALTHCHECK --interval=10s --timeout=6s --start-period=30s --retries=3 CMD ["/usr/local/bin/leaver", "health"]

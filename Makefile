@@ -1,7 +1,7 @@
 # `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, and `make test` PgBouncer,
 # HAProxy and nginx too. They start private servers and stop them afterwards.
-.PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist man reproducible pin-bases \
-	help book failover versions large-table standby-outage
+.PHONY: help demo test book rest versions failover simulation large-table standby-outage check lint advisories fix \
+	queries man dist reproducible pin-bases chart bench fuzz
 
 help:            ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -12,7 +12,7 @@ demo:            ## run the end-to-end demo, no setup; Ctrl-C stops it (ARGS=--o
 
 # Tests that compare a time with a limit, or what one server read: they run alone, since neighbours change both.
 TIMED = connections:: correctness::locked databases::bounds databases::failover databases::idle \
-	databases::numbers::large faults::black_hole faults::disk faults::hostile faults::points hardening::slices \
+	databases::numbers::large draining:: faults::black_hole faults::disk faults::hostile faults::points hardening::slices \
 	hardening::slots intake:: pull_clients::retries safeguard::release::a_release_of_many safeguard::tripped \
 	scale:: serving::stop webhooks::unavailable
 # Tests mostly wait for processes and databases, so two more run than there are processors.
@@ -106,6 +106,9 @@ reproducible:    ## build the release in two folders and compare the binaries
 
 pin-bases:       ## renew the digests of the base images in the Dockerfile (needs docker)
 	@./.ci/pin-bases
+
+chart:           ## render the Helm chart and validate it against three versions of Kubernetes
+	@./.ci/chart
 
 bench:           ## measure the pure modules (ARGS=verify: only these benches)
 	cargo bench --locked --bench pure -- $(ARGS)

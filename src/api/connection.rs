@@ -24,7 +24,7 @@ use tower::Service;
 
 use super::error::ApiError;
 use super::hygiene::{has_one_host, set_response_headers};
-use super::server::REJECT_DEADLINE;
+use super::server::{REJECT_DEADLINE, StopSignals};
 use super::slots::Slot;
 use super::timeouts::{ConnectionState, TimeoutStream};
 
@@ -34,6 +34,10 @@ const MAX_HEAD_BYTES: usize = 32 * 1024;
 const MAX_HEADERS: usize = 512;
 /// hyper's buffer for one connection. Its default of 400 KB is 400 MB for a thousand connections.
 const MAX_BUFFER_BYTES: usize = 64 * 1024;
+
+/// How long a connection without a request may send its first one after the stop. Its client may have connected, and written
+/// the request, before the stop.
+const FIRST_REQUEST_GRACE: Duration = Duration::from_millis(250);
 
 /// Builds the parser of requests.
 pub(super) fn protocol(idle_timeout: Duration) -> http1::Builder {
@@ -57,7 +61,7 @@ pub(super) struct ConnectionContext {
     pub(super) write_timeout: Duration,
     /// Responses at a time to clients that have no slot.
     pub(super) rejections: Arc<Semaphore>,
-    pub(super) stop: CancellationToken,
+    pub(super) signals: StopSignals,
     pub(super) abort: CancellationToken,
 }
 
@@ -73,35 +77,46 @@ impl ConnectionContext {
             header_timeout,
             write_timeout,
             rejections,
-            stop,
+            signals,
             abort,
         } = self;
         let state = Arc::new(ConnectionState::new(Arc::new(slot)));
         let stream = TimeoutStream::new(stream, header_timeout, write_timeout, Arc::clone(&state));
         let service = service_fn({
-            let state = Arc::clone(&state);
+            let (state, signals) = (Arc::clone(&state), signals.clone());
             move |request: Request<Incoming>| {
                 let has_body = !request.body().is_end_stream();
                 state.start_request(peer, request.headers(), has_body);
                 let (app, state) = (app.clone(), Arc::clone(&state));
+                let signals = signals.clone();
                 async move {
-                    let response = respond(app, peer, state.slot(), request).await;
+                    let mut response = respond(app, peer, state.slot(), request).await;
+                    if signals.ends_connections() {
+                        close_after(&mut response);
+                    }
                     state.end_request();
-                    response
+                    Ok::<_, Infallible>(response)
                 }
             }
         });
         let mut connection = pin!(protocol.serve_connection(TokioIo::new(stream), service));
 
         let ended = tokio::select! {
+            // A request that has arrived is read before the connection counts as idle.
+            biased;
             ended = connection.as_mut() => ended,
-            () = stop.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                tokio::select! {
-                    ended = connection.as_mut() => ended,
-                    () = abort.cancelled() => {
-                        tracing::warn!(%peer, "connection aborted after `server.drain_timeout`");
-                        return;
+            () = signals.stop.cancelled() => {
+                let first_request = timeout(FIRST_REQUEST_GRACE, connection.as_mut());
+                if !state.has_had_request() && let Ok(ended) = first_request.await {
+                    ended
+                } else {
+                    connection.as_mut().graceful_shutdown();
+                    tokio::select! {
+                        ended = connection.as_mut() => ended,
+                        () = abort.cancelled() => {
+                            tracing::warn!(%peer, "connection aborted after `server.drain_timeout`");
+                            return;
+                        }
                     }
                 }
             }
@@ -127,7 +142,7 @@ async fn respond(
     peer: SocketAddr,
     slot: &Arc<Slot>,
     mut request: Request<Incoming>,
-) -> Result<Response<Body>, Infallible> {
+) -> Response<Body> {
     let encoding = transfer_encoding(request.headers());
     let mut response = if encoding == TransferEncoding::Unsupported {
         bad_request(r#"{"error":"unsupported transfer encoding"}"#)
@@ -141,7 +156,7 @@ async fn respond(
         request.extensions_mut().insert(Arc::clone(slot));
         tokio::select! {
             biased;
-            response = app.call(request.map(Body::new)) => response?,
+            response = app.call(request.map(Body::new)) => response.unwrap_or_else(|never| match never {}),
             () = slot.evicted() => ApiError::Overloaded.into_response(),
         }
     };
@@ -149,11 +164,16 @@ async fn respond(
     // it, and then the bytes behind this request are part of its body. RFC 9112, section 6.1, requires to close the
     // connection after such a request; we close it after each one with a `Transfer-Encoding`.
     if encoding != TransferEncoding::None {
-        let headers = response.headers_mut();
-        headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        close_after(&mut response);
     }
     set_response_headers(response.headers_mut());
-    Ok(response)
+    response
+}
+
+/// Adds the header that closes the connection after this response.
+fn close_after(response: &mut Response<Body>) {
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("close"));
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,6 @@ use super::AppState;
 use super::authorize::authorize;
 use super::error::ApiError;
 use super::peer::peer;
-use crate::base::liveness::Phase;
 use crate::engine::audit::{Actor, record_read};
 use crate::reports::employees::{
     self, Cursor, DEFAULT_PAGE_SIZE, EmployeeQuery, MAX_PAGE_SIZE, Page, UnknownStatus,
@@ -38,7 +37,7 @@ pub(super) async fn method_not_allowed() -> ApiError {
 
 async fn list_page(state: &AppState, query: &str, peer: Option<IpAddr>) -> Result<Page, ApiError> {
     let (wanted, size) = parse_query(query)?;
-    if state.liveness.phase() != Phase::Ready {
+    if !state.liveness.accepts_requests() {
         return Err(ApiError::NotReady);
     }
     let from = peer.map_or_else(String::new, |peer| format!("; from {peer}"));

@@ -20,7 +20,7 @@ pub(super) async fn live() -> impl IntoResponse {
     Json(json!({ "status": "live" }))
 }
 
-/// Answers 200 while deliveries can be stored: migrated, not draining, and the database answers and stores rows.
+/// Answers 200 while deliveries can be stored: migrated, not stopping, and the database answers and stores rows.
 pub(super) async fn ready(State(state): State<Arc<AppState>>) -> Response {
     if state.liveness.phase() == Phase::Ready
         && state.health_probe.can_store(state.clock.now()).await

@@ -94,6 +94,22 @@ impl Default for ServerLimits {
     }
 }
 
+/// The two steps in which a listener ends.
+#[derive(Debug, Clone, Default)]
+pub struct StopSignals {
+    /// From here on, connections are accepted and each ends after its next response.
+    pub leaving: CancellationToken,
+    /// From here on, the listener is closed, idle connections end, and requests in flight are answered.
+    pub stop: CancellationToken,
+}
+
+impl StopSignals {
+    /// Returns whether a connection ends after its next response.
+    pub(super) fn ends_connections(&self) -> bool {
+        self.leaving.is_cancelled() || self.stop.is_cancelled()
+    }
+}
+
 /// How the connections ended that were open at the stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
@@ -120,18 +136,19 @@ pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     socket.listen(BACKLOG)
 }
 
-/// Serves `app` on `listener` until `stop`, and returns once every connection has ended. The slots are of this listener only.
+/// Serves `app` on `listener` until the signal `stop`, and returns once every connection has ended. The slots are of this
+/// listener only.
 pub async fn serve(
     listener: TcpListener,
     app: Router,
     limits: ServerLimits,
     slots: Arc<Slots>,
-    stop: CancellationToken,
+    signals: StopSignals,
 ) -> Drained {
     let connections = TaskTracker::new();
     let abort = CancellationToken::new();
     let _abort_when_dropped = abort.clone().drop_guard();
-    let queue = limits.waiting(MAX_QUEUED);
+    let stop = signals.stop.clone();
     let context = ConnectionContext {
         // Builds the routes now instead of for each request.
         app: app.with_state(()),
@@ -139,31 +156,71 @@ pub async fn serve(
         header_timeout: limits.header_timeout,
         write_timeout: limits.write_timeout,
         rejections: limits.waiting(MAX_REJECTIONS),
-        stop: stop.clone(),
+        signals,
         abort: abort.clone(),
     };
     tokio::spawn(maintain(Arc::clone(&slots), abort.clone()));
+    let admission = Admission {
+        queue: limits.waiting(MAX_QUEUED),
+        slots,
+        context,
+        connections,
+    };
+    while let Some((stream, peer)) = accept(&listener, &admission.slots, &stop).await {
+        admission.admit(stream, peer);
+    }
+    admit_queued(listener, &admission);
+    drain(&admission.connections, &abort, limits.drain_timeout).await
+}
 
-    while let Some((stream, peer)) = accept(&listener, &slots, &stop).await {
-        let place = Arc::clone(&queue).try_acquire_owned();
-        if let Some(slot) = slots.admit(peer.ip(), place.is_ok(), Instant::now()) {
-            connections.spawn(context.clone().serve_connection(stream, peer, slot));
+/// Admits the connections that the kernel has accepted, which the end of the listener would reset, and closes the listener. A
+/// load balancer sees that at once and sends new connections elsewhere.
+fn admit_queued(listener: TcpListener, admission: &Admission) {
+    let Ok(listener) = listener.into_std() else {
+        return;
+    };
+    for _ in 0..BACKLOG {
+        let Ok((stream, peer)) = listener.accept() else {
+            return;
+        };
+        let stream = stream
+            .set_nonblocking(true)
+            .and_then(|()| TcpStream::from_std(stream));
+        if let Ok(stream) = stream {
+            admission.admit(stream, peer);
+        }
+    }
+}
+
+/// Gives new connections their slots.
+struct Admission {
+    slots: Arc<Slots>,
+    queue: Arc<Semaphore>,
+    context: ConnectionContext,
+    connections: TaskTracker,
+}
+
+impl Admission {
+    /// Serves a connection in the background. Without a free slot it waits for one, or is answered 503.
+    fn admit(&self, stream: TcpStream, peer: SocketAddr) {
+        let place = Arc::clone(&self.queue).try_acquire_owned();
+        let slot = self.slots.admit(peer.ip(), place.is_ok(), Instant::now());
+        if let Some(slot) = slot {
+            let context = self.context.clone();
+            self.connections
+                .spawn(context.serve_connection(stream, peer, slot));
         } else if let Ok(place) = place {
             let new = NewConnection { stream, peer };
             tokio::spawn(new.wait_for_slot(
-                Arc::clone(&slots),
-                context.clone(),
-                connections.clone(),
+                Arc::clone(&self.slots),
+                self.context.clone(),
+                self.connections.clone(),
                 place,
             ));
         } else {
-            reject(stream, &slots, &context.rejections);
+            reject(stream, &self.slots, &self.context.rejections);
         }
     }
-
-    // A load balancer sees the closed listener at once and sends new connections elsewhere.
-    drop(listener);
-    drain(&connections, &abort, limits.drain_timeout).await
 }
 
 async fn maintain(slots: Arc<Slots>, abort: CancellationToken) {
@@ -202,6 +259,7 @@ impl NewConnection {
             }
         };
         let slot = context
+            .signals
             .stop
             .run_until_cancelled(timeout(QUEUE_DEADLINE, slot));
         let slot = slot.await;

@@ -26,6 +26,7 @@ const LINGER_TIMEOUT: Duration = Duration::from_secs(1);
 pub(super) struct ConnectionState {
     slot: Arc<Slot>,
     is_in_request: AtomicBool,
+    has_had_request: AtomicBool,
     /// True once the first request has begun or the slot waits for it.
     is_first_wait_over: AtomicBool,
     /// True if a request began since the socket last looked: hyper need not read while it is handled.
@@ -40,6 +41,7 @@ impl ConnectionState {
         Self {
             slot,
             is_in_request: AtomicBool::new(false),
+            has_had_request: AtomicBool::new(false),
             is_first_wait_over: AtomicBool::new(false),
             has_read_headers: AtomicBool::new(false),
             may_send_more: AtomicBool::new(true),
@@ -56,12 +58,18 @@ impl ConnectionState {
         self.is_in_request.load(Ordering::Relaxed)
     }
 
+    /// Returns whether the headers of the first request were read.
+    pub(super) fn has_had_request(&self) -> bool {
+        self.has_had_request.load(Ordering::Relaxed)
+    }
+
     /// Records that the headers of a request were read.
     pub(super) fn start_request(&self, peer: SocketAddr, headers: &HeaderMap, has_body: bool) {
         self.is_first_wait_over.store(true, Ordering::Relaxed);
         self.may_send_more.store(has_body, Ordering::Relaxed);
         self.has_read_headers.store(true, Ordering::Relaxed);
         self.is_in_request.store(true, Ordering::Relaxed);
+        self.has_had_request.store(true, Ordering::Relaxed);
         let now = std::time::Instant::now();
         self.slot.start_request(peer.ip(), headers, has_body, now);
     }

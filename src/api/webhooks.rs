@@ -16,7 +16,6 @@ use super::slots::Slot;
 use super::verification::Unverified;
 use super::{AppState, bodies, unrouted};
 use crate::base::failpoints;
-use crate::base::liveness::Phase;
 use crate::ingest::group_commit::{Reservation, StoreError};
 use crate::ingest::inbox::arrivals::Receipt;
 use leaver_core::domain::{DeliveryId, SourceName};
@@ -42,7 +41,7 @@ pub(super) async fn receive(
         return Err(unrouted::unknown_source(&state, &request));
     };
     let stored = async {
-        if state.liveness.phase() != Phase::Ready {
+        if !state.liveness.accepts_requests() {
             return Err(ApiError::NotReady);
         }
         let (parts, body) = request.into_parts();

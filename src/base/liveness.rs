@@ -12,6 +12,8 @@ pub enum Phase {
     Starting,
     /// Accepts deliveries.
     Ready,
+    /// Accepts deliveries and reports that it is not ready, so that load balancers send traffic elsewhere.
+    Leaving,
     /// Finishes requests in flight.
     Draining,
 }
@@ -46,8 +48,15 @@ impl Liveness {
         match self.phase.load(Ordering::Acquire) {
             0 => Phase::Starting,
             1 => Phase::Ready,
+            2 => Phase::Leaving,
             _ => Phase::Draining,
         }
+    }
+
+    /// Returns whether requests are served: in the phases `Ready` and `Leaving`.
+    #[must_use]
+    pub fn accepts_requests(&self) -> bool {
+        matches!(self.phase(), Phase::Ready | Phase::Leaving)
     }
 
     /// Enters a phase. An earlier phase than the current one has no effect.
@@ -55,7 +64,8 @@ impl Liveness {
         let number = match phase {
             Phase::Starting => 0,
             Phase::Ready => 1,
-            Phase::Draining => 2,
+            Phase::Leaving => 2,
+            Phase::Draining => 3,
         };
         self.phase.fetch_max(number, Ordering::AcqRel);
     }

@@ -78,6 +78,17 @@ impl Serve {
                 },
             }
         };
+        let delay = service.drain_delay();
+        if ended.is_ok() && !delay.is_zero() {
+            info!(
+                "service.stop: not ready from now on; requests are served for {delay:?} (`server.drain_delay`); a second signal ends the wait"
+            );
+            tokio::select! {
+                () = service.leave() => {}
+                _ = terminate.recv() => info!("service.stop: the wait ended early"),
+                _ = interrupt.recv() => info!("service.stop: the wait ended early"),
+            }
+        }
         info!("service.stop: draining; a second signal stops at once");
         tokio::select! {
             () = service.stop() => {}

@@ -35,6 +35,8 @@ pub struct Server {
     pub store_timeout: Duration,
     /// Token for the routes under `/api`; without it they return 404.
     pub admin_token: Option<AdminToken>,
+    /// From SIGTERM until the listener closes; `/health/ready` answers 503 meanwhile.
+    pub drain_delay: Duration,
     /// Limits of the connections of each listener.
     pub limits: ServerLimits,
     /// Proxies whose headers name the client.
@@ -72,6 +74,7 @@ pub(super) struct RawServer {
     write_timeout: ConfigDuration,
     max_connections: usize,
     trusted_proxies: Vec<String>,
+    drain_delay: ConfigDuration,
     drain_timeout: ConfigDuration,
     admin_token: SecretRef,
 }
@@ -101,6 +104,7 @@ impl RawServer {
             body_timeout: timeout("server.body_timeout", self.body_timeout)?,
             store_timeout: timeout("server.store_timeout", self.store_timeout)?,
             admin_token: secrets.admin_token(&self.admin_token)?,
+            drain_delay: self.drain_delay.0,
             limits: ServerLimits {
                 max_connections: self.max_connections,
                 header_timeout: timeout("server.header_timeout", self.header_timeout)?,

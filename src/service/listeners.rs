@@ -2,20 +2,23 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio_util::sync::CancellationToken;
 use tracing::{error, info, warn};
 
 use crate::api::proxies::TrustedProxies;
-use crate::api::server::{self, Drained, ServerLimits};
+use crate::api::server::{self, Drained, ServerLimits, StopSignals};
 use crate::api::slots::Slots;
 use crate::api::{AppState, admin_router, router};
 use crate::base::descriptors;
 use crate::base::metrics::Metrics;
 use crate::config::Server;
+
+/// Time for requests to the admin listener in flight, which is closed when all else has ended.
+const ADMIN_DRAIN_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// Bound, but not accepting yet.
 pub(super) struct Listeners {
@@ -68,11 +71,20 @@ impl Listeners {
         self.admin.as_ref().map(|bound| bound.address)
     }
 
-    /// Starts accepting on both, until `stop`.
-    pub(super) fn serve(self, state: &Arc<AppState>, stop: &CancellationToken) -> Serving {
-        let serve = |bound: Bound, routes, slots| {
-            let (limits, stop) = (self.limits.clone(), stop.clone());
-            tokio::spawn(server::serve(bound.listener, routes, limits, slots, stop))
+    /// Starts accepting on both.
+    pub(super) fn serve(self, state: &Arc<AppState>) -> Serving {
+        let serve = |bound: Bound, routes, slots, limits: ServerLimits| {
+            let signals = StopSignals::default();
+            Listener {
+                signals: signals.clone(),
+                task: tokio::spawn(server::serve(
+                    bound.listener,
+                    routes,
+                    limits,
+                    slots,
+                    signals,
+                )),
+            }
         };
         let slots = |create: fn(usize, TrustedProxies, Arc<Metrics>) -> Arc<Slots>| {
             create(
@@ -82,12 +94,21 @@ impl Listeners {
             )
         };
         let public = router(Arc::clone(state));
-        let mut tasks = vec![serve(self.public, public, slots(Slots::public))];
-        if let Some(admin) = self.admin {
+        let public = serve(
+            self.public,
+            public,
+            slots(Slots::public),
+            self.limits.clone(),
+        );
+        let admin = self.admin.map(|admin| {
             let routes = admin_router(Arc::clone(state));
-            tasks.push(serve(admin, routes, slots(Slots::admin)));
-        }
-        Serving(tasks)
+            let limits = ServerLimits {
+                drain_timeout: self.limits.drain_timeout.min(ADMIN_DRAIN_TIMEOUT),
+                ..self.limits.clone()
+            };
+            serve(admin, routes, slots(Slots::admin), limits)
+        });
+        Serving { public, admin }
     }
 }
 
@@ -101,19 +122,54 @@ impl Bound {
     }
 }
 
-/// The tasks that accept connections.
-pub(super) struct Serving(Vec<JoinHandle<Drained>>);
+/// The listeners while they accept connections.
+pub(super) struct Serving {
+    public: Listener,
+    admin: Option<Listener>,
+}
+
+struct Listener {
+    signals: StopSignals,
+    task: JoinHandle<Drained>,
+}
 
 impl Serving {
-    /// Waits until all connections have ended, after the stop.
-    pub(super) async fn ended(self) {
-        for task in self.0 {
-            match task.await {
-                Ok(Drained { finished, aborted }) => {
-                    info!(finished, aborted, "service.stop: connections are closed");
-                }
-                Err(error) => error!(%error, "service.stop: a listener ended with a bug"),
+    /// Ends each connection of the public listener after its next response. Both listeners accept connections still.
+    pub(super) fn leave(&self) {
+        self.public.signals.leaving.cancel();
+    }
+
+    /// Closes the public listener and waits until all its connections have ended. Returns the admin listener, which still
+    /// answers `/health/ready` and `/metrics`.
+    pub(super) async fn end_public(self) -> AdminServing {
+        self.public.end("webhooks").await;
+        AdminServing(self.admin)
+    }
+}
+
+/// The admin listener, which is closed last.
+pub(super) struct AdminServing(Option<Listener>);
+
+impl AdminServing {
+    /// Closes the listener and waits until all its connections have ended.
+    pub(super) async fn end(self) {
+        if let Some(admin) = self.0 {
+            admin.end("admin").await;
+        }
+    }
+}
+
+impl Listener {
+    async fn end(self, listener: &'static str) {
+        self.signals.stop.cancel();
+        match self.task.await {
+            Ok(Drained { finished, aborted }) => {
+                info!(
+                    listener,
+                    finished, aborted, "service.stop: connections are closed"
+                );
             }
+            Err(error) => error!(listener, %error, "service.stop: a listener ended with a bug"),
         }
     }
 }

@@ -33,11 +33,14 @@ use crate::db::connection::ConnectSource;
 use crate::db::lineage::StateFile;
 use crate::jobs::runner::Runner;
 
+/// Time limit for storing what senders left behind that hung up.
+const QUEUE_TIMEOUT: Duration = Duration::from_secs(4);
+
 /// A running service.
 pub struct Service {
     address: SocketAddr,
     admin_address: Option<SocketAddr>,
-    http_stop: CancellationToken,
+    drain_delay: Duration,
     work_stop: CancellationToken,
     http: Serving,
     work: TaskTracker,
@@ -71,8 +74,8 @@ impl Service {
             sources: companies(settings, &crate::connect::ClientLimits::default(), &clock)?,
         };
         let components = Arc::new(Components::new(settings, database, clock));
-        let (http_stop, work_stop) = (CancellationToken::new(), CancellationToken::new());
-        let http = listeners.serve(&components.state, &http_stop);
+        let work_stop = CancellationToken::new();
+        let http = listeners.serve(&components.state);
         let work = TaskTracker::new();
         work.spawn({
             let (throttle, stop) = (
@@ -121,7 +124,7 @@ impl Service {
         Ok(Self {
             address,
             admin_address,
-            http_stop,
+            drain_delay: settings.server.drain_delay,
             work_stop,
             http,
             work,
@@ -182,14 +185,38 @@ impl Service {
         reason.unwrap_or_else(|| anyhow!("the service failed"))
     }
 
+    /// Returns for how long [`Service::leave`] waits: `server.drain_delay`, and zero before the service was ready, since no load
+    /// balancer sends requests then.
+    #[must_use]
+    pub fn drain_delay(&self) -> Duration {
+        if self.is_ready() {
+            self.drain_delay
+        } else {
+            Duration::ZERO
+        }
+    }
+
+    /// Turns readiness to 503 at once, and serves requests for [`Service::drain_delay`]: load balancers find out meanwhile.
+    pub async fn leave(&self) {
+        let delay = self.drain_delay();
+        self.components.liveness.enter(Phase::Leaving);
+        self.http.leave();
+        tokio::time::sleep(delay).await;
+    }
+
     /// Stops in order: accepts no more requests, finishes those in flight, stores what is queued, ends the jobs, closes the
-    /// connections.
+    /// admin listener and the connections to the database.
     pub async fn stop(self) {
         self.components.liveness.enter(Phase::Draining);
-        self.http_stop.cancel();
-        self.http.ended().await;
+        self.http.leave();
+        let admin = self.http.end_public().await;
         // The queue holds deliveries of senders that hung up; all others have their response by now.
-        self.components.state.intake.close().await;
+        let stored = self.components.state.intake.close();
+        if tokio::time::timeout(QUEUE_TIMEOUT, stored).await.is_err() {
+            warn!(
+                "service.stop: deliveries of senders that hung up are not stored; they were not acknowledged"
+            );
+        }
         self.work_stop.cancel();
         self.work.close();
         let jobs_end = tokio::time::timeout(Duration::from_secs(10), self.work.wait());
@@ -199,6 +226,7 @@ impl Service {
             );
         }
         self.components.lineage.save().await;
+        admin.end().await;
         let pool = &self.components.engine.pool;
         drop(tokio::time::timeout(Duration::from_secs(3), pool.close()).await);
         info!("service.stop: stopped");

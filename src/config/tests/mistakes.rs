@@ -192,7 +192,11 @@ fn values_below_the_minimum_are_rejected() {
         let key = format!("{section}.{key}");
         assert_refused(refused, &["leaver.toml: ", &key, "at least"]);
     }
-    for (section, key) in [("inbox", "failed_retention"), ("server", "drain_timeout")] {
+    for (section, key) in [
+        ("inbox", "failed_retention"),
+        ("server", "drain_timeout"),
+        ("server", "drain_delay"),
+    ] {
         load_with_key(&format!("[{section}]\n{key} = \"0s\""), &[]).unwrap();
     }
 }

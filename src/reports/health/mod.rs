@@ -24,7 +24,7 @@ pub(crate) use self::probe::CACHE_FOR;
 pub(crate) use self::probe::HealthProbe;
 use self::query::DatabaseHealth;
 use self::reasons::Reason;
-use crate::base::liveness::Liveness;
+use crate::base::liveness::{Liveness, Phase};
 use crate::base::rejections::RejectionReport;
 use crate::db::error::Cause;
 use crate::ingest::inbox::queries::Backlog;
@@ -233,7 +233,9 @@ impl Health {
             is_migrated,
             is_stalled: worker == "stalled",
         });
-        let is_unavailable = !reasons.is_empty();
+        let phase = liveness.phase();
+        let is_unavailable = !reasons.is_empty() || phase == Phase::Draining;
+        reasons.extend(reasons::of_phase(phase));
         reasons.extend(reasons::of_database(&found));
         reasons.extend(reasons::of_requests(rejections, now));
         let status = match (is_unavailable, reasons.is_empty()) {

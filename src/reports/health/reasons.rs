@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::SourceHealth;
 use super::query::DatabaseHealth;
+use crate::base::liveness::Phase;
 use crate::base::rejections::{RejectionReport, SignatureRecord};
 use crate::db::error::Cause;
 use crate::db::lineage::Restore;
@@ -76,6 +77,21 @@ pub(super) fn of_service(service: &Service<'_>) -> Vec<Reason> {
         ));
     }
     reasons
+}
+
+/// Returns the reason of a service that is stopping.
+pub(super) fn of_phase(phase: Phase) -> Option<Reason> {
+    let text = match phase {
+        Phase::Starting | Phase::Ready => return None,
+        Phase::Leaving => {
+            "the process is stopping; deliveries are stored until `server.drain_delay` is over, and `/health/ready` answers 503 so \
+             that load balancers use other replicas"
+        }
+        Phase::Draining => {
+            "the process is stopping; requests in flight are answered and new deliveries get 503"
+        }
+    };
+    Some(Reason::new("draining", text, "leaver health"))
 }
 
 fn not_stored(cause: &Cause) -> Reason {

@@ -14,14 +14,13 @@ use axum::body::Bytes;
 use axum::extract::ConnectInfo;
 use axum::routing::{get, post};
 use leaver::api::proxies::TrustedProxies;
-use leaver::api::server::{Drained, ServerLimits, listen, serve};
+use leaver::api::server::{Drained, ServerLimits, StopSignals, listen, serve};
 use leaver::api::slots::Slots;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
-use tokio_util::sync::CancellationToken;
 
 const HEADER: Duration = Duration::from_millis(300);
 const IDLE: Duration = Duration::from_millis(900);
@@ -35,7 +34,7 @@ const LAST_GET: &str = "GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
 struct TestServer {
     address: SocketAddr,
     slots: Arc<Slots>,
-    stop: CancellationToken,
+    signals: StopSignals,
     serving: JoinHandle<Drained>,
     /// One message for each `/slow` request that has reached its handler.
     arrived: mpsc::UnboundedReceiver<()>,
@@ -75,7 +74,7 @@ impl TestServer {
             );
         let listener = listen("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = listener.local_addr().unwrap();
-        let stop = CancellationToken::new();
+        let signals = StopSignals::default();
         let slots = Slots::public(
             limits.max_connections,
             TrustedProxies::default(),
@@ -86,12 +85,12 @@ impl TestServer {
             app,
             limits,
             Arc::clone(&slots),
-            stop.clone(),
+            signals.clone(),
         ));
         Self {
             address,
             slots,
-            stop,
+            signals,
             serving,
             arrived,
             release,
@@ -124,7 +123,7 @@ impl TestServer {
     /// Stops the server. Returns its report and how long it took.
     async fn stop(self) -> (Drained, Duration) {
         let began = Instant::now();
-        self.stop.cancel();
+        self.signals.stop.cancel();
         let drained = within(self.serving).await.unwrap();
         (drained, began.elapsed())
     }

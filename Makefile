@@ -24,6 +24,7 @@ test:            ## run all tests
 	@./.ci/ensure-postgres
 	@./.ci/ensure-versions
 	@./.ci/ensure-servers
+	@./.ci/ensure-packaging
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} $(CARGO_TEST) -- $(addprefix --skip ,$(TIMED))
 	$(CARGO_TEST) --test it -- --test-threads=1 $(TIMED)
 

@@ -12,8 +12,7 @@ use super::{Config, start_embedded};
 use crate::base::clock::SystemClock;
 use crate::config::{Environment, Settings};
 use crate::demo::example;
-use crate::service::telemetry;
-use crate::service::{self, Service};
+use crate::service::{self, Service, systemd, telemetry};
 
 /// Run the service: webhooks, API, workers, timers
 #[derive(Debug, Args)]
@@ -66,19 +65,10 @@ impl Serve {
                 _ = terminate.recv() => break Ok(ExitCode::SUCCESS),
                 _ = interrupt.recv() => break Ok(ExitCode::SUCCESS),
                 error = service.failed() => break Err(error),
-                _ = hangup.recv() => match self.config.load(env) {
-                    Ok(newer) => {
-                        log_secrets(&newer);
-                        service.replace_keys(&newer);
-                        if embedded.is_none() {
-                            service.replace_database(&newer, env);
-                        }
-                    }
-                    // The current keys stay valid. Without keys, every delivery would get a final 401.
-                    Err(error) => error!("service.replace_keys: cannot read the configuration; keeping the current webhook keys and `database.url`: {error:#}"),
-                },
+                _ = hangup.recv() => self.reload(&service, embedded.is_some(), env),
             }
         };
+        systemd::stopping(settings.server.limits.drain_timeout);
         info!("service.stop: draining; a second signal stops at once");
         tokio::select! {
             () = service.stop() => {}
@@ -89,6 +79,31 @@ impl Serve {
             tokio::task::spawn_blocking(move || postgres.stop()).await??;
         }
         ended
+    }
+
+    /// Reads the configuration again, for the keys and the URL of the database.
+    fn reload(&self, service: &Service, is_embedded: bool, env: &Environment) {
+        // A service that still starts must not be reported as ready.
+        let is_ready = service.is_ready();
+        if is_ready {
+            systemd::reloading();
+        }
+        match self.config.load(env) {
+            Ok(newer) => {
+                log_secrets(&newer);
+                service.replace_keys(&newer);
+                if !is_embedded {
+                    service.replace_database(&newer, env);
+                }
+            }
+            // The current keys stay valid. Without keys, every delivery would get a final 401.
+            Err(error) => error!(
+                "service.replace_keys: cannot read the configuration; keeping the current webhook keys and `database.url`: {error:#}"
+            ),
+        }
+        if is_ready {
+            systemd::reloaded();
+        }
     }
 }
 

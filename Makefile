@@ -1,7 +1,7 @@
 # `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, and `make test` PgBouncer and
 # HAProxy too. They start private servers and stop them afterwards.
 .PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases \
-	help failover versions large-table standby-outage
+	package package-proof image help failover versions large-table standby-outage
 
 help:            ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -93,8 +93,17 @@ fix:             ## format, and apply the fixes of clippy
 queries:         ## renew .sqlx after a change of a query or a migration
 	./.ci/query-data
 
-dist:            ## build the release into dist/: archive, SBOM and checksums
+dist:            ## build the release into dist/: archive, Debian package, SBOM, line numbers and checksums
 	@./.ci/dist
+
+package:         ## build the Debian package into target/debian
+	@./packaging/deb/build
+
+package-proof:   ## install, start, upgrade and purge the package on a fresh Debian with systemd (root, debootstrap)
+	@./packaging/deb/proof
+
+image:           ## build the Dockerfile with buildah on stand-ins for its bases, without a registry (root, debootstrap)
+	@./packaging/image/build
 
 reproducible:    ## build the release in two folders and compare the binaries
 	@./.ci/reproducible

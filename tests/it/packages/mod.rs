@@ -1,6 +1,8 @@
 //! The systemd unit, the package, the image and the chart.
 
 mod manager;
+mod image;
 mod notify;
+mod package;
 mod unit;
 mod watchdog;

@@ -4,5 +4,6 @@ mod manager;
 mod image;
 mod notify;
 mod package;
+mod release;
 mod unit;
 mod watchdog;

@@ -37,7 +37,7 @@ impl Reports {
             let cause = self.components.state.intake.signs().start_failure();
             let cause = cause
                 .as_ref()
-                .map_or("connecting or migrating", Cause::name);
+                .map_or("connecting, or migrations are pending", Cause::name);
             send(&[
                 NotifyState::Status(&format!("Waiting for the database: {cause}")),
                 NotifyState::ExtendTimeoutUsec(micros(START_EXTENSION)),

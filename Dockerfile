@@ -27,8 +27,13 @@ COPY migrations migrations
 COPY crates crates
 COPY src src
 # Cargo compares modification times, and the copied files can be older than the build of the stand-ins.
-RUN touch src/lib.rs src/main.rs crates/*/src/lib.rs \
+# For `leaver --version`. SOURCE_DATE_EPOCH is the time of the commit in seconds.
+ARG REVISION=unknown SOURCE_DATE_EPOCH
+RUN export LEAVER_BUILD_REVISION="$REVISION" SOURCE_DATE_EPOCH="${SOURCE_DATE_EPOCH:-}" \
+    && touch src/lib.rs src/main.rs crates/*/src/lib.rs \
     && cargo auditable build --release --locked --bin leaver
+# Line numbers are most of the binary. The names of functions stay, for backtraces.
+RUN objcopy --strip-debug target/release/leaver leaver
 
 # Runtime stage: glibc, CA certificates and the binary. There is no shell, and the user is not root.
 FROM gcr.io/distroless/cc-debian12:nonroot@sha256:9dac0a79194e45a7da0158a9c6da57b217585af0786db3845d1f0ec1a0dd182f
@@ -41,7 +46,7 @@ LABEL org.opencontainers.image.title="leaver" \
     org.opencontainers.image.revision="$REVISION" \
     org.opencontainers.image.created="$CREATED" \
     org.opencontainers.image.base.name="gcr.io/distroless/cc-debian12:nonroot"
-COPY --from=build /src/target/release/leaver /usr/local/bin/leaver
+COPY --from=build /src/leaver /usr/local/bin/leaver
 ENV LEAVER_LISTEN=0.0.0.0:8080 LEAVER_ADMIN_LISTEN=0.0.0.0:8081 LEAVER_LOG_FORMAT=json LEAVER__SERVER__DRAIN_DELAY=5s
 EXPOSE 8080 8081
 USER 65532:65532

@@ -1,7 +1,7 @@
 # `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, and `make test` PgBouncer,
 # HAProxy and nginx too. They start private servers and stop them afterwards.
 .PHONY: help demo test book rest versions failover simulation large-table standby-outage check lint advisories fix \
-	queries man dist reproducible pin-bases chart bench fuzz
+	queries man dist package package-proof image reproducible pin-bases chart bench fuzz
 
 help:            ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -24,6 +24,7 @@ test:            ## run all tests
 	@./.ci/ensure-postgres
 	@./.ci/ensure-versions
 	@./.ci/ensure-servers
+	@./.ci/ensure-packaging
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} $(CARGO_TEST) -- $(addprefix --skip ,$(TIMED))
 	$(CARGO_TEST) --test it -- --test-threads=1 $(TIMED)
 
@@ -98,8 +99,17 @@ queries:         ## renew .sqlx after a change of a query or a migration
 man:             ## write the man pages into target/man
 	cargo run --quiet --locked -- man target/man
 
-dist:            ## build the release into dist/: archive, SBOM and checksums
+dist:            ## build the release into dist/: archive, Debian package, SBOM, line numbers and checksums
 	@./.ci/dist
+
+package:         ## build the Debian package into target/debian
+	@./packaging/deb/build
+
+package-proof:   ## install, start, upgrade and purge the package on a fresh Debian with systemd (root, debootstrap)
+	@./packaging/deb/proof
+
+image:           ## build the Dockerfile with buildah on stand-ins for its bases, without a registry (root, debootstrap)
+	@./packaging/image/build
 
 reproducible:    ## build the release in two folders and compare the binaries
 	@./.ci/reproducible

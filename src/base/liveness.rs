@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU8, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
+
+use super::progress::Progress;
 
 /// Phases of a process, in order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,6 +29,10 @@ pub struct Liveness {
     deliveries_at: AtomicI64,
     scheduled_ends_at: AtomicI64,
     senders: AtomicUsize,
+    /// Rounds of the delivery workers.
+    pub(crate) delivery_rounds: Progress,
+    /// Rounds of the job of scheduled ends.
+    pub(crate) scheduled_end_rounds: Progress,
 }
 
 /// More waiting senders than this are an overload: several inserts of usual size.
@@ -79,6 +86,15 @@ impl Liveness {
     pub(crate) fn scheduled_ends_ticked(&self, now: DateTime<Utc>) {
         let now = now.timestamp();
         self.scheduled_ends_at.store(now, Ordering::Relaxed);
+    }
+
+    /// Returns how long a main job has made no progress inside a round. A database that is down does not count: each wait for
+    /// it ends after 35 s.
+    #[must_use]
+    pub(crate) fn stalled_for(&self, now: Instant) -> Duration {
+        let jobs = [&self.delivery_rounds, &self.scheduled_end_rounds];
+        let stalled = jobs.map(|job| job.stalled_for(now));
+        stalled.into_iter().max().unwrap_or_default()
     }
 
     /// Counts a sender that waits for its response.

@@ -11,4 +11,5 @@ pub(crate) mod log_throttle;
 pub mod metrics;
 pub(crate) mod panics;
 pub(crate) mod process;
+pub(crate) mod progress;
 pub(crate) mod rejections;

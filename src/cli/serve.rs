@@ -12,7 +12,7 @@ use super::{Config, start_embedded};
 use crate::base::clock::SystemClock;
 use crate::config::{Environment, Settings};
 use crate::demo::example;
-use crate::service::{self, Service};
+use crate::service::{self, Service, systemd};
 
 /// Run the service: webhooks, API, workers, timers
 #[derive(Debug, Args)]
@@ -65,20 +65,11 @@ impl Serve {
                 _ = terminate.recv() => break Ok(ExitCode::SUCCESS),
                 _ = interrupt.recv() => break Ok(ExitCode::SUCCESS),
                 error = service.failed() => break Err(error),
-                _ = hangup.recv() => match self.config.load(env) {
-                    Ok(newer) => {
-                        log_secrets(&newer);
-                        service.replace_keys(&newer);
-                        if embedded.is_none() {
-                            service.replace_database(&newer, env);
-                        }
-                    }
-                    // The current keys stay valid. Without keys, every delivery would get a final 401.
-                    Err(error) => error!("service.replace_keys: cannot read the configuration; keeping the current webhook keys and `database.url`: {error:#}"),
-                },
+                _ = hangup.recv() => self.reload(&service, embedded.is_some(), env),
             }
         };
         let delay = service.drain_delay();
+        systemd::stopping(delay + settings.server.limits.drain_timeout);
         if ended.is_ok() && !delay.is_zero() {
             info!(
                 "service.stop: not ready from now on; requests are served for {delay:?} (`server.drain_delay`); a second signal ends the wait"
@@ -99,6 +90,31 @@ impl Serve {
             tokio::task::spawn_blocking(move || postgres.stop()).await??;
         }
         ended
+    }
+
+    /// Reads the configuration again, for the keys and the URL of the database.
+    fn reload(&self, service: &Service, is_embedded: bool, env: &Environment) {
+        // A service that still starts must not be reported as ready.
+        let is_ready = service.is_ready();
+        if is_ready {
+            systemd::reloading();
+        }
+        match self.config.load(env) {
+            Ok(newer) => {
+                log_secrets(&newer);
+                service.replace_keys(&newer);
+                if !is_embedded {
+                    service.replace_database(&newer, env);
+                }
+            }
+            // The current keys stay valid. Without keys, every delivery would get a final 401.
+            Err(error) => error!(
+                "service.replace_keys: cannot read the configuration; keeping the current webhook keys and `database.url`: {error:#}"
+            ),
+        }
+        if is_ready {
+            systemd::reloaded();
+        }
     }
 }
 

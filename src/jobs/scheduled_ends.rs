@@ -181,6 +181,13 @@ impl Job for ScheduledEnds {
     }
 
     async fn tick(&mut self) -> Next {
+        let liveness = Arc::clone(&self.liveness);
+        liveness.scheduled_end_rounds.record(self.round()).await
+    }
+}
+
+impl ScheduledEnds {
+    async fn round(&mut self) -> Next {
         let now = Now::of(&*self.engine.clock);
         let is_listening = &self.engine.notifications.is_listening;
         if self.idle.is_idle(MAX_SLEEP, is_listening, now) {

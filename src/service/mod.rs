@@ -8,6 +8,7 @@ mod jobs;
 mod listeners;
 pub mod telemetry;
 mod startup;
+pub(crate) mod systemd;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -84,7 +85,7 @@ impl Service {
             );
             async move { throttle.report(&stop).await }
         });
-        let failed = CancellationToken::new();
+        let (ready, failed) = (CancellationToken::new(), CancellationToken::new());
         let failure = Arc::new(std::sync::Mutex::new(None));
         let startup = Startup {
             backends: components.backends.clone(),
@@ -97,6 +98,13 @@ impl Service {
             clock: Arc::clone(&components.engine.clock),
             signs: Arc::clone(components.state.intake.signs()),
         };
+        let reports = systemd::Reports {
+            components: Arc::clone(&components),
+            ready: ready.clone(),
+            stop: work_stop.clone(),
+            status: format!("Accepting webhooks on {address}"),
+        };
+        work.spawn(reports.run());
         work.spawn({
             let (components, work_stop) = (Arc::clone(&components), work_stop.clone());
             let (failed, failure) = (failed.clone(), Arc::clone(&failure));
@@ -117,6 +125,7 @@ impl Service {
                 components.liveness.enter(Phase::Ready);
                 info!("service.start: ready");
                 jobs::start(&runner, &components, job_settings, &work_stop);
+                ready.cancel();
             }
         });
         let admin = admin_address.map(tracing::field::display);

@@ -48,6 +48,13 @@ impl Job for DeliveryWorker {
     }
 
     async fn tick(&mut self) -> Next {
+        let liveness = Arc::clone(&self.deliveries.liveness);
+        liveness.delivery_rounds.record(self.round()).await
+    }
+}
+
+impl DeliveryWorker {
+    async fn round(&mut self) -> Next {
         let deliveries = &self.deliveries;
         let engine = &deliveries.engine;
         let poll_interval = deliveries.config.poll_interval;

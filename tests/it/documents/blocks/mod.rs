@@ -12,8 +12,10 @@ use crate::support::apis_setup::{SINGLE_COMPANY, source_with_api};
 use stage::Stage;
 
 /// The pages with shell blocks. Each has a test below.
-const PAGES: [&str; 5] = [
+const PAGES: [&str; 7] = [
     "CONTRIBUTING.md",
+    "README.md",
+    "docs/GETTING-STARTED.md",
     "docs/MEASURED.md",
     "docs/OPERATIONS.md",
     "docs/RELEASING.md",
@@ -80,6 +82,20 @@ async fn acme() -> (TestApp, StandIn, String) {
     app.sql("DO $$ BEGIN CREATE ROLE leaver_service; EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL; END $$")
         .await;
     (app, hr, config)
+}
+
+/// The URL of the pages for the reader's own database.
+const READERS: &str = "postgres://app:secret@localhost/app";
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_blocks_of_the_first_pages_run() {
+    for path in ["README.md", "docs/GETTING-STARTED.md"] {
+        let mut app = TestApp::builder().tables("").unmigrated().build().await;
+        let stage = Stage::new(&app).await.with(READERS, &app.url);
+        run_all(&page(path), &stage);
+        let dana = "SELECT count(*) FROM users WHERE email = 'dana.ruiz@example.com' AND NOT is_active";
+        assert_eq!(app.count(dana).await, 1, "{path}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

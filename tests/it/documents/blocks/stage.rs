@@ -120,13 +120,6 @@ impl Stage {
         self
     }
 
-    /// Sets a variable of the environment.
-    pub(super) fn variable(mut self, name: &str, value: &str) -> Self {
-        self.env.retain(|(known, _)| known != name);
-        self.env.push((name.to_owned(), value.to_owned()));
-        self
-    }
-
     /// Writes a file that the page takes from its reader.
     pub(super) fn file(self, name: &str, text: &str) -> Self {
         fs::write(self.folder.path().join(name), text).unwrap();
@@ -141,6 +134,9 @@ impl Stage {
     /// Runs a block. Expects that each of its commands succeeds or finds something.
     #[track_caller]
     pub(super) fn run(&self, page: &Path, block: &Block) -> String {
+        if block.text.contains("leaver serve") {
+            self.stop_services();
+        }
         let mut text = block.text.clone();
         for (from, to) in &self.replaced {
             text = text.replace(from, to);
@@ -165,6 +161,16 @@ impl Stage {
         assert!(!err.contains("panicked"), "{place}: {err}");
         self.check_recorded(&place);
         out.into_owned()
+    }
+
+    /// Ends what the blocks have left running.
+    fn stop_services(&self) {
+        let file = self.bin.path().join("pids");
+        for pid in fs::read_to_string(&file).unwrap_or_default().lines() {
+            // It may have ended by itself.
+            let _ = kill(Pid::from_raw(pid.parse().unwrap()), Signal::SIGKILL);
+        }
+        let _ = fs::remove_file(file);
     }
 
     /// Expects that each recorded `make` and `cargo` names what the checkout has.
@@ -193,11 +199,7 @@ impl Stage {
 
 impl Drop for Stage {
     fn drop(&mut self) {
-        let pids = fs::read_to_string(self.bin.path().join("pids")).unwrap_or_default();
-        for pid in pids.lines() {
-            // It may have ended by itself.
-            let _ = kill(Pid::from_raw(pid.parse().unwrap()), Signal::SIGKILL);
-        }
+        self.stop_services();
     }
 }
 

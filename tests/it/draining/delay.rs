@@ -82,7 +82,9 @@ async fn a_leaving_service_is_not_ready_and_stores_deliveries() {
 async fn a_second_signal_ends_the_delay() {
     let app = app().await;
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let mut service = leaving(&app);
+        let mut service = app.serve(&[("LEAVER__SERVER__DRAIN_DELAY", "10m")]);
+        service.process.signal(signal);
+        service.process.wait_for("service.stop: not ready");
         let began = Instant::now();
         service.process.signal(signal);
         let output = service.process.wait().succeeded();

@@ -16,7 +16,7 @@ use crate::db::pool::RESPONSE_TIMEOUT;
 /// Between two reports while the service starts.
 const START_REPORTS: Duration = Duration::from_secs(5);
 /// Each of them extends the time limit of the start by this, since a database may be away for long.
-const START_EXTENSION: Duration = Duration::from_secs(60);
+const START_EXTENSION: Duration = Duration::from_mins(1);
 /// How long the end of jobs and connections takes, after the requests in flight.
 const END_OF_JOBS: Duration = Duration::from_secs(20);
 

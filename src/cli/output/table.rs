@@ -46,7 +46,7 @@ struct Chosen {
 }
 
 impl Table {
-    /// Makes an empty table. On a narrow terminal columns are left out from the right; the first stays.
+    /// Makes an empty table. On a narrow terminal the first column stays, and the last gets room last.
     pub(crate) fn new(headings: &[&str]) -> Self {
         let columns = headings.iter().zip(0..);
         Self::with(columns.map(|(heading, priority)| (*heading, priority)))

@@ -218,12 +218,12 @@ pub(super) fn reason(row: &TerminatedWithAccess) -> String {
 fn terminated_table(rows: &[TerminatedWithAccess]) -> Table {
     let mut table = Table::with([
         ("employee", 0),
-        ("source", 4),
-        ("tenant", 5),
-        ("account", 0),
-        ("work e-mail", 1),
-        ("reason", 3),
-        ("hold", 2),
+        ("source", 5),
+        ("tenant", 6),
+        ("account", 1),
+        ("work e-mail", 2),
+        ("reason", 4),
+        ("hold", 3),
     ]);
     for row in rows {
         let reason = reason(row);

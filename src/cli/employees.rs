@@ -51,14 +51,14 @@ struct Columns;
 impl TableColumns for Columns {
     const COLUMNS: &'static [(&'static str, u8)] = &[
         ("employee", 0),
-        ("source", 6),
-        ("tenant", 5),
-        ("status", 1),
-        ("work e-mail", 0),
-        ("termination date", 2),
-        ("account", 3),
-        ("deactivated", 1),
-        ("modified", 4),
+        ("source", 7),
+        ("tenant", 6),
+        ("status", 0),
+        ("work e-mail", 1),
+        ("termination date", 3),
+        ("account", 4),
+        ("deactivated", 2),
+        ("modified", 5),
     ];
 }
 

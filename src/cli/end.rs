@@ -254,7 +254,7 @@ fn email_of(candidate: &Candidate) -> Option<String> {
 fn table_of(found: &Found) -> Table {
     let columns = [
         ("who", 0),
-        ("e-mail", 0),
+        ("e-mail", 1),
         ("active", 1),
         ("protected", 2),
         ("employees", 3),

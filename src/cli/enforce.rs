@@ -189,8 +189,8 @@ fn print(change: &ModeChange) {
     if !left.is_empty() {
         let columns = [
             ("employee", 0),
-            ("tenant", 1),
-            ("account", 0),
+            ("tenant", 2),
+            ("account", 1),
             ("outcome", 0),
             ("why", 0),
         ];

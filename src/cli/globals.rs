@@ -4,10 +4,11 @@ use std::ffi::OsString;
 use std::io::Write;
 use std::process::ExitCode;
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, ValueEnum};
 
 use super::output::{self, ColorChoice, OutputError};
+use super::sources::WrongUse;
 use super::{Cli, Config, wrong_usage};
 use crate::config::{Environment, Log, LogFormat};
 use crate::service::telemetry;
@@ -40,6 +41,11 @@ impl Globals {
     /// Sets how this process prints and logs. `serve` and `demo` start the log themselves, with [`log`].
     pub(super) fn apply(&self, env: &Environment, starts_log: bool) -> anyhow::Result<()> {
         output::configure(env, self.color, self.quiet, self.verbose);
+        // The parser compares the options of one side of the command only.
+        ensure!(
+            !self.quiet || self.verbose == 0,
+            WrongUse::new("--quiet and --verbose exclude each other; leave one out")
+        );
         if starts_log || self.verbose == 0 {
             return Ok(());
         }
@@ -53,11 +59,11 @@ impl Globals {
     }
 }
 
-/// Starts the log of a command that logs without `--verbose`, in which `least` is the level of the first `-v`.
-pub(crate) fn start_log(log: &Log, least: u8) -> anyhow::Result<()> {
+/// Starts the log of a command that logs without `--verbose`. `quiet` is its filter with `--quiet`; the first `-v` counts as `least`.
+pub(crate) fn start_log(log: &Log, quiet: &str, least: u8) -> anyhow::Result<()> {
     let style = output::Style::of_process();
     let filter = match (style.is_quiet, style.verbose) {
-        (true, _) => "warn".to_owned(),
+        (true, _) => quiet.to_owned(),
         (false, 0) => log.filter.clone(),
         (false, verbose) => {
             format!(

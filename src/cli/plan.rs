@@ -46,7 +46,7 @@ impl TableColumns for Columns {
         ("work e-mail", 3),
         ("source", 6),
         ("tenant", 5),
-        ("account", 0),
+        ("account", 1),
         ("change", 0),
         ("since", 4),
         ("reason", 2),

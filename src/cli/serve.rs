@@ -33,7 +33,7 @@ pub(super) struct Serve {
 impl Serve {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let mut settings = self.config.load(env)?;
-        super::start_log(&settings.log, 2)?;
+        super::start_log(&settings.log, "warn", 2)?;
         settings.database.migrate &= !self.no_migrate;
         #[cfg(feature = "failpoints")]
         crate::base::failpoints::arm(env.text("FAILPOINTS").unwrap_or_default())?;

@@ -76,6 +76,7 @@ impl TableColumns for Columns {
         ("change", 3),
         ("at", 4),
         ("cause", 5),
+        ("batch", 8),
         ("result", 0),
         ("reason", 1),
     ];
@@ -328,7 +329,7 @@ fn arguments(selection: &Selection) -> String {
     }
 }
 
-fn cells(account: &UndoneAccount, emails: &Emails, result: &str) -> [String; 10] {
+fn cells(account: &UndoneAccount, emails: &Emails, result: &str) -> [String; 11] {
     let reason = account.kept_because.as_ref().map(KeptBecause::text);
     [
         account.account.to_string(),
@@ -339,6 +340,7 @@ fn cells(account: &UndoneAccount, emails: &Emails, result: &str) -> [String; 10]
         account.direction.as_str().to_owned(),
         output::time(account.at),
         account.cause.clone(),
+        account.batch.to_string(),
         result.to_owned(),
         output::or_dash(reason),
     ]

@@ -49,7 +49,7 @@ impl Demo {
         let keys = Keys::new();
         let settings = self.settings(env, &keys)?;
         output::defer_end();
-        start_log(&settings.log, 1)?;
+        start_log(&settings.log, "off", 1)?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
 

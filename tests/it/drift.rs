@@ -256,7 +256,7 @@ async fn the_command_lists_drift_and_exits_1_until_it_is_fixed() {
     service.stop();
     let quiet = app.run(&["drift"]).succeeded();
     assert!(
-        quiet.out.contains("terminated with access: none"),
+        quiet.err.contains("terminated with access: none"),
         "{quiet:?}"
     );
 

@@ -4,6 +4,8 @@ use unicode_width::UnicodeWidthStr;
 
 /// A column of wrapping text is at least this wide before another column is left out.
 const COMFORTABLE: usize = 24;
+/// A space on both sides of a cell, and a border on its left.
+const PER_CELL: usize = 3;
 
 /// The widths of a column, in terminal columns, and how soon it is left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -12,7 +14,7 @@ pub(super) struct Measure {
     natural: usize,
     /// Width of the longest word.
     least: usize,
-    /// 0: never left out; the greatest is left out first.
+    /// 0: never left out; the greatest gets room last.
     priority: u8,
 }
 
@@ -38,9 +40,9 @@ impl Measure {
     }
 }
 
-/// Returns the width of a drawn table: each cell has a space on both sides and a border on its left.
+/// Returns the width of a drawn table.
 pub(super) fn total(widths: impl Iterator<Item = usize>) -> usize {
-    widths.map(|width| width + 3).sum::<usize>() + 1
+    widths.map(|width| width + PER_CELL).sum::<usize>() + 1
 }
 
 /// Returns true if the columns fit without wrapping.
@@ -48,23 +50,21 @@ pub(super) fn fits(columns: &[Measure], width: usize) -> bool {
     total(columns.iter().map(|column| column.natural)) <= width
 }
 
-/// Returns the positions of the columns that fit, in order. Columns of priority 0 are always among them.
+/// Returns the positions of the columns that fit, in order: those of priority 0, then each that there is room for, by priority.
 pub(super) fn kept(columns: &[Measure], width: usize) -> Vec<usize> {
-    let mut kept: Vec<usize> = (0..columns.len()).collect();
-    let measure = |position: &usize| columns.get(*position).copied();
-    loop {
-        let needed = kept.iter().filter_map(measure).map(Measure::comfortable);
-        if total(needed) <= width {
-            return kept;
+    let mut by_priority: Vec<(usize, &Measure)> = columns.iter().enumerate().collect();
+    by_priority.sort_by_key(|(_, column)| column.priority);
+    let mut kept = vec![];
+    let mut used = total(std::iter::empty());
+    for (position, column) in by_priority {
+        let needed = used + column.comfortable() + PER_CELL;
+        if column.priority == 0 || needed <= width {
+            kept.push(position);
+            used = needed;
         }
-        let priority =
-            |(_, position): &(usize, &usize)| measure(position).map_or(0, |column| column.priority);
-        let dropped = kept.iter().enumerate().max_by_key(priority);
-        match dropped.filter(|found| priority(found) > 0) {
-            Some((index, _)) => kept.remove(index),
-            None => return kept,
-        };
     }
+    kept.sort_unstable();
+    kept
 }
 
 /// Returns the width of each column, so that the table fills at most `width`. Where even the longest words do not fit, it is wider.
@@ -170,7 +170,8 @@ mod tests {
         ];
         assert_eq!(kept(&columns, 120), [0, 1, 2, 3]);
         assert_eq!(kept(&columns, 95), [0, 2, 3]);
-        assert_eq!(kept(&columns, 80), [0, 3]);
+        assert_eq!(kept(&columns, 80), [0, 1, 3]);
+        assert_eq!(kept(&columns, 70), [0, 3]);
         assert_eq!(kept(&columns, 10), [0]);
         let left = [columns[0], columns[3]];
         assert_eq!(widths(&left, 80), [36, 37]);

@@ -46,7 +46,7 @@ struct Chosen {
 }
 
 impl Table {
-    /// Makes an empty table. On a narrow terminal columns are left out from the right; the first stays.
+    /// Makes an empty table. On a narrow terminal the first column stays, and the last gets room last.
     pub(crate) fn new(headings: &[&str]) -> Self {
         let columns = headings.iter().zip(0..);
         Self::with(columns.map(|(heading, priority)| (*heading, priority)))
@@ -347,12 +347,12 @@ mod tests {
     #[test]
     fn a_terminal_gets_a_drawn_table() {
         insta::assert_snapshot!(table(Some(80)), @r"
-        ┌──────┬──────────────────────────────────┬──────────┬────────────────┐
-        │ hold ┆ employee                         ┆ source   ┆ reason         │
-        ╞══════╪══════════════════════════════════╪══════════╪════════════════╡
-        │ 12   ┆ dana.ruiz@example.com            ┆ bamboohr ┆ needs a person │
+        ┌──────┬───────────────────────────────────┬──────────┬────────────────┐
+        │ hold ┆ employee                          ┆ source   ┆ reason         │
+        ╞══════╪═══════════════════════════════════╪══════════╪════════════════╡
+        │ 12   ┆ dana.ruiz@example.com             ┆ bamboohr ┆ needs a person │
         │ 13   ┆ line\nbreak\tand\u{1b}[2J\u{202e} ┆ bamboohr ┆ -              │
-        └──────┴──────────────────────────────────┴──────────┴────────────────┘
+        └──────┴───────────────────────────────────┴──────────┴────────────────┘
         ");
     }
 

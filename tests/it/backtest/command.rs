@@ -220,7 +220,7 @@ async fn mistakes_have_their_exit_codes() {
         .failed(&["no-such-file.toml"]);
 
     let output = backtest(&app, "", &[]).succeeded();
-    assert!(output.out.contains("none recorded yet"), "{output:?}");
+    assert!(output.err.contains("none recorded yet"), "{output:?}");
     assert!(output.err.contains("decide alike"), "{output:?}");
 }
 

@@ -200,7 +200,7 @@ fn a_closed_pipe_ends_a_command_without_a_panic() {
     drop(reader);
     let mut check = command(&["check"], &[]);
     let ended = check.stdout(writer).output().unwrap();
-    assert_eq!(ended.status.code(), Some(3));
+    assert_eq!(ended.status.code(), Some(141));
     assert_eq!(String::from_utf8_lossy(&ended.stderr), "");
 }
 

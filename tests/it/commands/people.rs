@@ -82,7 +82,10 @@ async fn deliveries_lists_states_and_outcomes() {
     let none = app.run(&["deliveries", "--state", "pending"]).succeeded();
     assert_eq!(
         (none.out.as_str(), none.err.as_str()),
-        ("", "no deliveries\n")
+        (
+            "delivery\tsource\treceived\tstate\toutcome\n",
+            "no deliveries\n"
+        )
     );
     let none = app
         .run(&["deliveries", "--state", "pending", "--json"])
@@ -186,7 +189,10 @@ async fn holds_are_listed_approved_and_rejected() {
     let none = app.run(&["holds", "list"]).succeeded();
     assert_eq!(
         (none.out.as_str(), none.err.as_str()),
-        ("", "no open holds\n")
+        (
+            "hold\topened\tsource\ttenant\temployee\twork e-mail\taccount\taction\ttrip\treason\n",
+            "no open holds\n"
+        )
     );
     assert_eq!(
         app.run(&["holds", "list", "--json"]).succeeded().json(),
@@ -246,7 +252,7 @@ async fn health_exits_0_if_healthy_and_3_without_a_response() {
     let health = ["health", "--url", &url];
     // The address comes from the option, then from the variable.
     let output = run(&health, &[]).succeeded();
-    assert!(output.out.contains("database ok"), "{output:?}");
+    assert!(output.out.contains("database\tok"), "{output:?}");
     let admin = service.admin_url.strip_prefix("http://").unwrap();
     let listen = [("LEAVER_ADMIN_LISTEN", admin)];
     run(&["health"], &listen).succeeded();

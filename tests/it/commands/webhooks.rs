@@ -233,7 +233,7 @@ async fn gaps_lists_missing_deliveries_and_reads_employees() {
     let hook = test.hooks.add(HERE);
     test.hooks.log(&hook, vec![]);
     let output = test.run(&["webhooks", "gaps"]).succeeded();
-    assert!(output.out.contains("0 deliveries in its log"), "{output:?}");
+    assert!(output.err.contains("0 deliveries in its log"), "{output:?}");
     test.hooks.log(
         &hook,
         vec![log_entry("2026-11-22 08:00:00", "503", &["2", "4"])],

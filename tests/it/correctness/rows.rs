@@ -130,7 +130,7 @@ async fn leavers_without_an_account_count() {
         let output = app.run(&["drift"]);
         assert_eq!(output.code, Some(1), "{output:?}");
         assert!(
-            output.out.contains("leavers without an account: 1"),
+            output.err.contains("leavers without an account: 1"),
             "{output:?}"
         );
         assert!(output.out.contains(DANA), "{output:?}");

@@ -27,7 +27,7 @@ const API: &[&str] = &["API_B"];
 type Row = (&'static [&'static str], &'static [&'static str]);
 
 /// Every command, but those of [`ALL_OR_NONE`].
-const MATRIX: [Row; 44] = [
+const MATRIX: [Row; 46] = [
     (&["health"], &[]),
     (&["migrate"], DB),
     (&["migrate", "--grant-to", "nobody-of-this-name"], DB),
@@ -53,6 +53,7 @@ const MATRIX: [Row; 44] = [
     (&["config", "defaults"], &[]),
     (&["deliveries"], DB),
     (&["replay", "0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10"], DB),
+    (&["holds"], DB),
     (&["holds", "list"], DB),
     (&["holds", "approve", "1"], DB),
     (&["holds", "approve", "--source", "merge"], DB),
@@ -97,6 +98,7 @@ const MATRIX: [Row; 44] = [
         &["sync", "--source", "merge"],
         &["DATABASE_URL", "API_M", "TOKEN"],
     ),
+    (&["webhooks"], API),
     (&["webhooks", "list"], API),
     (&["webhooks", "list", "--source", "bamboohr"], API),
     (&["webhooks", "show", "1"], API),

@@ -52,7 +52,7 @@ impl Story {
             name = \"merge\"
             provider = \"merge\"
             webhook_secrets = [\"env:SECRET\"]
-            safeguard.mode = \"shadow\""
+            mode = \"shadow\""
         );
         let limits = [
             ("LEAVER__SAFEGUARD__HOUR__FLOOR", "1"),

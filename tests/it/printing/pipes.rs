@@ -89,7 +89,11 @@ async fn a_command_without_a_reader_of_stderr_does_not_panic() {
 fn a_demo_without_a_reader_stops_its_database() {
     let folder = crate::support::scratch::folder();
     let temp = folder.path().to_str().unwrap();
-    let output = into(closed_pipe(), &["demo", "--once"], &[("TMPDIR", temp)]);
+    let output = into(
+        closed_pipe(),
+        &["demo", "--once", "-q"],
+        &[("TMPDIR", temp)],
+    );
     assert_eq!((output.code, output.err.as_str()), (Some(141), ""));
     assert_eq!(std::fs::read_dir(temp).unwrap().count(), 0);
 }

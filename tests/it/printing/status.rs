@@ -45,8 +45,7 @@ async fn an_unknown_source_is_an_error_that_lists_the_sources() {
         assert_eq!(output.code, Some(2), "{args:?}: {output:?}");
         assert!(output.err.contains("source merge has no API"), "{output:?}");
     }
-    let app = TestApp::builder().config_file("", &[]).build().await;
-    let output = app.run(&["deliveries", "--source", "hibob"]);
+    let output = run(&["deliveries", "--source", "hibob"], &[none]);
     assert_eq!(output.code, Some(2), "{output:?}");
     assert!(
         output.err.contains("no other is; add it to `[[sources]]`"),

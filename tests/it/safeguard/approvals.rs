@@ -73,7 +73,7 @@ async fn a_filter_lists_until_its_digest_is_confirmed() {
     );
     let shown = app.run(&by_trip).succeeded();
     assert!(
-        shown.out.contains("5 holds, digest: ") && shown.out.contains(digest(&listed)),
+        shown.err.contains("5 holds, digest: ") && shown.err.contains(digest(&listed)),
         "{shown:?}"
     );
     let by_reason = [

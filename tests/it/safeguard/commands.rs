@@ -83,7 +83,7 @@ async fn the_forecast_names_the_days_that_need_a_grant() {
         (&json!(2), &json!(false))
     );
     let shown = app.run(&["safeguard"]).succeeded();
-    assert!(shown.out.contains(", limit 3: grant ahead"), "{shown:?}");
+    assert!(shown.err.contains(", limit 3: grant ahead"), "{shown:?}");
     assert!(shown.err.contains("--count 4"), "{shown:?}");
 }
 
@@ -101,7 +101,7 @@ async fn a_release_needs_the_digest_of_its_list() {
         "5 by webhook",
         digest(&listed),
     ] {
-        assert!(shown.out.contains(words), "no {words:?} in {shown:?}");
+        assert!(shown.err.contains(words), "no {words:?} in {shown:?}");
     }
     let wrong = app.run(&["safeguard", "release", "1", "--confirm", "12ab"]);
     assert_eq!((wrong.code, wrong.out.as_str()), (Some(2), ""));
@@ -119,7 +119,7 @@ async fn a_release_needs_the_digest_of_its_list() {
     ];
     let done = app.run(&confirm).succeeded();
     assert!(
-        done.out.contains("5 accounts deactivated, 0 skipped"),
+        done.err.contains("5 accounts deactivated, 0 skipped"),
         "{done:?}"
     );
     assert_eq!((inactive(&mut app).await, held(&mut app).await), (5, 0));

@@ -44,7 +44,7 @@ async fn enforce_shows_the_backlog_and_does_nothing_without_an_answer() {
     assert_eq!(out.code, Some(1), "{out:?}");
     let plan = app.run(&["plan", "--json"]).json();
     let digest = plan["digest"].as_str().unwrap();
-    assert!(out.out.contains(digest) && out.out.contains(&email(1)));
+    assert!(out.err.contains(digest) && out.out.contains(&email(1)));
     assert!(out.err.contains("--backlog release"), "{out:?}");
     assert_eq!(inactive(&mut app).await, 0);
     assert_eq!(mode(&app).await, "shadow");

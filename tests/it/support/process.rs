@@ -42,12 +42,13 @@ impl CommandOutput {
         self
     }
 
-    /// Expects exit code 1 (findings) and these words on stdout.
+    /// Expects exit code 1 (findings) and these words on stdout, or on stderr, where a pipe gets summaries.
     #[track_caller]
     pub(crate) fn findings(self, words: &[&str]) -> Self {
         assert_eq!(self.code, Some(1), "{self:#?}");
         for word in words {
-            assert!(self.out.contains(word), "no {word:?} in {self:#?}");
+            let is_shown = self.out.contains(word) || self.err.contains(word);
+            assert!(is_shown, "no {word:?} in {self:#?}");
         }
         self
     }

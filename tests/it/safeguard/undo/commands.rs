@@ -75,7 +75,7 @@ async fn the_list_names_the_command_that_confirms_it() {
     let delivery = last_batch(&mut app).await.to_string();
     let output = app.run(&["undo", "--delivery", &delivery]).succeeded();
     assert!(
-        output.out.contains("1 of 1 account can be restored"),
+        output.err.contains("1 of 1 account can be restored"),
         "{output:?}"
     );
     let command = output.err.split('`').nth(1).unwrap();
@@ -83,7 +83,7 @@ async fn the_list_names_the_command_that_confirms_it() {
     assert_eq!(arguments[..3], ["undo", "--delivery", &delivery]);
     assert!(!app.is_active(DANA).await);
     let output = app.run(&arguments).succeeded();
-    assert!(output.out.contains("1 of 1 account restored"), "{output:?}");
+    assert!(output.err.contains("1 of 1 account restored"), "{output:?}");
     assert!(app.is_active(DANA).await);
 }
 
@@ -97,7 +97,7 @@ async fn a_list_of_several_batches_names_each() {
     let since = ["undo", "--since", "2026-11-22 11:00:00Z"];
     let output = app.run(&since).succeeded();
     for batch in [first, second] {
-        let row = format!("{batch}\twebhook\t2026-11-22 12:00:00Z\t1");
+        let row = format!("\t2026-11-22 12:00:00Z\twebhook\t{batch}\tcan be restored\t");
         assert!(output.out.contains(&row), "{output:?}");
     }
 }

@@ -42,7 +42,7 @@ fn set(name: &str, value: Option<String>) {
 
 /// Returns a variable that is set and of one word.
 fn variable(name: &str) -> Option<String> {
-    let value = env::var(name).ok()?;
+    let value = env::var_os(name)?.into_string().ok()?;
     let is_word = !value.is_empty() && value != UNKNOWN && value.chars().all(char::is_alphanumeric);
     is_word.then_some(value)
 }
@@ -58,7 +58,7 @@ fn archive() -> Option<(String, String)> {
 /// Returns commit and time of the checkout. A folder inside another project's checkout is none.
 fn checkout() -> Option<(String, String)> {
     let top = git(&["rev-parse", "--show-toplevel"])?;
-    let here = env::var("CARGO_MANIFEST_DIR").ok()?;
+    let here = env::var_os("CARGO_MANIFEST_DIR")?;
     if fs::canonicalize(top).ok()? != fs::canonicalize(here).ok()? {
         return None;
     }

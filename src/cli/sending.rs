@@ -107,8 +107,8 @@ pub(super) fn describe(delivery: &DeliverySummary) -> String {
     });
     let reason = delivery.reason.as_ref().map(output::text);
     let details: Vec<String> = counts.into_iter().chain(reason).collect();
-    match details.is_empty() {
-        true => delivery.state.clone(),
-        false => format!("{}: {}", delivery.state, details.join("; ")),
+    if details.is_empty() {
+        return delivery.state.clone();
     }
+    format!("{}: {}", delivery.state, details.join("; "))
 }

@@ -114,7 +114,9 @@ async fn check_update(
 
 /// Returns whether a table of ours is missing: with a status column, the value before a deactivation is stored there.
 fn lacks_our_schema(error: &sqlx::Error) -> bool {
-    let message = error.as_database_error().map(|error| error.message());
+    let message = error
+        .as_database_error()
+        .map(sqlx::error::DatabaseError::message);
     sqlstate(error) == UNDEFINED_TABLE && message.is_some_and(|text| text.contains("leaver."))
 }
 

@@ -1,4 +1,4 @@
-//! What the configuration will contain: from the flags, the database and the answers.
+//! The content of the configuration: from the flags, the database and the answers.
 
 use std::fs;
 
@@ -7,10 +7,10 @@ use chrono_tz::Tz;
 
 use super::questions;
 use crate::config::Environment;
-use crate::engine::accounts::discovery::{self, FoundTable, Proposal, Unfit};
+use crate::engine::accounts::discovery::{self, FoundTable, Missing, Proposal};
 use leaver_core::domain::Provider;
 
-/// What the configuration will contain.
+/// The content of the configuration.
 #[derive(Debug)]
 pub(super) struct Choices {
     pub(super) accounts: Proposal,
@@ -29,7 +29,7 @@ pub(super) struct ChosenSource {
     pub(super) account: Option<String>,
 }
 
-/// What runs the service.
+/// The program that runs the service.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Runner {
     /// A unit of systemd.
@@ -65,10 +65,10 @@ pub(super) fn accounts(
         return Ok(Ok(chosen));
     }
     if fit.get(1).is_some_and(|second| second.rank == best.rank) {
-        let names: Vec<&str> = fit.iter().map(|one| one.table.as_str()).take(5).collect();
+        let listed: Vec<&str> = fit.iter().map(|one| one.table.as_str()).take(5).collect();
         return Ok(Err(format!(
             "several tables may be the users table: {}; add --table with one of them",
-            names.join(", ")
+            listed.join(", ")
         )));
     }
     Ok(Ok(best.clone()))
@@ -86,27 +86,27 @@ fn proposal(tables: &[FoundTable], name: &str) -> Result<Proposal, String> {
             "there is no table {name} that this role can see{similar}"
         ));
     };
-    discovery::propose(table, tables).map_err(|unfit| unfit_text(table, unfit))
+    discovery::propose(table, tables).map_err(|missing| missing_text(table, missing))
 }
 
-fn unfit_text(table: &FoundTable, unfit: Unfit) -> String {
+fn missing_text(table: &FoundTable, missing: Missing) -> String {
     let name = table.setting();
-    match unfit {
-        Unfit::NoAccess => format!(
-            "table {name} {unfit}; run: ALTER TABLE {name} ADD COLUMN is_active boolean NOT NULL DEFAULT true; or write the file by hand (`leaver config defaults`)"
+    match missing {
+        Missing::Access => format!(
+            "table {name} {missing}; run: ALTER TABLE {name} ADD COLUMN is_active boolean NOT NULL DEFAULT true; or write the file by hand (`leaver config defaults`)"
         ),
         _ => format!(
-            "table {name} {unfit}; name another table, or write the file by hand (`leaver config defaults`)"
+            "table {name} {missing}; name another table, or write the file by hand (`leaver config defaults`)"
         ),
     }
 }
 
 fn no_table(tables: &[FoundTable]) -> String {
     let with_email = tables.iter().find_map(|table| {
-        let unfit = discovery::propose(table, tables).err();
-        unfit
-            .filter(|unfit| *unfit == Unfit::NoAccess)
-            .map(|unfit| unfit_text(table, unfit))
+        let missing = discovery::propose(table, tables).err();
+        missing
+            .filter(|missing| *missing == Missing::Access)
+            .map(|missing| missing_text(table, missing))
     });
     with_email.unwrap_or_else(|| {
         "no table of this database has an e-mail and a column that stores access; check that DATABASE_URL names the database of your application and that the role can see its tables, or add --table, or --example to try Leaver with an example table".to_owned()

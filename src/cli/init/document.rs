@@ -3,25 +3,25 @@
 use toml::Value;
 
 use super::choices::{Choices, ChosenSource};
-use super::files::Targets;
+use super::files::{Targets, shown};
 use crate::base::build;
 use crate::engine::accounts::Shape;
 use crate::engine::accounts::discovery::Proposal;
 
 /// Returns the configuration file.
 pub(super) fn render(choices: &Choices, targets: &Targets) -> String {
-    let name = targets.shown(&targets.config);
+    let name = shown(&targets.config);
     let mut lines = vec![
         format!("# Settings of Leaver, written by `leaver init` {}. Edit them as you like.", build::VERSION),
         "# This file holds what differs from the defaults, and no secret.".to_owned(),
         "#".to_owned(),
-        described("leaver config defaults".to_owned(), "every setting with its meaning and default"),
+        described("leaver config defaults", "every setting with its meaning and default"),
         described(
-            format!("leaver config show --config {name}"),
+            &format!("leaver config show --config {name}"),
             "the settings in effect, and where each comes from",
         ),
         described(
-            format!("leaver check --config {name}"),
+            &format!("leaver check --config {name}"),
             "checks them, the database and the users table",
         ),
         String::new(),
@@ -55,7 +55,7 @@ pub(super) fn render(choices: &Choices, targets: &Targets) -> String {
 }
 
 /// Returns a comment that describes a command.
-fn described(command: String, effect: &str) -> String {
+fn described(command: &str, effect: &str) -> String {
     format!("#   {command:<43} {effect}")
 }
 

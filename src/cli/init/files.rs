@@ -59,18 +59,10 @@ impl Targets {
         })
     }
 
-    /// Returns a path as a person types it.
-    pub(super) fn shown(&self, path: &Path) -> String {
-        path.display().to_string()
-    }
-
     /// Returns the path of a secret relative to the configuration file.
     pub(super) fn reference(&self, name: &str) -> String {
-        let folder = self
-            .secrets
-            .file_name()
-            .map(Path::new)
-            .unwrap_or(&self.secrets);
+        let folder = self.secrets.file_name();
+        let folder = folder.map_or(self.secrets.as_path(), Path::new);
         folder.join(name).display().to_string()
     }
 
@@ -107,10 +99,7 @@ impl Targets {
         let snippet = runner.map(|runner| self.snippet(runner));
         let others = [Some(self.config.clone()), snippet].into_iter().flatten();
         let existing = others.filter(|path| path.symlink_metadata().is_ok());
-        let existing: Vec<String> = existing
-            .chain(database)
-            .map(|path| self.shown(&path))
-            .collect();
+        let existing: Vec<String> = existing.chain(database).map(|path| shown(&path)).collect();
         if existing.is_empty() {
             return Ok(());
         }
@@ -133,7 +122,7 @@ impl Targets {
             return Err(error).with_context(|| format!("cannot make {}", self.secrets.display()));
         }
         let mut written = vec![];
-        self.put(
+        put(
             &self.secret(DATABASE),
             url.expose_secret(),
             SECRET,
@@ -144,11 +133,11 @@ impl Targets {
         }
         if let Some(runner) = choices.runner {
             let text = snippets::render(runner, choices, self);
-            self.put(&self.snippet(runner), &text, PUBLIC, &mut written)?;
+            put(&self.snippet(runner), &text, PUBLIC, &mut written)?;
         }
         // Last, so that a file that is there is complete.
         let text = document::render(choices, self);
-        self.put(&self.config, &text, PUBLIC, &mut written)?;
+        put(&self.config, &text, PUBLIC, &mut written)?;
         written.rotate_right(1);
         Ok(written)
     }
@@ -164,42 +153,41 @@ impl Targets {
             return Ok(());
         }
         let key = random_key()?;
-        self.put(&path, key.expose_secret(), SECRET, written)
+        put(&path, key.expose_secret(), SECRET, written)
     }
+}
 
-    /// Writes a file in one step: a reader sees the old content or the new one.
-    fn put(
-        &self,
-        path: &Path,
-        text: &str,
-        mode: u32,
-        written: &mut Vec<Written>,
-    ) -> anyhow::Result<()> {
-        let cannot = || format!("cannot write {}", path.display());
-        let mut name = path.file_name().unwrap_or_default().to_owned();
-        name.push(format!(".{}.new", std::process::id()));
-        let draft = path.with_file_name(name);
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .mode(mode)
-            .open(&draft);
-        let put = file.and_then(|mut file| {
-            file.write_all(text.as_bytes())?;
-            file.sync_all()?;
-            fs::rename(&draft, path)
-        });
-        if put.is_err() {
-            // It may not be there.
-            let _ = fs::remove_file(&draft);
-        }
-        put.with_context(cannot)?;
-        written.push(Written {
-            path: path.to_owned(),
-            was_kept: false,
-        });
-        Ok(())
+/// Writes a file in one step: a reader sees the old content or the new one.
+fn put(path: &Path, text: &str, mode: u32, written: &mut Vec<Written>) -> anyhow::Result<()> {
+    let cannot = || format!("cannot write {}", path.display());
+    let mut name = path.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.new", std::process::id()));
+    let draft = path.with_file_name(name);
+    let file = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(&draft);
+    let put = file.and_then(|mut file| {
+        file.write_all(text.as_bytes())?;
+        file.sync_all()?;
+        fs::rename(&draft, path)
+    });
+    if put.is_err() {
+        // It may not be there.
+        let _ = fs::remove_file(&draft);
     }
+    put.with_context(cannot)?;
+    written.push(Written {
+        path: path.to_owned(),
+        was_kept: false,
+    });
+    Ok(())
+}
+
+/// Returns a path as a person types it.
+pub(super) fn shown(path: &Path) -> String {
+    path.display().to_string()
 }
 
 /// Makes a key from the random numbers of the operating system, in hex.

@@ -28,6 +28,7 @@ use crate::service;
 #[command(
     after_help = "Example:\n  leaver init\n  leaver init --yes --bamboohr --merge --timezone Europe/Berlin --systemd\n  DATABASE_URL=postgres://app@localhost/app leaver init --yes --table app.members --output /etc/leaver/leaver.toml\n\nNo secret is written into the configuration. The database URL and a key per source are files of mode 0600, in a folder beside it."
 )]
+#[expect(clippy::struct_excessive_bools, reason = "each is a flag")]
 pub(super) struct Init {
     /// URL of the application's Postgres; default: `DATABASE_URL`, which other users of the machine cannot see
     #[arg(long, value_name = "URL", value_parser = parse_secret)]
@@ -146,7 +147,7 @@ impl Init {
             for line in next::summary(&choices) {
                 output::note(&line);
             }
-            if !output::ask(&format!("\nWrite {}?", targets.shown(&targets.config)))? {
+            if !output::ask(&format!("\nWrite {}?", files::shown(&targets.config)))? {
                 output::note("nothing was written");
                 return Ok(ExitCode::SUCCESS);
             }

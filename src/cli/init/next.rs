@@ -1,11 +1,11 @@
-//! What was found and written, and what to do next.
+//! Prints the findings, the files, and the next steps.
 
 use serde_json::{Value, json};
 
 use super::super::output;
 use super::choices::{Choices, ChosenSource, Runner};
 use super::document::key_file;
-use super::files::{Targets, Written};
+use super::files::{Targets, Written, shown};
 
 /// Returns the choices, one line each.
 pub(super) fn summary(choices: &Choices) -> Vec<String> {
@@ -65,9 +65,9 @@ pub(super) fn print(targets: &Targets, written: &[Written], choices: &Choices, h
     output::line!();
     for one in written {
         let verb = if one.was_kept { "kept " } else { "wrote" };
-        output::line!("{verb} {}", targets.shown(&one.path));
+        output::line!("{verb} {}", shown(&one.path));
     }
-    let config = targets.shown(&targets.config);
+    let config = shown(&targets.config);
     output::line!("\nNext:");
     let mut steps = vec![
         format!(
@@ -92,7 +92,7 @@ pub(super) fn print(targets: &Targets, written: &[Written], choices: &Choices, h
         let path = targets.snippet(runner);
         steps.push(format!(
             "Install {}; its first lines show how.",
-            targets.shown(&path)
+            shown(&path)
         ));
         if runner == Runner::Compose {
             steps.push("Name the host of the database in its URL: in a container `localhost` is the container.".to_owned());
@@ -109,7 +109,7 @@ fn can_try(source: &ChosenSource) -> bool {
 }
 
 fn provider_step(source: &ChosenSource, targets: &Targets) -> String {
-    let key = targets.shown(&targets.secret(&key_file(source)));
+    let key = shown(&targets.secret(&key_file(source)));
     let url = format!("https://YOUR-HOST/webhooks/{}", source.provider);
     let name = source.provider.display_name();
     if source.provider.capabilities().manages_webhooks {

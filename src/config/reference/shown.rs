@@ -11,7 +11,7 @@ use crate::config::secrets::{self, ADMIN_TOKEN, ADMIN_TOKEN_KEY};
 use crate::config::{Environment, Provenance, SettingsError, layers};
 use leaver_core::domain::Provider;
 
-/// What is shown in place of a secret that stands where a reference belongs.
+/// Shown in place of a secret that stands where a reference belongs.
 const HIDDEN: &str = "(hidden: no reference to a secret)";
 
 /// The merged settings.
@@ -51,7 +51,7 @@ pub(crate) enum Origin {
     },
 }
 
-/// Whether a reference leads to a secret.
+/// State of the secret that a reference leads to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum SecretState {
@@ -193,7 +193,8 @@ impl Reader<'_> {
 
     fn is_secret(&self, path: &str) -> bool {
         let path = path_in_reference(path);
-        let is_token = path.starts_with("sources[].linked_accounts") && path.ends_with(".token");
+        let is_token = path.starts_with("sources[].linked_accounts")
+            && path.rsplit('.').next() == Some("token");
         let mut keys = self.keys.iter();
         is_token || keys.any(|key| key.path == path && key.kind.is_secret())
     }

@@ -17,11 +17,11 @@ pub(crate) struct Variable {
     pub(crate) name: String,
     /// The key that it sets, if it sets one.
     pub(crate) key: Option<String>,
-    /// Whether it is set now. Its value is never shown.
+    /// True if it is set now. Its value is never shown.
     pub(crate) is_set: bool,
     /// The value that counts without it; `None` if there is none.
     pub(crate) default: Option<serde_json::Value>,
-    /// What it does.
+    /// Its effect.
     pub(crate) meaning: String,
 }
 

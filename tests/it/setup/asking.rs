@@ -58,7 +58,7 @@ async fn empty_answers_take_what_is_proposed() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_answer_that_cannot_be_used_is_asked_for_again() {
+async fn an_answer_that_cannot_be_used_is_requested_again() {
     let fresh = Fresh::with_users().await;
     let answers = "nobody\npublic.users\nboth\naccount-1\nMars\nEurope/Paris\nhelm\ncompose\ny\n";
     let (succeeded, text) = init(&fresh, answers);

@@ -38,7 +38,7 @@ async fn init_leads_to_the_first_deactivated_user() {
     let mut service = RunningService::start_command(serve);
     service.wait_until_ready();
     let url = service.url.clone();
-    let send = |email: &str| {
+    let leave = |email: &str| {
         fresh.run(&[
             "send",
             "--config",
@@ -53,7 +53,7 @@ async fn init_leads_to_the_first_deactivated_user() {
             "--json",
         ])
     };
-    let sent = send("ana@example.com").succeeded().json();
+    let sent = leave("ana@example.com").succeeded().json();
     assert_eq!(sent["delivery"]["state"], "processed", "{sent}");
     assert_eq!(sent["delivery"]["outcome"], json!({"deactivated": 1}));
     let mut session = fresh.session().await;

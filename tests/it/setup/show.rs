@@ -217,12 +217,12 @@ fn each_variable_is_listed_without_its_value() {
     let listed = run(&["config", "env", "--json"], &env).succeeded();
     assert!(!listed.out.contains("hush"), "{}", listed.out);
     let listed = listed.json();
-    let listed = listed.as_array().unwrap();
+    let variables = listed.as_array().unwrap();
     let named = |name: &str| {
-        let found = listed.iter().find(|variable| variable["name"] == name);
+        let found = variables.iter().find(|variable| variable["name"] == name);
         found.unwrap_or_else(|| panic!("no {name}"))
     };
-    for variable in listed {
+    for variable in variables {
         let is_set = env.iter().any(|(name, _)| variable["name"] == *name)
             || variable["name"] == "PATH"
             || variable["name"] == "PG_BINDIR";
@@ -238,7 +238,7 @@ fn each_variable_is_listed_without_its_value() {
     assert_eq!(named("LEAVER__WORKER__BATCH_SIZE")["default"], 500);
     // Each key of the reference has a variable, those of sources excepted.
     let shown = run(&["config", "show", "--json"], &[]).succeeded().json();
-    let names: BTreeSet<&str> = listed
+    let every: BTreeSet<&str> = variables
         .iter()
         .map(|variable| variable["name"].as_str().unwrap())
         .collect();
@@ -247,7 +247,7 @@ fn each_variable_is_listed_without_its_value() {
         let name = format!("LEAVER__{}", key.to_uppercase().replace('.', "__"));
         let of_table = name.rsplit_once("__").unwrap().0;
         assert!(
-            names.contains(name.as_str()) || names.contains(of_table),
+            every.contains(name.as_str()) || every.contains(of_table),
             "{key} has no variable"
         );
     }

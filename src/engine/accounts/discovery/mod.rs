@@ -6,11 +6,15 @@ mod sessions;
 mod shape;
 mod store;
 #[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
 mod tests;
 
 use sqlx::PgConnection;
 
-pub(crate) use self::proposal::{Proposal, Unfit, propose};
+pub(crate) use self::proposal::{Missing, Proposal, propose};
 use super::MappingError;
 use super::mapping::split_table_name;
 

@@ -59,23 +59,23 @@ pub(crate) struct Proposal {
     pub(crate) rank: u32,
 }
 
-/// Why a table cannot be mapped as it is.
+/// The column that a table lacks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Unfit {
-    /// It has no column of e-mails.
-    NoEmail,
-    /// It has no key of one column.
-    NoId,
-    /// It has no column that stores access.
-    NoAccess,
+pub(crate) enum Missing {
+    /// Work e-mails.
+    Email,
+    /// A primary key of one column.
+    Id,
+    /// A column that stores access.
+    Access,
 }
 
-impl Display for Unfit {
+impl Display for Missing {
     fn fmt(&self, f: &mut Formatter<'_>) -> FmtResult {
         f.write_str(match self {
-            Self::NoEmail => "has no column of e-mails",
-            Self::NoId => "has no primary key of one column",
-            Self::NoAccess => "has no column that stores access, such as `is_active`",
+            Self::Email => "has no column of e-mails",
+            Self::Id => "has no primary key of one column",
+            Self::Access => "has no column that stores access, such as `is_active`",
         })
     }
 }
@@ -84,7 +84,7 @@ impl Display for Unfit {
 ///
 /// # Errors
 /// Returns which column is missing.
-pub(crate) fn propose(table: &FoundTable, tables: &[FoundTable]) -> Result<Proposal, Unfit> {
+pub(crate) fn propose(table: &FoundTable, tables: &[FoundTable]) -> Result<Proposal, Missing> {
     let columns = &table.columns;
     let named = |names: &[&str], fits: fn(&FoundColumn) -> bool| {
         let found = names.iter().find_map(|name| {
@@ -100,14 +100,14 @@ pub(crate) fn propose(table: &FoundTable, tables: &[FoundTable]) -> Result<Propo
             .find(is_mail)
             .map(|column| column.name.clone())
     });
-    let email_column = email.ok_or(Unfit::NoEmail)?;
+    let email_column = email.ok_or(Missing::Email)?;
     let primary = columns
         .iter()
         .find(|column| column.is_primary && column.is_id());
     let primary = primary.map(|column| column.name.clone());
     let id_column = primary.or_else(|| named(&["id"], FoundColumn::is_id));
-    let id_column = id_column.ok_or(Unfit::NoId)?;
-    let shape = shape::of(table).ok_or(Unfit::NoAccess)?;
+    let id_column = id_column.ok_or(Missing::Id)?;
+    let shape = shape::of(table).ok_or(Missing::Access)?;
     let (end_sessions, end_tokens) = sessions::statements(table, tables);
     Ok(Proposal {
         table: table.setting(),

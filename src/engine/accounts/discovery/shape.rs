@@ -67,9 +67,9 @@ pub(super) fn of(table: &FoundTable) -> Option<Shape> {
             .find(is_one)
             .map(|column| column.name.clone())
     };
-    let is_common = |word: &&&str| !["archived", "deleted"].contains(*word);
-    let (common, rare): (Vec<&str>, Vec<&str>) =
-        WITHOUT_ACCESS.iter().partition(|word| is_common(&word));
+    let (rare, common): (Vec<&str>, Vec<&str>) = WITHOUT_ACCESS
+        .iter()
+        .partition(|word| ["archived", "deleted"].contains(word));
     let without = |words: &[&str]| {
         let disabled = words.iter().find_map(|word| boolean(word));
         let disabled = disabled.map(Shape::Disabled);

@@ -78,7 +78,7 @@ fn a_status_needs_a_value_for_access_and_one_without() {
         &["suspended"],
         &[],
     ] {
-        assert_eq!(with(unclear), Err(Unfit::NoAccess), "{unclear:?}");
+        assert_eq!(with(unclear), Err(Missing::Access), "{unclear:?}");
     }
 }
 
@@ -120,14 +120,14 @@ fn a_table_without_a_needed_column_names_it() {
     let without = |columns: &[(&str, &str)]| propose(&table(1, "users", columns), &[]).unwrap_err();
     assert_eq!(
         without(&[("id", "int8"), ("is_active", "bool")]),
-        Unfit::NoEmail
+        Missing::Email
     );
     assert_eq!(
         without(&[("at", "timestamptz"), ("email", "text")]),
-        Unfit::NoId
+        Missing::Id
     );
     assert_eq!(
         without(&[("id", "int8"), ("email", "text")]),
-        Unfit::NoAccess
+        Missing::Access
     );
 }

@@ -1,6 +1,7 @@
 //! BambooHR: webhooks of two structures, as JSON or form, and an API for single employees.
 
 mod api_responses;
+mod bulk;
 mod employees;
 mod facts;
 mod field_names;
@@ -12,6 +13,11 @@ mod webhooks;
 pub use api_responses::{
     BAMBOOHR_FIELDS, ChangedAction, ChangedEmployee, ChangedSince, EmployeeRead, bamboohr_changed,
     bamboohr_deletion, bamboohr_employee, bamboohr_record,
+};
+pub use bulk::{
+    BAMBOOHR_DATASET_LIST, BAMBOOHR_REPORT_LIST, DatasetFields, DatasetFieldsPage, DatasetTotals,
+    InvalidRow, RowContext, bamboohr_dataset_fields, bamboohr_dataset_totals,
+    bamboohr_report_request, bamboohr_report_row, bamboohr_report_withheld,
 };
 pub use field_names::FieldNames;
 pub use scheme::Layout;

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{SyncError, SyncReport};
-use crate::connect::{EmployeeBatch, EmployeeBatches};
+use crate::connect::{EmployeeBatch, EmployeeBatches, ReadWay};
 use crate::engine::Engine;
 use crate::engine::execute::Outcome;
 use crate::engine::origin::Origin;
@@ -25,6 +25,7 @@ pub(super) struct SyncRun<'s> {
     read: Vec<String>,
     outcomes: BTreeMap<Outcome, usize>,
     warnings: BTreeMap<String, usize>,
+    way: Option<ReadWay>,
 }
 
 impl<'s> SyncRun<'s> {
@@ -44,6 +45,7 @@ impl<'s> SyncRun<'s> {
             read: vec![],
             outcomes: BTreeMap::new(),
             warnings: BTreeMap::new(),
+            way: None,
         }
     }
 
@@ -52,10 +54,14 @@ impl<'s> SyncRun<'s> {
         &mut self,
         mut batches: EmployeeBatches<'_>,
     ) -> Result<(), SyncError> {
-        while let Some(batch) = batches.next().await? {
-            self.apply(batch).await?;
+        loop {
+            let next = batches.next().await;
+            self.way = batches.way();
+            match next? {
+                Some(batch) => self.apply(batch).await?,
+                None => return Ok(()),
+            }
         }
-        Ok(())
     }
 
     /// Returns the ids of the employees that were read so far.
@@ -73,6 +79,7 @@ impl<'s> SyncRun<'s> {
             records: self.records,
             incomplete: error.or_else(|| warnings_text(&self.warnings)),
             outcomes: self.outcomes,
+            way: self.way,
         }
     }
 

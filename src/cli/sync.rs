@@ -44,8 +44,17 @@ struct SyncLine {
     records: u64,
     outcome: serde_json::Map<String, serde_json::Value>,
     reason: Option<String>,
+    /// How employees were read, where there are several ways.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read: Option<Read>,
     /// Open trips of the source's tenants: what they hold was not changed.
     trips: Vec<i64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Read {
+    way: &'static str,
+    because: String,
 }
 
 impl Sync {
@@ -119,6 +128,14 @@ impl Sync {
             output::json(&lines)?;
         } else {
             print(&lines);
+            for line in &lines {
+                if let Some(read) = &line.read {
+                    output::note(&format!(
+                        "{}: employees were read by {}, since {}",
+                        line.source, read.way, read.because
+                    ));
+                }
+            }
         }
         trips::note(&met);
         let is_complete = lines.iter().all(|line| line.reason.is_none());
@@ -136,6 +153,7 @@ impl SyncLine {
             records: 0,
             outcome: serde_json::Map::new(),
             reason: Some(reason.to_owned()),
+            read: None,
             trips: vec![],
         }
     }
@@ -157,6 +175,10 @@ impl SyncLine {
                 .map(|(outcome, count)| (outcome.as_str().to_owned(), (*count).into()))
                 .collect(),
             reason: report.incomplete,
+            read: report.way.map(|read| Read {
+                way: read.way.as_str(),
+                because: read.because,
+            }),
             trips: vec![],
         }
     }

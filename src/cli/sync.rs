@@ -13,7 +13,7 @@ use super::modes::note_shadow_modes;
 use super::{Config, Format, exit_code, open_with, output, trips};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, SecretScope};
-use crate::connect::ClientLimits;
+use crate::connect::{ClientLimits, Way};
 use crate::jobs::sync::{SyncMode, SyncReport, Syncer};
 use crate::service;
 
@@ -54,6 +54,9 @@ struct SyncLine {
 #[derive(Debug, Serialize)]
 struct Read {
     way: &'static str,
+    /// The way in words.
+    #[serde(skip)]
+    how: &'static str,
     because: String,
 }
 
@@ -131,8 +134,8 @@ impl Sync {
             for line in &lines {
                 if let Some(read) = &line.read {
                     output::note(&format!(
-                        "{}: employees were read by {}, since {}",
-                        line.source, read.way, read.because
+                        "{}: employees are read {}, since {}",
+                        line.source, read.how, read.because
                     ));
                 }
             }
@@ -177,6 +180,11 @@ impl SyncLine {
             reason: report.incomplete,
             read: report.way.map(|read| Read {
                 way: read.way.as_str(),
+                how: match read.way {
+                    Way::Report => "by a report",
+                    Way::Dataset => "by the dataset",
+                    Way::Single => "one by one",
+                },
                 because: read.because,
             }),
             trips: vec![],

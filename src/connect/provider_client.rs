@@ -70,6 +70,14 @@ impl<'a> SyncedAccount<'a> {
         matches!(self, Self::BambooHr(_))
     }
 
+    /// Returns the way of the last read that met an employee, where there are several ways.
+    pub(crate) fn read_way(self) -> Option<ReadWay> {
+        match self {
+            Self::BambooHr(api) => api.read_way(),
+            Self::Merge(..) => None,
+        }
+    }
+
     /// Starts a read of the selected employees.
     pub(crate) fn employees(self, selection: Selection) -> EmployeeBatches<'a> {
         match self {
@@ -119,14 +127,6 @@ impl EmployeeBatches<'_> {
         match self {
             Self::BambooHr(batches) => batches.next().await,
             Self::Merge(batches) => batches.next().await,
-        }
-    }
-
-    /// Returns the way in which employees are read, where there are several, once it is found.
-    pub(crate) fn way(&self) -> Option<ReadWay> {
-        match self {
-            Self::BambooHr(batches) => batches.way(),
-            Self::Merge(_) => None,
         }
     }
 }

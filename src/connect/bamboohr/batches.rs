@@ -1,14 +1,11 @@
 //! The batches of one read. A task of its own reads ahead, at most two batches.
 
-use std::sync::{Arc, Mutex, PoisonError};
-
 use chrono::{DateTime, Utc};
 use tokio::sync::mpsc::{self, Receiver, Sender};
 use tokio::task::JoinSet;
 
 use super::BambooHrApi;
 use super::reader::Reader;
-use super::ways::ReadWay;
 use crate::connect::{EmployeeBatch, ReadError, Selection};
 use leaver_core::domain::{EmployeeChange, EmployeeId};
 
@@ -21,7 +18,6 @@ const BATCHES_AHEAD: usize = 1;
 pub(crate) struct EmployeeBatches {
     batches: Receiver<EmployeeBatch>,
     task: JoinSet<Result<(), ReadError>>,
-    way: Arc<Mutex<Option<ReadWay>>>,
 }
 
 impl BambooHrApi {
@@ -48,11 +44,10 @@ impl EmployeeBatches {
         F: Future<Output = Result<(), ReadError>> + Send + 'static,
     {
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
-        let way = Arc::new(Mutex::new(None));
         let output = Output::new(sender, api.now());
         let mut task = JoinSet::new();
-        task.spawn(read(Reader::new(api.clone(), output, Arc::clone(&way))));
-        Self { batches, task, way }
+        task.spawn(read(Reader::new(api.clone(), output)));
+        Self { batches, task }
     }
 
     /// Fetches the next batch.
@@ -71,14 +66,6 @@ impl EmployeeBatches {
                 ..EmployeeBatch::default()
             })),
         }
-    }
-
-    /// Returns the way in which employees are read, once it is found.
-    pub(crate) fn way(&self) -> Option<ReadWay> {
-        self.way
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
     }
 }
 

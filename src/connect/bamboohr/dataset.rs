@@ -1,5 +1,5 @@
-//! The dataset of employees: pages of current values. It shows no future-dated ones, so those whom one may concern are
-//! read one by one.
+//! The dataset of employees: pages of current values. It shows no future-dated values, so employees that may have one get a
+//! single read.
 
 use std::collections::HashSet;
 
@@ -23,8 +23,8 @@ const PAGE_SIZE: usize = 1_000;
 const MAX_FIELD_PAGES: usize = 20;
 /// The dataset of employees, by its name in the API.
 const NAME: &str = "employee";
-/// Active employees with a termination date in these days before and after today are read one by one. Two weeks of daily
-/// reads find a date that was moved or withdrawn, although the dataset may show it late. A date farther away is near later.
+/// Active employees with a termination date in these days before and after today get a single read.
+// Two weeks of daily reads see a date that was moved or withdrawn. A later date comes near in time.
 const NEAR: (TimeDelta, TimeDelta) = (TimeDelta::days(2), TimeDelta::days(14));
 
 /// Facts that a row is compared with.

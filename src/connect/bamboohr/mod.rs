@@ -71,6 +71,11 @@ impl BambooHrApi {
         }
     }
 
+    /// Returns the way of the last read of many that met an employee.
+    pub(crate) fn read_way(&self) -> Option<ReadWay> {
+        self.ways.last()
+    }
+
     fn now(&self) -> DateTime<Utc> {
         self.transport.now()
     }

@@ -1,8 +1,7 @@
-//! A read of many employees: the list of changes first, then their records in the best way that the account allows, then
-//! single reads of those whom that way did not show.
+//! A read of many employees: the list of changes, then the records in the best way that the account allows, then single
+//! reads of employees that it did not return.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 
@@ -22,15 +21,14 @@ const TWICE: &str = "more than once in one answer";
 pub(super) struct Reader {
     pub(super) api: BambooHrApi,
     pub(super) out: Output,
-    way: Arc<Mutex<Option<ReadWay>>>,
     began: DateTime<Utc>,
     /// When the listed employees of an incremental read changed.
     changed_at: HashMap<EmployeeId, DateTime<Utc>>,
     /// Employees of the rows so far.
     seen: HashSet<u64>,
-    /// The last row. It waits for the next one, since a second row of the same employee contradicts it.
+    /// The last row. It is kept until the next one, since a second row of the same employee contradicts it.
     last: Option<EmployeeChange>,
-    /// Employees whose rows do not suffice.
+    /// Employees that need a single read after their row.
     unclear: Vec<EmployeeId>,
 }
 
@@ -45,12 +43,11 @@ pub(super) struct Listed {
 }
 
 impl Reader {
-    pub(super) fn new(api: BambooHrApi, out: Output, way: Arc<Mutex<Option<ReadWay>>>) -> Self {
+    pub(super) fn new(api: BambooHrApi, out: Output) -> Self {
         Self {
             began: api.now(),
             api,
             out,
-            way,
             changed_at: HashMap::new(),
             seen: HashSet::new(),
             last: None,
@@ -58,7 +55,7 @@ impl Reader {
         }
     }
 
-    /// Sends what is left, whatever the result.
+    /// Sends the last records, also after an error.
     pub(super) async fn end(mut self, result: Result<(), ReadError>) -> Result<(), ReadError> {
         if let Some(last) = self.last.take() {
             self.out.push(last).await;
@@ -67,7 +64,7 @@ impl Reader {
         result
     }
 
-    /// Reads who changed, or everybody.
+    /// Reads the selected employees.
     pub(super) async fn read_changed(&mut self, selection: Selection) -> Result<(), ReadError> {
         let listed = self.read_list(&selection).await?;
         if listed.employees.is_empty() {
@@ -78,7 +75,7 @@ impl Reader {
             self.out.push(last).await;
         }
         let is_bulk = way.way != Way::Single;
-        self.set_way(way);
+        self.api.ways.set_last(way);
         let mut single = std::mem::take(&mut self.unclear);
         single.extend(listed.others.into_iter().filter(|id| !self.is_seen(id)));
         let left_out = listed.employees.into_keys();
@@ -117,7 +114,7 @@ impl Reader {
                 self.out.push(deletion).await;
                 continue;
             }
-            // A full read lists everybody since the beginning, also those who are out of sight for good.
+            // A full read lists everybody since the beginning, also employees that the key will never see.
             if selection.since.is_some()
                 && let Some(at) = entry.last_changed
             {
@@ -172,8 +169,9 @@ impl Reader {
                     reasons.push(reason);
                 }
                 Err(WayFailure::Read(error)) => {
-                    let because = "it was begun and failed".to_owned();
-                    self.set_way(ReadWay { way, because });
+                    reasons.push(format!("the {} failed", way.as_str()));
+                    let because = reasons.join(", and ");
+                    self.api.ways.set_last(ReadWay { way, because });
                     return Err(error);
                 }
             }
@@ -185,15 +183,11 @@ impl Reader {
         })
     }
 
-    fn set_way(&self, way: ReadWay) {
-        *self.way.lock().unwrap_or_else(PoisonError::into_inner) = Some(way);
-    }
-
     fn is_seen(&self, id: &EmployeeId) -> bool {
         key(id).is_some_and(|key| self.seen.contains(&key))
     }
 
-    /// Takes a row of a bulk read. `needs_single_read` are its values that do not suffice.
+    /// Adds a row of a bulk read. The employee gets a single read instead if `needs_single_read` returns true.
     pub(super) async fn take_row(
         &mut self,
         row: Result<EmployeeRead, InvalidRow>,
@@ -279,8 +273,8 @@ impl Reader {
     }
 }
 
-/// Returns true if a value of a row is written in a way that a single read can clear up.
-// The contract has the text forms of a single record only.
+/// Returns true if a value of a row has an unknown form.
+// The contract describes the values of a single read only.
 fn is_unclear(facts: &Facts) -> bool {
     matches!(
         facts.status,

@@ -12,10 +12,10 @@ use leaver_core::domain::{EmployeeId, Field};
 
 /// Employees read at the same time.
 const CONCURRENT_READS: usize = 8;
-/// After this many refusals, employees whom a bulk read left out count as out of sight.
+/// After this many refusals, other employees that a bulk read left out are not read.
 // Each 403 blocks one of the host's ten requests for ten seconds.
 const MAX_REFUSALS: usize = 10;
-/// Why an employee is missing whom a bulk read left out.
+/// Why an employee is missing that a bulk read left out.
 const LEFT_OUT: &str = "listed as changed, but left out of the answer";
 
 impl Reader {
@@ -31,7 +31,7 @@ impl Reader {
             .await
     }
 
-    /// Reads employees who are listed as changed and missing in a bulk read, until too many are refused.
+    /// Reads employees that are listed as changed and missing in a bulk read, until too many are refused.
     pub(super) async fn read_left_out(
         &mut self,
         employees: Vec<EmployeeId>,

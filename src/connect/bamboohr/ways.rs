@@ -1,7 +1,7 @@
 //! The ways in which employees are read, and which of them the account allows. This is found by trying.
 
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
 
@@ -9,7 +9,7 @@ use crate::connect::ReadError;
 use crate::connect::http::RequestFailure;
 
 /// How long a refused way is not tried again.
-// A person who allows it sees the effect within a working day, and at once with `leaver sync`.
+// A changed permission takes effect within a working day, and at once with `leaver sync`.
 const RETRY_REFUSED: TimeDelta = TimeDelta::hours(6);
 
 /// A way to read many employees.
@@ -68,9 +68,16 @@ impl WayFailure {
     }
 }
 
-/// The refused ways of one account, shared by all copies of its client.
+/// The ways of one account, shared by all copies of its client.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Ways(Arc<Mutex<HashMap<Way, Refusal>>>);
+pub(super) struct Ways(Arc<Mutex<Known>>);
+
+#[derive(Debug, Default)]
+struct Known {
+    refused: HashMap<Way, Refusal>,
+    /// The way of the last read that met an employee.
+    last: Option<ReadWay>,
+}
 
 #[derive(Debug)]
 struct Refusal {
@@ -81,8 +88,8 @@ struct Refusal {
 impl Ways {
     /// Returns why a way is not to be tried now.
     pub(super) fn refusal(&self, way: Way, now: DateTime<Utc>) -> Option<String> {
-        let refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let refusal = refused.get(&way)?;
+        let known = self.known();
+        let refusal = known.refused.get(&way)?;
         // A refusal of the future is from a clock that stepped back since.
         let is_recent = (TimeDelta::zero()..RETRY_REFUSED).contains(&(now - refusal.at));
         is_recent.then(|| refusal.reason.clone())
@@ -90,13 +97,25 @@ impl Ways {
 
     /// Remembers a refusal.
     pub(super) fn refuse(&self, way: Way, at: DateTime<Utc>, reason: String) {
-        let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.insert(way, Refusal { at, reason });
+        self.known().refused.insert(way, Refusal { at, reason });
     }
 
     /// Forgets a refusal.
     pub(super) fn allow(&self, way: Way) {
-        let mut refused = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        refused.remove(&way);
+        self.known().refused.remove(&way);
+    }
+
+    /// Remembers the way of a read.
+    pub(super) fn set_last(&self, read: ReadWay) {
+        self.known().last = Some(read);
+    }
+
+    /// Returns the way of the last read that met an employee.
+    pub(super) fn last(&self) -> Option<ReadWay> {
+        self.known().last.clone()
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use super::{SyncError, SyncReport};
-use crate::connect::{EmployeeBatch, EmployeeBatches, ReadWay};
+use crate::connect::{EmployeeBatch, EmployeeBatches};
 use crate::engine::Engine;
 use crate::engine::execute::Outcome;
 use crate::engine::origin::Origin;
@@ -25,7 +25,6 @@ pub(super) struct SyncRun<'s> {
     read: Vec<String>,
     outcomes: BTreeMap<Outcome, usize>,
     warnings: BTreeMap<String, usize>,
-    way: Option<ReadWay>,
 }
 
 impl<'s> SyncRun<'s> {
@@ -45,7 +44,6 @@ impl<'s> SyncRun<'s> {
             read: vec![],
             outcomes: BTreeMap::new(),
             warnings: BTreeMap::new(),
-            way: None,
         }
     }
 
@@ -54,14 +52,10 @@ impl<'s> SyncRun<'s> {
         &mut self,
         mut batches: EmployeeBatches<'_>,
     ) -> Result<(), SyncError> {
-        loop {
-            let next = batches.next().await;
-            self.way = batches.way();
-            match next? {
-                Some(batch) => self.apply(batch).await?,
-                None => return Ok(()),
-            }
+        while let Some(batch) = batches.next().await? {
+            self.apply(batch).await?;
         }
+        Ok(())
     }
 
     /// Returns the ids of the employees that were read so far.
@@ -79,7 +73,7 @@ impl<'s> SyncRun<'s> {
             records: self.records,
             incomplete: error.or_else(|| warnings_text(&self.warnings)),
             outcomes: self.outcomes,
-            way: self.way,
+            way: None,
         }
     }
 

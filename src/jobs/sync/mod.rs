@@ -98,7 +98,7 @@ pub struct SyncReport {
     pub outcomes: BTreeMap<Outcome, usize>,
     /// Why the read is incomplete; `None` if it is complete.
     pub incomplete: Option<String>,
-    /// The way in which employees were read, where there are several and anybody was read.
+    /// The way in which employees were read, by this sync or the last one that met any, where there are several ways.
     pub way: Option<ReadWay>,
 }
 
@@ -160,7 +160,8 @@ impl Syncer {
                 Err(error) => Err(error),
             };
             let read = run.take_ids();
-            let report = run.report(since.is_none(), result);
+            let mut report = run.report(since.is_none(), result);
+            report.way = account.read_way();
             let state = self.next_state(&report, previous, began);
             let saved = sync_state::store::save(&mut lock, &state);
             pool.with_silence_timeout(saved).await?;
@@ -253,7 +254,7 @@ impl Syncer {
                 .or_else(|| earlier(|p| p.last_completed_at)),
             incomplete: report.incomplete.clone(),
             employees: i64::try_from(report.records).unwrap_or(i64::MAX),
-            // A sync that met no change used none.
+            // A process that met no change used none.
             read_way: match &report.way {
                 Some(read) => Some(sync_state::ReadWay {
                     way: read.way.as_str().to_owned(),

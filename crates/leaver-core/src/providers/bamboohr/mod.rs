@@ -47,7 +47,8 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     has_linked_accounts: false,
     // tests/openapi/bamboohr.yaml, operation get-changed-employee-ids
     lists_changed_employees: true,
-    has_bulk_reads: false,
+    // tests/openapi/bamboohr.yaml, operations request-custom-report and get-data-from-dataset-v2, where the account allows them
+    has_bulk_reads: true,
     // tests/openapi/bamboohr.yaml, operations list-webhooks, create-webhook and list-webhook-logs
     manages_webhooks: true,
     // A deletion removes the record for good:

@@ -75,7 +75,7 @@ async fn a_withheld_date_of_the_dataset_withdraws_no_end() {
 }
 
 #[tokio::test]
-async fn an_announced_end_that_the_dataset_hides_is_read_alone() {
+async fn an_end_that_the_dataset_hides_gets_a_single_read() {
     let mut people = sixty();
     people[8]["terminationDate"] = "2027-03-31".into();
     people[8]["_dataset"] = json!({"terminationDate": "0000-00-00"});
@@ -96,7 +96,7 @@ async fn an_announced_end_that_the_dataset_hides_is_read_alone() {
 }
 
 #[tokio::test]
-async fn active_people_with_a_date_near_are_read_alone() {
+async fn active_employees_with_a_near_date_get_single_reads() {
     let mut people = sixty();
     // Today is 22 November.
     for (at, date) in [
@@ -120,7 +120,7 @@ async fn active_people_with_a_date_near_are_read_alone() {
 }
 
 #[tokio::test]
-async fn people_changed_since_the_last_read_are_read_alone() {
+async fn employees_changed_since_the_last_read_get_single_reads() {
     let mut test = without_report(sixty()).await;
     test.full().await;
     assert_eq!(test.single_reads(), [""; 0]);
@@ -138,7 +138,7 @@ async fn people_changed_since_the_last_read_are_read_alone() {
 }
 
 #[tokio::test]
-async fn changes_are_read_alone_where_only_the_dataset_is_allowed() {
+async fn changes_get_single_reads_without_the_report() {
     let mut test = without_report(sixty()).await;
     test.full().await;
     test.app.advance(TimeDelta::minutes(20));
@@ -166,7 +166,7 @@ async fn a_dataset_that_shrinks_while_it_is_read_is_completed() {
 }
 
 #[tokio::test]
-async fn a_bad_page_of_the_dataset_marks_nobody_as_missing() {
+async fn a_bad_page_marks_no_employee_as_missing() {
     let people: Vec<Value> = (1..=1_500).map(bamboohr_employee).collect();
     let mut test = without_report(people).await;
     test.full().await;

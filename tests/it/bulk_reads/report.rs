@@ -81,7 +81,7 @@ async fn a_future_date_in_a_report_is_scheduled() {
 }
 
 #[tokio::test]
-async fn a_cut_report_marks_nobody_as_missing() {
+async fn a_cut_report_marks_no_employee_as_missing() {
     let mut test = BulkTest::new(sixty()).await;
     test.full().await;
     let whole = report_of(&sixty());
@@ -111,7 +111,7 @@ async fn a_cut_report_marks_nobody_as_missing() {
 }
 
 #[tokio::test]
-async fn whoever_a_report_leaves_out_is_read_alone() {
+async fn an_employee_missing_in_a_report_gets_a_single_read() {
     let mut test = BulkTest::new(sixty()).await;
     test.company.set(|answers| {
         answers.left_out = ["7", "8"].map(ToOwned::to_owned).into();
@@ -123,7 +123,7 @@ async fn whoever_a_report_leaves_out_is_read_alone() {
 }
 
 #[tokio::test]
-async fn people_out_of_sight_cost_few_requests_and_block_none() {
+async fn hidden_employees_cost_few_requests() {
     let mut test = BulkTest::new(sixty()).await;
     test.company.set(|answers| {
         answers.left_out = (11..=60).map(|n| n.to_string()).collect();
@@ -146,7 +146,7 @@ async fn people_out_of_sight_cost_few_requests_and_block_none() {
 }
 
 #[tokio::test]
-async fn two_rows_of_one_person_are_settled_by_a_single_read() {
+async fn two_rows_of_one_employee_cause_a_single_read() {
     let people: Vec<Value> = (1..=3).map(bamboohr_employee).collect();
     let mut test = BulkTest::new(people.clone()).await;
     let mut rows = people;
@@ -191,7 +191,7 @@ async fn a_bad_row_does_not_spoil_its_neighbours() {
 }
 
 #[tokio::test]
-async fn values_in_another_form_are_read_alone() {
+async fn a_value_in_another_form_gets_a_single_read() {
     let people: Vec<Value> = (1..=5).map(bamboohr_employee).collect();
     let mut test = BulkTest::new(people.clone()).await;
     let mut rows = people;
@@ -225,7 +225,7 @@ async fn a_row_without_a_status_is_incomplete() {
 }
 
 #[tokio::test]
-async fn a_complete_report_marks_whom_it_does_not_have() {
+async fn a_complete_report_marks_missing_employees() {
     let mut test = BulkTest::new(sixty()).await;
     test.full().await;
     test.app.advance(TimeDelta::minutes(20));

@@ -159,7 +159,7 @@ async fn changes_are_read_by_a_report_on_them() {
 }
 
 #[tokio::test]
-async fn a_report_on_nobody_is_a_refusal() {
+async fn a_report_without_rows_is_a_refusal() {
     let mut test = BulkTest::new(sixty()).await;
     test.api.script(
         REPORT,
@@ -179,7 +179,7 @@ async fn a_report_on_nobody_is_a_refusal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_command_says_which_way_was_used() {
+async fn the_command_prints_the_way_and_the_reason() {
     let test = BulkTest::new(sixty()).await;
     let output = test.app.run(&["sync", "--json"]);
     assert_eq!(output.code, Some(0), "{output:?}");
@@ -191,6 +191,6 @@ async fn the_command_says_which_way_was_used() {
         .set(|answers| (answers.report, answers.dataset) = (Some(404), Some(403)));
     let output = test.app.run(&["sync", "--full"]);
     assert_eq!(output.code, Some(0), "{output:?}");
-    let said = "employees were read by single, since the report is refused (404), and the dataset is refused (403)";
+    let said = "employees are read one by one, since the report is refused (404), and the dataset is refused (403)";
     assert!(output.err.contains(said), "{output:?}");
 }

@@ -16,7 +16,7 @@ use clap::Parser;
 use embedded_postgres::{DataDir, Embedded, Options};
 use sqlx::{AssertSqlSafe, ConnectOptions, PgConnection, Row};
 
-use self::providers::{Company, Provider};
+use self::providers::{Company, Provider, Way};
 
 /// Read all employees of a company with the real program, and measure it
 #[derive(Debug, Parser)]
@@ -27,6 +27,9 @@ struct Arguments {
     /// Provider to measure; both if absent
     #[arg(long)]
     provider: Option<Provider>,
+    /// Way to read employees that BambooHR allows at best
+    #[arg(long, default_value = "report")]
+    way: Way,
     /// Delay of each API response, in milliseconds
     #[arg(long, default_value_t = 0)]
     latency_ms: u64,
@@ -59,6 +62,7 @@ async fn main() -> anyhow::Result<()> {
                 provider,
                 employees: arguments.employees,
                 latency: Duration::from_millis(arguments.latency_ms),
+                way: arguments.way,
             };
             measure(&company, &arguments.program).await?;
         }

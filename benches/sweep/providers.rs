@@ -18,8 +18,19 @@ use tokio::net::TcpListener;
 pub(crate) enum Provider {
     /// Pages of 100 employees.
     Merge,
-    /// A list of changed employees, then one request per employee.
+    /// A list of changed employees, then a report, pages of a dataset, or one request per employee.
     Bamboohr,
+}
+
+/// Way to read employees that the simulated BambooHR allows at best.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Way {
+    /// One report.
+    Report,
+    /// Pages of 1,000.
+    Dataset,
+    /// One request per employee.
+    Single,
 }
 
 impl Provider {
@@ -41,6 +52,8 @@ pub(crate) struct Company {
     pub(crate) employees: usize,
     /// Delay of each response.
     pub(crate) latency: Duration,
+    /// Way that BambooHR allows at best.
+    pub(crate) way: Way,
 }
 
 fn has_left(n: usize) -> bool {
@@ -89,7 +102,7 @@ impl Company {
         )
     }
 
-    fn response(&self, path: &str, query: &str) -> Option<String> {
+    fn response(&self, path: &str, query: &str, body: &[u8]) -> Option<String> {
         match self.provider {
             Provider::Merge => match path.strip_prefix("/api/hris/v1/")? {
                 "employees" => Some(self.merge_page(query)),
@@ -97,9 +110,14 @@ impl Company {
                 "account-details" => Some(r#"{"id":"la-1","status":"COMPLETE"}"#.to_owned()),
                 _ => None,
             },
-            Provider::Bamboohr => match path.strip_prefix("/api/v1/employees/")? {
-                "changed" => Some(self.bamboohr_changed()),
-                id => id.parse().ok().map(bamboohr_employee),
+            Provider::Bamboohr => match (path, self.way) {
+                ("/api/v1/reports/custom", Way::Report) => Some(self.bamboohr_report()),
+                ("/api/v1_2/datasets/employee/fields", Way::Dataset) => Some(FIELDS.to_owned()),
+                ("/api/v2/datasets/employee/data", Way::Dataset) => self.bamboohr_page(body),
+                _ => match path.strip_prefix("/api/v1/employees/")? {
+                    "changed" => Some(self.bamboohr_changed()),
+                    id => id.parse().ok().map(bamboohr_employee),
+                },
             },
         }
     }
@@ -120,6 +138,42 @@ impl Company {
         )
     }
 
+    fn bamboohr_report(&self) -> String {
+        let mut text =
+            r#"{"title":"Leaver","fields":[{"id":"status","type":"status","name":"Status"},
+            {"id":"employmentHistoryStatus","type":"list","name":"Employment Status"},
+            {"id":"terminationDate","type":"date","name":"Termination Date"},
+            {"id":"hireDate","type":"date","name":"Hire Date"},
+            {"id":"workEmail","type":"email","name":"Work Email"}],"employees":["#
+                .to_owned();
+        for n in 1..=self.employees {
+            text += if n == 1 { "" } else { "," };
+            text += &bamboohr_employee(n);
+        }
+        text + "]}"
+    }
+
+    fn bamboohr_page(&self, body: &[u8]) -> Option<String> {
+        let asked: serde_json::Value = serde_json::from_slice(body).ok()?;
+        let page = usize::try_from(asked["page"].as_u64()?).ok()?;
+        let size = usize::try_from(asked["pageSize"].as_u64()?).ok()?;
+        let rows: Vec<String> = ((page - 1) * size + 1..=self.employees.min(page * size))
+            .map(|n| {
+                let (status, employment) = bamboohr_status(n);
+                format!(
+                    r#"{{"fields":{{"eeid":"{n}","status":"{status}","employmentStatus":"{employment}",
+                    "terminationDate":"0000-00-00","hireDate":"2020-01-05","email":"dana.{n}@widgets.example"}}}}"#
+                )
+            })
+            .collect();
+        let pages = self.employees.div_ceil(size);
+        Some(format!(
+            r#"{{"data":[{}],"links":{{}},"meta":{{"page":{page},"pageSize":{size},"totalPages":{pages},"totalItems":{}}}}}"#,
+            rows.join(","),
+            self.employees
+        ))
+    }
+
     fn bamboohr_changed(&self) -> String {
         let mut text = r#"{"latest":"2026-11-22T11:00:00+00:00","employees":{"#.to_owned();
         for n in 1..=self.employees {
@@ -135,8 +189,10 @@ impl Company {
 
 async fn respond(State(company): State<Arc<Company>>, request: Request) -> Response {
     tokio::time::sleep(company.latency).await;
-    let uri = request.uri();
-    match company.response(uri.path(), uri.query().unwrap_or_default()) {
+    let (parts, body) = request.into_parts();
+    let body = axum::body::to_bytes(body, 1_000_000).await;
+    let (uri, body) = (parts.uri, body.unwrap_or_default());
+    match company.response(uri.path(), uri.query().unwrap_or_default(), &body) {
         Some(body) => ([(header::CONTENT_TYPE, "application/json")], body).into_response(),
         None => StatusCode::NOT_FOUND.into_response(),
     }
@@ -168,12 +224,21 @@ fn merge_employee(n: usize) -> String {
     )
 }
 
-fn bamboohr_employee(n: usize) -> String {
-    let (status, employment) = if has_left(n) {
+const FIELDS: &str = r#"{"pagination":{"total_records":6,"current_page":1,"total_pages":1},"name":"employee",
+    "label":"Employee","fields":[{"name":"eeid","label":"EEID"},{"name":"status","label":"Status"},
+    {"name":"employmentStatus","label":"Employment Status"},{"name":"terminationDate","label":"Termination Date"},
+    {"name":"hireDate","label":"Hire Date"},{"name":"email","label":"Work Email"}]}"#;
+
+fn bamboohr_status(n: usize) -> (&'static str, &'static str) {
+    if has_left(n) {
         ("Inactive", "Terminated")
     } else {
         ("Active", "Full-Time")
-    };
+    }
+}
+
+fn bamboohr_employee(n: usize) -> String {
+    let (status, employment) = bamboohr_status(n);
     format!(
         r#"{{"id":"{n}","status":"{status}","employmentHistoryStatus":"{employment}",
         "terminationDate":"0000-00-00","hireDate":"2020-01-05","workEmail":"dana.{n}@widgets.example"}}"#

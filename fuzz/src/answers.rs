@@ -2,8 +2,10 @@
 
 use leaver_core::domain::{EmployeeId, Field, Provider, Tenant};
 use leaver_core::providers::{
-    ConnectionStatus, SyncStatus, bamboohr_changed, bamboohr_employee, error_in_success,
-    merge_connection, merge_page, merge_sync_page,
+    BAMBOOHR_DATASET_LIST, BAMBOOHR_FIELDS, BAMBOOHR_REPORT_LIST, ConnectionStatus, DatasetFields,
+    EmployeeRead, InvalidRow, JsonList, ListPart, RowContext, SyncStatus, bamboohr_changed,
+    bamboohr_dataset_fields, bamboohr_dataset_totals, bamboohr_employee, bamboohr_report_row,
+    bamboohr_report_withheld, error_in_success, merge_connection, merge_page, merge_sync_page,
 };
 
 use super::sound;
@@ -12,6 +14,7 @@ use super::sound;
 pub fn check(body: &[u8]) {
     assert!(error_in_success(body).is_none_or(|status| (400..600).contains(&status)));
     of_bamboohr(body);
+    of_bulk_reads(body);
     of_merge(body);
 }
 
@@ -31,6 +34,56 @@ fn of_bamboohr(body: &[u8]) {
         if read.restricted_fields.contains(&"status") {
             assert_eq!(read.change.facts.status, Field::Absent);
         }
+        sound::all(&[read.change], Provider::BambooHr);
+    }
+}
+
+/// Splits a body into rows, in one piece and byte by byte, and parses each.
+fn of_bulk_reads(body: &[u8]) {
+    let tenant = Tenant::new("acme");
+    let context = RowContext {
+        as_of: sound::now(),
+        tenant: &tenant,
+        timezone: chrono_tz::Tz::UTC,
+    };
+    let names = BAMBOOHR_FIELDS.map(|alias| (alias, alias.to_owned()));
+    let fields = DatasetFields {
+        id: "id".to_owned(),
+        names: names.into(),
+    };
+    for name in [BAMBOOHR_REPORT_LIST, BAMBOOHR_DATASET_LIST] {
+        let parts = split(body, name, body.len());
+        assert_eq!(parts, split(body, name, 1));
+        for part in parts.into_iter().flatten() {
+            match part {
+                ListPart::Item(row) => {
+                    of_row(bamboohr_report_row(&row, &["hireDate"], &context));
+                    of_row(fields.row(&row, &context));
+                }
+                ListPart::Member(_, text) => {
+                    drop(bamboohr_report_withheld(&text));
+                    drop(bamboohr_dataset_totals(&text));
+                }
+                ListPart::LongItem => {}
+            }
+        }
+    }
+    if let Ok(page) = bamboohr_dataset_fields(body) {
+        drop(DatasetFields::among(&page.fields));
+    }
+}
+
+fn split(body: &[u8], name: &'static str, size: usize) -> Option<Vec<ListPart>> {
+    let mut list = JsonList::new(name);
+    let mut parts = vec![];
+    for piece in body.chunks(size.max(1)) {
+        parts.extend(list.push(piece).ok()?);
+    }
+    list.finish().ok().map(|()| parts)
+}
+
+fn of_row(row: Result<EmployeeRead, InvalidRow>) {
+    if let Ok(read) = row {
         sound::all(&[read.change], Provider::BambooHr);
     }
 }

@@ -15,7 +15,7 @@ use super::sources::{WrongUse, ensure_configured};
 use super::{Config, could_not_be_done, exit_code, open_with, output, trips};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, SecretScope};
-use crate::connect::ClientLimits;
+use crate::connect::{ClientLimits, Way};
 use crate::jobs::sync::{SyncMode, SyncReport, Syncer};
 use crate::service;
 
@@ -60,8 +60,20 @@ struct SyncLine {
     records: u64,
     outcome: serde_json::Map<String, serde_json::Value>,
     reason: Option<String>,
+    /// How employees were read, where there are several ways.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    read: Option<Read>,
     /// Open trips of the source's tenants: what they hold was not changed.
     trips: Vec<i64>,
+}
+
+#[derive(Debug, Serialize)]
+struct Read {
+    way: &'static str,
+    /// The way in words.
+    #[serde(skip)]
+    how: &'static str,
+    because: String,
 }
 
 impl Sync {
@@ -141,6 +153,14 @@ impl Sync {
             output::json(&lines)?;
         } else {
             print(&lines, output::Table::of(&self.listing));
+            for line in &lines {
+                if let Some(read) = &line.read {
+                    output::note(&format!(
+                        "{}: employees are read {}, since {}",
+                        line.source, read.how, read.because
+                    ));
+                }
+            }
         }
         trips::note(&met);
         if has_failed {
@@ -161,6 +181,7 @@ impl SyncLine {
             records: 0,
             outcome: serde_json::Map::new(),
             reason: Some(reason.to_owned()),
+            read: None,
             trips: vec![],
         }
     }
@@ -182,6 +203,15 @@ impl SyncLine {
                 .map(|(outcome, count)| (outcome.as_str().to_owned(), (*count).into()))
                 .collect(),
             reason: report.incomplete,
+            read: report.way.map(|read| Read {
+                way: read.way.as_str(),
+                how: match read.way {
+                    Way::Report => "by a report",
+                    Way::Dataset => "by the dataset",
+                    Way::Single => "one by one",
+                },
+                because: read.because,
+            }),
             trips: vec![],
         }
     }

@@ -109,3 +109,12 @@ pub(crate) fn join(base: &Url, segments: &[&str], query: &[(&str, &str)]) -> Url
     }
     url
 }
+
+/// Returns a base URL with another version of the API in place of `v1`, its last segment.
+pub(crate) fn with_version(base: &Url, version: &str) -> Url {
+    let mut url = base.clone();
+    if let Some(path) = base.path().strip_suffix("/v1") {
+        url.set_path(&format!("{path}/{version}"));
+    }
+    url
+}

@@ -11,6 +11,11 @@ pub struct ClientLimits {
     pub attempt_timeout: Duration,
     /// Time limit for a request with all its attempts and waits; default 3 min.
     pub total_timeout: Duration,
+    /// Time limit between two pieces of a body that is read in pieces; default 60 s.
+    pub stall_timeout: Duration,
+    /// Time limit for such a body as a whole; default 30 min.
+    // The time in which the database takes the records counts too.
+    pub stream_timeout: Duration,
     /// Attempts per request; default 6.
     pub max_attempts: u32,
     /// Upper bound of the first wait between two attempts, doubled after each; default 500 ms.
@@ -37,6 +42,8 @@ impl Default for ClientLimits {
             connect_timeout: Duration::from_secs(10),
             attempt_timeout: Duration::from_mins(1),
             total_timeout: Duration::from_mins(3),
+            stall_timeout: Duration::from_mins(1),
+            stream_timeout: Duration::from_mins(30),
             max_attempts: 6,
             first_backoff: Duration::from_millis(500),
             // BambooHR lists all changed employees in one response, about 90 bytes each.

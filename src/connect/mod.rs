@@ -21,7 +21,8 @@ mod retry;
 
 mod bamboohr;
 pub use bamboohr::{
-    BambooHrApi, MONITORED_FIELDS, WebhookError, WebhookKind, WebhookRequest, history_begins,
+    BambooHrApi, MONITORED_FIELDS, ReadWay, Way, WebhookError, WebhookKind, WebhookRequest,
+    history_begins,
 };
 
 pub(crate) use bamboohr::withheld;
@@ -31,7 +32,7 @@ pub use merge::{LinkedAccount, MergeApi};
 
 mod provider_client;
 pub(crate) use provider_client::ProviderClient;
-pub(crate) use provider_client::{EmployeeBatch, EmployeeBatches, SyncedAccount};
+pub(crate) use provider_client::{EmployeeBatch, EmployeeBatches, Selection, SyncedAccount};
 
 pub mod client;
 

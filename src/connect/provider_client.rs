@@ -3,7 +3,7 @@
 use chrono::{DateTime, Utc};
 
 use super::ReadError;
-use super::bamboohr::{self, BambooHrApi};
+use super::bamboohr::{self, BambooHrApi, ReadWay};
 use super::merge::{self, LinkedAccount, MergeApi};
 use leaver_core::domain::{EmployeeChange, EmployeeId};
 
@@ -70,18 +70,36 @@ impl<'a> SyncedAccount<'a> {
         matches!(self, Self::BambooHr(_))
     }
 
-    /// Starts a read of the employees that changed after `since`, or of all. `also` are read in any case, where
-    /// [`Self::rereads_terminations`].
-    pub(crate) fn employees(
-        self,
-        since: Option<DateTime<Utc>>,
-        also: Vec<EmployeeId>,
-    ) -> EmployeeBatches<'a> {
+    /// Returns the way of the last read that met an employee, where there are several ways.
+    pub(crate) fn read_way(self) -> Option<ReadWay> {
         match self {
-            Self::BambooHr(api) => EmployeeBatches::BambooHr(api.changed_batches(since, also)),
-            Self::Merge(api, account) => EmployeeBatches::Merge(api.batches(account, since)),
+            Self::BambooHr(api) => api.read_way(),
+            Self::Merge(..) => None,
         }
     }
+
+    /// Starts a read of the selected employees.
+    pub(crate) fn employees(self, selection: Selection) -> EmployeeBatches<'a> {
+        match self {
+            Self::BambooHr(api) => EmployeeBatches::BambooHr(api.changed_batches(selection)),
+            Self::Merge(api, account) => {
+                EmployeeBatches::Merge(api.batches(account, selection.since))
+            }
+        }
+    }
+}
+
+/// The employees to read.
+#[derive(Debug, Default)]
+pub(crate) struct Selection {
+    /// The time since which changes are read; `None` for everybody.
+    pub(crate) since: Option<DateTime<Utc>>,
+    /// The time until which all changes were read before; `None` if there was no complete read.
+    pub(crate) complete_until: Option<DateTime<Utc>>,
+    /// Employees to read in any case, where [`SyncedAccount::rereads_terminations`].
+    pub(crate) also: Vec<EmployeeId>,
+    /// Employees with an announced end, where [`SyncedAccount::rereads_terminations`].
+    pub(crate) announced: Vec<EmployeeId>,
 }
 
 /// Records of one read that arrived together.
@@ -96,7 +114,7 @@ pub(crate) struct EmployeeBatch {
 
 /// The batches of one read, fetched one at a time.
 pub(crate) enum EmployeeBatches<'a> {
-    BambooHr(bamboohr::EmployeeBatches<'a>),
+    BambooHr(bamboohr::EmployeeBatches),
     Merge(merge::EmployeeBatches<'a>),
 }
 

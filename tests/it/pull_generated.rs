@@ -11,7 +11,9 @@ use leaver::jobs::sync::pending_reads::PendingReader;
 use leaver::jobs::sync::{SyncMode, SyncSource, Syncer};
 use tokio_util::sync::CancellationToken;
 
+use crate::support::apis::Answer;
 use crate::support::apis_setup::source_with_api;
+use crate::support::bulk_apis::{DATASET_FIELDS, REPORT};
 use crate::support::driving::event;
 use crate::support::generated::{Generated, Words};
 use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp};
@@ -139,6 +141,25 @@ async fn random_bamboohr_responses_end_no_access() {
     let (mut complete, mut records) = (0, 0);
     for seed in [3, 4] {
         let mut test = over("bamboohr", "bamboohr.yaml", seed, OF_BAMBOOHR).await;
+        // The ways of reading employees take turns. A refusal lasts for six hours.
+        let refused = || Some(Answer::status(404));
+        let turns = [
+            refused(),
+            None,
+            None,
+            None,
+            refused(),
+            refused(),
+            None,
+            None,
+        ];
+        test.mock
+            .api
+            .script(REPORT, turns.into_iter().cycle().take(64));
+        test.mock.api.script(
+            DATASET_FIELDS,
+            [refused(), None].into_iter().cycle().take(64),
+        );
         let read = test.sync().await;
         (complete, records) = (complete + read.0, records + read.1);
         let reader = PendingReader::new(
@@ -170,6 +191,12 @@ async fn random_bamboohr_responses_end_no_access() {
                         entry["id"].as_str().unwrap_or_default().to_owned(),
                     ]);
                 }
+            }
+            // The rows of a report or of a dataset.
+            for row in body["employees"].as_array().into_iter().flatten() {
+                let id = row["id"].as_str().unwrap_or_default().to_owned();
+                let email = row["workEmail"].as_str().unwrap_or_default().to_owned();
+                emails.entry(email).or_default().insert(id);
             }
             let email = body["workEmail"].as_str().unwrap_or_default().to_owned();
             if body["status"] == "Inactive" || body["terminationDate"].is_string() {

@@ -1,7 +1,7 @@
 //! Gauges whose values come from the database.
 
 use super::Metrics;
-use super::labels::Source;
+use super::labels::{Source, SourceWay};
 
 /// Values that come from the database. Each is set when metrics are read.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +36,8 @@ pub struct Gauges {
     pub last_delivery_age_seconds: Vec<(String, i64)>,
     /// Per source, seconds since the end of its last complete sync.
     pub last_sync_age_seconds: Vec<(String, i64)>,
+    /// Per source and way of reading employees, 1 for the way in use, else 0.
+    pub read_way: Vec<(String, &'static str, i64)>,
 }
 
 impl Metrics {
@@ -55,6 +57,13 @@ impl Metrics {
         self.scheduled_access_ends.set(gauges.scheduled_access_ends);
         if let Some(count) = gauges.drift_terminated_with_access {
             self.drift_terminated_with_access.set(count);
+        }
+        for (source, way, value) in &gauges.read_way {
+            let label = SourceWay {
+                source: source.clone(),
+                way: (*way).to_owned(),
+            };
+            self.read_way.get_or_create(&label).set(*value);
         }
         for (family, values) in [
             (&self.source_shadow_mode, &gauges.source_shadow_mode),

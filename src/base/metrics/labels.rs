@@ -14,6 +14,12 @@ pub(super) struct SourceOutcome {
 }
 
 #[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct SourceWay {
+    pub(super) source: String,
+    pub(super) way: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
 pub(super) struct SourceReason {
     pub(super) source: String,
     pub(super) reason: String,

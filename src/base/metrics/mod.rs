@@ -18,7 +18,9 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 
 pub(crate) use self::counters::CounterLabels;
 pub use self::gauges::Gauges;
-use self::labels::{Listener, ListenerReason, RejectReason, Source, SourceOutcome, SourceReason};
+use self::labels::{
+    Listener, ListenerReason, RejectReason, Source, SourceOutcome, SourceReason, SourceWay,
+};
 use leaver_core::domain::SourceName;
 
 /// Histogram buckets for durations, in seconds.
@@ -64,6 +66,7 @@ pub struct Metrics {
     provider_webhooks_unhealthy: Family<Source, Gauge>,
     last_delivery_age: Family<Source, Gauge>,
     last_sync_age: Family<Source, Gauge>,
+    read_way: Family<SourceWay, Gauge>,
     tokio_tasks_alive: Gauge,
     registry: Registry,
 }
@@ -226,6 +229,11 @@ impl Default for Metrics {
                 all,
                 "last_sync_age",
                 "Time since the end of a source's last complete sync",
+            ),
+            read_way: add(
+                all,
+                "read_way",
+                "1 for the way in which a source's employees are read: report, dataset or single",
             ),
             tokio_tasks_alive: add(
                 all,

@@ -73,6 +73,15 @@ impl BambooHrApi {
     /// [`ReadError::NullRecord`] if none of the fields is visible, and [`ReadError::UnreadableRecord`] if one of them
     /// cannot be read.
     pub async fn employee(&self, id: &EmployeeId) -> Result<Option<EmployeeRead>, ReadError> {
+        self.employee_in(id, Scope::Record).await
+    }
+
+    /// Does the same for a record of this kind.
+    pub(super) async fn employee_in(
+        &self,
+        id: &EmployeeId,
+        scope: Scope,
+    ) -> Result<Option<EmployeeRead>, ReadError> {
         // Id 0 is the key's own employee, and other texts could form another path.
         let digits = id.as_str();
         let is_id = digits.bytes().all(|b| b.is_ascii_digit()) && digits.bytes().any(|b| b != b'0');
@@ -83,12 +92,7 @@ impl BambooHrApi {
         let fields = BAMBOOHR_FIELDS.join(",");
         let query = [("fields", fields.as_str()), ("onlyCurrent", "false")];
         let response = self
-            .get(
-                "employees/{id}",
-                &["employees", digits],
-                &query,
-                Scope::Record,
-            )
+            .get("employees/{id}", &["employees", digits], &query, scope)
             .await;
         let body = match response {
             Ok(body) => body,

@@ -1,16 +1,23 @@
 //! BambooHR's API: who changed since a time, one employee's fields, and webhooks.
 //!
-//! `list-employees` (`tests/openapi/bamboohr.yaml`) would return all employees at once. It is not used, since it takes
-//! OAuth only, not an API key, and has neither `terminationDate` nor `employmentHistoryStatus`. A full read therefore
-//! lists everybody who changed since BambooHR's history begins, and reads each employee.
+//! Many employees are read in the first way that the account allows: a custom report, the dataset of employees, single
+//! reads. `list-employees` (`tests/openapi/bamboohr.yaml`) is not used, since it takes OAuth only, not an API key, and has
+//! neither `terminationDate` nor `employmentHistoryStatus`. docs/BAMBOOHR.md has what is known of each way.
 
 mod batches;
+mod dataset;
 mod employees;
+mod reader;
+mod report;
+mod single;
+mod ways;
 mod webhooks;
 
 pub(crate) use self::batches::EmployeeBatches;
 pub use self::employees::history_begins;
 pub(crate) use self::employees::withheld;
+use self::ways::Ways;
+pub use self::ways::{ReadWay, Way};
 pub use self::webhooks::{MONITORED_FIELDS, WebhookError, WebhookKind, WebhookRequest};
 
 use base64::Engine;
@@ -19,12 +26,12 @@ use bytes::Bytes;
 use chrono::{DateTime, Utc};
 use chrono_tz::Tz;
 use reqwest::Url;
-use reqwest::header::{AUTHORIZATION, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use secrecy::{ExposeSecret, SecretString};
 
 use super::ReadError;
 use super::address::{self, BambooHrAddress};
-use super::http::{ApiRequest, Method, RequestFailure, Scope, Transport};
+use super::http::{ApiRequest, BodyStream, Method, RequestFailure, Scope, Transport};
 use leaver_core::domain::Tenant;
 
 /// The settings named when a request is refused.
@@ -40,6 +47,7 @@ pub struct BambooHrApi {
     timezone: Tz,
     key: SecretString,
     transport: Transport,
+    ways: Ways,
 }
 
 impl BambooHrApi {
@@ -59,7 +67,13 @@ impl BambooHrApi {
             timezone,
             key: api_key,
             transport,
+            ways: Ways::default(),
         }
+    }
+
+    /// Returns the way of the last read of many that met an employee.
+    pub(crate) fn read_way(&self) -> Option<ReadWay> {
+        self.ways.last()
     }
 
     fn now(&self) -> DateTime<Utc> {
@@ -86,22 +100,69 @@ impl BambooHrApi {
         query: &[(&str, &str)],
         scope: Scope,
     ) -> Result<Bytes, RequestFailure> {
-        let headers = [(
-            AUTHORIZATION,
-            self.basic_auth().map_err(RequestFailure::not_sent)?,
-        )];
-        self.transport
-            .send(&ApiRequest {
-                name,
-                method,
-                url: address::join(&self.base, segments, query),
-                headers: &headers,
-                // One company has one base URL, so it identifies the credentials.
-                credentials: self.base.as_str(),
-                check: CREDENTIALS,
-                scope,
-            })
-            .await
+        let url = address::join(&self.base, segments, query);
+        let headers = self.headers()?;
+        let request = self.request(method, name, url, &headers, scope);
+        self.transport.send(&request).await
+    }
+
+    /// Sends a request to a version of the API beside that of the base URL.
+    async fn send_versioned(
+        &self,
+        method: Method,
+        name: &'static str,
+        version: &str,
+        segments: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<Bytes, RequestFailure> {
+        let base = address::with_version(&self.base, version);
+        let url = address::join(&base, segments, query);
+        let headers = self.headers()?;
+        let request = self.request(method, name, url, &headers, Scope::Bulk);
+        self.transport.send(&request).await
+    }
+
+    /// Sends a request whose response is read in pieces.
+    async fn stream(
+        &self,
+        method: Method,
+        name: &'static str,
+        segments: &[&str],
+        query: &[(&str, &str)],
+    ) -> Result<BodyStream, RequestFailure> {
+        let url = address::join(&self.base, segments, query);
+        let headers = self.headers()?;
+        let request = self.request(method, name, url, &headers, Scope::Bulk);
+        self.transport.stream(&request).await
+    }
+
+    fn request<'r>(
+        &'r self,
+        method: Method,
+        name: &'static str,
+        url: Url,
+        headers: &'r [(HeaderName, HeaderValue)],
+        scope: Scope,
+    ) -> ApiRequest<'r> {
+        ApiRequest {
+            name,
+            method,
+            url,
+            headers,
+            // One company has one base URL, so it identifies the credentials.
+            credentials: self.base.as_str(),
+            check: CREDENTIALS,
+            scope,
+        }
+    }
+
+    fn headers(&self) -> Result<[(HeaderName, HeaderValue); 1], RequestFailure> {
+        let auth = self.basic_auth().map_err(RequestFailure::not_sent)?;
+        Ok([(AUTHORIZATION, auth)])
+    }
+
+    fn max_pages(&self) -> usize {
+        self.transport.max_pages()
     }
 
     fn basic_auth(&self) -> Result<HeaderValue, ReadError> {

@@ -78,6 +78,7 @@ impl<'s> SyncRun<'s> {
             incomplete: error.or_else(|| warnings_text(&self.warnings)),
             outcomes: self.outcomes,
             failed,
+            way: None,
         }
     }
 

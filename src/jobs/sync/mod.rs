@@ -17,7 +17,7 @@ use tracing::{info, warn};
 use self::collect::SyncRun;
 pub use self::error::GapsError;
 pub(crate) use self::error::SyncError;
-use crate::connect::{EmployeeBatches, ProviderClient, SyncedAccount};
+use crate::connect::{EmployeeBatches, ProviderClient, ReadWay, Selection, SyncedAccount};
 use crate::db::advisory_lock::AdvisoryLock;
 use crate::engine::Engine;
 use crate::engine::execute::Outcome;
@@ -33,6 +33,8 @@ const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 const POLL_INTERVAL: Duration = Duration::from_mins(1);
 /// Employees whose termination date is at most this far away are read again, since no change is reported on that day.
 const NEAR_TERMINATION: TimeDelta = TimeDelta::days(2);
+/// Announced ends are known this far ahead.
+const ANY_TIME: TimeDelta = TimeDelta::days(36_500);
 
 /// A source whose API can be read.
 pub struct SyncSource {
@@ -98,6 +100,8 @@ pub struct SyncReport {
     pub incomplete: Option<String>,
     /// True if the read could not be done: the API did not answer at all, or our database failed.
     pub failed: bool,
+    /// The way in which employees were read, by this sync or the last one that met any, where there are several ways.
+    pub way: Option<ReadWay>,
 }
 
 /// Reads sources and applies what it read through the engine.
@@ -143,14 +147,23 @@ impl Syncer {
             if mode == SyncMode::IfDue && !is_read_due(previous, company.sync_interval, began) {
                 continue;
             }
+            let complete_until = previous
+                .and_then(|previous| previous.last_complete_started_at)
+                .and_then(|at| at.checked_sub_signed(OVERLAP));
             let since = since(company, mode, previous, began);
             let mut run = SyncRun::new(&self.engine, source, account.id(), progress);
-            let result = match self.batches(source, account, since, began).await {
+            let selection = Selection {
+                since,
+                complete_until,
+                ..Selection::default()
+            };
+            let result = match self.batches(source, account, selection, began).await {
                 Ok(batches) => run.apply_all(batches).await,
                 Err(error) => Err(error),
             };
             let read = run.take_ids();
-            let report = run.report(since.is_none(), result);
+            let mut report = run.report(since.is_none(), result);
+            report.way = account.read_way();
             let state = self.next_state(&report, previous, began);
             let saved = sync_state::store::save(&mut lock, &state);
             pool.with_silence_timeout(saved).await?;
@@ -188,21 +201,34 @@ impl Syncer {
         &self,
         source: &SourceName,
         account: SyncedAccount<'a>,
-        since: Option<DateTime<Utc>>,
+        selection: Selection,
         now: DateTime<Utc>,
     ) -> Result<EmployeeBatches<'a>, SyncError> {
         if !account.rereads_terminations() {
-            return Ok(account.employees(since, vec![]));
+            return Ok(account.employees(selection));
         }
         let from = (now - NEAR_TERMINATION).date_naive();
         let until = (now + NEAR_TERMINATION).date_naive();
+        let later = (now + ANY_TIME).date_naive();
+        let is_full = selection.since.is_none();
         let pool = &self.engine.pool;
         let found = async {
             let mut conn = pool.acquire().await?;
-            sync_state::store::find_leaving(&mut conn, source, from, until).await
+            let also = sync_state::store::find_leaving(&mut conn, source, from, until).await?;
+            let announced = if is_full {
+                sync_state::store::find_leaving(&mut conn, source, from, later).await?
+            } else {
+                vec![]
+            };
+            Ok((also, announced))
         };
-        let near: Result<_, sqlx::Error> = pool.with_silence_timeout(found).await;
-        Ok(account.employees(since, near?))
+        let found: Result<_, sqlx::Error> = pool.with_silence_timeout(found).await;
+        let (also, announced) = found?;
+        Ok(account.employees(Selection {
+            also,
+            announced,
+            ..selection
+        }))
     }
 
     /// Returns the state to store. Only a complete read moves the start of the next incremental one.
@@ -230,6 +256,14 @@ impl Syncer {
                 .or_else(|| earlier(|p| p.last_completed_at)),
             incomplete: report.incomplete.clone(),
             employees: i64::try_from(report.records).unwrap_or(i64::MAX),
+            // A process that met no change used none.
+            read_way: match &report.way {
+                Some(read) => Some(sync_state::ReadWay {
+                    way: read.way.as_str().to_owned(),
+                    because: read.because.clone(),
+                }),
+                None => previous.and_then(|previous| previous.read_way.clone()),
+            },
         }
     }
 }

@@ -6,6 +6,9 @@ use super::{Health, SourceHealth};
 use crate::base::metrics::Gauges;
 use leaver_core::safeguard::SourceMode;
 
+/// The ways of `sources.*.read`.
+const READ_WAYS: [&str; 3] = ["report", "dataset", "single"];
+
 impl Health {
     /// Returns the values of the gauges, or `None` when the database did not answer: unknown is not zero.
     #[must_use]
@@ -32,7 +35,18 @@ impl Health {
                 .by_source(|it| Some((now - it.last_delivery_at?).num_seconds())),
             last_sync_age_seconds: self
                 .by_source(|it| Some((now - it.last_sync_at?).num_seconds())),
+            read_way: self.read_ways(),
         })
+    }
+
+    fn read_ways(&self) -> Vec<(String, &'static str, i64)> {
+        let sources = self.sources.iter();
+        let of_source = sources.filter_map(|(name, health)| Some((name, health.read.as_ref()?)));
+        of_source
+            .flat_map(|(name, read)| {
+                READ_WAYS.map(|way| (name.clone(), way, i64::from(read.way == way)))
+            })
+            .collect()
     }
 
     fn by_source(&self, value: impl Fn(&SourceHealth) -> Option<i64>) -> Vec<(String, i64)> {

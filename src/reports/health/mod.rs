@@ -151,6 +151,9 @@ pub struct SourceHealth {
     /// The last sync, when it was incomplete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_sync: Option<IncompleteSync>,
+    /// How its employees are read, where there are several ways.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub read: Option<ReadHealth>,
     /// State of BambooHR's webhooks that post to this source, as of the last check.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub webhooks: Vec<ProviderWebhook>,
@@ -185,6 +188,15 @@ impl SourceHealth {
         let unhealthy = self.webhooks.iter().filter(|hook| hook.problem.is_some());
         i64::try_from(unhealthy.count()).unwrap_or(i64::MAX)
     }
+}
+
+/// The way in which the last sync that met a changed employee read them.
+#[derive(Clone, Debug, Serialize)]
+pub struct ReadHealth {
+    /// `report`, `dataset` or `single`.
+    pub way: String,
+    /// Why no better way was used.
+    pub because: String,
 }
 
 /// A sync that did not read everything.

@@ -6,8 +6,8 @@ use chrono::{DateTime, TimeDelta, Utc};
 use sqlx::PgConnection;
 
 use super::{
-    DriftHealth, IncompleteSync, ProviderConfigs, Schedule, SourceHealth, StartModes, TripHealth,
-    start_mode, store,
+    DriftHealth, IncompleteSync, ProviderConfigs, ReadHealth, Schedule, SourceHealth, StartModes,
+    TripHealth, start_mode, store,
 };
 use crate::db::lineage::{self, Restore};
 use crate::db::replication::{self, Replication};
@@ -184,6 +184,13 @@ impl DatabaseHealth {
                                 state: "incomplete",
                                 reason: reads.incomplete.clone()?,
                                 started_at: reads.last_started_at,
+                            })
+                        }),
+                        read: of_source.clone().find_map(|reads| {
+                            let read = reads.read_way.clone()?;
+                            Some(ReadHealth {
+                                way: read.way,
+                                because: read.because,
                             })
                         }),
                         webhooks: known_hooks

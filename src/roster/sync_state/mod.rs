@@ -6,6 +6,15 @@ use chrono::{DateTime, Utc};
 
 use leaver_core::domain::SourceName;
 
+/// The way in which employees are read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ReadWay {
+    /// `report`, `dataset` or `single`.
+    pub way: String,
+    /// Why no better way was used.
+    pub because: String,
+}
+
 /// The sync state of one source, or of one of its linked accounts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct SyncState {
@@ -25,4 +34,6 @@ pub(crate) struct SyncState {
     pub incomplete: Option<String>,
     /// The number of records in the last read.
     pub employees: i64,
+    /// How they were read, where there are several ways.
+    pub read_way: Option<ReadWay>,
 }

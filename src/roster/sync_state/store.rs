@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use sqlx::PgConnection;
 
-use super::SyncState;
+use super::{ReadWay, SyncState};
 use crate::db::employee_keys::source_name;
 use leaver_core::domain::{EmployeeId, SourceName};
 
@@ -17,7 +17,8 @@ pub(crate) async fn list(
 ) -> Result<Vec<SyncState>, sqlx::Error> {
     let names: Vec<String> = sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query!(
-        "SELECT source, linked_account_id, last_complete_started_at, last_full_started_at, last_started_at, last_completed_at, state, reason, employees
+        "SELECT source, linked_account_id, last_complete_started_at, last_full_started_at, last_started_at, last_completed_at, state, reason, employees,
+                read_way, read_because
          FROM leaver.sync_state WHERE source = ANY($1) ORDER BY source, linked_account_id",
         &names,
     )
@@ -35,6 +36,10 @@ pub(crate) async fn list(
                 last_completed_at: row.last_completed_at,
                 incomplete: (row.state != "complete").then(|| row.reason.unwrap_or_default()),
                 employees: row.employees,
+                read_way: row.read_way.map(|way| ReadWay {
+                    way,
+                    because: row.read_because.unwrap_or_default(),
+                }),
             })
         })
         .collect()
@@ -52,12 +57,14 @@ pub(crate) async fn save(conn: &mut PgConnection, reads: &SyncState) -> Result<(
     };
     sqlx::query!(
         "INSERT INTO leaver.sync_state
-             (source, linked_account_id, last_complete_started_at, last_full_started_at, last_started_at, last_completed_at, state, reason, employees)
-         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
+             (source, linked_account_id, last_complete_started_at, last_full_started_at, last_started_at, last_completed_at, state, reason, employees,
+              read_way, read_because)
+         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
          ON CONFLICT ON CONSTRAINT sync_state_pkey DO UPDATE
          SET last_complete_started_at = excluded.last_complete_started_at, last_full_started_at = excluded.last_full_started_at,
              last_started_at = excluded.last_started_at, last_completed_at = excluded.last_completed_at, state = excluded.state,
-             reason = excluded.reason, employees = excluded.employees",
+             reason = excluded.reason, employees = excluded.employees,
+             read_way = excluded.read_way, read_because = excluded.read_because",
         reads.source.as_str(),
         reads.linked_account_id,
         reads.last_complete_started_at,
@@ -67,6 +74,8 @@ pub(crate) async fn save(conn: &mut PgConnection, reads: &SyncState) -> Result<(
         state,
         reads.incomplete.as_deref(),
         reads.employees,
+        reads.read_way.as_ref().map(|read| read.way.as_str()),
+        reads.read_way.as_ref().map(|read| read.because.as_str()),
     )
     .execute(conn)
     .await?;

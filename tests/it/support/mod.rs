@@ -2,6 +2,7 @@
 
 pub(crate) mod app;
 pub(crate) mod builder;
+pub(crate) mod bulk_apis;
 pub(crate) mod logs;
 pub(crate) mod process;
 pub(crate) mod driving;

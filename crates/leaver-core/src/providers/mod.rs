@@ -5,11 +5,13 @@
 
 pub(crate) mod bamboohr;
 pub use bamboohr::{
-    BAMBOOHR_FIELDS, ChangedAction, ChangedEmployee, ChangedSince, EmployeeRead, FieldNames,
-    Layout, LogEntry, LogTime, MonitorField, NewWebhook, RefusedFields, Webhook, WebhookConfig,
-    bamboohr_changed, bamboohr_deletion, bamboohr_employee, bamboohr_monitor_fields,
-    bamboohr_new_webhook, bamboohr_record, bamboohr_refused_fields, bamboohr_webhook,
-    bamboohr_webhook_log, bamboohr_webhooks,
+    BAMBOOHR_DATASET_LIST, BAMBOOHR_FIELDS, BAMBOOHR_REPORT_LIST, ChangedAction, ChangedEmployee,
+    ChangedSince, DatasetFields, DatasetFieldsPage, DatasetTotals, EmployeeRead, FieldNames,
+    InvalidRow, Layout, LogEntry, LogTime, MonitorField, NewWebhook, RefusedFields, RowContext,
+    Webhook, WebhookConfig, bamboohr_changed, bamboohr_dataset_fields, bamboohr_dataset_totals,
+    bamboohr_deletion, bamboohr_employee, bamboohr_monitor_fields, bamboohr_new_webhook,
+    bamboohr_record, bamboohr_refused_fields, bamboohr_report_request, bamboohr_report_row,
+    bamboohr_report_withheld, bamboohr_webhook, bamboohr_webhook_log, bamboohr_webhooks,
 };
 
 pub(crate) mod merge;
@@ -42,6 +44,9 @@ pub use example::departure;
 mod dates;
 mod json;
 mod json_keep;
+mod json_list;
+pub use json_list::{JsonList, ListPart};
+
 mod json_repair;
 mod values;
 

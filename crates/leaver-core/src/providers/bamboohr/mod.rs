@@ -1,6 +1,7 @@
 //! BambooHR: webhooks of two structures, as JSON or form, and an API for single employees.
 
 mod api_responses;
+mod bulk;
 mod departure;
 mod employees;
 mod facts;
@@ -13,6 +14,11 @@ mod webhooks;
 pub use api_responses::{
     BAMBOOHR_FIELDS, ChangedAction, ChangedEmployee, ChangedSince, EmployeeRead, bamboohr_changed,
     bamboohr_deletion, bamboohr_employee, bamboohr_record,
+};
+pub use bulk::{
+    BAMBOOHR_DATASET_LIST, BAMBOOHR_REPORT_LIST, DatasetFields, DatasetFieldsPage, DatasetTotals,
+    InvalidRow, RowContext, bamboohr_dataset_fields, bamboohr_dataset_totals,
+    bamboohr_report_request, bamboohr_report_row, bamboohr_report_withheld,
 };
 pub(in crate::providers) use departure::departure;
 pub use field_names::FieldNames;
@@ -43,7 +49,8 @@ pub(super) const CAPABILITIES: Capabilities = Capabilities {
     has_linked_accounts: false,
     // tests/openapi/bamboohr.yaml, operation get-changed-employee-ids
     lists_changed_employees: true,
-    has_bulk_reads: false,
+    // tests/openapi/bamboohr.yaml, operations request-custom-report and get-data-from-dataset-v2, where the account allows them
+    has_bulk_reads: true,
     // tests/openapi/bamboohr.yaml, operations list-webhooks, create-webhook and list-webhook-logs
     manages_webhooks: true,
     // A deletion removes the record for good:

@@ -5,6 +5,7 @@ use crate::providers::tests::{day, provider_config};
 use crate::providers::*;
 
 mod api_responses;
+mod bulk;
 mod unmapped;
 mod vectors;
 mod webhooks;

@@ -1,0 +1,293 @@
+//! A read of many employees: the list of changes, then the records in the best way that the account allows, then single
+//! reads of employees that it did not return.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use chrono::{DateTime, Utc};
+
+use super::batches::Output;
+use super::ways::{ReadWay, Way, WayFailure};
+use super::{BambooHrApi, history_begins, withheld};
+use crate::connect::{ReadError, Selection};
+use leaver_core::domain::{ChangeKind, EmployeeChange, EmployeeId, Facts, Field, Status};
+use leaver_core::providers::{ChangedAction, EmployeeRead, InvalidRow, bamboohr_deletion};
+
+/// Why a record without a status is incomplete.
+const NO_STATUS: &str = "the API returns no `status`";
+/// Why a record that comes twice is incomplete.
+const TWICE: &str = "more than once in one answer";
+
+/// The state of one read.
+pub(super) struct Reader {
+    pub(super) api: BambooHrApi,
+    pub(super) out: Output,
+    began: DateTime<Utc>,
+    /// When the listed employees of an incremental read changed.
+    changed_at: HashMap<EmployeeId, DateTime<Utc>>,
+    /// Employees of the rows so far.
+    seen: HashSet<u64>,
+    /// The last row. It is kept until the next one, since a second row of the same employee contradicts it.
+    last: Option<EmployeeChange>,
+    /// Employees that need a single read after their row.
+    unclear: Vec<EmployeeId>,
+}
+
+/// The list of changes, before the records are read.
+pub(super) struct Listed {
+    /// The time since which changes are read; `None` for all employees.
+    pub(super) since: Option<DateTime<Utc>>,
+    /// When each listed employee last changed.
+    pub(super) employees: BTreeMap<u64, Option<DateTime<Utc>>>,
+    /// Other employees to read.
+    others: Vec<EmployeeId>,
+}
+
+impl Reader {
+    pub(super) fn new(api: BambooHrApi, out: Output) -> Self {
+        Self {
+            began: api.now(),
+            api,
+            out,
+            changed_at: HashMap::new(),
+            seen: HashSet::new(),
+            last: None,
+            unclear: vec![],
+        }
+    }
+
+    /// Sends the last records, also after an error.
+    pub(super) async fn end(mut self, result: Result<(), ReadError>) -> Result<(), ReadError> {
+        if let Some(last) = self.last.take() {
+            self.out.push(last).await;
+        }
+        self.out.flush().await;
+        result
+    }
+
+    /// Reads the selected employees.
+    pub(super) async fn read_changed(&mut self, selection: Selection) -> Result<(), ReadError> {
+        let listed = self.read_list(&selection).await?;
+        if listed.employees.is_empty() {
+            return self.read_each(listed.others).await;
+        }
+        let way = self.read_in_best_way(&listed, &selection).await?;
+        if let Some(last) = self.last.take() {
+            self.out.push(last).await;
+        }
+        let is_bulk = way.way != Way::Single;
+        self.api.ways.set_last(way);
+        let mut single = std::mem::take(&mut self.unclear);
+        single.extend(listed.others.into_iter().filter(|id| !self.is_seen(id)));
+        let left_out = listed.employees.into_keys();
+        let left_out = left_out.filter(|key| !self.seen.contains(key));
+        let left_out: Vec<EmployeeId> = left_out
+            .map(|key| EmployeeId::new(key.to_string()))
+            .collect();
+        if is_bulk {
+            self.read_each(single).await?;
+            self.read_left_out(left_out).await
+        } else {
+            single.extend(left_out);
+            self.read_each(single).await
+        }
+    }
+
+    /// Reads the list of changes, and passes on the deletions.
+    async fn read_list(&mut self, selection: &Selection) -> Result<Listed, ReadError> {
+        let since = selection.since.unwrap_or_else(history_begins);
+        let changed = self.api.changed_since(since).await?;
+        if selection.since.is_none() && changed.employees.is_empty() {
+            return Err(ReadError::NoEmployees);
+        }
+        for bad in changed.bad_entries {
+            self.out.warn(bad.cause.to_string());
+        }
+        let mut listed = Listed {
+            since: selection.since,
+            employees: BTreeMap::new(),
+            others: selection.also.clone(),
+        };
+        for entry in changed.employees {
+            if entry.action == ChangedAction::Deleted {
+                let deleted_at = entry.last_changed.unwrap_or(self.began);
+                let deletion = bamboohr_deletion(&entry.employee_id, deleted_at, &self.api.tenant);
+                self.out.push(deletion).await;
+                continue;
+            }
+            // A full read lists everybody since the beginning, also employees that the key will never see.
+            if selection.since.is_some()
+                && let Some(at) = entry.last_changed
+            {
+                self.changed_at.insert(entry.employee_id.clone(), at);
+            }
+            match key(&entry.employee_id) {
+                Some(key) => {
+                    listed.employees.insert(key, entry.last_changed);
+                }
+                None => listed.others.push(entry.employee_id),
+            }
+        }
+        Ok(listed)
+    }
+
+    /// Reads the records in the first way that the account allows. Returns it.
+    async fn read_in_best_way(
+        &mut self,
+        listed: &Listed,
+        selection: &Selection,
+    ) -> Result<ReadWay, ReadError> {
+        let mut reasons = vec![];
+        for way in [Way::Report, Way::Dataset] {
+            // A dataset shows no future-dated values, and a change can be the entry of one.
+            if way == Way::Dataset && listed.since.is_some() {
+                reasons.push("the dataset does not show which dates were entered".to_owned());
+                continue;
+            }
+            let now = self.api.now();
+            if let Some(reason) = self.api.ways.refusal(way, now) {
+                reasons.push(reason);
+                continue;
+            }
+            let read = match way {
+                Way::Report => self.read_report(listed).await,
+                _ => self.read_dataset(listed, selection).await,
+            };
+            match read {
+                Ok(()) => {
+                    self.api.ways.allow(way);
+                    reasons.push(format!("the account allows the {}", way.as_str()));
+                    let because = reasons.join(", and ");
+                    return Ok(ReadWay { way, because });
+                }
+                Err(WayFailure::Refused(reason)) => {
+                    tracing::info!(
+                        way = way.as_str(),
+                        reason,
+                        "sync.way: not allowed; the next one follows"
+                    );
+                    self.api.ways.refuse(way, now, reason.clone());
+                    reasons.push(reason);
+                }
+                Err(WayFailure::Read(error)) => {
+                    reasons.push(format!("the {} failed", way.as_str()));
+                    let because = reasons.join(", and ");
+                    self.api.ways.set_last(ReadWay { way, because });
+                    return Err(error);
+                }
+            }
+        }
+        let because = reasons.join(", and ");
+        Ok(ReadWay {
+            way: Way::Single,
+            because,
+        })
+    }
+
+    fn is_seen(&self, id: &EmployeeId) -> bool {
+        key(id).is_some_and(|key| self.seen.contains(&key))
+    }
+
+    /// Adds a row of a bulk read. The employee gets a single read instead if `needs_single_read` returns true.
+    pub(super) async fn take_row(
+        &mut self,
+        row: Result<EmployeeRead, InvalidRow>,
+        needs_single_read: impl Fn(&EmployeeChange) -> bool,
+    ) {
+        let id = match &row {
+            Ok(read) => Some(&read.change.employee_id),
+            Err(bad) => bad.employee_id.as_ref(),
+        };
+        let Some(id) = id.cloned() else {
+            if let Err(bad) = row {
+                self.out.warn(bad.problem.to_string());
+            }
+            return;
+        };
+        let Some(key) = key(&id) else {
+            self.out.warn(ReadError::InvalidId.to_string());
+            return;
+        };
+        if !self.seen.insert(key) {
+            if self
+                .last
+                .as_ref()
+                .is_some_and(|last| last.employee_id == id)
+            {
+                self.last = None;
+            }
+            self.out.warn(TWICE);
+            self.unclear.push(id);
+            return;
+        }
+        let read = match row {
+            Ok(read) => read,
+            Err(bad) => {
+                self.out.warn(bad.problem.to_string());
+                let change = self.change_without_values(&id);
+                self.keep(change).await;
+                return;
+            }
+        };
+        if let Some(missing) = withheld(&read) {
+            self.out.warn(missing);
+        }
+        let is_withheld = read.restricted_fields.contains(&"status");
+        if !is_withheld && (is_unclear(&read.change.facts) || needs_single_read(&read.change)) {
+            self.unclear.push(id);
+            return;
+        }
+        // The same key would be refused again, so nothing is read later.
+        if !is_withheld && matches!(read.change.facts.status, Field::Absent) {
+            self.out.warn(NO_STATUS);
+            let change = self.change_without_values(&id);
+            self.keep(change).await;
+        }
+        self.keep(Some(read.change)).await;
+    }
+
+    /// Keeps a change until the next row, and passes on the one before.
+    async fn keep(&mut self, change: Option<EmployeeChange>) {
+        if change.is_some()
+            && let Some(last) = std::mem::replace(&mut self.last, change)
+        {
+            self.out.push(last).await;
+        }
+    }
+
+    /// Returns the change of a listed employee whose values cannot be read. It has the same effect as a webhook without
+    /// values: the read stays pending.
+    pub(super) fn change_without_values(
+        &mut self,
+        employee_id: &EmployeeId,
+    ) -> Option<EmployeeChange> {
+        let changed_at = self.changed_at.remove(employee_id)?;
+        Some(EmployeeChange {
+            tenant: self.api.tenant.clone(),
+            employee_id: employee_id.clone(),
+            kind: ChangeKind::Updated,
+            as_of: Some(changed_at),
+            facts: Facts::default(),
+            notification_only: true,
+            linked_account: None,
+        })
+    }
+}
+
+/// Returns true if a value of a row has an unknown form.
+// The contract describes the values of a single read only.
+fn is_unclear(facts: &Facts) -> bool {
+    matches!(
+        facts.status,
+        Field::Unreadable | Field::Value(Status::Unknown(_))
+    ) || matches!(facts.employment_status, Field::Unreadable)
+        || matches!(facts.hire_date, Field::Unreadable)
+        || matches!(facts.termination_date, Field::Unreadable)
+        || matches!(facts.work_email, Field::Unreadable)
+}
+
+/// Returns the number that an id of BambooHR is. Ids are kept as numbers, since a company can have 100,000 of them.
+pub(super) fn key(id: &EmployeeId) -> Option<u64> {
+    let text = id.as_str();
+    let has_one_form = !text.starts_with('0') && text.bytes().all(|byte| byte.is_ascii_digit());
+    has_one_form.then(|| text.parse().ok()).flatten()
+}

@@ -1,5 +1,6 @@
 //! The command line, one file per command. Exit codes: 0 done, 1 findings, 2 wrong usage, 3 could not be done.
 
+mod audit;
 mod backtest;
 mod check;
 mod completions;
@@ -16,6 +17,7 @@ mod globals;
 mod health;
 mod holds;
 mod init;
+mod leavers;
 mod man;
 mod migrate;
 mod modes;
@@ -23,6 +25,7 @@ pub(crate) mod output;
 mod person;
 mod plan;
 mod reads;
+mod records;
 mod replay;
 mod restores;
 mod safeguard;
@@ -106,6 +109,8 @@ enum Command {
     Enforce(enforce::Enforce),
     Shadow(enforce::Shadow),
     Explain(explain::Explain),
+    Audit(audit::Audit),
+    Leavers(leavers::Leavers),
     Employees(employees::Employees),
     Health(health::HealthCheck),
     Sync(sync::Sync),
@@ -247,6 +252,8 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
             Command::Enforce(command) => command.run(env).await,
             Command::Shadow(command) => command.run(env).await,
             Command::Explain(command) => command.run(env).await,
+            Command::Audit(command) => command.run(env).await,
+            Command::Leavers(command) => command.run(env).await,
             Command::Employees(command) => command.run(env).await,
             Command::Health(command) => command.run(env).await,
             Command::Sync(command) => command.run(env).await,

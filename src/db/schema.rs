@@ -135,7 +135,11 @@ pub async fn privileges(conn: &mut PgConnection) -> Result<SchemaPrivileges, sql
                                           ELSE '{SELECT,INSERT,UPDATE,DELETE}' END) AS needed
          WHERE t.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'leaver')
            AND t.relkind = 'r' AND NOT has_table_privilege(t.oid, needed)
-         GROUP BY t.relname",
+         GROUP BY t.relname
+         UNION ALL
+         SELECT 'USAGE on sequence leaver.revisions' FROM pg_class t
+         WHERE t.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = 'leaver')
+           AND t.relname = 'revisions' AND NOT has_sequence_privilege(t.oid, 'USAGE')",
     )
     .fetch_all(&mut *conn)
     .await?;
@@ -155,11 +159,12 @@ pub async fn grant_to(conn: &mut PgConnection, role: &str) -> Result<(), sqlx::E
     for statement in [
         format!("GRANT USAGE ON SCHEMA leaver TO {role}"),
         format!(
-            "GRANT SELECT, INSERT, UPDATE, DELETE ON leaver.deliveries, leaver.employees, leaver.holds, leaver.pending_reads, leaver.sync_state, leaver.linked_accounts, leaver.provider_webhooks, leaver.source_status, leaver.drift, leaver.in_flight_batches, leaver.account_status, leaver.batches, leaver.changes, leaver.trips, leaver.grants, leaver.plan, leaver.observations, leaver.previews, leaver.protected_accounts, leaver.lineage, leaver.lineage_marks, leaver.restores, leaver.write_probes TO {role}"
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON leaver.deliveries, leaver.employees, leaver.holds, leaver.pending_reads, leaver.sync_state, leaver.linked_accounts, leaver.provider_webhooks, leaver.source_status, leaver.drift, leaver.in_flight_batches, leaver.account_status, leaver.batches, leaver.changes, leaver.trips, leaver.grants, leaver.plan, leaver.observations, leaver.previews, leaver.protected_accounts, leaver.lineage, leaver.lineage_marks, leaver.restores, leaver.write_probes, leaver.confirmations TO {role}"
         ),
         format!("REVOKE ALL ON leaver.audit FROM {role}"),
         format!("GRANT INSERT ON leaver.audit TO {role}"),
         format!("GRANT SELECT ON leaver._sqlx_migrations TO {role}"),
+        format!("GRANT USAGE ON SEQUENCE leaver.revisions TO {role}"),
     ] {
         sqlx::query(AssertSqlSafe(statement))
             .execute(&mut *conn)

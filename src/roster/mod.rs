@@ -3,6 +3,7 @@
 //!
 //! It stores only what the rules need, and decides nothing.
 
+pub(crate) mod confirmations;
 pub(crate) mod due;
 pub(crate) mod linked_accounts;
 pub(crate) mod missing;
@@ -116,7 +117,7 @@ pub(crate) struct Observed {
     pub changes: Vec<FactChange>,
 }
 
-/// Merges a slice of observations, with at most three statements whatever its length.
+/// Merges a slice of observations, with at most four statements whatever its length.
 ///
 /// Locks the rows of all employees concerned, and of employees who share an account with one of them. The merged employees
 /// are in memory only; [`store::save`] writes them together with the decision, and [`observations::store::insert`] records
@@ -143,20 +144,29 @@ pub(crate) async fn observe<'o>(
         .into_iter()
         .map(|employee| {
             let observations = by_key.remove(&employee.key).unwrap_or_default();
-            let mut observed = Observed {
-                previous: employee.clone(),
-                employee,
-                effect: Effect::Unchanged,
-                by_delivery: vec![],
-                changes: vec![],
-            };
-            observed.merge(observations, now);
-            observed
+            Observed::new(employee, observations, now)
         })
         .collect())
 }
 
 impl Observed {
+    /// Merges observations into an employee.
+    pub(crate) fn new<'o>(
+        employee: Employee,
+        observations: impl IntoIterator<Item = &'o Observation>,
+        now: DateTime<Utc>,
+    ) -> Self {
+        let mut observed = Self {
+            previous: employee.clone(),
+            employee,
+            effect: Effect::Unchanged,
+            by_delivery: vec![],
+            changes: vec![],
+        };
+        observed.merge(observations, now);
+        observed
+    }
+
     /// Merges further observations of the employee.
     pub(crate) fn merge<'o>(
         &mut self,

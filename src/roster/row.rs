@@ -3,6 +3,7 @@
 use chrono::{DateTime, Utc};
 use sqlx::types::Json;
 
+use super::confirmations::Confirmation;
 use super::facts_json::{StoredDeparture, StoredFacts};
 use crate::db::employee_keys::employee_key;
 use leaver_core::domain::{AccountId, Blocked, DeliveryId, Employee};
@@ -26,13 +27,33 @@ pub(super) struct Row {
     pub(super) first_observed_at: DateTime<Utc>,
     pub(super) last_delivery_id: Option<uuid::Uuid>,
     pub(super) modified_at: DateTime<Utc>,
+    pub(super) number: i64,
+    pub(super) revision: i64,
+    pub(super) confirmed_revision: Option<i64>,
+    pub(super) confirmed_as_of: Option<DateTime<Utc>>,
+    pub(super) confirmed_observed_at: Option<DateTime<Utc>>,
 }
 
 impl Row {
+    /// Returns the times of a read that repeated the known facts.
+    pub(super) fn confirmation(&self) -> Option<Confirmation> {
+        // After a wait for a lock, Postgres combines the new facts with the confirmation of the old ones.
+        self.confirmed_revision
+            .filter(|confirmed| *confirmed > self.revision)?;
+        Some(Confirmation {
+            as_of: self.confirmed_as_of?,
+            observed_at: self.confirmed_observed_at?,
+        })
+    }
+
     pub(super) fn into_employee(self) -> Result<Employee, sqlx::Error> {
+        let confirmation = self.confirmation();
         let mut employee =
             Employee::new(employee_key(&self.source, self.tenant, self.employee_id)?);
         self.facts.0.apply_to(&mut employee);
+        if let Some(confirmation) = confirmation {
+            confirmation.apply_to(&mut employee);
+        }
         employee.account_id = self.account_id.map(AccountId::new);
         employee.access_ends_at = self.access_ends_at;
         employee.deactivated_at = self.deactivated_at;

@@ -1,4 +1,4 @@
-//! The table `leaver.employees`. Each function takes a slice and executes one statement for it, [`lock`] up to three.
+//! The table `leaver.employees`. Each function takes a slice and executes one statement for it, [`lock`] up to four.
 
 use std::collections::BTreeSet;
 
@@ -6,6 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use sqlx::PgConnection;
 use sqlx::types::Json;
 
+use super::confirmations;
 use super::facts_json::{StoredDeparture, StoredFacts};
 use super::row::Row;
 use crate::db::employee_keys::{AccountColumns, KeyColumns};
@@ -26,7 +27,8 @@ pub async fn lock(
     sharing: &Sharing,
     now: DateTime<Utc>,
 ) -> Result<Vec<Employee>, sqlx::Error> {
-    let mut employees = lock_known(conn, keys, sharing).await?;
+    confirmations::store::keep_out(conn).await?;
+    let mut employees = select_for_update(conn, keys, sharing).await?;
     if employees.len() == keys.len() {
         return Ok(employees);
     }
@@ -51,7 +53,7 @@ pub async fn lock(
     .execute(&mut *conn)
     .await?;
     // Another transaction may have inserted some of them meanwhile. No other rows are locked this late.
-    employees.extend(lock_known(conn, &new, &Sharing::default()).await?);
+    employees.extend(select_for_update(conn, &new, &Sharing::default()).await?);
     employees.sort_by(|one, other| one.key.cmp(&other.key));
     Ok(employees)
 }
@@ -61,6 +63,15 @@ pub async fn lock(
 /// # Errors
 /// Returns the database's error.
 pub(crate) async fn lock_known(
+    conn: &mut PgConnection,
+    keys: &[EmployeeKey],
+    sharing: &Sharing,
+) -> Result<Vec<Employee>, sqlx::Error> {
+    confirmations::store::keep_out(conn).await?;
+    select_for_update(conn, keys, sharing).await
+}
+
+async fn select_for_update(
     conn: &mut PgConnection,
     keys: &[EmployeeKey],
     sharing: &Sharing,
@@ -82,9 +93,12 @@ pub(crate) async fn lock_known(
            SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
                   e.account_id, e.access_ends_at, e.deactivated_at, e.departure AS "departure: Json<StoredDeparture>",
                   e.blocked_since, e.blocked_retry_at, e.blocked_reason, e.without_account_since, e.missing_since,
-                  e.linked_account_id, e.first_observed_at, e.last_delivery_id, e.modified_at
+                  e.linked_account_id, e.first_observed_at, e.last_delivery_id, e.modified_at,
+                  e.number, e.revision, c.revision AS "confirmed_revision?", c.as_of AS "confirmed_as_of?",
+                  c.observed_at AS "confirmed_observed_at?"
            FROM leaver.employees e
            JOIN (SELECT * FROM asked UNION SELECT * FROM sharing) AS k USING (source, tenant, employee_id)
+           LEFT JOIN LATERAL leaver.confirmation_of(e.source, e.number, e.revision) AS c ON true
            ORDER BY e.source, e.tenant, e.employee_id
            FOR UPDATE OF e"#,
         &columns.sources,
@@ -132,13 +146,16 @@ pub async fn find_by_email_or_id(
     let emails: Vec<&str> = emails.iter().map(WorkEmail::expose).collect();
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
-                  account_id, access_ends_at, deactivated_at, departure AS "departure: Json<StoredDeparture>",
-                  blocked_since, blocked_retry_at, blocked_reason, without_account_since, missing_since,
-                  linked_account_id, first_observed_at, last_delivery_id, modified_at
-           FROM leaver.employees
-           WHERE work_email = ANY($1) OR employee_id = $2
-           ORDER BY source, tenant, employee_id"#,
+        r#"SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
+                  e.account_id, e.access_ends_at, e.deactivated_at, e.departure AS "departure: Json<StoredDeparture>",
+                  e.blocked_since, e.blocked_retry_at, e.blocked_reason, e.without_account_since, e.missing_since,
+                  e.linked_account_id, e.first_observed_at, e.last_delivery_id, e.modified_at,
+                  e.number, e.revision, c.revision AS "confirmed_revision?", c.as_of AS "confirmed_as_of?",
+                  c.observed_at AS "confirmed_observed_at?"
+           FROM leaver.employees e
+           LEFT JOIN LATERAL leaver.confirmation_of(e.source, e.number, e.revision) AS c ON true
+           WHERE e.work_email = ANY($1) OR e.employee_id = $2
+           ORDER BY e.source, e.tenant, e.employee_id"#,
         &emails as &[&str],
         employee_id,
     )

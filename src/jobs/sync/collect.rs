@@ -1,15 +1,25 @@
-//! One read of one account, batch by batch. Each batch is applied in a transaction of its own, so a read of any length
-//! needs little memory and keeps what it has. Missing records are counted as warnings, never taken as facts.
+//! One read of one account, batch by batch. Batches are applied together, up to 2,000 records in one transaction, so a
+//! read of any length needs little memory and keeps what it has. Missing records are counted as warnings, never taken as facts.
 
 use std::collections::BTreeMap;
+use std::pin::pin;
+use std::time::Duration;
+
+use chrono::{DateTime, Utc};
+use tokio::time::{Instant, sleep_until};
 
 use super::{SyncError, SyncReport};
-use crate::connect::{EmployeeBatch, EmployeeBatches};
+use crate::connect::{EmployeeBatch, EmployeeBatches, ReadError};
 use crate::engine::Engine;
 use crate::engine::execute::Outcome;
 use crate::engine::origin::Origin;
 use crate::roster::Observation;
 use leaver_core::domain::{EmployeeChange, SourceName};
+
+/// Number of records that are applied together: a transaction for each page would cost more than its work.
+const APPLIED_AT_ONCE: usize = 2_000;
+/// Longest time for which records wait for others. A slow API must not delay the end of access.
+const MAX_DELAY: Duration = Duration::from_secs(1);
 
 /// Called with an account id and the number of records applied so far.
 pub(super) type Progress<'p> = &'p (dyn Fn(&str, u64) + Sync);
@@ -23,6 +33,9 @@ pub(super) struct SyncRun<'s> {
     origin: Origin,
     records: u64,
     read: Vec<String>,
+    /// Changes that are not applied yet, each with the time that holds for one without a time of its own.
+    received: Vec<(EmployeeChange, Option<DateTime<Utc>>)>,
+    received_since: Instant,
     outcomes: BTreeMap<Outcome, usize>,
     warnings: BTreeMap<String, usize>,
 }
@@ -42,6 +55,8 @@ impl<'s> SyncRun<'s> {
             origin: Origin::sync(),
             records: 0,
             read: vec![],
+            received: vec![],
+            received_since: Instant::now(),
             outcomes: BTreeMap::new(),
             warnings: BTreeMap::new(),
         }
@@ -52,10 +67,33 @@ impl<'s> SyncRun<'s> {
         &mut self,
         mut batches: EmployeeBatches<'_>,
     ) -> Result<(), SyncError> {
-        while let Some(batch) = batches.next().await? {
-            self.apply(batch).await?;
+        loop {
+            match self.next_batch(&mut batches).await? {
+                Ok(Some(batch)) => self.collect(batch).await?,
+                Ok(None) => return self.apply().await,
+                // Records that were received count, whatever follows.
+                Err(error) => {
+                    self.apply().await?;
+                    return Err(error.into());
+                }
+            }
         }
-        Ok(())
+    }
+
+    /// Fetches the next batch, and applies the records before it if the response takes long.
+    async fn next_batch(
+        &mut self,
+        batches: &mut EmployeeBatches<'_>,
+    ) -> Result<Result<Option<EmployeeBatch>, ReadError>, SyncError> {
+        let mut next = pin!(batches.next());
+        loop {
+            tokio::select! {
+                batch = &mut next => return Ok(batch),
+                () = sleep_until(self.received_since + MAX_DELAY), if !self.received.is_empty() => {
+                    self.apply().await?;
+                }
+            }
+        }
     }
 
     /// Returns the ids of the employees that were read so far.
@@ -82,24 +120,36 @@ impl<'s> SyncRun<'s> {
         }
     }
 
-    async fn apply(&mut self, batch: EmployeeBatch) -> Result<(), SyncError> {
+    /// Adds a batch to those received before, and applies them once they are many.
+    async fn collect(&mut self, batch: EmployeeBatch) -> Result<(), SyncError> {
         for warning in batch.warnings {
             *self.warnings.entry(warning).or_default() += 1;
         }
+        if self.received.is_empty() {
+            self.received_since = Instant::now();
+        }
+        for mut change in batch.changes {
+            self.read.push(change.employee_id.to_string());
+            change.linked_account = Some(self.account.to_owned()).filter(|id| !id.is_empty());
+            self.received.push((change, batch.fallback_as_of));
+        }
+        if self.received.len() >= APPLIED_AT_ONCE {
+            return self.apply().await;
+        }
+        Ok(())
+    }
+
+    async fn apply(&mut self) -> Result<(), SyncError> {
+        if self.received.is_empty() {
+            return Ok(());
+        }
+        self.records += u64::try_from(self.received.len()).unwrap_or_default();
         let observed_at = self.engine.clock.now();
-        self.records += u64::try_from(batch.changes.len()).unwrap_or_default();
-        let fallback = batch.fallback_as_of;
-        let ids = batch
-            .changes
-            .iter()
-            .map(|change| change.employee_id.to_string());
-        self.read.extend(ids);
-        let linked_account = Some(self.account).filter(|id| !id.is_empty());
-        let observe = |mut change: EmployeeChange| {
-            change.linked_account = linked_account.map(str::to_owned);
-            Observation::new(self.source.clone(), change, fallback, observed_at, None)
+        let source = self.source;
+        let observe = |(change, fallback): (EmployeeChange, _)| {
+            Observation::new(source.clone(), change, fallback, observed_at, None)
         };
-        let observations: Vec<Observation> = batch.changes.into_iter().map(observe).collect();
+        let observations: Vec<Observation> = self.received.drain(..).map(observe).collect();
         let applied = self
             .engine
             .apply_in_chunks(self.source.as_str(), observations, &self.origin)

@@ -12,6 +12,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
+use sqlx::PgConnection;
 use tracing::{info, warn};
 
 use self::collect::SyncRun;
@@ -22,8 +23,8 @@ use crate::db::advisory_lock::AdvisoryLock;
 use crate::engine::Engine;
 use crate::engine::execute::Outcome;
 use crate::jobs::runner::{Job, Next};
-use crate::roster::missing;
 use crate::roster::sync_state::{self, SyncState};
+use crate::roster::{confirmations, missing};
 use leaver_core::domain::SourceName;
 
 /// How far an incremental read reaches back before the start of the last complete one.
@@ -49,6 +50,9 @@ pub struct SyncSource {
     /// The time between two reads of everybody.
     pub full_sync_interval: Duration,
 }
+
+/// Confirmations are kept for this time if no complete read follows. Providers send no event so late.
+const CONFIRMATIONS_KEPT: TimeDelta = TimeDelta::days(7);
 
 /// Which read is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -173,11 +177,31 @@ impl Syncer {
                 let marked = missing::store::mark(&mut lock, source, id, &read, began);
                 pool.with_silence_timeout(marked).await?;
             }
+            self.forget_confirmations(&mut lock, &report, began).await?;
             log(&report);
             reports.push(report);
         }
         lock.release().await?;
         Ok(Some(reports))
+    }
+
+    /// Deletes confirmations that a complete read of everybody has replaced, and those that are too old to matter.
+    async fn forget_confirmations(
+        &self,
+        conn: &mut PgConnection,
+        report: &SyncReport,
+        began: DateTime<Utc>,
+    ) -> Result<(), sqlx::Error> {
+        let is_complete = report.full && report.incomplete.is_none();
+        let before = if is_complete {
+            began
+        } else {
+            began - CONFIRMATIONS_KEPT
+        };
+        let (source, account) = (&report.source, &report.account);
+        let deleted = confirmations::store::delete_before(conn, source, account, before);
+        self.engine.pool.with_silence_timeout(deleted).await?;
+        Ok(())
     }
 
     /// Returns true if a read is due, without a connection and a lock of its own.

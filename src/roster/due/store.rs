@@ -7,6 +7,7 @@ use sqlx::PgConnection;
 use sqlx::types::Json;
 
 use crate::db::employee_keys::{KeyColumns, source_name};
+use crate::roster::confirmations;
 use crate::roster::facts_json::{StoredDeparture, StoredFacts};
 use crate::roster::row::Row;
 use leaver_core::domain::{AccountId, Employee, EmployeeKey, SourceName, Tenant};
@@ -23,20 +24,24 @@ pub(crate) async fn lock(
     without: &BTreeSet<EmployeeKey>,
     limit: i64,
 ) -> Result<Vec<Employee>, sqlx::Error> {
+    confirmations::store::keep_out(conn).await?;
     let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
     let without = KeyColumns::of(without);
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
-                  account_id, access_ends_at, deactivated_at, departure AS "departure: Json<StoredDeparture>",
-                  blocked_since, blocked_retry_at, blocked_reason, without_account_since, missing_since,
-                  linked_account_id, first_observed_at, last_delivery_id, modified_at
-           FROM leaver.employees
-           WHERE COALESCE(blocked_retry_at, access_ends_at) <= $1 AND source = ANY($3)
-             AND (source, tenant, employee_id) NOT IN (SELECT * FROM unnest($4::text[], $5::text[], $6::text[]))
-           ORDER BY COALESCE(blocked_retry_at, access_ends_at)
+        r#"SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
+                  e.account_id, e.access_ends_at, e.deactivated_at, e.departure AS "departure: Json<StoredDeparture>",
+                  e.blocked_since, e.blocked_retry_at, e.blocked_reason, e.without_account_since, e.missing_since,
+                  e.linked_account_id, e.first_observed_at, e.last_delivery_id, e.modified_at,
+                  e.number, e.revision, c.revision AS "confirmed_revision?", c.as_of AS "confirmed_as_of?",
+                  c.observed_at AS "confirmed_observed_at?"
+           FROM leaver.employees e
+           LEFT JOIN LATERAL leaver.confirmation_of(e.source, e.number, e.revision) AS c ON true
+           WHERE COALESCE(e.blocked_retry_at, e.access_ends_at) <= $1 AND e.source = ANY($3)
+             AND (e.source, e.tenant, e.employee_id) NOT IN (SELECT * FROM unnest($4::text[], $5::text[], $6::text[]))
+           ORDER BY COALESCE(e.blocked_retry_at, e.access_ends_at)
            LIMIT $2
-           FOR UPDATE SKIP LOCKED"#,
+           FOR UPDATE OF e SKIP LOCKED"#,
         now,
         limit,
         &sources,

@@ -23,13 +23,16 @@ pub(crate) async fn entries_after(
     let sources: Vec<String> = sources.iter().map(ToString::to_string).collect();
     let rows = sqlx::query_as!(
         Row,
-        r#"SELECT source, tenant, employee_id, facts AS "facts: Json<StoredFacts>",
-                  account_id, access_ends_at, deactivated_at, departure AS "departure: Json<StoredDeparture>",
-                  blocked_since, blocked_retry_at, blocked_reason, without_account_since, missing_since,
-                  linked_account_id, first_observed_at, last_delivery_id, modified_at
-           FROM leaver.employees
-           WHERE source = ANY($1) AND ($2::text IS NULL OR (source, tenant, employee_id) > ($2, $3, $4))
-           ORDER BY source, tenant, employee_id
+        r#"SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
+                  e.account_id, e.access_ends_at, e.deactivated_at, e.departure AS "departure: Json<StoredDeparture>",
+                  e.blocked_since, e.blocked_retry_at, e.blocked_reason, e.without_account_since, e.missing_since,
+                  e.linked_account_id, e.first_observed_at, e.last_delivery_id, e.modified_at,
+                  e.number, e.revision, c.revision AS "confirmed_revision?", c.as_of AS "confirmed_as_of?",
+                  c.observed_at AS "confirmed_observed_at?"
+           FROM leaver.employees e
+           LEFT JOIN LATERAL leaver.confirmation_of(e.source, e.number, e.revision) AS c ON true
+           WHERE e.source = ANY($1) AND ($2::text IS NULL OR (e.source, e.tenant, e.employee_id) > ($2, $3, $4))
+           ORDER BY e.source, e.tenant, e.employee_id
            LIMIT $5"#,
         &sources,
         after.map(|key| key.source.as_str()),
@@ -56,10 +59,13 @@ pub(crate) async fn find(
         r#"SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>",
                   e.account_id, e.access_ends_at, e.deactivated_at, e.departure AS "departure: Json<StoredDeparture>",
                   e.blocked_since, e.blocked_retry_at, e.blocked_reason, e.without_account_since, e.missing_since,
-                  e.linked_account_id, e.first_observed_at, e.last_delivery_id, e.modified_at
+                  e.linked_account_id, e.first_observed_at, e.last_delivery_id, e.modified_at,
+                  e.number, e.revision, c.revision AS "confirmed_revision?", c.as_of AS "confirmed_as_of?",
+                  c.observed_at AS "confirmed_observed_at?"
            FROM leaver.employees e
            JOIN unnest($1::text[], $2::text[], $3::text[]) AS k (source, tenant, employee_id)
                 USING (source, tenant, employee_id)
+           LEFT JOIN LATERAL leaver.confirmation_of(e.source, e.number, e.revision) AS c ON true
            ORDER BY e.source, e.tenant, e.employee_id"#,
         &columns.sources,
         &columns.tenants,

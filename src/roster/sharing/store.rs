@@ -44,10 +44,13 @@ pub(crate) async fn find_linked(
         r#"SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>", e.account_id,
                   e.access_ends_at, e.deactivated_at, e.departure AS "departure: Json<StoredDeparture>",
                   e.blocked_since, e.blocked_retry_at, e.blocked_reason, e.without_account_since, e.missing_since,
-                  e.linked_account_id, e.first_observed_at, e.last_delivery_id, e.modified_at
+                  e.linked_account_id, e.first_observed_at, e.last_delivery_id, e.modified_at,
+                  e.number, e.revision, c.revision AS "confirmed_revision?", c.as_of AS "confirmed_as_of?",
+                  c.observed_at AS "confirmed_observed_at?"
            FROM unnest($1::text[], $2::text[], $3::text[]) AS k (source, account_id, tenant)
            JOIN leaver.employees e ON (e.source, e.account_id) = (k.source, k.account_id)
-                                  AND (k.tenant IS NULL OR e.tenant = k.tenant)"#,
+                                  AND (k.tenant IS NULL OR e.tenant = k.tenant)
+           LEFT JOIN LATERAL leaver.confirmation_of(e.source, e.number, e.revision) AS c ON true"#,
         &names as &[&str],
         &ids as &[&str],
         &tenants as &[Option<&str>],
@@ -82,10 +85,13 @@ pub(crate) async fn find_by_email(
         r#"SELECT e.source, e.tenant, e.employee_id, e.facts AS "facts: Json<StoredFacts>", k.account_id AS "account_id?",
                   e.access_ends_at, e.deactivated_at, e.departure AS "departure: Json<StoredDeparture>",
                   e.blocked_since, e.blocked_retry_at, e.blocked_reason, e.without_account_since, e.missing_since,
-                  e.linked_account_id, e.first_observed_at, e.last_delivery_id, e.modified_at
+                  e.linked_account_id, e.first_observed_at, e.last_delivery_id, e.modified_at,
+                  e.number, e.revision, c.revision AS "confirmed_revision?", c.as_of AS "confirmed_as_of?",
+                  c.observed_at AS "confirmed_observed_at?"
            FROM unnest($1::text[], $2::text[], $3::text[], $4::text[]) AS k (source, account_id, work_email, tenant)
            JOIN leaver.employees e ON (e.work_email, e.source) = (k.work_email, k.source)
-                                  AND e.account_id IS NULL AND (k.tenant IS NULL OR e.tenant = k.tenant)"#,
+                                  AND e.account_id IS NULL AND (k.tenant IS NULL OR e.tenant = k.tenant)
+           LEFT JOIN LATERAL leaver.confirmation_of(e.source, e.number, e.revision) AS c ON true"#,
         &sources as &[&str],
         &ids as &[&str],
         &addresses as &[&str],

@@ -27,7 +27,7 @@ const API: &[&str] = &["API_B"];
 type Row = (&'static [&'static str], &'static [&'static str]);
 
 /// Every command, but those of [`ALL_OR_NONE`].
-const MATRIX: [Row; 46] = [
+const MATRIX: [Row; 48] = [
     (&["health"], &[]),
     (&["migrate"], DB),
     (&["migrate", "--grant-to", "nobody-of-this-name"], DB),
@@ -86,6 +86,11 @@ const MATRIX: [Row; 46] = [
     (&["explain", "1"], DB),
     (&["explain", "dana@example.com"], DB),
     (&["employees"], DB),
+    (&["audit", "--from", "2026-11-01", "--to", "2026-11-30"], DB),
+    (
+        &["leavers", "--from", "2026-11-01", "--to", "2026-11-30"],
+        DB,
+    ),
     (&["drift"], DB),
     (&["drift", "--fix"], DB),
     (&["backtest", "--against", "CONFIG"], DB),

@@ -1,16 +1,18 @@
 //! Applies observations from reads of a provider's API. Deliveries take the same way: observe, evaluate, execute.
 
+mod confirm;
+
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 
-use super::Engine;
-use super::execute::{Outcome, execute};
-use super::failure::{Failure, run_catching};
 use crate::base::halves::Halves;
 use crate::db::transaction::{roll_back, set_lock_timeout, set_short_lock_timeout};
+use crate::engine::Engine;
 use crate::engine::accounts::AccountsTable;
+use crate::engine::execute::{Outcome, execute};
+use crate::engine::failure::{Failure, run_catching};
 use crate::engine::origin::Origin;
 use crate::roster::{self, Effect, Observation, Observed};
 use leaver_core::decision::assess::assess;
@@ -110,7 +112,8 @@ impl Engine {
                 .is_some_and(|policy| assess(policy, before, now) == assess(policy, after, now))
     }
 
-    /// Applies observations of one source in one transaction, and after a failure in halves, so that one employee that
+    /// Applies observations of one source and linked account. Employees of whom all facts are repeated are confirmed.
+    /// The others are applied in one transaction, and after a failure in halves, so that one employee that
     /// fails does not hold up the others. After a lock, the waits are short. Ends early at an outage, or after more than 10
     /// failures.
     pub(crate) async fn apply_in_chunks(
@@ -120,6 +123,13 @@ impl Engine {
         origin: &Origin,
     ) -> ApplyResult {
         let mut result = ApplyResult::default();
+        let mut observations = observations;
+        let confirmed = self.confirm_unchanged(&mut observations).await;
+        self.after_commit(source, &confirmed);
+        result.outcomes = confirmed.outcomes;
+        if observations.is_empty() {
+            return result;
+        }
         let mut halves = Halves::new(observations);
         let mut has_short_waits = false;
         while let Some(part) = halves.next() {

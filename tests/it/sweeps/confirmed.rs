@@ -1,0 +1,195 @@
+//! A value that a read confirmed is as new as one that the read wrote.
+
+use chrono::TimeDelta;
+use leaver::roster::store::find_by_email_or_id;
+use leaver_core::domain::Employee;
+use serde_json::json;
+
+use super::Sweep;
+use crate::support::database::Session;
+use crate::support::{employee, employees};
+
+impl Sweep {
+    /// Returns the employee with this id.
+    async fn employee(&mut self, id: &str) -> Employee {
+        let conn = &mut self.app.session.conn;
+        let mut found = find_by_email_or_id(conn, &[].into(), id).await.unwrap();
+        assert_eq!(found.len(), 1);
+        found.remove(0)
+    }
+
+    /// Delivers a termination of the employee that BambooHR dates to this time.
+    async fn terminate(&mut self, id: &str, at: &str) {
+        let fields = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated"});
+        let body = employees(&[employee(id, at, &["status"], &fields)]);
+        self.app.deliver("bamboohr", &body).await;
+    }
+
+    async fn confirmations(&mut self) -> i64 {
+        self.app
+            .count("SELECT count(*) FROM leaver.confirmations")
+            .await
+    }
+}
+
+/// The time of the status as the rows have it.
+const STORED_AS_OF: &str = "SELECT DISTINCT facts->'status'->>'as_of' FROM leaver.employees";
+
+#[tokio::test]
+async fn a_late_event_does_not_win_against_a_confirmation() {
+    let mut sweep = Sweep::start("bamboohr", 25).await;
+    sweep.read().await;
+    let stored = sweep.app.lines(STORED_AS_OF).await;
+    // At 12:10 and 12:20; the event is from between.
+    sweep.read().await;
+    assert_eq!(sweep.app.lines(STORED_AS_OF).await, stored);
+    assert_eq!(sweep.confirmations().await, 1);
+    sweep.terminate("7", "2026-11-22T12:15:00Z").await;
+    assert_eq!(sweep.app.active().await.len(), 25);
+    sweep.app.advance(TimeDelta::minutes(1));
+    sweep.terminate("7", "2026-11-22T12:20:30Z").await;
+    assert_eq!(sweep.app.active().await.len(), 24);
+}
+
+#[tokio::test]
+async fn a_confirmation_ends_when_facts_are_written() {
+    let mut sweep = Sweep::start("bamboohr", 25).await;
+    sweep.read().await;
+    sweep.read().await;
+    let body = employees(&[employee(
+        "7",
+        "2026-11-22T12:20:30Z",
+        &["workEmail"],
+        &json!({"status": "Active", "workEmail": "other@widgets.example"}),
+    )]);
+    sweep.app.advance(TimeDelta::minutes(1));
+    sweep.app.deliver("bamboohr", &body).await;
+    let written = sweep.employee("7").await;
+    let email = written.work_email.unwrap();
+    assert_eq!(email.value.unwrap().expose(), "other@widgets.example");
+    // Facts that the event did not have keep the time of the confirmation.
+    let read_at = written.hire_date.unwrap().as_of;
+    assert_eq!(read_at.to_rfc3339(), "2026-11-22T12:20:00+00:00");
+    let stored =
+        "SELECT facts->'hire_date'->>'as_of' FROM leaver.employees WHERE employee_id = '7'";
+    assert_eq!(
+        sweep.app.text(stored).await.unwrap(),
+        "2026-11-22T12:20:00Z"
+    );
+    let others = "SELECT count(*) FROM leaver.employees e, leaver.confirmation_of(e.source, e.number, e.revision)";
+    assert_eq!(sweep.app.count(others).await, 24);
+}
+
+#[tokio::test]
+async fn facts_are_the_same_whether_written_or_confirmed() {
+    for provider in ["bamboohr", "merge"] {
+        let mut many = Sweep::start(provider, 25).await;
+        let mut few = Sweep::start(provider, 5).await;
+        for _ in 0..3 {
+            many.read().await;
+            few.read().await;
+        }
+        assert!(many.confirmations().await > 0);
+        assert_eq!(few.confirmations().await, 0);
+        let ids = few
+            .app
+            .lines("SELECT employee_id FROM leaver.employees")
+            .await;
+        for id in ids {
+            let mut confirmed = many.employee(&id).await;
+            let written = few.employee(&id).await;
+            confirmed.account_id.clone_from(&written.account_id);
+            assert_eq!(confirmed, written, "{provider}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn each_complete_read_replaces_the_confirmations_before() {
+    let mut sweep = Sweep::start("bamboohr", 25).await;
+    for _ in 0..4 {
+        sweep.read().await;
+    }
+    assert_eq!(sweep.confirmations().await, 1);
+    // An incomplete read confirms those it had, and the others keep the older confirmation.
+    sweep.records[24] = json!({"id": "25", "workEmail": "dana.25@widgets.example"});
+    assert!(sweep.read().await.incomplete.is_some());
+    assert_eq!(sweep.confirmations().await, 2);
+    let times = [sweep.employee("1").await, sweep.employee("25").await];
+    let times = times.map(|employee| employee.hire_date.unwrap().as_of.to_rfc3339());
+    assert_eq!(
+        times,
+        ["2026-11-22T12:50:00+00:00", "2026-11-22T12:40:00+00:00"]
+    );
+}
+
+#[tokio::test]
+async fn a_confirmation_outlasts_reads_without_news() {
+    let mut sweep = Sweep::start("merge", 25).await;
+    sweep.read().await;
+    sweep.read().await;
+    let before = sweep.employee(&sweep_id(1)).await;
+    for _ in 0..2 {
+        sweep.app.advance(TimeDelta::minutes(10));
+        sweep.read_again().await;
+    }
+    assert_eq!(sweep.confirmations().await, 1);
+    assert_eq!(sweep.employee(&sweep_id(1)).await, before);
+}
+
+/// Returns Merge's id of an employee.
+fn sweep_id(n: usize) -> String {
+    let record = crate::support::apis::merge_employee(n);
+    record["id"].as_str().unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn employees_locked_elsewhere_are_written_and_not_confirmed() {
+    let mut sweep = Sweep::start("bamboohr", 25).await;
+    sweep.read().await;
+    let mut batch = Session::open(&sweep.app.options).await;
+    batch
+        .sql("BEGIN; SELECT pg_advisory_xact_lock_shared(hashtextextended('leaver.confirmations', 0))")
+        .await;
+    sweep.read().await;
+    assert_eq!(sweep.confirmations().await, 0);
+    let stored = sweep.app.lines(STORED_AS_OF).await;
+    assert_eq!(stored, ["2026-11-22T12:20:00Z"]);
+    batch.sql("ROLLBACK").await;
+    sweep.read().await;
+    assert_eq!(sweep.confirmations().await, 1);
+}
+
+#[tokio::test]
+async fn a_batch_in_progress_keeps_confirmations_out() {
+    let mut sweep = Sweep::start("bamboohr", 25).await;
+    sweep.read().await;
+    // The application holds the account, so the batch of the delivery waits with the employee locked.
+    let mut application = Session::open(&sweep.app.options).await;
+    application
+        .sql("BEGIN; SELECT FROM users WHERE email = 'dana.7@widgets.example' FOR UPDATE")
+        .await;
+    let fields = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated"});
+    let body = employees(&[employee("7", "2026-11-22T12:15:00Z", &["status"], &fields)]);
+    let mut worker = sweep.app.beside(&["bamboohr"], &[]).await;
+    let batch = tokio::spawn(async move {
+        worker.deliver("bamboohr", &body).await;
+    });
+    let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' AND database =
+                 (SELECT oid FROM pg_database WHERE datname = current_database())";
+    application.wait_for_count(1, locks).await;
+    let (_, report) = tokio::join!(
+        async {
+            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
+                           AND query LIKE '%asked%'";
+            application.wait_for_count(1, waiting).await;
+            application.sql("COMMIT").await;
+        },
+        sweep.read()
+    );
+    batch.await.unwrap();
+    assert_eq!(report.incomplete, None);
+    // The read began after the event, and says that the person works there.
+    let status = sweep.employee("7").await.status.unwrap();
+    assert_eq!(status.as_of.to_rfc3339(), "2026-11-22T12:20:00+00:00");
+}

@@ -28,6 +28,7 @@ use crate::jobs::deliveries::{Deliveries, WorkerConfig};
 use crate::jobs::housekeeping::{Housekeeping, Retention};
 use crate::jobs::lineage::LineageMonitor;
 use crate::jobs::scheduled_ends::ScheduledEnds;
+use crate::reports::health::reasons::{CODES_OF_DATABASE, CODES_OF_PROCESS};
 use crate::reports::health::{self, HealthProbe};
 use leaver_core::domain::SourceName;
 use leaver_core::signature::{Rejection, Scheme};
@@ -208,8 +209,14 @@ fn create_counters(settings: &Settings, metrics: &Metrics) {
             employee_outcomes: Outcome::NAMES,
             unrouted: &unrouted::REASONS,
             admin_refusals: &authorize::REASONS,
+            health_reasons: &[&CODES_OF_PROCESS[..], &CODES_OF_DATABASE].concat(),
         },
     );
+    for source in &settings.sources {
+        if let Some(api) = &source.api {
+            metrics.create_sync_gauges(&source.name, api.sync_interval);
+        }
+    }
 }
 
 /// Returns how long each source may send nothing, in the order of names.

@@ -1,5 +1,5 @@
-# `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, and `make test` PgBouncer and
-# HAProxy too. They start private servers and stop them afterwards.
+# `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, and `make test` PgBouncer,
+# HAProxy and Prometheus too. They start private servers and stop them afterwards.
 .PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases \
 	help failover versions large-table standby-outage
 
@@ -24,6 +24,7 @@ test:            ## run all tests
 	@./.ci/ensure-postgres
 	@./.ci/ensure-versions
 	@./.ci/ensure-servers
+	@./.ci/ensure-prometheus
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} $(CARGO_TEST) -- $(addprefix --skip ,$(TIMED))
 	$(CARGO_TEST) --test it -- --test-threads=1 $(TIMED)
 

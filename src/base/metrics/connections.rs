@@ -8,8 +8,8 @@ use super::Metrics;
 use super::labels::{Listener, ListenerReason};
 
 impl Metrics {
-    /// Creates the counters of a listener at 0.
-    pub(crate) fn create_rejected_clients<'r>(
+    /// Creates the counters and the gauge of a listener at 0.
+    pub(crate) fn create_listener<'r>(
         &self,
         listener: &str,
         reasons: impl IntoIterator<Item = &'r str>,
@@ -17,6 +17,7 @@ impl Metrics {
         for reason in reasons {
             drop(self.rejected_clients(listener, reason));
         }
+        self.set_open_connections(listener, 0);
     }
 
     /// Counts a client that was closed or answered 503 for want of a slot or of memory.

@@ -95,7 +95,7 @@ async fn each_query_of_the_dashboard_returns_data_in_the_demo() {
     // The story was over before the first scrape, so rates need another leaver.
     deliver(&out);
     prometheus
-        .wait_for("sum(increase(leaver_deactivations_total[1m])) > 0")
+        .wait_for("sum(increase(leaver_deliveries_settled_total[1m])) > 0")
         .await;
     let mut asked = 0;
     for panel in panels() {

@@ -2,10 +2,13 @@
 
 use std::process::Command;
 
+use serde_json::Value;
+
 use super::server::Prometheus;
-use super::{ago, request, send};
+use super::{ago, request};
 use crate::faults::own_postgres::OwnPostgres;
 use crate::support::driving::terminated;
+use crate::support::process::{RunningService, wait_until};
 use crate::support::{TestApp, employees};
 
 fn copy(from: &std::path::Path, to: &std::path::Path) {
@@ -20,7 +23,7 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
 async fn pending_migrations_fire_an_alert() {
     let app = TestApp::builder().unmigrated().build().await;
     let env = app.env(&[("LEAVER__DATABASE__MIGRATE", "false")]);
-    let service = crate::support::process::RunningService::start(&env);
+    let service = RunningService::start(&env);
     let prometheus = Prometheus::start(&[&service.admin_url]);
     prometheus.wait_for_alerts(&["LeaverNotStarted"]).await;
     app.run(&["migrate"]).succeeded();
@@ -31,6 +34,14 @@ async fn pending_migrations_fire_an_alert() {
     prometheus
         .wait_for(r#"absent(ALERTS{alertstate="firing"})"#)
         .await;
+}
+
+/// Sends a signed body as a provider does: again until it is stored.
+fn store(app: &TestApp, service: &RunningService, source: &str, body: &Value) {
+    let file = app.file("delivery.json", &body.to_string());
+    wait_until("the delivery is stored", || {
+        service.send(app, source, &file).code == Some(0)
+    });
 }
 
 #[tokio::test]
@@ -69,7 +80,7 @@ async fn faults_of_the_database_fire_their_alerts() {
         .await;
     app.sql("SELECT pg_reload_conf()").await;
     prometheus.wait_for("leaver_deliveries_storable == 1").await;
-    send(&app, &service, "bamboohr", &employees(&[entry]));
+    store(&app, &service, "bamboohr", &employees(&[entry]));
     app.wait_until_processed().await;
 
     // A backup, another delivery, and back to the backup.
@@ -89,7 +100,7 @@ async fn faults_of_the_database_fire_their_alerts() {
     own.reconnect(&mut app).await;
     prometheus.wait_for("leaver_deliveries_storable == 1").await;
     let other = terminated("2", "p1@example.com", &ago(30));
-    send(&app, &service, "bamboohr", &employees(&[other]));
+    store(&app, &service, "bamboohr", &employees(&[other]));
     app.wait_until_processed().await;
     own.stop().await;
     copy(backup.path(), own.home());

@@ -12,7 +12,7 @@ fn table(heading: &str) -> BTreeSet<String> {
         .split_once(heading)
         .unwrap_or_else(|| panic!("no {heading}"));
     let rows = rest.lines().skip_while(|line| !line.starts_with('|'));
-    let rows = rows.take_while(|line| line.starts_with('|')).skip(2);
+    let rows = rows.take_while(|line| line.starts_with('|')).skip(1);
     rows.map(|row| row.split('`').nth(1).unwrap().to_owned())
         .collect()
 }

@@ -5,7 +5,7 @@ mod dashboard;
 mod database;
 mod documented;
 mod exposition;
-mod locked;
+mod late;
 mod process;
 mod replicas;
 mod rules;

@@ -5,9 +5,7 @@ use std::process::Command;
 use super::server::{checkout, program, read};
 
 /// Files with the real faults.
-const FAULTS: [&str; 6] = [
-    "apis", "database", "locked", "process", "replicas", "watched",
-];
+const FAULTS: [&str; 6] = ["apis", "database", "late", "process", "replicas", "watched"];
 
 fn alerts() -> Vec<String> {
     let rules = read("ops/prometheus/rules.yml");

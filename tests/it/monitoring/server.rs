@@ -105,8 +105,15 @@ impl Prometheus {
             .extend_pairs(query)
             .finish();
         let url = format!("{}/api/v1/{path}?{parameters}", self.url);
-        let answer = self.client.get(url).send().await.unwrap();
-        let text = answer.text().await.unwrap();
+        let began = Instant::now();
+        let text = loop {
+            let answer = self.client.get(&url).send().await.unwrap();
+            // It listens before it answers queries.
+            if answer.status() != 503 || began.elapsed() > WAIT_LIMIT {
+                break answer.text().await.unwrap();
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
         let value: Value = serde_json::from_str(&text).unwrap_or_else(|_| panic!("{text}"));
         assert_eq!(value["status"], "success", "{path} {query:?}: {value}");
         value["data"].clone()

@@ -1,4 +1,5 @@
-//! Small parts that every module may use: clock, liveness, metrics, backoff, fail points, log throttling.
+//! Small parts that every module may use: clock, liveness, metrics, backoff, fail points, log throttling,
+//! traces.
 
 pub(crate) mod backoff;
 pub mod clock;
@@ -11,3 +12,4 @@ pub mod metrics;
 pub(crate) mod panics;
 pub(crate) mod process;
 pub(crate) mod rejections;
+pub mod traces;

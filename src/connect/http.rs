@@ -11,7 +11,7 @@ use reqwest::{Client, Response, StatusCode, Url, redirect::Policy};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::rate_limit::{CredentialBreaker, HostLimiter};
-use super::{ClientLimits, ReadError, address, retry};
+use super::{ClientLimits, ReadError, address, retry, trace};
 use crate::base::clock::Clock;
 use leaver_core::providers::error_in_success;
 
@@ -225,6 +225,7 @@ impl Transport {
             "connect.attempt: finished"
         );
         let now = inner.clock.now();
+        trace::record(request, attempt, status, &result, now, began.elapsed());
         match (status, request.scope) {
             (Some(401), _) | (Some(403), Scope::Account) => {
                 inner.credentials.block(request.credentials, now, block);

@@ -8,6 +8,7 @@ mod jobs;
 mod listeners;
 pub mod telemetry;
 mod startup;
+mod traces;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -70,7 +71,9 @@ impl Service {
             silence_thresholds: silence_thresholds(settings),
             sources: companies(settings, &crate::connect::ClientLimits::default(), &clock)?,
         };
-        let components = Arc::new(Components::new(settings, database, clock));
+        let mut components = Components::new(settings, database, clock);
+        let exported = components.take_spans(settings)?;
+        let components = Arc::new(components);
         let (http_stop, work_stop) = (CancellationToken::new(), CancellationToken::new());
         let http = listeners.serve(&components.state, &http_stop);
         let work = TaskTracker::new();
@@ -81,6 +84,9 @@ impl Service {
             );
             async move { throttle.report(&stop).await }
         });
+        if let Some((exporter, spans)) = exported {
+            work.spawn(exporter.run(spans, work_stop.clone()));
+        }
         let failed = CancellationToken::new();
         let failure = Arc::new(std::sync::Mutex::new(None));
         let startup = Startup {

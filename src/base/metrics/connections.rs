@@ -1,11 +1,11 @@
-//! Metrics of the listeners' connections.
+//! Metrics of the listeners' connections and of sent traces.
 
 use std::ops::Deref;
 
 use prometheus_client::metrics::counter::Counter;
 
 use super::Metrics;
-use super::labels::{Listener, ListenerReason};
+use super::labels::{Listener, ListenerReason, Outcome};
 
 impl Metrics {
     /// Creates the counters and the gauge of a listener at 0.
@@ -32,6 +32,12 @@ impl Metrics {
         };
         let open = i64::try_from(open).unwrap_or(i64::MAX);
         self.connections_open.get_or_create(&listener).set(open);
+    }
+
+    /// Counts spans with an outcome: `sent`, `failed` or `dropped`.
+    pub(crate) fn record_spans(&self, outcome: &'static str, count: usize) {
+        let counter = self.trace_spans.get_or_create(&Outcome { outcome });
+        counter.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
     fn rejected_clients(&self, listener: &str, reason: &str) -> impl Deref<Target = Counter> {

@@ -69,6 +69,9 @@ impl Metrics {
                 drop(family.get_or_create(&source));
             }
         }
+        for outcome in ["sent", "failed", "dropped"] {
+            self.record_spans(outcome, 0);
+        }
         self.set_reasons(labels.health_reasons.iter().copied(), |_| false);
         for (family, reasons) in [
             (&self.requests_unrouted, labels.unrouted),

@@ -22,7 +22,7 @@ pub(crate) use self::counters::CounterLabels;
 pub use self::exposition::Format;
 pub use self::gauges::{Gauges, SourceGauges};
 use self::labels::{
-    Build, Listener, ListenerReason, RejectReason, Source, SourceOutcome, SourceReason,
+    Build, Listener, ListenerReason, Outcome, RejectReason, Source, SourceOutcome, SourceReason,
 };
 use self::shared::SharedGauges;
 use leaver_core::domain::SourceName;
@@ -56,6 +56,7 @@ pub struct Metrics {
     connections_open: Family<Listener, Gauge>,
     admin_requests_refused: Family<RejectReason, Counter>,
     tokio_tasks_alive: Gauge,
+    trace_spans: Family<Outcome, Counter>,
     shared: SharedGauges,
     started: Instant,
     registry: Registry,
@@ -73,7 +74,7 @@ impl Default for Metrics {
         )
         .get_or_create(&Build {
             version: env!("CARGO_PKG_VERSION"),
-            commit: option_env!("LEAVER_COMMIT").unwrap_or("unknown"),
+            commit: option_env!("LEAVER_BUILD_COMMIT").unwrap_or("unknown"),
         })
         .set(1);
         Self {
@@ -164,6 +165,11 @@ impl Default for Metrics {
                 all,
                 "tokio_tasks_alive",
                 "Tasks that have not ended: the loops, and one per connection",
+            ),
+            trace_spans: add(
+                all,
+                "trace_spans",
+                "Spans by outcome: sent to the collector, refused by it, or dropped since too many waited",
             ),
             shared: SharedGauges::register(all),
             started: Instant::now(),

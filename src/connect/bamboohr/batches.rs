@@ -6,6 +6,7 @@ use chrono::{DateTime, Utc};
 use tokio::task::JoinSet;
 
 use super::{BambooHrApi, history_begins, withheld};
+use crate::base::traces::inherit;
 use crate::connect::{EmployeeBatch, ReadError};
 use leaver_core::domain::{ChangeKind, EmployeeChange, EmployeeId, Facts, Field};
 use leaver_core::providers::{ChangedAction, EmployeeRead, bamboohr_deletion};
@@ -127,10 +128,10 @@ impl EmployeeBatches<'_> {
                 && let Some(id) = self.pending.pop_front()
             {
                 let api = self.api.clone();
-                self.reads.spawn(async move {
+                self.reads.spawn(inherit(async move {
                     let read = api.employee(&id).await;
                     (id, read)
-                });
+                }));
             }
             match self.reads.join_next().await {
                 None => break,

@@ -10,6 +10,7 @@ mod process;
 mod replicas;
 mod rules;
 mod server;
+mod traces;
 mod watched;
 
 use chrono::{SecondsFormat, TimeDelta, Utc};

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 use tokio::runtime::Handle;
@@ -13,6 +13,7 @@ use tokio::runtime::Handle;
 use super::AppState;
 use super::error::ApiError;
 use crate::base::liveness::Phase;
+use crate::base::metrics::Format;
 use crate::reports::health::{Health, HealthState};
 
 /// Answers 200 while the process runs.
@@ -42,22 +43,22 @@ pub(super) async fn report(State(state): State<Arc<AppState>>) -> Response {
     (status, Json(health)).into_response()
 }
 
-/// Answers in Prometheus text. Gauges from the database keep their last values while it does not answer.
-pub(super) async fn metrics(State(state): State<Arc<AppState>>) -> Response {
+/// Answers in Prometheus text, or in `OpenMetrics` text if the request prefers it. Gauges from the database keep their last
+/// values while it does not answer.
+pub(super) async fn metrics(State(state): State<Arc<AppState>>, headers: HeaderMap) -> Response {
     let health = health(&state).await;
-    let gauges = health.gauges(state.clock.now());
-    state.metrics.set_storing(health.storing == "ok");
-    let tasks = Handle::current().metrics().num_alive_tasks();
-    state.metrics.set_alive_tasks(tasks);
-    match state.metrics.text(gauges.as_ref()) {
-        Ok(text) => (
-            [(
-                CONTENT_TYPE,
-                "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            )],
-            text,
-        )
-            .into_response(),
+    let metrics = &state.metrics;
+    if let Some(gauges) = health.gauges(state.clock.now()) {
+        metrics.set(&gauges);
+    }
+    health.set_reasons(metrics);
+    metrics.set_storing(health.storing == "ok");
+    metrics.set_alive_tasks(Handle::current().metrics().num_alive_tasks());
+    let accept = headers.get_all(ACCEPT).iter();
+    let accept: Vec<&str> = accept.filter_map(|value| value.to_str().ok()).collect();
+    let format = Format::accepted(&accept.join(","));
+    match metrics.text(format) {
+        Ok(text) => ([(CONTENT_TYPE, format.content_type())], text).into_response(),
         Err(_) => ApiError::Internal.into_response(),
     }
 }

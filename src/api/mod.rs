@@ -16,6 +16,7 @@ pub mod proxies;
 pub mod server;
 pub mod slots;
 mod timeouts;
+mod traces;
 pub(crate) mod token_failures;
 pub(crate) mod unrouted;
 mod verification;
@@ -38,6 +39,7 @@ use crate::base::clock::Clock;
 use crate::base::liveness::Liveness;
 use crate::base::metrics::Metrics;
 use crate::base::rejections::Rejections;
+use crate::base::traces::Traces;
 use crate::db::pool::Pool;
 use crate::ingest::SilenceThreshold;
 use crate::ingest::group_commit::GroupCommit;
@@ -61,6 +63,8 @@ pub struct AppState {
     pub liveness: Arc<Liveness>,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
+    /// Records spans.
+    pub traces: Traces,
     /// Limits log lines about refused requests.
     pub log_throttle: Arc<LogThrottle>,
     /// Limits answers to wrong tokens.

@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::peer::peer;
 use super::slots::Slot;
 use super::verification::Unverified;
-use super::{AppState, bodies, unrouted};
+use super::{AppState, bodies, traces, unrouted};
 use crate::base::failpoints;
 use crate::ingest::group_commit::{Reservation, StoreError};
 use crate::ingest::inbox::arrivals::Receipt;
@@ -85,8 +85,10 @@ pub(super) async fn receive(
     state
         .metrics
         .record_webhook_request(source, outcome, began.elapsed().as_secs_f64());
+    let context = traces::record_receipt(&state, source, &stored, began);
     let receipt = stored?;
-    debug!(%source, delivery = %receipt.id, duplicate = receipt.duplicate, "intake.store: {outcome}");
+    let trace_id = context.map(|context| tracing::field::display(context.trace_id()));
+    debug!(%source, delivery = %receipt.id, trace_id, duplicate = receipt.duplicate, "intake.store: {outcome}");
     Ok(Json(Stored {
         received: true,
         delivery: receipt.id,

@@ -1,4 +1,5 @@
-//! Small parts that every module may use: clock, liveness, metrics, backoff, fail points, log throttling.
+//! Small parts that every module may use: clock, liveness, metrics, backoff, fail points, log throttling,
+//! traces.
 
 pub(crate) mod backoff;
 pub mod build;
@@ -13,3 +14,4 @@ pub(crate) mod panics;
 pub(crate) mod process;
 pub(crate) mod progress;
 pub(crate) mod rejections;
+pub mod traces;

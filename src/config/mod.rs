@@ -22,6 +22,7 @@ mod server;
 mod sources;
 mod tenants;
 mod toml_errors;
+mod traces;
 mod values;
 mod variables;
 mod worker;
@@ -47,6 +48,7 @@ pub use self::secrets::SecretScope;
 pub(crate) use self::server::Server;
 pub(crate) use self::sources::ApiSettings;
 pub use self::sources::Source;
+pub(crate) use self::traces::TracesSettings;
 pub(crate) use self::worker::WorkerSettings;
 use crate::engine::accounts::AccountsMapping;
 
@@ -78,6 +80,8 @@ pub struct Settings {
     pub worker: WorkerSettings,
     /// Filter and format of the log.
     pub log: Log,
+    /// Where traces are sent; `None` if they are off.
+    pub traces: Option<TracesSettings>,
     /// Remarks about the secrets.
     pub(crate) secrets: SecretReport,
 }
@@ -109,6 +113,7 @@ impl Settings {
             sources,
             server: raw.server.build(&secrets, &provenance)?,
             database: raw.database.build(&secrets, &provenance)?,
+            traces: raw.traces.build(&secrets, &provenance)?,
             secrets: secrets.finish()?,
             accounts: raw.accounts.build(&provenance)?,
             drift: raw.drift.build(&provenance)?,

@@ -13,6 +13,7 @@ use super::policy::RawPolicy;
 use super::safeguard::RawSafeguard;
 use super::server::RawServer;
 use super::sources::RawSource;
+use super::traces::RawTraces;
 use super::worker::RawWorker;
 
 /// All sections. Only key names and types have been checked.
@@ -30,6 +31,7 @@ pub(super) struct Raw {
     pub(super) observations: RawObservations,
     pub(super) worker: RawWorker,
     pub(super) log: RawLog,
+    pub(super) traces: RawTraces,
     #[serde(default)]
     pub(super) sources: Vec<RawSource>,
 }

@@ -16,7 +16,7 @@ pub(crate) use self::failure::status_failure;
 use self::failure::{connection_failure, is_retried, unexpected};
 pub(crate) use self::stream::BodyStream;
 use super::rate_limit::{CredentialBreaker, HostLimiter, RequestPermit};
-use super::{ClientLimits, ReadError, address, retry};
+use super::{ClientLimits, ReadError, address, retry, trace};
 use crate::base::clock::Clock;
 use leaver_core::providers::error_in_success;
 
@@ -229,6 +229,7 @@ impl Transport {
             "connect.attempt: finished"
         );
         let now = inner.clock.now();
+        trace::record(request, attempt, status, &result, now, began.elapsed());
         match (status, request.scope) {
             (Some(401), _) | (Some(403), Scope::Account) => {
                 inner.credentials.block(request.credentials, now, block);

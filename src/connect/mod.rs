@@ -18,6 +18,7 @@ pub use http::Transport;
 
 mod rate_limit;
 mod retry;
+mod trace;
 
 mod bamboohr;
 pub use bamboohr::{

@@ -39,6 +39,7 @@ pub(crate) use self::failure::Failure;
 use self::policies::Policies;
 use crate::base::clock::Clock;
 use crate::base::metrics::Metrics;
+use crate::base::traces::Traces;
 use crate::db::pool::Pool;
 
 /// Everything the engine needs: the database, the policies of all sources and the application's accounts table.
@@ -55,6 +56,8 @@ pub struct Engine {
     pub notifications: Notifications,
     /// Counters and histograms.
     pub metrics: Arc<Metrics>,
+    /// Spans; off unless it is set.
+    pub traces: Traces,
     /// The accounts table as last inspected, shared by all jobs.
     accounts_table: Mutex<Option<KnownTable>>,
 }
@@ -107,6 +110,7 @@ impl Engine {
             policies: policies.into(),
             notifications: Notifications::default(),
             metrics,
+            traces: Traces::default(),
             accounts_table: Mutex::default(),
         }
     }

@@ -6,6 +6,7 @@ pub mod scheduled_ends;
 pub(crate) mod housekeeping;
 pub mod lineage;
 pub mod sync;
+mod traces;
 pub mod drift;
 pub mod source_silence;
 pub mod provider_webhooks;

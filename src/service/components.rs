@@ -5,7 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
+use tokio::sync::mpsc;
 
+use super::traces::Exporter;
 use crate::api::token_failures::TokenFailures;
 use crate::api::webhook_keys::WebhookKeys;
 use crate::api::{AppState, Verification};
@@ -14,6 +16,7 @@ use crate::base::clock::Clock;
 use crate::base::liveness::Liveness;
 use crate::base::metrics::{CounterLabels, Metrics};
 use crate::base::rejections::Rejections;
+use crate::base::traces::{Span, Traces};
 use crate::config::Settings;
 use crate::db::backends::Backends;
 use crate::db::connection::ConnectSource;
@@ -28,6 +31,7 @@ use crate::jobs::deliveries::{Deliveries, WorkerConfig};
 use crate::jobs::housekeeping::{Housekeeping, Retention};
 use crate::jobs::lineage::LineageMonitor;
 use crate::jobs::scheduled_ends::ScheduledEnds;
+use crate::reports::health::reasons::{CODES_OF_DATABASE, CODES_OF_PROCESS};
 use crate::reports::health::{self, HealthProbe};
 use leaver_core::domain::SourceName;
 use leaver_core::signature::{Rejection, Scheme};
@@ -98,6 +102,8 @@ pub struct Components {
     pub backends: Backends,
     /// How everything connects.
     pub source: ConnectSource,
+    /// Spans to send.
+    spans: Option<mpsc::Receiver<Span>>,
 }
 
 impl Components {
@@ -121,8 +127,16 @@ impl Components {
     ) -> Self {
         let source = database.into();
         let backends = backends(settings, &source);
-        let engine = Arc::new(engine_with(settings, &backends, Arc::clone(&clock)));
+        let mut engine = engine_with(settings, &backends, Arc::clone(&clock));
         create_counters(settings, &engine.metrics);
+        let mut spans = None;
+        if let Some(traces) = &settings.traces {
+            let metrics = Arc::clone(&engine.metrics);
+            let (recorder, recorded) = Traces::start(traces.sample_percent, metrics);
+            engine.traces = recorder;
+            spans = Some(recorded);
+        }
+        let engine = Arc::new(engine);
         let liveness = Arc::new(Liveness::default());
         let memory = Arc::new(Memory::default());
         let limits = group_commit::QueueLimits {
@@ -161,6 +175,7 @@ impl Components {
             clock,
             liveness: Arc::clone(&liveness),
             metrics: Arc::clone(&engine.metrics),
+            traces: engine.traces.clone(),
             log_throttle: Arc::default(),
             token_failures: TokenFailures::default(),
             rejections: Rejections::default(),
@@ -192,6 +207,24 @@ impl Components {
             liveness,
             backends,
             source,
+            spans,
+        }
+    }
+
+    /// Returns what sends the recorded spans, once, if traces are on.
+    ///
+    /// # Errors
+    /// Returns an error if a header cannot be sent or TLS cannot be set up.
+    pub(super) fn take_spans(
+        &mut self,
+        settings: &Settings,
+    ) -> anyhow::Result<Option<(Exporter, mpsc::Receiver<Span>)>> {
+        match (&settings.traces, self.spans.take()) {
+            (Some(traces), Some(spans)) => {
+                let exporter = Exporter::new(traces, Arc::clone(&self.engine.metrics))?;
+                Ok(Some((exporter, spans)))
+            }
+            _ => Ok(None),
         }
     }
 }
@@ -208,8 +241,19 @@ fn create_counters(settings: &Settings, metrics: &Metrics) {
             employee_outcomes: Outcome::NAMES,
             unrouted: &unrouted::REASONS,
             admin_refusals: &authorize::REASONS,
+            health_reasons: &[&CODES_OF_PROCESS[..], &CODES_OF_DATABASE].concat(),
         },
     );
+    for source in &settings.sources {
+        if let Some(api) = &source.api {
+            let ways: &[Way] = match source.scheme.provider() {
+                Provider::BambooHr => &Way::ALL,
+                Provider::Merge => &[],
+            };
+            let ways = ways.iter().map(|way| way.as_str());
+            metrics.create_sync_gauges(&source.name, api.sync_interval, ways);
+        }
+    }
 }
 
 /// Returns how long each source may send nothing, in the order of names.

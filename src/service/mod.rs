@@ -9,6 +9,7 @@ mod listeners;
 pub mod telemetry;
 mod startup;
 pub(crate) mod systemd;
+mod traces;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -74,7 +75,9 @@ impl Service {
             silence_thresholds: silence_thresholds(settings),
             sources: companies(settings, &crate::connect::ClientLimits::default(), &clock)?,
         };
-        let components = Arc::new(Components::new(settings, database, clock));
+        let mut components = Components::new(settings, database, clock);
+        let exported = components.take_spans(settings)?;
+        let components = Arc::new(components);
         let work_stop = CancellationToken::new();
         let http = listeners.serve(&components.state);
         let work = TaskTracker::new();
@@ -85,6 +88,9 @@ impl Service {
             );
             async move { throttle.report(&stop).await }
         });
+        if let Some((exporter, spans)) = exported {
+            work.spawn(exporter.run(spans, work_stop.clone()));
+        }
         let (ready, failed) = (CancellationToken::new(), CancellationToken::new());
         let failure = Arc::new(std::sync::Mutex::new(None));
         let startup = Startup {

@@ -72,7 +72,7 @@ impl Slots {
         metrics: Arc<Metrics>,
     ) -> Arc<Self> {
         let reasons = Reason::VARIANTS.iter().map(|reason| reason.as_str());
-        metrics.create_rejected_clients(listener, reasons);
+        metrics.create_listener(listener, reasons);
         let known = KnownPeers::new(listener == "admin");
         Arc::new(Self {
             listener,

@@ -1,15 +1,15 @@
-//! Metrics of the listeners' connections.
+//! Metrics of the listeners' connections and of sent traces.
 
 use std::ops::Deref;
 
 use prometheus_client::metrics::counter::Counter;
 
 use super::Metrics;
-use super::labels::{Listener, ListenerReason};
+use super::labels::{Listener, ListenerReason, Outcome};
 
 impl Metrics {
-    /// Creates the counters of a listener at 0.
-    pub(crate) fn create_rejected_clients<'r>(
+    /// Creates the counters and the gauge of a listener at 0.
+    pub(crate) fn create_listener<'r>(
         &self,
         listener: &str,
         reasons: impl IntoIterator<Item = &'r str>,
@@ -17,6 +17,7 @@ impl Metrics {
         for reason in reasons {
             drop(self.rejected_clients(listener, reason));
         }
+        self.set_open_connections(listener, 0);
     }
 
     /// Counts a client that was closed or answered 503 for want of a slot or of memory.
@@ -31,6 +32,12 @@ impl Metrics {
         };
         let open = i64::try_from(open).unwrap_or(i64::MAX);
         self.connections_open.get_or_create(&listener).set(open);
+    }
+
+    /// Counts spans with an outcome: `sent`, `failed` or `dropped`.
+    pub(crate) fn record_spans(&self, outcome: &'static str, count: usize) {
+        let counter = self.trace_spans.get_or_create(&Outcome { outcome });
+        counter.inc_by(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
     fn rejected_clients(&self, listener: &str, reason: &str) -> impl Deref<Target = Counter> {

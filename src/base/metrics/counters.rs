@@ -1,4 +1,6 @@
-//! Creates counters at 0.
+//! Creates counters, and the gauges of each source, at 0.
+
+use std::time::Duration;
 
 use super::Metrics;
 use super::labels::{RejectReason, Source, SourceOutcome, SourceReason};
@@ -19,6 +21,8 @@ pub(crate) struct CounterLabels<'a> {
     pub(crate) unrouted: &'a [&'a str],
     /// Reasons of refused requests to the API.
     pub(crate) admin_refusals: &'a [&'a str],
+    /// Codes of the reasons of `/health`.
+    pub(crate) health_reasons: &'a [&'a str],
 }
 
 impl Metrics {
@@ -52,8 +56,23 @@ impl Metrics {
                         }),
                 );
             }
-            drop(self.deactivations.get_or_create(&Source { source }));
+            let source = Source { source };
+            drop(self.deactivations.get_or_create(&source));
+            let shared = &self.shared;
+            for family in [
+                &shared.source_shadow_mode,
+                &shared.source_silent,
+                &shared.provider_webhooks_unhealthy,
+                &shared.last_delivery_age,
+                &shared.sync_incomplete,
+            ] {
+                drop(family.get_or_create(&source));
+            }
         }
+        for outcome in ["sent", "failed", "dropped"] {
+            self.record_spans(outcome, 0);
+        }
+        self.set_reasons(labels.health_reasons.iter().copied(), |_| false);
         for (family, reasons) in [
             (&self.requests_unrouted, labels.unrouted),
             (&self.admin_requests_refused, labels.admin_refusals),
@@ -63,5 +82,27 @@ impl Metrics {
                 drop(family.get_or_create(&RejectReason { reason }));
             }
         }
+    }
+    /// Creates the gauges of a source whose API is read, in one of these ways if there are several.
+    pub(crate) fn create_sync_gauges<'w>(
+        &self,
+        source: &SourceName,
+        interval: Duration,
+        ways: impl IntoIterator<Item = &'w str>,
+    ) {
+        let shared = &self.shared;
+        for way in ways {
+            let label = SourceWay {
+                source: source.to_string(),
+                way: way.to_owned(),
+            };
+            drop(shared.read_way.get_or_create(&label));
+        }
+        let source = Source {
+            source: source.to_string(),
+        };
+        let seconds = i64::try_from(interval.as_secs().max(1)).unwrap_or(i64::MAX);
+        shared.sync_interval.get_or_create(&source).set(seconds);
+        drop(shared.last_sync_age.get_or_create(&source));
     }
 }

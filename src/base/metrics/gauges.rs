@@ -1,7 +1,7 @@
-//! Gauges whose values come from the database.
+//! Values of the gauges that come from the database.
 
 use super::Metrics;
-use super::labels::{Source, SourceWay};
+use super::labels::{Code, Source, SourceWay};
 
 /// Values that come from the database. Each is set when metrics are read.
 #[derive(Clone, Debug, Default)]
@@ -14,6 +14,8 @@ pub struct Gauges {
     pub inbox_failed: i64,
     /// Open holds.
     pub holds_open: i64,
+    /// Age of the oldest of them in seconds.
+    pub holds_oldest_seconds: i64,
     /// 1 while the safeguard holds changes of a tenant, else 0.
     pub safeguard_tripped: i64,
     /// Deactivations that the database did not carry out.
@@ -26,58 +28,121 @@ pub struct Gauges {
     pub pending_reads_failing: i64,
     /// Access ends that are scheduled.
     pub scheduled_access_ends: i64,
+    /// Those of them that are late.
+    pub scheduled_access_ends_overdue: i64,
     /// Active accounts whose employee has left, at the last drift check; `None` before the first one.
     pub drift_terminated_with_access: Option<i64>,
-    /// Per source, 1 while its changes are only planned, else 0.
-    pub source_shadow_mode: Vec<(String, i64)>,
-    /// Per source, BambooHR's webhooks that an operator should look at.
-    pub provider_webhooks_unhealthy: Vec<(String, i64)>,
-    /// Per source, seconds since its last delivery.
-    pub last_delivery_age_seconds: Vec<(String, i64)>,
-    /// Per source, seconds since the end of its last complete sync.
-    pub last_sync_age_seconds: Vec<(String, i64)>,
-    /// Per source and way of reading employees, 1 for the way in use, else 0.
-    pub read_way: Vec<(String, &'static str, i64)>,
+    /// Each source.
+    pub sources: Vec<SourceGauges>,
+}
+
+/// Values of one source.
+#[derive(Clone, Debug, Default)]
+pub struct SourceGauges {
+    /// Its name.
+    pub source: String,
+    /// True while its changes are only planned.
+    pub is_shadow: bool,
+    /// True while it has sent nothing for longer than `max_silence`.
+    pub is_silent: bool,
+    /// BambooHR's webhooks that an operator should look at.
+    pub webhooks_unhealthy: i64,
+    /// Seconds since its last delivery, or since it was first configured.
+    pub last_delivery_age_seconds: Option<i64>,
+    /// Seconds since the end of its last complete sync.
+    pub last_sync_age_seconds: Option<i64>,
+    /// True if its last sync was incomplete.
+    pub is_sync_incomplete: bool,
+    /// The ways in which its employees can be read, where there are several, and 1 for the way in use.
+    pub read_ways: Vec<(&'static str, i64)>,
 }
 
 impl Metrics {
     /// Sets all gauges.
-    pub(super) fn set(&self, gauges: &Gauges) {
-        self.inbox_pending.set(gauges.inbox_pending);
-        self.inbox_oldest_pending
+    pub fn set(&self, gauges: &Gauges) {
+        let shared = &self.shared;
+        shared.inbox_pending.set(gauges.inbox_pending);
+        shared
+            .inbox_oldest_pending
             .set(gauges.inbox_oldest_pending_seconds);
-        self.inbox_failed.set(gauges.inbox_failed);
-        self.holds_open.set(gauges.holds_open);
-        self.safeguard_tripped.set(gauges.safeguard_tripped);
-        self.deactivations_blocked.set(gauges.deactivations_blocked);
-        self.leavers_without_account
+        shared.inbox_failed.set(gauges.inbox_failed);
+        shared.holds_open.set(gauges.holds_open);
+        shared.holds_oldest.set(gauges.holds_oldest_seconds);
+        shared.safeguard_tripped.set(gauges.safeguard_tripped);
+        shared
+            .deactivations_blocked
+            .set(gauges.deactivations_blocked);
+        shared
+            .leavers_without_account
             .set(gauges.leavers_without_account);
-        self.pending_reads.set(gauges.pending_reads);
-        self.pending_reads_failing.set(gauges.pending_reads_failing);
-        self.scheduled_access_ends.set(gauges.scheduled_access_ends);
+        shared.pending_reads.set(gauges.pending_reads);
+        shared
+            .pending_reads_failing
+            .set(gauges.pending_reads_failing);
+        shared
+            .scheduled_access_ends
+            .set(gauges.scheduled_access_ends);
+        shared
+            .scheduled_access_ends_overdue
+            .set(gauges.scheduled_access_ends_overdue);
         if let Some(count) = gauges.drift_terminated_with_access {
-            self.drift_terminated_with_access.set(count);
+            shared.drift_terminated_with_access.set(count);
         }
-        for (source, way, value) in &gauges.read_way {
+        for source in &gauges.sources {
+            self.set_source(source);
+        }
+    }
+
+    fn set_source(&self, gauges: &SourceGauges) {
+        let shared = &self.shared;
+        let source = Source {
+            source: gauges.source.clone(),
+        };
+        for (family, value) in [
+            (&shared.source_shadow_mode, gauges.is_shadow.into()),
+            (&shared.source_silent, gauges.is_silent.into()),
+            (&shared.sync_incomplete, gauges.is_sync_incomplete.into()),
+            (
+                &shared.provider_webhooks_unhealthy,
+                gauges.webhooks_unhealthy,
+            ),
+        ] {
+            family.get_or_create(&source).set(value);
+        }
+        for (way, value) in &gauges.read_ways {
             let label = SourceWay {
-                source: source.clone(),
+                source: gauges.source.clone(),
                 way: (*way).to_owned(),
             };
-            self.read_way.get_or_create(&label).set(*value);
+            shared.read_way.get_or_create(&label).set(*value);
         }
-        for (family, values) in [
-            (&self.source_shadow_mode, &gauges.source_shadow_mode),
-            (
-                &self.provider_webhooks_unhealthy,
-                &gauges.provider_webhooks_unhealthy,
-            ),
-            (&self.last_delivery_age, &gauges.last_delivery_age_seconds),
-            (&self.last_sync_age, &gauges.last_sync_age_seconds),
-        ] {
-            for (source, value) in values {
-                let source = source.clone();
-                family.get_or_create(&Source { source }).set(*value);
+        if let Some(age) = gauges.last_delivery_age_seconds {
+            shared.last_delivery_age.get_or_create(&source).set(age);
+        }
+        // Sources without an API have no such gauge.
+        let age = match gauges.last_sync_age_seconds {
+            Some(age) => Some(age),
+            None if shared.sync_interval.get(&source).is_some() => {
+                Some(i64::try_from(self.started.elapsed().as_secs()).unwrap_or(i64::MAX))
             }
+            None => None,
+        };
+        if let Some(age) = age {
+            shared.last_sync_age.get_or_create(&source).set(age);
+        }
+    }
+
+    /// Sets each of these reasons to 1 if it is among those of `/health`, else to 0.
+    pub(crate) fn set_reasons<'c>(
+        &self,
+        codes: impl IntoIterator<Item = &'c str>,
+        is_present: impl Fn(&str) -> bool,
+    ) {
+        for code in codes {
+            let value = is_present(code).into();
+            let code = code.to_owned();
+            let reason = self.shared.health_reason.get_or_create(&Code { code });
+            reason.set(value);
         }
     }
 }

@@ -40,3 +40,19 @@ pub(super) struct ListenerReason {
     pub(super) listener: String,
     pub(super) reason: String,
 }
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct Code {
+    pub(super) code: String,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct Outcome {
+    pub(super) outcome: &'static str,
+}
+
+#[derive(Clone, Debug, Hash, PartialEq, Eq, EncodeLabelSet)]
+pub(super) struct Build {
+    pub(super) version: &'static str,
+    pub(super) commit: &'static str,
+}

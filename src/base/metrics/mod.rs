@@ -3,13 +3,15 @@
 
 mod connections;
 mod counters;
+mod exposition;
 mod gauges;
 mod labels;
+mod process;
+mod shared;
 
 use std::fmt::Debug;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
@@ -17,10 +19,12 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
 pub(crate) use self::counters::CounterLabels;
-pub use self::gauges::Gauges;
+pub use self::exposition::Format;
+pub use self::gauges::{Gauges, SourceGauges};
 use self::labels::{
-    Listener, ListenerReason, RejectReason, Source, SourceOutcome, SourceReason, SourceWay,
+    Build, Listener, ListenerReason, Outcome, RejectReason, Source, SourceOutcome, SourceReason,
 };
+use self::shared::SharedGauges;
 use leaver_core::domain::SourceName;
 
 /// Histogram buckets for durations, in seconds.
@@ -47,34 +51,32 @@ pub struct Metrics {
     delivery_latency: Histogram,
     employee_outcomes: Family<SourceOutcome, Counter>,
     deactivations: Family<Source, Counter>,
-    inbox_pending: Gauge,
-    inbox_oldest_pending: Gauge,
-    inbox_failed: Gauge,
-    holds_open: Gauge,
-    safeguard_tripped: Gauge,
-    deactivations_blocked: Gauge,
-    leavers_without_account: Gauge,
-    pending_reads: Gauge,
-    pending_reads_failing: Gauge,
     requests_unrouted: Family<RejectReason, Counter>,
     clients_rejected: Family<ListenerReason, Counter>,
     connections_open: Family<Listener, Gauge>,
     admin_requests_refused: Family<RejectReason, Counter>,
-    scheduled_access_ends: Gauge,
-    drift_terminated_with_access: Gauge,
-    source_shadow_mode: Family<Source, Gauge>,
-    provider_webhooks_unhealthy: Family<Source, Gauge>,
-    last_delivery_age: Family<Source, Gauge>,
-    last_sync_age: Family<Source, Gauge>,
-    read_way: Family<SourceWay, Gauge>,
     tokio_tasks_alive: Gauge,
+    trace_spans: Family<Outcome, Counter>,
+    shared: SharedGauges,
+    started: Instant,
     registry: Registry,
+    process: Registry,
 }
 
 impl Default for Metrics {
     fn default() -> Self {
         let mut registry = Registry::with_prefix("leaver");
         let all = &mut registry;
+        add::<Family<Build, Gauge>>(
+            all,
+            "build_info",
+            "1; the labels name the version and the commit",
+        )
+        .get_or_create(&Build {
+            version: env!("CARGO_PKG_VERSION"),
+            commit: option_env!("LEAVER_BUILD_COMMIT").unwrap_or("unknown"),
+        })
+        .set(1);
         Self {
             webhook_requests: add(
                 all,
@@ -143,47 +145,6 @@ impl Default for Metrics {
                 "Employees in settled deliveries by source and outcome",
             ),
             deactivations: add(all, "deactivations", "Deactivated accounts by source"),
-            inbox_pending: add(
-                all,
-                "inbox_pending",
-                "Deliveries that are not processed yet",
-            ),
-            inbox_oldest_pending: add_seconds(
-                all,
-                "inbox_oldest_pending",
-                "Age of the oldest pending delivery",
-            ),
-            inbox_failed: add(
-                all,
-                "inbox_failed",
-                "Deliveries that could not be processed",
-            ),
-            holds_open: add(all, "holds_open", "Decisions that wait for a person"),
-            safeguard_tripped: add(
-                all,
-                "safeguard_tripped",
-                "1 while the safeguard holds changes of a tenant until a person decides",
-            ),
-            deactivations_blocked: add(
-                all,
-                "deactivations_blocked",
-                "Deactivations that the database did not carry out",
-            ),
-            leavers_without_account: add(
-                all,
-                "leavers_without_account",
-                "Employees who left and for whom no account is found",
-            ),
-            pending_reads: add(
-                all,
-                "pending_reads",
-                "Employees to be read over their provider's API",
-            ),
-            pending_reads_failing: add(
-                all,
-                "pending_reads_failing",
-                "Pending reads that failed and wait for more than a minute, or cannot succeed",
-            ),
             requests_unrouted: add(
                 all,
                 "requests_unrouted",
@@ -200,47 +161,20 @@ impl Default for Metrics {
                 "admin_requests_refused",
                 "API requests without the administrator's token, by reason",
             ),
-            scheduled_access_ends: add(
-                all,
-                "scheduled_access_ends",
-                "Access ends that are scheduled",
-            ),
-            drift_terminated_with_access: add(
-                all,
-                "drift_terminated_with_access",
-                "Active accounts whose employee has left, at the last drift check",
-            ),
-            source_shadow_mode: add(
-                all,
-                "source_shadow_mode",
-                "1 while a source is in shadow mode: its changes are only planned",
-            ),
-            provider_webhooks_unhealthy: add(
-                all,
-                "provider_webhooks_unhealthy",
-                "BambooHR's webhooks of a source that an operator should look at",
-            ),
-            last_delivery_age: add_seconds(
-                all,
-                "last_delivery_age",
-                "Time since the last delivery of a source",
-            ),
-            last_sync_age: add_seconds(
-                all,
-                "last_sync_age",
-                "Time since the end of a source's last complete sync",
-            ),
-            read_way: add(
-                all,
-                "read_way",
-                "1 for the way in which a source's employees are read: report, dataset or single",
-            ),
             tokio_tasks_alive: add(
                 all,
                 "tokio_tasks_alive",
                 "Tasks that have not ended: the loops, and one per connection",
             ),
+            trace_spans: add(
+                all,
+                "trace_spans",
+                "Spans by outcome: sent to the collector, refused by it, or dropped since too many waited",
+            ),
+            shared: SharedGauges::register(all),
+            started: Instant::now(),
             registry,
+            process: process::registry(),
         }
     }
 }
@@ -372,18 +306,5 @@ impl Metrics {
     /// Counts a delivery that failed `worker.max_attempts` times.
     pub(crate) fn delivery_failed(&self) {
         self.deliveries_failed.inc();
-    }
-
-    /// Returns all metrics as text. Without `gauges`, those keep their last values.
-    ///
-    /// # Errors
-    /// Returns the encoder's error; writing to memory does not fail.
-    pub fn text(&self, gauges: Option<&Gauges>) -> Result<String, std::fmt::Error> {
-        if let Some(gauges) = gauges {
-            self.set(gauges);
-        }
-        let mut text = String::new();
-        encode(&mut text, &self.registry)?;
-        Ok(text)
     }
 }

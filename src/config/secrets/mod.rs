@@ -144,7 +144,8 @@ impl<'a> SecretReader<'a> {
         setting: &str,
         reference: &SecretRef,
     ) -> Result<Option<SecretString>, SettingsError> {
-        self.credential(setting, reference, self.scope.has_api(source, provider))
+        let is_read = self.scope.has_api(source, provider);
+        self.credential(setting, reference, is_read, Purpose::Api)
     }
 
     /// Returns the token of a linked account, or `None` if it is not in the scope.
@@ -157,7 +158,17 @@ impl<'a> SecretReader<'a> {
         reference: &SecretRef,
     ) -> Result<Option<SecretString>, SettingsError> {
         let is_read = self.scope.has_account_tokens(source, provider, has_api);
-        self.credential(setting, reference, is_read)
+        self.credential(setting, reference, is_read, Purpose::Api)
+    }
+
+    /// Returns the value of a header for the collector of traces, or `None` if it is not in the scope.
+    pub(super) fn trace_header(
+        &self,
+        setting: &str,
+        reference: &SecretRef,
+    ) -> Result<Option<SecretString>, SettingsError> {
+        let is_read = self.scope.has_traces();
+        self.credential(setting, reference, is_read, Purpose::Traces)
     }
 
     fn credential(
@@ -165,6 +176,7 @@ impl<'a> SecretReader<'a> {
         setting: &str,
         reference: &SecretRef,
         is_read: bool,
+        purpose: Purpose,
     ) -> Result<Option<SecretString>, SettingsError> {
         if !is_read {
             refuse_literal(setting, reference)?;
@@ -173,7 +185,7 @@ impl<'a> SecretReader<'a> {
         let secret = self.resolve(setting, reference)?;
         rules::check_not_blank(&secret)
             .map_err(|_| invalid(setting, "the secret is blank; set it"))?;
-        self.remember_secret(setting, Purpose::Api, &secret);
+        self.remember_secret(setting, purpose, &secret);
         Ok(Some(secret))
     }
 

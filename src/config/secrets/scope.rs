@@ -7,6 +7,7 @@ use leaver_core::domain::Provider;
 pub struct SecretScope<'a> {
     database: bool,
     admin_token: bool,
+    traces: bool,
     webhook_keys: KeyScope<'a>,
     apis: ApiScope<'a>,
 }
@@ -39,6 +40,7 @@ impl<'a> SecretScope<'a> {
         Self {
             database: true,
             admin_token: true,
+            traces: true,
             webhook_keys: KeyScope::All,
             apis: ApiScope::All,
         }
@@ -98,6 +100,11 @@ impl<'a> SecretScope<'a> {
 
     pub(super) fn has_admin_token(&self) -> bool {
         self.admin_token
+    }
+
+    /// Returns whether the headers of the collector of traces are read.
+    pub(super) fn has_traces(&self) -> bool {
+        self.traces
     }
 
     /// Returns how many of the webhook keys of a source are read, of `count` in order.

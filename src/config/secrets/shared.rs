@@ -20,6 +20,8 @@ pub(super) enum Purpose {
     Api,
     /// The API of this service.
     AdminToken,
+    /// The collector of traces.
+    Traces,
 }
 
 /// Fails for the first secret that has a second purpose.

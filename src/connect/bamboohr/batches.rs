@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 
 use super::BambooHrApi;
 use super::reader::Reader;
+use crate::base::traces::inherit;
 use crate::connect::{EmployeeBatch, ReadError, Selection};
 use leaver_core::domain::{EmployeeChange, EmployeeId};
 
@@ -46,7 +47,7 @@ impl EmployeeBatches {
         let (sender, batches) = mpsc::channel(BATCHES_AHEAD);
         let output = Output::new(sender, api.now());
         let mut task = JoinSet::new();
-        task.spawn(read(Reader::new(api.clone(), output)));
+        task.spawn(inherit(read(Reader::new(api.clone(), output))));
         Self { batches, task }
     }
 

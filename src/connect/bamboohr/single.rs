@@ -6,6 +6,7 @@ use tokio::task::JoinSet;
 
 use super::reader::Reader;
 use super::withheld;
+use crate::base::traces::inherit;
 use crate::connect::ReadError;
 use crate::connect::http::Scope;
 use leaver_core::domain::{EmployeeId, Field};
@@ -57,10 +58,10 @@ impl Reader {
                 && let Some(id) = pending.pop_front()
             {
                 let api = self.api.clone();
-                reads.spawn(async move {
+                reads.spawn(inherit(async move {
                     let read = api.employee_in(&id, scope).await;
                     (id, read)
-                });
+                }));
             }
             let Some(joined) = reads.join_next().await else {
                 break;

@@ -25,6 +25,9 @@ pub enum Way {
 }
 
 impl Way {
+    /// Every way, the best first.
+    pub(crate) const ALL: [Self; 3] = [Self::Report, Self::Dataset, Self::Single];
+
     /// Returns its name.
     #[must_use]
     pub fn as_str(self) -> &'static str {

@@ -348,12 +348,24 @@ pub async fn list_open(conn: &mut PgConnection) -> Result<Vec<Hold>, sqlx::Error
     .await
 }
 
-/// Returns the number of open holds.
+/// Open holds.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct OpenHolds {
+    /// Number of them.
+    pub(crate) count: i64,
+    /// When the oldest was opened.
+    pub(crate) oldest_at: Option<DateTime<Utc>>,
+}
+
+/// Returns the number of open holds, and when the oldest was opened.
 ///
 /// # Errors
 /// Returns the database's error.
-pub(crate) async fn count_open(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
-    sqlx::query_scalar!(r#"SELECT count(*) AS "n!" FROM leaver.holds WHERE state = 'open'"#)
-        .fetch_one(conn)
-        .await
+pub(crate) async fn count_open(conn: &mut PgConnection) -> Result<OpenHolds, sqlx::Error> {
+    sqlx::query_as!(
+        OpenHolds,
+        r#"SELECT count(*) AS "count!", min(opened_at) AS oldest_at FROM leaver.holds WHERE state = 'open'"#
+    )
+    .fetch_one(conn)
+    .await
 }

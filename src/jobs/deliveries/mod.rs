@@ -10,6 +10,7 @@ pub mod notify;
 mod parse;
 mod retry;
 mod slices;
+mod traces;
 mod worker;
 
 use std::sync::{Arc, MutexGuard, PoisonError};
@@ -184,6 +185,8 @@ impl Deliveries {
                 state.has_short_waits &= state.reduced_batch_size.is_some();
                 self.engine.metrics.processed(began.elapsed());
                 self.report(&batch);
+                let now = self.engine.clock.now();
+                traces::record_batch(&self.engine.traces, &batch, began.elapsed(), now);
                 Round::Processed(batch.deliveries.len())
             }
             Err(failure) => self.recover(state, failure, now).await,
@@ -216,7 +219,9 @@ impl Deliveries {
                 .collect::<Vec<_>>()
                 .join(" ");
             let elapsed_ms = elapsed.num_milliseconds();
-            let span = tracing::info_span!("deliveries.process", delivery = %id, source);
+            let trace_id = self.engine.traces.of_delivery(id.0);
+            let trace_id = trace_id.map(|context| tracing::field::display(context.trace_id()));
+            let span = tracing::info_span!("deliveries.process", delivery = %id, source, trace_id);
             let _entered = span.enter();
             match &settled.reason {
                 None if settled.outcomes.contains_key(&Outcome::Blocked) => {

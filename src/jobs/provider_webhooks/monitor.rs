@@ -19,6 +19,7 @@ use crate::db::error::error_chain;
 use crate::engine::Engine;
 use crate::jobs::runner::{Job, Next};
 use crate::jobs::sync::SyncSource;
+use crate::jobs::traces::TracedRead;
 use leaver_core::domain::SourceName;
 use leaver_core::providers::{FieldNames, LogEntry, LogTime, Webhook};
 
@@ -140,7 +141,17 @@ impl Job for WebhookJob {
 
     async fn tick(&mut self) -> Next {
         let source = &self.source.source;
-        let cause = match self.monitor.check(&self.source).await {
+        let engine = &self.monitor.engine;
+        let now = engine.clock.now();
+        let traced = TracedRead::begin(&engine.traces, "check webhooks", None, now);
+        let checked = TracedRead::run(traced.as_ref(), self.monitor.check(&self.source)).await;
+        if let (Some(traced), Ok(outcome)) = (traced, &checked)
+            && *outcome != CheckOutcome::NotDue
+        {
+            let is_error = matches!(outcome, CheckOutcome::Failed(_));
+            traced.end(source, is_error, engine.clock.now());
+        }
+        let cause = match checked {
             Ok(CheckOutcome::NotDue) => return Next::Poll(POLL_INTERVAL),
             Ok(CheckOutcome::Done(unhealthy)) => {
                 self.failing = false;

@@ -23,6 +23,7 @@ use crate::db::advisory_lock::AdvisoryLock;
 use crate::engine::Engine;
 use crate::engine::execute::Outcome;
 use crate::jobs::runner::{Job, Next};
+use crate::jobs::traces::TracedRead;
 use crate::roster::sync_state::{self, SyncState};
 use crate::roster::{confirmations, missing};
 use leaver_core::domain::SourceName;
@@ -79,7 +80,17 @@ impl Job for SyncJob {
 
     async fn tick(&mut self) -> Next {
         let source = &self.source;
-        let synced = self.syncer.sync(source, SyncMode::IfDue, &|_, _| {}).await;
+        let engine = &self.syncer.engine;
+        let now = engine.clock.now();
+        let traced = TracedRead::begin(&engine.traces, "sync", None, now);
+        let sync = self.syncer.sync(source, SyncMode::IfDue, &|_, _| {});
+        let synced = TracedRead::run(traced.as_ref(), sync).await;
+        let reports = synced.as_ref().ok().and_then(Option::as_deref);
+        if let (Some(traced), Some([_, ..])) = (traced, reports) {
+            let is_incomplete = reports
+                .is_some_and(|reports| reports.iter().any(|report| report.incomplete.is_some()));
+            traced.end(&source.source, is_incomplete, engine.clock.now());
+        }
         if let Err(error) = synced {
             warn!(source = %source.source, %error, "sync.run: cannot read now; will retry");
         }

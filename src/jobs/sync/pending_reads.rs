@@ -20,9 +20,10 @@ use crate::engine::origin::Origin;
 use crate::engine::{Engine, Failure};
 use crate::jobs::runner::idle::{IdleWait, Now};
 use crate::jobs::runner::{Job, Next};
+use crate::jobs::traces::TracedRead;
 use crate::roster::Observation;
 use crate::roster::pending_reads::{self, PendingRead};
-use leaver_core::domain::{EmployeeChange, ReadFailure, SourceName};
+use leaver_core::domain::{DeliveryId, EmployeeChange, ReadFailure, SourceName};
 use leaver_core::providers::{EmployeeRead, bamboohr_deletion};
 
 /// Reads in flight at the same time.
@@ -91,9 +92,10 @@ impl PendingReader {
     ) -> Result<(usize, Option<DateTime<Utc>>), Failure> {
         let (claimed, next_at) = self.claim().await?;
         let count = claimed.len();
+        let causes = self.causes(&claimed).await?;
         let mut reads = JoinSet::new();
         let mut in_flight: HashMap<tokio::task::Id, PendingRead> = HashMap::new();
-        for read in claimed {
+        for (read, cause) in claimed.into_iter().zip(causes) {
             let Some(api) = self.apis.get(&read.key.source).cloned() else {
                 continue;
             };
@@ -101,8 +103,14 @@ impl PendingReader {
             let after_change = read.since + TimeDelta::microseconds(1);
             let began = self.engine.clock.now().max(after_change);
             let requested = read.clone();
+            let (traces, clock) = (self.engine.traces.clone(), Arc::clone(&self.engine.clock));
             let task = reads.spawn(async move {
-                let result = read_employee(&api, &requested).await;
+                let traced = TracedRead::begin(&traces, "read employee", cause, began);
+                let read = read_employee(&api, &requested);
+                let result = TracedRead::run(traced.as_ref(), read).await;
+                if let Some(traced) = traced {
+                    traced.end(&requested.key.source, result.is_err(), clock.now());
+                }
                 EmployeeResponse {
                     read: requested,
                     began,
@@ -162,6 +170,19 @@ impl PendingReader {
             Ok((claimed, next_at))
         };
         pool.with_silence_timeout(claimed).await
+    }
+
+    /// Returns the last delivery about each of these employees, which caused the read. Without traces they are not queried.
+    async fn causes(&self, reads: &[PendingRead]) -> Result<Vec<Option<DeliveryId>>, sqlx::Error> {
+        if !self.engine.traces.is_on() || reads.is_empty() {
+            return Ok(vec![None; reads.len()]);
+        }
+        let pool = &self.engine.pool;
+        let found = async {
+            let mut conn = pool.acquire().await?;
+            pending_reads::store::last_deliveries(&mut conn, reads).await
+        };
+        pool.with_silence_timeout(found).await
     }
 
     /// Applies a response, or records why the read stays pending.

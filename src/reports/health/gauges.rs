@@ -2,8 +2,8 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Health, SourceHealth};
-use crate::base::metrics::Gauges;
+use super::{Health, SourceHealth, reasons};
+use crate::base::metrics::{Gauges, Metrics, SourceGauges};
 use leaver_core::safeguard::SourceMode;
 
 /// The ways of `sources.*.read`.
@@ -13,46 +13,61 @@ impl Health {
     /// Returns the values of the gauges, or `None` when the database did not answer: unknown is not zero.
     #[must_use]
     pub(crate) fn gauges(&self, now: DateTime<Utc>) -> Option<Gauges> {
-        let is_known = self.database == "ok" && self.schema == "current";
-        is_known.then(|| Gauges {
+        self.is_known().then(|| Gauges {
             inbox_pending: self.backlog.pending,
             inbox_oldest_pending_seconds: self.backlog.oldest_seconds,
             inbox_failed: self.backlog.failed,
             holds_open: self.holds,
+            holds_oldest_seconds: self.oldest_hold_at.map_or(0, |at| (now - at).num_seconds()),
             safeguard_tripped: i64::from(!self.safeguard.tripped.is_empty()),
             deactivations_blocked: self.blocked,
             leavers_without_account: self.without_account,
             pending_reads: self.pending_reads,
             pending_reads_failing: self.failing_reads,
             scheduled_access_ends: self.schedule.pending,
+            scheduled_access_ends_overdue: self.overdue_ends,
             drift_terminated_with_access: self
                 .drift
                 .as_ref()
                 .map(|drift| drift.terminated_with_access),
-            source_shadow_mode: self.by_source(|it| Some((it.mode == SourceMode::Shadow).into())),
-            provider_webhooks_unhealthy: self.by_source(|it| Some(it.unhealthy_webhooks())),
-            last_delivery_age_seconds: self
-                .by_source(|it| Some((now - it.last_delivery_at?).num_seconds())),
-            last_sync_age_seconds: self
-                .by_source(|it| Some((now - it.last_sync_at?).num_seconds())),
-            read_way: self.read_ways(),
+            sources: self
+                .sources
+                .iter()
+                .map(|(name, health)| health.gauges(name, now))
+                .collect(),
         })
     }
 
-    fn read_ways(&self) -> Vec<(String, &'static str, i64)> {
-        let sources = self.sources.iter();
-        let of_source = sources.filter_map(|(name, health)| Some((name, health.read.as_ref()?)));
-        of_source
-            .flat_map(|(name, read)| {
-                READ_WAYS.map(|way| (name.clone(), way, i64::from(read.way == way)))
-            })
-            .collect()
+    /// Sets the metric of each reason. While the database does not answer, reasons that it holds keep their values.
+    pub(crate) fn set_reasons(&self, metrics: &Metrics) {
+        let is_present = |code: &str| self.reasons.iter().any(|reason| reason.code == code);
+        metrics.set_reasons(reasons::CODES_OF_PROCESS, is_present);
+        if self.is_known() {
+            metrics.set_reasons(reasons::CODES_OF_DATABASE, is_present);
+        }
     }
 
-    fn by_source(&self, value: impl Fn(&SourceHealth) -> Option<i64>) -> Vec<(String, i64)> {
-        let sources = self.sources.iter();
-        sources
-            .filter_map(|(name, health)| Some((name.clone(), value(health)?)))
-            .collect()
+    fn is_known(&self) -> bool {
+        self.database == "ok" && self.schema == "current"
+    }
+}
+
+impl SourceHealth {
+    fn gauges(&self, name: &str, now: DateTime<Utc>) -> SourceGauges {
+        let age = |at: DateTime<Utc>| (now - at).num_seconds().max(0);
+        SourceGauges {
+            source: name.to_owned(),
+            is_shadow: self.mode == SourceMode::Shadow,
+            is_silent: self.silent_since.is_some(),
+            webhooks_unhealthy: self.unhealthy_webhooks(),
+            last_delivery_age_seconds: self.last_delivery_at.or(self.listening_since).map(age),
+            last_sync_age_seconds: self.last_sync_at.map(age),
+            is_sync_incomplete: self.last_sync.is_some(),
+            read_ways: self.read.as_ref().map_or_else(Vec::new, |read| {
+                READ_WAYS
+                    .map(|way| (way, i64::from(read.way == way)))
+                    .to_vec()
+            }),
+        }
     }
 }

@@ -4,7 +4,7 @@ mod gauges;
 mod idle;
 mod probe;
 mod query;
-mod reasons;
+pub(crate) mod reasons;
 mod shared;
 mod store;
 mod writes;
@@ -68,6 +68,12 @@ pub struct Health {
     pub schedule: Schedule,
     /// Number of open holds.
     pub holds: i64,
+    /// When the oldest of them was opened.
+    #[serde(skip)]
+    pub oldest_hold_at: Option<DateTime<Utc>>,
+    /// Number of scheduled access ends that are late.
+    #[serde(skip)]
+    pub overdue_ends: i64,
     /// Number of employees whose deactivation the database did not carry out.
     pub blocked: i64,
     /// Number of employees who left and for whom no account is found.
@@ -143,6 +149,9 @@ pub struct SourceHealth {
     pub mode: SourceMode,
     /// Time of the last authentic delivery.
     pub last_delivery_at: Option<DateTime<Utc>>,
+    /// When it was first configured.
+    #[serde(skip)]
+    pub listening_since: Option<DateTime<Utc>>,
     /// Start of the silence, when it is longer than `max_silence`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silent_since: Option<DateTime<Utc>>,
@@ -266,7 +275,9 @@ impl Health {
             worker,
             backlog: found.backlog,
             schedule: found.schedule,
-            holds: found.holds,
+            holds: found.holds.count,
+            oldest_hold_at: found.holds.oldest_at,
+            overdue_ends: found.overdue.count,
             blocked: found.leavers.blocked,
             without_account: found.leavers.without_account,
             pending_reads: found.pending_reads,

@@ -12,6 +12,7 @@ use super::{
 use crate::db::lineage::{self, Restore};
 use crate::db::replication::{self, Replication};
 use crate::engine::holds;
+use crate::engine::holds::store::OpenHolds;
 use crate::engine::shadow::{self, ModeRead};
 use crate::ingest::inbox;
 use crate::ingest::inbox::queries::Backlog;
@@ -34,7 +35,7 @@ pub(super) struct DatabaseHealth {
     pub(super) backlog: Backlog,
     pub(super) schedule: Schedule,
     pub(super) overdue: OverdueEnds,
-    pub(super) holds: i64,
+    pub(super) holds: OpenHolds,
     pub(super) leavers: Leavers,
     pub(super) pending_reads: i64,
     pub(super) failing_reads: FailingReads,
@@ -174,6 +175,7 @@ impl DatabaseHealth {
                             |stored| stored.mode,
                         ),
                         last_delivery_at: entry.at,
+                        listening_since: since,
                         silent_since: silent_since(alarm.after, entry.at, since, now),
                         last_sync_at: of_source
                             .clone()

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 
 use super::PendingRead;
 use crate::db::employee_keys::{KeyColumns, employee_key};
-use leaver_core::domain::{EmployeeKey, SourceName};
+use leaver_core::domain::{DeliveryId, EmployeeKey, SourceName};
 
 /// Inserts reads that are due at once. An existing read changes only if the new change is newer, and keeps its
 /// permanent failure. Returns true if any read was inserted or changed.
@@ -54,6 +54,29 @@ pub async fn count(conn: &mut PgConnection) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(r#"SELECT count(*) AS "count!" FROM leaver.pending_reads"#)
         .fetch_one(conn)
         .await
+}
+
+/// Returns the last delivery about the employee of each of these reads, in their order.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn last_deliveries(
+    conn: &mut PgConnection,
+    reads: &[PendingRead],
+) -> Result<Vec<Option<DeliveryId>>, sqlx::Error> {
+    let columns = KeyColumns::of(reads.iter().map(|read| &read.key));
+    let rows = sqlx::query_scalar!(
+        r#"SELECT e.last_delivery_id AS "id?"
+           FROM unnest($1::text[], $2::text[], $3::text[]) WITH ORDINALITY AS k (source, tenant, employee_id, n)
+           LEFT JOIN leaver.employees e ON (e.source, e.tenant, e.employee_id) = (k.source, k.tenant, k.employee_id)
+           ORDER BY k.n"#,
+        &columns.sources,
+        &columns.tenants,
+        &columns.employee_ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|id| id.map(DeliveryId)).collect())
 }
 
 /// Returns when the next read of these sources is due.

@@ -11,13 +11,14 @@ use crate::support::process::run;
 use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp};
 
 /// All secrets of the configuration, with valid values.
-const SECRETS: [(&str, &str); 6] = [
+const SECRETS: [(&str, &str); 7] = [
     ("B1", BAMBOOHR_KEY),
     ("B2", "the previous key of bamboohr"),
     ("M1", MERGE_KEY),
     ("API_B", "api-key-of-bamboohr"),
     ("API_M", "api-key-of-merge"),
     ("TOKEN", "token-of-a-linked-account"),
+    ("COLLECTOR", "token-of-the-collector"),
 ];
 
 const DB: &[&str] = &["DATABASE_URL"];
@@ -175,6 +176,10 @@ async fn company() -> Company {
         webhook_secrets = ["env:M1"]
         api = {{ base_url = "{url}", api_key = "env:API_M" }}
         linked_accounts = [{{ id = "5b0f", tenant = "acme", token = "env:TOKEN" }}]
+
+        [traces]
+        endpoint = "{url}"
+        headers = {{ authorization = "env:COLLECTOR" }}
         "#
     );
     let config = app.file("leaver.toml", &config).display().to_string();

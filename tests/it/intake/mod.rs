@@ -12,7 +12,7 @@ use chrono::TimeDelta;
 use http_body_util::BodyExt;
 use leaver::base::clock::Clock;
 use leaver::base::liveness::Liveness;
-use leaver::base::metrics::Metrics;
+use leaver::base::metrics::{Format, Metrics};
 use leaver::db::backends::Backends;
 use leaver::ingest::group_commit::{GroupCommit, QueueLimits, StoreError};
 use leaver_core::signature::VerifiedDelivery;
@@ -37,7 +37,7 @@ fn sending(app: &TestApp, request: Request<Body>) -> JoinHandle<(StatusCode, Val
 }
 
 fn metric(app: &TestApp, name: &str) -> f64 {
-    let text = app.parts.state.metrics.text(None).unwrap();
+    let text = app.parts.state.metrics.text(Format::OpenMetrics).unwrap();
     let line = text.lines().find_map(|line| line.strip_prefix(name));
     line.unwrap().trim().parse().unwrap()
 }

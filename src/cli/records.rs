@@ -1,13 +1,13 @@
 //! Output of reports of any length: a table, CSV or JSON, row by row.
 
-use std::io::{ErrorKind, IsTerminal, Write};
+use std::io::IsTerminal;
 
 use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::Config;
 use super::output;
-use super::{COULD_NOT_BE_DONE, Config};
 use crate::config::Settings;
 use crate::reports::completeness::Missing;
 use crate::reports::period::{Bound, Period};
@@ -106,11 +106,11 @@ impl RecordWriter {
             RecordFormat::Json => {
                 let head = serde_json::to_string(period)?;
                 let head = head.strip_suffix('}').unwrap_or(&head);
-                write(&format!("{head},\"rows\":["));
+                output::write_text(&format!("{head},\"rows\":["));
             }
-            RecordFormat::Csv => write(&csv(headings.iter().copied())),
+            RecordFormat::Csv => output::write_text(&csv(headings.iter().copied())),
             RecordFormat::Table if !writer.is_terminal => {
-                write(&format!("{}\n", headings.join("\t")));
+                output::write_text(&format!("{}\n", headings.join("\t")));
             }
             RecordFormat::Table => {}
         }
@@ -130,7 +130,7 @@ impl RecordWriter {
         if self.format == RecordFormat::Json {
             let separator = if self.rows == 1 { "\n" } else { ",\n" };
             let text = serde_json::to_string(record)?;
-            write(&format!("{separator}{}", printable_json(&text)));
+            output::write_text(&format!("{separator}{}", printable_json(&text)));
             return Ok(());
         }
         let value = serde_json::to_value(record)?;
@@ -140,14 +140,14 @@ impl RecordWriter {
             .map(|name| cell(&value, name))
             .collect();
         match self.format {
-            RecordFormat::Csv => write(&csv(cells.iter().map(String::as_str))),
+            RecordFormat::Csv => output::write_text(&csv(cells.iter().map(String::as_str))),
             _ if self.is_terminal => {
                 self.drawn.push(cells);
                 if self.drawn.len() >= DRAWN_ROWS {
                     self.draw();
                 }
             }
-            _ => write(&format!("{}\n", cells.join("\t"))),
+            _ => output::write_text(&format!("{}\n", cells.join("\t"))),
         }
         Ok(())
     }
@@ -162,7 +162,7 @@ impl RecordWriter {
         if self.format == RecordFormat::Json {
             let missing = serde_json::to_string(missing)?;
             let counts = serde_json::to_string(counts)?;
-            write(&format!(
+            output::write_text(&format!(
                 "\n],\"missing\":{},\"counts\":{counts}}}\n",
                 printable_json(&missing)
             ));
@@ -175,7 +175,6 @@ impl RecordWriter {
         for missing in missing {
             output::note(&format!("incomplete: {}", missing.text));
         }
-        flush();
         Ok(())
     }
 
@@ -221,29 +220,9 @@ fn csv_cell(text: &str) -> String {
     }
 }
 
-/// Writes text to stdout. A reader who has left ends the process, and so does another failure.
-fn write(text: &str) {
-    if let Err(error) = std::io::stdout().write_all(text.as_bytes()) {
-        stop(error.kind());
-    }
-}
-
-fn flush() {
-    if let Err(error) = std::io::stdout().flush() {
-        stop(error.kind());
-    }
-}
-
-fn stop(kind: ErrorKind) -> ! {
-    if kind != ErrorKind::BrokenPipe {
-        output::note("leaver: cannot write the result; check the disk or the reader of stdout");
-    }
-    std::process::exit(COULD_NOT_BE_DONE)
-}
-
 /// Prints that no instant is in the period, and returns the exit status of wrong use.
 pub(super) fn empty_period(_: &Config) -> std::process::ExitCode {
-    output::note("leaver: no instant is in this period; `--from` must be before `--to`");
+    output::problem("leaver: no instant is in this period; `--from` must be before `--to`");
     super::wrong_usage()
 }
 

@@ -21,7 +21,7 @@ pub(super) fn record<T>(
     };
     let method = match request.method {
         Method::Get => "GET",
-        Method::Post(_) => "POST",
+        Method::Query(_) | Method::Post(_) => "POST",
         Method::Delete => "DELETE",
     };
     let mut attributes = vec![

@@ -18,6 +18,7 @@ use crate::base::metrics::{CounterLabels, Metrics};
 use crate::base::rejections::Rejections;
 use crate::base::traces::{Span, Traces};
 use crate::config::Settings;
+use crate::connect::Way;
 use crate::db::backends::Backends;
 use crate::db::connection::ConnectSource;
 use crate::db::lineage::{Memory, StateFile};
@@ -33,7 +34,7 @@ use crate::jobs::lineage::LineageMonitor;
 use crate::jobs::scheduled_ends::ScheduledEnds;
 use crate::reports::health::reasons::{CODES_OF_DATABASE, CODES_OF_PROCESS};
 use crate::reports::health::{self, HealthProbe};
-use leaver_core::domain::SourceName;
+use leaver_core::domain::{Provider, SourceName};
 use leaver_core::signature::{Rejection, Scheme};
 
 /// Connections for lists of the roster at a time, so that a client with many requests does not delay the jobs.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Metrics;
-use super::labels::{RejectReason, Source, SourceOutcome, SourceReason};
+use super::labels::{RejectReason, Source, SourceOutcome, SourceReason, SourceWay};
 use leaver_core::domain::SourceName;
 
 /// The label values of the counters of each source. All counters exist at 0 from the start.

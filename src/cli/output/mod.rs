@@ -21,7 +21,7 @@ pub(crate) use style::{Color, ColorChoice, Style, configure};
 pub(crate) use table::Table;
 pub(crate) use write::{
     OutputError, defer_end, failed_write, line, note, problem, remark, try_write_line, write_line,
-    write_remark,
+    write_remark, write_text,
 };
 
 use leaver_core::domain::{printable, printable_json, printable_lines};

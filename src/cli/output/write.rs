@@ -80,6 +80,13 @@ pub(super) fn write_table(text: &str) {
     }
 }
 
+/// Prints text on stdout as it is; ends the process if that fails. For formats that have rules of their own.
+pub(crate) fn write_text(text: &str) {
+    if let Err(error) = write_escaped(text) {
+        end(&error);
+    }
+}
+
 /// Ends the process after a failed write. The results of the work are in the database, so nothing is lost.
 fn end(error: &OutputError) {
     if !IS_DEFERRED.load(Ordering::Relaxed) {

@@ -93,7 +93,8 @@ async fn the_blocks_of_the_first_pages_run() {
         let mut app = TestApp::builder().tables("").unmigrated().build().await;
         let stage = Stage::new(&app).await.with(READERS, &app.url);
         run_all(&page(path), &stage);
-        let dana = "SELECT count(*) FROM users WHERE email = 'dana.ruiz@example.com' AND NOT is_active";
+        let dana =
+            "SELECT count(*) FROM users WHERE email = 'dana.ruiz@example.com' AND NOT is_active";
         assert_eq!(app.count(dana).await, 1, "{path}");
     }
 }

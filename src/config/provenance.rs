@@ -10,6 +10,8 @@ pub(super) struct Provenance {
     file: String,
     /// Keys that variables set, each with its variable's name.
     variables: BTreeMap<String, String>,
+    /// Variables that the settings refer to, and those with names of their own.
+    used: Vec<String>,
 }
 
 impl Provenance {
@@ -18,6 +20,7 @@ impl Provenance {
         Self {
             file: "the environment".to_owned(),
             variables: BTreeMap::new(),
+            used: vec![],
         }
     }
 
@@ -29,6 +32,16 @@ impl Provenance {
     /// Records that a variable sets this key.
     pub(super) fn set_variable(&mut self, key: String, variable: String) {
         self.variables.insert(key, variable);
+    }
+
+    /// Records variables that are read.
+    pub(super) fn add_used(&mut self, variables: impl IntoIterator<Item = String>) {
+        self.used.extend(variables);
+    }
+
+    /// Returns the variables that are read.
+    pub(super) fn used(&self) -> &[String] {
+        &self.used
     }
 
     /// Returns the variable that sets this key or a key inside it, else the file.

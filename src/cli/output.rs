@@ -13,6 +13,7 @@ use serde::Serialize;
 
 use super::COULD_NOT_BE_DONE;
 use super::narrow::narrowed;
+use crate::connect::failure;
 use leaver_core::domain::{printable, printable_json, printable_lines};
 
 /// Width of a drawn table when stdout is no terminal, in columns.
@@ -204,13 +205,13 @@ pub(crate) fn chain(error: &anyhow::Error) -> String {
     text(crate::db::error::error_chain(error.as_ref()))
 }
 
-/// Returns a failed request's innermost cause. The outer ones name parts of the HTTP library.
+/// Returns the cause of a failed request in words. The HTTP library's own texts name parts of it.
 pub(crate) fn request_error(error: reqwest::Error) -> anyhow::Error {
-    anyhow::anyhow!(
-        anyhow::Error::from(error.without_url())
-            .root_cause()
-            .to_string()
-    )
+    let error = error.without_url();
+    if error.is_decode() {
+        return anyhow::anyhow!("the response is not JSON");
+    }
+    anyhow::anyhow!(failure::cause(&error))
 }
 
 /// Returns a time to the second, in UTC.

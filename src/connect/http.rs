@@ -1,7 +1,6 @@
 //! Sends one request: time limits, a size limit, retries with backoff, and rate limits. It interprets statuses and
 //! headers; the caller parses the body.
 
-use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use reqwest::{Client, Response, StatusCode, Url, redirect::Policy};
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::rate_limit::{CredentialBreaker, HostLimiter};
-use super::{ClientLimits, ReadError, address, retry};
+use super::{ClientLimits, ReadError, address, failure, retry};
 use crate::base::clock::Clock;
 use leaver_core::providers::error_in_success;
 
@@ -366,7 +365,7 @@ fn connection_failure(error: &reqwest::Error) -> RequestFailure {
     let error = if error.is_timeout() {
         ReadError::Timeout
     } else {
-        unavailable(causes(error), None)
+        unavailable(failure::cause(error), None)
     };
     RequestFailure::new(error, None)
 }
@@ -376,22 +375,4 @@ fn unavailable(problem: String, retry_after: Option<Duration>) -> ReadError {
         problem,
         retry_after,
     }
-}
-
-/// Joins the causes of an error, at most 200 characters.
-// Without reqwest's own text, which contains the URL.
-fn causes(error: &reqwest::Error) -> String {
-    let mut text = String::new();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if !text.is_empty() {
-            text.push_str(": ");
-        }
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    if text.is_empty() {
-        text.push_str("the connection was lost");
-    }
-    text.chars().take(200).collect()
 }

@@ -6,6 +6,7 @@ mod database;
 mod database_url;
 mod jobs;
 mod listeners;
+pub(crate) mod log_filter;
 pub mod telemetry;
 mod startup;
 
@@ -22,6 +23,7 @@ pub(crate) use self::apis::check_address;
 pub use self::apis::companies;
 pub use self::components::{Components, engine, policies};
 use self::components::{silence_thresholds, webhook_keys};
+pub(crate) use self::database::describe;
 pub use self::database::{connect, connect_options, connect_source};
 use self::jobs::JobSettings;
 use self::listeners::{Listeners, Serving};

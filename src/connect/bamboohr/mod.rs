@@ -62,7 +62,12 @@ impl BambooHrApi {
         }
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    /// Returns the base URL.
+    pub(super) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
         self.transport.now()
     }
 

@@ -1,1 +1,4 @@
 //! `check`, errors that name the place, `explain`, progress.
+
+mod apis;
+mod settings;

@@ -68,6 +68,8 @@ impl Progress {
             began: Instant::now(),
         });
         let bar = std::io::stderr().is_terminal().then(|| bar(&counted));
+        // A terminal that moves no cursor gets lines.
+        let bar = bar.filter(|bar| !bar.is_hidden());
         let lines = bar.is_none().then(|| {
             let counted = Arc::clone(&counted);
             tokio::spawn(async move {

@@ -1,5 +1,5 @@
 //! Rebuilds the library when `migrations/` changes: the migrations are embedded, and Cargo does not detect new files there.
-//! Sets `LEAVER_BUILD_COMMIT` and `LEAVER_BUILD_DATE`, which `leaver --version` shows.
+//! Writes the targets that a filter of the log can name. Sets `LEAVER_BUILD_COMMIT` and `LEAVER_BUILD_DATE`, which `leaver --version` shows.
 //!
 //! Both depend on the sources alone, so that two builds of one commit are identical. The commit is that of
 //! `LEAVER_BUILD_REVISION`, of the archive (`.ci/archive-commit`), or of the checkout. The date is `SOURCE_DATE_EPOCH`, else the
@@ -7,6 +7,7 @@
 
 use std::env;
 use std::fs;
+use std::io;
 use std::path::Path;
 use std::process::Command;
 
@@ -16,9 +17,11 @@ const ARCHIVE: &str = ".ci/archive-commit";
 /// Digits of a commit that are shown.
 const DIGITS: usize = 12;
 
-fn main() {
+fn main() -> io::Result<()> {
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=migrations");
+    println!("cargo:rerun-if-changed=src");
+    println!("cargo:rerun-if-changed=Cargo.lock");
     if Path::new(ARCHIVE).exists() {
         println!("cargo:rerun-if-changed={ARCHIVE}");
     }
@@ -33,6 +36,7 @@ fn main() {
     let commit = commit.map(|commit| commit.chars().take(DIGITS).collect());
     set("COMMIT", commit);
     set("DATE", date);
+    write_log_targets()
 }
 
 fn set(name: &str, value: Option<String>) {
@@ -98,4 +102,40 @@ fn day(seconds: i64) -> String {
     };
     let year = year_of_era + era * 400 + i64::from(month <= 2);
     format!("{year:04}-{month:02}-{day:02}")
+}
+
+/// Writes the modules of this crate and the names of all crates, for `service::log_filter`.
+fn write_log_targets() -> io::Result<()> {
+    let mut modules = vec!["leaver".to_owned()];
+    add_modules(Path::new("src"), "leaver", &mut modules)?;
+    modules.sort();
+    let lock = fs::read_to_string("Cargo.lock").unwrap_or_default();
+    let names = lock.lines().filter_map(|line| line.strip_prefix("name = "));
+    let mut crates: Vec<String> = names
+        .map(|name| name.trim_matches('"').replace('-', "_"))
+        .collect();
+    crates.dedup();
+    let text =
+        format!("const MODULES: &[&str] = &{modules:?};\nconst CRATES: &[&str] = &{crates:?};\n");
+    let folder = env::var("OUT_DIR").map_err(io::Error::other)?;
+    fs::write(Path::new(&folder).join("log_targets.rs"), text)
+}
+
+/// Adds the modules in the files of a folder. Files of tests and of the program itself have no targets that matter.
+fn add_modules(folder: &Path, path: &str, modules: &mut Vec<String>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let file = entry?.path();
+        let name = file.file_stem().and_then(|name| name.to_str());
+        let Some(name) = name.filter(|name| !["mod", "lib", "main", "tests"].contains(name)) else {
+            continue;
+        };
+        let module = format!("{path}::{name}");
+        if file.is_dir() {
+            modules.push(module.clone());
+            add_modules(&file, &module, modules)?;
+        } else if file.extension().is_some_and(|extension| extension == "rs") {
+            modules.push(module);
+        }
+    }
+    Ok(())
 }

@@ -8,6 +8,7 @@ use chrono::{DateTime, Utc};
 use clap::Args;
 
 use super::output::{Listing, Table, TableColumns};
+use super::progress::{Progress, Total};
 use super::reads::record_read;
 use super::sources::WrongUse;
 use super::{Config, exit_code, open, output};
@@ -15,6 +16,7 @@ use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, SecretScope, Settings};
 use crate::reports::backtest::{BacktestReport, DifferenceRow, TripRow, compare};
 use crate::reports::employees::parse_time;
+use crate::roster::sizes;
 use leaver_core::backtest::{Both, Rules, Standing};
 
 /// Most rows of the table of differences on a terminal; a pipe and `--json` have all of them.
@@ -72,7 +74,11 @@ impl Backtest {
         };
         let is_same = rules.present == rules.new;
         record_read(&mut conn, env, "backtest").await?;
-        let report = compare(&mut conn, rules, self.since, now).await?;
+        let total = sizes::store::observations(&mut conn).await?;
+        let progress = Progress::start("backtest", "observation", Total::Exactly(total));
+        let on_page = |replayed| progress.set(replayed);
+        let report = compare(&mut conn, rules, self.since, now, &on_page).await?;
+        progress.finish();
         if self.listing.json {
             output::json(&report)?;
         } else {

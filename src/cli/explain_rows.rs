@@ -1,6 +1,6 @@
 //! `leaver explain` for pipes: one row for each fact, for each part of the decision and for each entry of the audit log.
 
-use super::explain::state;
+use super::explain::{Reasons, state};
 use super::output::{self, Table, TableColumns};
 use crate::reports::explain::Explanation;
 
@@ -60,7 +60,7 @@ fn rows(explanation: &Explanation) -> Vec<[String; 4]> {
     let delivery = explanation.last_delivery_id;
     let reason = explanation.reason.as_deref();
     rows.extend([
-        row("state", state(explanation), none()),
+        row("state", state(explanation, &mut Reasons::default()), none()),
         row(
             "account",
             output::or_dash(account.map(ToString::to_string)),
@@ -92,6 +92,11 @@ fn rows(explanation: &Explanation) -> Vec<[String; 4]> {
             none(),
         ),
     ]);
+    if let Some(answer) = &explanation.answer {
+        let value = format!("{}: {}", answer.what, answer.reason);
+        let by = answer.by.to_string();
+        rows.push(["last answer".to_owned(), value, output::time(answer.at), by]);
+    }
     match &explanation.history {
         None => rows.push(row(
             "audit log",

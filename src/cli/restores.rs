@@ -8,7 +8,7 @@ use serde_json::json;
 use super::output::{Listing, TableColumns};
 use super::person::Person;
 use super::sources::ensure_unused;
-use super::{Config, Format, exit_code, open, output};
+use super::{Config, Format, exit_code, ids, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::db::lineage::{Restore, store};
@@ -52,7 +52,7 @@ struct Acknowledge {
     #[command(flatten)]
     config: Config,
     /// ID, from `leaver restores`
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = ids::restore, allow_negative_numbers = true)]
     id: i64,
     #[command(flatten)]
     person: Person,

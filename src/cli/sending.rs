@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use http::{HeaderName, HeaderValue};
 use reqwest::StatusCode;
 
@@ -53,7 +53,10 @@ impl Request<'_> {
                 }
                 Err(error) => {
                     let error = output::request_error(error);
-                    return Err(error.context(format!("no response from {}", self.url)));
+                    return Err(anyhow!(
+                        "no response from {}: {error}; start `leaver serve`, or name its address with --to",
+                        self.url
+                    ));
                 }
             }
             tokio::time::sleep(PAUSE).await;

@@ -60,6 +60,11 @@ impl Environment {
         set
     }
 
+    /// Returns the names of all variables.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// Returns the variables with this prefix: the rest of each name, and its value.
     pub(super) fn with_prefix<'a>(
         &'a self,

@@ -40,9 +40,9 @@ pub enum SettingsError {
         /// The problem and its remedy.
         problem: String,
     },
-    /// No webhook could be accepted.
+    /// No webhook could be accepted. Has the variables that may be misspelt.
     #[error(
-        "no source is configured, so no webhook could be accepted; set BAMBOOHR_WEBHOOK_SECRET or MERGE_WEBHOOK_SECRET, or write a [[sources]] section (see config/default.toml)"
+        "no source is configured, so no webhook could be accepted; set BAMBOOHR_WEBHOOK_SECRET or MERGE_WEBHOOK_SECRET, or write a [[sources]] section (see config/default.toml){0}"
     )]
-    NoSource,
+    NoSource(String),
 }

@@ -69,6 +69,8 @@ pub(super) fn merged(
     let named: Vec<&str> = NAMED.iter().map(|(name, ..)| *name).collect();
     let named = [&named[..], &OTHERS].concat();
     variables::refuse_unknown(env, &named, &defaults, &table)?;
+    provenance.add_used(variables::references(&table));
+    provenance.add_used(named.iter().map(|&name| name.to_owned()));
     restore_default_shape(&mut table, default_shape);
     Ok((table, provenance))
 }

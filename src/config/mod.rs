@@ -10,6 +10,7 @@ mod inbox;
 mod layers;
 mod log;
 mod minimums;
+mod misspelt;
 mod observations;
 mod pending_reads;
 mod policy;
@@ -109,6 +110,8 @@ impl Settings {
         let secrets = SecretReader::new(env, scope, provenance.folder());
         let sources = sources::build(&raw, &protected, &secrets, &provenance)?;
         tenants::check(&raw, &sources, &provenance)?;
+        let has_sections = !raw.sources.is_empty();
+        secrets.remark_misspelt(provenance.used(), has_sections);
         Ok(Self {
             sources,
             server: raw.server.build(&secrets, &provenance)?,
@@ -144,7 +147,7 @@ impl Settings {
     /// [`SettingsError::NoSource`] without any source.
     pub(crate) fn with_sources(self) -> Result<Self, SettingsError> {
         if self.sources.is_empty() {
-            return Err(SettingsError::NoSource);
+            return Err(SettingsError::NoSource(self.secrets.misspelt_hint()));
         }
         Ok(self)
     }

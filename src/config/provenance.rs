@@ -17,6 +17,8 @@ pub(super) struct Provenance {
     lines: BTreeMap<String, usize>,
     /// Keys that variables set, each with its variable's name.
     variables: BTreeMap<String, String>,
+    /// Variables that the settings refer to, and those with names of their own.
+    used: Vec<String>,
 }
 
 impl Provenance {
@@ -27,6 +29,7 @@ impl Provenance {
             folder: None,
             lines: BTreeMap::new(),
             variables: BTreeMap::new(),
+            used: vec![],
         }
     }
 
@@ -58,6 +61,16 @@ impl Provenance {
     /// Records that a variable sets this key.
     pub(super) fn set_variable(&mut self, key: String, variable: String) {
         self.variables.insert(key, variable);
+    }
+
+    /// Records variables that are read.
+    pub(super) fn add_used(&mut self, variables: impl IntoIterator<Item = String>) {
+        self.used.extend(variables);
+    }
+
+    /// Returns the variables that are read.
+    pub(super) fn used(&self) -> &[String] {
+        &self.used
     }
 
     /// Returns the variable that sets this key or a key inside it, else the file.

@@ -17,8 +17,7 @@ pub(super) fn refuse_unknown(
     defaults: &Table,
     table: &Table,
 ) -> Result<(), SettingsError> {
-    let mut references = vec![];
-    collect_references(table, &mut references);
+    let references = references(table);
     for (rest, value) in env.with_prefix("LEAVER_") {
         let name = format!("LEAVER_{rest}");
         let secret = name.strip_suffix("_FILE").unwrap_or(&name);
@@ -82,6 +81,13 @@ fn is_service_link(name: &str, value: &str) -> bool {
         || name.contains("_SERVICE_PORT_")
         || has_port_number
         || (name.ends_with("_PORT") && is_address)
+}
+
+/// Returns the variables that the settings refer to by `env:NAME`.
+pub(super) fn references(table: &Table) -> Vec<String> {
+    let mut names = vec![];
+    collect_references(table, &mut names);
+    names
 }
 
 /// Collects the variables that references name, such as `NAME` of `env:NAME`.

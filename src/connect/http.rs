@@ -3,7 +3,6 @@
 
 mod failure;
 mod stream;
-
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};

@@ -16,6 +16,10 @@ pub use limits::ClientLimits;
 mod http;
 pub use http::Transport;
 
+pub(crate) mod failure;
+mod probe;
+pub(crate) use probe::{Findings, Probe};
+
 mod rate_limit;
 mod retry;
 mod trace;

@@ -45,7 +45,8 @@ pub fn connect_source(database: &Database, env: &Environment) -> anyhow::Result<
 }
 
 /// Names the servers and the database, without user and password.
-fn describe(servers: &Servers) -> String {
+#[must_use]
+pub(crate) fn describe(servers: &Servers) -> String {
     let first = servers.all().first();
     let database = first.and_then(|options| options.get_database());
     format!("{servers}, database {}", database.unwrap_or("(default)"))

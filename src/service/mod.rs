@@ -6,6 +6,7 @@ mod database;
 mod database_url;
 mod jobs;
 mod listeners;
+pub(crate) mod log_filter;
 pub mod telemetry;
 mod startup;
 pub(crate) mod systemd;
@@ -24,6 +25,7 @@ pub(crate) use self::apis::check_address;
 pub use self::apis::companies;
 pub use self::components::{Components, engine, policies};
 use self::components::{silence_thresholds, webhook_keys};
+pub(crate) use self::database::describe;
 pub use self::database::{connect, connect_options, connect_source};
 use self::jobs::JobSettings;
 use self::listeners::{Listeners, Serving};
@@ -34,6 +36,7 @@ use crate::config::{Environment, Settings};
 use crate::db::connection::ConnectSource;
 use crate::db::lineage::StateFile;
 use crate::jobs::runner::Runner;
+use leaver_core::decision::policy::DriftMode;
 
 /// Time limit for storing what senders left behind that hung up.
 const QUEUE_TIMEOUT: Duration = Duration::from_secs(4);
@@ -75,6 +78,8 @@ impl Service {
             silence_thresholds: silence_thresholds(settings),
             sources: companies(settings, &crate::connect::ClientLimits::default(), &clock)?,
         };
+        let database = database.into();
+        let place = describe(&database.current());
         let mut components = Components::new(settings, database, clock);
         let exported = components.take_spans(settings)?;
         let components = Arc::new(components);
@@ -102,6 +107,7 @@ impl Service {
             migrate: settings.database.migrate,
             policies: Arc::clone(&components.engine.policies),
             clock: Arc::clone(&components.engine.clock),
+            place: place.clone(),
             signs: Arc::clone(components.state.intake.signs()),
         };
         let reports = systemd::Reports {
@@ -136,6 +142,7 @@ impl Service {
         });
         let admin = admin_address.map(tracing::field::display);
         info!(%address, admin_address = admin, version = env!("CARGO_PKG_VERSION"), "service.start: listening");
+        log_settings(settings, &place);
         Ok(Self {
             address,
             admin_address,
@@ -246,4 +253,31 @@ impl Service {
         drop(tokio::time::timeout(Duration::from_secs(3), pool.close()).await);
         info!("service.stop: stopped");
     }
+}
+
+/// Logs the sources and the users table, without secrets.
+fn log_settings(settings: &Settings, place: &str) {
+    for source in &settings.sources {
+        let (name, api) = (&source.name, source.api.as_ref());
+        let provider = source.policy.provider.as_str();
+        let path = settings.server.webhook_path(name);
+        let keys = source.scheme.keys().len();
+        let url = settings.server.webhook_url(name);
+        let sync_interval_s = api.map(|api| api.sync_interval.as_secs());
+        info!(source = %name, provider, path, url, keys, has_api = api.is_some(), sync_interval_s, "service.start: source");
+    }
+    let table = &settings.accounts.table;
+    let mode = settings.safeguard.mode.as_str();
+    let drift = if settings.drift.mode == DriftMode::Fix {
+        "fix"
+    } else {
+        "report"
+    };
+    info!(
+        table,
+        database = place,
+        mode,
+        drift,
+        "service.start: users table"
+    );
 }

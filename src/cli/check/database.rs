@@ -31,11 +31,12 @@ pub(super) async fn check_database(report: &mut CheckReport, settings: &Settings
     let (mut conn, servers) = match connected.await {
         Ok(connected) => connected,
         Err(error) => {
-            report.has_no_database = true;
+            report.lacks_database = true;
             return report.add(CheckStatus::Error, "database", output::chain(&error));
         }
     };
-    report.add(CheckStatus::Ok, "database", "connected");
+    let place = service::describe(&servers);
+    report.add(CheckStatus::Ok, "database", format!("connected to {place}"));
     for server in servers.all() {
         let (status, message) = protection_line(server);
         let host = server.get_host();

@@ -1,10 +1,12 @@
 //! `leaver check`: one line per check, with its status and what to do.
 
 mod accounts;
+mod apis;
 mod connections;
 mod database;
 mod lookup;
 mod modes;
+mod names;
 mod numbers;
 mod protected;
 mod rights;
@@ -16,21 +18,25 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
+use self::apis::check_apis;
 use self::database::check_database;
-use self::settings::{check_secrets, check_settings};
-use self::webhooks::check_webhooks;
+use self::names::check_public_url;
+use self::settings::{check_log, check_secrets, check_settings};
 use super::output::{Listing, TableColumns};
 use super::{Config, could_not_be_done, exit_code, output};
 use crate::config::{Environment, SecretScope, Settings, SettingsError};
 
-/// Check the configuration, the database and the users table
+/// Check the configuration, the providers' APIs, the database and the users table
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver check\n  leaver check --config /etc/leaver.toml --json\n\nExit status: 1 a line is an error, 3 the database did not answer"
+    after_help = "Example:\n  leaver check\n  leaver check --offline\n  leaver check --config /etc/leaver.toml --json\n\nNothing is changed. Each configured API is read once; --offline leaves that out, and looks no name up.\n\nExit status: 1 at least one line is an error, 3 there is no connection to the database, so not everything was checked"
 )]
 pub(super) struct Check {
     #[command(flatten)]
     config: Config,
+    /// Call no API, and look no name up
+    #[arg(long)]
+    offline: bool,
     #[command(flatten)]
     listing: Listing<Columns>,
 }
@@ -71,8 +77,8 @@ impl CheckLine {
 #[derive(Debug, Default)]
 struct CheckReport {
     lines: Vec<CheckLine>,
-    /// True if the database did not answer, so that most was not checked.
-    has_no_database: bool,
+    /// True if there is no connection to the database.
+    lacks_database: bool,
 }
 
 impl CheckReport {
@@ -83,37 +89,55 @@ impl CheckReport {
             message: message.into(),
         });
     }
+
+    fn count(&self, status: CheckStatus) -> usize {
+        let with_status = self.lines.iter().filter(|line| line.status == status);
+        with_status.count()
+    }
+
+    /// Returns the number of lines per status.
+    fn summary(&self) -> String {
+        let (errors, warnings) = (
+            self.count(CheckStatus::Error),
+            self.count(CheckStatus::Warning),
+        );
+        let rest = if self.lacks_database {
+            "; without the database not everything was checked"
+        } else {
+            ""
+        };
+        format!(
+            "{}, {}, {} ok{rest}",
+            output::count(errors, "error"),
+            output::count(warnings, "warning"),
+            self.count(CheckStatus::Ok)
+        )
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        if self.lacks_database {
+            return could_not_be_done();
+        }
+        exit_code(self.count(CheckStatus::Error) == 0)
+    }
 }
 
 impl Check {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let mut report = CheckReport::default();
-        match Settings::load(self.config.config.as_deref(), env) {
-            Ok(settings) => {
-                report.add(CheckStatus::Ok, "configuration", "valid");
-                check_secrets(&mut report, &settings);
-                check_settings(&mut report, &settings);
-                check_database(&mut report, &settings).await;
-                check_webhooks(&mut report, &settings).await;
-            }
-            Err(error @ SettingsError::NoSource) => {
-                report.add(CheckStatus::Error, "sources", error.to_string());
-                if let Ok(settings) =
-                    Settings::read(self.config.config.as_deref(), env, &SecretScope::all())
-                {
+        let file = self.config.config.as_deref();
+        match Settings::read(file, env, &SecretScope::all()) {
+            Ok(settings) => self.check_all(&mut report, settings).await,
+            Err(error) => {
+                let message = output::chain(&error.into());
+                report.add(CheckStatus::Error, "configuration", message);
+                // What needs no other secret is checked all the same.
+                if let Ok(settings) = Settings::read(file, env, &SecretScope::database()) {
+                    check_log(&mut report, &settings);
                     check_database(&mut report, &settings).await;
                 }
             }
-            Err(error) => report.add(
-                CheckStatus::Error,
-                "configuration",
-                output::chain(&error.into()),
-            ),
         }
-        let has_errors = report
-            .lines
-            .iter()
-            .any(|line| line.status == CheckStatus::Error);
         if self.listing.json {
             output::json(&report.lines)?;
         } else {
@@ -122,10 +146,26 @@ impl Check {
                 table.add_row(line.row());
             }
             table.print();
+            output::note(&report.summary());
         }
-        if report.has_no_database {
-            return Ok(could_not_be_done());
+        Ok(report.exit_code())
+    }
+
+    /// Checks first what needs no database.
+    async fn check_all(&self, report: &mut CheckReport, settings: Settings) {
+        if settings.sources.is_empty() {
+            let error = SettingsError::NoSource(String::new());
+            report.add(CheckStatus::Error, "sources", error.to_string());
+        } else {
+            report.add(CheckStatus::Ok, "configuration", "valid");
         }
-        Ok(exit_code(!has_errors))
+        check_secrets(report, &settings);
+        check_log(report, &settings);
+        if !settings.sources.is_empty() {
+            check_settings(report, &settings);
+        }
+        check_public_url(report, &settings.server, self.offline).await;
+        check_apis(report, &settings, self.offline).await;
+        check_database(report, &settings).await;
     }
 }

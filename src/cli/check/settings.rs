@@ -8,7 +8,27 @@ use leaver_core::domain::Tenant;
 use leaver_core::providers::Tenancy;
 use leaver_core::signature::Layout;
 
-/// Adds the remarks about the secrets.
+/// Checks the filter of the log.
+pub(super) fn check_log(report: &mut CheckReport, settings: &Settings) {
+    let (check, filter) = ("log.filter", &settings.log.filter);
+    if let Err(error) = service::telemetry::filter(filter) {
+        let text = format!(
+            "\"{filter}\" is no filter ({error}); write it like \"info\" or \"info,leaver::jobs=debug\""
+        );
+        return report.add(CheckStatus::Error, check, text);
+    }
+    let problems = service::log_filter::problems(filter);
+    if problems.is_empty() {
+        let text = format!("\"{filter}\" names targets that exist, and leaves warnings on");
+        report.add(CheckStatus::Ok, check, text);
+    }
+    for problem in problems {
+        let text = format!("\"{filter}\": {problem}");
+        report.add(CheckStatus::Warning, check, text);
+    }
+}
+
+/// Adds the remarks about the secrets, and about variables that may be misspelt.
 pub(super) fn check_secrets(report: &mut CheckReport, settings: &Settings) {
     for remark in settings.secrets.remarks() {
         let status = if remark.is_warning {
@@ -18,6 +38,22 @@ pub(super) fn check_secrets(report: &mut CheckReport, settings: &Settings) {
         };
         report.add(status, &remark.setting, remark.text.as_str());
     }
+    let keys = settings
+        .sources
+        .iter()
+        .map(|source| source.scheme.keys().len());
+    let keys = output::count(keys.sum(), "webhook key");
+    let has_token = settings.server.admin_token.is_some();
+    let token = if has_token {
+        " and the admin token"
+    } else {
+        ""
+    };
+    report.add(
+        CheckStatus::Ok,
+        "secrets",
+        format!("{keys}{token} can be read; each is long enough and has one purpose"),
+    );
 }
 
 /// Checks the sources and the mapping.

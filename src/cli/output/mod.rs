@@ -24,6 +24,7 @@ pub(crate) use write::{
     write_remark, write_text,
 };
 
+use crate::connect::failure;
 use leaver_core::domain::{printable, printable_json, printable_lines};
 
 /// Returns true if stdout is a terminal, where tables are drawn.
@@ -64,13 +65,13 @@ pub(crate) fn chain(error: &anyhow::Error) -> String {
     text(crate::db::error::error_chain(error.as_ref()))
 }
 
-/// Returns a failed request's innermost cause. The outer ones name parts of the HTTP library.
+/// Returns the cause of a failed request in words. The HTTP library's own texts name parts of it.
 pub(crate) fn request_error(error: reqwest::Error) -> anyhow::Error {
-    anyhow::anyhow!(
-        anyhow::Error::from(error.without_url())
-            .root_cause()
-            .to_string()
-    )
+    let error = error.without_url();
+    if error.is_decode() {
+        return anyhow::anyhow!("the response is not JSON");
+    }
+    anyhow::anyhow!(failure::cause(&error))
 }
 
 /// Returns a time to the second, in UTC.
@@ -97,8 +98,13 @@ pub(crate) fn yes_or_no(yes: bool) -> &'static str {
 
 /// Returns a number with its noun, such as `2 keys`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
+    let stem = noun.strip_suffix('y');
+    // Not `key`.
+    match stem.filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u'])) {
+        _ if number == 1 => format!("{number} {noun}"),
+        Some(stem) => format!("{number} {stem}ies"),
+        None => format!("{number} {noun}s"),
+    }
 }
 
 /// Returns counts by outcome as text, such as `2 deactivated, 1 kept`.

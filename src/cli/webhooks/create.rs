@@ -9,7 +9,7 @@ use secrecy::ExposeSecret;
 
 use super::super::output::OutputError;
 use super::super::{Format, could_not_be_done, output};
-use super::WebhooksTarget;
+use super::{WebhooksTarget, at};
 use crate::config::Environment;
 use crate::connect::{BambooHrApi, MONITORED_FIELDS, WebhookKind, WebhookRequest};
 use crate::jobs::provider_webhooks::targets_this_service;
@@ -55,7 +55,7 @@ impl Create {
             "no address for the webhook; set `server.public_url` (LEAVER_PUBLIC_URL), or add --url"
         })?;
         let url = webhook_url(&url, &target, &settings.server.webhook_path(source))?;
-        let fields = monitored_fields(&api.monitor_fields().await?)?;
+        let fields = monitored_fields(&api.monitor_fields().await.map_err(at(&target))?)?;
         let request = WebhookRequest {
             name: self.name.unwrap_or_else(|| format!("Leaver ({source})")),
             url,
@@ -65,7 +65,7 @@ impl Create {
             },
             fields,
         };
-        let created = api.create_webhook(&request).await?;
+        let created = api.create_webhook(&request).await.map_err(at(&target))?;
         let key = created.private_key.expose_secret();
         let first = if self.format.json {
             output::json_text(&serde_json::json!({

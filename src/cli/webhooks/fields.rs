@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use super::super::output;
 use super::super::output::{Listing, TableColumns};
-use super::WebhooksTarget;
+use super::{WebhooksTarget, at};
 use crate::config::Environment;
 use crate::connect::MONITORED_FIELDS;
 
@@ -39,10 +39,11 @@ struct FieldRow {
 
 impl Fields {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (_, api) = self.target.source(env)?;
+        let (source, api) = self.target.source(env)?;
         let fields: Vec<FieldRow> = api
             .monitor_fields()
-            .await?
+            .await
+            .map_err(at(&source))?
             .into_iter()
             .map(|field| FieldRow {
                 needed: MONITORED_FIELDS

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::super::output;
 use super::super::output::{Listing, TableColumns};
 use super::super::sources::ensure_unused;
-use super::{WebhooksTarget, without_query};
+use super::{WebhooksTarget, at, without_query};
 use crate::config::Environment;
 use crate::jobs::provider_webhooks::targets_this_service;
 
@@ -58,7 +58,8 @@ impl List {
         let (source, api) = self.target.source(env)?;
         let webhooks: Vec<WebhookRow> = api
             .webhooks()
-            .await?
+            .await
+            .map_err(at(&source))?
             .into_iter()
             .map(|webhook| WebhookRow {
                 targets_this_service: targets_this_service(

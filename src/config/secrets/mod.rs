@@ -19,7 +19,7 @@ pub(crate) use self::report::SecretReport;
 pub use self::scope::SecretScope;
 use self::shared::{Purpose, Used};
 use super::values::SecretRef;
-use super::{Environment, SettingsError};
+use super::{Environment, SettingsError, misspelt};
 use crate::api::auth::AdminToken;
 use leaver_core::domain::Provider;
 use leaver_core::signature::Key;
@@ -64,8 +64,28 @@ impl<'a> SecretReader<'a> {
 
     /// Fails if one secret has two purposes. Returns the remarks about the secrets.
     pub(super) fn finish(self) -> Result<SecretReport, SettingsError> {
-        shared::refuse_shared(&self.used.into_inner())?;
-        Ok(self.report.into_inner())
+        let (used, mut report) = (self.used.into_inner(), self.report.into_inner());
+        shared::refuse_shared(&used)?;
+        for (setting, earlier) in shared::repeated(&used) {
+            report.add_repeated(setting, earlier);
+        }
+        Ok(report)
+    }
+
+    /// Adds a remark for each variable that probably should set something and does not. `used` are the variables that are
+    /// read. Without `[[sources]]` sections, the variables of each provider are read too.
+    pub(super) fn remark_misspelt(&self, used: &[String], has_sections: bool) {
+        let mut used = used.to_vec();
+        used.push("DATABASE_URL".to_owned());
+        if !has_sections {
+            for provider in Provider::all() {
+                let variable = format!("{}_WEBHOOK_SECRET", provider.as_str().to_uppercase());
+                used.extend([format!("{variable}_PREVIOUS"), variable]);
+            }
+        }
+        self.report
+            .borrow_mut()
+            .add_misspelt(misspelt::find(self.env, &used));
     }
 
     /// Returns whether a variable or its `_FILE` twin is set. Reads neither.
@@ -217,6 +237,7 @@ impl<'a> SecretReader<'a> {
                 "the token is a published example, which others know too; make one with `openssl rand -hex 32`",
             )
         })?;
+        self.report.borrow_mut().add_weak_token(key, &secret);
         self.remember_secret(key, Purpose::AdminToken, &secret);
         Ok(Some(token))
     }
@@ -232,14 +253,17 @@ impl<'a> SecretReader<'a> {
         }
         let name = reference.0.trim_start_matches("env:");
         let secret = self.variable(key, name);
-        secret.map_err(|error| invalid(key, &error))?.ok_or_else(|| {
-            invalid(
-                key,
-                &format!(
-                    "the variable {name} is not set (nor {name}_FILE); set it, or change the reference"
-                ),
-            )
-        })
+        secret
+            .map_err(|error| invalid(key, &error))?
+            .ok_or_else(|| {
+                let similar = misspelt::set_instead_of(self.env, name);
+                let advice = similar.map_or_else(
+                    || "set it, or change the reference".to_owned(),
+                    |similar| format!("{similar} is set: rename it, or change the reference"),
+                );
+                let text = format!("the variable {name} is not set (nor {name}_FILE); {advice}");
+                invalid(key, &text)
+            })
     }
 
     /// Returns the secret in the variable `name`, or in the file named by `<name>_FILE`; `None` if neither is set.

@@ -4,10 +4,14 @@ use secrecy::{ExposeSecret, SecretString};
 
 use super::file::FoundSecret;
 use super::rules;
+use crate::config::misspelt::Misspelt;
 
 /// Remarks about the secrets that were read.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct SecretReport(Vec<SecretRemark>);
+pub(crate) struct SecretReport {
+    remarks: Vec<SecretRemark>,
+    misspelt: Vec<String>,
+}
 
 /// A remark about one secret.
 #[derive(Clone, Debug)]
@@ -23,11 +27,24 @@ pub(crate) struct SecretRemark {
 impl SecretReport {
     /// Returns the remarks, in the order of reading.
     pub(crate) fn remarks(&self) -> &[SecretRemark] {
-        &self.0
+        &self.remarks
+    }
+
+    /// Returns the misspelt variables as the end of an error message; empty if there are none.
+    pub(in crate::config) fn misspelt_hint(&self) -> String {
+        let texts = self.misspelt.iter().map(|text| format!("; {text}"));
+        texts.collect()
+    }
+
+    pub(super) fn add_misspelt(&mut self, found: Vec<Misspelt>) {
+        for Misspelt { variable, text } in found {
+            self.misspelt.push(format!("{variable}: {text}"));
+            self.add(&variable, true, text);
+        }
     }
 
     fn add(&mut self, setting: &str, is_warning: bool, text: impl Into<String>) {
-        self.0.push(SecretRemark {
+        self.remarks.push(SecretRemark {
             setting: setting.to_owned(),
             is_warning,
             text: text.into(),
@@ -45,6 +62,22 @@ impl SecretReport {
             );
             self.add(setting, true, text);
         }
+    }
+
+    /// Adds a remark if a token could be guessed.
+    pub(super) fn add_weak_token(&mut self, setting: &str, secret: &SecretString) {
+        if rules::is_repetitive(secret) {
+            let text = "the token repeats very few characters, so it could be guessed; make one with `openssl rand -hex 32`";
+            self.add(setting, true, text);
+        }
+    }
+
+    /// Adds a remark about a key that stands twice in one source.
+    pub(super) fn add_repeated(&mut self, setting: &str, earlier: &str) {
+        let text = format!(
+            "it holds the same key as `{earlier}`, so it adds nothing; set another key, or remove it"
+        );
+        self.add(setting, true, text);
     }
 
     pub(super) fn add_weaknesses(&mut self, setting: &str, secret: &SecretString) {

@@ -76,7 +76,12 @@ impl BambooHrApi {
         self.ways.last()
     }
 
-    fn now(&self) -> DateTime<Utc> {
+    /// Returns the base URL.
+    pub(super) fn base(&self) -> &Url {
+        &self.base
+    }
+
+    pub(super) fn now(&self) -> DateTime<Utc> {
         self.transport.now()
     }
 

@@ -1,11 +1,11 @@
 //! Attempts without a usable body.
 
-use std::error::Error;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use crate::connect::ReadError;
+use crate::connect::failure::cause;
 
 /// An attempt without a usable body.
 pub(crate) struct RequestFailure {
@@ -97,28 +97,10 @@ pub(super) fn connection_failure(error: &reqwest::Error) -> RequestFailure {
         ReadError::Timeout
     } else {
         ReadError::Unavailable {
-            problem: causes(error),
+            problem: cause(error),
             answered: false,
             retry_after: None,
         }
     };
     RequestFailure::new(error, None)
-}
-
-/// Joins the causes of an error, at most 200 characters.
-// Without reqwest's own text, which contains the URL.
-fn causes(error: &reqwest::Error) -> String {
-    let mut text = String::new();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        if !text.is_empty() {
-            text.push_str(": ");
-        }
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    if text.is_empty() {
-        text.push_str("the connection was lost");
-    }
-    text.chars().take(200).collect()
 }

@@ -47,7 +47,7 @@ impl EmployeeBatches<'_> {
     /// [`ReadError`]; [`ReadError::NotReady`] if Merge's own data are not complete.
     pub(crate) async fn next(&mut self) -> Result<Option<EmployeeBatch>, ReadError> {
         if !self.is_checked {
-            self.check_source().await?;
+            self.api.check_source(self.account).await?;
             self.is_checked = true;
         }
         let Some(page) = self.pages.next().await? else {
@@ -70,13 +70,22 @@ impl EmployeeBatches<'_> {
             fallback_as_of: None,
         }))
     }
+}
 
-    async fn check_source(&self) -> Result<(), ReadError> {
-        let connection = self.api.connection(self.account).await?;
+impl MergeApi {
+    /// Checks that Merge's own data of an account are complete.
+    ///
+    /// # Errors
+    /// [`ReadError`]; [`ReadError::NotReady`] if they are not.
+    pub(in crate::connect) async fn check_source(
+        &self,
+        account: &LinkedAccount,
+    ) -> Result<(), ReadError> {
+        let connection = self.connection(account).await?;
         if let Some(problem) = connection.uncertainty() {
             return Err(ReadError::NotReady { problem });
         }
-        let models = self.api.sync_status(self.account).await?;
+        let models = self.sync_status(account).await?;
         let problem = models
             .iter()
             .find(|model| model.model_id == EMPLOYEE_MODEL)

@@ -14,6 +14,7 @@ use secrecy::{ExposeSecret, SecretString};
 pub(crate) use self::batches::EmployeeBatches;
 use self::cursors::Cursors;
 pub(crate) use self::employees::EmployeePages;
+pub(in crate::connect) use self::withheld::WithheldFields;
 use super::ReadError;
 use super::address::{self, MergeAddress};
 use super::http::{ApiRequest, Method, Scope, Transport};
@@ -58,6 +59,11 @@ impl MergeApi {
             key: api_key,
             transport,
         }
+    }
+
+    /// Returns the base URL.
+    pub(super) fn base(&self) -> &Url {
+        &self.base
     }
 
     /// Reads the sync state of each Common Model; `hris.Employee` is the one that matters

@@ -7,7 +7,7 @@ const MIN_RECORDS: usize = 2;
 
 /// Counts the records of a read, and whether any has the fields without which nobody can be judged or found.
 #[derive(Debug, Default)]
-pub(super) struct WithheldFields {
+pub(in crate::connect) struct WithheldFields {
     records: usize,
     has_status: bool,
     has_work_email: bool,
@@ -15,7 +15,7 @@ pub(super) struct WithheldFields {
 
 impl WithheldFields {
     /// Counts the records of a page. Deleted ones may have lost their values.
-    pub(super) fn record(&mut self, changes: &[EmployeeChange]) {
+    pub(in crate::connect) fn record(&mut self, changes: &[EmployeeChange]) {
         let existing = changes
             .iter()
             .filter(|change| change.kind != ChangeKind::Deleted);
@@ -27,7 +27,7 @@ impl WithheldFields {
     }
 
     /// Returns one warning for each record and field that no record of a full read has. The next call returns none.
-    pub(super) fn take_warnings(&mut self, is_full: bool) -> Vec<String> {
+    pub(in crate::connect) fn take_warnings(&mut self, is_full: bool) -> Vec<String> {
         let read = std::mem::take(self);
         if !is_full || read.records < MIN_RECORDS {
             return vec![];

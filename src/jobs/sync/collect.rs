@@ -102,12 +102,20 @@ impl<'s> SyncRun<'s> {
     }
 
     /// Returns the report. The read is incomplete if it ended with an error or had warnings.
-    pub(super) fn report(self, full: bool, result: Result<(), SyncError>) -> SyncReport {
+    pub(super) fn report(
+        self,
+        full: bool,
+        host: &str,
+        result: Result<(), SyncError>,
+    ) -> SyncReport {
         let failed = result.as_ref().is_err_and(|error| match error {
             SyncError::Api(error) => self.records == 0 && error.is_without_answer(),
             SyncError::Database(_) | SyncError::Engine(_) => true,
         });
-        let error = result.err().map(|error| error.to_string());
+        let error = result.err().map(|error| match error {
+            SyncError::Api(error) => format!("{host}: {error}"),
+            error => error.to_string(),
+        });
         SyncReport {
             source: self.source.clone(),
             account: self.account.to_owned(),

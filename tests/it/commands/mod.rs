@@ -1,6 +1,6 @@
 //! The commands: the real binary on a real Postgres.
 
-mod check;
+pub(crate) mod check;
 mod employees;
 mod people;
 mod send;

@@ -60,10 +60,10 @@ async fn each_command_refuses_transaction_pooling() {
     ] {
         app.run_with(args, &env).failed(&REFUSAL);
     }
-    let checked = app.run_with(&["check"], &env);
-    assert_eq!(checked.code, Some(3), "{checked:?}");
-    for words in REFUSAL {
-        assert!(checked.out.contains(words), "{checked:?}");
+    let output = app.run_with(&["check"], &env);
+    assert_eq!(output.code, Some(3), "{output:?}");
+    for word in REFUSAL {
+        assert!(output.out.contains(word), "no {word:?} in {output:?}");
     }
 }
 

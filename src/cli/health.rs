@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use clap::Args;
 
 use super::{Config, Format, exit_code, output};
@@ -37,8 +37,10 @@ impl HealthCheck {
             .get(format!("{base}/health"))
             .send()
             .await
-            .map_err(output::request_error)
-            .with_context(|| format!("no response from {base}/health"))?;
+            .map_err(|error| {
+                let cause = output::request_error(error);
+                anyhow!("no response from {base}/health: {cause}; start `leaver serve`, or name its address with --url")
+            })?;
         let good = answer.status().is_success();
         let health: serde_json::Value = answer
             .json()

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use serde_json::json;
 
 use super::person::Person;
-use super::{Config, Format, exit_code, open, output};
+use super::{Config, Format, exit_code, ids, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::db::lineage::{Restore, store};
@@ -38,7 +38,7 @@ struct Acknowledge {
     #[command(flatten)]
     config: Config,
     /// ID, from `leaver restores`
-    #[arg(value_name = "ID")]
+    #[arg(value_name = "ID", value_parser = ids::restore, allow_negative_numbers = true)]
     id: i64,
     #[command(flatten)]
     person: Person,

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow, bail};
 use clap::Args;
 
 use super::{Config, Format, exit_code, output};
@@ -113,8 +113,10 @@ impl Send {
             .body(body)
             .send()
             .await
-            .map_err(output::request_error)
-            .with_context(|| format!("no response from {url}"))?;
+            .map_err(|error| {
+                let cause = output::request_error(error);
+                anyhow!("no response from {url}: {cause}; start `leaver serve`, or name its address with --to")
+            })?;
         let status = response.status();
         let text = response.text().await.unwrap_or_default();
         if self.format.json {

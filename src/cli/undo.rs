@@ -11,7 +11,7 @@ use uuid::Uuid;
 
 use super::person::Person;
 use super::reads::record_read;
-use super::{Config, Format, exit_code, open, output};
+use super::{Config, Format, exit_code, ids, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::engine::accounts::AccountsTable;
@@ -36,13 +36,13 @@ pub(super) struct UndoCommand {
     #[command(flatten)]
     config: Config,
     /// Changes of this delivery, from `leaver deliveries`
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = ids::delivery)]
     delivery: Option<Uuid>,
     /// Changes of this batch: a delivery, sync, timer round, drift fix, command or undo
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = ids::batch)]
     batch: Option<Uuid>,
     /// Changes in the window that led to this trip, and those of its release
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = ids::trip, allow_negative_numbers = true)]
     trip: Option<i64>,
     /// Changes since this time, except for undos; a date means midnight UTC
     #[arg(long, value_name = "TIME", value_parser = employees::parse_time)]

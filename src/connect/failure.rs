@@ -5,6 +5,8 @@ use std::io;
 
 use rustls::{CertificateError, Error as TlsError};
 
+use crate::db::error::network;
+
 /// Longest text of a cause without words of its own, in characters.
 const MAX_CHARS: usize = 120;
 
@@ -43,7 +45,7 @@ fn known(error: &(dyn Error + 'static)) -> Option<String> {
         return Some(of_tls(error));
     }
     if let Some(error) = error.downcast_ref::<io::Error>() {
-        return of_io(error).map(str::to_owned);
+        return network::in_words(error).map(str::to_owned);
     }
     let text = error.to_string();
     let parts = [
@@ -56,28 +58,6 @@ fn known(error: &(dyn Error + 'static)) -> Option<String> {
     ];
     let found = parts.iter().find(|(part, _)| text.contains(part));
     found.map(|(_, words)| (*words).to_owned())
-}
-
-/// Returns the words for an I/O error, if it is one of the network.
-#[must_use]
-pub(crate) fn of_io(error: &io::Error) -> Option<&'static str> {
-    Some(match error.kind() {
-        io::ErrorKind::ConnectionRefused => "connection refused",
-        io::ErrorKind::ConnectionReset
-        | io::ErrorKind::ConnectionAborted
-        | io::ErrorKind::BrokenPipe
-        | io::ErrorKind::UnexpectedEof
-            if error.get_ref().is_none() =>
-        {
-            "the connection was closed"
-        }
-        io::ErrorKind::TimedOut => "no response in time",
-        io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            "the network does not reach this address"
-        }
-        _ if error.to_string().contains("failed to lookup address") => "host not found",
-        _ => return None,
-    })
 }
 
 fn of_tls(error: &TlsError) -> String {

@@ -106,7 +106,7 @@ async fn bamboohr(api: &BambooHrApi) -> Result<Findings, ReadError> {
             }
             // It was deleted since, or it is hidden; others may be visible.
             Ok(None) => {
-                found.add_problem("an employee is listed as changed and cannot be read (404)")
+                found.add_problem("an employee is listed as changed and cannot be read (404)");
             }
             Err(
                 error @ (ReadError::Forbidden { .. }

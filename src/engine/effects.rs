@@ -10,7 +10,7 @@ use tracing::warn;
 use crate::base::halves::Halves;
 use crate::db::error::redacted_message;
 use crate::engine::Failure;
-use crate::engine::accounts::{self, AccountsTable, Applied, IfProtected};
+use crate::engine::accounts::{self, AccountsTable, Applied, ApplyError, IfProtected};
 use leaver_core::decision::{Action, Decision};
 use leaver_core::domain::AccountId;
 
@@ -77,7 +77,7 @@ async fn attempt(
     table: &AccountsTable,
     part: &[AboutAccount<'_>],
     if_protected: IfProtected,
-) -> Result<Applied, sqlx::Error> {
+) -> Result<Applied, ApplyError> {
     let mut savepoint = conn.begin().await?;
     let decisions = part.iter().flatten().copied();
     match accounts::apply(&mut savepoint, table, decisions, if_protected).await {
@@ -106,12 +106,16 @@ fn changed_account(decision: &Decision) -> Option<&AccountId> {
 ///
 /// # Errors
 /// Returns the error itself if it is not about the accounts.
-fn rejection(error: sqlx::Error) -> Result<String, sqlx::Error> {
+fn rejection(failed: ApplyError) -> Result<String, sqlx::Error> {
+    let ApplyError { statement, error } = failed;
     if error.as_database_error().is_none() {
         return Err(error);
     }
     match Failure::from(error) {
-        Failure::Rejected(error) => Ok(redacted_message(&error)),
+        Failure::Rejected(error) => {
+            let reason = redacted_message(&error);
+            Ok(statement.map_or(reason.clone(), |name| format!("{name}: {reason}")))
+        }
         Failure::Outage(error) | Failure::Locked(error) => Err(error),
         other => Ok(other.to_string()),
     }

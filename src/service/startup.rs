@@ -31,6 +31,8 @@ pub(super) struct Startup {
     pub(super) migrate: bool,
     pub(super) policies: Arc<Policies>,
     pub(super) clock: Arc<dyn Clock>,
+    /// Servers and database, for the log.
+    pub(super) place: String,
     /// For health.
     pub(super) signs: Arc<StoreSigns>,
 }
@@ -69,12 +71,13 @@ impl Startup {
                     let cause = self.cause(&error).await;
                     let (name, advice) = (cause.name(), cause.advice());
                     let error = error_chain(error.as_ref());
+                    let place = &self.place;
                     if cause.is_unreachable() {
-                        warn!(error, "service.start: cannot reach the database yet");
+                        warn!(error, place, "service.start: cannot reach the database yet");
                     } else {
                         warn!(
                             error,
-                            advice, "service.start: cannot use the database yet: {name}"
+                            place, advice, "service.start: cannot use the database yet: {name}"
                         );
                     }
                     self.signs.set_start_failure(Some(cause));

@@ -5,7 +5,7 @@ use sqlx::PgConnection;
 use super::{CheckReport, CheckStatus};
 use crate::db::error::redacted_message;
 use crate::engine::accounts::trial::{SessionsError, UpdateTrial, try_end_sessions, try_update};
-use crate::engine::accounts::{AccountsMapping, AccountsTable, Shape};
+use crate::engine::accounts::{AccountsMapping, AccountsTable, Shape, first_words};
 use leaver_core::domain::AccountId;
 
 /// Words in the name of a column that is true for an account without access.
@@ -52,14 +52,18 @@ pub(super) async fn check_trials(
     };
     for (position, statement) in mapping.end_sessions.iter().enumerate() {
         let check = format!("accounts.end_sessions[{position}]");
+        let words = first_words(statement);
         match try_end_sessions(conn, table, statement, account.as_ref()).await {
             Ok(()) => report.add(CheckStatus::Ok, &check, "accepted by Postgres"),
             Err(SessionsError::Rejected(error)) => report.add(
                 CheckStatus::Error,
                 &check,
-                format!("rejected by Postgres: {}", redacted_message(&error)),
+                format!(
+                    "{words}: rejected by Postgres: {}",
+                    redacted_message(&error)
+                ),
             ),
-            Err(refused) => report.add(CheckStatus::Error, &check, refused.to_string()),
+            Err(refused) => report.add(CheckStatus::Error, &check, format!("{words}: {refused}")),
         }
     }
 }

@@ -31,7 +31,7 @@ pub(super) async fn check_apis(report: &mut CheckReport, settings: &Settings, is
     let clock: Arc<dyn Clock> = Arc::new(SystemClock);
     // An address that is invalid has an error of its own.
     let sources = service::companies(settings, &limits(), &clock).unwrap_or_default();
-    let mut probes = JoinSet::new();
+    let mut reads = JoinSet::new();
     for (position, source) in sources.iter().enumerate() {
         if is_offline {
             let text = format!("{} was not called (--offline)", source.client.host());
@@ -39,9 +39,9 @@ pub(super) async fn check_apis(report: &mut CheckReport, settings: &Settings, is
             continue;
         }
         let client = source.client.clone();
-        probes.spawn(async move { (position, client.probe().await) });
+        reads.spawn(async move { (position, client.probe().await) });
     }
-    let mut probed = probes.join_all().await;
+    let mut probed = reads.join_all().await;
     probed.sort_by_key(|(position, _)| *position);
     for (position, found) in probed {
         let Some(source) = sources.get(position) else {

@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 
 use super::super::person::Person;
 use super::super::reads::record_read;
-use super::super::{Config, Format, exit_code, open, output, wrong_usage};
+use super::super::{Config, Format, exit_code, ids, open, output, wrong_usage};
 use super::{ResolvedHold, list};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, Settings};
@@ -34,7 +34,7 @@ pub(super) struct Approve {
     #[command(flatten)]
     config: Config,
     /// Hold IDs
-    #[arg(value_name = "ID", required_unless_present_any = ["trip", "source", "reason_contains"])]
+    #[arg(value_name = "ID", value_parser = ids::hold, allow_negative_numbers = true, required_unless_present_any = ["trip", "source", "reason_contains"])]
     ids: Vec<i64>,
     #[command(flatten)]
     filter: FilterArgs,
@@ -56,7 +56,7 @@ pub(super) struct Approve {
 #[derive(Debug, Args)]
 struct FilterArgs {
     /// All holds of this trip
-    #[arg(long, value_name = "TRIP", conflicts_with_all = ["ids", "account"])]
+    #[arg(long, value_name = "TRIP", value_parser = ids::trip, conflicts_with_all = ["ids", "account"])]
     trip: Option<i64>,
     /// All holds about employees of this source
     #[arg(long, value_name = "NAME", value_parser = SourceName::parse, conflicts_with_all = ["ids", "account"])]

@@ -3,7 +3,7 @@
 use clap::Args;
 
 use super::super::person::Person;
-use super::super::{Config, Format, open, output};
+use super::super::{Config, Format, ids, open, output};
 use super::ResolvedHold;
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
@@ -16,6 +16,7 @@ pub(super) struct Reject {
     #[command(flatten)]
     config: Config,
     /// Hold ID
+    #[arg(value_name = "ID", value_parser = ids::hold, allow_negative_numbers = true)]
     id: i64,
     #[command(flatten)]
     person: Person,

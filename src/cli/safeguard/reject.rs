@@ -6,7 +6,7 @@ use clap::Args;
 use serde_json::json;
 
 use super::super::person::Person;
-use super::super::{Config, Format, open, output};
+use super::super::{Config, Format, ids, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::engine::safeguard::trips;
@@ -18,7 +18,7 @@ pub(super) struct Reject {
     #[command(flatten)]
     config: Config,
     /// Trip ID, from `leaver safeguard`
-    #[arg(value_name = "TRIP")]
+    #[arg(value_name = "TRIP", value_parser = ids::trip, allow_negative_numbers = true)]
     trip: i64,
     #[command(flatten)]
     person: Person,

@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::super::person::Person;
 use super::super::reads::record_read;
-use super::super::{Config, Format, exit_code, open, output, wrong_usage};
+use super::super::{Config, Format, exit_code, ids, open, output, wrong_usage};
 use super::{MemberRow, effect, excess_of, members_table, with_emails};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
@@ -27,7 +27,7 @@ pub(super) struct Release {
     #[command(flatten)]
     config: Config,
     /// Trip ID, from `leaver safeguard`
-    #[arg(value_name = "TRIP")]
+    #[arg(value_name = "TRIP", value_parser = ids::trip, allow_negative_numbers = true)]
     trip: i64,
     /// Carry out the list with this digest
     #[arg(long, value_name = "DIGEST")]

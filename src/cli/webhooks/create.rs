@@ -8,7 +8,7 @@ use reqwest::Url;
 use secrecy::ExposeSecret;
 
 use super::super::{Format, output};
-use super::WebhooksTarget;
+use super::{WebhooksTarget, at};
 use crate::config::Environment;
 use crate::connect::{MONITORED_FIELDS, WebhookKind, WebhookRequest};
 use crate::jobs::provider_webhooks::targets_this_service;
@@ -54,7 +54,7 @@ impl Create {
             "no address for the webhook; set `server.public_url` (LEAVER_PUBLIC_URL), or add --url"
         })?;
         let url = webhook_url(&url, &target, &settings.server.webhook_path(source))?;
-        let fields = monitored_fields(&api.monitor_fields().await?)?;
+        let fields = monitored_fields(&api.monitor_fields().await.map_err(at(&target))?)?;
         let request = WebhookRequest {
             name: self.name.unwrap_or_else(|| format!("Leaver ({source})")),
             url,
@@ -64,7 +64,7 @@ impl Create {
             },
             fields,
         };
-        let created = api.create_webhook(&request).await?;
+        let created = api.create_webhook(&request).await.map_err(at(&target))?;
         let key = created.private_key.expose_secret();
         if self.format.json {
             output::json(&serde_json::json!({

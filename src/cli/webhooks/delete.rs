@@ -6,8 +6,8 @@ use anyhow::bail;
 use clap::Args;
 use sqlx::Connection;
 
-use super::super::{Format, open_with, output};
-use super::WebhooksTarget;
+use super::super::{Format, ids, open_with, output};
+use super::{WebhooksTarget, at};
 use crate::config::Environment;
 use crate::connect::WebhookError;
 use crate::jobs::provider_webhooks::store;
@@ -19,6 +19,7 @@ pub(super) struct Delete {
     #[command(flatten)]
     target: WebhooksTarget,
     /// Webhook ID, from `leaver webhooks list`
+    #[arg(value_name = "ID", value_parser = ids::webhook)]
     id: String,
     #[command(flatten)]
     format: Format,
@@ -45,7 +46,7 @@ impl Delete {
                     }
                 );
             }
-            Err(error) => return Err(error.into()),
+            Err(error) => return Err(at(&source)(error)),
         };
         let forgotten = store::forget(&mut conn, &source.source, &self.id).await?;
         conn.close().await?;

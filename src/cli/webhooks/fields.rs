@@ -6,7 +6,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::super::{Format, output};
-use super::WebhooksTarget;
+use super::{WebhooksTarget, at};
 use crate::config::Environment;
 use crate::connect::MONITORED_FIELDS;
 
@@ -30,10 +30,11 @@ struct FieldRow {
 
 impl Fields {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (_, api) = self.target.source(env)?;
+        let (source, api) = self.target.source(env)?;
         let fields: Vec<FieldRow> = api
             .monitor_fields()
-            .await?
+            .await
+            .map_err(at(&source))?
             .into_iter()
             .map(|field| FieldRow {
                 needed: MONITORED_FIELDS

@@ -1,19 +1,18 @@
 //! `leaver webhooks gaps`.
 
-use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::anyhow;
 use clap::Args;
 use sqlx::Connection;
 
-use super::super::{Format, exit_code, open_with, output};
-use super::WebhooksTarget;
+use super::super::progress::{Progress, Total};
+use super::super::{Format, exit_code, ids, open_with, output};
+use super::{WebhooksTarget, at};
 use crate::base::clock::SystemClock;
 use crate::config::Environment;
 use crate::jobs::sync::gaps::GapReport;
-use crate::jobs::sync::{SyncReport, Syncer};
+use crate::jobs::sync::{GapsError, SyncReport, Syncer};
 use crate::service;
 use leaver_core::domain::EmployeeId;
 
@@ -26,7 +25,7 @@ pub(super) struct Gaps {
     #[command(flatten)]
     target: WebhooksTarget,
     /// Only this webhook, whatever its URL; default: all that post to this source
-    #[arg(long, value_name = "ID")]
+    #[arg(long, value_name = "ID", value_parser = ids::webhook)]
     webhook: Option<String>,
     #[command(flatten)]
     format: Format,
@@ -41,18 +40,20 @@ impl Gaps {
         let database = service::connect_source(&settings.database, env)?;
         let engine = Arc::new(service::engine(&settings, database, Arc::new(SystemClock)));
         let syncer = Syncer::new(engine);
-        let on_terminal = std::io::stderr().is_terminal();
-        let progress = |_: &str, read: u64| {
-            if on_terminal {
-                drop(write!(std::io::stderr(), "\r{read} employees read"));
-            }
-        };
+        let name = format!("gaps {}", source.source);
+        let progress = Progress::start(name, "employee", Total::Unknown);
+        let on_read = |_: &str, read: u64| progress.set(read);
         let report = syncer
-            .gaps(&source, self.webhook.as_deref(), &progress)
+            .gaps(&source, self.webhook.as_deref(), &on_read)
             .await
-            .map_err(|reason| anyhow!(reason))?;
-        if on_terminal && report.sync.is_some() {
-            drop(writeln!(std::io::stderr()));
+            .map_err(|reason| match reason {
+                GapsError::List(error) => at(&source)(error),
+                reason => reason.into(),
+            })?;
+        if report.sync.is_some() {
+            progress.finish();
+        } else {
+            drop(progress);
         }
         if self.format.json {
             output::json(&as_json(&report))?;

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 
 use super::super::{Format, output};
-use super::{WebhooksTarget, without_query};
+use super::{WebhooksTarget, at, without_query};
 use crate::config::Environment;
 use crate::jobs::provider_webhooks::targets_this_service;
 
@@ -38,7 +38,8 @@ impl List {
         let (source, api) = self.target.source(env)?;
         let webhooks: Vec<WebhookRow> = api
             .webhooks()
-            .await?
+            .await
+            .map_err(at(&source))?
             .into_iter()
             .map(|webhook| WebhookRow {
                 targets_this_service: targets_this_service(

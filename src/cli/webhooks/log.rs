@@ -5,8 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde::Serialize;
 
-use super::super::{Format, output};
-use super::WebhooksTarget;
+use super::super::{Format, ids, output};
+use super::{WebhooksTarget, at};
 use crate::config::Environment;
 use leaver_core::domain::EmployeeId;
 use leaver_core::providers::LogTime;
@@ -18,6 +18,7 @@ pub(super) struct Log {
     #[command(flatten)]
     target: WebhooksTarget,
     /// Webhook ID, from `leaver webhooks list`
+    #[arg(value_name = "ID", value_parser = ids::webhook)]
     id: String,
     #[command(flatten)]
     format: Format,
@@ -33,10 +34,11 @@ struct LogRow {
 
 impl Log {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (_, api) = self.target.source(env)?;
+        let (source, api) = self.target.source(env)?;
         let entries: Vec<LogRow> = api
             .webhook_log(&self.id)
-            .await?
+            .await
+            .map_err(at(&source))?
             .into_iter()
             .map(|entry| LogRow {
                 last_attempted: log_time(entry.last_attempted),

@@ -17,7 +17,7 @@ use clap::{Args, Subcommand};
 use super::Config;
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, SecretScope, Settings};
-use crate::connect::{BambooHrApi, ClientLimits};
+use crate::connect::{BambooHrApi, ClientLimits, WebhookError};
 use crate::jobs::sync::SyncSource;
 use crate::service;
 
@@ -107,6 +107,17 @@ impl WebhooksTarget {
                 several.join(", ")
             ),
         }
+    }
+}
+
+/// Returns how to name the host of a source's API in an error. The other errors name a webhook or a field.
+fn at(source: &SyncSource) -> impl FnOnce(WebhookError) -> anyhow::Error + use<> {
+    let host = source.client.host();
+    move |error| match error {
+        WebhookError::Read(_) | WebhookError::MayExist { .. } => {
+            anyhow::Error::new(error).context(host)
+        }
+        error => error.into(),
     }
 }
 

@@ -4,8 +4,8 @@ use std::process::ExitCode;
 
 use clap::Args;
 
-use super::super::{Format, output};
-use super::{WebhooksTarget, without_query};
+use super::super::{Format, ids, output};
+use super::{WebhooksTarget, at, without_query};
 use crate::config::Environment;
 use crate::jobs::provider_webhooks::targets_this_service;
 use leaver_core::providers::WebhookConfig;
@@ -17,6 +17,7 @@ pub(super) struct Show {
     #[command(flatten)]
     target: WebhooksTarget,
     /// Webhook ID, from `leaver webhooks list`
+    #[arg(value_name = "ID", value_parser = ids::webhook)]
     id: String,
     #[command(flatten)]
     format: Format,
@@ -25,7 +26,7 @@ pub(super) struct Show {
 impl Show {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (source, api) = self.target.source(env)?;
-        let config = api.webhook(&self.id).await?;
+        let config = api.webhook(&self.id).await.map_err(at(&source))?;
         let is_ours = targets_this_service(
             &config.webhook.url,
             &source.source,

@@ -4,6 +4,7 @@
 //! log of Postgres itself.
 
 mod cause;
+pub(crate) mod network;
 mod tls;
 
 use std::borrow::Cow;
@@ -134,7 +135,10 @@ pub(crate) fn redacted_message(error: &sqlx::Error) -> String {
         sqlx::Error::Decode(_) => "a row of the database cannot be decoded".to_owned(),
         sqlx::Error::PoolTimedOut => "no connection to the database in time".to_owned(),
         // The text of sqlx adds only that it is about the database.
-        sqlx::Error::Io(error) => tls::explained(error.to_string()),
+        sqlx::Error::Io(error) => match network::in_words(error) {
+            Some(words) => words.to_owned(),
+            None => tls::explained(error.to_string()),
+        },
         sqlx::Error::Configuration(cause) if is_shared_session(error) => cause.to_string(),
         other => tls::explained(other.to_string()),
     }

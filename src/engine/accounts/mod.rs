@@ -3,6 +3,7 @@
 //! It executes decisions and makes none. In the application's schema it uses the mapped columns and the `end_sessions`
 //! statements, and nothing else.
 
+mod apply_error;
 pub(crate) mod catalog;
 pub mod lookup;
 pub(crate) mod mapping;
@@ -19,6 +20,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use sqlx::PgConnection;
 
+pub use self::apply_error::ApplyError;
+pub(crate) use self::apply_error::first_words;
 pub(crate) use self::mapping::MappingError;
 pub use self::mapping::{AccountsMapping, AccountsTable, Shape};
 use crate::db::transaction::check_deferred_constraints;
@@ -51,13 +54,13 @@ pub enum IfProtected {
 /// only an account that is seen in its new state counts as changed, and any other is blocked.
 ///
 /// # Errors
-/// Returns the database's error, which may come from a trigger of the application. The transaction must be rolled back then.
+/// [`ApplyError`] with the database's error, which may come from a trigger of the application. The transaction must be rolled back then.
 pub async fn apply<'a>(
     conn: &mut PgConnection,
     table: &AccountsTable,
     decisions: impl IntoIterator<Item = &'a Decision>,
     if_protected: IfProtected,
-) -> Result<Applied, sqlx::Error> {
+) -> Result<Applied, ApplyError> {
     let mut off = BTreeSet::new();
     let mut on = BTreeSet::new();
     let mut sessions = BTreeSet::new();

@@ -7,6 +7,7 @@ use sqlx::postgres::{PgArguments, PgRow};
 use sqlx::query::Query;
 use sqlx::{AssertSqlSafe, PgConnection, Postgres, Row};
 
+use super::apply_error::{ApplyError, statement_name};
 use super::mapping::quote;
 use super::{AccountsTable, protected};
 use crate::db::connection::SEARCH_PATH;
@@ -246,18 +247,22 @@ async fn set_search_path(conn: &mut PgConnection, path: &str) -> Result<(), sqlx
 /// Runs the statements that end sessions, if there are accounts.
 ///
 /// # Errors
-/// Returns the database's error.
+/// [`ApplyError`] with the statement that failed.
 pub(super) async fn end_sessions(
     conn: &mut PgConnection,
     table: &AccountsTable,
     ids: &BTreeSet<AccountId>,
-) -> Result<(), sqlx::Error> {
+) -> Result<(), ApplyError> {
     if ids.is_empty() {
         return Ok(());
     }
-    for statement in &table.end_sessions {
+    for (position, statement) in table.end_sessions.iter().enumerate() {
         for query in ending_sessions(table, statement, ids) {
-            query.execute(&mut *conn).await?;
+            let executed = query.execute(&mut *conn).await;
+            executed.map_err(|error| ApplyError {
+                statement: Some(statement_name(position, statement)),
+                error,
+            })?;
         }
     }
     Ok(())

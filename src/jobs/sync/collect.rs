@@ -64,8 +64,16 @@ impl<'s> SyncRun<'s> {
     }
 
     /// Returns the report. The read is incomplete if it ended with an error or had warnings.
-    pub(super) fn report(self, full: bool, result: Result<(), SyncError>) -> SyncReport {
-        let error = result.err().map(|error| error.to_string());
+    pub(super) fn report(
+        self,
+        full: bool,
+        host: &str,
+        result: Result<(), SyncError>,
+    ) -> SyncReport {
+        let error = result.err().map(|error| match error {
+            SyncError::Api(error) => format!("{host}: {error}"),
+            error => error.to_string(),
+        });
         SyncReport {
             source: self.source.clone(),
             account: self.account.to_owned(),

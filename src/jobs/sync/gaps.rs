@@ -110,7 +110,7 @@ impl Syncer {
         let sync = if missing.is_empty() {
             None
         } else {
-            Some(self.read(source, api, missing, progress).await)
+            Some(self.read(company, api, missing, progress).await)
         };
         Ok(GapReport { webhooks, sync })
     }
@@ -214,15 +214,15 @@ impl Syncer {
 
     async fn read(
         &self,
-        source: &SourceName,
+        company: &SyncSource,
         api: &BambooHrApi,
         employees: BTreeSet<EmployeeId>,
         progress: Progress<'_>,
     ) -> SyncReport {
-        let mut run = SyncRun::new(&self.engine, source, "", progress);
+        let mut run = SyncRun::new(&self.engine, &company.source, "", progress);
         let batches = api.employee_batches(employees.into_iter().collect());
         let result = run.apply_all(EmployeeBatches::BambooHr(batches)).await;
-        run.report(false, result)
+        run.report(false, &company.client.host(), result)
     }
 }
 

@@ -148,7 +148,7 @@ impl Syncer {
                 Err(error) => Err(error),
             };
             let read = run.take_ids();
-            let report = run.report(since.is_none(), result);
+            let report = run.report(since.is_none(), &company.client.host(), result);
             let state = self.next_state(&report, previous, began);
             let saved = sync_state::store::save(&mut lock, &state);
             pool.with_silence_timeout(saved).await?;
@@ -158,7 +158,7 @@ impl Syncer {
                 let marked = missing::store::mark(&mut lock, source, id, &read, began);
                 pool.with_silence_timeout(marked).await?;
             }
-            log(&report);
+            log(&report, self.engine.clock.now() - began);
             reports.push(report);
         }
         lock.release().await?;
@@ -261,9 +261,9 @@ fn is_due(last: DateTime<Utc>, interval: Duration, now: DateTime<Utc>) -> bool {
         .is_some_and(|at| at <= now)
 }
 
-fn log(report: &SyncReport) {
+fn log(report: &SyncReport, elapsed: TimeDelta) {
     let (source, account, records) = (&report.source, &report.account, report.records);
-    let full = report.full;
+    let (full, elapsed_s) = (report.full, elapsed.num_seconds());
     let outcome = report
         .outcomes
         .iter()
@@ -271,9 +271,9 @@ fn log(report: &SyncReport) {
         .collect::<Vec<_>>()
         .join(" ");
     match &report.incomplete {
-        None => info!(%source, account, full, records, outcome, "sync.read: complete"),
+        None => info!(%source, account, full, records, outcome, elapsed_s, "sync.read: complete"),
         Some(reason) => {
-            warn!(%source, account, full, records, outcome, reason, "sync.read: incomplete; missing records change nothing");
+            warn!(%source, account, full, records, outcome, elapsed_s, reason, "sync.read: incomplete; missing records change nothing");
         }
     }
 }

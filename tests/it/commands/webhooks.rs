@@ -223,8 +223,12 @@ async fn webhooks_are_listed_shown_and_deleted() {
     test.run(&["webhooks", "delete", "1"])
         .failed(&["another BambooHR user", "no longer monitored"]);
     assert_eq!(test.app.lines(left).await, ["9"]);
-    test.run(&["webhooks", "show", "nine"])
-        .failed(&["nine", "digits"]);
+    let output = test.run(&["webhooks", "show", "nine"]);
+    assert_eq!(output.code, Some(2), "{output:?}");
+    assert!(
+        output.err.contains("it is no id of a webhook"),
+        "{output:?}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -10,7 +10,7 @@ use super::{Config, Format, exit_code, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::engine::accounts::AccountsTable;
-use crate::reports::explain::{Explanation, KnownFact, KnownFacts, explain};
+use crate::reports::explain::{ExplainedAnswer, Explanation, KnownFact, KnownFacts, explain};
 use crate::reports::leaver_state::LeaverState;
 use crate::roster;
 use crate::service;
@@ -66,6 +66,28 @@ impl Explain {
     }
 }
 
+/// Reasons that were printed, and where. A repeated one is replaced by a reference.
+#[derive(Default)]
+struct Reasons(Vec<(String, String)>);
+
+impl Reasons {
+    /// Returns the reason, or where it stands already.
+    fn once(&mut self, reason: &str, place: &str) -> String {
+        // A reason grows by an addition. The longer one is news then, and the shorter one is not.
+        let mut printed = self.0.iter();
+        if let Some((_, place)) = printed.find(|(printed, _)| printed.contains(reason)) {
+            return format!("as {place}");
+        }
+        let mut printed = self.0.iter();
+        let begin = printed.find_map(|(printed, place)| {
+            let rest = reason.strip_prefix(printed.as_str())?;
+            rest.starts_with(';').then(|| format!("as {place}{rest}"))
+        });
+        self.0.push((reason.to_owned(), place.to_owned()));
+        begin.unwrap_or_else(|| reason.to_owned())
+    }
+}
+
 fn print(explanation: &Explanation) {
     output::line!(
         "employee {} (tenant {}, source {})",
@@ -74,7 +96,11 @@ fn print(explanation: &Explanation) {
         explanation.source
     );
     output::line!("{}", facts_table(&explanation.facts));
-    output::line!("state:          {}", output::text(state(explanation)));
+    let mut reasons = Reasons::default();
+    output::line!(
+        "state:          {}",
+        output::text(state(explanation, &mut reasons))
+    );
     output::line!(
         "account:        {}",
         output::or_dash(explanation.account_id.as_ref().map(output::text))
@@ -92,15 +118,23 @@ fn print(explanation: &Explanation) {
         output::time_or_dash(explanation.deactivated_at)
     );
     output::line!("decision now:   {}", explanation.decision.unwrap_or("none"));
+    let reason = explanation.reason.as_deref();
     output::line!(
         "reason:         {}",
-        output::text(
-            explanation
-                .reason
-                .as_deref()
-                .unwrap_or("this source is not configured")
-        )
+        output::text(reasons.once(
+            reason.unwrap_or("this source is not configured"),
+            "in `reason`"
+        ))
     );
+    if let Some(answer) = &explanation.answer {
+        output::line!(
+            "last answer:    {} {} at {}: {}",
+            output::text(&answer.by),
+            output::text(&answer.what),
+            output::time(answer.at),
+            output::text(reasons.once(&answer.reason, "in `last answer`"))
+        );
+    }
     match &explanation.history {
         None => output::line!("audit log:      not readable by this role"),
         Some(records) if records.is_empty() => output::line!("audit log:      no entries"),
@@ -112,7 +146,7 @@ fn print(explanation: &Explanation) {
                     output::time(record.at),
                     record.action.replace('_', " "),
                     record.actor.clone(),
-                    record.reason.clone(),
+                    reasons.once(&record.reason, &format!("at {}", output::time(record.at))),
                 ]);
             }
             output::line!("{table}");
@@ -122,11 +156,13 @@ fn print(explanation: &Explanation) {
 }
 
 /// Returns the state with what belongs to it.
-fn state(explanation: &Explanation) -> String {
+fn state(explanation: &Explanation, reasons: &mut Reasons) -> String {
     let Some(state) = explanation.state else {
         return "unknown, this source is not configured".to_owned();
     };
     let word = state.as_str();
+    let is_rejected = explanation.hold.as_ref().is_some_and(|hold| hold.rejected);
+    let answer = explanation.answer.as_ref().filter(|_| is_rejected);
     match (state, explanation) {
         (
             LeaverState::Blocked,
@@ -137,7 +173,7 @@ fn state(explanation: &Explanation) -> String {
         ) => format!(
             "{word} since {}: {}; the next attempt is at {}",
             output::time(blocked.since),
-            blocked.reason,
+            reasons.once(&blocked.reason, "in `state`"),
             output::time(blocked.retry_at)
         ),
         (
@@ -164,9 +200,19 @@ fn state(explanation: &Explanation) -> String {
                 hold.id
             )
         }
-        (LeaverState::NoAccount, _) => {
-            let since = output::time_or_dash(explanation.without_account_since);
-            format!("{word} is found, since {since}")
+        (LeaverState::NoAccount, _) => format!(
+            "left, and no account found, since {}; {}",
+            output::time_or_dash(explanation.without_account_since),
+            tried(&explanation.addresses_tried)
+        ),
+        (LeaverState::HasAccess | LeaverState::Employed, _) if answer.is_some() => {
+            let who = answer.map_or_else(String::new, answered);
+            match state {
+                LeaverState::HasAccess => {
+                    format!("{word}, since {who}; this stays until the facts change")
+                }
+                _ => format!("no account found, and {who}"),
+            }
         }
         (
             LeaverState::HasAccess,
@@ -179,6 +225,25 @@ fn state(explanation: &Explanation) -> String {
             format!("{word} although the person left; `leaver drift` lists the account")
         }
         _ => word.to_owned(),
+    }
+}
+
+/// Returns who answered, what and when.
+fn answered(answer: &ExplainedAnswer) -> String {
+    format!(
+        "{} {} at {}",
+        answer.by,
+        answer.what,
+        output::time(answer.at)
+    )
+}
+
+/// Names the addresses with which an account was looked for.
+fn tried(addresses: &[String]) -> String {
+    match addresses {
+        [] => "no work e-mail is known, so none was looked for".to_owned(),
+        [one] => format!("address tried: {one}"),
+        several => format!("addresses tried: {}", several.join(", ")),
     }
 }
 

@@ -44,11 +44,6 @@ impl HoldHistory {
         self.0.iter().find(|hold| hold.state == HoldState::Open)
     }
 
-    /// Returns the last hold that is open or rejected.
-    pub(crate) fn last(&self) -> Option<&HoldStatus> {
-        self.0.iter().find(|hold| hold.state != HoldState::Approved)
-    }
-
     /// Returns the rejected hold with this fingerprint. A later hold on other facts, or a later approval, ends its effect; a
     /// later hold for another reason does not.
     pub(crate) fn rejection(&self, fingerprint: &str) -> Option<&HoldStatus> {

@@ -1,6 +1,7 @@
 //! Holds: decisions that wait for a person. There is one open hold per employee; a rejected hold is opened again only if the
 //! facts it was based on have changed.
 
+pub(crate) mod answers;
 mod close;
 mod history;
 pub mod resolve;

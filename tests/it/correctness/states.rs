@@ -28,7 +28,7 @@ async fn explain_shows_each_state() {
             gone.clone(),
             "DELETE FROM users",
             "no account",
-            "no account is found, since 2026-11-22 ",
+            "left, and no account found, since 2026-11-22 ",
         ),
         (
             gone,

@@ -1,15 +1,18 @@
 //! Everything known about one employee, and the decision that follows from it.
 
+mod answer;
+
 use chrono::{DateTime, Utc};
 use serde::Serialize;
 use sqlx::{Connection, PgConnection};
 
+pub use self::answer::ExplainedAnswer;
 use super::leaver_state::LeaverState;
 use super::{date_or_instant, employment_status};
 use crate::engine::accounts::AccountsTable;
 use crate::engine::audit;
 use crate::engine::audit::store::AuditRecord;
-use crate::engine::evaluate::{Evaluated, evaluate};
+use crate::engine::evaluate::evaluate;
 use crate::engine::holds;
 use crate::engine::policies::Policies;
 use leaver_core::decision::Action;
@@ -40,14 +43,18 @@ pub struct Explanation {
     pub last_delivery_id: Option<DeliveryId>,
     /// State now; `None` if the source is no longer configured.
     pub state: Option<LeaverState>,
-    /// Hold of the employee, if one is open or was rejected.
+    /// Hold of the employee, if one is open, or was rejected and still counts.
     pub hold: Option<ExplainedHold>,
+    /// Last answer of a person.
+    pub answer: Option<ExplainedAnswer>,
     /// Decision that the database did not carry out.
     pub blocked: Option<ExplainedBlock>,
     /// Last end of employment that was carried out.
     pub departure: Option<ExplainedDeparture>,
     /// Since when the person is known to have left while no account is found.
     pub without_account_since: Option<DateTime<Utc>>,
+    /// Addresses with which an account was looked for, if the person left and none is found.
+    pub addresses_tried: Vec<String>,
     /// Decision now; `None` if the source is no longer configured.
     pub decision: Option<&'static str>,
     /// Reason for the decision.
@@ -133,13 +140,34 @@ pub async fn explain(
         _ => None,
     });
     let state = decided.map(|decided| LeaverState::of(decided, rejection.is_some()));
-    let hold = rejection.or_else(|| holds.last());
+    // A rejection on other facts has no effect any more.
+    let hold = rejection.or_else(|| holds.open());
+    // What was rejected is not going to happen.
+    let label = decided.map(|decided| match rejection {
+        Some(_) => "keep",
+        None => decided.label(),
+    });
+    let addresses_tried = match (state, employee.work_email()) {
+        (Some(LeaverState::NoAccount), Some(email)) => {
+            let aliases = table.email_domains.aliases(email);
+            aliases
+                .iter()
+                .map(|email| email.expose().to_owned())
+                .collect()
+        }
+        _ => vec![],
+    };
+    let answered = holds::answers::store::last(conn, &employee.key).await?;
     // The service's own role may be allowed to insert into the audit log only. In a transaction of its own,
     // that refusal does not abort an outer one.
     let mut tx = conn.begin().await?;
     let history = audit::store::history(&mut tx, &employee.key).await;
     tx.rollback().await?;
+    let history = history.ok();
+    let answer = answer::last(answered, history.as_deref());
     Ok(Explanation {
+        answer,
+        addresses_tried,
         state,
         hold: hold.map(|hold| ExplainedHold {
             id: hold.id,
@@ -155,16 +183,20 @@ pub async fn explain(
             termination_date: departure.termination_date.as_ref().map(date_or_instant),
         }),
         without_account_since: employee.without_account_since,
-        decision: decided.map(Evaluated::label),
+        decision: label,
         reason: decided.map(|decided| decided.decision.reason.clone()),
-        history: history.ok(),
+        history,
         facts: KnownFacts::new(&employee),
         source: employee.key.source,
         tenant: employee.key.tenant,
         employee_id: employee.key.employee_id,
         account_id: employee.account_id,
-        access_ends_at: employee.access_ends_at,
-        deactivated_at: employee.deactivated_at,
+        access_ends_at: decided.map_or(employee.access_ends_at, |decided| {
+            decided.decision.access_ends_at
+        }),
+        deactivated_at: decided.map_or(employee.deactivated_at, |decided| {
+            decided.employee.deactivated_at
+        }),
         values_pending_since: employee.values_pending_since,
         last_delivery_id: employee.last_delivery_id,
     })

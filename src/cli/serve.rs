@@ -18,12 +18,12 @@ use crate::service::{self, Service};
 /// Run the service: webhooks, API, workers, timers
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  DATABASE_URL=postgres://app@localhost/app BAMBOOHR_WEBHOOK_SECRET=... leaver serve\n  leaver serve --config /etc/leaver.toml"
+    after_help = "Example:\n  DATABASE_URL=postgres://app@localhost/app BAMBOOHR_WEBHOOK_SECRET=... leaver serve\n  leaver serve --config /etc/leaver.toml\n  BAMBOOHR_WEBHOOK_SECRET=... leaver serve --embedded"
 )]
 pub(super) struct Serve {
     #[command(flatten)]
     config: Config,
-    /// Run on a private Postgres with an example users table
+    /// Run on a private Postgres with example users, each with two sessions; its data stays for the next start
     #[arg(long)]
     embedded: bool,
     /// Wait for pending migrations instead of applying them (`database.migrate = false`)

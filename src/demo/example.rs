@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use anyhow::Context;
 use sqlx::postgres::PgConnectOptions;
-use sqlx::{PgConnection, Row};
+use sqlx::{Connection, PgConnection, Row};
 
 use super::story::{DemoOutcome, PEOPLE};
 use crate::base::clock::{Clock, SystemClock};
@@ -46,8 +46,8 @@ pub(super) struct User {
     pub(super) why: Option<String>,
 }
 
-/// Creates the example's tables for `serve --embedded` if the database has no users table, and sets
-/// `accounts.end_sessions` for them if it is empty.
+/// Creates the example's tables for `serve --embedded` if the database has no users table, with users and two sessions for
+/// each. Sets `accounts.end_sessions` for them if it is empty.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -65,7 +65,7 @@ pub(crate) async fn create_if_missing(
     let (users, sessions): (bool, bool) = (row.try_get("users")?, row.try_get("sessions")?);
     let is_example = mapping.table == "public.users";
     if is_example && !users && !sessions {
-        sqlx::raw_sql(TABLES).execute(&mut conn).await?;
+        create(&mut conn).await?;
     }
     if is_example && mapping.end_sessions.is_empty() && (sessions || !users) {
         mapping.end_sessions = vec![END_SESSIONS_STATEMENT.to_owned()];
@@ -84,8 +84,15 @@ pub(super) async fn fresh_database(postgres: &Embedded) -> anyhow::Result<PgConn
         .await?;
     let options = postgres.connect_options(DATABASE);
     let mut conn = connection::open(&options).await?;
+    create(&mut conn).await?;
+    Ok(options)
+}
+
+/// Creates the example's tables, users and sessions.
+async fn create(conn: &mut PgConnection) -> anyhow::Result<()> {
+    let mut tx = conn.begin().await?;
     sqlx::raw_sql(TABLES)
-        .execute(&mut conn)
+        .execute(&mut *tx)
         .await
         .context("cannot create the example's tables")?;
     let emails: Vec<&str> = PEOPLE.iter().map(|(email, _)| *email).collect();
@@ -98,9 +105,10 @@ pub(super) async fn fresh_database(postgres: &Embedded) -> anyhow::Result<PgConn
          INSERT INTO public.sessions (user_id) SELECT id FROM made, generate_series(1, 2)",
     )
     .bind(emails)
-    .execute(&mut conn)
+    .execute(&mut *tx)
     .await?;
-    Ok(options)
+    tx.commit().await?;
+    Ok(())
 }
 
 /// Returns all users with their newest audit record.

@@ -32,7 +32,9 @@ use embedded_postgres::{self, Embedded};
 
 /// Run an end-to-end demo on a private Postgres, without setup
 #[derive(Debug, Args)]
-#[command(after_help = "Example:\n  leaver demo --once\n  leaver demo --listen 127.0.0.1:9090")]
+#[command(
+    after_help = "Example:\n  leaver demo --once\n  leaver demo --listen 127.0.0.1:9090\n\nIt runs in a temporary folder (TMPDIR), which it removes when it stops."
+)]
 pub(crate) struct Demo {
     /// Exit when finished; 0 only if every result is as expected
     #[arg(long)]
@@ -54,7 +56,7 @@ impl Demo {
         let mut interrupt = signal(SignalKind::interrupt())?;
 
         let started_at = Instant::now();
-        let postgres = self.start_postgres(env).await?;
+        let postgres = start_postgres(env).await?;
         output::line!(
             "Private PostgreSQL {} started in {:.1} s (unix socket in {}).",
             postgres.version(),
@@ -82,6 +84,9 @@ impl Demo {
         drop(conn);
         service.stop().await;
         tokio::task::spawn_blocking(move || postgres.stop()).await??;
+        if result.is_ok() && !self.once {
+            output::line!("Stopped. The private Postgres and its folder are removed.");
+        }
         Ok(if result? {
             ExitCode::SUCCESS
         } else {
@@ -111,27 +116,18 @@ impl Demo {
         ]);
         Ok(Settings::load(None, &demo_env)?)
     }
+}
 
-    async fn start_postgres(&self, env: &Environment) -> anyhow::Result<Embedded> {
-        let home = if self.once {
-            embedded_postgres::DataDir::Ephemeral
-        } else {
-            let home = embedded_postgres::default_data_dir(
-                nix::unistd::geteuid().is_root(),
-                env.raw("XDG_STATE_HOME").map(AsRef::as_ref),
-                env.raw("HOME").map(AsRef::as_ref),
-            );
-            embedded_postgres::DataDir::Persistent(home.join("demo"))
-        };
-        let options = embedded_postgres::Options {
-            bin_dir: env.raw("PG_BINDIR").map(PathBuf::from),
-            search_path: env.raw("PATH").cloned(),
-            data_dir: home,
-        };
-        tokio::task::spawn_blocking(move || Embedded::start(&options))
-            .await?
-            .context("cannot start a private Postgres")
-    }
+/// Starts a Postgres in a temporary folder, which is removed at the end: a demo leaves nothing behind, as root too.
+async fn start_postgres(env: &Environment) -> anyhow::Result<Embedded> {
+    let options = embedded_postgres::Options {
+        bin_dir: env.raw("PG_BINDIR").map(PathBuf::from),
+        search_path: env.raw("PATH").cloned(),
+        data_dir: embedded_postgres::DataDir::Ephemeral,
+    };
+    tokio::task::spawn_blocking(move || Embedded::start(&options))
+        .await?
+        .context("cannot start a private Postgres")
 }
 
 /// Webhook keys of this run.

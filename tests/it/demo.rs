@@ -149,9 +149,9 @@ fn once_works_for_an_ordinary_user() {
     assert_shows_once(&folder, as_ordinary_user(&["demo", "--once"], &temporary));
 }
 
-/// Starts a demo that keeps running, with its state in a folder.
+/// Starts a demo that keeps running, with its temporary files in a folder.
 fn going_on(folder: &TempDir) -> RunningProcess {
-    let state = [("XDG_STATE_HOME", folder.path().to_str().unwrap())];
+    let state = [("TMPDIR", folder.path().to_str().unwrap())];
     let args = [
         "demo",
         "--listen",
@@ -167,7 +167,7 @@ fn going_on(folder: &TempDir) -> RunningProcess {
 #[test]
 fn the_demo_runs_until_ctrl_c_and_its_commands_work() {
     let folder = folder();
-    for _ in ["first", "again, on the same cluster"] {
+    for _ in ["first", "again"] {
         let mut demo = going_on(&folder);
         let out = demo.out();
         assert_shown(&out);
@@ -194,8 +194,10 @@ fn the_demo_runs_until_ctrl_c_and_its_commands_work() {
             assert!(output.out.contains(words), "no {words} in {output:?}");
         }
         demo.signal(Signal::SIGINT);
-        demo.wait().succeeded();
+        let output = demo.wait().succeeded();
+        assert!(output.out.contains("its folder are removed"), "{output:?}");
         assert_eq!(servers_in(folder.path()), [] as [PathBuf; 0]);
+        assert_eq!(entries(folder.path()), [] as [PathBuf; 0]);
     }
 }
 

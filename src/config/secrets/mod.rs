@@ -54,8 +54,12 @@ impl<'a> SecretReader<'a> {
 
     /// Fails if one secret has two purposes. Returns the remarks about the secrets.
     pub(super) fn finish(self) -> Result<SecretReport, SettingsError> {
-        shared::refuse_shared(&self.used.into_inner())?;
-        Ok(self.report.into_inner())
+        let (used, mut report) = (self.used.into_inner(), self.report.into_inner());
+        shared::refuse_shared(&used)?;
+        for (setting, earlier) in shared::repeated(&used) {
+            report.add_repeated(setting, earlier);
+        }
+        Ok(report)
     }
 
     /// Adds a remark for each variable that probably should set something and does not. `used` are the variables that are
@@ -211,6 +215,7 @@ impl<'a> SecretReader<'a> {
                 "the token is a published example, which others know too; make one with `openssl rand -hex 32`",
             )
         })?;
+        self.report.borrow_mut().add_weak_token(key, &secret);
         self.remember_secret(key, Purpose::AdminToken, &secret);
         Ok(Some(token))
     }

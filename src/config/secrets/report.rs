@@ -64,6 +64,22 @@ impl SecretReport {
         }
     }
 
+    /// Adds a remark if a token could be guessed.
+    pub(super) fn add_weak_token(&mut self, setting: &str, secret: &SecretString) {
+        if rules::is_repetitive(secret) {
+            let text = "the token repeats very few characters, so it could be guessed; make one with `openssl rand -hex 32`";
+            self.add(setting, true, text);
+        }
+    }
+
+    /// Adds a remark about a key that stands twice in one source.
+    pub(super) fn add_repeated(&mut self, setting: &str, earlier: &str) {
+        let text = format!(
+            "it holds the same key as `{earlier}`, so it adds nothing; set another key, or remove it"
+        );
+        self.add(setting, true, text);
+    }
+
     pub(super) fn add_weaknesses(&mut self, setting: &str, secret: &SecretString) {
         if rules::is_of_tests(secret) {
             let text = "the key is published with the tests of this project, so anyone can sign with it; use it for tests only";

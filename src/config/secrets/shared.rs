@@ -46,3 +46,18 @@ pub(super) fn refuse_shared(used: &[Used]) -> Result<(), SettingsError> {
     }
     Ok(())
 }
+
+/// Returns the settings of a source that hold a key which stands before them in the same source, each with the earlier one.
+pub(super) fn repeated(used: &[Used]) -> Vec<(&str, &str)> {
+    let mut found = vec![];
+    for (n, later) in used.iter().enumerate() {
+        let is_webhook = matches!(later.purpose, Purpose::Webhooks(_));
+        let mut earlier = used.iter().take(n);
+        let same = earlier
+            .find(|earlier| earlier.purpose == later.purpose && earlier.key.signs_like(&later.key));
+        if let Some(same) = same.filter(|_| is_webhook) {
+            found.push((later.setting.as_str(), same.setting.as_str()));
+        }
+    }
+    found
+}

@@ -37,6 +37,33 @@ async fn a_misspelt_secret_variable_is_named_with_the_nearest() {
 }
 
 #[tokio::test]
+async fn weak_and_repeated_secrets_are_warnings() {
+    let app = TestApp::new().await;
+    let key = ("BAMBOOHR_WEBHOOK_SECRET", "a-key-of-some-company");
+    for (variable, secret, words) in [
+        (
+            "BAMBOOHR_WEBHOOK_SECRET_PREVIOUS",
+            key.1,
+            "the same key as `BAMBOOHR_WEBHOOK_SECRET`",
+        ),
+        (
+            "BAMBOOHR_WEBHOOK_SECRET_PREVIOUS",
+            "abababababababababababab",
+            "very few characters",
+        ),
+        (
+            "LEAVER_ADMIN_TOKEN",
+            "abababababababababababababababababab",
+            "openssl rand",
+        ),
+    ] {
+        let output = app.run_with(&["check", "--json"], &[key, (variable, secret)]);
+        let says = line(&output.succeeded(), variable, "warning");
+        assert!(says.contains(words) && !says.contains(secret), "{says}");
+    }
+}
+
+#[tokio::test]
 async fn an_unset_variable_is_named_with_the_one_that_is_set() {
     let app = TestApp::new().await;
     let file = app.file(

@@ -8,6 +8,7 @@ use axum::Router;
 use axum::extract::{MatchedPath, Request};
 use axum::http::header::{AUTHORIZATION, CACHE_CONTROL, X_CONTENT_TYPE_OPTIONS};
 use axum::http::{HeaderValue, StatusCode};
+use axum::middleware::from_fn_with_state;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -21,7 +22,7 @@ use tower_http::trace::TraceLayer;
 use tracing::{Span, info_span};
 
 use super::error::ApiError;
-use super::{AppState, employees, health, health_routes, unrouted};
+use super::{AppState, employees, health, health_routes, request_log, unrouted};
 
 /// The handlers have shorter limits of their own; this one stands behind them.
 const TIMEOUT: Duration = Duration::from_mins(1);
@@ -38,6 +39,7 @@ pub fn admin_router(state: Arc<AppState>) -> Router {
     // A layer wraps those above it: a request passes the last one first.
     routes
         .fallback(unrouted::not_found)
+        .layer(from_fn_with_state(Arc::clone(&state), request_log::log))
         .with_state(state)
         .layer(TimeoutLayer::with_status_code(
             StatusCode::SERVICE_UNAVAILABLE,
@@ -53,10 +55,12 @@ pub fn admin_router(state: Arc<AppState>) -> Router {
             HeaderValue::from_static("nosniff"),
         ))
         .layer(PropagateRequestIdLayer::x_request_id())
-        // A 503 of `/health` is no failure of the request, so only the DEBUG line of each response is logged.
         .layer(
             TraceLayer::new_for_http()
                 .make_span_with(request_span)
+                // `request_log` has the line of each request.
+                .on_request(())
+                .on_response(())
                 .on_failure(()),
         )
         .layer(SetRequestIdLayer::x_request_id(MakeRequestUuid))

@@ -12,6 +12,7 @@ pub mod error;
 mod health;
 mod hygiene;
 mod peer;
+mod request_log;
 pub mod proxies;
 pub mod server;
 pub mod slots;
@@ -26,6 +27,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use axum::middleware::from_fn_with_state;
 use axum::routing::{get, post};
 
 pub use self::admin::admin_router;
@@ -83,7 +85,7 @@ pub struct AppState {
 
 /// Builds the routes of `server.listen`: webhooks and health.
 pub fn router(state: Arc<AppState>) -> Router {
-    // No layers: their default statuses are 4xx, which both providers treat as final (docs/adr/0008).
+    // No layers that answer: their default statuses are 4xx, which both providers treat as final (docs/adr/0008).
     let mut routes = health_routes();
     // A proxy may remove the prefix or leave it, and a URL may have been entered with a slash at its end.
     let mut prefixes = vec!["", state.path_prefix.as_str()];
@@ -96,7 +98,10 @@ pub fn router(state: Arc<AppState>) -> Router {
             );
         }
     }
-    routes.fallback(unrouted::not_found).with_state(state)
+    routes
+        .fallback(unrouted::not_found)
+        .layer(from_fn_with_state(Arc::clone(&state), request_log::log))
+        .with_state(state)
 }
 
 /// The routes that both listeners serve.

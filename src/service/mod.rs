@@ -34,6 +34,7 @@ use crate::config::{Environment, Settings};
 use crate::db::connection::ConnectSource;
 use crate::db::lineage::StateFile;
 use crate::jobs::runner::Runner;
+use leaver_core::decision::policy::DriftMode;
 
 /// A running service.
 pub struct Service {
@@ -72,6 +73,8 @@ impl Service {
             silence_thresholds: silence_thresholds(settings),
             sources: companies(settings, &crate::connect::ClientLimits::default(), &clock)?,
         };
+        let database = database.into();
+        let place = describe(&database.current());
         let components = Arc::new(Components::new(settings, database, clock));
         let (http_stop, work_stop) = (CancellationToken::new(), CancellationToken::new());
         let http = listeners.serve(&components.state, &http_stop);
@@ -94,6 +97,7 @@ impl Service {
             migrate: settings.database.migrate,
             policies: Arc::clone(&components.engine.policies),
             clock: Arc::clone(&components.engine.clock),
+            place: place.clone(),
             signs: Arc::clone(components.state.intake.signs()),
         };
         work.spawn({
@@ -120,6 +124,7 @@ impl Service {
         });
         let admin = admin_address.map(tracing::field::display);
         info!(%address, admin_address = admin, version = env!("CARGO_PKG_VERSION"), "service.start: listening");
+        log_settings(settings, &place);
         Ok(Self {
             address,
             admin_address,
@@ -205,4 +210,31 @@ impl Service {
         drop(tokio::time::timeout(Duration::from_secs(3), pool.close()).await);
         info!("service.stop: stopped");
     }
+}
+
+/// Logs the sources and the users table, without secrets.
+fn log_settings(settings: &Settings, place: &str) {
+    for source in &settings.sources {
+        let (name, api) = (&source.name, source.api.as_ref());
+        let provider = source.policy.provider.as_str();
+        let path = settings.server.webhook_path(name);
+        let keys = source.scheme.keys().len();
+        let url = settings.server.webhook_url(name);
+        let sync_interval_s = api.map(|api| api.sync_interval.as_secs());
+        info!(source = %name, provider, path, url, keys, has_api = api.is_some(), sync_interval_s, "service.start: source");
+    }
+    let table = &settings.accounts.table;
+    let mode = settings.safeguard.mode.as_str();
+    let drift = if settings.drift.mode == DriftMode::Fix {
+        "fix"
+    } else {
+        "report"
+    };
+    info!(
+        table,
+        database = place,
+        mode,
+        drift,
+        "service.start: users table"
+    );
 }

@@ -25,7 +25,7 @@ fn write_log_targets() -> io::Result<()> {
     crates.dedup();
     let text =
         format!("const MODULES: &[&str] = &{modules:?};\nconst CRATES: &[&str] = &{crates:?};\n");
-    let folder = std::env::var("OUT_DIR").map_err(io::Error::other)?;
+    let folder = std::env::var_os("OUT_DIR").unwrap_or_default();
     fs::write(Path::new(&folder).join("log_targets.rs"), text)
 }
 

@@ -7,12 +7,14 @@ use anyhow::Context;
 use chrono::{DateTime, Utc};
 use clap::Args;
 
+use super::progress::{Progress, Total};
 use super::reads::record_read;
 use super::{Config, Format, exit_code, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, SecretScope, Settings};
 use crate::reports::backtest::{BacktestReport, DifferenceRow, TripRow, compare};
 use crate::reports::employees::parse_time;
+use crate::roster::sizes;
 use leaver_core::backtest::{Both, Rules, Standing};
 
 /// Most rows of the table of differences; `--json` has all of them.
@@ -53,7 +55,11 @@ impl Backtest {
         };
         let is_same = rules.present == rules.new;
         record_read(&mut conn, env, "backtest").await?;
-        let report = compare(&mut conn, rules, self.since, now).await?;
+        let total = sizes::store::observations(&mut conn).await?;
+        let progress = Progress::start("backtest", "observation", Total::Exactly(total));
+        let on_page = |replayed| progress.set(replayed);
+        let report = compare(&mut conn, rules, self.since, now, &on_page).await?;
+        progress.finish();
         if self.format.json {
             output::json(&report)?;
         } else {

@@ -7,6 +7,7 @@ use anyhow::anyhow;
 use clap::Args;
 use sqlx::Connection;
 
+use super::progress::{Progress, Total};
 use super::reads::record_read;
 use super::{Config, Format, exit_code, open, output, trips};
 use crate::base::clock::SystemClock;
@@ -16,6 +17,7 @@ use crate::reports::drift::{
     AccountWithoutEmployee, DriftReport, EmployeeWithoutAccount, Finding, SourceCompleteness,
     TerminatedWithAccess,
 };
+use crate::roster::sizes;
 use crate::service;
 use leaver_core::decision::policy::DriftMode;
 use leaver_core::domain::AccountId;
@@ -46,6 +48,8 @@ impl Drift {
         let (settings, mut conn) = open(&self.config, env).await?;
         let filter = if self.fix { "drift --fix" } else { "drift" };
         record_read(&mut conn, env, filter).await?;
+        let names = service::policies(&settings).names();
+        let total = sizes::store::employees(&mut conn, &names).await?;
         conn.close().await?;
         let source = service::connect_source(&settings.database, env)?;
         let engine = Arc::new(service::engine(&settings, source, Arc::new(SystemClock)));
@@ -62,9 +66,12 @@ impl Drift {
                 unprinted.get_or_insert(error);
             }
         };
-        let mut report = compare_each(&engine, mode, &mut on_found)
+        let progress = Progress::start("drift", "employee", Total::Exactly(total));
+        let on_page = |compared| progress.set(compared);
+        let mut report = compare_each(&engine, mode, &mut on_found, &on_page)
             .await
             .map_err(|reason| anyhow!(reason))?;
+        progress.finish();
         if let Some(error) = unprinted {
             return Err(error);
         }

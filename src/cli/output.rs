@@ -238,8 +238,13 @@ pub(crate) fn yes_or_no(yes: bool) -> &'static str {
 
 /// Returns a number with its noun, such as `2 keys`.
 pub(crate) fn count(number: usize, noun: &str) -> String {
-    let plural = if number == 1 { "" } else { "s" };
-    format!("{number} {noun}{plural}")
+    let stem = noun.strip_suffix('y');
+    // Not `key`.
+    match stem.filter(|stem| !stem.ends_with(['a', 'e', 'o', 'u'])) {
+        _ if number == 1 => format!("{number} {noun}"),
+        Some(stem) => format!("{number} {stem}ies"),
+        None => format!("{number} {noun}s"),
+    }
 }
 
 /// Returns counts by outcome as text, such as `2 deactivated, 1 kept`.

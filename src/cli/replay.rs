@@ -5,13 +5,17 @@ use std::process::ExitCode;
 use clap::Args;
 use uuid::Uuid;
 
-use super::{Config, Format, could_not_be_done, exit_code, open, output, trips};
+use super::progress::{Progress, Total};
+use super::{Config, Format, could_not_be_done, exit_code, ids, open, output, trips};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::db::notification::{self, Topic};
 use crate::ingest::inbox::{self, Replay as ReplayResult};
 use crate::service;
 use leaver_core::domain::DeliveryId;
+
+/// Deliveries that are queued in one statement.
+const AT_A_TIME: usize = 100;
 
 /// Process failed deliveries and unreadable entries again, for example after a fix
 #[derive(Debug, Args)]
@@ -22,7 +26,7 @@ pub(super) struct Replay {
     #[command(flatten)]
     config: Config,
     /// Delivery IDs, from `leaver deliveries`
-    #[arg(required = true, value_name = "ID")]
+    #[arg(required = true, value_name = "ID", value_parser = ids::delivery)]
     ids: Vec<Uuid>,
     #[command(flatten)]
     format: Format,
@@ -32,7 +36,19 @@ impl Replay {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let (settings, mut conn) = open(&self.config, env).await?;
         let ids: Vec<DeliveryId> = self.ids.iter().copied().map(DeliveryId).collect();
-        let results = inbox::store::replay(&mut conn, &ids, SystemClock.now()).await?;
+        let total = u64::try_from(ids.len()).unwrap_or_default();
+        let progress = Progress::start("replay", "delivery", Total::Exactly(total));
+        let mut results = vec![];
+        for some in ids.chunks(AT_A_TIME) {
+            results.extend(inbox::store::replay(&mut conn, some, SystemClock.now()).await?);
+            progress.set(u64::try_from(results.len()).unwrap_or_default());
+        }
+        // A few are in the table below.
+        if ids.len() > AT_A_TIME {
+            progress.finish();
+        } else {
+            drop(progress);
+        }
         if results
             .iter()
             .any(|(_, result)| *result == ReplayResult::Queued)

@@ -1,8 +1,8 @@
 //! `leaver sync`.
 
-use std::io::{IsTerminal, Write};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{anyhow, ensure};
 use clap::Args;
@@ -10,11 +10,13 @@ use serde::Serialize;
 use sqlx::Connection;
 
 use super::modes::note_shadow_modes;
+use super::progress::{Progress, Total};
 use super::{Config, Format, exit_code, open_with, output, trips};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::{Environment, SecretScope};
 use crate::connect::ClientLimits;
 use crate::jobs::sync::{SyncMode, SyncReport, Syncer};
+use crate::roster::sizes;
 use crate::service;
 
 /// Sync employees from the providers' APIs now
@@ -55,6 +57,12 @@ impl Sync {
         if !self.format.json {
             note_shadow_modes(&mut conn, &settings).await?;
         }
+        let mut known = BTreeMap::new();
+        for source in &settings.sources {
+            let name = std::slice::from_ref(&source.name);
+            let number = sizes::store::employees(&mut conn, name).await?;
+            known.insert(source.name.clone(), number);
+        }
         conn.close().await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let mut companies = service::companies(&settings, &ClientLimits::default(), &clock)?;
@@ -77,20 +85,23 @@ impl Sync {
         } else {
             SyncMode::Incremental
         };
-        let on_terminal = std::io::stderr().is_terminal();
         let mut lines = vec![];
         for company in &companies {
             let source = company.source.as_str();
-            let progress = |account: &str, records: u64| {
-                if on_terminal {
-                    let mut err = std::io::stderr();
-                    drop(write!(err, "\r{source} {account}: {records} employees"));
-                }
+            // Linked accounts are read one after the other, so the roster's number fits only a source with one.
+            let total = match (self.full, company.client.accounts().len()) {
+                (true, 1) => Total::About(known.get(&company.source).copied().unwrap_or_default()),
+                _ => Total::Unknown,
             };
-            let reports = syncer.sync(company, mode, &progress).await;
-            if on_terminal {
-                drop(writeln!(std::io::stderr()));
-            }
+            let progress = Progress::start(format!("sync {source}"), "employee", total);
+            let counted = Mutex::new(BTreeMap::new());
+            let on_read = |account: &str, records: u64| {
+                let mut counted = counted.lock().unwrap_or_else(PoisonError::into_inner);
+                counted.insert(account.to_owned(), records);
+                progress.set(counted.values().sum());
+            };
+            let reports = syncer.sync(company, mode, &on_read).await;
+            progress.finish();
             match reports.map_err(|reason| anyhow!(reason))? {
                 None => lines.push(SyncLine::not_synced(
                     source,

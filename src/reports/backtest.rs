@@ -74,7 +74,7 @@ pub(crate) struct TripRow {
     pub(crate) population: u64,
 }
 
-/// Replays all recorded observations, page by page.
+/// Replays all recorded observations, page by page. Calls `on_page` with their number so far.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -83,18 +83,21 @@ pub(crate) async fn compare(
     rules: Both<Rules>,
     since: Option<DateTime<Utc>>,
     now: DateTime<Utc>,
+    on_page: &(dyn Fn(u64) + Sync),
 ) -> Result<BacktestReport, sqlx::Error> {
     let mut backtest = Backtest::new(rules, since);
-    let mut last = 0;
+    let (mut last, mut replayed) = (0, 0);
     loop {
         let page = store::page(conn, last, PAGE).await?;
         let Some(id) = page.last().map(|row| row.id) else {
             break;
         };
         last = id;
+        replayed += u64::try_from(page.len()).unwrap_or_default();
         for row in page {
             backtest.observe(&row.key, row.at, |employee| row.facts.apply_to(employee));
         }
+        on_page(replayed);
     }
     let others: BTreeMap<Tenant, u64> = store::accounts_without_observation(conn).await?;
     let report = backtest.finish(now, &others);

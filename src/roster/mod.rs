@@ -10,6 +10,7 @@ pub(crate) mod observations;
 pub mod pending_reads;
 pub(crate) mod scan;
 pub(crate) mod sharing;
+pub(crate) mod sizes;
 pub mod store;
 pub(crate) mod sync_state;
 pub(crate) mod facts_json;

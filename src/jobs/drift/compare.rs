@@ -26,10 +26,11 @@ pub(super) const PAGE_SIZE: i64 = 500;
 /// # Errors
 /// Returns the failure; access that was ended before it stays ended.
 pub async fn compare(engine: &Engine, mode: DriftMode) -> Result<DriftReport, Failure> {
-    compare_each(engine, mode, &mut |_| {}).await
+    compare_each(engine, mode, &mut |_| {}, &|_| {}).await
 }
 
-/// The same, and calls `on_found` with every row, listed in the report or not.
+/// The same, and calls `on_found` with every row, listed in the report or not, and `on_page` with the number of employees so
+/// far.
 ///
 /// # Errors
 /// Returns the failure; access that was ended before it stays ended.
@@ -37,9 +38,10 @@ pub async fn compare_each(
     engine: &Engine,
     mode: DriftMode,
     on_found: &mut OnFound<'_>,
+    on_page: &OnPage<'_>,
 ) -> Result<DriftReport, Failure> {
     let stores_states = mode == DriftMode::Fix;
-    compare_and_store(engine, mode, stores_states, on_found).await
+    compare_and_store(engine, mode, stores_states, on_found, on_page).await
 }
 
 /// The same. Stores outdated states again if `stores_states`, in either mode.
@@ -51,13 +53,17 @@ pub(super) async fn compare_and_store(
     mode: DriftMode,
     stores_states: bool,
     on_found: &mut OnFound<'_>,
+    on_page: &OnPage<'_>,
 ) -> Result<DriftReport, Failure> {
-    let compared = compare_pages(engine, mode, stores_states, on_found).await;
+    let compared = compare_pages(engine, mode, stores_states, on_found, on_page).await;
     compared.inspect_err(|_| engine.forget_accounts_table())
 }
 
 /// Receives every row of a comparison.
 pub(super) type OnFound<'a> = dyn FnMut(&Finding) + Send + 'a;
+
+/// Receives the number of employees that were compared so far.
+type OnPage<'a> = dyn Fn(u64) + Sync + 'a;
 
 /// The report so far, and the receiver of its rows.
 pub(super) struct Found<'a> {
@@ -77,6 +83,7 @@ async fn compare_pages(
     mode: DriftMode,
     stores_states: bool,
     on_found: &mut OnFound<'_>,
+    on_page: &OnPage<'_>,
 ) -> Result<DriftReport, Failure> {
     let table = engine.accounts_table().await?;
     let pool = &engine.pool;
@@ -88,9 +95,12 @@ async fn compare_pages(
     };
     let mut states = States::default();
     let mut after: Option<EmployeeKey> = None;
+    let mut compared = 0;
     loop {
         let page = compare_employees(engine, &table, after.as_ref(), &mut found);
         let page = pool.with_silence_timeout(page).await?;
+        compared += page.employees;
+        on_page(compared);
         let rows = if mode == DriftMode::Fix && !page.fixable.is_empty() {
             fix(engine, page.fixable, found.report.checked_at).await?
         } else {
@@ -117,6 +127,8 @@ async fn compare_pages(
 
 /// The remaining work of one page of the roster.
 struct Page {
+    /// How many employees it has.
+    employees: u64,
     /// Where the next page begins, if there is one.
     next: Option<EmployeeKey>,
     /// Whose access can be ended.
@@ -141,6 +153,7 @@ async fn compare_employees(
     let page = roster::scan::store::entries_after(&mut snapshot, &names, after, PAGE_SIZE).await?;
     let is_last = i64::try_from(page.len()).unwrap_or(PAGE_SIZE) < PAGE_SIZE;
     let next = page.last().map(|last| last.key.clone());
+    let employees = u64::try_from(page.len()).unwrap_or_default();
     let evaluation = evaluate(&mut snapshot, table, &engine.policies, page, now).await?;
     let sharing = engine.policies.sharing(table);
     for other in other_accounts(&mut snapshot, table, &sharing, &evaluation.decided).await? {
@@ -185,6 +198,7 @@ async fn compare_employees(
     }
     snapshot.rollback().await?;
     Ok(Page {
+        employees,
         next: next.filter(|_| !is_last),
         fixable,
         outdated,

@@ -73,7 +73,7 @@ impl DriftMonitor {
             return Ok(None);
         }
         self.engine.remember_protection().await?;
-        let report = compare_and_store(&self.engine, self.mode, true, &mut |_| {}).await?;
+        let report = compare_and_store(&self.engine, self.mode, true, &mut |_| {}, &|_| {}).await?;
         let count = |length: usize| i64::try_from(length).unwrap_or(i64::MAX);
         let checked = LastCheck {
             at: report.checked_at,

@@ -1,0 +1,3 @@
+//! Numbers of rows, for the progress of long work.
+
+pub(crate) mod store;

@@ -60,7 +60,11 @@ async fn each_command_refuses_transaction_pooling() {
     ] {
         app.run_with(args, &env).failed(&REFUSAL);
     }
-    app.run_with(&["check"], &env).findings(&REFUSAL);
+    let output = app.run_with(&["check"], &env);
+    assert_eq!(output.code, Some(3), "{output:?}");
+    for word in REFUSAL {
+        assert!(output.out.contains(word), "no {word:?} in {output:?}");
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -114,7 +114,7 @@ async fn active(app: &mut TestApp) -> i64 {
 /// Does all of the main job: webhook, timer, drift fix, approval, undo, safeguard, sync and the reports.
 async fn run_main_job(app: &mut TestApp) {
     app.run(&["migrate"]).succeeded();
-    let checked = app.run(&["check"]);
+    let checked = app.run(&["check", "--offline"]);
     assert!(!checked.out.contains("ERROR"), "{checked:?}");
 
     let then = (app.clock.now() - TimeDelta::minutes(1)).to_rfc3339();
@@ -222,7 +222,7 @@ async fn types_without_exact_operators_use_no_planted_object() {
 async fn change_status(tables: &str) {
     let (mut app, _api) = app_with_planted_objects(tables, &accounts(STATUS)).await;
     app.run(&["migrate"]).succeeded();
-    let checked = app.run(&["check"]);
+    let checked = app.run(&["check", "--offline"]);
     assert!(!checked.out.contains("ERROR"), "{checked:?}");
     let status = "SELECT status::pg_catalog.text FROM app.users WHERE id::pg_catalog.text OPERATOR(pg_catalog.=) '1'";
     for (works, expected) in [(true, "trial"), (false, "off"), (true, "trial")] {

@@ -18,7 +18,7 @@ pub struct Database {
     pub url: Option<SecretString>,
     /// The reference that names the URL.
     pub(super) reference: SecretRef,
-    /// Folder of the configuration file, below which a relative path of the reference is.
+    /// Folder of the configuration file, if the reference is a file.
     pub(super) folder: Option<PathBuf>,
     /// Why there is no URL. Commands that connect report it; the others work without one.
     pub missing: Option<String>,
@@ -81,7 +81,10 @@ impl RawDatabase {
         Ok(Database {
             url,
             reference: self.url.clone(),
-            folder: provenance.folder().map(PathBuf::from),
+            folder: provenance
+                .folder()
+                .filter(|_| self.url.0.starts_with("file:"))
+                .map(PathBuf::from),
             missing,
             migrate: self.migrate,
             tls: self.tls,

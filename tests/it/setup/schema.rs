@@ -228,14 +228,9 @@ fn keys(part: &Value, path: &str, found: &mut Vec<String>) {
 /// Returns a file that sets one key.
 fn file_with(key: &str, value: &str) -> String {
     let (section, name) = key.rsplit_once('.').unwrap();
-    let rest = match section.strip_prefix("sources") {
-        None => {
-            return format!(
-                "[{section}]\n{name} = {value}\n{}",
-                SOURCE.replace("merge", "bamboohr")
-            );
-        }
-        Some(rest) => rest,
+    let Some(rest) = section.strip_prefix("sources") else {
+        let source = SOURCE.replace("merge", "bamboohr");
+        return format!("[{section}]\n{name} = {value}\n{source}");
     };
     let is_of_merge = name.contains("linked_accounts");
     let source = if is_of_merge {

@@ -61,15 +61,15 @@ fn of_bulk_reads(body: &[u8]) {
                     of_row(fields.row(&row, &context));
                 }
                 ListPart::Member(_, text) => {
-                    drop(bamboohr_report_withheld(&text));
-                    drop(bamboohr_dataset_totals(&text));
+                    let _withheld = bamboohr_report_withheld(&text);
+                    let _totals = bamboohr_dataset_totals(&text);
                 }
                 ListPart::LongItem => {}
             }
         }
     }
     if let Ok(page) = bamboohr_dataset_fields(body) {
-        drop(DatasetFields::among(&page.fields));
+        let _fields = DatasetFields::among(&page.fields);
     }
 }
 

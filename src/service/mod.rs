@@ -27,6 +27,7 @@ pub use self::database::{connect, connect_options, connect_source};
 use self::jobs::JobSettings;
 use self::listeners::{Listeners, Serving};
 use self::startup::Startup;
+use self::traces::Exporter;
 use crate::base::clock::Clock;
 use crate::base::liveness::Phase;
 use crate::config::{Environment, Settings};
@@ -71,9 +72,12 @@ impl Service {
             silence_thresholds: silence_thresholds(settings),
             sources: companies(settings, &crate::connect::ClientLimits::default(), &clock)?,
         };
-        let mut components = Components::new(settings, database, clock);
-        let exported = components.take_spans(settings)?;
-        let components = Arc::new(components);
+        let components = Arc::new(Components::new(settings, database, clock));
+        let metrics = &components.engine.metrics;
+        let exporter = match &settings.traces {
+            Some(traces) => Some(Exporter::new(traces, Arc::clone(metrics))?),
+            None => None,
+        };
         let (http_stop, work_stop) = (CancellationToken::new(), CancellationToken::new());
         let http = listeners.serve(&components.state, &http_stop);
         let work = TaskTracker::new();
@@ -84,7 +88,7 @@ impl Service {
             );
             async move { throttle.report(&stop).await }
         });
-        if let Some((exporter, spans)) = exported {
+        if let (Some(exporter), Some(spans)) = (exporter, components.engine.traces.take_spans()) {
             work.spawn(exporter.run(spans, work_stop.clone()));
         }
         let failed = CancellationToken::new();

@@ -82,7 +82,7 @@ pub struct Settings {
     /// Filter and format of the log.
     pub log: Log,
     /// Where traces are sent; `None` if they are off.
-    pub traces: Option<TracesSettings>,
+    pub traces: Option<Box<TracesSettings>>,
     /// Remarks about the secrets.
     pub(crate) secrets: SecretReport,
 }

@@ -34,7 +34,7 @@ impl RawTraces {
         self,
         secrets: &SecretReader<'_>,
         provenance: &Provenance,
-    ) -> Result<Option<TracesSettings>, SettingsError> {
+    ) -> Result<Option<Box<TracesSettings>>, SettingsError> {
         let sample_percent = self.sample_percent;
         if !(1..=100).contains(&sample_percent) {
             let problem = format!("`{sample_percent}` is not a percentage; set it to 1 to 100");
@@ -65,10 +65,10 @@ impl RawTraces {
                 headers.insert(name.clone(), value);
             }
         }
-        Ok(Some(TracesSettings {
+        Ok(Some(Box::new(TracesSettings {
             endpoint,
             sample_percent,
             headers,
-        }))
+        })))
     }
 }

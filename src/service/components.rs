@@ -5,9 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use tokio::sync::mpsc;
 
-use super::traces::Exporter;
 use crate::api::token_failures::TokenFailures;
 use crate::api::webhook_keys::WebhookKeys;
 use crate::api::{AppState, Verification};
@@ -16,7 +14,7 @@ use crate::base::clock::Clock;
 use crate::base::liveness::Liveness;
 use crate::base::metrics::{CounterLabels, Metrics};
 use crate::base::rejections::Rejections;
-use crate::base::traces::{Span, Traces};
+use crate::base::traces::Traces;
 use crate::config::Settings;
 use crate::connect::Way;
 use crate::db::backends::Backends;
@@ -103,8 +101,6 @@ pub struct Components {
     pub backends: Backends,
     /// How everything connects.
     pub source: ConnectSource,
-    /// Spans to send.
-    spans: Option<mpsc::Receiver<Span>>,
 }
 
 impl Components {
@@ -130,12 +126,9 @@ impl Components {
         let backends = backends(settings, &source);
         let mut engine = engine_with(settings, &backends, Arc::clone(&clock));
         create_counters(settings, &engine.metrics);
-        let mut spans = None;
         if let Some(traces) = &settings.traces {
             let metrics = Arc::clone(&engine.metrics);
-            let (recorder, recorded) = Traces::start(traces.sample_percent, metrics);
-            engine.traces = recorder;
-            spans = Some(recorded);
+            engine.traces = Traces::start(traces.sample_percent, metrics);
         }
         let engine = Arc::new(engine);
         let liveness = Arc::new(Liveness::default());
@@ -208,24 +201,6 @@ impl Components {
             liveness,
             backends,
             source,
-            spans,
-        }
-    }
-
-    /// Returns what sends the recorded spans, once, if traces are on.
-    ///
-    /// # Errors
-    /// Returns an error if a header cannot be sent or TLS cannot be set up.
-    pub(super) fn take_spans(
-        &mut self,
-        settings: &Settings,
-    ) -> anyhow::Result<Option<(Exporter, mpsc::Receiver<Span>)>> {
-        match (&settings.traces, self.spans.take()) {
-            (Some(traces), Some(spans)) => {
-                let exporter = Exporter::new(traces, Arc::clone(&self.engine.metrics))?;
-                Ok(Some((exporter, spans)))
-            }
-            _ => Ok(None),
         }
     }
 }

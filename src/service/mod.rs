@@ -30,6 +30,7 @@ pub use self::database::{connect, connect_options, connect_source};
 use self::jobs::JobSettings;
 use self::listeners::{Listeners, Serving};
 use self::startup::Startup;
+use self::traces::Exporter;
 use crate::base::clock::Clock;
 use crate::base::liveness::Phase;
 use crate::config::{Environment, Settings};
@@ -80,9 +81,12 @@ impl Service {
         };
         let database = database.into();
         let place = describe(&database.current());
-        let mut components = Components::new(settings, database, clock);
-        let exported = components.take_spans(settings)?;
-        let components = Arc::new(components);
+        let components = Arc::new(Components::new(settings, database, clock));
+        let metrics = &components.engine.metrics;
+        let exporter = match &settings.traces {
+            Some(traces) => Some(Exporter::new(traces, Arc::clone(metrics))?),
+            None => None,
+        };
         let work_stop = CancellationToken::new();
         let http = listeners.serve(&components.state);
         let work = TaskTracker::new();
@@ -93,7 +97,7 @@ impl Service {
             );
             async move { throttle.report(&stop).await }
         });
-        if let Some((exporter, spans)) = exported {
+        if let (Some(exporter), Some(spans)) = (exporter, components.engine.traces.take_spans()) {
             work.spawn(exporter.run(spans, work_stop.clone()));
         }
         let (ready, failed) = (CancellationToken::new(), CancellationToken::new());

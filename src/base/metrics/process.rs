@@ -1,13 +1,15 @@
 //! The metrics of the process that every Prometheus client has.
 
 use std::fmt::Error;
-use std::time::{SystemTime, UNIX_EPOCH};
 
+use chrono::DateTime;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric};
 use prometheus_client::metrics::counter::ConstCounter;
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Registry;
+
+use crate::base::clock::{Clock, SystemClock};
 
 /// Ticks per second in `/proc`: a constant of Linux's interface.
 const TICKS: f64 = 100.0;
@@ -17,8 +19,10 @@ pub(super) fn registry() -> Registry {
     let mut registry = Registry::default();
     // Read once: after a correction of the system's clock it would be another time.
     let started_at = start_time().unwrap_or_else(|| {
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        now.map_or(0.0, |now| now.as_secs_f64())
+        let now = SystemClock
+            .now()
+            .signed_duration_since(DateTime::UNIX_EPOCH);
+        now.to_std().map_or(0.0, |now| now.as_secs_f64())
     });
     registry.register_collector(Box::new(Process { started_at }));
     registry

@@ -7,7 +7,7 @@
 mod scope;
 mod span;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -30,19 +30,30 @@ struct Recorder {
     spans: mpsc::Sender<Span>,
     percent: u32,
     metrics: Arc<Metrics>,
+    /// The other end of `spans`, until it is taken.
+    waiting: Mutex<Option<mpsc::Receiver<Span>>>,
 }
 
 impl Traces {
-    /// Starts recording this percentage of traces. Returns the recorder, and the spans that it records.
+    /// Starts recording this percentage of traces.
     #[must_use]
-    pub(crate) fn start(percent: u32, metrics: Arc<Metrics>) -> (Self, mpsc::Receiver<Span>) {
+    pub(crate) fn start(percent: u32, metrics: Arc<Metrics>) -> Self {
         let (spans, waiting) = mpsc::channel(MAX_WAITING);
-        let recorder = Recorder {
+        Self(Some(Arc::new(Recorder {
             spans,
             percent,
             metrics,
-        };
-        (Self(Some(Arc::new(recorder))), waiting)
+            waiting: Mutex::new(Some(waiting)),
+        })))
+    }
+
+    /// Returns the spans that are recorded, once.
+    pub(crate) fn take_spans(&self) -> Option<mpsc::Receiver<Span>> {
+        let waiting = &self.0.as_ref()?.waiting;
+        waiting
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     /// Returns whether spans are recorded.

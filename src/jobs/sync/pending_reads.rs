@@ -105,11 +105,11 @@ impl PendingReader {
             let requested = read.clone();
             let (traces, clock) = (self.engine.traces.clone(), Arc::clone(&self.engine.clock));
             let task = reads.spawn(async move {
-                let traced = TracedRead::begin(&traces, "read employee", cause, began);
+                let span = TracedRead::begin(&traces, "read employee", cause, began);
                 let read = read_employee(&api, &requested);
-                let result = TracedRead::run(traced.as_ref(), read).await;
-                if let Some(traced) = traced {
-                    traced.end(&requested.key.source, result.is_err(), clock.now());
+                let result = TracedRead::run(span.as_ref(), read).await;
+                if let Some(span) = span {
+                    span.end(&requested.key.source, result.is_err(), clock.now());
                 }
                 EmployeeResponse {
                     read: requested,

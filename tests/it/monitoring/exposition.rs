@@ -2,6 +2,9 @@
 
 use std::fs::File;
 use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use leaver::base::clock::{Clock, SystemClock};
 
 use super::server::program;
 use crate::support::TestApp;
@@ -77,8 +80,9 @@ async fn process_and_build_are_measured_for_an_ordinary_user() {
             .parse()
             .unwrap()
     };
-    let now = chrono::Utc::now().timestamp();
-    let age = now - value("process_start_time_seconds ") as i64;
+    let started = Duration::from_secs_f64(value("process_start_time_seconds "));
+    let now = SystemClock.now().timestamp();
+    let age = now - i64::try_from(started.as_secs()).unwrap();
     assert!((-2..60).contains(&age), "started {age} s ago");
     assert!(value("process_cpu_seconds_total ") > 0.0);
     assert!(value("process_resident_memory_bytes ") > 1e6);

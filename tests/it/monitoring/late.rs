@@ -1,7 +1,5 @@
 //! A users table that is gone for longer than a minute. Health calls nothing late before, so this test takes as long.
 
-use chrono::{SecondsFormat, TimeDelta, Utc};
-
 use super::server::Prometheus;
 use super::{ago, send};
 use crate::support::TestApp;
@@ -17,7 +15,7 @@ async fn a_users_table_gone_for_a_minute_fires_its_alerts() {
     let prometheus = Prometheus::start(&[&service.admin_url]);
     prometheus.assert_quiet(1).await;
 
-    let end = (Utc::now() + TimeDelta::seconds(5)).to_rfc3339_opts(SecondsFormat::Secs, true);
+    let end = ago(-5);
     let tom = merge_record("m1", "tom@example.com", &ago(60), "ACTIVE", Some(&end));
     send(&app, &service, "merge", &tom);
     app.wait_until_processed().await;

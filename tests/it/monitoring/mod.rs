@@ -13,7 +13,8 @@ mod server;
 mod traces;
 mod watched;
 
-use chrono::{SecondsFormat, TimeDelta, Utc};
+use chrono::{SecondsFormat, TimeDelta};
+use leaver::base::clock::{Clock, SystemClock};
 use serde_json::Value;
 
 use crate::support::TestApp;
@@ -21,7 +22,7 @@ use crate::support::process::RunningService;
 
 /// Returns the time so many seconds ago.
 fn ago(seconds: i64) -> String {
-    (Utc::now() - TimeDelta::seconds(seconds)).to_rfc3339_opts(SecondsFormat::Secs, true)
+    (SystemClock.now() - TimeDelta::seconds(seconds)).to_rfc3339_opts(SecondsFormat::Secs, true)
 }
 
 /// Sends a signed body to the running service, which must store it.

@@ -47,6 +47,28 @@ impl Manager {
         })
     }
 
+    /// Receives until no message with such a line has arrived for this long.
+    #[track_caller]
+    pub(super) fn wait_for_silence(&mut self, line: &str, silence: Duration) {
+        let deadline = Instant::now() + WAIT_LIMIT;
+        let mut last = Instant::now();
+        while last.elapsed() < silence {
+            assert!(Instant::now() < deadline, "{:#?}", self.messages);
+            if self.receive().is_some_and(|message| has(&message, line)) {
+                last = Instant::now();
+            }
+        }
+    }
+
+    /// Receives a message, or none within 200 ms.
+    fn receive(&mut self) -> Option<String> {
+        let mut buffer = [0; 4096];
+        let length = self.socket.recv(&mut buffer).ok()?;
+        let message = str::from_utf8(&buffer[..length]).unwrap().to_owned();
+        self.messages.push(message.clone());
+        Some(message)
+    }
+
     /// Receives until the result is there.
     #[track_caller]
     pub(super) fn receive_until<T>(
@@ -55,18 +77,15 @@ impl Manager {
         mut found: impl FnMut(&[String]) -> Option<T>,
     ) -> T {
         let deadline = Instant::now() + WAIT_LIMIT;
-        let mut buffer = [0; 4096];
         loop {
             assert!(
                 Instant::now() < deadline,
                 "no {what} in {:#?}",
                 self.messages
             );
-            let Ok(length) = self.socket.recv(&mut buffer) else {
+            if self.receive().is_none() {
                 continue;
-            };
-            let message = str::from_utf8(&buffer[..length]).unwrap();
-            self.messages.push(message.to_owned());
+            }
             if let Some(found) = found(&self.messages) {
                 return found;
             }

@@ -89,7 +89,7 @@ impl Send {
                 quote(&format!("@{}", self.file.display()))
             ));
             let command = parts.join(" \\\n  ");
-            output::line!("{command}");
+            output::verbatim(&command);
             return Ok(ExitCode::SUCCESS);
         }
 

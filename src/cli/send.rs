@@ -92,7 +92,7 @@ impl Send {
             };
             parts.push(format!("--data-binary {data}"));
             let command = parts.join(" \\\n  ");
-            output::line!("{command}");
+            output::verbatim(&command);
             return Ok(ExitCode::SUCCESS);
         }
 

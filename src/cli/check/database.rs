@@ -24,12 +24,12 @@ use crate::service;
 
 /// Connects, and checks durability, the schema `leaver` and the users table.
 pub(super) async fn check_database(report: &mut CheckReport, settings: &Settings) {
-    let connected = async {
-        let servers = service::connect_options(&settings.database)?;
-        anyhow::Ok((service::connect(&servers).await?, servers))
+    let servers = match service::connect_options(&settings.database) {
+        Ok(servers) => servers,
+        Err(error) => return report.add(CheckStatus::Error, "database", output::chain(&error)),
     };
-    let (mut conn, servers) = match connected.await {
-        Ok(connected) => connected,
+    let mut conn = match service::connect(&servers).await {
+        Ok(conn) => conn,
         Err(error) => {
             report.lacks_database = true;
             return report.add(CheckStatus::Error, "database", output::chain(&error));

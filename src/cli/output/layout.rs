@@ -130,6 +130,19 @@ pub(super) fn wrapped(text: &str, width: usize) -> Vec<String> {
     lines
 }
 
+/// Returns the lines of a prose text that wraps at its spaces. A command between backticks stays whole, so that it can be copied.
+pub(super) fn folded(text: &str, width: usize) -> Vec<String> {
+    const UNBROKEN: char = '\u{a0}';
+    let mut is_command = false;
+    let joined = text.chars().map(|c| {
+        is_command ^= c == '`';
+        if is_command && c == ' ' { UNBROKEN } else { c }
+    });
+    let lines = wrapped(&joined.collect::<String>(), width);
+    let lines = lines.into_iter().map(|line| line.replace(UNBROKEN, " "));
+    lines.collect()
+}
+
 /// Returns a text followed by spaces up to this width.
 pub(super) fn padded(text: &str, width: usize) -> String {
     let spaces = width.saturating_sub(text.width());
@@ -157,6 +170,15 @@ mod tests {
         assert_eq!(wrapped(text, 3), expected);
         assert_eq!(wrapped(text, 80), [text]);
         assert_eq!(wrapped("", 5), [""]);
+    }
+
+    #[test]
+    fn a_command_in_prose_stays_whole() {
+        let text = "the next step: `leaver sync --full` reads all";
+        assert_eq!(
+            folded(text, 24),
+            ["the next step:", "`leaver sync --full`", "reads all"]
+        );
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::io::IsTerminal;
 use std::sync::OnceLock;
 
 use clap::ValueEnum;
-use terminal_size::{Width, terminal_size_of};
+use terminal_size::{Height, Width, terminal_size_of};
 
 use crate::config::Environment;
 
@@ -52,6 +52,8 @@ pub(crate) struct Style {
     pub(crate) verbose: u8,
     /// The width of the terminal; `None` where stdout is a pipe or a file.
     pub(crate) width: Option<usize>,
+    /// The width of the terminal of stderr.
+    pub(crate) err_width: Option<usize>,
     /// Colours on stdout.
     pub(crate) colors: bool,
     /// Colours on stderr.
@@ -68,13 +70,18 @@ impl Style {
 /// Sets the style of this process. A second call has no effect.
 pub(crate) fn configure(env: &Environment, color: ColorChoice, is_quiet: bool, verbose: u8) {
     let (out, err) = (std::io::stdout(), std::io::stderr());
-    let of_terminal = || terminal_size_of(&out).map(|(Width(width), _)| usize::from(width));
     let chosen = env.text("COLUMNS").and_then(|text| text.parse().ok());
-    let width = || chosen.or_else(of_terminal).filter(|width| *width > 0);
+    let width = |size: Option<(Width, Height)>| {
+        let width = chosen.or_else(|| size.map(|(Width(width), _)| usize::from(width)));
+        width.filter(|width| *width > 0).unwrap_or(DEFAULT_WIDTH)
+    };
+    let of_out = || width(terminal_size_of(&out));
+    let of_err = || width(terminal_size_of(&err));
     let style = Style {
         is_quiet,
         verbose,
-        width: out.is_terminal().then(|| width().unwrap_or(DEFAULT_WIDTH)),
+        width: out.is_terminal().then(of_out),
+        err_width: err.is_terminal().then(of_err),
         colors: color.applies(env, out.is_terminal()),
         err_colors: color.applies(env, err.is_terminal()),
     };

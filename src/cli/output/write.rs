@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use leaver_core::domain::{printable, printable_lines};
 
 use super::super::COULD_NOT_BE_DONE;
+use super::layout;
 use super::style::{Color, Style};
 
 /// Exit status after the reader of stdout has left, as that of a program that SIGPIPE ended.
@@ -57,11 +58,30 @@ macro_rules! remark {
 }
 pub(crate) use remark;
 
-/// Prints a line on stdout; ends the process with its exit status if that fails.
+/// Prints a line on stdout, folded on a terminal; ends the process with its exit status if that fails.
 pub(crate) fn write_line(text: Arguments<'_>) {
-    if let Err(error) = try_write_line(text) {
+    let text = folded(&text.to_string(), Style::of_process().width);
+    verbatim(&text);
+}
+
+/// Prints a line on stdout as it is, however long; ends the process if that fails.
+pub(crate) fn verbatim(text: &str) {
+    if let Err(error) = try_write_line(format_args!("{text}")) {
         end(&error);
     }
+}
+
+/// Folds the lines of a text at its spaces. Indented lines are commands to copy, and those of a drawn table fit.
+fn folded(text: &str, width: Option<usize>) -> String {
+    let Some(width) = width else {
+        return text.to_owned();
+    };
+    let fold = |line: &str| match line.chars().next() {
+        Some('┌' | '│' | '╞' | '└') => line.to_owned(),
+        _ if line.starts_with("  ") => line.to_owned(),
+        _ => layout::folded(line, width).join("\n"),
+    };
+    text.split('\n').map(fold).collect::<Vec<_>>().join("\n")
 }
 
 /// Prints a line on stdout, flushed.
@@ -146,6 +166,7 @@ pub(crate) fn problem(text: &str) {
 
 /// Writes a line to stderr. Where nobody reads it, it is dropped: the exit status remains.
 fn write_error(text: &str) {
+    let text = folded(text, Style::of_process().err_width);
     let mut err = io::stderr().lock();
     let _ = err.write_all(format!("{text}\n").as_bytes());
 }

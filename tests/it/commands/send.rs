@@ -147,10 +147,6 @@ async fn send_explains_why_it_could_not_send() {
     let nobody = "http://127.0.0.1:1";
     for (args, words) in [
         (
-            ["--source", "workday", "--to", nobody, file],
-            ["workday", "bamboohr, merge"],
-        ),
-        (
             ["--source", "merge", "--to", nobody, "/nowhere/file"],
             ["/nowhere/file", "No such file"],
         ),

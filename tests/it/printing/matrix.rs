@@ -47,6 +47,10 @@ fn forms(story: &Story, command: &Command) -> String {
         for line in output.out.lines().filter(|line| line.contains(BORDERS)) {
             assert!(line.chars().count() <= width.into(), "{args:?}: {line}");
         }
+        let prose = output.out.lines().filter(|line| !line.contains('`'));
+        for line in prose {
+            assert!(line.chars().count() <= width.into(), "{args:?}: {line}");
+        }
         assert!(!output.out.contains('\u{1b}'), "{output:#?}");
         writeln!(shown, "== terminal of {width} columns\n{}", output.out).unwrap();
     }
@@ -71,7 +75,7 @@ fn forms(story: &Story, command: &Command) -> String {
     if command.needs_database {
         let output = app.run_with(args, &[NO_DATABASE]);
         assert_eq!(output.code, Some(3), "{args:?}: {output:#?}");
-        assert_ne!(output.err, "", "{args:?}");
+        assert_ne!((output.out, output.err), Default::default(), "{args:?}");
     }
     redacted(&shown)
 }

@@ -1,4 +1,14 @@
--- Confirmations: a read of everybody repeats known values, and stores one bit per employee instead of a new row for each.
+-- Ways of reading employees, and confirmations: a read of everybody repeats known values, and stores one bit per employee instead of a new row for each.
+
+ALTER TABLE leaver.sync_state
+    ADD COLUMN read_way     text CONSTRAINT sync_state_read_way_check
+                            CHECK (read_way IN ('report', 'dataset', 'single')),
+    ADD COLUMN read_because text;
+
+COMMENT ON COLUMN leaver.sync_state.read_way IS 'report, dataset or single: how the last sync that met a changed employee read them. NULL for Merge, which has one way.';
+COMMENT ON COLUMN leaver.sync_state.read_because IS 'Why no better way was used. Contains no personal data.';
+
+-- A read of everybody repeats known values, and stores one bit per employee instead of a new row for each.
 
 CREATE SEQUENCE leaver.revisions;
 COMMENT ON SEQUENCE leaver.revisions IS 'Orders writes of facts and confirmations.';

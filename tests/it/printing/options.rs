@@ -65,7 +65,7 @@ async fn columns_variable_sets_the_width() {
     let drawn = shown.out.lines().filter(|line| line.contains('│'));
     let widest = drawn.map(|line| line.chars().count()).max();
     assert!(widest <= Some(52), "{shown:?}");
-    let left_out = "left out at 52 columns: source, work e-mail, ";
+    let left_out = "left out at 52 columns: source, work e-mail,";
     assert!(shown.out.contains(left_out), "{shown:?}");
 }
 

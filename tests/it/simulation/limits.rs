@@ -126,7 +126,7 @@ impl World {
                     _ => Ok(()),
                 }
             };
-            in_time(done)
+            in_time(Box::pin(done))
                 .await
                 .map_err(|error| format!("operation {position}, {op:?}: {error}"))?;
         }

@@ -70,7 +70,7 @@ async fn run_in(world: &mut World, ops: &[Op]) -> Result<(), String> {
                 _ => Ok(()),
             }
         };
-        in_time(done)
+        in_time(Box::pin(done))
             .await
             .map_err(|error| format!("operation {position}, {op:?}: {error}"))?;
     }

@@ -94,9 +94,7 @@ async fn access_that_a_person_ended_by_hand_names_the_person() {
         "--yes",
     ]);
     let (json, text) = explained(&app);
-    if json["state"] != "ended" {
-        panic!("{text}");
-    }
+    assert_eq!(json["state"], "ended", "{text}");
     let answer = line(&text, "last answer:");
     assert!(
         answer.starts_with("cli:kim ended access by hand at 20"),

@@ -31,6 +31,8 @@ pub struct JsonList {
     /// The name of the member at hand.
     member: String,
     has_list: bool,
+    /// True if the value at hand is too long to be kept.
+    is_long: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,7 +76,6 @@ struct Value {
     in_string: bool,
     is_escaped: bool,
     is_scalar: bool,
-    is_long: bool,
 }
 
 const BYTE_ORDER_MARK: [u8; 3] = *b"\xEF\xBB\xBF";
@@ -90,6 +91,7 @@ impl JsonList {
             text: vec![],
             member: String::new(),
             has_list: false,
+            is_long: false,
         }
     }
 
@@ -190,6 +192,7 @@ impl JsonList {
 
     fn begin_value(&mut self, place: Place) -> State {
         self.text = vec![];
+        self.is_long = false;
         self.value = Value::default();
         State::Value(place)
     }
@@ -200,7 +203,7 @@ impl JsonList {
         place: Place,
         parts: &mut Vec<ListPart>,
     ) -> Result<bool, InvalidResponse> {
-        if self.text.is_empty() && !self.value.is_long {
+        if self.text.is_empty() && !self.is_long {
             if byte.is_ascii_whitespace() {
                 return Ok(true);
             }
@@ -224,19 +227,19 @@ impl JsonList {
         let (is_taken, has_ended) = self.value.next(byte);
         if is_taken {
             if self.text.len() >= MAX_PART_BYTES {
-                self.value.is_long = true;
+                self.is_long = true;
                 self.text = vec![];
-            } else if !self.value.is_long {
+            } else if !self.is_long {
                 self.text.push(byte);
             }
         }
         if has_ended {
             let text = std::mem::take(&mut self.text);
             match place {
-                Place::List | Place::Map if self.value.is_long => parts.push(ListPart::LongItem),
+                Place::List | Place::Map if self.is_long => parts.push(ListPart::LongItem),
                 Place::List | Place::Map => parts.push(ListPart::Item(text)),
                 // A long member is none that is needed.
-                Place::Top if self.value.is_long => {}
+                Place::Top if self.is_long => {}
                 Place::Top => parts.push(ListPart::Member(std::mem::take(&mut self.member), text)),
             }
             self.state = State::In(place, Expected::Comma);

@@ -177,20 +177,20 @@ impl DatasetFields {
     /// Returns the missing field.
     pub fn among(fields: &[(String, String)]) -> Result<Self, &'static str> {
         let known = FieldNames::default();
-        let named = |wanted: &str| {
+        let field_of = |wanted: &str| {
             let mut fields = fields.iter();
             fields.find(|(name, _)| name == wanted)
         };
         let (id, _) = DATASET_IDS
             .iter()
-            .find_map(|name| named(name))
+            .find_map(|name| field_of(name))
             .ok_or("the employee id")?;
         let mut names = vec![];
         for alias in BAMBOOHR_FIELDS {
             let other = DATASET_NAMES.iter().find(|(of, _)| *of == alias);
             let mut labelled = fields.iter();
-            let (name, _) = named(alias)
-                .or_else(|| named(other?.1))
+            let (name, _) = field_of(alias)
+                .or_else(|| field_of(other?.1))
                 .or_else(|| labelled.find(|(_, label)| known.fact(label) == known.fact(alias)))
                 .ok_or(alias)?;
             names.push((alias, name.clone()));

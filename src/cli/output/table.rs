@@ -47,7 +47,7 @@ struct Chosen {
 }
 
 impl Table {
-    /// Makes an empty table. On a narrow terminal the first column stays, and the last gets room last.
+    /// Makes an empty table. On a narrow terminal the first column stays, and the last is added last.
     pub(crate) fn new(headings: &[&str]) -> Self {
         let columns = headings.iter().zip(0..);
         Self::with(columns.map(|(heading, priority)| (*heading, priority)))

@@ -26,7 +26,7 @@ pub(super) struct Globals {
     /// Log to stderr what the command does; -vv logs more
     #[arg(short, long, global = true, action = ArgAction::Count)]
     verbose: u8,
-    /// Colour states and errors; auto: on a terminal without NO_COLOR
+    /// Colour states and errors; auto: on a terminal without `NO_COLOR`
     #[arg(
         long,
         global = true,

@@ -14,7 +14,7 @@ pub(super) struct Measure {
     natural: usize,
     /// Width of the longest word.
     least: usize,
-    /// 0: never left out; the greatest gets room last.
+    /// 0: never left out; the greatest is added last.
     priority: u8,
 }
 
@@ -50,7 +50,7 @@ pub(super) fn fits(columns: &[Measure], width: usize) -> bool {
     total(columns.iter().map(|column| column.natural)) <= width
 }
 
-/// Returns the positions of the columns that fit, in order: those of priority 0, then each that there is room for, by priority.
+/// Returns the positions of the columns that fit, in order: those of priority 0, then each that still fits, by priority.
 pub(super) fn kept(columns: &[Measure], width: usize) -> Vec<usize> {
     let mut by_priority: Vec<(usize, &Measure)> = columns.iter().enumerate().collect();
     by_priority.sort_by_key(|(_, column)| column.priority);

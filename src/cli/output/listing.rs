@@ -8,7 +8,7 @@
 //! struct Leavers;
 //!
 //! impl TableColumns for Leavers {
-//!     // 0 is always shown. On a narrow terminal, the greatest number gets room last.
+//!     // 0 is always shown. On a narrow terminal, the greatest number is added last.
 //!     const COLUMNS: &'static [(&'static str, u8)] = &[("employee", 0), ("source", 3), ("end", 0), ("reason", 1)];
 //! }
 //!
@@ -36,7 +36,7 @@ use clap::{Arg, Args, Command, error::ErrorKind};
 
 /// The columns of a table.
 pub(crate) trait TableColumns: Send + Sync + 'static {
-    /// Heading and priority. 0 is always shown; on a narrow terminal the greatest gets room last.
+    /// Heading and priority. 0 is always shown; on a narrow terminal the greatest is added last.
     const COLUMNS: &'static [(&'static str, u8)];
 }
 

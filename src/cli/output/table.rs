@@ -15,7 +15,8 @@ pub(crate) struct Table {
     rows: Vec<Row>,
     /// The columns of `--columns`.
     selected: Option<Vec<usize>>,
-    has_option: bool,
+    /// How the columns that do not fit can be seen.
+    way_out: &'static str,
     has_header: bool,
     has_borders: bool,
     shows_shared_values_apart: bool,
@@ -46,7 +47,7 @@ struct Chosen {
 }
 
 impl Table {
-    /// Makes an empty table. On a narrow terminal the first column stays, and the last gets room last.
+    /// Makes an empty table. On a narrow terminal the first column stays, and the last is added last.
     pub(crate) fn new(headings: &[&str]) -> Self {
         let columns = headings.iter().zip(0..);
         Self::with(columns.map(|(heading, priority)| (*heading, priority)))
@@ -61,7 +62,7 @@ impl Table {
                 .collect(),
             rows: vec![],
             selected: None,
-            has_option: false,
+            way_out: "a wider terminal shows them",
             has_header: true,
             has_borders: true,
             shows_shared_values_apart: true,
@@ -73,7 +74,7 @@ impl Table {
     pub(crate) fn of<T: TableColumns>(listing: &Listing<T>) -> Self {
         Self {
             selected: listing.selected(),
-            has_option: true,
+            way_out: "`--columns` selects columns",
             has_header: !listing.no_header,
             ..Self::with(T::COLUMNS.iter().copied())
         }
@@ -119,14 +120,10 @@ impl Table {
         if left_out.is_empty() {
             return;
         }
-        let way_out = if self.has_option {
-            "`--columns` selects columns"
-        } else {
-            "a wider terminal shows them"
-        };
         note(&format!(
-            "left out at {width} columns: {}; {way_out}",
-            left_out.join(", ")
+            "left out at {width} columns: {}; {}",
+            left_out.join(", "),
+            self.way_out
         ));
     }
 

@@ -226,7 +226,7 @@ async fn explain_finds_a_person_by_e_mail_and_by_id() {
         "2020-01-31",
         "decision now",
         "audit log\tdeactivated: ",
-        "\tsystem\n",
+        "\tsystem",
     ] {
         assert!(text.contains(words), "no {words:?} in {text}");
     }

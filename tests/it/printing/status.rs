@@ -111,8 +111,8 @@ async fn a_service_that_does_not_answer_exits_3() {
     let send = ["send", "--source", "merge", "--to", NOWHERE, body];
     app.run(&send).failed(&["no response"]);
     let slow = StandIn::always(Answer::status(500).after(Duration::from_millis(1))).await;
-    let sent = app.run(&["send", "--source", "merge", "--to", &slow.url, body]);
-    assert_eq!(sent.code, Some(1), "{sent:?}");
+    let refused = app.run(&["send", "--source", "merge", "--to", &slow.url, body]);
+    assert_eq!(refused.code, Some(1), "{refused:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

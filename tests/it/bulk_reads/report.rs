@@ -56,13 +56,13 @@ async fn a_null_of_a_withheld_field_is_no_value() {
     // The row has the field, and the list of fields does not.
     let mut row = bamboohr_employee(1);
     row["terminationDate"] = Value::Null;
-    let text = report_of(&[row]).replace(
+    let body = report_of(&[row]).replace(
         r#"{"id":"terminationDate","name":"terminationDate","type":"text"},"#,
         "",
     );
-    assert!(!text.contains(r#""id":"terminationDate""#));
+    assert!(!body.contains(r#""id":"terminationDate""#));
     test.api
-        .script(REPORT, [Answer::text(200, "application/json", &text)]);
+        .script(REPORT, [Answer::text(200, "application/json", &body)]);
     let report = test.full().await;
     assert!(report.incomplete.unwrap().contains("terminationDate"));
     assert_eq!(test.app.count(ends).await, 1);

@@ -173,13 +173,13 @@ impl Answers {
         assert_eq!(request.header("content-type"), "application/json");
         let asked: Value = serde_json::from_slice(&request.body).unwrap();
         assert_eq!(asked["orderBy"], "eeid asc");
-        let names = asked["fields"].as_array().unwrap().iter();
-        let named = names.map(|name| {
+        let requested = asked["fields"].as_array().unwrap().iter();
+        let known_fields = requested.map(|name| {
             let known = FIELDS.iter().find(|(field, _, _)| name == field);
             *known.unwrap_or_else(|| panic!("{name} is no field"))
         });
-        let named: Vec<_> = named.collect();
-        if named
+        let columns: Vec<_> = known_fields.collect();
+        if columns
             .iter()
             .any(|(_, _, alias)| self.withheld.contains(alias))
         {
@@ -198,7 +198,7 @@ impl Answers {
             .skip((page - 1) * size)
             .take(size)
             .map(|one| {
-                let values = named.iter().map(|(name, _, alias)| {
+                let values = columns.iter().map(|(name, _, alias)| {
                     let own = one["_dataset"].get(*alias).unwrap_or(&one[*alias]);
                     ((*name).to_owned(), own.clone())
                 });

@@ -27,6 +27,7 @@ CREATE TABLE leaver.confirmations (
     linked_account_id text        NOT NULL,
     as_of             timestamptz NOT NULL,
     observed_at       timestamptz NOT NULL,
+    made_at           timestamptz NOT NULL,
     members           bytea       NOT NULL CONSTRAINT confirmations_members_check CHECK (octet_length(members) = 256),
     CONSTRAINT confirmations_pkey PRIMARY KEY (source, page, revision)
 );
@@ -38,6 +39,7 @@ COMMENT ON COLUMN leaver.confirmations.revision IS 'Value of leaver.revisions. T
 COMMENT ON COLUMN leaver.confirmations.linked_account_id IS 'Merge''s linked account that was read. Empty for BambooHR.';
 COMMENT ON COLUMN leaver.confirmations.as_of IS 'When the values were true. It takes the place of an earlier as_of of each fact.';
 COMMENT ON COLUMN leaver.confirmations.observed_at IS 'When they were received.';
+COMMENT ON COLUMN leaver.confirmations.made_at IS 'When the row was inserted. A complete read of everybody deletes earlier rows.';
 COMMENT ON COLUMN leaver.confirmations.members IS 'One bit for each of the 2048 employees of the page, the lowest bit of a byte first.';
 
 -- The planner puts the body in place of the call.

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
 
 use super::ApplyReport;
@@ -78,6 +79,7 @@ impl Engine {
             by_key.entry(observation.key()).or_default().push(index);
         }
         let keys: Vec<EmployeeKey> = by_key.keys().cloned().collect();
+        let now = self.clock.now();
         store::begin(conn).await?;
         let mut is_rest = vec![true; observations.len()];
         let mut report = ApplyReport::default();
@@ -91,7 +93,7 @@ impl Engine {
                 .collect();
             let (number, key, before) =
                 (known.number, known.employee.key.clone(), known.confirmation);
-            match self.required(known, &posted) {
+            match self.required(known, &posted, now) {
                 Required::Nothing(outcome) => {
                     *report.outcomes.entry(outcome).or_default() += 1;
                     indices.for_each(|index| is_rest[*index] = false);
@@ -119,13 +121,17 @@ impl Engine {
         }
         if let Some(first) = observations.first().filter(|_| !pages.is_empty()) {
             let account = first.change.linked_account.as_deref().unwrap_or_default();
-            store::insert(conn, &first.source, account, &pages).await?;
+            store::insert(conn, &first.source, account, &pages, now).await?;
         }
         Ok((is_rest, report))
     }
 
-    fn required(&self, known: Known, observations: &[&Observation]) -> Required {
-        let now = self.clock.now();
+    fn required(
+        &self,
+        known: Known,
+        observations: &[&Observation],
+        now: DateTime<Utc>,
+    ) -> Required {
         let observed = Observed::new(known.employee, observations.iter().copied(), now);
         let outcome = match observed.effect {
             Effect::Changed => Outcome::Unchanged,

@@ -87,6 +87,7 @@ pub(crate) async fn insert(
     source: &SourceName,
     linked_account: &str,
     pages: &Pages,
+    now: DateTime<Utc>,
 ) -> Result<(), sqlx::Error> {
     let each = || pages.0.iter();
     let numbers: Vec<i64> = each().map(|((_, page), _)| *page).collect();
@@ -94,8 +95,8 @@ pub(crate) async fn insert(
     let observed_at: Vec<DateTime<Utc>> = times(pages, |it| it.observed_at);
     let members: Vec<Vec<u8>> = each().map(|(_, bits)| bits.clone()).collect();
     sqlx::query!(
-        "INSERT INTO leaver.confirmations (source, linked_account_id, page, as_of, observed_at, members)
-         SELECT $1, $2, page, as_of, observed_at, members
+        "INSERT INTO leaver.confirmations (source, linked_account_id, page, as_of, observed_at, made_at, members)
+         SELECT $1, $2, page, as_of, observed_at, $7, members
          FROM unnest($3::bigint[], $4::timestamptz[], $5::timestamptz[], $6::bytea[])
               AS c (page, as_of, observed_at, members)",
         source.as_str(),
@@ -104,6 +105,7 @@ pub(crate) async fn insert(
         &as_of,
         &observed_at,
         &members,
+        now,
     )
     .execute(conn)
     .await?;
@@ -115,7 +117,7 @@ fn times(pages: &Pages, time: fn(&Confirmation) -> DateTime<Utc>) -> Vec<DateTim
     times.collect()
 }
 
-/// Deletes the confirmations of one source and linked account that were received before a moment. Returns the number of rows.
+/// Deletes the confirmations of one source and linked account that were made before a moment. Returns the number of rows.
 ///
 /// # Errors
 /// Returns the database's error; nothing was written then.
@@ -127,7 +129,7 @@ pub(crate) async fn delete_before(
 ) -> Result<u64, sqlx::Error> {
     let deleted = sqlx::query!(
         "DELETE FROM leaver.confirmations
-         WHERE source = $1 AND linked_account_id = $2 AND observed_at < $3",
+         WHERE source = $1 AND linked_account_id = $2 AND made_at < $3",
         source.as_str(),
         linked_account,
         before,

@@ -42,6 +42,10 @@ async fn assert_cheap(provider: &'static str, size: usize, is_modified: bool) {
     let mut sweep = Sweep::start(provider, size).await;
     sweep.read().await;
     let versions = "SELECT xmin || ' ' || xmax FROM leaver.employees ORDER BY number";
+    sweep
+        .app
+        .sql("CREATE EXTENSION IF NOT EXISTS pg_walinspect")
+        .await;
     let before = sweep.app.lines(versions).await;
     let bytes = sweep.wal_of_a_read(is_modified).await;
     let after = sweep.app.lines(versions).await;

@@ -1,7 +1,7 @@
 # `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, and `make test` PgBouncer and
 # HAProxy too. They start private servers and stop them afterwards.
 .PHONY: demo test rest simulation check lint advisories fix queries bench fuzz dist reproducible pin-bases \
-	help failover versions large-table standby-outage
+	help failover versions large-table standby-outage sweep-writes
 
 help:            ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -14,7 +14,7 @@ demo:            ## run the end-to-end demo, no setup; Ctrl-C stops it (ARGS=--o
 TIMED = connections:: correctness::locked databases::bounds databases::failover databases::idle \
 	databases::numbers::large faults::black_hole faults::disk faults::hostile faults::points hardening::slices \
 	hardening::slots intake:: pull_clients::retries safeguard::release::a_release_of_many safeguard::tripped \
-	scale:: serving::stop webhooks::unavailable
+	scale:: serving::stop sweeps::writes webhooks::unavailable
 # Tests mostly wait for processes and databases, so two more run than there are processors.
 THREADS = $$(( $$(getconf _NPROCESSORS_ONLN) + 2 ))
 # The same random inputs each time, so that a failure depends on the change and not on chance.
@@ -52,6 +52,11 @@ failover:        ## fail over to a synchronous standby under load, FAILOVERS=5 t
 	@./.ci/ensure-postgres
 	FAILOVERS=$${FAILOVERS:-5} FAILOVER_SECONDS=$${FAILOVER_SECONDS:-30} cargo test --locked --features failpoints --test it -- \
 		databases::failover --nocapture --test-threads=1
+
+sweep-writes:    ## measure the WAL of an unchanged read of SWEEP_EMPLOYEES=100000 employees
+	@./.ci/ensure-postgres
+	SWEEP_EMPLOYEES=$${SWEEP_EMPLOYEES:-100000} cargo test --locked --release --features failpoints --test it -- \
+		sweeps::writes --nocapture --test-threads=1
 
 simulation:      ## run LISTS=400 random lists of operations against the model (SEED=7: repeat a run)
 	@./.ci/ensure-postgres

@@ -17,7 +17,7 @@ use leaver_core::domain::EmployeeKey;
 /// Smallest number of employees with the same times that are confirmed together. A row of fewer costs more than their rows.
 const MIN_CONFIRMED: usize = 20;
 
-/// What an observation of a known employee requires.
+/// The step that observations of a known employee require.
 enum Required {
     /// Nothing. The older confirmation stays in effect.
     Nothing(Outcome),

@@ -112,7 +112,7 @@ async fn each_complete_read_replaces_the_confirmations_before() {
     }
     assert_eq!(sweep.confirmations().await, 1);
     // An incomplete read confirms those it had, and the others keep the older confirmation.
-    sweep.records.lock().unwrap()[24] = json!({"id": "25", "workEmail": "dana.25@widgets.example"});
+    sweep.records[24] = json!({"id": "25", "workEmail": "dana.25@widgets.example"});
     assert!(sweep.read().await.incomplete.is_some());
     assert_eq!(sweep.confirmations().await, 2);
     let times = [sweep.employee("1").await, sweep.employee("25").await];

@@ -16,11 +16,15 @@ use crate::support::apis::{
 use crate::support::apis_setup::source_with_api;
 use crate::support::{BAMBOOHR_KEY, END_SESSIONS, MERGE_KEY, TestApp};
 
+/// Returns the responses of a company.
+type Company = Box<dyn Fn(&ApiRequest) -> Answer + Send + Sync>;
+
 /// A company whose records a test can change between two reads.
 struct Sweep {
     app: TestApp,
-    records: Arc<Mutex<Vec<Value>>>,
+    records: Vec<Value>,
     provider: &'static str,
+    answers: Arc<Mutex<Company>>,
     _api: StandIn,
 }
 
@@ -30,10 +34,10 @@ impl Sweep {
             "merge" => merge_employee,
             _ => bamboohr_employee,
         };
-        let records = Arc::new(Mutex::new((1..=count).map(record).collect::<Vec<_>>()));
-        let company = Arc::clone(&records);
-        let api = StandIn::start(move |request: &ApiRequest| answer(provider, &company, request));
-        let api = api.await;
+        let records: Vec<Value> = (1..=count).map(record).collect();
+        let answers = Arc::new(Mutex::new(company(provider, records.clone())));
+        let shared = Arc::clone(&answers);
+        let api = StandIn::start(move |request: &ApiRequest| shared.lock().unwrap()(request)).await;
         let secret = match provider {
             "merge" => MERGE_KEY,
             _ => BAMBOOHR_KEY,
@@ -53,6 +57,7 @@ impl Sweep {
             app,
             records,
             provider,
+            answers,
             _api: api,
         }
     }
@@ -62,7 +67,7 @@ impl Sweep {
         self.app.advance(TimeDelta::minutes(10));
         let modified = self.app.clock.now() - TimeDelta::minutes(1);
         if self.provider == "merge" {
-            for record in self.records.lock().unwrap().iter_mut() {
+            for record in &mut self.records {
                 record["modified_at"] = json!(modified.to_rfc3339());
             }
         }
@@ -71,6 +76,7 @@ impl Sweep {
 
     /// Reads everybody. No record of Merge was modified since the last read.
     async fn read_again(&mut self) -> SyncReport {
+        *self.answers.lock().unwrap() = company(self.provider, self.records.clone());
         let source = self.app.sync_sources(2).remove(0);
         let syncer = Syncer::new(Arc::clone(&self.app.parts.engine));
         let synced = syncer.sync(&source, SyncMode::Full, &|_, _| {}).await;
@@ -78,15 +84,16 @@ impl Sweep {
     }
 }
 
-fn answer(provider: &str, company: &Mutex<Vec<Value>>, request: &ApiRequest) -> Answer {
-    let company = company.lock().unwrap();
+fn company(provider: &str, records: Vec<Value>) -> Company {
     if provider == "merge" {
-        return merge_company(company.clone())(request);
+        return Box::new(merge_company(records));
     }
-    // The position of a record is its number, so that a large company is not searched for each employee.
-    let number = request.path.strip_prefix("/api/v1/employees/");
-    let number: Option<usize> = number.and_then(|number| number.parse().ok());
-    let found = number.and_then(|number| company.get(number - 1)).cloned();
-    let part = found.map_or_else(|| company.clone(), |record| vec![record]);
-    bamboohr_company(part)(request)
+    Box::new(move |request| {
+        // The position of a record is its number, so that a large company is not searched for each employee.
+        let number = request.path.strip_prefix("/api/v1/employees/");
+        let number: Option<usize> = number.and_then(|number| number.parse().ok());
+        let found = number.and_then(|number| records.get(number - 1)).cloned();
+        let part = found.map_or_else(|| records.clone(), |record| vec![record]);
+        bamboohr_company(part)(request)
+    })
 }

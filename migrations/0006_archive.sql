@@ -52,3 +52,6 @@ CREATE FUNCTION leaver.confirmation_of(text, bigint, bigint)
     ORDER BY c.as_of DESC, c.observed_at
     LIMIT 1
 $$;
+
+-- `leaver leavers` finds the ends of access of each employee.
+CREATE INDEX changes_employee_idx ON leaver.changes (source, tenant, employee_id);

@@ -1,5 +1,6 @@
 //! The command line, one file per command. Exit codes: 0 done, 1 findings, 2 wrong usage, 3 could not be done.
 
+mod audit;
 mod backtest;
 mod check;
 mod deliveries;
@@ -10,6 +11,7 @@ mod enforce;
 mod explain;
 mod health;
 mod holds;
+mod leavers;
 mod migrate;
 mod modes;
 mod narrow;
@@ -17,6 +19,7 @@ pub(crate) mod output;
 mod person;
 mod plan;
 mod reads;
+mod records;
 mod replay;
 mod restores;
 mod safeguard;
@@ -76,6 +79,8 @@ enum Command {
     Enforce(enforce::Enforce),
     Shadow(enforce::Shadow),
     Explain(explain::Explain),
+    Audit(audit::Audit),
+    Leavers(leavers::Leavers),
     Employees(employees::Employees),
     Health(health::HealthCheck),
     Sync(sync::Sync),
@@ -217,6 +222,8 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
             Command::Enforce(command) => command.run(env).await,
             Command::Shadow(command) => command.run(env).await,
             Command::Explain(command) => command.run(env).await,
+            Command::Audit(command) => command.run(env).await,
+            Command::Leavers(command) => command.run(env).await,
             Command::Employees(command) => command.run(env).await,
             Command::Health(command) => command.run(env).await,
             Command::Sync(command) => command.run(env).await,

@@ -1,7 +1,9 @@
 //! Read-only views of the current state. Each has one serialisable type, which a command's table, its `--json` and
 //! the HTTP API share.
 
+pub(crate) mod audit;
 pub(crate) mod backtest;
+pub(crate) mod completeness;
 pub(crate) mod deliveries;
 pub(crate) mod drift;
 pub(crate) mod employees;
@@ -9,6 +11,8 @@ pub mod explain;
 pub(crate) mod health;
 pub(crate) mod holds;
 pub mod leaver_state;
+pub(crate) mod leavers;
+pub(crate) mod period;
 pub mod safeguard;
 
 use leaver_core::domain::{DateOrInstant, EmploymentStatus};

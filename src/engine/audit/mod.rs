@@ -25,7 +25,7 @@ pub(crate) struct AuditEntry {
 }
 
 /// The action.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, strum::IntoStaticStr, strum::VariantNames)]
 #[strum(serialize_all = "snake_case")]
 pub enum AuditAction {
     /// The account was deactivated and its sessions ended.

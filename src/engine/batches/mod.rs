@@ -96,7 +96,7 @@ impl Change {
 }
 
 /// Returns the times of the newest fact that can decide: by the provider's clock, and by ours.
-fn newest_fact(employee: &Employee) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
+pub(crate) fn newest_fact(employee: &Employee) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
     fn times<T>(fact: Option<&Fact<T>>) -> Option<(DateTime<Utc>, DateTime<Utc>)> {
         fact.map(|fact| (fact.as_of, fact.observed_at))
     }

@@ -32,6 +32,8 @@ const COMMANDS: &[&[&str]] = &[
     &["safeguard", "grant"],
     &["explain"],
     &["employees"],
+    &["audit"],
+    &["leavers"],
     &["health"],
     &["sync"],
     &["drift"],

@@ -70,6 +70,11 @@ const MATRIX: [Row; 39] = [
     (&["explain", "1"], DB),
     (&["explain", "dana@example.com"], DB),
     (&["employees"], DB),
+    (&["audit", "--from", "2026-11-01", "--to", "2026-11-30"], DB),
+    (
+        &["leavers", "--from", "2026-11-01", "--to", "2026-11-30"],
+        DB,
+    ),
     (&["drift"], DB),
     (&["drift", "--fix"], DB),
     (&["backtest", "--against", "CONFIG"], DB),

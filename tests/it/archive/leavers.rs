@@ -88,7 +88,7 @@ async fn every_way_to_leave_is_a_row() {
     ]);
     app.deliver("bamboohr", &body).await;
     app.advance(TimeDelta::hours(13));
-    app.run_timer().await;
+    app.run_due().await;
     // 3 is back.
     let back = json!({"status": "Active", "employmentHistoryStatus": "Full-Time", "hireDate": "2026-11-23"});
     app.deliver(
@@ -217,8 +217,6 @@ async fn a_blocked_end_is_an_exception_with_its_cause() {
 
 #[tokio::test]
 async fn leavers_that_may_be_missing_are_named() {
-    let settings = [("LEAVER__SOURCES__0__MODE", "shadow")];
-    let _ = settings;
     let mut app = TestApp::new().await;
     installed_in_january(&mut app).await;
     app.sql(

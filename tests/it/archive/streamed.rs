@@ -58,7 +58,8 @@ async fn the_audit_log_is_printed_in_bounded_memory() {
                 .stderr(Stdio::null())
                 .spawn()
                 .unwrap();
-            let (lines, peak) = read_all(child.stdout.as_mut().unwrap(), child.id());
+            let pid = child.id();
+            let (lines, peak) = read_all(child.stdout.as_mut().unwrap(), pid);
             assert!(child.wait().unwrap().success());
             assert!(lines > before, "{format}: {lines} lines of {before}");
             say(&format!("{format}: {before} entries, {peak} KiB"));

@@ -27,7 +27,7 @@ const API: &[&str] = &["API_B"];
 type Row = (&'static [&'static str], &'static [&'static str]);
 
 /// Every command, but those of [`ALL_OR_NONE`].
-const MATRIX: [Row; 39] = [
+const MATRIX: [Row; 41] = [
     (&["health"], &[]),
     (&["migrate"], DB),
     (&["migrate", "--grant-to", "nobody-of-this-name"], DB),

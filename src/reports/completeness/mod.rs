@@ -1,4 +1,4 @@
-//! What a report of a period cannot contain.
+//! Finds the reasons why rows may be missing from a report of a period.
 
 mod store;
 

@@ -1,4 +1,4 @@
-//! Every person whose effective end lies in a period: when HR said so, when it was received, when access ended, and how.
+//! Every person whose effective end lies in a period: when it was reported and received, when access ended, and how.
 
 mod store;
 
@@ -69,7 +69,7 @@ pub(crate) struct LeaverCounts {
     pub(crate) exceptions: u64,
 }
 
-/// What a report reads.
+/// The inputs of a report.
 pub(crate) struct LeaverQuery<'q> {
     /// The accounts.
     pub(crate) table: &'q AccountsTable,
@@ -110,7 +110,7 @@ impl LeaverQuery<'_> {
                 count(one)?;
             }
         }
-        for end in store::ends_of_nobody(&mut *conn, &self.period).await? {
+        for end in store::ends_without_employee(&mut *conn, &self.period).await? {
             count(line_of(end, None, "ended"))?;
         }
         Ok(counts)

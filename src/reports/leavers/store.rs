@@ -71,7 +71,7 @@ pub(super) async fn ends_of(
 ///
 /// # Errors
 /// Returns the database's error.
-pub(super) async fn ends_of_nobody(
+pub(super) async fn ends_without_employee(
     conn: &mut PgConnection,
     period: &Period,
 ) -> Result<Vec<End>, sqlx::Error> {

@@ -173,10 +173,10 @@ async fn a_person_s_part_is_shown() {
     ]);
     app.deliver("bamboohr", &body).await;
     let hold = app.text("SELECT id::text FROM leaver.holds").await.unwrap();
-    app.run(&["holds", "approve", &hold, "--account", "1", "--by", "ada"])
+    app.run(&["holds", "approve", &hold, "--account", "1", "--as", "ada"])
         .succeeded();
     for who in ["p2@example.com", "account:4"] {
-        app.run(&["end", who, "--reason", "fraud", "--yes", "--by", "ada"])
+        app.run(&["end", who, "--reason", "fraud", "--yes", "--as", "ada"])
             .succeeded();
     }
     app.sql("UPDATE users SET is_active = true WHERE id = 3")

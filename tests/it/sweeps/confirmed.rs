@@ -164,10 +164,18 @@ async fn employees_locked_elsewhere_are_written_and_not_confirmed() {
 async fn a_batch_in_progress_keeps_confirmations_out() {
     let mut sweep = Sweep::start("bamboohr", 25).await;
     sweep.read().await;
-    // The application holds the account, so the batch of the delivery waits with the employee locked.
+    // The application's trigger pauses the batch of the delivery, with the employee locked.
     let mut application = Session::open(&sweep.app.options).await;
     application
-        .sql("BEGIN; SELECT FROM users WHERE email = 'dana.7@widgets.example' FOR UPDATE")
+        .sql(
+            "CREATE TABLE gate (is_open boolean);
+             CREATE FUNCTION pause() RETURNS trigger LANGUAGE plpgsql AS $$
+             BEGIN
+                 WHILE NOT EXISTS (SELECT FROM public.gate) LOOP PERFORM pg_sleep(0.01); END LOOP;
+                 RETURN NEW;
+             END $$;
+             CREATE TRIGGER pause BEFORE UPDATE ON users FOR EACH ROW EXECUTE FUNCTION pause()",
+        )
         .await;
     let fields = json!({"status": "Inactive", "employmentHistoryStatus": "Terminated"});
     let body = employees(&[employee("7", "2026-11-22T12:15:00Z", &["status"], &fields)]);
@@ -183,7 +191,7 @@ async fn a_batch_in_progress_keeps_confirmations_out() {
             let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
                            AND query LIKE '%asked%'";
             application.wait_for_count(1, waiting).await;
-            application.sql("COMMIT").await;
+            application.sql("INSERT INTO gate VALUES (true)").await;
         },
         sweep.read()
     );

@@ -134,8 +134,7 @@ impl Engine {
     ) -> Required {
         let observed = Observed::new(known.employee, observations.iter().copied(), now);
         let outcome = match observed.effect {
-            Effect::Changed => Outcome::Unchanged,
-            Effect::Unchanged => Outcome::Unchanged,
+            Effect::Changed | Effect::Unchanged => Outcome::Unchanged,
             Effect::Stale => Outcome::Stale,
         };
         if observed.effect != Effect::Changed && observed.employee == observed.previous {

@@ -18,7 +18,7 @@ fn read_all(out: &mut ChildStdout, pid: u32) -> (usize, u64) {
         if size == 0 {
             return (lines, peak);
         }
-        lines += part[..size].iter().filter(|byte| **byte == b'\n').count();
+        lines += part[..size].split(|byte| *byte == b'\n').count() - 1;
         let status = std::fs::read_to_string(&path).unwrap_or_default();
         let high = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
         let high = high.and_then(|rest| rest.trim().trim_end_matches(" kB").parse().ok());

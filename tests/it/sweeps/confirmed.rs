@@ -186,7 +186,7 @@ async fn a_batch_in_progress_keeps_confirmations_out() {
     let locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ShareLock' AND database =
                  (SELECT oid FROM pg_database WHERE datname = current_database())";
     application.wait_for_count(1, locks).await;
-    let (_, report) = tokio::join!(
+    let ((), report) = tokio::join!(
         async {
             let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()
                            AND query LIKE '%asked%'";

@@ -79,8 +79,8 @@ impl Sweep {
         *self.answers.lock().unwrap() = company(self.provider, self.records.clone());
         let source = self.app.sync_sources(2).remove(0);
         let syncer = Syncer::new(Arc::clone(&self.app.parts.engine));
-        let synced = syncer.sync(&source, SyncMode::Full, &|_, _| {}).await;
-        synced.unwrap().unwrap().remove(0)
+        let reports = syncer.sync(&source, SyncMode::Full, &|_, _| {}).await;
+        reports.unwrap().unwrap().remove(0)
     }
 }
 

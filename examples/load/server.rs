@@ -16,7 +16,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use bytes::Bytes;
 use clap::ValueEnum;
-use leaver::api::server;
+use leaver::api::server::{self, StopSignals};
 use leaver::api::slots::Slots;
 use leaver::base::clock::{Clock, SystemClock};
 use leaver::base::liveness::Phase;
@@ -89,7 +89,7 @@ pub(crate) async fn serve(kind: Kind, database: Option<&str>) -> anyhow::Result<
         ]);
     }
     let settings = Settings::load(None, &Environment::of(env))?;
-    leaver::service::telemetry::init(&settings.log)?;
+    leaver::service::telemetry::init(&settings.log, false)?;
     let options = connect_options(&settings.database)?;
     let stop = CancellationToken::new();
     let clock = Arc::new(SystemClock);
@@ -160,7 +160,10 @@ async fn listen(
             routes,
             limits.clone(),
             slots(),
-            stop.clone(),
+            StopSignals {
+                leaving: CancellationToken::new(),
+                stop: stop.clone(),
+            },
         ))
     };
     let serving = serve(listener, app);

@@ -67,7 +67,8 @@ impl Progress {
             done: AtomicU64::new(0),
             began: Instant::now(),
         });
-        let bar = std::io::stderr().is_terminal().then(|| bar(&counted));
+        let is_shown = std::io::stderr().is_terminal() && !output::is_quiet();
+        let bar = is_shown.then(|| bar(&counted));
         // A terminal that moves no cursor gets lines.
         let bar = bar.filter(|bar| !bar.is_hidden());
         let lines = bar.is_none().then(|| {

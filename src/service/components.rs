@@ -30,7 +30,7 @@ use crate::jobs::deliveries::{Deliveries, WorkerConfig};
 use crate::jobs::housekeeping::{Housekeeping, Retention};
 use crate::jobs::lineage::LineageMonitor;
 use crate::jobs::scheduled_ends::ScheduledEnds;
-use crate::reports::health::reasons::{CODES_OF_DATABASE, CODES_OF_PROCESS};
+use crate::reports::health::codes::{CODES_OF_DATABASE, CODES_OF_PROCESS};
 use crate::reports::health::{self, HealthProbe};
 use leaver_core::domain::{Provider, SourceName};
 use leaver_core::signature::{Rejection, Scheme};

@@ -26,7 +26,10 @@ use crate::service;
 pub(super) async fn check_database(report: &mut CheckReport, settings: &Settings) {
     let servers = match service::connect_options(&settings.database) {
         Ok(servers) => servers,
-        Err(error) => return report.add(CheckStatus::Error, "database", output::chain(&error)),
+        Err(error) => {
+            report.lacks_database = true;
+            return report.add(CheckStatus::Error, "database", output::chain(&error));
+        }
     };
     let mut conn = match service::connect(&servers).await {
         Ok(conn) => conn,

@@ -32,6 +32,11 @@ pub(crate) fn is_terminal() -> bool {
     Style::of_process().width.is_some()
 }
 
+/// Returns true if `--quiet` was given.
+pub(crate) fn is_quiet() -> bool {
+    Style::of_process().is_quiet
+}
+
 /// Prints one JSON value on one line; ends the process if that fails.
 pub(crate) fn json<T: Serialize>(value: &T) -> anyhow::Result<()> {
     verbatim(&json_text(value)?);

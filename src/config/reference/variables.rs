@@ -26,7 +26,7 @@ pub(crate) struct Variable {
 }
 
 /// Variables that set no key, each with its meaning.
-const OTHERS: [(&str, &str); 8] = [
+const OTHERS: [(&str, &str); 11] = [
     (
         "LEAVER_CONFIG",
         "Path of the configuration file, if the command has no `--config`.",
@@ -48,6 +48,12 @@ const OTHERS: [(&str, &str); 8] = [
         "SUDO_USER",
         "Name of the person in the audit log, if root runs the command through sudo.",
     ),
+    (
+        "COLUMNS",
+        "Width of tables, instead of that of the terminal.",
+    ),
+    ("NO_COLOR", "If it is not empty, no colours."),
+    ("TERM", "With `dumb`, no colours."),
     ("TZ", "Time zone that `leaver init` proposes."),
     (
         "CREDENTIALS_DIRECTORY",

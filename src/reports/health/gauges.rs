@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Health, SourceHealth, reasons};
+use super::{Health, SourceHealth, codes};
 use crate::base::metrics::{Gauges, Metrics, SourceGauges};
 use leaver_core::safeguard::SourceMode;
 
@@ -41,9 +41,9 @@ impl Health {
     /// Sets the metric of each reason. While the database does not answer, reasons that it holds keep their values.
     pub(crate) fn set_reasons(&self, metrics: &Metrics) {
         let is_present = |code: &str| self.reasons.iter().any(|reason| reason.code == code);
-        metrics.set_reasons(reasons::CODES_OF_PROCESS, is_present);
+        metrics.set_reasons(codes::CODES_OF_PROCESS, is_present);
         if self.is_known() {
-            metrics.set_reasons(reasons::CODES_OF_DATABASE, is_present);
+            metrics.set_reasons(codes::CODES_OF_DATABASE, is_present);
         }
     }
 

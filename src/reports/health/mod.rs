@@ -1,5 +1,6 @@
 //! Health of the service: database, schema, worker, backlog, sources. Holds no secret and no personal data.
 
+pub(crate) mod codes;
 mod gauges;
 mod idle;
 mod probe;

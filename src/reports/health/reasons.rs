@@ -19,34 +19,6 @@ const NO_GOOD_DELIVERY_FOR: TimeDelta = TimeDelta::hours(1);
 /// How long the last refused signature degrades health. Afterwards it was a stray request.
 const REFUSED_FOR: TimeDelta = TimeDelta::hours(24);
 
-/// Codes of reasons that come from this process or its connections.
-pub(crate) const CODES_OF_PROCESS: [&str; 7] = [
-    "database_unreachable",
-    "not_stored",
-    "sessions_shared",
-    "not_started",
-    "worker_stalled",
-    "deliveries_refused",
-    "requests_unrouted",
-];
-
-/// Codes of reasons that come from the database: all replicas have the same ones.
-pub(crate) const CODES_OF_DATABASE: [&str; 13] = [
-    "restored",
-    "safeguard_tripped",
-    "deactivations_blocked",
-    "scheduled_ends_overdue",
-    "terminated_with_access",
-    "fields_not_mapped",
-    "linked_account_not_listed",
-    "deliveries_failed",
-    "pending_reads_failing",
-    "source_silent",
-    "sync_incomplete",
-    "provider_webhook_problem",
-    "standby_not_synchronous",
-];
-
 /// Ids of linked accounts that are named.
 const MAX_IDS: usize = 5;
 

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use crate::support::TestApp;
 use crate::support::driving::{terminated, working};
+use crate::support::terminal::run_on_terminal;
 
 const DANA: &str = "dana@example.com";
 const AS_OF: &str = "2026-11-22T11:00:00Z";
@@ -12,7 +13,9 @@ const PROTECTED: (&str, &str) = ("LEAVER__ACCOUNTS__PROTECTED", r#"["dana@exampl
 /// Returns what `leaver explain` prints of the employee with the id 7, as JSON and for people.
 fn explained(app: &TestApp) -> (Value, String) {
     let json = app.run(&["explain", "7", "--json"]).succeeded().json();
-    let text = app.run(&["explain", "7"]).succeeded().out;
+    let text = run_on_terminal(&["explain", "7"], &app.env(&[]), 600)
+        .succeeded()
+        .out;
     (json[0].clone(), text)
 }
 

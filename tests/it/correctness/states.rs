@@ -5,11 +5,14 @@ use serde_json::{Value, json};
 use super::acting::{AS_OF, DANA, EVE};
 use crate::support::TestApp;
 use crate::support::driving::{leaving, merge_record, terminated, working};
+use crate::support::terminal::run_on_terminal;
 
 /// What `leaver explain` prints of the employee with the id 7, as JSON and as the line about the state.
 fn explained(app: &TestApp) -> (Value, String) {
     let json = app.run(&["explain", "7", "--json"]).succeeded().json();
-    let text = app.run(&["explain", "7"]).succeeded().out;
+    let text = run_on_terminal(&["explain", "7"], &app.env(&[]), 600)
+        .succeeded()
+        .out;
     let line = text.lines().find(|line| line.starts_with("state:"));
     let line = line.unwrap().trim_start_matches("state:").trim();
     (json[0].clone(), line.to_owned())

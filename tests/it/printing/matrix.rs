@@ -6,8 +6,8 @@ use serde_json::Value;
 
 use super::Story;
 use super::redaction::redacted;
-use super::terminal::run_on_terminal;
 use crate::support::process::{CommandOutput, command};
+use crate::support::terminal::run_on_terminal;
 
 const NO_DATABASE: (&str, &str) = ("DATABASE_URL", "postgres://nobody@127.0.0.1:1/none");
 /// The characters of a drawn table.

@@ -5,7 +5,6 @@ mod options;
 mod pipes;
 mod redaction;
 mod status;
-mod terminal;
 
 use std::sync::Arc;
 

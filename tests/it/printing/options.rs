@@ -1,9 +1,9 @@
 //! Options of tables, and the options of every command.
 
-use super::terminal::run_on_terminal;
 use super::{LONG, Story};
 use crate::support::TestApp;
 use crate::support::process::{RunningProcess, command, run, wait_until};
+use crate::support::terminal::run_on_terminal;
 use nix::sys::signal::Signal;
 
 #[tokio::test(flavor = "multi_thread")]

@@ -15,8 +15,10 @@ const FORMS: [(&str, &str); 5] = [
 const FIXED: [&str; 3] = ["2199-", "2026-11-20", "2026-11-22"];
 
 pub(super) fn redacted(text: &str) -> String {
+    let lines = text.split('\n').map(without_rate);
+    let text = lines.collect::<Vec<String>>().join("\n");
     let mut redacted = String::new();
-    let mut rest = text;
+    let mut rest = text.as_str();
     'text: while let Some(first) = rest.chars().next() {
         let is_fixed = FIXED.iter().any(|fixed| rest.starts_with(fixed));
         for (form, stand_in) in FORMS {
@@ -36,6 +38,14 @@ pub(super) fn redacted(text: &str) -> String {
         rest = &rest[first.len_utf8()..];
     }
     redacted
+}
+
+/// Removes time and rate from a summary such as `drift: 9 employees in 0.1 s, 114 a second`.
+fn without_rate(line: &str) -> String {
+    match line.split_once(" in ") {
+        Some((work, rate)) if rate.ends_with(" a second") => format!("{work} in a time"),
+        _ => line.to_owned(),
+    }
 }
 
 fn fits(found: &str, form: &str) -> bool {

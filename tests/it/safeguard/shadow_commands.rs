@@ -93,7 +93,8 @@ async fn a_release_above_a_limit_trips_and_holds_all() {
     let mut app = with_backlog(&limits, 3).await;
     let plan = app.run(&["plan", "--json"]).json();
     assert_eq!(plan["limits"][0]["would_be_held"], true, "{plan}");
-    let text = app.run(&["plan"]).out;
+    // On a pipe the remark about the limit is a note, beside the table.
+    let text = app.run(&["plan"]).err;
     assert!(text.contains("limit 2 of 6 accounts"), "{text}");
     let args = [&ENFORCE[..], &["--backlog", "release"]].concat();
     let out = app.run(&args);

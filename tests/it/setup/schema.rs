@@ -78,6 +78,10 @@ fn the_schema_accepts_every_documented_example() {
         let text = std::fs::read_to_string(page).unwrap();
         for block in text.split("```toml\n").skip(1) {
             let block = block.split_once("```").unwrap().0;
+            // The site includes a file there, which is checked by itself.
+            if block.starts_with("{{#include") {
+                continue;
+            }
             let has_section = block.lines().any(|line| line.trim().starts_with('['));
             let files: Vec<String> = if has_section {
                 vec![block.to_owned()]

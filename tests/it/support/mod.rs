@@ -15,6 +15,7 @@ pub(crate) mod pgbouncer;
 pub(crate) mod proxy;
 pub(crate) mod database;
 pub(crate) mod scratch;
+pub(crate) mod terminal;
 
 use chrono::{DateTime, Utc};
 use leaver_core::domain::{Actor, CliUser, Operator};

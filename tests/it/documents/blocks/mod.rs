@@ -4,17 +4,20 @@ mod stage;
 
 use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::pages::{Page, all, page};
 use crate::support::TestApp;
-use crate::support::apis::{StandIn, bamboohr_company, bamboohr_employee};
+use crate::support::apis::{StandIn, bamboohr_employee, bamboohr_with_hooks};
 use crate::support::apis_setup::{SINGLE_COMPANY, source_with_api};
 use stage::Stage;
 
 /// The pages with shell blocks. Each has a test below.
-const PAGES: [&str; 7] = [
+const PAGES: [&str; 9] = [
     "CONTRIBUTING.md",
     "README.md",
+    "docs/BAMBOOHR.md",
+    "docs/CONFIGURATION.md",
     "docs/GETTING-STARTED.md",
     "docs/MEASURED.md",
     "docs/OPERATIONS.md",
@@ -44,8 +47,9 @@ fn every_page_with_a_shell_block_is_run() {
 
 #[test]
 fn every_block_names_its_language() {
+    // `console` is a transcript: its commands need another machine, or root.
     let known = [
-        "ini", "json", "nginx", "python", "sh", "sql", "text", "toml", "yaml",
+        "console", "ini", "json", "nginx", "python", "sh", "sql", "text", "toml", "yaml",
     ];
     for page in all() {
         for block in &page.blocks {
@@ -63,7 +67,11 @@ fn every_block_names_its_language() {
 /// Returns an app of the company `acme` whose employees are those of the pages, with an API for BambooHR. The text is
 /// its configuration.
 async fn acme() -> (TestApp, StandIn, String) {
-    let hr = StandIn::start(bamboohr_company(vec![bamboohr_employee(1)])).await;
+    let hr = StandIn::start(bamboohr_with_hooks(
+        vec![bamboohr_employee(1)],
+        &Arc::default(),
+    ))
+    .await;
     let source = source_with_api("bamboohr", "bamboohr", &hr);
     let source = source.replace("provider = ", "tenant = \"acme\"\nprovider = ");
     let variables = [
@@ -93,10 +101,33 @@ async fn the_blocks_of_the_first_pages_run() {
         let mut app = TestApp::builder().tables("").unmigrated().build().await;
         let stage = Stage::new(&app).await.with(READERS, &app.url);
         run_all(&page(path), &stage);
-        let dana =
-            "SELECT count(*) FROM users WHERE email = 'dana.ruiz@example.com' AND NOT is_active";
+        let dana = "SELECT count(*) FROM users WHERE lower(email) = 'dana.ruiz@example.com' AND NOT is_active";
         assert_eq!(app.count(dana).await, 1, "{path}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_blocks_of_configuration_run() {
+    let app = TestApp::builder().tables("").unmigrated().build().await;
+    let stage = Stage::new(&app).await;
+    let page = page("docs/CONFIGURATION.md");
+    for block in page.blocks.iter().filter(|block| block.info == "sh") {
+        stage.run(&page.path, block);
+        if block.text.starts_with("leaver init") {
+            stage.serve();
+        }
+    }
+    let pages = std::fs::read_dir(stage.path().join("target/man")).unwrap();
+    assert!(pages.count() > 20, "no man pages");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_blocks_of_bamboohr_run() {
+    let (app, hr, config) = acme().await;
+    let stage = Stage::new(&app).await.file("leaver.toml", &config);
+    run_all(&page("docs/BAMBOOHR.md"), &stage);
+    let created = hr.requests().iter().any(|request| request.method == "POST");
+    assert!(created, "no webhook was created");
 }
 
 #[tokio::test(flavor = "multi_thread")]

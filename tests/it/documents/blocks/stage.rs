@@ -131,6 +131,17 @@ impl Stage {
         self.folder.path()
     }
 
+    /// Starts the service with the environment alone, for blocks that need one.
+    #[track_caller]
+    pub(super) fn serve(&self) {
+        let block = Block {
+            info: "sh".to_owned(),
+            text: "leaver serve".to_owned(),
+            line: 0,
+        };
+        self.run(Path::new("a service"), &block);
+    }
+
     /// Runs a block. Expects that each of its commands succeeds or finds something.
     #[track_caller]
     pub(super) fn run(&self, page: &Path, block: &Block) -> String {

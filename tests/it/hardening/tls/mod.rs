@@ -152,7 +152,7 @@ fn commands_and_variables_hand_no_password_over() {
             ];
             env.extend(variables);
             let output = command(&["check"], &env);
-            assert_eq!(output.code, Some(1), "{variables:?}: {output:?}");
+            assert_eq!(output.code, Some(3), "{variables:?}: {output:?}");
         }
         rogue.assert_knows_nothing(PASSWORD, &format!("{demand:?}"));
     }

@@ -6,11 +6,11 @@ use std::process::Stdio;
 
 use nix::pty::{Winsize, openpty};
 
-use crate::support::process::{CommandOutput, command};
+use super::process::{CommandOutput, command};
 
 /// Runs a command whose stdout and stderr are one terminal of this width. All that it shows is in `out`.
 #[track_caller]
-pub(super) fn run_on_terminal(args: &[&str], env: &[(&str, &str)], width: u16) -> CommandOutput {
+pub(crate) fn run_on_terminal(args: &[&str], env: &[(&str, &str)], width: u16) -> CommandOutput {
     let size = Winsize {
         ws_row: 50,
         ws_col: width,

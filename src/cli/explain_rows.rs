@@ -94,7 +94,7 @@ fn rows(explanation: &Explanation) -> Vec<[String; 4]> {
     ]);
     if let Some(answer) = &explanation.answer {
         let value = format!("{}: {}", answer.what, answer.reason);
-        let by = answer.by.to_string();
+        let by = answer.by.clone();
         rows.push(["last answer".to_owned(), value, output::time(answer.at), by]);
     }
     match &explanation.history {

@@ -227,6 +227,7 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
     if let Err(error) = cli.globals.apply(env, starts_log) {
         return failed(&error);
     }
+    let is_service = matches!(cli.command, Command::Serve(_) | Command::Demo(_));
     let started_at = std::time::Instant::now();
     let runtime = match tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -270,10 +271,12 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
-    tracing::info!(
-        elapsed_ms = started_at.elapsed().as_millis(),
-        "cli.end: done"
-    );
+    if !is_service {
+        tracing::info!(
+            elapsed_ms = started_at.elapsed().as_millis(),
+            "cli.end: done"
+        );
+    }
     done.unwrap_or_else(|error| failed(&error))
 }
 

@@ -42,7 +42,7 @@ impl Response {
                 format!("{status} {}", error.unwrap_or_default())
             }
         };
-        format!("{result}\n{elapsed}")
+        format!("{result}, {elapsed}")
     }
 }
 

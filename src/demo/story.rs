@@ -136,7 +136,7 @@ pub(super) fn steps(now: DateTime<Utc>) -> Vec<Step> {
         step(
             Sender::BambooHr,
             "JSON, 4 employees",
-            "Dana is terminated, Nora starts in 40 days,\nPriya and Yuki have new job titles",
+            "Dana is terminated, Nora starts in 40 days, Priya and Yuki have new job titles",
             JSON,
             batch.to_string(),
         ),

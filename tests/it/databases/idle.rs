@@ -19,7 +19,7 @@ use crate::support::{TestApp, at};
 
 /// How long the suite counts transactions; `make rest` counts for ten minutes. The longest wait of a job is 30 s, and a time
 /// that is no multiple of it counts some jobs once too often.
-const USUAL: Duration = Duration::from_secs(60);
+const USUAL: Duration = Duration::from_mins(1);
 /// After this the waits have grown to their full length.
 const WARM_UP: Duration = Duration::from_secs(35);
 

@@ -81,7 +81,7 @@ pub(super) fn pages_in(folder: &str) -> Vec<Page> {
         let path = format!("{folder}/{}", entry.unwrap().file_name().to_str().unwrap());
         if checkout(&path).is_dir() {
             found.extend(pages_in(&path));
-        } else if path.ends_with(".md") {
+        } else if Path::new(&path).extension().is_some_and(|end| end == "md") {
             found.push(page(&path));
         }
     }

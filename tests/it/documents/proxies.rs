@@ -38,19 +38,16 @@ fn nginx(replicas: &[&RunningService; 2], change: impl Fn(String) -> String) -> 
     let mut server = replaced(NGINX, "listen 443 ssl;", &listen);
     server = replaced(&server, "127.0.0.1:8080", replicas[0].address());
     server = replaced(&server, "127.0.0.1:9080", replicas[1].address());
-    server = server
-        .lines()
-        .filter(|line| !line.trim_start().starts_with("ssl_certificate"))
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let lines = server.lines();
+    let plain = lines.filter(|line| !line.trim_start().starts_with("ssl_certificate"));
+    server = plain.collect::<Vec<&str>>().join("\n");
     let at = folder.path().display();
-    let temporary: String = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
-        .iter()
-        .map(|kind| format!("{kind}_temp_path {at}/{kind};\n"))
-        .collect();
+    let temporary = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"]
+        .map(|kind| format!("{kind}_temp_path {at}/{kind};"))
+        .join("\n");
     // One process, so that nothing is left when the test ends it.
     let main = format!(
-        "daemon off;\nmaster_process off;\npid {at}/nginx.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}{}\n}}\n",
+        "daemon off;\nmaster_process off;\npid {at}/nginx.pid;\nerror_log stderr;\nevents {{}}\nhttp {{\naccess_log off;\n{temporary}\n{}\n}}\n",
         change(server)
     );
     let file = folder.path().join("nginx.conf");

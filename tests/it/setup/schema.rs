@@ -242,11 +242,9 @@ fn file_with(key: &str, value: &str) -> String {
     } else {
         SOURCE.replace("merge", "bamboohr")
     };
-    let source: String = source
-        .lines()
-        .filter(|line| !line.starts_with(&format!("{name} =")))
-        .map(|line| format!("{line}\n"))
-        .collect();
+    let lines = source.lines();
+    let others = lines.filter(|line| !line.starts_with(&format!("{name} =")));
+    let source = others.map(|line| [line, "\n"].concat()).collect::<String>();
     match rest {
         "" => format!("{source}{name} = {value}\n"),
         ".api" if name != "api_key" => {
@@ -280,7 +278,7 @@ fn the_schema_is_neither_stricter_nor_laxer_than_the_settings() {
                 // A URL in place of the reference is refused where a command connects.
                 None if !is_valid && one == "database.url" => {}
                 None if !is_valid => {
-                    differences.push(format!("{one} = {value}: the schema is stricter"))
+                    differences.push(format!("{one} = {value}: the schema is stricter"));
                 }
                 // A type or form; other rules need more than one key or a list of names.
                 Some(error)

@@ -96,7 +96,7 @@ fn another_text_is_no_list() {
         r#"{"employees":[1,]}"#,
         r#"{"employees":[1],}"#,
         r#"{"employees" [1]}"#,
-        r#"{employees:[1]}"#,
+        r"{employees:[1]}",
     ] {
         assert_eq!(
             split(text.as_bytes(), 4),

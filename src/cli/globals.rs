@@ -38,7 +38,7 @@ pub(super) struct Globals {
 }
 
 impl Globals {
-    /// Sets how this process prints and logs. `serve` and `demo` start the log themselves, with [`log`].
+    /// Sets how this process prints and logs. `serve` and `demo` start the log themselves, with `log`.
     pub(super) fn apply(&self, env: &Environment, starts_log: bool) -> anyhow::Result<()> {
         output::configure(env, self.color, self.quiet, self.verbose);
         // The parser compares the options of one side of the command only.

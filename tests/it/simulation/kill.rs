@@ -54,7 +54,7 @@ impl World {
             .await
             .unwrap();
         self.app.wait_until_the_service_is_quiet().await;
-        Box::pin(self.start()).await;
+        self.start().await;
         Ok(())
     }
 }

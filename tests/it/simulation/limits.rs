@@ -120,7 +120,7 @@ impl World {
     async fn run_limited(&mut self, ops: &[Op]) -> Result<(), String> {
         for (position, op) in ops.iter().enumerate() {
             let done = async {
-                Box::pin(self.perform(op)).await?;
+                self.perform(op).await?;
                 match op {
                     Op::Settle if !self.is_cut() => self.limits_hold().await,
                     _ => Ok(()),

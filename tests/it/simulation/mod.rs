@@ -3,6 +3,10 @@
 //! A run has the same lists each time. `SIMULATION_SEED` (a number, or `random`), `SIMULATION_LISTS` and `SIMULATION_OPS` (the
 //! maximum length of a list) select others. A failing list is printed with its seed and written, shrunk, to a file. Move it
 //! to `tests/repro`: all files there are replayed.
+#![expect(
+    clippy::large_futures,
+    reason = "a world holds whole services, and few of them exist at a time"
+)]
 
 mod access;
 mod accounts;

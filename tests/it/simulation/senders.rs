@@ -133,7 +133,7 @@ impl World {
             (false, _) => {
                 keys.service += 1;
                 keys.takes_previous = true;
-                Box::pin(self.start()).await;
+                self.start().await;
             }
             (true, false) => keys.sender = keys.service,
             (true, true) => {

@@ -137,6 +137,7 @@ fn bar(counted: &Counted) -> ProgressBar {
         bar.set_style(style);
     }
     bar.set_prefix(output::text(&counted.name));
+    bar.set_message(counted.rate(Duration::ZERO));
     bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }

@@ -14,15 +14,18 @@ CREATE SEQUENCE leaver.revisions;
 COMMENT ON SEQUENCE leaver.revisions IS 'Orders writes of facts and confirmations.';
 
 ALTER TABLE leaver.employees
-    ADD COLUMN number   bigint GENERATED ALWAYS AS IDENTITY,
+    ADD COLUMN number   bigint GENERATED ALWAYS AS IDENTITY CONSTRAINT employees_number_key UNIQUE,
     ADD COLUMN revision bigint NOT NULL DEFAULT 0;
 
 COMMENT ON COLUMN leaver.employees.number IS 'Number of the row, in the order of insertion. Position of its bit in leaver.confirmations.';
 COMMENT ON COLUMN leaver.employees.revision IS 'Value of leaver.revisions when the facts were written last. Only later confirmations count.';
 
 -- A trigger, so that facts written by a replica of the version before, or by hand, end the confirmations, too.
-CREATE FUNCTION leaver.set_revision() RETURNS trigger LANGUAGE plpgsql AS $$
+-- Waits for a confirmation that is being made, since such a writer did not. Runs as the owner, so that a role of the version
+-- before needs no new right.
+CREATE FUNCTION leaver.set_revision() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    PERFORM pg_catalog.pg_advisory_xact_lock_shared(pg_catalog.hashtextextended('leaver.confirmations', 0));
     NEW.revision = pg_catalog.nextval('leaver.revisions');
     RETURN NEW;
 END
@@ -59,7 +62,7 @@ CREATE FUNCTION leaver.confirmation_of(text, bigint, bigint)
     FROM leaver.confirmations AS c
     WHERE c.source = $1 AND c.page = $2 >> 11 AND c.revision > $3
       AND pg_catalog.get_bit(c.members, ($2 & 2047)::integer) = 1
-    ORDER BY c.as_of DESC, c.observed_at
+    ORDER BY c.revision DESC
     LIMIT 1
 $$;
 

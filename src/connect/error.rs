@@ -132,6 +132,18 @@ impl ReadError {
         }
     }
 
+    /// Returns true if other requests with these credentials, or to this host, would fail as well.
+    #[must_use]
+    pub fn concerns_all_requests(&self) -> bool {
+        matches!(
+            self,
+            Self::Unauthorized { .. }
+                | Self::RateLimited { .. }
+                | Self::CredentialsBlocked { .. }
+                | Self::HostThrottled
+        )
+    }
+
     /// Returns true if the API did not answer at all.
     #[must_use]
     pub fn is_without_answer(&self) -> bool {

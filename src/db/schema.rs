@@ -165,6 +165,7 @@ pub async fn grant_to(conn: &mut PgConnection, role: &str) -> Result<(), sqlx::E
         format!("GRANT INSERT ON leaver.audit TO {role}"),
         format!("GRANT SELECT ON leaver._sqlx_migrations TO {role}"),
         format!("GRANT USAGE ON SEQUENCE leaver.revisions TO {role}"),
+        format!("GRANT EXECUTE ON FUNCTION leaver.confirmation_of(text, bigint, bigint) TO {role}"),
     ] {
         sqlx::query(AssertSqlSafe(statement))
             .execute(&mut *conn)

@@ -32,7 +32,7 @@ use crate::jobs::lineage::LineageMonitor;
 use crate::jobs::scheduled_ends::ScheduledEnds;
 use crate::reports::health::codes::{CODES_OF_DATABASE, CODES_OF_PROCESS};
 use crate::reports::health::{self, HealthProbe};
-use leaver_core::domain::{Provider, SourceName};
+use leaver_core::domain::SourceName;
 use leaver_core::signature::{Rejection, Scheme};
 
 /// Connections for lists of the roster at a time, so that a client with many requests does not delay the jobs.
@@ -222,9 +222,12 @@ fn create_counters(settings: &Settings, metrics: &Metrics) {
     );
     for source in &settings.sources {
         if let Some(api) = &source.api {
-            let ways: &[Way] = match source.scheme.provider() {
-                Provider::BambooHr => &Way::ALL,
-                Provider::Merge => &[],
+            // Where the API lists changes without values, the records are read in one of several ways.
+            let capabilities = source.scheme.provider().capabilities();
+            let ways: &[Way] = if capabilities.lists_changed_employees {
+                &Way::ALL
+            } else {
+                &[]
             };
             let ways = ways.iter().map(|way| way.as_str());
             metrics.create_sync_gauges(&source.name, api.sync_interval, ways);

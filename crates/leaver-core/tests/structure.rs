@@ -8,12 +8,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The files outside the provider folders that dispatch on the provider.
-const DISPATCH: [&str; 4] = [
+const DISPATCH: [&str; 5] = [
     "crates/leaver-core/src/domain/provider.rs",
     "crates/leaver-core/src/providers/mod.rs",
     "crates/leaver-core/src/signature/scheme.rs",
     // Selects the client of the provider's API.
     "src/service/apis.rs",
+    "crates/leaver-core/src/providers/example.rs",
 ];
 
 struct SourceFile {

@@ -126,9 +126,10 @@ pub(super) fn sources(
             "bamboohr",
             parse_providers,
         )?,
-        (false, false) => vec![Provider::BambooHr],
-        _ => [(Provider::BambooHr, bamboohr), (Provider::Merge, merge)]
-            .into_iter()
+        (false, false) => Provider::all().take(1).collect(),
+        // The flags in the order of the providers.
+        _ => Provider::all()
+            .zip([bamboohr, merge])
             .filter_map(|(provider, is_named)| is_named.then_some(provider))
             .collect(),
     };

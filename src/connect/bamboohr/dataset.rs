@@ -237,7 +237,7 @@ fn changed_after(listed: &Listed, complete_until: Option<DateTime<Utc>>) -> Hash
     };
     let changed = listed.employees.iter();
     changed
-        .filter(|(_, at)| at.is_some_and(|at| at >= until))
+        .filter(|(_, at)| at.is_none_or(|at| at >= until))
         .map(|(key, _)| *key)
         .collect()
 }

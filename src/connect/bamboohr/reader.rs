@@ -17,6 +17,9 @@ const NO_STATUS: &str = "the API returns no `status`";
 /// Why a record that comes twice is incomplete.
 const TWICE: &str = "more than once in one answer";
 
+/// So many changed employees are read one by one if the report on them fails.
+const FEW: usize = 200;
+
 /// The state of one read.
 pub(super) struct Reader {
     pub(super) api: BambooHrApi,
@@ -26,6 +29,8 @@ pub(super) struct Reader {
     changed_at: HashMap<EmployeeId, DateTime<Utc>>,
     /// Employees of the rows so far.
     seen: HashSet<u64>,
+    /// Employees of rows of a way that failed. They are not taken from the next way again.
+    earlier: HashSet<u64>,
     /// The last row. It is kept until the next one, since a second row of the same employee contradicts it.
     last: Option<EmployeeChange>,
     /// Employees that need a single read after their row.
@@ -50,6 +55,7 @@ impl Reader {
             out,
             changed_at: HashMap::new(),
             seen: HashSet::new(),
+            earlier: HashSet::new(),
             last: None,
             unclear: vec![],
         }
@@ -78,10 +84,15 @@ impl Reader {
         self.api.ways.set_last(way);
         let mut single = std::mem::take(&mut self.unclear);
         single.extend(listed.others.into_iter().filter(|id| !self.is_seen(id)));
-        let left_out = listed.employees.into_keys();
-        let left_out = left_out.filter(|key| !self.seen.contains(key));
+        let left_out = listed.employees.into_iter();
+        let mut left_out: Vec<(u64, Option<DateTime<Utc>>)> = left_out
+            .filter(|(key, _)| !self.seen.contains(key))
+            .collect();
+        // The last changed first, since not all of them may be read.
+        left_out.sort_by_key(|(key, changed_at)| (std::cmp::Reverse(*changed_at), *key));
         let left_out: Vec<EmployeeId> = left_out
-            .map(|key| EmployeeId::new(key.to_string()))
+            .into_iter()
+            .map(|(key, _)| EmployeeId::new(key.to_string()))
             .collect();
         if is_bulk {
             self.read_each(single).await?;
@@ -167,6 +178,18 @@ impl Reader {
                     );
                     self.api.ways.refuse(way, now, reason.clone());
                     reasons.push(reason);
+                    self.leave_way().await;
+                }
+                Err(WayFailure::Read(error))
+                    if !error.concerns_all_requests()
+                        && (listed.since.is_some() && listed.employees.len() <= FEW
+                            || self.api.ways.fails_again(way)) =>
+                {
+                    // The warning makes the read incomplete, whatever the next way brings.
+                    self.out
+                        .warn(format!("the {} failed: {error}", way.as_str()));
+                    reasons.push(format!("the {} failed", way.as_str()));
+                    self.leave_way().await;
                 }
                 Err(WayFailure::Read(error)) => {
                     reasons.push(format!("the {} failed", way.as_str()));
@@ -181,6 +204,14 @@ impl Reader {
             way: Way::Single,
             because,
         })
+    }
+
+    /// Passes on what a way brought before it failed.
+    async fn leave_way(&mut self) {
+        if let Some(last) = self.last.take() {
+            self.out.push(last).await;
+        }
+        self.earlier.clone_from(&self.seen);
     }
 
     fn is_seen(&self, id: &EmployeeId) -> bool {
@@ -207,6 +238,9 @@ impl Reader {
             self.out.warn(ReadError::InvalidId.to_string());
             return;
         };
+        if self.earlier.contains(&key) {
+            return;
+        }
         if !self.seen.insert(key) {
             if self
                 .last

@@ -72,6 +72,10 @@ impl Reader {
             };
             match read {
                 Ok(Some(read)) => {
+                    // Only refusals in a row show that the key sees none of the others.
+                    if refusals.is_some() {
+                        *refusals = Some(MAX_REFUSALS);
+                    }
                     if let Some(missing) = withheld(&read) {
                         self.out.warn(missing);
                     }

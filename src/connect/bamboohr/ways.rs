@@ -1,6 +1,6 @@
 //! The ways in which employees are read, and which of them the account allows. This is found by trying.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, TimeDelta, Utc};
@@ -78,6 +78,8 @@ pub(super) struct Ways(Arc<Mutex<Known>>);
 #[derive(Debug, Default)]
 struct Known {
     refused: HashMap<Way, Refusal>,
+    /// Ways whose last read failed.
+    failed: HashSet<Way>,
     /// The way of the last read that met an employee.
     last: Option<ReadWay>,
 }
@@ -103,9 +105,16 @@ impl Ways {
         self.known().refused.insert(way, Refusal { at, reason });
     }
 
-    /// Forgets a refusal.
+    /// Forgets a refusal and failures.
     pub(super) fn allow(&self, way: Way) {
-        self.known().refused.remove(&way);
+        let mut known = self.known();
+        known.refused.remove(&way);
+        known.failed.remove(&way);
+    }
+
+    /// Remembers a failed read. Returns true if the read before it failed, too.
+    pub(super) fn fails_again(&self, way: Way) -> bool {
+        !self.known().failed.insert(way)
     }
 
     /// Remembers the way of a read.

@@ -52,7 +52,7 @@ pub struct SyncSource {
     pub full_sync_interval: Duration,
 }
 
-/// Confirmations are kept for this time if no complete read follows. Providers send no event so late.
+/// Confirmations are kept for this time at least, and until two more reads of everybody are due. No event arrives so late.
 const CONFIRMATIONS_KEPT: TimeDelta = TimeDelta::days(7);
 
 /// Which read is requested.
@@ -188,7 +188,8 @@ impl Syncer {
                 let marked = missing::store::mark(&mut lock, source, id, &read, began);
                 pool.with_silence_timeout(marked).await?;
             }
-            self.forget_confirmations(&mut lock, &report, began).await?;
+            self.forget_confirmations(&mut lock, company, &report, began)
+                .await?;
             log(&report, self.engine.clock.now() - began);
             reports.push(report);
         }
@@ -196,18 +197,19 @@ impl Syncer {
         Ok(Some(reports))
     }
 
-    /// Deletes confirmations that a complete read of everybody has replaced, and those that are too old to matter.
+    /// Deletes confirmations that are too old to matter. A complete read deletes no younger ones: an employee of whom it brought
+    /// nothing new may have no other.
     async fn forget_confirmations(
         &self,
         conn: &mut PgConnection,
+        company: &SyncSource,
         report: &SyncReport,
         began: DateTime<Utc>,
     ) -> Result<(), sqlx::Error> {
-        let is_complete = report.full && report.incomplete.is_none();
-        let before = if is_complete {
-            began
-        } else {
-            began - CONFIRMATIONS_KEPT
+        let two_reads = TimeDelta::from_std(company.full_sync_interval * 2);
+        let kept = two_reads.map_or(TimeDelta::MAX, |two| two.max(CONFIRMATIONS_KEPT));
+        let Some(before) = began.checked_sub_signed(kept) else {
+            return Ok(());
         };
         let (source, account) = (&report.source, &report.account);
         let deleted = confirmations::store::delete_before(conn, source, account, before);

@@ -31,9 +31,11 @@ pub(crate) async fn keep_out(conn: &mut PgConnection) -> Result<(), sqlx::Error>
 /// # Errors
 /// Returns the database's error; that of a lock timeout if a transaction lasts longer.
 pub(crate) async fn begin(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
-    // In one message, since others wait for this transaction. The timeout holds for the second statement.
+    // In one message, since others wait for this transaction. If this process stops in between, they wait for 2 s.
     sqlx::raw_sql(
         "SET LOCAL lock_timeout = '500ms';
+         SET LOCAL statement_timeout = '2s';
+         SET LOCAL idle_in_transaction_session_timeout = '2s';
          SELECT FROM pg_advisory_xact_lock(hashtextextended('leaver.confirmations', 0))",
     )
     .execute(conn)

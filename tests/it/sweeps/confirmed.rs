@@ -105,22 +105,25 @@ async fn facts_are_the_same_whether_written_or_confirmed() {
 }
 
 #[tokio::test]
-async fn each_complete_read_replaces_the_confirmations_before() {
+async fn confirmations_are_kept_for_a_week() {
     let mut sweep = Sweep::start("bamboohr", 25).await;
     for _ in 0..4 {
         sweep.read().await;
     }
-    assert_eq!(sweep.confirmations().await, 1);
+    assert_eq!(sweep.confirmations().await, 3);
     // An incomplete read confirms those it had, and the others keep the older confirmation.
     sweep.records[24] = json!({"id": "25", "workEmail": "dana.25@widgets.example"});
     assert!(sweep.read().await.incomplete.is_some());
-    assert_eq!(sweep.confirmations().await, 2);
+    assert_eq!(sweep.confirmations().await, 4);
     let times = [sweep.employee("1").await, sweep.employee("25").await];
     let times = times.map(|employee| employee.hire_date.unwrap().as_of.to_rfc3339());
     assert_eq!(
         times,
         ["2026-11-22T12:50:00+00:00", "2026-11-22T12:40:00+00:00"]
     );
+    sweep.app.advance(TimeDelta::days(8));
+    sweep.read().await;
+    assert_eq!(sweep.confirmations().await, 1);
 }
 
 #[tokio::test]
@@ -133,9 +136,17 @@ async fn a_confirmation_outlasts_reads_without_news() {
         sweep.app.advance(TimeDelta::minutes(10));
         sweep.read_again().await;
     }
-    assert_eq!(sweep.confirmations().await, 1);
+    // A batch that works meanwhile leaves them no confirmation of their own.
+    let mut batch = Session::open(&sweep.app.options).await;
+    batch.sql(IN_PROGRESS).await;
+    sweep.app.advance(TimeDelta::minutes(10));
+    sweep.read_again().await;
     assert_eq!(sweep.employee(&sweep_id(1)).await, before);
 }
+
+/// Begins a transaction that keeps confirmations out, as a batch does.
+const IN_PROGRESS: &str =
+    "BEGIN; SELECT pg_advisory_xact_lock_shared(hashtextextended('leaver.confirmations', 0))";
 
 /// Returns Merge's id of an employee.
 fn sweep_id(n: usize) -> String {
@@ -148,9 +159,7 @@ async fn employees_locked_elsewhere_are_written_and_not_confirmed() {
     let mut sweep = Sweep::start("bamboohr", 25).await;
     sweep.read().await;
     let mut batch = Session::open(&sweep.app.options).await;
-    batch
-        .sql("BEGIN; SELECT pg_advisory_xact_lock_shared(hashtextextended('leaver.confirmations', 0))")
-        .await;
+    batch.sql(IN_PROGRESS).await;
     sweep.read().await;
     assert_eq!(sweep.confirmations().await, 0);
     let stored = sweep.app.lines(STORED_AS_OF).await;

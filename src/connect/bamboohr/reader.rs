@@ -17,7 +17,7 @@ const NO_STATUS: &str = "the API returns no `status`";
 /// Why a record that comes twice is incomplete.
 const TWICE: &str = "more than once in one answer";
 
-/// So many changed employees are read one by one if the report on them fails.
+/// The number of changed employees up to which each is read alone if the report on them fails.
 const FEW: usize = 200;
 
 /// The state of one read.

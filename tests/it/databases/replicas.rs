@@ -86,7 +86,9 @@ async fn a_role_without_rights_counts_standbys() {
     );
     assert!(found.failover_warning().unwrap().contains("pg_monitor"));
 
-    // A standby that is down can be promoted too, and its slot is known.
+    // A standby that is down can be promoted too, and its slot is known once it has reported a position.
+    let reported = "SELECT count(*) FROM pg_replication_slots WHERE restart_lsn IS NOT NULL";
+    session.wait_for_count(1, reported).await;
     standby.end(nix::sys::signal::Signal::SIGINT);
     session.wait_for_count(0, connected).await;
     assert_eq!(replication(&mut conn).await.unwrap().standbys, 1);

@@ -18,14 +18,22 @@ pub(crate) async fn mark(
     began: DateTime<Utc>,
 ) -> Result<u64, sqlx::Error> {
     let marked = sqlx::query!(
-        "WITH gone AS (
-             SELECT e.source, e.tenant, e.employee_id
+        "WITH known AS MATERIALIZED (
+             SELECT e.tenant, e.employee_id
              FROM leaver.employees e
              WHERE e.source = $1 AND COALESCE(e.linked_account_id, '') = $2 AND e.missing_since IS NULL
-               AND e.first_observed_at < $4 AND e.modified_at < $4
+         ), absent AS MATERIALIZED (
+             SELECT tenant, employee_id FROM known
+             EXCEPT
+             SELECT t.tenant, k.employee_id
+             FROM (SELECT DISTINCT tenant FROM known) AS t, unnest($3::text[]) AS k (employee_id)
+         ), gone AS (
+             SELECT e.source, e.tenant, e.employee_id
+             FROM absent
+             JOIN leaver.employees e ON (e.source, e.tenant, e.employee_id) = ($1, absent.tenant, absent.employee_id)
+             WHERE e.missing_since IS NULL AND e.first_observed_at < $4 AND e.modified_at < $4
                AND COALESCE((e.facts->'status'->>'observed_at')::timestamptz, e.modified_at) < $4
-               AND NOT EXISTS (SELECT FROM unnest($3::text[]) AS k (employee_id) WHERE k.employee_id = e.employee_id)
-             FOR UPDATE SKIP LOCKED
+             FOR UPDATE OF e SKIP LOCKED
          )
          UPDATE leaver.employees e SET missing_since = $4
          FROM gone

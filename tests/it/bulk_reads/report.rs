@@ -146,6 +146,22 @@ async fn hidden_employees_cost_few_requests() {
 }
 
 #[tokio::test]
+async fn hidden_employees_keep_no_changed_one_from_being_read() {
+    let mut test = BulkTest::new(sixty()).await;
+    test.company.set(|answers| {
+        answers.left_out = (11..=60).map(|n| n.to_string()).collect();
+        // The employee with number 52 has left, and changed last.
+        answers.employees[51]["_changed"] = "2026-11-22T11:30:00+00:00".into();
+    });
+    for n in (11..=60).filter(|n| *n != 52) {
+        let path = format!("/api/v1/employees/{n}");
+        test.api.script(&path, [Answer::status(403)]);
+    }
+    assert!(test.full().await.incomplete.is_some());
+    assert_eq!(test.off().await, LEFT);
+}
+
+#[tokio::test]
 async fn two_rows_of_one_employee_cause_a_single_read() {
     let people: Vec<Value> = (1..=3).map(bamboohr_employee).collect();
     let mut test = BulkTest::new(people.clone()).await;

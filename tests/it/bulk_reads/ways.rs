@@ -115,6 +115,38 @@ async fn a_failing_report_is_an_incomplete_read_not_a_refusal() {
 }
 
 #[tokio::test]
+async fn a_few_changes_are_read_singly_if_the_report_fails() {
+    let mut test = BulkTest::new(sixty()).await;
+    test.full().await;
+    test.app.advance(TimeDelta::minutes(16));
+    test.company.set(|answers| {
+        answers.report = Some(500);
+        answers.employees[2]["_changed"] = "2026-11-22T12:10:00+00:00".into();
+        answers.employees[2]["status"] = "Inactive".into();
+        answers.employees[2]["employmentHistoryStatus"] = "Terminated".into();
+    });
+    let report = test.sync(SyncMode::Incremental).await;
+    let incomplete = report.incomplete.unwrap();
+    assert!(incomplete.contains("the report failed"), "{incomplete}");
+    assert_eq!(test.single_reads(), ["3"]);
+    assert_eq!(test.off().await.len(), 3);
+}
+
+#[tokio::test]
+async fn a_report_that_fails_twice_gives_way_to_the_dataset() {
+    let mut test = BulkTest::new(sixty()).await;
+    test.company.set(|answers| answers.report = Some(500));
+    assert!(test.full().await.incomplete.is_some());
+    assert_eq!(test.off().await, [""; 0]);
+    test.app.advance(TimeDelta::minutes(16));
+    let report = test.full().await;
+    assert!(report.incomplete.unwrap().contains("the report failed"));
+    assert_eq!(report.way.unwrap().way, Way::Dataset);
+    assert_eq!(test.off().await, LEFT);
+    assert_eq!(test.missing().await, [""; 0]);
+}
+
+#[tokio::test]
 async fn a_refused_report_blocks_no_other_request() {
     let mut test = BulkTest::new(sixty()).await;
     test.company

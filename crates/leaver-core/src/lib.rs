@@ -10,3 +10,4 @@ pub mod decision;
 pub mod backtest;
 pub mod safeguard;
 pub mod undo;
+pub mod events;

@@ -1,0 +1,16 @@
+//! Events for other systems: their types, which destination wants which, and the form in which they are sent.
+
+mod envelope;
+mod event_type;
+mod subscription;
+
+pub use self::envelope::Event;
+pub use self::event_type::{EventType, InvalidPattern};
+pub use self::subscription::{Subscription, Subscriptions};
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
+mod tests;

@@ -3,9 +3,11 @@
 
 mod accounts;
 mod database;
+mod destinations;
 mod drift;
 mod environment;
 mod error;
+mod events;
 mod inbox;
 mod layers;
 mod log;
@@ -34,6 +36,7 @@ pub use self::database::{Database, DatabaseTls};
 pub(crate) use self::drift::DriftSettings;
 pub use self::environment::Environment;
 pub(crate) use self::error::SettingsError;
+pub(crate) use self::events::EventsSettings;
 pub(crate) use self::inbox::InboxSettings;
 pub use self::log::Log;
 pub(crate) use self::log::LogFormat;
@@ -51,6 +54,7 @@ pub(crate) use self::sources::ApiSettings;
 pub use self::sources::Source;
 pub(crate) use self::traces::TracesSettings;
 pub(crate) use self::worker::WorkerSettings;
+use crate::connect::destinations::Destination;
 use crate::engine::accounts::AccountsMapping;
 
 /// The reference of all settings, with their defaults.
@@ -75,6 +79,10 @@ pub struct Settings {
     pub pending_reads: PendingReadsSettings,
     /// Retention of deliveries.
     pub inbox: InboxSettings,
+    /// What is kept of events.
+    pub events: EventsSettings,
+    /// Who receives events.
+    pub destinations: Vec<Destination>,
     /// Recorded observations.
     pub observations: ObservationsSettings,
     /// Processing of deliveries.
@@ -110,10 +118,13 @@ impl Settings {
         let secrets = SecretReader::new(env, scope, provenance.folder());
         let sources = sources::build(&raw, &protected, &secrets, &provenance)?;
         tenants::check(&raw, &sources, &provenance)?;
+        let destinations = destinations::build(&raw.destinations, &secrets, &provenance)?;
         let has_sections = !raw.sources.is_empty();
         secrets.remark_misspelt(provenance.used(), has_sections);
         Ok(Self {
             sources,
+            destinations,
+            events: raw.events.build(&provenance)?,
             server: raw.server.build(&secrets, &provenance)?,
             database: raw.database.build(&secrets, &provenance)?,
             traces: raw.traces.build(&secrets, &provenance)?,

@@ -4,7 +4,9 @@ use serde::Deserialize;
 
 use super::accounts::RawAccounts;
 use super::database::RawDatabase;
+use super::destinations::RawDestination;
 use super::drift::RawDrift;
+use super::events::RawEvents;
 use super::inbox::RawInbox;
 use super::log::RawLog;
 use super::observations::RawObservations;
@@ -29,9 +31,12 @@ pub(super) struct Raw {
     pub(super) pending_reads: RawPendingReads,
     pub(super) inbox: RawInbox,
     pub(super) observations: RawObservations,
+    pub(super) events: RawEvents,
     pub(super) worker: RawWorker,
     pub(super) log: RawLog,
     pub(super) traces: RawTraces,
     #[serde(default)]
     pub(super) sources: Vec<RawSource>,
+    #[serde(default)]
+    pub(super) destinations: Vec<RawDestination>,
 }

@@ -40,6 +40,7 @@ pub(crate) use provider_client::ProviderClient;
 pub(crate) use provider_client::{EmployeeBatch, EmployeeBatches, Selection, SyncedAccount};
 
 pub mod client;
+pub mod destinations;
 
 #[cfg(test)]
 #[expect(

@@ -191,6 +191,18 @@ impl<'a> SecretReader<'a> {
         self.credential(setting, reference, is_read, Purpose::Traces)
     }
 
+    /// Returns a secret of a destination, or `None` if it is not in the scope.
+    pub(super) fn destination(
+        &self,
+        destination: &str,
+        setting: &str,
+        reference: &SecretRef,
+    ) -> Result<Option<SecretString>, SettingsError> {
+        let is_read = self.scope.has_destination(destination);
+        let purpose = Purpose::Destination(destination.to_owned());
+        self.credential(setting, reference, is_read, purpose)
+    }
+
     fn credential(
         &self,
         setting: &str,

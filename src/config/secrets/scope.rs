@@ -10,6 +10,7 @@ pub struct SecretScope<'a> {
     traces: bool,
     webhook_keys: KeyScope<'a>,
     apis: ApiScope<'a>,
+    destinations: DestinationScope<'a>,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -18,6 +19,15 @@ enum KeyScope<'a> {
     None,
     /// Only the first key of this source, with which it signs.
     FirstOf(&'a str),
+    All,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+enum DestinationScope<'a> {
+    #[default]
+    None,
+    /// Those of this destination.
+    Of(&'a str),
     All,
 }
 
@@ -43,6 +53,7 @@ impl<'a> SecretScope<'a> {
             traces: true,
             webhook_keys: KeyScope::All,
             apis: ApiScope::All,
+            destinations: DestinationScope::All,
         }
     }
 
@@ -85,6 +96,15 @@ impl<'a> SecretScope<'a> {
         }
     }
 
+    /// The same and the secrets of a destination.
+    #[must_use]
+    pub(crate) fn with_destination(self, destination: &'a str) -> Self {
+        Self {
+            destinations: DestinationScope::Of(destination),
+            ..self
+        }
+    }
+
     /// The same and the URL of the database.
     #[must_use]
     pub(crate) fn with_database(self) -> Self {
@@ -100,6 +120,15 @@ impl<'a> SecretScope<'a> {
 
     pub(super) fn has_admin_token(&self) -> bool {
         self.admin_token
+    }
+
+    /// Returns whether the secrets of a destination are read.
+    pub(super) fn has_destination(&self, destination: &str) -> bool {
+        match self.destinations {
+            DestinationScope::None => false,
+            DestinationScope::Of(name) => name == destination,
+            DestinationScope::All => true,
+        }
     }
 
     /// Returns whether the headers of the collector of traces are read.

@@ -22,6 +22,8 @@ pub(super) enum Purpose {
     AdminToken,
     /// The collector of traces.
     Traces,
+    /// Events for this destination.
+    Destination(String),
 }
 
 /// Fails for the first secret that has a second purpose.

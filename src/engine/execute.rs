@@ -21,6 +21,7 @@ use crate::engine::accounts::{self, AccountsTable, Applied, IfProtected};
 use crate::engine::audit::{self, AuditAction, AuditEntry};
 use crate::engine::batches::{self, Change, Direction};
 use crate::engine::holds::{self, NewHold};
+use crate::engine::outbox;
 use crate::roster;
 use leaver_core::decision::assess::assess;
 use leaver_core::decision::departure;
@@ -106,6 +107,8 @@ pub struct ExecutionReport {
     pub schedule_changed: bool,
     /// True if a read of an employee became due.
     pub reads_pending: bool,
+    /// True if an event was recorded for a destination.
+    pub events_recorded: bool,
     /// Why the database did not carry out a decision, by employee.
     pub blocked: HashMap<EmployeeKey, String>,
     /// Employees whose account would be changed, or who would be held. They are unchanged, since the origin defers changes.
@@ -174,6 +177,7 @@ pub async fn execute(
     if !seen.is_empty() {
         failpoints::reach("changes_recorded", []);
     }
+    let events = outbox::of_changes(&seen, origin);
     save_plan(conn, &decided, origin, now).await?;
     // While values are unknown, a planned change stays as it is.
     let keeps_plan: BTreeSet<EmployeeKey> = decided
@@ -253,6 +257,9 @@ pub async fn execute(
     roster::store::save_evaluated(conn, &saved, |key| keeps_plan.contains(key), now).await?;
     report.reads_pending = roster::pending_reads::store::insert(conn, &to_read, now).await?;
     audit::store::record(conn, &entries, now).await?;
+    let subscriptions = policies.subscriptions();
+    let recorded = outbox::record(conn, subscriptions, events, now).await?;
+    report.events_recorded = recorded > 0;
     if is_due_soon {
         notification::store::send(conn, Topic::Schedule).await?;
     }

@@ -28,7 +28,11 @@ impl Engine {
             for outcome in report.outcomes.values() {
                 self.count(key.source.as_str(), *outcome, 1);
             }
-            self.notify_jobs(report.schedule_changed, report.reads_pending);
+            self.notify_jobs(
+                report.schedule_changed,
+                report.reads_pending,
+                report.events_recorded,
+            );
         }
         Ok(recorded.is_some())
     }

@@ -7,6 +7,7 @@ pub mod accounts;
 pub mod batches;
 pub(crate) mod audit;
 pub mod holds;
+pub(crate) mod outbox;
 pub mod origin;
 pub(crate) mod policies;
 mod failed_reads;
@@ -89,6 +90,8 @@ pub struct Notifications {
     pub schedule_changed: Arc<Notify>,
     /// A read of an employee became due.
     pub reads_due: Arc<Notify>,
+    /// An event was recorded.
+    pub events_recorded: Arc<Notify>,
     /// True while messages of other processes arrive. Otherwise the jobs have to poll.
     pub is_listening: Arc<AtomicBool>,
 }
@@ -173,12 +176,20 @@ impl Engine {
     }
 
     /// Wakes the jobs that a commit concerns.
-    pub(crate) fn notify_jobs(&self, schedule_changed: bool, reads_pending: bool) {
+    pub(crate) fn notify_jobs(
+        &self,
+        schedule_changed: bool,
+        reads_pending: bool,
+        events_recorded: bool,
+    ) {
         if schedule_changed {
             self.notifications.schedule_changed.notify_one();
         }
         if reads_pending {
             self.notifications.reads_due.notify_one();
+        }
+        if events_recorded {
+            self.notifications.events_recorded.notify_one();
         }
     }
 

@@ -6,6 +6,7 @@ use crate::engine::accounts::AccountsTable;
 use crate::roster::sharing::Sharing;
 use leaver_core::decision::policy::Policy;
 use leaver_core::domain::{Account, EmployeeKey, SourceName, Tenant};
+use leaver_core::events::Subscriptions;
 use leaver_core::providers::{ProviderConfig, Tenancy};
 use leaver_core::safeguard::{Limits, SourceMode};
 
@@ -15,6 +16,7 @@ pub struct Policies {
     sources: HashMap<String, (SourceName, ProviderConfig, Policy)>,
     limits: Limits,
     start_modes: HashMap<String, SourceMode>,
+    subscriptions: Subscriptions,
 }
 
 impl Policies {
@@ -25,6 +27,7 @@ impl Policies {
             sources: sources.into_iter().map(by_name).collect(),
             limits: Limits::default(),
             start_modes: HashMap::new(),
+            subscriptions: Subscriptions::default(),
         }
     }
 
@@ -33,6 +36,19 @@ impl Policies {
     pub fn with_limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
+    }
+
+    /// Sets which destination wants which events; without it, none wants any.
+    #[must_use]
+    pub fn with_subscriptions(mut self, subscriptions: Subscriptions) -> Self {
+        self.subscriptions = subscriptions;
+        self
+    }
+
+    /// Returns which destination wants which events.
+    #[must_use]
+    pub(crate) fn subscriptions(&self) -> &Subscriptions {
+        &self.subscriptions
     }
 
     /// Sets the modes in which sources start; the others start in [`SourceMode::Enforce`].

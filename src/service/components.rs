@@ -33,6 +33,7 @@ use crate::jobs::scheduled_ends::ScheduledEnds;
 use crate::reports::health::codes::{CODES_OF_DATABASE, CODES_OF_PROCESS};
 use crate::reports::health::{self, HealthProbe};
 use leaver_core::domain::SourceName;
+use leaver_core::events::Subscriptions;
 use leaver_core::signature::{Rejection, Scheme};
 
 /// Connections for lists of the roster at a time, so that a client with many requests does not delay the jobs.
@@ -49,6 +50,12 @@ pub fn policies(settings: &Settings) -> Policies {
         )
     }))
     .with_limits(settings.safeguard.limits)
+    .with_subscriptions(Subscriptions::new(
+        settings
+            .destinations
+            .iter()
+            .map(|destination| destination.subscription.clone()),
+    ))
     .with_start_modes(
         settings
             .sources

@@ -23,6 +23,7 @@ mod drift;
 mod duplicates;
 mod embedded;
 mod employees;
+mod events;
 mod faults;
 mod fuzzing;
 mod hardening;

@@ -17,4 +17,6 @@ pub enum Topic {
     Schedule,
     /// Reads of employees are due.
     Reads,
+    /// Events are due.
+    Events,
 }

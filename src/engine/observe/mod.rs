@@ -28,6 +28,7 @@ pub(crate) struct ApplyReport {
     pub outcomes: BTreeMap<Outcome, usize>,
     schedule_changed: bool,
     reads_pending: bool,
+    events_recorded: bool,
 }
 
 /// The result of a list of observations, over all its transactions.
@@ -99,6 +100,7 @@ impl Engine {
         }
         report.schedule_changed = executed.schedule_changed;
         report.reads_pending = executed.reads_pending;
+        report.events_recorded = executed.events_recorded;
         Ok(report)
     }
 
@@ -189,6 +191,10 @@ impl Engine {
         for (outcome, count) in &report.outcomes {
             self.count(source, *outcome, *count);
         }
-        self.notify_jobs(report.schedule_changed, report.reads_pending);
+        self.notify_jobs(
+            report.schedule_changed,
+            report.reads_pending,
+            report.events_recorded,
+        );
     }
 }

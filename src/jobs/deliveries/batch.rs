@@ -30,6 +30,8 @@ pub(crate) struct Batch {
     pub schedule_changed: bool,
     /// True if a read of an employee became due.
     pub reads_pending: bool,
+    /// True if an event was recorded for a destination.
+    pub events_recorded: bool,
     /// When the next delivery is due, if none was due now.
     pub next_attempt_at: Option<DateTime<Utc>>,
 }
@@ -267,6 +269,7 @@ fn settlements(
         deliveries: vec![],
         schedule_changed: executed.schedule_changed,
         reads_pending: executed.reads_pending,
+        events_recorded: executed.events_recorded,
         next_attempt_at: None,
     };
     let mut settlements = vec![];

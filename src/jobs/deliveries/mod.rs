@@ -245,8 +245,11 @@ impl Deliveries {
                 "deliveries.process: processed without a change"
             );
         }
-        self.engine
-            .notify_jobs(batch.schedule_changed, batch.reads_pending);
+        self.engine.notify_jobs(
+            batch.schedule_changed,
+            batch.reads_pending,
+            batch.events_recorded,
+        );
     }
 }
 

@@ -81,6 +81,7 @@ impl Listener {
             Topic::Deliveries => notifications.deliveries_arrived.notify_one(),
             Topic::Schedule => notifications.schedule_changed.notify_one(),
             Topic::Reads => notifications.reads_due.notify_one(),
+            Topic::Events => notifications.events_recorded.notify_one(),
         }
     }
 
@@ -95,7 +96,12 @@ impl Listener {
             .is_listening
             .store(true, Ordering::Relaxed);
         // Messages before this one may be lost.
-        for topic in [Topic::Deliveries, Topic::Schedule, Topic::Reads] {
+        for topic in [
+            Topic::Deliveries,
+            Topic::Schedule,
+            Topic::Reads,
+            Topic::Events,
+        ] {
             self.wake(topic);
         }
         loop {

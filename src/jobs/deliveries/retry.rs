@@ -149,7 +149,7 @@ impl Deliveries {
             self.engine.count(&delivery.source, *outcome, *count);
         }
         let is_changed = done.executed > 0;
-        self.engine.notify_jobs(is_changed, is_changed);
+        self.engine.notify_jobs(is_changed, is_changed, is_changed);
         Ok(())
     }
 

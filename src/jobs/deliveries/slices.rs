@@ -55,6 +55,8 @@ pub(super) struct Tally {
     pub(super) executed: usize,
     pub(super) schedule_changed: bool,
     pub(super) reads_pending: bool,
+    /// True if an event was recorded for a destination.
+    pub(super) events_recorded: bool,
     /// The first position of each employee who waits.
     pub(super) deferred: Vec<u32>,
     /// The changes that wait.
@@ -89,6 +91,7 @@ pub(super) async fn process(
         deliveries: vec![settled],
         schedule_changed: tally.schedule_changed,
         reads_pending: tally.reads_pending,
+        events_recorded: tally.events_recorded,
         next_attempt_at: None,
     })
 }
@@ -325,6 +328,7 @@ impl Run<'_> {
             let report = Box::pin(executing).await?;
             tally.schedule_changed |= report.schedule_changed;
             tally.reads_pending |= report.reads_pending;
+            tally.events_recorded |= report.events_recorded;
             tally.announce(report.wanted, origin);
             return Ok(Executed {
                 outcomes: report.outcomes,

@@ -1,0 +1,1 @@
+//! Joiners, movers and leavers of both providers make exactly their events.

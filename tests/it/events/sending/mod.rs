@@ -1,0 +1,1 @@
+//! Claims, retries, pauses, dead letters, and `leaver events`.

@@ -1,0 +1,1 @@
+//! Signed webhooks: receivers verify them with the libraries of the specification.

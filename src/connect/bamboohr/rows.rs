@@ -27,7 +27,8 @@ pub(super) struct Rows {
     waiting: VecDeque<Vec<Waiting>>,
     /// Employees that need a single read after their rows.
     unclear: BTreeMap<EmployeeId, Unclear>,
-    unclear_rows: usize,
+    /// Number of rows that are kept with them.
+    kept: usize,
 }
 
 /// A row that waits for the end of the answer. A company of 100,000 can have as many.
@@ -116,7 +117,7 @@ impl Rows {
         self.unclear
             .values_mut()
             .for_each(|unclear| unclear.row = None);
-        self.unclear_rows = 0;
+        self.kept = 0;
         self.earlier = self.seen.keys().copied().collect();
     }
 
@@ -127,8 +128,8 @@ impl Rows {
         is_hollow: bool,
         row: Option<EmployeeChange>,
     ) {
-        let row = row.filter(|_| self.unclear_rows < MAX_UNCLEAR_ROWS);
-        self.unclear_rows += usize::from(row.is_some());
+        let row = row.filter(|_| self.kept < MAX_UNCLEAR_ROWS);
+        self.kept += usize::from(row.is_some());
         self.unclear.insert(id, Unclear { is_hollow, row });
     }
 

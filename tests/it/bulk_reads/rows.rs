@@ -164,9 +164,9 @@ async fn an_incomplete_read_counts_rows_without_a_single_read() {
 #[tokio::test]
 async fn a_company_without_statuses_costs_few_requests() {
     let mut people = sixty();
-    people
-        .iter_mut()
-        .for_each(|one| one["status"] = Value::Null);
+    for one in &mut people {
+        one["status"] = Value::Null;
+    }
     let mut test = BulkTest::new(people).await;
     let report = test.full().await;
     assert_eq!(

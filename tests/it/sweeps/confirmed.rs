@@ -247,7 +247,7 @@ async fn no_batch_waits_long_behind_a_confirmation() {
     long.sql(IN_PROGRESS).await;
     let mut others = Session::open(&sweep.app.options).await;
     // The wait for a scheduled end must stay far below its two seconds.
-    let lock = format!("SET lock_timeout = '300ms'; {IN_PROGRESS}; COMMIT");
+    let lock = format!("SET lock_timeout = '400ms'; {IN_PROGRESS}; COMMIT");
     let read = sweep.read();
     let mut read = std::pin::pin!(read);
     let mut times = 0;

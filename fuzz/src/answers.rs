@@ -3,8 +3,8 @@
 use leaver_core::domain::{EmployeeId, Field, Provider, Tenant};
 use leaver_core::providers::{
     BAMBOOHR_DATASET_LIST, BAMBOOHR_FIELDS, BAMBOOHR_REPORT_LIST, ConnectionStatus, DatasetFields,
-    EmployeeRead, InvalidRow, JsonList, ListPart, RowContext, SyncStatus, bamboohr_changed,
-    bamboohr_dataset_fields, bamboohr_dataset_totals, bamboohr_employee, bamboohr_report_row,
+    DatasetPlace, EmployeeRead, InvalidRow, JsonList, ListPart, RowContext, SyncStatus,
+    bamboohr_changed, bamboohr_dataset_fields, bamboohr_employee, bamboohr_report_row,
     bamboohr_report_withheld, error_in_success, merge_connection, merge_page, merge_sync_page,
 };
 
@@ -62,7 +62,9 @@ fn of_bulk_reads(body: &[u8]) {
                 }
                 ListPart::Member(_, text) => {
                     let _withheld = bamboohr_report_withheld(&text);
-                    let _totals = bamboohr_dataset_totals(&text);
+                    let mut place = DatasetPlace::default();
+                    let _meta = place.take("meta", &text);
+                    let _links = place.take("links", &text);
                 }
                 ListPart::LongItem => {}
             }

@@ -94,7 +94,7 @@ impl<'a> SyncedAccount<'a> {
 pub(crate) struct Selection {
     /// The time since which changes are read; `None` for everybody.
     pub(crate) since: Option<DateTime<Utc>>,
-    /// The time until which all changes were read before; `None` if there was no complete read.
+    /// The time until which all changes were read before; `None` if there was no read.
     pub(crate) complete_until: Option<DateTime<Utc>>,
     /// Employees to read in any case, where [`SyncedAccount::rereads_terminations`].
     pub(crate) also: Vec<EmployeeId>,

@@ -39,6 +39,7 @@ use self::execute::Outcome;
 pub(crate) use self::failure::Failure;
 use self::policies::Policies;
 use crate::base::clock::Clock;
+use crate::base::log_throttle::LogThrottle;
 use crate::base::metrics::Metrics;
 use crate::base::traces::Traces;
 use crate::db::pool::Pool;
@@ -61,6 +62,8 @@ pub struct Engine {
     pub traces: Traces,
     /// The accounts table as last inspected, shared by all jobs.
     accounts_table: Mutex<Option<KnownTable>>,
+    /// Limits log lines about confirmations that failed.
+    confirmation_failures: LogThrottle,
 }
 
 /// The longest time for which the catalog is not looked at. A change there, such as a new policy, needs no restart.
@@ -115,6 +118,7 @@ impl Engine {
             metrics,
             traces: Traces::default(),
             accounts_table: Mutex::default(),
+            confirmation_failures: LogThrottle::default(),
         }
     }
 

@@ -76,6 +76,7 @@ impl Metrics {
         for (family, reasons) in [
             (&self.requests_unrouted, labels.unrouted),
             (&self.admin_requests_refused, labels.admin_refusals),
+            (&self.confirmations_failed, &["locked", "error"]),
         ] {
             for reason in reasons {
                 let reason = (*reason).to_owned();

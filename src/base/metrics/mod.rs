@@ -51,6 +51,7 @@ pub struct Metrics {
     delivery_latency: Histogram,
     employee_outcomes: Family<SourceOutcome, Counter>,
     deactivations: Family<Source, Counter>,
+    confirmations_failed: Family<RejectReason, Counter>,
     requests_unrouted: Family<RejectReason, Counter>,
     clients_rejected: Family<ListenerReason, Counter>,
     connections_open: Family<Listener, Gauge>,
@@ -145,6 +146,11 @@ impl Default for Metrics {
                 "Employees in settled deliveries by source and outcome",
             ),
             deactivations: add(all, "deactivations", "Deactivated accounts by source"),
+            confirmations_failed: add(
+                all,
+                "confirmations_failed",
+                "Confirmations of up to 2,000 unchanged employees that failed, by reason; their rows are written instead",
+            ),
             requests_unrouted: add(
                 all,
                 "requests_unrouted",
@@ -301,6 +307,14 @@ impl Metrics {
                 source: source.to_owned(),
             })
             .inc_by(u64::try_from(count).unwrap_or(u64::MAX));
+    }
+
+    /// Counts a failed confirmation of employees.
+    pub(crate) fn confirmation_failed(&self, reason: &str) {
+        let reason = reason.to_owned();
+        self.confirmations_failed
+            .get_or_create(&RejectReason { reason })
+            .inc();
     }
 
     /// Counts a delivery that failed `worker.max_attempts` times.

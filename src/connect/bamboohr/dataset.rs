@@ -13,8 +13,8 @@ use crate::connect::http::{Method, RequestFailure};
 use crate::connect::{ReadError, Selection};
 use leaver_core::domain::{DateOrInstant, EmployeeChange, Field, Status};
 use leaver_core::providers::{
-    BAMBOOHR_DATASET_LIST, BAMBOOHR_FIELDS, DatasetFields, DatasetTotals, JsonList, ListPart,
-    RowContext, bamboohr_dataset_fields, bamboohr_dataset_totals,
+    BAMBOOHR_DATASET_LIST, BAMBOOHR_FIELDS, DatasetFields, DatasetPlace, JsonList, ListPart,
+    RowContext, bamboohr_dataset_fields,
 };
 
 /// The most that the API allows.
@@ -39,7 +39,7 @@ struct Knowledge {
 /// A page of rows.
 struct Page {
     rows: Vec<Vec<u8>>,
-    totals: DatasetTotals,
+    place: DatasetPlace,
     as_of: DateTime<Utc>,
 }
 
@@ -71,22 +71,21 @@ impl Reader {
                 tenant: &self.api.tenant.clone(),
                 timezone: self.api.timezone,
             };
-            let count = page.rows.len();
+            let (count, mut new) = (page.rows.len(), 0);
             rows += count;
             for row in std::mem::take(&mut page.rows) {
                 let row = fields.row(&row, &context);
-                self.take_row(row, |change| knowledge.needs_single_read(change))
-                    .await;
+                let needs_single_read = |change: &_| knowledge.needs_single_read(change);
+                new += usize::from(self.take_row(row, &withheld, needs_single_read).await);
             }
-            let has_more = page
-                .totals
-                .pages
-                .map_or(count >= PAGE_SIZE, |pages| number < pages);
-            if !has_more {
+            // Without links and totals only an empty page shows the end.
+            let is_promised = page.place.is_followed(number, rows);
+            if !is_promised.unwrap_or(count > 0) {
                 break;
             }
             let problem = match count {
                 0 => Some("a promised page is empty"),
+                _ if new == 0 => Some("a page repeats others"),
                 _ if number >= self.api.max_pages() => Some("it has too many pages"),
                 _ => None,
             };
@@ -102,7 +101,7 @@ impl Reader {
         if rows == 0 {
             return Err(WayFailure::Refused("the dataset has no rows".to_owned()));
         }
-        if page.totals.items.is_some_and(|items| rows < items) {
+        if page.place.items.is_some_and(|items| rows < items) {
             self.out.warn("the dataset has more rows than it returned");
         }
         Ok(())
@@ -183,49 +182,47 @@ impl Reader {
             .send_versioned(method, "datasets/data", "v2", &segments, &[]);
         let body = sent.await?;
         let mut list = JsonList::new(BAMBOOHR_DATASET_LIST);
-        let (mut rows, mut totals) = (vec![], DatasetTotals::default());
+        let (mut rows, mut place) = (vec![], DatasetPlace::default());
         let failed = |invalid| RequestFailure::from_response(ReadError::from(invalid));
         for part in list.push(&body).map_err(failed)? {
             match part {
                 ListPart::Item(row) => rows.push(row),
                 ListPart::LongItem => self.out.warn("a row is too long"),
-                ListPart::Member(name, text) if name == "meta" => {
-                    totals = bamboohr_dataset_totals(&text).map_err(failed)?;
-                }
-                ListPart::Member(..) => {}
+                ListPart::Member(name, text) => place.take(&name, &text).map_err(failed)?,
             }
         }
         list.finish().map_err(failed)?;
-        Ok(Page {
-            rows,
-            totals,
-            as_of,
-        })
+        Ok(Page { rows, place, as_of })
     }
 }
 
 impl Knowledge {
-    /// Returns true if the row of a person may hide a future-dated end.
+    /// Returns true if the row of a person may hide a future-dated value.
     fn needs_single_read(&self, change: &EmployeeChange) -> bool {
         let facts = &change.facts;
-        if matches!(facts.status, Field::Value(Status::Inactive)) {
-            return false;
-        }
         let Some(key) = key(&change.employee_id) else {
             return false;
         };
-        let is_near = match facts.termination_date.value() {
-            Some(date) => {
-                let day = match date {
-                    DateOrInstant::Day(day) => *day,
-                    DateOrInstant::Instant(at) => at.date_naive(),
-                };
-                let today = self.began.date_naive();
-                (today - NEAR.0..=today + NEAR.1).contains(&day)
-            }
-            // Only a single read shows if what was announced still holds.
-            None => self.announced.contains(&key),
-        };
+        let today = self.began.date_naive();
+        // Only a single read shows if what was announced still holds. Before a first day the other values are those of the
+        // employment before, or none.
+        let is_before_first_day = facts
+            .hire_date
+            .value()
+            .is_some_and(|day| *day >= today - NEAR.0);
+        if self.announced.contains(&key) || is_before_first_day {
+            return true;
+        }
+        if matches!(facts.status, Field::Value(Status::Inactive)) {
+            return false;
+        }
+        let is_near = facts.termination_date.value().is_some_and(|date| {
+            let day = match date {
+                DateOrInstant::Day(day) => *day,
+                DateOrInstant::Instant(at) => at.date_naive(),
+            };
+            (today - NEAR.0..=today + NEAR.1).contains(&day)
+        });
         is_near || self.changed.contains(&key)
     }
 }

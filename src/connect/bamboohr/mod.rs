@@ -9,6 +9,7 @@ mod dataset;
 mod employees;
 mod reader;
 mod report;
+mod rows;
 mod single;
 mod ways;
 mod webhooks;

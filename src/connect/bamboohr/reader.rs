@@ -1,21 +1,24 @@
 //! A read of many employees: the list of changes, then the records in the best way that the account allows, then single
 //! reads of employees that it did not return.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap};
 
 use chrono::{DateTime, Utc};
 
 use super::batches::Output;
+use super::rows::{Place, Rows, can_end_access};
 use super::ways::{ReadWay, Way, WayFailure};
-use super::{BambooHrApi, history_begins, withheld};
+use super::{BambooHrApi, history_begins};
 use crate::connect::{ReadError, Selection};
 use leaver_core::domain::{ChangeKind, EmployeeChange, EmployeeId, Facts, Field, Status};
 use leaver_core::providers::{ChangedAction, EmployeeRead, InvalidRow, bamboohr_deletion};
 
 /// Why a record without a status is incomplete.
-const NO_STATUS: &str = "the API returns no `status`";
+pub(super) const NO_STATUS: &str = "the API returns no `status`";
 /// Why a record that comes twice is incomplete.
 const TWICE: &str = "more than once in one answer";
+/// Why a record is incomplete whose single read did not take place.
+const NOT_READ: &str = "a single read is needed, and none was possible";
 
 /// The number of changed employees up to which each is read alone if the report on them fails.
 const FEW: usize = 200;
@@ -27,14 +30,8 @@ pub(super) struct Reader {
     began: DateTime<Utc>,
     /// When the listed employees of an incremental read changed.
     changed_at: HashMap<EmployeeId, DateTime<Utc>>,
-    /// Employees of the rows so far.
-    seen: HashSet<u64>,
-    /// Employees of rows of a way that failed. They are not taken from the next way again.
-    earlier: HashSet<u64>,
-    /// The last row. It is kept until the next one, since a second row of the same employee contradicts it.
-    last: Option<EmployeeChange>,
-    /// Employees that need a single read after their row.
-    unclear: Vec<EmployeeId>,
+    /// The rows so far.
+    pub(super) rows: Rows,
 }
 
 /// The list of changes, before the records are read.
@@ -54,17 +51,18 @@ impl Reader {
             api,
             out,
             changed_at: HashMap::new(),
-            seen: HashSet::new(),
-            earlier: HashSet::new(),
-            last: None,
-            unclear: vec![],
+            rows: Rows::default(),
         }
     }
 
     /// Sends the last records, also after an error.
     pub(super) async fn end(mut self, result: Result<(), ReadError>) -> Result<(), ReadError> {
-        if let Some(last) = self.last.take() {
-            self.out.push(last).await;
+        // Of an answer without an end no row is left.
+        for unclear in self.rows.take_all_unclear().into_values() {
+            self.out.warn(NOT_READ);
+            if let Some(row) = unclear.row {
+                self.out.push(row).await;
+            }
         }
         self.out.flush().await;
         result
@@ -76,18 +74,20 @@ impl Reader {
         if listed.employees.is_empty() {
             return self.read_each(listed.others).await;
         }
-        let way = self.read_in_best_way(&listed, &selection).await?;
-        if let Some(last) = self.last.take() {
-            self.out.push(last).await;
-        }
+        let way = match self.read_in_best_way(&listed, &selection).await {
+            Ok(way) => way,
+            Err(error) => {
+                self.rows.leave_way();
+                return Err(error);
+            }
+        };
         let is_bulk = way.way != Way::Single;
         self.api.ways.set_last(way);
-        let mut single = std::mem::take(&mut self.unclear);
+        let mut single = self.rows.unclear(false);
         single.extend(listed.others.into_iter().filter(|id| !self.is_seen(id)));
         let left_out = listed.employees.into_iter();
-        let mut left_out: Vec<(u64, Option<DateTime<Utc>>)> = left_out
-            .filter(|(key, _)| !self.seen.contains(key))
-            .collect();
+        let mut left_out: Vec<(u64, Option<DateTime<Utc>>)> =
+            left_out.filter(|(key, _)| !self.rows.has(*key)).collect();
         // The last changed first, since not all of them may be read.
         left_out.sort_by_key(|(key, changed_at)| (std::cmp::Reverse(*changed_at), *key));
         let left_out: Vec<EmployeeId> = left_out
@@ -96,10 +96,12 @@ impl Reader {
             .collect();
         if is_bulk {
             self.read_each(single).await?;
+            self.read_hollow().await?;
             self.read_left_out(left_out).await
         } else {
             single.extend(left_out);
-            self.read_each(single).await
+            self.read_each(single).await?;
+            self.read_hollow().await
         }
     }
 
@@ -165,6 +167,7 @@ impl Reader {
             };
             match read {
                 Ok(()) => {
+                    self.pass_on_waiting().await;
                     self.api.ways.allow(way);
                     reasons.push(format!("the account allows the {}", way.as_str()));
                     let because = reasons.join(", and ");
@@ -178,24 +181,29 @@ impl Reader {
                     );
                     self.api.ways.refuse(way, now, reason.clone());
                     reasons.push(reason);
-                    self.leave_way().await;
-                }
-                Err(WayFailure::Read(error))
-                    if !error.concerns_all_requests()
-                        && (listed.since.is_some() && listed.employees.len() <= FEW
-                            || self.api.ways.fails_again(way)) =>
-                {
-                    // The warning makes the read incomplete, whatever the next way brings.
-                    self.out
-                        .warn(format!("the {} failed: {error}", way.as_str()));
-                    reasons.push(format!("the {} failed", way.as_str()));
-                    self.leave_way().await;
+                    self.rows.leave_way();
                 }
                 Err(WayFailure::Read(error)) => {
-                    reasons.push(format!("the {} failed", way.as_str()));
-                    let because = reasons.join(", and ");
-                    self.api.ways.set_last(ReadWay { way, because });
-                    return Err(error);
+                    let has_other_way = !concerns_other_ways(&error);
+                    let fails_again = has_other_way && self.api.ways.fails_again(way);
+                    let is_unauthorized = matches!(error, ReadError::Unauthorized { .. });
+                    let is_few = listed.since.is_some() && listed.employees.len() <= FEW;
+                    if is_unauthorized && fails_again {
+                        let reason = format!("the {} is refused (401)", way.as_str());
+                        self.api.ways.refuse(way, now, reason.clone());
+                        reasons.push(reason);
+                    } else {
+                        reasons.push(format!("the {} failed", way.as_str()));
+                        if !has_other_way || !(is_few || fails_again) {
+                            let because = reasons.join(", and ");
+                            self.api.ways.set_last(ReadWay { way, because });
+                            return Err(error);
+                        }
+                        // The warning makes the read incomplete, whatever the next way brings.
+                        self.out
+                            .warn(format!("the {} failed: {error}", way.as_str()));
+                    }
+                    self.rows.leave_way();
                 }
             }
         }
@@ -206,24 +214,36 @@ impl Reader {
         })
     }
 
-    /// Passes on what a way brought before it failed.
-    async fn leave_way(&mut self) {
-        if let Some(last) = self.last.take() {
-            self.out.push(last).await;
+    /// Passes on the rows that waited for the end of the answer.
+    async fn pass_on_waiting(&mut self) {
+        while let Some(part) = self.rows.take_waiting() {
+            for row in part {
+                let change = EmployeeChange {
+                    tenant: self.api.tenant.clone(),
+                    employee_id: EmployeeId::new(row.key.to_string()),
+                    kind: ChangeKind::Updated,
+                    as_of: row.as_of,
+                    facts: row.facts,
+                    notification_only: false,
+                    linked_account: None,
+                };
+                self.out.push(change).await;
+            }
         }
-        self.earlier.clone_from(&self.seen);
     }
 
     fn is_seen(&self, id: &EmployeeId) -> bool {
-        key(id).is_some_and(|key| self.seen.contains(&key))
+        key(id).is_some_and(|key| self.rows.has(key))
     }
 
-    /// Adds a row of a bulk read. The employee gets a single read instead if `needs_single_read` returns true.
+    /// Adds a row of a bulk read, of which the fields in `withheld` are absent. The employee gets a single read instead if
+    /// `needs_single_read` returns true. Returns false if the row repeats an earlier one.
     pub(super) async fn take_row(
         &mut self,
         row: Result<EmployeeRead, InvalidRow>,
+        withheld: &[&str],
         needs_single_read: impl Fn(&EmployeeChange) -> bool,
-    ) {
+    ) -> bool {
         let id = match &row {
             Ok(read) => Some(&read.change.employee_id),
             Err(bad) => bad.employee_id.as_ref(),
@@ -232,60 +252,50 @@ impl Reader {
             if let Err(bad) = row {
                 self.out.warn(bad.problem.to_string());
             }
-            return;
+            return true;
         };
         let Some(key) = key(&id) else {
             self.out.warn(ReadError::InvalidId.to_string());
-            return;
+            return true;
         };
-        if self.earlier.contains(&key) {
-            return;
+        if self.rows.is_of_earlier_way(key) {
+            return true;
         }
-        if !self.seen.insert(key) {
-            if self
-                .last
-                .as_ref()
-                .is_some_and(|last| last.employee_id == id)
-            {
-                self.last = None;
+        let facts = row.as_ref().ok().map(|read| &read.change.facts);
+        match self.rows.place(key, facts) {
+            Place::First => {}
+            Place::Repeated => return false,
+            Place::Contradicting => {
+                self.out.warn(TWICE);
+                self.rows.read_singly(id, false, None);
+                return false;
             }
-            self.out.warn(TWICE);
-            self.unclear.push(id);
-            return;
         }
-        let read = match row {
-            Ok(read) => read,
-            Err(bad) => {
-                self.out.warn(bad.problem.to_string());
-                let change = self.change_without_values(&id);
-                self.keep(change).await;
-                return;
-            }
+        let Ok(read) = row else {
+            self.rows.read_singly(id, true, None);
+            return true;
         };
-        if let Some(missing) = withheld(&read) {
-            self.out.warn(missing);
-        }
-        let is_withheld = read.restricted_fields.contains(&"status");
-        if !is_withheld && (is_unclear(&read.change.facts) || needs_single_read(&read.change)) {
-            self.unclear.push(id);
-            return;
-        }
+        let missing = super::withheld(&read);
         // The same key would be refused again, so nothing is read later.
-        if !is_withheld && matches!(read.change.facts.status, Field::Absent) {
-            self.out.warn(NO_STATUS);
-            let change = self.change_without_values(&id);
-            self.keep(change).await;
+        let is_withheld = withheld.contains(&"status");
+        let facts = &read.change.facts;
+        if !is_withheld && matches!(facts.status, Field::Absent) {
+            self.rows.read_singly(id, true, Some(read.change));
+        } else if !is_withheld && is_unclear(facts) {
+            self.rows.read_singly(id, false, Some(read.change));
+        } else if !is_withheld && needs_single_read(&read.change) {
+            self.rows.read_singly(id, false, None);
+        } else {
+            if let Some(missing) = missing {
+                self.out.warn(missing);
+            }
+            if can_end_access(facts) {
+                self.rows.wait(key, read.change);
+            } else {
+                self.out.push(read.change).await;
+            }
         }
-        self.keep(Some(read.change)).await;
-    }
-
-    /// Keeps a change until the next row, and passes on the one before.
-    async fn keep(&mut self, change: Option<EmployeeChange>) {
-        if change.is_some()
-            && let Some(last) = std::mem::replace(&mut self.last, change)
-        {
-            self.out.push(last).await;
-        }
+        true
     }
 
     /// Returns the change of a listed employee whose values cannot be read. It has the same effect as a webhook without
@@ -305,6 +315,12 @@ impl Reader {
             linked_account: None,
         })
     }
+}
+
+/// Returns whether the error of one way shows that the others fail, too. A 401 does not: the list of changes was read with
+/// the same key a moment ago.
+fn concerns_other_ways(error: &ReadError) -> bool {
+    error.concerns_all_requests() && !matches!(error, ReadError::Unauthorized { .. })
 }
 
 /// Returns true if a value of a row has an unknown form.

@@ -82,7 +82,7 @@ impl Reader {
                 }
                 if let Some(withheld) = &report.withheld {
                     let row = bamboohr_report_row(&row, withheld, context);
-                    self.take_row(row, |_| false).await;
+                    self.take_row(row, withheld, |_| false).await;
                     return Ok(());
                 }
                 if report.early.len() + row.len() > MAX_EARLY_BYTES {
@@ -103,7 +103,7 @@ impl Reader {
                 for length in std::mem::take(&mut report.early_lengths) {
                     let (row, after) = rest.split_at(length);
                     let row = bamboohr_report_row(row, &withheld, context);
-                    self.take_row(row, |_| false).await;
+                    self.take_row(row, &withheld, |_| false).await;
                     rest = after;
                 }
                 report.early = vec![];

@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use tokio::task::JoinSet;
 
-use super::reader::Reader;
+use super::reader::{NO_STATUS, Reader};
 use super::withheld;
 use crate::base::traces::inherit;
 use crate::connect::ReadError;
@@ -28,7 +28,7 @@ impl Reader {
         employees.sort();
         employees.dedup();
         let mut refusals = None;
-        self.read_ids(employees.into(), Scope::Record, &mut refusals)
+        self.read_ids(employees.into(), Scope::Record, LEFT_OUT, &mut refusals)
             .await
     }
 
@@ -38,15 +38,26 @@ impl Reader {
         employees: Vec<EmployeeId>,
     ) -> Result<(), ReadError> {
         let mut refusals = Some(MAX_REFUSALS);
-        self.read_ids(employees.into(), Scope::LeftOutRecord, &mut refusals)
+        let scope = Scope::LeftOutRecord;
+        self.read_ids(employees.into(), scope, LEFT_OUT, &mut refusals)
             .await
     }
 
-    /// `refusals` is the number of refused employees after which the others are not read.
+    /// Reads employees whose rows have no status, until too many single reads have none either.
+    pub(super) async fn read_hollow(&mut self) -> Result<(), ReadError> {
+        let employees = self.rows.unclear(true).into();
+        let mut refusals = Some(MAX_REFUSALS);
+        let scope = Scope::LeftOutRecord;
+        self.read_ids(employees, scope, NO_STATUS, &mut refusals)
+            .await
+    }
+
+    /// `refusals` is the number of refused employees after which the others are not read, for the reason `unread`.
     async fn read_ids(
         &mut self,
         mut pending: VecDeque<EmployeeId>,
         scope: Scope,
+        unread: &str,
         refusals: &mut Option<usize>,
     ) -> Result<(), ReadError> {
         let mut reads = JoinSet::new();
@@ -72,18 +83,22 @@ impl Reader {
             };
             match read {
                 Ok(Some(read)) => {
+                    let has_status = !matches!(read.change.facts.status, Field::Absent);
                     // Only refusals in a row show that the key sees none of the others.
-                    if refusals.is_some() {
+                    if !has_status {
+                        count_down(refusals);
+                    } else if refusals.is_some() {
                         *refusals = Some(MAX_REFUSALS);
                     }
                     if let Some(missing) = withheld(&read) {
                         self.out.warn(missing);
+                    } else if !has_status {
+                        self.out.warn(NO_STATUS);
                     }
-                    if matches!(read.change.facts.status, Field::Absent)
-                        && let Some(change) = self.change_without_values(&id)
-                    {
+                    if !has_status && let Some(change) = self.change_without_values(&id) {
                         self.out.push(change).await;
                     }
+                    self.rows.take_unclear(&id);
                     self.out.push(read.change).await;
                 }
                 // An employee that is listed as changed and does not exist is a contradiction, not a removal.
@@ -111,15 +126,20 @@ impl Reader {
             return Err(error);
         }
         for id in pending {
-            self.miss(&id, LEFT_OUT).await;
+            self.miss(&id, unread).await;
         }
         Ok(())
     }
 
+    /// Counts an employee without an answer, and passes on what the row of a bulk read had.
     async fn miss(&mut self, id: &EmployeeId, warning: &str) {
         self.out.warn(warning);
         if let Some(change) = self.change_without_values(id) {
             self.out.push(change).await;
+        }
+        let unclear = self.rows.take_unclear(id);
+        if let Some(row) = unclear.and_then(|unclear| unclear.row) {
+            self.out.push(row).await;
         }
     }
 }

@@ -72,7 +72,7 @@ pub(crate) enum Scope {
     Record,
     /// One record that a read of many left out. A 403 shows nothing about the credentials.
     LeftOutRecord,
-    /// A read of many records, which an account may or may not allow. Another way follows a 403 or a 404.
+    /// A read of many records, which an account may or may not allow. A refusal shows nothing about other requests.
     Bulk,
     /// A webhook, like a record; the body of a refusal has the reason.
     Webhook,
@@ -230,6 +230,8 @@ impl Transport {
         let now = inner.clock.now();
         trace::record(request, attempt, status, &result, now, began.elapsed());
         match (status, request.scope) {
+            // The account may not allow this way to read many. A key that ended gets 401 for other requests, too.
+            (Some(401), Scope::Bulk) => {}
             (Some(401), _) | (Some(403), Scope::Account) => {
                 inner.credentials.block(request.credentials, now, block);
             }

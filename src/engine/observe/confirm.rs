@@ -1,9 +1,12 @@
 //! Confirms the employees of whom a read repeats all facts, without writing their rows.
 
 use std::collections::BTreeMap;
+use std::time::{Duration, Instant};
 
 use chrono::{DateTime, Utc};
 use sqlx::{Connection, PgConnection};
+use tokio::time::sleep;
+use tracing::warn;
 
 use super::ApplyReport;
 use crate::db::transaction::roll_back;
@@ -16,6 +19,11 @@ use leaver_core::domain::EmployeeKey;
 
 /// Smallest number of employees with the same times that are confirmed together. A row of fewer costs more than their rows.
 const MIN_CONFIRMED: usize = 20;
+
+/// Number of times that confirming is tried while other transactions have locked employees.
+const TRIES: u32 = 5;
+/// Time between two tries. Scheduled ends and batches that wait behind one take their turn in it.
+const PAUSE: Duration = Duration::from_millis(50);
 
 /// The step that observations of a known employee require.
 enum Required {
@@ -39,15 +47,38 @@ impl Engine {
         if observations.len() < MIN_CONFIRMED {
             return ApplyReport::default();
         }
-        let confirmed = run_catching(self.confirm_and_commit(observations));
-        let confirmed = self.pool.with_silence_timeout(confirmed).await;
-        // The usual way finds the cause again, and reports it.
-        let Ok((rest, report)) = confirmed else {
-            return ApplyReport::default();
+        let mut tried = 0;
+        let failure = loop {
+            tried += 1;
+            let confirmed = run_catching(self.confirm_and_commit(observations));
+            match self.pool.with_silence_timeout(confirmed).await {
+                Ok((rest, report)) => {
+                    let mut is_rest = rest.into_iter();
+                    observations.retain(|_| is_rest.next().unwrap_or(true));
+                    return report;
+                }
+                Err(failure) if failure.is_lock() && tried < TRIES => sleep(PAUSE).await,
+                Err(failure) => break failure,
+            }
         };
-        let mut is_rest = rest.into_iter();
-        observations.retain(|_| is_rest.next().unwrap_or(true));
-        report
+        self.confirmation_failed(&failure);
+        ApplyReport::default()
+    }
+
+    /// Counts a failure, and logs it at most once a minute. The usual way applies the observations.
+    fn confirmation_failed(&self, failure: &Failure) {
+        // Batches that last long are expected.
+        let reason = if failure.is_lock() { "locked" } else { "error" };
+        self.metrics.confirmation_failed(reason);
+        if failure.is_lock() {
+            return;
+        }
+        if let Some(line) = self
+            .confirmation_failures
+            .check("confirmations", None, Instant::now())
+        {
+            warn!(error = %failure, count = line.count, "confirm.run: cannot confirm employees now; their rows are written instead");
+        }
     }
 
     /// Returns which observations must be applied in the usual way, and the outcomes of the others.

@@ -14,7 +14,7 @@ use crate::engine::Engine;
 use crate::engine::execute::Outcome;
 use crate::engine::origin::Origin;
 use crate::roster::Observation;
-use leaver_core::domain::{EmployeeChange, SourceName};
+use leaver_core::domain::{ChangeKind, EmployeeChange, SourceName};
 
 /// Number of records that are applied together: a transaction for each page would cost more than its work.
 const APPLIED_AT_ONCE: usize = 2_000;
@@ -32,6 +32,8 @@ pub(super) struct SyncRun<'s> {
     progress: Progress<'s>,
     origin: Origin,
     records: u64,
+    /// True if a record was not deleted.
+    has_present: bool,
     read: Vec<String>,
     /// Changes that are not applied yet, each with the time that holds for one without a time of its own.
     received: Vec<(EmployeeChange, Option<DateTime<Utc>>)>,
@@ -54,6 +56,7 @@ impl<'s> SyncRun<'s> {
             progress,
             origin: Origin::sync(),
             records: 0,
+            has_present: false,
             read: vec![],
             received: vec![],
             received_since: Instant::now(),
@@ -101,6 +104,11 @@ impl<'s> SyncRun<'s> {
         std::mem::take(&mut self.read)
     }
 
+    /// Returns whether the read had a record that was not deleted.
+    pub(super) fn has_present(&self) -> bool {
+        self.has_present
+    }
+
     /// Returns the report. The read is incomplete if it ended with an error or had warnings.
     pub(super) fn report(
         self,
@@ -121,7 +129,10 @@ impl<'s> SyncRun<'s> {
             account: self.account.to_owned(),
             full,
             records: self.records,
-            incomplete: error.or_else(|| warnings_text(&self.warnings)),
+            incomplete: match (error, warnings_text(&self.warnings)) {
+                (Some(error), Some(warnings)) => Some(format!("{error}; {warnings}")),
+                (error, warnings) => error.or(warnings),
+            },
             outcomes: self.outcomes,
             failed,
             way: None,
@@ -137,6 +148,7 @@ impl<'s> SyncRun<'s> {
             self.received_since = Instant::now();
         }
         for mut change in batch.changes {
+            self.has_present |= change.kind != ChangeKind::Deleted;
             self.read.push(change.employee_id.to_string());
             change.linked_account = Some(self.account.to_owned()).filter(|id| !id.is_empty());
             self.received.push((change, batch.fallback_as_of));

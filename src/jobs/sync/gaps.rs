@@ -212,6 +212,11 @@ impl Syncer {
         }
     }
 
+    /// Reads these employees, also while a replica reads the source.
+    // Without the lock of a sync: that keeps two replicas from the same requests and from the same row of `leaver.sync_state`.
+    // Here few employees are read singly, as for pending reads, and no such row is written. Facts are merged by their own
+    // times under the lock of the employee, so the order of two reads does not matter. With the lock, a read of everybody
+    // would keep an operator waiting for minutes after an outage.
     async fn read(
         &self,
         company: &SyncSource,

@@ -35,6 +35,8 @@ const OVERLAP: TimeDelta = TimeDelta::minutes(10);
 const POLL_INTERVAL: Duration = Duration::from_mins(1);
 /// Employees whose termination date is at most this far away are read again, since no change is reported on that day.
 const NEAR_TERMINATION: TimeDelta = TimeDelta::days(2);
+/// While no read was complete, changes of this time count as not read.
+const CHANGES_REREAD: TimeDelta = TimeDelta::days(2);
 /// Announced ends are known this far ahead.
 const ANY_TIME: TimeDelta = TimeDelta::days(36_500);
 
@@ -54,6 +56,10 @@ pub struct SyncSource {
 
 /// Confirmations are kept for this time at least, and until two more reads of everybody are due. No event arrives so late.
 const CONFIRMATIONS_KEPT: TimeDelta = TimeDelta::days(7);
+
+/// Why a read of everybody is incomplete that has no present employee, although some are known.
+const ALL_DELETED: &str = "the list of all employees has deleted records only, and other employees are known; if it persists, check the \
+     rights of the API key";
 
 /// Which read is requested.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -162,9 +168,12 @@ impl Syncer {
             if mode == SyncMode::IfDue && !is_read_due(previous, company.sync_interval, began) {
                 continue;
             }
-            let complete_until = previous
-                .and_then(|previous| previous.last_complete_started_at)
-                .and_then(|at| at.checked_sub_signed(OVERLAP));
+            let complete_until = previous.and_then(|previous| {
+                // Without a complete read, what was left out is not known.
+                let none = began.checked_sub_signed(CHANGES_REREAD);
+                let last = previous.last_complete_started_at;
+                last.map_or(none, |at| at.checked_sub_signed(OVERLAP))
+            });
             let since = since(company, mode, previous, began);
             let mut run = SyncRun::new(&self.engine, source, account.id(), progress);
             let selection = Selection {
@@ -177,7 +186,13 @@ impl Syncer {
                 Err(error) => Err(error),
             };
             let read = run.take_ids();
+            let has_present = run.has_present();
             let mut report = run.report(since.is_none(), &company.client.host(), result);
+            if report.full && report.incomplete.is_none() && !has_present {
+                let others = missing::store::has_others(&mut lock, source, account.id(), &read);
+                let has_others = pool.with_silence_timeout(others).await?;
+                report.incomplete = has_others.then(|| ALL_DELETED.to_owned());
+            }
             report.way = account.read_way();
             let state = self.next_state(&report, previous, began);
             let saved = sync_state::store::save(&mut lock, &state);

@@ -26,14 +26,15 @@ pub(crate) async fn keep_out(conn: &mut PgConnection) -> Result<(), sqlx::Error>
     .map(drop)
 }
 
-/// Waits 500 ms at most until no transaction has locked employees, and keeps others from it until this one ends.
+/// Waits 50 ms at most until no transaction has locked employees, and keeps others from it until this one ends. Transactions
+/// that begin meanwhile wait behind it.
 ///
 /// # Errors
 /// Returns the database's error; that of a lock timeout if a transaction lasts longer.
 pub(crate) async fn begin(conn: &mut PgConnection) -> Result<(), sqlx::Error> {
     // In one message, since others wait for this transaction. If this process stops in between, they wait for 2 s.
     sqlx::raw_sql(
-        "SET LOCAL lock_timeout = '500ms';
+        "SET LOCAL lock_timeout = '50ms';
          SET LOCAL statement_timeout = '2s';
          SET LOCAL idle_in_transaction_session_timeout = '2s';
          SELECT FROM pg_advisory_xact_lock(hashtextextended('leaver.confirmations', 0))",

@@ -47,3 +47,28 @@ pub(crate) async fn mark(
     .await?;
     Ok(marked.rows_affected())
 }
+
+/// Returns whether employees of one account are known who are not deleted, not missing, and not among these ids.
+///
+/// # Errors
+/// Returns the database's error.
+pub(crate) async fn has_others(
+    conn: &mut PgConnection,
+    source: &SourceName,
+    linked_account: &str,
+    read: &[String],
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"SELECT EXISTS (
+               SELECT FROM leaver.employees e
+               WHERE e.source = $1 AND COALESCE(e.linked_account_id, '') = $2 AND e.missing_since IS NULL
+                 AND e.facts->'deleted'->>'value' IS DISTINCT FROM 'true'
+                 AND e.employee_id <> ALL ($3)
+           ) AS "has_others!""#,
+        source.as_str(),
+        linked_account,
+        read,
+    )
+    .fetch_one(conn)
+    .await
+}

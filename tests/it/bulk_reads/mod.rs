@@ -2,7 +2,12 @@
 
 mod contract;
 mod dataset;
+mod deleted;
+mod future;
+mod pages;
+mod refusals;
 mod report;
+mod rows;
 mod speed;
 mod ways;
 

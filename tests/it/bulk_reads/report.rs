@@ -226,21 +226,6 @@ async fn a_value_in_another_form_gets_a_single_read() {
 }
 
 #[tokio::test]
-async fn a_row_without_a_status_is_incomplete() {
-    let people: Vec<Value> = (1..=2).map(bamboohr_employee).collect();
-    let mut test = BulkTest::new(people.clone()).await;
-    let mut rows = people;
-    rows[0]["status"] = Value::Null;
-    test.api.script(
-        REPORT,
-        [Answer::text(200, "application/json", &report_of(&rows))],
-    );
-    let report = test.full().await;
-    assert!(report.incomplete.unwrap().contains("no `status`"));
-    assert_eq!(test.missing().await, [""; 0]);
-}
-
-#[tokio::test]
 async fn a_complete_report_marks_missing_employees() {
     let mut test = BulkTest::new(sixty()).await;
     test.full().await;

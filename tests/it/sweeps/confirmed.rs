@@ -210,3 +210,58 @@ async fn a_batch_in_progress_keeps_confirmations_out() {
     let status = sweep.employee("7").await.status.unwrap();
     assert_eq!(status.as_of.to_rfc3339(), "2026-11-22T12:20:00+00:00");
 }
+
+/// Returns the value of the counter of failed confirmations.
+async fn failed(sweep: &Sweep, reason: &str) -> String {
+    let metrics = sweep.app.get("/metrics").await.body;
+    let metrics = metrics.as_str().unwrap().to_owned();
+    let name = format!(r#"leaver_confirmations_failed_total{{reason="{reason}"}} "#);
+    let line = metrics.lines().find_map(|line| line.strip_prefix(&name));
+    line.unwrap().to_owned()
+}
+
+#[tokio::test]
+async fn a_failed_confirmation_is_counted_and_rows_are_written() {
+    let mut sweep = Sweep::start("bamboohr", 25).await;
+    sweep.read().await;
+    assert_eq!(failed(&sweep, "error").await, "0");
+    assert_eq!(failed(&sweep, "locked").await, "0");
+    let broken = "ALTER TABLE leaver.confirmations ADD CONSTRAINT broken CHECK (false) NOT VALID";
+    sweep.app.sql(broken).await;
+    assert_eq!(sweep.read().await.incomplete, None);
+    assert_eq!(failed(&sweep, "error").await, "1");
+    let stored = sweep.app.lines(STORED_AS_OF).await;
+    assert_eq!(stored, ["2026-11-22T12:20:00Z"]);
+    let mut batch = Session::open(&sweep.app.options).await;
+    batch.sql(IN_PROGRESS).await;
+    assert_eq!(sweep.read().await.incomplete, None);
+    assert_eq!(failed(&sweep, "locked").await, "1");
+    assert_eq!(failed(&sweep, "error").await, "1");
+}
+
+#[tokio::test]
+async fn no_batch_waits_long_behind_a_confirmation() {
+    let mut sweep = Sweep::start("bamboohr", 25).await;
+    sweep.read().await;
+    let mut long = Session::open(&sweep.app.options).await;
+    long.sql(IN_PROGRESS).await;
+    let mut others = Session::open(&sweep.app.options).await;
+    // The wait for a scheduled end must stay far below its two seconds.
+    let lock = format!("SET lock_timeout = '400ms'; {IN_PROGRESS}; COMMIT");
+    let read = sweep.read();
+    let mut read = std::pin::pin!(read);
+    let mut times = 0;
+    loop {
+        tokio::select! {
+            biased;
+            () = others.sql(&lock) => times += 1,
+            report = &mut read => {
+                assert_eq!(report.incomplete, None);
+                break;
+            }
+        }
+        // Lets the read go on between two locks.
+        tokio::task::yield_now().await;
+    }
+    assert!(times > 5, "{times}");
+}

@@ -35,7 +35,7 @@ pub enum ChangeKind {
 }
 
 /// The facts that the rules need. Other data, such as pay or birth dates, are never parsed.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Facts {
     /// True if the person is employed.
     pub status: Field<Status>,
@@ -53,7 +53,7 @@ pub struct Facts {
 
 /// A field of a change. An absent field changes nothing; an empty one states that there is no value. An unreadable one
 /// states that there is a value, but not which.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Field<T> {
     /// The field is missing.
     #[default]
@@ -79,7 +79,7 @@ impl<T> Field<T> {
 /// True if a person is employed.
 ///
 /// Of two statuses with the same `as_of` the greater one wins, so the result does not depend on arrival order.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Status {
     /// The person is employed.
     Active,
@@ -92,7 +92,7 @@ pub enum Status {
 }
 
 /// An employment status. Customers edit the list of words; only one of them has a fixed meaning.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum EmploymentStatus {
     /// Any other word, for example full-time, contractor or on leave.
     Other,
@@ -102,7 +102,7 @@ pub enum EmploymentStatus {
 }
 
 /// A calendar day or an instant. A day needs a time zone and a cut-off to become an instant.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum DateOrInstant {
     /// A calendar day in the time zone of the source.
     Day(NaiveDate),

@@ -6,11 +6,11 @@
 pub(crate) mod bamboohr;
 pub use bamboohr::{
     BAMBOOHR_DATASET_LIST, BAMBOOHR_FIELDS, BAMBOOHR_REPORT_LIST, ChangedAction, ChangedEmployee,
-    ChangedSince, DatasetFields, DatasetFieldsPage, DatasetTotals, EmployeeRead, FieldNames,
+    ChangedSince, DatasetFields, DatasetFieldsPage, DatasetPlace, EmployeeRead, FieldNames,
     InvalidRow, Layout, LogEntry, LogTime, MonitorField, NewWebhook, RefusedFields, RowContext,
-    Webhook, WebhookConfig, bamboohr_changed, bamboohr_dataset_fields, bamboohr_dataset_totals,
-    bamboohr_deletion, bamboohr_employee, bamboohr_monitor_fields, bamboohr_new_webhook,
-    bamboohr_record, bamboohr_refused_fields, bamboohr_report_request, bamboohr_report_row,
+    Webhook, WebhookConfig, bamboohr_changed, bamboohr_dataset_fields, bamboohr_deletion,
+    bamboohr_employee, bamboohr_monitor_fields, bamboohr_new_webhook, bamboohr_record,
+    bamboohr_refused_fields, bamboohr_report_request, bamboohr_report_row,
     bamboohr_report_withheld, bamboohr_webhook, bamboohr_webhook_log, bamboohr_webhooks,
 };
 

@@ -46,6 +46,7 @@ static DATASET_FIELDS: Keep = Keep::Members(&[
     ),
 ]);
 static META: Keep = Keep::Members(&[("totalPages", Keep::Scalar), ("totalItems", Keep::Scalar)]);
+static LINKS: Keep = Keep::Members(&[("next", Keep::Scalar)]);
 
 /// Names of a dataset's fields beside our aliases, by alias.
 // The guide of get-data-from-dataset-v2 has `employmentStatus`; published clients also request `eeid` and `email`
@@ -54,8 +55,10 @@ const DATASET_NAMES: [(&str, &str); 2] = [
     ("employmentHistoryStatus", "employmentStatus"),
     ("workEmail", "email"),
 ];
-/// Names of a dataset's field for the employee id, the best first. `employeeNumber` is another number.
-const DATASET_IDS: [&str; 3] = ["eeid", "employeeId", "id"];
+/// The name of a dataset's field for the employee id. `employeeNumber` is another number.
+const DATASET_ID: &str = "eeid";
+/// Other names of that field. They count only with the label `EEID`: another number would name another employee.
+const OTHER_DATASET_IDS: [&str; 2] = ["employeeId", "id"];
 
 /// The time and the company of a row.
 #[derive(Clone, Debug)]
@@ -170,28 +173,27 @@ pub fn bamboohr_dataset_fields(body: &[u8]) -> Result<DatasetFieldsPage, Invalid
 }
 
 impl DatasetFields {
-    /// Finds the needed fields by their names, else by their labels. Returns the first that is not among the fields of
-    /// the dataset instead.
+    /// Finds the needed fields by their names. Returns the first that is not among the fields of the dataset instead.
     ///
     /// # Errors
     /// Returns the missing field.
+    // Not by their labels: administrators choose them, and a certificate can have a `Status`, too.
     pub fn among(fields: &[(String, String)]) -> Result<Self, &'static str> {
-        let known = FieldNames::default();
+        // A name that two different fields have names neither.
         let field_of = |wanted: &str| {
-            let mut fields = fields.iter();
-            fields.find(|(name, _)| name == wanted)
+            let mut named = fields.iter().filter(|(name, _)| name == wanted);
+            let first = named.next()?;
+            named.all(|other| other == first).then_some(first)
         };
-        let (id, _) = DATASET_IDS
-            .iter()
-            .find_map(|name| field_of(name))
+        let mut others = OTHER_DATASET_IDS.iter().filter_map(|name| field_of(name));
+        let (id, _) = field_of(DATASET_ID)
+            .or_else(|| others.find(|(_, label)| same_name(label, DATASET_ID)))
             .ok_or("the employee id")?;
         let mut names = vec![];
         for alias in BAMBOOHR_FIELDS {
             let other = DATASET_NAMES.iter().find(|(of, _)| *of == alias);
-            let mut labelled = fields.iter();
             let (name, _) = field_of(alias)
                 .or_else(|| field_of(other?.1))
-                .or_else(|| labelled.find(|(_, label)| known.fact(label) == known.fact(alias)))
                 .ok_or(alias)?;
             names.push((alias, name.clone()));
         }
@@ -249,25 +251,51 @@ impl DatasetFields {
     }
 }
 
-/// The totals of a dataset's page.
+/// The place of a page in a dataset, by the page itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct DatasetTotals {
+pub struct DatasetPlace {
+    /// True if it links to a page after it; `None` if it has no links.
+    pub has_next: Option<bool>,
     /// The number of pages.
     pub pages: Option<usize>,
     /// The number of rows on all pages.
     pub items: Option<usize>,
 }
 
-/// Parses the `meta` of a dataset's page.
-///
-/// # Errors
-/// Returns [`InvalidResponse`] if it is no object.
-pub fn bamboohr_dataset_totals(meta: &[u8]) -> Result<DatasetTotals, InvalidResponse> {
-    let meta = responses::object(meta, &META)?;
-    Ok(DatasetTotals {
-        pages: number(meta.get("totalPages")),
-        items: number(meta.get("totalItems")),
-    })
+impl DatasetPlace {
+    /// Takes the member of a page with this name, if it is `meta` or `links`.
+    ///
+    /// # Errors
+    /// Returns [`InvalidResponse`] if that is no object.
+    pub fn take(&mut self, name: &str, text: &[u8]) -> Result<(), InvalidResponse> {
+        match name {
+            "meta" => {
+                let meta = responses::object(text, &META)?;
+                self.pages = number(meta.get("totalPages"));
+                self.items = number(meta.get("totalItems"));
+            }
+            // PHP encodes an empty object as `[]`.
+            "links" if text.trim_ascii_start().starts_with(b"{") => {
+                let links = responses::object(text, &LINKS)?;
+                let next = links.get("next").unwrap_or(&Value::Null);
+                self.has_next = Some(!next.is_null() && next != "");
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    /// Returns whether another page follows this one, after so many rows on all pages before it and on it. `None` if the
+    /// page does not show that.
+    #[must_use]
+    pub fn is_followed(&self, number: usize, rows: usize) -> Option<bool> {
+        match (self.has_next, self.pages) {
+            (None, None) => self.items.map(|items| rows < items),
+            (has_next, pages) => {
+                Some(has_next == Some(true) || pages.is_some_and(|pages| number < pages))
+            }
+        }
+    }
 }
 
 fn number(value: Option<&Value>) -> Option<usize> {

@@ -16,9 +16,9 @@ pub use api_responses::{
     bamboohr_deletion, bamboohr_employee, bamboohr_record,
 };
 pub use bulk::{
-    BAMBOOHR_DATASET_LIST, BAMBOOHR_REPORT_LIST, DatasetFields, DatasetFieldsPage, DatasetTotals,
-    InvalidRow, RowContext, bamboohr_dataset_fields, bamboohr_dataset_totals,
-    bamboohr_report_request, bamboohr_report_row, bamboohr_report_withheld,
+    BAMBOOHR_DATASET_LIST, BAMBOOHR_REPORT_LIST, DatasetFields, DatasetFieldsPage, DatasetPlace,
+    InvalidRow, RowContext, bamboohr_dataset_fields, bamboohr_report_request, bamboohr_report_row,
+    bamboohr_report_withheld,
 };
 pub(in crate::providers) use departure::departure;
 pub use field_names::FieldNames;

@@ -187,18 +187,12 @@ pub(super) fn values(fields: &Map<String, Value>) -> Vec<(String, Option<String>
     };
     fields
         .iter()
-        .filter_map(|(name, value)| {
+        .map(|(name, value)| {
             let value = match value {
                 Value::Object(wrapper) => wrapper.get("value").unwrap_or(value),
                 plain => plain,
             };
-            // PHP encodes an empty object as `[]`.
-            let is_nothing = match value {
-                Value::Array(list) => list.is_empty(),
-                Value::Object(map) => map.is_empty(),
-                _ => false,
-            };
-            (!is_nothing).then(|| (name.clone(), value_of(value)))
+            (name.clone(), value_of(value))
         })
         .collect()
 }

@@ -162,3 +162,33 @@ fn response_about_another_employee_is_rejected() {
         Err(InvalidResponse::WrongShape("it is about another employee"))
     );
 }
+
+#[test]
+fn a_list_or_an_object_in_place_of_a_value_is_unreadable() {
+    for value in [
+        json!([]),
+        json!({}),
+        json!([1]),
+        json!({"a": 1}),
+        json!({"value": []}),
+        json!({"value": {}}),
+    ] {
+        let mut record = json!({"id": "7", "status": "Active", "employmentHistoryStatus": "Full-Time",
+            "terminationDate": null, "hireDate": "2020-01-05", "workEmail": "dana@widgets.example"});
+        record["terminationDate"] = value.clone();
+        record["hireDate"] = value.clone();
+        let read = read(&record).unwrap();
+        assert!(read.restricted_fields.is_empty());
+        assert_eq!(
+            read.change.facts.termination_date,
+            Field::Unreadable,
+            "{value}"
+        );
+        assert_eq!(read.change.facts.hire_date, Field::Unreadable, "{value}");
+        record["status"] = value;
+        assert_eq!(
+            self::read(&record).unwrap().change.facts.status,
+            Field::Unreadable
+        );
+    }
+}

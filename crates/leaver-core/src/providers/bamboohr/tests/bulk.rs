@@ -203,11 +203,12 @@ fn a_dataset_has_other_names_and_no_future() {
         ("id", "Id"),
         ("eeid", "EEID"),
         ("status", "Status"),
-        ("jobStatus", "Employment Status"),
+        ("employmentStatus", "Job"),
         ("terminationDate", "Termination Date"),
-        ("startedOn", "Hire Date"),
+        ("hireDate", "Started on"),
         ("homeEmail", "Home Email"),
         ("email", "Work Email"),
+        ("jobStatus", "Status"),
     ];
     let fields: Vec<(String, String)> = fields
         .map(|(name, label)| (name.to_owned(), label.to_owned()))
@@ -219,9 +220,9 @@ fn a_dataset_has_other_names_and_no_future() {
         names,
         [
             "status",
-            "jobStatus",
+            "employmentStatus",
             "terminationDate",
-            "startedOn",
+            "hireDate",
             "email"
         ]
     );
@@ -229,8 +230,8 @@ fn a_dataset_has_other_names_and_no_future() {
     assert_eq!(DatasetFields::among(&fields[2..]), Err("the employee id"));
     let tenant = Tenant::new("widgets");
     let row = |date: Value| {
-        let row = json!({"fields": {"eeid": "9", "id": "4711", "status": "Active", "jobStatus": "Full-Time",
-            "terminationDate": date, "startedOn": "2020-01-05", "email": "dana@widgets.example"}});
+        let row = json!({"fields": {"eeid": "9", "id": "4711", "status": "Active", "employmentStatus": "Full-Time",
+            "terminationDate": date, "hireDate": "2020-01-05", "email": "dana@widgets.example"}});
         found
             .row(row.to_string().as_bytes(), &context(&tenant))
             .unwrap()
@@ -247,4 +248,57 @@ fn a_dataset_has_other_names_and_no_future() {
         row(json!("2026-11-30")).facts.termination_date,
         Field::Value(date)
     );
+}
+
+#[test]
+fn the_id_of_a_dataset_has_one_name_or_one_label() {
+    let id_of = |fields: &[(&str, &str)]| {
+        let needed = BAMBOOHR_FIELDS.map(|alias| (alias, ""));
+        let fields = fields.iter().copied().chain(needed);
+        let fields: Vec<(String, String)> = fields
+            .map(|(name, label)| (name.to_owned(), label.to_owned()))
+            .collect();
+        DatasetFields::among(&fields).map(|found| found.id)
+    };
+    assert_eq!(id_of(&[("id", "EEID"), ("eeid", "")]).unwrap(), "eeid");
+    assert_eq!(id_of(&[("employeeId", " eeid ")]).unwrap(), "employeeId");
+    for other in [
+        ("id", "Id"),
+        ("employeeId", "Employee ID"),
+        ("employeeNumber", "EEID"),
+    ] {
+        assert!(id_of(&[other]).is_err(), "{other:?}");
+    }
+}
+
+#[test]
+fn a_page_of_a_dataset_shows_whether_another_follows() {
+    let followed = |meta: Value, links: Value, rows: usize| {
+        let mut place = DatasetPlace::default();
+        place.take("meta", meta.to_string().as_bytes()).unwrap();
+        place.take("links", links.to_string().as_bytes()).unwrap();
+        place.is_followed(1, rows)
+    };
+    let (none, next) = (json!({"next": null}), json!({"next": "https://x"}));
+    assert_eq!(followed(json!({}), json!(null), 5), None);
+    assert_eq!(followed(json!({"totalItems": 6}), json!([]), 5), Some(true));
+    assert_eq!(
+        followed(json!({"totalItems": 5}), json!([]), 5),
+        Some(false)
+    );
+    assert_eq!(
+        followed(json!({"totalPages": 2}), none.clone(), 5),
+        Some(true)
+    );
+    assert_eq!(
+        followed(json!({"totalPages": 1}), next.clone(), 5),
+        Some(true)
+    );
+    assert_eq!(followed(json!({}), next, 5), Some(true));
+    assert_eq!(followed(json!({}), json!({"prev": "x"}), 5), Some(false));
+    assert_eq!(
+        followed(json!({"totalPages": 1, "totalItems": 9}), none, 5),
+        Some(false)
+    );
+    assert!(DatasetPlace::default().take("meta", b"[]").is_err());
 }

@@ -1,9 +1,9 @@
 //! Rebuilds the library when `migrations/` changes: the migrations are embedded, and Cargo does not detect new files there.
-//! Writes the targets that a filter of the log can name. Sets `LEAVER_BUILD_COMMIT` and `LEAVER_BUILD_DATE`, which `leaver --version` shows.
+//! Writes the targets that a filter of the log can name. Sets `LEAVER_BUILD_COMMIT` and `LEAVER_BUILD_TIME`, for `leaver --version`.
 //!
 //! Both depend on the sources alone, so that two builds of one commit are identical. The commit is that of
-//! `LEAVER_BUILD_REVISION`, of the archive (`.ci/archive-commit`), or of the checkout. The date is `SOURCE_DATE_EPOCH`, else the
-//! time of the commit. Without any of them the value is `unknown`.
+//! `LEAVER_BUILD_REVISION`, of the archive (`.ci/archive-commit`), or of the checkout. The time is `SOURCE_DATE_EPOCH`, else
+//! that of the commit, in seconds since 1970. Without any of them the value is `unknown`.
 
 use std::env;
 use std::fs;
@@ -31,11 +31,10 @@ fn main() -> io::Result<()> {
     let known = archive().or_else(checkout);
     let revision = variable("LEAVER_BUILD_REVISION");
     let commit = revision.or_else(|| known.as_ref().map(|known| known.0.clone()));
-    let seconds = variable("SOURCE_DATE_EPOCH").or_else(|| known.map(|known| known.1));
-    let date = seconds.and_then(|seconds| Some(day(seconds.parse().ok()?)));
+    let time = variable("SOURCE_DATE_EPOCH").or_else(|| known.map(|known| known.1));
     let commit = commit.map(|commit| commit.chars().take(DIGITS).collect());
     set("COMMIT", commit);
-    set("DATE", date);
+    set("TIME", time);
     write_log_targets()
 }
 
@@ -82,26 +81,6 @@ fn git(args: &[&str]) -> Option<String> {
     let output = Command::new("git").args(args).output().ok()?;
     let text = String::from_utf8(output.stdout).ok()?;
     output.status.success().then(|| text.trim().to_owned())
-}
-
-/// Returns the day of a Unix time in UTC, such as `2026-11-27`.
-// The algorithm is `civil_from_days` of https://howardhinnant.github.io/date_algorithms.html, read 2026-11-27.
-fn day(seconds: i64) -> String {
-    let days = seconds.div_euclid(86_400) + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era =
-        (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    // Years begin in March here.
-    let shifted = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * shifted + 2) / 5 + 1;
-    let month = if shifted < 10 {
-        shifted + 3
-    } else {
-        shifted - 9
-    };
-    let year = year_of_era + era * 400 + i64::from(month <= 2);
-    format!("{year:04}-{month:02}-{day:02}")
 }
 
 /// Writes the modules of this crate and the names of all crates, for `service::log_filter`.

@@ -7,11 +7,11 @@ use clap::Args;
 use serde::Serialize;
 use sqlx::PgConnection;
 
-use super::output::Table;
+use super::output::{Listing, Table, TableColumns};
 use super::person::Person;
 use super::reads::record_read;
 use super::sources::open_about;
-use super::{Config, Format, output, wrong_usage};
+use super::{Config, output, wrong_usage};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::engine::accounts::AccountsTable;
@@ -54,7 +54,21 @@ pub(super) struct End {
     #[command(flatten)]
     person: Person,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+/// Columns of the accounts and employees that fit.
+#[derive(Debug)]
+struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[
+        ("who", 0),
+        ("e-mail", 1),
+        ("active", 1),
+        ("protected", 2),
+        ("employees", 3),
+    ];
 }
 
 /// A text that the audit log does not accept as a reason.
@@ -125,7 +139,7 @@ impl End {
         if !self.yes {
             record_read(&mut conn, env, "end, the accounts that fit").await?;
         }
-        if !self.yes && !confirm(&found)? {
+        if !self.yes && !confirm(table_of(&found, Table::of(&self.listing)))? {
             output::problem("nothing was changed");
             return Ok(ExitCode::FAILURE);
         }
@@ -140,7 +154,7 @@ impl End {
             now,
         );
         let ended = ended.await?;
-        if self.format.json {
+        if self.listing.json {
             let accounts: Vec<EndedAccount<'_>> = ended.iter().map(EndedAccount::of).collect();
             output::json(&serde_json::json!({ "accounts": accounts }))?;
         } else {
@@ -158,12 +172,12 @@ impl End {
         found: &Found,
     ) -> anyhow::Result<()> {
         record_read(conn, env, "end, the accounts that fit").await?;
-        if self.format.json {
+        if self.listing.json {
             let rows: Vec<Row> = rows(found).collect();
             return output::json(&serde_json::json!({ "candidates": rows }));
         }
         if rows(found).next().is_some() {
-            table_of(found).print();
+            table_of(found, Table::of(&self.listing)).print();
         }
         Ok(())
     }
@@ -251,15 +265,7 @@ fn email_of(candidate: &Candidate) -> Option<String> {
     email.map(WorkEmail::expose).map(str::to_owned)
 }
 
-fn table_of(found: &Found) -> Table {
-    let columns = [
-        ("who", 0),
-        ("e-mail", 1),
-        ("active", 1),
-        ("protected", 2),
-        ("employees", 3),
-    ];
-    let mut table = Table::with(columns);
+fn table_of(found: &Found, mut table: Table) -> Table {
     for row in rows(found) {
         table.add_row([
             row.who,
@@ -273,6 +279,6 @@ fn table_of(found: &Found) -> Table {
 }
 
 /// Shows who is meant and asks.
-fn confirm(found: &Found) -> anyhow::Result<bool> {
-    output::ask(&format!("{}\nend this access now?", table_of(found)))
+fn confirm(table: Table) -> anyhow::Result<bool> {
+    output::ask(&format!("{table}\nend this access now?"))
 }

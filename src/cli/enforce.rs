@@ -6,7 +6,7 @@ use anyhow::ensure;
 use clap::{Args, ValueEnum};
 use sqlx::PgConnection;
 
-use super::output::{Table, TableColumns};
+use super::output::{Listing, Table, TableColumns};
 use super::person::Person;
 use super::plan::{self, PlanReport};
 use super::reads::record_read;
@@ -42,7 +42,25 @@ pub(super) struct Enforce {
     #[command(flatten)]
     person: Person,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+/// Columns of the planned changes, with the result of each: those of `leaver plan`, and `outcome`.
+#[derive(Debug)]
+struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[
+        ("employee", 0),
+        ("work e-mail", 3),
+        ("source", 7),
+        ("tenant", 6),
+        ("account", 2),
+        ("change", 1),
+        ("since", 5),
+        ("reason", 4),
+        ("outcome", 0),
+    ];
 }
 
 /// The answer about the planned changes.
@@ -114,7 +132,8 @@ impl Enforce {
             let filter = format!("enforce, source {}, the plan to decide about", self.source);
             record_read(&mut conn, env, &filter).await?;
         }
-        if self.format.json {
+        let table = Table::of(&self.listing);
+        if self.listing.json {
             output::json(&change)?;
         } else if change.needs_answer() {
             let most = if output::is_terminal() {
@@ -122,8 +141,7 @@ impl Enforce {
             } else {
                 usize::MAX
             };
-            let columns = plan::Columns::COLUMNS.iter().copied();
-            report.print(Table::with(columns), most);
+            report.print(table, most, &["-"]);
             let source = &self.source;
             output::problem("nothing was changed; the planned changes need an answer");
             output::note(&format!(
@@ -133,7 +151,7 @@ impl Enforce {
                 "      `--backlog accept` keeps these accounts as they are until the facts change",
             );
         } else {
-            print(&change);
+            print(&change, &report, table);
         }
         let is_blocked = change.outcomes().contains_key("blocked");
         let is_clean = !change.needs_answer() && change.trips.is_empty() && !is_blocked;
@@ -165,49 +183,43 @@ async fn ensure_update(
     Ok(())
 }
 
-fn print(change: &ModeChange) {
+/// Prints the new mode and the results: those that were not made, and for a pipe all of them.
+fn print(change: &ModeChange, report: &PlanReport, mut table: Table) {
     let source = &change.source;
     if change.before == SourceMode::Enforce {
-        output::line!("source {source} is in enforce mode already");
-        return;
+        output::remark!("source {source} is in enforce mode already");
+        return table.print_header();
     }
-    output::line!("source {source} is in enforce mode now: its changes are made, in all replicas");
+    output::remark!(
+        "source {source} is in enforce mode now: its changes are made, in all replicas"
+    );
     if change.results.is_empty() {
-        output::line!("nothing was planned");
-        return;
+        output::remark!("nothing was planned");
+        return table.print_header();
     }
-    output::line!(
+    output::remark!(
         "planned changes: {}; {}",
         change.plan.changes.len(),
         output::outcomes(change.outcomes())
     );
-    let left: Vec<_> = change
-        .results
-        .iter()
-        .filter_map(|result| Some((result, result.why.as_ref()?)))
-        .collect();
-    if !left.is_empty() {
-        let columns = [
-            ("employee", 0),
-            ("tenant", 2),
-            ("account", 1),
-            ("outcome", 0),
-            ("why", 0),
-        ];
-        let mut table = Table::with(columns);
-        for (result, why) in left {
-            table.add_row([
-                result.change.employee_id.clone(),
-                result.change.tenant.clone(),
-                result.change.account_id.clone(),
-                result.outcome.replace('_', " "),
-                why.clone(),
-            ]);
+    let mut is_printed = !output::is_terminal();
+    for result in &change.results {
+        if output::is_terminal() && result.why.is_none() {
+            continue;
         }
+        is_printed = true;
+        let mut cells = plan::cells(&result.change, report.work_email(&result.change));
+        if let (Some(why), Some(reason)) = (&result.why, cells.last_mut()) {
+            reason.clone_from(why);
+        }
+        let outcome = result.outcome.replace('_', " ");
+        table.add_row(cells.into_iter().chain([outcome]));
+    }
+    if is_printed {
         table.print();
     }
     if let Some(digest) = &change.digest {
-        output::line!("digest of the changes that were made: {digest}");
+        output::remark!("digest of the changes that were made: {digest}");
     }
     if let Some(batch) = change.batch {
         output::note(&format!("`leaver undo --batch {batch}` takes them back"));

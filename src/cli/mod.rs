@@ -27,6 +27,7 @@ mod person;
 mod plan;
 mod progress;
 mod reads;
+mod record_filter;
 mod records;
 mod replay;
 mod restores;
@@ -84,7 +85,7 @@ Exit status:
 #[derive(Debug, Parser)]
 #[command(
     name = "leaver",
-    version = crate::base::build::DESCRIPTION,
+    version = crate::base::build::DESCRIPTION.as_str(),
     after_help = AFTER_HELP
 )]
 pub struct Cli {

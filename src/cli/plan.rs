@@ -99,8 +99,15 @@ impl PlanReport {
         })
     }
 
-    /// Prints the report with at most this many changes.
-    pub(super) fn print(&self, mut table: Table, most: usize) {
+    /// Returns the work e-mail of the employee of a change.
+    pub(super) fn work_email(&self, change: &PlannedChange) -> Option<&str> {
+        let mut rows = self.changes.iter();
+        let row = rows.find(|row| row.change.key().ok() == change.key().ok())?;
+        row.work_email.as_deref()
+    }
+
+    /// Prints the report with at most this many changes. These cells follow those of [`Columns`].
+    pub(super) fn print(&self, mut table: Table, most: usize, more: &[&str]) {
         for found in &self.sources {
             output::remark!("source {}: {}", found.source, described(found));
         }
@@ -109,7 +116,12 @@ impl PlanReport {
         }
         output::remark!("planned changes: {}", self.changes.len());
         for row in self.changes.iter().take(most) {
-            table.add_row(row.cells());
+            let cells = cells(&row.change, row.work_email.as_deref());
+            table.add_row(
+                cells
+                    .into_iter()
+                    .chain(more.iter().map(|cell| (*cell).to_owned())),
+            );
         }
         table.print();
         if self.changes.len() > most {
@@ -128,20 +140,18 @@ impl PlanReport {
     }
 }
 
-impl Row {
-    fn cells(&self) -> [String; 8] {
-        let change = &self.change;
-        [
-            change.employee_id.clone(),
-            output::or_dash(self.work_email.as_deref()),
-            change.source.clone(),
-            change.tenant.clone(),
-            change.account_id.clone(),
-            verb(&change.direction).to_owned(),
-            output::time(change.planned_at),
-            change.reason.clone(),
-        ]
-    }
+/// Returns the cells of [`Columns`].
+pub(super) fn cells(change: &PlannedChange, work_email: Option<&str>) -> [String; 8] {
+    [
+        change.employee_id.clone(),
+        output::or_dash(work_email),
+        change.source.clone(),
+        change.tenant.clone(),
+        change.account_id.clone(),
+        verb(&change.direction).to_owned(),
+        output::time(change.planned_at),
+        change.reason.clone(),
+    ]
 }
 
 fn verb(direction: &str) -> &'static str {
@@ -181,7 +191,7 @@ impl ShowPlan {
         if self.listing.json {
             output::json(&report)?;
         } else {
-            report.print(Table::of(&self.listing), usize::MAX);
+            report.print(Table::of(&self.listing), usize::MAX, &[]);
             if !report.changes.is_empty() {
                 output::note("next: `leaver enforce --source NAME` leaves shadow mode");
             }

@@ -1,4 +1,4 @@
-//! Progress of long work: a bar on a terminal, otherwise a line every 10 s on stderr. A summary at the end.
+//! Progress of long work: a bar on a terminal after half a second, otherwise a line every 10 s on stderr. A summary at the end.
 
 use std::io::IsTerminal;
 use std::sync::Arc;
@@ -12,6 +12,9 @@ use super::output;
 
 /// Time between two lines where there is no terminal.
 const LINE_INTERVAL: Duration = Duration::from_secs(10);
+
+/// Quicker work draws no bar.
+const BAR_DELAY: Duration = Duration::from_millis(500);
 
 /// Template of a bar with a known total.
 const WITH_TOTAL: &str = "{prefix} {bar:30} {pos} of {len}, {msg}, {eta} left";
@@ -43,7 +46,8 @@ impl Total {
 pub(super) struct Progress {
     counted: Arc<Counted>,
     bar: Option<ProgressBar>,
-    lines: Option<JoinHandle<()>>,
+    /// Draws the bar later, or prints the lines.
+    shown: JoinHandle<()>,
 }
 
 /// The work and how much of it is done.
@@ -67,26 +71,19 @@ impl Progress {
             done: AtomicU64::new(0),
             began: Instant::now(),
         });
-        let is_shown = std::io::stderr().is_terminal() && !output::is_quiet();
-        let bar = is_shown.then(|| bar(&counted));
+        let terminal = ProgressDrawTarget::stderr();
         // A terminal that moves no cursor gets lines.
-        let bar = bar.filter(|bar| !bar.is_hidden());
-        let lines = bar.is_none().then(|| {
-            let counted = Arc::clone(&counted);
-            tokio::spawn(async move {
-                let mut ticks = tokio::time::interval(LINE_INTERVAL);
-                // The first tick is at once.
-                ticks.tick().await;
-                loop {
-                    ticks.tick().await;
-                    output::note(&counted.line(counted.began.elapsed()));
-                }
-            })
-        });
+        let has_bar =
+            std::io::stderr().is_terminal() && !output::is_quiet() && !terminal.is_hidden();
+        let bar = has_bar.then(|| bar(&counted));
+        let shown = match bar.clone() {
+            Some(bar) => tokio::spawn(draw_later(bar, terminal)),
+            None => tokio::spawn(print_lines(Arc::clone(&counted))),
+        };
         Self {
             counted,
             bar,
-            lines,
+            shown,
         }
     }
 
@@ -110,11 +107,9 @@ impl Progress {
     }
 
     fn end(&mut self) {
+        self.shown.abort();
         if let Some(bar) = self.bar.take() {
             bar.finish_and_clear();
-        }
-        if let Some(lines) = self.lines.take() {
-            lines.abort();
         }
     }
 }
@@ -125,6 +120,25 @@ impl Drop for Progress {
     }
 }
 
+/// Draws a bar once its work has taken a while.
+async fn draw_later(bar: ProgressBar, terminal: ProgressDrawTarget) {
+    tokio::time::sleep(BAR_DELAY).await;
+    bar.set_draw_target(terminal);
+    bar.enable_steady_tick(Duration::from_millis(200));
+}
+
+/// Prints a line at intervals.
+async fn print_lines(counted: Arc<Counted>) {
+    let mut ticks = tokio::time::interval(LINE_INTERVAL);
+    // The first tick is at once.
+    ticks.tick().await;
+    loop {
+        ticks.tick().await;
+        output::note(&counted.line(counted.began.elapsed()));
+    }
+}
+
+/// Returns a bar that is not drawn yet.
 fn bar(counted: &Counted) -> ProgressBar {
     let length = counted.total.number();
     let template = if length.is_some() {
@@ -132,13 +146,12 @@ fn bar(counted: &Counted) -> ProgressBar {
     } else {
         WITHOUT_TOTAL
     };
-    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::stderr());
+    let bar = ProgressBar::with_draw_target(length, ProgressDrawTarget::hidden());
     if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     bar.set_prefix(output::text(&counted.name));
     bar.set_message(counted.rate(Duration::ZERO));
-    bar.enable_steady_tick(Duration::from_millis(200));
     bar
 }
 

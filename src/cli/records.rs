@@ -6,8 +6,9 @@ use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::Value;
 
-use super::Config;
-use super::output;
+use super::output::{self, Listing, Table, TableColumns};
+use super::record_filter::RecordFilter;
+use super::sources::WrongUse;
 use crate::config::Settings;
 use crate::reports::completeness::Missing;
 use crate::reports::period::{Bound, Period};
@@ -33,9 +34,6 @@ pub(super) struct PeriodArguments {
     /// Form of the result
     #[arg(long, value_enum, default_value_t = RecordFormat::Table, conflicts_with = "json")]
     format: RecordFormat,
-    /// The same as `--format json`
-    #[arg(long)]
-    json: bool,
 }
 
 /// Form of the result.
@@ -51,12 +49,22 @@ pub(super) enum RecordFormat {
 
 impl PeriodArguments {
     /// Returns the form of the result.
-    pub(super) fn format(&self) -> RecordFormat {
-        if self.json {
-            RecordFormat::Json
-        } else {
-            self.format
+    ///
+    /// # Errors
+    /// Refuses options of a table for JSON.
+    pub(super) fn format<T: TableColumns>(
+        &self,
+        listing: &Listing<T>,
+    ) -> anyhow::Result<RecordFormat> {
+        if listing.json {
+            return Ok(RecordFormat::Json);
         }
+        let is_table = self.format != RecordFormat::Json;
+        anyhow::ensure!(
+            is_table || !listing.is_given(),
+            WrongUse::new("JSON has no columns; leave --columns and --no-header out")
+        );
+        Ok(self.format)
     }
 
     /// Resolves the period. `None` if no instant is in it.
@@ -79,53 +87,82 @@ pub(super) fn describe(period: &Period) -> String {
     format!("--from {} --to {}", text(period.from), text(period.to))
 }
 
+/// The beginning of a report.
+pub(super) struct RecordHead<'r> {
+    /// The period.
+    pub(super) period: &'r Period,
+    /// Whom the report is about.
+    pub(super) filter: &'r RecordFilter,
+}
+
 /// Writes rows in one of the forms. Memory does not depend on their number.
-pub(super) struct RecordWriter {
+pub(super) struct RecordWriter<'l, T: TableColumns> {
     format: RecordFormat,
-    headings: &'static [&'static str],
+    listing: &'l Listing<T>,
+    /// The columns of a row.
+    names: Vec<&'static str>,
     drawn: Vec<Vec<String>>,
     is_terminal: bool,
+    /// The note about columns that did not fit.
+    left_out: Option<String>,
     rows: u64,
 }
 
-impl RecordWriter {
+impl<'l, T: TableColumns> RecordWriter<'l, T> {
     /// Writes the beginning.
     pub(super) fn begin(
         format: RecordFormat,
-        period: &Period,
-        headings: &'static [&'static str],
+        listing: &'l Listing<T>,
+        head: &RecordHead<'_>,
     ) -> anyhow::Result<Self> {
+        let is_terminal = std::io::stdout().is_terminal();
+        let all = T::COLUMNS.iter().map(|(name, _)| *name);
+        let is_drawn = format == RecordFormat::Table && is_terminal;
+        let names: Vec<&str> = match listing.selected().filter(|_| !is_drawn) {
+            Some(positions) => positions
+                .into_iter()
+                .filter_map(|position| Some(T::COLUMNS.get(position)?.0))
+                .collect(),
+            None => all.collect(),
+        };
         let writer = Self {
             format,
-            headings,
+            listing,
+            names,
             drawn: vec![],
-            is_terminal: std::io::stdout().is_terminal(),
+            is_terminal,
+            left_out: None,
             rows: 0,
         };
+        let has_header = !listing.no_header;
         match format {
             RecordFormat::Json => {
-                let head = serde_json::to_string(period)?;
-                let head = head.strip_suffix('}').unwrap_or(&head);
-                output::write_text(&format!("{head},\"rows\":["));
+                let text = serde_json::to_string(head.period)?;
+                let text = text.strip_suffix('}').unwrap_or(&text);
+                let filter = serde_json::to_string(head.filter)?;
+                let filter = printable_json(&filter);
+                output::write_text(&format!("{text},\"filter\":{filter},\"rows\":["));
             }
-            RecordFormat::Csv => output::write_text(&csv(headings.iter().copied())),
-            RecordFormat::Table if !writer.is_terminal => {
-                output::write_text(&format!("{}\n", headings.join("\t")));
+            RecordFormat::Csv if has_header => {
+                output::write_text(&csv(writer.names.iter().copied()));
             }
-            RecordFormat::Table => {}
+            RecordFormat::Table if has_header && !is_terminal => {
+                output::write_text(&format!("{}\n", writer.names.join("\t")));
+            }
+            RecordFormat::Csv | RecordFormat::Table => {}
         }
         if format != RecordFormat::Json {
-            output::note(&format!(
-                "period: {} ({})",
-                describe(period),
-                period.timezone
-            ));
+            let (period, zone) = (head.period, head.period.timezone);
+            output::note(&format!("period: {} ({zone})", describe(period)));
+            if let Some(filter) = head.filter.text() {
+                output::note(&format!("only: {filter}"));
+            }
         }
         Ok(writer)
     }
 
-    /// Writes a row. The members of `record` are the columns, in the order of the headings.
-    pub(super) fn row<T: Serialize>(&mut self, record: &T) -> anyhow::Result<()> {
+    /// Writes a row. The members of `record` are the columns.
+    pub(super) fn row<R: Serialize>(&mut self, record: &R) -> anyhow::Result<()> {
         self.rows += 1;
         if self.format == RecordFormat::Json {
             let separator = if self.rows == 1 { "\n" } else { ",\n" };
@@ -134,10 +171,13 @@ impl RecordWriter {
             return Ok(());
         }
         let value = serde_json::to_value(record)?;
-        let cells: Vec<String> = self
-            .headings
-            .iter()
-            .map(|name| cell(&value, name))
+        let without_value = match self.format {
+            RecordFormat::Table => "-",
+            RecordFormat::Csv | RecordFormat::Json => "",
+        };
+        let names = self.names.iter();
+        let cells: Vec<String> = names
+            .map(|name| cell(&value, name).unwrap_or_else(|| without_value.to_owned()))
             .collect();
         match self.format {
             RecordFormat::Csv => output::write_text(&csv(cells.iter().map(String::as_str))),
@@ -152,11 +192,16 @@ impl RecordWriter {
         Ok(())
     }
 
+    /// Returns true if the report has no rows.
+    pub(super) fn is_empty(&self) -> bool {
+        self.rows == 0
+    }
+
     /// Writes the end: what is missing, and numbers.
-    pub(super) fn end<T: Serialize>(
+    pub(super) fn end<C: Serialize>(
         mut self,
         missing: &[Missing],
-        counts: &T,
+        counts: &C,
     ) -> anyhow::Result<()> {
         self.draw();
         if self.format == RecordFormat::Json {
@@ -168,6 +213,9 @@ impl RecordWriter {
             ));
         } else if self.rows == 0 {
             output::note("nothing in this period");
+        }
+        if let Some(text) = &self.left_out {
+            output::note(text);
         }
         if missing.is_empty() {
             output::note("complete");
@@ -182,20 +230,20 @@ impl RecordWriter {
         if self.drawn.is_empty() {
             return;
         }
-        let mut table = output::Table::new(self.headings);
+        let mut table = Table::of(self.listing);
         for row in self.drawn.drain(..) {
             table.add_row(row);
         }
-        output::line!("{table}");
+        self.left_out = table.print_part().or(self.left_out.take());
     }
 }
 
 /// Returns a member as the text of a cell, escaped.
-fn cell(record: &Value, name: &str) -> String {
-    match record.get(name) {
-        None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => output::text(text),
-        Some(other) => other.to_string(),
+fn cell(record: &Value, name: &str) -> Option<String> {
+    match record.get(name)? {
+        Value::Null => None,
+        Value::String(text) => Some(output::text(text)),
+        other => Some(other.to_string()),
     }
 }
 
@@ -221,7 +269,7 @@ fn csv_cell(text: &str) -> String {
 }
 
 /// Prints that no instant is in the period, and returns the exit status of wrong use.
-pub(super) fn empty_period(_: &Config) -> std::process::ExitCode {
+pub(super) fn empty_period() -> std::process::ExitCode {
     output::problem("leaver: no instant is in this period; `--from` must be before `--to`");
     super::wrong_usage()
 }

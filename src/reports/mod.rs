@@ -14,6 +14,7 @@ pub mod leaver_state;
 pub(crate) mod leavers;
 pub(crate) mod period;
 pub mod safeguard;
+pub(crate) mod scope;
 
 use leaver_core::domain::{DateOrInstant, EmploymentStatus};
 

@@ -227,6 +227,7 @@ fn create_counters(settings: &Settings, metrics: &Metrics) {
             health_reasons: &[&CODES_OF_PROCESS[..], &CODES_OF_DATABASE].concat(),
         },
     );
+    metrics.set_drift_interval(settings.drift.interval);
     for source in &settings.sources {
         if let Some(api) = &source.api {
             // Where the API lists changes without values, the records are read in one of several ways.

@@ -106,4 +106,10 @@ impl Metrics {
         shared.sync_interval.get_or_create(&source).set(seconds);
         drop(shared.last_sync_age.get_or_create(&source));
     }
+
+    /// Sets the time between two drift checks.
+    pub fn set_drift_interval(&self, interval: Duration) {
+        let seconds = i64::try_from(interval.as_secs().max(1)).unwrap_or(i64::MAX);
+        self.shared.drift_interval.set(seconds);
+    }
 }

@@ -32,6 +32,8 @@ pub struct Gauges {
     pub scheduled_access_ends_overdue: i64,
     /// Active accounts whose employee has left, at the last drift check; `None` before the first one.
     pub drift_terminated_with_access: Option<i64>,
+    /// Seconds since the beginning of the last complete drift check; `None` before the first one.
+    pub last_drift_check_age_seconds: Option<i64>,
     /// Each source.
     pub sources: Vec<SourceGauges>,
 }
@@ -88,6 +90,10 @@ impl Metrics {
         if let Some(count) = gauges.drift_terminated_with_access {
             shared.drift_terminated_with_access.set(count);
         }
+        let age = gauges.last_drift_check_age_seconds;
+        shared
+            .last_drift_check_age
+            .set(age.unwrap_or_else(|| self.seconds_since_start()));
         for source in &gauges.sources {
             self.set_source(source);
         }
@@ -122,14 +128,16 @@ impl Metrics {
         // Sources without an API have no such gauge.
         let age = match gauges.last_sync_age_seconds {
             Some(age) => Some(age),
-            None if shared.sync_interval.get(&source).is_some() => {
-                Some(i64::try_from(self.started.elapsed().as_secs()).unwrap_or(i64::MAX))
-            }
+            None if shared.sync_interval.get(&source).is_some() => Some(self.seconds_since_start()),
             None => None,
         };
         if let Some(age) = age {
             shared.last_sync_age.get_or_create(&source).set(age);
         }
+    }
+
+    fn seconds_since_start(&self) -> i64 {
+        i64::try_from(self.started.elapsed().as_secs()).unwrap_or(i64::MAX)
     }
 
     /// Sets each of these reasons to 1 if it is among those of `/health`, else to 0.

@@ -26,6 +26,8 @@ pub(super) struct SharedGauges {
     pub(super) scheduled_access_ends: Gauge,
     pub(super) scheduled_access_ends_overdue: Gauge,
     pub(super) drift_terminated_with_access: Gauge,
+    pub(super) last_drift_check_age: Gauge,
+    pub(super) drift_interval: Gauge,
     pub(super) source_shadow_mode: Family<Source, Gauge>,
     pub(super) source_silent: Family<Source, Gauge>,
     pub(super) provider_webhooks_unhealthy: Family<Source, Gauge>,
@@ -100,6 +102,16 @@ impl SharedGauges {
                 all,
                 "drift_terminated_with_access",
                 "Active accounts whose employee has left, at the last drift check",
+            ),
+            last_drift_check_age: shared_seconds(
+                all,
+                "last_drift_check_age",
+                "Time since the beginning of the last complete drift check; before the first one, since the start of the process",
+            ),
+            drift_interval: shared_seconds(
+                all,
+                "drift_interval",
+                "Time between two drift checks, as configured",
             ),
             source_shadow_mode: shared(
                 all,

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
-use super::super::{Config, Format, output};
+use super::super::output::{Listing, Table, TableColumns};
+use super::super::{Config, output};
 use crate::config::{Environment, Settings};
 
 /// List every environment variable, its key, whether it is set, and its meaning
@@ -20,7 +21,21 @@ pub(super) struct Env {
     #[arg(long)]
     set: bool,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+/// Columns of the variables.
+#[derive(Debug)]
+struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[
+        ("variable", 0),
+        ("set", 0),
+        ("default", 2),
+        ("key", 3),
+        ("meaning", 1),
+    ];
 }
 
 impl Env {
@@ -29,11 +44,11 @@ impl Env {
         if self.set {
             variables.retain(|variable| variable.is_set);
         }
-        if self.format.json {
+        if self.listing.json {
             output::json(&variables)?;
             return Ok(ExitCode::SUCCESS);
         }
-        let mut table = output::Table::new(&["variable", "set", "default", "key", "meaning"]);
+        let mut table = Table::of(&self.listing);
         for variable in variables {
             let default = match variable.default {
                 None => "-".to_owned(),
@@ -48,7 +63,7 @@ impl Env {
                 variable.meaning,
             ]);
         }
-        output::line!("{table}");
+        table.print();
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -5,7 +5,8 @@ use std::process::ExitCode;
 use clap::Args;
 use serde_json::Value;
 
-use super::super::{Config, Format, exit_code, output};
+use super::super::output::{Listing, Table, TableColumns};
+use super::super::{Config, exit_code, output};
 use crate::config::{Environment, Origin, SecretScope, SecretState, Settings, Shown, ShownSetting};
 
 /// Show the settings in effect and where each comes from; secrets are not read
@@ -20,7 +21,15 @@ pub(super) struct Show {
     #[arg(long)]
     changed: bool,
     #[command(flatten)]
-    format: Format,
+    listing: Listing<Columns>,
+}
+
+/// Columns of the settings.
+#[derive(Debug)]
+struct Columns;
+
+impl TableColumns for Columns {
+    const COLUMNS: &'static [(&'static str, u8)] = &[("setting", 0), ("value", 0), ("from", 1)];
 }
 
 impl Show {
@@ -30,20 +39,20 @@ impl Show {
         if self.changed {
             settings.retain(|setting| !matches!(setting.origin, Origin::Default));
         }
-        if self.format.json {
+        if self.listing.json {
             output::json(&settings)?;
         } else if settings.is_empty() {
-            output::note("every setting has its default");
+            Table::of(&self.listing).print_empty("every setting has its default");
         } else {
-            let mut table = output::Table::new(&["setting", "value", "from"]);
+            let mut table = Table::of(&self.listing);
             for setting in &settings {
                 table.add_row([setting.key.clone(), value(setting), origin(&setting.origin)]);
             }
-            output::line!("{table}");
+            table.print();
         }
         let problem = Settings::read(file, env, &SecretScope::none()).err();
         if let Some(problem) = &problem {
-            output::note(&format!("leaver: {problem}"));
+            output::problem(&format!("leaver: {problem}"));
         }
         Ok(exit_code(problem.is_none()))
     }

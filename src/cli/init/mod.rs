@@ -84,14 +84,14 @@ impl Init {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let asks = !self.yes && questions::can_ask();
         if !asks && !self.yes {
-            output::note(
+            output::problem(
                 "leaver: there is no terminal to ask on; add --yes, and any of --database-url, --table, --bamboohr, --merge, --timezone, --output, --systemd, --compose (see `leaver init --help`)",
             );
             return Ok(wrong_usage());
         }
         let targets = Targets::new(&self.output)?;
         let Some(url) = self.database_url(env, asks)? else {
-            output::note(
+            output::problem(
                 "leaver: no database; set DATABASE_URL, or add --database-url postgres://user:password@host/database",
             );
             return Ok(wrong_usage());

@@ -51,14 +51,14 @@ pub(crate) struct Listing<T: TableColumns> {
     columns: Vec<String>,
     /// Leave the header line out
     #[arg(long, conflicts_with = "json")]
-    pub(super) no_header: bool,
+    pub(crate) no_header: bool,
     #[arg(skip)]
     table: PhantomData<fn() -> T>,
 }
 
 impl<T: TableColumns> Listing<T> {
     /// Returns the positions of the columns of `--columns`.
-    pub(super) fn selected(&self) -> Option<Vec<usize>> {
+    pub(crate) fn selected(&self) -> Option<Vec<usize>> {
         let names: Vec<String> = T::COLUMNS
             .iter()
             .map(|(heading, _)| name(heading))

@@ -112,27 +112,36 @@ impl Table {
 
     /// Prints the table on stdout, and on stderr which columns did not fit.
     pub(crate) fn print(&self) {
-        write_table(&self.to_string());
-        let Some(width) = self.style.width else {
-            return;
-        };
-        let left_out = self.chosen(width).left_out;
-        if left_out.is_empty() {
-            return;
+        if let Some(text) = self.print_part() {
+            note(&text);
         }
-        note(&format!(
-            "left out at {width} columns: {}; {}",
-            left_out.join(", "),
-            self.way_out
-        ));
+    }
+
+    /// Prints a part of a longer table. Returns the note about columns that did not fit.
+    pub(crate) fn print_part(&self) -> Option<String> {
+        write_table(&self.to_string());
+        let width = self.style.width?;
+        let left_out = self.chosen(width).left_out;
+        (!left_out.is_empty()).then(|| {
+            format!(
+                "left out at {width} columns: {}; {}",
+                left_out.join(", "),
+                self.way_out
+            )
+        })
     }
 
     /// Prints a table without rows: on a terminal the note, and for a pipe also the header.
     pub(crate) fn print_empty(&self, without_rows: &str) {
+        self.print_header();
+        note(without_rows);
+    }
+
+    /// Prints the header of a table without rows for a pipe, and nothing on a terminal.
+    pub(crate) fn print_header(&self) {
         if self.style.width.is_none() && self.has_header {
             self.print();
         }
-        note(without_rows);
     }
 
     fn heading(&self, position: usize) -> &str {

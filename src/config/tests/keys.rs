@@ -125,6 +125,7 @@ fn keys_that_documents_show_are_refused() {
         "README.md",
         "compose.yaml",
         "config/default.toml",
+        "docs/CREDENTIALS.md",
         "docs/OPERATIONS.md",
         "docs/SECURITY.md",
     ];

@@ -61,7 +61,7 @@ pub(super) fn explained(text: String) -> String {
     let found = EXPLANATIONS.iter().find(|(part, _)| text.contains(part));
     match found {
         Some((_, explanation)) => {
-            format!("{text}: {explanation}; see \"TLS to Postgres\" in docs/OPERATIONS.md")
+            format!("{text}: {explanation}; see \"TLS to Postgres\" in docs/DATABASE.md")
         }
         None => text,
     }

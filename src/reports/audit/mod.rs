@@ -6,19 +6,17 @@ use chrono::{DateTime, Utc};
 use serde::Serialize;
 use uuid::Uuid;
 
+use super::scope::Scope;
+
 /// Which entries are wanted. An absent filter matches all.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub(crate) struct AuditFilter {
-    /// The source.
-    pub(crate) source: Option<String>,
-    /// The tenant.
-    pub(crate) tenant: Option<String>,
+    /// Whom they are about.
+    pub(crate) scope: Scope,
     /// The action.
     pub(crate) action: Option<String>,
     /// The account.
     pub(crate) account: Option<String>,
-    /// Ids of one person, in any source.
-    pub(crate) employee_ids: Option<Vec<String>>,
 }
 
 /// One entry.

@@ -3,6 +3,7 @@
 use sqlx::PgConnection;
 
 use super::{AuditFilter, AuditLine};
+use crate::db::employee_keys::KeyColumns;
 use crate::reports::period::Period;
 
 /// Makes all further statements of a transaction read one state of the database. They only read, and may pause for long.
@@ -30,6 +31,10 @@ pub(crate) async fn page(
     after: i64,
     limit: i64,
 ) -> Result<Vec<AuditLine>, sqlx::Error> {
+    let scope = &filter.scope;
+    let person = scope.person.as_ref();
+    let keys = person.map(|person| KeyColumns::of(&person.keys));
+    let keys = keys.unwrap_or_default();
     sqlx::query_as!(
         AuditLine,
         "SELECT id, at, action, source, tenant, employee_id, account_id, reason, actor, os_user, host, database_role,
@@ -40,17 +45,21 @@ pub(crate) async fn page(
            AND ($5::text IS NULL OR tenant = $5)
            AND ($6::text IS NULL OR action = $6)
            AND ($7::text IS NULL OR account_id = $7)
-           AND ($8::text[] IS NULL OR employee_id = ANY($8))
+           AND ($8::text IS NULL OR employee_id = $8
+                OR (source, tenant, employee_id) IN (SELECT * FROM unnest($9::text[], $10::text[], $11::text[])))
          ORDER BY id
-         LIMIT $9",
+         LIMIT $12",
         after,
         period.from,
         period.to,
-        filter.source.as_deref(),
-        filter.tenant.as_deref(),
+        scope.source.as_deref(),
+        scope.tenant.as_deref(),
         filter.action.as_deref(),
         filter.account.as_deref(),
-        filter.employee_ids.as_deref(),
+        person.map(|person| person.employee_id.as_str()),
+        &keys.sources,
+        &keys.tenants,
+        &keys.employee_ids,
         limit,
     )
     .fetch_all(conn)

@@ -13,6 +13,9 @@ use crate::roster::sync_state;
 use leaver_core::domain::SourceName;
 use leaver_core::safeguard::SourceMode;
 
+/// The code of employees whose source is not configured any more.
+pub(crate) const NOT_CONFIGURED: &str = "not_configured";
+
 /// Why rows may be missing from a report.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub(crate) struct Missing {
@@ -85,7 +88,7 @@ pub(crate) async fn of_leavers(
     if elsewhere > 0 {
         let text =
             format!("{elsewhere} employees belong to sources that are not configured any more");
-        found.push(missing("not_configured", text));
+        found.push(missing(NOT_CONFIGURED, text));
     }
     let states = sync_state::store::list(conn, sources).await?;
     let until = period.to.min(now);

@@ -30,6 +30,10 @@ impl Health {
                 .drift
                 .as_ref()
                 .map(|drift| drift.terminated_with_access),
+            last_drift_check_age_seconds: self
+                .drift
+                .as_ref()
+                .map(|drift| (now - drift.checked_at).num_seconds().max(0)),
             sources: self
                 .sources
                 .iter()

@@ -11,6 +11,7 @@ use sqlx::PgConnection;
 use self::store::End;
 use super::leaver_state::LeaverState;
 use super::period::Period;
+use super::scope::Scope;
 use crate::engine::accounts::AccountsTable;
 use crate::engine::batches::newest_fact;
 use crate::engine::evaluate::{Evaluated, evaluate};
@@ -77,6 +78,8 @@ pub(crate) struct LeaverQuery<'q> {
     pub(crate) policies: &'q Policies,
     /// The sources.
     pub(crate) sources: &'q [SourceName],
+    /// Whom the report is about.
+    pub(crate) scope: &'q Scope,
     /// The period.
     pub(crate) period: Period,
     /// The time of the report.
@@ -103,15 +106,21 @@ impl LeaverQuery<'_> {
         let mut after: Option<EmployeeKey> = None;
         loop {
             let entries = roster::scan::store::entries_after;
-            let page = entries(&mut *conn, self.sources, after.as_ref(), PAGE_SIZE).await?;
+            let mut page = entries(&mut *conn, self.sources, after.as_ref(), PAGE_SIZE).await?;
             let Some(last) = page.last() else { break };
             after = Some(last.key.clone());
+            page.retain(|employee| self.scope.contains_key(&employee.key));
             for one in self.of_page(&mut *conn, page).await? {
                 count(one)?;
             }
         }
         for end in store::ends_without_employee(&mut *conn, &self.period).await? {
-            count(line_of(end, None, "ended"))?;
+            if self
+                .scope
+                .contains(&end.source, &end.tenant, &end.employee_id)
+            {
+                count(line_of(end, None, "ended"))?;
+            }
         }
         Ok(counts)
     }

@@ -145,6 +145,74 @@ async fn filters_select_entries() {
 }
 
 #[tokio::test]
+async fn an_email_selects_no_other_person_with_the_same_id() {
+    let mut app = app_since_january().await;
+    app.add_users(&["ana@example.com"]).await;
+    let fields = json!({"status": "Active", "workEmail": "ana@example.com"});
+    let body = employees(&[employee("7", "2026-11-22T11:00:00Z", &["status"], &fields)]);
+    app.deliver("bamboohr", &body).await;
+    insert(&mut app, "2026-11-22T12:00:00Z", "of ana").await;
+    app.sql(
+        "INSERT INTO leaver.audit (at, action, reason, source, tenant, employee_id, actor)
+         VALUES ('2026-11-22T12:00:00Z', 'blocked', 'of another', 'merge', 'default', '7', 'system:worker')",
+    )
+    .await;
+    let of = |person| november("audit", &["--json", "--person", person]);
+    let by_email = app.run(&of("ana@example.com")).succeeded().json();
+    assert_eq!(reasons(&by_email), ["of ana"]);
+    assert_eq!(by_email["filter"], json!({"person": "ana@example.com"}));
+    let by_id = app.run(&of("7")).succeeded().json();
+    assert_eq!(reasons(&by_id), ["of ana", "of another"]);
+}
+
+#[tokio::test]
+async fn a_filter_that_nothing_fits_is_no_complete_report() {
+    let mut app = app_since_january().await;
+    insert(&mut app, "2026-11-22T12:00:00Z", "of 7").await;
+    for command in ["audit", "leavers"] {
+        for (filter, code) in [
+            (["--tenant", "acmee"], "unknown_tenant"),
+            (["--person", "nobody@example.com"], "unknown_person"),
+        ] {
+            let args = november(command, &[filter[0], filter[1], "--json"]);
+            let output = app.run(&args);
+            assert_eq!(output.code, Some(1), "{output:?}");
+            let missing = output.json()["missing"].clone();
+            let codes = missing.as_array().unwrap();
+            assert!(codes.iter().any(|it| it["code"] == code), "{missing}");
+            let args = november(command, &filter);
+            let noted = app.run(&args).err;
+            assert!(!noted.contains("nobody@"), "{noted}");
+            assert!(noted.contains("\nonly: "), "{noted}");
+        }
+        let args = november(command, &["--source", "hibob"]);
+        let output = app.run(&args);
+        assert_eq!(output.code, Some(2), "{output:?}");
+        let listed = "the sources are: bamboohr, merge";
+        assert!(output.err.contains(listed), "{output:?}");
+    }
+    // A source that is not configured any more still has entries.
+    app.sql("UPDATE leaver.audit SET source = 'hibob'").await;
+    let args = november("audit", &["--source", "hibob", "--json"]);
+    assert_eq!(reasons(&app.run(&args).succeeded().json()), ["of 7"]);
+}
+
+#[tokio::test]
+async fn columns_of_reports_are_chosen() {
+    let mut app = app_since_january().await;
+    insert(&mut app, "2026-11-22T12:00:00Z", "one").await;
+    let chosen = ["--columns", "reason,account_id,employee_id"];
+    let table = app.run(&november("audit", &chosen)).succeeded();
+    assert_eq!(table.out, "reason\taccount_id\temployee_id\none\t-\t7\n");
+    let csv = [&chosen[..], &["--format", "csv", "--no-header"]].concat();
+    let csv = app.run(&november("audit", &csv)).succeeded();
+    assert_eq!(csv.out, "one,,7\r\n");
+    let json = [&chosen[..], &["--format", "json"]].concat();
+    let json = app.run(&november("audit", &json));
+    assert_eq!(json.code, Some(2), "{json:?}");
+}
+
+#[tokio::test]
 async fn a_spreadsheet_runs_no_cell() {
     let mut app = app_since_january().await;
     insert(

@@ -201,6 +201,45 @@ async fn a_person_s_part_is_shown() {
 }
 
 #[tokio::test]
+async fn filters_select_leavers() {
+    let mut app = TestApp::new().await;
+    read_everything(&mut app).await;
+    app.add_users(&["p1@example.com", "p2@example.com", "nobody@example.com"])
+        .await;
+    let at = "2026-11-22T11:00:00Z";
+    let body = employees(&[entry("1", at, &left()), entry("2", at, &left())]);
+    app.deliver("bamboohr", &body).await;
+    app.run(&["end", "account:3", "--reason", "fraud", "--yes"])
+        .succeeded();
+    app.sql("UPDATE leaver.changes SET at = '2026-11-22T12:00:00Z'")
+        .await;
+    let all = ["- ended|cli|-", "1 ended|webhook|-", "2 ended|webhook|-"];
+    for (filter, found) in [
+        (&[][..], &all[..]),
+        (&["--person", "1"], &["1 ended|webhook|-"]),
+        (&["--person", "P2@Example.com"], &["2 ended|webhook|-"]),
+        (&["--source", "bamboohr"], &all[1..]),
+        (&["--source", "merge"], &[]),
+        (&["--tenant", "default"], &all[1..]),
+        (&["--tenant", "default", "--person", "2"], &all[2..]),
+    ] {
+        let args = november("leavers", &[filter, &["--json"]].concat());
+        let output = app.run(&args).json();
+        assert_eq!(rows(&output), found, "{filter:?}: {output:#}");
+    }
+    // The report of one source misses no others.
+    app.sql(
+        "INSERT INTO leaver.employees (source, tenant, employee_id, facts, first_observed_at, modified_at)
+         VALUES ('gone', 'acme', '9', '{}', now(), now())",
+    )
+    .await;
+    let one = november("leavers", &["--source", "bamboohr", "--json"]);
+    assert_eq!(app.run(&one).succeeded().json()["missing"], json!([]));
+    let all = app.run(&november("leavers", &["--json"])).json();
+    assert_eq!(all["missing"][0]["code"], "not_configured");
+}
+
+#[tokio::test]
 async fn a_blocked_end_is_an_exception_with_its_cause() {
     let mut app = TestApp::new().await;
     app.add_users(&["p1@example.com"]).await;

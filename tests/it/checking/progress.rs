@@ -94,6 +94,22 @@ async fn a_long_sync_draws_a_bar_on_a_terminal() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn quick_work_draws_no_bar() {
+    let (app, _api) = synced().await;
+    for _ in 0..10 {
+        let shown = on_terminal(&app, &["drift"]);
+        let (work, took) = shown.split_once(" in ").unwrap();
+        // A machine with much other work may take longer.
+        let seconds = took.split(' ').next().unwrap();
+        if seconds.parse::<f64>().unwrap() < 0.4 {
+            assert_eq!(work, "drift: 2 employees", "{shown:?}");
+            return;
+        }
+    }
+    panic!("a comparison of two employees took 0.4 s ten times");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn long_commands_end_with_a_summary() {
     let (app, _api) = synced().await;
     let output = app.run(&["drift"]);

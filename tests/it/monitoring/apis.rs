@@ -50,6 +50,17 @@ async fn faults_of_a_provider_api_fire_their_alerts() {
     .await;
     prometheus.wait_for_alerts(&["LeaverSyncStale"]).await;
     assert!(!prometheus.names().await.contains("LeaverSyncIncomplete"));
+    // The same lock of the drift check, for four hours.
+    app.wait_for_count(1, "SELECT count(*) FROM leaver.drift")
+        .await;
+    app.wait_for_count(
+        1,
+        "SELECT pg_try_advisory_lock(hashtextextended('leaver.drift', 0))::int::bigint",
+    )
+    .await;
+    app.sql("UPDATE leaver.drift SET checked_at = checked_at - interval '4 hours'")
+        .await;
+    prometheus.wait_for_alerts(&["LeaverDriftCheckStale"]).await;
     app.sql("SELECT pg_advisory_unlock_all()").await;
 
     is_refusing.store(true, Ordering::Relaxed);

@@ -1,4 +1,4 @@
-//! docs/OPERATIONS.md lists all metrics and all reasons of health.
+//! docs/HEALTH.md lists all metrics and all reasons of health.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +7,7 @@ use crate::support::TestApp;
 
 /// Returns the names in the first column of the table with this heading.
 fn table(heading: &str) -> BTreeSet<String> {
-    let docs = read("docs/OPERATIONS.md");
+    let docs = read("docs/HEALTH.md");
     let (_, rest) = docs
         .split_once(heading)
         .unwrap_or_else(|| panic!("no {heading}"));

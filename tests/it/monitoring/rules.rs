@@ -32,7 +32,7 @@ fn promtool_accepts_the_rules_and_their_tests_pass() {
 fn each_alert_has_a_test_a_fault_and_a_runbook() {
     let (tests, docs) = (
         read("ops/prometheus/rules_test.yml"),
-        read("docs/OPERATIONS.md"),
+        read("docs/ALERTS.md"),
     );
     let rules = read("ops/prometheus/rules.yml");
     let faults: String = FAULTS
@@ -52,10 +52,10 @@ fn each_alert_has_a_test_a_fault_and_a_runbook() {
             "no fault fires {alert}"
         );
         assert!(
-            docs.contains(&format!("\n### {alert}\n")),
+            docs.contains(&format!("\n## {alert}\n")),
             "no section {alert}"
         );
-        let runbook = format!("runbook_url: docs/OPERATIONS.md#{}\n", alert.to_lowercase());
+        let runbook = format!("runbook_url: docs/ALERTS.md#{}\n", alert.to_lowercase());
         assert!(rules.contains(&runbook), "{runbook}");
     }
     for word in ["severity: ", "summary: ", "description: "] {

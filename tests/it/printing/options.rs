@@ -43,6 +43,18 @@ fn an_unknown_column_is_an_error_that_lists_the_columns() {
         (&["check"], "message"),
         (&["sync"], "incomplete_because"),
         (&["webhooks"], "this_service"),
+        (&["end", "1", "--reason", "x"], "protected"),
+        (&["enforce", "--source", "merge"], "outcome"),
+        (
+            &["audit", "--from", "2026-11-01", "--to", "2026-11-30"],
+            "actor",
+        ),
+        (
+            &["leavers", "--from", "2026-11-01", "--to", "2026-11-30"],
+            "how",
+        ),
+        (&["config", "show"], "from"),
+        (&["config", "env"], "meaning"),
     ] {
         for wrong in ["height", "", "outcome,,"] {
             let output = run(&[args, &["--columns", wrong]].concat(), &[]);

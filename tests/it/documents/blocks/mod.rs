@@ -13,15 +13,18 @@ use crate::support::apis_setup::{SINGLE_COMPANY, source_with_api};
 use stage::Stage;
 
 /// The pages with shell blocks. Each has a test below.
-const PAGES: [&str; 9] = [
+const PAGES: [&str; 12] = [
     "CONTRIBUTING.md",
     "README.md",
+    "docs/AUDIT.md",
     "docs/BAMBOOHR.md",
     "docs/CONFIGURATION.md",
+    "docs/DATABASE.md",
     "docs/GETTING-STARTED.md",
+    "docs/GOING-LIVE.md",
     "docs/MEASURED.md",
-    "docs/OPERATIONS.md",
     "docs/RELEASING.md",
+    "docs/SAFEGUARD.md",
     "docs/SECURITY.md",
 ];
 
@@ -139,11 +142,16 @@ async fn the_commands_for_a_checkout_exist() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_blocks_of_operations_run() {
+async fn the_blocks_about_operation_run() {
     let (app, _hr, config) = acme().await;
     let other = format!("[policy]\ncutoff = \"start_of_day\"\n{config}");
+    for path in ["docs/SAFEGUARD.md", "docs/AUDIT.md"] {
+        run_all(&page(path), &Stage::new(&app).await);
+    }
     let stage = Stage::new(&app).await.file("new.toml", &other);
-    run_all(&page("docs/OPERATIONS.md"), &stage);
+    run_all(&page("docs/GOING-LIVE.md"), &stage);
+    let stage = Stage::new(&app).await;
+    run_all(&page("docs/DATABASE.md"), &stage);
     let made = stage.path().join("server.pem");
     assert!(made.exists(), "no certificate");
 }

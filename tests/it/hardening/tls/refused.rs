@@ -72,7 +72,7 @@ async fn a_refused_certificate_is_explained() {
     ] {
         let error = error_of(&server, certificate, cause).await;
         assert!(
-            error.contains(cause) && error.contains(remedy) && error.contains("OPERATIONS"),
+            error.contains(cause) && error.contains(remedy) && error.contains("docs/DATABASE.md"),
             "{cause}: {error}"
         );
         assert!(!error.contains(PASSWORD), "{error}");

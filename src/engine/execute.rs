@@ -26,7 +26,7 @@ use crate::roster;
 use leaver_core::decision::assess::assess;
 use leaver_core::decision::departure;
 use leaver_core::decision::policy::Policy;
-use leaver_core::decision::{Action, Decision, NoActionReason, RequestedAction};
+use leaver_core::decision::{Action, Decision, NoActionReason};
 use leaver_core::domain::{Employee, EmployeeKey};
 
 /// Other processes are notified of an end that is scheduled within this time. They look up later ones before.

@@ -9,7 +9,7 @@ use crate::support::driving::terminated;
 const DANA: &str = "dana@example.com";
 const EVE: &str = "eve@example.com";
 
-/// Dana and Eve have left, and both accounts are protected: holds 1 and 2.
+/// Dana and Eve have left, and both accounts are protected: holds 1 and 2. Gus has left, too.
 async fn app() -> TestApp {
     let protected = (
         "LEAVER__ACCOUNTS__PROTECTED",
@@ -17,10 +17,15 @@ async fn app() -> TestApp {
     );
     let app = TestApp::builder().settings(&[protected]).wanting(CHANGES);
     let mut app = app.build().await;
-    app.add_users(&[DANA, EVE, "fay@example.com"]).await;
-    let time = "2026-11-22T09:00:00Z";
-    app.bamboohr(&[terminated("1", DANA, time), terminated("2", EVE, time)])
+    app.add_users(&[DANA, EVE, "fay@example.com", "gus@example.com"])
         .await;
+    let time = "2026-11-22T09:00:00Z";
+    app.bamboohr(&[
+        terminated("1", DANA, time),
+        terminated("2", EVE, time),
+        terminated("3", "gus@example.com", time),
+    ])
+    .await;
     app
 }
 
@@ -64,10 +69,10 @@ async fn each_command_notifies_the_service_of_its_events() {
     let digest = list["digest"].as_str().unwrap();
     let undo = [&undo[..], &["--confirm", digest]].concat();
     assert_eq!(recorded(&mut app, &undo).await, ["account.restored"]);
-    app.sql("UPDATE users SET is_active = true WHERE email = 'eve@example.com'")
+    app.sql("UPDATE users SET is_active = true WHERE email = 'gus@example.com'")
         .await;
     let fixed = recorded(&mut app, &["drift", "--fix"]).await;
-    assert_eq!(fixed, ["hold.opened"]);
+    assert_eq!(fixed, ["account.deactivated"]);
 }
 
 #[tokio::test]

@@ -189,6 +189,7 @@ pub async fn execute(
         .map(|evaluated| evaluated.employee.key.clone())
         .collect();
     let mut changes = ChangeSet::new(&origin.actor, now, &applied);
+    let mut assessed = outbox::employment::Assessed::new(policies);
     let mut saved = unconfigured;
     let mut is_due_soon = false;
     for evaluated in decided {
@@ -199,8 +200,10 @@ pub async fn execute(
             Some(_) => true,
             None => account.as_ref().is_some_and(|account| account.is_active),
         };
+        let is_held = evaluated.trip.is_some() || evaluated.is_rejected;
         let Evaluated {
             mut employee,
+            employment,
             decision,
             trip,
             ..
@@ -224,6 +227,7 @@ pub async fn execute(
             let reason = blocked.reason.clone();
             report.blocked.insert(employee.key.clone(), reason);
         }
+        assessed.add(&employee, &employment, is_held);
         saved.push(employee);
     }
     let ChangeSet {
@@ -254,11 +258,13 @@ pub async fn execute(
             actor: origin.actor.clone(),
         });
     }
+    let mut about_employees = assessed.events(conn, now).await?;
     roster::store::save_evaluated(conn, &saved, |key| keeps_plan.contains(key), now).await?;
     report.reads_pending = roster::pending_reads::store::insert(conn, &to_read, now).await?;
     audit::store::record(conn, &entries, now).await?;
     let subscriptions = policies.subscriptions();
-    let recorded = outbox::record(conn, subscriptions, events, now).await?;
+    about_employees.extend(events);
+    let recorded = outbox::record(conn, subscriptions, about_employees, now).await?;
     report.events_recorded = recorded > 0;
     if is_due_soon {
         notification::store::send(conn, Topic::Schedule).await?;

@@ -120,6 +120,12 @@ impl<'s> SyncRun<'s> {
             SyncError::Api(error) => self.records == 0 && error.is_without_answer(),
             SyncError::Database(_) | SyncError::Engine(_) => true,
         });
+        let are_credentials_refused = matches!(
+            result,
+            Err(SyncError::Api(
+                ReadError::Unauthorized { .. } | ReadError::Forbidden { .. }
+            ))
+        );
         let error = result.err().map(|error| match error {
             SyncError::Api(error) => format!("{host}: {error}"),
             error => error.to_string(),
@@ -134,6 +140,7 @@ impl<'s> SyncRun<'s> {
                 (error, warnings) => error.or(warnings),
             },
             outcomes: self.outcomes,
+            are_credentials_refused,
             failed,
             way: None,
         }

@@ -1,5 +1,6 @@
 //! Events for other systems: their types, which destination wants which, and the form in which they are sent.
 
+pub mod employment;
 mod envelope;
 mod event_type;
 mod subscription;

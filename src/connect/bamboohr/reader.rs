@@ -72,7 +72,13 @@ impl Reader {
     pub(super) async fn read_changed(&mut self, selection: Selection) -> Result<(), ReadError> {
         let listed = self.read_list(&selection).await?;
         if listed.employees.is_empty() {
-            return self.read_each(listed.others).await;
+            // Nobody else makes a read of everybody complete whose list has deleted records only.
+            let has_others = listed.others.len() > selection.also.len();
+            return if selection.since.is_some() || has_others {
+                self.read_each(listed.others).await
+            } else {
+                Ok(())
+            };
         }
         let way = match self.read_in_best_way(&listed, &selection).await {
             Ok(way) => way,

@@ -17,7 +17,10 @@ fn deleted(numbers: &[usize]) -> Answer {
 
 #[tokio::test]
 async fn a_list_of_deleted_records_marks_nobody_as_missing() {
-    let mut test = BulkTest::new(sixty()).await;
+    let mut people = sixty();
+    // An employee who leaves soon is read again in each sync.
+    people[8]["terminationDate"] = "2026-11-23".into();
+    let mut test = BulkTest::new(people).await;
     test.full().await;
     test.app.advance(chrono::TimeDelta::minutes(20));
     test.api.script(CHANGED, [deleted(&[1, 2])]);

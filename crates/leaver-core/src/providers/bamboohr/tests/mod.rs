@@ -82,6 +82,8 @@ fn status_is_one_of_two_words_or_unknown() {
         (json!(true), Field::Value(Status::Unknown("true".into()))),
         (json!(""), Field::Absent),
         (json!(null), Field::Absent),
+        (json!([]), Field::Unreadable),
+        (json!({"value": {}}), Field::Unreadable),
         (json!(["Inactive"]), Field::Unreadable),
         (json!({"text": "Inactive"}), Field::Unreadable),
     ] {

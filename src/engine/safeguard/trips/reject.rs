@@ -66,6 +66,7 @@ async fn attempt(
     let ids: Vec<i64> = holds.iter().map(|hold| hold.id).collect();
     store::close_holds(conn, &ids, "rejected", actor, now).await?;
     close(conn, &trip, "rejected", actor, now).await?;
+    let trip = store::find(conn, id).await?.unwrap_or(trip);
     let entries = holds
         .iter()
         .map(|hold| entry(hold, actor))

@@ -3,7 +3,7 @@
 use super::Story;
 
 /// Times, ids and digests: `d` is a digit, `h` a hexadecimal one, and all else itself.
-const FORMS: [(&str, &str); 6] = [
+const FORMS: [(&str, &str); 7] = [
     (
         "test_hhhhhhhhhhhhhhhhhhhhhhhhhhhhhhhh",
         "test_xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx",
@@ -13,6 +13,7 @@ const FORMS: [(&str, &str); 6] = [
         "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx",
     ),
     ("dddd-dd-dd dd:dd:ddZ", "2026-01-02 03:04:05Z"),
+    ("dddd-dd-dd dd:dd UTC", "2026-01-02 03:04 UTC"),
     ("dddd-dd-ddTdd:dd:dd", "2026-01-02T03:04:05"),
     ("hhhh-hhhh-hhhh-hhhh", "xxxx-xxxx-xxxx-xxxx"),
     ("127.0.0.1:ddddd", "127.0.0.1:00000"),
@@ -23,7 +24,19 @@ const FIXED: [&str; 3] = ["2199-", "2026-11-20", "2026-11-22"];
 pub(super) fn redacted(story: &Story, text: &str) -> String {
     let env = story.app.env(&[]);
     let file = env.iter().find(|(name, _)| *name == "LEAVER_CONFIG");
-    redacted_text(&text.replace(file.unwrap().1, "leaver.toml"))
+    let text = text.replace(file.unwrap().1, "leaver.toml");
+    let migrations = leaver::db::schema::MIGRATOR.iter().count();
+    let text = text.replace(
+        &format!("0 of {migrations} migrations"),
+        "0 of 0 migrations",
+    );
+    let version = env!("CARGO_PKG_VERSION");
+    let text = text.replace(&format!("leaver {version}"), "leaver 0.0.0");
+    let text = text.replace(&format!("version\t{version}"), "version\t0.0.0");
+    redacted_text(&text.replace(
+        &format!("\"version\": \"{version}\""),
+        "\"version\": \"0.0.0\"",
+    ))
 }
 
 /// Checks whose message depends on the machine, or on what else runs on it.

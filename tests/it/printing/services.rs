@@ -17,8 +17,16 @@ pub(super) const CALLS: [Case; 2] = [
 
 #[tokio::test(flavor = "multi_thread")]
 async fn calls_of_the_service_fit_terminals_and_pipes() {
-    let story = Story::new().await;
+    let mut story = Story::new().await;
+    // What the service does by itself is done before, so that health does not change meanwhile.
+    story.app.run(&["sync"]);
+    story
+        .app
+        .sql("INSERT INTO leaver.drift (checked_at, terminated_with_access, fixed) VALUES (now(), 3, 0)")
+        .await;
     let service = story.app.serve(&[]);
+    let checked = "SELECT count(*) FROM leaver.source_status WHERE webhooks_checked_at IS NOT NULL";
+    story.app.wait_for_count(1, checked).await;
     let left = terminated("1", "dana.1@widgets.example", "2026-11-20T09:00:00Z");
     let body = employees(&[left]).to_string();
     let body = story.app.file("body.json", &body);

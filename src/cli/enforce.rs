@@ -52,13 +52,13 @@ struct Columns;
 impl TableColumns for Columns {
     const COLUMNS: &'static [(&'static str, u8)] = &[
         ("employee", 0),
-        ("work e-mail", 3),
-        ("source", 7),
-        ("tenant", 6),
+        ("work e-mail", 1),
+        ("source", 6),
+        ("tenant", 5),
         ("account", 2),
         ("change", 1),
-        ("since", 5),
-        ("reason", 4),
+        ("since", 4),
+        ("reason", 3),
         ("outcome", 0),
     ];
 }

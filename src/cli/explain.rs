@@ -101,47 +101,27 @@ fn print(explanation: &Explanation) {
     );
     facts_table(&explanation.facts).print();
     let mut reasons = Reasons::default();
-    output::line!(
-        "state:          {}",
-        output::text(state(explanation, &mut reasons))
-    );
-    output::line!(
-        "account:        {}",
-        output::or_dash(explanation.account_id.as_ref().map(output::text))
-    );
-    output::line!(
-        "last delivery:  {}",
-        output::or_dash(explanation.last_delivery_id.map(|id| id.to_string()))
-    );
-    output::line!(
-        "access ends at: {}",
-        output::time_or_dash(explanation.access_ends_at)
-    );
-    output::line!(
-        "deactivated at: {}",
-        output::time_or_dash(explanation.deactivated_at)
-    );
-    output::line!("decision now:   {}", explanation.decision.unwrap_or("none"));
+    let field = |name: &str, value: &str| output::field(name, &output::text(value));
+    field("state", &state(explanation, &mut reasons));
+    let account = explanation.account_id.as_ref().map(ToString::to_string);
+    field("account", &output::or_dash(account));
+    let delivery = explanation.last_delivery_id.map(|id| id.to_string());
+    field("last delivery", &output::or_dash(delivery));
+    let ends_at = explanation.access_ends_at;
+    field("access ends at", &output::time_or_dash(ends_at));
+    let deactivated_at = explanation.deactivated_at;
+    field("deactivated at", &output::time_or_dash(deactivated_at));
+    field("decision now", explanation.decision.unwrap_or("none"));
     let reason = explanation.reason.as_deref();
-    output::line!(
-        "reason:         {}",
-        output::text(reasons.once(
-            reason.unwrap_or("this source is not configured"),
-            "in `reason`"
-        ))
-    );
+    let reason = reason.unwrap_or("this source is not configured");
+    field("reason", &reasons.once(reason, "in `reason`"));
     if let Some(answer) = &explanation.answer {
-        output::line!(
-            "last answer:    {} {} at {}: {}",
-            output::text(&answer.by),
-            output::text(&answer.what),
-            output::time(answer.at),
-            output::text(reasons.once(&answer.reason, "in `last answer`"))
-        );
+        let why = reasons.once(&answer.reason, "in `last answer`");
+        field("last answer", &format!("{}: {why}", answered(answer)));
     }
     match &explanation.history {
-        None => output::line!("audit log:      not readable by this role"),
-        Some(records) if records.is_empty() => output::line!("audit log:      no entries"),
+        None => field("audit log", "not readable by this role"),
+        Some(records) if records.is_empty() => field("audit log", "no entries"),
         Some(records) => {
             output::line!("audit log:");
             let mut table = output::Table::new(&["at", "action", "actor", "reason"]);

@@ -60,47 +60,56 @@ impl HealthCheck {
         } else if !output::is_terminal() || self.listing.is_given() {
             rows(&health, Table::of(&self.listing)).print();
         } else {
-            let word = |pointer: &str| match health.pointer(pointer) {
-                Some(serde_json::Value::String(text)) => output::text(text),
-                Some(serde_json::Value::Null) | None => "-".to_owned(),
-                Some(other) => output::text(other),
-            };
-            output::line!(
-                "{} (leaver {}), mode {}",
-                word("/status"),
-                word("/version"),
-                word("/mode")
-            );
-            let reasons = health.get("reasons").and_then(serde_json::Value::as_array);
-            for reason in reasons.into_iter().flatten() {
-                let part = |name: &str| {
-                    output::text(reason.get(name).and_then(|v| v.as_str()).unwrap_or("-"))
-                };
-                output::line!("  {}: {}", part("code"), part("text"));
-                output::line!("    run: {}", part("command"));
-            }
-            output::line!(
-                "database {}, storing {}, schema {}, worker {}",
-                word("/database"),
-                word("/storing"),
-                word("/schema"),
-                word("/worker")
-            );
-            output::line!(
-                "backlog: {} pending, oldest {} s, {} failed; schedule: {} pending, next {}; open holds: {}; blocked: {}; without account: {}; pending reads: {}",
-                word("/backlog/pending"),
-                word("/backlog/oldest_seconds"),
-                word("/backlog/failed"),
-                word("/schedule/pending"),
-                word("/schedule/next_at"),
-                word("/holds"),
-                word("/blocked"),
-                word("/without_account"),
-                word("/pending_reads"),
-            );
+            print(&health);
         }
         Ok(exit_code(good))
     }
+}
+
+/// Prints the status, each reason with the command that helps, and the numbers.
+fn print(health: &serde_json::Value) {
+    let value = |pointer: &str| output::text(health.pointer(pointer).map_or("-".to_owned(), word));
+    output::line!(
+        "{} (leaver {}), mode {}",
+        value("/status"),
+        value("/version"),
+        value("/mode")
+    );
+    let reasons = health.get("reasons").and_then(serde_json::Value::as_array);
+    for reason in reasons.into_iter().flatten() {
+        let part = |name: &str| output::text(reason.get(name).map_or("-".to_owned(), word));
+        output::line!("{}:", part("code"));
+        output::verbatim(&output::indented(4, &part("text")));
+        output::verbatim(&format!("    run: {}", part("command")));
+    }
+    output::line!(
+        "database {}, storing {}, schema {}, worker {}",
+        value("/database"),
+        value("/storing"),
+        value("/schema"),
+        value("/worker")
+    );
+    let oldest = match value("/backlog/oldest_seconds").as_str() {
+        "0" | "-" => String::new(),
+        seconds => format!(", oldest {seconds} s"),
+    };
+    output::line!(
+        "deliveries: {} pending{oldest}, {} failed",
+        value("/backlog/pending"),
+        value("/backlog/failed")
+    );
+    output::line!(
+        "scheduled ends: {}, next {}",
+        value("/schedule/pending"),
+        value("/schedule/next_at")
+    );
+    output::line!(
+        "open holds: {}; blocked: {}; leavers without an account: {}; pending reads: {}",
+        value("/holds"),
+        value("/blocked"),
+        value("/without_account"),
+        value("/pending_reads"),
+    );
 }
 
 /// Adds one row for each value, and one for each reason with the command that helps.

@@ -12,7 +12,7 @@ use super::sources::WrongUse;
 use crate::config::Settings;
 use crate::reports::completeness::Missing;
 use crate::reports::period::{Bound, Period};
-use chrono::SecondsFormat;
+use chrono::{DateTime, SecondsFormat};
 use chrono_tz::Tz;
 use leaver_core::domain::printable_json;
 
@@ -182,7 +182,8 @@ impl<'l, T: TableColumns> RecordWriter<'l, T> {
         match self.format {
             RecordFormat::Csv => output::write_text(&csv(cells.iter().map(String::as_str))),
             _ if self.is_terminal => {
-                self.drawn.push(cells);
+                self.drawn
+                    .push(cells.into_iter().map(to_the_second).collect());
                 if self.drawn.len() >= DRAWN_ROWS {
                     self.draw();
                 }
@@ -244,6 +245,14 @@ fn cell(record: &Value, name: &str) -> Option<String> {
         Value::Null => None,
         Value::String(text) => Some(output::text(text)),
         other => Some(other.to_string()),
+    }
+}
+
+/// Returns a time as other tables show it. Other texts stay as they are.
+fn to_the_second(cell: String) -> String {
+    match DateTime::parse_from_rfc3339(&cell) {
+        Ok(at) => output::time(at.to_utc()),
+        Err(_) => cell,
     }
 }
 

@@ -19,7 +19,7 @@ impl Defaults {
         reason = "commands have one shape"
     )]
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        output::line!("{}", DEFAULTS.trim_end());
+        output::verbatim(DEFAULTS.trim_end());
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -17,7 +17,7 @@ pub(super) struct Schema {}
 impl Schema {
     #[expect(clippy::unused_self, reason = "commands have one shape")]
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        output::line!("{}", serde_json::to_string_pretty(&config::schema())?);
+        output::verbatim(&serde_json::to_string_pretty(&config::schema())?);
         Ok(ExitCode::SUCCESS)
     }
 }

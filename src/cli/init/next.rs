@@ -125,7 +125,8 @@ fn bamboohr_step(name: &str, url: &str, key: &str) -> String {
     URL:     {url}
     Monitor: Status, Employment Status, Work Email, Hire Date
     Post:    Status, Employment Status, Termination Date, Hire Date, Work Email
-    Key:     {name} generates it and shows it once. Put it into {key}, in place of the one made now."
+    Key:     {name} generates it and shows it once. Put it into this file, in place of the key made now:
+             {key}"
     )
 }
 
@@ -140,6 +141,7 @@ fn merge_step(name: &str, url: &str, key: &str, source: &ChosenSource) -> String
         "In {name}: Advanced, Webhooks, new emitter.
     URL:     {url}
     Events:  Employee added, changed and removed
-    Key:     Put the signature key of the Security page into {key}, in place of the one made now.{account}"
+    Key:     Put the signature key of the Security page into this file, in place of the key made now:
+             {key}{account}"
     )
 }

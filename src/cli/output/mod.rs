@@ -20,8 +20,8 @@ pub(crate) use listing::{Listing, TableColumns};
 pub(crate) use style::{Color, ColorChoice, Style, configure};
 pub(crate) use table::Table;
 pub(crate) use write::{
-    OutputError, defer_end, failed_write, line, note, problem, remark, try_write_line, verbatim,
-    write_line, write_remark, write_text,
+    OutputError, defer_end, failed_write, field, indented, line, note, problem, remark,
+    try_write_line, verbatim, write_line, write_remark, write_text,
 };
 
 use crate::connect::failure;

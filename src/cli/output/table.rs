@@ -163,11 +163,11 @@ impl Table {
         positions.iter().map(|at| self.measure(*at)).collect()
     }
 
-    /// Returns the value of a column that all rows share, if it is not the first column.
+    /// Returns the value of a column that all rows share, if it is not the first column. A single row shares dashes only.
     fn shared_value(&self, position: usize) -> Option<&str> {
         let mut cells = self.rows.iter().map(|row| row.cells.get(position));
         let first = cells.next()??;
-        let is_shared = position > 0 && self.rows.len() > 1;
+        let is_shared = position > 0 && (self.rows.len() > 1 || first == "-");
         (is_shared && cells.all(|cell| cell == Some(first))).then_some(first)
     }
 

@@ -64,6 +64,29 @@ pub(crate) fn write_line(text: Arguments<'_>) {
     verbatim(&text);
 }
 
+/// Width of the name of a [`field`].
+const NAME_WIDTH: usize = 16;
+/// Width below which no text is folded further.
+const LEAST_WIDTH: usize = 24;
+
+/// Prints a name with its value on stdout. On a terminal, further lines of the value stand below its first.
+pub(crate) fn field(name: &str, value: &str) {
+    let name = format!("{name}:");
+    let value = indented(NAME_WIDTH, value);
+    verbatim(&format!("{name:<NAME_WIDTH$}{}", value.trim_start()));
+}
+
+/// Returns a text whose lines are indented, and folded on a terminal.
+pub(crate) fn indented(by: usize, text: &str) -> String {
+    let indent = " ".repeat(by);
+    let lines = match Style::of_process().width {
+        Some(width) => layout::folded(text, width.saturating_sub(by).max(LEAST_WIDTH)),
+        None => vec![text.to_owned()],
+    };
+    let lines: Vec<String> = lines.iter().map(|line| format!("{indent}{line}")).collect();
+    lines.join("\n")
+}
+
 /// Prints a line on stdout as it is, however long; ends the process if that fails.
 pub(crate) fn verbatim(text: &str) {
     if let Err(error) = try_write_line(format_args!("{text}")) {

@@ -44,9 +44,9 @@ impl Reject {
             output::json(&json!({ "trip": rejected.trip, "rejected": holds }))?;
         } else {
             output::line!(
-                "trip {} rejected: {} stay as they are until facts change; `leaver drift` lists them",
+                "trip {} rejected: {} dropped; the accounts stay as they are until facts change, and `leaver drift` lists them",
                 self.trip,
-                output::count(rejected.holds.len(), "account")
+                output::count(rejected.holds.len(), "change")
             );
         }
         Ok(ExitCode::SUCCESS)

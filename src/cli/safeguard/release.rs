@@ -79,7 +79,7 @@ impl Release {
                 "skipped": skipped, "waiting": released.waiting,
             }))?;
         } else {
-            print_released(&released, &skipped, Table::of(&self.listing));
+            print_released(&released, &changed, &skipped, Table::of(&self.listing));
         }
         Ok(exit_code(released.waiting == 0 && !released.is_blocked))
     }
@@ -128,9 +128,12 @@ fn by_cause(rows: &[MemberRow]) -> BTreeMap<&str, usize> {
     counts
 }
 
-fn print_released(released: &Released, skipped: &[MemberRow], table: Table) {
+/// Prints those who were skipped, and for a pipe also those whose account was changed.
+fn print_released(released: &Released, changed: &[MemberRow], skipped: &[MemberRow], table: Table) {
     let trip = &released.trip;
-    if !(skipped.is_empty() && output::is_terminal()) {
+    if !output::is_terminal() {
+        fill(table, changed.iter().chain(skipped)).print();
+    } else if !skipped.is_empty() {
         fill(table, skipped).print();
     }
     output::remark!(

@@ -94,9 +94,9 @@ impl Create {
         );
         output::line!(
             "\nThe key is not shown again. Store it where `webhook_secrets` of source {source} points, by default \
-             BAMBOOHR_WEBHOOK_SECRET;\nduring a rotation, keep the old key beside it. Then send the service SIGHUP, or \
-             restart it if the key is in an\nenvironment variable. Until then the service rejects this webhook's \
-             deliveries and BambooHR does not repeat them;\n`leaver webhooks gaps` reads the employees concerned."
+             BAMBOOHR_WEBHOOK_SECRET; during a rotation, keep the old key beside it. Then send the service SIGHUP, or \
+             restart it if the key is in an environment variable. Until then the service rejects this webhook's \
+             deliveries and BambooHR does not repeat them; `leaver webhooks gaps` reads the employees concerned."
         );
         if self.kind == Kind::Event {
             output::line!(

@@ -145,8 +145,8 @@ fn print(report: &GapReport, mut table: output::Table) {
                 output::remark!("webhook {id}: cannot read its log: {}", output::text(error));
             }
             None => output::remark!(
-                "webhook {id}: {} deliveries in its log, {} not received{}",
-                hook.entries,
+                "webhook {id}: {} in its log, {} not received{}",
+                output::count(hook.entries, "delivery"),
                 hook.gaps.len(),
                 if hook.is_log_truncated {
                     "; the log is full, so older deliveries were not compared"
@@ -175,8 +175,11 @@ fn print(report: &GapReport, mut table: output::Table) {
     let counts = read.outcomes.iter();
     let outcomes = output::outcomes(counts.map(|(outcome, count)| (outcome.as_str(), count)));
     output::remark!(
-        "{} employees read over the API: {}",
-        read.records,
+        "{} read over the API: {}",
+        output::count(
+            usize::try_from(read.records).unwrap_or(usize::MAX),
+            "employee"
+        ),
         if outcomes.is_empty() {
             "no outcome"
         } else {

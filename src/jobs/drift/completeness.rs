@@ -64,7 +64,7 @@ fn never_read(source: &SourceName, mode: SourceMode) -> SourceCompleteness {
         last_complete_at: None,
         everybody_read_at: None,
         reason: Some(
-            "never read, so only what its webhooks sent is known; set `sources.api` to read it"
+            "never read, so only what its webhooks sent is known; `leaver sync --full` reads a source with `sources.api`"
                 .to_owned(),
         ),
     }

@@ -140,25 +140,26 @@ pub(crate) async fn of_leavers(
         }
     }
     let waiting = store::unprocessed(conn, sources, period.to).await?;
-    for (code, count, what) in [
+    let (failed, pending, reads) = (waiting.failed, waiting.pending, waiting.reads);
+    for (code, count, text) in [
         (
             "failed_deliveries",
-            waiting.failed,
-            "deliveries failed; `leaver deliveries --state failed` lists them",
+            failed,
+            format!("failed deliveries: {failed}; `leaver deliveries --state failed` lists them"),
         ),
         (
             "pending_deliveries",
-            waiting.pending,
-            "deliveries are not processed yet",
+            pending,
+            format!("deliveries that are not processed yet: {pending}"),
         ),
         (
             "pending_reads",
-            waiting.reads,
-            "changed employees were not read over the API yet",
+            reads,
+            format!("changed employees who were not read over the API yet: {reads}"),
         ),
     ] {
         if count > 0 {
-            found.push(missing(code, format!("{count} {what}")));
+            found.push(missing(code, text));
         }
     }
     Ok(found)

@@ -1,9 +1,14 @@
 //! Output of every command: on terminals, in pipes, as JSON, with a reader that leaves; exit status; global options.
 
+mod changes;
+mod complete;
+mod files;
+mod forms;
 mod matrix;
 mod options;
 mod pipes;
 mod redaction;
+mod services;
 mod status;
 
 use std::sync::Arc;

@@ -176,6 +176,18 @@ pub(crate) async fn migrated_database(tables: &str) -> (PgConnectOptions, Databa
     (options, database)
 }
 
+/// Makes a copy of a test's database, whose connections are ended first. Returns its URL.
+pub(crate) async fn copied(options: &PgConnectOptions) -> (String, Database) {
+    let original = options.get_database().unwrap();
+    let mut admin = connect(postgres().await, "postgres").await;
+    let end = format!(
+        "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = '{original}'"
+    );
+    execute(&mut admin, &end).await;
+    let (_, database) = copy_of(original).await;
+    (postgres().await.url(&database.name), database)
+}
+
 async fn copy_of(template: &str) -> (PgConnectOptions, Database) {
     let postgres = postgres().await;
     let name = format!("test_{}", Uuid::new_v4().simple());

@@ -70,6 +70,7 @@ async fn attempt(
     let ids: Vec<i64> = holds.iter().map(|hold| hold.id).collect();
     let mut events = store::close_holds(conn, &ids, "rejected", actor, now).await?;
     events.extend(close(conn, &trip, "rejected", actor, now).await?);
+    let trip = store::find(conn, id).await?.unwrap_or(trip);
     let entries = holds
         .iter()
         .map(|hold| entry(hold, actor))

@@ -2,6 +2,7 @@
 
 mod envelope;
 mod event_type;
+pub mod messages;
 mod subscription;
 
 pub use self::envelope::Event;

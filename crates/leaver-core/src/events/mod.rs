@@ -4,6 +4,7 @@ mod envelope;
 mod event_type;
 pub mod retry;
 pub mod signing;
+pub mod messages;
 mod subscription;
 
 pub use self::envelope::Event;

@@ -2,6 +2,7 @@
 
 mod envelope;
 mod event_type;
+pub mod messages;
 pub mod signing;
 mod subscription;
 

@@ -12,6 +12,7 @@ use self::raw::{RawKind, RawPayload};
 use super::secrets::SecretReader;
 use super::values::SecretRef;
 use super::{Provenance, SettingsError};
+use crate::connect::client::is_loopback;
 use crate::connect::destinations::{
     Destination, DestinationKind, EmailSettings, SlackAccess, SlackSettings, WebhookSettings,
 };
@@ -173,12 +174,28 @@ impl Context<'_> {
         reference: &SecretRef,
     ) -> Result<Option<SecretString>, SettingsError> {
         let setting = format!("{}.{key}", self.path);
-        self.secrets
-            .destination(&self.raw.name, &setting, reference)
+        self.secrets.messages(&self.raw.name, &setting, reference)
+    }
+
+    fn webhook_url(&self) -> Result<Url, SettingsError> {
+        let url = self.url(&["https", "http"], "https://bus.example.com/leaver")?;
+        if url.scheme() == "http" && !is_loopback(&url) {
+            return Err(self.invalid(
+                "url",
+                "it does not begin with https://; events leave this machine, so use TLS",
+            ));
+        }
+        if !url.username().is_empty() || url.fragment().is_some() {
+            return Err(self.invalid(
+                "url",
+                "it has a user or a `#`; remove it: the signature shows who sends",
+            ));
+        }
+        Ok(url)
     }
 
     fn webhook(&self) -> Result<WebhookSettings, SettingsError> {
-        let url = self.url(&["https", "http"], "https://bus.example.com/leaver")?;
+        let url = self.webhook_url()?;
         let references = self.raw.secrets.clone().unwrap_or_default().0;
         if references.is_empty() {
             return Err(self.invalid(
@@ -186,13 +203,17 @@ impl Context<'_> {
                 "at least one is needed, such as [\"env:BUS_WHSEC\"]",
             ));
         }
-        let mut secrets = vec![];
+        let mut keys = vec![];
         for (n, reference) in references.iter().enumerate() {
-            secrets.extend(self.secret(&format!("secrets[{n}]"), reference)?);
+            let setting = format!("{}.secrets[{n}]", self.path);
+            let key = self
+                .secrets
+                .signing_key(&self.raw.name, &setting, reference);
+            keys.extend(key?);
         }
         Ok(WebhookSettings {
             url,
-            secrets,
+            keys,
             is_full: self.raw.payload == Some(RawPayload::Full),
         })
     }

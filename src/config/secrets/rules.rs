@@ -77,6 +77,14 @@ const OF_TESTS: [&str; 6] = [
     "load-load-load-load-load-load-32",
 ];
 
+/// Keys that stand in the documentation and tests of Standard Webhooks, without their prefixes.
+const OF_STANDARD_WEBHOOKS: [&str; 4] = [
+    "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+    "VEVTVFNJR05JTkdLRVlET05PVFVTRVRISVNGT1JBTlk=",
+    "V0VCSE9PS0FTWU1NRVRSSUNURVNUUFJJVkFURUtFWTE=",
+];
+
 /// Why a secret is not safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum WeakSecret {
@@ -102,6 +110,34 @@ pub(super) fn check_webhook_key(secret: &SecretString) -> Result<(), WeakSecret>
         return Err(WeakSecret::TooShort);
     }
     check_not_example(secret)
+}
+
+/// Why a key that signs events is not safe.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub(super) enum WeakSigningKey {
+    /// It is in one of the lists.
+    #[error(
+        "the key is a published example, so anyone can sign with it; make one with `printf 'whsec_%s\\n' \"$(openssl rand -base64 32)\"`"
+    )]
+    Example,
+    /// It has fewer different characters than [`MIN_DISTINCT_CHARS`].
+    #[error(
+        "the key repeats very few characters, so it could be guessed; make one with `printf 'whsec_%s\\n' \"$(openssl rand -base64 32)\"`"
+    )]
+    Repetitive,
+}
+
+/// Checks a key that signs events, which begins with `whsec_` or `whsk_`.
+pub(super) fn check_signing_key(secret: &SecretString) -> Result<(), WeakSigningKey> {
+    let (_, key) = visible(secret).split_once('_').unwrap_or_default();
+    if OF_STANDARD_WEBHOOKS.contains(&key) {
+        return Err(WeakSigningKey::Example);
+    }
+    let distinct: BTreeSet<char> = key.trim_end_matches('=').chars().collect();
+    if distinct.len() < MIN_DISTINCT_CHARS {
+        return Err(WeakSigningKey::Repetitive);
+    }
+    Ok(())
 }
 
 /// Fails if the secret has nothing but white space and invisible characters.

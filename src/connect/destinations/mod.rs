@@ -1,11 +1,17 @@
 //! Clients of the destinations of events: webhooks, Slack and e-mail. They send what `jobs::outbox` has claimed, and never read
 //! a database.
 
+mod client;
+mod response;
+mod webhook;
+
 use std::time::Duration;
 
 use secrecy::SecretString;
 
+pub(crate) use self::client::{Client, Outgoing};
 use leaver_core::events::Subscription;
+use leaver_core::events::signing::SigningKey;
 
 /// Time limit of one attempt.
 pub(crate) const SEND_TIMEOUT: Duration = Duration::from_secs(15);
@@ -35,8 +41,8 @@ pub enum DestinationKind {
 pub struct WebhookSettings {
     /// Where events are posted.
     pub url: reqwest::Url,
-    /// Keys that sign: `whsec_` with base64, or `whsk_` with an ed25519 key. Each makes a signature.
-    pub secrets: Vec<SecretString>,
+    /// Keys that sign; each makes a signature. Empty if they are not in the scope of the command.
+    pub keys: Vec<SigningKey>,
     /// True if events carry personal values.
     pub is_full: bool,
 }

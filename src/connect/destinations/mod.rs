@@ -124,4 +124,15 @@ pub(crate) enum SendError {
     /// It answered with an error in a successful response, or refused a message.
     #[error("{0}")]
     Refused(String),
+    /// No message can arrive before a person acts: a rejected password or token, a channel that does not exist.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+impl SendError {
+    /// Returns whether the destination is paused at once, since the next attempt would fail too.
+    #[must_use]
+    pub(crate) fn pauses_at_once(&self) -> bool {
+        matches!(self, Self::Gone | Self::Unusable(_))
+    }
 }

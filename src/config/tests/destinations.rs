@@ -43,20 +43,31 @@ fn a_signing_key_is_checked_when_it_is_read() {
         &["public key"],
     );
     assert_key_refused("   ", &["blank"]);
-    assert_key_refused(
-        "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
-        &["published example"],
-    );
-    assert_key_refused(
-        "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
-        &["very few characters"],
-    );
     assert_key_refused("", &["set but empty"]);
     let missing = load_destinations(&[WEBHOOK], &[]);
     assert_refused(missing, &["secrets[0]", "ONE is not set"]);
     let literal = WEBHOOK.replace("env:ONE", WHSEC);
     let literal = load_destinations(&[&literal], &[]);
     assert_refused(literal, &["secrets[0]", "env:"]);
+}
+
+#[test]
+fn a_signing_key_that_others_know_is_reported() {
+    for (secret, weakness) in [
+        (
+            "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+            "anyone can sign with it",
+        ),
+        (
+            "whsec_AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
+            "very few characters",
+        ),
+    ] {
+        let settings = load_destinations(&[WEBHOOK], &[("ONE", secret)]).unwrap();
+        let remarks = settings.secrets.remarks();
+        let found = remarks.iter().find(|one| one.text.contains(weakness));
+        assert!(found.is_some_and(|one| one.is_warning), "{remarks:?}");
+    }
 }
 
 #[test]

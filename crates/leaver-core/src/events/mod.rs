@@ -3,10 +3,8 @@
 mod envelope;
 mod event_type;
 pub mod messages;
-pub mod signing;
 pub mod retry;
 pub mod signing;
-pub mod messages;
 mod subscription;
 
 pub use self::envelope::Event;

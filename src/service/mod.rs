@@ -82,6 +82,7 @@ impl Service {
         let database = database.into();
         let place = describe(&database.current());
         let components = Arc::new(Components::new(settings, database, clock));
+        let senders = jobs::senders(&components, settings)?;
         let metrics = &components.engine.metrics;
         let exporter = match &settings.traces {
             Some(traces) => Some(Exporter::new(traces, Arc::clone(metrics))?),
@@ -125,6 +126,7 @@ impl Service {
             let (components, work_stop) = (Arc::clone(&components), work_stop.clone());
             let (failed, failure) = (failed.clone(), Arc::clone(&failure));
             let runner = Runner::new(work.clone(), work_stop.clone());
+            let senders = senders.clone();
             async move {
                 let checked = work_stop.run_until_cancelled(startup.startup_checks());
                 match checked.await {
@@ -140,7 +142,7 @@ impl Service {
                 }
                 components.liveness.enter(Phase::Ready);
                 info!("service.start: ready");
-                jobs::start(&runner, &components, job_settings, &work_stop);
+                jobs::start(&runner, &components, job_settings, &senders, &work_stop);
                 ready.cancel();
             }
         });

@@ -3,6 +3,7 @@
 
 mod connections;
 mod counters;
+mod events;
 mod exposition;
 mod gauges;
 mod labels;
@@ -19,6 +20,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
 pub(crate) use self::counters::CounterLabels;
+use self::events::EventCounters;
 pub use self::exposition::Format;
 pub use self::gauges::{Gauges, SourceGauges};
 use self::labels::{
@@ -57,6 +59,7 @@ pub struct Metrics {
     admin_requests_refused: Family<RejectReason, Counter>,
     tokio_tasks_alive: Gauge,
     trace_spans: Family<Outcome, Counter>,
+    events: EventCounters,
     shared: SharedGauges,
     started: Instant,
     registry: Registry,
@@ -171,6 +174,7 @@ impl Default for Metrics {
                 "trace_spans",
                 "Spans by outcome: sent to the collector, refused by it, or dropped since too many waited",
             ),
+            events: EventCounters::register(all),
             shared: SharedGauges::register(all),
             started: Instant::now(),
             registry,

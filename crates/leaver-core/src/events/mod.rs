@@ -3,6 +3,7 @@
 mod envelope;
 mod event_type;
 pub mod messages;
+pub mod retry;
 pub mod signing;
 mod subscription;
 

@@ -92,8 +92,13 @@ impl Mailer {
             Security::StartTls | Security::None => None,
         };
         let address = (self.server.host.as_str(), self.server.port);
-        let connecting =
-            AsyncSmtpConnection::connect_tokio1(address, Some(SEND_TIMEOUT), &self.hello, tls, None);
+        let connecting = AsyncSmtpConnection::connect_tokio1(
+            address,
+            Some(SEND_TIMEOUT),
+            &self.hello,
+            tls,
+            None,
+        );
         let mut connection = connecting.await.map_err(at(Step::Connect))?;
         if let (Security::StartTls, Some(tls)) = (self.server.security, &self.tls) {
             if !connection.can_starttls() {
@@ -114,8 +119,7 @@ impl Mailer {
                     self.server
                 )));
             }
-            let credentials =
-                Credentials::new(user.clone(), password.expose_secret().to_owned());
+            let credentials = Credentials::new(user.clone(), password.expose_secret().to_owned());
             let authenticating = connection.auth(&mechanisms, &credentials);
             authenticating.await.map_err(at(Step::Authenticate))?;
         }
@@ -134,7 +138,8 @@ impl Mailer {
         if info.supports_feature(Extension::EightBitMime) {
             parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
-        if email.envelope().has_non_ascii_addresses() {
+        let mut addresses = self.to.iter().chain([&self.from]);
+        if !addresses.all(|mailbox| mailbox.email.as_ref().is_ascii()) {
             if !info.supports_feature(Extension::SmtpUtfEight) {
                 return Err(SendError::Unusable(format!(
                     "{} takes no addresses with letters outside ASCII; change `from` or `to`",

@@ -2,7 +2,12 @@
 //! a database.
 
 mod client;
+mod email;
 mod response;
+mod slack;
+mod slack_errors;
+mod smtp_errors;
+mod smtp_url;
 mod webhook;
 
 use std::time::Duration;
@@ -10,6 +15,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 pub(crate) use self::client::{Client, Outgoing};
+pub(crate) use self::email::mailbox;
+pub(crate) use self::smtp_url::SmtpUrl;
 use leaver_core::events::Subscription;
 use leaver_core::events::signing::SigningKey;
 

@@ -15,9 +15,18 @@ const UNUSABLE: [(&str, &str); 26] = [
     ("not_authed", TOKEN),
     ("token_expired", TOKEN),
     ("token_revoked", TOKEN),
-    ("not_allowed_token_type", "set `token` to a bot token, which begins with xoxb-"),
-    ("missing_scope", "give the app the scope chat:write and install it again"),
-    ("no_permission", "give the app the scope chat:write and install it again"),
+    (
+        "not_allowed_token_type",
+        "set `token` to a bot token, which begins with xoxb-",
+    ),
+    (
+        "missing_scope",
+        "give the app the scope chat:write and install it again",
+    ),
+    (
+        "no_permission",
+        "give the app the scope chat:write and install it again",
+    ),
     ("access_denied", POLICY),
     ("accesslimited", POLICY),
     ("ekm_access_denied", POLICY),
@@ -100,19 +109,45 @@ mod tests {
 
     #[test]
     fn a_rejected_token_or_channel_pauses() {
-        for code in ["invalid_auth", "account_inactive", "token_revoked", "channel_not_found", "not_in_channel", "is_archived", "missing_scope"] {
+        for code in [
+            "invalid_auth",
+            "account_inactive",
+            "token_revoked",
+            "channel_not_found",
+            "not_in_channel",
+            "is_archived",
+            "missing_scope",
+        ] {
             let error = of_api(code);
-            assert!(error.pauses_at_once() && error.to_string().contains(code), "{error}");
+            assert!(
+                error.pauses_at_once() && error.to_string().contains(code),
+                "{error}"
+            );
         }
         assert!(of_status(SendError::Gone).pauses_at_once());
     }
 
     #[test]
     fn a_failure_of_slack_is_tried_again() {
-        for code in ["fatal_error", "internal_error", "msg_too_long", "", "xoxb-secret"] {
+        for code in [
+            "fatal_error",
+            "internal_error",
+            "msg_too_long",
+            "",
+            "xoxb-secret",
+        ] {
             let error = of_api(code);
-            assert!(!error.pauses_at_once() && !error.to_string().contains("xoxb"), "{error}");
+            assert!(
+                !error.pauses_at_once() && !error.to_string().contains("xoxb"),
+                "{error}"
+            );
         }
-        assert!(matches!(of_api("ratelimited"), SendError::Status { status: 429, retry_after: Some(_) }));
+        assert!(matches!(
+            of_api("ratelimited"),
+            SendError::Status {
+                status: 429,
+                retry_after: Some(_)
+            }
+        ));
     }
 }

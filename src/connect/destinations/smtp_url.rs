@@ -32,7 +32,8 @@ impl SmtpUrl {
     /// # Errors
     /// Returns the cause, and what to write instead.
     pub(crate) fn parse(url: &Url) -> Result<Self, &'static str> {
-        const FORM: &str = "it is not the URL of a mail server; write it like smtps://user@mail.example.com";
+        const FORM: &str =
+            "it is not the URL of a mail server; write it like smtps://user@mail.example.com";
         let (security, port) = match url.scheme() {
             "smtps" => (Security::Implicit, 465),
             "smtp" if is_loopback(url) => (Security::None, 587),
@@ -100,11 +101,21 @@ mod tests {
     #[test]
     fn a_server_elsewhere_is_always_encrypted() {
         let of = |url| parse(url).map(|url| (url.security, url.port));
-        assert_eq!(of("smtps://mail.example.com"), Ok((Security::Implicit, 465)));
+        assert_eq!(
+            of("smtps://mail.example.com"),
+            Ok((Security::Implicit, 465))
+        );
         assert_eq!(of("smtp://mail.example.com"), Ok((Security::StartTls, 587)));
-        assert_eq!(of("smtp://mail.example.com:25"), Ok((Security::StartTls, 25)));
+        assert_eq!(
+            of("smtp://mail.example.com:25"),
+            Ok((Security::StartTls, 25))
+        );
         assert_eq!(of("smtp://10.0.0.1:25"), Ok((Security::StartTls, 25)));
-        for local in ["smtp://localhost:25", "smtp://127.0.0.1:25", "smtp://[::1]:25"] {
+        for local in [
+            "smtp://localhost:25",
+            "smtp://127.0.0.1:25",
+            "smtp://[::1]:25",
+        ] {
             assert_eq!(of(local), Ok((Security::None, 25)), "{local}");
         }
         assert_eq!(of("smtps://localhost"), Ok((Security::Implicit, 465)));
@@ -113,7 +124,10 @@ mod tests {
     #[test]
     fn a_user_is_decoded() {
         let user = |url| parse(url).map(|url| url.user);
-        assert_eq!(user("smtps://it%40example.com@mail.example.com"), Ok(Some("it@example.com".to_owned())));
+        assert_eq!(
+            user("smtps://it%40example.com@mail.example.com"),
+            Ok(Some("it@example.com".to_owned()))
+        );
         assert_eq!(user("smtps://mail.example.com"), Ok(None));
         assert!(user("smtps://a%0d%0aRSET@mail.example.com").is_err());
         assert!(user("smtps://%ff@mail.example.com").is_err());
@@ -121,7 +135,13 @@ mod tests {
 
     #[test]
     fn a_url_with_more_than_a_server_is_refused() {
-        for url in ["smtps://m.example.com/x", "smtps://m.example.com?tls=none", "smtps://m.example.com#x", "https://m.example.com", "smtp:m"] {
+        for url in [
+            "smtps://m.example.com/x",
+            "smtps://m.example.com?tls=none",
+            "smtps://m.example.com#x",
+            "https://m.example.com",
+            "smtp:m",
+        ] {
             assert!(parse(url).is_err(), "{url}");
         }
     }

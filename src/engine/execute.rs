@@ -21,7 +21,7 @@ use crate::engine::accounts::{self, AccountsTable, Applied, IfProtected};
 use crate::engine::audit::{self, AuditAction, AuditEntry};
 use crate::engine::batches::{self, Change, Direction};
 use crate::engine::holds::{self, NewHold};
-use crate::engine::outbox;
+use crate::engine::outbox::{self, Events};
 use crate::roster;
 use leaver_core::decision::assess::assess;
 use leaver_core::decision::departure;
@@ -133,6 +133,25 @@ pub async fn execute(
     origin: &Origin,
     now: DateTime<Utc>,
 ) -> Result<ExecutionReport, sqlx::Error> {
+    let executed = execute_unrecorded(conn, table, policies, employees, origin, now);
+    let (mut report, events) = executed.await?;
+    let recorded = outbox::record(conn, policies.subscriptions(), events, now).await?;
+    report.events_recorded = recorded > 0;
+    Ok(report)
+}
+
+/// Does the same, and leaves it to the caller to record the events.
+///
+/// # Errors
+/// Returns the database's error; the transaction must be rolled back then.
+pub(crate) async fn execute_unrecorded(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    policies: &Policies,
+    employees: Vec<Employee>,
+    origin: &Origin,
+    now: DateTime<Utc>,
+) -> Result<(ExecutionReport, Events), sqlx::Error> {
     let Evaluation {
         mut decided,
         unconfigured,
@@ -152,7 +171,7 @@ pub async fn execute(
     } else if !origin.announced.is_empty() {
         report.wanted = safeguard::wanted(&decided);
     }
-    let admission = admit(conn, table, policies, &mut decided, origin, now).await?;
+    let mut admission = admit(conn, table, policies, &mut decided, origin, now).await?;
     let mut to_read = vec![];
     for Evaluated { employee, .. } in &decided {
         let can_read = |policy: &Policy| policy.can_read;
@@ -173,11 +192,11 @@ pub async fn execute(
     roster::store::forget_deactivation(conn, &active_again).await?;
     let seen = seen_changes(&decided, &applied, &admission, origin, policies);
     admission.use_grants(conn, &seen).await?;
-    batches::record(conn, table, &seen, origin, now).await?;
+    let mut events = std::mem::take(&mut admission.tripped);
+    events.extend(batches::record(conn, table, &seen, origin, now).await?);
     if !seen.is_empty() {
         failpoints::reach("changes_recorded", []);
     }
-    let events = outbox::of_changes(&seen, origin);
     save_plan(conn, &decided, origin, now).await?;
     // While values are unknown, a planned change stays as it is.
     let keeps_plan: BTreeSet<EmployeeKey> = decided
@@ -189,6 +208,7 @@ pub async fn execute(
         .map(|evaluated| evaluated.employee.key.clone())
         .collect();
     let mut changes = ChangeSet::new(&origin.actor, now, &applied);
+    let mut refused = outbox::Refused::default();
     let mut saved = unconfigured;
     let mut is_due_soon = false;
     for evaluated in decided {
@@ -223,6 +243,7 @@ pub async fn execute(
         if let (Outcome::Blocked, Some(blocked)) = (outcome, &employee.blocked) {
             let reason = blocked.reason.clone();
             report.blocked.insert(employee.key.clone(), reason);
+            refused.add(&decision, employee.work_email());
         }
         saved.push(employee);
     }
@@ -235,16 +256,16 @@ pub async fn execute(
     } = changes;
     let holds = unanswered(conn, holds, &mut without_hold).await?;
 
-    holds::store::withdraw(conn, &without_hold, now).await?;
-    holds::store::withdraw_applied(conn, RequestedAction::Reactivate, &applied.reactivated, now)
-        .await?;
-    holds::store::withdraw_applied(conn, RequestedAction::Deactivate, &applied.deactivated, now)
-        .await?;
+    let actor = &origin.actor;
+    events.extend(refused.events(&entries, origin));
+    events.extend(holds::store::withdraw(conn, &without_hold, actor, now).await?);
+    events.extend(holds::withdraw_settled(conn, &applied, actor, now).await?);
     holds::store::lapse(conn, &lapsed).await?;
-    for position in holds::store::raise(conn, &holds, origin.cause, now).await? {
+    for (position, id) in holds::store::raise(conn, &holds, origin.cause, now).await? {
         let Some(hold) = holds.get(position) else {
             continue;
         };
+        events.extend([outbox::of_opened_hold(hold, id, origin.cause)]);
         entries.push(AuditEntry {
             action: AuditAction::HoldOpened,
             reason: hold.reason.clone(),
@@ -257,13 +278,10 @@ pub async fn execute(
     roster::store::save_evaluated(conn, &saved, |key| keeps_plan.contains(key), now).await?;
     report.reads_pending = roster::pending_reads::store::insert(conn, &to_read, now).await?;
     audit::store::record(conn, &entries, now).await?;
-    let subscriptions = policies.subscriptions();
-    let recorded = outbox::record(conn, subscriptions, events, now).await?;
-    report.events_recorded = recorded > 0;
     if is_due_soon {
         notification::store::send(conn, Topic::Schedule).await?;
     }
-    Ok(report)
+    Ok((report, events))
 }
 
 /// Replaces the changes of sources in shadow mode, and those that the safeguard holds. Without a change that is due, it runs no

@@ -4,6 +4,8 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use chrono::{DateTime, Utc};
 
+use super::email::Mailer;
+use super::slack::Slack;
 use super::webhook::Webhook;
 use super::{Destination, DestinationKind, SendError};
 use leaver_core::events::Event;
@@ -16,8 +18,8 @@ pub(crate) struct Client(Arc<RwLock<Arc<Channel>>>);
 /// How a destination is reached.
 enum Channel {
     Webhook(Webhook),
-    Slack,
-    Email,
+    Slack(Slack),
+    Email(Mailer),
 }
 
 /// One thing to send.
@@ -61,13 +63,12 @@ impl Client {
         let channel = Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner));
         match (&*channel, outgoing) {
             (Channel::Webhook(webhook), Outgoing::Event(event)) => webhook.send(event, now).await,
-            (Channel::Slack | Channel::Email, Outgoing::Message(_)) => {
-                Err(SendError::Unreachable("not built".to_owned()))
-            }
+            (Channel::Slack(slack), Outgoing::Message(message)) => slack.send(message, now).await,
+            (Channel::Email(mailer), Outgoing::Message(message)) => mailer.send(message).await,
             (Channel::Webhook(_), Outgoing::Message(_))
-            | (Channel::Slack | Channel::Email, Outgoing::Event(_)) => Err(SendError::Refused(
-                "a webhook takes events, Slack and e-mail take messages".into(),
-            )),
+            | (Channel::Slack(_) | Channel::Email(_), Outgoing::Event(_)) => Err(
+                SendError::Refused("a webhook takes events, Slack and e-mail take messages".into()),
+            ),
         }
     }
 }
@@ -76,8 +77,8 @@ impl Channel {
     fn new(destination: &Destination) -> anyhow::Result<Self> {
         Ok(match &destination.kind {
             DestinationKind::Webhook(settings) => Self::Webhook(Webhook::new(settings)?),
-            DestinationKind::Slack(_) => Self::Slack,
-            DestinationKind::Email(_) => Self::Email,
+            DestinationKind::Slack(settings) => Self::Slack(Slack::new(settings)?),
+            DestinationKind::Email(settings) => Self::Email(Mailer::new(settings)?),
         })
     }
 }

@@ -2,7 +2,12 @@
 //! a database.
 
 mod client;
+mod email;
 mod response;
+mod slack;
+mod slack_errors;
+mod smtp_errors;
+mod smtp_url;
 mod webhook;
 
 use std::time::Duration;
@@ -10,6 +15,8 @@ use std::time::Duration;
 use secrecy::SecretString;
 
 pub(crate) use self::client::{Client, Outgoing};
+pub(crate) use self::email::mailbox;
+pub(crate) use self::smtp_url::SmtpUrl;
 use leaver_core::events::Subscription;
 use leaver_core::events::signing::SigningKey;
 
@@ -104,6 +111,18 @@ impl Destination {
     }
 }
 
+impl DestinationKind {
+    /// Returns the word for it in the configuration.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Webhook(_) => "webhook",
+            Self::Slack(_) => "slack",
+            Self::Email(_) => "email",
+        }
+    }
+}
+
 /// Why an attempt failed. Texts contain no secret and no part of a response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SendError {
@@ -124,4 +143,15 @@ pub(crate) enum SendError {
     /// It answered with an error in a successful response, or refused a message.
     #[error("{0}")]
     Refused(String),
+    /// No message can arrive before a person acts: a rejected password or token, a channel that does not exist.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+impl SendError {
+    /// Returns whether the destination is paused at once, since the next attempt would fail too.
+    #[must_use]
+    pub(crate) fn pauses_at_once(&self) -> bool {
+        matches!(self, Self::Gone | Self::Unusable(_))
+    }
 }

@@ -203,6 +203,7 @@ fn apply(
         let (attempt, status, retry_after) = match &one.result {
             Ok(status) => (Attempt::Delivered, Some(*status), None),
             Err(SendError::Gone) => (Attempt::Refused, Some(410), None),
+            Err(SendError::Unusable(_)) => (Attempt::Refused, None, None),
             Err(SendError::Status {
                 status,
                 retry_after,

@@ -67,6 +67,13 @@ impl TestAppBuilder {
         self
     }
 
+    /// Adds sections to the configuration file. All other settings stay.
+    pub(crate) fn with_config_file(mut self, text: &str) -> Self {
+        let file = self.config_file.get_or_insert_default();
+        file.push_str(text);
+        self
+    }
+
     /// Gives each source after the first that reads its webhook key from `SECRET` a key of its own, since two sources may
     /// not share one.
     fn with_own_keys(&mut self, text: &str) -> String {

@@ -6,6 +6,7 @@ pub(crate) mod bulk_apis;
 pub(crate) mod logs;
 pub(crate) mod process;
 pub(crate) mod driving;
+pub(crate) mod events;
 pub(crate) mod apis;
 pub(crate) mod apis_setup;
 pub(crate) mod hooks;

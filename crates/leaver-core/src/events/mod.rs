@@ -2,9 +2,9 @@
 
 mod envelope;
 mod event_type;
+pub mod messages;
 pub mod retry;
 pub mod signing;
-pub mod messages;
 mod subscription;
 
 pub use self::envelope::Event;

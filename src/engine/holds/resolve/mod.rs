@@ -17,10 +17,11 @@ use crate::engine::effects;
 use crate::engine::holds::close::close;
 use crate::engine::holds::{self, Hold};
 use crate::engine::origin::{Cause, Origin};
+use crate::engine::outbox;
 use crate::engine::policies::Policies;
 use crate::engine::shadow;
 use crate::roster::{self, sharing::Sharing};
-use leaver_core::decision::{Action, Decision, RequestedAction, departure};
+use leaver_core::decision::{Action, Decision, departure};
 use leaver_core::domain::{Account, AccountId, DeliveryId, Employee, Tenant, WorkEmail};
 
 /// The accounts that an approval is about.
@@ -148,20 +149,8 @@ async fn try_to_approve(
         });
     }
     roster::store::forget_deactivation(&mut tx, &applied.reactivated).await?;
-    holds::store::withdraw_applied(
-        &mut tx,
-        RequestedAction::Deactivate,
-        &applied.deactivated,
-        now,
-    )
-    .await?;
-    holds::store::withdraw_applied(
-        &mut tx,
-        RequestedAction::Reactivate,
-        &applied.reactivated,
-        now,
-    )
-    .await?;
+    let mut events = outbox::of_closed_holds([&hold], actor)?;
+    events.extend(holds::withdraw_settled(&mut tx, &applied, actor, now).await?);
 
     let changed = applied.deactivated.union(&applied.reactivated).cloned();
     let changed: BTreeSet<AccountId> = changed.collect();
@@ -195,7 +184,7 @@ async fn try_to_approve(
             changed.iter().map(of).collect()
         })
         .unwrap_or_default();
-    batches::record(&mut tx, table, &records, &origin, now).await?;
+    events.extend(batches::record(&mut tx, table, &records, &origin, now).await?);
 
     let entry = |action, account: &AccountId| AuditEntry {
         action,
@@ -217,6 +206,7 @@ async fn try_to_approve(
         }
     }
     audit::store::record(&mut tx, &entries, now).await?;
+    outbox::record(&mut tx, policies.subscriptions(), events, now).await?;
     tx.commit().await?;
     let others = same_email
         .into_iter()
@@ -335,6 +325,7 @@ pub(crate) async fn find_tolerantly(
 /// Returns a [`ResolveError`]; nothing has changed then.
 pub async fn reject(
     conn: &mut PgConnection,
+    policies: &Policies,
     id: i64,
     actor: &Actor,
     now: DateTime<Utc>,
@@ -351,6 +342,8 @@ pub async fn reject(
         actor: actor.clone(),
     };
     audit::store::record(&mut tx, &[entry], now).await?;
+    let events = outbox::of_closed_holds([&hold], actor)?;
+    outbox::record(&mut tx, policies.subscriptions(), events, now).await?;
     tx.commit().await?;
     Ok(hold)
 }

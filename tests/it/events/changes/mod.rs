@@ -1,1 +1,4 @@
-//! Events of accounts, holds, the safeguard, drift and sources: each is recorded with its change, and none without.
+//! Events about accounts, holds, trips, drift and sources.
+
+mod schemas;
+mod accounts;

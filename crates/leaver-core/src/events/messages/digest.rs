@@ -46,7 +46,10 @@ pub(super) fn content(events: &[&Event], rules: &Rules) -> Content {
     let mut headlines = vec![];
     for (key, events) in &sections {
         let headline = format!("{}{}", mark(events), headline(key, events));
-        lines.add(&format!("{headline}."));
+        // The subject has it already if there is no other.
+        if sections.len() > 1 {
+            lines.add(&format!("{headline}."));
+        }
         if let Some(tenants) = by_tenant(events) {
             lines.add(&format!("By company: {tenants}."));
         }
@@ -54,18 +57,14 @@ pub(super) fn content(events: &[&Event], rules: &Rules) -> Content {
         lines.add("");
         headlines.push(headline);
     }
-    let others = headlines.len().saturating_sub(1);
-    let first = headlines.into_iter().next().unwrap_or_default();
-    let others = if others == 0 {
-        String::new()
-    } else {
-        format!(
-            ", and {} more",
-            count(others, "kind of event").replace("kind of events", "kinds of events")
-        )
-    };
+    let mut subject = headlines.first().cloned().unwrap_or_default();
+    match headlines.len().saturating_sub(1) {
+        0 => {}
+        1 => subject.push_str(", and another kind of event"),
+        others => subject.push_str(&format!(", and {others} other kinds of events")),
+    }
     Content {
-        subject: format!("{first}{others}"),
+        subject,
         text: lines.into_text(),
         delays_digest: true,
     }
@@ -160,17 +159,16 @@ fn section(key: &Key, events: &[&Event], lines: &mut Lines, rules: &Rules) {
                     format!("{hold}{action}{}", with_reason(event))
                 });
                 lines.act(&[
-                    ("To see them", "leaver holds"),
-                    (
-                        "To decide",
-                        "leaver holds approve ID, or leaver holds reject ID",
-                    ),
+                    ("Who and why", "leaver holds"),
+                    ("To make one", "leaver holds approve ID"),
+                    ("To drop one", "leaver holds reject ID"),
                 ]);
             }
         },
         Ok(EventType::AccountBlocked) => {
             lines.list(events, "leaver drift", with_reason);
-            lines.act(&[("It is tried again. The cause", "leaver explain EMPLOYEE")]);
+            lines.add("It is tried again.");
+            lines.act(&[("Who and why", "leaver drift")]);
         }
         Ok(EventType::HoldClosed) => lines.list(events, "leaver audit", |event| {
             let hold = value_of(event, "hold_id").map_or(String::new(), |id| format!("hold {id} "));

@@ -18,6 +18,8 @@ use uuid::Uuid;
 
 use self::groups::Group;
 use super::Event;
+#[cfg(test)]
+use super::EventType;
 
 /// Least time between two digests of a destination.
 pub const DIGEST_INTERVAL: TimeDelta = TimeDelta::minutes(10);

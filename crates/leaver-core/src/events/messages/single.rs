@@ -33,15 +33,21 @@ fn drift(events: &[&Event], lines: &mut Lines) -> String {
         .iter()
         .filter_map(|event| number_of(event, "terminated_with_access"));
     let found = usize::try_from(found.max().unwrap_or(0)).unwrap_or(usize::MAX);
-    let what = format!(
-        "{} still {} access",
-        count(found, "terminated employee"),
-        if found == 1 { "has" } else { "have" }
-    );
+    let (people, have) = match found {
+        1 => ("1 terminated employee".to_owned(), "has"),
+        _ => (count(found, "terminated employee"), "have"),
+    };
     lines.add(&format!(
-        "A drift check found that {what}{}.",
+        "A drift check found {people}{} with access.",
         of_tenants(events)
     ));
+    let new = events
+        .iter()
+        .filter_map(|event| number_of(event, "new"))
+        .max();
+    if let Some(new) = new.filter(|new| *new > 0) {
+        lines.add(&format!("The check before did not find {new} of them."));
+    }
     let fixed = events
         .iter()
         .filter_map(|event| number_of(event, "fixed"))
@@ -54,16 +60,14 @@ fn drift(events: &[&Event], lines: &mut Lines) -> String {
         ("Who and why", "leaver drift"),
         ("To end their access", "leaver drift --fix"),
     ]);
-    what
+    format!("{people} still {have} access")
 }
 
 fn silent(events: &[&Event], lines: &mut Lines) -> String {
     lines.add("No webhook came for longer than `max_silence`. People who left since may still have access:");
     lines.list(events, "leaver health", |event| {
-        let since = ["since", "last_delivery_at", "last_received_at"]
-            .iter()
-            .find_map(|key| value_of(event, key));
-        let since = since.map_or(String::new(), |since| format!(", since {since}"));
+        let since =
+            value_of(event, "since").map_or(String::new(), |since| format!(", since {since}"));
         format!("source {}{since}", source(event))
     });
     lines.add("");
@@ -80,10 +84,19 @@ fn silent(events: &[&Event], lines: &mut Lines) -> String {
 fn unhealthy(events: &[&Event], lines: &mut Lines) -> String {
     lines.add("People who leave may be found late:");
     lines.list(events, "leaver health", |event| {
-        let code = value_of(event, "code").unwrap_or_else(|| "unhealthy".to_owned());
-        let since =
-            value_of(event, "since").map_or(String::new(), |since| format!(", since {since}"));
-        format!("source {}: {code}{since}", source(event))
+        let mut text = format!("source {}", source(event));
+        for key in ["part", "code"] {
+            if let Some(value) = value_of(event, key) {
+                text.push_str(&format!(", {value}"));
+            }
+        }
+        if let Some(since) = value_of(event, "since") {
+            text.push_str(&format!(", since {since}"));
+        }
+        if let Some(reason) = value_of(event, "reason") {
+            text.push_str(&format!(": {reason}"));
+        }
+        text
     });
     lines.add("");
     lines.act(&[
@@ -100,7 +113,7 @@ fn paused(events: &[&Event], lines: &mut Lines) -> String {
     let name = |event: &Event| {
         value_of(event, "destination").unwrap_or_else(|| "a destination".to_owned())
     };
-    lines.add("A destination failed repeatedly. Its events wait, and none is lost. It is tried again every 5 minutes:");
+    lines.add("A destination takes no events. They wait, and none is lost. It is tried again every 5 minutes:");
     lines.list(events, "leaver events", |event| {
         let reason = ["because", "reason", "last_error"]
             .iter()

@@ -8,7 +8,7 @@ use crate::domain::printable;
 use crate::events::{Event, EventType};
 
 /// Longest text of one value, in characters.
-const LONGEST: usize = 200;
+const LONGEST: usize = 300;
 
 pub(super) fn text_of(kind: EventType) -> String {
     kind.as_str().to_owned()

@@ -13,7 +13,9 @@ use crate::connect::destinations::SendError;
 use crate::engine::Failure;
 use crate::engine::outbox::{self, NewEvent, Subject};
 use leaver_core::events::EventType;
-use leaver_core::events::retry::{Attempt, PROBE_INTERVAL, Standing, bounded, next_wait};
+use leaver_core::events::retry::{
+    Attempt, PAUSE_AFTER, PROBE_INTERVAL, Standing, bounded, next_wait,
+};
 
 /// An event that an attempt carried.
 #[derive(Clone, Copy, Debug)]
@@ -279,7 +281,8 @@ pub(super) fn next_probe(now: DateTime<Utc>) -> DateTime<Utc> {
 
 fn reason(state: &State) -> String {
     let error = state.last_error.as_deref().unwrap_or("unknown");
-    if state.last_status == Some(410) {
+    // A refusal pauses at once.
+    if state.failures < i32::try_from(PAUSE_AFTER).unwrap_or(i32::MAX) {
         return error.to_owned();
     }
     format!(

@@ -54,7 +54,10 @@ pub(super) async fn send_test(report: &mut CheckReport, settings: &Settings, nam
     let (status, text) = match sent {
         Ok(status) => {
             let elapsed = started.elapsed().as_millis();
-            let text = format!("the test {} was accepted with status {status} after {elapsed} ms", event.id);
+            let text = format!(
+                "the test {} was accepted with status {status} after {elapsed} ms",
+                event.id
+            );
             (CheckStatus::Ok, text)
         }
         Err(error) => {

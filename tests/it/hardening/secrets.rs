@@ -31,7 +31,7 @@ const API: &[&str] = &["API_B"];
 type Row = (&'static [&'static str], &'static [&'static str]);
 
 /// Every command, but those of [`ALL_OR_NONE`].
-const MATRIX: [Row; 48] = [
+const MATRIX: [Row; 52] = [
     (&["health"], &[]),
     (&["migrate"], DB),
     (&["migrate", "--grant-to", "nobody-of-this-name"], DB),
@@ -57,6 +57,23 @@ const MATRIX: [Row; 48] = [
     (&["config", "defaults"], &[]),
     (&["deliveries"], DB),
     (&["replay", "0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10"], DB),
+    (&["events"], DB),
+    (
+        &["events", "retry", "0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10"],
+        DB,
+    ),
+    (
+        &[
+            "events",
+            "recover",
+            "--destination",
+            "bus",
+            "--since",
+            "2026-01-31",
+        ],
+        DB,
+    ),
+    (&["events", "resume", "bus"], DB),
     (&["holds"], DB),
     (&["holds", "list"], DB),
     (&["holds", "approve", "1"], DB),

@@ -11,7 +11,7 @@ use crate::support::process::run;
 use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp};
 
 /// All secrets of the configuration, with valid values.
-const SECRETS: [(&str, &str); 7] = [
+const SECRETS: [(&str, &str); 10] = [
     ("B1", BAMBOOHR_KEY),
     ("B2", "the previous key of bamboohr"),
     ("M1", MERGE_KEY),
@@ -19,6 +19,9 @@ const SECRETS: [(&str, &str); 7] = [
     ("API_M", "api-key-of-merge"),
     ("TOKEN", "token-of-a-linked-account"),
     ("COLLECTOR", "token-of-the-collector"),
+    ("BUS", "whsec_Qm9udXMgb2YgdGhlIGV2ZW50IGJ1cywgbm8uIDE="),
+    ("SLACK", "xoxb-token-of-the-bot"),
+    ("SMTP", "password-of-the-mailbox"),
 ];
 
 const DB: &[&str] = &["DATABASE_URL"];
@@ -197,6 +200,27 @@ async fn company() -> Company {
         [traces]
         endpoint = "{url}"
         headers = {{ authorization = "env:COLLECTOR" }}
+
+        [[destinations]]
+        name = "bus"
+        kind = "webhook"
+        url = "{url}"
+        secrets = ["env:BUS"]
+        events = ["*"]
+        [[destinations]]
+        name = "channel"
+        kind = "slack"
+        token = "env:SLACK"
+        channel = "C0123456789"
+        events = ["*"]
+        [[destinations]]
+        name = "mail"
+        kind = "email"
+        url = "smtp://user@127.0.0.1"
+        password = "env:SMTP"
+        from = "leaver@example.com"
+        to = ["it@example.com"]
+        events = ["*"]
         "#
     );
     let config = app.file("leaver.toml", &config).display().to_string();

@@ -49,9 +49,7 @@ impl Posting {
         write_config(&self.app, &self.receiver, secrets);
         let reloads = self.reloads();
         self.service.process.signal(Signal::SIGHUP);
-        crate::support::process::wait_until("the keys were replaced", || {
-            self.reloads() > reloads
-        });
+        crate::support::process::wait_until("the keys were replaced", || self.reloads() > reloads);
     }
 
     fn reloads(&self) -> usize {
@@ -96,7 +94,10 @@ async fn both_libraries_verify_during_a_rotation() {
     let reloads = posting.reloads();
     write_config(&posting.app, &posting.receiver, r#"["file:missing"]"#);
     posting.service.process.signal(Signal::SIGHUP);
-    posting.service.process.wait_for("cannot read the configuration");
+    posting
+        .service
+        .process
+        .wait_for("cannot read the configuration");
     assert_eq!(posting.reloads(), reloads);
     assert_eq!(posting.leave().await, [false, true]);
     let log = posting.service.stop().err;
@@ -114,7 +115,10 @@ async fn a_changed_body_id_or_time_is_refused() {
     let app = builder.settings(&keys).build().await;
     app.run(&["check", "--send-test", "bus"]).succeeded();
     let request = receiver.requests().pop().unwrap();
-    assert_eq!(request.header("webhook-signature").matches("v1,").count(), 2);
+    assert_eq!(
+        request.header("webhook-signature").matches("v1,").count(),
+        2
+    );
     for key in KEYS {
         let mut changed = vec![request.clone(); 4];
         changed[1].body = [&request.body[..], b" "].concat().into();

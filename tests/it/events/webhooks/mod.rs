@@ -3,6 +3,7 @@
 mod kills;
 mod libraries;
 mod send_test;
+mod speed;
 mod verifiers;
 
 /// Two keys of one destination.

@@ -34,7 +34,10 @@ async fn a_test_event_is_marked_and_fits_its_schema() {
     let app = app(&receiver).await;
     let args = ["check", "--send-test", "bus"];
     let output = app.run(&args).succeeded();
-    assert!(output.out.contains("accepted with status 202"), "{output:?}");
+    assert!(
+        output.out.contains("accepted with status 202"),
+        "{output:?}"
+    );
     let requests = receiver.requests();
     let [request] = requests.as_slice() else {
         panic!("{requests:?}")
@@ -93,7 +96,10 @@ async fn a_test_is_sent_although_another_secret_is_missing() {
     let app = app(&receiver).await;
     let mail = "[[destinations]]\nname = \"mail\"\nkind = \"email\"\nurl = \"smtps://user@mail.example.com\"\n\
                 password = \"env:MISSING\"\nfrom = \"a@example.com\"\nto = [\"b@example.com\"]\nevents = [\"*\"]\n";
-    app.file("leaver.toml", &format!("{}{mail}", bus(&receiver.url, SECRETS)));
+    app.file(
+        "leaver.toml",
+        &format!("{}{mail}", bus(&receiver.url, SECRETS)),
+    );
     let output = app.run(&["check", "--send-test", "bus"]);
     output.findings(&["MISSING is not set", "accepted with status 204"]);
     assert_eq!(receiver.requests().len(), 1);

@@ -13,7 +13,9 @@ use crate::connect::destinations::SendError;
 use crate::engine::Failure;
 use crate::engine::outbox::{self, NewEvent, Subject};
 use leaver_core::events::EventType;
-use leaver_core::events::retry::{Attempt, PROBE_INTERVAL, Standing, bounded, next_wait};
+use leaver_core::events::retry::{
+    Attempt, PAUSE_AFTER, PROBE_INTERVAL, Standing, bounded, next_wait,
+};
 
 /// An event that an attempt carried.
 #[derive(Clone, Copy, Debug)]
@@ -203,6 +205,7 @@ fn apply(
         let (attempt, status, retry_after) = match &one.result {
             Ok(status) => (Attempt::Delivered, Some(*status), None),
             Err(SendError::Gone) => (Attempt::Refused, Some(410), None),
+            Err(SendError::Unusable(_)) => (Attempt::Refused, None, None),
             Err(SendError::Status {
                 status,
                 retry_after,
@@ -278,7 +281,8 @@ pub(super) fn next_probe(now: DateTime<Utc>) -> DateTime<Utc> {
 
 fn reason(state: &State) -> String {
     let error = state.last_error.as_deref().unwrap_or("unknown");
-    if state.last_status == Some(410) {
+    let failures = u32::try_from(state.failures).unwrap_or_default();
+    if state.last_status == Some(410) || failures < PAUSE_AFTER {
         return error.to_owned();
     }
     format!(

@@ -50,13 +50,17 @@ impl Subscriptions {
     /// Returns the subscriptions of all destinations but this one.
     #[must_use]
     pub fn without(&self, destination: &str) -> Self {
-        let others = self.0.iter().filter(|one| one.destination != destination);
-        Self(others.cloned().collect())
+        let others = self.all.iter();
+        let others = others.filter(|one| one.destination != destination);
+        Self {
+            all: others.cloned().collect(),
+            notifies: self.notifies,
+        }
     }
 
     /// Returns the destinations that receive personal values.
     pub fn destinations_with_details(&self) -> impl Iterator<Item = &str> {
-        let receiving = self.0.iter().filter(|one| one.wants_details);
+        let receiving = self.all.iter().filter(|one| one.wants_details);
         receiving.map(|one| one.destination.as_str())
     }
 

@@ -34,6 +34,8 @@ pub(crate) struct Evaluated {
     pub decision: Decision,
     /// The trip that holds the change.
     pub trip: Option<i64>,
+    /// True if a person rejected the change on the same facts.
+    pub is_rejected: bool,
     /// The change that shadow mode replaced.
     pub planned: Option<Planned>,
     /// True if the end was carried out, whether or not the account still exists.
@@ -207,6 +209,7 @@ pub(super) async fn evaluate_facts(
             link_gone: gone,
             decision,
             trip: None,
+            is_rejected: false,
             planned: None,
         });
     }

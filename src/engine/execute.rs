@@ -10,6 +10,7 @@ use super::changes::ChangeSet;
 use super::effects;
 use super::evaluate::{Evaluated, Evaluation, evaluate_answers, evaluate_facts};
 use super::origin::{Cause, Origin};
+pub use super::outcome::Outcome;
 use super::policies::Policies;
 use super::safeguard::{self, Admission, Wanted, change_of};
 use super::shadow::plan::PlannedChange;
@@ -26,77 +27,11 @@ use crate::roster;
 use leaver_core::decision::assess::assess;
 use leaver_core::decision::departure;
 use leaver_core::decision::policy::Policy;
-use leaver_core::decision::{Action, Decision, NoActionReason, RequestedAction};
+use leaver_core::decision::{Action, Decision, NoActionReason};
 use leaver_core::domain::{Employee, EmployeeKey};
 
 /// Other processes are notified of an end that is scheduled within this time. They look up later ones before.
 const DUE_SOON: TimeDelta = TimeDelta::minutes(2);
-
-/// The effect on the account of one employee.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    strum::IntoStaticStr,
-    strum::VariantNames,
-)]
-#[strum(serialize_all = "snake_case")]
-pub enum Outcome {
-    /// The account was deactivated.
-    Deactivated,
-    /// The account was reactivated.
-    Reactivated,
-    /// The end of access was scheduled or moved.
-    Scheduled,
-    /// A hold was opened: a person decides.
-    Held,
-    /// The account stays active.
-    Kept,
-    /// The account was inactive before.
-    AlreadyInactive,
-    /// The database did not carry out the decision. It is tried again.
-    Blocked,
-    /// The employee has no account.
-    NoAccount,
-    /// The observation repeats what is known.
-    Unchanged,
-    /// The observation is older than what is known.
-    Stale,
-    /// The employee is read from the provider's API first.
-    Reading,
-    /// The source is in shadow mode: the change is planned.
-    Planned,
-}
-
-impl Outcome {
-    /// All names.
-    pub(crate) const NAMES: &'static [&'static str] = <Self as strum::VariantNames>::VARIANTS;
-
-    /// Returns whether something was changed or was to be changed, as opposed to found.
-    #[must_use]
-    pub fn is_change(self) -> bool {
-        matches!(
-            self,
-            Self::Deactivated
-                | Self::Reactivated
-                | Self::Scheduled
-                | Self::Held
-                | Self::Blocked
-                | Self::Planned
-        )
-    }
-
-    /// Returns the name used in `leaver.deliveries.outcome` and in the metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-}
 
 /// The effects of a list of decisions.
 #[derive(Debug, Default)]
@@ -209,6 +144,7 @@ pub(crate) async fn execute_unrecorded(
         .collect();
     let mut changes = ChangeSet::new(&origin.actor, now, &applied);
     let mut refused = outbox::Refused::default();
+    let mut assessed = outbox::employment::Assessed::new(policies);
     let mut saved = unconfigured;
     let mut is_due_soon = false;
     for evaluated in decided {
@@ -219,8 +155,10 @@ pub(crate) async fn execute_unrecorded(
             Some(_) => true,
             None => account.as_ref().is_some_and(|account| account.is_active),
         };
+        let is_held = evaluated.trip.is_some() || evaluated.is_rejected;
         let Evaluated {
             mut employee,
+            employment,
             decision,
             trip,
             ..
@@ -245,6 +183,7 @@ pub(crate) async fn execute_unrecorded(
             report.blocked.insert(employee.key.clone(), reason);
             refused.add(&decision, employee.work_email());
         }
+        assessed.add(&employee, &employment, is_held);
         saved.push(employee);
     }
     let ChangeSet {
@@ -275,13 +214,16 @@ pub(crate) async fn execute_unrecorded(
             actor: origin.actor.clone(),
         });
     }
+    // What became known of a person comes before what follows from it.
+    let mut in_order: Events = assessed.events(conn, now).await?.into_iter().collect();
+    in_order.extend(events);
     roster::store::save_evaluated(conn, &saved, |key| keeps_plan.contains(key), now).await?;
     report.reads_pending = roster::pending_reads::store::insert(conn, &to_read, now).await?;
     audit::store::record(conn, &entries, now).await?;
     if is_due_soon {
         notification::store::send(conn, Topic::Schedule).await?;
     }
-    Ok((report, events))
+    Ok((report, in_order))
 }
 
 /// Replaces the changes of sources in shadow mode, and those that the safeguard holds. Without a change that is due, it runs no

@@ -182,6 +182,11 @@ impl Components {
                     .iter()
                     .map(|source| (source.name.clone(), source.provider_config.clone()))
                     .collect(),
+                settings
+                    .destinations
+                    .iter()
+                    .map(|one| one.name().to_owned())
+                    .collect(),
                 Arc::clone(intake.signs()),
             ),
             intake,

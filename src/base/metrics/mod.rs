@@ -22,7 +22,7 @@ use prometheus_client::registry::{Metric, Registry, Unit};
 pub(crate) use self::counters::CounterLabels;
 use self::events::EventCounters;
 pub use self::exposition::Format;
-pub use self::gauges::{Gauges, SourceGauges};
+pub use self::gauges::{DestinationGauges, Gauges, SourceGauges};
 use self::labels::{
     Build, Listener, ListenerReason, Outcome, RejectReason, Source, SourceOutcome, SourceReason,
 };

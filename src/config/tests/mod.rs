@@ -14,6 +14,7 @@ use leaver_core::domain::{Provider, Tenant, WorkEmail};
 use leaver_core::providers::Tenancy;
 use leaver_core::signature::{Layout, Scheme};
 
+mod destinations;
 mod documentation;
 mod enum_words;
 mod keys;

@@ -111,6 +111,18 @@ impl Destination {
     }
 }
 
+impl DestinationKind {
+    /// Returns the word for it in the configuration.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Webhook(_) => "webhook",
+            Self::Slack(_) => "slack",
+            Self::Email(_) => "email",
+        }
+    }
+}
+
 /// Why an attempt failed. Texts contain no secret and no part of a response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SendError {

@@ -1,6 +1,7 @@
 //! The outbox: events for other systems, written in the transaction of the change (ADR 0018).
 
 mod accounts;
+pub(crate) mod employment;
 mod holds;
 pub(crate) mod problems;
 pub(crate) mod store;

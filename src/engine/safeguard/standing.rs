@@ -48,6 +48,7 @@ pub(crate) async fn apply(
         };
         evaluated.decision.action = Action::Hold(request);
         evaluated.trip = trip.filter(|_| !is_rejected);
+        evaluated.is_rejected = is_rejected;
     }
     Ok(())
 }

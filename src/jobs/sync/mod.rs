@@ -5,6 +5,7 @@ mod collect;
 mod error;
 pub mod gaps;
 mod failed_read;
+mod problems;
 pub mod pending_reads;
 
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::{Connection, PgConnection};
+use sqlx::PgConnection;
 use tracing::{info, warn};
 
 use self::collect::SyncRun;
@@ -22,7 +23,6 @@ use crate::connect::{EmployeeBatches, ProviderClient, ReadWay, Selection, Synced
 use crate::db::advisory_lock::AdvisoryLock;
 use crate::engine::Engine;
 use crate::engine::execute::Outcome;
-use crate::engine::outbox::problems::{self, Checked, Problem, ProblemCode, record_problems};
 use crate::jobs::runner::{Job, Next};
 use crate::jobs::traces::TracedRead;
 use crate::roster::sync_state::{self, SyncState};
@@ -183,7 +183,8 @@ impl Syncer {
             let mut report = run.report(since.is_none(), &company.client.host(), result);
             report.way = account.read_way();
             let state = self.next_state(&report, previous, began);
-            let saved = self.save(&mut lock, &state, report.are_credentials_refused);
+            let is_refused = report.are_credentials_refused;
+            let saved = problems::save(&self.engine, &mut lock, &state, is_refused);
             let recorded = pool.with_silence_timeout(saved).await?;
             self.engine.notify_jobs(false, false, recorded);
             // An empty list is no fact about anybody.
@@ -199,45 +200,6 @@ impl Syncer {
         }
         lock.release().await?;
         Ok(Some(reports))
-    }
-
-    /// Stores the state, and records an event if a problem begins. Returns whether there was an event.
-    async fn save(
-        &self,
-        conn: &mut PgConnection,
-        state: &SyncState,
-        are_credentials_refused: bool,
-    ) -> Result<bool, sqlx::Error> {
-        let subscriptions = self.engine.policies.subscriptions();
-        let codes = [ProblemCode::SyncIncomplete, ProblemCode::CredentialsRefused];
-        if !problems::wants_problems(subscriptions, &codes) {
-            sync_state::store::save(conn, state).await?;
-            return Ok(false);
-        }
-        let now = self.engine.clock.now();
-        let code = if are_credentials_refused {
-            ProblemCode::CredentialsRefused
-        } else {
-            ProblemCode::SyncIncomplete
-        };
-        let found = state.incomplete.clone().map(|reason| Problem {
-            source: state.source.clone(),
-            code,
-            part: state.linked_account_id.clone(),
-            since: now,
-            reason: Some(reason),
-        });
-        let checked = Checked {
-            sources: std::slice::from_ref(&state.source),
-            codes: &codes,
-            part: Some(&state.linked_account_id),
-        };
-        let found: Vec<Problem> = found.into_iter().collect();
-        let mut tx = conn.begin().await?;
-        sync_state::store::save(&mut tx, state).await?;
-        let recorded = record_problems(&mut tx, subscriptions, &checked, &found, now).await?;
-        tx.commit().await?;
-        Ok(recorded)
     }
 
     /// Deletes confirmations that are too old to matter. A complete read deletes no younger ones: an employee of whom it brought

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Health, SourceHealth, codes};
+use super::{Health, SourceHealth, codes, destinations};
 use crate::base::metrics::{Gauges, Metrics, SourceGauges};
 use leaver_core::safeguard::SourceMode;
 
@@ -30,6 +30,7 @@ impl Health {
                 .drift
                 .as_ref()
                 .map(|drift| drift.terminated_with_access),
+            destinations: destinations::gauges(&self.destinations, now),
             sources: self
                 .sources
                 .iter()

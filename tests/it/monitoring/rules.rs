@@ -94,6 +94,7 @@ fn each_reason_of_health_has_an_alert() {
             "provider_webhook_problem",
             "leaver_provider_webhooks_unhealthy",
         ),
+        ("events_waiting", "leaver_events_oldest_age_seconds"),
     ];
     for code in excluded.split('|') {
         let gauge = gauges.iter().find(|(reason, _)| *reason == code);

@@ -86,7 +86,8 @@ pub(super) fn is_reported_since(employee: &Employee) -> bool {
 ///
 /// A repeated status, or a termination date that is added to it, then gives no access back. Neither does a hire date that
 /// the person could see, unless the HR system had announced an end before it.
-pub(super) fn outlasts_the_facts(policy: &Policy, employee: &Employee) -> bool {
+#[must_use]
+pub fn outlasts_the_facts(policy: &Policy, employee: &Employee) -> bool {
     employee.departure.is_some_and(|departure| {
         let known = departure.termination_date;
         departure.while_employed

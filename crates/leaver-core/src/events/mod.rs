@@ -1,5 +1,6 @@
 //! Events for other systems: their types, which destination wants which, the form in which they are sent, and signatures.
 
+pub mod employment;
 mod envelope;
 mod event_type;
 pub mod messages;

@@ -50,8 +50,7 @@ impl Subscriptions {
     /// Returns the subscriptions of all destinations but this one.
     #[must_use]
     pub fn without(&self, destination: &str) -> Self {
-        let others = self.all.iter();
-        let others = others.filter(|one| one.destination != destination);
+        let others = self.all.iter().filter(|one| one.destination != destination);
         Self {
             all: others.cloned().collect(),
             notifies: self.notifies,

@@ -21,7 +21,8 @@ use crate::engine::outbox;
 use crate::engine::policies::Policies;
 use crate::engine::shadow;
 use crate::roster::{self, sharing::Sharing};
-use leaver_core::decision::{Action, Decision, departure};
+use leaver_core::decision::assess::Employment;
+use leaver_core::decision::{Action, Decision, RequestedAction, departure};
 use leaver_core::domain::{Account, AccountId, DeliveryId, Employee, Tenant, WorkEmail};
 
 /// The accounts that an approval is about.
@@ -170,6 +171,7 @@ async fn try_to_approve(
         employee.without_account_since = None;
         employee.account_id = link.cloned();
     }
+    events.extend(employment_events(&mut tx, policies, &employees, &hold, now).await?);
     roster::store::save(&mut tx, &employees, now).await?;
     let direction = if reactivates {
         Direction::Reactivated
@@ -220,6 +222,25 @@ async fn try_to_approve(
             .collect(),
         hold,
     })
+}
+
+/// Returns the events about employees whose end of employment the person confirmed.
+async fn employment_events(
+    conn: &mut PgConnection,
+    policies: &Policies,
+    employees: &[Employee],
+    hold: &Hold,
+    now: DateTime<Utc>,
+) -> Result<Vec<outbox::NewEvent>, sqlx::Error> {
+    let mut assessed = outbox::employment::Assessed::new(policies);
+    if hold.requested_action == RequestedAction::Deactivate.as_str() {
+        let reason = hold.reason.clone();
+        let left = Employment::Left { reason };
+        for employee in employees {
+            assessed.add(employee, &left, false);
+        }
+    }
+    assessed.events(conn, now).await
 }
 
 /// Returns the accounts that an approval is about, at least one.

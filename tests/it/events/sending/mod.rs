@@ -15,12 +15,14 @@ use tokio_util::sync::CancellationToken;
 use crate::support::driving::{REACTIVATE, terminated, working};
 use crate::support::{BAMBOOHR_KEY, END_SESSIONS, TestApp};
 
+const OPS_KEY: &str = "whsec_bGVhdmVyLXRlc3RzLXNpZ24tZXZlbnRzLXdpdGgtdGhhdA==";
 const BUS_KEY: &str = "whsec_bGVhdmVyLXRlc3RzLXNpZ24tZXZlbnRzLXdpdGgtdGhpcw==";
 
 /// Returns the section of a webhook.
 fn webhook(name: &str, url: &str, events: &str) -> String {
+    let secret = format!("env:{}_WHSEC", name.to_uppercase());
     format!(
-        "[[destinations]]\nname = \"{name}\"\nkind = \"webhook\"\nurl = \"{url}\"\nsecrets = [\"env:BUS_WHSEC\"]\nevents = [{events}]\n"
+        "[[destinations]]\nname = \"{name}\"\nkind = \"webhook\"\nurl = \"{url}\"\nsecrets = [\"{secret}\"]\nevents = [{events}]\n"
     )
 }
 
@@ -29,6 +31,7 @@ async fn app_with(destinations: &str, people: usize) -> TestApp {
     let variables = [
         ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
         ("BUS_WHSEC", BUS_KEY),
+        ("OPS_WHSEC", OPS_KEY),
         END_SESSIONS,
         REACTIVATE,
     ];

@@ -37,7 +37,7 @@ async fn an_event_dies_after_eleven_attempts_and_holds_up_nobody() {
         flip(&mut app, [2], is_leaving).await;
         send_due(&sender).await;
         is_leaving = !is_leaving;
-        let next = "SELECT extract(epoch FROM min(next_at))::bigint FROM leaver.outbox_attempts WHERE state = 'due' AND attempts > 0";
+        let next = "SELECT COALESCE(extract(epoch FROM min(next_at)), 0)::bigint FROM leaver.outbox_attempts WHERE state = 'due' AND attempts > 0";
         let next = DateTime::from_timestamp(app.count(next).await + 1, 0).unwrap();
         if next > app.parts.engine.clock.now() {
             app.clock.set(next);

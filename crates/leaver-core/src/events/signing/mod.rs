@@ -136,6 +136,12 @@ impl fmt::Debug for SigningKey {
     }
 }
 
+/// Returns the text of a symmetric key with these bytes.
+#[must_use]
+pub fn symmetric_secret(bytes: &[u8]) -> String {
+    format!("whsec_{}", STANDARD.encode(bytes))
+}
+
 fn decode(text: &str, prefix: &'static str) -> Result<Vec<u8>, InvalidKey> {
     let decoded = STANDARD.decode(text);
     decoded.map_err(|_| InvalidKey::NotBase64(prefix))

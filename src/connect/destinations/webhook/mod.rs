@@ -71,3 +71,10 @@ impl Webhook {
         body.map_err(|error| SendError::Refused(format!("the event cannot be written: {error}")))
     }
 }
+
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    reason = "a test that cannot set itself up should fail"
+)]
+mod tests;

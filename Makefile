@@ -1,5 +1,6 @@
 # `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, and `make test` PgBouncer,
-# HAProxy, nginx, Prometheus and libraries of Standard Webhooks too. They start private servers and stop them afterwards.
+# HAProxy, nginx, Prometheus, a mail server and libraries of Standard Webhooks too. They start private servers and stop them
+# afterwards.
 .PHONY: help demo test book rest versions failover sweep-writes simulation large-table standby-outage check lint \
 	advisories fix queries man dist package package-proof image reproducible pin-bases chart bench fuzz events events-speed
 
@@ -26,6 +27,7 @@ test:            ## run all tests
 	@./.ci/ensure-servers
 	@./.ci/ensure-packaging
 	@./.ci/ensure-prometheus
+	@./.ci/ensure-aiosmtpd
 	@./.ci/ensure-standardwebhooks
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} $(CARGO_TEST) -- $(addprefix --skip ,$(TIMED))
 	$(CARGO_TEST) --test it -- --test-threads=1 $(TIMED)

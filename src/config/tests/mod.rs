@@ -19,6 +19,7 @@ mod documentation;
 mod enum_words;
 mod keys;
 mod layers;
+mod messages;
 mod mistakes;
 mod scope;
 mod secrets;

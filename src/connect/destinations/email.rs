@@ -138,8 +138,11 @@ impl Mailer {
         if info.supports_feature(Extension::EightBitMime) {
             parameters.push(MailParameter::Body(MailBodyParameter::EightBitMime));
         }
-        let mut addresses = self.to.iter().chain([&self.from]);
-        if !addresses.all(|mailbox| mailbox.email.as_ref().is_ascii()) {
+        let is_ascii = |mailbox: &Mailbox| {
+            let address: &str = mailbox.email.as_ref();
+            address.is_ascii()
+        };
+        if !self.to.iter().chain([&self.from]).all(is_ascii) {
             if !info.supports_feature(Extension::SmtpUtfEight) {
                 return Err(SendError::Unusable(format!(
                     "{} takes no addresses with letters outside ASCII; change `from` or `to`",

@@ -281,8 +281,8 @@ pub(super) fn next_probe(now: DateTime<Utc>) -> DateTime<Utc> {
 
 fn reason(state: &State) -> String {
     let error = state.last_error.as_deref().unwrap_or("unknown");
-    // A refusal pauses at once.
-    if state.failures < i32::try_from(PAUSE_AFTER).unwrap_or(i32::MAX) {
+    let failures = u32::try_from(state.failures).unwrap_or_default();
+    if state.last_status == Some(410) || failures < PAUSE_AFTER {
         return error.to_owned();
     }
     format!(

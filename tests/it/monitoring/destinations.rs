@@ -10,10 +10,7 @@ use crate::support::{BAMBOOHR_KEY, TestApp, employees};
 #[tokio::test]
 async fn faults_of_a_destination_fire_their_alerts() {
     let bus = Receiver::start().await;
-    let secrets = [
-        ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
-        RECEIVER_KEYS[0],
-    ];
+    let secrets = [("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY), RECEIVER_KEYS[0]];
     let mut app = TestApp::builder()
         .config_file(&webhook("bus", &bus.url, "account.*"), &secrets)
         .build()

@@ -56,7 +56,8 @@ async fn each_reason_of_health_has_a_series_from_the_start() {
         .collect();
     assert_eq!(table("| code | status |"), served);
     // Each code in the program is among them.
-    let program = read("src/reports/health/reasons.rs") + &read("src/reports/health/destinations.rs");
+    let program =
+        read("src/reports/health/reasons.rs") + &read("src/reports/health/destinations.rs");
     let codes = program.split("Reason::new(").skip(1).filter_map(|call| {
         let first = call.trim_start().strip_prefix('"')?;
         Some(first.split('"').next().unwrap().to_owned())

@@ -51,7 +51,10 @@ async fn the_list_filters_by_destination_state_type_and_time() {
 
     let wrong = app.run(&["events", "--destination", "mail"]);
     assert_eq!(wrong.code, Some(2), "{wrong:?}");
-    assert!(wrong.err.contains("the destinations are: bus, ops"), "{wrong:?}");
+    assert!(
+        wrong.err.contains("the destinations are: bus, ops"),
+        "{wrong:?}"
+    );
     assert_eq!(app.run(&["events", "--type", "hold"]).code, Some(2));
     let misplaced = app.run(&["events", "--state", "done", "resume", "bus"]);
     assert_eq!(misplaced.code, Some(2), "{misplaced:?}");
@@ -66,7 +69,10 @@ async fn dead_events_are_sent_again_on_request() {
     make_dead(&mut app).await;
     let list = app.run(&["events", "--json"]).json();
     let id = list[0]["id"].as_str().unwrap().to_owned();
-    let one = app.run(&["events", "retry", &id, "--json"]).succeeded().json();
+    let one = app
+        .run(&["events", "retry", &id, "--json"])
+        .succeeded()
+        .json();
     assert_eq!(one[0]["result"], "due");
     assert_eq!(one[0]["destination"], "bus");
     catch_up(&app);
@@ -75,7 +81,14 @@ async fn dead_events_are_sent_again_on_request() {
     let again = app.run(&["events", "retry", &id, "--json"]).succeeded();
     assert_eq!(again.json()[0]["result"], "already_sent");
 
-    let all = app.run(&["events", "retry", "--destination", "bus", "--dead", "--json"]);
+    let all = app.run(&[
+        "events",
+        "retry",
+        "--destination",
+        "bus",
+        "--dead",
+        "--json",
+    ]);
     assert_eq!(all.succeeded().json()["due"], 1);
     assert_eq!(send_due(&sender).await, 1);
 
@@ -97,11 +110,22 @@ async fn a_later_destination_gets_recorded_events_under_their_ids() {
     let both = first + &webhook("ops", &ops.url, "account.deactivated");
     let file = app.file("both.toml", &both).display().to_string();
     let config = [("LEAVER_CONFIG", file.as_str())];
-    let args = ["events", "recover", "--destination", "ops", "--since", "2026-11-22"];
+    let args = [
+        "events",
+        "recover",
+        "--destination",
+        "ops",
+        "--since",
+        "2026-11-22",
+    ];
     let recovered = app.run_with(&[&args[..], &["--json"]].concat(), &config);
     assert_eq!(recovered.succeeded().json()["due"], 3);
     catch_up(&app);
-    let variables = [RECEIVER_KEYS[0], RECEIVER_KEYS[1], ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY)];
+    let variables = [
+        RECEIVER_KEYS[0],
+        RECEIVER_KEYS[1],
+        ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
+    ];
     let settings = Settings::load(Some(file.as_ref()), &Environment::of(variables)).unwrap();
     let engine = Arc::clone(&app.parts.engine);
     let to_ops = Sender::new(engine, &settings.destinations[1], None).unwrap();
@@ -119,7 +143,15 @@ async fn a_later_destination_gets_recorded_events_under_their_ids() {
     let again = app.run_with(&args, &config).succeeded();
     assert_eq!(again.out, "3 events due at ops\n");
     assert_eq!(send_due(&to_ops).await, 3);
-    let late = ["events", "recover", "--destination", "ops", "--since", "2026-11-23", "--json"];
+    let late = [
+        "events",
+        "recover",
+        "--destination",
+        "ops",
+        "--since",
+        "2026-11-23",
+        "--json",
+    ];
     assert_eq!(app.run_with(&late, &config).json()["due"], 0);
 }
 
@@ -134,7 +166,10 @@ async fn a_pause_ends_on_request() {
     bus.answers(204);
     assert_eq!(send_due(&sender).await, 0, "paused");
     let listed = app.run(&["events"]).succeeded();
-    assert!(listed.err.contains("destination bus is paused since"), "{listed:?}");
+    assert!(
+        listed.err.contains("destination bus is paused since"),
+        "{listed:?}"
+    );
     assert!(listed.err.contains("20 events wait"), "{listed:?}");
     let resumed = app.run(&["events", "resume", "bus"]).succeeded();
     assert!(resumed.out.contains("was paused since"), "{resumed:?}");

@@ -75,7 +75,11 @@ async fn events_are_deleted_after_the_retention_and_not_before() {
     app.advance(TimeDelta::days(2));
     app.parts.housekeeping.run_once().await.unwrap();
     assert_eq!(app.count(EVENTS).await, 0);
-    assert_eq!(app.count("SELECT count(*) FROM leaver.outbox_attempts").await, 0);
+    assert_eq!(
+        app.count("SELECT count(*) FROM leaver.outbox_attempts")
+            .await,
+        0
+    );
 }
 
 #[tokio::test]
@@ -102,8 +106,11 @@ async fn lists_logs_metrics_and_health_name_nobody() {
     bus.answers(500);
     let service = app.serve(&[("LEAVER_LOG", "debug")]);
     wait_until("a pause", || bus.requests().len() >= 5);
-    app.wait_for_count(1, "SELECT count(*) FROM leaver.destinations WHERE paused_at IS NOT NULL")
-        .await;
+    app.wait_for_count(
+        1,
+        "SELECT count(*) FROM leaver.destinations WHERE paused_at IS NOT NULL",
+    )
+    .await;
     let mut shown = vec![
         app.run(&["events"]).succeeded().out,
         app.run(&["events", "--json"]).succeeded().out,
@@ -113,7 +120,7 @@ async fn lists_logs_metrics_and_health_name_nobody() {
     let stopped = service.stop();
     shown.extend([stopped.out, stopped.err]);
     for text in shown {
-        assert!(text.contains("bus") , "{text}");
+        assert!(text.contains("bus"), "{text}");
         for word in ["Scully", "dana", "example.com"] {
             assert!(!text.contains(word), "{word} in {text}");
         }

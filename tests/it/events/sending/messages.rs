@@ -3,8 +3,8 @@
 use chrono::TimeDelta;
 
 use super::{flip, send_due, sender};
-use crate::support::event_receiver::Receiver;
 use crate::support::driving::REACTIVATE;
+use crate::support::event_receiver::Receiver;
 use crate::support::{BAMBOOHR_KEY, END_SESSIONS, TestApp};
 
 async fn app_with_channel(url: &str) -> TestApp {

@@ -15,8 +15,8 @@ use leaver::jobs::outbox::Sender;
 use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
-use crate::support::event_receiver::RECEIVER_KEYS;
 use crate::support::driving::{REACTIVATE, terminated, working};
+use crate::support::event_receiver::RECEIVER_KEYS;
 use crate::support::{BAMBOOHR_KEY, END_SESSIONS, TestApp};
 
 /// Returns an app with these destinations and one source, whose employees 1 to `people` have accounts.

@@ -9,8 +9,12 @@ use crate::support::event_receiver::{Receiver, webhook};
 async fn codes(app: &TestApp) -> Vec<String> {
     let health = app.get("/health").await.body;
     let reasons = health["reasons"].as_array().unwrap().clone();
-    let codes = reasons.iter().map(|one| one["code"].as_str().unwrap().to_owned());
-    codes.filter(|code| code.contains("event") || code.contains("destination")).collect()
+    let codes = reasons
+        .iter()
+        .map(|one| one["code"].as_str().unwrap().to_owned());
+    codes
+        .filter(|code| code.contains("event") || code.contains("destination"))
+        .collect()
 }
 
 async fn metrics(app: &TestApp) -> Vec<String> {
@@ -33,8 +37,17 @@ async fn a_410_degrades_health_until_the_destination_is_back() {
     assert_eq!(health["status"], "degraded");
     assert_eq!(codes(&app).await, ["destination_paused"]);
     assert_eq!(health["destinations"]["bus"]["pending"], 1);
-    assert!(health["destinations"]["bus"]["paused_because"].as_str().unwrap().contains("410"));
-    assert!(metrics(&app).await.contains(&"leaver_destination_paused{destination=\"bus\"} 1".to_owned()));
+    assert!(
+        health["destinations"]["bus"]["paused_because"]
+            .as_str()
+            .unwrap()
+            .contains("410")
+    );
+    assert!(
+        metrics(&app)
+            .await
+            .contains(&"leaver_destination_paused{destination=\"bus\"} 1".to_owned())
+    );
     bus.answers(204);
     app.advance(TimeDelta::minutes(5));
     send_due(&sender).await;
@@ -53,7 +66,8 @@ async fn late_and_dead_events_degrade_health() {
     assert_eq!(codes(&app).await, [""; 0]);
     app.advance(TimeDelta::seconds(1));
     assert_eq!(codes(&app).await, ["events_waiting"]);
-    app.sql("UPDATE leaver.outbox_attempts SET attempts = 10").await;
+    app.sql("UPDATE leaver.outbox_attempts SET attempts = 10")
+        .await;
     send_due(&sender).await;
     assert_eq!(codes(&app).await, ["events_dead"]);
     let text = app.get("/health").await.body["reasons"].to_string();
@@ -75,7 +89,10 @@ async fn series_of_destinations_are_there_at_zero() {
     ];
     let found = metrics(&app).await;
     for line in zero {
-        assert!(found.iter().any(|one| one == line), "no {line} in {found:?}");
+        assert!(
+            found.iter().any(|one| one == line),
+            "no {line} in {found:?}"
+        );
     }
     flip(&mut app, 1..=3, true).await;
     app.advance(TimeDelta::seconds(7));
@@ -84,9 +101,14 @@ async fn series_of_destinations_are_there_at_zero() {
     assert!(found.contains(&"leaver_events_oldest_age_seconds{destination=\"bus\"} 7".to_owned()));
     send_due(&sender(&app, "bus")).await;
     let found = metrics(&app).await;
-    assert!(found.contains(&"leaver_events_total{destination=\"bus\",outcome=\"sent\"} 3".to_owned()));
+    assert!(
+        found.contains(&"leaver_events_total{destination=\"bus\",outcome=\"sent\"} 3".to_owned())
+    );
     let all = app.get("/metrics").await.body;
     let all = all.as_str().unwrap();
     assert!(all.contains("leaver_event_delay_seconds_count 3"), "{all}");
-    assert!(all.contains("leaver_event_delay_seconds_bucket{le=\"5.0\"} 0"), "{all}");
+    assert!(
+        all.contains("leaver_event_delay_seconds_bucket{le=\"5.0\"} 0"),
+        "{all}"
+    );
 }

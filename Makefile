@@ -1,7 +1,8 @@
 # `make demo` and `make test` need only Rust. They install Postgres binaries if there are none, and `make test` PgBouncer,
-# HAProxy, nginx and Prometheus too. They start private servers and stop them afterwards.
+# HAProxy, nginx, Prometheus, a mail server and libraries of Standard Webhooks too. They start private servers and stop them
+# afterwards.
 .PHONY: help demo test book rest versions failover sweep-writes simulation large-table standby-outage check lint \
-	advisories fix queries man dist package package-proof image reproducible pin-bases chart bench fuzz
+	advisories fix queries man dist package package-proof image reproducible pin-bases chart bench fuzz events events-speed
 
 help:            ## print this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -12,7 +13,7 @@ demo:            ## run the end-to-end demo, no setup; Ctrl-C stops it (ARGS=--o
 
 # Tests that compare a time with a limit, or what one server read: they run alone, since neighbours change both.
 TIMED = connections:: correctness::locked databases::bounds databases::failover databases::idle \
-	databases::numbers::large draining:: faults::black_hole faults::disk faults::hostile faults::points hardening::slices \
+	databases::numbers::large draining:: events::webhooks::speed faults::black_hole faults::disk faults::hostile faults::points hardening::slices \
 	hardening::slots intake:: pull_clients::retries safeguard::release::a_release_of_many safeguard::tripped \
 	scale:: serving::stop sweeps::writes webhooks::unavailable
 # Tests mostly wait for processes and databases, so two more run than there are processors.
@@ -26,6 +27,8 @@ test:            ## run all tests
 	@./.ci/ensure-servers
 	@./.ci/ensure-packaging
 	@./.ci/ensure-prometheus
+	@./.ci/ensure-aiosmtpd
+	@./.ci/ensure-standardwebhooks
 	RUST_TEST_THREADS=$${RUST_TEST_THREADS:-$(THREADS)} $(CARGO_TEST) -- $(addprefix --skip ,$(TIMED))
 	$(CARGO_TEST) --test it -- --test-threads=1 $(TIMED)
 
@@ -67,6 +70,17 @@ simulation:      ## run LISTS=400 random lists of operations against the model (
 	@./.ci/ensure-postgres
 	SIMULATION_SEED=$(SEED) SIMULATION_LISTS=$(LISTS) cargo test --locked --features failpoints --test it -- \
 		simulation::random_operations --nocapture
+
+events:          ## kill the service and Postgres EVENTS_KILLS=60 times while 3000 people leave or stay, and compare events with flips
+	@./.ci/ensure-postgres
+	@./.ci/ensure-standardwebhooks
+	EVENTS_PEOPLE=$${EVENTS_PEOPLE:-3000} EVENTS_KILLS=$${EVENTS_KILLS:-60} $(CARGO_TEST) --test it -- \
+		events::webhooks::kills --nocapture --test-threads=1
+
+events-speed:    ## measure flip to receipt for EVENTS_SPEED_SECONDS=30, and webhooks in with and without a destination
+	@./.ci/ensure-postgres
+	EVENTS_SPEED_SECONDS=$${EVENTS_SPEED_SECONDS:-30} EVENTS_INTAKE=$${EVENTS_INTAKE:-5} $(CARGO_TEST) --release --test it -- \
+		events::webhooks::speed --nocapture --test-threads=1
 
 ROWS = 2000000
 

@@ -27,6 +27,7 @@ COMMENT ON COLUMN leaver.outbox.data IS 'The content, without names, e-mails and
 COMMENT ON COLUMN leaver.outbox.details IS 'Personal values, for destinations that receive them. Removed once no attempt needs them.';
 
 CREATE INDEX outbox_person_idx ON leaver.outbox (source, tenant, employee_id, sequence) WHERE employee_id IS NOT NULL;
+CREATE INDEX outbox_occurred_idx ON leaver.outbox (occurred_at);
 CREATE INDEX outbox_details_idx ON leaver.outbox (id) WHERE details IS NOT NULL;
 
 CREATE TABLE leaver.outbox_attempts (
@@ -36,6 +37,7 @@ CREATE TABLE leaver.outbox_attempts (
                              CHECK (state IN ('due', 'leased', 'done', 'dead')),
     attempts     integer     NOT NULL DEFAULT 0,
     next_at      timestamptz NOT NULL,
+    since        timestamptz NOT NULL DEFAULT now(),
     leased_until timestamptz,
     finished_at  timestamptz,
     last_status  integer,
@@ -51,6 +53,7 @@ COMMENT ON COLUMN leaver.outbox_attempts.destination IS 'Name of the configured 
 COMMENT ON COLUMN leaver.outbox_attempts.state IS 'due: to be sent. leased: a process sends it now. done: the destination has it. dead: given up; `leaver events retry` sends it again.';
 COMMENT ON COLUMN leaver.outbox_attempts.attempts IS 'Number of failed attempts.';
 COMMENT ON COLUMN leaver.outbox_attempts.next_at IS 'Earliest time of the next attempt.';
+COMMENT ON COLUMN leaver.outbox_attempts.since IS 'Since when it waits: when the event was recorded, or a person had it sent again.';
 COMMENT ON COLUMN leaver.outbox_attempts.leased_until IS 'When another process may send it, if the first one ended.';
 COMMENT ON COLUMN leaver.outbox_attempts.finished_at IS 'When it was done or dead.';
 COMMENT ON COLUMN leaver.outbox_attempts.last_status IS 'Status of the last response.';
@@ -86,6 +89,8 @@ CREATE TABLE leaver.destinations (
     paused_at         timestamptz,
     paused_because    text,
     probe_at          timestamptz,
+    probed_event      uuid,
+    wait_until        timestamptz,
     last_delivered_at timestamptz,
     last_failed_at    timestamptz,
     last_status       integer,
@@ -99,6 +104,8 @@ COMMENT ON COLUMN leaver.destinations.failures IS 'Failed attempts in a row, ove
 COMMENT ON COLUMN leaver.destinations.paused_at IS 'Since when it is paused. Events wait meanwhile. Empty if it is not.';
 COMMENT ON COLUMN leaver.destinations.paused_because IS 'Why it is paused.';
 COMMENT ON COLUMN leaver.destinations.probe_at IS 'When a paused destination is tried again.';
+COMMENT ON COLUMN leaver.destinations.probed_event IS 'The event that was last tried while it is paused. The next one is tried then.';
+COMMENT ON COLUMN leaver.destinations.wait_until IS 'Nothing is sent before: it asked for this wait (Retry-After).';
 COMMENT ON COLUMN leaver.destinations.last_delivered_at IS 'When it last received an event.';
 COMMENT ON COLUMN leaver.destinations.last_failed_at IS 'When an attempt last failed.';
 COMMENT ON COLUMN leaver.destinations.last_status IS 'Status of the last response.';

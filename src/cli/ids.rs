@@ -23,6 +23,12 @@ pub(super) fn delivery(text: &str) -> Result<Uuid, &'static str> {
     id.map_err(|_| "it is no id of a delivery; `leaver deliveries` shows them")
 }
 
+/// Parses the id of an event.
+pub(super) fn event(text: &str) -> Result<Uuid, &'static str> {
+    let id = Uuid::try_parse(text.trim());
+    id.map_err(|_| "it is no id of an event; `leaver events` shows them")
+}
+
 /// Parses the id of a batch of changes.
 pub(super) fn batch(text: &str) -> Result<Uuid, &'static str> {
     let id = Uuid::try_parse(text.trim());

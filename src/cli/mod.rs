@@ -11,6 +11,7 @@ mod drift_rows;
 mod employees;
 mod end;
 mod enforce;
+mod events;
 mod explain;
 mod explain_rows;
 mod globals;
@@ -104,6 +105,7 @@ enum Command {
     Send(send::Send),
     Deliveries(deliveries::Deliveries),
     Replay(replay::Replay),
+    Events(events::Events),
     Holds(holds::Holds),
     Safeguard(safeguard::Safeguard),
     End(end::End),
@@ -248,6 +250,7 @@ pub fn run(cli: Cli, env: &Environment) -> ExitCode {
             Command::Send(command) => command.run(env).await,
             Command::Deliveries(command) => command.run(env).await,
             Command::Replay(command) => command.run(env).await,
+            Command::Events(command) => command.run(env).await,
             Command::Holds(command) => command.run(env).await,
             Command::Safeguard(command) => command.run(env).await,
             Command::End(command) => command.run(env).await,

@@ -91,7 +91,7 @@ fn parse_base_url(text: &str, default_path: &str) -> Result<Url, InvalidAddress>
 
 /// Returns true for addresses of this machine. Stand-in APIs of tests and trial runs listen there, without TLS. A proxy would
 /// reach another machine, so requests to them never go through one.
-pub(super) fn is_loopback(url: &Url) -> bool {
+pub(crate) fn is_loopback(url: &Url) -> bool {
     let host = url.host_str().unwrap_or_default();
     let bare = host.trim_start_matches('[').trim_end_matches(']');
     let address = bare.parse::<IpAddr>();

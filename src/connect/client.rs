@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use reqwest::{Client, ClientBuilder, Url};
 
-use super::address;
+pub(crate) use super::address::is_loopback;
 
 /// Builds a client with this timeout per request. It follows no redirect.
 ///
@@ -20,14 +20,21 @@ pub fn new(timeout: Duration) -> anyhow::Result<Client> {
 /// # Errors
 /// Fails if TLS cannot be set up.
 pub fn for_url(url: &str, timeout: Duration) -> anyhow::Result<Client> {
-    let is_local = Url::parse(url).is_ok_and(|url| address::is_loopback(&url));
+    let builder = match Url::parse(url) {
+        Ok(url) => builder_for(&url, timeout),
+        Err(_) => builder(timeout),
+    };
+    Ok(builder.build()?)
+}
+
+/// Starts the same client, for more options.
+pub(super) fn builder_for(url: &Url, timeout: Duration) -> ClientBuilder {
     let builder = builder(timeout);
-    let builder = if is_local {
+    if is_loopback(url) {
         builder.no_proxy()
     } else {
         builder
-    };
-    Ok(builder.build()?)
+    }
 }
 
 fn builder(timeout: Duration) -> ClientBuilder {

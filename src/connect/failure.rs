@@ -16,6 +16,12 @@ pub(crate) fn cause(error: &reqwest::Error) -> String {
     if error.is_timeout() {
         return "no response in time".to_owned();
     }
+    below(error)
+}
+
+/// Returns the cause below an error in words: of a connection, of TLS. It must not quote a response.
+#[must_use]
+pub(crate) fn below(error: &dyn Error) -> String {
     let mut last = None;
     let mut next = error.source();
     while let Some(error) = next {

@@ -4,6 +4,7 @@
 mod bad_feed;
 mod deliver;
 pub(crate) mod example;
+mod receiver;
 mod story;
 
 use std::net::SocketAddr;
@@ -20,6 +21,7 @@ use uuid::Uuid;
 
 use self::deliver::{deliver, milliseconds};
 use self::example::User;
+use self::receiver::Receiver;
 use self::story::DemoOutcome;
 use crate::base::clock::{Clock, SystemClock};
 use crate::cli::output::{Color, Table};
@@ -49,12 +51,14 @@ pub(crate) struct Demo {
 impl Demo {
     pub(crate) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
         let keys = Keys::new();
-        let settings = self.settings(env, &keys)?;
+        let mut settings = self.settings(env, &keys)?;
         output::defer_end();
         start_log(&settings.log, "off", 1)?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
 
+        let receiver = Receiver::start().await?;
+        settings.destinations.push(receiver.destination());
         let started_at = Instant::now();
         let postgres = start_postgres(env).await?;
         output::line!(
@@ -67,7 +71,7 @@ impl Demo {
         let mut conn = connection::open(&options).await?;
         let service = Service::start(&settings, options.clone(), Arc::new(SystemClock))?;
         let result = tokio::select! {
-            result = run_story(&settings, &service, &mut conn) => result,
+            result = run_story(&settings, &service, &receiver, &mut conn) => result,
             error = service.failed() => Err(error),
             _ = terminate.recv() => Err(anyhow::anyhow!("interrupted")),
             _ = interrupt.recv() => Err(anyhow::anyhow!("interrupted")),
@@ -180,6 +184,7 @@ fn admin_address(service: &Service) -> String {
 async fn run_story(
     settings: &Settings,
     service: &Service,
+    receiver: &Receiver,
     conn: &mut PgConnection,
 ) -> anyhow::Result<bool> {
     wait_until(|| async { Ok(service.is_ready()) })
@@ -233,6 +238,11 @@ async fn run_story(
         "The application's users after:\n{}\n",
         users_table(&after, Some(&before))
     );
+
+    let leavers = after
+        .iter()
+        .filter(|user| story::expected_outcome(&user.email) == DemoOutcome::Deactivated);
+    as_expected &= receiver.show(&after, leavers.count()).await;
 
     for user in &after {
         let expected = story::expected_outcome(&user.email);

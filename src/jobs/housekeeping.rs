@@ -10,6 +10,7 @@ use tracing::{info, warn};
 use crate::engine::{Failure, previews};
 use crate::ingest::inbox;
 use crate::jobs::deliveries::{Deliveries, LoopState};
+use crate::jobs::outbox;
 use crate::jobs::runner::{Job, Next};
 use crate::roster;
 
@@ -35,6 +36,8 @@ pub struct Retention {
     pub failed_bodies: TimeDelta,
     /// Rows of processed, ignored and failed deliveries.
     pub settled: TimeDelta,
+    /// Events, after each destination has them or gave up.
+    pub events: TimeDelta,
     /// Recorded observations.
     pub observations: TimeDelta,
     /// Lists that were shown to a person.
@@ -124,6 +127,8 @@ impl Housekeeping {
             );
         }
         self.delete_observations(&mut conn, now).await?;
+        let subscriptions = engine.policies.subscriptions();
+        outbox::retention::run(&mut conn, subscriptions, self.retention.events, now).await?;
         let shown_before = now - self.retention.previews;
         while previews::store::delete_before(&mut conn, shown_before, SLICE).await? > 0 {}
         Ok(())

@@ -10,3 +10,4 @@ mod traces;
 pub mod drift;
 pub mod source_silence;
 pub mod provider_webhooks;
+pub mod outbox;

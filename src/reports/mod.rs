@@ -7,6 +7,7 @@ pub(crate) mod completeness;
 pub(crate) mod deliveries;
 pub(crate) mod drift;
 pub(crate) mod employees;
+pub(crate) mod events;
 pub mod explain;
 pub(crate) mod health;
 pub(crate) mod holds;

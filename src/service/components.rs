@@ -17,6 +17,7 @@ use crate::base::rejections::Rejections;
 use crate::base::traces::Traces;
 use crate::config::Settings;
 use crate::connect::Way;
+use crate::connect::destinations::Destination;
 use crate::db::backends::Backends;
 use crate::db::connection::ConnectSource;
 use crate::db::lineage::{Memory, StateFile};
@@ -181,6 +182,11 @@ impl Components {
                     .iter()
                     .map(|source| (source.name.clone(), source.provider_config.clone()))
                     .collect(),
+                settings
+                    .destinations
+                    .iter()
+                    .map(|one| one.name().to_owned())
+                    .collect(),
                 Arc::clone(intake.signs()),
             ),
             intake,
@@ -240,6 +246,7 @@ fn create_counters(settings: &Settings, metrics: &Metrics) {
         },
     );
     metrics.set_drift_interval(settings.drift.interval);
+    metrics.create_event_series(settings.destinations.iter().map(Destination::name));
     for source in &settings.sources {
         if let Some(api) = &source.api {
             // Where the API lists changes without values, the records are read in one of several ways.
@@ -294,9 +301,11 @@ fn retention(settings: &Settings) -> Retention {
     let settled = TimeDelta::from_std(settings.inbox.delivery_retention);
     let observations = TimeDelta::from_std(settings.observations.retention);
     let expires = TimeDelta::from_std(settings.safeguard.approval_expires);
+    let events = TimeDelta::from_std(settings.events.retention);
     Retention {
         failed_bodies: failed_bodies.unwrap_or(TimeDelta::days(7)),
         settled: settled.unwrap_or(TimeDelta::days(90)),
+        events: events.unwrap_or(TimeDelta::days(30)),
         observations: observations.unwrap_or(TimeDelta::days(400)),
         // A list that was used or has expired is still refused with its reason.
         previews: expires.unwrap_or(PREVIEWS_KEPT).max(PREVIEWS_KEPT),

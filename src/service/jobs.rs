@@ -3,13 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context;
 use tokio_util::sync::CancellationToken;
 
 use super::Components;
+use crate::config::Settings;
+use crate::connect::destinations::Destination;
 use crate::ingest::SilenceThreshold;
 use crate::jobs::deliveries::DeliveryWorker;
 use crate::jobs::deliveries::notify::Listener;
 use crate::jobs::drift::DriftMonitor;
+use crate::jobs::outbox::{self, Sender};
 use crate::jobs::provider_webhooks::monitor::{WebhookJob, WebhookMonitor};
 use crate::jobs::runner::Runner;
 use crate::jobs::source_silence::SilenceMonitor;
@@ -33,11 +37,30 @@ pub(super) struct JobSettings {
     pub(super) sources: Vec<SyncSource>,
 }
 
+/// Creates the senders of all destinations.
+///
+/// # Errors
+/// Fails if a secret of a destination is missing, or if TLS cannot be set up.
+pub(super) fn senders(
+    components: &Components,
+    settings: &Settings,
+) -> anyhow::Result<Vec<Arc<Sender>>> {
+    let public_url = &settings.server.public_url;
+    let sender = |destination: &Destination| {
+        let engine = Arc::clone(&components.engine);
+        let sender = Sender::new(engine, destination, public_url.clone());
+        let sender = sender.with_context(|| format!("destination `{}`", destination.name()));
+        Ok(Arc::new(sender?))
+    };
+    settings.destinations.iter().map(sender).collect()
+}
+
 /// Starts all jobs.
 pub(super) fn start(
     runner: &Runner,
     components: &Components,
     settings: JobSettings,
+    senders: &[Arc<Sender>],
     stop: &CancellationToken,
 ) {
     let engine = &components.engine;
@@ -55,6 +78,7 @@ pub(super) fn start(
     runner.start(move || (*lineage).clone());
     let housekeeping = components.housekeeping.clone();
     runner.start(move || housekeeping.clone());
+    outbox::start(runner, senders, stop);
     let compared = Arc::clone(engine);
     let (mode, interval) = (settings.drift_mode, settings.drift_interval);
     runner.start(move || DriftMonitor::new(Arc::clone(&compared), mode, interval));

@@ -36,6 +36,7 @@ use crate::base::liveness::Phase;
 use crate::config::{Environment, Settings};
 use crate::db::connection::ConnectSource;
 use crate::db::lineage::StateFile;
+use crate::jobs::outbox::Sender;
 use crate::jobs::runner::Runner;
 use leaver_core::decision::policy::DriftMode;
 
@@ -51,6 +52,7 @@ pub struct Service {
     http: Serving,
     work: TaskTracker,
     components: Arc<Components>,
+    senders: Vec<Arc<Sender>>,
     failed: CancellationToken,
     failure: Arc<std::sync::Mutex<Option<anyhow::Error>>>,
 }
@@ -82,6 +84,7 @@ impl Service {
         let database = database.into();
         let place = describe(&database.current());
         let components = Arc::new(Components::new(settings, database, clock));
+        let senders = jobs::senders(&components, settings)?;
         let metrics = &components.engine.metrics;
         let exporter = match &settings.traces {
             Some(traces) => Some(Exporter::new(traces, Arc::clone(metrics))?),
@@ -125,6 +128,7 @@ impl Service {
             let (components, work_stop) = (Arc::clone(&components), work_stop.clone());
             let (failed, failure) = (failed.clone(), Arc::clone(&failure));
             let runner = Runner::new(work.clone(), work_stop.clone());
+            let senders = senders.clone();
             async move {
                 let checked = work_stop.run_until_cancelled(startup.startup_checks());
                 match checked.await {
@@ -140,7 +144,7 @@ impl Service {
                 }
                 components.liveness.enter(Phase::Ready);
                 info!("service.start: ready");
-                jobs::start(&runner, &components, job_settings, &work_stop);
+                jobs::start(&runner, &components, job_settings, &senders, &work_stop);
                 ready.cancel();
             }
         });
@@ -155,6 +159,7 @@ impl Service {
             http,
             work,
             components,
+            senders,
             failed,
             failure,
         })
@@ -178,14 +183,18 @@ impl Service {
         self.components.liveness.phase() == Phase::Ready
     }
 
-    /// Replaces the webhook keys by those of these settings. Other settings keep their values.
+    /// Replaces the webhook keys, and the secrets and addresses of destinations, by those of these settings. Other settings
+    /// keep their values.
     pub(crate) fn replace_keys(&self, settings: &Settings) {
         let keys = &self.components.state.webhook_keys;
         self.components.state.rejections.forget_signatures();
         for source in keys.replace_keys(&webhook_keys(settings)) {
             warn!(%source, "service.replace_keys: the source is not configured any more; its keys stay until a restart");
         }
-        info!("service.replace_keys: replaced the webhook keys");
+        for sender in &self.senders {
+            replace_destination(sender, settings);
+        }
+        info!("service.replace_keys: replaced the webhook keys and the secrets of destinations");
     }
 
     /// Replaces the role, the password and the certificates of the database by those of these settings. Open connections stay.
@@ -259,7 +268,27 @@ impl Service {
     }
 }
 
-/// Logs the sources and the users table, without secrets.
+/// Replaces the secrets and the address of a destination by those of these settings.
+fn replace_destination(sender: &Sender, settings: &Settings) {
+    let name = sender.name();
+    let mut newer = settings.destinations.iter();
+    let Some(newer) = newer.find(|destination| destination.name() == name) else {
+        warn!(
+            destination = name,
+            "service.replace_keys: the destination is not configured any more; it stays until a restart"
+        );
+        return;
+    };
+    if let Err(error) = sender.replace(newer) {
+        let destination = name;
+        error!(
+            destination,
+            "service.replace_keys: cannot use the new settings; keeping the current ones: {error:#}"
+        );
+    }
+}
+
+/// Logs the sources, the destinations and the users table, without secrets.
 fn log_settings(settings: &Settings, place: &str) {
     for source in &settings.sources {
         let (name, api) = (&source.name, source.api.as_ref());
@@ -269,6 +298,14 @@ fn log_settings(settings: &Settings, place: &str) {
         let url = settings.server.webhook_url(name);
         let sync_interval_s = api.map(|api| api.sync_interval.as_secs());
         info!(source = %name, provider, path, url, keys, has_api = api.is_some(), sync_interval_s, "service.start: source");
+    }
+    for destination in &settings.destinations {
+        let (name, kind) = (destination.name(), destination.kind.as_str());
+        let types = destination.subscription.types.len();
+        info!(
+            destination = name,
+            kind, types, "service.start: destination"
+        );
     }
     let table = &settings.accounts.table;
     let mode = settings.safeguard.mode.as_str();

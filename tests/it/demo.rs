@@ -69,6 +69,20 @@ fn assert_shown(out: &str) {
         assert_eq!(row[2..4], expected, "{out}");
         assert_eq!(left, row[4].starts_with("deactivated: "), "{out}");
     }
+    let events = table(out, &["event", "account", "email", "signature"]);
+    assert_eq!(events.len(), 4, "{out}");
+    for row in &events {
+        assert_eq!(
+            [&row[0], &row[3]],
+            ["account.deactivated", "verified"],
+            "{out}"
+        );
+        let name = row[2].to_lowercase();
+        assert!(
+            leavers.iter().any(|leaver| name.starts_with(leaver)),
+            "{out}"
+        );
+    }
     let because = |name: &str| {
         let row = after.iter().find(|row| row[1].starts_with(name));
         row.unwrap()[4].as_str()

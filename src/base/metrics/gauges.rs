@@ -1,7 +1,7 @@
 //! Values of the gauges that come from the database.
 
 use super::Metrics;
-use super::labels::{Code, Source, SourceWay};
+use super::labels::{Code, Destination, Source, SourceWay};
 
 /// Values that come from the database. Each is set when metrics are read.
 #[derive(Clone, Debug, Default)]
@@ -36,6 +36,23 @@ pub struct Gauges {
     pub last_drift_check_age_seconds: Option<i64>,
     /// Each source.
     pub sources: Vec<SourceGauges>,
+    /// Each destination of events.
+    pub destinations: Vec<DestinationGauges>,
+}
+
+/// Values of one destination of events.
+#[derive(Clone, Debug, Default)]
+pub struct DestinationGauges {
+    /// Its name.
+    pub destination: String,
+    /// Events that wait for it.
+    pub pending: i64,
+    /// Events whose last attempt failed.
+    pub dead: i64,
+    /// Seconds since the oldest waiting event waits.
+    pub oldest_age_seconds: i64,
+    /// True while it is paused.
+    pub is_paused: bool,
 }
 
 /// Values of one source.
@@ -96,6 +113,24 @@ impl Metrics {
             .set(age.unwrap_or_else(|| self.seconds_since_start()));
         for source in &gauges.sources {
             self.set_source(source);
+        }
+        for destination in &gauges.destinations {
+            self.set_destination(destination);
+        }
+    }
+
+    fn set_destination(&self, gauges: &DestinationGauges) {
+        let shared = &self.shared;
+        let destination = Destination {
+            destination: gauges.destination.clone(),
+        };
+        for (family, value) in [
+            (&shared.events_pending, gauges.pending),
+            (&shared.events_dead, gauges.dead),
+            (&shared.events_oldest_age, gauges.oldest_age_seconds),
+            (&shared.destination_paused, gauges.is_paused.into()),
+        ] {
+            family.get_or_create(&destination).set(value);
         }
     }
 

@@ -3,6 +3,7 @@
 
 mod connections;
 mod counters;
+mod events;
 mod exposition;
 mod gauges;
 mod labels;
@@ -19,8 +20,9 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Metric, Registry, Unit};
 
 pub(crate) use self::counters::CounterLabels;
+use self::events::EventCounters;
 pub use self::exposition::Format;
-pub use self::gauges::{Gauges, SourceGauges};
+pub use self::gauges::{DestinationGauges, Gauges, SourceGauges};
 use self::labels::{
     Build, Listener, ListenerReason, Outcome, RejectReason, Source, SourceOutcome, SourceReason,
 };
@@ -58,6 +60,7 @@ pub struct Metrics {
     admin_requests_refused: Family<RejectReason, Counter>,
     tokio_tasks_alive: Gauge,
     trace_spans: Family<Outcome, Counter>,
+    events: EventCounters,
     shared: SharedGauges,
     started: Instant,
     registry: Registry,
@@ -177,6 +180,7 @@ impl Default for Metrics {
                 "trace_spans",
                 "Spans by outcome: sent to the collector, refused by it, or dropped since too many waited",
             ),
+            events: EventCounters::register(all),
             shared: SharedGauges::register(all),
             started: Instant::now(),
             registry,

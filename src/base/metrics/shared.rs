@@ -4,7 +4,7 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::{Metric, Registry};
 
-use super::labels::{Code, Source, SourceWay};
+use super::labels::{Code, Destination, Source, SourceWay};
 use super::{add, add_seconds};
 
 /// Ends the help of each of these gauges.
@@ -36,6 +36,10 @@ pub(super) struct SharedGauges {
     pub(super) sync_interval: Family<Source, Gauge>,
     pub(super) sync_incomplete: Family<Source, Gauge>,
     pub(super) read_way: Family<SourceWay, Gauge>,
+    pub(super) events_pending: Family<Destination, Gauge>,
+    pub(super) events_dead: Family<Destination, Gauge>,
+    pub(super) events_oldest_age: Family<Destination, Gauge>,
+    pub(super) destination_paused: Family<Destination, Gauge>,
     pub(super) health_reason: Family<Code, Gauge>,
 }
 
@@ -153,12 +157,38 @@ impl SharedGauges {
                 "read_way",
                 "1 for the way in which a source's employees are read: report, dataset or single",
             ),
+            events_pending: shared(all, "events_pending", "Events that wait for a destination"),
+            events_dead: shared(
+                all,
+                "events_dead",
+                "Events that were not sent to a destination after all attempts",
+            ),
+            events_oldest_age: shared_seconds(
+                all,
+                "events_oldest_age",
+                "How long the oldest event waits for a destination, 0 without one",
+            ),
+            destination_paused: shared(
+                all,
+                "destination_paused",
+                "1 while a destination is paused after failures: its events wait",
+            ),
             health_reason: add(
                 all,
                 "health_reason",
                 "1 while `/health` of this process has a reason with this code",
             ),
         }
+    }
+
+    /// Returns the gauges of destinations.
+    pub(super) fn of_destinations(&self) -> [&Family<Destination, Gauge>; 4] {
+        [
+            &self.events_pending,
+            &self.events_dead,
+            &self.events_oldest_age,
+            &self.destination_paused,
+        ]
     }
 }
 

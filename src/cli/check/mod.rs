@@ -4,12 +4,14 @@ mod accounts;
 mod apis;
 mod connections;
 mod database;
+mod destinations;
 mod lookup;
 mod modes;
 mod names;
 mod numbers;
 mod protected;
 mod rights;
+mod send_test;
 mod settings;
 mod webhooks;
 
@@ -20,7 +22,9 @@ use serde::Serialize;
 
 use self::apis::check_apis;
 use self::database::check_database;
+use self::destinations::check_destinations;
 use self::names::check_public_url;
+use self::send_test::send_test;
 use self::settings::{check_log, check_secrets, check_settings};
 use super::output::{Listing, TableColumns};
 use super::{Config, could_not_be_done, exit_code, output};
@@ -29,7 +33,7 @@ use crate::config::{Environment, SecretScope, Settings, SettingsError};
 /// Check the configuration, the providers' APIs, the database and the users table
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Example:\n  leaver check\n  leaver check --offline\n  leaver check --config /etc/leaver.toml --json\n\nNothing is changed. Each configured API is read once; --offline leaves that out, and looks no name up.\n\nExit status: 1 at least one line is an error, 3 there is no connection to the database, so not everything was checked"
+    after_help = "Example:\n  leaver check\n  leaver check --offline\n  leaver check --config /etc/leaver.toml --json\n  leaver check --send-test it-channel\n\nNothing is changed. Each configured API is read once; --offline leaves that out, and looks no name up.\nNothing is sent to a destination without --send-test.\n\nExit status: 1 at least one line is an error, 3 there is no connection to the database, so not everything was checked"
 )]
 pub(super) struct Check {
     #[command(flatten)]
@@ -37,6 +41,9 @@ pub(super) struct Check {
     /// Call no API, and look no name up
     #[arg(long)]
     offline: bool,
+    /// Send a test event to this destination
+    #[arg(long, value_name = "NAME", conflicts_with = "offline")]
+    send_test: Option<String>,
     #[command(flatten)]
     listing: Listing<Columns>,
 }
@@ -136,6 +143,7 @@ impl Check {
                     check_log(&mut report, &settings);
                     check_database(&mut report, &settings).await;
                 }
+                self.send_test_alone(&mut report, env).await;
             }
         }
         if self.listing.json {
@@ -149,6 +157,15 @@ impl Check {
             output::note(&report.summary());
         }
         Ok(report.exit_code())
+    }
+
+    /// Sends the test event although another secret cannot be read.
+    async fn send_test_alone(&self, report: &mut CheckReport, env: &Environment) {
+        let Some(name) = &self.send_test else { return };
+        let scope = SecretScope::none().with_destination(name);
+        if let Ok(settings) = Settings::read(self.config.config.as_deref(), env, &scope) {
+            send_test(report, &settings, name).await;
+        }
     }
 
     /// Checks first what needs no database.
@@ -166,6 +183,10 @@ impl Check {
         }
         check_public_url(report, &settings.server, self.offline).await;
         check_apis(report, &settings, self.offline).await;
+        check_destinations(report, &settings, self.offline).await;
+        if let Some(name) = &self.send_test {
+            send_test(report, &settings, name).await;
+        }
         check_database(report, &settings).await;
     }
 }

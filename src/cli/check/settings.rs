@@ -43,16 +43,23 @@ pub(super) fn check_secrets(report: &mut CheckReport, settings: &Settings) {
         .iter()
         .map(|source| source.scheme.keys().len());
     let keys = output::count(keys.sum(), "webhook key");
-    let has_token = settings.server.admin_token.is_some();
-    let token = if has_token {
-        " and the admin token"
-    } else {
-        ""
+    let mut read = vec![keys];
+    if settings.server.admin_token.is_some() {
+        read.push("the admin token".to_owned());
+    }
+    if !settings.destinations.is_empty() {
+        let destinations = output::count(settings.destinations.len(), "destination");
+        read.push(format!("the secrets of {destinations}"));
+    }
+    let last = read.pop().unwrap_or_default();
+    let read = match read.as_slice() {
+        [] => last,
+        first => format!("{} and {last}", first.join(", ")),
     };
     report.add(
         CheckStatus::Ok,
         "secrets",
-        format!("{keys}{token} can be read; each is long enough and has one purpose"),
+        format!("{read} can be read; each is long enough and has one purpose"),
     );
 }
 

@@ -1,6 +1,8 @@
 //! Sections `[[destinations]]`: who receives events.
 
+mod email;
 mod raw;
+mod slack;
 
 use std::collections::BTreeSet;
 
@@ -12,13 +14,9 @@ use self::raw::{RawKind, RawPayload};
 use super::secrets::SecretReader;
 use super::values::SecretRef;
 use super::{Provenance, SettingsError};
-use crate::connect::destinations::{
-    Destination, DestinationKind, EmailSettings, SlackAccess, SlackSettings, WebhookSettings,
-};
+use crate::connect::client::is_loopback;
+use crate::connect::destinations::{Destination, DestinationKind, WebhookSettings};
 use leaver_core::events::{EventType, Subscription};
-
-/// The API of Slack.
-const SLACK_API: &str = "https://slack.com/api/";
 
 /// Checks all destinations.
 pub(super) fn build(
@@ -100,11 +98,12 @@ impl Context<'_> {
     /// Fails if a key is set that has no effect for this kind.
     fn refuse_without_effect(&self) -> Result<(), SettingsError> {
         let raw = self.raw;
-        let keys: [(&str, bool, &[RawKind]); 8] = [
+        let keys: [(&str, bool, &[RawKind]); 9] = [
             ("secrets", raw.secrets.is_some(), &[RawKind::Webhook]),
             ("payload", raw.payload.is_some(), &[RawKind::Webhook]),
             ("token", raw.token.is_some(), &[RawKind::Slack]),
             ("channel", raw.channel.is_some(), &[RawKind::Slack]),
+            ("api_url", raw.api_url.is_some(), &[RawKind::Slack]),
             ("password", raw.password.is_some(), &[RawKind::Email]),
             ("from", raw.from.is_some(), &[RawKind::Email]),
             ("to", raw.to.is_some(), &[RawKind::Email]),
@@ -173,12 +172,28 @@ impl Context<'_> {
         reference: &SecretRef,
     ) -> Result<Option<SecretString>, SettingsError> {
         let setting = format!("{}.{key}", self.path);
-        self.secrets
-            .destination(&self.raw.name, &setting, reference)
+        self.secrets.messages(&self.raw.name, &setting, reference)
+    }
+
+    fn webhook_url(&self) -> Result<Url, SettingsError> {
+        let url = self.url(&["https", "http"], "https://bus.example.com/leaver")?;
+        if url.scheme() == "http" && !is_loopback(&url) {
+            return Err(self.invalid(
+                "url",
+                "it does not begin with https://; events leave this machine, so use TLS",
+            ));
+        }
+        if !url.username().is_empty() || url.fragment().is_some() {
+            return Err(self.invalid(
+                "url",
+                "it has a user or a `#`; remove it: the signature shows who sends",
+            ));
+        }
+        Ok(url)
     }
 
     fn webhook(&self) -> Result<WebhookSettings, SettingsError> {
-        let url = self.url(&["https", "http"], "https://bus.example.com/leaver")?;
+        let url = self.webhook_url()?;
         let references = self.raw.secrets.clone().unwrap_or_default().0;
         if references.is_empty() {
             return Err(self.invalid(
@@ -186,80 +201,18 @@ impl Context<'_> {
                 "at least one is needed, such as [\"env:BUS_WHSEC\"]",
             ));
         }
-        let mut secrets = vec![];
+        let mut keys = vec![];
         for (n, reference) in references.iter().enumerate() {
-            secrets.extend(self.secret(&format!("secrets[{n}]"), reference)?);
+            let setting = format!("{}.secrets[{n}]", self.path);
+            let key = self
+                .secrets
+                .signing_key(&self.raw.name, &setting, reference);
+            keys.extend(key?);
         }
         Ok(WebhookSettings {
             url,
-            secrets,
+            keys,
             is_full: self.raw.payload == Some(RawPayload::Full),
-        })
-    }
-
-    fn slack(&self) -> Result<SlackSettings, SettingsError> {
-        let raw = self.raw;
-        let access = match (&raw.token, &raw.url) {
-            (Some(token), None) => {
-                let channel = raw.channel.clone().filter(|channel| !channel.is_empty());
-                let channel = channel.ok_or_else(|| {
-                    self.invalid(
-                        "channel",
-                        "set it to the ID of the channel, such as \"C0123456789\"",
-                    )
-                })?;
-                let token = self.secret("token", token)?;
-                token.map(|token| SlackAccess::Bot { token, channel })
-            }
-            (None, Some(url)) if raw.channel.is_none() => {
-                let url = self.secret("url", &SecretRef(url.clone()))?;
-                url.map(SlackAccess::Incoming)
-            }
-            (None, Some(_)) => {
-                return Err(self.invalid(
-                    "channel",
-                    "an incoming webhook has a channel of its own; remove it",
-                ));
-            }
-            (Some(_), Some(_)) | (None, None) => {
-                return Err(self.invalid("token", "set either `token` and `channel`, or `url` with a reference to the URL of an incoming webhook"));
-            }
-        };
-        Ok(SlackSettings {
-            access,
-            api_url: Url::parse(SLACK_API)
-                .map_err(|error| self.invalid("url", error.to_string()))?,
-            has_names: raw.names.unwrap_or(false),
-        })
-    }
-
-    fn email(&self) -> Result<EmailSettings, SettingsError> {
-        let raw = self.raw;
-        let url = self.url(&["smtps", "smtp"], "smtps://user@mail.example.com")?;
-        let password = match &raw.password {
-            Some(reference) => self.secret("password", reference)?,
-            None => None,
-        };
-        let from = raw.from.clone().unwrap_or_default();
-        if !from.contains('@') {
-            return Err(self.invalid(
-                "from",
-                "set it to the address of the sender, such as \"leaver@example.com\"",
-            ));
-        }
-        let to = raw.to.clone().unwrap_or_default();
-        if to.is_empty() || to.iter().any(|address| !address.contains('@')) {
-            return Err(self.invalid(
-                "to",
-                "at least one address is needed, such as [\"it@example.com\"]",
-            ));
-        }
-        Ok(EmailSettings {
-            url,
-            password,
-            from,
-            to,
-            has_names: raw.names.unwrap_or(false),
         })
     }
 }

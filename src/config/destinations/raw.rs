@@ -15,6 +15,7 @@ pub(in crate::config) struct RawDestination {
     pub(super) payload: Option<RawPayload>,
     pub(super) token: Option<SecretRef>,
     pub(super) channel: Option<String>,
+    pub(super) api_url: Option<String>,
     pub(super) password: Option<SecretRef>,
     pub(super) from: Option<String>,
     pub(super) to: Option<Vec<String>>,

@@ -15,8 +15,8 @@ pub(crate) use self::schema::schema;
 pub(crate) use self::shown::{Origin, SecretState, Shown, ShownSetting};
 pub(crate) use self::variables::{Variable, variables};
 
-/// Start of the path of each key in a `[[sources]]` section.
-const SOURCES: &str = "sources[]";
+/// Sections that a file can repeat, such as `[[sources]]`.
+const LISTS: [&str; 2] = ["sources", "destinations"];
 
 /// A section or a key of the reference.
 enum Documented {
@@ -31,15 +31,15 @@ pub(super) struct Key {
     /// Full path, such as `server.listen` or `sources[].name`.
     pub(super) path: String,
     kind: Kind,
-    /// Default. A key of `sources` has an example, which need not be one.
+    /// Default. A key of a list has an example, which need not be one.
     default: Value,
     pub(super) description: String,
 }
 
 impl Key {
-    /// Returns whether a source is described by it.
-    fn is_of_source(&self) -> bool {
-        self.path.starts_with(SOURCES)
+    /// Returns whether it stands in a section that can be repeated, such as `sources[]`.
+    fn is_of_list(&self) -> bool {
+        self.path.contains("[]")
     }
 }
 

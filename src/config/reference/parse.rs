@@ -1,4 +1,4 @@
-//! Reads the comments, sections and keys of `config/default.toml`, the commented sources included.
+//! Reads the comments, sections and keys of `config/default.toml`, the commented sources and destinations included.
 
 use toml::{Table, Value};
 
@@ -28,15 +28,15 @@ struct Reader {
     comment: Vec<String>,
     /// Lines of a value that is not complete.
     pending: String,
-    /// The sources are commented out as a whole.
-    is_in_sources: bool,
+    /// The lists at the end are commented out as a whole.
+    is_in_lists: bool,
 }
 
 impl Reader {
     fn read(&mut self, line: &str) {
-        self.is_in_sources |= line == "# [[sources]]";
+        self.is_in_lists |= line == "# [[sources]]";
         let line = match line.strip_prefix('#') {
-            Some(rest) if self.is_in_sources => rest.strip_prefix(' ').unwrap_or(rest),
+            Some(rest) if self.is_in_lists => rest.strip_prefix(' ').unwrap_or(rest),
             _ => line,
         };
         if !self.pending.is_empty() {
@@ -45,9 +45,11 @@ impl Reader {
             self.comment.push(rest.trim().to_owned());
         } else if line.starts_with('[') {
             let name = line.trim_matches(['[', ']']);
-            self.section = match name.strip_prefix("sources") {
-                Some(rest) => format!("{}{rest}", super::SOURCES),
-                None => name.to_owned(),
+            let (first, rest) = name.split_at(name.find('.').unwrap_or(name.len()));
+            self.section = if super::LISTS.contains(&first) {
+                format!("{first}[]{rest}")
+            } else {
+                name.to_owned()
             };
             self.add(self.section.clone(), None);
         } else if line.is_empty() {

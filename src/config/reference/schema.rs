@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::kind::Kind;
-use super::{Documented, Key, SOURCES, documented};
+use super::{Documented, Key, documented};
 
 /// Form of a reference to a secret.
 const REFERENCE: &str = "^(env:.+|file:.+)$";
@@ -15,8 +15,11 @@ const SIZE: &str = "^0*[1-9][0-9]*\\s*(B|KiB|MiB|GiB)?\\s*$";
 const CUTOFF: &str = "^(start_of_day|end_of_day|([01]?[0-9]|2[0-3]):[0-5][0-9])$";
 /// The section of a provider's API.
 const API: &str = "sources[].api";
-/// Keys that a source must have.
-const REQUIRED: [&str; 3] = ["name", "provider", "webhook_secrets"];
+/// Lists of sections, each with the keys that an item must have.
+const REQUIRED: [(&str, &[&str]); 2] = [
+    ("sources[]", &["name", "provider", "webhook_secrets"]),
+    ("destinations[]", &["name", "kind", "events"]),
+];
 
 /// Returns the schema, in draft 2020-12. It forbids unknown keys.
 #[must_use]
@@ -52,16 +55,16 @@ fn section(description: &str) -> Value {
 }
 
 fn described_section(path: &str, description: &str) -> Value {
-    if path != SOURCES {
+    let Some((_, required)) = REQUIRED.iter().find(|(list, _)| *list == path) else {
         let mut section = section(description);
         if path == API {
             section["required"] = json!(["api_key"]);
         }
         return section;
-    }
-    let mut source = section("");
-    source["required"] = json!(REQUIRED);
-    json!({"type": "array", "description": description, "items": source})
+    };
+    let mut item = section("");
+    item["required"] = json!(required);
+    json!({"type": "array", "description": description, "items": item})
 }
 
 /// Returns the place of a path below the root. The sections above it exist.
@@ -89,7 +92,7 @@ fn key_schema(key: &Key) -> Value {
         schema["description"] = json!(key.description);
     }
     let value = json_of(&key.default);
-    if key.is_of_source() {
+    if key.is_of_list() {
         schema["examples"] = json!([value]);
     } else {
         schema["default"] = value;

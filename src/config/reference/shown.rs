@@ -71,6 +71,7 @@ impl Shown {
         add_implied(&mut table, env, &mut provenance);
         let reader = Reader {
             keys: keys(),
+            secret_urls: secret_urls(&table),
             env,
             provenance: &provenance,
         };
@@ -143,8 +144,19 @@ fn path_in_reference(path: &str) -> String {
     }
 }
 
+/// Returns the paths of the URLs that are secrets: the incoming webhooks of Slack.
+fn secret_urls(table: &Table) -> Vec<String> {
+    let destinations = table.get("destinations").and_then(Value::as_array);
+    let destinations = destinations.into_iter().flatten().enumerate();
+    destinations
+        .filter(|(_, one)| one.get("kind").and_then(Value::as_str) == Some("slack"))
+        .map(|(n, _)| format!("destinations[{n}].url"))
+        .collect()
+}
+
 struct Reader<'a> {
     keys: Vec<Key>,
+    secret_urls: Vec<String>,
     env: &'a Environment,
     provenance: &'a Provenance,
 }
@@ -171,7 +183,7 @@ impl Reader<'_> {
         let (value, secret) = if self.is_secret(path) {
             self.secret(value)
         } else {
-            (without_passwords(value), None)
+            (without_credentials(value), None)
         };
         ShownSetting {
             key: path.to_owned(),
@@ -192,6 +204,9 @@ impl Reader<'_> {
     }
 
     fn is_secret(&self, path: &str) -> bool {
+        if self.secret_urls.iter().any(|url| url == path) {
+            return true;
+        }
         let path = path_in_reference(path);
         let is_token = path.starts_with("sources[].linked_accounts")
             && path.rsplit('.').next() == Some("token");
@@ -243,15 +258,19 @@ fn state(is_set: bool) -> SecretState {
     }
 }
 
-/// Returns a value without the user and the password of URLs in it.
-fn without_passwords(value: &Value) -> Value {
+/// Returns a value without the user, the password and the query of a URL in it.
+fn without_credentials(value: &Value) -> Value {
     let Value::String(text) = value else {
         return value.clone();
     };
-    let hidden = text.split_once("://").and_then(|(scheme, rest)| {
-        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-        let at = rest[..end].rfind('@')?;
-        Some(format!("{scheme}://...{}", &rest[at..]))
-    });
-    Value::String(hidden.unwrap_or_else(|| text.clone()))
+    let Some((scheme, rest)) = text.split_once("://") else {
+        return value.clone();
+    };
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let user = rest[..end].rfind('@');
+    let (hidden, rest) = user.map_or(("", rest), |at| ("...", &rest[at..]));
+    let (rest, query) = rest
+        .split_once('?')
+        .map_or((rest, ""), |(rest, _)| (rest, "?..."));
+    Value::String(format!("{scheme}://{hidden}{rest}{query}"))
 }

@@ -98,7 +98,7 @@ pub(crate) fn variables(settings: &Table, env: &Environment) -> Vec<Variable> {
         };
         list.add_secret(&name, None, meaning);
     }
-    for key in keys.iter().filter(|key| !key.is_of_source()) {
+    for key in keys.iter().filter(|key| !key.is_of_list()) {
         let name = format!("LEAVER__{}", key.path.to_uppercase().replace('.', "__"));
         list.add_key(&name, Some(key));
     }

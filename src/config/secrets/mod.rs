@@ -22,6 +22,7 @@ use super::values::SecretRef;
 use super::{Environment, SettingsError, misspelt};
 use crate::api::auth::AdminToken;
 use leaver_core::domain::Provider;
+use leaver_core::events::signing::SigningKey;
 use leaver_core::signature::Key;
 
 /// The variable that overrides [`ADMIN_TOKEN_KEY`].
@@ -191,16 +192,33 @@ impl<'a> SecretReader<'a> {
         self.credential(setting, reference, is_read, Purpose::Traces)
     }
 
-    /// Returns a secret of a destination, or `None` if it is not in the scope.
-    pub(super) fn destination(
+    /// Returns a credential of Slack or e-mail, or `None` if it is not in the scope. Several destinations may use one.
+    pub(super) fn messages(
         &self,
         destination: &str,
         setting: &str,
         reference: &SecretRef,
     ) -> Result<Option<SecretString>, SettingsError> {
         let is_read = self.scope.has_destination(destination);
-        let purpose = Purpose::Destination(destination.to_owned());
-        self.credential(setting, reference, is_read, purpose)
+        self.credential(setting, reference, is_read, Purpose::Messages)
+    }
+
+    /// Returns a key that signs events for a destination, or `None` if it is not in the scope.
+    pub(super) fn signing_key(
+        &self,
+        destination: &str,
+        setting: &str,
+        reference: &SecretRef,
+    ) -> Result<Option<SigningKey>, SettingsError> {
+        let is_read = self.scope.has_destination(destination);
+        let purpose = Purpose::Events(destination.to_owned());
+        let Some(secret) = self.credential(setting, reference, is_read, purpose)? else {
+            return Ok(None);
+        };
+        let key = SigningKey::parse(&secret).map_err(|error| invalid(setting, &error))?;
+        let mut report = self.report.borrow_mut();
+        report.add_weak_signing_key(setting, &secret);
+        Ok(Some(key))
     }
 
     fn credential(

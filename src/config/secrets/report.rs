@@ -80,6 +80,16 @@ impl SecretReport {
         self.add(setting, true, text);
     }
 
+    /// Adds a remark if others know or could guess a key that signs events.
+    pub(super) fn add_weak_signing_key(&mut self, setting: &str, secret: &SecretString) {
+        if let Some(weakness) = rules::weakness_of_signing_key(secret) {
+            let text = format!(
+                "{weakness}; make one with `printf 'whsec_%s\\n' \"$(openssl rand -base64 32)\"`"
+            );
+            self.add(setting, true, text);
+        }
+    }
+
     pub(super) fn add_weaknesses(&mut self, setting: &str, secret: &SecretString) {
         if rules::is_of_tests(secret) {
             let text = "the key is published with the tests of this project, so anyone can sign with it; use it for tests only";

@@ -77,6 +77,14 @@ const OF_TESTS: [&str; 6] = [
     "load-load-load-load-load-load-32",
 ];
 
+/// Keys that stand in the documentation and tests of Standard Webhooks, without their prefixes.
+const OF_STANDARD_WEBHOOKS: [&str; 4] = [
+    "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw",
+    "C2FVsBQIhrscChlQIMV+b5sSYspob7oD",
+    "VEVTVFNJR05JTkdLRVlET05PVFVTRVRISVNGT1JBTlk=",
+    "V0VCSE9PS0FTWU1NRVRSSUNURVNUUFJJVkFURUtFWTE=",
+];
+
 /// Why a secret is not safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub(super) enum WeakSecret {
@@ -102,6 +110,17 @@ pub(super) fn check_webhook_key(secret: &SecretString) -> Result<(), WeakSecret>
         return Err(WeakSecret::TooShort);
     }
     check_not_example(secret)
+}
+
+/// Returns the weakness of a key that signs events, which begins with `whsec_` or `whsk_`.
+pub(super) fn weakness_of_signing_key(secret: &SecretString) -> Option<&'static str> {
+    let (_, key) = visible(secret).split_once('_').unwrap_or_default();
+    let distinct: BTreeSet<char> = key.trim_end_matches('=').chars().collect();
+    if OF_STANDARD_WEBHOOKS.contains(&key) {
+        return Some("the key is published with Standard Webhooks, so anyone can sign with it");
+    }
+    (distinct.len() < MIN_DISTINCT_CHARS)
+        .then_some("the key repeats very few characters, so it could be guessed")
 }
 
 /// Fails if the secret has nothing but white space and invisible characters.

@@ -22,8 +22,10 @@ pub(super) enum Purpose {
     AdminToken,
     /// The collector of traces.
     Traces,
-    /// Events for this destination.
-    Destination(String),
+    /// The signatures of events for this destination.
+    Events(String),
+    /// Messages to people, over Slack or by e-mail.
+    Messages,
 }
 
 /// Fails for the first secret that has a second purpose.
@@ -38,6 +40,9 @@ pub(super) fn refuse_shared(used: &[Used]) -> Result<(), SettingsError> {
             (Purpose::Webhooks(_), Purpose::Webhooks(_)) => {
                 "a delivery of one source would be valid for the other"
             }
+            (Purpose::Events(_), Purpose::Events(_)) => {
+                "one receiver could sign events for the other"
+            }
             _ => "who has it for one purpose could use it for the other",
         };
         return Err(invalid(
@@ -51,15 +56,16 @@ pub(super) fn refuse_shared(used: &[Used]) -> Result<(), SettingsError> {
     Ok(())
 }
 
-/// Returns the settings of a source that hold a key which stands before them in the same source, each with the earlier one.
+/// Returns the settings of a source or destination that hold a key which stands before them in the same one, each with the
+/// earlier one.
 pub(super) fn repeated(used: &[Used]) -> Vec<(&str, &str)> {
     let mut found = vec![];
     for (n, later) in used.iter().enumerate() {
-        let is_webhook = matches!(later.purpose, Purpose::Webhooks(_));
+        let has_list = matches!(later.purpose, Purpose::Webhooks(_) | Purpose::Events(_));
         let mut earlier = used.iter().take(n);
         let same = earlier
             .find(|earlier| earlier.purpose == later.purpose && earlier.key.signs_like(&later.key));
-        if let Some(same) = same.filter(|_| is_webhook) {
+        if let Some(same) = same.filter(|_| has_list) {
             found.push((later.setting.as_str(), same.setting.as_str()));
         }
     }

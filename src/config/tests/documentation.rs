@@ -15,12 +15,18 @@ fn documented_sources() -> String {
     uncommented.join("\n")
 }
 
-const VARIABLES: [(&str, &str); 5] = [
+const VARIABLES: [(&str, &str); 8] = [
     ("BAMBOOHR_WEBHOOK_SECRET", "hush-bamboohr-key"),
     ("MERGE_WEBHOOK_SECRET", "hush-merge-key-2"),
     ("BAMBOOHR_API_KEY", "hush-3"),
     ("MERGE_API_KEY", "hush-4"),
     ("MERGE_ACCOUNT_TOKEN_ACME", "hush-5"),
+    (
+        "BUS_WHSEC",
+        "whsec_hushhushABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghg=",
+    ),
+    ("SLACK_TOKEN", "hush-6"),
+    ("SMTP_PASSWORD", "hush-7"),
 ];
 
 #[test]
@@ -31,12 +37,14 @@ fn the_defaults_file_loads_as_a_file_too() {
 }
 
 #[test]
-fn the_sources_in_the_defaults_file_load() {
+fn the_lists_in_the_defaults_file_load() {
     let settings = load(&documented_sources(), &VARIABLES).unwrap();
     let names: Vec<_> = settings.sources.iter().map(|s| s.name.as_str()).collect();
     assert_eq!(names, ["bamboohr", "merge"]);
     let api = source(&settings, "bamboohr").api.as_ref().unwrap();
     assert_eq!(api.company_domain.as_deref(), Some("acme"));
+    let names: Vec<_> = settings.destinations.iter().map(|one| one.name()).collect();
+    assert_eq!(names, ["audit-bus", "it-channel", "it-mail"]);
 }
 
 #[test]

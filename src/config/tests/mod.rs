@@ -14,10 +14,12 @@ use leaver_core::domain::{Provider, Tenant, WorkEmail};
 use leaver_core::providers::Tenancy;
 use leaver_core::signature::{Layout, Scheme};
 
+mod destinations;
 mod documentation;
 mod enum_words;
 mod keys;
 mod layers;
+mod messages;
 mod mistakes;
 mod scope;
 mod secrets;

@@ -1,11 +1,24 @@
 //! Clients of the destinations of events: webhooks, Slack and e-mail. They send what `jobs::outbox` has claimed, and never read
 //! a database.
 
+mod client;
+mod email;
+mod response;
+mod slack;
+mod slack_errors;
+mod smtp_errors;
+mod smtp_url;
+mod webhook;
+
 use std::time::Duration;
 
 use secrecy::SecretString;
 
+pub(crate) use self::client::{Client, Outgoing};
+pub(crate) use self::email::mailbox;
+pub(crate) use self::smtp_url::SmtpUrl;
 use leaver_core::events::Subscription;
+use leaver_core::events::signing::SigningKey;
 
 /// Time limit of one attempt.
 pub(crate) const SEND_TIMEOUT: Duration = Duration::from_secs(15);
@@ -35,8 +48,8 @@ pub enum DestinationKind {
 pub struct WebhookSettings {
     /// Where events are posted.
     pub url: reqwest::Url,
-    /// Keys that sign: `whsec_` with base64, or `whsk_` with an ed25519 key. Each makes a signature.
-    pub secrets: Vec<SecretString>,
+    /// Keys that sign; each makes a signature. Empty if they are not in the scope of the command.
+    pub keys: Vec<SigningKey>,
     /// True if events carry personal values.
     pub is_full: bool,
 }
@@ -98,6 +111,18 @@ impl Destination {
     }
 }
 
+impl DestinationKind {
+    /// Returns the word for it in the configuration.
+    #[must_use]
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Webhook(_) => "webhook",
+            Self::Slack(_) => "slack",
+            Self::Email(_) => "email",
+        }
+    }
+}
+
 /// Why an attempt failed. Texts contain no secret and no part of a response.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum SendError {
@@ -118,4 +143,15 @@ pub(crate) enum SendError {
     /// It answered with an error in a successful response, or refused a message.
     #[error("{0}")]
     Refused(String),
+    /// No message can arrive before a person acts: a rejected password or token, a channel that does not exist.
+    #[error("{0}")]
+    Unusable(String),
+}
+
+impl SendError {
+    /// Returns whether the destination is paused at once, since the next attempt would fail too.
+    #[must_use]
+    pub(crate) fn pauses_at_once(&self) -> bool {
+        matches!(self, Self::Gone | Self::Unusable(_))
+    }
 }

@@ -59,8 +59,8 @@ pub(super) async fn insert(
              LEFT JOIN leaver.source_status s ON s.source = e.source
              ORDER BY e.n
          )
-         INSERT INTO leaver.outbox_attempts (event_id, destination, next_at)
-         SELECT event_id, destination, $1 FROM unnest($9::uuid[], $10::text[]) AS a (event_id, destination)",
+         INSERT INTO leaver.outbox_attempts (event_id, destination, next_at, since)
+         SELECT event_id, destination, $1, $1 FROM unnest($9::uuid[], $10::text[]) AS a (event_id, destination)",
         now,
         &ids,
         &kinds as &[&str],

@@ -13,7 +13,7 @@ pub(crate) const CODES_OF_PROCESS: [&str; 8] = [
 ];
 
 /// Codes of reasons that come from the database: all replicas have the same ones.
-pub(crate) const CODES_OF_DATABASE: [&str; 13] = [
+pub(crate) const CODES_OF_DATABASE: [&str; 16] = [
     "restored",
     "safeguard_tripped",
     "deactivations_blocked",
@@ -27,4 +27,7 @@ pub(crate) const CODES_OF_DATABASE: [&str; 13] = [
     "sync_incomplete",
     "provider_webhook_problem",
     "standby_not_synchronous",
+    "destination_paused",
+    "events_waiting",
+    "events_dead",
 ];

@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use super::{Health, SourceHealth, codes};
+use super::{Health, SourceHealth, codes, destinations};
 use crate::base::metrics::{Gauges, Metrics, SourceGauges};
 use leaver_core::safeguard::SourceMode;
 
@@ -34,6 +34,7 @@ impl Health {
                 .drift
                 .as_ref()
                 .map(|drift| (now - drift.checked_at).num_seconds().max(0)),
+            destinations: destinations::gauges(&self.destinations, now),
             sources: self
                 .sources
                 .iter()

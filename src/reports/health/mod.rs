@@ -1,6 +1,7 @@
 //! Health of the service: database, schema, worker, backlog, sources. Holds no secret and no personal data.
 
 pub(crate) mod codes;
+mod destinations;
 mod gauges;
 mod idle;
 mod probe;
@@ -31,6 +32,7 @@ use crate::db::error::Cause;
 use crate::ingest::inbox::queries::Backlog;
 use crate::jobs::provider_webhooks::ProviderWebhook;
 use crate::jobs::source_silence::SilenceThreshold;
+use crate::reports::events::DestinationStatus;
 use leaver_core::domain::SourceName;
 use leaver_core::providers::ProviderConfig;
 use leaver_core::safeguard::SourceMode;
@@ -91,6 +93,9 @@ pub struct Health {
     pub drift: Option<DriftHealth>,
     /// Each source, by name.
     pub sources: BTreeMap<String, SourceHealth>,
+    /// Each destination of events, by name.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub(crate) destinations: BTreeMap<String, DestinationStatus>,
 }
 
 /// Summary of the service's health.
@@ -288,6 +293,11 @@ impl Health {
             },
             drift: found.drift,
             sources: found.sources,
+            destinations: found
+                .destinations
+                .into_iter()
+                .map(|one| (one.name.clone(), one))
+                .collect(),
         }
     }
 }

@@ -32,6 +32,7 @@ pub struct HealthProbe {
     cache_for: Duration,
     start_modes: Arc<StartModes>,
     provider_configs: Arc<ProviderConfigs>,
+    destinations: Arc<Vec<String>>,
     // Apart from `reports`, so that slow queries of `/health` do not delay `/health/ready`.
     pings: Shared<Result<(), Cause>>,
     ping_connection: Arc<IdleConnection>,
@@ -58,6 +59,7 @@ impl HealthProbe {
         cache_for: Duration,
         start_modes: StartModes,
         provider_configs: ProviderConfigs,
+        destinations: Vec<String>,
         signs: Arc<StoreSigns>,
     ) -> Self {
         let ping_connection = Arc::new(IdleConnection::new(share.clone()));
@@ -65,6 +67,7 @@ impl HealthProbe {
             cache_for,
             start_modes: Arc::new(start_modes),
             provider_configs: Arc::new(provider_configs),
+            destinations: Arc::new(destinations),
             pings: Shared::default(),
             writes: WriteProbe::new(
                 share.clone(),
@@ -157,13 +160,15 @@ impl HealthProbe {
             let connection = Arc::clone(&self.report_connection);
             let modes = Arc::clone(&self.start_modes);
             let configs = Arc::clone(&self.provider_configs);
+            let names = Arc::clone(&self.destinations);
             let thresholds = silence_thresholds.to_vec();
             async move {
                 let query = async {
                     let mut taken = connection.take().await?;
                     let conn = &mut taken.conn;
                     let found = if is_migrated {
-                        DatabaseHealth::query(conn, &thresholds, &modes, &configs, now).await?
+                        DatabaseHealth::query(conn, &thresholds, &modes, &configs, &names, now)
+                            .await?
                     } else {
                         DatabaseHealth::default()
                     };

@@ -18,6 +18,7 @@ use crate::ingest::inbox;
 use crate::ingest::inbox::queries::Backlog;
 use crate::jobs::source_silence::{self, SilenceThreshold, silent_since};
 use crate::jobs::{drift, provider_webhooks};
+use crate::reports::events::{self, DestinationStatus};
 use crate::roster;
 use crate::roster::linked_accounts::{LinkedAccount, company};
 use leaver_core::domain::SourceName;
@@ -51,6 +52,8 @@ pub(super) struct DatabaseHealth {
     /// A way back in time that is not acknowledged.
     pub(super) restore: Option<Restore>,
     pub(super) sources: BTreeMap<String, SourceHealth>,
+    /// Destinations of events, in the order of the configuration.
+    pub(super) destinations: Vec<DestinationStatus>,
 }
 
 /// Scheduled ends that were due a while ago and are neither carried out nor blocked.
@@ -127,6 +130,7 @@ impl DatabaseHealth {
         silence_thresholds: &[SilenceThreshold],
         start_modes: &StartModes,
         configs: &ProviderConfigs,
+        destinations: &[String],
         now: DateTime<Utc>,
     ) -> Result<Self, sqlx::Error> {
         let sources: Vec<SourceName> = silence_thresholds
@@ -145,7 +149,13 @@ impl DatabaseHealth {
             Err(sqlx::Error::Database(_)) => None,
             found => Some(found?),
         };
+        let destinations = if destinations.is_empty() {
+            vec![]
+        } else {
+            events::store::destinations(conn, destinations, now).await?
+        };
         Ok(Self {
+            destinations,
             replication,
             restore: lineage::store::find_open(conn).await?,
             backlog: inbox::queries::store::backlog(conn, now).await?,

@@ -3,8 +3,8 @@
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
 
-use super::SourceHealth;
 use super::query::DatabaseHealth;
+use super::{SourceHealth, destinations};
 use crate::base::liveness::Phase;
 use crate::base::rejections::{RejectionReport, SignatureRecord};
 use crate::db::error::Cause;
@@ -34,7 +34,11 @@ pub struct Reason {
 }
 
 impl Reason {
-    fn new(code: &'static str, text: impl Into<String>, command: impl Into<String>) -> Self {
+    pub(super) fn new(
+        code: &'static str,
+        text: impl Into<String>,
+        command: impl Into<String>,
+    ) -> Self {
         Self {
             code,
             text: text.into(),
@@ -227,6 +231,7 @@ pub(super) fn of_database(found: &DatabaseHealth) -> Vec<Reason> {
             "leaver check",
         ));
     }
+    reasons.extend(destinations::reasons(&found.destinations));
     reasons
 }
 
@@ -361,7 +366,7 @@ fn first_of(ids: &[String]) -> String {
     }
 }
 
-fn minute(at: DateTime<Utc>) -> String {
+pub(super) fn minute(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M UTC").to_string()
 }
 
@@ -369,7 +374,7 @@ fn second(at: DateTime<Utc>) -> String {
     at.format("%Y-%m-%d %H:%M:%S UTC").to_string()
 }
 
-fn count(number: i64, noun: &str) -> String {
+pub(super) fn count(number: i64, noun: &str) -> String {
     match (number, noun.strip_suffix('y')) {
         (1, _) => format!("1 {noun}"),
         (_, Some(stem)) => format!("{number} {stem}ies"),

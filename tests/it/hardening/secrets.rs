@@ -11,7 +11,7 @@ use crate::support::process::run;
 use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp};
 
 /// All secrets of the configuration, with valid values.
-const SECRETS: [(&str, &str); 7] = [
+const SECRETS: [(&str, &str); 10] = [
     ("B1", BAMBOOHR_KEY),
     ("B2", "the previous key of bamboohr"),
     ("M1", MERGE_KEY),
@@ -19,6 +19,9 @@ const SECRETS: [(&str, &str); 7] = [
     ("API_M", "api-key-of-merge"),
     ("TOKEN", "token-of-a-linked-account"),
     ("COLLECTOR", "token-of-the-collector"),
+    ("BUS", "whsec_Qm9udXMgb2YgdGhlIGV2ZW50IGJ1cywgbm8uIDE="),
+    ("SLACK", "xoxb-token-of-the-bot"),
+    ("SMTP", "password-of-the-mailbox"),
 ];
 
 const DB: &[&str] = &["DATABASE_URL"];
@@ -28,7 +31,7 @@ const API: &[&str] = &["API_B"];
 type Row = (&'static [&'static str], &'static [&'static str]);
 
 /// Every command, but those of [`ALL_OR_NONE`].
-const MATRIX: [Row; 48] = [
+const MATRIX: [Row; 52] = [
     (&["health"], &[]),
     (&["migrate"], DB),
     (&["migrate", "--grant-to", "nobody-of-this-name"], DB),
@@ -54,6 +57,23 @@ const MATRIX: [Row; 48] = [
     (&["config", "defaults"], &[]),
     (&["deliveries"], DB),
     (&["replay", "0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10"], DB),
+    (&["events"], DB),
+    (
+        &["events", "retry", "0199f2c4-7b1e-7c3d-9a55-2f1c8e6b4d10"],
+        DB,
+    ),
+    (
+        &[
+            "events",
+            "recover",
+            "--destination",
+            "bus",
+            "--since",
+            "2026-01-31",
+        ],
+        DB,
+    ),
+    (&["events", "resume", "bus"], DB),
     (&["holds"], DB),
     (&["holds", "list"], DB),
     (&["holds", "approve", "1"], DB),
@@ -180,6 +200,27 @@ async fn company() -> Company {
         [traces]
         endpoint = "{url}"
         headers = {{ authorization = "env:COLLECTOR" }}
+
+        [[destinations]]
+        name = "bus"
+        kind = "webhook"
+        url = "{url}"
+        secrets = ["env:BUS"]
+        events = ["*"]
+        [[destinations]]
+        name = "channel"
+        kind = "slack"
+        token = "env:SLACK"
+        channel = "C0123456789"
+        events = ["*"]
+        [[destinations]]
+        name = "mail"
+        kind = "email"
+        url = "smtp://user@127.0.0.1"
+        password = "env:SMTP"
+        from = "leaver@example.com"
+        to = ["it@example.com"]
+        events = ["*"]
         "#
     );
     let config = app.file("leaver.toml", &config).display().to_string();

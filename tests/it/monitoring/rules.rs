@@ -5,7 +5,15 @@ use std::process::Command;
 use super::server::{checkout, program, read};
 
 /// Files with the real faults.
-const FAULTS: [&str; 6] = ["apis", "database", "late", "process", "replicas", "watched"];
+const FAULTS: [&str; 7] = [
+    "apis",
+    "database",
+    "destinations",
+    "late",
+    "process",
+    "replicas",
+    "watched",
+];
 
 fn alerts() -> Vec<String> {
     let rules = read("ops/prometheus/rules.yml");
@@ -94,6 +102,7 @@ fn each_reason_of_health_has_an_alert() {
             "provider_webhook_problem",
             "leaver_provider_webhooks_unhealthy",
         ),
+        ("events_waiting", "leaver_events_oldest_age_seconds"),
     ];
     for code in excluded.split('|') {
         let gauge = gauges.iter().find(|(reason, _)| *reason == code);

@@ -1,8 +1,11 @@
-//! Events for other systems: their types, which destination wants which, and the form in which they are sent.
+//! Events for other systems: their types, which destination wants which, the form in which they are sent, and signatures.
 
 pub mod employment;
 mod envelope;
 mod event_type;
+pub mod messages;
+pub mod retry;
+pub mod signing;
 mod subscription;
 
 pub use self::envelope::Event;

@@ -47,6 +47,22 @@ impl Subscriptions {
         self.notifies
     }
 
+    /// Returns the subscriptions of all destinations but this one.
+    #[must_use]
+    pub fn without(&self, destination: &str) -> Self {
+        let others = self.all.iter().filter(|one| one.destination != destination);
+        Self {
+            all: others.cloned().collect(),
+            notifies: self.notifies,
+        }
+    }
+
+    /// Returns the destinations that receive personal values.
+    pub fn destinations_with_details(&self) -> impl Iterator<Item = &str> {
+        let receiving = self.all.iter().filter(|one| one.wants_details);
+        receiving.map(|one| one.destination.as_str())
+    }
+
     /// Returns whether no destination wants anything.
     #[must_use]
     pub fn is_empty(&self) -> bool {

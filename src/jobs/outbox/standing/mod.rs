@@ -1,0 +1,45 @@
+//! The state of a destination: failures in a row, and whether it is paused.
+
+pub(super) mod store;
+
+use chrono::{DateTime, Utc};
+use uuid::Uuid;
+
+/// A row of `leaver.destinations`.
+#[derive(Clone, Debug, Default)]
+pub(super) struct State {
+    /// Failed attempts in a row.
+    pub(super) failures: i32,
+    /// Since when it is paused.
+    pub(super) paused_at: Option<DateTime<Utc>>,
+    /// Why it is paused.
+    pub(super) paused_because: Option<String>,
+    /// When a paused destination is tried again.
+    pub(super) probe_at: Option<DateTime<Utc>>,
+    /// The event that was last tried while it is paused.
+    pub(super) probed_event: Option<Uuid>,
+    /// Nothing is sent before.
+    pub(super) wait_until: Option<DateTime<Utc>>,
+    /// When it last received something.
+    pub(super) last_delivered_at: Option<DateTime<Utc>>,
+    /// When an attempt last failed.
+    pub(super) last_failed_at: Option<DateTime<Utc>>,
+    /// Status of the last response.
+    pub(super) last_status: Option<i32>,
+    /// Why the last attempt failed.
+    pub(super) last_error: Option<String>,
+    /// When a digest was last sent.
+    pub(super) last_digest_at: Option<DateTime<Utc>>,
+}
+
+impl State {
+    /// Ends a pause, and a wait that the destination asked for.
+    pub(super) fn resume(&mut self) {
+        self.failures = 0;
+        self.paused_at = None;
+        self.paused_because = None;
+        self.probe_at = None;
+        self.probed_event = None;
+        self.wait_until = None;
+    }
+}

@@ -209,6 +209,7 @@ pub async fn execute(
             ..
         } = evaluated;
         departure::confirm(&mut employee);
+        policies.forget_position(&mut employee);
         if has_returned(policies, &employee, has_account, now) {
             departure::returned(&mut employee, now);
         }

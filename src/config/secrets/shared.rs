@@ -26,6 +26,8 @@ pub(super) enum Purpose {
     Events(String),
     /// Messages to people, over Slack or by e-mail.
     Messages,
+    /// Hashes of facts.
+    HashKey,
 }
 
 /// Fails for the first secret that has a second purpose.

@@ -8,8 +8,10 @@ use chrono_tz::Tz;
 use serde_json::{Map, Value, json};
 
 use super::super::json_keep::{Keep, kept};
-use super::super::{EntryError, InvalidResponse, json, responses};
-use super::api_responses::{BAMBOOHR_FIELDS, EmployeeRead, bamboohr_record};
+use super::super::{EntryError, InvalidResponse, PositionFacts, json, responses};
+use super::api_responses::{
+    BAMBOOHR_FIELDS, EmployeeRead, bamboohr_record, bamboohr_requested_fields, position_alias,
+};
 use super::field_names::{FieldNames, same_name};
 use super::payload::id;
 use crate::domain::{EmployeeId, Field, Tenant};
@@ -51,9 +53,11 @@ static LINKS: Keep = Keep::Members(&[("next", Keep::Scalar)]);
 /// Names of a dataset's fields beside our aliases, by alias.
 // The guide of get-data-from-dataset-v2 has `employmentStatus`; published clients also request `eeid` and `email`
 // (read on 27 November 2026).
-const DATASET_NAMES: [(&str, &str); 2] = [
+const DATASET_NAMES: [(&str, &str); 4] = [
     ("employmentHistoryStatus", "employmentStatus"),
     ("workEmail", "email"),
+    ("jobTitle", "jobInformationJobTitle"),
+    ("department", "jobInformationDepartment"),
 ];
 /// The name of a dataset's field for the employee id. `employeeNumber` is another number.
 const DATASET_ID: &str = "eeid";
@@ -69,6 +73,8 @@ pub struct RowContext<'c> {
     pub tenant: &'c Tenant,
     /// The time zone of its calendar days.
     pub timezone: Tz,
+    /// The observed facts about the position.
+    pub position: &'c PositionFacts,
 }
 
 /// A row that cannot be parsed.
@@ -82,8 +88,9 @@ pub struct InvalidRow {
 
 /// Returns the body that requests a report on all employees, or on those that changed at or after a time.
 #[must_use]
-pub fn bamboohr_report_request(since: Option<DateTime<Utc>>) -> Value {
-    let mut request = json!({"title": "Leaver", "fields": BAMBOOHR_FIELDS});
+pub fn bamboohr_report_request(since: Option<DateTime<Utc>>, position: &PositionFacts) -> Value {
+    let fields = bamboohr_requested_fields(position);
+    let mut request = json!({"title": "Leaver", "fields": fields});
     if let Some(since) = since {
         let since = since.to_rfc3339_opts(SecondsFormat::Secs, true);
         request["filters"] = json!({"lastChanged": {"value": since, "includeNull": "no"}});
@@ -91,11 +98,14 @@ pub fn bamboohr_report_request(since: Option<DateTime<Utc>>) -> Value {
     request
 }
 
-/// Returns which of [`BAMBOOHR_FIELDS`] a report's `fields` do not list: those that the user of the key cannot see.
+/// Returns which of the requested fields a report's `fields` do not list: those that the user of the key cannot see.
 ///
 /// # Errors
 /// Returns [`InvalidResponse`] if the text is no list.
-pub fn bamboohr_report_withheld(fields: &[u8]) -> Result<Vec<&'static str>, InvalidResponse> {
+pub fn bamboohr_report_withheld(
+    fields: &[u8],
+    position: &PositionFacts,
+) -> Result<Vec<&'static str>, InvalidResponse> {
     let fields = kept(fields, &REPORT_FIELDS).map_err(|error| responses::bad_json(&error))?;
     let Value::Array(fields) = fields else {
         return Err(InvalidResponse::WrongShape("its `fields` are no list"));
@@ -105,10 +115,10 @@ pub fn bamboohr_report_withheld(fields: &[u8]) -> Result<Vec<&'static str>, Inva
         fields.iter().any(|field| {
             let text = |name: &str| field.get(name).and_then(json::scalar_text);
             let has_id = text("id").is_some_and(|id| same_name(&id, alias));
-            has_id || text("name").is_some_and(|label| known.fact(&label) == known.fact(alias))
+            has_id || text("name").is_some_and(|label| known.is_same_fact(&label, alias))
         })
     };
-    let aliases = BAMBOOHR_FIELDS.into_iter();
+    let aliases = bamboohr_requested_fields(position).into_iter();
     Ok(aliases.filter(|alias| !is_listed(alias)).collect())
 }
 
@@ -173,12 +183,16 @@ pub fn bamboohr_dataset_fields(body: &[u8]) -> Result<DatasetFieldsPage, Invalid
 }
 
 impl DatasetFields {
-    /// Finds the needed fields by their names. Returns the first that is not among the fields of the dataset instead.
+    /// Finds the needed fields by their names. Returns the first that is not among the fields of the dataset instead. Facts about
+    /// the position may be missing.
     ///
     /// # Errors
     /// Returns the missing field.
     // Not by their labels: administrators choose them, and a certificate can have a `Status`, too.
-    pub fn among(fields: &[(String, String)]) -> Result<Self, &'static str> {
+    pub fn among(
+        fields: &[(String, String)],
+        position: &PositionFacts,
+    ) -> Result<Self, &'static str> {
         // A name that two different fields have names neither.
         let field_of = |wanted: &str| {
             let mut named = fields.iter().filter(|(name, _)| name == wanted);
@@ -189,14 +203,20 @@ impl DatasetFields {
         let (id, _) = field_of(DATASET_ID)
             .or_else(|| others.find(|(_, label)| same_name(label, DATASET_ID)))
             .ok_or("the employee id")?;
+        let find = |alias: &'static str| {
+            let other = DATASET_NAMES.iter().find(|(of, _)| *of == alias);
+            let (name, _) = field_of(alias).or_else(|| field_of(other?.1))?;
+            Some((alias, name.clone()))
+        };
         let mut names = vec![];
         for alias in BAMBOOHR_FIELDS {
-            let other = DATASET_NAMES.iter().find(|(of, _)| *of == alias);
-            let (name, _) = field_of(alias)
-                .or_else(|| field_of(other?.1))
-                .ok_or(alias)?;
-            names.push((alias, name.clone()));
+            names.push(find(alias).ok_or(alias)?);
         }
+        names.extend(
+            position
+                .parsed()
+                .filter_map(|fact| find(position_alias(fact))),
+        );
         Ok(Self {
             id: id.clone(),
             names,
@@ -325,6 +345,7 @@ fn read(
         &employee_id,
         record,
         context.as_of,
+        context.position,
         context.tenant,
         context.timezone,
     );

@@ -141,7 +141,7 @@ async fn a_later_destination_gets_recorded_events_under_their_ids() {
 
     // Also those that it has.
     let again = app.run_with(&args, &config).succeeded();
-    assert_eq!(again.out, "3 events due at ops\n");
+    assert_eq!(again.err, "3 events due at ops\n");
     assert_eq!(send_due(&to_ops).await, 3);
     let late = [
         "events",
@@ -172,7 +172,7 @@ async fn a_pause_ends_on_request() {
     );
     assert!(listed.err.contains("20 events wait"), "{listed:?}");
     let resumed = app.run(&["events", "resume", "bus"]).succeeded();
-    assert!(resumed.out.contains("was paused since"), "{resumed:?}");
+    assert!(resumed.err.contains("was paused since"), "{resumed:?}");
     catch_up(&app);
     assert_eq!(send_due(&sender).await, 20);
     assert_eq!(app.run(&["events", "resume", "mail"]).code, Some(2));

@@ -6,6 +6,8 @@ use sqlx::postgres::PgConnectOptions;
 use super::super::output;
 use super::accounts;
 use super::connections::check_connections;
+use super::events::check_events;
+use super::events::check_events;
 use super::lookup::check_lookup;
 use super::modes::{check_modes, check_shadow_rights};
 use super::numbers::check_numbers;
@@ -76,11 +78,13 @@ pub(super) async fn check_database(report: &mut CheckReport, settings: &Settings
     };
     let is_readable = status != CheckStatus::Error;
     report.add(status, "schema leaver", message);
-    if is_readable
-        && matches!(schema::pending(&mut conn).await, Ok(0))
-        && let Err(error) = check_lineage(report, settings, &mut conn).await
-    {
-        report.add(CheckStatus::Error, "restored", output::chain(&error.into()));
+    if is_readable && matches!(schema::pending(&mut conn).await, Ok(0)) {
+        if let Err(error) = check_lineage(report, settings, &mut conn).await {
+            report.add(CheckStatus::Error, "restored", output::chain(&error.into()));
+        }
+        if let Err(error) = check_events(report, settings, &mut conn).await {
+            report.add(CheckStatus::Error, "events", output::chain(&error.into()));
+        }
     }
     let is_shadowed = match check_modes(report, settings, &mut conn, is_readable).await {
         Ok(is_shadowed) => is_shadowed,

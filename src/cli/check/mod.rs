@@ -5,6 +5,7 @@ mod apis;
 mod connections;
 mod database;
 mod destinations;
+mod events;
 mod lookup;
 mod modes;
 mod names;

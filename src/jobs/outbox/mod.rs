@@ -132,18 +132,14 @@ impl Sender {
 
     async fn claim(&self, now: DateTime<Utc>) -> Result<Claim, sqlx::Error> {
         let mut conn = self.engine.pool.acquire().await?;
-        let state = standing::store::find(&mut conn, self.name()).await?;
-        let state = state.unwrap_or_default();
-        // Nothing is sent before.
-        let opens_at = state.wait_until.max(state.paused_at.and(state.probe_at));
-        if let Some(next_at) = opens_at.filter(|at| *at > now) {
-            return Ok(Claim::Nothing {
-                next_at: Some(next_at),
-            });
+        let outlook = standing::store::outlook(&mut conn, self.name()).await?;
+        let next_at = outlook.opens_at();
+        if next_at.is_none_or(|at| at > now) {
+            return Ok(Claim::Nothing { next_at });
         }
         let lease = Lease {
             until: now + LEASE,
-            is_probe: state.paused_at.is_some(),
+            is_probe: outlook.paused_at.is_some(),
         };
         let events = if lease.is_probe {
             self.claim_probe(&mut conn, lease, now).await?
@@ -154,7 +150,7 @@ impl Sender {
             return Ok(Claim::Batch(Batch {
                 events,
                 lease,
-                last_digest_at: state.last_digest_at,
+                last_digest_at: outlook.last_digest_at,
             }));
         }
         let is_ordered = !self.destination.is_for_people();

@@ -202,15 +202,19 @@ fn apply(
     };
     let mut settled = vec![];
     for one in tried {
-        let (attempt, status, retry_after) = match &one.result {
-            Ok(status) => (Attempt::Delivered, Some(*status), None),
-            Err(SendError::Gone) => (Attempt::Refused, Some(410), None),
-            Err(SendError::Unusable(_)) => (Attempt::Refused, None, None),
+        let attempt = match &one.result {
+            Ok(_) => Attempt::Delivered,
+            Err(error) if error.pauses_at_once() => Attempt::Refused,
+            Err(_) => Attempt::Failed,
+        };
+        let (status, retry_after) = match &one.result {
+            Ok(status) => (Some(*status), None),
+            Err(SendError::Gone) => (Some(410), None),
             Err(SendError::Status {
                 status,
                 retry_after,
-            }) => (Attempt::Failed, Some(*status), *retry_after),
-            Err(SendError::Unreachable(_) | SendError::Refused(_)) => (Attempt::Failed, None, None),
+            }) => (Some(*status), *retry_after),
+            Err(_) => (None, None),
         };
         let counts = standing.count(attempt);
         let status = status.map(i32::from);

@@ -15,6 +15,8 @@ use crate::support::apis::{
 use crate::support::apis_setup::{SINGLE_COMPANY, source_with_api};
 use crate::support::database::{Session, postgres};
 use crate::support::driving::merge_record;
+use crate::support::event_receiver::webhook;
+use crate::support::events::BUS_KEY;
 use crate::support::{TestApp, at};
 
 /// How long the suite counts transactions; `make rest` counts for ten minutes. The longest wait of a job is 30 s, and a time
@@ -48,12 +50,15 @@ async fn two_replicas_at_rest_make_under_one_transaction_a_second() {
         SINGLE_COMPANY.to_owned(),
         source_with_api("bamboohr", "bamboohr", &hr),
         source_with_api("merge", "merge", &merge).replace("SECRET", "SECRET_TWO"),
+        // It waits for events that do not occur.
+        webhook("bus", "http://127.0.0.1:9/", "drift.found"),
     ];
     let variables = [
         ("SECRET", "a key of sixteen bytes or more"),
         ("SECRET_TWO", "another key of sixteen bytes"),
         ("API_KEY", "an API key of the tests"),
         ("TOKEN", "a token of the tests"),
+        BUS_KEY,
     ];
     let mut app = TestApp::builder()
         .config_file(&sources.concat(), &variables)

@@ -11,7 +11,7 @@ use crate::support::driving::terminated;
 use crate::support::process::{LEAVER, RunningProcess, as_ordinary_user};
 use crate::support::{employees, scratch};
 
-const ROWS: [&str; 9] = [
+const ROWS: [&str; 10] = [
     "Health",
     "Receiving",
     "Deciding",
@@ -19,6 +19,7 @@ const ROWS: [&str; 9] = [
     "Backlog",
     "Latency",
     "Sources",
+    "Events",
     "Database",
     "Process",
 ];

@@ -27,8 +27,13 @@ async fn the_table_of_metrics_is_complete() {
         .map(|line| line.split(' ').next().unwrap().to_owned())
         .collect();
     let mut listed = table("| metric | type | labels |");
-    // Only sources with an API have these.
+    // Only sources with an API have these, and only destinations of events.
     for name in [
+        "leaver_destination_paused",
+        "leaver_events_dead",
+        "leaver_events_oldest_age_seconds",
+        "leaver_events_pending",
+        "leaver_events_total",
         "leaver_last_sync_age_seconds",
         "leaver_read_way",
         "leaver_sync_interval_seconds",
@@ -51,7 +56,8 @@ async fn each_reason_of_health_has_a_series_from_the_start() {
         .collect();
     assert_eq!(table("| code | status |"), served);
     // Each code in the program is among them.
-    let program = read("src/reports/health/reasons.rs");
+    let program =
+        read("src/reports/health/reasons.rs") + &read("src/reports/health/destinations.rs");
     let codes = program.split("Reason::new(").skip(1).filter_map(|call| {
         let first = call.trim_start().strip_prefix('"')?;
         Some(first.split('"').next().unwrap().to_owned())

@@ -3,6 +3,7 @@
 mod apis;
 mod dashboard;
 mod database;
+mod destinations;
 mod documented;
 mod exposition;
 mod late;

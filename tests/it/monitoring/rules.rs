@@ -5,7 +5,15 @@ use std::process::Command;
 use super::server::{checkout, program, read};
 
 /// Files with the real faults.
-const FAULTS: [&str; 6] = ["apis", "database", "late", "process", "replicas", "watched"];
+const FAULTS: [&str; 7] = [
+    "apis",
+    "database",
+    "destinations",
+    "late",
+    "process",
+    "replicas",
+    "watched",
+];
 
 fn alerts() -> Vec<String> {
     let rules = read("ops/prometheus/rules.yml");

@@ -7,6 +7,7 @@ pub(crate) mod logs;
 pub(crate) mod process;
 pub(crate) mod driving;
 pub(crate) mod events;
+pub(crate) mod event_receiver;
 pub(crate) mod apis;
 pub(crate) mod apis_setup;
 pub(crate) mod hooks;

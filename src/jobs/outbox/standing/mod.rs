@@ -32,6 +32,35 @@ pub(super) struct State {
     pub(super) last_digest_at: Option<DateTime<Utc>>,
 }
 
+/// When something can be sent to a destination.
+#[derive(Clone, Debug)]
+pub(super) struct Outlook {
+    /// Since when it is paused.
+    pub(super) paused_at: Option<DateTime<Utc>>,
+    /// When a paused destination is tried again.
+    pub(super) probe_at: Option<DateTime<Utc>>,
+    /// Nothing is sent before.
+    pub(super) wait_until: Option<DateTime<Utc>>,
+    /// When a digest was last sent.
+    pub(super) last_digest_at: Option<DateTime<Utc>>,
+    /// When the first event is due; `None` if none waits. It may wait for an earlier one, or be leased.
+    pub(super) first_due: Option<DateTime<Utc>>,
+}
+
+impl Outlook {
+    /// Returns when a claim can find something; `None` if no event waits.
+    pub(super) fn opens_at(&self) -> Option<DateTime<Utc>> {
+        let first_due = self.first_due?;
+        // A paused destination is tried with any event.
+        let due = if self.paused_at.is_some() {
+            self.probe_at
+        } else {
+            Some(first_due)
+        };
+        due.max(self.wait_until)
+    }
+}
+
 impl State {
     /// Ends a pause, and a wait that the destination asked for.
     pub(super) fn resume(&mut self) {

@@ -4,24 +4,26 @@ use chrono::{DateTime, Utc};
 use sqlx::PgConnection;
 use uuid::Uuid;
 
-use super::State;
+use super::{Outlook, State};
 
-/// Loads the state of a destination; `None` if nothing was sent yet.
+/// Looks up when something can be sent to a destination, with one statement: a service at rest runs no other.
 ///
 /// # Errors
 /// Returns the database's error.
-pub(in crate::jobs::outbox) async fn find(
+pub(in crate::jobs::outbox) async fn outlook(
     conn: &mut PgConnection,
     name: &str,
-) -> Result<Option<State>, sqlx::Error> {
+) -> Result<Outlook, sqlx::Error> {
     sqlx::query_as!(
-        State,
-        "SELECT failures, paused_at, paused_because, probe_at, probed_event, wait_until, last_delivered_at, last_failed_at,
-                last_status, last_error, last_digest_at
-         FROM leaver.destinations WHERE name = $1",
+        Outlook,
+        r#"SELECT d.paused_at AS "paused_at?", d.probe_at AS "probe_at?", d.wait_until AS "wait_until?",
+                  d.last_digest_at AS "last_digest_at?",
+                  (SELECT a.next_at FROM leaver.outbox_attempts a
+                   WHERE a.destination = $1 AND a.state IN ('due', 'leased') ORDER BY a.next_at LIMIT 1) AS first_due
+           FROM (SELECT $1::text AS name) n LEFT JOIN leaver.destinations d ON d.name = n.name"#,
         name,
     )
-    .fetch_optional(conn)
+    .fetch_one(conn)
     .await
 }
 

@@ -1,9 +1,12 @@
 //! How events reach their destinations: order, retries, pauses, and what happens when a process ends.
 
+mod commands;
 mod deaths;
+mod leftovers;
+mod messages;
 mod pauses;
-mod receiver;
 mod retries;
+mod watched;
 
 use std::sync::Arc;
 
@@ -13,25 +16,15 @@ use serde_json::Value;
 use tokio_util::sync::CancellationToken;
 
 use crate::support::driving::{REACTIVATE, terminated, working};
+use crate::support::event_receiver::RECEIVER_KEYS;
 use crate::support::{BAMBOOHR_KEY, END_SESSIONS, TestApp};
-
-const OPS_KEY: &str = "whsec_bGVhdmVyLXRlc3RzLXNpZ24tZXZlbnRzLXdpdGgtdGhhdA==";
-const BUS_KEY: &str = "whsec_bGVhdmVyLXRlc3RzLXNpZ24tZXZlbnRzLXdpdGgtdGhpcw==";
-
-/// Returns the section of a webhook.
-fn webhook(name: &str, url: &str, events: &str) -> String {
-    let secret = format!("env:{}_WHSEC", name.to_uppercase());
-    format!(
-        "[[destinations]]\nname = \"{name}\"\nkind = \"webhook\"\nurl = \"{url}\"\nsecrets = [\"{secret}\"]\nevents = [{events}]\n"
-    )
-}
 
 /// Returns an app with these destinations and one source, whose employees 1 to `people` have accounts.
 async fn app_with(destinations: &str, people: usize) -> TestApp {
     let variables = [
         ("BAMBOOHR_WEBHOOK_SECRET", BAMBOOHR_KEY),
-        ("BUS_WHSEC", BUS_KEY),
-        ("OPS_WHSEC", OPS_KEY),
+        RECEIVER_KEYS[0],
+        RECEIVER_KEYS[1],
         END_SESSIONS,
         REACTIVATE,
     ];

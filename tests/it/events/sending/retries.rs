@@ -2,13 +2,13 @@
 
 use chrono::{DateTime, TimeDelta, Utc};
 
-use super::receiver::Receiver;
-use super::{app_with, flip, send_due, sender, webhook};
+use super::{app_with, flip, send_due, sender};
+use crate::support::event_receiver::{Receiver, webhook};
 
 #[tokio::test]
 async fn an_event_dies_after_eleven_attempts_and_holds_up_nobody() {
     let bus = Receiver::start().await;
-    let mut app = app_with(&webhook("bus", &bus.url, "\"account.*\""), 2).await;
+    let mut app = app_with(&webhook("bus", &bus.url, "account.*"), 2).await;
     let sender = sender(&app, "bus");
     bus.answers_by(|body| {
         if body["employee_id"] == "1" && body["sequence"] == 1 {
@@ -60,7 +60,7 @@ async fn an_event_dies_after_eleven_attempts_and_holds_up_nobody() {
 #[tokio::test]
 async fn a_later_event_of_a_person_waits_for_the_earlier_one() {
     let bus = Receiver::start().await;
-    let mut app = app_with(&webhook("bus", &bus.url, "\"account.*\""), 2).await;
+    let mut app = app_with(&webhook("bus", &bus.url, "account.*"), 2).await;
     let sender = sender(&app, "bus");
     flip(&mut app, [1, 2], true).await;
     flip(&mut app, [1, 2], false).await;
@@ -77,7 +77,7 @@ async fn a_later_event_of_a_person_waits_for_the_earlier_one() {
         requests.retain(|request| request.person() == person);
         requests
             .iter()
-            .map(super::receiver::Received::sequence)
+            .map(crate::support::event_receiver::Received::sequence)
             .collect::<Vec<_>>()
     };
     assert_eq!(sequences("1"), [1]);
@@ -99,7 +99,7 @@ async fn a_later_event_of_a_person_waits_for_the_earlier_one() {
 async fn a_wait_that_a_destination_asks_for_is_kept() {
     for status in [429, 503] {
         let bus = Receiver::start().await;
-        let mut app = app_with(&webhook("bus", &bus.url, "\"account.*\""), 2).await;
+        let mut app = app_with(&webhook("bus", &bus.url, "account.*"), 2).await;
         let sender = sender(&app, "bus");
         bus.answers_by(move |_| (status, Some(1_800)));
         flip(&mut app, [1], true).await;
@@ -119,7 +119,7 @@ async fn a_wait_that_a_destination_asks_for_is_kept() {
 #[tokio::test]
 async fn a_wait_of_more_than_a_day_is_shortened() {
     let bus = Receiver::start().await;
-    let mut app = app_with(&webhook("bus", &bus.url, "\"account.*\""), 1).await;
+    let mut app = app_with(&webhook("bus", &bus.url, "account.*"), 1).await;
     let sender = sender(&app, "bus");
     bus.answers_by(|_| (429, Some(31_536_000)));
     flip(&mut app, [1], true).await;
@@ -133,7 +133,7 @@ async fn a_wait_of_more_than_a_day_is_shortened() {
 async fn two_replicas_send_each_event_once() {
     const PEOPLE: usize = 150;
     let bus = Receiver::start().await;
-    let mut app = app_with(&webhook("bus", &bus.url, "\"account.*\""), PEOPLE).await;
+    let mut app = app_with(&webhook("bus", &bus.url, "account.*"), PEOPLE).await;
     flip(&mut app, 1..=PEOPLE, true).await;
     flip(&mut app, 1..=PEOPLE, false).await;
     let (one, other) = (sender(&app, "bus"), sender(&app, "bus"));

@@ -11,27 +11,44 @@ use tokio::net::TcpListener;
 
 /// A request.
 #[derive(Clone, Debug)]
-pub(super) struct Received {
-    pub(super) id: String,
-    pub(super) body: Value,
+pub(crate) struct Received {
+    pub(crate) id: String,
+    pub(crate) body: Value,
     /// The status that it got.
-    pub(super) status: u16,
+    pub(crate) status: u16,
 }
 
 impl Received {
     /// Returns the provider's id of the employee.
-    pub(super) fn person(&self) -> &str {
+    pub(crate) fn person(&self) -> &str {
         self.body["employee_id"].as_str().unwrap_or_default()
     }
 
     /// Returns the type.
-    pub(super) fn kind(&self) -> &str {
+    pub(crate) fn kind(&self) -> &str {
         self.body["type"].as_str().unwrap()
     }
 
-    pub(super) fn sequence(&self) -> i64 {
+    pub(crate) fn sequence(&self) -> i64 {
         self.body["sequence"].as_i64().unwrap()
     }
+}
+
+/// Keys of the destinations [`BUS_KEY`](super::events::BUS_KEY) and `ops`.
+pub(crate) const RECEIVER_KEYS: [(&str, &str); 2] = [
+    super::events::BUS_KEY,
+    (
+        "OPS_WHSEC",
+        "whsec_bGVhdmVyLXRlc3RzLXNpZ24tZXZlbnRzLXdpdGgtdGhhdA==",
+    ),
+];
+
+/// Returns the section of the webhook `bus` or `ops`, which wants these events.
+pub(crate) fn webhook(name: &str, url: &str, events: &str) -> String {
+    let secret = format!("env:{}_WHSEC", name.to_uppercase());
+    format!(
+        "[[destinations]]\nname = \"{name}\"\nkind = \"webhook\"\nurl = \"{url}\"\nsecrets = [\"{secret}\"]\nevents = [\"{events}\"]\n"
+    )
 }
 
 type Script = Box<dyn Fn(&Value) -> (u16, Option<u64>) + Send>;
@@ -41,16 +58,16 @@ struct Shared {
     requests: Mutex<Vec<Received>>,
 }
 
-/// A receiver. Without a script it answers 204.
-pub(super) struct Receiver {
-    pub(super) url: String,
+/// A receiver. Without a script it answers 200.
+pub(crate) struct Receiver {
+    pub(crate) url: String,
     shared: Arc<Shared>,
 }
 
 impl Receiver {
-    pub(super) async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let shared = Arc::new(Shared {
-            script: Mutex::new(Box::new(|_| (204, None))),
+            script: Mutex::new(Box::new(|_| (200, None))),
             requests: Mutex::default(),
         });
         let router = Router::new()
@@ -63,12 +80,12 @@ impl Receiver {
     }
 
     /// Answers each request with this status from now on.
-    pub(super) fn answers(&self, status: u16) {
+    pub(crate) fn answers(&self, status: u16) {
         self.answers_by(move |_| (status, None));
     }
 
     /// Answers by the body: a status, and the seconds of `Retry-After`.
-    pub(super) fn answers_by(
+    pub(crate) fn answers_by(
         &self,
         script: impl Fn(&Value) -> (u16, Option<u64>) + Send + 'static,
     ) {
@@ -76,12 +93,12 @@ impl Receiver {
     }
 
     /// Returns the requests so far.
-    pub(super) fn requests(&self) -> Vec<Received> {
+    pub(crate) fn requests(&self) -> Vec<Received> {
         self.shared.requests.lock().unwrap().clone()
     }
 
     /// Returns the requests that were accepted.
-    pub(super) fn accepted(&self) -> Vec<Received> {
+    pub(crate) fn accepted(&self) -> Vec<Received> {
         let mut requests = self.requests();
         requests.retain(|request| request.status < 300);
         requests
@@ -95,7 +112,8 @@ async fn receive(
 ) -> Response<Body> {
     let body: Value = serde_json::from_slice(&body).unwrap();
     let (status, retry_after) = (shared.script.lock().unwrap())(&body);
-    let id = headers["webhook-id"].to_str().unwrap().to_owned();
+    let id = headers.get("webhook-id").map(|id| id.to_str().unwrap());
+    let id = id.unwrap_or_default().to_owned();
     shared
         .requests
         .lock()
@@ -105,5 +123,6 @@ async fn receive(
     if let Some(seconds) = retry_after {
         response = response.header("retry-after", seconds);
     }
-    response.body(Body::empty()).unwrap()
+    // The response of Slack's incoming webhooks.
+    response.body(Body::from("ok")).unwrap()
 }

@@ -67,7 +67,7 @@ impl Mailer {
     pub(super) async fn send(&self, message: &Message) -> Result<u16, SendError> {
         let email = self.compose(message)?;
         let sending = async {
-            let mut connection = self.connect().await?;
+            let mut connection = self.open_session().await?;
             let sent = self.transfer(&mut connection, &email).await;
             // A server that does not answer the farewell has the message nevertheless.
             if timeout(QUIT_TIMEOUT, connection.quit()).await.is_err() {
@@ -85,7 +85,7 @@ impl Mailer {
     }
 
     /// Connects, encrypts and authenticates.
-    async fn connect(&self) -> Result<AsyncSmtpConnection, SendError> {
+    async fn open_session(&self) -> Result<AsyncSmtpConnection, SendError> {
         let at = |step| move |error| failed(&self.server, step, &error);
         let tls = match self.server.security {
             Security::Implicit => self.tls.clone(),

@@ -6,7 +6,7 @@ use super::SendError;
 use super::smtp_url::SmtpUrl;
 use crate::connect::failure;
 
-/// What was being done.
+/// A step of a transfer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Step {
     Connect,

@@ -31,7 +31,7 @@ use crate::engine::{Engine, Failure};
 /// Events that are claimed together.
 const BATCH_SIZE: i64 = 50;
 /// The same where many events make one message.
-const MESSAGE_BATCH_SIZE: i64 = 1_000;
+const MESSAGE_BATCH_SIZE: i64 = 10_000;
 /// After this time another process may send claimed events.
 const LEASE: TimeDelta = TimeDelta::seconds(60);
 /// No attempt begins later after the claim: each takes up to 15 s, and must end before the lease.

@@ -37,7 +37,7 @@ class Handler:
             code=code,
             mail_from=envelope.mail_from,
             rcpt_to=envelope.rcpt_tos,
-            is_encrypted=session.ssl is not None,
+            is_encrypted=server.transport.get_extra_info("ssl_object") is not None,
             user=session.auth_data,
             headers=dict(email.items()),
             text=email.get_content(),

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::words::{text_of, value_of};
 use crate::events::{Event, EventType};
 
-/// What a message is about, in the order in which messages are sent.
+/// Subject of a message, in the order in which messages are sent.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Group {
     /// A trip of the safeguard, with the changes that it holds.

@@ -37,7 +37,7 @@ pub struct Message {
     pub delays_digest: bool,
 }
 
-/// What messages are made by.
+/// Rules by which messages are made.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rules {
     /// True if texts name people.

@@ -104,3 +104,23 @@ COMMENT ON COLUMN leaver.destinations.last_failed_at IS 'When an attempt last fa
 COMMENT ON COLUMN leaver.destinations.last_status IS 'Status of the last response.';
 COMMENT ON COLUMN leaver.destinations.last_error IS 'Why the last attempt failed. Contains no secret and no part of a response.';
 COMMENT ON COLUMN leaver.destinations.last_digest_at IS 'When a digest of holds was last sent, by e-mail or to Slack.';
+
+CREATE TABLE leaver.outbox_problems (
+    source text        NOT NULL,
+    code   text        NOT NULL,
+    part   text        NOT NULL,
+    since  timestamptz NOT NULL,
+    CONSTRAINT outbox_problems_pkey PRIMARY KEY (source, code, part)
+);
+
+COMMENT ON TABLE leaver.outbox_problems IS 'Problems of sources that were found by the last check. An event is recorded when a row is new.';
+COMMENT ON COLUMN leaver.outbox_problems.source IS 'The source.';
+COMMENT ON COLUMN leaver.outbox_problems.code IS 'source_silent, sync_incomplete, credentials_refused or provider_webhook_problem.';
+COMMENT ON COLUMN leaver.outbox_problems.part IS 'The linked account or the webhook that has it. Empty if it is the source''s.';
+COMMENT ON COLUMN leaver.outbox_problems.since IS 'When it began, as far as is known.';
+
+ALTER TABLE leaver.drift ADD COLUMN known bigint[] NOT NULL DEFAULT '{}';
+ALTER TABLE leaver.drift ADD COLUMN reported_at timestamptz;
+
+COMMENT ON COLUMN leaver.drift.known IS 'Hashes of the employees with access that the check found, at most 500. Others are new to the next check.';
+COMMENT ON COLUMN leaver.drift.reported_at IS 'When an event was last recorded.';

@@ -159,7 +159,7 @@ pub async fn grant_to(conn: &mut PgConnection, role: &str) -> Result<(), sqlx::E
     for statement in [
         format!("GRANT USAGE ON SCHEMA leaver TO {role}"),
         format!(
-            "GRANT SELECT, INSERT, UPDATE, DELETE ON leaver.deliveries, leaver.employees, leaver.holds, leaver.pending_reads, leaver.sync_state, leaver.linked_accounts, leaver.provider_webhooks, leaver.source_status, leaver.drift, leaver.in_flight_batches, leaver.account_status, leaver.batches, leaver.changes, leaver.trips, leaver.grants, leaver.plan, leaver.observations, leaver.previews, leaver.protected_accounts, leaver.lineage, leaver.lineage_marks, leaver.restores, leaver.write_probes, leaver.confirmations, leaver.outbox, leaver.outbox_attempts, leaver.outbox_people, leaver.destinations TO {role}"
+            "GRANT SELECT, INSERT, UPDATE, DELETE ON leaver.deliveries, leaver.employees, leaver.holds, leaver.pending_reads, leaver.sync_state, leaver.linked_accounts, leaver.provider_webhooks, leaver.source_status, leaver.drift, leaver.in_flight_batches, leaver.account_status, leaver.batches, leaver.changes, leaver.trips, leaver.grants, leaver.plan, leaver.observations, leaver.previews, leaver.protected_accounts, leaver.lineage, leaver.lineage_marks, leaver.restores, leaver.write_probes, leaver.confirmations, leaver.outbox, leaver.outbox_attempts, leaver.outbox_people, leaver.outbox_problems, leaver.destinations TO {role}"
         ),
         format!("REVOKE ALL ON leaver.audit FROM {role}"),
         format!("GRANT INSERT ON leaver.audit TO {role}"),

@@ -201,6 +201,7 @@ impl<'a> ChangeSet<'a> {
             Action::Hold(question) => {
                 self.holds.push(NewHold {
                     employee: employee.key.clone(),
+                    work_email: employee.work_email().cloned(),
                     question: question.clone(),
                     reason: decision.reason.clone(),
                     delivery: employee.last_delivery_id,

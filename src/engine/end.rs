@@ -15,6 +15,7 @@ use crate::engine::batches::{self, Change, Direction};
 use crate::engine::effects;
 use crate::engine::holds::{self, resolve::find_tolerantly};
 use crate::engine::origin::{Cause, Origin};
+use crate::engine::outbox;
 use crate::roster::{self, sharing};
 use leaver_core::decision::{Action, Decision, RequestedAction, departure};
 use leaver_core::domain::{
@@ -260,11 +261,13 @@ pub async fn end_access(
             Ok(Change::of(employee, id, direction, &origin, false))
         })
         .collect::<Result<_, sqlx::Error>>()?;
-    batches::record(&mut tx, table, &changes, &origin, now).await?;
+    let mut events = batches::record(&mut tx, table, &changes, &origin, now).await?;
     let all: BTreeSet<AccountId> = candidates.iter().map(|c| c.account.id.clone()).collect();
-    holds::store::withdraw(&mut tx, &keys, now).await?;
-    holds::store::withdraw_applied(&mut tx, RequestedAction::Reactivate, &all, now).await?;
-    holds::store::withdraw_applied(&mut tx, RequestedAction::Deactivate, &all, now).await?;
+    events.extend(holds::store::withdraw(&mut tx, &keys, actor, now).await?);
+    for request in [RequestedAction::Reactivate, RequestedAction::Deactivate] {
+        let withdrawn = holds::store::withdraw_applied(&mut tx, request, &all, actor, now);
+        events.extend(withdrawn.await?);
+    }
 
     let entries: Vec<AuditEntry> = candidates
         .iter()
@@ -288,6 +291,7 @@ pub async fn end_access(
         })
         .collect::<Result<_, sqlx::Error>>()?;
     audit::store::record(&mut tx, &entries, now).await?;
+    outbox::record(&mut tx, policies.subscriptions(), events, now).await?;
     tx.commit().await?;
     Ok(all
         .into_iter()

@@ -10,6 +10,7 @@ use super::changes::ChangeSet;
 use super::effects;
 use super::evaluate::{Evaluated, Evaluation, evaluate_answers, evaluate_facts};
 use super::origin::{Cause, Origin};
+pub use super::outcome::Outcome;
 use super::policies::Policies;
 use super::safeguard::{self, Admission, Wanted, change_of};
 use super::shadow::plan::PlannedChange;
@@ -21,82 +22,16 @@ use crate::engine::accounts::{self, AccountsTable, Applied, IfProtected};
 use crate::engine::audit::{self, AuditAction, AuditEntry};
 use crate::engine::batches::{self, Change, Direction};
 use crate::engine::holds::{self, NewHold};
-use crate::engine::outbox;
+use crate::engine::outbox::{self, Events};
 use crate::roster;
 use leaver_core::decision::assess::assess;
 use leaver_core::decision::departure;
 use leaver_core::decision::policy::Policy;
-use leaver_core::decision::{Action, Decision, NoActionReason, RequestedAction};
+use leaver_core::decision::{Action, Decision, NoActionReason};
 use leaver_core::domain::{Employee, EmployeeKey};
 
 /// Other processes are notified of an end that is scheduled within this time. They look up later ones before.
 const DUE_SOON: TimeDelta = TimeDelta::minutes(2);
-
-/// The effect on the account of one employee.
-#[derive(
-    Clone,
-    Copy,
-    Debug,
-    PartialEq,
-    Eq,
-    PartialOrd,
-    Ord,
-    Hash,
-    strum::IntoStaticStr,
-    strum::VariantNames,
-)]
-#[strum(serialize_all = "snake_case")]
-pub enum Outcome {
-    /// The account was deactivated.
-    Deactivated,
-    /// The account was reactivated.
-    Reactivated,
-    /// The end of access was scheduled or moved.
-    Scheduled,
-    /// A hold was opened: a person decides.
-    Held,
-    /// The account stays active.
-    Kept,
-    /// The account was inactive before.
-    AlreadyInactive,
-    /// The database did not carry out the decision. It is tried again.
-    Blocked,
-    /// The employee has no account.
-    NoAccount,
-    /// The observation repeats what is known.
-    Unchanged,
-    /// The observation is older than what is known.
-    Stale,
-    /// The employee is read from the provider's API first.
-    Reading,
-    /// The source is in shadow mode: the change is planned.
-    Planned,
-}
-
-impl Outcome {
-    /// All names.
-    pub(crate) const NAMES: &'static [&'static str] = <Self as strum::VariantNames>::VARIANTS;
-
-    /// Returns whether something was changed or was to be changed, as opposed to found.
-    #[must_use]
-    pub fn is_change(self) -> bool {
-        matches!(
-            self,
-            Self::Deactivated
-                | Self::Reactivated
-                | Self::Scheduled
-                | Self::Held
-                | Self::Blocked
-                | Self::Planned
-        )
-    }
-
-    /// Returns the name used in `leaver.deliveries.outcome` and in the metrics.
-    #[must_use]
-    pub fn as_str(self) -> &'static str {
-        self.into()
-    }
-}
 
 /// The effects of a list of decisions.
 #[derive(Debug, Default)]
@@ -133,6 +68,25 @@ pub async fn execute(
     origin: &Origin,
     now: DateTime<Utc>,
 ) -> Result<ExecutionReport, sqlx::Error> {
+    let executed = execute_unrecorded(conn, table, policies, employees, origin, now);
+    let (mut report, events) = executed.await?;
+    let recorded = outbox::record(conn, policies.subscriptions(), events, now).await?;
+    report.events_recorded = recorded > 0;
+    Ok(report)
+}
+
+/// Does the same, and leaves it to the caller to record the events.
+///
+/// # Errors
+/// Returns the database's error; the transaction must be rolled back then.
+pub(crate) async fn execute_unrecorded(
+    conn: &mut PgConnection,
+    table: &AccountsTable,
+    policies: &Policies,
+    employees: Vec<Employee>,
+    origin: &Origin,
+    now: DateTime<Utc>,
+) -> Result<(ExecutionReport, Events), sqlx::Error> {
     let Evaluation {
         mut decided,
         unconfigured,
@@ -152,7 +106,7 @@ pub async fn execute(
     } else if !origin.announced.is_empty() {
         report.wanted = safeguard::wanted(&decided);
     }
-    let admission = admit(conn, table, policies, &mut decided, origin, now).await?;
+    let mut admission = admit(conn, table, policies, &mut decided, origin, now).await?;
     let mut to_read = vec![];
     for Evaluated { employee, .. } in &decided {
         let can_read = |policy: &Policy| policy.can_read;
@@ -173,11 +127,11 @@ pub async fn execute(
     roster::store::forget_deactivation(conn, &active_again).await?;
     let seen = seen_changes(&decided, &applied, &admission, origin, policies);
     admission.use_grants(conn, &seen).await?;
-    batches::record(conn, table, &seen, origin, now).await?;
+    let mut events = std::mem::take(&mut admission.tripped);
+    events.extend(batches::record(conn, table, &seen, origin, now).await?);
     if !seen.is_empty() {
         failpoints::reach("changes_recorded", []);
     }
-    let events = outbox::of_changes(&seen, origin);
     save_plan(conn, &decided, origin, now).await?;
     // While values are unknown, a planned change stays as it is.
     let keeps_plan: BTreeSet<EmployeeKey> = decided
@@ -189,6 +143,7 @@ pub async fn execute(
         .map(|evaluated| evaluated.employee.key.clone())
         .collect();
     let mut changes = ChangeSet::new(&origin.actor, now, &applied);
+    let mut refused = outbox::Refused::default();
     let mut assessed = outbox::employment::Assessed::new(policies);
     let mut saved = unconfigured;
     let mut is_due_soon = false;
@@ -227,6 +182,7 @@ pub async fn execute(
         if let (Outcome::Blocked, Some(blocked)) = (outcome, &employee.blocked) {
             let reason = blocked.reason.clone();
             report.blocked.insert(employee.key.clone(), reason);
+            refused.add(&decision, employee.work_email());
         }
         assessed.add(&employee, &employment, is_held);
         saved.push(employee);
@@ -240,16 +196,16 @@ pub async fn execute(
     } = changes;
     let holds = unanswered(conn, holds, &mut without_hold).await?;
 
-    holds::store::withdraw(conn, &without_hold, now).await?;
-    holds::store::withdraw_applied(conn, RequestedAction::Reactivate, &applied.reactivated, now)
-        .await?;
-    holds::store::withdraw_applied(conn, RequestedAction::Deactivate, &applied.deactivated, now)
-        .await?;
+    let actor = &origin.actor;
+    events.extend(refused.events(&entries, origin));
+    events.extend(holds::store::withdraw(conn, &without_hold, actor, now).await?);
+    events.extend(holds::withdraw_settled(conn, &applied, actor, now).await?);
     holds::store::lapse(conn, &lapsed).await?;
-    for position in holds::store::raise(conn, &holds, origin.cause, now).await? {
+    for (position, id) in holds::store::raise(conn, &holds, origin.cause, now).await? {
         let Some(hold) = holds.get(position) else {
             continue;
         };
+        events.extend([outbox::of_opened_hold(hold, id, origin.cause)]);
         entries.push(AuditEntry {
             action: AuditAction::HoldOpened,
             reason: hold.reason.clone(),
@@ -259,18 +215,16 @@ pub async fn execute(
             actor: origin.actor.clone(),
         });
     }
-    let mut about_employees = assessed.events(conn, now).await?;
+    // What became known of a person comes before what follows from it.
+    let mut in_order: Events = assessed.events(conn, now).await?.into_iter().collect();
+    in_order.extend(events);
     roster::store::save_evaluated(conn, &saved, |key| keeps_plan.contains(key), now).await?;
     report.reads_pending = roster::pending_reads::store::insert(conn, &to_read, now).await?;
     audit::store::record(conn, &entries, now).await?;
-    let subscriptions = policies.subscriptions();
-    about_employees.extend(events);
-    let recorded = outbox::record(conn, subscriptions, about_employees, now).await?;
-    report.events_recorded = recorded > 0;
     if is_due_soon {
         notification::store::send(conn, Topic::Schedule).await?;
     }
-    Ok(report)
+    Ok((report, in_order))
 }
 
 /// Replaces the changes of sources in shadow mode, and those that the safeguard holds. Without a change that is due, it runs no

@@ -15,6 +15,7 @@ pub(crate) mod failure;
 pub(crate) mod observe;
 pub(crate) mod evaluate;
 pub mod execute;
+mod outcome;
 mod effects;
 pub mod end;
 pub(crate) mod reevaluate;

@@ -33,6 +33,8 @@ pub(crate) struct PartialExecution {
     pub failed: BTreeSet<EmployeeKey>,
     /// Employees who were not tried in time. If there are any, somebody else was executed or failed alone.
     pub untried: Vec<EmployeeKey>,
+    /// True if an event was recorded for a destination.
+    pub events_recorded: bool,
     /// The last failure of one of the others.
     pub failure: Option<Failure>,
 }
@@ -49,6 +51,7 @@ impl PartialExecution {
         self.deferred.extend(next.deferred);
         self.failed.extend(next.failed);
         self.untried = next.untried;
+        self.events_recorded |= next.events_recorded;
         self.failure = next.failure.or(self.failure.take());
     }
 }
@@ -105,6 +108,7 @@ impl Engine {
         for (key, outcome) in &executed.outcomes {
             self.count(key.source.as_str(), *outcome, 1);
         }
+        self.notify_jobs(false, false, executed.events_recorded);
         Ok(executed)
     }
 
@@ -162,6 +166,7 @@ impl Engine {
                     result.outcomes.extend(report.outcomes);
                     result.blocked.extend(report.blocked);
                     result.deferred.extend(report.deferred);
+                    result.events_recorded |= report.events_recorded;
                 }
                 Err(failure) if failure.is_outage() => return Err(failure),
                 Err(failure) => {

@@ -39,9 +39,18 @@ use leaver_core::signature::{Rejection, Scheme};
 /// Connections for lists of the roster at a time, so that a client with many requests does not delay the jobs.
 const LISTING_CONNECTIONS: usize = 1;
 
-/// Collects the policies of all configured sources.
+/// Collects the policies of all configured sources, for a command: it notifies the services of events, which send them.
 #[must_use]
 pub fn policies(settings: &Settings) -> Policies {
+    policies_with(settings, subscriptions(settings).notifying())
+}
+
+fn subscriptions(settings: &Settings) -> Subscriptions {
+    let destinations = settings.destinations.iter();
+    Subscriptions::new(destinations.map(|destination| destination.subscription.clone()))
+}
+
+fn policies_with(settings: &Settings, subscriptions: Subscriptions) -> Policies {
     Policies::new(settings.sources.iter().map(|source| {
         (
             source.name.clone(),
@@ -50,12 +59,7 @@ pub fn policies(settings: &Settings) -> Policies {
         )
     }))
     .with_limits(settings.safeguard.limits)
-    .with_subscriptions(Subscriptions::new(
-        settings
-            .destinations
-            .iter()
-            .map(|destination| destination.subscription.clone()),
-    ))
+    .with_subscriptions(subscriptions)
     .with_start_modes(
         settings
             .sources
@@ -71,19 +75,25 @@ pub fn engine(
     database: impl Into<ConnectSource>,
     clock: Arc<dyn Clock>,
 ) -> Engine {
-    engine_with(settings, &backends(settings, &database.into()), clock)
+    let backends = backends(settings, &database.into());
+    engine_with(settings, &backends, policies(settings), clock)
 }
 
 fn backends(settings: &Settings, source: &ConnectSource) -> Backends {
     Backends::new(source, settings.database.max_connections)
 }
 
-fn engine_with(settings: &Settings, backends: &Backends, clock: Arc<dyn Clock>) -> Engine {
+fn engine_with(
+    settings: &Settings,
+    backends: &Backends,
+    policies: Policies,
+    clock: Arc<dyn Clock>,
+) -> Engine {
     Engine::new(
         Pool::of(backends, pool::RESPONSE_TIMEOUT),
         clock,
         settings.accounts.clone(),
-        policies(settings),
+        policies,
         Arc::default(),
     )
 }
@@ -131,7 +141,9 @@ impl Components {
     ) -> Self {
         let source = database.into();
         let backends = backends(settings, &source);
-        let mut engine = engine_with(settings, &backends, Arc::clone(&clock));
+        // Its own job sends the events.
+        let policies = policies_with(settings, subscriptions(settings));
+        let mut engine = engine_with(settings, &backends, policies, Arc::clone(&clock));
         create_counters(settings, &engine.metrics);
         if let Some(traces) = &settings.traces {
             let metrics = Arc::clone(&engine.metrics);

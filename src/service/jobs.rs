@@ -58,9 +58,9 @@ pub(super) fn start(
     let compared = Arc::clone(engine);
     let (mode, interval) = (settings.drift_mode, settings.drift_interval);
     runner.start(move || DriftMonitor::new(Arc::clone(&compared), mode, interval));
-    let (pool, clock) = (engine.pool.clone(), Arc::clone(&engine.clock));
+    let checked = Arc::clone(engine);
     let thresholds = settings.silence_thresholds;
-    runner.start(move || SilenceMonitor::new(pool.clone(), Arc::clone(&clock), thresholds.clone()));
+    runner.start(move || SilenceMonitor::new(Arc::clone(&checked), thresholds.clone()));
     let reader = PendingReader::new(
         Arc::clone(engine),
         &settings.sources,

@@ -23,7 +23,7 @@ impl Statements {
     }
 
     /// Collects the statements of this thread until the guard is dropped.
-    fn collect(&self) -> DefaultGuard {
+    pub(crate) fn collect(&self) -> DefaultGuard {
         // While a process has only one subscriber, an event that a thread without it reaches first is disabled for all.
         static SECOND: LazyLock<Dispatch> = LazyLock::new(|| {
             Dispatch::new(tracing_subscriber::registry().with(Statements::default()))

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::TimeDelta;
-use leaver::base::clock::Clock;
 use leaver::jobs::source_silence::{SilenceMonitor, SilenceThreshold};
 use leaver_core::domain::SourceName;
 
@@ -17,16 +16,11 @@ const THRESHOLD: (&str, &str) = ("LEAVER__POLICY__MAX_SILENCE", "3d");
 const THEN: &str = "2026-11-22T11:00:00Z";
 
 fn monitor(app: &TestApp) -> SilenceMonitor {
-    let clock: Arc<dyn Clock> = Arc::new(app.clock.clone());
     let silence_thresholds = ["bamboohr", "merge"].map(|name| SilenceThreshold {
         source: SourceName::parse(name).unwrap(),
         after: Some(Duration::from_hours(72)),
     });
-    SilenceMonitor::new(
-        app.parts.engine.pool.clone(),
-        clock,
-        silence_thresholds.to_vec(),
-    )
+    SilenceMonitor::new(Arc::clone(&app.parts.engine), silence_thresholds.to_vec())
 }
 
 #[tokio::test]

@@ -8,6 +8,7 @@ use super::ResolvedHold;
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::engine::holds::resolve;
+use crate::service;
 
 /// Reject a hold; it opens again only if the facts change
 #[derive(Debug, Args)]
@@ -26,9 +27,16 @@ pub(super) struct Reject {
 
 impl Reject {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<()> {
-        let (_, mut conn) = open(&self.config, env).await?;
+        let (settings, mut conn) = open(&self.config, env).await?;
         let (actor, now) = (self.person.actor(env)?, SystemClock.now());
-        let hold = resolve::reject(&mut conn, self.id, &actor, now).await?;
+        let hold = resolve::reject(
+            &mut conn,
+            &service::policies(&settings),
+            self.id,
+            &actor,
+            now,
+        )
+        .await?;
         if self.format.json {
             return output::json(&ResolvedHold::rejected(&hold));
         }

@@ -10,6 +10,7 @@ use super::super::{Config, Format, ids, open, output};
 use crate::base::clock::{Clock, SystemClock};
 use crate::config::Environment;
 use crate::engine::safeguard::trips;
+use crate::service;
 
 /// Drop what a trip holds; the accounts stay as they are until facts change
 #[derive(Debug, Args)]
@@ -28,9 +29,16 @@ pub(super) struct Reject {
 
 impl Reject {
     pub(super) async fn run(self, env: &Environment) -> anyhow::Result<ExitCode> {
-        let (_, mut conn) = open(&self.config, env).await?;
+        let (settings, mut conn) = open(&self.config, env).await?;
         let (actor, now) = (self.person.actor(env)?, SystemClock.now());
-        let rejected = trips::reject(&mut conn, self.trip, &actor, now).await?;
+        let rejected = trips::reject(
+            &mut conn,
+            &service::policies(&settings),
+            self.trip,
+            &actor,
+            now,
+        )
+        .await?;
         if self.format.json {
             let holds: Vec<i64> = rejected.holds.iter().map(|hold| hold.id).collect();
             output::json(&json!({ "trip": rejected.trip, "rejected": holds }))?;

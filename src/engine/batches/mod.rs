@@ -9,9 +9,10 @@ use uuid::Uuid;
 
 use super::accounts::{self, AccountsTable};
 use super::origin::Origin;
+use super::outbox::{self, Events};
 use leaver_core::decision::access_end::access_end;
 use leaver_core::decision::policy::Policy;
-use leaver_core::domain::{AccountId, Employee, EmployeeKey, Fact};
+use leaver_core::domain::{AccountId, Employee, EmployeeKey, Fact, WorkEmail};
 
 /// The direction of a change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, strum::IntoStaticStr)]
@@ -50,6 +51,8 @@ pub(crate) struct Change {
     pub account: AccountId,
     /// The employee.
     pub employee: EmployeeKey,
+    /// Work e-mail of the employee.
+    pub work_email: Option<WorkEmail>,
     /// The direction.
     pub direction: Direction,
     /// True if it counts in the windows of the safeguard.
@@ -76,6 +79,7 @@ impl Change {
             batch: origin.batch_of(employee),
             account: account.clone(),
             employee: employee.key.clone(),
+            work_email: employee.work_email().cloned(),
             direction,
             is_counted,
             effective_at: None,
@@ -110,7 +114,7 @@ pub(crate) fn newest_fact(employee: &Employee) -> Option<(DateTime<Utc>, DateTim
     all.into_iter().flatten().max_by_key(|(as_of, _)| *as_of)
 }
 
-/// Records changes. Without any, it runs no statement.
+/// Records changes, and returns their events. Without any, it runs no statement.
 ///
 /// # Errors
 /// Returns the database's error; the transaction must be rolled back then.
@@ -120,14 +124,15 @@ pub(crate) async fn record(
     changes: &[Change],
     origin: &Origin,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<Events, sqlx::Error> {
     if changes.is_empty() {
-        return Ok(());
+        return Ok(Events::default());
     }
     let ids = changes
         .iter()
         .map(|change| change.account.clone())
         .collect();
     let writers = accounts::writers::store::last_writers(conn, table, &ids).await?;
-    store::insert(conn, changes, &writers, origin, now).await
+    store::insert(conn, changes, &writers, origin, now).await?;
+    Ok(outbox::of_changes(changes, origin))
 }

@@ -10,16 +10,22 @@ pub mod store;
 
 use chrono::{DateTime, Utc};
 use serde::Serialize;
+use sqlx::PgConnection;
 
 pub(crate) use self::history::{HoldHistory, HoldState, HoldStatus};
-use leaver_core::decision::HoldRequest;
-use leaver_core::domain::{DeliveryId, EmployeeKey};
+use crate::engine::accounts::Applied;
+use crate::engine::audit::Actor;
+use crate::engine::outbox::Events;
+use leaver_core::decision::{HoldRequest, RequestedAction};
+use leaver_core::domain::{DeliveryId, EmployeeKey, WorkEmail};
 
 /// A hold to be opened.
 #[derive(Clone, Debug)]
 pub(crate) struct NewHold {
     /// The employee.
     pub employee: EmployeeKey,
+    /// Work e-mail of the employee.
+    pub work_email: Option<WorkEmail>,
     /// A decision that needs a person.
     pub question: HoldRequest,
     /// Why it needs a person.
@@ -57,4 +63,21 @@ pub struct Hold {
     pub trip_id: Option<i64>,
     /// The cause of the change that is held, as in `leaver.changes`.
     pub cause: Option<String>,
+}
+
+/// Withdraws the open holds that requested what was applied. Returns the events.
+///
+/// # Errors
+/// Returns the database's error; the transaction must be rolled back then.
+pub(crate) async fn withdraw_settled(
+    conn: &mut PgConnection,
+    applied: &Applied,
+    actor: &Actor,
+    now: DateTime<Utc>,
+) -> Result<Events, sqlx::Error> {
+    let (reactivate, deactivate) = (RequestedAction::Reactivate, RequestedAction::Deactivate);
+    let (returned, ended) = (&applied.reactivated, &applied.deactivated);
+    let mut events = store::withdraw_applied(conn, reactivate, returned, actor, now).await?;
+    events.extend(store::withdraw_applied(conn, deactivate, ended, actor, now).await?);
+    Ok(events)
 }

@@ -11,13 +11,14 @@ use crate::db::employee_keys::{AccountColumns, KeyColumns};
 use crate::engine::audit::Actor;
 use crate::engine::batches::Direction;
 use crate::engine::origin::Cause;
+use crate::engine::outbox::{self, Events};
 use leaver_core::decision::RequestedAction;
 use leaver_core::domain::{AccountId, EmployeeKey};
 
 /// Holds of one employee that are read: those that can matter to a decision are the last ones.
 const HISTORY: i64 = 50;
 
-/// Opens holds, and returns the positions of those that are new. A hold that is open is updated in place. The caller leaves out
+/// Opens holds, and returns the positions of those that are new, with their IDs. A hold that is open is updated in place. The caller leaves out
 /// those that a person has rejected.
 ///
 /// # Errors
@@ -27,7 +28,7 @@ pub(crate) async fn raise(
     holds: &[NewHold],
     cause: Cause,
     now: DateTime<Utc>,
-) -> Result<Vec<usize>, sqlx::Error> {
+) -> Result<Vec<(usize, i64)>, sqlx::Error> {
     // Nearly always.
     if holds.is_empty() {
         return Ok(vec![]);
@@ -40,7 +41,7 @@ pub(crate) async fn raise(
         .collect();
     let deliveries: Vec<Option<Uuid>> = holds.iter().map(|h| h.delivery.map(|id| id.0)).collect();
     let trips: Vec<Option<i64>> = holds.iter().map(|hold| hold.trip).collect();
-    let positions = sqlx::query_scalar!(
+    let opened = sqlx::query!(
         r#"WITH asked AS (
                SELECT * FROM unnest($2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[],
                                     $8::text[], $9::uuid[], $10::bigint[])
@@ -65,9 +66,9 @@ pub(crate) async fn raise(
                FROM asked a JOIN present ON present.n = a.n
                WHERE present.id IS NULL
                ORDER BY a.n
-               RETURNING source, tenant, employee_id
+               RETURNING id, source, tenant, employee_id
            )
-           SELECT a.n AS "n!" FROM asked a JOIN raised USING (source, tenant, employee_id) ORDER BY a.n"#,
+           SELECT a.n AS "n!", raised.id FROM asked a JOIN raised USING (source, tenant, employee_id) ORDER BY a.n"#,
         now,
         &columns.sources,
         &columns.tenants,
@@ -82,9 +83,9 @@ pub(crate) async fn raise(
     )
     .fetch_all(conn)
     .await?;
-    Ok(positions
+    Ok(opened
         .into_iter()
-        .filter_map(|n| usize::try_from(n - 1).ok())
+        .filter_map(|row| Some((usize::try_from(row.n - 1).ok()?, row.id)))
         .collect())
 }
 
@@ -177,32 +178,35 @@ pub(crate) async fn history(
     Ok(histories)
 }
 
-/// Withdraws the open holds of these employees: newer facts have settled them.
+/// Withdraws the open holds of these employees: newer facts have settled them. Returns the events.
 ///
 /// # Errors
 /// Returns the database's error.
 pub(crate) async fn withdraw(
     conn: &mut PgConnection,
     employees: &[EmployeeKey],
+    actor: &Actor,
     now: DateTime<Utc>,
-) -> Result<u64, sqlx::Error> {
+) -> Result<Events, sqlx::Error> {
     let columns = KeyColumns::of(employees);
-    let done = sqlx::query!(
+    let withdrawn = sqlx::query_as!(
+        Hold,
         "UPDATE leaver.holds AS h SET state = 'withdrawn', closed_at = $4
          FROM unnest($1::text[], $2::text[], $3::text[]) AS k (source, tenant, employee_id)
          WHERE (h.source, h.tenant, h.employee_id) = (k.source, k.tenant, k.employee_id)
-           AND h.state = 'open'",
+           AND h.state = 'open'
+         RETURNING h.id, h.opened_at, h.source, h.tenant, h.employee_id, h.account_id, h.requested_action, h.reason, h.state, h.delivery_id, h.trip_id, h.cause",
         &columns.sources,
         &columns.tenants,
         &columns.employee_ids,
         now,
     )
-    .execute(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(done.rows_affected())
+    outbox::of_closed_holds(&withdrawn, actor)
 }
 
-/// Withdraws the open holds that request this action for these accounts, to which it was applied.
+/// Withdraws the open holds that request this action for these accounts, to which it was applied. Returns the events.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -210,26 +214,29 @@ pub(crate) async fn withdraw_applied(
     conn: &mut PgConnection,
     action: RequestedAction,
     accounts: &BTreeSet<AccountId>,
+    actor: &Actor,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<Events, sqlx::Error> {
     // Nearly always.
     if accounts.is_empty() {
-        return Ok(());
+        return Ok(Events::default());
     }
     let columns = AccountColumns::of(accounts);
-    sqlx::query!(
+    let withdrawn = sqlx::query_as!(
+        Hold,
         "UPDATE leaver.holds h SET state = 'withdrawn', closed_at = $2
          WHERE state = 'open' AND requested_action = $3 AND account_id = ANY($1)
            AND EXISTS (SELECT FROM unnest($1::text[], $4::text[]) AS k (account_id, tenant)
-                       WHERE k.account_id = h.account_id AND (k.tenant IS NULL OR k.tenant = h.tenant))",
+                       WHERE k.account_id = h.account_id AND (k.tenant IS NULL OR k.tenant = h.tenant))
+         RETURNING id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id, trip_id, cause",
         &columns.ids,
         now,
         action.as_str(),
         &columns.tenants as &[Option<String>],
     )
-    .execute(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(())
+    outbox::of_closed_holds(&withdrawn, actor)
 }
 
 /// Clears the fingerprint of rejected holds of these employees, whose facts have changed. If the earlier facts come back, the

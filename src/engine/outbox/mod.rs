@@ -2,15 +2,24 @@
 
 mod accounts;
 pub(crate) mod employment;
+mod holds;
+pub(crate) mod problems;
 pub(crate) mod store;
 
 use chrono::{DateTime, Utc};
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 
-pub(crate) use self::accounts::of_changes;
-use leaver_core::domain::{EmployeeKey, SourceName, Tenant};
+pub(crate) use self::accounts::{Refused, of_changes};
+pub(crate) use self::holds::{
+    OpenedTrip, of_closed_holds, of_closed_trip, of_opened_hold, of_opened_trip,
+};
+use crate::db::notification::{self, Topic};
+use leaver_core::domain::{EmployeeKey, SourceName, Tenant, WorkEmail};
 use leaver_core::events::{EventType, Subscriptions};
+
+/// Source, employee id and perhaps tenant of an account of no known employee.
+const NOBODY: &str = "-";
 
 /// An event of a transaction.
 #[derive(Clone, PartialEq)]
@@ -36,6 +45,17 @@ pub(crate) enum Subject {
     Tenant(Tenant),
     /// An employee.
     Employee(EmployeeKey),
+}
+
+impl Subject {
+    /// Returns the subject of an event about an employee. An account of no known employee has the key `-`.
+    pub(crate) fn of(key: &EmployeeKey) -> Self {
+        match (key.source.as_str(), key.tenant.as_str()) {
+            (NOBODY, NOBODY) => Self::Service,
+            (NOBODY, _) => Self::Tenant(key.tenant.clone()),
+            _ => Self::Employee(key.clone()),
+        }
+    }
 }
 
 impl NewEvent {
@@ -88,6 +108,37 @@ impl std::fmt::Debug for NewEvent {
     }
 }
 
+/// Events of a transaction that are not recorded yet.
+#[derive(Clone, Debug, Default)]
+#[must_use = "pass them to `outbox::record`"]
+pub(crate) struct Events(Vec<NewEvent>);
+
+impl Extend<NewEvent> for Events {
+    fn extend<T: IntoIterator<Item = NewEvent>>(&mut self, events: T) {
+        self.0.extend(events);
+    }
+}
+
+impl FromIterator<NewEvent> for Events {
+    fn from_iter<T: IntoIterator<Item = NewEvent>>(events: T) -> Self {
+        Self(events.into_iter().collect())
+    }
+}
+
+impl IntoIterator for Events {
+    type Item = NewEvent;
+    type IntoIter = std::vec::IntoIter<NewEvent>;
+
+    fn into_iter(self) -> Self::IntoIter {
+        self.0.into_iter()
+    }
+}
+
+/// Returns the personal values of an event about somebody with this work e-mail.
+fn work_email(email: Option<&WorkEmail>) -> Value {
+    email.map_or(Value::Null, |email| json!({ "work_email": email.expose() }))
+}
+
 fn object(value: Value) -> Map<String, Value> {
     match value {
         Value::Object(map) => map,
@@ -104,10 +155,13 @@ fn object(value: Value) -> Map<String, Value> {
 pub(crate) async fn record(
     conn: &mut PgConnection,
     subscriptions: &Subscriptions,
-    mut events: Vec<NewEvent>,
+    events: impl IntoIterator<Item = NewEvent>,
     now: DateTime<Utc>,
 ) -> Result<usize, sqlx::Error> {
-    events.retain(|event| subscriptions.wants(event.kind));
+    let wanted = events
+        .into_iter()
+        .filter(|event| subscriptions.wants(event.kind));
+    let mut events: Vec<NewEvent> = wanted.collect();
     if events.is_empty() {
         return Ok(0);
     }
@@ -117,5 +171,8 @@ pub(crate) async fn record(
         }
     }
     store::insert(conn, subscriptions, &events, now).await?;
+    if subscriptions.notifies() {
+        notification::store::send(conn, Topic::Events).await?;
+    }
     Ok(events.len())
 }

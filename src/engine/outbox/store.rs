@@ -1,4 +1,4 @@
-//! The tables `leaver.outbox`, `leaver.outbox_attempts` and `leaver.outbox_people`.
+//! The tables `leaver.outbox`, `leaver.outbox_attempts`, `leaver.outbox_people` and `leaver.outbox_problems`.
 
 use chrono::{DateTime, Utc};
 use serde_json::Value;
@@ -6,6 +6,8 @@ use sqlx::PgConnection;
 use uuid::Uuid;
 
 use super::NewEvent;
+use super::problems::{Checked, Problem, ProblemCode};
+use leaver_core::domain::SourceName;
 use leaver_core::events::Subscriptions;
 
 /// Inserts events, in the order given, and an attempt for each destination that wants one. The events of an employee continue
@@ -73,4 +75,52 @@ pub(super) async fn insert(
     .execute(conn)
     .await?;
     Ok(())
+}
+
+/// Stores the problems that a check found in place of those that it found before. Returns the positions of those that are new.
+///
+/// # Errors
+/// Returns the database's error.
+pub(super) async fn replace_problems(
+    conn: &mut PgConnection,
+    checked: &Checked<'_>,
+    problems: &[Problem],
+) -> Result<Vec<usize>, sqlx::Error> {
+    let code = |code: &ProblemCode| <&str>::from(*code);
+    let checked_sources: Vec<&str> = checked.sources.iter().map(SourceName::as_str).collect();
+    let checked_codes: Vec<&str> = checked.codes.iter().map(code).collect();
+    let sources: Vec<&str> = problems.iter().map(|p| p.source.as_str()).collect();
+    let codes: Vec<&str> = problems.iter().map(|problem| code(&problem.code)).collect();
+    let parts: Vec<&str> = problems.iter().map(|p| p.part.as_str()).collect();
+    let since: Vec<DateTime<Utc>> = problems.iter().map(|problem| problem.since).collect();
+    let begun = sqlx::query_scalar!(
+        r#"WITH found AS (
+               SELECT * FROM unnest($4::text[], $5::text[], $6::text[], $7::timestamptz[])
+                    WITH ORDINALITY AS f (source, code, part, since, n)
+           ), ended AS (
+               DELETE FROM leaver.outbox_problems p
+               WHERE p.source = ANY($1) AND p.code = ANY($2) AND ($3::text IS NULL OR p.part = $3)
+                     AND NOT EXISTS (SELECT FROM found f WHERE (f.source, f.code, f.part) = (p.source, p.code, p.part))
+           ), begun AS (
+               INSERT INTO leaver.outbox_problems AS p (source, code, part, since)
+               SELECT source, code, part, since FROM found ORDER BY source, code, part
+               ON CONFLICT ON CONSTRAINT outbox_problems_pkey DO UPDATE SET since = excluded.since
+               WHERE p.code = 'source_silent' AND p.since < excluded.since
+               RETURNING source, code, part
+           )
+           SELECT f.n AS "n!" FROM found f JOIN begun USING (source, code, part) ORDER BY f.n"#,
+        &checked_sources as &[&str],
+        &checked_codes as &[&str],
+        checked.part,
+        &sources as &[&str],
+        &codes as &[&str],
+        &parts as &[&str],
+        &since,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(begun
+        .into_iter()
+        .filter_map(|n| usize::try_from(n - 1).ok())
+        .collect())
 }

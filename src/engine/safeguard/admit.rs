@@ -15,6 +15,7 @@ use crate::engine::audit::{self, AuditAction};
 use crate::engine::batches::{Change, Direction};
 use crate::engine::evaluate::Evaluated;
 use crate::engine::origin::Origin;
+use crate::engine::outbox::{self, Events, NewEvent, OpenedTrip};
 use crate::engine::policies::Policies;
 use leaver_core::decision::{Action, request_change};
 use leaver_core::domain::{AccountId, Tenant};
@@ -25,6 +26,8 @@ use leaver_core::safeguard::Exceeded;
 pub(crate) struct Admission {
     /// Scopes whose changes go under a grant, and so do not count, with the ID of the grant.
     granted: BTreeMap<Scope, i64>,
+    /// The events of trips that were opened.
+    pub(crate) tripped: Events,
 }
 
 impl Admission {
@@ -106,7 +109,13 @@ pub(crate) async fn admit(
             Some(refusal) => {
                 let trip = match refusal {
                     Refusal::Open(trip) => trip,
-                    other => open_trip(conn, scope, &other, origin, now).await?,
+                    other => {
+                        let held = accounts.len();
+                        let (trip, event) =
+                            open_trip(conn, scope, &other, held, origin, now).await?;
+                        admission.tripped.extend(event);
+                        trip
+                    }
                 };
                 hold(decided, scope, trip);
             }
@@ -175,9 +184,10 @@ async fn open_trip(
     conn: &mut PgConnection,
     scope: &Scope,
     refusal: &Refusal,
+    held: usize,
     origin: &Origin,
     now: DateTime<Utc>,
-) -> Result<i64, sqlx::Error> {
+) -> Result<(i64, Option<NewEvent>), sqlx::Error> {
     let (limited_by, changes, limit, population) = match refusal {
         Refusal::Exceeded(exceeded) => (
             exceeded.window.as_str(),
@@ -186,7 +196,7 @@ async fn open_trip(
             exceeded.population,
         ),
         Refusal::Grant { changes, allowed } => ("grant", *changes, *allowed, 0),
-        Refusal::Open(trip) => return Ok(*trip),
+        Refusal::Open(trip) => return Ok((*trip, None)),
     };
     let trip = store::open(conn, scope, limited_by, changes, limit, population, now).await?;
     let what = match scope.direction {
@@ -210,7 +220,16 @@ async fn open_trip(
     let actor = origin.actor.clone();
     let entry = entry_about_tenant(AuditAction::Tripped, &scope.tenant, actor, reason)?;
     audit::store::record(conn, &[entry], now).await?;
-    Ok(trip)
+    let event = outbox::of_opened_trip(&OpenedTrip {
+        id: trip,
+        scope,
+        limited_by,
+        changes,
+        limit,
+        population,
+        held,
+    });
+    Ok((trip, Some(event)))
 }
 
 /// Turns all changes of a scope into holds of a trip.

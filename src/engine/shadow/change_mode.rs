@@ -288,6 +288,7 @@ async fn accept(
         let reason = evaluated.decision.reason.clone();
         rejected.push(NewHold {
             employee: employee.key.clone(),
+            work_email: None,
             question: request_change(employee, direction.requested_action(), account),
             reason: reason.clone(),
             delivery: employee.last_delivery_id,

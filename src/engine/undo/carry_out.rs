@@ -17,6 +17,7 @@ use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::batches::{self, Change};
 use crate::engine::effects;
 use crate::engine::origin::{Cause, Origin};
+use crate::engine::outbox::{self, Events};
 use crate::engine::policies::Policies;
 use crate::engine::previews::{self, PreviewKind};
 use crate::roster;
@@ -81,7 +82,7 @@ pub async fn carry_out(
     };
     let is_change = !restored.accounts.is_empty();
     if is_change {
-        keep_restored(
+        let mut events = keep_restored(
             &mut tx,
             table,
             policies,
@@ -91,7 +92,8 @@ pub async fn carry_out(
             now,
         )
         .await?;
-        record(&mut tx, table, &accounts, &employees, &origin, now).await?;
+        events.extend(record(&mut tx, table, &accounts, &employees, &origin, now).await?);
+        outbox::record(&mut tx, policies.subscriptions(), events, now).await?;
     }
     tx.commit().await?;
     let missed = accounts.iter().filter(|account| {
@@ -168,7 +170,7 @@ fn note_effects(accounts: &mut [UndoneAccount], applied: &Applied) {
     }
 }
 
-/// Records the changes and their undo, and writes the audit log.
+/// Records the changes and their undo, and writes the audit log. Returns the events.
 async fn record(
     conn: &mut PgConnection,
     table: &AccountsTable,
@@ -176,7 +178,7 @@ async fn record(
     employees: &[Employee],
     origin: &Origin,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<Events, sqlx::Error> {
     let by_key: BTreeMap<&EmployeeKey, &Employee> = employees.iter().map(|e| (&e.key, e)).collect();
     let restored: Vec<&UndoneAccount> = accounts
         .iter()
@@ -197,7 +199,7 @@ async fn record(
             }
         })
         .collect();
-    batches::record(conn, table, &changes, origin, now).await?;
+    let events = batches::record(conn, table, &changes, origin, now).await?;
     let ids: Vec<i64> = restored.iter().flat_map(|a| a.changes.clone()).collect();
     store::mark_undone(conn, &ids, origin.batch()).await?;
     let mut entries: Vec<AuditEntry> = restored
@@ -205,7 +207,8 @@ async fn record(
         .map(|account| entry_of(account, &origin.actor))
         .collect();
     entries.extend(summaries(accounts, origin)?);
-    audit::store::record(conn, &entries, now).await
+    audit::store::record(conn, &entries, now).await?;
+    Ok(events)
 }
 
 fn entry_of(account: &UndoneAccount, actor: &Actor) -> AuditEntry {

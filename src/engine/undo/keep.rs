@@ -11,12 +11,11 @@ use crate::engine::accounts::{AccountsTable, Applied};
 use crate::engine::evaluate::{Evaluated, evaluate_facts};
 use crate::engine::holds::{self, NewHold};
 use crate::engine::origin::Origin;
+use crate::engine::outbox::Events;
 use crate::engine::policies::Policies;
 use crate::engine::safeguard::change_of;
 use crate::roster;
-use leaver_core::decision::{
-    Action, HoldRequest, NoActionReason, RequestedAction, departure, request_change,
-};
+use leaver_core::decision::{Action, HoldRequest, NoActionReason, departure, request_change};
 use leaver_core::domain::{AccountId, Employee, EmployeeKey};
 
 /// The accounts that an undo has restored.
@@ -35,7 +34,8 @@ impl Restored<'_> {
     }
 }
 
-/// Updates the roster entries of everybody who has a restored account, and rejects what the facts would change again.
+/// Updates the roster entries of everybody who has a restored account, and rejects what the facts would change again. Returns
+/// the events.
 pub(super) async fn keep_restored(
     conn: &mut PgConnection,
     table: &AccountsTable,
@@ -44,7 +44,7 @@ pub(super) async fn keep_restored(
     restored: &Restored<'_>,
     origin: &Origin,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<Events, sqlx::Error> {
     let applied = restored.applied;
     roster::store::forget_deactivation(conn, &applied.reactivated).await?;
     let mut holders = vec![];
@@ -63,10 +63,8 @@ pub(super) async fn keep_restored(
         holders.push(employee.clone());
     }
     roster::store::save(conn, &holders, now).await?;
-    holds::store::withdraw_applied(conn, RequestedAction::Reactivate, &applied.reactivated, now)
-        .await?;
-    holds::store::withdraw_applied(conn, RequestedAction::Deactivate, &applied.deactivated, now)
-        .await?;
+    let actor = &origin.actor;
+    let mut events = holds::withdraw_settled(conn, applied, actor, now).await?;
     let evaluation = evaluate_facts(conn, table, policies, holders, now).await?;
     let rejected: Vec<NewHold> = evaluation
         .decided
@@ -74,8 +72,9 @@ pub(super) async fn keep_restored(
         .flat_map(|evaluated| rejections(evaluated, restored))
         .collect();
     let keys: Vec<EmployeeKey> = rejected.iter().map(|hold| hold.employee.clone()).collect();
-    holds::store::withdraw(conn, &keys, now).await?;
-    holds::store::insert_rejected(conn, &rejected, &origin.actor, now).await
+    events.extend(holds::store::withdraw(conn, &keys, actor, now).await?);
+    holds::store::insert_rejected(conn, &rejected, actor, now).await?;
+    Ok(events)
 }
 
 /// Returns the requests that would repeat the change that was undone: the one that a rule makes now, and the plain change, which
@@ -103,6 +102,7 @@ fn rejections(evaluated: &Evaluated, restored: &Restored<'_>) -> Vec<NewHold> {
     );
     let hold = |question| NewHold {
         employee: employee.key.clone(),
+        work_email: None,
         question,
         reason: reason.clone(),
         delivery: None,

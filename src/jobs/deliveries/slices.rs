@@ -339,6 +339,7 @@ impl Run<'_> {
         let executed = engine.execute_partially(tx, table, employees, origin, now);
         let executed = Box::pin(executed).await?;
         let done = executed.outcomes.len() + executed.deferred.len();
+        tally.events_recorded |= executed.events_recorded;
         match executed.failure {
             // Its observations are stored already.
             Some(failure) if done == 0 => Err(failure),

@@ -7,6 +7,7 @@
 
 pub mod store;
 mod compare;
+mod news;
 mod completeness;
 mod fix;
 mod monitor;

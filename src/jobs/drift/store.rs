@@ -12,6 +12,10 @@ pub struct LastCheck {
     pub terminated_with_access: i64,
     /// Accounts that it deactivated.
     pub fixed: i64,
+    /// Hashes of those employees, sorted, as far as they are kept.
+    pub known: Vec<i64>,
+    /// When an event was last recorded.
+    pub reported_at: Option<DateTime<Utc>>,
 }
 
 /// Begins a read-only transaction that sees the database as of one moment.
@@ -32,7 +36,7 @@ pub(crate) async fn find_last_check(
 ) -> Result<Option<LastCheck>, sqlx::Error> {
     sqlx::query_as!(
         LastCheck,
-        "SELECT checked_at AS at, terminated_with_access, fixed FROM leaver.drift"
+        "SELECT checked_at AS at, terminated_with_access, fixed, known, reported_at FROM leaver.drift"
     )
     .fetch_optional(conn)
     .await
@@ -47,13 +51,15 @@ pub(crate) async fn save_last_check(
     checked: &LastCheck,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "INSERT INTO leaver.drift (checked_at, terminated_with_access, fixed) VALUES ($1, $2, $3)
+        "INSERT INTO leaver.drift (checked_at, terminated_with_access, fixed, known, reported_at) VALUES ($1, $2, $3, $4, $5)
          ON CONFLICT ON CONSTRAINT drift_pkey DO UPDATE
          SET checked_at = excluded.checked_at, terminated_with_access = excluded.terminated_with_access,
-             fixed = excluded.fixed",
+             fixed = excluded.fixed, known = excluded.known, reported_at = excluded.reported_at",
         checked.at,
         checked.terminated_with_access,
         checked.fixed,
+        &checked.known,
+        checked.reported_at,
     )
     .execute(conn)
     .await?;

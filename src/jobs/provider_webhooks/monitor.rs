@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::{DateTime, TimeDelta, Utc};
-use sqlx::PgConnection;
+use sqlx::{Connection, PgConnection};
 use tracing::{debug, info, warn};
 
 use super::{
@@ -17,6 +17,7 @@ use crate::connect::{BambooHrApi, WebhookError};
 use crate::db::advisory_lock::AdvisoryLock;
 use crate::db::error::error_chain;
 use crate::engine::Engine;
+use crate::engine::outbox::problems::{self, Checked, Problem, ProblemCode, record_problems};
 use crate::jobs::runner::{Job, Next};
 use crate::jobs::sync::SyncSource;
 use crate::jobs::traces::TracedRead;
@@ -96,15 +97,17 @@ impl WebhookMonitor {
             Some(_) => now - (CHECK_INTERVAL - RETRY_INTERVAL),
             None => now,
         };
-        let saved = async {
-            store::save(&mut lock, &checked).await?;
-            for id in &elsewhere {
-                store::forget(&mut lock, source, id).await?;
-            }
-            store::save_checked_at(&mut lock, source, checked_at, now).await
+        let result = Checkup {
+            source,
+            checked: &checked,
+            elsewhere: &elsewhere,
+            is_whole: error.is_none(),
+            checked_at,
         };
-        pool.with_silence_timeout(saved).await?;
+        let saved = self.save(&mut lock, &result, now);
+        let recorded = pool.with_silence_timeout(saved).await?;
         lock.release().await?;
+        self.engine.notify_jobs(false, false, recorded);
         let unhealthy = checked
             .iter()
             .filter_map(|webhook| Some((&webhook.id, webhook.problem.as_ref()?)));
@@ -112,6 +115,73 @@ impl WebhookMonitor {
             warn!(%source, webhook, problem, "provider_webhooks.check: this webhook has a problem");
         }
         Ok(error.map_or(CheckOutcome::Done(unhealthy.count()), CheckOutcome::Failed))
+    }
+}
+
+/// The result of a check, to be stored.
+struct Checkup<'a> {
+    source: &'a SourceName,
+    checked: &'a [ProviderWebhook],
+    /// Ids of those that belong to another installation.
+    elsewhere: &'a [String],
+    /// True if all were checked.
+    is_whole: bool,
+    checked_at: DateTime<Utc>,
+}
+
+impl Checkup<'_> {
+    async fn save(&self, conn: &mut PgConnection, now: DateTime<Utc>) -> Result<(), sqlx::Error> {
+        store::save(conn, self.checked).await?;
+        for id in self.elsewhere {
+            store::forget(conn, self.source, id).await?;
+        }
+        store::save_checked_at(conn, self.source, self.checked_at, now).await
+    }
+
+    fn problems(&self, now: DateTime<Utc>) -> Vec<Problem> {
+        let found = self.checked.iter().filter_map(|webhook| {
+            Some(Problem {
+                source: self.source.clone(),
+                code: ProblemCode::ProviderWebhookProblem,
+                part: webhook.id.clone(),
+                since: now,
+                reason: Some(webhook.problem.clone()?),
+            })
+        });
+        found.collect()
+    }
+}
+
+impl WebhookMonitor {
+    /// Stores the result, and records an event if a problem begins. Returns whether there was an event.
+    async fn save(
+        &self,
+        conn: &mut PgConnection,
+        result: &Checkup<'_>,
+        now: DateTime<Utc>,
+    ) -> Result<bool, sqlx::Error> {
+        let subscriptions = self.engine.policies.subscriptions();
+        let codes = [ProblemCode::ProviderWebhookProblem];
+        if !problems::wants_problems(subscriptions, &codes) {
+            result.save(conn, now).await?;
+            return Ok(false);
+        }
+        let sources: &[SourceName] = match result.is_whole {
+            true => std::slice::from_ref(result.source),
+            // Of those that were not checked, nothing is known.
+            false => &[],
+        };
+        let checked = Checked {
+            sources,
+            codes: &codes,
+            part: None,
+        };
+        let mut tx = conn.begin().await?;
+        result.save(&mut tx, now).await?;
+        let found = result.problems(now);
+        let recorded = record_problems(&mut tx, subscriptions, &checked, &found, now).await?;
+        tx.commit().await?;
+        Ok(recorded)
     }
 }
 

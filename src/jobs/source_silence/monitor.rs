@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use chrono::{DateTime, Utc};
 use sqlx::Connection;
 use tracing::{info, warn};
 
 use super::{SilenceThreshold, silent_since, store};
-use crate::base::clock::Clock;
 use crate::db::error::error_chain;
-use crate::db::pool::Pool;
+use crate::engine::Engine;
+use crate::engine::outbox::problems::{Checked, Problem, ProblemCode, record_problems};
 use crate::ingest::inbox;
 use crate::jobs::runner::{Job, Next};
 use leaver_core::domain::SourceName;
@@ -20,8 +21,7 @@ const POLL_INTERVAL: Duration = Duration::from_mins(1);
 
 /// Checks how long each source has been silent.
 pub struct SilenceMonitor {
-    pool: Pool,
-    clock: Arc<dyn Clock>,
+    engine: Arc<Engine>,
     silence_thresholds: Vec<SilenceThreshold>,
     warned: HashSet<SourceName>,
 }
@@ -29,14 +29,9 @@ pub struct SilenceMonitor {
 impl SilenceMonitor {
     /// Creates a monitor for these sources.
     #[must_use]
-    pub fn new(
-        pool: Pool,
-        clock: Arc<dyn Clock>,
-        silence_thresholds: Vec<SilenceThreshold>,
-    ) -> Self {
+    pub fn new(engine: Arc<Engine>, silence_thresholds: Vec<SilenceThreshold>) -> Self {
         Self {
-            pool,
-            clock,
+            engine,
             silence_thresholds,
             warned: HashSet::new(),
         }
@@ -48,27 +43,49 @@ impl SilenceMonitor {
     /// # Errors
     /// Returns our database's error; no warning was logged then.
     pub async fn check(&self, warned: &mut HashSet<SourceName>) -> Result<(), sqlx::Error> {
-        let now = self.clock.now();
+        let now = self.engine.clock.now();
         let names: Vec<SourceName> = self
             .silence_thresholds
             .iter()
             .map(|threshold| threshold.source.clone())
             .collect();
         let loaded = async {
-            let mut conn = self.pool.acquire().await?;
+            let mut conn = self.engine.pool.acquire().await?;
             // One transaction, so that a database at rest has little to do.
             let mut tx = conn.begin().await?;
             store::insert_new(&mut tx, &names, now).await?;
             let since = store::listening_since(&mut tx, &names).await?;
             let last = inbox::queries::store::last_deliveries(&mut tx, &names).await?;
+            let silences: Vec<Option<DateTime<Utc>>> = self
+                .silence_thresholds
+                .iter()
+                .zip(last)
+                .map(|(threshold, last)| {
+                    let since = since.get(threshold.source.as_str()).copied();
+                    silent_since(threshold.after, last.at, since, now)
+                })
+                .collect();
+            let problems: Vec<Problem> = names
+                .iter()
+                .zip(&silences)
+                .filter_map(|(source, since)| Some(silence(source, (*since)?)))
+                .collect();
+            let checked = Checked {
+                sources: &names,
+                codes: &[ProblemCode::SourceSilent],
+                part: None,
+            };
+            let subscriptions = self.engine.policies.subscriptions();
+            let recorded = record_problems(&mut tx, subscriptions, &checked, &problems, now);
+            let recorded = recorded.await?;
             tx.commit().await?;
-            Ok::<_, sqlx::Error>((since, last))
+            Ok::<_, sqlx::Error>((silences, recorded))
         };
-        let (listening_since, last) = self.pool.with_silence_timeout(loaded).await?;
-        for (threshold, last) in self.silence_thresholds.iter().zip(last) {
+        let (silences, recorded) = self.engine.pool.with_silence_timeout(loaded).await?;
+        self.engine.notify_jobs(false, false, recorded);
+        for (threshold, silent_since) in self.silence_thresholds.iter().zip(silences) {
             let source = &threshold.source;
-            let listening_since = listening_since.get(source.as_str()).copied();
-            match silent_since(threshold.after, last.at, listening_since, now) {
+            match silent_since {
                 Some(since) if warned.insert(source.clone()) => {
                     warn!(%source, %since, "source_silence.check: nothing arrived for longer than `max_silence`; check that the webhook exists and that the user who made it is active");
                 }
@@ -79,6 +96,16 @@ impl SilenceMonitor {
             }
         }
         Ok(())
+    }
+}
+
+fn silence(source: &SourceName, since: DateTime<Utc>) -> Problem {
+    Problem {
+        source: source.clone(),
+        code: ProblemCode::SourceSilent,
+        part: String::new(),
+        since,
+        reason: None,
     }
 }
 

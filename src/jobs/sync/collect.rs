@@ -112,6 +112,12 @@ impl<'s> SyncRun<'s> {
             SyncError::Api(error) => self.records == 0 && error.is_without_answer(),
             SyncError::Database(_) | SyncError::Engine(_) => true,
         });
+        let are_credentials_refused = matches!(
+            result,
+            Err(SyncError::Api(
+                ReadError::Unauthorized { .. } | ReadError::Forbidden { .. }
+            ))
+        );
         let error = result.err().map(|error| match error {
             SyncError::Api(error) => format!("{host}: {error}"),
             error => error.to_string(),
@@ -123,6 +129,7 @@ impl<'s> SyncRun<'s> {
             records: self.records,
             incomplete: error.or_else(|| warnings_text(&self.warnings)),
             outcomes: self.outcomes,
+            are_credentials_refused,
             failed,
             way: None,
         }

@@ -5,6 +5,7 @@ mod collect;
 mod error;
 pub mod gaps;
 mod failed_read;
+mod problems;
 pub mod pending_reads;
 
 use std::collections::BTreeMap;
@@ -113,6 +114,8 @@ pub struct SyncReport {
     pub outcomes: BTreeMap<Outcome, usize>,
     /// Why the read is incomplete; `None` if it is complete.
     pub incomplete: Option<String>,
+    /// True if the API does not accept the credentials, or not for this read.
+    pub are_credentials_refused: bool,
     /// True if the read could not be done: the API did not answer at all, or our database failed.
     pub failed: bool,
     /// The way in which employees were read, by this sync or the last one that met any, where there are several ways.
@@ -180,8 +183,10 @@ impl Syncer {
             let mut report = run.report(since.is_none(), &company.client.host(), result);
             report.way = account.read_way();
             let state = self.next_state(&report, previous, began);
-            let saved = sync_state::store::save(&mut lock, &state);
-            pool.with_silence_timeout(saved).await?;
+            let is_refused = report.are_credentials_refused;
+            let saved = problems::save(&self.engine, &mut lock, &state, is_refused);
+            let recorded = pool.with_silence_timeout(saved).await?;
+            self.engine.notify_jobs(false, false, recorded);
             // An empty list is no fact about anybody.
             if report.full && report.incomplete.is_none() && !read.is_empty() {
                 let id = &report.account;

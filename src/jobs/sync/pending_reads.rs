@@ -14,6 +14,7 @@ use tracing::{info, warn};
 
 use super::SyncSource;
 use super::failed_read::FailedRead;
+use super::problems;
 use crate::connect::{BambooHrApi, ReadError};
 use crate::db::transaction::{roll_back, set_lock_timeout, set_short_lock_timeout};
 use crate::engine::origin::Origin;
@@ -190,7 +191,12 @@ impl PendingReader {
         let now = self.engine.clock.now();
         let read = &response.read;
         let failed = match response.result {
-            Err(error) => Some(FailedRead::of_api(&error)),
+            Err(error) => {
+                if matches!(error, ReadError::Unauthorized { .. }) {
+                    problems::credentials_refused(&self.engine, &read.key.source, &error).await?;
+                }
+                Some(FailedRead::of_api(&error))
+            }
             Ok(result) => {
                 let missing = result.as_ref().and_then(FailedRead::of_response);
                 let change = result.map_or_else(

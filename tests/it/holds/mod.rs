@@ -303,9 +303,10 @@ async fn resolving_a_hold_waits_for_the_worker() {
         .unwrap();
     let answering = tokio::spawn({
         let (options, now) = (app.options.clone(), app.clock.now());
+        let policies = app.parts.engine.policies.clone();
         async move {
             let mut conn = leaver::service::connect(&options).await.unwrap();
-            leaver::engine::holds::resolve::reject(&mut conn, hold, &ada(), now).await
+            leaver::engine::holds::resolve::reject(&mut conn, &policies, hold, &ada(), now).await
         }
     });
     app.wait_until_the_service_waits_for_a_lock().await;

@@ -35,7 +35,7 @@ async fn decide(app: &TestApp, does: Does) -> JoinHandle<Result<(usize, usize, u
         let digest = match does {
             Does::Release(digest) => digest,
             Does::Reject => {
-                let rejected = trips::reject(conn, 1, &ada(), now).await;
+                let rejected = trips::reject(conn, &policies, 1, &ada(), now).await;
                 return rejected
                     .map(|rejected| (0, rejected.holds.len(), 0))
                     .map_err(|error| error.to_string());

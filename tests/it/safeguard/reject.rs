@@ -16,9 +16,10 @@ use crate::support::apis_setup::{source_with_api, terminated_bamboohr_employee};
 use crate::support::driving::{leaving, terminated};
 use crate::support::{BAMBOOHR_KEY, TestApp, ada, employees};
 
-pub(super) async fn reject(app: &mut TestApp, trip: i64) -> Result<Rejected, TripError> {
+pub(crate) async fn reject(app: &mut TestApp, trip: i64) -> Result<Rejected, TripError> {
     let now = app.clock.now();
-    trips::reject(&mut app.session.conn, trip, &ada(), now).await
+    let policies = app.parts.engine.policies.clone();
+    trips::reject(&mut app.session.conn, &policies, trip, &ada(), now).await
 }
 
 async fn fix(app: &TestApp) -> DriftReport {

@@ -17,7 +17,7 @@ use crate::support::{TestApp, ada};
 /// How long a list can be confirmed, by default.
 pub(super) const EXPIRES: TimeDelta = TimeDelta::hours(24);
 
-pub(super) async fn list(app: &mut TestApp, trip: i64) -> Result<Listed, TripError> {
+pub(crate) async fn list(app: &mut TestApp, trip: i64) -> Result<Listed, TripError> {
     let now = app.clock.now();
     let policies = app.parts.engine.policies.clone();
     let conn = &mut app.session.conn;
@@ -27,7 +27,7 @@ pub(super) async fn list(app: &mut TestApp, trip: i64) -> Result<Listed, TripErr
     trips::preview(conn, &table, &policies, trip, &ada(), now).await
 }
 
-pub(super) async fn release(
+pub(crate) async fn release(
     app: &mut TestApp,
     trip: i64,
     digest: &str,

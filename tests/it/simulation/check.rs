@@ -10,6 +10,7 @@ use super::journal::{self, Audit, Known, Line, What};
 use super::model::{Ended, Facts, Statement, Told, Verdict, last_day, verdict};
 use super::ops::Record;
 use super::world::World;
+use crate::support::events::changes_without_event;
 
 impl World {
     /// Checks everything. At the end, too, that all that was acknowledged has been taken in.
@@ -26,6 +27,10 @@ impl World {
             self.nothing_is_missing(&known).await?;
         }
         links_are_kept(&journal)?;
+        let differences = changes_without_event(&mut self.app.session).await;
+        if !differences.is_empty() {
+            return Err(format!("changes and events differ: {differences:?}"));
+        }
         self.access_is_right(&journal, &known, at_the_end).await?;
         self.states_agree(&journal, &known, at_the_end).await
     }

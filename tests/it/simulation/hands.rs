@@ -75,7 +75,8 @@ impl World {
         };
         let now = self.now();
         if !yes {
-            let rejected = reject(&mut self.operator, hold.id, &ada(), now).await;
+            let policies = self.app.parts.engine.policies.clone();
+            let rejected = reject(&mut self.operator, &policies, hold.id, &ada(), now).await;
             return rejected.map(drop).map_err(|error| error.to_string());
         }
         let of = Record::ALL

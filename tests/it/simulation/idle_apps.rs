@@ -41,7 +41,8 @@ impl IdleApps {
             app.set_clock(BEGINNING);
             app
         } else {
-            let mut app = TestApp::new().await;
+            let wanted = "account.*, hold.*, safeguard.*";
+            let mut app = TestApp::builder().wanting(wanted).build().await;
             app.sql(JOURNAL).await;
             app.sql(OBSTACLES).await;
             schema::grant_to(&mut app.conn, ROLE).await.unwrap();

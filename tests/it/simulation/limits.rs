@@ -31,7 +31,8 @@ impl World {
             let decided = if yes {
                 self.release_trip(trip, now).await
             } else {
-                trips::reject(&mut self.operator, trip, &ada(), now)
+                let policies = Arc::clone(&self.app.parts.engine.policies);
+                trips::reject(&mut self.operator, &policies, trip, &ada(), now)
                     .await
                     .map(drop)
             };

@@ -96,7 +96,11 @@ impl TestApp {
         env.extend([END_SESSIONS]);
         env.extend(HIGH_LIMITS);
         env.extend(settings.iter().copied());
-        let settings = Settings::load(None, &Environment::of(env)).unwrap();
+        let mut settings = Settings::load(None, &Environment::of(env)).unwrap();
+        // They come from a file, which a replica does not have.
+        settings
+            .destinations
+            .clone_from(&self.settings.destinations);
         let parts =
             Components::with_health_cache(&settings, options, clock, std::time::Duration::ZERO);
         parts.liveness.enter(Phase::Ready);
@@ -225,7 +229,8 @@ impl TestApp {
     /// Rejects a hold.
     pub(crate) async fn reject(&mut self, id: i64) -> Result<holds::Hold, ResolveError> {
         let now = self.clock.now();
-        reject(&mut self.conn, id, &ada(), now).await
+        let policies = leaver::service::policies(&self.settings);
+        reject(&mut self.conn, &policies, id, &ada(), now).await
     }
 
     /// Creates a trigger that rejects every update of these users with this SQLSTATE.

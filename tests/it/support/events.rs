@@ -15,11 +15,13 @@ use super::database::Session;
 pub(crate) const BUS_KEY: (&str, &str) = ("BUS_WHSEC", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
 
 impl TestAppBuilder {
-    /// Adds the destination `bus`, a webhook that nobody serves. It wants the events that a pattern fits, with personal values.
-    pub(crate) fn wanting(self, pattern: &str) -> Self {
+    /// Adds the destination `bus`, a webhook that nobody serves. It wants the events that one of these patterns fits, with
+    /// personal values. Commas separate the patterns.
+    pub(crate) fn wanting(self, patterns: &str) -> Self {
+        let patterns = patterns.replace(", ", "\", \"");
         let bus = format!(
             "[[destinations]]\nname = \"bus\"\nkind = \"webhook\"\nurl = \"http://127.0.0.1:9/\"\n\
-             secrets = [\"env:{}\"]\nevents = [\"{pattern}\"]\npayload = \"full\"\n",
+             secrets = [\"env:{}\"]\nevents = [\"{patterns}\"]\npayload = \"full\"\n",
             BUS_KEY.0
         );
         self.with_config_file(&bus).settings(&[BUS_KEY])
@@ -65,6 +67,31 @@ pub(crate) async fn recorded_events(session: &mut Session) -> Vec<Value> {
         assert_fits(event);
     }
     events
+}
+
+/// What was changed, by the tables of the changes.
+const CHANGED: &str = "
+    SELECT CASE WHEN direction = 'deactivated' THEN 'account.deactivated' WHEN cause = 'undo' THEN 'account.restored'
+                ELSE 'account.reactivated' END, account_id, batch_id::text FROM leaver.changes
+    UNION ALL SELECT 'account.blocked', account_id, reason FROM leaver.audit WHERE action = 'blocked'
+    UNION ALL SELECT 'hold.opened', id::text, NULL FROM leaver.holds WHERE cause IS NOT NULL
+    UNION ALL SELECT 'hold.closed', id::text, state FROM leaver.holds WHERE cause IS NOT NULL AND state <> 'open'
+    UNION ALL SELECT 'safeguard.tripped', id::text, NULL FROM leaver.trips
+    UNION ALL SELECT 'safeguard.released', id::text, state FROM leaver.trips WHERE state <> 'open'";
+
+/// What was changed, by the events.
+const RECORDED: &str = "
+    SELECT type, COALESCE(data ->> 'hold_id', data ->> 'trip_id', data ->> 'account_id'),
+           COALESCE(data ->> 'batch_id', data ->> 'state', CASE WHEN type = 'account.blocked' THEN data ->> 'reason' END)
+    FROM leaver.outbox WHERE type LIKE 'account.%' OR type LIKE 'hold.%' OR type LIKE 'safeguard.%'";
+
+/// Returns changes without an event, and events without a change. A destination must want all of them.
+pub(crate) async fn changes_without_event(session: &mut Session) -> Vec<String> {
+    let sql = format!(
+        "SELECT concat_ws(' ', 'no event:', t.*) FROM ({CHANGED} EXCEPT ALL {RECORDED}) AS t
+         UNION ALL SELECT concat_ws(' ', 'no change:', t.*) FROM ({RECORDED} EXCEPT ALL ({CHANGED})) AS t"
+    );
+    session.lines(&sql).await
 }
 
 /// Fails on an event that does not fit the schema of its type.

@@ -102,6 +102,17 @@ impl Actor {
         Self::Token(TokenId("admin".to_owned()))
     }
 
+    /// Returns the kind, which names nobody: `system`, `cli`, `user` or `token`.
+    #[must_use]
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Self::System(_) => "system",
+            Self::Cli(_) => "cli",
+            Self::User(_) => "user",
+            Self::Token(_) => "token",
+        }
+    }
+
     /// Returns the user of the operating system, for a person at the command line.
     #[must_use]
     pub fn os_user(&self) -> Option<&str> {

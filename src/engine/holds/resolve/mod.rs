@@ -150,20 +150,8 @@ async fn try_to_approve(
         });
     }
     roster::store::forget_deactivation(&mut tx, &applied.reactivated).await?;
-    holds::store::withdraw_applied(
-        &mut tx,
-        RequestedAction::Deactivate,
-        &applied.deactivated,
-        now,
-    )
-    .await?;
-    holds::store::withdraw_applied(
-        &mut tx,
-        RequestedAction::Reactivate,
-        &applied.reactivated,
-        now,
-    )
-    .await?;
+    let mut events = outbox::of_closed_holds([&hold], actor)?;
+    events.extend(holds::withdraw_settled(&mut tx, &applied, actor, now).await?);
 
     let changed = applied.deactivated.union(&applied.reactivated).cloned();
     let changed: BTreeSet<AccountId> = changed.collect();
@@ -183,9 +171,8 @@ async fn try_to_approve(
         employee.without_account_since = None;
         employee.account_id = link.cloned();
     }
-    let events = employment_events(&mut tx, policies, &employees, &hold, now).await?;
+    events.extend(employment_events(&mut tx, policies, &employees, &hold, now).await?);
     roster::store::save(&mut tx, &employees, now).await?;
-    outbox::record(&mut tx, policies.subscriptions(), events, now).await?;
     let direction = if reactivates {
         Direction::Reactivated
     } else {
@@ -199,7 +186,7 @@ async fn try_to_approve(
             changed.iter().map(of).collect()
         })
         .unwrap_or_default();
-    batches::record(&mut tx, table, &records, &origin, now).await?;
+    events.extend(batches::record(&mut tx, table, &records, &origin, now).await?);
 
     let entry = |action, account: &AccountId| AuditEntry {
         action,
@@ -221,6 +208,7 @@ async fn try_to_approve(
         }
     }
     audit::store::record(&mut tx, &entries, now).await?;
+    outbox::record(&mut tx, policies.subscriptions(), events, now).await?;
     tx.commit().await?;
     let others = same_email
         .into_iter()
@@ -358,6 +346,7 @@ pub(crate) async fn find_tolerantly(
 /// Returns a [`ResolveError`]; nothing has changed then.
 pub async fn reject(
     conn: &mut PgConnection,
+    policies: &Policies,
     id: i64,
     actor: &Actor,
     now: DateTime<Utc>,
@@ -374,6 +363,8 @@ pub async fn reject(
         actor: actor.clone(),
     };
     audit::store::record(&mut tx, &[entry], now).await?;
+    let events = outbox::of_closed_holds([&hold], actor)?;
+    outbox::record(&mut tx, policies.subscriptions(), events, now).await?;
     tx.commit().await?;
     Ok(hold)
 }

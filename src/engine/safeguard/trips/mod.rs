@@ -15,6 +15,7 @@ use crate::db::employee_keys::employee_key;
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::batches::Direction;
 use crate::engine::holds::Hold;
+use crate::engine::outbox::{self, Events};
 use crate::engine::previews::DigestError;
 use leaver_core::domain::{EmployeeKey, Tenant};
 
@@ -145,16 +146,17 @@ async fn find_open(conn: &mut PgConnection, id: i64) -> Result<Trip, TripError> 
     })
 }
 
-/// Closes a trip. A grant that is used up ends with it, since the person has decided about what exceeded it.
+/// Closes a trip, and returns the event. A grant that is used up ends with it, since the person has decided about what exceeded it.
 async fn close(
     conn: &mut PgConnection,
     trip: &Trip,
     state: &str,
     actor: &Actor,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
+) -> Result<Events, sqlx::Error> {
     store::close(conn, trip.id, state, actor, now).await?;
-    grants::store::end_used_up(conn, &trip.scope(), now).await
+    grants::store::end_used_up(conn, &trip.scope(), now).await?;
+    Ok(outbox::of_closed_trip(trip, state, actor))
 }
 
 fn key_of(hold: &Hold) -> Result<EmployeeKey, sqlx::Error> {

@@ -8,6 +8,8 @@ use sqlx::{Connection, PgConnection};
 use super::{Trip, TripError, close, find_open, keys_of, store};
 use crate::engine::audit::{self, Actor, AuditAction, AuditEntry};
 use crate::engine::holds::Hold;
+use crate::engine::outbox;
+use crate::engine::policies::Policies;
 use crate::engine::safeguard;
 use crate::roster::{self, sharing::Sharing};
 use leaver_core::domain::{AccountId, DeliveryId};
@@ -30,13 +32,14 @@ pub struct Rejected {
 /// Returns a [`TripError`]; nothing has changed then.
 pub async fn reject(
     conn: &mut PgConnection,
+    policies: &Policies,
     trip: i64,
     actor: &Actor,
     now: DateTime<Utc>,
 ) -> Result<Rejected, TripError> {
     for _ in 0..ATTEMPTS {
         let mut tx = conn.begin().await?;
-        if let Some(rejected) = attempt(&mut tx, trip, actor, now).await? {
+        if let Some(rejected) = attempt(&mut tx, policies, trip, actor, now).await? {
             tx.commit().await?;
             return Ok(rejected);
         }
@@ -49,6 +52,7 @@ pub async fn reject(
 /// the scope.
 async fn attempt(
     conn: &mut PgConnection,
+    policies: &Policies,
     id: i64,
     actor: &Actor,
     now: DateTime<Utc>,
@@ -64,13 +68,14 @@ async fn attempt(
         return Ok(None);
     }
     let ids: Vec<i64> = holds.iter().map(|hold| hold.id).collect();
-    store::close_holds(conn, &ids, "rejected", actor, now).await?;
-    close(conn, &trip, "rejected", actor, now).await?;
+    let mut events = store::close_holds(conn, &ids, "rejected", actor, now).await?;
+    events.extend(close(conn, &trip, "rejected", actor, now).await?);
     let entries = holds
         .iter()
         .map(|hold| entry(hold, actor))
         .collect::<Result<Vec<_>, sqlx::Error>>()?;
     audit::store::record(conn, &entries, now).await?;
+    outbox::record(conn, policies.subscriptions(), events, now).await?;
     Ok(Some(Rejected { trip, holds }))
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
 use serde::Serialize;
+use serde_json::Value;
 use sqlx::{Connection, PgConnection};
 
 use super::{Member, OPEN, Trip, TripError, close, entry_about_tenant, find_open, keys_of, store};
@@ -11,9 +12,10 @@ use crate::engine::accounts::AccountsTable;
 use crate::engine::audit::{self, Actor, AuditAction};
 use crate::engine::batches::Direction;
 use crate::engine::evaluate::{Evaluated, Evaluation, evaluate_facts};
-use crate::engine::execute::{Outcome, execute};
+use crate::engine::execute::{Outcome, execute_unrecorded};
 use crate::engine::holds::{self, Hold};
 use crate::engine::origin::{Cause, Origin};
+use crate::engine::outbox::{self, NewEvent};
 use crate::engine::policies::Policies;
 use crate::engine::previews::{self, Preview, PreviewKind};
 use crate::engine::safeguard::{self, change_of};
@@ -21,6 +23,7 @@ use crate::engine::shadow::{self, ModeRead};
 use crate::roster;
 use leaver_core::decision::{Action, Decision, NoActionReason};
 use leaver_core::domain::{Employee, EmployeeKey};
+use leaver_core::events::EventType;
 
 /// Why a change of a source in shadow mode is skipped.
 const IN_SHADOW_MODE: &str = "the source is in shadow mode, so the change is only planned";
@@ -133,7 +136,8 @@ pub async fn release(
         verdict.is_some_and(|verdict| !verdict.is_opposite)
     });
     let origin = Origin::person(Cause::Release, actor);
-    let report = execute(&mut tx, table, policies, employees, &origin, now).await?;
+    let executed = execute_unrecorded(&mut tx, table, policies, employees, &origin, now);
+    let (report, of_changes) = executed.await?;
 
     let mut skipped: Vec<Member> = gone.into_iter().map(settled).collect();
     let mut changed = vec![];
@@ -159,13 +163,19 @@ pub async fn release(
     }
     skipped.sort_by_key(|member| member.hold);
     let ids: Vec<i64> = changed.iter().map(|member| member.hold).collect();
-    store::close_holds(&mut tx, &ids, "approved", actor, now).await?;
+    let mut events = store::close_holds(&mut tx, &ids, "approved", actor, now).await?;
+    // The changes have withdrawn these holds, and that is not what became of them.
+    events.extend(
+        of_changes
+            .into_iter()
+            .filter(|event| !closes_one_of(event, &ids)),
+    );
 
     let members = store::members(&mut tx, trip.id).await?;
     let waiting = members.iter().filter(|hold| !listed.contains(&hold.id));
     let waiting = waiting.count();
     if waiting == 0 {
-        close(&mut tx, &trip, "released", actor, now).await?;
+        events.extend(close(&mut tx, &trip, "released", actor, now).await?);
         trip = store::find(&mut tx, trip.id).await?.unwrap_or(trip);
     }
     let reason = format!(
@@ -177,6 +187,7 @@ pub async fn release(
     let tenant = &scope.tenant;
     let entry = entry_about_tenant(AuditAction::Released, tenant, origin.actor.clone(), reason)?;
     audit::store::record(&mut tx, &[entry], now).await?;
+    outbox::record(&mut tx, policies.subscriptions(), events, now).await?;
     tx.commit().await?;
     Ok(Released {
         trip,
@@ -186,6 +197,12 @@ pub async fn release(
         waiting,
         batch: origin.batch(),
     })
+}
+
+/// Returns whether an event is that of one of these holds, which was closed.
+fn closes_one_of(event: &NewEvent, holds: &[i64]) -> bool {
+    let hold = event.data.get("hold_id").and_then(Value::as_i64);
+    event.kind == EventType::HoldClosed && hold.is_some_and(|hold| holds.contains(&hold))
 }
 
 /// Decides about employees by their facts as of now.

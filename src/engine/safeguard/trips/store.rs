@@ -6,6 +6,7 @@ use sqlx::PgConnection;
 use super::Trip;
 use crate::engine::audit::Actor;
 use crate::engine::holds::Hold;
+use crate::engine::outbox::{self, Events};
 
 /// Returns a trip; `None` if it does not exist.
 ///
@@ -100,7 +101,7 @@ pub(crate) async fn count_members(
         .collect())
 }
 
-/// Closes holds as a person decided, also those that the change itself withdrew in this transaction.
+/// Closes holds as a person decided, also those that the change itself withdrew in this transaction. Returns the events.
 ///
 /// # Errors
 /// Returns the database's error.
@@ -110,15 +111,17 @@ pub(super) async fn close_holds(
     state: &str,
     actor: &Actor,
     now: DateTime<Utc>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "UPDATE leaver.holds SET state = $2, closed_by = $3, closed_at = $4 WHERE id = ANY($1)",
+) -> Result<Events, sqlx::Error> {
+    let closed = sqlx::query_as!(
+        Hold,
+        "UPDATE leaver.holds SET state = $2, closed_by = $3, closed_at = $4 WHERE id = ANY($1)
+         RETURNING id, opened_at, source, tenant, employee_id, account_id, requested_action, reason, state, delivery_id, trip_id, cause",
         ids,
         state,
         actor.to_string(),
         now,
     )
-    .execute(conn)
+    .fetch_all(conn)
     .await?;
-    Ok(())
+    outbox::of_closed_holds(&closed, actor)
 }

@@ -17,6 +17,7 @@ use leaver_core::signature::{Layout, Scheme};
 mod destinations;
 mod documentation;
 mod enum_words;
+mod events;
 mod keys;
 mod layers;
 mod messages;

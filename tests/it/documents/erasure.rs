@@ -67,6 +67,7 @@ async fn the_statements_of_the_page_erase_a_person() {
     for column in [
         "leaver.employees.facts",
         "leaver.observations.facts",
+        "leaver.outbox.details",
         "leaver.deliveries.body",
         "leaver.outbox.details",
     ] {

@@ -11,7 +11,7 @@ use crate::support::process::run;
 use crate::support::{BAMBOOHR_KEY, MERGE_KEY, TestApp};
 
 /// All secrets of the configuration, with valid values.
-const SECRETS: [(&str, &str); 10] = [
+const SECRETS: [(&str, &str); 11] = [
     ("B1", BAMBOOHR_KEY),
     ("B2", "the previous key of bamboohr"),
     ("M1", MERGE_KEY),
@@ -22,6 +22,7 @@ const SECRETS: [(&str, &str); 10] = [
     ("BUS", "whsec_Qm9udXMgb2YgdGhlIGV2ZW50IGJ1cywgbm8uIDE="),
     ("SLACK", "xoxb-token-of-the-bot"),
     ("SMTP", "password-of-the-mailbox"),
+    ("FACTS", "key-of-the-hashes-of-facts"),
 ];
 
 const DB: &[&str] = &["DATABASE_URL"];
@@ -115,14 +116,17 @@ const MATRIX: [Row; 52] = [
     (&["drift"], DB),
     (&["drift", "--fix"], DB),
     (&["backtest", "--against", "CONFIG"], DB),
-    (&["sync"], &["DATABASE_URL", "API_B", "API_M", "TOKEN"]),
+    (
+        &["sync"],
+        &["DATABASE_URL", "API_B", "API_M", "TOKEN", "FACTS"],
+    ),
     (
         &["sync", "--source", "bamboohr"],
-        &["DATABASE_URL", "API_B"],
+        &["DATABASE_URL", "API_B", "FACTS"],
     ),
     (
         &["sync", "--source", "merge"],
-        &["DATABASE_URL", "API_M", "TOKEN"],
+        &["DATABASE_URL", "API_M", "TOKEN", "FACTS"],
     ),
     (&["webhooks"], API),
     (&["webhooks", "list"], API),
@@ -135,7 +139,7 @@ const MATRIX: [Row; 52] = [
         API,
     ),
     (&["webhooks", "delete", "77"], &["DATABASE_URL", "API_B"]),
-    (&["webhooks", "gaps"], &["DATABASE_URL", "API_B"]),
+    (&["webhooks", "gaps"], &["DATABASE_URL", "API_B", "FACTS"]),
 ];
 
 /// `serve` and `check` read all secrets; `demo` makes its own. `init` reads the URL of the database before there is a
@@ -196,6 +200,10 @@ async fn company() -> Company {
         webhook_secrets = ["env:M1"]
         api = {{ base_url = "{url}", api_key = "env:API_M" }}
         linked_accounts = [{{ id = "5b0f", tenant = "acme", token = "env:TOKEN" }}]
+
+        [events]
+        facts = ["job_title"]
+        hash_key = "env:FACTS"
 
         [traces]
         endpoint = "{url}"
